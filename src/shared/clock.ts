@@ -1,0 +1,83 @@
+/**
+ * Time, injected. This file and `random.ts` are the only ones that touch the real clock and real chance, so every other
+ * part runs under a fake clock without fake timers (which would not reach into workers anyway).
+ */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds, monotonic, with one origin for all threads of the process. */
+  now(): number;
+  /** Milliseconds since the Unix epoch. For people and files, never for deadlines: it may jump. */
+  wallNow(): number;
+  /** Runs `fire` once after `delayMs`. The timer keeps the process alive. */
+  setTimer(delayMs: number, fire: () => void): Timer;
+}
+
+/** Node fires a timer with a longer delay at once. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
+
+class SystemTimer implements Timer {
+  readonly #handle: NodeJS.Timeout;
+  constructor(delayMs: number, fire: () => void) {
+    this.#handle = setTimeout(fire, Math.min(Math.max(delayMs, 0), DELAY_MS_MAX));
+  }
+  cancel(): void {
+    clearTimeout(this.#handle);
+  }
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  setTimer: (delayMs, fire) => new SystemTimer(delayMs, fire),
+};
+
+export interface DeadlineSignal extends Disposable {
+  readonly signal: AbortSignal;
+  /** Whether the signal was raised by the deadline, not by the parent. */
+  readonly expired: boolean;
+  abort(reason: unknown): void;
+  dispose(): void;
+}
+
+/** A signal that aborts at `atMs` of `clock`, or when `parent` does. Dispose it, or it holds its timer and its listener. */
+export function deadlineSignal(clock: Clock, atMs: number, parent?: AbortSignal): DeadlineSignal {
+  const controller = new AbortController();
+  let expired = false;
+  const onParent = (): void => controller.abort(parent?.reason);
+  const timer = clock.setTimer(atMs - clock.now(), () => {
+    expired = true;
+    controller.abort(new DOMException('the deadline was reached', 'TimeoutError'));
+  });
+  const dispose = (): void => {
+    timer.cancel();
+    parent?.removeEventListener('abort', onParent);
+  };
+  if (parent?.aborted) onParent();
+  else parent?.addEventListener('abort', onParent, { once: true });
+  return {
+    signal: controller.signal,
+    get expired() {
+      return expired;
+    },
+    abort: (reason) => controller.abort(reason),
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}
+
+/** Resolves after `delayMs`, or at once when `signal` aborts. Never rejects: the caller looks at the signal. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = (): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.setTimer(delayMs, done);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}

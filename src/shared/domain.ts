@@ -1,0 +1,152 @@
+import { describeValue, PlannerError } from './errors.ts';
+
+/**
+ * A domain says what a kind of agent perceives and who advises it: features with their kind, expert roles with their
+ * prompt. It is data only, so that it crosses threads and files unchanged.
+ */
+interface FeatureCommon {
+  /** Whether a request may leave the feature out. Absence is a state of its own in the signature. Default false. */
+  readonly optional?: boolean;
+  /** How the feature is called in prompts. Default: its name. */
+  readonly label?: string;
+}
+export interface CategoryFeature extends FeatureCommon {
+  readonly kind: 'category';
+  /** The values allowed. Default: any string. */
+  readonly values?: readonly string[];
+}
+export interface FlagFeature extends FeatureCommon {
+  readonly kind: 'flag';
+}
+export interface SetFeature extends FeatureCommon {
+  readonly kind: 'set';
+}
+export interface NumberFeature extends FeatureCommon {
+  readonly kind: 'number';
+  /** Ascending. A value is in bucket n when n of the edges are at or below it. */
+  readonly edges: readonly number[];
+  /** What distances between similar states are measured by. */
+  readonly range: readonly [low: number, high: number];
+  /** Weight of the distance between similar states. Default 1. */
+  readonly weight?: number;
+}
+/** Goes to the prompt and not into the signature. */
+export interface TextFeature extends FeatureCommon {
+  readonly kind: 'text';
+}
+/** A data URL, or base64 with its media type. Goes to experts that see, and not into the signature. */
+export interface ImageFeature extends FeatureCommon {
+  readonly kind: 'image';
+}
+export type Feature = CategoryFeature | FlagFeature | SetFeature | NumberFeature | TextFeature | ImageFeature;
+
+export type ImageValue = string | { readonly mediaType: string; readonly base64: string };
+export type FeatureValue = string | number | boolean | readonly string[] | ImageValue;
+export type Observation = Readonly<Record<string, FeatureValue | undefined>>;
+
+export interface ExpertRole {
+  readonly name: string;
+  /** What the expert is to look at and how it is to judge. Stands last in its prompt. */
+  readonly prompt: string;
+  /** Whether this expert is shown the images of the observation. Default false. */
+  readonly vision?: boolean;
+}
+
+export interface Domain {
+  readonly name: string;
+  /** What the agent is and wants, for the prompt. One or two sentences. */
+  readonly description: string;
+  readonly features: Readonly<Record<string, Feature>>;
+  readonly roles: readonly ExpertRole[];
+}
+
+export interface DomainDefinition {
+  readonly name: string;
+  readonly description?: string;
+  readonly features: Readonly<Record<string, Feature>>;
+  /** Default: four roles that fit any agent (situation, risk, opportunity, progress). */
+  readonly roles?: readonly ExpertRole[];
+}
+
+/** Roles for a domain that names none, as one from a trace header. */
+export const GENERIC_ROLES: readonly ExpertRole[] = [
+  {
+    name: 'situation_assessment',
+    prompt: 'Judge what matters most in the situation right now, and which action fits it best.',
+  },
+  {
+    name: 'risk_assessment',
+    prompt: 'Judge what could go wrong with each action, and choose the one that loses least if it does.',
+  },
+  {
+    name: 'opportunity_detection',
+    prompt: 'Look for the action that gains most from this situation, also one that others would overlook.',
+  },
+  {
+    name: 'progress_assessment',
+    prompt: 'Judge which action brings the agent nearest to its goal over the next few steps.',
+  },
+];
+
+const KINDS: readonly string[] = ['category', 'flag', 'set', 'number', 'text', 'image'];
+
+function fail(message: string): never {
+  throw new PlannerError('ERR_DOMAIN_INVALID', message);
+}
+
+function checkNumberFeature(key: string, feature: NumberFeature): void {
+  const { edges, range, weight } = feature;
+  if (!Array.isArray(edges) || !edges.every((edge) => Number.isFinite(edge))) {
+    fail(`${key}.edges must be a list of finite numbers, got ${describeValue(edges)}`);
+  }
+  for (let i = 1; i < edges.length; i++) {
+    if ((edges[i] as number) <= (edges[i - 1] as number)) fail(`${key}.edges must ascend, got ${edges.join(', ')}`);
+  }
+  if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite) || range[0] >= range[1]) {
+    fail(`${key}.range must be two numbers, low before high, got ${describeValue(range)}`);
+  }
+  if (weight !== undefined && !(Number.isFinite(weight) && weight >= 0)) {
+    fail(`${key}.weight must be a number of at least 0, got ${describeValue(weight)}`);
+  }
+}
+
+const FEATURE_KEYS: Readonly<Record<string, readonly string[]>> = {
+  category: ['values'],
+  number: ['edges', 'range', 'weight'],
+};
+
+function checkFeature(key: string, feature: Feature): void {
+  if (feature === null || typeof feature !== 'object' || !KINDS.includes(feature.kind)) {
+    fail(`${key}.kind must be one of ${KINDS.join(', ')}, got ${describeValue(feature?.kind)}`);
+  }
+  const allowed = ['kind', 'optional', 'label', ...(FEATURE_KEYS[feature.kind] ?? [])];
+  for (const name of Object.keys(feature)) {
+    if (!allowed.includes(name)) fail(`${key}.${name} is not a setting of a ${feature.kind} (${allowed.join(', ')})`);
+  }
+  if (feature.kind === 'number') checkNumberFeature(key, feature);
+}
+
+/** Checks a definition and fills in its defaults. Throws ERR_DOMAIN_INVALID with the key, the rule and the value. */
+export function defineDomain(definition: DomainDefinition): Domain {
+  const { name, description, features, roles } = definition;
+  if (typeof name !== 'string' || name === '') fail(`domain.name must be a name, got ${describeValue(name)}`);
+  if (features === null || typeof features !== 'object' || Object.keys(features).length === 0) {
+    fail(`domain.features must name at least one feature, got ${describeValue(features)}`);
+  }
+  for (const [key, feature] of Object.entries(features)) checkFeature(`domain.features.${key}`, feature);
+  const checkedRoles = roles ?? GENERIC_ROLES;
+  const seen = new Set<string>();
+  for (const [index, role] of checkedRoles.entries()) {
+    if (typeof role.name !== 'string' || role.name === '') fail(`domain.roles[${index}].name must be a name`);
+    if (typeof role.prompt !== 'string' || role.prompt === '') fail(`domain.roles[${index}].prompt must be a text`);
+    if (seen.has(role.name)) fail(`domain.roles[${index}].name is used twice: ${role.name}`);
+    seen.add(role.name);
+  }
+  return Object.freeze({
+    name,
+    description: description ?? `An agent of the domain ${name}.`,
+    // Without a prototype, so that an observation cannot name an inherited member.
+    features: Object.freeze(Object.assign(Object.create(null) as Record<string, Feature>, features)),
+    roles: Object.freeze([...checkedRoles]),
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * The one error table. `code` is the identity, `message` is for people, and `retryable` is decided where the failure
+ * is understood. Errors cross threads, ports and sockets as `ErrorWire`, because a thrown subclass arrives on the other
+ * side as a plain Error without its code.
+ */
+export const ERROR_CODES = {
+  ERR_REQUEST_INVALID: 'a request that breaks a rule: its actions, observation, Q-values or plan options',
+  ERR_OPTIONS_INVALID: 'planner options or a configuration file that break a rule',
+  ERR_DOMAIN_INVALID: 'a domain definition that breaks a rule',
+  ERR_TRACE_INVALID: 'a trace file that cannot be read: header, line, encoding',
+  ERR_PLANNER_OVERLOADED: 'as many plans in flight as `maxInFlight` allows',
+  ERR_PLANNER_CLOSED: 'the planner is closed or closing',
+  ERR_PLAN_CANCELLED: "the caller's signal ended the plan",
+  ERR_PLAN_DEADLINE: 'the attempt was still running when the deadline of its plan struck',
+  ERR_STEP_SKIPPED: 'too little time was left to begin this step',
+  ERR_ENDPOINT_UNREACHABLE: 'a model server did not answer at start',
+  ERR_ENDPOINT_BUSY: 'no slot of the endpoint became free in time',
+  ERR_MODEL_MISSING: 'a configured model is not on the list of its endpoint',
+  ERR_MODEL_REFUSED: 'nothing listens at the address of the model server',
+  ERR_MODEL_RESET: 'the connection ended before the answer did',
+  ERR_MODEL_TIMEOUT_CONNECT: 'out of time while connecting',
+  ERR_MODEL_TIMEOUT_HEADERS: 'out of time before the response headers: the request sat in the queue of the server',
+  ERR_MODEL_TIMEOUT_FIRST_TOKEN: 'out of time between headers and the first token: the server was reading the prompt',
+  ERR_MODEL_TIMEOUT_STREAM: 'out of time between tokens',
+  ERR_MODEL_STATUS: 'an HTTP status that is not a success, or an error event inside the stream',
+  ERR_MODEL_OVERLOADED: 'the server says that it is overloaded or still loading (429, 503)',
+  ERR_MODEL_INVALID_ID: 'the server does not know the model, or has none loaded',
+  ERR_MODEL_MALFORMED: 'the response is not what the protocol promises',
+  ERR_MODEL_TOO_LARGE: 'the answer passed its bound',
+  ERR_MODEL_EMPTY: 'the model answered nothing',
+  ERR_VOTE_NONE: 'the answer names no action',
+  ERR_VOTE_ILLEGAL: 'the answer names an action that was not offered',
+  ERR_VOTE_AMBIGUOUS: 'the answer names several different actions',
+  ERR_CANCELLED: 'nobody waits for this work any more',
+  ERR_POOL_FULL: 'the expert pool holds as many tasks as its bound allows',
+  ERR_WORKER_EXITED: 'the worker thread ended while it ran the task',
+  ERR_WORKER_STUCK: 'the worker did not settle the task in its grace period and was replaced',
+  ERR_STORE_INVALID: 'a buffer that is not a store, or of another version',
+  ERR_INTERNAL: 'a bug in Conclave; the message and cause say where',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** How an error looks on any wire: between threads, over IPC, over a socket. */
+export interface ErrorWire {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+export interface PlannerErrorOptions {
+  /** Whether the same call may succeed if it is made again at once. Default false. */
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+}
+
+export class PlannerError extends Error {
+  override readonly name = 'PlannerError';
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: PlannerErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** Any thrown value as its wire form. What is not a PlannerError is a bug and keeps its message under ERR_INTERNAL. */
+export function encodeError(error: unknown): ErrorWire {
+  if (error instanceof PlannerError) return { code: error.code, message: error.message, retryable: error.retryable };
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { code: 'ERR_INTERNAL', message, retryable: false };
+}
+
+export function decodeError(wire: ErrorWire): PlannerError {
+  const code = wire.code in ERROR_CODES ? wire.code : 'ERR_INTERNAL';
+  return new PlannerError(code, wire.message, { retryable: wire.retryable });
+}
+
+/** A value as it appears in a message: short, on one line, with its type visible. */
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') {
+    return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)` : JSON.stringify(value);
+  }
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'function') return 'a function';
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  if (value !== null && typeof value === 'object') return 'an object';
+  return String(value);
+}

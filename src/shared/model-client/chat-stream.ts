@@ -1,0 +1,194 @@
+import { PlannerError } from '../errors.ts';
+import { type CallPhase, errorText, serverFailure } from './failures.ts';
+import { SseParser } from './sse.ts';
+import type { ResponseSink } from './transport.ts';
+
+/** Beyond these an answer is no answer but a flood; the connection is closed. */
+const ANSWER_CHARS_MAX = 200_000;
+const STREAM_BYTES_MAX = 8_000_000;
+
+export interface TokenUsage {
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+  readonly cachedTokens?: number;
+}
+
+/** Events of a chat stream as far as they are read. Everything is optional: servers differ. */
+interface ChunkEvent {
+  readonly model?: unknown;
+  readonly error?: unknown;
+  readonly choices?: readonly {
+    readonly delta?: { readonly content?: unknown; readonly reasoning_content?: unknown; readonly reasoning?: unknown };
+    readonly message?: { readonly content?: unknown; readonly reasoning_content?: unknown };
+    readonly finish_reason?: unknown;
+  }[];
+  readonly usage?: {
+    readonly prompt_tokens?: unknown;
+    readonly completion_tokens?: unknown;
+    readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
+  } | null;
+  readonly timings?: { readonly cache_n?: unknown };
+}
+
+export interface ChatStreamOptions {
+  readonly isEventStream: boolean;
+  /** Looked at once per network read: true ends the stream, and its connection, here. */
+  readonly isComplete: ((content: string) => boolean) | undefined;
+  readonly onFirstToken: () => void;
+  /** Called once: with nothing when the answer is there, with the failure when it is not. */
+  readonly onSettled: (failure?: PlannerError) => void;
+  /** The body is not wanted any further. */
+  readonly stop: () => void;
+}
+
+/** Reads one answer: a stream of events, or the single JSON body of a server that does not stream. */
+export class ChatStream implements ResponseSink {
+  content = '';
+  reasoning = '';
+  finishReason: string | undefined;
+  model: string | undefined;
+  usage: TokenUsage = {};
+  phase: CallPhase = 'first-token';
+  readonly #options: ChatStreamOptions;
+  readonly #sse: SseParser;
+  readonly #body: Buffer[] = [];
+  #bytes = 0;
+  #settled = false;
+  #ended = false;
+  #done = false;
+
+  constructor(options: ChatStreamOptions) {
+    this.#options = options;
+    this.#sse = new SseParser((data) => this.#onEvent(data));
+  }
+
+  /** Whether the server has nothing more to send, so that the connection can be used again. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#settled) return;
+    this.#bytes += chunk.length;
+    if (this.#bytes > STREAM_BYTES_MAX) return this.#flood();
+    if (!this.#options.isEventStream) {
+      this.#body.push(chunk);
+      return;
+    }
+    if (!this.#sse.push(chunk)) return this.#flood();
+    if (this.#settled) return;
+    if (this.content.length + this.reasoning.length > ANSWER_CHARS_MAX) return this.#flood();
+    if (this.#done) return this.#settle();
+    if (this.#options.isComplete?.(this.content)) {
+      this.#settle();
+      this.#options.stop();
+    }
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    if (this.#settled) return;
+    if (!this.#options.isEventStream) return this.#readBody();
+    this.#sse.end();
+    if (this.#settled) return;
+    const whole = this.#done || this.finishReason !== undefined || this.#options.isComplete?.(this.content) === true;
+    if (whole) this.#settle();
+    else this.#settle(new PlannerError('ERR_MODEL_RESET', 'the stream ended without [DONE] or a finish reason'));
+  }
+
+  onError(error: Error): void {
+    this.#ended = true;
+    if (!this.#settled) this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
+  }
+
+  #settle(failure?: PlannerError): void {
+    this.#settled = true;
+    this.#options.onSettled(failure);
+  }
+
+  #fail(failure: PlannerError): void {
+    this.#settle(failure);
+    this.#options.stop();
+  }
+
+  #flood(): void {
+    this.#fail(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.#bytes} bytes`));
+  }
+
+  #onEvent(data: string): void {
+    if (this.#settled || this.#done) return;
+    if (data === '[DONE]') {
+      this.#done = true;
+      return;
+    }
+    let event: ChunkEvent;
+    try {
+      event = JSON.parse(data) as ChunkEvent;
+    } catch (cause) {
+      return this.#fail(new PlannerError('ERR_MODEL_MALFORMED', 'an event of the stream is not JSON', { cause }));
+    }
+    this.#read(event);
+  }
+
+  #read(event: ChunkEvent): void {
+    if (event === null || typeof event !== 'object') {
+      return this.#fail(new PlannerError('ERR_MODEL_MALFORMED', 'an event of the stream is not an object'));
+    }
+    if (event.error !== undefined && event.error !== null) {
+      const { code } = event.error as { code?: unknown };
+      return this.#fail(serverFailure(typeof code === 'number' ? code : 500, errorText(event.error)));
+    }
+    if (typeof event.model === 'string' && event.model !== '') this.model = event.model;
+    const choice = Array.isArray(event.choices) ? event.choices[0] : undefined;
+    const part = choice?.delta ?? choice?.message;
+    if (part) {
+      const { content, reasoning_content, reasoning } = part as NonNullable<NonNullable<ChunkEvent['choices']>[number]['delta']>;
+      if (typeof content === 'string' && content !== '') this.#token(() => (this.content += content));
+      const thought = reasoning_content ?? reasoning;
+      if (typeof thought === 'string' && thought !== '') this.#token(() => (this.reasoning += thought));
+    }
+    if (typeof choice?.finish_reason === 'string') this.finishReason = choice.finish_reason;
+    if (event.usage || event.timings) this.#readUsage(event);
+  }
+
+  #token(append: () => void): void {
+    if (this.phase === 'first-token') {
+      this.phase = 'stream';
+      this.#options.onFirstToken();
+    }
+    append();
+  }
+
+  #readUsage(event: ChunkEvent): void {
+    const prompt = event.usage?.prompt_tokens;
+    const completion = event.usage?.completion_tokens;
+    const cached = event.usage?.prompt_tokens_details?.cached_tokens ?? event.timings?.cache_n;
+    this.usage = {
+      ...this.usage,
+      ...(isCount(prompt) ? { promptTokens: prompt } : {}),
+      ...(isCount(completion) ? { completionTokens: completion } : {}),
+      ...(isCount(cached) ? { cachedTokens: cached } : {}),
+    };
+  }
+
+  #readBody(): void {
+    const text = Buffer.concat(this.#body).toString('utf8');
+    let event: ChunkEvent;
+    try {
+      event = JSON.parse(text) as ChunkEvent;
+    } catch (cause) {
+      const message = text.trim() === '' ? 'the response has no body' : 'the response is neither a stream nor JSON';
+      return this.#settle(new PlannerError(text.trim() === '' ? 'ERR_MODEL_EMPTY' : 'ERR_MODEL_MALFORMED', message, { cause }));
+    }
+    this.#read(event);
+    if (this.#settled) return;
+    if (!Array.isArray(event.choices)) {
+      return this.#settle(new PlannerError('ERR_MODEL_MALFORMED', 'the response has no choices'));
+    }
+    this.#settle();
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}

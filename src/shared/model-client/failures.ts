@@ -1,0 +1,86 @@
+import { APIConnectionError, APIError, APIUserAbortError } from 'openai';
+import { type ErrorCode, PlannerError } from '../errors.ts';
+
+/** Turns what the SDK, the transport and the servers say into one code of the error table. */
+
+/** Where a call stands, and so which timeout it is when time runs out. */
+export type CallPhase = 'connect' | 'headers' | 'first-token' | 'stream';
+
+const TIMEOUT_CODE: Readonly<Record<CallPhase, ErrorCode>> = {
+  connect: 'ERR_MODEL_TIMEOUT_CONNECT',
+  headers: 'ERR_MODEL_TIMEOUT_HEADERS',
+  'first-token': 'ERR_MODEL_TIMEOUT_FIRST_TOKEN',
+  stream: 'ERR_MODEL_TIMEOUT_STREAM',
+};
+
+export function timeoutFailure(phase: CallPhase, timeoutMs: number): PlannerError {
+  return new PlannerError(TIMEOUT_CODE[phase], `no answer within ${Math.round(timeoutMs)} ms (phase: ${phase})`);
+}
+
+// LM Studio: "Invalid model identifier", "No models loaded"; Ollama: `model "x" not found, try pulling it first`;
+// vLLM: "The model `x` does not exist."
+const INVALID_MODEL = /invalid model|no models? (?:are )?loaded|model .*(?:not found|does not exist|not exist)|try pulling/i;
+const OVERLOADED = /overloaded|loading model|too many requests|busy|queue is full|slot/i;
+
+/** `error` bodies are an object with a message, or a string. */
+export function errorText(body: unknown): string {
+  if (typeof body === 'string') return body;
+  if (body !== null && typeof body === 'object') {
+    const { message, error } = body as { message?: unknown; error?: unknown };
+    if (typeof message === 'string') return message;
+    if (error !== undefined) return errorText(error);
+    return JSON.stringify(body);
+  }
+  return String(body);
+}
+
+function shorten(text: string): string {
+  const flat = text.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ').trim();
+  return flat.length > 200 ? `${flat.slice(0, 200)}…` : flat;
+}
+
+/** An error the server put into words: as a status, as an event of the stream, or as the body of a 200. */
+export function serverFailure(status: number, text: string): PlannerError {
+  const message = `${status} ${shorten(text)}`.trim();
+  if (INVALID_MODEL.test(text)) return new PlannerError('ERR_MODEL_INVALID_ID', message);
+  if (status === 429 || status === 503 || (status >= 500 && OVERLOADED.test(text))) {
+    return new PlannerError('ERR_MODEL_OVERLOADED', message, { retryable: true });
+  }
+  return new PlannerError('ERR_MODEL_STATUS', message, { retryable: status >= 500 });
+}
+
+function systemCode(error: unknown): string {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (typeof code === 'string') return code;
+    if (at instanceof AggregateError && at.errors.length > 0) return systemCode(at.errors[0]);
+  }
+  return '';
+}
+
+const REFUSED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOENT']);
+
+function connectionFailure(error: unknown, phase: CallPhase): PlannerError {
+  const code = systemCode(error);
+  if (REFUSED.has(code)) return new PlannerError('ERR_MODEL_REFUSED', `cannot connect (${code})`, { cause: error });
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return new PlannerError('ERR_MODEL_TIMEOUT_CONNECT', 'cannot connect in time');
+  if (code.startsWith('HPE_') || code.startsWith('UND_ERR_RES') || code === 'UND_ERR_INVALID_ARG') {
+    return new PlannerError('ERR_MODEL_MALFORMED', `the response is not HTTP (${code})`, { cause: error });
+  }
+  // A kept-alive connection that the server closed at the moment of reuse looks the same; nothing was answered yet, so
+  // the call may simply be made again.
+  const retryable = phase === 'connect' || phase === 'headers';
+  return new PlannerError('ERR_MODEL_RESET', `the connection ended early (${code || 'closed'})`, { retryable, cause: error });
+}
+
+/** Any failure of a call that is neither its timeout nor its cancellation. */
+export function callFailure(error: unknown, phase: CallPhase): PlannerError {
+  if (error instanceof PlannerError) return error;
+  if (error instanceof APIUserAbortError) return new PlannerError('ERR_CANCELLED', 'the call was cancelled');
+  if (error instanceof APIConnectionError) return connectionFailure(error.cause, phase);
+  if (error instanceof APIError && error.status !== undefined) {
+    return serverFailure(error.status, error.error === undefined ? error.message : errorText(error.error));
+  }
+  if (error instanceof SyntaxError) return new PlannerError('ERR_MODEL_MALFORMED', error.message, { cause: error });
+  return connectionFailure(error, phase);
+}

@@ -1,0 +1,220 @@
+import OpenAI from 'openai';
+import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
+import type { Clock } from '../clock.ts';
+import { PlannerError } from '../errors.ts';
+import type { CallReport, EndpointAddress } from '../tasks.ts';
+import { ChatStream } from './chat-stream.ts';
+import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
+import { type StreamedResponse, Transport, type TransportInit } from './transport.ts';
+
+/**
+ * One streamed chat call to one endpoint; workers and the coordinator both use it. The SDK builds requests and reads
+ * error statuses; the transport and the stream are ours. It never retries: that is the planner's, under the deadline.
+ */
+export type ChatContent =
+  | string
+  | readonly (
+      | { readonly type: 'text'; readonly text: string }
+      | { readonly type: 'image_url'; readonly image_url: { readonly url: string } }
+    )[];
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user';
+  readonly content: ChatContent;
+}
+
+export interface ChatCall {
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly maxTokens: number;
+  readonly temperature: number;
+  /** Total time of the call, milliseconds. Its failure names the phase that was running. */
+  readonly timeoutMs: number;
+  /** True ends the call, and its connection, as soon as the answer is decided. Default: read to the end. */
+  readonly isComplete?: (content: string) => boolean;
+}
+
+export interface ChatAnswer {
+  readonly content: string;
+  readonly reasoning: string;
+  readonly finishReason: string | undefined;
+}
+
+export type ChatOutcome =
+  | { readonly ok: true; readonly answer: ChatAnswer; readonly report: CallReport }
+  | { readonly ok: false; readonly failure: PlannerError; readonly report: CallReport };
+
+/** After [DONE] a server has this long to end the response before its connection is closed. */
+const LINGER_MS = 500;
+/** The SDK wants a timeout of its own; ours always comes first. */
+const SDK_TIMEOUT_MS = 2 ** 31 - 1;
+
+export class ModelClient {
+  readonly #sdk: OpenAI;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+
+  constructor(endpoint: EndpointAddress, clock: Clock, connectionsMax: number) {
+    this.#clock = clock;
+    this.#transport = new Transport(endpoint.baseURL, connectionsMax);
+    this.#sdk = new OpenAI({
+      baseURL: endpoint.baseURL,
+      apiKey: endpoint.apiKey ?? 'not-needed',
+      // Given as null so that the SDK does not read them from the environment.
+      organization: null,
+      project: null,
+      webhookSecret: null,
+      logLevel: 'off',
+      maxRetries: 0,
+      timeout: SDK_TIMEOUT_MS,
+      defaultHeaders: { ...endpoint.headers },
+      fetch: this.#transport.fetch,
+    });
+  }
+
+  /** Never rejects: every failure is a code of the error table, with the times that were reached. */
+  chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
+    return new ChatAttempt(this.#sdk, this.#clock, call, signal).run();
+  }
+
+  /** The ids the endpoint lists. Throws a coded error. */
+  async listModels(timeoutMs: number, signal?: AbortSignal): Promise<string[]> {
+    const controller = new AbortController();
+    const abort = (): void => controller.abort();
+    const timer = this.#clock.setTimer(timeoutMs, abort);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const page = await this.#sdk.models.list({ signal: controller.signal });
+      if (!Array.isArray(page.data)) throw new PlannerError('ERR_MODEL_MALFORMED', 'the model list is not a list');
+      return page.data.map((model) => model.id).filter((id) => typeof id === 'string');
+    } catch (error) {
+      if (controller.signal.aborted && !signal?.aborted) throw timeoutFailure('headers', timeoutMs);
+      throw callFailure(error, 'headers');
+    } finally {
+      timer.cancel();
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#transport.close();
+  }
+}
+
+/** One call from its start to its one settlement. */
+class ChatAttempt {
+  readonly #sdk: OpenAI;
+  readonly #clock: Clock;
+  readonly #call: ChatCall;
+  readonly #signal: AbortSignal | undefined;
+  readonly #controller = new AbortController();
+  readonly #startedAt: number;
+  #phase: CallPhase = 'connect';
+  #headersAt: number | undefined;
+  #firstTokenAt: number | undefined;
+  #stream: ChatStream | undefined;
+
+  constructor(sdk: OpenAI, clock: Clock, call: ChatCall, signal: AbortSignal | undefined) {
+    this.#sdk = sdk;
+    this.#clock = clock;
+    this.#call = call;
+    this.#signal = signal;
+    this.#startedAt = clock.now();
+  }
+
+  run(): Promise<ChatOutcome> {
+    const { promise, resolve } = Promise.withResolvers<ChatOutcome>();
+    let settled = false;
+    const settle = (failure?: PlannerError): void => {
+      if (settled) return;
+      settled = true;
+      timer.cancel();
+      this.#signal?.removeEventListener('abort', onAbort);
+      resolve(this.#outcome(failure));
+      // After this read: most servers end the response in the packet that says [DONE].
+      if (failure === undefined) queueMicrotask(() => this.#linger());
+    };
+    const onAbort = (): void => {
+      settle(new PlannerError('ERR_CANCELLED', 'the call was cancelled'));
+      this.#controller.abort();
+    };
+    const timer = this.#clock.setTimer(this.#call.timeoutMs, () => {
+      settle(timeoutFailure(this.#stream?.phase ?? this.#phase, this.#call.timeoutMs));
+      this.#controller.abort();
+    });
+    if (this.#signal?.aborted) onAbort();
+    else {
+      this.#signal?.addEventListener('abort', onAbort, { once: true });
+      this.#open().then(
+        (response) => this.#read(response, settle),
+        (error: unknown) => settle(callFailure(error, this.#phase)),
+      );
+    }
+    return promise;
+  }
+
+  #open(): Promise<Response> {
+    const { model, messages, maxTokens, temperature } = this.#call;
+    const fetchOptions: TransportInit = {
+      hooks: {
+        onSent: () => {
+          this.#phase = 'headers';
+        },
+      },
+    };
+    const body: ChatCompletionCreateParamsStreaming = {
+      model,
+      messages: messages as ChatCompletionCreateParamsStreaming['messages'],
+      max_tokens: maxTokens,
+      temperature,
+      stream: true,
+      stream_options: { include_usage: true },
+    };
+    // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
+    const options = { signal: this.#controller.signal, fetchOptions } as OpenAI.RequestOptions;
+    return this.#sdk.chat.completions.create(body, options).asResponse();
+  }
+
+  #read(response: Response, settle: (failure?: PlannerError) => void): void {
+    this.#headersAt = this.#clock.now();
+    const type = response.headers.get('content-type') ?? '';
+    this.#stream = new ChatStream({
+      isEventStream: type === '' || type.includes('event-stream'),
+      isComplete: this.#call.isComplete,
+      onFirstToken: () => {
+        this.#firstTokenAt = this.#clock.now();
+      },
+      onSettled: settle,
+      stop: () => this.#controller.abort(),
+    });
+    // What asResponse() gives is what our fetch returned.
+    (response as unknown as StreamedResponse).consume(this.#stream);
+  }
+
+  /** The answer is whole; its connection is kept if the server ends the response soon, and closed if it does not. */
+  #linger(): void {
+    if (this.#stream === undefined || this.#stream.ended || this.#controller.signal.aborted) return;
+    const stream = this.#stream;
+    this.#clock.setTimer(LINGER_MS, () => {
+      if (!stream.ended) this.#controller.abort();
+    });
+  }
+
+  #outcome(failure: PlannerError | undefined): ChatOutcome {
+    const report = this.#report();
+    if (failure) return { ok: false, failure, report };
+    const { content, reasoning, finishReason } = this.#stream as ChatStream;
+    return { ok: true, answer: { content, reasoning, finishReason }, report };
+  }
+
+  #report(): CallReport {
+    const stream = this.#stream;
+    return {
+      totalMs: this.#clock.now() - this.#startedAt,
+      ...(this.#headersAt === undefined ? {} : { queueMs: this.#headersAt - this.#startedAt }),
+      ...(this.#firstTokenAt === undefined ? {} : { firstTokenMs: this.#firstTokenAt - this.#startedAt }),
+      ...(stream?.model === undefined ? {} : { modelAnswered: stream.model }),
+      ...stream?.usage,
+    };
+  }
+}

@@ -1,0 +1,185 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Pool } from 'undici';
+
+/**
+ * The transport under the openai SDK: its `fetch`, over an undici pool of one origin. It hands over bytes as they come
+ * from the socket, without web streams, which cost more CPU than the rest of a call (docs/decisions/0002).
+ *
+ * The SDK sees as much of a Response as it reads: status, headers, text() and json(). A streamed body is read through
+ * `StreamedResponse.consume`.
+ */
+export interface ResponseSink {
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+  onError(error: Error): void;
+}
+
+/** Bodies read whole (errors, model lists) are cut here. */
+const BODY_BYTES_MAX = 4_000_000;
+
+/** The read-only part of Headers that the SDK uses. Building real ones for every call is measurable. */
+class HeaderView {
+  readonly #headers: IncomingHttpHeaders;
+  constructor(headers: IncomingHttpHeaders) {
+    this.#headers = headers;
+  }
+  get(name: string): string | null {
+    const value = this.#headers[name.toLowerCase()];
+    return value === undefined ? null : String(value);
+  }
+  has(name: string): boolean {
+    return this.#headers[name.toLowerCase()] !== undefined;
+  }
+  *entries(): Generator<[string, string]> {
+    for (const [name, value] of Object.entries(this.#headers)) if (value !== undefined) yield [name, String(value)];
+  }
+  [Symbol.iterator](): Generator<[string, string]> {
+    return this.entries();
+  }
+}
+
+export class StreamedResponse {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly headers: HeaderView;
+  readonly body = null;
+  readonly url: string;
+  #sink: ResponseSink | undefined;
+  /** What arrived before a sink was there. The SDK takes a few microtasks to hand the response over. */
+  #early: Buffer[] = [];
+  #settled: { readonly error?: Error } | undefined;
+
+  constructor(url: string, status: number, headers: IncomingHttpHeaders) {
+    this.url = url;
+    this.status = status;
+    this.ok = status >= 200 && status < 300;
+    this.headers = new HeaderView(headers);
+  }
+
+  /** Takes over the body: what has arrived at once, then what follows. One sink, once. */
+  consume(sink: ResponseSink): void {
+    this.#sink = sink;
+    for (const chunk of this.#early) sink.onData(chunk);
+    this.#early = [];
+    if (this.#settled?.error) sink.onError(this.#settled.error);
+    else if (this.#settled) sink.onEnd();
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#sink) this.#sink.onData(chunk);
+    else this.#early.push(chunk);
+  }
+
+  settle(error?: Error): void {
+    this.#settled = error === undefined ? {} : { error };
+    if (error) this.#sink?.onError(error);
+    else this.#sink?.onEnd();
+  }
+
+  text(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      this.consume({
+        onData: (chunk) => {
+          bytes += chunk.length;
+          if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+        },
+        onEnd: () => resolve(Buffer.concat(chunks).toString('utf8')),
+        onError: reject,
+      });
+    });
+  }
+
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+}
+
+export interface TransportHooks {
+  /** The request goes out on a connected socket. */
+  onSent?(): void;
+}
+
+/** What `ModelClient` passes through the SDK's `fetchOptions` to its own fetch. */
+export interface TransportInit extends RequestInit {
+  readonly hooks?: TransportHooks;
+}
+
+function plainHeaders(headers: RequestInit['headers']): Record<string, string> {
+  const plain: Record<string, string> = {};
+  for (const [name, value] of headers as Iterable<[string, string]>) plain[name] = value;
+  return plain;
+}
+
+export class Transport {
+  readonly #pool: Pool;
+  readonly #origin: string;
+
+  constructor(baseURL: string, connectionsMax: number) {
+    this.#origin = new URL(baseURL).origin;
+    this.#pool = new Pool(this.#origin, {
+      connections: connectionsMax,
+      pipelining: 1,
+      // Time limits are the caller's: undici's own would cut slow answers at exactly five minutes.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connectTimeout: 10_000,
+      // llama.cpp closes idle connections after 5 s; a server's own Keep-Alive header has precedence.
+      keepAliveTimeout: 4_000,
+      allowH2: false,
+    });
+  }
+
+  /** To be given to the SDK as its `fetch`. */
+  readonly fetch = (input: string | URL | Request, init: TransportInit = {}): Promise<Response> => {
+    const url = String(input);
+    return new Promise((resolve, reject) => {
+      let response: StreamedResponse | undefined;
+      let abortStarted: ((reason: Error) => void) | undefined;
+      const signal = init.signal ?? undefined;
+      const fail = (error: Error): void => {
+        signal?.removeEventListener('abort', onAbort);
+        if (response) response.settle(error);
+        else reject(error);
+      };
+      const onAbort = (): void => {
+        const error = new DOMException('the call was aborted', 'AbortError');
+        abortStarted?.(error);
+        fail(error);
+      };
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#pool.dispatch(
+        {
+          path: url.slice(this.#origin.length),
+          method: init.method ?? 'GET',
+          headers: init.headers === undefined ? {} : plainHeaders(init.headers),
+          body: (init.body as string | null | undefined) ?? null,
+        },
+        {
+          onRequestStart: (controller) => {
+            if (signal?.aborted) return controller.abort(new DOMException('the call was aborted', 'AbortError'));
+            abortStarted = (reason) => controller.abort(reason);
+            init.hooks?.onSent?.();
+          },
+          onResponseStart: (_controller, status, headers) => {
+            response = new StreamedResponse(url, status, headers);
+            // The SDK's type asks for a whole Response; it reads the members that StreamedResponse has.
+            resolve(response as unknown as Response);
+          },
+          onResponseData: (_controller, chunk) => response?.push(chunk),
+          onResponseEnd: () => {
+            signal?.removeEventListener('abort', onAbort);
+            response?.settle();
+          },
+          onResponseError: (_controller, error) => fail(error),
+        },
+      );
+    });
+  };
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}

@@ -1,0 +1,159 @@
+import type { Domain, Feature, FeatureValue, ImageValue, Observation } from './domain.ts';
+import { describeValue, PlannerError } from './errors.ts';
+
+/** What an agent asks: what it observes, what it may do now, and what it knows of the worth of that. */
+export interface PlanRequest {
+  /** Who asks. Decisions are shared between agents; the name serves fairness and reports. */
+  readonly agent: string;
+  readonly observation: Observation;
+  /** The actions that are legal now. At least one, each different. */
+  readonly actions: readonly string[];
+  /** Learned values by action, higher is better. Values of actions that are not legal now are ignored. */
+  readonly qValues?: Readonly<Record<string, number>>;
+}
+
+export const REQUEST_LIMITS = {
+  actions: 100_000,
+  actionChars: 1_000,
+  textChars: 100_000,
+  imageChars: 16_000_000,
+  setItems: 1_000,
+  valueChars: 1_000,
+  agentChars: 256,
+} as const;
+
+const IMAGE_URL = /^data:image\/[a-z0-9.+-]+;base64,[A-Za-z0-9+/]/i;
+
+function fail(key: string, rule: string, value: unknown): never {
+  throw new PlannerError('ERR_REQUEST_INVALID', `${key} ${rule}, got ${describeValue(value)}`);
+}
+
+function checkString(key: string, value: unknown, charsMax: number): void {
+  if (typeof value !== 'string') fail(key, 'must be a string', value);
+  if (value.length > charsMax) fail(key, `must be at most ${charsMax} characters`, value);
+}
+
+function checkSet(key: string, value: unknown): void {
+  if (!Array.isArray(value)) fail(key, 'must be a list of strings', value);
+  if (value.length > REQUEST_LIMITS.setItems) fail(key, `must hold at most ${REQUEST_LIMITS.setItems} items`, value);
+  for (let i = 0; i < value.length; i++) checkString(`${key}[${i}]`, value[i], REQUEST_LIMITS.valueChars);
+}
+
+function checkImage(key: string, value: unknown): void {
+  const image = value as ImageValue;
+  if (typeof image === 'string') {
+    if (!IMAGE_URL.test(image)) fail(key, 'must be a data URL of an image ("data:image/png;base64,…")', value);
+    checkString(key, image, REQUEST_LIMITS.imageChars);
+    return;
+  }
+  if (image === null || typeof image !== 'object' || typeof image.base64 !== 'string' || typeof image.mediaType !== 'string') {
+    fail(key, 'must be a data URL, or an object with mediaType and base64', value);
+  }
+  if (!image.mediaType.startsWith('image/')) fail(`${key}.mediaType`, 'must start with "image/"', image.mediaType);
+  checkString(`${key}.base64`, image.base64, REQUEST_LIMITS.imageChars);
+}
+
+function checkFeatureValue(name: string, feature: Feature, value: FeatureValue): void {
+  switch (feature.kind) {
+    case 'category':
+      checkString(`observation.${name}`, value, REQUEST_LIMITS.valueChars);
+      if (feature.values !== undefined && !feature.values.includes(value as string)) {
+        fail(`observation.${name}`, `must be one of ${feature.values.join(', ')}`, value);
+      }
+      return;
+    case 'flag':
+      if (typeof value !== 'boolean') fail(`observation.${name}`, 'must be true or false', value);
+      return;
+    case 'number':
+      if (typeof value !== 'number' || !Number.isFinite(value)) {
+        fail(`observation.${name}`, 'must be a finite number', value);
+      }
+      return;
+    case 'set':
+      return checkSet(`observation.${name}`, value);
+    case 'text':
+      return checkString(`observation.${name}`, value, REQUEST_LIMITS.textChars);
+    case 'image':
+      return checkImage(`observation.${name}`, value);
+    default:
+      return feature satisfies never;
+  }
+}
+
+function checkObservation(domain: Domain, observation: Observation): void {
+  if (observation === null || typeof observation !== 'object' || Array.isArray(observation)) {
+    fail('observation', 'must be an object of named features', observation);
+  }
+  for (const name in domain.features) {
+    const feature = domain.features[name] as Feature;
+    const value = observation[name];
+    if (value !== undefined) checkFeatureValue(name, feature, value);
+    else if (!feature.optional) fail(`observation.${name}`, `is a ${feature.kind} that ${domain.name} needs`, value);
+  }
+  for (const name in observation) {
+    if (domain.features[name] === undefined) {
+      const known = Object.keys(domain.features).join(', ');
+      throw new PlannerError('ERR_REQUEST_INVALID', `observation.${name} is not a feature of ${domain.name} (${known})`);
+    }
+  }
+}
+
+function checkAction(action: unknown, index: number): void {
+  if (typeof action !== 'string' || action.trim() === '') fail(`actions[${index}]`, 'must be a name', action);
+  if (action.length > REQUEST_LIMITS.actionChars) {
+    fail(`actions[${index}]`, `must be at most ${REQUEST_LIMITS.actionChars} characters`, action);
+  }
+}
+
+/** Comparing all pairs beats building a set up to about this many. */
+const PAIRWISE_MAX = 16;
+
+function checkActions(actions: readonly string[]): void {
+  if (!Array.isArray(actions) || actions.length === 0) fail('actions', 'must be a list of at least one action', actions);
+  if (actions.length > REQUEST_LIMITS.actions) fail('actions', `must hold at most ${REQUEST_LIMITS.actions}`, actions);
+  const seen = actions.length > PAIRWISE_MAX ? new Set<string>() : undefined;
+  for (let i = 0; i < actions.length; i++) {
+    const action = actions[i] as string;
+    checkAction(action, i);
+    const first = seen ? (seen.has(action) ? actions.indexOf(action) : i) : actions.indexOf(action);
+    if (first !== i) fail(`actions[${i}]`, `must differ from actions[${first}]`, action);
+    seen?.add(action);
+  }
+}
+
+/** Throws ERR_REQUEST_INVALID with the key, the rule and the value at the first thing that is wrong. */
+export function checkRequest(domain: Domain, request: PlanRequest): void {
+  if (request === null || typeof request !== 'object') fail('request', 'must be an object', request);
+  if (typeof request.agent !== 'string' || request.agent === '') fail('agent', 'must be a name', request.agent);
+  if (request.agent.length > REQUEST_LIMITS.agentChars) {
+    fail('agent', `must be at most ${REQUEST_LIMITS.agentChars} characters`, request.agent);
+  }
+  checkActions(request.actions);
+  checkObservation(domain, request.observation);
+  const { qValues } = request;
+  if (qValues === undefined) return;
+  if (qValues === null || typeof qValues !== 'object') fail('qValues', 'must be an object of numbers by action', qValues);
+  for (const action in qValues) {
+    if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);
+  }
+}
+
+/** The Q-value of an action, if one was given. Own properties only: an action may be called "constructor". */
+export function qValueOf(request: Pick<PlanRequest, 'qValues'>, action: string): number | undefined {
+  const { qValues } = request;
+  return qValues !== undefined && Object.hasOwn(qValues, action) ? qValues[action] : undefined;
+}
+
+/** The heuristic: the legal action of the highest Q-value, the earlier one on a tie, the first where none has a value. */
+export function bestByQValue(request: Pick<PlanRequest, 'actions' | 'qValues'>): string {
+  let best = request.actions[0] as string;
+  let bestValue = Number.NEGATIVE_INFINITY;
+  for (const action of request.actions) {
+    const value = qValueOf(request, action);
+    if (value !== undefined && value > bestValue) {
+      best = action;
+      bestValue = value;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,113 @@
+import type { Domain, Feature, FeatureValue, Observation } from './domain.ts';
+import { type PlanRequest, qValueOf } from './plan-request.ts';
+
+/**
+ * The part of a prompt that all experts and the synthesizer share. It stands first, word for word the same, so that the
+ * prefix cache of a server reads it once. Pure.
+ */
+export interface Situation {
+  readonly observation: Observation;
+  /** The actions as offered to models, in order; a subset where there are more than `promptActionsMax`. */
+  readonly actions: readonly string[];
+  /** The best values known of offered actions, best first, at most `TOP_VALUES`. */
+  readonly topValues: readonly (readonly [action: string, value: number])[];
+}
+
+export const TOP_VALUES = 5;
+
+/** Long texts are cut in the prompt: a local model's context is small, and its first sentences tell the most. */
+const PROMPT_TEXT_CHARS_MAX = 2_000;
+const PROMPT_NAME_CHARS_MAX = 300;
+
+/**
+ * What models are shown of a request. Of more actions than `actionsMax` the ones of the highest values are offered, then
+ * the first ones; the order of the request is kept. Every action offered is one of the request's own strings.
+ */
+export function situationOf(request: PlanRequest, actionsMax: number): Situation {
+  const valued = request.actions
+    .map((action) => [action, qValueOf(request, action)] as const)
+    .filter((pair): pair is readonly [string, number] => pair[1] !== undefined)
+    .sort((a, b) => b[1] - a[1]);
+  return {
+    observation: request.observation,
+    actions: request.actions.length <= actionsMax ? request.actions : offered(request, valued, actionsMax),
+    topValues: valued.slice(0, TOP_VALUES),
+  };
+}
+
+function offered(request: PlanRequest, valued: readonly (readonly [string, number])[], actionsMax: number): string[] {
+  const chosen = new Set(valued.slice(0, actionsMax).map(([action]) => action));
+  for (const action of request.actions) {
+    if (chosen.size >= actionsMax) break;
+    chosen.add(action);
+  }
+  return request.actions.filter((action) => chosen.has(action));
+}
+
+/** One line of a prompt: a name with a line break in it would forge another line. */
+export function oneLine(text: string, charsMax = PROMPT_NAME_CHARS_MAX): string {
+  const flat = text.replace(/\s+/g, ' ').trim();
+  return flat.length > charsMax ? `${flat.slice(0, charsMax - 1)}…` : flat;
+}
+
+function renderValue(feature: Feature, value: FeatureValue): string {
+  switch (feature.kind) {
+    case 'flag':
+      return value === true ? 'yes' : 'no';
+    case 'number':
+      return String(value);
+    case 'set':
+      return (value as readonly string[]).length === 0 ? 'none' : oneLine((value as readonly string[]).join(', '));
+    case 'category':
+      return oneLine(value as string);
+    case 'text':
+      return oneLine(value as string, PROMPT_TEXT_CHARS_MAX);
+    case 'image':
+      return 'attached';
+    default:
+      return feature satisfies never;
+  }
+}
+
+/** `inCombat` and `in_combat` as "in combat". */
+export function labelOf(name: string, feature: Feature): string {
+  return feature.label ?? name.replace(/([a-z])([A-Z])/g, '$1 $2').replaceAll('_', ' ').toLowerCase();
+}
+
+function renderObservation(domain: Domain, observation: Observation): string {
+  const lines: string[] = [];
+  for (const [name, feature] of Object.entries(domain.features)) {
+    const value = observation[name];
+    if (value !== undefined && feature.kind !== 'image') {
+      lines.push(`${labelOf(name, feature)}: ${renderValue(feature, value)}`);
+    }
+  }
+  return lines.join('\n');
+}
+
+/** Bare numbers as names would clash with the numbering, so such actions are listed and asked for by name. */
+export function hasNumericNames(actions: readonly string[]): boolean {
+  return actions.some((action) => /^\s*\d+\s*$/.test(action));
+}
+
+function renderActions(actions: readonly string[]): string {
+  const byName = hasNumericNames(actions);
+  return actions.map((action, i) => (byName ? `- ${oneLine(action)}` : `${i + 1}. ${oneLine(action)}`)).join('\n');
+}
+
+/** The shared first message: who the agent is. */
+export function renderSystem(domain: Domain): string {
+  return `You advise an agent that must act now. ${domain.description}\nYou choose exactly one of the listed actions. You answer briefly.`;
+}
+
+/** The shared start of the second message: situation, actions, values and the form of the answer. */
+export function renderSituation(domain: Domain, situation: Situation): string {
+  const values = situation.topValues.map(([action, value]) => `${oneLine(action)}: ${value.toFixed(2)}`);
+  const what = hasNumericNames(situation.actions) ? 'the name of one action from the list' : 'the number of one action from the list';
+  return [
+    `SITUATION\n${renderObservation(domain, situation.observation)}`,
+    `ACTIONS\n${renderActions(situation.actions)}`,
+    ...(values.length > 0 ? [`VALUES (learned from experience, higher is better)\n${values.join('\n')}`] : []),
+    `ANSWER\nFirst line: ${what}, and nothing else.\nSecond line: one short sentence that says why.`,
+  ].join('\n\n');
+}

@@ -1,0 +1,68 @@
+import type { Domain } from './domain.ts';
+import type { ErrorWire } from './errors.ts';
+import type { Situation } from './situation.ts';
+import type { Vote } from './vote-parser.ts';
+
+/**
+ * The wire between the coordinator and its workers: data only, no signals (they arrive as `{}`), durations instead of
+ * instants. What does not change between tasks goes once, as `WorkerSetup`, when the thread starts.
+ */
+export interface EndpointAddress {
+  readonly name: string;
+  readonly baseURL: string;
+  readonly apiKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Names one cancel word of the `CancelBoard` for one task. */
+export interface CancelTicket {
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/** What a worker thread is given once, when it starts. */
+export interface WorkerSetup {
+  readonly domain: Domain;
+  readonly endpoints: readonly EndpointAddress[];
+  readonly cancelBuffer: SharedArrayBuffer;
+  /** Connections a thread may open to one endpoint. */
+  readonly connectionsMax: number;
+}
+
+export interface ExpertTask {
+  readonly kind: 'expert';
+  /** The experts of one plan share it, and with it the rendered situation. */
+  readonly planId: number;
+  readonly role: string;
+  readonly model: string;
+  readonly endpoint: string;
+  readonly situation: Situation;
+  readonly timeoutMs: number;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly cancel: CancelTicket;
+}
+
+export type Task = ExpertTask;
+
+/** What a model call cost and what it told about itself. Milliseconds from the start of the call. */
+export interface CallReport {
+  /** Until the response headers: connecting, and waiting for a slot. */
+  readonly queueMs?: number;
+  readonly firstTokenMs?: number;
+  readonly totalMs: number;
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+  /** Prompt tokens that the server did not have to read again. */
+  readonly cachedTokens?: number;
+  /** The model that says it answered. */
+  readonly modelAnswered?: string;
+}
+
+export type ExpertResult =
+  | { readonly ok: true; readonly vote: Vote; readonly report: CallReport }
+  | { readonly ok: false; readonly error: ErrorWire; readonly report: CallReport };
+
+export interface TaskValue {
+  readonly expert: ExpertResult;
+}

@@ -1,0 +1,25 @@
+import { PlannerError } from './errors.ts';
+import type { ChatAnswer } from './model-client/model-client.ts';
+import { requireVote, stripThinking, type Vote } from './vote-parser.ts';
+
+/**
+ * The vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: then only its last
+ * lines are read, where the choice stands, and only when there is no content at all. Throws a coded error.
+ */
+export function readVote(answer: ChatAnswer, actions: readonly string[]): Vote {
+  if (stripThinking(answer.content).trim() !== '') return requireVote(answer.content, actions);
+  const conclusion = lastLines(answer.reasoning);
+  if (answer.finishReason === 'length' || conclusion === '') {
+    const why = answer.finishReason === 'length' ? ' (its tokens ran out while it was thinking)' : '';
+    throw new PlannerError('ERR_MODEL_EMPTY', `the model answered nothing${why}`);
+  }
+  return requireVote(conclusion, actions);
+}
+
+/** From the last opening brace or, where there is none, the last three lines. */
+function lastLines(reasoning: string): string {
+  const text = reasoning.trim();
+  const brace = text.lastIndexOf('{');
+  if (brace >= 0 && text.endsWith('}')) return text.slice(brace);
+  return text.split('\n').slice(-3).join('\n');
+}

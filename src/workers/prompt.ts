@@ -1,0 +1,33 @@
+import type { Domain, ExpertRole, ImageValue } from '../shared/domain.ts';
+import type { ChatMessage } from '../shared/model-client/model-client.ts';
+import { renderSituation, renderSystem, type Situation } from '../shared/situation.ts';
+
+/** The prompt of one expert: what all experts share first, the role last. Pure. */
+export function expertMessages(domain: Domain, role: ExpertRole, situation: Situation, shared?: string): ChatMessage[] {
+  const text = `${shared ?? renderSituation(domain, situation)}\n\nYOUR ROLE: ${role.name}\n${role.prompt}`;
+  const images = role.vision ? imagesOf(domain, situation) : [];
+  const content =
+    images.length === 0
+      ? text
+      : [
+          ...images.map((url) => ({ type: 'image_url' as const, image_url: { url } })),
+          { type: 'text' as const, text },
+        ];
+  return [
+    { role: 'system', content: renderSystem(domain) },
+    { role: 'user', content },
+  ];
+}
+
+function imagesOf(domain: Domain, situation: Situation): string[] {
+  const urls: string[] = [];
+  for (const [name, feature] of Object.entries(domain.features)) {
+    const value = situation.observation[name];
+    if (feature.kind === 'image' && value !== undefined) urls.push(imageUrl(value as ImageValue));
+  }
+  return urls;
+}
+
+function imageUrl(image: ImageValue): string {
+  return typeof image === 'string' ? image : `data:${image.mediaType};base64,${image.base64}`;
+}

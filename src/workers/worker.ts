@@ -1,0 +1,55 @@
+import { workerData } from 'node:worker_threads';
+import { LRUCache } from 'lru-cache';
+import { watchCancel } from '../shared/cancel-board.ts';
+import { systemClock } from '../shared/clock.ts';
+import type { ExpertRole } from '../shared/domain.ts';
+import { encodeError } from '../shared/errors.ts';
+import { ModelClient } from '../shared/model-client/model-client.ts';
+import { renderSituation } from '../shared/situation.ts';
+import type { ExpertResult, ExpertTask, Task, WorkerSetup } from '../shared/tasks.ts';
+import { queryExpert } from './expert-query.ts';
+
+const { domain, endpoints, cancelBuffer, connectionsMax } = workerData as WorkerSetup;
+const cancelWords = new Int32Array(cancelBuffer);
+const roles = new Map<string, ExpertRole>(domain.roles.map((role) => [role.name, role]));
+const clients = new Map(endpoints.map((at) => [at.name, new ModelClient(at, systemClock, connectionsMax)]));
+/** The shared part of prompts by plan: the experts of one plan that meet on this thread render it once. */
+const situations = new LRUCache<number, string>({ max: 64 });
+
+function known<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new Error(`unknown ${what}: coordinator and worker disagree on their setup`);
+  return value;
+}
+
+function situationText(task: ExpertTask): string {
+  const held = situations.get(task.planId);
+  if (held !== undefined) return held;
+  const text = renderSituation(domain, task.situation);
+  situations.set(task.planId, text);
+  return text;
+}
+
+async function runExpert(task: ExpertTask): Promise<ExpertResult> {
+  const startedAt = systemClock.now();
+  const controller = new AbortController();
+  const unwatch = watchCancel(cancelWords, task.cancel, controller);
+  try {
+    const role = known(roles.get(task.role), `role ${task.role}`);
+    const client = known(clients.get(task.endpoint), `endpoint ${task.endpoint}`);
+    return await queryExpert({ domain, role, client, task, shared: situationText(task) }, controller.signal);
+  } catch (error) {
+    // A bug: reported as such, never retried. What kills the thread is seen by the pool instead.
+    return { ok: false, error: encodeError(error), report: { totalMs: systemClock.now() - startedAt } };
+  } finally {
+    unwatch();
+  }
+}
+
+export default async function run(task: Task): Promise<ExpertResult> {
+  switch (task.kind) {
+    case 'expert':
+      return runExpert(task);
+    default:
+      return task.kind satisfies never;
+  }
+}
