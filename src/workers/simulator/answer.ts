@@ -1,0 +1,88 @@
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { forkRandom, type Random } from '../../shared/random.ts';
+import type { ChatRequest } from './chat-request.ts';
+import type { MachinePrompt } from './machine.ts';
+import { formOpinion } from './opinion.ts';
+import type { ResolvedRates, SimulatedModel } from './options.ts';
+import { readPrompt } from './prompt-reader.ts';
+import { smallTalk, tokenize, wordAnswer, wordBySchema } from './wording.ts';
+
+/**
+ * What a request will be answered, decided before it is worked on. All luck comes from the seed, the model, the prompt
+ * and how often that prompt was sent before, so answers do not depend on what else the server is asked, or when.
+ */
+export type Fate =
+  | { readonly kind: 'answer' }
+  | { readonly kind: 'http500' | 'reset' | 'hang' }
+  /** Goes wrong after so many tokens. */
+  | { readonly kind: 'errorEvent' | 'cut'; readonly afterTokens: number };
+
+export interface PreparedAnswer {
+  readonly prompt: MachinePrompt;
+  readonly tokens: readonly string[];
+  readonly finishReason: 'stop' | 'length';
+  readonly fate: Fate;
+  /** For the machine. */
+  readonly latencyRandom: Random;
+  /** For what the server itself draws. */
+  readonly random: Random;
+}
+
+/** Prompts of which the number of occurrences is remembered. */
+const PROMPTS_MAX = 50_000;
+
+export class AnswerDesk {
+  readonly #seed: number;
+  readonly #rates: ResolvedRates;
+  readonly #occurrences = new LRUCache<string, number>({ max: PROMPTS_MAX });
+
+  constructor(seed: number, rates: ResolvedRates) {
+    this.#seed = seed;
+    this.#rates = rates;
+  }
+
+  prepare(request: ChatRequest, model: SimulatedModel): PreparedAnswer {
+    const luck = this.#luckOf(model.id, request.prompt.text);
+    const text = this.#answerText(request, model, luck);
+    const all = tokenize(text);
+    const tokens = request.maxTokens === undefined ? all : all.slice(0, request.maxTokens);
+    return {
+      prompt: request.prompt,
+      tokens,
+      finishReason: tokens.length < all.length ? 'length' : 'stop',
+      fate: drawFate(this.#rates, luck('fate'), tokens.length),
+      latencyRandom: luck('latency'),
+      random: luck('server'),
+    };
+  }
+
+  /** Generators of their own for the n-th asking of this prompt. */
+  #luckOf(modelId: string, promptText: string): (part: string) => Random {
+    const key = hash('sha1', `${modelId}\n${promptText}`);
+    const occurrence = this.#occurrences.get(key) ?? 0;
+    this.#occurrences.set(key, occurrence + 1);
+    return (part) => forkRandom(this.#seed, `${occurrence}:${part}:${key}`);
+  }
+
+  #answerText(request: ChatRequest, model: SimulatedModel, luck: (part: string) => Random): string {
+    const reading = readPrompt(request.text);
+    const opinion = formOpinion(reading, model.skill, luck('opinion'));
+    if (opinion === undefined) return smallTalk(request.text);
+    if (request.schemaProperties !== undefined) return wordBySchema(opinion, request.schemaProperties);
+    return wordAnswer(opinion, reading, this.#rates, luck('wording'));
+  }
+}
+
+function drawFate(rates: ResolvedRates, random: Random, tokens: number): Fate {
+  let left = random.next();
+  for (const kind of ['http500', 'reset', 'hang'] as const) {
+    if (left < rates[kind]) return { kind };
+    left -= rates[kind];
+  }
+  for (const kind of ['errorEvent', 'cut'] as const) {
+    if (left < rates[kind]) return { kind, afterTokens: Math.floor(random.next() * tokens) };
+    left -= rates[kind];
+  }
+  return { kind: 'answer' };
+}

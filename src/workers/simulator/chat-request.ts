@@ -1,0 +1,91 @@
+import { hash } from 'node:crypto';
+import type { MachinePrompt } from './machine.ts';
+
+/** The body of a chat request as far as the simulated server reads it. */
+export interface ChatRequest {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  readonly maxTokens: number | undefined;
+  /** All text parts of all messages. */
+  readonly text: string;
+  readonly prompt: MachinePrompt;
+  /** The properties of the JSON schema asked for. */
+  readonly schemaProperties: Readonly<Record<string, object>> | undefined;
+}
+
+interface Body {
+  readonly model?: unknown;
+  readonly messages?: unknown;
+  readonly stream?: unknown;
+  readonly stream_options?: { readonly include_usage?: unknown } | null;
+  readonly max_tokens?: unknown;
+  readonly max_completion_tokens?: unknown;
+  readonly response_format?: { readonly json_schema?: { readonly schema?: { readonly properties?: unknown } } } | null;
+}
+
+interface Part {
+  readonly type?: unknown;
+  readonly text?: unknown;
+  readonly image_url?: { readonly url?: unknown };
+}
+
+interface Message {
+  readonly role?: unknown;
+  readonly content?: unknown;
+}
+
+/** The request, or the sentence that says what is wrong with it. */
+export function readChatRequest(json: string): ChatRequest | string {
+  let body: Body;
+  try {
+    body = JSON.parse(json) as Body;
+  } catch {
+    return 'the request body is not JSON';
+  }
+  if (body === null || typeof body !== 'object') return 'the request body must be an object';
+  if (!Array.isArray(body.messages) || body.messages.length === 0) return "'messages' must be a list that is not empty";
+  const maxTokens = body.max_completion_tokens ?? body.max_tokens;
+  const properties = body.response_format?.json_schema?.schema?.properties;
+  return {
+    model: typeof body.model === 'string' ? body.model : '',
+    stream: body.stream === true,
+    includeUsage: body.stream_options?.include_usage === true,
+    maxTokens: typeof maxTokens === 'number' && maxTokens > 0 ? Math.floor(maxTokens) : undefined,
+    ...readMessages(body.messages as Message[]),
+    schemaProperties:
+      properties !== null && typeof properties === 'object' ? (properties as Record<string, object>) : undefined,
+  };
+}
+
+function readMessages(messages: readonly Message[]): Pick<ChatRequest, 'text' | 'prompt'> {
+  const texts: string[] = [];
+  let read = '';
+  let images = 0;
+  let imagesEnd = 0;
+  for (const message of messages) {
+    read += `<|${String(message?.role)}|>\n`;
+    for (const part of partsOf(message?.content)) {
+      if (typeof part === 'string') {
+        texts.push(part);
+        read += `${part}\n`;
+      } else {
+        images++;
+        read += `<|image ${hash('sha1', part.url)}|>\n`;
+        imagesEnd = read.length;
+      }
+    }
+  }
+  return { text: texts.join('\n\n'), prompt: { text: read, images, imagesEnd } };
+}
+
+function partsOf(content: unknown): (string | { readonly url: string })[] {
+  if (typeof content === 'string') return [content];
+  if (!Array.isArray(content)) return [];
+  const parts: (string | { readonly url: string })[] = [];
+  for (const part of content as (Part | null)[]) {
+    if (typeof part?.text === 'string') parts.push(part.text);
+    else if (typeof part?.image_url?.url === 'string') parts.push({ url: part.image_url.url });
+  }
+  return parts;
+}

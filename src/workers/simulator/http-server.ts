@@ -1,0 +1,275 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Clock } from '../../shared/clock.ts';
+import { AnswerDesk, type PreparedAnswer } from './answer.ts';
+import { type ChatRequest, readChatRequest } from './chat-request.ts';
+import { BodyWriter, type ChatWriter, StreamWriter } from './chat-writer.ts';
+import { ErrorBodies, type ErrorReply } from './error-bodies.ts';
+import { Machine, type MachineJob, type MachineStats } from './machine.ts';
+import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
+
+/** Counters since the start; `active` and `queued` are of now. */
+export interface SimulatorStats extends MachineStats {
+  /** Chat requests received. */
+  readonly requests: number;
+  /** Chat requests refused with an error status. */
+  readonly refused: number;
+  /** Failures that were played: status 500, resets, hangs, error events, cuts. */
+  readonly failuresPlayed: number;
+}
+
+const BODY_BYTES_MAX = 64_000_000;
+/** As llama.cpp does: the client may meet a connection that is closed at the moment of its reuse. */
+const KEEP_ALIVE_MS = 5_000;
+
+/** The HTTP face of the machine: OpenAI's routes, with the manners of LM Studio or llama.cpp. */
+export class SimulatorServer {
+  readonly #options: ResolvedSimulatorOptions;
+  readonly #clock: Clock;
+  readonly #machine: Machine;
+  readonly #desk: AnswerDesk;
+  readonly #errors: ErrorBodies;
+  readonly #server: Server;
+  /** Until then llama.cpp's single model is loading. */
+  readonly #readyAtMs: number;
+  #requests = 0;
+  #refused = 0;
+  #failuresPlayed = 0;
+
+  constructor(options: ResolvedSimulatorOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#machine = new Machine(this.#isLlamaCpp ? { ...options, preload: true } : options, clock);
+    this.#desk = new AnswerDesk(options.seed, options.rates);
+    this.#errors = new ErrorBodies(options);
+    const loadMs = this.#isLlamaCpp && !options.preload ? (options.models[0]?.loadSeconds ?? 0) * 1_000 : 0;
+    this.#readyAtMs = clock.now() + loadMs / options.speed;
+    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true }, (request, response) => {
+      this.#route(request, response);
+    });
+  }
+
+  /** Resolves with the port. Rejects where the port is taken. */
+  listen(): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#server.once('error', reject);
+    this.#server.listen(this.#options.port, this.#options.host, () => {
+      this.#server.off('error', reject);
+      const address = this.#server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : this.#options.port);
+    });
+    return promise;
+  }
+
+  stats(): SimulatorStats {
+    return {
+      requests: this.#requests,
+      refused: this.#refused,
+      failuresPlayed: this.#failuresPlayed,
+      ...this.#machine.stats(),
+    };
+  }
+
+  close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#machine.close();
+    this.#server.close(() => resolve());
+    this.#server.closeAllConnections();
+    return promise;
+  }
+
+  get #isLlamaCpp(): boolean {
+    return this.#options.flavour === 'llamacpp';
+  }
+
+  get #isLoading(): boolean {
+    return this.#clock.now() < this.#readyAtMs;
+  }
+
+  #route(request: IncomingMessage, response: ServerResponse): void {
+    const path = (request.url ?? '/').split('?', 1)[0] as string;
+    if (request.method === 'POST' && path === '/v1/chat/completions') {
+      this.#receive(request, response);
+      return;
+    }
+    request.resume();
+    const body = request.method === 'GET' ? this.#page(path) : undefined;
+    if (body) sendJson(response, 200, body);
+    else if (path === '/health' && this.#isLoading) sendError(response, this.#errors.loading());
+    else sendError(response, this.#errors.notFound(request.method ?? '', path));
+  }
+
+  /** What is read with GET. Nothing where the flavour has no such path. */
+  #page(path: string): object | undefined {
+    switch (path) {
+      case '/v1/models':
+        return this.#modelList();
+      case '/health':
+        return this.#isLoading ? undefined : { status: 'ok' };
+      case '/props':
+        return this.#isLlamaCpp ? this.#props() : undefined;
+      case '/api/v0/models':
+        return this.#isLlamaCpp ? undefined : this.#lmStudioList();
+      default:
+        return undefined;
+    }
+  }
+
+  /** llama.cpp knows one model. */
+  get #listed(): readonly SimulatedModel[] {
+    return this.#isLlamaCpp ? this.#options.models.slice(0, 1) : this.#options.models;
+  }
+
+  #modelList(): object {
+    const owner = this.#isLlamaCpp ? 'llamacpp' : 'organization_owner';
+    return { object: 'list', data: this.#listed.map(({ id }) => ({ id, object: 'model', owned_by: owner })) };
+  }
+
+  #props(): object {
+    const model = this.#options.models[0] as SimulatedModel;
+    return {
+      total_slots: this.#options.slots,
+      model_path: model.id,
+      modalities: { vision: model.vision, audio: false },
+    };
+  }
+
+  #lmStudioList(): object {
+    const data = this.#options.models.map((model) => ({
+      id: model.id,
+      object: 'model',
+      type: model.vision ? 'vlm' : 'llm',
+      state: this.#machine.isLoaded(model.id) ? 'loaded' : 'not-loaded',
+      max_context_length: 32_768,
+    }));
+    return { object: 'list', data };
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse): void {
+    this.#requests++;
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+    });
+    request.on('end', () => {
+      if (bytes > BODY_BYTES_MAX) this.#refuse(response, this.#errors.tooLarge());
+      else this.#chat(response, readChatRequest(Buffer.concat(chunks).toString('utf8')));
+    });
+  }
+
+  #chat(response: ServerResponse, request: ChatRequest | string): void {
+    if (typeof request === 'string') {
+      this.#refuse(response, this.#errors.badRequest(request, false));
+      return;
+    }
+    const model = this.#modelFor(request.model);
+    const refusal = this.#refusalOf(request, model);
+    if (refusal) this.#refuse(response, refusal);
+    else this.#answer(response, request, model as SimulatedModel);
+  }
+
+  /** What is wrong with a request before it is worked on. */
+  #refusalOf(request: ChatRequest, model: SimulatedModel | undefined): ErrorReply | undefined {
+    if (this.#isLoading) return this.#errors.loading();
+    if (!model) return this.#errors.unknownModel(request.model, this.#isStringError(request));
+    const isBlind = request.prompt.images > 0 && !model.vision;
+    return isBlind ? this.#errors.noVision(this.#isStringError(request)) : undefined;
+  }
+
+  /** With one model loaded LM Studio uses it whatever was asked for; llama.cpp never looks at the id. */
+  #modelFor(id: string): SimulatedModel | undefined {
+    const { models } = this.#options;
+    if (this.#isLlamaCpp || models.length === 1) return models[0];
+    return models.find((model) => model.id === id);
+  }
+
+  /** `mixed` goes by the length of the prompt: any rule would do that gives the same request the same form. */
+  #isStringError(request: ChatRequest): boolean {
+    const { errorShape } = this.#options;
+    return errorShape === 'mixed' ? request.prompt.text.length % 2 === 0 : errorShape === 'string';
+  }
+
+  #refuse(response: ServerResponse, reply: ErrorReply): void {
+    this.#refused++;
+    sendError(response, reply);
+  }
+
+  #answer(response: ServerResponse, request: ChatRequest, model: SimulatedModel): void {
+    const answer = this.#desk.prepare(request, model);
+    const isString = this.#isStringError(request);
+    if (answer.fate.kind !== 'answer') this.#failuresPlayed++;
+    switch (answer.fate.kind) {
+      case 'http500':
+        this.#refuse(response, this.#errors.crashed(isString));
+        return;
+      case 'reset':
+        response.socket?.resetAndDestroy();
+        return;
+      case 'hang':
+        return;
+      default:
+        if (!this.#work(response, request, model, answer)) this.#refuse(response, this.#errors.queueFull(isString));
+    }
+  }
+
+  /** False where the queue is full. */
+  #work(response: ServerResponse, request: ChatRequest, model: SimulatedModel, answer: PreparedAnswer): boolean {
+    const writer = this.#writerFor(response, request, model, answer);
+    const { fate, tokens } = answer;
+    const failsAfter = 'afterTokens' in fate ? fate.afterTokens : Number.POSITIVE_INFINITY;
+    let job: MachineJob | undefined;
+    let isBroken = false;
+    const goWrong = (): void => {
+      if (isBroken) return;
+      isBroken = true;
+      job?.abort();
+      if (fate.kind === 'cut') response.socket?.destroy();
+      else writer.fail(this.#errors.crashed(false).body.error);
+    };
+    job = this.#machine.submit({
+      model,
+      prompt: answer.prompt,
+      tokens: tokens.length,
+      random: answer.latencyRandom,
+      listener: {
+        onStart: () => writer.start(),
+        onTokens: (count) => (count > failsAfter ? goWrong() : writer.write(count)),
+        onDone: (usage) => (failsAfter <= tokens.length ? goWrong() : writer.finish(usage)),
+      },
+    });
+    // With no work to do it may be over already.
+    if (isBroken) job?.abort();
+    response.once('close', () => {
+      if (!response.writableFinished) job?.abort();
+    });
+    return job !== undefined;
+  }
+
+  #writerFor(
+    response: ServerResponse,
+    request: ChatRequest,
+    model: SimulatedModel,
+    answer: PreparedAnswer,
+  ): ChatWriter {
+    const identity = {
+      id: `chatcmpl-${Math.floor(answer.random.next() * 2 ** 48).toString(36)}`,
+      model: model.id,
+      created: Math.floor(this.#clock.wallNow() / 1_000),
+      hasTimings: this.#isLlamaCpp,
+    };
+    return request.stream
+      ? new StreamWriter(response, request, answer, identity)
+      : new BodyWriter(response, answer, identity);
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}
+
+function sendError(response: ServerResponse, { status, body }: ErrorReply): void {
+  sendJson(response, status, body);
+}

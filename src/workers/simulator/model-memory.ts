@@ -1,0 +1,43 @@
+import type { SimulatedModel } from './options.ts';
+
+/** Which models are in memory, least recently used first, and since when. Times are milliseconds of life. */
+export class ModelMemory {
+  readonly #loadedMax: number;
+  readonly #readyAt = new Map<string, number>();
+  loads = 0;
+  evictions = 0;
+
+  constructor(loadedMax: number, preloaded: readonly SimulatedModel[]) {
+    this.#loadedMax = loadedMax;
+    for (const model of preloaded.slice(0, loadedMax)) this.#readyAt.set(model.id, 0);
+  }
+
+  has(id: string): boolean {
+    return this.#readyAt.has(id);
+  }
+
+  /**
+   * When the model is ready, loading it now if it is not there. `onEvicted` hears who had to go. An answer that an
+   * evicted model is writing is finished: its memory goes when it is done.
+   */
+  use(model: SimulatedModel, atMs: number, onEvicted: (id: string) => void): number {
+    const held = this.#readyAt.get(model.id);
+    const readyAt = held ?? atMs + model.loadSeconds * 1_000;
+    this.#readyAt.delete(model.id);
+    if (held === undefined) {
+      this.loads++;
+      this.#makeRoom(onEvicted);
+    }
+    this.#readyAt.set(model.id, readyAt);
+    return readyAt;
+  }
+
+  #makeRoom(onEvicted: (id: string) => void): void {
+    for (const id of this.#readyAt.keys()) {
+      if (this.#readyAt.size < this.#loadedMax) return;
+      this.#readyAt.delete(id);
+      this.evictions++;
+      onEvicted(id);
+    }
+  }
+}

@@ -1,0 +1,258 @@
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+
+/** Which server's manners are played: error bodies, unknown models, extra routes. */
+export type ServerFlavour = 'lmstudio' | 'llamacpp';
+
+export interface SimulatedModelOptions {
+  /** The id that requests name. */
+  readonly id: string;
+  /** How well it judges, 0 (guesses) to 1 (never errs). @default 0.75 */
+  readonly skill?: number;
+  /** Seconds to load it into memory. @default 4 */
+  readonly loadSeconds?: number;
+  /** Tokens a second when it has the machine to itself. @default 40 */
+  readonly tokensPerSecond?: number;
+  /** Whether it takes pictures; others refuse them. @default false */
+  readonly vision?: boolean;
+}
+
+/** Shares of the requests, each from 0 to 1. The first five are kinds of answers, and their sum is at most 1; so are the last five. */
+export interface SimulatorRates {
+  /** Answers with an action that was not offered. @default 0.02 */
+  readonly illegal?: number;
+  /** Names two actions. @default 0.005 */
+  readonly ambiguous?: number;
+  /** Answers nothing. @default 0.003 */
+  readonly empty?: number;
+  /** Talks without choosing. @default 0.005 */
+  readonly rambling?: number;
+  /** A readable answer in another form than the one asked for. @default 0.1 */
+  readonly oddFormat?: number;
+  /** A `<think>` block before the answer, of whatever kind. @default 0.05 */
+  readonly think?: number;
+  /** HTTP status 500. @default 0.004 */
+  readonly http500?: number;
+  /** The connection is reset before the response. @default 0.002 */
+  readonly reset?: number;
+  /** Never answers. Holds no slot: the server has lost the request. @default 0.001 */
+  readonly hang?: number;
+  /** An error event inside a 200 stream, without [DONE]. @default 0.002 */
+  readonly errorEvent?: number;
+  /** The stream is cut before its end. @default 0.002 */
+  readonly cut?: number;
+}
+
+/** What the simulated model server can be told. Seconds are seconds of life: `speed` divides them. */
+export interface SimulatorOptions {
+  /** 0 takes any free port. @default 0 */
+  readonly port?: number;
+  /** @default '127.0.0.1' */
+  readonly host?: string;
+  /** With one seed a prompt gets the same answers, whatever else the server is asked. @default 1 */
+  readonly seed?: number;
+  /** How many times faster than life. @default 1 */
+  readonly speed?: number;
+  /** @default 'lmstudio' */
+  readonly flavour?: ServerFlavour;
+  /** Requests worked on at once, by all models together. @default 4 */
+  readonly slots?: number;
+  /** Requests that may wait for a slot; beyond them the answer is 503. @default 1000 */
+  readonly queueMax?: number;
+  /** @default four small models, of which google/gemma-3-4b sees */
+  readonly models?: readonly SimulatedModelOptions[];
+  /** Models in memory at once; another one evicts the least recently used. @default all */
+  readonly loadedModelsMax?: number;
+  /** Whether the first `loadedModelsMax` models are in memory at the start. @default true */
+  readonly preload?: boolean;
+  /** Speed of reading a prompt when it has the machine to itself. @default 800 */
+  readonly promptTokensPerSecond?: number;
+  /** Fixed time before the prompt is read. @default 0.15 */
+  readonly overheadSeconds?: number;
+  /** Time to encode one picture. @default 0.8 */
+  readonly imageSeconds?: number;
+  /** Each further busy slot makes all of them slower: with n busy, each runs at 1 / (1 + slotSlowdown × (n - 1)). @default 0.25 */
+  readonly slotSlowdown?: number;
+  /** Sigma of the lognormal factor on the time of a request; 0.4 makes one in a hundred 2.5 times slower. @default 0.4 */
+  readonly latencySigma?: number;
+  /** How long an aborted request still holds its slot. @default 0.04 */
+  readonly abortSeconds?: number;
+  /** The form of `error` in LM Studio's bodies; `mixed` draws for each request. @default 'mixed' */
+  readonly errorShape?: 'object' | 'string' | 'mixed';
+  readonly rates?: SimulatorRates;
+}
+
+export type SimulatedModel = Required<SimulatedModelOptions>;
+export type ResolvedRates = Required<SimulatorRates>;
+export interface ResolvedSimulatorOptions extends Required<Omit<SimulatorOptions, 'models' | 'rates'>> {
+  readonly models: readonly SimulatedModel[];
+  readonly rates: ResolvedRates;
+}
+
+const DEFAULT_MODELS: readonly SimulatedModelOptions[] = [
+  { id: 'microsoft/phi-4-mini-reasoning', skill: 0.78 },
+  { id: 'mistralai/mistral-nemo-instruct-2407', skill: 0.82, tokensPerSecond: 28, loadSeconds: 8 },
+  { id: 'qwen/qwen3-4b', skill: 0.74 },
+  { id: 'google/gemma-3-4b', skill: 0.72, vision: true },
+];
+
+export const DEFAULT_RATES: ResolvedRates = {
+  illegal: 0.02,
+  ambiguous: 0.005,
+  empty: 0.003,
+  rambling: 0.005,
+  oddFormat: 0.1,
+  think: 0.05,
+  http500: 0.004,
+  reset: 0.002,
+  hang: 0.001,
+  errorEvent: 0.002,
+  cut: 0.002,
+};
+
+/** No failure and no odd answer: what a test of something else wants. */
+export const NO_RATES: ResolvedRates = {
+  illegal: 0,
+  ambiguous: 0,
+  empty: 0,
+  rambling: 0,
+  oddFormat: 0,
+  think: 0,
+  http500: 0,
+  reset: 0,
+  hang: 0,
+  errorEvent: 0,
+  cut: 0,
+};
+
+function fail(key: string, rule: string, value: unknown): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', `simulator.${key} ${rule}, got ${describeValue(value)}`);
+}
+
+type Check = (key: string, value: unknown) => void;
+
+function numberFrom(low: number, high: number, rule: string): Check {
+  return (key, value) => {
+    const ok = typeof value === 'number' && value >= low && value <= high;
+    if (!ok) fail(key, rule, value);
+  };
+}
+
+function integerFrom(low: number, high: number): Check {
+  return (key, value) => {
+    const ok = Number.isInteger(value) && (value as number) >= low && (value as number) <= high;
+    if (!ok) fail(key, `must be a whole number from ${low} to ${high}`, value);
+  };
+}
+
+function oneOf(...names: readonly string[]): Check {
+  return (key, value) => {
+    if (!names.includes(value as string)) fail(key, `must be one of ${names.join(', ')}`, value);
+  };
+}
+
+const text: Check = (key, value) => {
+  if (typeof value !== 'string' || value === '') fail(key, 'must be a text that is not empty', value);
+};
+const flag: Check = (key, value) => {
+  if (typeof value !== 'boolean') fail(key, 'must be true or false', value);
+};
+const seconds = numberFrom(0, 86_400, 'must be a number of seconds from 0 to 86400');
+const share = numberFrom(0, 1, 'must be a number from 0 to 1');
+const perSecond = numberFrom(0.001, 1e9, 'must be a number of tokens a second, at least 0.001');
+
+const MODEL_CHECKS: Readonly<Record<string, Check>> = {
+  id: text,
+  skill: share,
+  loadSeconds: seconds,
+  tokensPerSecond: perSecond,
+  vision: flag,
+};
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  port: integerFrom(0, 65_535),
+  host: text,
+  seed: integerFrom(0, 2 ** 32 - 1),
+  speed: numberFrom(0.001, 1e9, 'must be a number of at least 0.001'),
+  flavour: oneOf('lmstudio', 'llamacpp'),
+  slots: integerFrom(1, 1_024),
+  queueMax: integerFrom(0, 1_000_000),
+  models: checkModels,
+  loadedModelsMax: integerFrom(1, 1_024),
+  preload: flag,
+  promptTokensPerSecond: perSecond,
+  overheadSeconds: seconds,
+  imageSeconds: seconds,
+  slotSlowdown: numberFrom(0, 100, 'must be a number from 0 to 100'),
+  latencySigma: numberFrom(0, 3, 'must be a number from 0 to 3'),
+  abortSeconds: seconds,
+  errorShape: oneOf('object', 'string', 'mixed'),
+  rates: (key, value) => checkKeys(key, value, RATE_CHECKS),
+};
+
+const RATE_CHECKS: Readonly<Record<string, Check>> = Object.fromEntries(
+  Object.keys(DEFAULT_RATES).map((name) => [name, share]),
+);
+
+function checkKeys(prefix: string, value: unknown, checks: Readonly<Record<string, Check>>): void {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) fail(prefix, 'must be an object', value);
+  for (const [name, member] of Object.entries(value)) {
+    const key = prefix === '' ? name : `${prefix}.${name}`;
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (!check) fail(key, `is not a setting (${Object.keys(checks).join(', ')})`, member);
+    if (member !== undefined) check(key, member);
+  }
+}
+
+function checkModels(key: string, value: unknown): void {
+  if (!Array.isArray(value)) fail(key, 'must be a list', value);
+  const seen = new Set<string>();
+  for (const [index, model] of (value as SimulatedModelOptions[]).entries()) {
+    checkKeys(`${key}[${index}]`, model, MODEL_CHECKS);
+    text(`${key}[${index}].id`, model.id);
+    if (seen.has(model.id)) fail(`${key}[${index}].id`, 'must differ from the ids before it', model.id);
+    seen.add(model.id);
+  }
+}
+
+function checkSum(rates: ResolvedRates, names: readonly (keyof ResolvedRates)[]): void {
+  const sum = names.reduce((total, name) => total + rates[name], 0);
+  if (sum > 1 + 1e-9) fail('rates', `must have a sum of at most 1 over ${names.join(', ')}`, sum);
+}
+
+/** What is given, without the members that are undefined, which would hide defaults. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
+export function resolveSimulatorOptions(options: SimulatorOptions = {}): ResolvedSimulatorOptions {
+  checkKeys('', options, CHECKS);
+  const models = (options.models ?? DEFAULT_MODELS).map((model) =>
+    Object.freeze({ skill: 0.75, loadSeconds: 4, tokensPerSecond: 40, vision: false, ...given(model) }),
+  );
+  const rates = Object.freeze({ ...DEFAULT_RATES, ...given(options.rates ?? {}) });
+  checkSum(rates, ['illegal', 'ambiguous', 'empty', 'rambling', 'oddFormat']);
+  checkSum(rates, ['http500', 'reset', 'hang', 'errorEvent', 'cut']);
+  if (options.flavour === 'llamacpp' && models.length === 0) fail('models', 'must name a model for llamacpp', models);
+  return Object.freeze({
+    port: 0,
+    host: '127.0.0.1',
+    seed: 1,
+    speed: 1,
+    flavour: 'lmstudio',
+    slots: 4,
+    queueMax: 1_000,
+    loadedModelsMax: Math.max(models.length, 1),
+    preload: true,
+    promptTokensPerSecond: 800,
+    overheadSeconds: 0.15,
+    imageSeconds: 0.8,
+    slotSlowdown: 0.25,
+    latencySigma: 0.4,
+    abortSeconds: 0.04,
+    errorShape: 'mixed',
+    ...given(options),
+    models,
+    rates,
+  } satisfies ResolvedSimulatorOptions);
+}

@@ -1,0 +1,45 @@
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import { PlannerError } from '../../shared/errors.ts';
+import { SimulatorServer, type SimulatorStats } from './http-server.ts';
+import { resolveSimulatorOptions, type SimulatorOptions } from './options.ts';
+
+export interface SimulatorHandle extends AsyncDisposable {
+  readonly port: number;
+  /** What a client is given: `http://127.0.0.1:PORT/v1`. */
+  readonly baseURL: string;
+  stats(): SimulatorStats;
+  /** Ends open connections and drops their work. */
+  close(): Promise<void>;
+}
+
+/** Starts a simulated model server in this thread. Throws ERR_OPTIONS_INVALID, also for a port that cannot be had. */
+export async function startSimulator(
+  options: SimulatorOptions = {},
+  clock: Clock = systemClock,
+): Promise<SimulatorHandle> {
+  const resolved = resolveSimulatorOptions(options);
+  const server = new SimulatorServer(resolved, clock);
+  const port = await listen(server, resolved.host, resolved.port);
+  const host = resolved.host.includes(':') ? `[${resolved.host}]` : resolved.host;
+  const close = (): Promise<void> => server.close();
+  return {
+    port,
+    baseURL: `http://${host}:${port}/v1`,
+    stats: () => server.stats(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function listen(server: SimulatorServer, host: string, port: number): Promise<number> {
+  try {
+    return await server.listen();
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new PlannerError(
+      'ERR_OPTIONS_INVALID',
+      `simulator.port must be free to listen on, got ${host}:${port} (${code})`,
+      { cause },
+    );
+  }
+}
