@@ -11,7 +11,7 @@ export const ERROR_CODES = {
   ERR_PLANNER_OVERLOADED: 'as many plans in flight as `maxInFlight` allows',
   ERR_PLANNER_CLOSED: 'the planner is closed or closing',
   ERR_PLAN_CANCELLED: "the caller's signal ended the plan",
-  ERR_PLAN_DEADLINE: 'the attempt was still running when the deadline of its plan struck',
+  ERR_PLAN_SETTLED: 'the attempt was still running when its plan settled',
   ERR_STEP_SKIPPED: 'too little time was left to begin this step',
   ERR_ENDPOINT_UNREACHABLE: 'a model server did not answer at start',
   ERR_ENDPOINT_BUSY: 'no slot of the endpoint became free in time',
@@ -81,7 +81,9 @@ export function decodeError(wire: ErrorWire): PlannerError {
 /** A value as it appears in a message: short, on one line, with its type visible. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') {
-    return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)` : JSON.stringify(value);
+    return value.length > 60
+      ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)`
+      : JSON.stringify(value);
   }
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   if (typeof value === 'function') return 'a function';

@@ -46,7 +46,12 @@ function checkImage(key: string, value: unknown): void {
     checkString(key, image, REQUEST_LIMITS.imageChars);
     return;
   }
-  if (image === null || typeof image !== 'object' || typeof image.base64 !== 'string' || typeof image.mediaType !== 'string') {
+  if (
+    image === null ||
+    typeof image !== 'object' ||
+    typeof image.base64 !== 'string' ||
+    typeof image.mediaType !== 'string'
+  ) {
     fail(key, 'must be a data URL, or an object with mediaType and base64', value);
   }
   if (!image.mediaType.startsWith('image/')) fail(`${key}.mediaType`, 'must start with "image/"', image.mediaType);
@@ -93,7 +98,10 @@ function checkObservation(domain: Domain, observation: Observation): void {
   for (const name in observation) {
     if (domain.features[name] === undefined) {
       const known = Object.keys(domain.features).join(', ');
-      throw new PlannerError('ERR_REQUEST_INVALID', `observation.${name} is not a feature of ${domain.name} (${known})`);
+      throw new PlannerError(
+        'ERR_REQUEST_INVALID',
+        `observation.${name} is not a feature of ${domain.name} (${known})`,
+      );
     }
   }
 }
@@ -109,7 +117,8 @@ function checkAction(action: unknown, index: number): void {
 const PAIRWISE_MAX = 16;
 
 function checkActions(actions: readonly string[]): void {
-  if (!Array.isArray(actions) || actions.length === 0) fail('actions', 'must be a list of at least one action', actions);
+  if (!Array.isArray(actions) || actions.length === 0)
+    fail('actions', 'must be a list of at least one action', actions);
   if (actions.length > REQUEST_LIMITS.actions) fail('actions', `must hold at most ${REQUEST_LIMITS.actions}`, actions);
   const seen = actions.length > PAIRWISE_MAX ? new Set<string>() : undefined;
   for (let i = 0; i < actions.length; i++) {
@@ -132,7 +141,8 @@ export function checkRequest(domain: Domain, request: PlanRequest): void {
   checkObservation(domain, request.observation);
   const { qValues } = request;
   if (qValues === undefined) return;
-  if (qValues === null || typeof qValues !== 'object') fail('qValues', 'must be an object of numbers by action', qValues);
+  if (qValues === null || typeof qValues !== 'object')
+    fail('qValues', 'must be an object of numbers by action', qValues);
   for (const action in qValues) {
     if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);
   }

@@ -71,7 +71,13 @@ function renderValue(feature: Feature, value: FeatureValue): string {
 
 /** `inCombat` and `in_combat` as "in combat". */
 export function labelOf(name: string, feature: Feature): string {
-  return feature.label ?? name.replace(/([a-z])([A-Z])/g, '$1 $2').replaceAll('_', ' ').toLowerCase();
+  return (
+    feature.label ??
+    name
+      .replace(/([a-z])([A-Z])/g, '$1 $2')
+      .replaceAll('_', ' ')
+      .toLowerCase()
+  );
 }
 
 function renderObservation(domain: Domain, observation: Observation): string {
@@ -103,7 +109,9 @@ export function renderSystem(domain: Domain): string {
 /** The shared start of the second message: situation, actions, values and the form of the answer. */
 export function renderSituation(domain: Domain, situation: Situation): string {
   const values = situation.topValues.map(([action, value]) => `${oneLine(action)}: ${value.toFixed(2)}`);
-  const what = hasNumericNames(situation.actions) ? 'the name of one action from the list' : 'the number of one action from the list';
+  const what = hasNumericNames(situation.actions)
+    ? 'the name of one action from the list'
+    : 'the number of one action from the list';
   return [
     `SITUATION\n${renderObservation(domain, situation.observation)}`,
     `ACTIONS\n${renderActions(situation.actions)}`,

@@ -43,7 +43,12 @@ export interface ExpertTask {
   readonly cancel: CancelTicket;
 }
 
-export type Task = ExpertTask;
+/** Settles when the thread has loaded everything that the first expert task needs. */
+export interface ReadyTask {
+  readonly kind: 'ready';
+}
+
+export type Task = ExpertTask | ReadyTask;
 
 /** What a model call cost and what it told about itself. Milliseconds from the start of the call. */
 export interface CallReport {
@@ -62,7 +67,3 @@ export interface CallReport {
 export type ExpertResult =
   | { readonly ok: true; readonly vote: Vote; readonly report: CallReport }
   | { readonly ok: false; readonly error: ErrorWire; readonly report: CallReport };
-
-export interface TaskValue {
-  readonly expert: ExpertResult;
-}

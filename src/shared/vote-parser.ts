@@ -23,57 +23,114 @@ export type ParsedVote =
 const REASON_CHARS_MAX = 400;
 /** An answer is a line or two. What comes after this many characters is not read for a choice. */
 const READ_CHARS_MAX = 8_000;
+/** The form that was asked for stands within this many characters, or it is not there. */
+const ASKED_CHARS_MAX = 2_000;
+/** Longer than any name of an action (`REQUEST_LIMITS.actionChars`) with its number and decoration. */
+const CHOICE_CHARS_MAX = 1_200;
 
-type Choice = { readonly kind: 'action'; readonly action: string } | { readonly kind: 'illegal'; readonly named: string };
+type Choice =
+  | { readonly kind: 'action'; readonly action: string }
+  | { readonly kind: 'illegal'; readonly named: string };
 
-/** Letters and digits only, lower case: "Power-Attack" and "power_attack" are the same name. */
+/**
+ * Letters and digits only, lower case, one space between words: "Power-Attack" and "power_attack" are the same name. Han
+ * characters are words of their own, for no spaces part them; "don't" is "do not".
+ */
 export function normalizeName(name: string): string {
   return name
     .toLowerCase()
+    .replace(/n['’]t\b/g, ' not')
+    .replace(/\p{Script=Han}/gu, ' $& ')
     .replace(/[^\p{L}\p{N}]+/gu, ' ')
     .trim();
+}
+
+/** Of actions that differ only in punctuation, those whose own spelling stands in the text; all of them where none does. */
+function spelledIn(text: string, sharers: readonly string[]): readonly string[] {
+  if (sharers.length === 1) return sharers;
+  const spelled = sharers.filter((action) => text.includes(action));
+  // "1" also stands in "-1".
+  const longest = spelled.filter((action) => !spelled.some((other) => other !== action && other.includes(action)));
+  return longest.length > 0 ? longest : sharers;
+}
+
+function chosen(actions: readonly string[]): Choice[] {
+  return actions.map((action) => ({ kind: 'action', action }));
 }
 
 class ActionNames {
   readonly actions: readonly string[];
   readonly numbered: boolean;
-  /** Normalized name to action. Names that differ only in punctuation share an entry and resolve to the first. */
-  readonly byName = new Map<string, string>();
+  /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
+  readonly byName = new Map<string, string[]>();
 
   constructor(actions: readonly string[]) {
     this.actions = actions;
     this.numbered = !hasNumericNames(actions);
     for (const action of actions) {
       const name = normalizeName(action);
-      if (name !== '' && !this.byName.has(name)) this.byName.set(name, action);
+      const sharers = this.byName.get(name);
+      if (sharers !== undefined) sharers.push(action);
+      else if (name !== '') this.byName.set(name, [action]);
     }
   }
 
-  /** What a short text names when it names nothing else: "3", "3. block", "Block!", "**block**". */
-  resolve(text: string): Choice | undefined {
+  /** What a short text names when it names nothing else: "3", "Block!", "**block**". Several where it could be either. */
+  resolve(text: string): readonly Choice[] | undefined {
     const bare = text.trim();
-    if (bare === '') return undefined;
-    if (this.actions.includes(bare)) return { kind: 'action', action: bare };
-    const number = /^(?:(?:action|option|choice|number|no\.?)\s*)?[#([{*]*\s*(\d{1,6})\s*[)\]}*.:,]*$/i.exec(bare);
-    if (number && this.numbered) return this.byNumber(number[1] as string);
-    const unquoted = bare.replace(/^[\s"'`*_([{<]+|[\s"'`*_)\]}>.!,;:]+$/g, '');
-    if (this.actions.includes(unquoted)) return { kind: 'action', action: unquoted };
-    const action = this.byName.get(normalizeName(bare));
-    return action === undefined ? undefined : { kind: 'action', action };
+    if (bare === '' || bare.length > CHOICE_CHARS_MAX) return undefined;
+    if (this.actions.includes(bare)) return chosen([bare]);
+    const number = /^(?:(?:action|option|choice|number|no\.?)\s*)?[#([{*$]*\s*(\d{1,6})\s*[)\]}*$.:,]*$/i.exec(bare);
+    if (number && this.numbered) return [this.byNumber(number[1] as string)];
+    const unquoted = bare.replace(/^[\s"'`*_([{<]+|(?<![\s"'`*_)\]}>.!,;:])[\s"'`*_)\]}>.!,;:]+$/g, '');
+    if (this.actions.includes(unquoted)) return chosen([unquoted]);
+    // The sign is all that parts "-1" from "1".
+    if (/^-\d/.test(unquoted)) return [{ kind: 'illegal', named: unquoted }];
+    const sharers = this.byName.get(normalizeName(bare));
+    return sharers && chosen(spelledIn(bare, sharers));
   }
 
   byNumber(digits: string): Choice {
     const action = this.actions[Number(digits) - 1];
     return action === undefined ? { kind: 'illegal', named: digits } : { kind: 'action', action };
   }
+
+  /** Whether a text begins with the name of an action. */
+  beginsWithName(text: string): boolean {
+    const words = `${normalizeName(text.slice(0, CHOICE_CHARS_MAX))} `;
+    for (const name of this.byName.keys()) if (words.startsWith(`${name} `)) return true;
+    return false;
+  }
 }
 
-/** What is left when thinking is taken out. A thought that never ends leaves nothing after it. */
+const THOUGHT_TAG = /<(\/?)(?:think|thinking|thought|reasoning)>/gi;
+
+/**
+ * What is left when thinking is taken out. A thought that never ends leaves nothing after it; one that never began (its
+ * tag was the end of the prompt) leaves nothing before it.
+ */
 export function stripThinking(text: string): string {
+  let kept = '';
+  let from = 0;
+  let isThinking = false;
+  for (const tag of text.matchAll(THOUGHT_TAG)) {
+    if (tag[1] === '/') {
+      if (!isThinking) kept = '';
+      from = tag.index + tag[0].length;
+    } else if (!isThinking) {
+      kept += `${text.slice(from, tag.index)} `;
+    }
+    isThinking = tag[1] !== '/';
+  }
+  return isThinking ? kept : kept + text.slice(from);
+}
+
+/** Takes off what wraps an answer: `\boxed{2}`, `<answer>2</answer>`, tokens of a chat template that leaked. */
+function unwrap(text: string): string {
   return text
-    .replace(/<(think|thinking|reasoning)>[\s\S]*?<\/\1>/gi, ' ')
-    .replace(/<(think|thinking|reasoning)>[\s\S]*$/i, ' ')
-    .replace(/^[\s\S]*<\/(?:think|thinking|reasoning)>/i, ' ');
+    .replace(/\\boxed\{(?:\\text\{)?([^{}]{1,200})\}{1,2}/g, '$1')
+    .replace(/<\/?(?:answer|action|choice|final|output|response|s)>|<\|[a-z_]{1,40}\|>|<(?:start|end)_of_turn>/gi, '\n')
+    .trim();
 }
 
 function clip(reason: string): string {
@@ -81,8 +138,20 @@ function clip(reason: string): string {
   return flat.length > REASON_CHARS_MAX ? `${flat.slice(0, REASON_CHARS_MAX - 1)}…` : flat;
 }
 
-const JSON_CHOICE_KEYS = ['action', 'choice', 'answer', 'index', 'number', 'action_number', 'actionNumber', 'decision', 'vote'];
+const JSON_CHOICE_KEYS = [
+  'action',
+  'choice',
+  'answer',
+  'index',
+  'number',
+  'action_number',
+  'actionNumber',
+  'decision',
+  'vote',
+];
 const JSON_REASON_KEYS = ['reason', 'why', 'reasoning', 'explanation', 'rationale', 'justification'];
+/** Opening and closing braces tried, each. */
+const JSON_TRIES_MAX = 8;
 
 function firstKey(object: Record<string, unknown>, keys: readonly string[]): unknown {
   for (const key of keys) {
@@ -91,20 +160,29 @@ function firstKey(object: Record<string, unknown>, keys: readonly string[]): unk
   return undefined;
 }
 
-/** The first JSON object in a text, fenced or bare, also one with text around it. */
-function findJson(text: string): Record<string, unknown> | undefined {
-  const start = text.indexOf('{');
-  if (start < 0) return undefined;
-  for (let end = text.lastIndexOf('}'); end > start; end = text.lastIndexOf('}', end - 1)) {
-    try {
-      const value: unknown = JSON.parse(text.slice(start, end + 1));
-      return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
-    } catch {
-      // Not JSON up to this brace; a shorter piece may be.
-      if (text.length > 2_000) return undefined;
-    }
+/** The JSON objects in a text, fenced or bare, also with text around them. */
+function findJson(text: string): Record<string, unknown>[] {
+  const ends: number[] = [];
+  for (let end = text.lastIndexOf('}'); end > 0 && ends.length < JSON_TRIES_MAX; end = text.lastIndexOf('}', end - 1)) {
+    ends.push(end);
   }
-  return undefined;
+  const objects: Record<string, unknown>[] = [];
+  let start = text.indexOf('{');
+  for (let tries = 0; start >= 0 && tries < JSON_TRIES_MAX; tries++) {
+    const end = ends.find((at) => at > start && isJson(text.slice(start, at + 1)));
+    if (end !== undefined) objects.push(JSON.parse(text.slice(start, end + 1)) as Record<string, unknown>);
+    start = text.indexOf('{', (end ?? start) + 1);
+  }
+  return objects;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 interface Explicit {
@@ -116,20 +194,15 @@ interface Explicit {
 function readConfidence(value: unknown): number | undefined {
   const number = typeof value === 'string' ? Number.parseFloat(value) : value;
   if (typeof number !== 'number' || !Number.isFinite(number) || number < 0) return undefined;
-  if (number <= 1) return number;
+  if (number <= 1 && !String(value).includes('%')) return number;
   return number <= 100 ? number / 100 : undefined;
 }
 
 function fromJson(text: string, names: ActionNames): Explicit | undefined {
-  const object = findJson(text);
-  if (object === undefined) return undefined;
-  const choices: Choice[] = [];
-  for (const key of JSON_CHOICE_KEYS) {
-    const value = Object.hasOwn(object, key) ? object[key] : undefined;
-    if (typeof value !== 'string' && typeof value !== 'number') continue;
-    choices.push(names.resolve(String(value)) ?? { kind: 'illegal', named: String(value) });
-  }
-  if (choices.length === 0) return undefined;
+  const objects = findJson(text).filter((object) => firstKey(object, JSON_CHOICE_KEYS) !== undefined);
+  const choices = objects.flatMap((object) => jsonChoices(object, names));
+  const [object] = objects;
+  if (object === undefined || choices.length === 0) return undefined;
   const reason = firstKey(object, JSON_REASON_KEYS);
   const confidence = readConfidence(object.confidence);
   return {
@@ -139,27 +212,77 @@ function fromJson(text: string, names: ActionNames): Explicit | undefined {
   };
 }
 
+function jsonChoices(object: Record<string, unknown>, names: ActionNames): Choice[] {
+  const choices: Choice[] = [];
+  for (const key of JSON_CHOICE_KEYS) {
+    const value = Object.hasOwn(object, key) ? object[key] : undefined;
+    if (typeof value === 'string' || typeof value === 'number') choices.push(...readValue(String(value), names));
+  }
+  return choices;
+}
+
+/** What a labelled value or a JSON field chooses: "2", "2. block", "Block - it is safe". */
+function readValue(value: string, names: ActionNames): readonly Choice[] {
+  const choices = names.resolve(value) ?? fromHead(value, names)?.choices;
+  if (choices !== undefined) return choices;
+  const named = mentions(value, names);
+  return named.length > 0 ? chosen(named) : [{ kind: 'illegal', named: leadingName(value).slice(0, 80) }];
+}
+
+// "Action: 2", "**Final answer:** block", `"action": "block"` of a JSON object that was cut, "ANSWER" alone on its line.
 const LABELLED =
-  /^[\s>*_#-]*(?:(?:my|the|final|best|chosen|selected|recommended)\s+)*(?:action|choice|answer|decision|vote|recommendation)(?:\s+(?:number|is|taken))*[\s*_]*[:=][\s*_]*(.+)$/gim;
-const REASON_LINE = /^[\s>*_#-]*(?:reason(?:ing)?|why|because|explanation|rationale|justification)[\s*_]*[:=][\s*_]*(.+)$/im;
+  /^[ \t>*_#{"'-]*(?:(?:my|the|final|best|chosen|selected|recommended|first)[ \t]+)*(?:action|choice|answer|decision|vote|recommendation|line)(?:[ \t_]+(?:number|is|taken|to take))*[ \t*_"']*(?:[:=：]|\n)[\s*_]*(.+)$/gim;
+const REASON_LINE =
+  /^[ \t>*_#{"'-]*(?:reason(?:ing)?|why|because|explanation|rationale|justification|second line)[ \t*_"']*[:=：][\s*_]*(.+)$/im;
+
+// "2 because", "2 (block)", "2 It is safe". After a space alone a small letter begins a quantity: "2 enemies are near".
+const AFTER_NUMBER =
+  /^\s*(?:$|\n|[.):\]*,;–—/&-])|^\s+(?:[\p{Lu}"'`*([]|(?:because|since|as|for|to|is|due|so|given|or|and|it|this|the)\b)/u;
+const HEAD_NUMBER = /^(?:(?:action|option|choice|number|no\.?)\s*)?#?(\d{1,6})(?![\d%]|[.,]\d|\s*%)/i;
+
+interface Head {
+  readonly choices: readonly Choice[];
+  /** What follows the choice. */
+  readonly rest: string;
+}
 
 /** The choice at the head of a text, with what follows it: "3", "3. block", "block - the reason", "3) because …". */
-function fromHead(text: string, names: ActionNames): { choices: Choice[]; rest: string } | undefined {
+function fromHead(text: string, names: ActionNames): Head | undefined {
   const trimmed = text.replace(/^[\s*_#>`"'([]+/, '');
-  const whole = names.resolve(firstLine(trimmed));
-  if (whole !== undefined) return { choices: [whole], rest: trimmed.slice(firstLine(trimmed).length) };
+  const whole = names.resolve(firstLine(text)) ?? names.resolve(firstLine(trimmed));
+  if (whole !== undefined) return withSecondLine(whole, trimmed.slice(firstLine(trimmed).length), names);
   const name = leadingName(trimmed);
-  const byName = name.length < firstLine(trimmed).length ? names.resolve(name) : undefined;
-  if (byName?.kind === 'action') return { choices: [byName], rest: trimmed.slice(name.length) };
-  if (!names.numbered) return undefined;
-  const head = /^(?:(?:action|option|choice|number|no\.?)\s*)?#?(\d{1,6})(?:\s*[.):\]*,;–—-]+|\s+(?=[\p{L}"'`*(]))\s*/iu.exec(trimmed);
-  // "3.5 health points" and "20% of" are quantities, not choices.
-  if (head === null || /^\d|^%/.test(trimmed.slice(head[0].length))) return undefined;
+  const named = name.length < firstLine(trimmed).length ? names.resolve(name) : undefined;
+  if (named?.[0]?.kind === 'action') return withNext(named, trimmed.slice(name.length), names);
+  const head = names.numbered ? HEAD_NUMBER.exec(trimmed) : null;
+  if (head === null) return undefined;
   const rest = trimmed.slice(head[0].length);
-  const choices = [names.byNumber(head[1] as string)];
-  const named = names.resolve(leadingName(rest));
-  if (named !== undefined) choices.push(named);
-  return { choices, rest };
+  if (!AFTER_NUMBER.test(rest) && !names.beginsWithName(rest)) return undefined;
+  return withNext([names.byNumber(head[1] as string)], rest, names);
+}
+
+/** A line that is a choice and nothing else may be contradicted by the next line, if that is nothing else either. */
+function withSecondLine(first: readonly Choice[], rest: string, names: ActionNames): Head {
+  const second = names.resolve(firstLine(rest.trimStart())) ?? [];
+  return { choices: [...first, ...second.filter((choice) => !isSpelling(choice, first))], rest };
+}
+
+/** Adds a choice that stands right after the first: "2. retreat" repeats it, "2 or 3" and "attack, block" contradict it. */
+function withNext(first: readonly Choice[], rest: string, names: ActionNames): Head {
+  const join = /^(?:[\s.):\]*;"'`–—([-]|[,/&]|(?:or|and)\b)*/i.exec(rest)?.[0] ?? '';
+  const next = rest.slice(join.length);
+  const name = leadingName(next.split(BECAUSE, 1)[0] as string);
+  const isJoined = /[,/&]|\b(?:or|and)\b/i.test(join);
+  const number = isJoined && names.numbered ? HEAD_NUMBER.exec(next) : null;
+  const second = names.resolve(name) ?? (number ? [names.byNumber(number[1] as string)] : []);
+  return { choices: [...first, ...second.filter((choice) => !isSpelling(choice, first))], rest };
+}
+
+/** Whether a choice is the first one in another spelling: "2. power attack" where the second action is "power_attack". */
+function isSpelling(choice: Choice, first: readonly Choice[]): boolean {
+  const [only] = first;
+  if (first.length !== 1 || only?.kind !== 'action' || choice.kind !== 'action') return false;
+  return normalizeName(only.action) === normalizeName(choice.action);
 }
 
 function firstLine(text: string): string {
@@ -170,54 +293,59 @@ function firstLine(text: string): string {
 /** The words before the first punctuation: where "2. retreat: too dangerous" repeats its choice by name. */
 function leadingName(text: string): string {
   const line = firstLine(text);
-  const end = line.search(/[:;,.!?()–—]|\s-\s/);
+  const end = line.search(/[:;,!?()–—]|\.(?!\d)|\s-\s/);
   return end < 0 ? line : line.slice(0, end);
 }
 
 function fromLabels(text: string, names: ActionNames): Explicit | undefined {
   const choices: Choice[] = [];
-  for (const match of text.matchAll(LABELLED)) {
-    const value = (match[1] as string).trim();
-    const choice = names.resolve(value);
-    if (choice !== undefined) {
-      choices.push(choice);
-      continue;
-    }
-    const head = fromHead(value, names);
-    if (head !== undefined) choices.push(...head.choices);
-    else choices.push(...fromMentionsOrIllegal(value, names));
-  }
+  for (const match of text.matchAll(LABELLED)) choices.push(...readValue((match[1] as string).trim(), names));
   if (choices.length === 0) return undefined;
   return { choices, reason: REASON_LINE.exec(text)?.[1] ?? text.replace(LABELLED, '') };
 }
 
-function fromMentionsOrIllegal(value: string, names: ActionNames): Choice[] {
-  const named = mentions(value, names);
-  if (named.length > 0) return named.map((action) => ({ kind: 'action', action }));
-  return [{ kind: 'illegal', named: leadingName(value).slice(0, 80) }];
-}
+const NEGATION =
+  /(?:\bnot|n['’]t|\bcannot|\bnever|\bavoid|\binstead of|\brather than|\bwithout|\bover|\bthan)\s+(?:to\s+|the\s+|an?\s+|choose\s+|pick\s+)*$/;
+const NEGATION_CHARS_MAX = 40;
 
-const NEGATION = /(?:\bnot|n't|\bnever|\bavoid|\binstead of|\brather than|\bwithout|\bover|\bthan)\s+(?:to\s+|the\s+|an?\s+)?$/;
+function isNegated(text: string, at: number): boolean {
+  return NEGATION.test(text.slice(Math.max(0, at - NEGATION_CHARS_MAX), at).toLowerCase());
+}
 
 /** The actions a running text names, longest names first, so that "power attack" does not also name "attack". */
 function mentions(text: string, names: ActionNames): string[] {
-  let rest = ` ${text.toLowerCase().replace(/[^\p{L}\p{N}']+/gu, ' ')} `;
+  // "3.5" and "20%" are quantities, also where actions are called "3" or "20".
+  const quantities = names.numbered
+    ? text
+    : text.replace(/\d+(?:[.,]\d+)+|\d+\s?%/g, (found) => (names.byName.has(normalizeName(found)) ? found : ' '));
+  let rest = ` ${normalizeName(quantities)} `;
   const found = new Set<string>();
   const byLength = [...names.byName].sort((a, b) => b[0].length - a[0].length);
-  for (const [name, action] of byLength) {
+  for (const [name, sharers] of byLength) {
     const needle = ` ${name} `;
     for (let at = rest.indexOf(needle); at >= 0; at = rest.indexOf(needle, at + 1)) {
-      if (!NEGATION.test(rest.slice(0, at + 1))) found.add(action);
+      if (!isNegated(rest, at + 1)) for (const action of spelledIn(text, sharers)) found.add(action);
       rest = `${rest.slice(0, at)} ${'\u0000'.repeat(name.length)} ${rest.slice(at + needle.length)}`;
     }
   }
   return [...found];
 }
 
-const BECAUSE = /\b(?:because|since|so that|in order to)\b/i;
-const INLINE_NUMBER = /(?:\b(?:action|option|choice|number)\s*(?:number\s*)?#?|#)(\d{1,6})\b/gi;
+const BECAUSE = /\b(?:because|since|so that|in order to)\b|因为/i;
+// "option 2", "#2", "I choose 2 or 3", "the answer is 2", "我选择2". A verb alone may have an amount: "pick 2 potions".
+const INLINE_NUMBER =
+  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)\s?)(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and|或)\s?#?(\d{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and)\s?#?(\d{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/gi;
 
-function decide(choices: readonly Choice[], reason: string, confidence: number | undefined): ParsedVote {
+function inlineNumbers(text: string, names: ActionNames): Choice[] {
+  const choices: Choice[] = [];
+  for (const match of text.matchAll(INLINE_NUMBER)) {
+    if (isNegated(text, match.index)) continue;
+    for (const digits of match.slice(1)) if (digits !== undefined) choices.push(names.byNumber(digits));
+  }
+  return choices;
+}
+
+function decide(choices: readonly Choice[], reason: string, confidence?: number): ParsedVote {
   const actions = new Set<string>();
   for (const choice of choices) if (choice.kind === 'action') actions.add(choice.action);
   if (actions.size > 1) return { kind: 'ambiguous', named: [...actions] };
@@ -231,29 +359,51 @@ function decide(choices: readonly Choice[], reason: string, confidence: number |
 
 /** The vote in an answer. `actions` are the ones offered, in the order of their numbers. */
 export function parseVote(answer: string, actions: readonly string[]): ParsedVote {
-  const text = stripThinking(answer.slice(0, READ_CHARS_MAX)).trim();
+  const text = unwrap(stripThinking(answer).trim().slice(0, READ_CHARS_MAX));
   if (text === '') return { kind: 'none' };
   const names = new ActionNames(actions);
+  // A stream may have been cut at the end of its first sentence: what follows must not change the vote.
+  const asked = askedForm(text);
+  if (asked !== undefined) return fromText(asked, names);
   const json = fromJson(text, names);
   if (json !== undefined) return decide(json.choices, json.reason, json.confidence);
+  if (!isListing(text)) return fromText(text, names);
+  const body = text.replace(LISTED_LINE, '').trim();
+  const concluded: ParsedVote = body === '' ? { kind: 'none' } : fromText(body, names);
+  return concluded.kind === 'vote' ? concluded : decide(chosen(mentions(text, names)), text);
+}
+
+const LISTED_LINE = /^[ \t>*_#-]*(\d{1,6})[.):].*$/gm;
+
+/** Whether an answer goes through the actions, "1. …" and then "2. …": then the first one is not its choice. */
+function isListing(text: string): boolean {
+  const [first, second] = text.matchAll(LISTED_LINE);
+  return first?.[1] === '1' && second?.[1] === '2';
+}
+
+function fromText(text: string, names: ActionNames): ParsedVote {
   const head = fromHead(text, names);
-  if (head !== undefined) {
-    const reason = REASON_LINE.exec(head.rest)?.[1] ?? head.rest.replace(/^[\s:.)–—-]+/, '');
-    return decide(head.choices, reason, undefined);
+  if (head === undefined) {
+    const labels = fromLabels(text, names);
+    return labels === undefined ? fromSentence(text, names) : decide(labels.choices, labels.reason);
   }
-  const labels = fromLabels(text, names);
-  if (labels !== undefined) return decide(labels.choices, labels.reason, undefined);
-  return fromSentence(text, names);
+  const reason = REASON_LINE.exec(head.rest)?.[1] ?? head.rest.replace(/^[\s:.)–—-]+/, '');
+  return decide([...head.choices, ...labelledAgain(head, names)], reason);
+}
+
+/** Choices that labels state outright after a choice at the head: "2", then "ACTION: 3". */
+function labelledAgain(head: Head, names: ActionNames): Choice[] {
+  const choices: Choice[] = [];
+  for (const match of head.rest.matchAll(LABELLED)) choices.push(...(names.resolve(match[1] as string) ?? []));
+  return choices.filter((choice) => !isSpelling(choice, head.choices));
 }
 
 /** The last resort: what a running text names. What stands before its "because" counts more than what follows. */
 function fromSentence(text: string, names: ActionNames): ParsedVote {
   for (const part of [text.split(BECAUSE, 1)[0] as string, text]) {
-    const choices: Choice[] = mentions(part, names).map((action) => ({ kind: 'action', action }));
-    if (names.numbered) {
-      for (const match of part.matchAll(INLINE_NUMBER)) choices.push(names.byNumber(match[1] as string));
-    }
-    if (choices.length > 0) return decide(choices, text, undefined);
+    const choices = chosen(mentions(part, names));
+    if (names.numbered) choices.push(...inlineNumbers(part, names));
+    if (choices.length > 0) return decide(choices, text);
   }
   const first = firstLine(text).trim();
   return first.length <= 40 && first.split(/\s+/).length <= 4 ? { kind: 'illegal', named: first } : { kind: 'none' };
@@ -285,10 +435,17 @@ function quote(answer: string): string {
   return JSON.stringify(flat.length > 80 ? `${flat.slice(0, 80)}…` : flat);
 }
 
+// A number alone on the first line, and one finished sentence after it.
+const ASKED_FORM = /^\s*\d{1,6}[.):]?[ \t\r]*\n\s*[^\s{<][^\n{<]{7,}?(?:[.!?](?=\s|$)|[。！？]|\n)/;
+
+function askedForm(text: string): string | undefined {
+  return ASKED_FORM.exec(text.slice(0, ASKED_CHARS_MAX))?.[0];
+}
+
 /**
- * Whether a streamed answer can be cut here: it has the form that was asked for, a choice on the first line and one
- * finished sentence after it. Answers of any other form are read to their end.
+ * Whether a streamed answer can be cut here: it has the form that was asked for, and nothing after it can change the
+ * vote. Answers of any other form are read to their end.
  */
 export function isVoteComplete(answer: string): boolean {
-  return /^\s*\d{1,6}[.):]?[\s:-]+[^\n{<]{8,}?(?:[.!?](?:\s|$)|\n)/.test(answer);
+  return askedForm(answer) !== undefined;
 }

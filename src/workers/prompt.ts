@@ -9,10 +9,7 @@ export function expertMessages(domain: Domain, role: ExpertRole, situation: Situ
   const content =
     images.length === 0
       ? text
-      : [
-          ...images.map((url) => ({ type: 'image_url' as const, image_url: { url } })),
-          { type: 'text' as const, text },
-        ];
+      : [...images.map((url) => ({ type: 'image_url' as const, image_url: { url } })), { type: 'text' as const, text }];
   return [
     { role: 'system', content: renderSystem(domain) },
     { role: 'user', content },

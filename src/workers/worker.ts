@@ -45,11 +45,13 @@ async function runExpert(task: ExpertTask): Promise<ExpertResult> {
   }
 }
 
-export default async function run(task: Task): Promise<ExpertResult> {
+export default async function run(task: Task): Promise<ExpertResult | 'ready'> {
   switch (task.kind) {
     case 'expert':
       return runExpert(task);
+    case 'ready':
+      return 'ready';
     default:
-      return task.kind satisfies never;
+      return task satisfies never;
   }
 }

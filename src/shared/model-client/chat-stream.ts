@@ -98,7 +98,8 @@ export class ChatStream implements ResponseSink {
 
   onError(error: Error): void {
     this.#ended = true;
-    if (!this.#settled) this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
+    if (!this.#settled)
+      this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
   }
 
   #settle(failure?: PlannerError): void {
@@ -142,7 +143,9 @@ export class ChatStream implements ResponseSink {
     const choice = Array.isArray(event.choices) ? event.choices[0] : undefined;
     const part = choice?.delta ?? choice?.message;
     if (part) {
-      const { content, reasoning_content, reasoning } = part as NonNullable<NonNullable<ChunkEvent['choices']>[number]['delta']>;
+      const { content, reasoning_content, reasoning } = part as NonNullable<
+        NonNullable<ChunkEvent['choices']>[number]['delta']
+      >;
       if (typeof content === 'string' && content !== '') this.#token(() => (this.content += content));
       const thought = reasoning_content ?? reasoning;
       if (typeof thought === 'string' && thought !== '') this.#token(() => (this.reasoning += thought));
@@ -178,7 +181,9 @@ export class ChatStream implements ResponseSink {
       event = JSON.parse(text) as ChunkEvent;
     } catch (cause) {
       const message = text.trim() === '' ? 'the response has no body' : 'the response is neither a stream nor JSON';
-      return this.#settle(new PlannerError(text.trim() === '' ? 'ERR_MODEL_EMPTY' : 'ERR_MODEL_MALFORMED', message, { cause }));
+      return this.#settle(
+        new PlannerError(text.trim() === '' ? 'ERR_MODEL_EMPTY' : 'ERR_MODEL_MALFORMED', message, { cause }),
+      );
     }
     this.#read(event);
     if (this.#settled) return;

@@ -19,7 +19,8 @@ export function timeoutFailure(phase: CallPhase, timeoutMs: number): PlannerErro
 
 // LM Studio: "Invalid model identifier", "No models loaded"; Ollama: `model "x" not found, try pulling it first`;
 // vLLM: "The model `x` does not exist."
-const INVALID_MODEL = /invalid model|no models? (?:are )?loaded|model .*(?:not found|does not exist|not exist)|try pulling/i;
+const INVALID_MODEL =
+  /invalid model|no models? (?:are )?loaded|model .*(?:not found|does not exist|not exist)|try pulling/i;
 const OVERLOADED = /overloaded|loading model|too many requests|busy|queue is full|slot/i;
 
 /** `error` bodies are an object with a message, or a string. */
@@ -35,7 +36,10 @@ export function errorText(body: unknown): string {
 }
 
 function shorten(text: string): string {
-  const flat = text.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ').trim();
+  const flat = text
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
   return flat.length > 200 ? `${flat.slice(0, 200)}…` : flat;
 }
 
@@ -44,9 +48,9 @@ export function serverFailure(status: number, text: string): PlannerError {
   const message = `${status} ${shorten(text)}`.trim();
   if (INVALID_MODEL.test(text)) return new PlannerError('ERR_MODEL_INVALID_ID', message);
   if (status === 429 || status === 503 || (status >= 500 && OVERLOADED.test(text))) {
-    return new PlannerError('ERR_MODEL_OVERLOADED', message, { retryable: true });
+    return new PlannerError('ERR_MODEL_OVERLOADED', message);
   }
-  return new PlannerError('ERR_MODEL_STATUS', message, { retryable: status >= 500 });
+  return new PlannerError('ERR_MODEL_STATUS', message);
 }
 
 function systemCode(error: unknown): string {
@@ -63,14 +67,18 @@ const REFUSED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREA
 function connectionFailure(error: unknown, phase: CallPhase): PlannerError {
   const code = systemCode(error);
   if (REFUSED.has(code)) return new PlannerError('ERR_MODEL_REFUSED', `cannot connect (${code})`, { cause: error });
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') return new PlannerError('ERR_MODEL_TIMEOUT_CONNECT', 'cannot connect in time');
+  if (code === 'UND_ERR_CONNECT_TIMEOUT')
+    return new PlannerError('ERR_MODEL_TIMEOUT_CONNECT', 'cannot connect in time');
   if (code.startsWith('HPE_') || code.startsWith('UND_ERR_RES') || code === 'UND_ERR_INVALID_ARG') {
     return new PlannerError('ERR_MODEL_MALFORMED', `the response is not HTTP (${code})`, { cause: error });
   }
   // A kept-alive connection that the server closed at the moment of reuse looks the same; nothing was answered yet, so
   // the call may simply be made again.
   const retryable = phase === 'connect' || phase === 'headers';
-  return new PlannerError('ERR_MODEL_RESET', `the connection ended early (${code || 'closed'})`, { retryable, cause: error });
+  return new PlannerError('ERR_MODEL_RESET', `the connection ended early (${code || 'closed'})`, {
+    retryable,
+    cause: error,
+  });
 }
 
 /** Any failure of a call that is neither its timeout nor its cancellation. */

@@ -1,0 +1,54 @@
+/**
+ * The listed models nearest to one that is not listed: first the same model with another instance suffix or without one
+ * (`:2`, `@q4_k_m`), then by the edit distance of their names.
+ */
+export function nearestModels(wanted: string, listed: readonly string[], max = 3): string[] {
+  const base = baseName(wanted);
+  return listed
+    .map((id) => ({
+      id,
+      distance: baseName(id) === base ? suffixRank(id) : 10 + editDistance(bareName(wanted), bareName(id)),
+    }))
+    .filter(
+      ({ id, distance }) =>
+        distance < 10 + Math.max(3, Math.ceil(Math.max(bareName(wanted).length, bareName(id).length) * 0.6)),
+    )
+    .sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1))
+    .slice(0, max)
+    .map(({ id }) => id);
+}
+
+/** Whether two ids name the same model but for their instance suffix. */
+export function isSameModel(a: string, b: string): boolean {
+  return baseName(a) === baseName(b);
+}
+
+/** Without instance suffixes, in lower case. */
+function baseName(id: string): string {
+  return id.toLowerCase().replace(/(?:@[\w.-]+|:[\w.-]+)+$/, '');
+}
+
+/** Without publisher and path: what people remember of an id. */
+function bareName(id: string): string {
+  return baseName(id)
+    .replace(/^.*\//, '')
+    .replace(/\.gguf$/, '');
+}
+
+function suffixRank(id: string): number {
+  return baseName(id) === id.toLowerCase() ? 0 : 1;
+}
+
+/** Levenshtein distance (1965), one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,38 @@
+import { CANCEL_SLOT_WORDS, createCancelBuffer } from '../../shared/cancel-board.ts';
+import type { CancelTicket } from '../../shared/tasks.ts';
+
+/** The coordinator's side of cancel-board.ts: gives slots to tasks, and writes the words. */
+export class CancelSlots {
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #generations: Int32Array;
+  readonly #free: number[] = [];
+  #unused = 0;
+
+  constructor(slotCount: number) {
+    this.buffer = createCancelBuffer(slotCount);
+    this.#words = new Int32Array(this.buffer);
+    this.#generations = new Int32Array(slotCount);
+  }
+
+  /** Undefined when as many tasks are in flight as there are slots. */
+  acquire(): CancelTicket | undefined {
+    const slot = this.#free.pop() ?? (this.#unused < this.#generations.length ? this.#unused++ : undefined);
+    if (slot === undefined) return undefined;
+    // Generation 0 is the word's initial value and belongs to no task.
+    const generation = ((this.#generations[slot] as number) + 1) | 0 || 1;
+    this.#generations[slot] = generation;
+    return { slot, generation };
+  }
+
+  cancel(ticket: CancelTicket): void {
+    const word = ticket.slot * CANCEL_SLOT_WORDS;
+    Atomics.store(this.#words, word, ticket.generation);
+    Atomics.notify(this.#words, word);
+  }
+
+  /** Only after the worker settled the task, or its thread is gone. */
+  release(ticket: CancelTicket): void {
+    this.#free.push(ticket.slot);
+  }
+}

@@ -1,0 +1,252 @@
+import { Piscina } from 'piscina';
+import type { Clock, Timer } from '../../shared/clock.ts';
+import type { Domain } from '../../shared/domain.ts';
+import type { ErrorCode, ErrorWire } from '../../shared/errors.ts';
+import type { EndpointAddress, ExpertResult, ExpertTask, ReadyTask, WorkerSetup } from '../../shared/tasks.ts';
+import { CancelSlots } from './cancel-slots.ts';
+
+/**
+ * The expert pool: many queries at once on each worker thread, cancelled cooperatively.
+ *
+ * Piscina is given no signals: a task with one gets a thread to itself, and its abort kills that thread. Instead each
+ * task has a cancel word in shared memory. A task that does not settle within its grace after its deadline or its
+ * cancellation sits on a thread that no longer turns its event loop: the thread is replaced, the stuck task fails with
+ * ERR_WORKER_STUCK, and its neighbours fail with ERR_WORKER_EXITED, which is retryable.
+ *
+ * The pool's own balancer records which thread runs which task; Piscina does not tell otherwise.
+ */
+export interface ExpertPoolOptions {
+  readonly threads: number;
+  readonly tasksPerThread: number;
+  readonly stuckGraceMs: number;
+  readonly domain: Domain;
+  readonly endpoints: readonly EndpointAddress[];
+  readonly clock: Clock;
+  /** Told when a thread ended before its time. */
+  readonly onThreadLost?: (event: {
+    readonly threadId: number;
+    readonly tasks: number;
+    readonly stuck: boolean;
+  }) => void;
+  /** The worker's entry; tests give one with faults. Default: src/workers/worker. */
+  readonly workerUrl?: URL;
+}
+
+/** What the planner needs of a pool; the simulation gives one without threads. */
+export interface ExpertRunner {
+  /** Never rejects. `signal` cancels cooperatively; the result then still comes, from the worker or from the watchdog. */
+  run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult>;
+  stats(): PoolStats;
+  close(): Promise<void>;
+}
+
+export interface PoolStats {
+  readonly threads: number;
+  readonly running: number;
+  /** Threads that were replaced because a task on them was stuck. */
+  readonly stuck: number;
+  /** Threads that ended on their own. */
+  readonly crashed: number;
+}
+
+interface Running {
+  /** 0 while no thread has taken the task. */
+  threadId: number;
+  /** When the watchdog calls the task stuck. */
+  overdueAtMs: number;
+  /** Ends the wait of a task that no thread has taken in its time, as when threads fail to start. */
+  readonly abandon: (result: ExpertResult) => void;
+}
+
+/** How often the watchdog looks, while there are tasks. */
+const WATCH_MS = 100;
+
+/** Source and build differ in the ending only. */
+function defaultWorkerUrl(): URL {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`../../workers/worker.${ending}`, import.meta.url);
+}
+
+function failed(code: ErrorCode, message: string, totalMs: number, retryable = false): ExpertResult {
+  const error: ErrorWire = { code, message, retryable };
+  return { ok: false, error, report: { totalMs } };
+}
+
+export class ExpertPool implements ExpertRunner {
+  readonly #piscina: Piscina;
+  readonly #slots: CancelSlots;
+  readonly #clock: Clock;
+  readonly #options: ExpertPoolOptions;
+  readonly #capacity: number;
+  readonly #running = new Set<Running>();
+  /** Tasks that Piscina holds back until a thread is ready, by its task id. */
+  readonly #waiting = new Map<number, Running>();
+  /** Threads that are ending: they get no more tasks. */
+  readonly #lost = new Set<number>();
+  /** The task that `piscina.run` is placing right now, synchronously. */
+  #placing: Running | undefined;
+  #watchdog: Timer | undefined;
+  #stuck = 0;
+  #crashed = 0;
+  #closing = false;
+
+  constructor(options: ExpertPoolOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#capacity = options.threads * options.tasksPerThread;
+    this.#slots = new CancelSlots(this.#capacity);
+    const setup: WorkerSetup = {
+      domain: options.domain,
+      endpoints: options.endpoints,
+      cancelBuffer: this.#slots.buffer,
+      connectionsMax: options.tasksPerThread,
+    };
+    this.#piscina = new Piscina({
+      filename: (options.workerUrl ?? defaultWorkerUrl()).href,
+      minThreads: options.threads,
+      maxThreads: options.threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: options.tasksPerThread,
+      maxQueue: this.#capacity,
+      // The default, 'sync', blocks the worker's event loop between tasks, and with it every kept-alive socket.
+      atomics: 'disabled',
+      workerData: setup,
+      loadBalancer: (task, workers) => this.#balance(task.taskId, workers),
+    });
+    // A thread that fails without tasks; its tasks, if any, are told by their own rejection.
+    this.#piscina.on('error', () => {
+      this.#crashed++;
+    });
+  }
+
+  /** Resolves when every thread has loaded its code. Rejects when one cannot. */
+  async ready(): Promise<void> {
+    const { threads } = this.#options;
+    // Each goes to a thread of its own, since the balancer takes the least busy one.
+    await Promise.all(Array.from({ length: threads }, () => this.#piscina.run({ kind: 'ready' } satisfies ReadyTask)));
+  }
+
+  async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult> {
+    const startedAt = this.#clock.now();
+    if (signal?.aborted || this.#closing) return failed('ERR_CANCELLED', 'cancelled before it began', 0);
+    const cancel = this.#running.size < this.#capacity ? this.#slots.acquire() : undefined;
+    if (cancel === undefined) return failed('ERR_POOL_FULL', `${this.#capacity} expert tasks are running`, 0, false);
+    const abandoned = Promise.withResolvers<ExpertResult>();
+    const running: Running = {
+      threadId: 0,
+      overdueAtMs: startedAt + task.timeoutMs + this.#options.stuckGraceMs,
+      abandon: abandoned.resolve,
+    };
+    const onAbort = (): void => {
+      this.#slots.cancel(cancel);
+      running.overdueAtMs = Math.min(running.overdueAtMs, this.#clock.now() + this.#options.stuckGraceMs);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#running.add(running);
+    this.#watch();
+    try {
+      const settled = this.#place({ ...task, cancel }, running).finally(() => this.#slots.release(cancel));
+      return await Promise.race([settled as Promise<ExpertResult>, abandoned.promise]);
+    } catch (error) {
+      return this.#threadLost(running, error, this.#clock.now() - startedAt);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#running.delete(running);
+    }
+  }
+
+  stats(): PoolStats {
+    return {
+      threads: this.#piscina.threads.length,
+      running: this.#running.size,
+      stuck: this.#stuck,
+      crashed: this.#crashed,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#watchdog?.cancel();
+    await this.#piscina.destroy();
+  }
+
+  #place(task: ExpertTask, running: Running): Promise<unknown> {
+    this.#placing = running;
+    try {
+      return this.#piscina.run(task);
+    } finally {
+      this.#placing = undefined;
+    }
+  }
+
+  #balance(taskId: number, workers: PiscinaWorkers): PiscinaWorkers[number] | null {
+    const running = this.#placing ?? this.#waiting.get(taskId);
+    let best: PiscinaWorkers[number] | null = null;
+    let bestUsage = this.#options.tasksPerThread;
+    for (const worker of workers) {
+      const usage = worker.currentUsage;
+      if (usage < bestUsage && !this.#lost.has(worker.id)) {
+        best = worker;
+        bestUsage = usage;
+      }
+    }
+    if (running === undefined) return best;
+    if (best === null) {
+      this.#waiting.set(taskId, running);
+    } else {
+      this.#waiting.delete(taskId);
+      running.threadId = best.id;
+    }
+    return best;
+  }
+
+  #threadLost(running: Running, error: unknown, totalMs: number): ExpertResult {
+    if (this.#closing) return failed('ERR_CANCELLED', 'the pool was closed', totalMs);
+    const message = error instanceof Error ? error.message : String(error);
+    if (this.#clock.now() >= running.overdueAtMs) {
+      return failed('ERR_WORKER_STUCK', 'the worker did not settle the task in time and was replaced', totalMs);
+    }
+    if (!this.#lost.has(running.threadId)) {
+      this.#crashed++;
+      this.#lost.add(running.threadId);
+      this.#report(running.threadId, false);
+    }
+    return failed('ERR_WORKER_EXITED', `the worker ended while it ran the task (${message})`, totalMs, true);
+  }
+
+  #watch(): void {
+    this.#watchdog ??= this.#clock.setTimer(WATCH_MS, () => {
+      this.#watchdog = undefined;
+      this.#replaceStuckThreads();
+      if (this.#running.size > 0 && !this.#closing) this.#watch();
+    });
+  }
+
+  #replaceStuckThreads(): void {
+    const now = this.#clock.now();
+    for (const running of this.#running) {
+      const { threadId } = running;
+      if (running.overdueAtMs > now || this.#lost.has(threadId)) continue;
+      if (threadId === 0) {
+        running.abandon(
+          failed('ERR_WORKER_EXITED', 'no worker thread took the task in time', now - running.overdueAtMs),
+        );
+        continue;
+      }
+      this.#lost.add(threadId);
+      this.#stuck++;
+      this.#report(threadId, true);
+      // Piscina sees the exit, rejects the thread's tasks and starts a new thread.
+      void this.#piscina.threads.find((thread) => thread.threadId === threadId)?.terminate();
+    }
+  }
+
+  #report(threadId: number, stuck: boolean): void {
+    let tasks = 0;
+    for (const running of this.#running) if (running.threadId === threadId) tasks++;
+    this.#options.onThreadLost?.({ threadId, tasks, stuck });
+  }
+}
+
+/** The shape Piscina passes to a load balancer. */
+type PiscinaWorkers = Parameters<NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>>[1];

@@ -1,0 +1,25 @@
+export type { Decision, PlanSource, TallyEntry } from '../shared/decision.ts';
+export type {
+  CategoryFeature,
+  Domain,
+  DomainDefinition,
+  ExpertRole,
+  Feature,
+  FlagFeature,
+  ImageFeature,
+  ImageValue,
+  NumberFeature,
+  Observation,
+  SetFeature,
+  TextFeature,
+} from '../shared/domain.ts';
+export { defineDomain } from '../shared/domain.ts';
+export { skyrim } from '../shared/domains/skyrim.ts';
+export type { ErrorCode } from '../shared/errors.ts';
+export { ERROR_CODES, PlannerError } from '../shared/errors.ts';
+export type { PlanRequest } from '../shared/plan-request.ts';
+export type { EndpointOptions, ExpertOptions, PlannerOptions, SynthesisOptions } from './options/planner-options.ts';
+export type { ProfileName } from './options/profiles.ts';
+export type { Attempt, Plan, PlanOptions } from './plan.ts';
+export { createPlanner } from './planner/create-planner.ts';
+export type { Planner, PlannerEvents, PlannerStats } from './planner/planner.ts';

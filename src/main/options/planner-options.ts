@@ -1,0 +1,124 @@
+import type { Domain, DomainDefinition } from '../../shared/domain.ts';
+import type { ProfileName } from './profiles.ts';
+
+/** One model server. */
+export interface EndpointOptions {
+  /** With its version path, as OpenAI clients take it: `http://localhost:1234/v1`. */
+  readonly baseURL: string;
+  readonly apiKey?: string;
+  /** Headers sent with every call. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Calls at once, experts and synthesis together; more wait. Default 64. */
+  readonly maxConcurrent?: number;
+  /** Between the starts of two calls, milliseconds. Default: the profile's. */
+  readonly staggerMs?: number;
+}
+
+/** A role asked of a model at an endpoint. */
+export interface ExpertOptions {
+  /** One of the domain's roles. */
+  readonly role: string;
+  readonly model: string;
+  /** Default: the only endpoint there is. */
+  readonly endpoint?: string;
+  /** Default: the planner's `expertTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Tokens an answer may have, thinking included. Default 512. */
+  readonly maxTokens?: number;
+  /** Default 0.2. */
+  readonly temperature?: number;
+}
+
+export interface SynthesisOptions {
+  /** Model A, model B, … in the order in which they are tried. A bare name stands for a model of the only endpoint. */
+  readonly models: readonly (string | { readonly model: string; readonly endpoint?: string })[];
+  /** For each of them, milliseconds. Default: the profile's, 15,000. */
+  readonly timeoutMs?: number;
+  /** Default 512. */
+  readonly maxTokens?: number;
+  /** Default 0.2. */
+  readonly temperature?: number;
+}
+
+/** What a user may pass to `createPlanner`. */
+export interface PlannerOptions {
+  /** Defaults that the other options override. Default `default`. */
+  readonly profile?: ProfileName;
+  readonly domain: Domain | DomainDefinition;
+  readonly endpoints: Readonly<Record<string, EndpointOptions>>;
+  readonly experts: readonly ExpertOptions[];
+  readonly synthesis?: SynthesisOptions;
+  /** Time for a plan unless its request says otherwise, milliseconds. Default: the profile's, 10,000. */
+  readonly timeoutMs?: number;
+  /** Ceiling for one expert, milliseconds; its share of the plan's time may be less. Default: the profile's, 20,000. */
+  readonly expertTimeoutMs?: number;
+  /** Exact cache of decisions, or false. Default: 200 entries for 120,000 ms. */
+  readonly cache?: false | { readonly entries?: number; readonly ttlMs?: number };
+  /** Whether requests in the same state share one round of model calls. Default true. */
+  readonly singleFlight?: boolean;
+  /** Further tries of a call that failed before anything was answered. Default 1. */
+  readonly callRetries?: number;
+  /** Plans in flight; one more is refused with ERR_PLANNER_OVERLOADED. Default 1,024. */
+  readonly maxInFlight?: number;
+  /** Actions shown to models; of more, those of the highest values and the first ones. Default 64. */
+  readonly promptActionsMax?: number;
+  readonly workers?: {
+    /** Default: the processors less one, 2 to 4. */
+    readonly threads?: number;
+    /** Expert queries at once on one thread. Default 512. */
+    readonly tasksPerThread?: number;
+    /** How long after its deadline a task may take to settle before its thread is replaced, milliseconds. Default 400. */
+    readonly stuckGraceMs?: number;
+  };
+  /** What to do at start about a model that its endpoint does not list. Default `fail`. */
+  readonly onMissingModel?: 'fail' | 'substitute' | 'skip';
+  /** Start although an endpoint cannot be reached, with a warning. Default false. */
+  readonly allowOffline?: boolean;
+  /** For the check of one endpoint at start, milliseconds. Default 3,000. */
+  readonly startTimeoutMs?: number;
+}
+
+export interface ResolvedEndpoint {
+  readonly name: string;
+  readonly baseURL: string;
+  readonly apiKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly maxConcurrent: number;
+  readonly staggerMs: number;
+}
+
+export interface ResolvedExpert {
+  readonly role: string;
+  readonly model: string;
+  readonly endpoint: string;
+  readonly timeoutMs: number;
+  readonly maxTokens: number;
+  readonly temperature: number;
+}
+
+export interface ResolvedSynthesis {
+  readonly models: readonly { readonly model: string; readonly endpoint: string }[];
+  readonly timeoutMs: number;
+  readonly maxTokens: number;
+  readonly temperature: number;
+}
+
+/** All options present, checked, in one unit. Everything inside takes the part of it that it needs. */
+export interface ResolvedOptions {
+  readonly profile: ProfileName;
+  readonly domain: Domain;
+  readonly endpoints: readonly ResolvedEndpoint[];
+  readonly experts: readonly ResolvedExpert[];
+  readonly synthesis: ResolvedSynthesis;
+  readonly timeoutMs: number;
+  readonly cache: { readonly entries: number; readonly ttlMs: number } | false;
+  readonly singleFlight: boolean;
+  readonly callRetries: number;
+  readonly timeSlices: boolean;
+  readonly maxInFlight: number;
+  readonly promptActionsMax: number;
+  readonly workers: { readonly threads: number; readonly tasksPerThread: number; readonly stuckGraceMs: number };
+  readonly onMissingModel: 'fail' | 'substitute' | 'skip';
+  readonly allowOffline: boolean;
+  readonly startTimeoutMs: number;
+}

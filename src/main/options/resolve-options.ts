@@ -1,0 +1,248 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { type Domain, defineDomain } from '../../shared/domain.ts';
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import type {
+  PlannerOptions,
+  ResolvedEndpoint,
+  ResolvedExpert,
+  ResolvedOptions,
+  ResolvedSynthesis,
+} from './planner-options.ts';
+import { PROFILE_NAMES, PROFILES, type Profile } from './profiles.ts';
+
+const MS_MAX = 24 * 60 * 60 * 1000;
+const ms = z.number().int().positive().max(MS_MAX);
+const count = (max: number) => z.number().int().positive().max(max);
+const name = z.string().min(1).max(200);
+const httpURL = z
+  .string()
+  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http(s) URL');
+const temperature = z.number().min(0).max(2);
+
+const endpointSchema = z.strictObject({
+  baseURL: httpURL,
+  apiKey: z.string().min(1).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  maxConcurrent: count(100_000).optional(),
+  staggerMs: z.number().min(0).max(60_000).optional(),
+});
+
+const expertSchema = z.strictObject({
+  role: name,
+  model: name,
+  endpoint: name.optional(),
+  timeoutMs: ms.optional(),
+  maxTokens: count(100_000).optional(),
+  temperature: temperature.optional(),
+});
+
+const synthesisSchema = z.strictObject({
+  models: z.array(z.union([name, z.strictObject({ model: name, endpoint: name.optional() })])).max(8),
+  timeoutMs: ms.optional(),
+  maxTokens: count(100_000).optional(),
+  temperature: temperature.optional(),
+});
+
+/** Everything of `PlannerOptions` but the domain, which `defineDomain` checks. Also the schema of configuration files. */
+export const plannerOptionsSchema = z.strictObject({
+  profile: z.enum(PROFILE_NAMES).optional(),
+  domain: z.unknown(),
+  endpoints: z
+    .record(name, endpointSchema)
+    .refine((all) => Object.keys(all).length > 0, 'must name at least one endpoint'),
+  experts: z.array(expertSchema).max(32),
+  synthesis: synthesisSchema.optional(),
+  timeoutMs: ms.optional(),
+  expertTimeoutMs: ms.optional(),
+  cache: z
+    .union([z.literal(false), z.strictObject({ entries: count(4_000_000).optional(), ttlMs: ms.optional() })])
+    .optional(),
+  singleFlight: z.boolean().optional(),
+  callRetries: z.number().int().min(0).max(5).optional(),
+  maxInFlight: count(1_000_000).optional(),
+  promptActionsMax: count(10_000).optional(),
+  workers: z
+    .strictObject({
+      threads: count(64).optional(),
+      tasksPerThread: count(10_000).optional(),
+      stuckGraceMs: ms.optional(),
+    })
+    .optional(),
+  onMissingModel: z.enum(['fail', 'substitute', 'skip']).optional(),
+  allowOffline: z.boolean().optional(),
+  startTimeoutMs: ms.optional(),
+});
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (value === null || typeof value !== 'object') return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? String(key) : `${text}.${String(key)}`;
+  }, '');
+}
+
+type Issue = z.core.$ZodIssue;
+
+function ruleOf(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${issue.expected === 'array' ? 'a list' : `of type ${issue.expected}`}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`;
+    case 'too_small':
+      if (issue.origin === 'string') return 'must not be empty';
+      return issue.inclusive ? `must be at least ${issue.minimum}` : `must be more than ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}`;
+    default:
+      return issue.message.startsWith('must') ? issue.message : `is not valid (${issue.message})`;
+  }
+}
+
+/** The most telling of the issues of a union: the one that reached deepest. */
+function deepest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue;
+  let best: Issue = issue;
+  let depth = -1;
+  for (const inner of issue.errors.flat().map(deepest)) {
+    const score = inner.path.length + (inner.code === 'unrecognized_keys' ? 1 : 0);
+    if (score > depth) {
+      best = { ...inner, path: [...issue.path, ...inner.path] } as Issue;
+      depth = score;
+    }
+  }
+  return best;
+}
+
+/** One message that names the key, the rule and the value. */
+export function optionsError(root: unknown, error: z.ZodError, prefix = ''): PlannerError {
+  const issue = deepest(error.issues[0] as Issue);
+  const key = prefix + (pathText(issue.path) || 'options');
+  if (issue.code === 'unrecognized_keys') {
+    const where = issue.path.length === 0 ? prefix : `${key}.`;
+    return new PlannerError('ERR_OPTIONS_INVALID', `${where}${issue.keys[0]} is not a known option`);
+  }
+  const value = describeValue(valueAt(root, issue.path));
+  return new PlannerError('ERR_OPTIONS_INVALID', `${key} ${ruleOf(issue)}, got ${value}`);
+}
+
+function fail(message: string): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', message);
+}
+
+type Parsed = z.infer<typeof plannerOptionsSchema>;
+
+function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] {
+  return Object.entries(parsed.endpoints).map(([endpointName, endpoint]) => ({
+    name: endpointName,
+    baseURL: endpoint.baseURL.replace(/\/+$/, ''),
+    ...(endpoint.apiKey === undefined ? {} : { apiKey: endpoint.apiKey }),
+    ...(endpoint.headers === undefined ? {} : { headers: endpoint.headers }),
+    maxConcurrent: endpoint.maxConcurrent ?? 64,
+    staggerMs: endpoint.staggerMs ?? profile.staggerMs,
+  }));
+}
+
+function resolveEndpointName(key: string, given: string | undefined, endpoints: readonly ResolvedEndpoint[]): string {
+  if (given === undefined) {
+    if (endpoints.length > 1)
+      fail(`${key} must name one of the endpoints ${endpoints.map((at) => at.name).join(', ')}`);
+    return (endpoints[0] as ResolvedEndpoint).name;
+  }
+  if (endpoints.some((at) => at.name === given)) return given;
+  return fail(
+    `${key} must be one of the endpoints ${endpoints.map((at) => at.name).join(', ')}, got ${describeValue(given)}`,
+  );
+}
+
+function resolveExperts(
+  parsed: Parsed,
+  profile: Profile,
+  domain: Domain,
+  endpoints: readonly ResolvedEndpoint[],
+): ResolvedExpert[] {
+  return parsed.experts.map((expert, index) => {
+    const roles = domain.roles.map((role) => role.name);
+    if (!roles.includes(expert.role)) {
+      fail(`experts[${index}].role must be one of ${roles.join(', ')}, got ${describeValue(expert.role)}`);
+    }
+    return {
+      role: expert.role,
+      model: expert.model,
+      endpoint: resolveEndpointName(`experts[${index}].endpoint`, expert.endpoint, endpoints),
+      timeoutMs: expert.timeoutMs ?? parsed.expertTimeoutMs ?? profile.expertTimeoutMs,
+      maxTokens: expert.maxTokens ?? 512,
+      temperature: expert.temperature ?? 0.2,
+    };
+  });
+}
+
+function resolveSynthesis(parsed: Parsed, profile: Profile, endpoints: readonly ResolvedEndpoint[]): ResolvedSynthesis {
+  const given = parsed.synthesis;
+  const models = (given?.models ?? []).slice(0, profile.synthesisModelsMax).map((entry, index) => {
+    const { model, endpoint } = typeof entry === 'string' ? { model: entry, endpoint: undefined } : entry;
+    return { model, endpoint: resolveEndpointName(`synthesis.models[${index}].endpoint`, endpoint, endpoints) };
+  });
+  return {
+    models,
+    timeoutMs: given?.timeoutMs ?? profile.synthesisTimeoutMs,
+    maxTokens: given?.maxTokens ?? 512,
+    temperature: given?.temperature ?? 0.2,
+  };
+}
+
+function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'] {
+  if (parsed.cache === false || (parsed.cache === undefined && profile.cache === false)) return false;
+  const defaults = profile.cache === false ? PROFILES.default.cache : profile.cache;
+  return { ...(defaults as { entries: number; ttlMs: number }), ...withoutUndefined(parsed.cache ?? {}) };
+}
+
+function withoutUndefined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: NonNullable<T[K]>;
+  };
+}
+
+/** Checks and completes options, once. Throws ERR_OPTIONS_INVALID or ERR_DOMAIN_INVALID. */
+export function resolveOptions(options: PlannerOptions): ResolvedOptions {
+  const result = plannerOptionsSchema.safeParse(options);
+  if (!result.success) throw optionsError(options, result.error);
+  const parsed = result.data;
+  if (parsed.domain === undefined)
+    fail('domain must be a domain (the built-in skyrim, or one of defineDomain), got nothing');
+  const domain = defineDomain(parsed.domain as Domain);
+  const profileName = parsed.profile ?? 'default';
+  const profile = PROFILES[profileName];
+  const endpoints = resolveEndpoints(parsed, profile);
+  return Object.freeze({
+    profile: profileName,
+    domain,
+    endpoints,
+    experts: resolveExperts(parsed, profile, domain, endpoints),
+    synthesis: resolveSynthesis(parsed, profile, endpoints),
+    timeoutMs: parsed.timeoutMs ?? profile.timeoutMs,
+    cache: resolveCache(parsed, profile),
+    singleFlight: parsed.singleFlight ?? profile.singleFlight,
+    callRetries: parsed.callRetries ?? profile.callRetries,
+    timeSlices: profile.timeSlices,
+    maxInFlight: parsed.maxInFlight ?? 1_024,
+    promptActionsMax: parsed.promptActionsMax ?? 64,
+    workers: {
+      threads: parsed.workers?.threads ?? Math.min(4, Math.max(2, availableParallelism() - 1)),
+      tasksPerThread: parsed.workers?.tasksPerThread ?? 512,
+      stuckGraceMs: parsed.workers?.stuckGraceMs ?? 400,
+    },
+    onMissingModel: parsed.onMissingModel ?? 'fail',
+    allowOffline: parsed.allowOffline ?? false,
+    startTimeoutMs: parsed.startTimeoutMs ?? 3_000,
+  });
+}

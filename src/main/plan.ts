@@ -1,0 +1,50 @@
+import type { PlanSource } from '../shared/decision.ts';
+import type { ErrorCode } from '../shared/errors.ts';
+
+/** What was tried for a plan: one expert's question, or one model of the synthesis ladder. */
+export type AttemptStep = 'expert' | 'synthesis' | 'fallback';
+
+/** One attempt and how it ended. Listed in the order of their start. */
+export interface Attempt {
+  readonly step: AttemptStep;
+  /** The expert's role; absent for synthesis. */
+  readonly role?: string;
+  readonly model: string;
+  readonly endpoint: string;
+  /** `OK`, or why it gave no vote. ERR_PLAN_SETTLED where the plan settled before the attempt did. */
+  readonly code: 'OK' | ErrorCode;
+  readonly message?: string;
+  /** From its start to its end, milliseconds. */
+  readonly latencyMs: number;
+  readonly firstTokenMs?: number;
+  /** What it voted for. */
+  readonly action?: string;
+}
+
+/** The answer to one request. */
+export interface Plan {
+  readonly id: number;
+  readonly agent: string;
+  /** One of `request.actions`, byte for byte. */
+  readonly action: string;
+  readonly source: PlanSource;
+  readonly reason: string;
+  /** The model that decided, where one did. */
+  readonly model?: string;
+  readonly attempts: readonly Attempt[];
+  /** Whether it shared the work of another request in the same state. */
+  readonly coalesced: boolean;
+  /** For answers from memory: how long ago they were decided, milliseconds. */
+  readonly ageMs?: number;
+  /** From the request to this answer, milliseconds. */
+  readonly latencyMs: number;
+  /** How far the deadline was passed when the plan settled, milliseconds; 0 when it was not. */
+  readonly latenessMs: number;
+}
+
+export interface PlanOptions {
+  /** Time until the plan settles, milliseconds. Default: the planner's `timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Ends the plan: it rejects with ERR_PLAN_CANCELLED, and its model work stops unless others wait for it. */
+  readonly signal?: AbortSignal;
+}

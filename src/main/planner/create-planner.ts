@@ -1,0 +1,85 @@
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { checkModels, listEndpoints } from '../endpoints/check-models.ts';
+import { EndpointGate } from '../endpoints/endpoint-gate.ts';
+import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
+import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
+import { resolveOptions } from '../options/resolve-options.ts';
+import { PlannerCounters } from './counters.ts';
+import type { ChatCaller } from './flight.ts';
+import { Planner } from './planner.ts';
+
+/** The coordinator's own connections to one endpoint: synthesis calls at once. */
+const COORDINATOR_CONNECTIONS = 256;
+
+/** What a planner asks of a model server itself; `ModelClient`, or a simulated one. */
+export interface EndpointClient extends ChatCaller {
+  listModels(timeoutMs: number): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** The seams that tests and simulations replace. Settings are in `PlannerOptions`. */
+export interface Collaborators {
+  readonly clock?: Clock;
+  readonly pool?: ExpertRunner;
+  readonly client?: (endpoint: ResolvedEndpoint) => EndpointClient;
+  /** The worker's entry. */
+  readonly workerUrl?: URL;
+}
+
+/**
+ * Starts a planner: checks the options, starts its threads, and holds every configured model against its endpoint's
+ * list. Throws ERR_OPTIONS_INVALID, ERR_DOMAIN_INVALID, ERR_ENDPOINT_UNREACHABLE or ERR_MODEL_MISSING. Warnings are told
+ * on the `warning` event after this resolves. Close it, or declare it with `await using`.
+ */
+export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<Planner> {
+  const resolved = resolveOptions(options);
+  const clock = collaborators.clock ?? systemClock;
+  const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
+  const clients = new Map(resolved.endpoints.map((endpoint) => [endpoint.name, makeClient(endpoint)]));
+  const lost: { report: (message: string) => void } = { report: () => {} };
+  const started = collaborators.pool
+    ? undefined
+    : startPool(resolved, clock, collaborators.workerUrl, (message) => lost.report(message));
+  const pool: ExpertRunner = collaborators.pool ?? (started as ExpertPool);
+  const release = async (): Promise<void> => {
+    await Promise.all([pool.close(), ...[...clients.values()].map((client) => client.close())]);
+  };
+  try {
+    const list = (at: ResolvedEndpoint, timeoutMs: number) =>
+      (clients.get(at.name) as EndpointClient).listModels(timeoutMs);
+    const [listings] = await Promise.all([listEndpoints(resolved, list), started?.ready()]);
+    const checked = checkModels(resolved, listings);
+    const gates = new Map(
+      resolved.endpoints.map((at) => [at.name, new EndpointGate(clock, at.maxConcurrent, at.staggerMs)]),
+    );
+    const counters = new PlannerCounters();
+    const planner = new Planner({ options: checked.options, clock, pool, callers: clients, gates, counters }, release);
+    lost.report = (message) => planner.warn(message);
+    // After the caller's continuation, so that it can listen first.
+    setImmediate(() => {
+      for (const warning of checked.warnings) planner.warn(warning);
+    });
+    return planner;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function startPool(
+  options: ResolvedOptions,
+  clock: Clock,
+  workerUrl: URL | undefined,
+  report: (message: string) => void,
+): ExpertPool {
+  return new ExpertPool({
+    ...options.workers,
+    domain: options.domain,
+    endpoints: options.endpoints,
+    clock,
+    ...(workerUrl === undefined ? {} : { workerUrl }),
+    onThreadLost: ({ threadId, tasks, stuck }) =>
+      report(`worker thread ${threadId} ${stuck ? 'was stuck' : 'ended'} with ${tasks} tasks and is replaced`),
+  });
+}

@@ -1,0 +1,256 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { Decision, ModelSource } from '../../shared/decision.ts';
+import { type ErrorWire, encodeError, PlannerError } from '../../shared/errors.ts';
+import type { ChatCall, ChatOutcome } from '../../shared/model-client/model-client.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import { type Situation, situationOf } from '../../shared/situation.ts';
+import type { CallReport, ExpertResult } from '../../shared/tasks.ts';
+import { readVote } from '../../shared/vote-answer.ts';
+import { isVoteComplete, type Vote } from '../../shared/vote-parser.ts';
+import type { EndpointGate, Slot } from '../endpoints/endpoint-gate.ts';
+import type { ExpertRunner } from '../experts/expert-pool.ts';
+import type { ResolvedExpert, ResolvedOptions } from '../options/planner-options.ts';
+import type { Attempt } from '../plan.ts';
+import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
+import { type ExpertVote, tallyVotes, withWinner } from '../synthesis/tally.ts';
+import { AttemptLog, type AttemptSubject } from './attempt-log.ts';
+import { answerFromVotes } from './best-in-hand.ts';
+import type { PlannerCounters } from './counters.ts';
+import { panelEnd, rungEnd, SETTLE_MS, SLICE_MS_MIN } from './time-budget.ts';
+
+/** One streamed chat call; `ModelClient`, or a simulated one. */
+export interface ChatCaller {
+  chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
+}
+
+export interface FlightParts {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly pool: ExpertRunner;
+  readonly callers: ReadonlyMap<string, ChatCaller>;
+  readonly gates: ReadonlyMap<string, EndpointGate>;
+  readonly counters: PlannerCounters;
+}
+
+/** What an attempt came to: a vote, or a coded failure. */
+type Settled =
+  | { readonly ok: true; readonly vote: Vote; readonly report: CallReport }
+  | { readonly ok: false; readonly error: ErrorWire; readonly report: CallReport };
+
+/**
+ * The model work for one state: a panel of experts, then the synthesis ladder. Every plan that waits for the same state
+ * shares one flight. A flight never fails: it ends with a decision or without one, and until then its votes and attempts
+ * can be read at any moment.
+ */
+export class Flight {
+  readonly id: number;
+  readonly attempts = new AttemptLog();
+  readonly votes: ExpertVote[] = [];
+  /** What the models decided, once they did. */
+  decision: Decision | undefined;
+  readonly #parts: FlightParts;
+  readonly #request: PlanRequest;
+  readonly #situation: Situation;
+  readonly #controller = new AbortController();
+  readonly #startedAtMs: number;
+  #deadlineMs: number;
+
+  constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number) {
+    this.#parts = parts;
+    this.id = id;
+    this.#request = request;
+    this.#deadlineMs = deadlineMs;
+    this.#startedAtMs = parts.clock.now();
+    this.#situation = situationOf(request, parts.options.promptActionsMax);
+  }
+
+  /** A later plan joined that can wait longer. Steps that have begun keep their slice. */
+  extend(deadlineMs: number): void {
+    this.#deadlineMs = Math.max(this.#deadlineMs, deadlineMs);
+  }
+
+  /** Nobody waits any more: the model servers are told. What was voted so far may still decide. */
+  cancel(): void {
+    this.#controller.abort();
+  }
+
+  attemptsAt(nowMs: number): Attempt[] {
+    return this.attempts.snapshot(nowMs);
+  }
+
+  /** Runs to the end. Never rejects for anything a model, a server or a worker does. */
+  async run(): Promise<void> {
+    if (this.#parts.options.experts.length > 0) await this.#askPanel();
+    if (!(await this.#synthesize())) this.#decideByVotes();
+  }
+
+  // The panel -------------------------------------------------------------------------------------------------------
+
+  async #askPanel(): Promise<void> {
+    const { options, clock } = this.#parts;
+    const ceilingMs = Math.max(...options.experts.map((expert) => expert.timeoutMs));
+    const rule = { timeSlices: options.timeSlices, hasNext: options.synthesis.models.length > 0 };
+    const endMs = panelEnd(clock.now(), this.#deadlineMs, ceilingMs, rule);
+    const over = new AbortController();
+    const ended = Promise.withResolvers<void>();
+    const end = (): void => {
+      over.abort();
+      ended.resolve();
+    };
+    // The panel's own end, for workers that are stuck: theirs comes a little earlier.
+    const timer = clock.setTimer(endMs - clock.now(), end);
+    this.#controller.signal.addEventListener('abort', end, { once: true });
+    if (this.#controller.signal.aborted) end();
+    const asked = options.experts.map((expert) => this.#askExpert(expert, endMs, over.signal));
+    void Promise.all(asked).then(() => ended.resolve());
+    await ended.promise;
+    timer.cancel();
+    this.#controller.signal.removeEventListener('abort', end);
+    over.abort();
+  }
+
+  async #askExpert(expert: ResolvedExpert, endMs: number, signal: AbortSignal): Promise<void> {
+    const subject: AttemptSubject = {
+      step: 'expert',
+      role: expert.role,
+      model: expert.model,
+      endpoint: expert.endpoint,
+    };
+    const settled = await this.#attempt(subject, signal, () => {
+      const leftMs = endMs - this.#parts.clock.now();
+      return this.#runExpert(expert, Math.min(expert.timeoutMs, leftMs - Math.min(SETTLE_MS, leftMs / 10)), signal);
+    });
+    if (settled.ok) this.votes.push({ role: expert.role, model: expert.model, vote: settled.vote });
+  }
+
+  async #runExpert(expert: ResolvedExpert, timeoutMs: number, signal: AbortSignal): Promise<ExpertResult> {
+    const { role, model, endpoint, maxTokens, temperature } = expert;
+    const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature } as const;
+    const result = await this.#parts.pool.run({ ...task, situation: this.#situation, timeoutMs }, signal);
+    // The string came back through a message: what counts is the request's own.
+    return result.ok ? { ...result, vote: { ...result.vote, action: this.#own(result.vote.action) } } : result;
+  }
+
+  // The synthesis ladder --------------------------------------------------------------------------------------------
+
+  /** Model A, then model B, and so on. True when one of them decided. */
+  async #synthesize(): Promise<boolean> {
+    const { models, timeoutMs } = this.#parts.options.synthesis;
+    for (const [index, { model, endpoint }] of models.entries()) {
+      if (this.#controller.signal.aborted) return false;
+      const step = index === 0 ? 'synthesis' : 'fallback';
+      if (index === 1) this.#parts.counters.fallbacks++;
+      const nowMs = this.#parts.clock.now();
+      const rule = { timeSlices: this.#parts.options.timeSlices, hasNext: index < models.length - 1 };
+      const endMs = rungEnd(nowMs, this.#deadlineMs, timeoutMs, rule);
+      const settled = await this.#synthesizeWith({ step, model, endpoint }, endMs);
+      if (settled.ok) {
+        this.#decide(settled.vote, step, model);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  async #synthesizeWith(subject: AttemptSubject, endMs: number): Promise<Settled> {
+    const { clock, callers } = this.#parts;
+    if (endMs - clock.now() < SLICE_MS_MIN) return this.#skip(subject);
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    const timer = clock.setTimer(endMs - clock.now(), end);
+    this.#controller.signal.addEventListener('abort', end, { once: true });
+    try {
+      return await this.#attempt(subject, over.signal, () =>
+        this.#chat(callers.get(subject.endpoint) as ChatCaller, subject.model, endMs, this.#controller.signal),
+      );
+    } finally {
+      timer.cancel();
+      this.#controller.signal.removeEventListener('abort', end);
+    }
+  }
+
+  async #chat(caller: ChatCaller, model: string, endMs: number, signal: AbortSignal): Promise<Settled> {
+    const { options, clock } = this.#parts;
+    const { maxTokens, temperature } = options.synthesis;
+    const messages = synthesisMessages(options.domain, this.#situation, this.votes);
+    const timeoutMs = endMs - clock.now();
+    const call: ChatCall = { model, messages, maxTokens, temperature, timeoutMs, isComplete: isVoteComplete };
+    const outcome = await caller.chat(call, signal);
+    const { report } = outcome;
+    if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
+    try {
+      const vote = readVote(outcome.answer, this.#situation.actions);
+      return { ok: true, vote: { ...vote, action: this.#own(vote.action) }, report };
+    } catch (error) {
+      // A rung that answers without a legal action has failed; the next one is tried.
+      if (error instanceof PlannerError) return { ok: false, error: encodeError(error), report };
+      throw error;
+    }
+  }
+
+  #skip(subject: AttemptSubject): Settled {
+    const nowMs = this.#parts.clock.now();
+    const error: ErrorWire = { code: 'ERR_STEP_SKIPPED', message: 'too little time was left', retryable: false };
+    this.attempts.begin(subject, nowMs).failed(error, undefined, nowMs);
+    return { ok: false, error, report: { totalMs: 0 } };
+  }
+
+  // Attempts --------------------------------------------------------------------------------------------------------
+
+  /** Waits for a slot of the endpoint, makes the call, and makes it again where nothing was answered yet. */
+  async #attempt(subject: AttemptSubject, signal: AbortSignal, call: () => Promise<Settled>): Promise<Settled> {
+    for (let retries = 0; ; retries++) {
+      const settled = await this.#attemptOnce(subject, signal, call);
+      if (settled.ok || !settled.error.retryable || signal.aborted) return settled;
+      if (retries >= this.#parts.options.callRetries) return settled;
+      this.#parts.counters.callRetries++;
+    }
+  }
+
+  async #attemptOnce(subject: AttemptSubject, signal: AbortSignal, call: () => Promise<Settled>): Promise<Settled> {
+    const { clock, gates, counters } = this.#parts;
+    const attempt = this.attempts.begin(subject, clock.now());
+    const slot: Slot | undefined = await (gates.get(subject.endpoint) as EndpointGate).acquire(signal);
+    if (slot === undefined) {
+      const error: ErrorWire = { code: 'ERR_ENDPOINT_BUSY', message: 'no slot became free in time', retryable: false };
+      attempt.failed(error, undefined, clock.now());
+      return { ok: false, error, report: { totalMs: 0 } };
+    }
+    counters.callStarted(subject);
+    try {
+      const settled = await call();
+      counters.callEnded(subject, settled.ok ? 'OK' : settled.error.code, settled.report);
+      if (settled.ok) attempt.voted(settled.vote, settled.report, clock.now());
+      else attempt.failed(settled.error, settled.report, clock.now());
+      return settled;
+    } finally {
+      slot.release();
+    }
+  }
+
+  // The decision ----------------------------------------------------------------------------------------------------
+
+  #decide(vote: Vote, source: ModelSource, model: string): void {
+    const tally = withWinner(tallyVotes(this.votes, this.#request), vote.action);
+    this.decision = { ...this.#stamp(), action: vote.action, reason: vote.reason, source, model, tally };
+  }
+
+  #decideByVotes(): void {
+    const answer = answerFromVotes(this.#request, this.votes);
+    if (answer === undefined) return;
+    const { action, reason, model, tally } = answer;
+    this.decision = { ...this.#stamp(), action, reason, source: 'vote', model: model ?? '', tally };
+  }
+
+  #stamp(): { decidedAtMs: number; latencyMs: number } {
+    const { clock } = this.#parts;
+    return { decidedAtMs: clock.wallNow(), latencyMs: clock.now() - this.#startedAtMs };
+  }
+
+  /** The request's own string of an action that was offered. */
+  #own(action: string): string {
+    const index = this.#request.actions.indexOf(action);
+    if (index < 0) throw new Error(`an action that was not offered passed the parser: ${action}`);
+    return this.#request.actions[index] as string;
+  }
+}

@@ -1,0 +1,360 @@
+import { EventEmitter } from 'node:events';
+import type { Timer } from '../../shared/clock.ts';
+import type { Decision } from '../../shared/decision.ts';
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../shared/signature.ts';
+import { type CacheStats, PlanCache } from '../cache/plan-cache.ts';
+import type { PoolStats } from '../experts/expert-pool.ts';
+import type { Attempt, Plan, PlanOptions } from '../plan.ts';
+import { type Answer, answerFromMemory, bestInHand } from './best-in-hand.ts';
+import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
+import { Flight, type FlightParts } from './flight.ts';
+import { SLICE_MS_MIN } from './time-budget.ts';
+
+/**
+ * The planner: one request from observation to plan. Anytime: from the start there is an answer in hand, each rung only
+ * replaces it with a better one, and when the deadline strikes, the best one in hand is the plan. All of it runs on one
+ * event loop and nothing here blocks it.
+ */
+export interface PlannerEvents {
+  plan: [plan: Plan, request: PlanRequest];
+  warning: [message: string];
+}
+
+export interface PlannerStats {
+  readonly plans: {
+    readonly settled: number;
+    readonly inFlight: number;
+    /** Plans that shared the model work of another one. */
+    readonly coalesced: number;
+    /** Ended by their caller's signal. */
+    readonly cancelled: number;
+    /** Refused at the bound of plans in flight. */
+    readonly refused: number;
+    /** Refused because the request broke a rule. */
+    readonly invalid: number;
+  };
+  readonly sources: Readonly<Record<Plan['source'], number>>;
+  readonly planningMs: Durations;
+  readonly latenessMs: Durations;
+  /** False when the cache is off. */
+  readonly cache: CacheStats | false;
+  readonly calls: CallCounts & { readonly retries: number; readonly byCode: Readonly<Record<string, number>> };
+  /** Flights in which model A gave no decision and a later rung was begun. */
+  readonly fallbacks: number;
+  readonly models: readonly ModelStats[];
+  readonly workers: PoolStats;
+}
+
+/**
+ * The deadline's timer is set this much early: a timer fires at its time or later, and settling takes a moment itself.
+ */
+const DEADLINE_GUARD_MS = 2;
+const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
+
+/** One caller's wait for a flight. */
+interface Waiter {
+  readonly request: PlanRequest;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+  readonly stale: Decision | undefined;
+  readonly coalesced: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
+  readonly resolve: (plan: Plan) => void;
+  readonly reject: (error: PlannerError) => void;
+  timer: Timer | undefined;
+}
+
+/** A flight and who waits for it. `key` is undefined where flights are not shared. */
+interface Boarding {
+  readonly flight: Flight;
+  readonly key: string | undefined;
+  readonly waiters: Set<Waiter>;
+  /** Resolves when the flight has ended. */
+  done: Promise<void>;
+}
+
+export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
+  readonly #parts: FlightParts;
+  readonly #counters: PlannerCounters;
+  readonly #signer: Signer;
+  readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
+  readonly #cache: PlanCache | undefined;
+  readonly #release: () => Promise<void>;
+  readonly #flights = new Map<string, Boarding>();
+  readonly #boardings = new Set<Boarding>();
+  #inFlight = 0;
+  #nextPlanId = 1;
+  #nextFlightId = 1;
+  #closed: Promise<void> | undefined;
+
+  /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
+  constructor(parts: FlightParts, release: () => Promise<void>) {
+    super();
+    this.#parts = parts;
+    this.#counters = parts.counters;
+    this.#signer = new Signer(parts.options.domain);
+    this.#cache = parts.options.cache === false ? undefined : new PlanCache(parts.options.cache, parts.clock);
+    this.#release = release;
+  }
+
+  /**
+   * Exactly one of `request.actions`, by the deadline. Rejects only with ERR_REQUEST_INVALID, ERR_PLANNER_OVERLOADED,
+   * ERR_PLANNER_CLOSED, or ERR_PLAN_CANCELLED when the caller's signal aborts.
+   */
+  async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
+    const { clock } = this.#parts;
+    const startedAtMs = clock.now();
+    const deadlineMs = startedAtMs + this.#admit(request, options);
+    const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
+    const lookup = this.#cache?.lookup(signature);
+    if (lookup?.kind === 'hit') {
+      const answer = answerFromMemory(request, lookup.entry.decision, 'cache');
+      if (answer !== undefined) return this.#settled(request, answer, startedAtMs, deadlineMs, [], false);
+    }
+    const stale = lookup?.kind === 'stale' ? lookup.entry.decision : undefined;
+    if (deadlineMs - clock.now() < SLICE_MS_MIN) {
+      const answer = bestInHand(request, { decision: undefined, votes: [], stale });
+      return this.#settled(request, answer, startedAtMs, deadlineMs, [], false);
+    }
+    return this.#wait(request, signature, startedAtMs, deadlineMs, stale, options.signal);
+  }
+
+  /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
+  peek(request: PlanRequest): Decision | undefined {
+    checkRequest(this.#parts.options.domain, request);
+    return this.#cache?.peek(this.#signer.sign(request.observation, request.actions, this.#signature));
+  }
+
+  stats(): PlannerStats {
+    const counters = this.#counters;
+    return {
+      plans: {
+        settled: counters.plans,
+        inFlight: this.#inFlight,
+        coalesced: counters.coalesced,
+        cancelled: counters.cancelled,
+        refused: counters.refused,
+        invalid: counters.invalid,
+      },
+      sources: { ...counters.sources },
+      planningMs: counters.planning.summary(),
+      latenessMs: counters.lateness.summary(),
+      cache: this.#cache?.stats() ?? false,
+      calls: {
+        ...counters.calls(),
+        retries: counters.callRetries,
+        byCode: Object.fromEntries([...counters.codes].sort()),
+      },
+      fallbacks: counters.fallbacks,
+      models: counters.models(),
+      workers: this.#parts.pool.stats(),
+    };
+  }
+
+  /** Settles every plan in flight with its best answer in hand, cancels the model work, and ends the threads. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const boardings = [...this.#boardings];
+    for (const boarding of boardings) {
+      for (const waiter of [...boarding.waiters]) this.#answer(boarding, waiter);
+    }
+    for (const gate of this.#parts.gates.values()) gate.close();
+    await this.#release();
+    await Promise.all(boardings.map((boarding) => boarding.done));
+  }
+
+  /** Checks everything that can be wrong with a call. The plan's time in milliseconds. */
+  #admit(request: PlanRequest, { timeoutMs = this.#parts.options.timeoutMs, signal }: PlanOptions): number {
+    if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
+    try {
+      checkRequest(this.#parts.options.domain, request);
+      if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
+        const rule = `must be a number of milliseconds above 0 and at most ${TIMEOUT_MS_MAX}`;
+        throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
+      }
+    } catch (error) {
+      this.#counters.invalid++;
+      throw error;
+    }
+    if (signal?.aborted) {
+      this.#counters.cancelled++;
+      throw cancelled(signal);
+    }
+    const { maxInFlight } = this.#parts.options;
+    if (this.#inFlight >= maxInFlight) {
+      this.#counters.refused++;
+      throw new PlannerError('ERR_PLANNER_OVERLOADED', `${maxInFlight} plans are in flight (maxInFlight)`, {
+        retryable: true,
+      });
+    }
+    return timeoutMs;
+  }
+
+  #wait(
+    request: PlanRequest,
+    signature: Signature,
+    startedAtMs: number,
+    deadlineMs: number,
+    stale: Decision | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Plan> {
+    const key = this.#parts.options.singleFlight ? signatureText(signature) : undefined;
+    const joined = key === undefined ? undefined : this.#flights.get(key);
+    const boarding = joined ?? this.#takeOff(request, signature, key, deadlineMs);
+    joined?.flight.extend(deadlineMs);
+    if (joined) this.#counters.coalesced++;
+    const { promise, resolve, reject } = Promise.withResolvers<Plan>();
+    const onAbort = (): void => this.#abandon(boarding, waiter);
+    const waiter: Waiter = {
+      request,
+      startedAtMs,
+      deadlineMs,
+      stale,
+      coalesced: joined !== undefined,
+      signal,
+      onAbort,
+      resolve,
+      reject,
+      timer: undefined,
+    };
+    const delayMs = deadlineMs - DEADLINE_GUARD_MS - this.#parts.clock.now();
+    waiter.timer = this.#parts.clock.setTimer(delayMs, () => this.#answer(boarding, waiter));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    boarding.waiters.add(waiter);
+    this.#inFlight++;
+    return promise;
+  }
+
+  #takeOff(request: PlanRequest, signature: Signature, key: string | undefined, deadlineMs: number): Boarding {
+    const flight = new Flight(this.#parts, this.#nextFlightId++, request, deadlineMs);
+    const boarding: Boarding = { flight, key, waiters: new Set(), done: Promise.resolve() };
+    const kept = signature.slice();
+    if (key !== undefined) this.#flights.set(key, boarding);
+    this.#boardings.add(boarding);
+    boarding.done = this.#fly(boarding, kept);
+    return boarding;
+  }
+
+  async #fly(boarding: Boarding, signature: Signature): Promise<void> {
+    const { flight } = boarding;
+    try {
+      await flight.run();
+      if (flight.decision !== undefined) this.#cache?.remember(signature, flight.decision);
+    } catch (error) {
+      // A bug in the flight: its waiters still get the best answer in hand, and the bug is told.
+      this.#warn(
+        `a plan's model work failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+    } finally {
+      this.#unshare(boarding);
+      for (const waiter of [...boarding.waiters]) this.#answer(boarding, waiter);
+      this.#boardings.delete(boarding);
+    }
+  }
+
+  /** From here on, a request in the same state begins a flight of its own. */
+  #unshare({ key }: Boarding): void {
+    if (key !== undefined) this.#flights.delete(key);
+  }
+
+  /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline. */
+  #answer(boarding: Boarding, waiter: Waiter): void {
+    const { flight } = boarding;
+    const { request, startedAtMs, deadlineMs, stale, coalesced } = waiter;
+    if (!boarding.waiters.delete(waiter)) return;
+    this.#letGo(waiter);
+    const answer = bestInHand(request, { decision: flight.decision, votes: flight.votes, stale });
+    const attempts = flight.attemptsAt(this.#parts.clock.now());
+    waiter.resolve(this.#settled(request, answer, startedAtMs, deadlineMs, attempts, coalesced));
+    this.#cancelIfUnwanted(boarding);
+  }
+
+  #abandon(boarding: Boarding, waiter: Waiter): void {
+    if (!boarding.waiters.delete(waiter)) return;
+    this.#letGo(waiter);
+    this.#counters.cancelled++;
+    waiter.reject(cancelled(waiter.signal));
+    this.#cancelIfUnwanted(boarding);
+  }
+
+  #letGo(waiter: Waiter): void {
+    this.#inFlight--;
+    waiter.timer?.cancel();
+    waiter.signal?.removeEventListener('abort', waiter.onAbort);
+  }
+
+  #cancelIfUnwanted(boarding: Boarding): void {
+    if (boarding.waiters.size > 0) return;
+    this.#unshare(boarding);
+    boarding.flight.cancel();
+  }
+
+  #settled(
+    request: PlanRequest,
+    answer: Answer,
+    startedAtMs: number,
+    deadlineMs: number,
+    attempts: readonly Attempt[],
+    coalesced: boolean,
+  ): Plan {
+    const counters = this.#counters;
+    const nowMs = this.#parts.clock.now();
+    const { decidedAtMs, ...rest } = answer;
+    const plan: Plan = {
+      id: this.#nextPlanId++,
+      agent: request.agent,
+      action: rest.action,
+      source: rest.source,
+      reason: rest.reason,
+      ...(rest.model === undefined ? {} : { model: rest.model }),
+      attempts,
+      coalesced,
+      ...(decidedAtMs === undefined ? {} : { ageMs: Math.max(0, this.#parts.clock.wallNow() - decidedAtMs) }),
+      latencyMs: nowMs - startedAtMs,
+      latenessMs: Math.max(0, nowMs - deadlineMs),
+    };
+    counters.plans++;
+    counters.sources[plan.source]++;
+    counters.planning.record(plan.latencyMs);
+    counters.lateness.record(plan.latenessMs);
+    if (this.listenerCount('plan') > 0) this.#emitPlan(plan, request);
+    return plan;
+  }
+
+  /** A listener that throws has no say in the plan. */
+  #emitPlan(plan: Plan, request: PlanRequest): void {
+    try {
+      this.emit('plan', plan, request);
+    } catch (error) {
+      this.#warn(`a listener of "plan" threw: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #warn(message: string): void {
+    try {
+      this.emit('warning', message);
+    } catch {
+      // Told to nobody: the listener for warnings is itself broken.
+    }
+  }
+
+  /** Tells a warning on the `warning` event. */
+  warn(message: string): void {
+    this.#warn(message);
+  }
+}
+
+function cancelled(signal: AbortSignal | undefined): PlannerError {
+  return new PlannerError('ERR_PLAN_CANCELLED', "the plan was ended by its caller's signal", { cause: signal?.reason });
+}

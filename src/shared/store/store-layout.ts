@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { PlannerError } from '../errors.ts';
+
+/*
+ * The shared store: remembered decisions in one SharedArrayBuffer, seen as Int32 words. The only file with offsets.
+ *
+ *   word 0         16                        1040          1040 + buckets        (aligned to a cache line)
+ *        +--------+-------------------------+--------------+---------+--------+--------+
+ *        | header | 64 counter blocks of 16 | bucket heads | padding | slot 0 | slot 1 | ...
+ *        +--------+-------------------------+--------------+---------+--------+--------+
+ *   slot   +0 SEQUENCE +1..4 KEY +5 NEXT +6 EXPIRES_HIGH +7 EXPIRES_LOW +8 LENGTH +9 TOUCHED +10..15 reserved
+ *          +16 payload: LENGTH bytes (decision-codec.ts), in whole words
+ *
+ * A slot is found by the head of its bucket and the NEXT words of the slots before it: both hold slot + 1, or 0.
+ *
+ *   EMPTY --write--> READY --write--> READY --retire--> EMPTY     SEQUENCE is odd while a slot is being written
+ *
+ *   word             writer         readers  access   if the writer dies
+ *   header           creator        any      Atomics  the process is gone
+ *   bucket heads     coordinator    any      Atomics  same
+ *   SEQUENCE..LENGTH coordinator    any      Atomics  same
+ *   payload          coordinator    any      Atomics  same
+ *   TOUCHED          any reader sets it, the coordinator clears it; a lost mark costs a worse eviction, no more
+ *   counter block    the reader that claimed it; a killed thread leaves its sums behind, which still count
+ *
+ * Why no reader can see half a decision. All words of a slot are read and written with Atomics, which are sequentially
+ * consistent: there is one total order of all of them, on every machine. The writer stores an odd SEQUENCE, then the
+ * words, then the next even one. A reader loads SEQUENCE (even), copies the words, and loads SEQUENCE again. If any
+ * word it copied came from a later write, the odd store of that write stands before that word in the total order, and so
+ * before the second load, which then differs from the first: the copy is thrown away. (A plain re-read would prove
+ * nothing: plain reads may be moved past the second load.)
+ *
+ * What it gives up. A reader that follows NEXT while the writer relinks a chain can land in another chain and miss an
+ * entry that is there: a miss costs one model call. It cannot find a wrong entry, since all four key words are compared
+ * inside the same SEQUENCE, and it cannot run in circles, since its steps are bounded.
+ */
+export const HEADER = {
+  MAGIC: 0,
+  VERSION: 1,
+  SLOT_COUNT: 2,
+  BUCKET_COUNT: 3,
+  PAYLOAD_WORDS: 4,
+  /** How many counter blocks were claimed, also beyond their number. */
+  READERS: 5,
+  WORDS: 16,
+} as const;
+
+export const STORE_MAGIC = 0x434f4e43;
+export const STORE_VERSION = 1;
+
+export const COUNTER = {
+  HITS_LOW: 0,
+  HITS_HIGH: 1,
+  STALE_LOW: 2,
+  STALE_HIGH: 3,
+  MISSES_LOW: 4,
+  MISSES_HIGH: 5,
+  /** One cache line a block: threads that count would else slow one another down. */
+  WORDS: 16,
+} as const;
+/** Readers beyond this number share the last block. */
+export const COUNTER_BLOCKS = 64;
+
+export const SLOT = {
+  SEQUENCE: 0,
+  KEY: 1,
+  NEXT: 5,
+  EXPIRES_HIGH: 6,
+  EXPIRES_LOW: 7,
+  LENGTH: 8,
+  TOUCHED: 9,
+  /** 10 to 15 are reserved for the index of similar states. */
+  PAYLOAD: 16,
+} as const;
+
+/** A slot of 512 bytes: 64 for the words above, 448 for the decision. */
+export const PAYLOAD_WORDS_DEFAULT = 112;
+/** Longest walk along a chain. At two buckets a slot, chains of more than ten do not occur. */
+export const CHAIN_STEPS_MAX = 64;
+
+const CACHE_LINE_WORDS = 16;
+
+/** The number of a slot, as opposed to a word offset. */
+export type SlotIndex = number & { readonly __brand?: 'SlotIndex' };
+
+export interface StoreLayout {
+  readonly slotCount: number;
+  readonly bucketCount: number;
+  readonly payloadWords: number;
+  readonly bucketsAt: number;
+  readonly slotsAt: number;
+  readonly slotWords: number;
+  readonly byteLength: number;
+}
+
+export function storeLayout(slotCount: number, payloadWords = PAYLOAD_WORDS_DEFAULT): StoreLayout {
+  assert(Number.isInteger(slotCount) && slotCount > 0, `slotCount must be a positive integer, got ${slotCount}`);
+  let bucketCount = 16;
+  while (bucketCount < slotCount * 2) bucketCount *= 2;
+  const bucketsAt = HEADER.WORDS + COUNTER_BLOCKS * COUNTER.WORDS;
+  const slotsAt = Math.ceil((bucketsAt + bucketCount) / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
+  const slotWords = SLOT.PAYLOAD + payloadWords;
+  const byteLength = (slotsAt + slotCount * slotWords) * Int32Array.BYTES_PER_ELEMENT;
+  return { slotCount, bucketCount, payloadWords, bucketsAt, slotsAt, slotWords, byteLength };
+}
+
+/** A new, empty store. */
+export function createStoreBuffer(slotCount: number, payloadWords = PAYLOAD_WORDS_DEFAULT): SharedArrayBuffer {
+  const layout = storeLayout(slotCount, payloadWords);
+  const buffer = new SharedArrayBuffer(layout.byteLength);
+  const words = new Int32Array(buffer);
+  Atomics.store(words, HEADER.VERSION, STORE_VERSION);
+  Atomics.store(words, HEADER.SLOT_COUNT, slotCount);
+  Atomics.store(words, HEADER.BUCKET_COUNT, layout.bucketCount);
+  Atomics.store(words, HEADER.PAYLOAD_WORDS, payloadWords);
+  // Last: a buffer with the magic has the rest of its header.
+  Atomics.store(words, HEADER.MAGIC, STORE_MAGIC);
+  return buffer;
+}
+
+/** The layout of an existing store. Throws ERR_STORE_INVALID on a buffer that is not one, or of another version. */
+export function openStoreLayout(buffer: SharedArrayBuffer): StoreLayout {
+  if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < HEADER.WORDS * Int32Array.BYTES_PER_ELEMENT) {
+    throw new PlannerError('ERR_STORE_INVALID', 'the store must be a SharedArrayBuffer made by Conclave');
+  }
+  const words = new Int32Array(buffer, 0, HEADER.WORDS);
+  if (Atomics.load(words, HEADER.MAGIC) !== STORE_MAGIC) {
+    throw new PlannerError('ERR_STORE_INVALID', 'the buffer is not a Conclave store (its first word is another one)');
+  }
+  const version = Atomics.load(words, HEADER.VERSION);
+  if (version !== STORE_VERSION) {
+    throw new PlannerError('ERR_STORE_INVALID', `the store has version ${version}, this is version ${STORE_VERSION}`);
+  }
+  const layout = storeLayout(Atomics.load(words, HEADER.SLOT_COUNT), Atomics.load(words, HEADER.PAYLOAD_WORDS));
+  if (layout.byteLength !== buffer.byteLength) {
+    throw new PlannerError(
+      'ERR_STORE_INVALID',
+      `the store must be ${layout.byteLength} bytes, got ${buffer.byteLength}`,
+    );
+  }
+  return layout;
+}
+
+const HIGH_UNIT = 2 ** 32;
+
+/** Milliseconds of the process clock as two words: one word would end after 49 days. */
+export function highWord(ms: number): number {
+  return Math.floor(ms / HIGH_UNIT) | 0;
+}
+export function lowWord(ms: number): number {
+  return (ms % HIGH_UNIT) | 0;
+}
+export function fromWords(high: number, low: number): number {
+  return high * HIGH_UNIT + (low >>> 0);
+}
