@@ -46,6 +46,12 @@ export class FakeClock implements Clock {
     this.#nowMs = untilMs;
   }
 
+  /** Moves the time as a blocked event loop does: what falls due on the way fires late, at the end. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
+    this.advance(0);
+  }
+
   /** Moves the time from timer to timer until none is left. Bounded, for a part that always sets another. */
   runAll(timersMax = 100_000): void {
     for (let fired = 0; this.#timers.size > 0; fired++) {

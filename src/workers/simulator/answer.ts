@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { forkRandom, type Random } from '../../shared/random.ts';
 import type { ChatRequest } from './chat-request.ts';
-import type { MachinePrompt } from './machine.ts';
+import type { MachinePrompt } from './machine-job.ts';
 import { formOpinion } from './opinion.ts';
 import type { ResolvedRates, SimulatedModel } from './options.ts';
 import { readPrompt } from './prompt-reader.ts';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { MachinePrompt } from './machine.ts';
+import type { MachinePrompt } from './machine-job.ts';
 
 /** The body of a chat request as far as the simulated server reads it. */
 export interface ChatRequest {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { PreparedAnswer } from './answer.ts';
 import type { ChatRequest } from './chat-request.ts';
-import type { MachineUsage } from './machine.ts';
+import type { MachineUsage } from './machine-job.ts';
 
 /** Writes one answer to its response, as a stream of events or as one JSON body. */
 export interface ChatWriter {
@@ -64,6 +64,7 @@ export class StreamWriter implements ChatWriter {
   }
 
   write(count: number): void {
+    if (count <= this.#written) return;
     let events = this.#written === 0 ? this.#choice('{"role":"assistant","content":""}', 'null') : '';
     for (; this.#written < count; this.#written++) {
       events += this.#choice(`{"content":${JSON.stringify(this.#answer.tokens[this.#written])}}`, 'null');

@@ -224,6 +224,7 @@ export class SimulatorServer {
       if (isBroken) return;
       isBroken = true;
       job?.abort();
+      writer.write(failsAfter);
       if (fate.kind === 'cut') response.socket?.destroy();
       else writer.fail(this.#errors.crashed(false).body.error);
     };

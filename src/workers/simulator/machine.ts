@@ -1,7 +1,17 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
-import { type Random, randomNormal } from '../../shared/random.ts';
+import { randomNormal } from '../../shared/random.ts';
+import {
+  freeSlotFor,
+  heldPrefix,
+  type Job,
+  type MachineRequest,
+  promptTokens,
+  readingCost,
+  type Slot,
+  writtenTokens,
+} from './machine-job.ts';
 import { ModelMemory } from './model-memory.ts';
-import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
+import type { ResolvedSimulatorOptions } from './options.ts';
 
 /*
  * The machine under the simulated server: slots shared by all models, a FIFO queue before them, and one processor that
@@ -16,37 +26,6 @@ import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
  * event to event in its own time and is exact however late its timer fires, so a high speed costs precision of the
  * moment at which things are told, never of how long they took. One timer serves all slots.
  */
-export interface MachinePrompt {
-  /** All that is read, in order; pictures stand in it by their fingerprint. */
-  readonly text: string;
-  readonly images: number;
-  /** Where in `text` the last picture ends. */
-  readonly imagesEnd: number;
-}
-
-export interface MachineListener {
-  /** A slot begins to read the prompt. */
-  onStart(): void;
-  /** So many tokens are written by now. Told for each token, or for several at once where they follow fast. */
-  onTokens(count: number): void;
-  onDone(usage: MachineUsage): void;
-}
-
-export interface MachineRequest {
-  readonly model: SimulatedModel;
-  readonly prompt: MachinePrompt;
-  /** How many tokens it writes. */
-  readonly tokens: number;
-  /** For the luck of this request; of its own, so that requests do not shift one another's. */
-  readonly random: Random;
-  readonly listener: MachineListener;
-}
-
-export interface MachineUsage {
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-}
-
 export interface MachineJob {
   /** Nobody listens any more. Ends a queued job at once, frees the slot of another after a short delay. */
   abort(): void;
@@ -80,50 +59,8 @@ export type MachineSettings = Pick<
   | 'abortSeconds'
 >;
 
-export const CHARS_PER_TOKEN = 4;
-const IMAGE_TOKENS = 256;
 /** Tokens that follow one another faster than this, in real time, are told together. */
 const TICK_MS = 2;
-
-interface Slot {
-  job: Job | undefined;
-  /** What its prefix cache holds, and for which model. */
-  model: string;
-  text: string;
-  usedAt: number;
-}
-
-type JobState =
-  | { readonly kind: 'queued' }
-  | { readonly kind: 'loading'; readonly slot: Slot; readonly untilMs: number }
-  | { readonly kind: 'reading'; readonly slot: Slot; readonly workMs: number; leftMs: number }
-  | { readonly kind: 'writing'; readonly slot: Slot; readonly workMs: number; leftMs: number; told: number }
-  | { readonly kind: 'draining'; readonly slot: Slot; readonly untilMs: number }
-  | { readonly kind: 'ended' };
-
-interface Job {
-  readonly request: MachineRequest;
-  /** The lognormal factor on all its times. */
-  readonly luck: number;
-  usage: MachineUsage;
-  state: JobState;
-}
-
-export function promptTokens(prompt: MachinePrompt): number {
-  return Math.max(1, Math.ceil(prompt.text.length / CHARS_PER_TOKEN)) + prompt.images * IMAGE_TOKENS;
-}
-
-function commonPrefix(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  let at = 0;
-  while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
-  return at;
-}
-
-function writtenTokens(job: Job, state: JobState & { kind: 'writing' }): number {
-  const { tokens } = job.request;
-  return state.workMs === 0 ? tokens : Math.floor((1 - state.leftMs / state.workMs) * tokens + 1e-6);
-}
 
 export class Machine {
   readonly #settings: MachineSettings;
@@ -282,29 +219,10 @@ export class Machine {
 
   #admit(): void {
     while (this.#queue.length > 0) {
-      const slot = this.#freeSlotFor(this.#queue[0] as Job);
+      const slot = freeSlotFor(this.#slots, (this.#queue[0] as Job).request);
       if (!slot) return;
       this.#occupy(slot, this.#queue.shift() as Job);
     }
-  }
-
-  /** The free slot that has read most of the prompt already, else the one unused for longest, as llama.cpp does. */
-  #freeSlotFor(job: Job): Slot | undefined {
-    let best: Slot | undefined;
-    let bestPrefix = -1;
-    for (const slot of this.#slots) {
-      if (slot.job) continue;
-      const prefix = this.#heldPrefix(slot, job.request);
-      if (!best || prefix > bestPrefix || (prefix === bestPrefix && slot.usedAt < best.usedAt)) {
-        best = slot;
-        bestPrefix = prefix;
-      }
-    }
-    return best;
-  }
-
-  #heldPrefix(slot: Slot, request: MachineRequest): number {
-    return slot.model === request.model.id ? commonPrefix(slot.text, request.prompt.text) : 0;
   }
 
   #occupy(slot: Slot, job: Job): void {
@@ -321,22 +239,16 @@ export class Machine {
   #beginReading(job: Job, slot: Slot): void {
     const { model, prompt, listener } = job.request;
     const { overheadSeconds, promptTokensPerSecond, imageSeconds } = this.#settings;
-    const prefix = this.#heldPrefix(slot, job.request);
-    const imagesHeld = prompt.images > 0 && prefix >= prompt.imagesEnd;
-    const total = promptTokens(prompt);
-    // The last token is always read again: the first one of the answer follows from it.
-    const held = Math.floor(prefix / CHARS_PER_TOKEN) + (imagesHeld ? prompt.images * IMAGE_TOKENS : 0);
-    const cachedTokens = Math.min(held, total - 1);
-    const imageTokensToRead = imagesHeld ? 0 : prompt.images * IMAGE_TOKENS;
-    const textSeconds = (total - cachedTokens - imageTokensToRead) / promptTokensPerSecond;
-    const pictureSeconds = imagesHeld ? 0 : prompt.images * imageSeconds;
-    const workMs = (overheadSeconds + textSeconds + pictureSeconds) * 1_000 * job.luck;
-    job.usage = { promptTokens: total, cachedTokens };
+    const prefix = heldPrefix(slot, job.request);
+    const { usage, textTokens, images } = readingCost(prompt, prefix);
+    const seconds = overheadSeconds + textTokens / promptTokensPerSecond + images * imageSeconds;
+    const workMs = seconds * 1_000 * job.luck;
+    job.usage = usage;
     job.state = { kind: 'reading', slot, workMs, leftMs: workMs };
     slot.model = model.id;
     slot.text = prompt.text.slice(0, prefix);
-    this.#promptTokens += total;
-    this.#cachedTokens += cachedTokens;
+    this.#promptTokens += usage.promptTokens;
+    this.#cachedTokens += usage.cachedTokens;
     listener.onStart();
   }
 

@@ -129,7 +129,7 @@ function supportOf(reading: PromptReading, scene: Scene): Map<string, number> {
   const support = new Map<string, number>();
   const inDanger = scene.inCombat && (scene.health ?? 1) < 0.4;
   for (const { role, action } of reading.opinions) {
-    const weight = inDanger && /threat|risk|danger/i.test(role) ? 0.9 : 0.45;
+    const weight = inDanger && /threat|risk|danger/i.test(role) ? 1.2 : 0.6;
     support.set(action, (support.get(action) ?? 0) + weight);
   }
   return support;

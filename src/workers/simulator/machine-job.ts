@@ -1,0 +1,118 @@
+import type { Random } from '../../shared/random.ts';
+import type { SimulatedModel } from './options.ts';
+
+/** What a machine works on, and where: requests, the jobs they become, and the slots that hold jobs. Pure. */
+export interface MachinePrompt {
+  /** All that is read, in order; pictures stand in it by their fingerprint. */
+  readonly text: string;
+  readonly images: number;
+  /** Where in `text` the last picture ends. */
+  readonly imagesEnd: number;
+}
+
+export interface MachineListener {
+  /** A slot begins to read the prompt. */
+  onStart(): void;
+  /** So many tokens are written by now. Told for each token, or for several at once where they follow fast. */
+  onTokens(count: number): void;
+  onDone(usage: MachineUsage): void;
+}
+
+export interface MachineRequest {
+  readonly model: SimulatedModel;
+  readonly prompt: MachinePrompt;
+  /** How many tokens it writes. */
+  readonly tokens: number;
+  /** For the luck of this request; of its own, so that requests do not shift one another's. */
+  readonly random: Random;
+  readonly listener: MachineListener;
+}
+
+export interface MachineUsage {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+}
+
+export const CHARS_PER_TOKEN = 4;
+const IMAGE_TOKENS = 256;
+export interface Slot {
+  job: Job | undefined;
+  /** What its prefix cache holds, and for which model. */
+  model: string;
+  text: string;
+  usedAt: number;
+}
+
+export type JobState =
+  | { readonly kind: 'queued' }
+  | { readonly kind: 'loading'; readonly slot: Slot; readonly untilMs: number }
+  | { readonly kind: 'reading'; readonly slot: Slot; readonly workMs: number; leftMs: number }
+  | { readonly kind: 'writing'; readonly slot: Slot; readonly workMs: number; leftMs: number; told: number }
+  | { readonly kind: 'draining'; readonly slot: Slot; readonly untilMs: number }
+  | { readonly kind: 'ended' };
+
+export interface Job {
+  readonly request: MachineRequest;
+  /** The lognormal factor on all its times. */
+  readonly luck: number;
+  usage: MachineUsage;
+  state: JobState;
+}
+
+export function promptTokens(prompt: MachinePrompt): number {
+  return Math.max(1, Math.ceil(prompt.text.length / CHARS_PER_TOKEN)) + prompt.images * IMAGE_TOKENS;
+}
+
+function commonPrefix(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  return at;
+}
+
+export function writtenTokens(job: Job, state: JobState & { kind: 'writing' }): number {
+  const { tokens } = job.request;
+  return state.workMs === 0 ? tokens : Math.floor((1 - state.leftMs / state.workMs) * tokens + 1e-6);
+}
+
+/** How many characters of the prompt a slot has read already. */
+export function heldPrefix(slot: Slot, request: MachineRequest): number {
+  return slot.model === request.model.id ? commonPrefix(slot.text, request.prompt.text) : 0;
+}
+
+/** The free slot that has read most of the prompt already, else the one unused for longest, as llama.cpp does. */
+export function freeSlotFor(slots: readonly Slot[], request: MachineRequest): Slot | undefined {
+  let best: Slot | undefined;
+  let bestPrefix = -1;
+  for (const slot of slots) {
+    if (slot.job) continue;
+    const prefix = heldPrefix(slot, request);
+    if (!best || prefix > bestPrefix || (prefix === bestPrefix && slot.usedAt < best.usedAt)) {
+      best = slot;
+      bestPrefix = prefix;
+    }
+  }
+  return best;
+}
+
+export interface ReadingCost {
+  readonly usage: MachineUsage;
+  /** What must be read, without the pictures. */
+  readonly textTokens: number;
+  readonly images: number;
+}
+
+/** What is left to read of a prompt of which `prefix` characters are held. */
+export function readingCost(prompt: MachinePrompt, prefix: number): ReadingCost {
+  const imagesHeld = prompt.images > 0 && prefix >= prompt.imagesEnd;
+  const total = promptTokens(prompt);
+  const images = imagesHeld ? 0 : prompt.images;
+  // The last token is always read again: the first one of the answer follows from it.
+  const held = Math.floor(prefix / CHARS_PER_TOKEN) + (imagesHeld ? prompt.images * IMAGE_TOKENS : 0);
+  const cachedTokens = Math.min(held, total - 1);
+  return {
+    usage: { promptTokens: total, cachedTokens },
+    textTokens: total - cachedTokens - images * IMAGE_TOKENS,
+    images,
+  };
+}
