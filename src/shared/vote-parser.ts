@@ -80,7 +80,8 @@ class ActionNames {
     const bare = text.trim();
     if (bare === '' || bare.length > CHOICE_CHARS_MAX) return undefined;
     if (this.actions.includes(bare)) return chosen([bare]);
-    const number = /^(?:(?:action|option|choice|number|no\.?)\s*)?[#([{*$]*\s*(\d{1,6})\s*[)\]}*$.:,]*$/i.exec(bare);
+    const number =
+      /^(?:(?:action|option|choice|number|no\.?)\s*:?\s*)?[#([{*$"'`]*\s*(\d{1,6})\s*[)\]}*$"'`.:,!]*$/i.exec(bare);
     if (number && this.numbered) return [this.byNumber(number[1] as string)];
     const unquoted = bare.replace(/^[\s"'`*_([{<]+|(?<![\s"'`*_)\]}>.!,;:])[\s"'`*_)\]}>.!,;:]+$/g, '');
     if (this.actions.includes(unquoted)) return chosen([unquoted]);
@@ -225,7 +226,7 @@ function jsonChoices(object: Record<string, unknown>, names: ActionNames): Choic
 function readValue(value: string, names: ActionNames): readonly Choice[] {
   const choices = names.resolve(value) ?? fromHead(value, names)?.choices;
   if (choices !== undefined) return choices;
-  const named = mentions(value, names);
+  const named = beforeBecause(value, (part) => mentions(part, names));
   return named.length > 0 ? chosen(named) : [{ kind: 'illegal', named: leadingName(value).slice(0, 80) }];
 }
 
@@ -293,7 +294,7 @@ function firstLine(text: string): string {
 /** The words before the first punctuation: where "2. retreat: too dangerous" repeats its choice by name. */
 function leadingName(text: string): string {
   const line = firstLine(text);
-  const end = line.search(/[:;,!?()–—]|\.(?!\d)|\s-\s/);
+  const end = line.search(/[:;!?()–—]|[.,](?!\d)|\s-\s/);
   return end < 0 ? line : line.slice(0, end);
 }
 
@@ -317,7 +318,7 @@ function mentions(text: string, names: ActionNames): string[] {
   // "3.5" and "20%" are quantities, also where actions are called "3" or "20".
   const quantities = names.numbered
     ? text
-    : text.replace(/\d+(?:[.,]\d+)+|\d+\s?%/g, (found) => (names.byName.has(normalizeName(found)) ? found : ' '));
+    : text.replace(/\d+(?:[.,]\d+)+|\d+\s?%/g, (found) => (names.actions.includes(found) ? found : ' '));
   let rest = ` ${normalizeName(quantities)} `;
   const found = new Set<string>();
   const byLength = [...names.byName].sort((a, b) => b[0].length - a[0].length);
@@ -334,7 +335,7 @@ function mentions(text: string, names: ActionNames): string[] {
 const BECAUSE = /\b(?:because|since|so that|in order to)\b|因为/i;
 // "option 2", "#2", "I choose 2 or 3", "the answer is 2", "我选择2". A verb alone may have an amount: "pick 2 potions".
 const INLINE_NUMBER =
-  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)\s?)(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and|或)\s?#?(\d{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and)\s?#?(\d{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/gi;
+  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and|或)\s?#?(\d{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and)\s?#?(\d{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/gi;
 
 function inlineNumbers(text: string, names: ActionNames): Choice[] {
   const choices: Choice[] = [];
@@ -359,12 +360,12 @@ function decide(choices: readonly Choice[], reason: string, confidence?: number)
 
 /** The vote in an answer. `actions` are the ones offered, in the order of their numbers. */
 export function parseVote(answer: string, actions: readonly string[]): ParsedVote {
-  const text = unwrap(stripThinking(answer).trim().slice(0, READ_CHARS_MAX));
-  if (text === '') return { kind: 'none' };
   const names = new ActionNames(actions);
   // A stream may have been cut at the end of its first sentence: what follows must not change the vote.
-  const asked = askedForm(text);
-  if (asked !== undefined) return fromText(asked, names);
+  const asked = askedForm(answer);
+  if (asked !== undefined) return fromText(asked.trim(), names);
+  const text = unwrap(stripThinking(answer).trim().slice(0, READ_CHARS_MAX));
+  if (text === '') return { kind: 'none' };
   const json = fromJson(text, names);
   if (json !== undefined) return decide(json.choices, json.reason, json.confidence);
   if (!isListing(text)) return fromText(text, names);
@@ -398,13 +399,19 @@ function labelledAgain(head: Head, names: ActionNames): Choice[] {
   return choices.filter((choice) => !isSpelling(choice, head.choices));
 }
 
-/** The last resort: what a running text names. What stands before its "because" counts more than what follows. */
+/** What stands before "because" counts more than what follows. */
+function beforeBecause<T>(text: string, read: (part: string) => readonly T[]): readonly T[] {
+  const found = read(text.split(BECAUSE, 1)[0] as string);
+  return found.length > 0 ? found : read(text);
+}
+
+/** The last resort: what a running text names. */
 function fromSentence(text: string, names: ActionNames): ParsedVote {
-  for (const part of [text.split(BECAUSE, 1)[0] as string, text]) {
-    const choices = chosen(mentions(part, names));
-    if (names.numbered) choices.push(...inlineNumbers(part, names));
-    if (choices.length > 0) return decide(choices, text);
-  }
+  const choices = beforeBecause(text, (part) => [
+    ...chosen(mentions(part, names)),
+    ...(names.numbered ? inlineNumbers(part, names) : []),
+  ]);
+  if (choices.length > 0) return decide(choices, text);
   const first = firstLine(text).trim();
   return first.length <= 40 && first.split(/\s+/).length <= 4 ? { kind: 'illegal', named: first } : { kind: 'none' };
 }
