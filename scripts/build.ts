@@ -1,0 +1,16 @@
+/** Builds `dist` from nothing: JavaScript, declarations and source maps of the three projects. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+rmSync(`${root}/dist`, { recursive: true, force: true });
+const { status } = spawnSync('tsc', ['-b', 'src/main', 'src/workers'], {
+  cwd: root,
+  stdio: 'inherit',
+  shell: process.platform === 'win32',
+});
+if (status !== 0) process.exit(status ?? 1);
+for (const entry of ['main/index.js', 'main/index.d.ts', 'main/bin.js', 'workers/worker.js']) {
+  if (!existsSync(`${root}/dist/${entry}`)) throw new Error(`the build left out dist/${entry}`);
+}

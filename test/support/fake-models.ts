@@ -1,0 +1,142 @@
+import type { ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
+import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
+import type { Clock } from '../../src/shared/clock.ts';
+import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
+import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
+import type { ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
+
+/** How a fake model answers. Times are in milliseconds of the fake clock. */
+export type Behaviour =
+  | { readonly kind: 'answers'; readonly action: string; readonly afterMs?: number; readonly reason?: string }
+  | { readonly kind: 'illegal' | 'empty'; readonly afterMs?: number }
+  | { readonly kind: 'errors'; readonly code: ErrorCode; readonly retryable?: boolean; readonly afterMs?: number }
+  /** Silent until its own timeout. */
+  | { readonly kind: 'times-out' }
+  /** Silent until it is closed, deaf to its timeout and to cancellation: a stuck worker. */
+  | { readonly kind: 'stuck' };
+
+/** What was asked of the fakes. */
+export interface FakeCall {
+  readonly role: string | undefined;
+  readonly model: string;
+  readonly timeoutMs: number;
+  readonly startedAtMs: number;
+  cancelled: boolean;
+}
+
+type Script = (call: { role: string | undefined; model: string; nth: number }) => Behaviour;
+
+interface Settlement {
+  readonly code: 'OK' | ErrorCode;
+  readonly content: string;
+  readonly retryable: boolean;
+}
+
+/** Models that follow a script on the fake clock, behind the seams of the planner: the expert pool and the chat client. */
+export class FakeModels implements ExpertRunner, EndpointClient {
+  readonly calls: FakeCall[] = [];
+  listed: readonly string[] = ['a', 'b', 'e'];
+  closed = false;
+  readonly #clock: Clock;
+  readonly #script: Script;
+  readonly #counts = new Map<string, number>();
+  readonly #stuck: (() => void)[] = [];
+
+  constructor(clock: Clock, script: Script) {
+    this.#clock = clock;
+    this.#script = script;
+  }
+
+  callsOf(model: string): FakeCall[] {
+    return this.calls.filter((call) => call.model === model);
+  }
+
+  async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult> {
+    const startedAtMs = this.#clock.now();
+    const settlement = await this.#settle(task.role, task.model, task.timeoutMs, signal);
+    const report = { totalMs: this.#clock.now() - startedAtMs };
+    if (settlement.code === 'OK') {
+      const action = task.situation.actions.find((each) => each === settlement.content);
+      if (action === undefined)
+        throw new Error(`the script names an action that is not offered: ${settlement.content}`);
+      // A new string, as if it had come through a message.
+      return { ok: true, vote: { action: `${action} `.slice(0, -1), reason: `${task.role} says so` }, report };
+    }
+    const { code, retryable } = settlement;
+    return { ok: false, error: { code, message: code, retryable }, report };
+  }
+
+  async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
+    const startedAtMs = this.#clock.now();
+    const settlement = await this.#settle(undefined, call.model, call.timeoutMs, signal);
+    const report = { totalMs: this.#clock.now() - startedAtMs };
+    const { code, content, retryable } = settlement;
+    if (code === 'OK' || code === 'ERR_VOTE_ILLEGAL' || code === 'ERR_MODEL_EMPTY') {
+      return { ok: true, answer: { content, reasoning: '', finishReason: 'stop' }, report };
+    }
+    return { ok: false, failure: new PlannerError(code, code, { retryable }), report };
+  }
+
+  listModels(): Promise<readonly string[]> {
+    return Promise.resolve(this.listed);
+  }
+
+  stats(): PoolStats {
+    return { threads: 0, running: 0, stuck: 0, crashed: 0 };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const release of this.#stuck) release();
+  }
+
+  #settle(role: string | undefined, model: string, timeoutMs: number, signal?: AbortSignal): Promise<Settlement> {
+    const key = `${role}/${model}`;
+    const nth = this.#counts.get(key) ?? 0;
+    this.#counts.set(key, nth + 1);
+    const call: FakeCall = { role, model, timeoutMs, startedAtMs: this.#clock.now(), cancelled: false };
+    this.calls.push(call);
+    const behaviour = this.#script({ role, model, nth });
+    return new Promise((resolve) => {
+      if (behaviour.kind === 'stuck') {
+        signal?.addEventListener('abort', () => {
+          call.cancelled = true;
+        });
+        this.#stuck.push(() => resolve({ code: 'ERR_CANCELLED', content: '', retryable: false }));
+        return;
+      }
+      const end = (settlement: Settlement): void => {
+        timer.cancel();
+        signal?.removeEventListener('abort', onAbort);
+        resolve(settlement);
+      };
+      const onAbort = (): void => {
+        call.cancelled = true;
+        end({ code: 'ERR_CANCELLED', content: '', retryable: false });
+      };
+      const [afterMs, settlement] = outcomeOf(behaviour, timeoutMs);
+      const timer = this.#clock.setTimer(afterMs, () => end(settlement));
+      if (signal?.aborted) onAbort();
+      else signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+}
+
+function outcomeOf(behaviour: Exclude<Behaviour, { kind: 'stuck' }>, timeoutMs: number): [number, Settlement] {
+  const timedOut: Settlement = { code: 'ERR_MODEL_TIMEOUT_FIRST_TOKEN', content: '', retryable: false };
+  if (behaviour.kind === 'times-out') return [timeoutMs, timedOut];
+  const afterMs = behaviour.afterMs ?? 1;
+  if (afterMs >= timeoutMs) return [timeoutMs, timedOut];
+  switch (behaviour.kind) {
+    case 'answers':
+      return [afterMs, { code: 'OK', content: behaviour.action, retryable: false }];
+    case 'illegal':
+      return [afterMs, { code: 'ERR_VOTE_ILLEGAL', content: 'dance', retryable: false }];
+    case 'empty':
+      return [afterMs, { code: 'ERR_MODEL_EMPTY', content: '', retryable: false }];
+    case 'errors':
+      return [afterMs, { code: behaviour.code, content: '', retryable: behaviour.retryable ?? false }];
+    default:
+      return behaviour satisfies never;
+  }
+}

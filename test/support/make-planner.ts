@@ -1,0 +1,55 @@
+import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
+import { createPlanner } from '../../src/main/planner/create-planner.ts';
+import type { Planner } from '../../src/main/planner/planner.ts';
+import { defineDomain } from '../../src/shared/domain.ts';
+import type { PlanRequest } from '../../src/shared/plan-request.ts';
+import { FakeClock } from './fake-clock.ts';
+import { type Behaviour, FakeModels } from './fake-models.ts';
+
+export const testDomain = defineDomain({
+  name: 'test',
+  features: { place: { kind: 'category' }, health: { kind: 'number', edges: [30, 70], range: [0, 100] } },
+  roles: [
+    { name: 'one', prompt: 'One.' },
+    { name: 'two', prompt: 'Two.' },
+  ],
+});
+
+export interface PlannerUnderTest extends AsyncDisposable {
+  readonly planner: Planner;
+  readonly models: FakeModels;
+  readonly clock: FakeClock;
+}
+
+/** The real planner over scripted models and a fake clock. Experts run on model `e`, synthesis on `a`, then `b`. */
+export async function makePlanner(
+  script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
+  options: Partial<PlannerOptions> = {},
+): Promise<PlannerUnderTest> {
+  const clock = new FakeClock(1_000);
+  const models = new FakeModels(clock, script);
+  const planner = await createPlanner(
+    {
+      domain: testDomain,
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1' } },
+      experts: [
+        { role: 'one', model: 'e' },
+        { role: 'two', model: 'e' },
+      ],
+      synthesis: { models: ['a', 'b'] },
+      timeoutMs: 1_000,
+      ...options,
+    },
+    { clock, pool: models, client: () => models },
+  );
+  return { planner, models, clock, [Symbol.asyncDispose]: () => planner.close() };
+}
+
+export function request(overrides: Partial<PlanRequest> = {}): PlanRequest {
+  return {
+    agent: 'tester',
+    observation: { place: 'cave', health: 50 },
+    actions: ['attack', 'block', 'flee'],
+    ...overrides,
+  };
+}
