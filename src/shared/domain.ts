@@ -123,25 +123,54 @@ function checkFeature(key: string, feature: Feature): void {
   for (const name of Object.keys(feature)) {
     if (!allowed.includes(name)) fail(`${key}.${name} is not a setting of a ${feature.kind} (${allowed.join(', ')})`);
   }
+  const { optional, label } = feature;
+  if (optional !== undefined && typeof optional !== 'boolean') {
+    fail(`${key}.optional must be true or false, got ${describeValue(optional)}`);
+  }
+  if (label !== undefined && typeof label !== 'string') {
+    fail(`${key}.label must be a text, got ${describeValue(label)}`);
+  }
   if (feature.kind === 'number') checkNumberFeature(key, feature);
+  if (feature.kind === 'category') checkValues(key, feature.values);
+}
+
+function checkValues(key: string, values: readonly string[] | undefined): void {
+  if (values === undefined) return;
+  if (!Array.isArray(values) || values.length === 0 || !values.every((value) => typeof value === 'string')) {
+    fail(`${key}.values must be a list of at least one string, got ${describeValue(values)}`);
+  }
+}
+
+function checkRoles(roles: readonly ExpertRole[]): void {
+  if (!Array.isArray(roles)) fail(`domain.roles must be a list, got ${describeValue(roles)}`);
+  const seen = new Set<string>();
+  for (const [index, role] of roles.entries()) {
+    if (typeof role?.name !== 'string' || role.name === '') fail(`domain.roles[${index}].name must be a name`);
+    if (typeof role.prompt !== 'string' || role.prompt === '') fail(`domain.roles[${index}].prompt must be a text`);
+    if (seen.has(role.name)) fail(`domain.roles[${index}].name is used twice: ${role.name}`);
+    seen.add(role.name);
+  }
 }
 
 /** Checks a definition and fills in its defaults. Throws ERR_DOMAIN_INVALID with the key, the rule and the value. */
 export function defineDomain(definition: DomainDefinition): Domain {
   const { name, description, features, roles } = definition;
   if (typeof name !== 'string' || name === '') fail(`domain.name must be a name, got ${describeValue(name)}`);
-  if (features === null || typeof features !== 'object' || Object.keys(features).length === 0) {
+  if (
+    features === null ||
+    typeof features !== 'object' ||
+    Array.isArray(features) ||
+    Object.keys(features).length === 0
+  ) {
     fail(`domain.features must name at least one feature, got ${describeValue(features)}`);
   }
-  for (const [key, feature] of Object.entries(features)) checkFeature(`domain.features.${key}`, feature);
-  const checkedRoles = roles ?? GENERIC_ROLES;
-  const seen = new Set<string>();
-  for (const [index, role] of checkedRoles.entries()) {
-    if (typeof role.name !== 'string' || role.name === '') fail(`domain.roles[${index}].name must be a name`);
-    if (typeof role.prompt !== 'string' || role.prompt === '') fail(`domain.roles[${index}].prompt must be a text`);
-    if (seen.has(role.name)) fail(`domain.roles[${index}].name is used twice: ${role.name}`);
-    seen.add(role.name);
+  for (const [key, feature] of Object.entries(features)) {
+    // An observation that lacks the feature would seem to have it.
+    if (key in Object.prototype) fail(`domain.features.${key} is a name that every object has; choose another`);
+    checkFeature(`domain.features.${key}`, feature);
   }
+  const checkedRoles = roles ?? GENERIC_ROLES;
+  checkRoles(checkedRoles);
   return Object.freeze({
     name,
     description: description ?? `An agent of the domain ${name}.`,

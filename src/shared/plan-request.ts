@@ -22,10 +22,18 @@ export const REQUEST_LIMITS = {
   agentChars: 256,
 } as const;
 
+const BASE64 = /^[A-Za-z0-9+/]/;
 const IMAGE_URL = /^data:image\/[a-z0-9.+-]+;base64,[A-Za-z0-9+/]/i;
 
+/** Names in messages are the caller's too: 10 MB of one must not come back in a message. */
+const KEY_CHARS_MAX = 100;
+
+function clipKey(key: string): string {
+  return key.length > KEY_CHARS_MAX ? `${key.slice(0, KEY_CHARS_MAX)}…` : key;
+}
+
 function fail(key: string, rule: string, value: unknown): never {
-  throw new PlannerError('ERR_REQUEST_INVALID', `${key} ${rule}, got ${describeValue(value)}`);
+  throw new PlannerError('ERR_REQUEST_INVALID', `${clipKey(key)} ${rule}, got ${describeValue(value)}`);
 }
 
 function checkString(key: string, value: unknown, charsMax: number): void {
@@ -54,7 +62,9 @@ function checkImage(key: string, value: unknown): void {
   ) {
     fail(key, 'must be a data URL, or an object with mediaType and base64', value);
   }
+  checkString(`${key}.mediaType`, image.mediaType, REQUEST_LIMITS.valueChars);
   if (!image.mediaType.startsWith('image/')) fail(`${key}.mediaType`, 'must start with "image/"', image.mediaType);
+  if (!BASE64.test(image.base64)) fail(`${key}.base64`, 'must be base64', image.base64);
   checkString(`${key}.base64`, image.base64, REQUEST_LIMITS.imageChars);
 }
 
@@ -100,7 +110,7 @@ function checkObservation(domain: Domain, observation: Observation): void {
       const known = Object.keys(domain.features).join(', ');
       throw new PlannerError(
         'ERR_REQUEST_INVALID',
-        `observation.${name} is not a feature of ${domain.name} (${known})`,
+        `${clipKey(`observation.${name}`)} is not a feature of ${domain.name} (${known})`,
       );
     }
   }
@@ -141,7 +151,7 @@ export function checkRequest(domain: Domain, request: PlanRequest): void {
   checkObservation(domain, request.observation);
   const { qValues } = request;
   if (qValues === undefined) return;
-  if (qValues === null || typeof qValues !== 'object')
+  if (qValues === null || typeof qValues !== 'object' || Array.isArray(qValues))
     fail('qValues', 'must be an object of numbers by action', qValues);
   for (const action in qValues) {
     if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);

@@ -1,0 +1,201 @@
+import { describe, expect, test } from 'vitest';
+import { type DomainDefinition, defineDomain, GENERIC_ROLES } from '../../src/shared/domain.ts';
+import { SKYRIM_SCENES, skyrim } from '../../src/shared/domains/skyrim.ts';
+import { PlannerError } from '../../src/shared/errors.ts';
+import { bucketOf } from '../../src/shared/signature.ts';
+
+const NUMBER = { kind: 'number', edges: [1, 2], range: [0, 10] };
+
+function messageOf(definition: unknown): string {
+  try {
+    defineDomain(definition as DomainDefinition);
+    return 'accepted';
+  } catch (error) {
+    expect(error).toBeInstanceOf(PlannerError);
+    expect((error as PlannerError).code).toBe('ERR_DOMAIN_INVALID');
+    return (error as PlannerError).message;
+  }
+}
+
+const withFeature = (feature: unknown) => ({ name: 'test', features: { x: feature } });
+const withRoles = (roles: unknown) => ({ name: 'test', features: { x: { kind: 'flag' } }, roles });
+
+describe('a definition that breaks a rule is one clear error', () => {
+  const ROWS: readonly (readonly [what: string, definition: unknown, message: string])[] = [
+    ['no name', { features: {} }, 'domain.name must be a name, got nothing'],
+    ['an empty name', { name: '', features: {} }, 'domain.name must be a name, got ""'],
+    ['no features', { name: 'a', features: {} }, 'domain.features must name at least one feature, got an object'],
+    ['features left out', { name: 'a' }, 'domain.features must name at least one feature, got nothing'],
+    [
+      'a list of features',
+      { name: 'a', features: [NUMBER] },
+      'domain.features must name at least one feature, got a list of 1',
+    ],
+    [
+      'null as feature',
+      withFeature(null),
+      'domain.features.x.kind must be one of category, flag, set, number, text, image, got nothing',
+    ],
+    [
+      'an unknown kind',
+      withFeature({ kind: 'colour' }),
+      'domain.features.x.kind must be one of category, flag, set, number, text, image, got "colour"',
+    ],
+    [
+      'an unknown setting',
+      withFeature({ kind: 'flag', edges: [] }),
+      'domain.features.x.edges is not a setting of a flag (kind, optional, label)',
+    ],
+    [
+      'no edges',
+      withFeature({ kind: 'number', range: [0, 1] }),
+      'domain.features.x.edges must be a list of finite numbers, got nothing',
+    ],
+    [
+      'NaN as edge',
+      withFeature({ ...NUMBER, edges: [Number.NaN] }),
+      'domain.features.x.edges must be a list of finite numbers, got a list of 1',
+    ],
+    ['equal edges', withFeature({ ...NUMBER, edges: [1, 1] }), 'domain.features.x.edges must ascend, got 1, 1'],
+    ['falling edges', withFeature({ ...NUMBER, edges: [2, 1] }), 'domain.features.x.edges must ascend, got 2, 1'],
+    [
+      'no range',
+      withFeature({ kind: 'number', edges: [] }),
+      'domain.features.x.range must be two numbers, low before high, got nothing',
+    ],
+    [
+      'an empty range',
+      withFeature({ ...NUMBER, range: [1, 1] }),
+      'domain.features.x.range must be two numbers, low before high, got a list of 2',
+    ],
+    [
+      'a range of three',
+      withFeature({ ...NUMBER, range: [1, 2, 3] }),
+      'domain.features.x.range must be two numbers, low before high, got a list of 3',
+    ],
+    [
+      'a negative weight',
+      withFeature({ ...NUMBER, weight: -1 }),
+      'domain.features.x.weight must be a number of at least 0, got -1',
+    ],
+    [
+      'a string as values',
+      withFeature({ kind: 'category', values: 'abc' }),
+      'domain.features.x.values must be a list of at least one string, got "abc"',
+    ],
+    [
+      'no values',
+      withFeature({ kind: 'category', values: [] }),
+      'domain.features.x.values must be a list of at least one string, got an empty list',
+    ],
+    [
+      'numbers as values',
+      withFeature({ kind: 'category', values: [1] }),
+      'domain.features.x.values must be a list of at least one string, got a list of 1',
+    ],
+    [
+      'a string as optional',
+      withFeature({ kind: 'flag', optional: 'yes' }),
+      'domain.features.x.optional must be true or false, got "yes"',
+    ],
+    [
+      'an object as label',
+      withFeature({ kind: 'flag', label: {} }),
+      'domain.features.x.label must be a text, got an object',
+    ],
+    [
+      '"constructor" as feature',
+      { name: 'a', features: { constructor: { kind: 'flag' } } },
+      'domain.features.constructor is a name that every object has; choose another',
+    ],
+    [
+      '"__proto__" as feature',
+      JSON.parse('{"name":"a","features":{"__proto__":{"kind":"flag"}}}'),
+      'domain.features.__proto__ is a name that every object has; choose another',
+    ],
+    ['an object as roles', withRoles({}), 'domain.roles must be a list, got an object'],
+    ['null as role', withRoles([null]), 'domain.roles[0].name must be a name'],
+    ['a role without name', withRoles([{ prompt: 'p' }]), 'domain.roles[0].name must be a name'],
+    ['a role without prompt', withRoles([{ name: 'r' }]), 'domain.roles[0].prompt must be a text'],
+    [
+      'two roles of one name',
+      withRoles([
+        { name: 'r', prompt: 'p' },
+        { name: 'r', prompt: 'q' },
+      ]),
+      'domain.roles[1].name is used twice: r',
+    ],
+  ];
+
+  test.each(ROWS)('%s', (_, definition, message) => {
+    expect(messageOf(definition)).toBe(message);
+  });
+});
+
+describe('defineDomain', () => {
+  test('takes every kind of feature', () => {
+    const features = {
+      a: { kind: 'category', values: ['x'], optional: true, label: 'the a' },
+      b: { kind: 'flag' },
+      c: { kind: 'set' },
+      d: { ...NUMBER, weight: 0 },
+      e: { kind: 'text' },
+      f: { kind: 'image' },
+      g: { kind: 'number', edges: [], range: [-1, 1] },
+    };
+    expect(messageOf({ name: 'all', features })).toBe('accepted');
+  });
+
+  test('gives roles and a description to a domain that names none', () => {
+    const domain = defineDomain({ name: 'traffic', features: { x: { kind: 'flag' } } });
+    expect(domain.roles).toEqual(GENERIC_ROLES);
+    expect(domain.description).toContain('traffic');
+  });
+
+  test('does not find inherited names among the features', () => {
+    const { features } = defineDomain({ name: 'a', features: { x: { kind: 'flag' } } });
+    expect(features.constructor).toBeUndefined();
+    expect(Object.getPrototypeOf(features)).toBeNull();
+  });
+
+  test('is not changed by what happens to the definition', () => {
+    const features: Record<string, { kind: 'flag' }> = { x: { kind: 'flag' } };
+    const domain = defineDomain({ name: 'a', features });
+    features.y = { kind: 'flag' };
+    expect(Object.keys(domain.features)).toEqual(['x']);
+    expect(Object.isFrozen(domain)).toBe(true);
+  });
+
+  test('crosses threads unchanged', () => {
+    expect(structuredClone(skyrim)).toEqual(skyrim);
+  });
+});
+
+describe('skyrim', () => {
+  test('has the four roles, one of which sees, and the scenes of the game', () => {
+    expect(skyrim.roles.map((role) => role.name)).toEqual([
+      'visual_perception',
+      'spatial_reasoning',
+      'threat_assessment',
+      'opportunity_detection',
+    ]);
+    expect(skyrim.roles.filter((role) => role.vision).map((role) => role.name)).toEqual(['visual_perception']);
+    expect(SKYRIM_SCENES).toEqual(
+      expect.arrayContaining([
+        'combat',
+        'dialogue',
+        'indoor_dungeon',
+        'inventory',
+        'map',
+        'outdoor_city',
+        'outdoor_wilderness',
+      ]),
+    );
+  });
+
+  test('puts health below 30, below 70 and above in three buckets', () => {
+    const { health } = skyrim.features;
+    const edges = health?.kind === 'number' ? health.edges : [];
+    expect([0, 29, 30, 69, 70, 100].map((value) => bucketOf(edges, value))).toEqual([0, 0, 1, 1, 2, 2]);
+  });
+});
