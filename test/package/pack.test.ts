@@ -1,0 +1,90 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let folder = '';
+
+function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+  return { status, stdout, stderr };
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'conclave-package-'));
+  const packed = run('npm', ['pack', '--pack-destination', folder], root);
+  expect(packed.status, packed.stderr).toBe(0);
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) as string;
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
+  const installed = run('npm', ['install', '--no-audit', '--no-fund', `./${tarball}`], folder);
+  expect(installed.status, installed.stderr).toBe(0);
+}, 180_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the installed library plans', () => {
+  writeFileSync(
+    join(folder, 'plan.js'),
+    `import { createPlanner, skyrim } from 'conclave';
+await using planner = await createPlanner({
+  domain: skyrim,
+  endpoints: { none: { baseURL: 'http://127.0.0.1:9/v1' } },
+  experts: [{ role: 'threat_assessment', model: 'x' }],
+  allowOffline: true,
+});
+const plan = await planner.plan(
+  { agent: 'lydia', observation: { scene: 'combat', health: 41, inCombat: true }, actions: ['attack', 'block'], qValues: { block: 1 } },
+  { timeoutMs: 2000 },
+);
+console.log(JSON.stringify({ action: plan.action, source: plan.source, code: plan.attempts[0].code }));`,
+  );
+  const { status, stdout, stderr } = run(process.execPath, ['plan.js'], folder);
+  expect(status, stderr).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ action: 'block', source: 'heuristic', code: 'ERR_MODEL_REFUSED' });
+});
+
+test('the installed command line runs a session', () => {
+  const conclave = join(folder, 'node_modules', 'conclave', 'bin', 'conclave.js');
+  const { status, stdout, stderr } = run(process.execPath, [conclave, 'session', '--limit', '50', '--json'], folder);
+  expect(status, stderr).toBe(0);
+  const report = JSON.parse(stdout);
+  expect({ plans: report.plans, legal: report.legal }).toEqual({ plans: 50, legal: 50 });
+}, 60_000);
+
+test('its types compile in a strict project', () => {
+  writeFileSync(
+    join(folder, 'use.ts'),
+    `import { createPlanner, defineDomain, type Plan } from 'conclave';
+const domain = defineDomain({ name: 'bot', features: { room: { kind: 'category' } } });
+export async function ask(): Promise<Plan> {
+  await using planner = await createPlanner({ domain, endpoints: {}, experts: [] });
+  return planner.plan({ agent: 'a', observation: { room: 'hall' }, actions: ['go'] });
+}`,
+  );
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const flags = [
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2024',
+    '--lib',
+    'es2024,esnext.disposable',
+    '--module',
+    'nodenext',
+  ];
+  // No @types/node in the user's folder: the types must not need it, or say so.
+  const { status, stdout } = run(process.execPath, [tsc, ...flags, '--skipLibCheck', 'use.ts'], folder);
+  expect(stdout).toBe('');
+  expect(status).toBe(0);
+});
