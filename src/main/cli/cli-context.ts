@@ -1,0 +1,40 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Clock } from '../../shared/clock.ts';
+
+/** Something that shows on a terminal. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** What `bin.ts` gives to the commands: they touch no global. */
+export interface CliContext {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly cwd: string;
+  readonly clock: Clock;
+  /** Aborts at the first interrupt. */
+  readonly signal: AbortSignal;
+  readonly version: string;
+  /** Where the package lives, with its examples. */
+  readonly packageDir: string;
+  readonly log: CliLog;
+}
+
+/** As much of pino as the commands use. */
+export interface CliLog {
+  info(data: object, message: string): void;
+  warn(data: object, message: string): void;
+}
+
+/** One line for people, beside the result. */
+export function note(context: CliContext, text: string): void {
+  context.stderr.write(`${text}\n`);
+}
+
+export function warn(context: CliContext, message: string): void {
+  context.log.warn({}, message);
+  note(context, `warning: ${message}`);
+}
+
+export function printJson(context: CliContext, value: object): void {
+  context.stdout.write(`${JSON.stringify(value)}\n`);
+}

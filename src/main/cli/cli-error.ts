@@ -1,0 +1,53 @@
+import type { ErrorCode } from '../../shared/errors.ts';
+
+export const EXIT = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** A call of the command line that breaks its rules; ends with exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** What to do next, where the message itself does not tell. */
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  ERR_TRACE_INVALID: 'correct the trace, or stop before the line with --limit',
+  ERR_ENDPOINT_UNREACHABLE:
+    'run "conclave doctor" to see which servers answer, add --allow-offline to start without this one, or leave --endpoint out to use the simulated server',
+  ERR_MODEL_MISSING: 'name one of these with --model, or let Conclave choose with --on-missing-model substitute',
+  ERR_OPTIONS_INVALID: 'correct it and run again',
+  ERR_DOMAIN_INVALID: 'correct the domain and run again',
+  ERR_REQUEST_INVALID: 'correct the request and run again',
+  ERR_INTERNAL: 'this is a bug in Conclave; run again with --debug and report what it prints',
+};
+
+export interface FailureText {
+  readonly code: string;
+  readonly message: string;
+  readonly next?: string;
+}
+
+/** Any thrown value as what the user is told. */
+export function failureText(error: unknown): FailureText {
+  const { code, message } = describeError(error);
+  const next = ADVICE[code as ErrorCode];
+  return { code, message, ...(next === undefined ? {} : { next }) };
+}
+
+function describeError(error: unknown): { code: string; message: string } {
+  if (!(error instanceof Error)) return { code: 'ERR_INTERNAL', message: String(error) };
+  const { code } = error as { code?: unknown };
+  return { code: typeof code === 'string' ? code : 'ERR_INTERNAL', message: error.message || error.name };
+}
+
+/** `error: message (CODE)` and, on a line of its own, what to do next. */
+export function failureLines(error: unknown, withStack: boolean): string {
+  const { code, message, next } = failureText(error);
+  const stack = withStack && error instanceof Error ? `${stackOf(error)}\n` : '';
+  const advice = next === undefined ? '' : `next: ${next}\n`;
+  return `${stack}error: ${message} (${code})\n${advice}`;
+}
+
+function stackOf(error: Error): string {
+  const own = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${own}\ncaused by ${stackOf(error.cause)}` : own;
+}

@@ -1,0 +1,203 @@
+import type { Domain } from '../../shared/domain.ts';
+import { PlannerError } from '../../shared/errors.ts';
+import { ModelClient } from '../../shared/model-client/model-client.ts';
+import {
+  chooseSeats,
+  chosenPanel,
+  type ListedEndpoint,
+  type Panel,
+  panelOf,
+  seatsOf,
+} from '../endpoints/choose-models.ts';
+import { type FoundServer, findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import type { Config, LoadedConfig } from '../options/config-file.ts';
+import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
+import { resolveOptions } from '../options/resolve-options.ts';
+import { createPlanner } from '../planner/create-planner.ts';
+import type { Planner } from '../planner/planner.ts';
+import type { ReportServer } from '../session/report.ts';
+import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/embedded-simulator.ts';
+import { type CliContext, note, warn } from './cli-context.ts';
+import type { ServerFlags } from './server-flags.ts';
+import { count, rate } from './text.ts';
+
+type Endpoints = Readonly<Record<string, EndpointOptions>>;
+
+/** A planner and what it plans with. */
+export interface PlannerHost extends AsyncDisposable {
+  readonly planner: Planner;
+  readonly server: ReportServer;
+}
+
+const LIST_MS = 3_000;
+/** The embedded server has four models, and any number of them is free. */
+const SIMULATED_SEATS = 4;
+const SIMULATED_NAME = 'simulated';
+
+/**
+ * Starts the planner that the flags and the configuration ask for; flags come first. Without any endpoint it plans with
+ * the simulated server, which it starts.
+ */
+export async function openPlannerHost(
+  context: CliContext,
+  flags: ServerFlags,
+  loaded: LoadedConfig | undefined,
+  domain: Domain,
+): Promise<PlannerHost> {
+  await using stack = new AsyncDisposableStack();
+  const config = loaded?.config ?? {};
+  const given = givenEndpoints(flags, config);
+  const simulator = given === undefined ? stack.use(await startSimulated(context, flags)) : undefined;
+  const endpoints = given ?? { [SIMULATED_NAME]: { baseURL: (simulator as EmbeddedSimulator).baseURL } };
+  const panel = await panelFor(context, flags, config, domain, endpoints);
+  const options = plannerOptions(flags, config, domain, endpoints, panel);
+  if (loaded !== undefined) checkWith(loaded, options);
+  const planner = stack.use(await createPlanner(options));
+  planner.on('warning', (message) => warn(context, message));
+  const owned = stack.move();
+  return { planner, server: serverOf(endpoints, simulator, flags), [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined, flags: ServerFlags): ReportServer {
+  if (simulator !== undefined) return { kind: 'simulated', speed: flags.speed, baseURL: simulator.baseURL };
+  return { kind: 'endpoints', baseURLs: Object.values(endpoints).map(({ baseURL }) => baseURL) };
+}
+
+/** The endpoints of the flags, else those of the configuration. */
+export function givenEndpoints(flags: Pick<ServerFlags, 'endpoint'>, config: Config): Endpoints | undefined {
+  if (flags.endpoint.length === 0) return config.endpoints;
+  return Object.fromEntries(flags.endpoint.map((baseURL) => [endpointName(baseURL), { baseURL }]));
+}
+
+/** `localhost:1234`: what tells two servers apart in messages. */
+function endpointName(baseURL: string): string {
+  const { host, pathname } = new URL(baseURL);
+  return pathname === '/v1' ? host : `${host}${pathname}`;
+}
+
+// The simulated server ------------------------------------------------------------------------------------------------
+
+async function startSimulated(context: CliContext, flags: ServerFlags): Promise<EmbeddedSimulator> {
+  const found = await findServers(context.clock);
+  for (const line of lookedForLines(found, flags.speed)) note(context, line);
+  const simulator = await startEmbeddedSimulator({ speed: flags.speed, seed: flags.seed }, context.clock);
+  simulator.failed.catch((error: Error) => warn(context, error.message));
+  return simulator;
+}
+
+export function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
+  const known = KNOWN_SERVERS.map(({ name, port }) => `${port} (${name})`).join(', ');
+  const answered = found.map(({ name, port, models }) => `${port} (${name}, ${count(models.length, 'model')})`);
+  const result = found.length === 0 ? 'none answered' : `found ${answered.join(', ')}`;
+  const example = found[0]?.baseURL ?? 'http://localhost:1234/v1';
+  const use = found.length === 0 ? 'To use real models, start a server and add' : 'To use what was found, add';
+  return [
+    `Looked for model servers at localhost ports ${known}: ${result}.`,
+    `Using the simulated server at ${rate(speed)} times the speed of life. ${use} --endpoint ${example}`,
+  ];
+}
+
+// Models --------------------------------------------------------------------------------------------------------------
+
+async function panelFor(
+  context: CliContext,
+  flags: ServerFlags,
+  config: Config,
+  domain: Domain,
+  endpoints: Endpoints,
+): Promise<Panel> {
+  const names = Object.keys(endpoints);
+  if (flags.model.length > 0) {
+    // With one endpoint there is nothing to look up: the planner checks the ids at start.
+    const listed =
+      names.length === 1 ? [{ name: names[0] as string, models: [] }] : await listAll(context, flags, endpoints);
+    return panelOf(domain.roles, seatsOf(flags.model, listed));
+  }
+  const { experts, synthesis } = config;
+  const fromConfig = endpoints === config.endpoints;
+  if (fromConfig && experts !== undefined) return { experts: [...experts], synthesis: synthesis ?? { models: [] } };
+  const isSimulated = SIMULATED_NAME in endpoints;
+  const listed = await listAll(context, flags, endpoints);
+  const seats = chooseSeats(listed, isSimulated ? SIMULATED_SEATS : undefined);
+  if (seats.length === 0) throw noModels(endpoints);
+  const chosen = chosenPanel(domain.roles, seats);
+  if (!isSimulated) note(context, `Using ${modelsText(seats, endpoints)}; --model chooses others.`);
+  return fromConfig && synthesis !== undefined ? { ...chosen, synthesis } : chosen;
+}
+
+function modelsText(seats: readonly { model: string; endpoint: string }[], endpoints: Endpoints): string {
+  const isOne = Object.keys(endpoints).length === 1;
+  return seats.map(({ model, endpoint }) => (isOne ? model : `${model} at ${endpoint}`)).join(' and ');
+}
+
+function noModels(endpoints: Endpoints): PlannerError {
+  const where = Object.values(endpoints).map(({ baseURL }) => baseURL);
+  return new PlannerError('ERR_MODEL_MISSING', `no model that chats is listed at ${where.join(', ')}; load one first`);
+}
+
+async function listAll(context: CliContext, flags: ServerFlags, endpoints: Endpoints): Promise<ListedEndpoint[]> {
+  return Promise.all(
+    Object.entries(endpoints).map(async ([name, endpoint]) => {
+      const client = new ModelClient({ name, ...endpoint }, context.clock, 1);
+      try {
+        return { name, models: await client.listModels(LIST_MS) };
+      } catch (error) {
+        if (flags.allowOffline && flags.model.length > 0) return { name, models: [] };
+        throw unreachable(endpoint, error);
+      } finally {
+        await client.close();
+      }
+    }),
+  );
+}
+
+function unreachable({ baseURL }: EndpointOptions, cause: unknown): PlannerError {
+  const message = `${baseURL} cannot be reached: ${(cause as Error).message}; without its list a --model must be named`;
+  return new PlannerError('ERR_ENDPOINT_UNREACHABLE', message, { cause });
+}
+
+// Options -------------------------------------------------------------------------------------------------------------
+
+function plannerOptions(
+  flags: ServerFlags,
+  config: Config,
+  domain: Domain,
+  endpoints: Endpoints,
+  panel: Panel,
+): PlannerOptions {
+  const { cache, workers, ...rest } = config;
+  const { profile, timeoutMs, onMissingModel, allowOffline, threads } = flags;
+  return {
+    ...rest,
+    domain,
+    endpoints,
+    ...panel,
+    ...present({ profile, timeoutMs, onMissingModel, allowOffline }),
+    ...present({ cache: cacheOption(flags, cache) }),
+    ...present({ workers: threads === undefined ? workers : { ...workers, threads } }),
+  };
+}
+
+function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['cache'] {
+  if (!flags.cache) return false;
+  const { cacheEntries: entries, cacheTtlMs: ttlMs } = flags;
+  if (entries === undefined && ttlMs === undefined) return configured;
+  return { ...(configured === false ? {} : configured), ...present({ entries, ttlMs }) };
+}
+
+/** Without the members that are undefined. */
+function present<T extends object>(object: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
+
+/** What a configuration gets wrong in relation to its domain and its endpoints is told with its file too. */
+function checkWith({ file }: LoadedConfig, options: PlannerOptions): void {
+  try {
+    resolveOptions(options);
+  } catch (error) {
+    if (!(error instanceof PlannerError)) throw error;
+    throw new PlannerError(error.code, `${file}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,100 @@
+import cliProgress from 'cli-progress';
+import type { Clock, Timer } from '../../shared/clock.ts';
+import type { PlanSource } from '../../shared/decision.ts';
+import type { Plan } from '../plan.ts';
+import { type CliContext, note } from './cli-context.ts';
+import { count, rate } from './text.ts';
+
+/** Shows on stderr how a session goes: a bar on a terminal, a line every few seconds elsewhere, nothing if silent. */
+export interface Progress extends Disposable {
+  onPlan(plan: Plan): void;
+}
+
+const BAR_MS = 100;
+const LINE_MS = 5_000;
+
+/** `total` is undefined where nobody counted. */
+export function openProgress(context: CliContext, total: number | undefined): Progress {
+  const tally = new PlanTally(context.clock);
+  const show = context.stderr.isTTY ? barDisplay(context, tally, total) : lineDisplay(context, tally);
+  const timer = repeat(context.clock, context.stderr.isTTY ? BAR_MS : LINE_MS, show.update);
+  return {
+    onPlan: (plan) => tally.add(plan.source),
+    [Symbol.dispose]: () => {
+      timer.cancel();
+      show.end();
+    },
+  };
+}
+
+export const SILENT: Progress = { onPlan: () => {}, [Symbol.dispose]: () => {} };
+
+class PlanTally {
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  readonly #sources = new Map<PlanSource, number>();
+  plans = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedAtMs = clock.now();
+  }
+
+  add(source: PlanSource): void {
+    this.plans++;
+    this.#sources.set(source, (this.#sources.get(source) ?? 0) + 1);
+  }
+
+  /** `83 plans/s · hits 61 % · synthesis 33 %, fallback 2 %` */
+  text(): string {
+    const seconds = (this.#clock.now() - this.#startedAtMs) / 1_000;
+    const hits = (this.#sources.get('cache') ?? 0) + (this.#sources.get('similar') ?? 0);
+    const mix = [...this.#sources]
+      .filter(([source]) => source !== 'cache' && source !== 'similar')
+      .sort(([, a], [, b]) => b - a)
+      .map(([source, plans]) => `${source} ${this.#percent(plans)}`);
+    const speed = `${rate(this.plans / Math.max(seconds, 0.001))} plans/s`;
+    return [speed, `hits ${this.#percent(hits)}`, mix.join(', ')].filter((part) => part !== '').join(' · ');
+  }
+
+  #percent(plans: number): string {
+    return `${Math.round((100 * plans) / Math.max(1, this.plans))} %`;
+  }
+}
+
+interface Display {
+  update(): void;
+  end(): void;
+}
+
+function barDisplay(context: CliContext, tally: PlanTally, total: number | undefined): Display {
+  const bar = new cliProgress.SingleBar(
+    {
+      format: total === undefined ? '{value} plans · {text}' : '{bar} {value}/{total} · {text}',
+      stream: context.stderr as NodeJS.WriteStream,
+      barsize: 20,
+      hideCursor: true,
+      clearOnComplete: true,
+      linewrap: false,
+    },
+    cliProgress.Presets.shades_classic,
+  );
+  bar.start(total ?? 0, 0, { text: 'starting' });
+  return {
+    update: () => bar.update(tally.plans, { text: tally.text() }),
+    end: () => bar.stop(),
+  };
+}
+
+function lineDisplay(context: CliContext, tally: PlanTally): Display {
+  return { update: () => note(context, `${count(tally.plans, 'plan')} · ${tally.text()}`), end: () => {} };
+}
+
+function repeat(clock: Clock, everyMs: number, run: () => void): Timer {
+  let timer = clock.setTimer(everyMs, tick);
+  function tick(): void {
+    run();
+    timer = clock.setTimer(everyMs, tick);
+  }
+  return { cancel: () => timer.cancel() };
+}

@@ -1,0 +1,92 @@
+import type { ReportServer, SessionReport } from '../session/report.ts';
+import { count, duration, percent, rate, table } from './text.ts';
+
+/** The report for people: what ran, then one line for each thing worth knowing, then the models. */
+export function reportText(report: SessionReport): string {
+  const parts = [heading(report), table(summaryRows(report), { indent: 2 })];
+  if (report.models.length > 0) parts.push(modelTable(report));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function heading(report: SessionReport): string {
+  const { trace, plans, agents, seconds, plansPerSecond, interrupted, error } = report;
+  const end = interrupted ? ', interrupted' : error ? ', ended early by the trace' : '';
+  const ran = `${count(plans, 'plan')} for ${count(agents, 'agent')} in ${duration(seconds * 1_000)}`;
+  return `Session ${trace.name}${end}: ${ran} (${rate(plansPerSecond)} plans/s)\n${serverText(report.server)}`;
+}
+
+function serverText(server: ReportServer): string {
+  if (server.kind === 'endpoints') return `Models at ${server.baseURLs.join(', ')}`;
+  const { speed } = server;
+  if (speed === 1) return 'Models: the simulated server, at the speed of life';
+  const example = `100 ms here are ${duration(100 * speed)} of life`;
+  return `Models: the simulated server, at ${rate(speed)} times the speed of life; its times are that much shorter (${example})`;
+}
+
+function summaryRows(report: SessionReport): string[][] {
+  const { plans, planningMs } = report;
+  const of = (part: number): string => `${count(part)} of ${count(plans)} (${percent(part, plans)})`;
+  const rows = [
+    ['Legal', of(report.legal)],
+    ['On time', of(report.onTime)],
+    ['Planning time', spread(planningMs)],
+    ['Cache', cacheText(report)],
+    ['LLM success rate', successText(report)],
+    ['Timeouts', count(report.timeouts, 'call')],
+    ['Fallbacks', count(report.fallbacks, 'plan')],
+    ['Sources', sourcesText(report)],
+  ];
+  if (report.coalesced > 0)
+    rows.push(['Shared', `${count(report.coalesced, 'plan')} joined the model work of another`]);
+  if (report.cancelled > 0) rows.push(['Cancelled', `${count(report.cancelled, 'plan')} by the interrupt`]);
+  const { compared, agreed } = report.agreement;
+  if (compared > 0) rows.push(['As recorded', `${count(agreed)} of ${count(compared)} (${percent(agreed, compared)})`]);
+  return rows;
+}
+
+function spread({ mean, p50, p95, p99 }: SessionReport['planningMs']): string {
+  return `mean ${duration(mean)} · p50 ${duration(p50)} · p95 ${duration(p95)} · p99 ${duration(p99)}`;
+}
+
+function cacheText({ cache }: SessionReport): string {
+  if (cache.entriesMax === 0) return 'off';
+  const { entries, entriesMax, hits, misses, ttlMs } = cache;
+  const hitRate = percent(hits, hits + misses);
+  const size = `${count(entries)}/${count(entriesMax)}`;
+  return `${size} entries · hit rate ${hitRate} · ${count(hits, 'hit')} · ${count(misses, 'miss', 'misses')} · TTL ${duration(ttlMs)}`;
+}
+
+function successText({ llmSuccess, calls }: SessionReport): string {
+  const { made, useful, cancelled, failed } = calls;
+  if (made === 0) return 'no calls made';
+  const also = [
+    failed > 0 ? `${count(failed)} failed` : '',
+    cancelled > 0 ? `${count(cancelled)} cancelled` : '',
+  ].filter((text) => text !== '');
+  const rest = also.length === 0 ? '' : ` · ${also.join(' · ')}`;
+  return `${percent(llmSuccess, 1)} · ${count(useful)} useful of ${count(made, 'call')}${rest}`;
+}
+
+function sourcesText({ sources, plans }: SessionReport): string {
+  const used = Object.entries(sources).filter(([, plansOf]) => plansOf > 0);
+  if (used.length === 0) return 'none';
+  return used.map(([source, plansOf]) => `${source} ${count(plansOf)} (${percent(plansOf, plans)})`).join(' · ');
+}
+
+const MODEL_COLUMNS = ['Model', 'Step', 'Calls', 'Useful', 'Timeouts', 'Failed', 'p50', 'p95', 'First token', 'Tokens'];
+
+function modelTable({ models }: SessionReport): string {
+  const rows = models.map((model) => [
+    model.model,
+    model.step,
+    count(model.made),
+    percent(model.successRate, 1),
+    count(model.timeouts),
+    count(model.failed),
+    duration(model.latencyMs.p50),
+    duration(model.latencyMs.p95),
+    model.firstTokenMs.count === 0 ? '–' : duration(model.firstTokenMs.p50),
+    count(model.completionTokens),
+  ]);
+  return table([MODEL_COLUMNS, ...rows], { indent: 2, alignRightFrom: 2 });
+}

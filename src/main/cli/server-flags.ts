@@ -1,0 +1,80 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PROFILE_NAMES, type ProfileName } from '../options/profiles.ts';
+
+/** How many times faster than life the embedded simulated server runs unless told otherwise. */
+export const SIMULATED_SPEED = 50;
+
+/** What `session` and `plan` can be told about the models and the planner. */
+export interface ServerFlags {
+  readonly endpoint: readonly string[];
+  readonly model: readonly string[];
+  readonly profile?: ProfileName;
+  readonly config?: string;
+  readonly timeoutMs?: number;
+  readonly cache: boolean;
+  readonly cacheEntries?: number;
+  readonly cacheTtlMs?: number;
+  readonly onMissingModel?: 'fail' | 'substitute' | 'skip';
+  readonly allowOffline?: boolean;
+  readonly threads?: number;
+  readonly speed: number;
+  readonly seed: number;
+}
+
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${low} to ${high}.`);
+  };
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('It must be a number above 0.');
+}
+
+export function collect(text: string, before: readonly string[]): string[] {
+  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return [...before, text];
+}
+
+/** The base URL of a server. `/v1` is added where a bare host is given, as every server of the kind has it there. */
+export function collectURL(text: string, before: readonly string[]): string[] {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidArgumentError('It must be a URL such as http://localhost:1234/v1.');
+  }
+  return [...before, url.pathname === '/' ? `${url.origin}/v1` : text.replace(/\/+$/, '')];
+}
+
+const MS_MAX = 24 * 60 * 60 * 1000;
+const SEED_MAX = 2 ** 32 - 1;
+
+export function addEndpointFlags(command: Command): Command {
+  return command
+    .option('--endpoint <url>', 'a model server, such as http://localhost:1234/v1 (repeatable)', collectURL, [])
+    .option('--model <id>', 'a model of the servers; the first ones are the experts (repeatable)', collect, [])
+    .option('--config <file>', 'configuration file (default: conclave.config.{ts,js,yaml,json} in this folder)');
+}
+
+export function addServerFlags(command: Command): Command {
+  return addEndpointFlags(command)
+    .addOption(new Option('--profile <name>', 'set of defaults').choices(PROFILE_NAMES))
+    .option('--timeout-ms <ms>', 'time for a plan (default: the profile, 10000)', wholeNumber(1, MS_MAX))
+    .option('--no-cache', 'ask the models for every plan')
+    .option('--cache-entries <n>', 'decisions kept (default: 200)', wholeNumber(1, 4_000_000))
+    .option('--cache-ttl-ms <ms>', 'how long a decision is served (default: 120000)', wholeNumber(1, MS_MAX))
+    .addOption(
+      new Option('--on-missing-model <policy>', 'what to do about a model that its server does not list').choices([
+        'fail',
+        'substitute',
+        'skip',
+      ]),
+    )
+    .option('--allow-offline', 'start although a server cannot be reached')
+    .option('--threads <n>', 'worker threads (default: 2 to 4, by processors)', wholeNumber(1, 64))
+    .option('--speed <n>', 'speed of the simulated server, in times of life', positiveNumber, SIMULATED_SPEED)
+    .option('--seed <n>', 'seed of the simulated server', wholeNumber(0, SEED_MAX), 1);
+}

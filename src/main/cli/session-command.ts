@@ -1,0 +1,153 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Domain } from '../../shared/domain.ts';
+import { PlannerError } from '../../shared/errors.ts';
+import { type LoadedConfig, loadConfig } from '../options/config-file.ts';
+import { type SessionReport, sessionReport } from '../session/report.ts';
+import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
+import { countRecords, openTrace, type Trace } from '../session/trace-reader.ts';
+import { TraceWriter } from '../session/trace-writer.ts';
+import { type CliContext, printJson } from './cli-context.ts';
+import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
+import { openPlannerHost, type PlannerHost } from './planner-host.ts';
+import { openProgress, type Progress, SILENT } from './progress.ts';
+import { reportText } from './report-text.ts';
+import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
+
+export interface SessionFlags extends ServerFlags {
+  readonly limit?: number;
+  readonly concurrency: number;
+  readonly record?: string;
+  readonly json?: boolean;
+}
+
+const CONCURRENCY_MAX = 1_024;
+const EXAMPLES = `
+Examples:
+  conclave session                                     the example trace on the simulated server
+  conclave session trace.jsonl.gz --limit 300 --json   a part of a trace, the report as JSON
+  conclave session --endpoint http://localhost:1234/v1 the models of LM Studio
+  conclave session --endpoint http://localhost:11434/v1 --model qwen3:4b --model phi4-mini --record run.jsonl.gz`;
+
+export function addSessionCommand(program: Command, run: (flags: SessionFlags, file?: string) => Promise<void>): void {
+  const command = program
+    .command('session')
+    .description('Plan every request of a trace and report how it went.')
+    .argument('[trace]', 'trace file, plain or gzip (default: the example that comes with the package)');
+  addServerFlags(command)
+    .option('--limit <n>', 'requests to run (default: all)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--concurrency <n>', 'agents planned for at once', wholeNumber(1, CONCURRENCY_MAX), 8)
+    .option('--record <file>', 'write the trace that ran, with what was planned (gzip if it ends in .gz)')
+    .option('--json', 'print the report as one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action((file: string | undefined, flags: SessionFlags) => run(flags, file));
+}
+
+export async function sessionCommand(context: CliContext, flags: SessionFlags, given?: string): Promise<ExitCode> {
+  const file = given ?? exampleTrace(context);
+  checkRecordTarget(context, file, flags.record);
+  await using trace = await openTrace(file, context.signal);
+  const loaded = await loadConfig(context.cwd, flags.config);
+  const domain = domainFor(trace, loaded);
+  const { outcome, report } = await play(context, flags, trace, loaded, domain);
+  if (flags.json) printJson(context, report);
+  else context.stdout.write(reportText(report));
+  if (outcome.fault !== undefined) context.stderr.write(failureLines(outcome.fault, false));
+  return outcome.fault !== undefined || outcome.interrupted ? EXIT.FAILURE : EXIT.SUCCESS;
+}
+
+interface Played {
+  readonly outcome: SessionOutcome;
+  readonly report: SessionReport;
+}
+
+/** Runs the trace on a planner of its own, and closes everything that takes. */
+async function play(
+  context: CliContext,
+  flags: SessionFlags,
+  trace: Trace,
+  loaded: LoadedConfig | undefined,
+  domain: Domain,
+): Promise<Played> {
+  await using host = await openPlannerHost(context, flags, loaded, domain);
+  const total = await totalPlans(context, flags, trace.file);
+  const writer = await openWriter(flags, trace, loaded);
+  try {
+    using progress = flags.json ? SILENT : openProgress(context, total);
+    const options = sessionOptions(context, flags, progress, writer);
+    const outcome = await runSession(host.planner, trace.records(domain), options);
+    return { outcome, report: reportOf(outcome, host, trace) };
+  } finally {
+    await writer?.close();
+  }
+}
+
+function reportOf(outcome: SessionOutcome, { planner, server }: PlannerHost, trace: Trace): SessionReport {
+  return sessionReport(outcome, planner.stats(), { trace: { file: trace.file, name: trace.header.name }, server });
+}
+
+function sessionOptions(
+  context: CliContext,
+  { concurrency, limit }: SessionFlags,
+  progress: Progress,
+  writer: TraceWriter | undefined,
+): SessionOptions {
+  const { clock, signal } = context;
+  const onPlan: SessionOptions['onPlan'] = (plan) => progress.onPlan(plan);
+  return {
+    concurrency,
+    clock,
+    signal,
+    onPlan,
+    ...(limit === undefined ? {} : { limit }),
+    ...(writer === undefined ? {} : { writer }),
+  };
+}
+
+/** Only a terminal shows a bar, and only a bar needs to know where it ends. */
+async function totalPlans(context: CliContext, flags: SessionFlags, file: string): Promise<number | undefined> {
+  if (flags.json || !context.stderr.isTTY) return undefined;
+  try {
+    const records = await countRecords(file, context.signal);
+    return Math.min(records, flags.limit ?? records);
+  } catch {
+    // The session itself meets the fault, with its line.
+    return flags.limit;
+  }
+}
+
+async function openWriter(
+  { record }: SessionFlags,
+  { header }: Trace,
+  loaded: LoadedConfig | undefined,
+): Promise<TraceWriter | undefined> {
+  if (record === undefined) return undefined;
+  const { name, licence } = header;
+  const domain = loaded?.config.domain ?? header.domain;
+  const source = `planned by conclave session over ${name}${header.source ? ` (${header.source})` : ''}`;
+  return TraceWriter.open(record, { name, source, ...(licence === undefined ? {} : { licence }), domain });
+}
+
+function exampleTrace({ packageDir, cwd }: CliContext): string {
+  const path = join(packageDir, 'examples', 'skyrim.jsonl');
+  const near = relative(cwd, path);
+  return near.startsWith('..') ? path : near;
+}
+
+/** The configuration's domain has the last word, if it is the one that the trace is of. */
+function domainFor(trace: Trace, loaded: LoadedConfig | undefined): Domain {
+  const configured = loaded?.config.domain;
+  if (configured === undefined) return trace.domain;
+  if (configured.name === trace.domain.name) return configured;
+  throw new PlannerError(
+    'ERR_OPTIONS_INVALID',
+    `${loaded?.file}: domain must be ${trace.domain.name}, that of ${trace.file}, or be left out; got ${configured.name}`,
+  );
+}
+
+function checkRecordTarget({ cwd }: CliContext, file: string, record: string | undefined): void {
+  if (record === undefined || !existsSync(resolve(cwd, record)) || !existsSync(resolve(cwd, file))) return;
+  if (realpathSync(resolve(cwd, record)) !== realpathSync(resolve(cwd, file))) return;
+  throw new UsageError(`--record must be another file than the trace that is read, got ${record}`);
+}

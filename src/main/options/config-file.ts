@@ -1,0 +1,146 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { type Domain, type DomainDefinition, defineDomain } from '../../shared/domain.ts';
+import { skyrim } from '../../shared/domains/skyrim.ts';
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import type { PlannerOptions } from './planner-options.ts';
+import { optionsError, plannerOptionsSchema } from './resolve-options.ts';
+
+/** Looked for in the current folder, in this order. */
+export const CONFIG_NAMES = [
+  'conclave.config.ts',
+  'conclave.config.js',
+  'conclave.config.yaml',
+  'conclave.config.json',
+] as const;
+
+/** `PlannerOptions` of which everything may be left out, and whose domain may be called by its name. */
+export interface Config extends Partial<Omit<PlannerOptions, 'domain'>> {
+  readonly domain?: Domain;
+}
+
+export interface LoadedConfig {
+  /** As it is called in messages. */
+  readonly file: string;
+  readonly config: Config;
+}
+
+/** As `PlannerOptions`, where `skyrim` may stand for the built-in domain. For files written in TypeScript. */
+export interface ConfigDefinition extends Partial<Omit<PlannerOptions, 'domain'>> {
+  readonly domain?: 'skyrim' | Domain | DomainDefinition;
+}
+
+const configSchema = plannerOptionsSchema.partial();
+
+/**
+ * The configuration named by `given`, else the one in `cwd`, else undefined. Throws ERR_OPTIONS_INVALID with the file,
+ * the key, the rule and the value.
+ */
+export async function loadConfig(cwd: string, given?: string): Promise<LoadedConfig | undefined> {
+  const name = given ?? findConfig(cwd);
+  if (name === undefined) return undefined;
+  const path = resolve(cwd, name);
+  return { file: name, config: checkConfig(name, await readData(name, path)) };
+}
+
+/** A domain by its name (`skyrim`), or a file that holds a definition. Throws ERR_DOMAIN_INVALID or ERR_OPTIONS_INVALID. */
+export async function loadDomain(cwd: string, given: string): Promise<Domain> {
+  if (given === skyrim.name) return skyrim;
+  if (extname(given) === '') {
+    const message = `domain must be "${skyrim.name}" or a file with a definition, got ${describeValue(given)}`;
+    throw new PlannerError('ERR_DOMAIN_INVALID', message);
+  }
+  const data = await readData(given, resolve(cwd, given));
+  return domainOf(given, (data as { domain?: unknown } | null)?.domain ?? data);
+}
+
+function findConfig(cwd: string): string | undefined {
+  const found = CONFIG_NAMES.filter((name) => existsSync(join(cwd, name)));
+  if (found.length > 1) fail(found.join(', '), 'one configuration is enough; keep one, or name it with --config');
+  return found[0];
+}
+
+function fail(file: string, message: string, cause?: unknown): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', `${file}: ${message}`, cause === undefined ? {} : { cause });
+}
+
+async function readData(name: string, path: string): Promise<unknown> {
+  if (!existsSync(path)) fail(name, 'there is no such file');
+  switch (extname(path)) {
+    case '.ts':
+    case '.mts':
+    case '.js':
+    case '.mjs':
+      return readModule(name, path);
+    case '.yaml':
+    case '.yml':
+      return readText(name, path, (text) => parseYaml(text, { prettyErrors: true }), 'YAML');
+    case '.json':
+      return readText(name, path, JSON.parse, 'JSON');
+    default:
+      return fail(name, `must end in .ts, .js, .yaml or .json, got ${describeValue(basename(path))}`);
+  }
+}
+
+async function readModule(name: string, path: string): Promise<unknown> {
+  let module: { readonly default?: unknown };
+  try {
+    module = await import(pathToFileURL(path).href);
+  } catch (cause) {
+    return fail(name, `cannot be loaded: ${(cause as Error).message}`, cause);
+  }
+  if (module.default === undefined) fail(name, 'must have a default export');
+  return module.default;
+}
+
+async function readText(
+  name: string,
+  path: string,
+  parse: (text: string) => unknown,
+  format: string,
+): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
+  }
+  try {
+    return parse(text);
+  } catch (cause) {
+    const [first = ''] = (cause as Error).message.split('\n');
+    return fail(name, `is not ${format} (${first.replace(/:$/, '')})`, cause);
+  }
+}
+
+function checkConfig(file: string, data: unknown): Config {
+  if (data === null || typeof data !== 'object' || Array.isArray(data)) {
+    fail(file, `must hold an object of options, got ${describeValue(data)}`);
+  }
+  const result = configSchema.safeParse(data);
+  if (!result.success) throw optionsError(data, result.error, `${file}: `);
+  return withDomain(file, result.data);
+}
+
+function withDomain(file: string, { domain, ...parsed }: z.infer<typeof configSchema>): Config {
+  // The schema is that of PlannerOptions; only its optional members are typed `| undefined`.
+  const rest = parsed as Config;
+  return domain === undefined ? rest : { ...rest, domain: domainOf(file, domain) };
+}
+
+function domainOf(file: string, domain: unknown): Domain {
+  if (domain === skyrim.name) return skyrim;
+  if (domain === null || typeof domain !== 'object') {
+    fail(file, `domain must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
+  }
+  try {
+    return defineDomain(domain as DomainDefinition);
+  } catch (error) {
+    if (!(error instanceof PlannerError)) throw error;
+    throw new PlannerError(error.code, `${file}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,177 @@
+import { createReadStream } from 'node:fs';
+import { createGunzip, type Gunzip } from 'node:zlib';
+import { PlannerError } from '../../shared/errors.ts';
+
+/**
+ * The lines of a text file, plain or gzip (told by its first bytes, not by its name), one at a time. Memory is bounded
+ * by one line and one read. What precedes a fault is delivered before the fault is thrown, also where a gzip is cut
+ * short: Node's own stream would drop what it had already unpacked.
+ */
+export interface Line {
+  /** From 1. */
+  readonly number: number;
+  readonly text: string;
+}
+
+export const LINE_BYTES_MAX = 64 * 1024 * 1024;
+/** Deflate packs at most 1,032 to 1, so one read unpacks to 17 MB at most. */
+const GZIP_READ_BYTES = 16 * 1024;
+const NEWLINE = 10;
+
+export function traceFault(file: string, line: number | undefined, message: string, cause?: unknown): PlannerError {
+  const where = line === undefined ? file : `${file}, line ${line}`;
+  return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, cause === undefined ? {} : { cause });
+}
+
+/** Throws ERR_TRACE_INVALID for a file that cannot be read, a gzip that is broken, and a line that passes its bound. */
+export async function* fileLines(
+  file: string,
+  signal?: AbortSignal,
+  lineBytesMax: number = LINE_BYTES_MAX,
+): AsyncGenerator<Line, void, undefined> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const splitter = new LineSplitter(file, lineBytesMax);
+  let number = 0;
+  const decode = (bytes: Uint8Array): Line => {
+    number++;
+    try {
+      return { number, text: decoder.decode(bytes) };
+    } catch (cause) {
+      throw traceFault(file, number, 'is not UTF-8 text', cause);
+    }
+  };
+  for await (const chunk of unpacked(file, signal)) {
+    for (const bytes of splitter.push(chunk)) yield decode(bytes);
+  }
+  const rest = splitter.end();
+  if (rest !== undefined) yield decode(rest);
+}
+
+/** Cuts bytes into lines. A line is held in pieces until its end, so that long ones are copied once. */
+class LineSplitter {
+  readonly #file: string;
+  readonly #bytesMax: number;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #lines = 0;
+
+  constructor(file: string, bytesMax: number) {
+    this.#file = file;
+    this.#bytesMax = bytesMax;
+  }
+
+  *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      this.#keep(chunk.subarray(start, end));
+      start = end + 1;
+      yield this.#take();
+    }
+    this.#keep(chunk.subarray(start));
+  }
+
+  /** The last line, where no line end follows it. */
+  end(): Uint8Array | undefined {
+    return this.#bytes > 0 ? this.#take() : undefined;
+  }
+
+  #keep(piece: Uint8Array): void {
+    this.#bytes += piece.length;
+    if (this.#bytes > this.#bytesMax) {
+      throw traceFault(this.#file, this.#lines + 1, `is longer than ${this.#bytesMax} bytes`);
+    }
+    if (piece.length > 0) this.#pieces.push(piece);
+  }
+
+  #take(): Uint8Array {
+    const line = this.#pieces.length === 1 ? (this.#pieces[0] as Uint8Array) : Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#bytes = 0;
+    this.#lines++;
+    return line;
+  }
+}
+
+async function* unpacked(file: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  const chunks = fileChunks(file, signal);
+  const head: Uint8Array[] = [];
+  let headBytes = 0;
+  // A pipe may give one byte at a time.
+  while (headBytes < 2) {
+    const { value, done } = await chunks.next();
+    if (done) break;
+    head.push(value);
+    headBytes += value.length;
+  }
+  const first = Buffer.concat(head);
+  const isGzip = first[0] === 0x1f && first[1] === 0x8b;
+  yield* isGzip ? inflated(file, first, chunks) : prefixed(first, chunks);
+}
+
+async function* prefixed(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
+  yield* rest;
+}
+
+async function* fileChunks(file: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  const stream = createReadStream(file, { highWaterMark: GZIP_READ_BYTES, ...(signal ? { signal } : {}) });
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } catch (error) {
+    if (signal?.aborted) return;
+    throw traceFault(file, undefined, `cannot be read: ${systemMessage(error)}`, error);
+  }
+}
+
+function systemMessage(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'EACCES') return 'permission denied';
+  return message;
+}
+
+async function* inflated(
+  file: string,
+  first: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const gunzip = createGunzip();
+  const output: Buffer[] = [];
+  let fault: unknown;
+  // Flowing, so that each piece is here before the write that it comes from has ended.
+  gunzip.on('data', (piece: Buffer) => output.push(piece));
+  gunzip.on('error', (error) => {
+    fault ??= error;
+  });
+  try {
+    for await (const chunk of prefixed(first, rest)) {
+      await written(gunzip, chunk);
+      yield* output.splice(0);
+      if (fault !== undefined) throw traceFault(file, undefined, gzipMessage(fault), fault);
+    }
+    await ended(gunzip);
+    yield* output.splice(0);
+    if (fault !== undefined) throw traceFault(file, undefined, gzipMessage(fault), fault);
+  } finally {
+    gunzip.destroy();
+  }
+}
+
+/** Both resolve on a fault too: it is told by the `error` event. */
+function written(gunzip: Gunzip, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve) => gunzip.write(chunk, () => resolve()));
+}
+
+function ended(gunzip: Gunzip): Promise<void> {
+  return new Promise((resolve) => {
+    gunzip.once('error', () => resolve());
+    gunzip.once('end', () => resolve());
+    gunzip.end();
+  });
+}
+
+function gzipMessage(fault: unknown): string {
+  const { code, message } = fault as NodeJS.ErrnoException;
+  return code === 'Z_BUF_ERROR' ? 'the gzip file is cut short' : `the gzip file is broken (${message})`;
+}

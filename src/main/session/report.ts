@@ -1,0 +1,119 @@
+import type { ErrorWire } from '../../shared/errors.ts';
+import type { ModelStats } from '../planner/counters.ts';
+import type { PlannerStats } from '../planner/planner.ts';
+import type { SessionOutcome } from './session.ts';
+
+/** Which models answered: the simulated server, which may run faster than life, or the user's own. */
+export type ReportServer =
+  | { readonly kind: 'simulated'; readonly speed: number; readonly baseURL: string }
+  | { readonly kind: 'endpoints'; readonly baseURLs: readonly string[] };
+
+export interface ReportTrace {
+  readonly file: string;
+  readonly name: string;
+}
+
+/** A distribution of durations, milliseconds. */
+export interface ReportDurations {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** What a session came to. Counts are numbers, rates are between 0 and 1; `session --json` prints it as it is. */
+export interface SessionReport {
+  readonly plans: number;
+  readonly legal: number;
+  readonly onTime: number;
+  /** Of the lookups in the cache. */
+  readonly hitRate: number;
+  /** Calls that gave a vote, of those made and waited for. */
+  readonly llmSuccess: number;
+  /** Calls that ran out of time. */
+  readonly timeouts: number;
+  /** Plans for which model A gave no decision and a later rung was begun. */
+  readonly fallbacks: number;
+  readonly sources: PlannerStats['sources'];
+  readonly planningMs: ReportDurations;
+  readonly latenessMs: ReportDurations;
+  /** All zero where the cache is off. */
+  readonly cache: {
+    readonly entries: number;
+    readonly entriesMax: number;
+    readonly hits: number;
+    readonly misses: number;
+    readonly ttlMs: number;
+    readonly expired: number;
+    readonly evictions: number;
+  };
+  readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
+  readonly models: readonly ModelStats[];
+  /** Plans that shared the model work of another one. */
+  readonly coalesced: number;
+  /** Plans for records that tell what the agent really did, and those that chose the same. */
+  readonly agreement: { readonly compared: number; readonly agreed: number; readonly rate: number };
+  readonly agents: number;
+  readonly interrupted: boolean;
+  /** Requests that the interrupt ended while they ran. */
+  readonly cancelled: number;
+  readonly seconds: number;
+  readonly plansPerSecond: number;
+  readonly trace: ReportTrace;
+  readonly server: ReportServer;
+  /** Why the trace was not read to its end. */
+  readonly error?: ErrorWire;
+}
+
+export interface ReportSubject {
+  readonly trace: ReportTrace;
+  readonly server: ReportServer;
+}
+
+export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subject: ReportSubject): SessionReport {
+  const { successRate, ...calls } = stats.calls;
+  const { plans, legal, onTime, compared, agreed, agents, interrupted, cancelled, seconds, fault } = outcome;
+  return {
+    plans,
+    legal,
+    onTime,
+    hitRate: stats.cache === false ? 0 : stats.cache.hitRate,
+    llmSuccess: successRate,
+    timeouts: calls.timeouts,
+    fallbacks: stats.fallbacks,
+    sources: stats.sources,
+    planningMs: durations(stats.planningMs),
+    latenessMs: durations(stats.latenessMs),
+    cache: cacheOf(stats.cache),
+    calls,
+    models: stats.models,
+    coalesced: stats.plans.coalesced,
+    agreement: { compared, agreed, rate: share(agreed, compared) },
+    agents,
+    interrupted,
+    cancelled,
+    seconds: rounded(seconds),
+    plansPerSecond: rounded(share(plans, seconds)),
+    ...subject,
+    ...(fault === undefined ? {} : { error: { code: fault.code, message: fault.message, retryable: fault.retryable } }),
+  };
+}
+
+function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
+  if (cache === false) return { entries: 0, entriesMax: 0, hits: 0, misses: 0, ttlMs: 0, expired: 0, evictions: 0 };
+  const { entries, entriesMax, hits, misses, ttlMs, expired, evictions } = cache;
+  return { entries, entriesMax, hits, misses, ttlMs, expired, evictions };
+}
+
+function durations({ mean, p50, p95, p99, max }: ReportDurations): ReportDurations {
+  return { mean: rounded(mean), p50, p95, p99, max };
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}

@@ -1,0 +1,205 @@
+import type { Clock } from '../../shared/clock.ts';
+import { PlannerError } from '../../shared/errors.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import type { Plan, PlanOptions } from '../plan.ts';
+import { AgentLanes } from './agent-lanes.ts';
+import type { TraceRecord } from './trace-reader.ts';
+import type { TraceWriter } from './trace-writer.ts';
+
+/**
+ * How far past its deadline a plan may settle and still count as on time: a timer of Node fires about a millisecond
+ * late, and a garbage collection or a full event loop adds a few. It is the p99 the project promises (issue 2).
+ */
+export const LATENESS_MS_MAX = 15;
+
+/** What a session needs of a planner. */
+export interface SessionPlanner {
+  plan(request: PlanRequest, options?: PlanOptions): Promise<Plan>;
+}
+
+export interface SessionOptions {
+  /** Agents planned for at once. */
+  readonly concurrency: number;
+  /** Requests to run at most. Default: all. */
+  readonly limit?: number;
+  readonly clock: Clock;
+  /** Ends the session: what runs is cancelled, what was done is reported. */
+  readonly signal?: AbortSignal;
+  readonly writer?: TraceWriter;
+  readonly onPlan?: (plan: Plan, counts: SessionCounts) => void;
+}
+
+/** What the session itself saw, whatever the planner counts. */
+export interface SessionCounts {
+  readonly plans: number;
+  /** Plans whose action is one of the request's. */
+  readonly legal: number;
+  /** Plans that settled at most LATENESS_MS_MAX after their deadline. */
+  readonly onTime: number;
+  /** Requests ended by the interrupt while they ran. */
+  readonly cancelled: number;
+  /** Plans for a record that tells what was really done, and those of them that chose the same. */
+  readonly compared: number;
+  readonly agreed: number;
+  readonly agents: number;
+}
+
+export interface SessionOutcome extends SessionCounts {
+  readonly seconds: number;
+  readonly interrupted: boolean;
+  /** Why the trace was not read to its end. */
+  readonly fault?: PlannerError;
+}
+
+/** Records read ahead for each agent at once, so that a busy agent does not hold up the others. */
+const READ_AHEAD = 8;
+const READ_AHEAD_MIN = 64;
+
+/**
+ * Runs a planner over a stream of requests: those of one agent in order, several agents at once. A broken trace ends the
+ * reading; what was read before runs to its end.
+ */
+export async function runSession(
+  planner: SessionPlanner,
+  records: AsyncIterable<TraceRecord>,
+  options: SessionOptions,
+): Promise<SessionOutcome> {
+  return new Session(planner, options).run(records);
+}
+
+interface Job {
+  readonly index: number;
+  readonly record: TraceRecord;
+}
+
+class Session {
+  readonly #planner: SessionPlanner;
+  readonly #options: SessionOptions;
+  readonly #lanes = new AgentLanes<Job>();
+  readonly #agents = new Set<string>();
+  readonly #openMax: number;
+  readonly #counts = { plans: 0, legal: 0, onTime: 0, cancelled: 0, compared: 0, agreed: 0 };
+  /** Read and not settled. */
+  #open = 0;
+  #running = 0;
+  #fault: unknown;
+  #wake: (() => void) | undefined;
+
+  constructor(planner: SessionPlanner, options: SessionOptions) {
+    this.#planner = planner;
+    this.#options = options;
+    this.#openMax = Math.max(READ_AHEAD_MIN, READ_AHEAD * options.concurrency);
+  }
+
+  async run(records: AsyncIterable<TraceRecord>): Promise<SessionOutcome> {
+    const { clock, signal } = this.#options;
+    const startedAtMs = clock.now();
+    const drop = (): void => this.#drop();
+    signal?.addEventListener('abort', drop, { once: true });
+    try {
+      await this.#read(records);
+    } catch (error) {
+      this.#fault ??= error;
+    }
+    while (this.#open > 0) await this.#change();
+    signal?.removeEventListener('abort', drop);
+    if (this.#fault !== undefined && !isTraceFault(this.#fault)) throw this.#fault;
+    return {
+      ...this.#seen(),
+      seconds: (clock.now() - startedAtMs) / 1_000,
+      interrupted: signal?.aborted ?? false,
+      ...(this.#fault === undefined ? {} : { fault: this.#fault }),
+    };
+  }
+
+  async #read(records: AsyncIterable<TraceRecord>): Promise<void> {
+    const { limit = Number.POSITIVE_INFINITY, writer } = this.#options;
+    let index = 0;
+    if (limit <= 0) return;
+    for await (const record of records) {
+      if (this.#isOver()) return;
+      this.#open++;
+      this.#agents.add(record.request.agent);
+      this.#lanes.push(record.request.agent, { index: index++, record });
+      this.#start();
+      if (index >= limit) return;
+      await writer?.ready();
+      while (this.#open >= this.#openMax && !this.#isOver()) await this.#change();
+    }
+  }
+
+  /** After a bug nothing more is started. */
+  #isOver(): boolean {
+    return this.#fault !== undefined || this.#options.signal?.aborted === true;
+  }
+
+  #start(): void {
+    while (this.#running < this.#options.concurrency) {
+      const job = this.#lanes.take();
+      if (job === undefined) return;
+      this.#running++;
+      void this.#run(job);
+    }
+  }
+
+  async #run({ index, record }: Job): Promise<void> {
+    const { signal, writer } = this.#options;
+    try {
+      const plan = await this.#planner.plan(record.request, signal ? { signal } : {});
+      this.#count(record, plan);
+      writer?.add(index, record, plan.action);
+      this.#options.onPlan?.(plan, this.#seen());
+    } catch (error) {
+      writer?.skip(index);
+      this.#failed(error);
+    } finally {
+      this.#running--;
+      this.#settled(1);
+      this.#lanes.finish(record.request.agent);
+      if (!this.#isOver()) this.#start();
+    }
+  }
+
+  #count({ request, chosen }: TraceRecord, plan: Plan): void {
+    const counts = this.#counts;
+    counts.plans++;
+    if (request.actions.includes(plan.action)) counts.legal++;
+    if (plan.latenessMs <= LATENESS_MS_MAX) counts.onTime++;
+    if (chosen === undefined) return;
+    counts.compared++;
+    if (plan.action === chosen) counts.agreed++;
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof PlannerError && error.code === 'ERR_PLAN_CANCELLED') this.#counts.cancelled++;
+    else {
+      this.#fault ??= error;
+      this.#drop();
+    }
+  }
+
+  #drop(): void {
+    const dropped = this.#lanes.clear();
+    for (const { index } of dropped) this.#options.writer?.skip(index);
+    this.#settled(dropped.length);
+  }
+
+  #settled(jobs: number): void {
+    this.#open -= jobs;
+    this.#wake?.();
+  }
+
+  #change(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    return promise;
+  }
+
+  #seen(): SessionCounts {
+    return { ...this.#counts, agents: this.#agents.size };
+  }
+}
+
+function isTraceFault(error: unknown): error is PlannerError {
+  return error instanceof PlannerError && error.code === 'ERR_TRACE_INVALID';
+}

@@ -1,0 +1,141 @@
+import { type Domain, type DomainDefinition, defineDomain } from '../../shared/domain.ts';
+import { skyrim } from '../../shared/domains/skyrim.ts';
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import { fileLines, type Line, traceFault } from './file-lines.ts';
+
+export const TRACE_VERSION = 'conclave/1';
+
+/** The first line of a trace. */
+export interface TraceHeader {
+  readonly trace: typeof TRACE_VERSION;
+  readonly name: string;
+  readonly source?: string;
+  readonly licence?: string;
+  readonly domain: DomainDefinition;
+}
+
+/** One recorded request, checked against the domain. */
+export interface TraceRecord {
+  /** Where it stands in its file, from 1. */
+  readonly line: number;
+  /** Seconds; the origin is the trace's own. */
+  readonly t: number;
+  readonly request: PlanRequest;
+  /** What the agent really did. */
+  readonly chosen?: string;
+}
+
+export interface Trace extends AsyncDisposable {
+  readonly file: string;
+  readonly header: TraceHeader;
+  /** What its records are checked against: the header's features, with the built-in roles and description where it names `skyrim`. */
+  readonly domain: Domain;
+  /** Once. Throws ERR_TRACE_INVALID at the first broken line, after the records before it. */
+  records(domain?: Domain): AsyncGenerator<TraceRecord, void, undefined>;
+}
+
+/**
+ * Opens a trace, plain or gzip, and reads its header. Throws ERR_TRACE_INVALID with the file, the line, and what is
+ * wrong. When `signal` aborts, the records end.
+ */
+export async function openTrace(file: string, signal?: AbortSignal): Promise<Trace> {
+  const lines = fileLines(file, signal);
+  try {
+    const first = await nextLine(lines);
+    if (first === undefined) throw traceFault(file, undefined, 'is empty; a trace begins with a header line');
+    const { header, domain } = readHeader(file, first);
+    const close = async (): Promise<void> => void (await lines.return());
+    const records = (checkedBy = domain) => readRecords(file, lines, checkedBy);
+    return { file, header, domain, records, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await lines.return();
+    throw error;
+  }
+}
+
+/** How many records a file seems to have: its lines less the header. Reads all of it, and checks nothing. */
+export async function countRecords(file: string, signal?: AbortSignal): Promise<number> {
+  let count = -1;
+  for await (const line of fileLines(file, signal)) if (!isBlank(line)) count++;
+  return Math.max(0, count);
+}
+
+function isBlank({ text }: Line): boolean {
+  return text.trim() === '';
+}
+
+async function nextLine(lines: AsyncGenerator<Line, void, undefined>): Promise<Line | undefined> {
+  for (let next = await lines.next(); !next.done; next = await lines.next()) {
+    if (!isBlank(next.value)) return next.value;
+  }
+  return undefined;
+}
+
+function parseObject(file: string, { number, text }: Line): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw traceFault(file, number, `is not JSON (${(cause as Error).message})`, cause);
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw traceFault(file, number, `must be an object, got ${describeValue(value)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function readHeader(file: string, line: Line): { header: TraceHeader; domain: Domain } {
+  const fail = (key: string, rule: string, value: unknown): never => {
+    throw traceFault(file, line.number, `header: ${key} must be ${rule}, got ${describeValue(value)}`);
+  };
+  const header = parseObject(file, line);
+  if (header.trace !== TRACE_VERSION) fail('trace', `"${TRACE_VERSION}"`, header.trace);
+  if (typeof header.name !== 'string' || header.name === '') fail('name', 'a name', header.name);
+  for (const key of ['source', 'licence']) {
+    if (header[key] !== undefined && typeof header[key] !== 'string') fail(key, 'a text', header[key]);
+  }
+  const { domain } = header;
+  if (domain === null || typeof domain !== 'object') fail('domain', 'an object with name and features', domain);
+  return { header: header as unknown as TraceHeader, domain: domainOf(file, line, domain as DomainDefinition) };
+}
+
+function domainOf(file: string, line: Line, definition: DomainDefinition): Domain {
+  const builtIn =
+    definition.name === skyrim.name ? { description: skyrim.description, roles: skyrim.roles } : undefined;
+  try {
+    return defineDomain({ ...builtIn, ...definition });
+  } catch (error) {
+    if (error instanceof PlannerError) throw traceFault(file, line.number, `header: ${error.message}`, error);
+    throw error;
+  }
+}
+
+async function* readRecords(
+  file: string,
+  lines: AsyncGenerator<Line, void, undefined>,
+  domain: Domain,
+): AsyncGenerator<TraceRecord, void, undefined> {
+  for (let line = await nextLine(lines); line !== undefined; line = await nextLine(lines)) {
+    yield readRecord(file, line, domain);
+  }
+}
+
+function readRecord(file: string, line: Line, domain: Domain): TraceRecord {
+  const { t, agent, observation, actions, qValues, chosen } = parseObject(file, line);
+  if (typeof t !== 'number') {
+    throw traceFault(file, line.number, `t must be a number of seconds, got ${describeValue(t)}`);
+  }
+  if (chosen !== undefined && typeof chosen !== 'string') {
+    throw traceFault(file, line.number, `chosen must be a text, got ${describeValue(chosen)}`);
+  }
+  // As typed as JSON can be: checkRequest looks at every member before anything else does.
+  const request = { agent, observation, actions, ...(qValues === undefined ? {} : { qValues }) } as PlanRequest;
+  try {
+    checkRequest(domain, request);
+  } catch (error) {
+    if (error instanceof PlannerError) throw traceFault(file, line.number, error.message, error);
+    throw error;
+  }
+  return { line: line.number, t, request, ...(chosen === undefined ? {} : { chosen }) };
+}

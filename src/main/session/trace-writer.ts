@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { createGzip, type Gzip } from 'node:zlib';
+import type { DomainDefinition } from '../../shared/domain.ts';
+import { PlannerError } from '../../shared/errors.ts';
+import { TRACE_VERSION, type TraceRecord } from './trace-reader.ts';
+
+export interface RecordedTrace {
+  readonly name: string;
+  readonly source: string;
+  readonly licence?: string;
+  readonly domain: DomainDefinition;
+}
+
+/**
+ * Writes the trace that a session ran, with what was planned as `chosen`, in the order of the requests although plans
+ * settle in another: what came early waits here, at most as many records as the session has open. gzip where the name
+ * ends in `.gz`.
+ */
+export class TraceWriter {
+  readonly #file: string;
+  readonly #sink: WriteStream;
+  readonly #gzip: Gzip | undefined;
+  /** Lines by place, undefined where the request has no plan. */
+  readonly #early = new Map<number, string | undefined>();
+  #next = 0;
+  #fault: Error | undefined;
+  #drained: Promise<unknown> | undefined;
+
+  private constructor(file: string, sink: WriteStream) {
+    this.#file = file;
+    this.#sink = sink;
+    this.#gzip = file.endsWith('.gz') ? createGzip() : undefined;
+    this.#gzip?.pipe(sink);
+    sink.on('error', (error) => {
+      this.#fault ??= error;
+      this.#gzip?.destroy();
+    });
+    this.#gzip?.on('error', () => {});
+  }
+
+  /** Opens the file, empties it and writes the header. Throws ERR_TRACE_INVALID where it cannot be written. */
+  static async open(file: string, trace: RecordedTrace): Promise<TraceWriter> {
+    const sink = createWriteStream(file);
+    try {
+      await once(sink, 'open');
+    } catch (cause) {
+      throw writeFault(file, cause);
+    }
+    const writer = new TraceWriter(file, sink);
+    writer.#put(JSON.stringify({ trace: TRACE_VERSION, ...trace }));
+    return writer;
+  }
+
+  /** The plan of the request at `index`, counted from 0 without a gap. */
+  add(index: number, { t, request }: TraceRecord, action: string): void {
+    const { agent, observation, actions, qValues } = request;
+    this.#settle(index, JSON.stringify({ t, agent, observation, actions, qValues, chosen: action }));
+  }
+
+  /** The request at `index` has no plan: it was cancelled. */
+  skip(index: number): void {
+    this.#settle(index, undefined);
+  }
+
+  /** Resolves when the disk has caught up, so that a slow one slows the session down instead of filling memory. */
+  async ready(): Promise<void> {
+    await this.#drained;
+  }
+
+  /** Writes what is left, also behind a gap, and closes the file. Throws where something could not be written. */
+  async close(): Promise<void> {
+    for (const [, line] of [...this.#early].sort(([a], [b]) => a - b)) this.#put(line);
+    this.#early.clear();
+    if (this.#fault === undefined) {
+      const closed = Promise.withResolvers<void>();
+      this.#sink.once('close', closed.resolve);
+      (this.#gzip ?? this.#sink).end();
+      await closed.promise;
+    }
+    if (this.#fault !== undefined) throw writeFault(this.#file, this.#fault);
+  }
+
+  #settle(index: number, line: string | undefined): void {
+    this.#early.set(index, line);
+    while (this.#early.has(this.#next)) {
+      this.#put(this.#early.get(this.#next));
+      this.#early.delete(this.#next++);
+    }
+  }
+
+  #put(line: string | undefined): void {
+    if (line === undefined || this.#fault !== undefined) return;
+    const target = this.#gzip ?? this.#sink;
+    if (target.write(`${line}\n`)) return;
+    const settled = Promise.withResolvers<void>();
+    target.once('drain', settled.resolve);
+    target.once('close', settled.resolve);
+    this.#drained = settled.promise;
+  }
+}
+
+function writeFault(file: string, cause: unknown): PlannerError {
+  return new PlannerError('ERR_TRACE_INVALID', `${file}: cannot be written: ${(cause as Error).message}`, { cause });
+}
