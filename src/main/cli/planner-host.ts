@@ -12,6 +12,7 @@ import {
 import { type FoundServer, findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
 import type { Config, LoadedConfig } from '../options/config-file.ts';
 import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
+import { PROFILES, type Profile } from '../options/profiles.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import { createPlanner } from '../planner/create-planner.ts';
 import type { Planner } from '../planner/planner.ts';
@@ -33,6 +34,8 @@ const LIST_MS = 3_000;
 /** The embedded server has four models, and any number of them is free. */
 const SIMULATED_SEATS = 4;
 const SIMULATED_NAME = 'simulated';
+const SIMULATED_SLACK = 10;
+const SIMULATED_TIMEOUT_MS_MIN = 1_000;
 
 /**
  * Starts the planner that the flags and the configuration ask for; flags come first. Without any endpoint it plans with
@@ -48,9 +51,9 @@ export async function openPlannerHost(
   const config = loaded?.config ?? {};
   const given = givenEndpoints(flags, config);
   const simulator = given === undefined ? stack.use(await startSimulated(context, flags)) : undefined;
-  const endpoints = given ?? { [SIMULATED_NAME]: { baseURL: (simulator as EmbeddedSimulator).baseURL } };
+  const endpoints = given ?? simulatedEndpoints(simulator as EmbeddedSimulator, profileOf(flags, config), flags.speed);
   const panel = await panelFor(context, flags, config, domain, endpoints);
-  const options = plannerOptions(flags, config, domain, endpoints, panel);
+  const options = plannerOptions(flags, given ? config : inSimulatedTime(flags, config), domain, endpoints, panel);
   if (loaded !== undefined) checkWith(loaded, options);
   const planner = stack.use(await createPlanner(options));
   planner.on('warning', (message) => warn(context, message));
@@ -65,7 +68,7 @@ function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined
 
 /** The endpoints of the flags, else those of the configuration. */
 export function givenEndpoints(flags: Pick<ServerFlags, 'endpoint'>, config: Config): Endpoints | undefined {
-  if (flags.endpoint.length === 0) return config.endpoints;
+  if (flags.endpoint === undefined) return config.endpoints;
   return Object.fromEntries(flags.endpoint.map((baseURL) => [endpointName(baseURL), { baseURL }]));
 }
 
@@ -83,6 +86,25 @@ async function startSimulated(context: CliContext, flags: ServerFlags): Promise<
   const simulator = await startEmbeddedSimulator({ speed: flags.speed, seed: flags.seed }, context.clock);
   simulator.failed.catch((error: Error) => warn(context, error.message));
   return simulator;
+}
+
+function profileOf(flags: ServerFlags, config: Config): Profile {
+  return PROFILES[flags.profile ?? config.profile ?? 'default'];
+}
+
+/** Pauses between calls are shortened with the server's own times, or they would be all there is. */
+function simulatedEndpoints({ baseURL }: EmbeddedSimulator, profile: Profile, speed: number): Endpoints {
+  return { [SIMULATED_NAME]: { baseURL, staggerMs: profile.staggerMs / speed } };
+}
+
+/**
+ * Plans on the simulated server get less time than the profile says, or one lost request would stand for minutes of its
+ * life; but ten times what its speed asks for, since eight agents at once overload a machine of four slots.
+ */
+function inSimulatedTime(flags: ServerFlags, config: Config): Config {
+  const { timeoutMs } = profileOf(flags, config);
+  const scaledMs = Math.max(SIMULATED_TIMEOUT_MS_MIN, Math.round((timeoutMs * SIMULATED_SLACK) / flags.speed));
+  return { timeoutMs: Math.min(timeoutMs, scaledMs), ...config };
 }
 
 export function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
@@ -107,7 +129,7 @@ async function panelFor(
   endpoints: Endpoints,
 ): Promise<Panel> {
   const names = Object.keys(endpoints);
-  if (flags.model.length > 0) {
+  if (flags.model !== undefined) {
     // With one endpoint there is nothing to look up: the planner checks the ids at start.
     const listed =
       names.length === 1 ? [{ name: names[0] as string, models: [] }] : await listAll(context, flags, endpoints);
@@ -142,7 +164,7 @@ async function listAll(context: CliContext, flags: ServerFlags, endpoints: Endpo
       try {
         return { name, models: await client.listModels(LIST_MS) };
       } catch (error) {
-        if (flags.allowOffline && flags.model.length > 0) return { name, models: [] };
+        if (flags.allowOffline && flags.model !== undefined) return { name, models: [] };
         throw unreachable(endpoint, error);
       } finally {
         await client.close();

@@ -40,7 +40,10 @@ function summaryRows(report: SessionReport): string[][] {
     rows.push(['Shared', `${count(report.coalesced, 'plan')} joined the model work of another`]);
   if (report.cancelled > 0) rows.push(['Cancelled', `${count(report.cancelled, 'plan')} by the interrupt`]);
   const { compared, agreed } = report.agreement;
-  if (compared > 0) rows.push(['As recorded', `${count(agreed)} of ${count(compared)} (${percent(agreed, compared)})`]);
+  if (compared > 0) {
+    const share = `${count(agreed)} of ${count(compared)} (${percent(agreed, compared)})`;
+    rows.push(['As recorded', `${share} chose what the agent of the trace did`]);
+  }
   return rows;
 }
 

@@ -1,7 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
+import { addDoctorCommand, doctorCommand } from './doctor-command.ts';
+import { addPlanCommand, planCommand } from './plan-command.ts';
 import { addSessionCommand, sessionCommand } from './session-command.ts';
+import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
 
 export interface CliSettings {
   /** Errors are printed with their stack. */
@@ -14,7 +17,7 @@ const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 /** Runs one command line to its end. Never rejects: every failure is one line on stderr and an exit code. */
 export async function runCli(argv: readonly string[], context: CliContext, settings: CliSettings): Promise<ExitCode> {
   let exit: ExitCode = EXIT.SUCCESS;
-  const program = buildProgram(context, settings, (code) => {
+  const program = buildProgram(context, settings, argv, (code) => {
     exit = code;
   });
   try {
@@ -25,7 +28,12 @@ export async function runCli(argv: readonly string[], context: CliContext, setti
   }
 }
 
-function buildProgram(context: CliContext, settings: CliSettings, done: (code: ExitCode) => void): Command {
+function buildProgram(
+  context: CliContext,
+  settings: CliSettings,
+  argv: readonly string[],
+  done: (code: ExitCode) => void,
+): Command {
   const program = new Command('conclave')
     .description('Plans for agents that act in real time: several local language models, one legal action, in time.')
     .version(context.version)
@@ -35,22 +43,29 @@ function buildProgram(context: CliContext, settings: CliSettings, done: (code: E
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
       writeErr: (text) => void context.stderr.write(text),
-      outputError: (text, write) => write(usageLine(text)),
+      outputError: (text, write) => write(usageLine(text, argv)),
     })
     .hook('preAction', (command) => settings.onLogLevel(command.opts().logLevel));
   addSessionCommand(program, async (flags, file) => done(await sessionCommand(context, flags, file)));
+  addPlanCommand(program, async (flags, file) => done(await planCommand(context, flags, file)));
+  addDoctorCommand(program, async (flags) => done(await doctorCommand(context, flags)));
+  addSimulateCommand(program, async (flags) => done(await simulateCommand(context, flags)));
   return program;
 }
 
+const COMMANDS = ['session', 'plan', 'doctor', 'simulate'];
+
 /** Commander's message and its suggestion in one line, with where to read more. */
-function usageLine(text: string): string {
-  return `${text.trim().replace(/\s*\n\s*/g, ' ')} (see "conclave --help")\n`;
+function usageLine(text: string, argv: readonly string[]): string {
+  const command = COMMANDS.find((name) => name === argv[0]);
+  const help = command === undefined ? 'conclave --help' : `conclave ${command} --help`;
+  return `${text.trim().replace(/\s*\n\s*/g, ' ')} (see "${help}")\n`;
 }
 
 function failed(error: unknown, argv: readonly string[], context: CliContext, { debug }: CliSettings): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.SUCCESS : EXIT.USAGE;
   if (error instanceof UsageError) {
-    context.stderr.write(usageLine(`error: ${error.message}`));
+    context.stderr.write(usageLine(`error: ${error.message}`, argv));
     return EXIT.USAGE;
   }
   if (argv.includes('--json')) printJson(context, { error: failureText(error) });

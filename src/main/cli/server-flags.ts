@@ -2,12 +2,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PROFILE_NAMES, type ProfileName } from '../options/profiles.ts';
 
 /** How many times faster than life the embedded simulated server runs unless told otherwise. */
-export const SIMULATED_SPEED = 50;
+export const SIMULATED_SPEED = 100;
 
 /** What `session` and `plan` can be told about the models and the planner. */
 export interface ServerFlags {
-  readonly endpoint: readonly string[];
-  readonly model: readonly string[];
+  readonly endpoint?: readonly string[];
+  readonly model?: readonly string[];
   readonly profile?: ProfileName;
   readonly config?: string;
   readonly timeoutMs?: number;
@@ -35,13 +35,13 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError('It must be a number above 0.');
 }
 
-export function collect(text: string, before: readonly string[]): string[] {
+export function collect(text: string, before: readonly string[] = []): string[] {
   if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
   return [...before, text];
 }
 
 /** The base URL of a server. `/v1` is added where a bare host is given, as every server of the kind has it there. */
-export function collectURL(text: string, before: readonly string[]): string[] {
+export function collectURL(text: string, before: readonly string[] = []): string[] {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new InvalidArgumentError('It must be a URL such as http://localhost:1234/v1.');
@@ -54,8 +54,8 @@ const SEED_MAX = 2 ** 32 - 1;
 
 export function addEndpointFlags(command: Command): Command {
   return command
-    .option('--endpoint <url>', 'a model server, such as http://localhost:1234/v1 (repeatable)', collectURL, [])
-    .option('--model <id>', 'a model of the servers; the first ones are the experts (repeatable)', collect, [])
+    .option('--endpoint <url>', 'a model server, such as http://localhost:1234/v1 (repeatable)', collectURL)
+    .option('--model <id>', 'a model of the servers; the first ones are the experts (repeatable)', collect)
     .option('--config <file>', 'configuration file (default: conclave.config.{ts,js,yaml,json} in this folder)');
 }
 

@@ -52,8 +52,8 @@ export interface SessionOutcome extends SessionCounts {
 }
 
 /** Records read ahead for each agent at once, so that a busy agent does not hold up the others. */
-const READ_AHEAD = 8;
-const READ_AHEAD_MIN = 64;
+const READ_AHEAD = 32;
+const READ_AHEAD_MIN = 256;
 
 /**
  * Runs a planner over a stream of requests: those of one agent in order, several agents at once. A broken trace ends the

@@ -1,0 +1,103 @@
+import type { Command } from 'commander';
+import { adviceFor } from '../doctor/advice.ts';
+import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
+import { findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import { type Config, loadConfig } from '../options/config-file.ts';
+import { type CliContext, note, printJson } from './cli-context.ts';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import { givenEndpoints } from './planner-host.ts';
+import { addEndpointFlags, wholeNumber } from './server-flags.ts';
+import { count, duration, rate, table } from './text.ts';
+
+export interface DoctorFlags {
+  readonly endpoint?: readonly string[];
+  readonly model?: readonly string[];
+  readonly config?: string;
+  readonly timeoutMs: number;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  conclave doctor                                        what answers on this machine
+  conclave doctor --endpoint http://localhost:1234/v1 --model microsoft/phi-4-mini-reasoning`;
+const KNOWN = KNOWN_SERVERS.map(({ name, port }) => `${port} (${name})`).join(', ');
+const NOTHING = [
+  'Start one: LM Studio ("lms server start"), Ollama ("ollama serve"), llama.cpp ("llama-server -m MODEL.gguf") or vLLM ("vllm serve MODEL").',
+  'Without one: "conclave session" runs on the simulated server, "conclave simulate" starts it alone.',
+];
+
+export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => Promise<void>): void {
+  const command = program
+    .command('doctor')
+    .description('Find model servers, check model ids, time one call to each model, and advise.');
+  addEndpointFlags(command)
+    .option('--timeout-ms <ms>', 'time for one call', wholeNumber(1, 3_600_000), 60_000)
+    .option('--json', 'print everything as one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action((flags: DoctorFlags) => run(flags));
+}
+
+export async function doctorCommand(context: CliContext, flags: DoctorFlags): Promise<ExitCode> {
+  const config = (await loadConfig(context.cwd, flags.config))?.config ?? {};
+  const given = givenEndpoints(flags, config);
+  const subject = await subjectOf(context, flags, config);
+  if (!flags.json && given === undefined) note(context, `Looked for model servers at localhost ports ${KNOWN}.`);
+  const endpoints = await examine(subject, context.clock, flags.timeoutMs, context.signal);
+  const advice = endpoints.length === 0 ? NOTHING : adviceFor(endpoints);
+  const isWell = endpoints.every(({ reachable, missing }) => reachable && missing.length === 0);
+  if (flags.json) printJson(context, { ok: isWell, endpoints, advice });
+  else context.stdout.write(doctorText(endpoints, advice));
+  return isWell && !context.signal.aborted ? EXIT.SUCCESS : EXIT.FAILURE;
+}
+
+async function subjectOf({ clock }: CliContext, flags: DoctorFlags, config: Config): Promise<Subject> {
+  const { model: models = [] } = flags;
+  const given = givenEndpoints(flags, config);
+  if (given !== undefined)
+    return { endpoints: given, models, seats: given === config.endpoints ? seatsIn(config) : [] };
+  const found = await findServers(clock);
+  return { endpoints: Object.fromEntries(found.map(({ name, baseURL }) => [name, { baseURL }])), models, seats: [] };
+}
+
+/** The models of a configuration, each at its endpoint or at the only one there is. */
+function seatsIn({ endpoints, experts = [], synthesis }: Config): Subject['seats'] {
+  const [only = ''] = Object.keys(endpoints ?? {});
+  const ladder = (synthesis?.models ?? []).map((entry) => (typeof entry === 'string' ? { model: entry } : entry));
+  return [...experts, ...ladder].map(({ model, endpoint = only }) => ({ model, endpoint }));
+}
+
+function doctorText(endpoints: readonly ExaminedEndpoint[], advice: readonly string[]): string {
+  const found = endpoints.length === 0 ? ['No model server answered.'] : endpoints.map(endpointText);
+  return `${[...found, advice.join('\n')].join('\n\n')}\n`;
+}
+
+function endpointText(endpoint: ExaminedEndpoint): string {
+  const { name, baseURL, reachable, listMs, models, missing, calls, error } = endpoint;
+  const title = baseURL.includes(name) ? baseURL : `${name}, ${baseURL}`;
+  if (!reachable) return `${title}\n  cannot be reached: ${error?.message ?? ''}`;
+  const lines = [
+    title,
+    `  answers in ${duration(listMs)} and lists ${count(models.length, 'model')}: ${listText(models)}`,
+  ];
+  for (const { model, nearest } of missing) {
+    const near = nearest.length === 0 ? '' : `; nearest: ${nearest.join(', ')}`;
+    lines.push(`  model ${model} is not listed${near}`);
+  }
+  if (calls.length > 0) lines.push('', table([CALL_COLUMNS, ...calls.map(callRow)], { indent: 2, alignRightFrom: 2 }));
+  return lines.join('\n');
+}
+
+const LISTED_MAX = 8;
+
+function listText(models: readonly string[]): string {
+  return `${models.slice(0, LISTED_MAX).join(', ')}${models.length > LISTED_MAX ? ', …' : ''}`;
+}
+
+const CALL_COLUMNS = ['Model', 'One call', 'Queue', 'First token', 'Total', 'Tokens/s'];
+
+function callRow({ model, code, queueMs, firstTokenMs, totalMs, tokensPerSecond }: TimedCall): string[] {
+  const time = (ms: number | undefined): string => (ms === undefined ? '–' : duration(ms));
+  const speed = tokensPerSecond === undefined ? '–' : rate(tokensPerSecond);
+  return [model, code, time(queueMs), time(firstTokenMs), duration(totalMs), speed];
+}

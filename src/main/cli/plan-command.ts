@@ -1,0 +1,105 @@
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import type { Command } from 'commander';
+import type { Domain } from '../../shared/domain.ts';
+import { skyrim } from '../../shared/domains/skyrim.ts';
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import { type LoadedConfig, loadConfig, loadDomain } from '../options/config-file.ts';
+import type { Plan } from '../plan.ts';
+import { type CliContext, printJson } from './cli-context.ts';
+import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
+import { openPlannerHost } from './planner-host.ts';
+import { addServerFlags, type ServerFlags } from './server-flags.ts';
+import { duration, table } from './text.ts';
+
+export interface PlanFlags extends ServerFlags {
+  readonly domain?: string;
+  readonly json?: boolean;
+}
+
+const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+/** Who asks, where the request does not say. */
+const AGENT = 'cli';
+const EXAMPLES = `
+The request: {"observation":{…},"actions":["attack","block"],"qValues":{"attack":0.7},"agent":"lydia"}; the last two may be left out.
+
+Examples:
+  echo '{"observation":{"scene":"combat","health":41,"inCombat":true},"actions":["attack","block","retreat"]}' | conclave plan
+  conclave plan request.json --endpoint http://localhost:1234/v1 --json`;
+
+export function addPlanCommand(program: Command, run: (flags: PlanFlags, file?: string) => Promise<void>): void {
+  const command = program
+    .command('plan')
+    .description('Plan one request and print the action.')
+    .argument('[file]', 'request as JSON (default: standard input)');
+  addServerFlags(command)
+    .option('--domain <name>', 'skyrim, or a file with a definition (default: that of the configuration, else skyrim)')
+    .option('--json', 'print the whole plan as one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action((file: string | undefined, flags: PlanFlags) => run(flags, file));
+}
+
+export async function planCommand(context: CliContext, flags: PlanFlags, file?: string): Promise<ExitCode> {
+  const loaded = await loadConfig(context.cwd, flags.config);
+  const domain = await domainFor(context, flags, loaded);
+  const request = await readRequest(context, file);
+  checkRequest(domain, request);
+  await using host = await openPlannerHost(context, flags, loaded, domain);
+  const plan = await host.planner.plan(request, { signal: context.signal });
+  if (flags.json) printJson(context, plan);
+  else context.stdout.write(planText(plan));
+  return EXIT.SUCCESS;
+}
+
+async function domainFor({ cwd }: CliContext, flags: PlanFlags, loaded: LoadedConfig | undefined): Promise<Domain> {
+  if (flags.domain !== undefined) return loadDomain(cwd, flags.domain);
+  return loaded?.config.domain ?? skyrim;
+}
+
+/** The action alone on the first line, for scripts. */
+function planText({ action, source, model, reason, latencyMs, attempts }: Plan): string {
+  const rows = [
+    ['source', model === undefined ? source : `${source} by ${model}`],
+    ['reason', reason],
+    ['time', duration(latencyMs)],
+  ];
+  const failed = attempts.filter(({ code }) => code !== 'OK');
+  if (failed.length > 0)
+    rows.push(['failed', failed.map(({ step, role, code }) => `${role ?? step} ${code}`).join(', ')]);
+  return `${action}\n${table(rows, { indent: 2 })}\n`;
+}
+
+async function readRequest(context: CliContext, file: string | undefined): Promise<PlanRequest> {
+  const name = file === undefined || file === '-' ? 'standard input' : file;
+  if (name !== file && context.stdin.isTTY) {
+    throw new UsageError('a request is needed: name a file, or pipe the request as JSON');
+  }
+  const text = await readText(name, name === file ? createReadStream(file) : context.stdin);
+  let request: unknown;
+  try {
+    request = JSON.parse(text);
+  } catch (cause) {
+    throw new PlannerError('ERR_REQUEST_INVALID', `${name} is not JSON (${(cause as Error).message})`, { cause });
+  }
+  if (request === null || typeof request !== 'object' || Array.isArray(request)) {
+    throw new PlannerError('ERR_REQUEST_INVALID', `request must be an object, got ${describeValue(request)}`);
+  }
+  // checkRequest looks at every member before anything else does.
+  return { agent: AGENT, ...request } as PlanRequest;
+}
+
+async function readText(name: string, stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of stream) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > REQUEST_BYTES_MAX) throw new Error(`it is longer than ${REQUEST_BYTES_MAX} bytes`);
+      chunks.push(chunk as Buffer);
+    }
+  } catch (cause) {
+    throw new PlannerError('ERR_REQUEST_INVALID', `${name} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

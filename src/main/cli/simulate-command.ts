@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import { type Command, Option } from 'commander';
+import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/embedded-simulator.ts';
+import { type CliContext, note, printJson } from './cli-context.ts';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import { collect, positiveNumber, wholeNumber } from './server-flags.ts';
+import { count, duration, rate, table } from './text.ts';
+
+export interface SimulateFlags {
+  readonly port: number;
+  readonly host: string;
+  readonly seed: number;
+  readonly speed: number;
+  readonly slots: number;
+  readonly flavour: string;
+  readonly model?: readonly string[];
+  readonly json?: boolean;
+}
+
+const LIST_MS = 5_000;
+const EXAMPLES = `
+Examples:
+  conclave simulate                              LM Studio's port, at the speed of life
+  conclave simulate --port 8080 --flavour llamacpp --speed 20
+  conclave session --endpoint http://localhost:1234/v1   a session on it, from another terminal`;
+
+export function addSimulateCommand(program: Command, run: (flags: SimulateFlags) => Promise<void>): void {
+  program
+    .command('simulate')
+    .description('Run the simulated model server alone, until it is interrupted.')
+    .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 1234)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--seed <n>', 'what its answers and times are drawn from', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option('--speed <n>', 'how many times faster than life', positiveNumber, 1)
+    .option('--slots <n>', 'requests worked on at once', wholeNumber(1, 1_024), 4)
+    .addOption(
+      new Option('--flavour <name>', 'whose manners it has').choices(['lmstudio', 'llamacpp']).default('lmstudio'),
+    )
+    .option('--model <id>', 'a model it serves (repeatable; default: four small ones)', collect)
+    .option('--json', 'print the address and the models as one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action((flags: SimulateFlags) => run(flags));
+}
+
+export async function simulateCommand(context: CliContext, flags: SimulateFlags): Promise<ExitCode> {
+  const { json, model: ids, ...options } = flags;
+  const served = ids === undefined ? {} : { models: ids.map((id) => ({ id })) };
+  await using simulator = await startEmbeddedSimulator({ ...options, ...served }, context.clock);
+  const { baseURL, port } = simulator;
+  const models = await listModels(context, simulator);
+  if (json) printJson(context, { baseURL, port, models, speed: flags.speed, slots: flags.slots, seed: flags.seed });
+  else context.stdout.write(startText(baseURL, models, flags));
+  const startedAtMs = context.clock.now();
+  if (!context.signal.aborted) await Promise.race([once(context.signal, 'abort'), simulator.failed]);
+  const stats = await simulator.close();
+  note(context, countsText(context.clock.now() - startedAtMs, stats));
+  return EXIT.SUCCESS;
+}
+
+async function listModels(context: CliContext, { baseURL }: EmbeddedSimulator): Promise<readonly string[]> {
+  const client = new ModelClient({ name: 'simulated', baseURL }, context.clock, 1);
+  try {
+    return await client.listModels(LIST_MS);
+  } finally {
+    await client.close();
+  }
+}
+
+function startText(baseURL: string, models: readonly string[], { speed, slots }: SimulateFlags): string {
+  const pace = speed === 1 ? 'the speed of life' : `${rate(speed)} times the speed of life`;
+  const rows = [
+    ['Address', baseURL],
+    ['Models', models.join(', ')],
+    ['Machine', `${count(slots, 'slot')}, ${pace}`],
+    ['Use it', `conclave session --endpoint ${baseURL}`],
+  ];
+  return `Simulated model server; interrupt it to stop (Ctrl-C)\n${table(rows, { indent: 2 })}\n`;
+}
+
+function countsText(ms: number, stats: Readonly<Record<string, unknown>> | undefined): string {
+  const counted = Object.entries(stats ?? {}).filter(([, value]) => typeof value === 'number');
+  const counts = counted.map(([name, value]) => `${words(name)} ${count(value as number)}`);
+  return [`Stopped after ${duration(ms)}`, ...counts].join(' · ');
+}
+
+/** `failuresPlayed` as `failures played`. */
+function words(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

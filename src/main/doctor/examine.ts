@@ -1,0 +1,149 @@
+import type { Clock } from '../../shared/clock.ts';
+import { type ErrorCode, encodeError } from '../../shared/errors.ts';
+import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { situationOf } from '../../shared/situation.ts';
+import type { CallReport } from '../../shared/tasks.ts';
+import { chooseSeats, type Seat, seatsOf } from '../endpoints/choose-models.ts';
+import { nearestModels } from '../endpoints/nearest-models.ts';
+import type { EndpointOptions } from '../options/planner-options.ts';
+import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
+
+/** What is examined: servers, and the models that are to be used there. */
+export interface Subject {
+  readonly endpoints: Readonly<Record<string, EndpointOptions>>;
+  /** Named by the user for any of the servers. */
+  readonly models: readonly string[];
+  /** Named by a configuration for one server each. */
+  readonly seats: readonly Seat[];
+}
+
+export interface TimedCall {
+  readonly model: string;
+  readonly code: 'OK' | ErrorCode;
+  readonly message?: string;
+  readonly totalMs: number;
+  /** Until the response headers. */
+  readonly queueMs?: number;
+  readonly firstTokenMs?: number;
+  readonly tokensPerSecond?: number;
+}
+
+export interface ExaminedEndpoint {
+  readonly name: string;
+  readonly baseURL: string;
+  readonly reachable: boolean;
+  /** How long the list of models took. */
+  readonly listMs: number;
+  readonly models: readonly string[];
+  readonly missing: readonly { readonly model: string; readonly nearest: readonly string[] }[];
+  readonly calls: readonly TimedCall[];
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+const LIST_MS = 3_000;
+const CALL_TOKENS_MAX = 64;
+/** A question like those of a plan, so that the times are like those of a plan. */
+const MESSAGES = synthesisMessages(
+  skyrim,
+  situationOf(
+    {
+      agent: 'doctor',
+      observation: { scene: 'combat', health: 41, inCombat: true, enemiesNearby: 2, location: 'Whiterun' },
+      actions: ['attack', 'power_attack', 'block', 'dodge', 'use_potion', 'retreat'],
+      qValues: { attack: 0.7, block: 0.4, use_potion: 0.35 },
+    },
+    64,
+  ),
+  [],
+);
+
+/** Reaches every server, lists its models, and times one call to each model that is to be used. One call at a time, so that they do not slow each other down. */
+export async function examine(
+  subject: Subject,
+  clock: Clock,
+  callTimeoutMs: number,
+  signal: AbortSignal,
+): Promise<ExaminedEndpoint[]> {
+  await using stack = new AsyncDisposableStack();
+  const servers = Object.entries(subject.endpoints).map(([name, endpoint]) => {
+    const client = stack.adopt(new ModelClient({ name, ...endpoint }, clock, 2), (client) => client.close());
+    return { name, baseURL: endpoint.baseURL, client };
+  });
+  const listed = await Promise.all(servers.map((server) => list(server, clock, signal)));
+  const seats = seatsToCall(subject, listed);
+  const examined: ExaminedEndpoint[] = [];
+  for (const [index, server] of servers.entries()) {
+    const listing = listed[index] as Listing;
+    const wanted = listing.reachable ? unique(seats.filter(({ endpoint }) => endpoint === server.name)) : [];
+    const missing = wanted.filter((model) => !listing.models.includes(model));
+    const calls: TimedCall[] = [];
+    for (const model of wanted) {
+      if (missing.includes(model) || signal.aborted) continue;
+      calls.push(await timedCall(server.client, model, callTimeoutMs, signal));
+    }
+    examined.push({
+      ...listing,
+      missing: missing.map((model) => ({ model, nearest: nearestModels(model, listing.models) })),
+      calls,
+    });
+  }
+  return examined;
+}
+
+interface Server {
+  readonly name: string;
+  readonly baseURL: string;
+  readonly client: ModelClient;
+}
+
+type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls'>;
+
+async function list({ name, baseURL, client }: Server, clock: Clock, signal: AbortSignal): Promise<Listing> {
+  const startedAtMs = clock.now();
+  const since = (): number => rounded(clock.now() - startedAtMs);
+  try {
+    const models = await client.listModels(LIST_MS, signal);
+    return { name, baseURL, reachable: true, listMs: since(), models };
+  } catch (error) {
+    const { code, message } = encodeError(error);
+    return { name, baseURL, reachable: false, listMs: since(), models: [], error: { code, message } };
+  }
+}
+
+function seatsToCall({ models, seats }: Subject, listed: readonly Listing[]): readonly Seat[] {
+  if (models.length > 0) return seatsOf(models, listed);
+  return seats.length > 0 ? seats : listed.flatMap((listing) => chooseSeats([listing]));
+}
+
+function unique(seats: readonly Seat[]): string[] {
+  return [...new Set(seats.map(({ model }) => model))];
+}
+
+async function timedCall(
+  client: ModelClient,
+  model: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<TimedCall> {
+  const call = { model, messages: MESSAGES, maxTokens: CALL_TOKENS_MAX, temperature: 0, timeoutMs };
+  const outcome = await client.chat(call, signal);
+  const times = timesOf(outcome.report);
+  if (outcome.ok) return { model, code: 'OK', ...times };
+  return { model, code: outcome.failure.code, message: outcome.failure.message, ...times };
+}
+
+function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallReport): Omit<TimedCall, 'model' | 'code'> {
+  const streamMs = totalMs - (firstTokenMs ?? totalMs);
+  const tokens = completionTokens ?? 0;
+  return {
+    totalMs: rounded(totalMs),
+    ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs) }),
+    ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs) }),
+    // The first token's time is that of the prompt.
+    ...(tokens > 1 && streamMs > 0 ? { tokensPerSecond: rounded((1_000 * (tokens - 1)) / streamMs) } : {}),
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10;
+}
