@@ -18,7 +18,8 @@ const COUNT_MAX = 0xffff;
 const REASON_BYTES_MIN = 120;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// A byte order mark at the start of a name is part of the name.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function stringBytes(text: string): number {
   return 2 + Buffer.byteLength(text);

@@ -131,7 +131,14 @@ export function openStoreLayout(buffer: SharedArrayBuffer): StoreLayout {
   if (version !== STORE_VERSION) {
     throw new PlannerError('ERR_STORE_INVALID', `the store has version ${version}, this is version ${STORE_VERSION}`);
   }
-  const layout = storeLayout(Atomics.load(words, HEADER.SLOT_COUNT), Atomics.load(words, HEADER.PAYLOAD_WORDS));
+  const slotCount = Atomics.load(words, HEADER.SLOT_COUNT);
+  const bucketCount = Atomics.load(words, HEADER.BUCKET_COUNT);
+  const payloadWords = Atomics.load(words, HEADER.PAYLOAD_WORDS);
+  if (slotCount < 1 || payloadWords < 1 || storeLayout(slotCount).bucketCount !== bucketCount) {
+    const header = `${slotCount} slots, ${bucketCount} buckets, ${payloadWords} payload words`;
+    throw new PlannerError('ERR_STORE_INVALID', `the header of the store is broken (${header})`);
+  }
+  const layout = storeLayout(slotCount, payloadWords);
   if (layout.byteLength !== buffer.byteLength) {
     throw new PlannerError(
       'ERR_STORE_INVALID',
