@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
+import { skyrim } from '../../shared/domains/skyrim.ts';
 import { type ErrorCode, encodeError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { situationOf } from '../../shared/situation.ts';
