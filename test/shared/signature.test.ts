@@ -163,6 +163,9 @@ describe('what changes a signature', () => {
     );
     expect(new Set(texts).size).toBe(texts.length);
     expect(sign({ ...BASE, mood: undefined }, ACTIONS)).toBe(texts[0]);
+    const feature = { kind: 'category', optional: true } as const;
+    const two = new Signer(defineDomain({ name: 'two', features: { a: feature, b: feature } }));
+    expect(sign({ a: 'x' }, ACTIONS, two)).not.toBe(sign({ b: 'x' }, ACTIONS, two));
   });
 
   test('a value that moves from one feature or action to the next', () => {

@@ -39,6 +39,8 @@ export interface ChatStreamOptions {
   readonly onSettled: (failure?: PlannerError) => void;
   /** The body is not wanted any further. */
   readonly stop: () => void;
+  /** The response has ended, in whatever way; its connection is free or gone. */
+  readonly onEnded: () => void;
 }
 
 /** Reads one answer: a stream of events, or the single JSON body of a server that does not stream. */
@@ -86,20 +88,30 @@ export class ChatStream implements ResponseSink {
   }
 
   onEnd(): void {
-    this.#ended = true;
+    this.#end();
     if (this.#settled) return;
     if (!this.#options.isEventStream) return this.#readBody();
     this.#sse.end();
     if (this.#settled) return;
-    const whole = this.#done || this.finishReason !== undefined || this.#options.isComplete?.(this.content) === true;
-    if (whole) this.#settle();
+    if (this.#isWhole()) this.#settle();
     else this.#settle(new PlannerError('ERR_MODEL_RESET', 'the stream ended without [DONE] or a finish reason'));
   }
 
   onError(error: Error): void {
+    this.#end();
+    if (this.#settled) return;
+    // The model had finished; only the end of the response is missing.
+    if (this.#isWhole()) this.#settle();
+    else this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
+  }
+
+  #end(): void {
     this.#ended = true;
-    if (!this.#settled)
-      this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
+    this.#options.onEnded();
+  }
+
+  #isWhole(): boolean {
+    return this.#done || this.finishReason !== undefined || this.#options.isComplete?.(this.content) === true;
   }
 
   #settle(failure?: PlannerError): void {

@@ -1,4 +1,5 @@
 import { APIConnectionError, APIError, APIUserAbortError } from 'openai';
+import { errors } from 'undici';
 import { type ErrorCode, PlannerError } from '../errors.ts';
 
 /** Turns what the SDK, the transport and the servers say into one code of the error table. */
@@ -35,6 +36,9 @@ export function errorText(body: unknown): string {
   return String(body);
 }
 
+/** An error page may be of any size and shape; its meaning stands at its start. */
+const ERROR_CHARS_READ = 2_000;
+
 function shorten(text: string): string {
   const flat = text
     .replace(/<[^>]*>/g, ' ')
@@ -44,7 +48,8 @@ function shorten(text: string): string {
 }
 
 /** An error the server put into words: as a status, as an event of the stream, or as the body of a 200. */
-export function serverFailure(status: number, text: string): PlannerError {
+export function serverFailure(status: number, body: string): PlannerError {
+  const text = body.slice(0, ERROR_CHARS_READ);
   const message = `${status} ${shorten(text)}`.trim();
   if (INVALID_MODEL.test(text)) return new PlannerError('ERR_MODEL_INVALID_ID', message);
   if (status === 429 || status === 503 || (status >= 500 && OVERLOADED.test(text))) {
@@ -57,6 +62,8 @@ function systemCode(error: unknown): string {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     const { code } = at as NodeJS.ErrnoException;
     if (typeof code === 'string') return code;
+    // undici gives its parser's error a code only sometimes.
+    if (at instanceof errors.HTTPParserError) return 'HPE_INVALID_RESPONSE';
     if (at instanceof AggregateError && at.errors.length > 0) return systemCode(at.errors[0]);
   }
   return '';
@@ -87,7 +94,9 @@ export function callFailure(error: unknown, phase: CallPhase): PlannerError {
   if (error instanceof APIUserAbortError) return new PlannerError('ERR_CANCELLED', 'the call was cancelled');
   if (error instanceof APIConnectionError) return connectionFailure(error.cause, phase);
   if (error instanceof APIError && error.status !== undefined) {
-    return serverFailure(error.status, error.error === undefined ? error.message : errorText(error.error));
+    // The SDK puts the status before a body that is not JSON; so do we.
+    const text = error.error === undefined ? error.message.replace(/^\d{3} /, '') : errorText(error.error);
+    return serverFailure(error.status, text);
   }
   if (error instanceof SyntaxError) return new PlannerError('ERR_MODEL_MALFORMED', error.message, { cause: error });
   return connectionFailure(error, phase);

@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
-import type { Clock } from '../clock.ts';
+import { type Clock, deadlineSignal, type Timer } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { ChatStream } from './chat-stream.ts';
@@ -79,26 +79,31 @@ export class ModelClient {
 
   /** The ids the endpoint lists. Throws a coded error. */
   async listModels(timeoutMs: number, signal?: AbortSignal): Promise<string[]> {
-    const controller = new AbortController();
-    const abort = (): void => controller.abort();
-    const timer = this.#clock.setTimer(timeoutMs, abort);
-    signal?.addEventListener('abort', abort, { once: true });
+    const deadline = deadlineSignal(this.#clock, this.#clock.now() + timeoutMs, signal);
     try {
-      const page = await this.#sdk.models.list({ signal: controller.signal });
-      if (!Array.isArray(page.data)) throw new PlannerError('ERR_MODEL_MALFORMED', 'the model list is not a list');
-      return page.data.map((model) => model.id).filter((id) => typeof id === 'string');
+      // Read by hand: the SDK takes whatever has no list of models for an empty one.
+      const response = await this.#sdk.models.list({ signal: deadline.signal }).asResponse();
+      return modelIds(await response.json());
     } catch (error) {
-      if (controller.signal.aborted && !signal?.aborted) throw timeoutFailure('headers', timeoutMs);
+      if (deadline.expired) throw timeoutFailure('headers', timeoutMs);
+      if (signal?.aborted) throw new PlannerError('ERR_CANCELLED', 'the call was cancelled');
       throw callFailure(error, 'headers');
     } finally {
-      timer.cancel();
-      signal?.removeEventListener('abort', abort);
+      deadline.dispose();
     }
   }
 
   async close(): Promise<void> {
     await this.#transport.close();
   }
+}
+
+/** The ids of a model list. Ollama without models lists `null`. */
+function modelIds(list: unknown): string[] {
+  const data = list !== null && typeof list === 'object' ? (list as { data?: unknown }).data : undefined;
+  if (data === null) return [];
+  if (!Array.isArray(data)) throw new PlannerError('ERR_MODEL_MALFORMED', 'the model list is not a list');
+  return data.map((model: { id?: unknown } | null) => model?.id).filter((id) => typeof id === 'string');
 }
 
 /** One call from its start to its one settlement. */
@@ -113,6 +118,7 @@ class ChatAttempt {
   #headersAt: number | undefined;
   #firstTokenAt: number | undefined;
   #stream: ChatStream | undefined;
+  #lingerTimer: Timer | undefined;
 
   constructor(sdk: OpenAI, clock: Clock, call: ChatCall, signal: AbortSignal | undefined) {
     this.#sdk = sdk;
@@ -186,6 +192,7 @@ class ChatAttempt {
       },
       onSettled: settle,
       stop: () => this.#controller.abort(),
+      onEnded: () => this.#lingerTimer?.cancel(),
     });
     // What asResponse() gives is what our fetch returned.
     (response as unknown as StreamedResponse).consume(this.#stream);
@@ -194,10 +201,7 @@ class ChatAttempt {
   /** The answer is whole; its connection is kept if the server ends the response soon, and closed if it does not. */
   #linger(): void {
     if (this.#stream === undefined || this.#stream.ended || this.#controller.signal.aborted) return;
-    const stream = this.#stream;
-    this.#clock.setTimer(LINGER_MS, () => {
-      if (!stream.ended) this.#controller.abort();
-    });
+    this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#controller.abort());
   }
 
   #outcome(failure: PlannerError | undefined): ChatOutcome {

@@ -33,7 +33,7 @@ export class SseParser {
 
   /** The stream ended: an event that its last blank line did not close still counts, as servers forget it. */
   end(): void {
-    if (this.#rest !== '') this.#line(this.#rest);
+    if (this.#rest !== '') this.#line(this.#rest.replace(/\r$/, ''));
     this.#rest = '';
     this.#line('');
   }
