@@ -1,0 +1,20 @@
+import OpenAI from 'openai';
+import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
+import { MAX_TOKENS, MODEL, TEMPERATURE } from '../requests.ts';
+import { type Ask, planByHand } from './by-hand.ts';
+import type { Contestant } from './contestant.ts';
+
+/** The openai SDK as it comes. */
+export function create(baseURL: string): Contestant {
+  const client = new OpenAI({ baseURL, apiKey: 'not-needed' });
+  const ask: Ask = async (messages) => {
+    const completion = await client.chat.completions.create({
+      model: MODEL,
+      messages: messages as ChatCompletionMessageParam[],
+      max_tokens: MAX_TOKENS,
+      temperature: TEMPERATURE,
+    });
+    return completion.choices[0]?.message.content ?? '';
+  };
+  return { plan: (request) => planByHand(request, ask), close: async () => {} };
+}
