@@ -18,6 +18,7 @@ export { skyrim } from '../shared/domains/skyrim.ts';
 export type { ErrorCode } from '../shared/errors.ts';
 export { ERROR_CODES, PlannerError } from '../shared/errors.ts';
 export type { PlanRequest } from '../shared/plan-request.ts';
+export type { ConfigDefinition } from './options/config-file.ts';
 export type { EndpointOptions, ExpertOptions, PlannerOptions, SynthesisOptions } from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
 export type { Attempt, Plan, PlanOptions } from './plan.ts';

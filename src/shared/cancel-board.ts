@@ -1,4 +1,5 @@
 import type { CancelTicket } from './tasks.ts';
+import { UNWANTED } from './unwanted.ts';
 
 /*
  * Cooperative cancellation: one Int32 per task in flight, in one SharedArrayBuffer.
@@ -29,7 +30,7 @@ export function watchCancel(words: Int32Array, ticket: CancelTicket, controller:
   const watch = (): void => {
     if (!watching) return;
     const value = Atomics.load(words, word);
-    if (value === ticket.generation) return controller.abort();
+    if (value === ticket.generation) return controller.abort(UNWANTED);
     const wait = Atomics.waitAsync(words as Int32Array<SharedArrayBuffer>, word, value);
     // Not async: the word changed between the load and the wait. It changes at most once per task, so this recurs once.
     if (wait.async) void wait.value.then(watch);

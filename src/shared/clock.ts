@@ -21,7 +21,8 @@ const DELAY_MS_MAX = 2 ** 31 - 1;
 class SystemTimer implements Timer {
   readonly #handle: NodeJS.Timeout;
   constructor(delayMs: number, fire: () => void) {
-    this.#handle = setTimeout(fire, Math.min(Math.max(delayMs, 0), DELAY_MS_MAX));
+    // Whole milliseconds: Node keeps one list of timers for each different delay.
+    this.#handle = setTimeout(fire, Math.ceil(Math.min(Math.max(delayMs, 0), DELAY_MS_MAX)));
   }
   cancel(): void {
     clearTimeout(this.#handle);

@@ -22,9 +22,10 @@ export function percent(part: number, whole: number): string {
   return `${value.toFixed(1).replace(/\.0$/, '')} %`;
 }
 
-/** Milliseconds in the unit that fits: `0.4 ms`, `84 ms`, `1.24 s`, `2 min 5 s`. */
+/** Milliseconds in the unit that fits: `0.07 ms`, `8.4 ms`, `84 ms`, `1.24 s`, `2 min 5 s`. */
 export function duration(ms: number): string {
-  if (ms < 9.95) return `${rate(Math.round(ms * 100) / 100)} ms`;
+  if (ms < 0.995) return `${rate(ms)} ms`;
+  if (ms < 9.95) return `${ms.toFixed(1).replace(/\.0$/, '')} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 119_500) return `${rate(ms / 1_000)} s`;
   const seconds = Math.round(ms / 1_000);

@@ -10,8 +10,8 @@ import { CancelSlots } from './cancel-slots.ts';
  *
  * Piscina is given no signals: a task with one gets a thread to itself, and its abort kills that thread. Instead each
  * task has a cancel word in shared memory. A task that does not settle within its grace after its deadline or its
- * cancellation sits on a thread that no longer turns its event loop: the thread is replaced, the stuck task fails with
- * ERR_WORKER_STUCK, and its neighbours fail with ERR_WORKER_EXITED, which is retryable.
+ * cancellation, on a thread that has settled nothing else for as long, sits on an event loop that no longer turns: the
+ * thread is replaced, the stuck task fails with ERR_WORKER_STUCK, and its neighbours fail with ERR_WORKER_EXITED, which is retryable.
  *
  * The pool's own balancer records which thread runs which task; Piscina does not tell otherwise.
  */
@@ -58,6 +58,8 @@ interface Running {
   readonly abandon: (result: ExpertResult) => void;
 }
 
+/** A task on a thread that turns its event loop, but slowly, gets this many further graces before it is given up. */
+const BUSY_GRACES = 4;
 /** How often the watchdog looks, while there are tasks. */
 const WATCH_MS = 100;
 
@@ -81,6 +83,8 @@ export class ExpertPool implements ExpertRunner {
   readonly #running = new Set<Running>();
   /** Tasks that Piscina holds back until a thread is ready, by its task id. */
   readonly #waiting = new Map<number, Running>();
+  /** When each thread last settled a task: a thread that does so turns its event loop. */
+  readonly #settledAtMs = new Map<number, number>();
   /** Threads that are ending: they get no more tasks. */
   readonly #lost = new Set<number>();
   /** The task that `piscina.run` is placing right now, synchronously. */
@@ -145,7 +149,10 @@ export class ExpertPool implements ExpertRunner {
     this.#running.add(running);
     this.#watch();
     try {
-      const settled = this.#place({ ...task, cancel }, running).finally(() => this.#slots.release(cancel));
+      const settled = this.#place({ ...task, cancel }, running).finally(() => {
+        this.#slots.release(cancel);
+        this.#settledAtMs.set(running.threadId, this.#clock.now());
+      });
       return await Promise.race([settled as Promise<ExpertResult>, abandoned.promise]);
     } catch (error) {
       return this.#threadLost(running, error, this.#clock.now() - startedAt);
@@ -224,21 +231,30 @@ export class ExpertPool implements ExpertRunner {
 
   #replaceStuckThreads(): void {
     const now = this.#clock.now();
+    const { stuckGraceMs } = this.#options;
     for (const running of this.#running) {
-      const { threadId } = running;
-      if (running.overdueAtMs > now || this.#lost.has(threadId)) continue;
-      if (threadId === 0) {
-        running.abandon(
-          failed('ERR_WORKER_EXITED', 'no worker thread took the task in time', now - running.overdueAtMs),
-        );
-        continue;
-      }
-      this.#lost.add(threadId);
-      this.#stuck++;
-      this.#report(threadId, true);
-      // Piscina sees the exit, rejects the thread's tasks and starts a new thread.
-      void this.#piscina.threads.find((thread) => thread.threadId === threadId)?.terminate();
+      const { threadId, overdueAtMs } = running;
+      if (overdueAtMs > now || this.#lost.has(threadId)) continue;
+      const settledAtMs = this.#settledAtMs.get(threadId) ?? Number.NEGATIVE_INFINITY;
+      const isTurning = threadId === 0 || settledAtMs > now - stuckGraceMs;
+      if (!isTurning) this.#replace(threadId);
+      else if (overdueAtMs + stuckGraceMs * BUSY_GRACES <= now) running.abandon(this.#abandoned(running));
     }
+  }
+
+  #replace(threadId: number): void {
+    this.#lost.add(threadId);
+    this.#settledAtMs.delete(threadId);
+    this.#stuck++;
+    this.#report(threadId, true);
+    // Piscina sees the exit, rejects the thread's tasks and starts a new thread.
+    void this.#piscina.threads.find((thread) => thread.threadId === threadId)?.terminate();
+  }
+
+  /** Neither its thread is stuck nor does it settle: no thread took it, or a query that forgot its own time limit. */
+  #abandoned({ threadId, overdueAtMs }: Running): ExpertResult {
+    const what = threadId === 0 ? 'no worker thread took the task in time' : 'the worker forgot the task';
+    return failed('ERR_WORKER_STUCK', what, this.#clock.now() - overdueAtMs);
   }
 
   #report(threadId: number, stuck: boolean): void {

@@ -5,6 +5,7 @@ import type { ChatCall, ChatOutcome } from '../../shared/model-client/model-clie
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Situation, situationOf } from '../../shared/situation.ts';
 import type { CallReport, ExpertResult } from '../../shared/tasks.ts';
+import { UNWANTED } from '../../shared/unwanted.ts';
 import { readVote } from '../../shared/vote-answer.ts';
 import { isVoteComplete, type Vote } from '../../shared/vote-parser.ts';
 import type { EndpointGate, Slot } from '../endpoints/endpoint-gate.ts';
@@ -71,7 +72,7 @@ export class Flight {
 
   /** Nobody waits any more: the model servers are told. What was voted so far may still decide. */
   cancel(): void {
-    this.#controller.abort();
+    this.#controller.abort(UNWANTED);
   }
 
   attemptsAt(nowMs: number): Attempt[] {
@@ -94,7 +95,7 @@ export class Flight {
     const over = new AbortController();
     const ended = Promise.withResolvers<void>();
     const end = (): void => {
-      over.abort();
+      over.abort(UNWANTED);
       ended.resolve();
     };
     // The panel's own end, for workers that are stuck: theirs comes a little earlier.
@@ -106,7 +107,7 @@ export class Flight {
     await ended.promise;
     timer.cancel();
     this.#controller.signal.removeEventListener('abort', end);
-    over.abort();
+    over.abort(UNWANTED);
   }
 
   async #askExpert(expert: ResolvedExpert, endMs: number, signal: AbortSignal): Promise<void> {
@@ -156,7 +157,7 @@ export class Flight {
     const { clock, callers } = this.#parts;
     if (endMs - clock.now() < SLICE_MS_MIN) return this.#skip(subject);
     const over = new AbortController();
-    const end = (): void => over.abort();
+    const end = (): void => over.abort(UNWANTED);
     const timer = clock.setTimer(endMs - clock.now(), end);
     this.#controller.signal.addEventListener('abort', end, { once: true });
     try {

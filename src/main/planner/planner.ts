@@ -85,6 +85,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #release: () => Promise<void>;
   readonly #flights = new Map<string, Boarding>();
   readonly #boardings = new Set<Boarding>();
+  /** Flights that nobody waits for and that are not cancelled yet. */
+  readonly #unwanted: Flight[] = [];
   #inFlight = 0;
   #nextPlanId = 1;
   #nextFlightId = 1;
@@ -169,6 +171,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     for (const boarding of boardings) {
       for (const waiter of [...boarding.waiters]) this.#answer(boarding, waiter);
     }
+    this.#cancelUnwanted();
     for (const gate of this.#parts.gates.values()) gate.close();
     await this.#release();
     await Promise.all(boardings.map((boarding) => boarding.done));
@@ -297,7 +300,12 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   #cancelIfUnwanted(boarding: Boarding): void {
     if (boarding.waiters.size > 0) return;
     this.#unshare(boarding);
-    boarding.flight.cancel();
+    // Later in this turn of the event loop: when many deadlines strike at once, every plan settles first.
+    if (this.#unwanted.push(boarding.flight) === 1) setImmediate(() => this.#cancelUnwanted());
+  }
+
+  #cancelUnwanted(): void {
+    for (const flight of this.#unwanted.splice(0)) flight.cancel();
   }
 
   #settled(

@@ -25,7 +25,7 @@ export class TraceWriter {
   readonly #early = new Map<number, string | undefined>();
   #next = 0;
   #fault: Error | undefined;
-  #drained: Promise<unknown> | undefined;
+  #drained: Promise<void> | undefined;
 
   private constructor(file: string, sink: WriteStream) {
     this.#file = file;
@@ -39,7 +39,7 @@ export class TraceWriter {
     this.#gzip?.on('error', () => {});
   }
 
-  /** Opens the file, empties it and writes the header. Throws ERR_TRACE_INVALID where it cannot be written. */
+  /** Opens the file, empties it and writes the header. Throws ERR_OPTIONS_INVALID where it cannot be written. */
   static async open(file: string, trace: RecordedTrace): Promise<TraceWriter> {
     const sink = createWriteStream(file);
     try {
@@ -92,14 +92,20 @@ export class TraceWriter {
   #put(line: string | undefined): void {
     if (line === undefined || this.#fault !== undefined) return;
     const target = this.#gzip ?? this.#sink;
-    if (target.write(`${line}\n`)) return;
+    if (target.write(`${line}\n`) || this.#drained !== undefined) return;
     const settled = Promise.withResolvers<void>();
-    target.once('drain', settled.resolve);
-    target.once('close', settled.resolve);
+    const drained = (): void => {
+      target.off('drain', drained).off('close', drained);
+      this.#drained = undefined;
+      settled.resolve();
+    };
+    target.on('drain', drained).on('close', drained);
     this.#drained = settled.promise;
   }
 }
 
 function writeFault(file: string, cause: unknown): PlannerError {
-  return new PlannerError('ERR_TRACE_INVALID', `${file}: cannot be written: ${(cause as Error).message}`, { cause });
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why = code === 'ENOENT' ? 'there is no such folder' : message;
+  return new PlannerError('ERR_OPTIONS_INVALID', `${file}: the trace cannot be written: ${why}`, { cause });
 }

@@ -3,6 +3,7 @@ import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/
 import { type Clock, deadlineSignal, type Timer } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
+import { UNWANTED } from '../unwanted.ts';
 import { ChatStream } from './chat-stream.ts';
 import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
 import { type StreamedResponse, Transport, type TransportInit } from './transport.ts';
@@ -142,11 +143,11 @@ class ChatAttempt {
     };
     const onAbort = (): void => {
       settle(new PlannerError('ERR_CANCELLED', 'the call was cancelled'));
-      this.#controller.abort();
+      this.#controller.abort(UNWANTED);
     };
     const timer = this.#clock.setTimer(this.#call.timeoutMs, () => {
       settle(timeoutFailure(this.#stream?.phase ?? this.#phase, this.#call.timeoutMs));
-      this.#controller.abort();
+      this.#controller.abort(UNWANTED);
     });
     if (this.#signal?.aborted) onAbort();
     else {
@@ -163,6 +164,7 @@ class ChatAttempt {
     const { model, messages, maxTokens, temperature } = this.#call;
     const fetchOptions: TransportInit = {
       hooks: {
+        signal: this.#controller.signal,
         onSent: () => {
           this.#phase = 'headers';
         },
@@ -177,7 +179,7 @@ class ChatAttempt {
       stream_options: { include_usage: true },
     };
     // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
-    const options = { signal: this.#controller.signal, fetchOptions } as OpenAI.RequestOptions;
+    const options = { fetchOptions } as OpenAI.RequestOptions;
     return this.#sdk.chat.completions.create(body, options).asResponse();
   }
 
@@ -191,7 +193,7 @@ class ChatAttempt {
         this.#firstTokenAt = this.#clock.now();
       },
       onSettled: settle,
-      stop: () => this.#controller.abort(),
+      stop: () => this.#controller.abort(UNWANTED),
       onEnded: () => this.#lingerTimer?.cancel(),
     });
     // What asResponse() gives is what our fetch returned.
@@ -201,7 +203,7 @@ class ChatAttempt {
   /** The answer is whole; its connection is kept if the server ends the response soon, and closed if it does not. */
   #linger(): void {
     if (this.#stream === undefined || this.#stream.ended || this.#controller.signal.aborted) return;
-    this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#controller.abort());
+    this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#controller.abort(UNWANTED));
   }
 
   #outcome(failure: PlannerError | undefined): ChatOutcome {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Pool } from 'undici';
+import { UNWANTED } from '../unwanted.ts';
 
 /**
  * The transport under the openai SDK: its `fetch`, over an undici pool of one origin. It hands over bytes as they come
@@ -97,6 +98,11 @@ export class StreamedResponse {
 }
 
 export interface TransportHooks {
+  /**
+   * Ends the request at any moment. Given here and not to the SDK, which would wrap it in a controller of its own and
+   * make a DOMException at each abort.
+   */
+  readonly signal: AbortSignal;
   /** The request goes out on a connected socket. */
   onSent?(): void;
 }
@@ -136,17 +142,16 @@ export class Transport {
     const url = String(input);
     return new Promise((resolve, reject) => {
       let response: StreamedResponse | undefined;
-      let abortStarted: ((reason: Error) => void) | undefined;
-      const signal = init.signal ?? undefined;
+      let abortStarted: (() => void) | undefined;
+      const signal = init.hooks?.signal ?? init.signal ?? undefined;
       const fail = (error: Error): void => {
         signal?.removeEventListener('abort', onAbort);
         if (response) response.settle(error);
         else reject(error);
       };
       const onAbort = (): void => {
-        const error = new DOMException('the call was aborted', 'AbortError');
-        abortStarted?.(error);
-        fail(error);
+        abortStarted?.();
+        fail(UNWANTED);
       };
       if (signal?.aborted) return onAbort();
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -159,8 +164,8 @@ export class Transport {
         },
         {
           onRequestStart: (controller) => {
-            if (signal?.aborted) return controller.abort(new DOMException('the call was aborted', 'AbortError'));
-            abortStarted = (reason) => controller.abort(reason);
+            if (signal?.aborted) return controller.abort(UNWANTED);
+            abortStarted = () => controller.abort(UNWANTED);
             init.hooks?.onSent?.();
           },
           onResponseStart: (_controller, status, headers) => {

@@ -197,9 +197,11 @@ describe('frugal', () => {
     await flush();
     one.abort();
     expect(await first).toBe('ERR_PLAN_CANCELLED');
+    await flush();
     expect(under.models.calls.map((call) => call.cancelled)).toEqual([false, false]);
     two.abort();
     expect(await second).toBe('ERR_PLAN_CANCELLED');
+    await flush();
     expect(under.models.calls.map((call) => call.cancelled)).toEqual([true, true]);
   });
 
