@@ -812,9 +812,11 @@ describe('an answer without end', () => {
     expect(await sent).toBeLessThan(40 * MEGABYTE);
   });
 
-  test('that stays under its bound is read whole', async () => {
-    const outcome = await chatWith(({ response }) => streamWhole(response, 'x'.repeat(199_999)));
-    expect(content(outcome)).toHaveLength(199_999);
+  test('is one of more than 200,000 characters', async () => {
+    server.script = ({ response }) => streamWhole(response, 'x'.repeat(200_000));
+    expect(content(await chat())).toHaveLength(200_000);
+    server.script = ({ response }) => streamWhole(response, 'x'.repeat(200_001));
+    expect(failure(await chat())).toBe('ERR_MODEL_TOO_LARGE');
   });
 });
 
