@@ -43,7 +43,8 @@ export async function* fileLines(
   for await (const chunk of unpacked(file, signal)) {
     for (const bytes of splitter.push(chunk)) yield decode(bytes);
   }
-  const rest = splitter.end();
+  // What an interrupt has cut off is no line.
+  const rest = signal?.aborted ? undefined : splitter.end();
   if (rest !== undefined) yield decode(rest);
 }
 
@@ -105,7 +106,7 @@ async function* unpacked(file: string, signal: AbortSignal | undefined): AsyncGe
   }
   const first = Buffer.concat(head);
   const isGzip = first[0] === 0x1f && first[1] === 0x8b;
-  yield* isGzip ? inflated(file, first, chunks) : prefixed(first, chunks);
+  yield* isGzip ? inflated(file, first, chunks, signal) : prefixed(first, chunks);
 }
 
 async function* prefixed(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -135,6 +136,7 @@ async function* inflated(
   file: string,
   first: Uint8Array,
   rest: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const gunzip = createGunzip();
   const output: Buffer[] = [];
@@ -152,21 +154,28 @@ async function* inflated(
     }
     await ended(gunzip);
     yield* output.splice(0);
-    if (fault !== undefined) throw traceFault(file, undefined, gzipMessage(fault), fault);
+    if (fault !== undefined && !signal?.aborted) throw traceFault(file, undefined, gzipMessage(fault), fault);
   } finally {
     gunzip.destroy();
   }
 }
 
-/** Both resolve on a fault too: it is told by the `error` event. */
+/** Resolves on a fault too, which ends the stream without the callback: it is told by the `error` event. */
 function written(gunzip: Gunzip, chunk: Uint8Array): Promise<void> {
-  return new Promise((resolve) => gunzip.write(chunk, () => resolve()));
+  return new Promise((resolve) => {
+    const done = (): void => {
+      gunzip.off('close', done);
+      resolve();
+    };
+    gunzip.once('close', done);
+    gunzip.write(chunk, done);
+  });
 }
 
 function ended(gunzip: Gunzip): Promise<void> {
   return new Promise((resolve) => {
-    gunzip.once('error', () => resolve());
-    gunzip.once('end', () => resolve());
+    gunzip.once('close', resolve);
+    gunzip.once('end', resolve);
     gunzip.end();
   });
 }

@@ -82,7 +82,10 @@ class Session {
   /** Read and not settled. */
   #open = 0;
   #running = 0;
-  #fault: unknown;
+  /** Why the trace was not read to its end; what was read before goes on. */
+  #fault: PlannerError | undefined;
+  /** A bug: nothing more is started, and it is thrown when what runs has ended. */
+  #bug: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
   constructor(planner: SessionPlanner, options: SessionOptions) {
@@ -99,11 +102,12 @@ class Session {
     try {
       await this.#read(records);
     } catch (error) {
-      this.#fault ??= error;
+      if (isTraceFault(error)) this.#fault = error;
+      else this.#failed(error);
     }
     while (this.#open > 0) await this.#change();
     signal?.removeEventListener('abort', drop);
-    if (this.#fault !== undefined && !isTraceFault(this.#fault)) throw this.#fault;
+    if (this.#bug !== undefined) throw this.#bug.error;
     return {
       ...this.#seen(),
       seconds: (clock.now() - startedAtMs) / 1_000,
@@ -128,9 +132,8 @@ class Session {
     }
   }
 
-  /** After a bug nothing more is started. */
   #isOver(): boolean {
-    return this.#fault !== undefined || this.#options.signal?.aborted === true;
+    return this.#bug !== undefined || this.#options.signal?.aborted === true;
   }
 
   #start(): void {
@@ -173,7 +176,7 @@ class Session {
   #failed(error: unknown): void {
     if (error instanceof PlannerError && error.code === 'ERR_PLAN_CANCELLED') this.#counts.cancelled++;
     else {
-      this.#fault ??= error;
+      this.#bug ??= { error };
       this.#drop();
     }
   }
