@@ -1,7 +1,7 @@
-import { Piscina } from 'piscina';
+import { Piscina, queueOptionsSymbol } from 'piscina';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { Domain } from '../../shared/domain.ts';
-import type { ErrorCode, ErrorWire } from '../../shared/errors.ts';
+import { type ErrorCode, type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { EndpointAddress, ExpertResult, ExpertTask, ReadyTask, WorkerSetup } from '../../shared/tasks.ts';
 import { CancelSlots } from './cancel-slots.ts';
 
@@ -52,6 +52,7 @@ export interface PoolStats {
 interface Running {
   /** 0 while no thread has taken the task. */
   threadId: number;
+  readonly startedAtMs: number;
   /** When the watchdog calls the task stuck. */
   overdueAtMs: number;
   /** Ends the wait of a task that no thread has taken in its time, as when threads fail to start. */
@@ -81,14 +82,10 @@ export class ExpertPool implements ExpertRunner {
   readonly #options: ExpertPoolOptions;
   readonly #capacity: number;
   readonly #running = new Set<Running>();
-  /** Tasks that Piscina holds back until a thread is ready, by its task id. */
-  readonly #waiting = new Map<number, Running>();
   /** When each thread last settled a task: a thread that does so turns its event loop. */
   readonly #settledAtMs = new Map<number, number>();
   /** Threads that are ending: they get no more tasks. */
   readonly #lost = new Set<number>();
-  /** The task that `piscina.run` is placing right now, synchronously. */
-  #placing: Running | undefined;
   #watchdog: Timer | undefined;
   #stuck = 0;
   #crashed = 0;
@@ -115,7 +112,8 @@ export class ExpertPool implements ExpertRunner {
       // The default, 'sync', blocks the worker's event loop between tasks, and with it every kept-alive socket.
       atomics: 'disabled',
       workerData: setup,
-      loadBalancer: (task, workers) => this.#balance(task.taskId, workers),
+      niceIncrement: 10,
+      loadBalancer: (task, workers) => this.#balance(task[queueOptionsSymbol] as Running | null, workers),
     });
     // A thread that fails without tasks; its tasks, if any, are told by their own rejection.
     this.#piscina.on('error', () => {
@@ -138,8 +136,12 @@ export class ExpertPool implements ExpertRunner {
     const abandoned = Promise.withResolvers<ExpertResult>();
     const running: Running = {
       threadId: 0,
+      startedAtMs: startedAt,
       overdueAtMs: startedAt + task.timeoutMs + this.#options.stuckGraceMs,
-      abandon: abandoned.resolve,
+      abandon: (result) => {
+        this.#slots.cancel(cancel);
+        abandoned.resolve(result);
+      },
     };
     const onAbort = (): void => {
       this.#slots.cancel(cancel);
@@ -149,13 +151,17 @@ export class ExpertPool implements ExpertRunner {
     this.#running.add(running);
     this.#watch();
     try {
-      const settled = this.#place({ ...task, cancel }, running).finally(() => {
-        this.#slots.release(cancel);
-        this.#settledAtMs.set(running.threadId, this.#clock.now());
-      });
-      return await Promise.race([settled as Promise<ExpertResult>, abandoned.promise]);
+      // Piscina hands what stands under its symbol to the balancer, also of a task that had to wait, and never to a thread.
+      const placed: Promise<ExpertResult> = this.#piscina.run({ ...task, cancel, [queueOptionsSymbol]: running });
+      const settled = placed
+        .then((result) => {
+          this.#settledAtMs.set(running.threadId, this.#clock.now());
+          return result;
+        })
+        .finally(() => this.#slots.release(cancel));
+      return await Promise.race([settled, abandoned.promise]);
     } catch (error) {
-      return this.#threadLost(running, error, this.#clock.now() - startedAt);
+      return this.#rejected(running, error, this.#clock.now() - startedAt);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#running.delete(running);
@@ -177,17 +183,8 @@ export class ExpertPool implements ExpertRunner {
     await this.#piscina.destroy();
   }
 
-  #place(task: ExpertTask, running: Running): Promise<unknown> {
-    this.#placing = running;
-    try {
-      return this.#piscina.run(task);
-    } finally {
-      this.#placing = undefined;
-    }
-  }
-
-  #balance(taskId: number, workers: PiscinaWorkers): PiscinaWorkers[number] | null {
-    const running = this.#placing ?? this.#waiting.get(taskId);
+  /** The least busy thread, or null to let the task wait for one. `running` is null for what is no expert task. */
+  #balance(running: Running | null, workers: PiscinaWorkers): PiscinaWorkers[number] | null {
     let best: PiscinaWorkers[number] | null = null;
     let bestUsage = this.#options.tasksPerThread;
     for (const worker of workers) {
@@ -197,26 +194,23 @@ export class ExpertPool implements ExpertRunner {
         bestUsage = usage;
       }
     }
-    if (running === undefined) return best;
-    if (best === null) {
-      this.#waiting.set(taskId, running);
-    } else {
-      this.#waiting.delete(taskId);
-      running.threadId = best.id;
-    }
+    if (running !== null && best !== null) running.threadId = best.id;
     return best;
   }
 
-  #threadLost(running: Running, error: unknown, totalMs: number): ExpertResult {
+  #rejected(running: Running, error: unknown, totalMs: number): ExpertResult {
     if (this.#closing) return failed('ERR_CANCELLED', 'the pool was closed', totalMs);
+    // Piscina takes a thread off its list before it rejects the thread's tasks. One that is still there lives on: the
+    // task could not be sent, or its query threw. Either is a bug.
+    const isAlive = this.#piscina.threads.some((thread) => thread.threadId === running.threadId);
+    if (isAlive) return { ok: false, error: encodeError(error), report: { totalMs } };
     const message = error instanceof Error ? error.message : String(error);
     if (this.#clock.now() >= running.overdueAtMs) {
       return failed('ERR_WORKER_STUCK', 'the worker did not settle the task in time and was replaced', totalMs);
     }
     if (!this.#lost.has(running.threadId)) {
       this.#crashed++;
-      this.#lost.add(running.threadId);
-      this.#report(running.threadId, false);
+      this.#lose(running.threadId, false);
     }
     return failed('ERR_WORKER_EXITED', `the worker ended while it ran the task (${message})`, totalMs, true);
   }
@@ -243,21 +237,21 @@ export class ExpertPool implements ExpertRunner {
   }
 
   #replace(threadId: number): void {
-    this.#lost.add(threadId);
-    this.#settledAtMs.delete(threadId);
     this.#stuck++;
-    this.#report(threadId, true);
+    this.#lose(threadId, true);
     // Piscina sees the exit, rejects the thread's tasks and starts a new thread.
     void this.#piscina.threads.find((thread) => thread.threadId === threadId)?.terminate();
   }
 
   /** Neither its thread is stuck nor does it settle: no thread took it, or a query that forgot its own time limit. */
-  #abandoned({ threadId, overdueAtMs }: Running): ExpertResult {
+  #abandoned({ threadId, startedAtMs }: Running): ExpertResult {
     const what = threadId === 0 ? 'no worker thread took the task in time' : 'the worker forgot the task';
-    return failed('ERR_WORKER_STUCK', what, this.#clock.now() - overdueAtMs);
+    return failed('ERR_WORKER_STUCK', what, this.#clock.now() - startedAtMs);
   }
 
-  #report(threadId: number, stuck: boolean): void {
+  #lose(threadId: number, stuck: boolean): void {
+    this.#lost.add(threadId);
+    this.#settledAtMs.delete(threadId);
     let tasks = 0;
     for (const running of this.#running) if (running.threadId === threadId) tasks++;
     this.#options.onThreadLost?.({ threadId, tasks, stuck });

@@ -7,6 +7,7 @@ import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../optio
 import { resolveOptions } from '../options/resolve-options.ts';
 import { PlannerCounters } from './counters.ts';
 import type { ChatCaller } from './flight.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { Planner } from './planner.ts';
 
 /** The coordinator's own connections to one endpoint: synthesis calls at once. */
@@ -54,7 +55,10 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       resolved.endpoints.map((at) => [at.name, new EndpointGate(clock, at.maxConcurrent, at.staggerMs)]),
     );
     const counters = new PlannerCounters();
-    const planner = new Planner({ options: checked.options, clock, pool, callers: clients, gates, counters }, release);
+    const planner = new Planner(
+      { options: checked.options, clock, pool, callers: clients, gates, counters, turns: new LoopTurns() },
+      release,
+    );
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
     setImmediate(() => {

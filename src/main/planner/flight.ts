@@ -17,6 +17,7 @@ import { type ExpertVote, tallyVotes, withWinner } from '../synthesis/tally.ts';
 import { AttemptLog, type AttemptSubject } from './attempt-log.ts';
 import { answerFromVotes } from './best-in-hand.ts';
 import type { PlannerCounters } from './counters.ts';
+import type { LoopTurns } from './loop-turns.ts';
 import { panelEnd, rungEnd, SETTLE_MS, SLICE_MS_MIN } from './time-budget.ts';
 
 /** One streamed chat call; `ModelClient`, or a simulated one. */
@@ -31,6 +32,7 @@ export interface FlightParts {
   readonly callers: ReadonlyMap<string, ChatCaller>;
   readonly gates: ReadonlyMap<string, EndpointGate>;
   readonly counters: PlannerCounters;
+  readonly turns: LoopTurns;
 }
 
 /** What an attempt came to: a vote, or a coded failure. */
@@ -209,10 +211,12 @@ export class Flight {
   }
 
   async #attemptOnce(subject: AttemptSubject, signal: AbortSignal, call: () => Promise<Settled>): Promise<Settled> {
-    const { clock, gates, counters } = this.#parts;
+    const { clock, gates, turns, counters } = this.#parts;
     const attempt = this.attempts.begin(subject, clock.now());
     const slot: Slot | undefined = await (gates.get(subject.endpoint) as EndpointGate).acquire(signal);
-    if (slot === undefined) {
+    if (slot !== undefined) await turns.next();
+    if (slot === undefined || signal.aborted) {
+      slot?.release();
       const error: ErrorWire = { code: 'ERR_ENDPOINT_BUSY', message: 'no slot became free in time', retryable: false };
       attempt.failed(error, undefined, clock.now());
       return { ok: false, error, report: { totalMs: 0 } };
