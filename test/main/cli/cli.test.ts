@@ -1,0 +1,249 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type EmbeddedSimulator, startEmbeddedSimulator } from '../../../src/main/simulator/embedded-simulator.ts';
+import { systemClock } from '../../../src/shared/clock.ts';
+import { recordAt, records, type TempFolder, tempFolder, traceText } from '../../support/trace-files.ts';
+
+/** The real command line, as its users start it. */
+const BIN = fileURLToPath(new URL('../../../bin/conclave.js', import.meta.url));
+/** Nothing listens there. */
+const NOWHERE = 'http://127.0.0.1:9/v1';
+
+let folder: TempFolder;
+let simulator: EmbeddedSimulator;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  const models = ['microsoft/phi-4', 'microsoft/phi-4:2', 'qwen/qwen3-4b', 'text-embedding-nomic'];
+  simulator = await startEmbeddedSimulator({ speed: 500, models: models.map((id) => ({ id })) }, systemClock);
+});
+afterAll(() => simulator.close());
+beforeEach(() => {
+  folder = tempFolder();
+});
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  folder[Symbol.dispose]();
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface RunOptions {
+  readonly input?: string;
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+async function conclave(args: readonly string[], { input = '', onStart }: RunOptions = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [BIN, ...args], { cwd: folder.path, stdio: 'pipe' });
+  children.push(child);
+  onStart?.(child);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  child.stdin.end(input);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, stdout, stderr };
+}
+
+interface Answering extends AsyncDisposable {
+  readonly baseURL: string;
+}
+
+/** A server of one model that chooses the first action, as long as it is told to; then it answers nothing more. */
+async function answering(mayAnswer: () => boolean): Promise<Answering> {
+  const answer = { choices: [{ message: { content: '1. It is best.' }, finish_reason: 'stop' }] };
+  const server = createServer((request, response) => {
+    const isChat = request.method === 'POST';
+    request.resume();
+    response.setHeader('content-type', 'application/json');
+    if (!isChat) response.end('{"data":[{"id":"phi"}]}');
+    else if (mayAnswer()) response.end(JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    baseURL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    [Symbol.asyncDispose]: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+describe('session', () => {
+  test('--json prints exactly one object: the report of a session on the simulated server', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(50)));
+    const { code, stdout, stderr } = await conclave(['session', trace, '--limit', '20', '--json', '--speed', '500']);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ plans: 20, legal: 20, onTime: 20, interrupted: false, server: { speed: 500 } });
+    expect(report.cache.hits + report.sources.synthesis).toBeGreaterThan(0);
+    expect(stderr).toContain('1234 (LM Studio), 11434 (Ollama), 8080 (llama.cpp), 8000 (vLLM)');
+    expect(stderr).toContain('--endpoint http://localhost');
+    expect(code).toBe(0);
+  });
+
+  test('an interrupt prints the report of what was done and exits 1', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(20_000)));
+    let child: ChildProcess | undefined;
+    let calls = 0;
+    // Enough calls for several plans, then the interrupt while the next ones run.
+    await using server = await answering(() => {
+      if (++calls === 60) child?.kill('SIGINT');
+      return calls < 60;
+    });
+    const args = ['session', trace, '--endpoint', server.baseURL, '--no-cache', '--record', 'out.jsonl.gz'];
+    const { code, stdout } = await conclave(args, {
+      onStart: (started) => {
+        child = started;
+      },
+    });
+    const [, plans = '0'] = /^Session cave, interrupted: (\d+) plans/.exec(stdout) ?? [];
+    expect(Number(plans)).toBeGreaterThan(2);
+    expect(stdout).toMatch(/LLM success rate +\d/);
+    expect(code).toBe(1);
+    const recorded = gunzipSync(readFileSync(join(folder.path, 'out.jsonl.gz'))).toString();
+    expect(recorded.trimEnd().split('\n')).toHaveLength(Number(plans) + 1);
+  });
+
+  test('a broken line ends the session with the report of what precedes it, and the line', async () => {
+    const trace = folder.file('trace.jsonl', traceText([recordAt(0), recordAt(1), '{"t":']));
+    const args = ['session', trace, '--json', '--endpoint', simulator.baseURL, '--model', 'qwen/qwen3-4b'];
+    const { code, stdout, stderr } = await conclave([...args, '--record', 'out.jsonl']);
+    expect(JSON.parse(stdout)).toMatchObject({ plans: 2, error: { code: 'ERR_TRACE_INVALID' } });
+    expect(stderr).toContain('line 4: is not JSON');
+    expect(code).toBe(1);
+  });
+
+  test('a model that the server does not list is answered with endpoint, id and the nearest', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(2)));
+    const args = ['session', trace, '--endpoint', simulator.baseURL, '--model', 'microsoft/phi-4:5'];
+    const { code, stderr, stdout } = await conclave(args);
+    expect(stderr).toContain('"microsoft/phi-4:5"');
+    expect(stderr).toContain(simulator.baseURL);
+    expect(stderr).toContain('nearest: microsoft/phi-4, microsoft/phi-4:2');
+    expect(stderr).toContain('(ERR_MODEL_MISSING)\nnext: ');
+    expect(stdout).toBe('');
+    expect(code).toBe(1);
+  });
+
+  test('a server that cannot be reached is an error, and with --allow-offline a warning', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(5)));
+    const args = ['session', trace, '--endpoint', NOWHERE, '--model', 'phi', '--json'];
+    const [refused, allowed] = await Promise.all([conclave(args), conclave([...args, '--allow-offline'])]);
+    expect(refused.stderr).toContain(`(${NOWHERE}) cannot be reached`);
+    expect(refused.stderr).toContain('--allow-offline');
+    expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'ERR_ENDPOINT_UNREACHABLE' } });
+    expect(refused.code).toBe(1);
+    expect(allowed.stderr).toContain('warning: ');
+    expect(JSON.parse(allowed.stdout)).toMatchObject({ plans: 5, legal: 5, sources: { heuristic: 5 } });
+    expect(allowed.code).toBe(0);
+  });
+
+  test('a configuration with an unknown key is refused with file and key', async () => {
+    folder.file('conclave.config.yaml', 'cache:\n  size: 3\n');
+    const trace = folder.file('trace.jsonl', traceText(records(2)));
+    const { code, stderr } = await conclave(['session', trace]);
+    expect(stderr).toContain('error: conclave.config.yaml: cache.size is not a known option (ERR_OPTIONS_INVALID)\n');
+    expect(code).toBe(1);
+  });
+});
+
+describe('plan', () => {
+  test('reads a request from standard input and prints the action first', async () => {
+    const request = { observation: { scene: 'combat', health: 41, inCombat: true }, actions: ['attack', 'block'] };
+    const { code, stdout, stderr } = await conclave(['plan', '--endpoint', simulator.baseURL], {
+      input: JSON.stringify(request),
+    });
+    expect(request.actions).toContain(stdout.split('\n')[0]);
+    expect(stdout).toMatch(/source +\w+/);
+    expect(stderr).toContain('Using microsoft/phi-4 and microsoft/phi-4:2');
+    expect(code).toBe(0);
+  });
+
+  test('refuses a request that breaks a rule before anything is started', async () => {
+    const input = '{"observation":{"scene":"combat","health":41,"inCombat":true},"actions":[]}';
+    const { code, stderr } = await conclave(['plan'], { input });
+    expect(stderr).toContain('error: actions must be a list of at least one action, got an empty list');
+    expect(stderr).not.toContain('Looked for');
+    expect(code).toBe(1);
+  });
+});
+
+describe('doctor', () => {
+  test('--json tells what is reachable, what is listed, and how long a call takes', async () => {
+    const { code, stdout } = await conclave(['doctor', '--endpoint', simulator.baseURL, '--json']);
+    const { ok, endpoints, advice } = JSON.parse(stdout);
+    expect(ok).toBe(true);
+    expect(endpoints).toMatchObject([{ baseURL: simulator.baseURL, reachable: true, missing: [] }]);
+    expect(endpoints[0].calls.map(({ model }: { model: string }) => model)).toEqual([
+      'microsoft/phi-4',
+      'microsoft/phi-4:2',
+    ]);
+    expect(endpoints[0].calls[0].totalMs).toBeGreaterThan(0);
+    expect(advice.length).toBeGreaterThan(0);
+    expect(code).toBe(0);
+  });
+
+  test('exits 1 for a missing model, with the nearest, and for a server that cannot be reached', async () => {
+    const at = ['doctor', '--endpoint', simulator.baseURL];
+    const [missing, gone] = await Promise.all([
+      conclave([...at, '--model', 'microsoft/phi-4:5']),
+      conclave(['doctor', '--endpoint', NOWHERE, '--json']),
+    ]);
+    expect(missing.stdout).toContain('model microsoft/phi-4:5 is not listed; nearest: microsoft/phi-4');
+    expect(missing.code).toBe(1);
+    expect(JSON.parse(gone.stdout)).toMatchObject({ ok: false, endpoints: [{ reachable: false }] });
+    expect(gone.code).toBe(1);
+  });
+});
+
+test('simulate prints its address and ends well when it is interrupted', async () => {
+  const child = spawn(process.execPath, [BIN, 'simulate', '--port', '0', '--json'], { cwd: folder.path });
+  children.push(child);
+  const started = await new Promise<string>((resolve) => child.stdout.once('data', (chunk) => resolve(String(chunk))));
+  const { baseURL, models } = JSON.parse(started);
+  expect((await fetch(`${baseURL}/models`)).status).toBe(200);
+  expect(models.length).toBeGreaterThan(0);
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+});
+
+describe('wrong usage is one line and exit code 2', () => {
+  test.each([
+    [['session', '--limt', '3'], "error: unknown option '--limt' (Did you mean --limit?)"],
+    [['session', '--limit', 'x'], "error: option '--limit <n>' argument 'x' is invalid."],
+    [['session', '--endpoint', 'nonsense'], "error: option '--endpoint <url>' argument 'nonsense' is invalid."],
+    [['sesion'], "error: unknown command 'sesion' (Did you mean session?)"],
+    [['session', 'a', 'b'], "error: too many arguments for 'session'"],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await conclave(args);
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+});
+
+test('--help and --version print and exit 0', async () => {
+  const [help, version] = await Promise.all([conclave(['session', '--help']), conclave(['--version'])]);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toContain('Examples:');
+  expect(version).toMatchObject({ code: 0, stderr: '' });
+  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});

@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest';
+import { reportText } from '../../../src/main/cli/report-text.ts';
+import { PlannerCounters } from '../../../src/main/planner/counters.ts';
+import type { PlannerStats } from '../../../src/main/planner/planner.ts';
+import { type ReportServer, sessionReport } from '../../../src/main/session/report.ts';
+import type { SessionOutcome } from '../../../src/main/session/session.ts';
+import { PLAN_SOURCES } from '../../../src/shared/decision.ts';
+import { PlannerError } from '../../../src/shared/errors.ts';
+
+const OUTCOME: SessionOutcome = {
+  plans: 10,
+  legal: 10,
+  onTime: 9,
+  cancelled: 0,
+  compared: 8,
+  agreed: 6,
+  agents: 2,
+  seconds: 2.5,
+  interrupted: false,
+};
+const TRACE = { file: 'cave.jsonl', name: 'cave' };
+const SIMULATED: ReportServer = { kind: 'simulated', speed: 100, baseURL: 'http://127.0.0.1:1/v1' };
+
+/** What a planner counts in a session of ten plans: six hits, four misses, one of them by the fallback. */
+function statsOf(cache: boolean): PlannerStats {
+  const counters = new PlannerCounters();
+  const subject = { step: 'expert', role: 'scout', model: 'phi', endpoint: 'local' } as const;
+  for (let call = 0; call < 4; call++) {
+    counters.callStarted(subject);
+    counters.callEnded(subject, call === 0 ? 'ERR_MODEL_TIMEOUT_STREAM' : 'OK', { totalMs: 20, firstTokenMs: 10 });
+  }
+  counters.planning.record(40);
+  counters.sources.cache = 6;
+  counters.sources.synthesis = 3;
+  counters.sources.fallback = 1;
+  return {
+    plans: { settled: 10, inFlight: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
+    sources: counters.sources,
+    planningMs: counters.planning.summary(),
+    latenessMs: counters.lateness.summary(),
+    cache: cache && {
+      entries: 4,
+      entriesMax: 200,
+      ttlMs: 120_000,
+      hits: 6,
+      misses: 4,
+      expired: 0,
+      hitRate: 0.6,
+      evictions: 0,
+      cut: 0,
+      tooLarge: 0,
+    },
+    calls: { ...counters.calls(), retries: 0, byCode: {} },
+    fallbacks: 1,
+    models: counters.models(),
+    workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },
+  };
+}
+
+test('the object has counts as numbers, rates from 0 to 1, and every source', () => {
+  const report = sessionReport(OUTCOME, statsOf(true), { trace: TRACE, server: SIMULATED });
+  expect(report).toMatchObject({
+    plans: 10,
+    legal: 10,
+    onTime: 9,
+    hitRate: 0.6,
+    llmSuccess: 0.75,
+    timeouts: 1,
+    fallbacks: 1,
+    cache: { entries: 4, entriesMax: 200, hits: 6, misses: 4, ttlMs: 120_000 },
+    calls: { made: 4, useful: 3 },
+    coalesced: 1,
+    agreement: { compared: 8, agreed: 6, rate: 0.75 },
+    interrupted: false,
+    seconds: 2.5,
+    plansPerSecond: 4,
+    trace: TRACE,
+    server: SIMULATED,
+  });
+  expect(Object.keys(report.sources)).toEqual([...PLAN_SOURCES]);
+  expect(report.planningMs.p99).toBeCloseTo(40, 0);
+  expect(report.models).toHaveLength(1);
+  expect(report.error).toBeUndefined();
+  expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+});
+
+test('the object of a session without a cache and without a plan has zeros, not holes', () => {
+  const nothing = { ...OUTCOME, plans: 0, legal: 0, onTime: 0, compared: 0, agreed: 0, seconds: 0 };
+  const report = sessionReport(nothing, statsOf(false), { trace: TRACE, server: SIMULATED });
+  expect(report).toMatchObject({ hitRate: 0, plansPerSecond: 0, agreement: { rate: 0 }, cache: { entriesMax: 0 } });
+});
+
+test('the object of a session that its trace ended names the fault', () => {
+  const fault = new PlannerError('ERR_TRACE_INVALID', 'cave.jsonl, line 9: is not JSON');
+  const report = sessionReport({ ...OUTCOME, fault }, statsOf(true), { trace: TRACE, server: SIMULATED });
+  expect(report.error).toMatchObject({ code: 'ERR_TRACE_INVALID', message: fault.message });
+  expect(reportText(report)).toContain('ended early by the trace');
+});
+
+test('the text tells everything the report promises', () => {
+  const text = reportText(sessionReport(OUTCOME, statsOf(true), { trace: TRACE, server: SIMULATED }));
+  for (const said of [
+    'Session cave: 10 plans for 2 agents in 2.5 s (4 plans/s)',
+    '100 times the speed of life',
+    '10 of 10 (100 %)',
+    '9 of 10 (90 %)',
+    '4/200 entries · hit rate 60 % · 6 hits · 4 misses · TTL 2 min',
+    '75 % · 3 useful of 4 calls',
+    'cache 6 (60 %) · synthesis 3 (30 %) · fallback 1 (10 %)',
+    '6 of 8 (75 %) chose what the agent of the trace did',
+  ]) {
+    expect(text).toContain(said);
+  }
+  expect(text).toMatch(/Planning time +mean 40 ms · p50 40 ms · p95 40 ms · p99 40 ms/);
+  expect(text).toMatch(/Timeouts +1 call\n/);
+  expect(text).toMatch(/Fallbacks +1 plan\n/);
+  expect(text).toMatch(/phi +expert +4 +75 % +1 +0/);
+});
+
+test('the text of an interrupted session without a cache says both', () => {
+  const server: ReportServer = { kind: 'endpoints', baseURLs: ['http://localhost:1234/v1'] };
+  const outcome = { ...OUTCOME, interrupted: true, cancelled: 3 };
+  const text = reportText(sessionReport(outcome, statsOf(false), { trace: TRACE, server }));
+  expect(text).toContain('interrupted');
+  expect(text).toContain('3 plans by the interrupt');
+  expect(text).toMatch(/Cache +off\n/);
+  expect(text).toContain('Models at http://localhost:1234/v1');
+  expect(text).not.toContain('speed of life');
+});
