@@ -49,6 +49,7 @@ export function deadlineSignal(clock: Clock, atMs: number, parent?: AbortSignal)
   let expired = false;
   const onParent = (): void => controller.abort(parent?.reason);
   const timer = clock.setTimer(atMs - clock.now(), () => {
+    if (controller.signal.aborted) return;
     expired = true;
     controller.abort(new DOMException('the deadline was reached', 'TimeoutError'));
   });

@@ -74,7 +74,7 @@ export function encodeError(error: unknown): ErrorWire {
 }
 
 export function decodeError(wire: ErrorWire): PlannerError {
-  const code = wire.code in ERROR_CODES ? wire.code : 'ERR_INTERNAL';
+  const code = Object.hasOwn(ERROR_CODES, wire.code) ? wire.code : 'ERR_INTERNAL';
   return new PlannerError(code, wire.message, { retryable: wire.retryable });
 }
 

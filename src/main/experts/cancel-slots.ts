@@ -25,7 +25,9 @@ export class CancelSlots {
     return { slot, generation };
   }
 
+  /** Of a task that was released it does nothing: its word would take back the cancellation of its successor. */
   cancel(ticket: CancelTicket): void {
+    if (this.#generations[ticket.slot] !== ticket.generation) return;
     const word = ticket.slot * CANCEL_SLOT_WORDS;
     Atomics.store(this.#words, word, ticket.generation);
     Atomics.notify(this.#words, word);
