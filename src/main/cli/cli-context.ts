@@ -21,6 +21,7 @@ export interface CliContext {
 
 /** As much of pino as the commands use. */
 export interface CliLog {
+  debug(data: object, message: string): void;
   info(data: object, message: string): void;
   warn(data: object, message: string): void;
 }

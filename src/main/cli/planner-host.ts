@@ -56,9 +56,16 @@ export async function openPlannerHost(
   const options = plannerOptions(flags, given ? config : inSimulatedTime(flags, config), domain, endpoints, panel);
   if (loaded !== undefined) checkWith(loaded, options);
   const planner = stack.use(await createPlanner(options));
-  planner.on('warning', (message) => warn(context, message));
+  tell(context, planner, options);
   const owned = stack.move();
   return { planner, server: serverOf(endpoints, simulator, flags), [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function tell(context: CliContext, planner: Planner, { endpoints, experts, synthesis }: PlannerOptions): void {
+  const baseURLs = Object.values(endpoints).map(({ baseURL }) => baseURL);
+  context.log.info({ baseURLs, experts, synthesis }, 'planner ready');
+  planner.on('warning', (message) => warn(context, message));
+  planner.on('plan', ({ attempts, ...plan }) => context.log.debug({ plan, attempts: attempts.length }, 'plan settled'));
 }
 
 function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined, flags: ServerFlags): ReportServer {

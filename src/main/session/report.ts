@@ -29,7 +29,7 @@ export interface SessionReport {
   readonly onTime: number;
   /** Of the lookups in the cache. */
   readonly hitRate: number;
-  /** Calls that gave a vote, of those made and waited for. */
+  /** Calls that gave a vote, of those made. */
   readonly llmSuccess: number;
   /** Calls that ran out of time. */
   readonly timeouts: number;
@@ -72,14 +72,14 @@ export interface ReportSubject {
 }
 
 export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subject: ReportSubject): SessionReport {
-  const { successRate, ...calls } = stats.calls;
+  const { successRate: _ofThoseWaitedFor, ...calls } = stats.calls;
   const { plans, legal, onTime, compared, agreed, agents, interrupted, cancelled, seconds, fault } = outcome;
   return {
     plans,
     legal,
     onTime,
     hitRate: stats.cache === false ? 0 : stats.cache.hitRate,
-    llmSuccess: successRate,
+    llmSuccess: share(calls.useful, calls.made),
     timeouts: calls.timeouts,
     fallbacks: stats.fallbacks,
     sources: stats.sources,
