@@ -44,6 +44,7 @@ export class EndpointGate {
     return new Promise((resolve) => {
       const onAbort = (): void => {
         this.#waiting.delete(waiter);
+        if (this.#waiting.size === 0) this.#dropTimer();
         resolve(undefined);
       };
       const waiter: Waiter = {
@@ -59,6 +60,10 @@ export class EndpointGate {
   }
 
   close(): void {
+    this.#dropTimer();
+  }
+
+  #dropTimer(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
   }

@@ -63,7 +63,7 @@ export interface PlannerOptions {
   /** Actions shown to models; of more, those of the highest values and the first ones. Default 64. */
   readonly promptActionsMax?: number;
   readonly workers?: {
-    /** Default: the processors less one, 2 to 4. */
+    /** Default: the processors less one, 1 to 4. */
     readonly threads?: number;
     /** Expert queries at once on one thread. Default 512. */
     readonly tasksPerThread?: number;

@@ -237,7 +237,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     maxInFlight: parsed.maxInFlight ?? 1_024,
     promptActionsMax: parsed.promptActionsMax ?? 64,
     workers: {
-      threads: parsed.workers?.threads ?? Math.min(4, Math.max(2, availableParallelism() - 1)),
+      threads: parsed.workers?.threads ?? Math.min(4, Math.max(1, availableParallelism() - 1)),
       tasksPerThread: parsed.workers?.tasksPerThread ?? 512,
       stuckGraceMs: parsed.workers?.stuckGraceMs ?? 400,
     },
