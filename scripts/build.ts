@@ -11,6 +11,12 @@ const { status } = spawnSync('tsc', ['-b', 'src/main', 'src/workers'], {
   shell: process.platform === 'win32',
 });
 if (status !== 0) process.exit(status ?? 1);
-for (const entry of ['main/index.js', 'main/index.d.ts', 'main/bin.js', 'workers/worker.js']) {
+for (const entry of [
+  'main/index.js',
+  'main/index.d.ts',
+  'main/bin.js',
+  'workers/worker.js',
+  'workers/simulator/simulator-thread.js',
+]) {
   if (!existsSync(`${root}/dist/${entry}`)) throw new Error(`the build left out dist/${entry}`);
 }

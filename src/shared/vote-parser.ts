@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { type ErrorCode, PlannerError } from './errors.ts';
 import { hasNumericNames } from './situation.ts';
 
@@ -32,17 +33,25 @@ type Choice =
   | { readonly kind: 'action'; readonly action: string }
   | { readonly kind: 'illegal'; readonly named: string };
 
+/** The names of actions come back in every answer; long texts do not. */
+const NAME_CHARS_KEPT = 100;
+const normalizedNames = new LRUCache<string, string>({ max: 4_096 });
+
 /**
  * Letters and digits only, lower case, one space between words: "Power-Attack" and "power_attack" are the same name. Han
  * characters are words of their own, for no spaces part them; "don't" is "do not".
  */
 export function normalizeName(name: string): string {
-  return name
+  const kept = normalizedNames.get(name);
+  if (kept !== undefined) return kept;
+  const normalized = name
     .toLowerCase()
     .replace(/n['’]t\b/g, ' not')
     .replace(/\p{Script=Han}/gu, ' $& ')
     .replace(/[^\p{L}\p{N}]+/gu, ' ')
     .trim();
+  if (name.length <= NAME_CHARS_KEPT) normalizedNames.set(name, normalized);
+  return normalized;
 }
 
 /** Of actions that differ only in punctuation, those whose own spelling stands in the text; all of them where none does. */

@@ -1,21 +1,32 @@
 /**
  * The listed models nearest to one that is not listed: first the same model with another instance suffix or without one
- * (`:2`, `@q4_k_m`), then by the edit distance of their names.
+ * (`:2`, `@q4_k_m`), then those whose name begins with the other's (`phi-4` and `phi-4-mini-reasoning`), then by the edit
+ * distance of their names.
  */
 export function nearestModels(wanted: string, listed: readonly string[], max = 3): string[] {
   const base = baseName(wanted);
   return listed
     .map((id) => ({
       id,
-      distance: baseName(id) === base ? suffixRank(id) : 10 + editDistance(bareName(wanted), bareName(id)),
+      distance: baseName(id) === base ? suffixRank(id) : nameDistance(bareName(wanted), bareName(id)),
     }))
-    .filter(
-      ({ id, distance }) =>
-        distance < 10 + Math.max(3, Math.ceil(Math.max(bareName(wanted).length, bareName(id).length) * 0.6)),
-    )
+    .filter(({ distance }) => distance < TOO_FAR)
     .sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1))
     .slice(0, max)
     .map(({ id }) => id);
+}
+
+const TOO_FAR = Number.POSITIVE_INFINITY;
+/** Names that begin alike come after the same model, and before names that are merely spelled alike. */
+const PREFIX_DISTANCE = 5;
+
+function nameDistance(wanted: string, listed: string): number {
+  if (wanted.startsWith(listed) || listed.startsWith(wanted)) {
+    return PREFIX_DISTANCE + Math.abs(wanted.length - listed.length) / 100;
+  }
+  const distance = editDistance(wanted, listed);
+  const distanceMax = Math.max(3, Math.ceil(Math.max(wanted.length, listed.length) * 0.6));
+  return distance < distanceMax ? 2 * PREFIX_DISTANCE + distance : TOO_FAR;
 }
 
 /** Whether two ids name the same model but for their instance suffix. */

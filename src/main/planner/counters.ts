@@ -128,7 +128,7 @@ export class PlannerCounters {
   cancelled = 0;
   refused = 0;
   invalid = 0;
-  /** Flights in which a rung below model A was begun or had to answer. */
+  /** Flights in which model A was asked and gave no decision. */
   fallbacks = 0;
   callRetries = 0;
 

@@ -142,7 +142,6 @@ export class Flight {
     for (const [index, { model, endpoint }] of models.entries()) {
       if (this.#controller.signal.aborted) return false;
       const step = index === 0 ? 'synthesis' : 'fallback';
-      if (index === 1) this.#parts.counters.fallbacks++;
       const nowMs = this.#parts.clock.now();
       const rule = { timeSlices: this.#parts.options.timeSlices, hasNext: index < models.length - 1 };
       const endMs = rungEnd(nowMs, this.#deadlineMs, timeoutMs, rule);
@@ -151,6 +150,7 @@ export class Flight {
         this.#decide(settled.vote, step, model);
         return true;
       }
+      if (index === 0) this.#parts.counters.fallbacks++;
     }
     return false;
   }

@@ -41,7 +41,7 @@ export interface PlannerStats {
   /** False when the cache is off. */
   readonly cache: CacheStats | false;
   readonly calls: CallCounts & { readonly retries: number; readonly byCode: Readonly<Record<string, number>> };
-  /** Flights in which model A gave no decision and a later rung was begun. */
+  /** Flights in which model A was asked and gave no decision, so that a lower rung had to. */
   readonly fallbacks: number;
   readonly models: readonly ModelStats[];
   readonly workers: PoolStats;

@@ -1,4 +1,4 @@
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
 import { type Clock, deadlineSignal, type Timer } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
@@ -6,6 +6,7 @@ import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
 import { ChatStream } from './chat-stream.ts';
 import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
+import { LeanOpenAI } from './lean-sdk.ts';
 import { type StreamedResponse, Transport, type TransportInit } from './transport.ts';
 
 /**
@@ -58,7 +59,7 @@ export class ModelClient {
   constructor(endpoint: EndpointAddress, clock: Clock, connectionsMax: number) {
     this.#clock = clock;
     this.#transport = new Transport(endpoint.baseURL, connectionsMax);
-    this.#sdk = new OpenAI({
+    this.#sdk = new LeanOpenAI({
       baseURL: endpoint.baseURL,
       apiKey: endpoint.apiKey ?? 'not-needed',
       // Given as null so that the SDK does not read them from the environment.

@@ -112,8 +112,14 @@ export interface TransportInit extends RequestInit {
   readonly hooks?: TransportHooks;
 }
 
-function plainHeaders(headers: RequestInit['headers']): Record<string, string> {
+const plainByHeaders = new WeakMap<object, Record<string, string>>();
+
+/** Headers as undici's dispatch takes them. Kept by identity: those of chat calls are one object per client. */
+function plainHeaders(headers: RequestInit['headers'] & object): Record<string, string> {
+  const kept = plainByHeaders.get(headers);
+  if (kept !== undefined) return kept;
   const plain: Record<string, string> = {};
+  plainByHeaders.set(headers, plain);
   for (const [name, value] of headers as Iterable<[string, string]>) plain[name] = value;
   return plain;
 }
