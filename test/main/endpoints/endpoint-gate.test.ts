@@ -70,6 +70,19 @@ describe('the slots', () => {
     expect([callers.gate.busy, callers.gate.waiting]).toEqual([1, 1]);
   });
 
+  // Schedule: the event loop is held up past the end of the pause, and the next caller runs before the gate's own timer.
+  test('are not taken past those who wait by one who comes when the pause is over but its timer is late', async () => {
+    const callers = new Callers(8, 400);
+    callers.clock.setTimer(400, () => callers.ask('c'));
+    callers.ask('a');
+    callers.ask('b');
+    callers.clock.stall(500);
+    await flush();
+    callers.clock.advance(400);
+    await flush();
+    expect(callers.order.map((each) => each[0])).toEqual(['a', 'b', 'c']);
+  });
+
   test('that are given back twice count once', async () => {
     const callers = new Callers(1);
     callers.ask('a');

@@ -17,6 +17,11 @@ describe('the nearest models', () => {
     ]);
   });
 
+  test('to an instance begin with the one without a suffix, however its letters are written', () => {
+    const listed = ['Microsoft/phi-4:2', 'microsoft/phi-4'];
+    expect(nearestModels('microsoft/phi-4:5', listed)[0]).toBe('microsoft/phi-4');
+  });
+
   test.each([
     ['microsoft/phi-4@q8_0', ['qwen/qwen3-4b', 'microsoft/phi-4@q4_k_m'], 'microsoft/phi-4@q4_k_m'],
     ['microsoft/phi-4@q4_k_m:2', ['qwen/qwen3-4b', 'microsoft/phi-4@q8_0:3'], 'microsoft/phi-4@q8_0:3'],

@@ -1,0 +1,281 @@
+import { describe, expect, test } from 'vitest';
+import type { PlannerOptions, ResolvedOptions } from '../../../src/main/options/planner-options.ts';
+import { PROFILE_NAMES, PROFILES } from '../../../src/main/options/profiles.ts';
+import { resolveOptions } from '../../../src/main/options/resolve-options.ts';
+import { skyrim } from '../../../src/shared/domains/skyrim.ts';
+import type { PlannerError } from '../../../src/shared/errors.ts';
+import { testDomain } from '../../support/make-planner.ts';
+
+const URL_A = 'http://localhost:1234/v1';
+const BASE: PlannerOptions = {
+  domain: testDomain,
+  endpoints: { local: { baseURL: URL_A } },
+  experts: [{ role: 'one', model: 'm' }],
+};
+
+function resolve(overrides: Partial<PlannerOptions> = {}): ResolvedOptions {
+  return resolveOptions({ ...BASE, ...overrides });
+}
+
+function refusal(options: unknown): Pick<PlannerError, 'code' | 'message'> {
+  try {
+    resolveOptions(options as PlannerOptions);
+  } catch (error) {
+    const { code, message } = error as PlannerError;
+    return { code, message };
+  }
+  throw new Error('nothing was thrown');
+}
+
+const endpoint = (more: object) => ({ endpoints: { a: { baseURL: URL_A, ...more } } });
+const expert = (more: object) => ({ experts: [{ role: 'one', model: 'm', ...more }] });
+const two = { a: { baseURL: 'http://a/v1' }, b: { baseURL: 'http://b/v1' } };
+
+describe('bad input is refused with the key, the rule and the value', () => {
+  test.each([
+    [{ profile: 'fast' }, 'profile must be one of unoptimized, november, default, got "fast"'],
+    [{ timeoutMs: 0 }, 'timeoutMs must be more than 0, got 0'],
+    [{ timeoutMs: -1 }, 'timeoutMs must be more than 0, got -1'],
+    [{ timeoutMs: 86_400_001 }, 'timeoutMs must be at most 86400000, got 86400001'],
+    [{ timeoutMs: '5' }, 'timeoutMs must be of type number, got "5"'],
+    [{ timeoutMs: null }, 'timeoutMs must be of type number, got null'],
+    [{ timeoutMs: Number.NaN }, 'timeoutMs must be of type number, got NaN'],
+    [{ expertTimeoutMs: Number.POSITIVE_INFINITY }, 'expertTimeoutMs must be of type number, got Infinity'],
+    [{ singleFlight: 'yes' }, 'singleFlight must be of type boolean, got "yes"'],
+    [{ callRetries: -1 }, 'callRetries must be at least 0, got -1'],
+    [{ callRetries: 6 }, 'callRetries must be at most 5, got 6'],
+    [{ maxInFlight: 0 }, 'maxInFlight must be more than 0, got 0'],
+    [{ promptActionsMax: 10_001 }, 'promptActionsMax must be at most 10000, got 10001'],
+    [{ onMissingModel: 'guess' }, 'onMissingModel must be one of fail, substitute, skip, got "guess"'],
+    [{ allowOffline: 1 }, 'allowOffline must be of type boolean, got 1'],
+    [{ startTimeoutMs: 0 }, 'startTimeoutMs must be more than 0, got 0'],
+    [{ cache: { entries: 0 } }, 'cache.entries must be more than 0, got 0'],
+    [{ cache: { entries: 4_000_001 } }, 'cache.entries must be at most 4000000, got 4000001'],
+    [{ cache: { ttlMs: -5 } }, 'cache.ttlMs must be more than 0, got -5'],
+    [{ workers: { threads: 0 } }, 'workers.threads must be more than 0, got 0'],
+    [{ workers: { threads: 65 } }, 'workers.threads must be at most 64, got 65'],
+    [{ workers: { stuckGraceMs: 0 } }, 'workers.stuckGraceMs must be more than 0, got 0'],
+    [{ workers: 4 }, 'workers must be of type object, got 4'],
+    [{ endpoints: {} }, 'endpoints must name at least one endpoint, got an object'],
+    [{ endpoints: { a: URL_A } }, `endpoints.a must be of type object, got "${URL_A}"`],
+    [{ endpoints: { a: {} } }, 'endpoints.a.baseURL must be of type string, got nothing'],
+    [endpoint({ baseURL: 'localhost:1234' }), 'endpoints.a.baseURL must be an http(s) URL, got "localhost:1234"'],
+    [endpoint({ baseURL: 'ftp://host/v1' }), 'endpoints.a.baseURL must be an http(s) URL, got "ftp://host/v1"'],
+    [endpoint({ apiKey: '' }), 'endpoints.a.apiKey must not be empty, got ""'],
+    [endpoint({ headers: { 'x-a': 1 } }), 'endpoints.a.headers.x-a must be of type string, got 1'],
+    [endpoint({ maxConcurrent: 0 }), 'endpoints.a.maxConcurrent must be more than 0, got 0'],
+    [endpoint({ staggerMs: -1 }), 'endpoints.a.staggerMs must be at least 0, got -1'],
+    [endpoint({ staggerMs: 60_001 }), 'endpoints.a.staggerMs must be at most 60000, got 60001'],
+    [{ experts: 'one' }, 'experts must be a list, got "one"'],
+    [{ experts: ['one'] }, 'experts[0] must be of type object, got "one"'],
+    [{ experts: [{ role: 'one' }] }, 'experts[0].model must be of type string, got nothing'],
+    [{ experts: Array(33).fill(BASE.experts[0]) }, 'experts must be at most 32, got a list of 33'],
+    [expert({ role: 'three' }), 'experts[0].role must be one of one, two, got "three"'],
+    [expert({ model: '' }), 'experts[0].model must not be empty, got ""'],
+    [expert({ endpoint: 'other' }), 'experts[0].endpoint must be one of the endpoints local, got "other"'],
+    [expert({ temperature: 2.1 }), 'experts[0].temperature must be at most 2, got 2.1'],
+    [expert({ timeoutMs: 0 }), 'experts[0].timeoutMs must be more than 0, got 0'],
+    [{ experts: [BASE.experts[0], { role: 'one', model: 3 }] }, 'experts[1].model must be of type string, got 3'],
+    [{ synthesis: 'm' }, 'synthesis must be of type object, got "m"'],
+    [{ synthesis: {} }, 'synthesis.models must be a list, got nothing'],
+    [{ synthesis: { models: [''] } }, 'synthesis.models[0] must not be empty, got ""'],
+    [{ synthesis: { models: ['m', 3] } }, 'synthesis.models[1] must be of type string, got 3'],
+    [
+      { synthesis: { models: [{ endpoint: 'local' }] } },
+      'synthesis.models[0].model must be of type string, got nothing',
+    ],
+    [{ synthesis: { models: Array(9).fill('m') } }, 'synthesis.models must be at most 8, got a list of 9'],
+    [
+      { synthesis: { models: [{ model: 'm', endpoint: 'other' }] } },
+      'synthesis.models[0].endpoint must be one of the endpoints local, got "other"',
+    ],
+    [{ endpoints: two }, 'experts[0].endpoint must name one of the endpoints a, b'],
+    [
+      { endpoints: two, experts: [], synthesis: { models: ['m'] } },
+      'synthesis.models[0].endpoint must name one of the endpoints a, b',
+    ],
+  ])('%j', (overrides, message) => {
+    expect(refusal({ ...BASE, ...overrides })).toEqual({ code: 'ERR_OPTIONS_INVALID', message });
+  });
+
+  test.each([undefined, null, 'x', 3, []])('options that are no object: %j', (options) => {
+    expect(refusal(options)).toMatchObject({
+      code: 'ERR_OPTIONS_INVALID',
+      message: expect.stringMatching(/^options must be of type object, got /),
+    });
+  });
+
+  test.each([
+    [{ timeoutMs: 1.5 }, 'timeoutMs'],
+    [{ cache: true }, 'cache'],
+    [{ cache: 'off' }, 'cache'],
+    [{ cache: null }, 'cache'],
+    [{ endpoints: undefined }, 'endpoints'],
+    [{ endpoints: [] }, 'endpoints'],
+    [{ endpoints: { '': { baseURL: URL_A } } }, 'endpoints'],
+    [{ domain: undefined }, 'domain'],
+    [{ domain: 'skyrim' }, 'domain'],
+    [{ domain: { name: 'x', features: {} } }, 'domain'],
+  ])('%j names the key', (overrides, key) => {
+    const { code, message } = refusal({ ...BASE, ...overrides });
+    expect(code).toMatch(/^ERR_(?:OPTIONS|DOMAIN)_INVALID$/);
+    expect(message.startsWith(key)).toBe(true);
+  });
+
+  test('a value of megabytes does not come back whole', () => {
+    expect(refusal({ ...BASE, ...expert({ model: 'x'.repeat(5_000_000) }) }).message.length).toBeLessThan(200);
+  });
+});
+
+describe('a key that is not known is refused', () => {
+  test.each([
+    [{ speed: 1 }, 'speed'],
+    [{ cache: { size: 3 } }, 'cache.size'],
+    [{ workers: { pool: 1 } }, 'workers.pool'],
+    [endpoint({ url: 'x' }), 'endpoints.a.url'],
+    [expert({ name: 'x' }), 'experts[0].name'],
+    [{ synthesis: { models: ['m'], retries: 1 } }, 'synthesis.retries'],
+    [{ synthesis: { models: [{ model: 'm', end: 'x' }] } }, 'synthesis.models[0].end'],
+  ])('%j', (overrides, key) => {
+    expect(refusal({ ...BASE, ...overrides })).toEqual({
+      code: 'ERR_OPTIONS_INVALID',
+      message: `${key} is not a known option`,
+    });
+  });
+});
+
+describe('what is given', () => {
+  test('has precedence over the profile, at every level', () => {
+    const resolved = resolve({
+      profile: 'november',
+      timeoutMs: 1_000,
+      expertTimeoutMs: 400,
+      cache: { ttlMs: 5_000 },
+      singleFlight: true,
+      callRetries: 2,
+      endpoints: { local: { baseURL: URL_A, staggerMs: 7 }, other: { baseURL: URL_A } },
+      experts: [
+        { role: 'one', model: 'm', endpoint: 'local', timeoutMs: 300 },
+        { role: 'two', model: 'm', endpoint: 'local' },
+      ],
+      synthesis: { models: [{ model: 's', endpoint: 'other' }], timeoutMs: 200 },
+    });
+    expect(resolved).toMatchObject({
+      profile: 'november',
+      timeoutMs: 1_000,
+      cache: { entries: 200, ttlMs: 5_000 },
+      singleFlight: true,
+      callRetries: 2,
+      endpoints: [{ staggerMs: 7 }, { staggerMs: PROFILES.november.staggerMs }],
+      experts: [{ timeoutMs: 300 }, { timeoutMs: 400 }],
+      synthesis: { models: [{ model: 's', endpoint: 'other' }], timeoutMs: 200 },
+    });
+  });
+
+  test('as undefined counts as not given', () => {
+    const nothing = { timeoutMs: undefined, cache: { ttlMs: undefined }, workers: { threads: undefined } };
+    expect(resolveOptions({ ...BASE, ...nothing } as unknown as PlannerOptions)).toEqual(resolve());
+  });
+
+  test('keeps its API key and headers, and loses the slashes at the end of its URL', () => {
+    const { endpoints } = resolve(endpoint({ baseURL: `${URL_A}//`, apiKey: 'k', headers: { 'x-a': '1' } }));
+    expect(endpoints).toEqual([
+      { name: 'a', baseURL: URL_A, apiKey: 'k', headers: { 'x-a': '1' }, maxConcurrent: 64, staggerMs: 0 },
+    ]);
+  });
+
+  test('as a definition of a domain becomes a domain', () => {
+    const { domain } = resolve({ domain: { name: 'mine', features: { hot: { kind: 'flag' } } }, experts: [] });
+    expect(domain.roles.length).toBeGreaterThan(0);
+    expect(resolve({ domain: skyrim, experts: [] }).domain).toMatchObject({ name: 'skyrim' });
+  });
+
+  test.each([
+    [{ timeoutMs: 1 }],
+    [{ timeoutMs: 86_400_000 }],
+    [{ callRetries: 0 }],
+    [{ callRetries: 5 }],
+    [{ cache: { entries: 1 } }],
+    [{ cache: { entries: 4_000_000 } }],
+    [{ workers: { threads: 1 } }],
+    [{ workers: { threads: 64 } }],
+    [endpoint({ staggerMs: 0 })],
+    [endpoint({ staggerMs: 60_000 })],
+    [expert({ temperature: 0 })],
+    [expert({ temperature: 2 })],
+    [{ experts: [] }],
+    [{ experts: Array(32).fill(BASE.experts[0]) }],
+    [{ synthesis: { models: [] } }],
+    [{ synthesis: { models: Array(8).fill('m') } }],
+  ])('is taken at its limit: %j', (overrides) => {
+    expect(() => resolve(overrides as Partial<PlannerOptions>)).not.toThrow();
+  });
+
+  test('is not changed by what is made of it, and the result is frozen', () => {
+    const given = structuredClone({ ...BASE, domain: undefined });
+    const options = { ...given, domain: testDomain };
+    const before = JSON.stringify(options);
+    const resolved = resolveOptions(options);
+    expect(JSON.stringify(options)).toBe(before);
+    expect(Object.isFrozen(resolved)).toBe(true);
+  });
+});
+
+describe('a profile', () => {
+  test.each(PROFILE_NAMES)('%s gives every value that is not given', (profile) => {
+    const resolved = resolve({ profile, synthesis: { models: Array(8).fill('s') } });
+    const expected = PROFILES[profile];
+    expect(resolved).toMatchObject({
+      profile,
+      timeoutMs: expected.timeoutMs,
+      cache: expected.cache,
+      singleFlight: expected.singleFlight,
+      callRetries: expected.callRetries,
+      timeSlices: expected.timeSlices,
+      endpoints: [{ staggerMs: expected.staggerMs }],
+      experts: [{ timeoutMs: expected.expertTimeoutMs }],
+      synthesis: { timeoutMs: expected.synthesisTimeoutMs },
+    });
+    expect(resolved.synthesis.models).toHaveLength(expected.synthesisModelsMax);
+  });
+
+  test('is the default one where none is named', () => {
+    expect(resolve()).toEqual(resolve({ profile: 'default' }));
+  });
+
+  test('unoptimized is the agent as it was: no cache, one synthesizer, 15 s, 0.4 s between starts', () => {
+    expect(resolve({ profile: 'unoptimized', synthesis: { models: ['a', 'b'] } })).toMatchObject({
+      cache: false,
+      synthesis: { models: [{ model: 'a' }], timeoutMs: 15_000 },
+      experts: [{ timeoutMs: 15_000 }],
+      endpoints: [{ staggerMs: 400 }],
+    });
+  });
+
+  test('november is the published optimization: 200 for 120 s, two synthesizers, 20 s and 15 s, 0.3 s between starts', () => {
+    expect(resolve({ profile: 'november', synthesis: { models: ['a', 'b', 'c'] } })).toMatchObject({
+      cache: { entries: 200, ttlMs: 120_000 },
+      synthesis: { models: [{ model: 'a' }, { model: 'b' }], timeoutMs: 15_000 },
+      experts: [{ timeoutMs: 20_000 }],
+      endpoints: [{ staggerMs: 300 }],
+    });
+  });
+});
+
+describe('a feature is switched off alone', () => {
+  const everything = resolve({ synthesis: { models: ['a', 'b'] } });
+
+  test.each([
+    ['the cache', { cache: false }, { cache: false }],
+    ['single flight', { singleFlight: false }, { singleFlight: false }],
+    ['retries', { callRetries: 0 }, { callRetries: 0 }],
+  ] as const)('%s', (_feature, off, changed) => {
+    expect(resolve({ ...off, synthesis: { models: ['a', 'b'] } })).toEqual({ ...everything, ...changed });
+  });
+
+  test('and on alone: the cache of the unoptimized profile', () => {
+    const off = resolve({ profile: 'unoptimized' });
+    expect(resolve({ profile: 'unoptimized', cache: {} })).toEqual({ ...off, cache: { entries: 200, ttlMs: 120_000 } });
+    expect(resolve({ profile: 'unoptimized', cache: { entries: 5 } }).cache).toEqual({ entries: 5, ttlMs: 120_000 });
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { AttemptLog, type AttemptSubject } from '../../../src/main/planner/attempt-log.ts';
+
+const EXPERT: AttemptSubject = { step: 'expert', role: 'one', model: 'e', endpoint: 'local' };
+const SYNTHESIS: AttemptSubject = { step: 'synthesis', model: 'a', endpoint: 'local' };
+const VOTE = { action: 'attack', reason: 'because' };
+
+describe('the log', () => {
+  test('is empty at the start', () => {
+    expect(new AttemptLog().snapshot(0)).toEqual([]);
+  });
+
+  test('lists attempts in the order of their start, however they end', () => {
+    const log = new AttemptLog();
+    const first = log.begin(EXPERT, 0);
+    const second = log.begin(SYNTHESIS, 1);
+    second.voted(VOTE, { totalMs: 5 }, 6);
+    first.failed({ code: 'ERR_MODEL_RESET', message: 'gone', retryable: true }, { totalMs: 9 }, 9);
+    expect(log.snapshot(10).map(({ model, code }) => [model, code])).toEqual([
+      ['e', 'ERR_MODEL_RESET'],
+      ['a', 'OK'],
+    ]);
+  });
+});
+
+describe('an attempt', () => {
+  test('that voted tells its action, and its time from its start, not from that of its call', () => {
+    const log = new AttemptLog();
+    log.begin(EXPERT, 100).voted(VOTE, { totalMs: 40, firstTokenMs: 30 }, 150);
+    expect(log.snapshot(900)).toEqual([{ ...EXPERT, code: 'OK', latencyMs: 50, firstTokenMs: 30, action: 'attack' }]);
+  });
+
+  test('that failed tells its code and message, and the first token where there was one', () => {
+    const log = new AttemptLog();
+    const error = { code: 'ERR_MODEL_TIMEOUT_STREAM', message: 'no answer within 5 ms', retryable: false } as const;
+    log.begin(SYNTHESIS, 10).failed(error, { totalMs: 5, firstTokenMs: 2 }, 15);
+    log.begin(SYNTHESIS, 10).failed(error, { totalMs: 5 }, 15);
+    log.begin(SYNTHESIS, 10).failed(error, undefined, 15);
+    const plain = { ...SYNTHESIS, code: error.code, message: error.message, latencyMs: 5 };
+    expect(log.snapshot(20)).toEqual([{ ...plain, firstTokenMs: 2 }, plain, plain]);
+  });
+
+  test('that is open counts as ended by its plan, at the moment of looking', () => {
+    const log = new AttemptLog();
+    const end = log.begin(EXPERT, 100);
+    expect(log.snapshot(130)).toEqual([{ ...EXPERT, code: 'ERR_PLAN_SETTLED', latencyMs: 30 }]);
+    expect(log.snapshot(100)[0]?.latencyMs).toBe(0);
+    expect(log.snapshot(99)[0]?.latencyMs).toBe(0);
+    end.voted(VOTE, { totalMs: 50 }, 150);
+    expect(log.snapshot(200)).toMatchObject([{ code: 'OK', latencyMs: 50 }]);
+  });
+
+  test('keeps its first end', () => {
+    const log = new AttemptLog();
+    const end = log.begin(EXPERT, 0);
+    end.failed({ code: 'ERR_CANCELLED', message: 'cancelled', retryable: false }, undefined, 3);
+    end.voted(VOTE, { totalMs: 9 }, 9);
+    expect(log.snapshot(10)).toMatchObject([{ code: 'ERR_CANCELLED', latencyMs: 3 }]);
+  });
+
+  test('in a snapshot does not change when it ends later', () => {
+    const log = new AttemptLog();
+    const end = log.begin(EXPERT, 0);
+    const before = log.snapshot(5);
+    end.voted(VOTE, { totalMs: 9 }, 9);
+    expect(before).toMatchObject([{ code: 'ERR_PLAN_SETTLED', latencyMs: 5 }]);
+  });
+});

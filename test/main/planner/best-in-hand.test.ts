@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  answerFromMemory,
+  answerFromVotes,
+  bestInHand,
+  heuristicAnswer,
+  legalAction,
+  rememberedAction,
+} from '../../../src/main/planner/best-in-hand.ts';
+import type { ExpertVote } from '../../../src/main/synthesis/tally.ts';
+import { MODEL_SOURCES } from '../../../src/shared/decision.ts';
+import { decision } from '../../support/decisions.ts';
+import { request } from '../../support/make-planner.ts';
+
+function vote(action: string, model = 'e', reason = `${model} says so`): ExpertVote {
+  return { role: 'one', model, vote: { action, reason } };
+}
+
+const NOTHING = { decision: undefined, votes: [], stale: undefined };
+const ASKED = request({ qValues: { flee: 0.9 } });
+
+describe('the ladder, from the top', () => {
+  test('a decision of a model, with its source, reason and model', () => {
+    const made = decision({ action: 'block', source: 'fallback', model: 'b', reason: 'b says so' });
+    const all = { decision: made, votes: [vote('attack')], stale: decision() };
+    expect(bestInHand(ASKED, all)).toEqual({ action: 'block', source: 'fallback', reason: 'b says so', model: 'b' });
+  });
+
+  test('a decision of no single model names none', () => {
+    const made = decision({ source: 'vote', model: '' });
+    expect(bestInHand(ASKED, { ...NOTHING, decision: made })).not.toHaveProperty('model');
+  });
+
+  test('the best vote, with the reason and model of the first who gave it', () => {
+    const votes = [vote('attack', 'x'), vote('block', 'y'), vote('block', 'z')];
+    expect(bestInHand(ASKED, { ...NOTHING, votes, stale: decision() })).toMatchObject({
+      action: 'block',
+      source: 'vote',
+      model: 'y',
+      reason: 'y says so',
+      tally: [
+        { action: 'block', count: 2 },
+        { action: 'attack', count: 1 },
+      ],
+    });
+  });
+
+  test('an expired decision, with its age', () => {
+    expect(bestInHand(ASKED, { ...NOTHING, stale: decision({ decidedAtMs: 77 }) })).toEqual({
+      action: 'attack',
+      source: 'stale',
+      reason: 'the bandit is weak',
+      model: 'small',
+      decidedAtMs: 77,
+    });
+  });
+
+  test('the highest value, then the first action', () => {
+    expect(bestInHand(ASKED, NOTHING)).toEqual({ action: 'flee', source: 'heuristic', reason: 'highest value: 0.9' });
+    expect(bestInHand(request(), NOTHING)).toEqual({
+      action: 'attack',
+      source: 'heuristic',
+      reason: 'first legal action: no values were given',
+    });
+  });
+
+  test('a decision that is not legal for this request is passed over, and so is one that is stale', () => {
+    const illegal = decision({ action: 'dance', tally: [] });
+    expect(bestInHand(ASKED, { decision: illegal, votes: [vote('block')], stale: undefined }).source).toBe('vote');
+    expect(bestInHand(ASKED, { decision: illegal, votes: [], stale: illegal }).source).toBe('heuristic');
+  });
+
+  test('always gives one of the actions, byte for byte, whatever is in hand', () => {
+    const name = fc.constantFrom('attack', 'block', 'flee', 'dance', '__proto__', 'constructor', 'Attack', 'attack ');
+    const made = fc.record({ action: name, source: fc.constantFrom(...MODEL_SOURCES) }).map((part) => decision(part));
+    const remembered = fc
+      .tuple(made, fc.array(name, { maxLength: 4 }))
+      .map(([of, names]) => ({ ...of, tally: names.map((action) => ({ action, count: 1, weight: 1 })) }));
+    const actions = fc.uniqueArray(name, { minLength: 1 });
+    const values = fc.dictionary(name, fc.double({ noNaN: true }));
+    fc.assert(
+      fc.property(
+        actions,
+        values,
+        fc.option(made, { nil: undefined }),
+        fc.option(remembered, { nil: undefined }),
+        fc.array(name, { maxLength: 4 }),
+        (offered, qValues, of, stale, voted) => {
+          const votes = voted.filter((action) => offered.includes(action)).map((action) => vote(action));
+          const answer = bestInHand(request({ actions: offered, qValues }), { decision: of, votes, stale });
+          expect(offered).toContain(answer.action);
+        },
+      ),
+    );
+  });
+});
+
+describe('an action', () => {
+  test('is legal only when it is the same, byte for byte', () => {
+    expect(legalAction(ASKED, 'attack')).toBe('attack');
+    for (const near of ['Attack', 'attack ', '', 'constructor']) expect(legalAction(ASKED, near)).toBeUndefined();
+  });
+
+  test('of a remembered decision is its winner, or else the best of its tally that is legal now', () => {
+    const tally = [
+      { action: 'dance', count: 5, weight: 5 },
+      { action: 'attack', count: 1, weight: 0.5 },
+      { action: 'flee', count: 1, weight: 0.9 },
+      { action: 'block', count: 2, weight: 0.1 },
+    ];
+    const of = decision({ action: 'dance', tally });
+    expect(rememberedAction(request({ actions: ['attack', 'dance'] }), of)).toBe('dance');
+    expect(rememberedAction(request({ actions: ['attack', 'block', 'flee'] }), of)).toBe('block');
+    expect(rememberedAction(request({ actions: ['attack', 'flee'] }), of)).toBe('flee');
+    expect(rememberedAction(request({ actions: ['sing'] }), of)).toBeUndefined();
+  });
+});
+
+describe('answers from one rung', () => {
+  test('from memory name the rung they are asked for, and are none where nothing is legal', () => {
+    expect(answerFromMemory(ASKED, decision(), 'cache')).toMatchObject({ action: 'attack', source: 'cache' });
+    expect(answerFromMemory(request({ actions: ['sing'] }), decision(), 'cache')).toBeUndefined();
+  });
+
+  test('from votes are none without votes', () => {
+    expect(answerFromVotes(ASKED, [])).toBeUndefined();
+  });
+
+  test('from values take the earlier of two that are as high, and ignore those of actions that are not offered', () => {
+    expect(heuristicAnswer(request({ qValues: { flee: 1, block: 1, dance: 9 } })).action).toBe('block');
+    expect(heuristicAnswer(request({ qValues: { attack: -5, block: -3, flee: -4 } })).action).toBe('block');
+  });
+});
