@@ -83,6 +83,7 @@ export class Flight {
 
   /** Runs to the end. Never rejects for anything a model, a server or a worker does. */
   async run(): Promise<void> {
+    await this.#parts.turns.next();
     if (this.#parts.options.experts.length > 0) await this.#askPanel();
     if (!(await this.#synthesize())) this.#decideByVotes();
   }

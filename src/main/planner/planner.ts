@@ -9,6 +9,7 @@ import type { PoolStats } from '../experts/expert-pool.ts';
 import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import { type Answer, answerFromMemory, bestInHand } from './best-in-hand.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
+import { DeadlineGuard } from './deadline-guard.ts';
 import { Flight, type FlightParts } from './flight.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
 
@@ -47,10 +48,8 @@ export interface PlannerStats {
   readonly workers: PoolStats;
 }
 
-/**
- * The deadline's timer is set this much early: a timer fires at its time or later, and settling takes a moment itself.
- */
-const DEADLINE_GUARD_MS = 2;
+/** Flights cancelled in one turn of the event loop. */
+const CANCELS_PER_TURN = 4;
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** One caller's wait for a flight. */
@@ -82,6 +81,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #signer: Signer;
   readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #cache: PlanCache | undefined;
+  readonly #guard = new DeadlineGuard();
   readonly #release: () => Promise<void>;
   readonly #flights = new Map<string, Boarding>();
   readonly #boardings = new Set<Boarding>();
@@ -171,7 +171,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     for (const boarding of boardings) {
       for (const waiter of [...boarding.waiters]) this.#answer(boarding, waiter);
     }
-    this.#cancelUnwanted();
+    this.#cancelUnwanted(Number.POSITIVE_INFINITY);
     for (const gate of this.#parts.gates.values()) gate.close();
     await this.#release();
     await Promise.all(boardings.map((boarding) => boarding.done));
@@ -212,10 +212,13 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     stale: Decision | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Plan> {
+    const { clock } = this.#parts;
+    // The model work must be done when the plan settles, not when its deadline strikes.
+    const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
     const key = this.#parts.options.singleFlight ? signatureText(signature) : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
-    const boarding = joined ?? this.#takeOff(request, signature, key, deadlineMs);
-    joined?.flight.extend(deadlineMs);
+    const boarding = joined ?? this.#takeOff(request, signature, key, settleMs);
+    joined?.flight.extend(settleMs);
     if (joined) this.#counters.coalesced++;
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
     const onAbort = (): void => this.#abandon(boarding, waiter);
@@ -231,8 +234,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       reject,
       timer: undefined,
     };
-    const delayMs = deadlineMs - DEADLINE_GUARD_MS - this.#parts.clock.now();
-    waiter.timer = this.#parts.clock.setTimer(delayMs, () => this.#answer(boarding, waiter));
+    waiter.timer = clock.setTimer(settleMs - clock.now(), () => {
+      this.#guard.observe(clock.now() - settleMs);
+      this.#answer(boarding, waiter);
+    });
     signal?.addEventListener('abort', onAbort, { once: true });
     boarding.waiters.add(waiter);
     this.#inFlight++;
@@ -304,8 +309,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     if (this.#unwanted.push(boarding.flight) === 1) setImmediate(() => this.#cancelUnwanted());
   }
 
-  #cancelUnwanted(): void {
-    for (const flight of this.#unwanted.splice(0)) flight.cancel();
+  /** A few in each turn, as `LoopTurns` begins them; all of them when the planner closes. */
+  #cancelUnwanted(flightsMax = CANCELS_PER_TURN): void {
+    for (const flight of this.#unwanted.splice(0, flightsMax)) flight.cancel();
+    if (this.#unwanted.length > 0) setImmediate(() => this.#cancelUnwanted());
   }
 
   #settled(

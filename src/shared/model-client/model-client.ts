@@ -148,7 +148,8 @@ class ChatAttempt {
     };
     const timer = this.#clock.setTimer(this.#call.timeoutMs, () => {
       settle(timeoutFailure(this.#stream?.phase ?? this.#phase, this.#call.timeoutMs));
-      this.#controller.abort(UNWANTED);
+      // In the next turn: closing a socket takes longer than settling, and other timers are due at the same time.
+      setImmediate(() => this.#controller.abort(UNWANTED));
     });
     if (this.#signal?.aborted) onAbort();
     else {
