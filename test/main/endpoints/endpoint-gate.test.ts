@@ -6,12 +6,16 @@ import { FakeClock } from '../../support/fake-clock.ts';
 
 const NEVER = new AbortController().signal;
 
+/** Lets those who were let in see it, at the time at which it happened. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) await Promise.resolve();
+}
+
 /** A millisecond at a time, so that each caller sees the time at which it was let in. */
 async function advance(clock: FakeClock, ms: number): Promise<void> {
   for (let i = 0; i < ms; i++) {
     clock.advance(1);
-    await Promise.resolve();
-    await Promise.resolve();
+    await settle();
   }
 }
 
@@ -126,13 +130,14 @@ describe('the slots', () => {
           } else if (each.kind === 'release') held[each.nth % Math.max(1, held.length)]?.release();
           else if (each.kind === 'abort') controllers[each.nth % Math.max(1, controllers.length)]?.abort();
           else await advance(clock, each.ms);
-          await Promise.resolve();
+          await settle();
           expect(gate.busy).toBeGreaterThanOrEqual(0);
           expect(gate.busy).toBeLessThanOrEqual(slots);
         }
         // Everyone who asked is served in the end, when slots are given back, and nothing is left.
         for (let turn = 0; turn < 100 && settled < controllers.length; turn++) {
           for (const slot of held) slot.release();
+          await settle();
           await advance(clock, 10);
         }
         for (const slot of held) slot.release();
