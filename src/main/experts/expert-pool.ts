@@ -112,7 +112,8 @@ export class ExpertPool implements ExpertRunner {
       // The default, 'sync', blocks the worker's event loop between tasks, and with it every kept-alive socket.
       atomics: 'disabled',
       workerData: setup,
-      niceIncrement: 10,
+      // Where cores are short, the coordinator's deadlines come first; but a busy host must not starve the experts.
+      niceIncrement: 3,
       loadBalancer: (task, workers) => this.#balance(task[queueOptionsSymbol] as Running | null, workers),
     });
     // A thread that fails without tasks; its tasks, if any, are told by their own rejection.

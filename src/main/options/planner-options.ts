@@ -56,6 +56,11 @@ export interface PlannerOptions {
   readonly cache?: false | { readonly entries?: number; readonly ttlMs?: number };
   /** Whether requests in the same state share one round of model calls. Default true. */
   readonly singleFlight?: boolean;
+  /**
+   * Whether the steps of a plan share its time by slices; if not, each may take its configured timeout, and the next what
+   * is left. Default: the profile's, true.
+   */
+  readonly timeSlices?: boolean;
   /** Further tries of a call that failed before anything was answered. Default 1. */
   readonly callRetries?: number;
   /** Plans in flight; one more is refused with ERR_PLANNER_OVERLOADED. Default 1,024. */

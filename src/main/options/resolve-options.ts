@@ -47,7 +47,7 @@ const synthesisSchema = z.strictObject({
 /** Everything of `PlannerOptions` but the domain, which `defineDomain` checks. Also the schema of configuration files. */
 export const plannerOptionsSchema = z.strictObject({
   profile: z.enum(PROFILE_NAMES).optional(),
-  domain: z.unknown(),
+  domain: z.unknown().optional(),
   endpoints: z
     .record(name, endpointSchema)
     .refine((all) => Object.keys(all).length > 0, 'must name at least one endpoint'),
@@ -59,6 +59,7 @@ export const plannerOptionsSchema = z.strictObject({
     .union([z.literal(false), z.strictObject({ entries: count(4_000_000).optional(), ttlMs: ms.optional() })])
     .optional(),
   singleFlight: z.boolean().optional(),
+  timeSlices: z.boolean().optional(),
   callRetries: z.number().int().min(0).max(5).optional(),
   maxInFlight: count(1_000_000).optional(),
   promptActionsMax: count(10_000).optional(),
@@ -92,12 +93,28 @@ function pathText(path: readonly PropertyKey[]): string {
 
 type Issue = z.core.$ZodIssue;
 
+/** What zod calls types, as people call them. */
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  int: 'a whole number',
+  nonoptional: 'given',
+  number: 'a number',
+  object: 'an object',
+  record: 'an object of named entries',
+  string: 'a text',
+};
+
 function ruleOf(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `must be ${issue.expected === 'array' ? 'a list' : `of type ${issue.expected}`}`;
+      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`;
     case 'invalid_value':
-      return `must be one of ${issue.values.map(String).join(', ')}`;
+      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
+    case 'invalid_union':
+      return `must be ${[...new Set(issue.errors.flat().map((inner) => ruleOf(inner).replace(/^must be /, '')))].join(' or ')}`;
+    case 'invalid_key':
+      return 'must be a name of 1 to 200 characters';
     case 'too_small':
       if (issue.origin === 'string') return 'must not be empty';
       return issue.inclusive ? `must be at least ${issue.minimum}` : `must be more than ${issue.minimum}`;
@@ -112,7 +129,8 @@ function ruleOf(issue: Issue): string {
 function deepest(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue;
   let best: Issue = issue;
-  let depth = -1;
+  // An alternative that is wrong at its root tells no more than the union itself.
+  let depth = 0;
   for (const inner of issue.errors.flat().map(deepest)) {
     const score = inner.path.length + (inner.code === 'unrecognized_keys' ? 1 : 0);
     if (score > depth) {
@@ -155,7 +173,7 @@ function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] 
 function resolveEndpointName(key: string, given: string | undefined, endpoints: readonly ResolvedEndpoint[]): string {
   if (given === undefined) {
     if (endpoints.length > 1)
-      fail(`${key} must name one of the endpoints ${endpoints.map((at) => at.name).join(', ')}`);
+      fail(`${key} must name one of the endpoints ${endpoints.map((at) => at.name).join(', ')}, got nothing`);
     return (endpoints[0] as ResolvedEndpoint).name;
   }
   if (endpoints.some((at) => at.name === given)) return given;
@@ -217,8 +235,8 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
   const result = plannerOptionsSchema.safeParse(options);
   if (!result.success) throw optionsError(options, result.error);
   const parsed = result.data;
-  if (parsed.domain === undefined)
-    fail('domain must be a domain (the built-in skyrim, or one of defineDomain), got nothing');
+  if (parsed.domain === null || typeof parsed.domain !== 'object')
+    fail(`domain must be a domain (the built-in skyrim, or one of defineDomain), got ${describeValue(parsed.domain)}`);
   const domain = defineDomain(parsed.domain as Domain);
   const profileName = parsed.profile ?? 'default';
   const profile = PROFILES[profileName];
@@ -233,7 +251,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     cache: resolveCache(parsed, profile),
     singleFlight: parsed.singleFlight ?? profile.singleFlight,
     callRetries: parsed.callRetries ?? profile.callRetries,
-    timeSlices: profile.timeSlices,
+    timeSlices: parsed.timeSlices ?? profile.timeSlices,
     maxInFlight: parsed.maxInFlight ?? 1_024,
     promptActionsMax: parsed.promptActionsMax ?? 64,
     workers: {

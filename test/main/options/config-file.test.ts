@@ -58,7 +58,7 @@ describe('a bad configuration', () => {
     ['an unknown key', '{"cach":{}}', 'cach is not a known option'],
     ['an unknown key inside', '{"cache":{"size":1}}', 'cache.size is not a known option'],
     ['a wrong value', '{"cache":{"entries":0}}', 'cache.entries must be more than 0, got 0'],
-    ['a wrong type', '{"timeoutMs":"soon"}', 'timeoutMs must be of type number, got "soon"'],
+    ['a wrong type', '{"timeoutMs":"soon"}', 'timeoutMs must be a number, got "soon"'],
     ['a wrong choice', '{"profile":"fast"}', 'profile must be one of unoptimized, november, default, got "fast"'],
     [
       'a URL that is none',
@@ -66,7 +66,7 @@ describe('a bad configuration', () => {
       'endpoints.a.baseURL must be an http(s) URL, got "x"',
     ],
     ['no endpoint', '{"endpoints":{}}', 'endpoints must name at least one endpoint, got an object'],
-    ['an expert without a model', '{"experts":[{"role":"a"}]}', 'experts[0].model must be of type string, got nothing'],
+    ['an expert without a model', '{"experts":[{"role":"a"}]}', 'experts[0].model must be a text, got nothing'],
     ['an unknown domain', '{"domain":"oblivion"}', 'domain must be "skyrim" or a definition, got "oblivion"'],
     ['a list', '[]', 'must hold an object of options, got an empty list'],
     ['no JSON', '{"a":', 'is not JSON'],
