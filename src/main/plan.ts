@@ -17,6 +17,8 @@ export interface Attempt {
   /** From its start to its end, milliseconds. */
   readonly latencyMs: number;
   readonly firstTokenMs?: number;
+  /** The model that says it answered, where that is another one than was asked. */
+  readonly modelAnswered?: string;
   /** What it voted for. */
   readonly action?: string;
 }

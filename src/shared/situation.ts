@@ -24,24 +24,57 @@ const PROMPT_NAME_CHARS_MAX = 300;
  * the first ones; the order of the request is kept. Every action offered is one of the request's own strings.
  */
 export function situationOf(request: PlanRequest, actionsMax: number): Situation {
-  const valued = request.actions
-    .map((action) => [action, qValueOf(request, action)] as const)
-    .filter((pair): pair is readonly [string, number] => pair[1] !== undefined)
-    .sort((a, b) => b[1] - a[1]);
+  const isOverlong = request.actions.length > actionsMax;
+  const best = bestValued(request, isOverlong ? actionsMax : TOP_VALUES);
   return {
     observation: request.observation,
-    actions: request.actions.length <= actionsMax ? request.actions : offered(request, valued, actionsMax),
-    topValues: valued.slice(0, TOP_VALUES),
+    actions: isOverlong ? offered(request, best, actionsMax) : request.actions,
+    topValues: best.slice(0, TOP_VALUES),
   };
 }
 
-function offered(request: PlanRequest, valued: readonly (readonly [string, number])[], actionsMax: number): string[] {
-  const chosen = new Set(valued.slice(0, actionsMax).map(([action]) => action));
+type Valued = readonly [action: string, value: number];
+
+/** The actions of the highest values, best first, the earlier one on a tie: one pass, so that long lists stay cheap. */
+function bestValued(request: PlanRequest, max: number): Valued[] {
+  const best: Valued[] = [];
+  if (request.qValues === undefined) return best;
+  for (const action of request.actions) {
+    const value = qValueOf(request, action);
+    if (value === undefined) continue;
+    const worst = best.at(-1);
+    if (best.length >= max && worst !== undefined && value <= worst[1]) continue;
+    let at = best.length;
+    while (at > 0 && (best[at - 1] as Valued)[1] < value) at--;
+    best.splice(at, 0, [action, value]);
+    if (best.length > max) best.pop();
+  }
+  return best;
+}
+
+function offered(request: PlanRequest, best: readonly Valued[], actionsMax: number): string[] {
+  const chosen = new Set(best.map(([action]) => action));
   for (const action of request.actions) {
     if (chosen.size >= actionsMax) break;
     chosen.add(action);
   }
   return request.actions.filter((action) => chosen.has(action));
+}
+
+/**
+ * What is sent to one worker: no images for an expert that does not see, since each of megabytes would be copied to it, and
+ * no more of a text than a prompt shows.
+ */
+export function situationFor(domain: Domain, situation: Situation, sees: boolean): Situation {
+  const observation: Record<string, FeatureValue | undefined> = { ...situation.observation };
+  for (const [name, feature] of Object.entries(domain.features)) {
+    const value = observation[name];
+    if (feature.kind === 'image' && !sees) delete observation[name];
+    // Twice, for white space that one line of a prompt folds.
+    if (feature.kind === 'text' && typeof value === 'string')
+      observation[name] = value.slice(0, PROMPT_TEXT_CHARS_MAX * 2);
+  }
+  return { ...situation, observation };
 }
 
 /** One line of a prompt: a name with a line break in it would forge another line. */

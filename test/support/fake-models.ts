@@ -37,6 +37,8 @@ export class FakeModels implements ExpertRunner, EndpointClient {
   readonly calls: FakeCall[] = [];
   listed: readonly string[] = ['a', 'b', 'e'];
   closed = false;
+  /** The model that calls say they were answered by. */
+  answersAs: string | undefined;
   readonly #clock: Clock;
   readonly #script: Script;
   readonly #counts = new Map<string, number>();
@@ -54,7 +56,10 @@ export class FakeModels implements ExpertRunner, EndpointClient {
   async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult> {
     const startedAtMs = this.#clock.now();
     const settlement = await this.#settle(task.role, task.model, task.timeoutMs, signal);
-    const report = { totalMs: this.#clock.now() - startedAtMs };
+    const report = {
+      totalMs: this.#clock.now() - startedAtMs,
+      ...(this.answersAs && { modelAnswered: this.answersAs }),
+    };
     if (settlement.code === 'OK') {
       const action = task.situation.actions.find((each) => each === settlement.content);
       if (action === undefined)
@@ -69,7 +74,10 @@ export class FakeModels implements ExpertRunner, EndpointClient {
   async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     const startedAtMs = this.#clock.now();
     const settlement = await this.#settle(undefined, call.model, call.timeoutMs, signal);
-    const report = { totalMs: this.#clock.now() - startedAtMs };
+    const report = {
+      totalMs: this.#clock.now() - startedAtMs,
+      ...(this.answersAs && { modelAnswered: this.answersAs }),
+    };
     const { code, content, retryable } = settlement;
     if (code === 'OK' || code === 'ERR_VOTE_ILLEGAL' || code === 'ERR_MODEL_EMPTY') {
       return { ok: true, answer: { content, reasoning: '', finishReason: 'stop' }, report };

@@ -217,9 +217,14 @@ export class ExpertPool implements ExpertRunner {
   }
 
   #watch(): void {
-    this.#watchdog ??= this.#clock.setTimer(WATCH_MS, () => {
+    if (this.#watchdog !== undefined) return;
+    const dueAtMs = this.#clock.now() + WATCH_MS;
+    this.#watchdog = this.#clock.setTimer(WATCH_MS, () => {
       this.#watchdog = undefined;
-      this.#replaceStuckThreads();
+      const lagMs = this.#clock.now() - dueAtMs;
+      // The coordinator itself was held up: what its workers settled meanwhile still waits to be read.
+      if (lagMs > WATCH_MS) for (const running of this.#running) running.overdueAtMs += lagMs;
+      else this.#replaceStuckThreads();
       if (this.#running.size > 0 && !this.#closing) this.#watch();
     });
   }

@@ -48,7 +48,10 @@ export interface PlannerOptions {
   readonly endpoints: Readonly<Record<string, EndpointOptions>>;
   readonly experts: readonly ExpertOptions[];
   readonly synthesis?: SynthesisOptions;
-  /** Time for a plan unless its request says otherwise, milliseconds. Default: the profile's, 10,000. */
+  /**
+   * Time for a plan unless its request says otherwise, milliseconds. Default: the profile's, 10,000; `november` has 25,000,
+   * and 30,000 for a request with an image.
+   */
   readonly timeoutMs?: number;
   /** Ceiling for one expert, milliseconds; its share of the plan's time may be less. Default: the profile's, 20,000. */
   readonly expertTimeoutMs?: number;
@@ -116,6 +119,8 @@ export interface ResolvedOptions {
   readonly experts: readonly ResolvedExpert[];
   readonly synthesis: ResolvedSynthesis;
   readonly timeoutMs: number;
+  /** For a request with an image. */
+  readonly visionTimeoutMs: number;
   readonly cache: { readonly entries: number; readonly ttlMs: number } | false;
   readonly singleFlight: boolean;
   readonly callRetries: number;

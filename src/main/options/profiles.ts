@@ -8,6 +8,8 @@ export type ProfileName = (typeof PROFILE_NAMES)[number];
 export interface Profile {
   /** Time for a plan unless its request says otherwise. */
   readonly timeoutMs: number;
+  /** The same for a request with an image. */
+  readonly visionTimeoutMs: number;
   readonly expertTimeoutMs: number;
   readonly synthesisTimeoutMs: number;
   /** How many of the configured synthesis models are used. */
@@ -25,6 +27,7 @@ export interface Profile {
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   unoptimized: {
     timeoutMs: 30_000,
+    visionTimeoutMs: 30_000,
     expertTimeoutMs: 15_000,
     synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 1,
@@ -35,7 +38,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     timeSlices: false,
   },
   november: {
-    timeoutMs: 30_000,
+    timeoutMs: 25_000,
+    visionTimeoutMs: 30_000,
     expertTimeoutMs: 20_000,
     synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 2,
@@ -47,6 +51,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   },
   default: {
     timeoutMs: 10_000,
+    visionTimeoutMs: 10_000,
     expertTimeoutMs: 20_000,
     synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 8,

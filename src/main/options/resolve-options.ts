@@ -17,7 +17,8 @@ const count = (max: number) => z.number().int().positive().max(max);
 const name = z.string().min(1).max(200);
 const httpURL = z
   .string()
-  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http(s) URL');
+  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http(s) URL')
+  .refine((text) => !URL.parse(text)?.username, 'must not hold credentials (give apiKey)');
 const temperature = z.number().min(0).max(2);
 
 const endpointSchema = z.strictObject({
@@ -248,6 +249,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     experts: resolveExperts(parsed, profile, domain, endpoints),
     synthesis: resolveSynthesis(parsed, profile, endpoints),
     timeoutMs: parsed.timeoutMs ?? profile.timeoutMs,
+    visionTimeoutMs: parsed.timeoutMs ?? profile.visionTimeoutMs,
     cache: resolveCache(parsed, profile),
     singleFlight: parsed.singleFlight ?? profile.singleFlight,
     callRetries: parsed.callRetries ?? profile.callRetries,

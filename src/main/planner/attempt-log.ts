@@ -25,9 +25,13 @@ export class AttemptLog {
   begin(subject: AttemptSubject, nowMs: number): AttemptEnd {
     const open: OpenAttempt = { subject, startedAtMs: nowMs, ended: undefined };
     this.#attempts.push(open);
-    return new AttemptEnd((end) => {
-      open.ended ??= { ...subject, ...end };
-    }, nowMs);
+    return new AttemptEnd(
+      (end) => {
+        open.ended ??= { ...subject, ...end };
+      },
+      subject.model,
+      nowMs,
+    );
   }
 
   snapshot(nowMs: number): Attempt[] {
@@ -42,23 +46,29 @@ type AttemptEnding = Omit<Attempt, keyof AttemptSubject>;
 
 export class AttemptEnd {
   readonly #close: (end: AttemptEnding) => void;
+  readonly #model: string;
   readonly #startedAtMs: number;
 
-  constructor(close: (end: AttemptEnding) => void, startedAtMs: number) {
+  constructor(close: (end: AttemptEnding) => void, model: string, startedAtMs: number) {
     this.#close = close;
+    this.#model = model;
     this.#startedAtMs = startedAtMs;
   }
 
   voted(vote: Vote, report: CallReport, nowMs: number): void {
-    this.#close({ code: 'OK', latencyMs: nowMs - this.#startedAtMs, ...firstToken(report), action: vote.action });
+    this.#close({ code: 'OK', latencyMs: nowMs - this.#startedAtMs, ...this.#told(report), action: vote.action });
   }
 
   failed(error: ErrorWire, report: CallReport | undefined, nowMs: number): void {
     const latencyMs = nowMs - this.#startedAtMs;
-    this.#close({ code: error.code, message: error.message, latencyMs, ...(report ? firstToken(report) : {}) });
+    this.#close({ code: error.code, message: error.message, latencyMs, ...(report ? this.#told(report) : {}) });
   }
-}
 
-function firstToken(report: CallReport): { firstTokenMs?: number } {
-  return report.firstTokenMs === undefined ? {} : { firstTokenMs: report.firstTokenMs };
+  #told({ firstTokenMs, modelAnswered }: CallReport): { firstTokenMs?: number; modelAnswered?: string } {
+    const isOther = modelAnswered !== undefined && modelAnswered !== this.#model;
+    return {
+      ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
+      ...(isOther ? { modelAnswered } : {}),
+    };
+  }
 }

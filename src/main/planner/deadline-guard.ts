@@ -10,7 +10,7 @@ const BASE_MS_MAX = 10;
 const GUARD_SHARE_MAX = 0.15;
 const GUARD_MS_MAX = 100;
 /** What is left of the remembered lag after each timer that fires. */
-const DECAY = 0.99;
+const DECAY = 0.97;
 
 export class DeadlineGuard {
   /** The largest lag lately seen, fading with each timer that fires. */
@@ -24,6 +24,6 @@ export class DeadlineGuard {
 
   /** A deadline's timer fired `lagMs` after its time. */
   observe(lagMs: number): void {
-    this.#lagMs = Math.max(lagMs, this.#lagMs * DECAY, 0);
+    this.#lagMs = Math.max(Math.min(lagMs, GUARD_MS_MAX), this.#lagMs * DECAY, 0);
   }
 }

@@ -3,7 +3,7 @@ import type { Decision, ModelSource } from '../../shared/decision.ts';
 import { type ErrorWire, encodeError, PlannerError } from '../../shared/errors.ts';
 import type { ChatCall, ChatOutcome } from '../../shared/model-client/model-client.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
-import { type Situation, situationOf } from '../../shared/situation.ts';
+import { type Situation, situationFor, situationOf } from '../../shared/situation.ts';
 import type { CallReport, ExpertResult } from '../../shared/tasks.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import { readVote } from '../../shared/vote-answer.ts';
@@ -53,23 +53,18 @@ export class Flight {
   decision: Decision | undefined;
   readonly #parts: FlightParts;
   readonly #request: PlanRequest;
-  readonly #situation: Situation;
   readonly #controller = new AbortController();
+  #shown: Situation | undefined;
   readonly #startedAtMs: number;
-  #deadlineMs: number;
+  /** When its model work must be done: that of the plan it was begun for. */
+  readonly deadlineMs: number;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number) {
     this.#parts = parts;
     this.id = id;
     this.#request = request;
-    this.#deadlineMs = deadlineMs;
+    this.deadlineMs = deadlineMs;
     this.#startedAtMs = parts.clock.now();
-    this.#situation = situationOf(request, parts.options.promptActionsMax);
-  }
-
-  /** A later plan joined that can wait longer. Steps that have begun keep their slice. */
-  extend(deadlineMs: number): void {
-    this.#deadlineMs = Math.max(this.#deadlineMs, deadlineMs);
   }
 
   /** Nobody waits any more: the model servers are told. What was voted so far may still decide. */
@@ -94,7 +89,7 @@ export class Flight {
     const { options, clock } = this.#parts;
     const ceilingMs = Math.max(...options.experts.map((expert) => expert.timeoutMs));
     const rule = { timeSlices: options.timeSlices, hasNext: options.synthesis.models.length > 0 };
-    const endMs = panelEnd(clock.now(), this.#deadlineMs, ceilingMs, rule);
+    const endMs = panelEnd(clock.now(), this.deadlineMs, ceilingMs, rule);
     const over = new AbortController();
     const ended = Promise.withResolvers<void>();
     const end = (): void => {
@@ -106,7 +101,7 @@ export class Flight {
     this.#controller.signal.addEventListener('abort', end, { once: true });
     if (this.#controller.signal.aborted) end();
     const asked = options.experts.map((expert) => this.#askExpert(expert, endMs, over.signal));
-    void Promise.all(asked).then(() => ended.resolve());
+    Promise.all(asked).then(() => ended.resolve(), ended.reject);
     await ended.promise;
     timer.cancel();
     this.#controller.signal.removeEventListener('abort', end);
@@ -130,7 +125,10 @@ export class Flight {
   async #runExpert(expert: ResolvedExpert, timeoutMs: number, signal: AbortSignal): Promise<ExpertResult> {
     const { role, model, endpoint, maxTokens, temperature } = expert;
     const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature } as const;
-    const result = await this.#parts.pool.run({ ...task, situation: this.#situation, timeoutMs }, signal);
+    const { domain } = this.#parts.options;
+    const sees = domain.roles.find(({ name }) => name === role)?.vision === true;
+    const situation = situationFor(domain, this.#situation(), sees);
+    const result = await this.#parts.pool.run({ ...task, situation, timeoutMs }, signal);
     // The string came back through a message: what counts is the request's own.
     return result.ok ? { ...result, vote: { ...result.vote, action: this.#own(result.vote.action) } } : result;
   }
@@ -145,7 +143,7 @@ export class Flight {
       const step = index === 0 ? 'synthesis' : 'fallback';
       const nowMs = this.#parts.clock.now();
       const rule = { timeSlices: this.#parts.options.timeSlices, hasNext: index < models.length - 1 };
-      const endMs = rungEnd(nowMs, this.#deadlineMs, timeoutMs, rule);
+      const endMs = rungEnd(nowMs, this.deadlineMs, timeoutMs, rule);
       const settled = await this.#synthesizeWith({ step, model, endpoint }, endMs);
       if (settled.ok) {
         this.#decide(settled.vote, step, model);
@@ -176,14 +174,14 @@ export class Flight {
   async #chat(caller: ChatCaller, model: string, endMs: number, signal: AbortSignal): Promise<Settled> {
     const { options, clock } = this.#parts;
     const { maxTokens, temperature } = options.synthesis;
-    const messages = synthesisMessages(options.domain, this.#situation, this.votes);
+    const messages = synthesisMessages(options.domain, this.#situation(), this.votes);
     const timeoutMs = endMs - clock.now();
     const call: ChatCall = { model, messages, maxTokens, temperature, timeoutMs, isComplete: isVoteComplete };
     const outcome = await caller.chat(call, signal);
     const { report } = outcome;
     if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
     try {
-      const vote = readVote(outcome.answer, this.#situation.actions);
+      const vote = readVote(outcome.answer, this.#situation().actions);
       return { ok: true, vote: { ...vote, action: this.#own(vote.action) }, report };
     } catch (error) {
       // A rung that answers without a legal action has failed; the next one is tried.
@@ -197,6 +195,12 @@ export class Flight {
     const error: ErrorWire = { code: 'ERR_STEP_SKIPPED', message: 'too little time was left', retryable: false };
     this.attempts.begin(subject, nowMs).failed(error, undefined, nowMs);
     return { ok: false, error, report: { totalMs: 0 } };
+  }
+
+  /** What models are shown. Made when the first of them is asked, in a turn of its own. */
+  #situation(): Situation {
+    this.#shown ??= situationOf(this.#request, this.#parts.options.promptActionsMax);
+    return this.#shown;
   }
 
   // Attempts --------------------------------------------------------------------------------------------------------
@@ -223,8 +227,12 @@ export class Flight {
       return { ok: false, error, report: { totalMs: 0 } };
     }
     counters.callStarted(subject);
+    const startedAtMs = clock.now();
     try {
-      const settled = await call();
+      const settled = await call().catch((error: unknown): Settled => {
+        // A bug: told as such, counted like any other end, and not made again.
+        return { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
+      });
       counters.callEnded(subject, settled.ok ? 'OK' : settled.error.code, settled.report);
       if (settled.ok) attempt.voted(settled.vote, settled.report, clock.now());
       else attempt.failed(settled.error, settled.report, clock.now());

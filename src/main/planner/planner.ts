@@ -50,6 +50,8 @@ export interface PlannerStats {
 
 /** Flights cancelled in one turn of the event loop. */
 const CANCELS_PER_TURN = 4;
+/** A plan that joined a flight goes on after it only if it can wait this much longer. */
+const LONGER_MS_MIN = 20;
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** One caller's wait for a flight. */
@@ -57,10 +59,13 @@ interface Waiter {
   readonly request: PlanRequest;
   readonly startedAtMs: number;
   readonly deadlineMs: number;
+  /** When it is answered at the latest, a little ahead of its deadline. */
+  readonly settleMs: number;
   readonly stale: Decision | undefined;
   readonly coalesced: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onAbort: () => void;
+  boarding: Boarding;
   readonly resolve: (plan: Plan) => void;
   readonly reject: (error: PlannerError) => void;
   timer: Timer | undefined;
@@ -71,6 +76,10 @@ interface Boarding {
   readonly flight: Flight;
   readonly key: string | undefined;
   readonly waiters: Set<Waiter>;
+  /** Attempts of the shorter flight before it, for those who could wait longer than that one. */
+  readonly before: readonly Attempt[];
+  /** Everyone who waited left by their own signal. What was voted until then is too little to be remembered. */
+  abandoned: boolean;
   /** Resolves when the flight has ended. */
   done: Promise<void>;
 }
@@ -79,6 +88,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #parts: FlightParts;
   readonly #counters: PlannerCounters;
   readonly #signer: Signer;
+  readonly #imageNames: readonly string[];
   readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #cache: PlanCache | undefined;
   readonly #guard = new DeadlineGuard();
@@ -98,6 +108,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     this.#parts = parts;
     this.#counters = parts.counters;
     this.#signer = new Signer(parts.options.domain);
+    this.#imageNames = Object.entries(parts.options.domain.features)
+      .filter(([, feature]) => feature.kind === 'image')
+      .map(([name]) => name);
     this.#cache = parts.options.cache === false ? undefined : new PlanCache(parts.options.cache, parts.clock);
     this.#release = release;
   }
@@ -130,6 +143,16 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return this.#cache?.peek(this.#signer.sign(request.observation, request.actions, this.#signature));
   }
 
+  /** Forgets every cached decision. */
+  clearCache(): void {
+    this.#cache?.clear();
+  }
+
+  /** The cache's memory: any thread of the process reads it with a `StoreReader`, without a message. */
+  get cacheBuffer(): SharedArrayBuffer | undefined {
+    return this.#cache?.buffer;
+  }
+
   stats(): PlannerStats {
     const counters = this.#counters;
     return {
@@ -158,7 +181,12 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
 
   /** Settles every plan in flight with its best answer in hand, cancels the model work, and ends the threads. */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    if (this.#closed === undefined) {
+      // First, so that a listener that plans while the last plans settle is refused.
+      const closed = Promise.withResolvers<void>();
+      this.#closed = closed.promise;
+      this.#close().then(closed.resolve, closed.reject);
+    }
     return this.#closed;
   }
 
@@ -169,7 +197,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   async #close(): Promise<void> {
     const boardings = [...this.#boardings];
     for (const boarding of boardings) {
-      for (const waiter of [...boarding.waiters]) this.#answer(boarding, waiter);
+      for (const waiter of [...boarding.waiters]) this.#answer(waiter);
     }
     this.#cancelUnwanted(Number.POSITIVE_INFINITY);
     for (const gate of this.#parts.gates.values()) gate.close();
@@ -178,10 +206,13 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   }
 
   /** Checks everything that can be wrong with a call. The plan's time in milliseconds. */
-  #admit(request: PlanRequest, { timeoutMs = this.#parts.options.timeoutMs, signal }: PlanOptions): number {
+  #admit(request: PlanRequest, options: PlanOptions): number {
+    const { signal } = options;
+    let { timeoutMs } = options;
     if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
     try {
       checkRequest(this.#parts.options.domain, request);
+      timeoutMs ??= this.#defaultTimeoutMs(request);
       if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
         const rule = `must be a number of milliseconds above 0 and at most ${TIMEOUT_MS_MAX}`;
         throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
@@ -204,6 +235,11 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return timeoutMs;
   }
 
+  #defaultTimeoutMs({ observation }: PlanRequest): number {
+    const hasImage = this.#imageNames.some((name) => observation[name] !== undefined);
+    return hasImage ? this.#parts.options.visionTimeoutMs : this.#parts.options.timeoutMs;
+  }
+
   #wait(
     request: PlanRequest,
     signature: Signature,
@@ -217,15 +253,17 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
     const key = this.#parts.options.singleFlight ? signatureText(signature) : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
-    const boarding = joined ?? this.#takeOff(request, signature, key, settleMs);
-    joined?.flight.extend(settleMs);
+    const kept = keep(request);
+    const boarding = joined ?? this.#takeOff(kept, signature.slice(), key, settleMs, []);
     if (joined) this.#counters.coalesced++;
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
-    const onAbort = (): void => this.#abandon(boarding, waiter);
+    const onAbort = (): void => this.#abandon(waiter);
     const waiter: Waiter = {
-      request,
+      request: kept,
       startedAtMs,
       deadlineMs,
+      settleMs,
+      boarding,
       stale,
       coalesced: joined !== undefined,
       signal,
@@ -236,7 +274,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     };
     waiter.timer = clock.setTimer(settleMs - clock.now(), () => {
       this.#guard.observe(clock.now() - settleMs);
-      this.#answer(boarding, waiter);
+      this.#answer(waiter);
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     boarding.waiters.add(waiter);
@@ -244,13 +282,18 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return promise;
   }
 
-  #takeOff(request: PlanRequest, signature: Signature, key: string | undefined, deadlineMs: number): Boarding {
-    const flight = new Flight(this.#parts, this.#nextFlightId++, request, deadlineMs);
-    const boarding: Boarding = { flight, key, waiters: new Set(), done: Promise.resolve() };
-    const kept = signature.slice();
+  #takeOff(
+    request: PlanRequest,
+    signature: Signature,
+    key: string | undefined,
+    settleMs: number,
+    before: readonly Attempt[],
+  ): Boarding {
+    const flight = new Flight(this.#parts, this.#nextFlightId++, request, settleMs);
+    const boarding: Boarding = { flight, key, waiters: new Set(), before, abandoned: false, done: Promise.resolve() };
     if (key !== undefined) this.#flights.set(key, boarding);
     this.#boardings.add(boarding);
-    boarding.done = this.#fly(boarding, kept);
+    boarding.done = this.#fly(boarding, signature);
     return boarding;
   }
 
@@ -258,7 +301,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const { flight } = boarding;
     try {
       await flight.run();
-      if (flight.decision !== undefined) this.#cache?.remember(signature, flight.decision);
+      if (flight.decision !== undefined && !boarding.abandoned) this.#cache?.remember(signature, flight.decision);
     } catch (error) {
       // A bug in the flight: its waiters still get the best answer in hand, and the bug is told.
       this.#warn(
@@ -266,32 +309,57 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       );
     } finally {
       this.#unshare(boarding);
-      for (const waiter of [...boarding.waiters]) this.#answer(boarding, waiter);
+      this.#flyOn(boarding, signature);
+      for (const waiter of [...boarding.waiters]) this.#answer(waiter);
       this.#boardings.delete(boarding);
     }
   }
 
+  /**
+   * A flight has the time of the plan it was begun for. When that was too short for a model to decide, those who joined
+   * it and can wait longer go on in a flight that has theirs.
+   */
+  #flyOn(boarding: Boarding, signature: Signature): void {
+    const { flight, waiters } = boarding;
+    const isDecided = flight.decision !== undefined && flight.decision.source !== 'vote';
+    const patient = [...waiters].filter((waiter) => waiter.settleMs > flight.deadlineMs + LONGER_MS_MIN);
+    const [first] = patient;
+    if (isDecided || first === undefined || this.#closed !== undefined) return;
+    const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
+    const before = [...boarding.before, ...flight.attemptsAt(this.#parts.clock.now())];
+    const next = this.#takeOff(first.request, signature, boarding.key, settleMs, before);
+    for (const waiter of patient) {
+      waiters.delete(waiter);
+      next.waiters.add(waiter);
+      waiter.boarding = next;
+    }
+  }
+
   /** From here on, a request in the same state begins a flight of its own. */
-  #unshare({ key }: Boarding): void {
-    if (key !== undefined) this.#flights.delete(key);
+  #unshare(boarding: Boarding): void {
+    const { key } = boarding;
+    // Another flight may have taken the key since.
+    if (key !== undefined && this.#flights.get(key) === boarding) this.#flights.delete(key);
   }
 
   /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline. */
-  #answer(boarding: Boarding, waiter: Waiter): void {
-    const { flight } = boarding;
-    const { request, startedAtMs, deadlineMs, stale, coalesced } = waiter;
+  #answer(waiter: Waiter): void {
+    const { boarding, request, startedAtMs, deadlineMs, stale, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
+    const { flight, before } = boarding;
     const answer = bestInHand(request, { decision: flight.decision, votes: flight.votes, stale });
-    const attempts = flight.attemptsAt(this.#parts.clock.now());
+    const attempts = [...before, ...flight.attemptsAt(this.#parts.clock.now())];
     waiter.resolve(this.#settled(request, answer, startedAtMs, deadlineMs, attempts, coalesced));
     this.#cancelIfUnwanted(boarding);
   }
 
-  #abandon(boarding: Boarding, waiter: Waiter): void {
+  #abandon(waiter: Waiter): void {
+    const { boarding } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
     this.#counters.cancelled++;
+    boarding.abandoned = boarding.waiters.size === 0;
     waiter.reject(cancelled(waiter.signal));
     this.#cancelIfUnwanted(boarding);
   }
@@ -368,6 +436,12 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   warn(message: string): void {
     this.#warn(message);
   }
+}
+
+/** What a plan keeps of its request while it waits. A host may reuse its lists in the next frame. */
+function keep(request: PlanRequest): PlanRequest {
+  const { agent, observation, actions, qValues } = request;
+  return { agent, observation: { ...observation }, actions: [...actions], ...(qValues && { qValues: { ...qValues } }) };
 }
 
 function cancelled(signal: AbortSignal | undefined): PlannerError {

@@ -92,7 +92,9 @@ function connectionFailure(error: unknown, phase: CallPhase): PlannerError {
 export function callFailure(error: unknown, phase: CallPhase): PlannerError {
   if (error instanceof PlannerError) return error;
   if (error instanceof APIUserAbortError) return new PlannerError('ERR_CANCELLED', 'the call was cancelled');
-  if (error instanceof APIConnectionError) return connectionFailure(error.cause, phase);
+  if (error instanceof APIConnectionError) {
+    return error.cause instanceof PlannerError ? error.cause : connectionFailure(error.cause, phase);
+  }
   if (error instanceof APIError && error.status !== undefined) {
     // The SDK puts the status before a body that is not JSON; so do we.
     const text = error.error === undefined ? error.message.replace(/^\d{3} /, '') : errorText(error.error);

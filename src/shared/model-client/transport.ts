@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Pool } from 'undici';
+import { PlannerError } from '../errors.ts';
 import { UNWANTED } from '../unwanted.ts';
 
 /**
@@ -15,6 +16,8 @@ export interface ResponseSink {
   onError(error: Error): void;
 }
 
+/** Requests that may wait for a connection beyond the connections there may be. */
+const WAITING_MAX = 256;
 /** Bodies read whole (errors, model lists) are cut here. */
 const BODY_BYTES_MAX = 4_000_000;
 
@@ -127,8 +130,12 @@ function plainHeaders(headers: RequestInit['headers'] & object): Record<string, 
 export class Transport {
   readonly #pool: Pool;
   readonly #origin: string;
+  readonly #unsentMax: number;
+  /** Requests that no connection has taken yet. undici keeps those that were aborted until one does. */
+  #unsent = 0;
 
   constructor(baseURL: string, connectionsMax: number) {
+    this.#unsentMax = connectionsMax + WAITING_MAX;
     this.#origin = new URL(baseURL).origin;
     this.#pool = new Pool(this.#origin, {
       connections: connectionsMax,
@@ -136,7 +143,7 @@ export class Transport {
       // Time limits are the caller's: undici's own would cut slow answers at exactly five minutes.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connectTimeout: 10_000,
+      connectTimeout: 3_000,
       // llama.cpp closes idle connections after 5 s; a server's own Keep-Alive header has precedence.
       keepAliveTimeout: 4_000,
       allowH2: false,
@@ -160,6 +167,13 @@ export class Transport {
         fail(UNWANTED);
       };
       if (signal?.aborted) return onAbort();
+      if (this.#unsent >= this.#unsentMax) return reject(this.#congested());
+      this.#unsent++;
+      let sent = false;
+      const leaveQueue = (): void => {
+        if (!sent) this.#unsent--;
+        sent = true;
+      };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#pool.dispatch(
         {
@@ -170,6 +184,7 @@ export class Transport {
         },
         {
           onRequestStart: (controller) => {
+            leaveQueue();
             if (signal?.aborted) return controller.abort(UNWANTED);
             abortStarted = () => controller.abort(UNWANTED);
             init.hooks?.onSent?.();
@@ -184,11 +199,18 @@ export class Transport {
             signal?.removeEventListener('abort', onAbort);
             response?.settle();
           },
-          onResponseError: (_controller, error) => fail(error),
+          onResponseError: (_controller, error) => {
+            leaveQueue();
+            fail(error);
+          },
         },
       );
     });
   };
+
+  #congested(): PlannerError {
+    return new PlannerError('ERR_ENDPOINT_BUSY', `${this.#unsentMax} calls wait for a connection to ${this.#origin}`);
+  }
 
   async close(): Promise<void> {
     await this.#pool.destroy();

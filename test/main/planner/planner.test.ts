@@ -107,6 +107,13 @@ describe('honest', () => {
     ]);
   });
 
+  test('names the model that answered where it is another one', async () => {
+    under = await makePlanner(decided);
+    under.models.answersAs = 'other-model';
+    const plan = await drive(under.clock, under.planner.plan(request()));
+    expect(plan.attempts.map((attempt) => attempt.modelAnswered)).toEqual(Array(3).fill('other-model'));
+  });
+
   test('counts each call once, by how it ended', async () => {
     under = await makePlanner(({ model, role }) => {
       if (role === 'two') return { kind: 'times-out' };
@@ -227,6 +234,55 @@ describe('frugal', () => {
   });
 });
 
+describe('plans that share a flight with others', () => {
+  test('a flight that ends late does not take the place of the one that followed it', async () => {
+    // The first plan's time is up; the agent asks again at once; then the first flight ends; then another one asks.
+    under = await makePlanner(({ role, nth }) =>
+      role !== undefined && nth === 0 ? { kind: 'stuck' } : { kind: 'answers', action: 'flee', afterMs: 500 },
+    );
+    await drive(under.clock, under.planner.plan(request(), { timeoutMs: 100 }));
+    const second = under.planner.plan(request());
+    await flush();
+    const third = under.planner.plan(request());
+    const plans = await drive(under.clock, Promise.all([second, third]));
+    expect(plans.map((plan) => plan.coalesced)).toEqual([false, true]);
+  });
+
+  test('who joined a shorter plan and can wait longer gets an answer of models, not its failure', async () => {
+    under = await makePlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 100 }));
+    const hasty = under.planner.plan(request(), { timeoutMs: 60 });
+    await flush();
+    const patient = under.planner.plan(request(), { timeoutMs: 5_000 });
+    const plans = await drive(under.clock, Promise.all([hasty, patient]));
+    expect(plans.map((plan) => plan.source)).toEqual(['heuristic', 'synthesis']);
+    expect(plans[1]?.attempts.length).toBeGreaterThan(3);
+    expect(plans[1]?.latencyMs).toBeLessThan(500);
+  });
+
+  test('what was voted until the caller left is not remembered', async () => {
+    under = await makePlanner(({ role }) =>
+      role === 'one' ? { kind: 'answers', action: 'flee', afterMs: 5 } : { kind: 'stuck' },
+    );
+    const controller = new AbortController();
+    const left = codeOf(under.planner.plan(request(), { signal: controller.signal }));
+    await flush();
+    under.clock.advance(20);
+    await flush();
+    controller.abort();
+    expect(await left).toBe('ERR_PLAN_CANCELLED');
+    await flush();
+    expect(under.planner.peek(request())).toBeUndefined();
+  });
+
+  test('a host may reuse its lists while the plan runs', async () => {
+    under = await makePlanner(decided);
+    const actions = ['attack', 'block', 'flee'];
+    const pending = under.planner.plan(request({ actions }));
+    actions.splice(0, 3, 'dance');
+    expect(await drive(under.clock, pending)).toMatchObject({ action: 'block', source: 'synthesis' });
+  });
+});
+
 describe('bounded', () => {
   test('refuses the plan beyond maxInFlight with a code, and takes the next one after', async () => {
     under = await makePlanner(stuck, { maxInFlight: 2, singleFlight: false });
@@ -313,6 +369,19 @@ describe('sturdy', () => {
 });
 
 describe('close', () => {
+  test('refuses a plan that a listener asks for while the last ones settle', async () => {
+    under = await makePlanner(silent);
+    let asked: Promise<string> | undefined;
+    under.planner.on('plan', () => {
+      asked = codeOf(under.planner.plan(request()));
+    });
+    const pending = under.planner.plan(request());
+    await flush();
+    await under.planner.close();
+    await pending;
+    expect(await asked).toBe('ERR_PLANNER_CLOSED');
+  });
+
   test('settles what is in flight with the best answer in hand, then refuses', async () => {
     under = await makePlanner(({ model }) =>
       model === 'e' ? { kind: 'answers', action: 'flee' } : { kind: 'times-out' },
