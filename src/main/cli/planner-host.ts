@@ -28,6 +28,8 @@ type Endpoints = Readonly<Record<string, EndpointOptions>>;
 export interface PlannerHost extends AsyncDisposable {
   readonly planner: Planner;
   readonly server: ReportServer;
+  /** Plans it takes at once; one more is refused. */
+  readonly maxInFlight: number;
 }
 
 const LIST_MS = 3_000;
@@ -58,7 +60,9 @@ export async function openPlannerHost(
   const planner = stack.use(await createPlanner(options));
   tell(context, planner, options);
   const owned = stack.move();
-  return { planner, server: serverOf(endpoints, simulator, flags), [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const { maxInFlight } = resolveOptions(options);
+  const server = serverOf(endpoints, simulator, flags);
+  return { planner, server, maxInFlight, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 function tell(context: CliContext, planner: Planner, { endpoints, experts, synthesis }: PlannerOptions): void {

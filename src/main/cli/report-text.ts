@@ -10,7 +10,8 @@ export function reportText(report: SessionReport): string {
 
 function heading(report: SessionReport): string {
   const { trace, plans, agents, seconds, plansPerSecond, interrupted, error } = report;
-  const end = interrupted ? ', interrupted' : error ? ', ended early by the trace' : '';
+  const fault = error?.code === 'ERR_TRACE_INVALID' ? ', ended early by the trace' : ', with an error';
+  const end = interrupted ? ', interrupted' : error ? fault : '';
   const ran = `${count(plans, 'plan')} for ${count(agents, 'agent')} in ${duration(seconds * 1_000)}`;
   return `Session ${trace.name}${end}: ${ran} (${rate(plansPerSecond)} plans/s)\n${serverText(report.server)}`;
 }

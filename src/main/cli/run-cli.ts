@@ -46,7 +46,7 @@ function buildProgram(
       outputError: (text, write) => write(usageLine(text, argv)),
     })
     .hook('preAction', (command) => settings.onLogLevel(command.opts().logLevel));
-  addSessionCommand(program, async (flags, file) => done(await sessionCommand(context, flags, file)));
+  addSessionCommand(program, async (flags, file) => done(await sessionCommand(context, flags, settings.debug, file)));
   addPlanCommand(program, async (flags, file) => done(await planCommand(context, flags, file)));
   addDoctorCommand(program, async (flags) => done(await doctorCommand(context, flags)));
   addSimulateCommand(program, async (flags) => done(await simulateCommand(context, flags)));

@@ -8,7 +8,7 @@ import { type SessionReport, sessionReport } from '../session/report.ts';
 import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
 import { countRecords, openTrace, type Trace } from '../session/trace-reader.ts';
 import { TraceWriter } from '../session/trace-writer.ts';
-import { type CliContext, printJson } from './cli-context.ts';
+import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
 import { openProgress, type Progress, SILENT } from './progress.ts';
@@ -44,7 +44,12 @@ export function addSessionCommand(program: Command, run: (flags: SessionFlags, f
     .action((file: string | undefined, flags: SessionFlags) => run(flags, file));
 }
 
-export async function sessionCommand(context: CliContext, flags: SessionFlags, given?: string): Promise<ExitCode> {
+export async function sessionCommand(
+  context: CliContext,
+  flags: SessionFlags,
+  withStack: boolean,
+  given?: string,
+): Promise<ExitCode> {
   const file = given ?? exampleTrace(context);
   checkRecordTarget(context, file, flags.record);
   await using trace = await openTrace(file, context.signal);
@@ -53,7 +58,7 @@ export async function sessionCommand(context: CliContext, flags: SessionFlags, g
   const { outcome, report } = await play(context, flags, trace, loaded, domain);
   if (flags.json) printJson(context, report);
   else context.stdout.write(reportText(report));
-  if (outcome.fault !== undefined) context.stderr.write(failureLines(outcome.fault, false));
+  if (outcome.fault !== undefined) context.stderr.write(failureLines(outcome.fault, withStack));
   return outcome.fault !== undefined || outcome.interrupted ? EXIT.FAILURE : EXIT.SUCCESS;
 }
 
@@ -75,7 +80,7 @@ async function play(
   const writer = await openWriter(flags, trace, loaded);
   try {
     using progress = flags.json ? SILENT : openProgress(context, total);
-    const options = sessionOptions(context, flags, progress, writer);
+    const options = sessionOptions(context, flags, host, progress, writer);
     const outcome = await runSession(host.planner, trace.records(domain), options);
     return { outcome, report: reportOf(outcome, host, trace) };
   } finally {
@@ -90,13 +95,15 @@ function reportOf(outcome: SessionOutcome, { planner, server }: PlannerHost, tra
 function sessionOptions(
   context: CliContext,
   { concurrency, limit }: SessionFlags,
+  { maxInFlight }: PlannerHost,
   progress: Progress,
   writer: TraceWriter | undefined,
 ): SessionOptions {
   const { clock, signal } = context;
+  if (concurrency > maxInFlight) note(context, `--concurrency ${concurrency} is cut to ${maxInFlight} (maxInFlight)`);
   const onPlan: SessionOptions['onPlan'] = (plan) => progress.onPlan(plan);
   return {
-    concurrency,
+    concurrency: Math.min(concurrency, maxInFlight),
     clock,
     signal,
     onPlan,

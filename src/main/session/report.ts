@@ -1,4 +1,4 @@
-import type { ErrorWire } from '../../shared/errors.ts';
+import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { ModelStats } from '../planner/counters.ts';
 import type { PlannerStats } from '../planner/planner.ts';
 import type { SessionOutcome } from './session.ts';
@@ -62,7 +62,7 @@ export interface SessionReport {
   readonly plansPerSecond: number;
   readonly trace: ReportTrace;
   readonly server: ReportServer;
-  /** Why the trace was not read to its end. */
+  /** What ended the session early. */
   readonly error?: ErrorWire;
 }
 
@@ -96,7 +96,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     seconds: rounded(seconds),
     plansPerSecond: rounded(share(plans, seconds)),
     ...subject,
-    ...(fault === undefined ? {} : { error: { code: fault.code, message: fault.message, retryable: fault.retryable } }),
+    ...(fault === undefined ? {} : { error: encodeError(fault) }),
   };
 }
 

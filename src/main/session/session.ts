@@ -47,8 +47,8 @@ export interface SessionCounts {
 export interface SessionOutcome extends SessionCounts {
   readonly seconds: number;
   readonly interrupted: boolean;
-  /** Why the trace was not read to its end. */
-  readonly fault?: PlannerError;
+  /** What ended the session early: the trace that could not be read to its end, or whatever a plan rejected with. */
+  readonly fault?: Error;
 }
 
 /** Records read ahead for each agent at once, so that a busy agent does not hold up the others. */
@@ -57,7 +57,8 @@ const READ_AHEAD_MIN = 256;
 
 /**
  * Runs a planner over a stream of requests: those of one agent in order, several agents at once. A broken trace ends the
- * reading; what was read before runs to its end.
+ * reading; what was read before runs to its end. A plan that rejects ends the session as an interrupt does, and what runs
+ * still ends on its own. Never rejects: what was done is worth telling in either case.
  */
 export async function runSession(
   planner: SessionPlanner,
@@ -82,10 +83,10 @@ class Session {
   /** Read and not settled. */
   #open = 0;
   #running = 0;
-  /** Why the trace was not read to its end; what was read before goes on. */
-  #fault: PlannerError | undefined;
-  /** A bug: nothing more is started, and it is thrown when what runs has ended. */
-  #bug: { readonly error: unknown } | undefined;
+  /** The first thing that went wrong. */
+  #fault: Error | undefined;
+  /** By more than a broken trace: nothing more is started. */
+  #isStopped = false;
   #wake: (() => void) | undefined;
 
   constructor(planner: SessionPlanner, options: SessionOptions) {
@@ -102,12 +103,11 @@ class Session {
     try {
       await this.#read(records);
     } catch (error) {
-      if (isTraceFault(error)) this.#fault = error;
+      if (isTraceFault(error)) this.#fault ??= error;
       else this.#failed(error);
     }
     while (this.#open > 0) await this.#change();
     signal?.removeEventListener('abort', drop);
-    if (this.#bug !== undefined) throw this.#bug.error;
     return {
       ...this.#seen(),
       seconds: (clock.now() - startedAtMs) / 1_000,
@@ -133,7 +133,7 @@ class Session {
   }
 
   #isOver(): boolean {
-    return this.#bug !== undefined || this.#options.signal?.aborted === true;
+    return this.#isStopped || this.#options.signal?.aborted === true;
   }
 
   #start(): void {
@@ -176,7 +176,8 @@ class Session {
   #failed(error: unknown): void {
     if (error instanceof PlannerError && error.code === 'ERR_PLAN_CANCELLED') this.#counts.cancelled++;
     else {
-      this.#bug ??= { error };
+      this.#fault ??= error instanceof Error ? error : new PlannerError('ERR_INTERNAL', String(error));
+      this.#isStopped = true;
       this.#drop();
     }
   }

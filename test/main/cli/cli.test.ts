@@ -129,6 +129,16 @@ describe('session', () => {
     expect(code).toBe(1);
   });
 
+  test('more agents at once than the planner takes are planned for in its measure', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(6)));
+    const config = { endpoints: { local: { baseURL: simulator.baseURL } }, maxInFlight: 1, cache: false };
+    folder.file('conclave.config.json', JSON.stringify(config));
+    const { code, stdout, stderr } = await conclave(['session', trace, '--concurrency', '2', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ plans: 6, legal: 6 });
+    expect(stderr).toContain('--concurrency 2 is cut to 1 (maxInFlight)');
+    expect(code).toBe(0);
+  });
+
   test('a model that the server does not list is answered with endpoint, id and the nearest', async () => {
     const trace = folder.file('trace.jsonl', traceText(records(2)));
     const args = ['session', trace, '--endpoint', simulator.baseURL, '--model', 'microsoft/phi-4:5'];

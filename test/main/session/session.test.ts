@@ -163,6 +163,11 @@ describe('an early end', () => {
     expect(await session).toMatchObject({ plans: 3, fault: TRACE_FAULT, interrupted: false });
   });
 
+  test('a reader that fails in another way is told with what was done too', async () => {
+    const bug = new Error('a bug');
+    expect(await runSession(eager, stream([record(0, 'a')], bug), options())).toMatchObject({ plans: 1, fault: bug });
+  });
+
   test('an interrupt cancels what runs, starts nothing more, and tells what was done', async () => {
     const interrupt = new AbortController();
     const planner = new HeldPlanner();
@@ -176,15 +181,17 @@ describe('an early end', () => {
     expect(planner.calls).toHaveLength(3);
   });
 
-  test('a bug in the planner is thrown after what runs has ended', async () => {
+  test.each([
+    new PlannerError('ERR_PLANNER_OVERLOADED', '2 plans are in flight (maxInFlight)', { retryable: true }),
+    new Error('a bug'),
+  ])('a plan that rejects ends the session, and what was done is told with it: %s', async (fault) => {
     const planner = new HeldPlanner();
-    const bug = new Error('a bug');
     const session = runSession(planner, stream([record(0, 'a'), record(1, 'b'), record(2, 'a')]), options());
     await turns();
-    planner.calls[0]?.fail(bug);
+    planner.calls[0]?.fail(fault);
     await turns();
     planner.calls[1]?.answer();
-    await expect(session).rejects.toBe(bug);
+    expect(await session).toMatchObject({ plans: 1, fault, interrupted: false });
     expect(planner.calls).toHaveLength(2);
   });
 });
