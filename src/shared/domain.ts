@@ -110,6 +110,15 @@ function checkNumberFeature(key: string, feature: NumberFeature): void {
   }
 }
 
+const DOMAIN_KEYS = ['name', 'description', 'features', 'roles'];
+const ROLE_KEYS = ['name', 'prompt', 'vision'];
+
+function checkKeys(key: string, what: string, value: object, allowed: readonly string[]): void {
+  for (const name of Object.keys(value)) {
+    if (!allowed.includes(name)) fail(`${key}.${name} is not a setting of a ${what} (${allowed.join(', ')})`);
+  }
+}
+
 const FEATURE_KEYS: Readonly<Record<string, readonly string[]>> = {
   category: ['values'],
   number: ['edges', 'range', 'weight'],
@@ -119,10 +128,7 @@ function checkFeature(key: string, feature: Feature): void {
   if (feature === null || typeof feature !== 'object' || !KINDS.includes(feature.kind)) {
     fail(`${key}.kind must be one of ${KINDS.join(', ')}, got ${describeValue(feature?.kind)}`);
   }
-  const allowed = ['kind', 'optional', 'label', ...(FEATURE_KEYS[feature.kind] ?? [])];
-  for (const name of Object.keys(feature)) {
-    if (!allowed.includes(name)) fail(`${key}.${name} is not a setting of a ${feature.kind} (${allowed.join(', ')})`);
-  }
+  checkKeys(key, feature.kind, feature, ['kind', 'optional', 'label', ...(FEATURE_KEYS[feature.kind] ?? [])]);
   const { optional, label } = feature;
   if (optional !== undefined && typeof optional !== 'boolean') {
     fail(`${key}.optional must be true or false, got ${describeValue(optional)}`);
@@ -147,6 +153,10 @@ function checkRoles(roles: readonly ExpertRole[]): void {
   for (const [index, role] of roles.entries()) {
     if (typeof role?.name !== 'string' || role.name === '') fail(`domain.roles[${index}].name must be a name`);
     if (typeof role.prompt !== 'string' || role.prompt === '') fail(`domain.roles[${index}].prompt must be a text`);
+    checkKeys(`domain.roles[${index}]`, 'role', role, ROLE_KEYS);
+    if (role.vision !== undefined && typeof role.vision !== 'boolean') {
+      fail(`domain.roles[${index}].vision must be true or false, got ${describeValue(role.vision)}`);
+    }
     if (seen.has(role.name)) fail(`domain.roles[${index}].name is used twice: ${role.name}`);
     seen.add(role.name);
   }
@@ -169,6 +179,7 @@ export function defineDomain(definition: DomainDefinition): Domain {
     if (key in Object.prototype) fail(`domain.features.${key} is a name that every object has; choose another`);
     checkFeature(`domain.features.${key}`, feature);
   }
+  checkKeys('domain', 'domain', definition, DOMAIN_KEYS);
   const checkedRoles = roles ?? GENERIC_ROLES;
   checkRoles(checkedRoles);
   return Object.freeze({

@@ -140,22 +140,37 @@ function checkActions(actions: readonly string[]): void {
   }
 }
 
+/** A key that is misspelt would be without effect. On the way of every plan, so no list is searched. */
+function checkKeys(request: PlanRequest): void {
+  for (const key in request) {
+    if (key === 'agent' || key === 'observation' || key === 'actions' || key === 'qValues') continue;
+    const rule = 'is not a part of a request (agent, observation, actions, qValues)';
+    throw new PlannerError('ERR_REQUEST_INVALID', `${clipKey(key)} ${rule}`);
+  }
+}
+
+function checkQValues(qValues: Readonly<Record<string, number>>): void {
+  if (qValues === null || typeof qValues !== 'object' || Array.isArray(qValues))
+    fail('qValues', 'must be an object of numbers by action', qValues);
+  let count = 0;
+  for (const action in qValues) {
+    if (++count > REQUEST_LIMITS.actions)
+      fail('qValues', `must hold at most ${REQUEST_LIMITS.actions} values`, qValues);
+    if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);
+  }
+}
+
 /** Throws ERR_REQUEST_INVALID with the key, the rule and the value at the first thing that is wrong. */
 export function checkRequest(domain: Domain, request: PlanRequest): void {
   if (request === null || typeof request !== 'object') fail('request', 'must be an object', request);
+  checkKeys(request);
   if (typeof request.agent !== 'string' || request.agent === '') fail('agent', 'must be a name', request.agent);
   if (request.agent.length > REQUEST_LIMITS.agentChars) {
     fail('agent', `must be at most ${REQUEST_LIMITS.agentChars} characters`, request.agent);
   }
   checkActions(request.actions);
   checkObservation(domain, request.observation);
-  const { qValues } = request;
-  if (qValues === undefined) return;
-  if (qValues === null || typeof qValues !== 'object' || Array.isArray(qValues))
-    fail('qValues', 'must be an object of numbers by action', qValues);
-  for (const action in qValues) {
-    if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);
-  }
+  if (request.qValues !== undefined) checkQValues(request.qValues);
 }
 
 /** The Q-value of an action, if one was given. Own properties only: an action may be called "constructor". */

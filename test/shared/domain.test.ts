@@ -113,6 +113,21 @@ describe('a definition that breaks a rule is one clear error', () => {
       JSON.parse('{"name":"a","features":{"__proto__":{"kind":"flag"}}}'),
       'domain.features.__proto__ is a name that every object has; choose another',
     ],
+    [
+      'an unknown key',
+      { ...withFeature({ kind: 'flag' }), rolls: [] },
+      'domain.rolls is not a setting of a domain (name, description, features, roles)',
+    ],
+    [
+      'an unknown key of a role',
+      withRoles([{ name: 'r', prompt: 'p', model: 'phi' }]),
+      'domain.roles[0].model is not a setting of a role (name, prompt, vision)',
+    ],
+    [
+      'a string as vision',
+      withRoles([{ name: 'r', prompt: 'p', vision: 'yes' }]),
+      'domain.roles[0].vision must be true or false, got "yes"',
+    ],
     ['an object as roles', withRoles({}), 'domain.roles must be a list, got an object'],
     ['null as role', withRoles([null]), 'domain.roles[0].name must be a name'],
     ['a role without name', withRoles([{ prompt: 'p' }]), 'domain.roles[0].name must be a name'],

@@ -41,6 +41,7 @@ function messageOf(request: unknown): string {
 const withActions = (actions: unknown) => ({ ...REQUEST, actions });
 const seeing = (changed: Record<string, unknown>) => ({ ...REQUEST, observation: { ...OBSERVATION, ...changed } });
 const withValues = (qValues: unknown) => ({ ...REQUEST, qValues });
+const valuesOf = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, i]));
 const without = (name: string) => seeing({ [name]: undefined });
 /** As it comes from JSON: `__proto__` is a key like any other. */
 const parsed = (json: string) => JSON.parse(json) as Record<string, unknown>;
@@ -53,6 +54,11 @@ describe('bad input is one clear error', () => {
     ['no request', undefined, 'request must be an object, got nothing'],
     ['null', null, 'request must be an object, got null'],
     ['a string', 'attack', 'request must be an object, got "attack"'],
+    [
+      'an unknown key',
+      { ...REQUEST, qvalues: { attack: 1 } },
+      'qvalues is not a part of a request (agent, observation, actions, qValues)',
+    ],
     ['no agent', { ...REQUEST, agent: undefined }, 'agent must be a name, got nothing'],
     ['an empty agent', { ...REQUEST, agent: '' }, 'agent must be a name, got ""'],
     ['a number as agent', { ...REQUEST, agent: 7 }, 'agent must be a name, got 7'],
@@ -212,6 +218,11 @@ describe('bad input is one clear error', () => {
       `observation.screenshot.base64 must be at most 16000000 characters, got ${cut(16_000_001)}`,
     ],
 
+    [
+      'too many values',
+      withValues(valuesOf(REQUEST_LIMITS.actions + 1)),
+      'qValues must hold at most 100000 values, got an object',
+    ],
     ['null as values', withValues(null), 'qValues must be an object of numbers by action, got null'],
     ['a list as values', withValues([0.5, 0.7]), 'qValues must be an object of numbers by action, got a list of 2'],
     ['a string as values', withValues('0.5'), 'qValues must be an object of numbers by action, got "0.5"'],
@@ -248,6 +259,7 @@ describe('bad input is one clear error', () => {
 
   test('a name of 10 MB does not come back in the message', () => {
     expect(messageOf(seeing({ [long(10_000_000)]: 1 })).length).toBeLessThan(300);
+    expect(messageOf({ ...REQUEST, [long(10_000_000)]: 1 }).length).toBeLessThan(300);
     expect(messageOf(withValues({ [long(10_000_000)]: 'x' })).length).toBeLessThan(300);
   });
 });
@@ -270,6 +282,7 @@ describe('good input is accepted', () => {
     ['an image as object', seeing({ screenshot: { mediaType: 'image/webp', base64: 'UklGRg==' } })],
     ['values of all actions', withValues({ attack: 0.5, block: -1 })],
     ['values of actions that are not legal', withValues({ fly: 9, block: 1 })],
+    ['as many values as the bound', withValues(valuesOf(REQUEST_LIMITS.actions))],
     ['no value at all', withValues({})],
     ['values of names that every object has', withValues(parsed('{"__proto__":1,"constructor":2}'))],
     ['an object without prototype', Object.assign(Object.create(null), REQUEST)],

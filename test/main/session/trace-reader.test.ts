@@ -54,6 +54,13 @@ describe('a good trace', () => {
     expect(await countRecords(file)).toBe(500);
   });
 
+  test('may tell more of a moment than a request has', async () => {
+    const line = sent({ cycle: 7, planningSeconds: 2.4, source: 'synthesis' });
+    const { records: read, error } = await readAll(folder.file('trace', traceText([line])));
+    expect(error).toBeUndefined();
+    expect(Object.keys(read[0]?.request ?? {})).toEqual(['agent', 'observation', 'actions', 'qValues']);
+  });
+
   test('keeps its own features and gets generic roles', async () => {
     await using trace = await openTrace(folder.file('trace', traceText([])));
     expect(trace.domain.roles).toEqual(GENERIC_ROLES);
