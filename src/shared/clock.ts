@@ -39,7 +39,6 @@ export interface DeadlineSignal extends Disposable {
   readonly signal: AbortSignal;
   /** Whether the signal was raised by the deadline, not by the parent. */
   readonly expired: boolean;
-  abort(reason: unknown): void;
   dispose(): void;
 }
 
@@ -64,22 +63,7 @@ export function deadlineSignal(clock: Clock, atMs: number, parent?: AbortSignal)
     get expired() {
       return expired;
     },
-    abort: (reason) => controller.abort(reason),
     dispose,
     [Symbol.dispose]: dispose,
   };
-}
-
-/** Resolves after `delayMs`, or at once when `signal` aborts. Never rejects: the caller looks at the signal. */
-export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const done = (): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = clock.setTimer(delayMs, done);
-    signal?.addEventListener('abort', done, { once: true });
-  });
 }

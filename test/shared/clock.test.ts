@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { deadlineSignal, sleep, systemClock } from '../../src/shared/clock.ts';
+import { deadlineSignal, systemClock } from '../../src/shared/clock.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 describe('deadlineSignal', () => {
@@ -44,13 +44,6 @@ describe('deadlineSignal', () => {
     deadline.dispose();
   });
 
-  test('can be aborted by its owner', () => {
-    const deadline = deadlineSignal(new FakeClock(), 1_000);
-    deadline.abort('enough');
-    expect(deadline.signal.reason).toBe('enough');
-    expect(deadline.expired).toBe(false);
-  });
-
   test('once disposed holds neither a timer nor a listener, and never aborts', () => {
     const clock = new FakeClock();
     const parent = new AbortController();
@@ -65,42 +58,6 @@ describe('deadlineSignal', () => {
     parent.abort();
     clock.advance(2_000);
     expect(deadline.signal.aborted).toBe(false);
-  });
-});
-
-describe('sleep', () => {
-  /** Whether a promise has settled, seen after everything that was ready has run. */
-  async function isSettled(promise: Promise<void>): Promise<boolean> {
-    let settled = false;
-    void promise.then(() => {
-      settled = true;
-    });
-    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
-    return settled;
-  }
-
-  test('ends when its time has passed, and not before', async () => {
-    const clock = new FakeClock();
-    const asleep = sleep(clock, 100);
-    clock.advance(99);
-    expect(await isSettled(asleep)).toBe(false);
-    clock.advance(1);
-    expect(await isSettled(asleep)).toBe(true);
-  });
-
-  test('ends when its signal aborts, and leaves no timer', async () => {
-    const clock = new FakeClock();
-    const controller = new AbortController();
-    const asleep = sleep(clock, 100, controller.signal);
-    controller.abort();
-    expect(await isSettled(asleep)).toBe(true);
-    expect(clock.pendingTimers).toBe(0);
-  });
-
-  test('ends at once when its signal was aborted before, without a timer', async () => {
-    const clock = new FakeClock();
-    expect(await isSettled(sleep(clock, 100, AbortSignal.abort()))).toBe(true);
-    expect(clock.pendingTimers).toBe(0);
   });
 });
 
