@@ -6,7 +6,7 @@ import { PlannerError } from '../../shared/errors.ts';
 import { type LoadedConfig, loadConfig } from '../options/config-file.ts';
 import { type SessionReport, sessionReport } from '../session/report.ts';
 import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
-import { countRecords, openTrace, type Trace } from '../session/trace-reader.ts';
+import { countRecords, openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
 import { TraceWriter } from '../session/trace-writer.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
@@ -55,16 +55,18 @@ export async function sessionCommand(
   await using trace = await openTrace(file, context.signal);
   const loaded = await loadConfig(context.cwd, flags.config);
   const domain = domainFor(trace, loaded);
-  const { outcome, report } = await play(context, flags, trace, loaded, domain);
+  const { faults, interrupted, report } = await play(context, flags, trace, loaded, domain);
   if (flags.json) printJson(context, report);
   else context.stdout.write(reportText(report));
-  if (outcome.fault !== undefined) context.stderr.write(failureLines(outcome.fault, withStack));
-  return outcome.fault !== undefined || outcome.interrupted ? EXIT.FAILURE : EXIT.SUCCESS;
+  for (const fault of faults) context.stderr.write(failureLines(fault, withStack));
+  return faults.length > 0 || interrupted ? EXIT.FAILURE : EXIT.SUCCESS;
 }
 
 interface Played {
-  readonly outcome: SessionOutcome;
   readonly report: SessionReport;
+  readonly interrupted: boolean;
+  /** What ended the session early, and why its recording is not whole. The report tells the first. */
+  readonly faults: readonly Error[];
 }
 
 /** Runs the trace on a planner of its own, and closes everything that takes. */
@@ -78,13 +80,32 @@ async function play(
   await using host = await openPlannerHost(context, flags, loaded, domain);
   const total = await totalPlans(context, flags, trace.file);
   const writer = await openWriter(flags, trace, loaded);
+  const outcome = await runOn(context, flags, host, trace.records(domain), total, writer);
+  const faults = [outcome.fault, await closeFault(writer)].filter((fault) => fault !== undefined);
+  const [fault] = faults;
+  const report = reportOf({ ...outcome, ...(fault === undefined ? {} : { fault }) }, host, trace);
+  return { report, interrupted: outcome.interrupted, faults };
+}
+
+async function runOn(
+  context: CliContext,
+  flags: SessionFlags,
+  host: PlannerHost,
+  records: AsyncIterable<TraceRecord>,
+  total: number | undefined,
+  writer: TraceWriter | undefined,
+): Promise<SessionOutcome> {
+  using progress = flags.json ? SILENT : openProgress(context, total);
+  return await runSession(host.planner, records, sessionOptions(context, flags, host, progress, writer));
+}
+
+/** A recording that could not be written takes nothing away from the report. */
+async function closeFault(writer: TraceWriter | undefined): Promise<Error | undefined> {
   try {
-    using progress = flags.json ? SILENT : openProgress(context, total);
-    const options = sessionOptions(context, flags, host, progress, writer);
-    const outcome = await runSession(host.planner, trace.records(domain), options);
-    return { outcome, report: reportOf(outcome, host, trace) };
-  } finally {
     await writer?.close();
+    return undefined;
+  } catch (error) {
+    return error as Error;
   }
 }
 

@@ -62,7 +62,7 @@ export interface SessionReport {
   readonly plansPerSecond: number;
   readonly trace: ReportTrace;
   readonly server: ReportServer;
-  /** What ended the session early. */
+  /** What ended the session early, or why its recording is not whole. */
   readonly error?: ErrorWire;
 }
 

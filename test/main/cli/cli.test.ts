@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -138,6 +138,26 @@ describe('session', () => {
     expect(stderr).toContain('--concurrency 2 is cut to 1 (maxInFlight)');
     expect(code).toBe(0);
   });
+
+  test.skipIf(!existsSync('/dev/full')).each([['/dev/full'], ['full.gz']])(
+    'a disk that is full for --record %s ends with the report and the fault',
+    async (file) => {
+      const trace = folder.file('trace.jsonl', traceText(records(4)));
+      symlinkSync('/dev/full', join(folder.path, 'full.gz'));
+      await using server = await answering(() => true);
+      const args = ['session', trace, '--endpoint', server.baseURL, '--record', file];
+      const [json, text] = await Promise.all([conclave([...args, '--json']), conclave(args)]);
+      expect(json.stdout.trimEnd().split('\n')).toHaveLength(1);
+      expect(JSON.parse(json.stdout)).toMatchObject({
+        plans: 4,
+        error: { message: expect.stringContaining('ENOSPC') },
+      });
+      expect(text.stdout).toContain('Session cave, with an error: 4 plans');
+      for (const { stderr } of [json, text])
+        expect(stderr).toContain(`error: ${file}: the trace cannot be written: ENOSPC`);
+      expect([json.code, text.code]).toEqual([1, 1]);
+    },
+  );
 
   test('a model that the server does not list is answered with endpoint, id and the nearest', async () => {
     const trace = folder.file('trace.jsonl', traceText(records(2)));
