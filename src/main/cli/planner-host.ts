@@ -94,7 +94,8 @@ function endpointName(baseURL: string): string {
 async function startSimulated(context: CliContext, flags: ServerFlags): Promise<EmbeddedSimulator> {
   const found = await findServers(context.clock);
   for (const line of lookedForLines(found, flags.speed)) note(context, line);
-  const simulator = await startEmbeddedSimulator({ speed: flags.speed, seed: flags.seed }, context.clock);
+  const { speed, seed, rate: rates } = flags;
+  const simulator = await startEmbeddedSimulator({ speed, seed, ...present({ rates }) }, context.clock);
   simulator.failed.catch((error: Error) => warn(context, error.message));
   return simulator;
 }

@@ -1,8 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 import { PROFILE_NAMES, type ProfileName } from '../options/profiles.ts';
 
 /** How many times faster than life the embedded simulated server runs unless told otherwise. */
 export const SIMULATED_SPEED = 100;
+
+export type Rates = Readonly<Partial<Record<RateName, number>>>;
 
 /** What `session` and `plan` can be told about the models and the planner. */
 export interface ServerFlags {
@@ -19,6 +22,7 @@ export interface ServerFlags {
   readonly threads?: number;
   readonly speed: number;
   readonly seed: number;
+  readonly rate?: Rates;
 }
 
 export function wholeNumber(low: number, high: number): (text: string) => number {
@@ -49,6 +53,26 @@ export function collectURL(text: string, before: readonly string[] = []): string
   return [...before, url.pathname === '/' ? `${url.origin}/v1` : text.replace(/\/+$/, '')];
 }
 
+/** `hang=0.05`: one request in twenty is never answered. The last one of a name counts. */
+export function collectRate(text: string, before: Rates = {}): Rates {
+  const [, given, digits = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
+  const name = RATE_NAMES.find((known) => known === given);
+  const share = Number(digits);
+  if (name !== undefined && digits.trim() !== '' && share >= 0 && share <= 1) return { ...before, [name]: share };
+  throw new InvalidArgumentError(
+    `It must be NAME=SHARE, a share from 0 to 1 of one of ${RATE_NAMES.join(', ')}; such as hang=0.05.`,
+  );
+}
+
+export function addRateFlag(command: Command): Command {
+  const names = RATE_NAMES.join(', ');
+  return command.option(
+    '--rate <name=share>',
+    `how often the simulated server gives a failure or an odd answer, from 0 to 1 (repeatable): ${names}`,
+    collectRate,
+  );
+}
+
 const MS_MAX = 24 * 60 * 60 * 1000;
 const SEED_MAX = 2 ** 32 - 1;
 
@@ -60,7 +84,7 @@ export function addEndpointFlags(command: Command): Command {
 }
 
 export function addServerFlags(command: Command): Command {
-  return addEndpointFlags(command)
+  addEndpointFlags(command)
     .addOption(new Option('--profile <name>', 'set of defaults').choices(PROFILE_NAMES))
     .option('--timeout-ms <ms>', 'time for a plan (default: the profile, 10000)', wholeNumber(1, MS_MAX))
     .option('--no-cache', 'ask the models for every plan')
@@ -77,4 +101,5 @@ export function addServerFlags(command: Command): Command {
     .option('--threads <n>', 'worker threads (default: 2 to 4, by processors)', wholeNumber(1, 64))
     .option('--speed <n>', 'speed of the simulated server, in times of life', positiveNumber, SIMULATED_SPEED)
     .option('--seed <n>', 'seed of the simulated server', wholeNumber(0, SEED_MAX), 1);
+  return addRateFlag(command);
 }

@@ -4,7 +4,7 @@ import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/embedded-simulator.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
-import { collect, positiveNumber, wholeNumber } from './server-flags.ts';
+import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from './server-flags.ts';
 import { count, duration, rate, table } from './text.ts';
 
 export interface SimulateFlags {
@@ -15,6 +15,7 @@ export interface SimulateFlags {
   readonly slots: number;
   readonly flavour: string;
   readonly model?: readonly string[];
+  readonly rate?: Rates;
   readonly json?: boolean;
 }
 
@@ -23,10 +24,11 @@ const EXAMPLES = `
 Examples:
   conclave simulate                              LM Studio's port, at the speed of life
   conclave simulate --port 8080 --flavour llamacpp --speed 20
+  conclave simulate --rate hang=0.05 --rate http500=0.1   a bad day
   conclave session --endpoint http://localhost:1234/v1   a session on it, from another terminal`;
 
 export function addSimulateCommand(program: Command, run: (flags: SimulateFlags) => Promise<void>): void {
-  program
+  const command = program
     .command('simulate')
     .description('Run the simulated model server alone, until it is interrupted.')
     .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 1234)
@@ -37,16 +39,17 @@ export function addSimulateCommand(program: Command, run: (flags: SimulateFlags)
     .addOption(
       new Option('--flavour <name>', 'whose manners it has').choices(['lmstudio', 'llamacpp']).default('lmstudio'),
     )
-    .option('--model <id>', 'a model it serves (repeatable; default: four small ones)', collect)
+    .option('--model <id>', 'a model it serves (repeatable; default: four small ones)', collect);
+  addRateFlag(command)
     .option('--json', 'print the address and the models as one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((flags: SimulateFlags) => run(flags));
 }
 
 export async function simulateCommand(context: CliContext, flags: SimulateFlags): Promise<ExitCode> {
-  const { json, model: ids, ...options } = flags;
+  const { json, model: ids, rate: rates = {}, ...options } = flags;
   const served = ids === undefined ? {} : { models: ids.map((id) => ({ id })) };
-  await using simulator = await startEmbeddedSimulator({ ...options, ...served }, context.clock);
+  await using simulator = await startEmbeddedSimulator({ ...options, ...served, rates }, context.clock);
   const { baseURL, port } = simulator;
   const models = await listModels(context, simulator);
   if (json) printJson(context, { baseURL, port, models, speed: flags.speed, slots: flags.slots, seed: flags.seed });

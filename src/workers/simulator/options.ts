@@ -1,4 +1,5 @@
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 
 /** Which server's manners are played: error bodies, unknown models, extra routes. */
 export type ServerFlavour = 'lmstudio' | 'llamacpp';
@@ -82,7 +83,7 @@ export interface SimulatorOptions {
 }
 
 export type SimulatedModel = Required<SimulatedModelOptions>;
-export type ResolvedRates = Required<SimulatorRates>;
+export type ResolvedRates = Required<SimulatorRates> & Readonly<Record<RateName, number>>;
 export interface ResolvedSimulatorOptions extends Required<Omit<SimulatorOptions, 'models' | 'rates'>> {
   readonly models: readonly SimulatedModel[];
   readonly rates: ResolvedRates;
@@ -189,9 +190,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   rates: (key, value) => checkKeys(key, value, RATE_CHECKS),
 };
 
-const RATE_CHECKS: Readonly<Record<string, Check>> = Object.fromEntries(
-  Object.keys(DEFAULT_RATES).map((name) => [name, share]),
-);
+const RATE_CHECKS: Readonly<Record<string, Check>> = Object.fromEntries(RATE_NAMES.map((name) => [name, share]));
 
 function checkKeys(prefix: string, value: unknown, checks: Readonly<Record<string, Check>>): void {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) fail(prefix, 'must be an object', value);

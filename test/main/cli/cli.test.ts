@@ -159,6 +159,15 @@ describe('session', () => {
     },
   );
 
+  test('--rate sets how often the simulated server fails', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(6)));
+    const args = ['session', trace, '--json', '--speed', '500', '--no-cache', '--rate', 'http500=1'];
+    const rest = ['reset', 'hang', 'errorEvent', 'cut'].flatMap((name) => ['--rate', `${name}=0`]);
+    const { code, stdout } = await conclave([...args, ...rest]);
+    expect(JSON.parse(stdout)).toMatchObject({ plans: 6, legal: 6, llmSuccess: 0, sources: { heuristic: 6 } });
+    expect(code).toBe(0);
+  });
+
   test('a model that the server does not list is answered with endpoint, id and the nearest', async () => {
     const trace = folder.file('trace.jsonl', traceText(records(2)));
     const args = ['session', trace, '--endpoint', simulator.baseURL, '--model', 'microsoft/phi-4:5'];
@@ -259,6 +268,8 @@ describe('wrong usage is one line and exit code 2', () => {
     [['session', '--limt', '3'], "error: unknown option '--limt' (Did you mean --limit?)"],
     [['session', '--limit', 'x'], "error: option '--limit <n>' argument 'x' is invalid."],
     [['session', '--endpoint', 'nonsense'], "error: option '--endpoint <url>' argument 'nonsense' is invalid."],
+    [['session', '--rate', 'hangs=1'], 'It must be NAME=SHARE, a share from 0 to 1 of one of illegal, ambiguous, '],
+    [['simulate', '--rate', 'hang=2'], "error: option '--rate <name=share>' argument 'hang=2' is invalid."],
     [['sesion'], "error: unknown command 'sesion' (Did you mean session?)"],
     [['session', 'a', 'b'], "error: too many arguments for 'session'"],
   ])('%j', async (args, message) => {
