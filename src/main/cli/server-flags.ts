@@ -98,7 +98,7 @@ export function addServerFlags(command: Command): Command {
       ]),
     )
     .option('--allow-offline', 'start although a server cannot be reached')
-    .option('--threads <n>', 'worker threads (default: 2 to 4, by processors)', wholeNumber(1, 64))
+    .option('--threads <n>', 'worker threads (default: the processors less one, 1 to 4)', wholeNumber(1, 64))
     .option('--speed <n>', 'speed of the simulated server, in times of life', positiveNumber, SIMULATED_SPEED)
     .option('--seed <n>', 'seed of the simulated server', wholeNumber(0, SEED_MAX), 1);
   return addRateFlag(command);
