@@ -30,7 +30,7 @@ const NOTHING = [
 export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => Promise<void>): void {
   const command = program
     .command('doctor')
-    .description('Find model servers, check model ids, time one call to each model, and advise.');
+    .description('Find model servers, check model ids, time one call to each model that plans would use, and advise.');
   addEndpointFlags(command)
     .option('--timeout-ms <ms>', 'time for one call', wholeNumber(1, 3_600_000), 60_000)
     .option('--json', 'print everything as one JSON object')
@@ -73,7 +73,7 @@ function doctorText(endpoints: readonly ExaminedEndpoint[], advice: readonly str
 }
 
 function endpointText(endpoint: ExaminedEndpoint): string {
-  const { name, baseURL, reachable, listMs, models, missing, calls, error } = endpoint;
+  const { name, baseURL, reachable, listMs, models, missing, calls, untimed, error } = endpoint;
   const title = baseURL.includes(name) ? baseURL : `${name}, ${baseURL}`;
   if (!reachable) return `${title}\n  cannot be reached: ${error?.message ?? ''}`;
   const lines = [
@@ -85,6 +85,8 @@ function endpointText(endpoint: ExaminedEndpoint): string {
     lines.push(`  model ${model} is not listed${near}`);
   }
   if (calls.length > 0) lines.push('', table([CALL_COLUMNS, ...calls.map(callRow)], { indent: 2, alignRightFrom: 2 }));
+  if (untimed.length > 0)
+    lines.push('', `  not timed, as no plan would use them: ${listText(untimed)} (--model names others)`);
   return lines.join('\n');
 }
 

@@ -4,7 +4,7 @@ import { type ErrorCode, encodeError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { situationOf } from '../../shared/situation.ts';
 import type { CallReport } from '../../shared/tasks.ts';
-import { chooseSeats, type Seat, seatsOf } from '../endpoints/choose-models.ts';
+import { chooseSeats, isChatModel, type Seat, seatsOf } from '../endpoints/choose-models.ts';
 import { nearestModels } from '../endpoints/nearest-models.ts';
 import type { EndpointOptions } from '../options/planner-options.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
@@ -38,6 +38,8 @@ export interface ExaminedEndpoint {
   readonly models: readonly string[];
   readonly missing: readonly { readonly model: string; readonly nearest: readonly string[] }[];
   readonly calls: readonly TimedCall[];
+  /** Models that chat and were not called, where the user named none: a plan would not use them. */
+  readonly untimed: readonly string[];
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 
@@ -86,6 +88,7 @@ export async function examine(
       ...listing,
       missing: missing.map((model) => ({ model, nearest: nearestModels(model, listing.models) })),
       calls,
+      untimed: subject.models.length > 0 ? [] : leftOut(listing, wanted),
     });
   }
   return examined;
@@ -97,7 +100,7 @@ interface Server {
   readonly client: ModelClient;
 }
 
-type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls'>;
+type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'untimed'>;
 
 async function list({ name, baseURL, client }: Server, clock: Clock, signal: AbortSignal): Promise<Listing> {
   const startedAtMs = clock.now();
@@ -114,6 +117,10 @@ async function list({ name, baseURL, client }: Server, clock: Clock, signal: Abo
 function seatsToCall({ models, seats }: Subject, listed: readonly Listing[]): readonly Seat[] {
   if (models.length > 0) return seatsOf(models, listed);
   return seats.length > 0 ? seats : listed.flatMap((listing) => chooseSeats([listing]));
+}
+
+function leftOut({ models }: Listing, wanted: readonly string[]): string[] {
+  return models.filter((model) => isChatModel(model) && !wanted.includes(model));
 }
 
 function unique(seats: readonly Seat[]): string[] {

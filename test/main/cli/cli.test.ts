@@ -238,6 +238,13 @@ describe('doctor', () => {
     expect(code).toBe(0);
   });
 
+  test('names the models that it leaves out, unless the user chose', async () => {
+    const args = ['doctor', '--endpoint', simulator.baseURL];
+    const [chosen, named] = await Promise.all([conclave(args), conclave([...args, '--model', 'qwen/qwen3-4b'])]);
+    expect(chosen.stdout).toContain('not timed, as no plan would use them: qwen/qwen3-4b (--model names others)\n');
+    expect(named.stdout).not.toContain('not timed');
+  });
+
   test('exits 1 for a missing model, with the nearest, and for a server that cannot be reached', async () => {
     const at = ['doctor', '--endpoint', simulator.baseURL];
     const [missing, gone] = await Promise.all([
