@@ -54,10 +54,11 @@ function spread({ mean, p50, p95, p99 }: SessionReport['planningMs']): string {
 
 function cacheText({ cache }: SessionReport): string {
   if (cache.entriesMax === 0) return 'off';
-  const { entries, entriesMax, hits, misses, ttlMs } = cache;
+  const { entries, entriesMax, hits, misses, ttlMs, tooLarge } = cache;
   const hitRate = percent(hits, hits + misses);
   const size = `${count(entries)}/${count(entriesMax)}`;
-  return `${size} entries · hit rate ${hitRate} · ${count(hits, 'hit')} · ${count(misses, 'miss', 'misses')} · TTL ${duration(ttlMs)}`;
+  const dropped = tooLarge > 0 ? ` · ${count(tooLarge)} too large to keep` : '';
+  return `${size} entries · hit rate ${hitRate} · ${count(hits, 'hit')} · ${count(misses, 'miss', 'misses')} · TTL ${duration(ttlMs)}${dropped}`;
 }
 
 function successText({ llmSuccess, calls }: SessionReport): string {

@@ -47,6 +47,8 @@ export interface SessionReport {
     readonly ttlMs: number;
     readonly expired: number;
     readonly evictions: number;
+    /** Decisions not kept: their action and model id alone pass the bound of an entry. */
+    readonly tooLarge: number;
   };
   readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
   readonly models: readonly ModelStats[];
@@ -100,10 +102,12 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
   };
 }
 
+const NO_CACHE = { entries: 0, entriesMax: 0, hits: 0, misses: 0, ttlMs: 0, expired: 0, evictions: 0, tooLarge: 0 };
+
 function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
-  if (cache === false) return { entries: 0, entriesMax: 0, hits: 0, misses: 0, ttlMs: 0, expired: 0, evictions: 0 };
-  const { entries, entriesMax, hits, misses, ttlMs, expired, evictions } = cache;
-  return { entries, entriesMax, hits, misses, ttlMs, expired, evictions };
+  if (cache === false) return NO_CACHE;
+  const { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge } = cache;
+  return { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge };
 }
 
 function durations({ mean, p50, p95, p99, max }: ReportDurations): ReportDurations {

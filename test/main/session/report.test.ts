@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { reportText } from '../../../src/main/cli/report-text.ts';
 import { PlannerCounters } from '../../../src/main/planner/counters.ts';
 import type { PlannerStats } from '../../../src/main/planner/planner.ts';
-import { type ReportServer, sessionReport } from '../../../src/main/session/report.ts';
+import { type ReportServer, type SessionReport, sessionReport } from '../../../src/main/session/report.ts';
 import type { SessionOutcome } from '../../../src/main/session/session.ts';
 import { PLAN_SOURCES } from '../../../src/shared/decision.ts';
 import { PlannerError } from '../../../src/shared/errors.ts';
@@ -22,7 +22,7 @@ const TRACE = { file: 'cave.jsonl', name: 'cave' };
 const SIMULATED: ReportServer = { kind: 'simulated', speed: 100, baseURL: 'http://127.0.0.1:1/v1' };
 
 /** What a planner counts in a session of ten plans: six hits, four misses, one of them by the fallback. */
-function statsOf(cache: boolean): PlannerStats {
+function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
   const counters = new PlannerCounters();
   const subject = { step: 'expert', role: 'scout', model: 'phi', endpoint: 'local' } as const;
   for (let call = 0; call < 4; call++) {
@@ -48,7 +48,7 @@ function statsOf(cache: boolean): PlannerStats {
       hitRate: 0.6,
       evictions: 0,
       cut: 0,
-      tooLarge: 0,
+      tooLarge,
     },
     calls: { ...counters.calls(), retries: 0, byCode: {} },
     fallbacks: 1,
@@ -115,6 +115,15 @@ test('the text tells everything the report promises', () => {
   expect(text).toMatch(/Timeouts +1 call\n/);
   expect(text).toMatch(/Fallbacks +1 plan\n/);
   expect(text).toMatch(/phi +expert +4 +75 % +1 +0/);
+});
+
+test('decisions too large for the cache are told where there are any', () => {
+  const [none, some] = [0, 3].map((tooLarge) =>
+    sessionReport(OUTCOME, statsOf(true, tooLarge), { trace: TRACE, server: SIMULATED }),
+  );
+  expect([none?.cache.tooLarge, some?.cache.tooLarge]).toEqual([0, 3]);
+  expect(reportText(none as SessionReport)).not.toContain('too large');
+  expect(reportText(some as SessionReport)).toContain('TTL 2 min · 3 too large to keep');
 });
 
 test('the text of an interrupted session without a cache says both', () => {
