@@ -1,15 +1,32 @@
-import OpenAI from 'openai';
+import OpenAI, { type ClientOptions } from 'openai';
 
+type Fetch = NonNullable<ClientOptions['fetch']>;
+type FetchWithTimeout = OpenAI['fetchWithTimeout'];
 type BuildRequest = OpenAI['buildRequest'];
 type BuiltRequest = Awaited<ReturnType<BuildRequest>>;
 
 /**
- * The SDK with a builder of its own for chat calls, an extension point that it names ("complete replacement builders").
- * URL and headers of a client never change, since its key is fixed, so the first call's are kept: building and checking
- * some fifteen headers anew is half of what the SDK costs a call.
+ * The SDK with two of its public methods replaced.
+ *
+ * `buildRequest`, an extension point that it names ("complete replacement builders"): URL and headers of a client never
+ * change, since its key is fixed, so the first call's are kept. Building and checking some fifteen headers anew is half
+ * of what the SDK costs a call.
+ *
+ * `fetchWithTimeout`: its timer and its composite signal go. Our own timeout always comes first, and `Transport` is given
+ * the signal of the call itself.
  */
 export class LeanOpenAI extends OpenAI {
+  readonly #fetch: Fetch;
   #built: BuiltRequest | undefined;
+
+  constructor(options: ClientOptions & { readonly fetch: Fetch }) {
+    super(options);
+    this.#fetch = options.fetch;
+  }
+
+  override fetchWithTimeout(...[url, init]: Parameters<FetchWithTimeout>): ReturnType<FetchWithTimeout> {
+    return this.#fetch(url, init);
+  }
 
   override async buildRequest(...[options, context]: Parameters<BuildRequest>): Promise<BuiltRequest> {
     const isChat = options.method === 'post' && options.path === '/chat/completions';

@@ -178,7 +178,7 @@ export class Transport {
       this.#pool.dispatch(
         {
           path: url.slice(this.#origin.length),
-          method: init.method ?? 'GET',
+          method: (init.method ?? 'GET').toUpperCase(),
           headers: init.headers === undefined ? {} : plainHeaders(init.headers),
           body: (init.body as string | null | undefined) ?? null,
         },
