@@ -4,8 +4,8 @@
  */
 
 /** Share of a plan's time, up to `BASE_MS_MAX`. */
-const BASE_SHARE = 0.05;
-const BASE_MS_MAX = 10;
+const BASE_SHARE = 0.1;
+const BASE_MS_MAX = 15;
 /** However late timers are, no more of a plan's time than this is given up. */
 const GUARD_SHARE_MAX = 0.15;
 const GUARD_MS_MAX = 100;
