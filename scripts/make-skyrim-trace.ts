@@ -120,9 +120,10 @@ export function measureTrace(requests: readonly PlanRequest[]): TraceFigures {
   const signer = new Signer(skyrim);
   const seen = new Set<string>();
   let repeated = 0;
-  for (const request of requests) {
-    checkRequest(skyrim, request);
-    const text = signatureText(signer.sign(request.observation, request.actions, new Int32Array(SIGNATURE_WORDS)));
+  // A line of a trace has more than its request: the time, and what was chosen.
+  for (const { agent, observation, actions, qValues } of requests) {
+    checkRequest(skyrim, { agent, observation, actions, ...(qValues && { qValues }) });
+    const text = signatureText(signer.sign(observation, actions, new Int32Array(SIGNATURE_WORDS)));
     if (seen.has(text)) repeated++;
     seen.add(text);
   }
