@@ -1,5 +1,6 @@
-import { PlannerError } from './errors.ts';
-import type { ChatAnswer } from './model-client/model-client.ts';
+import { encodeError, PlannerError } from './errors.ts';
+import type { ChatAnswer, ChatCall, ChatOutcome } from './model-client/model-client.ts';
+import type { ExpertResult } from './tasks.ts';
 import { requireVote, stripThinking, type Vote } from './vote-parser.ts';
 
 /**
@@ -22,4 +23,27 @@ function lastLines(reasoning: string): string {
   const brace = text.lastIndexOf('{');
   if (brace >= 0 && text.endsWith('}')) return text.slice(brace);
   return text.split('\n').slice(-3).join('\n');
+}
+
+/** One streamed chat call; `ModelClient`, or a simulated one. */
+export interface ChatCaller {
+  chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
+}
+
+/** Makes a call and reads its vote: of an expert, or of a synthesizer. Failures it understands are values; bugs throw. */
+export async function askForVote(
+  caller: ChatCaller,
+  call: ChatCall,
+  actions: readonly string[],
+  signal: AbortSignal,
+): Promise<ExpertResult> {
+  const outcome = await caller.chat(call, signal);
+  const { report } = outcome;
+  if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
+  try {
+    return { ok: true, vote: readVote(outcome.answer, actions), report };
+  } catch (error) {
+    if (error instanceof PlannerError) return { ok: false, error: encodeError(error), report };
+    throw error;
+  }
 }

@@ -1,8 +1,7 @@
 import type { Domain, ExpertRole } from '../shared/domain.ts';
-import { encodeError, PlannerError } from '../shared/errors.ts';
-import type { ModelClient } from '../shared/model-client/model-client.ts';
+import type { ChatCall, ModelClient } from '../shared/model-client/model-client.ts';
 import type { ExpertResult, ExpertTask } from '../shared/tasks.ts';
-import { readVote } from '../shared/vote-answer.ts';
+import { askForVote } from '../shared/vote-answer.ts';
 import { isVoteComplete } from '../shared/vote-parser.ts';
 import { expertMessages } from './prompt.ts';
 
@@ -18,23 +17,13 @@ export interface ExpertQuery {
 /** One expert's question: the prompt, one call, the vote. Failures it understands are values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
   const { domain, role, client, task, shared } = query;
-  const outcome = await client.chat(
-    {
-      model: task.model,
-      messages: expertMessages(domain, role, task.situation, shared),
-      maxTokens: task.maxTokens,
-      temperature: task.temperature,
-      timeoutMs: task.timeoutMs,
-      isComplete: isVoteComplete,
-    },
-    signal,
-  );
-  const { report } = outcome;
-  if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
-  try {
-    return { ok: true, vote: readVote(outcome.answer, task.situation.actions), report };
-  } catch (error) {
-    if (error instanceof PlannerError) return { ok: false, error: encodeError(error), report };
-    throw error;
-  }
+  const call: ChatCall = {
+    model: task.model,
+    messages: expertMessages(domain, role, task.situation, shared),
+    maxTokens: task.maxTokens,
+    temperature: task.temperature,
+    timeoutMs: task.timeoutMs,
+    isComplete: isVoteComplete,
+  };
+  return askForVote(client, call, task.situation.actions, signal);
 }

@@ -1,12 +1,12 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { checkModels, listEndpoints } from '../endpoints/check-models.ts';
 import { EndpointGate } from '../endpoints/endpoint-gate.ts';
 import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import { PlannerCounters } from './counters.ts';
-import type { ChatCaller } from './flight.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { Planner } from './planner.ts';
 

@@ -1,12 +1,12 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Decision, ModelSource } from '../../shared/decision.ts';
-import { type ErrorWire, encodeError, PlannerError } from '../../shared/errors.ts';
-import type { ChatCall, ChatOutcome } from '../../shared/model-client/model-client.ts';
+import { type ErrorWire, encodeError } from '../../shared/errors.ts';
+import type { ChatCall } from '../../shared/model-client/model-client.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Situation, situationFor, situationOf } from '../../shared/situation.ts';
-import type { CallReport, ExpertResult } from '../../shared/tasks.ts';
+import type { ExpertResult } from '../../shared/tasks.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
-import { readVote } from '../../shared/vote-answer.ts';
+import { askForVote, type ChatCaller } from '../../shared/vote-answer.ts';
 import { isVoteComplete, type Vote } from '../../shared/vote-parser.ts';
 import type { EndpointGate, Slot } from '../endpoints/endpoint-gate.ts';
 import type { ExpertRunner } from '../experts/expert-pool.ts';
@@ -18,12 +18,7 @@ import { AttemptLog, type AttemptSubject } from './attempt-log.ts';
 import { answerFromVotes } from './best-in-hand.ts';
 import type { PlannerCounters } from './counters.ts';
 import type { LoopTurns } from './loop-turns.ts';
-import { panelEnd, rungEnd, SETTLE_MS, SLICE_MS_MIN } from './time-budget.ts';
-
-/** One streamed chat call; `ModelClient`, or a simulated one. */
-export interface ChatCaller {
-  chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
-}
+import { lessSettling, panelEnd, rungEnd, SLICE_MS_MIN } from './time-budget.ts';
 
 export interface FlightParts {
   readonly options: ResolvedOptions;
@@ -34,11 +29,6 @@ export interface FlightParts {
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;
 }
-
-/** What an attempt came to: a vote, or a coded failure. */
-type Settled =
-  | { readonly ok: true; readonly vote: Vote; readonly report: CallReport }
-  | { readonly ok: false; readonly error: ErrorWire; readonly report: CallReport };
 
 /**
  * The model work for one state: a panel of experts, then the synthesis ladder. Every plan that waits for the same state
@@ -117,7 +107,7 @@ export class Flight {
     };
     const settled = await this.#attempt(subject, signal, () => {
       const leftMs = endMs - this.#parts.clock.now();
-      return this.#runExpert(expert, Math.min(expert.timeoutMs, leftMs - Math.min(SETTLE_MS, leftMs / 10)), signal);
+      return this.#runExpert(expert, Math.min(expert.timeoutMs, lessSettling(leftMs)), signal);
     });
     if (settled.ok) this.votes.push({ role: expert.role, model: expert.model, vote: settled.vote });
   }
@@ -128,9 +118,7 @@ export class Flight {
     const { domain } = this.#parts.options;
     const sees = domain.roles.find(({ name }) => name === role)?.vision === true;
     const situation = situationFor(domain, this.#situation(), sees);
-    const result = await this.#parts.pool.run({ ...task, situation, timeoutMs }, signal);
-    // The string came back through a message: what counts is the request's own.
-    return result.ok ? { ...result, vote: { ...result.vote, action: this.#own(result.vote.action) } } : result;
+    return this.#ownVote(await this.#parts.pool.run({ ...task, situation, timeoutMs }, signal));
   }
 
   // The synthesis ladder --------------------------------------------------------------------------------------------
@@ -154,7 +142,7 @@ export class Flight {
     return false;
   }
 
-  async #synthesizeWith(subject: AttemptSubject, endMs: number): Promise<Settled> {
+  async #synthesizeWith(subject: AttemptSubject, endMs: number): Promise<ExpertResult> {
     const { clock, callers } = this.#parts;
     if (endMs - clock.now() < SLICE_MS_MIN) return this.#skip(subject);
     const over = new AbortController();
@@ -171,26 +159,17 @@ export class Flight {
     }
   }
 
-  async #chat(caller: ChatCaller, model: string, endMs: number, signal: AbortSignal): Promise<Settled> {
+  async #chat(caller: ChatCaller, model: string, endMs: number, signal: AbortSignal): Promise<ExpertResult> {
     const { options, clock } = this.#parts;
     const { maxTokens, temperature } = options.synthesis;
     const messages = synthesisMessages(options.domain, this.#situation(), this.votes);
     const timeoutMs = endMs - clock.now();
     const call: ChatCall = { model, messages, maxTokens, temperature, timeoutMs, isComplete: isVoteComplete };
-    const outcome = await caller.chat(call, signal);
-    const { report } = outcome;
-    if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
-    try {
-      const vote = readVote(outcome.answer, this.#situation().actions);
-      return { ok: true, vote: { ...vote, action: this.#own(vote.action) }, report };
-    } catch (error) {
-      // A rung that answers without a legal action has failed; the next one is tried.
-      if (error instanceof PlannerError) return { ok: false, error: encodeError(error), report };
-      throw error;
-    }
+    // A rung that answers without a legal action has failed; the next one is tried.
+    return this.#ownVote(await askForVote(caller, call, this.#situation().actions, signal));
   }
 
-  #skip(subject: AttemptSubject): Settled {
+  #skip(subject: AttemptSubject): ExpertResult {
     const nowMs = this.#parts.clock.now();
     const error: ErrorWire = { code: 'ERR_STEP_SKIPPED', message: 'too little time was left', retryable: false };
     this.attempts.begin(subject, nowMs).failed(error, undefined, nowMs);
@@ -206,7 +185,11 @@ export class Flight {
   // Attempts --------------------------------------------------------------------------------------------------------
 
   /** Waits for a slot of the endpoint, makes the call, and makes it again where nothing was answered yet. */
-  async #attempt(subject: AttemptSubject, signal: AbortSignal, call: () => Promise<Settled>): Promise<Settled> {
+  async #attempt(
+    subject: AttemptSubject,
+    signal: AbortSignal,
+    call: () => Promise<ExpertResult>,
+  ): Promise<ExpertResult> {
     for (let retries = 0; ; retries++) {
       const settled = await this.#attemptOnce(subject, signal, call);
       if (settled.ok || !settled.error.retryable || signal.aborted) return settled;
@@ -215,7 +198,11 @@ export class Flight {
     }
   }
 
-  async #attemptOnce(subject: AttemptSubject, signal: AbortSignal, call: () => Promise<Settled>): Promise<Settled> {
+  async #attemptOnce(
+    subject: AttemptSubject,
+    signal: AbortSignal,
+    call: () => Promise<ExpertResult>,
+  ): Promise<ExpertResult> {
     const { clock, gates, turns, counters } = this.#parts;
     const attempt = this.attempts.begin(subject, clock.now());
     const slot: Slot | undefined = await (gates.get(subject.endpoint) as EndpointGate).acquire(signal);
@@ -229,7 +216,7 @@ export class Flight {
     counters.callStarted(subject);
     const startedAtMs = clock.now();
     try {
-      const settled = await call().catch((error: unknown): Settled => {
+      const settled = await call().catch((error: unknown): ExpertResult => {
         // A bug: told as such, counted like any other end, and not made again.
         return { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
       });
@@ -259,6 +246,11 @@ export class Flight {
   #stamp(): { decidedAtMs: number; latencyMs: number } {
     const { clock } = this.#parts;
     return { decidedAtMs: clock.wallNow(), latencyMs: clock.now() - this.#startedAtMs };
+  }
+
+  /** A vote comes back through messages and parsers: what counts is the request's own string. */
+  #ownVote(result: ExpertResult): ExpertResult {
+    return result.ok ? { ...result, vote: { ...result.vote, action: this.#own(result.vote.action) } } : result;
   }
 
   /** The request's own string of an action that was offered. */

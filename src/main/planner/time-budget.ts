@@ -23,9 +23,14 @@ export interface SliceRule {
   readonly hasNext: boolean;
 }
 
+/** What a last step may use of the time that is left. */
+export function lessSettling(leftMs: number): number {
+  return leftMs - Math.min(SETTLE_MS, leftMs / 10);
+}
+
 function sliceEnd(nowMs: number, deadlineMs: number, timeoutMs: number, share: number, rule: SliceRule): number {
   const left = deadlineMs - nowMs;
-  const slice = rule.timeSlices && rule.hasNext ? left * share : left - Math.min(SETTLE_MS, left / 10);
+  const slice = rule.timeSlices && rule.hasNext ? left * share : lessSettling(left);
   return nowMs + Math.min(timeoutMs, slice);
 }
 
