@@ -1,22 +1,22 @@
 import { EventEmitter } from 'node:events';
-import type { Timer } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
-import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../shared/signature.ts';
+import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import { type CacheStats, PlanCache } from '../cache/plan-cache.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
 import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import { type Answer, answerFromMemory, bestInHand } from './best-in-hand.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
-import { DeadlineGuard } from './deadline-guard.ts';
-import { Flight, type FlightParts } from './flight.ts';
+import type { FlightParts } from './flight.ts';
+import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
 
 /**
  * The planner: one request from observation to plan. Anytime: from the start there is an answer in hand, each rung only
- * replaces it with a better one, and when the deadline strikes, the best one in hand is the plan. All of it runs on one
- * event loop and nothing here blocks it.
+ * replaces it with a better one, and when the deadline strikes, the best one in hand is the plan. Here are the branches of
+ * a request; who waits for which model work is the flight board's. All of it runs on one event loop and nothing here
+ * blocks it.
  */
 export interface PlannerEvents {
   plan: [plan: Plan, request: PlanRequest];
@@ -48,41 +48,7 @@ export interface PlannerStats {
   readonly workers: PoolStats;
 }
 
-/** Flights cancelled in one turn of the event loop. */
-const CANCELS_PER_TURN = 4;
-/** A plan that joined a flight goes on after it only if it can wait this much longer. */
-const LONGER_MS_MIN = 20;
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
-
-/** One caller's wait for a flight. */
-interface Waiter {
-  readonly request: PlanRequest;
-  readonly startedAtMs: number;
-  readonly deadlineMs: number;
-  /** When it is answered at the latest, a little ahead of its deadline. */
-  readonly settleMs: number;
-  readonly stale: Decision | undefined;
-  readonly coalesced: boolean;
-  readonly signal: AbortSignal | undefined;
-  readonly onAbort: () => void;
-  boarding: Boarding;
-  readonly resolve: (plan: Plan) => void;
-  readonly reject: (error: PlannerError) => void;
-  timer: Timer | undefined;
-}
-
-/** A flight and who waits for it. `key` is undefined where flights are not shared. */
-interface Boarding {
-  readonly flight: Flight;
-  readonly key: string | undefined;
-  readonly waiters: Set<Waiter>;
-  /** Attempts of the shorter flight before it, for those who could wait longer than that one. */
-  readonly before: readonly Attempt[];
-  /** Everyone who waited left by their own signal. What was voted until then is too little to be remembered. */
-  abandoned: boolean;
-  /** Resolves when the flight has ended. */
-  done: Promise<void>;
-}
 
 export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
   readonly #parts: FlightParts;
@@ -91,15 +57,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #imageNames: readonly string[];
   readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #cache: PlanCache | undefined;
-  readonly #guard = new DeadlineGuard();
+  readonly #board: FlightBoard;
   readonly #release: () => Promise<void>;
-  readonly #flights = new Map<string, Boarding>();
-  readonly #boardings = new Set<Boarding>();
-  /** Flights that nobody waits for and that are not cancelled yet. */
-  readonly #unwanted: Flight[] = [];
-  #inFlight = 0;
   #nextPlanId = 1;
-  #nextFlightId = 1;
   #closed: Promise<void> | undefined;
 
   /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
@@ -112,6 +72,11 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       .filter(([, feature]) => feature.kind === 'image')
       .map(([name]) => name);
     this.#cache = parts.options.cache === false ? undefined : new PlanCache(parts.options.cache, parts.clock);
+    this.#board = new FlightBoard(parts, {
+      onDecided: (signature, _request, decision) => this.#cache?.remember(signature, decision),
+      settle: (call, answer, attempts, coalesced) => this.#settled(call, answer, attempts, coalesced),
+      warn: (message) => this.warn(message),
+    });
     this.#release = release;
   }
 
@@ -123,18 +88,19 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const { clock } = this.#parts;
     const startedAtMs = clock.now();
     const deadlineMs = startedAtMs + this.#admit(request, options);
+    const call: PlanCall = { request, startedAtMs, deadlineMs };
     const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
     const lookup = this.#cache?.lookup(signature);
     if (lookup?.kind === 'hit') {
       const answer = answerFromMemory(request, lookup.entry.decision, 'cache');
-      if (answer !== undefined) return this.#settled(request, answer, startedAtMs, deadlineMs, [], false);
+      if (answer !== undefined) return this.#settled(call, answer, [], false);
     }
     const stale = lookup?.kind === 'stale' ? lookup.entry.decision : undefined;
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
       const answer = bestInHand(request, { decision: undefined, votes: [], stale });
-      return this.#settled(request, answer, startedAtMs, deadlineMs, [], false);
+      return this.#settled(call, answer, [], false);
     }
-    return this.#wait(request, signature, startedAtMs, deadlineMs, stale, options.signal);
+    return this.#board.wait(call, signature, stale, options.signal);
   }
 
   /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
@@ -158,7 +124,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return {
       plans: {
         settled: counters.plans,
-        inFlight: this.#inFlight,
+        inFlight: this.#board.waiting,
         coalesced: counters.coalesced,
         cancelled: counters.cancelled,
         refused: counters.refused,
@@ -195,14 +161,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   }
 
   async #close(): Promise<void> {
-    const boardings = [...this.#boardings];
-    for (const boarding of boardings) {
-      for (const waiter of [...boarding.waiters]) this.#answer(waiter);
-    }
-    this.#cancelUnwanted(Number.POSITIVE_INFINITY);
+    const landed = this.#board.close();
     for (const gate of this.#parts.gates.values()) gate.close();
     await this.#release();
-    await Promise.all(boardings.map((boarding) => boarding.done));
+    await landed;
   }
 
   /** Checks everything that can be wrong with a call. The plan's time in milliseconds. */
@@ -223,10 +185,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     }
     if (signal?.aborted) {
       this.#counters.cancelled++;
-      throw cancelled(signal);
+      throw planCancelled(signal);
     }
     const { maxInFlight } = this.#parts.options;
-    if (this.#inFlight >= maxInFlight) {
+    if (this.#board.waiting >= maxInFlight) {
       this.#counters.refused++;
       throw new PlannerError('ERR_PLANNER_OVERLOADED', `${maxInFlight} plans are in flight (maxInFlight)`, {
         retryable: true,
@@ -240,157 +202,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return hasImage ? this.#parts.options.visionTimeoutMs : this.#parts.options.timeoutMs;
   }
 
-  #wait(
-    request: PlanRequest,
-    signature: Signature,
-    startedAtMs: number,
-    deadlineMs: number,
-    stale: Decision | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Plan> {
-    const { clock } = this.#parts;
-    // The model work must be done when the plan settles, not when its deadline strikes.
-    const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
-    const key = this.#parts.options.singleFlight ? signatureText(signature) : undefined;
-    const joined = key === undefined ? undefined : this.#flights.get(key);
-    const kept = keep(request);
-    const boarding = joined ?? this.#takeOff(kept, signature.slice(), key, settleMs, []);
-    if (joined) this.#counters.coalesced++;
-    const { promise, resolve, reject } = Promise.withResolvers<Plan>();
-    const onAbort = (): void => this.#abandon(waiter);
-    const waiter: Waiter = {
-      request: kept,
-      startedAtMs,
-      deadlineMs,
-      settleMs,
-      boarding,
-      stale,
-      coalesced: joined !== undefined,
-      signal,
-      onAbort,
-      resolve,
-      reject,
-      timer: undefined,
-    };
-    waiter.timer = clock.setTimer(settleMs - clock.now(), () => {
-      this.#guard.observe(clock.now() - settleMs);
-      this.#answer(waiter);
-    });
-    signal?.addEventListener('abort', onAbort, { once: true });
-    boarding.waiters.add(waiter);
-    this.#inFlight++;
-    return promise;
-  }
-
-  #takeOff(
-    request: PlanRequest,
-    signature: Signature,
-    key: string | undefined,
-    settleMs: number,
-    before: readonly Attempt[],
-  ): Boarding {
-    const flight = new Flight(this.#parts, this.#nextFlightId++, request, settleMs);
-    const boarding: Boarding = { flight, key, waiters: new Set(), before, abandoned: false, done: Promise.resolve() };
-    if (key !== undefined) this.#flights.set(key, boarding);
-    this.#boardings.add(boarding);
-    boarding.done = this.#fly(boarding, signature);
-    return boarding;
-  }
-
-  async #fly(boarding: Boarding, signature: Signature): Promise<void> {
-    const { flight } = boarding;
-    try {
-      await flight.run();
-      if (flight.decision !== undefined && !boarding.abandoned) this.#cache?.remember(signature, flight.decision);
-    } catch (error) {
-      // A bug in the flight: its waiters still get the best answer in hand, and the bug is told.
-      this.#warn(
-        `a plan's model work failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      );
-    } finally {
-      this.#unshare(boarding);
-      this.#flyOn(boarding, signature);
-      for (const waiter of [...boarding.waiters]) this.#answer(waiter);
-      this.#boardings.delete(boarding);
-    }
-  }
-
-  /**
-   * A flight has the time of the plan it was begun for. When that was too short for a model to decide, those who joined
-   * it and can wait longer go on in a flight that has theirs.
-   */
-  #flyOn(boarding: Boarding, signature: Signature): void {
-    const { flight, waiters } = boarding;
-    const isDecided = flight.decision !== undefined && flight.decision.source !== 'vote';
-    const patient = [...waiters].filter((waiter) => waiter.settleMs > flight.deadlineMs + LONGER_MS_MIN);
-    const [first] = patient;
-    if (isDecided || first === undefined || this.#closed !== undefined) return;
-    const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
-    const before = [...boarding.before, ...flight.attemptsAt(this.#parts.clock.now())];
-    const next = this.#takeOff(first.request, signature, boarding.key, settleMs, before);
-    for (const waiter of patient) {
-      waiters.delete(waiter);
-      next.waiters.add(waiter);
-      waiter.boarding = next;
-    }
-  }
-
-  /** From here on, a request in the same state begins a flight of its own. */
-  #unshare(boarding: Boarding): void {
-    const { key } = boarding;
-    // Another flight may have taken the key since.
-    if (key !== undefined && this.#flights.get(key) === boarding) this.#flights.delete(key);
-  }
-
-  /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline. */
-  #answer(waiter: Waiter): void {
-    const { boarding, request, startedAtMs, deadlineMs, stale, coalesced } = waiter;
-    if (!boarding.waiters.delete(waiter)) return;
-    this.#letGo(waiter);
-    const { flight, before } = boarding;
-    const answer = bestInHand(request, { decision: flight.decision, votes: flight.votes, stale });
-    const attempts = [...before, ...flight.attemptsAt(this.#parts.clock.now())];
-    waiter.resolve(this.#settled(request, answer, startedAtMs, deadlineMs, attempts, coalesced));
-    this.#cancelIfUnwanted(boarding);
-  }
-
-  #abandon(waiter: Waiter): void {
-    const { boarding } = waiter;
-    if (!boarding.waiters.delete(waiter)) return;
-    this.#letGo(waiter);
-    this.#counters.cancelled++;
-    boarding.abandoned = boarding.waiters.size === 0;
-    waiter.reject(cancelled(waiter.signal));
-    this.#cancelIfUnwanted(boarding);
-  }
-
-  #letGo(waiter: Waiter): void {
-    this.#inFlight--;
-    waiter.timer?.cancel();
-    waiter.signal?.removeEventListener('abort', waiter.onAbort);
-  }
-
-  #cancelIfUnwanted(boarding: Boarding): void {
-    if (boarding.waiters.size > 0) return;
-    this.#unshare(boarding);
-    // Later in this turn of the event loop: when many deadlines strike at once, every plan settles first.
-    if (this.#unwanted.push(boarding.flight) === 1) setImmediate(() => this.#cancelUnwanted());
-  }
-
-  /** A few in each turn, as `LoopTurns` begins them; all of them when the planner closes. */
-  #cancelUnwanted(flightsMax = CANCELS_PER_TURN): void {
-    for (const flight of this.#unwanted.splice(0, flightsMax)) flight.cancel();
-    if (this.#unwanted.length > 0) setImmediate(() => this.#cancelUnwanted());
-  }
-
-  #settled(
-    request: PlanRequest,
-    answer: Answer,
-    startedAtMs: number,
-    deadlineMs: number,
-    attempts: readonly Attempt[],
-    coalesced: boolean,
-  ): Plan {
+  #settled(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
+    const { request, startedAtMs, deadlineMs } = call;
     const counters = this.#counters;
     const nowMs = this.#parts.clock.now();
     const { decidedAtMs, ...rest } = answer;
@@ -420,30 +233,16 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     try {
       this.emit('plan', plan, request);
     } catch (error) {
-      this.#warn(`a listener of "plan" threw: ${error instanceof Error ? error.message : String(error)}`);
+      this.warn(`a listener of "plan" threw: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
-  #warn(message: string): void {
+  /** Tells a warning on the `warning` event. */
+  warn(message: string): void {
     try {
       this.emit('warning', message);
     } catch {
       // Told to nobody: the listener for warnings is itself broken.
     }
   }
-
-  /** Tells a warning on the `warning` event. */
-  warn(message: string): void {
-    this.#warn(message);
-  }
-}
-
-/** What a plan keeps of its request while it waits. A host may reuse its lists in the next frame. */
-function keep(request: PlanRequest): PlanRequest {
-  const { agent, observation, actions, qValues } = request;
-  return { agent, observation: { ...observation }, actions: [...actions], ...(qValues && { qValues: { ...qValues } }) };
-}
-
-function cancelled(signal: AbortSignal | undefined): PlannerError {
-  return new PlannerError('ERR_PLAN_CANCELLED', "the plan was ended by its caller's signal", { cause: signal?.reason });
 }

@@ -1,0 +1,263 @@
+import type { Timer } from '../../shared/clock.ts';
+import type { Decision } from '../../shared/decision.ts';
+import { PlannerError } from '../../shared/errors.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import { type Signature, signatureText } from '../../shared/signature.ts';
+import type { Attempt, Plan } from '../plan.ts';
+import { type Answer, bestInHand } from './best-in-hand.ts';
+import { DeadlineGuard } from './deadline-guard.ts';
+import { Flight, type FlightParts } from './flight.ts';
+
+/**
+ * Who waits for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly once, by
+ * the first of: the end of its flight, its own deadline, its own signal, `close()`. Settling removes it from its flight's
+ * set, and whoever finds it gone does nothing. A flight whose last waiter has left is cancelled and joined no more.
+ */
+
+/** Flights cancelled in one turn of the event loop. */
+const CANCELS_PER_TURN = 4;
+/** A plan that joined a flight goes on after it only if it can wait this much longer. */
+const LONGER_MS_MIN = 20;
+
+/** One call of `plan()`: what was asked, when, and by when. */
+export interface PlanCall {
+  readonly request: PlanRequest;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+}
+
+/** What the board asks of the planner it belongs to. All of it is called synchronously. */
+export interface FlightBoardOwner {
+  /**
+   * A flight has ended with a decision of its models, and not everyone who waited had left by their own signal. `request`
+   * is the one it was begun for.
+   */
+  onDecided(signature: Signature, request: PlanRequest, decision: Decision): void;
+  /** Makes the plan of a waiter that is settled now. */
+  settle(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan;
+  warn(message: string): void;
+}
+
+/** One caller's wait for a flight. */
+interface Waiter {
+  readonly call: PlanCall;
+  /** When it is answered at the latest, a little ahead of its deadline. */
+  readonly settleMs: number;
+  readonly stale: Decision | undefined;
+  readonly coalesced: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
+  boarding: Boarding;
+  readonly resolve: (plan: Plan) => void;
+  readonly reject: (error: PlannerError) => void;
+  timer: Timer | undefined;
+}
+
+/** A flight and who waits for it. */
+interface Boarding {
+  readonly flight: Flight;
+  /** What the flight was begun for. */
+  readonly request: PlanRequest;
+  readonly signature: Signature;
+  /** Undefined where flights are not shared. */
+  readonly key: string | undefined;
+  readonly waiters: Set<Waiter>;
+  /** Attempts of the shorter flight before it, for those who could wait longer than that one. */
+  readonly before: readonly Attempt[];
+  /** Everyone who waited left by their own signal. What was voted until then is too little to be remembered. */
+  abandoned: boolean;
+  /** Resolves when the flight has ended. */
+  done: Promise<void>;
+}
+
+export class FlightBoard {
+  readonly #parts: FlightParts;
+  readonly #owner: FlightBoardOwner;
+  readonly #guard = new DeadlineGuard();
+  /** The flights that can be joined. */
+  readonly #flights = new Map<string, Boarding>();
+  readonly #boardings = new Set<Boarding>();
+  /** Flights that nobody waits for any more and that are not cancelled yet. */
+  readonly #unwanted: Flight[] = [];
+  #waiting = 0;
+  #nextFlightId = 1;
+  #isClosed = false;
+
+  constructor(parts: FlightParts, owner: FlightBoardOwner) {
+    this.#parts = parts;
+    this.#owner = owner;
+  }
+
+  /** Plans that wait for a flight. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Waits in the flight of the same state, or in one that begins now. Rejects only with ERR_PLAN_CANCELLED. The request
+   * and the signature are copied: a host may reuse its lists, and the planner its words, as soon as this returns.
+   */
+  wait(
+    call: PlanCall,
+    signature: Signature,
+    stale: Decision | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Plan> {
+    const { clock, options, counters } = this.#parts;
+    const { startedAtMs, deadlineMs } = call;
+    // The model work must be done when the plan settles, not when its deadline strikes.
+    const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
+    const key = options.singleFlight ? signatureText(signature) : undefined;
+    const joined = key === undefined ? undefined : this.#flights.get(key);
+    const request = keep(call.request);
+    const boarding = joined ?? this.#takeOff(request, signature.slice(), key, settleMs, []);
+    if (joined) counters.coalesced++;
+    const { promise, resolve, reject } = Promise.withResolvers<Plan>();
+    const onAbort = (): void => this.#abandon(waiter);
+    const waiter: Waiter = {
+      call: { request, startedAtMs, deadlineMs },
+      settleMs,
+      boarding,
+      stale,
+      coalesced: joined !== undefined,
+      signal,
+      onAbort,
+      resolve,
+      reject,
+      timer: undefined,
+    };
+    waiter.timer = clock.setTimer(settleMs - clock.now(), () => {
+      this.#guard.observe(clock.now() - settleMs);
+      this.#answer(waiter);
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    boarding.waiters.add(waiter);
+    this.#waiting++;
+    return promise;
+  }
+
+  /** Settles everyone at once with the best answer in hand and cancels the model work. Resolves when the flights have ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const boardings = [...this.#boardings];
+    for (const boarding of boardings) {
+      for (const waiter of [...boarding.waiters]) this.#answer(waiter);
+    }
+    this.#cancelUnwanted(Number.POSITIVE_INFINITY);
+    await Promise.all(boardings.map((boarding) => boarding.done));
+  }
+
+  /** Begins a flight that nobody waits for yet. */
+  #takeOff(
+    request: PlanRequest,
+    signature: Signature,
+    key: string | undefined,
+    settleMs: number,
+    before: readonly Attempt[],
+  ): Boarding {
+    const flight = new Flight(this.#parts, this.#nextFlightId++, request, settleMs);
+    const done = Promise.resolve();
+    const boarding: Boarding = { flight, request, signature, key, waiters: new Set(), before, abandoned: false, done };
+    if (key !== undefined) this.#flights.set(key, boarding);
+    this.#boardings.add(boarding);
+    boarding.done = this.#fly(boarding);
+    return boarding;
+  }
+
+  async #fly(boarding: Boarding): Promise<void> {
+    const { flight, signature, request } = boarding;
+    try {
+      await flight.run();
+      if (flight.decision !== undefined && !boarding.abandoned) {
+        this.#owner.onDecided(signature, request, flight.decision);
+      }
+    } catch (error) {
+      // A bug in the flight: its waiters still get the best answer in hand, and the bug is told.
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#owner.warn(`a plan's model work failed: ${what}`);
+    } finally {
+      this.#unshare(boarding);
+      this.#flyOn(boarding);
+      for (const waiter of [...boarding.waiters]) this.#answer(waiter);
+      this.#boardings.delete(boarding);
+    }
+  }
+
+  /**
+   * A flight has the time of the plan it was begun for. When that was too short for a model to decide, those who joined
+   * it and can wait longer go on in a flight that has theirs.
+   */
+  #flyOn(boarding: Boarding): void {
+    const { flight, waiters, signature, key } = boarding;
+    const isDecided = flight.decision !== undefined && flight.decision.source !== 'vote';
+    const patient = [...waiters].filter((waiter) => waiter.settleMs > flight.deadlineMs + LONGER_MS_MIN);
+    const [first] = patient;
+    if (isDecided || first === undefined || this.#isClosed) return;
+    const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
+    const before = [...boarding.before, ...flight.attemptsAt(this.#parts.clock.now())];
+    const next = this.#takeOff(first.call.request, signature, key, settleMs, before);
+    for (const waiter of patient) {
+      waiters.delete(waiter);
+      next.waiters.add(waiter);
+      waiter.boarding = next;
+    }
+  }
+
+  /** From here on, a request in the same state begins a flight of its own. */
+  #unshare(boarding: Boarding): void {
+    const { key } = boarding;
+    // Another flight may have taken the key since.
+    if (key !== undefined && this.#flights.get(key) === boarding) this.#flights.delete(key);
+  }
+
+  /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline. */
+  #answer(waiter: Waiter): void {
+    const { boarding, call, stale, coalesced } = waiter;
+    if (!boarding.waiters.delete(waiter)) return;
+    this.#letGo(waiter);
+    const { flight, before } = boarding;
+    const answer = bestInHand(call.request, { decision: flight.decision, votes: flight.votes, stale });
+    const attempts = [...before, ...flight.attemptsAt(this.#parts.clock.now())];
+    waiter.resolve(this.#owner.settle(call, answer, attempts, coalesced));
+    this.#cancelIfUnwanted(boarding);
+  }
+
+  #abandon(waiter: Waiter): void {
+    const { boarding } = waiter;
+    if (!boarding.waiters.delete(waiter)) return;
+    this.#letGo(waiter);
+    this.#parts.counters.cancelled++;
+    boarding.abandoned = boarding.waiters.size === 0;
+    waiter.reject(planCancelled(waiter.signal));
+    this.#cancelIfUnwanted(boarding);
+  }
+
+  #letGo(waiter: Waiter): void {
+    this.#waiting--;
+    waiter.timer?.cancel();
+    waiter.signal?.removeEventListener('abort', waiter.onAbort);
+  }
+
+  #cancelIfUnwanted(boarding: Boarding): void {
+    if (boarding.waiters.size > 0) return;
+    this.#unshare(boarding);
+    // Later in this turn of the event loop: when many deadlines strike at once, every plan settles first.
+    if (this.#unwanted.push(boarding.flight) === 1) setImmediate(() => this.#cancelUnwanted());
+  }
+
+  /** A few in each turn, as `LoopTurns` begins them; all of them when the planner closes. */
+  #cancelUnwanted(flightsMax = CANCELS_PER_TURN): void {
+    for (const flight of this.#unwanted.splice(0, flightsMax)) flight.cancel();
+    if (this.#unwanted.length > 0) setImmediate(() => this.#cancelUnwanted());
+  }
+}
+
+/** What a plan keeps of its request while it waits. A host may reuse its lists in the next frame. */
+function keep(request: PlanRequest): PlanRequest {
+  const { agent, observation, actions, qValues } = request;
+  return { agent, observation: { ...observation }, actions: [...actions], ...(qValues && { qValues: { ...qValues } }) };
+}
+
+export function planCancelled(signal: AbortSignal | undefined): PlannerError {
+  return new PlannerError('ERR_PLAN_CANCELLED', "the plan was ended by its caller's signal", { cause: signal?.reason });
+}
