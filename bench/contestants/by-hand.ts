@@ -5,7 +5,7 @@ import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import type { ChatMessage } from '../../src/shared/model-client/model-client.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import { renderSituation, situationOf } from '../../src/shared/situation.ts';
-import { requireVote } from '../../src/shared/vote-parser.ts';
+import { requireVote } from '../../src/shared/vote/vote-parser.ts';
 import { expertMessages } from '../../src/workers/prompt.ts';
 import { MODEL, PROMPT_ACTIONS_MAX } from '../requests.ts';
 

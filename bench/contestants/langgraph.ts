@@ -6,7 +6,7 @@ import type { ExpertRole } from '../../src/shared/domain.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import type { ChatMessage } from '../../src/shared/model-client/model-client.ts';
 import { renderSituation, type Situation, situationOf } from '../../src/shared/situation.ts';
-import { requireVote } from '../../src/shared/vote-parser.ts';
+import { requireVote } from '../../src/shared/vote/vote-parser.ts';
 import { expertMessages } from '../../src/workers/prompt.ts';
 import { MAX_TOKENS, MODEL, PROMPT_ACTIONS_MAX, TEMPERATURE } from '../requests.ts';
 import type { Contestant } from './contestant.ts';

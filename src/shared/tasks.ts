@@ -1,7 +1,7 @@
 import type { Domain } from './domain.ts';
 import type { ErrorWire } from './errors.ts';
 import type { Situation } from './situation.ts';
-import type { Vote } from './vote-parser.ts';
+import type { Vote } from './vote/vote-parser.ts';
 
 /**
  * The wire between the coordinator and its workers: data only, no signals (they arrive as `{}`), durations instead of

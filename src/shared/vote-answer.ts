@@ -1,7 +1,7 @@
 import { encodeError, PlannerError } from './errors.ts';
 import type { ChatAnswer, ChatCall, ChatOutcome } from './model-client/model-client.ts';
 import type { ExpertResult } from './tasks.ts';
-import { requireVote, stripThinking, type Vote } from './vote-parser.ts';
+import { requireVote, stripThinking, type Vote } from './vote/vote-parser.ts';
 
 /**
  * The vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: then only its last

@@ -1,8 +1,8 @@
 import type { Domain, ExpertRole } from '../shared/domain.ts';
 import type { ChatCall, ModelClient } from '../shared/model-client/model-client.ts';
 import type { ExpertResult, ExpertTask } from '../shared/tasks.ts';
+import { isVoteComplete } from '../shared/vote/vote-parser.ts';
 import { askForVote } from '../shared/vote-answer.ts';
-import { isVoteComplete } from '../shared/vote-parser.ts';
 import { expertMessages } from './prompt.ts';
 
 export interface ExpertQuery {

@@ -1,6 +1,6 @@
 import type { ErrorWire } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
-import type { Vote } from '../../shared/vote-parser.ts';
+import type { Vote } from '../../shared/vote/vote-parser.ts';
 import type { Attempt, AttemptStep } from '../plan.ts';
 
 /** The subject of an attempt: what is known when it starts. */

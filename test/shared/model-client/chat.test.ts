@@ -5,8 +5,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { type ChatCall, type ChatOutcome, ModelClient } from '../../../src/shared/model-client/model-client.ts';
+import { isVoteComplete } from '../../../src/shared/vote/vote-parser.ts';
 import { readVote } from '../../../src/shared/vote-answer.ts';
-import { isVoteComplete } from '../../../src/shared/vote-parser.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   events,

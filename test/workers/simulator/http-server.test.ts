@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/shared/clock.ts';
 import { skyrim } from '../../../src/shared/domains/skyrim.ts';
 import { type ChatOutcome, ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import { situationOf } from '../../../src/shared/situation.ts';
-import { parseVote } from '../../../src/shared/vote-parser.ts';
+import { parseVote } from '../../../src/shared/vote/vote-parser.ts';
 import { expertMessages } from '../../../src/workers/prompt.ts';
 import { NO_RATES, type SimulatorOptions } from '../../../src/workers/simulator/options.ts';
 import { type SimulatorHandle, startSimulator } from '../../../src/workers/simulator/start.ts';

@@ -3,7 +3,7 @@ import { skyrim } from '../../../src/shared/domains/skyrim.ts';
 import type { PlanRequest } from '../../../src/shared/plan-request.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import { renderSituation, situationOf } from '../../../src/shared/situation.ts';
-import { parseVote } from '../../../src/shared/vote-parser.ts';
+import { parseVote } from '../../../src/shared/vote/vote-parser.ts';
 import { formOpinion } from '../../../src/workers/simulator/opinion.ts';
 import { DEFAULT_RATES, NO_RATES } from '../../../src/workers/simulator/options.ts';
 import { readPrompt } from '../../../src/workers/simulator/prompt-reader.ts';

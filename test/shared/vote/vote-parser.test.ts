@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PlannerError } from '../../src/shared/errors.ts';
-import { readVote } from '../../src/shared/vote-answer.ts';
+import { PlannerError } from '../../../src/shared/errors.ts';
 import {
   isVoteComplete,
   type ParsedVote,
   parseVote,
   requireVote,
   stripThinking,
-} from '../../src/shared/vote-parser.ts';
+} from '../../../src/shared/vote/vote-parser.ts';
+import { readVote } from '../../../src/shared/vote-answer.ts';
 
 const ACTIONS = ['attack', 'block', 'retreat', 'power_attack', 'search container'];
 

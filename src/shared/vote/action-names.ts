@@ -1,0 +1,89 @@
+import { LRUCache } from 'lru-cache';
+import { hasNumericNames } from '../situation.ts';
+
+/** One thing an answer chooses: an action that was offered, or something that was not. */
+export type Choice =
+  | { readonly kind: 'action'; readonly action: string }
+  | { readonly kind: 'illegal'; readonly named: string };
+
+/** Longer than any name of an action (`REQUEST_LIMITS.actionChars`) with its number and decoration. */
+const CHOICE_CHARS_MAX = 1_200;
+/** The names of actions come back in every answer; long texts do not. */
+const NAME_CHARS_KEPT = 100;
+const normalizedNames = new LRUCache<string, string>({ max: 4_096 });
+
+/**
+ * Letters and digits only, lower case, one space between words: "Power-Attack" and "power_attack" are the same name. Han
+ * characters are words of their own, for no spaces part them; "don't" is "do not".
+ */
+export function normalizeName(name: string): string {
+  const kept = normalizedNames.get(name);
+  if (kept !== undefined) return kept;
+  const normalized = name
+    .toLowerCase()
+    .replace(/n['’]t\b/g, ' not')
+    .replace(/\p{Script=Han}/gu, ' $& ')
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
+  if (name.length <= NAME_CHARS_KEPT) normalizedNames.set(name, normalized);
+  return normalized;
+}
+
+/** Of actions that differ only in punctuation, those whose own spelling stands in the text; all of them where none does. */
+export function spelledIn(text: string, sharers: readonly string[]): readonly string[] {
+  if (sharers.length === 1) return sharers;
+  const spelled = sharers.filter((action) => text.includes(action));
+  // "1" also stands in "-1".
+  const longest = spelled.filter((action) => !spelled.some((other) => other !== action && other.includes(action)));
+  return longest.length > 0 ? longest : sharers;
+}
+
+export function chosen(actions: readonly string[]): Choice[] {
+  return actions.map((action) => ({ kind: 'action', action }));
+}
+
+export class ActionNames {
+  readonly actions: readonly string[];
+  readonly numbered: boolean;
+  /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
+  readonly byName = new Map<string, string[]>();
+
+  constructor(actions: readonly string[]) {
+    this.actions = actions;
+    this.numbered = !hasNumericNames(actions);
+    for (const action of actions) {
+      const name = normalizeName(action);
+      const sharers = this.byName.get(name);
+      if (sharers !== undefined) sharers.push(action);
+      else if (name !== '') this.byName.set(name, [action]);
+    }
+  }
+
+  /** What a short text names when it names nothing else: "3", "Block!", "**block**". Several where it could be either. */
+  resolve(text: string): readonly Choice[] | undefined {
+    const bare = text.trim();
+    if (bare === '' || bare.length > CHOICE_CHARS_MAX) return undefined;
+    if (this.actions.includes(bare)) return chosen([bare]);
+    const number =
+      /^(?:(?:action|option|choice|number|no\.?)\s*:?\s*)?[#([{*$"'`]*\s*(\d{1,6})\s*[)\]}*$"'`.:,!]*$/i.exec(bare);
+    if (number && this.numbered) return [this.byNumber(number[1] as string)];
+    const unquoted = bare.replace(/^[\s"'`*_([{<]+|(?<![\s"'`*_)\]}>.!,;:])[\s"'`*_)\]}>.!,;:]+$/g, '');
+    if (this.actions.includes(unquoted)) return chosen([unquoted]);
+    // The sign is all that parts "-1" from "1".
+    if (/^-\d/.test(unquoted)) return [{ kind: 'illegal', named: unquoted }];
+    const sharers = this.byName.get(normalizeName(bare));
+    return sharers && chosen(spelledIn(bare, sharers));
+  }
+
+  byNumber(digits: string): Choice {
+    const action = this.actions[Number(digits) - 1];
+    return action === undefined ? { kind: 'illegal', named: digits } : { kind: 'action', action };
+  }
+
+  /** Whether a text begins with the name of an action. */
+  beginsWithName(text: string): boolean {
+    const words = `${normalizeName(text.slice(0, CHOICE_CHARS_MAX))} `;
+    for (const name of this.byName.keys()) if (words.startsWith(`${name} `)) return true;
+    return false;
+  }
+}

@@ -1,0 +1,84 @@
+import type { ActionNames, Choice } from './action-names.ts';
+import { type Explicit, readValue } from './stated-choice.ts';
+
+/**
+ * The choice in an answer of JSON, bare, fenced or with text around it, under any of the keys that models give it. An
+ * object that was cut short is none: its lines are read as labels.
+ */
+
+const JSON_CHOICE_KEYS = [
+  'action',
+  'choice',
+  'answer',
+  'index',
+  'number',
+  'action_number',
+  'actionNumber',
+  'decision',
+  'vote',
+];
+const JSON_REASON_KEYS = ['reason', 'why', 'reasoning', 'explanation', 'rationale', 'justification'];
+/** Opening and closing braces tried, each. */
+const JSON_TRIES_MAX = 8;
+
+function firstKey(object: Record<string, unknown>, keys: readonly string[]): unknown {
+  for (const key of keys) {
+    if (Object.hasOwn(object, key) && object[key] !== null && object[key] !== undefined) return object[key];
+  }
+  return undefined;
+}
+
+/** The JSON objects in a text, fenced or bare, also with text around them. */
+function findJson(text: string): Record<string, unknown>[] {
+  const ends: number[] = [];
+  for (let end = text.lastIndexOf('}'); end > 0 && ends.length < JSON_TRIES_MAX; end = text.lastIndexOf('}', end - 1)) {
+    ends.push(end);
+  }
+  const objects: Record<string, unknown>[] = [];
+  let start = text.indexOf('{');
+  for (let tries = 0; start >= 0 && tries < JSON_TRIES_MAX; tries++) {
+    const end = ends.find((at) => at > start && isJson(text.slice(start, at + 1)));
+    if (end !== undefined) objects.push(JSON.parse(text.slice(start, end + 1)) as Record<string, unknown>);
+    start = text.indexOf('{', (end ?? start) + 1);
+  }
+  return objects;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readConfidence(value: unknown): number | undefined {
+  const number = typeof value === 'string' ? Number.parseFloat(value) : value;
+  if (typeof number !== 'number' || !Number.isFinite(number) || number < 0) return undefined;
+  if (number <= 1 && !String(value).includes('%')) return number;
+  return number <= 100 ? number / 100 : undefined;
+}
+
+export function fromJson(text: string, names: ActionNames): Explicit | undefined {
+  const objects = findJson(text).filter((object) => firstKey(object, JSON_CHOICE_KEYS) !== undefined);
+  const choices = objects.flatMap((object) => jsonChoices(object, names));
+  const [object] = objects;
+  if (object === undefined || choices.length === 0) return undefined;
+  const reason = firstKey(object, JSON_REASON_KEYS);
+  const confidence = readConfidence(object.confidence);
+  return {
+    choices,
+    reason: typeof reason === 'string' ? reason : '',
+    ...(confidence === undefined ? {} : { confidence }),
+  };
+}
+
+function jsonChoices(object: Record<string, unknown>, names: ActionNames): Choice[] {
+  const choices: Choice[] = [];
+  for (const key of JSON_CHOICE_KEYS) {
+    const value = Object.hasOwn(object, key) ? object[key] : undefined;
+    if (typeof value === 'string' || typeof value === 'number') choices.push(...readValue(String(value), names));
+  }
+  return choices;
+}

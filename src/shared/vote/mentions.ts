@@ -1,0 +1,53 @@
+import { type ActionNames, type Choice, normalizeName, spelledIn } from './action-names.ts';
+
+/**
+ * What a running text names, by name or by number, where no form states the choice. What is named only to be turned
+ * down, after "not" or "instead of", does not count.
+ */
+
+const NEGATION =
+  /(?:\bnot|n['’]t|\bcannot|\bnever|\bavoid|\binstead of|\brather than|\bwithout|\bover|\bthan)\s+(?:to\s+|the\s+|an?\s+|choose\s+|pick\s+)*$/;
+const NEGATION_CHARS_MAX = 40;
+
+function isNegated(text: string, at: number): boolean {
+  return NEGATION.test(text.slice(Math.max(0, at - NEGATION_CHARS_MAX), at).toLowerCase());
+}
+
+/** The actions a running text names, longest names first, so that "power attack" does not also name "attack". */
+export function mentions(text: string, names: ActionNames): string[] {
+  // "3.5" and "20%" are quantities, also where actions are called "3" or "20".
+  const quantities = names.numbered
+    ? text
+    : text.replace(/\d+(?:[.,]\d+)+|\d+\s?%/g, (found) => (names.actions.includes(found) ? found : ' '));
+  let rest = ` ${normalizeName(quantities)} `;
+  const found = new Set<string>();
+  const byLength = [...names.byName].sort((a, b) => b[0].length - a[0].length);
+  for (const [name, sharers] of byLength) {
+    const needle = ` ${name} `;
+    for (let at = rest.indexOf(needle); at >= 0; at = rest.indexOf(needle, at + 1)) {
+      if (!isNegated(rest, at + 1)) for (const action of spelledIn(text, sharers)) found.add(action);
+      rest = `${rest.slice(0, at)} ${'\u0000'.repeat(name.length)} ${rest.slice(at + needle.length)}`;
+    }
+  }
+  return [...found];
+}
+
+export const BECAUSE = /\b(?:because|since|so that|in order to)\b|因为/i;
+// "option 2", "#2", "I choose 2 or 3", "the answer is 2", "我选择2". A verb alone may have an amount: "pick 2 potions".
+const INLINE_NUMBER =
+  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and|或)\s?#?(\d{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and)\s?#?(\d{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/gi;
+
+export function inlineNumbers(text: string, names: ActionNames): Choice[] {
+  const choices: Choice[] = [];
+  for (const match of text.matchAll(INLINE_NUMBER)) {
+    if (isNegated(text, match.index)) continue;
+    for (const digits of match.slice(1)) if (digits !== undefined) choices.push(names.byNumber(digits));
+  }
+  return choices;
+}
+
+/** What stands before "because" counts more than what follows. */
+export function beforeBecause<T>(text: string, read: (part: string) => readonly T[]): readonly T[] {
+  const found = read(text.split(BECAUSE, 1)[0] as string);
+  return found.length > 0 ? found : read(text);
+}

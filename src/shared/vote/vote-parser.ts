@@ -1,0 +1,163 @@
+import { type ErrorCode, PlannerError } from '../errors.ts';
+import { ActionNames, type Choice, chosen } from './action-names.ts';
+import { fromJson } from './json-choice.ts';
+import { beforeBecause, inlineNumbers, mentions } from './mentions.ts';
+import { firstLine, fromHead, fromLabels, labelledAgain, REASON_LINE } from './stated-choice.ts';
+
+/**
+ * Reads which action a model chose, leniently: a number, a name in any case, an `ACTION:` line, JSON, or a sentence. An
+ * explicit choice (the form asked for, a labelled line, a JSON field) is believed over mentions in running text. Two
+ * different actions named in the same way are ambiguous; the first is never taken just because it is first.
+ */
+export interface Vote {
+  /** One of the actions offered, byte for byte. */
+  readonly action: string;
+  readonly reason: string;
+  /** 0 to 1, where the model stated one. */
+  readonly confidence?: number;
+}
+
+export type ParsedVote =
+  | { readonly kind: 'vote'; readonly vote: Vote }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'illegal'; readonly named: string }
+  | { readonly kind: 'ambiguous'; readonly named: readonly string[] };
+
+const REASON_CHARS_MAX = 400;
+/** An answer is a line or two. What comes after this many characters is not read for a choice. */
+const READ_CHARS_MAX = 8_000;
+/** The form that was asked for stands within this many characters, or it is not there. */
+const ASKED_CHARS_MAX = 2_000;
+
+const THOUGHT_TAG = /<(\/?)(?:think|thinking|thought|reasoning)>/gi;
+
+/**
+ * What is left when thinking is taken out. A thought that never ends leaves nothing after it; one that never began (its
+ * tag was the end of the prompt) leaves nothing before it.
+ */
+export function stripThinking(text: string): string {
+  let kept = '';
+  let from = 0;
+  let isThinking = false;
+  for (const tag of text.matchAll(THOUGHT_TAG)) {
+    if (tag[1] === '/') {
+      if (!isThinking) kept = '';
+      from = tag.index + tag[0].length;
+    } else if (!isThinking) {
+      kept += `${text.slice(from, tag.index)} `;
+    }
+    isThinking = tag[1] !== '/';
+  }
+  return isThinking ? kept : kept + text.slice(from);
+}
+
+/** Takes off what wraps an answer: `\boxed{2}`, `<answer>2</answer>`, tokens of a chat template that leaked. */
+function unwrap(text: string): string {
+  return text
+    .replace(/\\boxed\{(?:\\text\{)?([^{}]{1,200})\}{1,2}/g, '$1')
+    .replace(/<\/?(?:answer|action|choice|final|output|response|s)>|<\|[a-z_]{1,40}\|>|<(?:start|end)_of_turn>/gi, '\n')
+    .trim();
+}
+
+function clip(reason: string): string {
+  const flat = reason.replace(/\s+/g, ' ').trim();
+  return flat.length > REASON_CHARS_MAX ? `${flat.slice(0, REASON_CHARS_MAX - 1)}…` : flat;
+}
+
+function decide(choices: readonly Choice[], reason: string, confidence?: number): ParsedVote {
+  const actions = new Set<string>();
+  for (const choice of choices) if (choice.kind === 'action') actions.add(choice.action);
+  if (actions.size > 1) return { kind: 'ambiguous', named: [...actions] };
+  const [action] = actions;
+  if (action === undefined) {
+    const illegal = choices.find((choice) => choice.kind === 'illegal');
+    return illegal === undefined ? { kind: 'none' } : { kind: 'illegal', named: illegal.named };
+  }
+  return { kind: 'vote', vote: { action, reason: clip(reason), ...(confidence === undefined ? {} : { confidence }) } };
+}
+
+/** The vote in an answer. `actions` are the ones offered, in the order of their numbers. */
+export function parseVote(answer: string, actions: readonly string[]): ParsedVote {
+  const names = new ActionNames(actions);
+  // A stream may have been cut at the end of its first sentence: what follows must not change the vote.
+  const asked = askedForm(answer);
+  if (asked !== undefined) return fromText(asked.trim(), names);
+  const text = unwrap(stripThinking(answer).trim().slice(0, READ_CHARS_MAX));
+  if (text === '') return { kind: 'none' };
+  const json = fromJson(text, names);
+  if (json !== undefined) return decide(json.choices, json.reason, json.confidence);
+  if (!isListing(text)) return fromText(text, names);
+  const body = text.replace(LISTED_LINE, '').trim();
+  const concluded: ParsedVote = body === '' ? { kind: 'none' } : fromText(body, names);
+  return concluded.kind === 'vote' ? concluded : decide(chosen(mentions(text, names)), text);
+}
+
+const LISTED_LINE = /^[ \t>*_#-]*(\d{1,6})[.):].*$/gm;
+
+/** Whether an answer goes through the actions, "1. …" and then "2. …": then the first one is not its choice. */
+function isListing(text: string): boolean {
+  const [first, second] = text.matchAll(LISTED_LINE);
+  return first?.[1] === '1' && second?.[1] === '2';
+}
+
+function fromText(text: string, names: ActionNames): ParsedVote {
+  const head = fromHead(text, names);
+  if (head === undefined) {
+    const labels = fromLabels(text, names);
+    return labels === undefined ? fromSentence(text, names) : decide(labels.choices, labels.reason);
+  }
+  const reason = REASON_LINE.exec(head.rest)?.[1] ?? head.rest.replace(/^[\s:.)–—-]+/, '');
+  return decide([...head.choices, ...labelledAgain(head, names)], reason);
+}
+
+/** The last resort: what a running text names. */
+function fromSentence(text: string, names: ActionNames): ParsedVote {
+  const choices = beforeBecause(text, (part) => [
+    ...chosen(mentions(part, names)),
+    ...(names.numbered ? inlineNumbers(part, names) : []),
+  ]);
+  if (choices.length > 0) return decide(choices, text);
+  const first = firstLine(text).trim();
+  return first.length <= 40 && first.split(/\s+/).length <= 4 ? { kind: 'illegal', named: first } : { kind: 'none' };
+}
+
+/** The vote, or the coded error that says why there is none. */
+export function requireVote(answer: string, actions: readonly string[]): Vote {
+  const parsed = parseVote(answer, actions);
+  switch (parsed.kind) {
+    case 'vote':
+      return parsed.vote;
+    case 'none':
+      throw voteError('ERR_VOTE_NONE', `the answer names no action: ${quote(answer)}`);
+    case 'illegal':
+      throw voteError('ERR_VOTE_ILLEGAL', `"${parsed.named}" is not one of the ${actions.length} actions offered`);
+    case 'ambiguous':
+      throw voteError('ERR_VOTE_AMBIGUOUS', `the answer names several actions: ${parsed.named.join(', ')}`);
+    default:
+      return parsed satisfies never;
+  }
+}
+
+function voteError(code: ErrorCode, message: string): PlannerError {
+  return new PlannerError(code, message);
+}
+
+function quote(answer: string): string {
+  const flat = answer.replace(/\s+/g, ' ').trim();
+  return JSON.stringify(flat.length > 80 ? `${flat.slice(0, 80)}…` : flat);
+}
+
+// A number alone on the first line, and one finished sentence after it.
+const ASKED_FORM = /^\s*\d{1,6}[.):]?[ \t\r]*\n\s*[^\s{<][^\n{<]{7,}?(?:[.!?](?=\s|$)|[。！？]|\n)/;
+
+function askedForm(text: string): string | undefined {
+  return ASKED_FORM.exec(text.slice(0, ASKED_CHARS_MAX))?.[0];
+}
+
+/**
+ * Whether a streamed answer can be cut here: it has the form that was asked for, and nothing after it can change the
+ * vote. Answers of any other form are read to their end.
+ */
+export function isVoteComplete(answer: string): boolean {
+  return askedForm(answer) !== undefined;
+}
