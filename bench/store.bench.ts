@@ -1,0 +1,111 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Figures, SECTIONS, type SectionName, type SectionOrder, type Settings } from './store/section.ts';
+
+/**
+ * The shared store against what one would use instead: reads from one thread, from two, and from a host; whole cached
+ * plans; growth, size and eviction; and whether a reader ever sees half a decision. See README.md.
+ */
+const EXAMPLE_TRACE = fileURLToPath(new URL('../examples/skyrim.jsonl', import.meta.url));
+const TORN_READS = 100_000_000;
+const TORN_READS_QUICK = 200_000;
+const ROUNDS = 15;
+const ROUNDS_QUICK = 3;
+
+const HELP = `usage: node scripts/bench.ts store [options]
+
+  --quick            a run of some seconds that only shows that everything works
+  --rounds N         rounds of each comparison (${ROUNDS})
+  --torn-reads N     reads against a writer at full speed (${TORN_READS})
+  --trace FILE       a trace to replay for eviction; may be given several times (examples/skyrim.jsonl)
+  --only NAME,...    of ${Object.keys(SECTIONS).join(', ')}
+  --json             nothing but the result
+  --help`;
+
+/** The first figures of the result, in this order; others follow. */
+const FIGURES = [
+  'readVsMap',
+  'readVsLruCache',
+  'twoThreads',
+  'torn',
+  'hostReadVsComlink',
+  'planVsLru',
+  'peekVsLru',
+  'growth',
+  'bytesPerEntry',
+  'evictionWorstPoints',
+];
+
+function wrongUse(message: string): never {
+  console.error(`${message}\n\n${HELP}`);
+  process.exit(2);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        help: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
+        'torn-reads': { type: 'string' },
+        trace: { type: 'string', multiple: true, default: [EXAMPLE_TRACE] },
+        only: { type: 'string', default: Object.keys(SECTIONS).join(',') },
+      },
+    }).values;
+  } catch (error) {
+    return wrongUse((error as Error).message);
+  }
+}
+
+function positive(name: string, text: string | undefined, otherwise: number): number {
+  const value = Number(text ?? otherwise);
+  return Number.isInteger(value) && value > 0 ? value : wrongUse(`--${name} must be a positive integer, got ${text}`);
+}
+
+/** `gc` for what is measured in bytes; a heap for a million entries. */
+const FLAGS: Partial<Record<SectionName, string[]>> = {
+  size: ['--expose-gc'],
+  'growth-of-peers': ['--max-old-space-size=4096'],
+};
+
+async function runSection(name: SectionName, settings: Settings): Promise<Figures> {
+  const execArgv = [...process.execArgv, ...(FLAGS[name] ?? [])];
+  const child = fork(new URL('store/section.ts', import.meta.url), { execArgv });
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the section ${name} ended with ${signal ?? `code ${code}`}`);
+  });
+  child.send({ name, settings } satisfies SectionOrder);
+  const [figures] = (await Promise.race([once(child, 'message'), ended])) as [Figures];
+  ended.catch(() => {});
+  return figures;
+}
+
+const args = readArguments();
+if (args.help) {
+  console.log(HELP);
+  process.exit();
+}
+const settings: Settings = {
+  quick: args.quick,
+  json: args.json,
+  rounds: positive('rounds', args.rounds, args.quick ? ROUNDS_QUICK : ROUNDS),
+  tornReads: positive('torn-reads', args['torn-reads'], args.quick ? TORN_READS_QUICK : TORN_READS),
+  traces: args.trace,
+};
+const wanted = args.only.split(',');
+const unknown = wanted.find((name) => !(name in SECTIONS));
+if (unknown !== undefined) wrongUse(`--only must name sections, got ${unknown}`);
+
+const figures: Record<string, number> = {};
+for (const name of Object.keys(SECTIONS) as SectionName[]) {
+  if (wanted.includes(name)) Object.assign(figures, await runSection(name, settings));
+}
+const first = FIGURES.filter((name) => name in figures);
+const rest = Object.keys(figures).filter((name) => !FIGURES.includes(name));
+const ordered = Object.fromEntries([...first, ...rest].map((name) => [name, figures[name]]));
+console.log(JSON.stringify({ bench: 'store', ...ordered, rounds: settings.rounds }));
+if ((figures.torn ?? 0) > 0) process.exitCode = 1;
