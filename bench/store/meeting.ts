@@ -1,5 +1,5 @@
-/** Where threads meet: one shared Int32Array with a word for each of these. */
-export const MEETING = { READY: 0, START: 1, DONE: 2, READS_MILLION: 3, WORDS: 4 } as const;
+/** Where threads meet: one shared Int32Array with a word for each of these. READS has one for each of two threads. */
+export const MEETING = { READY: 0, START: 1, DONE: 2, WRITES: 3, READS: 4, WORDS: 6 } as const;
 
 const WAIT_MS = 60_000;
 
