@@ -1,0 +1,388 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { type Random, randomIndex, systemRandom } from '../../../shared/random.ts';
+import { changesOfClearing, changesOfEviction, changesOfWrites, makeIndexKey } from './batch.ts';
+import { type DiskFile, type FileSize, type OpenFile, openLmdbFile } from './lmdb-file.ts';
+import { openDiskFile, reasonOf } from './open-disk-file.ts';
+import { type DiskRecord, decodeFrame, indexKeyOf, isFrameOf } from './record-frame.ts';
+import { IDENTITY_BYTES, KEY_BYTES, ORDER_END, orderOf, type Place } from './tables.ts';
+import { type QueuedWrite, WriteQueue } from './write-queue.ts';
+
+export const DISK_BYTES_DEFAULT = 256 * 2 ** 20;
+export const DISK_BYTES_MIN = 2 ** 20;
+
+export interface DiskTierOptions {
+  /** The file. Its folder is made if need be; lmdb keeps a lock beside it. Not on a network share. */
+  readonly path: string;
+  /** Most bytes of records kept, of all identities together. The file may be up to twice as large. Default 256 MiB. */
+  readonly bytesMax?: number;
+  /** Only records that were written under an equal text are seen: format version and domain fingerprint. */
+  readonly identity: string;
+  readonly clock: Clock;
+  /** Told once when the tier goes off, once when it is back, and once for each file set aside. */
+  readonly warn: (message: string) => void;
+}
+
+export interface DiskTierParts {
+  readonly openFile?: OpenFile;
+  readonly random?: Random;
+}
+
+export interface DiskTierStats {
+  readonly state: 'on' | 'off';
+  /** Records in the file, of all identities and processes. 0 while off. */
+  readonly entries: number;
+  /** Pages in use, in bytes. 0 while off. */
+  readonly bytes: number;
+  readonly queued: number;
+  readonly written: number;
+  /** Records given up: the queue was full, the tier was off, or the value was longer than `DISK_VALUE_BYTES_MAX`. */
+  readonly dropped: number;
+  /** Records whose checksum, place or key was not as written. None of them was served. */
+  readonly damaged: number;
+  /** Records that went to keep `bytesMax`. */
+  readonly removedBySize: number;
+  readonly batches: number;
+}
+
+export const DISK_VALUE_BYTES_MAX = 4_096;
+/** Writes that may wait. With the longest values they take 16 MiB. */
+export const DISK_QUEUE_MAX = 4_096;
+/** Writes of a batch: preparing it takes the event loop under a millisecond. */
+const BATCH_WRITES = 128;
+const BATCH_EVICTIONS_MAX = 256;
+/** How long a write waits for others to share its flush with. What a crash may lose. */
+const BATCH_DELAY_MS = 50;
+const CHUNK_RECORDS = 256;
+const RETRY_MS_MIN = 1_000;
+const RETRY_MS_MAX = 300_000;
+/** Going off again sooner than this continues the back-off instead of beginning it anew. */
+const STEADY_MS = 60_000;
+
+/*
+ *   on ──a read or write fails──▶ off ──back-off──▶ opening ──▶ trial ──first batch written──▶ on
+ *                                  ▲                   │fails      │fails
+ *                                  └───────────────────┴───────────┘        any ──close()──▶ closed
+ *
+ * A trial reads and writes as usual, but only a written batch shows that the disk takes writes again; so a full disk
+ * warns once. A file is never written again after a failed commit: lmdb-js may keep its lock of it.
+ */
+type State =
+  | { readonly kind: 'on'; readonly file: DiskFile; readonly sinceMs: number; readonly attempt: number }
+  | { readonly kind: 'trial'; readonly file: DiskFile; readonly attempt: number }
+  | { readonly kind: 'opening'; readonly attempt: number }
+  | { readonly kind: 'off'; readonly attempt: number; readonly retry: Timer }
+  | { readonly kind: 'closed' };
+
+/**
+ * Decisions on disk, by key. `get` reads through the memory map; `put` and `remove` are queued and written behind, in
+ * transactions of another thread. Nothing here throws for what the disk or the file does: the tier goes off and tries again.
+ */
+export class DiskTier {
+  readonly #path: string;
+  readonly #bytesMax: number;
+  readonly #identity: Uint8Array;
+  readonly #clock: Clock;
+  readonly #warn: (message: string) => void;
+  readonly #openFile: OpenFile;
+  /** Keeps the places of two writers apart. */
+  readonly #writer: number;
+  readonly #queue = new WriteQueue(DISK_QUEUE_MAX);
+  #state: State = { kind: 'opening', attempt: 0 };
+  #order = 0;
+  #evictions = 0;
+  #isClearing = false;
+  #batchTimer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> = Promise.resolve();
+  #counts = { written: 0, dropped: 0, damaged: 0, removedBySize: 0, batches: 0 };
+
+  /** Opens the tier. Resolves even if the file cannot be opened: the tier is off then, and tries again. */
+  static async open(options: DiskTierOptions, parts: DiskTierParts = {}): Promise<DiskTier> {
+    const tier = new DiskTier(options, parts);
+    await tier.#open(0);
+    return tier;
+  }
+
+  private constructor(options: DiskTierOptions, parts: DiskTierParts) {
+    this.#path = options.path;
+    this.#bytesMax = options.bytesMax ?? DISK_BYTES_DEFAULT;
+    assert(this.#bytesMax >= DISK_BYTES_MIN, `bytesMax must be at least ${DISK_BYTES_MIN}, got ${this.#bytesMax}`);
+    this.#identity = createHash('sha256').update(options.identity).digest().subarray(0, IDENTITY_BYTES);
+    this.#clock = options.clock;
+    this.#warn = options.warn;
+    this.#openFile = parts.openFile ?? openLmdbFile;
+    this.#writer = randomIndex(parts.random ?? systemRandom, 2 ** 32);
+  }
+
+  /** The record of a key, expired or not. What is queued is seen already. */
+  get(key: Uint8Array): DiskRecord | undefined {
+    assert.equal(key.length, KEY_BYTES);
+    const queued = this.#queue.find(key);
+    if (queued !== undefined) return queued.kind === 'put' ? queued : undefined;
+    const file = this.#readable();
+    return file === undefined ? undefined : this.#guard(() => this.#read(file, key));
+  }
+
+  /** Queues a record. The newest of one key wins; at the bound of the queue the one that waits longest is dropped. */
+  put(key: Uint8Array, value: Uint8Array, expiresAtWallMs: number): void {
+    assert.equal(key.length, KEY_BYTES);
+    if (this.#usable() === undefined || value.length > DISK_VALUE_BYTES_MAX) {
+      this.#counts.dropped++;
+      this.remove(key);
+      return;
+    }
+    // Copies: callers encode into scratch memory. `slice` of a Buffer would not copy.
+    this.#add({ kind: 'put', key: new Uint8Array(key), value: new Uint8Array(value), expiresAtWallMs });
+  }
+
+  /** Queues a removal. It is kept while the tier is off. */
+  remove(key: Uint8Array): void {
+    assert.equal(key.length, KEY_BYTES);
+    if (this.#state.kind !== 'closed') this.#add({ kind: 'remove', key: new Uint8Array(key) });
+  }
+
+  /** Forgets the records of this identity. None is served from the call on; resolves when they are gone, or the tier is off. */
+  async clear(): Promise<void> {
+    this.#queue.clear();
+    this.#isClearing = true;
+    await this.flush();
+  }
+
+  /** Records that `get` would return from the file, the most recently written first. What is queued is not among them. */
+  *newest(limit: number): Generator<DiskRecord> {
+    for (const chunk of this.#chunks(limit)) yield* chunk;
+  }
+
+  /** As `newest`, in chunks of a millisecond or two, with a turn of the event loop after each. */
+  async *newestInChunks(limit: number): AsyncGenerator<readonly DiskRecord[]> {
+    for (const chunk of this.#chunks(limit)) {
+      yield chunk;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  stats(): DiskTierStats {
+    const file = this.#usable();
+    const size = file === undefined ? undefined : this.#guard(() => file.size());
+    return {
+      state: this.#state.kind === 'on' ? 'on' : 'off',
+      entries: size?.records ?? 0,
+      bytes: size?.bytes ?? 0,
+      queued: this.#queue.size,
+      ...this.#counts,
+    };
+  }
+
+  /** Resolves when all that is queued is on disk, or the tier is off. */
+  async flush(): Promise<void> {
+    while (this.#usable() !== undefined && this.#hasWork()) await this.#write();
+  }
+
+  /** Writes what is queued and closes the file. */
+  async close(): Promise<void> {
+    if (this.#state.kind === 'off') this.#state.retry.cancel();
+    await this.#opening;
+    await this.flush();
+    const file = this.#usable();
+    if (this.#state.kind === 'off') this.#state.retry.cancel();
+    this.#state = { kind: 'closed' };
+    this.#batchTimer?.cancel();
+    this.#batchTimer = undefined;
+    if (file !== undefined) this.#closeFile(file);
+    await this.#closing;
+  }
+
+  #usable(): DiskFile | undefined {
+    return this.#state.kind === 'on' || this.#state.kind === 'trial' ? this.#state.file : undefined;
+  }
+
+  #readable(): DiskFile | undefined {
+    return this.#isClearing ? undefined : this.#usable();
+  }
+
+  #read(file: DiskFile, key: Uint8Array): DiskRecord | undefined {
+    const indexKey = makeIndexKey(this.#identity, key);
+    const place = file.placeOf(indexKey);
+    const frame = place === undefined ? undefined : file.frameAt(place);
+    if (place === undefined || frame === undefined) return undefined;
+    const record = isFrameOf(frame, this.#identity, key) ? decodeFrame(frame, place) : undefined;
+    if (record !== undefined) return record;
+    this.#counts.damaged++;
+    this.remove(key);
+    return undefined;
+  }
+
+  *#chunks(limit: number): Generator<DiskRecord[]> {
+    let before: Place | undefined;
+    for (let left = limit; left > 0; ) {
+      const file = this.#readable();
+      if (file === undefined) return;
+      const placed = this.#guard(() => file.newest(before, CHUNK_RECORDS));
+      const last = placed?.at(-1);
+      if (placed === undefined || last === undefined) return;
+      before = last.place;
+      const records: DiskRecord[] = [];
+      for (const { place, frame } of placed) {
+        if (records.length === left) break;
+        const record = this.#guard(() => this.#current(file, place, frame));
+        if (record !== undefined) records.push(record);
+      }
+      left -= records.length;
+      yield records;
+    }
+  }
+
+  /** The record of a frame, if it is one of ours and the index leads to it. */
+  #current(file: DiskFile, place: Place, frame: Uint8Array): DiskRecord | undefined {
+    const indexKey = isFrameOf(frame, this.#identity) ? indexKeyOf(frame) : undefined;
+    if (indexKey === undefined || !file.leadsTo(indexKey, place)) return undefined;
+    const record = decodeFrame(frame, place);
+    if (record === undefined) this.#counts.damaged++;
+    return record;
+  }
+
+  /** Runs a read. What it throws turns the tier off, because the file must be checked again. */
+  #guard<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      this.#turnOff(error);
+      return undefined;
+    }
+  }
+
+  #add(write: QueuedWrite): void {
+    if (this.#queue.add(write)?.kind === 'put') this.#counts.dropped++;
+    this.#schedule();
+  }
+
+  #hasWork(): boolean {
+    return this.#writing !== undefined || this.#queue.size > 0 || this.#evictions > 0 || this.#isClearing;
+  }
+
+  #schedule(): void {
+    if (this.#usable() === undefined || this.#writing !== undefined || !this.#hasWork()) return;
+    if (this.#queue.size >= BATCH_WRITES) void this.#write();
+    else this.#batchTimer ??= this.#clock.setTimer(BATCH_DELAY_MS, () => void this.#write());
+  }
+
+  /** Writes batches until nothing is left to do. One run at a time. */
+  #write(): Promise<void> {
+    this.#batchTimer?.cancel();
+    this.#batchTimer = undefined;
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = undefined;
+      this.#schedule();
+    });
+    return this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    for (let file = this.#usable(); file !== undefined; file = this.#usable()) {
+      if (this.#isClearing) await this.#clearSome(file);
+      else if (this.#queue.size > 0 || this.#evictions > 0) await this.#writeBatch(file);
+      else return;
+    }
+  }
+
+  async #writeBatch(file: DiskFile): Promise<void> {
+    const writes = this.#queue.take(BATCH_WRITES);
+    const evictions = this.#evictions;
+    try {
+      const order = this.#nextOrder(file);
+      const evicted = changesOfEviction(file, evictions);
+      const changes = changesOfWrites(file, writes, { identity: this.#identity, order, writer: this.#writer });
+      this.#order = order + writes.length;
+      await file.commit([...evicted, ...changes]);
+      this.#queue.settle();
+      this.#counts.written += writes.filter(({ kind }) => kind === 'put').length;
+      this.#counts.removedBySize += evicted.filter(({ table }) => table === 'records').length;
+      this.#wasWritten(file);
+    } catch (error) {
+      this.#turnOff(error);
+    }
+  }
+
+  async #clearSome(file: DiskFile): Promise<void> {
+    try {
+      const changes = changesOfClearing(file, this.#identity, BATCH_EVICTIONS_MAX);
+      if (changes.length === 0) this.#isClearing = false;
+      else await file.commit(changes);
+      this.#wasWritten(file);
+    } catch (error) {
+      this.#turnOff(error);
+    }
+  }
+
+  /** After the newest record of any process, and not before the wall clock: orders of two processes stay comparable. */
+  #nextOrder(file: DiskFile): number {
+    const newest = file.newest(undefined, 1)[0];
+    const held = newest === undefined ? 0 : orderOf(newest.place) + 1;
+    const wall = Math.min(Math.floor(this.#clock.wallNow() * 1_000), ORDER_END / 2);
+    return Math.max(this.#order, held, wall);
+  }
+
+  #wasWritten(file: DiskFile): void {
+    this.#counts.batches++;
+    this.#evictions = evictionsFor(file.size(), this.#bytesMax);
+    if (this.#state.kind !== 'trial') return;
+    this.#state = { kind: 'on', file, sinceMs: this.#clock.now(), attempt: this.#state.attempt };
+    this.#warn(`disk cache ${this.#path} is on again`);
+  }
+
+  /** Opens the file, on trial if it was off before. */
+  async #open(attempt: number): Promise<void> {
+    this.#state = { kind: 'opening', attempt };
+    try {
+      await this.#closing;
+      const file = await openDiskFile({
+        path: this.#path,
+        bytesMax: this.#bytesMax,
+        openFile: this.#openFile,
+        wallNow: () => this.#clock.wallNow(),
+        warn: this.#warn,
+      });
+      this.#state =
+        attempt === 0 ? { kind: 'on', file, sinceMs: this.#clock.now(), attempt } : { kind: 'trial', file, attempt };
+      this.#evictions = evictionsFor(file.size(), this.#bytesMax);
+      this.#schedule();
+    } catch (error) {
+      this.#turnOff(error);
+    }
+  }
+
+  #turnOff(error: unknown): void {
+    const state = this.#state;
+    if (state.kind === 'closed' || state.kind === 'off') return;
+    this.#counts.dropped += this.#queue.giveUpPuts();
+    this.#evictions = 0;
+    this.#batchTimer?.cancel();
+    this.#batchTimer = undefined;
+    if (state.kind !== 'opening') this.#closeFile(state.file);
+    const isSteady = state.kind === 'on' && this.#clock.now() - state.sinceMs >= STEADY_MS;
+    const attempt = isSteady ? 1 : state.attempt + 1;
+    const delayMs = Math.min(RETRY_MS_MIN * 2 ** (attempt - 1), RETRY_MS_MAX);
+    const retry = this.#clock.setTimer(delayMs, () => {
+      this.#opening = this.#open(attempt).finally(() => {
+        this.#opening = undefined;
+      });
+    });
+    this.#state = { kind: 'off', attempt, retry };
+    const isKnown = state.kind === 'trial' || (state.kind === 'opening' && state.attempt > 0);
+    if (!isKnown) this.#warn(`disk cache ${this.#path} is off and will be tried again: ${reasonOf(error)}`);
+  }
+
+  #closeFile(file: DiskFile): void {
+    // A file that fails to close has nothing more to lose: every commit was on disk or was counted as dropped.
+    this.#closing = file.close().catch(() => undefined);
+  }
+}
+
+/** How many records must go for the file to keep its bound. What is over is measured in pages, so nothing drifts. */
+function evictionsFor({ records, bytes }: FileSize, bytesMax: number): number {
+  if (bytes <= bytesMax || records === 0) return 0;
+  return Math.min(Math.ceil((bytes - bytesMax) / (bytes / records)), BATCH_EVICTIONS_MAX);
+}

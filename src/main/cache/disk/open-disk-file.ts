@@ -1,0 +1,81 @@
+import { lstat, mkdir, stat } from 'node:fs/promises';
+import { endianness } from 'node:os';
+import { dirname } from 'node:path';
+import { checkFile } from './file-check.ts';
+import type { DiskFile, OpenFile } from './lmdb-file.ts';
+import { lockPathOf, setAside } from './set-aside.ts';
+
+export interface DiskFilePlace {
+  readonly path: string;
+  readonly bytesMax: number;
+  readonly openFile: OpenFile;
+  readonly wallNow: () => number;
+  readonly warn: (message: string) => void;
+}
+
+/** Files set aside in one go, before something else must be wrong. */
+const TRIES_MAX = 3;
+/** No reason to believe that the same would work later, and none to lose the file: what stands there cannot be read. */
+const UNREADABLE = new Set(['EACCES', 'EPERM', 'EISDIR']);
+
+/** Opens the file at a path, after setting aside what is no sound file of ours. Throws what it cannot help. */
+export async function openDiskFile(place: DiskFilePlace): Promise<DiskFile> {
+  if (endianness() !== 'LE' || !process.arch.includes('64')) {
+    throw new Error(`files are not laid out alike on ${process.arch}, and could not be checked`);
+  }
+  await mkdir(dirname(place.path), { recursive: true });
+  for (let tries = 1; ; tries++) {
+    const identity = await fileIdentity(place.path);
+    const damage = await damageOf(place.path);
+    if (damage === undefined) {
+      try {
+        return await place.openFile(place.path, place.bytesMax);
+      } catch (error) {
+        if (tries === TRIES_MAX || !isOfTheFile(error)) throw error;
+        await replace(place, identity, reasonOf(error));
+      }
+    } else {
+      if (tries === TRIES_MAX) throw new Error(damage);
+      await replace(place, identity, damage);
+    }
+  }
+}
+
+async function replace(place: DiskFilePlace, identity: string | undefined, reason: string): Promise<void> {
+  const stillIsIt = async () => (await fileIdentity(place.path)) === identity;
+  const name = await setAside(place.path, place.wallNow(), stillIsIt);
+  if (name !== undefined) place.warn(`disk cache ${place.path}: set aside as ${name} and begun anew: ${reason}`);
+}
+
+/** What makes the file at a path unusable, or undefined. */
+async function damageOf(path: string): Promise<string | undefined> {
+  try {
+    const lock = await lstat(lockPathOf(path)).catch(() => undefined);
+    if (lock !== undefined && !lock.isFile()) return 'its lock is not a file';
+    const verdict = await checkFile(path);
+    return verdict.kind === 'damaged' ? verdict.reason : undefined;
+  } catch (error) {
+    if (!isOfTheFile(error)) throw error;
+    return reasonOf(error);
+  }
+}
+
+/** Which file stands at a path, however often its content changes. */
+async function fileIdentity(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether an error is one of this file, not of the disk or the machine. lmdb's own codes are below -30,000. */
+function isOfTheFile(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'number' ? code < -30_000 : UNREADABLE.has(String(code));
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
