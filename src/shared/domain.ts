@@ -10,15 +10,25 @@ interface FeatureCommon {
   /** How the feature is called in prompts. Default: its name. */
   readonly label?: string;
 }
-export interface CategoryFeature extends FeatureCommon {
+/** What a feature that is no number does to similar states. */
+interface GateFeature extends FeatureCommon {
+  /**
+   * Similar states must have equal values, unless the feature is soft: then a difference is a distance. The exact key
+   * has it either way. Default false.
+   */
+  readonly soft?: boolean;
+  /** What a difference of a soft feature weighs beside the numbers. Default 1. */
+  readonly weight?: number;
+}
+export interface CategoryFeature extends GateFeature {
   readonly kind: 'category';
   /** The values allowed. Default: any string. */
   readonly values?: readonly string[];
 }
-export interface FlagFeature extends FeatureCommon {
+export interface FlagFeature extends GateFeature {
   readonly kind: 'flag';
 }
-export interface SetFeature extends FeatureCommon {
+export interface SetFeature extends GateFeature {
   readonly kind: 'set';
 }
 export interface NumberFeature extends FeatureCommon {
@@ -58,6 +68,8 @@ export interface Domain {
   readonly description: string;
   readonly features: Readonly<Record<string, Feature>>;
   readonly roles: readonly ExpertRole[];
+  /** The category by whose value answers are counted and timed apart; undefined where the domain has no category. */
+  readonly sceneFeature: string | undefined;
 }
 
 export interface DomainDefinition {
@@ -66,6 +78,11 @@ export interface DomainDefinition {
   readonly features: Readonly<Record<string, Feature>>;
   /** Default: four roles that fit any agent (situation, risk, opportunity, progress). */
   readonly roles?: readonly ExpertRole[];
+  /**
+   * The category by whose value false hits and lifetimes are told apart. Default: `scene` where there is a category of
+   * that name, else the first category.
+   */
+  readonly sceneFeature?: string | undefined;
 }
 
 /** Roles for a domain that names none, as one from a trace header. */
@@ -95,7 +112,7 @@ function fail(message: string): never {
 }
 
 function checkNumberFeature(key: string, feature: NumberFeature): void {
-  const { edges, range, weight } = feature;
+  const { edges, range } = feature;
   if (!Array.isArray(edges) || !edges.every((edge) => Number.isFinite(edge))) {
     fail(`${key}.edges must be a list of finite numbers, got ${describeValue(edges)}`);
   }
@@ -105,12 +122,25 @@ function checkNumberFeature(key: string, feature: NumberFeature): void {
   if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite) || range[0] >= range[1]) {
     fail(`${key}.range must be two numbers, low before high, got ${describeValue(range)}`);
   }
+}
+
+function checkDistance(key: string, feature: NumberFeature | CategoryFeature | FlagFeature | SetFeature): void {
+  const { weight } = feature;
   if (weight !== undefined && !(Number.isFinite(weight) && weight >= 0)) {
     fail(`${key}.weight must be a number of at least 0, got ${describeValue(weight)}`);
   }
+  if (feature.kind === 'number') return;
+  if (feature.soft !== undefined && typeof feature.soft !== 'boolean') {
+    fail(`${key}.soft must be true or false, got ${describeValue(feature.soft)}`);
+  }
 }
 
-const DOMAIN_KEYS = ['name', 'description', 'features', 'roles'];
+/** Whether a difference in the feature is a distance between similar states, where other categories are a gate. */
+export function isSoft(feature: Feature): boolean {
+  return (feature.kind === 'category' || feature.kind === 'flag' || feature.kind === 'set') && feature.soft === true;
+}
+
+const DOMAIN_KEYS = ['name', 'description', 'features', 'roles', 'sceneFeature'];
 const ROLE_KEYS = ['name', 'prompt', 'vision'];
 
 function checkKeys(key: string, what: string, value: object, allowed: readonly string[]): void {
@@ -120,7 +150,9 @@ function checkKeys(key: string, what: string, value: object, allowed: readonly s
 }
 
 const FEATURE_KEYS: Readonly<Record<string, readonly string[]>> = {
-  category: ['values'],
+  category: ['values', 'soft', 'weight'],
+  flag: ['soft', 'weight'],
+  set: ['soft', 'weight'],
   number: ['edges', 'range', 'weight'],
 };
 
@@ -136,6 +168,7 @@ function checkFeature(key: string, feature: Feature): void {
   if (label !== undefined && typeof label !== 'string') {
     fail(`${key}.label must be a text, got ${describeValue(label)}`);
   }
+  if (feature.kind !== 'text' && feature.kind !== 'image') checkDistance(key, feature);
   if (feature.kind === 'number') checkNumberFeature(key, feature);
   if (feature.kind === 'category') checkValues(key, feature.values);
 }
@@ -162,6 +195,17 @@ function checkRoles(roles: readonly ExpertRole[]): void {
   }
 }
 
+function defaultScene(features: Readonly<Record<string, Feature>>): string | undefined {
+  if (features.scene?.kind === 'category') return 'scene';
+  return Object.keys(features).find((key) => features[key]?.kind === 'category');
+}
+
+/** The scene of an observation, for what is counted by scene. */
+export function sceneOf(domain: Domain, observation: Observation): string {
+  const value = domain.sceneFeature === undefined ? undefined : observation[domain.sceneFeature];
+  return typeof value === 'string' ? value : 'all';
+}
+
 /** Checks a definition and fills in its defaults. Throws ERR_DOMAIN_INVALID with the key, the rule and the value. */
 export function defineDomain(definition: DomainDefinition): Domain {
   const { name, description, features, roles } = definition;
@@ -180,6 +224,12 @@ export function defineDomain(definition: DomainDefinition): Domain {
     checkFeature(`domain.features.${key}`, feature);
   }
   checkKeys('domain', 'domain', definition, DOMAIN_KEYS);
+  const sceneFeature = definition.sceneFeature ?? defaultScene(features);
+  if (sceneFeature !== undefined && features[sceneFeature]?.kind !== 'category') {
+    const categories = Object.keys(features).filter((key) => features[key]?.kind === 'category');
+    const rule = `must be a category of the domain (${categories.join(', ') || 'it has none'})`;
+    fail(`domain.sceneFeature ${rule}, got ${describeValue(sceneFeature)}`);
+  }
   const checkedRoles = roles ?? GENERIC_ROLES;
   checkRoles(checkedRoles);
   return Object.freeze({
@@ -188,5 +238,6 @@ export function defineDomain(definition: DomainDefinition): Domain {
     // Without a prototype, so that an observation cannot name an inherited member.
     features: Object.freeze(Object.assign(Object.create(null) as Record<string, Feature>, features)),
     roles: Object.freeze([...checkedRoles]),
+    sceneFeature,
   });
 }

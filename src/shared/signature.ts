@@ -1,4 +1,4 @@
-import type { Domain, Feature, FeatureValue, Observation } from './domain.ts';
+import { type Domain, type Feature, type FeatureValue, isSoft, type Observation } from './domain.ts';
 
 /**
  * The signature: a 128-bit fingerprint of the bucketed observation and the set of actions, the exact cache key. Equal
@@ -139,6 +139,10 @@ export function bucketOf(edges: readonly number[], value: number): number {
 /** A tag before every value, so that an absent feature, an empty text and a zero are three states. */
 const TAG = { ABSENT: 1, CATEGORY: 2, FLAG: 3, NUMBER: 4, SET: 5 } as const;
 
+function isKeyed(feature: Feature): boolean {
+  return feature.kind !== 'text' && feature.kind !== 'image';
+}
+
 function pushFeature(feature: Feature, value: FeatureValue | undefined): void {
   if (feature.kind === 'text' || feature.kind === 'image') return;
   if (value === undefined) return pushWord(TAG.ABSENT);
@@ -163,7 +167,7 @@ function pushFeature(feature: Feature, value: FeatureValue | undefined): void {
 /** What enters the seed: everything of the domain that changes what a bucket means. */
 function describeKey(domain: Domain): string {
   const keyed = Object.entries(domain.features)
-    .filter(([, feature]) => feature.kind !== 'text' && feature.kind !== 'image')
+    .filter(([, feature]) => isKeyed(feature))
     .map(([name, feature]) => [name, feature.kind, feature.kind === 'number' ? feature.edges : 0]);
   return JSON.stringify([domain.name, keyed]);
 }
@@ -192,12 +196,52 @@ export class Signer {
     }
     pushSet(actions);
     finish();
-    out[0] = h1;
-    out[1] = h2;
-    out[2] = h3;
-    out[3] = h4;
-    return out;
+    return finished(out);
   }
+
+  /**
+   * The fingerprint of what must be equal for two states to be similar: the action set, the categories, flags and sets
+   * that are not `soft`, and which of the numbers are there at all.
+   */
+  signGates(observation: Observation, actions: readonly string[], out: Signature): Signature {
+    const seed = this.#seed;
+    begin(seed[1] as number, seed[2] as number, seed[3] as number, seed[0] as number);
+    for (let i = 0; i < this.#features.length; i++) {
+      const feature = this.#features[i] as Feature;
+      const value = observation[this.#names[i] as string];
+      if (isSoft(feature)) continue;
+      if (feature.kind === 'number') pushWord(value === undefined ? TAG.ABSENT : TAG.NUMBER);
+      else pushFeature(feature, value);
+    }
+    pushSet(actions);
+    finish();
+    return finished(out);
+  }
+
+  /** The fingerprint of the action set alone. */
+  signActions(actions: readonly string[], out: Signature): Signature {
+    const seed = this.#seed;
+    begin(seed[2] as number, seed[3] as number, seed[0] as number, seed[1] as number);
+    pushSet(actions);
+    finish();
+    return finished(out);
+  }
+}
+
+function finished(out: Signature): Signature {
+  out[0] = h1;
+  out[1] = h2;
+  out[2] = h3;
+  out[3] = h4;
+  return out;
+}
+
+/** Of a value of a category, flag or set: equal values have equal words. For comparing soft features. */
+export function valueWord(feature: Feature, value: FeatureValue | undefined): number {
+  begin(0, 0, 0, 0);
+  pushFeature(feature, value);
+  finish();
+  return h1;
 }
 
 /** A signature as 32 hexadecimal digits: the key of maps, logs and files. */

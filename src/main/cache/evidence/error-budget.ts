@@ -1,0 +1,166 @@
+/**
+ * Which predictions may be served so that no more than `budget` of all that is served is wrong. The rule and where it
+ * comes from are in docs/decisions/0007-error-budget.md.
+ *
+ * Predictions fall into classes by their estimated risk. What really came of each class is observed: on requests that
+ * were not served, on checks of served ones, and on a share of servable requests that are asked anyway (probes). Classes
+ * are taken from the surest on, and the cut stands where the upper bound of the risk of all that is taken still meets
+ * the budget. Observations fade with every request of their class, so that a class that is served on old evidence alone
+ * loses it and must earn it anew.
+ */
+const CLASSES = 24;
+/** Requests of a class after which an observation counts for 1/e. */
+const MEMORY = 2_000;
+/** Requests after which the mix of classes is forgotten. */
+const MIX_MEMORY = 4_000;
+const MIX_FADES_EVERY = 64;
+/** The cut is worked out anew after so many predictions. */
+const CUT_EVERY = 8;
+/** Share of servable requests that are asked all the same. */
+const PROBE_SHARE = 0.06;
+/** Standard errors of the bound: while little was served, a mistake weighs more in the total. */
+const CAUTION_AT_FIRST = 2.2;
+const CAUTION_LATER = 1.5;
+const SERVED_UNTIL_LATER = 1_000;
+/** Each class starts with one observation's worth of its prior risk. */
+const PRIOR_OBSERVATIONS = 1;
+
+export interface BudgetStats {
+  readonly budget: number;
+  /** Predictions judged, and how many of them may be served. */
+  readonly judged: number;
+  readonly served: number;
+  readonly probes: number;
+  /** The estimated risk of the predictions that are served now, and its upper bound. Null while none is. */
+  readonly risk: number | null;
+  readonly riskHigh: number | null;
+}
+
+export type Verdict = 'serve' | 'probe' | 'ask';
+
+export class ErrorBudget {
+  readonly #budget: number;
+  readonly #priors = Float64Array.from({ length: CLASSES }, (_, i) => Math.min(0.95, 0.01 + 1.5 * classRisk(i)));
+  readonly #observed = new Float64Array(CLASSES);
+  readonly #wrong = new Float64Array(CLASSES);
+  readonly #mix = new Float64Array(CLASSES);
+  /** The last class that is served; -1 for none. */
+  #cut = -1;
+  #risk: number | null = null;
+  #riskHigh: number | null = null;
+  #judged = 0;
+  #served = 0;
+  #probes = 0;
+
+  constructor(budget: number) {
+    this.#budget = budget;
+  }
+
+  /** The class of an estimated chance of being right; 0 is the surest. */
+  classOf(chance: number): number {
+    return Math.min(CLASSES - 1, Math.floor(Math.sqrt(1 - chance) * CLASSES));
+  }
+
+  /** What to do with a prediction of this class. `random` is a number in [0, 1). */
+  judge(riskClass: number, random: number): Verdict {
+    if (this.#judged % CUT_EVERY === 0) this.#findCut();
+    this.#judged++;
+    this.#fade(riskClass);
+    if (riskClass > this.#cut) return 'ask';
+    if (random < PROBE_SHARE) {
+      this.#probes++;
+      return 'probe';
+    }
+    this.#served++;
+    return 'serve';
+  }
+
+  /** What came of a prediction of this class. */
+  observe(riskClass: number, isWrong: boolean): void {
+    this.#observed[riskClass] = (this.#observed[riskClass] as number) + 1;
+    if (isWrong) this.#wrong[riskClass] = (this.#wrong[riskClass] as number) + 1;
+  }
+
+  clear(): void {
+    for (const counts of [this.#observed, this.#wrong, this.#mix]) counts.fill(0);
+    this.#cut = -1;
+  }
+
+  stats(): BudgetStats {
+    return {
+      budget: this.#budget,
+      judged: this.#judged,
+      served: this.#served,
+      probes: this.#probes,
+      risk: this.#risk,
+      riskHigh: this.#riskHigh,
+    };
+  }
+
+  #fade(riskClass: number): void {
+    this.#mix[riskClass] = (this.#mix[riskClass] as number) + 1;
+    this.#observed[riskClass] = (this.#observed[riskClass] as number) * (1 - 1 / MEMORY);
+    this.#wrong[riskClass] = (this.#wrong[riskClass] as number) * (1 - 1 / MEMORY);
+    if (this.#judged % MIX_FADES_EVERY !== 0) return;
+    for (let i = 0; i < CLASSES; i++) this.#mix[i] = (this.#mix[i] as number) * (1 - MIX_FADES_EVERY / MIX_MEMORY);
+  }
+
+  #findCut(): void {
+    const caution = CAUTION_LATER + (CAUTION_AT_FIRST - CAUTION_LATER) * Math.exp(-this.#served / SERVED_UNTIL_LATER);
+    const risks = this.#risks();
+    this.#cut = -1;
+    this.#risk = null;
+    this.#riskHigh = null;
+    let mix = 0;
+    let wrong = 0;
+    let variance = 0;
+    let observed = 0;
+    for (let i = 0; i < CLASSES; i++) {
+      const weight = this.#mix[i] as number;
+      if (weight <= 0) continue;
+      const risk = risks[i] as number;
+      mix += weight;
+      wrong += weight * risk;
+      variance += (weight * weight * risk * (1 - risk)) / ((this.#observed[i] as number) + PRIOR_OBSERVATIONS);
+      observed += this.#observed[i] as number;
+      // The last term is the width that remains where nothing wrong was ever seen (as in Wilson's interval).
+      const high = (wrong + caution * Math.sqrt(variance)) / mix + (caution * caution) / (4 * (observed + 1));
+      if (high > this.#budget) continue;
+      this.#cut = i;
+      this.#risk = wrong / mix;
+      this.#riskHigh = high;
+    }
+  }
+
+  /** The risk of each class as observed, made to rise from class to class (pool adjacent violators: Ayer et al., 1955). */
+  #risks(): Float64Array {
+    const pools: { wrong: number; weight: number; classes: number }[] = [];
+    for (let i = 0; i < CLASSES; i++) {
+      const weight = (this.#observed[i] as number) + PRIOR_OBSERVATIONS;
+      const wrong = (this.#wrong[i] as number) + PRIOR_OBSERVATIONS * (this.#priors[i] as number);
+      pools.push({ wrong, weight, classes: 1 });
+      for (;;) {
+        const last = pools.at(-1);
+        const before = pools.at(-2);
+        if (last === undefined || before === undefined || before.wrong / before.weight <= last.wrong / last.weight)
+          break;
+        pools.pop();
+        before.wrong += last.wrong;
+        before.weight += last.weight;
+        before.classes += last.classes;
+      }
+    }
+    const risks = new Float64Array(CLASSES);
+    let at = 0;
+    for (const pool of pools) {
+      risks.fill(pool.wrong / pool.weight, at, at + pool.classes);
+      at += pool.classes;
+    }
+    return risks;
+  }
+}
+
+/** The estimated risk in the middle of a class: narrow classes where the risk is small. */
+function classRisk(riskClass: number): number {
+  return ((riskClass + 0.5) / CLASSES) ** 2;
+}

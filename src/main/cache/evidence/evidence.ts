@@ -1,0 +1,235 @@
+import { type ContextTally, countOf, Tallies } from './tallies.ts';
+
+/*
+ * What earlier decisions say about a state. Evidence is pooled, from the state itself to whole sets of actions:
+ *
+ *   0  this state, after the agent's last action      3  equal gates (all that must be equal for states to be similar)
+ *   1  this state                                     4  this set of actions, in the agent's momentum
+ *   2  equal gates, in the agent's momentum           5  this set of actions
+ *
+ * Momentum is the agent's last action, how long it has been at it, and whether its state changed since. The chance of an
+ * action is backed off from the coarsest context to the finest (Witten and Bell, 1991): each context has a say that
+ * grows with what was decided in it and shrinks with how many different things were.
+ */
+const LEVEL = { STATE_AFTER: 0, STATE: 1, GATES_MOVING: 2, GATES: 3, ACTIONS_MOVING: 4, ACTIONS: 5, COUNT: 6 } as const;
+/** How much a context of its own trusts itself less for each different action decided in it. */
+const DOUBT = [0.6, 0.6, 1.2, 1.2, 1.2, 1.2] as const;
+
+/** Requests with more actions are not judged: the chance of each would have to be worked out. */
+export const JUDGED_ACTIONS_MAX = 200;
+
+/** What the agent did before; undefined for one that is not remembered. */
+export interface Momentum {
+  readonly action: string;
+  /** Times in a row that the action was taken while the state stayed the same. */
+  readonly repeats: number;
+  /** Times in a row that it was taken, in whatever states. */
+  readonly streak: number;
+  /** Whether the state is still the one in which it was taken. */
+  readonly isUnchanged: boolean;
+}
+
+/** A state as evidence sees it: fingerprints of the state, its gates and its actions, and the momentum. */
+export interface Circumstances {
+  readonly state: number;
+  readonly gates: number;
+  readonly actionSet: number;
+  readonly momentum: Momentum | undefined;
+}
+
+export interface Prediction {
+  readonly action: string;
+  /** What a model that judges the risk goes by; the meaning of each is in `FEATURES`. */
+  readonly features: Float64Array;
+  /** Decisions known of this very state, and of states with equal gates. */
+  readonly inState: number;
+  readonly inGates: number;
+  /** How many of those were for the action. */
+  readonly agreeing: number;
+}
+
+/** What a prediction is judged by. The first one is always 1. */
+export const FEATURES = [
+  'one',
+  'logOdds',
+  'shareStateAfter',
+  'noStateAfter',
+  'knownStateAfter',
+  'shareState',
+  'noState',
+  'knownState',
+  'shareGates',
+  'knownGates',
+  'shareActions',
+  'knownActions',
+  'isUnchanged',
+  'isRepeat',
+  'repeats',
+  'record',
+  'choice',
+  'inARowState',
+  'inARowGates',
+  'margin',
+  'shareGatesMoving',
+  'noGatesMoving',
+  'isLastAction',
+  'streak',
+  'shareActionsMoving',
+  'logOddsState',
+  'logOddsGatesMoving',
+  'logOddsActionsMoving',
+  'knownGatesMoving',
+  'knownActionsMoving',
+] as const;
+
+interface Record {
+  judged: number;
+  right: number;
+}
+
+/** How many actions' records of having been predicted rightly are kept. */
+const RECORDS_MAX = 10_000;
+
+export class Evidence {
+  readonly #tallies: Tallies;
+  readonly #records = new Map<string, Record>();
+
+  constructor(contextsMax: number) {
+    this.#tallies = new Tallies(contextsMax);
+  }
+
+  /** The likeliest of the actions, if anything is known of this state or of similar ones. */
+  predict(actions: readonly string[], circumstances: Circumstances): Prediction | undefined {
+    if (actions.length > JUDGED_ACTIONS_MAX) return undefined;
+    const contexts = contextsOf(circumstances).map((context) => this.#tallies.get(context));
+    if (contexts[LEVEL.STATE] === undefined && contexts[LEVEL.GATES] === undefined) return undefined;
+    let best = '';
+    let chance = -1;
+    let second = 0;
+    for (const action of actions) {
+      const own = backedOffChance(contexts, action, actions.length);
+      if (own > chance) {
+        second = chance;
+        chance = own;
+        best = action;
+      } else if (own > second) second = own;
+    }
+    const features = this.#describe(contexts, circumstances, best, chance, second, actions.length);
+    const near = contexts[LEVEL.STATE] ?? contexts[LEVEL.GATES];
+    return {
+      action: best,
+      features,
+      inState: contexts[LEVEL.STATE]?.total ?? 0,
+      inGates: contexts[LEVEL.GATES]?.total ?? 0,
+      agreeing: near === undefined ? 0 : countOf(near, best),
+    };
+  }
+
+  /** A model decided. `predicted` is what would have been served, if there was a prediction. */
+  learn(circumstances: Circumstances, action: string, predicted: string | undefined): void {
+    for (const context of contextsOf(circumstances)) this.#tallies.add(context, action);
+    if (predicted === undefined) return;
+    const record = this.#records.get(predicted);
+    if (record !== undefined) {
+      record.judged++;
+      if (predicted === action) record.right++;
+    } else if (this.#records.size < RECORDS_MAX) {
+      this.#records.set(predicted, { judged: 1, right: predicted === action ? 1 : 0 });
+    }
+  }
+
+  clear(): void {
+    this.#tallies.clear();
+    this.#records.clear();
+  }
+
+  #describe(
+    contexts: readonly (ContextTally | undefined)[],
+    { momentum }: Circumstances,
+    action: string,
+    chance: number,
+    second: number,
+    choices: number,
+  ): Float64Array {
+    const share = (level: number): number => {
+      const tally = contexts[level];
+      return tally === undefined ? 0.5 : (countOf(tally, action) + 0.5) / (tally.total + 1);
+    };
+    const known = (level: number, scale: number): number => Math.log1p(contexts[level]?.total ?? 0) / scale;
+    const none = (level: number): number => (contexts[level] === undefined ? 1 : 0);
+    const odds = (level: number): number => Math.log(share(level) / (1 - share(level))) / 2;
+    const inARow = (level: number): number => {
+      const tally = contexts[level];
+      return tally?.latest === action ? Math.min(tally.inARow, 5) / 5 : 0;
+    };
+    const isLast = momentum?.action === action;
+    const isRepeat = isLast && momentum.isUnchanged;
+    const record = this.#records.get(action);
+    return Float64Array.of(
+      1,
+      Math.log(chance / (1 - chance + 1e-6) + 1e-6) / 2,
+      share(LEVEL.STATE_AFTER),
+      none(LEVEL.STATE_AFTER),
+      known(LEVEL.STATE_AFTER, 2),
+      share(LEVEL.STATE),
+      none(LEVEL.STATE),
+      known(LEVEL.STATE, 2),
+      share(LEVEL.GATES),
+      known(LEVEL.GATES, 3),
+      share(LEVEL.ACTIONS),
+      known(LEVEL.ACTIONS, 4),
+      momentum?.isUnchanged ? 1 : 0,
+      isRepeat ? 1 : 0,
+      isRepeat ? Math.min(momentum.repeats, 8) / 8 : 0,
+      ((record?.right ?? 0) + 1) / ((record?.judged ?? 0) + 2),
+      1 / choices,
+      inARow(LEVEL.STATE),
+      inARow(LEVEL.GATES),
+      chance - second,
+      share(LEVEL.GATES_MOVING),
+      none(LEVEL.GATES_MOVING),
+      isLast ? 1 : 0,
+      isLast ? Math.log1p(momentum.streak) / 2 : 0,
+      share(LEVEL.ACTIONS_MOVING),
+      odds(LEVEL.STATE),
+      odds(LEVEL.GATES_MOVING),
+      odds(LEVEL.ACTIONS_MOVING),
+      known(LEVEL.GATES_MOVING, 3),
+      known(LEVEL.ACTIONS_MOVING, 4),
+    );
+  }
+}
+
+/** The names of the contexts, by level. */
+function contextsOf({ state, gates, actionSet, momentum }: Circumstances): string[] {
+  const unchanged = momentum?.isUnchanged ?? false;
+  const after = `${momentum?.action ?? ''} ${unchanged ? Math.min(momentum?.repeats ?? 0, 3) : 0}`;
+  const moving =
+    momentum === undefined ? '-' : `${momentum.action} ${streakClass(momentum.streak)} ${unchanged ? 1 : 0}`;
+  return [
+    `0 ${state} ${after}`,
+    `1 ${state}`,
+    `2 ${gates} ${moving}`,
+    `3 ${gates}`,
+    `4 ${actionSet} ${moving}`,
+    `5 ${actionSet}`,
+  ];
+}
+
+/** An agent that has been at something for long goes on with it more often than one that has just begun. */
+function streakClass(streak: number): number {
+  if (streak <= 1) return 1;
+  if (streak <= 3) return 2;
+  return streak <= 7 ? 3 : 4;
+}
+
+function backedOffChance(contexts: readonly (ContextTally | undefined)[], action: string, choices: number): number {
+  let chance = 1 / choices;
+  for (let level = LEVEL.COUNT - 1; level >= 0; level--) {
+    const tally = contexts[level];
+    if (tally === undefined) continue;
+    const say = tally.total / (tally.total + 1 + (DOUBT[level] as number) * tally.actions.length);
+    chance = (say * countOf(tally, action)) / tally.total + (1 - say) * chance;
+  }
+  return chance;
+}

@@ -1,0 +1,56 @@
+import { FEATURES } from './evidence.ts';
+
+/**
+ * The chance that a prediction is right, by logistic regression that learns online from every outcome, with a step of
+ * its own for each weight (AdaGrad: Duchi, Hazan, Singer, JMLR 2011). It only ranks predictions: what a rank means is
+ * measured by the error budget.
+ */
+const STEP = 0.2;
+/** As if this much had been learned already: the first outcomes must not throw the start weights over. */
+const SQUARES_AT_START = 3;
+
+/** Where learning starts: what weighs in the decisions of quite different agents. The others start at 0. */
+const START: Partial<Record<(typeof FEATURES)[number], number>> = {
+  one: -0.6,
+  logOdds: 0.7,
+  margin: 0.3,
+  record: 0.4,
+  logOddsState: 0.4,
+  logOddsActionsMoving: 0.3,
+  inARowGates: 0.3,
+  inARowState: 0.1,
+  noState: -0.2,
+  streak: 0.2,
+  isLastAction: 0.1,
+  shareState: 0.1,
+};
+
+export class RiskModel {
+  #weights = startWeights();
+  #squares = new Float64Array(FEATURES.length).fill(SQUARES_AT_START);
+
+  /** The estimated chance of being right, 0 to 1. */
+  chance(features: Float64Array): number {
+    let sum = 0;
+    for (let i = 0; i < features.length; i++) sum += (this.#weights[i] as number) * (features[i] as number);
+    return 1 / (1 + Math.exp(-sum));
+  }
+
+  learn(features: Float64Array, isRight: boolean): void {
+    const error = (isRight ? 1 : 0) - this.chance(features);
+    for (let i = 0; i < features.length; i++) {
+      const gradient = error * (features[i] as number);
+      this.#squares[i] = (this.#squares[i] as number) + gradient * gradient;
+      this.#weights[i] = (this.#weights[i] as number) + (STEP * gradient) / Math.sqrt(this.#squares[i] as number);
+    }
+  }
+
+  clear(): void {
+    this.#weights = startWeights();
+    this.#squares = new Float64Array(FEATURES.length).fill(SQUARES_AT_START);
+  }
+}
+
+function startWeights(): Float64Array {
+  return Float64Array.from(FEATURES, (name) => START[name] ?? 0);
+}

@@ -1,0 +1,69 @@
+import { LRUCache } from 'lru-cache';
+import type { Signature } from '../../shared/signature.ts';
+
+/**
+ * What the cache knows of an agent: the state it was last in and what it did there. An agent that comes back in the same
+ * state after an action has shown that the action did nothing; a cache that serves it again and again would lock the
+ * agent in a loop. Bounded: the agents seen last are remembered, `agentsMax` of them.
+ */
+export interface AgentMemory {
+  readonly signature: Int32Array;
+  action: string;
+  /** How many times in a row the action was taken while the state stayed the same. */
+  repeats: number;
+  /** How many times in a row the action was taken, in whatever states. */
+  streak: number;
+  /** Since when the agent is in this state, milliseconds of the process clock. */
+  sinceMs: number;
+}
+
+/** An action without effect is served once more, for the world may lag, and never a third time. */
+export const REPEATS_MAX = 2;
+
+export class LoopGuard {
+  readonly #agents: LRUCache<string, AgentMemory>;
+
+  constructor(agentsMax: number) {
+    this.#agents = new LRUCache({ max: agentsMax });
+  }
+
+  /** What the agent did last, if it is remembered. */
+  recall(agent: string): AgentMemory | undefined {
+    return this.#agents.get(agent);
+  }
+
+  /** The agent is in this state and takes this action. How long the state before lasted, if it was another one. */
+  took(agent: string, signature: Signature, action: string, nowMs: number): number | undefined {
+    const memory = this.#agents.get(agent);
+    if (memory === undefined) {
+      this.#agents.set(agent, { signature: signature.slice(), action, repeats: 1, streak: 1, sinceMs: nowMs });
+      return undefined;
+    }
+    const isSameAction = memory.action === action;
+    const isSameState = isUnchanged(memory, signature);
+    memory.repeats = isSameAction && isSameState ? memory.repeats + 1 : 1;
+    memory.streak = isSameAction ? memory.streak + 1 : 1;
+    memory.action = action;
+    if (isSameState) return undefined;
+    memory.signature.set(signature);
+    const dwellMs = nowMs - memory.sinceMs;
+    memory.sinceMs = nowMs;
+    return dwellMs;
+  }
+
+  clear(): void {
+    this.#agents.clear();
+  }
+}
+
+/** Whether the agent is still in the state in which it took its last action. */
+export function isUnchanged(memory: AgentMemory, signature: Signature): boolean {
+  const was = memory.signature;
+  return was[0] === signature[0] && was[1] === signature[1] && was[2] === signature[2] && was[3] === signature[3];
+}
+
+/** The action that may not be served now: taken twice already in this state, which did not change. */
+export function actionInVain(memory: AgentMemory | undefined, signature: Signature): string | undefined {
+  if (memory === undefined || memory.repeats < REPEATS_MAX || !isUnchanged(memory, signature)) return undefined;
+  return memory.action;
+}
