@@ -9,6 +9,8 @@ import { type DiskRecord, decodeFrame, indexKeyOf, isFrameOf } from './record-fr
 import { IDENTITY_BYTES, KEY_BYTES, ORDER_END, orderOf, type Place } from './tables.ts';
 import { type QueuedWrite, WriteQueue } from './write-queue.ts';
 
+export type { DiskRecord };
+
 export const DISK_BYTES_DEFAULT = 256 * 2 ** 20;
 export const DISK_BYTES_MIN = 2 ** 20;
 
@@ -57,20 +59,22 @@ const BATCH_DELAY_MS = 50;
 const CHUNK_RECORDS = 256;
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 300_000;
+/** How long after its first batch a trial may still fail without a word. */
+const TRIAL_MS = 10_000;
 /** Going off again sooner than this continues the back-off instead of beginning it anew. */
 const STEADY_MS = 60_000;
 
 /*
- *   on ──a read or write fails──▶ off ──back-off──▶ opening ──▶ trial ──first batch written──▶ on
+ *   on ──a read or write fails──▶ off ──back-off──▶ opening ──▶ trial ──10 s after a batch was written──▶ on
  *                                  ▲                   │fails      │fails
- *                                  └───────────────────┴───────────┘        any ──close()──▶ closed
+ *                                  └───────────────────┴───────────┘           any ──close()──▶ closed
  *
- * A trial reads and writes as usual, but only a written batch shows that the disk takes writes again; so a full disk
- * warns once. A file is never written again after a failed commit: lmdb-js may keep its lock of it.
+ * A trial reads and writes as usual. It is told of only when it has held for a while: the free pages inside the file take
+ * some batches on a full disk too. A file is never written again after a failed commit: lmdb-js may keep its lock of it.
  */
 type State =
   | { readonly kind: 'on'; readonly file: DiskFile; readonly sinceMs: number; readonly attempt: number }
-  | { readonly kind: 'trial'; readonly file: DiskFile; readonly attempt: number }
+  | { readonly kind: 'trial'; readonly file: DiskFile; readonly attempt: number; readonly end: Timer | undefined }
   | { readonly kind: 'opening'; readonly attempt: number }
   | { readonly kind: 'off'; readonly attempt: number; readonly retry: Timer }
   | { readonly kind: 'closed' };
@@ -168,7 +172,7 @@ export class DiskTier {
     const file = this.#usable();
     const size = file === undefined ? undefined : this.#guard(() => file.size());
     return {
-      state: this.#state.kind === 'on' ? 'on' : 'off',
+      state: file === undefined ? 'off' : 'on',
       entries: size?.records ?? 0,
       bytes: size?.bytes ?? 0,
       queued: this.#queue.size,
@@ -176,21 +180,19 @@ export class DiskTier {
     };
   }
 
-  /** Resolves when all that is queued is on disk, or the tier is off. */
+  /** Resolves when all that is queued is on disk, or the tier is off. Waits for an attempt to open that is under way. */
   async flush(): Promise<void> {
+    await this.#opening;
     while (this.#usable() !== undefined && this.#hasWork()) await this.#write();
   }
 
   /** Writes what is queued and closes the file. */
   async close(): Promise<void> {
-    if (this.#state.kind === 'off') this.#state.retry.cancel();
-    await this.#opening;
+    this.#cancelTimers();
     await this.flush();
     const file = this.#usable();
-    if (this.#state.kind === 'off') this.#state.retry.cancel();
+    this.#cancelTimers();
     this.#state = { kind: 'closed' };
-    this.#batchTimer?.cancel();
-    this.#batchTimer = undefined;
     if (file !== undefined) this.#closeFile(file);
     await this.#closing;
   }
@@ -328,9 +330,13 @@ export class DiskTier {
   #wasWritten(file: DiskFile): void {
     this.#counts.batches++;
     this.#evictions = evictionsFor(file.size(), this.#bytesMax);
-    if (this.#state.kind !== 'trial') return;
-    this.#state = { kind: 'on', file, sinceMs: this.#clock.now(), attempt: this.#state.attempt };
-    this.#warn(`disk cache ${this.#path} is on again`);
+    if (this.#state.kind !== 'trial' || this.#state.end !== undefined) return;
+    const { attempt } = this.#state;
+    const end = this.#clock.setTimer(TRIAL_MS, () => {
+      this.#state = { kind: 'on', file, sinceMs: this.#clock.now(), attempt };
+      this.#warn(`disk cache ${this.#path} is on again`);
+    });
+    this.#state = { kind: 'trial', file, attempt, end };
   }
 
   /** Opens the file, on trial if it was off before. */
@@ -346,7 +352,9 @@ export class DiskTier {
         warn: this.#warn,
       });
       this.#state =
-        attempt === 0 ? { kind: 'on', file, sinceMs: this.#clock.now(), attempt } : { kind: 'trial', file, attempt };
+        attempt === 0
+          ? { kind: 'on', file, sinceMs: this.#clock.now(), attempt }
+          : { kind: 'trial', file, attempt, end: undefined };
       this.#evictions = evictionsFor(file.size(), this.#bytesMax);
       this.#schedule();
     } catch (error) {
@@ -359,8 +367,7 @@ export class DiskTier {
     if (state.kind === 'closed' || state.kind === 'off') return;
     this.#counts.dropped += this.#queue.giveUpPuts();
     this.#evictions = 0;
-    this.#batchTimer?.cancel();
-    this.#batchTimer = undefined;
+    this.#cancelTimers();
     if (state.kind !== 'opening') this.#closeFile(state.file);
     const isSteady = state.kind === 'on' && this.#clock.now() - state.sinceMs >= STEADY_MS;
     const attempt = isSteady ? 1 : state.attempt + 1;
@@ -373,6 +380,13 @@ export class DiskTier {
     this.#state = { kind: 'off', attempt, retry };
     const isKnown = state.kind === 'trial' || (state.kind === 'opening' && state.attempt > 0);
     if (!isKnown) this.#warn(`disk cache ${this.#path} is off and will be tried again: ${reasonOf(error)}`);
+  }
+
+  #cancelTimers(): void {
+    if (this.#state.kind === 'off') this.#state.retry.cancel();
+    if (this.#state.kind === 'trial') this.#state.end?.cancel();
+    this.#batchTimer?.cancel();
+    this.#batchTimer = undefined;
   }
 
   #closeFile(file: DiskFile): void {

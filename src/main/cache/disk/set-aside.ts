@@ -17,27 +17,38 @@ export async function setAside(
   wallMs: number,
   stillIsIt: () => Promise<boolean>,
 ): Promise<string | undefined> {
-  const target = await freeName(`${path}.damaged-${Math.floor(wallMs)}`);
+  const asides = await setAsideOf(path);
+  // Names go up even if the clock does not, so that the oldest is known by its name.
+  const number = Math.max(Math.floor(wallMs), (asides.at(-1)?.number ?? 0) + 1);
+  const target = `${path}.damaged-${number}`;
   if (!(await stillIsIt())) return undefined;
   // Only the lock may be there.
-  if (await exists(path)) await rename(path, target);
+  if ((await lstat(path).catch(() => undefined)) !== undefined) await rename(path, target);
   await forgetLock(lockPathOf(path), target);
-  await keepNewest(path);
+  // Folders stay: what is in them is not ours.
+  const files = (await setAsideOf(path)).filter(({ isFolder }) => !isFolder);
+  for (const { name } of files.slice(0, Math.max(0, files.length - SET_ASIDE_MAX))) await rm(name, { force: true });
   return target;
 }
 
-async function freeName(name: string): Promise<string> {
-  for (let i = 1; ; i++) {
-    const candidate = i === 1 ? name : `${name}-${i}`;
-    if (!(await exists(candidate))) return candidate;
-  }
+interface Aside {
+  readonly name: string;
+  readonly number: number;
+  readonly isFolder: boolean;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
+/** What was set aside of a path before, the oldest first. */
+async function setAsideOf(path: string): Promise<Aside[]> {
+  const prefix = `${basename(path)}.damaged-`;
+  const entries = await readdir(dirname(path), { withFileTypes: true });
+  return entries
+    .filter(({ name }) => name.startsWith(prefix) && /^\d{1,15}$/.test(name.slice(prefix.length)))
+    .map((entry) => ({
+      name: join(dirname(path), entry.name),
+      number: Number(entry.name.slice(prefix.length)),
+      isFolder: entry.isDirectory(),
+    }))
+    .sort((a, b) => a.number - b.number);
 }
 
 /** A process that has the lock open keeps it; only the name goes. What is not a file is somebody's, and is renamed. */
@@ -46,17 +57,4 @@ async function forgetLock(lock: string, target: string): Promise<void> {
   if (stat === undefined) return;
   if (stat.isDirectory()) await rename(lock, lockPathOf(target));
   else await unlink(lock);
-}
-
-/** Folders that were set aside stay: what is in them is not ours. */
-async function keepNewest(path: string): Promise<void> {
-  const prefix = `${basename(path)}.damaged-`;
-  const entries = await readdir(dirname(path), { withFileTypes: true });
-  const names = entries
-    .filter((entry) => !entry.isDirectory() && entry.name.startsWith(prefix))
-    .map(({ name }) => name);
-  names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
-  for (const name of names.slice(0, Math.max(0, names.length - SET_ASIDE_MAX))) {
-    await rm(join(dirname(path), name), { force: true });
-  }
 }
