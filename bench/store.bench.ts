@@ -11,9 +11,9 @@ import { type Figures, SECTIONS, type SectionName, type SectionOrder, type Setti
 const EXAMPLE_TRACE = fileURLToPath(new URL('../examples/skyrim.jsonl', import.meta.url));
 /** 100,000,000 take minutes; see README.md for such a run. */
 const TORN_READS = 10_000_000;
-const TORN_READS_QUICK = 200_000;
+const TORN_READS_QUICK = 100_000;
 const ROUNDS = 15;
-const ROUNDS_QUICK = 3;
+const ROUNDS_QUICK = 2;
 
 const HELP = `usage: node scripts/bench.ts store [options]
 

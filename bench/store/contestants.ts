@@ -1,7 +1,5 @@
-import { type CacheOptions, PlanCache } from '../../src/main/cache/plan-cache.ts';
 import { StoreWriter } from '../../src/main/cache/store-writer.ts';
 import { createPlanner, type Planner, skyrim } from '../../src/main/index.ts';
-import { systemClock } from '../../src/shared/clock.ts';
 import type { Decision } from '../../src/shared/decision.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../src/shared/signature.ts';
@@ -217,23 +215,29 @@ export class SealedReader {
   }
 }
 
-export type CacheReaderKind = 'coordinator' | 'another reader';
+export type StreamReader = 'coordinator' | 'another reader';
 
-/** The planner's cache for a stream of signatures: whether each was there; it is remembered where it was not. */
-export class CacheOfStream {
-  readonly #cache: PlanCache;
-  readonly #reader: StoreReader | undefined;
+/** A store for a stream of signatures: whether each was there; it is written where it was not. */
+export class StoreOfStream {
+  readonly #writer: StoreWriter;
+  readonly #reader: StoreReader;
+  readonly #readByCoordinator: boolean;
   readonly #decision = decisionOf(0);
 
-  constructor(entries: number, readBy: CacheReaderKind) {
-    this.#cache = new PlanCache({ entries, ttlMs: EXPIRES_MS } satisfies CacheOptions, systemClock);
-    this.#reader = readBy === 'coordinator' ? undefined : openReader(this.#cache.buffer);
+  constructor(entries: number, readBy: StreamReader) {
+    this.#writer = new StoreWriter(entries);
+    this.#readByCoordinator = readBy === 'coordinator';
+    this.#reader = new StoreReader(this.#writer.buffer, { marksTouched: !this.#readByCoordinator });
   }
 
   ask(key: Signature): boolean {
-    const lookup = this.#reader ? this.#reader.lookup(key, NOW_MS) : this.#cache.lookup(key);
-    if (lookup.kind === 'hit') return true;
-    this.#cache.remember(key, this.#decision);
+    const lookup = this.#reader.lookup(key, NOW_MS);
+    if (lookup.kind === 'hit') {
+      // As the planner's cache does: its own reads are in exact order, those of others leave a mark.
+      if (this.#readByCoordinator) this.#writer.touch(lookup.entry.slot);
+      return true;
+    }
+    this.#writer.write(key, this.#decision, EXPIRES_MS);
     return false;
   }
 }

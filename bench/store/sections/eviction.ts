@@ -4,7 +4,7 @@ import { openTrace } from '../../../src/main/session/trace-reader.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../../src/shared/signature.ts';
 import { rounded } from '../../figures.ts';
-import { CacheOfStream, type CacheReaderKind } from '../contestants.ts';
+import { StoreOfStream, type StreamReader } from '../contestants.ts';
 import type { Say } from '../rounds.ts';
 import type { Figures, Settings } from '../section.ts';
 
@@ -70,10 +70,10 @@ function lowerBound(sums: readonly number[], value: number): number {
   return low;
 }
 
-function hitShare({ keys, asked }: Stream, entries: number, readBy: CacheReaderKind): number {
-  const cache = new CacheOfStream(entries, readBy);
+function hitShare({ keys, asked }: Stream, entries: number, readBy: StreamReader): number {
+  const store = new StoreOfStream(entries, readBy);
   let hits = 0;
-  for (const number of asked) if (cache.ask(keys[number] as Signature)) hits++;
+  for (const number of asked) if (store.ask(keys[number] as Signature)) hits++;
   return hits / asked.length;
 }
 

@@ -8,7 +8,7 @@ const BYTES_MAX = 2_500_000_000;
 
 /** The same growth of a `Map` and of `lru-cache`, which share their entries and keys here. */
 export async function run({ quick, rounds }: Settings, say: Say): Promise<Figures> {
-  const reads = quick ? 20_000 : 200_000;
+  const reads = quick ? 8_000 : 200_000;
   say('growth-of-peers: cost of a read by the number of entries, Map and lru-cache');
   const sizes = sizesFor(quick, BYTES_MAX, say);
   const contestants: Contestant[] = [];

@@ -8,24 +8,26 @@ import type { Figures, Settings } from '../section.ts';
 import { copyOf, randomOrder } from '../states.ts';
 
 const STATES = 1_000;
+const STATES_QUICK = 100;
 const PLANS_IN_FLIGHT = 16;
 
 /** Whole cached plans and peeks against a cache by hand, which checks nothing and counts nothing. All are hits. */
 export async function run({ quick, rounds }: Settings, say: Say): Promise<Figures> {
+  const states = quick ? STATES_QUICK : STATES;
   const operations = quick ? 2_000 : 20_000;
-  say(`plans: cached plans and peeks, ${STATES} states in random order, all hits`);
+  say(`plans: cached plans and peeks, ${states} states in random order, all hits`);
   const server = await startServer('answer', MODEL);
-  const planner = await startPlanner(server.baseURL, STATES);
-  const requests = Array.from({ length: STATES }, (_, i) => copyOf(requestOf(i)));
-  const byHand = new UsersCache(STATES);
-  await inFlight(STATES, PLANS_IN_FLIGHT, async (index) => {
+  const planner = await startPlanner(server.baseURL, states);
+  const requests = Array.from({ length: states }, (_, i) => copyOf(requestOf(i)));
+  const byHand = new UsersCache(states);
+  await inFlight(states, PLANS_IN_FLIGHT, async (index) => {
     const request = requests[index] as (typeof requests)[number];
     await planner.plan(request);
     const decision = planner.peek(request);
     if (decision === undefined) throw new Error('a plan was not remembered');
     byHand.remember(request, decision);
   });
-  const order = randomOrder(operations, STATES, 1);
+  const order = randomOrder(operations, states, 1);
   const contestant = (name: string, turn: Contestant['turn']): Contestant => ({ name, operations, turn });
   const times = await playRounds(
     [

@@ -6,8 +6,8 @@ import { ownText, randomOrder } from '../states.ts';
 
 /** One thread reads random keys: the store against a `Map` and against `lru-cache` with a TTL. */
 export async function run({ quick, rounds }: Settings, say: Say): Promise<Figures> {
-  const entries = quick ? 10_000 : 100_000;
-  const reads = quick ? 20_000 : 200_000;
+  const entries = quick ? 4_000 : 100_000;
+  const reads = quick ? 8_000 : 200_000;
   say(`reads: one thread, ${entries} entries, random keys`);
   const keys = signStates(entries);
   const texts = keyTexts(keys);

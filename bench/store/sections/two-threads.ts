@@ -9,8 +9,8 @@ import type { ReadingJob, ReadingOrder } from '../threads/reading-thread.ts';
 
 /** Reads a second of two threads at once over those of one thread, random keys. The coordinator sleeps. */
 export async function run({ quick, rounds }: Settings, say: Say): Promise<Figures> {
-  const entries = quick ? 10_000 : 100_000;
-  const durationMs = quick ? 100 : 400;
+  const entries = quick ? 4_000 : 100_000;
+  const durationMs = quick ? 50 : 400;
   say(`two-threads: ${entries} entries, random keys, each thread with a reader of its own`);
   const { buffer } = fillStore(signStates(entries));
   const meeting = newMeeting();

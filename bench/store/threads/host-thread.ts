@@ -27,7 +27,7 @@ const IN_FLIGHT = 64;
 const { buffer, entries, rounds, quick } = workerData as HostJob;
 if (parentPort === null) throw new Error('this is the entry of a worker thread');
 const coordinator = wrap<Coordinator>(nodeEndpoint(parentPort));
-const reads = quick ? 20_000 : 200_000;
+const reads = quick ? 8_000 : 200_000;
 const calls = quick ? 200 : 4_000;
 const keys = signStates(entries);
 const reader = openReader(buffer);

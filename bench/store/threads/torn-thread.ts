@@ -49,7 +49,7 @@ function readAlong(): void {
     const writes = nextCount(seen);
     allowed = Math.min(allowed + (writes - seen) * READS_PER_WRITE, WRITES_OWED_MAX * READS_PER_WRITE);
     seen = writes;
-    for (; allowed >= BATCH; allowed -= BATCH) {
+    for (; allowed >= BATCH && done < reads; allowed -= BATCH) {
       for (let i = 0; i < BATCH; i++) {
         const at = Atomics.load(meeting, MEETING.WRITES) - randomIndex(random, BEHIND_MAX);
         reader.read(path[at & (path.length - 1)] as number);
