@@ -164,8 +164,8 @@ function pushFeature(feature: Feature, value: FeatureValue | undefined): void {
   }
 }
 
-/** What enters the seed: everything of the domain that changes what a bucket means. */
-function describeKey(domain: Domain): string {
+/** Everything of a domain that changes what a bucket means: what enters the seed of its signatures. */
+export function domainIdentity(domain: Domain): string {
   const keyed = Object.entries(domain.features)
     .filter(([, feature]) => isKeyed(feature))
     .map(([name, feature]) => [name, feature.kind, feature.kind === 'number' ? feature.edges : 0]);
@@ -182,7 +182,7 @@ export class Signer {
     this.#names = Object.keys(domain.features);
     this.#features = Object.values(domain.features);
     begin(0, 0, 0, 0);
-    pushString(describeKey(domain));
+    pushString(domainIdentity(domain));
     finish();
     this.#seed = Int32Array.of(h1, h2, h3, h4);
   }

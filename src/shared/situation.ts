@@ -11,6 +11,8 @@ export interface Situation {
   readonly actions: readonly string[];
   /** The best values known of offered actions, best first, at most `TOP_VALUES`. */
   readonly topValues: readonly (readonly [action: string, value: number])[];
+  /** What the agent has just done twice in this situation, which did not change. */
+  readonly inVain?: string;
 }
 
 export const TOP_VALUES = 5;
@@ -23,13 +25,14 @@ const PROMPT_NAME_CHARS_MAX = 300;
  * What models are shown of a request. Of more actions than `actionsMax` the ones of the highest values are offered, then
  * the first ones; the order of the request is kept. Every action offered is one of the request's own strings.
  */
-export function situationOf(request: PlanRequest, actionsMax: number): Situation {
+export function situationOf(request: PlanRequest, actionsMax: number, inVain?: string): Situation {
   const isOverlong = request.actions.length > actionsMax;
   const best = bestValued(request, isOverlong ? actionsMax : TOP_VALUES);
   return {
     observation: request.observation,
     actions: isOverlong ? offered(request, best, actionsMax) : request.actions,
     topValues: best.slice(0, TOP_VALUES),
+    ...(inVain === undefined ? {} : { inVain }),
   };
 }
 
@@ -149,6 +152,7 @@ export function renderSituation(domain: Domain, situation: Situation): string {
     `SITUATION\n${renderObservation(domain, situation.observation)}`,
     `ACTIONS\n${renderActions(situation.actions)}`,
     ...(values.length > 0 ? [`VALUES (learned from experience, higher is better)\n${values.join('\n')}`] : []),
+    ...(situation.inVain === undefined ? [] : [`TRIED WITHOUT EFFECT\n${oneLine(situation.inVain)}`]),
     `ANSWER\nFirst line: ${what}, and nothing else.\nSecond line: one short sentence that says why.`,
   ].join('\n\n');
 }

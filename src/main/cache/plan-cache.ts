@@ -1,86 +1,363 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
-import type { Signature } from '../../shared/signature.ts';
-import { type Lookup, readStoreCounts, StoreReader } from '../../shared/store/store-reader.ts';
+import { type Domain, sceneOf } from '../../shared/domain.ts';
+import { fingerprintNumber, type Place, Placer } from '../../shared/place.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import type { Random } from '../../shared/random.ts';
+import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
+import type { SlotIndex } from '../../shared/store/store-layout.ts';
+import { type Lookup, readStoreCounts, type StoreEntry, StoreReader } from '../../shared/store/store-reader.ts';
+import { type CacheStats, emptyCounts, type ResolvedCache } from './cache-options.ts';
+import type { DecisionDisk } from './disk/decision-disk.ts';
+import { HitJudge, type Judgement } from './evidence/hit-judge.ts';
+import { FalseHits, type HitTier } from './false-hits.ts';
+import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
+import { isRefreshDue } from './freshness/refresh-ahead.ts';
+import { type AgentMemory, actionInVain, isUnchanged, LoopGuard } from './loop-guard.ts';
+import { rememberedAction } from './remembered-action.ts';
+import { SimilarIndex } from './similar/similar-index.ts';
 import { StoreWriter } from './store-writer.ts';
+import { mergedDecision, weakenedDecision } from './tally-change.ts';
 
-export interface CacheOptions {
-  readonly entries: number;
-  readonly ttlMs: number;
+/** A remembered answer that is served. */
+export interface Hit {
+  readonly kind: 'hit';
+  readonly tier: HitTier;
+  /** One of the request's own. */
+  readonly action: string;
+  readonly reason: string;
+  readonly decision: Decision;
+  readonly scene: string;
+  /** Models are to be asked again in the background: to see whether this was right, or because it expires soon. */
+  readonly again: 'check' | 'refresh' | undefined;
+  readonly judgement: Judgement | undefined;
 }
 
-export interface CacheStats {
-  readonly entries: number;
-  readonly entriesMax: number;
-  readonly ttlMs: number;
-  /** Lookups of all threads. */
-  readonly hits: number;
-  readonly misses: number;
-  /** Misses that found an expired entry. */
-  readonly expired: number;
-  /** Hits of all lookups, 0 to 1. */
-  readonly hitRate: number;
-  readonly evictions: number;
-  /** Decisions whose reason or tally was cut to keep the payload's bound. */
-  readonly cut: number;
-  /** Decisions not kept because their action alone passed the bound. */
-  readonly tooLarge: number;
+export interface Miss {
+  readonly kind: 'miss';
+  /** An expired decision for the same state. */
+  readonly stale: Decision | undefined;
+  /** What the agent did here twice without effect. */
+  readonly inVain: string | undefined;
+  /** Where an answer would have come from, had it been served. */
+  readonly tier: HitTier;
+  /** What was predicted and not served, to be held against what models decide. */
+  readonly judgement: Judgement | undefined;
 }
 
-/** What was decided before, by signature: the coordinator's side of the shared store. */
+export type Look = Hit | Miss;
+
+/** What was decided before, by state: the coordinator's side of the shared store, and whether it may be served. */
 export class PlanCache {
   readonly buffer: SharedArrayBuffer;
+  readonly #options: ResolvedCache;
+  readonly #domain: Domain;
+  readonly #clock: Clock;
+  readonly #random: Random;
   readonly #writer: StoreWriter;
   readonly #reader: StoreReader;
-  readonly #clock: Clock;
-  readonly #options: CacheOptions;
-  #cut = 0;
-  #tooLarge = 0;
+  readonly #signer: Signer;
+  readonly #placer: Placer;
+  readonly #similar: SimilarIndex | undefined;
+  readonly #guard: LoopGuard;
+  readonly #judge: HitJudge | undefined;
+  readonly #falseHits = new FalseHits();
+  readonly #adaptiveTtl: AdaptiveTtl | undefined;
+  readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
+  readonly #counts = emptyCounts();
+  #disk: DecisionDisk | undefined;
 
-  constructor(options: CacheOptions, clock: Clock) {
+  constructor(options: ResolvedCache, domain: Domain, clock: Clock, random: Random) {
     this.#options = options;
+    this.#domain = domain;
     this.#clock = clock;
-    this.#writer = new StoreWriter(options.entries);
+    this.#random = random;
+    this.#writer = new StoreWriter(options.entries, (slot) => this.#similar?.remove(slot));
     this.buffer = this.#writer.buffer;
     this.#reader = new StoreReader(this.buffer, { marksTouched: false });
+    this.#signer = new Signer(domain);
+    this.#placer = new Placer(domain, this.#signer);
+    if (options.similar !== false) {
+      this.#similar = new SimilarIndex(options.entries, this.#placer.dimensions, this.#placer.softWeights);
+    }
+    this.#guard = new LoopGuard(options.agentsMax);
+    if (options.errorBudget !== false) this.#judge = new HitJudge(options.errorBudget, random);
+    if (options.ttl === 'adaptive') {
+      const { ttlMs: initialMs, ttlMinMs: minMs, ttlMaxMs: maxMs } = options;
+      this.#adaptiveTtl = new AdaptiveTtl({ initialMs, minMs, maxMs });
+    }
   }
 
-  lookup(signature: Signature): Lookup {
-    const lookup = this.#reader.lookup(signature, this.#clock.now());
-    if (lookup.kind === 'hit') this.#writer.touch(lookup.entry.slot);
-    return lookup;
+  /** Decisions of earlier runs are looked for there too, and new ones are written there. */
+  useDisk(disk: DecisionDisk): void {
+    this.#disk = disk;
   }
 
-  /** A decision that is still fresh, without counting and without any effect on eviction. */
-  peek(signature: Signature): Decision | undefined {
-    const entry = this.#reader.find(signature);
-    return entry !== undefined && entry.expiresAtMs > this.#clock.now() ? entry.decision : undefined;
+  /** Looks for a remembered answer that may be served now. */
+  look(request: PlanRequest, signature: Signature): Look {
+    const nowMs = this.#clock.now();
+    const memory = this.#guard.recall(request.agent);
+    const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
+    const exact = this.#lookExactly(signature, nowMs);
+    if (this.#judge !== undefined) return this.#lookWithinBudget(request, signature, exact, memory, inVain);
+    if (exact.kind === 'hit') {
+      const { decision } = exact.entry;
+      const action = rememberedAction(request, decision);
+      if (action !== undefined && action !== inVain) return this.#hit('exact', request, exact.entry, action, undefined);
+      if (action !== undefined) this.#weaken(signature, exact.entry, action);
+    } else {
+      const similar = this.#lookSimilar(request, inVain);
+      if (similar !== undefined) {
+        const action = rememberedAction(request, similar.decision) as string;
+        return this.#hit('similar', request, similar, action, undefined);
+      }
+    }
+    return this.#miss(exact, inVain, undefined);
   }
 
-  remember(signature: Signature, decision: Decision): void {
-    const outcome = this.#writer.write(signature, decision, this.#clock.now() + this.#options.ttlMs);
-    if (outcome.kind === 'too-large') this.#tooLarge++;
-    else if (outcome.cut) this.#cut++;
+  /** A fresh decision for exactly this state that may be served, without counting and without any effect. */
+  peek(request: PlanRequest, signature: Signature): Decision | undefined {
+    const lookup = this.#reader.look(signature, this.#clock.now());
+    if (lookup.kind !== 'hit') return undefined;
+    const { decision } = lookup.entry;
+    const memory = this.#guard.recall(request.agent);
+    const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
+    if (this.#judge !== undefined) {
+      const { prediction } = this.#predict(this.#judge, request, signature, memory) ?? {};
+      if (prediction === undefined || prediction.action === inVain || !this.#judge.allows(prediction)) return undefined;
+      return prediction.action === decision.action ? decision : { ...decision, action: prediction.action };
+    }
+    const action = rememberedAction(request, decision);
+    if (action === undefined || action === inVain) return undefined;
+    return action === decision.action ? decision : { ...decision, action };
+  }
+
+  /** Models have decided for a request that was not served. */
+  learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
+    const scene = sceneOf(this.#domain, request.observation);
+    const { judgement } = look;
+    if (look.kind === 'miss' && look.stale !== undefined) this.#aged(scene, look.stale, decision);
+    if (judgement !== undefined) {
+      this.#judge?.learn(judgement, decision.action);
+      // A probe is a sample of what is served, as a check is.
+      if (look.kind === 'miss' && judgement.verdict === 'probe') {
+        this.#falseHits.checked(look.tier, scene, decision.action !== judgement.prediction?.action);
+      }
+    }
+    this.#remember(request, signature, scene, decision);
+  }
+
+  /** Models were asked again, in the background, about a hit. */
+  checked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
+    const { scene, tier, judgement } = hit;
+    this.#aged(scene, hit.decision, decision);
+    if (hit.again === 'check') {
+      this.#falseHits.checked(tier, scene, decision.action !== hit.action);
+      if (judgement !== undefined) this.#judge?.learn(judgement, decision.action);
+    }
+    const held = this.#reader.find(signature);
+    this.#remember(request, signature, scene, held === undefined ? decision : mergedDecision(held.decision, decision));
+  }
+
+  /** The agent is in this state and is told to do this, or was seen to. */
+  took(request: PlanRequest, signature: Signature, action: string): void {
+    const dwellMs = this.#guard.took(request.agent, signature, action, this.#clock.now());
+    if (dwellMs !== undefined) {
+      this.#adaptiveTtl?.stateSeen(sceneOf(this.#domain, request.observation), dwellMs);
+    }
   }
 
   clear(): void {
     this.#writer.clear();
+    this.#similar?.clear();
+    this.#guard.clear();
+    this.#judge?.clear();
+    this.#disk?.clear();
+  }
+
+  /** Ends the writing to disk. What was remembered is there when this resolves. */
+  async close(): Promise<void> {
+    await this.#disk?.close();
+  }
+
+  /** Puts a decision of an earlier run back, as it was. */
+  restore(signature: Signature, place: Place | undefined, decision: Decision, expiresAtMs: number): void {
+    const outcome = this.#writer.write(signature, decision, expiresAtMs);
+    if (outcome.kind === 'stored' && place !== undefined) this.#similar?.set(outcome.slot, place);
   }
 
   stats(): CacheStats {
-    const { hits, stale, misses } = readStoreCounts(this.buffer);
+    const { hits: exactHits, stale, misses } = readStoreCounts(this.buffer);
+    const counts = this.#counts;
+    const hits = exactHits + counts.similarHits;
     const lookups = hits + stale + misses;
+    const { entries, ttl, ttlMs } = this.#options;
     return {
       entries: this.#writer.size,
-      entriesMax: this.#options.entries,
-      ttlMs: this.#options.ttlMs,
+      entriesMax: entries,
+      bytes: this.buffer.byteLength,
+      ttl,
+      ttlMs,
+      ttlByScene: this.#adaptiveTtl?.stats() ?? [],
       hits,
+      similarHits: counts.similarHits,
       misses: misses + stale,
       expired: stale,
       hitRate: lookups === 0 ? 0 : hits / lookups,
+      loopsBroken: counts.loopsBroken,
       evictions: this.#writer.evictions,
-      cut: this.#cut,
-      tooLarge: this.#tooLarge,
+      cut: counts.cut,
+      tooLarge: counts.tooLarge,
+      falseHits: this.#falseHits.stats(),
+      budget: this.#judge?.stats() ?? false,
+      disk: this.#disk?.stats() ?? false,
     };
   }
+
+  // Looking ---------------------------------------------------------------------------------------------------------
+
+  #lookExactly(signature: Signature, nowMs: number): Lookup {
+    const lookup = this.#reader.look(signature, nowMs);
+    if (lookup.kind !== 'miss' || this.#disk === undefined) return lookup;
+    const found = this.#disk.read(signature);
+    if (found === undefined) return lookup;
+    this.restore(signature, found.place, found.decision, found.expiresAtMs);
+    return this.#reader.look(signature, nowMs);
+  }
+
+  /** The nearest entry that is fresh, legal now, and not shown to be without effect. */
+  #lookSimilar(request: PlanRequest, inVain: string | undefined): StoreEntry | undefined {
+    const { similar } = this.#options;
+    if (this.#similar === undefined || similar === false) return undefined;
+    const place = this.#placer.place(request.observation, request.actions);
+    if (place === undefined) return undefined;
+    const nowMs = this.#clock.now();
+    const nearest = this.#similar.nearest(place, similar.distanceMax, (slot) => {
+      const entry = this.#reader.entryAt(slot);
+      if (entry === undefined || entry.expiresAtMs <= nowMs) return false;
+      const action = rememberedAction(request, entry.decision);
+      return action !== undefined && action !== inVain;
+    });
+    return nearest === undefined ? undefined : this.#reader.entryAt(nearest.slot);
+  }
+
+  #lookWithinBudget(
+    request: PlanRequest,
+    signature: Signature,
+    exact: Lookup,
+    memory: AgentMemory | undefined,
+    inVain: string | undefined,
+  ): Look {
+    const judge = this.#judge as HitJudge;
+    const predicted = this.#predict(judge, request, signature, memory);
+    const prediction = predicted?.prediction;
+    if (predicted === undefined || prediction === undefined) return this.#miss(exact, inVain, predicted);
+    // What is served must stand on an entry that is fresh: of this state, or of one with equal gates.
+    const base = exact.kind === 'hit' ? exact.entry : this.#freshNeighbour(request);
+    if (base === undefined) return this.#miss(exact, inVain, predicted);
+    if (prediction.action === inVain) {
+      if (exact.kind === 'hit') this.#weaken(signature, exact.entry, inVain);
+      return this.#miss(exact, inVain, predicted);
+    }
+    const judgement = judge.judge(predicted);
+    if (judgement.verdict !== 'serve') return this.#miss(exact, inVain, judgement);
+    return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, judgement);
+  }
+
+  /** An entry with equal gates, however far: with a budget, evidence says how much nearness matters. */
+  #freshNeighbour(request: PlanRequest): StoreEntry | undefined {
+    const place = this.#similar && this.#placer.place(request.observation, request.actions);
+    if (place === undefined) return undefined;
+    const nowMs = this.#clock.now();
+    const isFresh = (slot: SlotIndex): boolean => {
+      const entry = this.#reader.entryAt(slot);
+      return entry !== undefined && entry.expiresAtMs > nowMs;
+    };
+    const nearest = this.#similar?.nearest(place, Number.POSITIVE_INFINITY, isFresh);
+    return nearest === undefined ? undefined : this.#reader.entryAt(nearest.slot);
+  }
+
+  #predict(
+    judge: HitJudge,
+    request: PlanRequest,
+    signature: Signature,
+    memory: AgentMemory | undefined,
+  ): Judgement | undefined {
+    const { observation, actions } = request;
+    const place = this.#placer.place(observation, actions);
+    if (place === undefined) return undefined;
+    return judge.predict(actions, {
+      state: fingerprintNumber(signature),
+      gates: place.gate,
+      actionSet: fingerprintNumber(this.#signer.signActions(actions, this.#words)),
+      momentum: memory && {
+        action: memory.action,
+        repeats: memory.repeats,
+        streak: memory.streak,
+        isUnchanged: isUnchanged(memory, signature),
+      },
+    });
+  }
+
+  #hit(tier: HitTier, request: PlanRequest, entry: StoreEntry, action: string, judgement: Judgement | undefined): Hit {
+    const { decision, slot } = entry;
+    this.#writer.touch(slot);
+    if (tier === 'exact') this.#reader.count('hit');
+    else this.#counts.similarHits++;
+    const scene = sceneOf(this.#domain, request.observation);
+    this.#falseHits.served(tier, scene);
+    const reason = decision.action === action ? decision.reason : reasonOf(judgement);
+    return { kind: 'hit', tier, action, reason, decision, scene, again: this.#again(tier, entry), judgement };
+  }
+
+  #miss(exact: Lookup, inVain: string | undefined, judgement: Judgement | undefined): Miss {
+    this.#reader.count(exact.kind === 'stale' ? 'stale' : 'miss');
+    if (inVain !== undefined) this.#counts.loopsBroken++;
+    const stale = exact.kind === 'stale' ? exact.entry.decision : undefined;
+    return { kind: 'miss', stale, inVain, tier: exact.kind === 'hit' ? 'exact' : 'similar', judgement };
+  }
+
+  #again(tier: HitTier, { decision, expiresAtMs }: StoreEntry): Hit['again'] {
+    const { checkShare, refreshAhead } = this.#options;
+    if (this.#random.next() < checkShare) return 'check';
+    if (!refreshAhead || tier === 'similar') return undefined;
+    const due = { nowMs: this.#clock.now(), expiresAtMs, computeMs: decision.latencyMs, random: this.#random.next() };
+    return isRefreshDue(due) ? 'refresh' : undefined;
+  }
+
+  // Learning --------------------------------------------------------------------------------------------------------
+
+  #remember(request: PlanRequest, signature: Signature, scene: string, decision: Decision): void {
+    const expiresAtMs = this.#clock.now() + (this.#adaptiveTtl?.ttlMs(scene) ?? this.#options.ttlMs);
+    const place = this.#similar || this.#disk ? this.#placer.place(request.observation, request.actions) : undefined;
+    const outcome = this.#writer.write(signature, decision, expiresAtMs);
+    if (outcome.kind === 'too-large') {
+      this.#counts.tooLarge++;
+      return;
+    }
+    if (outcome.cut) this.#counts.cut++;
+    if (place !== undefined) this.#similar?.set(outcome.slot, place);
+    this.#disk?.write(signature, place, decision, expiresAtMs);
+  }
+
+  #weaken(signature: Signature, entry: StoreEntry, action: string): void {
+    const weakened = weakenedDecision(entry.decision, action);
+    // Nothing to take away any more: the slot would be written again at every request of a stuck agent.
+    if (weakened.action === entry.decision.action && weakened.tally.every(({ count }) => count === 0)) return;
+    this.#writer.write(signature, weakened, entry.expiresAtMs);
+  }
+
+  #aged(scene: string, older: Decision, newer: Decision): void {
+    const ageMs = newer.decidedAtMs - older.decidedAtMs;
+    if (ageMs >= 0) this.#adaptiveTtl?.answerSeen(scene, ageMs, older.action !== newer.action);
+  }
+}
+
+function reasonOf(judgement: Judgement | undefined): string {
+  const prediction = judgement?.prediction;
+  if (prediction === undefined) return 'the best legal one of the votes for this state';
+  const { agreeing, inState, inGates } = prediction;
+  return inState > 0
+    ? `${agreeing} of ${inState} decisions in this state chose it`
+    : `${agreeing} of ${inGates} decisions in similar states chose it`;
 }

@@ -16,11 +16,11 @@ import {
 const SECOND_CHANCES_MAX = 64;
 const NONE = -1;
 
-export interface WriteOutcome {
-  readonly kind: 'stored' | 'too-large';
-  /** Parts of the decision were left out to keep the bound of the payload. */
-  readonly cut: boolean;
-}
+export type WriteOutcome =
+  /** `cut`: parts of the decision were left out to keep the bound of the payload. */
+  | { readonly kind: 'stored'; readonly slot: SlotIndex; readonly cut: boolean }
+  /** Its action and model alone pass the bound of the payload. */
+  | { readonly kind: 'too-large' };
 
 /**
  * The only code that writes the shared store; the protocol is in store-layout.ts. Keeps the order of use in private
@@ -43,7 +43,11 @@ export class StoreWriter {
   #count = 0;
   #evictions = 0;
 
-  constructor(slotCount: number) {
+  readonly #onRetire: (slot: SlotIndex) => void;
+
+  /** `onRetire` is told of every slot that is emptied: evicted, removed or cleared. */
+  constructor(slotCount: number, onRetire: (slot: SlotIndex) => void = () => {}) {
+    this.#onRetire = onRetire;
     this.layout = storeLayout(slotCount);
     this.buffer = createStoreBuffer(slotCount);
     this.#words = new Int32Array(this.buffer);
@@ -64,7 +68,7 @@ export class StoreWriter {
   /** Stores or replaces the decision of a signature. May evict the least recently used one. */
   write(signature: Signature, decision: Decision, expiresAtMs: number): WriteOutcome {
     const encoded = encodeDecision(decision, this.#scratchBytes);
-    if (encoded === undefined) return { kind: 'too-large', cut: false };
+    if (encoded === undefined) return { kind: 'too-large' };
     const held = this.#find(signature);
     const slot = held === NONE ? this.#take() : held;
     const at = this.#slotAt(slot);
@@ -84,7 +88,7 @@ export class StoreWriter {
     Atomics.store(words, at + SLOT.SEQUENCE, (sequence + 2) | 0);
     if (held === NONE) this.#link(slot, signature[0] as number);
     this.touch(slot);
-    return { kind: 'stored', cut: encoded.cut };
+    return { kind: 'stored', slot, cut: encoded.cut };
   }
 
   /** Makes a slot the most recently used one. */
@@ -166,6 +170,7 @@ export class StoreWriter {
     Atomics.store(words, at + SLOT.SEQUENCE, (sequence + 2) | 0);
     this.#unlist(slot);
     this.#count--;
+    this.#onRetire(slot);
   }
 
   #link(slot: SlotIndex, firstKeyWord: number): void {

@@ -2,9 +2,12 @@ import type { Clock, Timer } from '../../shared/clock.ts';
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
- * First come, first served. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan
- * waits with at most its experts, and no plan outlives its deadline.
+ * First come, first served; background work is served when nobody else waits, and is told to make room as soon as
+ * somebody does. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits with at
+ * most its experts, and no plan outlives its deadline.
  */
+export type Lane = 'foreground' | 'background';
+
 export interface Slot {
   /** Gives the slot back; more than once does nothing. */
   release(): void;
@@ -19,9 +22,12 @@ export class EndpointGate {
   readonly #slots: number;
   readonly #staggerMs: number;
   readonly #waiting = new Set<Waiter>();
+  readonly #inBackground = new Set<Waiter>();
   #busy = 0;
   #nextStartAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
+  /** Called when somebody has to wait for a slot. */
+  onPressure: () => void = () => {};
 
   constructor(clock: Clock, slots: number, staggerMs: number) {
     this.#clock = clock;
@@ -37,14 +43,20 @@ export class EndpointGate {
     return this.#waiting.size;
   }
 
+  /** Whether a slot is free that nobody waits for. */
+  get isIdle(): boolean {
+    return this.#busy < this.#slots && this.#waiting.size === 0 && this.#inBackground.size === 0;
+  }
+
   /** A slot, or undefined when `signal` aborts first. */
-  acquire(signal: AbortSignal): Promise<Slot | undefined> | Slot | undefined {
+  acquire(signal: AbortSignal, lane: Lane = 'foreground'): Promise<Slot | undefined> | Slot | undefined {
     if (signal.aborted) return undefined;
-    if (this.#waiting.size === 0 && this.#mayStart()) return this.#start();
+    const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
+    if (this.#waiting.size === 0 && queue.size === 0 && this.#mayStart()) return this.#start();
     return new Promise((resolve) => {
       const onAbort = (): void => {
-        this.#waiting.delete(waiter);
-        if (this.#waiting.size === 0) this.#dropTimer();
+        queue.delete(waiter);
+        if (this.#waiting.size + this.#inBackground.size === 0) this.#dropTimer();
         resolve(undefined);
       };
       const waiter: Waiter = {
@@ -54,8 +66,9 @@ export class EndpointGate {
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.add(waiter);
+      queue.add(waiter);
       this.#wake();
+      if (lane === 'foreground' && this.#waiting.has(waiter)) this.onPressure();
     });
   }
 
@@ -87,12 +100,15 @@ export class EndpointGate {
   }
 
   #wake(): void {
-    for (const waiter of this.#waiting) {
-      if (!this.#mayStart()) break;
-      this.#waiting.delete(waiter);
-      waiter.grant(this.#start());
+    for (const queue of [this.#waiting, this.#inBackground]) {
+      for (const waiter of queue) {
+        if (!this.#mayStart()) break;
+        queue.delete(waiter);
+        waiter.grant(this.#start());
+      }
     }
-    if (this.#waiting.size === 0 || this.#busy >= this.#slots || this.#timer !== undefined) return;
+    if (this.#waiting.size + this.#inBackground.size === 0 || this.#busy >= this.#slots || this.#timer !== undefined)
+      return;
     this.#timer = this.#clock.setTimer(this.#nextStartAt - this.#clock.now(), () => {
       this.#timer = undefined;
       this.#wake();

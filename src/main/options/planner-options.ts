@@ -1,4 +1,5 @@
 import type { Domain, DomainDefinition } from '../../shared/domain.ts';
+import type { ResolvedCache } from '../cache/cache-options.ts';
 import type { ProfileName } from './profiles.ts';
 
 /** One model server. */
@@ -40,6 +41,44 @@ export interface SynthesisOptions {
   readonly temperature?: number;
 }
 
+/** What is remembered, for how long, and when it may be served. */
+export interface CacheOptions {
+  /** Decisions kept, about 530 bytes each. The least recently used one gives way. Default 200. */
+  readonly entries?: number;
+  /** How long a decision is fresh, milliseconds. Default 120,000; for an adaptive TTL where it starts. */
+  readonly ttlMs?: number;
+  /**
+   * `adaptive`: each scene has a TTL of its own, from how fast its states and answers change, between `ttlMinMs` and
+   * `ttlMaxMs`; `stats().cache.ttlByScene` says what came of it and why. Default `fixed`.
+   */
+  readonly ttl?: 'fixed' | 'adaptive';
+  /** Lower bound of an adaptive TTL, milliseconds. Default 5,000. */
+  readonly ttlMinMs?: number;
+  /** Upper bound of an adaptive TTL, milliseconds. Default 1,800,000. */
+  readonly ttlMaxMs?: number;
+  /**
+   * Serving the decision of a similar state where there is none of the same: categories, flags, sets and actions must
+   * be equal, and the numbers at most `distanceMax` apart (0 for equal ones, 1 for opposite ends of all ranges; default
+   * 0.1). With an error budget the distance has no say: evidence has. False: only the same state counts.
+   */
+  readonly similar?: false | { readonly distanceMax?: number };
+  /** Share of hits that models are asked about again in the background, to know how often the cache is wrong. Default 0.02. */
+  readonly checkShare?: number;
+  /**
+   * Share of what the cache serves that may be wrong, say 0.05. A hit is then served only while the evidence says that
+   * this is met; at first nothing is. Default false: whatever is fresh is served.
+   */
+  readonly errorBudget?: false | number;
+  /** Whether an answer that has twice had no effect is withheld from its agent. Default true. */
+  readonly loopGuard?: boolean;
+  /** Whether entries in use are asked again shortly before they expire, in the background. Default true. */
+  readonly refreshAhead?: boolean;
+  /** Agents whose last state and action are remembered. Default 10,000. */
+  readonly agentsMax?: number;
+  /** A file where decisions outlive the process; `bytesMax` is 256 MiB unless given. Default false. */
+  readonly disk?: false | { readonly path: string; readonly bytesMax?: number };
+}
+
 /** What a user may pass to `createPlanner`. */
 export interface PlannerOptions {
   /** Defaults that the other options override. Default `default`. */
@@ -55,8 +94,8 @@ export interface PlannerOptions {
   readonly timeoutMs?: number;
   /** Ceiling for one expert, milliseconds; its share of the plan's time may be less. Default: the profile's, 20,000. */
   readonly expertTimeoutMs?: number;
-  /** Exact cache of decisions, or false. Default: 200 entries for 120,000 ms. */
-  readonly cache?: false | { readonly entries?: number; readonly ttlMs?: number };
+  /** The cache of decisions, or false for none. */
+  readonly cache?: false | CacheOptions;
   /** Whether requests in the same state share one round of model calls. Default true. */
   readonly singleFlight?: boolean;
   /**
@@ -121,7 +160,7 @@ export interface ResolvedOptions {
   readonly timeoutMs: number;
   /** For a request with an image. */
   readonly visionTimeoutMs: number;
-  readonly cache: { readonly entries: number; readonly ttlMs: number } | false;
+  readonly cache: ResolvedCache | false;
   readonly singleFlight: boolean;
   readonly callRetries: number;
   readonly timeSlices: boolean;

@@ -1,3 +1,5 @@
+import type { ResolvedCache } from '../cache/cache-options.ts';
+
 /**
  * Named sets of defaults. `unoptimized` is the agent as it was before its optimization, `november` the published
  * optimization, `default` everything. What the user sets has precedence over the profile.
@@ -14,7 +16,7 @@ export interface Profile {
   readonly synthesisTimeoutMs: number;
   /** How many of the configured synthesis models are used. */
   readonly synthesisModelsMax: number;
-  readonly cache: { readonly entries: number; readonly ttlMs: number } | false;
+  readonly cache: ResolvedCache | false;
   readonly singleFlight: boolean;
   /** Between the starts of two calls on one endpoint. */
   readonly staggerMs: number;
@@ -23,6 +25,21 @@ export interface Profile {
   /** Whether rungs share the deadline by slices, or each takes its configured timeout and the next what is left. */
   readonly timeSlices: boolean;
 }
+
+const CACHE: ResolvedCache = {
+  entries: 200,
+  ttl: 'fixed',
+  ttlMs: 120_000,
+  ttlMinMs: 5_000,
+  ttlMaxMs: 1_800_000,
+  similar: { distanceMax: 0.1 },
+  checkShare: 0.02,
+  errorBudget: false,
+  loopGuard: true,
+  refreshAhead: true,
+  agentsMax: 10_000,
+  disk: false,
+};
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   unoptimized: {
@@ -43,7 +60,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     expertTimeoutMs: 20_000,
     synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 2,
-    cache: { entries: 200, ttlMs: 120_000 },
+    cache: { ...CACHE, checkShare: 0, loopGuard: false, refreshAhead: false },
     singleFlight: false,
     staggerMs: 300,
     callRetries: 0,
@@ -55,7 +72,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     expertTimeoutMs: 20_000,
     synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 8,
-    cache: { entries: 200, ttlMs: 120_000 },
+    cache: CACHE,
     singleFlight: true,
     staggerMs: 0,
     callRetries: 1,

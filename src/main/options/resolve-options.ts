@@ -1,7 +1,10 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { type Domain, defineDomain } from '../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { storeLayout } from '../../shared/store/store-layout.ts';
+import type { ResolvedCache } from '../cache/cache-options.ts';
+import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
 import type {
   PlannerOptions,
   ResolvedEndpoint,
@@ -11,6 +14,8 @@ import type {
 } from './planner-options.ts';
 import { PROFILE_NAMES, PROFILES, type Profile } from './profiles.ts';
 
+/** Of the machine's memory, for the store of decisions. */
+const MEMORY_SHARE_MAX = 0.8;
 const MS_MAX = 24 * 60 * 60 * 1000;
 const ms = z.number().int().positive().max(MS_MAX);
 const count = (max: number) => z.number().int().positive().max(max);
@@ -45,6 +50,28 @@ const synthesisSchema = z.strictObject({
   temperature: temperature.optional(),
 });
 
+const share = z.number().min(0).max(1);
+
+const cacheSchema = z.strictObject({
+  entries: count(4_000_000).optional(),
+  ttlMs: ms.optional(),
+  ttl: z.enum(['fixed', 'adaptive']).optional(),
+  ttlMinMs: ms.optional(),
+  ttlMaxMs: ms.optional(),
+  similar: z.union([z.literal(false), z.strictObject({ distanceMax: share.optional() })]).optional(),
+  checkShare: share.optional(),
+  errorBudget: z.union([z.literal(false), z.number().gt(0).lt(1)]).optional(),
+  loopGuard: z.boolean().optional(),
+  refreshAhead: z.boolean().optional(),
+  agentsMax: count(10_000_000).optional(),
+  disk: z
+    .union([
+      z.literal(false),
+      z.strictObject({ path: z.string().min(1), bytesMax: z.number().int().min(DISK_BYTES_MIN).optional() }),
+    ])
+    .optional(),
+});
+
 /** Everything of `PlannerOptions` but the domain, which `defineDomain` checks. Also the schema of configuration files. */
 export const plannerOptionsSchema = z.strictObject({
   profile: z.enum(PROFILE_NAMES).optional(),
@@ -56,9 +83,7 @@ export const plannerOptionsSchema = z.strictObject({
   synthesis: synthesisSchema.optional(),
   timeoutMs: ms.optional(),
   expertTimeoutMs: ms.optional(),
-  cache: z
-    .union([z.literal(false), z.strictObject({ entries: count(4_000_000).optional(), ttlMs: ms.optional() })])
-    .optional(),
+  cache: z.union([z.literal(false), cacheSchema]).optional(),
   singleFlight: z.boolean().optional(),
   timeSlices: z.boolean().optional(),
   callRetries: z.number().int().min(0).max(5).optional(),
@@ -221,8 +246,36 @@ function resolveSynthesis(parsed: Parsed, profile: Profile, endpoints: readonly 
 
 function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'] {
   if (parsed.cache === false || (parsed.cache === undefined && profile.cache === false)) return false;
-  const defaults = profile.cache === false ? PROFILES.default.cache : profile.cache;
-  return { ...(defaults as { entries: number; ttlMs: number }), ...withoutUndefined(parsed.cache ?? {}) };
+  const defaults = (profile.cache === false ? PROFILES.default.cache : profile.cache) as ResolvedCache;
+  const { similar, disk, ...given } = withoutUndefined(parsed.cache ?? {});
+  const cache: ResolvedCache = {
+    ...defaults,
+    ...given,
+    ...(similar === undefined ? {} : { similar: resolveSimilar(similar, defaults) }),
+    ...(disk ? { disk: { path: disk.path, bytesMax: disk.bytesMax ?? DISK_BYTES_DEFAULT } } : {}),
+  };
+  if (cache.ttl === 'adaptive' && !(cache.ttlMinMs <= cache.ttlMs && cache.ttlMs <= cache.ttlMaxMs)) {
+    const bounds = `cache.ttlMinMs and cache.ttlMaxMs (${cache.ttlMinMs} and ${cache.ttlMaxMs})`;
+    fail(`cache.ttlMs must be between ${bounds} for an adaptive TTL, got ${cache.ttlMs}`);
+  }
+  checkMemory(cache.entries);
+  return cache;
+}
+
+function resolveSimilar(
+  given: false | { distanceMax?: number | undefined },
+  defaults: ResolvedCache,
+): ResolvedCache['similar'] {
+  if (given === false) return false;
+  return { distanceMax: given.distanceMax ?? (defaults.similar === false ? 0.1 : defaults.similar.distanceMax) };
+}
+
+/** Shared memory is given out before it exists: a store beyond the machine's memory would end the process later. */
+function checkMemory(entries: number): void {
+  const { byteLength } = storeLayout(entries);
+  if (byteLength <= totalmem() * MEMORY_SHARE_MAX) return;
+  const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
+  fail(`cache.entries must fit into memory: ${entries} take ${mebibytes(byteLength)} of ${mebibytes(totalmem())}`);
 }
 
 function withoutUndefined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {

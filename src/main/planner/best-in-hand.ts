@@ -1,5 +1,7 @@
 import type { Decision, PlanSource, TallyEntry } from '../../shared/decision.ts';
 import { bestByQValue, type PlanRequest, qValueOf } from '../../shared/plan-request.ts';
+import type { Hit } from '../cache/plan-cache.ts';
+import { legalAction, rememberedAction } from '../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../synthesis/tally.ts';
 
 /** An answer that could be given now. */
@@ -11,32 +13,17 @@ export interface Answer {
   readonly decidedAtMs?: number;
 }
 
-/** The request's own string for an action, if the action is legal. */
-export function legalAction(request: Pick<PlanRequest, 'actions'>, action: string): string | undefined {
-  const index = request.actions.indexOf(action);
-  return index < 0 ? undefined : request.actions[index];
-}
-
-/** The legal action of a remembered decision: its winner, else the best legal one of its tally. */
-export function rememberedAction(request: Pick<PlanRequest, 'actions'>, decision: Decision): string | undefined {
-  const winner = legalAction(request, decision.action);
-  if (winner !== undefined) return winner;
-  const rest = [...decision.tally].sort((a, b) => b.count - a.count || b.weight - a.weight);
-  for (const entry of rest) {
-    const action = legalAction(request, entry.action);
-    if (action !== undefined) return action;
-  }
-  return undefined;
-}
-
-export function answerFromMemory(
-  request: PlanRequest,
-  decision: Decision,
-  source: 'cache' | 'stale',
-): Answer | undefined {
+function answerFromStale(request: PlanRequest, decision: Decision): Answer | undefined {
   const action = rememberedAction(request, decision);
   if (action === undefined) return undefined;
   const { reason, model, decidedAtMs } = decision;
+  return { action, source: 'stale', reason, decidedAtMs, ...(model === '' ? {} : { model }) };
+}
+
+/** The rung of the cache. */
+export function answerFromHit({ tier, action, reason, decision }: Hit): Answer {
+  const { model, decidedAtMs } = decision;
+  const source = tier === 'exact' ? 'cache' : 'similar';
   return { action, source, reason, decidedAtMs, ...(model === '' ? {} : { model }) };
 }
 
@@ -78,7 +65,7 @@ export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
   }
   return (
     answerFromVotes(request, votes) ??
-    (stale === undefined ? undefined : answerFromMemory(request, stale, 'stale')) ??
+    (stale === undefined ? undefined : answerFromStale(request, stale)) ??
     heuristicAnswer(request)
   );
 }

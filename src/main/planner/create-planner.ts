@@ -1,6 +1,8 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { type Random, systemRandom } from '../../shared/random.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
+import { openPlanCache } from '../cache/open-plan-cache.ts';
 import { checkModels, listEndpoints } from '../endpoints/check-models.ts';
 import { EndpointGate } from '../endpoints/endpoint-gate.ts';
 import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
@@ -22,6 +24,7 @@ export interface EndpointClient extends ChatCaller {
 /** The seams that tests and simulations replace. Settings are in `PlannerOptions`. */
 export interface Collaborators {
   readonly clock?: Clock;
+  readonly random?: Random;
   readonly pool?: ExpertRunner;
   readonly client?: (endpoint: ResolvedEndpoint) => EndpointClient;
   /** The worker's entry. */
@@ -55,8 +58,12 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       resolved.endpoints.map((at) => [at.name, new EndpointGate(clock, at.maxConcurrent, at.staggerMs)]),
     );
     const counters = new PlannerCounters();
+    const cache = await openPlanCache(resolved, clock, collaborators.random ?? systemRandom, (message) =>
+      lost.report(message),
+    );
     const planner = new Planner(
       { options: checked.options, clock, pool, callers: clients, gates, counters, turns: new LoopTurns() },
+      cache,
       release,
     );
     lost.report = (message) => planner.warn(message);

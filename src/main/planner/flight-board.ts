@@ -3,10 +3,12 @@ import type { Decision } from '../../shared/decision.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
+import type { Miss } from '../cache/plan-cache.ts';
 import type { Attempt, Plan } from '../plan.ts';
 import { type Answer, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
 import { Flight, type FlightParts } from './flight.ts';
+import { keptRequest } from './kept-request.ts';
 
 /**
  * Who waits for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly once, by
@@ -22,6 +24,9 @@ const LONGER_MS_MIN = 20;
 /** One call of `plan()`: what was asked, when, and by when. */
 export interface PlanCall {
   readonly request: PlanRequest;
+  readonly signature: Signature;
+  /** What the cache had to say; undefined without a cache. */
+  readonly look: Miss | undefined;
   readonly startedAtMs: number;
   readonly deadlineMs: number;
 }
@@ -29,10 +34,10 @@ export interface PlanCall {
 /** What the board asks of the planner it belongs to. All of it is called synchronously. */
 export interface FlightBoardOwner {
   /**
-   * A flight has ended with a decision of its models, and not everyone who waited had left by their own signal. `request`
-   * is the one it was begun for.
+   * A flight has ended with a decision of its models, and not everyone who waited had left by their own signal. `call` is
+   * the one it was begun for.
    */
-  onDecided(signature: Signature, request: PlanRequest, decision: Decision): void;
+  onDecided(call: PlanCall, decision: Decision): void;
   /** Makes the plan of a waiter that is settled now. */
   settle(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan;
   warn(message: string): void;
@@ -43,7 +48,6 @@ interface Waiter {
   readonly call: PlanCall;
   /** When it is answered at the latest, a little ahead of its deadline. */
   readonly settleMs: number;
-  readonly stale: Decision | undefined;
   readonly coalesced: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onAbort: () => void;
@@ -57,8 +61,7 @@ interface Waiter {
 interface Boarding {
   readonly flight: Flight;
   /** What the flight was begun for. */
-  readonly request: PlanRequest;
-  readonly signature: Signature;
+  readonly call: PlanCall;
   /** Undefined where flights are not shared. */
   readonly key: string | undefined;
   readonly waiters: Set<Waiter>;
@@ -97,28 +100,23 @@ export class FlightBoard {
    * Waits in the flight of the same state, or in one that begins now. Rejects only with ERR_PLAN_CANCELLED. The request
    * and the signature are copied: a host may reuse its lists, and the planner its words, as soon as this returns.
    */
-  wait(
-    call: PlanCall,
-    signature: Signature,
-    stale: Decision | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Plan> {
+  wait(given: PlanCall, signal: AbortSignal | undefined): Promise<Plan> {
     const { clock, options, counters } = this.#parts;
+    const call: PlanCall = { ...given, request: keptRequest(given.request), signature: given.signature.slice() };
     const { startedAtMs, deadlineMs } = call;
     // The model work must be done when the plan settles, not when its deadline strikes.
     const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
-    const key = options.singleFlight ? signatureText(signature) : undefined;
+    // Agents that tried something in vain are advised apart from those that did not.
+    const key = options.singleFlight ? `${signatureText(call.signature)} ${call.look?.inVain ?? ''}` : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
-    const request = keep(call.request);
-    const boarding = joined ?? this.#takeOff(request, signature.slice(), key, settleMs, []);
+    const boarding = joined ?? this.#takeOff(call, key, settleMs, []);
     if (joined) counters.coalesced++;
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
     const onAbort = (): void => this.#abandon(waiter);
     const waiter: Waiter = {
-      call: { request, startedAtMs, deadlineMs },
+      call,
       settleMs,
       boarding,
-      stale,
       coalesced: joined !== undefined,
       signal,
       onAbort,
@@ -148,16 +146,11 @@ export class FlightBoard {
   }
 
   /** Begins a flight that nobody waits for yet. */
-  #takeOff(
-    request: PlanRequest,
-    signature: Signature,
-    key: string | undefined,
-    settleMs: number,
-    before: readonly Attempt[],
-  ): Boarding {
-    const flight = new Flight(this.#parts, this.#nextFlightId++, request, settleMs);
+  #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before: readonly Attempt[]): Boarding {
+    const purpose = { inVain: call.look?.inVain };
+    const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const done = Promise.resolve();
-    const boarding: Boarding = { flight, request, signature, key, waiters: new Set(), before, abandoned: false, done };
+    const boarding: Boarding = { flight, call, key, waiters: new Set(), before, abandoned: false, done };
     if (key !== undefined) this.#flights.set(key, boarding);
     this.#boardings.add(boarding);
     boarding.done = this.#fly(boarding);
@@ -165,11 +158,11 @@ export class FlightBoard {
   }
 
   async #fly(boarding: Boarding): Promise<void> {
-    const { flight, signature, request } = boarding;
+    const { flight, call } = boarding;
     try {
       await flight.run();
       if (flight.decision !== undefined && !boarding.abandoned) {
-        this.#owner.onDecided(signature, request, flight.decision);
+        this.#owner.onDecided(call, flight.decision);
       }
     } catch (error) {
       // A bug in the flight: its waiters still get the best answer in hand, and the bug is told.
@@ -188,14 +181,14 @@ export class FlightBoard {
    * it and can wait longer go on in a flight that has theirs.
    */
   #flyOn(boarding: Boarding): void {
-    const { flight, waiters, signature, key } = boarding;
+    const { flight, waiters, key } = boarding;
     const isDecided = flight.decision !== undefined && flight.decision.source !== 'vote';
     const patient = [...waiters].filter((waiter) => waiter.settleMs > flight.deadlineMs + LONGER_MS_MIN);
     const [first] = patient;
     if (isDecided || first === undefined || this.#isClosed) return;
     const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
     const before = [...boarding.before, ...flight.attemptsAt(this.#parts.clock.now())];
-    const next = this.#takeOff(first.call.request, signature, key, settleMs, before);
+    const next = this.#takeOff(first.call, key, settleMs, before);
     for (const waiter of patient) {
       waiters.delete(waiter);
       next.waiters.add(waiter);
@@ -212,11 +205,15 @@ export class FlightBoard {
 
   /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline. */
   #answer(waiter: Waiter): void {
-    const { boarding, call, stale, coalesced } = waiter;
+    const { boarding, call, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
     const { flight, before } = boarding;
-    const answer = bestInHand(call.request, { decision: flight.decision, votes: flight.votes, stale });
+    const answer = bestInHand(call.request, {
+      decision: flight.decision,
+      votes: flight.votes,
+      stale: call.look?.stale,
+    });
     const attempts = [...before, ...flight.attemptsAt(this.#parts.clock.now())];
     waiter.resolve(this.#owner.settle(call, answer, attempts, coalesced));
     this.#cancelIfUnwanted(boarding);
@@ -250,12 +247,6 @@ export class FlightBoard {
     for (const flight of this.#unwanted.splice(0, flightsMax)) flight.cancel();
     if (this.#unwanted.length > 0) setImmediate(() => this.#cancelUnwanted());
   }
-}
-
-/** What a plan keeps of its request while it waits. A host may reuse its lists in the next frame. */
-function keep(request: PlanRequest): PlanRequest {
-  const { agent, observation, actions, qValues } = request;
-  return { agent, observation: { ...observation }, actions: [...actions], ...(qValues && { qValues: { ...qValues } }) };
 }
 
 export function planCancelled(signal: AbortSignal | undefined): PlannerError {

@@ -8,7 +8,7 @@ import type { ExpertResult } from '../../shared/tasks.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import { isVoteComplete, type Vote } from '../../shared/vote/vote-parser.ts';
 import { askForVote, type ChatCaller } from '../../shared/vote-answer.ts';
-import type { EndpointGate, Slot } from '../endpoints/endpoint-gate.ts';
+import type { EndpointGate, Lane, Slot } from '../endpoints/endpoint-gate.ts';
 import type { ExpertRunner } from '../experts/expert-pool.ts';
 import type { ResolvedExpert, ResolvedOptions } from '../options/planner-options.ts';
 import type { Attempt } from '../plan.ts';
@@ -30,6 +30,13 @@ export interface FlightParts {
   readonly turns: LoopTurns;
 }
 
+export interface FlightPurpose {
+  /** Background work takes only slots that nobody waits for. Default `foreground`. */
+  readonly lane?: Lane;
+  /** An action that the agent has tried in this state without effect: the models are told. */
+  readonly inVain?: string | undefined;
+}
+
 /**
  * The model work for one state: a panel of experts, then the synthesis ladder. Every plan that waits for the same state
  * shares one flight. A flight never fails: it ends with a decision or without one, and until then its votes and attempts
@@ -49,11 +56,14 @@ export class Flight {
   /** When its model work must be done: that of the plan it was begun for. */
   readonly deadlineMs: number;
 
-  constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number) {
+  readonly #purpose: FlightPurpose;
+
+  constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose = {}) {
     this.#parts = parts;
     this.id = id;
     this.#request = request;
     this.deadlineMs = deadlineMs;
+    this.#purpose = purpose;
     this.#startedAtMs = parts.clock.now();
   }
 
@@ -178,7 +188,7 @@ export class Flight {
 
   /** What models are shown. Made when the first of them is asked, in a turn of its own. */
   #situation(): Situation {
-    this.#shown ??= situationOf(this.#request, this.#parts.options.promptActionsMax);
+    this.#shown ??= situationOf(this.#request, this.#parts.options.promptActionsMax, this.#purpose.inVain);
     return this.#shown;
   }
 
@@ -205,7 +215,10 @@ export class Flight {
   ): Promise<ExpertResult> {
     const { clock, gates, turns, counters } = this.#parts;
     const attempt = this.attempts.begin(subject, clock.now());
-    const slot: Slot | undefined = await (gates.get(subject.endpoint) as EndpointGate).acquire(signal);
+    const slot: Slot | undefined = await (gates.get(subject.endpoint) as EndpointGate).acquire(
+      signal,
+      this.#purpose.lane,
+    );
     if (slot !== undefined) await turns.next();
     if (slot === undefined || signal.aborted) {
       slot?.release();

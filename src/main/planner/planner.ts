@@ -3,13 +3,16 @@ import type { Decision } from '../../shared/decision.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
-import { type CacheStats, PlanCache } from '../cache/plan-cache.ts';
+import type { CacheStats } from '../cache/cache-options.ts';
+import type { Hit, PlanCache } from '../cache/plan-cache.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
 import type { Attempt, Plan, PlanOptions } from '../plan.ts';
-import { type Answer, answerFromMemory, bestInHand } from './best-in-hand.ts';
+import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
+import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
 import type { FlightParts } from './flight.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
+import { keptRequest } from './kept-request.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
 
 /**
@@ -41,6 +44,8 @@ export interface PlannerStats {
   readonly latenessMs: Durations;
   /** False when the cache is off. */
   readonly cache: CacheStats | false;
+  /** Models asked again about what the cache served. */
+  readonly background: BackgroundStats;
   readonly calls: CallCounts & { readonly retries: number; readonly byCode: Readonly<Record<string, number>> };
   /** Flights in which model A was asked and gave no decision, so that a lower rung had to. */
   readonly fallbacks: number;
@@ -50,6 +55,14 @@ export interface PlannerStats {
 
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
+/** A call that is settled now, by whatever rung. */
+interface Settling {
+  readonly request: PlanRequest;
+  readonly signature: Signature;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+}
+
 export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
   readonly #parts: FlightParts;
   readonly #counters: PlannerCounters;
@@ -58,12 +71,13 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #cache: PlanCache | undefined;
   readonly #board: FlightBoard;
+  readonly #lane: BackgroundLane;
   readonly #release: () => Promise<void>;
   #nextPlanId = 1;
   #closed: Promise<void> | undefined;
 
   /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
-  constructor(parts: FlightParts, release: () => Promise<void>) {
+  constructor(parts: FlightParts, cache: PlanCache | undefined, release: () => Promise<void>) {
     super();
     this.#parts = parts;
     this.#counters = parts.counters;
@@ -71,12 +85,19 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     this.#imageNames = Object.entries(parts.options.domain.features)
       .filter(([, feature]) => feature.kind === 'image')
       .map(([name]) => name);
-    this.#cache = parts.options.cache === false ? undefined : new PlanCache(parts.options.cache, parts.clock);
+    this.#cache = cache;
     this.#board = new FlightBoard(parts, {
-      onDecided: (signature, _request, decision) => this.#cache?.remember(signature, decision),
+      onDecided: ({ request, signature, look }, decision) => {
+        if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
+      },
       settle: (call, answer, attempts, coalesced) => this.#settled(call, answer, attempts, coalesced),
       warn: (message) => this.warn(message),
     });
+    this.#lane = new BackgroundLane(
+      parts,
+      ({ request, signature, hit }, decision) => this.#cache?.checked(request, signature, hit, decision),
+      (message) => this.warn(message),
+    );
     this.#release = release;
   }
 
@@ -88,25 +109,28 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const { clock } = this.#parts;
     const startedAtMs = clock.now();
     const deadlineMs = startedAtMs + this.#admit(request, options);
-    const call: PlanCall = { request, startedAtMs, deadlineMs };
     const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
-    const lookup = this.#cache?.lookup(signature);
-    if (lookup?.kind === 'hit') {
-      const answer = answerFromMemory(request, lookup.entry.decision, 'cache');
-      if (answer !== undefined) return this.#settled(call, answer, [], false);
-    }
-    const stale = lookup?.kind === 'stale' ? lookup.entry.decision : undefined;
+    const look = this.#cache?.look(request, signature);
+    if (look?.kind === 'hit') return this.#serve(request, signature, look, startedAtMs, deadlineMs);
+    const call: PlanCall = { request, signature, look, startedAtMs, deadlineMs };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
-      const answer = bestInHand(request, { decision: undefined, votes: [], stale });
+      const answer = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
       return this.#settled(call, answer, [], false);
     }
-    return this.#board.wait(call, signature, stale, options.signal);
+    return this.#board.wait(call, options.signal);
   }
 
   /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
   peek(request: PlanRequest): Decision | undefined {
     checkRequest(this.#parts.options.domain, request);
-    return this.#cache?.peek(this.#signer.sign(request.observation, request.actions, this.#signature));
+    return this.#cache?.peek(request, this.#signer.sign(request.observation, request.actions, this.#signature));
+  }
+
+  #serve(request: PlanRequest, signature: Signature, hit: Hit, startedAtMs: number, deadlineMs: number): Plan {
+    const plan = this.#settled({ request, signature, startedAtMs, deadlineMs }, answerFromHit(hit), [], false);
+    // Copied: the host may change its lists, and the next plan is signed into the same words.
+    if (hit.again !== undefined) this.#lane.add({ request: keptRequest(request), signature: signature.slice(), hit });
+    return plan;
   }
 
   /** Forgets every cached decision. */
@@ -134,6 +158,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       planningMs: counters.planning.summary(),
       latenessMs: counters.lateness.summary(),
       cache: this.#cache?.stats() ?? false,
+      background: this.#lane.stats(),
       calls: {
         ...counters.calls(),
         retries: counters.callRetries,
@@ -161,10 +186,11 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   }
 
   async #close(): Promise<void> {
-    const landed = this.#board.close();
+    const landed = Promise.all([this.#board.close(), this.#lane.close()]);
     for (const gate of this.#parts.gates.values()) gate.close();
     await this.#release();
     await landed;
+    await this.#cache?.close();
   }
 
   /** Checks everything that can be wrong with a call. The plan's time in milliseconds. */
@@ -202,8 +228,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return hasImage ? this.#parts.options.visionTimeoutMs : this.#parts.options.timeoutMs;
   }
 
-  #settled(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
-    const { request, startedAtMs, deadlineMs } = call;
+  #settled(call: Settling, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
+    const { request, signature, startedAtMs, deadlineMs } = call;
     const counters = this.#counters;
     const nowMs = this.#parts.clock.now();
     const { decidedAtMs, ...rest } = answer;
@@ -220,10 +246,12 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       latencyMs: nowMs - startedAtMs,
       latenessMs: Math.max(0, nowMs - deadlineMs),
     };
+    this.#cache?.took(request, signature, plan.action);
     counters.plans++;
     counters.sources[plan.source]++;
     counters.planning.record(plan.latencyMs);
     counters.lateness.record(plan.latenessMs);
+    this.#lane.wake();
     if (this.listenerCount('plan') > 0) this.#emitPlan(plan, request);
     return plan;
   }

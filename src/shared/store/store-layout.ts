@@ -8,7 +8,7 @@ import { PlannerError } from '../errors.ts';
  *        +--------+-------------------------+--------------+---------+--------+--------+
  *        | header | 64 counter blocks of 16 | bucket heads | padding | slot 0 | slot 1 | ...
  *        +--------+-------------------------+--------------+---------+--------+--------+
- *   slot   +0 SEQUENCE +1..4 KEY +5 NEXT +6 EXPIRES_HIGH +7 EXPIRES_LOW +8 LENGTH +9 TOUCHED +10..15 reserved
+ *   slot   +0 SEQUENCE +1..4 KEY +5 NEXT +6 EXPIRES_HIGH +7 EXPIRES_LOW +8 LENGTH +9 TOUCHED +10..15 padding
  *          +16 payload: LENGTH bytes (decision-codec.ts), in whole words
  *
  * A slot is found by the head of its bucket and the NEXT words of the slots before it: both hold slot + 1, or 0.
@@ -69,7 +69,7 @@ export const SLOT = {
   EXPIRES_LOW: 7,
   LENGTH: 8,
   TOUCHED: 9,
-  /** 10 to 15 are reserved for the index of similar states. */
+  /** 10 to 15 are padding: the payload begins on a cache line of its own. */
   PAYLOAD: 16,
 } as const;
 
@@ -149,14 +149,19 @@ export function openStoreLayout(buffer: SharedArrayBuffer): StoreLayout {
 }
 
 const HIGH_UNIT = 2 ** 32;
+/** The high word of a time that never comes: what never expires. */
+const NEVER = 0x7fffffff;
 
-/** Milliseconds of the process clock as two words: one word would end after 49 days. */
+/** Milliseconds of the process clock as two words: one word would end after 49 days. Infinity has words of its own. */
 export function highWord(ms: number): number {
-  return Math.floor(ms / HIGH_UNIT) | 0;
+  return ms === Number.POSITIVE_INFINITY ? NEVER : Math.floor(ms / HIGH_UNIT) | 0;
 }
 export function lowWord(ms: number): number {
-  return (ms % HIGH_UNIT) | 0;
+  return ms === Number.POSITIVE_INFINITY ? 0 : (ms % HIGH_UNIT) | 0;
 }
-export function fromWords(high: number, low: number): number {
+export function timeFromWords(high: number, low: number): number {
+  return high === NEVER ? Number.POSITIVE_INFINITY : countFromWords(high, low);
+}
+export function countFromWords(high: number, low: number): number {
   return high * HIGH_UNIT + (low >>> 0);
 }

@@ -4,7 +4,6 @@ import {
   COUNTER,
   COUNTER_BLOCKS,
   createStoreBuffer,
-  fromWords,
   HEADER,
   highWord,
   lowWord,
@@ -12,6 +11,7 @@ import {
   SLOT,
   STORE_VERSION,
   storeLayout,
+  timeFromWords,
 } from '../../../src/shared/store/store-layout.ts';
 
 function refusal(open: () => unknown): Pick<PlannerError, 'code' | 'message'> {
@@ -111,6 +111,6 @@ test.each([0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 4
   'the instant %d is the same after two words',
   (ms) => {
     const words = Int32Array.of(highWord(ms), lowWord(ms));
-    expect(fromWords(words[0] as number, words[1] as number)).toBe(ms);
+    expect(timeFromWords(words[0] as number, words[1] as number)).toBe(ms);
   },
 );

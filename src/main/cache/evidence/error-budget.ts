@@ -75,6 +75,11 @@ export class ErrorBudget {
     return 'serve';
   }
 
+  /** Whether a prediction of this class is servable now. Counts nothing. */
+  allows(riskClass: number): boolean {
+    return riskClass <= this.#cut;
+  }
+
   /** What came of a prediction of this class. */
   observe(riskClass: number, isWrong: boolean): void {
     this.#observed[riskClass] = (this.#observed[riskClass] as number) + 1;

@@ -1,0 +1,67 @@
+import type { DiskTierStats } from './disk/disk-tier.ts';
+import type { BudgetStats } from './evidence/error-budget.ts';
+import type { FalseHitStats } from './false-hits.ts';
+import type { SceneTtl } from './freshness/adaptive-ttl.ts';
+
+/** The cache's part of `ResolvedOptions`. */
+export interface ResolvedCache {
+  readonly entries: number;
+  readonly ttl: 'fixed' | 'adaptive';
+  /** How long a decision is fresh; with an adaptive TTL, until enough was seen. */
+  readonly ttlMs: number;
+  readonly ttlMinMs: number;
+  readonly ttlMaxMs: number;
+  readonly similar: { readonly distanceMax: number } | false;
+  /** Share of hits that are asked again in the background. */
+  readonly checkShare: number;
+  readonly errorBudget: number | false;
+  readonly loopGuard: boolean;
+  readonly refreshAhead: boolean;
+  /** Agents whose last state and action are remembered. */
+  readonly agentsMax: number;
+  readonly disk: { readonly path: string; readonly bytesMax: number } | false;
+}
+
+export interface CacheStats {
+  readonly entries: number;
+  readonly entriesMax: number;
+  /** Of the shared memory. */
+  readonly bytes: number;
+  readonly ttl: 'fixed' | 'adaptive';
+  readonly ttlMs: number;
+  /** What an adaptive TTL has come to in each scene, and why. */
+  readonly ttlByScene: readonly SceneTtl[];
+  /** Lookups of all threads that were served, from the same state or from a similar one. */
+  readonly hits: number;
+  /** Those of them from a similar state. */
+  readonly similarHits: number;
+  readonly misses: number;
+  /** Misses that found an expired entry. */
+  readonly expired: number;
+  /** Hits of all lookups, 0 to 1. */
+  readonly hitRate: number;
+  /** Answers not served because their agent had done the same twice without effect. */
+  readonly loopsBroken: number;
+  readonly evictions: number;
+  /** Decisions whose reason or tally was cut to keep the payload's bound. */
+  readonly cut: number;
+  /** Decisions not kept because their action alone passed the bound. */
+  readonly tooLarge: number;
+  /** How often what was served turned out to be wrong when models were asked again. */
+  readonly falseHits: FalseHitStats;
+  /** False without an error budget. */
+  readonly budget: BudgetStats | false;
+  /** False without a disk tier. */
+  readonly disk: DiskTierStats | false;
+}
+
+export interface CacheCounts {
+  similarHits: number;
+  loopsBroken: number;
+  cut: number;
+  tooLarge: number;
+}
+
+export function emptyCounts(): CacheCounts {
+  return { similarHits: 0, loopsBroken: 0, cut: 0, tooLarge: 0 };
+}

@@ -1,0 +1,113 @@
+import type { Clock } from '../../../shared/clock.ts';
+import type { Decision } from '../../../shared/decision.ts';
+import type { Place } from '../../../shared/place.ts';
+import { SIGNATURE_WORDS, type Signature } from '../../../shared/signature.ts';
+import { decodeDecision, encodeDecision } from '../../../shared/store/decision-codec.ts';
+import { PAYLOAD_WORDS_DEFAULT } from '../../../shared/store/store-layout.ts';
+import type { DiskTier, DiskTierStats } from './disk-tier.ts';
+import type { DiskRecord } from './record-frame.ts';
+
+/*
+ * A decision as a record of the disk tier, little-endian; the key is the signature:
+ *
+ *   u8 has place | u8 coordinates | u8 soft words | u8 0 | f64 gate | f64 coordinate ... | i32 soft word ... | payload
+ */
+const HEAD_BYTES = 12;
+
+export interface RestoredDecision {
+  readonly signature: Signature;
+  readonly place: Place | undefined;
+  readonly decision: Decision;
+  /** In milliseconds of the process clock. */
+  readonly expiresAtMs: number;
+}
+
+/** Decisions on disk: what they are made of here, how they are kept in `DiskTier`. */
+export class DecisionDisk {
+  readonly #tier: DiskTier;
+  readonly #clock: Clock;
+  /** No decision is fresh for longer, whatever a clock that was set back says. */
+  readonly #ttlMaxMs: number;
+
+  constructor(tier: DiskTier, clock: Clock, ttlMaxMs: number) {
+    this.#tier = tier;
+    this.#clock = clock;
+    this.#ttlMaxMs = ttlMaxMs;
+  }
+
+  write(signature: Signature, place: Place | undefined, decision: Decision, expiresAtMs: number): void {
+    const leftMs = expiresAtMs - this.#clock.now();
+    this.#tier.put(keyOf(signature), encodeRecord(place, decision), this.#clock.wallNow() + leftMs);
+  }
+
+  read(signature: Signature): RestoredDecision | undefined {
+    const record = this.#tier.get(keyOf(signature));
+    return record === undefined ? undefined : this.#restored(record);
+  }
+
+  /** The decisions written last, newest first, a few milliseconds of work at a time. */
+  async *newest(decisionsMax: number): AsyncGenerator<readonly RestoredDecision[], void, undefined> {
+    for await (const records of this.#tier.newestInChunks(decisionsMax)) {
+      yield records.flatMap((record) => this.#restored(record) ?? []);
+    }
+  }
+
+  clear(): void {
+    void this.#tier.clear();
+  }
+
+  close(): Promise<void> {
+    return this.#tier.close();
+  }
+
+  stats(): DiskTierStats {
+    return this.#tier.stats();
+  }
+
+  #restored({ key, value, expiresAtWallMs }: DiskRecord): RestoredDecision | undefined {
+    const decoded = decodeRecord(value);
+    if (decoded === undefined) return undefined;
+    const leftMs = Math.min(expiresAtWallMs - this.#clock.wallNow(), this.#ttlMaxMs);
+    const signature = new Int32Array(SIGNATURE_WORDS);
+    new Uint8Array(signature.buffer).set(key);
+    return { signature, ...decoded, expiresAtMs: this.#clock.now() + leftMs };
+  }
+}
+
+function keyOf(signature: Signature): Uint8Array {
+  return new Uint8Array(signature.slice().buffer);
+}
+
+function encodeRecord(place: Place | undefined, decision: Decision): Uint8Array {
+  const coordinates = place?.coordinates ?? new Float64Array();
+  const soft = place?.soft ?? new Int32Array();
+  const payloadAt = HEAD_BYTES + coordinates.length * 8 + soft.length * 4;
+  const bytes = new Uint8Array(payloadAt + PAYLOAD_WORDS_DEFAULT * 4);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, place === undefined ? 0 : 1);
+  view.setUint8(1, coordinates.length);
+  view.setUint8(2, soft.length);
+  view.setFloat64(4, place?.gate ?? 0, true);
+  for (const [i, value] of coordinates.entries()) view.setFloat64(HEAD_BYTES + i * 8, value, true);
+  for (const [i, value] of soft.entries()) view.setInt32(HEAD_BYTES + coordinates.length * 8 + i * 4, value, true);
+  const encoded = encodeDecision(decision, bytes.subarray(payloadAt));
+  return bytes.slice(0, payloadAt + (encoded?.length ?? 0));
+}
+
+/** Undefined for bytes of another make, though their checksum was right. */
+function decodeRecord(bytes: Uint8Array): { place: Place | undefined; decision: Decision } | undefined {
+  try {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const hasPlace = view.getUint8(0) === 1;
+    const softAt = HEAD_BYTES + view.getUint8(1) * 8;
+    const coordinates = Float64Array.from({ length: view.getUint8(1) }, (_, i) =>
+      view.getFloat64(HEAD_BYTES + i * 8, true),
+    );
+    const soft = Int32Array.from({ length: view.getUint8(2) }, (_, i) => view.getInt32(softAt + i * 4, true));
+    const decision = decodeDecision(bytes.subarray(softAt + soft.length * 4));
+    return { place: hasPlace ? { gate: view.getFloat64(4, true), coordinates, soft } : undefined, decision };
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Random } from '../../../shared/random.ts';
+import { type BudgetStats, ErrorBudget, type Verdict } from './error-budget.ts';
+import { type Circumstances, Evidence, type Prediction } from './evidence.ts';
+import { RiskModel } from './risk-model.ts';
+
+/** A prediction, how sure it is, and what to do with it. Kept until its outcome is known. */
+export interface Judgement {
+  readonly circumstances: Circumstances;
+  /** What would be served; undefined where nothing is known of such states. */
+  readonly prediction: Prediction | undefined;
+  /** The class of its risk; undefined where it was not to be judged, because it may not be served anyway. */
+  readonly riskClass: number | undefined;
+  readonly verdict: Verdict;
+}
+
+/** Contexts that evidence is kept of: some six a state. */
+const CONTEXTS_MAX = 200_000;
+
+/** Says of every hit whether it may be served within the error budget, and learns from what models answer. */
+export class HitJudge {
+  readonly #evidence = new Evidence(CONTEXTS_MAX);
+  readonly #risk = new RiskModel();
+  readonly #budget: ErrorBudget;
+  readonly #random: Random;
+
+  constructor(budget: number, random: Random) {
+    this.#budget = new ErrorBudget(budget);
+    this.#random = random;
+  }
+
+  /** What such states lead to, without a verdict. */
+  predict(actions: readonly string[], circumstances: Circumstances): Judgement {
+    const prediction = this.#evidence.predict(actions, circumstances);
+    return { circumstances, prediction, riskClass: undefined, verdict: 'ask' };
+  }
+
+  /** The verdict on a prediction that could be served. Counts it as seen. */
+  judge(judgement: Judgement): Judgement {
+    const { prediction } = judgement;
+    if (prediction === undefined) return judgement;
+    const riskClass = this.#budget.classOf(this.#risk.chance(prediction.features));
+    return { ...judgement, riskClass, verdict: this.#budget.judge(riskClass, this.#random.next()) };
+  }
+
+  /** Whether a prediction would be served now. Counts nothing. */
+  allows(prediction: Prediction): boolean {
+    return this.#budget.allows(this.#budget.classOf(this.#risk.chance(prediction.features)));
+  }
+
+  /** Models have decided in the circumstances of a judgement. */
+  learn({ circumstances, prediction, riskClass }: Judgement, action: string): void {
+    this.#evidence.learn(circumstances, action, prediction?.action);
+    if (prediction === undefined) return;
+    const isRight = prediction.action === action;
+    this.#risk.learn(prediction.features, isRight);
+    if (riskClass !== undefined) this.#budget.observe(riskClass, !isRight);
+  }
+
+  clear(): void {
+    this.#evidence.clear();
+    this.#risk.clear();
+    this.#budget.clear();
+  }
+
+  stats(): BudgetStats {
+    return this.#budget.stats();
+  }
+}

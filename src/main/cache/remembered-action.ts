@@ -1,0 +1,20 @@
+import type { Decision } from '../../shared/decision.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+
+/** The request's own string for an action, if the action is legal. */
+export function legalAction(request: Pick<PlanRequest, 'actions'>, action: string): string | undefined {
+  const index = request.actions.indexOf(action);
+  return index < 0 ? undefined : request.actions[index];
+}
+
+/** The legal action of a remembered decision: its winner, else the best legal one of its tally. */
+export function rememberedAction(request: Pick<PlanRequest, 'actions'>, decision: Decision): string | undefined {
+  const winner = legalAction(request, decision.action);
+  if (winner !== undefined) return winner;
+  const rest = [...decision.tally].sort((a, b) => b.count - a.count || b.weight - a.weight);
+  for (const entry of rest) {
+    const action = legalAction(request, entry.action);
+    if (action !== undefined) return action;
+  }
+  return undefined;
+}

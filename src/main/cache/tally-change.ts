@@ -1,0 +1,33 @@
+import type { Decision, TallyEntry } from '../../shared/decision.ts';
+
+/** The entries with the winner first: most votes, then most confidence, then as they stood. */
+function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
+  return [...entries].sort((a, b) => b.count - a.count || b.weight - a.weight);
+}
+
+/** A remembered decision and a newer one for the same state: both tallies together decide, and the newer one at a tie. */
+export function mergedDecision(older: Decision, newer: Decision): Decision {
+  const sums = new Map<string, { action: string; count: number; weight: number }>();
+  for (const { action, count, weight } of [...newer.tally, ...older.tally]) {
+    const sum = sums.get(action) ?? { action, count: 0, weight: 0 };
+    sum.count += count;
+    sum.weight += weight;
+    sums.set(action, sum);
+  }
+  const tally = ranked([...sums.values()]);
+  const winner = tally[0]?.action ?? newer.action;
+  const { decidedAtMs } = newer;
+  if (winner === newer.action || winner !== older.action) return { ...newer, action: winner, tally };
+  return { ...older, decidedAtMs, tally };
+}
+
+/** A decision whose action showed no effect: what spoke for it counts half. Another action may win. */
+export function weakenedDecision(decision: Decision, action: string): Decision {
+  const halved = decision.tally.map((entry) =>
+    entry.action === action ? { action, count: Math.floor(entry.count / 2), weight: entry.weight / 2 } : entry,
+  );
+  const tally = ranked(halved);
+  const winner = tally[0]?.action ?? decision.action;
+  if (winner === decision.action) return { ...decision, tally };
+  return { ...decision, action: winner, reason: `"${decision.action}" showed no effect here`, tally };
+}

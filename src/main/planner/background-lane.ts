@@ -1,0 +1,134 @@
+import type { Decision } from '../../shared/decision.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import { type Signature, signatureText } from '../../shared/signature.ts';
+import type { Hit } from '../cache/plan-cache.ts';
+import { Flight, type FlightParts } from './flight.ts';
+
+/**
+ * Asks models again about answers that were served from the cache: to see whether they were right, or because they
+ * expire soon. It delays nobody: a flight starts only while every endpoint has a slot that nobody waits for, takes its
+ * slots behind everyone, and is cancelled as soon as somebody has to wait. Bounded: of more work than `QUEUE_MAX` the
+ * oldest is dropped and counted.
+ */
+const QUEUE_MAX = 64;
+const FLIGHTS_MAX = 4;
+
+export interface BackgroundStats {
+  readonly queued: number;
+  readonly running: number;
+  /** Ended with a decision of the models. */
+  readonly done: number;
+  /** Ended without one: the models failed. */
+  readonly failed: number;
+  /** Given up because somebody had to wait for a slot, or because the planner closed. */
+  readonly cancelled: number;
+  /** Not begun: there was more to do than is kept waiting. */
+  readonly dropped: number;
+}
+
+export interface Errand {
+  readonly request: PlanRequest;
+  readonly signature: Signature;
+  readonly hit: Hit;
+}
+
+interface Running {
+  readonly flight: Flight;
+  readonly done: Promise<void>;
+}
+
+export class BackgroundLane {
+  readonly #parts: FlightParts;
+  readonly #onDecided: (errand: Errand, decision: Decision) => void;
+  readonly #warn: (message: string) => void;
+  /** By state: one is enough. */
+  readonly #queue = new Map<string, Errand>();
+  readonly #running = new Map<string, Running>();
+  readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
+  #nextId = -1;
+  #isClosed = false;
+
+  constructor(
+    parts: FlightParts,
+    onDecided: (errand: Errand, decision: Decision) => void,
+    warn: (message: string) => void,
+  ) {
+    this.#parts = parts;
+    this.#onDecided = onDecided;
+    this.#warn = warn;
+    for (const gate of parts.gates.values()) gate.onPressure = () => this.#makeRoom();
+  }
+
+  /** Takes an errand, and begins it as soon as there is room. The request and the signature must not change later. */
+  add(errand: Errand): void {
+    const key = signatureText(errand.signature);
+    if (this.#isClosed || this.#queue.has(key) || this.#running.has(key)) return;
+    this.#queue.set(key, errand);
+    if (this.#queue.size > QUEUE_MAX) {
+      const [oldest] = this.#queue.keys();
+      this.#queue.delete(oldest as string);
+      this.#counts.dropped++;
+    }
+    this.wake();
+  }
+
+  /** There may be room now. Called whenever a plan has settled. */
+  wake(): void {
+    while (this.#queue.size > 0 && this.#running.size < FLIGHTS_MAX && this.#hasRoom()) {
+      const [key, errand] = this.#queue.entries().next().value as [string, Errand];
+      this.#queue.delete(key);
+      this.#begin(key, errand);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#counts.dropped += this.#queue.size;
+    this.#queue.clear();
+    const running = [...this.#running.values()];
+    this.#makeRoom();
+    await Promise.all(running.map(({ done }) => done));
+  }
+
+  stats(): BackgroundStats {
+    return { queued: this.#queue.size, running: this.#running.size, ...this.#counts };
+  }
+
+  #hasRoom(): boolean {
+    for (const gate of this.#parts.gates.values()) if (!gate.isIdle) return false;
+    return true;
+  }
+
+  #begin(key: string, errand: Errand): void {
+    const { clock, options } = this.#parts;
+    const deadlineMs = clock.now() + options.timeoutMs;
+    const flight = new Flight(this.#parts, this.#nextId--, errand.request, deadlineMs, { lane: 'background' });
+    this.#running.set(key, { flight, done: this.#fly(key, flight, errand) });
+  }
+
+  async #fly(key: string, flight: Flight, errand: Errand): Promise<void> {
+    try {
+      await flight.run();
+      // Votes of a flight that was cut short are no second opinion.
+      if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
+      else if (flight.decision === undefined) this.#counts.failed++;
+      else {
+        this.#counts.done++;
+        this.#onDecided(errand, flight.decision);
+      }
+    } catch (error) {
+      this.#counts.failed++;
+      this.#warn(`asking models again failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+    } finally {
+      if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
+      this.wake();
+    }
+  }
+
+  #makeRoom(): void {
+    for (const [key, { flight }] of [...this.#running]) {
+      this.#running.delete(key);
+      flight.cancel();
+    }
+  }
+}
