@@ -16,7 +16,7 @@ import {
   type TreeHeader,
 } from './lmdb-layout.ts';
 import { INDEX_KEY_BYTES, INDEX_TABLE, ORDER_END, orderOf, PLACE_BYTES, RECORDS_TABLE } from './tables.ts';
-import { check, Damage, markFreeRecord, type Snapshot, TreeWalk } from './tree-walk.ts';
+import { check, Damage, markFreeRecord, type Snapshot, TreeWalk, type ValueAt } from './tree-walk.ts';
 
 /*
  * Whether lmdb may open a file. lmdb reads its file through the memory map and follows what stands there: a cut file ends
@@ -104,7 +104,7 @@ function* walkFile(fd: number, fileBytes: number): Generator<void> {
     keys: 'bytes',
     valuesAreTrees: true,
     entry(key, value) {
-      check(value?.bytes === TREE.BYTES, 'a name without a table');
+      check(value.bytes === TREE.BYTES, 'a name without a table');
       // The name of a table ends with a zero in some versions of lmdb-js, and without in others.
       tables.set(Buffer.from(key).toString('latin1').replace(/\0$/, ''), readTree(value.view, value.at));
     },
@@ -121,11 +121,7 @@ function* walkFile(fd: number, fileBytes: number): Generator<void> {
     name: 'free pages',
     keys: 'integers',
     keyBytes: 8,
-    readsLongValues: true,
-    entry(_key, value) {
-      check(value !== undefined, 'a free-page record without a value');
-      markFreeRecord(walk, value);
-    },
+    entry: (_key, value) => markFreeRecord(walk, value),
   });
 }
 
@@ -140,8 +136,7 @@ const indexRules = {
   name: 'index',
   keys: 'bytes',
   keyBytes: INDEX_KEY_BYTES,
-  entry: (_key: Uint8Array, _value: unknown, valueBytes: number) =>
-    check(valueBytes === PLACE_BYTES, `an index entry of ${valueBytes} bytes`),
+  entry: (_key: Uint8Array, { bytes }: ValueAt) => check(bytes === PLACE_BYTES, `an index entry of ${bytes} bytes`),
 } as const;
 
 interface FileHead {

@@ -45,9 +45,8 @@ export interface TreeRules {
   readonly keyBytes?: number;
   /** Whether values are trees, as in the table of names. */
   readonly valuesAreTrees?: boolean;
-  /** Told of each entry, in order. A long value is read only if `readsLongValues`. */
-  readonly entry?: (key: Uint8Array, value: ValueAt | undefined, valueBytes: number) => void;
-  readonly readsLongValues?: boolean;
+  /** Told of each entry, in order. */
+  readonly entry?: (key: Uint8Array, value: ValueAt) => void;
 }
 
 interface LoadedPage {
@@ -136,30 +135,24 @@ export class TreeWalk {
         flags === NODE_FLAG.BIG
           ? this.#run(loaded.view, valueAt, valueBytes, rules)
           : { view: loaded.view, at: valueAt, bytes: valueBytes };
-      rules.entry?.(loaded.bytes.subarray(at + NODE.HEADER_BYTES, valueAt), value, valueBytes);
+      rules.entry?.(loaded.bytes.subarray(at + NODE.HEADER_BYTES, valueAt), value);
     }
   }
 
   /** The run of pages that a long value refers to. */
-  #run(view: DataView, at: number, valueBytes: number, rules: TreeRules): ValueAt | undefined {
+  #run(view: DataView, at: number, valueBytes: number, rules: TreeRules): ValueAt {
     const { fd, pageBytes } = this.#snapshot;
     const page = readWord(view, at + REFERENCE.PAGE);
     const pages = readWord(view, at + REFERENCE.PAGES);
     check(pages === Math.ceil((PAGE.HEADER_BYTES + valueBytes) / pageBytes), `${rules.name}: a run of ${pages} pages`);
     this.#mark(page, pages, MARK.USED);
     this.#counts.overflows += pages;
-    const run = loadedPage(rules.readsLongValues ? pages * pageBytes : PAGE.HEADER_BYTES);
+    // To its end, or reading the value from the map would end the process.
+    const run = loadedPage(pages * pageBytes);
     check(readSync(fd, run.bytes, 0, run.bytes.length, page * pageBytes) === run.bytes.length, 'the file ends early');
     this.#checkHeader(run.view, page, PAGE_KIND.OVERFLOW);
     check(run.view.getUint32(PAGE.RUN_PAGES, true) === pages, `${rules.name}: page ${page} begins another run`);
-    // The end of the last page too, or reading the value from the map would end the process.
-    check(this.#isInFile(page + pages - 1), 'the file ends early');
-    return rules.readsLongValues ? { view: run.view, at: PAGE.HEADER_BYTES, bytes: valueBytes } : undefined;
-  }
-
-  #isInFile(page: number): boolean {
-    const { fd, pageBytes } = this.#snapshot;
-    return readSync(fd, new Uint8Array(1), 0, 1, (page + 1) * pageBytes - 1) === 1;
+    return { view: run.view, at: PAGE.HEADER_BYTES, bytes: valueBytes };
   }
 
   #load(page: number, level: number, kind: number): LoadedPage {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { tier } = await openTier(path, { bytesMax: 2 ** 20 });
   // Enough for branches, evictions and a list of free pages; one value so long that it has pages of its own.
   for (let i = 0; i < 4_000; i++) {
-    tier.put(keyOf(i), i % 50 === 0 ? new Uint8Array(4_000) : recordValue(i, 0), 0);
+    tier.put(keyOf(i), i % 50 === 0 ? new Uint8Array(4_096) : recordValue(i, 0), 0);
     if (i % 400 === 0) await tier.flush();
   }
   await tier.close();
@@ -238,28 +238,30 @@ describe('each number that lmdb would follow is checked:', () => {
     expect(await damaged(damage)).toEqual(reason(pattern));
   });
 
-  test('the pages of a long value', async () => {
-    for (const [field, size] of [
-      [0, 4],
-      [16, 4],
-    ] as const) {
-      const verdict = await damaged((map, view) => {
-        const value = longValueIn(map, view);
-        view.setUint32(value + field, view.getUint32(value + field, true) + size, true);
-      });
-      expect(verdict).toEqual(reason(/a run of|another|two owners|begins|not in the file/));
-    }
+  test.each([
+    ['first page', /another|two owners|not in the file/, 'reference', 0, 1],
+    ['page count', /a run of 3 pages/, 'reference', 16, 1],
+    ['length', /a run of 2 pages/, 'node', 0, 5_000],
+    ['count in its own head', /begins another run/, 'run', PAGE.RUN_PAGES, 1],
+  ] as const)('%s of a long value', async (_name, pattern, where, field, more) => {
+    const verdict = await damaged((map, view) => {
+      const { node, reference } = longValueIn(map, view);
+      const at = { node, reference, run: atPage(view.getUint32(reference, true)) }[where] + field;
+      view.setUint32(at, view.getUint32(at, true) + more, true);
+    });
+    expect(verdict).toEqual(reason(pattern));
   });
 });
 
-/** A reference to the pages of a long value: a node of the first leaves with the flag for it. */
-function longValueIn(map: FileMap, view: DataView): number {
+/** A node of the first leaves whose value has pages of its own, and its reference to them. */
+function longValueIn(map: FileMap, view: DataView): { node: number; reference: number } {
   for (let i = 0; ; i++) {
     let page = map.records.root;
     for (let depth = map.records.depth; depth > 1; depth--) page = map.childOf(page, depth === 2 ? i : 0);
     const nodes = view.getUint16(atPage(page) + PAGE.LOWER, true) / 2;
-    for (let node = 0; node < nodes; node++) {
-      if (view.getUint16(map.nodeAt(page, node) + NODE.FLAGS, true) === 1) return map.valueAt(page, node);
+    for (let n = 0; n < nodes; n++) {
+      const node = map.nodeAt(page, n);
+      if (view.getUint16(node + NODE.FLAGS, true) === 1) return { node, reference: map.valueAt(page, n) };
     }
   }
 }
