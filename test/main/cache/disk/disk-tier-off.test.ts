@@ -99,14 +99,19 @@ describe('a disk that takes no writes', () => {
     clock.advance(1_000);
     await tier.flush();
     expect(versionOf(tier, 1)).toBe(1);
-    clock.advance(9_999);
+    clock.advance(5_000);
+    put(tier, 2, 2);
+    await tier.flush();
+    clock.advance(4_999);
     expect(warnings).toEqual([expect.stringMatching(OFF)]);
     clock.advance(1);
     expect(warnings).toEqual([expect.stringMatching(OFF), expect.stringMatching(ON)]);
-    put(tier, 2, 2);
+    clock.advance(60_000);
+    expect(warnings).toEqual([expect.stringMatching(OFF), expect.stringMatching(ON)]);
+    put(tier, 2, 3);
     await tier.flush();
-    expect(versionOf(tier, 2)).toBe(2);
-    expect(tier.stats()).toMatchObject({ state: 'on', dropped: 1, written: 2 });
+    expect(versionOf(tier, 2)).toBe(3);
+    expect(tier.stats()).toMatchObject({ state: 'on', dropped: 1, written: 3 });
   });
 
   test('never leads to an older decision: what could not be written is removed when the disk is back', async () => {

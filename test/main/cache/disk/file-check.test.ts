@@ -253,6 +253,24 @@ describe('each number that lmdb would follow is checked:', () => {
   });
 });
 
+test('a long value whose last page is the last of the file, and cut', async () => {
+  // Its pages are copied behind all others; what they leave is a gap, which harms nobody.
+  const map = new FileMap(sound);
+  const lastPage = map.view.getUint32(map.meta + META.LAST_PAGE, true);
+  const bytes = Buffer.alloc(atPage(lastPage + 3));
+  sound.copy(bytes);
+  const { reference } = longValueIn(map, map.view);
+  const from = atPage(map.view.getUint32(reference, true));
+  sound.copy(bytes, atPage(lastPage + 1), from, from + 2 * PAGE_BYTES);
+  bytes.writeUInt32LE(lastPage + 1, atPage(lastPage + 1) + PAGE.NUMBER);
+  bytes.writeUInt32LE(lastPage + 1, reference);
+  bytes.writeUInt32LE(lastPage + 2, map.meta + META.LAST_PAGE);
+  writeFileSync(path, bytes);
+  expect(await checkFile(path)).toEqual({ kind: 'sound' });
+  truncateSync(path, bytes.length - 1);
+  expect(await checkFile(path)).toEqual(reason(/ends early/));
+});
+
 /** A node of the first leaves whose value has pages of its own, and its reference to them. */
 function longValueIn(map: FileMap, view: DataView): { node: number; reference: number } {
   for (let i = 0; ; i++) {
