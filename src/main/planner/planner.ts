@@ -127,9 +127,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   }
 
   #serve(request: PlanRequest, signature: Signature, hit: Hit, startedAtMs: number, deadlineMs: number): Plan {
+    // Copied before anyone is told: a listener may plan, which signs into the same words, and the host may change its lists.
+    const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
     const plan = this.#settled({ request, signature, startedAtMs, deadlineMs }, answerFromHit(hit), [], false);
-    // Copied: the host may change its lists, and the next plan is signed into the same words.
-    if (hit.again !== undefined) this.#lane.add({ request: keptRequest(request), signature: signature.slice(), hit });
+    if (errand !== undefined) this.#lane.add(errand);
     return plan;
   }
 
