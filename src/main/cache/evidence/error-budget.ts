@@ -89,6 +89,8 @@ export class ErrorBudget {
   clear(): void {
     for (const counts of [this.#observed, this.#wrong, this.#mix]) counts.fill(0);
     this.#cut = -1;
+    this.#risk = null;
+    this.#riskHigh = null;
   }
 
   stats(): BudgetStats {
