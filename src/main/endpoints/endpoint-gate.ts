@@ -3,7 +3,8 @@ import type { Clock, Timer } from '../../shared/clock.ts';
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
  * First come, first served; background work is served when nobody else waits, and is told to make room as soon as
- * somebody does. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits with at
+ * somebody does. The pause is between foreground starts, and after any start for the background: nobody waits because of
+ * background work. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits with at
  * most its experts, and no plan outlives its deadline.
  */
 export type Lane = 'foreground' | 'background';
@@ -24,7 +25,10 @@ export class EndpointGate {
   readonly #waiting = new Set<Waiter>();
   readonly #inBackground = new Set<Waiter>();
   #busy = 0;
-  #nextStartAt = Number.NEGATIVE_INFINITY;
+  readonly #nextStartAt: Record<Lane, number> = {
+    foreground: Number.NEGATIVE_INFINITY,
+    background: Number.NEGATIVE_INFINITY,
+  };
   #timer: Timer | undefined;
   /** Called when somebody has to wait for a slot. */
   onPressure: () => void = () => {};
@@ -52,7 +56,7 @@ export class EndpointGate {
   acquire(signal: AbortSignal, lane: Lane = 'foreground'): Promise<Slot | undefined> | Slot | undefined {
     if (signal.aborted) return undefined;
     const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
-    if (this.#waiting.size === 0 && queue.size === 0 && this.#mayStart()) return this.#start();
+    if (this.#waiting.size === 0 && queue.size === 0 && this.#mayStart(lane)) return this.#start(lane);
     return new Promise((resolve) => {
       const onAbort = (): void => {
         queue.delete(waiter);
@@ -81,13 +85,17 @@ export class EndpointGate {
     this.#timer = undefined;
   }
 
-  #mayStart(): boolean {
-    return this.#busy < this.#slots && this.#clock.now() >= this.#nextStartAt;
+  #mayStart(lane: Lane): boolean {
+    return this.#busy < this.#slots && this.#clock.now() >= this.#nextStartAt[lane];
   }
 
-  #start(): Slot {
+  #start(lane: Lane): Slot {
     this.#busy++;
-    if (this.#staggerMs > 0) this.#nextStartAt = this.#clock.now() + this.#staggerMs;
+    if (this.#staggerMs > 0) {
+      const nextStartAt = this.#clock.now() + this.#staggerMs;
+      this.#nextStartAt.background = nextStartAt;
+      if (lane === 'foreground') this.#nextStartAt.foreground = nextStartAt;
+    }
     let held = true;
     return {
       release: () => {
@@ -100,18 +108,19 @@ export class EndpointGate {
   }
 
   #wake(): void {
-    for (const queue of [this.#waiting, this.#inBackground]) {
-      for (const waiter of queue) {
-        if (!this.#mayStart()) break;
-        queue.delete(waiter);
-        waiter.grant(this.#start());
-      }
+    this.#serve('foreground', this.#waiting);
+    if (this.#waiting.size === 0) this.#serve('background', this.#inBackground);
+    this.#dropTimer();
+    if (this.#waiting.size + this.#inBackground.size === 0 || this.#busy >= this.#slots) return;
+    const next = this.#waiting.size > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
+    this.#timer = this.#clock.setTimer(next - this.#clock.now(), () => this.#wake());
+  }
+
+  #serve(lane: Lane, queue: Set<Waiter>): void {
+    for (const waiter of queue) {
+      if (!this.#mayStart(lane)) break;
+      queue.delete(waiter);
+      waiter.grant(this.#start(lane));
     }
-    if (this.#waiting.size + this.#inBackground.size === 0 || this.#busy >= this.#slots || this.#timer !== undefined)
-      return;
-    this.#timer = this.#clock.setTimer(this.#nextStartAt - this.#clock.now(), () => {
-      this.#timer = undefined;
-      this.#wake();
-    });
   }
 }
