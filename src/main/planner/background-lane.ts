@@ -7,8 +7,9 @@ import { Flight, type FlightParts } from './flight.ts';
 /**
  * Asks models again about answers that were served from the cache: to see whether they were right, or because they
  * expire soon. It delays nobody: a flight starts only while every endpoint has a slot that nobody waits for, takes its
- * slots behind everyone, and is cancelled as soon as somebody has to wait. Bounded: of more work than `QUEUE_MAX` the
- * oldest is dropped and counted.
+ * slots behind everyone, and is cancelled as soon as somebody has to wait. One flight begins in a turn of the event
+ * loop, so that the next one finds its slots taken: several would begin where there is room for one, and be cancelled
+ * together. Bounded: of more work than `QUEUE_MAX` the oldest is dropped and counted.
  */
 const QUEUE_MAX = 64;
 const FLIGHTS_MAX = 4;
@@ -32,20 +33,18 @@ export interface Errand {
   readonly hit: Hit;
 }
 
-interface Running {
-  readonly flight: Flight;
-  readonly done: Promise<void>;
-}
-
 export class BackgroundLane {
   readonly #parts: FlightParts;
   readonly #onDecided: (errand: Errand, decision: Decision) => void;
   readonly #warn: (message: string) => void;
   /** By state: one is enough. */
   readonly #queue = new Map<string, Errand>();
-  readonly #running = new Map<string, Running>();
+  readonly #running = new Map<string, Flight>();
+  /** Of every flight that has not ended, also of those that are cancelled. */
+  readonly #ends = new Set<Promise<void>>();
   readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
   #nextId = -1;
+  #isBeginning = false;
   #isClosed = false;
 
   constructor(
@@ -74,20 +73,24 @@ export class BackgroundLane {
 
   /** There may be room now. Called whenever a plan has settled. */
   wake(): void {
-    while (this.#queue.size > 0 && this.#running.size < FLIGHTS_MAX && this.#hasRoom()) {
-      const [key, errand] = this.#queue.entries().next().value as [string, Errand];
-      this.#queue.delete(key);
-      this.#begin(key, errand);
-    }
+    if (this.#queue.size === 0 || this.#isBeginning) return;
+    if (this.#running.size >= FLIGHTS_MAX || !this.#hasRoom()) return;
+    const [key, errand] = this.#queue.entries().next().value as [string, Errand];
+    this.#queue.delete(key);
+    this.#begin(key, errand);
+    this.#isBeginning = true;
+    setImmediate(() => {
+      this.#isBeginning = false;
+      this.wake();
+    });
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#counts.dropped += this.#queue.size;
     this.#queue.clear();
-    const running = [...this.#running.values()];
     this.#makeRoom();
-    await Promise.all(running.map(({ done }) => done));
+    await Promise.all(this.#ends);
   }
 
   stats(): BackgroundStats {
@@ -103,30 +106,32 @@ export class BackgroundLane {
     const { clock, options } = this.#parts;
     const deadlineMs = clock.now() + options.timeoutMs;
     const flight = new Flight(this.#parts, this.#nextId--, errand.request, deadlineMs, { lane: 'background' });
-    this.#running.set(key, { flight, done: this.#fly(key, flight, errand) });
+    this.#running.set(key, flight);
+    const end = this.#fly(key, flight, errand).finally(() => this.#ends.delete(end));
+    this.#ends.add(end);
   }
 
   async #fly(key: string, flight: Flight, errand: Errand): Promise<void> {
     try {
       await flight.run();
       // Votes of a flight that was cut short are no second opinion.
-      if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
+      if (this.#running.get(key) !== flight) this.#counts.cancelled++;
       else if (flight.decision === undefined) this.#counts.failed++;
       else {
-        this.#counts.done++;
         this.#onDecided(errand, flight.decision);
+        this.#counts.done++;
       }
     } catch (error) {
       this.#counts.failed++;
       this.#warn(`asking models again failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
     } finally {
-      if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
+      if (this.#running.get(key) === flight) this.#running.delete(key);
       this.wake();
     }
   }
 
   #makeRoom(): void {
-    for (const [key, { flight }] of [...this.#running]) {
+    for (const [key, flight] of [...this.#running]) {
       this.#running.delete(key);
       flight.cancel();
     }
