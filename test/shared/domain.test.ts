@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { type DomainDefinition, defineDomain, GENERIC_ROLES } from '../../src/shared/domain.ts';
+import {
+  type DomainDefinition,
+  defineDomain,
+  GENERIC_ROLES,
+  isSoft,
+  type NumberFeature,
+  sceneOf,
+} from '../../src/shared/domain.ts';
 import { SKYRIM_SCENES, skyrim } from '../../src/shared/domains/skyrim.ts';
 import { PlannerError } from '../../src/shared/errors.ts';
 import { bucketOf } from '../../src/shared/signature.ts';
 
-const NUMBER = { kind: 'number', edges: [1, 2], range: [0, 10] };
+const NUMBER: NumberFeature = { kind: 'number', edges: [1, 2], range: [0, 10] };
 
 function messageOf(definition: unknown): string {
   try {
@@ -44,7 +51,7 @@ describe('a definition that breaks a rule is one clear error', () => {
     [
       'an unknown setting',
       withFeature({ kind: 'flag', edges: [] }),
-      'domain.features.x.edges is not a setting of a flag (kind, optional, label)',
+      'domain.features.x.edges is not a setting of a flag (kind, optional, label, soft, weight)',
     ],
     [
       'no edges',
@@ -77,6 +84,46 @@ describe('a definition that breaks a rule is one clear error', () => {
       'a negative weight',
       withFeature({ ...NUMBER, weight: -1 }),
       'domain.features.x.weight must be a number of at least 0, got -1',
+    ],
+    [
+      'a negative weight of a category',
+      withFeature({ kind: 'category', soft: true, weight: -1 }),
+      'domain.features.x.weight must be a number of at least 0, got -1',
+    ],
+    [
+      'NaN as weight of a set',
+      withFeature({ kind: 'set', soft: true, weight: Number.NaN }),
+      'domain.features.x.weight must be a number of at least 0, got NaN',
+    ],
+    [
+      'a string as soft',
+      withFeature({ kind: 'flag', soft: 'yes' }),
+      'domain.features.x.soft must be true or false, got "yes"',
+    ],
+    [
+      'a soft number',
+      withFeature({ ...NUMBER, soft: true }),
+      'domain.features.x.soft is not a setting of a number (kind, optional, label, edges, range, weight)',
+    ],
+    [
+      'a soft text',
+      withFeature({ kind: 'text', soft: true }),
+      'domain.features.x.soft is not a setting of a text (kind, optional, label)',
+    ],
+    [
+      'a weight of an image',
+      withFeature({ kind: 'image', weight: 1 }),
+      'domain.features.x.weight is not a setting of a image (kind, optional, label)',
+    ],
+    [
+      'a flag as scene',
+      { ...withFeature({ kind: 'flag' }), sceneFeature: 'x' },
+      'domain.sceneFeature must be a category of the domain (it has none), got "x"',
+    ],
+    [
+      'an unknown feature as scene',
+      { name: 'a', features: { b: { kind: 'category' }, c: { kind: 'category' } }, sceneFeature: 'd' },
+      'domain.sceneFeature must be a category of the domain (b, c), got "d"',
     ],
     [
       'a string as values',
@@ -116,7 +163,7 @@ describe('a definition that breaks a rule is one clear error', () => {
     [
       'an unknown key',
       { ...withFeature({ kind: 'flag' }), rolls: [] },
-      'domain.rolls is not a setting of a domain (name, description, features, roles)',
+      'domain.rolls is not a setting of a domain (name, description, features, roles, sceneFeature)',
     ],
     [
       'an unknown key of a role',
@@ -156,6 +203,9 @@ describe('defineDomain', () => {
       d: { ...NUMBER, weight: 0 },
       e: { kind: 'text' },
       f: { kind: 'image' },
+      s1: { kind: 'category', soft: true, weight: 0 },
+      s2: { kind: 'flag', soft: false, weight: 2.5 },
+      s3: { kind: 'set', soft: true },
       g: { kind: 'number', edges: [], range: [-1, 1] },
     };
     expect(messageOf({ name: 'all', features })).toBe('accepted');
@@ -183,6 +233,43 @@ describe('defineDomain', () => {
 
   test('crosses threads unchanged', () => {
     expect(structuredClone(skyrim)).toEqual(skyrim);
+  });
+});
+
+describe('the scene', () => {
+  const category = { kind: 'category' } as const;
+  const sceneFeatureOf = (features: DomainDefinition['features'], sceneFeature?: string): string | undefined =>
+    defineDomain({ name: 'a', features, sceneFeature }).sceneFeature;
+
+  test('is the category that the definition names, else the one called scene, else the first category', () => {
+    const features = { level: { kind: 'flag' }, place: category, scene: category } as const;
+    expect(sceneFeatureOf(features, 'place')).toBe('place');
+    expect(sceneFeatureOf(features)).toBe('scene');
+    expect(sceneFeatureOf({ scene: { kind: 'flag' }, level: { kind: 'flag' }, place: category, mood: category })).toBe(
+      'place',
+    );
+    expect(sceneFeatureOf({ level: { kind: 'flag' } })).toBeUndefined();
+  });
+
+  test('of an observation is the value of that category, and one for all where there is none', () => {
+    const domain = defineDomain({ name: 'a', features: { place: { ...category, optional: true }, scene: category } });
+    expect(sceneOf(domain, { place: 'cave', scene: 'combat' })).toBe('combat');
+    expect(sceneOf(domain, { place: 'cave' })).toBe('all');
+    expect(sceneOf(defineDomain({ name: 'a', features: { x: { kind: 'flag' } } }), { x: true })).toBe('all');
+  });
+});
+
+describe('a soft feature', () => {
+  test('is a category, flag or set that says so', () => {
+    for (const kind of ['category', 'flag', 'set'] as const) {
+      expect([isSoft({ kind, soft: true }), isSoft({ kind, soft: false }), isSoft({ kind })]).toEqual([
+        true,
+        false,
+        false,
+      ]);
+    }
+    expect(isSoft(NUMBER)).toBe(false);
+    expect(isSoft({ kind: 'text' })).toBe(false);
   });
 });
 

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { describe, expect, test } from 'vitest';
-import { StoreWriter } from '../../../src/main/cache/store-writer.ts';
+import { StoreWriter, type WriteOutcome } from '../../../src/main/cache/store-writer.ts';
 import { randomIndex, seededRandom } from '../../../src/shared/random.ts';
-import { SLOT } from '../../../src/shared/store/store-layout.ts';
+import { SLOT, type SlotIndex } from '../../../src/shared/store/store-layout.ts';
 import { StoreReader } from '../../../src/shared/store/store-reader.ts';
 import { assertStoreValid } from '../../support/assert-store-valid.ts';
 import { decision, signatureOf } from '../../support/decisions.ts';
@@ -14,6 +14,11 @@ function write(writer: StoreWriter, id: number, bucketWord?: number): void {
 function held(writer: StoreWriter, ids: readonly number[], bucketWord?: number): number[] {
   const reader = new StoreReader(writer.buffer);
   return ids.filter((id) => reader.find(signatureOf(id, bucketWord))?.decision.reason === `number ${id}`);
+}
+
+function slotOf(outcome: WriteOutcome): SlotIndex {
+  if (outcome.kind !== 'stored') throw new Error(`not stored: ${outcome.kind}`);
+  return outcome.slot;
 }
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
@@ -57,17 +62,61 @@ describe('the bound', () => {
     const writer = new StoreWriter(1);
     write(writer, 1);
     const large = decision({ action: 'x'.repeat(1_000) });
-    expect(writer.write(signatureOf(2), large, 1_000)).toEqual({ kind: 'too-large', cut: false });
+    expect(writer.write(signatureOf(2), large, 1_000)).toEqual({ kind: 'too-large' });
     expect(held(writer, [1, 2])).toEqual([1]);
     assertStoreValid(writer.buffer, 1);
   });
 
   test('what had to be cut is stored and says so', () => {
     const writer = new StoreWriter(1);
-    expect(writer.write(signatureOf(1), decision({ reason: 'x'.repeat(1_000) }), 1_000)).toEqual({
-      kind: 'stored',
-      cut: true,
-    });
+    const long = decision({ reason: 'x'.repeat(1_000) });
+    expect(writer.write(signatureOf(1), long, 1_000)).toMatchObject({ kind: 'stored', cut: true });
+    expect(writer.write(signatureOf(1), decision(), 1_000)).toMatchObject({ kind: 'stored', cut: false });
+  });
+});
+
+describe('the slot', () => {
+  test('that a write names is where the entry stands, and a later write of the same key keeps it', () => {
+    const writer = new StoreWriter(4);
+    const reader = new StoreReader(writer.buffer);
+    const slots = range(0, 4).map((id) => slotOf(writer.write(signatureOf(id), decision(), 1_000)));
+    expect(new Set(slots).size).toBe(4);
+    for (const [id, slot] of slots.entries()) {
+      expect(reader.entryAt(slot)).toBe(reader.find(signatureOf(id)));
+      expect(slotOf(writer.write(signatureOf(id), decision({ reason: 'again' }), 1_000))).toBe(slot);
+      expect(reader.entryAt(slot)?.decision.reason).toBe('again');
+    }
+  });
+
+  test.each([1, 2, 3])('is told when it is emptied, and never while it holds a decision, seed %i', (seed) => {
+    const random = seededRandom(seed);
+    const told: number[] = [];
+    const writer = new StoreWriter(10, (slot) => told.push(slot));
+    const slots = new Map<number, number>();
+    const expectTold = (...expected: (number | undefined)[]): void => {
+      expect(told.splice(0)).toEqual(expected);
+    };
+    for (let operation = 0; operation < 2_000; operation++) {
+      const id = randomIndex(random, 25);
+      const choice = random.next();
+      if (choice < 0.7) {
+        const evictions = writer.evictions;
+        const slot = slotOf(writer.write(signatureOf(id), decision(), 1_000));
+        const [before] = [...slots].find(([other, at]) => at === slot && other !== id) ?? [];
+        expect(writer.evictions - evictions).toBe(before === undefined ? 0 : 1);
+        expectTold(...(before === undefined ? [] : [slot]));
+        if (before !== undefined) slots.delete(before);
+        slots.set(id, slot);
+      } else if (choice < 0.99) {
+        writer.remove(signatureOf(id));
+        expectTold(...(slots.has(id) ? [slots.get(id)] : []));
+        slots.delete(id);
+      } else {
+        writer.clear();
+        expect(told.splice(0).sort()).toEqual([...slots.values()].sort());
+        slots.clear();
+      }
+    }
   });
 });
 

@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  answerFromMemory,
-  answerFromVotes,
-  bestInHand,
-  heuristicAnswer,
-  legalAction,
-  rememberedAction,
-} from '../../../src/main/planner/best-in-hand.ts';
+import type { Hit } from '../../../src/main/cache/plan-cache.ts';
+import { answerFromHit, answerFromVotes, bestInHand, heuristicAnswer } from '../../../src/main/planner/best-in-hand.ts';
 import type { ExpertVote } from '../../../src/main/synthesis/tally.ts';
 import { MODEL_SOURCES } from '../../../src/shared/decision.ts';
 import { decision } from '../../support/decisions.ts';
@@ -65,6 +59,17 @@ describe('the ladder, from the top', () => {
     });
   });
 
+  test('an expired decision whose winner is not legal now, with the best legal one of its tally', () => {
+    const tally = [
+      { action: 'dance', count: 2, weight: 1 },
+      { action: 'block', count: 1, weight: 1 },
+    ];
+    const stale = decision({ action: 'dance', model: '', tally });
+    const answer = bestInHand(ASKED, { ...NOTHING, stale });
+    expect(answer).toMatchObject({ action: 'block', source: 'stale' });
+    expect(answer).not.toHaveProperty('model');
+  });
+
   test('a decision that is not legal for this request is passed over, and so is one that is stale', () => {
     const illegal = decision({ action: 'dance', tally: [] });
     expect(bestInHand(ASKED, { decision: illegal, votes: [vote('block')], stale: undefined }).source).toBe('vote');
@@ -96,31 +101,24 @@ describe('the ladder, from the top', () => {
   });
 });
 
-describe('an action', () => {
-  test('is legal only when it is the same, byte for byte', () => {
-    expect(legalAction(ASKED, 'attack')).toBe('attack');
-    for (const near of ['Attack', 'attack ', '', 'constructor']) expect(legalAction(ASKED, near)).toBeUndefined();
-  });
-
-  test('of a remembered decision is its winner, or else the best of its tally that is legal now', () => {
-    const tally = [
-      { action: 'dance', count: 5, weight: 5 },
-      { action: 'attack', count: 1, weight: 0.5 },
-      { action: 'flee', count: 1, weight: 0.9 },
-      { action: 'block', count: 2, weight: 0.1 },
-    ];
-    const of = decision({ action: 'dance', tally });
-    expect(rememberedAction(request({ actions: ['attack', 'dance'] }), of)).toBe('dance');
-    expect(rememberedAction(request({ actions: ['attack', 'block', 'flee'] }), of)).toBe('block');
-    expect(rememberedAction(request({ actions: ['attack', 'flee'] }), of)).toBe('flee');
-    expect(rememberedAction(request({ actions: ['sing'] }), of)).toBeUndefined();
-  });
-});
-
 describe('answers from one rung', () => {
-  test('from memory name the rung they are asked for, and are none where nothing is legal', () => {
-    expect(answerFromMemory(ASKED, decision(), 'cache')).toMatchObject({ action: 'attack', source: 'cache' });
-    expect(answerFromMemory(request({ actions: ['sing'] }), decision(), 'cache')).toBeUndefined();
+  const HIT: Hit = {
+    kind: 'hit',
+    tier: 'exact',
+    action: 'block',
+    reason: 'the best legal one of the votes for this state',
+    decision: decision({ action: 'dance', decidedAtMs: 77 }),
+    scene: 'cave',
+    again: undefined,
+    judgement: undefined,
+  };
+
+  test('from a hit have its action and reason, the age and model of its decision, and the rung of its tier', () => {
+    const { action, reason } = HIT;
+    const common = { action, reason, decidedAtMs: 77, model: 'small' };
+    expect(answerFromHit(HIT)).toEqual({ ...common, source: 'cache' });
+    expect(answerFromHit({ ...HIT, tier: 'similar' })).toEqual({ ...common, source: 'similar' });
+    expect(answerFromHit({ ...HIT, decision: decision({ model: '' }) })).not.toHaveProperty('model');
   });
 
   test('from votes are none without votes', () => {
