@@ -21,8 +21,16 @@ export type { PlanRequest } from '../shared/plan-request.ts';
 export { Signer } from '../shared/signature.ts';
 export type { Lookup, StoreEntry } from '../shared/store/store-reader.ts';
 export { StoreReader } from '../shared/store/store-reader.ts';
+export type { CacheStats } from './cache/cache-options.ts';
+export { openCache, type SharedCache } from './cache/shared-cache.ts';
 export type { ConfigDefinition } from './options/config-file.ts';
-export type { EndpointOptions, ExpertOptions, PlannerOptions, SynthesisOptions } from './options/planner-options.ts';
+export type {
+  CacheOptions,
+  EndpointOptions,
+  ExpertOptions,
+  PlannerOptions,
+  SynthesisOptions,
+} from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
 export type { Attempt, Plan, PlanOptions } from './plan.ts';
 export { createPlanner } from './planner/create-planner.ts';

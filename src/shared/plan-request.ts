@@ -71,8 +71,11 @@ function checkImage(key: string, value: unknown): void {
 function checkFeatureValue(name: string, feature: Feature, value: FeatureValue): void {
   switch (feature.kind) {
     case 'category':
-      checkString(`observation.${name}`, value, REQUEST_LIMITS.valueChars);
-      if (feature.values !== undefined && !feature.values.includes(value as string)) {
+      // On the way of every plan: the name of what is wrong is put together only when something is.
+      if (typeof value !== 'string' || value.length > REQUEST_LIMITS.valueChars) {
+        return checkString(`observation.${name}`, value, REQUEST_LIMITS.valueChars);
+      }
+      if (feature.values !== undefined && !feature.values.includes(value)) {
         fail(`observation.${name}`, `must be one of ${feature.values.join(', ')}`, value);
       }
       return;
@@ -87,6 +90,7 @@ function checkFeatureValue(name: string, feature: Feature, value: FeatureValue):
     case 'set':
       return checkSet(`observation.${name}`, value);
     case 'text':
+      if (typeof value === 'string' && value.length <= REQUEST_LIMITS.textChars) return;
       return checkString(`observation.${name}`, value, REQUEST_LIMITS.textChars);
     case 'image':
       return checkImage(`observation.${name}`, value);
@@ -99,12 +103,26 @@ function checkObservation(domain: Domain, observation: Observation): void {
   if (observation === null || typeof observation !== 'object' || Array.isArray(observation)) {
     fail('observation', 'must be an object of named features', observation);
   }
-  for (const name in domain.features) {
-    const feature = domain.features[name] as Feature;
+  const { names, features } = listed(domain);
+  let known = 0;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    const feature = features[i] as Feature;
     const value = observation[name];
-    if (value !== undefined) checkFeatureValue(name, feature, value);
-    else if (!feature.optional) fail(`observation.${name}`, `is a ${feature.kind} that ${domain.name} needs`, value);
+    if (value !== undefined) {
+      known++;
+      checkFeatureValue(name, feature, value);
+    } else if (!feature.optional) {
+      fail(`observation.${name}`, `is a ${feature.kind} that ${domain.name} needs`, value);
+    }
   }
+  // As many members as there are known ones: none is unknown, and the names need not be looked up.
+  let members = 0;
+  for (const _ in observation) members++;
+  if (members !== known) checkNames(domain, observation);
+}
+
+function checkNames(domain: Domain, observation: Observation): void {
   for (const name in observation) {
     if (domain.features[name] === undefined) {
       const known = Object.keys(domain.features).join(', ');
@@ -116,8 +134,30 @@ function checkObservation(domain: Domain, observation: Observation): void {
   }
 }
 
+interface ListedFeatures {
+  readonly names: readonly string[];
+  readonly features: readonly Feature[];
+}
+
+let listedLast: ListedFeatures = { names: [], features: [] };
+let listedOf: Domain | undefined;
+
+/** The features as lists, which are walked several times faster than the object. Of the domain asked for last. */
+function listed(domain: Domain): ListedFeatures {
+  if (listedOf !== domain) {
+    listedOf = domain;
+    listedLast = { names: Object.keys(domain.features), features: Object.values(domain.features) };
+  }
+  return listedLast;
+}
+
+const SPACE = 0x20;
+
 function checkAction(action: unknown, index: number): void {
-  if (typeof action !== 'string' || action.trim() === '') fail(`actions[${index}]`, 'must be a name', action);
+  if (typeof action !== 'string' || action === '') return fail(`actions[${index}]`, 'must be a name', action);
+  // What begins with a visible ASCII character is not blank.
+  const first = action.charCodeAt(0);
+  if ((first <= SPACE || first > 0x7e) && action.trim() === '') fail(`actions[${index}]`, 'must be a name', action);
   if (action.length > REQUEST_LIMITS.actionChars) {
     fail(`actions[${index}]`, `must be at most ${REQUEST_LIMITS.actionChars} characters`, action);
   }
@@ -125,10 +165,22 @@ function checkAction(action: unknown, index: number): void {
 
 /** Comparing all pairs beats building a set up to about this many. */
 const PAIRWISE_MAX = 16;
+/** A longer list is not kept. */
+const PASSED_ACTIONS_MAX = 100;
+
+/** The list that passed last, to know the same one again: agents are offered the same actions over and over. */
+let passedLast: readonly string[] = [];
+
+function isPassedLast(actions: readonly string[]): boolean {
+  if (actions.length !== passedLast.length) return false;
+  for (let i = 0; i < actions.length; i++) if (actions[i] !== passedLast[i]) return false;
+  return true;
+}
 
 function checkActions(actions: readonly string[]): void {
   if (!Array.isArray(actions) || actions.length === 0)
     fail('actions', 'must be a list of at least one action', actions);
+  if (isPassedLast(actions)) return;
   if (actions.length > REQUEST_LIMITS.actions) fail('actions', `must hold at most ${REQUEST_LIMITS.actions}`, actions);
   const seen = actions.length > PAIRWISE_MAX ? new Set<string>() : undefined;
   for (let i = 0; i < actions.length; i++) {
@@ -138,6 +190,7 @@ function checkActions(actions: readonly string[]): void {
     if (first !== i) fail(`actions[${i}]`, `must differ from actions[${first}]`, action);
     seen?.add(action);
   }
+  if (actions.length <= PASSED_ACTIONS_MAX) passedLast = [...actions];
 }
 
 /** A key that is misspelt would be without effect. On the way of every plan, so no list is searched. */

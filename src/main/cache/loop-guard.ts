@@ -22,6 +22,9 @@ export const REPEATS_MAX = 2;
 
 export class LoopGuard {
   readonly #agents: LRUCache<string, AgentMemory>;
+  /** Who was asked about last: an agent's plan asks twice. */
+  #lastAgent = '';
+  #lastMemory: AgentMemory | undefined;
 
   constructor(agentsMax: number) {
     this.#agents = new LRUCache({ max: agentsMax });
@@ -29,14 +32,19 @@ export class LoopGuard {
 
   /** What the agent did last, if it is remembered. */
   recall(agent: string): AgentMemory | undefined {
-    return this.#agents.get(agent);
+    if (agent !== this.#lastAgent) {
+      this.#lastAgent = agent;
+      this.#lastMemory = this.#agents.get(agent);
+    }
+    return this.#lastMemory;
   }
 
   /** The agent is in this state and takes this action. How long the state before lasted, if it was another one. */
   took(agent: string, signature: Signature, action: string, nowMs: number): number | undefined {
-    const memory = this.#agents.get(agent);
+    const memory = this.recall(agent);
     if (memory === undefined) {
-      this.#agents.set(agent, { signature: signature.slice(), action, repeats: 1, streak: 1, sinceMs: nowMs });
+      this.#lastMemory = { signature: signature.slice(), action, repeats: 1, streak: 1, sinceMs: nowMs };
+      this.#agents.set(agent, this.#lastMemory);
       return undefined;
     }
     const isSameAction = memory.action === action;
@@ -53,6 +61,8 @@ export class LoopGuard {
 
   clear(): void {
     this.#agents.clear();
+    this.#lastAgent = '';
+    this.#lastMemory = undefined;
   }
 }
 

@@ -94,8 +94,7 @@ export class PlanCache {
   }
 
   /** Looks for a remembered answer that may be served now. */
-  look(request: PlanRequest, signature: Signature): Look {
-    const nowMs = this.#clock.now();
+  look(request: PlanRequest, signature: Signature, nowMs = this.#clock.now()): Look {
     const memory = this.#guard.recall(request.agent);
     const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
     const exact = this.#lookExactly(signature, nowMs);
@@ -160,11 +159,10 @@ export class PlanCache {
   }
 
   /** The agent is in this state and is told to do this, or was seen to. */
-  took(request: PlanRequest, signature: Signature, action: string): void {
-    const dwellMs = this.#guard.took(request.agent, signature, action, this.#clock.now());
-    if (dwellMs !== undefined) {
-      this.#adaptiveTtl?.stateSeen(sceneOf(this.#domain, request.observation), dwellMs);
-    }
+  took(request: PlanRequest, signature: Signature, action: string, nowMs = this.#clock.now()): void {
+    const dwellMs = this.#guard.took(request.agent, signature, action, nowMs);
+    if (dwellMs === undefined || this.#adaptiveTtl === undefined) return;
+    this.#adaptiveTtl.stateSeen(sceneOf(this.#domain, request.observation), dwellMs);
   }
 
   clear(): void {

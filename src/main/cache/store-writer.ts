@@ -73,19 +73,14 @@ export class StoreWriter {
     const slot = held === NONE ? this.#take() : held;
     const at = this.#slotAt(slot);
     const words = this.#words;
-    const sequence = Atomics.load(words, at + SLOT.SEQUENCE);
-    assert.equal(sequence & 1, 0, 'a slot is written by one writer at a time');
-    Atomics.store(words, at + SLOT.SEQUENCE, sequence + 1);
-    for (let i = 0; i < 4; i++) Atomics.store(words, at + SLOT.KEY + i, signature[i] as number);
-    Atomics.store(words, at + SLOT.EXPIRES_HIGH, highWord(expiresAtMs));
-    Atomics.store(words, at + SLOT.EXPIRES_LOW, lowWord(expiresAtMs));
-    Atomics.store(words, at + SLOT.LENGTH, encoded.length);
-    Atomics.store(words, at + SLOT.TOUCHED, 0);
-    for (let i = 0; i < (encoded.length + 3) >> 2; i++) {
-      Atomics.store(words, at + SLOT.PAYLOAD + i, this.#scratch[i] as number);
-    }
-    // Publishes every word above. Pairs with the second load of SEQUENCE in StoreReader.
-    Atomics.store(words, at + SLOT.SEQUENCE, (sequence + 2) | 0);
+    const sequence = this.#open(slot);
+    for (let i = 0; i < 4; i++) words[at + SLOT.KEY + i] = signature[i] as number;
+    words[at + SLOT.EXPIRES_HIGH] = highWord(expiresAtMs);
+    words[at + SLOT.EXPIRES_LOW] = lowWord(expiresAtMs);
+    words[at + SLOT.LENGTH] = encoded.length;
+    for (let i = 0; i < (encoded.length + 3) >> 2; i++) words[at + SLOT.PAYLOAD + i] = this.#scratch[i] as number;
+    this.#close(slot, sequence);
+    words[this.layout.touchedAt + slot] = 0;
     if (held === NONE) this.#link(slot, signature[0] as number);
     this.touch(slot);
     return { kind: 'stored', slot, cut: encoded.cut };
@@ -117,6 +112,19 @@ export class StoreWriter {
     }
   }
 
+  /** Begins to write a slot. Its SEQUENCE as it was. */
+  #open(slot: SlotIndex): number {
+    // An add, not a store: it reads from the readers' adds before it, so that what they have copied is left alone.
+    const sequence = Atomics.add(this.#words, this.layout.sequencesAt + slot, 1);
+    assert.equal(sequence & 1, 0, 'a slot is written by one writer at a time');
+    return sequence;
+  }
+
+  /** Publishes what was written. Pairs with the load of SEQUENCE that begins a read. */
+  #close(slot: SlotIndex, sequence: number): void {
+    Atomics.store(this.#words, this.layout.sequencesAt + slot, (sequence + 2) | 0);
+  }
+
   #slotAt(slot: SlotIndex): number {
     return this.layout.slotsAt + slot * this.layout.slotWords;
   }
@@ -130,7 +138,7 @@ export class StoreWriter {
     while (reference !== 0) {
       const at = this.#slotAt(reference - 1);
       let same = true;
-      for (let i = 0; i < 4 && same; i++) same = Atomics.load(this.#words, at + SLOT.KEY + i) === signature[i];
+      for (let i = 0; i < 4 && same; i++) same = this.#words[at + SLOT.KEY + i] === signature[i];
       if (same) return reference - 1;
       reference = Atomics.load(this.#words, at + SLOT.NEXT);
     }
@@ -150,9 +158,9 @@ export class StoreWriter {
 
   #victim(): SlotIndex {
     for (let chances = 0; chances < SECOND_CHANCES_MAX; chances++) {
-      const touchedAt = this.#slotAt(this.#oldest) + SLOT.TOUCHED;
-      if (Atomics.load(this.#words, touchedAt) === 0) break;
-      Atomics.store(this.#words, touchedAt, 0);
+      const touchedAt = this.layout.touchedAt + this.#oldest;
+      if (this.#words[touchedAt] === 0) break;
+      this.#words[touchedAt] = 0;
       this.touch(this.#oldest);
     }
     return this.#oldest;
@@ -163,11 +171,10 @@ export class StoreWriter {
     const at = this.#slotAt(slot);
     const words = this.#words;
     this.#unlink(slot);
-    const sequence = Atomics.load(words, at + SLOT.SEQUENCE);
-    Atomics.store(words, at + SLOT.SEQUENCE, sequence + 1);
-    for (let i = 0; i < 4; i++) Atomics.store(words, at + SLOT.KEY + i, 0);
-    Atomics.store(words, at + SLOT.LENGTH, 0);
-    Atomics.store(words, at + SLOT.SEQUENCE, (sequence + 2) | 0);
+    const sequence = this.#open(slot);
+    for (let i = 0; i < 4; i++) words[at + SLOT.KEY + i] = 0;
+    words[at + SLOT.LENGTH] = 0;
+    this.#close(slot, sequence);
     this.#unlist(slot);
     this.#count--;
     this.#onRetire(slot);
@@ -184,7 +191,7 @@ export class StoreWriter {
     const words = this.#words;
     const at = this.#slotAt(slot);
     const next = Atomics.load(words, at + SLOT.NEXT);
-    let linkAt = this.#bucketAt(Atomics.load(words, at + SLOT.KEY));
+    let linkAt = this.#bucketAt(words[at + SLOT.KEY] as number);
     for (let reference = Atomics.load(words, linkAt); reference !== slot + 1; reference = Atomics.load(words, linkAt)) {
       assert.notEqual(reference, 0, 'a slot in use stands in the chain of its bucket');
       linkAt = this.#slotAt(reference - 1) + SLOT.NEXT;

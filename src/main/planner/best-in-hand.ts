@@ -24,7 +24,7 @@ function answerFromStale(request: PlanRequest, decision: Decision): Answer | und
 export function answerFromHit({ tier, action, reason, decision }: Hit): Answer {
   const { model, decidedAtMs } = decision;
   const source = tier === 'exact' ? 'cache' : 'similar';
-  return { action, source, reason, decidedAtMs, ...(model === '' ? {} : { model }) };
+  return model === '' ? { action, source, reason, decidedAtMs } : { action, source, reason, decidedAtMs, model };
 }
 
 /** The rung of the best vote: the winner of the tally, with the reason of the expert that gave it first. */

@@ -55,6 +55,8 @@ export interface PlannerStats {
 
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** A call that is settled now, by whatever rung. */
 interface Settling {
   readonly request: PlanRequest;
@@ -110,7 +112,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const startedAtMs = clock.now();
     const deadlineMs = startedAtMs + this.#admit(request, options);
     const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
-    const look = this.#cache?.look(request, signature);
+    const look = this.#cache?.look(request, signature, startedAtMs);
     if (look?.kind === 'hit') return this.#serve(request, signature, look, startedAtMs, deadlineMs);
     const call: PlanCall = { request, signature, look, startedAtMs, deadlineMs };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
@@ -233,21 +235,22 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const { request, signature, startedAtMs, deadlineMs } = call;
     const counters = this.#counters;
     const nowMs = this.#parts.clock.now();
-    const { decidedAtMs, ...rest } = answer;
-    const plan: Plan = {
+    const { action, source, reason, model, decidedAtMs } = answer;
+    // Member by member: on the way of a cached plan, spreads would be a tenth of its time.
+    const plan: Writable<Plan> = {
       id: this.#nextPlanId++,
       agent: request.agent,
-      action: rest.action,
-      source: rest.source,
-      reason: rest.reason,
-      ...(rest.model === undefined ? {} : { model: rest.model }),
+      action,
+      source,
+      reason,
       attempts,
       coalesced,
-      ...(decidedAtMs === undefined ? {} : { ageMs: Math.max(0, this.#parts.clock.wallNow() - decidedAtMs) }),
       latencyMs: nowMs - startedAtMs,
       latenessMs: Math.max(0, nowMs - deadlineMs),
     };
-    this.#cache?.took(request, signature, plan.action);
+    if (model !== undefined) plan.model = model;
+    if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, this.#parts.clock.wallNow() - decidedAtMs);
+    this.#cache?.took(request, signature, plan.action, nowMs);
     counters.plans++;
     counters.sources[plan.source]++;
     counters.planning.record(plan.latencyMs);

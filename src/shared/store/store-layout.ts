@@ -4,31 +4,41 @@ import { PlannerError } from '../errors.ts';
 /*
  * The shared store: remembered decisions in one SharedArrayBuffer, seen as Int32 words. The only file with offsets.
  *
- *   word 0         16                        1040          1040 + buckets        (aligned to a cache line)
- *        +--------+-------------------------+--------------+---------+--------+--------+
- *        | header | 64 counter blocks of 16 | bucket heads | padding | slot 0 | slot 1 | ...
- *        +--------+-------------------------+--------------+---------+--------+--------+
- *   slot   +0 SEQUENCE +1..4 KEY +5 NEXT +6 EXPIRES_HIGH +7 EXPIRES_LOW +8 LENGTH +9 TOUCHED +10..15 padding
- *          +16 payload: LENGTH bytes (decision-codec.ts), in whole words
+ *        +--------+-------------------------+-----------+---------+--------------+--------+--------+
+ *        | header | 64 counter blocks of 16 | sequences | touched | bucket heads | slot 0 | slot 1 | ...
+ *        +--------+-------------------------+-----------+---------+--------------+--------+--------+
+ *   word 0        16                        1040        + slots   + slots        + buckets
  *
- * A slot is found by the head of its bucket and the NEXT words of the slots before it: both hold slot + 1, or 0.
+ *   slot   +0..3 KEY +4 NEXT +5 EXPIRES_HIGH +6 EXPIRES_LOW +7 LENGTH +8 payload: LENGTH bytes (decision-codec.ts)
+ *
+ * Each slot has one word of SEQUENCE and one of TOUCHED. They stand apart from the slots, because they are all that a
+ * reader looks at when it holds the decision decoded already: side by side they stay in the processor's cache. A slot is
+ * found by the head of its bucket and the NEXT words of the slots before it: both hold slot + 1, or 0.
  *
  *   EMPTY --write--> READY --write--> READY --retire--> EMPTY     SEQUENCE is odd while a slot is being written
  *
- *   word             writer         readers  access   if the writer dies
- *   header           creator        any      Atomics  the process is gone
- *   bucket heads     coordinator    any      Atomics  same
- *   SEQUENCE..LENGTH coordinator    any      Atomics  same
- *   payload          coordinator    any      Atomics  same
- *   TOUCHED          any reader sets it, the coordinator clears it; a lost mark costs a worse eviction, no more
- *   counter block    the reader that claimed it; a killed thread leaves its sums behind, which still count
+ *   word                   writer       readers  access                                      if the writer dies
+ *   header                 creator      any      Atomics                                     the process is gone
+ *   SEQUENCE               coordinator  any      Atomics; opened and validated by add        same
+ *   bucket heads, NEXT     coordinator  any      Atomics                                     same
+ *   KEY, EXPIRES, LENGTH,  coordinator  any      plain, between the two SEQUENCE operations  same
+ *   payload
+ *   TOUCHED                any reader sets it, the coordinator clears it; a lost mark costs a worse eviction, no more
+ *   counter block          the reader that claimed it; a killed thread leaves its sums behind, which still count
  *
- * Why no reader can see half a decision. All words of a slot are read and written with Atomics, which are sequentially
- * consistent: there is one total order of all of them, on every machine. The writer stores an odd SEQUENCE, then the
- * words, then the next even one. A reader loads SEQUENCE (even), copies the words, and loads SEQUENCE again. If any
- * word it copied came from a later write, the odd store of that write stands before that word in the total order, and so
- * before the second load, which then differs from the first: the copy is thrown away. (A plain re-read would prove
- * nothing: plain reads may be moved past the second load.)
+ * Why no reader can see half a decision (the sequence lock of Boehm, "Can Seqlocks Get Along with Programming Language
+ * Memory Models?", 2012, section 4, whose reader validates with a read-modify-write that changes nothing):
+ *
+ *   writer  W1 add(SEQUENCE, 1): odd     reader  R1 load(SEQUENCE): even
+ *           W2 plain writes                      R2 plain reads
+ *           W3 store(SEQUENCE): even             R3 add(SEQUENCE, 0): the same as R1, or the copy is thrown away
+ *
+ * All operations on SEQUENCE stand in one order. Take a write that is not the one R1 read from. If its W1 stands between
+ * R1 and R3, R3 sees another number: thrown away. If its W1 stands after R3, it reads from R3 or from an add after it, so
+ * R3 synchronizes with W1 and R2 happens before W2: a read cannot see a write that happens after it. If its W3 stands
+ * before R1, it is an older write, and the one that R1 read from happened after it and before R2. Hence R2 sees the write
+ * that R1 read from, whole. With a load in the place of R3 this would not hold: plain reads may be moved past a load, on
+ * arm64 by the processor and everywhere by the compiler. The words are not torn either: they are aligned Int32.
  *
  * What it gives up. A reader that follows NEXT while the writer relinks a chain can land in another chain and miss an
  * entry that is there: a miss costs one model call. It cannot find a wrong entry, since all four key words are compared
@@ -46,7 +56,7 @@ export const HEADER = {
 } as const;
 
 export const STORE_MAGIC = 0x434f4e43;
-export const STORE_VERSION = 1;
+export const STORE_VERSION = 2;
 
 export const COUNTER = {
   HITS_LOW: 0,
@@ -62,23 +72,18 @@ export const COUNTER = {
 export const COUNTER_BLOCKS = 64;
 
 export const SLOT = {
-  SEQUENCE: 0,
-  KEY: 1,
-  NEXT: 5,
-  EXPIRES_HIGH: 6,
-  EXPIRES_LOW: 7,
-  LENGTH: 8,
-  TOUCHED: 9,
-  /** 10 to 15 are padding: the payload begins on a cache line of its own. */
-  PAYLOAD: 16,
+  KEY: 0,
+  NEXT: 4,
+  EXPIRES_HIGH: 5,
+  EXPIRES_LOW: 6,
+  LENGTH: 7,
+  PAYLOAD: 8,
 } as const;
 
-/** A slot of 512 bytes: 64 for the words above, 448 for the decision. */
+/** 448 bytes for the decision; with the words above, a slot has 480. */
 export const PAYLOAD_WORDS_DEFAULT = 112;
 /** Longest walk along a chain. At two buckets a slot, chains of more than ten do not occur. */
 export const CHAIN_STEPS_MAX = 64;
-
-const CACHE_LINE_WORDS = 16;
 
 /** The number of a slot, as opposed to a word offset. */
 export type SlotIndex = number & { readonly __brand?: 'SlotIndex' };
@@ -87,6 +92,8 @@ export interface StoreLayout {
   readonly slotCount: number;
   readonly bucketCount: number;
   readonly payloadWords: number;
+  readonly sequencesAt: number;
+  readonly touchedAt: number;
   readonly bucketsAt: number;
   readonly slotsAt: number;
   readonly slotWords: number;
@@ -97,11 +104,13 @@ export function storeLayout(slotCount: number, payloadWords = PAYLOAD_WORDS_DEFA
   assert(Number.isInteger(slotCount) && slotCount > 0, `slotCount must be a positive integer, got ${slotCount}`);
   let bucketCount = 16;
   while (bucketCount < slotCount * 2) bucketCount *= 2;
-  const bucketsAt = HEADER.WORDS + COUNTER_BLOCKS * COUNTER.WORDS;
-  const slotsAt = Math.ceil((bucketsAt + bucketCount) / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
+  const sequencesAt = HEADER.WORDS + COUNTER_BLOCKS * COUNTER.WORDS;
+  const touchedAt = sequencesAt + slotCount;
+  const bucketsAt = touchedAt + slotCount;
+  const slotsAt = bucketsAt + bucketCount;
   const slotWords = SLOT.PAYLOAD + payloadWords;
   const byteLength = (slotsAt + slotCount * slotWords) * Int32Array.BYTES_PER_ELEMENT;
-  return { slotCount, bucketCount, payloadWords, bucketsAt, slotsAt, slotWords, byteLength };
+  return { slotCount, bucketCount, payloadWords, sequencesAt, touchedAt, bucketsAt, slotsAt, slotWords, byteLength };
 }
 
 /** A new, empty store. */

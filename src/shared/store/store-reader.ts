@@ -40,22 +40,25 @@ export interface StoreReaderOptions {
 const DECODED_MAX = 131_072;
 /** How often a read begins anew when the writer was in the same slot. Then it is a miss. */
 const READ_TRIES = 3;
+/** A key may stand in any of this many neighbouring places of the table of decoded entries. */
+const WAYS = 4;
 
-/** An entry with its key and with the two answers it can be, made once, so that a lookup allocates nothing. */
+/** An entry with its key, which is also the answer to the lookup that hits it: made once, so that a hit allocates nothing. */
 interface Held extends StoreEntry {
   readonly key0: number;
   readonly key1: number;
   readonly key2: number;
   readonly key3: number;
-  hit: Lookup;
-  stale: Lookup;
+  readonly kind: 'hit';
+  entry: StoreEntry;
 }
 
 /**
  * The read path of the store: lock-free, without a message, from any thread.
  *
- * Decoded entries are held in a direct-mapped table, by slot: on the way of every hit, a list kept in order of use would
- * cost more than the read itself. Two slots that share a place in the table decode each other's entries anew.
+ * Decoded entries are held in a table of this thread's own, four ways associative by key. A held entry is right as long
+ * as the SEQUENCE of its slot is what it was when it was decoded, so that a hit costs one look into that table and one
+ * atomic load. An order of use for the table would cost more than the whole read; a full set gives up one of its four.
  */
 export class StoreReader {
   readonly layout: StoreLayout;
@@ -63,8 +66,11 @@ export class StoreReader {
   readonly #scratch: Int32Array;
   readonly #scratchBytes: Uint8Array;
   readonly #held: (Held | undefined)[];
-  readonly #heldMask: number;
+  /** The second word of the key of each held entry: most places that hold another key are passed over by it alone. */
+  readonly #tags: Int32Array;
+  readonly #setMask: number;
   readonly #bucketMask: number;
+  readonly #sequencesAt: number;
   readonly #countersAt: number;
   /** Readers beyond the number of counter blocks share the last one. */
   readonly #ownsCounters: boolean;
@@ -75,10 +81,12 @@ export class StoreReader {
     this.#words = new Int32Array(buffer);
     this.#scratch = new Int32Array(this.layout.payloadWords);
     this.#scratchBytes = new Uint8Array(this.#scratch.buffer);
-    const places = powerOfTwo(Math.min(this.layout.slotCount, options.decodedMax ?? DECODED_MAX));
-    this.#held = new Array<Held | undefined>(places).fill(undefined);
-    this.#heldMask = places - 1;
+    const sets = powerOfTwo(Math.ceil(Math.min(this.layout.slotCount, options.decodedMax ?? DECODED_MAX) / 2));
+    this.#held = new Array<Held | undefined>(sets * WAYS).fill(undefined);
+    this.#tags = new Int32Array(sets * WAYS);
+    this.#setMask = sets - 1;
     this.#bucketMask = this.layout.bucketCount - 1;
+    this.#sequencesAt = this.layout.sequencesAt;
     this.#marksTouched = options.marksTouched ?? true;
     const claimed = Atomics.add(this.#words, HEADER.READERS, 1);
     this.#ownsCounters = claimed < COUNTER_BLOCKS - 1;
@@ -97,7 +105,7 @@ export class StoreReader {
   look(signature: Signature, nowMs: number): Lookup {
     const held = this.#find(signature);
     if (held === undefined) return MISS;
-    return held.expiresAtMs <= nowMs ? held.stale : held.hit;
+    return held.expiresAtMs <= nowMs ? { kind: 'stale', entry: held } : (held as Lookup);
   }
 
   /** Counts the outcome of a `look`. */
@@ -113,27 +121,48 @@ export class StoreReader {
 
   /** The entry that stands in a slot now, without counting. For who knows the slot and not the signature. */
   entryAt(slot: SlotIndex): StoreEntry | undefined {
-    const at = this.#slotAt(slot);
-    const held = this.#held[slot & this.#heldMask];
-    if (held !== undefined && held.slot === slot && Atomics.load(this.#words, at + SLOT.SEQUENCE) === held.sequence) {
-      return held;
+    const first = ((this.#words[this.#slotAt(slot) + SLOT.KEY] as number) & this.#setMask) * WAYS;
+    for (let way = 0; way < WAYS; way++) {
+      const held = this.#held[first + way];
+      if (held?.slot !== slot) continue;
+      if (Atomics.load(this.#words, this.#sequencesAt + slot) === held.sequence) return held;
+      break;
     }
-    return this.#read(slot, at);
+    const entry = this.#read(slot);
+    if (entry !== undefined) this.#hold(entry);
+    return entry;
   }
 
   #find(signature: Signature): Held | undefined {
+    const tag = signature[1] as number;
+    const first = ((signature[0] as number) & this.#setMask) * WAYS;
+    for (let place = first; place < first + WAYS; place++) {
+      if (this.#tags[place] !== tag) continue;
+      const held = this.#held[place];
+      if (held === undefined || !isKeyOf(held, signature)) continue;
+      // An unchanged SEQUENCE says that the whole slot is as it was when it was decoded, its key too.
+      if (Atomics.load(this.#words, this.#sequencesAt + held.slot) === held.sequence) return held;
+      break;
+    }
+    return this.#search(signature);
+  }
+
+  /** Follows the chain of the signature's bucket. */
+  #search(signature: Signature): Held | undefined {
     const words = this.#words;
     const key0 = signature[0] as number;
     let reference = Atomics.load(words, this.layout.bucketsAt + (key0 & this.#bucketMask));
     for (let steps = 0; reference !== 0 && steps < CHAIN_STEPS_MAX; steps++) {
       const slot: SlotIndex = reference - 1;
       const at = this.#slotAt(slot);
-      const held = this.#held[slot & this.#heldMask];
-      // An unchanged SEQUENCE says that the whole slot is as it was when it was decoded, its key too.
-      const isCurrent =
-        held !== undefined && held.slot === slot && Atomics.load(words, at + SLOT.SEQUENCE) === held.sequence;
-      const entry = isCurrent ? held : Atomics.load(words, at + SLOT.KEY) === key0 ? this.#read(slot, at) : undefined;
-      if (entry !== undefined && isKeyOf(entry, signature)) return entry;
+      // A first look without a guard, to pass over other keys; the guarded one follows.
+      if (words[at + SLOT.KEY] === key0) {
+        const entry = this.#read(slot);
+        if (entry !== undefined && isKeyOf(entry, signature)) {
+          this.#hold(entry);
+          return entry;
+        }
+      }
       reference = Atomics.load(words, at + SLOT.NEXT);
     }
     return undefined;
@@ -144,39 +173,57 @@ export class StoreReader {
   }
 
   /** Copies and decodes a slot. Undefined when it is empty, or when the writer was in it at every try. */
-  #read(slot: SlotIndex, at: number): Held | undefined {
+  #read(slot: SlotIndex): Held | undefined {
     const words = this.#words;
     const scratch = this.#scratch;
+    const at = this.#slotAt(slot);
+    const sequenceAt = this.#sequencesAt + slot;
     for (let tries = 0; tries < READ_TRIES; tries++) {
-      const sequence = Atomics.load(words, at + SLOT.SEQUENCE);
+      const sequence = Atomics.load(words, sequenceAt);
       if ((sequence & 1) !== 0) continue;
-      const key0 = Atomics.load(words, at + SLOT.KEY);
-      const key1 = Atomics.load(words, at + SLOT.KEY + 1);
-      const key2 = Atomics.load(words, at + SLOT.KEY + 2);
-      const key3 = Atomics.load(words, at + SLOT.KEY + 3);
-      const high = Atomics.load(words, at + SLOT.EXPIRES_HIGH);
-      const low = Atomics.load(words, at + SLOT.EXPIRES_LOW);
-      const length = Atomics.load(words, at + SLOT.LENGTH);
+      const key0 = words[at + SLOT.KEY] as number;
+      const key1 = words[at + SLOT.KEY + 1] as number;
+      const key2 = words[at + SLOT.KEY + 2] as number;
+      const key3 = words[at + SLOT.KEY + 3] as number;
+      const high = words[at + SLOT.EXPIRES_HIGH] as number;
+      const low = words[at + SLOT.EXPIRES_LOW] as number;
+      const length = words[at + SLOT.LENGTH] as number;
       const copied = Math.min(Math.max(0, (length + 3) >> 2), scratch.length);
-      for (let i = 0; i < copied; i++) scratch[i] = Atomics.load(words, at + SLOT.PAYLOAD + i);
-      // Pairs with the even store in StoreWriter.write: equal means that nothing above came from a later write.
-      if (Atomics.load(words, at + SLOT.SEQUENCE) !== sequence) continue;
+      for (let i = 0; i < copied; i++) scratch[i] = words[at + SLOT.PAYLOAD + i] as number;
+      // Adds nothing and changes all: a load would let the plain reads above be moved past it. Pairs with the add that
+      // opens the next write, in StoreWriter.
+      if (Atomics.add(words, sequenceAt, 0) !== sequence) continue;
       if (length <= 0 || length > this.#scratchBytes.length) return undefined;
       const decision = decodeDecision(this.#scratchBytes.subarray(0, length));
       const expiresAtMs = timeFromWords(high, low);
-      const held: Held = { slot, sequence, decision, expiresAtMs, key0, key1, key2, key3, hit: MISS, stale: MISS };
-      held.hit = { kind: 'hit', entry: held };
-      held.stale = { kind: 'stale', entry: held };
-      this.#held[slot & this.#heldMask] = held;
+      const held = { key0, key1, key2, key3, sequence, slot, expiresAtMs, decision, kind: 'hit' } as Held;
+      held.entry = held;
       return held;
     }
     return undefined;
   }
 
+  /** Into a free place of its set, or that of its former self, or that of the one whose turn it is. */
+  #hold(entry: Held): void {
+    const first = (entry.key0 & this.#setMask) * WAYS;
+    let place = first + (entry.slot & (WAYS - 1));
+    for (let way = WAYS - 1; way >= 0; way--) {
+      const held = this.#held[first + way];
+      if (held === undefined) place = first + way;
+      else if (held.slot === entry.slot) {
+        place = first + way;
+        break;
+      }
+    }
+    this.#held[place] = entry;
+    this.#tags[place] = entry.key1;
+  }
+
   #markTouched(slot: SlotIndex): void {
-    const at = this.#slotAt(slot) + SLOT.TOUCHED;
-    // Only when it is not set: a store would take the cache line away from every other reader.
-    if (Atomics.load(this.#words, at) === 0) Atomics.store(this.#words, at, 1);
+    const at = this.layout.touchedAt + slot;
+    // Only when it is not set: a store would take the cache line away from every other reader. Plain, since a mark that
+    // comes a moment late or not at all costs nothing but a worse eviction.
+    if (this.#words[at] === 0) this.#words[at] = 1;
   }
 
   #count(counter: number): void {

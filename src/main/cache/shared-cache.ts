@@ -1,0 +1,40 @@
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import type { Decision } from '../../shared/decision.ts';
+import type { Domain } from '../../shared/domain.ts';
+import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
+import { StoreReader } from '../../shared/store/store-reader.ts';
+import { rememberedAction } from './remembered-action.ts';
+
+/** A planner's cache as any thread of the process reads it. */
+export interface SharedCache {
+  /**
+   * The fresh decision for exactly this state, with an action that is legal now, or undefined. Synchronous, without a
+   * message to the planner, and counted in its `stats()`. Throws ERR_REQUEST_INVALID.
+   *
+   * What is in the store, no more: it knows nothing of similar states, of an error budget, or of what the agent has
+   * already tried in vain, which the planner's own `plan` and `peek` do.
+   */
+  peek(request: PlanRequest): Decision | undefined;
+}
+
+/**
+ * Opens `planner.cacheBuffer` in another thread of the same process. `domain` must be the planner's. Throws
+ * ERR_STORE_INVALID on a buffer that is not a store of this version. Keep it: opening claims one of 64 blocks of counters.
+ */
+export function openCache(buffer: SharedArrayBuffer, domain: Domain, clock: Clock = systemClock): SharedCache {
+  const reader = new StoreReader(buffer);
+  const signer = new Signer(domain);
+  const signature: Signature = new Int32Array(SIGNATURE_WORDS);
+  return {
+    peek(request) {
+      checkRequest(domain, request);
+      const lookup = reader.lookup(signer.sign(request.observation, request.actions, signature), clock.now());
+      if (lookup.kind !== 'hit') return undefined;
+      const { decision } = lookup.entry;
+      const action = rememberedAction(request, decision);
+      if (action === undefined || action === decision.action) return action === undefined ? undefined : decision;
+      return { ...decision, action };
+    },
+  };
+}
