@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EndpointGate, type Slot } from '../../../src/main/endpoints/endpoint-gate.ts';
+import { EndpointGate, type Lane, type Slot } from '../../../src/main/endpoints/endpoint-gate.ts';
 import { flush } from '../../support/drive.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -30,11 +30,15 @@ class Callers {
     this.gate = new EndpointGate(this.clock, slots, staggerMs);
   }
 
-  ask(name: string, signal: AbortSignal = NEVER): void {
-    void Promise.resolve(this.gate.acquire(signal)).then((slot) => {
+  ask(name: string, signal: AbortSignal = NEVER, lane: Lane = 'foreground'): void {
+    void Promise.resolve(this.gate.acquire(signal, lane)).then((slot) => {
       this.order.push(slot === undefined ? `${name} gave up` : `${name} at ${this.clock.now()}`);
       if (slot !== undefined) this.#slots.set(name, slot);
     });
+  }
+
+  askInBackground(name: string, signal: AbortSignal = NEVER): void {
+    this.ask(name, signal, 'background');
   }
 
   async release(name: string): Promise<void> {
@@ -250,4 +254,225 @@ describe('a pause between starts', () => {
     callers.gate.close();
     expect(callers.clock.pendingTimers).toBe(0);
   });
+});
+
+describe('background work', () => {
+  test('gets a slot at once while nobody waits', () => {
+    const { gate } = new Callers(1);
+    expect(gate.acquire(NEVER, 'background')).not.toBeInstanceOf(Promise);
+    expect([gate.busy, gate.isIdle]).toEqual([1, false]);
+  });
+
+  test('is served when nobody else waits, however long it has waited', async () => {
+    const callers = new Callers(1);
+    callers.ask('a');
+    callers.askInBackground('late 1');
+    callers.askInBackground('late 2');
+    for (const name of ['b', 'c']) callers.ask(name);
+    await flush();
+    for (const name of ['a', 'b', 'c', 'late 1']) await callers.release(name);
+    expect(callers.order.map((each) => each.replace(' at 1000', ''))).toEqual(['a', 'b', 'c', 'late 1', 'late 2']);
+  });
+
+  test('does not stand in the way of one who finds a slot free', () => {
+    const { gate, clock } = new Callers(3, 400);
+    gate.acquire(NEVER);
+    clock.advance(400);
+    gate.acquire(NEVER, 'background');
+    expect(gate.acquire(NEVER, 'background')).toBeInstanceOf(Promise);
+    expect(gate.acquire(NEVER)).not.toBeInstanceOf(Promise);
+  });
+
+  test('that gives up leaves the queue and its timer', async () => {
+    const callers = new Callers(8, 400);
+    const controller = new AbortController();
+    callers.ask('a');
+    callers.askInBackground('late', controller.signal);
+    await flush();
+    expect([callers.gate.isIdle, callers.clock.pendingTimers]).toEqual([false, 1]);
+    controller.abort();
+    await flush();
+    expect([callers.gate.isIdle, callers.clock.pendingTimers]).toEqual([true, 0]);
+    expect(callers.order).toEqual(['a at 1000', 'late gave up']);
+  });
+
+  test('is served when the last one before it gives up', async () => {
+    const callers = new Callers(8, 400);
+    const controller = new AbortController();
+    callers.ask('a');
+    callers.ask('b', controller.signal);
+    callers.askInBackground('late');
+    await flush();
+    controller.abort();
+    await advance(callers.clock, 400);
+    expect(callers.order).toEqual(['a at 1000', 'b gave up', 'late at 1400']);
+    expect(callers.clock.pendingTimers).toBe(0);
+  });
+
+  test('that asks with a signal that is aborted gets nothing', () => {
+    const { gate } = new Callers(1);
+    expect(gate.acquire(AbortSignal.abort(), 'background')).toBeUndefined();
+    expect(gate.isIdle).toBe(true);
+  });
+});
+
+describe('a pause between starts and the background', () => {
+  test('background work waits for the pause after every start', async () => {
+    const callers = new Callers(8, 400);
+    callers.ask('a');
+    for (const name of ['late 1', 'late 2']) callers.askInBackground(name);
+    await flush();
+    await advance(callers.clock, 1_000);
+    expect(callers.order).toEqual(['a at 1000', 'late 1 at 1400', 'late 2 at 1800']);
+  });
+
+  test('nobody else waits for the pause after background work', async () => {
+    const callers = new Callers(8, 400);
+    callers.askInBackground('late');
+    await settle();
+    await advance(callers.clock, 1);
+    callers.ask('a');
+    await flush();
+    expect(callers.order).toEqual(['late at 1000', 'a at 1001']);
+  });
+
+  // Schedule: a starts; 300 ms later background work waits for the end of its pause; b comes and goes first.
+  test('who comes while background work waits for the pause starts when its own is over', async () => {
+    const callers = new Callers(8, 400);
+    callers.ask('a');
+    await flush();
+    await advance(callers.clock, 400);
+    callers.askInBackground('late 1');
+    await settle();
+    await advance(callers.clock, 100);
+    callers.askInBackground('late 2');
+    callers.ask('b');
+    callers.ask('c');
+    await advance(callers.clock, 1_000);
+    expect(callers.order).toEqual(['a at 1000', 'late 1 at 1400', 'b at 1500', 'c at 1900', 'late 2 at 2300']);
+    expect(callers.clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('isIdle', () => {
+  test('says that there is a slot which nobody waits for', () => {
+    const { gate } = new Callers(2);
+    expect(gate.isIdle).toBe(true);
+    const first = gate.acquire(NEVER) as Slot;
+    expect(gate.isIdle).toBe(true);
+    gate.acquire(NEVER);
+    expect(gate.isIdle).toBe(false);
+    first.release();
+    expect(gate.isIdle).toBe(true);
+  });
+
+  test.each(['foreground', 'background'] as const)('is false while somebody in the %s waits for the pause', (lane) => {
+    const { gate, clock } = new Callers(8, 400);
+    gate.acquire(NEVER);
+    void gate.acquire(NEVER, lane);
+    expect(gate.isIdle).toBe(false);
+    clock.advance(400);
+    expect(gate.isIdle).toBe(true);
+  });
+});
+
+describe('pressure', () => {
+  function pressed(slots: number, staggerMs = 0): { callers: Callers; count: () => number } {
+    const callers = new Callers(slots, staggerMs);
+    let presses = 0;
+    callers.gate.onPressure = () => {
+      presses++;
+    };
+    return { callers, count: () => presses };
+  }
+
+  test('is told once by everyone who has to wait, and by nobody else', () => {
+    const { callers, count } = pressed(1);
+    callers.ask('a');
+    expect(count()).toBe(0);
+    callers.ask('b');
+    expect(count()).toBe(1);
+    callers.ask('c');
+    expect(count()).toBe(2);
+  });
+
+  test('is not told by background work, nor by who gives up before asking', () => {
+    const { callers, count } = pressed(1);
+    callers.ask('a');
+    callers.askInBackground('late');
+    callers.ask('b', AbortSignal.abort());
+    expect(count()).toBe(0);
+  });
+
+  test('is told where a background slot is in the way', () => {
+    const { callers, count } = pressed(1);
+    callers.askInBackground('late');
+    callers.ask('a');
+    expect(count()).toBe(1);
+  });
+
+  test('is told by one who waits for the pause, and not again when the pause is over', async () => {
+    const { callers, count } = pressed(8, 400);
+    callers.ask('a');
+    callers.ask('b');
+    await advance(callers.clock, 500);
+    expect([count(), callers.order.length]).toEqual([1, 2]);
+  });
+
+  test('that frees a slot on the spot lets in who told it', async () => {
+    const callers = new Callers(1);
+    const late = callers.gate.acquire(NEVER, 'background') as Slot;
+    callers.gate.onPressure = () => late.release();
+    callers.ask('a');
+    await flush();
+    expect(callers.order).toEqual(['a at 1000']);
+    expect([callers.gate.busy, callers.gate.waiting]).toEqual([1, 0]);
+  });
+});
+
+/** One who asks for a slot, how long after the one before, and when it gives the slot back or gives up. */
+const visit = fc.record({
+  lane: fc.constantFrom<Lane>('foreground', 'background'),
+  afterMs: fc.nat(12),
+  holdsMs: fc.nat(30),
+  givesUpMs: fc.option(fc.nat(25), { nil: undefined }),
+});
+type Visit = typeof visit extends fc.Arbitrary<infer T> ? T : never;
+
+/** When each of the foreground got its slot. Background work makes room as soon as it is told, or stays away. */
+async function startsOf(visits: readonly Visit[], slots: number, staggerMs: number, isBackgroundAway: boolean) {
+  const clock = new FakeClock();
+  const gate = new EndpointGate(clock, slots, staggerMs);
+  const started = new Map<number, number | undefined>();
+  const late = new Set<Slot>();
+  gate.onPressure = () => {
+    for (const slot of late) slot.release();
+    late.clear();
+  };
+  for (const [index, { lane, afterMs, holdsMs, givesUpMs }] of visits.entries()) {
+    await advance(clock, afterMs);
+    if (lane === 'background' && isBackgroundAway) continue;
+    const controller = new AbortController();
+    if (givesUpMs !== undefined) clock.setTimer(givesUpMs, () => controller.abort());
+    void Promise.resolve(gate.acquire(controller.signal, lane)).then((slot) => {
+      if (lane === 'foreground') started.set(index, slot && clock.now());
+      else if (slot !== undefined) late.add(slot);
+      if (slot !== undefined) clock.setTimer(holdsMs, () => slot.release());
+    });
+    await settle();
+  }
+  await advance(clock, 600);
+  expect([gate.busy, gate.waiting, gate.isIdle, clock.pendingTimers]).toEqual([0, 0, true, 0]);
+  return started;
+}
+
+test('no one in the foreground is later for the background, whatever happens in whatever order', async () => {
+  const visits = fc.array(visit, { maxLength: 14 });
+  await fc.assert(
+    fc.asyncProperty(visits, fc.integer({ min: 1, max: 3 }), fc.constantFrom(0, 7), async (all, slots, staggerMs) => {
+      const beside = await startsOf(all, slots, staggerMs, false);
+      expect(beside).toEqual(await startsOf(all, slots, staggerMs, true));
+    }),
+    { numRuns: 100 },
+  );
 });

@@ -1,0 +1,315 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Slot } from '../../../src/main/endpoints/endpoint-gate.ts';
+import { flush } from '../../support/drive.ts';
+import type { Behaviour } from '../../support/fake-models.ts';
+import { errand, LaneUnderTest } from '../../support/make-lane.ts';
+
+const NEVER = new AbortController().signal;
+const answers = (): Behaviour => ({ kind: 'answers', action: 'block', afterMs: 50 });
+const ofPlace = (...ids: number[]) => ids.map((id) => [`place ${id}`, 'block']);
+
+let under: LaneUnderTest;
+
+/** Moves the clock a millisecond at a time, so that all sees the time at which it happened. */
+async function advance(ms: number): Promise<void> {
+  for (let i = 0; i < ms; i++) {
+    under.clock.advance(1);
+    await flush();
+  }
+}
+
+afterEach(async () => {
+  await under.lane.close();
+  for (const gate of under.gates.values()) gate.close();
+  expect(under.clock.pendingTimers).toBe(0);
+  expect(under.lane.stats()).toMatchObject({ queued: 0, running: 0 });
+});
+
+describe('an errand begins', () => {
+  test('at once while the endpoint is idle, and brings home what the models decide', async () => {
+    under = new LaneUnderTest(answers);
+    under.lane.add(errand(1));
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 1 });
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1));
+    expect(under.lane.stats()).toEqual({ queued: 0, running: 0, done: 1, failed: 0, cancelled: 0, dropped: 0 });
+  });
+
+  test('only when every endpoint has a slot, also those that it would not use', async () => {
+    const url = 'http://127.0.0.1:9/v1';
+    under = new LaneUnderTest(answers, {
+      endpoints: { fake: { baseURL: url }, other: { baseURL: url, maxConcurrent: 1 } },
+    });
+    const slot = under.takeSlot('other');
+    under.lane.add(errand(1));
+    await advance(10);
+    under.lane.wake();
+    expect([under.lane.stats().queued, under.models.calls.length]).toEqual([1, 0]);
+    slot.release();
+    under.lane.wake();
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 1 });
+  });
+
+  test('not while the endpoint is full, and the oldest first when there is room', async () => {
+    under = new LaneUnderTest(answers);
+    const slot = under.takeSlot();
+    for (const id of [1, 2, 3]) under.lane.add(errand(id));
+    expect(under.lane.stats()).toMatchObject({ queued: 3, running: 0 });
+    slot.release();
+    under.lane.wake();
+    await advance(200);
+    expect(under.decided).toEqual(ofPlace(1, 2, 3));
+  });
+
+  // Schedule: three errands in one turn of the event loop, and one slot; the first flight takes it a moment later.
+  test('where there is a slot for it, and not beside another one that is about to take the slot', async () => {
+    under = new LaneUnderTest(answers);
+    for (const id of [1, 2, 3]) under.lane.add(errand(id));
+    await flush();
+    expect(under.lane.stats()).toMatchObject({ queued: 2, running: 1 });
+  });
+
+  test('beside at most three others, however many slots there are', async () => {
+    under = new LaneUnderTest(answers, { endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1' } } });
+    for (let id = 0; id < 6; id++) under.lane.add(errand(id));
+    for (let turn = 0; turn < 3; turn++) await flush();
+    expect(under.lane.stats()).toMatchObject({ queued: 2, running: 4 });
+    expect(under.models.calls).toHaveLength(4);
+    await advance(60);
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 2, done: 4 });
+    await advance(60);
+    expect(under.lane.stats().done).toBe(6);
+  });
+
+  test('when the one before has ended, without a plan that wakes the lane', async () => {
+    under = new LaneUnderTest(answers);
+    for (const id of [1, 2]) under.lane.add(errand(id));
+    await flush();
+    await advance(120);
+    expect(under.decided).toEqual(ofPlace(1, 2));
+    expect(under.models.calls.map((call) => call.startedAtMs)).toEqual([1_000, 1_050]);
+  });
+});
+
+describe('the same state', () => {
+  test('is asked about once, while it waits and while it is asked about', async () => {
+    under = new LaneUnderTest(answers);
+    const slot = under.takeSlot();
+    under.lane.add(errand(1));
+    under.lane.add(errand(1));
+    expect(under.lane.stats().queued).toBe(1);
+    slot.release();
+    under.lane.wake();
+    under.lane.add(errand(1));
+    await advance(10);
+    under.lane.add(errand(1, 'refresh'));
+    await advance(200);
+    expect(under.models.calls).toHaveLength(1);
+    expect(under.lane.stats()).toMatchObject({ done: 1, dropped: 0 });
+  });
+
+  test('is asked about again after that', async () => {
+    under = new LaneUnderTest(answers);
+    under.lane.add(errand(1));
+    await advance(60);
+    under.lane.add(errand(1));
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1, 1));
+  });
+});
+
+describe('the queue', () => {
+  test('holds 64 errands; of one more the oldest is dropped and counted', async () => {
+    under = new LaneUnderTest(() => ({ kind: 'answers', action: 'block', afterMs: 1 }));
+    const slot = under.takeSlot();
+    for (let id = 0; id < 64; id++) under.lane.add(errand(id));
+    expect(under.lane.stats()).toMatchObject({ queued: 64, dropped: 0 });
+    under.lane.add(errand(64));
+    expect(under.lane.stats()).toMatchObject({ queued: 64, dropped: 1 });
+    slot.release();
+    under.lane.wake();
+    await advance(200);
+    expect(under.decided.map(([place]) => place)).toEqual(Array.from({ length: 64 }, (_, i) => `place ${i + 1}`));
+  });
+});
+
+describe('somebody who has to wait for a slot', () => {
+  test('gets it at once: what is asked in the background is cancelled', async () => {
+    under = new LaneUnderTest(answers);
+    under.lane.add(errand(1));
+    await advance(20);
+    const got = Promise.resolve(under.gate().acquire(NEVER)).then((slot) => ({ slot, atMs: under.clock.now() }));
+    await flush();
+    under.clock.advance(500);
+    const { slot, atMs } = await got;
+    expect(atMs).toBe(1_020);
+    expect(under.models.calls.map((call) => call.cancelled)).toEqual([true]);
+    expect(under.lane.stats()).toMatchObject({ running: 0, cancelled: 1, done: 0 });
+    slot?.release();
+  });
+
+  test('cancels all flights, on whatever endpoint, and those that still wait for a slot', async () => {
+    const url = 'http://127.0.0.1:9/v1';
+    under = new LaneUnderTest(answers, {
+      endpoints: { fake: { baseURL: url, maxConcurrent: 2 }, other: { baseURL: url, maxConcurrent: 1 } },
+      experts: ['fake', 'other'].map((endpoint) => ({ role: 'one', model: 'e', endpoint })),
+    });
+    under.lane.add(errand(1));
+    await advance(5);
+    const got = Promise.resolve(under.gate('other').acquire(NEVER));
+    (await got)?.release();
+    await flush();
+    expect(under.models.calls.every((call) => call.cancelled)).toBe(true);
+    expect([under.gate().busy, under.gate('other').busy]).toEqual([0, 0]);
+  });
+
+  // Schedule: an errand is added, and in the same turn, before its flight runs, a plan takes the slot and another waits.
+  test('also ends a flight that has begun in this turn and has asked nobody yet', async () => {
+    under = new LaneUnderTest(answers);
+    under.lane.add(errand(1));
+    const slot = under.takeSlot();
+    const waits = Promise.resolve(under.gate().acquire(NEVER));
+    await flush();
+    expect(under.models.calls).toHaveLength(0);
+    expect(under.lane.stats()).toMatchObject({ running: 0, cancelled: 1 });
+    slot.release();
+    (await waits)?.release();
+  });
+
+  test('leaves the errands that have not begun where they are until there is room', async () => {
+    under = new LaneUnderTest(answers);
+    for (const id of [1, 2]) under.lane.add(errand(id));
+    await advance(5);
+    const slot = (await under.gate().acquire(NEVER)) as Slot;
+    await flush();
+    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0, cancelled: 1 });
+    slot.release();
+    under.lane.wake();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(2));
+  });
+
+  // Schedule: a flight is cancelled and has not ended yet; its state is asked about again; the first one ends.
+  test('does not make a flight in the same state end that began after', async () => {
+    under = new LaneUnderTest(({ nth }) => (nth === 0 ? { kind: 'stuck' } : answers()), {
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 2 } },
+    });
+    under.lane.add(errand(1));
+    await flush();
+    const slot = under.takeSlot();
+    const waits = under.gate().acquire(NEVER) as Promise<Slot | undefined>;
+    slot.release();
+    (await waits)?.release();
+    under.lane.add(errand(1));
+    expect(under.lane.stats().running).toBe(1);
+    await advance(60);
+    expect(under.lane.stats()).toMatchObject({ running: 0, cancelled: 1, done: 1 });
+    expect(under.decided).toEqual(ofPlace(1));
+    await under.models.close();
+  });
+});
+
+describe('a flight that is cut short', () => {
+  test('brings nothing home, not even what was voted', async () => {
+    under = new LaneUnderTest(
+      ({ role }) => (role === 'one' ? { kind: 'answers', action: 'flee', afterMs: 1 } : { kind: 'times-out' }),
+      {
+        endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 2 } },
+        experts: ['one', 'two'].map((role) => ({ role, model: 'e' })),
+      },
+    );
+    under.lane.add(errand(1));
+    await advance(10);
+    const slot = under.takeSlot();
+    const waits = under.gate().acquire(NEVER) as Promise<Slot | undefined>;
+    await advance(2_000);
+    slot.release();
+    (await waits)?.release();
+    expect(under.decided).toEqual([]);
+    expect(under.lane.stats()).toMatchObject({ done: 0, failed: 0, cancelled: 1 });
+  });
+});
+
+describe('an errand without a decision', () => {
+  test('is counted when the models fail, and the next one begins', async () => {
+    under = new LaneUnderTest(({ nth }) => (nth === 0 ? { kind: 'empty' } : answers()));
+    for (const id of [1, 2]) under.lane.add(errand(id));
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(2));
+    expect(under.lane.stats()).toMatchObject({ done: 1, failed: 1 });
+  });
+
+  test('ends by the time of a plan when the models are silent', async () => {
+    under = new LaneUnderTest(() => ({ kind: 'times-out' }), { expertTimeoutMs: 60_000 });
+    under.lane.add(errand(1));
+    await advance(1_000);
+    expect(under.lane.stats()).toMatchObject({ running: 0, failed: 1 });
+  });
+
+  test('counts once when what it brought home cannot be taken in, and is told', async () => {
+    under = new LaneUnderTest(answers);
+    under.onDecided = () => {
+      throw new Error('a broken cache');
+    };
+    under.lane.add(errand(1));
+    await advance(60);
+    expect(under.lane.stats()).toMatchObject({ done: 0, failed: 1, running: 0 });
+    expect(under.warnings).toEqual([expect.stringContaining('a broken cache')]);
+  });
+});
+
+describe('close', () => {
+  test.each([
+    ['before a flight has asked anyone', async () => {}],
+    ['while it asks', () => advance(20)],
+    ['just after it was cancelled', async () => void under.gate().acquire(NEVER)],
+  ])('%s: cancels it and resolves when it has ended', async (_, until) => {
+    under = new LaneUnderTest(() => ({ kind: 'times-out' }), { synthesis: { models: ['a'] } });
+    for (const id of [1, 2]) under.lane.add(errand(id));
+    await until();
+    await under.lane.close();
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 0, cancelled: 1, dropped: 1 });
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('waits for a synthesis call of a flight that was cancelled just before', async () => {
+    under = new LaneUnderTest(
+      ({ model }) => (model === 'a' ? { kind: 'stuck' } : { kind: 'answers', action: 'flee', afterMs: 1 }),
+      { synthesis: { models: ['a'] } },
+    );
+    under.lane.add(errand(1));
+    await advance(10);
+    expect(under.models.callsOf('a')).toHaveLength(1);
+    const gaveUp = new AbortController();
+    void under.gate().acquire(gaveUp.signal);
+    gaveUp.abort();
+    let isClosed = false;
+    const closed = under.lane.close().then(() => {
+      isClosed = true;
+    });
+    await flush();
+    expect(isClosed).toBe(false);
+    await under.models.close();
+    await closed;
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('takes nothing on after it', async () => {
+    under = new LaneUnderTest(answers);
+    await under.lane.close();
+    under.lane.add(errand(1));
+    await flush();
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 0, dropped: 0 });
+    expect(under.models.calls).toHaveLength(0);
+  });
+
+  test('begins nothing when the flights that it cancels end', async () => {
+    under = new LaneUnderTest(answers);
+    for (const id of [1, 2, 3]) under.lane.add(errand(id));
+    await advance(5);
+    await under.lane.close();
+    await advance(100);
+    expect(under.models.calls).toHaveLength(1);
+    expect(under.decided).toEqual([]);
+  });
+});

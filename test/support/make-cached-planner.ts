@@ -1,0 +1,48 @@
+import type { CacheOptions, PlannerOptions } from '../../src/main/options/planner-options.ts';
+import { createPlanner } from '../../src/main/planner/create-planner.ts';
+import type { Planner } from '../../src/main/planner/planner.ts';
+import { type Random, seededRandom } from '../../src/shared/random.ts';
+import { FakeClock } from './fake-clock.ts';
+import type { Behaviour } from './fake-models.ts';
+import { testDomain } from './make-planner.ts';
+import { RecordingModels } from './recording-models.ts';
+
+export interface CachedPlanner extends AsyncDisposable {
+  readonly planner: Planner;
+  readonly models: RecordingModels;
+  readonly clock: FakeClock;
+}
+
+interface Setup {
+  readonly cache?: CacheOptions | false;
+  readonly options?: Partial<PlannerOptions>;
+  readonly random?: Random;
+}
+
+/**
+ * The planner of `makePlanner`, with chance under a seed and what models were shown on record. Nothing is asked in the
+ * background unless `cache` says so.
+ */
+export async function makeCachedPlanner(
+  script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
+  { cache = {}, options = {}, random = seededRandom(1) }: Setup = {},
+): Promise<CachedPlanner> {
+  const clock = new FakeClock(1_000);
+  const models = new RecordingModels(clock, script);
+  const planner = await createPlanner(
+    {
+      domain: testDomain,
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1' } },
+      experts: [
+        { role: 'one', model: 'e' },
+        { role: 'two', model: 'e' },
+      ],
+      synthesis: { models: ['a', 'b'] },
+      timeoutMs: 1_000,
+      cache: cache === false ? false : { checkShare: 0, refreshAhead: false, ...cache },
+      ...options,
+    },
+    { clock, random, pool: models, client: () => models },
+  );
+  return { planner, models, clock, [Symbol.asyncDispose]: () => planner.close() };
+}

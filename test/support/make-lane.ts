@@ -1,0 +1,87 @@
+import type { Hit } from '../../src/main/cache/plan-cache.ts';
+import { EndpointGate, type Slot } from '../../src/main/endpoints/endpoint-gate.ts';
+import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
+import { resolveOptions } from '../../src/main/options/resolve-options.ts';
+import { BackgroundLane, type Errand } from '../../src/main/planner/background-lane.ts';
+import { PlannerCounters } from '../../src/main/planner/counters.ts';
+import { LoopTurns } from '../../src/main/planner/loop-turns.ts';
+import type { Decision } from '../../src/shared/decision.ts';
+import { decision, signatureOf } from './decisions.ts';
+import { FakeClock } from './fake-clock.ts';
+import { type Behaviour, FakeModels } from './fake-models.ts';
+import { request, testDomain } from './make-planner.ts';
+
+/** An errand about the state `id`. */
+export function errand(id: number, again: Hit['again'] = 'check'): Errand {
+  const asked = request({ observation: { place: `place ${id}`, health: 50 } });
+  const hit: Hit = {
+    kind: 'hit',
+    tier: 'exact',
+    action: 'attack',
+    reason: '',
+    decision: decision(),
+    scene: `place ${id}`,
+    again,
+    judgement: undefined,
+  };
+  return { request: asked, signature: signatureOf(id), hit };
+}
+
+const NEVER = new AbortController().signal;
+
+/** A background lane over real gates and scripted models, without a planner. Experts are asked at `fake`. */
+export class LaneUnderTest {
+  readonly clock = new FakeClock(1_000);
+  readonly models: FakeModels;
+  readonly gates: Map<string, EndpointGate>;
+  readonly lane: BackgroundLane;
+  /** What the lane brought home, by the place that was asked about. */
+  readonly decided: [place: unknown, action: string][] = [];
+  readonly warnings: string[] = [];
+  onDecided: (errand: Errand, decision: Decision) => void = () => {};
+
+  constructor(
+    script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
+    more: Partial<PlannerOptions> = {},
+  ) {
+    this.models = new FakeModels(this.clock, script);
+    const options = resolveOptions({
+      domain: testDomain,
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
+      experts: [{ role: 'one', model: 'e', endpoint: 'fake' }],
+      synthesis: { models: [] },
+      timeoutMs: 1_000,
+      ...more,
+    });
+    this.gates = new Map(
+      options.endpoints.map((at) => [at.name, new EndpointGate(this.clock, at.maxConcurrent, at.staggerMs)]),
+    );
+    this.lane = new BackgroundLane(
+      {
+        options,
+        clock: this.clock,
+        pool: this.models,
+        callers: new Map(options.endpoints.map((at) => [at.name, this.models])),
+        gates: this.gates,
+        counters: new PlannerCounters(),
+        turns: new LoopTurns(),
+      },
+      (done, made) => {
+        this.decided.push([done.request.observation.place, made.action]);
+        this.onDecided(done, made);
+      },
+      (message) => this.warnings.push(message),
+    );
+  }
+
+  gate(name = 'fake'): EndpointGate {
+    return this.gates.get(name) as EndpointGate;
+  }
+
+  /** A slot in the foreground, at once or never. */
+  takeSlot(name = 'fake'): Slot {
+    const slot = this.gate(name).acquire(NEVER);
+    if (slot === undefined || slot instanceof Promise) throw new Error(`no slot of ${name} is free`);
+    return slot;
+  }
+}
