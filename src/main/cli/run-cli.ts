@@ -3,6 +3,7 @@ import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
 import { addDoctorCommand, doctorCommand } from './doctor-command.ts';
 import { addPlanCommand, planCommand } from './plan-command.ts';
+import { addReplayCommand, replayCommand } from './replay-command.ts';
 import { addSessionCommand, sessionCommand } from './session-command.ts';
 import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
 
@@ -47,13 +48,14 @@ function buildProgram(
     })
     .hook('preAction', (command) => settings.onLogLevel(command.opts().logLevel));
   addSessionCommand(program, async (flags, file) => done(await sessionCommand(context, flags, settings.debug, file)));
+  addReplayCommand(program, async (flags, files) => done(await replayCommand(context, flags, settings.debug, files)));
   addPlanCommand(program, async (flags, file) => done(await planCommand(context, flags, file)));
   addDoctorCommand(program, async (flags) => done(await doctorCommand(context, flags)));
   addSimulateCommand(program, async (flags) => done(await simulateCommand(context, flags)));
   return program;
 }
 
-const COMMANDS = ['session', 'plan', 'doctor', 'simulate'];
+const COMMANDS = ['session', 'replay', 'plan', 'doctor', 'simulate'];
 
 /** Commander's message and its suggestion in one line, with where to read more. */
 function usageLine(text: string, argv: readonly string[]): string {

@@ -258,7 +258,7 @@ function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'
     const bounds = `cache.ttlMinMs and cache.ttlMaxMs (${cache.ttlMinMs} and ${cache.ttlMaxMs})`;
     fail(`cache.ttlMs must be between ${bounds} for an adaptive TTL, got ${cache.ttlMs}`);
   }
-  checkMemory(cache.entries);
+  checkMemory(cache.entries, 'cache.entries');
   return cache;
 }
 
@@ -271,11 +271,11 @@ function resolveSimilar(
 }
 
 /** Shared memory is given out before it exists: a store beyond the machine's memory would end the process later. */
-function checkMemory(entries: number): void {
+export function checkMemory(entries: number, key: string): void {
   const { byteLength } = storeLayout(entries);
   if (byteLength <= totalmem() * MEMORY_SHARE_MAX) return;
   const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
-  fail(`cache.entries must fit into memory: ${entries} take ${mebibytes(byteLength)} of ${mebibytes(totalmem())}`);
+  fail(`${key} must fit into memory: ${entries} take ${mebibytes(byteLength)} of ${mebibytes(totalmem())}`);
 }
 
 function withoutUndefined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../shared/clock.ts';
+import { systemClock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { forkRandom } from '../../shared/random.ts';
@@ -7,6 +7,8 @@ import { wilson } from '../../shared/wilson.ts';
 import type { CacheStats, ResolvedCache } from '../cache/cache-options.ts';
 import { type Hit, PlanCache } from '../cache/plan-cache.ts';
 import type { TraceRecord } from '../session/trace-reader.ts';
+import { Repeats } from './repeats.ts';
+import { TraceClock } from './trace-clock.ts';
 
 /**
  * Judges the cache alone against what was really chosen, in order: a request is served or not. If not, `chosen` is
@@ -25,14 +27,21 @@ export interface TierOutcome {
   readonly wrong: number;
   readonly wrongLow: number;
   readonly wrongHigh: number;
+  readonly servedCount: number;
+  readonly wrongCount: number;
 }
 
 export interface ReplayOutcome extends TierOutcome {
   readonly decisions: number;
   /** Records that do not tell what was chosen, or chose what was not offered: looked up, neither judged nor learned. */
   readonly unjudged: number;
+  /** Records a little older than one before them, for which time stood still. */
+  readonly disordered: number;
+  /** Times that the trace jumped back, and time went on from where it was. */
+  readonly restarts: number;
   /** Share of the served that equal the agent's last recorded action in an unchanged state. */
   readonly looped: number;
+  readonly loopedCount: number;
   /** Served answers that equal the agent's last two recorded actions, its state unchanged throughout. */
   readonly thirdInARow: number;
   readonly exact: TierOutcome;
@@ -46,38 +55,12 @@ interface Count {
   wrong: number;
 }
 
-/** What an agent was recorded to do last. Kept apart from the cache's own memory, which is what is judged. */
-interface LastSeen {
-  readonly state: string;
-  readonly action: string;
-  readonly times: number;
-}
-
-/** The trace's time. It stands still where the trace goes backwards. */
-class TraceClock implements Clock {
-  #nowMs = 0;
-  #originMs: number | undefined;
-  advanceTo(seconds: number): void {
-    this.#originMs ??= seconds * 1_000;
-    this.#nowMs = Math.max(this.#nowMs, seconds * 1_000 - this.#originMs);
-  }
-  now(): number {
-    return this.#nowMs;
-  }
-  wallNow(): number {
-    return this.#nowMs;
-  }
-  setTimer(): never {
-    throw new Error('nothing waits in a replay');
-  }
-}
-
 export class Replay {
   readonly #cache: PlanCache;
   readonly #signer: Signer;
   readonly #clock = new TraceClock();
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
-  readonly #lastSeen = new Map<string, LastSeen>();
+  readonly #repeats = new Repeats();
   readonly #exact: Count = { served: 0, wrong: 0 };
   readonly #similar: Count = { served: 0, wrong: 0 };
   #decisions = 0;
@@ -92,27 +75,27 @@ export class Replay {
     this.#cache = new PlanCache(cache, domain, this.#clock, forkRandom(seed, 'replay'));
   }
 
-  /** One record, in the order of the trace. */
-  next({ t, request, chosen }: TraceRecord): void {
+  /** One record, in the order of the trace. Whether it could be judged. */
+  next({ t, request, chosen }: TraceRecord): boolean {
     this.#clock.advanceTo(t);
     const startedAtMs = systemClock.now();
     const signature = this.#signer.sign(request.observation, request.actions, this.#words);
     const look = this.#cache.look(request, signature);
     this.#lookingMs += systemClock.now() - startedAtMs;
     this.#lookups++;
-    if (chosen === undefined || !request.actions.includes(chosen)) {
-      this.#unjudged++;
-      return;
-    }
-    this.#decisions++;
     const state = signatureText(signature);
-    const decision = this.#decisionOf(chosen);
-    if (look.kind === 'hit') {
-      this.#judge(look, this.#lastSeen.get(request.agent), state, chosen);
-      if (look.again === 'check') this.#cache.checked(request, signature, look, decision);
-    } else this.#cache.learn(request, signature, look, decision);
-    this.#cache.took(request, signature, chosen);
-    this.#see(request.agent, state, chosen);
+    const isJudged = chosen !== undefined && request.actions.includes(chosen);
+    if (isJudged) {
+      this.#decisions++;
+      const decision = this.#decisionOf(chosen);
+      if (look.kind === 'hit') {
+        this.#judge(look, request.agent, state, chosen);
+        if (look.again === 'check') this.#cache.checked(request, signature, look, decision);
+      } else this.#cache.learn(request, signature, look, decision);
+    } else this.#unjudged++;
+    if (chosen !== undefined) this.#cache.took(request, signature, chosen);
+    this.#repeats.done(request.agent, state, chosen);
+    return isJudged;
   }
 
   outcome(): ReplayOutcome {
@@ -120,8 +103,11 @@ export class Replay {
     return {
       decisions: this.#decisions,
       unjudged: this.#unjudged,
+      disordered: this.#clock.disordered,
+      restarts: this.#clock.restarts,
       ...this.#tier(all),
       looped: all.served === 0 ? 0 : this.#looped / all.served,
+      loopedCount: this.#looped,
       thirdInARow: this.#thirdInARow,
       exact: this.#tier(this.#exact),
       similar: this.#tier(this.#similar),
@@ -130,19 +116,13 @@ export class Replay {
     };
   }
 
-  #judge({ tier, action }: Hit, last: LastSeen | undefined, state: string, chosen: string): void {
+  #judge({ tier, action }: Hit, agent: string, state: string, chosen: string): void {
     const count = tier === 'exact' ? this.#exact : this.#similar;
     count.served++;
     if (action !== chosen) count.wrong++;
-    if (last === undefined || last.state !== state || last.action !== action) return;
-    this.#looped++;
-    if (last.times >= 2) this.#thirdInARow++;
-  }
-
-  #see(agent: string, state: string, action: string): void {
-    const last = this.#lastSeen.get(agent);
-    const isSame = last !== undefined && last.state === state && last.action === action;
-    this.#lastSeen.set(agent, { state, action, times: isSame ? last.times + 1 : 1 });
+    const repeat = this.#repeats.of(agent, state, action);
+    if (repeat !== 'none') this.#looped++;
+    if (repeat === 'third') this.#thirdInARow++;
   }
 
   #decisionOf(chosen: string): Decision {
@@ -160,6 +140,8 @@ export class Replay {
       wrong: isServed ? wrong / served : 0,
       wrongLow: isServed ? low : 0,
       wrongHigh: isServed ? high : 0,
+      servedCount: served,
+      wrongCount: wrong,
     };
   }
 }

@@ -1,0 +1,90 @@
+import type { BucketingAdvice } from '../replay/bucketing-advice.ts';
+import type { TierOutcome } from '../replay/replay.ts';
+import type { ReplayReport } from '../replay/replay-report.ts';
+import { count, duration, percent, table } from './text.ts';
+
+/** The report for people: how it was served, one line for each thing worth knowing, then advice on the bucketing. */
+export function replayText(report: ReplayReport, seconds: number): string {
+  const parts = [heading(report, seconds), table(rows(report), { indent: 2 })];
+  if (report.advice.length > 0) parts.push(bucketing(report.advice));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function heading(report: ReplayReport, seconds: number): string {
+  const { trace, decisions, interrupted, error, serve, errorBudget, ttlSeconds, entries } = report;
+  const end = interrupted ? ', interrupted' : error ? ', ended early by the trace' : '';
+  const how =
+    serve === 'first' ? 'Serves the first answer' : `Serves within an error budget of ${share(errorBudget ?? 0)}`;
+  const expiry = ttlSeconds === 0 ? 'no expiry' : `TTL ${duration(1_000 * ttlSeconds)}`;
+  const ran = `${count(decisions, 'decision')} in ${duration(1_000 * seconds)}`;
+  return `Replay ${trace.name}${end}: ${ran}\n${how} · ${expiry} · ${count(entries, 'entry', 'entries')}`;
+}
+
+function rows(report: ReplayReport): string[][] {
+  const { decisions, servedCount, loopedCount, thirdInARow, exact, similar, lookupsPerSecond } = report;
+  const of = (part: number, whole: number): string => `${count(part)} of ${count(whole)} (${percent(part, whole)})`;
+  return [
+    ['Served', of(servedCount, decisions)],
+    ['Wrong', wrongText(report)],
+    ['Exact', tierText(exact, decisions)],
+    ['Similar', tierText(similar, decisions)],
+    ['Looped', `${of(loopedCount, servedCount)} repeated the agent's last action in an unchanged state`],
+    ['Third in a row', count(thirdInARow)],
+    ...occasionalRows(report),
+    ['Speed', `${count(lookupsPerSecond, 'lookup')}/s`],
+  ];
+}
+
+/** What is worth a line only where it happened. */
+function occasionalRows({ cache, unjudged, disordered, restarts }: ReplayReport): string[][] {
+  const shown: string[][] = [];
+  if (cache.budget !== false) shown.push(['Budget', budgetText(cache.budget)]);
+  if (cache.evictions > 0) shown.push(['Evicted', count(cache.evictions, 'decision')]);
+  if (unjudged > 0) {
+    shown.push(['Not judged', `${count(unjudged, 'record')} without a choice among the actions offered`]);
+  }
+  if (restarts > 0) shown.push(['Time', `jumped back ${count(restarts, 'time')}, and went on from where it was`]);
+  if (disordered > 0) shown.push(['Out of order', `${count(disordered, 'record')}, for which time stood still`]);
+  return shown;
+}
+
+function wrongText({ servedCount, wrongCount, wrongLow, wrongHigh }: TierOutcome): string {
+  if (servedCount === 0) return 'nothing was served';
+  const interval = `95 % interval ${share(wrongLow)} to ${share(wrongHigh)}`;
+  return `${count(wrongCount)} of ${count(servedCount)} (${percent(wrongCount, servedCount)}; ${interval})`;
+}
+
+function tierText(tier: TierOutcome, decisions: number): string {
+  if (tier.servedCount === 0) return 'none served';
+  return `${percent(tier.servedCount, decisions)} served, wrong ${wrongText(tier)}`;
+}
+
+function budgetText({ budget, risk, riskHigh, probes }: Exclude<ReplayReport['cache']['budget'], false>): string {
+  const now =
+    risk === null || riskHigh === null
+      ? 'too little evidence to serve anything now'
+      : `what is served now is wrong in an estimated ${share(risk)}, ${share(riskHigh)} at most`;
+  return `${share(budget)}: ${now}; ${count(probes, 'probe')} asked to make sure`;
+}
+
+function bucketing(advice: readonly BucketingAdvice[]): string {
+  const advised = advice.filter((change) => change.advised);
+  const [{ decisions }] = advice as [BucketingAdvice];
+  const title = `Bucketing (a plain cache of first answers over ${count(decisions, 'decision')}, one change at a time)`;
+  const lines =
+    advised.length === 0 ? ['the key is well as it is: no change tried serves enough more'] : advised.map(adviceText);
+  return [title, ...lines.map((line) => `  ${line}`)].join('\n');
+}
+
+/** `turn` splits states that agree: drop it: served 21 % → 30 %, wrong 15 % → 16 % */
+export function adviceText({ feature, change, edges, served, servedNow, wrong, wrongNow }: BucketingAdvice): string {
+  const what =
+    change === 'drop'
+      ? 'splits states that agree: drop it'
+      : `is cut finer than its decisions differ: halve its edges to ${edges?.join(', ')}`;
+  return `\`${feature}\` ${what}: served ${share(servedNow)} → ${share(served)}, wrong ${share(wrongNow)} → ${share(wrong)}`;
+}
+
+function share(part: number): string {
+  return percent(part, 1);
+}

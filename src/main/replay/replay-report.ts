@@ -1,0 +1,109 @@
+import { type ErrorWire, encodeError } from '../../shared/errors.ts';
+import type { CacheStats, ResolvedCache } from '../cache/cache-options.ts';
+import type { BucketingAdvice } from './bucketing-advice.ts';
+import type { TierOutcome } from './replay.ts';
+import type { ReplayRun } from './run-replay.ts';
+
+/** What a replay came to. Shares are between 0 and 1, to six digits; `replay --json` prints it as it is. */
+export interface ReplayReport {
+  readonly decisions: number;
+  /** Of the decisions. */
+  readonly served: number;
+  /** Of the served, with the ends of its 95 % interval here and below. */
+  readonly wrong: number;
+  readonly wrongHigh: number;
+  /** Of the served: those that equal the agent's last recorded action in an unchanged state. */
+  readonly looped: number;
+  /** Served answers that equal the agent's last two recorded actions, its state unchanged throughout. */
+  readonly thirdInARow: number;
+  /** Of the cache alone: the signature and the lookup. */
+  readonly lookupsPerSecond: number;
+  readonly trace: { readonly file: string; readonly name: string };
+  readonly serve: 'first' | 'budget';
+  /** Null without a budget. */
+  readonly errorBudget: number | null;
+  /** 0 for no expiry. */
+  readonly ttlSeconds: number;
+  readonly entries: number;
+  /** Records that do not tell what was chosen, or chose what was not offered. */
+  readonly unjudged: number;
+  readonly wrongLow: number;
+  readonly exact: TierOutcome;
+  readonly similar: TierOutcome;
+  readonly advice: readonly BucketingAdvice[];
+  readonly cache: CacheStats;
+  readonly servedCount: number;
+  readonly wrongCount: number;
+  readonly loopedCount: number;
+  /** Records a little older than one before them, for which time stood still. */
+  readonly disordered: number;
+  /** Times that the trace jumped back, and time went on from where it was. */
+  readonly restarts: number;
+  readonly interrupted: boolean;
+  /** What ended the replay early, or made it worthless. */
+  readonly error?: ErrorWire;
+}
+
+export interface ReplaySubject {
+  readonly trace: ReplayReport['trace'];
+  readonly cache: ResolvedCache;
+  readonly fault?: Error;
+}
+
+export function replayReport({ outcome, advice, interrupted }: ReplayRun, subject: ReplaySubject): ReplayReport {
+  const { trace, cache: options, fault } = subject;
+  const { errorBudget, ttlMs, entries } = options;
+  return {
+    decisions: outcome.decisions,
+    served: rounded(outcome.served),
+    wrong: rounded(outcome.wrong),
+    wrongHigh: rounded(outcome.wrongHigh),
+    looped: rounded(outcome.looped),
+    thirdInARow: outcome.thirdInARow,
+    lookupsPerSecond: outcome.lookupsPerSecond,
+    trace,
+    serve: errorBudget === false ? 'first' : 'budget',
+    errorBudget: errorBudget === false ? null : errorBudget,
+    ttlSeconds: Number.isFinite(ttlMs) ? ttlMs / 1_000 : 0,
+    entries,
+    unjudged: outcome.unjudged,
+    wrongLow: rounded(outcome.wrongLow),
+    exact: tier(outcome.exact),
+    similar: tier(outcome.similar),
+    advice: advice.map(roundedAdvice),
+    cache: outcome.cache,
+    servedCount: outcome.servedCount,
+    wrongCount: outcome.wrongCount,
+    loopedCount: outcome.loopedCount,
+    disordered: outcome.disordered,
+    restarts: outcome.restarts,
+    interrupted,
+    ...(fault === undefined ? {} : { error: encodeError(fault) }),
+  };
+}
+
+function tier({ served, wrong, wrongLow, wrongHigh, servedCount, wrongCount }: TierOutcome): TierOutcome {
+  return {
+    served: rounded(served),
+    wrong: rounded(wrong),
+    wrongLow: rounded(wrongLow),
+    wrongHigh: rounded(wrongHigh),
+    servedCount,
+    wrongCount,
+  };
+}
+
+function roundedAdvice(advice: BucketingAdvice): BucketingAdvice {
+  const { served, wrong, servedNow, wrongNow } = advice;
+  return {
+    ...advice,
+    served: rounded(served),
+    wrong: rounded(wrong),
+    servedNow: rounded(servedNow),
+    wrongNow: rounded(wrongNow),
+  };
+}
+
+function rounded(share: number): number {
+  return Math.round(share * 1e6) / 1e6;
+}

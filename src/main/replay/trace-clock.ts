@@ -1,0 +1,52 @@
+import type { Clock } from '../../shared/clock.ts';
+
+/** A step back by more is no disorder, but the start of another recording in the same file. */
+const DISORDER_SECONDS_MAX = 10;
+
+/**
+ * The trace's time, from its first record on; it never goes backwards. It stands still for records that are a little out
+ * of order, and goes on from where it is where the trace jumps back: recordings are often put one after another, each
+ * with an origin of its own.
+ */
+export class TraceClock implements Clock {
+  #nowMs = 0;
+  #originMs: number | undefined;
+  #disordered = 0;
+  #restarts = 0;
+
+  advanceTo(seconds: number): void {
+    const ms = seconds * 1_000;
+    // JSON has no infinity, but 1e999 is read as one.
+    if (!Number.isFinite(ms)) return;
+    this.#originMs ??= ms;
+    const backMs = this.#nowMs - (ms - this.#originMs);
+    if (backMs <= 0) this.#nowMs = ms - this.#originMs;
+    else if (backMs <= 1_000 * DISORDER_SECONDS_MAX) this.#disordered++;
+    else {
+      this.#restarts++;
+      this.#originMs = ms - this.#nowMs;
+    }
+  }
+
+  /** Records a little older than one before them. */
+  get disordered(): number {
+    return this.#disordered;
+  }
+
+  /** Times that the trace began again. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  wallNow(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(): never {
+    throw new Error('nothing waits in a replay');
+  }
+}
