@@ -348,6 +348,7 @@ describe('a pause between starts and the background', () => {
     callers.askInBackground('late 2');
     callers.ask('b');
     callers.ask('c');
+    await settle();
     await advance(callers.clock, 1_000);
     expect(callers.order).toEqual(['a at 1000', 'late 1 at 1400', 'b at 1500', 'c at 1900', 'late 2 at 2300']);
     expect(callers.clock.pendingTimers).toBe(0);
