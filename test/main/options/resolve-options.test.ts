@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ResolvedCache } from '../../../src/main/cache/cache-options.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../../src/main/options/planner-options.ts';
 import { PROFILE_NAMES, PROFILES } from '../../../src/main/options/profiles.ts';
 import { resolveOptions } from '../../../src/main/options/resolve-options.ts';
@@ -29,6 +30,10 @@ function refusal(options: unknown): Pick<PlannerError, 'code' | 'message'> {
 
 const endpoint = (more: object) => ({ endpoints: { a: { baseURL: URL_A, ...more } } });
 const expert = (more: object) => ({ experts: [{ role: 'one', model: 'm', ...more }] });
+const adaptive = (more: object) => ({ cache: { ttl: 'adaptive', ...more } });
+const outOfBounds = (bounds: string, got: number) =>
+  `cache.ttlMs must be between cache.ttlMinMs and cache.ttlMaxMs (${bounds}) for an adaptive TTL, got ${got}`;
+const disk = (more: object) => ({ cache: { disk: { path: 'cache.mdb', ...more } } });
 const two = { a: { baseURL: 'http://a/v1' }, b: { baseURL: 'http://b/v1' } };
 
 describe('bad input is refused with the key, the rule and the value', () => {
@@ -52,6 +57,34 @@ describe('bad input is refused with the key, the rule and the value', () => {
     [{ cache: { entries: 0 } }, 'cache.entries must be more than 0, got 0'],
     [{ cache: { entries: 4_000_001 } }, 'cache.entries must be at most 4000000, got 4000001'],
     [{ cache: { ttlMs: -5 } }, 'cache.ttlMs must be more than 0, got -5'],
+    [{ cache: { ttl: 'dynamic' } }, 'cache.ttl must be one of fixed, adaptive, got "dynamic"'],
+    [{ cache: { ttlMinMs: 0 } }, 'cache.ttlMinMs must be more than 0, got 0'],
+    [{ cache: { ttlMaxMs: 86_400_001 } }, 'cache.ttlMaxMs must be at most 86400000, got 86400001'],
+    [adaptive({ ttlMs: 4_999 }), outOfBounds('5000 and 1800000', 4_999)],
+    [adaptive({ ttlMs: 1_800_001 }), outOfBounds('5000 and 1800000', 1_800_001)],
+    [adaptive({ ttlMinMs: 120_001 }), outOfBounds('120001 and 1800000', 120_000)],
+    [adaptive({ ttlMaxMs: 119_999 }), outOfBounds('5000 and 119999', 120_000)],
+    [{ cache: { similar: true } }, 'cache.similar must be false or an object, got true'],
+    [{ cache: { similar: { distanceMax: 2 } } }, 'cache.similar.distanceMax must be at most 1, got 2'],
+    [{ cache: { similar: { distanceMax: -0.1 } } }, 'cache.similar.distanceMax must be at least 0, got -0.1'],
+    [{ cache: { similar: { distanceMax: '1' } } }, 'cache.similar.distanceMax must be a number, got "1"'],
+    [{ cache: { checkShare: 1.01 } }, 'cache.checkShare must be at most 1, got 1.01'],
+    [{ cache: { checkShare: -0.01 } }, 'cache.checkShare must be at least 0, got -0.01'],
+    [{ cache: { checkShare: '2%' } }, 'cache.checkShare must be a number, got "2%"'],
+    [{ cache: { errorBudget: 0 } }, 'cache.errorBudget must be more than 0, got 0'],
+    [{ cache: { errorBudget: -1 } }, 'cache.errorBudget must be more than 0, got -1'],
+    [{ cache: { errorBudget: 'x' } }, 'cache.errorBudget must be false or a number, got "x"'],
+    [{ cache: { errorBudget: true } }, 'cache.errorBudget must be false or a number, got true'],
+    [{ cache: { loopGuard: 'yes' } }, 'cache.loopGuard must be true or false, got "yes"'],
+    [{ cache: { refreshAhead: 1 } }, 'cache.refreshAhead must be true or false, got 1'],
+    [{ cache: { agentsMax: 0 } }, 'cache.agentsMax must be more than 0, got 0'],
+    [{ cache: { agentsMax: 10_000_001 } }, 'cache.agentsMax must be at most 10000000, got 10000001'],
+    [{ cache: { disk: true } }, 'cache.disk must be false or an object, got true'],
+    [{ cache: { disk: 'cache.mdb' } }, 'cache.disk must be false or an object, got "cache.mdb"'],
+    [{ cache: { disk: {} } }, 'cache.disk.path must be a text, got nothing'],
+    [{ cache: { disk: { path: '' } } }, 'cache.disk.path must not be empty, got ""'],
+    [disk({ bytesMax: 2 ** 20 - 1 }), 'cache.disk.bytesMax must be at least 1048576, got 1048575'],
+    [disk({ bytesMax: 2 ** 21 + 0.5 }), 'cache.disk.bytesMax must be a whole number, got 2097152.5'],
     [{ workers: { threads: 0 } }, 'workers.threads must be more than 0, got 0'],
     [{ workers: { threads: 65 } }, 'workers.threads must be at most 64, got 65'],
     [{ workers: { stuckGraceMs: 0 } }, 'workers.stuckGraceMs must be more than 0, got 0'],
@@ -95,6 +128,10 @@ describe('bad input is refused with the key, the rule and the value', () => {
     expect(refusal({ ...BASE, ...overrides })).toEqual({ code: 'ERR_OPTIONS_INVALID', message });
   });
 
+  test('an error budget of 1 is refused', () => {
+    expect(refusal({ ...BASE, cache: { errorBudget: 1 } }).message).toMatch(/^cache\.errorBudget must .*, got 1$/);
+  });
+
   test.each([undefined, null, 'x', 3, []])('options that are no object: %j', (options) => {
     expect(refusal(options)).toMatchObject({
       code: 'ERR_OPTIONS_INVALID',
@@ -128,6 +165,8 @@ describe('a key that is not known is refused', () => {
   test.each([
     [{ speed: 1 }, 'speed'],
     [{ cache: { size: 3 } }, 'cache.size'],
+    [{ cache: { similar: { far: 1 } } }, 'cache.similar.far'],
+    [disk({ size: 1 }), 'cache.disk.size'],
     [{ workers: { pool: 1 } }, 'workers.pool'],
     [endpoint({ url: 'x' }), 'endpoints.a.url'],
     [expert({ name: 'x' }), 'experts[0].name'],
@@ -194,6 +233,18 @@ describe('what is given', () => {
     [{ callRetries: 5 }],
     [{ cache: { entries: 1 } }],
     [{ cache: { entries: 4_000_000 } }],
+    [adaptive({ ttlMs: 5_000 })],
+    [adaptive({ ttlMs: 1_800_000 })],
+    [adaptive({ ttlMs: 60_000, ttlMinMs: 60_000, ttlMaxMs: 60_000 })],
+    [{ cache: { ttl: 'fixed', ttlMs: 1 } }],
+    [{ cache: { similar: { distanceMax: 0 } } }],
+    [{ cache: { similar: { distanceMax: 1 } } }],
+    [{ cache: { checkShare: 0 } }],
+    [{ cache: { checkShare: 1 } }],
+    [{ cache: { errorBudget: 0.0001 } }],
+    [{ cache: { errorBudget: 0.9999 } }],
+    [{ cache: { agentsMax: 1 } }],
+    [disk({ bytesMax: 2 ** 20 })],
     [{ workers: { threads: 1 } }],
     [{ workers: { threads: 64 } }],
     [endpoint({ staggerMs: 0 })],
@@ -240,6 +291,23 @@ describe('a profile', () => {
     expect(resolve()).toEqual(resolve({ profile: 'default' }));
   });
 
+  test('default has similar states, checks of 2 %, the loop guard and refresh ahead, and no error budget', () => {
+    expect(resolve().cache).toEqual({
+      entries: 200,
+      ttl: 'fixed',
+      ttlMs: 120_000,
+      ttlMinMs: 5_000,
+      ttlMaxMs: 1_800_000,
+      similar: { distanceMax: 0.1 },
+      checkShare: 0.02,
+      errorBudget: false,
+      loopGuard: true,
+      refreshAhead: true,
+      agentsMax: 10_000,
+      disk: false,
+    });
+  });
+
   test('unoptimized is the agent as it was: no cache, one synthesizer, 15 s, 0.4 s between starts', () => {
     expect(resolve({ profile: 'unoptimized', synthesis: { models: ['a', 'b'] } })).toMatchObject({
       cache: false,
@@ -251,7 +319,17 @@ describe('a profile', () => {
 
   test('november is the published optimization: 200 for 120 s, two synthesizers, 20 s and 15 s, 0.3 s between starts', () => {
     expect(resolve({ profile: 'november', synthesis: { models: ['a', 'b', 'c'] } })).toMatchObject({
-      cache: { entries: 200, ttlMs: 120_000 },
+      cache: {
+        entries: 200,
+        ttl: 'fixed',
+        ttlMs: 120_000,
+        similar: { distanceMax: 0.1 },
+        checkShare: 0,
+        errorBudget: false,
+        loopGuard: false,
+        refreshAhead: false,
+        disk: false,
+      },
       synthesis: { models: [{ model: 'a' }, { model: 'b' }], timeoutMs: 15_000 },
       experts: [{ timeoutMs: 20_000 }],
       endpoints: [{ staggerMs: 300 }],
@@ -270,9 +348,46 @@ describe('a feature is switched off alone', () => {
     expect(resolve({ ...off, synthesis: { models: ['a', 'b'] } })).toEqual({ ...everything, ...changed });
   });
 
+  const cacheOn = everything.cache as ResolvedCache;
+
+  test.each([
+    ['similar states', { similar: false }],
+    ['background checks', { checkShare: 0 }],
+    ['the loop guard', { loopGuard: false }],
+    ['refresh ahead', { refreshAhead: false }],
+    ['the error budget', { errorBudget: false }],
+    ['the disk tier', { disk: false }],
+    ['the adaptive TTL', { ttl: 'fixed' }],
+  ] as const)('%s of the cache', (_feature, off) => {
+    expect(resolve({ cache: off, synthesis: { models: ['a', 'b'] } })).toEqual({
+      ...everything,
+      cache: { ...cacheOn, ...off },
+    });
+  });
+
   test('and on alone: the cache of the unoptimized profile', () => {
     const off = resolve({ profile: 'unoptimized' });
-    expect(resolve({ profile: 'unoptimized', cache: {} })).toEqual({ ...off, cache: { entries: 200, ttlMs: 120_000 } });
-    expect(resolve({ profile: 'unoptimized', cache: { entries: 5 } }).cache).toEqual({ entries: 5, ttlMs: 120_000 });
+    expect(resolve({ profile: 'unoptimized', cache: {} })).toEqual({ ...off, cache: cacheOn });
+    expect(resolve({ profile: 'unoptimized', cache: { entries: 5 } }).cache).toEqual({ ...cacheOn, entries: 5 });
+  });
+
+  test.each([
+    ['similar states, as near as they are by default', { similar: {} }, { similar: { distanceMax: 0.1 } }],
+    ['similar states, as near as is said', { similar: { distanceMax: 0.3 } }, { similar: { distanceMax: 0.3 } }],
+    ['an error budget', { errorBudget: 0.05 }, { errorBudget: 0.05 }],
+    ['a disk of 256 MiB', { disk: { path: 'x' } }, { disk: { path: 'x', bytesMax: 256 * 2 ** 20 } }],
+    ['a disk of a given size', disk({ bytesMax: 2 ** 21 }).cache, { disk: { path: 'cache.mdb', bytesMax: 2 ** 21 } }],
+    ['an adaptive TTL', { ttl: 'adaptive' }, { ttl: 'adaptive' }],
+  ] as const)('and on alone: %s', (_feature, on, changed) => {
+    expect(resolve({ cache: on }).cache).toEqual({ ...cacheOn, ...changed });
+  });
+
+  test('and on alone: what november leaves out', () => {
+    const on = { checkShare: 0.1, loopGuard: true, refreshAhead: true };
+    const november = resolve({ profile: 'november' });
+    expect(resolve({ profile: 'november', cache: on })).toEqual({
+      ...november,
+      cache: { ...(november.cache as ResolvedCache), ...on },
+    });
   });
 });
