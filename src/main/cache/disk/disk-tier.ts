@@ -1,56 +1,26 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import { type Random, randomIndex, systemRandom } from '../../../shared/random.ts';
+import { randomIndex, systemRandom } from '../../../shared/random.ts';
 import { changesOfClearing, changesOfEviction, changesOfWrites, makeIndexKey } from './batch.ts';
-import { type DiskFile, type FileSize, type OpenFile, openLmdbFile } from './lmdb-file.ts';
+import {
+  DISK_BYTES_DEFAULT,
+  DISK_BYTES_MIN,
+  DISK_QUEUE_MAX,
+  DISK_VALUE_BYTES_MAX,
+  type DiskTierOptions,
+  type DiskTierParts,
+  type DiskTierStats,
+} from './disk-tier-options.ts';
+import { type DiskFile, type FileSize, fileBytesMax, type OpenFile, openLmdbFile } from './lmdb-file.ts';
 import { openDiskFile, reasonOf } from './open-disk-file.ts';
 import { type DiskRecord, decodeFrame, indexKeyOf, isFrameOf } from './record-frame.ts';
 import { IDENTITY_BYTES, KEY_BYTES, ORDER_END, orderOf, type Place } from './tables.ts';
 import { type QueuedWrite, WriteQueue } from './write-queue.ts';
 
-export type { DiskRecord };
+export type { DiskRecord, DiskTierOptions, DiskTierParts, DiskTierStats };
+export { DISK_BYTES_DEFAULT, DISK_BYTES_MIN };
 
-export const DISK_BYTES_DEFAULT = 256 * 2 ** 20;
-export const DISK_BYTES_MIN = 2 ** 20;
-
-export interface DiskTierOptions {
-  /** The file. Its folder is made if need be; lmdb keeps a lock beside it. Not on a network share. */
-  readonly path: string;
-  /** Most bytes of records kept, of all identities together. The file may be up to twice as large. Default 256 MiB. */
-  readonly bytesMax?: number;
-  /** Only records that were written under an equal text are seen: format version and domain fingerprint. */
-  readonly identity: string;
-  readonly clock: Clock;
-  /** Told once when the tier goes off, once when it is back, and once for each file set aside. */
-  readonly warn: (message: string) => void;
-}
-
-export interface DiskTierParts {
-  readonly openFile?: OpenFile;
-  readonly random?: Random;
-}
-
-export interface DiskTierStats {
-  readonly state: 'on' | 'off';
-  /** Records in the file, of all identities and processes. 0 while off. */
-  readonly entries: number;
-  /** Pages in use, in bytes. 0 while off. */
-  readonly bytes: number;
-  readonly queued: number;
-  readonly written: number;
-  /** Records given up: the queue was full, the tier was off, or the value was longer than `DISK_VALUE_BYTES_MAX`. */
-  readonly dropped: number;
-  /** Records whose checksum, place or key was not as written. None of them was served. */
-  readonly damaged: number;
-  /** Records that went to keep `bytesMax`. */
-  readonly removedBySize: number;
-  readonly batches: number;
-}
-
-export const DISK_VALUE_BYTES_MAX = 4_096;
-/** Writes that may wait. With the longest values they take 16 MiB. */
-export const DISK_QUEUE_MAX = 4_096;
 /** Writes of a batch: preparing it takes the event loop under a millisecond. */
 const BATCH_WRITES = 128;
 const BATCH_EVICTIONS_MAX = 256;
@@ -96,6 +66,7 @@ export class DiskTier {
   #state: State = { kind: 'opening', attempt: 0 };
   #order = 0;
   #evictions = 0;
+  #fileBytes = 0;
   #isClearing = false;
   #batchTimer: Timer | undefined;
   #writing: Promise<void> | undefined;
@@ -329,7 +300,11 @@ export class DiskTier {
 
   #wasWritten(file: DiskFile): void {
     this.#counts.batches++;
-    this.#evictions = evictionsFor(file.size(), this.#bytesMax);
+    const grownFrom = this.#fileBytes;
+    const { fileBytes } = this.#measure(file);
+    if (fileBytes > grownFrom && fileBytes > fileBytesMax(this.#bytesMax)) {
+      throw new Error(`the file has grown to ${fileBytes} bytes: a process holds an older state of it`);
+    }
     if (this.#state.kind !== 'trial' || this.#state.end !== undefined) return;
     const { attempt } = this.#state;
     const end = this.#clock.setTimer(TRIAL_MS, () => {
@@ -337,6 +312,14 @@ export class DiskTier {
       this.#warn(`disk cache ${this.#path} is on again`);
     });
     this.#state = { kind: 'trial', file, attempt, end };
+  }
+
+  /** Sees what is over the bound, as the file is now: nothing that is counted here could drift from it. */
+  #measure(file: DiskFile): FileSize {
+    const size = file.size();
+    this.#evictions = evictionsFor(size, this.#bytesMax);
+    this.#fileBytes = size.fileBytes;
+    return size;
   }
 
   /** Opens the file, on trial if it was off before. */
@@ -355,7 +338,7 @@ export class DiskTier {
         attempt === 0
           ? { kind: 'on', file, sinceMs: this.#clock.now(), attempt }
           : { kind: 'trial', file, attempt, end: undefined };
-      this.#evictions = evictionsFor(file.size(), this.#bytesMax);
+      this.#measure(file);
       this.#schedule();
     } catch (error) {
       this.#turnOff(error);
@@ -395,7 +378,7 @@ export class DiskTier {
   }
 }
 
-/** How many records must go for the file to keep its bound. What is over is measured in pages, so nothing drifts. */
+/** How many records must go for the file to keep its bound. */
 function evictionsFor({ records, bytes }: FileSize, bytesMax: number): number {
   if (bytes <= bytesMax || records === 0) return 0;
   return Math.min(Math.ceil((bytes - bytesMax) / (bytes / records)), BATCH_EVICTIONS_MAX);

@@ -23,8 +23,10 @@ export interface Change {
 
 export interface FileSize {
   readonly records: number;
-  /** Pages in use, in bytes: the file itself also holds free pages, which are used again. */
+  /** Pages in use, in bytes. */
   readonly bytes: number;
+  /** All pages, in bytes: free ones are used again, but a file never becomes shorter. */
+  readonly fileBytes: number;
 }
 
 /** An open file: synchronous reads, writes in the background. Its second implementation is the faulty one of the tests. */
@@ -47,8 +49,14 @@ export interface DiskFile {
 
 export type OpenFile = (path: string, bytesMax: number) => Promise<DiskFile>;
 
-/** The map is address space, not memory. With room to spare it is never remapped under a reader. */
-const MAP_PER_BYTES_MAX = 4;
+/**
+ * How large a file may become. Free pages wait until no process reads an older state; one that stands still while it
+ * reads would let the file grow for ever.
+ */
+export function fileBytesMax(bytesMax: number): number {
+  return Math.max(4 * bytesMax, 64 * 2 ** 20);
+}
+
 /** lmdb keeps a byte that is above every place. */
 const PLACE_END = new Uint8Array(PLACE_BYTES).fill(0xff);
 
@@ -61,8 +69,9 @@ export const openLmdbFile: OpenFile = async (path, bytesMax) => {
     path,
     noSubdir: true,
     maxDbs: 2,
-    // Windows gives a file the size of its map.
-    ...(process.platform === 'win32' ? {} : { mapSize: Math.max(bytesMax, 1 << 20) * MAP_PER_BYTES_MAX }),
+    // Address space, not memory; with room to spare it is never remapped under a reader. Windows gives a file the size
+    // of its map.
+    ...(process.platform === 'win32' ? {} : { mapSize: 2 * fileBytesMax(bytesMax) }),
     // A commit is flushed before it counts. The default flushes after, which gains throughput that decisions do not need
     // and keeps a third head in the file (docs/decisions/0006-disk-tier.md).
     overlappingSync: false,
@@ -128,6 +137,9 @@ class LmdbFile implements DiskFile {
   }
 
   async commit(changes: readonly Change[]): Promise<void> {
+    // A process that was killed while it read keeps freed pages from being used again. lmdb-js looks for the dead every
+    // ten minutes, in which a file of 1 MiB can grow by gigabytes.
+    this.#root.readerCheck();
     // What is written in one turn of the event loop is one transaction. Each write has a promise, most of them the same.
     const writes = new Set<Promise<boolean>>();
     for (const { table, key, value } of changes) {
@@ -143,7 +155,11 @@ class LmdbFile implements DiskFile {
   size(): FileSize {
     const records = this.#records.getStats() as TableStats;
     const index = this.#index.getStats() as TableStats;
-    return { records: records.entryCount, bytes: tableBytes(records) + tableBytes(index) };
+    return {
+      records: records.entryCount,
+      bytes: tableBytes(records) + tableBytes(index),
+      fileBytes: (records.lastPageNumber + 1) * records.pageSize,
+    };
   }
 
   async close(): Promise<void> {
@@ -157,6 +173,7 @@ interface TableStats {
   readonly treeLeafPageCount: number;
   readonly overflowPages: number;
   readonly entryCount: number;
+  readonly lastPageNumber: number;
 }
 
 function tableBytes(stats: TableStats): number {

@@ -1,7 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DISK_QUEUE_MAX, type DiskTier } from '../../../../src/main/cache/disk/disk-tier.ts';
+import type { DiskTier } from '../../../../src/main/cache/disk/disk-tier.ts';
+import { DISK_BYTES_DEFAULT, DISK_QUEUE_MAX } from '../../../../src/main/cache/disk/disk-tier-options.ts';
+import { fileBytesMax } from '../../../../src/main/cache/disk/lmdb-file.ts';
 import { errorOf, type Faults, faultyOpenFile } from './support/faulty-file.ts';
 import { type Folder, makeFolder, openTier } from './support/open-tier.ts';
 import { keyOf, readRecord, recordValue } from './support/records.ts';
@@ -212,6 +214,29 @@ describe('a disk that takes no writes', () => {
     gate.resolve();
     await closed;
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('a file that grows', () => {
+  test('past its limit turns the tier off; one that is so large already, and stays so, does not', async () => {
+    const limit = fileBytesMax(DISK_BYTES_DEFAULT);
+    const faults: Faults = { fileBytes: limit - 1 };
+    const { tier, warnings } = await open(faults);
+    for (const [fileBytes, state] of [
+      [limit, 'on'],
+      [limit + 1, 'off'],
+    ] as const) {
+      faults.fileBytes = fileBytes;
+      put(tier, 1);
+      await tier.flush();
+      expect(tier.stats()).toMatchObject({ state, dropped: 0 });
+    }
+    expect(warnings).toEqual([expect.stringContaining(`has grown to ${limit + 1} bytes`)]);
+    await tier.close();
+    const { tier: second } = await open(faults);
+    put(second, 1, 2);
+    await second.flush();
+    expect(second.stats()).toMatchObject({ state: 'on', written: 1 });
   });
 });
 

@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DiskTier } from '../../../../src/main/cache/disk/disk-tier.ts';
 import {
   DISK_BYTES_MIN,
   DISK_QUEUE_MAX,
   DISK_VALUE_BYTES_MAX,
-  type DiskTier,
-} from '../../../../src/main/cache/disk/disk-tier.ts';
+} from '../../../../src/main/cache/disk/disk-tier-options.ts';
 import { type DiskFile, openLmdbFile } from '../../../../src/main/cache/disk/lmdb-file.ts';
 import { type Faults, faultyOpenFile } from './support/faulty-file.ts';
 import { type Folder, makeFolder, openTier } from './support/open-tier.ts';

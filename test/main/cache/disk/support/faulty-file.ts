@@ -5,6 +5,8 @@ export interface Faults {
   open?: Error;
   commit?: Error;
   read?: Error;
+  /** How long the file seems to be. */
+  fileBytes?: number;
   /** Commits wait for this before they begin. */
   gate?: Promise<void>;
 }
@@ -26,7 +28,11 @@ export function faultyOpenFile(faults: Faults, log: string[] = []): OpenFile {
       oldest: (limit) => reading(() => file.oldest(limit)),
       newest: (before, limit) => reading(() => file.newest(before, limit)),
       indexKeys: (identity, limit) => reading(() => file.indexKeys(identity, limit)),
-      size: () => reading(() => file.size()),
+      size: () =>
+        reading(() => {
+          const size = file.size();
+          return { ...size, fileBytes: faults.fileBytes ?? size.fileBytes };
+        }),
       async commit(changes) {
         log.push('commit');
         await faults.gate;
