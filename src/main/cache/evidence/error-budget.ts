@@ -20,8 +20,10 @@ const CUT_EVERY = 8;
 const PROBE_SHARE = 0.06;
 /** Standard errors of the bound: while little was served, a mistake weighs more in the total. */
 const CAUTION_AT_FIRST = 2.2;
-const CAUTION_LATER = 1.5;
-const SERVED_UNTIL_LATER = 1_000;
+const CAUTION_LATER = 0.8;
+const SERVED_UNTIL_LATER = 2_500;
+/** What comes true strays around its risk: one standard error of so many served is kept back. */
+const STRAY_SERVED = 1_500;
 /** Each class starts with one observation's worth of its prior risk. */
 const PRIOR_OBSERVATIONS = 1;
 
@@ -40,6 +42,8 @@ export type Verdict = 'serve' | 'probe' | 'ask';
 
 export class ErrorBudget {
   readonly #budget: number;
+  /** The risk aimed at, a little below the budget. */
+  readonly #target: number;
   readonly #priors = Float64Array.from({ length: CLASSES }, (_, i) => Math.min(0.95, 0.01 + 1.5 * classRisk(i)));
   readonly #observed = new Float64Array(CLASSES);
   readonly #wrong = new Float64Array(CLASSES);
@@ -54,6 +58,7 @@ export class ErrorBudget {
 
   constructor(budget: number) {
     this.#budget = budget;
+    this.#target = budget - Math.sqrt((budget * (1 - budget)) / STRAY_SERVED);
   }
 
   /** The class of an estimated chance of being right; 0 is the surest. */
@@ -132,7 +137,7 @@ export class ErrorBudget {
       observed += this.#observed[i] as number;
       // The last term is the width that remains where nothing wrong was ever seen (as in Wilson's interval).
       const high = (wrong + caution * Math.sqrt(variance)) / mix + (caution * caution) / (4 * (observed + 1));
-      if (high > this.#budget) continue;
+      if (high > this.#target) continue;
       this.#cut = i;
       this.#risk = wrong / mix;
       this.#riskHigh = high;
