@@ -1,3 +1,4 @@
+import type { Rate } from '../cache/false-hits.ts';
 import type { ReportServer, SessionReport } from '../session/report.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
@@ -32,6 +33,7 @@ function summaryRows(report: SessionReport): string[][] {
     ['On time', of(report.onTime)],
     ['Planning time', spread(planningMs)],
     ['Cache', cacheText(report)],
+    ...honestyRows(report),
     ['LLM success rate', successText(report)],
     ['Timeouts', count(report.timeouts, 'call')],
     ['Fallbacks', count(report.fallbacks, 'plan')],
@@ -59,6 +61,34 @@ function cacheText({ cache }: SessionReport): string {
   const size = `${count(entries)}/${count(entriesMax)}`;
   const dropped = tooLarge > 0 ? ` · ${count(tooLarge)} too large to keep` : '';
   return `${size} entries · hit rate ${hitRate} · ${count(hits, 'hit')} · ${count(misses, 'miss', 'misses')} · TTL ${duration(ttlMs)}${dropped}`;
+}
+
+/** How far what the cache served can be trusted: only what there is something to say of. */
+function honestyRows({ cache, background }: SessionReport): string[][] {
+  const { falseHits, loopsBroken, budget } = cache;
+  const rows: string[][] = [];
+  if (falseHits !== null && background.done > 0) {
+    const tiers = [rateText('same state', falseHits.exact), rateText('similar', falseHits.similar)];
+    rows.push(['False hits', tiers.filter((text) => text !== '').join(' · ')]);
+  }
+  if (budget !== null) {
+    const { served, judged, probes, risk, riskHigh } = budget;
+    const now =
+      risk === null || riskHigh === null
+        ? 'nothing is sure enough now'
+        : `risk ${percent(risk, 1)}, at most ${percent(riskHigh, 1)}`;
+    rows.push([
+      'Error budget',
+      `${percent(budget.budget, 1)} · served ${count(served)} of ${count(judged)} judged · ${count(probes, 'probe')} · ${now}`,
+    ]);
+  }
+  if (loopsBroken > 0) rows.push(['Loops', `${count(loopsBroken, 'answer')} withheld that had twice had no effect`]);
+  return rows;
+}
+
+function rateText(tier: string, { checked, wrong, low, high }: Rate): string {
+  if (checked === 0 || low === null || high === null) return '';
+  return `${tier}: ${count(wrong)} of ${count(checked)} checked (95 % interval ${percent(low, 1)} to ${percent(high, 1)})`;
 }
 
 function successText({ llmSuccess, calls }: SessionReport): string {

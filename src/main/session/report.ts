@@ -1,4 +1,6 @@
 import { type ErrorWire, encodeError } from '../../shared/errors.ts';
+import type { CacheStats } from '../cache/cache-options.ts';
+import type { BudgetStats } from '../cache/evidence/error-budget.ts';
 import type { ModelStats } from '../planner/counters.ts';
 import type { PlannerStats } from '../planner/planner.ts';
 import type { SessionOutcome } from './session.ts';
@@ -49,7 +51,19 @@ export interface SessionReport {
     readonly evictions: number;
     /** Decisions not kept: their action and model id alone pass the bound of an entry. */
     readonly tooLarge: number;
+    /** Those of the hits that came from a similar state. */
+    readonly similarHits: number;
+    /** Answers withheld because their agent had done the same twice without effect. */
+    readonly loopsBroken: number;
+    /** How often what was served turned out to be wrong when models were asked again; null where the cache is off. */
+    readonly falseHits: CacheStats['falseHits'] | null;
+    /** Null without an error budget. */
+    readonly budget: BudgetStats | null;
+    /** What an adaptive TTL came to in each scene, and why. */
+    readonly ttlByScene: CacheStats['ttlByScene'];
   };
+  /** Models asked again in the background. */
+  readonly background: PlannerStats['background'];
   readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
   readonly models: readonly ModelStats[];
   /** Plans that shared the model work of another one. */
@@ -88,6 +102,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     planningMs: durations(stats.planningMs),
     latenessMs: durations(stats.latenessMs),
     cache: cacheOf(stats.cache),
+    background: stats.background,
     calls,
     models: stats.models,
     coalesced: stats.plans.coalesced,
@@ -102,12 +117,29 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
   };
 }
 
-const NO_CACHE = { entries: 0, entriesMax: 0, hits: 0, misses: 0, ttlMs: 0, expired: 0, evictions: 0, tooLarge: 0 };
+const NO_CACHE: SessionReport['cache'] = {
+  entries: 0,
+  entriesMax: 0,
+  hits: 0,
+  misses: 0,
+  ttlMs: 0,
+  expired: 0,
+  evictions: 0,
+  tooLarge: 0,
+  similarHits: 0,
+  loopsBroken: 0,
+  falseHits: null,
+  budget: null,
+  ttlByScene: [],
+};
 
 function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
   if (cache === false) return NO_CACHE;
   const { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge } = cache;
-  return { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge };
+  const { similarHits, loopsBroken, falseHits, ttlByScene } = cache;
+  const budget = cache.budget === false ? null : cache.budget;
+  const sizes = { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge };
+  return { ...sizes, similarHits, loopsBroken, falseHits, budget, ttlByScene };
 }
 
 function durations({ mean, p50, p95, p99, max }: ReportDurations): ReportDurations {
