@@ -125,6 +125,8 @@ async function replayFile(
     if (fault !== undefined) context.stderr.write(failureLines(fault, withStack));
     return fault === undefined && !run.interrupted;
   } catch (error) {
+    // An interrupt while the file was being opened: it seems to have no header.
+    if (context.signal.aborted) return false;
     if (!(error instanceof PlannerError && error.code === 'ERR_TRACE_INVALID')) throw error;
     if (flags.json) printJson(context, { trace: { file }, error: failureText(error) });
     context.stderr.write(failureLines(error, withStack));

@@ -68,6 +68,36 @@ describe('advice', () => {
     expect(second).toMatchObject({ feature: 'place', advised: false, served: 0 });
   });
 
+  test('a change is not advised where what it adds is wrong more often than right, whatever is known now', () => {
+    const decided = Array.from(
+      { length: 40 },
+      (_, id): Decided => [{ place: 'a', id: `${id}` }, id < 15 ? 'go' : 'stay'],
+    );
+    const [first] = adviceOf(domainOf({ place: PLACE, id: { kind: 'category' } }), decided);
+    expect(first).toMatchObject({ feature: 'id', advised: false, served: 39 / 40, wrong: 25 / 39, servedNow: 0 });
+  });
+
+  test.each([
+    [0, true],
+    [30, false],
+  ])('a change is advised as long as what it adds is about as right: %d percent wrong, %s', (percentWrong, advised) => {
+    const known = Array.from({ length: 200 }, (): Decided => [{ place: 'a', id: 'same' }, 'go']);
+    // Seen once each: only without their id are they one state.
+    const added = Array.from({ length: 60 }, (_, id): Decided => {
+      const isWrong = id > 0 && id % 10 < percentWrong / 10;
+      return [{ place: 'b', id: `${id}` }, isWrong ? 'stay' : 'go'];
+    });
+    const advice = adviceOf(domainOf({ place: PLACE, id: { kind: 'category' } }), [...known, ...added]);
+    const {
+      servedNow,
+      wrongNow,
+      served,
+      advised: isAdvised,
+    } = advice.find(({ feature }) => feature === 'id') as BucketingAdvice;
+    expect([servedNow, wrongNow, served]).toEqual([199 / 260, 0, 258 / 260]);
+    expect(isAdvised).toBe(advised);
+  });
+
   test('the only feature of a domain is not dropped; its edges may still be halved', () => {
     expect(adviceOf(domainOf({ place: PLACE }), [])).toEqual([]);
     expect(adviceOf(domainOf({ hour: HOUR }), [])).toMatchObject([{ change: 'halve-edges' }]);

@@ -23,9 +23,9 @@ async function run(text: string, options: Partial<ReplayRunOptions> = {}): Promi
   });
 }
 
-/** As many records as anyone takes; `onTaken` is told before each. */
-async function* endless(onTaken: (index: number) => void): AsyncGenerator<TraceRecord> {
-  for (let index = 0; ; index++) {
+/** Far more records than a test takes; `onTaken` is told before each. */
+async function* manyRecords(onTaken: (index: number) => void): AsyncGenerator<TraceRecord> {
+  for (let index = 0; index < 300_000; index++) {
     onTaken(index);
     const observation = { place: 'hall', health: index % 100 };
     yield { line: index + 2, t: index, request: { agent: 'a', observation, actions: ['go', 'stay'] }, chosen: 'go' };
@@ -55,7 +55,7 @@ test('a feature that the header misses is told with line and key', async () => {
 
 test('an interrupt ends the replay, and what was done is told', async () => {
   const interrupt = new AbortController();
-  const source = endless((index) => {
+  const source = manyRecords((index) => {
     if (index === 99) interrupt.abort();
   });
   const { signal } = interrupt;
@@ -75,7 +75,7 @@ test('a replay that never waits lets the process hear of an interrupt', async ()
   const timer = systemClock.setTimer(60, () => interrupt.abort());
   const { signal } = interrupt;
   const { interrupted } = await runReplay(
-    endless(() => {}),
+    manyRecords(() => {}),
     domain,
     { cache, seed: 1, advice: false, clock: systemClock, signal },
   );
@@ -84,7 +84,7 @@ test('a replay that never waits lets the process hear of an interrupt', async ()
 });
 
 test('what is no fault of the trace is not taken for one', async () => {
-  const source = endless((index) => {
+  const source = manyRecords((index) => {
     if (index === 1) throw new TypeError('a bug');
   });
   await expect(runReplay(source, domain, { cache, seed: 1, advice: false, clock: new FakeClock() })).rejects.toThrow(
