@@ -104,7 +104,7 @@ export class Evidence {
     const contexts = contextsOf(circumstances).map((context) => this.#tallies.get(context));
     if (contexts[LEVEL.STATE] === undefined && contexts[LEVEL.GATES] === undefined) return undefined;
     let best = '';
-    let chance = -1;
+    let chance = 0;
     let second = 0;
     for (const action of actions) {
       const own = backedOffChance(contexts, action, actions.length);
