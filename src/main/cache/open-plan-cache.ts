@@ -3,13 +3,13 @@ import type { Domain } from '../../shared/domain.ts';
 import type { Random } from '../../shared/random.ts';
 import { domainIdentity } from '../../shared/signature.ts';
 import type { ResolvedCache } from './cache-options.ts';
-import { DecisionDisk, type RestoredDecision } from './disk/decision-disk.ts';
+import { DecisionDisk } from './disk/decision-disk.ts';
 import { PlanCache } from './plan-cache.ts';
 
 /** Of a record on disk: what its key and its bytes mean. */
 const RECORD_VERSION = 1;
 
-/** The cache as configured; with a disk tier, warm with what was written last. Undefined where there is to be none. */
+/** The cache as configured; with a disk tier, it knows what was decided in earlier runs. Undefined where there is to be none. */
 export async function openPlanCache(
   { cache: options, domain }: { readonly cache: ResolvedCache | false; readonly domain: Domain },
   clock: Clock,
@@ -27,15 +27,8 @@ export async function openPlanCache(
   const tier = await DiskTier.open({ path, bytesMax, identity, clock, warn });
   const ttlMaxMs = options.ttl === 'adaptive' ? options.ttlMaxMs : options.ttlMs;
   const disk = new DecisionDisk(tier, clock, ttlMaxMs);
-  const newestFirst: (readonly RestoredDecision[])[] = [];
-  for await (const decisions of disk.newest(options.entries)) newestFirst.push(decisions);
-  // The oldest first, so that the newest end as the ones used last.
-  for (const chunk of newestFirst.reverse()) {
-    for (const { signature, place, decision, expiresAtMs } of chunk.toReversed()) {
-      cache.restore(signature, place, decision, expiresAtMs);
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  cache.useDisk(disk);
+  cache.useDisk(disk).catch((error: unknown) => {
+    warn(`decisions on disk could not all be read: ${error instanceof Error ? error.message : String(error)}`);
+  });
   return cache;
 }

@@ -1,14 +1,14 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, sceneOf } from '../../shared/domain.ts';
-import { fingerprintNumber, type Place, Placer } from '../../shared/place.ts';
+import { fingerprintNumber, Placer } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import { type Lookup, readStoreCounts, type StoreEntry, StoreReader } from '../../shared/store/store-reader.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache } from './cache-options.ts';
-import type { DecisionDisk } from './disk/decision-disk.ts';
+import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
 import { HitJudge, type Judgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
@@ -66,6 +66,7 @@ export class PlanCache {
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
   #disk: DecisionDisk | undefined;
+  #isClosed = false;
 
   constructor(options: ResolvedCache, domain: Domain, clock: Clock, random: Random) {
     this.#options = options;
@@ -88,9 +89,19 @@ export class PlanCache {
     }
   }
 
-  /** Decisions of earlier runs are looked for there too, and new ones are written there. */
-  useDisk(disk: DecisionDisk): void {
+  /**
+   * Decisions of earlier runs are looked for there too, and new ones are written there. A miss finds them from the first
+   * moment; meanwhile those written last are brought into memory, so that similar states find them as well. Resolves
+   * when that is done, or the cache is full.
+   */
+  async useDisk(disk: DecisionDisk): Promise<void> {
     this.#disk = disk;
+    for await (const decisions of disk.newest(this.#options.entries)) {
+      for (const restored of decisions) {
+        if (this.#isClosed || this.#writer.size >= this.#options.entries) return;
+        if (this.#reader.find(restored.signature) === undefined) this.#restore(restored, true);
+      }
+    }
   }
 
   /** Looks for a remembered answer that may be served now. */
@@ -175,13 +186,8 @@ export class PlanCache {
 
   /** Ends the writing to disk. What was remembered is there when this resolves. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#disk?.close();
-  }
-
-  /** Puts a decision of an earlier run back, as it was. */
-  restore(signature: Signature, place: Place | undefined, decision: Decision, expiresAtMs: number): void {
-    const outcome = this.#writer.write(signature, decision, expiresAtMs);
-    if (outcome.kind === 'stored' && place !== undefined) this.#similar?.set(outcome.slot, place);
   }
 
   stats(): CacheStats {
@@ -219,8 +225,16 @@ export class PlanCache {
     if (lookup.kind !== 'miss' || this.#disk === undefined) return lookup;
     const found = this.#disk.read(signature);
     if (found === undefined) return lookup;
-    this.restore(signature, found.place, found.decision, found.expiresAtMs);
+    this.#restore(found, false);
     return this.#reader.look(signature, nowMs);
+  }
+
+  /** Puts a decision of an earlier run back, as the one used last, or as the first to go. */
+  #restore({ signature, place, decision, expiresAtMs }: RestoredDecision, isCold: boolean): void {
+    const outcome = this.#writer.write(signature, decision, expiresAtMs);
+    if (outcome.kind !== 'stored') return;
+    if (place !== undefined) this.#similar?.set(outcome.slot, place);
+    if (isCold) this.#writer.demote(outcome.slot);
   }
 
   /** The nearest entry that is fresh, legal now, and not shown to be without effect. */

@@ -96,6 +96,16 @@ export class StoreWriter {
     if (this.#oldest === NONE) this.#oldest = slot;
   }
 
+  /** Makes a slot the least recently used one: the first to go. */
+  demote(slot: SlotIndex): void {
+    if (this.#oldest === slot) return;
+    this.#unlist(slot);
+    this.#newer[slot] = this.#oldest;
+    if (this.#oldest !== NONE) this.#older[this.#oldest] = slot;
+    this.#oldest = slot;
+    if (this.#newest === NONE) this.#newest = slot;
+  }
+
   remove(signature: Signature): boolean {
     const slot = this.#find(signature);
     if (slot === NONE) return false;
