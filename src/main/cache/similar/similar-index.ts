@@ -5,15 +5,23 @@ import type { SlotIndex } from '../../../shared/store/store-layout.ts';
  * Finds remembered states near a new one: among the slots whose gates are equal, the nearest by distance. One k-d tree
  * (Bentley, 1975) for each gate, with leaves of up to `LEAF_SLOTS` slots, so that a lookup costs the neighbours it looks
  * at and not the entries there are. It looks at no more than `LOOKED_MAX` of them: then the nearest so far is the answer,
- * which in a tree is near though maybe not the nearest. Trees are not rebalanced; leaves that empty are taken out.
+ * which in a tree is near though maybe not the nearest.
+ *
+ * A node stands for a cell of space and is divided in its middle, so that no order of arrival makes a tree deeper than
+ * `CELL_MIN` allows. Rejected: division at the median of a leaf, which a feature that only grows, as time does, turns
+ * into a chain as deep as there are leaves.
  */
 const LEAF_SLOTS = 24;
 export const LOOKED_MAX = 256;
+/** Slots that lie closer together than this, in every dimension, are not divided. Coordinates are from 0 to 1. */
+const CELL_MIN = 2 ** -20;
 
 interface Leaf {
   readonly kind: 'leaf';
   parent: Branch | undefined;
   readonly slots: SlotIndex[];
+  /** With more slots it is divided. Raised where that failed, or each new slot would have all be looked at again. */
+  slotsMax: number;
 }
 interface Branch {
   readonly kind: 'branch';
@@ -48,6 +56,8 @@ export class SimilarIndex {
   readonly #soft: Int32Array;
   readonly #gates: Float64Array;
   readonly #leaves: (Leaf | undefined)[] = [];
+  /** Where in its leaf a slot stands. */
+  readonly #positions: Int32Array;
   readonly #roots = new Map<number, TreeNode>();
 
   constructor(slotCount: number, dimensions: number, softWeights: Float64Array) {
@@ -56,6 +66,7 @@ export class SimilarIndex {
     this.#coordinates = new Float32Array(slotCount * dimensions);
     this.#soft = new Int32Array(slotCount * softWeights.length);
     this.#gates = new Float64Array(slotCount);
+    this.#positions = new Int32Array(slotCount);
   }
 
   /** How many different gates have slots. */
@@ -71,13 +82,12 @@ export class SimilarIndex {
     this.#gates[slot] = place.gate;
     let node = this.#roots.get(place.gate);
     if (node === undefined) {
-      node = { kind: 'leaf', parent: undefined, slots: [] };
+      node = emptyLeaf();
       this.#roots.set(place.gate, node);
     }
     while (node.kind === 'branch') node = this.#at(slot, node.dimension) < node.split ? node.low : node.high;
-    node.slots.push(slot);
-    this.#leaves[slot] = node;
-    if (node.slots.length > LEAF_SLOTS) this.#divide(node, place.gate);
+    this.#put(slot, node);
+    if (node.slots.length > node.slotsMax) this.#divide(node, place.gate);
   }
 
   /** Takes a slot out, if it is in. */
@@ -86,12 +96,13 @@ export class SimilarIndex {
     if (leaf === undefined) return;
     this.#leaves[slot] = undefined;
     const last = leaf.slots.pop() as SlotIndex;
-    if (last !== slot) leaf.slots[leaf.slots.indexOf(slot)] = last;
-    if (leaf.slots.length > 0) return;
-    const { parent } = leaf;
-    const gate = this.#gates[slot] as number;
-    if (parent === undefined) this.#roots.delete(gate);
-    else this.#replace(parent, parent.low === leaf ? parent.high : parent.low, gate);
+    if (last !== slot) {
+      const position = this.#positions[slot] as number;
+      leaf.slots[position] = last;
+      this.#positions[last] = position;
+    }
+    if (leaf.slots.length <= LEAF_SLOTS) leaf.slotsMax = LEAF_SLOTS;
+    if (leaf.slots.length === 0) this.#collapse(leaf, this.#gates[slot] as number);
   }
 
   clear(): void {
@@ -116,7 +127,9 @@ export class SimilarIndex {
 
   #search(node: TreeNode, search: Search): void {
     if (node.kind === 'leaf') {
-      for (const slot of node.slots) this.#look(slot, search);
+      for (let i = 0; i < node.slots.length && search.looked < LOOKED_MAX; i++) {
+        this.#look(node.slots[i] as SlotIndex, search);
+      }
       return;
     }
     const beyond = (search.place.coordinates[node.dimension] as number) - node.split;
@@ -127,7 +140,7 @@ export class SimilarIndex {
   }
 
   #look(slot: SlotIndex, search: Search): void {
-    if (search.looked++ >= LOOKED_MAX) return;
+    search.looked++;
     const distance = this.#squaredDistance(slot, search.place, search.within);
     const isNearer = search.slot === undefined ? distance <= search.within : distance < search.within;
     if (!isNearer || !search.accept(slot)) return;
@@ -150,39 +163,58 @@ export class SimilarIndex {
     return sum;
   }
 
-  /** A leaf that has become too large becomes a branch, divided at the middle of its widest dimension. */
+  #put(slot: SlotIndex, leaf: Leaf): void {
+    this.#positions[slot] = leaf.slots.length;
+    this.#leaves[slot] = leaf;
+    leaf.slots.push(slot);
+  }
+
+  /** A leaf that has become too large becomes a branch, divided in the middle of its cell, across its widest dimension. */
   #divide(leaf: Leaf, gate: number): void {
-    const cut = this.#widest(leaf.slots);
-    // All in one place: they differ in soft features only, or not at all.
-    if (cut === undefined) return;
-    const { dimension, split } = cut;
-    const low: Leaf = { kind: 'leaf', parent: undefined, slots: [] };
-    const high: Leaf = { kind: 'leaf', parent: undefined, slots: [] };
-    for (const slot of leaf.slots) {
-      const side = this.#at(slot, dimension) < split ? low : high;
-      side.slots.push(slot);
-      this.#leaves[slot] = side;
+    const dimension = this.#widest(leaf.slots);
+    if (dimension === undefined) {
+      leaf.slotsMax = leaf.slots.length * 2;
+      return;
     }
+    const split = middleOfCell(leaf, dimension);
+    const low = emptyLeaf();
+    const high = emptyLeaf();
+    for (const slot of leaf.slots) this.#put(slot, this.#at(slot, dimension) < split ? low : high);
     const branch: Branch = { kind: 'branch', parent: undefined, dimension, split, low, high };
     low.parent = branch;
     high.parent = branch;
     this.#replace(leaf, branch, gate);
+    // All of them may lie in one half.
+    for (const half of [low, high]) if (half.slots.length > half.slotsMax) this.#divide(half, gate);
   }
 
-  #widest(slots: readonly SlotIndex[]): { dimension: number; split: number } | undefined {
-    let best: { dimension: number; split: number } | undefined;
-    let widest = 0;
+  /** The dimension in which the slots lie farthest apart; undefined where they lie in one place. */
+  #widest(slots: readonly SlotIndex[]): number | undefined {
+    let widest: number | undefined;
+    let width = CELL_MIN;
     for (let dimension = 0; dimension < this.#dimensions; dimension++) {
-      const values = slots.map((slot) => this.#at(slot, dimension)).sort((a, b) => a - b);
-      const width = (values.at(-1) as number) - (values[0] as number);
-      if (width <= widest) continue;
-      widest = width;
-      // The median, or the next greater value where the median is the smallest one, so that no side is empty.
-      const median = values[values.length >> 1] as number;
-      const split = median > (values[0] as number) ? median : values.find((value) => value > median);
-      best = { dimension, split: split as number };
+      let least = Number.POSITIVE_INFINITY;
+      let most = Number.NEGATIVE_INFINITY;
+      for (const slot of slots) {
+        const value = this.#at(slot, dimension);
+        if (value < least) least = value;
+        if (value > most) most = value;
+      }
+      if (most - least <= width) continue;
+      width = most - least;
+      widest = dimension;
     }
-    return best;
+    return widest;
+  }
+
+  /** Two halves that are both empty become one leaf again, and an empty tree goes: no branch is without slots. */
+  #collapse(leaf: Leaf, gate: number): void {
+    for (let { parent } = leaf; parent !== undefined; parent = leaf.parent) {
+      const sibling = parent.low === leaf ? parent.high : parent.low;
+      if (sibling.kind === 'branch' || sibling.slots.length > 0) return;
+      this.#replace(parent, leaf, gate);
+    }
+    this.#roots.delete(gate);
   }
 
   #replace(node: TreeNode, by: TreeNode, gate: number): void {
@@ -192,4 +224,21 @@ export class SimilarIndex {
     else if (parent.low === node) parent.low = by;
     else parent.high = by;
   }
+}
+
+function emptyLeaf(): Leaf {
+  return { kind: 'leaf', parent: undefined, slots: [], slotsMax: LEAF_SLOTS };
+}
+
+/** The middle of what the divisions above have left to a leaf. */
+function middleOfCell(leaf: Leaf, dimension: number): number {
+  let low = 0;
+  let high = 1;
+  let node: TreeNode = leaf;
+  for (let { parent } = leaf; parent !== undefined; node = parent, parent = parent.parent) {
+    if (parent.dimension !== dimension) continue;
+    if (parent.low === node) high = Math.min(high, parent.split);
+    else low = Math.max(low, parent.split);
+  }
+  return (low + high) / 2;
 }
