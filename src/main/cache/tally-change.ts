@@ -16,9 +16,10 @@ export function mergedDecision(older: Decision, newer: Decision): Decision {
   }
   const tally = ranked([...sums.values()]);
   const winner = tally[0]?.action ?? newer.action;
-  const { decidedAtMs } = newer;
-  if (winner === newer.action || winner !== older.action) return { ...newer, action: winner, tally };
-  return { ...older, decidedAtMs, tally };
+  if (winner === newer.action) return { ...newer, tally };
+  if (winner === older.action) return { ...older, decidedAtMs: newer.decidedAtMs, tally };
+  // Second in both: neither reason speaks for it.
+  return { ...newer, action: winner, reason: 'most votes for this state in sum', source: 'vote', model: '', tally };
 }
 
 /** A decision whose action showed no effect: what spoke for it counts half. Another action may win. */
