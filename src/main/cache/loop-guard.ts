@@ -8,6 +8,7 @@ import type { Signature } from '../../shared/signature.ts';
  */
 export interface AgentMemory {
   readonly signature: Int32Array;
+  scene: string;
   action: string;
   /** How many times in a row the action was taken while the state stayed the same. */
   repeats: number;
@@ -15,6 +16,12 @@ export interface AgentMemory {
   streak: number;
   /** Since when the agent is in this state, milliseconds of the process clock. */
   sinceMs: number;
+}
+
+/** A state that an agent has left. */
+export interface Dwell {
+  readonly scene: string;
+  readonly ms: number;
 }
 
 /** An action without effect is served once more, for the world may lag, and never a third time. */
@@ -40,10 +47,10 @@ export class LoopGuard {
   }
 
   /** The agent is in this state and takes this action. How long the state before lasted, if it was another one. */
-  took(agent: string, signature: Signature, action: string, nowMs: number): number | undefined {
+  took(agent: string, signature: Signature, scene: string, action: string, nowMs: number): Dwell | undefined {
     const memory = this.recall(agent);
     if (memory === undefined) {
-      this.#lastMemory = { signature: signature.slice(), action, repeats: 1, streak: 1, sinceMs: nowMs };
+      this.#lastMemory = { signature: signature.slice(), scene, action, repeats: 1, streak: 1, sinceMs: nowMs };
       this.#agents.set(agent, this.#lastMemory);
       return undefined;
     }
@@ -54,9 +61,10 @@ export class LoopGuard {
     memory.action = action;
     if (isSameState) return undefined;
     memory.signature.set(signature);
-    const dwellMs = nowMs - memory.sinceMs;
+    const left: Dwell = { scene: memory.scene, ms: nowMs - memory.sinceMs };
+    memory.scene = scene;
     memory.sinceMs = nowMs;
-    return dwellMs;
+    return left;
   }
 
   clear(): void {

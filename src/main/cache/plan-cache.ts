@@ -171,9 +171,9 @@ export class PlanCache {
 
   /** The agent is in this state and is told to do this, or was seen to. */
   took(request: PlanRequest, signature: Signature, action: string, nowMs = this.#clock.now()): void {
-    const dwellMs = this.#guard.took(request.agent, signature, action, nowMs);
-    if (dwellMs === undefined || this.#adaptiveTtl === undefined) return;
-    this.#adaptiveTtl.stateSeen(sceneOf(this.#domain, request.observation), dwellMs);
+    const scene = sceneOf(this.#domain, request.observation);
+    const left = this.#guard.took(request.agent, signature, scene, action, nowMs);
+    if (left !== undefined) this.#adaptiveTtl?.stateSeen(left.scene, left.ms);
   }
 
   clear(): void {
