@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { describe, expect, test } from 'vitest';
 import { StoreWriter, type WriteOutcome } from '../../../src/main/cache/store-writer.ts';
 import { randomIndex, seededRandom } from '../../../src/shared/random.ts';
-import { SLOT, type SlotIndex } from '../../../src/shared/store/store-layout.ts';
+import type { SlotIndex } from '../../../src/shared/store/store-layout.ts';
 import { StoreReader } from '../../../src/shared/store/store-reader.ts';
 import { assertStoreValid } from '../../support/assert-store-valid.ts';
 import { decision, signatureOf } from '../../support/decisions.ts';
@@ -235,6 +235,39 @@ describe('chains', () => {
   });
 });
 
+describe('a demoted slot', () => {
+  test.each([1, 2, 3])(
+    'is the next to go, number %i of three, and the others go in the order of their use',
+    (demoted) => {
+      const writer = new StoreWriter(3);
+      const slots = new Map([1, 2, 3].map((id) => [id, slotOf(writer.write(signatureOf(id), decision(), 1_000))]));
+      writer.demote(slots.get(demoted) as SlotIndex);
+      const reader = new StoreReader(writer.buffer);
+      for (const [i, expected] of [demoted, ...[1, 2, 3].filter((id) => id !== demoted)].entries()) {
+        expect(reader.find(signatureOf(expected))).toBeDefined();
+        write(writer, 10 + i);
+        expect(reader.find(signatureOf(expected))).toBeUndefined();
+      }
+      assertStoreValid(writer.buffer, 3);
+    },
+  );
+
+  test('that is the only one stays in the list, and a touch makes it the newest again', () => {
+    const writer = new StoreWriter(2);
+    const first = slotOf(writer.write(signatureOf(1), decision(), 1_000));
+    writer.demote(first);
+    writer.touch(first);
+    write(writer, 2);
+    writer.demote(first);
+    writer.touch(first);
+    write(writer, 3);
+    expect([1, 2].map((id) => new StoreReader(writer.buffer).find(signatureOf(id)) !== undefined)).toEqual([
+      true,
+      false,
+    ]);
+  });
+});
+
 describe('removal', () => {
   test('of what is not there says so', () => {
     const writer = new StoreWriter(2);
@@ -277,23 +310,23 @@ describe('SEQUENCE', () => {
     const writer = new StoreWriter(1);
     write(writer, 1);
     const words = new Int32Array(writer.buffer);
-    words[writer.layout.slotsAt + SLOT.SEQUENCE] = sequence;
+    words[writer.layout.sequencesAt] = sequence;
     const reader = new StoreReader(writer.buffer);
     expect(reader.find(signatureOf(1))?.decision.reason).toBe('number 1');
     writer.write(signatureOf(1), decision({ reason: 'again' }), 1_000);
-    expect(words[writer.layout.slotsAt + SLOT.SEQUENCE]).toBe((sequence + 2) | 0);
+    expect(words[writer.layout.sequencesAt]).toBe((sequence + 2) | 0);
     expect(reader.find(signatureOf(1))?.decision.reason).toBe('again');
     // And once more through a removal.
-    words[writer.layout.slotsAt + SLOT.SEQUENCE] = sequence;
+    words[writer.layout.sequencesAt] = sequence;
     writer.remove(signatureOf(1));
-    expect(reader.find(signatureOf(1))).toBeUndefined();
+    expect(new StoreReader(writer.buffer).find(signatureOf(1))).toBeUndefined();
     assertStoreValid(writer.buffer, 0);
   });
 
   test('that is odd stops the writer: two writers would tear', () => {
     const writer = new StoreWriter(1);
     write(writer, 1);
-    new Int32Array(writer.buffer)[writer.layout.slotsAt + SLOT.SEQUENCE] = 1;
+    new Int32Array(writer.buffer)[writer.layout.sequencesAt] = 1;
     expect(() => write(writer, 1)).toThrow('a slot is written by one writer at a time');
   });
 });
