@@ -336,7 +336,23 @@ describe('a pause between starts and the background', () => {
     expect(callers.order).toEqual(['late at 1000', 'a at 1001']);
   });
 
-  // Schedule: a starts; 300 ms later background work waits for the end of its pause; b comes and goes first.
+  // Schedule: the event loop is held up past the end of the pause, and background work asks before the gate's own timer.
+  test.each(['foreground', 'background'] as const)(
+    'passes nobody who waits in the %s when the timer is late',
+    async (lane) => {
+      const callers = new Callers(8, 400);
+      callers.clock.setTimer(400, () => callers.askInBackground('late'));
+      callers.ask('a');
+      callers.ask('b', NEVER, lane);
+      callers.clock.stall(500);
+      await flush();
+      callers.clock.advance(400);
+      await flush();
+      expect(callers.order.map((each) => each.split(' ')[0])).toEqual(['a', 'b', 'late']);
+    },
+  );
+
+  // Schedule: a starts; 400 ms later background work does, and more of it background work waits for the end of its pause; b comes and goes first.
   test('who comes while background work waits for the pause starts when its own is over', async () => {
     const callers = new Callers(8, 400);
     callers.ask('a');
@@ -400,9 +416,12 @@ describe('pressure', () => {
   test('is not told by background work, nor by who gives up before asking', () => {
     const { callers, count } = pressed(1);
     callers.ask('a');
-    callers.askInBackground('late');
+    callers.askInBackground('late 1');
     callers.ask('b', AbortSignal.abort());
     expect(count()).toBe(0);
+    callers.ask('c');
+    callers.askInBackground('late 2');
+    expect(count()).toBe(1);
   });
 
   test('is told where a background slot is in the way', () => {

@@ -78,6 +78,20 @@ describe('a plan from the cache', () => {
     expect(under.planner.stats().sources.similar).toBe(1);
   });
 
+  test('is that of its own state, though plans in other states were asked for meanwhile', async () => {
+    let place = 0;
+    under = await makeCachedPlanner(
+      () => ({ kind: 'answers', action: ['attack', 'block', 'flee'][place++ % 3] as string, afterMs: 10 }),
+      { options: { experts: [], synthesis: { models: ['a'] } } },
+    );
+    const places = ['cave', 'wood', 'hall'];
+    const first = await drive(under.clock, Promise.all(places.map((name) => under.planner.plan(at(name)))));
+    expect(first.map(({ action }) => action)).toEqual(['attack', 'block', 'flee']);
+    for (const [i, name] of places.entries()) {
+      expect(await plan(at(name, 50, { agent: 'x' }))).toMatchObject({ source: 'cache', action: first[i]?.action });
+    }
+  });
+
   test('is never of a similar state where that is switched off', async () => {
     under = await makeCachedPlanner(agreeing('block'), { cache: { similar: false } });
     await plan(at('cave', 68));
@@ -199,6 +213,20 @@ describe('a check', () => {
       cancelled: 0,
       dropped: 0,
     });
+  });
+
+  test('that finds no room is made when a plan has made some', async () => {
+    const endpoints = { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 2 } };
+    under = await makeCachedPlanner(agreeing('block', 30), { cache: { checkShare: 1 }, options: { endpoints } });
+    await plan(at('cave'));
+    const busy = under.planner.plan(at('wood'));
+    await flush();
+    await plan(at('cave'));
+    await pass(20);
+    expect(under.planner.stats().background).toMatchObject({ queued: 1, running: 0 });
+    await drive(under.clock, busy);
+    await pass(100);
+    expect(under.planner.stats().background).toMatchObject({ queued: 0, done: 1, cancelled: 0 });
   });
 
   test('that agrees counts for the tier and the scene, and adds to the tally', async () => {
@@ -394,6 +422,18 @@ describe('plans beside checks', () => {
     expect(checks).toBeGreaterThan(10);
     if (maxConcurrent < 64) expect(cancelled).toBeGreaterThan(0);
   });
+});
+
+test('an agent is guarded by the state that it was in, though others were asked for meanwhile', async () => {
+  under = await makeCachedPlanner(agreeing('block'), { options: { singleFlight: false }, cache: { ttlMs: 1 } });
+  for (let i = 0; i < 2; i++) {
+    await drive(
+      under.clock,
+      Promise.all([under.planner.plan(at('cave')), under.planner.plan(at('hall', 50, { agent: 'x' }))]),
+    );
+  }
+  await plan(at('cave'));
+  expect(under.models.situations.slice(-2).map(({ inVain }) => inVain)).toEqual(['block', 'block']);
 });
 
 describe('refresh ahead', () => {

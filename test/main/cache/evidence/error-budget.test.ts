@@ -159,6 +159,32 @@ describe('what is served', () => {
     expect([under.allows(0), under.allows(12)]).toEqual([false, false]);
   });
 
+  test('is also a sure class that looks worse than a less sure one for want of observations: both are judged as one', () => {
+    const under = new ErrorBudget(0.1);
+    for (let i = 0; i < 100; i++) {
+      under.judge(3, 0.99);
+      if (i < 5) under.observe(3, i < 2);
+    }
+    for (let i = 0; i < 400; i++) {
+      under.judge(4, 0.99);
+      under.observe(4, false);
+    }
+    under.judge(4, 0.99);
+    expect([under.allows(3), under.allows(4)]).toEqual([true, true]);
+  });
+
+  test('follows the mix of requests: sure ones of long ago do not pay for unsure ones of today', () => {
+    const random = seededRandom(1);
+    const under = new ErrorBudget(0.1);
+    for (let i = 0; i < 20_000; i++) if (under.judge(0, random.next()) !== 'serve') under.observe(0, false);
+    let served = 0;
+    for (let i = 0; i < 20_000; i++) {
+      if (under.judge(12, random.next()) === 'serve') served++;
+      else under.observe(12, random.next() < 0.3);
+    }
+    expect(served).toBeLessThan(3_000);
+  });
+
   test('has a risk and an upper bound of it that meets the budget', () => {
     const { risk, riskHigh } = evidence(0.1, 400).stats();
     expect(risk).toBeGreaterThanOrEqual(0);

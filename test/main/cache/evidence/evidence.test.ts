@@ -106,6 +106,17 @@ describe('the prediction', () => {
     expect(evidence.predict(ACTIONS, stuck)?.action).toBe('flee');
   });
 
+  test('goes by whether the last action changed anything, also in states never seen', () => {
+    const left = (state: number, isUnchanged: boolean) => at(state, { momentum: moving('attack', { isUnchanged }) });
+    const evidence = new Evidence(10_000);
+    for (let i = 0; i < 12; i++) {
+      evidence.learn(left(100 + i, false), 'block', undefined);
+      evidence.learn(left(200 + i, true), 'flee', undefined);
+    }
+    expect(evidence.predict(ACTIONS, left(1, false))?.action).toBe('block');
+    expect(evidence.predict(ACTIONS, left(2, true))?.action).toBe('flee');
+  });
+
   test.each([
     [1, 2],
     [3, 4],

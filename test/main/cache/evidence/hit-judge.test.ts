@@ -73,6 +73,40 @@ describe('a verdict', () => {
   });
 });
 
+describe('the class of a risk', () => {
+  /** The class of a state in which models have chosen block ten times. */
+  function classOfKnown(judge: HitJudge): number | undefined {
+    const known: Circumstances = { state: 1, gates: 1, actionSet: 1, momentum: undefined };
+    for (let i = 0; i < 10; i++) judge.learn({ ...judge.predict(ACTIONS, known), prediction: undefined }, 'block');
+    return judge.judge(judge.predict(ACTIONS, known)).riskClass;
+  }
+
+  /** Elsewhere, with other actions, whatever looks sure turns out wrong. */
+  function mislead(judge: HitJudge): void {
+    for (let i = 0; i < 40; i++) {
+      const elsewhere: Circumstances = { state: 100 + i, gates: 100 + i, actionSet: 100 + i, momentum: undefined };
+      const others = [`left ${i}`, `right ${i}`, `up ${i}`];
+      for (let n = 0; n < 10; n++) judge.learn(judge.predict(others, elsewhere), `left ${i}`);
+      for (let n = 0; n < 4; n++) judge.learn(judge.predict(others, elsewhere), `right ${i}`);
+      for (let n = 0; n < 3; n++) judge.learn(judge.predict(others, elsewhere), `up ${i}`);
+    }
+  }
+
+  test('rises where predictions that looked as sure turned out wrong', () => {
+    const fooled = new HitJudge(0.1, NO_PROBES);
+    mislead(fooled);
+    const trusting = new HitJudge(0.1, NO_PROBES);
+    expect(classOfKnown(fooled)).toBeGreaterThan(classOfKnown(trusting) as number);
+  });
+
+  test('is that of a new judge after clear', () => {
+    const fooled = new HitJudge(0.1, NO_PROBES);
+    mislead(fooled);
+    fooled.clear();
+    expect(classOfKnown(fooled)).toBe(classOfKnown(new HitJudge(0.1, NO_PROBES)));
+  });
+});
+
 describe('a prediction without a verdict', () => {
   test('counts for nothing, and what models answer is learned all the same', () => {
     const judge = new HitJudge(0.1, NO_PROBES);
