@@ -147,7 +147,8 @@ export class Flight {
         this.#decide(settled.vote, step, model);
         return true;
       }
-      if (index === 0) this.#parts.counters.fallbacks++;
+      // Counted by plans: nobody waits for what is asked in the background, and it may have been cancelled.
+      if (index === 0 && this.#purpose.lane !== 'background') this.#parts.counters.fallbacks++;
     }
     return false;
   }

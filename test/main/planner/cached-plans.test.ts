@@ -320,6 +320,8 @@ describe('a check', () => {
     await plan(at('cave', 50, { agent: 'x' }));
     await pass(20);
     expect(under.planner.stats().background).toMatchObject({ done: 0, failed: 1 });
+    // Nobody had to be answered by a lower rung.
+    expect(under.planner.stats().fallbacks).toBe(0);
     expect(under.planner.peek(at('cave'))).toEqual(before);
     expect(cacheStats().falseHits.exact).toMatchObject({ served: 1, checked: 0, rate: null });
   });
