@@ -2,6 +2,7 @@
  * Runs threads, written as generators, in every order their steps can take. A generator yields before each access to
  * shared memory, so that one step is exactly one access; what it does between two accesses is its own. Sequential
  * consistency only: each access takes effect at once, for all. After each run the stage's `check` judges the outcome.
+ * For a weaker memory a thread first takes its accesses in each of the `everyOrder`.
  */
 export interface Stage {
   readonly threads: readonly Iterator<void, void>[];
@@ -34,4 +35,16 @@ export function everyInterleaving(setUp: () => Stage, runsMax = 2_000_000): numb
     prefix = [...choices.slice(0, last), (choices[last] as number) + 1];
   }
   throw new Error(`more than ${runsMax} interleavings: take a smaller stage`);
+}
+
+/**
+ * Every order in which the accesses of one thread may take effect, where a later one may pass an earlier one only if
+ * `mayPass` says so.
+ */
+export function everyOrder<T>(accesses: readonly T[], mayPass: (later: T, earlier: T) => boolean): T[][] {
+  if (accesses.length === 0) return [[]];
+  return accesses.flatMap((next, i) => {
+    if (!accesses.slice(0, i).every((earlier) => mayPass(next, earlier))) return [];
+    return everyOrder(accesses.toSpliced(i, 1), mayPass).map((rest) => [next, ...rest]);
+  });
 }

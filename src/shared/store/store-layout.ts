@@ -22,27 +22,49 @@ import { PlannerError } from '../errors.ts';
  *   SEQUENCE               coordinator  any      Atomics; opened and validated by add        same
  *   bucket heads, NEXT     coordinator  any      Atomics                                     same
  *   KEY, EXPIRES, LENGTH,  coordinator  any      plain, between the two SEQUENCE operations  same
- *   payload
- *   TOUCHED                any reader sets it, the coordinator clears it; a lost mark costs a worse eviction, no more
- *   counter block          the reader that claimed it; a killed thread leaves its sums behind, which still count
+ *   payload                                      (KEY also without, to pass over other keys)
+ *   TOUCHED                any reader sets it, the coordinator clears it, both plain; a lost mark costs a worse
+ *                          eviction, no more
+ *   counter block          the reader that claimed it, plain, and by add in the last block, which many may share; a
+ *                          killed thread leaves its sums behind, which still count
  *
- * Why no reader can see half a decision (the sequence lock of Boehm, "Can Seqlocks Get Along with Programming Language
- * Memory Models?", 2012, section 4, whose reader validates with a read-modify-write that changes nothing):
+ * Why no reader can see half a decision (a sequence lock as in Boehm, "Can Seqlocks Get Along with Programming Language
+ * Memory Models?", 2012, whose reader may validate by a read-modify-write that changes nothing; C++ wants atomics for
+ * the payload even so, because a race is undefined there; in ECMA-262 it is not, and what a race gave is thrown away):
  *
  *   writer  W1 add(SEQUENCE, 1): odd     reader  R1 load(SEQUENCE): even
  *           W2 plain writes                      R2 plain reads
  *           W3 store(SEQUENCE): even             R3 add(SEQUENCE, 0): the same as R1, or the copy is thrown away
  *
- * All operations on SEQUENCE stand in one order. Take a write that is not the one R1 read from. If its W1 stands between
- * R1 and R3, R3 sees another number: thrown away. If its W1 stands after R3, it reads from R3 or from an add after it, so
- * R3 synchronizes with W1 and R2 happens before W2: a read cannot see a write that happens after it. If its W3 stands
- * before R1, it is an older write, and the one that R1 read from happened after it and before R2. Hence R2 sees the write
- * that R1 read from, whole. With a load in the place of R3 this would not hold: plain reads may be moved past a load, on
- * arm64 by the processor and everywhere by the compiler. The words are not torn either: they are aligned Int32.
+ * All operations on SEQUENCE stand in one order, and each reads from the last write or add before it, with which it
+ * synchronizes. Between the W3 of a write and the W1 of the next one stand only readers' loads and adds: whatever stands
+ * there happens after that W3, be it through a chain of other readers' adds. Now let R1 and R3 see the same even number,
+ * and take any write of the slot:
+ *
+ *   W1 before R1, W3 after R1    R1 would have seen an odd number.
+ *   W1 between R1 and R3         R3 would have seen another number.
+ *   W1 after R3                  The first such W1 reads from R3, or from an add that comes after R3 in a chain of adds;
+ *                                all later ones follow in the writer's own order. So R2 happens before W2, and a read
+ *                                does not see a write that happens after it.
+ *   W3 before R1                 Only the last such write can be seen: the W2 of an older one happened before its W2, and
+ *                                that before R2. This holds for each word that is used, since each write writes KEY,
+ *                                EXPIRES, LENGTH and LENGTH bytes (a retired slot has LENGTH 0, and nothing else counts).
+ *
+ * Hence R2 sees the last write before R1, whole. Words are not torn either: they are aligned Int32. Both adds are needed.
+ * With a load for R3, plain reads may be moved past it, on arm64 by the processor and anywhere by a compiler. With a store
+ * for W1, nothing would tie W2 to R3: on arm64 a plain write may be seen before the atomic store that precedes it.
+ *
+ * An entry that a reader holds decoded is right at the moment at which a load of SEQUENCE gives the number that it was
+ * decoded with: no other write has begun by then. What is decoded is the reader's own, so nothing else needs an order.
+ *
+ * SEQUENCE comes round after 2^31 writes of one slot. A reader would be deceived if exactly so many fell between its two
+ * looks: at a thousand writes a second to one slot, after 25 days, to the very write.
  *
  * What it gives up. A reader that follows NEXT while the writer relinks a chain can land in another chain and miss an
- * entry that is there: a miss costs one model call. It cannot find a wrong entry, since all four key words are compared
- * inside the same SEQUENCE, and it cannot run in circles, since its steps are bounded.
+ * entry that is there; so can one that meets the writer in the slot at each of its few tries. A miss costs one model call.
+ * It cannot find a wrong entry, since all four key words are compared in the copy that was validated, and it cannot run in
+ * circles, since its steps are bounded. Sixteen slots share a cache line of SEQUENCE, so a write slows the next read of
+ * its neighbours: writes come with model calls, reads by the million.
  */
 export const HEADER = {
   MAGIC: 0,
@@ -149,9 +171,10 @@ export function openStoreLayout(buffer: SharedArrayBuffer): StoreLayout {
   }
   const layout = storeLayout(slotCount, payloadWords);
   if (layout.byteLength !== buffer.byteLength) {
+    const header = `${slotCount} slots of ${payloadWords} payload words`;
     throw new PlannerError(
       'ERR_STORE_INVALID',
-      `the store must be ${layout.byteLength} bytes, got ${buffer.byteLength}`,
+      `a store of ${header} must be ${layout.byteLength} bytes, got ${buffer.byteLength}`,
     );
   }
   return layout;

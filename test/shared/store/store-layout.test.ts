@@ -65,11 +65,44 @@ describe('opening a store', () => {
     });
   });
 
-  test('refuses a buffer that is not as long as its header says, and names both lengths', () => {
-    const { byteLength } = storeLayout(4);
-    expect(refusal(() => openStoreLayout(storeWith(HEADER.SLOT_COUNT, 5)))).toEqual({
+  test('refuses a store of version 1, which had SEQUENCE in the slot, also where its length would fit', () => {
+    expect(refusal(() => openStoreLayout(storeWith(HEADER.VERSION, 1)))).toEqual({
       code: 'ERR_STORE_INVALID',
-      message: `the store must be ${storeLayout(5).byteLength} bytes, got ${byteLength}`,
+      message: 'the store has version 1, this is version 2',
+    });
+  });
+
+  const { byteLength } = storeLayout(4);
+
+  test.each([
+    ['of more slots than it holds', HEADER.SLOT_COUNT, 5, '5 slots of 112', storeLayout(5).byteLength],
+    ['of fewer slots than it holds', HEADER.SLOT_COUNT, 3, '3 slots of 112', storeLayout(3).byteLength],
+    ['of larger payloads', HEADER.PAYLOAD_WORDS, 113, '4 slots of 113', storeLayout(4, 113).byteLength],
+    ['of smaller payloads', HEADER.PAYLOAD_WORDS, 32, '4 slots of 32', storeLayout(4, 32).byteLength],
+    [
+      'of the largest payloads',
+      HEADER.PAYLOAD_WORDS,
+      2 ** 31 - 1,
+      '4 slots of 2147483647',
+      storeLayout(4, 2 ** 31 - 1).byteLength,
+    ],
+  ])('refuses a header %s, and names what it says and both lengths', (_what, word, value, header, wanted) => {
+    expect(refusal(() => openStoreLayout(storeWith(word, value)))).toEqual({
+      code: 'ERR_STORE_INVALID',
+      message: `a store of ${header} payload words must be ${wanted} bytes, got ${byteLength}`,
+    });
+  });
+
+  test.each([
+    ['by a byte', byteLength - 1],
+    ['by a word', byteLength - 4],
+    ['after the header', HEADER.WORDS * 4],
+  ])('refuses a buffer that was truncated %s', (_where, kept) => {
+    const truncated = new SharedArrayBuffer(kept);
+    new Uint8Array(truncated).set(new Uint8Array(createStoreBuffer(4), 0, kept));
+    expect(refusal(() => openStoreLayout(truncated))).toEqual({
+      code: 'ERR_STORE_INVALID',
+      message: `a store of 4 slots of 112 payload words must be ${byteLength} bytes, got ${kept}`,
     });
   });
 
@@ -93,13 +126,27 @@ describe('the layout', () => {
     }
   });
 
-  test('has each part begin on a cache line, and none overlap another', () => {
-    const { bucketsAt, bucketCount, slotsAt, slotWords, slotCount, payloadWords, byteLength } = storeLayout(200);
-    expect(bucketsAt).toBe(HEADER.WORDS + COUNTER_BLOCKS * COUNTER.WORDS);
-    expect(slotsAt).toBeGreaterThanOrEqual(bucketsAt + bucketCount);
-    expect([bucketsAt % 16, slotsAt % 16, slotWords % 16]).toEqual([0, 0, 0]);
-    expect(slotWords).toBe(SLOT.PAYLOAD + payloadWords);
-    expect(byteLength).toBe(4 * (slotsAt + slotCount * slotWords));
+  test.each([1, 7, 200, 4_097])('has its parts side by side for %i slots, without overlap or gap', (slotCount) => {
+    const layout = storeLayout(slotCount);
+    expect(layout.sequencesAt).toBe(HEADER.WORDS + COUNTER_BLOCKS * COUNTER.WORDS);
+    expect(layout.touchedAt).toBe(layout.sequencesAt + slotCount);
+    expect(layout.bucketsAt).toBe(layout.touchedAt + slotCount);
+    expect(layout.slotsAt).toBe(layout.bucketsAt + layout.bucketCount);
+    expect(layout.slotWords).toBe(SLOT.PAYLOAD + layout.payloadWords);
+    expect(layout.byteLength).toBe(4 * (layout.slotsAt + slotCount * layout.slotWords));
+    expect(createStoreBuffer(slotCount).byteLength).toBe(layout.byteLength);
+  });
+
+  test('has each counter block on a cache line of its own, and no word twice in a slot', () => {
+    expect([HEADER.WORDS % 16, COUNTER.WORDS % 16]).toEqual([0, 0]);
+    const counters = Object.entries(COUNTER).filter(([name]) => name !== 'WORDS');
+    expect(new Set(counters.map(([, word]) => word)).size).toBe(counters.length);
+    expect(Math.max(...counters.map(([, word]) => word))).toBeLessThan(COUNTER.WORDS);
+    expect(Object.values(SLOT)).toEqual([0, 4, 5, 6, 7, 8]);
+  });
+
+  test('takes at most 520 bytes an entry at 100,000 entries', () => {
+    expect(storeLayout(100_000).byteLength / 100_000).toBeLessThanOrEqual(520);
   });
 
   test.each([0, -1, 1.5, Number.NaN])('asserts a positive whole number of slots, not %d', (slotCount) => {
@@ -109,8 +156,15 @@ describe('the layout', () => {
 
 test.each([0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 12_345])(
   'the instant %d is the same after two words',
-  (ms) => {
-    const words = Int32Array.of(highWord(ms), lowWord(ms));
-    expect(timeFromWords(words[0] as number, words[1] as number)).toBe(ms);
-  },
+  (ms) => expect(throughWords(ms)).toBe(ms),
 );
+
+test('what never comes is the same after two words, and no instant of the next 100,000 years is taken for it', () => {
+  expect(throughWords(Number.POSITIVE_INFINITY)).toBe(Number.POSITIVE_INFINITY);
+  expect(throughWords(Number.MAX_SAFE_INTEGER)).toBe(Number.MAX_SAFE_INTEGER);
+});
+
+function throughWords(ms: number): number {
+  const words = Int32Array.of(highWord(ms), lowWord(ms));
+  return timeFromWords(words[0] as number, words[1] as number);
+}
