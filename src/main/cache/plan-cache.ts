@@ -114,7 +114,10 @@ export class PlanCache {
       const { decision } = exact.entry;
       const action = rememberedAction(request, decision);
       if (action !== undefined && action !== inVain) return this.#hit('exact', request, exact.entry, action, undefined);
-      if (action !== undefined) this.#weaken(signature, exact.entry, action);
+      if (action !== undefined) {
+        this.#counts.loopsBroken++;
+        this.#weaken(signature, exact.entry, action);
+      }
     } else {
       const similar = this.#lookSimilar(request, inVain);
       if (similar !== undefined) {
@@ -244,13 +247,17 @@ export class PlanCache {
     const place = this.#placer.place(request.observation, request.actions);
     if (place === undefined) return undefined;
     const nowMs = this.#clock.now();
+    let isHeldBack = false;
     const nearest = this.#similar.nearest(place, similar.distanceMax, (slot) => {
       const entry = this.#reader.entryAt(slot);
       if (entry === undefined || entry.expiresAtMs <= nowMs) return false;
       const action = rememberedAction(request, entry.decision);
+      if (action !== undefined && action === inVain) isHeldBack = true;
       return action !== undefined && action !== inVain;
     });
-    return nearest === undefined ? undefined : this.#reader.entryAt(nearest.slot);
+    if (nearest !== undefined) return this.#reader.entryAt(nearest.slot);
+    if (isHeldBack) this.#counts.loopsBroken++;
+    return undefined;
   }
 
   #lookWithinBudget(
@@ -268,6 +275,7 @@ export class PlanCache {
     const base = exact.kind === 'hit' ? exact.entry : this.#freshNeighbour(request);
     if (base === undefined) return this.#miss(exact, inVain, predicted);
     if (prediction.action === inVain) {
+      this.#counts.loopsBroken++;
       if (exact.kind === 'hit') this.#weaken(signature, exact.entry, inVain);
       return this.#miss(exact, inVain, predicted);
     }
@@ -324,7 +332,6 @@ export class PlanCache {
 
   #miss(exact: Lookup, inVain: string | undefined, judgement: Judgement | undefined): Miss {
     this.#reader.count(exact.kind === 'stale' ? 'stale' : 'miss');
-    if (inVain !== undefined) this.#counts.loopsBroken++;
     const stale = exact.kind === 'stale' ? exact.entry.decision : undefined;
     return { kind: 'miss', stale, inVain, tier: exact.kind === 'hit' ? 'exact' : 'similar', judgement };
   }
