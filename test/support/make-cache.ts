@@ -8,12 +8,12 @@ import { SIGNATURE_WORDS, type Signature, Signer } from '../../src/shared/signat
 import { decision } from './decisions.ts';
 import { FakeClock } from './fake-clock.ts';
 
-/** One number with two edges, and nothing else that is near or far: the distance of two states is that of their health. */
+/** One number, so that the distance of two states is that of their health by 100. Each ten of it is a state. */
 export const cacheDomain = defineDomain({
   name: 'cache test',
   features: {
     scene: { kind: 'category' },
-    health: { kind: 'number', edges: [30, 70], range: [0, 100] },
+    health: { kind: 'number', edges: [10, 20, 30, 40, 50, 60, 70, 80, 90], range: [0, 100] },
   },
 });
 
