@@ -13,6 +13,8 @@ import type { DiskRecord } from './record-frame.ts';
  *   u8 has place | u8 coordinates | u8 soft words | u8 0 | f64 gate | f64 coordinate ... | i32 soft word ... | payload
  */
 const HEAD_BYTES = 12;
+/** A place of more numbers or soft features is not kept: its decision is found under its own signature only. */
+const PLACE_PARTS_MAX = 255;
 
 export interface RestoredDecision {
   readonly signature: Signature;
@@ -28,6 +30,8 @@ export class DecisionDisk {
   readonly #clock: Clock;
   /** No decision is fresh for longer, whatever a clock that was set back says. */
   readonly #ttlMaxMs: number;
+  /** Between the two clocks: the greatest seen, so that a wall clock set back under way makes nothing fresh again. */
+  #wallOffsetMs = Number.NEGATIVE_INFINITY;
 
   constructor(tier: DiskTier, clock: Clock, ttlMaxMs: number) {
     this.#tier = tier;
@@ -36,8 +40,7 @@ export class DecisionDisk {
   }
 
   write(signature: Signature, place: Place | undefined, decision: Decision, expiresAtMs: number): void {
-    const leftMs = expiresAtMs - this.#clock.now();
-    this.#tier.put(keyOf(signature), encodeRecord(place, decision), this.#clock.wallNow() + leftMs);
+    this.#tier.put(keyOf(signature), encodeRecord(place, decision), expiresAtMs + this.#wallOffset());
   }
 
   read(signature: Signature): RestoredDecision | undefined {
@@ -67,10 +70,19 @@ export class DecisionDisk {
   #restored({ key, value, expiresAtWallMs }: DiskRecord): RestoredDecision | undefined {
     const decoded = decodeRecord(value);
     if (decoded === undefined) return undefined;
-    const leftMs = Math.min(expiresAtWallMs - this.#clock.wallNow(), this.#ttlMaxMs);
+    const wallOffsetMs = this.#wallOffset();
+    const nowMs = this.#clock.now();
+    // Decided in the future: the wall clock was set back since, and nobody knows how old it is.
+    const isOfUnknownAge = decoded.decision.decidedAtMs > nowMs + wallOffsetMs;
+    const ttlMaxMs = isOfUnknownAge ? 0 : this.#ttlMaxMs;
     const signature = new Int32Array(SIGNATURE_WORDS);
     new Uint8Array(signature.buffer).set(key);
-    return { signature, ...decoded, expiresAtMs: this.#clock.now() + leftMs };
+    return { signature, ...decoded, expiresAtMs: Math.min(expiresAtWallMs - wallOffsetMs, nowMs + ttlMaxMs) };
+  }
+
+  #wallOffset(): number {
+    this.#wallOffsetMs = Math.max(this.#wallOffsetMs, this.#clock.wallNow() - this.#clock.now());
+    return this.#wallOffsetMs;
   }
 }
 
@@ -78,7 +90,9 @@ function keyOf(signature: Signature): Uint8Array {
   return new Uint8Array(signature.slice().buffer);
 }
 
-function encodeRecord(place: Place | undefined, decision: Decision): Uint8Array {
+function encodeRecord(where: Place | undefined, decision: Decision): Uint8Array {
+  const parts = where === undefined ? 0 : Math.max(where.coordinates.length, where.soft.length);
+  const place = parts > PLACE_PARTS_MAX ? undefined : where;
   const coordinates = place?.coordinates ?? new Float64Array();
   const soft = place?.soft ?? new Int32Array();
   const payloadAt = HEAD_BYTES + coordinates.length * 8 + soft.length * 4;
