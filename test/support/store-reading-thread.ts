@@ -12,7 +12,10 @@ export interface ReadingJob {
   /** One word a `MEETING`. */
   readonly meeting: SharedArrayBuffer;
   readonly keys: number;
-  readonly lookups: number;
+  /** How often it looks at least. It goes on, up to `lookupsMax`, until it has seen `changesMin` changes. */
+  readonly lookupsMin: number;
+  readonly lookupsMax: number;
+  readonly changesMin: number;
   readonly seed: number;
   /** Expiries are above or below it. */
   readonly nowMs: number;
@@ -79,7 +82,7 @@ class Judge {
   }
 }
 
-function read({ buffer, meeting, keys, lookups, seed, nowMs }: ReadingJob): ReadingReport {
+function read({ buffer, meeting, keys, seed, nowMs, lookupsMin, lookupsMax, changesMin }: ReadingJob): ReadingReport {
   const words = new Int32Array(meeting);
   const reader = new StoreReader(buffer);
   const random = seededRandom(seed);
@@ -89,7 +92,7 @@ function read({ buffer, meeting, keys, lookups, seed, nowMs }: ReadingJob): Read
   Atomics.add(words, MEETING.READY, 1);
   Atomics.notify(words, MEETING.READY);
   if (Atomics.wait(words, MEETING.GO, 0, GO_WAIT_MS) === 'timed-out') throw new Error('the writer never began');
-  for (let i = 0; i < lookups; i++) {
+  for (let i = 0; i < lookupsMin || (i < lookupsMax && counts.changes < changesMin); i++) {
     const signature = signatures[randomIndex(random, keys)] as Signature;
     try {
       const lookup = reader.lookup(signature, nowMs);

@@ -11,7 +11,10 @@ import { MEETING, type ReadingJob, type ReadingReport, sealedReason } from '../s
 const NOW_MS = 1_000;
 const READY_WAIT_MS = 10_000;
 const READERS = 2;
-const LOOKUPS = 500_000;
+const LOOKUPS_MIN = 500_000;
+/** The threads may have read that often before the writer has its first turn, on a machine with other work. */
+const LOOKUPS_MAX = 200_000_000;
+const CHANGES_MIN = 1_000;
 /** Far more than the writer gets to while the threads read: only a thread that died lets it come to that. */
 const WRITES_MAX = 20_000_000;
 const WRITES_PER_LOOK = 64;
@@ -26,12 +29,13 @@ afterEach(async () => {
 async function startReaders(writer: StoreWriter, keys: number) {
   const meeting = new Int32Array(new SharedArrayBuffer(MEETING.WORDS * 4));
   const reports = Array.from({ length: READERS }, (_, i) => {
-    const { buffer } = writer;
     const workerData: ReadingJob = {
-      buffer,
+      buffer: writer.buffer,
       meeting: meeting.buffer,
       keys,
-      lookups: LOOKUPS,
+      lookupsMin: LOOKUPS_MIN,
+      lookupsMax: LOOKUPS_MAX,
+      changesMin: CHANGES_MIN,
       seed: 100 + i,
       nowMs: NOW_MS,
     };
@@ -48,13 +52,13 @@ async function startReaders(writer: StoreWriter, keys: number) {
 
 /**
  * Random writes, removals and, seldom, a clearing, until all threads have read: expiry, lengths and versions change with
- * every write. How many writes there were.
+ * every write.
  */
-function writeUntilAllHaveRead(writer: StoreWriter, keys: number, meeting: Int32Array): number {
+function writeUntilAllHaveRead(writer: StoreWriter, keys: number, meeting: Int32Array): void {
   const random = seededRandom(7);
   const signatures = Array.from({ length: keys }, (_, id) => signatureOf(id));
   for (let version = 0; version < WRITES_MAX; version++) {
-    if (version % WRITES_PER_LOOK === 0 && Atomics.load(meeting, MEETING.DONE) === READERS) return version;
+    if (version % WRITES_PER_LOOK === 0 && Atomics.load(meeting, MEETING.DONE) === READERS) return;
     const signature = signatures[randomIndex(random, keys)] as Int32Array;
     const choice = random.next();
     if (choice < 0.95) {
@@ -66,7 +70,7 @@ function writeUntilAllHaveRead(writer: StoreWriter, keys: number, meeting: Int32
     } else if (choice < 0.9999) writer.remove(signature);
     else writer.clear();
   }
-  throw new Error(`the threads have not read ${LOOKUPS} times in ${WRITES_MAX} writes`);
+  throw new Error(`the threads have not read enough in ${WRITES_MAX} writes`);
 }
 
 // Schedule: the coordinator writes without a pause, and two threads read all the while. More keys than slots, so that
@@ -83,17 +87,16 @@ test.each([
     const { meeting, reports } = await startReaders(writer, keys);
     Atomics.store(meeting, MEETING.GO, 1);
     Atomics.notify(meeting, MEETING.GO);
-    const writes = writeUntilAllHaveRead(writer, keys, meeting);
+    writeUntilAllHaveRead(writer, keys, meeting);
 
     const all = await reports;
     const sum = (name: keyof ReadingReport): number => all.reduce((total, report) => total + report[name], 0);
     const bad = { torn: sum('torn'), wrongKey: sum('wrongKey'), older: sum('older') };
     expect(bad).toEqual({ torn: 0, wrongKey: 0, older: 0 });
     expect(readStoreCounts(writer.buffer)).toEqual({ hits: sum('hits'), stale: sum('stale'), misses: sum('misses') });
-    expect(sum('hits') + sum('stale') + sum('misses')).toBe(READERS * LOOKUPS);
+    expect(sum('hits') + sum('stale') + sum('misses')).toBeGreaterThanOrEqual(READERS * LOOKUPS_MIN);
     // The race took place: the threads saw the store change while they read.
-    expect(writes).toBeGreaterThan(1_000);
-    expect(sum('changes')).toBeGreaterThan(100);
+    for (const { changes } of all) expect(changes).toBeGreaterThanOrEqual(CHANGES_MIN);
     assertStoreValid(writer.buffer, writer.size);
   },
 );

@@ -3,7 +3,7 @@ import { StoreWriter } from '../../../src/main/cache/store-writer.ts';
 import type { Decision } from '../../../src/shared/decision.ts';
 import { randomIndex, seededRandom } from '../../../src/shared/random.ts';
 import type { Signature } from '../../../src/shared/signature.ts';
-import { SLOT } from '../../../src/shared/store/store-layout.ts';
+import { SLOT, type StoreLayout } from '../../../src/shared/store/store-layout.ts';
 import { StoreReader } from '../../../src/shared/store/store-reader.ts';
 import { decision, signatureOf } from '../../support/decisions.ts';
 import { type Access, tapped, untapped, withTap } from './tapped-words.ts';
@@ -164,19 +164,52 @@ function reused(isWarm: boolean, id: number): Race {
   return new Race(writer, signatureOf(id, 0), isWarm, write);
 }
 
-describe('the recorded writer', () => {
-  test('opens, writes each guarded word once, and closes', () => {
-    const { effects } = writtenOver(false);
-    const { sequencesAt, touchedAt, slotsAt } = writerOfOne(2).layout;
-    const payload = Array.from({ length: 8 }, (_, i) => SLOT.PAYLOAD + i);
-    const guarded = [0, 1, 2, 3, SLOT.EXPIRES_HIGH, SLOT.EXPIRES_LOW, SLOT.LENGTH, ...payload];
-    expect(effects.map(([word]) => word)).toEqual([
-      sequencesAt,
-      ...guarded.map((word) => slotsAt + word),
-      sequencesAt,
-      touchedAt,
-    ]);
-    expect(effects.filter(([word]) => word === sequencesAt).map(([, value]) => value)).toEqual([3, 4]);
+/** Each access to the slot and its SEQUENCE, in the order of the program. */
+function accessesOf(layout: StoreLayout, run: () => void): string[] {
+  const accesses: string[] = [];
+  const record = ({ kind, word, value }: Access): undefined => {
+    if (word === layout.sequencesAt) accesses.push(kind === 'add' ? `add ${value}` : kind);
+    else if (word >= layout.slotsAt) accesses.push(`${kind} ${word - layout.slotsAt}`);
+  };
+  withTap(record, run);
+  return accesses;
+}
+
+// On x64 this is all that tells an add from a load and a store: see store-weak-memory.test.ts for what they are there for.
+describe('the accesses to a slot', () => {
+  const guarded = [0, 1, 2, 3, SLOT.EXPIRES_HIGH, SLOT.EXPIRES_LOW, SLOT.LENGTH];
+  const payload = Array.from({ length: 8 }, (_, i) => SLOT.PAYLOAD + i);
+
+  test('of a write are an add, plain writes of each guarded word, and a store', () => {
+    const writer = writerOfOne(2);
+    const write = (): void => void writer.write(signatureOf(1, 0), SECOND, SECOND_UNTIL);
+    const inSlot = accessesOf(writer.layout, write).filter((access) => !access.startsWith('read'));
+    expect(inSlot).toEqual(['add 1', ...[...guarded, ...payload].map((word) => `write ${word}`), 'store']);
+    expect(new Int32Array(writer.buffer)[writer.layout.sequencesAt]).toBe(4);
+  });
+
+  test('of a retirement are an add, plain writes that leave neither key nor LENGTH, and a store', () => {
+    const writer = writerOfOne(2);
+    const inSlot = accessesOf(writer.layout, () => void writer.remove(signatureOf(1, 0)));
+    const written = inSlot.slice(inSlot.indexOf('add 1'));
+    expect(written).toEqual(['add 1', ...[0, 1, 2, 3, SLOT.LENGTH].map((word) => `write ${word}`), 'store']);
+    const words = new Int32Array(writer.buffer).subarray(writer.layout.slotsAt);
+    expect([0, 1, 2, 3, SLOT.LENGTH].map((word) => words[word])).toEqual([0, 0, 0, 0, 0]);
+  });
+
+  test('of a first read are a look at the key, a load, plain reads of each guarded word, and an add of nothing', () => {
+    const { buffer, layout } = writerOfOne(2);
+    const reader = tapped(() => new StoreReader(buffer));
+    const accesses = accessesOf(layout, () => void reader.find(signatureOf(1, 0)));
+    const copied = [...guarded, ...payload.slice(0, -1)].map((word) => `read ${word}`);
+    expect(accesses).toEqual(['read 0', 'load', ...copied, 'add 0']);
+  });
+
+  test('of every further read are one load', () => {
+    const { buffer, layout } = writerOfOne(2);
+    const reader = tapped(() => new StoreReader(buffer));
+    reader.find(signatureOf(1, 0));
+    expect(accessesOf(layout, () => void reader.find(signatureOf(1, 0)))).toEqual(['load']);
   });
 });
 

@@ -5,6 +5,7 @@
  */
 export interface Access {
   readonly kind: 'load' | 'store' | 'add' | 'read' | 'write';
+  /** Counted from the start of the buffer, whatever part of it the accessing array covers. */
   readonly word: number;
   /** What is stored, added or written; what was loaded or read is the tap's to ask for. */
   readonly value: number;
@@ -31,33 +32,37 @@ Object.assign(Atomics, {
   load(words: Words, word: number): number {
     const target = behind.get(words);
     if (target === undefined) return load(words, word);
-    return tap?.({ kind: 'load', word, value: 0 }) ?? load(target, word);
+    return tell('load', target, word) ?? load(target, word);
   },
   store(words: Words, word: number, value: number): number {
     const target = behind.get(words);
-    if (target !== undefined) tap?.({ kind: 'store', word, value });
+    if (target !== undefined) tell('store', target, word, value);
     return store(target ?? words, word, value);
   },
   add(words: Words, word: number, value: number): number {
     const target = behind.get(words);
     if (target === undefined) return add(words, word, value);
-    const seen = tap?.({ kind: 'add', word, value });
+    const seen = tell('add', target, word, value);
     const real = add(target, word, value);
     return seen ?? real;
   },
 });
 
+function tell(kind: Access['kind'], words: Words, word: number, value = 0): number | undefined {
+  return tap?.({ kind, word: words.byteOffset / Int32Array.BYTES_PER_ELEMENT + word, value });
+}
+
 function proxyOf(words: Words): Words {
   const proxy = new Proxy(words, {
     get(target, name) {
+      if (name === 'subarray') return (from?: number, to?: number) => proxyOf(target.subarray(from, to));
       const word = Number(name);
       if (Number.isNaN(word)) return Reflect.get(target, name, target);
-      return tap?.({ kind: 'read', word, value: 0 }) ?? target[word];
+      return tell('read', target, word) ?? target[word];
     },
     set(target, name, value: number) {
-      const word = Number(name);
-      tap?.({ kind: 'write', word, value });
-      target[word] = value;
+      tell('write', target, Number(name), value);
+      target[Number(name)] = value;
       return true;
     },
   });
