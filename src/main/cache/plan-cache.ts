@@ -47,6 +47,12 @@ export interface Miss {
 
 export type Look = Hit | Miss;
 
+/**
+ * An entry that has more than this many times what it took to compute left is not looked at for a refresh: the chance of
+ * one is below e^-40.
+ */
+const REFRESH_HORIZON = 40;
+
 /** What was decided before, by state: the coordinator's side of the shared store, and whether it may be served. */
 export class PlanCache {
   readonly buffer: SharedArrayBuffer;
@@ -109,11 +115,12 @@ export class PlanCache {
     const memory = this.#guard.recall(request.agent);
     const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
     const exact = this.#lookExactly(signature, nowMs);
-    if (this.#judge !== undefined) return this.#lookWithinBudget(request, signature, exact, memory, inVain);
+    if (this.#judge !== undefined) return this.#lookWithinBudget(request, signature, exact, memory, inVain, nowMs);
     if (exact.kind === 'hit') {
       const { decision } = exact.entry;
       const action = rememberedAction(request, decision);
-      if (action !== undefined && action !== inVain) return this.#hit('exact', request, exact.entry, action, undefined);
+      if (action !== undefined && action !== inVain)
+        return this.#hit('exact', request, exact.entry, action, nowMs, undefined);
       if (action !== undefined) {
         this.#counts.loopsBroken++;
         this.#weaken(signature, exact.entry, action);
@@ -122,7 +129,7 @@ export class PlanCache {
       const similar = this.#lookSimilar(request, inVain);
       if (similar !== undefined) {
         const action = rememberedAction(request, similar.decision) as string;
-        return this.#hit('similar', request, similar, action, undefined);
+        return this.#hit('similar', request, similar, action, nowMs, undefined);
       }
     }
     return this.#miss(exact, inVain, undefined);
@@ -266,6 +273,7 @@ export class PlanCache {
     exact: Lookup,
     memory: AgentMemory | undefined,
     inVain: string | undefined,
+    nowMs: number,
   ): Look {
     const judge = this.#judge as HitJudge;
     const predicted = this.#predict(judge, request, signature, memory);
@@ -281,7 +289,7 @@ export class PlanCache {
     }
     const judgement = judge.judge(predicted);
     if (judgement.verdict !== 'serve') return this.#miss(exact, inVain, judgement);
-    return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, judgement);
+    return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, nowMs, judgement);
   }
 
   /** An entry with equal gates, however far: with a budget, evidence says how much nearness matters. */
@@ -319,15 +327,23 @@ export class PlanCache {
     });
   }
 
-  #hit(tier: HitTier, request: PlanRequest, entry: StoreEntry, action: string, judgement: Judgement | undefined): Hit {
+  #hit(
+    tier: HitTier,
+    request: PlanRequest,
+    entry: StoreEntry,
+    action: string,
+    nowMs: number,
+    judgement: Judgement | undefined,
+  ): Hit {
     const { decision, slot } = entry;
     this.#writer.touch(slot);
     if (tier === 'exact') this.#reader.count('hit');
     else this.#counts.similarHits++;
     const scene = sceneOf(this.#domain, request.observation);
     this.#falseHits.served(tier, scene);
+    const again = this.#again(tier, entry, nowMs);
     const reason = decision.action === action ? decision.reason : reasonOf(judgement);
-    return { kind: 'hit', tier, action, reason, decision, scene, again: this.#again(tier, entry), judgement };
+    return { kind: 'hit', tier, action, reason, decision, scene, again, judgement };
   }
 
   #miss(exact: Lookup, inVain: string | undefined, judgement: Judgement | undefined): Miss {
@@ -336,12 +352,13 @@ export class PlanCache {
     return { kind: 'miss', stale, inVain, tier: exact.kind === 'hit' ? 'exact' : 'similar', judgement };
   }
 
-  #again(tier: HitTier, { decision, expiresAtMs }: StoreEntry): Hit['again'] {
+  #again(tier: HitTier, { decision, expiresAtMs }: StoreEntry, nowMs: number): Hit['again'] {
     const { checkShare, refreshAhead } = this.#options;
     if (this.#random.next() < checkShare) return 'check';
     if (!refreshAhead || tier === 'similar') return undefined;
-    const due = { nowMs: this.#clock.now(), expiresAtMs, computeMs: decision.latencyMs, random: this.#random.next() };
-    return isRefreshDue(due) ? 'refresh' : undefined;
+    const { latencyMs: computeMs } = decision;
+    if (expiresAtMs - nowMs > computeMs * REFRESH_HORIZON) return undefined;
+    return isRefreshDue({ nowMs, expiresAtMs, computeMs, random: this.#random.next() }) ? 'refresh' : undefined;
   }
 
   // Learning --------------------------------------------------------------------------------------------------------

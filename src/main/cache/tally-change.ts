@@ -5,7 +5,11 @@ function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
   return [...entries].sort((a, b) => b.count - a.count || b.weight - a.weight);
 }
 
-/** A remembered decision and a newer one for the same state: both tallies together decide, and the newer one at a tie. */
+/**
+ * A remembered decision and a newer one for the same state. Where they agree, that stands, whatever the votes were: a
+ * synthesizer may have overruled them twice. Where they differ, both tallies together decide between the two, and the
+ * newer one at a tie.
+ */
 export function mergedDecision(older: Decision, newer: Decision): Decision {
   const sums = new Map<string, { action: string; count: number; weight: number }>();
   for (const { action, count, weight } of [...newer.tally, ...older.tally]) {
@@ -14,12 +18,14 @@ export function mergedDecision(older: Decision, newer: Decision): Decision {
     sum.weight += weight;
     sums.set(action, sum);
   }
-  const tally = ranked([...sums.values()]);
-  const winner = tally[0]?.action ?? newer.action;
-  if (winner === newer.action) return { ...newer, tally };
-  if (winner === older.action) return { ...older, decidedAtMs: newer.decidedAtMs, tally };
-  // Second in both: neither reason speaks for it.
-  return { ...newer, action: winner, reason: 'most votes for this state in sum', source: 'vote', model: '', tally };
+  const none = { count: 0, weight: 0 };
+  const [forOlder, forNewer] = [sums.get(older.action) ?? none, sums.get(newer.action) ?? none];
+  const lead = forOlder.count - forNewer.count || forOlder.weight - forNewer.weight;
+  const keepsOlder = newer.action !== older.action && lead > 0;
+  const winner = keepsOlder ? older.action : newer.action;
+  const all = ranked([...sums.values()]);
+  const tally = [...all.filter(({ action }) => action === winner), ...all.filter(({ action }) => action !== winner)];
+  return keepsOlder ? { ...older, decidedAtMs: newer.decidedAtMs, tally } : { ...newer, tally };
 }
 
 /** A decision whose action showed no effect: what spoke for it counts half. Another action may win. */

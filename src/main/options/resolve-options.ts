@@ -145,7 +145,7 @@ function ruleOf(issue: Issue): string {
       if (issue.origin === 'string') return 'must not be empty';
       return issue.inclusive ? `must be at least ${issue.minimum}` : `must be more than ${issue.minimum}`;
     case 'too_big':
-      return `must be at most ${issue.maximum}`;
+      return issue.inclusive ? `must be at most ${issue.maximum}` : `must be less than ${issue.maximum}`;
     default:
       return issue.message.startsWith('must') ? issue.message : `is not valid (${issue.message})`;
   }

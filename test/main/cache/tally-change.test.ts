@@ -72,7 +72,7 @@ describe('a merged decision', () => {
     expect(mergedDecision(older, decided([['block', 1, 0.25]])).action).toBe('attack');
   });
 
-  test('of an action that neither had chosen does not borrow the reason for another one', () => {
+  test('is of an action that one of both had chosen, whatever else has more votes in sum', () => {
     const older = decided(
       [
         ['attack', 2, 1],
@@ -82,14 +82,22 @@ describe('a merged decision', () => {
     );
     const newer = decided(
       [
-        ['block', 2, 1],
+        ['block', 2, 1.5],
         ['flee', 1, 0.9],
       ],
       { reason: 'block because the bandit is strong', decidedAtMs: 20 },
     );
     const merged = mergedDecision(older, newer);
-    expect(merged).toMatchObject({ action: 'flee', source: 'vote', model: '', decidedAtMs: 20 });
-    expect([older.reason, newer.reason]).not.toContain(merged.reason);
+    expect(merged).toMatchObject({ action: 'block', reason: 'block because the bandit is strong', decidedAtMs: 20 });
+    expect(rowsOf(merged)[1]).toEqual(['flee', 3, 1.8]);
+  });
+
+  test('stands where both agree, also against the votes: a synthesizer overruled them twice', () => {
+    const overruled = decided([
+      ['block', 1, 1],
+      ['flee', 2, 1],
+    ]);
+    expect(mergedDecision(overruled, overruled).action).toBe('block');
   });
 
   test('loses no vote, and is won by the action on top', () => {
@@ -104,7 +112,8 @@ describe('a merged decision', () => {
         expect(totals(merged)).toEqual([totals(older)[0] + totals(newer)[0], totals(older)[1] + totals(newer)[1]]);
         expect(merged.action).toBe(merged.tally[0]?.action);
         expect(new Set(merged.tally.map(({ action }) => action)).size).toBe(merged.tally.length);
-        const counts = merged.tally.map(({ count }) => count);
+        // The winner stands first, the others by votes.
+        const counts = merged.tally.slice(1).map(({ count }) => count);
         expect(counts).toEqual(counts.toSorted((x, y) => y - x));
       }),
     );

@@ -261,7 +261,7 @@ describe('a check', () => {
   });
 
   // The tally of a decision has its winner first, which need not have the most votes; merging ranks by votes alone.
-  test.fails('that agrees leaves the action as it was, also where the synthesizer overruled the votes', async () => {
+  test('that agrees leaves the action as it was, also where the synthesizer overruled the votes', async () => {
     under = await makeCachedPlanner(
       ({ model }) => ({ kind: 'answers', action: model === 'a' ? 'block' : 'flee', afterMs: 1 }),
       { cache: { checkShare: 1 } },
