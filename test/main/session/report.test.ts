@@ -21,6 +21,9 @@ const OUTCOME: SessionOutcome = {
 const TRACE = { file: 'cave.jsonl', name: 'cave' };
 const SIMULATED: ReportServer = { kind: 'simulated', speed: 100, baseURL: 'http://127.0.0.1:1/v1' };
 
+const HITS = { served: 4, checked: 10, wrong: 1, rate: 0.1, low: 0.018, high: 0.404 };
+const UNCHECKED = { served: 2, checked: 0, wrong: 0, rate: null, low: null, high: null };
+
 /** What a planner counts in a session of ten plans: six hits, four misses, one of them by the fallback. */
 function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
   const counters = new PlannerCounters();
@@ -49,7 +52,16 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       evictions: 0,
       cut: 0,
       tooLarge,
+      bytes: 100_000,
+      ttl: 'fixed',
+      ttlByScene: [],
+      similarHits: 2,
+      loopsBroken: 3,
+      falseHits: { exact: HITS, similar: UNCHECKED, scenes: [] },
+      budget: { budget: 0.05, judged: 20, served: 6, probes: 1, risk: 0.02, riskHigh: 0.045 },
+      disk: false,
     },
+    background: { queued: 0, running: 0, done: 10, failed: 0, cancelled: 0, dropped: 0 },
     calls: { ...counters.calls(), retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
@@ -67,7 +79,8 @@ test('the object has counts as numbers, rates from 0 to 1, and every source', ()
     llmSuccess: 0.75,
     timeouts: 1,
     fallbacks: 1,
-    cache: { entries: 4, entriesMax: 200, hits: 6, misses: 4, ttlMs: 120_000 },
+    cache: { entries: 4, entriesMax: 200, hits: 6, misses: 4, ttlMs: 120_000, similarHits: 2, loopsBroken: 3 },
+    background: { done: 10 },
     calls: { made: 4, useful: 3 },
     coalesced: 1,
     agreement: { compared: 8, agreed: 6, rate: 0.75 },
@@ -105,6 +118,9 @@ test('the text tells everything the report promises', () => {
     '10 of 10 (100 %)',
     '9 of 10 (90 %)',
     '4/200 entries · hit rate 60 % · 6 hits · 4 misses · TTL 2 min',
+    'same state: 1 of 10 checked (95 % interval 1.8 % to 40.4 %)',
+    '5 % · served 6 of 20 judged · 1 probe · risk 2 %, at most 4.5 %',
+    '3 answers withheld that had twice had no effect',
     '75 % · 3 useful of 4 calls',
     'cache 6 (60 %) · synthesis 3 (30 %) · fallback 1 (10 %)',
     '6 of 8 (75 %) chose what the agent of the trace did',
