@@ -19,7 +19,8 @@ import { PlannerError } from '../errors.ts';
  *
  *   word                   writer       readers  access                                      if the writer dies
  *   header                 creator      any      Atomics                                     the process is gone
- *   SEQUENCE               coordinator  any      Atomics; opened and validated by add        same
+ *   SEQUENCE               coordinator  any      Atomics; opened and validated by add;       same
+ *                                                plain to ask after what is held decoded
  *   bucket heads, NEXT     coordinator  any      Atomics                                     same
  *   KEY, EXPIRES, LENGTH,  coordinator  any      plain, between the two SEQUENCE operations  same
  *   payload                                      (KEY also without, to pass over other keys)
@@ -54,8 +55,12 @@ import { PlannerError } from '../errors.ts';
  * With a load for R3, plain reads may be moved past it, on arm64 by the processor and anywhere by a compiler. With a store
  * for W1, nothing would tie W2 to R3: on arm64 a plain write may be seen before the atomic store that precedes it.
  *
- * An entry that a reader holds decoded is right at the moment at which a load of SEQUENCE gives the number that it was
- * decoded with: no other write has begun by then. What is decoded is the reader's own, so nothing else needs an order.
+ * An entry that a reader holds decoded is whole, and is served while SEQUENCE is the number that it was decoded with. That
+ * look may be plain: it cannot give a number that was replaced by a write which happens before it. Such writes are the
+ * thread's own, those it was told of by a message, and all up to the last one that it has copied, of whatever slot. So no
+ * thread is given an older decision than one of the same key that it had. How late a plain look may be otherwise is up to
+ * the processor, which shows a store in next to no time, and to the compiler, which might look once for a loop in which
+ * there is nothing but looks; an atomic look is right at its moment.
  *
  * SEQUENCE comes round after 2^31 writes of one slot. A reader would be deceived if exactly so many fell between its two
  * looks: at a thousand writes a second to one slot, after 25 days, to the very write.

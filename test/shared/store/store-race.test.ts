@@ -205,11 +205,14 @@ describe('the accesses to a slot', () => {
     expect(accesses).toEqual(['read 0', 'load', ...copied, 'add 0']);
   });
 
-  test('of every further read are one load', () => {
+  test('of every further read are one look at SEQUENCE', () => {
     const { buffer, layout } = writerOfOne(2);
     const reader = tapped(() => new StoreReader(buffer));
     reader.find(signatureOf(1, 0));
-    expect(accessesOf(layout, () => void reader.find(signatureOf(1, 0)))).toEqual(['load']);
+    const accesses = accessesOf(layout, () => void reader.find(signatureOf(1, 0)));
+    // Plain or atomic: store-layout.ts says why both will do for what is held.
+    expect(accesses).toHaveLength(1);
+    expect(accesses[0]).toMatch(/^(load|read)$/);
   });
 });
 
