@@ -3,7 +3,7 @@ import { StoreWriter } from '../../../src/main/cache/store-writer.ts';
 import type { Decision } from '../../../src/shared/decision.ts';
 import { randomIndex, seededRandom } from '../../../src/shared/random.ts';
 import type { Signature } from '../../../src/shared/signature.ts';
-import { SLOT, type StoreLayout } from '../../../src/shared/store/store-layout.ts';
+import { COUNTER_BLOCKS, SLOT, type StoreLayout } from '../../../src/shared/store/store-layout.ts';
 import { StoreReader } from '../../../src/shared/store/store-reader.ts';
 import { decision, signatureOf } from '../../support/decisions.ts';
 import { type Access, tapped, untapped, withTap } from './tapped-words.ts';
@@ -214,6 +214,22 @@ describe('the accesses to a slot', () => {
     expect(accesses).toHaveLength(1);
     expect(accesses[0]).toMatch(/^(load|read)$/);
   });
+});
+
+test.each([
+  ['each reader with a block of its own', COUNTER_BLOCKS - 2, 'write'],
+  ['the first reader of the last block, which others share', COUNTER_BLOCKS - 1, 'add'],
+  ['the second reader of the last block', COUNTER_BLOCKS, 'add'],
+])('%s counts by the access that suits it', (_who, others, kind) => {
+  const { buffer, layout } = writerOfOne(2);
+  for (let i = 0; i < others; i++) new StoreReader(buffer);
+  const reader = tapped(() => new StoreReader(buffer));
+  const counted: string[] = [];
+  const record = (access: Access): undefined => {
+    if (access.word < layout.sequencesAt && access.kind !== 'read') counted.push(access.kind);
+  };
+  withTap(record, () => void reader.lookup(signatureOf(9), 0));
+  expect(counted).toEqual([kind]);
 });
 
 describe.each([

@@ -175,6 +175,18 @@ describe('the decisions held decoded', () => {
     }
   });
 
+  test('do not push one another out by being written over', () => {
+    const { writer, reader } = crowded();
+    const [first, ...others] = crowd.slice(0, 4) as [number, ...number[]];
+    for (const id of [first, ...others]) reader.find(crowdKey(id));
+    const held = others.map((id) => reader.find(crowdKey(id)));
+    for (let version = 0; version < 8; version++) {
+      writer.write(crowdKey(first), decision({ reason: `version ${version}` }), 1_000);
+      expect(reader.find(crowdKey(first))?.decision.reason).toBe(`version ${version}`);
+    }
+    for (const [i, id] of others.entries()) expect(reader.find(crowdKey(id))).toBe(held[i]);
+  });
+
   test('are right also where the table is the smallest', () => {
     const reader = new StoreReader(writerWith(8, 1, 2, 3, 4, 5, 6).buffer, { decodedMax: 1 });
     for (const id of [1, 2, 3, 4, 5, 6, 6, 5, 1, 2, 4, 3]) {
