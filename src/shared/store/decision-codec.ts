@@ -69,8 +69,11 @@ export function encodeDecision(decision: Decision, bytes: Uint8Array): EncodedDe
   return { length: out.length, cut: flags !== 0 };
 }
 
-/** Reads what `encodeDecision` wrote. Throws a RangeError on bytes that it did not write. */
-export function decodeDecision(bytes: Uint8Array): Decision {
+/**
+ * Reads what `encodeDecision` wrote. Throws a RangeError on bytes that it did not write. `ownName` may give back an equal
+ * string for the name of an action or a model.
+ */
+export function decodeDecision(bytes: Uint8Array, ownName: (name: string) => string = (name) => name): Decision {
   const input = new PayloadReader(bytes);
   const version = input.u8();
   if (version !== VERSION) throw new RangeError(`a decision of version ${version}, not ${VERSION}`);
@@ -80,11 +83,12 @@ export function decodeDecision(bytes: Uint8Array): Decision {
   const count = input.u8();
   const decidedAtMs = input.f64();
   const latencyMs = input.f32();
-  const action = input.string();
-  const model = input.string();
+  const action = ownName(input.string());
+  const model = ownName(input.string());
   const reason = input.string();
   const tally: TallyEntry[] = [];
-  for (let i = 0; i < count; i++) tally.push({ action: input.string(), count: input.u16(), weight: input.f32() });
+  for (let i = 0; i < count; i++)
+    tally.push({ action: ownName(input.string()), count: input.u16(), weight: input.f32() });
   return { action, reason, source: source satisfies ModelSource, model, decidedAtMs, latencyMs, tally };
 }
 

@@ -33,22 +33,32 @@ const MISS: Lookup = { kind: 'miss' };
 export interface StoreReaderOptions {
   /** Whether hits set the touched mark that eviction honours. The coordinator keeps exact order instead. Default true. */
   readonly marksTouched?: boolean;
-  /** Decisions kept decoded in this thread, about 0.5 KB each. Default: all slots, at most 131,072. */
+  /**
+   * Decisions to keep decoded in this thread, about 0.5 KB each. Default: all slots, at most 131,072. The table has two to
+   * four places for each, at least four, and all of them can fill while keys change.
+   */
   readonly decodedMax?: number;
 }
 
 const DECODED_MAX = 131_072;
+/** Names of actions and models that are kept as one string each. */
+const NAMES_MAX = 4_096;
 /** How often a read begins anew when the writer was in the same slot. Then it is a miss. */
 const READ_TRIES = 3;
-/** A key may stand in any of this many neighbouring places of the table of decoded entries. */
-const WAYS = 4;
+/** A key stands in one of so many neighbouring places of the table of held entries, from where its hash points. */
+const WINDOW = 4;
+/** The SEQUENCE of an empty place: odd, as no slot that can be read has it, but slot 0 while it is first written. */
+const EMPTY = 1;
+const NOWHERE = -1;
+/** Stands where an entry is going to name itself. */
+const NO_ENTRY = undefined as unknown as StoreEntry;
+/** What is compared of a held entry, side by side: two of them are one line of the processor's cache. */
+const PLACE = { KEY: 0, SEQUENCE: 4, SLOT: 5, WORDS: 8 } as const;
+/** The last two words of a place are its expiry, as a double in the same memory. */
+const EXPIRY = { AT: 3, STRIDE: 4 } as const;
 
-/** An entry with its key, which is also the answer to the lookup that hits it: made once, so that a hit allocates nothing. */
+/** An entry that is also the answer to the lookup that hits it: made once, so that a hit allocates nothing. */
 interface Held extends StoreEntry {
-  readonly key0: number;
-  readonly key1: number;
-  readonly key2: number;
-  readonly key3: number;
   readonly kind: 'hit';
   entry: StoreEntry;
 }
@@ -56,9 +66,10 @@ interface Held extends StoreEntry {
 /**
  * The read path of the store: lock-free, without a message, from any thread.
  *
- * Decoded entries are held in a table of this thread's own, four ways associative by key. A held entry is right as long
- * as the SEQUENCE of its slot is what it was when it was decoded, so that a hit costs one look into that table and one
- * atomic load. An order of use for the table would cost more than the whole read; a full set gives up one of its four.
+ * Decoded entries are held in a table of this thread's own, with two places for each. A held entry is right as long
+ * as the SEQUENCE of its slot is what it was when it was decoded, so that a hit costs one look into that table and one at
+ * the SEQUENCE. Reads are as fast as memory lets them be, so what is compared stands in one place, apart from the objects.
+ * An order of use for the table would cost more than the whole read; a key whose places are all taken takes one over.
  */
 export class StoreReader {
   readonly layout: StoreLayout;
@@ -66,12 +77,16 @@ export class StoreReader {
   readonly #scratch: Int32Array;
   readonly #scratchBytes: Uint8Array;
   readonly #held: (Held | undefined)[];
-  /** The second word of the key of each held entry: most places that hold another key are passed over by it alone. */
-  readonly #tags: Int32Array;
-  readonly #setMask: number;
+  /** By place, `PLACE.WORDS` each. */
+  readonly #places: Int32Array;
+  readonly #expiries: Float64Array;
+  readonly #pointMask: number;
   readonly #bucketMask: number;
-  readonly #sequencesAt: number;
-  readonly #countersAt: number;
+  readonly #sequences: Int32Array;
+  readonly #touched: Int32Array;
+  readonly #names = new Map<string, string>();
+  /** The block of this reader. */
+  readonly #counters: Int32Array;
   /** Readers beyond the number of counter blocks share the last one. */
   readonly #ownsCounters: boolean;
   readonly #marksTouched: boolean;
@@ -81,31 +96,49 @@ export class StoreReader {
     this.#words = new Int32Array(buffer);
     this.#scratch = new Int32Array(this.layout.payloadWords);
     this.#scratchBytes = new Uint8Array(this.#scratch.buffer);
-    const sets = powerOfTwo(Math.ceil(Math.min(this.layout.slotCount, options.decodedMax ?? DECODED_MAX) / 2));
-    this.#held = new Array<Held | undefined>(sets * WAYS).fill(undefined);
-    this.#tags = new Int32Array(sets * WAYS);
-    this.#setMask = sets - 1;
+    const points = powerOfTwo(2 * Math.min(this.layout.slotCount, options.decodedMax ?? DECODED_MAX));
+    const places = points + WINDOW - 1;
+    this.#held = new Array<Held | undefined>(places).fill(undefined);
+    this.#places = new Int32Array(places * PLACE.WORDS);
+    this.#expiries = new Float64Array(this.#places.buffer);
+    for (let place = 0; place < places; place++) this.#places[place * PLACE.WORDS + PLACE.SEQUENCE] = EMPTY;
+    this.#pointMask = points - 1;
     this.#bucketMask = this.layout.bucketCount - 1;
-    this.#sequencesAt = this.layout.sequencesAt;
+    const { sequencesAt, touchedAt, slotCount } = this.layout;
+    this.#sequences = this.#words.subarray(sequencesAt, sequencesAt + slotCount);
+    this.#touched = this.#words.subarray(touchedAt, touchedAt + slotCount);
     this.#marksTouched = options.marksTouched ?? true;
     const claimed = Atomics.add(this.#words, HEADER.READERS, 1);
     this.#ownsCounters = claimed < COUNTER_BLOCKS - 1;
-    this.#countersAt = HEADER.WORDS + Math.min(claimed, COUNTER_BLOCKS - 1) * COUNTER.WORDS;
+    const countersAt = HEADER.WORDS + Math.min(claimed, COUNTER_BLOCKS - 1) * COUNTER.WORDS;
+    this.#counters = this.#words.subarray(countersAt, countersAt + COUNTER.WORDS);
   }
 
   /** Looks a signature up and counts the outcome. `nowMs` is the process clock. */
   lookup(signature: Signature, nowMs: number): Lookup {
-    const lookup = this.look(signature, nowMs);
+    const place = this.#find(signature);
+    const isHit = place !== NOWHERE && (this.#expiries[place * EXPIRY.STRIDE + EXPIRY.AT] as number) > nowMs;
+    if (!isHit) return this.#missed(place);
+    this.#count(COUNTER.HITS_LOW);
+    if (this.#marksTouched) this.#markTouched(this.#places[place * PLACE.WORDS + PLACE.SLOT] as number);
+    return this.#held[place] as Lookup;
+  }
+
+  #missed(place: number): Lookup {
+    // An empty place is found by the key of four zeros alone (see EMPTY).
+    const held = place === NOWHERE ? undefined : this.#held[place];
+    const lookup: Lookup = held === undefined ? MISS : { kind: 'stale', entry: held };
     this.count(lookup.kind);
-    if (this.#marksTouched && lookup.kind === 'hit') this.#markTouched(lookup.entry.slot);
     return lookup;
   }
 
   /** The same without counting and without a mark: for who has yet to decide whether a hit is served. */
   look(signature: Signature, nowMs: number): Lookup {
-    const held = this.#find(signature);
+    const place = this.#find(signature);
+    const held = place === NOWHERE ? undefined : this.#held[place];
     if (held === undefined) return MISS;
-    return held.expiresAtMs <= nowMs ? { kind: 'stale', entry: held } : (held as Lookup);
+    const isFresh = (this.#expiries[place * EXPIRY.STRIDE + EXPIRY.AT] as number) > nowMs;
+    return isFresh ? (held as Lookup) : { kind: 'stale', entry: held };
   }
 
   /** Counts the outcome of a `look`. */
@@ -116,39 +149,45 @@ export class StoreReader {
 
   /** The entry of a signature, expired or not, without counting. */
   find(signature: Signature): StoreEntry | undefined {
-    return this.#find(signature);
+    const place = this.#find(signature);
+    return place === NOWHERE ? undefined : this.#held[place];
   }
 
   /** The entry that stands in a slot now, without counting. For who knows the slot and not the signature. */
   entryAt(slot: SlotIndex): StoreEntry | undefined {
-    const first = ((this.#words[this.#slotAt(slot) + SLOT.KEY] as number) & this.#setMask) * WAYS;
-    for (let way = 0; way < WAYS; way++) {
-      const held = this.#held[first + way];
-      if (held?.slot !== slot) continue;
-      if (Atomics.load(this.#words, this.#sequencesAt + slot) === held.sequence) return held;
-      break;
+    const at = this.#slotAt(slot);
+    const first = (this.#words[at + SLOT.KEY] as number) & this.#pointMask;
+    const sequence = Atomics.load(this.#sequences, slot);
+    for (let place = first; place < first + WINDOW; place++) {
+      const placeAt = place * PLACE.WORDS;
+      if (this.#places[placeAt + PLACE.SLOT] !== slot || this.#places[placeAt + PLACE.SEQUENCE] !== sequence) continue;
+      return this.#held[place];
     }
-    const entry = this.#read(slot);
-    if (entry !== undefined) this.#hold(entry);
-    return entry;
+    const place = this.#read(slot, undefined);
+    return place === NOWHERE ? undefined : this.#held[place];
   }
 
-  #find(signature: Signature): Held | undefined {
-    const tag = signature[1] as number;
-    const first = ((signature[0] as number) & this.#setMask) * WAYS;
-    for (let place = first; place < first + WAYS; place++) {
-      if (this.#tags[place] !== tag) continue;
-      const held = this.#held[place];
-      if (held === undefined || !isKeyOf(held, signature)) continue;
-      // An unchanged SEQUENCE says that the whole slot is as it was when it was decoded, its key too.
-      if (Atomics.load(this.#words, this.#sequencesAt + held.slot) === held.sequence) return held;
-      break;
+  /** The place where the entry of a signature is held, which it may be only now. */
+  #find(signature: Signature): number {
+    const places = this.#places;
+    const key0 = signature[0] as number;
+    const key1 = signature[1] as number;
+    const first = key0 & this.#pointMask;
+    for (let place = first; place < first + WINDOW; place++) {
+      const at = place * PLACE.WORDS;
+      // The second word first: keys that share a place share bits of the first one.
+      if (places[at + PLACE.KEY + 1] !== key1 || places[at + PLACE.KEY] !== key0) continue;
+      if (places[at + PLACE.KEY + 2] !== signature[2] || places[at + PLACE.KEY + 3] !== signature[3]) continue;
+      // An unchanged SEQUENCE says that the whole slot is as it was when it was decoded, its key too. Plain: what is held
+      // is whole whatever is read here, and a number that comes a moment late serves what was right a moment ago.
+      if (this.#sequences[places[at + PLACE.SLOT] as number] === places[at + PLACE.SEQUENCE]) return place;
+      // No break: the key may be held a second time, for the slot that has it now.
     }
     return this.#search(signature);
   }
 
   /** Follows the chain of the signature's bucket. */
-  #search(signature: Signature): Held | undefined {
+  #search(signature: Signature): number {
     const words = this.#words;
     const key0 = signature[0] as number;
     let reference = Atomics.load(words, this.layout.bucketsAt + (key0 & this.#bucketMask));
@@ -157,29 +196,28 @@ export class StoreReader {
       const at = this.#slotAt(slot);
       // A first look without a guard, to pass over other keys; the guarded one follows.
       if (words[at + SLOT.KEY] === key0) {
-        const entry = this.#read(slot);
-        if (entry !== undefined && isKeyOf(entry, signature)) {
-          this.#hold(entry);
-          return entry;
-        }
+        const place = this.#read(slot, signature);
+        if (place !== NOWHERE) return place;
       }
       reference = Atomics.load(words, at + SLOT.NEXT);
     }
-    return undefined;
+    return NOWHERE;
   }
 
   #slotAt(slot: SlotIndex): number {
     return this.layout.slotsAt + slot * this.layout.slotWords;
   }
 
-  /** Copies and decodes a slot. Undefined when it is empty, or when the writer was in it at every try. */
-  #read(slot: SlotIndex): Held | undefined {
+  /**
+   * Copies, decodes and holds a slot. The place where it is held; `NOWHERE` when it is empty, has another key than the one
+   * wanted, or when the writer was in it at every try.
+   */
+  #read(slot: SlotIndex, wanted: Signature | undefined): number {
     const words = this.#words;
     const scratch = this.#scratch;
     const at = this.#slotAt(slot);
-    const sequenceAt = this.#sequencesAt + slot;
     for (let tries = 0; tries < READ_TRIES; tries++) {
-      const sequence = Atomics.load(words, sequenceAt);
+      const sequence = Atomics.load(this.#sequences, slot);
       if ((sequence & 1) !== 0) continue;
       const key0 = words[at + SLOT.KEY] as number;
       const key1 = words[at + SLOT.KEY + 1] as number;
@@ -192,59 +230,64 @@ export class StoreReader {
       for (let i = 0; i < copied; i++) scratch[i] = words[at + SLOT.PAYLOAD + i] as number;
       // Adds nothing and changes all: a load would let the plain reads above be moved past it. Pairs with the add that
       // opens the next write, in StoreWriter.
-      if (Atomics.add(words, sequenceAt, 0) !== sequence) continue;
-      if (length <= 0 || length > this.#scratchBytes.length) return undefined;
-      const decision = decodeDecision(this.#scratchBytes.subarray(0, length));
+      if (Atomics.add(this.#sequences, slot, 0) !== sequence) continue;
+      if (length <= 0 || length > this.#scratchBytes.length) return NOWHERE;
+      const isOther = wanted && (key0 !== wanted[0] || key1 !== wanted[1] || key2 !== wanted[2] || key3 !== wanted[3]);
+      if (isOther) return NOWHERE;
+      const decision = decodeDecision(this.#scratchBytes.subarray(0, length), this.#ownName);
       const expiresAtMs = timeFromWords(high, low);
-      const held = { key0, key1, key2, key3, sequence, slot, expiresAtMs, decision, kind: 'hit' } as Held;
+      // What a reader goes on to comes first: the object may pass the end of a line of the processor's cache.
+      const held = { kind: 'hit', entry: NO_ENTRY, decision, slot, sequence, expiresAtMs } as Held;
       held.entry = held;
-      return held;
+      const place = this.#placeFor(key0, slot);
+      this.#held[place] = held;
+      this.#places.set([key0, key1, key2, key3, sequence, slot], place * PLACE.WORDS);
+      this.#expiries[place * EXPIRY.STRIDE + EXPIRY.AT] = expiresAtMs;
+      return place;
     }
-    return undefined;
+    return NOWHERE;
   }
 
-  /** Into a free place of its set, or that of its former self, or that of the one whose turn it is. */
-  #hold(entry: Held): void {
-    const first = (entry.key0 & this.#setMask) * WAYS;
-    let place = first + (entry.slot & (WAYS - 1));
-    for (let way = WAYS - 1; way >= 0; way--) {
-      const held = this.#held[first + way];
-      if (held === undefined) place = first + way;
-      else if (held.slot === entry.slot) {
-        place = first + way;
-        break;
-      }
+  /** That of the slot's former entry, or a free one, or that of the entry that has to go. */
+  #placeFor(key0: number, slot: SlotIndex): number {
+    const first = key0 & this.#pointMask;
+    let place = first + (slot & (WINDOW - 1));
+    for (let at = first + WINDOW - 1; at >= first; at--) {
+      const held = this.#held[at];
+      if (held?.slot === slot) return at;
+      if (held === undefined) place = at;
     }
-    this.#held[place] = entry;
-    this.#tags[place] = entry.key1;
+    return place;
   }
+
+  /** One string for each name, however many decisions have it: it stays in the processor's cache, and memory is saved. */
+  readonly #ownName = (name: string): string => {
+    const own = this.#names.get(name);
+    if (own !== undefined) return own;
+    if (this.#names.size >= NAMES_MAX) this.#names.clear();
+    this.#names.set(name, name);
+    return name;
+  };
 
   #markTouched(slot: SlotIndex): void {
-    const at = this.layout.touchedAt + slot;
     // Only when it is not set: a store would take the cache line away from every other reader. Plain, since a mark that
     // comes a moment late or not at all costs nothing but a worse eviction.
-    if (this.#words[at] === 0) this.#words[at] = 1;
+    if (this.#touched[slot] === 0) this.#touched[slot] = 1;
   }
 
-  #count(counter: number): void {
-    const words = this.#words;
-    const at = this.#countersAt + counter;
+  /** Counts one in a pair of words: the low one, and the high one where it passes its end. */
+  #count(low: number): void {
+    const counters = this.#counters;
     if (!this.#ownsCounters) {
-      if (Atomics.add(words, at, 1) === -1) Atomics.add(words, at + 1, 1);
+      if (Atomics.add(counters, low, 1) === -1) Atomics.add(counters, low + 1, 1);
       return;
     }
     // Plain, because only this thread writes its block, and who sums the blocks may be a moment late. An atomic add
     // would be a third of the whole read.
-    const count = ((words[at] as number) + 1) | 0;
-    words[at] = count;
-    if (count === 0) words[at + 1] = (words[at + 1] as number) + 1;
+    const count = ((counters[low] as number) + 1) | 0;
+    counters[low] = count;
+    if (count === 0) counters[low + 1] = (counters[low + 1] as number) + 1;
   }
-}
-
-function isKeyOf(held: Held, signature: Signature): boolean {
-  return (
-    held.key0 === signature[0] && held.key1 === signature[1] && held.key2 === signature[2] && held.key3 === signature[3]
-  );
 }
 
 function powerOfTwo(atLeast: number): number {
