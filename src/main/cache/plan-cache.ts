@@ -232,9 +232,14 @@ export class PlanCache {
 
   #lookExactly(signature: Signature, nowMs: number): Lookup {
     const lookup = this.#reader.look(signature, nowMs);
-    if (lookup.kind !== 'miss' || this.#disk === undefined) return lookup;
+    if (lookup.kind === 'hit' || this.#disk === undefined) return lookup;
     const found = this.#disk.read(signature);
     if (found === undefined) return lookup;
+    if (lookup.kind === 'stale') {
+      // Another process may have decided since. The same decision again would only begin its life anew.
+      const isNewer = found.decision.decidedAtMs > lookup.entry.decision.decidedAtMs;
+      if (!isNewer || found.expiresAtMs <= nowMs) return lookup;
+    }
     this.#restore(found, false);
     return this.#reader.look(signature, nowMs);
   }
@@ -377,9 +382,11 @@ export class PlanCache {
   }
 
   #weaken(signature: Signature, entry: StoreEntry, action: string): void {
-    const weakened = weakenedDecision(entry.decision, action);
+    const { decision } = entry;
+    const weakened = weakenedDecision(decision, action);
+    const hasVotes = decision.tally.some((voted) => voted.action === action && voted.count > 0);
     // Nothing to take away any more: the slot would be written again at every request of a stuck agent.
-    if (weakened.action === entry.decision.action && weakened.tally.every(({ count }) => count === 0)) return;
+    if (weakened.action === decision.action && !hasVotes) return;
     this.#writer.write(signature, weakened, entry.expiresAtMs);
   }
 
