@@ -23,18 +23,27 @@ export function mergedDecision(older: Decision, newer: Decision): Decision {
   const lead = forOlder.count - forNewer.count || forOlder.weight - forNewer.weight;
   const keepsOlder = newer.action !== older.action && lead > 0;
   const winner = keepsOlder ? older.action : newer.action;
-  const all = ranked([...sums.values()]);
-  const tally = [...all.filter(({ action }) => action === winner), ...all.filter(({ action }) => action !== winner)];
+  const tally = withFirst(ranked([...sums.values()]), winner);
   return keepsOlder ? { ...older, decidedAtMs: newer.decidedAtMs, tally } : { ...newer, tally };
 }
 
-/** A decision whose action showed no effect: what spoke for it counts half. Another action may win. */
+/**
+ * A decision for a state in which an action showed no effect: what spoke for it counts half. If it was the winner, another
+ * one may win.
+ */
 export function weakenedDecision(decision: Decision, action: string): Decision {
   const halved = decision.tally.map((entry) =>
     entry.action === action ? { action, count: Math.floor(entry.count / 2), weight: entry.weight / 2 } : entry,
   );
+  if (action !== decision.action) return { ...decision, tally: withFirst(ranked(halved), decision.action) };
   const tally = ranked(halved);
-  const winner = tally[0]?.action ?? decision.action;
-  if (winner === decision.action) return { ...decision, tally };
-  return { ...decision, action: winner, reason: `"${decision.action}" showed no effect here`, tally };
+  const winner = tally[0]?.action ?? action;
+  if (winner === action) return { ...decision, tally };
+  // Votes decide it now: the model had decided for the other one.
+  return { ...decision, action: winner, reason: `"${action}" showed no effect here`, source: 'vote', model: '', tally };
+}
+
+/** The entries with that of one action on top, where it has one. */
+function withFirst(entries: readonly TallyEntry[], first: string): TallyEntry[] {
+  return [...entries.filter(({ action }) => action === first), ...entries.filter(({ action }) => action !== first)];
 }
