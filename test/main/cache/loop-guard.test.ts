@@ -98,10 +98,12 @@ describe('what is remembered of an agent', () => {
   });
 
   test('is nothing after a clear', () => {
-    const guard = guardAfter('attack', 'attack');
-    guard.clear();
-    expect(guard.recall('lydia')).toBeUndefined();
-    expect(inVain(guard)).toBeUndefined();
+    for (const agent of ['lydia', '']) {
+      const guard = new LoopGuard(10);
+      for (let times = 0; times < 2; times++) guard.took(agent, HERE, 'combat', 'attack', 0);
+      guard.clear();
+      expect([guard.recall(agent), inVain(guard, HERE, agent)]).toEqual([undefined, undefined]);
+    }
   });
 });
 

@@ -5,6 +5,7 @@ import type { ResolvedCache } from '../../../src/main/cache/cache-options.ts';
 import { openPlanCache } from '../../../src/main/cache/open-plan-cache.ts';
 import { type Domain, defineDomain } from '../../../src/shared/domain.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
+import { flush } from '../../support/drive.ts';
 import { CacheUnderTest, cacheDomain, PLAIN_CACHE, seen, state } from '../../support/make-cache.ts';
 import { FakeWallClock } from '../../support/wall-clock.ts';
 import { type Folder, makeFolder } from './disk/support/open-tier.ts';
@@ -154,6 +155,18 @@ describe('a restart', () => {
     },
   );
 
+  test.each([
+    ['fixed', { ttlMs: 1_000 }],
+    ['adaptive', { ttl: 'adaptive', ttlMs: 500, ttlMinMs: 100, ttlMaxMs: 1_000 }],
+  ] as const)('with a shorter TTL holds what it finds to that, if it is %s', async (_, shorter) => {
+    const first = await open();
+    first.teach(seen());
+    const under = await restarted(first, { options: shorter });
+    expect(under.look(seen()).kind).toBe('hit');
+    under.clock.advance(1_000);
+    expect(under.look(seen()).kind).toBe('miss');
+  });
+
   test('brings the decisions written last into a smaller memory, and finds the others on disk', async () => {
     const first = await open();
     for (let id = 1; id <= 10; id++) {
@@ -169,6 +182,15 @@ describe('a restart', () => {
     expect(under.peek(state(8))).toBeUndefined();
     expect(under.look(state(8)).kind).toBe('hit');
     expect(under.cache.stats().entries).toBe(3);
+  });
+
+  test('gives no slot to an old decision that a new one could have', async () => {
+    const first = await open();
+    for (let id = 1; id <= 10; id++) first.teach(state(id));
+    const under = await restarted(first, { options: { entries: 3 } });
+    for (const id of [11, 12, 13]) under.teach(state(id));
+    for (let turn = 0; turn < 20; turn++) await flush();
+    expect([11, 12, 13].map((id) => under.peek(state(id)) !== undefined)).toEqual([true, true, true]);
   });
 
   test('does not put an older decision in the place of one made meanwhile', async () => {
@@ -296,6 +318,17 @@ describe('two processes on one file', () => {
     await vi.waitFor(() => expect(other.cache.stats().disk).toMatchObject({ entries: 0 }));
     expect(other.look(seen()).kind).toBe('miss');
   });
+});
+
+test('an expired decision is moved no more for being on disk: it goes when its slot is needed', async () => {
+  const under = await open({ options: { entries: 2 } });
+  under.teach(state(1));
+  under.clock.advance(60_000);
+  under.teach(state(2));
+  under.clock.advance(60_000);
+  expect(under.missed(state(1)).stale).toBeDefined();
+  under.teach(state(3));
+  expect([1, 2, 3].map((id) => under.peek(state(id)) !== undefined)).toEqual([false, true, true]);
 });
 
 test('what is emptied stays empty over a restart', async () => {

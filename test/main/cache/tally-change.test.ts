@@ -153,7 +153,12 @@ describe('a weakened decision', () => {
       ]),
       'attack',
     );
-    expect(weakened).toMatchObject({ action: 'block', reason: '"attack" showed no effect here' });
+    expect(weakened).toMatchObject({
+      action: 'block',
+      reason: '"attack" showed no effect here',
+      source: 'vote',
+      model: '',
+    });
     expect(rowsOf(weakened)).toEqual([
       ['block', 2, 1],
       ['attack', 1, 1],
@@ -166,8 +171,30 @@ describe('a weakened decision', () => {
     expect([weakened.action, weakened.tally[0]?.count]).toEqual(['attack', 0]);
   });
 
+  test('keeps its winner where it is another action that showed no effect, also one that overruled the votes', () => {
+    const before = decided([
+      ['block', 1, 1],
+      ['flee', 2, 1],
+      ['attack', 2, 1],
+    ]);
+    const weakened = weakenedDecision(before, 'attack');
+    expect(weakened).toMatchObject({ action: 'block', reason: before.reason, model: before.model });
+    expect(rowsOf(weakened)).toEqual([
+      ['block', 1, 1],
+      ['flee', 2, 1],
+      ['attack', 1, 0.5],
+    ]);
+    expect(weakenedDecision(before, 'block')).toMatchObject({
+      action: 'flee',
+      reason: '"block" showed no effect here',
+    });
+  });
+
   test('of an action that nobody voted for is as it was', () => {
-    const before = decided([['attack', 2, 1]]);
+    const before = decided([
+      ['block', 1, 1],
+      ['flee', 2, 1],
+    ]);
     expect(weakenedDecision(before, 'dance')).toEqual(before);
   });
 });

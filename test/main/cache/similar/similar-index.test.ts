@@ -196,11 +196,21 @@ describe('a slot', () => {
     expect(index.nearest(place(1, [0.1]), 1, () => true)?.slot).toBe(1);
   });
 
+  test('that is removed after a clear takes nothing with it', () => {
+    const index = new SimilarIndex(2, 1, SOFT_WEIGHTS);
+    index.set(0, place(1, [0.1]));
+    index.clear();
+    index.set(1, place(1, [0.2]));
+    index.remove(0);
+    expect(index.nearest(place(1, [0.1]), 1, () => true)?.slot).toBe(1);
+  });
+
   test('and all others are gone after a clear, and can be set again', () => {
     const index = new SimilarIndex(100, 1, SOFT_WEIGHTS);
     for (let slot = 0; slot < 100; slot++) index.set(slot, place(slot % 3, [slot / 100]));
     index.clear();
     expect(index.groups).toBe(0);
+    index.clear();
     expect(index.nearest(place(0, [0.5]), 1, () => true)).toBeUndefined();
     index.remove(4);
     index.set(4, place(1, [0.5]));
