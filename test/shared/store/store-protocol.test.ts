@@ -23,6 +23,8 @@ interface Flaws {
   readonly publishesFirst?: boolean;
   /** The writer leaves SEQUENCE even while it writes. */
   readonly opensWithoutMark?: boolean;
+  /** The writer stores the head of the chain before the NEXT of the slot that it names. */
+  readonly linksHeadFirst?: boolean;
   /** The reader does not look at SEQUENCE after it has copied. */
   readonly checksOnce?: boolean;
   /** The reader looks at SEQUENCE twice, and copies then. */
@@ -137,9 +139,13 @@ class ModelStore {
 
   *#link(slot: number, bucket: number): Steps {
     const { words } = this;
+    const head = words[bucket] as number;
     yield;
-    words[this.at(slot) + SLOT.NEXT] = words[bucket] as number;
+    if (this.#flaws.linksHeadFirst) words[bucket] = slot + 1;
+    else words[this.at(slot) + SLOT.NEXT] = head;
     yield;
+    // The other one: the first is what it is already.
+    words[this.at(slot) + SLOT.NEXT] = head;
     words[bucket] = slot + 1;
   }
 }
@@ -399,6 +405,16 @@ describe('the model, in every order', () => {
     });
     expect(found).toEqual(allowing([OLD], OLD));
   });
+
+  test('lets it be found in every order, too, while a new key is put before it in its chain', () => {
+    const { found } = outcomes({
+      shape: SHORT,
+      before: [[0, OLD]],
+      writer: (store) => store.write(1, OTHER, false),
+      readerKey: 1,
+    });
+    expect(found).toEqual(allowing([OLD], OLD));
+  });
 });
 
 describe('a broken model', () => {
@@ -419,6 +435,17 @@ describe('a broken model', () => {
   ])('gives another key its payload when %s', (_what, flaws) => {
     const { found } = outcomes({ ...reused(OTHER), flaws });
     expect(found).toContain(textOf(OTHER.payload));
+  });
+
+  test('hides what is there when the head of its chain is stored before the NEXT of the slot that it names', () => {
+    const { found } = outcomes({
+      shape: SHORT,
+      flaws: { linksHeadFirst: true },
+      before: [[0, OLD]],
+      writer: (store) => store.write(1, OTHER, false),
+      readerKey: 1,
+    });
+    expect(found).toContain('miss');
   });
 
   test('gives what is gone, long afterwards, when a held decision is not asked after', () => {

@@ -258,6 +258,14 @@ test('a real reader of the key that takes over a slot gets its decision or a mis
   expect(strangers(race.randomOrders(3, 20_000), new Set([NEW, 'miss']))).toEqual([]);
 });
 
+test('a real reader finds what nobody touches, in every order, while a new key is put before it in its chain', () => {
+  const writer = writerOfOne(2);
+  const race = new Race(writer, signatureOf(1, 0), false, () => {
+    writer.write(signatureOf(2, 0), SECOND, SECOND_UNTIL);
+  });
+  expect(race.everyTwoBursts()).toEqual(new Set([OLD]));
+});
+
 describe('the real reader', () => {
   const race = writtenOver(false);
   const allowed = new Set([OLD, NEW, 'miss']);

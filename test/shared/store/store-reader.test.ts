@@ -328,6 +328,17 @@ describe('the touched mark', () => {
     expect(touched(writer)).toBe(1);
   });
 
+  test('is cleared by a write, by the same key or another one', () => {
+    const writer = writerWith(1, 1);
+    const reader = new StoreReader(writer.buffer);
+    for (const id of [1, 2]) {
+      reader.lookup(signatureOf(1), 0);
+      expect(touched(writer)).toBe(1);
+      writer.write(signatureOf(id), decision(), 1_000);
+      expect(touched(writer)).toBe(0);
+    }
+  });
+
   test('is set neither by a stale lookup, nor by find, nor where the reader is told not to', () => {
     const writer = writerWith(1, 1);
     const reader = new StoreReader(writer.buffer);
