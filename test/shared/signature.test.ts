@@ -291,6 +291,58 @@ describe('as a hash', () => {
   });
 });
 
+describe('the parts of a state', () => {
+  const words = (): Int32Array => new Int32Array(SIGNATURE_WORDS);
+  const signActions = (actions: readonly string[], by = signer): string =>
+    signatureText(by.signActions(actions, words()));
+  const signGates = (seen: Observation, actions: readonly string[], by = signer): string =>
+    signatureText(by.signGates(seen, actions, words()));
+
+  test('action sets have equal fingerprints when, and only when, they are equal', () => {
+    fc.assert(
+      fc.property(actionList, actionList, (a, b) => {
+        expect(signActions(a)).toBe(signActions(a.toReversed()));
+        const isEqual = a.length === b.length && new Set([...a, ...b]).size === a.length;
+        expect(signActions(a) === signActions(b)).toBe(isEqual);
+      }),
+    );
+  });
+
+  test('gates do not know in which bucket a number is, and know all that is no number', () => {
+    fc.assert(
+      fc.property(observation, actionList, fc.double({ noNaN: true }), (seen, actions, health) => {
+        expect(signGates({ ...seen, health }, actions)).toBe(signGates(seen, actions));
+        expect(signGates({ ...seen, inCombat: !seen.inCombat }, actions)).not.toBe(signGates(seen, actions));
+        expect(signGates(seen, [...actions, `${actions.join()}.`])).not.toBe(signGates(seen, actions));
+      }),
+    );
+  });
+
+  test('state, gates and actions are three fingerprints, also where they are of the same things', () => {
+    const bare = defineDomain({ name: 'bare', features: { note: { kind: 'text', optional: true } } });
+    const by = new Signer(bare);
+    expect(new Set([sign({}, ACTIONS, by), signGates({}, ACTIONS, by), signActions(ACTIONS, by)]).size).toBe(3);
+  });
+
+  test('a soft feature is in the state and not in the gates, and does not change the domain', () => {
+    const soft = { ...DEFINITION.features, mood: { kind: 'category', optional: true, soft: true, weight: 3 } } as const;
+    const by = new Signer(defineDomain({ ...DEFINITION, features: soft }));
+    const calm = { ...BASE, mood: 'calm' };
+    expect(sign(calm, ACTIONS, by)).toBe(sign(calm, ACTIONS));
+    expect(sign(calm, ACTIONS, by)).not.toBe(sign(BASE, ACTIONS, by));
+    expect(signGates(calm, ACTIONS, by)).toBe(signGates(BASE, ACTIONS, by));
+    expect(signGates(calm, ACTIONS)).not.toBe(signGates(BASE, ACTIONS));
+  });
+
+  test('signing one of them leaves what was signed before as it was', () => {
+    const state = signer.sign(BASE, ACTIONS, words());
+    const before = signatureText(state);
+    signGates({ ...BASE, scene: 'town' }, ['one']);
+    signActions(['x', 'y']);
+    expect([signatureText(state), sign(BASE, ACTIONS)]).toEqual([before, before]);
+  });
+});
+
 describe('anywhere', () => {
   const requests: Pick<PlanRequest, 'observation' | 'actions'>[] = fc
     .sample(fc.tuple(observation, actionList), { numRuns: 200, seed: 1 })
