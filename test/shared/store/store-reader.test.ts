@@ -178,7 +178,8 @@ describe('the decisions held decoded', () => {
   test('do not push one another out by being written over', () => {
     const { writer, reader } = crowded();
     const [first, ...others] = crowd.slice(0, 4) as [number, ...number[]];
-    for (const id of [first, ...others]) reader.find(crowdKey(id));
+    // The first one last, so that its place is not the one that its slot would choose.
+    for (const id of [...others, first]) reader.find(crowdKey(id));
     const held = others.map((id) => reader.find(crowdKey(id)));
     for (let version = 0; version < 8; version++) {
       writer.write(crowdKey(first), decision({ reason: `version ${version}` }), 1_000);
