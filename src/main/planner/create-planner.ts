@@ -41,7 +41,9 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
   const clock = collaborators.clock ?? systemClock;
   const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
   const clients = new Map(resolved.endpoints.map((endpoint) => [endpoint.name, makeClient(endpoint)]));
-  const lost: { report: (message: string) => void } = { report: () => {} };
+  // Until there is a planner to tell them.
+  const early: string[] = [];
+  const lost = { report: (message: string): void => void early.push(message) };
   const started = collaborators.pool
     ? undefined
     : startPool(resolved, clock, collaborators.workerUrl, (message) => lost.report(message));
@@ -69,7 +71,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
     setImmediate(() => {
-      for (const warning of checked.warnings) planner.warn(warning);
+      for (const warning of [...early, ...checked.warnings]) planner.warn(warning);
     });
     return planner;
   } catch (error) {

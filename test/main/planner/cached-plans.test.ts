@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { CacheStats } from '../../../src/main/cache/cache-options.ts';
 import type { Plan } from '../../../src/main/plan.ts';
@@ -8,6 +10,7 @@ import { drive, flush } from '../../support/drive.ts';
 import type { Behaviour } from '../../support/fake-models.ts';
 import { type CachedPlanner, makeCachedPlanner } from '../../support/make-cached-planner.ts';
 import { request, testDomain } from '../../support/make-planner.ts';
+import { makeFolder } from '../cache/disk/support/open-tier.ts';
 
 /** All models agree, so that a tally has one action. */
 const agreeing =
@@ -523,4 +526,20 @@ describe('the profile', () => {
     await pass(50);
     expect(under.planner.stats().background.done).toBe(1);
   });
+});
+
+test('a damaged file on disk is told of on the warning event, though it is found before there is a planner', async () => {
+  const folder = makeFolder();
+  try {
+    const path = join(folder.path, 'decisions.lmdb');
+    writeFileSync(path, 'no file of decisions '.repeat(1_000));
+    under = await makeCachedPlanner(agreeing('block'), { cache: { disk: { path } } });
+    const warnings: string[] = [];
+    under.planner.on('warning', (message) => warnings.push(message));
+    await flush();
+    expect(warnings).toEqual([expect.stringContaining('set aside as')]);
+    await under.planner.close();
+  } finally {
+    folder.remove();
+  }
 });
