@@ -72,12 +72,15 @@ export class DecisionDisk {
     if (decoded === undefined) return undefined;
     const wallOffsetMs = this.#wallOffset();
     const nowMs = this.#clock.now();
+    const { decidedAtMs } = decoded.decision;
     // Decided in the future: the wall clock was set back since, and nobody knows how old it is.
-    const isOfUnknownAge = decoded.decision.decidedAtMs > nowMs + wallOffsetMs;
-    const ttlMaxMs = isOfUnknownAge ? 0 : this.#ttlMaxMs;
+    const isOfUnknownAge = decidedAtMs > nowMs + wallOffsetMs;
+    // The expiry may have been written by a wall clock that had been ahead: no decision is fresh for longer than it may be.
+    const ageMs = Math.max(0, this.#clock.wallNow() - decidedAtMs);
+    const leftMaxMs = isOfUnknownAge ? 0 : this.#ttlMaxMs - ageMs;
     const signature = new Int32Array(SIGNATURE_WORDS);
     new Uint8Array(signature.buffer).set(key);
-    return { signature, ...decoded, expiresAtMs: Math.min(expiresAtWallMs - wallOffsetMs, nowMs + ttlMaxMs) };
+    return { signature, ...decoded, expiresAtMs: Math.min(expiresAtWallMs - wallOffsetMs, nowMs + leftMaxMs) };
   }
 
   #wallOffset(): number {

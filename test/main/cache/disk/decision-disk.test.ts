@@ -61,7 +61,7 @@ describe('a decision', () => {
       reason: fc.string({ maxLength: 60 }),
       source: fc.constantFrom(...MODEL_SOURCES),
       model: fc.string({ maxLength: 20 }),
-      decidedAtMs: fc.integer({ min: 0, max: clock.wallNow() }),
+      decidedAtMs: fc.integer({ min: clock.wallNow() - TTL_MS + 77, max: clock.wallNow() }),
       latencyMs: float,
       tally: fc.array(
         fc.record({ action: fc.string({ maxLength: 8 }), count: fc.integer({ min: 0, max: 65_535 }), weight: float }),
@@ -207,6 +207,20 @@ describe('its time', () => {
     expect(leftMs(2)).toBe(TTL_MS);
     clock.advance(60_000);
     expect(leftMs(2)).toBe(60_000);
+  });
+
+  test('is not longer for having been written by a process whose wall clock had been ahead', async () => {
+    clock.wallShiftMs += 31_536_000_000;
+    write(1);
+    clock.wallShiftMs -= 31_536_000_000;
+    write(2);
+    await restarted();
+    clock.advance(60_000);
+    expect(leftMs(2)).toBe(60_000);
+    clock.advance(3_600_000);
+    expect(leftMs(2)).toBe(-3_540_000);
+    await restarted();
+    expect(leftMs(2)).toBe(-3_540_000);
   });
 
   test('is over for a wall clock that was set forward', () => {
