@@ -175,8 +175,14 @@ export class PlanCache {
       this.#falseHits.checked(tier, scene, decision.action !== hit.action);
       if (judgement !== undefined) this.#judge?.learn(judgement, decision.action);
     }
-    const held = this.#reader.find(signature);
-    this.#remember(request, signature, scene, held === undefined ? decision : mergedDecision(held.decision, decision));
+    // What has expired has no say: it would be fresh again.
+    const held = this.#reader.look(signature, this.#clock.now());
+    this.#remember(
+      request,
+      signature,
+      scene,
+      held.kind === 'hit' ? mergedDecision(held.entry.decision, decision) : decision,
+    );
   }
 
   /** The agent is in this state and is told to do this, or was seen to. */
@@ -288,7 +294,7 @@ export class PlanCache {
     const base = exact.kind === 'hit' ? exact.entry : this.#freshNeighbour(request);
     if (base === undefined) return this.#miss(exact, inVain, predicted);
     if (prediction.action === inVain) {
-      this.#counts.loopsBroken++;
+      if (judge.allows(prediction)) this.#counts.loopsBroken++;
       if (exact.kind === 'hit') this.#weaken(signature, exact.entry, inVain);
       return this.#miss(exact, inVain, predicted);
     }

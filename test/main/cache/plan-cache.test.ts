@@ -485,6 +485,21 @@ describe('a background check', () => {
   });
 });
 
+describe('a background check of a state whose own decision has expired', () => {
+  test('gives the expired one no say: it would be fresh again', () => {
+    const under = new CacheUnderTest({ similar: { distanceMax: 0.2 }, checkShare: 1 });
+    const votes = (action: string, count: number) => ({ action, tally: [{ action, count, weight: 1 }] });
+    under.teach(seen({ health: 50 }), votes('attack', 5));
+    under.clock.advance(3_600_000);
+    under.teach(seen({ health: 61 }), votes('flee', 3));
+    const hit = under.served(seen({ health: 50 }));
+    expect(hit).toMatchObject({ tier: 'similar', action: 'flee', again: 'check' });
+    if (hit === undefined) return;
+    under.checked(seen({ health: 50 }), hit, votes('flee', 3));
+    expect(under.served(seen({ health: 50 }))).toMatchObject({ tier: 'exact', action: 'flee' });
+  });
+});
+
 describe('a refresh ahead of expiry', () => {
   const REFRESHED = { refreshAhead: true };
   const LOOKS = 2_000;
@@ -718,6 +733,14 @@ describe('an error budget', () => {
       expect(under.peek(seen())).toBeUndefined();
     }
     expect(under.cache.stats().loopsBroken).toBe(30);
+  });
+
+  test('counts no loop as broken where nothing would have been served', () => {
+    const under = new CacheUnderTest({ ...BUDGET, loopGuard: true });
+    under.learn(seen(), under.missed(seen()), { action: 'attack' });
+    for (let times = 0; times < 2; times++) under.took(seen(), 'attack');
+    expect(under.missed(seen())).toMatchObject({ inVain: 'attack', tier: 'exact' });
+    expect(under.cache.stats()).toMatchObject({ loopsBroken: 0, hits: 0 });
   });
 
   test('counts its probes as checks of the tier that would have been served', () => {
