@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, sceneOf } from '../../shared/domain.ts';
-import { fingerprintNumber, Placer } from '../../shared/place.ts';
+import { fingerprintNumber, type Place, Placer } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
@@ -155,26 +155,27 @@ export class PlanCache {
   /** Models have decided for a request that was not served. */
   learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
     const scene = sceneOf(this.#domain, request.observation);
-    const { judgement } = look;
     if (look.kind === 'miss' && look.stale !== undefined) this.#aged(scene, look.stale, decision);
-    if (judgement !== undefined) {
-      this.#judge?.learn(judgement, decision.action);
-      // A probe is a sample of what is served, as a check is.
-      if (look.kind === 'miss' && judgement.verdict === 'probe') {
-        this.#falseHits.checked(look.tier, scene, decision.action !== judgement.prediction?.action);
-      }
-    }
+    this.learnOutcome(request, look, decision);
     this.#remember(request, signature, scene, decision);
+  }
+
+  /** What came of a prediction that was not served, when another request is the one that the decision is remembered for. */
+  learnOutcome(request: PlanRequest, look: Look, { action }: Decision): void {
+    const { judgement } = look;
+    if (judgement === undefined) return;
+    this.#judge?.learn(judgement, action);
+    // A probe is a sample of what is served, as a check is.
+    if (look.kind === 'hit' || judgement.verdict !== 'probe') return;
+    const scene = sceneOf(this.#domain, request.observation);
+    this.#falseHits.checked(look.tier, scene, action !== judgement.prediction?.action);
   }
 
   /** Models were asked again, in the background, about a hit. */
   checked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
-    const { scene, tier, judgement } = hit;
+    const { scene } = hit;
     this.#aged(scene, hit.decision, decision);
-    if (hit.again === 'check') {
-      this.#falseHits.checked(tier, scene, decision.action !== hit.action);
-      if (judgement !== undefined) this.#judge?.learn(judgement, decision.action);
-    }
+    this.compared(hit, decision);
     // What has expired has no say: it would be fresh again.
     const held = this.#reader.look(signature, this.#clock.now());
     this.#remember(
@@ -185,6 +186,13 @@ export class PlanCache {
     );
   }
 
+  /** A hit that was to be checked is held against what models decided since. Nothing is remembered of it. */
+  compared({ again, scene, tier, action, judgement }: Hit, decision: Decision): void {
+    if (again !== 'check') return;
+    this.#falseHits.checked(tier, scene, decision.action !== action);
+    if (judgement !== undefined) this.#judge?.learn(judgement, decision.action);
+  }
+
   /** The agent is in this state and is told to do this, or was seen to. */
   took(request: PlanRequest, signature: Signature, action: string, nowMs = this.#clock.now()): void {
     const scene = sceneOf(this.#domain, request.observation);
@@ -193,8 +201,9 @@ export class PlanCache {
   }
 
   clear(): void {
-    this.#writer.clear();
+    // The index first: the writer tells it of every slot that it empties.
     this.#similar?.clear();
+    this.#writer.clear();
     this.#guard.clear();
     this.#judge?.clear();
     this.#disk?.clear();
@@ -264,18 +273,37 @@ export class PlanCache {
     if (this.#similar === undefined || similar === false) return undefined;
     const place = this.#placer.place(request.observation, request.actions);
     if (place === undefined) return undefined;
-    const nowMs = this.#clock.now();
     let isHeldBack = false;
-    const nearest = this.#similar.nearest(place, similar.distanceMax, (slot) => {
-      const entry = this.#reader.entryAt(slot);
-      if (entry === undefined || entry.expiresAtMs <= nowMs) return false;
+    const nearest = this.#nearestFresh(this.#similar, place, similar.distanceMax, (entry) => {
       const action = rememberedAction(request, entry.decision);
       if (action !== undefined && action === inVain) isHeldBack = true;
       return action !== undefined && action !== inVain;
     });
-    if (nearest !== undefined) return this.#reader.entryAt(nearest.slot);
-    if (isHeldBack) this.#counts.loopsBroken++;
-    return undefined;
+    if (nearest === undefined && isHeldBack) this.#counts.loopsBroken++;
+    return nearest;
+  }
+
+  /**
+   * The nearest fresh entry that `accept` takes. The expired ones it met are taken out of the index, so that they do not
+   * use up the next search; when they are decided anew, they are put back.
+   */
+  #nearestFresh(
+    index: SimilarIndex,
+    place: Place,
+    distanceMax: number,
+    accept: (entry: StoreEntry) => boolean,
+  ): StoreEntry | undefined {
+    const nowMs = this.#clock.now();
+    const expired: SlotIndex[] = [];
+    const nearest = index.nearest(place, distanceMax, (slot) => {
+      const entry = this.#reader.entryAt(slot);
+      if (entry === undefined) return false;
+      if (entry.expiresAtMs > nowMs) return accept(entry);
+      expired.push(slot);
+      return false;
+    });
+    for (const slot of expired) index.remove(slot);
+    return nearest === undefined ? undefined : this.#reader.entryAt(nearest.slot);
   }
 
   #lookWithinBudget(
@@ -307,13 +335,7 @@ export class PlanCache {
   #freshNeighbour(request: PlanRequest): StoreEntry | undefined {
     const place = this.#similar && this.#placer.place(request.observation, request.actions);
     if (place === undefined) return undefined;
-    const nowMs = this.#clock.now();
-    const isFresh = (slot: SlotIndex): boolean => {
-      const entry = this.#reader.entryAt(slot);
-      return entry !== undefined && entry.expiresAtMs > nowMs;
-    };
-    const nearest = this.#similar?.nearest(place, Number.POSITIVE_INFINITY, isFresh);
-    return nearest === undefined ? undefined : this.#reader.entryAt(nearest.slot);
+    return this.#similar && this.#nearestFresh(this.#similar, place, Number.POSITIVE_INFINITY, () => true);
   }
 
   #predict(
@@ -359,7 +381,9 @@ export class PlanCache {
 
   #miss(exact: Lookup, inVain: string | undefined, judgement: Judgement | undefined): Miss {
     this.#reader.count(exact.kind === 'stale' ? 'stale' : 'miss');
-    const stale = exact.kind === 'stale' ? exact.entry.decision : undefined;
+    // What had no effect twice is not served a third time by this rung either.
+    const expired = exact.kind === 'stale' ? exact.entry.decision : undefined;
+    const stale = expired?.action === inVain ? undefined : expired;
     return { kind: 'miss', stale, inVain, tier: exact.kind === 'hit' ? 'exact' : 'similar', judgement };
   }
 

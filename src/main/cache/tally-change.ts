@@ -1,5 +1,12 @@
 import type { Decision, TallyEntry } from '../../shared/decision.ts';
 
+/** Votes of a remembered decision for each one of a newer decision. */
+const OLDER_VOTES_MAX = 3;
+
+function votesOf({ tally }: Decision): number {
+  return tally.reduce((sum, { count }) => sum + count, 0);
+}
+
 /** The entries with the winner first: most votes, then most confidence, then as they stood. */
 function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
   return [...entries].sort((a, b) => b.count - a.count || b.weight - a.weight);
@@ -8,11 +15,18 @@ function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
 /**
  * A remembered decision and a newer one for the same state. Where they agree, that stands, whatever the votes were: a
  * synthesizer may have overruled them twice. Where they differ, both tallies together decide between the two, and the
- * newer one at a tie.
+ * newer one at a tie. The older votes count at most three times as much as the newer ones, so that what models think now
+ * prevails at the third time, however long they thought otherwise.
  */
 export function mergedDecision(older: Decision, newer: Decision): Decision {
   const sums = new Map<string, { action: string; count: number; weight: number }>();
-  for (const { action, count, weight } of [...newer.tally, ...older.tally]) {
+  const share = Math.min(1, (OLDER_VOTES_MAX * Math.max(1, votesOf(newer))) / Math.max(1, votesOf(older)));
+  const faded = older.tally.map(({ action, count, weight }) => ({
+    action,
+    count: Math.floor(count * share),
+    weight: weight * share,
+  }));
+  for (const { action, count, weight } of [...newer.tally, ...faded]) {
     const sum = sums.get(action) ?? { action, count: 0, weight: 0 };
     sum.count += count;
     sum.weight += weight;

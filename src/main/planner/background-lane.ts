@@ -13,6 +13,8 @@ import { Flight, type FlightParts } from './flight.ts';
  */
 const QUEUE_MAX = 64;
 const FLIGHTS_MAX = 4;
+/** Further hits of a state that wait for the answer to the first one; more are dropped and counted. */
+const OTHERS_MAX = 64;
 
 export interface BackgroundStats {
   readonly queued: number;
@@ -33,13 +35,22 @@ export interface Errand {
   readonly hit: Hit;
 }
 
+/** `others` are hits of the same state for which one answer is enough; each counts as a sample of its own. */
+export type DecidedAgain = (errand: Errand, decision: Decision, others: readonly Hit[]) => void;
+
+/** An errand that waits or runs. */
+interface Job {
+  readonly errand: Errand;
+  readonly others: Hit[];
+}
+
 export class BackgroundLane {
   readonly #parts: FlightParts;
-  readonly #onDecided: (errand: Errand, decision: Decision) => void;
+  readonly #onDecided: DecidedAgain;
   readonly #warn: (message: string) => void;
-  /** By state: one is enough. */
-  readonly #queue = new Map<string, Errand>();
-  readonly #running = new Map<string, Flight>();
+  /** By state: models are asked once, however many hits of it there are. */
+  readonly #queue = new Map<string, Job>();
+  readonly #running = new Map<string, Job & { readonly flight: Flight }>();
   /** Of every flight that has not ended, also of those that are cancelled. */
   readonly #ends = new Set<Promise<void>>();
   readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
@@ -47,11 +58,7 @@ export class BackgroundLane {
   #isBeginning = false;
   #isClosed = false;
 
-  constructor(
-    parts: FlightParts,
-    onDecided: (errand: Errand, decision: Decision) => void,
-    warn: (message: string) => void,
-  ) {
+  constructor(parts: FlightParts, onDecided: DecidedAgain, warn: (message: string) => void) {
     this.#parts = parts;
     this.#onDecided = onDecided;
     this.#warn = warn;
@@ -61,12 +68,18 @@ export class BackgroundLane {
   /** Takes an errand, and begins it as soon as there is room. The request and the signature must not change later. */
   add(errand: Errand): void {
     const key = signatureText(errand.signature);
-    if (this.#isClosed || this.#queue.has(key) || this.#running.has(key)) return;
-    this.#queue.set(key, errand);
+    if (this.#isClosed) return;
+    const known = this.#queue.get(key) ?? this.#running.get(key);
+    if (known !== undefined) {
+      if (known.others.length < OTHERS_MAX) known.others.push(errand.hit);
+      else this.#counts.dropped++;
+      return;
+    }
+    this.#queue.set(key, { errand, others: [] });
     if (this.#queue.size > QUEUE_MAX) {
-      const [oldest] = this.#queue.keys();
-      this.#queue.delete(oldest as string);
-      this.#counts.dropped++;
+      const [oldest, job] = this.#queue.entries().next().value as [string, Job];
+      this.#queue.delete(oldest);
+      this.#counts.dropped += 1 + job.others.length;
     }
     this.wake();
   }
@@ -75,9 +88,9 @@ export class BackgroundLane {
   wake(): void {
     if (this.#queue.size === 0 || this.#isBeginning) return;
     if (this.#running.size >= FLIGHTS_MAX || !this.#hasRoom()) return;
-    const [key, errand] = this.#queue.entries().next().value as [string, Errand];
+    const [key, job] = this.#queue.entries().next().value as [string, Job];
     this.#queue.delete(key);
-    this.#begin(key, errand);
+    this.#begin(key, job);
     this.#isBeginning = true;
     setImmediate(() => {
       this.#isBeginning = false;
@@ -102,36 +115,38 @@ export class BackgroundLane {
     return true;
   }
 
-  #begin(key: string, errand: Errand): void {
+  #begin(key: string, job: Job): void {
     const { clock, options } = this.#parts;
     const deadlineMs = clock.now() + options.timeoutMs;
-    const flight = new Flight(this.#parts, this.#nextId--, errand.request, deadlineMs, { lane: 'background' });
-    this.#running.set(key, flight);
-    const end = this.#fly(key, flight, errand).finally(() => this.#ends.delete(end));
+    const flight = new Flight(this.#parts, this.#nextId--, job.errand.request, deadlineMs, {
+      lane: 'background',
+    });
+    this.#running.set(key, { ...job, flight });
+    const end = this.#fly(key, flight, job).finally(() => this.#ends.delete(end));
     this.#ends.add(end);
   }
 
-  async #fly(key: string, flight: Flight, errand: Errand): Promise<void> {
+  async #fly(key: string, flight: Flight, { errand, others }: Job): Promise<void> {
     try {
       await flight.run();
       // Votes of a flight that was cut short are no second opinion.
-      if (this.#running.get(key) !== flight) this.#counts.cancelled++;
+      if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
       else if (flight.decision === undefined) this.#counts.failed++;
       else {
-        this.#onDecided(errand, flight.decision);
+        this.#onDecided(errand, flight.decision, others);
         this.#counts.done++;
       }
     } catch (error) {
       this.#counts.failed++;
       this.#warn(`asking models again failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
     } finally {
-      if (this.#running.get(key) === flight) this.#running.delete(key);
+      if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
       this.wake();
     }
   }
 
   #makeRoom(): void {
-    for (const [key, flight] of [...this.#running]) {
+    for (const [key, { flight }] of [...this.#running]) {
       this.#running.delete(key);
       flight.cancel();
     }

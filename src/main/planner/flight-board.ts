@@ -38,6 +38,8 @@ export interface FlightBoardOwner {
    * the one it was begun for.
    */
   onDecided(call: PlanCall, decision: Decision): void;
+  /** The same for each of the others who wait for it. */
+  onShared(call: PlanCall, decision: Decision): void;
   /** Makes the plan of a waiter that is settled now. */
   settle(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan;
   warn(message: string): void;
@@ -163,6 +165,9 @@ export class FlightBoard {
       await flight.run();
       if (flight.decision !== undefined && !boarding.abandoned) {
         this.#owner.onDecided(call, flight.decision);
+        for (const waiter of boarding.waiters) {
+          if (waiter.call !== call) this.#owner.onShared(waiter.call, flight.decision);
+        }
       }
     } catch (error) {
       // A bug in the flight: its waiters still get the best answer in hand, and the bug is told.

@@ -89,6 +89,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       .map(([name]) => name);
     this.#cache = cache;
     this.#board = new FlightBoard(parts, {
+      onShared: ({ request, look }, decision) => {
+        if (look !== undefined) this.#cache?.learnOutcome(request, look, decision);
+      },
       onDecided: ({ request, signature, look }, decision) => {
         if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
       },
@@ -97,7 +100,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     });
     this.#lane = new BackgroundLane(
       parts,
-      ({ request, signature, hit }, decision) => this.#cache?.checked(request, signature, hit, decision),
+      ({ request, signature, hit }, decision, others) => {
+        this.#cache?.checked(request, signature, hit, decision);
+        for (const other of others) this.#cache?.compared(other, decision);
+      },
       (message) => this.warn(message),
     );
     this.#release = release;

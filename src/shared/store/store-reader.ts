@@ -119,9 +119,11 @@ export class StoreReader {
     const place = this.#find(signature);
     const isHit = place !== NOWHERE && (this.#expiries[place * EXPIRY.STRIDE + EXPIRY.AT] as number) > nowMs;
     if (!isHit) return this.#missed(place);
+    // Asked for first: it comes from far memory, and what follows is done while it comes.
+    const lookup = this.#held[place] as Lookup;
     this.#count(COUNTER.HITS_LOW);
     if (this.#marksTouched) this.#markTouched(this.#places[place * PLACE.WORDS + PLACE.SLOT] as number);
-    return this.#held[place] as Lookup;
+    return lookup;
   }
 
   #missed(place: number): Lookup {

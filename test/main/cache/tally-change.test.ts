@@ -100,7 +100,7 @@ describe('a merged decision', () => {
     expect(mergedDecision(overruled, overruled).action).toBe('block');
   });
 
-  test('loses no vote, and is won by the action on top', () => {
+  test('loses no newer vote, and is won by the action on top', () => {
     const totals = ({ tally }: Decision): [number, number] => [
       tally.reduce((sum, { count }) => sum + count, 0),
       tally.reduce((sum, { weight }) => sum + weight, 0),
@@ -109,7 +109,12 @@ describe('a merged decision', () => {
       fc.property(anyTally, anyTally, (a, b) => {
         const [older, newer] = [decided(a), decided(b)];
         const merged = mergedDecision(older, newer);
-        expect(totals(merged)).toEqual([totals(older)[0] + totals(newer)[0], totals(older)[1] + totals(newer)[1]]);
+        // All of the newer votes, and of the older ones at most three times as many.
+        const [newVotes, newWeight] = totals(newer);
+        expect(totals(merged)[0]).toBeGreaterThanOrEqual(newVotes);
+        expect(totals(merged)[0]).toBeLessThanOrEqual(newVotes + Math.min(totals(older)[0], 3 * Math.max(1, newVotes)));
+        expect(totals(merged)[1]).toBeGreaterThanOrEqual(newWeight);
+        expect(totals(merged)[1]).toBeLessThanOrEqual(newWeight + totals(older)[1] + 1e-9);
         expect(merged.action).toBe(merged.tally[0]?.action);
         expect(new Set(merged.tally.map(({ action }) => action)).size).toBe(merged.tally.length);
         // The winner stands first, the others by votes.
@@ -117,6 +122,16 @@ describe('a merged decision', () => {
         expect(counts).toEqual(counts.toSorted((x, y) => y - x));
       }),
     );
+  });
+
+  test('follows what models think now at the third time, however long they thought otherwise', () => {
+    let kept = decided([['attack', 5, 4]]);
+    for (let i = 0; i < 30; i++) kept = mergedDecision(kept, decided([['attack', 5, 4]]));
+    const actions = Array.from({ length: 3 }, () => {
+      kept = mergedDecision(kept, decided([['flee', 5, 4]]));
+      return kept.action;
+    });
+    expect(actions).toEqual(['attack', 'attack', 'flee']);
   });
 
   test('leaves both as they were', () => {

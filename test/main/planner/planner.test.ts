@@ -135,9 +135,21 @@ describe('fresh', () => {
     under.clock.advance(999);
     expect((await under.planner.plan(request())).source).toBe('cache');
     under.clock.advance(1);
-    const plan = await drive(under.clock, under.planner.plan(request()));
+    // Another agent: this one has tried it twice.
+    const plan = await drive(under.clock, under.planner.plan(request({ agent: 'other' })));
     expect(plan).toMatchObject({ source: 'stale', action: 'block' });
     expect(plan.ageMs).toBeGreaterThanOrEqual(1_000);
+  });
+
+  test('serves nothing stale that its agent has tried twice without effect', async () => {
+    let down = false;
+    under = await makePlanner((call) => (down ? { kind: 'empty' } : decided(call)), { cache: { ttlMs: 1_000 } });
+    await drive(under.clock, under.planner.plan(request()));
+    down = true;
+    await under.planner.plan(request());
+    under.clock.advance(1_000);
+    const plan = await drive(under.clock, under.planner.plan(request({ qValues: { flee: 1 } })));
+    expect(plan).toMatchObject({ source: 'heuristic', action: 'flee' });
   });
 
   test('does not remember what the heuristic chose', async () => {

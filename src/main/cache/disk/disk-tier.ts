@@ -26,7 +26,7 @@ const BATCH_WRITES = 128;
 const BATCH_EVICTIONS_MAX = 256;
 /** How long a write waits for others to share its flush with. What a crash may lose. */
 const BATCH_DELAY_MS = 50;
-const CHUNK_RECORDS = 256;
+const CHUNK_RECORDS = 64;
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 300_000;
 /** How long after its first batch a trial may still fail without a word. */
