@@ -38,7 +38,7 @@ export class LaneUnderTest {
   /** What the lane brought home, by the place that was asked about. */
   readonly decided: [place: unknown, action: string][] = [];
   readonly warnings: string[] = [];
-  onDecided: (errand: Errand, decision: Decision) => void = () => {};
+  onDecided: (errand: Errand, decision: Decision, others: readonly Hit[]) => void = () => {};
 
   constructor(
     script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
@@ -66,9 +66,9 @@ export class LaneUnderTest {
         counters: new PlannerCounters(),
         turns: new LoopTurns(),
       },
-      (done, made) => {
+      (done, made, others) => {
         this.decided.push([done.request.observation.place, made.action]);
-        this.onDecided(done, made);
+        this.onDecided(done, made, others);
       },
       (message) => this.warnings.push(message),
     );

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { resolveOptions } from '../../../src/main/options/resolve-options.ts';
+import { defineDomain } from '../../../src/shared/domain.ts';
+import type { PlanRequest } from '../../../src/shared/plan-request.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import { StoreReader } from '../../../src/shared/store/store-reader.ts';
 import { assertStoreValid } from '../../support/assert-store-valid.ts';
+import { decision } from '../../support/decisions.ts';
 import { CacheUnderTest, PLAIN_CACHE, seen, state } from '../../support/make-cache.ts';
 import { testDomain } from '../../support/make-planner.ts';
 
@@ -874,4 +877,35 @@ test('holds 200 decisions for 120,000 ms unless told otherwise', () => {
   for (let id = 0; id < 201; id++) under.teach(state(id));
   expect(under.cache.stats()).toMatchObject({ entries: 200, evictions: 1 });
   assertStoreValid(under.cache.buffer, 200);
+});
+
+describe('expired neighbours', () => {
+  const line = defineDomain({
+    name: 'line',
+    features: { x: { kind: 'number', edges: Array.from({ length: 600 }, (_, i) => i + 1), range: [0, 600] } },
+  });
+  const at = (x: number): PlanRequest => ({ agent: 'a', observation: { x }, actions: ['attack', 'flee'] });
+
+  test('are met once, and do not use up the next search for a fresh one', () => {
+    const under = new CacheUnderTest({ entries: 1_000, similar: { distanceMax: 1 } }, { domain: line });
+    for (let x = 100; x < 500; x++) under.teach(at(x));
+    under.clock.advance(3_600_000);
+    under.teach(at(599), { action: 'flee' });
+    // More of them than one search looks at.
+    expect(under.served(at(50))).toBeUndefined();
+    expect(under.served(at(51))).toMatchObject({ tier: 'similar', action: 'flee' });
+  });
+});
+
+describe('plans that shared the model work of another one', () => {
+  test('teach the judge what came of their predictions', () => {
+    const under = new CacheUnderTest({ errorBudget: 0.2 });
+    const request = seen({ health: 50 });
+    under.teach(request);
+    for (let i = 0; i < 200; i++) {
+      const look = under.look(request);
+      if (look.kind === 'miss') under.cache.learnOutcome(request, look, decision({ action: 'attack' }));
+    }
+    expect(under.served(request)).toMatchObject({ tier: 'exact', action: 'attack' });
+  });
 });

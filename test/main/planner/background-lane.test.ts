@@ -108,6 +108,23 @@ describe('the same state', () => {
     expect(under.lane.stats()).toMatchObject({ done: 1, dropped: 0 });
   });
 
+  test('counts every hit of it, each as a sample of its own, up to a bound', async () => {
+    under = new LaneUnderTest(answers);
+    const compared: number[] = [];
+    under.onDecided = (_errand, _decision, others) => compared.push(others.length);
+    const slot = under.takeSlot();
+    for (let i = 0; i < 3; i++) under.lane.add(errand(1));
+    slot.release();
+    under.lane.wake();
+    under.lane.add(errand(1));
+    await advance(200);
+    expect(compared).toEqual([3]);
+    for (let i = 0; i < 70; i++) under.lane.add(errand(2));
+    await advance(200);
+    expect(compared).toEqual([3, 64]);
+    expect(under.lane.stats()).toMatchObject({ done: 2, dropped: 5 });
+  });
+
   test('is asked about again after that', async () => {
     under = new LaneUnderTest(answers);
     under.lane.add(errand(1));
