@@ -389,7 +389,7 @@ export class PlanCache {
 
   #again(tier: HitTier, { decision, expiresAtMs }: StoreEntry, nowMs: number): Hit['again'] {
     const { checkShare, refreshAhead } = this.#options;
-    if (this.#random.next() < checkShare) return 'check';
+    if (checkShare > 0 && this.#random.next() < checkShare) return 'check';
     if (!refreshAhead || tier === 'similar') return undefined;
     const { latencyMs: computeMs } = decision;
     if (expiresAtMs - nowMs > computeMs * REFRESH_HORIZON) return undefined;

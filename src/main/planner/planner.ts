@@ -233,8 +233,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   }
 
   #defaultTimeoutMs({ observation }: PlanRequest): number {
-    const hasImage = this.#imageNames.some((name) => observation[name] !== undefined);
-    return hasImage ? this.#parts.options.visionTimeoutMs : this.#parts.options.timeoutMs;
+    const { timeoutMs, visionTimeoutMs } = this.#parts.options;
+    for (const name of this.#imageNames) if (observation[name] !== undefined) return visionTimeoutMs;
+    return timeoutMs;
   }
 
   #settled(call: Settling, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {

@@ -18,8 +18,6 @@ const COUNT_MAX = 0xffff;
 const REASON_BYTES_MIN = 120;
 
 const encoder = new TextEncoder();
-// A byte order mark at the start of a name is part of the name.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function stringBytes(text: string): number {
   return 2 + Buffer.byteLength(text);
@@ -127,11 +125,11 @@ class PayloadWriter {
 }
 
 class PayloadReader {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #view: DataView;
   #at = 0;
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
   u8(): number {
@@ -153,6 +151,6 @@ class PayloadReader {
     const length = this.u16();
     if (this.#at + length > this.#bytes.length) throw new RangeError('a string passes the end of the payload');
     this.#at += length;
-    return decoder.decode(this.#bytes.subarray(this.#at - length, this.#at));
+    return this.#bytes.toString('utf8', this.#at - length, this.#at);
   }
 }

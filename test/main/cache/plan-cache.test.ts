@@ -906,6 +906,9 @@ describe('plans that shared the model work of another one', () => {
       const look = under.look(request);
       if (look.kind === 'miss') under.cache.learnOutcome(request, look, decision({ action: 'attack' }));
     }
-    expect(under.served(request)).toMatchObject({ tier: 'exact', action: 'attack' });
+    // Now and then a servable request is a probe.
+    const served = Array.from({ length: 20 }, () => under.served(request)).filter((hit) => hit !== undefined);
+    expect(served.length).toBeGreaterThan(10);
+    expect(served[0]).toMatchObject({ tier: 'exact', action: 'attack' });
   });
 });
