@@ -80,9 +80,11 @@ function decide(choices: readonly Choice[], reason: string, confidence?: number)
 export function parseVote(answer: string, actions: readonly string[]): ParsedVote {
   const names = new ActionNames(actions);
   // A stream may have been cut at the end of its first sentence: what follows must not change the vote.
-  const asked = askedForm(answer);
+  // The same answer after thinking has the same vote.
+  const visible = stripThinking(answer);
+  const asked = askedForm(answer) ?? askedForm(visible);
   if (asked !== undefined) return fromText(asked.trim(), names);
-  const text = unwrap(stripThinking(answer).trim().slice(0, READ_CHARS_MAX));
+  const text = unwrap(visible.trim().slice(0, READ_CHARS_MAX));
   if (text === '') return { kind: 'none' };
   const json = fromJson(text, names);
   if (json !== undefined) return decide(json.choices, json.reason, json.confidence);

@@ -697,6 +697,14 @@ describe('properties', () => {
     );
   });
 
+  test('thinking before the asked form leaves what follows the first sentence without a say', () => {
+    // Found by the property below, seed -1793048092.
+    const actions = ['0', '-1'];
+    expect(outcome(parseVote('<think></think>2\nA reason. 1', actions))).toBe(
+      outcome(parseVote('2\nA reason. 1', actions)),
+    );
+  });
+
   test('thinking of any content before an answer does not change its vote', () => {
     fc.assert(
       fc.property(actionList, modelText, fc.string({ maxLength: 200 }), (actions, text, thought) => {
