@@ -14,7 +14,7 @@ export type Signature = Int32Array;
 export const SIGNATURE_WORDS = 4;
 
 // What is to be hashed, word by word. Module variables, because an object would be allocated on every lookup; hashed in
-// one go at the end, with its state in local variables, which takes half the time of mixing each word as it comes.
+// one go at the end, with its state in local variables.
 let input = new Int32Array(1_024);
 let length = 0;
 // The result of the last hash.
@@ -60,53 +60,52 @@ function avalanche(h: number): number {
   return h ^ (h >>> 16);
 }
 
+// The four lanes of the hash: each mixes a word in and takes the next lane along.
+
+function mixA(h: number, next: number, word: number): number {
+  const k = Math.imul(word, C1);
+  const mixed = h ^ Math.imul((k << 15) | (k >>> 17), C2);
+  return (Math.imul(((mixed << 19) | (mixed >>> 13)) + next, 5) + 0x561ccd1b) | 0;
+}
+
+function mixB(h: number, next: number, word: number): number {
+  const k = Math.imul(word, C2);
+  const mixed = h ^ Math.imul((k << 16) | (k >>> 16), C3);
+  return (Math.imul(((mixed << 17) | (mixed >>> 15)) + next, 5) + 0x0bcaa747) | 0;
+}
+
+function mixC(h: number, next: number, word: number): number {
+  const k = Math.imul(word, C3);
+  const mixed = h ^ Math.imul((k << 17) | (k >>> 15), C4);
+  return (Math.imul(((mixed << 15) | (mixed >>> 17)) + next, 5) + 0x96cd1c35) | 0;
+}
+
+function mixD(h: number, next: number, word: number): number {
+  const k = Math.imul(word, C4);
+  const mixed = h ^ Math.imul((k << 18) | (k >>> 14), C1);
+  return (Math.imul(((mixed << 13) | (mixed >>> 19)) + next, 5) + 0x32ac3b17) | 0;
+}
+
 /** Hashes the input from the word `from` on, and takes it out. `s1` to `s4` are the seed. */
 function hashFrom(from: number, s1: number, s2: number, s3: number, s4: number): void {
-  const words = length - from;
+  const source = input;
+  const end = length;
+  const words = end - from;
+  const whole = end - (words & 3);
   let a = s1;
   let b = s2;
   let c = s3;
   let d = s4;
-  const end = length;
-  const whole = end - (words & 3);
-  const source = input;
   let i = from;
   for (; i < whole; i += 4) {
-    const k1 = Math.imul(source[i] as number, C1);
-    a ^= Math.imul((k1 << 15) | (k1 >>> 17), C2);
-    a = (((a << 19) | (a >>> 13)) + b) | 0;
-    a = (Math.imul(a, 5) + 0x561ccd1b) | 0;
-    const k2 = Math.imul(source[i + 1] as number, C2);
-    b ^= Math.imul((k2 << 16) | (k2 >>> 16), C3);
-    b = (((b << 17) | (b >>> 15)) + c) | 0;
-    b = (Math.imul(b, 5) + 0x0bcaa747) | 0;
-    const k3 = Math.imul(source[i + 2] as number, C3);
-    c ^= Math.imul((k3 << 17) | (k3 >>> 15), C4);
-    c = (((c << 15) | (c >>> 17)) + d) | 0;
-    c = (Math.imul(c, 5) + 0x96cd1c35) | 0;
-    const k4 = Math.imul(source[i + 3] as number, C4);
-    d ^= Math.imul((k4 << 18) | (k4 >>> 14), C1);
-    d = (((d << 13) | (d >>> 19)) + a) | 0;
-    d = (Math.imul(d, 5) + 0x32ac3b17) | 0;
+    a = mixA(a, b, source[i] as number);
+    b = mixB(b, c, source[i + 1] as number);
+    c = mixC(c, d, source[i + 2] as number);
+    d = mixD(d, a, source[i + 3] as number);
   }
-  if (i < end) {
-    const k1 = Math.imul(source[i] as number, C1);
-    a ^= Math.imul((k1 << 15) | (k1 >>> 17), C2);
-    a = (((a << 19) | (a >>> 13)) + b) | 0;
-    a = (Math.imul(a, 5) + 0x561ccd1b) | 0;
-  }
-  if (i + 1 < end) {
-    const k2 = Math.imul(source[i + 1] as number, C2);
-    b ^= Math.imul((k2 << 16) | (k2 >>> 16), C3);
-    b = (((b << 17) | (b >>> 15)) + c) | 0;
-    b = (Math.imul(b, 5) + 0x0bcaa747) | 0;
-  }
-  if (i + 2 < end) {
-    const k3 = Math.imul(source[i + 2] as number, C3);
-    c ^= Math.imul((k3 << 17) | (k3 >>> 15), C4);
-    c = (((c << 15) | (c >>> 17)) + d) | 0;
-    c = (Math.imul(c, 5) + 0x96cd1c35) | 0;
-  }
+  if (i < end) a = mixA(a, b, source[i] as number);
+  if (i + 1 < end) b = mixB(b, c, source[i + 1] as number);
+  if (i + 2 < end) c = mixC(c, d, source[i + 2] as number);
   length = from;
   a ^= words;
   b ^= words;
@@ -136,7 +135,7 @@ interface StringHash {
 }
 
 /**
- * Hashes of members met before: the same few actions come again with every request, and looking one up takes a tenth of
+ * Hashes of members met before: the same few actions come again with every request, and looking one up is faster than
  * hashing it. Bounded in number and, as long strings are left out, in bytes; when it is full it begins anew.
  */
 const memberHashes = new Map<string, StringHash>();
@@ -168,18 +167,6 @@ function pushName(name: string): void {
   pushWord(hash.h4);
 }
 
-/** The set hashed last and the sum of its members' hashes: agents are offered the same actions over and over. */
-let lastMembers: readonly string[] = [];
-let lastSum: StringHash = { h1: 0, h2: 0, h3: 0, h4: 0 };
-/** A longer set is not kept. */
-const LAST_MEMBERS_MAX = 100;
-
-function isLastSet(members: readonly string[]): boolean {
-  if (members.length !== lastMembers.length) return false;
-  for (let i = 0; i < members.length; i++) if (members[i] !== lastMembers[i]) return false;
-  return true;
-}
-
 function sumOfHashes(members: readonly string[]): StringHash {
   let s1 = 0;
   let s2 = 0;
@@ -196,20 +183,34 @@ function sumOfHashes(members: readonly string[]): StringHash {
 }
 
 /** Enters a set: the sum of its members' own hashes, and their number. The members differ from one another. */
-function pushSet(members: readonly string[]): void {
-  let sum = lastSum;
-  if (!isLastSet(members)) {
-    sum = sumOfHashes(members);
-    if (members.length <= LAST_MEMBERS_MAX) {
-      lastMembers = [...members];
-      lastSum = sum;
-    }
-  }
+function pushSet(members: readonly string[], sum = sumOfHashes(members)): void {
   pushWord(sum.h1);
   pushWord(sum.h2);
   pushWord(sum.h3);
   pushWord(sum.h4);
   pushWord(members.length);
+}
+
+/** The actions hashed last and their sum: agents are offered the same ones over and over. */
+let lastActions: readonly string[] = [];
+let lastSum: StringHash = { h1: 0, h2: 0, h3: 0, h4: 0 };
+/** A longer list is not kept. */
+const LAST_ACTIONS_MAX = 100;
+
+function isLast(actions: readonly string[]): boolean {
+  if (actions.length !== lastActions.length) return false;
+  for (let i = 0; i < actions.length; i++) if (actions[i] !== lastActions[i]) return false;
+  return true;
+}
+
+function pushActions(actions: readonly string[]): void {
+  if (isLast(actions)) return pushSet(actions, lastSum);
+  const sum = sumOfHashes(actions);
+  if (actions.length <= LAST_ACTIONS_MAX) {
+    lastActions = [...actions];
+    lastSum = sum;
+  }
+  pushSet(actions, sum);
 }
 
 /** The bucket of a number: how many of the ascending edges are at or below it. */
@@ -277,7 +278,7 @@ export class Signer {
     for (let i = 0; i < this.#features.length; i++) {
       pushFeature(this.#features[i] as Feature, observation[this.#names[i] as string]);
     }
-    pushSet(actions);
+    pushActions(actions);
     hashFrom(0, seed[0] as number, seed[1] as number, seed[2] as number, seed[3] as number);
     return finished(out);
   }
@@ -296,7 +297,7 @@ export class Signer {
       if (feature.kind === 'number') pushWord(value === undefined ? TAG.ABSENT : TAG.NUMBER);
       else pushFeature(feature, value);
     }
-    pushSet(actions);
+    pushActions(actions);
     hashFrom(0, seed[1] as number, seed[2] as number, seed[3] as number, seed[0] as number);
     return finished(out);
   }
@@ -305,7 +306,7 @@ export class Signer {
   signActions(actions: readonly string[], out: Signature): Signature {
     const seed = this.#seed;
     begin();
-    pushSet(actions);
+    pushActions(actions);
     hashFrom(0, seed[2] as number, seed[3] as number, seed[0] as number, seed[1] as number);
     return finished(out);
   }
