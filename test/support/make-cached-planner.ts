@@ -4,7 +4,7 @@ import type { Planner } from '../../src/main/planner/planner.ts';
 import { type Random, seededRandom } from '../../src/shared/random.ts';
 import { FakeClock } from './fake-clock.ts';
 import type { Behaviour } from './fake-models.ts';
-import { testDomain } from './make-planner.ts';
+import { testOptions } from './make-planner.ts';
 import { RecordingModels } from './recording-models.ts';
 
 export interface CachedPlanner extends AsyncDisposable {
@@ -31,14 +31,7 @@ export async function makeCachedPlanner(
   const models = new RecordingModels(clock, script);
   const planner = await createPlanner(
     {
-      domain: testDomain,
-      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1' } },
-      experts: [
-        { role: 'one', model: 'e' },
-        { role: 'two', model: 'e' },
-      ],
-      synthesis: { models: ['a', 'b'] },
-      timeoutMs: 1_000,
+      ...testOptions,
       cache: cache === false ? false : { checkShare: 0, refreshAhead: false, ...cache },
       ...options,
     },

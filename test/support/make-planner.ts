@@ -21,27 +21,26 @@ export interface PlannerUnderTest extends AsyncDisposable {
   readonly clock: FakeClock;
 }
 
-/** The real planner over scripted models and a fake clock. Experts run on model `e`, synthesis on `a`, then `b`. */
+/** Experts run on model `e`, synthesis on `a`, then `b`. */
+export const testOptions: PlannerOptions = {
+  domain: testDomain,
+  endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1' } },
+  experts: [
+    { role: 'one', model: 'e' },
+    { role: 'two', model: 'e' },
+  ],
+  synthesis: { models: ['a', 'b'] },
+  timeoutMs: 1_000,
+};
+
+/** The real planner over scripted models and a fake clock, of `testOptions` and the options given. */
 export async function makePlanner(
   script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
   options: Partial<PlannerOptions> = {},
 ): Promise<PlannerUnderTest> {
   const clock = new FakeClock(1_000);
   const models = new FakeModels(clock, script);
-  const planner = await createPlanner(
-    {
-      domain: testDomain,
-      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1' } },
-      experts: [
-        { role: 'one', model: 'e' },
-        { role: 'two', model: 'e' },
-      ],
-      synthesis: { models: ['a', 'b'] },
-      timeoutMs: 1_000,
-      ...options,
-    },
-    { clock, pool: models, client: () => models },
-  );
+  const planner = await createPlanner({ ...testOptions, ...options }, { clock, pool: models, client: () => models });
   return { planner, models, clock, [Symbol.asyncDispose]: () => planner.close() };
 }
 
