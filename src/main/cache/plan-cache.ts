@@ -14,7 +14,7 @@ import { FalseHits, type HitTier } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import { isRefreshDue } from './freshness/refresh-ahead.ts';
 import { type AgentMemory, actionInVain, isUnchanged, LoopGuard } from './loop-guard.ts';
-import { rememberedAction } from './remembered-action.ts';
+import { decisionFor, rememberedAction } from './remembered-action.ts';
 import { SimilarIndex } from './similar/similar-index.ts';
 import { StoreWriter } from './store-writer.ts';
 import { mergedDecision, weakenedDecision } from './tally-change.ts';
@@ -126,13 +126,13 @@ export class PlanCache {
         this.#weaken(signature, exact.entry, action);
       }
     } else {
-      const similar = this.#lookSimilar(request, inVain);
+      const similar = this.#lookSimilar(request, inVain, nowMs);
       if (similar !== undefined) {
         const action = rememberedAction(request, similar.decision) as string;
         return this.#hit('similar', request, similar, action, nowMs, undefined);
       }
     }
-    return this.#miss(exact, inVain, undefined);
+    return this.#miss(request, exact, inVain, undefined);
   }
 
   /** A fresh decision for exactly this state that may be served, without counting and without any effect. */
@@ -143,13 +143,14 @@ export class PlanCache {
     const memory = this.#guard.recall(request.agent);
     const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
     if (this.#judge !== undefined) {
-      const { prediction } = this.#predict(this.#judge, request, signature, memory) ?? {};
+      const place = this.#placer.place(request.observation, request.actions);
+      const prediction = place && this.#predict(this.#judge, request, signature, place, memory).prediction;
       if (prediction === undefined || prediction.action === inVain || !this.#judge.allows(prediction)) return undefined;
-      return prediction.action === decision.action ? decision : { ...decision, action: prediction.action };
+      return decisionFor(decision, prediction.action);
     }
     const action = rememberedAction(request, decision);
     if (action === undefined || action === inVain) return undefined;
-    return action === decision.action ? decision : { ...decision, action };
+    return decisionFor(decision, action);
   }
 
   /** Models have decided for a request that was not served. */
@@ -268,13 +269,13 @@ export class PlanCache {
   }
 
   /** The nearest entry that is fresh, legal now, and not shown to be without effect. */
-  #lookSimilar(request: PlanRequest, inVain: string | undefined): StoreEntry | undefined {
+  #lookSimilar(request: PlanRequest, inVain: string | undefined, nowMs: number): StoreEntry | undefined {
     const { similar } = this.#options;
     if (this.#similar === undefined || similar === false) return undefined;
     const place = this.#placer.place(request.observation, request.actions);
     if (place === undefined) return undefined;
     let isHeldBack = false;
-    const nearest = this.#nearestFresh(this.#similar, place, similar.distanceMax, (entry) => {
+    const nearest = this.#nearestFresh(this.#similar, place, similar.distanceMax, nowMs, (entry) => {
       const action = rememberedAction(request, entry.decision);
       if (action !== undefined && action === inVain) isHeldBack = true;
       return action !== undefined && action !== inVain;
@@ -291,9 +292,9 @@ export class PlanCache {
     index: SimilarIndex,
     place: Place,
     distanceMax: number,
+    nowMs: number,
     accept: (entry: StoreEntry) => boolean,
   ): StoreEntry | undefined {
-    const nowMs = this.#clock.now();
     const expired: SlotIndex[] = [];
     const nearest = index.nearest(place, distanceMax, (slot) => {
       const entry = this.#reader.entryAt(slot);
@@ -315,38 +316,37 @@ export class PlanCache {
     nowMs: number,
   ): Look {
     const judge = this.#judge as HitJudge;
-    const predicted = this.#predict(judge, request, signature, memory);
-    const prediction = predicted?.prediction;
-    if (predicted === undefined || prediction === undefined) return this.#miss(exact, inVain, predicted);
+    const place = this.#placer.place(request.observation, request.actions);
+    if (place === undefined) return this.#miss(request, exact, inVain, undefined);
+    const predicted = this.#predict(judge, request, signature, place, memory);
+    const { prediction } = predicted;
+    if (prediction === undefined) return this.#miss(request, exact, inVain, predicted);
     // What is served must stand on an entry that is fresh: of this state, or of one with equal gates.
-    const base = exact.kind === 'hit' ? exact.entry : this.#freshNeighbour(request);
-    if (base === undefined) return this.#miss(exact, inVain, predicted);
+    const base = exact.kind === 'hit' ? exact.entry : this.#freshNeighbour(place, nowMs);
+    if (base === undefined) return this.#miss(request, exact, inVain, predicted);
     if (prediction.action === inVain) {
       if (judge.allows(prediction)) this.#counts.loopsBroken++;
       if (exact.kind === 'hit') this.#weaken(signature, exact.entry, inVain);
-      return this.#miss(exact, inVain, predicted);
+      return this.#miss(request, exact, inVain, predicted);
     }
     const judgement = judge.judge(predicted);
-    if (judgement.verdict !== 'serve') return this.#miss(exact, inVain, judgement);
+    if (judgement.verdict !== 'serve') return this.#miss(request, exact, inVain, judgement);
     return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, nowMs, judgement);
   }
 
   /** An entry with equal gates, however far: with a budget, evidence says how much nearness matters. */
-  #freshNeighbour(request: PlanRequest): StoreEntry | undefined {
-    const place = this.#similar && this.#placer.place(request.observation, request.actions);
-    if (place === undefined) return undefined;
-    return this.#similar && this.#nearestFresh(this.#similar, place, Number.POSITIVE_INFINITY, () => true);
+  #freshNeighbour(place: Place, nowMs: number): StoreEntry | undefined {
+    return this.#similar && this.#nearestFresh(this.#similar, place, Number.POSITIVE_INFINITY, nowMs, () => true);
   }
 
   #predict(
     judge: HitJudge,
     request: PlanRequest,
     signature: Signature,
+    place: Place,
     memory: AgentMemory | undefined,
-  ): Judgement | undefined {
-    const { observation, actions } = request;
-    const place = this.#placer.place(observation, actions);
-    if (place === undefined) return undefined;
+  ): Judgement {
+    const { actions } = request;
     return judge.predict(actions, {
       state: fingerprintNumber(signature),
       gates: place.gate,
@@ -379,11 +379,12 @@ export class PlanCache {
     return { kind: 'hit', tier, action, reason, decision, scene, again, judgement };
   }
 
-  #miss(exact: Lookup, inVain: string | undefined, judgement: Judgement | undefined): Miss {
+  #miss(request: PlanRequest, exact: Lookup, inVain: string | undefined, judgement: Judgement | undefined): Miss {
     this.#reader.count(exact.kind === 'stale' ? 'stale' : 'miss');
     // What had no effect twice is not served a third time by this rung either.
     const expired = exact.kind === 'stale' ? exact.entry.decision : undefined;
-    const stale = expired?.action === inVain ? undefined : expired;
+    const isInVain = expired !== undefined && rememberedAction(request, expired) === inVain;
+    const stale = isInVain ? undefined : expired;
     return { kind: 'miss', stale, inVain, tier: exact.kind === 'hit' ? 'exact' : 'similar', judgement };
   }
 

@@ -1,5 +1,6 @@
 import type { Decision } from '../../shared/decision.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
+import { ranked } from './tally-change.ts';
 
 /** The request's own string for an action, if the action is legal. */
 export function legalAction(request: Pick<PlanRequest, 'actions'>, action: string): string | undefined {
@@ -11,10 +12,14 @@ export function legalAction(request: Pick<PlanRequest, 'actions'>, action: strin
 export function rememberedAction(request: Pick<PlanRequest, 'actions'>, decision: Decision): string | undefined {
   const winner = legalAction(request, decision.action);
   if (winner !== undefined) return winner;
-  const rest = [...decision.tally].sort((a, b) => b.count - a.count || b.weight - a.weight);
-  for (const entry of rest) {
+  for (const entry of ranked(decision.tally)) {
     const action = legalAction(request, entry.action);
     if (action !== undefined) return action;
   }
   return undefined;
+}
+
+/** A remembered decision as one for an action of the request. */
+export function decisionFor(decision: Decision, action: string): Decision {
+  return action === decision.action ? decision : { ...decision, action };
 }

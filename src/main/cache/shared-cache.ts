@@ -4,7 +4,7 @@ import type { Domain } from '../../shared/domain.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import { StoreReader } from '../../shared/store/store-reader.ts';
-import { rememberedAction } from './remembered-action.ts';
+import { decisionFor, rememberedAction } from './remembered-action.ts';
 
 /** A planner's cache as any thread of the process reads it. */
 export interface SharedCache {
@@ -33,8 +33,7 @@ export function openCache(buffer: SharedArrayBuffer, domain: Domain, clock: Cloc
       if (lookup.kind !== 'hit') return undefined;
       const { decision } = lookup.entry;
       const action = rememberedAction(request, decision);
-      if (action === undefined || action === decision.action) return action === undefined ? undefined : decision;
-      return { ...decision, action };
+      return action === undefined ? undefined : decisionFor(decision, action);
     },
   };
 }

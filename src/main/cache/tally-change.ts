@@ -8,7 +8,7 @@ function votesOf({ tally }: Decision): number {
 }
 
 /** The entries with the winner first: most votes, then most confidence, then as they stood. */
-function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
+export function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
   return [...entries].sort((a, b) => b.count - a.count || b.weight - a.weight);
 }
 
