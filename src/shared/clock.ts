@@ -13,6 +13,8 @@ export interface Clock {
   wallNow(): number;
   /** Runs `fire` once after `delayMs`. The timer keeps the process alive. */
   setTimer(delayMs: number, fire: () => void): Timer;
+  /** Runs `fire` in the next turn of the event loop, after what the turns before it have queued. */
+  nextTurn(fire: () => void): void;
 }
 
 /** Node fires a timer with a longer delay at once. */
@@ -33,6 +35,7 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
   setTimer: (delayMs, fire) => new SystemTimer(delayMs, fire),
+  nextTurn: (fire) => void setImmediate(fire),
 };
 
 export interface DeadlineSignal extends Disposable {

@@ -31,6 +31,10 @@ export class FakeClock implements Clock {
     return { cancel: () => void this.#timers.delete(timer) };
   }
 
+  nextTurn(fire: () => void): void {
+    setImmediate(fire);
+  }
+
   get pendingTimers(): number {
     return this.#timers.size;
   }

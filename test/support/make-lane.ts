@@ -64,7 +64,7 @@ export class LaneUnderTest {
         callers: new Map(options.endpoints.map((at) => [at.name, this.models])),
         gates: this.gates,
         counters: new PlannerCounters(),
-        turns: new LoopTurns(),
+        turns: new LoopTurns(this.clock),
       },
       (done, made, others) => {
         this.decided.push([done.request.observation.place, made.action]);

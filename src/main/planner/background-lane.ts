@@ -92,7 +92,7 @@ export class BackgroundLane {
     this.#queue.delete(key);
     this.#begin(key, job);
     this.#isBeginning = true;
-    setImmediate(() => {
+    this.#parts.clock.nextTurn(() => {
       this.#isBeginning = false;
       this.wake();
     });

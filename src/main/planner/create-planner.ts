@@ -64,13 +64,13 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       lost.report(message),
     );
     const planner = new Planner(
-      { options: checked.options, clock, pool, callers: clients, gates, counters, turns: new LoopTurns() },
+      { options: checked.options, clock, pool, callers: clients, gates, counters, turns: new LoopTurns(clock) },
       cache,
       release,
     );
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
-    setImmediate(() => {
+    clock.nextTurn(() => {
       for (const warning of [...early, ...checked.warnings]) planner.warn(warning);
     });
     return planner;

@@ -244,13 +244,13 @@ export class FlightBoard {
     if (boarding.waiters.size > 0) return;
     this.#unshare(boarding);
     // Later in this turn of the event loop: when many deadlines strike at once, every plan settles first.
-    if (this.#unwanted.push(boarding.flight) === 1) setImmediate(() => this.#cancelUnwanted());
+    if (this.#unwanted.push(boarding.flight) === 1) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());
   }
 
   /** A few in each turn, as `LoopTurns` begins them; all of them when the planner closes. */
   #cancelUnwanted(flightsMax = CANCELS_PER_TURN): void {
     for (const flight of this.#unwanted.splice(0, flightsMax)) flight.cancel();
-    if (this.#unwanted.length > 0) setImmediate(() => this.#cancelUnwanted());
+    if (this.#unwanted.length > 0) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from '../../shared/clock.ts';
+
 /**
  * Spreads bursts over turns of the event loop: of many model calls that are to begin in the same turn, a few begin at once
  * and the others a few a turn, in their order. Between two turns the loop looks at its timers, so that a burst of
@@ -7,8 +9,13 @@
 const STARTS_PER_TURN = 4;
 
 export class LoopTurns {
+  readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
   #started = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Undefined when the caller may go on at once. */
   next(): Promise<void> | undefined {
@@ -21,7 +28,7 @@ export class LoopTurns {
 
   #start(): void {
     this.#started++;
-    if (this.#started === 1) setImmediate(() => this.#nextTurn());
+    if (this.#started === 1) this.#clock.nextTurn(() => this.#nextTurn());
   }
 
   #nextTurn(): void {

@@ -49,4 +49,8 @@ export class TraceClock implements Clock {
   setTimer(): never {
     throw new Error('nothing waits in a replay');
   }
+
+  nextTurn(): never {
+    throw new Error('nothing waits in a replay');
+  }
 }

@@ -396,6 +396,10 @@ class CountingClock implements Clock {
     return nowMs;
   }
 
+  nextTurn(fire: () => void): void {
+    setImmediate(fire);
+  }
+
   wallNow(): number {
     return this.now();
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DeadlineGuard } from '../../../src/main/planner/deadline-guard.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { LoopTurns } from '../../../src/main/planner/loop-turns.ts';
 
 describe('the deadline guard', () => {
@@ -34,7 +35,7 @@ describe('the deadline guard', () => {
 
 describe('turns of the event loop', () => {
   test('a few begin at once, the others a few a turn, in their order', async () => {
-    const turns = new LoopTurns();
+    const turns = new LoopTurns(new FakeClock());
     let turn = 0;
     let done = false;
     const count = (): void => {
