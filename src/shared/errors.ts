@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   ERR_MODEL_TIMEOUT_FIRST_TOKEN: 'out of time between headers and the first token: the server was reading the prompt',
   ERR_MODEL_TIMEOUT_STREAM: 'out of time between tokens',
   ERR_MODEL_STATUS: 'an HTTP status that is not a success, or an error event inside the stream',
+  ERR_MODEL_SCHEMA: 'the server refuses the JSON schema that was to constrain the answer',
   ERR_MODEL_OVERLOADED: 'the server says that it is overloaded or still loading (429, 503)',
   ERR_MODEL_INVALID_ID: 'the server does not know the model, or has none loaded',
   ERR_MODEL_MALFORMED: 'the response is not what the protocol promises',

@@ -15,6 +15,9 @@ export interface Situation {
   readonly inVain?: string;
 }
 
+/** How a model is asked to answer: two lines of text, or JSON that a schema constrains. */
+export type AnswerForm = 'text' | 'json';
+
 export const TOP_VALUES = 5;
 
 /** Long texts are cut in the prompt: a local model's context is small, and its first sentences tell the most. */
@@ -142,17 +145,33 @@ export function renderSystem(domain: Domain): string {
   return `You advise an agent that must act now. ${domain.description}\nYou choose exactly one of the listed actions. You answer briefly.`;
 }
 
-/** The shared start of the second message: situation, actions, values and the form of the answer. */
-export function renderSituation(domain: Domain, situation: Situation): string {
+/** The form of the answer. A schema constrains what may be said, but no server shows it to the model: this tells it. */
+function renderAnswerForm(actions: readonly string[], answer: AnswerForm, thinks: boolean): string {
+  const what = `the ${hasNumericNames(actions) ? 'name' : 'number'} of one action from the list`;
+  if (answer === 'text') {
+    return `ANSWER\nFirst line: ${what}, and nothing else.\nSecond line: one short sentence that says why.`;
+  }
+  const thought = thinks ? '"thought" weighs the actions in two or three short sentences, ' : '';
+  const rest = '"confidence" says from 0 to 1 how sure you are, "reason" is one short sentence that says why';
+  return `ANSWER\nOne JSON object and nothing else: ${thought}"choice" is ${what}, ${rest}.`;
+}
+
+/**
+ * The shared start of the second message: situation, actions, values, and last the form of the answer, so that prompts of
+ * all forms share what stands before it. `thinks` is whether JSON begins with a thought.
+ */
+export function renderSituation(
+  domain: Domain,
+  situation: Situation,
+  answer: AnswerForm = 'text',
+  thinks = false,
+): string {
   const values = situation.topValues.map(([action, value]) => `${oneLine(action)}: ${value.toFixed(2)}`);
-  const what = hasNumericNames(situation.actions)
-    ? 'the name of one action from the list'
-    : 'the number of one action from the list';
   return [
     `SITUATION\n${renderObservation(domain, situation.observation)}`,
     `ACTIONS\n${renderActions(situation.actions)}`,
     ...(values.length > 0 ? [`VALUES (learned from experience, higher is better)\n${values.join('\n')}`] : []),
     ...(situation.inVain === undefined ? [] : [`TRIED WITHOUT EFFECT\n${oneLine(situation.inVain)}`]),
-    `ANSWER\nFirst line: ${what}, and nothing else.\nSecond line: one short sentence that says why.`,
+    renderAnswerForm(situation.actions, answer, thinks),
   ].join('\n\n');
 }

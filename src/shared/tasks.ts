@@ -1,6 +1,6 @@
 import type { Domain } from './domain.ts';
 import type { ErrorWire } from './errors.ts';
-import type { Situation } from './situation.ts';
+import type { AnswerForm, Situation } from './situation.ts';
 import type { Vote } from './vote/vote-parser.ts';
 
 /**
@@ -40,6 +40,12 @@ export interface ExpertTask {
   readonly timeoutMs: number;
   readonly maxTokens: number;
   readonly temperature: number;
+  readonly answer: AnswerForm;
+  /** Whether a JSON answer begins with a thought. Says nothing of text. */
+  readonly thinks: boolean;
+  readonly stream: boolean;
+  /** The slot of a llama.cpp server that holds this prompt's prefix. */
+  readonly slot?: number;
   readonly cancel: CancelTicket;
 }
 
@@ -52,7 +58,7 @@ export type Task = ExpertTask | ReadyTask;
 
 /** What a model call cost and what it told about itself. Milliseconds from the start of the call. */
 export interface CallReport {
-  /** Until the response headers: connecting, and waiting for a slot. */
+  /** Until the response headers: connecting, and waiting for a slot. Not of a call without a stream. */
   readonly queueMs?: number;
   readonly firstTokenMs?: number;
   readonly totalMs: number;
@@ -62,6 +68,8 @@ export interface CallReport {
   readonly cachedTokens?: number;
   /** The model that says it answered. */
   readonly modelAnswered?: string;
+  /** Whether the answer was JSON of the schema asked for. Absent where none was, or where it cannot be told. */
+  readonly keptSchema?: boolean;
 }
 
 export type ExpertResult =

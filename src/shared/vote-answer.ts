@@ -1,14 +1,17 @@
+import { keepsSchema } from './constrained-answer.ts';
 import { encodeError, PlannerError } from './errors.ts';
 import type { ChatAnswer, ChatCall, ChatOutcome } from './model-client/model-client.ts';
 import type { ExpertResult } from './tasks.ts';
-import { requireVote, stripThinking, type Vote } from './vote/vote-parser.ts';
+import { hasJsonChoice, requireVote, stripThinking, type Vote } from './vote/vote-parser.ts';
 
 /**
- * The vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: then only its last
- * lines are read, where the choice stands, and only when there is no content at all. Throws a coded error.
+ * The vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: then only the JSON
+ * asked for or its last lines are read, where the choice stands, and only when there is no content at all. Throws a coded
+ * error.
  */
 export function readVote(answer: ChatAnswer, actions: readonly string[]): Vote {
   if (stripThinking(answer.content).trim() !== '') return requireVote(answer.content, actions);
+  if (hasJsonChoice(answer.reasoning)) return requireVote(answer.reasoning, actions);
   const conclusion = lastLines(answer.reasoning);
   if (answer.finishReason === 'length' || conclusion === '') {
     const why = answer.finishReason === 'length' ? ' (its tokens ran out while it was thinking)' : '';
@@ -38,8 +41,9 @@ export async function askForVote(
   signal: AbortSignal,
 ): Promise<ExpertResult> {
   const outcome = await caller.chat(call, signal);
-  const { report } = outcome;
-  if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
+  if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report: outcome.report };
+  const keptSchema = call.schema === undefined ? undefined : keepsSchema(outcome.answer, actions);
+  const report = { ...outcome.report, ...(keptSchema === undefined ? {} : { keptSchema }) };
   try {
     return { ok: true, vote: readVote(outcome.answer, actions), report };
   } catch (error) {

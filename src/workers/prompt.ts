@@ -2,7 +2,10 @@ import type { Domain, ExpertRole, ImageValue } from '../shared/domain.ts';
 import type { ChatMessage } from '../shared/model-client/model-client.ts';
 import { renderSituation, renderSystem, type Situation } from '../shared/situation.ts';
 
-/** The prompt of one expert: what all experts share first, the role last. Pure. */
+/**
+ * The prompt of one expert: what all experts share first, the role last. Pure. `shared` is the rendered situation; without
+ * it, one that asks for text.
+ */
 export function expertMessages(domain: Domain, role: ExpertRole, situation: Situation, shared?: string): ChatMessage[] {
   const text = `${shared ?? renderSituation(domain, situation)}\n\nYOUR ROLE: ${role.name}\n${role.prompt}`;
   const images = role.vision ? imagesOf(domain, situation) : [];

@@ -13,8 +13,8 @@ const { domain, endpoints, cancelBuffer, connectionsMax } = workerData as Worker
 const cancelWords = new Int32Array(cancelBuffer);
 const roles = new Map<string, ExpertRole>(domain.roles.map((role) => [role.name, role]));
 const clients = new Map(endpoints.map((at) => [at.name, new ModelClient(at, systemClock, connectionsMax)]));
-/** The shared part of prompts by plan: the experts of one plan that meet on this thread render it once. */
-const situations = new LRUCache<number, string>({ max: 64 });
+/** The shared part of prompts by plan and form of answer: the experts of one plan that meet on this thread render it once. */
+const situations = new LRUCache<string, string>({ max: 64 });
 
 function known<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(`unknown ${what}: coordinator and worker disagree on their setup`);
@@ -22,10 +22,11 @@ function known<T>(value: T | undefined, what: string): T {
 }
 
 function situationText(task: ExpertTask): string {
-  const held = situations.get(task.planId);
+  const key = `${task.planId} ${task.answer} ${task.thinks}`;
+  const held = situations.get(key);
   if (held !== undefined) return held;
-  const text = renderSituation(domain, task.situation);
-  situations.set(task.planId, text);
+  const text = renderSituation(domain, task.situation, task.answer, task.thinks);
+  situations.set(key, text);
   return text;
 }
 

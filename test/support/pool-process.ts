@@ -35,6 +35,9 @@ const run = (model: string, timeoutMs: number, signal?: AbortSignal) =>
       timeoutMs,
       maxTokens: 64,
       temperature: 0,
+      answer: 'text',
+      thinks: false,
+      stream: true,
     },
     signal,
   );

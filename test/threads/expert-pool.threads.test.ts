@@ -78,6 +78,9 @@ function task(model: Fault | 'answers' | 'waits', overrides: Partial<FaultyTask>
     timeoutMs: LONG_MS,
     maxTokens: 64,
     temperature: 0,
+    answer: 'text',
+    thinks: false,
+    stream: true,
     ...overrides,
   };
 }

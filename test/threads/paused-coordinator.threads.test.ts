@@ -20,7 +20,8 @@ test('a pause of the coordinator is not taken for stuck workers', async () => {
     await pool.ready();
     const task = { kind: 'expert', planId: 1, role: 'one', model: 'm', endpoint: 'silent', timeoutMs: 150 } as const;
     const situation = { observation: { place: 'cave', health: 50 }, actions: ['a', 'b'], topValues: [] };
-    const results = Array.from({ length: 20 }, () => pool.run({ ...task, situation, maxTokens: 10, temperature: 0 }));
+    const asked = { maxTokens: 10, temperature: 0, answer: 'text', thinks: false, stream: true } as const;
+    const results = Array.from({ length: 20 }, () => pool.run({ ...task, situation, ...asked }));
     // In the phase before timers, so that the watchdog is looked at before the messages that came meanwhile.
     await new Promise<void>((resolve) =>
       setImmediate(() => {

@@ -124,7 +124,8 @@ export class Flight {
 
   async #runExpert(expert: ResolvedExpert, timeoutMs: number, signal: AbortSignal): Promise<ExpertResult> {
     const { role, model, endpoint, maxTokens, temperature } = expert;
-    const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature } as const;
+    const asked = { answer: 'text', thinks: false, stream: true } as const;
+    const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature, ...asked } as const;
     const { domain } = this.#parts.options;
     const sees = domain.roles.find(({ name }) => name === role)?.vision === true;
     const situation = situationFor(domain, this.#situation(), sees);

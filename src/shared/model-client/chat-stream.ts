@@ -6,6 +6,8 @@ import type { ResponseSink } from './transport.ts';
 /** Beyond these an answer is no answer but a flood; the connection is closed. */
 const ANSWER_CHARS_MAX = 200_000;
 const STREAM_BYTES_MAX = 8_000_000;
+/** No call has more tokens; a server that says so is wrong, and its figure would spoil every sum. */
+const TOKENS_MAX = 1_000_000_000;
 
 export interface TokenUsage {
   readonly promptTokens?: number;
@@ -32,6 +34,8 @@ interface ChunkEvent {
 
 export interface ChatStreamOptions {
   readonly isEventStream: boolean;
+  /** Whether a schema was asked for. */
+  readonly isConstrained: boolean;
   /** Looked at once per network read: true ends the stream, and its connection, here. */
   readonly isComplete: ((content: string) => boolean) | undefined;
   readonly onFirstToken: () => void;
@@ -149,7 +153,8 @@ export class ChatStream implements ResponseSink {
     }
     if (event.error !== undefined && event.error !== null) {
       const { code } = event.error as { code?: unknown };
-      return this.#fail(serverFailure(typeof code === 'number' ? code : 500, errorText(event.error)));
+      const status = typeof code === 'number' ? code : 500;
+      return this.#fail(serverFailure(status, errorText(event.error), this.#options.isConstrained));
     }
     if (typeof event.model === 'string' && event.model !== '') this.model = event.model;
     const choice = Array.isArray(event.choices) ? event.choices[0] : undefined;
@@ -207,5 +212,5 @@ export class ChatStream implements ResponseSink {
 }
 
 function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX;
 }

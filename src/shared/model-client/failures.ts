@@ -24,6 +24,17 @@ const INVALID_MODEL =
   /invalid model|no models? (?:are )?loaded|model .*(?:not found|does not exist|not exist)|try pulling/i;
 const OVERLOADED = /overloaded|loading model|too many requests|busy|queue is full|slot/i;
 
+// LM Studio: "'response_format.type' must be 'json_schema' or 'text'"; llama.cpp: "Failed to parse grammar"; vLLM: "The
+// provided JSON schema contains features not supported by xgrammar."; Ollama: "invalid format".
+const REFUSED_SCHEMA =
+  /response_format|json[_ ]?schema|grammar|structured[_ ]output|guided|invalid (?:format|schema)|unsupported|not support/i;
+/** What a model cannot take has nothing to do with the schema. */
+const OF_IMAGES = /image|vision|multimodal|mmproj/i;
+
+function isSchemaRefusal(status: number, text: string): boolean {
+  return status >= 400 && status !== 429 && status !== 503 && REFUSED_SCHEMA.test(text) && !OF_IMAGES.test(text);
+}
+
 /** `error` bodies are an object with a message, or a string. */
 export function errorText(body: unknown): string {
   if (typeof body === 'string') return body;
@@ -47,14 +58,18 @@ function shorten(text: string): string {
   return flat.length > 200 ? `${flat.slice(0, 200)}…` : flat;
 }
 
-/** An error the server put into words: as a status, as an event of the stream, or as the body of a 200. */
-export function serverFailure(status: number, body: string): PlannerError {
+/**
+ * An error the server put into words: as a status, as an event of the stream, or as the body of a 200. `isConstrained` is
+ * whether a schema was asked for, which the server may be refusing.
+ */
+export function serverFailure(status: number, body: string, isConstrained = false): PlannerError {
   const text = body.slice(0, ERROR_CHARS_READ);
   const message = `${status} ${shorten(text)}`.trim();
   if (INVALID_MODEL.test(text)) return new PlannerError('ERR_MODEL_INVALID_ID', message);
   if (status === 429 || status === 503 || (status >= 500 && OVERLOADED.test(text))) {
     return new PlannerError('ERR_MODEL_OVERLOADED', message);
   }
+  if (isConstrained && isSchemaRefusal(status, text)) return new PlannerError('ERR_MODEL_SCHEMA', message);
   return new PlannerError('ERR_MODEL_STATUS', message);
 }
 
@@ -89,7 +104,7 @@ function connectionFailure(error: unknown, phase: CallPhase): PlannerError {
 }
 
 /** Any failure of a call that is neither its timeout nor its cancellation. */
-export function callFailure(error: unknown, phase: CallPhase): PlannerError {
+export function callFailure(error: unknown, phase: CallPhase, isConstrained = false): PlannerError {
   if (error instanceof PlannerError) return error;
   if (error instanceof APIUserAbortError) return new PlannerError('ERR_CANCELLED', 'the call was cancelled');
   if (error instanceof APIConnectionError) {
@@ -98,7 +113,7 @@ export function callFailure(error: unknown, phase: CallPhase): PlannerError {
   if (error instanceof APIError && error.status !== undefined) {
     // The SDK puts the status before a body that is not JSON; so do we.
     const text = error.error === undefined ? error.message.replace(/^\d{3} /, '') : errorText(error.error);
-    return serverFailure(error.status, text);
+    return serverFailure(error.status, text, isConstrained);
   }
   if (error instanceof SyntaxError) return new PlannerError('ERR_MODEL_MALFORMED', error.message, { cause: error });
   return connectionFailure(error, phase);

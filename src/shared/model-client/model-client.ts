@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
+import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
 import { type Clock, deadlineSignal, type Timer } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
@@ -25,6 +25,12 @@ export interface ChatMessage {
   readonly content: ChatContent;
 }
 
+/** What constrains an answer. Servers read JSON Schema to different extents: numbers and lengths are wishes. */
+export interface ChatSchema {
+  readonly name: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
 export interface ChatCall {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
@@ -34,6 +40,12 @@ export interface ChatCall {
   readonly timeoutMs: number;
   /** True ends the call, and its connection, as soon as the answer is decided. Default: read to the end. */
   readonly isComplete?: (content: string) => boolean;
+  /** The answer is to be JSON of this schema. Default: text. */
+  readonly schema?: ChatSchema;
+  /** False asks for the answer in one piece, and then nothing can end it early. Default true. */
+  readonly stream?: boolean;
+  /** The slot of a llama.cpp server that is to work on it. Default: the server chooses. */
+  readonly slot?: number;
 }
 
 export interface ChatAnswer {
@@ -108,6 +120,28 @@ function modelIds(list: unknown): string[] {
   return data.map((model: { id?: unknown } | null) => model?.id).filter((id) => typeof id === 'string');
 }
 
+/** A chat request with what only llama.cpp reads. */
+type ChatBody = ChatCompletionCreateParams & { readonly id_slot?: number };
+
+function chatBody({ model, messages, maxTokens, temperature, schema, stream = true, slot }: ChatCall): ChatBody {
+  return {
+    model,
+    messages: messages as ChatCompletionCreateParams['messages'],
+    max_tokens: maxTokens,
+    temperature,
+    ...(stream ? { stream, stream_options: { include_usage: true } } : { stream }),
+    ...(schema === undefined
+      ? {}
+      : {
+          response_format: {
+            type: 'json_schema',
+            json_schema: { name: schema.name, strict: true, schema: { ...schema.schema } },
+          },
+        }),
+    ...(slot === undefined ? {} : { id_slot: slot }),
+  };
+}
+
 /** One call from its start to its one settlement. */
 class ChatAttempt {
   readonly #sdk: OpenAI;
@@ -156,14 +190,13 @@ class ChatAttempt {
       this.#signal?.addEventListener('abort', onAbort, { once: true });
       this.#open().then(
         (response) => this.#read(response, settle),
-        (error: unknown) => settle(callFailure(error, this.#phase)),
+        (error: unknown) => settle(callFailure(error, this.#phase, this.#call.schema !== undefined)),
       );
     }
     return promise;
   }
 
   #open(): Promise<Response> {
-    const { model, messages, maxTokens, temperature } = this.#call;
     const fetchOptions: TransportInit = {
       hooks: {
         signal: this.#controller.signal,
@@ -172,17 +205,9 @@ class ChatAttempt {
         },
       },
     };
-    const body: ChatCompletionCreateParamsStreaming = {
-      model,
-      messages: messages as ChatCompletionCreateParamsStreaming['messages'],
-      max_tokens: maxTokens,
-      temperature,
-      stream: true,
-      stream_options: { include_usage: true },
-    };
     // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
     const options = { fetchOptions } as OpenAI.RequestOptions;
-    return this.#sdk.chat.completions.create(body, options).asResponse();
+    return this.#sdk.chat.completions.create(chatBody(this.#call), options).asResponse();
   }
 
   #read(response: Response, settle: (failure?: PlannerError) => void): void {
@@ -190,6 +215,7 @@ class ChatAttempt {
     const type = response.headers.get('content-type') ?? '';
     this.#stream = new ChatStream({
       isEventStream: type === '' || type.includes('event-stream'),
+      isConstrained: this.#call.schema !== undefined,
       isComplete: this.#call.isComplete,
       onFirstToken: () => {
         this.#firstTokenAt = this.#clock.now();
@@ -217,10 +243,12 @@ class ChatAttempt {
 
   #report(): CallReport {
     const stream = this.#stream;
+    // Without a stream all of it comes at the end: that says nothing of the queue, nor of the first token.
+    const isTold = this.#call.stream !== false;
     return {
       totalMs: this.#clock.now() - this.#startedAt,
-      ...(this.#headersAt === undefined ? {} : { queueMs: this.#headersAt - this.#startedAt }),
-      ...(this.#firstTokenAt === undefined ? {} : { firstTokenMs: this.#firstTokenAt - this.#startedAt }),
+      ...(isTold && this.#headersAt !== undefined ? { queueMs: this.#headersAt - this.#startedAt } : {}),
+      ...(isTold && this.#firstTokenAt !== undefined ? { firstTokenMs: this.#firstTokenAt - this.#startedAt } : {}),
       ...(stream?.model === undefined ? {} : { modelAnswered: stream.model }),
       ...stream?.usage,
     };

@@ -1,9 +1,10 @@
-import type { ActionNames, Choice } from './action-names.ts';
+import { type ActionNames, type Choice, chosen } from './action-names.ts';
+import type { JsonMembers } from './asked-json.ts';
 import { type Explicit, readValue } from './stated-choice.ts';
 
 /**
- * The choice in an answer of JSON, bare, fenced or with text around it, under any of the keys that models give it. An
- * object that was cut short is none: its lines are read as labels.
+ * The choice in an answer of JSON, bare, fenced or with text around it, under any of the keys that models give it. Of
+ * objects that were cut short only the form asked for is read (asked-json.ts); the lines of others are read as labels.
  */
 
 const JSON_CHOICE_KEYS = [
@@ -17,11 +18,11 @@ const JSON_CHOICE_KEYS = [
   'decision',
   'vote',
 ];
-const JSON_REASON_KEYS = ['reason', 'why', 'reasoning', 'explanation', 'rationale', 'justification'];
+const JSON_REASON_KEYS = ['reason', 'why', 'reasoning', 'explanation', 'rationale', 'justification', 'thought'];
 /** Opening and closing braces tried, each. */
 const JSON_TRIES_MAX = 8;
 
-function firstKey(object: Record<string, unknown>, keys: readonly string[]): unknown {
+function firstKey(object: JsonMembers, keys: readonly string[]): unknown {
   for (const key of keys) {
     if (Object.hasOwn(object, key) && object[key] !== null && object[key] !== undefined) return object[key];
   }
@@ -61,7 +62,12 @@ function readConfidence(value: unknown): number | undefined {
 }
 
 export function fromJson(text: string, names: ActionNames): Explicit | undefined {
-  const objects = findJson(text).filter((object) => firstKey(object, JSON_CHOICE_KEYS) !== undefined);
+  return fromObjects(findJson(text), names);
+}
+
+/** What objects choose. The reason and the confidence are those of the first that chooses something. */
+export function fromObjects(all: readonly JsonMembers[], names: ActionNames): Explicit | undefined {
+  const objects = all.filter((object) => firstKey(object, JSON_CHOICE_KEYS) !== undefined);
   const choices = objects.flatMap((object) => jsonChoices(object, names));
   const [object] = objects;
   if (object === undefined || choices.length === 0) return undefined;
@@ -74,11 +80,13 @@ export function fromJson(text: string, names: ActionNames): Explicit | undefined
   };
 }
 
-function jsonChoices(object: Record<string, unknown>, names: ActionNames): Choice[] {
+function jsonChoices(object: JsonMembers, names: ActionNames): Choice[] {
   const choices: Choice[] = [];
   for (const key of JSON_CHOICE_KEYS) {
     const value = Object.hasOwn(object, key) ? object[key] : undefined;
-    if (typeof value === 'string' || typeof value === 'number') choices.push(...readValue(String(value), names));
+    // A name from a schema comes back byte for byte, white space and all.
+    if (names.actions.includes(value as string)) choices.push(...chosen([value as string]));
+    else if (typeof value === 'string' || typeof value === 'number') choices.push(...readValue(String(value), names));
   }
   return choices;
 }

@@ -1,6 +1,7 @@
 import { type ErrorCode, PlannerError } from '../errors.ts';
 import { ActionNames, type Choice, chosen } from './action-names.ts';
-import { fromJson } from './json-choice.ts';
+import { askedJson, cutJson, type JsonMembers } from './asked-json.ts';
+import { fromJson, fromObjects } from './json-choice.ts';
 import { beforeBecause, inlineNumbers, mentions } from './mentions.ts';
 import { firstLine, fromHead, fromLabels, labelledAgain, REASON_LINE } from './stated-choice.ts';
 
@@ -28,6 +29,8 @@ const REASON_CHARS_MAX = 400;
 const READ_CHARS_MAX = 8_000;
 /** The form that was asked for stands within this many characters, or it is not there. */
 const ASKED_CHARS_MAX = 2_000;
+/** So does JSON, with a thought and some white space. Looked at for each network read, so no further. */
+const ASKED_JSON_CHARS_MAX = 4_000;
 
 const THOUGHT_TAG = /<(\/?)(?:think|thinking|thought|reasoning)>/gi;
 
@@ -84,14 +87,24 @@ export function parseVote(answer: string, actions: readonly string[]): ParsedVot
   const visible = stripThinking(answer);
   const asked = askedForm(answer) ?? askedForm(visible);
   if (asked !== undefined) return fromText(asked.trim(), names);
+  const members = askedJson(answer) ?? askedJson(visible);
+  if (members !== undefined) return fromMembers(members, names);
   const text = unwrap(visible.trim().slice(0, READ_CHARS_MAX));
   if (text === '') return { kind: 'none' };
   const json = fromJson(text, names);
   if (json !== undefined) return decide(json.choices, json.reason, json.confidence);
+  const cut = cutJson(visible);
+  if (cut !== undefined) return fromMembers(cut, names);
   if (!isListing(text)) return fromText(text, names);
   const body = text.replace(LISTED_LINE, '').trim();
   const concluded: ParsedVote = body === '' ? { kind: 'none' } : fromText(body, names);
   return concluded.kind === 'vote' ? concluded : decide(chosen(mentions(text, names)), text);
+}
+
+/** Where the choice is missing nothing else is read: a thought names actions that it turns down. */
+function fromMembers(members: JsonMembers, names: ActionNames): ParsedVote {
+  const json = fromObjects([members], names);
+  return json === undefined ? { kind: 'none' } : decide(json.choices, json.reason, json.confidence);
 }
 
 const LISTED_LINE = /^[ \t>*_#-]*(\d{1,6})[.):].*$/gm;
@@ -157,9 +170,14 @@ function askedForm(text: string): string | undefined {
 }
 
 /**
- * Whether a streamed answer can be cut here: it has the form that was asked for, and nothing after it can change the
- * vote. Answers of any other form are read to their end.
+ * Whether a streamed answer can be cut here: it has one of the forms that are asked for, two lines or a JSON object that
+ * is closed, and nothing after it can change the vote. Answers of any other form are read to their end.
  */
 export function isVoteComplete(answer: string): boolean {
-  return askedForm(answer) !== undefined;
+  return askedForm(answer) !== undefined || askedJson(answer.slice(0, ASKED_JSON_CHARS_MAX)) !== undefined;
+}
+
+/** Whether JSON of the form asked for, whole or cut short, states a choice. */
+export function hasJsonChoice(answer: string): boolean {
+  return (askedJson(answer) ?? cutJson(answer))?.choice !== undefined;
 }

@@ -40,6 +40,15 @@ describe('the prompt of the synthesizer', () => {
     expect(userText(mine).startsWith(shared)).toBe(true);
   });
 
+  test('asks for JSON where it is told to, and differs in nothing else', () => {
+    const votes = [vote('threat', 'retreat', 'too weak')];
+    const text = textOf(votes);
+    const json = userText(synthesisMessages(skyrim, situation, votes, 'json', true));
+    const around = (prompt: string) => prompt.split(/\n\nANSWER\n[\s\S]*?\n\n/);
+    expect(around(json)).toEqual(around(text));
+    expect(json).toMatch(/\n\nANSWER\nOne JSON object [^\n]*"thought" [^\n]*\n\nEXPERT OPINIONS\n/);
+  });
+
   test('holds the opinions in the order of the votes, one a line', () => {
     expect(textOf([vote('threat', 'retreat', 'too weak'), vote('spatial', 'block', '')])).toContain(
       'EXPERT OPINIONS\n- threat: retreat — too weak\n- spatial: block\n\nYOUR TASK\n',

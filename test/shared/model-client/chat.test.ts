@@ -148,6 +148,34 @@ describe('an answer', () => {
     });
   });
 
+  test('is asked for by a schema and at a slot, where the call says so', async () => {
+    const schema = { type: 'object', properties: { choice: { type: 'integer' } } };
+    await chatWith(({ response }) => streamWhole(response, '{"choice":2}'), {
+      schema: { name: 'vote', schema },
+      slot: 0,
+    });
+    expect(JSON.parse(server.exchanges[0]?.body ?? '')).toMatchObject({
+      stream: true,
+      response_format: { type: 'json_schema', json_schema: { name: 'vote', strict: true, schema } },
+      id_slot: 0,
+    });
+  });
+
+  test('is asked for in one piece where the call says so, and then tells nothing of queue and first token', async () => {
+    const whole = { choices: [{ message: { role: 'assistant', content: '2' }, finish_reason: 'stop' }] };
+    await chatWith(({ response }) => streamWhole(response, '2'));
+    const outcome = await chatWith(({ response }) => json(response, 200, whole), { stream: false });
+    await chatWith(({ response }) => streamWhole(response, '2'));
+    expect(content(outcome)).toBe('2');
+    expect(outcome.report).toEqual({ totalMs: 0 });
+    const asked = server.exchanges.map(({ body }) => {
+      const { stream, stream_options } = JSON.parse(body) as Record<string, unknown>;
+      return { stream, stream_options };
+    });
+    const streamed = { stream: true, stream_options: { include_usage: true } };
+    expect(asked).toEqual([streamed, { stream: false, stream_options: undefined }, streamed]);
+  });
+
   test('keeps characters whole that are cut between packets', async () => {
     const bytes = Buffer.from(events(piece('防御 ⚔️'), FINISH, '[DONE]'));
     const outcome = await chatWith(async ({ response }) => {
@@ -729,6 +757,29 @@ describe('a server that says no', () => {
     const outcome = await chatWith(script);
     expect(failure(outcome)).toBe(code);
     expect(outcome.ok ? '' : outcome.failure.message).toMatch(message);
+  });
+
+  test.each<readonly [string, Script, string]>([
+    ["LM Studio's", says(400, { error: "'response_format.type' must be 'json_schema' or 'text'" }), 'ERR_MODEL_SCHEMA'],
+    [
+      "llama.cpp's",
+      says(400, { error: { code: 400, message: 'Failed to initialize samplers: failed to parse grammar' } }),
+      'ERR_MODEL_SCHEMA',
+    ],
+    [
+      "vLLM's",
+      says(400, { object: 'error', message: 'The provided JSON schema contains features not supported by xgrammar.' }),
+      'ERR_MODEL_SCHEMA',
+    ],
+    ['in a stream', inStream({ error: { code: 400, message: 'unsupported json_schema' } }), 'ERR_MODEL_SCHEMA'],
+    ['of pictures', says(400, { error: 'Model does not support images.' }), 'ERR_MODEL_STATUS'],
+    ['while overloaded', says(503, { error: 'grammar slots are busy' }), 'ERR_MODEL_OVERLOADED'],
+    ['of something else', says(500, { error: 'out of memory' }), 'ERR_MODEL_STATUS'],
+  ])('to a schema has a code of its own, and only to a call that asks for one: %s', async (_, script, code) => {
+    const schema = { name: 'vote', schema: { type: 'object' } };
+    expect(failure(await chatWith(script, { schema }))).toBe(code);
+    const otherwise = code === 'ERR_MODEL_SCHEMA' ? 'ERR_MODEL_STATUS' : code;
+    expect(failure(await chatWith(script))).toBe(otherwise);
   });
 
   test('in a stream that it leaves open loses its connection', async () => {

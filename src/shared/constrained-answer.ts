@@ -1,0 +1,63 @@
+import type { ChatAnswer, ChatSchema } from './model-client/model-client.ts';
+import { hasNumericNames } from './situation.ts';
+import { stripThinking } from './vote/vote-parser.ts';
+
+/**
+ * Answers that a JSON schema constrains: the schema, and whether a server kept to it. Members stand in the order in which
+ * a model is to write them, since llama.cpp's grammar takes it from the schema: a thought helps only before the choice, and
+ * a choice that stands before its reason survives an answer that is cut short.
+ */
+const THOUGHT_CHARS_MAX = 400;
+const REASON_CHARS_MAX = 160;
+
+export interface AnswerSchemaOptions {
+  /** Whether the answer begins with a thought, for models that judge worse in haste. */
+  readonly thinks: boolean;
+}
+
+/** The schema of one vote for one of `actions`: by number, or by name where names are numbers themselves. */
+export function answerSchema(actions: readonly string[], { thinks }: AnswerSchemaOptions): ChatSchema {
+  const choice = hasNumericNames(actions)
+    ? { type: 'string', enum: actions }
+    : { type: 'integer', minimum: 1, maximum: actions.length };
+  const properties = {
+    ...(thinks ? { thought: { type: 'string', maxLength: THOUGHT_CHARS_MAX } } : {}),
+    choice,
+    confidence: { type: 'number', minimum: 0, maximum: 1 },
+    reason: { type: 'string', maxLength: REASON_CHARS_MAX },
+  };
+  const required = Object.keys(properties);
+  return { name: 'vote', schema: { type: 'object', properties, required, additionalProperties: false } };
+}
+
+/**
+ * Whether an answer is JSON of the schema for these actions; undefined where its tokens ran out first, while it was
+ * thinking or inside an object. Bounds of numbers other than the choice and lengths of texts are not looked at: llama.cpp
+ * does not keep to the former.
+ */
+export function keepsSchema(answer: ChatAnswer, actions: readonly string[]): boolean | undefined {
+  const content = stripThinking(answer.content).trim();
+  const text = content === '' ? answer.reasoning.trim() : content;
+  if (answer.finishReason === 'length' && (content === '' || text.startsWith('{'))) {
+    return isVoteOf(text, actions) || undefined;
+  }
+  return isVoteOf(text, actions);
+}
+
+function isVoteOf(json: string, actions: readonly string[]): boolean {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return false;
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
+  const { thought = '', choice, confidence, reason, ...others } = value as Record<string, unknown>;
+  const isTyped = typeof thought === 'string' && typeof confidence === 'number' && typeof reason === 'string';
+  return isTyped && isChoiceOf(choice, actions) && Object.keys(others).length === 0;
+}
+
+function isChoiceOf(choice: unknown, actions: readonly string[]): boolean {
+  if (hasNumericNames(actions)) return actions.includes(choice as string);
+  return Number.isInteger(choice) && (choice as number) >= 1 && (choice as number) <= actions.length;
+}
