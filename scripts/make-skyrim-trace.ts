@@ -6,16 +6,7 @@ import { checkRequest, type PlanRequest } from '../src/shared/plan-request.ts';
 import { forkRandom, pick, type Random } from '../src/shared/random.ts';
 import { SIGNATURE_WORDS, Signer, signatureText } from '../src/shared/signature.ts';
 import { act } from './skyrim-world/deeds.ts';
-import {
-  actionsOf,
-  type Life,
-  locationOf,
-  motivationOf,
-  newLife,
-  PEOPLE,
-  sceneOf,
-  sightOf,
-} from './skyrim-world/life.ts';
+import { actionsOf, type Life, newLife, observationOf, PEOPLE } from './skyrim-world/life.ts';
 import { Learner } from './skyrim-world/worth.ts';
 
 /**
@@ -51,18 +42,6 @@ interface Turn {
   atSeconds: number;
 }
 
-function observe(life: Life, hour: number): PlanRequest['observation'] {
-  return {
-    scene: sceneOf(life),
-    health: Math.round(life.health),
-    inCombat: life.mode === 'combat',
-    enemiesNearby: life.foes.length,
-    location: locationOf(life),
-    motivation: motivationOf(life),
-    visual: sightOf(life, hour),
-  };
-}
-
 function choose(qValues: Readonly<Record<string, number>>, actions: readonly string[], random: Random): string {
   if (random.next() < EPSILON) return pick(random, actions);
   return actions.reduce((best, action) => ((qValues[action] ?? 0) > (qValues[best] ?? 0) ? action : best));
@@ -76,7 +55,7 @@ function takeTurn(turn: Turn, learner: Learner): TraceStep {
   const step: TraceStep = {
     t: Math.round(turn.atSeconds * 10) / 10,
     agent: life.name,
-    observation: observe(life, hour),
+    observation: observationOf(life, hour),
     actions,
     qValues,
     chosen: choose(qValues, actions, life.random),

@@ -1,3 +1,4 @@
+import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import { forkRandom, type Random } from '../../src/shared/random.ts';
 import { type Place, placeNamed } from './places.ts';
 
@@ -241,4 +242,17 @@ export function sightOf(life: Life, hour: number): string {
   const chest = life.hasChest ? ' A chest stands in a corner.' : '';
   const herbs = life.hasHerbs && foe === undefined ? ' Mountain flowers grow here.' : '';
   return `${placeOf(life).sight}${light}${foes}${chest}${herbs}`;
+}
+
+/** All that a planner is told. */
+export function observationOf(life: Life, hour: number): PlanRequest['observation'] {
+  return {
+    scene: sceneOf(life),
+    health: Math.round(life.health),
+    inCombat: life.mode === 'combat',
+    enemiesNearby: life.foes.length,
+    location: locationOf(life),
+    motivation: motivationOf(life),
+    visual: sightOf(life, hour),
+  };
 }

@@ -6,6 +6,7 @@ export const RATE_NAMES = [
   'rambling',
   'oddFormat',
   'think',
+  'runaway',
   'http500',
   'reset',
   'hang',

@@ -1,12 +1,20 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { forkRandom, type Random } from '../../shared/random.ts';
+import { forkRandom, type Random, randomNormal } from '../../shared/random.ts';
 import type { ChatRequest } from './chat-request.ts';
-import type { MachinePrompt } from './machine-job.ts';
+import { type MachinePrompt, promptTokens } from './machine-job.ts';
 import { formOpinion } from './opinion.ts';
 import type { ResolvedRates, SimulatedModel } from './options.ts';
 import { readPrompt } from './prompt-reader.ts';
-import { smallTalk, tokenize, wordAnswer, wordBySchema } from './wording.ts';
+import {
+  endlessThought,
+  isThoughtAsked,
+  longThought,
+  smallTalk,
+  tokenize,
+  wordAnswer,
+  wordBySchema,
+} from './wording.ts';
 
 /**
  * What a request will be answered, decided before it is worked on. All luck comes from the seed, the model, the prompt
@@ -46,7 +54,10 @@ export class AnswerDesk {
     const luck = this.#luckOf(model.id, request.prompt.text);
     const text = this.#answerText(request, model, luck);
     const all = tokenize(text);
-    const tokens = request.maxTokens === undefined ? all : all.slice(0, request.maxTokens);
+    const tokens = all.slice(
+      0,
+      Math.max(0, Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, roomFor(request, model))),
+    );
     return {
       prompt: request.prompt,
       tokens,
@@ -67,11 +78,25 @@ export class AnswerDesk {
 
   #answerText(request: ChatRequest, model: SimulatedModel, luck: (part: string) => Random): string {
     const reading = readPrompt(request.text);
-    const opinion = formOpinion(reading, model.skill, luck('opinion'));
+    const { schemaProperties } = request;
+    const mayThink = schemaProperties === undefined || isThoughtAsked(schemaProperties);
+    const opinion = formOpinion(reading, mayThink ? model.skill : model.hastySkill, luck('opinion'));
     if (opinion === undefined) return smallTalk(request.text);
-    if (request.schemaProperties !== undefined) return wordBySchema(opinion, request.schemaProperties);
-    return wordAnswer(opinion, reading, this.#rates, luck('wording'));
+    if (schemaProperties !== undefined) return wordBySchema(opinion, schemaProperties);
+    const answer = wordAnswer(opinion, reading, this.#rates, luck('wording'));
+    const thinking = luck('thinking');
+    if (thinking.next() < this.#rates.runaway) return endlessThought(model.contextTokens);
+    return model.thinkTokens === 0 ? answer : longThought(thinkingTokens(model, thinking)) + answer;
   }
+}
+
+/** Tokens that the context leaves for an answer. */
+function roomFor({ prompt }: ChatRequest, { contextTokens }: SimulatedModel): number {
+  return contextTokens - promptTokens(prompt);
+}
+
+function thinkingTokens({ thinkTokens, thinkSigma }: SimulatedModel, random: Random): number {
+  return Math.round(thinkTokens * Math.exp(thinkSigma * randomNormal(random)));
 }
 
 function drawFate(rates: ResolvedRates, random: Random, tokens: number): Fate {

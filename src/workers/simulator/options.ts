@@ -13,6 +13,17 @@ export interface SimulatedModelOptions {
   readonly loadSeconds?: number;
   /** Tokens a second when it has the machine to itself. @default 40 */
   readonly tokensPerSecond?: number;
+  /**
+   * Tokens that it thinks before an answer that no schema binds, the median of a lognormal; 0 where it does not think on
+   * its own. @default 0
+   */
+  readonly thinkTokens?: number;
+  /** Sigma of that lognormal: with 1.2, one thought in a hundred is sixteen times as long as the median. @default 0.8 */
+  readonly thinkSigma?: number;
+  /** Tokens of prompt and answer together, at which it stops. @default 8192 */
+  readonly contextTokens?: number;
+  /** How well it judges when a schema leaves no room for a thought. @default its skill */
+  readonly hastySkill?: number;
   /** Whether it takes pictures; others refuse them. @default false */
   readonly vision?: boolean;
 }
@@ -31,6 +42,8 @@ export interface SimulatorRates {
   readonly oddFormat?: number;
   /** A `<think>` block before the answer, of whatever kind. @default 0.05 */
   readonly think?: number;
+  /** A thought that never ends, but with the tokens allowed or the context. A schema leaves no room for it. @default 0 */
+  readonly runaway?: number;
   /** HTTP status 500. @default 0.004 */
   readonly http500?: number;
   /** The connection is reset before the response. @default 0.002 */
@@ -89,6 +102,16 @@ export interface ResolvedSimulatorOptions extends Required<Omit<SimulatorOptions
   readonly rates: ResolvedRates;
 }
 
+const MODEL_DEFAULTS = {
+  skill: 0.75,
+  loadSeconds: 4,
+  tokensPerSecond: 40,
+  vision: false,
+  thinkTokens: 0,
+  thinkSigma: 0.8,
+  contextTokens: 8_192,
+} as const;
+
 const DEFAULT_MODELS: readonly SimulatedModelOptions[] = [
   { id: 'microsoft/phi-4-mini-reasoning', skill: 0.78 },
   { id: 'mistralai/mistral-nemo-instruct-2407', skill: 0.82, tokensPerSecond: 28, loadSeconds: 8 },
@@ -103,6 +126,7 @@ export const DEFAULT_RATES: ResolvedRates = {
   rambling: 0.005,
   oddFormat: 0.1,
   think: 0.05,
+  runaway: 0,
   http500: 0.004,
   reset: 0.002,
   hang: 0.001,
@@ -118,6 +142,7 @@ export const NO_RATES: ResolvedRates = {
   rambling: 0,
   oddFormat: 0,
   think: 0,
+  runaway: 0,
   http500: 0,
   reset: 0,
   hang: 0,
@@ -167,6 +192,10 @@ const MODEL_CHECKS: Readonly<Record<string, Check>> = {
   loadSeconds: seconds,
   tokensPerSecond: perSecond,
   vision: flag,
+  thinkTokens: numberFrom(0, 100_000, 'must be a number of tokens from 0 to 100000'),
+  thinkSigma: numberFrom(0, 3, 'must be a number from 0 to 3'),
+  contextTokens: integerFrom(1, 1_000_000),
+  hastySkill: share,
 };
 
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -227,7 +256,7 @@ function given<T extends object>(options: T): T {
 export function resolveSimulatorOptions(options: SimulatorOptions = {}): ResolvedSimulatorOptions {
   checkKeys('', options, CHECKS);
   const models = (options.models ?? DEFAULT_MODELS).map((model) =>
-    Object.freeze({ skill: 0.75, loadSeconds: 4, tokensPerSecond: 40, vision: false, ...given(model) }),
+    Object.freeze({ ...MODEL_DEFAULTS, hastySkill: model.skill ?? MODEL_DEFAULTS.skill, ...given(model) }),
   );
   const rates = Object.freeze({ ...DEFAULT_RATES, ...given(options.rates ?? {}) });
   checkSum(rates, ['illegal', 'ambiguous', 'empty', 'rambling', 'oddFormat']);

@@ -99,6 +99,30 @@ export function wordAnswer(opinion: Opinion, reading: PromptReading, rates: Word
   return isThinking ? thought(opinion, reading) + answer : answer;
 }
 
+/** A thought of a length of its own, as reasoning models have. */
+export function longThought(tokens: number): string {
+  return `<think>${' hmm'.repeat(Math.min(tokens, THOUGHT_TOKENS_MAX))}\n</think>\n\n`;
+}
+
+/** A thought that goes round in circles until something else ends it. */
+export function endlessThought(contextTokens: number): string {
+  return `<think>${' hmm'.repeat(contextTokens)}`;
+}
+
+const THOUGHT_TOKENS_MAX = 20_000;
+
+/** What fits into the field of a schema. */
+function shortThought({ action, reason }: Opinion): string {
+  return `What matters most now? ${reason} The values that are told and what is seen have to fit together. Other actions would cost time or health. So ${action} looks best.`;
+}
+
+/** Whether a schema has a place for a thought before the choice. */
+export function isThoughtAsked(properties: Readonly<Record<string, SchemaProperty>>): boolean {
+  return Object.keys(properties).some((name) => THOUGHT.test(name));
+}
+
+const THOUGHT = /thought|thinking|reasoning|analysis/i;
+
 interface SchemaProperty {
   readonly type?: unknown;
   readonly enum?: unknown;
@@ -118,6 +142,7 @@ function schemaValue(opinion: Opinion, name: string, property: SchemaProperty): 
     return wanted.find((value) => options.includes(value)) ?? options[0];
   }
   if (/confidence|certainty/i.test(name)) return opinion.confidence;
+  if (THOUGHT.test(name)) return shortThought(opinion);
   if (property.type === 'integer' || property.type === 'number') return opinion.index + 1;
   return /action|choice|name/i.test(name) ? opinion.action : opinion.reason;
 }

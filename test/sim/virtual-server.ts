@@ -1,0 +1,236 @@
+import type { ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
+import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
+import type { Clock } from '../../src/shared/clock.ts';
+import type { Domain } from '../../src/shared/domain.ts';
+import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
+import { type CallPhase, serverFailure, timeoutFailure } from '../../src/shared/model-client/failures.ts';
+import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
+import type { CallReport, ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
+import { queryExpert } from '../../src/workers/expert-query.ts';
+import { AnswerDesk, type PreparedAnswer } from '../../src/workers/simulator/answer.ts';
+import { readChatRequest } from '../../src/workers/simulator/chat-request.ts';
+import { Machine, type MachineJob, type MachineStats } from '../../src/workers/simulator/machine.ts';
+import type { MachineUsage } from '../../src/workers/simulator/machine-job.ts';
+import {
+  type ResolvedSimulatorOptions,
+  resolveSimulatorOptions,
+  type SimulatorOptions,
+} from '../../src/workers/simulator/options.ts';
+
+/**
+ * The simulated model server without its HTTP: the same machine, the same answers, on a clock that may be virtual. Calls
+ * behave as `ModelClient` makes them, with the same codes and reports.
+ */
+export class VirtualServer {
+  readonly #options: ResolvedSimulatorOptions;
+  readonly #clock: Clock;
+  readonly #machine: Machine;
+  readonly #desk: AnswerDesk;
+
+  constructor(options: SimulatorOptions, clock: Clock) {
+    this.#options = resolveSimulatorOptions(options);
+    this.#clock = clock;
+    this.#machine = new Machine(this.#options, clock);
+    this.#desk = new AnswerDesk(this.#options.seed, this.#options.rates);
+  }
+
+  stats(): MachineStats {
+    return this.#machine.stats();
+  }
+
+  get models(): readonly string[] {
+    return this.#options.models.map(({ id }) => id);
+  }
+
+  close(): void {
+    this.#machine.close();
+  }
+
+  chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
+    const { model: id, messages, maxTokens, schema, stream = true } = call;
+    const format = schema && { response_format: { type: 'json_schema', json_schema: schema } };
+    const request = readChatRequest(JSON.stringify({ model: id, messages, max_tokens: maxTokens, stream, ...format }));
+    if (typeof request === 'string') throw new Error(request);
+    const model = this.#options.models.find((each) => each.id === id);
+    if (model === undefined) throw new Error(`the scenario has no model ${id}`);
+    const answer = this.#desk.prepare(request, model);
+    return new VirtualCall(this.#clock, call, answer).run((listener) => {
+      const { prompt, tokens, latencyRandom: random } = answer;
+      return this.#machine.submit({ model, prompt, tokens: tokens.length, random, listener });
+    }, signal);
+  }
+}
+
+interface Listener {
+  onStart(): void;
+  onTokens(count: number): void;
+  onDone(usage: MachineUsage): void;
+}
+
+/** One call on its way through the machine, from its start to its one settlement. */
+class VirtualCall {
+  readonly #clock: Clock;
+  readonly #call: ChatCall;
+  readonly #answer: PreparedAnswer;
+  readonly #startedAtMs: number;
+  #phase: CallPhase = 'headers';
+  #headersMs: number | undefined;
+  #firstTokenMs: number | undefined;
+  #content = '';
+  #written = 0;
+  #usage: MachineUsage | undefined;
+
+  constructor(clock: Clock, call: ChatCall, answer: PreparedAnswer) {
+    this.#clock = clock;
+    this.#call = call;
+    this.#answer = answer;
+    this.#startedAtMs = clock.now();
+  }
+
+  run(submit: (listener: Listener) => MachineJob | undefined, signal: AbortSignal | undefined): Promise<ChatOutcome> {
+    const { promise, resolve } = Promise.withResolvers<ChatOutcome>();
+    let isSettled = false;
+    let job: MachineJob | undefined;
+    const settle = (failure?: PlannerError): void => {
+      if (isSettled) return;
+      isSettled = true;
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+      resolve(this.#outcome(failure));
+    };
+    const end = (code: ErrorCode, message: string): void => {
+      settle(new PlannerError(code, message, { retryable: code === 'ERR_MODEL_RESET' && this.#phase === 'headers' }));
+    };
+    // A server sees that a streamed connection is gone when it writes to it; one that is not streamed is worked to its end.
+    const stop = (): void => {
+      if (this.#call.stream !== false) job?.abort();
+    };
+    const onAbort = (): void => {
+      end('ERR_CANCELLED', 'the call was cancelled');
+      stop();
+    };
+    const timer = this.#clock.setTimer(this.#call.timeoutMs, () => {
+      settle(timeoutFailure(this.#phase, this.#call.timeoutMs));
+      stop();
+    });
+    if (signal?.aborted) {
+      onAbort();
+      return promise;
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const { fate } = this.#answer;
+    if (fate.kind === 'hang') return promise;
+    if (fate.kind === 'reset' || fate.kind === 'http500') {
+      this.#clock.setTimer(1, () =>
+        fate.kind === 'reset' ? end('ERR_MODEL_RESET', 'reset') : settle(serverFailure(500, 'Compute error.')),
+      );
+      return promise;
+    }
+    const failsAfter = 'afterTokens' in fate ? fate.afterTokens : Number.POSITIVE_INFINITY;
+    const goWrong = (): void => {
+      job?.abort();
+      if (fate.kind === 'cut') end('ERR_MODEL_RESET', 'the stream ended early');
+      else settle(serverFailure(500, 'Compute error.'));
+    };
+    const isStreamed = this.#call.stream !== false;
+    job = submit({
+      onStart: () => {
+        if (!isStreamed) return;
+        this.#phase = 'first-token';
+        this.#headersMs = this.#clock.now() - this.#startedAtMs;
+      },
+      onTokens: (count) => {
+        if (count > failsAfter) return goWrong();
+        if (isSettled || !isStreamed) return;
+        this.#phase = 'stream';
+        this.#firstTokenMs ??= this.#clock.now() - this.#startedAtMs;
+        this.#write(count);
+        if (!this.#call.isComplete?.(this.#content)) return;
+        settle();
+        stop();
+      },
+      onDone: (usage) => {
+        if (failsAfter <= this.#answer.tokens.length) return goWrong();
+        this.#usage = usage;
+        this.#write(this.#answer.tokens.length);
+        settle();
+      },
+    });
+    if (job === undefined) settle(serverFailure(503, 'The server is overloaded: its queue is full.'));
+    else if (isSettled) stop();
+    return promise;
+  }
+
+  #write(count: number): void {
+    for (; this.#written < count; this.#written++) this.#content += this.#answer.tokens[this.#written];
+  }
+
+  #outcome(failure: PlannerError | undefined): ChatOutcome {
+    const report: CallReport = {
+      totalMs: this.#clock.now() - this.#startedAtMs,
+      ...(this.#headersMs === undefined ? {} : { queueMs: this.#headersMs }),
+      ...(this.#firstTokenMs === undefined ? {} : { firstTokenMs: this.#firstTokenMs }),
+      modelAnswered: this.#call.model,
+      ...(this.#usage === undefined ? {} : { ...this.#usage, completionTokens: this.#written }),
+    };
+    if (failure !== undefined) return { ok: false, failure, report };
+    return {
+      ok: true,
+      answer: { content: this.#content, reasoning: '', finishReason: this.#answer.finishReason },
+      report,
+    };
+  }
+}
+
+/** The planner's side of one virtual server: a client for synthesis, and a pool of experts without threads. */
+export class VirtualClient implements EndpointClient {
+  readonly #server: VirtualServer;
+
+  constructor(server: VirtualServer) {
+    this.#server = server;
+  }
+
+  chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
+    return this.#server.chat(call, signal);
+  }
+
+  listModels(): Promise<readonly string[]> {
+    return Promise.resolve(this.#server.models);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Experts on the coordinator's own thread: the prompts and votes of the real ones. */
+export class VirtualPool implements ExpertRunner {
+  readonly #domain: Domain;
+  readonly #servers: ReadonlyMap<string, VirtualServer>;
+  #running = 0;
+
+  constructor(domain: Domain, servers: ReadonlyMap<string, VirtualServer>) {
+    this.#domain = domain;
+    this.#servers = servers;
+  }
+
+  async run(
+    task: Omit<ExpertTask, 'cancel'>,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<ExpertResult> {
+    const role = this.#domain.roles.find(({ name }) => name === task.role);
+    const client = this.#servers.get(task.endpoint);
+    if (role === undefined || client === undefined) throw new Error(`no ${task.role} at ${task.endpoint}`);
+    this.#running++;
+    try {
+      const cancel = { slot: 0, generation: 0 };
+      return await queryExpert({ domain: this.#domain, role, client, task: { ...task, cancel } }, signal);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  stats(): PoolStats {
+    return { threads: 0, running: this.#running, stuck: 0, crashed: 0 };
+  }
+
+  async close(): Promise<void> {}
+}
