@@ -1,0 +1,98 @@
+import type { ErrorCode } from '../../../src/shared/errors.ts';
+
+/** Faults that a model server shows, each under a name of its own. */
+export const FAULT_NAMES = [
+  'refused',
+  'black-hole',
+  'accepted-silent',
+  'headers-silent',
+  'first-chunk-silent',
+  'slow-drip',
+  'comments-only',
+  'cut-without-done',
+  'malformed-event',
+  'error-body-200',
+  'error-event-200',
+  'empty-content',
+  'json-in-reasoning',
+  'think-unclosed',
+  'other-model',
+  'invalid-id-object',
+  'invalid-id-string',
+  'no-models-loaded',
+  'html-500',
+  'loading-503',
+  'rate-limited-429',
+  'fast-503',
+  'cold-load',
+  'evicted-mid-answer',
+  'abort-ignored',
+  'slots-shrink',
+  'huge-answer',
+  'odd-numbers',
+  'illegal-action',
+  'two-actions',
+  'reset-mid-body',
+  'closed-at-reuse',
+  'clock-jump',
+] as const;
+
+export type FaultName = (typeof FAULT_NAMES)[number];
+
+/** A part of a mixture: `share` of the requests (0 to 1) meet `fault`; what is left over is answered well. */
+export interface FaultShare {
+  readonly fault: FaultName;
+  readonly share: number;
+}
+
+export type Mixture = readonly FaultShare[];
+
+/** A mixture that holds for a while. Episodes follow one another, and the first follows the last. */
+export interface FaultEpisode {
+  readonly forMs: number;
+  readonly faults: Mixture;
+}
+
+/** These meet a connection, not a request: they are drawn when one is made. */
+export const CONNECTION_FAULTS: ReadonlySet<FaultName> = new Set(['refused', 'black-hole']);
+
+/**
+ * How a call ends that meets the fault: one of these, unless its plan settles before it or gives it up. `OK` where a good
+ * client gets its vote all the same.
+ */
+export const FAULT_CODES: Readonly<Record<FaultName, readonly ('OK' | ErrorCode)[]>> = {
+  refused: ['ERR_MODEL_REFUSED'],
+  // Where no listener can be made deaf, the connection stands and nobody reads it.
+  'black-hole': ['ERR_MODEL_TIMEOUT_CONNECT', 'ERR_MODEL_TIMEOUT_HEADERS'],
+  'accepted-silent': ['ERR_MODEL_TIMEOUT_HEADERS'],
+  'headers-silent': ['ERR_MODEL_TIMEOUT_FIRST_TOKEN'],
+  'first-chunk-silent': ['ERR_MODEL_TIMEOUT_STREAM'],
+  'slow-drip': ['ERR_MODEL_TIMEOUT_STREAM'],
+  'comments-only': ['ERR_MODEL_TIMEOUT_FIRST_TOKEN'],
+  'cut-without-done': ['ERR_MODEL_RESET'],
+  'malformed-event': ['ERR_MODEL_MALFORMED'],
+  'error-body-200': ['ERR_MODEL_STATUS'],
+  'error-event-200': ['ERR_MODEL_STATUS'],
+  'empty-content': ['ERR_MODEL_EMPTY'],
+  'json-in-reasoning': ['OK'],
+  'think-unclosed': ['ERR_MODEL_EMPTY'],
+  'other-model': ['OK'],
+  'invalid-id-object': ['ERR_MODEL_INVALID_ID'],
+  'invalid-id-string': ['ERR_MODEL_INVALID_ID'],
+  'no-models-loaded': ['ERR_MODEL_INVALID_ID'],
+  'html-500': ['ERR_MODEL_STATUS'],
+  'loading-503': ['ERR_MODEL_OVERLOADED'],
+  'rate-limited-429': ['ERR_MODEL_OVERLOADED'],
+  'fast-503': ['ERR_MODEL_OVERLOADED'],
+  'cold-load': ['ERR_MODEL_TIMEOUT_HEADERS'],
+  'evicted-mid-answer': ['ERR_MODEL_STATUS'],
+  'abort-ignored': ['ERR_MODEL_TIMEOUT_STREAM', 'ERR_MODEL_TIMEOUT_HEADERS'],
+  'slots-shrink': ['OK', 'ERR_MODEL_TIMEOUT_HEADERS'],
+  'huge-answer': ['ERR_MODEL_TOO_LARGE'],
+  'odd-numbers': ['OK', 'ERR_MODEL_MALFORMED', 'ERR_VOTE_NONE', 'ERR_VOTE_ILLEGAL'],
+  'illegal-action': ['ERR_VOTE_ILLEGAL'],
+  'two-actions': ['ERR_VOTE_AMBIGUOUS'],
+  'reset-mid-body': ['ERR_MODEL_RESET'],
+  'closed-at-reuse': ['ERR_MODEL_RESET'],
+  'clock-jump': ['OK'],
+};
