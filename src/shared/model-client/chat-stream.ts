@@ -8,8 +8,6 @@ const ANSWER_CHARS_MAX = 200_000;
 const STREAM_BYTES_MAX = 8_000_000;
 /** No call has more tokens; a server that says so is wrong, and its figure would spoil every sum. */
 const TOKENS_MAX = 1_000_000_000;
-/** No call has more tokens; a server that says so is wrong, and its figure would spoil every sum. */
-const TOKENS_MAX = 1_000_000_000;
 
 export interface TokenUsage {
   readonly promptTokens?: number;
