@@ -1,5 +1,6 @@
 import type { Domain } from './domain.ts';
 import type { ErrorWire } from './errors.ts';
+import type { PhaseLimits } from './model-client/call-watch.ts';
 import type { AnswerForm, Situation } from './situation.ts';
 import type { Vote } from './vote/vote-parser.ts';
 
@@ -38,6 +39,8 @@ export interface ExpertTask {
   readonly endpoint: string;
   readonly situation: Situation;
   readonly timeoutMs: number;
+  /** Limits of its phases, durations as well. */
+  readonly phases?: PhaseLimits;
   readonly maxTokens: number;
   readonly temperature: number;
   readonly answer: AnswerForm;
@@ -61,6 +64,8 @@ export interface CallReport {
   /** Until the response headers: connecting, and waiting for a slot. Not of a call without a stream. */
   readonly queueMs?: number;
   readonly firstTokenMs?: number;
+  /** The longest pause between two tokens. */
+  readonly gapMsMax?: number;
   readonly totalMs: number;
   readonly promptTokens?: number;
   readonly completionTokens?: number;

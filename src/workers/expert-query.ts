@@ -19,7 +19,7 @@ export interface ExpertQuery {
 /** One expert's question: the prompt, one call, the vote. Failures it understands are values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
   const { domain, role, client, task, shared } = query;
-  const { situation, answer, thinks, slot } = task;
+  const { situation, answer, thinks, slot, phases } = task;
   const call: ChatCall = {
     model: task.model,
     messages: expertMessages(domain, role, situation, shared ?? renderSituation(domain, situation, answer, thinks)),
@@ -30,6 +30,7 @@ export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Prom
     stream: task.stream,
     ...(answer === 'json' ? { schema: answerSchema(situation.actions, { thinks }) } : {}),
     ...(slot === undefined ? {} : { slot }),
+    ...(phases === undefined ? {} : { phases }),
   };
   return askForVote(client, call, situation.actions, signal);
 }

@@ -3,6 +3,7 @@ import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
 import type { Clock } from '../../src/shared/clock.ts';
 import type { Domain } from '../../src/shared/domain.ts';
 import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
+import { CallWatch } from '../../src/shared/model-client/call-watch.ts';
 import { type CallPhase, serverFailure, timeoutFailure } from '../../src/shared/model-client/failures.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
 import type { CallReport, ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
@@ -72,10 +73,9 @@ class VirtualCall {
   readonly #clock: Clock;
   readonly #call: ChatCall;
   readonly #answer: PreparedAnswer;
-  readonly #startedAtMs: number;
+  readonly #watch: CallWatch;
+  #onTimeout: (afterMs: number) => void = () => {};
   #phase: CallPhase = 'headers';
-  #headersMs: number | undefined;
-  #firstTokenMs: number | undefined;
   #content = '';
   #written = 0;
   #usage: MachineUsage | undefined;
@@ -84,7 +84,8 @@ class VirtualCall {
     this.#clock = clock;
     this.#call = call;
     this.#answer = answer;
-    this.#startedAtMs = clock.now();
+    const phases = call.stream === false ? undefined : call.phases;
+    this.#watch = new CallWatch(clock, call.timeoutMs, phases, (afterMs) => this.#onTimeout(afterMs));
   }
 
   run(submit: (listener: Listener) => MachineJob | undefined, signal: AbortSignal | undefined): Promise<ChatOutcome> {
@@ -94,7 +95,7 @@ class VirtualCall {
     const settle = (failure?: PlannerError): void => {
       if (isSettled) return;
       isSettled = true;
-      timer.cancel();
+      this.#watch.dispose();
       signal?.removeEventListener('abort', onAbort);
       resolve(this.#outcome(failure));
     };
@@ -109,10 +110,10 @@ class VirtualCall {
       end('ERR_CANCELLED', 'the call was cancelled');
       stop();
     };
-    const timer = this.#clock.setTimer(this.#call.timeoutMs, () => {
-      settle(timeoutFailure(this.#phase, this.#call.timeoutMs));
+    this.#onTimeout = (afterMs) => {
+      settle(timeoutFailure(this.#phase, afterMs));
       stop();
-    });
+    };
     if (signal?.aborted) {
       onAbort();
       return promise;
@@ -137,13 +138,13 @@ class VirtualCall {
       onStart: () => {
         if (!isStreamed) return;
         this.#phase = 'first-token';
-        this.#headersMs = this.#clock.now() - this.#startedAtMs;
+        this.#watch.headers();
       },
       onTokens: (count) => {
         if (count > failsAfter) return goWrong();
         if (isSettled || !isStreamed) return;
         this.#phase = 'stream';
-        this.#firstTokenMs ??= this.#clock.now() - this.#startedAtMs;
+        this.#watch.token();
         this.#write(count);
         if (!this.#call.isComplete?.(this.#content)) return;
         settle();
@@ -166,10 +167,11 @@ class VirtualCall {
   }
 
   #outcome(failure: PlannerError | undefined): ChatOutcome {
+    const { startedAtMs, queueMs, firstTokenMs, gapMsMax } = this.#watch;
     const report: CallReport = {
-      totalMs: this.#clock.now() - this.#startedAtMs,
-      ...(this.#headersMs === undefined ? {} : { queueMs: this.#headersMs }),
-      ...(this.#firstTokenMs === undefined ? {} : { firstTokenMs: this.#firstTokenMs }),
+      totalMs: this.#clock.now() - startedAtMs,
+      ...(queueMs === undefined ? {} : { queueMs }),
+      ...(firstTokenMs === undefined ? {} : { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) }),
       modelAnswered: this.#call.model,
       ...(this.#usage === undefined ? {} : { ...this.#usage, completionTokens: this.#written }),
     };

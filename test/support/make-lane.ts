@@ -1,5 +1,5 @@
 import type { Hit } from '../../src/main/cache/plan-cache.ts';
-import { EndpointGate, type Slot } from '../../src/main/endpoints/endpoint-gate.ts';
+import { EndpointGate, type Slot } from '../../src/main/endpoints/slots/endpoint-gate.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
 import { BackgroundLane, type Errand } from '../../src/main/planner/background-lane.ts';

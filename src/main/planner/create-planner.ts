@@ -4,7 +4,7 @@ import { type Random, systemRandom } from '../../shared/random.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { openPlanCache } from '../cache/open-plan-cache.ts';
 import { checkModels, listEndpoints } from '../endpoints/check-models.ts';
-import { EndpointGate } from '../endpoints/endpoint-gate.ts';
+import { EndpointGate } from '../endpoints/slots/endpoint-gate.ts';
 import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';

@@ -8,7 +8,7 @@ import type { ExpertResult } from '../../shared/tasks.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import { isVoteComplete, type Vote } from '../../shared/vote/vote-parser.ts';
 import { askForVote, type ChatCaller } from '../../shared/vote-answer.ts';
-import type { EndpointGate, Lane, Slot } from '../endpoints/endpoint-gate.ts';
+import type { EndpointGate, Lane, Slot } from '../endpoints/slots/endpoint-gate.ts';
 import type { ExpertRunner } from '../experts/expert-pool.ts';
 import type { ResolvedExpert, ResolvedOptions } from '../options/planner-options.ts';
 import type { Attempt } from '../plan.ts';
@@ -217,10 +217,9 @@ export class Flight {
   ): Promise<ExpertResult> {
     const { clock, gates, turns, counters } = this.#parts;
     const attempt = this.attempts.begin(subject, clock.now());
-    const slot: Slot | undefined = await (gates.get(subject.endpoint) as EndpointGate).acquire(
-      signal,
-      this.#purpose.lane,
-    );
+    const slot: Slot | undefined = await (gates.get(subject.endpoint) as EndpointGate).acquire(signal, {
+      lane: this.#purpose.lane ?? 'foreground',
+    });
     if (slot !== undefined) await turns.next();
     if (slot === undefined || signal.aborted) {
       slot?.release();

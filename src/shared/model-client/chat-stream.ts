@@ -38,7 +38,8 @@ export interface ChatStreamOptions {
   readonly isConstrained: boolean;
   /** Looked at once per network read: true ends the stream, and its connection, here. */
   readonly isComplete: ((content: string) => boolean) | undefined;
-  readonly onFirstToken: () => void;
+  /** Something of the answer, or of the thought before it, has come. */
+  readonly onToken: () => void;
   /** Called once: with nothing when the answer is there, with the failure when it is not. */
   readonly onSettled: (failure?: PlannerError) => void;
   /** The body is not wanted any further. */
@@ -172,10 +173,8 @@ export class ChatStream implements ResponseSink {
   }
 
   #token(append: () => void): void {
-    if (this.phase === 'first-token') {
-      this.phase = 'stream';
-      this.#options.onFirstToken();
-    }
+    this.phase = 'stream';
+    this.#options.onToken();
     append();
   }
 

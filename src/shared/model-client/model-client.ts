@@ -4,6 +4,7 @@ import { type Clock, deadlineSignal, type Timer } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
+import { CallWatch, type PhaseLimits } from './call-watch.ts';
 import { ChatStream } from './chat-stream.ts';
 import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
@@ -38,6 +39,8 @@ export interface ChatCall {
   readonly temperature: number;
   /** Total time of the call, milliseconds. Its failure names the phase that was running. */
   readonly timeoutMs: number;
+  /** Limits of its phases, where they are known to be shorter. Not of a call without a stream. */
+  readonly phases?: PhaseLimits;
   /** True ends the call, and its connection, as soon as the answer is decided. Default: read to the end. */
   readonly isComplete?: (content: string) => boolean;
   /** The answer is to be JSON of this schema. Default: text. */
@@ -67,10 +70,13 @@ export class ModelClient {
   readonly #sdk: OpenAI;
   readonly #transport: Transport;
   readonly #clock: Clock;
+  /** The base URL without its version path. */
+  readonly #root: string;
 
   constructor(endpoint: EndpointAddress, clock: Clock, connectionsMax: number) {
     this.#clock = clock;
     this.#transport = new Transport(endpoint.baseURL, connectionsMax);
+    this.#root = endpoint.baseURL.replace(/(?:\/v1)?\/*$/, '');
     this.#sdk = new LeanOpenAI({
       baseURL: endpoint.baseURL,
       apiKey: endpoint.apiKey ?? 'not-needed',
@@ -93,11 +99,23 @@ export class ModelClient {
 
   /** The ids the endpoint lists. Throws a coded error. */
   async listModels(timeoutMs: number, signal?: AbortSignal): Promise<string[]> {
+    return modelIds(await this.#get('/models', timeoutMs, signal));
+  }
+
+  /** The JSON at a path of the server, which starts where the version path of its base URL does. Throws a coded error. */
+  getJson(path: string, timeoutMs: number, signal?: AbortSignal): Promise<unknown> {
+    return this.#get(`${this.#root}${path}`, timeoutMs, signal);
+  }
+
+  async #get(url: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
     const deadline = deadlineSignal(this.#clock, this.#clock.now() + timeoutMs, signal);
+    const over = new AbortController();
     try {
+      const whole = AbortSignal.any([deadline.signal, over.signal]);
       // Read by hand: the SDK takes whatever has no list of models for an empty one.
-      const response = await this.#sdk.models.list({ signal: deadline.signal }).asResponse();
-      return modelIds(await response.json());
+      const response = await this.#sdk.get<unknown>(url, { signal: whole }).asResponse();
+      // What asResponse() gives is what our fetch returned.
+      return await readJson(response as unknown as StreamedResponse, () => over.abort(UNWANTED));
     } catch (error) {
       if (deadline.expired) throw timeoutFailure('headers', timeoutMs);
       if (signal?.aborted) throw new PlannerError('ERR_CANCELLED', 'the call was cancelled');
@@ -110,6 +128,29 @@ export class ModelClient {
   async close(): Promise<void> {
     await this.#transport.close();
   }
+}
+
+/** Longer than any list of models, also one of slots with their prompts. */
+const JSON_BYTES_MAX = 4_000_000;
+
+/** The JSON of a whole body. One that is too long is not read to its end: `stop` closes its connection. */
+async function readJson(response: StreamedResponse, stop: () => void): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  response.consume({
+    onData: (chunk) => {
+      bytes += chunk.length;
+      if (bytes <= JSON_BYTES_MAX) chunks.push(chunk);
+      else {
+        reject(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound of ${JSON_BYTES_MAX} bytes`));
+        stop();
+      }
+    },
+    onEnd: () => resolve(Buffer.concat(chunks).toString('utf8')),
+    onError: reject,
+  });
+  return JSON.parse(await promise);
 }
 
 /** The ids of a model list. Ollama without models lists `null`. */
@@ -149,10 +190,9 @@ class ChatAttempt {
   readonly #call: ChatCall;
   readonly #signal: AbortSignal | undefined;
   readonly #controller = new AbortController();
-  readonly #startedAt: number;
+  readonly #watch: CallWatch;
   #phase: CallPhase = 'connect';
-  #headersAt: number | undefined;
-  #firstTokenAt: number | undefined;
+  #onTimeout: (afterMs: number) => void = () => {};
   #stream: ChatStream | undefined;
   #lingerTimer: Timer | undefined;
 
@@ -161,7 +201,8 @@ class ChatAttempt {
     this.#clock = clock;
     this.#call = call;
     this.#signal = signal;
-    this.#startedAt = clock.now();
+    const phases = call.stream === false ? undefined : call.phases;
+    this.#watch = new CallWatch(clock, call.timeoutMs, phases, (afterMs) => this.#onTimeout(afterMs));
   }
 
   run(): Promise<ChatOutcome> {
@@ -170,7 +211,7 @@ class ChatAttempt {
     const settle = (failure?: PlannerError): void => {
       if (settled) return;
       settled = true;
-      timer.cancel();
+      this.#watch.dispose();
       this.#signal?.removeEventListener('abort', onAbort);
       resolve(this.#outcome(failure));
       // After this read: most servers end the response in the packet that says [DONE].
@@ -180,11 +221,11 @@ class ChatAttempt {
       settle(new PlannerError('ERR_CANCELLED', 'the call was cancelled'));
       this.#controller.abort(UNWANTED);
     };
-    const timer = this.#clock.setTimer(this.#call.timeoutMs, () => {
-      settle(timeoutFailure(this.#stream?.phase ?? this.#phase, this.#call.timeoutMs));
+    this.#onTimeout = (afterMs) => {
+      settle(timeoutFailure(this.#stream?.phase ?? this.#phase, afterMs));
       // In the next turn: closing a socket takes longer than settling, and other timers are due at the same time.
-      setImmediate(() => this.#controller.abort(UNWANTED));
-    });
+      this.#clock.nextTurn(() => this.#controller.abort(UNWANTED));
+    };
     if (this.#signal?.aborted) onAbort();
     else {
       this.#signal?.addEventListener('abort', onAbort, { once: true });
@@ -211,15 +252,13 @@ class ChatAttempt {
   }
 
   #read(response: Response, settle: (failure?: PlannerError) => void): void {
-    this.#headersAt = this.#clock.now();
+    this.#watch.headers();
     const type = response.headers.get('content-type') ?? '';
     this.#stream = new ChatStream({
       isEventStream: type === '' || type.includes('event-stream'),
       isConstrained: this.#call.schema !== undefined,
       isComplete: this.#call.isComplete,
-      onFirstToken: () => {
-        this.#firstTokenAt = this.#clock.now();
-      },
+      onToken: () => this.#watch.token(),
       onSettled: settle,
       stop: () => this.#controller.abort(UNWANTED),
       onEnded: () => this.#lingerTimer?.cancel(),
@@ -245,10 +284,11 @@ class ChatAttempt {
     const stream = this.#stream;
     // Without a stream all of it comes at the end: that says nothing of the queue, nor of the first token.
     const isTold = this.#call.stream !== false;
+    const { startedAtMs, queueMs, firstTokenMs, gapMsMax } = this.#watch;
     return {
-      totalMs: this.#clock.now() - this.#startedAt,
-      ...(isTold && this.#headersAt !== undefined ? { queueMs: this.#headersAt - this.#startedAt } : {}),
-      ...(isTold && this.#firstTokenAt !== undefined ? { firstTokenMs: this.#firstTokenAt - this.#startedAt } : {}),
+      totalMs: this.#clock.now() - startedAtMs,
+      ...(isTold && queueMs !== undefined ? { queueMs } : {}),
+      ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
       ...(stream?.model === undefined ? {} : { modelAnswered: stream.model }),
       ...stream?.usage,
     };

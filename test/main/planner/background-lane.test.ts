@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Slot } from '../../../src/main/endpoints/endpoint-gate.ts';
+import type { Slot } from '../../../src/main/endpoints/slots/endpoint-gate.ts';
 import { flush } from '../../support/drive.ts';
 import type { Behaviour } from '../../support/fake-models.ts';
 import { errand, LaneUnderTest } from '../../support/make-lane.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DeadlineGuard } from '../../../src/main/planner/deadline-guard.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 import { LoopTurns } from '../../../src/main/planner/loop-turns.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 describe('the deadline guard', () => {
   test('is a share of the time, and never more than 15 ms while timers are punctual', () => {

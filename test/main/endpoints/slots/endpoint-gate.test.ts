@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EndpointGate, type Lane, type Slot } from '../../../src/main/endpoints/endpoint-gate.ts';
-import { flush } from '../../support/drive.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { EndpointGate, type Lane, type Slot } from '../../../../src/main/endpoints/slots/endpoint-gate.ts';
+import { flush } from '../../../support/drive.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -31,7 +31,7 @@ class Callers {
   }
 
   ask(name: string, signal: AbortSignal = NEVER, lane: Lane = 'foreground'): void {
-    void Promise.resolve(this.gate.acquire(signal, lane)).then((slot) => {
+    void Promise.resolve(this.gate.acquire(signal, { lane })).then((slot) => {
       this.order.push(slot === undefined ? `${name} gave up` : `${name} at ${this.clock.now()}`);
       if (slot !== undefined) this.#slots.set(name, slot);
     });
@@ -259,7 +259,7 @@ describe('a pause between starts', () => {
 describe('background work', () => {
   test('gets a slot at once while nobody waits', () => {
     const { gate } = new Callers(1);
-    expect(gate.acquire(NEVER, 'background')).not.toBeInstanceOf(Promise);
+    expect(gate.acquire(NEVER, { lane: 'background' })).not.toBeInstanceOf(Promise);
     expect([gate.busy, gate.isIdle]).toEqual([1, false]);
   });
 
@@ -278,8 +278,8 @@ describe('background work', () => {
     const { gate, clock } = new Callers(3, 400);
     gate.acquire(NEVER);
     clock.advance(400);
-    gate.acquire(NEVER, 'background');
-    expect(gate.acquire(NEVER, 'background')).toBeInstanceOf(Promise);
+    gate.acquire(NEVER, { lane: 'background' });
+    expect(gate.acquire(NEVER, { lane: 'background' })).toBeInstanceOf(Promise);
     expect(gate.acquire(NEVER)).not.toBeInstanceOf(Promise);
   });
 
@@ -311,7 +311,7 @@ describe('background work', () => {
 
   test('that asks with a signal that is aborted gets nothing', () => {
     const { gate } = new Callers(1);
-    expect(gate.acquire(AbortSignal.abort(), 'background')).toBeUndefined();
+    expect(gate.acquire(AbortSignal.abort(), { lane: 'background' })).toBeUndefined();
     expect(gate.isIdle).toBe(true);
   });
 });
@@ -386,7 +386,7 @@ describe('isIdle', () => {
   test.each(['foreground', 'background'] as const)('is false while somebody in the %s waits for the pause', (lane) => {
     const { gate, clock } = new Callers(8, 400);
     gate.acquire(NEVER);
-    void gate.acquire(NEVER, lane);
+    void gate.acquire(NEVER, { lane });
     expect(gate.isIdle).toBe(false);
     clock.advance(400);
     expect(gate.isIdle).toBe(true);
@@ -441,7 +441,7 @@ describe('pressure', () => {
 
   test('that frees a slot on the spot lets in who told it', async () => {
     const callers = new Callers(1);
-    const late = callers.gate.acquire(NEVER, 'background') as Slot;
+    const late = callers.gate.acquire(NEVER, { lane: 'background' }) as Slot;
     callers.gate.onPressure = () => late.release();
     callers.ask('a');
     await flush();
@@ -474,7 +474,7 @@ async function startsOf(visits: readonly Visit[], slots: number, staggerMs: numb
     if (lane === 'background' && isBackgroundAway) continue;
     const controller = new AbortController();
     if (givesUpMs !== undefined) clock.setTimer(givesUpMs, () => controller.abort());
-    void Promise.resolve(gate.acquire(controller.signal, lane)).then((slot) => {
+    void Promise.resolve(gate.acquire(controller.signal, { lane })).then((slot) => {
       if (lane === 'foreground') started.set(index, slot && clock.now());
       else if (slot !== undefined) late.add(slot);
       if (slot !== undefined) clock.setTimer(holdsMs, () => slot.release());

@@ -1,0 +1,222 @@
+import type { Clock, Timer } from '../../../shared/clock.ts';
+
+/**
+ * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
+ *
+ * Who waits in the foreground is served by priority, then by deadline, then in the order of coming (earliest deadline
+ * first: Liu and Layland 1973); background work is served when nobody else waits, in its order, and is told to make room as
+ * soon as somebody does. The pause is between foreground starts, and after any start for the background: nobody waits
+ * because of background work. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits
+ * with at most its experts, and no plan outlives its deadline.
+ *
+ * How many slots there are may change at any moment; where more are at work than there are now, nobody is let in until
+ * enough have ended. A slot whose call was aborted stays taken while the server is thought to work on: an abort is a wish.
+ */
+export type Lane = 'foreground' | 'background';
+
+export interface Ask {
+  /** Default `foreground`. */
+  readonly lane?: Lane;
+  /** Higher is served first. Default 0. */
+  readonly priority?: number;
+  /** Milliseconds of the clock. Default: none, after all that have one. */
+  readonly deadlineMs?: number;
+  /** The number of the slot that is given if it is free: a server that pins requests to slots still holds its prompt there. */
+  readonly slot?: number;
+}
+
+export interface Slot {
+  /** From 0 up; free numbers are given again, the lowest first. */
+  readonly index: number;
+  /** Calls at work when this one was let in, itself included. */
+  readonly inFlight: number;
+  /** Gives the slot back after `holdMs`, at once by default; more than once does nothing. */
+  release(holdMs?: number): void;
+}
+
+/** How many slots there are now. */
+export interface SlotLimit {
+  readonly now: number;
+}
+
+interface Waiter {
+  readonly priority: number;
+  readonly deadlineMs: number;
+  readonly slot: number | undefined;
+  readonly grant: (slot: Slot) => void;
+}
+
+const ANY: Ask = {};
+
+export class EndpointGate {
+  readonly #clock: Clock;
+  readonly #limit: SlotLimit;
+  readonly #staggerMs: number;
+  /** Who is served next comes first. */
+  readonly #waiting: Waiter[] = [];
+  readonly #inBackground: Waiter[] = [];
+  readonly #taken = new Set<number>();
+  readonly #holds = new Set<Timer>();
+  readonly #nextStartAt: Record<Lane, number> = {
+    foreground: Number.NEGATIVE_INFINITY,
+    background: Number.NEGATIVE_INFINITY,
+  };
+  #timer: Timer | undefined;
+  /** Called when somebody has to wait for a slot. */
+  onPressure: () => void = () => {};
+  /** Called when a slot has become free that nobody waits for. */
+  onIdle: () => void = () => {};
+
+  constructor(clock: Clock, limit: number | SlotLimit, staggerMs: number) {
+    this.#clock = clock;
+    this.#limit = typeof limit === 'number' ? { now: limit } : limit;
+    this.#staggerMs = staggerMs;
+  }
+
+  /** Slots at work, and those whose aborted calls are thought to be at work still. */
+  get busy(): number {
+    return this.#taken.size;
+  }
+
+  /** Of the busy ones, those that nobody waits for any more. */
+  get held(): number {
+    return this.#holds.size;
+  }
+
+  get slots(): number {
+    return this.#limit.now;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Slots that are free and that nobody waits for. */
+  get idle(): number {
+    return Math.max(0, this.#limit.now - this.#taken.size - this.#waiting.length);
+  }
+
+  /** Whether a slot is free that nobody waits for. */
+  get isIdle(): boolean {
+    return this.idle > 0 && this.#waiting.length + this.#inBackground.length === 0;
+  }
+
+  /** Waiters that are served before one of this priority and deadline. */
+  ahead(priority: number, deadlineMs: number): number {
+    return this.#place(priority, deadlineMs);
+  }
+
+  /** A slot, or undefined when `signal` aborts first. */
+  acquire(signal: AbortSignal, ask: Ask = ANY): Promise<Slot | undefined> | Slot | undefined {
+    if (signal.aborted) return undefined;
+    const { lane = 'foreground', priority = 0, deadlineMs = Number.POSITIVE_INFINITY, slot: wanted } = ask;
+    const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
+    if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane)) return this.#start(lane, wanted);
+    return new Promise((resolve) => {
+      const onAbort = (): void => {
+        queue.splice(queue.indexOf(waiter), 1);
+        if (this.#waiting.length + this.#inBackground.length === 0) this.#dropTimer();
+        resolve(undefined);
+      };
+      const grant = (slot: Slot): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(slot);
+      };
+      const waiter: Waiter = { priority, deadlineMs, slot: wanted, grant };
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (lane === 'foreground') queue.splice(this.#place(priority, deadlineMs), 0, waiter);
+      else queue.push(waiter);
+      this.#wake();
+      if (lane === 'foreground' && queue.includes(waiter)) this.onPressure();
+    });
+  }
+
+  close(): void {
+    this.#dropTimer();
+    for (const hold of this.#holds) hold.cancel();
+    this.#holds.clear();
+  }
+
+  /** There may be more slots than before. */
+  wake(): void {
+    if (this.#waiting.length + this.#inBackground.length > 0) this.#wake();
+  }
+
+  /** Behind everyone of the same rank. */
+  #place(priority: number, deadlineMs: number): number {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const other = this.#waiting[middle] as Waiter;
+      const isBefore = other.priority > priority || (other.priority === priority && other.deadlineMs <= deadlineMs);
+      if (isBefore) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #dropTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #mayStart(lane: Lane): boolean {
+    return this.#taken.size < this.#limit.now && this.#clock.now() >= this.#nextStartAt[lane];
+  }
+
+  #start(lane: Lane, wanted: number | undefined): Slot {
+    const index = this.#freeIndex(wanted);
+    this.#taken.add(index);
+    if (this.#staggerMs > 0) {
+      const nextStartAt = this.#clock.now() + this.#staggerMs;
+      this.#nextStartAt.background = nextStartAt;
+      if (lane === 'foreground') this.#nextStartAt.foreground = nextStartAt;
+    }
+    let isHeld = true;
+    const release = (holdMs = 0): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (holdMs > 0) this.#hold(index, holdMs);
+      else this.#free(index);
+    };
+    return { index, inFlight: this.#taken.size, release };
+  }
+
+  #freeIndex(wanted: number | undefined): number {
+    if (wanted !== undefined && wanted < this.#limit.now && !this.#taken.has(wanted)) return wanted;
+    let index = 0;
+    while (this.#taken.has(index)) index++;
+    return index;
+  }
+
+  #hold(index: number, holdMs: number): void {
+    const hold = this.#clock.setTimer(holdMs, () => {
+      this.#holds.delete(hold);
+      this.#free(index);
+    });
+    this.#holds.add(hold);
+  }
+
+  #free(index: number): void {
+    this.#taken.delete(index);
+    this.#wake();
+    if (this.isIdle) this.onIdle();
+  }
+
+  #wake(): void {
+    this.#serve('foreground', this.#waiting);
+    if (this.#waiting.length === 0) this.#serve('background', this.#inBackground);
+    this.#dropTimer();
+    if (this.#waiting.length + this.#inBackground.length === 0 || this.#taken.size >= this.#limit.now) return;
+    const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
+    this.#timer = this.#clock.setTimer(next - this.#clock.now(), () => this.#wake());
+  }
+
+  #serve(lane: Lane, queue: Waiter[]): void {
+    while (queue.length > 0 && this.#mayStart(lane)) {
+      const waiter = queue.shift() as Waiter;
+      waiter.grant(this.#start(lane, waiter.slot));
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import type { CallReport } from '../../../shared/tasks.ts';
+import { DecayedQuantiles, type SavedQuantiles } from './decayed-quantiles.ts';
+
+/**
+ * What is known of the times of one model at one endpoint, for one kind of request: how long it waits for a slot, how long
+ * the model takes to load, to read the prompt, between two tokens, and in all. From that come the timeouts of each phase:
+ * a margin over a high quantile. After a timeout they widen, and with each answer they return.
+ */
+export const PHASES = ['queue', 'load', 'firstToken', 'gap', 'total'] as const;
+export type Phase = (typeof PHASES)[number];
+export type CallKind = 'text' | 'vision';
+
+/** The longest that a call may take in each phase, milliseconds. */
+export interface PhaseTimeouts {
+  /** From its start to the response headers. */
+  readonly headersMs: number;
+  /** From its start to the first token. */
+  readonly firstTokenMs: number;
+  /** Between two tokens. */
+  readonly gapMs: number;
+  readonly totalMs: number;
+}
+
+/** What `stats()` and `doctor` show of a profile, milliseconds. Phases that were never seen are absent. */
+export interface ProfileStats {
+  readonly samples: number;
+  readonly phases: Readonly<
+    Partial<Record<Phase, { readonly p50: number; readonly p95: number; readonly p99: number }>>
+  >;
+  readonly timeouts: PhaseTimeouts;
+  /** What timeouts are wider by, after some: 1 when all is well. */
+  readonly widening: number;
+}
+
+export type SavedProfile = Readonly<Record<Phase, SavedQuantiles>>;
+
+/** With fewer samples than this the ceiling is the timeout. */
+const SAMPLES_MIN = 20;
+const QUANTILE = 0.99;
+const MARGIN = 2;
+/** Phases that are rarely long: a call that waits for a slot behind others is no sign of trouble. */
+const FLOOR_MS = 1_000;
+const WIDENING_MAX = 8;
+/** After an answer, this much of the widening is left. */
+const RETURN = 0.9;
+/** A restart may have changed the machine: what was saved counts for less than what is seen. */
+const RESTORED_SHARE = 0.5;
+
+export class LatencyProfile {
+  readonly #phases: Readonly<Record<Phase, DecayedQuantiles>> = {
+    queue: new DecayedQuantiles(),
+    load: new DecayedQuantiles(50),
+    firstToken: new DecayedQuantiles(),
+    gap: new DecayedQuantiles(),
+    total: new DecayedQuantiles(),
+  };
+  #widening = 1;
+
+  /** An answer, useful or not: the model did its work. `cold` where it may have been loaded for it. */
+  answered(report: CallReport, cold: boolean): void {
+    const { queueMs, firstTokenMs, gapMsMax, totalMs } = report;
+    this.#widening = Math.max(1, this.#widening * RETURN);
+    if (cold) {
+      // A load says nothing of how long the model takes when it is there.
+      this.#phases.load.record(firstTokenMs ?? totalMs);
+      return;
+    }
+    if (queueMs !== undefined) this.#phases.queue.record(queueMs);
+    if (firstTokenMs !== undefined) this.#phases.firstToken.record(firstTokenMs);
+    if (gapMsMax !== undefined) this.#phases.gap.record(gapMsMax);
+    this.#phases.total.record(totalMs);
+  }
+
+  /**
+   * A call that nobody waited for any longer. It would have taken at least as long as it did; without these, only the fast
+   * calls of each panel would be known.
+   */
+  cancelled(totalMs: number): void {
+    const median = this.#phases.total.quantile(0.5);
+    if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
+  }
+
+  timedOut(): void {
+    this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
+  }
+
+  /** The share `q` of calls is done after so long; undefined while too little is known. */
+  quantile(phase: Phase, q: number): number | undefined {
+    const phaseOf = this.#phases[phase];
+    return phaseOf.count < SAMPLES_MIN ? undefined : phaseOf.quantile(q);
+  }
+
+  /** How long a call is expected to take, milliseconds; undefined while nothing is known. */
+  get expectedMs(): number | undefined {
+    return this.#phases.total.quantile(0.5);
+  }
+
+  /** `cold`: the model may have to be loaded first, which only the ceiling bounds. */
+  timeouts(ceilingMs: number, cold: boolean): PhaseTimeouts {
+    const bound = (phase: Phase): number => {
+      const high = this.quantile(phase, QUANTILE);
+      if (high === undefined || cold) return ceilingMs;
+      return Math.min(ceilingMs, Math.max(FLOOR_MS, high * MARGIN) * this.#widening);
+    };
+    const totalMs = bound('total');
+    return {
+      headersMs: Math.min(bound('queue'), totalMs),
+      firstTokenMs: Math.min(bound('firstToken'), totalMs),
+      gapMs: Math.min(bound('gap'), totalMs),
+      totalMs,
+    };
+  }
+
+  stats(ceilingMs: number): ProfileStats {
+    const phases: Partial<Record<Phase, { p50: number; p95: number; p99: number }>> = {};
+    for (const phase of PHASES) {
+      const quantiles = this.#phases[phase];
+      if (quantiles.count === 0) continue;
+      const at = (q: number): number => Math.round((quantiles.quantile(q) ?? 0) * 10) / 10;
+      phases[phase] = { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
+    }
+    return {
+      samples: Math.round(this.#phases.total.count),
+      phases,
+      timeouts: this.timeouts(ceilingMs, false),
+      widening: Math.round(this.#widening * 100) / 100,
+    };
+  }
+
+  save(): SavedProfile {
+    const { queue, load, firstToken, gap, total } = this.#phases;
+    return {
+      queue: queue.save(),
+      load: load.save(),
+      firstToken: firstToken.save(),
+      gap: gap.save(),
+      total: total.save(),
+    };
+  }
+
+  restore(saved: SavedProfile): void {
+    for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
+  }
+}

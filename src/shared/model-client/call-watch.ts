@@ -1,0 +1,91 @@
+import type { Clock, Timer } from '../clock.ts';
+
+/** The longest each phase of a streamed call may take, milliseconds. */
+export interface PhaseLimits {
+  /** From the start of the call to the response headers. */
+  readonly headersMs: number;
+  /** From the start of the call to the first token. */
+  readonly firstTokenMs: number;
+  /** From one token to the next. */
+  readonly gapMs: number;
+}
+
+/**
+ * Watches one call: it is told of headers and tokens, measures them, and says once when a phase, or all of it, takes too
+ * long. Only content counts as life: headers, comments and empty events extend nothing. One timer, which is set anew only
+ * when a limit comes nearer: a token costs a look at the clock.
+ */
+export class CallWatch {
+  readonly #clock: Clock;
+  readonly #limits: PhaseLimits | undefined;
+  readonly #endMs: number;
+  readonly #onTimeout: (afterMs: number) => void;
+  readonly startedAtMs: number;
+  #headersAtMs: number | undefined;
+  #firstTokenAtMs: number | undefined;
+  #lastTokenAtMs = 0;
+  /** The longest pause between two tokens so far, milliseconds. */
+  gapMsMax = 0;
+  #timer: Timer | undefined;
+  #armedMs = Number.POSITIVE_INFINITY;
+
+  constructor(clock: Clock, timeoutMs: number, limits: PhaseLimits | undefined, onTimeout: (afterMs: number) => void) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#onTimeout = onTimeout;
+    this.startedAtMs = clock.now();
+    this.#endMs = this.startedAtMs + timeoutMs;
+    this.#arm();
+  }
+
+  /** From the start to the headers; undefined before them. */
+  get queueMs(): number | undefined {
+    return this.#headersAtMs === undefined ? undefined : this.#headersAtMs - this.startedAtMs;
+  }
+
+  get firstTokenMs(): number | undefined {
+    return this.#firstTokenAtMs === undefined ? undefined : this.#firstTokenAtMs - this.startedAtMs;
+  }
+
+  headers(): void {
+    this.#headersAtMs ??= this.#clock.now();
+    this.#arm();
+  }
+
+  token(): void {
+    const nowMs = this.#clock.now();
+    if (this.#firstTokenAtMs === undefined) this.#firstTokenAtMs = nowMs;
+    else this.gapMsMax = Math.max(this.gapMsMax, nowMs - this.#lastTokenAtMs);
+    this.#lastTokenAtMs = nowMs;
+    this.#arm();
+  }
+
+  dispose(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#armedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #dueMs(): number {
+    if (this.#limits === undefined) return this.#endMs;
+    const { headersMs, firstTokenMs, gapMs } = this.#limits;
+    if (this.#firstTokenAtMs !== undefined) return Math.min(this.#endMs, this.#lastTokenAtMs + gapMs);
+    const limitMs = this.#headersAtMs === undefined ? Math.min(headersMs, firstTokenMs) : firstTokenMs;
+    return Math.min(this.#endMs, this.startedAtMs + limitMs);
+  }
+
+  #arm(): void {
+    const dueMs = this.#dueMs();
+    if (dueMs >= this.#armedMs) return;
+    this.#timer?.cancel();
+    this.#armedMs = dueMs;
+    this.#timer = this.#clock.setTimer(dueMs - this.#clock.now(), () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#armedMs = Number.POSITIVE_INFINITY;
+    // A timer may fire a fraction of a millisecond early; and a token may have come since it was set.
+    if (this.#dueMs() > this.#clock.now() + 1) this.#arm();
+    else this.#onTimeout(this.#clock.now() - this.startedAtMs);
+  }
+}
