@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { type Random, seededRandom } from '../../src/shared/random.ts';
 import { readPrompt } from '../../src/workers/simulator/prompt-reader.ts';
 import { BlackHole } from './server/black-hole.ts';
+import { readChatBody } from './server/chat-body.ts';
 import { Exchange, type ServerState } from './server/exchange.ts';
 import {
   CONNECTION_FAULTS,
@@ -32,11 +33,10 @@ export interface FaultServerOptions {
   readonly scale?: number;
   /** The length of the answer that does not end. Default 100 MB. */
   readonly hugeBytes?: number;
-  /** The feature whose value in the prompt names a request in `cancelled`. Default `location`. */
+  /** The feature whose value in the prompt names a cancelled request. Default `location`. */
   readonly labelFeature?: string;
   /** `clock-jump` is a fault of the planner's clock: who has the clock makes it jump. */
   readonly onClockJump?: () => void;
-  readonly onCancelled?: (cancelled: CancelledRequest) => void;
 }
 
 /** A request whose client closed the connection before the answer was whole. Milliseconds of the machine's clock. */
@@ -63,7 +63,7 @@ export type Faults = FaultName | Mixture | { readonly episodes: readonly FaultEp
 /** How long nobody listens when a connection of a mixture is refused, before it is scaled. */
 const OUTAGE_MS = 5_000;
 const LISTEN_TRIES = 50;
-const CANCELLED_KEPT = 1_000;
+const CANCELLED_KEPT = 10_000;
 
 /** One clock for all processes of the machine. */
 export function machineNowMs(): number {
@@ -89,8 +89,7 @@ export class FaultServer implements AsyncDisposable {
   readonly #open = new Set<Exchange>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #played = new Map<FaultName, number>();
-  /** The latest requests that their clients gave up. */
-  readonly cancelled: CancelledRequest[] = [];
+  readonly #cancelledLately: CancelledRequest[] = [];
   #listener: Server | undefined;
   #blackHole: BlackHole | undefined;
   #faults: Faults = [];
@@ -111,7 +110,6 @@ export class FaultServer implements AsyncDisposable {
       hugeBytes: 100_000_000,
       labelFeature: 'location',
       onClockJump: () => {},
-      onCancelled: () => {},
       ...options,
     };
     this.#random = seededRandom(options.seed);
@@ -178,6 +176,11 @@ export class FaultServer implements AsyncDisposable {
     };
   }
 
+  /** The latest requests that their clients gave up, and forgets them. */
+  takeCancelled(): CancelledRequest[] {
+    return this.#cancelledLately.splice(0);
+  }
+
   /** Resolves when `count` more chat requests have arrived. */
   arrivals(count: number): Promise<void> {
     return new Promise((tell) => this.#arrivals.push({ at: this.#requests + count, tell }));
@@ -242,7 +245,7 @@ export class FaultServer implements AsyncDisposable {
   }
 
   #receive(text: string, { socket }: IncomingMessage, response: ServerResponse, arrivedAtMs: number): void {
-    const { model, isStreamed, text: said } = readBody(text);
+    const { model, isStreamed, wantsJson, text: said } = readChatBody(text);
     const servedBefore = this.#sockets.get(socket) ?? 0;
     const exchange = new Exchange(
       {
@@ -253,6 +256,7 @@ export class FaultServer implements AsyncDisposable {
         prompt: readPrompt(said),
         model,
         isStreamed,
+        wantsJson,
         servedBefore,
       },
       arrivedAtMs,
@@ -279,9 +283,8 @@ export class FaultServer implements AsyncDisposable {
     const label = exchange.prompt.situation.get(this.#options.labelFeature) ?? '';
     const cancelled = { label, arrivedAtMs: exchange.arrivedAtMs, closedAtMs: machineNowMs() };
     this.#cancelled++;
-    this.cancelled.push(cancelled);
-    if (this.cancelled.length > CANCELLED_KEPT) this.cancelled.shift();
-    this.#options.onCancelled(cancelled);
+    this.#cancelledLately.push(cancelled);
+    if (this.#cancelledLately.length > CANCELLED_KEPT) this.#cancelledLately.shift();
   }
 
   // Fates -----------------------------------------------------------------------------------------------------------
@@ -368,19 +371,6 @@ function listening(port: number, onSocket: (socket: Socket) => void): Promise<Se
     server.once('error', reject);
     server.listen({ port, host: '127.0.0.1', backlog: 1_024 }, () => resolve(server));
   });
-}
-
-/** The text of all messages, whatever they are made of. */
-function readBody(text: string): { model: string; isStreamed: boolean; text: string } {
-  const { messages, model, stream } = JSON.parse(text) as {
-    messages: { content: string | { text?: string }[] }[];
-    model: string;
-    stream?: boolean;
-  };
-  const said = messages
-    .map(({ content }) => (typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('\n')))
-    .join('\n');
-  return { text: said, model, isStreamed: stream === true };
 }
 
 /** A mixture of two to five faults, each with a share, and at least a fifth of what is well. */

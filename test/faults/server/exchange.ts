@@ -28,6 +28,8 @@ export interface ExchangeParts {
   readonly prompt: PromptReading;
   readonly model: string;
   readonly isStreamed: boolean;
+  /** Whether a schema constrains the answer. */
+  readonly wantsJson: boolean;
   /** Requests that this connection carried before. */
   readonly servedBefore: number;
 }
@@ -39,6 +41,7 @@ export class Exchange {
   readonly random: Random;
   readonly prompt: PromptReading;
   readonly model: string;
+  readonly wantsJson: boolean;
   readonly servedBefore: number;
   readonly arrivedAtMs: number;
   /** Whether the server itself broke the connection off. */
@@ -53,6 +56,7 @@ export class Exchange {
     this.random = parts.random;
     this.prompt = parts.prompt;
     this.model = parts.model;
+    this.wantsJson = parts.wantsJson;
     this.servedBefore = parts.servedBefore;
     this.arrivedAtMs = arrivedAtMs;
     this.#response = parts.response;
@@ -156,15 +160,24 @@ export class Exchange {
     return this.prompt.isNumbered ? String(this.choice + 1) : (this.prompt.actions[this.choice] ?? '1');
   }
 
+  /** The choice in JSON: of the schema where one was given, else as models write it. */
+  get choiceJson(): string {
+    const choice = this.prompt.isNumbered ? this.choice + 1 : this.choiceText;
+    const reason = 'It suits this moment.';
+    return JSON.stringify(this.wantsJson ? { choice, confidence: 0.9, reason } : { action: choice, reason });
+  }
+
   /** The answer as it should be, at the pace of the server, in a slot. */
   answerWell(more: object = {}): void {
-    this.say([this.choiceText, '\n', 'It ', 'suits ', 'this ', 'moment.', '\n'], more);
+    const text = this.wantsJson ? this.choiceJson : `${this.choiceText}\nIt suits this moment.\n`;
+    this.say(text.match(/[^\s,]*[\s,]?/g) ?? [], more);
   }
 
   /** The same at once and in one packet, so that its connection is read to the end and kept. */
   answerAtOnce(): void {
     this.head();
-    this.end(this.piece(`${this.choiceText}\nIt suits this moment.`) + this.finish());
+    const text = this.wantsJson ? this.choiceJson : `${this.choiceText}\nIt suits this moment.`;
+    this.end(this.piece(text) + this.finish());
   }
 
   say(tokens: readonly string[], more: object = {}, tokenMs = this.server.tokenMs): void {

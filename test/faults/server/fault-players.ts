@@ -54,7 +54,7 @@ export const FAULT_PLAYERS: Readonly<Record<FaultName, Player>> = {
     exchange.end(exchange.finish());
   },
   'json-in-reasoning': (exchange) => {
-    const reasoning_content = JSON.stringify({ action: choiceOf(exchange), reason: 'It suits this moment.' });
+    const reasoning_content = exchange.choiceJson;
     exchange.head(exchange.event({ choices: [{ index: 0, delta: { content: '', reasoning_content } }] }));
     exchange.end(exchange.finish());
   },
