@@ -55,7 +55,9 @@ export interface FaultServerStats {
   readonly cancelled: number;
   /** Requests and connections that met a fault. */
   readonly played: Readonly<Partial<Record<FaultName, number>>>;
+  readonly slotsRunning: number;
   readonly slotsRunningMax: number;
+  readonly slotsWaiting: number;
 }
 
 export type Faults = FaultName | Mixture | { readonly episodes: readonly FaultEpisode[] };
@@ -172,7 +174,9 @@ export class FaultServer implements AsyncDisposable {
       openRequests: this.#open.size,
       cancelled: this.#cancelled,
       played: Object.fromEntries(this.#played),
+      slotsRunning: this.#slots.running,
       slotsRunningMax: this.#slots.runningMax,
+      slotsWaiting: this.#slots.waiting,
     };
   }
 
