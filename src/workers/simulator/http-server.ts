@@ -4,6 +4,7 @@ import { AnswerDesk, type PreparedAnswer } from './answer.ts';
 import { type ChatRequest, readChatRequest } from './chat-request.ts';
 import { BodyWriter, type ChatWriter, StreamWriter } from './chat-writer.ts';
 import { ErrorBodies, type ErrorReply } from './error-bodies.ts';
+import { infoPage } from './info-pages.ts';
 import { Machine, type MachineJob, type MachineStats } from './machine.ts';
 import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
 
@@ -92,56 +93,19 @@ export class SimulatorServer {
       return;
     }
     request.resume();
-    const body = request.method === 'GET' ? this.#page(path) : undefined;
-    if (body) sendJson(response, 200, body);
-    else if (path === '/health' && this.#isLoading) sendError(response, this.#errors.loading());
-    else sendError(response, this.#errors.notFound(request.method ?? '', path));
+    const page = request.method === 'GET' ? this.#page(path) : undefined;
+    if (page === undefined) sendError(response, this.#errors.notFound(request.method ?? '', path));
+    // While llama.cpp loads its model it has nothing to say of it but its name.
+    else if (this.#isLoading && path !== '/v1/models') sendError(response, this.#errors.loading());
+    else sendJson(response, 200, page);
   }
 
-  /** What is read with GET. Nothing where the flavour has no such path. */
   #page(path: string): object | undefined {
-    switch (path) {
-      case '/v1/models':
-        return this.#modelList();
-      case '/health':
-        return this.#isLoading ? undefined : { status: 'ok' };
-      case '/props':
-        return this.#isLlamaCpp ? this.#props() : undefined;
-      case '/api/v0/models':
-        return this.#isLlamaCpp ? undefined : this.#lmStudioList();
-      default:
-        return undefined;
-    }
-  }
-
-  /** llama.cpp knows one model. */
-  get #listed(): readonly SimulatedModel[] {
-    return this.#isLlamaCpp ? this.#options.models.slice(0, 1) : this.#options.models;
-  }
-
-  #modelList(): object {
-    const owner = this.#isLlamaCpp ? 'llamacpp' : 'organization_owner';
-    return { object: 'list', data: this.#listed.map(({ id }) => ({ id, object: 'model', owned_by: owner })) };
-  }
-
-  #props(): object {
-    const model = this.#options.models[0] as SimulatedModel;
-    return {
-      total_slots: this.#options.slots,
-      model_path: model.id,
-      modalities: { vision: model.vision, audio: false },
-    };
-  }
-
-  #lmStudioList(): object {
-    const data = this.#options.models.map((model) => ({
-      id: model.id,
-      object: 'model',
-      type: model.vision ? 'vlm' : 'llm',
-      state: this.#machine.isLoaded(model.id) ? 'loaded' : 'not-loaded',
-      max_context_length: 32_768,
-    }));
-    return { object: 'list', data };
+    return infoPage(path, {
+      options: this.#options,
+      busySlots: this.#machine.stats().active,
+      isLoaded: (modelId) => this.#machine.isLoaded(modelId),
+    });
   }
 
   #receive(request: IncomingMessage, response: ServerResponse): void {

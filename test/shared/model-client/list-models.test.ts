@@ -85,7 +85,7 @@ describe('listModels', () => {
     [
       'a list of 20 MB',
       text(`{"data":[],"x":"${'x'.repeat(20_000_000)}"}`, 200, 'application/json'),
-      'ERR_MODEL_MALFORMED',
+      'ERR_MODEL_TOO_LARGE',
     ],
   ])('answered with %s is a coded error', async (_, script, code) => {
     expect(await codeOf(listWith(script))).toBe(code);
@@ -132,5 +132,38 @@ describe('listModels', () => {
     controller.abort();
     expect(await list).toBe('ERR_CANCELLED');
     await closed;
+  });
+});
+
+describe('getJson', () => {
+  test.each<readonly [base: string, url: string]>([
+    ['/v1', '/props'],
+    ['/v1/', '/props'],
+    ['', '/props'],
+    ['/proxy/v1', '/proxy/props'],
+    ['/api/v3', '/api/v3/props'],
+  ])('reads a path beside the version path of %j', async (base, url) => {
+    const origin = new URL(server.baseURL).origin;
+    const endpoint = { name: 'x', baseURL: `${origin}${base}`, apiKey: 'secret', headers: { 'x-team': 'lydia' } };
+    const at = new ModelClient(endpoint, clock, 1);
+    server.script = body({ total_slots: 4 });
+    expect(await at.getJson('/props', 1_000)).toEqual({ total_slots: 4 });
+    expect(server.exchanges[0]?.url).toBe(url);
+    expect(server.exchanges[0]?.headers).toMatchObject({ authorization: 'Bearer secret', 'x-team': 'lydia' });
+    await at.close();
+  });
+
+  test('fails with the codes of a list', async () => {
+    const codeAt = async (script: Script): Promise<string> => {
+      server.script = script;
+      return client.getJson('/props', 1_000).then(
+        () => 'read',
+        (error: { code: string }) => error.code,
+      );
+    };
+    expect(await codeAt(text('404 page not found', 404))).toBe('ERR_MODEL_STATUS');
+    expect(await codeAt(text('<html>'))).toBe('ERR_MODEL_MALFORMED');
+    expect(await codeAt(text('x'.repeat(5_000_000)))).toBe('ERR_MODEL_TOO_LARGE');
+    expect(await codeAt(({ socket }) => socket.resetAndDestroy())).toBe('ERR_MODEL_RESET');
   });
 });

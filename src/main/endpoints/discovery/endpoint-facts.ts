@@ -1,0 +1,37 @@
+/** What a model server told about itself. What it did not tell is absent: servers differ, and most tell little. */
+export type ServerKind = 'llamacpp' | 'lmstudio' | 'ollama' | 'vllm' | 'unknown';
+
+export interface ModelFacts {
+  /** As calls name it. */
+  readonly id: string;
+  /** Whether it is in memory now; another one may evict it. */
+  readonly loaded?: boolean;
+  readonly vision?: boolean;
+  /** Calls to it that are worked on at once. */
+  readonly parallel?: number;
+  /** Tokens that a call may have, prompt and answer together. */
+  readonly contextLength?: number;
+}
+
+export interface EndpointFacts {
+  readonly kind: ServerKind;
+  /** Calls worked on at once; more of them wait in the server. */
+  readonly slots?: number;
+  /** The models that can chat, as far as the server tells those apart. */
+  readonly models: readonly ModelFacts[];
+  /** Whether the beginning of a prompt is not read again where the server has it. Undefined where its engine decides. */
+  readonly reusesPrefixes: boolean | undefined;
+  /** Whether a call may name the slot that is to work on it (`id_slot`). */
+  readonly pinsSlots: boolean;
+  /** Whether `busySlots` has an answer. */
+  readonly tellsSlots: boolean;
+}
+
+/** Nothing was learnt. */
+export const NO_FACTS: EndpointFacts = {
+  kind: 'unknown',
+  models: [],
+  reusesPrefixes: undefined,
+  pinsSlots: false,
+  tellsSlots: false,
+};

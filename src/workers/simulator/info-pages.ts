@@ -1,0 +1,81 @@
+import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
+
+/** What the pages tell of: the settings, and how the machine stands now. */
+export interface InfoSource {
+  readonly options: Pick<ResolvedSimulatorOptions, 'flavour' | 'models' | 'slots'>;
+  /** Slots at work, or busy with an aborted request. */
+  readonly busySlots: number;
+  isLoaded(modelId: string): boolean;
+}
+
+/** What servers tell of themselves with GET, in the shapes of llama.cpp and LM Studio. Nothing where the flavour has no such path. */
+export function infoPage(path: string, source: InfoSource): object | undefined {
+  if (path === '/v1/models') return modelList(source);
+  return source.options.flavour === 'llamacpp' ? llamaPage(path, source) : studioPage(path, source);
+}
+
+/** llama.cpp knows one model. */
+function modelList({ options: { flavour, models } }: InfoSource): object {
+  const isLlama = flavour === 'llamacpp';
+  const owned_by = isLlama ? 'llamacpp' : 'organization_owner';
+  const listed = isLlama ? models.slice(0, 1) : models;
+  return { object: 'list', data: listed.map(({ id }) => ({ id, object: 'model', owned_by })) };
+}
+
+function llamaPage(path: string, { options, busySlots }: InfoSource): object | undefined {
+  const model = options.models[0] as SimulatedModel;
+  switch (path) {
+    case '/health':
+      return { status: 'ok' };
+    case '/props':
+      return {
+        total_slots: options.slots,
+        model_path: model.id,
+        modalities: { vision: model.vision, audio: false },
+        default_generation_settings: { n_ctx: model.contextTokens },
+      };
+    case '/slots':
+      // The machine tells how many are busy, not which; to who counts them it is the same.
+      return Array.from({ length: options.slots }, (_, id) => ({
+        id,
+        n_ctx: model.contextTokens,
+        is_processing: id < busySlots,
+      }));
+    default:
+      return undefined;
+  }
+}
+
+function studioPage(path: string, source: InfoSource): object | undefined {
+  const { models } = source.options;
+  switch (path) {
+    case '/api/v1/models':
+      return { models: models.map((model) => studioModel(model, source)) };
+    case '/api/v0/models':
+      return { object: 'list', data: models.map((model) => oldStudioModel(model, source)) };
+    default:
+      return undefined;
+  }
+}
+
+/** Each loaded model says that it may have all slots of the machine, which it shares with the others. */
+function studioModel({ id, vision, contextTokens }: SimulatedModel, source: InfoSource): object {
+  const config = { context_length: contextTokens, parallel: source.options.slots };
+  return {
+    type: 'llm',
+    key: id,
+    loaded_instances: source.isLoaded(id) ? [{ id, config }] : [],
+    max_context_length: contextTokens,
+    capabilities: { vision, trained_for_tool_use: false },
+  };
+}
+
+function oldStudioModel({ id, vision, contextTokens }: SimulatedModel, source: InfoSource): object {
+  return {
+    id,
+    object: 'model',
+    type: vision ? 'vlm' : 'llm',
+    state: source.isLoaded(id) ? 'loaded' : 'not-loaded',
+    max_context_length: contextTokens,
+  };
+}
