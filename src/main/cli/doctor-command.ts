@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { adviceFor } from '../doctor/advice.ts';
 import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
+import type { EndpointFacts, ServerKind } from '../endpoints/discovery/endpoint-facts.ts';
 import { findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
 import { type Config, loadConfig } from '../options/config-file.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
@@ -30,7 +31,9 @@ const NOTHING = [
 export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => Promise<void>): void {
   const command = program
     .command('doctor')
-    .description('Find model servers, check model ids, time one call to each model that plans would use, and advise.');
+    .description(
+      'Find model servers and what they have, check model ids, time one call to each model that plans would use, and advise.',
+    );
   addEndpointFlags(command)
     .option('--timeout-ms <ms>', 'time for one call', wholeNumber(1, 3_600_000), 60_000)
     .option('--json', 'print everything as one JSON object')
@@ -73,12 +76,13 @@ function doctorText(endpoints: readonly ExaminedEndpoint[], advice: readonly str
 }
 
 function endpointText(endpoint: ExaminedEndpoint): string {
-  const { name, baseURL, reachable, listMs, models, missing, calls, untimed, error } = endpoint;
+  const { name, baseURL, reachable, listMs, models, server, missing, calls, untimed, error } = endpoint;
   const title = baseURL.includes(name) ? baseURL : `${name}, ${baseURL}`;
   if (!reachable) return `${title}\n  cannot be reached: ${error?.message ?? ''}`;
   const lines = [
     title,
     `  answers in ${duration(listMs)} and lists ${count(models.length, 'model')}: ${listText(models)}`,
+    ...(server === undefined ? [] : serverLines(server)),
   ];
   for (const { model, nearest } of missing) {
     const near = nearest.length === 0 ? '' : `; nearest: ${nearest.join(', ')}`;
@@ -90,16 +94,37 @@ function endpointText(endpoint: ExaminedEndpoint): string {
   return lines.join('\n');
 }
 
+const KIND_NAMES: Readonly<Record<ServerKind, string>> = {
+  llamacpp: 'llama.cpp',
+  lmstudio: 'LM Studio',
+  ollama: 'Ollama',
+  vllm: 'vLLM',
+  unknown: 'a server of unknown kind',
+};
+
+/** What a server told about itself; what it did not tell is not mentioned, but for its slots. */
+function serverLines({ kind, slots, models }: EndpointFacts): string[] {
+  const room = slots === undefined ? 'does not tell its slots' : `has ${count(slots, 'slot')}`;
+  const lines = [`  is ${KIND_NAMES[kind]} and ${room}`];
+  const loaded = models.filter((model) => model.loaded === true).map(({ id }) => id);
+  if (models.some((model) => model.loaded !== undefined)) lines.push(`  loaded: ${listText(loaded) || 'nothing'}`);
+  const seeing = models.filter(({ vision }) => vision === true).map(({ id }) => id);
+  if (models.some(({ vision }) => vision !== undefined)) lines.push(`  takes pictures: ${listText(seeing) || 'none'}`);
+  return lines;
+}
+
 const LISTED_MAX = 8;
 
 function listText(models: readonly string[]): string {
   return `${models.slice(0, LISTED_MAX).join(', ')}${models.length > LISTED_MAX ? ', …' : ''}`;
 }
 
-const CALL_COLUMNS = ['Model', 'One call', 'Queue', 'First token', 'Total', 'Tokens/s'];
+const CALL_COLUMNS = ['Model', 'One call', 'Queue', 'First token', 'Total', 'Tokens/s', 'Schema'];
 
-function callRow({ model, code, queueMs, firstTokenMs, totalMs, tokensPerSecond }: TimedCall): string[] {
+function callRow(call: TimedCall): string[] {
+  const { model, code, queueMs, firstTokenMs, totalMs, tokensPerSecond, keepsSchema } = call;
   const time = (ms: number | undefined): string => (ms === undefined ? '–' : duration(ms));
   const speed = tokensPerSecond === undefined ? '–' : rate(tokensPerSecond);
-  return [model, code, time(queueMs), time(firstTokenMs), duration(totalMs), speed];
+  const schema = keepsSchema === undefined ? '–' : keepsSchema ? 'kept' : 'not kept';
+  return [model, code, time(queueMs), time(firstTokenMs), duration(totalMs), speed, schema];
 }

@@ -4,7 +4,10 @@ import { type ErrorCode, encodeError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { situationOf } from '../../shared/situation.ts';
 import type { CallReport } from '../../shared/tasks.ts';
+import { probeSchema } from '../endpoints/answer-form.ts';
 import { chooseSeats, isChatModel, type Seat, seatsOf } from '../endpoints/choose-models.ts';
+import { discoverEndpoint } from '../endpoints/discovery/discover-endpoint.ts';
+import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
 import { nearestModels } from '../endpoints/nearest-models.ts';
 import type { EndpointOptions } from '../options/planner-options.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
@@ -27,6 +30,8 @@ export interface TimedCall {
   readonly queueMs?: number;
   readonly firstTokenMs?: number;
   readonly tokensPerSecond?: number;
+  /** Whether its server keeps it to a JSON schema. Absent where the call failed. */
+  readonly keepsSchema?: boolean;
 }
 
 export interface ExaminedEndpoint {
@@ -36,6 +41,8 @@ export interface ExaminedEndpoint {
   /** How long the list of models took. */
   readonly listMs: number;
   readonly models: readonly string[];
+  /** What the server told about itself. Absent where it cannot be reached. */
+  readonly server?: EndpointFacts;
   readonly missing: readonly { readonly model: string; readonly nearest: readonly string[] }[];
   readonly calls: readonly TimedCall[];
   /** Models that chat and were not called, where the user named none: a plan would not use them. */
@@ -44,6 +51,9 @@ export interface ExaminedEndpoint {
 }
 
 const LIST_MS = 3_000;
+const DISCOVER_MS = 2_000;
+/** A server is asked for all of its pages at once. */
+const CONNECTIONS = 8;
 const CALL_TOKENS_MAX = 64;
 /** A question like those of a plan, so that the times are like those of a plan. */
 const MESSAGES = synthesisMessages(
@@ -60,7 +70,10 @@ const MESSAGES = synthesisMessages(
   [],
 );
 
-/** Reaches every server, lists its models, and times one call to each model that is to be used. One call at a time, so that they do not slow each other down. */
+/**
+ * Reaches every server, asks what it is and has, and times one call to each model that is to be used; another one shows
+ * whether it keeps to a schema. One call at a time, so that they do not slow each other down.
+ */
 export async function examine(
   subject: Subject,
   clock: Clock,
@@ -69,7 +82,7 @@ export async function examine(
 ): Promise<ExaminedEndpoint[]> {
   await using stack = new AsyncDisposableStack();
   const servers = Object.entries(subject.endpoints).map(([name, endpoint]) => {
-    const client = stack.adopt(new ModelClient({ name, ...endpoint }, clock, 2), (client) => client.close());
+    const client = stack.adopt(new ModelClient({ name, ...endpoint }, clock, CONNECTIONS), (client) => client.close());
     return { name, baseURL: endpoint.baseURL, client };
   });
   const listed = await Promise.all(servers.map((server) => list(server, clock, signal)));
@@ -107,7 +120,9 @@ async function list({ name, baseURL, client }: Server, clock: Clock, signal: Abo
   const since = (): number => rounded(clock.now() - startedAtMs);
   try {
     const models = await client.listModels(LIST_MS, signal);
-    return { name, baseURL, reachable: true, listMs: since(), models };
+    const listMs = since();
+    const server = await discoverEndpoint(client, DISCOVER_MS, signal);
+    return { name, baseURL, reachable: true, listMs, models, server };
   } catch (error) {
     const { code, message } = encodeError(error);
     return { name, baseURL, reachable: false, listMs: since(), models: [], error: { code, message } };
@@ -136,8 +151,8 @@ async function timedCall(
   const call = { model, messages: MESSAGES, maxTokens: CALL_TOKENS_MAX, temperature: 0, timeoutMs };
   const outcome = await client.chat(call, signal);
   const times = timesOf(outcome.report);
-  if (outcome.ok) return { model, code: 'OK', ...times };
-  return { model, code: outcome.failure.code, message: outcome.failure.message, ...times };
+  if (!outcome.ok) return { model, code: outcome.failure.code, message: outcome.failure.message, ...times };
+  return { model, code: 'OK', ...times, keepsSchema: await probeSchema(client, model, timeoutMs, signal) };
 }
 
 function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallReport): Omit<TimedCall, 'model' | 'code'> {

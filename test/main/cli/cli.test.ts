@@ -234,8 +234,18 @@ describe('doctor', () => {
       'microsoft/phi-4:2',
     ]);
     expect(endpoints[0].calls[0].totalMs).toBeGreaterThan(0);
+    expect(endpoints[0].calls.map(({ keepsSchema }: { keepsSchema: boolean }) => keepsSchema)).toEqual([true, true]);
+    expect(endpoints[0].server).toMatchObject({ kind: 'lmstudio', slots: 4, tellsSlots: false });
+    expect(endpoints[0].server.models[0]).toMatchObject({ id: 'microsoft/phi-4', loaded: true, vision: false });
     expect(advice.length).toBeGreaterThan(0);
     expect(code).toBe(0);
+  });
+
+  test('says in words what the server is and has, and whether it keeps to a schema', async () => {
+    const { stdout } = await conclave(['doctor', '--endpoint', simulator.baseURL]);
+    expect(stdout).toContain('\n  is LM Studio and has 4 slots\n  loaded: microsoft/phi-4, ');
+    expect(stdout).toContain('\n  takes pictures: none\n');
+    expect(stdout).toMatch(/\n {2}Model .* Tokens\/s +Schema\n {2}microsoft\/phi-4 +OK .* kept\n/);
   });
 
   test('names the models that it leaves out, unless the user chose', async () => {
