@@ -6,7 +6,7 @@ import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
 import { CallWatch, type PhaseLimits } from './call-watch.ts';
 import { ChatStream } from './chat-stream.ts';
-import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
+import { type CallPhase, callFailure, serverFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
 import { type StreamedResponse, Transport, type TransportInit } from './transport.ts';
 
@@ -192,6 +192,8 @@ class ChatAttempt {
   readonly #controller = new AbortController();
   readonly #watch: CallWatch;
   #phase: CallPhase = 'connect';
+  /** Of a response that is an error. */
+  #errorStatus: number | undefined;
   #onTimeout: (afterMs: number) => void = () => {};
   #stream: ChatStream | undefined;
   #lingerTimer: Timer | undefined;
@@ -222,7 +224,7 @@ class ChatAttempt {
       this.#controller.abort(UNWANTED);
     };
     this.#onTimeout = (afterMs) => {
-      settle(timeoutFailure(this.#stream?.phase ?? this.#phase, afterMs));
+      settle(this.#timedOut(afterMs));
       // In the next turn: closing a socket takes longer than settling, and other timers are due at the same time.
       this.#clock.nextTurn(() => this.#controller.abort(UNWANTED));
     };
@@ -244,11 +246,20 @@ class ChatAttempt {
         onSent: () => {
           this.#phase = 'headers';
         },
+        onStatus: (status) => {
+          if (status >= 400) this.#errorStatus = status;
+        },
       },
     };
     // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
     const options = { fetchOptions } as OpenAI.RequestOptions;
     return this.#sdk.chat.completions.create(chatBody(this.#call), options).asResponse();
+  }
+
+  /** A status that is an error says more than the time that its page took. */
+  #timedOut(afterMs: number): PlannerError {
+    if (this.#errorStatus !== undefined) return serverFailure(this.#errorStatus, 'its body did not end in time');
+    return timeoutFailure(this.#stream?.phase ?? this.#phase, afterMs);
   }
 
   #read(response: Response, settle: (failure?: PlannerError) => void): void {

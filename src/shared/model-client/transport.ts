@@ -18,8 +18,10 @@ export interface ResponseSink {
 
 /** Requests that may wait for a connection beyond the connections there may be. */
 const WAITING_MAX = 256;
-/** Bodies read whole (errors, model lists) are cut here. */
+/** Bodies read whole are cut here: model lists, */
 const BODY_BYTES_MAX = 4_000_000;
+/** and pages of errors, whose meaning stands at their start. Their connection is closed. */
+const ERROR_BYTES_MAX = 64_000;
 
 /** The read-only part of Headers that the SDK uses. Building real ones for every call is measurable. */
 class HeaderView {
@@ -48,13 +50,16 @@ export class StreamedResponse {
   readonly headers: HeaderView;
   readonly body = null;
   readonly url: string;
+  readonly #stop: () => void;
   #sink: ResponseSink | undefined;
   /** What arrived before a sink was there. The SDK takes a few microtasks to hand the response over. */
   #early: Buffer[] = [];
   #settled: { readonly error?: Error } | undefined;
 
-  constructor(url: string, status: number, headers: IncomingHttpHeaders) {
+  /** `stop` closes the connection: the rest of the body is not wanted. */
+  constructor(url: string, status: number, headers: IncomingHttpHeaders, stop: () => void) {
     this.url = url;
+    this.#stop = stop;
     this.status = status;
     this.ok = status >= 200 && status < 300;
     this.headers = new HeaderView(headers);
@@ -83,13 +88,19 @@ export class StreamedResponse {
   text(): Promise<string> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
+      const bytesMax = this.ok ? BODY_BYTES_MAX : ERROR_BYTES_MAX;
       let bytes = 0;
+      const finish = (): void => resolve(Buffer.concat(chunks).toString('utf8'));
       this.consume({
         onData: (chunk) => {
+          if (bytes > bytesMax) return;
           bytes += chunk.length;
-          if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+          chunks.push(chunk);
+          if (bytes <= bytesMax) return;
+          finish();
+          this.#stop();
         },
-        onEnd: () => resolve(Buffer.concat(chunks).toString('utf8')),
+        onEnd: finish,
         onError: reject,
       });
     });
@@ -108,6 +119,8 @@ export interface TransportHooks {
   readonly signal: AbortSignal;
   /** The request goes out on a connected socket. */
   onSent?(): void;
+  /** The headers of the response are there. */
+  onStatus?(status: number): void;
 }
 
 /** What `ModelClient` passes through the SDK's `fetchOptions` to its own fetch. */
@@ -189,8 +202,11 @@ export class Transport {
             abortStarted = () => controller.abort(UNWANTED);
             init.hooks?.onSent?.();
           },
-          onResponseStart: (_controller, status, headers) => {
-            response = new StreamedResponse(url, status, headers);
+          onResponseStart: (controller, status, headers) => {
+            // Informational, as 102 and 103: the response itself follows.
+            if (status < 200) return;
+            init.hooks?.onStatus?.(status);
+            response = new StreamedResponse(url, status, headers, () => controller.abort(UNWANTED));
             // The SDK's type asks for a whole Response; it reads the members that StreamedResponse has.
             resolve(response as unknown as Response);
           },

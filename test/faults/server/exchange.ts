@@ -112,9 +112,15 @@ export class Exchange {
     this.#response.end(typeof body === 'string' ? body : JSON.stringify(body));
   }
 
-  page(status: number, html: string): void {
-    this.#response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' });
-    this.#response.end(html);
+  /** The start of a page that says 500. */
+  pageHead(html: string): void {
+    this.#response.writeHead(500, { 'content-type': 'text/html; charset=utf-8' });
+    this.#response.write(html);
+  }
+
+  page(html: string): void {
+    this.pageHead(html);
+    this.end();
   }
 
   /** The connection ends here, by FIN or by reset. */

@@ -75,11 +75,15 @@ export const FAULT_PLAYERS: Readonly<Record<FaultName, Player>> = {
     const message = 'No models loaded. Please load a model in the developer page or use the `lms load` command.';
     exchange.status(400, { error: exchange.pickOf([message, { message }]) });
   },
-  'html-500': (exchange) =>
-    exchange.page(
-      500,
-      `<html><head><title>500</title></head><body>${'<p>Internal error</p>'.repeat(50)}</body></html>`,
-    ),
+  'html-500': (exchange) => {
+    const html = `<html><head><title>500</title></head><body>${'<p>Internal error</p>'.repeat(50)}`;
+    exchange.pickOf([
+      () => exchange.page(html),
+      // Its end never comes.
+      () => exchange.pageHead(html),
+      () => flood(exchange, () => exchange.pageHead(html)),
+    ])();
+  },
   'loading-503': (exchange) =>
     exchange.status(503, { error: { code: 503, message: 'Loading model', type: 'unavailable_error' } }),
   'rate-limited-429': (exchange) => {
@@ -101,7 +105,7 @@ export const FAULT_PLAYERS: Readonly<Record<FaultName, Player>> = {
     exchange.server.shrinkSlots(exchange.server.scaled(SHRUNK_MS));
     exchange.answerWell();
   },
-  'huge-answer': flood,
+  'huge-answer': (exchange) => flood(exchange),
   'odd-numbers': oddNumbers,
   'illegal-action': (exchange) => {
     const { length } = exchange.prompt.actions;
@@ -159,7 +163,7 @@ function ignoreAbort(exchange: Exchange): void {
 const FLOOD_CHARS = 65_536;
 
 /** An answer without end, as fast as it is read: as text, as thought, as white space, as one line, or as comments. */
-function flood(exchange: Exchange): void {
+function flood(exchange: Exchange, begin = (): void => exchange.head()): void {
   const text = 'x'.repeat(FLOOD_CHARS);
   const chunk = exchange.pickOf([
     exchange.piece(text),
@@ -177,7 +181,7 @@ function flood(exchange: Exchange): void {
     }
     exchange.end(exchange.finish());
   };
-  exchange.head();
+  begin();
   pour();
 }
 

@@ -500,7 +500,7 @@ describe('time', () => {
     await (await arrived).closed;
   });
 
-  test('that runs out in the body of an error is a timeout too', async () => {
+  test('that runs out in the body of an error leaves its status, which says more', async () => {
     const arrived = server.next();
     const outcome = chatWith(({ response }) => {
       response.writeHead(500, { 'content-type': 'text/plain' });
@@ -508,7 +508,7 @@ describe('time', () => {
     });
     await (await arrived).response;
     await turn();
-    expect(await atTimeout(outcome)).toBe('ERR_MODEL_TIMEOUT_HEADERS');
+    expect(await atTimeout(outcome)).toBe('ERR_MODEL_STATUS');
   });
 
   test('that runs out while waiting for a free connection counts as connecting', async () => {
@@ -801,6 +801,20 @@ describe('a server that says no', () => {
     expect(outcome.ok ? '' : outcome.failure.message).toMatch(/^.{0,210}$/);
   });
 
+  test('after informational responses is still heard', async () => {
+    const outcome = await chatWith(({ response }) => {
+      response.writeProcessing();
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      streamWhole(response, '2');
+    });
+    expect(content(outcome)).toBe('2');
+    const refused = await chatWith(({ response }) => {
+      response.writeProcessing();
+      json(response, 429, { error: 'Too many requests' });
+    });
+    expect(failure(refused)).toBe('ERR_MODEL_OVERLOADED');
+  });
+
   test('with events of strange shapes is read for what it has', async () => {
     const outcome = await chatWith(({ response }) => {
       streamHead(response);
@@ -830,7 +844,7 @@ describe('an answer without end', () => {
   const MEGABYTE = 1_000_000;
 
   /** Writes `chunk` until 100 MB are out or the connection is closed, and says how much went out. */
-  function flood(chunk: string, type = 'text/event-stream'): { script: Script; sent: Promise<number> } {
+  function flood(chunk: string, type = 'text/event-stream', status = 200): { script: Script; sent: Promise<number> } {
     const { promise, resolve } = Promise.withResolvers<number>();
     const script: Script = ({ response, socket }) => {
       let sent = 0;
@@ -843,7 +857,7 @@ describe('an answer without end', () => {
       };
       response.on('drain', more);
       response.on('close', () => resolve(sent));
-      response.writeHead(200, { 'content-type': type });
+      response.writeHead(status, { 'content-type': type });
       more();
     };
     return { script, sent: promise };
@@ -860,6 +874,14 @@ describe('an answer without end', () => {
     const { script, sent } = flood(chunk, type);
     expect(failure(await chatWith(script))).toBe('ERR_MODEL_TOO_LARGE');
     // What was read is at most 8 MB; the rest was under way in the buffers of the two sockets.
+    expect(await sent).toBeLessThan(40 * MEGABYTE);
+  });
+
+  test('of an error page is not read further than its meaning stands', async () => {
+    const { script, sent } = flood('<p>Internal error</p>'.repeat(1_000), 'text/html', 500);
+    const outcome = await chatWith(script);
+    expect(failure(outcome)).toBe('ERR_MODEL_STATUS');
+    expect(outcome.ok ? '' : outcome.failure.message).toMatch(/^500 Internal error/);
     expect(await sent).toBeLessThan(40 * MEGABYTE);
   });
 
