@@ -1,11 +1,18 @@
-import { DecayedQuantiles } from '../time/decayed-quantiles.ts';
+import { LevelTimes } from './level-times.ts';
 
 /**
  * How many calls an endpoint is given at once. Where the server tells its slots, that many. Where it does not, the number is
- * learned from the time to the first token (TCP Vegas, Brakmo and Peterson 1994, as in Netflix's concurrency-limits): with
- * `n` calls at work, first tokens that come `r` times later than when the server is idle mean that about `n (1 - 1/r)` of
- * them stand in a queue there. Few: the limit grows, by one a call at first and slower after the first sign of a queue;
- * many: it shrinks. A queue at the server helps nobody: what waits there cannot be put in order, nor cancelled for sure.
+ * learned by asking whether twice as many calls get more done: first tokens that come 1.6 times later at the limit than at
+ * half of it say that hardly more does, and the calls stand in a queue there. Then the limit shrinks; where they come about
+ * as soon, it grows, fast until the first queue is seen. A queue at the server helps nobody: what waits there cannot be put
+ * in order, nor cancelled for sure.
+ *
+ * Where calls never began at half the limit, for the demand is always there, the limit is halved for some calls to see how
+ * long they take (as BBR probes for the shortest round trip, Cardwell et al. 2016).
+ *
+ * Rejected: to hold each call against the fastest ones (TCP Vegas, Brakmo and Peterson 1994, as in Netflix's
+ * concurrency-limits). Prompts differ more than links do: what that measured was their spread, and it came to rest at 2 slots
+ * of 16. The test simulates servers.
  */
 export interface LimitSample {
   readonly model: string;
@@ -16,16 +23,19 @@ export interface LimitSample {
 }
 
 const LIMIT_START = 4;
-/** A queue of fewer calls lets the limit grow, */
-const QUEUE_LOW = 0.5;
-/** one of more makes it shrink. Continuous batching delays first tokens a little without any queue. */
-const QUEUE_HIGH = 1.2;
-const GROWTH_FAST = 1;
-const GROWTH = 0.1;
-const SHRINKING = 0.25;
+/** Later by less than this lets the limit grow, */
+const DELAY_LOW = 1.3;
+/** by more makes it shrink: twice the calls get a quarter more done. */
+const DELAY_HIGH = 1.6;
+const GROWTH_FAST = 1.5;
+const SHRINKING = 0.8;
 const DROP = 0.85;
-/** Idle times known from fewer calls say nothing. */
+/** What is known from fewer calls says nothing. */
 const SAMPLES_MIN = 8;
+/** A limit at which there was a queue is tried again after so many calls. */
+const SAMPLES_AGAIN = 100;
+/** So many calls are made with the limit halved. */
+const PROBE_CALLS = 24;
 const MODELS_MAX = 64;
 
 export class AdaptiveLimit {
@@ -33,8 +43,17 @@ export class AdaptiveLimit {
   readonly #known: number | undefined;
   #limit: number;
   #isFast = true;
-  /** Times to the first token, by model. Their low quantile is the time of an idle server. */
-  readonly #times = new Map<string, DecayedQuantiles>();
+  readonly #times = new Map<string, LevelTimes>();
+  /** Calls that began at this limit: only one that is used can be too low. */
+  #atLimit = 0;
+  /** Calls that began at half of it or below. */
+  #atHalf = 0;
+  /** The lowest limit at which there was a queue, since one as high was found good. */
+  #queuedAt = Number.POSITIVE_INFINITY;
+  /** Calls for which the limit is still halved. */
+  #probeCalls = 0;
+  /** Since the limit last changed. */
+  #hasProbed = false;
 
   /** `known`: the slots that the server told. */
   constructor(max: number, known?: number) {
@@ -45,7 +64,7 @@ export class AdaptiveLimit {
 
   /** At least 1. */
   get now(): number {
-    return Math.max(1, Math.floor(this.#limit));
+    return this.#probeCalls > 0 ? Math.max(1, this.#whole >> 1) : this.#whole;
   }
 
   get isKnown(): boolean {
@@ -53,33 +72,84 @@ export class AdaptiveLimit {
   }
 
   observe({ model, firstTokenMs, inFlight }: LimitSample): void {
-    if (this.#known !== undefined) return;
-    const times = this.#timesOf(model);
-    times.record(firstTokenMs);
-    if (times.count < SAMPLES_MIN) return;
-    const idleMs = times.quantile(0.1) as number;
-    const queue = inFlight * (1 - Math.min(1, idleMs / firstTokenMs));
-    if (queue > QUEUE_HIGH) {
-      this.#isFast = false;
-      this.#limit = Math.max(1, this.#limit - SHRINKING);
-    } else if (queue < QUEUE_LOW && inFlight >= this.now) {
-      // Only a limit that is used can be too low.
-      this.#limit = Math.min(this.#max, this.#limit + (this.#isFast ? GROWTH_FAST : GROWTH));
-    }
+    if (this.#known !== undefined || !(firstTokenMs > 0 && firstTokenMs < Number.POSITIVE_INFINITY)) return;
+    this.#timesOf(model).record(inFlight, firstTokenMs);
+    if (inFlight <= this.#whole / 2) {
+      this.#atHalf++;
+      if (this.#probeCalls > 0) this.#probeCalls--;
+    } else if (inFlight >= this.#whole && this.#probeCalls === 0) this.#judge();
   }
 
   /** The server refused a call, or did not answer it in time. */
   dropped(): void {
     if (this.#known !== undefined) return;
     this.#isFast = false;
-    this.#limit = Math.max(1, this.#limit * DROP);
+    this.#set(this.#limit * DROP);
   }
 
-  #timesOf(model: string): DecayedQuantiles {
+  get #whole(): number {
+    return Math.max(1, Math.floor(this.#limit));
+  }
+
+  #judge(): void {
+    if (++this.#atLimit < SAMPLES_MIN) return;
+    const limit = this.#whole;
+    // One call at a time stands in no queue of ours.
+    const delay = limit === 1 ? 1 : this.#delay();
+    if (delay !== undefined && delay > DELAY_HIGH) {
+      this.#isFast = false;
+      this.#queuedAt = limit;
+      this.#set(Math.min(limit - 1, limit * SHRINKING));
+    } else if (delay !== undefined && delay < DELAY_LOW) {
+      if (this.#atLimit >= (limit + 1 < this.#queuedAt ? SAMPLES_MIN : SAMPLES_AGAIN)) this.#grow();
+    } else this.#probeIfDue(delay === undefined);
+  }
+
+  /** Nothing is known, or it is neither good nor bad and what is known of half the limit may be by chance. */
+  #probeIfDue(isUnknown: boolean): void {
+    if (this.#atLimit < SAMPLES_AGAIN && (this.#hasProbed || !isUnknown)) return;
+    if (!isUnknown && this.#atHalf >= PROBE_CALLS) return;
+    this.#hasProbed = true;
+    this.#probeCalls = PROBE_CALLS;
+    this.#atLimit = 0;
+    this.#atHalf = 0;
+  }
+
+  #grow(): void {
+    const next = this.#whole + 1;
+    this.#queuedAt = Number.POSITIVE_INFINITY;
+    this.#set(this.#isFast ? Math.max(next, this.#limit * GROWTH_FAST) : next);
+  }
+
+  /** How many times later first tokens come at the limit than at half of it; undefined while too little is known. */
+  #delay(): number | undefined {
+    const limit = this.#whole;
+    let count = 0;
+    let sum = 0;
+    for (const times of this.#times.values()) {
+      const half = times.mean(limit / 4, limit / 2);
+      const full = times.mean(limit * 0.75, limit);
+      // Each model is held against itself.
+      const both = Math.min(half.count, full.count);
+      count += both;
+      sum += both * (full.logMs - half.logMs);
+    }
+    return count < SAMPLES_MIN ? undefined : Math.exp(sum / count);
+  }
+
+  #set(limit: number): void {
+    this.#limit = Math.max(1, Math.min(this.#max, limit));
+    this.#atLimit = 0;
+    this.#atHalf = 0;
+    this.#probeCalls = 0;
+    this.#hasProbed = false;
+  }
+
+  #timesOf(model: string): LevelTimes {
     let times = this.#times.get(model);
     if (times === undefined) {
       if (this.#times.size >= MODELS_MAX) this.#times.clear();
-      times = new DecayedQuantiles(200);
+      times = new LevelTimes();
       this.#times.set(model, times);
     }
     return times;
