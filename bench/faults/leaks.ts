@@ -40,12 +40,20 @@ function memoryMb(): { heap: number; rss: number } {
   return { heap: heapUsed / 1e6, rss: rss / 1e6 };
 }
 
-async function untilQuiet(lanes: readonly Lane[]): Promise<{ sockets: number; openRequests: number }> {
+interface Quiet {
+  readonly sockets: number;
+  readonly openRequests: number;
+  readonly timers: number;
+}
+
+/** Waits until nothing is open beyond `timersBefore`, or until idle connections have had their time. */
+async function untilQuiet(lanes: readonly Lane[], timersBefore: number): Promise<Quiet> {
   for (let waitedMs = 0; ; waitedMs += 100) {
     const stats = await Promise.all(lanes.map(({ server }) => server.stats()));
     const sockets = stats.reduce((sum, { openSockets }) => sum + openSockets, 0);
     const openRequests = stats.reduce((sum, stat) => sum + stat.openRequests, 0);
-    if (sockets === 0 || waitedMs >= QUIET_MS_MAX) return { sockets, openRequests };
+    const timers = Math.max(0, timersNow() - timersBefore);
+    if (sockets + timers === 0 || waitedMs >= QUIET_MS_MAX) return { sockets, openRequests, timers };
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -66,16 +74,15 @@ export async function leaksOf(
   const part = (share: number): Promise<unknown> =>
     Promise.all(lanes.map((lane) => run(lane, Math.ceil((plans * share) / lanes.length), signal)));
   await part(WARM_SHARE);
-  await untilQuiet(lanes);
+  await untilQuiet(lanes, timersBefore);
   const warm = memoryMb();
   await part(1 - WARM_SHARE);
-  const quiet = await untilQuiet(lanes);
+  const quiet = await untilQuiet(lanes, timersBefore);
   const end = memoryMb();
   process.off('warning', onWarning);
   const stats = lanes.map(({ planner }) => planner.stats());
   return {
     ...quiet,
-    timers: Math.max(0, timersNow() - timersBefore),
     listeners: getEventListeners(signal, 'abort').length + warnings,
     plansInFlight: stats.reduce((sum, { plans: { inFlight } }) => sum + inFlight, 0),
     tasksRunning: stats.reduce((sum, { workers }) => sum + workers.running, 0),
