@@ -45,8 +45,8 @@ const { values: args } = parseArgs({
     quick: { type: 'boolean', default: false },
   },
 });
-const mixtures = Number(args.mixtures ?? (args.quick ? 20 : 200));
-const leakPlans = Number(args.plans ?? (args.quick ? 1_500 : 20_000));
+const mixtures = Number(args.mixtures ?? (args.quick ? 12 : 200));
+const leakPlans = Number(args.plans ?? (args.quick ? 1_000 : 20_000));
 const cancelledPlans = args.quick ? 40 : 200;
 const seed = Number(args.seed);
 const startedAt = performance.now();
