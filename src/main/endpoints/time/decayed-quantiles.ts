@@ -17,12 +17,15 @@ export type SavedQuantiles = readonly (readonly [bucket: number, weight: number]
 export class DecayedQuantiles {
   readonly #weights = new Float64Array(BUCKETS);
   readonly #growth: number;
+  /** What `count` comes near to. */
+  readonly #countMax: number;
   #total = 0;
   #nextWeight = 1;
 
   /** `memory`: after so many further samples, one weighs about a third of what a new one does. */
   constructor(memory = 500) {
     this.#growth = Math.exp(1 / memory);
+    this.#countMax = 1 / (1 - 1 / this.#growth);
   }
 
   /** How many samples of today's weight all that is remembered amounts to. */
@@ -63,13 +66,15 @@ export class DecayedQuantiles {
     return saved;
   }
 
-  /** Takes up what was saved; what is not in range is left out. `share` of its weight counts. */
+  /**
+   * Takes up what was saved; what is not in range is left out. `share` of its weight counts, and together no more than can be
+   * remembered: new samples would not be seen for long.
+   */
   restore(saved: SavedQuantiles, share = 1): void {
-    for (const [bucket, weight] of saved) {
-      if (Number.isInteger(bucket) && bucket >= 0 && bucket < BUCKETS && weight > 0 && weight <= WEIGHT_MAX) {
-        this.#add(bucket, weight * share * this.#nextWeight);
-      }
-    }
+    const valid = saved.filter(([bucket, weight]) => isBucket(bucket) && weight > 0 && weight <= WEIGHT_MAX);
+    const weightOfAll = valid.reduce((sum, [, weight]) => sum + weight, 0) * share;
+    const scale = share * Math.min(1, this.#countMax / weightOfAll) * this.#nextWeight;
+    for (const [bucket, weight] of valid) this.#add(bucket, weight * scale);
   }
 
   #add(bucket: number, weight: number): void {
@@ -86,6 +91,10 @@ export class DecayedQuantiles {
     }
     this.#nextWeight = 1;
   }
+}
+
+function isBucket(bucket: number): boolean {
+  return Number.isInteger(bucket) && bucket >= 0 && bucket < BUCKETS;
 }
 
 function bucketOf(ms: number): number {

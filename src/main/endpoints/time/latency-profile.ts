@@ -40,7 +40,11 @@ const QUANTILE = 0.99;
 const MARGIN = 2;
 /** Phases that are rarely long: a call that waits for a slot behind others is no sign of trouble. */
 const FLOOR_MS = 1_000;
-const WIDENING_MAX = 8;
+/**
+ * High: a call that times out teaches nothing, so where a server has become slower for good only a timeout as wide as that
+ * lets the first answer through from which to learn.
+ */
+const WIDENING_MAX = 64;
 /** After an answer, this much of the widening is left. */
 const RETURN = 0.9;
 /** A restart may have changed the machine: what was saved counts for less than what is seen. */
