@@ -47,6 +47,8 @@ export interface Plan {
 export interface PlanOptions {
   /** Time until the plan settles, milliseconds. Default: the planner's `timeoutMs`. */
   readonly timeoutMs?: number;
+  /** Where plans wait for models, higher numbers come first. Default: the domain's for the scene, else 0. */
+  readonly priority?: number;
   /** Ends the plan: it rejects with ERR_PLAN_CANCELLED, and its model work stops unless others wait for it. */
   readonly signal?: AbortSignal;
 }

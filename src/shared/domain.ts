@@ -70,6 +70,8 @@ export interface Domain {
   readonly roles: readonly ExpertRole[];
   /** The category by whose value answers are counted and timed apart; undefined where the domain has no category. */
   readonly sceneFeature: string | undefined;
+  /** Where plans wait for models, those of the scenes of higher numbers come first; 0 for scenes that are not named. */
+  readonly priorities: Readonly<Record<string, number>>;
 }
 
 export interface DomainDefinition {
@@ -83,6 +85,8 @@ export interface DomainDefinition {
    * that name, else the first category.
    */
   readonly sceneFeature?: string | undefined;
+  /** By scene: where plans wait for models, higher numbers come first. Default: all alike, 0. */
+  readonly priorities?: Readonly<Record<string, number>>;
 }
 
 /** Roles for a domain that names none, as one from a trace header. */
@@ -140,7 +144,7 @@ export function isSoft(feature: Feature): boolean {
   return (feature.kind === 'category' || feature.kind === 'flag' || feature.kind === 'set') && feature.soft === true;
 }
 
-const DOMAIN_KEYS = ['name', 'description', 'features', 'roles', 'sceneFeature'];
+const DOMAIN_KEYS = ['name', 'description', 'features', 'roles', 'sceneFeature', 'priorities'];
 const ROLE_KEYS = ['name', 'prompt', 'vision'];
 
 function checkKeys(key: string, what: string, value: object, allowed: readonly string[]): void {
@@ -230,6 +234,7 @@ export function defineDomain(definition: DomainDefinition): Domain {
     const rule = `must be a category of the domain (${categories.join(', ') || 'it has none'})`;
     fail(`domain.sceneFeature ${rule}, got ${describeValue(sceneFeature)}`);
   }
+  checkPriorities(definition.priorities);
   const checkedRoles = roles ?? GENERIC_ROLES;
   checkRoles(checkedRoles);
   return Object.freeze({
@@ -239,5 +244,24 @@ export function defineDomain(definition: DomainDefinition): Domain {
     features: Object.freeze(Object.assign(Object.create(null) as Record<string, Feature>, features)),
     roles: Object.freeze([...checkedRoles]),
     sceneFeature,
+    priorities: Object.freeze({ ...definition.priorities }),
   });
+}
+
+function checkPriorities(priorities: Readonly<Record<string, number>> | undefined): void {
+  if (priorities === undefined) return;
+  if (priorities === null || typeof priorities !== 'object' || Array.isArray(priorities)) {
+    fail(`domain.priorities must be an object of numbers by scene, got ${describeValue(priorities)}`);
+  }
+  for (const [scene, priority] of Object.entries(priorities)) {
+    if (!Number.isFinite(priority)) {
+      fail(`domain.priorities.${scene} must be a number, got ${describeValue(priority)}`);
+    }
+  }
+}
+
+/** How early a plan in this scene is served where plans wait. */
+export function priorityOf(domain: Domain, observation: Observation): number {
+  const scene = sceneOf(domain, observation);
+  return Object.hasOwn(domain.priorities, scene) ? (domain.priorities[scene] as number) : 0;
 }

@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   ERR_PLAN_SETTLED: 'the attempt was still running when its plan settled',
   ERR_STEP_SKIPPED: 'too little time was left to begin this step',
   ERR_ENDPOINT_UNREACHABLE: 'a model server did not answer at start',
+  ERR_ENDPOINT_RESTING: 'the endpoint failed too often lately and is not asked for a while',
   ERR_ENDPOINT_BUSY: 'no slot of the endpoint became free in time',
   ERR_MODEL_MISSING: 'a configured model is not on the list of its endpoint',
   ERR_MODEL_REFUSED: 'nothing listens at the address of the model server',

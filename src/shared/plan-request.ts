@@ -245,3 +245,25 @@ export function bestByQValue(request: Pick<PlanRequest, 'actions' | 'qValues'>):
   }
   return best;
 }
+
+/**
+ * Where the values of a request stand: 0 for the worst, 1 for the best, undefined for an action without one. Undefined for
+ * all where there are none, or only equal ones: such values tell nothing.
+ */
+export function valueScale(request: Pick<PlanRequest, 'actions' | 'qValues'>): (action: string) => number | undefined {
+  if (request.qValues === undefined) return () => undefined;
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const action of request.actions) {
+    const value = qValueOf(request, action);
+    if (value === undefined) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const span = high - low;
+  if (!(span > 0)) return () => undefined;
+  return (action) => {
+    const value = qValueOf(request, action);
+    return value === undefined ? undefined : (value - low) / span;
+  };
+}

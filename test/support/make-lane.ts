@@ -1,11 +1,12 @@
 import type { Hit } from '../../src/main/cache/plan-cache.ts';
-import { EndpointGate, type Slot } from '../../src/main/endpoints/slots/endpoint-gate.ts';
+import type { EndpointGate, Slot } from '../../src/main/endpoints/slots/endpoint-gate.ts';
+import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
 import { BackgroundLane, type Errand } from '../../src/main/planner/background-lane.ts';
-import { PlannerCounters } from '../../src/main/planner/counters.ts';
-import { LoopTurns } from '../../src/main/planner/loop-turns.ts';
+import { makeParts } from '../../src/main/planner/create-planner.ts';
 import type { Decision } from '../../src/shared/decision.ts';
+import { seededRandom } from '../../src/shared/random.ts';
 import { decision, signatureOf } from './decisions.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type Behaviour, FakeModels } from './fake-models.ts';
@@ -50,28 +51,27 @@ export class LaneUnderTest {
       endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
       experts: [{ role: 'one', model: 'e', endpoint: 'fake' }],
       synthesis: { models: [] },
+      quorum: 'all',
+      features: allFeatures(false),
       timeoutMs: 1_000,
       ...more,
     });
-    this.gates = new Map(
-      options.endpoints.map((at) => [at.name, new EndpointGate(this.clock, at.maxConcurrent, at.staggerMs)]),
-    );
+    const parts = makeParts(options, {
+      clock: this.clock,
+      random: seededRandom(1),
+      pool: this.models,
+      callers: new Map(options.endpoints.map((at) => [at.name, this.models])),
+    });
+    this.gates = new Map([...parts.endpoints].map(([name, at]) => [name, at.gate]));
     this.lane = new BackgroundLane(
-      {
-        options,
-        clock: this.clock,
-        pool: this.models,
-        callers: new Map(options.endpoints.map((at) => [at.name, this.models])),
-        gates: this.gates,
-        counters: new PlannerCounters(),
-        turns: new LoopTurns(this.clock),
-      },
+      parts,
       (done, made, others) => {
         this.decided.push([done.request.observation.place, made.action]);
         this.onDecided(done, made, others);
       },
       (message) => this.warnings.push(message),
     );
+    for (const gate of this.gates.values()) gate.onPressure = () => this.lane.makeRoom();
   }
 
   gate(name = 'fake'): EndpointGate {

@@ -1,3 +1,4 @@
+import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { createPlanner } from '../../src/main/planner/create-planner.ts';
 import type { Planner } from '../../src/main/planner/planner.ts';
@@ -21,7 +22,7 @@ export interface PlannerUnderTest extends AsyncDisposable {
   readonly clock: FakeClock;
 }
 
-/** Experts run on model `e`, synthesis on `a`, then `b`. */
+/** Experts run on model `e`, synthesis on `a`, then `b`. The plain ladder: all are asked, and a synthesis follows. */
 export const testOptions: PlannerOptions = {
   domain: testDomain,
   endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1' } },
@@ -29,7 +30,9 @@ export const testOptions: PlannerOptions = {
     { role: 'one', model: 'e' },
     { role: 'two', model: 'e' },
   ],
-  synthesis: { models: ['a', 'b'] },
+  synthesis: { models: ['a', 'b'], when: 'always' },
+  quorum: 'all',
+  features: allFeatures(false),
   timeoutMs: 1_000,
 };
 

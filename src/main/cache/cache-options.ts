@@ -16,6 +16,8 @@ export interface ResolvedCache {
   readonly checkShare: number;
   readonly errorBudget: number | false;
   readonly loopGuard: boolean;
+  /** What a remembered action's value must reach now, between the worst (0) and the best (1); false: whatever it is. */
+  readonly valuesMin: number | false;
   readonly refreshAhead: boolean;
   /** Agents whose last state and action are remembered. */
   readonly agentsMax: number;
@@ -31,6 +33,8 @@ export interface CacheStats {
   readonly ttlMs: number;
   /** What an adaptive TTL has come to in each scene, and why. */
   readonly ttlByScene: readonly SceneTtl[];
+  /** Answers withheld because the values given now speak against them. */
+  readonly contradicted: number;
   /** Lookups of all threads that were served, from the same state or from a similar one. */
   readonly hits: number;
   /** Those of them from a similar state. */
@@ -58,10 +62,11 @@ export interface CacheStats {
 export interface CacheCounts {
   similarHits: number;
   loopsBroken: number;
+  contradicted: number;
   cut: number;
   tooLarge: number;
 }
 
 export function emptyCounts(): CacheCounts {
-  return { similarHits: 0, loopsBroken: 0, cut: 0, tooLarge: 0 };
+  return { similarHits: 0, loopsBroken: 0, contradicted: 0, cut: 0, tooLarge: 0 };
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, sceneOf } from '../../shared/domain.ts';
 import { fingerprintNumber, type Place, Placer } from '../../shared/place.ts';
-import type { PlanRequest } from '../../shared/plan-request.ts';
+import { type PlanRequest, valueScale } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
@@ -119,9 +119,9 @@ export class PlanCache {
     if (exact.kind === 'hit') {
       const { decision } = exact.entry;
       const action = rememberedAction(request, decision);
-      if (action !== undefined && action !== inVain)
+      if (action !== undefined && action !== inVain && !this.#isContradicted(request, action))
         return this.#hit('exact', request, exact.entry, action, nowMs, undefined);
-      if (action !== undefined) {
+      if (action !== undefined && action === inVain) {
         this.#counts.loopsBroken++;
         this.#weaken(signature, exact.entry, action);
       }
@@ -146,10 +146,11 @@ export class PlanCache {
       const place = this.#placer.place(request.observation, request.actions);
       const prediction = place && this.#predict(this.#judge, request, signature, place, memory).prediction;
       if (prediction === undefined || prediction.action === inVain || !this.#judge.allows(prediction)) return undefined;
+      if (this.#contradicts(request, prediction.action)) return undefined;
       return decisionFor(decision, prediction.action);
     }
     const action = rememberedAction(request, decision);
-    if (action === undefined || action === inVain) return undefined;
+    if (action === undefined || action === inVain || this.#contradicts(request, action)) return undefined;
     return decisionFor(decision, action);
   }
 
@@ -235,6 +236,7 @@ export class PlanCache {
       expired: stale,
       hitRate: lookups === 0 ? 0 : hits / lookups,
       loopsBroken: counts.loopsBroken,
+      contradicted: counts.contradicted,
       evictions: this.#writer.evictions,
       cut: counts.cut,
       tooLarge: counts.tooLarge,
@@ -278,7 +280,7 @@ export class PlanCache {
     const nearest = this.#nearestFresh(this.#similar, place, similar.distanceMax, nowMs, (entry) => {
       const action = rememberedAction(request, entry.decision);
       if (action !== undefined && action === inVain) isHeldBack = true;
-      return action !== undefined && action !== inVain;
+      return action !== undefined && action !== inVain && !this.#contradicts(request, action);
     });
     if (nearest === undefined && isHeldBack) this.#counts.loopsBroken++;
     return nearest;
@@ -329,6 +331,7 @@ export class PlanCache {
       if (exact.kind === 'hit') this.#weaken(signature, exact.entry, inVain);
       return this.#miss(request, exact, inVain, predicted);
     }
+    if (this.#isContradicted(request, prediction.action)) return this.#miss(request, exact, inVain, predicted);
     const judgement = judge.judge(predicted);
     if (judgement.verdict !== 'serve') return this.#miss(request, exact, inVain, judgement);
     return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, nowMs, judgement);
@@ -337,6 +340,21 @@ export class PlanCache {
   /** An entry with equal gates, however far: with a budget, evidence says how much nearness matters. */
   #freshNeighbour(place: Place, nowMs: number): StoreEntry | undefined {
     return this.#similar && this.#nearestFresh(this.#similar, place, Number.POSITIVE_INFINITY, nowMs, () => true);
+  }
+
+  /** Whether the values given now speak against an action. */
+  #contradicts(request: PlanRequest, action: string): boolean {
+    const { valuesMin } = this.#options;
+    if (valuesMin === false || request.qValues === undefined) return false;
+    const place = valueScale(request)(action);
+    return place !== undefined && place < valuesMin;
+  }
+
+  /** The same, counted. */
+  #isContradicted(request: PlanRequest, action: string): boolean {
+    const isContradicted = this.#contradicts(request, action);
+    if (isContradicted) this.#counts.contradicted++;
+    return isContradicted;
   }
 
   #predict(

@@ -65,7 +65,7 @@ function cacheText({ cache }: SessionReport): string {
 
 /** How far what the cache served can be trusted: only what there is something to say of. */
 function honestyRows({ cache, background }: SessionReport): string[][] {
-  const { falseHits, loopsBroken, budget } = cache;
+  const { falseHits, loopsBroken, contradicted, budget } = cache;
   const rows: string[][] = [];
   if (falseHits !== null && background.done > 0) {
     const tiers = [rateText('same state', falseHits.exact), rateText('similar', falseHits.similar)];
@@ -82,6 +82,8 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
       `${percent(budget.budget, 1)} · served ${count(served)} of ${count(judged)} judged · ${count(probes, 'probe')} · ${now}`,
     ]);
   }
+  if (contradicted > 0)
+    rows.push(['Contradicted', `${count(contradicted, 'answer')} withheld that the values speak against`]);
   if (loopsBroken > 0) rows.push(['Loops', `${count(loopsBroken, 'answer')} withheld that had twice had no effect`]);
   return rows;
 }

@@ -29,6 +29,12 @@ export async function listEndpoints(options: ResolvedOptions, list: ListModels):
   );
 }
 
+interface Placed {
+  readonly model: string;
+  readonly endpoint: string;
+  readonly alternatives: readonly string[];
+}
+
 function missingMessage(model: string, endpoint: ResolvedEndpoint, models: readonly string[]): string {
   const nearest = nearestModels(model, models);
   const hint =
@@ -76,10 +82,14 @@ export function checkModels(options: ResolvedOptions, listings: readonly Endpoin
     warnings.push(`${message}; using ${substitute}`);
     return substitute;
   };
-  const keep = <T extends { readonly model: string; readonly endpoint: string }>(items: readonly T[]): T[] =>
+  const keep = <T extends Placed>(items: readonly T[]): T[] =>
     items.flatMap((item) => {
-      const model = settle(item.model, item.endpoint);
-      return model === undefined ? [] : [{ ...item, model }];
+      // Of several places, those that list the model. Where none does, the first one decides what is done about it.
+      const places = [item.endpoint, ...item.alternatives];
+      const listing = places.filter((name) => lists.get(name)?.includes(item.model));
+      const [endpoint = item.endpoint, ...alternatives] = listing;
+      const model = settle(item.model, endpoint);
+      return model === undefined ? [] : [{ ...item, model, endpoint, alternatives }];
     });
   return {
     options: Object.freeze({

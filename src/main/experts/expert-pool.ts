@@ -34,8 +34,8 @@ export interface ExpertPoolOptions {
 
 /** What the planner needs of a pool; the simulation gives one without threads. */
 export interface ExpertRunner {
-  /** Never rejects. `signal` cancels cooperatively; the result then still comes, from the worker or from the watchdog. */
-  run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult>;
+  /** Never rejects. `onFirstToken` hears that the prompt has been read. `signal` cancels cooperatively; the result then still comes, from the worker or from the watchdog. */
+  run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, onFirstToken?: () => void): Promise<ExpertResult>;
   stats(): PoolStats;
   close(): Promise<void>;
 }

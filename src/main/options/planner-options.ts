@@ -1,6 +1,17 @@
 import type { Domain, DomainDefinition } from '../../shared/domain.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
+import type { FeatureName, Features } from './features.ts';
 import type { ProfileName } from './profiles.ts';
+
+/**
+ * When a plan stops asking its experts. `firstAgree`: when two agree; `majority`: when no other action can be voted for by
+ * more; `all`: when every expert has answered or failed.
+ */
+export const QUORUM_RULES = ['firstAgree', 'majority', 'all'] as const;
+export type QuorumRule = (typeof QUORUM_RULES)[number];
+/** Whether a synthesis follows an agreement of the experts too, or only their disagreement. */
+export const SYNTHESIS_WHEN = ['always', 'onDisagreement'] as const;
+export type SynthesisWhen = (typeof SYNTHESIS_WHEN)[number];
 
 /** One model server. */
 export interface EndpointOptions {
@@ -9,8 +20,10 @@ export interface EndpointOptions {
   readonly apiKey?: string;
   /** Headers sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Calls at once, experts and synthesis together; more wait. Default 64. */
+  /** Calls at once, experts and synthesis together, at most; more wait. Default 64. */
   readonly maxConcurrent?: number;
+  /** Its slots, where you know them better than the server tells. Default: what it tells, else what is learned. */
+  readonly slots?: number;
   /** Between the starts of two calls, milliseconds. Default: the profile's. */
   readonly staggerMs?: number;
 }
@@ -20,22 +33,28 @@ export interface ExpertOptions {
   /** One of the domain's roles. */
   readonly role: string;
   readonly model: string;
-  /** Default: the only endpoint there is. */
+  /** Default: the only endpoint there is; of several, each that lists the model, whichever is expected to answer first. */
   readonly endpoint?: string;
   /** Default: the planner's `expertTimeoutMs`. */
   readonly timeoutMs?: number;
-  /** Tokens an answer may have, thinking included. Default 512. */
+  /** Tokens an answer may have, thinking included. Default: the profile's, 512. */
   readonly maxTokens?: number;
   /** Default 0.2. */
   readonly temperature?: number;
+  /** What its vote counts for beside the others', before its record does. Default 1. */
+  readonly weight?: number;
+  /** Whether the model judges better when it may think first. Default: by its name. */
+  readonly thinks?: boolean;
 }
 
 export interface SynthesisOptions {
   /** Model A, model B, … in the order in which they are tried. A bare name stands for a model of the only endpoint. */
   readonly models: readonly (string | { readonly model: string; readonly endpoint?: string })[];
+  /** Default: the profile's, `onDisagreement`. */
+  readonly when?: SynthesisWhen;
   /** For each of them, milliseconds. Default: the profile's, 15,000. */
   readonly timeoutMs?: number;
-  /** Default 512. */
+  /** Default: the profile's, 512. */
   readonly maxTokens?: number;
   /** Default 0.2. */
   readonly temperature?: number;
@@ -71,6 +90,12 @@ export interface CacheOptions {
   readonly errorBudget?: false | number;
   /** Whether an answer that has twice had no effect is withheld from its agent. Default true. */
   readonly loopGuard?: boolean;
+  /**
+   * A remembered action is served only if its Q-value now lies at or above this share of the way from the worst value to
+   * the best one: what an agent has learned since overrules what models said before. 0 to 1; false: values have no say.
+   * Requests without values are not affected. Default 0.7.
+   */
+  readonly valuesMin?: false | number;
   /** Whether entries in use are asked again shortly before they expire, in the background. Default true. */
   readonly refreshAhead?: boolean;
   /** Agents whose last state and action are remembered. Default 10,000. */
@@ -103,6 +128,12 @@ export interface PlannerOptions {
    * is left. Default: the profile's, true.
    */
   readonly timeSlices?: boolean;
+  /** When a plan stops asking. Default: the profile's, `firstAgree`. */
+  readonly quorum?: QuorumRule;
+  /** What the planner does on its own account, by name; the profile sets what is not given. */
+  readonly features?: Readonly<Partial<Record<FeatureName, boolean>>>;
+  /** How long model work may go on after its deadline, for the cache's sake, milliseconds. Default 10,000. */
+  readonly lateMs?: number;
   /** Further tries of a call that failed before anything was answered. Default 1. */
   readonly callRetries?: number;
   /** Plans in flight; one more is refused with ERR_PLANNER_OVERLOADED. Default 1,024. */
@@ -131,6 +162,7 @@ export interface ResolvedEndpoint {
   readonly apiKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly maxConcurrent: number;
+  readonly slots?: number;
   readonly staggerMs: number;
 }
 
@@ -141,10 +173,19 @@ export interface ResolvedExpert {
   readonly timeoutMs: number;
   readonly maxTokens: number;
   readonly temperature: number;
+  readonly weight: number;
+  readonly thinks: boolean;
+  /** Other endpoints that may be asked for the same model. */
+  readonly alternatives: readonly string[];
 }
 
 export interface ResolvedSynthesis {
-  readonly models: readonly { readonly model: string; readonly endpoint: string }[];
+  readonly models: readonly {
+    readonly model: string;
+    readonly endpoint: string;
+    readonly alternatives: readonly string[];
+  }[];
+  readonly when: SynthesisWhen;
   readonly timeoutMs: number;
   readonly maxTokens: number;
   readonly temperature: number;
@@ -164,6 +205,9 @@ export interface ResolvedOptions {
   readonly singleFlight: boolean;
   readonly callRetries: number;
   readonly timeSlices: boolean;
+  readonly quorum: QuorumRule;
+  readonly features: Features;
+  readonly lateMs: number;
   readonly maxInFlight: number;
   readonly promptActionsMax: number;
   readonly workers: { readonly threads: number; readonly tasksPerThread: number; readonly stuckGraceMs: number };

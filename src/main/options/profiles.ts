@@ -1,4 +1,6 @@
 import type { ResolvedCache } from '../cache/cache-options.ts';
+import { allFeatures, type Features } from './features.ts';
+import type { QuorumRule, SynthesisWhen } from './planner-options.ts';
 
 /**
  * Named sets of defaults. `unoptimized` is the agent as it was before its optimization, `november` the published
@@ -24,7 +26,15 @@ export interface Profile {
   readonly callRetries: number;
   /** Whether rungs share the deadline by slices, or each takes its configured timeout and the next what is left. */
   readonly timeSlices: boolean;
+  readonly quorum: QuorumRule;
+  readonly synthesisWhen: SynthesisWhen;
+  /** Tokens an answer may have. */
+  readonly maxTokens: number;
+  readonly features: Features;
 }
+
+/** The agent as it was sent no bound: its models wrote until they were done or their context was full. */
+const TOKENS_UNBOUND = 100_000;
 
 const CACHE: ResolvedCache = {
   entries: 200,
@@ -36,6 +46,7 @@ const CACHE: ResolvedCache = {
   checkShare: 0.02,
   errorBudget: false,
   loopGuard: true,
+  valuesMin: 0.7,
   refreshAhead: true,
   agentsMax: 10_000,
   disk: false,
@@ -53,6 +64,10 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     staggerMs: 400,
     callRetries: 0,
     timeSlices: false,
+    quorum: 'all',
+    synthesisWhen: 'always',
+    maxTokens: TOKENS_UNBOUND,
+    features: allFeatures(false),
   },
   november: {
     timeoutMs: 25_000,
@@ -60,11 +75,15 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     expertTimeoutMs: 20_000,
     synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 2,
-    cache: { ...CACHE, checkShare: 0, loopGuard: false, refreshAhead: false },
+    cache: { ...CACHE, checkShare: 0, loopGuard: false, valuesMin: false, refreshAhead: false },
     singleFlight: false,
     staggerMs: 300,
     callRetries: 0,
     timeSlices: false,
+    quorum: 'all',
+    synthesisWhen: 'always',
+    maxTokens: TOKENS_UNBOUND,
+    features: allFeatures(false),
   },
   default: {
     timeoutMs: 10_000,
@@ -77,5 +96,9 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     staggerMs: 0,
     callRetries: 1,
     timeSlices: true,
+    quorum: 'firstAgree',
+    synthesisWhen: 'onDisagreement',
+    maxTokens: 512,
+    features: allFeatures(true),
   },
 };

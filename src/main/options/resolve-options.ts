@@ -5,12 +5,15 @@ import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { storeLayout } from '../../shared/store/store-layout.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
-import type {
-  PlannerOptions,
-  ResolvedEndpoint,
-  ResolvedExpert,
-  ResolvedOptions,
-  ResolvedSynthesis,
+import { FEATURE_NAMES } from './features.ts';
+import {
+  type PlannerOptions,
+  QUORUM_RULES,
+  type ResolvedEndpoint,
+  type ResolvedExpert,
+  type ResolvedOptions,
+  type ResolvedSynthesis,
+  SYNTHESIS_WHEN,
 } from './planner-options.ts';
 import { PROFILE_NAMES, PROFILES, type Profile } from './profiles.ts';
 
@@ -31,6 +34,7 @@ const endpointSchema = z.strictObject({
   apiKey: z.string().min(1).optional(),
   headers: z.record(z.string(), z.string()).optional(),
   maxConcurrent: count(100_000).optional(),
+  slots: count(1_024).optional(),
   staggerMs: z.number().min(0).max(60_000).optional(),
 });
 
@@ -41,10 +45,13 @@ const expertSchema = z.strictObject({
   timeoutMs: ms.optional(),
   maxTokens: count(100_000).optional(),
   temperature: temperature.optional(),
+  weight: z.number().positive().max(100).optional(),
+  thinks: z.boolean().optional(),
 });
 
 const synthesisSchema = z.strictObject({
   models: z.array(z.union([name, z.strictObject({ model: name, endpoint: name.optional() })])).max(8),
+  when: z.enum(SYNTHESIS_WHEN).optional(),
   timeoutMs: ms.optional(),
   maxTokens: count(100_000).optional(),
   temperature: temperature.optional(),
@@ -62,6 +69,7 @@ const cacheSchema = z.strictObject({
   checkShare: share.optional(),
   errorBudget: z.union([z.literal(false), z.number().gt(0).lt(1)]).optional(),
   loopGuard: z.boolean().optional(),
+  valuesMin: z.union([z.literal(false), share]).optional(),
   refreshAhead: z.boolean().optional(),
   agentsMax: count(10_000_000).optional(),
   disk: z
@@ -86,6 +94,9 @@ export const plannerOptionsSchema = z.strictObject({
   cache: z.union([z.literal(false), cacheSchema]).optional(),
   singleFlight: z.boolean().optional(),
   timeSlices: z.boolean().optional(),
+  quorum: z.enum(QUORUM_RULES).optional(),
+  features: z.strictObject(Object.fromEntries(FEATURE_NAMES.map((each) => [each, z.boolean().optional()]))).optional(),
+  lateMs: z.number().int().min(0).max(MS_MAX).optional(),
   callRetries: z.number().int().min(0).max(5).optional(),
   maxInFlight: count(1_000_000).optional(),
   promptActionsMax: count(10_000).optional(),
@@ -192,17 +203,25 @@ function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] 
     ...(endpoint.apiKey === undefined ? {} : { apiKey: endpoint.apiKey }),
     ...(endpoint.headers === undefined ? {} : { headers: endpoint.headers }),
     maxConcurrent: endpoint.maxConcurrent ?? 64,
+    ...(endpoint.slots === undefined ? {} : { slots: endpoint.slots }),
     staggerMs: endpoint.staggerMs ?? profile.staggerMs,
   }));
 }
 
-function resolveEndpointName(key: string, given: string | undefined, endpoints: readonly ResolvedEndpoint[]): string {
+/** Where a model is asked: at the endpoint that is named, else at any that turns out to list it. */
+function resolvePlaces(
+  key: string,
+  given: string | undefined,
+  endpoints: readonly ResolvedEndpoint[],
+  isBalanced: boolean,
+): { endpoint: string; alternatives: readonly string[] } {
   if (given === undefined) {
-    if (endpoints.length > 1)
+    if (endpoints.length > 1 && !isBalanced)
       fail(`${key} must name one of the endpoints ${endpoints.map((at) => at.name).join(', ')}, got nothing`);
-    return (endpoints[0] as ResolvedEndpoint).name;
+    const [first, ...others] = endpoints.map((at) => at.name);
+    return { endpoint: first as string, alternatives: others };
   }
-  if (endpoints.some((at) => at.name === given)) return given;
+  if (endpoints.some((at) => at.name === given)) return { endpoint: given, alternatives: [] };
   return fail(
     `${key} must be one of the endpoints ${endpoints.map((at) => at.name).join(', ')}, got ${describeValue(given)}`,
   );
@@ -213,6 +232,7 @@ function resolveExperts(
   profile: Profile,
   domain: Domain,
   endpoints: readonly ResolvedEndpoint[],
+  isBalanced: boolean,
 ): ResolvedExpert[] {
   return parsed.experts.map((expert, index) => {
     const roles = domain.roles.map((role) => role.name);
@@ -222,26 +242,39 @@ function resolveExperts(
     return {
       role: expert.role,
       model: expert.model,
-      endpoint: resolveEndpointName(`experts[${index}].endpoint`, expert.endpoint, endpoints),
+      ...resolvePlaces(`experts[${index}].endpoint`, expert.endpoint, endpoints, isBalanced),
       timeoutMs: expert.timeoutMs ?? parsed.expertTimeoutMs ?? profile.expertTimeoutMs,
-      maxTokens: expert.maxTokens ?? 512,
+      maxTokens: expert.maxTokens ?? profile.maxTokens,
       temperature: expert.temperature ?? 0.2,
+      weight: expert.weight ?? 1,
+      thinks: expert.thinks ?? thinksByName(expert.model),
     };
   });
 }
 
-function resolveSynthesis(parsed: Parsed, profile: Profile, endpoints: readonly ResolvedEndpoint[]): ResolvedSynthesis {
+function resolveSynthesis(
+  parsed: Parsed,
+  profile: Profile,
+  endpoints: readonly ResolvedEndpoint[],
+  isBalanced: boolean,
+): ResolvedSynthesis {
   const given = parsed.synthesis;
   const models = (given?.models ?? []).slice(0, profile.synthesisModelsMax).map((entry, index) => {
     const { model, endpoint } = typeof entry === 'string' ? { model: entry, endpoint: undefined } : entry;
-    return { model, endpoint: resolveEndpointName(`synthesis.models[${index}].endpoint`, endpoint, endpoints) };
+    return { model, ...resolvePlaces(`synthesis.models[${index}].endpoint`, endpoint, endpoints, isBalanced) };
   });
   return {
     models,
+    when: given?.when ?? profile.synthesisWhen,
     timeoutMs: given?.timeoutMs ?? profile.synthesisTimeoutMs,
-    maxTokens: given?.maxTokens ?? 512,
+    maxTokens: given?.maxTokens ?? profile.maxTokens,
     temperature: given?.temperature ?? 0.2,
   };
+}
+
+/** Models that reason before they answer say so in their names. */
+export function thinksByName(model: string): boolean {
+  return /reason|think|qwq|deepseek-r1|magistral/i.test(model);
 }
 
 function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'] {
@@ -295,18 +328,22 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
   const profileName = parsed.profile ?? 'default';
   const profile = PROFILES[profileName];
   const endpoints = resolveEndpoints(parsed, profile);
+  const features = { ...profile.features, ...withoutUndefined(parsed.features ?? {}) };
   return Object.freeze({
     profile: profileName,
     domain,
     endpoints,
-    experts: resolveExperts(parsed, profile, domain, endpoints),
-    synthesis: resolveSynthesis(parsed, profile, endpoints),
+    experts: resolveExperts(parsed, profile, domain, endpoints, features.balancing),
+    synthesis: resolveSynthesis(parsed, profile, endpoints, features.balancing),
     timeoutMs: parsed.timeoutMs ?? profile.timeoutMs,
     visionTimeoutMs: parsed.timeoutMs ?? profile.visionTimeoutMs,
     cache: resolveCache(parsed, profile),
     singleFlight: parsed.singleFlight ?? profile.singleFlight,
     callRetries: parsed.callRetries ?? profile.callRetries,
     timeSlices: parsed.timeSlices ?? profile.timeSlices,
+    quorum: parsed.quorum ?? profile.quorum,
+    features,
+    lateMs: parsed.lateMs ?? 10_000,
     maxInFlight: parsed.maxInFlight ?? 1_024,
     promptActionsMax: parsed.promptActionsMax ?? 64,
     workers: {

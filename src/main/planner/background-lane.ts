@@ -62,7 +62,6 @@ export class BackgroundLane {
     this.#parts = parts;
     this.#onDecided = onDecided;
     this.#warn = warn;
-    for (const gate of parts.gates.values()) gate.onPressure = () => this.#makeRoom();
   }
 
   /** Takes an errand, and begins it as soon as there is room. The request and the signature must not change later. */
@@ -102,7 +101,7 @@ export class BackgroundLane {
     this.#isClosed = true;
     this.#counts.dropped += this.#queue.size;
     this.#queue.clear();
-    this.#makeRoom();
+    this.makeRoom();
     await Promise.all(this.#ends);
   }
 
@@ -111,7 +110,7 @@ export class BackgroundLane {
   }
 
   #hasRoom(): boolean {
-    for (const gate of this.#parts.gates.values()) if (!gate.isIdle) return false;
+    for (const { gate } of this.#parts.endpoints.values()) if (!gate.isIdle) return false;
     return true;
   }
 
@@ -145,7 +144,8 @@ export class BackgroundLane {
     }
   }
 
-  #makeRoom(): void {
+  /** Somebody has to wait for a slot: all that runs is given up. */
+  makeRoom(): void {
     for (const [key, { flight }] of [...this.#running]) {
       this.#running.delete(key);
       flight.cancel();

@@ -27,14 +27,19 @@ export function answerFromHit({ tier, action, reason, decision }: Hit): Answer {
   return model === '' ? { action, source, reason, decidedAtMs } : { action, source, reason, decidedAtMs, model };
 }
 
-/** The rung of the best vote: the winner of the tally, with the reason of the expert that gave it first. */
+/**
+ * The rung of the best vote: the winner of the tally, or the `leader` of a weighted count, with the reason of the expert
+ * that gave it first.
+ */
 export function answerFromVotes(
   request: PlanRequest,
   votes: readonly ExpertVote[],
+  leader?: string,
 ): (Answer & { tally: TallyEntry[] }) | undefined {
-  const tally = tallyVotes(votes, request);
-  const winner = tally[0];
+  const counted = tallyVotes(votes, request);
+  const winner = counted.find(({ action }) => action === leader) ?? counted[0];
   if (winner === undefined) return undefined;
+  const tally = [winner, ...counted.filter((entry) => entry !== winner)];
   const voter = votes.find(({ vote }) => vote.action === winner.action) as ExpertVote;
   return { action: winner.action, source: 'vote', reason: voter.vote.reason, model: voter.model, tally };
 }

@@ -43,7 +43,8 @@ export type CallOutcome = 'useful' | 'timeout' | 'cancelled' | 'failed';
 export function callOutcome(code: 'OK' | ErrorCode): CallOutcome {
   if (code === 'OK') return 'useful';
   if (code === 'ERR_CANCELLED') return 'cancelled';
-  return code.startsWith('ERR_MODEL_TIMEOUT') || code === 'ERR_WORKER_STUCK' ? 'timeout' : 'failed';
+  const isTimeout = code.startsWith('ERR_MODEL_TIMEOUT') || code === 'ERR_WORKER_STUCK' || code === 'ERR_PLAN_SETTLED';
+  return isTimeout ? 'timeout' : 'failed';
 }
 
 export interface CallCounts {
@@ -125,12 +126,16 @@ export class PlannerCounters {
   readonly #models = new Map<string, ModelTally>();
   plans = 0;
   coalesced = 0;
+  /** Plans that waited for a slot when their agent asked for a newer one. */
+  superseded = 0;
   cancelled = 0;
   refused = 0;
   invalid = 0;
   /** Flights in which model A was asked and gave no decision. */
   fallbacks = 0;
   callRetries = 0;
+  /** Second tries of calls that took unusually long. */
+  hedges = 0;
 
   constructor() {
     this.sources = Object.fromEntries(PLAN_SOURCES.map((source) => [source, 0])) as Record<PlanSource, number>;

@@ -3,13 +3,17 @@ import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { openPlanCache } from '../cache/open-plan-cache.ts';
+import { AnswerForms } from '../endpoints/answer-form.ts';
 import { checkModels, listEndpoints } from '../endpoints/check-models.ts';
-import { EndpointGate } from '../endpoints/slots/endpoint-gate.ts';
+import { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
+import { CallMaker } from './calls/call-maker.ts';
 import { PlannerCounters } from './counters.ts';
+import type { FlightParts } from './flight.ts';
 import { LoopTurns } from './loop-turns.ts';
+import { ExpertRecords } from './panel/expert-records.ts';
 import { Planner } from './planner.ts';
 
 /** The coordinator's own connections to one endpoint: synthesis calls at once. */
@@ -56,18 +60,10 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       (clients.get(at.name) as EndpointClient).listModels(timeoutMs);
     const [listings] = await Promise.all([listEndpoints(resolved, list), started?.ready()]);
     const checked = checkModels(resolved, listings);
-    const gates = new Map(
-      resolved.endpoints.map((at) => [at.name, new EndpointGate(clock, at.maxConcurrent, at.staggerMs)]),
-    );
-    const counters = new PlannerCounters();
-    const cache = await openPlanCache(resolved, clock, collaborators.random ?? systemRandom, (message) =>
-      lost.report(message),
-    );
-    const planner = new Planner(
-      { options: checked.options, clock, pool, callers: clients, gates, counters, turns: new LoopTurns(clock) },
-      cache,
-      release,
-    );
+    const random = collaborators.random ?? systemRandom;
+    const parts = makeParts(checked.options, { clock, random, pool, callers: clients });
+    const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message));
+    const planner = new Planner(parts, cache, release);
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
     clock.nextTurn(() => {
@@ -78,6 +74,26 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     await release();
     throw error;
   }
+}
+
+/** What flights share, made of what was opened. */
+export function makeParts(
+  options: ResolvedOptions,
+  opened: Pick<FlightParts, 'clock' | 'pool' | 'callers'> & { readonly random: Random },
+): FlightParts {
+  const { clock, random, pool, callers } = opened;
+  const counters = new PlannerCounters();
+  const turns = new LoopTurns(clock);
+  const forms = new AnswerForms(clock);
+  const ceilingMs = Math.max(options.synthesis.timeoutMs, ...options.experts.map(({ timeoutMs }) => timeoutMs));
+  const endpoints = new Map(
+    options.endpoints.map((endpoint) => [
+      endpoint.name,
+      new ModelEndpoint({ endpoint, features: options.features, clock, random, ceilingMs }),
+    ]),
+  );
+  const maker = new CallMaker({ options, clock, endpoints, forms, counters, turns });
+  return { options, clock, pool, callers, endpoints, maker, records: new ExpertRecords(), counters, turns };
 }
 
 function startPool(

@@ -20,6 +20,8 @@ import { keptRequest } from './kept-request.ts';
 const CANCELS_PER_TURN = 4;
 /** A plan that joined a flight goes on after it only if it can wait this much longer. */
 const LONGER_MS_MIN = 20;
+/** Flights that go on after their deadline, for the cache's sake. */
+const LATE_MAX = 4;
 
 /** One call of `plan()`: what was asked, when, and by when. */
 export interface PlanCall {
@@ -27,6 +29,8 @@ export interface PlanCall {
   readonly signature: Signature;
   /** What the cache had to say; undefined without a cache. */
   readonly look: Miss | undefined;
+  /** Higher is served first. */
+  readonly priority: number;
   readonly startedAtMs: number;
   readonly deadlineMs: number;
 }
@@ -83,7 +87,11 @@ export class FlightBoard {
   readonly #flights = new Map<string, Boarding>();
   readonly #boardings = new Set<Boarding>();
   /** Flights that nobody waits for any more and that are not cancelled yet. */
-  readonly #unwanted: Flight[] = [];
+  readonly #unwanted: { readonly flight: Flight; readonly isOutOfTime: boolean }[] = [];
+  /** Flights that go on without anyone who waits. */
+  readonly #late = new Set<Boarding>();
+  /** The latest plan of each agent that waits. */
+  readonly #byAgent = new Map<string, Waiter>();
   #waiting = 0;
   #nextFlightId = 1;
   #isClosed = false;
@@ -112,7 +120,10 @@ export class FlightBoard {
     const key = options.singleFlight ? `${signatureText(call.signature)} ${call.look?.inVain ?? ''}` : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
     const boarding = joined ?? this.#takeOff(call, key, settleMs, []);
-    if (joined) counters.coalesced++;
+    if (joined) {
+      counters.coalesced++;
+      this.#late.delete(joined);
+    }
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
     const onAbort = (): void => this.#abandon(waiter);
     const waiter: Waiter = {
@@ -128,12 +139,30 @@ export class FlightBoard {
     };
     waiter.timer = clock.setTimer(settleMs - clock.now(), () => {
       this.#guard.observe(clock.now() - settleMs);
-      this.#answer(waiter);
+      this.#answer(waiter, true);
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     boarding.waiters.add(waiter);
     this.#waiting++;
+    if (options.features.newestFirst) this.#supersede(waiter);
     return promise;
+  }
+
+  /** Somebody has to wait for a slot: what is late is given up. */
+  dropLate(): void {
+    for (const boarding of [...this.#late]) this.#drop(boarding, true);
+  }
+
+  /** An agent that asks again has moved on: its older plan, if it still waits for a first slot, has what is in hand. */
+  #supersede(waiter: Waiter): void {
+    const { agent } = waiter.call.request;
+    const older = this.#byAgent.get(agent);
+    this.#byAgent.set(agent, waiter);
+    if (older === undefined || older.boarding === waiter.boarding) return;
+    const { flight, waiters } = older.boarding;
+    if (waiters.size > 1 || !waiters.has(older) || !flight.isQueued) return;
+    this.#parts.counters.superseded++;
+    this.#answer(older);
   }
 
   /** Settles everyone at once with the best answer in hand and cancels the model work. Resolves when the flights have ended. */
@@ -143,13 +172,14 @@ export class FlightBoard {
     for (const boarding of boardings) {
       for (const waiter of [...boarding.waiters]) this.#answer(waiter);
     }
+    for (const boarding of [...this.#late]) this.#drop(boarding, false);
     this.#cancelUnwanted(Number.POSITIVE_INFINITY);
     await Promise.all(boardings.map((boarding) => boarding.done));
   }
 
   /** Begins a flight that nobody waits for yet. */
   #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before: readonly Attempt[]): Boarding {
-    const purpose = { inVain: call.look?.inVain };
+    const purpose = { inVain: call.look?.inVain, priority: call.priority };
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const done = Promise.resolve();
     const boarding: Boarding = { flight, call, key, waiters: new Set(), before, abandoned: false, done };
@@ -178,6 +208,7 @@ export class FlightBoard {
       this.#flyOn(boarding);
       for (const waiter of [...boarding.waiters]) this.#answer(waiter);
       this.#boardings.delete(boarding);
+      this.#late.delete(boarding);
     }
   }
 
@@ -209,7 +240,7 @@ export class FlightBoard {
   }
 
   /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline. */
-  #answer(waiter: Waiter): void {
+  #answer(waiter: Waiter, isOutOfTime = false): void {
     const { boarding, call, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
@@ -221,7 +252,7 @@ export class FlightBoard {
     });
     const attempts = [...before, ...flight.attemptsAt(this.#parts.clock.now())];
     waiter.resolve(this.#owner.settle(call, answer, attempts, coalesced));
-    this.#cancelIfUnwanted(boarding);
+    this.#leave(boarding, isOutOfTime);
   }
 
   #abandon(waiter: Waiter): void {
@@ -231,25 +262,36 @@ export class FlightBoard {
     this.#parts.counters.cancelled++;
     boarding.abandoned = boarding.waiters.size === 0;
     waiter.reject(planCancelled(waiter.signal));
-    this.#cancelIfUnwanted(boarding);
+    this.#leave(boarding, false);
   }
 
   #letGo(waiter: Waiter): void {
     this.#waiting--;
     waiter.timer?.cancel();
     waiter.signal?.removeEventListener('abort', waiter.onAbort);
+    const { agent } = waiter.call.request;
+    if (this.#byAgent.get(agent) === waiter) this.#byAgent.delete(agent);
   }
 
-  #cancelIfUnwanted(boarding: Boarding): void {
+  /** Somebody has left a flight. The last one cancels it, unless it is late and nobody needs its slots. */
+  #leave(boarding: Boarding, isOutOfTime: boolean): void {
     if (boarding.waiters.size > 0) return;
+    const mayGoOn = isOutOfTime && this.#late.size < LATE_MAX && !this.#isClosed;
+    if (mayGoOn && boarding.flight.goOnLate()) this.#late.add(boarding);
+    else this.#drop(boarding, isOutOfTime);
+  }
+
+  #drop(boarding: Boarding, isOutOfTime: boolean): void {
+    this.#late.delete(boarding);
     this.#unshare(boarding);
     // Later in this turn of the event loop: when many deadlines strike at once, every plan settles first.
-    if (this.#unwanted.push(boarding.flight) === 1) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());
+    const isFirst = this.#unwanted.push({ flight: boarding.flight, isOutOfTime }) === 1;
+    if (isFirst) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());
   }
 
   /** A few in each turn, as `LoopTurns` begins them; all of them when the planner closes. */
   #cancelUnwanted(flightsMax = CANCELS_PER_TURN): void {
-    for (const flight of this.#unwanted.splice(0, flightsMax)) flight.cancel();
+    for (const { flight, isOutOfTime } of this.#unwanted.splice(0, flightsMax)) flight.cancel(isOutOfTime);
     if (this.#unwanted.length > 0) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());
   }
 }

@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events';
 import type { Decision } from '../../shared/decision.ts';
+import { priorityOf } from '../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { Hit, PlanCache } from '../cache/plan-cache.ts';
+import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
 import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
@@ -32,6 +34,8 @@ export interface PlannerStats {
     readonly inFlight: number;
     /** Plans that shared the model work of another one. */
     readonly coalesced: number;
+    /** Answered from what was in hand because their agent asked for a newer one. */
+    readonly superseded: number;
     /** Ended by their caller's signal. */
     readonly cancelled: number;
     /** Refused at the bound of plans in flight. */
@@ -46,11 +50,17 @@ export interface PlannerStats {
   readonly cache: CacheStats | false;
   /** Models asked again about what the cache served. */
   readonly background: BackgroundStats;
-  readonly calls: CallCounts & { readonly retries: number; readonly byCode: Readonly<Record<string, number>> };
+  readonly calls: CallCounts & {
+    readonly retries: number;
+    readonly hedges: number;
+    readonly byCode: Readonly<Record<string, number>>;
+  };
   /** Flights in which model A was asked and gave no decision, so that a lower rung had to. */
   readonly fallbacks: number;
   readonly models: readonly ModelStats[];
   readonly workers: PoolStats;
+  /** Each model server as it is known now: slots, health, times and timeouts. */
+  readonly endpoints: readonly EndpointStats[];
 }
 
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
@@ -106,6 +116,13 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       },
       (message) => this.warn(message),
     );
+    for (const { gate } of parts.endpoints.values()) {
+      gate.onPressure = () => {
+        this.#lane.makeRoom();
+        this.#board.dropLate();
+      };
+      gate.onIdle = () => this.#lane.wake();
+    }
     this.#release = release;
   }
 
@@ -120,7 +137,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
     const look = this.#cache?.look(request, signature, startedAtMs);
     if (look?.kind === 'hit') return this.#serve(request, signature, look, startedAtMs, deadlineMs);
-    const call: PlanCall = { request, signature, look, startedAtMs, deadlineMs };
+    const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
+    const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
       const answer = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
       return this.#settled(call, answer, [], false);
@@ -159,6 +177,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         settled: counters.plans,
         inFlight: this.#board.waiting,
         coalesced: counters.coalesced,
+        superseded: counters.superseded,
         cancelled: counters.cancelled,
         refused: counters.refused,
         invalid: counters.invalid,
@@ -171,11 +190,13 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       calls: {
         ...counters.calls(),
         retries: counters.callRetries,
+        hedges: counters.hedges,
         byCode: Object.fromEntries([...counters.codes].sort()),
       },
       fallbacks: counters.fallbacks,
       models: counters.models(),
       workers: this.#parts.pool.stats(),
+      endpoints: [...this.#parts.endpoints.values()].map((at) => at.stats()),
     };
   }
 
@@ -196,7 +217,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
 
   async #close(): Promise<void> {
     const landed = Promise.all([this.#board.close(), this.#lane.close()]);
-    for (const gate of this.#parts.gates.values()) gate.close();
+    for (const { gate } of this.#parts.endpoints.values()) gate.close();
     await this.#release();
     await landed;
     await this.#cache?.close();
@@ -213,6 +234,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
         const rule = `must be a number of milliseconds above 0 and at most ${TIMEOUT_MS_MAX}`;
         throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
+      }
+      const { priority } = options;
+      if (priority !== undefined && !Number.isFinite(priority)) {
+        throw new PlannerError('ERR_REQUEST_INVALID', `priority must be a number, got ${describeValue(priority)}`);
       }
     } catch (error) {
       this.#counters.invalid++;

@@ -6,6 +6,8 @@
 
 /** Of what is left, the experts together get this share where a synthesis follows. */
 const PANEL_SHARE = 0.6;
+/** Where it is known how long a synthesis takes, it gets so much more than that. */
+const NEXT_MARGIN = 1.3;
 /** Of what is left then, a model of the ladder gets this share where another follows. */
 const RUNG_SHARE = 0.6;
 /** A step is skipped when its slice is shorter: no local model answers in it. */
@@ -21,6 +23,8 @@ export interface SliceRule {
   readonly timeSlices: boolean;
   /** Whether another model step follows. */
   readonly hasNext: boolean;
+  /** How long that step is expected to take, where it is known. */
+  readonly nextMs: number | undefined;
 }
 
 /** What a last step may use of the time that is left. */
@@ -30,7 +34,9 @@ export function lessSettling(leftMs: number): number {
 
 function sliceEnd(nowMs: number, deadlineMs: number, timeoutMs: number, share: number, rule: SliceRule): number {
   const left = deadlineMs - nowMs;
-  const slice = rule.timeSlices && rule.hasNext ? left * share : lessSettling(left);
+  const reserve = left * (1 - share);
+  const wanted = rule.nextMs === undefined ? reserve : Math.min(reserve, rule.nextMs * NEXT_MARGIN);
+  const slice = rule.timeSlices && rule.hasNext ? left - wanted : lessSettling(left);
   return nowMs + Math.min(timeoutMs, slice);
 }
 

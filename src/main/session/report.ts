@@ -55,6 +55,8 @@ export interface SessionReport {
     readonly similarHits: number;
     /** Answers withheld because their agent had done the same twice without effect. */
     readonly loopsBroken: number;
+    /** Answers withheld because values spoke against them. */
+    readonly contradicted: number;
     /** How often what was served turned out to be wrong when models were asked again; null where the cache is off. */
     readonly falseHits: CacheStats['falseHits'] | null;
     /** Null without an error budget. */
@@ -128,6 +130,7 @@ const NO_CACHE: SessionReport['cache'] = {
   tooLarge: 0,
   similarHits: 0,
   loopsBroken: 0,
+  contradicted: 0,
   falseHits: null,
   budget: null,
   ttlByScene: [],
@@ -136,10 +139,10 @@ const NO_CACHE: SessionReport['cache'] = {
 function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
   if (cache === false) return NO_CACHE;
   const { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge } = cache;
-  const { similarHits, loopsBroken, falseHits, ttlByScene } = cache;
+  const { similarHits, loopsBroken, contradicted, falseHits, ttlByScene } = cache;
   const budget = cache.budget === false ? null : cache.budget;
   const sizes = { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge };
-  return { ...sizes, similarHits, loopsBroken, falseHits, budget, ttlByScene };
+  return { ...sizes, similarHits, loopsBroken, contradicted, falseHits, budget, ttlByScene };
 }
 
 function durations({ mean, p50, p95, p99, max }: ReportDurations): ReportDurations {

@@ -29,6 +29,7 @@ export const skyrim: Domain = defineDomain({
     visual: { kind: 'text', optional: true, label: 'what it sees' },
     screenshot: { kind: 'image', optional: true },
   },
+  priorities: { combat: 2, indoor_dungeon: 1 },
   roles: [
     {
       name: 'visual_perception',

@@ -85,7 +85,11 @@ export class CallWatch {
   #fire(): void {
     this.#armedMs = Number.POSITIVE_INFINITY;
     // A timer may fire a fraction of a millisecond early; and a token may have come since it was set.
-    if (this.#dueMs() > this.#clock.now() + 1) this.#arm();
-    else this.#onTimeout(this.#clock.now() - this.startedAtMs);
+    if (this.#dueMs() > this.#clock.now()) {
+      this.#arm();
+      return;
+    }
+    this.dispose();
+    this.#onTimeout(this.#clock.now() - this.startedAtMs);
   }
 }

@@ -814,6 +814,7 @@ describe('the counts', () => {
       expired: 0,
       hitRate: 0,
       loopsBroken: 0,
+      contradicted: 0,
       evictions: 0,
       cut: 0,
       tooLarge: 0,

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { panelEnd, rungEnd, SETTLE_MS, SLICE_MS_MIN } from '../../../src/main/planner/time-budget.ts';
 
-const SLICED = { timeSlices: true, hasNext: true };
-const LAST = { timeSlices: true, hasNext: false };
-const WHOLE = { timeSlices: false, hasNext: true };
+const SLICED = { timeSlices: true, hasNext: true, nextMs: undefined };
+const LAST = { timeSlices: true, hasNext: false, nextMs: undefined };
+const WHOLE = { timeSlices: false, hasNext: true, nextMs: undefined };
 const LONG_MS = 60_000;
 
 describe.each([
@@ -56,7 +56,7 @@ describe.each([
 test('a panel that uses all of its time leaves three rungs enough to begin, in a plan of 100 ms', () => {
   let now = panelEnd(0, 100, LONG_MS, SLICED);
   for (const hasNext of [true, true, false]) {
-    const end = rungEnd(now, 100, LONG_MS, { timeSlices: true, hasNext });
+    const end = rungEnd(now, 100, LONG_MS, { timeSlices: true, hasNext, nextMs: undefined });
     expect(end - now).toBeGreaterThanOrEqual(SLICE_MS_MIN);
     now = end;
   }

@@ -37,7 +37,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
   counters.sources.synthesis = 3;
   counters.sources.fallback = 1;
   return {
-    plans: { settled: 10, inFlight: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
+    plans: { settled: 10, inFlight: 0, superseded: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
     sources: counters.sources,
     planningMs: counters.planning.summary(),
     latenessMs: counters.lateness.summary(),
@@ -57,12 +57,13 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       ttlByScene: [],
       similarHits: 2,
       loopsBroken: 3,
+      contradicted: 0,
       falseHits: { exact: HITS, similar: UNCHECKED, scenes: [] },
       budget: { budget: 0.05, judged: 20, served: 6, probes: 1, risk: 0.02, riskHigh: 0.045 },
       disk: false,
     },
     background: { queued: 0, running: 0, done: 10, failed: 0, cancelled: 0, dropped: 0 },
-    calls: { ...counters.calls(), retries: 0, byCode: {} },
+    calls: { ...counters.calls(), hedges: 0, retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
     workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },

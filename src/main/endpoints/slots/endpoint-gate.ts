@@ -34,11 +34,6 @@ export interface Slot {
   release(holdMs?: number): void;
 }
 
-/** How many slots there are now. */
-export interface SlotLimit {
-  readonly now: number;
-}
-
 interface Waiter {
   readonly priority: number;
   readonly deadlineMs: number;
@@ -50,7 +45,7 @@ const ANY: Ask = {};
 
 export class EndpointGate {
   readonly #clock: Clock;
-  readonly #limit: SlotLimit;
+  readonly #limit: () => number;
   readonly #staggerMs: number;
   /** Who is served next comes first. */
   readonly #waiting: Waiter[] = [];
@@ -67,9 +62,10 @@ export class EndpointGate {
   /** Called when a slot has become free that nobody waits for. */
   onIdle: () => void = () => {};
 
-  constructor(clock: Clock, limit: number | SlotLimit, staggerMs: number) {
+  /** `slots`: how many there are, or how to know how many there are now. */
+  constructor(clock: Clock, slots: number | (() => number), staggerMs: number) {
     this.#clock = clock;
-    this.#limit = typeof limit === 'number' ? { now: limit } : limit;
+    this.#limit = typeof slots === 'number' ? () => slots : slots;
     this.#staggerMs = staggerMs;
   }
 
@@ -84,7 +80,7 @@ export class EndpointGate {
   }
 
   get slots(): number {
-    return this.#limit.now;
+    return this.#limit();
   }
 
   get waiting(): number {
@@ -93,7 +89,7 @@ export class EndpointGate {
 
   /** Slots that are free and that nobody waits for. */
   get idle(): number {
-    return Math.max(0, this.#limit.now - this.#taken.size - this.#waiting.length);
+    return Math.max(0, this.#limit() - this.#taken.size - this.#waiting.length);
   }
 
   /** Whether a slot is free that nobody waits for. */
@@ -162,7 +158,7 @@ export class EndpointGate {
   }
 
   #mayStart(lane: Lane): boolean {
-    return this.#taken.size < this.#limit.now && this.#clock.now() >= this.#nextStartAt[lane];
+    return this.#taken.size < this.#limit() && this.#clock.now() >= this.#nextStartAt[lane];
   }
 
   #start(lane: Lane, wanted: number | undefined): Slot {
@@ -184,7 +180,7 @@ export class EndpointGate {
   }
 
   #freeIndex(wanted: number | undefined): number {
-    if (wanted !== undefined && wanted < this.#limit.now && !this.#taken.has(wanted)) return wanted;
+    if (wanted !== undefined && wanted < this.#limit() && !this.#taken.has(wanted)) return wanted;
     let index = 0;
     while (this.#taken.has(index)) index++;
     return index;
@@ -208,7 +204,7 @@ export class EndpointGate {
     this.#serve('foreground', this.#waiting);
     if (this.#waiting.length === 0) this.#serve('background', this.#inBackground);
     this.#dropTimer();
-    if (this.#waiting.length + this.#inBackground.length === 0 || this.#taken.size >= this.#limit.now) return;
+    if (this.#waiting.length + this.#inBackground.length === 0 || this.#taken.size >= this.#limit()) return;
     const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
     this.#timer = this.#clock.setTimer(next - this.#clock.now(), () => this.#wake());
   }

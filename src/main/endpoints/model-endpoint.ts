@@ -1,0 +1,191 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
+import type { Random } from '../../shared/random.ts';
+import type { CallReport, ExpertResult } from '../../shared/tasks.ts';
+import type { Features } from '../options/features.ts';
+import type { ResolvedEndpoint } from '../options/planner-options.ts';
+import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
+import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
+import { AdaptiveLimit } from './slots/adaptive-limit.ts';
+import { EndpointGate, type Slot } from './slots/endpoint-gate.ts';
+import { holdAfterAbort } from './slots/slot-hold.ts';
+import { type CallKind, LatencyProfile, type PhaseTimeouts, type ProfileStats } from './time/latency-profile.ts';
+
+/** What `stats()` tells of one endpoint. */
+export interface EndpointStats {
+  readonly endpoint: string;
+  readonly kind: EndpointFacts['kind'];
+  /** Calls it is given at once now, and whether the server told so. */
+  readonly slots: number;
+  readonly slotsKnown: boolean;
+  readonly busy: number;
+  /** Of the busy ones, those whose aborted calls are thought to be at work still. */
+  readonly held: number;
+  readonly waiting: number;
+  readonly breaker: BreakerStats;
+  readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
+}
+
+export interface EndpointParts {
+  readonly endpoint: ResolvedEndpoint;
+  readonly features: Features;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The longest timeout configured, for what profiles show. */
+  readonly ceilingMs: number;
+}
+
+/** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
+const IDLE_MS_MAX = 240_000;
+const PROFILES_MAX = 256;
+
+/** Everything known of one model server: its slots, its health, its times. */
+export class ModelEndpoint {
+  readonly name: string;
+  readonly gate: EndpointGate;
+  readonly breaker: CircuitBreaker;
+  readonly #parts: EndpointParts;
+  #limit: AdaptiveLimit;
+  #facts: EndpointFacts = NO_FACTS;
+  readonly #profiles = new Map<string, { model: string; kind: CallKind; profile: LatencyProfile }>();
+  /** When each model last answered. */
+  readonly #answeredAtMs = new Map<string, number>();
+
+  constructor(parts: EndpointParts) {
+    const { endpoint, features, clock, random } = parts;
+    this.#parts = parts;
+    this.name = endpoint.name;
+    this.breaker = new CircuitBreaker(clock, random);
+    this.#limit = new AdaptiveLimit(endpoint.maxConcurrent, this.#slotsKnown());
+    const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
+    this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
+  }
+
+  get facts(): EndpointFacts {
+    return this.#facts;
+  }
+
+  /** What the server told at start, or since. */
+  learn(facts: EndpointFacts): void {
+    this.#facts = facts;
+    this.#limit = new AdaptiveLimit(this.#parts.endpoint.maxConcurrent, this.#slotsKnown());
+    this.gate.wake();
+  }
+
+  /** Whether the breaker lets nobody in. */
+  get isResting(): boolean {
+    return this.#parts.features.breaker && this.breaker.isOpen;
+  }
+
+  /** Takes a place at the breaker: every `true` is followed by `ended`. */
+  tryEnter(): boolean {
+    return !this.#parts.features.breaker || this.breaker.tryEnter();
+  }
+
+  profileOf(model: string, kind: CallKind): LatencyProfile {
+    const key = `${kind}\n${model}`;
+    let known = this.#profiles.get(key);
+    if (known === undefined) {
+      if (this.#profiles.size >= PROFILES_MAX) this.#profiles.clear();
+      known = { model, kind, profile: new LatencyProfile() };
+      this.#profiles.set(key, known);
+    }
+    return known.profile;
+  }
+
+  /** Profiles by model and kind, for a restart. */
+  profiles(): Iterable<{ model: string; kind: CallKind; profile: LatencyProfile }> {
+    return this.#profiles.values();
+  }
+
+  /** The timeouts of a call that begins now. */
+  timeouts(model: string, kind: CallKind, ceilingMs: number): PhaseTimeouts {
+    if (!this.#parts.features.learnedTimeouts) {
+      return { headersMs: ceilingMs, firstTokenMs: ceilingMs, gapMs: ceilingMs, totalMs: ceilingMs };
+    }
+    return this.profileOf(model, kind).timeouts(ceilingMs, this.isCold(model));
+  }
+
+  /** Whether a call may have to wait until the model is loaded. */
+  isCold(model: string): boolean {
+    const answeredAtMs = this.#answeredAtMs.get(model);
+    if (answeredAtMs !== undefined) return this.#parts.clock.now() - answeredAtMs > IDLE_MS_MAX;
+    return this.#facts.models.find(({ id }) => id === model)?.loaded !== true;
+  }
+
+  /**
+   * When a call that is asked for now is expected to be done, milliseconds from now: its turn at the slots, and its work.
+   * Undefined while nothing is known of the model here.
+   */
+  expectedMs(model: string, kind: CallKind, priority: number, deadlineMs: number): number | undefined {
+    const workMs = this.profileOf(model, kind).expectedMs;
+    if (workMs === undefined) return undefined;
+    const { gate } = this;
+    const free = gate.slots - gate.busy;
+    const ahead = gate.ahead(priority, deadlineMs) + 1 - free;
+    return workMs + (Math.max(0, ahead) / gate.slots) * workMs;
+  }
+
+  /** How a call of this endpoint ended. `slot` was its slot, `isStreamed` how it was asked for. */
+  ended(model: string, kind: CallKind, result: ExpertResult, slot: Slot, isStreamed: boolean, wasCold: boolean): void {
+    const code = result.ok ? 'OK' : result.error.code;
+    const profile = this.profileOf(model, kind);
+    this.#toBreaker(code);
+    if (isAnswer(code)) {
+      profile.answered(result.report, wasCold);
+      this.#answeredAtMs.set(model, this.#parts.clock.now());
+      this.#toLimit(model, result.report, slot, wasCold);
+    } else if (isTimeout(code)) {
+      profile.timedOut();
+      this.#limit.dropped();
+    } else if (code === 'ERR_MODEL_OVERLOADED') this.#limit.dropped();
+    else if (code === 'ERR_CANCELLED') profile.cancelled(result.report.totalMs);
+    const isAborted = isTimeout(code) || code === 'ERR_CANCELLED';
+    const holds = this.#parts.features.slotHolds && isAborted;
+    slot.release(holds ? holdAfterAbort(result.report, profile, isStreamed) : 0);
+  }
+
+  stats(): EndpointStats {
+    const { gate, breaker } = this;
+    return {
+      endpoint: this.name,
+      kind: this.#facts.kind,
+      slots: gate.slots,
+      slotsKnown: this.#parts.features.adaptiveSlots && this.#limit.isKnown,
+      busy: gate.busy,
+      held: gate.held,
+      waiting: gate.waiting,
+      breaker: breaker.stats(),
+      profiles: [...this.#profiles.values()].map(({ model, kind, profile }) => ({
+        model,
+        kind,
+        ...profile.stats(this.#parts.ceilingMs),
+      })),
+    };
+  }
+
+  #slotsKnown(): number | undefined {
+    return this.#parts.endpoint.slots ?? this.#facts.slots;
+  }
+
+  #toBreaker(code: 'OK' | ErrorCode): void {
+    if (isAnswer(code)) this.breaker.succeeded();
+    else if (code === 'ERR_CANCELLED' || code.startsWith('ERR_WORKER') || code === 'ERR_POOL_FULL') this.breaker.left();
+    else this.breaker.failed();
+  }
+
+  #toLimit(model: string, report: CallReport, slot: Slot, wasCold: boolean): void {
+    // Without a stream, the time of the whole answer stands for that to its first token.
+    const firstTokenMs = report.firstTokenMs ?? report.totalMs;
+    if (!wasCold) this.#limit.observe({ model, firstTokenMs, inFlight: slot.inFlight });
+  }
+}
+
+/** The server did its work, whatever the answer is worth. */
+function isAnswer(code: 'OK' | ErrorCode): boolean {
+  return code === 'OK' || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY' || code === 'ERR_MODEL_SCHEMA';
+}
+
+function isTimeout(code: 'OK' | ErrorCode): boolean {
+  return code.startsWith('ERR_MODEL_TIMEOUT') || code === 'ERR_PLAN_SETTLED';
+}

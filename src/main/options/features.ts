@@ -1,0 +1,41 @@
+/**
+ * What the planner does on its own account, each of it on or off. A profile sets them; `features` of the options overrides
+ * them one by one, so that a single one can be rolled back.
+ */
+export const FEATURE_NAMES = [
+  /** Servers are asked at start what they are and have: kind, slots, loaded models, whether they keep to a schema. */
+  'discovery',
+  /** The number of calls at once is the server's slots, told or learned. Off: `maxConcurrent`. */
+  'adaptiveSlots',
+  /** Aborted calls hold their slot while the server is thought to work on. */
+  'slotHolds',
+  /** An endpoint that fails or is silent is not asked for a while. */
+  'breaker',
+  /** Timeouts come from measured times, within the configured ones. */
+  'learnedTimeouts',
+  /** A plan asks as few experts as its quorum may need, more when they disagree or are slow, and fewer under load. */
+  'panelFit',
+  /** Q-values count as a voice beside the experts', and each expert by its record. */
+  'weightedVotes',
+  /** A second try elsewhere for a call that takes unusually long, into idle slots only. */
+  'hedging',
+  /** One expert reads the shared prompt first, where the server reuses prefixes. */
+  'priming',
+  /** Answers are asked for as JSON of a schema where the server keeps to it. */
+  'constrainedAnswers',
+  /** Answers are read while they are written, and end as soon as they are decided. */
+  'streaming',
+  /** Model work that is late may finish for the cache's sake while nobody needs its slots. */
+  'lateAnswers',
+  /** A newer request of an agent replaces its older one that still waits for a slot. */
+  'newestFirst',
+  /** A model that several endpoints serve is asked where it is expected to answer first. */
+  'balancing',
+] as const;
+
+export type FeatureName = (typeof FEATURE_NAMES)[number];
+export type Features = Readonly<Record<FeatureName, boolean>>;
+
+export function allFeatures(value: boolean): Features {
+  return Object.fromEntries(FEATURE_NAMES.map((name) => [name, value])) as Features;
+}

@@ -1,0 +1,272 @@
+import type { Clock } from '../../../shared/clock.ts';
+import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
+import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
+import type { AnswerForm } from '../../../shared/situation.ts';
+import type { ExpertResult } from '../../../shared/tasks.ts';
+import { UNWANTED } from '../../../shared/unwanted.ts';
+import type { AnswerForms } from '../../endpoints/answer-form.ts';
+import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
+import type { Lane, Slot } from '../../endpoints/slots/endpoint-gate.ts';
+import type { CallKind } from '../../endpoints/time/latency-profile.ts';
+import type { ResolvedOptions } from '../../options/planner-options.ts';
+import type { AttemptLog, AttemptSubject } from '../attempt-log.ts';
+import type { PlannerCounters } from '../counters.ts';
+import type { LoopTurns } from '../loop-turns.ts';
+import { HedgeBudget } from './hedge-budget.ts';
+
+/**
+ * Makes model calls for flights: at the endpoint that is expected to answer first, on a slot of it, under timeouts that
+ * were learned there; again where nothing was answered yet; and a second time elsewhere where the first takes unusually
+ * long. A call never rejects. Each try is an attempt of its own, with its end and its time.
+ */
+export interface CallPlan {
+  readonly subject: AttemptSubject;
+  /** Other endpoints that serve the same model. */
+  readonly alternatives: readonly string[];
+  readonly kind: CallKind;
+  /** The configured timeout, milliseconds. */
+  readonly ceilingMs: number;
+  /** When it must have ended. */
+  readonly endMs: number;
+  readonly lane: Lane;
+  readonly priority: number;
+  /** When the plan must be settled that it is made for. */
+  readonly deadlineMs: number;
+  /** A slot that holds the beginning of its prompt, where one does. */
+  readonly slot: PinnedSlot | undefined;
+  readonly run: (subject: AttemptSubject, terms: CallTerms, signal: AbortSignal) => Promise<ExpertResult>;
+}
+
+/** What one try may take, and how it is asked for. */
+export interface CallTerms {
+  readonly timeoutMs: number;
+  readonly phases?: PhaseLimits;
+  readonly answer: AnswerForm;
+  readonly stream: boolean;
+  /** For servers that pin requests to slots. */
+  readonly slot?: number;
+}
+
+export interface PinnedSlot {
+  readonly endpoint: string;
+  readonly index: number;
+}
+
+export interface CallMakerParts {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+  readonly forms: AnswerForms;
+  readonly counters: PlannerCounters;
+  readonly turns: LoopTurns;
+}
+
+/** A try that fewer calls than this have made in its time is not begun. */
+const HOPE = 0.05;
+const HEDGE_QUANTILE = 0.95;
+
+export class CallMaker {
+  readonly #parts: CallMakerParts;
+  readonly #hedges = new HedgeBudget();
+
+  constructor(parts: CallMakerParts) {
+    this.#parts = parts;
+  }
+
+  /** `onSlot` is told the slot it is worked on. */
+  async make(
+    plan: CallPlan,
+    attempts: AttemptLog,
+    signal: AbortSignal,
+    onSlot: (slot: PinnedSlot) => void = () => {},
+  ): Promise<ExpertResult> {
+    const { options, counters } = this.#parts;
+    const failedAt = new Set<string>();
+    for (let retries = 0; ; retries++) {
+      const at = this.#choose(plan, failedAt);
+      const settled = await this.#try(plan, at, attempts, signal, onSlot);
+      if (settled.ok || signal.aborted || retries >= options.callRetries) return settled;
+      failedAt.add(at.name);
+      const isElsewhere = isOfServer(settled.error.code) && this.#others(plan, failedAt).length > 0;
+      if (!settled.error.retryable && !isElsewhere) return settled;
+      counters.callRetries++;
+    }
+  }
+
+  /** Whether any endpoint of the call lets it in now. */
+  isReachable({ subject, alternatives }: Pick<CallPlan, 'subject' | 'alternatives'>): boolean {
+    return [subject.endpoint, ...alternatives].some((name) => !this.#at(name).isResting);
+  }
+
+  #at(name: string): ModelEndpoint {
+    return this.#parts.endpoints.get(name) as ModelEndpoint;
+  }
+
+  #others({ subject, alternatives }: CallPlan, failedAt: ReadonlySet<string>): ModelEndpoint[] {
+    const names = [subject.endpoint, ...alternatives].filter((name) => !failedAt.has(name));
+    return names.map((name) => this.#at(name)).filter((at) => !at.isResting);
+  }
+
+  /** Where the call is expected to be done first. What is not known yet is tried; what fails fast attracts nothing. */
+  #choose(plan: CallPlan, failedAt: ReadonlySet<string>): ModelEndpoint {
+    const { subject, kind, priority, deadlineMs } = plan;
+    if (plan.alternatives.length === 0) return this.#at(subject.endpoint);
+    let best: ModelEndpoint | undefined;
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (const at of this.#others(plan, failedAt)) {
+      const expectedMs =
+        at.expectedMs(subject.model, kind, priority, deadlineMs) ?? (at.gate.idle > 0 ? 0 : Number.MAX_VALUE);
+      if (expectedMs < bestMs) {
+        best = at;
+        bestMs = expectedMs;
+      }
+    }
+    return best ?? this.#at(subject.endpoint);
+  }
+
+  /** One try, and where it takes unusually long a second one elsewhere: the first vote counts. */
+  async #try(
+    plan: CallPlan,
+    at: ModelEndpoint,
+    attempts: AttemptLog,
+    signal: AbortSignal,
+    onSlot: (slot: PinnedSlot) => void,
+  ): Promise<ExpertResult> {
+    this.#hedges.called();
+    const slowMs = this.#hedgeAfterMs(plan, at);
+    if (slowMs === undefined) return this.#tryAt(plan, at, attempts, signal, onSlot);
+    const { clock, counters } = this.#parts;
+    const won = Promise.withResolvers<ExpertResult>();
+    const controllers: AbortController[] = [];
+    const cancel = (reason: unknown): void => {
+      for (const controller of controllers) controller.abort(reason);
+    };
+    const onAbort = (): void => cancel(signal.reason);
+    let open = 0;
+    const begin = (where: ModelEndpoint): void => {
+      const controller = new AbortController();
+      controllers.push(controller);
+      open++;
+      void this.#tryAt(plan, where, attempts, controller.signal, onSlot).then((result) => {
+        open--;
+        if (result.ok || open === 0) won.resolve(result);
+      }, won.reject);
+    };
+    const timer = clock.setTimer(slowMs, () => {
+      const other = this.#others(plan, new Set([at.name])).find(({ gate }) => gate.idle > 0);
+      if (other === undefined || !this.#hedges.take()) return;
+      counters.hedges++;
+      begin(other);
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+    begin(at);
+    try {
+      return await won.promise;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+      cancel(UNWANTED);
+    }
+  }
+
+  #hedgeAfterMs({ subject, kind, alternatives, lane }: CallPlan, at: ModelEndpoint): number | undefined {
+    if (!this.#parts.options.features.hedging || alternatives.length === 0 || lane === 'background') return undefined;
+    return at.profileOf(subject.model, kind).quantile('total', HEDGE_QUANTILE);
+  }
+
+  async #tryAt(
+    plan: CallPlan,
+    at: ModelEndpoint,
+    attempts: AttemptLog,
+    signal: AbortSignal,
+    onSlot: (slot: PinnedSlot) => void,
+  ): Promise<ExpertResult> {
+    const { clock, turns, counters, options } = this.#parts;
+    const subject: AttemptSubject = { ...plan.subject, endpoint: at.name };
+    const attempt = attempts.begin(subject, clock.now());
+    const refuse = (code: ErrorCode, message: string): ExpertResult => {
+      const error: ErrorWire = { code, message, retryable: false };
+      attempt.failed(error, undefined, clock.now());
+      return { ok: false, error, report: { totalMs: 0 } };
+    };
+    // Asked before and after the wait: nobody waits for a slot of an endpoint that rests.
+    if (at.isResting)
+      return refuse('ERR_ENDPOINT_RESTING', 'it has failed too often lately and is not asked for a while');
+    const slot = await this.#slotAt(plan, at, signal);
+    if (slot !== undefined) await turns.next();
+    if (slot === undefined || signal.aborted) {
+      slot?.release();
+      return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
+    }
+    if (this.#isHopeless(plan, at)) {
+      slot.release();
+      return refuse('ERR_STEP_SKIPPED', 'too little time was left');
+    }
+    if (!at.tryEnter()) {
+      slot.release();
+      return refuse('ERR_ENDPOINT_RESTING', 'it has failed too often lately and is not asked for a while');
+    }
+    onSlot({ endpoint: at.name, index: slot.index });
+    const isCold = at.isCold(subject.model);
+    const terms = this.#terms(plan, at, slot);
+    counters.callStarted(subject);
+    const startedAtMs = clock.now();
+    const settled = await plan.run(subject, terms, signal).catch((error: unknown): ExpertResult => {
+      // A bug: told as such, counted like any other end, and not made again.
+      return { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
+    });
+    const result = endedBy(settled, signal);
+    this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
+    at.ended(subject.model, plan.kind, result, slot, options.features.streaming, isCold);
+    counters.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
+    if (result.ok) attempt.voted(result.vote, result.report, clock.now());
+    else attempt.failed(result.error, result.report, clock.now());
+    return result;
+  }
+
+  #slotAt(plan: CallPlan, at: ModelEndpoint, signal: AbortSignal): Promise<Slot | undefined> | Slot | undefined {
+    const { lane, priority, deadlineMs, slot } = plan;
+    const isHere = slot !== undefined && slot.endpoint === at.name;
+    return at.gate.acquire(signal, { lane, priority, deadlineMs, ...(isHere ? { slot: slot.index } : {}) });
+  }
+
+  /** A slot is worth more to another plan than to one that cannot make its deadline. */
+  #isHopeless({ subject, kind, lane, deadlineMs }: CallPlan, at: ModelEndpoint): boolean {
+    const { options, clock } = this.#parts;
+    if (!options.features.learnedTimeouts || lane === 'background') return false;
+    const leastMs = at.profileOf(subject.model, kind).quantile('total', HOPE);
+    return leastMs !== undefined && deadlineMs - clock.now() < leastMs;
+  }
+
+  #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint, slot: Slot): CallTerms {
+    const { options, clock, forms } = this.#parts;
+    const { features } = options;
+    const leftMs = endMs - clock.now();
+    const { totalMs, ...phases } = at.timeouts(subject.model, kind, ceilingMs);
+    const isPhased = features.learnedTimeouts && features.streaming;
+    return {
+      timeoutMs: Math.max(1, Math.min(totalMs, leftMs)),
+      ...(isPhased ? { phases } : {}),
+      answer: features.constrainedAnswers ? forms.formFor(at.name, subject.model) : 'text',
+      stream: features.streaming,
+      ...(features.priming && at.facts.pinsSlots ? { slot: slot.index } : {}),
+    };
+  }
+}
+
+/** Why a flight cancels its calls at its deadline; what is cancelled for another reason was not wanted any more. */
+export const OUT_OF_TIME: Error = Object.assign(new Error('the deadline of the plan was reached'), {
+  name: 'TimeoutError',
+});
+
+/** A call that was cancelled because its plan was out of time has run out of time, and is counted so. */
+function endedBy(result: ExpertResult, signal: AbortSignal): ExpertResult {
+  if (result.ok || result.error.code !== 'ERR_CANCELLED' || signal.reason !== OUT_OF_TIME) return result;
+  const error: ErrorWire = { code: 'ERR_PLAN_SETTLED', message: OUT_OF_TIME.message, retryable: false };
+  return { ...result, error };
+}
+
+/** Failures that another server may not have. */
+function isOfServer(code: ErrorCode): boolean {
+  return code.startsWith('ERR_MODEL') || code === 'ERR_ENDPOINT_RESTING' || code === 'ERR_ENDPOINT_BUSY';
+}

@@ -1,0 +1,119 @@
+import { type PlanRequest, valueScale } from '../../../shared/plan-request.ts';
+import type { QuorumRule } from '../../options/planner-options.ts';
+import type { ExpertVote } from '../../synthesis/tally.ts';
+
+/**
+ * When a panel has said enough. A vote counts for its weight; where Q-values are given, experience is a voice of its own,
+ * that is for every action by its place between the worst value and the best. Two experts of ordinary weight that agree are
+ * a quorum under `firstAgree`, and so is one of a good record that agrees with experience.
+ */
+export interface Voice {
+  readonly role: string;
+  readonly model: string;
+}
+
+export interface QuorumSettings {
+  readonly rule: QuorumRule;
+  /** What an expert's vote counts for; 1 is ordinary. */
+  readonly weightOf: (voice: Voice) => number;
+  /** What the best value counts for; 0 leaves values out. */
+  readonly valuesWeight: number;
+}
+
+/** What speaks for each action, the best first; actions that nothing speaks for are left out. */
+export interface Support {
+  readonly action: string;
+  /** Votes and values together. */
+  readonly weight: number;
+  /** Votes alone. */
+  readonly votes: number;
+}
+
+export type Verdict =
+  /** No vote to come can change what is decided. */
+  | { readonly kind: 'settled'; readonly action: string }
+  /** So many more votes may settle it. */
+  | { readonly kind: 'open'; readonly needed: number };
+
+/** Support at which `firstAgree` is settled: that of two ordinary votes. A fraction less, for sums of floats. */
+const AGREED = 2 - 1e-6;
+/** Experience alone is no quorum, nor is it with a single ordinary vote. */
+export const VALUES_WEIGHT = 0.9;
+
+export function supportOf(
+  votes: readonly ExpertVote[],
+  request: Pick<PlanRequest, 'actions' | 'qValues'>,
+  settings: Pick<QuorumSettings, 'weightOf' | 'valuesWeight'>,
+): Support[] {
+  const values = settings.valuesWeight > 0 ? valueScale(request) : () => undefined;
+  const byAction = new Map<string, { weight: number; votes: number }>();
+  for (const expert of votes) {
+    const { action } = expert.vote;
+    const known = byAction.get(action) ?? { weight: settings.valuesWeight * (values(action) ?? 0), votes: 0 };
+    known.weight += settings.weightOf(expert);
+    known.votes++;
+    byAction.set(action, known);
+  }
+  const place = (action: string): number => request.actions.indexOf(action);
+  return [...byAction]
+    .map(([action, { weight, votes: count }]) => ({ action, weight, votes: count }))
+    .sort((a, b) => b.weight - a.weight || b.votes - a.votes || place(a.action) - place(b.action));
+}
+
+/** `pending` are the weights of votes that may still come. */
+export function verdictOf(
+  votes: readonly ExpertVote[],
+  pending: readonly number[],
+  request: Pick<PlanRequest, 'actions' | 'qValues'>,
+  settings: QuorumSettings,
+): Verdict {
+  const [leader, second] = supportOf(votes, request, settings);
+  switch (settings.rule) {
+    case 'all':
+      return leader !== undefined && pending.length === 0
+        ? { kind: 'settled', action: leader.action }
+        : { kind: 'open', needed: pending.length };
+    case 'majority': {
+      if (leader === undefined) return { kind: 'open', needed: Math.ceil((pending.length + 1) / 2) };
+      const coming = sum(pending);
+      const cast = sum(votes.map(settings.weightOf));
+      const own = sum(votes.filter(({ vote }) => vote.action === leader.action).map(settings.weightOf));
+      // More than half of all that may vote, or more than anything else can still reach.
+      if (own * 2 > cast + coming || leader.weight > (second?.weight ?? settings.valuesWeight) + coming) {
+        return { kind: 'settled', action: leader.action };
+      }
+      return { kind: 'open', needed: votesFor((cast + coming) / 2 - own, pending) };
+    }
+    case 'firstAgree':
+      if (leader !== undefined && leader.weight >= AGREED) return { kind: 'settled', action: leader.action };
+      return { kind: 'open', needed: leader === undefined ? 2 : 1 };
+    default:
+      return settings.rule satisfies never;
+  }
+}
+
+/** Whether the experts agree on what they say: then no synthesis is needed where it is for disagreement only. */
+export function isAgreed(
+  votes: readonly ExpertVote[],
+  request: Pick<PlanRequest, 'actions' | 'qValues'>,
+  settings: QuorumSettings,
+): boolean {
+  const [leader] = supportOf(votes, request, settings);
+  return leader !== undefined && leader.weight >= AGREED;
+}
+
+/** How many of the votes to come, the heaviest first, are needed for so much. */
+function votesFor(weight: number, pending: readonly number[]): number {
+  let left = weight;
+  let needed = 0;
+  for (const each of pending.toSorted((a, b) => b - a)) {
+    if (left < 0) break;
+    left -= each;
+    needed++;
+  }
+  return Math.max(1, needed);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
