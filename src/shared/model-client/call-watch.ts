@@ -85,7 +85,7 @@ export class CallWatch {
   #fire(): void {
     this.#armedMs = Number.POSITIVE_INFINITY;
     // A timer may fire a fraction of a millisecond early; and a token may have come since it was set.
-    if (this.#dueMs() > this.#clock.now()) {
+    if (this.#dueMs() > this.#clock.now() + 1) {
       this.#arm();
       return;
     }
