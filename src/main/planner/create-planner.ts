@@ -1,10 +1,14 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
+import { UNWANTED } from '../../shared/unwanted.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { openPlanCache } from '../cache/open-plan-cache.ts';
 import { AnswerForms } from '../endpoints/answer-form.ts';
 import { checkModels, listEndpoints } from '../endpoints/check-models.ts';
+import { discoverEndpoint, type JsonReader } from '../endpoints/discovery/discover-endpoint.ts';
+import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
+import { type ModelPlace, probeAnswers } from '../endpoints/discovery/probe-answers.ts';
 import { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
@@ -22,6 +26,8 @@ const COORDINATOR_CONNECTIONS = 256;
 /** What a planner asks of a model server itself; `ModelClient`, or a simulated one. */
 export interface EndpointClient extends ChatCaller {
   listModels(timeoutMs: number): Promise<readonly string[]>;
+  /** Reads a page of the server, from its root; without it nothing is discovered. */
+  getJson?(path: string, timeoutMs: number, signal?: AbortSignal): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -58,12 +64,25 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
   try {
     const list = (at: ResolvedEndpoint, timeoutMs: number) =>
       (clients.get(at.name) as EndpointClient).listModels(timeoutMs);
-    const [listings] = await Promise.all([listEndpoints(resolved, list), started?.ready()]);
+    const [listings, facts] = await Promise.all([
+      listEndpoints(resolved, list),
+      discover(resolved, clients),
+      started?.ready(),
+    ]);
     const checked = checkModels(resolved, listings);
     const random = collaborators.random ?? systemRandom;
     const parts = makeParts(checked.options, { clock, random, pool, callers: clients });
     const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message));
-    const planner = new Planner(parts, cache, release);
+    for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
+    const probing = new AbortController();
+    const planner = new Planner(parts, cache, async () => {
+      probing.abort(UNWANTED);
+      await release();
+    });
+    if (resolved.features.constrainedAnswers) {
+      const places = placesOf(checked.options);
+      void probeAnswers(places, parts, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
+    }
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
     clock.nextTurn(() => {
@@ -74,6 +93,32 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     await release();
     throw error;
   }
+}
+
+/** A model may have to be loaded for it. */
+const PROBE_MS = 60_000;
+
+/** Every model at every endpoint where it may be asked. */
+function placesOf({ experts, synthesis }: ResolvedOptions): ModelPlace[] {
+  return [...experts, ...synthesis.models].flatMap(({ model, endpoint, alternatives }) =>
+    [endpoint, ...alternatives].map((name) => ({ endpoint: name, model })),
+  );
+}
+
+/** What the servers tell about themselves. */
+async function discover(
+  options: ResolvedOptions,
+  clients: ReadonlyMap<string, EndpointClient>,
+): Promise<Map<string, EndpointFacts>> {
+  const facts = new Map<string, EndpointFacts>();
+  if (!options.features.discovery) return facts;
+  await Promise.all(
+    [...clients].map(async ([name, client]) => {
+      if (client.getJson === undefined) return;
+      facts.set(name, await discoverEndpoint(client as JsonReader, options.startTimeoutMs));
+    }),
+  );
+  return facts;
 }
 
 /** What flights share, made of what was opened. */
@@ -93,7 +138,7 @@ export function makeParts(
     ]),
   );
   const maker = new CallMaker({ options, clock, endpoints, forms, counters, turns });
-  return { options, clock, pool, callers, endpoints, maker, records: new ExpertRecords(), counters, turns };
+  return { options, clock, pool, callers, endpoints, forms, maker, records: new ExpertRecords(), counters, turns };
 }
 
 function startPool(

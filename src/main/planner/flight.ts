@@ -9,6 +9,7 @@ import type { ExpertResult } from '../../shared/tasks.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import { isVoteComplete, type Vote } from '../../shared/vote/vote-parser.ts';
 import { askForVote, type ChatCaller } from '../../shared/vote-answer.ts';
+import type { AnswerForms } from '../endpoints/answer-form.ts';
 import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import type { Lane } from '../endpoints/slots/endpoint-gate.ts';
 import type { CallKind } from '../endpoints/time/latency-profile.ts';
@@ -35,6 +36,7 @@ export interface FlightParts {
   readonly pool: ExpertRunner;
   readonly callers: ReadonlyMap<string, ChatCaller>;
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+  readonly forms: AnswerForms;
   readonly maker: CallMaker;
   readonly records: ExpertRecords;
   readonly counters: PlannerCounters;
