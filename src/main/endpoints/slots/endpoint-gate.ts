@@ -57,9 +57,10 @@ export class EndpointGate {
     background: Number.NEGATIVE_INFINITY,
   };
   #timer: Timer | undefined;
+  #isClosed = false;
   /** Called when somebody has to wait for a slot. */
   onPressure: () => void = () => {};
-  /** Called when a slot has become free that nobody waits for. */
+  /** Called when a slot may have become free that nobody waits for. */
   onIdle: () => void = () => {};
 
   /** `slots`: how many there are, or how to know how many there are now. */
@@ -111,8 +112,8 @@ export class EndpointGate {
     return new Promise((resolve) => {
       const onAbort = (): void => {
         queue.splice(queue.indexOf(waiter), 1);
-        if (this.#waiting.length + this.#inBackground.length === 0) this.#dropTimer();
         resolve(undefined);
+        this.#passOn();
       };
       const grant = (slot: Slot): void => {
         signal.removeEventListener('abort', onAbort);
@@ -127,7 +128,9 @@ export class EndpointGate {
     });
   }
 
+  /** From now on no slot is held, and no timer set. */
   close(): void {
+    this.#isClosed = true;
     this.#dropTimer();
     for (const hold of this.#holds) hold.cancel();
     this.#holds.clear();
@@ -135,7 +138,7 @@ export class EndpointGate {
 
   /** There may be more slots than before. */
   wake(): void {
-    if (this.#waiting.length + this.#inBackground.length > 0) this.#wake();
+    this.#passOn();
   }
 
   /** Behind everyone of the same rank. */
@@ -173,7 +176,7 @@ export class EndpointGate {
     const release = (holdMs = 0): void => {
       if (!isHeld) return;
       isHeld = false;
-      if (holdMs > 0) this.#hold(index, holdMs);
+      if (holdMs > 0 && !this.#isClosed) this.#hold(index, holdMs);
       else this.#free(index);
     };
     return { index, inFlight: this.#taken.size, release };
@@ -196,6 +199,11 @@ export class EndpointGate {
 
   #free(index: number): void {
     this.#taken.delete(index);
+    this.#passOn();
+  }
+
+  /** What is free goes to those who wait for it, or is told to be free. */
+  #passOn(): void {
     this.#wake();
     if (this.isIdle) this.onIdle();
   }
@@ -204,9 +212,10 @@ export class EndpointGate {
     this.#serve('foreground', this.#waiting);
     if (this.#waiting.length === 0) this.#serve('background', this.#inBackground);
     this.#dropTimer();
-    if (this.#waiting.length + this.#inBackground.length === 0 || this.#taken.size >= this.#limit()) return;
+    if (this.#isClosed || this.#waiting.length + this.#inBackground.length === 0) return;
+    if (this.#taken.size >= this.#limit()) return;
     const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
-    this.#timer = this.#clock.setTimer(next - this.#clock.now(), () => this.#wake());
+    this.#timer = this.#clock.setTimer(next - this.#clock.now(), () => this.#passOn());
   }
 
   #serve(lane: Lane, queue: Waiter[]): void {

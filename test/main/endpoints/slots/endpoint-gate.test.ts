@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EndpointGate, type Lane, type Slot } from '../../../../src/main/endpoints/slots/endpoint-gate.ts';
+import { type Ask, EndpointGate, type Lane, type Slot } from '../../../../src/main/endpoints/slots/endpoint-gate.ts';
 import { flush } from '../../../support/drive.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -26,7 +26,7 @@ class Callers {
   readonly order: string[] = [];
   readonly #slots = new Map<string, Slot>();
 
-  constructor(slots: number, staggerMs = 0) {
+  constructor(slots: number | (() => number), staggerMs = 0) {
     this.gate = new EndpointGate(this.clock, slots, staggerMs);
   }
 
@@ -448,6 +448,384 @@ describe('pressure', () => {
     expect(callers.order).toEqual(['a at 1000']);
     expect([callers.gate.busy, callers.gate.waiting]).toEqual([1, 0]);
   });
+});
+
+/** Callers of a gate with one slot, which is taken: who asks waits. The order in which the others are served. */
+async function servedOf(asks: Readonly<Record<string, Ask>>): Promise<string[]> {
+  const gate = new EndpointGate(new FakeClock(), 1, 0);
+  const first = gate.acquire(NEVER) as Slot;
+  const served: string[] = [];
+  for (const [name, ask] of Object.entries(asks)) {
+    void (gate.acquire(NEVER, ask) as Promise<Slot>).then((slot) => {
+      served.push(name);
+      slot.release();
+    });
+  }
+  first.release();
+  await flush();
+  expect(gate.busy).toBe(0);
+  return served;
+}
+
+describe('those who wait are served', () => {
+  test('by priority, the highest first', async () => {
+    expect(await servedOf({ low: { priority: -1 }, none: {}, high: { priority: 2 } })).toEqual(['high', 'none', 'low']);
+  });
+
+  test('by deadline where priorities are equal, and those without one last', async () => {
+    const served = await servedOf({
+      none: {},
+      late: { deadlineMs: 900 },
+      soon: { deadlineMs: 300 },
+      now: { deadlineMs: -5 },
+    });
+    expect(served).toEqual(['now', 'soon', 'late', 'none']);
+  });
+
+  test('by priority before deadline', async () => {
+    const served = await servedOf({ soon: { deadlineMs: 1 }, high: { priority: 1, deadlineMs: 9_000 } });
+    expect(served).toEqual(['high', 'soon']);
+  });
+
+  test('in the order in which they came where both are equal', async () => {
+    const ask = { priority: 1, deadlineMs: 500 };
+    expect(await servedOf({ a: ask, b: ask, c: { deadlineMs: 1 }, d: ask })).toEqual(['a', 'b', 'd', 'c']);
+  });
+
+  test('before all background work, whatever the ranks', async () => {
+    const served = await servedOf({ late: { lane: 'background', priority: 9, deadlineMs: 0 }, low: { priority: -9 } });
+    expect(served).toEqual(['low', 'late']);
+  });
+
+  test('in this order, whoever comes', async () => {
+    const ask = fc.record({
+      priority: fc.integer({ min: -2, max: 2 }),
+      deadlineMs: fc.constantFrom(1, 2, 3, Number.POSITIVE_INFINITY),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(ask, { maxLength: 20 }), async (asks) => {
+        const served = await servedOf(Object.fromEntries(asks.map((each, i) => [`caller ${i}`, each])));
+        const ranked = [...asks.entries()].sort(
+          ([i, a], [j, b]) =>
+            b.priority - a.priority || (a.deadlineMs === b.deadlineMs ? i - j : a.deadlineMs - b.deadlineMs),
+        );
+        expect(served).toEqual(ranked.map(([i]) => `caller ${i}`));
+      }),
+    );
+  });
+
+  test('one with a high priority also goes first when it comes while others wait for the pause', async () => {
+    const { gate, clock } = new Callers(8, 400);
+    gate.acquire(NEVER);
+    const order: string[] = [];
+    void Promise.resolve(gate.acquire(NEVER)).then(() => order.push('a'));
+    void Promise.resolve(gate.acquire(NEVER, { priority: 1 })).then(() => order.push('b'));
+    await advance(clock, 800);
+    expect(order).toEqual(['b', 'a']);
+  });
+});
+
+test('ahead() is how many are served before one of a rank: all of a higher one, and those of its own', () => {
+  const { gate } = new Callers(1);
+  expect(gate.ahead(0, 0)).toBe(0);
+  gate.acquire(NEVER);
+  expect(gate.ahead(0, 0)).toBe(0);
+  for (const deadlineMs of [100, 200, 200, 300]) gate.acquire(NEVER, { deadlineMs });
+  gate.acquire(NEVER, { priority: 1 });
+  gate.acquire(NEVER, { lane: 'background', priority: 9 });
+  expect([99, 100, 199, 200, 300, 301].map((deadlineMs) => gate.ahead(0, deadlineMs))).toEqual([1, 2, 2, 4, 5, 5]);
+  expect([gate.ahead(2, 900), gate.ahead(1, 900), gate.ahead(1, Number.POSITIVE_INFINITY)]).toEqual([0, 0, 1]);
+  expect(gate.ahead(-1, 0)).toBe(5);
+});
+
+describe('slot numbers', () => {
+  const indexOf = (gate: EndpointGate, ask?: Ask): number => (gate.acquire(NEVER, ask) as Slot).index;
+
+  test('are the lowest that is free', () => {
+    const { gate } = new Callers(4);
+    const slots = Array.from({ length: 4 }, () => gate.acquire(NEVER) as Slot);
+    expect(slots.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+    for (const index of [3, 1]) slots[index]?.release();
+    expect([indexOf(gate), indexOf(gate)]).toEqual([1, 3]);
+  });
+
+  test('are those that are wanted, where they are free', () => {
+    const { gate } = new Callers(4);
+    expect([{ slot: 2 }, { slot: 2 }, { slot: 0 }, {}].map((ask) => indexOf(gate, ask))).toEqual([2, 0, 1, 3]);
+  });
+
+  test('are not those that there are none of', () => {
+    expect([indexOf(new Callers(4).gate, { slot: 3 }), indexOf(new Callers(4).gate, { slot: 4 })]).toEqual([3, 0]);
+  });
+
+  test('that are wanted by those who wait are given when their turn comes, and do not change whose turn it is', async () => {
+    let slots = 1;
+    const gate = new EndpointGate(new FakeClock(), () => slots, 0);
+    const first = gate.acquire(NEVER) as Slot;
+    const given: string[] = [];
+    for (const slot of [3, 3, 0]) {
+      void (gate.acquire(NEVER, { slot }) as Promise<Slot>).then(({ index }) =>
+        given.push(`wants ${slot}, got ${index}`),
+      );
+    }
+    slots = 4;
+    gate.wake();
+    await flush();
+    expect(given).toEqual(['wants 3, got 3', 'wants 3, got 1', 'wants 0, got 2']);
+    void (gate.acquire(NEVER, { slot: 2 }) as Promise<Slot>).then(({ index }) => given.push(`wants 2, got ${index}`));
+    first.release();
+    await flush();
+    expect(given[3]).toBe('wants 2, got 0');
+  });
+
+  test('never belong to two at once, and inFlight is how many there are', () => {
+    const step = fc.oneof(
+      fc.record({ slot: fc.option(fc.nat(6), { nil: undefined }) }),
+      fc.record({ release: fc.nat(6), holdMs: fc.nat(3) }),
+      fc.record({ limit: fc.integer({ min: 1, max: 6 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const clock = new FakeClock();
+        let limit = 3;
+        const gate = new EndpointGate(clock, () => limit, 0);
+        const taken = new Map<number, Slot>();
+        for (const each of steps) {
+          if ('limit' in each) limit = each.limit;
+          else if ('release' in each) {
+            taken.get(each.release)?.release(each.holdMs);
+            taken.delete(each.release);
+            clock.advance(3);
+          } else if (gate.idle > 0) {
+            const slot = gate.acquire(NEVER, each.slot === undefined ? {} : { slot: each.slot }) as Slot;
+            expect(taken.has(slot.index)).toBe(false);
+            taken.set(slot.index, slot);
+            expect(slot.inFlight).toBe(taken.size);
+          }
+          expect(gate.busy).toBe(taken.size);
+        }
+      }),
+    );
+  });
+});
+
+describe('a slot that is held after an abort', () => {
+  test('is busy to the millisecond, and then goes to who waits', async () => {
+    const callers = new Callers(1);
+    const slot = callers.gate.acquire(NEVER) as Slot;
+    callers.ask('a');
+    slot.release(250);
+    expect([callers.gate.busy, callers.gate.held, callers.gate.isIdle]).toEqual([1, 1, false]);
+    callers.clock.advance(249);
+    await flush();
+    expect(callers.order).toEqual([]);
+    callers.clock.advance(1);
+    await flush();
+    expect(callers.order).toEqual(['a at 1250']);
+    expect([callers.gate.busy, callers.gate.held, callers.clock.pendingTimers]).toEqual([1, 0, 0]);
+  });
+
+  test('keeps its number, and counts among those at work', () => {
+    const { gate, clock } = new Callers(3);
+    (gate.acquire(NEVER) as Slot).release(100);
+    const next = gate.acquire(NEVER, { slot: 0 }) as Slot;
+    expect([next.index, next.inFlight]).toEqual([1, 2]);
+    clock.advance(100);
+    expect((gate.acquire(NEVER) as Slot).index).toBe(0);
+  });
+
+  test('is held once, and what is told later changes nothing', () => {
+    const { gate, clock } = new Callers(1);
+    const slot = gate.acquire(NEVER) as Slot;
+    slot.release(100);
+    slot.release();
+    slot.release(900);
+    expect([gate.held, clock.pendingTimers]).toEqual([1, 1]);
+    clock.advance(100);
+    expect([gate.busy, gate.held, clock.pendingTimers]).toEqual([0, 0, 0]);
+  });
+
+  test.each([0, -1, Number.NaN])('for no time is free at once: %d', (holdMs) => {
+    const { gate, clock } = new Callers(1);
+    (gate.acquire(NEVER) as Slot).release(holdMs);
+    expect([gate.busy, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
+  // A planner closes its gates before the calls that it cancelled have ended.
+  test('leaves no timer when the gate is closed, before or after', () => {
+    const { gate, clock } = new Callers(2);
+    const slots = [gate.acquire(NEVER), gate.acquire(NEVER)] as Slot[];
+    slots[0]?.release(5_000);
+    gate.close();
+    expect(clock.pendingTimers).toBe(0);
+    slots[1]?.release(5_000);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+test('a closed gate sets no timer for those who still wait', () => {
+  const { gate, clock } = new Callers(2, 400);
+  const slot = gate.acquire(NEVER) as Slot;
+  void gate.acquire(NEVER);
+  gate.close();
+  slot.release();
+  void gate.acquire(NEVER);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+describe('slots that come and go while calls run', () => {
+  function changing(limit: number): { callers: Callers; set: (slots: number) => void } {
+    let now = limit;
+    return {
+      callers: new Callers(() => now),
+      set: (slots) => {
+        now = slots;
+      },
+    };
+  }
+  const names = (callers: Callers): string[] => callers.order.map((each) => each.replace(' at 1000', ''));
+
+  test('fewer: nobody is let in until enough have ended', async () => {
+    const { callers, set } = changing(3);
+    for (const name of ['a', 'b', 'c', 'd']) callers.ask(name);
+    await flush();
+    set(1);
+    expect([callers.gate.slots, callers.gate.busy, callers.gate.idle]).toEqual([1, 3, 0]);
+    for (const name of ['a', 'b']) await callers.release(name);
+    expect(names(callers)).toEqual(['a', 'b', 'c']);
+    await callers.release('c');
+    expect(names(callers)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('more: those who wait are let in when the gate is woken', async () => {
+    const { callers, set } = changing(1);
+    for (const name of ['a', 'b', 'c', 'd']) callers.ask(name);
+    set(3);
+    callers.gate.wake();
+    await flush();
+    expect(names(callers)).toEqual(['a', 'b', 'c']);
+    expect([callers.gate.busy, callers.gate.waiting]).toEqual([3, 1]);
+  });
+
+  test('more: those who wait are let in by the next one who asks, and before it', async () => {
+    const { callers, set } = changing(1);
+    for (const name of ['a', 'b']) callers.ask(name);
+    set(2);
+    callers.ask('c');
+    await flush();
+    expect(names(callers)).toEqual(['a', 'b']);
+    expect(callers.gate.waiting).toBe(1);
+  });
+
+  test('more: those who wait in the background too', async () => {
+    const { callers, set } = changing(1);
+    callers.ask('a');
+    callers.askInBackground('late');
+    set(2);
+    callers.gate.wake();
+    await flush();
+    expect(names(callers)).toEqual(['a', 'late']);
+  });
+
+  test('numbers above the limit are not given while it is low', async () => {
+    const { callers, set } = changing(4);
+    const { gate } = callers;
+    const slots = [0, 1, 2, 3].map((slot) => gate.acquire(NEVER, { slot }) as Slot);
+    set(2);
+    for (const slot of slots) slot.release();
+    const indexes = [3, 3].map((slot) => (gate.acquire(NEVER, { slot }) as Slot).index);
+    expect(indexes).toEqual([0, 1]);
+  });
+});
+
+describe('idle', () => {
+  test('is how many slots are free that nobody waits for', () => {
+    let slots = 3;
+    const gate = new EndpointGate(new FakeClock(), () => slots, 0);
+    expect(gate.idle).toBe(3);
+    const first = gate.acquire(NEVER) as Slot;
+    gate.acquire(NEVER);
+    expect(gate.idle).toBe(1);
+    first.release(100);
+    expect(gate.idle).toBe(1);
+    slots = 1;
+    expect([gate.idle, gate.isIdle]).toEqual([0, false]);
+    void gate.acquire(NEVER);
+    slots = 5;
+    expect([gate.idle, gate.isIdle]).toEqual([2, false]);
+    gate.wake();
+    expect([gate.idle, gate.isIdle]).toEqual([2, true]);
+  });
+
+  test('is told when a slot becomes free, and not when it goes to the next', async () => {
+    const { callers, count } = idling(1);
+    callers.ask('a');
+    callers.ask('b');
+    await flush();
+    await callers.release('a');
+    expect(count()).toBe(0);
+    await callers.release('b');
+    expect(count()).toBe(1);
+  });
+
+  test('is told when a hold ends, not when it begins', () => {
+    const { callers, count } = idling(1);
+    (callers.gate.acquire(NEVER) as Slot).release(100);
+    expect(count()).toBe(0);
+    callers.clock.advance(100);
+    expect(count()).toBe(1);
+  });
+
+  test('is told when the last one who waited for the pause was let in, or gave up', async () => {
+    const { callers, count } = idling(8, 400);
+    const controller = new AbortController();
+    callers.ask('a');
+    callers.ask('b');
+    callers.ask('c', controller.signal);
+    await advance(callers.clock, 400);
+    expect([callers.order.length, count()]).toEqual([2, 0]);
+    controller.abort();
+    expect(count()).toBe(1);
+    callers.ask('d');
+    await advance(callers.clock, 400);
+    expect([callers.order.length, count()]).toEqual([4, 2]);
+  });
+
+  test('is told when there are more slots than before', () => {
+    let slots = 1;
+    const gate = new EndpointGate(new FakeClock(), () => slots, 0);
+    let told = 0;
+    gate.onIdle = () => {
+      told++;
+    };
+    gate.acquire(NEVER);
+    gate.wake();
+    expect(told).toBe(0);
+    slots = 2;
+    gate.wake();
+    expect(told).toBe(1);
+  });
+
+  test('who is told may take the slot on the spot', () => {
+    const { callers } = idling(1);
+    const { gate } = callers;
+    let taken: unknown;
+    gate.onIdle = () => {
+      taken = gate.acquire(NEVER, { lane: 'background' });
+    };
+    (gate.acquire(NEVER) as Slot).release();
+    expect(taken).toMatchObject({ index: 0, inFlight: 1 });
+    expect(gate.busy).toBe(1);
+  });
+
+  function idling(slots: number, staggerMs = 0): { callers: Callers; count: () => number } {
+    const callers = new Callers(slots, staggerMs);
+    let told = 0;
+    callers.gate.onIdle = () => {
+      told++;
+    };
+    return { callers, count: () => told };
+  }
 });
 
 /** One who asks for a slot, how long after the one before, and when it gives the slot back or gives up. */
