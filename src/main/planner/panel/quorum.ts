@@ -1,6 +1,6 @@
 import { type PlanRequest, valueScale } from '../../../shared/plan-request.ts';
 import type { QuorumRule } from '../../options/planner-options.ts';
-import type { ExpertVote } from '../../synthesis/tally.ts';
+import { type ExpertVote, tallyVotes } from '../../synthesis/tally.ts';
 
 /**
  * When a panel has said enough. A vote counts for its weight; where Q-values are given, experience is a voice of its own,
@@ -20,7 +20,7 @@ export interface QuorumSettings {
   readonly valuesWeight: number;
 }
 
-/** What speaks for each action, the best first; actions that nothing speaks for are left out. */
+/** What speaks for each action that was voted for, the best first; of equal weight, in the order of the tally. */
 export interface Support {
   readonly action: string;
   /** Votes and values together. */
@@ -54,10 +54,9 @@ export function supportOf(
     known.votes++;
     byAction.set(action, known);
   }
-  const place = (action: string): number => request.actions.indexOf(action);
-  return [...byAction]
-    .map(([action, { weight, votes: count }]) => ({ action, weight, votes: count }))
-    .sort((a, b) => b.weight - a.weight || b.votes - a.votes || place(a.action) - place(b.action));
+  return tallyVotes(votes, request)
+    .map(({ action }) => ({ action, ...(byAction.get(action) as { weight: number; votes: number }) }))
+    .sort((a, b) => b.weight - a.weight);
 }
 
 /** `pending` are the weights of votes that may still come. */
