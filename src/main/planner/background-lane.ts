@@ -55,7 +55,7 @@ export class BackgroundLane {
   readonly #ends = new Set<Promise<void>>();
   readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
   #nextId = -1;
-  #isBeginning = false;
+  #isWaking = false;
   #isClosed = false;
 
   constructor(parts: FlightParts, onDecided: DecidedAgain, warn: (message: string) => void) {
@@ -85,14 +85,26 @@ export class BackgroundLane {
 
   /** There may be room now. Called whenever a plan has settled. */
   wake(): void {
-    if (this.#queue.size === 0 || this.#isBeginning) return;
+    if (this.#queue.size === 0 || this.#isWaking) return;
     if (this.#running.size >= FLIGHTS_MAX || !this.#hasRoom()) return;
     const [key, job] = this.#queue.entries().next().value as [string, Job];
     this.#queue.delete(key);
     this.#begin(key, job);
-    this.#isBeginning = true;
+    this.#wakeNextTurn();
+  }
+
+  /**
+   * A slot has become idle. Whoever gave it back may be a plan that takes one again at once, for its synthesis, so that it
+   * is looked at only when that has been done.
+   */
+  wakeSoon(): void {
+    if (this.#queue.size > 0 && !this.#isWaking) this.#wakeNextTurn();
+  }
+
+  #wakeNextTurn(): void {
+    this.#isWaking = true;
     this.#parts.clock.nextTurn(() => {
-      this.#isBeginning = false;
+      this.#isWaking = false;
       this.wake();
     });
   }

@@ -121,7 +121,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         this.#lane.makeRoom();
         this.#board.dropLate();
       };
-      gate.onIdle = () => this.#lane.wake();
+      gate.onIdle = () => this.#lane.wakeSoon();
     }
     this.#release = release;
   }
