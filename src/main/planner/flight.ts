@@ -97,6 +97,8 @@ export class Flight {
   /** Calls at work or on their way to it. */
   #calls = 0;
   #begun = 0;
+  /** The time of the panel was over before it was settled. */
+  #isPanelLate = false;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose = {}) {
     const { options, records, clock } = parts;
@@ -163,8 +165,9 @@ export class Flight {
       if (this.decision !== undefined) this.#parts.records.decided(this.votes, this.decision.action);
     } finally {
       panel?.close();
-      // Who is still asked is not needed any more.
-      this.#controller.abort(UNWANTED);
+      // Who is still asked is not needed any more. Whoever had all of the panel's time has run out of it: a server that is
+      // silent must be known as such, though its experts are never waited for to the end.
+      this.#controller.abort(this.#isPanelLate ? OUT_OF_TIME : UNWANTED);
     }
   }
 
@@ -247,7 +250,10 @@ export class Flight {
     const rule = { timeSlices: options.timeSlices, hasNext, nextMs: this.#synthesisMs() };
     const endMs = panelEnd(clock.now(), this.deadlineMs, ceilingMs, rule);
     const over = Promise.withResolvers<void>();
-    const timer = clock.setTimer(endMs - clock.now(), () => over.resolve());
+    const timer = clock.setTimer(endMs - clock.now(), () => {
+      this.#isPanelLate = true;
+      over.resolve();
+    });
     const onAbort = (): void => over.resolve();
     this.#controller.signal.addEventListener('abort', onAbort, { once: true });
     if (this.#controller.signal.aborted) onAbort();
