@@ -28,6 +28,7 @@ export const PLAIN_CACHE: ResolvedCache = {
   checkShare: 0,
   errorBudget: false,
   loopGuard: false,
+  valuesMin: false,
   refreshAhead: false,
   agentsMax: 100,
   disk: false,

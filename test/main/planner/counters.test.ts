@@ -47,9 +47,10 @@ describe('the outcome of a call', () => {
       'ERR_MODEL_TIMEOUT_FIRST_TOKEN',
       'ERR_MODEL_TIMEOUT_HEADERS',
       'ERR_MODEL_TIMEOUT_STREAM',
+      'ERR_PLAN_SETTLED',
       'ERR_WORKER_STUCK',
     ]);
-    expect(of('failed')).toHaveLength(codes.length - 6);
+    expect(of('failed')).toHaveLength(codes.length - 7);
   });
 });
 

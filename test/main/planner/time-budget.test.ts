@@ -23,6 +23,17 @@ describe.each([
     expect(end(1_000, 2_000, LONG_MS, WHOLE)).toBe(2_000 - SETTLE_MS);
   });
 
+  test('leaves a next step that is known to be short its time and a third, and one that is long no more than otherwise', () => {
+    expect(end(1_000, 2_000, LONG_MS, { ...SLICED, nextMs: 100 })).toBe(1_870);
+    expect(end(1_000, 2_000, LONG_MS, { ...SLICED, nextMs: 307 })).toBeCloseTo(1_600.9);
+    expect(end(1_000, 2_000, LONG_MS, { ...SLICED, nextMs: 308 })).toBe(1_600);
+    expect(end(1_000, 2_000, LONG_MS, { ...SLICED, nextMs: 5_000 })).toBe(1_600);
+  });
+
+  test('leaves nothing to a step that does not follow, however long it is known to be', () => {
+    expect(end(1_000, 2_000, LONG_MS, { ...LAST, nextMs: 100 })).toBe(2_000 - SETTLE_MS);
+  });
+
   test('never gets more than its timeout: one below, at, and above its slice', () => {
     expect([599, 600, 601].map((timeoutMs) => end(1_000, 2_000, timeoutMs, SLICED))).toEqual([1_599, 1_600, 1_600]);
   });
@@ -42,8 +53,9 @@ describe.each([
         ms(1e8),
         fc.boolean(),
         fc.boolean(),
-        (now, left, timeoutMs, timeSlices, hasNext) => {
-          const at = end(now, now + left, timeoutMs, { timeSlices, hasNext });
+        fc.option(ms(1e8), { nil: undefined }),
+        (now, left, timeoutMs, timeSlices, hasNext, nextMs) => {
+          const at = end(now, now + left, timeoutMs, { timeSlices, hasNext, nextMs });
           expect(at).toBeGreaterThanOrEqual(now);
           expect(at).toBeLessThanOrEqual(now + left);
           expect(at).toBeLessThanOrEqual(now + timeoutMs);

@@ -67,6 +67,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     fallbacks: 1,
     models: counters.models(),
     workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },
+    endpoints: [],
   };
 }
 
