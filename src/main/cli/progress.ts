@@ -1,8 +1,8 @@
-import cliProgress from 'cli-progress';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { PlanSource } from '../../shared/decision.ts';
 import type { Plan } from '../plan.ts';
 import { type CliContext, note } from './cli-context.ts';
+import { newBar } from './progress-bar.ts';
 import { count, rate } from './text.ts';
 
 /** Shows on stderr how a session goes: a bar on a terminal, a line every few seconds elsewhere, nothing if silent. */
@@ -68,17 +68,7 @@ interface Display {
 }
 
 function barDisplay(context: CliContext, tally: PlanTally, total: number | undefined): Display {
-  const bar = new cliProgress.SingleBar(
-    {
-      format: total === undefined ? '{value} plans · {text}' : '{bar} {value}/{total} · {text}',
-      stream: context.stderr as NodeJS.WriteStream,
-      barsize: 20,
-      hideCursor: true,
-      clearOnComplete: true,
-      linewrap: false,
-    },
-    cliProgress.Presets.shades_classic,
-  );
+  const bar = newBar(context, total === undefined ? '{value} plans · {text}' : '{bar} {value}/{total} · {text}');
   bar.start(total ?? 0, 0, { text: 'starting' });
   return {
     update: () => bar.update(tally.plans, { text: tally.text() }),

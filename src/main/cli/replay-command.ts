@@ -5,9 +5,10 @@ import { PROFILES } from '../options/profiles.ts';
 import { checkMemory } from '../options/resolve-options.ts';
 import { replayReport } from '../replay/replay-report.ts';
 import { type ReplayRun, type ReplayRunOptions, runReplay } from '../replay/run-replay.ts';
-import { countRecords, openTrace, type Trace } from '../session/trace-reader.ts';
+import { openTrace, type Trace } from '../session/trace-reader.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
+import { barTotal } from './progress-bar.ts';
 import { openReplayProgress } from './replay-progress.ts';
 import { replayText } from './replay-text.ts';
 import { wholeNumber } from './server-flags.ts';
@@ -137,7 +138,7 @@ async function replayFile(
 async function play(context: CliContext, flags: ReplayFlags, cache: ResolvedCache, trace: Trace): Promise<ReplayRun> {
   const { clock, signal } = context;
   const { seed, limit, advice } = flags;
-  using progress = openReplayProgress(context, await totalRecords(context, flags, trace.file));
+  using progress = openReplayProgress(context, await barTotal(context, trace.file, limit));
   const options: ReplayRunOptions = {
     cache,
     seed,
@@ -148,18 +149,6 @@ async function play(context: CliContext, flags: ReplayFlags, cache: ResolvedCach
     ...(limit === undefined ? {} : { limit }),
   };
   return await runReplay(trace.records(), trace.domain, options);
-}
-
-/** Only a terminal shows a bar, and only a bar needs to know where it ends. */
-async function totalRecords(context: CliContext, { limit }: ReplayFlags, file: string): Promise<number | undefined> {
-  if (!context.stderr.isTTY) return undefined;
-  try {
-    const records = await countRecords(file, context.signal);
-    return Math.min(records, limit ?? records);
-  } catch {
-    // The replay itself meets the fault, with its line.
-    return limit;
-  }
 }
 
 function unjudgeable({ outcome, interrupted }: ReplayRun, file: string): PlannerError | undefined {

@@ -1,5 +1,5 @@
-import cliProgress from 'cli-progress';
 import type { CliContext } from './cli-context.ts';
+import { newBar } from './progress-bar.ts';
 import { count, rate } from './text.ts';
 
 /** Shows on a terminal how far a replay is, once it has taken a while. */
@@ -17,7 +17,8 @@ export function openReplayProgress(context: CliContext, total: number | undefine
   if (!stderr.isTTY) return { onRecord: () => {}, [Symbol.dispose]: () => {} };
   const startedAtMs = clock.now();
   let records = 0;
-  const bar = newBar(context, total);
+  const of = total === undefined ? '{value} decisions' : `{bar} {value}/${count(total)}`;
+  const bar = newBar(context, `${of} · {speed}`);
   const speed = (): string => `${rate((1_000 * records) / Math.max(1, clock.now() - startedAtMs))} decisions/s`;
   let timer = clock.setTimer(SHOWN_AFTER_MS, () => {
     bar.start(total ?? 0, records, { speed: speed() });
@@ -36,19 +37,4 @@ export function openReplayProgress(context: CliContext, total: number | undefine
       bar.stop();
     },
   };
-}
-
-function newBar({ stderr }: CliContext, total: number | undefined): cliProgress.SingleBar {
-  const of = total === undefined ? '{value} decisions' : `{bar} {value}/${count(total)}`;
-  return new cliProgress.SingleBar(
-    {
-      format: `${of} · {speed}`,
-      stream: stderr as NodeJS.WriteStream,
-      barsize: 20,
-      hideCursor: true,
-      clearOnComplete: true,
-      linewrap: false,
-    },
-    cliProgress.Presets.shades_classic,
-  );
 }

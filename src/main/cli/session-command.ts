@@ -6,12 +6,13 @@ import { PlannerError } from '../../shared/errors.ts';
 import { type LoadedConfig, loadConfig } from '../options/config-file.ts';
 import { type SessionReport, sessionReport } from '../session/report.ts';
 import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
-import { countRecords, openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
+import { openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
 import { TraceWriter } from '../session/trace-writer.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
 import { openProgress, type Progress, SILENT } from './progress.ts';
+import { barTotal } from './progress-bar.ts';
 import { reportText } from './report-text.ts';
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 
@@ -78,7 +79,7 @@ async function play(
   domain: Domain,
 ): Promise<Played> {
   await using host = await openPlannerHost(context, flags, loaded, domain);
-  const total = await totalPlans(context, flags, trace.file);
+  const total = flags.json ? undefined : await barTotal(context, trace.file, flags.limit);
   const writer = await openWriter(flags, trace, loaded);
   const outcome = await runOn(context, flags, host, trace.records(domain), total, writer);
   const faults = [outcome.fault, await closeFault(writer)].filter((fault) => fault !== undefined);
@@ -131,18 +132,6 @@ function sessionOptions(
     ...(limit === undefined ? {} : { limit }),
     ...(writer === undefined ? {} : { writer }),
   };
-}
-
-/** Only a terminal shows a bar, and only a bar needs to know where it ends. */
-async function totalPlans(context: CliContext, flags: SessionFlags, file: string): Promise<number | undefined> {
-  if (flags.json || !context.stderr.isTTY) return undefined;
-  try {
-    const records = await countRecords(file, context.signal);
-    return Math.min(records, flags.limit ?? records);
-  } catch {
-    // The session itself meets the fault, with its line.
-    return flags.limit;
-  }
 }
 
 async function openWriter(
