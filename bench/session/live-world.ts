@@ -2,7 +2,8 @@ import { act } from '../../scripts/skyrim-world/deeds.ts';
 import { actionsOf, type Life, newLife, observationOf, PEOPLE } from '../../scripts/skyrim-world/life.ts';
 import { Learner, trueWorth } from '../../scripts/skyrim-world/worth.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
-import { forkRandom } from '../../src/shared/random.ts';
+import { forkRandom, type Random } from '../../src/shared/random.ts';
+import { PICTURE_SHARE } from './scenario.ts';
 
 const HOURS_PER_SECOND = 1 / 60;
 const FIRST_HOUR = 8;
@@ -22,12 +23,14 @@ export class LiveAgent {
   readonly name: string;
   readonly #life: Life;
   readonly #learner: Learner;
+  readonly #random: Random;
 
   constructor(index: number, seed: number, learner: Learner) {
     const [name, home, temperament] = PEOPLE[index % PEOPLE.length] as (typeof PEOPLE)[number];
     this.name = index < PEOPLE.length ? name : `${name}-${Math.floor(index / PEOPLE.length) + 1}`;
     this.#life = newLife(this.name, home, temperament, forkRandom(seed, this.name));
     this.#learner = learner;
+    this.#random = forkRandom(seed, `${this.name}'s eyes`);
   }
 
   request(atSeconds: number): PlanRequest {
@@ -35,7 +38,15 @@ export class LiveAgent {
     const hour = hourAt(atSeconds);
     const actions = actionsOf(life, hour);
     const qValues = Object.fromEntries(actions.map((action) => [action, this.#learner.estimate(life, action, hour)]));
-    return { agent: this.name, observation: observationOf(life, hour), actions, qValues };
+    const isSeen = this.#random.next() < PICTURE_SHARE;
+    const observation = { ...observationOf(life, hour), ...(isSeen ? { screenshot: this.#picture() } : {}) };
+    return { agent: this.name, observation, actions, qValues };
+  }
+
+  /** No two are alike. */
+  #picture(): { mediaType: string; base64: string } {
+    const noise = Math.floor(this.#random.next() * 2 ** 48).toString(16);
+    return { mediaType: 'image/png', base64: Buffer.from(`${this.name} ${noise}`).toString('base64') };
   }
 
   /** Does what was chosen for a request of `askedAtSeconds`. */

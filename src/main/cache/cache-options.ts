@@ -11,7 +11,7 @@ export interface ResolvedCache {
   readonly ttlMs: number;
   readonly ttlMinMs: number;
   readonly ttlMaxMs: number;
-  readonly similar: { readonly distanceMax: number } | false;
+  readonly similar: { readonly distanceMax: number; readonly confirmedMax: number } | false;
   /** Share of hits that are asked again in the background. */
   readonly checkShare: number;
   readonly errorBudget: number | false;

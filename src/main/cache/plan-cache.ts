@@ -276,12 +276,20 @@ export class PlanCache {
     if (this.#similar === undefined || similar === false) return undefined;
     const place = this.#placer.place(request.observation, request.actions);
     if (place === undefined) return undefined;
+    const { valuesMin } = this.#options;
+    const valueOf = valuesMin === false ? () => undefined : valueScale(request);
     let isHeldBack = false;
-    const nearest = this.#nearestFresh(this.#similar, place, similar.distanceMax, nowMs, (entry) => {
-      const action = rememberedAction(request, entry.decision);
-      if (action !== undefined && action === inVain) isHeldBack = true;
-      return action !== undefined && action !== inVain && !this.#contradicts(request, action);
-    });
+    const search = (distanceMax: number, isGood: (value: number | undefined) => boolean): StoreEntry | undefined =>
+      this.#nearestFresh(this.#similar as SimilarIndex, place, distanceMax, nowMs, (entry) => {
+        const action = rememberedAction(request, entry.decision);
+        if (action !== undefined && action === inVain) isHeldBack = true;
+        return action !== undefined && action !== inVain && isGood(valueOf(action));
+      });
+    // What the values of now confirm may come from further away.
+    const isConfirmed = (value: number | undefined): boolean => value !== undefined && value >= (valuesMin as number);
+    const isConfirming = valuesMin !== false && request.qValues !== undefined;
+    const confirmed = isConfirming ? search(similar.confirmedMax, isConfirmed) : undefined;
+    const nearest = confirmed ?? search(similar.distanceMax, (value) => value === undefined || isConfirmed(value));
     if (nearest === undefined && isHeldBack) this.#counts.loopsBroken++;
     return nearest;
   }

@@ -62,13 +62,14 @@ export interface SynthesisOptions {
 
 /** What is remembered, for how long, and when it may be served. */
 export interface CacheOptions {
-  /** Decisions kept, about 530 bytes each. The least recently used one gives way. Default 200. */
+  /** Decisions kept, about 530 bytes each. The least recently used one gives way. Default 2,000. */
   readonly entries?: number;
-  /** How long a decision is fresh, milliseconds. Default 120,000; for an adaptive TTL where it starts. */
+  /** How long a decision is fresh, milliseconds. Default: an adaptive TTL that starts at 600,000. */
   readonly ttlMs?: number;
   /**
    * `adaptive`: each scene has a TTL of its own, from how fast its states and answers change, between `ttlMinMs` and
-   * `ttlMaxMs`; `stats().cache.ttlByScene` says what came of it and why. Default `fixed`.
+   * `ttlMaxMs`; `stats().cache.ttlByScene` says what came of it and why. Default: `fixed`
+   * where `ttlMs` is given, else `adaptive`.
    */
   readonly ttl?: 'fixed' | 'adaptive';
   /** Lower bound of an adaptive TTL, milliseconds. Default 5,000. */
@@ -78,9 +79,10 @@ export interface CacheOptions {
   /**
    * Serving the decision of a similar state where there is none of the same: categories, flags, sets and actions must
    * be equal, and the numbers at most `distanceMax` apart (0 for equal ones, 1 for opposite ends of all ranges; default
-   * 0.1). With an error budget the distance has no say: evidence has. False: only the same state counts.
+   * 0.1). Where the request has Q-values that confirm the answer (`valuesMin`), they may be `confirmedMax` apart,
+   * default 0.6. With an error budget the distance has no say: evidence has. False: only the same state counts.
    */
-  readonly similar?: false | { readonly distanceMax?: number };
+  readonly similar?: false | { readonly distanceMax?: number; readonly confirmedMax?: number };
   /** Share of hits that models are asked about again in the background, to know how often the cache is wrong. Default 0.02. */
   readonly checkShare?: number;
   /**
@@ -93,7 +95,7 @@ export interface CacheOptions {
   /**
    * A remembered action is served only if its Q-value now lies at or above this share of the way from the worst value to
    * the best one: what an agent has learned since overrules what models said before. 0 to 1; false: values have no say.
-   * Requests without values are not affected. Default 0.7.
+   * Requests without values are not affected. Default 0.85.
    */
   readonly valuesMin?: false | number;
   /** Whether entries in use are asked again shortly before they expire, in the background. Default true. */

@@ -36,20 +36,36 @@ export interface Profile {
 /** The agent as it was sent no bound: its models wrote until they were done or their context was full. */
 const TOKENS_UNBOUND = 100_000;
 
+/** Distances of similar states: on their own, and where the values given now confirm the answer. */
+export const SIMILAR_DEFAULT = { distanceMax: 0.1, confirmedMax: 0.6 } as const;
+
 const CACHE: ResolvedCache = {
-  entries: 200,
-  ttl: 'fixed',
-  ttlMs: 120_000,
+  entries: 2_000,
+  ttl: 'adaptive',
+  ttlMs: 600_000,
   ttlMinMs: 5_000,
   ttlMaxMs: 1_800_000,
-  similar: { distanceMax: 0.1 },
+  similar: SIMILAR_DEFAULT,
   checkShare: 0.02,
   errorBudget: false,
   loopGuard: true,
-  valuesMin: 0.7,
+  valuesMin: 0.85,
   refreshAhead: true,
   agentsMax: 10_000,
   disk: false,
+};
+
+/** The published optimization: 200 plans for 120 seconds, with similarity, and none of what keeps a cache honest. */
+const NOVEMBER_CACHE: ResolvedCache = {
+  ...CACHE,
+  entries: 200,
+  ttl: 'fixed',
+  ttlMs: 120_000,
+  similar: { distanceMax: 0.1, confirmedMax: 0.1 },
+  checkShare: 0,
+  loopGuard: false,
+  valuesMin: false,
+  refreshAhead: false,
 };
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
@@ -75,7 +91,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     expertTimeoutMs: 20_000,
     synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 2,
-    cache: { ...CACHE, checkShare: 0, loopGuard: false, valuesMin: false, refreshAhead: false },
+    cache: NOVEMBER_CACHE,
     singleFlight: false,
     staggerMs: 300,
     callRetries: 0,

@@ -15,7 +15,7 @@ import {
   type ResolvedSynthesis,
   SYNTHESIS_WHEN,
 } from './planner-options.ts';
-import { PROFILE_NAMES, PROFILES, type Profile } from './profiles.ts';
+import { PROFILE_NAMES, PROFILES, type Profile, SIMILAR_DEFAULT } from './profiles.ts';
 
 /** Of the machine's memory, for the store of decisions. */
 const MEMORY_SHARE_MAX = 0.8;
@@ -65,7 +65,9 @@ const cacheSchema = z.strictObject({
   ttl: z.enum(['fixed', 'adaptive']).optional(),
   ttlMinMs: ms.optional(),
   ttlMaxMs: ms.optional(),
-  similar: z.union([z.literal(false), z.strictObject({ distanceMax: share.optional() })]).optional(),
+  similar: z
+    .union([z.literal(false), z.strictObject({ distanceMax: share.optional(), confirmedMax: share.optional() })])
+    .optional(),
   checkShare: share.optional(),
   errorBudget: z.union([z.literal(false), z.number().gt(0).lt(1)]).optional(),
   loopGuard: z.boolean().optional(),
@@ -284,6 +286,8 @@ function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'
   const cache: ResolvedCache = {
     ...defaults,
     ...given,
+    // Who says how long a decision is fresh means just that.
+    ttl: given.ttl ?? (given.ttlMs === undefined ? defaults.ttl : 'fixed'),
     ...(similar === undefined ? {} : { similar: resolveSimilar(similar, defaults) }),
     ...(disk ? { disk: { path: disk.path, bytesMax: disk.bytesMax ?? DISK_BYTES_DEFAULT } } : {}),
   };
@@ -296,11 +300,13 @@ function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'
 }
 
 function resolveSimilar(
-  given: false | { distanceMax?: number | undefined },
+  given: false | { distanceMax?: number | undefined; confirmedMax?: number | undefined },
   defaults: ResolvedCache,
 ): ResolvedCache['similar'] {
   if (given === false) return false;
-  return { distanceMax: given.distanceMax ?? (defaults.similar === false ? 0.1 : defaults.similar.distanceMax) };
+  const usual = defaults.similar === false ? SIMILAR_DEFAULT : defaults.similar;
+  const distanceMax = given.distanceMax ?? usual.distanceMax;
+  return { distanceMax, confirmedMax: Math.max(distanceMax, given.confirmedMax ?? usual.confirmedMax) };
 }
 
 /** Shared memory is given out before it exists: a store beyond the machine's memory would end the process later. */

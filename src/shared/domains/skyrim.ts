@@ -24,8 +24,9 @@ export const skyrim: Domain = defineDomain({
     health: { kind: 'number', edges: [30, 70], range: [0, 100] },
     inCombat: { kind: 'flag' },
     enemiesNearby: { kind: 'number', edges: [1, 2, 4], range: [0, 10], optional: true },
-    location: { kind: 'category', optional: true },
-    motivation: { kind: 'category', optional: true },
+    // What is wise in one place mostly is in another one like it.
+    location: { kind: 'category', optional: true, soft: true, weight: 0.2 },
+    motivation: { kind: 'category', optional: true, soft: true, weight: 0.2 },
     visual: { kind: 'text', optional: true, label: 'what it sees' },
     screenshot: { kind: 'image', optional: true },
   },

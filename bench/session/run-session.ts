@@ -1,0 +1,165 @@
+import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
+import type { Plan } from '../../src/main/plan.ts';
+import { createPlanner } from '../../src/main/planner/create-planner.ts';
+import type { Planner } from '../../src/main/planner/planner.ts';
+import { skyrim } from '../../src/shared/domains/skyrim.ts';
+import { seededRandom } from '../../src/shared/random.ts';
+import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';
+import { VirtualClient, VirtualPool, VirtualServer } from '../../test/sim/virtual-server.ts';
+import { quantile } from '../figures.ts';
+import { type LiveAgent, liveAgents } from './live-world.ts';
+import { MODELS, OVERLOADED } from './scenario.ts';
+
+/** Sources of plans that a model decided, or a remembered decision of one that is still fresh. */
+const MODEL_SOURCES: ReadonlySet<Plan['source']> = new Set([
+  'cache',
+  'similar',
+  'quorum',
+  'synthesis',
+  'fallback',
+  'vote',
+]);
+const CACHED: ReadonlySet<Plan['source']> = new Set(['cache', 'similar']);
+
+export interface SessionSetting {
+  readonly options: Partial<PlannerOptions>;
+  readonly agents: number;
+  /** Of all agents together. */
+  readonly plans: number;
+  readonly seed: number;
+}
+
+/** Shares from 0 to 1, seconds of the simulated world. */
+export interface SessionFigures {
+  /** Useful calls of those that were wanted to their end. */
+  readonly llmSuccess: number;
+  /** Plans that a model decided, now or before. */
+  readonly modelDecided: number;
+  readonly meanSeconds: number;
+  readonly p50Seconds: number;
+  readonly p99Seconds: number;
+  /** Calls out of time, of those that were wanted to their end. */
+  readonly timeouts: number;
+  /** In the second half of the session. */
+  readonly hitRate: number;
+  /** Of the hits that were checked, those that models now decide otherwise; null where none was checked. */
+  readonly falseHitRate: number | null;
+  /** What the best action would have been worth more than the chosen one, mean of all plans. */
+  readonly regret: number;
+  /** All calls, also those of checks and refreshes, for each plan that was not answered from the cache. */
+  readonly callsPerPlan: number;
+  /** Read and written by the machine, for each plan. */
+  readonly tokensPerPlan: number;
+  readonly cachedTokensPerPlan: number;
+  readonly onTime: number;
+  readonly legal: number;
+}
+
+/** Parts of a planner over the overloaded machine, in virtual time. */
+export interface VirtualSession {
+  readonly clock: VirtualClock;
+  readonly server: VirtualServer;
+  readonly planner: Planner;
+}
+
+export async function openSession(options: Partial<PlannerOptions>, seed: number): Promise<VirtualSession> {
+  const clock = new VirtualClock();
+  const server = new VirtualServer({ ...OVERLOADED, models: MODELS, seed }, clock);
+  const [phi, nemo, qwen, gemma] = MODELS.map(({ id }) => id) as [string, string, string, string];
+  const byRole = [gemma, phi, nemo, qwen];
+  const opening = createPlanner(
+    {
+      domain: skyrim,
+      endpoints: { machine: { baseURL: 'http://127.0.0.1:9/v1' } },
+      experts: skyrim.roles.map(({ name }, index) => ({ role: name, model: byRole[index] as string })),
+      synthesis: { models: [phi, nemo] },
+      ...options,
+    },
+    {
+      clock,
+      random: seededRandom(seed),
+      pool: new VirtualPool(skyrim, new Map([['machine', server]])),
+      client: () => new VirtualClient(server),
+    },
+  );
+  return { clock, server, planner: await runVirtual(clock, opening) };
+}
+
+/** A session in the live world: each agent plans, does what was planned, and plans again when that is done. */
+export async function runSession({ options, agents, plans, seed }: SessionSetting): Promise<SessionFigures> {
+  const { clock, server, planner } = await openSession(options, seed);
+  const seen = new Sightings();
+  const live = async (agent: LiveAgent): Promise<void> => {
+    for (let step = 0; step < plans / agents; step++) {
+      const atSeconds = clock.now() / 1_000;
+      const request = agent.request(atSeconds);
+      const plan = await planner.plan(request);
+      const { regret, seconds } = agent.act(request, plan.action, atSeconds);
+      seen.add(plan, request.actions.includes(plan.action), regret, step >= plans / agents / 2);
+      await new Promise<void>((resolve) => void clock.setTimer(seconds * 1_000, resolve));
+    }
+  };
+  await runVirtual(clock, Promise.all(liveAgents(agents, seed).map(live)));
+  const figures = seen.figures(planner, server);
+  await runVirtual(clock, planner.close());
+  server.close();
+  return figures;
+}
+
+class Sightings {
+  readonly #seconds: number[] = [];
+  #modelDecided = 0;
+  #uncached = 0;
+  #late = { plans: 0, hits: 0 };
+  #regret = 0;
+  #onTime = 0;
+  #legal = 0;
+
+  add(plan: Plan, isLegal: boolean, regret: number, isWarm: boolean): void {
+    this.#seconds.push(plan.latencyMs / 1_000);
+    if (MODEL_SOURCES.has(plan.source)) this.#modelDecided++;
+    const isHit = CACHED.has(plan.source);
+    if (!isHit) this.#uncached++;
+    if (isWarm) {
+      this.#late.plans++;
+      if (isHit) this.#late.hits++;
+    }
+    this.#regret += regret;
+    if (plan.latenessMs === 0) this.#onTime++;
+    if (isLegal) this.#legal++;
+  }
+
+  figures(planner: Planner, server: VirtualServer): SessionFigures {
+    const { calls, cache } = planner.stats();
+    const machine = server.stats();
+    const plans = this.#seconds.length;
+    const wanted = calls.useful + calls.timeouts + calls.failed;
+    return {
+      llmSuccess: share(calls.useful, wanted),
+      modelDecided: this.#modelDecided / plans,
+      meanSeconds: this.#seconds.reduce((sum, each) => sum + each, 0) / plans,
+      p50Seconds: quantile(this.#seconds, 0.5),
+      p99Seconds: quantile(this.#seconds, 0.99),
+      timeouts: share(calls.timeouts, wanted),
+      hitRate: share(this.#late.hits, this.#late.plans),
+      falseHitRate: falseHitRate(cache),
+      regret: this.#regret / plans,
+      callsPerPlan: share(calls.made, this.#uncached),
+      tokensPerPlan: (machine.promptTokens + machine.completionTokens) / plans,
+      cachedTokensPerPlan: machine.cachedTokens / plans,
+      onTime: this.#onTime / plans,
+      legal: this.#legal / plans,
+    };
+  }
+}
+
+function falseHitRate(cache: ReturnType<Planner['stats']>['cache']): number | null {
+  if (cache === false) return null;
+  const { exact, similar } = cache.falseHits;
+  const checked = exact.checked + similar.checked;
+  return checked === 0 ? null : (exact.wrong + similar.wrong) / checked;
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
