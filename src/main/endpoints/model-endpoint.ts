@@ -113,12 +113,17 @@ export class ModelEndpoint {
     return this.#facts.models.find(({ id }) => id === model)?.loaded !== true;
   }
 
+  /** How long the call itself is expected to take once it is let in, milliseconds; undefined while nothing is known. */
+  workMs(model: string, kind: CallKind): number | undefined {
+    return this.profileOf(model, kind).expectedMs;
+  }
+
   /**
    * When a call that is asked for now is expected to be done, milliseconds from now: its turn at the slots, and its work.
    * Undefined while nothing is known of the model here.
    */
   expectedMs(model: string, kind: CallKind, priority: number, deadlineMs: number): number | undefined {
-    const workMs = this.profileOf(model, kind).expectedMs;
+    const workMs = this.workMs(model, kind);
     if (workMs === undefined) return undefined;
     const { gate } = this;
     const free = gate.slots - gate.busy;
@@ -136,7 +141,7 @@ export class ModelEndpoint {
       this.#answeredAtMs.set(model, this.#parts.clock.now());
       this.#toLimit(model, result.report, slot, wasCold);
     } else if (isTimeout(code)) {
-      profile.timedOut();
+      profile.timedOut(result.report.totalMs);
       this.#limit.dropped();
     } else if (code === 'ERR_MODEL_OVERLOADED') this.#limit.dropped();
     else if (code === 'ERR_CANCELLED') profile.cancelled(result.report.totalMs);

@@ -198,8 +198,10 @@ export class Flight {
     const { options, clock, endpoints } = this.#parts;
     const { weightOf } = this.#quorum;
     if (!options.features.panelFit) return { members: options.experts, isCrowded: false };
-    // Those whose endpoint rests come last: they are asked only when the others did not do.
-    const rank = (expert: ResolvedExpert): number => (this.#isReachable(expert) ? weightOf(expert) : 0);
+    const leftMs = this.deadlineMs - clock.now();
+    // Who is heard more and who answers sooner comes first; those whose endpoint rests come last.
+    const rank = (expert: ResolvedExpert): number =>
+      this.#isReachable(expert) ? weightOf(expert) / (1 + this.#lengthOf(expert, leftMs) / leftMs) : 0;
     const ordered = options.experts.toSorted((a, b) => rank(b) - rank(a));
     if (this.#lane === 'background') return { members: ordered, isCrowded: false };
     return panelThatFits(ordered, {
@@ -210,6 +212,13 @@ export class Flight {
       nowMs: clock.now(),
       deadlineMs: this.deadlineMs,
     });
+  }
+
+  /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */
+  #lengthOf(expert: ResolvedExpert, leftMs: number): number {
+    const kind = this.#kindOf(expert);
+    const at = this.#parts.endpoints.get(expert.endpoint) as ModelEndpoint;
+    return at.workMs(expert.model, kind) ?? (kind === 'vision' ? leftMs : 0);
   }
 
   #isReachable({ endpoint, alternatives }: ResolvedExpert): boolean {

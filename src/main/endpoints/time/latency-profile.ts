@@ -58,6 +58,8 @@ export class LatencyProfile {
     gap: new DecayedQuantiles(),
     total: new DecayedQuantiles(),
   };
+  /** All that is known of how long calls take, also of those that were not waited for to their end; of late. */
+  readonly #lengths = new DecayedQuantiles(50);
   #widening = 1;
 
   /** An answer, useful or not: the model did its work. `cold` where it may have been loaded for it. */
@@ -73,6 +75,7 @@ export class LatencyProfile {
     if (firstTokenMs !== undefined) this.#phases.firstToken.record(firstTokenMs);
     if (gapMsMax !== undefined) this.#phases.gap.record(gapMsMax);
     this.#phases.total.record(totalMs);
+    this.#lengths.record(totalMs);
   }
 
   /**
@@ -84,7 +87,9 @@ export class LatencyProfile {
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
   }
 
-  timedOut(): void {
+  /** A call that did not end in time: it would have taken longer than it did. */
+  timedOut(totalMs: number): void {
+    this.#lengths.record(totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
   }
 
@@ -96,7 +101,7 @@ export class LatencyProfile {
 
   /** How long a call is expected to take, milliseconds; undefined while nothing is known. */
   get expectedMs(): number | undefined {
-    return this.#phases.total.quantile(0.5);
+    return this.#lengths.quantile(0.5);
   }
 
   /** `cold`: the model may have to be loaded first, which only the ceiling bounds. */
@@ -144,5 +149,6 @@ export class LatencyProfile {
 
   restore(saved: SavedProfile): void {
     for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
+    this.#lengths.restore(saved.total, RESTORED_SHARE);
   }
 }

@@ -20,20 +20,35 @@ export interface FitQuestion {
 
 /**
  * The panel that fits: experts that are not expected to answer before the deadline are left out; when plans wait for slots
- * two are asked, and when more wait than are at work, one. None where none can make it. Nothing is left out on a guess: an
- * expert whose times are not known is asked.
+ * two are asked, and when more wait than are at work, one. None where the wait alone would take too long. Where it is their
+ * own work that takes too long for all of them, the first is asked all the same: it may be better by now, and nothing else
+ * would show it. Nothing is left out on a guess: an expert whose times are not known is asked.
  */
 export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQuestion): PanelFit {
-  const { placesOf, kindOf, priority, nowMs, deadlineMs } = question;
-  const fitting = experts.filter((expert) => {
-    const expected = placesOf(expert).map(
-      (at) => at.expectedMs(expert.model, kindOf(expert), priority, deadlineMs) ?? 0,
-    );
-    return Math.min(...expected) <= deadlineMs - nowMs;
-  });
-  const pressure = Math.min(...fitting.map((expert) => Math.min(...placesOf(expert).map(pressureAt))));
-  if (fitting.length === 0 || pressure <= 0) return { members: fitting, isCrowded: false };
+  const leftMs = question.deadlineMs - question.nowMs;
+  const timely = experts.filter((expert) => workMs(expert, question) <= leftMs);
+  const able = timely.length > 0 ? timely : experts.slice(0, 1);
+  const fitting = able.filter(
+    (expert) => waitMs(expert, question) + Math.min(workMs(expert, question), leftMs) <= leftMs,
+  );
+  if (fitting.length === 0) return { members: fitting, isCrowded: true };
+  const pressure = Math.min(...fitting.flatMap((expert) => question.placesOf(expert).map(pressureAt)));
+  if (pressure <= 0) return { members: fitting, isCrowded: false };
   return { members: fitting.slice(0, pressure > 1 ? 1 : 2), isCrowded: true };
+}
+
+function workMs(expert: ResolvedExpert, { placesOf, kindOf }: FitQuestion): number {
+  return Math.min(...placesOf(expert).map((at) => at.workMs(expert.model, kindOf(expert)) ?? 0));
+}
+
+/** Until it is its turn, where that is soonest. */
+function waitMs(expert: ResolvedExpert, { placesOf, kindOf, priority, deadlineMs }: FitQuestion): number {
+  const kind = kindOf(expert);
+  const waits = placesOf(expert).map((at) => {
+    const whole = at.expectedMs(expert.model, kind, priority, deadlineMs);
+    return whole === undefined ? 0 : whole - (at.workMs(expert.model, kind) ?? 0);
+  });
+  return Math.min(...waits);
 }
 
 /** Waiters for each slot. */
