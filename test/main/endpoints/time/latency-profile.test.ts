@@ -17,8 +17,8 @@ function answered(calls: number, report: CallReport = REPORT, profile = new Late
   return profile;
 }
 
-function timedOut(times: number, profile: LatencyProfile): LatencyProfile {
-  for (let i = 0; i < times; i++) profile.timedOut();
+function timedOut(times: number, profile: LatencyProfile, afterMs = 6_000): LatencyProfile {
+  for (let i = 0; i < times; i++) profile.timedOut(afterMs);
   return profile;
 }
 
@@ -86,7 +86,7 @@ describe('timeouts', () => {
       fc.property(fc.array(event, { maxLength: 120 }), fc.integer({ min: 1, max: 100_000 }), (events, ceilingMs) => {
         const profile = new LatencyProfile();
         for (const each of events) {
-          if (each === 'timeout') profile.timedOut();
+          if (each === 'timeout') profile.timedOut(ceilingMs);
           else if (each === 'cold') profile.answered(REPORT, true);
           else if (typeof each === 'number') profile.cancelled(each);
           else profile.answered(each as CallReport, false);
@@ -107,7 +107,7 @@ describe('after a timeout', () => {
   test('all timeouts are twice as wide, up to the ceiling', () => {
     const profile = answered(500);
     const { totalMs, gapMs } = profile.timeouts(CEILING_MS, false);
-    profile.timedOut();
+    timedOut(1, profile);
     expect(profile.timeouts(CEILING_MS, false)).toMatchObject({ totalMs: 2 * totalMs, gapMs: 2 * gapMs });
     timedOut(5, profile);
     expect(profile.timeouts(CEILING_MS, false)).toEqual(ALL_AT_CEILING);
@@ -131,9 +131,10 @@ describe('after a timeout', () => {
     const profile = answered(500, { firstTokenMs: 100, totalMs: 300 });
     let timeouts = 0;
     for (let call = 0; call < 200; call++) {
-      if (profile.timeouts(CEILING_MS, false).totalMs > 20_000) answered(1, { totalMs: 20_000 }, profile);
+      const { totalMs } = profile.timeouts(CEILING_MS, false);
+      if (totalMs > 20_000) answered(1, { totalMs: 20_000 }, profile);
       else {
-        profile.timedOut();
+        timedOut(1, profile, totalMs);
         timeouts++;
       }
     }
@@ -173,6 +174,14 @@ describe('what is expected', () => {
     for (let i = 0; i < 100; i++) profile.cancelled(9_000);
     expectNear(profile.quantile('total', 0.9), 9_000);
     expectNear(profile.quantile('firstToken', 0.9), 3_000);
+  });
+
+  test('is also learned from calls that timed out, and soon: of late, most of them did', () => {
+    const profile = answered(500);
+    timedOut(60, profile, 20_000);
+    expectNear(profile.expectedMs, 20_000);
+    answered(60, REPORT, profile);
+    expectNear(profile.expectedMs, 5_000);
   });
 
   test('is not learned from cancelled calls alone', () => {
