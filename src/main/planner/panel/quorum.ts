@@ -75,12 +75,12 @@ export function verdictOf(
     case 'majority': {
       if (leader === undefined) return { kind: 'open', needed: Math.ceil((pending.length + 1) / 2) };
       const coming = sum(pending);
-      const cast = sum(votes.map(settings.weightOf));
-      const own = sum(votes.filter(({ vote }) => vote.action === leader.action).map(settings.weightOf));
-      // More than half of all that may vote, or more than anything else can still reach.
-      if (own * 2 > cast + coming || leader.weight > (second?.weight ?? settings.valuesWeight) + coming) {
+      const unheard = pending.length > 0 ? valueOfUnheard(votes, request, settings) : 0;
+      if (leader.weight > Math.max(second?.weight ?? 0, unheard) + coming) {
         return { kind: 'settled', action: leader.action };
       }
+      const cast = sum(votes.map(settings.weightOf));
+      const own = sum(votes.filter(({ vote }) => vote.action === leader.action).map(settings.weightOf));
       return { kind: 'open', needed: votesFor((cast + coming) / 2 - own, pending) };
     }
     case 'firstAgree':
@@ -99,6 +99,20 @@ export function isAgreed(
 ): boolean {
   const [leader] = supportOf(votes, request, settings);
   return leader !== undefined && leader.weight >= AGREED;
+}
+
+/** The most that values give to an action that nobody has voted for yet. */
+function valueOfUnheard(
+  votes: readonly ExpertVote[],
+  request: Pick<PlanRequest, 'actions' | 'qValues'>,
+  { valuesWeight }: QuorumSettings,
+): number {
+  if (valuesWeight === 0 || request.qValues === undefined) return 0;
+  const values = valueScale(request);
+  const heard = new Set(votes.map(({ vote }) => vote.action));
+  let most = 0;
+  for (const action of request.actions) if (!heard.has(action)) most = Math.max(most, values(action) ?? 0);
+  return most * valuesWeight;
 }
 
 /** How many of the votes to come, the heaviest first, are needed for so much. */
