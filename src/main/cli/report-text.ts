@@ -1,11 +1,14 @@
 import type { Rate } from '../cache/false-hits.ts';
+import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { ReportServer, SessionReport } from '../session/report.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
-/** The report for people: what ran, then one line for each thing worth knowing, then the models. */
+/** The report for people: what ran, then one line for each thing worth knowing, then the models and their servers. */
 export function reportText(report: SessionReport): string {
   const parts = [heading(report), table(summaryRows(report), { indent: 2 })];
   if (report.models.length > 0) parts.push(modelTable(report));
+  const asked = report.endpoints.filter(({ profiles, breaker }) => profiles.length > 0 || breaker.opened > 0);
+  if (asked.length > 0) parts.push(endpointTable(asked));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -38,9 +41,8 @@ function summaryRows(report: SessionReport): string[][] {
     ['Timeouts', count(report.timeouts, 'call')],
     ['Fallbacks', count(report.fallbacks, 'plan')],
     ['Sources', sourcesText(report)],
+    ...workRows(report),
   ];
-  if (report.coalesced > 0)
-    rows.push(['Shared', `${count(report.coalesced, 'plan')} joined the model work of another`]);
   if (report.cancelled > 0) rows.push(['Cancelled', `${count(report.cancelled, 'plan')} by the interrupt`]);
   const { compared, agreed } = report.agreement;
   if (compared > 0) {
@@ -61,6 +63,22 @@ function cacheText({ cache }: SessionReport): string {
   const size = `${count(entries)}/${count(entriesMax)}`;
   const dropped = tooLarge > 0 ? ` · ${count(tooLarge)} too large to keep` : '';
   return `${size} entries · hit rate ${hitRate} · ${count(hits, 'hit')} · ${count(misses, 'miss', 'misses')} · TTL ${duration(ttlMs)}${dropped}`;
+}
+
+/** What was saved, spent and given up: only what there is something to say of. */
+function workRows({ coalesced, superseded, calls, tokensPerPlan }: SessionReport): string[][] {
+  const { prompt, completion, cached } = tokensPerPlan;
+  const rows: string[][] = [];
+  if (coalesced > 0) rows.push(['Shared', `${count(coalesced, 'plan')} joined the model work of another`]);
+  if (superseded > 0)
+    rows.push(['Superseded', `${count(superseded, 'plan')} still waited when their agent asked for a newer one`]);
+  if (calls.hedges > 0)
+    rows.push(['Hedges', `${count(calls.hedges, 'call')} made a second time, for the first took unusually long`]);
+  if (prompt + completion > 0) {
+    const ofThem = cached > 0 ? `, ${rate(cached)} of them cached` : '';
+    rows.push(['Tokens a plan', `${rate(prompt)} read${ofThem} · ${rate(completion)} written`]);
+  }
+  return rows;
 }
 
 /** How far what the cache served can be trusted: only what there is something to say of. */
@@ -94,14 +112,14 @@ function rateText(tier: string, { checked, wrong, low, high }: Rate): string {
 }
 
 function successText({ llmSuccess, calls }: SessionReport): string {
-  const { made, useful, cancelled, failed } = calls;
+  const { made, useful, timeouts, cancelled, failed } = calls;
   if (made === 0) return 'no calls made';
-  const also = [
-    failed > 0 ? `${count(failed)} failed` : '',
-    cancelled > 0 ? `${count(cancelled)} cancelled` : '',
-  ].filter((text) => text !== '');
-  const rest = also.length === 0 ? '' : ` · ${also.join(' · ')}`;
-  return `${percent(llmSuccess, 1)} · ${count(useful)} useful of ${count(made, 'call')}${rest}`;
+  const wanted = useful + timeouts + failed;
+  const success = `${percent(llmSuccess, 1)} · ${count(useful)} useful of ${count(wanted, 'call')}`;
+  const parts = [wanted === 0 ? 'no call was needed to its end' : success];
+  if (failed > 0) parts.push(`${count(failed)} failed`);
+  if (cancelled > 0) parts.push(`${count(cancelled)} more cancelled, no longer needed`);
+  return parts.join(' · ');
 }
 
 function sourcesText({ sources, plans }: SessionReport): string {
@@ -110,6 +128,7 @@ function sourcesText({ sources, plans }: SessionReport): string {
   return used.map(([source, plansOf]) => `${source} ${count(plansOf)} (${percent(plansOf, plans)})`).join(' · ');
 }
 
+const NOTHING = '–';
 const MODEL_COLUMNS = ['Model', 'Step', 'Calls', 'Useful', 'Timeouts', 'Failed', 'p50', 'p95', 'First token', 'Tokens'];
 
 function modelTable({ models }: SessionReport): string {
@@ -122,8 +141,25 @@ function modelTable({ models }: SessionReport): string {
     count(model.failed),
     duration(model.latencyMs.p50),
     duration(model.latencyMs.p95),
-    model.firstTokenMs.count === 0 ? '–' : duration(model.firstTokenMs.p50),
+    model.firstTokenMs.count === 0 ? NOTHING : duration(model.firstTokenMs.p50),
     count(model.completionTokens),
   ]);
   return table([MODEL_COLUMNS, ...rows], { indent: 2, alignRightFrom: 2 });
+}
+
+/** A column is left out where no server has anything to say in it. */
+function endpointTable(endpoints: readonly EndpointStats[]): string {
+  const columns: [name: string, cell: (at: EndpointStats) => string][] = [
+    ['Endpoint', ({ endpoint }) => endpoint],
+    ['Slots', ({ slots, slotsKnown }) => `${count(slots)}${slotsKnown ? ' (told)' : ''}`],
+    ['Breaker', ({ breaker }) => breakerText(breaker)],
+    ['Held by aborted calls', ({ held }) => (held > 0 ? count(held, 'slot') : NOTHING)],
+  ];
+  const told = columns.filter(([, cell]) => endpoints.some((at) => cell(at) !== NOTHING));
+  const rows = endpoints.map((at) => told.map(([, cell]) => cell(at)));
+  return table([told.map(([name]) => name), ...rows], { indent: 2 });
+}
+
+function breakerText({ state, opened }: EndpointStats['breaker']): string {
+  return opened === 0 ? NOTHING : `${state}, opened ${opened === 1 ? 'once' : count(opened, 'time')}`;
 }

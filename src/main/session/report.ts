@@ -1,6 +1,7 @@
 import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { BudgetStats } from '../cache/evidence/error-budget.ts';
+import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { ModelStats } from '../planner/counters.ts';
 import type { PlannerStats } from '../planner/planner.ts';
 import type { SessionOutcome } from './session.ts';
@@ -24,6 +25,14 @@ export interface ReportDurations {
   readonly max: number;
 }
 
+/** Tokens that servers told of, in all calls: those of the background and of the cancelled too. */
+export interface ReportTokens {
+  readonly prompt: number;
+  readonly completion: number;
+  /** Of the prompt's, those that the server had read before. */
+  readonly cached: number;
+}
+
 /** What a session came to. Counts are numbers, rates are between 0 and 1; `session --json` prints it as it is. */
 export interface SessionReport {
   readonly plans: number;
@@ -31,7 +40,10 @@ export interface SessionReport {
   readonly onTime: number;
   /** Of the lookups in the cache. */
   readonly hitRate: number;
-  /** Calls that gave a vote, of those made. */
+  /**
+   * Calls that gave a vote, of those that ended while they were wanted. Cancelled ones do not count, `calls.cancelled` tells
+   * them: a panel that has its quorum cancels the rest on purpose.
+   */
   readonly llmSuccess: number;
   /** Calls that ran out of time. */
   readonly timeouts: number;
@@ -66,10 +78,16 @@ export interface SessionReport {
   };
   /** Models asked again in the background. */
   readonly background: PlannerStats['background'];
+  /** Its success rate is `llmSuccess`. */
   readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
   readonly models: readonly ModelStats[];
+  /** Each model server as it was known at the end. */
+  readonly endpoints: readonly EndpointStats[];
+  readonly tokensPerPlan: ReportTokens;
   /** Plans that shared the model work of another one. */
   readonly coalesced: number;
+  /** Plans answered from what was in hand because their agent asked for a newer one. */
+  readonly superseded: number;
   /** Plans for records that tell what the agent really did, and those that chose the same. */
   readonly agreement: { readonly compared: number; readonly agreed: number; readonly rate: number };
   readonly agents: number;
@@ -90,14 +108,14 @@ export interface ReportSubject {
 }
 
 export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subject: ReportSubject): SessionReport {
-  const { successRate: _ofThoseWaitedFor, ...calls } = stats.calls;
+  const { successRate: llmSuccess, ...calls } = stats.calls;
   const { plans, legal, onTime, compared, agreed, agents, interrupted, cancelled, seconds, fault } = outcome;
   return {
     plans,
     legal,
     onTime,
     hitRate: stats.cache === false ? 0 : stats.cache.hitRate,
-    llmSuccess: share(calls.useful, calls.made),
+    llmSuccess,
     timeouts: calls.timeouts,
     fallbacks: stats.fallbacks,
     sources: stats.sources,
@@ -107,7 +125,10 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     background: stats.background,
     calls,
     models: stats.models,
+    endpoints: stats.endpoints,
+    tokensPerPlan: tokensPerPlan(stats.models, plans),
     coalesced: stats.plans.coalesced,
+    superseded: stats.plans.superseded,
     agreement: { compared, agreed, rate: share(agreed, compared) },
     agents,
     interrupted,
@@ -143,6 +164,21 @@ function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
   const budget = cache.budget === false ? null : cache.budget;
   const sizes = { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge };
   return { ...sizes, similarHits, loopsBroken, contradicted, falseHits, budget, ttlByScene };
+}
+
+function tokensPerPlan(models: readonly ModelStats[], plans: number): ReportTokens {
+  const perPlan = (tokensOf: (model: ModelStats) => number): number =>
+    rounded(
+      share(
+        models.reduce((sum, model) => sum + tokensOf(model), 0),
+        plans,
+      ),
+    );
+  return {
+    prompt: perPlan(({ promptTokens }) => promptTokens),
+    completion: perPlan(({ completionTokens }) => completionTokens),
+    cached: perPlan(({ cachedTokens }) => cachedTokens),
+  };
 }
 
 function durations({ mean, p50, p95, p99, max }: ReportDurations): ReportDurations {

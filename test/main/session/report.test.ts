@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { reportText } from '../../../src/main/cli/report-text.ts';
+import type { EndpointStats } from '../../../src/main/endpoints/model-endpoint.ts';
 import { PlannerCounters } from '../../../src/main/planner/counters.ts';
 import type { PlannerStats } from '../../../src/main/planner/planner.ts';
 import { type ReportServer, type SessionReport, sessionReport } from '../../../src/main/session/report.ts';
@@ -23,6 +24,30 @@ const SIMULATED: ReportServer = { kind: 'simulated', speed: 100, baseURL: 'http:
 
 const HITS = { served: 4, checked: 10, wrong: 1, rate: 0.1, low: 0.018, high: 0.404 };
 const UNCHECKED = { served: 2, checked: 0, wrong: 0, rate: null, low: null, high: null };
+
+function endpointStats(given: Partial<EndpointStats>): EndpointStats {
+  return {
+    endpoint: 'local',
+    kind: 'lmstudio',
+    slots: 4,
+    slotsKnown: true,
+    busy: 0,
+    held: 0,
+    waiting: 0,
+    breaker: { state: 'closed', opened: 0 },
+    profiles: [
+      {
+        model: 'phi',
+        kind: 'text',
+        samples: 4,
+        phases: {},
+        timeouts: { headersMs: 1, firstTokenMs: 1, gapMs: 1, totalMs: 1 },
+        widening: 1,
+      },
+    ],
+    ...given,
+  };
+}
 
 /** What a planner counts in a session of ten plans: six hits, four misses, one of them by the fallback. */
 function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
@@ -67,8 +92,12 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     fallbacks: 1,
     models: counters.models(),
     workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },
-    endpoints: [],
+    endpoints: [endpointStats({})],
   };
+}
+
+function textOf(stats: PlannerStats): string {
+  return reportText(sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED }));
 }
 
 test('the object has counts as numbers, rates from 0 to 1, and every source', () => {
@@ -83,8 +112,11 @@ test('the object has counts as numbers, rates from 0 to 1, and every source', ()
     fallbacks: 1,
     cache: { entries: 4, entriesMax: 200, hits: 6, misses: 4, ttlMs: 120_000, similarHits: 2, loopsBroken: 3 },
     background: { done: 10 },
-    calls: { made: 4, useful: 3 },
+    calls: { made: 4, useful: 3, hedges: 0 },
+    endpoints: [{ endpoint: 'local', slots: 4, slotsKnown: true, breaker: { state: 'closed', opened: 0 } }],
+    tokensPerPlan: { prompt: 0, completion: 0, cached: 0 },
     coalesced: 1,
+    superseded: 0,
     agreement: { compared: 8, agreed: 6, rate: 0.75 },
     interrupted: false,
     seconds: 2.5,
@@ -126,6 +158,7 @@ test('the text tells everything the report promises', () => {
     '75 % · 3 useful of 4 calls',
     'cache 6 (60 %) · synthesis 3 (30 %) · fallback 1 (10 %)',
     '6 of 8 (75 %) chose what the agent of the trace did',
+    '1 plan joined the model work of another',
   ]) {
     expect(text).toContain(said);
   }
@@ -153,4 +186,54 @@ test('the text of an interrupted session without a cache says both', () => {
   expect(text).toMatch(/Cache +off\n/);
   expect(text).toContain('Models at http://localhost:1234/v1');
   expect(text).not.toContain('speed of life');
+});
+
+test('the LLM success rate is of the calls that were wanted to their end; the cancelled stand beside it', () => {
+  const counts = { made: 10, useful: 3, timeouts: 1, failed: 0, cancelled: 6, running: 0, successRate: 0.75 };
+  const stats = { ...statsOf(true), calls: { ...counts, hedges: 0, retries: 0, byCode: {} } };
+  const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
+  expect(report).toMatchObject({ llmSuccess: 0.75, calls: { made: 10, cancelled: 6 } });
+  expect(reportText(report)).toMatch(
+    /LLM success rate +75 % · 3 useful of 4 calls · 6 more cancelled, no longer needed\n/,
+  );
+});
+
+test('where every call was cancelled there is no rate to tell', () => {
+  const counts = { made: 2, useful: 0, timeouts: 0, failed: 0, cancelled: 2, running: 0, successRate: 0 };
+  const text = textOf({ ...statsOf(true), calls: { ...counts, hedges: 0, retries: 0, byCode: {} } });
+  expect(text).toMatch(/LLM success rate +no call was needed to its end · 2 more cancelled, no longer needed\n/);
+});
+
+test('hedges, superseded plans and tokens are told where there are any', () => {
+  const without = statsOf(true);
+  expect(textOf(without)).not.toMatch(/Hedges|Superseded|Tokens a plan/);
+  const [model] = without.models;
+  const stats: PlannerStats = {
+    ...without,
+    plans: { ...without.plans, superseded: 2 },
+    calls: { ...without.calls, hedges: 1 },
+    models: [
+      { ...(model as PlannerStats['models'][number]), promptTokens: 8_000, completionTokens: 120, cachedTokens: 6_000 },
+    ],
+  };
+  const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
+  expect(report).toMatchObject({ superseded: 2, tokensPerPlan: { prompt: 800, completion: 12, cached: 600 } });
+  const text = reportText(report);
+  expect(text).toMatch(/Superseded +2 plans still waited when their agent asked for a newer one\n/);
+  expect(text).toMatch(/Hedges +1 call made a second time, for the first took unusually long\n/);
+  expect(text).toMatch(/Tokens a plan +800 read, 600 of them cached · 12 written\n/);
+});
+
+test('servers are told with their slots, and with what went wrong with any of them', () => {
+  expect(textOf(statsOf(true))).toMatch(/\n {2}Endpoint +Slots\n {2}local +4 \(told\)\n$/);
+  const endpoints = [
+    endpointStats({ slots: 6, slotsKnown: false, breaker: { state: 'half-open', opened: 3 }, held: 1 }),
+    endpointStats({ endpoint: 'other', breaker: { state: 'closed', opened: 1 } }),
+    endpointStats({ endpoint: 'never asked', profiles: [] }),
+  ];
+  const text = textOf({ ...statsOf(true), endpoints });
+  expect(text).toMatch(/Endpoint +Slots +Breaker +Held by aborted calls\n/);
+  expect(text).toMatch(/local +6 +half-open, opened 3 times +1 slot\n/);
+  expect(text).toMatch(/other +4 \(told\) +closed, opened once +–\n/);
+  expect(text).not.toContain('never asked');
 });
