@@ -104,8 +104,8 @@ export class Panel {
     this.#job.ask(expert, onFirstToken).then(
       (result) => this.#answered(expert, result),
       (error: unknown) => {
-        this.close();
         this.#done.reject(error);
+        this.close();
       },
     );
   }

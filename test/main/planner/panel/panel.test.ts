@@ -1,0 +1,294 @@
+import { describe, expect, test } from 'vitest';
+import type { QuorumRule, ResolvedExpert } from '../../../../src/main/options/planner-options.ts';
+import { Panel, type PanelJob } from '../../../../src/main/planner/panel/panel.ts';
+import type { ExpertResult } from '../../../../src/shared/tasks.ts';
+import { flush } from '../../../support/drive.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { request } from '../../../support/make-planner.ts';
+
+function member(role: string, weight = 1): ResolvedExpert {
+  return {
+    role,
+    model: 'm',
+    endpoint: 'fake',
+    timeoutMs: 1_000,
+    maxTokens: 10,
+    temperature: 0,
+    weight,
+    thinks: false,
+    alternatives: [],
+  };
+}
+
+const FAILED: ExpertResult = {
+  ok: false,
+  error: { code: 'ERR_MODEL_EMPTY', message: '', retryable: false },
+  report: { totalMs: 1 },
+};
+
+/** A panel of experts `a`, `b`, … whose answers the test gives. */
+class PanelUnderTest {
+  readonly clock = new FakeClock();
+  readonly panel: Panel;
+  /** In the order in which they were asked. */
+  readonly asked: string[] = [];
+  room = true;
+  isDone = false;
+  readonly #answers = new Map<string, (result: ExpertResult | Promise<never>) => void>();
+  readonly #firstTokens = new Map<string, () => void>();
+
+  constructor(experts: string, rule: QuorumRule = 'firstAgree', more: Partial<PanelJob> = {}) {
+    this.panel = new Panel(this.clock, {
+      request: request(),
+      members: [...experts].map((role) => member(role)),
+      quorum: { rule, weightOf: () => 1, valuesWeight: 0 },
+      isStaged: true,
+      patienceMs: undefined,
+      hasRoom: () => this.room,
+      primeMs: undefined,
+      ask: ({ role }, onFirstToken) => {
+        this.asked.push(role);
+        this.#firstTokens.set(role, onFirstToken);
+        return new Promise((resolve) => this.#answers.set(role, resolve));
+      },
+      ...more,
+    });
+    this.panel.done.then(
+      () => {
+        this.isDone = true;
+      },
+      () => {},
+    );
+    this.panel.begin();
+  }
+
+  async votes(role: string, action: string): Promise<void> {
+    await this.#answer(role, { ok: true, vote: { action, reason: '' }, report: { totalMs: 1 } });
+  }
+
+  async fails(role: string): Promise<void> {
+    await this.#answer(role, FAILED);
+  }
+
+  async breaks(role: string, bug: Error): Promise<void> {
+    await this.#answer(role, Promise.reject(bug));
+  }
+
+  async writes(role: string): Promise<void> {
+    this.#firstTokens.get(role)?.();
+    await flush();
+  }
+
+  async #answer(role: string, result: ExpertResult | Promise<never>): Promise<void> {
+    this.#answers.get(role)?.(result);
+    await flush();
+  }
+}
+
+describe('a staged panel', () => {
+  test('asks two, and is done when they agree: the third is never asked', async () => {
+    const under = new PanelUnderTest('abc');
+    expect(under.asked).toEqual(['a', 'b']);
+    await under.votes('b', 'flee');
+    expect(under.isDone).toBe(false);
+    await under.votes('a', 'flee');
+    expect([under.isDone, under.asked]).toEqual([true, ['a', 'b']]);
+    expect(under.panel.verdict).toEqual({ kind: 'settled', action: 'flee' });
+  });
+
+  test('asks one more for each vote that does not help, and is done when there is nobody else', async () => {
+    const under = new PanelUnderTest('abcd');
+    await under.votes('a', 'flee');
+    // The second one may still agree.
+    expect(under.asked).toEqual(['a', 'b']);
+    await under.votes('b', 'block');
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+    await under.votes('c', 'attack');
+    expect(under.asked).toEqual(['a', 'b', 'c', 'd']);
+    expect(under.isDone).toBe(false);
+    await under.fails('d');
+    expect(under.isDone).toBe(true);
+    expect(under.panel.votes.map(({ role, vote }) => `${role} ${vote.action}`)).toEqual([
+      'a flee',
+      'b block',
+      'c attack',
+    ]);
+  });
+
+  test('asks one more for each failure', async () => {
+    const under = new PanelUnderTest('abcd');
+    await under.fails('a');
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+    await under.fails('b');
+    expect(under.asked).toEqual(['a', 'b', 'c', 'd']);
+    await under.fails('c');
+    await under.fails('d');
+    expect([under.isDone, under.panel.votes]).toEqual([true, []]);
+  });
+
+  test('of a majority asks as many as are one at first', () => {
+    expect(new PanelUnderTest('abcde', 'majority').asked).toEqual(['a', 'b', 'c']);
+    expect(new PanelUnderTest('abcde', 'all').asked).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('of one expert asks it and is done with its answer, and of nobody is done at once', async () => {
+    const one = new PanelUnderTest('a');
+    expect(one.asked).toEqual(['a']);
+    await one.votes('a', 'flee');
+    expect(one.isDone).toBe(true);
+    const nobody = new PanelUnderTest('');
+    await flush();
+    expect(nobody.isDone).toBe(true);
+  });
+});
+
+test('a panel that is not staged asks everyone at once', () => {
+  expect(new PanelUnderTest('abcd', 'firstAgree', { isStaged: false }).asked).toEqual(['a', 'b', 'c', 'd']);
+});
+
+describe('patience', () => {
+  test('asks another one beside those that are slow, once for each time it runs out', () => {
+    const under = new PanelUnderTest('abcd', 'firstAgree', { patienceMs: 100 });
+    under.clock.advance(99);
+    expect(under.asked).toEqual(['a', 'b']);
+    under.clock.advance(1);
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+    under.clock.advance(99);
+    expect(under.asked).toHaveLength(3);
+    under.clock.advance(1);
+    expect(under.asked).toEqual(['a', 'b', 'c', 'd']);
+    // Nobody is left to ask.
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('waits on where there is no room, and looks again', () => {
+    const under = new PanelUnderTest('abc', 'firstAgree', { patienceMs: 100 });
+    under.room = false;
+    under.clock.advance(250);
+    expect(under.asked).toEqual(['a', 'b']);
+    under.room = true;
+    under.clock.advance(50);
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+  });
+
+  test('begins anew with each answer', async () => {
+    const under = new PanelUnderTest('abcd', 'firstAgree', { patienceMs: 100 });
+    under.clock.advance(60);
+    await under.votes('a', 'flee');
+    under.clock.advance(60);
+    expect(under.asked).toEqual(['a', 'b']);
+    under.clock.advance(40);
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+  });
+
+  test('counts those it asked: a vote that does not help asks nobody while others are still open', async () => {
+    const under = new PanelUnderTest('abcd', 'firstAgree', { patienceMs: 100 });
+    under.clock.advance(100);
+    await under.votes('a', 'flee');
+    await under.votes('b', 'block');
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('a panel that primes', () => {
+  test('asks the others at the first token of the first one', async () => {
+    const under = new PanelUnderTest('abc', 'all', { primeMs: 500 });
+    expect(under.asked).toEqual(['a']);
+    await under.writes('a');
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('asks them when that takes too long: not before its time, and not twice', async () => {
+    const under = new PanelUnderTest('abc', 'all', { primeMs: 500 });
+    under.clock.advance(499);
+    expect(under.asked).toEqual(['a']);
+    under.clock.advance(1);
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+    await under.writes('a');
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+  });
+
+  test('asks them when the first one ends without a token', async () => {
+    const under = new PanelUnderTest('abc', 'all', { primeMs: 500 });
+    await under.fails('a');
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('has nothing to wait for where there is one expert', () => {
+    const under = new PanelUnderTest('a', 'all', { primeMs: 500 });
+    expect([under.asked, under.clock.pendingTimers]).toEqual([['a'], 0]);
+  });
+});
+
+describe('a panel that stops asking', () => {
+  test('still hears those it has asked, and is done when they have answered', async () => {
+    const under = new PanelUnderTest('abcd', 'firstAgree', { patienceMs: 100 });
+    under.panel.stopAsking();
+    under.clock.advance(1_000);
+    await under.votes('a', 'flee');
+    await under.votes('b', 'block');
+    expect([under.asked, under.isDone]).toEqual([['a', 'b'], true]);
+    expect(under.panel.votes).toHaveLength(2);
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('while it primes asks nobody at the first token', async () => {
+    const under = new PanelUnderTest('abc', 'all', { primeMs: 500 });
+    under.panel.stopAsking();
+    await under.writes('a');
+    expect(under.asked).toEqual(['a']);
+  });
+});
+
+describe('a panel that is closed', () => {
+  test('is done at once and leaves no timer, while it primes and while it is patient', async () => {
+    for (const more of [{ primeMs: 500, patienceMs: 100 }, { patienceMs: 100 }]) {
+      const under = new PanelUnderTest('abc', 'firstAgree', more);
+      expect(under.clock.pendingTimers).toBe(1);
+      under.panel.close();
+      await flush();
+      expect([under.isDone, under.clock.pendingTimers]).toEqual([true, 0]);
+    }
+  });
+
+  test('keeps votes that still come and tells of them, and asks nobody', async () => {
+    const under = new PanelUnderTest('abcd', 'firstAgree', { patienceMs: 100, primeMs: 500 });
+    await under.writes('a');
+    under.panel.close();
+    let told = 0;
+    under.panel.onVote = () => told++;
+    await under.votes('a', 'flee');
+    await under.fails('b');
+    await under.writes('a');
+    expect([told, under.panel.votes.length, under.asked, under.clock.pendingTimers]).toEqual([1, 1, ['a', 'b'], 0]);
+  });
+
+  test('is what one is that has settled: no timer is left and nobody else is asked', async () => {
+    const under = new PanelUnderTest('abcd', 'firstAgree', { patienceMs: 100 });
+    await under.votes('a', 'flee');
+    await under.votes('b', 'flee');
+    expect(under.clock.pendingTimers).toBe(0);
+    under.clock.advance(1_000);
+    expect(under.asked).toEqual(['a', 'b']);
+  });
+});
+
+test('a bug in asking is told to whoever waits, and leaves no timer', async () => {
+  const under = new PanelUnderTest('ab', 'firstAgree', { patienceMs: 100 });
+  const bug = new TypeError('a bug');
+  await under.breaks('a', bug);
+  await expect(under.panel.done).rejects.toBe(bug);
+  expect(under.clock.pendingTimers).toBe(0);
+});
+
+test('a vote is told of before the panel ends with it', async () => {
+  const under = new PanelUnderTest('a');
+  let wasDone: boolean | undefined;
+  under.panel.onVote = () => {
+    wasDone = under.isDone;
+  };
+  await under.votes('a', 'flee');
+  expect([wasDone, under.isDone]).toEqual([false, true]);
+});
