@@ -122,12 +122,12 @@ export class ModelEndpoint {
    * When a call that is asked for now is expected to be done, milliseconds from now: its turn at the slots, and its work.
    * Undefined while nothing is known of the model here.
    */
-  expectedMs(model: string, kind: CallKind, priority: number, deadlineMs: number): number | undefined {
+  expectedMs(model: string, kind: CallKind, rankMs: number): number | undefined {
     const workMs = this.workMs(model, kind);
     if (workMs === undefined) return undefined;
     const { gate } = this;
     const free = gate.slots - gate.busy;
-    const ahead = gate.ahead(priority, deadlineMs) + 1 - free;
+    const ahead = gate.ahead(rankMs) + 1 - free;
     return workMs + (Math.max(0, ahead) / gate.slots) * workMs;
   }
 

@@ -15,6 +15,7 @@ import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../optio
 import { resolveOptions } from '../options/resolve-options.ts';
 import { CallMaker } from './calls/call-maker.ts';
 import { PlannerCounters } from './counters.ts';
+import { FairShare } from './fair-share.ts';
 import type { FlightParts } from './flight.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { ExpertRecords } from './panel/expert-records.ts';
@@ -138,7 +139,19 @@ export function makeParts(
     ]),
   );
   const maker = new CallMaker({ options, clock, endpoints, forms, counters, turns });
-  return { options, clock, pool, callers, endpoints, forms, maker, records: new ExpertRecords(), counters, turns };
+  return {
+    options,
+    clock,
+    pool,
+    callers,
+    endpoints,
+    forms,
+    maker,
+    records: new ExpertRecords(),
+    shares: new FairShare(clock),
+    counters,
+    turns,
+  };
 }
 
 function startPool(

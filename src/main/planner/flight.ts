@@ -23,6 +23,7 @@ import { AttemptLog, type AttemptSubject } from './attempt-log.ts';
 import { answerFromVotes } from './best-in-hand.ts';
 import { type CallMaker, type CallPlan, type CallTerms, OUT_OF_TIME, type PinnedSlot } from './calls/call-maker.ts';
 import type { PlannerCounters } from './counters.ts';
+import type { FairShare } from './fair-share.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import type { ExpertRecords } from './panel/expert-records.ts';
 import { Panel } from './panel/panel.ts';
@@ -39,6 +40,7 @@ export interface FlightParts {
   readonly forms: AnswerForms;
   readonly maker: CallMaker;
   readonly records: ExpertRecords;
+  readonly shares: FairShare;
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;
 }
@@ -208,7 +210,7 @@ export class Flight {
       placesOf: ({ endpoint, alternatives }) =>
         [endpoint, ...alternatives].map((name) => endpoints.get(name) as ModelEndpoint),
       kindOf: (expert) => this.#kindOf(expert),
-      priority: this.#purpose.priority ?? 0,
+      rankMs: this.#rankMs(),
       nowMs: clock.now(),
       deadlineMs: this.deadlineMs,
     });
@@ -430,18 +432,29 @@ export class Flight {
   // Calls -----------------------------------------------------------------------------------------------------------
 
   async #call(
-    plan: Omit<CallPlan, 'lane' | 'priority' | 'deadlineMs' | 'slot'>,
+    plan: Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'slot'>,
     signal: AbortSignal = this.#controller.signal,
   ): Promise<ExpertResult> {
-    const { priority = 0 } = this.#purpose;
     this.#calls++;
-    const whole = { ...plan, lane: this.#lane, priority, deadlineMs: this.deadlineMs, slot: this.#pinned };
+    const whole = {
+      ...plan,
+      lane: this.#lane,
+      rankMs: this.#rankMs(),
+      deadlineMs: this.deadlineMs,
+      slot: this.#pinned,
+    };
     const result = await this.#parts.maker.make(whole, this.attempts, signal, (slot) => {
       this.#begun++;
+      this.#parts.shares.served(this.#request.agent);
       this.#pinned = slot;
     });
     this.#calls--;
     return result;
+  }
+
+  #rankMs(): number {
+    const { priority = 0 } = this.#purpose;
+    return this.#parts.shares.rankMs(this.#request.agent, priority, this.#startedAtMs, this.deadlineMs);
   }
 
   /** When the last calls must have ended: a little before the deadline, or after it where late work is kept. */

@@ -14,8 +14,9 @@ export interface ProbeParts {
 }
 
 /**
- * Asks each model once whether its server keeps it to a schema, on slots that nobody waits for: one model of an endpoint
- * after the other, so that a server that holds one model at a time loads each of them once. Never rejects.
+ * Asks each model once whether its server keeps it to a schema: one model of an endpoint after the other, so that a server
+ * that holds one model at a time loads each of them once. Before anyone else, since every plan until then is answered in a
+ * form that fails more often; it takes a few short calls. Never rejects.
  */
 export async function probeAnswers(
   places: readonly ModelPlace[],
@@ -28,7 +29,7 @@ export async function probeAnswers(
     [...byEndpoint].map(async ([name, at]) => {
       const { gate } = endpoints.get(name) as ModelEndpoint;
       for (const model of new Set(at.map((place) => place.model))) {
-        const slot = await gate.acquire(signal, { lane: 'background' });
+        const slot = await gate.acquire(signal, { rankMs: 0 });
         if (slot === undefined) return;
         try {
           forms.begin(name, model, await probeSchema(callers.get(name) as ChatCaller, model, timeoutMs, signal));

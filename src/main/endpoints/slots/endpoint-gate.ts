@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../../shared/clock.ts';
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
  *
- * Who waits in the foreground is served by priority, then by deadline, then in the order of coming (earliest deadline
+ * Who waits in the foreground is served by rank, that is mostly by deadline, then in the order of coming (earliest deadline
  * first: Liu and Layland 1973); background work is served when nobody else waits, in its order, and is told to make room as
  * soon as somebody does. The pause is between foreground starts, and after any start for the background: nobody waits
  * because of background work. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits
@@ -17,10 +17,8 @@ export type Lane = 'foreground' | 'background';
 export interface Ask {
   /** Default `foreground`. */
   readonly lane?: Lane;
-  /** Higher is served first. Default 0. */
-  readonly priority?: number;
-  /** Milliseconds of the clock. Default: none, after all that have one. */
-  readonly deadlineMs?: number;
+  /** Lower is served first, on the scale of the clock: a deadline, as a rule. Default: after all that have one. */
+  readonly rankMs?: number;
   /** The number of the slot that is given if it is free: a server that pins requests to slots still holds its prompt there. */
   readonly slot?: number;
 }
@@ -35,8 +33,7 @@ export interface Slot {
 }
 
 interface Waiter {
-  readonly priority: number;
-  readonly deadlineMs: number;
+  readonly rankMs: number;
   readonly slot: number | undefined;
   readonly grant: (slot: Slot) => void;
 }
@@ -98,15 +95,15 @@ export class EndpointGate {
     return this.idle > 0 && this.#waiting.length + this.#inBackground.length === 0;
   }
 
-  /** Waiters that are served before one of this priority and deadline. */
-  ahead(priority: number, deadlineMs: number): number {
-    return this.#place(priority, deadlineMs);
+  /** Waiters that are served before one of this rank. */
+  ahead(rankMs: number): number {
+    return this.#place(rankMs);
   }
 
   /** A slot, or undefined when `signal` aborts first. */
   acquire(signal: AbortSignal, ask: Ask = ANY): Promise<Slot | undefined> | Slot | undefined {
     if (signal.aborted) return undefined;
-    const { lane = 'foreground', priority = 0, deadlineMs = Number.POSITIVE_INFINITY, slot: wanted } = ask;
+    const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY, slot: wanted } = ask;
     const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
     if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane)) return this.#start(lane, wanted);
     return new Promise((resolve) => {
@@ -119,9 +116,9 @@ export class EndpointGate {
         signal.removeEventListener('abort', onAbort);
         resolve(slot);
       };
-      const waiter: Waiter = { priority, deadlineMs, slot: wanted, grant };
+      const waiter: Waiter = { rankMs, slot: wanted, grant };
       signal.addEventListener('abort', onAbort, { once: true });
-      if (lane === 'foreground') queue.splice(this.#place(priority, deadlineMs), 0, waiter);
+      if (lane === 'foreground') queue.splice(this.#place(rankMs), 0, waiter);
       else queue.push(waiter);
       this.#wake();
       if (lane === 'foreground' && queue.includes(waiter)) this.onPressure();
@@ -142,14 +139,13 @@ export class EndpointGate {
   }
 
   /** Behind everyone of the same rank. */
-  #place(priority: number, deadlineMs: number): number {
+  #place(rankMs: number): number {
     let low = 0;
     let high = this.#waiting.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       const other = this.#waiting[middle] as Waiter;
-      const isBefore = other.priority > priority || (other.priority === priority && other.deadlineMs <= deadlineMs);
-      if (isBefore) low = middle + 1;
+      if (other.rankMs <= rankMs) low = middle + 1;
       else high = middle;
     }
     return low;

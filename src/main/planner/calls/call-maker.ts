@@ -29,7 +29,8 @@ export interface CallPlan {
   /** When it must have ended. */
   readonly endMs: number;
   readonly lane: Lane;
-  readonly priority: number;
+  /** Its place among all that wait: lower is served first. */
+  readonly rankMs: number;
   /** When the plan must be settled that it is made for. */
   readonly deadlineMs: number;
   /** A slot that holds the beginning of its prompt, where one does. */
@@ -61,8 +62,10 @@ export interface CallMakerParts {
   readonly turns: LoopTurns;
 }
 
-/** A try that fewer calls than this have made in its time is not begun. */
+/** A try is not begun where fewer calls than this are done in the time it has, */
 const HOPE = 0.05;
+/** and while others wait for the same slots, where fewer than this are. */
+const HOPE_IN_A_CROWD = 0.5;
 const HEDGE_QUANTILE = 0.95;
 
 export class CallMaker {
@@ -109,13 +112,12 @@ export class CallMaker {
 
   /** Where the call is expected to be done first. What is not known yet is tried; what fails fast attracts nothing. */
   #choose(plan: CallPlan, failedAt: ReadonlySet<string>): ModelEndpoint {
-    const { subject, kind, priority, deadlineMs } = plan;
+    const { subject, kind, rankMs } = plan;
     if (plan.alternatives.length === 0) return this.#at(subject.endpoint);
     let best: ModelEndpoint | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     for (const at of this.#others(plan, failedAt)) {
-      const expectedMs =
-        at.expectedMs(subject.model, kind, priority, deadlineMs) ?? (at.gate.idle > 0 ? 0 : Number.MAX_VALUE);
+      const expectedMs = at.expectedMs(subject.model, kind, rankMs) ?? (at.gate.idle > 0 ? 0 : Number.MAX_VALUE);
       if (expectedMs < bestMs) {
         best = at;
         bestMs = expectedMs;
@@ -225,17 +227,18 @@ export class CallMaker {
   }
 
   #slotAt(plan: CallPlan, at: ModelEndpoint, signal: AbortSignal): Promise<Slot | undefined> | Slot | undefined {
-    const { lane, priority, deadlineMs, slot } = plan;
+    const { lane, rankMs, slot } = plan;
     const isHere = slot !== undefined && slot.endpoint === at.name;
-    return at.gate.acquire(signal, { lane, priority, deadlineMs, ...(isHere ? { slot: slot.index } : {}) });
+    return at.gate.acquire(signal, { lane, rankMs, ...(isHere ? { slot: slot.index } : {}) });
   }
 
   /** A slot is worth more to another plan than to one that cannot make its deadline. */
-  #isHopeless({ subject, kind, lane, deadlineMs }: CallPlan, at: ModelEndpoint): boolean {
+  #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint): boolean {
     const { options, clock } = this.#parts;
     if (!options.features.learnedTimeouts || lane === 'background') return false;
-    const leastMs = at.profileOf(subject.model, kind).quantile('total', HOPE);
-    return leastMs !== undefined && deadlineMs - clock.now() < leastMs;
+    const hope = at.gate.waiting > 0 ? HOPE_IN_A_CROWD : HOPE;
+    const leastMs = at.profileOf(subject.model, kind).quantile('total', hope);
+    return leastMs !== undefined && Math.min(endMs, deadlineMs) - clock.now() < leastMs;
   }
 
   #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint, slot: Slot): CallTerms {

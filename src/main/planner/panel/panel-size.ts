@@ -13,7 +13,8 @@ export interface FitQuestion {
   /** Where each expert may be asked. */
   readonly placesOf: (expert: ResolvedExpert) => readonly ModelEndpoint[];
   readonly kindOf: (expert: ResolvedExpert) => CallKind;
-  readonly priority: number;
+  /** Its place among all that wait. */
+  readonly rankMs: number;
   readonly nowMs: number;
   readonly deadlineMs: number;
 }
@@ -42,10 +43,10 @@ function workMs(expert: ResolvedExpert, { placesOf, kindOf }: FitQuestion): numb
 }
 
 /** Until it is its turn, where that is soonest. */
-function waitMs(expert: ResolvedExpert, { placesOf, kindOf, priority, deadlineMs }: FitQuestion): number {
+function waitMs(expert: ResolvedExpert, { placesOf, kindOf, rankMs }: FitQuestion): number {
   const kind = kindOf(expert);
   const waits = placesOf(expert).map((at) => {
-    const whole = at.expectedMs(expert.model, kind, priority, deadlineMs);
+    const whole = at.expectedMs(expert.model, kind, rankMs);
     return whole === undefined ? 0 : whole - (at.workMs(expert.model, kind) ?? 0);
   });
   return Math.min(...waits);
