@@ -468,74 +468,53 @@ async function servedOf(asks: Readonly<Record<string, Ask>>): Promise<string[]> 
 }
 
 describe('those who wait are served', () => {
-  test('by priority, the highest first', async () => {
-    expect(await servedOf({ low: { priority: -1 }, none: {}, high: { priority: 2 } })).toEqual(['high', 'none', 'low']);
-  });
-
-  test('by deadline where priorities are equal, and those without one last', async () => {
-    const served = await servedOf({
-      none: {},
-      late: { deadlineMs: 900 },
-      soon: { deadlineMs: 300 },
-      now: { deadlineMs: -5 },
-    });
+  test('by rank, and those without one last', async () => {
+    const served = await servedOf({ none: {}, late: { rankMs: 900 }, soon: { rankMs: 300 }, now: { rankMs: -5 } });
     expect(served).toEqual(['now', 'soon', 'late', 'none']);
   });
 
-  test('by priority before deadline', async () => {
-    const served = await servedOf({ soon: { deadlineMs: 1 }, high: { priority: 1, deadlineMs: 9_000 } });
-    expect(served).toEqual(['high', 'soon']);
-  });
-
-  test('in the order in which they came where both are equal', async () => {
-    const ask = { priority: 1, deadlineMs: 500 };
-    expect(await servedOf({ a: ask, b: ask, c: { deadlineMs: 1 }, d: ask })).toEqual(['a', 'b', 'd', 'c']);
+  test('in the order in which they came where ranks are equal', async () => {
+    const ask = { rankMs: 500 };
+    expect(await servedOf({ a: ask, b: ask, c: { rankMs: 501 }, d: ask })).toEqual(['a', 'b', 'd', 'c']);
   });
 
   test('before all background work, whatever the ranks', async () => {
-    const served = await servedOf({ late: { lane: 'background', priority: 9, deadlineMs: 0 }, low: { priority: -9 } });
-    expect(served).toEqual(['low', 'late']);
+    const served = await servedOf({ late: { lane: 'background', rankMs: 0 }, low: { rankMs: 9_000 }, none: {} });
+    expect(served).toEqual(['low', 'none', 'late']);
   });
 
   test('in this order, whoever comes', async () => {
-    const ask = fc.record({
-      priority: fc.integer({ min: -2, max: 2 }),
-      deadlineMs: fc.constantFrom(1, 2, 3, Number.POSITIVE_INFINITY),
-    });
+    const rank = fc.constantFrom(-1, 1, 2, 3, Number.POSITIVE_INFINITY);
     await fc.assert(
-      fc.asyncProperty(fc.array(ask, { maxLength: 20 }), async (asks) => {
-        const served = await servedOf(Object.fromEntries(asks.map((each, i) => [`caller ${i}`, each])));
-        const ranked = [...asks.entries()].sort(
-          ([i, a], [j, b]) =>
-            b.priority - a.priority || (a.deadlineMs === b.deadlineMs ? i - j : a.deadlineMs - b.deadlineMs),
-        );
+      fc.asyncProperty(fc.array(rank, { maxLength: 20 }), async (ranks) => {
+        const served = await servedOf(Object.fromEntries(ranks.map((rankMs, i) => [`caller ${i}`, { rankMs }])));
+        const ranked = [...ranks.entries()].sort(([i, a], [j, b]) => (a === b ? i - j : a - b));
         expect(served).toEqual(ranked.map(([i]) => `caller ${i}`));
       }),
     );
   });
 
-  test('one with a high priority also goes first when it comes while others wait for the pause', async () => {
+  test('by rank also when the first comes while others wait for the pause', async () => {
     const { gate, clock } = new Callers(8, 400);
     gate.acquire(NEVER);
     const order: string[] = [];
-    void Promise.resolve(gate.acquire(NEVER)).then(() => order.push('a'));
-    void Promise.resolve(gate.acquire(NEVER, { priority: 1 })).then(() => order.push('b'));
+    void Promise.resolve(gate.acquire(NEVER, { rankMs: 900 })).then(() => order.push('a'));
+    void Promise.resolve(gate.acquire(NEVER, { rankMs: 800 })).then(() => order.push('b'));
     await advance(clock, 800);
     expect(order).toEqual(['b', 'a']);
   });
 });
 
-test('ahead() is how many are served before one of a rank: all of a higher one, and those of its own', () => {
+test('ahead() is how many are served before one of a rank: those of its own too', () => {
   const { gate } = new Callers(1);
-  expect(gate.ahead(0, 0)).toBe(0);
+  expect(gate.ahead(0)).toBe(0);
   gate.acquire(NEVER);
-  expect(gate.ahead(0, 0)).toBe(0);
-  for (const deadlineMs of [100, 200, 200, 300]) gate.acquire(NEVER, { deadlineMs });
-  gate.acquire(NEVER, { priority: 1 });
-  gate.acquire(NEVER, { lane: 'background', priority: 9 });
-  expect([99, 100, 199, 200, 300, 301].map((deadlineMs) => gate.ahead(0, deadlineMs))).toEqual([1, 2, 2, 4, 5, 5]);
-  expect([gate.ahead(2, 900), gate.ahead(1, 900), gate.ahead(1, Number.POSITIVE_INFINITY)]).toEqual([0, 0, 1]);
-  expect(gate.ahead(-1, 0)).toBe(5);
+  expect(gate.ahead(0)).toBe(0);
+  for (const rankMs of [100, 200, 200, 300]) gate.acquire(NEVER, { rankMs });
+  gate.acquire(NEVER);
+  gate.acquire(NEVER, { lane: 'background', rankMs: 0 });
+  const ranks = [99, 100, 199, 200, 300, Number.POSITIVE_INFINITY];
+  expect(ranks.map((rankMs) => gate.ahead(rankMs))).toEqual([0, 1, 1, 3, 4, 5]);
 });
 
 describe('slot numbers', () => {
