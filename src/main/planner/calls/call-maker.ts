@@ -136,7 +136,8 @@ export class CallMaker {
   ): Promise<ExpertResult> {
     this.#hedges.called();
     const slowMs = this.#hedgeAfterMs(plan, at);
-    if (slowMs === undefined) return this.#tryAt(plan, at, attempts, signal, onSlot);
+    // A signal that has aborted tells nobody any more.
+    if (slowMs === undefined || signal.aborted) return this.#tryAt(plan, at, attempts, signal, onSlot);
     const { clock, counters } = this.#parts;
     const won = Promise.withResolvers<ExpertResult>();
     const controllers: AbortController[] = [];
@@ -213,11 +214,13 @@ export class CallMaker {
     const terms = this.#terms(plan, at, slot);
     counters.callStarted(subject);
     const startedAtMs = clock.now();
-    const settled = await plan.run(subject, terms, signal).catch((error: unknown): ExpertResult => {
+    let result: ExpertResult;
+    try {
+      result = endedBy(await plan.run(subject, terms, signal), signal);
+    } catch (error) {
       // A bug: told as such, counted like any other end, and not made again.
-      return { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
-    });
-    const result = endedBy(settled, signal);
+      result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
+    }
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
     at.ended(subject.model, plan.kind, result, slot, options.features.streaming, isCold);
     counters.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);

@@ -1,0 +1,130 @@
+import type { ModelEndpoint } from '../../src/main/endpoints/model-endpoint.ts';
+import type { Slot } from '../../src/main/endpoints/slots/endpoint-gate.ts';
+import { allFeatures, type FeatureName } from '../../src/main/options/features.ts';
+import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
+import { resolveOptions } from '../../src/main/options/resolve-options.ts';
+import type { Attempt } from '../../src/main/plan.ts';
+import { AttemptLog } from '../../src/main/planner/attempt-log.ts';
+import type { CallPlan, CallTerms, PinnedSlot } from '../../src/main/planner/calls/call-maker.ts';
+import { makeParts } from '../../src/main/planner/create-planner.ts';
+import type { FlightParts } from '../../src/main/planner/flight.ts';
+import type { ErrorCode } from '../../src/shared/errors.ts';
+import { seededRandom } from '../../src/shared/random.ts';
+import type { CallReport, ExpertResult } from '../../src/shared/tasks.ts';
+import { flush } from './drive.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeModels } from './fake-models.ts';
+import { testDomain } from './make-planner.ts';
+
+const NEVER = new AbortController().signal;
+
+/** A call that ended with a vote. */
+export function voted(totalMs = 100, report: Partial<CallReport> = {}): ExpertResult {
+  return { ok: true, vote: { action: 'flee', reason: '' }, report: { totalMs, ...report } };
+}
+
+export function failed(
+  code: ErrorCode,
+  { retryable = false, ...report }: { retryable?: boolean } & Partial<CallReport> = {},
+): ExpertResult {
+  return { ok: false, error: { code, message: code, retryable }, report: { totalMs: 100, ...report } };
+}
+
+/** One try of a call, open until the test ends it. */
+export interface OpenTry {
+  readonly at: string;
+  readonly terms: CallTerms;
+  readonly signal: AbortSignal;
+  readonly end: (result: ExpertResult | Promise<never>) => Promise<void>;
+}
+
+/** The real maker of calls over the real endpoints `a`, `b` and `c`; what models do is up to the test. */
+export class MakerUnderTest {
+  readonly clock = new FakeClock(1_000);
+  readonly parts: FlightParts;
+  readonly attempts = new AttemptLog();
+  readonly tries: OpenTry[] = [];
+  readonly slots: PinnedSlot[] = [];
+
+  constructor(on: readonly FeatureName[] = [], more: Partial<PlannerOptions> = {}) {
+    const baseURL = 'http://127.0.0.1:9/v1';
+    const options = resolveOptions({
+      domain: testDomain,
+      endpoints: { a: { baseURL }, b: { baseURL }, c: { baseURL } },
+      experts: [],
+      features: { ...allFeatures(false), ...Object.fromEntries(on.map((name) => [name, true])) },
+      ...more,
+    });
+    const models = new FakeModels(this.clock, () => ({ kind: 'stuck' }));
+    this.parts = makeParts(options, { clock: this.clock, random: seededRandom(1), pool: models, callers: new Map() });
+  }
+
+  at(name: string): ModelEndpoint {
+    return this.parts.endpoints.get(name) as ModelEndpoint;
+  }
+
+  /** A call of model `m` at `a`, as far as nothing else is said. */
+  make(plan: Partial<CallPlan> = {}, signal: AbortSignal = NEVER): Promise<ExpertResult> {
+    const nowMs = this.clock.now();
+    const whole: CallPlan = {
+      subject: { step: 'expert', role: 'one', model: 'm', endpoint: 'a' },
+      alternatives: [],
+      kind: 'text',
+      ceilingMs: 5_000,
+      endMs: nowMs + 10_000,
+      lane: 'foreground',
+      rankMs: nowMs + 10_000,
+      deadlineMs: nowMs + 10_000,
+      slot: undefined,
+      run: ({ endpoint }, terms, calling) =>
+        new Promise((resolve) => {
+          const end = async (result: ExpertResult | Promise<never>): Promise<void> => {
+            resolve(result);
+            await flush();
+          };
+          this.tries.push({ at: endpoint, terms, signal: calling, end });
+          const onAbort = (): void => resolve(failed('ERR_CANCELLED'));
+          calling.addEventListener('abort', onAbort, { once: true });
+          if (calling.aborted) onAbort();
+        }),
+      ...plan,
+    };
+    return this.parts.maker.make(whole, this.attempts, signal, (slot) => this.slots.push(slot));
+  }
+
+  /** The latest try. */
+  get last(): OpenTry {
+    return this.tries.at(-1) as OpenTry;
+  }
+
+  /** Where tries were made, in their order. */
+  get asked(): string[] {
+    return this.tries.map(({ at }) => at);
+  }
+
+  get codes(): string[] {
+    return this.attempts.snapshot(this.clock.now()).map(({ endpoint, code }: Attempt) => `${endpoint} ${code}`);
+  }
+
+  /** A slot, at once or never. */
+  takeSlot(name: string): Slot {
+    const slot = this.at(name).gate.acquire(NEVER);
+    if (slot === undefined || slot instanceof Promise) throw new Error(`no slot of ${name} is free`);
+    return slot;
+  }
+
+  /** A call of `m` that was made before, as if it were known to be loaded. */
+  saw(name: string, result: ExpertResult, times = 1): void {
+    for (let nth = 0; nth < times; nth++) {
+      const at = this.at(name);
+      at.tryEnter();
+      at.ended('m', 'text', result, this.takeSlot(name), true, false);
+    }
+  }
+
+  /** Nothing is at work or waits, and no timer is set. */
+  get isAtRest(): boolean {
+    const gates = [...this.parts.endpoints.values()].map(({ gate }) => gate);
+    return gates.every(({ busy, waiting }) => busy + waiting === 0) && this.clock.pendingTimers === 0;
+  }
+}
