@@ -77,6 +77,21 @@ describe('a call', () => {
     expect(under.parts.counters.calls().made).toBe(0);
   });
 
+  test('begins with at most three others in one turn of the event loop; cancelled before its own, it is not made', async () => {
+    const under = new MakerUnderTest();
+    const controller = new AbortController();
+    const calls = [1, 2, 3, 4].map(() => under.make());
+    const fifth = under.make({}, controller.signal);
+    await Promise.resolve();
+    expect([under.tries.length, under.at('a').gate.busy]).toEqual([4, 5]);
+    controller.abort(UNWANTED);
+    expect(await fifth).toMatchObject({ ok: false, error: { code: 'ERR_ENDPOINT_BUSY' } });
+    expect([under.tries.length, under.at('a').gate.busy]).toEqual([4, 4]);
+    for (const open of under.tries) await open.end(voted());
+    await Promise.all(calls);
+    expect(under.isAtRest).toBe(true);
+  });
+
   test('that is cancelled ends as unwanted, and at the deadline of its plan as out of time', async () => {
     for (const [reason, code] of [
       [UNWANTED, 'ERR_CANCELLED'],
@@ -165,7 +180,8 @@ describe('another try', () => {
     controller.abort(UNWANTED);
     await ended;
     await call;
-    expect(under.asked).toEqual(['a']);
+    expect(under.codes).toEqual(['a ERR_MODEL_RESET']);
+    expect(under.parts.counters.callRetries).toBe(0);
   });
 });
 
@@ -261,6 +277,25 @@ describe('a call that has no hope to end in time', () => {
     void unknown.make(left(unknown, 5));
     await flush();
     for (const under of [background, unlearned, enough, unknown]) expect(under.asked).toEqual(['a']);
+  });
+
+  test('while others wait for the slots is one that half of its kind would not end in time', async () => {
+    for (const waiting of [0, 1]) {
+      const under = new MakerUnderTest(['learnedTimeouts'], {
+        endpoints: { a: { baseURL: 'http://a/v1', maxConcurrent: 1 } },
+      });
+      for (let nth = 0; nth < 15; nth++) for (const ms of [200, 1_000, 1_000]) under.saw('a', voted(ms));
+      const held = under.takeSlot('a');
+      const nowMs = under.clock.now();
+      const first = under.make({ deadlineMs: nowMs + 500, rankMs: nowMs });
+      for (let nth = 0; nth < waiting; nth++) void under.make();
+      await flush();
+      held.release();
+      await flush();
+      expect(under.codes[0]).toBe(waiting === 0 ? 'a ERR_PLAN_SETTLED' : 'a ERR_STEP_SKIPPED');
+      await under.last.end(voted());
+      await first;
+    }
   });
 
   test('is judged by when the call must end, where that is before the deadline', async () => {
@@ -409,6 +444,7 @@ describe('a second try of a call that takes unusually long', () => {
       under.clock.advance(1_000);
       await flush();
       expect(under.asked).toHaveLength(1);
+      expect([under.parts.counters.hedges, under.at('b').gate.waiting]).toEqual([0, 0]);
     }
   });
 
@@ -479,6 +515,14 @@ describe('the terms of a call', () => {
       under.parts.forms.begin('a', 'm', true);
       expect((await termsOf(under)).answer).toBe(answer);
     }
+  });
+
+  test('ask for text again once the server has refused the schema', async () => {
+    const under = new MakerUnderTest(['constrainedAnswers']);
+    under.parts.forms.begin('a', 'm', true);
+    expect((await termsOf(under)).answer).toBe('json');
+    await under.last.end(failed('ERR_MODEL_SCHEMA'));
+    expect((await termsOf(under)).answer).toBe('text');
   });
 
   test('name the slot where the server pins calls to slots, and the feature is on', async () => {
