@@ -1,0 +1,181 @@
+import { parseArgs } from 'node:util';
+import type { PlannerOptions } from '../src/main/options/planner-options.ts';
+import { rounded } from './figures.ts';
+import { ABLATIONS } from './session/ablation.ts';
+import { type OverloadFigures, runOverload } from './session/overload.ts';
+import { runSession, type SessionFigures } from './session/run-session.ts';
+import { BASELINE, MODELS } from './session/scenario.ts';
+
+/**
+ * The measured session: agents live in a small world and plan on one overloaded machine (bench/session/scenario.ts), in
+ * virtual time, with the real planner, cache, ladder and limits. The same seed gives the same figures on any machine. First
+ * one agent under each profile, then `default` without each of its parts, then many agents, then more than the machine can do.
+ */
+const { values: args } = parseArgs({
+  options: {
+    plans: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    /** How many seeds the profiles are averaged over. */
+    seeds: { type: 'string' },
+    /** Comma-separated: profiles, ablation, many, overload. */
+    only: { type: 'string', default: 'profiles,ablation,many,overload' },
+    quick: { type: 'boolean', default: false },
+  },
+});
+const plans = Number(args.plans ?? (args.quick ? 600 : 3_000));
+const seed = Number(args.seed);
+const seeds = Number(args.seeds ?? (args.quick ? 1 : 3));
+const sections = new Set(args.only.split(','));
+const MANY = [7, 64] as const;
+const OVERLOAD_AGENTS = 64;
+const OVERLOAD_SECONDS = args.quick ? 300 : 900;
+/** Plans asked for a second: from what the machine can do to many times that. */
+const OFFERED = [1, 1.5, 2, 3, 4, 6, 8] as const;
+const UNLIMITED_MS = 600_000;
+
+/** As the agent was, but with all the time that its models take. */
+const UNLIMITED: Partial<PlannerOptions> = {
+  profile: 'unoptimized',
+  timeoutMs: UNLIMITED_MS,
+  expertTimeoutMs: UNLIMITED_MS,
+  synthesis: { models: [MODELS[0].id], timeoutMs: UNLIMITED_MS },
+};
+
+const COLUMNS: readonly (readonly [string, keyof SessionFigures, (value: number) => string])[] = [
+  ['LLM success', 'llmSuccess', percent],
+  ['model', 'modelDecided', percent],
+  ['mean s', 'meanSeconds', fixed],
+  ['p50 s', 'p50Seconds', fixed],
+  ['p99 s', 'p99Seconds', fixed],
+  ['timeouts', 'timeouts', percent],
+  ['hits', 'hitRate', percent],
+  ['false hits', 'falseHitRate', percent],
+  ['regret', 'regret', (value) => value.toFixed(4)],
+  ['tokens/plan', 'tokensPerPlan', (value) => value.toFixed(0)],
+  ['calls/uncached', 'callsPerPlan', fixed],
+  ['on time', 'onTime', percent],
+];
+const NAME_WIDTH = 26;
+
+function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
+
+function fixed(value: number): string {
+  return value.toFixed(2);
+}
+
+function header(first: string): void {
+  console.log(`\n${first.padEnd(NAME_WIDTH)}${COLUMNS.map(([title]) => title.padStart(15)).join('')}`);
+}
+
+function row(name: string, figures: SessionFigures): void {
+  const cells = COLUMNS.map(([, key, show]) => {
+    const value = figures[key];
+    return (value === null ? '–' : show(value)).padStart(15);
+  });
+  console.log(name.padEnd(NAME_WIDTH) + cells.join(''));
+}
+
+function named(figures: SessionFigures): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(figures).map(([key, value]) => [key, value === null ? null : Math.round(value * 10_000) / 10_000]),
+  );
+}
+
+/** The mean of several seeds: whole sessions differ by a few per cent. */
+async function measureMean(name: string, options: Partial<PlannerOptions>): Promise<SessionFigures> {
+  const runs: SessionFigures[] = [];
+  for (let at = seed; at < seed + seeds; at++) runs.push(await measure(`${name}, seed ${at}`, options, 1, plans, at));
+  const mean = (key: keyof SessionFigures): number | null => {
+    const known = runs.map((run) => run[key]).filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((sum, each) => sum + each, 0) / known.length;
+  };
+  const keys = Object.keys(runs[0] as SessionFigures) as (keyof SessionFigures)[];
+  return Object.fromEntries(keys.map((key) => [key, mean(key)])) as unknown as SessionFigures;
+}
+
+async function measure(
+  name: string,
+  options: Partial<PlannerOptions>,
+  agents = 1,
+  of = plans,
+  at = seed,
+): Promise<SessionFigures> {
+  process.stderr.write(`session: ${name} …`);
+  const startedAt = performance.now();
+  const figures = await runSession({ options, agents, plans: of, seed: at });
+  process.stderr.write(` ${((performance.now() - startedAt) / 1_000).toFixed(1)} s\n`);
+  return figures;
+}
+
+const profiles: Record<string, Record<string, number | null>> = {};
+const ablation: Record<string, Record<string, number | null>> = {};
+const many: Record<string, Record<string, number | null>> = {};
+let overload: (OverloadFigures & { readonly peak: number; readonly goodputAt3x: number }) | undefined;
+const misses: string[] = [];
+
+if (sections.has('profiles')) {
+  header(`One agent, ${plans} plans, mean of ${seeds} seeds`);
+  for (const profile of ['unoptimized', 'november', 'default'] as const) {
+    const figures = await measureMean(profile, { profile });
+    profiles[profile] = named(figures);
+    row(profile, figures);
+    if (profile === 'unoptimized') checkBaseline(figures);
+  }
+  const unlimited = await measureMean('unoptimized, no limits', UNLIMITED);
+  profiles.unlimited = named(unlimited);
+  row('unoptimized, no limits', unlimited);
+}
+
+/** What was recorded, within a tenth of each value. */
+function checkBaseline(figures: SessionFigures): void {
+  for (const key of ['llmSuccess', 'meanSeconds', 'timeouts'] as const) {
+    const off = figures[key] / BASELINE[key] - 1;
+    if (Math.abs(off) > BASELINE.tolerance) misses.push(`unoptimized.${key} is ${percent(off)} off what was recorded`);
+  }
+}
+
+if (sections.has('ablation')) {
+  const of = Math.round(plans / 2);
+  header(`default without …, ${of} plans`);
+  const whole = await measure('default', {}, 1, of);
+  ablation.none = named(whole);
+  row('(nothing)', whole);
+  for (const { name, options } of ABLATIONS) {
+    const figures = await measure(`without ${name}`, options, 1, of);
+    ablation[name] = named(figures);
+    row(name, figures);
+  }
+}
+
+if (sections.has('many')) {
+  header('default, many agents');
+  for (const agents of MANY) {
+    const figures = await measure(`${agents} agents`, {}, agents, Math.max(plans, 50 * agents));
+    many[agents] = named(figures);
+    row(`${agents} agents`, figures);
+  }
+}
+
+if (sections.has('overload')) {
+  console.log(`\n${OVERLOAD_AGENTS} agents without a cache: plans a second`);
+  const runs: OverloadFigures[] = [];
+  for (const offered of OFFERED) {
+    const figures = await runOverload(offered, OVERLOAD_AGENTS, OVERLOAD_SECONDS, seed);
+    runs.push(figures);
+    const { goodput, onTime, legal, jain } = figures;
+    console.log(
+      `offered ${fixed(figures.offered).padStart(6)} · decided by models ${fixed(goodput)} · on time ${percent(onTime)} · legal ${percent(legal)} · fairness ${fixed(jain)}`,
+    );
+  }
+  const peak = Math.max(...runs.map(({ goodput }) => goodput));
+  const at3x = runs.find(({ offered }) => offered >= 3 * peak) ?? (runs.at(-1) as OverloadFigures);
+  overload = { ...at3x, peak, goodputAt3x: at3x.goodput / peak };
+  console.log(`at ${fixed(at3x.offered / peak)} times the peak, goodput is ${percent(overload.goodputAt3x)} of it`);
+}
+
+for (const miss of misses) console.error(`session: ${miss}`);
+const rest = overload && Object.fromEntries(Object.entries(overload).map(([key, value]) => [key, rounded(value)]));
+console.log(JSON.stringify({ bench: 'session', seed, plans, profiles, ablation, many, overload: rest ?? {} }));
+process.exitCode = misses.length > 0 ? 1 : 0;
