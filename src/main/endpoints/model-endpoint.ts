@@ -9,7 +9,15 @@ import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
 import { EndpointGate, type Slot } from './slots/endpoint-gate.ts';
 import { holdAfterAbort } from './slots/slot-hold.ts';
-import { type CallKind, LatencyProfile, type PhaseTimeouts, type ProfileStats } from './time/latency-profile.ts';
+import {
+  type CallKind,
+  LatencyProfile,
+  type PhaseTimeouts,
+  type ProfileStats,
+  type SavedProfile,
+} from './time/latency-profile.ts';
+import { profileKey } from './time/profile-file.ts';
+import type { ProfileEntry } from './time/profile-text.ts';
 
 /** What `stats()` tells of one endpoint. */
 export interface EndpointStats {
@@ -38,6 +46,8 @@ export interface EndpointParts {
 /** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
 const IDLE_MS_MAX = 240_000;
 const PROFILES_MAX = 256;
+/** Calls that fail so soon after one another have failed of the same cause, and count once for health and slots. */
+const BURST_MS = 100;
 
 /** Everything known of one model server: its slots, its health, its times. */
 export class ModelEndpoint {
@@ -50,6 +60,7 @@ export class ModelEndpoint {
   readonly #profiles = new Map<string, { model: string; kind: CallKind; profile: LatencyProfile }>();
   /** When each model last answered. */
   readonly #answeredAtMs = new Map<string, number>();
+  #failedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: EndpointParts) {
     const { endpoint, features, clock, random } = parts;
@@ -93,9 +104,17 @@ export class ModelEndpoint {
     return known.profile;
   }
 
-  /** Profiles by model and kind, for a restart. */
-  profiles(): Iterable<{ model: string; kind: CallKind; profile: LatencyProfile }> {
-    return this.#profiles.values();
+  /** What is known of its times, for a restart. */
+  *savedProfiles(): Generator<ProfileEntry> {
+    for (const { model, kind, profile } of this.#profiles.values()) {
+      yield [profileKey(this.#parts.endpoint.baseURL, model, kind), profile.save()];
+    }
+  }
+
+  /** Takes up what was known of a model before a restart. */
+  restoreProfile(model: string, kind: CallKind, saved: ReadonlyMap<string, SavedProfile>): void {
+    const known = saved.get(profileKey(this.#parts.endpoint.baseURL, model, kind));
+    if (known !== undefined) this.profileOf(model, kind).restore(known);
   }
 
   /** The timeouts of a call that begins now. */
@@ -135,16 +154,18 @@ export class ModelEndpoint {
   ended(model: string, kind: CallKind, result: ExpertResult, slot: Slot, isStreamed: boolean, wasCold: boolean): void {
     const code = result.ok ? 'OK' : result.error.code;
     const profile = this.profileOf(model, kind);
-    this.#toBreaker(code);
+    const isNew = this.#isNewFailure(code);
+    this.#toBreaker(code, isNew);
     if (isAnswer(code)) {
       profile.answered(result.report, wasCold);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
       this.#toLimit(model, result.report, slot, wasCold);
     } else if (isTimeout(code)) {
       profile.timedOut(result.report.totalMs);
-      this.#limit.dropped();
-    } else if (code === 'ERR_MODEL_OVERLOADED') this.#limit.dropped();
-    else if (code === 'ERR_CANCELLED') profile.cancelled(result.report.totalMs);
+      if (isNew) this.#limit.dropped();
+    } else if (code === 'ERR_MODEL_OVERLOADED') {
+      if (isNew) this.#limit.dropped();
+    } else if (code === 'ERR_CANCELLED') profile.cancelled(result.report.totalMs);
     const isAborted = isTimeout(code) || code === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     slot.release(holds ? holdAfterAbort(result.report, profile, isStreamed) : 0);
@@ -173,10 +194,20 @@ export class ModelEndpoint {
     return this.#parts.endpoint.slots ?? this.#facts.slots;
   }
 
-  #toBreaker(code: 'OK' | ErrorCode): void {
+  #toBreaker(code: 'OK' | ErrorCode, isNew: boolean): void {
     if (isAnswer(code)) this.breaker.succeeded();
-    else if (code === 'ERR_CANCELLED' || code.startsWith('ERR_WORKER') || code === 'ERR_POOL_FULL') this.breaker.left();
-    else this.breaker.failed();
+    else if (isNew) this.breaker.failed();
+    else this.breaker.left();
+  }
+
+  /** Whether a call failed at the server, and not together with others: the experts of a plan fail at the same moment. */
+  #isNewFailure(code: 'OK' | ErrorCode): boolean {
+    const isOfServer = !isAnswer(code) && code !== 'ERR_CANCELLED' && !code.startsWith('ERR_WORKER');
+    if (!isOfServer || code === 'ERR_POOL_FULL' || code === 'ERR_INTERNAL') return false;
+    const nowMs = this.#parts.clock.now();
+    const isNew = nowMs - this.#failedAtMs > BURST_MS;
+    if (isNew) this.#failedAtMs = nowMs;
+    return isNew;
   }
 
   #toLimit(model: string, report: CallReport, slot: Slot, wasCold: boolean): void {

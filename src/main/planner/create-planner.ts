@@ -10,6 +10,9 @@ import { discoverEndpoint, type JsonReader } from '../endpoints/discovery/discov
 import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
 import { type ModelPlace, probeAnswers } from '../endpoints/discovery/probe-answers.ts';
 import { ModelEndpoint } from '../endpoints/model-endpoint.ts';
+import { CALL_KINDS } from '../endpoints/time/latency-profile.ts';
+import { openProfileFile } from '../endpoints/time/profile-file.ts';
+import type { ProfileEntry } from '../endpoints/time/profile-text.ts';
 import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
@@ -72,13 +75,15 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     ]);
     const checked = checkModels(resolved, listings);
     const random = collaborators.random ?? systemRandom;
-    const parts = makeParts(checked.options, { clock, random, pool, callers: clients });
+    const { profiles, ...kept } = await openProfiles(checked.options, clock, (message) => lost.report(message));
+    const parts = makeParts(checked.options, { clock, random, pool, callers: clients, ...kept });
+    profiles.restore(parts);
     const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message));
     for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
     const probing = new AbortController();
     const planner = new Planner(parts, cache, async () => {
       probing.abort(UNWANTED);
-      await release();
+      await Promise.all([release(), profiles.close(parts)]);
     });
     if (resolved.features.constrainedAnswers) {
       const places = placesOf(checked.options);
@@ -106,6 +111,42 @@ function placesOf({ experts, synthesis }: ResolvedOptions): ModelPlace[] {
   );
 }
 
+type Endpoints = Pick<FlightParts, 'endpoints'>;
+
+/** Where the times of models outlive the process: beside the decisions that do. Without a disk tier, nowhere. */
+async function openProfiles(
+  { cache, experts, synthesis }: ResolvedOptions,
+  clock: Clock,
+  warn: (message: string) => void,
+): Promise<{
+  profiles: { restore(parts: Endpoints): void; close(parts: Endpoints): Promise<void> };
+  onMeasured?: (parts: Endpoints) => void;
+}> {
+  if (cache === false || cache.disk === false) return { profiles: { restore: () => {}, close: async () => {} } };
+  const file = await openProfileFile(`${cache.disk.path}${PROFILES_SUFFIX}`, clock, warn);
+  const models = new Set([...experts, ...synthesis.models].map(({ model }) => model));
+  const restore = ({ endpoints }: Endpoints): void => {
+    for (const at of endpoints.values()) {
+      for (const model of models) for (const kind of CALL_KINDS) at.restoreProfile(model, kind, file.saved);
+    }
+  };
+  return {
+    profiles: { restore, close: (parts) => file.close(entriesOf(parts)) },
+    onMeasured: (parts) => file.save(entriesOf(parts)),
+  };
+}
+
+const PROFILES_SUFFIX = '.latencies.json';
+
+/** Read when they are written. */
+function entriesOf({ endpoints }: Endpoints): Iterable<ProfileEntry> {
+  return {
+    *[Symbol.iterator]() {
+      for (const at of endpoints.values()) yield* at.savedProfiles();
+    },
+  };
+}
+
 /** What the servers tell about themselves. */
 async function discover(
   options: ResolvedOptions,
@@ -125,9 +166,12 @@ async function discover(
 /** What flights share, made of what was opened. */
 export function makeParts(
   options: ResolvedOptions,
-  opened: Pick<FlightParts, 'clock' | 'pool' | 'callers'> & { readonly random: Random },
+  opened: Pick<FlightParts, 'clock' | 'pool' | 'callers'> & {
+    readonly random: Random;
+    readonly onMeasured?: (parts: Pick<FlightParts, 'endpoints'>) => void;
+  },
 ): FlightParts {
-  const { clock, random, pool, callers } = opened;
+  const { clock, random, pool, callers, onMeasured } = opened;
   const counters = new PlannerCounters();
   const turns = new LoopTurns(clock);
   const forms = new AnswerForms(clock);
@@ -138,7 +182,15 @@ export function makeParts(
       new ModelEndpoint({ endpoint, features: options.features, clock, random, ceilingMs }),
     ]),
   );
-  const maker = new CallMaker({ options, clock, endpoints, forms, counters, turns });
+  const maker = new CallMaker({
+    options,
+    clock,
+    endpoints,
+    forms,
+    counters,
+    turns,
+    ...(onMeasured === undefined ? {} : { onMeasured: () => onMeasured({ endpoints }) }),
+  });
   return {
     options,
     clock,

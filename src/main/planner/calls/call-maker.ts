@@ -60,6 +60,8 @@ export interface CallMakerParts {
   readonly forms: AnswerForms;
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;
+  /** Called when a call has ended: something more is known of the times of its model. */
+  readonly onMeasured?: () => void;
 }
 
 /** A try is not begun where fewer calls than this are done in the time it has, */
@@ -223,6 +225,7 @@ export class CallMaker {
     }
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
     at.ended(subject.model, plan.kind, result, slot, options.features.streaming, isCold);
+    this.#parts.onMeasured?.();
     counters.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
     if (result.ok) attempt.voted(result.vote, result.report, clock.now());
     else attempt.failed(result.error, result.report, clock.now());
