@@ -132,7 +132,8 @@ if (sections.has('profiles')) {
 function checkBaseline(figures: SessionFigures): void {
   for (const key of ['llmSuccess', 'meanSeconds', 'timeouts'] as const) {
     const off = figures[key] / BASELINE[key] - 1;
-    if (Math.abs(off) > BASELINE.tolerance) misses.push(`unoptimized.${key} is ${percent(off)} off what was recorded`);
+    // Short sessions vary by more than what was recorded may.
+    if (Math.abs(off) > BASELINE.tolerance * (args.quick ? 2 : 1)) misses.push(`unoptimized.${key} is ${percent(off)} off what was recorded`);
   }
 }
 

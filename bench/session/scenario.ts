@@ -16,7 +16,7 @@ export const OVERLOADED = {
   slots: 1,
   queueMax: 1_000,
   /** The game has the graphics card's memory, so pictures are encoded on the processor. */
-  imageSeconds: 17,
+  imageSeconds: 17.3,
   /** Text is quick: a small quantized model that still fits. */
   promptTokensPerSecond: 4_000,
   overheadSeconds: 0.15,
@@ -26,7 +26,7 @@ export const OVERLOADED = {
   abortSeconds: 0.04,
   rates: {
     /** Small models name actions that nobody offered, in 1 to 10 of 100 answers (FIELD.md, section 2), */
-    illegal: 0.07,
+    illegal: 0.065,
     /** talk without choosing, */
     rambling: 0.03,
     /** answer nothing, */
