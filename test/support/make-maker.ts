@@ -113,10 +113,11 @@ export class MakerUnderTest {
     return slot;
   }
 
-  /** A call of `m` that was made before, as if it were known to be loaded. */
+  /** A call of `m` that was made before, as if it were known to be loaded. Failures are of different causes. */
   saw(name: string, result: ExpertResult, times = 1): void {
     for (let nth = 0; nth < times; nth++) {
       const at = this.at(name);
+      if (!result.ok) this.clock.advance(150);
       at.tryEnter();
       at.ended('m', 'text', result, this.takeSlot(name), true, false);
     }

@@ -82,7 +82,7 @@ describe('a call', () => {
     const controller = new AbortController();
     const calls = [1, 2, 3, 4].map(() => under.make());
     const fifth = under.make({}, controller.signal);
-    await Promise.resolve();
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
     expect([under.tries.length, under.at('a').gate.busy]).toEqual([4, 5]);
     controller.abort(UNWANTED);
     expect(await fifth).toMatchObject({ ok: false, error: { code: 'ERR_ENDPOINT_BUSY' } });
