@@ -1,14 +1,20 @@
 import { createPlanner, type PlannerOptions, skyrim } from '../../src/main/index.ts';
+import { allFeatures } from '../../src/main/options/features.ts';
 import { MODEL } from '../requests.ts';
 import type { Contestant } from './contestant.ts';
 
-/** Default options: the cache is on and never hit, since every request is in a state of its own. */
+/**
+ * The calls that every contestant makes: four experts at once, then a synthesis, and nothing that would spare some of them.
+ * The cache is on and never hit, since every request is in a state of its own.
+ */
 export function plannerOptions(baseURL: string): PlannerOptions {
   return {
     domain: skyrim,
     endpoints: { bench: { baseURL } },
     experts: skyrim.roles.map(({ name }) => ({ role: name, model: MODEL })),
-    synthesis: { models: [MODEL] },
+    synthesis: { models: [MODEL], when: 'always' },
+    quorum: 'all',
+    features: { ...allFeatures(false), streaming: true },
   };
 }
 
