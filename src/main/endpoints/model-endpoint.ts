@@ -156,7 +156,7 @@ export class ModelEndpoint {
     const profile = this.profileOf(model, kind);
     const isNew = this.#isNewFailure(code);
     this.#toBreaker(code, isNew);
-    if (isAnswer(code)) {
+    if (isWork(code)) {
       profile.answered(result.report, wasCold);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
       this.#toLimit(model, result.report, slot, wasCold);
@@ -217,9 +217,14 @@ export class ModelEndpoint {
   }
 }
 
-/** The server did its work, whatever the answer is worth. */
+/** The server is well, whatever the answer is worth. */
 function isAnswer(code: 'OK' | ErrorCode): boolean {
-  return code === 'OK' || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY' || code === 'ERR_MODEL_SCHEMA';
+  return isWork(code) || code === 'ERR_MODEL_SCHEMA';
+}
+
+/** The model did its work: what is refused for its schema says nothing of how long that takes. */
+function isWork(code: 'OK' | ErrorCode): boolean {
+  return code === 'OK' || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY';
 }
 
 function isTimeout(code: 'OK' | ErrorCode): boolean {

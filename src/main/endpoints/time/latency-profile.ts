@@ -88,9 +88,10 @@ export class LatencyProfile {
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
   }
 
-  /** A call that did not end in time: it would have taken longer than it did. */
+  /** A call that did not end in time: it would have taken longer than it did. One that was cut short early says nothing. */
   timedOut(totalMs: number): void {
-    this.#lengths.record(totalMs);
+    const median = this.#lengths.quantile(0.5);
+    if (median === undefined || totalMs > median) this.#lengths.record(totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
   }
 
