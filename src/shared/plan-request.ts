@@ -260,10 +260,11 @@ export function valueScale(request: Pick<PlanRequest, 'actions' | 'qValues'>): (
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  const span = high - low;
+  // By halves, since the whole may be more than a number holds.
+  const span = high / 2 - low / 2;
   if (!(span > 0)) return () => undefined;
   return (action) => {
     const value = qValueOf(request, action);
-    return value === undefined ? undefined : (value - low) / span;
+    return value === undefined ? undefined : (value / 2 - low / 2) / span;
   };
 }

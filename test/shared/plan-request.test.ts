@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defineDomain } from '../../src/shared/domain.ts';
 import { PlannerError } from '../../src/shared/errors.ts';
@@ -7,6 +8,7 @@ import {
   type PlanRequest,
   qValueOf,
   REQUEST_LIMITS,
+  valueScale,
 } from '../../src/shared/plan-request.ts';
 
 const domain = defineDomain({
@@ -324,5 +326,50 @@ describe('bestByQValue', () => {
     expect(qValueOf({ qValues: {} }, 'constructor')).toBeUndefined();
     const qValues = JSON.parse('{"__proto__": 0.9, "block": 0.1}') as Record<string, number>;
     expect(bestByQValue({ actions, qValues })).toBe('__proto__');
+  });
+});
+
+describe('valueScale', () => {
+  const placesOf = (actions: readonly string[], qValues?: Readonly<Record<string, number>>) =>
+    actions.map(valueScale(qValues === undefined ? { actions } : { actions, qValues }));
+
+  test('puts the worst value at 0, the best at 1 and the others between them', () => {
+    expect(placesOf(['a', 'b', 'c', 'd'], { a: -10, b: 10, c: 0, d: 5 })).toEqual([0, 1, 0.5, 0.75]);
+  });
+
+  test('says nothing of an action without a value', () => {
+    expect(placesOf(['a', 'b', 'c'], { a: 1, c: 2 })).toEqual([0, undefined, 1]);
+  });
+
+  test('leaves values of actions that are not legal now out of the range', () => {
+    expect(placesOf(['a', 'b'], { a: 1, b: 2, fly: 99, dig: -99 })).toEqual([0, 1]);
+  });
+
+  test('says nothing where there are no values, one, or only equal ones', () => {
+    expect(placesOf(['a', 'b'])).toEqual([undefined, undefined]);
+    expect(placesOf(['a', 'b'], {})).toEqual([undefined, undefined]);
+    expect(placesOf(['a', 'b'], { a: 3 })).toEqual([undefined, undefined]);
+    expect(placesOf(['a', 'b'], { a: 3, b: 3 })).toEqual([undefined, undefined]);
+  });
+
+  test('does not take inherited members for values', () => {
+    expect(placesOf(['constructor', 'a', 'b'], { a: 0, b: 1 })).toEqual([undefined, 0, 1]);
+  });
+
+  test('of any finite values is from 0 to 1, and in their order', () => {
+    const value = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: -3, max: 3 }));
+    const property = fc.property(fc.array(value, { minLength: 1, maxLength: 6 }), (values) => {
+      const actions = values.map((_, at) => `action ${at}`);
+      const places = placesOf(actions, Object.fromEntries(actions.map((action, at) => [action, values[at] as number])));
+      for (const [at, place] of places.entries()) {
+        if (place === undefined) continue;
+        expect(place).toBeGreaterThanOrEqual(0);
+        expect(place).toBeLessThanOrEqual(1);
+        for (const [other, value] of values.entries()) {
+          if (value <= (values[at] as number)) expect(places[other]).toBeLessThanOrEqual(place);
+        }
+      }
+    });
+    fc.assert(property, { numRuns: 500 });
   });
 });
