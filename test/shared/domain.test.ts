@@ -5,6 +5,7 @@ import {
   GENERIC_ROLES,
   isSoft,
   type NumberFeature,
+  priorityOf,
   sceneOf,
 } from '../../src/shared/domain.ts';
 import { SKYRIM_SCENES, skyrim } from '../../src/shared/domains/skyrim.ts';
@@ -163,7 +164,7 @@ describe('a definition that breaks a rule is one clear error', () => {
     [
       'an unknown key',
       { ...withFeature({ kind: 'flag' }), rolls: [] },
-      'domain.rolls is not a setting of a domain (name, description, features, roles, sceneFeature)',
+      'domain.rolls is not a setting of a domain (name, description, features, roles, sceneFeature, priorities)',
     ],
     [
       'an unknown key of a role',
@@ -174,6 +175,26 @@ describe('a definition that breaks a rule is one clear error', () => {
       'a string as vision',
       withRoles([{ name: 'r', prompt: 'p', vision: 'yes' }]),
       'domain.roles[0].vision must be true or false, got "yes"',
+    ],
+    [
+      'priorities that are a list',
+      { ...withFeature({ kind: 'flag' }), priorities: [1] },
+      'domain.priorities must be an object of numbers by scene, got a list of 1',
+    ],
+    [
+      'null as priorities',
+      { ...withFeature({ kind: 'flag' }), priorities: null },
+      'domain.priorities must be an object of numbers by scene, got null',
+    ],
+    [
+      'a priority that is no number',
+      { ...withFeature({ kind: 'flag' }), priorities: { combat: 'high' } },
+      'domain.priorities.combat must be a number, got "high"',
+    ],
+    [
+      'a priority without end',
+      { ...withFeature({ kind: 'flag' }), priorities: { combat: Number.POSITIVE_INFINITY } },
+      'domain.priorities.combat must be a number, got Infinity',
     ],
     ['an object as roles', withRoles({}), 'domain.roles must be a list, got an object'],
     ['null as role', withRoles([null]), 'domain.roles[0].name must be a name'],
@@ -256,6 +277,36 @@ describe('the scene', () => {
     expect(sceneOf(domain, { place: 'cave', scene: 'combat' })).toBe('combat');
     expect(sceneOf(domain, { place: 'cave' })).toBe('all');
     expect(sceneOf(defineDomain({ name: 'a', features: { x: { kind: 'flag' } } }), { x: true })).toBe('all');
+  });
+});
+
+describe('the priority', () => {
+  const features = { scene: { kind: 'category', optional: true } } as const;
+
+  test('of an observation is that of its scene, and 0 where none is given', () => {
+    const domain = defineDomain({ name: 'a', features, priorities: { combat: 2, shop: -1.5, all: 0.5 } });
+    const of = (scene?: string) => priorityOf(domain, scene === undefined ? {} : { scene });
+    expect([of('combat'), of('shop'), of('map'), of()]).toEqual([2, -1.5, 0, 0.5]);
+  });
+
+  test('of a domain that gives none is 0, also in a scene that is called as what every object has', () => {
+    const domain = defineDomain({ name: 'a', features });
+    expect([priorityOf(domain, { scene: 'combat' }), priorityOf(domain, { scene: 'constructor' })]).toEqual([0, 0]);
+  });
+
+  test('is not changed by what happens to the definition', () => {
+    const priorities = { combat: 1 };
+    const domain = defineDomain({ name: 'a', features, priorities });
+    priorities.combat = 5;
+    expect(priorityOf(domain, { scene: 'combat' })).toBe(1);
+  });
+
+  test('of combat in skyrim is above that of a dungeon, and that above all others', () => {
+    const of = (scene: string) => priorityOf(skyrim, { scene });
+    expect(of('combat')).toBeGreaterThan(of('indoor_dungeon'));
+    for (const scene of ['dialogue', 'inventory', 'map', 'outdoor_city', 'outdoor_wilderness']) {
+      expect(of('indoor_dungeon')).toBeGreaterThan(of(scene));
+    }
   });
 });
 

@@ -121,7 +121,58 @@ describe('a model that is not listed', () => {
     );
     const checked = checkModels(options, listings);
     expect(checked.options.experts).toEqual([]);
-    expect(checked.options.synthesis.models).toEqual([{ model: 'only-on-b', endpoint: 'b' }]);
+    expect(checked.options.synthesis.models).toEqual([{ model: 'only-on-b', endpoint: 'b', alternatives: [] }]);
+  });
+});
+
+describe('a model that names no endpoint', () => {
+  const several = (
+    lists: Readonly<Record<string, readonly string[] | undefined>>,
+    more: Partial<PlannerOptions> = {},
+  ) => {
+    const options = optionsWith({
+      endpoints: Object.fromEntries(Object.keys(lists).map((name) => [name, { baseURL: `http://${name}/v1` }])),
+      experts: [{ role: 'one', model: 'm' }],
+      synthesis: { models: ['m'] },
+      ...more,
+    });
+    const listings = options.endpoints.map((endpoint): EndpointListing => {
+      const models = lists[endpoint.name];
+      if (models !== undefined) return { kind: 'listed', endpoint, models };
+      return { kind: 'unreachable', endpoint, error: new PlannerError('ERR_MODEL_REFUSED', 'nothing there') };
+    });
+    return { options, listings };
+  };
+  const placesIn = ({ options }: { options: ResolvedOptions }) =>
+    [...options.experts, ...options.synthesis.models].map(({ endpoint, alternatives }) => [endpoint, ...alternatives]);
+
+  test('is asked at each endpoint that lists it, in the order of the configuration', () => {
+    const { options, listings } = several({ a: ['x'], b: ['m'], c: ['m', 'x'] });
+    const checked = checkModels(options, listings);
+    expect([placesIn(checked), checked.warnings]).toEqual([
+      [
+        ['b', 'c'],
+        ['b', 'c'],
+      ],
+      [],
+    ]);
+  });
+
+  test('that no endpoint lists is held against the first one: refused, or replaced there alone', () => {
+    const lists = { a: ['m:2'], b: ['m:3'] };
+    const failing = several(lists);
+    expect(refusal(() => checkModels(failing.options, failing.listings))).toMatchObject({
+      code: 'ERR_MODEL_MISSING',
+      message: expect.stringContaining('endpoint a (http://a/v1)'),
+    });
+    const { options, listings } = several(lists, { onMissingModel: 'substitute' });
+    const checked = checkModels(options, listings);
+    expect(checked.options.experts).toMatchObject([{ model: 'm:2', endpoint: 'a', alternatives: [] }]);
+  });
+
+  test('is not asked at an endpoint that could not be reached where another one lists it', () => {
+    const { options, listings } = several({ a: undefined, b: ['m'] }, { allowOffline: true });
+    expect(placesIn(checkModels(options, listings))).toEqual([['b'], ['b']]);
   });
 });
 

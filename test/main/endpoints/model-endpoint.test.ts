@@ -285,7 +285,7 @@ describe('the breaker', () => {
 
   test('that is switched off lets everyone in', () => {
     const under = new EndpointUnderTest();
-    under.ended(failed('ERR_MODEL_RESET'), { times: 20, gapMs: 101 });
+    under.ended(failed('ERR_MODEL_RESET'), { times: 5, gapMs: 101 });
     expect([under.at.isResting, under.at.tryEnter()]).toEqual([false, true]);
   });
 });
