@@ -119,8 +119,10 @@ export class PlanCache {
     if (exact.kind === 'hit') {
       const { decision } = exact.entry;
       const action = rememberedAction(request, decision);
-      if (action !== undefined && action !== inVain && !this.#isContradicted(request, action))
-        return this.#hit('exact', request, exact.entry, action, nowMs, undefined);
+      const isGood = action !== undefined && action !== inVain;
+      const isContradicted = isGood && this.#contradicts(request, action);
+      if (isGood && !isContradicted) return this.#hit('exact', request, exact.entry, action, nowMs, undefined);
+      if (isContradicted) this.#counts.contradicted++;
       if (action !== undefined && action === inVain) {
         this.#counts.loopsBroken++;
         this.#weaken(signature, exact.entry, action);
@@ -277,20 +279,30 @@ export class PlanCache {
     const place = this.#placer.place(request.observation, request.actions);
     if (place === undefined) return undefined;
     const { valuesMin } = this.#options;
-    const valueOf = valuesMin === false ? () => undefined : valueScale(request);
+    const placeOf = valuesMin === false ? () => undefined : valueScale(request);
     let isHeldBack = false;
     const search = (distanceMax: number, isGood: (value: number | undefined) => boolean): StoreEntry | undefined =>
       this.#nearestFresh(this.#similar as SimilarIndex, place, distanceMax, nowMs, (entry) => {
         const action = rememberedAction(request, entry.decision);
-        if (action !== undefined && action === inVain) isHeldBack = true;
-        return action !== undefined && action !== inVain && isGood(valueOf(action));
+        if (action === undefined || !isGood(placeOf(action))) return false;
+        if (action !== inVain) return true;
+        isHeldBack = true;
+        return false;
       });
     // What the values of now confirm may come from further away.
     const isConfirmed = (value: number | undefined): boolean => value !== undefined && value >= (valuesMin as number);
     const isConfirming = valuesMin !== false && request.qValues !== undefined;
     const confirmed = isConfirming ? search(similar.confirmedMax, isConfirmed) : undefined;
-    const nearest = confirmed ?? search(similar.distanceMax, (value) => value === undefined || isConfirmed(value));
+    if (confirmed !== undefined) return confirmed;
+    // From nearby, what they do not speak against.
+    let isContradicted = false;
+    const nearest = search(similar.distanceMax, (value) => {
+      if (value === undefined || isConfirmed(value)) return true;
+      isContradicted = true;
+      return false;
+    });
     if (nearest === undefined && isHeldBack) this.#counts.loopsBroken++;
+    else if (nearest === undefined && isContradicted) this.#counts.contradicted++;
     return nearest;
   }
 
@@ -339,7 +351,10 @@ export class PlanCache {
       if (exact.kind === 'hit') this.#weaken(signature, exact.entry, inVain);
       return this.#miss(request, exact, inVain, predicted);
     }
-    if (this.#isContradicted(request, prediction.action)) return this.#miss(request, exact, inVain, predicted);
+    if (this.#contradicts(request, prediction.action)) {
+      if (judge.allows(prediction)) this.#counts.contradicted++;
+      return this.#miss(request, exact, inVain, predicted);
+    }
     const judgement = judge.judge(predicted);
     if (judgement.verdict !== 'serve') return this.#miss(request, exact, inVain, judgement);
     return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, nowMs, judgement);
@@ -356,13 +371,6 @@ export class PlanCache {
     if (valuesMin === false || request.qValues === undefined) return false;
     const place = valueScale(request)(action);
     return place !== undefined && place < valuesMin;
-  }
-
-  /** The same, counted. */
-  #isContradicted(request: PlanRequest, action: string): boolean {
-    const isContradicted = this.#contradicts(request, action);
-    if (isContradicted) this.#counts.contradicted++;
-    return isContradicted;
   }
 
   #predict(

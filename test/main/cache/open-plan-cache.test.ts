@@ -91,7 +91,7 @@ describe('a cache', () => {
 });
 
 describe('a restart', () => {
-  const SIMILAR = { similar: { distanceMax: 0.1 } };
+  const SIMILAR = { similar: { distanceMax: 0.1, confirmedMax: 0.1 } };
 
   test('is warm for the same state, from the first look on', async () => {
     const first = await open();
@@ -332,7 +332,7 @@ test('an expired decision is moved no more for being on disk: it goes when its s
 });
 
 test('what is emptied stays empty over a restart', async () => {
-  const first = await open({ options: { similar: { distanceMax: 0.1 } } });
+  const first = await open({ options: { similar: { distanceMax: 0.1, confirmedMax: 0.1 } } });
   for (const id of [1, 2]) first.teach(state(id));
   await written(first, 2);
   first.teach(state(3));

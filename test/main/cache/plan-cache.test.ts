@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { resolveOptions } from '../../../src/main/options/resolve-options.ts';
 import { defineDomain } from '../../../src/shared/domain.ts';
@@ -112,7 +113,7 @@ describe('the order of use', () => {
   });
 
   test('is moved by a hit from a similar state', () => {
-    const under = new CacheUnderTest({ entries: 2, similar: { distanceMax: 0.1 } });
+    const under = new CacheUnderTest({ entries: 2, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     under.teach(seen({ health: 49 }));
     under.teach(state(1));
     expect(under.served(seen({ health: 50 }))?.tier).toBe('similar');
@@ -144,7 +145,7 @@ describe('the order of use', () => {
   });
 
   test('of one entry keeps the last', () => {
-    const under = new CacheUnderTest({ entries: 1, similar: { distanceMax: 1 } });
+    const under = new CacheUnderTest({ entries: 1, similar: { distanceMax: 1, confirmedMax: 1 } });
     for (const id of [1, 2, 3]) under.teach(state(id), { reason: `number ${id}` });
     expect(held(under, 3)).toEqual([3]);
     // The evicted ones are no neighbours either: of the same gates, or of the slot's former ones.
@@ -158,7 +159,7 @@ describe('the order of use', () => {
 });
 
 describe('a similar state', () => {
-  const SIMILAR = { similar: { distanceMax: 0.1 } };
+  const SIMILAR = { similar: { distanceMax: 0.1, confirmedMax: 0.1 } };
 
   test('is served where the state itself is not known: the nearest one', () => {
     const under = new CacheUnderTest(SIMILAR);
@@ -190,7 +191,7 @@ describe('a similar state', () => {
   });
 
   test('has the same scene and the same actions', () => {
-    const under = new CacheUnderTest({ similar: { distanceMax: 1 } });
+    const under = new CacheUnderTest({ similar: { distanceMax: 1, confirmedMax: 1 } });
     under.teach(seen());
     expect(under.look(seen({ scene: 'town', health: 5 })).kind).toBe('miss');
     expect(under.look(seen({ health: 5 }, { actions: ['attack', 'block'] })).kind).toBe('miss');
@@ -270,7 +271,7 @@ describe('a similar state', () => {
   });
 
   test('is not looked for among more than 1,000 actions, where the state itself still is', () => {
-    const under = new CacheUnderTest({ similar: { distanceMax: 1 } });
+    const under = new CacheUnderTest({ similar: { distanceMax: 1, confirmedMax: 1 } });
     const actions = ['attack', ...Array.from({ length: 1_000 }, (_, i) => `action ${i}`)];
     under.teach(seen({ health: 49 }, { actions }));
     expect(under.look(seen({ health: 50 }, { actions })).kind).toBe('miss');
@@ -366,7 +367,7 @@ describe('the loop guard', () => {
   });
 
   test('does not hold back what a similar state advises, unless that is the same', () => {
-    const under = new CacheUnderTest({ ...GUARDED, similar: { distanceMax: 0.1 } });
+    const under = new CacheUnderTest({ ...GUARDED, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     under.teach(seen({ health: 49 }), { action: 'attack' });
     under.teach(seen({ health: 60 }), { action: 'block' });
     const here = seen({ health: 51 });
@@ -426,7 +427,7 @@ describe('the loop guard', () => {
 
 describe('a background check', () => {
   test.each([0, 0.1, 1])('is asked of a share of %d of all hits, of both tiers', (checkShare) => {
-    const under = new CacheUnderTest({ checkShare, similar: { distanceMax: 0.1 } });
+    const under = new CacheUnderTest({ checkShare, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     under.teach(seen({ health: 49 }));
     const HITS = 5_000;
     for (const health of [49, 50]) {
@@ -459,7 +460,7 @@ describe('a background check', () => {
   });
 
   test('of a similar state makes the state known by itself, and leaves the neighbour as it was', () => {
-    const under = new CacheUnderTest({ checkShare: 1, similar: { distanceMax: 0.1 } });
+    const under = new CacheUnderTest({ checkShare: 1, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     under.teach(seen({ health: 49 }), { action: 'attack' });
     const hit = under.served(seen({ health: 50 }));
     under.checked(seen({ health: 50 }), hit as never, { action: 'block' });
@@ -468,7 +469,7 @@ describe('a background check', () => {
   });
 
   test('is counted as wrong where it says otherwise, by tier and by scene', () => {
-    const under = new CacheUnderTest({ checkShare: 1, similar: { distanceMax: 0.1 } });
+    const under = new CacheUnderTest({ checkShare: 1, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     const check = (health: number, scene: string, action: string): void => {
       const request = seen({ health, scene });
       const hit = under.served(request);
@@ -490,7 +491,7 @@ describe('a background check', () => {
 
 describe('a background check of a state whose own decision has expired', () => {
   test('gives the expired one no say: it would be fresh again', () => {
-    const under = new CacheUnderTest({ similar: { distanceMax: 0.2 }, checkShare: 1 });
+    const under = new CacheUnderTest({ similar: { distanceMax: 0.2, confirmedMax: 0.2 }, checkShare: 1 });
     const votes = (action: string, count: number) => ({ action, tally: [{ action, count, weight: 1 }] });
     under.teach(seen({ health: 50 }), votes('attack', 5));
     under.clock.advance(3_600_000);
@@ -528,7 +529,7 @@ describe('a refresh ahead of expiry', () => {
   });
 
   test('is not asked for a similar state, nor when it is off', () => {
-    const similar = new CacheUnderTest({ ...REFRESHED, similar: { distanceMax: 0.1 } });
+    const similar = new CacheUnderTest({ ...REFRESHED, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     expect(refreshes(similar, 1, seen({ health: 60 }))).toBe(0);
     expect(refreshes(new CacheUnderTest(), 1)).toBe(0);
   });
@@ -678,7 +679,7 @@ describe('an error budget', () => {
 
   test.each([
     ['off', false],
-    ['on', { distanceMax: 0.5 }],
+    ['on', { distanceMax: 0.5, confirmedMax: 0.5 }],
   ] as const)(
     'serves nothing without a fresh decision to stand on, however sure the evidence, similar states %s',
     (_, similar) => {
@@ -701,7 +702,7 @@ describe('an error budget', () => {
 
   test('serves from a fresh state with equal gates, however far, and not when similar states are off', () => {
     const near = [45, 55].map((health) => seen({ health }));
-    for (const similar of [{ distanceMax: 0.01 }, false] as const) {
+    for (const similar of [{ distanceMax: 0.01, confirmedMax: 0.01 }, false] as const) {
       const under = new CacheUnderTest({ ...BUDGET, similar });
       run(under, 400, () => 'attack', near);
       const looks = run(
@@ -776,16 +777,161 @@ describe('an error budget', () => {
   });
 });
 
+describe('values of now', () => {
+  const VALUES = { valuesMin: 0.85, similar: { distanceMax: 0.1, confirmedMax: 0.6 } };
+  /** Attack at `attack` of the way from flee, the worst, to block, the best. */
+  const valued = (attack: number): { qValues: Record<string, number> } => ({
+    qValues: { flee: -1, attack: 2 * attack - 1, block: 1 },
+  });
+
+  test('withhold what they place below the least share, from the state itself too, and count it', () => {
+    const under = new CacheUnderTest(VALUES);
+    under.teach(seen());
+    expect(under.served(seen({}, valued(0.85)))).toMatchObject({ tier: 'exact', action: 'attack' });
+    expect(under.peek(seen({}, valued(0.85)))?.action).toBe('attack');
+    expect(under.cache.stats().contradicted).toBe(0);
+    expect(under.peek(seen({}, valued(0.84)))).toBeUndefined();
+    expect(under.cache.stats().contradicted).toBe(0);
+    expect(under.missed(seen({}, valued(0.84)))).toMatchObject({ tier: 'exact', inVain: undefined, stale: undefined });
+    expect(under.cache.stats()).toMatchObject({ contradicted: 1, hits: 1, misses: 1, loopsBroken: 0 });
+  });
+
+  test.each([
+    ['there are none', {}],
+    ['they leave the action out', { qValues: { flee: -1, block: 1 } }],
+    ['they are all the same', { qValues: { attack: 0.3, block: 0.3, flee: 0.3 } }],
+    ['they are of one action', { qValues: { attack: 0.3 } }],
+    ['the better ones are of actions that are not offered', { qValues: { flee: -1, attack: 0, dance: 9 } }],
+  ])('withhold nothing where %s', (_, given) => {
+    const under = new CacheUnderTest(VALUES);
+    under.teach(seen());
+    expect(under.peek(seen({}, given))?.action).toBe('attack');
+    expect(under.served(seen({}, given))).toMatchObject({ tier: 'exact', action: 'attack' });
+    expect(under.served(seen({ health: 45 }, given))).toMatchObject({ tier: 'similar', action: 'attack' });
+    expect(under.cache.stats().contradicted).toBe(0);
+  });
+
+  test('have no say where none is asked for', () => {
+    const under = new CacheUnderTest({ ...VALUES, valuesMin: false });
+    under.teach(seen());
+    expect(under.served(seen({}, valued(0)))?.tier).toBe('exact');
+    expect(under.peek(seen({}, valued(0)))?.action).toBe('attack');
+    expect(under.served(seen({ health: 45 }, valued(0)))?.tier).toBe('similar');
+    expect(under.look(seen({ health: 35 }, valued(1))).kind).toBe('miss');
+  });
+
+  test('serve a similar state from further away where they confirm its answer, up to that distance', () => {
+    const under = new CacheUnderTest(VALUES);
+    under.teach(seen({ health: 10 }));
+    expect(under.served(seen({ health: 70 }, valued(0.85)))).toMatchObject({ tier: 'similar', action: 'attack' });
+    expect(under.look(seen({ health: 71 }, valued(1))).kind).toBe('miss');
+    expect(under.cache.stats().contradicted).toBe(0);
+  });
+
+  test('that say nothing serve it from nearby alone', () => {
+    const under = new CacheUnderTest(VALUES);
+    under.teach(seen({ health: 11 }));
+    for (const given of [{}, { qValues: { flee: -1, block: 1 } }, { qValues: { attack: 1, block: 1, flee: 1 } }]) {
+      expect(under.look(seen({ health: 22 }, given)).kind).toBe('miss');
+      expect(under.look(seen({ health: 20 }, given)).kind).toBe('hit');
+    }
+    expect(under.cache.stats().contradicted).toBe(0);
+  });
+
+  test('that contradict it serve it from nowhere: withheld is what is near, and far away nothing was to be served', () => {
+    const under = new CacheUnderTest(VALUES);
+    under.teach(seen({ health: 11 }));
+    expect(under.missed(seen({ health: 22 }, valued(0.84)))).toMatchObject({ tier: 'similar' });
+    expect(under.cache.stats().contradicted).toBe(0);
+    expect(under.missed(seen({ health: 20 }, valued(0.84)))).toMatchObject({ tier: 'similar' });
+    expect(under.cache.stats().contradicted).toBe(1);
+  });
+
+  test('choose among similar states: one that they confirm, however near one is that they contradict or pass over', () => {
+    const under = new CacheUnderTest(VALUES);
+    under.teach(seen({ health: 51 }), { action: 'flee' });
+    under.teach(seen({ health: 31 }), { action: 'block' });
+    expect(under.served(seen({ health: 60 }, valued(0)))).toMatchObject({ tier: 'similar', action: 'block' });
+    const silent = { qValues: { block: 1, attack: 0 } };
+    expect(under.served(seen({ health: 60 }, silent))).toMatchObject({ tier: 'similar', action: 'block' });
+    expect(under.served(seen({ health: 60 }))).toMatchObject({ tier: 'similar', action: 'flee' });
+    expect(under.cache.stats().contradicted).toBe(0);
+  });
+
+  test('break no loop: what they contradict is not withheld by the guard, and what is far and in vain was not to be served', () => {
+    const under = new CacheUnderTest({ ...VALUES, loopGuard: true });
+    under.teach(seen({ health: 49 }));
+    for (let times = 0; times < 2; times++) under.took(seen({ health: 75 }), 'attack');
+    under.missed(seen({ health: 75 }, valued(0)));
+    expect(under.cache.stats()).toMatchObject({ loopsBroken: 0, contradicted: 0 });
+    // Confirmed, it would have been served.
+    under.missed(seen({ health: 75 }, valued(1)));
+    expect(under.cache.stats()).toMatchObject({ loopsBroken: 1, contradicted: 0 });
+  });
+
+  test('withhold within an error budget too, and count only what the evidence would have served', () => {
+    const under = new CacheUnderTest({ ...VALUES, errorBudget: 0.1, ttlMs: 1_000_000 });
+    under.learn(seen(), under.missed(seen()));
+    under.missed(seen({}, valued(0)));
+    expect(under.cache.stats().contradicted).toBe(0);
+    for (let times = 0; times < 400; times++) {
+      const look = under.look(seen());
+      if (look.kind === 'miss') under.learn(seen(), look);
+    }
+    expect(under.peek(seen({}, valued(0.85)))?.action).toBe('attack');
+    expect(under.peek(seen({}, valued(0.84)))).toBeUndefined();
+    expect(under.cache.stats().contradicted).toBe(0);
+    for (let times = 1; times <= 30; times++) {
+      under.missed(seen({}, valued(0.84)));
+      expect(under.cache.stats().contradicted).toBe(times);
+    }
+    const looks = Array.from({ length: 30 }, () => under.look(seen({}, valued(0.85))));
+    expect(looks.some(({ kind }) => kind === 'hit')).toBe(true);
+  });
+
+  test('whatever they are, nothing is served that they place below the least share, at any distance', () => {
+    const value = fc.option(fc.integer({ min: -3, max: 3 }), { nil: undefined });
+    const request = fc.record({ health: fc.integer({ min: 0, max: 100 }), attack: value, block: value, flee: value });
+    fc.assert(
+      fc.property(
+        fc.array(request, { maxLength: 30 }),
+        fc.constantFrom(false as const, 0.3),
+        (requests, errorBudget) => {
+          const under = new CacheUnderTest({ ...VALUES, entries: 5, errorBudget });
+          for (const { health, ...values } of requests) {
+            const given = Object.entries(values).filter((each): each is [string, number] => each[1] !== undefined);
+            const asked = seen({ health }, { qValues: Object.fromEntries(given) });
+            const peeked = under.peek(asked)?.action;
+            const look = under.look(asked);
+            for (const action of [peeked, look.kind === 'hit' ? look.action : undefined]) {
+              const own = given.find(([name]) => name === action)?.[1];
+              if (own === undefined) continue;
+              const all = given.map(([, each]) => each);
+              const [low, high] = [Math.min(...all), Math.max(...all)];
+              if (high > low) expect((own - low) / (high - low)).toBeGreaterThanOrEqual(0.85);
+            }
+            if (look.kind === 'miss') under.learn(asked, look, { action: health % 3 === 0 ? 'flee' : 'attack' });
+          }
+        },
+      ),
+    );
+  });
+});
+
 describe('a peek', () => {
   test('finds what a look would serve from the state itself, and never a similar one', () => {
-    const under = new CacheUnderTest({ similar: { distanceMax: 0.5 } });
+    const under = new CacheUnderTest({ similar: { distanceMax: 0.5, confirmedMax: 0.5 } });
     under.teach(seen({ health: 49 }));
     expect(under.peek(seen({ health: 49 }))).toMatchObject({ action: 'attack' });
     expect(under.peek(seen({ health: 50 }))).toBeUndefined();
   });
 
   test('changes no count and no decision', () => {
-    const under = new CacheUnderTest({ loopGuard: true, similar: { distanceMax: 0.5 }, errorBudget: 0.1 });
+    const under = new CacheUnderTest({
+      loopGuard: true,
+      similar: { distanceMax: 0.5, confirmedMax: 0.5 },
+      errorBudget: 0.1,
+    });
     under.teach(seen());
     for (let times = 0; times < 2; times++) under.took(seen(), 'attack');
     const before = under.cache.stats();
@@ -825,7 +971,7 @@ describe('the counts', () => {
   });
 
   test('hold the lookups of every thread, those from similar states, and none of the peeks', () => {
-    const under = new CacheUnderTest({ ttlMs: 100, similar: { distanceMax: 0.1 } });
+    const under = new CacheUnderTest({ ttlMs: 100, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     under.teach(seen({ health: 49 }));
     under.look(seen({ health: 49 }));
     new StoreReader(under.cache.buffer).lookup(under.sign(seen({ health: 49 })), under.clock.now());
@@ -856,7 +1002,7 @@ describe('the counts', () => {
 });
 
 test('an emptied cache finds nothing, also nothing similar, and takes as much as a new one', () => {
-  const under = new CacheUnderTest({ entries: 2, similar: { distanceMax: 1 }, loopGuard: true });
+  const under = new CacheUnderTest({ entries: 2, similar: { distanceMax: 1, confirmedMax: 1 }, loopGuard: true });
   for (const id of [1, 2]) under.teach(state(id));
   for (let times = 0; times < 2; times++) under.took(state(1), 'attack');
   under.cache.clear();
@@ -870,14 +1016,22 @@ test('an emptied cache finds nothing, also nothing similar, and takes as much as
   assertStoreValid(under.cache.buffer, 2);
 });
 
-test('holds 200 decisions for 120,000 ms unless told otherwise', () => {
+test.each([
+  ['default', { entries: 2_000, ttl: 'adaptive', ttlMs: 600_000, valuesMin: 0.85 }],
+  ['november', { entries: 200, ttl: 'fixed', ttlMs: 120_000, valuesMin: false }],
+] as const)('holds as many decisions, and for as long, as the profile %s says', (profile, expected) => {
   const endpoints = { local: { baseURL: 'http://localhost:1234/v1' } };
-  const { cache } = resolveOptions({ domain: testDomain, endpoints, experts: [] });
-  expect(cache).toMatchObject({ entries: 200, ttl: 'fixed', ttlMs: 120_000 });
-  const under = new CacheUnderTest({ ...PLAIN_CACHE, ...cache });
-  for (let id = 0; id < 201; id++) under.teach(state(id));
-  expect(under.cache.stats()).toMatchObject({ entries: 200, evictions: 1 });
-  assertStoreValid(under.cache.buffer, 200);
+  const { cache } = resolveOptions({ profile, domain: testDomain, endpoints, experts: [] });
+  expect(cache).toMatchObject(expected);
+  const { entries, ttlMs } = expected;
+  const under = new CacheUnderTest({ ...PLAIN_CACHE, ...cache, refreshAhead: false, checkShare: 0 });
+  for (let id = 0; id <= entries; id++) under.teach(state(id));
+  expect(under.cache.stats()).toMatchObject({ entries, evictions: 1 });
+  under.clock.advance(ttlMs - 1);
+  expect(under.look(state(entries)).kind).toBe('hit');
+  under.clock.advance(1);
+  expect(under.look(state(entries)).kind).toBe('miss');
+  assertStoreValid(under.cache.buffer, entries);
 });
 
 describe('expired neighbours', () => {
@@ -888,7 +1042,10 @@ describe('expired neighbours', () => {
   const at = (x: number): PlanRequest => ({ agent: 'a', observation: { x }, actions: ['attack', 'flee'] });
 
   test('are met once, and do not use up the next search for a fresh one', () => {
-    const under = new CacheUnderTest({ entries: 1_000, similar: { distanceMax: 1 } }, { domain: line });
+    const under = new CacheUnderTest(
+      { entries: 1_000, similar: { distanceMax: 1, confirmedMax: 1 } },
+      { domain: line },
+    );
     for (let x = 100; x < 500; x++) under.teach(at(x));
     under.clock.advance(3_600_000);
     under.teach(at(599), { action: 'flee' });
