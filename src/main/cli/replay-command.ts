@@ -21,6 +21,7 @@ export interface ReplayFlags {
   readonly check: number;
   readonly similar: boolean;
   readonly guard: boolean;
+  readonly valuesMin?: number;
   readonly advice: boolean;
   readonly seed: number;
   readonly limit?: number;
@@ -31,6 +32,8 @@ const CACHE = PROFILES.default.cache as ResolvedCache;
 const ERROR_BUDGET = 0.05;
 /** The trace is judged and not eviction. */
 const ENTRIES = 100_000;
+/** Where a planner's adaptive TTL starts; here it stays, so that two replays differ by what was told and by nothing else. */
+const TTL_SECONDS = CACHE.ttlMs / 1_000;
 const AGENTS_MAX = 100_000;
 const TTL_SECONDS_MAX = 1e9;
 const EXAMPLES = `
@@ -40,6 +43,7 @@ Examples:
                                                        a plain cache of exact states that forgets nothing
   conclave replay *.jsonl.gz --serve budget --error-budget 0.1
                                                        what can be served with one in ten wrong
+  conclave replay trace.jsonl --values-min 0.85        recorded Q-values contradict or confirm, as in a planner
   conclave replay trace.jsonl --json                   with every change of the bucketing that was tried`;
 
 export function addReplayCommand(
@@ -62,15 +66,10 @@ export function addReplayCommand(
       `share of the served that may be wrong, with --serve budget (default: ${ERROR_BUDGET})`,
       shareBelowOne,
     )
-    .option(
-      '--ttl <s>',
-      'how long an answer is served, seconds of the trace; 0: no expiry',
-      seconds,
-      CACHE.ttlMs / 1_000,
-    )
+    .option('--ttl <s>', 'how long an answer is served, seconds of the trace; 0: no expiry', seconds, TTL_SECONDS)
     .option(
       '--entries <n>',
-      'decisions kept; a planner keeps 200 unless told otherwise, here eviction is to play no part',
+      `decisions kept; a planner keeps ${CACHE.entries} unless told otherwise, here eviction is to play no part`,
       wholeNumber(1, 4_000_000),
       ENTRIES,
     )
@@ -79,6 +78,11 @@ export function addReplayCommand(
       'share of what is served that is learned too, as if checked in the background',
       share,
       CACHE.checkShare,
+    )
+    .option(
+      '--values-min <share>',
+      `serve only what the recorded Q-values place at least that far from the worst action to the best one; a planner asks for ${CACHE.valuesMin} (default: values have no say)`,
+      share,
     )
     .option('--no-similar', 'serve only from exactly equal states')
     .option('--no-guard', 'do not hold back an answer that had no effect twice')
@@ -161,7 +165,8 @@ function unjudgeable({ outcome, interrupted }: ReplayRun, file: string): Planner
   );
 }
 
-function resolveCache({ serve, errorBudget, ttl, entries, check, similar, guard }: ReplayFlags): ResolvedCache {
+function resolveCache(flags: ReplayFlags): ResolvedCache {
+  const { serve, errorBudget, ttl, entries, check, similar, guard, valuesMin } = flags;
   if (errorBudget !== undefined && serve !== 'budget') {
     throw new UsageError(
       `--error-budget must be left out unless --serve is budget, got ${errorBudget} with --serve ${serve}`,
@@ -177,6 +182,8 @@ function resolveCache({ serve, errorBudget, ttl, entries, check, similar, guard 
     checkShare: check,
     errorBudget: serve === 'budget' && (errorBudget ?? ERROR_BUDGET),
     loopGuard: guard,
+    // Only where it is asked for: what was chosen often is what the values said, so they would judge themselves.
+    valuesMin: valuesMin ?? false,
     // What was served is learned by checks alone.
     refreshAhead: false,
     agentsMax: AGENTS_MAX,

@@ -39,6 +39,9 @@ function rows(report: ReplayReport): string[][] {
 function occasionalRows({ cache, unjudged, disordered, restarts }: ReplayReport): string[][] {
   const shown: string[][] = [];
   if (cache.budget !== false) shown.push(['Budget', budgetText(cache.budget)]);
+  if (cache.contradicted > 0) {
+    shown.push(['Contradicted', `${count(cache.contradicted, 'answer')} withheld that the values speak against`]);
+  }
   if (cache.evictions > 0) shown.push(['Evicted', count(cache.evictions, 'decision')]);
   if (unjudged > 0) {
     shown.push(['Not judged', `${count(unjudged, 'record')} without a choice among the actions offered`]);

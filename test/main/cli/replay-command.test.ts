@@ -169,19 +169,19 @@ describe('--json', () => {
 });
 
 describe('flags', () => {
-  test('without any, answers are first ones, for 120 s, guarded, from similar states too, with checks', async () => {
+  test('without any, answers are first ones, for 600 s, guarded, from similar states too, with checks', async () => {
     const lines = [
       { ...recordAt(0), t: 0, observation: { place: 'hall', health: 48 } },
       { ...recordAt(1), t: 1, observation: { place: 'hall', health: 52 } },
-      { ...recordAt(1), t: 120.5, observation: { place: 'hall', health: 52 } },
-      { ...recordAt(1), t: 121.5, observation: { place: 'hall', health: 52 } },
+      { ...recordAt(1), t: 600.5, observation: { place: 'hall', health: 52 } },
+      { ...recordAt(1), t: 601.5, observation: { place: 'hall', health: 52 } },
     ];
     const file = trace(lines);
     const of = async (...flags: string[]): Promise<object> =>
       JSON.parse((await replay([file, '--json', '--check', '0', ...flags])).stdout);
-    // At 120.5 s the answer of 0 s has expired, and at 121.5 s the agent has gone twice in vain.
-    expect(await of()).toMatchObject({ serve: 'first', ttlSeconds: 120, servedCount: 1, similar: { servedCount: 1 } });
-    // That of 1 s is served at 120.5 s.
+    // At 600.5 s the answer of 0 s has expired, and at 601.5 s the agent has gone twice in vain.
+    expect(await of()).toMatchObject({ serve: 'first', ttlSeconds: 600, servedCount: 1, similar: { servedCount: 1 } });
+    // That of 1 s is served at 600.5 s.
     expect(await of('--no-similar')).toMatchObject({ servedCount: 1, exact: { servedCount: 1 } });
     expect(await of('--ttl', '0.5')).toMatchObject({ ttlSeconds: 0.5, servedCount: 0 });
     expect(await of('--ttl', '0')).toMatchObject({ ttlSeconds: 0, servedCount: 2, thirdInARow: 0 });
@@ -189,6 +189,28 @@ describe('flags', () => {
     expect(await of('--no-advice')).toMatchObject({ advice: [] });
     expect(await of('--limit', '2')).toMatchObject({ decisions: 2 });
     expect(await of('--entries', '7')).toMatchObject({ entries: 7, cache: { entriesMax: 7 } });
+  });
+
+  test('recorded values have no say unless asked: then they withhold answers, and confirm some from further away', async () => {
+    const at = (health: number, go: number): object => ({
+      ...recordAt(0),
+      agent: `at ${health}`,
+      observation: { place: 'hall', health },
+      qValues: { go, stay: 0.5 },
+    });
+    // Of the three answers of the first record, the values speak against that in its own state.
+    const file = trace([at(20, 1), at(25, 0), at(55, 1), at(75, 0.9)]);
+    const of = async (...flags: string[]): Promise<object> =>
+      JSON.parse((await replay([file, '--json', '--check', '0', ...flags])).stdout);
+    expect(await of()).toMatchObject({ servedCount: 2, similar: { servedCount: 0 }, cache: { contradicted: 0 } });
+    expect(await of('--values-min', '0.85')).toMatchObject({
+      servedCount: 2,
+      exact: { servedCount: 0 },
+      similar: { servedCount: 2 },
+      cache: { contradicted: 1 },
+    });
+    const { stdout } = await replay([file, '--values-min', '0.85']);
+    expect(stdout).toContain('Contradicted    1 answer withheld that the values speak against\n');
   });
 
   test('a budget is 5 % unless another one is given, and serves nothing without evidence', async () => {
@@ -202,7 +224,7 @@ describe('flags', () => {
       cache: { budget: { budget: 0.05 } },
     });
     const text = await replay([file, '--serve', 'budget', '--error-budget', '0.1', '--limit', '3']);
-    expect(text.stdout).toContain('Serves within an error budget of 10 % · TTL 2 min · 100,000 entries');
+    expect(text.stdout).toContain('Serves within an error budget of 10 % · TTL 10 min · 100,000 entries');
     expect(text.stdout).toMatch(/Budget +10 %: too little evidence to serve anything now; 0 probes/);
   });
 
@@ -237,6 +259,10 @@ describe('flags', () => {
       ['t', '--check', '1.1'],
       "error: option '--check <rate>' argument '1.1' is invalid. It must be a share from 0 to 1.",
     ],
+    [
+      ['t', '--values-min', '1.1'],
+      "error: option '--values-min <share>' argument '1.1' is invalid. It must be a share from 0 to 1.",
+    ],
     [['t', '--check', ''], "error: option '--check <rate>' argument '' is invalid."],
     [['t', '--seed', '-1'], "error: option '--seed <n>' argument '-1' is invalid."],
     [['t', '--limit', '0'], "error: option '--limit <n>' argument '0' is invalid."],
@@ -263,7 +289,9 @@ describe('flags', () => {
     const { code, stdout } = await replay(['--help']);
     const help = stdout.replace(/\s+/g, ' ');
     for (const text of [
-      'no expiry (default: 120)',
+      'no expiry (default: 600)',
+      'a planner keeps 2000 unless told otherwise',
+      'a planner asks for 0.85 (default: values have no say)',
       'eviction is to play no part (default: 100000)',
       '(default: 0.02)',
       'Examples:',
@@ -296,7 +324,7 @@ describe('text', () => {
     const { code, stdout } = await replay([file, '--no-similar']);
     const shown = stdout.replace(/in [\d.]+ m?s/, 'in no time').replace(/[\d,]+ lookups/, '9 lookups');
     expect(shown).toBe(`Replay cave: 200 decisions in no time
-Serves the first answer · TTL 2 min · 100,000 entries
+Serves the first answer · TTL 10 min · 100,000 entries
 
   Served          0 of 200 (0 %)
   Wrong           nothing was served

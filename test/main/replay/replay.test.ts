@@ -16,10 +16,12 @@ const domain = defineDomain({
 const PLAIN: ResolvedCache = {
   ...(PROFILES.default.cache as ResolvedCache),
   entries: 1_000,
+  ttl: 'fixed',
   ttlMs: Number.POSITIVE_INFINITY,
   similar: false,
   checkShare: 0,
   loopGuard: false,
+  valuesMin: false,
   refreshAhead: false,
 };
 
@@ -75,7 +77,7 @@ describe('first answers', () => {
       { health: 90, chosen: 'stay' },
       { place: 'yard', health: 48, chosen: 'go' },
     ];
-    const outcome = replay(steps, { similar: { distanceMax: 0.1 } });
+    const outcome = replay(steps, { similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     // 52 is 0.04 of the range from 48, the one known; 90 is far from it, and 52 was not learned.
     expect(outcome).toMatchObject({ servedCount: 1, similar: { servedCount: 1, wrongCount: 0 } });
     // Exactly, 52 is another state, which is learned, and 90 is in its bucket.
@@ -175,7 +177,7 @@ describe('loops', () => {
       health: Math.floor(100 * random.next()),
       chosen: random.next() < 0.9 ? 'go' : 'stay',
     }));
-    const cache = { errorBudget, similar: { distanceMax: 0.1 }, checkShare: 0.02 };
+    const cache = { errorBudget, similar: { distanceMax: 0.1, confirmedMax: 0.1 }, checkShare: 0.02 };
     const guarded = replay(steps, { ...cache, loopGuard: true });
     expect(guarded.servedCount).toBeGreaterThan(400);
     expect(guarded.thirdInARow).toBe(0);
