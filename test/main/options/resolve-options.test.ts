@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ResolvedCache } from '../../../src/main/cache/cache-options.ts';
+import { allFeatures, FEATURE_NAMES } from '../../../src/main/options/features.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../../src/main/options/planner-options.ts';
 import { PROFILE_NAMES, PROFILES } from '../../../src/main/options/profiles.ts';
 import { resolveOptions } from '../../../src/main/options/resolve-options.ts';
@@ -62,8 +63,8 @@ describe('bad input is refused with the key, the rule and the value', () => {
     [{ cache: { ttlMaxMs: 86_400_001 } }, 'cache.ttlMaxMs must be at most 86400000, got 86400001'],
     [adaptive({ ttlMs: 4_999 }), outOfBounds('5000 and 1800000', 4_999)],
     [adaptive({ ttlMs: 1_800_001 }), outOfBounds('5000 and 1800000', 1_800_001)],
-    [adaptive({ ttlMinMs: 120_001 }), outOfBounds('120001 and 1800000', 120_000)],
-    [adaptive({ ttlMaxMs: 119_999 }), outOfBounds('5000 and 119999', 120_000)],
+    [adaptive({ ttlMinMs: 600_001 }), outOfBounds('600001 and 1800000', 600_000)],
+    [adaptive({ ttlMaxMs: 599_999 }), outOfBounds('5000 and 599999', 600_000)],
     [{ cache: { similar: true } }, 'cache.similar must be false or an object, got true'],
     [{ cache: { similar: { distanceMax: 2 } } }, 'cache.similar.distanceMax must be at most 1, got 2'],
     [{ cache: { similar: { distanceMax: -0.1 } } }, 'cache.similar.distanceMax must be at least 0, got -0.1'],
@@ -119,11 +120,28 @@ describe('bad input is refused with the key, the rule and the value', () => {
       { synthesis: { models: [{ model: 'm', endpoint: 'other' }] } },
       'synthesis.models[0].endpoint must be one of the endpoints local, got "other"',
     ],
-    [{ endpoints: two }, 'experts[0].endpoint must name one of the endpoints a, b, got nothing'],
     [
-      { endpoints: two, experts: [], synthesis: { models: ['m'] } },
+      { endpoints: two, features: { balancing: false } },
+      'experts[0].endpoint must name one of the endpoints a, b, got nothing',
+    ],
+    [
+      { endpoints: two, experts: [], synthesis: { models: ['m'] }, profile: 'november' },
       'synthesis.models[0].endpoint must name one of the endpoints a, b, got nothing',
     ],
+    [{ quorum: 'most' }, 'quorum must be one of firstAgree, majority, all, got "most"'],
+    [{ features: { hedging: 'on' } }, 'features.hedging must be true or false, got "on"'],
+    [{ features: ['hedging'] }, 'features must be an object, got a list of 1'],
+    [{ lateMs: -1 }, 'lateMs must be at least 0, got -1'],
+    [{ lateMs: 0.5 }, 'lateMs must be a whole number, got 0.5'],
+    [endpoint({ slots: 0 }), 'endpoints.a.slots must be more than 0, got 0'],
+    [endpoint({ slots: 1_025 }), 'endpoints.a.slots must be at most 1024, got 1025'],
+    [expert({ weight: 0 }), 'experts[0].weight must be more than 0, got 0'],
+    [expert({ weight: 101 }), 'experts[0].weight must be at most 100, got 101'],
+    [expert({ thinks: 1 }), 'experts[0].thinks must be true or false, got 1'],
+    [{ synthesis: { models: [], when: 'never' } }, 'synthesis.when must be one of always, onDisagreement, got "never"'],
+    [{ cache: { valuesMin: true } }, 'cache.valuesMin must be false or a number, got true'],
+    [{ cache: { valuesMin: 1.1 } }, 'cache.valuesMin must be at most 1, got 1.1'],
+    [{ cache: { similar: { confirmedMax: 2 } } }, 'cache.similar.confirmedMax must be at most 1, got 2'],
   ])('%j', (overrides, message) => {
     expect(refusal({ ...BASE, ...overrides })).toEqual({ code: 'ERR_OPTIONS_INVALID', message });
   });
@@ -166,6 +184,7 @@ describe('a key that is not known is refused', () => {
     [{ speed: 1 }, 'speed'],
     [{ cache: { size: 3 } }, 'cache.size'],
     [{ cache: { similar: { far: 1 } } }, 'cache.similar.far'],
+    [{ features: { speed: true } }, 'features.speed'],
     [disk({ size: 1 }), 'cache.disk.size'],
     [{ workers: { pool: 1 } }, 'workers.pool'],
     [endpoint({ url: 'x' }), 'endpoints.a.url'],
@@ -253,6 +272,11 @@ describe('what is given', () => {
     [expert({ temperature: 2 })],
     [{ experts: [] }],
     [{ experts: Array(32).fill(BASE.experts[0]) }],
+    [{ lateMs: 0 }],
+    [endpoint({ slots: 1_024 })],
+    [expert({ weight: 100 })],
+    [{ cache: { valuesMin: 0 } }],
+    [{ cache: { valuesMin: 1 } }],
     [{ synthesis: { models: [] } }],
     [{ synthesis: { models: Array(8).fill('m') } }],
   ])('is taken at its limit: %j', (overrides) => {
@@ -269,6 +293,47 @@ describe('what is given', () => {
   });
 });
 
+describe('a model that names no endpoint', () => {
+  const placesIn = ({ experts, synthesis }: ResolvedOptions) =>
+    [...experts, ...synthesis.models].map(({ endpoint: first, alternatives }) => [first, ...alternatives]);
+  const models = { experts: [{ role: 'one', model: 'm' }], synthesis: { models: ['m', { model: 'n' }] } };
+
+  test('is asked at the only one there is', () => {
+    expect(placesIn(resolve(models))).toEqual([['local'], ['local'], ['local']]);
+  });
+
+  test('may be asked at any of several, in their order', () => {
+    expect(placesIn(resolve({ ...models, endpoints: two }))).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
+  });
+
+  test('is asked nowhere else once it names one', () => {
+    const named = {
+      experts: [{ role: 'one', model: 'm', endpoint: 'b' }],
+      synthesis: { models: [{ model: 'n', endpoint: 'b' }] },
+    };
+    expect(placesIn(resolve({ ...named, endpoints: two }))).toEqual([['b'], ['b']]);
+  });
+});
+
+describe('a model thinks before it answers', () => {
+  const thinks = (model: string, more: object = {}) => resolve(expert({ model, ...more })).experts[0]?.thinks;
+
+  test('when its name says so', () => {
+    for (const model of ['microsoft/phi-4-mini-reasoning', 'qwen3-4b-thinking', 'qwq-32b', 'DeepSeek-R1-Distill']) {
+      expect(thinks(model)).toBe(true);
+    }
+    for (const model of ['google/gemma-3-4b', 'mistral-nemo', 'deepseek-v3']) expect(thinks(model)).toBe(false);
+  });
+
+  test('or when the user does, whatever its name', () => {
+    expect([thinks('gemma', { thinks: true }), thinks('phi-reasoning', { thinks: false })]).toEqual([true, false]);
+  });
+});
+
 describe('a profile', () => {
   test.each(PROFILE_NAMES)('%s gives every value that is not given', (profile) => {
     const resolved = resolve({ profile, synthesis: { models: Array(8).fill('s') } });
@@ -280,9 +345,15 @@ describe('a profile', () => {
       singleFlight: expected.singleFlight,
       callRetries: expected.callRetries,
       timeSlices: expected.timeSlices,
+      quorum: expected.quorum,
+      features: expected.features,
       endpoints: [{ staggerMs: expected.staggerMs }],
-      experts: [{ timeoutMs: expected.expertTimeoutMs }],
-      synthesis: { timeoutMs: expected.synthesisTimeoutMs },
+      experts: [{ timeoutMs: expected.expertTimeoutMs, maxTokens: expected.maxTokens }],
+      synthesis: {
+        timeoutMs: expected.synthesisTimeoutMs,
+        when: expected.synthesisWhen,
+        maxTokens: expected.maxTokens,
+      },
     });
     expect(resolved.synthesis.models).toHaveLength(expected.synthesisModelsMax);
   });
@@ -291,29 +362,38 @@ describe('a profile', () => {
     expect(resolve()).toEqual(resolve({ profile: 'default' }));
   });
 
-  test('default has similar states, checks of 2 %, the loop guard and refresh ahead, and no error budget', () => {
-    expect(resolve().cache).toEqual({
-      entries: 200,
-      ttl: 'fixed',
-      ttlMs: 120_000,
-      ttlMinMs: 5_000,
-      ttlMaxMs: 1_800_000,
-      similar: { distanceMax: 0.1 },
-      checkShare: 0.02,
-      errorBudget: false,
-      loopGuard: true,
-      refreshAhead: true,
-      agentsMax: 10_000,
-      disk: false,
+  test('default has everything but an error budget and a disk', () => {
+    expect(resolve({ synthesis: { models: ['a'] } })).toMatchObject({
+      timeoutMs: 10_000,
+      quorum: 'firstAgree',
+      synthesis: { when: 'onDisagreement', maxTokens: 512 },
+      features: allFeatures(true),
+      callRetries: 1,
+      lateMs: 10_000,
+      cache: {
+        entries: 2_000,
+        ttl: 'adaptive',
+        similar: { distanceMax: 0.1, confirmedMax: 0.6 },
+        checkShare: 0.02,
+        errorBudget: false,
+        loopGuard: true,
+        valuesMin: 0.85,
+        refreshAhead: true,
+        disk: false,
+      },
     });
   });
 
   test('unoptimized is the agent as it was: no cache, one synthesizer, 15 s, 0.4 s between starts', () => {
     expect(resolve({ profile: 'unoptimized', synthesis: { models: ['a', 'b'] } })).toMatchObject({
       cache: false,
-      synthesis: { models: [{ model: 'a' }], timeoutMs: 15_000 },
-      experts: [{ timeoutMs: 15_000 }],
+      synthesis: { models: [{ model: 'a' }], timeoutMs: 15_000, when: 'always', maxTokens: 100_000 },
+      experts: [{ timeoutMs: 15_000, maxTokens: 100_000 }],
       endpoints: [{ staggerMs: 400 }],
+      quorum: 'all',
+      features: allFeatures(false),
+      timeSlices: false,
+      callRetries: 0,
     });
   });
 
@@ -323,16 +403,28 @@ describe('a profile', () => {
         entries: 200,
         ttl: 'fixed',
         ttlMs: 120_000,
-        similar: { distanceMax: 0.1 },
+        similar: { distanceMax: 0.1, confirmedMax: 0.1 },
+        valuesMin: false,
         checkShare: 0,
         errorBudget: false,
         loopGuard: false,
         refreshAhead: false,
         disk: false,
       },
-      synthesis: { models: [{ model: 'a' }, { model: 'b' }], timeoutMs: 15_000 },
-      experts: [{ timeoutMs: 20_000 }],
+      synthesis: {
+        models: [{ model: 'a' }, { model: 'b' }],
+        timeoutMs: 15_000,
+        when: 'always',
+        maxTokens: 100_000,
+      },
+      experts: [{ timeoutMs: 20_000, maxTokens: 100_000 }],
       endpoints: [{ staggerMs: 300 }],
+      timeoutMs: 25_000,
+      visionTimeoutMs: 30_000,
+      quorum: 'all',
+      features: allFeatures(false),
+      timeSlices: false,
+      callRetries: 0,
     });
   });
 });
@@ -348,12 +440,27 @@ describe('a feature is switched off alone', () => {
     expect(resolve({ ...off, synthesis: { models: ['a', 'b'] } })).toEqual({ ...everything, ...changed });
   });
 
+  test.each(FEATURE_NAMES)('%s, and on alone', (name) => {
+    const models = { synthesis: { models: ['a', 'b'] } };
+    const { features, ...others } = everything;
+    expect(resolve({ ...models, features: { [name]: false } })).toEqual({
+      ...others,
+      features: { ...features, [name]: false },
+    });
+    const off = resolve({ ...models, profile: 'unoptimized' });
+    expect(resolve({ ...models, profile: 'unoptimized', features: { [name]: true } })).toEqual({
+      ...off,
+      features: { ...off.features, [name]: true },
+    });
+  });
+
   const cacheOn = everything.cache as ResolvedCache;
 
   test.each([
     ['similar states', { similar: false }],
     ['background checks', { checkShare: 0 }],
     ['the loop guard', { loopGuard: false }],
+    ['the say of values', { valuesMin: false }],
     ['refresh ahead', { refreshAhead: false }],
     ['the error budget', { errorBudget: false }],
     ['the disk tier', { disk: false }],
@@ -372,8 +479,22 @@ describe('a feature is switched off alone', () => {
   });
 
   test.each([
-    ['similar states, as near as they are by default', { similar: {} }, { similar: { distanceMax: 0.1 } }],
-    ['similar states, as near as is said', { similar: { distanceMax: 0.3 } }, { similar: { distanceMax: 0.3 } }],
+    [
+      'similar states, as near as they are by default',
+      { similar: {} },
+      { similar: { distanceMax: 0.1, confirmedMax: 0.6 } },
+    ],
+    [
+      'similar states, as near as is said',
+      { similar: { distanceMax: 0.3 } },
+      { similar: { distanceMax: 0.3, confirmedMax: 0.6 } },
+    ],
+    [
+      'similar states, never nearer where values confirm them than where they do not',
+      { similar: { distanceMax: 0.7 } },
+      { similar: { distanceMax: 0.7, confirmedMax: 0.7 } },
+    ],
+    ['a fixed TTL where it is given', { ttlMs: 5_000 }, { ttl: 'fixed', ttlMs: 5_000 }],
     ['an error budget', { errorBudget: 0.05 }, { errorBudget: 0.05 }],
     ['a disk of 256 MiB', { disk: { path: 'x' } }, { disk: { path: 'x', bytesMax: 256 * 2 ** 20 } }],
     ['a disk of a given size', disk({ bytesMax: 2 ** 21 }).cache, { disk: { path: 'cache.mdb', bytesMax: 2 ** 21 } }],
