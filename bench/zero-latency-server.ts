@@ -82,6 +82,10 @@ function answerChat(body: string, res: ServerResponse): void {
 
 function handle(req: IncomingMessage, res: ServerResponse): void {
   if (req.url === '/v1/models') return sendJson(res, MODELS);
+  if (req.method === 'GET') {
+    res.writeHead(404).end();
+    return;
+  }
   const chunks: Buffer[] = [];
   req.on('data', (chunk: Buffer) => chunks.push(chunk));
   req.on('end', () => answerChat(Buffer.concat(chunks).toString(), res));

@@ -13,6 +13,7 @@ export function plannerOptions(baseURL: string): PlannerOptions {
     endpoints: { bench: { baseURL } },
     experts: skyrim.roles.map(({ name }) => ({ role: name, model: MODEL })),
     synthesis: { models: [MODEL], when: 'always' },
+    cache: { similar: false },
     quorum: 'all',
     features: { ...allFeatures(false), streaming: true },
   };

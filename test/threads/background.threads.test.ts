@@ -1,7 +1,8 @@
 import { expect, test, vi } from 'vitest';
-import { createPlanner, type PlanRequest, skyrim } from '../../src/main/index.ts';
+import { createPlanner, type PlannerOptions, type PlanRequest, skyrim } from '../../src/main/index.ts';
 import { NO_RATES } from '../../src/workers/simulator/options.ts';
 import { startSimulator } from '../../src/workers/simulator/start.ts';
+import { PLAIN_LADDER } from '../support/plain-ladder.ts';
 
 const request = (health: number, agent = 'lydia'): PlanRequest => ({
   agent,
@@ -11,12 +12,13 @@ const request = (health: number, agent = 'lydia'): PlanRequest => ({
 
 const MODEL = 'microsoft/phi-4-mini-reasoning';
 
-function options(baseURL: string, maxConcurrent: number) {
+function options(baseURL: string, maxConcurrent: number): PlannerOptions {
   return {
     domain: skyrim,
     endpoints: { sim: { baseURL, maxConcurrent } },
     experts: skyrim.roles.map((role) => ({ role: role.name, model: MODEL })),
-    synthesis: { models: [MODEL] },
+    synthesis: { models: [MODEL], when: 'always' },
+    ...PLAIN_LADDER,
     cache: { checkShare: 1, refreshAhead: false },
   };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createPlanner, skyrim } from '../../src/main/index.ts';
+import { PLAIN_LADDER } from '../support/plain-ladder.ts';
 import { startSilentServer } from '../support/silent-server.ts';
 
 const ACTIONS = ['attack', 'block', 'retreat'];
@@ -10,7 +11,8 @@ test('1,000 plans against a server that never answers all settle, all legal, 100
     domain: skyrim,
     endpoints: { silent: { baseURL: server.baseURL, maxConcurrent: 1_000 } },
     experts: skyrim.roles.map((role) => ({ role: role.name, model: 'm' })),
-    synthesis: { models: ['m'] },
+    synthesis: { models: ['m'], when: 'always' },
+    ...PLAIN_LADDER,
   });
   const sources = new Set<string>();
   let next = 0;
@@ -38,6 +40,7 @@ test('the server sees the connections of an abandoned plan close within 100 ms',
     domain: skyrim,
     endpoints: { silent: { baseURL: server.baseURL } },
     experts: skyrim.roles.map((role) => ({ role: role.name, model: 'm' })),
+    ...PLAIN_LADDER,
   });
   const controller = new AbortController();
   const plan = planner.plan(

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { createPlanner, type PlanRequest, skyrim } from '../../src/main/index.ts';
+import { createPlanner, type PlannerOptions, type PlanRequest, skyrim } from '../../src/main/index.ts';
 import { NO_RATES } from '../../src/workers/simulator/options.ts';
 import { startSimulator } from '../../src/workers/simulator/start.ts';
+import { PLAIN_LADDER } from '../support/plain-ladder.ts';
 
 const request: PlanRequest = {
   agent: 'lydia',
@@ -12,12 +13,13 @@ const request: PlanRequest = {
 
 const MODELS = ['microsoft/phi-4-mini-reasoning', 'mistralai/mistral-nemo-instruct-2407'] as const;
 
-function options(baseURL: string) {
+function options(baseURL: string): PlannerOptions {
   return {
     domain: skyrim,
     endpoints: { sim: { baseURL } },
     experts: skyrim.roles.map((role) => ({ role: role.name, model: MODELS[0] })),
-    synthesis: { models: [...MODELS] },
+    synthesis: { models: [...MODELS], when: 'always' },
+    ...PLAIN_LADDER,
   };
 }
 
