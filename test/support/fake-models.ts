@@ -20,11 +20,18 @@ export interface FakeCall {
   readonly role: string | undefined;
   readonly model: string;
   readonly timeoutMs: number;
+  /** Tokens that its answer may have. */
+  readonly maxTokens: number;
+  /** Whether the answer was to be streamed. */
+  readonly stream: boolean | undefined;
   readonly startedAtMs: number;
   cancelled: boolean;
 }
 
 type Script = (call: { role: string | undefined; model: string; nth: number }) => Behaviour;
+
+/** What experts and synthesis are asked with alike. */
+type Asked = Pick<ChatCall, 'model' | 'timeoutMs' | 'maxTokens' | 'stream'>;
 
 interface Settlement {
   readonly code: 'OK' | ErrorCode;
@@ -55,7 +62,7 @@ export class FakeModels implements ExpertRunner, EndpointClient {
 
   async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult> {
     const startedAtMs = this.#clock.now();
-    const settlement = await this.#settle(task.role, task.model, task.timeoutMs, signal);
+    const settlement = await this.#settle(task.role, task, signal);
     const report = {
       totalMs: this.#clock.now() - startedAtMs,
       ...(this.answersAs && { modelAnswered: this.answersAs }),
@@ -73,7 +80,7 @@ export class FakeModels implements ExpertRunner, EndpointClient {
 
   async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     const startedAtMs = this.#clock.now();
-    const settlement = await this.#settle(undefined, call.model, call.timeoutMs, signal);
+    const settlement = await this.#settle(undefined, call, signal);
     const report = {
       totalMs: this.#clock.now() - startedAtMs,
       ...(this.answersAs && { modelAnswered: this.answersAs }),
@@ -98,11 +105,13 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     for (const release of this.#stuck) release();
   }
 
-  #settle(role: string | undefined, model: string, timeoutMs: number, signal?: AbortSignal): Promise<Settlement> {
+  #settle(role: string | undefined, asked: Asked, signal?: AbortSignal): Promise<Settlement> {
+    const { model, timeoutMs, maxTokens, stream } = asked;
     const key = `${role}/${model}`;
     const nth = this.#counts.get(key) ?? 0;
     this.#counts.set(key, nth + 1);
-    const call: FakeCall = { role, model, timeoutMs, startedAtMs: this.#clock.now(), cancelled: false };
+    const startedAtMs = this.#clock.now();
+    const call: FakeCall = { role, model, timeoutMs, maxTokens, stream, startedAtMs, cancelled: false };
     this.calls.push(call);
     const behaviour = this.#script({ role, model, nth });
     return new Promise((resolve) => {
