@@ -2,7 +2,7 @@
  * Runs a benchmark: `node scripts/bench.ts NAME [arguments]` is bench/NAME.bench.ts under this node. What the benchmarks
  * compare with is installed into bench/ on first use, and again when its lock has changed.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -41,5 +41,7 @@ if (name === undefined || !existsSync(file)) {
   process.exit(2);
 }
 if (!isInstalled()) install();
-const { status } = spawnSync(process.execPath, [...process.execArgv, file, ...args], { stdio: 'inherit' });
-process.exit(status ?? 1);
+const child = spawn(process.execPath, [...process.execArgv, file, ...args], { stdio: 'inherit' });
+// What an interrupt means is the benchmark's to say: some end early, with their report.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+child.once('exit', (status) => process.exit(status ?? 1));

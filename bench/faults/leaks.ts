@@ -1,6 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from '../collect-garbage.ts';
 import { rounded } from '../figures.ts';
 import type { Lane } from './lane.ts';
 import type { PlanTally } from './plan-tally.ts';
@@ -26,16 +25,13 @@ export interface Leaks {
 const QUIET_MS_MAX = 8_000;
 const WARM_SHARE = 0.1;
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
 function timersNow(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 }
 
 function memoryMb(): { heap: number; rss: number } {
-  collect();
-  collect();
+  collectGarbage();
+  collectGarbage();
   const { heapUsed, rss } = process.memoryUsage();
   return { heap: heapUsed / 1e6, rss: rss / 1e6 };
 }
