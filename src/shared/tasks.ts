@@ -47,6 +47,8 @@ export interface ExpertTask {
   /** Whether a JSON answer begins with a thought. Says nothing of text. */
   readonly thinks: boolean;
   readonly stream: boolean;
+  /** Whether others wait until the model has read its prompt: then the thread says so in shared memory. */
+  readonly primes?: boolean;
   /** The slot of a llama.cpp server that holds this prompt's prefix. */
   readonly slot?: number;
   readonly cancel: CancelTicket;

@@ -14,11 +14,12 @@ export interface ExpertQuery {
   readonly task: ExpertTask;
   /** The rendered situation, where the thread has it from another expert of the same plan. */
   readonly shared?: string;
+  readonly onFirstToken?: () => void;
 }
 
 /** One expert's question: the prompt, one call, the vote. Failures it understands are values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
-  const { domain, role, client, task, shared } = query;
+  const { domain, role, client, task, shared, onFirstToken } = query;
   const { situation, answer, thinks, slot, phases } = task;
   const call: ChatCall = {
     model: task.model,
@@ -31,6 +32,7 @@ export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Prom
     ...(answer === 'json' ? { schema: answerSchema(situation.actions, { thinks }) } : {}),
     ...(slot === undefined ? {} : { slot }),
     ...(phases === undefined ? {} : { phases }),
+    ...(onFirstToken === undefined ? {} : { onFirstToken }),
   };
   return askForVote(client, call, situation.actions, signal);
 }

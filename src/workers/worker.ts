@@ -1,6 +1,6 @@
 import { workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
-import { watchCancel } from '../shared/cancel-board.ts';
+import { markRead, watchCancel } from '../shared/cancel-board.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { ExpertRole } from '../shared/domain.ts';
 import { encodeError } from '../shared/errors.ts';
@@ -37,7 +37,9 @@ async function runExpert(task: ExpertTask): Promise<ExpertResult> {
   try {
     const role = known(roles.get(task.role), `role ${task.role}`);
     const client = known(clients.get(task.endpoint), `endpoint ${task.endpoint}`);
-    return await queryExpert({ domain, role, client, task, shared: situationText(task) }, controller.signal);
+    const query = { domain, role, client, task, shared: situationText(task) };
+    const primes = task.primes ? { onFirstToken: () => markRead(cancelWords, task.cancel) } : {};
+    return await queryExpert({ ...query, ...primes }, controller.signal);
   } catch (error) {
     // A bug: reported as such, never retried. What kills the thread is seen by the pool instead.
     return { ok: false, error: encodeError(error), report: { totalMs: systemClock.now() - startedAt } };

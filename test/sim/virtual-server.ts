@@ -7,6 +7,7 @@ import { CallWatch } from '../../src/shared/model-client/call-watch.ts';
 import { type CallPhase, serverFailure, timeoutFailure } from '../../src/shared/model-client/failures.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
 import type { CallReport, ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
+import type { ChatCaller } from '../../src/shared/vote-answer.ts';
 import { queryExpert } from '../../src/workers/expert-query.ts';
 import { AnswerDesk, type PreparedAnswer } from '../../src/workers/simulator/answer.ts';
 import { readChatRequest } from '../../src/workers/simulator/chat-request.ts';
@@ -144,6 +145,7 @@ class VirtualCall {
         if (count > failsAfter) return goWrong();
         if (isSettled || !isStreamed) return;
         this.#phase = 'stream';
+        if (this.#watch.firstTokenMs === undefined) this.#call.onFirstToken?.();
         this.#watch.token();
         this.#write(count);
         if (!this.#call.isComplete?.(this.#content)) return;
@@ -206,10 +208,10 @@ export class VirtualClient implements EndpointClient {
 /** Experts on the coordinator's own thread: the prompts and votes of the real ones. */
 export class VirtualPool implements ExpertRunner {
   readonly #domain: Domain;
-  readonly #servers: ReadonlyMap<string, VirtualServer>;
+  readonly #servers: ReadonlyMap<string, ChatCaller>;
   #running = 0;
 
-  constructor(domain: Domain, servers: ReadonlyMap<string, VirtualServer>) {
+  constructor(domain: Domain, servers: ReadonlyMap<string, ChatCaller>) {
     this.#domain = domain;
     this.#servers = servers;
   }
@@ -217,6 +219,7 @@ export class VirtualPool implements ExpertRunner {
   async run(
     task: Omit<ExpertTask, 'cancel'>,
     signal: AbortSignal = new AbortController().signal,
+    onFirstToken?: () => void,
   ): Promise<ExpertResult> {
     const role = this.#domain.roles.find(({ name }) => name === task.role);
     const client = this.#servers.get(task.endpoint);
@@ -224,7 +227,8 @@ export class VirtualPool implements ExpertRunner {
     this.#running++;
     try {
       const cancel = { slot: 0, generation: 0 };
-      return await queryExpert({ domain: this.#domain, role, client, task: { ...task, cancel } }, signal);
+      const heard = onFirstToken === undefined ? {} : { onFirstToken };
+      return await queryExpert({ domain: this.#domain, role, client, task: { ...task, cancel }, ...heard }, signal);
     } finally {
       this.#running--;
     }

@@ -1,4 +1,4 @@
-import { CANCEL_SLOT_WORDS, createCancelBuffer } from '../../shared/cancel-board.ts';
+import { CANCEL_SLOT_WORDS, createCancelBuffer, watchRead } from '../../shared/cancel-board.ts';
 import type { CancelTicket } from '../../shared/tasks.ts';
 
 /** The coordinator's side of cancel-board.ts: gives slots to tasks, and writes the words. */
@@ -31,6 +31,11 @@ export class CancelSlots {
     const word = ticket.slot * CANCEL_SLOT_WORDS;
     Atomics.store(this.#words, word, ticket.generation);
     Atomics.notify(this.#words, word);
+  }
+
+  /** Hears once that the worker's model has read the prompt. Call the result when the task has settled. */
+  onRead(ticket: CancelTicket, onRead: () => void): () => void {
+    return watchRead(this.#words, ticket, onRead);
   }
 
   /** Only after the worker settled the task, or its thread is gone. */

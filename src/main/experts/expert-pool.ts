@@ -129,7 +129,7 @@ export class ExpertPool implements ExpertRunner {
     await Promise.all(Array.from({ length: threads }, () => this.#piscina.run({ kind: 'ready' } satisfies ReadyTask)));
   }
 
-  async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult> {
+  async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, onFirstToken?: () => void): Promise<ExpertResult> {
     const startedAt = this.#clock.now();
     if (signal?.aborted || this.#closing) return failed('ERR_CANCELLED', 'cancelled before it began', 0);
     const cancel = this.#running.size < this.#capacity ? this.#slots.acquire() : undefined;
@@ -151,9 +151,16 @@ export class ExpertPool implements ExpertRunner {
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#running.add(running);
     this.#watch();
+    const unwatch = onFirstToken && this.#slots.onRead(cancel, onFirstToken);
+    const primes = onFirstToken === undefined ? {} : { primes: true };
     try {
       // Piscina hands what stands under its symbol to the balancer, also of a task that had to wait, and never to a thread.
-      const placed: Promise<ExpertResult> = this.#piscina.run({ ...task, cancel, [queueOptionsSymbol]: running });
+      const placed: Promise<ExpertResult> = this.#piscina.run({
+        ...task,
+        ...primes,
+        cancel,
+        [queueOptionsSymbol]: running,
+      });
       const settled = placed
         .then((result) => {
           this.#settledAtMs.set(running.threadId, this.#clock.now());
@@ -164,6 +171,7 @@ export class ExpertPool implements ExpertRunner {
     } catch (error) {
       return this.#rejected(running, error, this.#clock.now() - startedAt);
     } finally {
+      unwatch?.();
       signal?.removeEventListener('abort', onAbort);
       this.#running.delete(running);
     }

@@ -286,7 +286,7 @@ export class Flight {
     return endpoints.get(first.endpoint)?.profileOf(first.model, 'text').quantile('total', SYNTHESIS_QUANTILE);
   }
 
-  #askExpert(expert: ResolvedExpert, onFirstToken: () => void): Promise<ExpertResult> {
+  #askExpert(expert: ResolvedExpert, onFirstToken: (() => void) | undefined): Promise<ExpertResult> {
     const { role, model, endpoint } = expert;
     return this.#call({
       subject: { step: 'expert', role, model, endpoint },
@@ -303,7 +303,7 @@ export class Flight {
     { endpoint }: AttemptSubject,
     terms: CallTerms,
     signal: AbortSignal,
-    onFirstToken: () => void,
+    onFirstToken: (() => void) | undefined,
   ): Promise<ExpertResult> {
     const { role, model, maxTokens, temperature, thinks } = expert;
     const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature, thinks } as const;

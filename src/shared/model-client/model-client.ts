@@ -43,6 +43,8 @@ export interface ChatCall {
   readonly phases?: PhaseLimits;
   /** True ends the call, and its connection, as soon as the answer is decided. Default: read to the end. */
   readonly isComplete?: (content: string) => boolean;
+  /** Hears once that the answer has begun. */
+  readonly onFirstToken?: () => void;
   /** The answer is to be JSON of this schema. Default: text. */
   readonly schema?: ChatSchema;
   /** False asks for the answer in one piece, and then nothing can end it early. Default true. */
@@ -269,7 +271,10 @@ class ChatAttempt {
       isEventStream: type === '' || type.includes('event-stream'),
       isConstrained: this.#call.schema !== undefined,
       isComplete: this.#call.isComplete,
-      onToken: () => this.#watch.token(),
+      onToken: () => {
+        if (this.#watch.firstTokenMs === undefined) this.#call.onFirstToken?.();
+        this.#watch.token();
+      },
       onSettled: settle,
       stop: () => this.#controller.abort(UNWANTED),
       onEnded: () => this.#lingerTimer?.cancel(),

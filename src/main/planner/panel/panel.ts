@@ -23,7 +23,7 @@ export interface PanelJob {
   readonly hasRoom: () => boolean;
   /** Where the first one reads the prompt for the others: at most so long do these wait for it. */
   readonly primeMs: number | undefined;
-  readonly ask: (expert: ResolvedExpert, onFirstToken: () => void) => Promise<ExpertResult>;
+  readonly ask: (expert: ResolvedExpert, onFirstToken: (() => void) | undefined) => Promise<ExpertResult>;
 }
 
 export class Panel {
@@ -98,7 +98,7 @@ export class Panel {
     else this.#watch();
   }
 
-  #ask(onFirstToken: () => void = () => {}): void {
+  #ask(onFirstToken?: () => void): void {
     const expert = this.#job.members[this.#next++] as ResolvedExpert;
     this.#open.add(expert);
     this.#job.ask(expert, onFirstToken).then(
