@@ -56,20 +56,22 @@ export interface InHand {
   /** What a model decided, once one did. */
   readonly decision: Decision | undefined;
   readonly votes: readonly ExpertVote[];
+  /** What most speaks for of them, where that is known; else the tally says. */
+  readonly leader?: string | undefined;
   /** An expired decision for the same state. */
   readonly stale: Decision | undefined;
 }
 
 /** The best answer in hand, down the ladder. Always one, always legal. */
 export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
-  const { decision, votes, stale } = inHand;
+  const { decision, votes, leader, stale } = inHand;
   const action = decision === undefined ? undefined : legalAction(request, decision.action);
   if (decision !== undefined && action !== undefined) {
     const { source, reason, model } = decision;
     return { action, source, reason, ...(model === '' ? {} : { model }) };
   }
   return (
-    answerFromVotes(request, votes) ??
+    answerFromVotes(request, votes, leader) ??
     (stale === undefined ? undefined : answerFromStale(request, stale)) ??
     heuristicAnswer(request)
   );

@@ -248,6 +248,7 @@ export class FlightBoard {
     const answer = bestInHand(call.request, {
       decision: flight.decision,
       votes: flight.votes,
+      leader: flight.leader,
       stale: call.look?.stale,
     });
     const attempts = [...before, ...flight.attemptsAt(this.#parts.clock.now())];

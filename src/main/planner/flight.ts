@@ -128,6 +128,11 @@ export class Flight {
     return this.#panel?.votes ?? [];
   }
 
+  /** What most speaks for, of what was voted so far. */
+  get leader(): string | undefined {
+    return supportOf(this.votes, this.#request, this.#quorum)[0]?.action;
+  }
+
   /** Whether no call of it has been let in yet: all that it has is a place in a queue. */
   get isQueued(): boolean {
     return this.#begun === 0;
@@ -336,7 +341,7 @@ export class Flight {
     const agreed = new AbortController();
     const onAbort = (): void => agreed.abort(this.#controller.signal.reason);
     this.#controller.signal.addEventListener('abort', onAbort, { once: true });
-    const leader = this.#leader();
+    const { leader } = this;
     // Experts that were slow may settle it after all, and then nobody waits for the synthesis.
     if (this.#panel !== undefined) this.#panel.onVote = () => void (this.#isOvertaken() && agreed.abort(UNWANTED));
     try {
@@ -349,7 +354,7 @@ export class Flight {
         const rung = { subject: { step, model, endpoint } as const, alternatives, endMs, hasNext };
         const settled = await this.#synthesizeWith(rung, agreed.signal);
         if (settled.ok) {
-          const isKept = this.#leader() === leader || this.#leader() === settled.vote.action;
+          const isKept = this.leader === leader || this.leader === settled.vote.action;
           if (isKept) this.#decide(settled.vote, step, model);
           return isKept;
         }
@@ -365,10 +370,6 @@ export class Flight {
   #isOvertaken(): boolean {
     const { when } = this.#parts.options.synthesis;
     return when === 'onDisagreement' && this.#isAgreed();
-  }
-
-  #leader(): string | undefined {
-    return supportOf(this.votes, this.#request, this.#quorum)[0]?.action;
   }
 
   /** One rung. It ends with its slice where another follows, and with the flight where it is the last. */
@@ -479,7 +480,7 @@ export class Flight {
   }
 
   #decideByVotes(source: 'quorum' | 'vote'): void {
-    const answer = answerFromVotes(this.#request, this.votes, this.#leader());
+    const answer = answerFromVotes(this.#request, this.votes, this.leader);
     if (answer === undefined) return;
     const { action, reason, model, tally } = answer;
     this.decision = { ...this.#stamp(), action, reason, source, model: model ?? '', tally };

@@ -130,3 +130,11 @@ describe('answers from one rung', () => {
     expect(heuristicAnswer(request({ qValues: { attack: -5, block: -3, flee: -4 } })).action).toBe('block');
   });
 });
+
+test('the best vote is that of the leader where votes are weighted, and of the tally where nobody voted for it', () => {
+  const votes = [vote('block', 'x'), vote('block', 'y'), vote('flee', 'z')];
+  const best = (leader?: string) => bestInHand(ASKED, { ...NOTHING, votes, leader });
+  expect(best()).toMatchObject({ action: 'block', model: 'x' });
+  expect(best('flee')).toMatchObject({ action: 'flee', source: 'vote', reason: 'z says so', model: 'z' });
+  expect(best('attack')).toMatchObject({ action: 'block' });
+});

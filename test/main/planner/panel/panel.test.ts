@@ -35,7 +35,7 @@ class PanelUnderTest {
   room = true;
   isDone = false;
   readonly #answers = new Map<string, (result: ExpertResult | Promise<never>) => void>();
-  readonly #firstTokens = new Map<string, () => void>();
+  readonly #firstTokens = new Map<string, (() => void) | undefined>();
 
   constructor(experts: string, rule: QuorumRule = 'firstAgree', more: Partial<PanelJob> = {}) {
     this.panel = new Panel(this.clock, {

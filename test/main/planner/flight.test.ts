@@ -1,0 +1,370 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { allFeatures, type FeatureName } from '../../../src/main/options/features.ts';
+import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
+import type { Plan } from '../../../src/main/plan.ts';
+import { defineDomain } from '../../../src/shared/domain.ts';
+import { drive, flush } from '../../support/drive.ts';
+import type { Behaviour } from '../../support/fake-models.ts';
+import { type CachedPlanner, makeCachedPlanner } from '../../support/make-cached-planner.ts';
+import { request } from '../../support/make-planner.ts';
+
+const ROLES = ['one', 'two', 'three', 'four'];
+const domain = defineDomain({
+  name: 'flights',
+  features: { place: { kind: 'category' }, health: { kind: 'number', edges: [], range: [0, 100] } },
+  roles: ROLES.map((name) => ({ name, prompt: name })),
+});
+
+/** All that a plan does; servers are not asked what they are, so that every call is one of a plan. */
+const ON = { ...allFeatures(true), discovery: false, constrainedAnswers: false };
+
+/** What each expert votes for, and when; and the synthesis, as `synthesis`. */
+type Votes = Readonly<Record<string, readonly [action: string, afterMs: number] | 'silent' | 'fails'>>;
+
+function behaviour(votes: Votes, role = 'synthesis'): Behaviour {
+  const vote = votes[role] ?? 'fails';
+  if (vote === 'silent') return { kind: 'times-out' };
+  if (vote === 'fails') return { kind: 'errors', code: 'ERR_MODEL_STATUS' };
+  return { kind: 'answers', action: vote[0], afterMs: vote[1] };
+}
+
+interface Setup extends Partial<PlannerOptions> {
+  readonly experts?: PlannerOptions['experts'];
+  readonly off?: readonly FeatureName[];
+}
+
+let under: CachedPlanner;
+
+/** The default planner, less what is `off`: three experts, the first two asked first, and one synthesizer. */
+async function make(votes: Votes, { off = [], ...options }: Setup = {}): Promise<void> {
+  under = await makeCachedPlanner(({ role }) => behaviour(votes, role), {
+    cache: false,
+    options: {
+      domain,
+      experts: ROLES.slice(0, 3).map((role) => ({ role, model: 'e' })),
+      synthesis: { models: ['a'], when: 'onDisagreement' },
+      quorum: 'firstAgree',
+      features: { ...ON, ...Object.fromEntries(off.map((name) => [name, false])) },
+      ...options,
+    },
+  });
+}
+
+afterEach(() => under?.planner.close());
+
+function plan(more: Parameters<typeof request>[0] = {}, timeoutMs = 1_000): Promise<Plan> {
+  return drive(under.clock, under.planner.plan(request(more), { timeoutMs }));
+}
+
+function asked(): (string | undefined)[] {
+  return under.models.calls.map(({ role }) => role ?? 'synthesis');
+}
+
+function cancelled(): (string | undefined)[] {
+  return under.models.calls.filter((call) => call.cancelled).map(({ role }) => role ?? 'synthesis');
+}
+
+describe('a quorum', () => {
+  test('of the first two that agree decides: the third is never asked, nor is the synthesis', async () => {
+    await make({ one: ['flee', 10], two: ['flee', 20], three: ['block', 5] });
+    const made = await plan();
+    expect(made).toMatchObject({ source: 'quorum', action: 'flee', reason: 'one says so', model: 'e', latencyMs: 20 });
+    expect(made.attempts.map(({ role, code }) => `${role} ${code}`)).toEqual(['one OK', 'two OK']);
+    expect(asked()).toEqual(['one', 'two']);
+  });
+
+  test('cancels the third where all were asked at once', async () => {
+    await make({ one: ['flee', 10], two: ['flee', 20], three: 'silent' }, { off: ['panelFit'] });
+    expect(await plan()).toMatchObject({ source: 'quorum', latencyMs: 20 });
+    expect([asked(), cancelled()]).toEqual([['one', 'two', 'three'], ['three']]);
+  });
+
+  test('is looked for with a third where two disagree', async () => {
+    await make({ one: ['flee', 10], two: ['block', 20], three: ['block', 30] });
+    expect(await plan()).toMatchObject({ source: 'quorum', action: 'block', latencyMs: 50 });
+    expect(asked()).toEqual(['one', 'two', 'three']);
+  });
+
+  test('is looked for with a third where one is silent for long', async () => {
+    await make({ one: 'silent', two: ['block', 20], three: ['block', 30] }, { timeoutMs: 10_000 });
+    const made = await plan({}, 10_000);
+    expect(made).toMatchObject({ source: 'quorum', action: 'block', latencyMs: 2_050 });
+    expect([asked(), cancelled()]).toEqual([['one', 'two', 'three'], ['one']]);
+  });
+
+  test('of all asks everyone, whoever agrees', async () => {
+    await make({ one: ['flee', 10], two: ['flee', 20], three: ['flee', 100] }, { quorum: 'all' });
+    expect(await plan()).toMatchObject({ source: 'quorum', latencyMs: 100 });
+  });
+
+  test('of one that agrees with experience asks for no more, where its record is good', async () => {
+    await make(
+      { one: ['flee', 10], two: ['flee', 400], three: ['flee', 400] },
+      {
+        experts: ROLES.slice(0, 3).map((role) => ({ role, model: 'e', weight: role === 'one' ? 1.2 : 1 })),
+      },
+    );
+    const valued = { qValues: { flee: 1, attack: 0 } };
+    expect(await plan(valued)).toMatchObject({ source: 'quorum', action: 'flee', latencyMs: 10 });
+    expect(cancelled()).toEqual(['two']);
+  });
+
+  test('is not made by experience where votes are not weighted', async () => {
+    await make(
+      { one: ['flee', 10], two: ['flee', 400] },
+      {
+        experts: ROLES.slice(0, 2).map((role) => ({ role, model: 'e', weight: role === 'one' ? 1.2 : 1 })),
+        off: ['weightedVotes'],
+      },
+    );
+    expect(await plan({ qValues: { flee: 1, attack: 0 } })).toMatchObject({ source: 'quorum', latencyMs: 400 });
+  });
+});
+
+describe('a synthesis', () => {
+  const DISAGREEING = { one: ['flee', 10], two: ['block', 10], three: ['attack', 10] } as const;
+
+  test('is asked where the experts disagree', async () => {
+    await make({ ...DISAGREEING, synthesis: ['block', 30] });
+    expect(await plan()).toMatchObject({ source: 'synthesis', action: 'block', latencyMs: 50 });
+    expect(under.models.prompts).toHaveLength(1);
+  });
+
+  test('is asked on agreement too where it always is', async () => {
+    await make(
+      { one: ['flee', 10], two: ['flee', 10], synthesis: ['block', 30] },
+      { synthesis: { models: ['a'], when: 'always' } },
+    );
+    expect(await plan()).toMatchObject({ source: 'synthesis', action: 'block' });
+  });
+
+  test('is asked where one expert alone has answered', async () => {
+    await make({ one: ['flee', 10], synthesis: ['block', 30] });
+    expect(await plan()).toMatchObject({ source: 'synthesis', action: 'block' });
+  });
+
+  test('is cancelled by a late vote that makes an agreement', async () => {
+    await make({ one: ['flee', 10], two: ['block', 10], three: ['flee', 640], synthesis: 'silent' });
+    const made = await plan();
+    expect(made).toMatchObject({ source: 'quorum', action: 'flee', latencyMs: 650 });
+    expect([asked(), cancelled()]).toEqual([['one', 'two', 'three', 'synthesis'], ['synthesis']]);
+  });
+
+  test('is not cancelled by it where it is asked always', async () => {
+    await make(
+      { one: ['flee', 10], two: ['block', 10], three: ['flee', 640], synthesis: ['block', 300] },
+      { synthesis: { models: ['a'], when: 'always' } },
+    );
+    expect(await plan()).toMatchObject({ action: 'flee', source: 'vote' });
+    expect(cancelled()).toEqual([]);
+  });
+
+  const HEAVY_LATE = {
+    experts: ROLES.slice(0, 2).map((role) => ({ role, model: 'e', weight: role === 'two' ? 1.5 : 1 })),
+  };
+
+  test('has no say once a late vote has changed what most speaks for', async () => {
+    await make({ one: ['flee', 10], two: ['attack', 650], synthesis: ['flee', 200] }, HEAVY_LATE);
+    const made = await plan();
+    expect(made).toMatchObject({ source: 'vote', action: 'attack' });
+    expect(made.attempts.map(({ step, code }) => `${step} ${code}`)).toEqual([
+      'expert OK',
+      'expert OK',
+      'synthesis OK',
+    ]);
+  });
+
+  test('has its say where it says what the late vote did, or where that changed nothing', async () => {
+    await make({ one: ['flee', 10], two: ['attack', 650], synthesis: ['attack', 200] }, HEAVY_LATE);
+    expect(await plan()).toMatchObject({ source: 'synthesis', action: 'attack' });
+    await under.planner.close();
+    await make({ one: ['attack', 650], two: ['flee', 10], synthesis: ['block', 200] }, HEAVY_LATE);
+    expect(await plan()).toMatchObject({ source: 'synthesis', action: 'block' });
+  });
+
+  test('that fails leaves what the votes say, and so does one that is out of time', async () => {
+    for (const synthesis of ['fails', 'silent'] as const) {
+      await make({ ...DISAGREEING, synthesis }, { off: ['lateAnswers'] });
+      expect(await plan({ qValues: { flee: 2, block: 1, attack: 0 } })).toMatchObject({
+        source: 'vote',
+        action: 'flee',
+      });
+      await under.planner.close();
+    }
+  });
+});
+
+describe('a plan that is out of time', () => {
+  test('is decided as it would have been a moment before: by the weights of its votes', async () => {
+    // The tally alone would be won by the better value.
+    for (const off of [[], ['lateAnswers']] as const) {
+      await make(
+        { one: ['flee', 10], two: ['block', 10], three: 'silent', synthesis: 'silent' },
+        { off, experts: ROLES.slice(0, 3).map((role) => ({ role, model: 'e', weight: role === 'two' ? 1.15 : 1 })) },
+      );
+      expect(await plan({ qValues: { flee: 1, block: 0.9, attack: 0 } })).toMatchObject({
+        source: 'vote',
+        action: 'block',
+      });
+      await under.planner.close();
+    }
+  });
+
+  test('has told its silent server from one that was not needed', async () => {
+    await make({ one: ['flee', 10], two: ['flee', 10], three: 'silent' }, { quorum: 'all', off: ['lateAnswers'] });
+    await plan();
+    expect(under.planner.stats().calls).toMatchObject({ useful: 2, timeouts: 1, cancelled: 0, running: 0 });
+  });
+});
+
+describe('where plans wait for slots', () => {
+  const ONE = {
+    endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
+    off: ['adaptiveSlots'] as const,
+  };
+  const DISAGREEING = {
+    one: ['flee', 50],
+    two: ['block', 50],
+    three: ['attack', 50],
+    synthesis: ['block', 50],
+  } as const;
+  const wait = (place: string, timeoutMs = 5_000) =>
+    under.planner.plan(request({ agent: place, observation: { place, health: 50 } }), { timeoutMs });
+  const roles = ({ attempts }: Plan) => attempts.map(({ step, role }) => role ?? step);
+
+  test('two experts are asked, and one where more wait than are at work; no synthesis follows', async () => {
+    await make(DISAGREEING, ONE);
+    const plans: Promise<Plan>[] = [];
+    for (const place of ['free', 'crowded', 'more crowded']) {
+      plans.push(wait(place));
+      await flush();
+    }
+    const [free, crowded, more] = (await drive(under.clock, Promise.all(plans))) as [Plan, Plan, Plan];
+    expect([roles(free), free.source]).toEqual([['one', 'two', 'three', 'synthesis'], 'synthesis']);
+    expect([roles(crowded), crowded.source]).toEqual([['one', 'two'], 'vote']);
+    expect([roles(more), more.source]).toEqual([['one'], 'vote']);
+  });
+
+  test('everyone is asked all the same where panels are not fitted', async () => {
+    await make(DISAGREEING, { ...ONE, off: ['adaptiveSlots', 'panelFit'] });
+    const plans: Promise<Plan>[] = [];
+    for (const place of ['a', 'b', 'c']) {
+      plans.push(wait(place));
+      await flush();
+    }
+    for (const made of await drive(under.clock, Promise.all(plans))) {
+      expect([roles(made), made.source]).toEqual([['one', 'two', 'three', 'synthesis'], 'synthesis']);
+    }
+  });
+
+  test('a plan whose turn would come too late is answered from the ladder at once, and asks nobody', async () => {
+    await make({ one: ['flee', 300], two: ['flee', 300], three: ['flee', 300] }, ONE);
+    for (let nth = 0; nth < 15; nth++) await plan({ observation: { place: `before ${nth}`, health: 50 } }, 10_000);
+    under.models.calls.length = 0;
+    const settled: Plan[] = [];
+    const plans: Promise<unknown>[] = [];
+    for (let nth = 0; nth < 12; nth++) {
+      plans.push(wait(`now ${nth}`, 1_500).then((made) => settled.push(made)));
+      await flush();
+    }
+    expect(settled.length).toBeGreaterThanOrEqual(1);
+    for (const made of settled) expect(made).toMatchObject({ source: 'heuristic', latencyMs: 0, attempts: [] });
+    await drive(under.clock, Promise.all(plans));
+    for (const made of settled) expect(made.latenessMs).toBe(0);
+    expect(under.models.calls.length).toBeLessThanOrEqual(6);
+  });
+});
+
+test('experts that answer sooner and are heard more are asked first, those of an endpoint that rests last', async () => {
+  under = await makeCachedPlanner(
+    ({ model }) =>
+      model === 'down'
+        ? { kind: 'errors', code: 'ERR_MODEL_REFUSED' }
+        : { kind: 'answers', action: 'flee', afterMs: 10 },
+    {
+      cache: false,
+      options: {
+        domain,
+        endpoints: { up: { baseURL: 'http://up/v1' }, down: { baseURL: 'http://down/v1' } },
+        experts: [
+          { role: 'one', model: 'down', endpoint: 'down' },
+          { role: 'two', model: 'e', endpoint: 'up' },
+          { role: 'three', model: 'e', endpoint: 'up', weight: 1.1 },
+        ],
+        synthesis: { models: [] },
+        quorum: 'firstAgree',
+        features: ON,
+        allowOffline: true,
+        onMissingModel: 'skip',
+        callRetries: 0,
+      },
+    },
+  );
+  under.models.listed = ['e', 'down'];
+  await under.planner.close();
+});
+
+describe('a profile without features', () => {
+  const models = { experts: ROLES.map((role) => ({ role, model: 'e' })), synthesis: { models: ['a', 'b'] } };
+  const AGREEING = {
+    one: ['flee', 10],
+    two: ['flee', 10],
+    three: ['flee', 10],
+    four: ['flee', 10],
+    synthesis: ['block', 10],
+  } as const;
+  const profiled = async (profile: 'unoptimized' | 'november', votes: Votes) => {
+    under = await makeCachedPlanner(({ role }) => behaviour(votes, role), {
+      options: {
+        ...models,
+        domain,
+        profile,
+        cache: false,
+        quorum: undefined,
+        features: undefined,
+        timeoutMs: undefined,
+      } as unknown as Partial<PlannerOptions>,
+    });
+    const made = await drive(under.clock, under.planner.plan(request()));
+    return made;
+  };
+
+  test.each([
+    ['unoptimized', 400],
+    ['november', 300],
+  ] as const)(
+    '%s asks all experts, though they agree, and always a synthesis, %i ms apart, unbounded and not streamed',
+    async (profile, staggerMs) => {
+      const made = await profiled(profile, AGREEING);
+      expect(made).toMatchObject({ source: 'synthesis', action: 'block' });
+      expect(asked()).toEqual([...ROLES, 'synthesis']);
+      const [first] = under.models.calls;
+      expect(under.models.calls.map(({ startedAtMs }) => startedAtMs - (first?.startedAtMs ?? 0))).toEqual(
+        [0, 1, 2, 3, 4].map((nth) => nth * staggerMs),
+      );
+      for (const call of under.models.calls) expect(call).toMatchObject({ maxTokens: 100_000, stream: false });
+    },
+  );
+
+  test('unoptimized has one synthesizer, november two, then the best vote', async () => {
+    const failing = { ...AGREEING, synthesis: 'fails' } as const;
+    const steps = (made: Plan) => made.attempts.slice(ROLES.length).map(({ step, model }) => `${step} ${model}`);
+    const unoptimized = await profiled('unoptimized', failing);
+    expect([steps(unoptimized), unoptimized.source]).toEqual([['synthesis a'], 'vote']);
+    await under.planner.close();
+    const november = await profiled('november', failing);
+    expect([steps(november), november.source]).toEqual([['synthesis a', 'fallback b'], 'vote']);
+  });
+
+  test('both wait for a slow expert up to its timeout: 15 s and 20 s', async () => {
+    for (const [profile, timeoutMs] of [
+      ['unoptimized', 15_000],
+      ['november', 20_000],
+    ] as const) {
+      await profiled(profile, { ...AGREEING, two: 'silent' });
+      expect(under.models.calls[1]?.timeoutMs).toBe(timeoutMs);
+      expect(asked()).toHaveLength(5);
+      await under.planner.close();
+    }
+  });
+});
