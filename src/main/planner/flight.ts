@@ -192,6 +192,7 @@ export class Flight {
       quorum: this.#quorum,
       isStaged: options.features.panelFit && options.quorum !== 'all',
       patienceMs: this.#patienceMs(first),
+      isTimely: (expert) => this.#isTimely(expert),
       hasRoom: () => this.#hasRoom(),
       primeMs: this.#primeMs(first),
       ask: (expert, onFirstToken) => this.#askExpert(expert, onFirstToken),
@@ -242,6 +243,12 @@ export class Flight {
     if (first === undefined || this.#fit.isCrowded) return undefined;
     const at = this.#parts.endpoints.get(first.endpoint) as ModelEndpoint;
     return at.profileOf(first.model, this.#kindOf(first)).quantile('total', PATIENCE_QUANTILE) ?? PATIENCE_MS;
+  }
+
+  #isTimely(expert: ResolvedExpert): boolean {
+    const { options, clock } = this.#parts;
+    const leftMs = this.deadlineMs - clock.now();
+    return !options.features.panelFit || this.#lane === 'background' || this.#lengthOf(expert, 0) <= leftMs;
   }
 
   #hasRoom(): boolean {

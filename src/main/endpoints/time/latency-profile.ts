@@ -88,10 +88,13 @@ export class LatencyProfile {
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
   }
 
-  /** A call that did not end in time: it would have taken longer than it did. One that was cut short early says nothing. */
+  /**
+   * A call that did not end in time would have taken longer, nobody knows how much: twice as long is taken for it. One that
+   * was cut short early says nothing.
+   */
   timedOut(totalMs: number): void {
     const median = this.#lengths.quantile(0.5);
-    if (median === undefined || totalMs > median) this.#lengths.record(totalMs);
+    if (median === undefined || totalMs > median) this.#lengths.record(2 * totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
   }
 

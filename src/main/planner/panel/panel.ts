@@ -19,6 +19,8 @@ export interface PanelJob {
   readonly isStaged: boolean;
   /** After so long, another one is asked beside those that have not answered; undefined: never. */
   readonly patienceMs: number | undefined;
+  /** Whether an expert is expected to answer in the time that is left. Those that are not are asked first or never. */
+  readonly isTimely: (expert: ResolvedExpert) => boolean;
   /** Whether there is room for one that may not be needed. */
   readonly hasRoom: () => boolean;
   /** Where the first one reads the prompt for the others: at most so long do these wait for it. */
@@ -33,6 +35,7 @@ export class Panel {
   readonly #open = new Set<ResolvedExpert>();
   readonly #done = Promise.withResolvers<void>();
   #next = 0;
+  #asked = 0;
   #patience: Timer | undefined;
   #prime: Timer | undefined;
   #isOver = false;
@@ -89,17 +92,26 @@ export class Panel {
   /** Asks whoever is needed now, or ends. */
   #goOn(): void {
     if (this.#isOver || this.#prime !== undefined) return;
-    const { members, isStaged } = this.#job;
+    const { isStaged } = this.#job;
     const { verdict } = this;
     if (verdict.kind === 'settled') return this.close();
     const wanted = isStaged ? verdict.needed : Number.POSITIVE_INFINITY;
-    while (this.#open.size < wanted && this.#next < members.length) this.#ask();
+    while (this.#open.size < wanted && this.#hasNext()) this.#ask();
     if (this.#open.size === 0) this.close();
     else this.#watch();
   }
 
+  /** Whether there is another one to ask. The first ones are asked whatever is known of them. */
+  #hasNext(): boolean {
+    const { members, isTimely } = this.#job;
+    while (this.#asked > 0 && this.#next < members.length && !isTimely(members[this.#next] as ResolvedExpert))
+      this.#next++;
+    return this.#next < members.length;
+  }
+
   #ask(onFirstToken?: () => void): void {
     const expert = this.#job.members[this.#next++] as ResolvedExpert;
+    this.#asked++;
     this.#open.add(expert);
     this.#job.ask(expert, onFirstToken).then(
       (result) => this.#answered(expert, result),
@@ -127,7 +139,7 @@ export class Panel {
     if (patienceMs === undefined || this.#next >= members.length) return;
     this.#patience = this.#clock.setTimer(patienceMs, () => {
       if (this.#isOver) return;
-      if (hasRoom()) this.#ask();
+      if (hasRoom() && this.#hasNext()) this.#ask();
       this.#watch();
     });
   }

@@ -179,7 +179,7 @@ describe('what is expected', () => {
   test('is also learned from calls that timed out, and soon: of late, most of them did', () => {
     const profile = answered(500);
     timedOut(60, profile, 20_000);
-    expectNear(profile.expectedMs, 20_000);
+    expectNear(profile.expectedMs, 40_000);
     answered(60, REPORT, profile);
     expectNear(profile.expectedMs, 5_000);
   });

@@ -44,6 +44,7 @@ class PanelUnderTest {
       quorum: { rule, weightOf: () => 1, valuesWeight: 0 },
       isStaged: true,
       patienceMs: undefined,
+      isTimely: () => true,
       hasRoom: () => this.room,
       primeMs: undefined,
       ask: ({ role }, onFirstToken) => {
