@@ -858,6 +858,15 @@ describe('values of now', () => {
     expect(under.cache.stats().contradicted).toBe(0);
   });
 
+  test('pass on from what they contradict nearby to what they say nothing of, and then nothing was withheld', () => {
+    const under = new CacheUnderTest(VALUES);
+    under.teach(seen({ health: 59 }), { action: 'flee' });
+    under.teach(seen({ health: 70 }), { action: 'attack' });
+    const silent = { qValues: { flee: 0, block: 1 } };
+    expect(under.served(seen({ health: 60 }, silent))).toMatchObject({ tier: 'similar', action: 'attack' });
+    expect(under.cache.stats().contradicted).toBe(0);
+  });
+
   test('break no loop: what they contradict is not withheld by the guard, and what is far and in vain was not to be served', () => {
     const under = new CacheUnderTest({ ...VALUES, loopGuard: true });
     under.teach(seen({ health: 49 }));
