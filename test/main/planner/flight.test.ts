@@ -275,33 +275,66 @@ describe('where plans wait for slots', () => {
   });
 });
 
-test('experts that answer sooner and are heard more are asked first, those of an endpoint that rests last', async () => {
-  under = await makeCachedPlanner(
-    ({ model }) =>
-      model === 'down'
-        ? { kind: 'errors', code: 'ERR_MODEL_REFUSED' }
-        : { kind: 'answers', action: 'flee', afterMs: 10 },
-    {
+describe('experts are asked in the order', () => {
+  const up = { baseURL: 'http://up/v1' };
+  const inTurn = async (experts: PlannerOptions['experts'], script: (model: string) => Behaviour, plans: number) => {
+    under = await makeCachedPlanner(({ model }) => script(model), {
       cache: false,
       options: {
         domain,
-        endpoints: { up: { baseURL: 'http://up/v1' }, down: { baseURL: 'http://down/v1' } },
-        experts: [
-          { role: 'one', model: 'down', endpoint: 'down' },
-          { role: 'two', model: 'e', endpoint: 'up' },
-          { role: 'three', model: 'e', endpoint: 'up', weight: 1.1 },
-        ],
+        endpoints: { up, down: { baseURL: 'http://down/v1' } },
+        experts,
         synthesis: { models: [] },
         quorum: 'firstAgree',
-        features: ON,
-        allowOffline: true,
-        onMissingModel: 'skip',
+        // Records are weights too, and would change from plan to plan.
+        features: { ...ON, weightedVotes: false },
         callRetries: 0,
       },
-    },
-  );
-  under.models.listed = ['e', 'down'];
-  await under.planner.close();
+    });
+    for (let nth = 0; nth < plans; nth++) {
+      await plan({ observation: { place: `place ${nth}`, health: 50 } });
+      under.clock.advance(200);
+    }
+    under.models.calls.length = 0;
+    await plan();
+    return asked();
+  };
+  const flee = (afterMs: number): Behaviour => ({ kind: 'answers', action: 'flee', afterMs });
+
+  test('of their weight', async () => {
+    const experts = ROLES.slice(0, 3).map((role, nth) => ({
+      role,
+      model: 'e',
+      endpoint: 'up',
+      weight: 0.9 + nth / 10,
+    }));
+    expect(await inTurn(experts, () => flee(10), 0)).toEqual(['three', 'two']);
+  });
+
+  test('of their times once these are known, where they are heard alike', async () => {
+    const experts = [
+      { role: 'one', model: 'a', endpoint: 'up' },
+      { role: 'two', model: 'b', endpoint: 'up' },
+      { role: 'three', model: 'e', endpoint: 'up' },
+    ];
+    const script = (model: string) => flee({ a: 800, b: 10, e: 20 }[model] as number);
+    expect(await inTurn(experts, script, 0)).toEqual(['one', 'two']);
+    await under.planner.close();
+    expect(await inTurn(experts, script, 6)).toEqual(['two', 'three']);
+  });
+
+  test('of health: those whose endpoint rests come last', async () => {
+    const experts = [
+      { role: 'one', model: 'b', endpoint: 'down' },
+      { role: 'two', model: 'e', endpoint: 'up' },
+      { role: 'three', model: 'e', endpoint: 'up' },
+    ];
+    const script = (model: string): Behaviour =>
+      model === 'b' ? { kind: 'errors', code: 'ERR_MODEL_REFUSED' } : flee(10);
+    expect(await inTurn(experts, script, 4)).toEqual(['one', 'two', 'three']);
+    await under.planner.close();
+    expect(await inTurn(experts, script, 5)).toEqual(['two', 'three']);
+  });
 });
 
 describe('a profile without features', () => {

@@ -1,0 +1,343 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { allFeatures, type FeatureName } from '../../../src/main/options/features.ts';
+import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
+import type { Plan, PlanOptions } from '../../../src/main/plan.ts';
+import { defineDomain } from '../../../src/shared/domain.ts';
+import type { PlanRequest } from '../../../src/shared/plan-request.ts';
+import { drive, flush } from '../../support/drive.ts';
+import type { Behaviour, FakeCall } from '../../support/fake-models.ts';
+import { type CachedPlanner, makeCachedPlanner } from '../../support/make-cached-planner.ts';
+import { request } from '../../support/make-planner.ts';
+
+const domain = defineDomain({
+  name: 'boards',
+  features: { place: { kind: 'category' } },
+  roles: ['one', 'two'].map((name) => ({ name, prompt: name })),
+  priorities: { combat: 4, shop: 0 },
+});
+
+const SERVER = { baseURL: 'http://127.0.0.1:9/v1' };
+const ON = {
+  ...allFeatures(true),
+  discovery: false,
+  constrainedAnswers: false,
+  adaptiveSlots: false,
+  slotHolds: false,
+};
+
+interface Setup {
+  readonly off?: readonly FeatureName[];
+  readonly slots?: number;
+  readonly options?: Partial<PlannerOptions>;
+}
+
+let under: CachedPlanner;
+
+/** Two experts that disagree, as the script says, and one synthesizer. */
+async function make(
+  script: (call: Pick<FakeCall, 'role'>) => Behaviour,
+  { off = [], slots = 64, options = {} }: Setup = {},
+): Promise<void> {
+  under = await makeCachedPlanner(script, {
+    cache: { similar: false, loopGuard: false },
+    options: {
+      domain,
+      endpoints: { fake: { ...SERVER, maxConcurrent: slots } },
+      synthesis: { models: ['a'], when: 'onDisagreement' },
+      quorum: 'firstAgree',
+      features: { ...ON, ...Object.fromEntries(off.map((name) => [name, false])) },
+      ...options,
+    },
+  });
+}
+
+afterEach(async () => {
+  await under?.planner.close();
+  expect(under.clock.pendingTimers).toBe(0);
+});
+
+function asked(place: string, agent = 'tester'): PlanRequest {
+  return request({ agent, observation: { place } });
+}
+
+function plan(place: string, options: PlanOptions = {}, agent = 'tester'): Promise<Plan> {
+  return under.planner.plan(asked(place, agent), { timeoutMs: 1_000, ...options });
+}
+
+async function pass(ms: number): Promise<void> {
+  for (let each = 0; each < ms; each++) {
+    under.clock.advance(1);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const syntheses = () => under.models.callsOf('a');
+
+describe('model work that is late', () => {
+  /** The synthesis ends 615 ms after the deadline of its plan. */
+  const LATE = ({ role }: { role: string | undefined }): Behaviour =>
+    role === undefined
+      ? { kind: 'answers', action: 'flee', afterMs: 1_590 }
+      : { kind: 'answers', action: role === 'one' ? 'attack' : 'block', afterMs: 10 };
+
+  test('goes on for the sake of the cache: the plan has the best vote, the next one the decision', async () => {
+    await make(LATE);
+    expect(await drive(under.clock, plan('cave'))).toMatchObject({ source: 'vote', latencyMs: 985 });
+    expect(under.planner.peek(asked('cave'))).toBeUndefined();
+    await pass(614);
+    expect(under.planner.peek(asked('cave'))).toBeUndefined();
+    await pass(2);
+    expect(under.planner.peek(asked('cave'))).toMatchObject({ action: 'flee', source: 'synthesis' });
+    expect(await drive(under.clock, plan('cave'))).toMatchObject({ source: 'cache', action: 'flee' });
+    expect(syntheses().map(({ cancelled }) => cancelled)).toEqual([false]);
+  });
+
+  test('is joined by a plan in the same state, and ends for it', async () => {
+    await make(LATE);
+    await drive(under.clock, plan('cave'));
+    await pass(300);
+    const joined = await drive(under.clock, plan('cave'));
+    expect(joined).toMatchObject({ coalesced: true, source: 'synthesis', action: 'flee' });
+    expect(joined.latencyMs).toBeGreaterThan(300);
+    expect(joined.latencyMs).toBeLessThan(325);
+    expect(syntheses()).toHaveLength(1);
+  });
+
+  test('is not given up for others once somebody waits for it again', async () => {
+    await make(LATE, { slots: 1 });
+    await drive(under.clock, plan('cave'));
+    const joined = plan('cave');
+    const other = plan('wood', {}, 'other');
+    expect(await drive(under.clock, joined)).toMatchObject({ source: 'synthesis' });
+    expect(syntheses()[0]?.cancelled).toBe(false);
+    await drive(under.clock, other);
+  });
+
+  test('is cancelled as soon as somebody has to wait for a slot', async () => {
+    await make(LATE, { slots: 1 });
+    await drive(under.clock, plan('cave'));
+    await pass(100);
+    expect(syntheses()[0]?.cancelled).toBe(false);
+    const other = plan('wood', {}, 'other');
+    await flush();
+    await pass(1);
+    expect(syntheses()[0]?.cancelled).toBe(true);
+    await pass(12);
+    expect(under.models.callsOf('e').length).toBeGreaterThan(2);
+    await drive(under.clock, other);
+    expect(under.planner.peek(asked('cave'))).toMatchObject({ source: 'vote' });
+  });
+
+  test('is begun by nobody: while others wait at the deadline it ends there', async () => {
+    await make(LATE, { slots: 1 });
+    const first = plan('cave', { timeoutMs: 500 });
+    await pass(400);
+    void plan('wood', { timeoutMs: 1_000 }, 'other');
+    await drive(under.clock, first);
+    await flush();
+    expect(syntheses()[0]?.cancelled).toBe(true);
+  });
+
+  test('is that of four flights at most', async () => {
+    await make(LATE);
+    const places = ['a', 'b', 'c', 'd', 'e', 'f'];
+    await drive(under.clock, Promise.all(places.map((place) => plan(place, {}, place))));
+    await flush();
+    expect(syntheses().filter(({ cancelled }) => cancelled)).toHaveLength(2);
+    await pass(700);
+    const known = places.filter((place) => under.planner.peek(asked(place))?.source === 'synthesis');
+    expect(known).toHaveLength(4);
+  });
+
+  test('is cancelled by close, which waits for its end', async () => {
+    await make(LATE);
+    await drive(under.clock, plan('cave'));
+    await under.planner.close();
+    expect(syntheses().map(({ cancelled }) => cancelled)).toEqual([true]);
+    expect(under.planner.stats().calls.running).toBe(0);
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('ends after its own time, however long a model is silent', async () => {
+    await make(({ role }) => (role === undefined ? { kind: 'times-out' } : LATE({ role })), {
+      options: { lateMs: 200 },
+    });
+    await drive(under.clock, plan('cave'));
+    await pass(199);
+    expect(under.planner.stats().calls.running).toBe(1);
+    await pass(20);
+    expect(under.planner.stats().calls.running).toBe(0);
+    expect(syntheses()[0]?.cancelled).toBe(false);
+  });
+
+  test('is cancelled at the deadline where it is not kept, and where the caller left by a signal', async () => {
+    await make(LATE, { off: ['lateAnswers'] });
+    await drive(under.clock, plan('cave'));
+    await flush();
+    expect(under.planner.stats().calls.running).toBe(0);
+    await under.planner.close();
+    await make(LATE);
+    const controller = new AbortController();
+    const left = plan('cave', { signal: controller.signal });
+    await pass(700);
+    controller.abort();
+    await expect(left).rejects.toMatchObject({ code: 'ERR_PLAN_CANCELLED' });
+    await flush();
+    expect(syntheses()[0]?.cancelled).toBe(true);
+  });
+
+  test('counts as timed out where it is cut off at the deadline', async () => {
+    await make(LATE, { off: ['lateAnswers'] });
+    const made = await drive(under.clock, plan('cave'));
+    await flush();
+    expect(made.attempts.at(-1)).toMatchObject({ step: 'synthesis' });
+    expect(under.planner.stats().calls).toMatchObject({ useful: 2, timeouts: 1, cancelled: 0 });
+  });
+});
+
+describe('a newer request of an agent', () => {
+  const SLOW = (): Behaviour => ({ kind: 'answers', action: 'flee', afterMs: 200 });
+  const ONE_SLOT = { slots: 1 };
+  const superseded = () => under.planner.stats().plans.superseded;
+
+  test('replaces its older one that still waits for a slot: that is answered at once from what is in hand', async () => {
+    await make(SLOW, ONE_SLOT);
+    const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
+    await flush();
+    const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
+    await flush();
+    const newer = plan('hall', { timeoutMs: 5_000 }, 'lydia');
+    expect(await older).toMatchObject({ source: 'heuristic', latencyMs: 0 });
+    expect(superseded()).toBe(1);
+    // In a crowd one expert has to do.
+    expect(await drive(under.clock, newer)).toMatchObject({ source: 'vote' });
+    await drive(under.clock, holder);
+    expect(under.models.situations.map(({ observation }) => observation.place)).not.toContain('wood');
+  });
+
+  test('replaces one that has not begun at all, in the same turn', async () => {
+    await make(SLOW);
+    const older = plan('wood', {}, 'lydia');
+    const newer = plan('hall', {}, 'lydia');
+    expect(await older).toMatchObject({ source: 'heuristic', latencyMs: 0 });
+    expect(await drive(under.clock, newer)).toMatchObject({ source: 'quorum' });
+    expect(superseded()).toBe(1);
+  });
+
+  test('replaces one after another: only the newest waits', async () => {
+    await make(SLOW, ONE_SLOT);
+    const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
+    await flush();
+    const plans = ['a', 'b', 'c', 'd'].map((place) => plan(place, { timeoutMs: 5_000 }, 'lydia'));
+    const settled = await drive(under.clock, Promise.all([...plans, holder]));
+    expect(settled.map(({ source }) => source)).toEqual(['heuristic', 'heuristic', 'heuristic', 'vote', 'quorum']);
+    expect(superseded()).toBe(3);
+  });
+
+  test('leaves one whose calls have begun', async () => {
+    await make(SLOW, ONE_SLOT);
+    const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
+    await flush();
+    const newer = plan('hall', { timeoutMs: 5_000 }, 'lydia');
+    const settled = await drive(under.clock, Promise.all([older, newer]));
+    expect([settled.map(({ source }) => source), superseded()]).toEqual([['quorum', 'quorum'], 0]);
+  });
+
+  test('leaves one that shares its flight with others', async () => {
+    await make(SLOW, ONE_SLOT);
+    const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
+    await flush();
+    const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
+    const sharing = plan('wood', { timeoutMs: 5_000 }, 'other');
+    const newer = plan('hall', { timeoutMs: 5_000 }, 'lydia');
+    const settled = await drive(under.clock, Promise.all([older, sharing, newer, holder]));
+    expect(settled[0]?.source).toBe(settled[1]?.source);
+    expect([settled[0]?.source, superseded()]).toEqual(['quorum', 0]);
+  });
+
+  test('leaves one in the same state: both share one flight', async () => {
+    await make(SLOW, ONE_SLOT);
+    const plans = [plan('wood', {}, 'lydia'), plan('wood', {}, 'lydia')];
+    const settled = await drive(under.clock, Promise.all(plans));
+    expect([settled.map(({ source }) => source), superseded()]).toEqual([['quorum', 'quorum'], 0]);
+  });
+
+  test('leaves those of other agents, and its own where that is switched off', async () => {
+    for (const [agents, off] of [
+      [['lydia', 'other'], []],
+      [['lydia', 'lydia'], ['newestFirst']],
+    ] as const) {
+      await make(SLOW, { ...ONE_SLOT, off });
+      const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
+      await flush();
+      const plans = agents.map((agent, nth) => plan(`place ${nth}`, { timeoutMs: 5_000 }, agent));
+      const settled = await drive(under.clock, Promise.all([...plans, holder]));
+      expect([settled.some(({ source }) => source === 'heuristic'), superseded()]).toEqual([false, 0]);
+      await under.planner.close();
+    }
+  });
+
+  test('does not find an older one that has been settled', async () => {
+    await make(SLOW);
+    await drive(under.clock, plan('wood', {}, 'lydia'));
+    await drive(under.clock, plan('hall', {}, 'lydia'));
+    expect(superseded()).toBe(0);
+  });
+});
+
+describe('where plans wait for a slot', () => {
+  const SLOW = (): Behaviour => ({ kind: 'answers', action: 'flee', afterMs: 50 });
+  /** The places in the order in which models were asked about them. */
+  const order = () => [...new Set(under.models.situations.map(({ observation }) => observation.place))];
+  const waiting = async (...plans: readonly (readonly [place: string, options?: PlanOptions])[]): Promise<void> => {
+    const all = [plan('first', { timeoutMs: 5_000 }, 'first')];
+    await flush();
+    for (const [place, options] of plans) {
+      all.push(plan(place, { timeoutMs: 5_000, ...options }, place));
+      await flush();
+    }
+    await drive(under.clock, Promise.all(all));
+  };
+
+  test('combat is served before shopping that waited longer', async () => {
+    await make(SLOW, { slots: 1 });
+    await waiting(['shop'], ['combat']);
+    expect(order()).toEqual(['first', 'combat', 'shop']);
+  });
+
+  test('what the plan says has precedence over its scene', async () => {
+    await make(SLOW, { slots: 1 });
+    await waiting(['combat', { priority: 0 }], ['shop', { priority: 4 }]);
+    expect(order()).toEqual(['first', 'shop', 'combat']);
+  });
+
+  test('the nearer deadline is served first where they are equally urgent', async () => {
+    await make(SLOW, { slots: 1 });
+    await waiting(['later', { timeoutMs: 6_000 }], ['sooner', { timeoutMs: 4_000 }]);
+    expect(order()).toEqual(['first', 'sooner', 'later']);
+  });
+
+  test('a priority that is no number is refused and counted', async () => {
+    await make(SLOW);
+    for (const priority of [Number.NaN, Number.POSITIVE_INFINITY, 'high' as unknown as number]) {
+      await expect(plan('shop', { priority })).rejects.toMatchObject({
+        code: 'ERR_REQUEST_INVALID',
+        message: expect.stringMatching(/^priority must be a number, got /),
+      });
+    }
+    expect(under.planner.stats().plans.invalid).toBe(3);
+  });
+});
+
+test('the statistics tell each server as it is: its slots, who waits, its health and its times', async () => {
+  await make(() => ({ kind: 'answers', action: 'flee', afterMs: 50 }), { slots: 1 });
+  const waits = plan('cave');
+  await flush();
+  expect(under.planner.stats().endpoints).toMatchObject([
+    { endpoint: 'fake', slots: 1, busy: 1, waiting: 1, held: 0, breaker: { state: 'closed' } },
+  ]);
+  await drive(under.clock, waits);
+  expect(under.planner.stats().endpoints).toMatchObject([{ busy: 0, waiting: 0 }]);
+  const [server] = under.planner.stats().endpoints;
+  expect(server?.profiles.find(({ model }) => model === 'e')).toMatchObject({ kind: 'text', samples: 1 });
+});
