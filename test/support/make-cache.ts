@@ -1,5 +1,6 @@
 import type { ResolvedCache } from '../../src/main/cache/cache-options.ts';
-import { type Hit, type Look, type Miss, PlanCache } from '../../src/main/cache/plan-cache.ts';
+import type { Hit, Look, Miss } from '../../src/main/cache/look.ts';
+import { PlanCache } from '../../src/main/cache/plan-cache.ts';
 import type { Decision } from '../../src/shared/decision.ts';
 import { type Domain, defineDomain, type Observation } from '../../src/shared/domain.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';

@@ -1,4 +1,4 @@
-import type { Hit } from '../../src/main/cache/plan-cache.ts';
+import type { Hit } from '../../src/main/cache/look.ts';
 import type { EndpointGate, Slot } from '../../src/main/endpoints/slots/endpoint-gate.ts';
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';

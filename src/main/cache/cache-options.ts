@@ -63,10 +63,8 @@ export interface CacheCounts {
   similarHits: number;
   loopsBroken: number;
   contradicted: number;
-  cut: number;
-  tooLarge: number;
 }
 
 export function emptyCounts(): CacheCounts {
-  return { similarHits: 0, loopsBroken: 0, contradicted: 0, cut: 0, tooLarge: 0 };
+  return { similarHits: 0, loopsBroken: 0, contradicted: 0 };
 }

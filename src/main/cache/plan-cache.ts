@@ -5,47 +5,18 @@ import { fingerprintNumber, type Place, Placer } from '../../shared/place.ts';
 import { type PlanRequest, valueScale } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
-import type { SlotIndex } from '../../shared/store/store-layout.ts';
-import { type Lookup, readStoreCounts, type StoreEntry, StoreReader } from '../../shared/store/store-reader.ts';
+import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache } from './cache-options.ts';
-import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
+import { DecisionMemory } from './decision-memory.ts';
+import type { DecisionDisk } from './disk/decision-disk.ts';
 import { HitJudge, type Judgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import { isRefreshDue } from './freshness/refresh-ahead.ts';
+import type { Hit, Look, Miss } from './look.ts';
 import { type AgentMemory, actionInVain, isUnchanged, LoopGuard } from './loop-guard.ts';
 import { decisionFor, rememberedAction } from './remembered-action.ts';
-import { SimilarIndex } from './similar/similar-index.ts';
-import { StoreWriter } from './store-writer.ts';
 import { mergedDecision, weakenedDecision } from './tally-change.ts';
-
-/** A remembered answer that is served. */
-export interface Hit {
-  readonly kind: 'hit';
-  readonly tier: HitTier;
-  /** One of the request's own. */
-  readonly action: string;
-  readonly reason: string;
-  readonly decision: Decision;
-  readonly scene: string;
-  /** Models are to be asked again in the background: to see whether this was right, or because it expires soon. */
-  readonly again: 'check' | 'refresh' | undefined;
-  readonly judgement: Judgement | undefined;
-}
-
-export interface Miss {
-  readonly kind: 'miss';
-  /** An expired decision for the same state. */
-  readonly stale: Decision | undefined;
-  /** What the agent did here twice without effect. */
-  readonly inVain: string | undefined;
-  /** Where an answer would have come from, had it been served. */
-  readonly tier: HitTier;
-  /** What was predicted and not served, to be held against what models decide. */
-  readonly judgement: Judgement | undefined;
-}
-
-export type Look = Hit | Miss;
 
 /**
  * An entry that has more than this many times what it took to compute left is not looked at for a refresh: the chance of
@@ -60,33 +31,25 @@ export class PlanCache {
   readonly #domain: Domain;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #writer: StoreWriter;
-  readonly #reader: StoreReader;
   readonly #signer: Signer;
   readonly #placer: Placer;
-  readonly #similar: SimilarIndex | undefined;
+  readonly #memory: DecisionMemory;
   readonly #guard: LoopGuard;
   readonly #judge: HitJudge | undefined;
   readonly #falseHits = new FalseHits();
   readonly #adaptiveTtl: AdaptiveTtl | undefined;
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
-  #disk: DecisionDisk | undefined;
-  #isClosed = false;
 
   constructor(options: ResolvedCache, domain: Domain, clock: Clock, random: Random) {
     this.#options = options;
     this.#domain = domain;
     this.#clock = clock;
     this.#random = random;
-    this.#writer = new StoreWriter(options.entries, (slot) => this.#similar?.remove(slot));
-    this.buffer = this.#writer.buffer;
-    this.#reader = new StoreReader(this.buffer, { marksTouched: false });
     this.#signer = new Signer(domain);
     this.#placer = new Placer(domain, this.#signer);
-    if (options.similar !== false) {
-      this.#similar = new SimilarIndex(options.entries, this.#placer.dimensions, this.#placer.softWeights);
-    }
+    this.#memory = new DecisionMemory(options, this.#placer);
+    this.buffer = this.#memory.buffer;
     this.#guard = new LoopGuard(options.agentsMax);
     if (options.errorBudget !== false) this.#judge = new HitJudge(options.errorBudget, random);
     if (options.ttl === 'adaptive') {
@@ -95,26 +58,16 @@ export class PlanCache {
     }
   }
 
-  /**
-   * Decisions of earlier runs are looked for there too, and new ones are written there. A miss finds them from the first
-   * moment; meanwhile those written last are brought into memory, so that similar states find them as well. Resolves
-   * when that is done, or the cache is full.
-   */
-  async useDisk(disk: DecisionDisk): Promise<void> {
-    this.#disk = disk;
-    for await (const decisions of disk.newest(this.#options.entries)) {
-      for (const restored of decisions) {
-        if (this.#isClosed || this.#writer.size >= this.#options.entries) return;
-        if (this.#reader.find(restored.signature) === undefined) this.#restore(restored, true);
-      }
-    }
+  /** Decisions of earlier runs are looked for there too, and new ones are written there. */
+  useDisk(disk: DecisionDisk): Promise<void> {
+    return this.#memory.useDisk(disk);
   }
 
   /** Looks for a remembered answer that may be served now. */
   look(request: PlanRequest, signature: Signature, nowMs = this.#clock.now()): Look {
     const memory = this.#guard.recall(request.agent);
     const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
-    const exact = this.#lookExactly(signature, nowMs);
+    const exact = this.#memory.look(signature, nowMs);
     if (this.#judge !== undefined) return this.#lookWithinBudget(request, signature, exact, memory, inVain, nowMs);
     if (exact.kind === 'hit') {
       const { decision } = exact.entry;
@@ -139,7 +92,7 @@ export class PlanCache {
 
   /** A fresh decision for exactly this state that may be served, without counting and without any effect. */
   peek(request: PlanRequest, signature: Signature): Decision | undefined {
-    const lookup = this.#reader.look(signature, this.#clock.now());
+    const lookup = this.#memory.peek(signature, this.#clock.now());
     if (lookup.kind !== 'hit') return undefined;
     const { decision } = lookup.entry;
     const memory = this.#guard.recall(request.agent);
@@ -181,7 +134,7 @@ export class PlanCache {
     this.#aged(scene, hit.decision, decision);
     this.compared(hit, decision);
     // What has expired has no say: it would be fresh again.
-    const held = this.#reader.look(signature, this.#clock.now());
+    const held = this.#memory.peek(signature, this.#clock.now());
     this.#remember(
       request,
       signature,
@@ -205,84 +158,54 @@ export class PlanCache {
   }
 
   clear(): void {
-    // The index first: the writer tells it of every slot that it empties.
-    this.#similar?.clear();
-    this.#writer.clear();
+    this.#memory.clear();
     this.#guard.clear();
     this.#judge?.clear();
-    this.#disk?.clear();
   }
 
   /** Ends the writing to disk. What was remembered is there when this resolves. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#disk?.close();
+  close(): Promise<void> {
+    return this.#memory.close();
   }
 
   stats(): CacheStats {
-    const { hits: exactHits, stale, misses } = readStoreCounts(this.buffer);
-    const counts = this.#counts;
-    const hits = exactHits + counts.similarHits;
+    const { exactHits, stale, misses, ...held } = this.#memory.stats();
+    const { similarHits, loopsBroken, contradicted } = this.#counts;
+    const hits = exactHits + similarHits;
     const lookups = hits + stale + misses;
-    const { entries, ttl, ttlMs } = this.#options;
+    const { entries: entriesMax, ttl, ttlMs } = this.#options;
     return {
-      entries: this.#writer.size,
-      entriesMax: entries,
+      ...held,
+      entriesMax,
       bytes: this.buffer.byteLength,
       ttl,
       ttlMs,
       ttlByScene: this.#adaptiveTtl?.stats() ?? [],
       hits,
-      similarHits: counts.similarHits,
+      similarHits,
       misses: misses + stale,
       expired: stale,
       hitRate: lookups === 0 ? 0 : hits / lookups,
-      loopsBroken: counts.loopsBroken,
-      contradicted: counts.contradicted,
-      evictions: this.#writer.evictions,
-      cut: counts.cut,
-      tooLarge: counts.tooLarge,
+      loopsBroken,
+      contradicted,
       falseHits: this.#falseHits.stats(),
       budget: this.#judge?.stats() ?? false,
-      disk: this.#disk?.stats() ?? false,
     };
   }
 
   // Looking ---------------------------------------------------------------------------------------------------------
 
-  #lookExactly(signature: Signature, nowMs: number): Lookup {
-    const lookup = this.#reader.look(signature, nowMs);
-    if (lookup.kind === 'hit' || this.#disk === undefined) return lookup;
-    const found = this.#disk.read(signature);
-    if (found === undefined) return lookup;
-    if (lookup.kind === 'stale') {
-      // Another process may have decided since. The same decision again would only begin its life anew.
-      const isNewer = found.decision.decidedAtMs > lookup.entry.decision.decidedAtMs;
-      if (!isNewer || found.expiresAtMs <= nowMs) return lookup;
-    }
-    this.#restore(found, false);
-    return this.#reader.look(signature, nowMs);
-  }
-
-  /** Puts a decision of an earlier run back, as the one used last, or as the first to go. */
-  #restore({ signature, place, decision, expiresAtMs }: RestoredDecision, isCold: boolean): void {
-    const outcome = this.#writer.write(signature, decision, expiresAtMs);
-    if (outcome.kind !== 'stored') return;
-    if (place !== undefined) this.#similar?.set(outcome.slot, place);
-    if (isCold) this.#writer.demote(outcome.slot);
-  }
-
   /** The nearest entry that is fresh, legal now, and not shown to be without effect. */
   #lookSimilar(request: PlanRequest, inVain: string | undefined, nowMs: number): StoreEntry | undefined {
     const { similar } = this.#options;
-    if (this.#similar === undefined || similar === false) return undefined;
+    if (similar === false) return undefined;
     const place = this.#placer.place(request.observation, request.actions);
     if (place === undefined) return undefined;
     const { valuesMin } = this.#options;
     const placeOf = valuesMin === false ? () => undefined : valueScale(request);
     let isHeldBack = false;
     const search = (distanceMax: number, isGood: (value: number | undefined) => boolean): StoreEntry | undefined =>
-      this.#nearestFresh(this.#similar as SimilarIndex, place, distanceMax, nowMs, (entry) => {
+      this.#memory.nearest(place, distanceMax, nowMs, (entry) => {
         const action = rememberedAction(request, entry.decision);
         if (action === undefined || !isGood(placeOf(action))) return false;
         if (action !== inVain) return true;
@@ -304,29 +227,6 @@ export class PlanCache {
     if (nearest === undefined && isHeldBack) this.#counts.loopsBroken++;
     else if (nearest === undefined && isContradicted) this.#counts.contradicted++;
     return nearest;
-  }
-
-  /**
-   * The nearest fresh entry that `accept` takes. The expired ones it met are taken out of the index, so that they do not
-   * use up the next search; when they are decided anew, they are put back.
-   */
-  #nearestFresh(
-    index: SimilarIndex,
-    place: Place,
-    distanceMax: number,
-    nowMs: number,
-    accept: (entry: StoreEntry) => boolean,
-  ): StoreEntry | undefined {
-    const expired: SlotIndex[] = [];
-    const nearest = index.nearest(place, distanceMax, (slot) => {
-      const entry = this.#reader.entryAt(slot);
-      if (entry === undefined) return false;
-      if (entry.expiresAtMs > nowMs) return accept(entry);
-      expired.push(slot);
-      return false;
-    });
-    for (const slot of expired) index.remove(slot);
-    return nearest === undefined ? undefined : this.#reader.entryAt(nearest.slot);
   }
 
   #lookWithinBudget(
@@ -362,7 +262,7 @@ export class PlanCache {
 
   /** An entry with equal gates, however far: with a budget, evidence says how much nearness matters. */
   #freshNeighbour(place: Place, nowMs: number): StoreEntry | undefined {
-    return this.#similar && this.#nearestFresh(this.#similar, place, Number.POSITIVE_INFINITY, nowMs, () => true);
+    return this.#memory.nearest(place, Number.POSITIVE_INFINITY, nowMs, () => true);
   }
 
   /** Whether the values given now speak against an action. */
@@ -403,8 +303,8 @@ export class PlanCache {
     judgement: Judgement | undefined,
   ): Hit {
     const { decision, slot } = entry;
-    this.#writer.touch(slot);
-    if (tier === 'exact') this.#reader.count('hit');
+    this.#memory.touch(slot);
+    if (tier === 'exact') this.#memory.count('hit');
     else this.#counts.similarHits++;
     const scene = sceneOf(this.#domain, request.observation);
     this.#falseHits.served(tier, scene);
@@ -414,7 +314,7 @@ export class PlanCache {
   }
 
   #miss(request: PlanRequest, exact: Lookup, inVain: string | undefined, judgement: Judgement | undefined): Miss {
-    this.#reader.count(exact.kind === 'stale' ? 'stale' : 'miss');
+    this.#memory.count(exact.kind === 'stale' ? 'stale' : 'miss');
     // What had no effect twice is not served a third time by this rung either.
     const expired = exact.kind === 'stale' ? exact.entry.decision : undefined;
     const isInVain = expired !== undefined && rememberedAction(request, expired) === inVain;
@@ -435,15 +335,7 @@ export class PlanCache {
 
   #remember(request: PlanRequest, signature: Signature, scene: string, decision: Decision): void {
     const expiresAtMs = this.#clock.now() + (this.#adaptiveTtl?.ttlMs(scene) ?? this.#options.ttlMs);
-    const place = this.#similar || this.#disk ? this.#placer.place(request.observation, request.actions) : undefined;
-    const outcome = this.#writer.write(signature, decision, expiresAtMs);
-    if (outcome.kind === 'too-large') {
-      this.#counts.tooLarge++;
-      return;
-    }
-    if (outcome.cut) this.#counts.cut++;
-    if (place !== undefined) this.#similar?.set(outcome.slot, place);
-    this.#disk?.write(signature, place, decision, expiresAtMs);
+    this.#memory.remember(request, signature, decision, expiresAtMs);
   }
 
   #weaken(signature: Signature, entry: StoreEntry, action: string): void {
@@ -452,7 +344,7 @@ export class PlanCache {
     const hasVotes = decision.tally.some((voted) => voted.action === action && voted.count > 0);
     // Nothing to take away any more: the slot would be written again at every request of a stuck agent.
     if (weakened.action === decision.action && !hasVotes) return;
-    this.#writer.write(signature, weakened, entry.expiresAtMs);
+    this.#memory.amend(signature, weakened, entry.expiresAtMs);
   }
 
   #aged(scene: string, older: Decision, newer: Decision): void {

@@ -1,7 +1,7 @@
 import type { Decision } from '../../shared/decision.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
-import type { Hit } from '../cache/plan-cache.ts';
+import type { Hit } from '../cache/look.ts';
 import { Flight, type FlightParts } from './flight.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { Decision, PlanSource, TallyEntry } from '../../shared/decision.ts';
 import { bestByQValue, type PlanRequest, qValueOf } from '../../shared/plan-request.ts';
-import type { Hit } from '../cache/plan-cache.ts';
+import type { Hit } from '../cache/look.ts';
 import { legalAction, rememberedAction } from '../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../synthesis/tally.ts';
 

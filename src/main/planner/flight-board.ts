@@ -3,7 +3,7 @@ import type { Decision } from '../../shared/decision.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
-import type { Miss } from '../cache/plan-cache.ts';
+import type { Miss } from '../cache/look.ts';
 import type { Attempt, Plan } from '../plan.ts';
 import { type Answer, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';

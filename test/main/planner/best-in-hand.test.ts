@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Hit } from '../../../src/main/cache/plan-cache.ts';
+import type { Hit } from '../../../src/main/cache/look.ts';
 import { answerFromHit, answerFromVotes, bestInHand, heuristicAnswer } from '../../../src/main/planner/best-in-hand.ts';
 import type { ExpertVote } from '../../../src/main/synthesis/tally.ts';
 import { MODEL_SOURCES } from '../../../src/shared/decision.ts';
