@@ -48,7 +48,8 @@ export class EndpointGate {
   readonly #waiting: Waiter[] = [];
   readonly #inBackground: Waiter[] = [];
   readonly #taken = new Set<number>();
-  readonly #holds = new Set<Timer>();
+  /** By the number of the slot. */
+  readonly #holds = new Map<number, Timer>();
   readonly #nextStartAt: Record<Lane, number> = {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
@@ -129,7 +130,10 @@ export class EndpointGate {
   close(): void {
     this.#isClosed = true;
     this.#dropTimer();
-    for (const hold of this.#holds) hold.cancel();
+    for (const [index, hold] of this.#holds) {
+      hold.cancel();
+      this.#taken.delete(index);
+    }
     this.#holds.clear();
   }
 
@@ -187,10 +191,10 @@ export class EndpointGate {
 
   #hold(index: number, holdMs: number): void {
     const hold = this.#clock.setTimer(holdMs, () => {
-      this.#holds.delete(hold);
+      this.#holds.delete(index);
       this.#free(index);
     });
-    this.#holds.add(hold);
+    this.#holds.set(index, hold);
   }
 
   #free(index: number): void {

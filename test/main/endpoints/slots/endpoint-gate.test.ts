@@ -631,14 +631,15 @@ describe('a slot that is held after an abort', () => {
   });
 
   // A planner closes its gates before the calls that it cancelled have ended.
-  test('leaves no timer when the gate is closed, before or after', () => {
+  test('leaves no timer and no slot when the gate is closed, before or after', () => {
     const { gate, clock } = new Callers(2);
     const slots = [gate.acquire(NEVER), gate.acquire(NEVER)] as Slot[];
     slots[0]?.release(5_000);
     gate.close();
-    expect(clock.pendingTimers).toBe(0);
+    // Found by the simulation, seed 1: what was held stayed taken for ever.
+    expect([gate.busy, gate.held, clock.pendingTimers]).toEqual([1, 0, 0]);
     slots[1]?.release(5_000);
-    expect(clock.pendingTimers).toBe(0);
+    expect([gate.busy, gate.held, clock.pendingTimers]).toEqual([0, 0, 0]);
   });
 });
 
