@@ -5,6 +5,7 @@ import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Miss } from '../cache/look.ts';
 import type { Attempt, Plan } from '../plan.ts';
+import type { ExpertVote } from '../synthesis/tally.ts';
 import { type Answer, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
 import { Flight, type FlightParts } from './flight.ts';
@@ -63,6 +64,14 @@ interface Waiter {
   timer: Timer | undefined;
 }
 
+/** What came of a flight that was too short for a decision. */
+interface Legacy {
+  readonly attempts: readonly Attempt[];
+  readonly votes: readonly ExpertVote[];
+}
+
+const NO_LEGACY: Legacy = { attempts: [], votes: [] };
+
 /** A flight and who waits for it. */
 interface Boarding {
   readonly flight: Flight;
@@ -71,8 +80,8 @@ interface Boarding {
   /** Undefined where flights are not shared. */
   readonly key: string | undefined;
   readonly waiters: Set<Waiter>;
-  /** Attempts of the shorter flight before it, for those who could wait longer than that one. */
-  readonly before: readonly Attempt[];
+  /** What the shorter flight before it left to those who could wait longer than that one. */
+  readonly before: Legacy;
   /** Everyone who waited left by their own signal. What was voted until then is too little to be remembered. */
   abandoned: boolean;
   /** Resolves when the flight has ended. */
@@ -119,7 +128,7 @@ export class FlightBoard {
     // Agents that tried something in vain are advised apart from those that did not.
     const key = options.singleFlight ? `${signatureText(call.signature)} ${call.look?.inVain ?? ''}` : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
-    const boarding = joined ?? this.#takeOff(call, key, settleMs, []);
+    const boarding = joined ?? this.#takeOff(call, key, settleMs, NO_LEGACY);
     if (joined) {
       counters.coalesced++;
       this.#late.delete(joined);
@@ -178,7 +187,7 @@ export class FlightBoard {
   }
 
   /** Begins a flight that nobody waits for yet. */
-  #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before: readonly Attempt[]): Boarding {
+  #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before: Legacy): Boarding {
     const purpose = { inVain: call.look?.inVain, priority: call.priority };
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const done = Promise.resolve();
@@ -223,8 +232,8 @@ export class FlightBoard {
     const [first] = patient;
     if (isDecided || first === undefined || this.#isClosed) return;
     const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
-    const before = [...boarding.before, ...flight.attemptsAt(this.#parts.clock.now())];
-    const next = this.#takeOff(first.call, key, settleMs, before);
+    const attempts = [...boarding.before.attempts, ...flight.attemptsAt(this.#parts.clock.now())];
+    const next = this.#takeOff(first.call, key, settleMs, { attempts, votes: latestVotes(boarding) });
     for (const waiter of patient) {
       waiters.delete(waiter);
       next.waiters.add(waiter);
@@ -247,11 +256,11 @@ export class FlightBoard {
     const { flight, before } = boarding;
     const answer = bestInHand(call.request, {
       decision: flight.decision,
-      votes: flight.votes,
+      votes: latestVotes(boarding),
       leader: flight.leader,
       stale: call.look?.stale,
     });
-    const attempts = [...before, ...flight.attemptsAt(this.#parts.clock.now())];
+    const attempts = [...before.attempts, ...flight.attemptsAt(this.#parts.clock.now())];
     waiter.resolve(this.#owner.settle(call, answer, attempts, coalesced));
     this.#leave(boarding, isOutOfTime);
   }
@@ -295,6 +304,11 @@ export class FlightBoard {
     for (const { flight, isOutOfTime } of this.#unwanted.splice(0, flightsMax)) flight.cancel(isOutOfTime);
     if (this.#unwanted.length > 0) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());
   }
+}
+
+/** Those of the flight, or of the one before it while there are none: an expert has one vote. */
+function latestVotes({ flight, before }: Boarding): readonly ExpertVote[] {
+  return flight.votes.length > 0 ? flight.votes : before.votes;
 }
 
 export function planCancelled(signal: AbortSignal | undefined): PlannerError {

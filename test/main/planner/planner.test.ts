@@ -271,6 +271,21 @@ describe('plans that share a flight with others', () => {
     expect(plans[1]?.latencyMs).toBeLessThan(500);
   });
 
+  // Found by the simulation, seed 2: the votes of the flight that was too short were forgotten.
+  test('who went on in a second flight that hears nothing gets what was voted in the first one', async () => {
+    under = await makePlanner(({ role, nth }) =>
+      role === 'one' && nth === 0 ? { kind: 'answers', action: 'flee', afterMs: 20 } : { kind: 'times-out' },
+    );
+    const hasty = under.planner.plan(request(), { timeoutMs: 60 });
+    await flush();
+    const patient = under.planner.plan(request(), { timeoutMs: 1_000 });
+    const plans = await drive(under.clock, Promise.all([hasty, patient]));
+    expect(plans.map(({ source, action }) => [source, action])).toEqual([
+      ['vote', 'flee'],
+      ['vote', 'flee'],
+    ]);
+  });
+
   test('what was voted until the caller left is not remembered', async () => {
     under = await makePlanner(({ role }) =>
       role === 'one' ? { kind: 'answers', action: 'flee', afterMs: 5 } : { kind: 'stuck' },
