@@ -126,6 +126,8 @@ describe('model work that is late', () => {
     expect(under.models.callsOf('e').length).toBeGreaterThan(2);
     await drive(under.clock, other);
     expect(under.planner.peek(asked('cave'))).toMatchObject({ source: 'vote' });
+    // It had run out of time, and that it went on was a favour.
+    expect(under.planner.stats().calls).toMatchObject({ timeouts: 1 });
   });
 
   test('is begun by nobody: while others wait at the deadline it ends there', async () => {
@@ -147,6 +149,22 @@ describe('model work that is late', () => {
     await pass(700);
     const known = places.filter((place) => under.planner.peek(asked(place))?.source === 'synthesis');
     expect(known).toHaveLength(4);
+  });
+
+  test('makes room for more when it has ended', async () => {
+    await make(LATE);
+    for (const place of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      await drive(under.clock, plan(place));
+      await pass(700);
+      expect(under.planner.peek(asked(place))).toMatchObject({ source: 'synthesis' });
+    }
+  });
+
+  test('is not that of a model that is stuck, where it is not kept: the model is told at the deadline', async () => {
+    await make(({ role }) => (role === undefined ? { kind: 'stuck' } : LATE({ role })), { off: ['lateAnswers'] });
+    await drive(under.clock, plan('cave'));
+    await flush();
+    expect(syntheses()[0]?.cancelled).toBe(true);
   });
 
   test('is cancelled by close, which waits for its end', async () => {

@@ -50,7 +50,10 @@ async function make(votes: Votes, { off = [], ...options }: Setup = {}): Promise
   });
 }
 
-afterEach(() => under?.planner.close());
+afterEach(async () => {
+  await under?.planner.close();
+  expect(under.clock.pendingTimers).toBe(0);
+});
 
 function plan(more: Parameters<typeof request>[0] = {}, timeoutMs = 1_000): Promise<Plan> {
   return drive(under.clock, under.planner.plan(request(more), { timeoutMs }));
@@ -148,6 +151,15 @@ describe('a synthesis', () => {
     const made = await plan();
     expect(made).toMatchObject({ source: 'quorum', action: 'flee', latencyMs: 650 });
     expect([asked(), cancelled()]).toEqual([['one', 'two', 'three', 'synthesis'], ['synthesis']]);
+  });
+
+  test('leaves whoever was not asked until then unasked, whatever those say that were', async () => {
+    await make({ one: ['flee', 650], two: ['block', 10], three: ['flee', 10], synthesis: ['attack', 200] });
+    expect(await plan({ actions: ['block', 'flee', 'attack'] })).toMatchObject({
+      source: 'synthesis',
+      action: 'attack',
+    });
+    expect(asked()).toEqual(['one', 'two', 'synthesis']);
   });
 
   test('is not cancelled by it where it is asked always', async () => {
@@ -295,9 +307,8 @@ describe('experts are asked in the order', () => {
       await plan({ observation: { place: `place ${nth}`, health: 50 } });
       under.clock.advance(200);
     }
-    under.models.calls.length = 0;
-    await plan();
-    return asked();
+    const { attempts } = await plan();
+    return attempts.map(({ role }) => role);
   };
   const flee = (afterMs: number): Behaviour => ({ kind: 'answers', action: 'flee', afterMs });
 
