@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts';
+import type { Clock, Timer } from '../../shared/clock.ts';
 import { answerSchema } from '../../shared/constrained-answer.ts';
 import type { Decision, ModelSource } from '../../shared/decision.ts';
 import type { ErrorWire } from '../../shared/errors.ts';
@@ -65,6 +65,12 @@ interface Rung {
 
 /** How long a slow expert is waited for before another one is asked: so many of its calls are done then. */
 const PATIENCE_QUANTILE = 0.75;
+/**
+ * Once there is a vote, the others are waited for until so many of the calls of the slowest of them are done, and a margin:
+ * what is learned is short of the slowest calls, which are cancelled as soon as two others agree.
+ */
+const ENOUGH_QUANTILE = 0.95;
+const ENOUGH_MARGIN = 1.2;
 /** Where its times are not known. */
 const PATIENCE_MS = 2_000;
 /** Of the time a model takes to its first token, at most so much more is waited for one that primes. */
@@ -277,6 +283,14 @@ export class Flight {
       this.#isPanelLate = true;
       over.resolve();
     });
+    let isEnough = false;
+    const looksEnough = (): void => void (isEnough && panel.votes.length > 0 && over.resolve());
+    const enough = this.#startEnough(() => {
+      // Who waits for a slot is not slow; and where there is none, a synthesis would have to wait for one as well.
+      isEnough = this.#hasRoom();
+      looksEnough();
+    });
+    panel.onVote = looksEnough;
     const onAbort = (): void => over.resolve();
     this.#controller.signal.addEventListener('abort', onAbort, { once: true });
     if (this.#controller.signal.aborted) onAbort();
@@ -286,8 +300,24 @@ export class Flight {
       panel.stopAsking();
     } finally {
       timer.cancel();
+      enough?.cancel();
+      panel.onVote = () => {};
       this.#controller.signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** Fires when an expert that has not answered is slower than nearly all calls. Never where times are not known. */
+  #startEnough(fire: () => void): Timer | undefined {
+    const { options, clock, endpoints } = this.#parts;
+    if (!options.features.panelFit || options.quorum !== 'firstAgree') return undefined;
+    let longestMs = 0;
+    for (const expert of this.#fit.members) {
+      const at = endpoints.get(expert.endpoint) as ModelEndpoint;
+      const ms = at.profileOf(expert.model, this.#kindOf(expert)).quantile('total', ENOUGH_QUANTILE);
+      if (ms === undefined) return undefined;
+      longestMs = Math.max(longestMs, ms);
+    }
+    return clock.setTimer(longestMs * ENOUGH_MARGIN, fire);
   }
 
   /** How long the first rung of the ladder takes, where that is known. */
