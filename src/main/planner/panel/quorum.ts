@@ -4,8 +4,8 @@ import { type ExpertVote, tallyVotes } from '../../synthesis/tally.ts';
 
 /**
  * When a panel has said enough. A vote counts for its weight; where Q-values are given, experience is a voice of its own,
- * that is for every action by its place between the worst value and the best. Two experts of ordinary weight that agree are
- * a quorum under `firstAgree`, and so is one of a good record that agrees with experience.
+ * that is for every action by its place between the worst value and the best. Two experts that agree are a quorum under
+ * `firstAgree`, unless both are of a poor record, and so is one of a good record that agrees with experience.
  */
 export interface Voice {
   readonly role: string;
@@ -35,8 +35,13 @@ export type Verdict =
   /** So many more votes may settle it. */
   | { readonly kind: 'open'; readonly needed: number };
 
-/** Support at which `firstAgree` is settled: that of two ordinary votes. A fraction less, for sums of floats. */
+/** Support at which `firstAgree` is settled, whoever gives it: that of two ordinary votes. A fraction less, for sums of floats. */
 const AGREED = 2 - 1e-6;
+/**
+ * The same of two votes or more. Less, since records are weighed against their mean: of any three experts that agree as a
+ * rule, two are together a little below it, and would wait for the third.
+ */
+const AGREED_BY_TWO = 1.5 - 1e-6;
 /** Experience alone is no quorum, nor is it with a single ordinary vote. */
 export const VALUES_WEIGHT = 0.9;
 
@@ -84,7 +89,7 @@ export function verdictOf(
       return { kind: 'open', needed: votesFor((cast + coming) / 2 - own, pending) };
     }
     case 'firstAgree':
-      if (leader !== undefined && leader.weight >= AGREED) return { kind: 'settled', action: leader.action };
+      if (leader !== undefined && isEnough(leader)) return { kind: 'settled', action: leader.action };
       return { kind: 'open', needed: leader === undefined ? 2 : 1 };
     default:
       return settings.rule satisfies never;
@@ -98,7 +103,11 @@ export function isAgreed(
   settings: QuorumSettings,
 ): boolean {
   const [leader] = supportOf(votes, request, settings);
-  return leader !== undefined && leader.weight >= AGREED;
+  return leader !== undefined && isEnough(leader);
+}
+
+function isEnough({ weight, votes }: Support): boolean {
+  return weight >= (votes >= 2 ? AGREED_BY_TWO : AGREED);
 }
 
 /** The most that values give to an action that nobody has voted for yet. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ExpertRecords } from '../../../../src/main/planner/panel/expert-records.ts';
 import {
   isAgreed,
   type QuorumSettings,
@@ -126,9 +127,32 @@ describe('firstAgree', () => {
     expect(verdictOf(agreed, [9, 9, 9], ASKED, first)).toEqual({ kind: 'settled', action: 'flee' });
   });
 
-  test('is settled by two votes that add up to two, and not by a little less', () => {
-    expect(verdictOf([vote('attack', 1.1), vote('attack', 0.9)], [1], ASKED, first).kind).toBe('settled');
-    expect(verdictOf([vote('attack', 1.1), vote('attack', 0.899)], [1], ASKED, first).kind).toBe('open');
+  test('is settled by two, unless both are of a poor record: together they must be worth one and a half', () => {
+    expect(verdictOf([vote('attack', 0.99), vote('attack', 0.98)], [1], ASKED, first).kind).toBe('settled');
+    expect(verdictOf([vote('attack', 1), vote('attack', 0.5)], [1], ASKED, first).kind).toBe('settled');
+    expect(verdictOf([vote('attack', 0.75), vote('attack', 0.749)], [1], ASKED, first).kind).toBe('open');
+  });
+
+  test('is settled by one vote that is worth two, and not by a little less', () => {
+    expect(verdictOf([vote('attack', 2)], [1], ASKED, first).kind).toBe('settled');
+    expect(verdictOf([vote('attack', 1.999)], [1], ASKED, first).kind).toBe('open');
+  });
+
+  test('is settled by any two of three that mostly agree, whichever was heard more often', () => {
+    const records = new ExpertRecords();
+    const heard = { role: 'any', model: 'heard' };
+    const seldom = { role: 'any', model: 'seldom' };
+    for (let plan = 0; plan < 30; plan++) {
+      const votes = [heard, { role: 'any', model: 'other' }, ...(plan % 10 === 0 ? [seldom] : [])];
+      records.decided(
+        votes.map((voice) => ({ ...voice, vote: { action: 'flee', reason: '' } })),
+        'flee',
+      );
+    }
+    const recorded = { ...first, weightOf: (voice: typeof heard) => records.weightOf(voice) };
+    expect(recorded.weightOf(heard) + recorded.weightOf(seldom)).toBeLessThan(2);
+    const two = [heard, seldom].map((voice) => ({ ...voice, vote: { action: 'flee', reason: '' } }));
+    expect(verdictOf(two, [1], ASKED, recorded).kind).toBe('settled');
   });
 
   test('is settled by ten votes of 0.2, whatever the sum of floats is', () => {
@@ -142,9 +166,9 @@ describe('firstAgree', () => {
     expect(verdictOf([vote('block', 1.5)], [1], VALUED, valued).kind).toBe('open');
   });
 
-  test('is not settled by two of a poor record that experience speaks against', () => {
-    expect(verdictOf([vote('flee', 0.9), vote('flee', 0.9)], [1], VALUED, valued).kind).toBe('open');
-    expect(verdictOf([vote('attack', 0.9), vote('attack', 0.9)], [1], VALUED, valued).kind).toBe('settled');
+  test('is settled by two of a poor record where experience agrees with them, not where it speaks against them', () => {
+    expect(verdictOf([vote('flee', 0.7), vote('flee', 0.7)], [1], VALUED, valued).kind).toBe('open');
+    expect(verdictOf([vote('attack', 0.7), vote('attack', 0.7)], [1], VALUED, valued).kind).toBe('settled');
   });
 
   test('is not settled by experience alone', () => {
