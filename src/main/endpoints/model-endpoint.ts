@@ -48,6 +48,10 @@ const IDLE_MS_MAX = 240_000;
 const PROFILES_MAX = 256;
 /** Calls that fail so soon after one another have failed of the same cause, and count once for health and slots. */
 const BURST_MS = 100;
+/** A call that was given up before anything came, after longer than this share of calls takes to begin, was silent; */
+const SILENT_QUANTILE = 0.99;
+/** or after so long, where times are not known. */
+const SILENT_MS = 2_000;
 
 /** Everything known of one model server: its slots, its health, its times. */
 export class ModelEndpoint {
@@ -154,7 +158,8 @@ export class ModelEndpoint {
   ended(model: string, kind: CallKind, result: ExpertResult, slot: Slot, isStreamed: boolean, wasCold: boolean): void {
     const code = result.ok ? 'OK' : result.error.code;
     const profile = this.profileOf(model, kind);
-    const isNew = this.#isNewFailure(code);
+    const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile);
+    const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(code, isNew);
     if (isWork(code)) {
       profile.answered(result.report, wasCold);
@@ -165,7 +170,7 @@ export class ModelEndpoint {
       if (isNew) this.#limit.dropped();
     } else if (code === 'ERR_MODEL_OVERLOADED') {
       if (isNew) this.#limit.dropped();
-    } else if (code === 'ERR_CANCELLED') profile.cancelled(result.report.totalMs);
+    } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report.totalMs);
     const isAborted = isTimeout(code) || code === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     slot.release(holds ? holdAfterAbort(result.report, profile, isStreamed) : 0);
@@ -200,10 +205,8 @@ export class ModelEndpoint {
     else this.breaker.left();
   }
 
-  /** Whether a call failed at the server, and not together with others: the experts of a plan fail at the same moment. */
-  #isNewFailure(code: 'OK' | ErrorCode): boolean {
-    const isOfServer = !isAnswer(code) && code !== 'ERR_CANCELLED' && !code.startsWith('ERR_WORKER');
-    if (!isOfServer || code === 'ERR_POOL_FULL' || code === 'ERR_INTERNAL') return false;
+  /** Whether a failure is one of its own: the experts of a plan fail at the same moment. */
+  #isNewFailure(): boolean {
     const nowMs = this.#parts.clock.now();
     const isNew = nowMs - this.#failedAtMs > BURST_MS;
     if (isNew) this.#failedAtMs = nowMs;
@@ -215,6 +218,23 @@ export class ModelEndpoint {
     const firstTokenMs = report.firstTokenMs ?? report.totalMs;
     if (!wasCold) this.#limit.observe({ model, firstTokenMs, inFlight: slot.inFlight });
   }
+}
+
+/** The server failed, or did not answer in time. */
+function isFailure(code: 'OK' | ErrorCode): boolean {
+  if (isAnswer(code) || code === 'ERR_CANCELLED' || code === 'ERR_POOL_FULL' || code === 'ERR_INTERNAL') return false;
+  return !code.startsWith('ERR_WORKER');
+}
+
+/**
+ * A plan whose other experts agree does not wait for one that is silent, so that its calls never time out: without this,
+ * a server that hangs would cost every plan the time until another expert is asked. Of how long the model takes it says
+ * nothing.
+ */
+function isSilence({ firstTokenMs, totalMs }: CallReport, profile: LatencyProfile): boolean {
+  if (firstTokenMs !== undefined) return false;
+  const usualMs = profile.quantile('firstToken', SILENT_QUANTILE) ?? profile.quantile('total', SILENT_QUANTILE);
+  return totalMs > (usualMs ?? SILENT_MS);
 }
 
 /** The server is well, whatever the answer is worth. */

@@ -273,6 +273,36 @@ describe('the breaker', () => {
     expect([under.at.tryEnter(), under.at.tryEnter()]).toEqual([true, false]);
   });
 
+  test('opens for a server that is silent, though nobody waits for it to the end', () => {
+    const under = new EndpointUnderTest(['breaker']);
+    under.ended(failed('ERR_CANCELLED', { totalMs: 2_000 }), { times: 20, gapMs: 101 });
+    expect(under.at.isResting).toBe(false);
+    under.ended(failed('ERR_CANCELLED', { totalMs: 2_001 }), { times: 5, gapMs: 101 });
+    expect(under.at.isResting).toBe(true);
+  });
+
+  test('takes a call for silent after longer than the model ever took to begin, and not once it has begun', () => {
+    const under = new EndpointUnderTest(['breaker']);
+    under.ended(voted(900, { firstTokenMs: 300 }), { times: 50 });
+    under.ended(failed('ERR_CANCELLED', { totalMs: 280 }), { times: 20, gapMs: 101 });
+    under.ended(failed('ERR_CANCELLED', { totalMs: 5_000, firstTokenMs: 300 }), { times: 20, gapMs: 101 });
+    expect(under.at.isResting).toBe(false);
+    under.ended(failed('ERR_CANCELLED', { totalMs: 320 }), { times: 5, gapMs: 101 });
+    expect(under.at.isResting).toBe(true);
+  });
+
+  test('takes a silent call for no sign of how long the model takes: it stays silent however often it is', () => {
+    const under = new EndpointUnderTest(['breaker']);
+    under.ended(voted(300), { times: 50 });
+    const before = under.expected();
+    for (let opened = 1; opened <= 5; opened++) {
+      under.ended(failed('ERR_CANCELLED', { totalMs: 600 }), { times: opened === 1 ? 5 : 1, gapMs: 101 });
+      expect(under.at.stats().breaker.opened).toBe(opened);
+      under.clock.advance(10_000);
+    }
+    expect(under.expected()).toBe(before);
+  });
+
   test('counts calls that fail together once: the experts of one plan', () => {
     const under = new EndpointUnderTest(['breaker']);
     under.ended(failed('ERR_MODEL_RESET'), { times: 50, gapMs: 2 });

@@ -348,6 +348,40 @@ describe('experts are asked in the order', () => {
   });
 });
 
+test('a server that is silent costs a few plans some time and then few any, though its experts are never waited for to the end', async () => {
+  for (const answersFirst of [0, 30]) {
+    let plans = 0;
+    under = await makeCachedPlanner(
+      ({ role }) =>
+        role === 'one' && plans >= answersFirst
+          ? { kind: 'times-out' }
+          : { kind: 'answers', action: 'flee', afterMs: 300 },
+      {
+        cache: false,
+        options: {
+          domain,
+          endpoints: Object.fromEntries(['a', 'b', 'c'].map((name) => [name, { baseURL: `http://${name}/v1` }])),
+          experts: ROLES.slice(0, 3).map((role, nth) => ({ role, model: 'e', endpoint: 'abc'[nth] as string })),
+          synthesis: { models: [] },
+          quorum: 'firstAgree',
+          features: ON,
+        },
+      },
+    );
+    const slow: number[] = [];
+    for (; plans < answersFirst + 60; plans++) {
+      const made = await plan({ observation: { place: `place ${plans}`, health: 50 } }, 10_000);
+      expect(made.source).toBe('quorum');
+      if (made.latencyMs > 400) slow.push(plans);
+      under.clock.advance(200);
+    }
+    expect(slow.length).toBeGreaterThanOrEqual(5);
+    expect(slow.length).toBeLessThanOrEqual(14);
+    expect(slow.filter((nth) => nth >= answersFirst + 30).length).toBeLessThanOrEqual(4);
+    await under.planner.close();
+  }
+});
+
 describe('a profile without features', () => {
   const models = { experts: ROLES.map((role) => ({ role, model: 'e' })), synthesis: { models: ['a', 'b'] } };
   const AGREEING = {
