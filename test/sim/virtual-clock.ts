@@ -59,6 +59,11 @@ export class VirtualClock implements Clock {
     return this.#heap.length - this.#cancelled;
   }
 
+  /** What is to be done before time goes on. */
+  get pendingTurns(): number {
+    return this.#turns.length;
+  }
+
   /** One turn of the event loop, or one step in time. False when nothing is left to happen, or only after `untilMs`. */
   step(untilMs = Number.POSITIVE_INFINITY): boolean {
     if (this.#turns.length > 0) {

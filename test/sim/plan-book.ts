@@ -1,0 +1,266 @@
+import { getEventListeners } from 'node:events';
+import type { Plan, PlanOptions } from '../../src/main/plan.ts';
+import type { Planner } from '../../src/main/planner/planner.ts';
+import { MODEL_SOURCES } from '../../src/shared/decision.ts';
+import { ERROR_CODES, PlannerError } from '../../src/shared/errors.ts';
+import { bestByQValue, type PlanRequest } from '../../src/shared/plan-request.ts';
+import { Signer } from '../../src/shared/signature.ts';
+import { type Lookup, StoreReader } from '../../src/shared/store/store-reader.ts';
+import { crowdDomain } from './crowd.ts';
+import type { Findings } from './findings.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+const DECIDED: ReadonlySet<string> = new Set(MODEL_SOURCES);
+const CODES: ReadonlySet<string> = new Set(['OK', ...Object.keys(ERROR_CODES)]);
+
+/** One call of `plan()`, as its caller knows it. */
+interface Asked {
+  readonly number: number;
+  readonly request: PlanRequest;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+  readonly stalledMs: number;
+  readonly controller: AbortController | undefined;
+  /** What the store had for its state. */
+  readonly stored: Lookup['kind'] | undefined;
+  /** How it has to be turned down. */
+  readonly refusal: string | undefined;
+  isOpen: boolean;
+}
+
+export interface PlanBookSetting {
+  readonly clock: VirtualClock;
+  readonly findings: Findings;
+  readonly maxInFlight: number;
+  /** No decision is served that is older than this, by the process clock. */
+  readonly ttlMsMax: number;
+}
+
+/** What callers were promised: each plan is held against it when it settles. */
+export class PlanBook {
+  readonly counts = { settled: 0, cancelled: 0, refused: 0, invalid: 0, closed: 0 };
+  readonly sources: Record<string, number> = {};
+  /** By how much the clock has stalled so far, and between which moments its wall clock stood at what offset. */
+  stalledMs = 0;
+  readonly walls: { readonly fromMs: number; readonly offsetMs: number }[] = [];
+  closedAtMs = Number.POSITIVE_INFINITY;
+  readonly #setting: PlanBookSetting;
+  readonly #planner: Planner;
+  readonly #signer = new Signer(crowdDomain);
+  readonly #reader: StoreReader | undefined;
+  readonly #open = new Set<Asked>();
+  /** Plans that were told on the event, until their callers have them. */
+  readonly #told = new Set<Plan>();
+  readonly #signals: AbortSignal[] = [];
+  #waiting = 0;
+  #number = 0;
+
+  constructor(planner: Planner, setting: PlanBookSetting) {
+    this.#planner = planner;
+    this.#setting = setting;
+    this.#reader = planner.cacheBuffer && new StoreReader(planner.cacheBuffer, { marksTouched: false, decodedMax: 64 });
+    planner.on('plan', (plan, request) => this.#wasTold(plan, request));
+    planner.on('warning', (message) => {
+      setting.findings.claim(!/failed:|threw/.test(message), `a bug was told: ${message}`);
+    });
+    this.wallWasSet();
+  }
+
+  /** Plans that wait, by what their callers have seen. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  wallWasSet(): void {
+    const { clock } = this.#setting;
+    this.walls.push({ fromMs: clock.now(), offsetMs: clock.wallNow() - clock.now() });
+  }
+
+  /** Asks for a plan, and holds what comes of it against the promises. Resolves with it, or with nothing. */
+  ask(
+    request: PlanRequest,
+    timeoutMs: number,
+    more: { readonly priority?: number; readonly hasSignal?: boolean } = {},
+  ): Asking {
+    const { clock, maxInFlight } = this.#setting;
+    const { priority, hasSignal = false } = more;
+    const controller = hasSignal ? new AbortController() : undefined;
+    const startedAtMs = clock.now();
+    const isInvalid = request.actions.length === 0;
+    const asked: Asked = {
+      number: ++this.#number,
+      request: structuredClone(request),
+      startedAtMs,
+      deadlineMs: startedAtMs + timeoutMs,
+      stalledMs: this.stalledMs,
+      controller,
+      stored: isInvalid ? undefined : this.#look(request).kind,
+      refusal:
+        startedAtMs >= this.closedAtMs
+          ? 'ERR_PLANNER_CLOSED'
+          : isInvalid
+            ? 'ERR_REQUEST_INVALID'
+            : this.#waiting >= maxInFlight
+              ? 'ERR_PLANNER_OVERLOADED'
+              : undefined,
+      isOpen: true,
+    };
+    if (asked.refusal === undefined) this.#waiting++;
+    this.#open.add(asked);
+    if (controller !== undefined) this.#signals.push(controller.signal);
+    const options: PlanOptions = {
+      timeoutMs,
+      ...(priority === undefined ? {} : { priority }),
+      ...(controller === undefined ? {} : { signal: controller.signal }),
+    };
+    const plan = this.#planner.plan(request, options).then(
+      (settled) => this.#settled(asked, settled),
+      (error: unknown) => this.#rejected(asked, error),
+    );
+    return { plan, abort: () => this.#abort(asked) };
+  }
+
+  /** A fresh decision that `peek` tells is served. */
+  peek(request: PlanRequest): void {
+    const { findings } = this.#setting;
+    const told = this.#planner.peek(request);
+    if (told === undefined) return;
+    findings.claim(request.actions.includes(told.action), 'peek tells a legal action');
+    findings.claim(this.#look(request).kind === 'hit', 'peek tells what is fresh');
+    this.#isYoung(told.decidedAtMs);
+  }
+
+  /** At any moment between two steps. */
+  check(): void {
+    const { clock, findings, maxInFlight } = this.#setting;
+    findings.claim(this.#waiting <= maxInFlight, `${this.#waiting} plans wait, ${maxInFlight} may`);
+    findings.claim(this.#told.size === 0, 'who waits for a plan has it at once');
+    for (const { number, deadlineMs, stalledMs } of this.#open) {
+      const latestMs = Math.min(deadlineMs + this.stalledMs - stalledMs, this.closedAtMs);
+      findings.claim(clock.now() <= latestMs, `plan ${number} settles by ${latestMs.toFixed(1)}`);
+    }
+  }
+
+  checkEnd(): void {
+    const { findings } = this.#setting;
+    findings.claim(this.#open.size === 0, `${this.#open.size} plans never settled`);
+    for (const signal of this.#signals) {
+      findings.claim(getEventListeners(signal, 'abort').length === 0, "no listener is left on a caller's signal");
+    }
+  }
+
+  #abort(asked: Asked): void {
+    if (asked.isOpen && asked.refusal === undefined) this.#waiting--;
+    asked.controller?.abort();
+  }
+
+  #look(request: PlanRequest): Lookup {
+    const signature = this.#signer.sign(request.observation, request.actions, new Int32Array(4));
+    return this.#reader?.look(signature, this.#setting.clock.now()) ?? { kind: 'miss' };
+  }
+
+  #close(asked: Asked): void {
+    this.#setting.findings.claim(asked.isOpen, 'a plan settles once');
+    asked.isOpen = false;
+    this.#open.delete(asked);
+  }
+
+  #rejected(asked: Asked, error: unknown): undefined {
+    const { findings } = this.#setting;
+    this.#close(asked);
+    const code = error instanceof PlannerError ? error.code : String(error);
+    findings.note(`plan ${asked.number} ${code}`);
+    const expected = asked.refusal ?? (asked.controller?.signal.aborted ? 'ERR_PLAN_CANCELLED' : 'a plan');
+    findings.claim(code === expected, `plan ${asked.number} ends with ${expected}, got ${code}`);
+    if (code === 'ERR_PLAN_CANCELLED') this.counts.cancelled++;
+    else if (code === 'ERR_PLANNER_OVERLOADED') this.counts.refused++;
+    else if (code === 'ERR_PLANNER_CLOSED') this.counts.closed++;
+    else if (code === 'ERR_REQUEST_INVALID') this.counts.invalid++;
+    return undefined;
+  }
+
+  #settled(asked: Asked, plan: Plan): Plan {
+    const { findings, clock } = this.#setting;
+    const nowMs = clock.now();
+    this.#close(asked);
+    findings.note(`plan ${asked.number} ${plan.source} ${plan.action} ${plan.attempts.map(({ code }) => code).join()}`);
+    findings.claim(this.#told.delete(plan), 'a plan is told on the event once, before its caller has it');
+    findings.claim(asked.refusal === undefined, `plan ${asked.number} ends with ${asked.refusal}, got a plan`);
+    findings.claim(!asked.controller?.signal.aborted, `plan ${asked.number} was cancelled`);
+    findings.claim(asked.request.actions.includes(plan.action), `"${plan.action}" was offered`);
+    const latestMs = asked.deadlineMs + this.stalledMs - asked.stalledMs;
+    findings.claim(nowMs <= latestMs, `plan ${asked.number} settles by ${latestMs.toFixed(1)}`);
+    findings.claim(plan.agent === asked.request.agent, 'a plan names its agent');
+    findings.claim(plan.latencyMs === nowMs - asked.startedAtMs, 'a plan tells its own time');
+    findings.claim(plan.latenessMs === Math.max(0, nowMs - asked.deadlineMs), 'a plan tells how late it is');
+    this.counts.settled++;
+    this.sources[plan.source] = (this.sources[plan.source] ?? 0) + 1;
+    this.#isHonest(asked, plan);
+    return plan;
+  }
+
+  #isHonest({ request, stored }: Asked, { source, action, attempts, coalesced }: Plan): void {
+    const { findings } = this.#setting;
+    for (const attempt of attempts) {
+      const { code, latencyMs } = attempt;
+      findings.claim(CODES.has(code), `an attempt has a code of the table, got ${code}`);
+      findings.claim(latencyMs >= 0 && Number.isFinite(latencyMs), `an attempt has a time, got ${latencyMs}`);
+      const isLegal = attempt.action !== undefined && request.actions.includes(attempt.action);
+      findings.claim(code !== 'OK' || isLegal, 'an attempt that is OK voted for an action that was offered');
+    }
+    const agreeing = attempts.filter((attempt) => attempt.code === 'OK' && attempt.action === action);
+    if (source === 'cache' || source === 'similar') {
+      findings.claim(attempts.length === 0 && !coalesced, 'a plan from the cache has no attempts');
+      findings.claim(source === 'similar' || stored === 'hit', `what is served is fresh: ${source} of ${stored}`);
+    } else if (source === 'synthesis' || source === 'fallback') {
+      findings.claim(
+        agreeing.some(({ step }) => step === source),
+        `a ${source} decided for ${action}`,
+      );
+    } else if (DECIDED.has(source)) {
+      findings.claim(
+        agreeing.some(({ step }) => step === 'expert'),
+        `an expert voted for ${action}`,
+      );
+    } else {
+      const heard = attempts.filter(({ code }) => code === 'OK').length;
+      findings.claim(heard === 0, `models were heard, and the plan is ${source}`);
+      if (source === 'heuristic')
+        findings.claim(action === bestByQValue(request), 'the heuristic takes the best value');
+      else findings.claim(stored === 'stale', `a stale decision was there: ${stored}`);
+    }
+  }
+
+  #wasTold(plan: Plan, request: PlanRequest): void {
+    const { findings, clock } = this.#setting;
+    this.#waiting--;
+    findings.claim(!this.#told.has(plan), 'a plan is told once');
+    this.#told.add(plan);
+    if (plan.source !== 'cache' && plan.source !== 'similar') return;
+    // In the very moment in which it is served.
+    const decidedAtMs = clock.wallNow() - (plan.ageMs ?? 0);
+    if (plan.source === 'cache') {
+      const lookup = this.#look(request);
+      findings.claim(lookup.kind === 'hit' && lookup.entry.expiresAtMs > clock.now(), 'what is served is fresh');
+      if (lookup.kind === 'hit') this.#isYoung(lookup.entry.decision.decidedAtMs);
+    } else if (plan.ageMs !== 0) this.#isYoung(decidedAtMs);
+  }
+
+  /** Whether it was decided no longer ago than decisions are fresh, whatever the wall clock has said since. */
+  #isYoung(decidedAtMs: number): void {
+    const { clock, ttlMsMax, findings } = this.#setting;
+    const nowMs = clock.now();
+    const isYoung = this.walls.some(({ fromMs, offsetMs }, index) => {
+      const atMs = decidedAtMs - offsetMs;
+      const untilMs = this.walls[index + 1]?.fromMs ?? nowMs;
+      // Fractions of milliseconds are lost in large numbers.
+      return atMs >= fromMs - 0.01 && atMs <= untilMs + 0.01 && nowMs - atMs <= ttlMsMax + 0.01;
+    });
+    findings.claim(isYoung, `what was decided at ${decidedAtMs} is served after at most ${ttlMsMax} ms`);
+  }
+}
+
+export interface Asking {
+  readonly plan: Promise<Plan | undefined>;
+  readonly abort: () => void;
+}

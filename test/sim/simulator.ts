@@ -1,0 +1,340 @@
+import { resolveOptions } from '../../src/main/options/resolve-options.ts';
+import { createPlanner } from '../../src/main/planner/create-planner.ts';
+import type { Planner, PlannerStats } from '../../src/main/planner/planner.ts';
+import type { Timer } from '../../src/shared/clock.ts';
+import { MODEL_SOURCES } from '../../src/shared/decision.ts';
+import { forkRandom, pick, type Random } from '../../src/shared/random.ts';
+import { assertStoreValid } from '../support/assert-store-valid.ts';
+import { CallBook } from './call-book.ts';
+import { Crowd, crowdDomain } from './crowd.ts';
+import { FaultyPool } from './faulty-pool.ts';
+import { FaultyServer } from './faulty-server.ts';
+import { Findings } from './findings.ts';
+import { PlanBook } from './plan-book.ts';
+import { type Act, type Scenario, type SimEvent, scenarioOf } from './scenario.ts';
+import { microtasks, runVirtual, VirtualClock } from './virtual-clock.ts';
+import { VirtualPool } from './virtual-server.ts';
+
+/**
+ * The simulator: the real planner with its cache, ladder, limits, breakers and gates on a virtual clock, with servers and
+ * workers that fail as those of the field do, agents that ask, leave and ask again, and a clock that stalls. The seed
+ * chooses everything. Between any two steps all promises that can be kept then are kept, and the claims are held against
+ * what is seen: from outside, where calls leave the planner and plans come back, and in `stats()`.
+ */
+export interface Outcome {
+  /** Equal for two runs of one seed. */
+  readonly hash: number;
+  readonly steps: number;
+  readonly plans: number;
+  readonly calls: number;
+  readonly sources: Readonly<Record<string, number>>;
+}
+
+const DECIDED: ReadonlySet<string> = new Set(MODEL_SOURCES);
+/** Flights that go on with nobody waiting, and those of the background. */
+const LATE_MAX = 4;
+const BACKGROUND_MAX = 4;
+/** How long it may take after an act until nothing of it is left: the longest call, load and deaf work. */
+const WELL_MS_MAX = 150_000;
+/** Models decide again so soon after their servers are well. */
+const RECOVERY_MS = 10_000;
+const RECOVERY_PAUSE_MS = 200;
+const CLOSE_MS_MAX = 1_000;
+
+export async function simulate(seed: number, steps?: (step: number) => void): Promise<Outcome> {
+  const clock = new VirtualClock();
+  const findings = new Findings(clock);
+  const simulation = await Simulation.open(seed, clock, findings);
+  await simulation.run(steps);
+  return simulation.outcome;
+}
+
+class Simulation {
+  readonly #scenario: Scenario;
+  readonly #clock: VirtualClock;
+  readonly #findings: Findings;
+  readonly #servers: readonly FaultyServer[];
+  readonly #pool: FaultyPool;
+  readonly #calls: CallBook;
+  readonly #planner: Planner;
+  readonly #plans: PlanBook;
+  readonly #crowd: Crowd;
+  readonly #random: Random;
+  readonly #isShared: boolean;
+  /** Of each endpoint, when it was last looked at. */
+  readonly #slots = new Map<string, { readonly slots: number; readonly busy: number }>();
+  readonly #events: Timer[] = [];
+  #seenCalls = -1;
+  #steps = 0;
+  #closed: Promise<void> | undefined;
+
+  static async open(seed: number, clock: VirtualClock, findings: Findings): Promise<Simulation> {
+    const scenario = scenarioOf(seed);
+    const servers = new Map(
+      scenario.servers.map((setting) => {
+        const episodes = scenario.episodes.get(setting.name) ?? [];
+        return [setting.name, new FaultyServer(setting, episodes, clock, seed)];
+      }),
+    );
+    const calls = new CallBook(findings);
+    const pool = new FaultyPool(new VirtualPool(crowdDomain, servers), scenario.workerEpisodes, {
+      clock,
+      random: forkRandom(seed, 'workers'),
+      graceMs: scenario.graceMs,
+    });
+    const opening = createPlanner(scenario.options, {
+      clock,
+      random: forkRandom(seed, 'planner'),
+      pool: calls.pool(pool),
+      client: ({ name }) => calls.client(name, servers.get(name) as FaultyServer),
+    });
+    const planner = await runVirtual(clock, opening);
+    return new Simulation(seed, { scenario, clock, findings, servers: [...servers.values()], pool, calls, planner });
+  }
+
+  private constructor(
+    seed: number,
+    parts: {
+      readonly scenario: Scenario;
+      readonly clock: VirtualClock;
+      readonly findings: Findings;
+      readonly servers: readonly FaultyServer[];
+      readonly pool: FaultyPool;
+      readonly calls: CallBook;
+      readonly planner: Planner;
+    },
+  ) {
+    const { scenario, clock, findings, servers, pool, calls, planner } = parts;
+    this.#scenario = scenario;
+    this.#clock = clock;
+    this.#findings = findings;
+    this.#servers = servers;
+    this.#pool = pool;
+    this.#calls = calls;
+    this.#planner = planner;
+    const { cache, maxInFlight, singleFlight } = resolveOptions(scenario.options);
+    const ttlMsMax = cache === false ? 0 : cache.ttl === 'adaptive' ? cache.ttlMaxMs : cache.ttlMs;
+    this.#plans = new PlanBook(planner, { clock, findings, maxInFlight, ttlMsMax });
+    this.#isShared = singleFlight;
+    this.#crowd = new Crowd(forkRandom(seed, 'crowd'), scenario.agents, scenario.states);
+    this.#random = forkRandom(seed, 'events');
+  }
+
+  get outcome(): Outcome {
+    const { counts, sources } = this.#plans;
+    return { hash: this.#findings.hash, steps: this.#steps, plans: counts.settled, calls: this.#calls.made, sources };
+  }
+
+  async run(onStep: (step: number) => void = () => {}): Promise<void> {
+    const { acts, closeAtMs } = this.#scenario;
+    for (const act of acts) for (const event of act.events) this.#at(event.atMs, () => this.#happen(event));
+    if (closeAtMs !== undefined) this.#at(closeAtMs, () => this.#close());
+    const step = async (): Promise<void> => {
+      await this.#settle();
+      onStep(this.#steps);
+    };
+    for (const act of acts) {
+      await this.#runUntil(act.untilMs, step);
+      if (this.#closed === undefined) await this.#recover(act, step);
+    }
+    await this.#end(step);
+  }
+
+  #at(atMs: number, fire: () => void): void {
+    this.#events.push(this.#clock.setTimer(atMs - this.#clock.now(), fire));
+  }
+
+  /** Lets everything happen until a moment, or until `isOver`. */
+  async #runUntil(untilMs: number, step: () => Promise<void>, isOver: () => boolean = () => false): Promise<boolean> {
+    while (!isOver()) {
+      if (!this.#clock.step(untilMs)) return false;
+      await step();
+    }
+    return true;
+  }
+
+  // What happens ----------------------------------------------------------------------------------------------------
+
+  #happen(event: SimEvent): void {
+    switch (event.kind) {
+      case 'burst':
+        for (let plan = 0; plan < event.plans; plan++) this.#ask(event.timeoutMsMax);
+        return;
+      case 'stall':
+        this.#findings.note(`stall ${event.ms}`);
+        this.#clock.stall(event.ms);
+        this.#plans.stalledMs += event.ms;
+        return;
+      case 'wall':
+        this.#clock.setWall(event.ms);
+        this.#plans.wallWasSet();
+        return;
+      case 'clear':
+        this.#findings.note('clear');
+        this.#planner.clearCache();
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  #ask(timeoutMsMax: number): void {
+    const random = this.#random;
+    const request = this.#crowd.request();
+    const luck = random.next();
+    if (luck < 0.02) {
+      this.#plans.ask({ ...request, actions: [] }, 100);
+      return;
+    }
+    if (luck < 0.2 && this.#closed === undefined) this.#plans.peek(request);
+    // From 20 ms to the longest, as many short as long ones.
+    const timeoutMs = 20 * (timeoutMsMax / 20) ** random.next();
+    const hasSignal = random.next() < 0.3;
+    const priority = random.next() < 0.3 ? { priority: pick(random, [-1, 0, 3, 100]) } : {};
+    const given = structuredClone(request);
+    const { abort } = this.#plans.ask(given, timeoutMs, { hasSignal, ...priority });
+    if (hasSignal && random.next() < 0.5) this.#at(this.#clock.now() + random.next() * timeoutMs, abort);
+    // A host may use its lists again as soon as it has its promise.
+    if (random.next() < 0.2) (given.actions as string[]).splice(0, 9, 'what was not offered');
+  }
+
+  #close(): void {
+    if (this.#closed !== undefined) return;
+    this.#findings.note('close');
+    this.#plans.closedAtMs = this.#clock.now();
+    this.#closed = this.#planner.close();
+  }
+
+  // What must hold --------------------------------------------------------------------------------------------------
+
+  async #settle(): Promise<void> {
+    this.#steps++;
+    await microtasks();
+    this.#plans.check();
+    // Whoever was given a slot has begun.
+    if (this.#clock.pendingTurns === 0) {
+      this.#checkFlights();
+      if (this.#calls.version !== this.#seenCalls) {
+        this.#seenCalls = this.#calls.version;
+        this.#checkStats(this.#planner.stats());
+      }
+    }
+    this.#findings.report();
+  }
+
+  #checkStats({ calls, plans, endpoints, background }: PlannerStats): void {
+    const { counts, waiting } = this.#plans;
+    this.#equal('calls made', calls.made, this.#calls.made);
+    this.#equal('calls running', calls.running, this.#calls.running);
+    this.#equal('plans settled', plans.settled, counts.settled);
+    this.#equal('plans waiting', plans.inFlight, waiting);
+    this.#findings.claim(background.running <= BACKGROUND_MAX, `${background.running} flights of the background`);
+    for (const { endpoint, slots, slotsKnown, busy, held } of endpoints) {
+      const was = this.#slots.get(endpoint) ?? { slots, busy: 0 };
+      this.#slots.set(endpoint, { slots, busy });
+      this.#equal(`slots of ${endpoint} at work`, busy - held, this.#calls.runningAt(endpoint));
+      // More than there are only where there were more. What is learned may have grown and shrunk since it was looked at.
+      const most = slotsKnown ? slots : Math.max(slots, 2 * was.slots + 1, was.busy);
+      this.#findings.claim(busy <= most, `${busy} slots of ${endpoint} are taken, ${most} at most`);
+    }
+  }
+
+  #checkFlights(): void {
+    const foreground = new Map<number, string>();
+    const background = new Set<number>();
+    for (const { flight, state } of this.#calls.wanted()) {
+      if (flight < 0) background.add(flight);
+      else foreground.set(flight, state);
+    }
+    const { waiting } = this.#plans;
+    const flights = foreground.size;
+    this.#findings.claim(background.size <= BACKGROUND_MAX, `${background.size} flights of the background`);
+    this.#findings.claim(flights <= waiting + LATE_MAX, `${flights} flights for ${waiting} plans`);
+    const states = new Set(foreground.values()).size;
+    this.#findings.claim(!this.#isShared || states === flights, `${flights} flights for ${states} states`);
+  }
+
+  /** When all are well and what was asked before is over, so is the planner soon: a model decides. */
+  async #recover(act: Act, step: () => Promise<void>): Promise<void> {
+    const isWell = (): boolean =>
+      this.#plans.waiting === 0 && this.#pool.isWell && this.#servers.every((server) => server.isWell);
+    // Looked at once a second, though nothing else may happen.
+    const look = (): void => {
+      if (!isWell()) this.#at(this.#clock.now() + 1_000, look);
+    };
+    look();
+    const isOver = await this.#runUntil(act.untilMs + this.#plans.stalledMs + WELL_MS_MAX, step, isWell);
+    if (this.#closed !== undefined) return;
+    this.#findings.claim(isOver, 'a call was never given up');
+    if (!this.#scenario.hasModels) return;
+    let hasDecided = false;
+    const untilMs = this.#clock.now() + RECOVERY_MS;
+    const ask = (): void => {
+      if (hasDecided || this.#clock.now() > untilMs) return;
+      void this.#plans.ask(this.#crowd.fresh(), RECOVERY_MS / 2).plan.then((plan) => {
+        if (plan !== undefined && DECIDED.has(plan.source)) hasDecided = true;
+        this.#at(this.#clock.now() + RECOVERY_PAUSE_MS, ask);
+      });
+    };
+    ask();
+    await this.#runUntil(untilMs, step, () => hasDecided);
+    const isAnswered = hasDecided || this.#closed !== undefined;
+    this.#findings.claim(isAnswered, `no model has decided for ${RECOVERY_MS} ms after all were well`);
+    this.#findings.report();
+  }
+
+  #equal(what: string, told: number, seen: number): void {
+    this.#findings.claim(told === seen, `${what}: stats tell ${told}, and there are ${seen}`);
+  }
+
+  async #end(step: () => Promise<void>): Promise<void> {
+    const findings = this.#findings;
+    this.#close();
+    let isClosed = false;
+    void this.#closed?.then(() => {
+      isClosed = true;
+    });
+    await step();
+    await this.#runUntil(this.#plans.closedAtMs + this.#plans.stalledMs + CLOSE_MS_MAX, step, () => isClosed);
+    findings.claim(isClosed, 'close() never came to its end');
+    for (const server of this.#servers) server.stop();
+    for (const event of this.#events) event.cancel();
+    // Nothing of the planner is left to happen.
+    await this.#runUntil(this.#clock.now(), step);
+    this.#checkEnd(this.#planner.stats());
+    findings.claim(this.#clock.pendingTimers === 0, `${this.#clock.pendingTimers} timers are left`);
+    this.#plans.checkEnd();
+    if (this.#planner.cacheBuffer !== undefined) assertStoreValid(this.#planner.cacheBuffer);
+    findings.report();
+  }
+
+  #checkEnd(stats: PlannerStats): void {
+    const { counts, sources } = this.#plans;
+    const { plans, calls, cache, models, endpoints, background } = stats;
+    this.#checkStats(stats);
+    this.#equal('plans cancelled', plans.cancelled, counts.cancelled);
+    this.#equal('plans refused', plans.refused, counts.refused);
+    this.#equal('plans invalid', plans.invalid, counts.invalid);
+    this.#equal('plans waiting', plans.inFlight, 0);
+    this.#equal('calls running', calls.running, 0);
+    this.#equal('calls ended', calls.useful + calls.timeouts + calls.cancelled + calls.failed, this.#calls.made);
+    this.#equal('codes', sum(Object.values(calls.byCode)), this.#calls.made);
+    this.#equal('calls of all models', sum(models.map(({ made }) => made)), this.#calls.made);
+    for (const [source, count] of Object.entries(stats.sources)) this.#equal(source, count, sources[source] ?? 0);
+    if (cache !== false) this.#equal('hits', cache.hits, (sources.cache ?? 0) + (sources.similar ?? 0));
+    this.#equal('flights of the background', background.running + background.queued, 0);
+    for (const { endpoint, busy, held, waiting } of endpoints) {
+      this.#findings.claim(busy + held + waiting === 0, `slots of ${endpoint} at the end: ${busy} busy, ${held} held`);
+    }
+    this.#findings.claim(hasFiniteNumbers(stats), 'every number of stats() is finite');
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
+
+function hasFiniteNumbers(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return value === null || typeof value !== 'object' || Object.values(value).every(hasFiniteNumbers);
+}
