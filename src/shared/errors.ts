@@ -23,6 +23,8 @@ export const ERROR_CODES = {
   ERR_MODEL_TIMEOUT_HEADERS: 'out of time before the response headers: the request sat in the queue of the server',
   ERR_MODEL_TIMEOUT_FIRST_TOKEN: 'out of time between headers and the first token: the server was reading the prompt',
   ERR_MODEL_TIMEOUT_STREAM: 'out of time between tokens',
+  ERR_MODEL_REJECTED:
+    'the server refuses this request (a status from 400 to 499): its prompt is too long, or has a picture',
   ERR_MODEL_STATUS: 'an HTTP status that is not a success, or an error event inside the stream',
   ERR_MODEL_SCHEMA: 'the server refuses the JSON schema that was to constrain the answer',
   ERR_MODEL_OVERLOADED: 'the server says that it is overloaded or still loading (429, 503)',

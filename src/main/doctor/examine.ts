@@ -152,7 +152,8 @@ async function timedCall(
   const outcome = await client.chat(call, signal);
   const times = timesOf(outcome.report);
   if (!outcome.ok) return { model, code: outcome.failure.code, message: outcome.failure.message, ...times };
-  return { model, code: 'OK', ...times, keepsSchema: await probeSchema(client, model, timeoutMs, signal) };
+  const keepsSchema = await probeSchema(client, model, timeoutMs, signal);
+  return { model, code: 'OK', ...times, ...(keepsSchema === undefined ? {} : { keepsSchema }) };
 }
 
 function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallReport): Omit<TimedCall, 'model' | 'code'> {

@@ -44,9 +44,18 @@ export class AnswerForms {
     this.#clock = clock;
   }
 
-  /** Says what a probe found. Models that nothing is said of are asked for text, always. */
-  begin(endpoint: string, model: string, isHonoured: boolean): void {
-    this.#states.set(keyOf(endpoint, model), isHonoured ? { kind: 'json', misses: [] } : this.#textForNow());
+  /**
+   * Says what a probe found; undefined where it could not tell, and then the next call may try JSON. Models that nothing is
+   * said of are asked for text, always.
+   */
+  begin(endpoint: string, model: string, isHonoured: boolean | undefined): void {
+    const state: FormState =
+      isHonoured === undefined
+        ? { kind: 'text', retryAtMs: this.#clock.now() }
+        : isHonoured
+          ? { kind: 'json', misses: [] }
+          : this.#textForNow();
+    this.#states.set(keyOf(endpoint, model), state);
   }
 
   /** The form of one call that is now made; its end is to be observed. Asking may take the one trial there is. */
@@ -122,13 +131,16 @@ const PROBE_SCHEMA: ChatSchema = {
 const PROBE_PROMPT =
   'ACTIONS\n1. wait\n2. go\n\nANSWER\nOne word and nothing else: the name of one action from the list.';
 
-/** Whether a server keeps a model to a schema: one short call whose answer is JSON only if it does. Never rejects. */
+/**
+ * Whether a server keeps a model to a schema: one short call whose answer is JSON only if it does. Undefined where the call
+ * failed for another reason. Never rejects.
+ */
 export async function probeSchema(
   caller: ChatCaller,
   model: string,
   timeoutMs: number,
   signal?: AbortSignal,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
   const outcome = await caller.chat(
     {
       model,
@@ -141,7 +153,7 @@ export async function probeSchema(
     },
     signal,
   );
-  if (!outcome.ok) return false;
+  if (!outcome.ok) return outcome.failure.code === 'ERR_MODEL_SCHEMA' ? false : undefined;
   const { content, reasoning } = outcome.answer;
   const said = stripThinking(content).trim();
   return isOfProbe(said === '' ? reasoning : said);

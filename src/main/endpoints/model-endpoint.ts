@@ -48,6 +48,13 @@ const IDLE_MS_MAX = 240_000;
 const PROFILES_MAX = 256;
 /** Calls that fail so soon after one another have failed of the same cause, and count once for health and slots. */
 const BURST_MS = 100;
+/** Of a model's calls, this share is done after the usual time, */
+const USUAL = 0.95;
+/** which is this where times are not known. */
+const USUAL_MS = 1_000;
+/** So many calls of a model make up what is known of its use. */
+const USE_MEMORY = 20;
+const TRY_EVERY_MS = 2_000;
 /** A call that was given up before anything came, after longer than this share of calls takes to begin, was silent; */
 const SILENT_QUANTILE = 0.99;
 /** or after so long, where times are not known. */
@@ -65,6 +72,10 @@ export class ModelEndpoint {
   /** When each model last answered. */
   readonly #answeredAtMs = new Map<string, number>();
   #failedAtMs = Number.NEGATIVE_INFINITY;
+  /** Of the latest calls of each model, the share that gave a vote. */
+  readonly #usefulShares = new Map<string, number>();
+  /** When each kind of call was last let through against what is known of its times. */
+  readonly #triedAtMs = new Map<string, number>();
 
   constructor(parts: EndpointParts) {
     const { endpoint, features, clock, random } = parts;
@@ -90,6 +101,11 @@ export class ModelEndpoint {
   /** Whether the breaker lets nobody in. */
   get isResting(): boolean {
     return this.#parts.features.breaker && this.breaker.isOpen;
+  }
+
+  /** Whether a call that is let in now is the one that decides whether the breaker closes. */
+  get isProbed(): boolean {
+    return this.#parts.features.breaker && this.breaker.stats().state === 'half-open';
   }
 
   /** Takes a place at the breaker: every `true` is followed by `ended`. */
@@ -149,15 +165,46 @@ export class ModelEndpoint {
     const workMs = this.workMs(model, kind);
     if (workMs === undefined) return undefined;
     const { gate } = this;
-    const free = gate.slots - gate.busy;
+    // Background work makes room as soon as somebody has to wait.
+    const free = gate.slots - gate.busy + gate.inBackground;
     const ahead = gate.ahead(rankMs) + 1 - free;
     return workMs + (Math.max(0, ahead) / gate.slots) * workMs;
   }
 
+  /** Of the latest calls of a model here, the share that gave a vote; 1 while nothing is known. */
+  usefulShare(model: string): number {
+    return this.#usefulShares.get(model) ?? 1;
+  }
+
+  /**
+   * Whether a call may be made although its times say that it comes too late: now and then one is, where nobody waits, since
+   * nothing else would show that the model is quicker by now.
+   */
+  mayTry(model: string, kind: CallKind): boolean {
+    const nowMs = this.#parts.clock.now();
+    const key = `${kind}\n${model}`;
+    if (this.gate.waiting > 0 || nowMs - (this.#triedAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < TRY_EVERY_MS)
+      return false;
+    if (this.#triedAtMs.size >= PROFILES_MAX) this.#triedAtMs.clear();
+    this.#triedAtMs.set(key, nowMs);
+    return true;
+  }
+
+  #noteUse(model: string, code: 'OK' | ErrorCode): void {
+    if (code === 'ERR_CANCELLED' || code.startsWith('ERR_WORKER')) return;
+    const share = this.usefulShare(model);
+    if (this.#usefulShares.size >= PROFILES_MAX) this.#usefulShares.clear();
+    this.#usefulShares.set(model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
+  }
+
   /** How a call of this endpoint ended. `slot` was its slot, `isStreamed` how it was asked for. */
   ended(model: string, kind: CallKind, result: ExpertResult, slot: Slot, isStreamed: boolean, wasCold: boolean): void {
-    const code = result.ok ? 'OK' : result.error.code;
+    const told = result.ok ? 'OK' : result.error.code;
     const profile = this.profileOf(model, kind);
+    // A call that began late and was cut by its plan before most calls are done says nothing of the server.
+    const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
+    const code = isCutShort ? 'ERR_CANCELLED' : told;
+    this.#noteUse(model, code);
     const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(code, isNew);
@@ -171,7 +218,7 @@ export class ModelEndpoint {
     } else if (code === 'ERR_MODEL_OVERLOADED') {
       if (isNew) this.#limit.dropped();
     } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report.totalMs);
-    const isAborted = isTimeout(code) || code === 'ERR_CANCELLED';
+    const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     slot.release(holds ? holdAfterAbort(result.report, profile, isStreamed) : 0);
   }
@@ -237,14 +284,16 @@ function isSilence({ firstTokenMs, totalMs }: CallReport, profile: LatencyProfil
   return totalMs > (usualMs ?? SILENT_MS);
 }
 
-/** The server is well, whatever the answer is worth. */
+/** The server is well, whatever the answer is worth; what it refuses is the fault of the request, or of one model's name. */
 function isAnswer(code: 'OK' | ErrorCode): boolean {
-  return isWork(code) || code === 'ERR_MODEL_SCHEMA';
+  return isWork(code) || code.startsWith('ERR_VOTE') || REFUSALS.has(code);
 }
 
-/** The model did its work: what is refused for its schema says nothing of how long that takes. */
+const REFUSALS: ReadonlySet<string> = new Set(['ERR_MODEL_SCHEMA', 'ERR_MODEL_REJECTED', 'ERR_MODEL_INVALID_ID']);
+
+/** The model did its work. Useless answers are often very quick, and would make the others seem slow. */
 function isWork(code: 'OK' | ErrorCode): boolean {
-  return code === 'OK' || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY';
+  return code === 'OK';
 }
 
 function isTimeout(code: 'OK' | ErrorCode): boolean {

@@ -101,8 +101,8 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
   }
 }
 
-/** A model may have to be loaded for it. */
-const PROBE_MS = 60_000;
+/** A model that has to be loaded first takes longer: then the first calls tell. */
+const PROBE_MS = 3_000;
 
 /** Every model at every endpoint where it may be asked. */
 function placesOf({ experts, synthesis }: ResolvedOptions): ModelPlace[] {

@@ -129,10 +129,7 @@ export class FlightBoard {
     const key = options.singleFlight ? `${signatureText(call.signature)} ${call.look?.inVain ?? ''}` : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
     const boarding = joined ?? this.#takeOff(call, key, settleMs, NO_LEGACY);
-    if (joined) {
-      counters.coalesced++;
-      this.#late.delete(joined);
-    }
+    if (joined) counters.coalesced++;
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
     const onAbort = (): void => this.#abandon(waiter);
     const waiter: Waiter = {
@@ -287,8 +284,11 @@ export class FlightBoard {
   #leave(boarding: Boarding, isOutOfTime: boolean): void {
     if (boarding.waiters.size > 0) return;
     const mayGoOn = isOutOfTime && this.#late.size < LATE_MAX && !this.#isClosed;
-    if (mayGoOn && boarding.flight.goOnLate()) this.#late.add(boarding);
-    else this.#drop(boarding, isOutOfTime);
+    if (mayGoOn && boarding.flight.goOnLate()) {
+      // Nobody joins it: it has no time of its own left, and may hang.
+      this.#unshare(boarding);
+      this.#late.add(boarding);
+    } else this.#drop(boarding, isOutOfTime);
   }
 
   #drop(boarding: Boarding, isOutOfTime: boolean): void {

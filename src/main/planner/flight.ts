@@ -174,7 +174,10 @@ export class Flight {
       if (panel !== undefined) await this.#hear(panel);
       if (this.#controller.signal.aborted) this.#decideByVotes('vote');
       else if (!this.#needsSynthesis()) this.#decideByVotes(this.#isAgreed() ? 'quorum' : 'vote');
-      else if (!(await this.#synthesize())) this.#decideByVotes(this.#isOvertaken() ? 'quorum' : 'vote');
+      else if (!(await this.#synthesize())) {
+        await this.#hearTheRest(panel);
+        this.#decideByVotes(this.#isOvertaken() ? 'quorum' : 'vote');
+      }
       if (this.decision !== undefined) this.#parts.records.decided(this.votes, this.decision.action);
     } finally {
       panel?.close();
@@ -218,6 +221,8 @@ export class Flight {
       this.#isReachable(expert) ? weightOf(expert) / (1 + this.#lengthOf(expert, leftMs) / leftMs) : 0;
     const ordered = options.experts.toSorted((a, b) => rank(b) - rank(a));
     if (this.#lane === 'background') return { members: ordered, isCrowded: false };
+    // What nobody waits for makes room before it is said that there is none.
+    for (const { gate } of endpoints.values()) if (gate.idle === 0) gate.onPressure();
     return panelThatFits(ordered, {
       placesOf: ({ endpoint, alternatives }) =>
         [endpoint, ...alternatives].map((name) => endpoints.get(name) as ModelEndpoint),
@@ -248,7 +253,9 @@ export class Flight {
   #patienceMs(first: ResolvedExpert | undefined): number | undefined {
     if (first === undefined || this.#fit.isCrowded) return undefined;
     const at = this.#parts.endpoints.get(first.endpoint) as ModelEndpoint;
-    return at.profileOf(first.model, this.#kindOf(first)).quantile('total', PATIENCE_QUANTILE) ?? PATIENCE_MS;
+    const usualMs = at.profileOf(first.model, this.#kindOf(first)).quantile('total', PATIENCE_QUANTILE);
+    // What is told of quantiles may be 5 % short.
+    return usualMs === undefined ? PATIENCE_MS : usualMs * 1.05;
   }
 
   #isTimely(expert: ResolvedExpert): boolean {
@@ -275,9 +282,11 @@ export class Flight {
   async #hear(panel: Panel): Promise<void> {
     const { options, clock } = this.#parts;
     const ceilingMs = Math.max(...options.experts.map((expert) => expert.timeoutMs));
-    const hasNext = options.synthesis.models.length > 0;
-    const rule = { timeSlices: options.timeSlices, hasNext, nextMs: this.#synthesisMs() };
-    const endMs = panelEnd(clock.now(), this.deadlineMs, ceilingMs, rule);
+    const nextMs = this.#synthesisMs();
+    const hasNext = options.synthesis.models.length > 0 && this.#isRoomForBoth(nextMs);
+    const rule = { timeSlices: options.timeSlices, hasNext, nextMs };
+    const isLast = !hasNext && options.features.lateAnswers;
+    const endMs = isLast ? this.#lastMs() : panelEnd(clock.now(), this.deadlineMs, ceilingMs, rule);
     const over = Promise.withResolvers<void>();
     const timer = clock.setTimer(endMs - clock.now(), () => {
       this.#isPanelLate = true;
@@ -306,6 +315,21 @@ export class Flight {
     }
   }
 
+  /** The ladder gave nothing: with no vote either, those who are still asked are waited for as long as there is time. */
+  async #hearTheRest(panel: Panel | undefined): Promise<void> {
+    if (panel === undefined || panel.votes.length > 0 || panel.open === 0) return;
+    const { clock } = this.#parts;
+    const heard = Promise.withResolvers<void>();
+    panel.onVote = () => heard.resolve();
+    const onAbort = (): void => heard.resolve();
+    const timer = clock.setTimer(this.#lastMs() - clock.now(), onAbort);
+    this.#controller.signal.addEventListener('abort', onAbort, { once: true });
+    if (this.#controller.signal.aborted) onAbort();
+    await Promise.race([panel.done, heard.promise]);
+    timer.cancel();
+    this.#controller.signal.removeEventListener('abort', onAbort);
+  }
+
   /** Fires when an expert that has not answered is slower than nearly all calls. Never where times are not known. */
   #startEnough(fire: () => void): Timer | undefined {
     const { options, clock, endpoints } = this.#parts;
@@ -318,6 +342,14 @@ export class Flight {
       longestMs = Math.max(longestMs, ms);
     }
     return clock.setTimer(longestMs * ENOUGH_MARGIN, fire);
+  }
+
+  /** Whether a synthesis fits behind the experts at all; where it does not, they have all of the time. */
+  #isRoomForBoth(synthesisMs: number | undefined): boolean {
+    if (synthesisMs === undefined || this.#parts.options.synthesis.when === 'always') return true;
+    const lengths = this.#fit.members.map((expert) => this.#lengthOf(expert, 0));
+    const panelMs = lengths.length === 0 ? 0 : Math.min(...lengths);
+    return panelMs + synthesisMs <= this.deadlineMs - this.#parts.clock.now();
   }
 
   /** How long the first rung of the ladder takes, where that is known. */
@@ -378,12 +410,12 @@ export class Flight {
     const agreed = new AbortController();
     const onAbort = (): void => agreed.abort(this.#controller.signal.reason);
     this.#controller.signal.addEventListener('abort', onAbort, { once: true });
-    const { leader } = this;
     // Experts that were slow may settle it after all, and then nobody waits for the synthesis.
     if (this.#panel !== undefined) this.#panel.onVote = () => void (this.#isOvertaken() && agreed.abort(UNWANTED));
     try {
       for (const [index, { model, endpoint, alternatives }] of models.entries()) {
         if (agreed.signal.aborted) break;
+        const { leader } = this;
         const step = index === 0 ? 'synthesis' : 'fallback';
         const hasNext = index < models.length - 1;
         const rule = { timeSlices: options.timeSlices, hasNext, nextMs: undefined };

@@ -70,7 +70,8 @@ export function serverFailure(status: number, body: string, isConstrained = fals
     return new PlannerError('ERR_MODEL_OVERLOADED', message);
   }
   if (isConstrained && isSchemaRefusal(status, text)) return new PlannerError('ERR_MODEL_SCHEMA', message);
-  return new PlannerError('ERR_MODEL_STATUS', message);
+  const isRequests = status >= 400 && status < 500 && status !== 408;
+  return new PlannerError(isRequests ? 'ERR_MODEL_REJECTED' : 'ERR_MODEL_STATUS', message);
 }
 
 function systemCode(error: unknown): string {

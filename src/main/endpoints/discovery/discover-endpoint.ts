@@ -112,7 +112,7 @@ function studioFacts(general: OpenAiPage, native: readonly NativeModel[]): Endpo
   return {
     ...NO_FACTS,
     kind: 'lmstudio',
-    ...(parallel.length === 0 ? {} : { slots: Math.max(...parallel) }),
+    ...(parallel.length === 0 ? {} : { slots: parallel.reduce((most, each) => Math.max(most, each)) }),
     models,
   };
 }

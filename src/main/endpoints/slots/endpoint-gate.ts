@@ -48,6 +48,7 @@ export class EndpointGate {
   readonly #waiting: Waiter[] = [];
   readonly #inBackground: Waiter[] = [];
   readonly #taken = new Set<number>();
+  readonly #background = new Set<number>();
   /** By the number of the slot. */
   readonly #holds = new Map<number, Timer>();
   readonly #nextStartAt: Record<Lane, number> = {
@@ -84,6 +85,11 @@ export class EndpointGate {
 
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Of the busy ones, those of the background. */
+  get inBackground(): number {
+    return this.#background.size;
   }
 
   /** Slots that are free and that nobody waits for. */
@@ -167,6 +173,7 @@ export class EndpointGate {
   #start(lane: Lane, wanted: number | undefined): Slot {
     const index = this.#freeIndex(wanted);
     this.#taken.add(index);
+    if (lane === 'background') this.#background.add(index);
     if (this.#staggerMs > 0) {
       const nextStartAt = this.#clock.now() + this.#staggerMs;
       this.#nextStartAt.background = nextStartAt;
@@ -176,6 +183,7 @@ export class EndpointGate {
     const release = (holdMs = 0): void => {
       if (!isHeld) return;
       isHeld = false;
+      this.#background.delete(index);
       if (holdMs > 0 && !this.#isClosed) this.#hold(index, holdMs);
       else this.#free(index);
     };

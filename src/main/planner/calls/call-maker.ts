@@ -69,6 +69,11 @@ const HOPE = 0.05;
 /** and while others wait for the same slots, where fewer than this are. */
 const HOPE_IN_A_CROWD = 0.5;
 const HEDGE_QUANTILE = 0.95;
+/** Where no call of a model gives a vote, another place is preferred as if these took so much longer. */
+const USELESS_MS = 5_000;
+const USEFUL_MIN = 0.05;
+/** The one call that decides whether an endpoint is well again does not keep it resting for long. */
+const PROBE_MS_MAX = 3_000;
 
 export class CallMaker {
   readonly #parts: CallMakerParts;
@@ -119,7 +124,9 @@ export class CallMaker {
     let best: ModelEndpoint | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     for (const at of this.#others(plan, failedAt)) {
-      const expectedMs = at.expectedMs(subject.model, kind, rankMs) ?? (at.gate.idle > 0 ? 0 : Number.MAX_VALUE);
+      const known = at.expectedMs(subject.model, kind, rankMs) ?? (at.gate.idle > 0 ? 0 : Number.MAX_VALUE);
+      const share = Math.max(at.usefulShare(subject.model), USEFUL_MIN);
+      const expectedMs = known / share + (1 - share) * USELESS_MS;
       if (expectedMs < bestMs) {
         best = at;
         bestMs = expectedMs;
@@ -244,13 +251,14 @@ export class CallMaker {
     if (!options.features.learnedTimeouts || lane === 'background') return false;
     const hope = at.gate.waiting > 0 ? HOPE_IN_A_CROWD : HOPE;
     const leastMs = at.profileOf(subject.model, kind).quantile('total', hope);
-    return leastMs !== undefined && Math.min(endMs, deadlineMs) - clock.now() < leastMs;
+    const isLate = leastMs !== undefined && Math.min(endMs, deadlineMs) - clock.now() < leastMs;
+    return isLate && !at.mayTry(subject.model, kind);
   }
 
   #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint, slot: Slot): CallTerms {
     const { options, clock, forms } = this.#parts;
     const { features } = options;
-    const leftMs = endMs - clock.now();
+    const leftMs = Math.min(endMs - clock.now(), at.isProbed ? PROBE_MS_MAX : Number.POSITIVE_INFINITY);
     const { totalMs, ...phases } = at.timeouts(subject.model, kind, ceilingMs);
     const isPhased = features.learnedTimeouts && features.streaming;
     return {
@@ -258,7 +266,8 @@ export class CallMaker {
       ...(isPhased ? { phases } : {}),
       answer: features.constrainedAnswers ? forms.formFor(at.name, subject.model) : 'text',
       stream: features.streaming,
-      ...(features.priming && at.facts.pinsSlots ? { slot: slot.index } : {}),
+      // A slot that the server does not have would be waited for until the timeout.
+      ...(features.priming && at.facts.pinsSlots && slot.index < (at.facts.slots ?? 0) ? { slot: slot.index } : {}),
     };
   }
 }

@@ -33,7 +33,14 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
     (expert) => waitMs(expert, question) + Math.min(workMs(expert, question), leftMs) <= leftMs,
   );
   if (fitting.length === 0) return { members: fitting, isCrowded: true };
-  const pressure = Math.min(...fitting.flatMap((expert) => question.placesOf(expert).map(pressureAt)));
+  const pressure = Math.min(
+    ...fitting.flatMap((expert) =>
+      question
+        .placesOf(expert)
+        .filter((at) => !at.isResting)
+        .map(pressureAt),
+    ),
+  );
   if (pressure <= 0) return { members: fitting, isCrowded: false };
   return { members: fitting.slice(0, pressure > 1 ? 1 : 2), isCrowded: true };
 }

@@ -52,6 +52,11 @@ export class Panel {
     return this.#done.promise;
   }
 
+  /** Experts that are asked and have not answered. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   get verdict(): Verdict {
     const { members, quorum, request } = this.#job;
     const pending = [...this.#open, ...members.slice(this.#next)].map((expert) => quorum.weightOf(expert));
