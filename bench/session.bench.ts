@@ -24,7 +24,7 @@ const { values: args } = parseArgs({
 });
 const plans = Number(args.plans ?? (args.quick ? 600 : 3_000));
 const seed = Number(args.seed);
-const seeds = Number(args.seeds ?? (args.quick ? 1 : 3));
+const seeds = Number(args.seeds ?? (args.quick ? 1 : 5));
 const sections = new Set(args.only.split(','));
 const MANY = [7, 64] as const;
 const OVERLOAD_AGENTS = 64;

@@ -124,6 +124,7 @@ export class Flight {
       weightOf: (voice) =>
         (given.get(`${voice.role}\n${voice.model}`) ?? 1) * (isWeighted ? records.weightOf(voice) : 1),
       valuesWeight: isWeighted ? VALUES_WEIGHT : 0,
+      inVain: purpose.inVain,
     };
     this.#isVisual = Object.entries(options.domain.features).some(
       ([name, feature]) => feature.kind === 'image' && request.observation[name] !== undefined,

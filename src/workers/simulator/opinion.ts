@@ -67,6 +67,9 @@ function readHealth(value: string): number | undefined {
   return Math.min(1, Math.max(0, number > 1 ? number / 100 : number));
 }
 
+/** What speaks against doing once more what has just changed nothing. */
+const IN_VAIN = 0.8;
+
 type NatureWorth = Partial<Readonly<Record<ActionNature, number>>>;
 
 /** How well each kind of deed serves safety. */
@@ -154,7 +157,8 @@ function worths(reading: PromptReading, scene: Scene): number[] {
       weights.gain * (gain[nature] ?? 0) +
       weights.sight * (isSeen(action, scene.words) ? 0.3 : 0) +
       tasteWeight * taste +
-      (support.get(action) ?? 0)
+      (support.get(action) ?? 0) -
+      (reading.inVain.has(action) ? IN_VAIN : 0)
     );
   });
 }

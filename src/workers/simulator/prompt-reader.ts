@@ -12,6 +12,8 @@ export interface PromptReading {
   /** Name and text of the role, where there is one. */
   readonly role: { readonly name: string; readonly text: string } | undefined;
   readonly opinions: readonly ExpertOpinion[];
+  /** What has been tried in this situation and changed nothing. */
+  readonly inVain: ReadonlySet<string>;
 }
 
 export interface ExpertOpinion {
@@ -21,7 +23,7 @@ export interface ExpertOpinion {
 }
 
 const HEADING =
-  /^(SITUATION|ACTIONS|VALUES|ANSWER|YOUR ROLE|EXPERT OPINIONS|YOUR TASK)\b(?:\s*\([^)]*\))?\s*:?\s*(.*)$/;
+  /^(SITUATION|ACTIONS|VALUES|TRIED WITHOUT EFFECT|ANSWER|YOUR ROLE|EXPERT OPINIONS|YOUR TASK)\b(?:\s*\([^)]*\))?\s*:?\s*(.*)$/;
 
 interface Section {
   /** What follows the heading on its line. */
@@ -97,5 +99,6 @@ export function readPrompt(text: string): PromptReading {
     values: readValues(sections.get('VALUES')?.lines ?? []),
     role: role === undefined ? undefined : { name: role.rest.trim(), text: role.lines.join(' ') },
     opinions,
+    inVain: new Set(sections.get('TRIED WITHOUT EFFECT')?.lines ?? []),
   };
 }

@@ -89,6 +89,13 @@ describe('an opinion', () => {
     expect(tally(prompt, 0.2).drink_potion ?? 0).toBeLessThan(skilled);
   });
 
+  test('avoids what has just been tried without effect', () => {
+    const prompt = promptFor({ qValues: { attack: 0.9, block: 0.2 } });
+    const told = prompt.replace('\n\nANSWER', '\n\nTRIED WITHOUT EFFECT\nattack\n\nANSWER');
+    expect(readPrompt(told).inVain).toEqual(new Set(['attack']));
+    expect(tally(told).attack ?? 0).toBeLessThan((tally(prompt).attack ?? 0) / 2);
+  });
+
   test('is defensive at low health in combat, and not at full health', () => {
     const observation = { scene: 'combat', inCombat: true, enemiesNearby: 2 };
     const defensive = (health: number): number => {

@@ -18,6 +18,8 @@ export interface QuorumSettings {
   readonly weightOf: (voice: Voice) => number;
   /** What the best value counts for; 0 leaves values out. */
   readonly valuesWeight: number;
+  /** An action that its agent has just tried here without effect: whatever its value is, experience does not speak for it. */
+  readonly inVain?: string | undefined;
 }
 
 /** What speaks for each action that was voted for, the best first; of equal weight, in the order of the tally. */
@@ -48,13 +50,14 @@ export const VALUES_WEIGHT = 0.9;
 export function supportOf(
   votes: readonly ExpertVote[],
   request: Pick<PlanRequest, 'actions' | 'qValues'>,
-  settings: Pick<QuorumSettings, 'weightOf' | 'valuesWeight'>,
+  settings: Pick<QuorumSettings, 'weightOf' | 'valuesWeight' | 'inVain'>,
 ): Support[] {
-  const values = settings.valuesWeight > 0 ? valueScale(request) : () => undefined;
+  const scale = settings.valuesWeight > 0 ? valueScale(request) : () => undefined;
+  const values = (action: string): number => (action === settings.inVain ? 0 : (scale(action) ?? 0));
   const byAction = new Map<string, { weight: number; votes: number }>();
   for (const expert of votes) {
     const { action } = expert.vote;
-    const known = byAction.get(action) ?? { weight: settings.valuesWeight * (values(action) ?? 0), votes: 0 };
+    const known = byAction.get(action) ?? { weight: settings.valuesWeight * values(action), votes: 0 };
     known.weight += settings.weightOf(expert);
     known.votes++;
     byAction.set(action, known);

@@ -34,6 +34,16 @@ describe('support', () => {
     ]);
   });
 
+  test('has no share of values for what has just been tried without effect, however good its value is', () => {
+    const votes = [vote('attack'), vote('block')];
+    expect(supportOf(votes, VALUED, { ...settings('all', 0.9), inVain: 'attack' })).toEqual([
+      { action: 'block', weight: 1.45, votes: 1 },
+      { action: 'attack', weight: 1, votes: 1 },
+    ]);
+    const good = { ...settings('firstAgree', 0.9), inVain: 'attack' };
+    expect(verdictOf([vote('attack', 1.5)], [1], VALUED, good).kind).toBe('open');
+  });
+
   test('has a share of the weight of values by the place between the worst one and the best', () => {
     const votes = ACTIONS.map((action) => vote(action));
     expect(supportOf(votes, VALUED, settings('all', 0.9)).map(({ action, weight }) => [action, weight])).toEqual([
