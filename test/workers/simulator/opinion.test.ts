@@ -90,7 +90,7 @@ describe('an opinion', () => {
   });
 
   test('avoids what has just been tried without effect', () => {
-    const prompt = promptFor({ qValues: { attack: 0.9, block: 0.2 } });
+    const prompt = promptFor({ qValues: { attack: 0.5, power_attack: 0.45, block: 0.1 } });
     const told = prompt.replace('\n\nANSWER', '\n\nTRIED WITHOUT EFFECT\nattack\n\nANSWER');
     expect(readPrompt(told).inVain).toEqual(new Set(['attack']));
     expect(tally(told).attack ?? 0).toBeLessThan((tally(prompt).attack ?? 0) / 2);
