@@ -27,7 +27,7 @@ class Scene {
   readonly clock = new FakeClock();
   readonly forms = new AnswerForms(this.clock);
 
-  constructor(isHonoured = true) {
+  constructor(isHonoured: boolean | undefined) {
     this.forms.begin('local', 'm', isHonoured);
   }
 
@@ -43,7 +43,7 @@ class Scene {
 
 describe('the form of answers', () => {
   test('is what the probe found, each model and endpoint for itself, and text where there was none', () => {
-    const { forms } = new Scene();
+    const { forms } = new Scene(true);
     forms.begin('local', 'n', false);
     forms.begin('other', 'm', false);
     const found = [
@@ -55,40 +55,53 @@ describe('the form of answers', () => {
     expect(found).toEqual(['json', 'text', 'text', 'text']);
   });
 
+  test('is tried as JSON by the next call where the probe could not tell, and is what that one shows', () => {
+    for (const [result, after] of [
+      [KEPT, 'json'],
+      [MISSED, 'text'],
+      [failed('ERR_MODEL_SCHEMA'), 'text'],
+      [failed('ERR_MODEL_TIMEOUT_STREAM'), 'json'],
+    ] as const) {
+      const scene = new Scene(undefined);
+      expect([scene.form(), scene.form()]).toEqual(['json', 'text']);
+      expect(scene.see(result).form()).toBe(after);
+    }
+  });
+
   test('becomes text at once where the server refuses the schema', () => {
-    expect(new Scene().see(failed('ERR_MODEL_SCHEMA')).form()).toBe('text');
+    expect(new Scene(true).see(failed('ERR_MODEL_SCHEMA')).form()).toBe('text');
   });
 
   test('stays JSON through failures that say nothing of the schema', () => {
     const others = (['ERR_MODEL_STATUS', 'ERR_MODEL_TIMEOUT_STREAM', 'ERR_CANCELLED', 'ERR_MODEL_EMPTY'] as const).map(
       failed,
     );
-    expect(new Scene().see(...others, ...others, ...others).form()).toBe('json');
+    expect(new Scene(true).see(...others, ...others, ...others).form()).toBe('json');
   });
 
   test('becomes text at the third miss in eight answers, not at the second, nor at the third in nine', () => {
-    expect(new Scene().see(MISSED, MISSED).form()).toBe('json');
-    expect(new Scene().see(MISSED, MISSED, MISSED).form()).toBe('text');
+    expect(new Scene(true).see(MISSED, MISSED).form()).toBe('json');
+    expect(new Scene(true).see(MISSED, MISSED, MISSED).form()).toBe('text');
     const between = (count: number): ExpertResult[] => Array.from({ length: count }, () => KEPT);
-    expect(new Scene().see(MISSED, MISSED, ...between(5), MISSED).form()).toBe('text');
-    expect(new Scene().see(MISSED, MISSED, ...between(6), MISSED).form()).toBe('json');
+    expect(new Scene(true).see(MISSED, MISSED, ...between(5), MISSED).form()).toBe('text');
+    expect(new Scene(true).see(MISSED, MISSED, ...between(6), MISSED).form()).toBe('json');
   });
 
   test('counts a vote that came in another form, and an answer without a vote, as misses', () => {
     const none = { ...failed('ERR_VOTE_NONE'), report: { totalMs: 1, keptSchema: false } };
-    expect(new Scene().see(MISSED, none, none).form()).toBe('text');
+    expect(new Scene(true).see(MISSED, none, none).form()).toBe('text');
   });
 
   test('counts no answer that was asked for as text', () => {
-    const scene = new Scene();
+    const scene = new Scene(true);
     for (let i = 0; i < 9; i++) scene.forms.observe('local', 'm', 'text', MISSED);
     scene.forms.observe('local', 'm', 'text', failed('ERR_MODEL_SCHEMA'));
     expect(scene.form()).toBe('json');
   });
 
   test.each([
-    ['of a refusal', () => new Scene().see(failed('ERR_MODEL_SCHEMA'))],
-    ['of misses', () => new Scene().see(MISSED, MISSED, MISSED)],
+    ['of a refusal', () => new Scene(true).see(failed('ERR_MODEL_SCHEMA'))],
+    ['of misses', () => new Scene(true).see(MISSED, MISSED, MISSED)],
     ['of the probe', () => new Scene(false)],
   ])('is tried as JSON by one call ten minutes after it became text because %s', (_, begin) => {
     const scene = begin();
@@ -116,7 +129,7 @@ describe('the form of answers', () => {
   });
 
   test('gives three misses again after a trial that was kept', () => {
-    const scene = new Scene().see(MISSED, MISSED, MISSED);
+    const scene = new Scene(true).see(MISSED, MISSED, MISSED);
     scene.clock.advance(RETRY_MS);
     scene.form();
     expect(scene.see(KEPT, MISSED, MISSED).form()).toBe('json');
@@ -133,7 +146,7 @@ describe('the form of answers', () => {
   });
 
   test('is not changed by late answers of a time when JSON was asked for', () => {
-    const scene = new Scene().see(failed('ERR_MODEL_SCHEMA'));
+    const scene = new Scene(true).see(failed('ERR_MODEL_SCHEMA'));
     scene.clock.advance(RETRY_MS / 2);
     scene.see(KEPT, MISSED, failed('ERR_MODEL_SCHEMA'));
     expect(scene.form()).toBe('text');
@@ -144,7 +157,7 @@ describe('the form of answers', () => {
   test('is JSON as long as no eight answers in a row hold three misses, for any answers', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 40 }), (misses) => {
-        const scene = new Scene().see(...misses.map((missed) => (missed ? MISSED : KEPT)));
+        const scene = new Scene(true).see(...misses.map((missed) => (missed ? MISSED : KEPT)));
         const isLost = misses.some(
           (_, end) => misses.slice(Math.max(0, end - 7), end + 1).filter((missed) => missed).length >= 3,
         );
@@ -155,7 +168,10 @@ describe('the form of answers', () => {
 });
 
 /** One answer, or one failure, to whatever is asked. */
-async function probed(said: string | ErrorCode, reasoning = ''): Promise<{ honours: boolean; call: ChatCall }> {
+async function probed(
+  said: string | ErrorCode,
+  reasoning = '',
+): Promise<{ honours: boolean | undefined; call: ChatCall }> {
   let asked: ChatCall | undefined;
   const chat = async (call: ChatCall): Promise<ChatOutcome> => {
     asked = call;
@@ -200,9 +216,19 @@ describe('the probe', () => {
     '{"choice":',
     '',
     'ERR_MODEL_SCHEMA',
-    'ERR_MODEL_TIMEOUT_STREAM',
   ])('does not take %j for one', async (content) => {
     expect((await probed(content)).honours).toBe(false);
+  });
+
+  test.each([
+    'ERR_MODEL_TIMEOUT_STREAM',
+    'ERR_MODEL_STATUS',
+    'ERR_MODEL_REJECTED',
+    'ERR_MODEL_OVERLOADED',
+    'ERR_MODEL_REFUSED',
+    'ERR_CANCELLED',
+  ] as const)('could not tell where the call failed with %s', async (code) => {
+    expect((await probed(code)).honours).toBeUndefined();
   });
 });
 

@@ -104,6 +104,63 @@ describe('a model', () => {
   });
 });
 
+describe('the share of useful calls', () => {
+  const share = (under: EndpointUnderTest) => under.at.usefulShare('m');
+
+  test('is 1 while nothing is known, falls with each answer without a vote, and rises with each vote', () => {
+    const under = new EndpointUnderTest();
+    expect(share(under)).toBe(1);
+    under.ended(failed('ERR_VOTE_ILLEGAL'));
+    expect(share(under)).toBeCloseTo(0.95);
+    under.ended(failed('ERR_VOTE_NONE'), { times: 100 });
+    expect(share(under)).toBeLessThan(0.01);
+    under.ended(voted());
+    expect(share(under)).toBeGreaterThan(0.05);
+    under.ended(voted(), { times: 100 });
+    expect(share(under)).toBeGreaterThan(0.99);
+  });
+
+  test('is that of each model for itself, and knows nothing of calls that were cancelled, cut short or of the worker', () => {
+    const under = new EndpointUnderTest();
+    for (const code of ['ERR_CANCELLED', 'ERR_PLAN_SETTLED', 'ERR_WORKER_EXITED'] as const) under.ended(failed(code));
+    expect(share(under)).toBe(1);
+    under.ended(failed('ERR_VOTE_NONE'));
+    expect(under.at.usefulShare('other')).toBe(1);
+  });
+
+  test('is of answers that teach no times: useless ones are often very quick', () => {
+    const under = new EndpointUnderTest();
+    for (const code of ['ERR_VOTE_ILLEGAL', 'ERR_VOTE_NONE', 'ERR_MODEL_EMPTY'] as const) {
+      under.ended(failed(code, { totalMs: 5 }), { times: 30 });
+    }
+    expect(under.expected()).toBeUndefined();
+    expect(under.at.profileOf('m', 'text').quantile('total', 0.5)).toBeUndefined();
+  });
+});
+
+describe('a call against what is known', () => {
+  test('may be made once in two seconds, each model and kind for itself', () => {
+    const { at, clock } = new EndpointUnderTest();
+    expect([at.mayTry('m', 'text'), at.mayTry('m', 'text')]).toEqual([true, false]);
+    expect([at.mayTry('m', 'vision'), at.mayTry('n', 'text')]).toEqual([true, true]);
+    clock.advance(1_999);
+    expect(at.mayTry('m', 'text')).toBe(false);
+    clock.advance(1);
+    expect([at.mayTry('m', 'text'), at.mayTry('m', 'text')]).toEqual([true, false]);
+  });
+
+  test('may not be made while somebody waits, and that takes nothing from the next one', () => {
+    const { at } = new EndpointUnderTest([], { maxConcurrent: 1 });
+    const held = at.gate.acquire(NEVER) as Slot;
+    const leaving = new AbortController();
+    void at.gate.acquire(leaving.signal);
+    expect(at.mayTry('m', 'text')).toBe(false);
+    leaving.abort();
+    expect(at.mayTry('m', 'text')).toBe(true);
+    held.release();
+  });
+});
+
 describe('the time until a call is done', () => {
   const known = (slots: number) => {
     const under = new EndpointUnderTest([], { maxConcurrent: slots });
@@ -135,6 +192,16 @@ describe('the time until a call is done', () => {
     // Whoever ranks before those that wait does not wait for them.
     expect(under.expected(5)).toBe(workMs * 1.5);
   });
+
+  test('does not count the background, which makes room', () => {
+    const { under, workMs } = known(2);
+    under.takeSlot();
+    const slot = under.at.gate.acquire(NEVER, { lane: 'background' }) as Slot;
+    expect(under.expected()).toBe(workMs);
+    slot.release();
+    under.takeSlot();
+    expect(under.expected()).toBe(workMs * 1.5);
+  });
 });
 
 describe('the timeouts of a call', () => {
@@ -165,8 +232,15 @@ describe('the timeouts of a call', () => {
   test('widen after timeouts', () => {
     const under = new EndpointUnderTest(['learnedTimeouts']);
     under.ended(voted(100), { times: 50 });
-    under.ended(failed('ERR_MODEL_TIMEOUT_STREAM'));
+    under.ended(failed('ERR_MODEL_TIMEOUT_STREAM', { totalMs: 1_000 }));
     expect(under.at.timeouts('m', 'text', 5_000).totalMs).toBe(2_000);
+  });
+
+  test('do not widen after calls that were cut short', () => {
+    const under = new EndpointUnderTest(['learnedTimeouts']);
+    under.ended(voted(100), { times: 50 });
+    under.ended(failed('ERR_PLAN_SETTLED', { totalMs: 90 }), { times: 20 });
+    expect(under.at.timeouts('m', 'text', 5_000).totalMs).toBe(1_000);
   });
 });
 
@@ -224,7 +298,7 @@ describe('the breaker', () => {
     'ERR_MODEL_TIMEOUT_STREAM',
     'ERR_MODEL_STATUS',
     'ERR_MODEL_OVERLOADED',
-    'ERR_MODEL_INVALID_ID',
+    'ERR_MODEL_EMPTY',
     'ERR_MODEL_MALFORMED',
     'ERR_MODEL_TOO_LARGE',
     'ERR_PLAN_SETTLED',
@@ -233,9 +307,12 @@ describe('the breaker', () => {
     'ERR_VOTE_NONE',
     'ERR_VOTE_ILLEGAL',
     'ERR_VOTE_AMBIGUOUS',
-    'ERR_MODEL_EMPTY',
     'ERR_MODEL_SCHEMA',
+    'ERR_MODEL_REJECTED',
+    'ERR_MODEL_INVALID_ID',
   ] as const;
+  /** Long enough to say something of the server, whatever the code. */
+  const WHOLE = { totalMs: 1_000 };
   const NEITHER = ['ERR_CANCELLED', 'ERR_WORKER_EXITED', 'ERR_WORKER_STUCK', 'ERR_POOL_FULL', 'ERR_INTERNAL'] as const;
 
   test('knows of every code of a model', () => {
@@ -247,10 +324,46 @@ describe('the breaker', () => {
 
   test.each(FAILURES)('opens after five of %s in a row, not after four', (code) => {
     const under = new EndpointUnderTest(['breaker']);
-    under.ended(failed(code), { times: 4, gapMs: 101 });
+    under.ended(failed(code, WHOLE), { times: 4, gapMs: 101 });
     expect(under.at.isResting).toBe(false);
-    under.ended(failed(code), { gapMs: 101 });
+    under.ended(failed(code, WHOLE), { gapMs: 101 });
     expect([under.at.isResting, under.at.tryEnter()]).toEqual([true, false]);
+  });
+
+  const CUT = ['ERR_PLAN_SETTLED', 'ERR_MODEL_TIMEOUT_FIRST_TOKEN', 'ERR_MODEL_TIMEOUT_STREAM'] as const;
+
+  test.each(CUT)(
+    'takes %s for no sign at all where the call was cut before a second, while times are not known',
+    (code) => {
+      const under = new EndpointUnderTest(['breaker']);
+      under.ended(failed(code, { totalMs: 999 }), { times: 50, gapMs: 101 });
+      expect(under.at.isResting).toBe(false);
+      under.ended(failed(code, { totalMs: 1_000 }), { times: 5, gapMs: 101 });
+      expect(under.at.isResting).toBe(true);
+    },
+  );
+
+  test.each(CUT)('takes %s for no sign at all where most calls take longer than this one had', (code) => {
+    const under = new EndpointUnderTest(['breaker']);
+    under.ended(voted(3_000, { firstTokenMs: 2_900 }), { times: 50 });
+    under.ended(failed(code, { totalMs: 2_800 }), { times: 50, gapMs: 101 });
+    expect(under.at.isResting).toBe(false);
+    under.ended(failed(code, { totalMs: 3_300 }), { times: 5, gapMs: 101 });
+    expect(under.at.isResting).toBe(true);
+  });
+
+  test('tells the call that decides whether it closes from all others', () => {
+    const under = new EndpointUnderTest(['breaker']);
+    const off = new EndpointUnderTest();
+    for (const each of [under, off]) {
+      expect(each.at.isProbed).toBe(false);
+      each.ended(failed('ERR_MODEL_RESET'), { times: 5, gapMs: 101 });
+      each.clock.advance(1_000);
+      each.at.tryEnter();
+    }
+    expect([under.at.isProbed, off.at.isProbed]).toEqual([true, false]);
+    under.at.ended('m', 'text', voted(), under.takeSlot(), true, false);
+    expect(under.at.isProbed).toBe(false);
   });
 
   test.each(ANSWERS)('takes %s for a sign of health', (code) => {
@@ -347,11 +460,22 @@ describe('the number of slots', () => {
   test('shrinks where calls time out or are refused, once for those that fail together', () => {
     for (const code of ['ERR_MODEL_TIMEOUT_HEADERS', 'ERR_MODEL_OVERLOADED'] as const) {
       const under = new EndpointUnderTest(['adaptiveSlots']);
-      under.ended(failed(code), { times: 3 });
+      under.ended(failed(code, { totalMs: 1_000 }), { times: 3 });
       expect(under.at.gate.slots).toBe(3);
-      under.ended(failed(code), { times: 20, gapMs: 101 });
+      under.ended(failed(code, { totalMs: 1_000 }), { times: 20, gapMs: 101 });
       expect(under.at.gate.slots).toBe(1);
     }
+  });
+
+  test('does not shrink for calls that were cut short by their plan', () => {
+    const under = new EndpointUnderTest(['adaptiveSlots']);
+    for (const code of ['ERR_PLAN_SETTLED', 'ERR_MODEL_TIMEOUT_HEADERS'] as const) {
+      under.ended(failed(code, { totalMs: 50 }), { times: 50, gapMs: 101 });
+    }
+    expect(under.at.gate.slots).toBe(4);
+    under.ended(voted(3_000), { times: 30 });
+    under.ended(failed('ERR_PLAN_SETTLED', { totalMs: 2_800 }), { times: 50, gapMs: 101 });
+    expect(under.at.gate.slots).toBe(4);
   });
 
   test('does not shrink for what was cancelled, or is of the worker or the answer', () => {

@@ -92,25 +92,49 @@ describe('model work that is late', () => {
     expect(syntheses().map(({ cancelled }) => cancelled)).toEqual([false]);
   });
 
-  test('is joined by a plan in the same state, and ends for it', async () => {
+  test('is not joined: a plan in the same state begins a flight of its own, which has its own time', async () => {
     await make(LATE);
     await drive(under.clock, plan('cave'));
     await pass(300);
-    const joined = await drive(under.clock, plan('cave'));
-    expect(joined).toMatchObject({ coalesced: true, source: 'synthesis', action: 'flee' });
-    expect(joined.latencyMs).toBeGreaterThan(300);
-    expect(joined.latencyMs).toBeLessThan(325);
-    expect(syntheses()).toHaveLength(1);
+    const own = await drive(under.clock, plan('cave'));
+    expect(own).toMatchObject({ coalesced: false, source: 'vote', latencyMs: 985 });
+    expect(syntheses()).toHaveLength(2);
+    // Each plan's own flight can be joined until it is late.
+    expect(under.planner.stats().plans.coalesced).toBe(0);
   });
 
-  test('is not given up for others once somebody waits for it again', async () => {
+  test('that hangs costs no other plan in the same state its time', async () => {
+    let isHung = true;
+    await make(({ role }) =>
+      role === undefined && isHung
+        ? { kind: 'times-out' }
+        : { kind: 'answers', action: role === 'one' ? 'attack' : 'flee', afterMs: 10 },
+    );
+    await drive(under.clock, plan('cave'));
+    isHung = false;
+    const next = await drive(under.clock, plan('cave', { timeoutMs: 500 }));
+    expect(next).toMatchObject({ coalesced: false, source: 'synthesis' });
+    expect(next.latencyMs).toBeLessThan(350);
+  });
+
+  test('is given up for a plan in the same state too, where that has to wait for its slots', async () => {
     await make(LATE, { slots: 1 });
     await drive(under.clock, plan('cave'));
-    const joined = plan('cave');
-    const other = plan('wood', {}, 'other');
-    expect(await drive(under.clock, joined)).toMatchObject({ source: 'synthesis' });
-    expect(syntheses()[0]?.cancelled).toBe(false);
-    await drive(under.clock, other);
+    const next = plan('cave');
+    await flush();
+    await pass(1);
+    expect(syntheses()[0]?.cancelled).toBe(true);
+    expect(await drive(under.clock, next)).toMatchObject({ source: 'vote', coalesced: false });
+  });
+
+  test('is that of experts too where there is no synthesis', async () => {
+    await make(() => ({ kind: 'answers', action: 'flee', afterMs: 1_590 }), { options: { synthesis: { models: [] } } });
+    expect(await drive(under.clock, plan('cave'))).toMatchObject({ source: 'heuristic', latencyMs: 985 });
+    await pass(604);
+    expect(under.planner.peek(asked('cave'))).toBeUndefined();
+    await pass(2);
+    expect(under.planner.peek(asked('cave'))).toMatchObject({ action: 'flee', source: 'quorum' });
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false, false]);
   });
 
   test('is cancelled as soon as somebody has to wait for a slot', async () => {

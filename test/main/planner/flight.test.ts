@@ -206,6 +206,46 @@ describe('a synthesis', () => {
   });
 });
 
+describe('a ladder that failed', () => {
+  test('leaves a plan without a vote to the expert that is still asked', async () => {
+    await make({ one: ['flee', 800], two: 'fails', three: 'fails', synthesis: 'fails' });
+    expect(await plan()).toMatchObject({ source: 'vote', action: 'flee', latencyMs: 800 });
+    expect(asked()).toContain('synthesis');
+    expect(cancelled()).toEqual([]);
+  });
+
+  test('leaves it to the ladder below as soon as no expert can vote any more, and at the deadline', async () => {
+    await make({ one: 'fails', two: 'fails', three: 'fails', synthesis: 'fails' });
+    expect((await plan()).source).toBe('heuristic');
+    expect((await plan()).latencyMs).toBeLessThan(50);
+    await under.planner.close();
+    await make({ one: 'silent', two: 'fails', three: 'fails', synthesis: 'fails' });
+    expect(await plan()).toMatchObject({ source: 'heuristic', latencyMs: 985 });
+  });
+
+  test('leaves the say to its next model, which was told of votes that came meanwhile', async () => {
+    under = await makeCachedPlanner(
+      ({ role, model }) => {
+        if (model === 'a') return { kind: 'errors', code: 'ERR_MODEL_STATUS', afterMs: 150 };
+        if (model === 'b') return { kind: 'answers', action: 'block', afterMs: 50 };
+        return { kind: 'answers', action: role === 'one' ? 'flee' : 'attack', afterMs: role === 'one' ? 10 : 650 };
+      },
+      {
+        cache: false,
+        options: {
+          domain,
+          experts: ROLES.slice(0, 2).map((role) => ({ role, model: 'e', weight: role === 'two' ? 1.5 : 1 })),
+          synthesis: { models: ['a', 'b'], when: 'onDisagreement' },
+          quorum: 'firstAgree',
+          features: ON,
+          callRetries: 0,
+        },
+      },
+    );
+    expect(await plan()).toMatchObject({ source: 'fallback', model: 'b', action: 'block' });
+  });
+});
+
 describe('a plan that is out of time', () => {
   test('is decided as it would have been a moment before: by the weights of its votes', async () => {
     // The tally alone would be won by the better value.
@@ -285,6 +325,30 @@ describe('where plans wait for slots', () => {
     for (const made of settled) expect(made.latenessMs).toBe(0);
     expect(under.models.calls.length).toBeLessThanOrEqual(6);
   });
+});
+
+test('what is asked in the background makes room for a plan that would else be told that there is none', async () => {
+  under = await makeCachedPlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 300 }), {
+    cache: { similar: false, loopGuard: false, checkShare: 1 },
+    options: {
+      domain,
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
+      experts: [{ role: 'one', model: 'e' }],
+      synthesis: { models: [] },
+      features: { ...ON, adaptiveSlots: false, slotHolds: false },
+    },
+  });
+  await plan();
+  expect((await plan()).source).toBe('cache');
+  await flush();
+  under.clock.advance(20);
+  expect(under.planner.stats().background.running).toBe(1);
+  // The check and the plan one after another would take 600 ms.
+  const live = await plan({ observation: { place: 'wood', health: 50 } }, 500);
+  expect(live).toMatchObject({ source: 'vote', action: 'flee' });
+  expect(live.latencyMs).toBeLessThan(320);
+  expect(under.models.calls.map((call) => call.cancelled)).toEqual([false, true, false]);
+  expect(under.planner.stats().background).toMatchObject({ cancelled: 1 });
 });
 
 describe('experts are asked in the order', () => {

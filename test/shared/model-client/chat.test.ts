@@ -676,16 +676,16 @@ describe('a server that says no', () => {
     [
       '404 of a wrong path',
       plain(404, '404 page not found', 'text/plain'),
-      'ERR_MODEL_STATUS',
+      'ERR_MODEL_REJECTED',
       /^404 .*page not found/,
     ],
     [
       '400 of another kind',
       says(400, { error: { message: 'temperature must be positive' } }),
-      'ERR_MODEL_STATUS',
+      'ERR_MODEL_REJECTED',
       /^400 temperature must be positive$/,
     ],
-    ['401', says(401, { error: { message: 'Incorrect API key' } }), 'ERR_MODEL_STATUS', /^401 Incorrect API key$/],
+    ['401', says(401, { error: { message: 'Incorrect API key' } }), 'ERR_MODEL_REJECTED', /^401 Incorrect API key$/],
     ['429', says(429, { error: { message: 'Too Many Requests' } }), 'ERR_MODEL_OVERLOADED', /^429 Too Many Requests$/],
     ['500 as HTML', plain(500, html), 'ERR_MODEL_STATUS', /^500 502 Bad Gateway$/],
     ['500 without a body', plain(500, ''), 'ERR_MODEL_STATUS', /^500 /],
@@ -772,15 +772,30 @@ describe('a server that says no', () => {
       'ERR_MODEL_SCHEMA',
     ],
     ['in a stream', inStream({ error: { code: 400, message: 'unsupported json_schema' } }), 'ERR_MODEL_SCHEMA'],
-    ['of pictures', says(400, { error: 'Model does not support images.' }), 'ERR_MODEL_STATUS'],
+    ['of pictures', says(400, { error: 'Model does not support images.' }), 'ERR_MODEL_REJECTED'],
     ['while overloaded', says(503, { error: 'grammar slots are busy' }), 'ERR_MODEL_OVERLOADED'],
     ['of something else', says(500, { error: 'out of memory' }), 'ERR_MODEL_STATUS'],
   ])('to a schema has a code of its own, and only to a call that asks for one: %s', async (_, script, code) => {
     const schema = { name: 'vote', schema: { type: 'object' } };
     expect(failure(await chatWith(script, { schema }))).toBe(code);
-    const otherwise = code === 'ERR_MODEL_SCHEMA' ? 'ERR_MODEL_STATUS' : code;
+    const otherwise = code === 'ERR_MODEL_SCHEMA' ? 'ERR_MODEL_REJECTED' : code;
     expect(failure(await chatWith(script))).toBe(otherwise);
   });
+
+  test.each([
+    [302, 'ERR_MODEL_STATUS'],
+    [400, 'ERR_MODEL_REJECTED'],
+    [408, 'ERR_MODEL_STATUS'],
+    [413, 'ERR_MODEL_REJECTED'],
+    [429, 'ERR_MODEL_OVERLOADED'],
+    [499, 'ERR_MODEL_REJECTED'],
+    [500, 'ERR_MODEL_STATUS'],
+  ])(
+    'with %i is %s: from 400 to 499 it refuses the request, but for those that tell of its own trouble',
+    async (status, code) => {
+      expect(failure(await chatWith(plain(status, 'no')))).toBe(code);
+    },
+  );
 
   test('in a stream that it leaves open loses its connection', async () => {
     for (const script of [inStream({ error: { message: 'x' } }), inStream('{')]) {

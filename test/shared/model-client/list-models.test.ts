@@ -77,8 +77,8 @@ describe('listModels', () => {
     ['JSON of another shape', body({ models: [] }), 'ERR_MODEL_MALFORMED'],
     ['null', body(null), 'ERR_MODEL_MALFORMED'],
     ['a list that is a string', body({ data: 'phi' }), 'ERR_MODEL_MALFORMED'],
-    ['404', text('404 page not found', 404), 'ERR_MODEL_STATUS'],
-    ['401', text('{"error":{"message":"no key"}}', 401, 'application/json'), 'ERR_MODEL_STATUS'],
+    ['404', text('404 page not found', 404), 'ERR_MODEL_REJECTED'],
+    ['401', text('{"error":{"message":"no key"}}', 401, 'application/json'), 'ERR_MODEL_REJECTED'],
     ['503', text('{"error":{"message":"Loading model"}}', 503, 'application/json'), 'ERR_MODEL_OVERLOADED'],
     ['a reset', ({ socket }) => socket.resetAndDestroy(), 'ERR_MODEL_RESET'],
     ['no HTTP', ({ socket }) => socket.end('hello\r\n\r\n'), 'ERR_MODEL_MALFORMED'],
@@ -161,7 +161,7 @@ describe('getJson', () => {
         (error: { code: string }) => error.code,
       );
     };
-    expect(await codeAt(text('404 page not found', 404))).toBe('ERR_MODEL_STATUS');
+    expect(await codeAt(text('404 page not found', 404))).toBe('ERR_MODEL_REJECTED');
     expect(await codeAt(text('<html>'))).toBe('ERR_MODEL_MALFORMED');
     expect(await codeAt(text('x'.repeat(5_000_000)))).toBe('ERR_MODEL_TOO_LARGE');
     expect(await codeAt(({ socket }) => socket.resetAndDestroy())).toBe('ERR_MODEL_RESET');

@@ -255,6 +255,8 @@ describe('a call that has no hope to end in time', () => {
   const known = () => {
     const under = new MakerUnderTest(['learnedTimeouts']);
     under.saw('a', voted(1_000), 30);
+    // One such call has just been let through.
+    under.at('a').mayTry('m', 'text');
     return under;
   };
   const left = (under: MakerUnderTest, ms: number) => ({ deadlineMs: under.clock.now() + ms });
@@ -298,6 +300,20 @@ describe('a call that has no hope to end in time', () => {
     }
   });
 
+  test('is let through once in two seconds: it may be quicker by now', async () => {
+    const under = known();
+    const skipped = { ok: false, error: { code: 'ERR_STEP_SKIPPED' } };
+    under.clock.advance(1_999);
+    expect(await under.make(left(under, 900))).toMatchObject(skipped);
+    under.clock.advance(1);
+    const tried = under.make(left(under, 900));
+    await flush();
+    expect(under.asked).toEqual(['a']);
+    expect(await under.make(left(under, 900))).toMatchObject(skipped);
+    await under.last.end(voted(300));
+    expect((await tried).ok).toBe(true);
+  });
+
   test('is judged by when the call must end, where that is before the deadline', async () => {
     const under = known();
     const result = await under.make({ endMs: under.clock.now() + 900 });
@@ -317,6 +333,19 @@ describe('of several endpoints', () => {
     void under.make(ELSEWHERE);
     await flush();
     expect(under.asked).toEqual(['b']);
+  });
+
+  test('one that answers garbage quickly has few calls beside a slower one that votes', async () => {
+    const under = new MakerUnderTest();
+    for (let nth = 0; nth < 100; nth++) {
+      const call = under.make({ alternatives: ['b'] });
+      await flush();
+      const isGarbage = under.last.at === 'a';
+      under.clock.advance(isGarbage ? 5 : 300);
+      await under.last.end(isGarbage ? failed('ERR_VOTE_ILLEGAL', { totalMs: 5 }) : voted(300));
+      await call;
+    }
+    expect(under.asked.filter((at) => at === 'a').length).toBeLessThanOrEqual(5);
   });
 
   test('those that wait count: a quick one with a queue is left for one that is free', async () => {
@@ -528,14 +557,38 @@ describe('the terms of a call', () => {
   test('name the slot where the server pins calls to slots, and the feature is on', async () => {
     for (const on of [true, false]) {
       const under = new MakerUnderTest(on ? ['priming'] : []);
-      under.at('a').learn({ ...NO_FACTS, pinsSlots: true });
+      under.at('a').learn({ ...NO_FACTS, pinsSlots: true, slots: 4 });
       expect((await termsOf(under)).slot).toBe(on ? 0 : undefined);
     }
   });
 
+  test('name no slot that the server does not have, and none where it did not tell how many it has', async () => {
+    for (const [slots, named] of [
+      [2, [0, 1, undefined]],
+      [undefined, [undefined, undefined, undefined]],
+    ] as const) {
+      const under = new MakerUnderTest(['priming']);
+      under.at('a').learn({ ...NO_FACTS, pinsSlots: true, ...(slots === undefined ? {} : { slots }) });
+      for (const slot of named) expect((await termsOf(under)).slot).toBe(slot);
+    }
+  });
+
+  test('of the one call that decides whether an endpoint is well again are three seconds at most', async () => {
+    const under = new MakerUnderTest(['breaker']);
+    under.saw('a', failed('ERR_MODEL_RESET'), 5);
+    under.clock.advance(1_000);
+    expect((await termsOf(under)).timeoutMs).toBe(3_000);
+    await under.last.end(voted());
+    expect((await termsOf(under)).timeoutMs).toBe(5_000);
+    const short = new MakerUnderTest(['breaker']);
+    short.saw('a', failed('ERR_MODEL_RESET'), 5);
+    short.clock.advance(1_000);
+    expect((await termsOf(short, { ceilingMs: 2_000 })).timeoutMs).toBe(2_000);
+  });
+
   test('keep to the slot that holds the beginning of the prompt, where it is free and here', async () => {
     const under = new MakerUnderTest(['priming']);
-    under.at('a').learn({ ...NO_FACTS, pinsSlots: true });
+    under.at('a').learn({ ...NO_FACTS, pinsSlots: true, slots: 4 });
     expect((await termsOf(under, { slot: { endpoint: 'a', index: 3 } })).slot).toBe(3);
     expect((await termsOf(under, { slot: { endpoint: 'a', index: 3 } })).slot).toBe(0);
     expect((await termsOf(under, { slot: { endpoint: 'b', index: 5 } })).slot).toBe(1);
