@@ -26,6 +26,7 @@ interface Asked {
   /** How it has to be turned down. */
   readonly refusal: string | undefined;
   isOpen: boolean;
+  isCancelled: boolean;
 }
 
 export interface PlanBookSetting {
@@ -34,6 +35,8 @@ export interface PlanBookSetting {
   readonly maxInFlight: number;
   /** No decision is served that is older than this, by the process clock. */
   readonly ttlMsMax: number;
+  /** What a host does when it is told of a plan. */
+  readonly onTold: () => void;
 }
 
 /** What callers were promised: each plan is held against it when it settles. */
@@ -104,6 +107,7 @@ export class PlanBook {
               ? 'ERR_PLANNER_OVERLOADED'
               : undefined,
       isOpen: true,
+      isCancelled: false,
     };
     if (asked.refusal === undefined) this.#waiting++;
     this.#open.add(asked);
@@ -149,9 +153,21 @@ export class PlanBook {
     }
   }
 
+  /** A caller leaves. Its plan may be settled already, and not have come to it. */
   #abort(asked: Asked): void {
-    if (asked.isOpen && asked.refusal === undefined) this.#waiting--;
+    const { cancelled } = this.#planner.stats().plans;
     asked.controller?.abort();
+    asked.isCancelled = this.#planner.stats().plans.cancelled > cancelled;
+    if (asked.isCancelled) this.#waiting--;
+  }
+
+  /** The caller of some plan leaves, in whatever is going on now. */
+  abortOne(): void {
+    for (const asked of this.#open) {
+      if (asked.controller === undefined || asked.controller.signal.aborted) continue;
+      this.#abort(asked);
+      return;
+    }
   }
 
   #look(request: PlanRequest): Lookup {
@@ -170,7 +186,7 @@ export class PlanBook {
     this.#close(asked);
     const code = error instanceof PlannerError ? error.code : String(error);
     findings.note(`plan ${asked.number} ${code}`);
-    const expected = asked.refusal ?? (asked.controller?.signal.aborted ? 'ERR_PLAN_CANCELLED' : 'a plan');
+    const expected = asked.refusal ?? (asked.isCancelled ? 'ERR_PLAN_CANCELLED' : 'a plan');
     findings.claim(code === expected, `plan ${asked.number} ends with ${expected}, got ${code}`);
     if (code === 'ERR_PLAN_CANCELLED') this.counts.cancelled++;
     else if (code === 'ERR_PLANNER_OVERLOADED') this.counts.refused++;
@@ -186,7 +202,7 @@ export class PlanBook {
     findings.note(`plan ${asked.number} ${plan.source} ${plan.action} ${plan.attempts.map(({ code }) => code).join()}`);
     findings.claim(this.#told.delete(plan), 'a plan is told on the event once, before its caller has it');
     findings.claim(asked.refusal === undefined, `plan ${asked.number} ends with ${asked.refusal}, got a plan`);
-    findings.claim(!asked.controller?.signal.aborted, `plan ${asked.number} was cancelled`);
+    findings.claim(!asked.isCancelled, `plan ${asked.number} was cancelled`);
     findings.claim(asked.request.actions.includes(plan.action), `"${plan.action}" was offered`);
     const latestMs = asked.deadlineMs + this.stalledMs - asked.stalledMs;
     findings.claim(nowMs <= latestMs, `plan ${asked.number} settles by ${latestMs.toFixed(1)}`);
@@ -232,12 +248,17 @@ export class PlanBook {
   }
 
   #wasTold(plan: Plan, request: PlanRequest): void {
-    const { findings, clock } = this.#setting;
+    const { findings } = this.#setting;
     this.#waiting--;
     findings.claim(!this.#told.has(plan), 'a plan is told once');
     this.#told.add(plan);
-    if (plan.source !== 'cache' && plan.source !== 'similar') return;
     // In the very moment in which it is served.
+    if (plan.source === 'cache' || plan.source === 'similar') this.#isFresh(plan, request);
+    this.#setting.onTold();
+  }
+
+  #isFresh(plan: Plan, request: PlanRequest): void {
+    const { findings, clock } = this.#setting;
     const decidedAtMs = clock.wallNow() - (plan.ageMs ?? 0);
     if (plan.source === 'cache') {
       const lookup = this.#look(request);

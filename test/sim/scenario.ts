@@ -14,15 +14,19 @@ import { WORKER_FAULTS, type WorkerEpisode } from './faulty-pool.ts';
 import type { Episode, ServerSetting } from './faulty-server.ts';
 import { drawFault } from './server-faults.ts';
 
-/** A time of trouble, and how long it takes; after each of them the servers are well again. */
+/**
+ * A time of some trouble, of trouble everywhere and all the time, or of calm with enough time for all. After each of them
+ * the servers are well again.
+ */
 export interface Act {
+  readonly mood: 'trouble' | 'misery' | 'calm';
   readonly fromMs: number;
   readonly untilMs: number;
   readonly events: readonly SimEvent[];
 }
 
 export type SimEvent = { readonly atMs: number } & (
-  | { readonly kind: 'burst'; readonly plans: number; readonly timeoutMsMax: number }
+  | { readonly kind: 'burst'; readonly plans: number; readonly timeoutMs: readonly [least: number, most: number] }
   | { readonly kind: 'stall' | 'wall'; readonly ms: number }
   | { readonly kind: 'clear' }
 );
@@ -70,8 +74,8 @@ function chosenServers(random: Random): ServerSetting[] {
   return ['east', 'west', 'north'].slice(0, 1 + randomIndex(random, 3)).map((name) => ({
     name,
     models,
-    slots: pick(random, [1, 1, 2, 4, 8]),
-    tellsSlots: random.next() < 0.4,
+    slots: pick(random, [1, 1, 2, 4, 16]),
+    tellsSlots: random.next() < 0.5,
     keepsSchema: random.next() < 0.6,
     readMs: pick(random, [2, 20, 100, 250]),
     tokenMs: pick(random, [1, 10, 40]),
@@ -86,6 +90,7 @@ function chosenServers(random: Random): ServerSetting[] {
 // Trouble ---------------------------------------------------------------------------------------------------------
 
 const PLANS_MAX = 90;
+const MOODS = ['trouble', 'trouble', 'trouble', 'misery', 'calm', 'calm'] as const;
 
 function chosenActs(random: Random): Act[] {
   const acts: Act[] = [];
@@ -96,10 +101,12 @@ function chosenActs(random: Random): Act[] {
     const untilMs = fromMs + pick(random, [500, 3_000, 10_000, 30_000]);
     const events: SimEvent[] = [];
     const at = (): number => fromMs + random.next() * (untilMs - fromMs);
-    const timeoutMsMax = pick(random, [100, 1_000, 10_000, 30_000]);
+    const mood = pick(random, MOODS);
+    const isCalm = mood === 'calm';
+    const timeoutMs = isCalm ? ([1_000, 10_000] as const) : ([20, pick(random, [100, 1_000, 10_000, 30_000])] as const);
     for (let left = Math.ceil(plans / (count - act)); left > 0; ) {
-      const size = Math.min(left, pick(random, [1, 1, 2, 5, 30]));
-      events.push({ atMs: at(), kind: 'burst', plans: size, timeoutMsMax });
+      const size = Math.min(left, pick(random, isCalm ? [1, 1, 3, 12] : [1, 1, 2, 5, 30]));
+      events.push({ atMs: at(), kind: 'burst', plans: size, timeoutMs });
       plans -= size;
       left -= size;
     }
@@ -107,7 +114,7 @@ function chosenActs(random: Random): Act[] {
     if (random.next() < 0.3)
       events.push({ atMs: at(), kind: 'wall', ms: pick(random, [-3_600_000, -5_000, 7_000, 1e9]) });
     if (random.next() < 0.2) events.push({ atMs: at(), kind: 'clear' });
-    acts.push({ fromMs, untilMs, events });
+    acts.push({ mood, fromMs, untilMs, events });
     // Time enough for plans and late work to end, and for all to be well again.
     fromMs = untilMs + 200_000;
   }
@@ -121,15 +128,17 @@ function chosenSpan(random: Random, { fromMs, untilMs }: Act): { fromMs: number;
 }
 
 function chosenEpisodes(random: Random, act: Act): Episode[] {
-  return Array.from({ length: randomIndex(random, 4) }, () => ({
+  const count = { calm: 0, misery: 1, trouble: randomIndex(random, 4) }[act.mood];
+  return Array.from({ length: count }, () => ({
     fault: drawFault(random),
-    share: pick(random, [0.1, 0.5, 1]),
-    ...chosenSpan(random, act),
+    ...(act.mood === 'misery'
+      ? { share: 1, fromMs: act.fromMs, untilMs: act.untilMs }
+      : { share: pick(random, [0.1, 0.5, 1]), ...chosenSpan(random, act) }),
   }));
 }
 
 function chosenWorkerEpisodes(random: Random, act: Act): WorkerEpisode[] {
-  if (random.next() < 0.6) return [];
+  if (act.mood === 'calm' || random.next() < 0.5) return [];
   const fault = pick(random, WORKER_FAULTS);
   return [{ fault, share: pick(random, [0.05, 0.3, 1]), ...chosenSpan(random, act) }];
 }
@@ -197,7 +206,7 @@ function chosenCache(random: Random): CacheOptions {
     ...maybe(random, 0.5, () => ({ ttlMs: pick(random, [1, 100, 2_000, 20_000]) })),
     ...maybe(random, 0.2, () => ({ ttl: 'adaptive' as const, ttlMs: 2_000, ttlMinMs: 50, ttlMaxMs: 10_000 })),
     ...maybe(random, 0.4, () => ({ similar: random.next() < 0.5 ? (false as const) : { distanceMax: random.next() } })),
-    ...maybe(random, 0.5, () => ({ checkShare: pick(random, [0, 0.3, 1]) })),
+    ...maybe(random, 0.6, () => ({ checkShare: pick(random, [0, 0.3, 1, 1]) })),
     ...maybe(random, 0.3, () => ({ errorBudget: pick(random, [0.02, 0.3, 0.9]) })),
     ...maybe(random, 0.3, () => ({ loopGuard: random.next() < 0.5 })),
     ...maybe(random, 0.4, () => ({ valuesMin: random.next() < 0.5 ? (false as const) : random.next() })),

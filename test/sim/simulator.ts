@@ -114,7 +114,7 @@ class Simulation {
     this.#planner = planner;
     const { cache, maxInFlight, singleFlight } = resolveOptions(scenario.options);
     const ttlMsMax = cache === false ? 0 : cache.ttl === 'adaptive' ? cache.ttlMaxMs : cache.ttlMs;
-    this.#plans = new PlanBook(planner, { clock, findings, maxInFlight, ttlMsMax });
+    this.#plans = new PlanBook(planner, { clock, findings, maxInFlight, ttlMsMax, onTold: () => this.#react() });
     this.#isShared = singleFlight;
     this.#crowd = new Crowd(forkRandom(seed, 'crowd'), scenario.agents, scenario.states);
     this.#random = forkRandom(seed, 'events');
@@ -134,6 +134,8 @@ class Simulation {
       onStep(this.#steps);
     };
     for (const act of acts) {
+      // So that time comes to its end, though nothing else may happen.
+      this.#at(act.untilMs, () => {});
       await this.#runUntil(act.untilMs, step);
       if (this.#closed === undefined) await this.#recover(act, step);
     }
@@ -158,7 +160,7 @@ class Simulation {
   #happen(event: SimEvent): void {
     switch (event.kind) {
       case 'burst':
-        for (let plan = 0; plan < event.plans; plan++) this.#ask(event.timeoutMsMax);
+        for (let plan = 0; plan < event.plans; plan++) this.#ask(event.timeoutMs);
         return;
       case 'stall':
         this.#findings.note(`stall ${event.ms}`);
@@ -178,7 +180,7 @@ class Simulation {
     }
   }
 
-  #ask(timeoutMsMax: number): void {
+  #ask([leastMs, mostMs]: readonly [number, number]): void {
     const random = this.#random;
     const request = this.#crowd.request();
     const luck = random.next();
@@ -187,15 +189,29 @@ class Simulation {
       return;
     }
     if (luck < 0.2 && this.#closed === undefined) this.#plans.peek(request);
-    // From 20 ms to the longest, as many short as long ones.
-    const timeoutMs = 20 * (timeoutMsMax / 20) ** random.next();
+    // As many short as long ones.
+    const timeoutMs = leastMs * (mostMs / leastMs) ** random.next();
     const hasSignal = random.next() < 0.3;
     const priority = random.next() < 0.3 ? { priority: pick(random, [-1, 0, 3, 100]) } : {};
     const given = structuredClone(request);
     const { abort } = this.#plans.ask(given, timeoutMs, { hasSignal, ...priority });
-    if (hasSignal && random.next() < 0.5) this.#at(this.#clock.now() + random.next() * timeoutMs, abort);
+    if (hasSignal && random.next() < 0.5) {
+      const isAskedAgain = random.next() < 0.5;
+      this.#at(this.#clock.now() + random.next() * timeoutMs, () => {
+        abort();
+        if (isAskedAgain) this.#plans.ask(request, timeoutMs);
+      });
+    }
     // A host may use its lists again as soon as it has its promise.
     if (random.next() < 0.2) (given.actions as string[]).splice(0, 9, 'what was not offered');
+  }
+
+  /** A host that is told of a plan may do anything there and then. */
+  #react(): void {
+    const luck = this.#random.next();
+    if (luck < 0.02) this.#plans.abortOne();
+    else if (luck < 0.04) this.#plans.ask(this.#crowd.request(), 1_000);
+    else if (luck < 0.042) this.#planner.clearCache();
   }
 
   #close(): void {
@@ -250,8 +266,14 @@ class Simulation {
     const flights = foreground.size;
     this.#findings.claim(background.size <= BACKGROUND_MAX, `${background.size} flights of the background`);
     this.#findings.claim(flights <= waiting + LATE_MAX, `${flights} flights for ${waiting} plans`);
+    // What a plan waits for is at work, or stands in the queue of a gate, or before it is a held slot.
+    if (waiting > 0 && this.#calls.running === 0) {
+      const isQueued = this.#planner.stats().endpoints.some(({ waiting, busy }) => waiting + busy > 0);
+      this.#findings.claim(isQueued, `${waiting} plans wait for nothing`);
+    }
+    // Those that are late are shared no more.
     const states = new Set(foreground.values()).size;
-    this.#findings.claim(!this.#isShared || states === flights, `${flights} flights for ${states} states`);
+    this.#findings.claim(!this.#isShared || flights <= states + LATE_MAX, `${flights} flights for ${states} states`);
   }
 
   /** When all are well and what was asked before is over, so is the planner soon: a model decides. */
