@@ -11,7 +11,7 @@ import { isVoteComplete, type Vote } from '../../shared/vote/vote-parser.ts';
 import { askForVote, type ChatCaller } from '../../shared/vote-answer.ts';
 import type { AnswerForms } from '../endpoints/answer-form.ts';
 import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
-import type { Lane } from '../endpoints/slots/endpoint-gate.ts';
+import type { Lane, Slot } from '../endpoints/slots/endpoint-gate.ts';
 import type { CallKind } from '../endpoints/time/latency-profile.ts';
 import type { ExpertRunner } from '../experts/expert-pool.ts';
 import type { ResolvedExpert, ResolvedOptions } from '../options/planner-options.ts';
@@ -102,6 +102,8 @@ export class Flight {
   #shown: Situation | undefined;
   #pinned: PinnedSlot | undefined;
   #lane: Lane;
+  /** Of all its calls; those that have ended are given back. */
+  readonly #slots: Slot[] = [];
   /** Calls at work or on their way to it. */
   #calls = 0;
   #begun = 0;
@@ -160,6 +162,7 @@ export class Flight {
     if (!options.features.lateAnswers || this.#calls === 0 || this.#begun === 0) return false;
     for (const { gate } of endpoints.values()) if (gate.waiting > 0) return false;
     this.#lane = 'background';
+    for (const slot of this.#slots) slot.toBackground();
     return true;
   }
 
@@ -514,10 +517,11 @@ export class Flight {
       deadlineMs: this.deadlineMs,
       slot: this.#pinned,
     };
-    const result = await this.#parts.maker.make(whole, this.attempts, signal, (slot) => {
+    const result = await this.#parts.maker.make(whole, this.attempts, signal, (pinned, slot) => {
       this.#begun++;
       this.#parts.shares.served(this.#request.agent);
-      this.#pinned = slot;
+      this.#pinned = pinned;
+      this.#slots.push(slot);
     });
     this.#calls--;
     return result;

@@ -199,6 +199,13 @@ describe('the time until a call is done', () => {
     const slot = under.at.gate.acquire(NEVER, { lane: 'background' }) as Slot;
     expect(under.expected()).toBe(workMs);
     slot.release();
+    const other = under.takeSlot();
+    expect(under.expected()).toBe(workMs * 1.5);
+    // Nobody waits for its call any more.
+    other.toBackground();
+    expect(under.expected()).toBe(workMs);
+    other.release();
+    other.toBackground();
     under.takeSlot();
     expect(under.expected()).toBe(workMs * 1.5);
   });

@@ -352,6 +352,25 @@ test('what is asked in the background makes room for a plan that would else be t
   expect(under.planner.stats().background).toMatchObject({ cancelled: 1 });
 });
 
+test('what goes on late makes room for a plan that would else be told that there is none', async () => {
+  under = await makeCachedPlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 300 }), {
+    cache: { similar: false, loopGuard: false },
+    options: {
+      domain,
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
+      experts: [{ role: 'one', model: 'e' }],
+      synthesis: { models: [] },
+      features: { ...ON, adaptiveSlots: false, slotHolds: false },
+    },
+  });
+  for (const place of ['cave', 'hall', 'mine']) await plan({ observation: { place, health: 50 } });
+  expect((await plan({ observation: { place: 'late', health: 50 } }, 250)).source).toBe('heuristic');
+  expect(under.planner.stats().calls.running).toBe(1);
+  const live = await plan({ observation: { place: 'wood', health: 50 } }, 500);
+  expect(live).toMatchObject({ source: 'vote', action: 'flee' });
+  expect(live.latencyMs).toBeLessThan(320);
+});
+
 describe('experts are asked in the order', () => {
   const up = { baseURL: 'http://up/v1' };
   const inTurn = async (experts: PlannerOptions['experts'], script: (model: string) => Behaviour, plans: number) => {

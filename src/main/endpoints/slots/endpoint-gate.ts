@@ -30,6 +30,8 @@ export interface Slot {
   readonly inFlight: number;
   /** Gives the slot back after `holdMs`, at once by default; more than once does nothing. */
   release(holdMs?: number): void;
+  /** From now on it is one of the background: nobody waits for its call any more, and it makes room. */
+  toBackground(): void;
 }
 
 interface Waiter {
@@ -187,7 +189,10 @@ export class EndpointGate {
       if (holdMs > 0 && !this.#isClosed) this.#hold(index, holdMs);
       else this.#free(index);
     };
-    return { index, inFlight: this.#taken.size, release };
+    const toBackground = (): void => {
+      if (isHeld) this.#background.add(index);
+    };
+    return { index, inFlight: this.#taken.size, release, toBackground };
   }
 
   #freeIndex(wanted: number | undefined): number {

@@ -53,6 +53,9 @@ export interface PinnedSlot {
   readonly index: number;
 }
 
+/** Told as a call begins: where its prompt will be, and the slot itself. */
+export type OnSlot = (pinned: PinnedSlot, slot: Slot) => void;
+
 export interface CallMakerParts {
   readonly options: ResolvedOptions;
   readonly clock: Clock;
@@ -88,7 +91,7 @@ export class CallMaker {
     plan: CallPlan,
     attempts: AttemptLog,
     signal: AbortSignal,
-    onSlot: (slot: PinnedSlot) => void = () => {},
+    onSlot: OnSlot = () => {},
   ): Promise<ExpertResult> {
     const { options, counters } = this.#parts;
     const failedAt = new Set<string>();
@@ -141,7 +144,7 @@ export class CallMaker {
     at: ModelEndpoint,
     attempts: AttemptLog,
     signal: AbortSignal,
-    onSlot: (slot: PinnedSlot) => void,
+    onSlot: OnSlot,
   ): Promise<ExpertResult> {
     this.#hedges.called();
     const slowMs = this.#hedgeAfterMs(plan, at);
@@ -191,7 +194,7 @@ export class CallMaker {
     at: ModelEndpoint,
     attempts: AttemptLog,
     signal: AbortSignal,
-    onSlot: (slot: PinnedSlot) => void,
+    onSlot: OnSlot,
   ): Promise<ExpertResult> {
     const { clock, turns, counters, options } = this.#parts;
     const subject: AttemptSubject = { ...plan.subject, endpoint: at.name };
@@ -218,7 +221,7 @@ export class CallMaker {
       slot.release();
       return refuse('ERR_ENDPOINT_RESTING', 'it has failed too often lately and is not asked for a while');
     }
-    onSlot({ endpoint: at.name, index: slot.index });
+    onSlot({ endpoint: at.name, index: slot.index }, slot);
     const isCold = at.isCold(subject.model);
     const terms = this.#terms(plan, at, slot);
     counters.callStarted(subject);
