@@ -283,8 +283,10 @@ export const OUT_OF_TIME: Error = Object.assign(new Error('the deadline of the p
 /** A call that was cancelled because its plan was out of time has run out of time, and is counted so. */
 function endedBy(result: ExpertResult, signal: AbortSignal): ExpertResult {
   if (result.ok || result.error.code !== 'ERR_CANCELLED' || signal.reason !== OUT_OF_TIME) return result;
-  const error: ErrorWire = { code: 'ERR_PLAN_SETTLED', message: OUT_OF_TIME.message, retryable: false };
-  return { ...result, error };
+  const { queueMs, firstTokenMs } = result.report;
+  const phase = firstTokenMs !== undefined ? 'stream' : queueMs !== undefined ? 'first-token' : 'headers';
+  const message = `${OUT_OF_TIME.message} (phase: ${phase})`;
+  return { ...result, error: { code: 'ERR_PLAN_SETTLED', message, retryable: false } };
 }
 
 /** Failures that another server may not have. */
