@@ -54,7 +54,16 @@ async function openCache(file: string): Promise<PlanCache> {
   const defaults = PROFILES.default.cache;
   if (defaults === false) throw new Error('the default profile has a cache');
   const disk = { path: file, bytesMax: 2 ** 30 };
-  const cache = { ...defaults, entries, ttlMs: 86_400_000, checkShare: 0, refreshAhead: false, loopGuard: false, disk };
+  const cache = {
+    ...defaults,
+    entries,
+    ttl: 'fixed' as const,
+    ttlMs: 86_400_000,
+    checkShare: 0,
+    refreshAhead: false,
+    loopGuard: false,
+    disk,
+  };
   const opened = await openPlanCache({ cache, domain: skyrim }, systemClock, systemRandom, console.error);
   if (opened === undefined) throw new Error('there is no cache');
   return opened;
