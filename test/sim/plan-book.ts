@@ -216,7 +216,7 @@ export class PlanBook {
   }
 
   #isHonest({ request, stored }: Asked, { source, action, attempts, coalesced }: Plan): void {
-    const { findings } = this.#setting;
+    const { findings, clock } = this.#setting;
     for (const attempt of attempts) {
       const { code, latencyMs } = attempt;
       findings.claim(CODES.has(code), `an attempt has a code of the table, got ${code}`);
@@ -241,6 +241,8 @@ export class PlanBook {
     } else {
       const heard = attempts.filter(({ code }) => code === 'OK').length;
       findings.claim(heard === 0, `models were heard, and the plan is ${source}`);
+      const isGivenUp = attempts.length > 0 && attempts.every(({ code }) => code === 'ERR_CANCELLED');
+      findings.claim(!isGivenUp || clock.now() >= this.closedAtMs, 'nothing is cancelled that a plan waits for');
       if (source === 'heuristic')
         findings.claim(action === bestByQValue(request), 'the heuristic takes the best value');
       else findings.claim(stored === 'stale', `a stale decision was there: ${stored}`);
