@@ -57,6 +57,8 @@ async function openCache(file: string): Promise<PlanCache> {
   const cache = {
     ...defaults,
     entries,
+    similar: false as const,
+    valuesMin: false as const,
     ttl: 'fixed' as const,
     ttlMs: 86_400_000,
     checkShare: 0,
