@@ -80,7 +80,8 @@ async function fill(file: string): Promise<void> {
     const request = states.at(i);
     const signature = signer.sign(request.observation, request.actions, words);
     const look = cache.look(request, signature);
-    if (look.kind === 'miss') cache.learn(request, signature, look, decisionOf(i));
+    if (look.kind === 'miss')
+      cache.learn(request, signature, look, { ...decisionOf(i), decidedAtMs: systemClock.wallNow() });
     // The queue to the disk is bounded: as slow as models are, it never fills; this loop would.
     if (i % STEP === STEP - 1) while (queuedOn(cache) > 1_000) await turn();
   }
