@@ -45,15 +45,18 @@ export interface DeadlineSignal extends Disposable {
   dispose(): void;
 }
 
-/** A signal that aborts at `atMs` of `clock`, or when `parent` does. Dispose it, or it holds its timer and its listener. */
-export function deadlineSignal(clock: Clock, atMs: number, parent?: AbortSignal): DeadlineSignal {
+/**
+ * A signal that aborts at `atMs` of `clock`, with `reason` or a TimeoutError, or when `parent` does, with its reason. Dispose
+ * it, or it holds its timer and its listener.
+ */
+export function deadlineSignal(clock: Clock, atMs: number, parent?: AbortSignal, reason?: Error): DeadlineSignal {
   const controller = new AbortController();
   let expired = false;
   const onParent = (): void => controller.abort(parent?.reason);
   const timer = clock.setTimer(atMs - clock.now(), () => {
     if (controller.signal.aborted) return;
     expired = true;
-    controller.abort(new DOMException('the deadline was reached', 'TimeoutError'));
+    controller.abort(reason ?? new DOMException('the deadline was reached', 'TimeoutError'));
   });
   const dispose = (): void => {
     timer.cancel();

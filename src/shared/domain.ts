@@ -265,3 +265,15 @@ export function priorityOf(domain: Domain, observation: Observation): number {
   const scene = sceneOf(domain, observation);
   return Object.hasOwn(domain.priorities, scene) ? (domain.priorities[scene] as number) : 0;
 }
+
+const imageFeatures = new WeakMap<Domain, readonly string[]>();
+
+/** The names of a domain's images, looked for once. */
+export function imageFeaturesOf(domain: Domain): readonly string[] {
+  let names = imageFeatures.get(domain);
+  if (names === undefined) {
+    names = Object.keys(domain.features).filter((name) => domain.features[name]?.kind === 'image');
+    imageFeatures.set(domain, names);
+  }
+  return names;
+}

@@ -30,27 +30,35 @@ export interface WorkerSetup {
   readonly connectionsMax: number;
 }
 
-export interface ExpertTask {
+/** What one call may take, and how it is asked for. */
+export interface CallTerms {
+  readonly timeoutMs: number;
+  /** Limits of its phases, durations as well. */
+  readonly phases?: PhaseLimits;
+  readonly answer: AnswerForm;
+  readonly stream: boolean;
+  /** The slot of a llama.cpp server that holds the beginning of this prompt. */
+  readonly slot?: number;
+}
+
+/** What a model is asked for a vote with, whoever asks. */
+export interface VoteTerms extends CallTerms {
+  readonly model: string;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  /** Whether a JSON answer begins with a thought. Says nothing of text. */
+  readonly thinks: boolean;
+}
+
+export interface ExpertTask extends VoteTerms {
   readonly kind: 'expert';
   /** The experts of one plan share it, and with it the rendered situation. */
   readonly planId: number;
   readonly role: string;
-  readonly model: string;
   readonly endpoint: string;
   readonly situation: Situation;
-  readonly timeoutMs: number;
-  /** Limits of its phases, durations as well. */
-  readonly phases?: PhaseLimits;
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly answer: AnswerForm;
-  /** Whether a JSON answer begins with a thought. Says nothing of text. */
-  readonly thinks: boolean;
-  readonly stream: boolean;
   /** Whether others wait until the model has read its prompt: then the thread says so in shared memory. */
   readonly primes?: boolean;
-  /** The slot of a llama.cpp server that holds this prompt's prefix. */
-  readonly slot?: number;
   readonly cancel: CancelTicket;
 }
 

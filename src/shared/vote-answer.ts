@@ -1,8 +1,8 @@
-import { keepsSchema } from './constrained-answer.ts';
+import { answerSchema, keepsSchema } from './constrained-answer.ts';
 import { encodeError, PlannerError } from './errors.ts';
-import type { ChatAnswer, ChatCall, ChatOutcome } from './model-client/model-client.ts';
-import type { ExpertResult } from './tasks.ts';
-import { hasJsonChoice, requireVote, stripThinking, type Vote } from './vote/vote-parser.ts';
+import type { ChatAnswer, ChatCall, ChatMessage, ChatOutcome } from './model-client/model-client.ts';
+import type { ExpertResult, VoteTerms } from './tasks.ts';
+import { hasJsonChoice, isVoteComplete, requireVote, stripThinking, type Vote } from './vote/vote-parser.ts';
 
 /**
  * The vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: then only the JSON
@@ -31,6 +31,23 @@ function lastLines(reasoning: string): string {
 /** One streamed chat call; `ModelClient`, or a simulated one. */
 export interface ChatCaller {
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
+}
+
+/** The call that asks for a vote for one of `actions`. */
+export function voteCall(terms: VoteTerms, messages: readonly ChatMessage[], actions: readonly string[]): ChatCall {
+  const { model, maxTokens, temperature, timeoutMs, stream, answer, thinks, slot, phases } = terms;
+  return {
+    model,
+    messages,
+    maxTokens,
+    temperature,
+    timeoutMs,
+    stream,
+    isComplete: isVoteComplete,
+    ...(answer === 'json' ? { schema: answerSchema(actions, { thinks }) } : {}),
+    ...(slot === undefined ? {} : { slot }),
+    ...(phases === undefined ? {} : { phases }),
+  };
 }
 
 /** Makes a call and reads its vote: of an expert, or of a synthesizer. Failures it understands are values; bugs throw. */

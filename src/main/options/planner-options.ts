@@ -186,6 +186,7 @@ export interface ResolvedSynthesis {
     readonly model: string;
     readonly endpoint: string;
     readonly alternatives: readonly string[];
+    readonly thinks: boolean;
   }[];
   readonly when: SynthesisWhen;
   readonly timeoutMs: number;

@@ -263,7 +263,8 @@ function resolveSynthesis(
   const given = parsed.synthesis;
   const models = (given?.models ?? []).slice(0, profile.synthesisModelsMax).map((entry, index) => {
     const { model, endpoint } = typeof entry === 'string' ? { model: entry, endpoint: undefined } : entry;
-    return { model, ...resolvePlaces(`synthesis.models[${index}].endpoint`, endpoint, endpoints, isBalanced) };
+    const places = resolvePlaces(`synthesis.models[${index}].endpoint`, endpoint, endpoints, isBalanced);
+    return { model, ...places, thinks: thinksByName(model) };
   });
   return {
     models,
@@ -275,7 +276,7 @@ function resolveSynthesis(
 }
 
 /** Models that reason before they answer say so in their names. */
-export function thinksByName(model: string): boolean {
+function thinksByName(model: string): boolean {
   return /reason|think|qwq|deepseek-r1|magistral/i.test(model);
 }
 

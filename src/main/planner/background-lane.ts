@@ -2,7 +2,8 @@ import type { Decision } from '../../shared/decision.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Hit } from '../cache/look.ts';
-import { Flight, type FlightParts } from './flight.ts';
+import { Flight } from './flight.ts';
+import type { FlightParts } from './flight-parts.ts';
 
 /**
  * Asks models again about answers that were served from the cache: to see whether they were right, or because they

@@ -19,7 +19,7 @@ import { resolveOptions } from '../options/resolve-options.ts';
 import { CallMaker } from './calls/call-maker.ts';
 import { PlannerCounters } from './counters.ts';
 import { FairShare } from './fair-share.ts';
-import type { FlightParts } from './flight.ts';
+import type { FlightParts } from './flight-parts.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { ExpertRecords } from './panel/expert-records.ts';
 import { Planner } from './planner.ts';
@@ -199,7 +199,7 @@ export function makeParts(
     endpoints,
     forms,
     maker,
-    records: new ExpertRecords(),
+    records: new ExpertRecords(options.experts),
     shares: new FairShare(clock),
     counters,
     turns,

@@ -8,7 +8,8 @@ import type { Attempt, Plan } from '../plan.ts';
 import type { ExpertVote } from '../synthesis/tally.ts';
 import { type Answer, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
-import { Flight, type FlightParts } from './flight.ts';
+import { Flight } from './flight.ts';
+import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 
 /**

@@ -13,7 +13,7 @@ import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
-import type { FlightParts } from './flight.ts';
+import type { FlightParts } from './flight-parts.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
 import { keptRequest } from './kept-request.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';

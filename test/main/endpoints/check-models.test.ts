@@ -121,7 +121,9 @@ describe('a model that is not listed', () => {
     );
     const checked = checkModels(options, listings);
     expect(checked.options.experts).toEqual([]);
-    expect(checked.options.synthesis.models).toEqual([{ model: 'only-on-b', endpoint: 'b', alternatives: [] }]);
+    expect(checked.options.synthesis.models).toEqual([
+      { model: 'only-on-b', endpoint: 'b', alternatives: [], thinks: false },
+    ]);
   });
 });
 

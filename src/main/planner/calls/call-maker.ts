@@ -1,8 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
-import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
-import type { AnswerForm } from '../../../shared/situation.ts';
-import type { ExpertResult } from '../../../shared/tasks.ts';
+import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import type { AnswerForms } from '../../endpoints/answer-form.ts';
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
@@ -38,16 +36,6 @@ export interface CallPlan {
   readonly run: (subject: AttemptSubject, terms: CallTerms, signal: AbortSignal) => Promise<ExpertResult>;
 }
 
-/** What one try may take, and how it is asked for. */
-export interface CallTerms {
-  readonly timeoutMs: number;
-  readonly phases?: PhaseLimits;
-  readonly answer: AnswerForm;
-  readonly stream: boolean;
-  /** For servers that pin requests to slots. */
-  readonly slot?: number;
-}
-
 export interface PinnedSlot {
   readonly endpoint: string;
   readonly index: number;
@@ -55,6 +43,13 @@ export interface PinnedSlot {
 
 /** Told as a call begins: where its prompt will be, and the slot itself. */
 export type OnSlot = (pinned: PinnedSlot, slot: Slot) => void;
+
+/** What all tries of one call have in common. */
+interface Call {
+  readonly plan: CallPlan;
+  readonly attempts: AttemptLog;
+  readonly onSlot: OnSlot;
+}
 
 export interface CallMakerParts {
   readonly options: ResolvedOptions;
@@ -77,6 +72,7 @@ const USELESS_MS = 5_000;
 const USEFUL_MIN = 0.05;
 /** The one call that decides whether an endpoint is well again does not keep it resting for long. */
 const PROBE_MS_MAX = 3_000;
+const RESTING = 'it has failed too often lately and is not asked for a while';
 
 export class CallMaker {
   readonly #parts: CallMakerParts;
@@ -94,10 +90,11 @@ export class CallMaker {
     onSlot: OnSlot = () => {},
   ): Promise<ExpertResult> {
     const { options, counters } = this.#parts;
+    const call: Call = { plan, attempts, onSlot };
     const failedAt = new Set<string>();
     for (let retries = 0; ; retries++) {
       const at = this.#choose(plan, failedAt);
-      const settled = await this.#try(plan, at, attempts, signal, onSlot);
+      const settled = await this.#try(call, at, signal);
       if (settled.ok || signal.aborted || retries >= options.callRetries) return settled;
       failedAt.add(at.name);
       const isElsewhere = isOfServer(settled.error.code) && this.#others(plan, failedAt).length > 0;
@@ -139,17 +136,12 @@ export class CallMaker {
   }
 
   /** One try, and where it takes unusually long a second one elsewhere: the first vote counts. */
-  async #try(
-    plan: CallPlan,
-    at: ModelEndpoint,
-    attempts: AttemptLog,
-    signal: AbortSignal,
-    onSlot: OnSlot,
-  ): Promise<ExpertResult> {
+  async #try(call: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
+    const { plan } = call;
     this.#hedges.called();
     const slowMs = this.#hedgeAfterMs(plan, at);
     // A signal that has aborted tells nobody any more.
-    if (slowMs === undefined || signal.aborted) return this.#tryAt(plan, at, attempts, signal, onSlot);
+    if (slowMs === undefined || signal.aborted) return this.#tryAt(call, at, signal);
     const { clock, counters } = this.#parts;
     const won = Promise.withResolvers<ExpertResult>();
     const controllers: AbortController[] = [];
@@ -162,7 +154,7 @@ export class CallMaker {
       const controller = new AbortController();
       controllers.push(controller);
       open++;
-      void this.#tryAt(plan, where, attempts, controller.signal, onSlot).then((result) => {
+      void this.#tryAt(call, where, controller.signal).then((result) => {
         open--;
         if (result.ok || open === 0) won.resolve(result);
       }, won.reject);
@@ -189,13 +181,7 @@ export class CallMaker {
     return at.profileOf(subject.model, kind).quantile('total', HEDGE_QUANTILE);
   }
 
-  async #tryAt(
-    plan: CallPlan,
-    at: ModelEndpoint,
-    attempts: AttemptLog,
-    signal: AbortSignal,
-    onSlot: OnSlot,
-  ): Promise<ExpertResult> {
+  async #tryAt({ plan, attempts, onSlot }: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
     const { clock, turns, counters, options } = this.#parts;
     const subject: AttemptSubject = { ...plan.subject, endpoint: at.name };
     const attempt = attempts.begin(subject, clock.now());
@@ -205,8 +191,7 @@ export class CallMaker {
       return { ok: false, error, report: { totalMs: 0 } };
     };
     // Asked before and after the wait: nobody waits for a slot of an endpoint that rests.
-    if (at.isResting)
-      return refuse('ERR_ENDPOINT_RESTING', 'it has failed too often lately and is not asked for a while');
+    if (at.isResting) return refuse('ERR_ENDPOINT_RESTING', RESTING);
     const slot = await this.#slotAt(plan, at, signal);
     if (slot !== undefined) await turns.next();
     if (slot === undefined || signal.aborted) {
@@ -219,7 +204,7 @@ export class CallMaker {
     }
     if (!at.tryEnter()) {
       slot.release();
-      return refuse('ERR_ENDPOINT_RESTING', 'it has failed too often lately and is not asked for a while');
+      return refuse('ERR_ENDPOINT_RESTING', RESTING);
     }
     onSlot({ endpoint: at.name, index: slot.index }, slot);
     const isCold = at.isCold(subject.model);

@@ -23,6 +23,17 @@ const EXPERTS_MAX = 256;
 
 export class ExpertRecords {
   readonly #records = new Map<string, Record>();
+  /** What the user has given, by expert. */
+  readonly #given: ReadonlyMap<string, number>;
+
+  constructor(experts: readonly (Voice & { readonly weight: number })[] = []) {
+    this.#given = new Map(experts.map((expert) => [keyOf(expert), expert.weight]));
+  }
+
+  /** The weight that the user has given an expert. */
+  givenWeightOf(expert: Voice): number {
+    return this.#given.get(keyOf(expert)) ?? 1;
+  }
 
   /** Votes of a plan that was decided for `action`. One vote alone agrees with itself: that says nothing. */
   decided(votes: readonly ExpertVote[], action: string): void {

@@ -1,0 +1,37 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { ChatCaller } from '../../shared/vote-answer.ts';
+import type { AnswerForms } from '../endpoints/answer-form.ts';
+import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
+import type { Lane } from '../endpoints/slots/endpoint-gate.ts';
+import type { ExpertRunner } from '../experts/expert-pool.ts';
+import type { ResolvedOptions } from '../options/planner-options.ts';
+import type { CallMaker } from './calls/call-maker.ts';
+import type { PlannerCounters } from './counters.ts';
+import type { FairShare } from './fair-share.ts';
+import type { LoopTurns } from './loop-turns.ts';
+import type { ExpertRecords } from './panel/expert-records.ts';
+
+/** What all flights of a planner share. */
+export interface FlightParts {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly pool: ExpertRunner;
+  readonly callers: ReadonlyMap<string, ChatCaller>;
+  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+  readonly forms: AnswerForms;
+  readonly maker: CallMaker;
+  readonly records: ExpertRecords;
+  readonly shares: FairShare;
+  readonly counters: PlannerCounters;
+  readonly turns: LoopTurns;
+}
+
+/** What one flight is for. */
+export interface FlightPurpose {
+  /** Background work takes only slots that nobody waits for. Default `foreground`. */
+  readonly lane?: Lane;
+  /** Higher is served first. Default 0. */
+  readonly priority?: number;
+  /** An action that the agent has tried in this state without effect: the models are told. */
+  readonly inVain?: string | undefined;
+}

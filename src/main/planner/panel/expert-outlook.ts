@@ -1,0 +1,137 @@
+import { imageFeaturesOf } from '../../../shared/domain.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
+import type { Lane } from '../../endpoints/slots/endpoint-gate.ts';
+import type { CallKind } from '../../endpoints/time/latency-profile.ts';
+import type { ResolvedExpert } from '../../options/planner-options.ts';
+import type { FlightParts } from '../flight-parts.ts';
+import { type PanelFit, panelThatFits } from './panel-size.ts';
+import type { Voice } from './quorum.ts';
+
+/** How long a slow expert is waited for before another one is asked: so many of its calls are done then. */
+const PATIENCE_QUANTILE = 0.75;
+/** What is told of quantiles may be 5 % short. */
+const PATIENCE_MARGIN = 1.05;
+/** Where its times are not known. */
+const PATIENCE_MS = 2_000;
+/**
+ * Once there is a vote, the others are waited for until so many of the calls of the slowest of them are done, and a margin:
+ * what is learned is short of the slowest calls, which are cancelled as soon as two others agree.
+ */
+const ENOUGH_QUANTILE = 0.95;
+const ENOUGH_MARGIN = 1.2;
+/** Of the time a model takes to its first token, at most so much more is waited for one that primes. */
+const PRIME_QUANTILE = 0.9;
+/** What is kept for a synthesis: its time at this quantile. */
+const SYNTHESIS_QUANTILE = 0.9;
+
+type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker'>;
+
+/** What can be expected of the experts for one request, from what is known of their models and of the time there is. */
+export class ExpertOutlook {
+  readonly #parts: Parts;
+  readonly #deadlineMs: number;
+  /** Whether there is something to look at. */
+  readonly #isVisual: boolean;
+
+  constructor(parts: Parts, { observation }: PlanRequest, deadlineMs: number) {
+    this.#parts = parts;
+    this.#deadlineMs = deadlineMs;
+    this.#isVisual = imageFeaturesOf(parts.options.domain).some((name) => observation[name] !== undefined);
+  }
+
+  kindOf({ role }: ResolvedExpert): CallKind {
+    return this.#isVisual && this.#parts.options.domain.roles.some((each) => each.name === role && each.vision)
+      ? 'vision'
+      : 'text';
+  }
+
+  /** Who is asked, in which order. */
+  panel(lane: Lane, rankMs: () => number, weightOf: (voice: Voice) => number): PanelFit {
+    const { options, clock, endpoints, maker } = this.#parts;
+    if (!options.features.panelFit) return { members: options.experts, isCrowded: false };
+    const leftMs = this.#leftMs();
+    // Who is heard more and who answers sooner comes first; those whose endpoint rests come last.
+    const rank = (expert: ResolvedExpert): number => {
+      const { endpoint, alternatives } = expert;
+      const isReachable = maker.isReachable({ subject: { step: 'expert', model: '', endpoint }, alternatives });
+      return isReachable ? weightOf(expert) / (1 + this.#lengthOf(expert, leftMs) / leftMs) : 0;
+    };
+    const ordered = options.experts.toSorted((a, b) => rank(b) - rank(a));
+    if (lane === 'background') return { members: ordered, isCrowded: false };
+    // What nobody waits for makes room before it is said that there is none.
+    for (const { gate } of endpoints.values()) if (gate.idle === 0) gate.onPressure();
+    return panelThatFits(ordered, {
+      placesOf: ({ endpoint, alternatives }) => [endpoint, ...alternatives].map((name) => this.#at(name)),
+      kindOf: (expert) => this.kindOf(expert),
+      rankMs: rankMs(),
+      nowMs: clock.now(),
+      deadlineMs: this.#deadlineMs,
+    });
+  }
+
+  /** After so long, another expert is asked beside the first. */
+  patienceMs(first: ResolvedExpert): number {
+    const usualMs = this.#quantile(first, 'total', PATIENCE_QUANTILE);
+    return usualMs === undefined ? PATIENCE_MS : usualMs * PATIENCE_MARGIN;
+  }
+
+  /** Whether an expert is expected to answer in the time that is left. */
+  isTimely(expert: ResolvedExpert): boolean {
+    return this.#lengthOf(expert, 0) <= this.#leftMs();
+  }
+
+  /**
+   * Where a server reuses what it has read for any slot, one expert reads first what all of them share: at most so long do the
+   * others wait for it. Undefined where it does not.
+   */
+  primeMs(first: ResolvedExpert): number | undefined {
+    const { facts } = this.#at(first.endpoint);
+    if (facts.reusesPrefixes !== true || facts.pinsSlots) return undefined;
+    return this.#quantile(first, 'firstToken', PRIME_QUANTILE);
+  }
+
+  /** When an expert that has not answered is slower than nearly all calls. Undefined where times are not known. */
+  enoughMs(members: readonly ResolvedExpert[]): number | undefined {
+    let longestMs = 0;
+    for (const expert of members) {
+      const ms = this.#quantile(expert, 'total', ENOUGH_QUANTILE);
+      if (ms === undefined) return undefined;
+      longestMs = Math.max(longestMs, ms);
+    }
+    return longestMs * ENOUGH_MARGIN;
+  }
+
+  /** How long the first rung of the ladder takes, where that is known. */
+  synthesisMs(): number | undefined {
+    const { options } = this.#parts;
+    const [first] = options.synthesis.models;
+    if (first === undefined || !options.features.learnedTimeouts) return undefined;
+    return this.#at(first.endpoint).profileOf(first.model, 'text').quantile('total', SYNTHESIS_QUANTILE);
+  }
+
+  /** Whether a synthesis fits behind these experts at all; where it does not, they have all of the time. */
+  isRoomForBoth(members: readonly ResolvedExpert[], synthesisMs: number | undefined): boolean {
+    if (synthesisMs === undefined || this.#parts.options.synthesis.when === 'always') return true;
+    const panelMs = members.length === 0 ? 0 : Math.min(...members.map((expert) => this.#lengthOf(expert, 0)));
+    return panelMs + synthesisMs <= this.#leftMs();
+  }
+
+  #leftMs(): number {
+    return this.#deadlineMs - this.#parts.clock.now();
+  }
+
+  #at(name: string): ModelEndpoint {
+    return this.#parts.endpoints.get(name) as ModelEndpoint;
+  }
+
+  #quantile(expert: ResolvedExpert, phase: 'total' | 'firstToken', q: number): number | undefined {
+    return this.#at(expert.endpoint).profileOf(expert.model, this.kindOf(expert)).quantile(phase, q);
+  }
+
+  /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */
+  #lengthOf(expert: ResolvedExpert, unknownMs: number): number {
+    const kind = this.kindOf(expert);
+    return this.#at(expert.endpoint).workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);
+  }
+}
