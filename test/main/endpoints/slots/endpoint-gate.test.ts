@@ -817,7 +817,10 @@ const visit = fc.record({
 });
 type Visit = typeof visit extends fc.Arbitrary<infer T> ? T : never;
 
-/** When each of the foreground got its slot. Background work makes room as soon as it is told, or stays away. */
+/**
+ * When each of the foreground got its slot. Background work makes room as soon as it is told, or stays away. Who gives up
+ * does so between two milliseconds: at the very moment of a grant, the order of timers would decide who was first.
+ */
 async function startsOf(visits: readonly Visit[], slots: number, staggerMs: number, isBackgroundAway: boolean) {
   const clock = new FakeClock();
   const gate = new EndpointGate(clock, slots, staggerMs);
@@ -831,7 +834,7 @@ async function startsOf(visits: readonly Visit[], slots: number, staggerMs: numb
     await advance(clock, afterMs);
     if (lane === 'background' && isBackgroundAway) continue;
     const controller = new AbortController();
-    if (givesUpMs !== undefined) clock.setTimer(givesUpMs, () => controller.abort());
+    if (givesUpMs !== undefined) clock.setTimer(givesUpMs + 0.5, () => controller.abort());
     void Promise.resolve(gate.acquire(controller.signal, { lane })).then((slot) => {
       if (lane === 'foreground') started.set(index, slot && clock.now());
       else if (slot !== undefined) late.add(slot);
