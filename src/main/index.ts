@@ -32,6 +32,6 @@ export type {
   SynthesisOptions,
 } from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
-export type { Attempt, Plan, PlanOptions } from './plan.ts';
+export type { Attempt, CloseOptions, Plan, PlanOptions } from './plan.ts';
 export { createPlanner } from './planner/create-planner.ts';
 export type { Planner, PlannerEvents, PlannerStats } from './planner/planner.ts';

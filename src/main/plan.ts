@@ -14,9 +14,19 @@ export interface Attempt {
   /** `OK`, or why it gave no vote. ERR_PLAN_SETTLED where the plan settled before the attempt did. */
   readonly code: 'OK' | ErrorCode;
   readonly message?: string;
+  /** When it began, milliseconds from the start of its plan; below 0 where the plan joined work under way. */
+  readonly startMs: number;
+  /** Of its time, until it had a slot of the endpoint and its call began, milliseconds. */
+  readonly waitMs: number;
   /** From its start to its end, milliseconds. */
   readonly latencyMs: number;
+  /** From the beginning of its call to the response headers, milliseconds: the server's queue. */
+  readonly queueMs?: number;
+  /** From the beginning of its call to the first token, milliseconds. */
   readonly firstTokenMs?: number;
+  /** Tokens that the server told of: those it read and those it wrote. */
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
   /** The model that says it answered, where that is another one than was asked. */
   readonly modelAnswered?: string;
   /** What it voted for. */
@@ -51,4 +61,14 @@ export interface PlanOptions {
   readonly priority?: number;
   /** Ends the plan: it rejects with ERR_PLAN_CANCELLED, and its model work stops unless others wait for it. */
   readonly signal?: AbortSignal;
+  /**
+   * Hears each attempt as it ends, while the plan is waited for: the votes as they arrive. Of a plan that joins work under
+   * way, those that have ended come at once. Called synchronously; what it throws becomes a warning.
+   */
+  readonly onAttempt?: (attempt: Attempt) => void;
+}
+
+export interface CloseOptions {
+  /** Plans in flight have until their own deadlines, and at most so long, milliseconds. Default 0. */
+  readonly drainMs?: number;
 }

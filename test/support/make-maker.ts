@@ -103,7 +103,7 @@ export class MakerUnderTest {
   }
 
   get codes(): string[] {
-    return this.attempts.snapshot(this.clock.now()).map(({ endpoint, code }: Attempt) => `${endpoint} ${code}`);
+    return this.attempts.snapshot(this.clock.now(), 0).map(({ endpoint, code }: Attempt) => `${endpoint} ${code}`);
   }
 
   /** A slot, at once or never. */

@@ -11,63 +11,98 @@ export interface AttemptSubject {
   readonly endpoint: string;
 }
 
-interface OpenAttempt {
+/** What an attempt came to, whichever plan looks at it. */
+type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs'>;
+
+interface LoggedAttempt {
   readonly subject: AttemptSubject;
   readonly startedAtMs: number;
-  ended: Attempt | undefined;
+  calledAtMs: number | undefined;
+  ending: Ending | undefined;
 }
 
-/** The attempts of one flight, in the order of their start; a snapshot may be taken at any moment. */
+/**
+ * The attempts of one flight, in the order of their start; a snapshot may be taken at any moment. The plans that share the
+ * flight began at different times, so each asks with its own start.
+ */
 export class AttemptLog {
-  readonly #attempts: OpenAttempt[] = [];
+  readonly #attempts: LoggedAttempt[] = [];
+  /** Called as each attempt ends, with how it looks from the start of a plan. */
+  onEnded: (attemptFrom: (originMs: number) => Attempt) => void = () => {};
 
   /** Opens an attempt; the result closes it. Closing twice keeps the first end. */
   begin(subject: AttemptSubject, nowMs: number): AttemptEnd {
-    const open: OpenAttempt = { subject, startedAtMs: nowMs, ended: undefined };
-    this.#attempts.push(open);
-    return new AttemptEnd(
-      (end) => {
-        open.ended ??= { ...subject, ...end };
-      },
-      subject.model,
-      nowMs,
-    );
+    const attempt: LoggedAttempt = { subject, startedAtMs: nowMs, calledAtMs: undefined, ending: undefined };
+    this.#attempts.push(attempt);
+    return new AttemptEnd(attempt, () => {
+      this.onEnded((originMs) => toldFrom(attempt, attempt.ending as Ending, originMs));
+    });
   }
 
-  snapshot(nowMs: number): Attempt[] {
-    return this.#attempts.map(
-      ({ subject, startedAtMs, ended }) =>
-        ended ?? { ...subject, code: 'ERR_PLAN_SETTLED', latencyMs: Math.max(0, nowMs - startedAtMs) },
-    );
+  /** As they stand now; those that still run as ERR_PLAN_SETTLED. `originMs` is the start of the plan that looks. */
+  snapshot(nowMs: number, originMs: number): Attempt[] {
+    return this.#attempts.map((attempt) => {
+      const running: Ending = { code: 'ERR_PLAN_SETTLED', latencyMs: Math.max(0, nowMs - attempt.startedAtMs) };
+      return toldFrom(attempt, attempt.ending ?? running, originMs);
+    });
+  }
+
+  /** Those that have ended. */
+  ended(originMs: number): Attempt[] {
+    return this.#attempts.flatMap((attempt) => (attempt.ending ? [toldFrom(attempt, attempt.ending, originMs)] : []));
   }
 }
 
-type AttemptEnding = Omit<Attempt, keyof AttemptSubject>;
+function toldFrom({ subject, startedAtMs, calledAtMs }: LoggedAttempt, ending: Ending, originMs: number): Attempt {
+  return {
+    ...subject,
+    startMs: startedAtMs - originMs,
+    // One that was never called has done nothing but wait.
+    waitMs: calledAtMs === undefined ? ending.latencyMs : calledAtMs - startedAtMs,
+    ...ending,
+  };
+}
 
 export class AttemptEnd {
-  readonly #close: (end: AttemptEnding) => void;
-  readonly #model: string;
-  readonly #startedAtMs: number;
+  readonly #attempt: LoggedAttempt;
+  readonly #onEnded: () => void;
 
-  constructor(close: (end: AttemptEnding) => void, model: string, startedAtMs: number) {
-    this.#close = close;
-    this.#model = model;
-    this.#startedAtMs = startedAtMs;
+  constructor(attempt: LoggedAttempt, onEnded: () => void) {
+    this.#attempt = attempt;
+    this.#onEnded = onEnded;
+  }
+
+  /** It has a slot, and its call begins. */
+  called(nowMs: number): void {
+    this.#attempt.calledAtMs = nowMs;
   }
 
   voted(vote: Vote, report: CallReport, nowMs: number): void {
-    this.#close({ code: 'OK', latencyMs: nowMs - this.#startedAtMs, ...this.#told(report), action: vote.action });
+    this.#close({ code: 'OK', latencyMs: this.#latencyAt(nowMs), ...this.#told(report), action: vote.action });
   }
 
   failed(error: ErrorWire, report: CallReport | undefined, nowMs: number): void {
-    const latencyMs = nowMs - this.#startedAtMs;
-    this.#close({ code: error.code, message: error.message, latencyMs, ...(report ? this.#told(report) : {}) });
+    const { code, message } = error;
+    this.#close({ code, message, latencyMs: this.#latencyAt(nowMs), ...(report ? this.#told(report) : {}) });
   }
 
-  #told({ firstTokenMs, modelAnswered }: CallReport): { firstTokenMs?: number; modelAnswered?: string } {
-    const isOther = modelAnswered !== undefined && modelAnswered !== this.#model;
+  #latencyAt(nowMs: number): number {
+    return nowMs - this.#attempt.startedAtMs;
+  }
+
+  #close(ending: Ending): void {
+    if (this.#attempt.ending !== undefined) return;
+    this.#attempt.ending = ending;
+    this.#onEnded();
+  }
+
+  #told({ queueMs, firstTokenMs, promptTokens, completionTokens, modelAnswered }: CallReport): Partial<Ending> {
+    const isOther = modelAnswered !== undefined && modelAnswered !== this.#attempt.subject.model;
     return {
+      ...(queueMs === undefined ? {} : { queueMs }),
       ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
+      ...(promptTokens === undefined ? {} : { promptTokens }),
+      ...(completionTokens === undefined ? {} : { completionTokens }),
       ...(isOther ? { modelAnswered } : {}),
     };
   }

@@ -4,7 +4,7 @@ import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Miss } from '../cache/look.ts';
-import type { Attempt, Plan } from '../plan.ts';
+import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import type { ExpertVote } from '../synthesis/tally.ts';
 import { type Answer, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
@@ -59,6 +59,7 @@ interface Waiter {
   readonly coalesced: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onAbort: () => void;
+  readonly onAttempt: ((attempt: Attempt) => void) | undefined;
   boarding: Boarding;
   readonly resolve: (plan: Plan) => void;
   readonly reject: (error: PlannerError) => void;
@@ -67,11 +68,12 @@ interface Waiter {
 
 /** What came of a flight that was too short for a decision. */
 interface Legacy {
-  readonly attempts: readonly Attempt[];
+  /** From the start of a plan. */
+  readonly attemptsFor: (originMs: number) => readonly Attempt[];
   readonly votes: readonly ExpertVote[];
 }
 
-const NO_LEGACY: Legacy = { attempts: [], votes: [] };
+const NO_LEGACY: Legacy = { attemptsFor: () => [], votes: [] };
 
 /** A flight and who waits for it. */
 interface Boarding {
@@ -103,6 +105,8 @@ export class FlightBoard {
   /** The latest plan of each agent that waits. */
   readonly #byAgent = new Map<string, Waiter>();
   #waiting = 0;
+  /** Resolve when nobody waits any more. */
+  readonly #onIdle: (() => void)[] = [];
   #nextFlightId = 1;
   #isClosed = false;
 
@@ -120,7 +124,7 @@ export class FlightBoard {
    * Waits in the flight of the same state, or in one that begins now. Rejects only with ERR_PLAN_CANCELLED. The request
    * and the signature are copied: a host may reuse its lists, and the planner its words, as soon as this returns.
    */
-  wait(given: PlanCall, signal: AbortSignal | undefined): Promise<Plan> {
+  wait(given: PlanCall, { signal, onAttempt }: Pick<PlanOptions, 'signal' | 'onAttempt'>): Promise<Plan> {
     const { clock, options, counters } = this.#parts;
     const call: PlanCall = { ...given, request: keptRequest(given.request), signature: given.signature.slice() };
     const { startedAtMs, deadlineMs } = call;
@@ -140,6 +144,7 @@ export class FlightBoard {
       coalesced: joined !== undefined,
       signal,
       onAbort,
+      onAttempt,
       resolve,
       reject,
       timer: undefined,
@@ -151,8 +156,16 @@ export class FlightBoard {
     signal?.addEventListener('abort', onAbort, { once: true });
     boarding.waiters.add(waiter);
     this.#waiting++;
+    if (onAttempt !== undefined && joined) {
+      for (const attempt of joined.flight.attempts.ended(startedAtMs)) this.#tell(onAttempt, attempt);
+    }
     if (options.features.newestFirst) this.#supersede(waiter);
     return promise;
+  }
+
+  /** Resolves when nobody waits for a plan. */
+  async idle(): Promise<void> {
+    if (this.#waiting > 0) await new Promise<void>((resolve) => void this.#onIdle.push(resolve));
   }
 
   /** Somebody has to wait for a slot: what is late is given up. */
@@ -190,10 +203,24 @@ export class FlightBoard {
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const done = Promise.resolve();
     const boarding: Boarding = { flight, call, key, waiters: new Set(), before, abandoned: false, done };
+    flight.attempts.onEnded = (attemptFrom) => {
+      for (const { onAttempt, call: waiting } of boarding.waiters) {
+        if (onAttempt !== undefined) this.#tell(onAttempt, attemptFrom(waiting.startedAtMs));
+      }
+    };
     if (key !== undefined) this.#flights.set(key, boarding);
     this.#boardings.add(boarding);
     boarding.done = this.#fly(boarding);
     return boarding;
+  }
+
+  /** A listener that throws has no say in the plan. */
+  #tell(onAttempt: (attempt: Attempt) => void, attempt: Attempt): void {
+    try {
+      onAttempt(attempt);
+    } catch (error) {
+      this.#owner.warn(`onAttempt of a plan threw: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   async #fly(boarding: Boarding): Promise<void> {
@@ -230,8 +257,10 @@ export class FlightBoard {
     const [first] = patient;
     if (isDecided || first === undefined || this.#isClosed) return;
     const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
-    const attempts = [...boarding.before.attempts, ...flight.attemptsAt(this.#parts.clock.now())];
-    const next = this.#takeOff(first.call, key, settleMs, { attempts, votes: latestVotes(boarding) });
+    const next = this.#takeOff(first.call, key, settleMs, {
+      attemptsFor: (originMs) => attemptsOf(boarding, originMs),
+      votes: latestVotes(boarding),
+    });
     for (const waiter of patient) {
       waiters.delete(waiter);
       next.waiters.add(waiter);
@@ -251,14 +280,14 @@ export class FlightBoard {
     const { boarding, call, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
-    const { flight, before } = boarding;
+    const { flight } = boarding;
     const answer = bestInHand(call.request, {
       decision: flight.decision,
       votes: latestVotes(boarding),
       leader: flight.leader,
       stale: call.look?.stale,
     });
-    const attempts = [...before.attempts, ...flight.attemptsAt(this.#parts.clock.now())];
+    const attempts = attemptsOf(boarding, call.startedAtMs);
     waiter.resolve(this.#owner.settle(call, answer, attempts, coalesced));
     this.#leave(boarding, isOutOfTime);
   }
@@ -279,6 +308,7 @@ export class FlightBoard {
     waiter.signal?.removeEventListener('abort', waiter.onAbort);
     const { agent } = waiter.call.request;
     if (this.#byAgent.get(agent) === waiter) this.#byAgent.delete(agent);
+    if (this.#waiting === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** Somebody has left a flight. The last one cancels it, unless it is late and nobody needs its slots. */
@@ -305,6 +335,10 @@ export class FlightBoard {
     for (const { flight, isOutOfTime } of this.#unwanted.splice(0, flightsMax)) flight.cancel(isOutOfTime);
     if (this.#unwanted.length > 0) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());
   }
+}
+
+function attemptsOf({ flight, before }: Boarding, originMs: number): Attempt[] {
+  return [...before.attemptsFor(originMs), ...flight.attemptsFor(originMs)];
 }
 
 /** Those of the flight, or of the one before it while there are none: an expert has one vote. */

@@ -115,8 +115,9 @@ export class Flight {
     return true;
   }
 
-  attemptsAt(nowMs: number): Attempt[] {
-    return this.attempts.snapshot(nowMs);
+  /** As they stand now, seen from a plan that began at `originMs`. */
+  attemptsFor(originMs: number): Attempt[] {
+    return this.attempts.snapshot(this.#parts.clock.now(), originMs);
   }
 
   /** Runs to the end. Never rejects for anything a model, a server or a worker does. */

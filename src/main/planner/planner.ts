@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Decision } from '../../shared/decision.ts';
-import { priorityOf } from '../../shared/domain.ts';
+import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
@@ -9,12 +9,12 @@ import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
-import type { Attempt, Plan, PlanOptions } from '../plan.ts';
+import type { Attempt, CloseOptions, Plan, PlanOptions } from '../plan.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
-import type { FlightParts } from './flight-parts.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
+import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
 
@@ -88,6 +88,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #release: () => Promise<void>;
   #nextPlanId = 1;
   #closed: Promise<void> | undefined;
+  /** Ends the draining at once. */
+  #hurry: () => void = () => {};
 
   /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
   constructor(parts: FlightParts, cache: PlanCache | undefined, release: () => Promise<void>) {
@@ -95,9 +97,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     this.#parts = parts;
     this.#counters = parts.counters;
     this.#signer = new Signer(parts.options.domain);
-    this.#imageNames = Object.entries(parts.options.domain.features)
-      .filter(([, feature]) => feature.kind === 'image')
-      .map(([name]) => name);
+    this.#imageNames = imageFeaturesOf(parts.options.domain);
     this.#cache = cache;
     this.#board = new FlightBoard(parts, {
       onShared: ({ request, look }, decision) => {
@@ -144,7 +144,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       const answer = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
       return this.#settled(call, answer, [], false);
     }
-    return this.#board.wait(call, options.signal);
+    return this.#board.wait(call, options);
   }
 
   /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
@@ -201,14 +201,31 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     };
   }
 
-  /** Settles every plan in flight with its best answer in hand, cancels the model work, and ends the threads. */
-  close(): Promise<void> {
+  get domain(): Domain {
+    return this.#parts.options.domain;
+  }
+
+  /** Plans it takes at once; one more is refused. */
+  get maxInFlight(): number {
+    return this.#parts.options.maxInFlight;
+  }
+
+  /** False from the moment that it is told to close: new plans are refused. */
+  get isOpen(): boolean {
+    return this.#closed === undefined;
+  }
+
+  /**
+   * Refuses new plans, lets those in flight go on for `drainMs`, settles what is left with its best answer in hand, cancels
+   * the model work, and ends the threads. Closing again with no `drainMs` ends the draining.
+   */
+  close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
     if (this.#closed === undefined) {
       // First, so that a listener that plans while the last plans settle is refused.
       const closed = Promise.withResolvers<void>();
       this.#closed = closed.promise;
-      this.#close().then(closed.resolve, closed.reject);
-    }
+      this.#close(drainMs).then(closed.resolve, closed.reject);
+    } else if (drainMs <= 0) this.#hurry();
     return this.#closed;
   }
 
@@ -216,12 +233,21 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(drainMs: number): Promise<void> {
+    if (drainMs > 0) await this.#drain(drainMs);
     const landed = Promise.all([this.#board.close(), this.#lane.close()]);
     for (const { gate } of this.#parts.endpoints.values()) gate.close();
     await this.#release();
     await landed;
     await this.#cache?.close();
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    this.#hurry = over.resolve;
+    const timer = this.#parts.clock.setTimer(drainMs, over.resolve);
+    await Promise.race([this.#board.idle(), over.promise]);
+    timer.cancel();
   }
 
   /** Checks everything that can be wrong with a call. The plan's time in milliseconds. */

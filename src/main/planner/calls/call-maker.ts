@@ -206,6 +206,7 @@ export class CallMaker {
       slot.release();
       return refuse('ERR_ENDPOINT_RESTING', RESTING);
     }
+    attempt.called(clock.now());
     onSlot({ endpoint: at.name, index: slot.index }, slot);
     const isCold = at.isCold(subject.model);
     const terms = this.#terms(plan, at, slot);

@@ -16,13 +16,15 @@ describe('a call', () => {
     under.clock.advance(40);
     await under.last.end(voted(40, { firstTokenMs: 20 }));
     expect(await call).toMatchObject({ ok: true, vote: { action: 'flee' } });
-    expect(under.attempts.snapshot(under.clock.now())).toEqual([
+    expect(under.attempts.snapshot(under.clock.now(), 0)).toEqual([
       {
         step: 'expert',
         role: 'one',
         model: 'm',
         endpoint: 'a',
         code: 'OK',
+        startMs: 1_000,
+        waitMs: 0,
         latencyMs: 40,
         firstTokenMs: 20,
         action: 'flee',

@@ -1,0 +1,29 @@
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+
+/**
+ * How a plan is asked for over any wire: the members of a request and, beside them, `timeoutMs` and `priority`. What is in
+ * them is checked by the planner itself, once, so that a cached plan does not pay twice.
+ */
+export interface PlanParams extends PlanRequest {
+  /** Time until the plan settles, milliseconds. Default: the planner's `timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Where plans wait for models, higher numbers come first. Default: the domain's for the scene, else 0. */
+  readonly priority?: number;
+}
+
+export interface AskedPlan {
+  /** Not checked yet: `plan` and `peek` refuse what breaks a rule, an unknown member by its name. */
+  readonly request: PlanRequest;
+  readonly timeoutMs: number | undefined;
+  readonly priority: number | undefined;
+}
+
+/** Takes apart what came over a wire. Throws ERR_REQUEST_INVALID where it is no object. */
+export function askedPlan(params: unknown): AskedPlan {
+  if (params === null || typeof params !== 'object' || Array.isArray(params)) {
+    throw new PlannerError('ERR_REQUEST_INVALID', `request must be an object, got ${describeValue(params)}`);
+  }
+  const { timeoutMs, priority, ...request } = params as PlanParams;
+  return { request, timeoutMs, priority };
+}
