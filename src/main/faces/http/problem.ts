@@ -1,0 +1,87 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
+
+/** The status that an error has over HTTP where its code says it all. */
+export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+  ERR_REQUEST_INVALID: 400,
+  ERR_OPTIONS_INVALID: 500,
+  ERR_DOMAIN_INVALID: 500,
+  ERR_TRACE_INVALID: 500,
+  ERR_PLANNER_OVERLOADED: 503,
+  ERR_PLANNER_CLOSED: 503,
+  ERR_PLAN_CANCELLED: 503,
+  ERR_PLAN_SETTLED: 504,
+  ERR_STEP_SKIPPED: 504,
+  ERR_ENDPOINT_UNREACHABLE: 502,
+  ERR_ENDPOINT_RESTING: 503,
+  ERR_ENDPOINT_BUSY: 503,
+  ERR_MODEL_MISSING: 404,
+  ERR_MODEL_REFUSED: 502,
+  ERR_MODEL_RESET: 502,
+  ERR_MODEL_TIMEOUT_CONNECT: 504,
+  ERR_MODEL_TIMEOUT_HEADERS: 504,
+  ERR_MODEL_TIMEOUT_FIRST_TOKEN: 504,
+  ERR_MODEL_TIMEOUT_STREAM: 504,
+  ERR_MODEL_REJECTED: 400,
+  ERR_MODEL_STATUS: 502,
+  ERR_MODEL_SCHEMA: 400,
+  ERR_MODEL_OVERLOADED: 503,
+  ERR_MODEL_INVALID_ID: 404,
+  ERR_MODEL_MALFORMED: 502,
+  ERR_MODEL_TOO_LARGE: 502,
+  ERR_MODEL_EMPTY: 502,
+  ERR_VOTE_NONE: 502,
+  ERR_VOTE_ILLEGAL: 502,
+  ERR_VOTE_AMBIGUOUS: 502,
+  ERR_CANCELLED: 503,
+  ERR_POOL_FULL: 503,
+  ERR_WORKER_EXITED: 502,
+  ERR_WORKER_STUCK: 502,
+  ERR_PEER_EXITED: 502,
+  ERR_PROTOCOL: 400,
+  ERR_PROTOCOL_VERSION: 400,
+  ERR_METHOD_UNKNOWN: 404,
+  ERR_CALL_UNKNOWN: 404,
+  ERR_MESSAGE_TOO_LARGE: 413,
+  ERR_CLIENT_SLOW: 408,
+  ERR_CLIENT_LIMIT: 429,
+  ERR_UNAUTHORIZED: 401,
+  ERR_ADDRESS_IN_USE: 500,
+  ERR_STORE_INVALID: 500,
+  ERR_INTERNAL: 500,
+};
+
+/** An error as RFC 9457 has it. `code` is the identity, `retryable` says whether the same request may succeed at once. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+}
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export function problemOf(error: unknown, status?: number): Problem {
+  const { code, message, retryable } = encodeError(error);
+  const is = status ?? STATUS_OF[code];
+  return { type: 'about:blank', title: STATUS_CODES[is] ?? 'Error', status: is, detail: message, code, retryable };
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+}
+
+/** Whatever a route throws, and what fastify itself refuses. */
+export function onError(error: FastifyError | PlannerError, _request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply, error instanceof PlannerError ? problemOf(error) : problemOfFastify(error));
+}
+
+function problemOfFastify(error: FastifyError): Problem {
+  const { statusCode } = error;
+  if (statusCode === undefined || statusCode >= 500) return problemOf(error);
+  const code = statusCode === 413 ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_PROTOCOL';
+  return problemOf(new PlannerError(code, error.message), statusCode);
+}
