@@ -2,33 +2,45 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { systemClock } from '../shared/clock.ts';
+import { describeValue, PlannerError } from '../shared/errors.ts';
 import type { CliContext } from './cli/cli-context.ts';
 import { failureLines } from './cli/cli-error.ts';
 import { runCli } from './cli/run-cli.ts';
+import type { ServiceProcess } from './cli/serve-command.ts';
+import { LOG_LEVELS, ProcessLog } from './log/process-log.ts';
 
 /**
  * The process: environment, log, signals, exit code. The first interrupt ends the work and lets it report, the second
- * ends the process.
+ * ends the process, with 128 and its number.
  */
-const INTERRUPTED = 130;
+const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
+/** npm and timeout pass on a signal that the whole group got: the same one twice in so short a time is one, milliseconds. */
+const ECHO_MS = 100;
 
 const debug = process.argv.includes('--debug') || Boolean(process.env.CONCLAVE_DEBUG);
 const packageURL = new URL('../../', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('package.json', packageURL), 'utf8')) as { version: string };
-const log = pino({ name: 'conclave', level: 'silent' }, pino.destination({ fd: 2, sync: true }));
+const { CONCLAVE_TOKEN: token, CONCLAVE_LOG_LEVEL: envLevel } = process.env;
+const logs = new ProcessLog(pino.destination({ fd: 2, sync: true }));
 const interrupt = new AbortController();
 
-function onSignal(): void {
-  if (interrupt.signal.aborted) process.exit(INTERRUPTED);
+let first: { readonly signal: string; readonly atMs: number } | undefined;
+
+function onSignal(signal: keyof typeof INTERRUPTED): void {
+  const atMs = systemClock.now();
+  if (first?.signal === signal && atMs - first.atMs < ECHO_MS) return;
+  if (first !== undefined) process.exit(INTERRUPTED[signal]);
+  first = { signal, atMs };
   interrupt.abort();
 }
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 
 // Whoever read the output has seen enough, as `head` does.
+let onOutputBroken = (): void => process.exit(0);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
+  onOutputBroken();
 });
 process.on('uncaughtException', (error) => {
   process.stderr.write(failureLines(error, debug));
@@ -44,11 +56,31 @@ const context: CliContext = {
   signal: interrupt.signal,
   version,
   packageDir: fileURLToPath(packageURL),
-  log,
+  log: logs.root,
+};
+if (!(envLevel === undefined || LOG_LEVELS.some((level) => level === envLevel))) {
+  const rule = `must be one of ${LOG_LEVELS.join(', ')}`;
+  throw new PlannerError('ERR_OPTIONS_INVALID', `CONCLAVE_LOG_LEVEL ${rule}, got ${describeValue(envLevel)}`);
+}
+const service: ServiceProcess = {
+  pid: process.pid,
+  token: token || undefined,
+  logs,
+  logLevel: envLevel,
+  onHangup: (reload) => {
+    process.on('SIGHUP', reload);
+    return () => void process.off('SIGHUP', reload);
+  },
+  onOutputBroken: (end) => {
+    onOutputBroken = end;
+  },
+  exit: (code) => process.exit(code),
 };
 process.exitCode = await runCli(process.argv.slice(2), context, {
   debug,
   onLogLevel: (level) => {
-    log.level = level;
+    service.logLevel = level ?? envLevel;
+    logs.level = service.logLevel ?? 'silent';
   },
+  service,
 });

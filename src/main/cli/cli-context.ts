@@ -17,10 +17,13 @@ export interface CliContext {
   /** Where the package lives, with its examples. */
   readonly packageDir: string;
   readonly log: CliLog;
+  /** Notes and warnings become log lines alone, for standard error holds nothing else. Default false. */
+  readonly logOnly?: boolean;
 }
 
 /** As much of pino as the commands use. */
 export interface CliLog {
+  isLevelEnabled(level: string): boolean;
   debug(data: object, message: string): void;
   info(data: object, message: string): void;
   warn(data: object, message: string): void;
@@ -28,12 +31,13 @@ export interface CliLog {
 
 /** One line for people, beside the result. */
 export function note(context: CliContext, text: string): void {
-  context.stderr.write(`${text}\n`);
+  if (context.logOnly) context.log.info({}, text);
+  else context.stderr.write(`${text}\n`);
 }
 
 export function warn(context: CliContext, message: string): void {
   context.log.warn({}, message);
-  note(context, `warning: ${message}`);
+  if (!context.logOnly) note(context, `warning: ${message}`);
 }
 
 export function printJson(context: CliContext, value: object): void {

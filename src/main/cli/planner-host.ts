@@ -69,6 +69,7 @@ function tell(context: CliContext, planner: Planner, { endpoints, experts, synth
   const baseURLs = Object.values(endpoints).map(({ baseURL }) => baseURL);
   context.log.info({ baseURLs, experts, synthesis }, 'planner ready');
   planner.on('warning', (message) => warn(context, message));
+  if (!context.log.isLevelEnabled('debug')) return;
   planner.on('plan', ({ attempts, ...plan }) => context.log.debug({ plan, attempts: attempts.length }, 'plan settled'));
 }
 

@@ -1,19 +1,22 @@
 import { Command, CommanderError, Option } from 'commander';
+import { LOG_LEVELS } from '../log/process-log.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
 import { addDoctorCommand, doctorCommand } from './doctor-command.ts';
 import { addPlanCommand, planCommand } from './plan-command.ts';
 import { addReplayCommand, replayCommand } from './replay-command.ts';
+import { addServeCommand, type ServiceProcess, serveCommand } from './serve-command.ts';
 import { addSessionCommand, sessionCommand } from './session-command.ts';
 import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
 
 export interface CliSettings {
   /** Errors are printed with their stack. */
   readonly debug: boolean;
-  readonly onLogLevel: (level: string) => void;
+  /** Told before a command runs; undefined where `--log-level` is not given. */
+  readonly onLogLevel: (level: string | undefined) => void;
+  /** What `serve` needs of its process; without it there is no such command. */
+  readonly service?: ServiceProcess;
 }
-
-const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 
 /** Runs one command line to its end. Never rejects: every failure is one line on stderr and an exit code. */
 export async function runCli(argv: readonly string[], context: CliContext, settings: CliSettings): Promise<ExitCode> {
@@ -38,7 +41,7 @@ function buildProgram(
   const program = new Command('conclave')
     .description('Plans for agents that act in real time: several local language models, one legal action, in time.')
     .version(context.version)
-    .addOption(new Option('--log-level <level>', 'structured log on stderr').choices(LOG_LEVELS).default('silent'))
+    .addOption(new Option('--log-level <level>', 'structured log on stderr').choices(LOG_LEVELS))
     .option('--debug', 'print the stack of an error')
     .exitOverride()
     .configureOutput({
@@ -50,12 +53,15 @@ function buildProgram(
   addSessionCommand(program, async (flags, file) => done(await sessionCommand(context, flags, settings.debug, file)));
   addReplayCommand(program, async (flags, files) => done(await replayCommand(context, flags, settings.debug, files)));
   addPlanCommand(program, async (flags, file) => done(await planCommand(context, flags, file)));
+  const { service } = settings;
+  if (service !== undefined)
+    addServeCommand(program, async (flags) => done(await serveCommand(context, flags, service)));
   addDoctorCommand(program, async (flags) => done(await doctorCommand(context, flags)));
   addSimulateCommand(program, async (flags) => done(await simulateCommand(context, flags)));
   return program;
 }
 
-const COMMANDS = ['session', 'replay', 'plan', 'doctor', 'simulate'];
+const COMMANDS = ['session', 'replay', 'plan', 'serve', 'doctor', 'simulate'];
 
 /** Commander's message and its suggestion in one line, with where to read more. */
 function usageLine(text: string, argv: readonly string[]): string {

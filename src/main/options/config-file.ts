@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { type Domain, type DomainDefinition, defineDomain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { type LogConfig, logSchema, type ServeConfig, serveSchema } from '../serve/serve-config.ts';
 import type { PlannerOptions } from './planner-options.ts';
 import { optionsError, plannerOptionsSchema } from './resolve-options.ts';
 
@@ -27,14 +28,21 @@ export interface LoadedConfig {
   /** As it is called in messages. */
   readonly file: string;
   readonly config: Config;
+  /** For `conclave serve`: the ways in, and its log. */
+  readonly serve: ServeConfig | undefined;
+  readonly log: LogConfig | undefined;
 }
 
 /** As `PlannerOptions`, where `skyrim` may stand for the built-in domain. For files written in TypeScript. */
 export interface ConfigDefinition extends Partial<Omit<PlannerOptions, 'domain'>> {
   readonly domain?: 'skyrim' | Domain | DomainDefinition;
+  readonly serve?: ServeConfig;
+  readonly log?: LogConfig;
 }
 
-const configSchema = plannerOptionsSchema.partial();
+const configSchema = plannerOptionsSchema
+  .partial()
+  .extend({ serve: serveSchema.optional(), log: logSchema.optional() });
 
 /**
  * The configuration named by `given`, else the one in `cwd`, else undefined. Throws ERR_OPTIONS_INVALID with the file,
@@ -44,7 +52,7 @@ export async function loadConfig(cwd: string, given?: string): Promise<LoadedCon
   const name = given ?? findConfig(cwd);
   if (name === undefined) return undefined;
   const path = resolve(cwd, name);
-  return { file: name, config: checkConfig(name, await readData(name, path)) };
+  return { file: name, ...checkConfig(name, await readData(name, path)) };
 }
 
 /** A domain by its name (`skyrim`), or a file that holds a definition. Throws ERR_DOMAIN_INVALID or ERR_OPTIONS_INVALID. */
@@ -117,19 +125,21 @@ async function readText(
   }
 }
 
-function checkConfig(file: string, data: unknown): Config {
+function checkConfig(file: string, data: unknown): Omit<LoadedConfig, 'file'> {
   if (data === null || typeof data !== 'object' || Array.isArray(data)) {
     fail(file, `must hold an object of options, got ${describeValue(data)}`);
   }
   const result = configSchema.safeParse(data);
   if (!result.success) throw optionsError(data, result.error, `${file}: `);
-  return withDomain(file, result.data);
+  const { serve, log, ...planner } = result.data;
+  // The schemas are those of these types; only their optional members are typed `| undefined`.
+  const sections = { serve, log } as Pick<LoadedConfig, 'serve' | 'log'>;
+  return { config: withDomain(file, planner), ...sections };
 }
 
-function withDomain(file: string, { domain, ...parsed }: z.infer<typeof configSchema>): Config {
-  // The schema is that of PlannerOptions; only its optional members are typed `| undefined`.
-  const rest = parsed as Config;
-  return domain === undefined ? rest : { ...rest, domain: domainOf(file, domain) };
+function withDomain(file: string, parsed: Omit<z.infer<typeof configSchema>, 'serve' | 'log'>): Config {
+  const { domain, ...rest } = parsed;
+  return { ...(rest as Config), ...(domain === undefined ? {} : { domain: domainOf(file, domain) }) };
 }
 
 function domainOf(file: string, domain: unknown): Domain {

@@ -59,7 +59,7 @@ async function replay(
     signal: signal ?? new AbortController().signal,
     version: '0.0.0',
     packageDir: folder.path,
-    log: { debug: () => {}, info: () => {}, warn: () => {} },
+    log: { isLevelEnabled: () => false, debug: () => {}, info: () => {}, warn: () => {} },
   };
   const code = await runCli(['replay', ...args], context, { debug: false, onLogLevel: () => {} });
   // What was written is passed on a turn later.

@@ -1,0 +1,23 @@
+import type { Face } from '../faces/face.ts';
+
+export const FACE_NAMES = ['socket', 'stdio', 'http'] as const;
+export type FaceName = (typeof FACE_NAMES)[number];
+
+export interface NamedFace {
+  readonly name: FaceName;
+  readonly face: Face;
+}
+
+export interface FaceOpener {
+  readonly name: FaceName;
+  readonly open: () => Promise<Face>;
+}
+
+/** Opens one face after the other. Where one cannot be opened, those before it are closed, and what is wrong is thrown. */
+export async function openFaces(openers: readonly FaceOpener[]): Promise<NamedFace[]> {
+  await using opened = new AsyncDisposableStack();
+  const faces: NamedFace[] = [];
+  for (const { name, open } of openers) faces.push({ name, face: opened.use(await open()) });
+  opened.move();
+  return faces;
+}
