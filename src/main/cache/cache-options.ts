@@ -2,6 +2,7 @@ import type { DiskTierStats } from './disk/disk-tier.ts';
 import type { BudgetStats } from './evidence/error-budget.ts';
 import type { FalseHitStats } from './false-hits.ts';
 import type { SceneTtl } from './freshness/adaptive-ttl.ts';
+import type { SceneEntries } from './scene-occupancy.ts';
 
 /** The cache's part of `ResolvedOptions`. */
 export interface ResolvedCache {
@@ -27,6 +28,11 @@ export interface ResolvedCache {
 export interface CacheStats {
   readonly entries: number;
   readonly entriesMax: number;
+  /**
+   * The entries of each scene, the fullest first; 64 scenes by name, later ones together as `other`. Less than `entries` in
+   * sum where decisions of earlier runs are among them, whose scene is not known before they serve.
+   */
+  readonly entriesByScene: readonly SceneEntries[];
   /** Of the shared memory. */
   readonly bytes: number;
   readonly ttl: 'fixed' | 'adaptive';

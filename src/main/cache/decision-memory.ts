@@ -6,10 +6,12 @@ import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import { type Lookup, readStoreCounts, type StoreEntry, StoreReader } from '../../shared/store/store-reader.ts';
 import type { CacheStats, ResolvedCache } from './cache-options.ts';
 import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
+import { SceneOccupancy } from './scene-occupancy.ts';
 import { SimilarIndex } from './similar/similar-index.ts';
 import { StoreWriter } from './store-writer.ts';
 
-export interface MemoryStats extends Pick<CacheStats, 'entries' | 'evictions' | 'cut' | 'tooLarge' | 'disk'> {
+export interface MemoryStats
+  extends Pick<CacheStats, 'entries' | 'entriesByScene' | 'evictions' | 'cut' | 'tooLarge' | 'disk'> {
   /** Lookups of all threads, of exactly one state each: served, expired, and without any entry. */
   readonly exactHits: number;
   readonly stale: number;
@@ -27,6 +29,7 @@ export class DecisionMemory {
   readonly #writer: StoreWriter;
   readonly #reader: StoreReader;
   readonly #similar: SimilarIndex | undefined;
+  readonly #scenes: SceneOccupancy;
   #disk: DecisionDisk | undefined;
   #isClosed = false;
   #cut = 0;
@@ -35,7 +38,11 @@ export class DecisionMemory {
   constructor({ entries, similar }: Pick<ResolvedCache, 'entries' | 'similar'>, placer: Placer) {
     this.#entriesMax = entries;
     this.#placer = placer;
-    this.#writer = new StoreWriter(entries, (slot) => this.#similar?.remove(slot));
+    this.#scenes = new SceneOccupancy(entries);
+    this.#writer = new StoreWriter(entries, (slot) => {
+      this.#similar?.remove(slot);
+      this.#scenes.remove(slot);
+    });
     this.buffer = this.#writer.buffer;
     this.#reader = new StoreReader(this.buffer, { marksTouched: false });
     if (similar !== false) this.#similar = new SimilarIndex(entries, placer.dimensions, placer.softWeights);
@@ -105,12 +112,17 @@ export class DecisionMemory {
     this.#writer.touch(slot);
   }
 
+  /** An entry of exactly this state served a request of this scene: of those from disk it was not known. */
+  noteScene(slot: SlotIndex, scene: string): void {
+    this.#scenes.learn(slot, scene);
+  }
+
   /** What came of looking for exactly this state, in the counts that all threads share. */
   count(outcome: Lookup['kind']): void {
     this.#reader.count(outcome);
   }
 
-  remember(request: PlanRequest, signature: Signature, decision: Decision, expiresAtMs: number): void {
+  remember(request: PlanRequest, signature: Signature, scene: string, decision: Decision, expiresAtMs: number): void {
     const place = this.#similar || this.#disk ? this.#placer.place(request.observation, request.actions) : undefined;
     const outcome = this.#writer.write(signature, decision, expiresAtMs);
     if (outcome.kind === 'too-large') {
@@ -118,6 +130,7 @@ export class DecisionMemory {
       return;
     }
     if (outcome.cut) this.#cut++;
+    this.#scenes.set(outcome.slot, scene);
     if (place !== undefined) this.#similar?.set(outcome.slot, place);
     this.#disk?.write(signature, place, decision, expiresAtMs);
   }
@@ -147,6 +160,7 @@ export class DecisionMemory {
       stale,
       misses,
       entries: this.#writer.size,
+      entriesByScene: this.#scenes.stats(),
       evictions: this.#writer.evictions,
       cut: this.#cut,
       tooLarge: this.#tooLarge,

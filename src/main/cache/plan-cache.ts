@@ -304,9 +304,11 @@ export class PlanCache {
   ): Hit {
     const { decision, slot } = entry;
     this.#memory.touch(slot);
-    if (tier === 'exact') this.#memory.count('hit');
-    else this.#counts.similarHits++;
     const scene = sceneOf(this.#domain, request.observation);
+    if (tier === 'exact') {
+      this.#memory.count('hit');
+      this.#memory.noteScene(slot, scene);
+    } else this.#counts.similarHits++;
     this.#falseHits.served(tier, scene);
     const again = this.#again(tier, entry, nowMs);
     const reason = decision.action === action ? decision.reason : reasonOf(judgement);
@@ -335,7 +337,7 @@ export class PlanCache {
 
   #remember(request: PlanRequest, signature: Signature, scene: string, decision: Decision): void {
     const expiresAtMs = this.#clock.now() + (this.#adaptiveTtl?.ttlMs(scene) ?? this.#options.ttlMs);
-    this.#memory.remember(request, signature, decision, expiresAtMs);
+    this.#memory.remember(request, signature, scene, decision, expiresAtMs);
   }
 
   #weaken(signature: Signature, entry: StoreEntry, action: string): void {

@@ -66,6 +66,16 @@ async function written(under: CacheUnderTest, count: number): Promise<void> {
   await vi.waitFor(() => expect(under.cache.stats().disk).toMatchObject({ queued: 0, written: count }));
 }
 
+test('the scene of a decision of an earlier run is known from its first hit on', async () => {
+  const first = await open();
+  first.teach(seen());
+  const under = await restarted(first);
+  await warm(under, 1);
+  expect(under.cache.stats().entriesByScene).toEqual([]);
+  expect(under.served(seen())).toBeDefined();
+  expect(under.cache.stats().entriesByScene).toEqual([{ scene: 'combat', entries: 1 }]);
+});
+
 describe('a cache', () => {
   test('is none where it is switched off', async () => {
     const clock = new FakeWallClock();

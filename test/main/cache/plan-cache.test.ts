@@ -953,12 +953,27 @@ describe('a peek', () => {
 });
 
 describe('the counts', () => {
+  test('tell the entries of each scene, those that were evicted or cleared not among them', () => {
+    const under = new CacheUnderTest({ entries: 3 });
+    for (const health of [5, 15, 25]) under.teach(seen({ health }));
+    expect(under.cache.stats().entriesByScene).toEqual([{ scene: 'combat', entries: 3 }]);
+    under.teach(seen({ scene: 'town' }));
+    under.teach(seen({ scene: 'town' }));
+    expect(under.cache.stats().entriesByScene).toEqual([
+      { scene: 'combat', entries: 2 },
+      { scene: 'town', entries: 1 },
+    ]);
+    under.cache.clear();
+    expect(under.cache.stats().entriesByScene).toEqual([]);
+  });
+
   test('are all zero at the start', () => {
     const nothing = { served: 0, checked: 0, wrong: 0, rate: null, low: null, high: null };
     const { cache } = new CacheUnderTest({ entries: 3 });
     expect(cache.stats()).toEqual({
       entries: 0,
       entriesMax: 3,
+      entriesByScene: [],
       bytes: cache.buffer.byteLength,
       ttl: 'fixed',
       ttlMs: 120_000,

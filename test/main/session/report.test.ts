@@ -69,6 +69,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     cache: cache && {
       entries: 4,
       entriesMax: 200,
+      entriesByScene: [],
       ttlMs: 120_000,
       hits: 6,
       misses: 4,
