@@ -1,0 +1,144 @@
+import { EventEmitter } from 'node:events';
+import type { Clock, Timer } from '../../shared/clock.ts';
+import type { Plan } from '../plan.ts';
+import type { Durations } from '../planner/counters.ts';
+import type { Planner, PlannerStats } from '../planner/planner.ts';
+import { DurationTally, durationsOf, mergedCounts } from './duration-tally.ts';
+import { PlanLog, type ShownPlan } from './plan-log.ts';
+import { type Sample, sampleBetween } from './sample.ts';
+import { SampleStore, type Series, seriesOf } from './series.ts';
+
+export interface MonitorOptions {
+  /** Between two samples. Default 1,000. */
+  readonly intervalMs?: number;
+  /** Default 600: ten minutes. */
+  readonly samplesMax?: number;
+  /** Default `forget`. See `SampleStore`. */
+  readonly whenFull?: 'forget' | 'thin';
+}
+
+/** What is so now. */
+export interface Moment {
+  readonly stats: PlannerStats;
+  /** Planning time of the last 60 samples: a minute, unless another interval is set. To 4 %. */
+  readonly lately: Durations;
+}
+
+export interface MonitorSample extends Moment {
+  readonly sample: Sample;
+  /** Plans that settled since the last sample; of many, some. */
+  readonly plans: readonly ShownPlan[];
+}
+
+/** All that a page needs to begin. */
+export interface MonitorSnapshot extends Moment {
+  readonly atMs: number;
+  readonly series: Series;
+  readonly plans: readonly ShownPlan[];
+}
+
+export interface MonitorEvents {
+  sample: [taken: MonitorSample];
+}
+
+const LATELY_SAMPLES = 60;
+
+/** As much of a planner as is watched. */
+export type Monitored = Pick<Planner, 'stats' | 'on' | 'off'>;
+
+/**
+ * Watches a planner: what changed and what is, sample by sample, and the last plans. Everything is bounded. A plan costs
+ * it a few additions on the coordinator, and a sample one look at the planner's counters.
+ */
+export class Monitor extends EventEmitter<MonitorEvents> implements Disposable {
+  readonly #planner: Monitored;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #durations = new DurationTally();
+  readonly #store: SampleStore;
+  readonly #plans: PlanLog;
+  #before: PlannerStats;
+  #sampledAtMs: number;
+  #dueAtMs: number;
+  #timer: Timer;
+  #isDisposed = false;
+
+  constructor(planner: Monitored, clock: Clock, options: MonitorOptions = {}) {
+    super();
+    const { intervalMs = 1_000, samplesMax = 600, whenFull = 'forget' } = options;
+    this.#planner = planner;
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#store = new SampleStore(samplesMax, whenFull);
+    this.#plans = new PlanLog(() => clock.wallNow());
+    this.#before = planner.stats();
+    this.#sampledAtMs = clock.now();
+    this.#dueAtMs = this.#sampledAtMs + intervalMs;
+    this.#timer = clock.setTimer(intervalMs, this.#tick);
+    planner.on('plan', this.#onPlan);
+  }
+
+  /** As of now; since the last sample less than an interval has passed. */
+  snapshot(): MonitorSnapshot {
+    return {
+      atMs: this.#clock.wallNow(),
+      series: this.series(),
+      plans: this.#plans.plans(),
+      stats: this.#planner.stats(),
+      lately: this.#lately(),
+    };
+  }
+
+  series(): Series {
+    return seriesOf(this.#store.samples());
+  }
+
+  /** The last plans, oldest first. */
+  plans(): ShownPlan[] {
+    return this.#plans.plans();
+  }
+
+  /** Takes a sample at once, of what has passed since the last one: the end of a session. */
+  sampleNow(): void {
+    const nowMs = this.#clock.now();
+    const stats = this.#planner.stats();
+    const seconds = (nowMs - this.#sampledAtMs) / 1_000;
+    const taken = sampleBetween(this.#before, stats, this.#durations.take(), { atMs: this.#clock.wallNow(), seconds });
+    this.#before = stats;
+    this.#sampledAtMs = nowMs;
+    this.#store.add(taken);
+    const plans = this.#plans.collect();
+    this.emit('sample', { sample: taken.sample, plans, stats, lately: this.#lately() });
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#timer.cancel();
+    this.#planner.off('plan', this.#onPlan);
+    this.removeAllListeners();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  readonly #onPlan = (plan: Plan): void => {
+    this.#durations.record(plan.latencyMs);
+    this.#plans.note(plan);
+  };
+
+  readonly #tick = (): void => {
+    this.sampleNow();
+    if (this.#isDisposed) return;
+    // At fixed times, so that samples do not drift; after a held-up event loop, those that were missed are left out.
+    const nowMs = this.#clock.now();
+    const missed = Math.floor((nowMs - this.#dueAtMs) / this.#intervalMs);
+    this.#dueAtMs += (missed + 1) * this.#intervalMs;
+    this.#timer = this.#clock.setTimer(this.#dueAtMs - nowMs, this.#tick);
+  };
+
+  #lately(): Durations {
+    return durationsOf(mergedCounts(this.#store.latest(LATELY_SAMPLES).map(({ durations }) => durations)));
+  }
+}

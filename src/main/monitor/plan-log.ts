@@ -1,0 +1,114 @@
+import type { Attempt, Plan } from '../plan.ts';
+
+/** A plan as it is shown: what was decided and how, and nothing of what the agent observed. */
+export interface ShownPlan extends Omit<Plan, 'attempts'> {
+  /** When it settled, milliseconds since the Unix epoch. */
+  readonly atMs: number;
+  /** At most 32. */
+  readonly attempts: readonly Attempt[];
+  /** All of them. */
+  readonly attemptCount: number;
+}
+
+/** Plans that asked models, */
+const ASKED_MAX = 100;
+/** and those answered from memory, that are remembered. */
+const REMEMBERED_MAX = 20;
+/** New ones of each kind between two samples: of plans that asked models the latest, of the others the first. */
+const NEW_ASKED_MAX = 40;
+const NEW_REMEMBERED_MAX = 4;
+const ATTEMPTS_MAX = 32;
+const TEXT_MAX = 300;
+
+interface Noted {
+  readonly plan: Plan;
+  readonly atMs: number;
+}
+
+/**
+ * The last plans. To note one is a push to a short list, or nothing at all: cached plans come by the hundred thousand a
+ * second. What is shown of the few that are kept is made once a sample.
+ */
+export class PlanLog {
+  readonly #wallNow: () => number;
+  readonly #asked: Noted[] = [];
+  readonly #remembered: Noted[] = [];
+  readonly #shownAsked: ShownPlan[] = [];
+  readonly #shownRemembered: ShownPlan[] = [];
+  #nextAsked = 0;
+
+  constructor(wallNow: () => number) {
+    this.#wallNow = wallNow;
+  }
+
+  note(plan: Plan): void {
+    if (plan.attempts.length > 0) {
+      this.#asked[this.#nextAsked] = { plan, atMs: this.#wallNow() };
+      this.#nextAsked = (this.#nextAsked + 1) % NEW_ASKED_MAX;
+    } else if (this.#remembered.length < NEW_REMEMBERED_MAX) {
+      this.#remembered.push({ plan, atMs: this.#wallNow() });
+    }
+  }
+
+  /** Those of the new ones that are kept, oldest first. */
+  collect(): ShownPlan[] {
+    const asked = this.#asked.splice(0).sort(byId).map(shown);
+    const remembered = this.#remembered.splice(0).map(shown);
+    this.#nextAsked = 0;
+    append(this.#shownAsked, asked, ASKED_MAX);
+    append(this.#shownRemembered, remembered, REMEMBERED_MAX);
+    return [...asked, ...remembered].sort((a, b) => a.id - b.id);
+  }
+
+  /** All that are kept, oldest first. */
+  plans(): ShownPlan[] {
+    return [...this.#shownAsked, ...this.#shownRemembered].sort((a, b) => a.id - b.id);
+  }
+}
+
+function byId(a: Noted, b: Noted): number {
+  return a.plan.id - b.plan.id;
+}
+
+function append(list: ShownPlan[], added: readonly ShownPlan[], max: number): void {
+  list.push(...added);
+  list.splice(0, list.length - max);
+}
+
+function shown({ plan, atMs }: Noted): ShownPlan {
+  const { agent, action, reason, latencyMs, latenessMs, attempts, ageMs, ...rest } = plan;
+  return {
+    ...rest,
+    agent: cut(agent),
+    action: cut(action),
+    reason: cut(reason),
+    latencyMs: rounded(latencyMs),
+    latenessMs: rounded(latenessMs),
+    ...(ageMs === undefined ? {} : { ageMs: Math.round(ageMs) }),
+    atMs: Math.round(atMs),
+    attempts: attempts.slice(0, ATTEMPTS_MAX).map(shownAttempt),
+    attemptCount: attempts.length,
+  };
+}
+
+function shownAttempt(attempt: Attempt): Attempt {
+  const { startMs, waitMs, latencyMs, queueMs, firstTokenMs, message, action, ...rest } = attempt;
+  return {
+    ...rest,
+    startMs: rounded(startMs),
+    waitMs: rounded(waitMs),
+    latencyMs: rounded(latencyMs),
+    ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs) }),
+    ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs) }),
+    ...(message === undefined ? {} : { message: cut(message) }),
+    ...(action === undefined ? {} : { action: cut(action) }),
+  };
+}
+
+function cut(text: string): string {
+  return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}…`;
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}

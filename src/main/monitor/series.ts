@@ -1,0 +1,123 @@
+import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
+import { type MergeableSample, mergedSample, type Sample } from './sample.ts';
+
+/**
+ * Samples as charts want them and as they go over a wire: one list for each figure, all of the same length. Of the
+ * endpoints nothing: they are shown as they are now.
+ */
+export interface Series {
+  readonly atMs: readonly number[];
+  readonly seconds: readonly number[];
+  readonly plans: readonly number[];
+  readonly sources: Readonly<Record<PlanSource, readonly number[]>>;
+  /** Planning time, milliseconds; null where no plan settled. */
+  readonly p50: readonly (number | null)[];
+  readonly p95: readonly (number | null)[];
+  readonly p99: readonly (number | null)[];
+  readonly useful: readonly number[];
+  readonly timeouts: readonly number[];
+  readonly cancelled: readonly number[];
+  readonly failed: readonly number[];
+  readonly fallbacks: readonly number[];
+  readonly lookups: readonly number[];
+  readonly hits: readonly number[];
+  /** Since the planner began: the rate and its 95 % interval, 0 to 1; null while nothing was checked. */
+  readonly falseRate: readonly (number | null)[];
+  readonly falseLow: readonly (number | null)[];
+  readonly falseHigh: readonly (number | null)[];
+  readonly entries: readonly number[];
+  readonly inFlight: readonly number[];
+}
+
+export function seriesOf(samples: readonly Sample[]): Series {
+  const list = <T>(of: (sample: Sample) => T): T[] => samples.map(of);
+  const time = (name: 'p50' | 'p95' | 'p99') =>
+    list(({ planningMs }) => (planningMs.count === 0 ? null : planningMs[name]));
+  const sources = PLAN_SOURCES.map((source) => [source, list((sample) => sample.sources[source])]);
+  return {
+    atMs: list(({ atMs }) => Math.round(atMs)),
+    seconds: list(({ seconds }) => rounded(seconds) ?? 0),
+    plans: list(({ plans }) => plans),
+    sources: Object.fromEntries(sources) as Record<PlanSource, number[]>,
+    p50: time('p50'),
+    p95: time('p95'),
+    p99: time('p99'),
+    useful: list(({ calls }) => calls.useful),
+    timeouts: list(({ calls }) => calls.timeouts),
+    cancelled: list(({ calls }) => calls.cancelled),
+    failed: list(({ calls }) => calls.failed),
+    fallbacks: list(({ fallbacks }) => fallbacks),
+    lookups: list(({ lookups }) => lookups),
+    hits: list(({ hits }) => hits),
+    falseRate: list(({ falseHits }) => rounded(falseHits.rate)),
+    falseLow: list(({ falseHits }) => rounded(falseHits.low)),
+    falseHigh: list(({ falseHits }) => rounded(falseHits.high)),
+    entries: list(({ entries }) => entries),
+    inFlight: list(({ inFlight }) => inFlight),
+  };
+}
+
+function rounded(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 10_000) / 10_000;
+}
+
+/**
+ * The samples of a stretch of time, at most `samplesMax`. When they are as many: `forget` drops the oldest one, for a page
+ * that shows what is; `thin` makes one of every two, for a report that shows all of a session, however long.
+ */
+export class SampleStore {
+  readonly #samplesMax: number;
+  readonly #whenFull: 'forget' | 'thin';
+  #samples: MergeableSample[] = [];
+  /** With `thin`: so many that were taken make one that is kept. */
+  #mergeCount = 1;
+  #pending: MergeableSample | undefined;
+  #pendingCount = 0;
+
+  constructor(samplesMax: number, whenFull: 'forget' | 'thin') {
+    this.#samplesMax = samplesMax;
+    this.#whenFull = whenFull;
+  }
+
+  add(taken: MergeableSample): void {
+    if (this.#whenFull === 'forget') {
+      this.#samples.push(taken);
+      if (this.#samples.length > this.#samplesMax) this.#samples.shift();
+      return;
+    }
+    this.#pending = this.#pending === undefined ? taken : mergedSample(this.#pending, taken);
+    if (++this.#pendingCount < this.#mergeCount) return;
+    if (this.#samples.length >= this.#samplesMax) this.#thin();
+    else this.#keepPending();
+  }
+
+  /** The latest `count`, oldest first. */
+  latest(count: number): readonly MergeableSample[] {
+    return this.#all().slice(-count);
+  }
+
+  samples(): Sample[] {
+    return this.#all().map(({ sample }) => sample);
+  }
+
+  #all(): readonly MergeableSample[] {
+    return this.#pending === undefined ? this.#samples : [...this.#samples, this.#pending];
+  }
+
+  #keepPending(): void {
+    if (this.#pending !== undefined) this.#samples.push(this.#pending);
+    this.#pending = undefined;
+    this.#pendingCount = 0;
+  }
+
+  /** What is pending is half of one from now on. */
+  #thin(): void {
+    const halved: MergeableSample[] = [];
+    for (let i = 0; i < this.#samples.length; i += 2) {
+      const [first, second] = this.#samples.slice(i, i + 2) as [MergeableSample, MergeableSample | undefined];
+      halved.push(second === undefined ? first : mergedSample(first, second));
+    }
+    this.#samples = halved;
+    this.#mergeCount *= 2;
+  }
+}

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { PlanLog } from '../../../src/main/monitor/plan-log.ts';
+import type { Attempt, Plan } from '../../../src/main/plan.ts';
+
+const ATTEMPT: Attempt = {
+  step: 'expert',
+  role: 'one',
+  model: 'e',
+  endpoint: 'fake',
+  code: 'OK',
+  startMs: 0.12345,
+  waitMs: 1,
+  latencyMs: 20,
+};
+
+function plan(id: number, attempts: readonly Attempt[], overrides: Partial<Plan> = {}): Plan {
+  const told = { agent: 'tester', action: 'block', reason: 'because', coalesced: false, latencyMs: 20, latenessMs: 0 };
+  return { id, source: attempts.length > 0 ? 'quorum' : 'cache', attempts, ...told, ...overrides };
+}
+
+function noted(plans: readonly Plan[]): PlanLog {
+  const log = new PlanLog(() => 5_000);
+  for (const each of plans) log.note(each);
+  return log;
+}
+
+const ids = (plans: readonly { id: number }[]): number[] => plans.map(({ id }) => id);
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+test('of many new plans that asked models, the latest forty are kept', () => {
+  expect(ids(noted(range(1, 40).map((id) => plan(id, [ATTEMPT]))).collect())).toEqual(range(1, 40));
+  expect(ids(noted(range(1, 95).map((id) => plan(id, [ATTEMPT]))).collect())).toEqual(range(56, 95));
+});
+
+test('of many new plans from memory, the first four are kept', () => {
+  expect(ids(noted(range(1, 1_000).map((id) => plan(id, []))).collect())).toEqual([1, 2, 3, 4]);
+});
+
+test('cached plans do not push out those that asked models', () => {
+  const log = noted([plan(1, [ATTEMPT])]);
+  for (let second = 0; second < 50; second++) {
+    for (let i = 0; i < 10; i++) log.note(plan(2 + second * 10 + i, []));
+    log.collect();
+  }
+  expect(log.plans()).toHaveLength(21);
+  expect(log.plans()[0]?.id).toBe(1);
+});
+
+test('a hundred plans that asked models are kept, and each is told once', () => {
+  const log = new PlanLog(() => 0);
+  const told: number[] = [];
+  for (let second = 0; second < 5; second++) {
+    for (let i = 0; i < 30; i++) log.note(plan(second * 30 + i, [ATTEMPT]));
+    told.push(...ids(log.collect()));
+  }
+  expect(told).toEqual(range(0, 149));
+  expect(ids(log.plans())).toEqual(range(50, 149));
+  expect(log.collect()).toEqual([]);
+});
+
+test('what agents and models wrote is cut, and attempts are bounded', () => {
+  const long = 'x'.repeat(100_000);
+  const attempt = { ...ATTEMPT, message: long, action: long };
+  const log = noted([plan(1, Array(500).fill(attempt), { agent: long, action: long, reason: long })]);
+  const [shown] = log.collect();
+  expect(shown).toMatchObject({ attemptCount: 500, atMs: 5_000 });
+  expect(shown?.attempts).toHaveLength(32);
+  expect(JSON.stringify(shown).length).toBeLessThan(32 * 1_000);
+});
