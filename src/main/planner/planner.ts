@@ -132,6 +132,14 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
    * ERR_PLANNER_CLOSED, or ERR_PLAN_CANCELLED when the caller's signal aborts.
    */
   async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
+    return this.planNow(request, options);
+  }
+
+  /**
+   * As `plan`, without a promise for what is answered at once, from the cache: for those who carry many plans a second. What
+   * `plan` rejects with at once is thrown.
+   */
+  planNow(request: PlanRequest, options: PlanOptions = {}): Plan | Promise<Plan> {
     const { clock } = this.#parts;
     const startedAtMs = clock.now();
     const deadlineMs = startedAtMs + this.#admit(request, options);
