@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   ERR_CLIENT_SLOW: 'a client that does not read what it asked for',
   ERR_CLIENT_LIMIT: 'a client with as many calls in flight, or calls a minute, as it may have',
   ERR_UNAUTHORIZED: 'a bearer token that is missing or wrong',
+  ERR_ORIGIN: 'a request from a page of another origin, or for a name that is not this server',
   ERR_ADDRESS_IN_USE: 'the port or socket path is taken by a process that lives',
   ERR_STORE_INVALID: 'a buffer that is not a store, or of another version',
   ERR_INTERNAL: 'a bug in Conclave; the message and cause say where',

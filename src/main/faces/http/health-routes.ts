@@ -1,6 +1,48 @@
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { PlannerError } from '../../../shared/errors.ts';
+import { problemOf, sendProblem } from './problem.ts';
+import type { RouteParts } from './route-parts.ts';
+import { answer, PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
+import { jsonSchema } from './schemas/json-schema.ts';
 
-/** Whether the process lives. */
-export function healthRoutes(app: FastifyInstance): void {
-  app.get('/healthz', () => ({ status: 'ok' }));
+const healthSchema = jsonSchema(z.object({ status: z.enum(['ok', 'ready']) }));
+const config = { isOpen: true };
+
+/** `GET /healthz`: whether the process lives. `GET /readyz`: whether a plan that comes now is well served. */
+export function healthRoutes(app: FastifyInstance, { planner, draining }: RouteParts): void {
+  const health = {
+    summary: 'Whether the process lives',
+    operationId: 'health',
+    security: [],
+    response: { 200: answer('It does.', healthSchema) },
+  };
+  app.get('/healthz', { config, schema: health }, () => ({ status: 'ok' }));
+
+  const ready = {
+    summary: 'Whether plans are well served now',
+    description: 'It is open, does not drain, and not every model server rests after failures.',
+    operationId: 'ready',
+    security: [],
+    response: { 200: answer('They are.', healthSchema), ...PROBLEM_ANSWERS },
+  };
+  app.get('/readyz', { config, schema: ready }, (_, reply) => {
+    const reason = unready(draining.aborted || !planner.isOpen, planner.stats().endpoints);
+    if (reason === undefined) return { status: 'ready' };
+    return sendProblem(reply, problemOf(reason, 503));
+  });
+}
+
+interface EndpointHealth {
+  readonly endpoint: string;
+  readonly breaker: { readonly state: string };
+}
+
+function unready(isClosing: boolean, endpoints: readonly EndpointHealth[]): PlannerError | undefined {
+  if (isClosing) return new PlannerError('ERR_PLANNER_CLOSED', 'the server is going down');
+  if (endpoints.some(({ breaker }) => breaker.state !== 'open')) return undefined;
+  const names = endpoints.map(({ endpoint }) => endpoint).join(', ');
+  return new PlannerError('ERR_ENDPOINT_RESTING', `every model server rests after failures: ${names}`, {
+    retryable: true,
+  });
 }

@@ -1,24 +1,142 @@
+import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
+import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { optionsError } from '../../options/resolve-options.ts';
 
-/** How planners are reached over HTTP. */
+/** How a planner is reached over HTTP. */
 export interface HttpFaceOptions {
   /** 0 takes any free one. */
   readonly port: number;
-  /** The address to listen at. Default `127.0.0.1`: this machine alone. */
+  /** The address to listen at. Beyond this machine a token is needed. Default `127.0.0.1`: this machine alone. */
   readonly host?: string | undefined;
+  /** Who calls sends it as `Authorization: Bearer …`. Default: none is asked for. */
+  readonly token?: string | undefined;
+  /** A file with the token, which its owner alone may read. Instead of `token`. */
+  readonly tokenFile?: string | undefined;
+  /**
+   * Names of this server, without ports, that requests may come for beside those of this machine. Default: none where
+   * `host` is this machine, else any.
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /** Requests of one client (address) in a minute. Default: false, or 6,000 where `host` is beyond this machine. */
+  readonly rateLimitPerMinute?: number | false | undefined;
+  /** Default 2 MiB; 24 MiB where the domain has images. */
+  readonly bodyBytesMax?: number | undefined;
+  /** Of one request, all together. Default 16 KiB. */
+  readonly headerBytesMax?: number | undefined;
+  /** A client has so long for the headers of a request. Default 10,000. */
+  readonly headersTimeoutMs?: number | undefined;
+  /** And so long for all of it. Default 30,000. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** An idle connection is kept so long. Default 60,000. */
+  readonly keepAliveTimeoutMs?: number | undefined;
+  /** A client that takes nothing of its answer for so long is cut off. Default 30,000. */
+  readonly slowClientMs?: number | undefined;
+  /** More are closed at once. Default 2,048. */
+  readonly connectionsMax?: number | undefined;
 }
+
+const bytes = z.number().int().min(1_024).max(1_073_741_824);
+const ms = z.number().int().min(1).max(86_400_000);
 
 /** The shape of `HttpFaceOptions`, also in configuration files. */
 export const httpFaceSchema = z.strictObject({
   port: z.number().int().min(0).max(65_535),
   host: z.string().min(1).optional(),
+  token: z.string().min(1).optional(),
+  tokenFile: z.string().min(1).optional(),
+  allowedHosts: z.array(z.string().min(1)).max(1_000).optional(),
+  rateLimitPerMinute: z.union([z.literal(false), z.number().int().min(1).max(1_000_000_000)]).optional(),
+  bodyBytesMax: bytes.optional(),
+  headerBytesMax: bytes.optional(),
+  headersTimeoutMs: ms.optional(),
+  requestTimeoutMs: ms.optional(),
+  keepAliveTimeoutMs: ms.optional(),
+  slowClientMs: ms.optional(),
+  connectionsMax: z.number().int().min(1).max(1_000_000).optional(),
 });
 
 export interface ResolvedHttpOptions {
   readonly port: number;
   readonly host: string;
+  /** Whether only this machine reaches it. */
+  readonly isLocal: boolean;
+  readonly token: string | undefined;
+  readonly tokenFile: string | undefined;
+  /** Undefined where requests may come for any name. */
+  readonly allowedHosts: readonly string[] | undefined;
+  readonly rateLimitPerMinute: number | false;
+  readonly bodyBytesMax: number;
+  readonly headerBytesMax: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly slowClientMs: number;
+  readonly connectionsMax: number;
 }
 
-export function resolveHttpOptions(options: HttpFaceOptions): ResolvedHttpOptions {
-  return { port: options.port, host: options.host ?? '127.0.0.1' };
+/** How this machine calls itself. */
+export const LOCAL_NAMES: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** A name other than localhost may be resolved to any address, and counts as beyond this machine. */
+function isLoopback(host: string): boolean {
+  if (host === 'localhost') return true;
+  const version = isIP(host);
+  return version !== 0 && loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+const BODY_BYTES = 2 * 1_048_576;
+const BODY_BYTES_WITH_IMAGES = 24 * 1_048_576;
+const RATE_BEYOND = 6_000;
+
+/** Checks and completes options, once. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
+export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): ResolvedHttpOptions {
+  const result = httpFaceSchema.safeParse(options);
+  if (!result.success) throw optionsError(options, result.error, 'http.');
+  const given = result.data;
+  const host = given.host ?? '127.0.0.1';
+  const isLocal = isLoopback(host);
+  const hasImages = imageFeaturesOf(domain).length > 0;
+  const resolved: ResolvedHttpOptions = Object.freeze({
+    port: given.port,
+    // Under the name there are two addresses, and two servers would have to end together.
+    host: host === 'localhost' ? '127.0.0.1' : host,
+    isLocal,
+    token: given.token,
+    tokenFile: given.tokenFile,
+    allowedHosts: given.allowedHosts ?? (isLocal ? [] : undefined),
+    rateLimitPerMinute: given.rateLimitPerMinute ?? (isLocal ? false : RATE_BEYOND),
+    bodyBytesMax: given.bodyBytesMax ?? (hasImages ? BODY_BYTES_WITH_IMAGES : BODY_BYTES),
+    headerBytesMax: given.headerBytesMax ?? 16_384,
+    headersTimeoutMs: given.headersTimeoutMs ?? Math.min(10_000, given.requestTimeoutMs ?? 10_000),
+    requestTimeoutMs: given.requestTimeoutMs ?? Math.max(30_000, given.headersTimeoutMs ?? 0),
+    keepAliveTimeoutMs: given.keepAliveTimeoutMs ?? 60_000,
+    slowClientMs: given.slowClientMs ?? 30_000,
+    connectionsMax: given.connectionsMax ?? 2_048,
+  });
+  checkRelations(resolved, given.host);
+  return resolved;
+}
+
+function checkRelations(resolved: ResolvedHttpOptions, givenHost: string | undefined): void {
+  const { token, tokenFile, isLocal, headersTimeoutMs, requestTimeoutMs } = resolved;
+  if (token !== undefined && tokenFile !== undefined) {
+    fail(`http.tokenFile must not be given beside http.token, got ${describeValue(tokenFile)}`);
+  }
+  if (!isLocal && token === undefined && tokenFile === undefined) {
+    const why = `http.host ${describeValue(givenHost)} is reached from beyond this machine`;
+    fail(`http.token or http.tokenFile must be given where ${why}, got nothing`);
+  }
+  if (headersTimeoutMs > requestTimeoutMs) {
+    fail(`http.headersTimeoutMs must be at most http.requestTimeoutMs (${requestTimeoutMs}), got ${headersTimeoutMs}`);
+  }
+}
+
+function fail(message: string): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', message);
 }

@@ -1,48 +1,127 @@
-import { type FastifyInstance, fastify } from 'fastify';
+import { once } from 'node:events';
+import type { FastifyInstance } from 'fastify';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Planner } from '../../planner/planner.ts';
 import type { Face, FaceParts } from '../face.ts';
+import { readToken } from './access/bearer-token.ts';
+import { Guard, type GuardSettings } from './access/guard.ts';
+import { HostCheck } from './access/host-check.ts';
 import { type HttpFaceOptions, type ResolvedHttpOptions, resolveHttpOptions } from './http-options.ts';
-import { onError, problemOf, sendProblem } from './problem.ts';
+import { makeApp } from './make-app.ts';
 import { addRoutes } from './routes.ts';
+import { Connections } from './wire/connections.ts';
+
+export interface HttpFace extends Face {
+  /**
+   * Takes over what may change while it runs: the token (a file is read again), `allowedHosts`, `rateLimitPerMinute`.
+   * Resolves with the keys of what has changed besides and needs a restart. Throws ERR_OPTIONS_INVALID, and nothing changes.
+   */
+  reload(options: HttpFaceOptions): Promise<readonly string[]>;
+}
 
 /**
  * Serves a planner over HTTP. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE where the port is taken. The planner stays
- * its owner's: close the face first.
+ * its owner's: drain or close the face before it.
  */
-export async function openHttpFace(planner: Planner, options: HttpFaceOptions, parts: FaceParts): Promise<Face> {
-  const resolved = resolveHttpOptions(options);
-  let isDraining = false;
-  const app = fastify();
-  app.setErrorHandler(onError);
-  app.setNotFoundHandler(({ method, url }, reply) => {
-    sendProblem(reply, problemOf(new PlannerError('ERR_METHOD_UNKNOWN', `there is no ${method} ${url}`)));
-  });
-  addRoutes(app, { ...parts, planner, options: resolved, isDraining: () => isDraining });
-  const address = await listen(app, resolved);
-  const drain = (): Promise<void> => {
-    isDraining = true;
-    return app.close();
-  };
-  const close = (): Promise<void> => {
-    app.server.closeAllConnections();
-    return drain();
-  };
-  return { address, drain, close, [Symbol.asyncDispose]: close };
+export async function openHttpFace(planner: Planner, options: HttpFaceOptions, parts: FaceParts): Promise<HttpFace> {
+  const resolved = resolveHttpOptions(options, planner.domain);
+  const settings = await settingsOf(resolved);
+  const app = makeApp(resolved, parts.log);
+  const draining = new AbortController();
+  try {
+    const connections = new Connections(app.server, resolved.slowClientMs);
+    const guard = await Guard.install(app, settings, draining.signal);
+    app.addHook('onRequest', (request, reply, done) => {
+      connections.began(request.raw, reply.raw);
+      done();
+    });
+    await addRoutes(app, { ...parts, planner, options: resolved, connections, draining: draining.signal });
+    const address = await listen(app, resolved);
+    return new OpenFace(address, { app, planner, guard, connections, draining, resolved });
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+async function settingsOf(resolved: ResolvedHttpOptions): Promise<GuardSettings> {
+  const { rateLimitPerMinute, allowedHosts } = resolved;
+  return { token: await readToken(resolved), rateLimitPerMinute, hosts: new HostCheck(allowedHosts) };
 }
 
 async function listen(app: FastifyInstance, { host, port }: ResolvedHttpOptions): Promise<string> {
   try {
     return await app.listen({ host, port });
-  } catch (error) {
-    await app.close();
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new PlannerError(
-      'ERR_ADDRESS_IN_USE',
-      `port ${port} of ${host} is in use: stop what listens there, or choose another port`,
-      {
-        cause: error,
-      },
-    );
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      const what = `port ${port} of ${host} is in use: stop what listens there, or choose another one (http.port)`;
+      throw new PlannerError('ERR_ADDRESS_IN_USE', what, { cause });
+    }
+    const rule = 'must be a port of an address of this machine that may be listened at';
+    throw new PlannerError('ERR_OPTIONS_INVALID', `http.port ${rule}, got ${port} of ${host} (${message})`, { cause });
   }
 }
+
+interface OpenParts {
+  readonly app: FastifyInstance;
+  readonly planner: Planner;
+  readonly guard: Guard;
+  readonly connections: Connections;
+  readonly draining: AbortController;
+  readonly resolved: ResolvedHttpOptions;
+}
+
+class OpenFace implements HttpFace {
+  readonly address: string;
+  readonly #parts: OpenParts;
+  #drained: Promise<void> | undefined;
+
+  constructor(address: string, parts: OpenParts) {
+    this.address = address;
+    this.#parts = parts;
+  }
+
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  close(): Promise<void> {
+    const drained = this.drain();
+    this.#parts.app.server.closeAllConnections();
+    return drained;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async reload(options: HttpFaceOptions): Promise<readonly string[]> {
+    const { planner, guard, resolved } = this.#parts;
+    const changed = resolveHttpOptions(options, planner.domain);
+    guard.change(await settingsOf(changed));
+    return (Object.keys(changed) as (keyof ResolvedHttpOptions)[]).filter(
+      (key) => !MAY_CHANGE.has(key) && changed[key] !== resolved[key],
+    );
+  }
+
+  async #drain(): Promise<void> {
+    const { app, connections, draining } = this.#parts;
+    const ended = once(app.server, 'close');
+    draining.abort();
+    connections.endAfterAnswers();
+    // Takes no new connections, and ends those that wait for nothing.
+    app.server.close();
+    await ended;
+    await app.close();
+  }
+}
+
+const MAY_CHANGE: ReadonlySet<string> = new Set([
+  'token',
+  'tokenFile',
+  'allowedHosts',
+  'rateLimitPerMinute',
+  'isLocal',
+]);

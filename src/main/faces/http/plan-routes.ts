@@ -1,12 +1,88 @@
-import type { FastifyInstance } from 'fastify';
-import type { PlanOptions } from '../../plan.ts';
-import { askedPlan } from '../plan-params.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { PlannerError } from '../../../shared/errors.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { Attempt, Plan, PlanOptions } from '../../plan.ts';
+import type { Planner } from '../../planner/planner.ts';
+import { type AskedPlan, askedPlan } from '../plan-params.ts';
+import { problemOf } from './problem.ts';
 import type { RouteParts } from './route-parts.ts';
+import { attemptSchema, PROBLEM_ANSWERS, planSchema } from './schemas/answer-schemas.ts';
+import { jsonSchema } from './schemas/json-schema.ts';
+import { examplePlan, planBody } from './schemas/plan-schema.ts';
+import { schemaRefusal } from './schemas/schema-refusal.ts';
+import { prefersEvents } from './wire/accept.ts';
+import { EventStream } from './wire/event-stream.ts';
 
-/** `POST /v1/plans`: a request, with `timeoutMs` and `priority` beside its members, to its plan. */
-export function planRoutes(app: FastifyInstance, { planner }: RouteParts): void {
-  app.post('/v1/plans', ({ body }) => {
-    const { request, timeoutMs, priority } = askedPlan(body);
-    return planner.plan(request, { timeoutMs, priority } as PlanOptions);
+/** `POST /v1/plans`: a request, with `timeoutMs` and `priority` beside its members, to its plan, or to its votes and then it. */
+export function planRoutes(app: FastifyInstance, { planner, connections }: RouteParts): void {
+  const { domain } = planner;
+  const schema = {
+    summary: 'Plan one request',
+    description:
+      'Answers with one of the actions, before the deadline. With `Accept: text/event-stream`: an event `attempt` for each vote as it arrives, then `plan`, or `error`.',
+    operationId: 'plan',
+    body: jsonSchema(planBody(domain), examplePlan(domain)),
+    response: {
+      200: {
+        description: 'The plan.',
+        content: { 'application/json': { schema: planSchema }, 'text/event-stream': { schema: attemptSchema } },
+      },
+      ...PROBLEM_ANSWERS,
+    },
+  };
+  app.post('/v1/plans', { schema, attachValidation: true }, (request, reply): void => {
+    const asked = askedPlan(request.body);
+    if (request.validationError !== undefined) throw refusal(planner, asked, request);
+    const options = optionsOf(asked, connections.signalOf(request.raw));
+    if (prefersEvents(request.headers.accept)) return streamPlan(planner, asked.request, options, reply);
+    const plan = planner.planNow(asked.request, options);
+    if (plan instanceof Promise)
+      plan.then(
+        (settled) => sendPlan(reply, settled),
+        (error) => void reply.send(error),
+      );
+    else sendPlan(reply, plan);
   });
+}
+
+function optionsOf({ timeoutMs, priority }: AskedPlan, signal: AbortSignal | undefined): PlanOptions {
+  return {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+function sendPlan(reply: FastifyReply, plan: Plan): void {
+  reply.log.debug({ planId: plan.id, source: plan.source }, 'plan served');
+  // Serialized here, since fastify would look for a serializer first.
+  reply.type('application/json; charset=utf-8').send(JSON.stringify(plan));
+}
+
+/**
+ * Why a body is refused: as every way in says it, by the planner's own check, which counts it too. What only the schema
+ * refuses is told in the same form.
+ */
+function refusal(planner: Planner, asked: AskedPlan, { body, validationError }: FastifyRequest): Error {
+  try {
+    // It is never planned: a body that passes here is cancelled before it begins.
+    void planner.planNow(asked.request, optionsOf(asked, AbortSignal.abort()));
+  } catch (error) {
+    if ((error as PlannerError).code !== 'ERR_PLAN_CANCELLED') return error as Error;
+  }
+  return schemaRefusal(body, validationError?.validation ?? []);
+}
+
+/** Votes as they arrive, then the plan. What the planner refuses is thrown before, and answered with its status. */
+function streamPlan(planner: Planner, request: PlanRequest, options: PlanOptions, reply: FastifyReply): void {
+  const events = new EventStream(reply);
+  const onPlan = (plan: Plan): void => {
+    reply.log.debug({ planId: plan.id, source: plan.source }, 'plan streamed');
+    events.end('plan', plan);
+  };
+  const onAttempt = (attempt: Attempt): void => events.send('attempt', attempt);
+  const outcome = planner.planNow(request, { ...options, onAttempt });
+  events.open();
+  if (outcome instanceof Promise) outcome.then(onPlan, (error: unknown) => events.end('error', problemOf(error)));
+  else onPlan(outcome);
 }

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
+import { schemaRefusal } from './schemas/schema-refusal.ts';
 
 /** The status that an error has over HTTP where its code says it all. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
@@ -47,6 +48,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   ERR_CLIENT_SLOW: 408,
   ERR_CLIENT_LIMIT: 429,
   ERR_UNAUTHORIZED: 401,
+  ERR_ORIGIN: 403,
   ERR_ADDRESS_IN_USE: 500,
   ERR_STORE_INVALID: 500,
   ERR_INTERNAL: 500,
@@ -75,13 +77,36 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 }
 
 /** Whatever a route throws, and what fastify itself refuses. */
-export function onError(error: FastifyError | PlannerError, _request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply, error instanceof PlannerError ? problemOf(error) : problemOfFastify(error));
+export function onError(error: FastifyError | PlannerError, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = error instanceof PlannerError ? problemOf(error) : problemOfFastify(error, request.body);
+  if (problem.status >= 500 && problem.code === 'ERR_INTERNAL') request.log.error({ err: error }, 'request failed');
+  if (problem.status === 503 && problem.retryable && !reply.hasHeader('retry-after')) reply.header('retry-after', 1);
+  sendProblem(reply, problem);
 }
 
-function problemOfFastify(error: FastifyError): Problem {
+/** There is nothing under this path, or not by this method. */
+export function notFound(methodsOf: (path: string) => readonly string[]) {
+  return ({ method, url }: FastifyRequest, reply: FastifyReply): void => {
+    const path = url.split('?', 1)[0] as string;
+    const methods = methodsOf(path);
+    const is = `there is no ${method} ${clip(path)}`;
+    if (methods.length === 0) return void sendProblem(reply, problemOf(new PlannerError('ERR_METHOD_UNKNOWN', is)));
+    const message = `${is}, but ${methods.join(', ')}`;
+    reply.header('allow', methods.join(', '));
+    sendProblem(reply, problemOf(new PlannerError('ERR_METHOD_UNKNOWN', message), 405));
+  };
+}
+
+function clip(text: string): string {
+  return text.length > PATH_CHARS_MAX ? `${text.slice(0, PATH_CHARS_MAX)}…` : text;
+}
+
+const PATH_CHARS_MAX = 200;
+
+function problemOfFastify(error: FastifyError, body: unknown): Problem {
   const { statusCode } = error;
+  if (error.validation !== undefined) return problemOf(schemaRefusal(body, error.validation));
   if (statusCode === undefined || statusCode >= 500) return problemOf(error);
-  const code = statusCode === 413 ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_PROTOCOL';
-  return problemOf(new PlannerError(code, error.message), statusCode);
+  if (statusCode === 413) return problemOf(new PlannerError('ERR_MESSAGE_TOO_LARGE', error.message));
+  return problemOf(new PlannerError('ERR_PROTOCOL', error.message), statusCode);
 }

@@ -1,15 +1,19 @@
 import type { FastifyInstance } from 'fastify';
+import { documentRoutes } from './document-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { planRoutes } from './plan-routes.ts';
 import type { RouteParts } from './route-parts.ts';
+import { statsRoutes } from './stats-routes.ts';
 
 /**
  * All routes of the face. One function a subject, called once before the face listens: it adds its routes to `app`, throws
  * or rejects with a `PlannerError` where something is wrong (which becomes problem+json), and frees what it opened in an
  * `onClose` hook.
  */
-const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [planRoutes, healthRoutes];
+const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [planRoutes, statsRoutes, healthRoutes];
 
-export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
+export async function addRoutes(app: FastifyInstance, parts: RouteParts): Promise<void> {
+  // First: the document shows the routes that come after it.
+  await documentRoutes(app, parts);
   for (const add of ROUTES) add(app, parts);
 }

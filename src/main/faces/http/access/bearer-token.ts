@@ -1,0 +1,44 @@
+import { open } from 'node:fs/promises';
+import { PlannerError } from '../../../../shared/errors.ts';
+import type { ResolvedHttpOptions } from '../http-options.ts';
+
+const TOKEN_CHARS_MAX = 4_096;
+/** Visible ASCII: all that a header carries unchanged. */
+const TOKEN = /^[\x21-\x7e]+$/;
+const OTHERS = 0o077;
+
+function fail(message: string, cause?: unknown): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', message, { cause });
+}
+
+/** The token that callers must send; undefined where none is asked for. Throws ERR_OPTIONS_INVALID. */
+export async function readToken({ token, tokenFile }: ResolvedHttpOptions): Promise<string | undefined> {
+  if (tokenFile !== undefined) return checked('http.tokenFile', await readTokenFile(tokenFile));
+  return token === undefined ? undefined : checked('http.token', token);
+}
+
+/** The value is a secret and is not told. */
+function checked(key: string, token: string): string {
+  if (token === '') fail(`${key} must hold a token, got an empty one`);
+  if (!TOKEN.test(token)) fail(`${key} must hold one token of visible ASCII characters without spaces`);
+  if (token.length > TOKEN_CHARS_MAX) fail(`${key} must be at most ${TOKEN_CHARS_MAX} characters, got ${token.length}`);
+  return token;
+}
+
+async function readTokenFile(path: string): Promise<string> {
+  const file = await open(path, 'r').catch((error: Error) =>
+    fail(`http.tokenFile must be a file that can be read: ${error.message}`, error),
+  );
+  try {
+    // Of the file that is open, so that no other one can take its place in between.
+    const { mode, size } = await file.stat();
+    if (process.platform !== 'win32' && (mode & OTHERS) !== 0) {
+      const is = `0${(mode & 0o777).toString(8)}`;
+      fail(`http.tokenFile must be readable by its owner alone (chmod 600 ${path}), got mode ${is}`);
+    }
+    if (size > TOKEN_CHARS_MAX + 2) fail(`http.tokenFile must be at most ${TOKEN_CHARS_MAX} characters, got ${size}`);
+    return (await file.readFile('utf8')).replace(/\r?\n$/, '');
+  } finally {
+    await file.close();
+  }
+}

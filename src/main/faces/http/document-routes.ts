@@ -1,0 +1,26 @@
+import swagger from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import type { RouteParts } from './route-parts.ts';
+
+const OPENAPI = '3.1.0';
+
+/** Writes down every route that is added after it. */
+export async function documentRoutes(app: FastifyInstance, { version, options }: RouteParts): Promise<void> {
+  const hasToken = options.token !== undefined || options.tokenFile !== undefined;
+  await app.register(swagger, {
+    openapi: {
+      openapi: OPENAPI,
+      info: { title: 'Conclave', version, description: 'Plans for agents that act in real time.' },
+      ...(hasToken && {
+        components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+        security: [{ bearer: [] }],
+      }),
+    },
+  });
+  const schema = {
+    summary: 'This document',
+    operationId: 'document',
+    response: { 200: { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: { type: 'object' } } } } },
+  };
+  app.get('/openapi.json', { schema }, () => app.swagger());
+}

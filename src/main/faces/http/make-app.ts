@@ -1,0 +1,87 @@
+import type { Socket } from 'node:net';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { PlannerError } from '../../../shared/errors.ts';
+import type { FaceLog } from '../face.ts';
+import type { ResolvedHttpOptions } from './http-options.ts';
+import { notFound, onError, PROBLEM_TYPE, problemOf } from './problem.ts';
+import { takeJsonBodies } from './wire/json-body.ts';
+
+/** A client has its own header and request times, but is looked at only so often. */
+const CHECK_MS_MAX = 1_000;
+
+/** fastify, with its limits, its log and problem+json for all that goes wrong. It has no routes yet. */
+export function makeApp(options: ResolvedHttpOptions, log: FaceLog): FastifyInstance {
+  const { headersTimeoutMs, requestTimeoutMs } = options;
+  const app = fastify({
+    ...(isPino(log) ? { loggerInstance: log } : {}),
+    logController: new QuietLog({ requestIdLogLabel: 'requestId' }),
+    // A logger of each request's own costs more than a cached plan: only where it will be read.
+    childLoggerFactory: (logger, bindings, childOptions) =>
+      isDebugging(logger) ? logger.child(bindings, childOptions) : logger,
+    bodyLimit: options.bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    clientErrorHandler: refuseBytes,
+    http: {
+      maxHeaderSize: options.headerBytesMax,
+      headersTimeout: headersTimeoutMs,
+      connectionsCheckingInterval: Math.min(CHECK_MS_MAX, headersTimeoutMs),
+    },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, strict: false } },
+  });
+  app.server.maxConnections = options.connectionsMax;
+  const methods = new Map<string, string[]>();
+  app.addHook('onRoute', ({ url, method }) => {
+    methods.set(url, [...(methods.get(url) ?? []), ...[method].flat()]);
+  });
+  app.setNotFoundHandler(notFound((path) => methods.get(path) ?? []));
+  app.setErrorHandler(onError);
+  // Schemas of answers are for the document: what is sent is sent whole.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  takeJsonBodies(app);
+  return app;
+}
+
+/** One line a request, for who debugs; none at other levels. What goes wrong is logged where it is answered. */
+class QuietLog extends LogController {
+  override incomingRequest(): void {}
+
+  override requestCompleted(...[, request, reply]: Parameters<LogController['requestCompleted']>): void {
+    const { method, url } = request;
+    reply.log.debug({ method, url, status: reply.statusCode, ms: reply.elapsedTime }, 'request answered');
+  }
+
+  override routeNotFound(): void {}
+}
+
+function isPino(log: object): log is FastifyBaseLogger {
+  return ['child', 'fatal', 'trace', 'isLevelEnabled'].every((name) => typeof Reflect.get(log, name) === 'function');
+}
+
+function isDebugging(logger: FastifyBaseLogger & { isLevelEnabled?(level: string): boolean }): boolean {
+  return logger.isLevelEnabled?.('debug') === true;
+}
+
+const STATUS_OF_BYTES: Readonly<Record<string, readonly [PlannerError, number]>> = {
+  HPE_HEADER_OVERFLOW: [new PlannerError('ERR_MESSAGE_TOO_LARGE', 'the headers are larger than headerBytesMax'), 431],
+  ERR_HTTP_REQUEST_TIMEOUT: [new PlannerError('ERR_CLIENT_SLOW', 'the request did not come in its time'), 408],
+};
+
+/** What is no HTTP, or never becomes a request: fastify does not see it. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [reason, status] = STATUS_OF_BYTES[error.code ?? ''] ?? [
+    new PlannerError('ERR_PROTOCOL', 'this is no HTTP'),
+    400,
+  ];
+  const problem = problemOf(reason, status);
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${status} ${problem.title}`,
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroySoon();
+}

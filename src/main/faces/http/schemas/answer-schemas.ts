@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { PLAN_SOURCES } from '../../../../shared/decision.ts';
+import { ERROR_CODES } from '../../../../shared/errors.ts';
+import { type JsonSchema, jsonSchema } from './json-schema.ts';
+
+/** What routes answer with. For the document alone: answers are not checked, tests do that. */
+const ms = z.number();
+const code = z.enum(Object.keys(ERROR_CODES) as [string, ...string[]]);
+
+const attempt = z.object({
+  step: z.enum(['expert', 'synthesis', 'fallback']),
+  role: z.string().describe("The expert's role; absent for synthesis.").optional(),
+  model: z.string(),
+  endpoint: z.string(),
+  code: z.union([z.literal('OK'), code]),
+  message: z.string().optional(),
+  startMs: ms.describe('When it began, from the start of its plan.'),
+  waitMs: ms.describe('Until it had a slot of the endpoint.'),
+  latencyMs: ms,
+  queueMs: ms.describe('From the beginning of its call to the response headers.').optional(),
+  firstTokenMs: ms.describe('From the beginning of its call to the first token.').optional(),
+  promptTokens: z.number().optional(),
+  completionTokens: z.number().optional(),
+  modelAnswered: z.string().optional(),
+  action: z.string().describe('What it voted for.').optional(),
+});
+
+export const attemptSchema: JsonSchema = jsonSchema(attempt);
+
+export const planSchema: JsonSchema = jsonSchema(
+  z.object({
+    id: z.number(),
+    agent: z.string(),
+    action: z.string().describe('One of the actions of the request, byte for byte.'),
+    source: z.enum(PLAN_SOURCES).describe('Where the answer came from.'),
+    reason: z.string(),
+    model: z.string().describe('The model that decided, where one did.').optional(),
+    attempts: z.array(attempt),
+    coalesced: z.boolean().describe('Whether it shared the work of another request in the same state.'),
+    ageMs: ms.describe('For answers from memory: how long ago they were decided.').optional(),
+    latencyMs: ms,
+    latenessMs: ms.describe('How far the deadline was passed when the plan settled.'),
+  }),
+);
+
+/** An error, as RFC 9457 has it. */
+export const problemSchema: JsonSchema = jsonSchema(
+  z.object({
+    type: z.literal('about:blank'),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string().describe('For people: what is wrong, and with what.'),
+    code: code.describe('The identity of the error.'),
+    retryable: z.boolean().describe('Whether the same request may succeed if it is made again.'),
+  }),
+);
+
+const group = z.looseObject({});
+
+/** The groups of `planner.stats()`; what is in them is told by their names. */
+export const statsSchema: JsonSchema = jsonSchema(
+  z.looseObject({
+    plans: z.record(z.string(), z.number()).describe('How many, and how they ended.'),
+    sources: z.record(z.enum(PLAN_SOURCES), z.number()).describe('Plans by where they came from.'),
+    planningMs: z.record(z.string(), z.number()),
+    latenessMs: z.record(z.string(), z.number()),
+    cache: z.union([z.literal(false), group]).describe('False where the cache is off.'),
+    background: group.describe('Models asked again about what the cache served.'),
+    calls: group.describe('Calls to models.'),
+    fallbacks: z.number(),
+    models: z.array(group),
+    workers: group,
+    endpoints: z.array(group).describe('Each model server: slots, health, times.'),
+  }),
+);
+
+/** A response of the document. */
+export function answer(description: string, schema: JsonSchema, type = 'application/json'): JsonSchema {
+  return { description, content: { [type]: { schema } } };
+}
+
+/** What any route may answer with when something is wrong. */
+export const PROBLEM_ANSWERS: Readonly<Record<string, JsonSchema>> = {
+  '4xx': answer('The request breaks a rule, or may not be made.', problemSchema, 'application/problem+json'),
+  '5xx': answer('It was not the fault of the request.', problemSchema, 'application/problem+json'),
+};

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import type { Domain, Feature } from '../../../../shared/domain.ts';
+import { REQUEST_LIMITS } from '../../../../shared/plan-request.ts';
+
+/**
+ * The bodies of `POST /v1/plans`, in zod, for one domain. The JSON Schema made of it is what validates and what
+ * `/openapi.json` shows. `checkRequest`, which the planner calls for every way in, has the last word: it counts characters
+ * as JavaScript does (UTF-16), where JSON Schema counts code points.
+ */
+const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
+
+const { actions, actionChars, agentChars, imageChars, setItems, textChars, valueChars } = REQUEST_LIMITS;
+
+// Without flags, which JSON Schema has not.
+const IMAGE_URL = /^[dD][aA][tT][aA]:[iI][mM][aA][gG][eE]\/[A-Za-z0-9.+-]+;[bB][aA][sS][eE]64,[A-Za-z0-9+/]/;
+
+const imageValue = z.union([
+  z.string().max(imageChars).regex(IMAGE_URL).describe('A data URL of an image.'),
+  z.looseObject({
+    mediaType: z
+      .string()
+      .max(valueChars)
+      .regex(/^image\//),
+    base64: z
+      .string()
+      .max(imageChars)
+      .regex(/^[A-Za-z0-9+/]/),
+  }),
+]);
+
+function featureValue(feature: Feature): z.ZodType {
+  switch (feature.kind) {
+    case 'category':
+      if (feature.values === undefined) return z.string().max(valueChars);
+      return z.enum([...feature.values] as [string, ...string[]]);
+    case 'flag':
+      return z.boolean();
+    case 'number': {
+      const edges = feature.edges.length === 0 ? '' : ` Told apart at ${feature.edges.join(', ')}.`;
+      return z.number().describe(`Usually from ${feature.range[0]} to ${feature.range[1]}.${edges}`);
+    }
+    case 'set':
+      return z.array(z.string().max(valueChars)).max(setItems);
+    case 'text':
+      return z.string().max(textChars).describe('For the models alone: not part of what is remembered by.');
+    case 'image':
+      return imageValue;
+    default:
+      return feature satisfies never;
+  }
+}
+
+function observationOf(domain: Domain): z.ZodType {
+  const members = Object.entries(domain.features).map(([name, feature]): [string, z.ZodType] => {
+    const value = featureValue(feature);
+    return [name, feature.optional ? value.optional() : value];
+  });
+  return z.strictObject(Object.fromEntries(members)).describe(`What the agent perceives now (${domain.name}).`);
+}
+
+/** Everything that may be asked of a planner of this domain. */
+export function planBody(domain: Domain): z.ZodType {
+  return z.strictObject({
+    agent: z.string().min(1).max(agentChars).describe('Who asks.'),
+    observation: observationOf(domain),
+    actions: z
+      .array(z.string().min(1).max(actionChars).regex(/\S/))
+      .min(1)
+      .max(actions)
+      .meta({ uniqueItems: true, description: 'The actions that are legal now, each different.' }),
+    qValues: z
+      .record(z.string(), z.number())
+      .meta({ maxProperties: actions, description: 'Learned values by action, higher is better.' })
+      .optional(),
+    timeoutMs: z
+      .number()
+      .gt(0)
+      .lte(TIMEOUT_MS_MAX)
+      .describe("Time until the plan settles, milliseconds. Default: the planner's.")
+      .optional(),
+    priority: z.number().describe('Where plans wait for models, higher numbers come first.').optional(),
+  });
+}
+
+/** A request of the domain, as an example. */
+export function examplePlan(domain: Domain): Record<string, unknown> {
+  const observation = Object.fromEntries(
+    Object.entries(domain.features)
+      .filter(([, { optional }]) => !optional)
+      .map(([name, feature]) => [name, exampleValue(feature)]),
+  );
+  return { agent: 'lydia', observation, actions: ['attack', 'retreat'], qValues: { attack: 0.7 }, timeoutMs: 5_000 };
+}
+
+function exampleValue(feature: Feature): unknown {
+  switch (feature.kind) {
+    case 'category':
+      return feature.values?.[0] ?? 'here';
+    case 'flag':
+      return false;
+    case 'number':
+      return feature.range[0];
+    case 'set':
+      return ['one'];
+    case 'text':
+      return 'A hill.';
+    case 'image':
+      return 'data:image/png;base64,iVBORw0KGgo=';
+    default:
+      return feature satisfies never;
+  }
+}

@@ -1,0 +1,35 @@
+/** One entry of `Accept`: a media range and how much it is liked, 0 to 1. */
+interface MediaRange {
+  readonly type: string;
+  readonly q: number;
+}
+
+function rangesOf(accept: string): MediaRange[] {
+  return accept.split(',').map((entry) => {
+    const [type, ...params] = entry.split(';').map((part) => part.trim().toLowerCase());
+    const q = params.find((param) => param.startsWith('q='))?.slice(2);
+    return { type: type as string, q: q === undefined ? 1 : Math.min(1, Math.max(0, Number(q) || 0)) };
+  });
+}
+
+/** How much a type is liked, by the most specific range that has it. */
+function qualityOf(type: string, ranges: readonly MediaRange[]): { q: number; isNamed: boolean } {
+  const group = `${type.split('/', 1)[0]}/*`;
+  for (const name of [type, group, '*/*']) {
+    const range = ranges.find((each) => each.type === name);
+    if (range !== undefined) return { q: range.q, isNamed: name === type };
+  }
+  return { q: 0, isNamed: false };
+}
+
+/** Whether a client would rather have events than JSON. Of two that it likes alike, the one it names, and names first. */
+export function prefersEvents(accept: string | undefined): boolean {
+  if (accept === undefined || !/text\/event-stream/i.test(accept)) return false;
+  const ranges = rangesOf(accept);
+  const events = qualityOf('text/event-stream', ranges);
+  const json = qualityOf('application/json', ranges);
+  if (events.q === 0 || events.q !== json.q) return events.q > json.q;
+  if (!json.isNamed) return events.isNamed;
+  const first = ranges.find(({ type }) => type === 'text/event-stream' || type === 'application/json');
+  return first?.type === 'text/event-stream';
+}

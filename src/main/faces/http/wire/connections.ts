@@ -1,0 +1,58 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+interface Connection {
+  /** Made when it is first asked for. */
+  ended: AbortController | undefined;
+  /** The last answer that was begun. */
+  answer: ServerResponse | undefined;
+}
+
+/**
+ * The connections of a server. A client cancels a request of HTTP/1 only by ending its connection, so one signal a connection
+ * serves for all its requests, and a plan costs no listener of its own.
+ */
+export class Connections {
+  readonly #open = new Map<Socket, Connection>();
+
+  /** A client that takes nothing for `slowClientMs` of what waits to be sent to it is cut off. */
+  constructor(server: Server, slowClientMs: number) {
+    server.on('connection', (socket: Socket) => {
+      const connection: Connection = { ended: undefined, answer: undefined };
+      this.#open.set(socket, connection);
+      socket.once('close', () => {
+        this.#open.delete(socket);
+        connection.ended?.abort();
+      });
+    });
+    // Nothing was sent or came for so long; while something waits to be sent, that is the client's doing. Keep-alive and
+    // header timeouts are the server's own.
+    server.timeout = slowClientMs;
+    server.on('timeout', (socket: Socket) => {
+      if (socket.writableLength > 0) socket.destroy();
+    });
+  }
+
+  /** Notes the answer that a connection waits for. */
+  began(request: IncomingMessage, answer: ServerResponse): void {
+    const connection = this.#open.get(request.socket);
+    if (connection !== undefined) connection.answer = answer;
+  }
+
+  /** Aborts when the request's connection ends. */
+  signalOf(request: IncomingMessage): AbortSignal | undefined {
+    const connection = this.#open.get(request.socket);
+    if (connection === undefined) return undefined;
+    connection.ended ??= new AbortController();
+    return connection.ended.signal;
+  }
+
+  /** Ends every connection as soon as it has been answered: the server ends only those that wait for nothing now. */
+  endAfterAnswers(): void {
+    for (const [socket, { answer }] of this.#open) {
+      if (answer === undefined || answer.writableFinished) continue;
+      if (answer.headersSent) answer.once('finish', () => socket.destroySoon());
+      else answer.shouldKeepAlive = false;
+    }
+  }
+}
