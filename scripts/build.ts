@@ -15,6 +15,8 @@ for (const entry of [
   'main/index.js',
   'main/index.d.ts',
   'main/bin.js',
+  'main/faces/ipc/thread-entry.js',
+  'main/faces/ipc/process-entry.js',
   'workers/worker.js',
   'workers/simulator/simulator-thread.js',
 ]) {

@@ -23,6 +23,16 @@ export type { Lookup, StoreEntry } from '../shared/store/store-reader.ts';
 export { StoreReader } from '../shared/store/store-reader.ts';
 export type { CacheStats } from './cache/cache-options.ts';
 export { openCache, type SharedCache } from './cache/shared-cache.ts';
+export { type EmbedOptions, embedPlanner } from './faces/ipc/embed-planner.ts';
+export type { PeerExit } from './faces/ipc/peer.ts';
+export type {
+  EmbeddedPlanner,
+  RemoteOptions,
+  RemotePlanner,
+  RemotePlannerEvents,
+  SpawnedPlanner,
+} from './faces/ipc/remote-planner.ts';
+export { type SpawnOptions, spawnPlanner } from './faces/ipc/spawn-planner.ts';
 export type { ConfigDefinition } from './options/config-file.ts';
 export type {
   CacheOptions,

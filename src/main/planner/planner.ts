@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
-import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
@@ -12,6 +12,7 @@ import type { PoolStats } from '../experts/expert-pool.ts';
 import type { Attempt, CloseOptions, Plan, PlanOptions } from '../plan.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
+import { checkPlanOptions } from './check-plan-options.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
 import type { FlightParts } from './flight-parts.ts';
@@ -63,8 +64,6 @@ export interface PlannerStats {
   /** Each model server as it is known now: slots, health, times and timeouts. */
   readonly endpoints: readonly EndpointStats[];
 }
-
-const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -266,14 +265,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     try {
       checkRequest(this.#parts.options.domain, request);
       timeoutMs ??= this.#defaultTimeoutMs(request);
-      if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
-        const rule = `must be a number of milliseconds above 0 and at most ${TIMEOUT_MS_MAX}`;
-        throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
-      }
-      const { priority } = options;
-      if (priority !== undefined && !Number.isFinite(priority)) {
-        throw new PlannerError('ERR_REQUEST_INVALID', `priority must be a number, got ${describeValue(priority)}`);
-      }
+      checkPlanOptions(timeoutMs, options.priority);
     } catch (error) {
       this.#counters.invalid++;
       throw error;

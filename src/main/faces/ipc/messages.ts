@@ -1,0 +1,69 @@
+import type { Decision } from '../../../shared/decision.ts';
+import { decodeError, type ErrorWire, encodeError } from '../../../shared/errors.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { Attempt, CloseOptions, Plan } from '../../plan.ts';
+import type { PlannerStats } from '../../planner/planner.ts';
+
+/**
+ * What goes between a host and a planner in another thread or process. Calls and replies are comlink's, and carry an `id`;
+ * what stands here under `kind` goes one way beside them, in the same order. Data only: signals arrive as `{}` and functions
+ * not at all.
+ */
+export type ToPlanner =
+  | { readonly kind: 'start'; readonly options: PlannerOptions }
+  /** Which events the host wants to hear from now on. */
+  | { readonly kind: 'listen'; readonly plan: boolean; readonly warning: boolean }
+  /** Nobody waits for this plan any more. Means nothing where it has settled. */
+  | { readonly kind: 'cancel'; readonly call: number };
+
+export type FromPlanner =
+  | { readonly kind: 'ready'; readonly cacheBuffer: SharedArrayBuffer | undefined }
+  | { readonly kind: 'failed'; readonly error: ErrorWire }
+  | { readonly kind: 'attempt'; readonly call: number; readonly attempt: Attempt }
+  | { readonly kind: 'plan'; readonly plan: Plan; readonly request: PlanRequest }
+  | { readonly kind: 'warning'; readonly message: string };
+
+/** A plan as it is asked for over the channel. */
+export interface PlanCallWire {
+  /** Names the call in `cancel` and `attempt`. */
+  readonly call: number;
+  readonly request: PlanRequest;
+  readonly timeoutMs: number;
+  readonly priority: number | undefined;
+  readonly wantsAttempts: boolean;
+  /** On the clock that both sides share; undefined where they do not. */
+  readonly sentAtMs: number | undefined;
+}
+
+/** What comlink exposes. Nothing in it throws: comlink would drop the error's code. */
+export interface PlannerApi {
+  plan(asked: PlanCallWire): Promise<Reply<Plan>>;
+  peek(request: PlanRequest): Promise<Reply<Decision | undefined>>;
+  stats(): Promise<Reply<PlannerStats>>;
+  clearCache(): Promise<Reply<undefined>>;
+  close(options: CloseOptions): Promise<Reply<undefined>>;
+}
+
+/** The outcome of a call, as it crosses. */
+export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorWire };
+
+/** What `run` came to. Never rejects. */
+export async function replyOf<T>(run: () => T | Promise<T>): Promise<Reply<T>> {
+  try {
+    return { ok: true, value: await run() };
+  } catch (error) {
+    return { ok: false, error: encodeError(error) };
+  }
+}
+
+/** The value of a reply; throws its error with code, message and `retryable`. */
+export function unwrapped<T>(reply: Reply<T>): T {
+  if (reply.ok) return reply.value;
+  throw decodeError(reply.error);
+}
+
+/** Tells our own messages from comlink's. */
+export function isOwn(message: unknown): message is ToPlanner | FromPlanner {
+  return message !== null && typeof message === 'object' && 'kind' in message;
+}

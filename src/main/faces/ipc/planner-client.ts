@@ -1,0 +1,322 @@
+import { EventEmitter } from 'node:events';
+import { type Remote, wrap } from 'comlink';
+import type { Clock } from '../../../shared/clock.ts';
+import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
+import { decodeError, encodeError, PlannerError } from '../../../shared/errors.ts';
+import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
+import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
+import type { CloseOptions, Plan, PlanOptions } from '../../plan.ts';
+import { heuristicAnswer } from '../../planner/best-in-hand.ts';
+import { checkPlanOptions } from '../../planner/check-plan-options.ts';
+import { planCancelled } from '../../planner/flight-board.ts';
+import { keptRequest } from '../../planner/kept-request.ts';
+import type { PlannerStats } from '../../planner/planner.ts';
+import { type FromPlanner, isOwn, type PlannerApi, type Reply, type ToPlanner, unwrapped } from './messages.ts';
+import { endText, type Peer, type PeerEnd } from './peer.ts';
+import { PeerEndpoint } from './peer-endpoint.ts';
+import type { ResolvedRemote } from './peer-options.ts';
+import { PlanCall } from './plan-call.ts';
+import type { RemotePlanner, RemotePlannerEvents } from './remote-planner.ts';
+
+export interface PlannerClientParts {
+  readonly peer: Peer;
+  readonly clock: Clock;
+  readonly planner: ResolvedOptions;
+  readonly remote: ResolvedRemote;
+}
+
+/** Of a plan that the host answered itself. The planner's own begin at 1. */
+const HOST_PLAN_ID = 0;
+
+type Told = 'plan' | 'warning';
+
+/**
+ * The host's side of a planner in another thread or process. The protocol stands in docs/concurrency.md, "A planner in
+ * another thread or process".
+ */
+export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements RemotePlanner {
+  protected readonly api: Remote<PlannerApi>;
+  readonly #parts: PlannerClientParts;
+  readonly #endpoint: PeerEndpoint;
+  /** Kept, since every look at comlink's proxy makes another one. */
+  readonly #planRemotely: Remote<PlannerApi>['plan'];
+  readonly #plans = new Map<number, PlanCall>();
+  readonly #ready = Promise.withResolvers<SharedArrayBuffer | undefined>();
+  #state: 'starting' | 'open' | 'ended' = 'starting';
+  /** What the planner was last told to tell. */
+  readonly #listens: Record<Told, boolean> = { plan: false, warning: false };
+  #nextCall = 1;
+  #invalid = 0;
+  #closed: Promise<void> | undefined;
+  /** Whether the peer ends since it was told to. */
+  #isLeaving = false;
+  #hurry: () => void = () => {};
+
+  constructor(parts: PlannerClientParts) {
+    super();
+    this.#parts = parts;
+    const { peer } = parts;
+    this.#endpoint = new PeerEndpoint({ post: (message) => peer.post(message), onBusy: () => this.#hold() });
+    this.api = wrap<PlannerApi>(this.#endpoint);
+    this.#planRemotely = this.api.plan;
+    peer.listen((message) => {
+      if (isOwn(message)) this.#hear(message as FromPlanner);
+      else this.#endpoint.hear(message);
+    });
+    void peer.ended.then((end) => this.#ended(end));
+    this.on('newListener', (name: string | symbol) => this.#tellInterest(name, true));
+    this.on('removeListener', (name: string | symbol) => this.#tellInterest(name, false));
+  }
+
+  /** Starts the planner there. Rejects with what is wrong, and then the peer has ended. */
+  async start(options: PlannerOptions): Promise<SharedArrayBuffer | undefined> {
+    const { peer, clock, remote } = this.#parts;
+    const timer = clock.setTimer(remote.startTimeoutMs, () => {
+      const why = `the planner's ${peer.name} did not start in ${remote.startTimeoutMs} ms (startTimeoutMs)`;
+      this.#ready.reject(new PlannerError('ERR_PEER_EXITED', why));
+    });
+    try {
+      this.#post({ kind: 'start', options });
+      const cacheBuffer = await this.#ready.promise;
+      this.#state = 'open';
+      this.#hold();
+      // After the caller's continuation, so that it can listen first.
+      clock.nextTurn(() => this.#tellListens());
+      return cacheBuffer;
+    } catch (error) {
+      this.#isLeaving = true;
+      peer.kill();
+      await peer.ended;
+      throw error;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  get domain(): Domain {
+    return this.#parts.planner.domain;
+  }
+
+  get maxInFlight(): number {
+    return this.#parts.planner.maxInFlight;
+  }
+
+  get isOpen(): boolean {
+    return this.#closed === undefined && this.#state === 'open';
+  }
+
+  async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
+    const { clock, peer, remote } = this.#parts;
+    const startedAtMs = clock.now();
+    const timeoutMs = this.#admit(request, options);
+    const { signal, onAttempt, priority } = options;
+    const number = this.#nextCall++;
+    const call = new PlanCall({
+      clock,
+      deadlineMs: startedAtMs + timeoutMs,
+      lateGraceMs: remote.lateGraceMs,
+      signal,
+      onAttempt,
+      answerHere: this.#ownAnswer(request, startedAtMs, timeoutMs),
+      cancel: () => this.#post({ kind: 'cancel', call: number }),
+    });
+    this.#plans.set(number, call);
+    const sentAtMs = peer.sharesClock ? startedAtMs : undefined;
+    const asked = { call: number, request, timeoutMs, priority, wantsAttempts: onAttempt !== undefined, sentAtMs };
+    this.#planRemotely(asked).then(
+      (reply) => (reply.ok ? call.resolve(reply.value) : call.reject(decodeError(reply.error))),
+      (error) => call.reject(decodeError(encodeError(error))),
+    );
+    try {
+      return await call.settled;
+    } finally {
+      this.#plans.delete(number);
+    }
+  }
+
+  async stats(): Promise<PlannerStats> {
+    const stats = await this.ask(() => this.api.stats());
+    return { ...stats, plans: { ...stats.plans, invalid: stats.plans.invalid + this.#invalid } };
+  }
+
+  async clearCache(): Promise<void> {
+    await this.ask(() => this.api.clearCache());
+  }
+
+  close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
+    if (this.#closed === undefined) this.#closed = this.#close(drainMs);
+    else if (drainMs <= 0) this.#hurry();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Of everybody's listeners, not of this class' own. */
+  override removeAllListeners(name?: string | symbol): this {
+    for (const each of name === undefined ? ['plan', 'warning', 'exit'] : [name])
+      super.removeAllListeners(each as Told);
+    return this;
+  }
+
+  /** A call with a reply. */
+  protected async ask<T>(call: () => Promise<Reply<T>>): Promise<T> {
+    this.#checkRoom();
+    return unwrapped(await call());
+  }
+
+  /** Checks everything that can be wrong with a call, so that none is sent in vain. The plan's time in milliseconds. */
+  #admit(request: PlanRequest, options: PlanOptions): number {
+    const { planner } = this.#parts;
+    if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
+    let timeoutMs: number;
+    try {
+      checkRequest(planner.domain, request);
+      timeoutMs = options.timeoutMs ?? defaultTimeoutMs(planner, request);
+      checkPlanOptions(timeoutMs, options.priority);
+    } catch (error) {
+      this.#invalid++;
+      throw error;
+    }
+    if (options.signal?.aborted) throw planCancelled(options.signal);
+    this.#checkRoom();
+    return timeoutMs;
+  }
+
+  #checkRoom(): void {
+    const { callsMax } = this.#parts.remote;
+    if (this.#endpoint.waiting < callsMax) return;
+    throw new PlannerError('ERR_PLANNER_OVERLOADED', `${callsMax} calls wait for the planner (callsMax)`, {
+      retryable: true,
+    });
+  }
+
+  /** The last rung. Taken from the request now: its host may reuse the lists in the next frame. */
+  #ownAnswer(request: PlanRequest, startedAtMs: number, timeoutMs: number): () => Plan {
+    const { clock, peer } = this.#parts;
+    const { agent } = request;
+    const { action, source, reason } = heuristicAnswer(request);
+    const kept = this.listenerCount('plan') > 0 ? keptRequest(request) : undefined;
+    return () => {
+      const latencyMs = clock.now() - startedAtMs;
+      const plan: Plan = {
+        id: HOST_PLAN_ID,
+        agent,
+        action,
+        source,
+        reason: `the planner's ${peer.name} did not answer in time; ${reason}`,
+        attempts: [],
+        coalesced: false,
+        latencyMs,
+        latenessMs: Math.max(0, latencyMs - timeoutMs),
+      };
+      if (kept !== undefined) this.#tell('plan', () => this.emit('plan', plan, kept));
+      return plan;
+    };
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const { peer, clock, remote } = this.#parts;
+    if (!this.#isAlive) return;
+    const kill = (): void => {
+      this.#isLeaving = true;
+      peer.kill();
+    };
+    let timer = clock.setTimer(drainMs + remote.closeTimeoutMs, kill);
+    this.#hurry = () => {
+      timer.cancel();
+      timer = clock.setTimer(remote.closeTimeoutMs, kill);
+      // Answered with the first close.
+      void this.api.close({});
+    };
+    await this.api.close({ drainMs });
+    this.#hurry = () => {};
+    if (this.#isAlive) {
+      this.#isLeaving = true;
+      peer.hold(true);
+      peer.leave();
+    }
+    await peer.ended;
+    timer.cancel();
+  }
+
+  #hear(message: FromPlanner): void {
+    switch (message.kind) {
+      case 'ready':
+        return this.#ready.resolve(message.cacheBuffer);
+      case 'failed':
+        return this.#ready.reject(decodeError(message.error));
+      case 'attempt':
+        return this.#tell('onAttempt', () => this.#plans.get(message.call)?.hear(message.attempt));
+      case 'plan':
+        return this.#tell('plan', () => this.emit('plan', message.plan, message.request));
+      case 'warning':
+        return this.#tell('warning', () => this.emit('warning', message.message));
+      default:
+        return message satisfies never;
+    }
+  }
+
+  #ended(end: PeerEnd): void {
+    const { peer } = this.#parts;
+    const expected = this.#isLeaving;
+    const starting = this.#state === 'starting';
+    const text = starting ? `${endText(peer, end)} while it started` : endText(peer, end);
+    const error = expected
+      ? new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed')
+      : new PlannerError('ERR_PEER_EXITED', text);
+    this.#state = 'ended';
+    this.#ready.reject(error);
+    // A close settles plans, also one that had to use force.
+    if (expected) for (const call of [...this.#plans.values()]) call.answerHere();
+    this.#endpoint.end(encodeError(error));
+    const { code, signal } = end;
+    this.#tell('exit', () => this.emit('exit', { code, signal, expected }));
+  }
+
+  /** Calls that wait for a reply keep the process alive; a planner that idles does not. */
+  #hold(): void {
+    if (this.#state === 'open') this.#parts.peer.hold(this.#endpoint.waiting > 0);
+  }
+
+  /** Called before a listener is added and after one was removed. */
+  #tellInterest(name: string | symbol, isAdded: boolean): void {
+    if (name !== 'plan' && name !== 'warning') return;
+    const listens = isAdded || this.listenerCount(name) > 0;
+    if (this.#listens[name] === listens) return;
+    this.#listens[name] = listens;
+    if (this.#state === 'open') this.#tellListens();
+  }
+
+  get #isAlive(): boolean {
+    return this.#state !== 'ended';
+  }
+
+  #tellListens(): void {
+    this.#post({ kind: 'listen', ...this.#listens });
+  }
+
+  #post(message: ToPlanner): void {
+    if (this.#isAlive) this.#parts.peer.post(message);
+  }
+
+  /** A listener that throws has no say. */
+  #tell(name: Told | 'exit' | 'onAttempt', tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      if (name === 'warning') return; // Told to nobody: the listener for warnings is itself broken.
+      const said = error instanceof Error ? error.message : String(error);
+      const what = name === 'onAttempt' ? 'onAttempt' : `a listener of "${name}"`;
+      this.#tell('warning', () => this.emit('warning', `${what} threw: ${said}`));
+    }
+  }
+}
+
+function defaultTimeoutMs(
+  { domain, timeoutMs, visionTimeoutMs }: ResolvedOptions,
+  { observation }: PlanRequest,
+): number {
+  return imageFeaturesOf(domain).some((name) => observation[name] !== undefined) ? visionTimeoutMs : timeoutMs;
+}

@@ -1,0 +1,142 @@
+import { expose } from 'comlink';
+import type { Clock } from '../../../shared/clock.ts';
+import { encodeError } from '../../../shared/errors.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { Attempt, CloseOptions, Plan } from '../../plan.ts';
+import type { Planner } from '../../planner/planner.ts';
+import { type Channel, calledEndpoint } from './channel.ts';
+import {
+  type FromPlanner,
+  type PlanCallWire,
+  type PlannerApi,
+  type Reply,
+  replyOf,
+  type ToPlanner,
+} from './messages.ts';
+
+/** Warnings kept for a host that has not said yet whether it listens: those of the start. */
+const EARLY_WARNINGS_MAX = 100;
+
+export interface PlannerServerParts {
+  readonly channel: Channel;
+  readonly createPlanner: (options: PlannerOptions) => Promise<Planner>;
+  readonly clock: Clock;
+  /** Whether the host sees this memory: another thread does, another process does not. */
+  readonly sharesMemory: boolean;
+}
+
+/** The planner's side: starts it as the host says, and serves it over the channel. */
+export class PlannerServer {
+  readonly #parts: PlannerServerParts;
+  /** Plans in flight, by the number of their call. */
+  readonly #calls = new Map<number, AbortController>();
+  readonly #answering = new Set<Promise<unknown>>();
+  readonly #onPlan = (plan: Plan, request: PlanRequest): void => this.#post({ kind: 'plan', plan, request });
+  #early: string[] | undefined = [];
+  #hearsWarnings = false;
+  #planner: Planner | undefined;
+
+  constructor(parts: PlannerServerParts) {
+    this.#parts = parts;
+    const endpoint = calledEndpoint(parts.channel, (message) => this.#hear(message as ToPlanner));
+    expose(this.#api(), endpoint);
+  }
+
+  /** Ends the planner where there is one, for a host that is gone. */
+  async close(): Promise<void> {
+    await this.#planner?.close();
+  }
+
+  #api(): PlannerApi {
+    return {
+      plan: (asked) => this.#answer(() => this.#plan(asked)),
+      peek: (request) => this.#answer(() => this.#started().peek(request)),
+      stats: () => this.#answer(() => this.#started().stats()),
+      clearCache: () =>
+        this.#answer(() => {
+          this.#started().clearCache();
+          return undefined;
+        }),
+      close: (options) => replyOf(() => this.#close(options)),
+    };
+  }
+
+  #answer<T>(run: () => T | Promise<T>): Promise<Reply<T>> {
+    const reply = replyOf(run);
+    this.#answering.add(reply);
+    void reply.finally(() => this.#answering.delete(reply));
+    return reply;
+  }
+
+  #started(): Planner {
+    if (this.#planner === undefined) throw new Error('a call before the planner was ready');
+    return this.#planner;
+  }
+
+  async #plan({ call, request, timeoutMs, priority, wantsAttempts, sentAtMs }: PlanCallWire): Promise<Plan> {
+    const controller = new AbortController();
+    this.#calls.set(call, controller);
+    try {
+      const lainMs = sentAtMs === undefined ? 0 : this.#parts.clock.now() - sentAtMs;
+      return await this.#started().plan(request, {
+        // One whose time is over is answered with what is at hand.
+        timeoutMs: Math.max(timeoutMs - lainMs, Math.min(1, timeoutMs)),
+        signal: controller.signal,
+        ...(priority === undefined ? {} : { priority }),
+        ...(wantsAttempts ? { onAttempt: (attempt: Attempt) => this.#post({ kind: 'attempt', call, attempt }) } : {}),
+      });
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  /** The reply to a close is the last one: every plan has had its own. */
+  async #close(options: CloseOptions): Promise<undefined> {
+    await this.#started().close(options);
+    await Promise.all(this.#answering);
+  }
+
+  #hear(message: ToPlanner): void {
+    switch (message.kind) {
+      case 'start':
+        return void this.#start(message.options);
+      case 'listen':
+        return this.#listen(message.plan, message.warning);
+      case 'cancel':
+        return this.#calls.get(message.call)?.abort();
+      default:
+        return message satisfies never;
+    }
+  }
+
+  async #start(options: PlannerOptions): Promise<void> {
+    try {
+      const planner = await this.#parts.createPlanner(options);
+      this.#planner = planner;
+      planner.on('warning', (message) => this.#warn(message));
+      this.#post({ kind: 'ready', cacheBuffer: this.#parts.sharesMemory ? planner.cacheBuffer : undefined });
+    } catch (error) {
+      // The host ends this thread or process.
+      this.#post({ kind: 'failed', error: encodeError(error) });
+    }
+  }
+
+  #listen(plans: boolean, warnings: boolean): void {
+    this.#planner?.off('plan', this.#onPlan);
+    if (plans) this.#planner?.on('plan', this.#onPlan);
+    this.#hearsWarnings = warnings;
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const message of early) this.#warn(message);
+  }
+
+  #warn(message: string): void {
+    if (this.#hearsWarnings) this.#post({ kind: 'warning', message });
+    else if (this.#early !== undefined && this.#early.length < EARLY_WARNINGS_MAX) this.#early.push(message);
+  }
+
+  #post(message: FromPlanner): void {
+    this.#parts.channel.post(message);
+  }
+}

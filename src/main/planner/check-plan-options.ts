@@ -1,0 +1,14 @@
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+
+const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
+
+/** Throws ERR_REQUEST_INVALID where the time or the priority of a plan breaks a rule. */
+export function checkPlanOptions(timeoutMs: number, priority: number | undefined): void {
+  if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
+    const rule = `must be a number of milliseconds above 0 and at most ${TIMEOUT_MS_MAX}`;
+    throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
+  }
+  if (priority !== undefined && !Number.isFinite(priority)) {
+    throw new PlannerError('ERR_REQUEST_INVALID', `priority must be a number, got ${describeValue(priority)}`);
+  }
+}
