@@ -26,6 +26,7 @@ export class CallWatch {
   #lastTokenAtMs = 0;
   /** The longest pause between two tokens so far, milliseconds. */
   gapMsMax = 0;
+  #isSuspended = false;
   #timer: Timer | undefined;
   #armedMs = Number.POSITIVE_INFINITY;
 
@@ -60,6 +61,18 @@ export class CallWatch {
     this.#arm();
   }
 
+  /** Whoever reads the answer has stopped reading: no phase is over before `resume`, only the whole time. */
+  suspend(): void {
+    this.#isSuspended = true;
+  }
+
+  resume(): void {
+    if (!this.#isSuspended) return;
+    this.#isSuspended = false;
+    this.#lastTokenAtMs = this.#clock.now();
+    this.#arm();
+  }
+
   dispose(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -67,7 +80,7 @@ export class CallWatch {
   }
 
   #dueMs(): number {
-    if (this.#limits === undefined) return this.#endMs;
+    if (this.#limits === undefined || this.#isSuspended) return this.#endMs;
     const { headersMs, firstTokenMs, gapMs } = this.#limits;
     if (this.#firstTokenAtMs !== undefined) return Math.min(this.#endMs, this.#lastTokenAtMs + gapMs);
     const limitMs = this.#headersAtMs === undefined ? Math.min(headersMs, firstTokenMs) : firstTokenMs;

@@ -1,55 +1,22 @@
 import { PlannerError } from '../errors.ts';
-import { type CallPhase, errorText, serverFailure } from './failures.ts';
+import type { AnswerReader, ReaderPorts } from './call-attempt.ts';
+import { type ChunkEvent, eventFailure, parseEvent, type TokenUsage, usageAfter } from './chat-event.ts';
+import type { CallPhase } from './failures.ts';
 import { SseParser } from './sse.ts';
-import type { ResponseSink } from './transport.ts';
 
 /** Beyond these an answer is no answer but a flood; the connection is closed. */
 const ANSWER_CHARS_MAX = 200_000;
 const STREAM_BYTES_MAX = 8_000_000;
-/** No call has more tokens; a server that says so is wrong, and its figure would spoil every sum. */
-const TOKENS_MAX = 1_000_000_000;
 
-export interface TokenUsage {
-  readonly promptTokens?: number;
-  readonly completionTokens?: number;
-  readonly cachedTokens?: number;
-}
-
-/** Events of a chat stream as far as they are read. Everything is optional: servers differ. */
-interface ChunkEvent {
-  readonly model?: unknown;
-  readonly error?: unknown;
-  readonly choices?: readonly {
-    readonly delta?: { readonly content?: unknown; readonly reasoning_content?: unknown; readonly reasoning?: unknown };
-    readonly message?: { readonly content?: unknown; readonly reasoning_content?: unknown };
-    readonly finish_reason?: unknown;
-  }[];
-  readonly usage?: {
-    readonly prompt_tokens?: unknown;
-    readonly completion_tokens?: unknown;
-    readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
-  } | null;
-  readonly timings?: { readonly cache_n?: unknown };
-}
-
-export interface ChatStreamOptions {
-  readonly isEventStream: boolean;
+export interface ChatStreamOptions extends ReaderPorts {
   /** Whether a schema was asked for. */
   readonly isConstrained: boolean;
   /** Looked at once per network read: true ends the stream, and its connection, here. */
   readonly isComplete: ((content: string) => boolean) | undefined;
-  /** Something of the answer, or of the thought before it, has come. */
-  readonly onToken: () => void;
-  /** Called once: with nothing when the answer is there, with the failure when it is not. */
-  readonly onSettled: (failure?: PlannerError) => void;
-  /** The body is not wanted any further. */
-  readonly stop: () => void;
-  /** The response has ended, in whatever way; its connection is free or gone. */
-  readonly onEnded: () => void;
 }
 
 /** Reads one answer: a stream of events, or the single JSON body of a server that does not stream. */
-export class ChatStream implements ResponseSink {
+export class ChatStream implements AnswerReader {
   content = '';
   reasoning = '';
   finishReason: string | undefined;
@@ -139,24 +106,13 @@ export class ChatStream implements ResponseSink {
       this.#done = true;
       return;
     }
-    let event: ChunkEvent;
-    try {
-      event = JSON.parse(data) as ChunkEvent;
-    } catch (cause) {
-      return this.#fail(new PlannerError('ERR_MODEL_MALFORMED', 'an event of the stream is not JSON', { cause }));
-    }
-    this.#read(event);
+    this.#read(parseEvent(data));
   }
 
-  #read(event: ChunkEvent): void {
-    if (event === null || typeof event !== 'object') {
-      return this.#fail(new PlannerError('ERR_MODEL_MALFORMED', 'an event of the stream is not an object'));
-    }
-    if (event.error !== undefined && event.error !== null) {
-      const { code } = event.error as { code?: unknown };
-      const status = typeof code === 'number' ? code : 500;
-      return this.#fail(serverFailure(status, errorText(event.error), this.#options.isConstrained));
-    }
+  #read(said: unknown): void {
+    const failure = eventFailure(said, this.#options.isConstrained);
+    if (failure !== undefined) return this.#fail(failure);
+    const event = said as ChunkEvent;
     if (typeof event.model === 'string' && event.model !== '') this.model = event.model;
     const choice = Array.isArray(event.choices) ? event.choices[0] : undefined;
     const part = choice?.delta ?? choice?.message;
@@ -169,25 +125,13 @@ export class ChatStream implements ResponseSink {
       if (typeof thought === 'string' && thought !== '') this.#token(() => (this.reasoning += thought));
     }
     if (typeof choice?.finish_reason === 'string') this.finishReason = choice.finish_reason;
-    if (event.usage || event.timings) this.#readUsage(event);
+    this.usage = usageAfter(this.usage, event);
   }
 
   #token(append: () => void): void {
     this.phase = 'stream';
     this.#options.onToken();
     append();
-  }
-
-  #readUsage(event: ChunkEvent): void {
-    const prompt = event.usage?.prompt_tokens;
-    const completion = event.usage?.completion_tokens;
-    const cached = event.usage?.prompt_tokens_details?.cached_tokens ?? event.timings?.cache_n;
-    this.usage = {
-      ...this.usage,
-      ...(isCount(prompt) ? { promptTokens: prompt } : {}),
-      ...(isCount(completion) ? { completionTokens: completion } : {}),
-      ...(isCount(cached) ? { cachedTokens: cached } : {}),
-    };
   }
 
   #readBody(): void {
@@ -208,8 +152,4 @@ export class ChatStream implements ResponseSink {
     }
     this.#settle();
   }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX;
 }

@@ -1,14 +1,16 @@
 import type OpenAI from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
-import { type Clock, deadlineSignal, type Timer } from '../clock.ts';
+import { type Clock, deadlineSignal } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
-import { CallWatch, type PhaseLimits } from './call-watch.ts';
+import { type AttemptEnd, CallAttempt } from './call-attempt.ts';
+import type { PhaseLimits } from './call-watch.ts';
+import { type Relay, type RelayCall, startRelay } from './chat-relay.ts';
 import { ChatStream } from './chat-stream.ts';
-import { type CallPhase, callFailure, serverFailure, timeoutFailure } from './failures.ts';
+import { callFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
-import { type StreamedResponse, Transport, type TransportInit } from './transport.ts';
+import { type StreamedResponse, Transport } from './transport.ts';
 
 /**
  * One streamed chat call to one endpoint; workers and the coordinator both use it. The SDK builds requests and reads
@@ -63,8 +65,6 @@ export type ChatOutcome =
   | { readonly ok: true; readonly answer: ChatAnswer; readonly report: CallReport }
   | { readonly ok: false; readonly failure: PlannerError; readonly report: CallReport };
 
-/** After [DONE] a server has this long to end the response before its connection is closed. */
-const LINGER_MS = 500;
 /** The SDK wants a timeout of its own; ours always comes first. */
 const SDK_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -96,7 +96,12 @@ export class ModelClient {
 
   /** Never rejects: every failure is a code of the error table, with the times that were reached. */
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
-    return new ChatAttempt(this.#sdk, this.#clock, call, signal).run();
+    return readAnswer(this.#sdk, this.#clock, call, signal);
+  }
+
+  /** Makes the call of somebody else, whose body goes as it is, and tells its answer as it comes. Never throws. */
+  relay(call: RelayCall, signal?: AbortSignal): Relay {
+    return startRelay(this.#sdk, this.#clock, call, signal);
   }
 
   /** The ids the endpoint lists. Throws a coded error. */
@@ -185,128 +190,43 @@ function chatBody({ model, messages, maxTokens, temperature, schema, stream = tr
   };
 }
 
-/** One call from its start to its one settlement. */
-class ChatAttempt {
-  readonly #sdk: OpenAI;
-  readonly #clock: Clock;
-  readonly #call: ChatCall;
-  readonly #signal: AbortSignal | undefined;
-  readonly #controller = new AbortController();
-  readonly #watch: CallWatch;
-  #phase: CallPhase = 'connect';
-  /** Of a response that is an error. */
-  #errorStatus: number | undefined;
-  #onTimeout: (afterMs: number) => void = () => {};
-  #stream: ChatStream | undefined;
-  #lingerTimer: Timer | undefined;
+async function readAnswer(
+  sdk: OpenAI,
+  clock: Clock,
+  call: ChatCall,
+  signal: AbortSignal | undefined,
+): Promise<ChatOutcome> {
+  const { timeoutMs, phases, stream = true, schema, isComplete } = call;
+  const isConstrained = schema !== undefined;
+  let hasBegun = false;
+  const attempt = new CallAttempt(
+    sdk,
+    clock,
+    {
+      body: chatBody(call),
+      timeoutMs,
+      ...(stream && phases !== undefined ? { phases } : {}),
+      isStreamed: stream,
+      isConstrained,
+      read: (ports) =>
+        new ChatStream({
+          ...ports,
+          isConstrained,
+          isComplete,
+          onToken: () => {
+            if (!hasBegun) call.onFirstToken?.();
+            hasBegun = true;
+            ports.onToken();
+          },
+        }),
+    },
+    signal,
+  );
+  return outcomeOf(await attempt.run());
+}
 
-  constructor(sdk: OpenAI, clock: Clock, call: ChatCall, signal: AbortSignal | undefined) {
-    this.#sdk = sdk;
-    this.#clock = clock;
-    this.#call = call;
-    this.#signal = signal;
-    const phases = call.stream === false ? undefined : call.phases;
-    this.#watch = new CallWatch(clock, call.timeoutMs, phases, (afterMs) => this.#onTimeout(afterMs));
-  }
-
-  run(): Promise<ChatOutcome> {
-    const { promise, resolve } = Promise.withResolvers<ChatOutcome>();
-    let settled = false;
-    const settle = (failure?: PlannerError): void => {
-      if (settled) return;
-      settled = true;
-      this.#watch.dispose();
-      this.#signal?.removeEventListener('abort', onAbort);
-      resolve(this.#outcome(failure));
-      // After this read: most servers end the response in the packet that says [DONE].
-      if (failure === undefined) queueMicrotask(() => this.#linger());
-    };
-    const onAbort = (): void => {
-      settle(new PlannerError('ERR_CANCELLED', 'the call was cancelled'));
-      this.#controller.abort(UNWANTED);
-    };
-    this.#onTimeout = (afterMs) => {
-      settle(this.#timedOut(afterMs));
-      // In the next turn: closing a socket takes longer than settling, and other timers are due at the same time.
-      this.#clock.nextTurn(() => this.#controller.abort(UNWANTED));
-    };
-    if (this.#signal?.aborted) onAbort();
-    else {
-      this.#signal?.addEventListener('abort', onAbort, { once: true });
-      this.#open().then(
-        (response) => this.#read(response, settle),
-        (error: unknown) => settle(callFailure(error, this.#phase, this.#call.schema !== undefined)),
-      );
-    }
-    return promise;
-  }
-
-  #open(): Promise<Response> {
-    const fetchOptions: TransportInit = {
-      hooks: {
-        signal: this.#controller.signal,
-        onSent: () => {
-          this.#phase = 'headers';
-        },
-        onStatus: (status) => {
-          if (status >= 400) this.#errorStatus = status;
-        },
-      },
-    };
-    // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
-    const options = { fetchOptions } as OpenAI.RequestOptions;
-    return this.#sdk.chat.completions.create(chatBody(this.#call), options).asResponse();
-  }
-
-  /** A status that is an error says more than the time that its page took. */
-  #timedOut(afterMs: number): PlannerError {
-    if (this.#errorStatus !== undefined) return serverFailure(this.#errorStatus, 'its body did not end in time');
-    return timeoutFailure(this.#stream?.phase ?? this.#phase, afterMs);
-  }
-
-  #read(response: Response, settle: (failure?: PlannerError) => void): void {
-    this.#watch.headers();
-    const type = response.headers.get('content-type') ?? '';
-    this.#stream = new ChatStream({
-      isEventStream: type === '' || type.includes('event-stream'),
-      isConstrained: this.#call.schema !== undefined,
-      isComplete: this.#call.isComplete,
-      onToken: () => {
-        if (this.#watch.firstTokenMs === undefined) this.#call.onFirstToken?.();
-        this.#watch.token();
-      },
-      onSettled: settle,
-      stop: () => this.#controller.abort(UNWANTED),
-      onEnded: () => this.#lingerTimer?.cancel(),
-    });
-    // What asResponse() gives is what our fetch returned.
-    (response as unknown as StreamedResponse).consume(this.#stream);
-  }
-
-  /** The answer is whole; its connection is kept if the server ends the response soon, and closed if it does not. */
-  #linger(): void {
-    if (this.#stream === undefined || this.#stream.ended || this.#controller.signal.aborted) return;
-    this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#controller.abort(UNWANTED));
-  }
-
-  #outcome(failure: PlannerError | undefined): ChatOutcome {
-    const report = this.#report();
-    if (failure) return { ok: false, failure, report };
-    const { content, reasoning, finishReason } = this.#stream as ChatStream;
-    return { ok: true, answer: { content, reasoning, finishReason }, report };
-  }
-
-  #report(): CallReport {
-    const stream = this.#stream;
-    // Without a stream all of it comes at the end: that says nothing of the queue, nor of the first token.
-    const isTold = this.#call.stream !== false;
-    const { startedAtMs, queueMs, firstTokenMs, gapMsMax } = this.#watch;
-    return {
-      totalMs: this.#clock.now() - startedAtMs,
-      ...(isTold && queueMs !== undefined ? { queueMs } : {}),
-      ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
-      ...(stream?.model === undefined ? {} : { modelAnswered: stream.model }),
-      ...stream?.usage,
-    };
-  }
+function outcomeOf({ failure, reader, report }: AttemptEnd<ChatStream>): ChatOutcome {
+  if (failure !== undefined) return { ok: false, failure, report };
+  const { content, reasoning, finishReason } = reader as ChatStream;
+  return { ok: true, answer: { content, reasoning, finishReason }, report };
 }

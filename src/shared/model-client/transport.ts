@@ -44,6 +44,12 @@ class HeaderView {
   }
 }
 
+/** What holds up the bytes of a response. */
+export interface ResponseFlow {
+  pause(): void;
+  resume(): void;
+}
+
 export class StreamedResponse {
   readonly status: number;
   readonly ok: boolean;
@@ -51,15 +57,17 @@ export class StreamedResponse {
   readonly body = null;
   readonly url: string;
   readonly #stop: () => void;
+  readonly #flow: ResponseFlow | undefined;
   #sink: ResponseSink | undefined;
   /** What arrived before a sink was there. The SDK takes a few microtasks to hand the response over. */
   #early: Buffer[] = [];
   #settled: { readonly error?: Error } | undefined;
 
-  /** `stop` closes the connection: the rest of the body is not wanted. */
-  constructor(url: string, status: number, headers: IncomingHttpHeaders, stop: () => void) {
+  /** `stop` closes the connection: the rest of the body is not wanted. `flow` holds it up. */
+  constructor(url: string, status: number, headers: IncomingHttpHeaders, stop: () => void, flow?: ResponseFlow) {
     this.url = url;
     this.#stop = stop;
+    this.#flow = flow;
     this.status = status;
     this.ok = status >= 200 && status < 300;
     this.headers = new HeaderView(headers);
@@ -83,6 +91,15 @@ export class StreamedResponse {
     this.#settled = error === undefined ? {} : { error };
     if (error) this.#sink?.onError(error);
     else this.#sink?.onEnd();
+  }
+
+  /** Reads no more of the socket until `resume`, so that the server has to wait. */
+  pause(): void {
+    this.#flow?.pause();
+  }
+
+  resume(): void {
+    this.#flow?.resume();
   }
 
   text(): Promise<string> {
@@ -206,7 +223,7 @@ export class Transport {
             // Informational, as 102 and 103: the response itself follows.
             if (status < 200) return;
             init.hooks?.onStatus?.(status);
-            response = new StreamedResponse(url, status, headers, () => controller.abort(UNWANTED));
+            response = new StreamedResponse(url, status, headers, () => controller.abort(UNWANTED), controller);
             // The SDK's type asks for a whole Response; it reads the members that StreamedResponse has.
             resolve(response as unknown as Response);
           },

@@ -1,0 +1,205 @@
+import { APIError, type OpenAI } from 'openai';
+import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
+import type { Clock, Timer } from '../clock.ts';
+import { PlannerError } from '../errors.ts';
+import type { CallReport } from '../tasks.ts';
+import { UNWANTED } from '../unwanted.ts';
+import { CallWatch, type PhaseLimits } from './call-watch.ts';
+import type { TokenUsage } from './chat-event.ts';
+import { type CallPhase, callFailure, serverFailure, timeoutFailure } from './failures.ts';
+import type { ResponseSink, StreamedResponse, TransportInit } from './transport.ts';
+
+/** What reads the answer of a call. It says through `ReaderPorts` how it goes on. */
+export interface AnswerReader extends ResponseSink {
+  readonly phase: CallPhase;
+  /** Whether the server has nothing more to send, so that the connection can be used again. */
+  readonly ended: boolean;
+  /** The model that says it answers. */
+  readonly model: string | undefined;
+  readonly usage: TokenUsage;
+}
+
+export interface ReaderPorts {
+  readonly isEventStream: boolean;
+  /** Something of the answer, or of the thought before it, has come. */
+  readonly onToken: () => void;
+  /** Called once: with nothing when the answer is there, with the failure when it is not. */
+  readonly onSettled: (failure?: PlannerError) => void;
+  /** The body is not wanted any further. */
+  readonly stop: () => void;
+  /** The response has ended, in whatever way; its connection is free or gone. */
+  readonly onEnded: () => void;
+}
+
+export interface AttemptTerms<R extends AnswerReader> {
+  readonly body: ChatCompletionCreateParams;
+  /** Total time of the call, milliseconds. Its failure names the phase that was running. */
+  readonly timeoutMs: number;
+  /** Limits of its phases, where they are known to be shorter. */
+  readonly phases?: PhaseLimits;
+  /** Whether the answer is to come as it is written. */
+  readonly isStreamed: boolean;
+  /** Whether a schema was asked for, which the server may be refusing. */
+  readonly isConstrained: boolean;
+  readonly read: (ports: ReaderPorts) => R;
+}
+
+/** What a server put into words when it refused a call, as it said it. */
+export interface Refusal {
+  readonly status: number;
+  /** Of an OpenAI server an object with a message; of others a text, or nothing. */
+  readonly error: unknown;
+}
+
+export interface AttemptEnd<R extends AnswerReader> {
+  /** Absent where the answer is whole. */
+  readonly failure?: PlannerError;
+  readonly refusal?: Refusal;
+  /** Absent where no response came. */
+  readonly reader?: R;
+  readonly report: CallReport;
+}
+
+/** After [DONE] a server has this long to end the response before its connection is closed. */
+const LINGER_MS = 500;
+
+/** One call from its start to its one settlement. Never rejects. */
+export class CallAttempt<R extends AnswerReader> {
+  readonly #sdk: OpenAI;
+  readonly #clock: Clock;
+  readonly #terms: AttemptTerms<R>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #controller = new AbortController();
+  readonly #watch: CallWatch;
+  #phase: CallPhase = 'connect';
+  /** Of a response that is an error. */
+  #errorStatus: number | undefined;
+  #refusal: Refusal | undefined;
+  #onTimeout: (afterMs: number) => void = () => {};
+  #response: StreamedResponse | undefined;
+  #reader: R | undefined;
+  #lingerTimer: Timer | undefined;
+
+  constructor(sdk: OpenAI, clock: Clock, terms: AttemptTerms<R>, signal: AbortSignal | undefined) {
+    this.#sdk = sdk;
+    this.#clock = clock;
+    this.#terms = terms;
+    this.#signal = signal;
+    this.#watch = new CallWatch(clock, terms.timeoutMs, terms.phases, (afterMs) => this.#onTimeout(afterMs));
+  }
+
+  run(): Promise<AttemptEnd<R>> {
+    const { promise, resolve } = Promise.withResolvers<AttemptEnd<R>>();
+    let settled = false;
+    const settle = (failure?: PlannerError): void => {
+      if (settled) return;
+      settled = true;
+      this.#watch.dispose();
+      this.#signal?.removeEventListener('abort', onAbort);
+      resolve(this.#end(failure));
+      // After this read: most servers end the response in the packet that says [DONE].
+      if (failure === undefined) queueMicrotask(() => this.#linger());
+    };
+    const onAbort = (): void => {
+      settle(new PlannerError('ERR_CANCELLED', 'the call was cancelled'));
+      this.#controller.abort(UNWANTED);
+    };
+    this.#onTimeout = (afterMs) => {
+      settle(this.#timedOut(afterMs));
+      // In the next turn: closing a socket takes longer than settling, and other timers are due at the same time.
+      this.#clock.nextTurn(() => this.#controller.abort(UNWANTED));
+    };
+    if (this.#signal?.aborted) onAbort();
+    else {
+      this.#signal?.addEventListener('abort', onAbort, { once: true });
+      this.#open().then(
+        (response) => this.#read(response, settle),
+        (error: unknown) => {
+          if (error instanceof APIError && error.status !== undefined)
+            this.#refusal = { status: error.status, error: error.error };
+          settle(callFailure(error, this.#phase, this.#terms.isConstrained));
+        },
+      );
+    }
+    return promise;
+  }
+
+  /** Reads no further until `resume`: what has come is still given. Only the total time goes on. */
+  pause(): void {
+    this.#watch.suspend();
+    this.#response?.pause();
+  }
+
+  resume(): void {
+    this.#watch.resume();
+    this.#response?.resume();
+  }
+
+  #open(): Promise<Response> {
+    const fetchOptions: TransportInit = {
+      hooks: {
+        signal: this.#controller.signal,
+        onSent: () => {
+          this.#phase = 'headers';
+        },
+        onStatus: (status) => {
+          if (status >= 400) this.#errorStatus = status;
+        },
+      },
+    };
+    // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
+    const options = { fetchOptions } as OpenAI.RequestOptions;
+    return this.#sdk.chat.completions.create(this.#terms.body, options).asResponse();
+  }
+
+  /** A status that is an error says more than the time that its page took. */
+  #timedOut(afterMs: number): PlannerError {
+    if (this.#errorStatus !== undefined) return serverFailure(this.#errorStatus, 'its body did not end in time');
+    return timeoutFailure(this.#reader?.phase ?? this.#phase, afterMs);
+  }
+
+  #read(response: Response, settle: (failure?: PlannerError) => void): void {
+    this.#watch.headers();
+    const type = response.headers.get('content-type') ?? '';
+    const reader = this.#terms.read({
+      isEventStream: type === '' || type.includes('event-stream'),
+      onToken: () => this.#watch.token(),
+      onSettled: settle,
+      stop: () => this.#controller.abort(UNWANTED),
+      onEnded: () => this.#lingerTimer?.cancel(),
+    });
+    this.#reader = reader;
+    // What asResponse() gives is what our fetch returned.
+    this.#response = response as unknown as StreamedResponse;
+    this.#response.consume(reader);
+  }
+
+  /** The answer is whole; its connection is kept if the server ends the response soon, and closed if it does not. */
+  #linger(): void {
+    if (this.#reader === undefined || this.#reader.ended || this.#controller.signal.aborted) return;
+    this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#controller.abort(UNWANTED));
+  }
+
+  #end(failure: PlannerError | undefined): AttemptEnd<R> {
+    return {
+      ...(failure === undefined ? {} : { failure }),
+      ...(this.#refusal === undefined ? {} : { refusal: this.#refusal }),
+      ...(this.#reader === undefined ? {} : { reader: this.#reader }),
+      report: this.#report(),
+    };
+  }
+
+  #report(): CallReport {
+    const reader = this.#reader;
+    // Without a stream all of it comes at the end: that says nothing of the queue, nor of the first token.
+    const isTold = this.#terms.isStreamed;
+    const { startedAtMs, queueMs, firstTokenMs, gapMsMax } = this.#watch;
+    return {
+      totalMs: this.#clock.now() - startedAtMs,
+      ...(isTold && queueMs !== undefined ? { queueMs } : {}),
+      ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
+      ...(reader?.model === undefined ? {} : { modelAnswered: reader.model }),
+      ...reader?.usage,
+    };
+  }
+}
