@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { Random } from '../../shared/random.ts';
-import type { CallReport, ExpertResult } from '../../shared/tasks.ts';
+import type { CallReport } from '../../shared/tasks.ts';
 import type { Features } from '../options/features.ts';
 import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
@@ -34,6 +34,11 @@ export interface EndpointStats {
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
 
+/** How a call ended, as far as its endpoint learns from it. */
+export type CallEnd =
+  | { readonly ok: true; readonly report: CallReport }
+  | { readonly ok: false; readonly error: { readonly code: ErrorCode }; readonly report: CallReport };
+
 export interface EndpointParts {
   readonly endpoint: ResolvedEndpoint;
   readonly features: Features;
@@ -55,6 +60,9 @@ const USUAL_MS = 1_000;
 /** So many calls of a model make up what is known of its use. */
 const USE_MEMORY = 20;
 const TRY_EVERY_MS = 2_000;
+/** Where no call of a model gives anything, another place is preferred as if these took so much longer. */
+const USELESS_MS = 5_000;
+const USEFUL_MIN = 0.05;
 /** A call that was given up before anything came, after longer than this share of calls takes to begin, was silent; */
 const SILENT_QUANTILE = 0.99;
 /** or after so long, where times are not known. */
@@ -171,6 +179,16 @@ export class ModelEndpoint {
     return workMs + (Math.max(0, ahead) / gate.slots) * workMs;
   }
 
+  /**
+   * The same to compare places by: what is not known yet is tried where a slot is idle, and where no call of the model gives
+   * anything, that counts as time.
+   */
+  rankedMs(model: string, kind: CallKind, rankMs: number): number {
+    const known = this.expectedMs(model, kind, rankMs) ?? (this.gate.idle > 0 ? 0 : Number.MAX_VALUE);
+    const share = Math.max(this.usefulShare(model), USEFUL_MIN);
+    return known / share + (1 - share) * USELESS_MS;
+  }
+
   /** Of the latest calls of a model here, the share that gave a vote; 1 while nothing is known. */
   usefulShare(model: string): number {
     return this.#usefulShares.get(model) ?? 1;
@@ -197,8 +215,13 @@ export class ModelEndpoint {
     this.#usefulShares.set(model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
   }
 
+  /** The answer of a call that was let in has begun: the server is well, however long it goes on. Its end is told as well. */
+  answering(): void {
+    if (this.isProbed) this.breaker.succeeded();
+  }
+
   /** How a call of this endpoint ended. `slot` was its slot, `isStreamed` how it was asked for. */
-  ended(model: string, kind: CallKind, result: ExpertResult, slot: Slot, isStreamed: boolean, wasCold: boolean): void {
+  ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, wasCold: boolean): void {
     const told = result.ok ? 'OK' : result.error.code;
     const profile = this.profileOf(model, kind);
     // A call that began late and was cut by its plan before most calls are done says nothing of the server.
@@ -211,7 +234,7 @@ export class ModelEndpoint {
     if (isWork(code)) {
       profile.answered(result.report, wasCold);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
-      this.#toLimit(model, result.report, slot, wasCold);
+      this.#toLimit(kind === 'chat' ? `chat\n${model}` : model, result.report, slot, wasCold);
     } else if (isTimeout(code)) {
       profile.timedOut(result.report.totalMs);
       if (isNew) this.#limit.dropped();
@@ -260,6 +283,7 @@ export class ModelEndpoint {
     return isNew;
   }
 
+  /** Prompts of chats are of other lengths than those of plans, so that their first tokens are held against their own. */
   #toLimit(model: string, report: CallReport, slot: Slot, wasCold: boolean): void {
     // Without a stream, the time of the whole answer stands for that to its first token.
     const firstTokenMs = report.firstTokenMs ?? report.totalMs;

@@ -8,7 +8,8 @@ import { DecayedQuantiles, type SavedQuantiles } from './decayed-quantiles.ts';
  */
 export const PHASES = ['queue', 'load', 'firstToken', 'gap', 'total'] as const;
 export type Phase = (typeof PHASES)[number];
-export const CALL_KINDS = ['text', 'vision'] as const;
+/** What plans ask, with and without a picture; and chats of others, whose prompts and answers may be of any length. */
+export const CALL_KINDS = ['text', 'vision', 'chat'] as const;
 export type CallKind = (typeof CALL_KINDS)[number];
 
 /** The longest that a call may take in each phase, milliseconds. */

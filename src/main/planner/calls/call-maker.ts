@@ -4,12 +4,13 @@ import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import type { AnswerForms } from '../../endpoints/answer-form.ts';
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
-import type { Lane, Slot } from '../../endpoints/slots/endpoint-gate.ts';
+import type { Ask, Lane, Slot } from '../../endpoints/slots/endpoint-gate.ts';
 import type { CallKind } from '../../endpoints/time/latency-profile.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { AttemptLog, AttemptSubject } from '../attempt-log.ts';
 import type { PlannerCounters } from '../counters.ts';
 import type { LoopTurns } from '../loop-turns.ts';
+import { enterEndpoint } from './enter-endpoint.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 
 /**
@@ -67,12 +68,8 @@ const HOPE = 0.05;
 /** and while others wait for the same slots, where fewer than this are. */
 const HOPE_IN_A_CROWD = 0.5;
 const HEDGE_QUANTILE = 0.95;
-/** Where no call of a model gives a vote, another place is preferred as if these took so much longer. */
-const USELESS_MS = 5_000;
-const USEFUL_MIN = 0.05;
 /** The one call that decides whether an endpoint is well again does not keep it resting for long. */
 const PROBE_MS_MAX = 3_000;
-const RESTING = 'it has failed too often lately and is not asked for a while';
 
 export class CallMaker {
   readonly #parts: CallMakerParts;
@@ -124,9 +121,7 @@ export class CallMaker {
     let best: ModelEndpoint | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     for (const at of this.#others(plan, failedAt)) {
-      const known = at.expectedMs(subject.model, kind, rankMs) ?? (at.gate.idle > 0 ? 0 : Number.MAX_VALUE);
-      const share = Math.max(at.usefulShare(subject.model), USEFUL_MIN);
-      const expectedMs = known / share + (1 - share) * USELESS_MS;
+      const expectedMs = at.rankedMs(subject.model, kind, rankMs);
       if (expectedMs < bestMs) {
         best = at;
         bestMs = expectedMs;
@@ -190,22 +185,9 @@ export class CallMaker {
       attempt.failed(error, undefined, clock.now());
       return { ok: false, error, report: { totalMs: 0 } };
     };
-    // Asked before and after the wait: nobody waits for a slot of an endpoint that rests.
-    if (at.isResting) return refuse('ERR_ENDPOINT_RESTING', RESTING);
-    const slot = await this.#slotAt(plan, at, signal);
-    if (slot !== undefined) await turns.next();
-    if (slot === undefined || signal.aborted) {
-      slot?.release();
-      return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
-    }
-    if (this.#isHopeless(plan, at)) {
-      slot.release();
-      return refuse('ERR_STEP_SKIPPED', 'too little time was left');
-    }
-    if (!at.tryEnter()) {
-      slot.release();
-      return refuse('ERR_ENDPOINT_RESTING', RESTING);
-    }
+    const entry = await enterEndpoint(at, this.#ask(plan, at), turns, signal, () => this.#isHopeless(plan, at));
+    if (entry.kind === 'refused') return refuse(entry.code, entry.message);
+    const { slot } = entry;
     attempt.called(clock.now());
     onSlot({ endpoint: at.name, index: slot.index }, slot);
     const isCold = at.isCold(subject.model);
@@ -228,10 +210,9 @@ export class CallMaker {
     return result;
   }
 
-  #slotAt(plan: CallPlan, at: ModelEndpoint, signal: AbortSignal): Promise<Slot | undefined> | Slot | undefined {
-    const { lane, rankMs, slot } = plan;
+  #ask({ lane, rankMs, slot }: CallPlan, at: ModelEndpoint): Ask {
     const isHere = slot !== undefined && slot.endpoint === at.name;
-    return at.gate.acquire(signal, { lane, rankMs, ...(isHere ? { slot: slot.index } : {}) });
+    return { lane, rankMs, ...(isHere ? { slot: slot.index } : {}) };
   }
 
   /** A slot is worth more to another plan than to one that cannot make its deadline. */
