@@ -1,5 +1,6 @@
 import type { Domain, DomainDefinition } from '../../shared/domain.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
+import type { ChatOptions, ResolvedChat } from './chat-options.ts';
 import type { FeatureName, Features } from './features.ts';
 import type { ProfileName } from './profiles.ts';
 
@@ -123,6 +124,8 @@ export interface PlannerOptions {
   readonly expertTimeoutMs?: number;
   /** The cache of decisions, or false for none. */
   readonly cache?: false | CacheOptions;
+  /** The chat gateway on the same endpoints. */
+  readonly chat?: ChatOptions;
   /** Whether requests in the same state share one round of model calls. Default true. */
   readonly singleFlight?: boolean;
   /**
@@ -205,6 +208,7 @@ export interface ResolvedOptions {
   /** For a request with an image. */
   readonly visionTimeoutMs: number;
   readonly cache: ResolvedCache | false;
+  readonly chat: ResolvedChat;
   readonly singleFlight: boolean;
   readonly callRetries: number;
   readonly timeSlices: boolean;

@@ -5,6 +5,7 @@ import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { storeLayout } from '../../shared/store/store-layout.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
+import { chatSchema, resolveChat } from './chat-options.ts';
 import { FEATURE_NAMES } from './features.ts';
 import {
   type PlannerOptions,
@@ -94,6 +95,7 @@ export const plannerOptionsSchema = z.strictObject({
   timeoutMs: ms.optional(),
   expertTimeoutMs: ms.optional(),
   cache: z.union([z.literal(false), cacheSchema]).optional(),
+  chat: chatSchema.optional(),
   singleFlight: z.boolean().optional(),
   timeSlices: z.boolean().optional(),
   quorum: z.enum(QUORUM_RULES).optional(),
@@ -345,6 +347,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     timeoutMs: parsed.timeoutMs ?? profile.timeoutMs,
     visionTimeoutMs: parsed.timeoutMs ?? profile.visionTimeoutMs,
     cache: resolveCache(parsed, profile),
+    chat: resolveChat(parsed.chat),
     singleFlight: parsed.singleFlight ?? profile.singleFlight,
     callRetries: parsed.callRetries ?? profile.callRetries,
     timeSlices: parsed.timeSlices ?? profile.timeSlices,

@@ -4,8 +4,11 @@ import { type Random, systemRandom } from '../../shared/random.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { openPlanCache } from '../cache/open-plan-cache.ts';
+import { ChatPlaces, type RelayClient } from '../chat/chat-call.ts';
+import { ChatGateway } from '../chat/chat-gateway.ts';
+import { ModelDirectory } from '../chat/model-directory.ts';
 import { AnswerForms } from '../endpoints/answer-form.ts';
-import { checkModels, listEndpoints } from '../endpoints/check-models.ts';
+import { checkModels, type EndpointListing, listEndpoints } from '../endpoints/check-models.ts';
 import { discoverEndpoint, type JsonReader } from '../endpoints/discovery/discover-endpoint.ts';
 import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
 import { type ModelPlace, probeAnswers } from '../endpoints/discovery/probe-answers.ts';
@@ -28,7 +31,7 @@ import { Planner } from './planner.ts';
 const COORDINATOR_CONNECTIONS = 256;
 
 /** What a planner asks of a model server itself; `ModelClient`, or a simulated one. */
-export interface EndpointClient extends ChatCaller {
+export interface EndpointClient extends ChatCaller, RelayClient {
   listModels(timeoutMs: number): Promise<readonly string[]>;
   /** Reads a page of the server, from its root; without it nothing is discovered. */
   getJson?(path: string, timeoutMs: number, signal?: AbortSignal): Promise<unknown>;
@@ -81,7 +84,8 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message));
     for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
     const probing = new AbortController();
-    const planner = new Planner(parts, cache, async () => {
+    const chats = openChats(parts, clients, listings);
+    const planner = new Planner(parts, cache, chats, async () => {
       probing.abort(UNWANTED);
       await Promise.all([release(), profiles.close(parts)]);
     });
@@ -99,6 +103,17 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     await release();
     throw error;
   }
+}
+
+function openChats(
+  { options, clock, endpoints, turns }: FlightParts,
+  clients: ReadonlyMap<string, EndpointClient>,
+  listings: readonly EndpointListing[],
+): ChatGateway {
+  const list = (name: string) => (clients.get(name) as EndpointClient).listModels(options.startTimeoutMs);
+  const directory = new ModelDirectory(options, listings, list, clock);
+  const caller = new ChatPlaces(options, { clock, turns, clients, endpoints });
+  return new ChatGateway({ options, clock, endpoints, directory, caller });
 }
 
 /** A model that has to be loaded first takes longer: then the first calls tell. */

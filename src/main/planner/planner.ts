@@ -7,6 +7,8 @@ import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
+import type { ChatStats } from '../chat/chat-counters.ts';
+import type { ChatGateway } from '../chat/chat-gateway.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
 import type { Attempt, CloseOptions, Plan, PlanOptions } from '../plan.ts';
@@ -61,6 +63,8 @@ export interface PlannerStats {
   readonly fallbacks: number;
   readonly models: readonly ModelStats[];
   readonly workers: PoolStats;
+  /** What the chat gateway did. Its calls are not among those above. */
+  readonly chats: ChatStats;
   /** Each model server as it is known now: slots, health, times and timeouts. */
   readonly endpoints: readonly EndpointStats[];
 }
@@ -76,6 +80,8 @@ interface Settling {
 }
 
 export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
+  /** Chats of any OpenAI client on the endpoints of the planner. */
+  readonly chats: ChatGateway;
   readonly #parts: FlightParts;
   readonly #counters: PlannerCounters;
   readonly #signer: Signer;
@@ -91,8 +97,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   #hurry: () => void = () => {};
 
   /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
-  constructor(parts: FlightParts, cache: PlanCache | undefined, release: () => Promise<void>) {
+  constructor(parts: FlightParts, cache: PlanCache | undefined, chats: ChatGateway, release: () => Promise<void>) {
     super();
+    this.chats = chats;
     this.#parts = parts;
     this.#counters = parts.counters;
     this.#signer = new Signer(parts.options.domain);
@@ -168,9 +175,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return plan;
   }
 
-  /** Forgets every cached decision. */
+  /** Forgets every cached decision, and every answer to a chat. */
   clearCache(): void {
     this.#cache?.clear();
+    this.chats.clearCache();
   }
 
   /** The cache's memory: any thread of the process reads it with a `StoreReader`, without a message. */
@@ -204,6 +212,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       fallbacks: counters.fallbacks,
       models: counters.models(),
       workers: this.#parts.pool.stats(),
+      chats: this.chats.stats(),
       endpoints: [...this.#parts.endpoints.values()].map((at) => at.stats()),
     };
   }
@@ -223,14 +232,15 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   }
 
   /**
-   * Refuses new plans, lets those in flight go on for `drainMs`, settles what is left with its best answer in hand, cancels
-   * the model work, and ends the threads. Closing again with no `drainMs` ends the draining.
+   * Refuses new plans and chats, lets those in flight go on for `drainMs`, settles the plans that are left with their best
+   * answer in hand, cancels the chats and all model work, and ends the threads. Closing again with no `drainMs` ends the draining.
    */
   close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
     if (this.#closed === undefined) {
       // First, so that a listener that plans while the last plans settle is refused.
       const closed = Promise.withResolvers<void>();
       this.#closed = closed.promise;
+      this.chats.shut();
       this.#close(drainMs).then(closed.resolve, closed.reject);
     } else if (drainMs <= 0) this.#hurry();
     return this.#closed;
@@ -242,7 +252,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
 
   async #close(drainMs: number): Promise<void> {
     if (drainMs > 0) await this.#drain(drainMs);
-    const landed = Promise.all([this.#board.close(), this.#lane.close()]);
+    const landed = Promise.all([this.#board.close(), this.#lane.close(), this.chats.close()]);
     for (const { gate } of this.#parts.endpoints.values()) gate.close();
     await this.#release();
     await landed;
@@ -253,7 +263,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const over = Promise.withResolvers<void>();
     this.#hurry = over.resolve;
     const timer = this.#parts.clock.setTimer(drainMs, over.resolve);
-    await Promise.race([this.#board.idle(), over.promise]);
+    await Promise.race([Promise.all([this.#board.idle(), this.chats.idle()]), over.promise]);
     timer.cancel();
   }
 

@@ -1,0 +1,71 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../shared/clock.ts';
+import type { ResolvedChatCache } from '../options/chat-options.ts';
+
+/** A whole answer as it is kept: the text of a `chat.completion`. */
+export interface CachedChat {
+  readonly completion: string;
+  readonly model: string;
+  readonly endpoint: string;
+  readonly storedAtMs: number;
+}
+
+export interface ChatCacheStats {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Whole answers that are not of a kind that is kept, or pass the bound of an entry. */
+  readonly notKept: number;
+}
+
+/** An entry beside its text: key, names, times. */
+const ENTRY_BYTES = 300;
+
+/** Whole answers by exact key. Bounded by entries and by bytes, the least recently used one gives way; nothing outlives its TTL. */
+export class ChatCache {
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #entries: LRUCache<string, CachedChat>;
+  #hits = 0;
+  #misses = 0;
+  notKept = 0;
+
+  constructor({ entries, bytesMax, ttlMs }: ResolvedChatCache, clock: Clock) {
+    this.#clock = clock;
+    this.#ttlMs = ttlMs;
+    // Expiry is looked at here: the library's own would read another clock.
+    this.#entries = new LRUCache({ max: entries, maxSize: bytesMax, maxEntrySize: Math.ceil(bytesMax / 8) });
+  }
+
+  find(key: string): CachedChat | undefined {
+    const found = this.#entries.get(key);
+    if (found !== undefined && this.#clock.now() - found.storedAtMs < this.#ttlMs) {
+      this.#hits++;
+      return found;
+    }
+    if (found !== undefined) this.#entries.delete(key);
+    this.#misses++;
+    return undefined;
+  }
+
+  keep(key: string, answer: Omit<CachedChat, 'storedAtMs'>): void {
+    const size = 2 * (answer.completion.length + key.length) + ENTRY_BYTES;
+    this.#entries.set(key, { ...answer, storedAtMs: this.#clock.now() }, { size });
+    if (!this.#entries.has(key)) this.notKept++;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  stats(): ChatCacheStats {
+    return {
+      entries: this.#entries.size,
+      bytes: this.#entries.calculatedSize,
+      hits: this.#hits,
+      misses: this.#misses,
+      notKept: this.notKept,
+    };
+  }
+}

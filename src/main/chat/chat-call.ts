@@ -1,0 +1,189 @@
+import { type Clock, deadlineSignal } from '../../shared/clock.ts';
+import { type ErrorCode, encodeError, PlannerError } from '../../shared/errors.ts';
+import type { Refusal } from '../../shared/model-client/call-attempt.ts';
+import type { PhaseLimits } from '../../shared/model-client/call-watch.ts';
+import type { Relay, RelayCall, RelayEnd, RelayListener } from '../../shared/model-client/chat-relay.ts';
+import type { CallReport } from '../../shared/tasks.ts';
+import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
+import { EndpointGate, type Slot } from '../endpoints/slots/endpoint-gate.ts';
+import type { ResolvedOptions } from '../options/planner-options.ts';
+import { enterEndpoint } from '../planner/calls/enter-endpoint.ts';
+import type { LoopTurns } from '../planner/loop-turns.ts';
+import { type AskedChat, bodyFor } from './chat-request.ts';
+import type { ChatPlace } from './chat-route.ts';
+
+/** What relays chats to one endpoint: `ModelClient`. One without `relay` serves none. */
+export interface RelayClient {
+  relay?(call: RelayCall, signal?: AbortSignal): Relay;
+}
+
+export interface ChatCall {
+  readonly asked: AskedChat;
+  readonly place: ChatPlace;
+  /** Its place among all that wait for the same slots: lower is served first. */
+  readonly rankMs: number;
+  /** When its answer must have begun: then another place is asked. Without one, the same as `endMs`. */
+  readonly sliceEndMs: number;
+  /** When it must have ended. */
+  readonly endMs: number;
+  /** Whether another place is asked if this one fails. */
+  readonly hasNext: boolean;
+  readonly listener: RelayListener;
+  /** Told as the call begins. */
+  readonly onRelay: (relay: Relay) => void;
+}
+
+export interface ChatCallEnd {
+  /** Absent where the answer is whole. */
+  readonly failure?: PlannerError;
+  readonly refusal?: Refusal;
+  /** Absent where no call was made. */
+  readonly report?: CallReport;
+  /** Until the call began. */
+  readonly waitMs: number;
+}
+
+/** However quick a model usually is, a prompt may be long, or not be in its cache: another place is not asked sooner. */
+const FIRST_TOKEN_MS_MIN = 5_000;
+/** A server may keep a tool call back until it is whole. */
+const GAP_MS_MIN = 10_000;
+/** The one call that decides whether an endpoint is well again does not keep it resting for long. */
+const PROBE_MS_MAX = 10_000;
+/** A stream is read; what is left to the whole time bounds it. */
+const LEAST_MS = 1;
+
+/**
+ * Calls endpoints for chats, beside the plans: through the same gates, breakers and profiles. Of an endpoint that plans use,
+ * chats leave one slot free where there are several: an answer of a minute would hold up a plan of a second.
+ */
+export class ChatPlaces {
+  readonly #clock: Clock;
+  readonly #options: ResolvedOptions;
+  readonly #turns: LoopTurns;
+  readonly #clients: ReadonlyMap<string, RelayClient>;
+  readonly #shares = new Map<string, EndpointGate>();
+
+  constructor(
+    options: ResolvedOptions,
+    parts: {
+      readonly clock: Clock;
+      readonly turns: LoopTurns;
+      readonly clients: ReadonlyMap<string, RelayClient>;
+      readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+    },
+  ) {
+    this.#options = options;
+    this.#clock = parts.clock;
+    this.#turns = parts.turns;
+    this.#clients = parts.clients;
+    const ofPlans = new Set(
+      [...options.experts, ...options.synthesis.models].flatMap(({ endpoint, alternatives }) => [
+        endpoint,
+        ...alternatives,
+      ]),
+    );
+    for (const [name, { gate }] of parts.endpoints) {
+      const left = ofPlans.has(name) ? 1 : 0;
+      this.#shares.set(name, new EndpointGate(this.#clock, () => Math.max(1, gate.slots - left), 0));
+    }
+  }
+
+  /** Never rejects. */
+  async call(call: ChatCall, signal: AbortSignal): Promise<ChatCallEnd> {
+    const { place, rankMs, sliceEndMs } = call;
+    const { at } = place;
+    const startedAtMs = this.#clock.now();
+    const refuse = (code: ErrorCode, message: string): ChatCallEnd => ({
+      failure: new PlannerError(signal.aborted ? 'ERR_CANCELLED' : code, message),
+      waitMs: this.#clock.now() - startedAtMs,
+    });
+    const waiting = deadlineSignal(this.#clock, sliceEndMs, signal);
+    let share: Slot | undefined;
+    try {
+      share = await this.#shares.get(at.name)?.acquire(waiting.signal, { rankMs });
+      if (share === undefined) return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
+      const entry = await enterEndpoint(at, { rankMs }, this.#turns, waiting.signal);
+      if (entry.kind === 'refused') return refuse(entry.code, entry.message);
+      const waitMs = this.#clock.now() - startedAtMs;
+      // The wait is over: from here on the call has time limits of its own.
+      waiting.dispose();
+      return { ...(await this.#relay(call, entry.slot, signal)), waitMs };
+    } finally {
+      waiting.dispose();
+      share?.release();
+    }
+  }
+
+  close(): void {
+    for (const gate of this.#shares.values()) gate.close();
+  }
+
+  async #relay(call: ChatCall, slot: Slot, signal: AbortSignal): Promise<RelayEnd> {
+    const { asked, listener } = call;
+    const { at, model } = call.place;
+    const body = bodyFor(asked, model);
+    const isStreamed = body.stream === true;
+    const wasCold = at.isCold(model);
+    const startedAtMs = this.#clock.now();
+    let end: RelayEnd;
+    try {
+      const client = this.#clients.get(at.name);
+      if (client?.relay === undefined)
+        throw new PlannerError('ERR_INTERNAL', 'the client of the endpoint relays no chats');
+      const relay = client.relay(
+        {
+          body,
+          ...this.#limits(call, isStreamed),
+          choices: asked.choices,
+          listener: {
+            onEvent: (data, event) => {
+              at.answering();
+              listener.onEvent(data, event);
+            },
+            onBody: (text, parsed) => listener.onBody(text, parsed),
+          },
+        },
+        signal,
+      );
+      call.onRelay(relay);
+      end = await relay.ended;
+    } catch (error) {
+      // A bug: told as such, and counted like any other end, so that slot and breaker get back what is theirs.
+      const { code, message } = encodeError(error);
+      const report = { totalMs: this.#clock.now() - startedAtMs };
+      end = { failure: new PlannerError(code, message, { cause: error }), report };
+    }
+    const { failure, report } = end;
+    const result =
+      failure === undefined ? { ok: true as const, report } : { ok: false as const, error: failure, report };
+    at.ended(model, 'chat', result, slot, isStreamed, wasCold);
+    return end;
+  }
+
+  /**
+   * What is learned of a model bounds the time to its first token only while another place may answer: where nobody else can,
+   * a model that is slow today is better than none.
+   */
+  #limits(
+    { place, sliceEndMs, endMs, hasNext }: ChatCall,
+    isStreamed: boolean,
+  ): Pick<RelayCall, 'timeoutMs' | 'phases'> {
+    const nowMs = this.#clock.now();
+    const leftMs = Math.max(LEAST_MS, endMs - nowMs);
+    const sliceMs = Math.max(LEAST_MS, sliceEndMs - nowMs);
+    if (!isStreamed) return { timeoutMs: sliceMs };
+    const { at, model } = place;
+    const { stallMs } = this.#options.chat;
+    const learned = at.timeouts(model, 'chat', leftMs);
+    const beginMs = (limitMs: number): number => {
+      const probedMs = at.isProbed ? PROBE_MS_MAX : Number.POSITIVE_INFINITY;
+      return Math.min(sliceMs, probedMs, hasNext ? Math.max(FIRST_TOKEN_MS_MIN, limitMs) : sliceMs);
+    };
+    const phases: PhaseLimits = {
+      headersMs: beginMs(learned.headersMs),
+      firstTokenMs: beginMs(learned.firstTokenMs),
+      gapMs: Math.min(stallMs, Math.max(GAP_MS_MIN, learned.gapMs)),
+    };
+    return { timeoutMs: leftMs, phases };
+  }
+}

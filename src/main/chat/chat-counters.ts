@@ -1,0 +1,114 @@
+import type { ErrorCode } from '../../shared/errors.ts';
+import { type CallOutcome, callOutcome, DurationHistogram, type Durations } from '../planner/counters.ts';
+import type { ChatCacheStats } from './chat-cache.ts';
+import type { ChatAttempt } from './chat-flight.ts';
+
+/** What `stats().chats` tells. */
+export interface ChatStats {
+  /** Everything that was asked, also what was refused. */
+  readonly requests: number;
+  /** Chats that wait for an answer, or for the rest of it. */
+  readonly inFlight: number;
+  /** Answered from the cache. */
+  readonly cached: number;
+  /** Answered by the work for another one that asked the same. */
+  readonly joined: number;
+  /** Answered by another model than was asked for. */
+  readonly fallbacks: number;
+  /** How chats ended. `answered`: whole, from whatever source; `cancelled`: by their client, or since the planner closed. */
+  readonly byOutcome: Readonly<Record<ChatOutcome, number>>;
+  /** Those that were not answered, by the code of their error. */
+  readonly byCode: Readonly<Record<string, number>>;
+  /** From the request to the end of the answer, of those answered by a model. */
+  readonly chatMs: Durations;
+  /** From the request to the first word, of those. */
+  readonly firstTokenMs: Durations;
+  /** Calls of models that were made for them, and the tokens that servers told of. */
+  readonly calls: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** False when it is off. */
+  readonly cache: ChatCacheStats | false;
+}
+
+/** `invalid`: broke a rule, or asked for a model that there is not; `refused`: at the bound of chats, or after closing. */
+export type ChatOutcome = 'answered' | 'timeout' | 'failed' | 'cancelled' | 'refused' | 'invalid';
+
+const OUTCOMES: Readonly<Partial<Record<ErrorCode, ChatOutcome>>> = {
+  ERR_REQUEST_INVALID: 'invalid',
+  ERR_MODEL_MISSING: 'invalid',
+  ERR_PLANNER_OVERLOADED: 'refused',
+  ERR_PLANNER_CLOSED: 'refused',
+};
+const OF_CALL: Readonly<Record<CallOutcome, ChatOutcome>> = {
+  useful: 'answered',
+  timeout: 'timeout',
+  cancelled: 'cancelled',
+  failed: 'failed',
+};
+
+/** Everything the gateway counts. Bounded: the codes there are. */
+export class ChatCounters {
+  readonly #outcomes: Record<ChatOutcome, number> = {
+    answered: 0,
+    timeout: 0,
+    failed: 0,
+    cancelled: 0,
+    refused: 0,
+    invalid: 0,
+  };
+  readonly #codes = new Map<string, number>();
+  readonly #whole = new DurationHistogram();
+  readonly #first = new DurationHistogram();
+  requests = 0;
+  inFlight = 0;
+  cached = 0;
+  joined = 0;
+  fallbacks = 0;
+  #calls = 0;
+  #promptTokens = 0;
+  #completionTokens = 0;
+
+  answered(tookMs?: number): void {
+    this.#outcomes.answered++;
+    if (tookMs !== undefined) this.#whole.record(tookMs);
+  }
+
+  failed(code: ErrorCode): void {
+    this.#outcomes[OUTCOMES[code] ?? OF_CALL[callOutcome(code)]]++;
+    this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
+  }
+
+  begun(afterMs: number): void {
+    this.#first.record(afterMs);
+  }
+
+  /** The tries of one flight. */
+  tried(attempts: readonly ChatAttempt[]): void {
+    for (const { code, promptTokens = 0, completionTokens = 0 } of attempts) {
+      if (code === 'ERR_ENDPOINT_RESTING' || code === 'ERR_ENDPOINT_BUSY') continue;
+      this.#calls++;
+      this.#promptTokens += promptTokens;
+      this.#completionTokens += completionTokens;
+    }
+  }
+
+  stats(cache: ChatCacheStats | false): ChatStats {
+    const { requests, inFlight, cached, joined, fallbacks } = this;
+    return {
+      requests,
+      inFlight,
+      cached,
+      joined,
+      fallbacks,
+      byOutcome: { ...this.#outcomes },
+      byCode: Object.fromEntries([...this.#codes].sort()),
+      chatMs: this.#whole.summary(),
+      firstTokenMs: this.#first.summary(),
+      calls: this.#calls,
+      promptTokens: this.#promptTokens,
+      completionTokens: this.#completionTokens,
+      cache,
+    };
+  }
+}

@@ -1,0 +1,390 @@
+import type { Clock, Timer } from '../../shared/clock.ts';
+import { encodeError, PlannerError } from '../../shared/errors.ts';
+import type { Refusal } from '../../shared/model-client/call-attempt.ts';
+import { type ChunkEvent, contentOf } from '../../shared/model-client/chat-event.ts';
+import type { Relay } from '../../shared/model-client/chat-relay.ts';
+import { UNWANTED } from '../../shared/unwanted.ts';
+import type { Attempt } from '../plan.ts';
+import { lessSettling, rungEnd, SLICE_MS_MIN } from '../planner/time-budget.ts';
+import type { ChatCallEnd, ChatPlaces } from './chat-call.ts';
+import type { AskedChat } from './chat-request.ts';
+import type { ChatPlace, ChatRoute } from './chat-route.ts';
+import { type Completion, CompletionBuilder, eventsOf } from './completion.ts';
+import { EventLog, type LogReader } from './event-log.ts';
+
+/** What was tried for a chat, and how it ended. */
+export type ChatAttempt = Omit<Attempt, 'step' | 'role' | 'action'>;
+
+export interface FlightParts {
+  readonly clock: Clock;
+  readonly caller: ChatPlaces;
+  readonly stallMs: number;
+  /** Further tries of a call that failed before anything was answered. */
+  readonly callRetries: number;
+}
+
+export interface FlightPurpose {
+  readonly asked: AskedChat;
+  readonly route: ChatRoute;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+  /** Whether others may join it, and its answer may be kept: then it is told in both forms. */
+  readonly isShared: boolean;
+}
+
+/** A whole answer. */
+export interface ChatAnswer {
+  readonly place: ChatPlace;
+  /** Undefined where nobody needed it, or where it came in a form that cannot be told whole. */
+  readonly completion: Completion | undefined;
+  /** Of the same, where the server itself told it whole. */
+  readonly text: string | undefined;
+  /** Whether it is exactly what the server would have told whole. */
+  readonly isFaithful: boolean;
+}
+
+export type FlightEnd =
+  | { readonly kind: 'answered'; readonly answer: ChatAnswer }
+  | { readonly kind: 'failed'; readonly error: PlannerError; readonly refusal?: Refusal };
+
+/** Before the first word of an answer, servers tell its role, their progress and white space; more than this is a flood. */
+const PRELUDE_BYTES_MAX = 262_144;
+/** What is put together in memory. */
+const WHOLE_BYTES_MAX = 16_000_000;
+
+/** One try: what came of it so far. It is dropped with all of that where it fails before anybody was told. */
+class Draft {
+  readonly place: ChatPlace;
+  readonly log = new EventLog();
+  readonly builder: CompletionBuilder | undefined;
+  bytes = 0;
+  /** Whether there is something to tell: a word, a thought, a call of a tool. */
+  hasContent = false;
+  /** The tokens it was given ran out, or a filter ended it: it is as the client asked for, also when it is empty. */
+  isCutByServer = false;
+  body: { readonly text: string; readonly completion: Completion } | undefined;
+  relay: Relay | undefined;
+  /** Why it was given up from here. */
+  failure: PlannerError | undefined;
+  readonly #controller = new AbortController();
+
+  constructor(place: ChatPlace, isBuilt: boolean) {
+    this.place = place;
+    this.builder = isBuilt ? new CompletionBuilder() : undefined;
+  }
+
+  get isEmpty(): boolean {
+    return !this.hasContent && !this.isCutByServer;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  giveUp(failure: PlannerError): void {
+    this.failure ??= failure;
+    this.#controller.abort(UNWANTED);
+  }
+
+  answer(): ChatAnswer {
+    const completion = this.body?.completion ?? this.builder?.build();
+    return {
+      place: this.place,
+      completion,
+      text: this.body?.text,
+      isFaithful: this.body !== undefined || this.builder?.hasUnknown === false,
+    };
+  }
+}
+
+/**
+ * The work for one chat, or for several that ask exactly the same: one place after the other, until one answers. As long as no
+ * client has been told a word, the next place may begin anew; after that, a failure is the end. It never rejects.
+ */
+export class ChatFlight {
+  readonly attempts: ChatAttempt[] = [];
+  readonly deadlineMs: number;
+  readonly #parts: FlightParts;
+  readonly #purpose: FlightPurpose;
+  readonly #ended = Promise.withResolvers<FlightEnd>();
+  #draft: Draft | undefined;
+  /** An answer without a word: given only if nobody has a better one. */
+  #empty: Draft | undefined;
+  #end: FlightEnd | undefined;
+  /** Why it was ended from here. */
+  #cut: PlannerError | undefined;
+  /** Whether a client has been told something. */
+  #isTold = false;
+  #waiters = 0;
+  #wholeWaiters = 0;
+  #onChange: (() => void)[] = [];
+  #slowTimer: Timer | undefined;
+
+  constructor(parts: FlightParts, purpose: FlightPurpose) {
+    this.#parts = parts;
+    this.#purpose = purpose;
+    this.deadlineMs = purpose.deadlineMs;
+  }
+
+  get ended(): Promise<FlightEnd> {
+    return this.#ended.promise;
+  }
+
+  /** Whether a client that comes now gets all of the answer. */
+  get isJoinable(): boolean {
+    return this.#end === undefined && this.#cut === undefined && (this.#draft?.log.isWhole ?? true);
+  }
+
+  /** The place whose answer is told. */
+  get place(): ChatPlace | undefined {
+    return this.#draft?.place;
+  }
+
+  async run(): Promise<FlightEnd> {
+    const end = await this.#fly().catch((error: unknown): FlightEnd => {
+      // A bug: whoever waits is told so.
+      const { code, message } = encodeError(error);
+      return { kind: 'failed', error: new PlannerError(code, message, { cause: error }) };
+    });
+    this.#end = end;
+    this.#slowTimer?.cancel();
+    this.#draft?.log.end();
+    this.#changed();
+    this.#ended.resolve(end);
+    return end;
+  }
+
+  /** Somebody waits for it: for its events, or for the whole answer. The result gives that up; the last one cancels it. */
+  board(isWhole: boolean): () => void {
+    let isAboard = true;
+    this.#waiters++;
+    if (isWhole) this.#wholeWaiters++;
+    return () => {
+      if (!isAboard) return;
+      isAboard = false;
+      this.#waiters--;
+      if (isWhole) this.#wholeWaiters--;
+      this.#draft?.log.settle();
+      if (this.#waiters === 0) this.cancel(new PlannerError('ERR_CANCELLED', 'nobody waits for this chat any more'));
+    };
+  }
+
+  cancel(reason: PlannerError): void {
+    if (this.#end !== undefined) return;
+    this.#cut ??= reason;
+    this.#draft?.giveUp(this.#cut);
+  }
+
+  /** Resolves when its answer has begun, or when it has ended without one. From now on it may be told. */
+  async begun(): Promise<LogReader | undefined> {
+    while (this.#end === undefined && !this.#draft?.hasContent) {
+      await new Promise<void>((resolve) => this.#onChange.push(resolve));
+    }
+    if (this.#draft === undefined || (this.#end?.kind === 'failed' && !this.#isTold)) return undefined;
+    this.#isTold = true;
+    return this.#draft.log.read();
+  }
+
+  async #fly(): Promise<FlightEnd> {
+    const { route, deadlineMs } = this.#purpose;
+    const { clock } = this.#parts;
+    const failures: ChatCallEnd[] = [];
+    const rankMs = deadlineMs;
+    let again: ChatPlace | undefined;
+    let retries = this.#parts.callRetries;
+    while (this.#cut === undefined) {
+      const place = again ?? route.next(rankMs, (passed) => this.#passedOver(passed, failures));
+      again = undefined;
+      const leftMs = deadlineMs - clock.now();
+      if (place === undefined || leftMs < SLICE_MS_MIN) break;
+      const draft = this.#begin(place);
+      const end = await this.#try(draft);
+      if (end.failure === undefined) {
+        if (!draft.isEmpty || !route.hasNext) return this.#answered(draft);
+        // Nobody has been told of it: nothing of it is worth telling.
+        this.#empty ??= draft;
+        continue;
+      }
+      failures.push(end);
+      if (this.#isTold || isOfRequest(end, place)) break;
+      this.#draft = undefined;
+      if (end.failure.retryable && retries-- > 0) again = place;
+    }
+    if (this.#cut !== undefined) return { kind: 'failed', error: this.#cut };
+    if (this.#empty !== undefined && !this.#isTold) return this.#answered(this.#empty);
+    return this.#failed(failures);
+  }
+
+  #answered(draft: Draft): FlightEnd {
+    this.#draft = draft;
+    return { kind: 'answered', answer: draft.answer() };
+  }
+
+  #failed(failures: readonly ChatCallEnd[]): FlightEnd {
+    const told = failures.find(
+      ({ refusal, failure }) => failure?.code === 'ERR_MODEL_REJECTED' && refusal !== undefined,
+    );
+    const { failure, refusal } =
+      (this.#isTold ? failures.at(-1) : (told ?? failures.findLast(isOfCall) ?? failures.at(-1))) ?? {};
+    const tried = this.attempts.map(({ endpoint, model, code }) => `${model} at ${endpoint}: ${code}`).join(', ');
+    if (failure === undefined) {
+      return {
+        kind: 'failed',
+        error: new PlannerError('ERR_ENDPOINT_BUSY', `no time was left to ask a model${tried && ` (${tried})`}`),
+      };
+    }
+    const message = this.attempts.length > 1 ? `${failure.message} (tried: ${tried})` : failure.message;
+    const error = new PlannerError(failure.code, message, { retryable: failure.retryable, cause: failure });
+    return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }) };
+  }
+
+  #begin(place: ChatPlace): Draft {
+    const { asked, isShared } = this.#purpose;
+    const draft = new Draft(place, !asked.isStreamed || isShared);
+    draft.log.isDrained = () => this.#wholeWaiters > 0;
+    draft.log.onPressure = (isPressed) => this.#pressed(draft, isPressed);
+    this.#draft = draft;
+    return draft;
+  }
+
+  async #try(draft: Draft): Promise<ChatCallEnd> {
+    const { asked, deadlineMs, route } = this.#purpose;
+    const { clock, caller } = this.#parts;
+    const { place } = draft;
+    const nowMs = clock.now();
+    const { hasNext } = route;
+    const leftMs = deadlineMs - nowMs;
+    const rule = { timeSlices: true, hasNext, nextMs: undefined };
+    const end = await caller.call(
+      {
+        asked,
+        place,
+        rankMs: deadlineMs,
+        sliceEndMs: rungEnd(nowMs, deadlineMs, leftMs, rule),
+        endMs: nowMs + lessSettling(leftMs),
+        hasNext,
+        listener: {
+          onEvent: (data, event) => this.#onEvent(draft, data, event),
+          onBody: (text, body) => this.#onBody(draft, text, body),
+        },
+        onRelay: (relay) => {
+          draft.relay = relay;
+        },
+      },
+      draft.signal,
+    );
+    this.#slowTimer?.cancel();
+    // What was given up here was so for a reason that the call does not know.
+    const { failure = end.failure } = end.failure?.code === 'ERR_CANCELLED' ? draft : end;
+    const told: ChatCallEnd = failure === undefined ? end : { ...end, failure };
+    this.#note(draft, told, nowMs);
+    return told;
+  }
+
+  #onEvent(draft: Draft, data: string, event: ChunkEvent): void {
+    const { asked, isShared } = this.#purpose;
+    draft.bytes += data.length;
+    draft.builder?.add(event);
+    const isUsage = Boolean(event.usage) && Array.isArray(event.choices) && event.choices.length === 0;
+    if (asked.isStreamed || isShared) draft.log.push(data, isUsage);
+    if (!draft.hasContent) {
+      draft.isCutByServer ||= isCut(event);
+      if (contentOf(event) === 'content') {
+        draft.hasContent = true;
+        // In the next turn: what the same packet tells of a failure lets another place begin anew.
+        this.#parts.clock.nextTurn(() => this.#changed());
+      } else if (draft.bytes > PRELUDE_BYTES_MAX) this.#flood(draft);
+    }
+    if (draft.bytes > WHOLE_BYTES_MAX && draft.builder !== undefined) this.#flood(draft);
+  }
+
+  #onBody(draft: Draft, text: string, body: ChunkEvent): void {
+    const completion = body as Completion;
+    draft.body = { text, completion };
+    draft.isCutByServer = isCut(body);
+    const { asked, isShared } = this.#purpose;
+    if (asked.isStreamed || isShared)
+      for (const { data, isUsage } of eventsOf(completion)) draft.log.push(data, isUsage);
+    draft.hasContent = contentOf(body) === 'content';
+    if (draft.hasContent) this.#changed();
+  }
+
+  #flood(draft: Draft): void {
+    draft.giveUp(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${draft.bytes} bytes`));
+  }
+
+  /** The client reads more slowly than the model writes: the model waits, but not for ever, since it keeps its slot. */
+  #pressed(draft: Draft, isPressed: boolean): void {
+    this.#slowTimer?.cancel();
+    this.#slowTimer = undefined;
+    if (!isPressed) {
+      draft.relay?.resume();
+      return;
+    }
+    if (this.#end !== undefined) return;
+    draft.relay?.pause();
+    const { clock, stallMs } = this.#parts;
+    this.#slowTimer = clock.setTimer(stallMs, () =>
+      this.cancel(new PlannerError('ERR_CLIENT_SLOW', `the client has read nothing for ${stallMs} ms`)),
+    );
+  }
+
+  #passedOver({ at, model }: ChatPlace, failures: ChatCallEnd[]): void {
+    const failure = new PlannerError(
+      'ERR_ENDPOINT_RESTING',
+      'it has failed too often lately and is not asked for a while',
+    );
+    const startMs = this.#parts.clock.now() - this.#purpose.startedAtMs;
+    this.attempts.push({
+      endpoint: at.name,
+      model,
+      code: failure.code,
+      message: failure.message,
+      startMs,
+      waitMs: 0,
+      latencyMs: 0,
+    });
+    failures.push({ failure, waitMs: 0 });
+  }
+
+  #note({ place, isEmpty }: Draft, { failure, report, waitMs }: ChatCallEnd, begunAtMs: number): void {
+    const { at, model } = place;
+    const { queueMs, firstTokenMs, promptTokens, completionTokens, modelAnswered } = report ?? {};
+    this.attempts.push({
+      endpoint: at.name,
+      model,
+      code: failure?.code ?? (isEmpty ? 'ERR_MODEL_EMPTY' : 'OK'),
+      ...(failure === undefined ? {} : { message: failure.message }),
+      startMs: begunAtMs - this.#purpose.startedAtMs,
+      waitMs,
+      latencyMs: this.#parts.clock.now() - begunAtMs,
+      ...(queueMs === undefined ? {} : { queueMs }),
+      ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
+      ...(promptTokens === undefined ? {} : { promptTokens }),
+      ...(completionTokens === undefined ? {} : { completionTokens }),
+      ...(modelAnswered === undefined || modelAnswered === model ? {} : { modelAnswered }),
+    });
+  }
+
+  #changed(): void {
+    for (const resolve of this.#onChange.splice(0)) resolve();
+  }
+}
+
+function isCut({ choices }: ChunkEvent): boolean {
+  if (!Array.isArray(choices)) return false;
+  return choices.some((choice) => choice?.finish_reason === 'length' || choice?.finish_reason === 'content_filter');
+}
+
+/** A model was really asked. */
+function isOfCall({ report }: ChatCallEnd): boolean {
+  return report !== undefined;
+}
+
+const OF_REQUEST: ReadonlySet<number> = new Set([400, 413, 422]);
+
+/** The server refuses what the client asked, not whom: another one would as well, and its words are what the client needs. */
+function isOfRequest({ failure, refusal }: ChatCallEnd, { isFallback }: ChatPlace): boolean {
+  const isRefused = failure?.code === 'ERR_MODEL_REJECTED' || failure?.code === 'ERR_MODEL_SCHEMA';
+  return isRefused && !isFallback && OF_REQUEST.has(refusal?.status ?? 0);
+}

@@ -1,0 +1,339 @@
+import type { Clock } from '../../shared/clock.ts';
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
+import { CHAT_MS_MAX } from '../options/chat-options.ts';
+import type { ResolvedOptions } from '../options/planner-options.ts';
+import { type CachedChat, ChatCache } from './chat-cache.ts';
+import type { ChatPlaces } from './chat-call.ts';
+import { ChatCounters, type ChatStats } from './chat-counters.ts';
+import { ChatFlight, type FlightEnd } from './chat-flight.ts';
+import { chatKey, modelKey } from './chat-key.ts';
+import { type ChatOrigin, type ChatReply, FlightFrames, wholeFrames } from './chat-reply.ts';
+import { type AskedChat, readChatRequest } from './chat-request.ts';
+import { type ChatPlace, ChatRoute } from './chat-route.ts';
+import { type Completion, eventsOf, isKeepable } from './completion.ts';
+import { LADDER_ALIAS, type ListedModel, type ModelDirectory } from './model-directory.ts';
+
+/**
+ * Chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another place where one
+ * fails, and exact answers from memory. What a client sends goes on as it is, and what a server says comes back as it is
+ * (docs/concurrency.md, "Chats").
+ */
+export interface ChatCallOptions {
+  /** For the whole chat, milliseconds. Default: the option `chat.timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Ends the chat: its model work stops unless others wait for it. */
+  readonly signal?: AbortSignal;
+  /** Whether other models are asked where this one fails. Default: the option `chat.fallback`. */
+  readonly fallback?: boolean;
+  /** `use`: answers may come from memory, and are kept. `renew`: they are kept. `off`: neither. Default `use`. */
+  readonly cache?: 'use' | 'renew' | 'off';
+}
+
+export interface GatewayParts {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+  readonly directory: ModelDirectory;
+  readonly caller: ChatPlaces;
+}
+
+/** A flight may end before one that joins it is out of time: by as much of that one's time at most. */
+const JOIN_SHARE = 0.1;
+
+/** What is known of a chat from the start. */
+interface Asking {
+  readonly asked: AskedChat;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface Sharing {
+  /** Without the model. */
+  readonly key: string;
+  /** Of the flight that others join. */
+  readonly flightKey: string;
+}
+
+export class ChatGateway {
+  readonly #parts: GatewayParts;
+  readonly #counters = new ChatCounters();
+  readonly #cache: ChatCache | undefined;
+  readonly #flights = new Map<string, ChatFlight>();
+  /** Of every flight that has not ended. */
+  readonly #flying = new Map<ChatFlight, Promise<FlightEnd>>();
+  #onIdle: (() => void)[] = [];
+  #isClosed = false;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    const { cache } = parts.options.chat;
+    this.#cache = cache === false ? undefined : new ChatCache(cache, parts.clock);
+  }
+
+  /** Answers a request body of `POST /v1/chat/completions`, which must not change later. Never rejects. */
+  async chat(body: unknown, options: ChatCallOptions = {}): Promise<ChatReply> {
+    this.#counters.requests++;
+    try {
+      return await this.#chat(body, options);
+    } catch (error) {
+      if (!(error instanceof PlannerError)) throw error;
+      return this.#refused(error);
+    }
+  }
+
+  /** What `GET /v1/models` lists: all that endpoints list, and what is configured. */
+  async models(): Promise<readonly ListedModel[]> {
+    await this.#parts.directory.refresh();
+    return this.#parts.directory.models();
+  }
+
+  clearCache(): void {
+    this.#cache?.clear();
+  }
+
+  stats(): ChatStats {
+    return this.#counters.stats(this.#cache?.stats() ?? false);
+  }
+
+  /** Refuses new chats from now on. */
+  shut(): void {
+    this.#isClosed = true;
+  }
+
+  /** Resolves when no chat is in flight. */
+  idle(): Promise<void> {
+    if (this.#flying.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Ends what is in flight. */
+  async close(): Promise<void> {
+    this.shut();
+    for (const flight of this.#flying.keys()) flight.cancel(closed());
+    await Promise.all(this.#flying.values());
+    this.#parts.caller.close();
+  }
+
+  async #chat(body: unknown, options: ChatCallOptions): Promise<ChatReply> {
+    const { clock } = this.#parts;
+    const { maxInFlight } = this.#parts.options.chat;
+    if (this.#isClosed) throw closed();
+    const { signal, timeoutMs = this.#parts.options.chat.timeoutMs } = options;
+    const startedAtMs = clock.now();
+    const asked = readChatRequest(body);
+    if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= CHAT_MS_MAX)) {
+      const rule = `must be a number of milliseconds above 0 and at most ${CHAT_MS_MAX}`;
+      throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
+    }
+    const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
+    const places = await this.#places(asked.model);
+    if (signal?.aborted) throw cancelled();
+    const sharing = this.#sharing(asked, options, places[0] as readonly ChatPlace[]);
+    if (sharing !== undefined && options.cache !== 'renew') {
+      const known = this.#find(sharing.key, places[0] as readonly ChatPlace[]);
+      if (known !== undefined) return this.#fromCache(known, asked);
+    }
+    if (this.#counters.inFlight >= maxInFlight) {
+      const message = `${maxInFlight} chats are in flight (chat.maxInFlight)`;
+      throw new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
+    }
+    if (this.#isClosed) throw closed();
+    const joined = sharing && options.cache !== 'renew' ? this.#joinable(sharing.flightKey, asking) : undefined;
+    const flight = joined ?? this.#begin(asking, places, options, sharing);
+    return this.#wait(flight, asking, joined !== undefined);
+  }
+
+  /** Where it may be asked, of each model in turn. Throws ERR_MODEL_MISSING. */
+  async #places(model: string): Promise<readonly (readonly ChatPlace[])[]> {
+    const { directory } = this.#parts;
+    if (directory.placesOf(model).length === 0) {
+      if (model === LADDER_ALIAS && directory.ladder.length > 0) {
+        return directory.ladder.map((each, index) => this.#placesOf(each, index > 0));
+      }
+      // It may have been loaded since the endpoints were last asked.
+      await directory.refresh();
+    }
+    const asked = this.#placesOf(model, false);
+    if (asked.length === 0) throw missing(model, directory.nearest(model));
+    return [asked, ...directory.fallbacks.map((each) => this.#placesOf(each, true))];
+  }
+
+  #placesOf(model: string, isFallback: boolean): ChatPlace[] {
+    return this.#parts.directory.placesOf(model).map((place) => ({
+      at: this.#parts.endpoints.get(place.endpoint) as ModelEndpoint,
+      model: place.model,
+      isFallback,
+    }));
+  }
+
+  /** Undefined where each request is to have an answer of its own. */
+  #sharing(asked: AskedChat, options: ChatCallOptions, places: readonly ChatPlace[]): Sharing | undefined {
+    const { cache } = this.#parts.options.chat;
+    if (cache === false || options.cache === 'off') return undefined;
+    if (cache.when === 'deterministic' && !asked.isDeterministic) return undefined;
+    const key = chatKey(asked);
+    const mayFallBack = options.fallback ?? this.#parts.options.chat.fallback;
+    return { key, flightKey: `${modelKey(key, places[0]?.model ?? '')} ${mayFallBack}` };
+  }
+
+  /** An answer of the model that was asked for, by whatever name it has where it is. */
+  #find(key: string, places: readonly ChatPlace[]): CachedChat | undefined {
+    const names = new Set(places.map(({ model }) => model));
+    for (const name of names) {
+      const known = this.#cache?.find(modelKey(key, name));
+      if (known !== undefined) return known;
+    }
+    return undefined;
+  }
+
+  #fromCache({ completion, endpoint, model, storedAtMs }: CachedChat, asked: AskedChat): ChatReply {
+    this.#counters.cached++;
+    this.#counters.answered();
+    const ageMs = this.#parts.clock.now() - storedAtMs;
+    const origin: ChatOrigin = { source: 'cache', endpoint, model, attempts: [], isJoined: false, ageMs };
+    if (!asked.isStreamed) return { kind: 'whole', origin, completion };
+    const events = eventsOf(JSON.parse(completion) as Completion);
+    return { kind: 'stream', origin, frames: wholeFrames(events, asked.includesUsage) };
+  }
+
+  #joinable(flightKey: string, { startedAtMs, deadlineMs }: Asking): ChatFlight | undefined {
+    const flight = this.#flights.get(flightKey);
+    if (!flight?.isJoinable) return undefined;
+    const isEarly = deadlineMs - flight.deadlineMs > JOIN_SHARE * (deadlineMs - startedAtMs);
+    if (isEarly) return undefined;
+    this.#counters.joined++;
+    return flight;
+  }
+
+  #begin(
+    { asked, startedAtMs, deadlineMs }: Asking,
+    places: readonly (readonly ChatPlace[])[],
+    options: ChatCallOptions,
+    sharing: Sharing | undefined,
+  ): ChatFlight {
+    const { clock, caller, options: resolved } = this.#parts;
+    const { stallMs, fallback } = resolved.chat;
+    const mayFallBack = options.fallback ?? fallback;
+    // The alias asks for the ladder itself.
+    const groups = mayFallBack || asked.model === LADDER_ALIAS ? places : places.slice(0, 1);
+    const flight = new ChatFlight(
+      { clock, caller, stallMs, callRetries: resolved.callRetries },
+      { asked, route: new ChatRoute(groups), startedAtMs, deadlineMs, isShared: sharing !== undefined },
+    );
+    if (sharing !== undefined) this.#flights.set(sharing.flightKey, flight);
+    const end = flight.run().then((ended) => {
+      this.#flying.delete(flight);
+      if (sharing !== undefined) this.#landed(flight, ended, sharing);
+      this.#counters.tried(flight.attempts);
+      if (this.#flying.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+      return ended;
+    });
+    this.#flying.set(flight, end);
+    return flight;
+  }
+
+  #landed(flight: ChatFlight, end: FlightEnd, { key, flightKey }: Sharing): void {
+    if (this.#flights.get(flightKey) === flight) this.#flights.delete(flightKey);
+    if (end.kind === 'failed' || this.#cache === undefined) return;
+    const { place, completion, text, isFaithful } = end.answer;
+    if (completion === undefined || !isFaithful || !isKeepable(completion)) {
+      this.#cache.notKept++;
+      return;
+    }
+    const model = place.model;
+    this.#cache.keep(modelKey(key, model), {
+      completion: text ?? JSON.stringify(completion),
+      model,
+      endpoint: place.at.name,
+    });
+  }
+
+  async #wait(flight: ChatFlight, asking: Asking, isJoined: boolean): Promise<ChatReply> {
+    const { asked, startedAtMs, signal } = asking;
+    const counters = this.#counters;
+    const leave = flight.board(!asked.isStreamed);
+    counters.inFlight++;
+    const left = Promise.withResolvers<PlannerError>();
+    let frames: FlightFrames | undefined;
+    const gaveUp = (reason: PlannerError): void => {
+      left.resolve(reason);
+      frames?.stop();
+      leave();
+    };
+    const onAbort = (): void => gaveUp(cancelled());
+    // Whoever joins with less time than the flight has leaves it at its own deadline; the others end with it.
+    const isShorter = asking.deadlineMs < flight.deadlineMs;
+    const timer = isShorter
+      ? this.#parts.clock.setTimer(asking.deadlineMs - this.#parts.clock.now(), () => gaveUp(outOfTime(asking)))
+      : undefined;
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const over = Promise.race([flight.ended, left.promise]).then((end) => {
+      timer?.cancel();
+      signal?.removeEventListener('abort', onAbort);
+      leave();
+      counters.inFlight--;
+      const error = end instanceof PlannerError ? end : end.kind === 'failed' ? end.error : undefined;
+      if (error !== undefined) counters.failed(error.code);
+      else {
+        counters.answered(this.#parts.clock.now() - startedAtMs);
+        if (flight.place?.isFallback) counters.fallbacks++;
+      }
+      return end;
+    });
+    if (!asked.isStreamed) return this.#whole(flight, await over, isJoined);
+    const reader = await Promise.race([flight.begun(), left.promise]);
+    if (reader === undefined || reader instanceof PlannerError) return this.#whole(flight, await over, isJoined);
+    counters.begun(this.#parts.clock.now() - startedAtMs);
+    frames = new FlightFrames(reader, flight.ended, asked.includesUsage, () => gaveUp(cancelled()));
+    return { kind: 'stream', origin: this.#origin(flight, isJoined), frames };
+  }
+
+  #whole(flight: ChatFlight, end: FlightEnd | PlannerError, isJoined: boolean): ChatReply {
+    const { attempts } = flight;
+    if (end instanceof PlannerError) return { kind: 'failed', error: end, attempts };
+    if (end.kind === 'failed') {
+      const { error, refusal } = end;
+      return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }), attempts };
+    }
+    const { text, completion } = end.answer;
+    return { kind: 'whole', origin: this.#origin(flight, isJoined), completion: text ?? JSON.stringify(completion) };
+  }
+
+  #origin(flight: ChatFlight, isJoined: boolean): ChatOrigin {
+    const { at, model, isFallback } = flight.place as ChatPlace;
+    return {
+      source: isFallback ? 'fallback' : 'model',
+      endpoint: at.name,
+      model,
+      attempts: [...flight.attempts],
+      isJoined,
+    };
+  }
+
+  #refused(error: PlannerError): ChatReply {
+    this.#counters.failed(error.code);
+    return { kind: 'failed', error, attempts: [] };
+  }
+}
+
+function closed(): PlannerError {
+  return new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
+}
+
+function cancelled(): PlannerError {
+  return new PlannerError('ERR_CANCELLED', "the chat was ended by its caller's signal");
+}
+
+function outOfTime({ startedAtMs, deadlineMs }: Asking): PlannerError {
+  return new PlannerError(
+    'ERR_MODEL_TIMEOUT_STREAM',
+    `no whole answer within ${Math.round(deadlineMs - startedAtMs)} ms`,
+  );
+}
+
+function missing(model: string, nearest: readonly string[]): PlannerError {
+  const hint = nearest.length > 0 ? `nearest: ${nearest.join(', ')}` : 'GET /v1/models lists those that there are';
+  return new PlannerError('ERR_MODEL_MISSING', `no endpoint lists the model ${describeValue(model)}; ${hint}`);
+}

@@ -1,0 +1,121 @@
+import { PlannerError } from '../../shared/errors.ts';
+import type { Refusal } from '../../shared/model-client/call-attempt.ts';
+import { openAIError } from './chat-error.ts';
+import type { ChatAttempt, FlightEnd } from './chat-flight.ts';
+import type { LogEvent, LogReader } from './event-log.ts';
+
+/** Where an answer comes from. `fallback`: of another model than was asked for. */
+export type ChatSource = 'model' | 'cache' | 'fallback';
+
+/** Who answers. */
+export interface ChatOrigin {
+  readonly source: ChatSource;
+  readonly endpoint: string;
+  /** Its name at the endpoint. */
+  readonly model: string;
+  /** What was tried so far; of a stream, without the try that answers. */
+  readonly attempts: readonly ChatAttempt[];
+  /** Whether it shares the work of another chat. */
+  readonly isJoined: boolean;
+  /** Of an answer from the cache: since it was given first, milliseconds. */
+  readonly ageMs?: number;
+}
+
+export type ChatReply =
+  /** The text of a `chat.completion`. */
+  | { readonly kind: 'whole'; readonly origin: ChatOrigin; readonly completion: string }
+  /**
+   * Server-sent events, framed, as they come: `data: …` with an empty line. They end with `[DONE]`, or with one event `{error}`
+   * where the answer breaks off. Whoever stops reading before ends the chat, by `return()` or by its signal.
+   */
+  | { readonly kind: 'stream'; readonly origin: ChatOrigin; readonly frames: AsyncIterableIterator<string> }
+  | {
+      readonly kind: 'failed';
+      readonly error: PlannerError;
+      /** Where a server refused it: what it said. */
+      readonly refusal?: Refusal;
+      readonly attempts: readonly ChatAttempt[];
+    };
+
+const DONE = 'data: [DONE]\n\n';
+
+function frame(data: string): string {
+  // An event of several lines is told in as many fields.
+  return data.includes('\n') ? `data: ${data.split('\n').join('\ndata: ')}\n\n` : `data: ${data}\n\n`;
+}
+
+export function errorFrame(error: PlannerError, refusal?: Refusal): string {
+  return frame(JSON.stringify(openAIError(error, refusal)));
+}
+
+/** The events of a whole answer. */
+export async function* wholeFrames(
+  events: readonly LogEvent[],
+  includesUsage: boolean,
+): AsyncGenerator<string, void, void> {
+  yield framesOf(events, includesUsage) + DONE;
+}
+
+function framesOf(events: readonly LogEvent[], includesUsage: boolean): string {
+  return events.map(({ data, isUsage }) => (isUsage && !includesUsage ? '' : frame(data))).join('');
+}
+
+/** The events of a flight for one client, as they come and no faster than they are asked for. */
+export class FlightFrames implements AsyncIterableIterator<string> {
+  readonly #reader: LogReader;
+  readonly #ended: Promise<FlightEnd>;
+  readonly #includesUsage: boolean;
+  readonly #leave: () => void;
+  #isOver = false;
+
+  /** `leave` is called once: when all has been read, or when nothing more will be. */
+  constructor(reader: LogReader, ended: Promise<FlightEnd>, includesUsage: boolean, leave: () => void) {
+    this.#reader = reader;
+    this.#ended = ended;
+    this.#includesUsage = includesUsage;
+    this.#leave = leave;
+  }
+
+  async next(): Promise<IteratorResult<string, undefined>> {
+    while (!this.#isOver) {
+      const events = await this.#reader.next();
+      if (this.#isOver) break;
+      if (events === undefined) return this.#last(errorFrame(TOO_SLOW));
+      if (events.length === 0) return this.#last(ending(await this.#ended));
+      const value = framesOf(events, this.#includesUsage);
+      if (value !== '') return { done: false, value };
+    }
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<string, undefined>> {
+    this.stop();
+    return { done: true, value: undefined };
+  }
+
+  /** Nobody reads any more. */
+  stop(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#reader.leave();
+    this.#leave();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #last(value: string): IteratorResult<string, undefined> {
+    this.stop();
+    return { done: false, value };
+  }
+}
+
+const TOO_SLOW = new PlannerError(
+  'ERR_CLIENT_SLOW',
+  'the client reads too slowly, and a part of the answer is not kept any more',
+);
+
+function ending(end: FlightEnd): string {
+  return end.kind === 'answered' ? DONE : errorFrame(end.error, end.refusal);
+}

@@ -1,0 +1,124 @@
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+
+/** A body of `POST /v1/chat/completions` as an OpenAI client sends it: everything but `model` and `messages` is the server's to judge. */
+export type ChatRequestBody = Readonly<Record<string, unknown>> & {
+  readonly model: string;
+  readonly messages: readonly unknown[];
+};
+
+/** What is read of a request to serve it. */
+export interface AskedChat {
+  readonly body: ChatRequestBody;
+  readonly model: string;
+  /** Whether the client wants events. */
+  readonly isStreamed: boolean;
+  /** Whether it wants the event that tells the tokens. */
+  readonly includesUsage: boolean;
+  /** The answers asked for. */
+  readonly choices: number;
+  /** Whether the whole answer can be put together from its events without loss. */
+  readonly isAssemblable: boolean;
+  /** Whether the client asks for the same answer to the same request. */
+  readonly isDeterministic: boolean;
+}
+
+/** JSON that nests deeper is no chat; writing and hashing it would end in a stack overflow. */
+const DEPTH_MAX = 128;
+const CHOICES_MAX = 128;
+
+/**
+ * Members of a request with which the events of a stream tell everything that a whole answer does. With any other one (audio,
+ * search, vendors' own) a client that wants a whole answer gets the server's own.
+ */
+const ASSEMBLABLE: ReadonlySet<string> = new Set([
+  'model',
+  'messages',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'functions',
+  'function_call',
+  'response_format',
+  'stop',
+  'seed',
+  'n',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'max_completion_tokens',
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'typical_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'repeat_penalty',
+  'repetition_penalty',
+  'logit_bias',
+  'logprobs',
+  'top_logprobs',
+  'user',
+  'metadata',
+  'store',
+  'service_tier',
+  'reasoning_effort',
+  'verbosity',
+  'prompt_cache_key',
+  'safety_identifier',
+  'id_slot',
+  'cache_prompt',
+  'chat_template_kwargs',
+  'grammar',
+  'json_schema',
+  'keep_alive',
+  'ttl',
+]);
+
+/** Reads a request. Throws ERR_REQUEST_INVALID. What it is given must not change later. */
+export function readChatRequest(body: unknown): AskedChat {
+  if (body === null || typeof body !== 'object' || Array.isArray(body)) {
+    throw invalid(`the request must be an object, got ${describeValue(body)}`);
+  }
+  const { model, messages, stream, stream_options, n, temperature, seed } = body as Record<string, unknown>;
+  if (typeof model !== 'string' || model === '') {
+    throw invalid(`model must be a text that is not empty, got ${describeValue(model)}`);
+  }
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalid(`messages must be a list that is not empty, got ${describeValue(messages)}`);
+  }
+  if (isDeeper(body, DEPTH_MAX)) throw invalid(`the request must not nest deeper than ${DEPTH_MAX} levels`);
+  const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage;
+  return {
+    body: body as ChatRequestBody,
+    model,
+    isStreamed: stream === true,
+    includesUsage: usage === true,
+    choices: typeof n === 'number' && Number.isInteger(n) && n > 0 && n <= CHOICES_MAX ? n : 1,
+    isAssemblable: Object.keys(body).every((member) => ASSEMBLABLE.has(member)),
+    isDeterministic: temperature === 0 || typeof seed === 'number',
+  };
+}
+
+/**
+ * The body that goes to a server. It is asked for a stream wherever its answer can be told from one, and for the tokens
+ * with it: the first token is seen, a stalled answer too, and an abort ends its work (docs/decisions/0010).
+ */
+export function bodyFor({ body, isStreamed, isAssemblable }: AskedChat, model: string): ChatRequestBody {
+  if (!isStreamed && !isAssemblable) return body.model === model ? body : { ...body, model };
+  const given = body.stream_options;
+  const options = given !== null && typeof given === 'object' ? given : {};
+  return { ...body, model, stream: true, stream_options: { ...options, include_usage: true } };
+}
+
+function invalid(message: string): PlannerError {
+  return new PlannerError('ERR_REQUEST_INVALID', message);
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  if (levels === 0) return true;
+  for (const member of Array.isArray(value) ? value : Object.values(value))
+    if (isDeeper(member, levels - 1)) return true;
+  return false;
+}

@@ -1,0 +1,134 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { EndpointListing } from '../endpoints/check-models.ts';
+import { isSameModel, nearestModels } from '../endpoints/nearest-models.ts';
+import type { ResolvedOptions } from '../options/planner-options.ts';
+
+/** The name that stands for the models of `synthesis`, in their order; without any, for those of the experts. */
+export const LADDER_ALIAS = 'conclave';
+
+/** A model at an endpoint, by the name that it has there. */
+export interface ModelPlace {
+  readonly endpoint: string;
+  readonly model: string;
+}
+
+/** A model of `GET /v1/models`. */
+export interface ListedModel {
+  readonly id: string;
+  readonly object: 'model';
+  /** Seconds since 1970; 0, since servers do not agree on what it means. */
+  readonly created: number;
+  /** The endpoint, or the first of several. */
+  readonly owned_by: string;
+  /** All of them. */
+  readonly endpoints: readonly string[];
+}
+
+/** Lists are asked for again when somebody looks for a model, but not sooner than this. */
+const FRESH_MS = 10_000;
+
+export type ListModels = (endpoint: string) => Promise<readonly string[]>;
+
+/** Which model is where: what the endpoints listed at start, or lately, and what is configured. */
+export class ModelDirectory {
+  readonly #options: ResolvedOptions;
+  readonly #clock: Clock;
+  readonly #list: ListModels;
+  readonly #lists = new Map<string, readonly string[]>();
+  #listedAtMs: number;
+  #listing: Promise<void> | undefined;
+
+  constructor(options: ResolvedOptions, listings: readonly EndpointListing[], list: ListModels, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#list = list;
+    this.#listedAtMs = clock.now();
+    for (const listing of listings)
+      if (listing.kind === 'listed') this.#lists.set(listing.endpoint.name, listing.models);
+  }
+
+  /**
+   * Where a model is: at every endpoint that has it under this name, else under another instance suffix. Empty where it is
+   * unknown.
+   */
+  placesOf(model: string): readonly ModelPlace[] {
+    const exact = this.#places((id) => id === model);
+    return exact.length > 0 ? exact : this.#places((id) => isSameModel(id, model));
+  }
+
+  /** The models that are asked one after the other where another one fails. */
+  get fallbacks(): readonly string[] {
+    return [...new Set(this.#options.synthesis.models.map(({ model }) => model))];
+  }
+
+  /** What the alias stands for. */
+  get ladder(): readonly string[] {
+    const { fallbacks } = this;
+    return fallbacks.length > 0 ? fallbacks : [...new Set(this.#options.experts.map(({ model }) => model))];
+  }
+
+  nearest(model: string): string[] {
+    return nearestModels(model, [...this.#byId().keys()]);
+  }
+
+  models(): ListedModel[] {
+    const listed = [...this.#byId()].map(([id, endpoints]) => entry(id, endpoints));
+    const isTaken = listed.some(({ id }) => id === LADDER_ALIAS);
+    return isTaken || this.ladder.length === 0 ? listed : [entry(LADDER_ALIAS, ['conclave']), ...listed];
+  }
+
+  /** Asks every endpoint again, unless that was done lately. One that does not answer keeps its list. */
+  refresh(): Promise<void> {
+    if (this.#listing !== undefined) return this.#listing;
+    if (this.#clock.now() - this.#listedAtMs < FRESH_MS) return Promise.resolve();
+    this.#listedAtMs = this.#clock.now();
+    this.#listing = this.#refresh().finally(() => {
+      this.#listing = undefined;
+    });
+    return this.#listing;
+  }
+
+  async #refresh(): Promise<void> {
+    await Promise.all(
+      this.#options.endpoints.map(async ({ name }) => {
+        try {
+          this.#lists.set(name, await this.#list(name));
+        } catch {
+          // What was known of it stands: it may be busy or starting.
+        }
+      }),
+    );
+  }
+
+  #places(isMeant: (id: string) => boolean): ModelPlace[] {
+    const places: ModelPlace[] = [];
+    for (const { name } of this.#options.endpoints) {
+      const model = this.#modelsAt(name).find(isMeant);
+      if (model !== undefined) places.push({ endpoint: name, model });
+    }
+    return places;
+  }
+
+  #byId(): Map<string, string[]> {
+    const byId = new Map<string, string[]>();
+    for (const { name } of this.#options.endpoints) {
+      for (const id of this.#modelsAt(name)) byId.set(id, [...(byId.get(id) ?? []), name]);
+    }
+    return byId;
+  }
+
+  /** What it lists, and what is configured to be there. */
+  #modelsAt(endpoint: string): readonly string[] {
+    const { experts, synthesis } = this.#options;
+    const isListed = this.#lists.has(endpoint);
+    const configured = [...synthesis.models, ...experts]
+      // An alternative is only a place where the model may be: its list would say so.
+      .filter((each) => each.endpoint === endpoint || (!isListed && each.alternatives.includes(endpoint)))
+      .map(({ model }) => model);
+    return [...new Set([...(this.#lists.get(endpoint) ?? []), ...configured])];
+  }
+}
+
+function entry(id: string, endpoints: readonly string[]): ListedModel {
+  return { id, object: 'model', created: 0, owned_by: endpoints[0] as string, endpoints };
+}
