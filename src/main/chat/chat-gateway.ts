@@ -72,6 +72,11 @@ export class ChatGateway {
     this.#cache = cache === false ? undefined : new ChatCache(cache, parts.clock);
   }
 
+  /** A request over HTTP may be so large. */
+  get bodyBytesMax(): number {
+    return this.#parts.options.chat.bodyBytesMax;
+  }
+
   /** Answers a request body of `POST /v1/chat/completions`, which must not change later. Never rejects. */
   async chat(body: unknown, options: ChatCallOptions = {}): Promise<ChatReply> {
     this.#counters.requests++;

@@ -30,6 +30,8 @@ export interface ChatOptions {
   readonly stallMs?: number;
   /** Chats at once; one more is refused with ERR_PLANNER_OVERLOADED. Default 256. */
   readonly maxInFlight?: number;
+  /** Of one request over HTTP, which may hold images. Default 24 MiB. */
+  readonly bodyBytesMax?: number;
   /** Whether the models of `synthesis` are asked, in their order, where the one asked for fails. Default true. */
   readonly fallback?: boolean;
   /** Default: on, for deterministic requests. */
@@ -47,6 +49,7 @@ export interface ResolvedChat {
   readonly timeoutMs: number;
   readonly stallMs: number;
   readonly maxInFlight: number;
+  readonly bodyBytesMax: number;
   readonly fallback: boolean;
   readonly cache: false | ResolvedChatCache;
 }
@@ -59,6 +62,7 @@ export const chatSchema = z.strictObject({
   timeoutMs: ms.optional(),
   stallMs: ms.optional(),
   maxInFlight: z.number().int().positive().max(100_000).optional(),
+  bodyBytesMax: z.number().int().min(1_024).max(1_073_741_824).optional(),
   fallback: z.boolean().optional(),
   cache: z
     .union([
@@ -79,8 +83,18 @@ export const chatSchema = z.strictObject({
 });
 
 export function resolveChat(given: z.infer<typeof chatSchema> = {}): ResolvedChat {
-  const { timeoutMs = 120_000, stallMs = 30_000, maxInFlight = 256, fallback = true, cache = {} } = given;
-  if (cache === false) return { timeoutMs, stallMs, maxInFlight, fallback, cache };
-  const { entries = 1_000, bytesMax = 64 * 2 ** 20, ttlMs = 600_000, when = 'deterministic' } = cache;
-  return { timeoutMs, stallMs, maxInFlight, fallback, cache: { entries, bytesMax, ttlMs, when } };
+  return {
+    timeoutMs: given.timeoutMs ?? 120_000,
+    stallMs: given.stallMs ?? 30_000,
+    maxInFlight: given.maxInFlight ?? 256,
+    bodyBytesMax: given.bodyBytesMax ?? 24 * 2 ** 20,
+    fallback: given.fallback ?? true,
+    cache: resolveCache(given.cache ?? {}),
+  };
+}
+
+function resolveCache(given: NonNullable<z.infer<typeof chatSchema>['cache']>): ResolvedChat['cache'] {
+  if (given === false) return false;
+  const { entries = 1_000, bytesMax = 64 * 2 ** 20, ttlMs = 600_000, when = 'deterministic' } = given;
+  return { entries, bytesMax, ttlMs, when };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ChatCounters } from '../../../src/main/chat/chat-counters.ts';
 import { reportText } from '../../../src/main/cli/report-text.ts';
 import type { EndpointStats } from '../../../src/main/endpoints/model-endpoint.ts';
 import { PlannerCounters } from '../../../src/main/planner/counters.ts';
@@ -93,6 +94,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     fallbacks: 1,
     models: counters.models(),
     workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },
+    chats: new ChatCounters().stats(false),
     endpoints: [endpointStats({})],
   };
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { chatRoutes } from './chat-routes.ts';
 import { documentRoutes } from './document-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { planRoutes } from './plan-routes.ts';
@@ -10,7 +11,12 @@ import { statsRoutes } from './stats-routes.ts';
  * or rejects with a `PlannerError` where something is wrong (which becomes problem+json), and frees what it opened in an
  * `onClose` hook.
  */
-const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [planRoutes, statsRoutes, healthRoutes];
+const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [
+  planRoutes,
+  chatRoutes,
+  statsRoutes,
+  healthRoutes,
+];
 
 export async function addRoutes(app: FastifyInstance, parts: RouteParts): Promise<void> {
   // First: the document shows the routes that come after it.

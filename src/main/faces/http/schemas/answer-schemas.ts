@@ -70,6 +70,7 @@ export const statsSchema: JsonSchema = jsonSchema(
     fallbacks: z.number(),
     models: z.array(group),
     workers: group,
+    chats: group.describe('What the chat gateway did.'),
     endpoints: z.array(group).describe('Each model server: slots, health, times.'),
   }),
 );
