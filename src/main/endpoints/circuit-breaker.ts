@@ -39,6 +39,8 @@ export class CircuitBreaker {
   /** The latest outcomes, true for a failure, the latest last. */
   #outcomes: boolean[] = [];
   #opened = 0;
+  /** Hears each opening, with how many there have been. */
+  onOpened: (opened: number) => void = () => {};
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -110,5 +112,6 @@ export class CircuitBreaker {
     this.#state = { kind: 'open', untilMs: this.#clock.now() + openMs * (0.75 + 0.5 * this.#random.next()), openings };
     this.#opened++;
     this.#outcomes = [];
+    this.onOpened(this.#opened);
   }
 }

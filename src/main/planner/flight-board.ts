@@ -1,3 +1,4 @@
+import type { Context } from '@opentelemetry/api';
 import type { Timer } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { PlannerError } from '../../shared/errors.ts';
@@ -35,6 +36,8 @@ export interface PlanCall {
   readonly priority: number;
   readonly startedAtMs: number;
   readonly deadlineMs: number;
+  /** Where its spans belong; undefined where nobody takes them. */
+  readonly trace: Context | undefined;
 }
 
 /** What the board asks of the planner it belongs to. All of it is called synchronously. */
@@ -48,6 +51,8 @@ export interface FlightBoardOwner {
   onShared(call: PlanCall, decision: Decision): void;
   /** Makes the plan of a waiter that is settled now. */
   settle(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan;
+  /** A waiter has left by its own signal. */
+  onAbandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void;
   warn(message: string): void;
 }
 
@@ -298,6 +303,8 @@ export class FlightBoard {
     this.#letGo(waiter);
     this.#parts.counters.cancelled++;
     boarding.abandoned = boarding.waiters.size === 0;
+    if (waiter.call.trace !== undefined)
+      this.#owner.onAbandoned(waiter.call, attemptsOf(boarding, waiter.call.startedAtMs), waiter.coalesced);
     waiter.reject(planCancelled(waiter.signal));
     this.#leave(boarding, false);
   }

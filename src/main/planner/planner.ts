@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { Context } from '@opentelemetry/api';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
@@ -12,6 +13,7 @@ import type { ChatGateway } from '../chat/chat-gateway.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
 import type { Attempt, CloseOptions, Plan, PlanOptions } from '../plan.ts';
+import { callerContext, PlanSpans } from '../tracing/plan-spans.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
 import { checkPlanOptions } from './check-plan-options.ts';
@@ -29,6 +31,10 @@ import { SLICE_MS_MIN } from './time-budget.ts';
  */
 export interface PlannerEvents {
   plan: [plan: Plan, request: PlanRequest];
+  /** A plan that settled more than 15 ms after its deadline; beside `plan`. */
+  late: [plan: Plan];
+  /** An endpoint has failed so often that it is not asked for a while. `opened`: how often that has happened. */
+  resting: [endpoint: string, opened: number];
   warning: [message: string];
 }
 
@@ -69,6 +75,9 @@ export interface PlannerStats {
   readonly endpoints: readonly EndpointStats[];
 }
 
+/** What a plan may be late without a word, milliseconds: timers are. */
+const LATE_MS = 15;
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A call that is settled now, by whatever rung. */
@@ -77,6 +86,8 @@ interface Settling {
   readonly signature: Signature;
   readonly startedAtMs: number;
   readonly deadlineMs: number;
+  /** Where its spans belong; undefined where nobody takes them. */
+  readonly trace: Context | undefined;
 }
 
 export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
@@ -90,6 +101,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #cache: PlanCache | undefined;
   readonly #board: FlightBoard;
   readonly #lane: BackgroundLane;
+  readonly #spans: PlanSpans;
   readonly #release: () => Promise<void>;
   #nextPlanId = 1;
   #closed: Promise<void> | undefined;
@@ -105,6 +117,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     this.#signer = new Signer(parts.options.domain);
     this.#imageNames = imageFeaturesOf(parts.options.domain);
     this.#cache = cache;
+    this.#spans = new PlanSpans(parts);
     this.#board = new FlightBoard(parts, {
       onShared: ({ request, look }, decision) => {
         if (look !== undefined) this.#cache?.learnOutcome(request, look, decision);
@@ -113,6 +126,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
       },
       settle: (call, answer, attempts, coalesced) => this.#settled(call, answer, attempts, coalesced),
+      onAbandoned: (call, attempts, coalesced) => this.#traceAbandoned(call, attempts, coalesced),
       warn: (message) => this.warn(message),
     });
     this.#lane = new BackgroundLane(
@@ -123,7 +137,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       },
       (message) => this.warn(message),
     );
-    for (const { gate } of parts.endpoints.values()) {
+    for (const { name, gate, breaker } of parts.endpoints.values()) {
+      breaker.onOpened = (opened) => this.#tell('resting', name, opened);
       gate.onPressure = () => {
         this.#lane.makeRoom();
         this.#board.dropLate();
@@ -151,9 +166,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const deadlineMs = startedAtMs + this.#admit(request, options);
     const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
     const look = this.#cache?.look(request, signature, startedAtMs);
-    if (look?.kind === 'hit') return this.#serve(request, signature, look, startedAtMs, deadlineMs);
+    const trace = callerContext();
+    if (look?.kind === 'hit') return this.#serve({ request, signature, startedAtMs, deadlineMs, trace }, look);
     const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
-    const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs };
+    const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs, trace };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
       const answer = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
       return this.#settled(call, answer, [], false);
@@ -167,10 +183,11 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return this.#cache?.peek(request, this.#signer.sign(request.observation, request.actions, this.#signature));
   }
 
-  #serve(request: PlanRequest, signature: Signature, hit: Hit, startedAtMs: number, deadlineMs: number): Plan {
+  #serve(call: Settling, hit: Hit): Plan {
+    const { request, signature } = call;
     // Copied before anyone is told: a listener may plan, which signs into the same words, and the host may change its lists.
     const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
-    const plan = this.#settled({ request, signature, startedAtMs, deadlineMs }, answerFromHit(hit), [], false);
+    const plan = this.#settled(call, answerFromHit(hit), [], false);
     if (errand !== undefined) this.#lane.add(errand);
     return plan;
   }
@@ -325,16 +342,36 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     counters.planning.record(plan.latencyMs);
     counters.lateness.record(plan.latenessMs);
     this.#lane.wake();
-    if (this.listenerCount('plan') > 0) this.#emitPlan(plan, request);
+    if (call.trace !== undefined) this.#trace(() => this.#spans.settled(call.trace as Context, plan));
+    if (plan.latenessMs > LATE_MS) this.#tell('late', plan);
+    if (this.listenerCount('plan') > 0) this.#tell('plan', plan, request);
     return plan;
   }
 
-  /** A listener that throws has no say in the plan. */
-  #emitPlan(plan: Plan, request: PlanRequest): void {
+  #traceAbandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void {
+    const { trace, request, startedAtMs } = call;
+    if (trace === undefined) return;
+    const latencyMs = this.#parts.clock.now() - startedAtMs;
+    const ended = { agent: request.agent, attempts, coalesced, latencyMs, code: 'ERR_PLAN_CANCELLED' };
+    this.#trace(() => this.#spans.ended(trace, ended));
+  }
+
+  /** What an exporter throws has no say in the plan. */
+  #trace(record: () => void): void {
     try {
-      this.emit('plan', plan, request);
+      record();
     } catch (error) {
-      this.warn(`a listener of "plan" threw: ${error instanceof Error ? error.message : String(error)}`);
+      this.warn(`the spans of a plan could not be recorded: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** A listener that throws has no say in the plan. */
+  #tell<K extends keyof PlannerEvents>(event: K, ...values: PlannerEvents[K]): void {
+    try {
+      // The compiler cannot tell that the values are those of the event.
+      (this.emit as (event: string, ...values: unknown[]) => boolean).call(this, event, ...values);
+    } catch (error) {
+      this.warn(`a listener of "${event}" threw: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 

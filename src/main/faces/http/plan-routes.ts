@@ -3,6 +3,7 @@ import type { PlannerError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Attempt, Plan, PlanOptions } from '../../plan.ts';
 import type { Planner } from '../../planner/planner.ts';
+import { withRequestContext } from '../../tracing/request-context.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
 import { problemOf } from './problem.ts';
 import type { RouteParts } from './route-parts.ts';
@@ -34,8 +35,10 @@ export function planRoutes(app: FastifyInstance, { planner, connections }: Route
     const asked = askedPlan(request.body);
     if (request.validationError !== undefined) throw refusal(planner, asked, request);
     const options = optionsOf(asked, connections.signalOf(request.raw));
-    if (prefersEvents(request.headers.accept)) return streamPlan(planner, asked.request, options, reply);
-    const plan = planner.planNow(asked.request, options);
+    const { headers } = request;
+    if (prefersEvents(headers.accept))
+      return withRequestContext(headers, () => streamPlan(planner, asked.request, options, reply));
+    const plan = withRequestContext(headers, () => planner.planNow(asked.request, options));
     if (plan instanceof Promise)
       plan.then(
         (settled) => sendPlan(reply, settled),
