@@ -10,6 +10,7 @@ import {
   seatsOf,
 } from '../endpoints/choose-models.ts';
 import { type FoundServer, findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import { PlanLog } from '../log/plan-log.ts';
 import type { Config, LoadedConfig } from '../options/config-file.ts';
 import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
 import { PROFILES, type Profile } from '../options/profiles.ts';
@@ -30,6 +31,9 @@ export interface PlannerHost extends AsyncDisposable {
   readonly server: ReportServer;
   /** Plans it takes at once; one more is refused. */
   readonly maxInFlight: number;
+  readonly planLog: PlanLog;
+  /** What it was made of. */
+  readonly options: PlannerOptions;
 }
 
 const LIST_MS = 3_000;
@@ -62,15 +66,14 @@ export async function openPlannerHost(
   const owned = stack.move();
   const { maxInFlight } = resolveOptions(options);
   const server = serverOf(endpoints, simulator, flags);
-  return { planner, server, maxInFlight, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const planLog = new PlanLog(planner, context.log);
+  return { planner, server, maxInFlight, planLog, options, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 function tell(context: CliContext, planner: Planner, { endpoints, experts, synthesis }: PlannerOptions): void {
   const baseURLs = Object.values(endpoints).map(({ baseURL }) => baseURL);
   context.log.info({ baseURLs, experts, synthesis }, 'planner ready');
   planner.on('warning', (message) => warn(context, message));
-  if (!context.log.isLevelEnabled('debug')) return;
-  planner.on('plan', ({ attempts, ...plan }) => context.log.debug({ plan, attempts: attempts.length }, 'plan settled'));
 }
 
 function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined, flags: ServerFlags): ReportServer {
@@ -218,6 +221,32 @@ function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['c
   const { cacheEntries: entries, cacheTtlMs: ttlMs } = flags;
   if (entries === undefined && ttlMs === undefined) return configured;
   return { ...(configured === false ? {} : configured), ...present({ entries, ttlMs }) };
+}
+
+/**
+ * What the options would be if the planner was started now, where nothing is looked up: what was chosen or started for
+ * want of a configured one stays. Throws as `openPlannerHost` does where flags, file and domain do not fit together.
+ */
+export function optionsAgain(
+  before: PlannerOptions,
+  flags: ServerFlags,
+  loaded: LoadedConfig | undefined,
+  domain: Domain,
+): PlannerOptions {
+  const config = loaded?.config ?? {};
+  const given = givenEndpoints(flags, config);
+  const fromConfig = given !== undefined && given === config.endpoints && flags.model === undefined;
+  const { experts, synthesis } = fromConfig ? config : {};
+  const panel = {
+    experts: experts ?? before.experts,
+    synthesis: synthesis ?? (experts === undefined ? before.synthesis : undefined) ?? { models: [] },
+  } as Panel;
+  const timed = given ? config : inSimulatedTime(flags, config);
+  const options = plannerOptions(flags, timed, domain, given ?? before.endpoints, panel);
+  if (loaded !== undefined) checkWith(loaded, options);
+  const isSimulated = SIMULATED_NAME in before.endpoints;
+  // Without any endpoint it would be the simulated one, which is not what runs.
+  return given === undefined && !isSimulated ? { ...options, endpoints: {} } : options;
 }
 
 /** Without the members that are undefined. */

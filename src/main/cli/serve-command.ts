@@ -1,23 +1,21 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
+import type { Domain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
-import type { FaceParts } from '../faces/face.ts';
-import { openHttpFace } from '../faces/http/open-http-face.ts';
 import type { ProcessLog } from '../log/process-log.ts';
-import { loadConfig, loadDomain } from '../options/config-file.ts';
+import { type LoadedConfig, loadConfig, loadDomain } from '../options/config-file.ts';
 import { drain } from '../serve/drain.ts';
-import { type FaceName, type FaceOpener, type NamedFace, openFaces } from '../serve/open-faces.ts';
+import { type Configured, Reloader } from '../serve/reloader.ts';
 import { DRAIN_MS_MAX } from '../serve/serve-config.ts';
-import { type ServeSettings, serveSettings } from '../serve/serve-settings.ts';
+import { CHANGEABLE, type ServeSettings, serveSettings } from '../serve/serve-settings.ts';
+import { openServiceFaces, type ServiceFaces } from '../serve/service-faces.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
-import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
-import { openPlannerHost, type PlannerHost } from './planner-host.ts';
+import { EXIT, type ExitCode, failureText, UsageError } from './cli-error.ts';
+import { openPlannerHost, optionsAgain, type PlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 import { count, duration } from './text.ts';
 
 export interface ServeFlags extends ServerFlags {
-  readonly socket?: string;
-  readonly stdio?: boolean;
   readonly http?: number;
   readonly host?: string;
   readonly tokenFile?: string;
@@ -44,7 +42,7 @@ export interface ServiceProcess {
 const EXAMPLES = `
 Examples:
   conclave serve --http 7411                             on the simulated server
-  conclave serve --socket /run/conclave/plan.sock --endpoint http://localhost:1234/v1
+  conclave serve --http 7411 --endpoint http://localhost:1234/v1
   conclave serve --config conclave.config.yaml           faces as its section "serve" says
 SIGTERM and SIGINT let what is under way end, within --drain-ms; SIGHUP reads the configuration again.`;
 
@@ -53,7 +51,8 @@ export function addServeCommand(program: Command, run: (flags: ServeFlags) => Pr
     .command('serve')
     .description('Serve plans to other programs, over a socket, standard input and output, or HTTP, until interrupted.')
     .option('--http <port>', 'serve HTTP at this port; 0 takes a free one', wholeNumber(0, 65_535))
-    .option('--host <address>', 'address of the HTTP port (default: 127.0.0.1)')
+    .option('--host <address>', 'address of the HTTP port; beyond this machine a token is needed (default: 127.0.0.1)')
+    .option('--token-file <file>', 'file with the bearer token of HTTP (default: CONCLAVE_TOKEN of the environment)')
     .option('--drain-ms <ms>', 'time to end in (default: 10000)', wholeNumber(0, DRAIN_MS_MAX))
     .option('--domain <name>', 'skyrim, or a file with a definition (default: that of the configuration, else skyrim)');
   addServerFlags(command)
@@ -62,12 +61,20 @@ export function addServeCommand(program: Command, run: (flags: ServeFlags) => Pr
     .action((flags: ServeFlags) => run(flags));
 }
 
+/** A service that runs, and what it runs with. */
+interface Service {
+  readonly context: CliContext;
+  readonly flags: ServeFlags;
+  readonly process: ServiceProcess;
+  readonly file: string | undefined;
+  readonly host: PlannerHost;
+  readonly faces: ServiceFaces;
+  /** Changed by a reload. */
+  settings: ServeSettings;
+}
+
 export async function serveCommand(given: CliContext, flags: ServeFlags, process: ServiceProcess): Promise<ExitCode> {
   const { logs } = process;
-  const loaded = await loadConfig(given.cwd, flags.config);
-  const settings = serveSettings(flags, loaded, process);
-  checkUse(flags, settings);
-  logs.level = settings.logLevel;
   const context: CliContext = {
     ...given,
     log: logs.of('serve'),
@@ -75,43 +82,55 @@ export async function serveCommand(given: CliContext, flags: ServeFlags, process
       return logs.level !== 'silent';
     },
   };
-  const domain =
-    flags.domain === undefined ? (loaded?.config.domain ?? skyrim) : await loadDomain(given.cwd, flags.domain);
-  const host = await openPlannerHost(context, flags, loaded, domain);
-  const faces = await facesOf(context, settings, host, logs);
-  tellReady(context, flags, faces, process.pid);
-  await untilTold(context, process);
-  return end(context, process, { host, faces, drainMs: settings.drainMs });
+  const loaded = await loadConfig(given.cwd, flags.config);
+  const settings = serveSettings(flags, loaded, process);
+  checkUse(settings);
+  knowSecrets(logs, loaded, settings);
+  logs.level = settings.log.level;
+  const host = await openPlannerHost(context, flags, loaded, await domainFor(given.cwd, flags, loaded));
+  const faces = await openFaces(context, settings, host, logs);
+  const service: Service = { context, flags, process, file: loaded?.file, host, faces, settings };
+  const stopReloading = reloadAtHangup(service);
+  tellReady(service);
+  await untilTold(service);
+  stopReloading();
+  return end(service);
 }
 
-function checkUse({ stdio, json }: ServeFlags, { http }: ServeSettings): void {
-  if (http === undefined && !stdio) throw new UsageError('serve needs a way in: --http PORT');
-  if (stdio && json) throw new UsageError('--json cannot go with --stdio, whose standard output is the protocol');
+function checkUse({ serve: { http } }: ServeSettings): void {
+  if (http === undefined) throw new UsageError('serve needs a way in: --http PORT');
 }
 
-async function facesOf(
+/** What no log line may show. */
+function knowSecrets({ secrets }: ProcessLog, loaded: LoadedConfig | undefined, settings: ServeSettings): void {
+  secrets.addFrom(loaded);
+  secrets.addFrom(settings);
+}
+
+async function domainFor(cwd: string, flags: ServeFlags, loaded: LoadedConfig | undefined): Promise<Domain> {
+  if (flags.domain !== undefined) return loadDomain(cwd, flags.domain);
+  return loaded?.config.domain ?? skyrim;
+}
+
+async function openFaces(
   { clock, version }: CliContext,
-  { http }: ServeSettings,
+  { serve }: ServeSettings,
   host: PlannerHost,
   logs: ProcessLog,
-): Promise<readonly NamedFace[]> {
-  const { planner } = host;
-  const partsOf = (name: FaceName): FaceParts => ({ clock, version, log: logs.of(name) });
-  const openers: FaceOpener[] = [];
-  if (http !== undefined) openers.push({ name: 'http', open: () => openHttpFace(planner, http, partsOf('http')) });
+): Promise<ServiceFaces> {
   try {
-    return await openFaces(openers);
+    return await openServiceFaces(host.planner, serve, (name) => ({ clock, version, log: logs.of(name) }));
   } catch (error) {
     await host[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-function tellReady(context: CliContext, { json }: ServeFlags, faces: readonly NamedFace[], pid: number): void {
-  const places = faces.map(({ name, face }) => ({ name, address: face.address }));
+function tellReady({ context, flags, faces, process: { pid } }: Service): void {
+  const places = faces.all.map(({ name, face }) => ({ name, address: face.address }));
   for (const { name, address } of places)
     tell(context, { face: name, address }, 'listening', `Listening on ${address}`);
-  if (json) printJson(context, { ready: true, pid, faces: places });
+  if (flags.json) printJson(context, { ready: true, pid, faces: places });
 }
 
 /** As a log line, or in words where there is no log. */
@@ -121,42 +140,92 @@ function tell(context: CliContext, data: object, message: string, words: string)
 }
 
 /** Resolves at the first interrupt, and when nobody reads standard output any more. */
-async function untilTold({ signal }: CliContext, process: ServiceProcess): Promise<void> {
+async function untilTold({ context: { signal }, process }: Service): Promise<void> {
   const broken = new Promise<void>((resolve) => process.onOutputBroken(resolve));
   if (!signal.aborted) await Promise.race([once(signal, 'abort'), broken]);
 }
 
-interface Service {
-  readonly host: PlannerHost;
-  readonly faces: readonly NamedFace[];
-  readonly drainMs: number;
+// Reload --------------------------------------------------------------------------------------------------------------
+
+interface Read {
+  readonly loaded: LoadedConfig | undefined;
+  readonly settings: ServeSettings;
+  readonly configured: Configured;
 }
 
-async function end(context: CliContext, process: ServiceProcess, service: Service): Promise<ExitCode> {
+function reloadAtHangup(service: Service): () => void {
+  const { host, settings, process } = service;
+  const reloader = new Reloader<Read>(configuredBy(host.options, settings), {
+    read: () => readAgain(service),
+    apply: (read, changed) => applyTo(service, read, changed),
+    tell: (reloaded) => {
+      if (reloaded.kind === 'refused') tellRefused(service, reloaded.error);
+      else tellReloaded(service, reloaded.applied, reloaded.needRestart);
+    },
+  });
+  const off = process.onHangup(() => reloader.request());
+  return () => {
+    off();
+    reloader.stop();
+  };
+}
+
+function configuredBy(options: object, settings: ServeSettings): Configured {
+  return { ...options, ...settings };
+}
+
+async function readAgain({ context, flags, process, file, host }: Service): Promise<Read> {
+  const loaded = await loadConfig(context.cwd, flags.config ?? file);
+  const settings = serveSettings(flags, loaded, process);
+  const domain = await domainFor(context.cwd, flags, loaded);
+  const options = optionsAgain(host.options, flags, loaded, domain);
+  return { loaded, settings, configured: configuredBy(options, settings) };
+}
+
+/** The face first: it may refuse. */
+async function applyTo(service: Service, { loaded, settings }: Read, changed: readonly string[]): Promise<string[]> {
+  const { faces, process, host } = service;
+  const { serve, log } = settings;
+  if (faces.http !== undefined && serve.http !== undefined) await faces.http.reload(serve.http);
+  knowSecrets(process.logs, loaded, settings);
+  process.logs.level = log.level;
+  host.planLog.update();
+  service.settings = settings;
+  return changed.filter((key) => CHANGEABLE.includes(key));
+}
+
+function tellReloaded(service: Service, applied: readonly string[], needRestart: readonly string[]): void {
+  const { context, file = 'the command line' } = service;
+  const parts = [
+    applied.length === 0 ? 'nothing to apply' : `applied ${applied.join(', ')}`,
+    ...(needRestart.length === 0 ? [] : [`needs a restart: ${needRestart.join(', ')}`]),
+    'all else is unchanged',
+  ];
+  tell(context, { file, applied, needRestart }, 'reloaded', `Reloaded ${file}: ${parts.join('; ')}`);
+}
+
+function tellRefused({ context, process }: Service, error: unknown): void {
+  const { code, message } = failureText(error);
+  if (context.logOnly) context.log.warn({ code, reason: message }, 'reload refused, nothing has changed');
+  else note(context, process.logs.secrets.hide(`Reload refused, nothing has changed: ${message} (${code})`));
+}
+
+// End -----------------------------------------------------------------------------------------------------------------
+
+async function end({ context, process, host, faces, settings }: Service): Promise<ExitCode> {
   const { clock } = context;
-  const { host, faces, drainMs } = service;
+  const { drainMs } = settings.serve;
   const { inFlight } = host.planner.stats().plans;
-  tell(
-    context,
-    { inFlight, drainMs },
-    'draining',
-    `Ending: ${count(inFlight, 'plan')} under way, at most ${duration(drainMs)}`,
-  );
+  const words = `Ending: ${count(inFlight, 'plan')} under way, at most ${duration(drainMs)}`;
+  tell(context, { inFlight, drainMs }, 'draining', words);
   const startedAtMs = clock.now();
   const release = async (): Promise<void> => host[Symbol.asyncDispose]();
-  const ended = await drain(
-    { faces: faces.map(({ face }) => face), release, clock, log: process.logs.of('serve') },
-    drainMs,
-  );
+  const log = process.logs.of('serve');
+  const drained = await drain({ faces: faces.all.map(({ face }) => face), release, clock, log }, drainMs);
   const ms = Math.round(clock.now() - startedAtMs);
-  tell(
-    context,
-    { ms, ...ended },
-    'drained',
-    ended.isInTime ? `Ended after ${duration(ms)}` : `Cut off after ${duration(ms)}`,
-  );
-  const code = ended.isReleased ? EXIT.SUCCESS : EXIT.FAILURE;
+  tell(context, { ms, ...drained }, 'drained', `${drained.isInTime ? 'Ended' : 'Cut off'} after ${duration(ms)}`);
+  const code = drained.isReleased ? EXIT.SUCCESS : EXIT.FAILURE;
   // What still runs would keep the process alive.
-  if (!ended.isInTime) process.exit(code);
+  if (!drained.isInTime) process.exit(code);
   return code;
 }

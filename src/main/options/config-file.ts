@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse as parseYaml } from 'yaml';
@@ -46,7 +46,8 @@ const configSchema = plannerOptionsSchema
 
 /**
  * The configuration named by `given`, else the one in `cwd`, else undefined. Throws ERR_OPTIONS_INVALID with the file,
- * the key, the rule and the value.
+ * the key, the rule and the value. Where it is read again it is what is in the file now; but a module that it imports
+ * stays as it was.
  */
 export async function loadConfig(cwd: string, given?: string): Promise<LoadedConfig | undefined> {
   const name = given ?? findConfig(cwd);
@@ -97,7 +98,9 @@ async function readData(name: string, path: string): Promise<unknown> {
 async function readModule(name: string, path: string): Promise<unknown> {
   let module: { readonly default?: unknown };
   try {
-    module = await import(pathToFileURL(path).href);
+    // A module is loaded once for each URL; one that has changed since needs another.
+    const { mtimeMs } = await stat(path);
+    module = await import(`${pathToFileURL(path).href}?changed=${mtimeMs}`);
   } catch (cause) {
     return fail(name, `cannot be loaded: ${(cause as Error).message}`, cause);
   }

@@ -1,0 +1,19 @@
+/** Compared as a whole: what is in it means nothing alone. */
+const WHOLE = new Set(['domain']);
+
+/**
+ * The keys whose values differ, as a configuration calls them (`cache.entries`, `experts[1].model`), in the order of
+ * `before`, then of `after`. A list of another length, and what is there on one side only, is named itself.
+ */
+export function changedKeys(before: unknown, after: unknown, key = ''): string[] {
+  if (WHOLE.has(key)) return JSON.stringify(before) === JSON.stringify(after) ? [] : [key];
+  const isLists = Array.isArray(before) && Array.isArray(after) && before.length === after.length;
+  if (isLists) return before.flatMap((item, index) => changedKeys(item, after[index], `${key}[${index}]`));
+  if (!isPlain(before) || !isPlain(after)) return Object.is(before, after) ? [] : [key];
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].flatMap((name) => changedKeys(before[name], after[name], key === '' ? name : `${key}.${name}`));
+}
+
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

@@ -1,0 +1,78 @@
+import { changedKeys } from './changed-keys.ts';
+
+/** What is configured, key by key; flags and environment are in it already. */
+export type Configured = Readonly<Record<string, unknown>>;
+
+/** What one reload came to. */
+export type Reloaded =
+  | { readonly kind: 'done'; readonly applied: readonly string[]; readonly needRestart: readonly string[] }
+  | { readonly kind: 'refused'; readonly error: unknown };
+
+export interface ReloaderParts<T extends { readonly configured: Configured }> {
+  /** Reads and checks everything anew, and changes nothing. Throws what is wrong. */
+  readonly read: () => Promise<T>;
+  /** Puts what was read to use. Gets the changed keys, and resolves with those it could. Throws, and nothing has changed. */
+  readonly apply: (read: T, changed: readonly string[]) => Promise<readonly string[]>;
+  readonly tell: (reloaded: Reloaded) => void;
+}
+
+/**
+ * Reads the configuration again while it is in use. One reload at a time; asked for during one, another follows it. A key
+ * that needs a restart is told at each reload until its value is again the one in use.
+ */
+export class Reloader<T extends { readonly configured: Configured }> {
+  readonly #parts: ReloaderParts<T>;
+  #inUse: Configured;
+  #state: 'idle' | 'reading' | 'reading, then again' | 'stopped' = 'idle';
+
+  constructor(inUse: Configured, parts: ReloaderParts<T>) {
+    this.#inUse = inUse;
+    this.#parts = parts;
+  }
+
+  request(): void {
+    if (this.#state === 'reading') this.#state = 'reading, then again';
+    if (this.#state !== 'idle') return;
+    this.#state = 'reading';
+    void this.#run();
+  }
+
+  /** What is being read is not put to use any more. */
+  stop(): void {
+    this.#state = 'stopped';
+  }
+
+  async #run(): Promise<void> {
+    let reloaded: Reloaded;
+    try {
+      const read = await this.#parts.read();
+      if (this.#isStopped()) return;
+      reloaded = await this.#apply(read);
+    } catch (error) {
+      reloaded = { kind: 'refused', error };
+    }
+    if (this.#isStopped()) return;
+    this.#parts.tell(reloaded);
+    const again = this.#state === 'reading, then again';
+    this.#state = 'idle';
+    if (again) this.request();
+  }
+
+  #isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+
+  async #apply(read: T): Promise<Reloaded> {
+    const changed = changedKeys(this.#inUse, read.configured);
+    const applied = await this.#parts.apply(read, changed);
+    for (const key of applied) this.#inUse = withKey(this.#inUse, key.split('.'), read.configured);
+    return { kind: 'done', applied, needRestart: changed.filter((key) => !applied.includes(key)) };
+  }
+}
+
+/** A copy in which one key has the value that it has in `from`. */
+function withKey(object: Configured, [name = '', ...rest]: readonly string[], from: Configured): Configured {
+  if (rest.length === 0) return { ...object, [name]: from[name] };
+  const [inner, innerFrom] = [object[name] ?? {}, from[name] ?? {}] as [Configured, Configured];
+  return { ...object, [name]: withKey(inner, rest, innerFrom) };
+}

@@ -1,0 +1,227 @@
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { GatedServer } from '../support/gated-server.ts';
+import { addressOf, type ServeOptions, ServeProcess } from '../support/serve-process.ts';
+import { type TempFolder, tempFolder } from '../support/trace-files.ts';
+
+/** `conclave serve` as a process: how it starts, how it ends, what a reload does. */
+let folder: TempFolder;
+let server: GatedServer;
+const running: ServeProcess[] = [];
+
+beforeEach(async () => {
+  folder = tempFolder();
+  server = await GatedServer.start();
+});
+afterEach(async () => {
+  for (const process of running.splice(0)) process[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+function serve(args: readonly string[], options: Partial<ServeOptions> = {}): ServeProcess {
+  const process = new ServeProcess(args, { cwd: folder.path, ...options });
+  running.push(process);
+  return process;
+}
+
+/** Every call that the server holds is a plan's. */
+const NO_PROBES = { constrainedAnswers: false };
+
+/** On the gated server, with slots for all, over HTTP. */
+function onGated(args: readonly string[] = [], config: object = {}): ServeProcess {
+  const endpoints = { local: { baseURL: server.baseURL, slots: 64 } };
+  const experts = [{ role: 'threat_assessment', model: 'phi' }];
+  folder.file('conclave.config.json', JSON.stringify({ endpoints, experts, features: NO_PROBES, ...config }));
+  return serve(['serve', '--http', '0', '--json', ...args]);
+}
+
+function request(health: number, agent = 'lydia'): object {
+  const observation = { scene: 'combat', health, inCombat: true, location: `cave ${health}` };
+  return { agent, observation, actions: ['attack', 'block', 'retreat'], timeoutMs: 60_000 };
+}
+
+async function plan(url: string, body: object, headers: Record<string, string> = {}): Promise<Record<string, unknown>> {
+  const json = { 'content-type': 'application/json', ...headers };
+  const answer = await fetch(`${url}/v1/plans`, { method: 'POST', headers: json, body: JSON.stringify(body) });
+  return { ...((await answer.json()) as object), status: answer.status };
+}
+
+const AGENTS = Array.from({ length: 20 }, (_, index) => `agent ${index}`);
+
+describe('SIGTERM', () => {
+  test('while 20 plans are in flight: all are decided by models, the process exits 0, their decisions are on disk', async () => {
+    const config = { cache: { disk: { path: join(folder.path, 'decisions.lmdb') }, ttlMs: 600_000 } };
+    const first = onGated([], config);
+    const url = addressOf(await first.ready(), 'http');
+    const plans = AGENTS.map((agent, index) => plan(url, request(index, agent)));
+    await server.holds(20);
+    first.kill('SIGTERM');
+    await first.line('stderr', 'Ending: 20 plans under way');
+    server.open();
+    for (const each of await Promise.all(plans)) expect(each).toMatchObject({ status: 200, action: 'attack' });
+    expect(await first.ended).toBe(0);
+    expect(first.stderr).toMatch(/\nEnded after /);
+
+    const second = onGated([], config);
+    const again = addressOf(await second.ready(), 'http');
+    const remembered = await Promise.all(AGENTS.map((agent, index) => plan(again, request(index, agent))));
+    expect(remembered.map(({ source }) => source)).toEqual(AGENTS.map(() => 'cache'));
+  });
+
+  test('settles what no model decides in time with what is in hand, before the limit', async () => {
+    const process = onGated(['--drain-ms', '1000']);
+    const url = addressOf(await process.ready(), 'http');
+    const plans = AGENTS.map((agent, index) => plan(url, { ...request(index, agent), qValues: { block: 1 } }));
+    await server.holds(20);
+    process.kill('SIGTERM');
+    for (const each of await Promise.all(plans))
+      expect(each).toMatchObject({ status: 200, action: 'block', source: 'heuristic' });
+    expect(await process.ended).toBe(0);
+    expect(process.stderr).toMatch(/\nEnded after /);
+  });
+
+  test('lets nothing new in while it drains', async () => {
+    const process = onGated();
+    const url = addressOf(await process.ready(), 'http');
+    const before = plan(url, request(1));
+    await server.holds(1);
+    process.kill('SIGTERM');
+    await process.line('stderr', 'Ending');
+    // Refused at the door, or by the face where the connection was open.
+    const after = await plan(url, request(2)).catch(() => ({ status: 0 }));
+    expect(after.status).not.toBe(200);
+    server.open();
+    expect(await before).toMatchObject({ status: 200 });
+    expect(await process.ended).toBe(0);
+  });
+
+  test('and then another signal ends the process at once, with 128 and its number', async () => {
+    const process = onGated(['--drain-ms', '600000']);
+    const url = addressOf(await process.ready(), 'http');
+    const lost = plan(url, request(1)).catch((error: Error) => error);
+    await server.holds(1);
+    process.kill('SIGTERM');
+    await process.line('stderr', 'Ending');
+    process.kill('SIGINT');
+    expect(await process.ended).toBe(130);
+    expect(await lost).toBeInstanceOf(Error);
+  });
+
+  test('twice within a moment is one, as from npm, which passes it on', async () => {
+    const process = onGated();
+    const url = addressOf(await process.ready(), 'http');
+    const before = plan(url, request(1));
+    await server.holds(1);
+    process.kill('SIGINT');
+    process.kill('SIGINT');
+    await process.line('stderr', 'Ending');
+    server.open();
+    expect(await before).toMatchObject({ status: 200 });
+    expect(await process.ended).toBe(0);
+  });
+});
+
+describe('start', () => {
+  test('a port in use is said in one line, and the planner is closed: the process ends with 1', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const process = serve(['serve', '--endpoint', server.baseURL, '--model', 'phi', '--http', String(port)]);
+    expect(await process.ended).toBe(1);
+    expect(process.stderr).toContain(`port ${port} of 127.0.0.1 is in use`);
+    expect(process.stderr.match(/^error: .*\(ERR_ADDRESS_IN_USE\)$/gm)).toHaveLength(1);
+    taken.close();
+  });
+
+  test('without a way in is a wrong usage, told before anything is started', async () => {
+    const process = serve(['serve']);
+    expect(await process.ended).toBe(2);
+    expect(process.stderr).toContain('error: serve needs a way in');
+    expect(process.stderr).not.toContain('Looked for');
+  });
+
+  test('takes its ways in from the configuration, and says what is wrong there', async () => {
+    const config = { serve: { http: { port: 0 }, drainMs: 500 }, log: { level: 'info' } };
+    folder.file('conclave.config.json', JSON.stringify(config));
+    const process = serve(['serve', '--endpoint', server.baseURL, '--model', 'phi', '--json']);
+    expect(addressOf(await process.ready(), 'http')).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(JSON.parse(await process.line('stderr', '"msg":"listening"'))).toMatchObject({ level: 30, face: 'http' });
+    folder.file('wrong.json', JSON.stringify({ serve: { http: { port: 70_000 } } }));
+    const wrong = serve(['serve', '--config', 'wrong.json']);
+    expect(await wrong.ended).toBe(1);
+    expect(wrong.stderr).toContain('wrong.json: serve.http.port must be at most 65535, got 70000');
+  });
+
+  test('an unknown log level of the environment is told', async () => {
+    const process = serve(['serve', '--http', '0'], { env: { CONCLAVE_LOG_LEVEL: 'loud' } });
+    expect(await process.ended).toBe(1);
+    expect(process.stderr).toContain('CONCLAVE_LOG_LEVEL must be one of silent, error, warn, info, debug, got "loud"');
+  });
+});
+
+describe('SIGHUP', () => {
+  const CONFIG = {
+    endpoints: { local: { baseURL: '', apiKey: 'sk-first-secret' } },
+    experts: [{ role: 'threat_assessment', model: 'phi' }],
+    timeoutMs: 5_000,
+    cache: { entries: 100 },
+    serve: { http: { port: 0, token: 'token-one' }, drainMs: 2_000 },
+  };
+
+  function write(more: object): void {
+    const endpoints = { local: { ...CONFIG.endpoints.local, baseURL: server.baseURL } };
+    folder.file('conclave.config.json', JSON.stringify({ ...CONFIG, endpoints, ...more }));
+  }
+
+  async function asked(url: string, token: string): Promise<unknown> {
+    return (await plan(url, request(1), { authorization: `Bearer ${token}` })).status;
+  }
+
+  test('puts to use what it can, and names the changed keys that need a restart, until they are as they were', async () => {
+    server.open();
+    write({});
+    const process = serve(['serve', '--json']);
+    const url = addressOf(await process.ready(), 'http');
+    expect([await asked(url, 'token-one'), await asked(url, 'token-two')]).toEqual([200, 401]);
+
+    write({ cache: { entries: 200 }, serve: { http: { port: 0, token: 'token-two' }, drainMs: 3_000 } });
+    process.kill('SIGHUP');
+    expect(await process.line('stderr', 'Reloaded')).toBe(
+      'Reloaded conclave.config.json: applied serve.http.token, serve.drainMs; needs a restart: cache.entries; all else is unchanged',
+    );
+    expect([await asked(url, 'token-one'), await asked(url, 'token-two')]).toEqual([401, 200]);
+
+    write({ serve: { http: { port: 0, token: 'token-two' }, drainMs: 3_000 }, log: { level: 'info' } });
+    process.kill('SIGHUP');
+    expect(JSON.parse(await process.line('stderr', '"reloaded"'))).toMatchObject({
+      applied: ['log.level'],
+      needRestart: [],
+    });
+    process.kill('SIGTERM');
+    expect(await process.ended).toBe(0);
+    expect(process.stderr).toContain('"drainMs":3000');
+  });
+
+  test('and a file that is invalid, or a token file that others may read, changes nothing at all', async () => {
+    server.open();
+    write({});
+    const process = serve(['serve', '--json']);
+    const url = addressOf(await process.ready(), 'http');
+    write({ serve: { http: { port: 0, token: 'token-two' }, drainMs: -1 } });
+    process.kill('SIGHUP');
+    expect(await process.line('stderr', 'Reload refused')).toBe(
+      'Reload refused, nothing has changed: conclave.config.json: serve.drainMs must be at least 0, got -1 (ERR_OPTIONS_INVALID)',
+    );
+    write({ experts: [{ role: 'nobody', model: 'phi' }], serve: { http: { port: 0, token: 'token-two' } } });
+    process.kill('SIGHUP');
+    await process.line('stderr', 'experts[0].role must be one of');
+    const tokenFile = folder.file('token', 'token-two\n');
+    write({ serve: { http: { port: 0, tokenFile } }, log: { level: 'debug' } });
+    process.kill('SIGHUP');
+    await process.line('stderr', 'http.tokenFile must be readable by its owner alone');
+    expect([await asked(url, 'token-one'), await asked(url, 'token-two')]).toEqual([200, 401]);
+    expect(process.stderr).not.toContain('"level"');
+  });
+});
