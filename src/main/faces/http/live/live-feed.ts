@@ -1,0 +1,124 @@
+import { Readable } from 'node:stream';
+import { PlannerError } from '../../../../shared/errors.ts';
+import type { Moment, Monitor, MonitorSample } from '../../../monitor/monitor.ts';
+import { falseHitRate } from '../../../monitor/sample.ts';
+import { seriesOf } from '../../../monitor/series.ts';
+
+/** What a page is told beside the figures. */
+export interface LiveAbout {
+  readonly version: string;
+  readonly domain: string;
+  readonly samplesMax: number;
+}
+
+/** Pages at once; one more is refused. */
+const CLIENTS_MAX = 64;
+/** Of a stream, held until the client reads on. */
+const BUFFER_BYTES = 64 * 1_024;
+
+/**
+ * A monitor as server-sent events: `snapshot` with all there is, then `sample` each second. What all clients are told is
+ * written once. A client that does not read is told nothing until it does, and then all there is: it holds at most one
+ * snapshot and BUFFER_BYTES.
+ */
+export class LiveFeed {
+  readonly #monitor: Monitor;
+  readonly #about: LiveAbout;
+  readonly #streams = new Set<LiveStream>();
+  #isClosed = false;
+
+  constructor(monitor: Monitor, about: LiveAbout) {
+    this.#monitor = monitor;
+    this.#about = about;
+    monitor.on('sample', this.#onSample);
+  }
+
+  /** Throws ERR_CLIENT_LIMIT, or ERR_PLANNER_CLOSED. */
+  open(): Readable {
+    if (this.#isClosed) throw new PlannerError('ERR_PLANNER_CLOSED', 'the server is closing');
+    if (this.#streams.size >= CLIENTS_MAX) {
+      throw new PlannerError('ERR_CLIENT_LIMIT', `${CLIENTS_MAX} pages are open; close one`, { retryable: true });
+    }
+    const stream = new LiveStream(
+      () => this.#snapshot(),
+      () => this.#streams.delete(stream),
+    );
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  get clients(): number {
+    return this.#streams.size;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#monitor.off('sample', this.#onSample);
+    for (const stream of this.#streams) stream.end();
+  }
+
+  readonly #onSample = (taken: MonitorSample): void => {
+    if (this.#streams.size === 0) return;
+    const { sample, ...rest } = taken;
+    const text = eventText('sample', { ...withRate(rest), row: seriesOf([sample]) });
+    for (const stream of this.#streams) stream.tell(text);
+  };
+
+  #snapshot(): string {
+    return eventText('snapshot', { ...withRate(this.#monitor.snapshot()), about: this.#about });
+  }
+}
+
+/** Both tiers together: the page would have to know Wilson's interval. */
+function withRate<T extends Moment>(moment: T): T & { readonly falseHits: ReturnType<typeof falseHitRate> } {
+  return { ...moment, falseHits: falseHitRate(moment.stats) };
+}
+
+function eventText(event: string, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+class LiveStream extends Readable {
+  readonly #snapshot: () => string;
+  readonly #onEnd: () => void;
+  /** Whether it has told all there was to tell; at first it has not. */
+  #isBehind = true;
+  #isWanted = false;
+  #isEnded = false;
+
+  constructor(snapshot: () => string, onEnd: () => void) {
+    super({ highWaterMark: BUFFER_BYTES });
+    this.#snapshot = snapshot;
+    this.#onEnd = onEnd;
+  }
+
+  tell(text: string): void {
+    if (this.#isEnded) return;
+    if (!this.#isWanted) this.#isBehind = true;
+    else this.#push(text);
+  }
+
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.push(null);
+  }
+
+  override _read(): void {
+    this.#isWanted = true;
+    if (!this.#isBehind || this.#isEnded) return;
+    this.#isBehind = false;
+    this.#push(this.#snapshot());
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#isEnded = true;
+    this.#onEnd();
+    callback(error);
+  }
+
+  #push(text: string): void {
+    this.#isWanted = false;
+    this.push(text);
+  }
+}
