@@ -1,6 +1,6 @@
-/** Builds `dist` from nothing: JavaScript, declarations and source maps of the three projects. */
+/** Builds `dist` from nothing: JavaScript, declarations and source maps of the three projects, and the files of the page. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -11,10 +11,18 @@ const { status } = spawnSync('tsc', ['-b', 'src/main', 'src/workers'], {
   shell: process.platform === 'win32',
 });
 if (status !== 0) process.exit(status ?? 1);
+// They are sent as they stand.
+const page = 'main/faces/http/page';
+cpSync(`${root}/src/${page}`, `${root}/dist/${page}`, {
+  recursive: true,
+  filter: (name) => !name.endsWith('tsconfig.json'),
+});
 for (const entry of [
   'main/index.js',
   'main/index.d.ts',
   'main/bin.js',
+  'main/faces/http/page/index.html',
+  'main/faces/http/page/page.js',
   'main/faces/ipc/thread-entry.js',
   'main/faces/ipc/process-entry.js',
   'workers/worker.js',

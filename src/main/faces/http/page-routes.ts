@@ -1,3 +1,5 @@
+import { pipeline, type Readable } from 'node:stream';
+import { constants, createGzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Monitor } from '../../monitor/monitor.ts';
 import { LiveFeed } from './live/live-feed.ts';
@@ -17,6 +19,13 @@ const PAGE_HEADERS = {
   'x-content-type-options': 'nosniff',
   // Asked for again each time, and sent again only where it is another one.
   'cache-control': 'no-cache',
+  vary: 'accept-encoding',
+};
+
+const LIVE_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'x-accel-buffering': 'no',
   vary: 'accept-encoding',
 };
 
@@ -40,12 +49,15 @@ export function pageRoutes(app: FastifyInstance, { planner, clock, version, drai
       ...PROBLEM_ANSWERS,
     },
   };
-  app.get('/v1/live', { schema: live, exposeHeadRoute: false }, (_request, reply) =>
-    reply
+  app.get('/v1/live', { schema: live, exposeHeadRoute: false }, (request, reply) => {
+    const events = feed.open();
+    const isGzipped = takesGzip(request);
+    if (isGzipped) reply.header('content-encoding', 'gzip');
+    return reply
       .type('text/event-stream; charset=utf-8')
-      .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-accel-buffering': 'no' })
-      .send(feed.open()),
-  );
+      .headers(LIVE_HEADERS)
+      .send(isGzipped ? gzipped(events) : events);
+  });
   // There is no data in the files: they need no token, so that the page can ask for one.
   const open = { config: { isOpen: true }, schema: { hide: true } };
   app.register(async (page) => {
@@ -55,14 +67,21 @@ export function pageRoutes(app: FastifyInstance, { planner, clock, version, drai
   });
 }
 
-function sendAsset(
-  { type, body, gzipped, etag }: PageAsset,
-  { headers }: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
+function sendAsset(asset: PageAsset, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { type, body, etag } = asset;
   reply.headers({ ...PAGE_HEADERS, etag });
-  if (headers['if-none-match'] === etag) return reply.code(304).send();
-  const takesGzip = /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
-  if (takesGzip) reply.header('content-encoding', 'gzip');
-  return reply.type(type).send(takesGzip ? gzipped : body);
+  if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+  if (!takesGzip(request)) return reply.type(type).send(body);
+  return reply.type(type).header('content-encoding', 'gzip').send(asset.gzipped);
+}
+
+/** Each event as soon as it is there. The small window costs little of the ratio and most of the memory of a client. */
+function gzipped(events: Readable): Readable {
+  const gzip = createGzip({ flush: constants.Z_SYNC_FLUSH, level: 6, windowBits: 14, memLevel: 7 });
+  // Whichever side ends, the other one does. An error is a client that has gone.
+  return pipeline(events, gzip, () => {});
+}
+
+function takesGzip({ headers }: FastifyRequest): boolean {
+  return /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:,|$))/.test(headers['accept-encoding']?.toString() ?? '');
 }

@@ -157,7 +157,7 @@ class Chart {
         },
       },
       axes: [
-        this.#axis({ space: 60, ...(this.#options.isElapsed ? { values: elapsedLabels } : {}) }),
+        this.#axis({ space: 72, values: this.#options.isElapsed ? elapsedLabels : timeLabels }),
         this.#axis(this.#yLabels()),
       ],
       series: [{}, ...this.#lines()],
@@ -191,7 +191,9 @@ class Chart {
     const { isLog, shown } = this.#panel;
     /** @param {any} _plot @param {readonly number[]} splits */
     const values = (_plot, splits) => splits.map((value) => (isLog && !isPowerOfTen(value) ? null : shown(value)));
-    return { size: 62, space: 32, values };
+    const lines = isLog ? { filter: powersOfTen } : {};
+    const line = { stroke: () => color('--line'), width: 1, ...lines };
+    return { size: 58, space: 30, values, grid: line, ticks: { ...line, size: 4 } };
   }
 
   #lines() {
@@ -303,6 +305,17 @@ class Chart {
 /** @param {any} _plot @param {readonly number[]} splits */
 function elapsedLabels(_plot, splits) {
   return splits.map((seconds) => duration(seconds * 1_000));
+}
+
+/** @param {any} _plot @param {readonly number[]} splits */
+function timeLabels(_plot, splits) {
+  return splits.map((seconds) => timeOfDay(seconds * 1_000));
+}
+
+/** Of a logarithmic axis, a line at each power of ten is enough.
+ * @param {any} _plot @param {readonly number[]} splits */
+function powersOfTen(_plot, splits) {
+  return splits.map((value) => (isPowerOfTen(value) ? value : null));
 }
 
 /** @param {number} value */

@@ -62,7 +62,7 @@ function planningTile(name, percentile) {
 const TILES = [
   {
     id: 'plans',
-    name: 'Plans per second',
+    name: 'Plans a second',
     value: ({ minute }) => (minute.seconds === 0 ? NOTHING : rate(minute.plans / minute.seconds)),
     below: ({ stats }) => [statText(stats, 'plans.settled', count), ' since start'],
   },
@@ -75,16 +75,16 @@ const TILES = [
   },
   {
     id: 'false-hits',
-    name: 'False hits, so far',
+    name: 'False hits so far',
     value: ({ falseHits }) => percent(falseHits.rate),
     below: ({ falseHits: { checked, wrong, low, high } }) =>
       checked === 0
         ? ['none checked yet']
-        : [`${count(wrong)} of ${count(checked)} checked; 95 %: ${percent(low)} to ${percent(high)}`],
+        : [`${count(wrong)} of ${count(checked)}; 95 % interval ${percent(low)} to ${percent(high)}`],
   },
-  planningTile('Planning time, p50', 'p50'),
-  planningTile('Planning time, p95', 'p95'),
-  planningTile('Planning time, p99', 'p99'),
+  planningTile('p50 of planning', 'p50'),
+  planningTile('p95 of planning', 'p95'),
+  planningTile('p99 of planning', 'p99'),
   {
     id: 'timeouts',
     name: 'Calls out of time',
@@ -209,7 +209,7 @@ function endpointCard(at) {
   );
   const opened =
     breaker.opened === 0 ? '' : `, opened ${breaker.opened === 1 ? 'once' : `${count(breaker.opened)} times`}`;
-  const state = { closed: 'asked', open: 'resting', 'half-open': 'on trial' }[breaker.state];
+  const state = { closed: 'healthy', open: 'resting', 'half-open': 'on trial' }[breaker.state];
   return el(
     'div',
     { class: 'card endpoint', 'data-endpoint': endpoint },

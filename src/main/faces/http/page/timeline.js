@@ -99,6 +99,7 @@ export function phaseLegend() {
       el('i', { class: 'swatch sign failed', 'aria-hidden': 'true' }, SIGNS.failed),
       'failed or out of time',
     ),
+    el('li', {}, 'Each plan over its own time.'),
   );
 }
 
