@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { adviceFor } from '../doctor/advice.ts';
 import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
+import { type SupportFacts, supportFacts, warningsIn } from '../doctor/support-facts.ts';
 import type { EndpointFacts, ServerKind } from '../endpoints/discovery/endpoint-facts.ts';
 import { findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import { Secrets } from '../log/secrets.ts';
 import { type Config, loadConfig } from '../options/config-file.ts';
-import { type CliContext, note, printJson } from './cli-context.ts';
+import { type CliContext, note } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { givenEndpoints } from './planner-host.ts';
 import { addEndpointFlags, wholeNumber } from './server-flags.ts';
@@ -21,7 +23,8 @@ export interface DoctorFlags {
 const EXAMPLES = `
 Examples:
   conclave doctor                                        what answers on this machine
-  conclave doctor --endpoint http://localhost:1234/v1 --model microsoft/phi-4-mini-reasoning`;
+  conclave doctor --endpoint http://localhost:1234/v1 --model microsoft/phi-4-mini-reasoning
+  conclave doctor --json > report.json                   for an issue: versions, machine, configuration without its secrets`;
 const KNOWN = KNOWN_SERVERS.map(({ name, port }) => `${port} (${name})`).join(', ');
 const NOTHING = [
   'Start one: LM Studio ("lms server start"), Ollama ("ollama serve"), llama.cpp ("llama-server -m MODEL.gguf") or vLLM ("vllm serve MODEL").',
@@ -36,21 +39,29 @@ export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => 
     );
   addEndpointFlags(command)
     .option('--timeout-ms <ms>', 'time for one call', wholeNumber(1, 3_600_000), 60_000)
-    .option('--json', 'print everything as one JSON object')
+    .option('--json', 'print everything as one JSON object, fit to be shown to others')
     .addHelpText('after', EXAMPLES)
     .action((flags: DoctorFlags) => run(flags));
 }
 
 export async function doctorCommand(context: CliContext, flags: DoctorFlags): Promise<ExitCode> {
-  const config = (await loadConfig(context.cwd, flags.config))?.config ?? {};
+  const loaded = await loadConfig(context.cwd, flags.config);
+  const { config = {} } = loaded ?? {};
   const given = givenEndpoints(flags, config);
   const subject = await subjectOf(context, flags, config);
   if (!flags.json && given === undefined) note(context, `Looked for model servers at localhost ports ${KNOWN}.`);
   const endpoints = await examine(subject, context.clock, flags.timeoutMs, context.signal);
+  const facts = await supportFacts(context.version, loaded);
+  const warnings = warningsIn(facts);
   const advice = endpoints.length === 0 ? NOTHING : adviceFor(endpoints);
   const isWell = endpoints.every(({ reachable, missing }) => reachable && missing.length === 0);
-  if (flags.json) printJson(context, { ok: isWell, endpoints, advice });
-  else context.stdout.write(doctorText(endpoints, advice));
+  const secrets = new Secrets();
+  secrets.addFrom(loaded);
+  const text = flags.json
+    ? `${JSON.stringify({ ok: isWell, ...facts, endpoints, warnings, advice })}\n`
+    : doctorText(endpoints, facts, [...warnings, ...advice]);
+  // A server's error may echo its key, an address may hold a password.
+  context.stdout.write(secrets.hide(text));
   return isWell && !context.signal.aborted ? EXIT.SUCCESS : EXIT.FAILURE;
 }
 
@@ -70,9 +81,26 @@ function seatsIn({ endpoints, experts = [], synthesis }: Config): Subject['seats
   return [...experts, ...ladder].map(({ model, endpoint = only }) => ({ model, endpoint }));
 }
 
-function doctorText(endpoints: readonly ExaminedEndpoint[], advice: readonly string[]): string {
+function doctorText(endpoints: readonly ExaminedEndpoint[], facts: SupportFacts, advice: readonly string[]): string {
   const found = endpoints.length === 0 ? ['No model server answered.'] : endpoints.map(endpointText);
-  return `${[...found, advice.join('\n')].join('\n\n')}\n`;
+  return `${[...found, factsText(facts), advice.join('\n')].join('\n\n')}\n`;
+}
+
+function factsText({ versions, machine, configuration, places, disk }: SupportFacts): string {
+  const { cpus, memoryBytes } = machine;
+  const gibibytes = Math.round((memoryBytes / 2 ** 30) * 10) / 10;
+  const rows = [
+    ['Conclave', `${versions.conclave} on Node ${versions.node}, ${versions.os}`],
+    ['Machine', `${count(cpus, 'processor')}, ${gibibytes} GiB of memory`],
+    ['Configuration', configuration?.file ?? 'none'],
+    ...places.map(({ face, address, state }) => [`serve, ${face}`, `${address}: ${state}`]),
+    ...(disk === undefined ? [] : [['Decisions', diskText(disk)]]),
+  ];
+  return table(rows, { indent: 0 });
+}
+
+function diskText({ path, exists, bytes = 0 }: NonNullable<SupportFacts['disk']>): string {
+  return exists ? `${path}, ${Math.ceil(bytes / 1_024)} KiB` : `${path}, not written yet`;
 }
 
 function endpointText(endpoint: ExaminedEndpoint): string {

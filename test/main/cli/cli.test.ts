@@ -241,10 +241,49 @@ describe('doctor', () => {
     expect(code).toBe(0);
   });
 
+  test('--json is fit to be shown to others: versions, machine, configuration and places, and no secret', async () => {
+    const KEY = 'sk-secret-of-config';
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const endpoints = {
+      here: { baseURL: simulator.baseURL, apiKey: KEY, headers: { 'x-tenant': 'tenant-secret' } },
+      gone: { baseURL: NOWHERE },
+    };
+    const file = { endpoints, cache: { disk: { path: 'decisions.lmdb' } }, serve: { http: { port, token: KEY } } };
+    folder.file('conclave.config.json', JSON.stringify(file));
+    const { stdout, stderr } = await conclave(['doctor', '--json', '--model', 'qwen/qwen3-4b']);
+    const words = await conclave(['doctor', '--endpoint', `http://user:${KEY}@127.0.0.1:9/v1`]);
+    taken.close();
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({
+      ok: false,
+      versions: { conclave: expect.stringMatching(/^\d/), node: process.version, os: expect.any(String) },
+      machine: { cpus: expect.any(Number), memoryBytes: expect.any(Number) },
+      configuration: {
+        file: 'conclave.config.json',
+        endpoints: { here: { baseURL: simulator.baseURL, apiKey: '[hidden]', headers: { 'x-tenant': '[hidden]' } } },
+        serve: { http: { port, token: '[hidden]' } },
+      },
+      places: [{ face: 'http', address: `127.0.0.1:${port}`, state: 'in use' }],
+      disk: { path: 'decisions.lmdb', exists: false },
+      endpoints: [
+        { name: 'here', reachable: true },
+        { name: 'gone', reachable: false },
+      ],
+    });
+    expect(report.warnings.join()).toContain(`127.0.0.1:${port} is in use`);
+    expect(words.stdout).toContain('http://[hidden]@127.0.0.1:9/v1');
+    for (const text of [stdout, stderr, words.stdout, words.stderr]) {
+      for (const secret of [KEY, 'tenant-secret']) expect(text).not.toContain(secret);
+    }
+  });
+
   test('says in words what the server is and has, and whether it keeps to a schema', async () => {
     const { stdout } = await conclave(['doctor', '--endpoint', simulator.baseURL]);
     expect(stdout).toContain('\n  is LM Studio and has 4 slots\n  loaded: microsoft/phi-4, ');
     expect(stdout).toContain('\n  takes pictures: none\n');
+    expect(stdout).toMatch(/\nConclave +\d.* on Node v\d+.*\nMachine +\d.* GiB of memory\nConfiguration +none\n/);
     expect(stdout).toMatch(/\n {2}Model .* Tokens\/s +Schema\n {2}microsoft\/phi-4 +OK .* kept\n/);
   });
 

@@ -1,0 +1,109 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { availableParallelism, freemem, release, totalmem, type } from 'node:os';
+import { withoutSecrets } from '../log/secrets.ts';
+import type { LoadedConfig } from '../options/config-file.ts';
+
+/** What whoever helps from afar asks for first. Nothing in it is secret. */
+export interface SupportFacts {
+  readonly versions: { readonly conclave: string; readonly node: string; readonly os: string };
+  readonly machine: {
+    readonly cpus: number;
+    readonly memoryBytes: number;
+    readonly freeMemoryBytes: number;
+  };
+  /** As it stands in its file, its secrets hidden; of a domain the name alone. Absent where there is no file. */
+  readonly configuration?: { readonly file: string; readonly [section: string]: unknown };
+  /** Where `serve` would listen. Empty where the configuration does not say. */
+  readonly places: readonly Place[];
+  /** The file of the disk tier. Absent where none is configured. */
+  readonly disk?: DiskFile;
+}
+
+export interface Place {
+  readonly face: 'http' | 'socket';
+  readonly address: string;
+  /** `stale`: a socket that nobody listens at any more; `serve` takes it over. */
+  readonly state: 'free' | 'in use' | 'stale' | 'not available';
+  readonly message?: string;
+}
+
+export interface DiskFile {
+  readonly path: string;
+  readonly exists: boolean;
+  readonly bytes?: number;
+  readonly isReadable?: boolean;
+  readonly isWritable?: boolean;
+}
+
+export async function supportFacts(version: string, loaded: LoadedConfig | undefined): Promise<SupportFacts> {
+  const disk = diskPathOf(loaded);
+  return {
+    versions: { conclave: version, node: process.version, os: `${type()} ${release()} ${process.arch}` },
+    machine: { cpus: availableParallelism(), memoryBytes: totalmem(), freeMemoryBytes: freemem() },
+    ...(loaded === undefined ? {} : { configuration: configurationOf(loaded) }),
+    places: await placesOf(loaded),
+    ...(disk === undefined ? {} : { disk: await diskFile(disk) }),
+  };
+}
+
+function configurationOf({ file, config, serve, log }: LoadedConfig): { readonly file: string } {
+  const { domain, ...rest } = config;
+  const shown = { ...rest, ...(domain === undefined ? {} : { domain: domain.name }), serve, log };
+  return { file, ...(withoutSecrets(shown) as object) };
+}
+
+function diskPathOf(loaded: LoadedConfig | undefined): string | undefined {
+  const cache = loaded?.config.cache;
+  return cache ? (cache.disk || undefined)?.path : undefined;
+}
+
+async function diskFile(path: string): Promise<DiskFile> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return { path, exists: false };
+  const may = (mode: number): Promise<boolean> =>
+    access(path, mode).then(
+      () => true,
+      () => false,
+    );
+  const [isReadable, isWritable] = await Promise.all([may(constants.R_OK), may(constants.W_OK)]);
+  return { path, exists: true, bytes: found.size, isReadable, isWritable };
+}
+
+// Where it would listen ----------------------------------------------------------------------------------------------
+
+async function placesOf(loaded: LoadedConfig | undefined): Promise<Place[]> {
+  const { http } = loaded?.serve ?? {};
+  const places: Promise<Place>[] = [];
+  if (http?.port !== undefined) places.push(httpPlace(http.host ?? '127.0.0.1', http.port));
+  return Promise.all(places);
+}
+
+/** Listens there for a moment. */
+function httpPlace(host: string, port: number): Promise<Place> {
+  const place = { face: 'http', address: `${host.includes(':') ? `[${host}]` : host}:${port}` } as const;
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', ({ code, message }: NodeJS.ErrnoException) =>
+      resolve({ ...place, state: code === 'EADDRINUSE' ? 'in use' : 'not available', message }),
+    );
+    server.listen(port, host, () => server.close(() => resolve({ ...place, state: 'free' })));
+  });
+}
+
+/** What of it needs somebody's hand, one sentence each. */
+export function warningsIn({ places, disk }: SupportFacts): string[] {
+  const taken = places.filter(({ state }) => state === 'in use' || state === 'not available');
+  const warnings = taken.map(({ address, state, message }) =>
+    state === 'in use'
+      ? `${address} is in use: by a "conclave serve" that runs, or by another program.`
+      : `${address} cannot be listened at: ${message ?? 'no reason given'}.`,
+  );
+  if (disk?.exists && !(disk.isReadable && disk.isWritable)) {
+    warnings.push(
+      `${disk.path} may not be ${disk.isReadable ? 'written' : 'read'} by this user: decisions would not outlive the process.`,
+    );
+  }
+  return warnings;
+}
