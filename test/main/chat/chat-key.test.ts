@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { chatKey, modelKey } from '../../../src/main/chat/chat-key.ts';
+import { readChatRequest } from '../../../src/main/chat/chat-request.ts';
+
+const BASE = { model: 'm', messages: [{ role: 'user', content: 'hi' }], temperature: 0 };
+
+function keyOf(more: object = {}): string {
+  return chatKey(readChatRequest({ ...BASE, ...more }));
+}
+
+/** The same with the members of all objects in another order. */
+function shuffled(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shuffled);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([name, member]) => [name, shuffled(member)]),
+  );
+}
+
+/** Equal JSON, whatever the order of members. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const members = Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join()}}`;
+}
+
+const jsonValue = fc.jsonValue({ maxDepth: 4 });
+const members = fc.dictionary(
+  fc.string().filter((name) => !(name in BASE) && !['stream', 'stream_options', 'user', 'n', 'seed'].includes(name)),
+  jsonValue,
+  { maxKeys: 4 },
+);
+
+describe('the exact key', () => {
+  test('is that of the JSON: the order of members has no say', () => {
+    fc.assert(
+      fc.property(members, (more) => {
+        expect(keyOf(more)).toBe(chatKey(readChatRequest(shuffled({ ...BASE, ...more }))));
+      }),
+    );
+  });
+
+  test('differs wherever the JSON does', () => {
+    fc.assert(
+      fc.property(members, members, (one, other) => {
+        const [a, b] = [one, other].map((more) => JSON.parse(JSON.stringify(more)) as object) as [object, object];
+        expect(keyOf(a) === keyOf(b)).toBe(canonical(a) === canonical(b));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test.each([
+    [{ a: ['b', 'c'] }, { a: ['b,c'] }],
+    [{ a: '1' }, { a: 1 }],
+    [{ a: null }, {}],
+    [{ a: {} }, { a: [] }],
+    [{ a: [[], []] }, { a: [[[]]] }],
+    [{ a: { b: 1 }, c: 2 }, { a: { b: 1, c: 2 } }],
+    [{ 'a":1,"b': 1 }, { a: 1, b: 1 }],
+    [{ a: 0.1 }, { a: 0.10000000000000002 }],
+  ])('tells %j from %j', (one, other) => {
+    expect(keyOf(one)).not.toBe(keyOf(other));
+  });
+
+  test('neither how the answer is to come nor for whom is a part of it', () => {
+    expect(keyOf({ stream: true, stream_options: { include_usage: true }, user: 'me' })).toBe(keyOf());
+    expect(keyOf({ model: 'other' })).toBe(keyOf());
+    expect(modelKey(keyOf(), 'a')).not.toBe(modelKey(keyOf(), 'b'));
+  });
+
+  test('what cannot be put together from events is kept apart by how it was asked for', () => {
+    expect(keyOf({ modalities: ['audio'], stream: true })).not.toBe(keyOf({ modalities: ['audio'] }));
+  });
+});
