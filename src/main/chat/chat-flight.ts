@@ -200,9 +200,10 @@ export class ChatFlight {
       const draft = this.#begin(place);
       const end = await this.#try(draft);
       if (end.failure === undefined) {
-        if (!draft.isEmpty || !route.hasNext) return this.#answered(draft);
+        if (!draft.isEmpty) return this.#answered(draft);
         // Nobody has been told of it: nothing of it is worth telling.
         this.#empty ??= draft;
+        if (!route.hasNext) break;
         continue;
       }
       failures.push(end);
