@@ -47,7 +47,7 @@ export class PeerEndpoint implements Endpoint {
 
   /** Hears a reply of the peer. One that nobody waits for is dropped. */
   hear(reply: unknown): void {
-    const { id } = reply as { readonly id?: unknown };
+    const id = (reply as { readonly id?: unknown } | null | undefined)?.id;
     if (typeof id !== 'string' || !this.#waiting.delete(id)) return;
     deliver(this.#listeners, reply);
     if (this.#waiting.size === 0) this.#parts.onBusy(false);
