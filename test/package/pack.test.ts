@@ -54,6 +54,25 @@ console.log(JSON.stringify({ action: plan.action, source: plan.source, code: pla
   expect(JSON.parse(stdout)).toEqual({ action: 'block', source: 'heuristic', code: 'ERR_MODEL_REFUSED' });
 });
 
+test('the installed library plans in a thread and in a process, also from the text of a command', () => {
+  const text = `import { embedPlanner, skyrim, spawnPlanner } from 'conclave';
+const options = {
+  domain: skyrim,
+  endpoints: { none: { baseURL: 'http://127.0.0.1:9/v1' } },
+  experts: [{ role: 'threat_assessment', model: 'x' }],
+  allowOffline: true,
+};
+const request = { agent: 'lydia', observation: { scene: 'combat', health: 41, inCombat: true }, actions: ['attack', 'block'], qValues: { block: 1 } };
+for (const start of [embedPlanner, spawnPlanner]) {
+  await using planner = await start(options);
+  const { id, action } = await planner.plan(request, { timeoutMs: 5000 });
+  console.log(id, action, await planner.peek(request));
+}`;
+  const { status, stdout, stderr } = run(process.execPath, ['--input-type=module', '-e', text], folder);
+  expect(status, stderr).toBe(0);
+  expect(stdout).toBe('1 block undefined\n1 block undefined\n');
+}, 60_000);
+
 test('the installed command line runs a session', () => {
   const conclave = join(folder, 'node_modules', 'conclave', 'bin', 'conclave.js');
   const { status, stdout, stderr } = run(process.execPath, [conclave, 'session', '--limit', '50', '--json'], folder);

@@ -28,6 +28,14 @@ function entryUrl(): URL {
 }
 
 /**
+ * A thread has the arguments of its process, as for a proxy or certificates; but under `--input-type`, which is about the
+ * text of `node -e`, no thread with a file as its entry starts.
+ */
+function threadArgs(): { execArgv?: string[] } {
+  return process.execArgv.some((arg) => arg.startsWith('--input-type')) ? { execArgv: [] } : {};
+}
+
+/**
  * Starts a planner in a worker thread of its own: the host's event loop has no more to do with a plan than two messages, and
  * with `peek` not even those. Rejects as `createPlanner` does, with ERR_OPTIONS_INVALID also for options that are not plain
  * data, and with ERR_PEER_EXITED where the thread does not start; no thread is left then. Close it, or declare it with
@@ -41,7 +49,7 @@ export async function embedPlanner(
   const remote = resolveRemote(embedSchema, embedOptions, 'embedOptions');
   const planner = checkCrossing(options);
   const clock = parts.clock ?? systemClock;
-  const peer = new ThreadPeer(new Worker(parts.entryUrl ?? entryUrl(), { name: 'planner' }));
+  const peer = new ThreadPeer(new Worker(parts.entryUrl ?? entryUrl(), { name: 'planner', ...threadArgs() }));
   const client = new EmbeddedClient({ peer, clock, planner, remote });
   client.opened(await client.start(options), clock);
   return client;

@@ -43,8 +43,10 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   readonly #plans = new Map<number, PlanCall>();
   readonly #ready = Promise.withResolvers<SharedArrayBuffer | undefined>();
   #state: 'starting' | 'open' | 'ended' = 'starting';
-  /** What the planner was last told to tell. */
+  /** What the planner is to tell. */
   readonly #listens: Record<Told, boolean> = { plan: false, warning: false };
+  /** The planner keeps its first warnings until it is told this once, so that is not before the host can have listened. */
+  #hasToldListens = false;
   #nextCall = 1;
   #invalid = 0;
   #closed: Promise<void> | undefined;
@@ -286,7 +288,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     const listens = isAdded || this.listenerCount(name) > 0;
     if (this.#listens[name] === listens) return;
     this.#listens[name] = listens;
-    if (this.#state === 'open') this.#tellListens();
+    if (this.#hasToldListens) this.#tellListens();
   }
 
   get #isAlive(): boolean {
@@ -294,6 +296,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   }
 
   #tellListens(): void {
+    this.#hasToldListens = true;
     this.#post({ kind: 'listen', ...this.#listens });
   }
 

@@ -46,9 +46,10 @@ describe('starting', () => {
     expect(peer.posted).toEqual([{ kind: 'start', options: structuredClone(testOptions) }]);
     peer.say({ kind: 'ready', cacheBuffer: undefined });
     await started;
+    client.on('plan', () => {});
     client.on('warning', () => {});
     await flush();
-    expect(peer.own().at(-1)).toEqual({ kind: 'listen', plan: false, warning: true });
+    expect(peer.own()).toEqual([{ kind: 'listen', plan: true, warning: true }]);
     expect({ held: peer.isHeld, timers: clock.pendingTimers }).toEqual({ held: false, timers: 0 });
   });
 
@@ -84,7 +85,8 @@ describe('starting', () => {
 describe('a plan', () => {
   test('is asked for with its time, and has the answer of the peer', async () => {
     const { peer, client, clock } = await opened();
-    const plan = client.plan(request(), { timeoutMs: 300, priority: 2 });
+    const { signal } = new AbortController();
+    const plan = client.plan(request(), { timeoutMs: 300, priority: 2, signal });
     expect(peer.asked('plan')).toEqual({
       call: 1,
       request: request(),
@@ -96,6 +98,7 @@ describe('a plan', () => {
     expect(peer.isHeld).toBe(true);
     peer.reply('plan', { ok: true, value: PLAN });
     expect(await plan).toEqual(PLAN);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
     expect({ held: peer.isHeld, timers: clock.pendingTimers, own: peer.own().length }).toEqual({
       held: false,
       timers: 0,
@@ -230,6 +233,18 @@ describe('events', () => {
       { kind: 'listen', plan: false, warning: false },
     ]);
   });
+});
+
+test('removeAllListeners takes the listeners of the host, and later ones are heard of', async () => {
+  const { peer, client } = await opened();
+  const before = peer.own().length;
+  for (const name of ['plan', 'warning', 'exit'] as const) client.on(name, () => {});
+  client.removeAllListeners();
+  expect(['plan', 'warning', 'exit'].map((name) => client.listenerCount(name as 'plan'))).toEqual([0, 0, 0]);
+  client.on('plan', () => {});
+  expect(peer.own().slice(before).at(-1)).toEqual({ kind: 'listen', plan: true, warning: false });
+  client.removeAllListeners('plan');
+  expect(peer.own().at(-1)).toEqual({ kind: 'listen', plan: false, warning: false });
 });
 
 describe('the end of the peer', () => {

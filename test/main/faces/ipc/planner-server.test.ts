@@ -11,13 +11,14 @@ import {
 } from '../../../../src/main/faces/ipc/messages.ts';
 import { PlannerServer } from '../../../../src/main/faces/ipc/planner-server.ts';
 import type { Plan } from '../../../../src/main/plan.ts';
+import type { Planner } from '../../../../src/main/planner/planner.ts';
 import { PlannerError } from '../../../../src/shared/errors.ts';
 import { drive, flush } from '../../../support/drive.ts';
 import type { Behaviour } from '../../../support/fake-models.ts';
 import { makePlanner, request, testOptions } from '../../../support/make-planner.ts';
 
 /** A server over a channel of this thread, in front of a planner on a fake clock. */
-async function serve(behaviour: Behaviour = { kind: 'stuck' }, sharesMemory = true) {
+async function serve(behaviour: Behaviour = { kind: 'stuck' }, sharesMemory = true, instead?: Planner) {
   const under = await makePlanner(() => behaviour);
   const told: FromPlanner[] = [];
   const order: string[] = [];
@@ -35,7 +36,7 @@ async function serve(behaviour: Behaviour = { kind: 'stuck' }, sharesMemory = tr
         hear = listener;
       },
     },
-    createPlanner: async () => under.planner,
+    createPlanner: async () => instead ?? under.planner,
     clock: under.clock,
     sharesMemory,
   });
@@ -147,21 +148,18 @@ describe('a plan', () => {
   });
 });
 
-test('the reply to a close comes after those of all plans', async () => {
-  const { api, clock, order } = await serve();
-  order.length = 0;
+test('the reply to a close comes after those of all plans, also of one that settles last', async () => {
+  const last = Promise.withResolvers<Plan>();
+  const slow = { on: () => {}, cacheBuffer: undefined, plan: () => last.promise, close: async () => {} };
+  const { api } = await serve(undefined, true, slow as unknown as Planner);
   const settled: string[] = [];
-  const plans = ['a', 'b'].map(async (place, call) => {
-    await api.plan(asked({ call, request: request({ observation: { place, health: 1 } }) }));
-    settled.push(place);
-  });
+  const plan = Promise.resolve(api.plan(asked())).then(() => settled.push('plan'));
+  const closed = Promise.resolve(api.close({})).then(() => settled.push('close'));
   await flush();
-  await drive(
-    clock,
-    Promise.resolve(api.close({})).then(() => settled.push('close')),
-  );
-  await Promise.all(plans);
-  expect(settled).toEqual(['a', 'b', 'close']);
+  expect(settled).toEqual([]);
+  last.resolve({ id: 1 } as Plan);
+  await Promise.all([plan, closed]);
+  expect(settled).toEqual(['plan', 'close']);
 });
 
 test('without a host, it closes its planner', async () => {
