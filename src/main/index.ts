@@ -33,6 +33,14 @@ export type {
   SpawnedPlanner,
 } from './faces/ipc/remote-planner.ts';
 export { type SpawnOptions, spawnPlanner } from './faces/ipc/spawn-planner.ts';
+export {
+  type ConnectedPlanner,
+  type ConnectedPlannerEvents,
+  type ConnectOptions,
+  connectPlanner,
+  type PlannerStreams,
+} from './faces/socket/client/connect-planner.ts';
+export type { HelloResult } from './faces/socket/wire.ts';
 export type { ConfigDefinition } from './options/config-file.ts';
 export type {
   CacheOptions,

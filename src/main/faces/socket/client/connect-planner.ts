@@ -1,0 +1,126 @@
+import type { EventEmitter } from 'node:events';
+import { createConnection } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { z } from 'zod';
+import { systemClock } from '../../../../shared/clock.ts';
+import type { Decision } from '../../../../shared/decision.ts';
+import { PlannerError } from '../../../../shared/errors.ts';
+import type { PlanRequest } from '../../../../shared/plan-request.ts';
+import { optionsError } from '../../../options/resolve-options.ts';
+import type { CloseOptions, Plan, PlanOptions } from '../../../plan.ts';
+import type { PlannerStats } from '../../../planner/planner.ts';
+import type { PeerExit } from '../../ipc/peer.ts';
+import type { HelloResult } from '../wire.ts';
+import { type ClientParts, SocketClient } from './socket-client.ts';
+
+export interface ConnectedPlannerEvents {
+  /** Something that is no failure of a call: a listener that threw. */
+  warning: [message: string];
+  /** The connection has ended: told once, last. */
+  exit: [exit: PeerExit];
+}
+
+/**
+ * A planner behind a socket or two streams. When the connection ends before it is closed, everything pending and everything
+ * after rejects with ERR_PEER_EXITED, and `exit` is emitted; it is not made again.
+ */
+export interface ConnectedPlanner extends EventEmitter<ConnectedPlannerEvents>, AsyncDisposable {
+  /** What the server said of itself. */
+  readonly server: HelloResult;
+  /** False from the moment that it is told to close, or that the connection has ended. */
+  readonly isOpen: boolean;
+  /**
+   * As `Planner.plan`. With a `timeoutMs` also on time when the server hangs: where no answer has come `lateGraceMs` after the
+   * deadline, the plan is the action of the highest Q-value (`heuristic`, no attempts, id 0). Rejects also with
+   * ERR_PEER_EXITED, ERR_MESSAGE_TOO_LARGE, and ERR_PLANNER_OVERLOADED at `callsMax`.
+   */
+  plan(request: PlanRequest, options?: PlanOptions): Promise<Plan>;
+  /** As `Planner.peek`, asked of the server. */
+  peek(request: PlanRequest): Promise<Decision | undefined>;
+  stats(): Promise<PlannerStats>;
+  /** Forgets every cached decision, of everybody who uses the planner. */
+  clearCache(): Promise<void>;
+  /** Ends the connection, after at most `drainMs` for what is pending; the planner goes on. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+export interface ConnectOptions {
+  /** As the server's log calls this client. Default `node`. */
+  readonly client?: string;
+  /** For connecting and the server's first word, milliseconds. Default 3,000. */
+  readonly connectTimeoutMs?: number;
+  /** After the deadline of a plan, until the client answers in place of a server that does not, milliseconds. Default 50. */
+  readonly lateGraceMs?: number;
+  /** A server that says nothing for so long while calls wait is asked whether it lives; after as long again it is given up. Default 5,000. */
+  readonly silenceMs?: number;
+  /** Calls that may wait for an answer; one more is refused with ERR_PLANNER_OVERLOADED. Default 16,384. */
+  readonly callsMax?: number;
+  /** Bytes of one answer. Default 24 MiB. */
+  readonly messageBytesMax?: number;
+}
+
+const ms = z.int().positive().max(3_600_000);
+const connectSchema = z.strictObject({
+  client: z.string().max(200).optional(),
+  connectTimeoutMs: ms.optional(),
+  lateGraceMs: z.int().min(0).max(3_600_000).optional(),
+  silenceMs: ms.optional(),
+  callsMax: z.int().positive().max(1_000_000).optional(),
+  messageBytesMax: z
+    .int()
+    .min(1_024)
+    .max(2 ** 28)
+    .optional(),
+});
+
+/** Two streams to a server: the other end of its standard input and output. They are destroyed when the connection ends. */
+export interface PlannerStreams {
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
+/**
+ * Connects to a planner at a Unix socket or named pipe, or behind two streams. Throws ERR_OPTIONS_INVALID, ERR_PEER_EXITED
+ * where nobody answers in time, ERR_PROTOCOL_VERSION where the server speaks another protocol.
+ */
+export async function connectPlanner(
+  to: string | PlannerStreams,
+  options: ConnectOptions = {},
+): Promise<ConnectedPlanner> {
+  const parsed = connectSchema.safeParse(options);
+  if (!parsed.success) throw optionsError(options, parsed.error);
+  const { client: name = 'node', connectTimeoutMs = 3_000, ...given } = parsed.data;
+  const clock = systemClock;
+  const client = new SocketClient({
+    clock,
+    lateGraceMs: given.lateGraceMs ?? 50,
+    silenceMs: given.silenceMs ?? 5_000,
+    callsMax: given.callsMax ?? 16_384,
+    messageBytesMax: given.messageBytesMax ?? 24 * 2 ** 20,
+    ...(typeof to === 'string' ? socketTo(to) : { ...to, address: 'the planner', hold: () => {} }),
+  });
+  const timer = clock.setTimer(connectTimeoutMs, () => {
+    const message = `${typeof to === 'string' ? to : 'the planner'} did not answer in ${connectTimeoutMs} ms (connectTimeoutMs)`;
+    client.fail(new PlannerError('ERR_PEER_EXITED', message));
+  });
+  try {
+    await client.hello(name);
+    return client;
+  } catch (error) {
+    await client.close();
+    throw error;
+  } finally {
+    timer.cancel();
+  }
+}
+
+function socketTo(path: string): Pick<ClientParts, 'input' | 'output' | 'address' | 'hold'> {
+  const socket = createConnection(path);
+  return {
+    input: socket,
+    output: socket,
+    address: path,
+    // Calls that wait for an answer keep the process alive; a connection that idles does not.
+    hold: (isHeld) => void (isHeld ? socket.ref() : socket.unref()),
+  };
+}

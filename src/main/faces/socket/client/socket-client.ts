@@ -1,0 +1,378 @@
+import { EventEmitter } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import type { Clock, Timer } from '../../../../shared/clock.ts';
+import type { Decision } from '../../../../shared/decision.ts';
+import { decodeError, describeValue, type ErrorCode, PlannerError } from '../../../../shared/errors.ts';
+import type { PlanRequest } from '../../../../shared/plan-request.ts';
+import type { CloseOptions, Plan, PlanOptions } from '../../../plan.ts';
+import { planCancelled } from '../../../planner/flight-board.ts';
+import type { PlannerStats } from '../../../planner/planner.ts';
+import { PlanCall } from '../../ipc/plan-call.ts';
+import { LineReader } from '../line-reader.ts';
+import { type HelloResult, type Method, PROGRESS, PROTOCOL, type ProgressParams, type RpcError } from '../wire.ts';
+import type { ConnectedPlanner, ConnectedPlannerEvents } from './connect-planner.ts';
+import { ownAnswer } from './own-answer.ts';
+
+export interface ClientParts {
+  readonly input: Readable;
+  readonly output: Writable;
+  readonly clock: Clock;
+  /** As messages call the planner's side. */
+  readonly address: string;
+  readonly lateGraceMs: number;
+  readonly silenceMs: number;
+  readonly callsMax: number;
+  readonly messageBytesMax: number;
+  /** Whether the connection is to keep the process alive. */
+  hold(isHeld: boolean): void;
+}
+
+const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1_000;
+
+interface Pending {
+  readonly method: Method;
+  /** The text of the message, made when it is sent. */
+  readonly text: () => string;
+  resolve(result: unknown): void;
+  reject(error: PlannerError): void;
+  /** Of a plan. */
+  readonly call?: PlanCall;
+}
+
+interface Message {
+  readonly id?: unknown;
+  readonly method?: unknown;
+  readonly params?: unknown;
+  readonly result?: unknown;
+  readonly error?: RpcError;
+}
+
+/**
+ * The other side of a `SocketFace`: one connection, many calls. Calls are numbered, and sent in their order while the server
+ * has room for one more, so that a cancel is always read; what waits for that waits here, up to `callsMax` in all.
+ */
+export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implements ConnectedPlanner {
+  readonly #parts: ClientParts;
+  readonly #reader: LineReader;
+  /** Sent and not answered. */
+  readonly #sent = new Map<number, Pending>();
+  /** Not sent yet, in order. */
+  readonly #waiting = new Map<number, Pending>();
+  readonly #over = Promise.withResolvers<void>();
+  #server: HelloResult | undefined;
+  #nextId = 1;
+  #text = '';
+  #isTurnSet = false;
+  #isChoked = false;
+  #heard = 0;
+  #watch: Timer | undefined;
+  #state: 'open' | 'closing' | 'ended' = 'open';
+  #endedBy: PlannerError | undefined;
+  #idle = (): void => {};
+
+  constructor(parts: ClientParts) {
+    super();
+    this.#parts = parts;
+    this.#reader = new LineReader(parts.messageBytesMax);
+    const { input, output } = parts;
+    input.on('data', this.#onData);
+    input.on('end', this.#onGone);
+    output.on('drain', this.#onDrain);
+    for (const stream of new Set([input, output])) {
+      stream.on('close', this.#onGone);
+      stream.on('error', this.#onError);
+    }
+  }
+
+  get server(): HelloResult {
+    return this.#server as HelloResult;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Says who it is. Rejects with ERR_PROTOCOL_VERSION where the server speaks none of its protocols. */
+  async hello(client: string): Promise<void> {
+    const params = { protocol: PROTOCOL, client };
+    this.#server = (await this.#ask('hello', params)) as HelloResult;
+  }
+
+  async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
+    this.#admit();
+    const { timeoutMs, priority, signal, onAttempt } = options;
+    if (signal?.aborted) throw planCancelled(signal);
+    if (!Array.isArray(request?.actions) || request.actions.length === 0) {
+      const value = describeValue(request?.actions);
+      throw new PlannerError('ERR_REQUEST_INVALID', `actions must be a list of at least one action, got ${value}`);
+    }
+    const { clock, lateGraceMs } = this.#parts;
+    const startedAtMs = clock.now();
+    const members = JSON.stringify(request).slice(0, -1);
+    this.#checkSize(members);
+    const extra = `${priority === undefined ? '' : `,"priority":${JSON.stringify(priority)}`}${onAttempt ? ',"progress":true' : ''}`;
+    // What it has waited here is gone from its time.
+    const timeText = (): string => {
+      if (typeof timeoutMs !== 'number')
+        return timeoutMs === undefined ? '' : `,"timeoutMs":${JSON.stringify(timeoutMs)}`;
+      const leftMs = timeoutMs - (clock.now() - startedAtMs);
+      return `,"timeoutMs":${JSON.stringify(timeoutMs > 0 ? Math.max(leftMs, 0.1) : timeoutMs)}`;
+    };
+    const id = this.#nextId++;
+    const call = new PlanCall({
+      clock,
+      deadlineMs: startedAtMs + (typeof timeoutMs === 'number' && timeoutMs > 0 ? timeoutMs : TIMEOUT_MS_MAX),
+      lateGraceMs,
+      signal,
+      onAttempt,
+      answerHere: ownAnswer(request, timeoutMs, () => clock.now() - startedAtMs),
+      cancel: () => this.#cancel(id),
+    });
+    this.#add(id, {
+      method: 'plan',
+      call,
+      text: () => `{"jsonrpc":"2.0","id":${id},"method":"plan","params":${members}${timeText()}${extra}}}`,
+      resolve: (plan) => call.resolve(plan as Plan),
+      reject: (error) => call.reject(error),
+    });
+    return call.settled;
+  }
+
+  async peek(request: PlanRequest): Promise<Decision | undefined> {
+    return ((await this.#ask('peek', request)) as Decision | null) ?? undefined;
+  }
+
+  async stats(): Promise<PlannerStats> {
+    return (await this.#ask('stats')) as PlannerStats;
+  }
+
+  async clearCache(): Promise<void> {
+    await this.#ask('clearCache');
+  }
+
+  async close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
+    if (this.#state === 'open') {
+      this.#state = 'closing';
+      if (drainMs > 0 && this.#pending > 0) await this.#drained(drainMs);
+      this.#end(new PlannerError('ERR_PLANNER_CLOSED', 'the connection to the planner is closed'), true);
+    }
+    return this.#over.promise;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Ends the connection as one that has failed. */
+  fail(error: PlannerError): void {
+    this.#end(error, false);
+  }
+
+  get #pending(): number {
+    return this.#sent.size + this.#waiting.size;
+  }
+
+  #drained(drainMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#parts.clock.setTimer(drainMs, resolve);
+    this.#idle = () => {
+      timer.cancel();
+      resolve();
+    };
+    return promise;
+  }
+
+  #admit(): void {
+    if (this.#state === 'closing')
+      throw new PlannerError('ERR_PLANNER_CLOSED', 'the connection to the planner is closed');
+    if (this.#endedBy !== undefined) throw this.#endedBy;
+    const { callsMax } = this.#parts;
+    if (this.#pending < callsMax) return;
+    throw new PlannerError('ERR_PLANNER_OVERLOADED', `${callsMax} calls wait for the planner (callsMax)`, {
+      retryable: true,
+    });
+  }
+
+  /** A longer line would cost the connection, with all that is under way on it. */
+  #checkSize(text: string): void {
+    const bytesMax = this.#server?.limits.messageBytesMax;
+    if (bytesMax === undefined || 3 * (text.length + 512) <= bytesMax) return;
+    const bytes = Buffer.byteLength(text) + 512;
+    if (bytes <= bytesMax) return;
+    throw new PlannerError(
+      'ERR_MESSAGE_TOO_LARGE',
+      `a request must be at most ${bytesMax - 512} bytes, got ${bytes - 512}`,
+    );
+  }
+
+  async #ask(method: Method, params?: object): Promise<unknown> {
+    this.#admit();
+    const id = this.#nextId++;
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}"${params === undefined ? '' : `,"params":${JSON.stringify(params)}`}}`;
+    this.#checkSize(text);
+    const answer = Promise.withResolvers<unknown>();
+    this.#add(id, { method, text: () => text, resolve: answer.resolve, reject: answer.reject });
+    return answer.promise;
+  }
+
+  #add(id: number, pending: Pending): void {
+    if (this.#pending === 0) this.#parts.hold(true);
+    this.#waiting.set(id, pending);
+    this.#watch ??= this.#setWatch(false);
+    this.#setTurn();
+  }
+
+  #cancel(id: number): void {
+    if (this.#waiting.delete(id)) return this.#forget();
+    if (this.#sent.has(id)) this.#post(`{"jsonrpc":"2.0","method":"$/cancel","params":{"id":${id}}}`);
+  }
+
+  #post(text: string): void {
+    this.#text += `${text}\n`;
+    this.#setTurn();
+  }
+
+  /** Once a turn, all that can be sent goes out in one write. */
+  #setTurn(): void {
+    if (this.#isTurnSet || this.#isChoked || this.#state === 'ended') return;
+    this.#isTurnSet = true;
+    this.#parts.clock.nextTurn(() => {
+      this.#isTurnSet = false;
+      if (this.#state !== 'ended') this.#write();
+    });
+  }
+
+  #write(): void {
+    const room = Math.max((this.#server?.limits.callsMax ?? 2) - 1, 1);
+    for (const [id, pending] of this.#waiting) {
+      if (this.#sent.size >= room || this.#text.length > WRITE_CHARS_MAX) break;
+      this.#waiting.delete(id);
+      this.#sent.set(id, pending);
+      this.#text += `${pending.text()}\n`;
+    }
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
+    this.#isChoked = !this.#parts.output.write(text);
+    if (!this.#isChoked && this.#waiting.size > 0 && this.#sent.size < room) this.#setTurn();
+  }
+
+  readonly #onDrain = (): void => {
+    this.#isChoked = false;
+    this.#setTurn();
+  };
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#heard++;
+    this.#reader.push(chunk);
+    while (this.#state !== 'ended') {
+      const line = this.#reader.next();
+      if (line === undefined) break;
+      if (typeof line !== 'string') return this.fail(strange(`a line that is ${line.fault}`));
+      if (line !== '') this.#hear(line);
+    }
+    if (this.#waiting.size > 0) this.#setTurn();
+  };
+
+  #hear(line: string): void {
+    let message: Message;
+    try {
+      message = JSON.parse(line) as Message;
+    } catch {
+      return this.fail(strange('a line that is not JSON'));
+    }
+    if (message === null || typeof message !== 'object') return this.fail(strange('a message that is no object'));
+    const { id, method, params, result, error } = message;
+    if (method === PROGRESS) return this.#progress(params as ProgressParams);
+    const pending = typeof id === 'number' ? this.#sent.get(id) : undefined;
+    if (pending === undefined) {
+      // An error of no call is one of the connection: turned away, a line too long.
+      return this.fail(
+        error === undefined ? strange(`an answer to no call (id ${describeValue(id)})`) : decoded(error),
+      );
+    }
+    this.#sent.delete(id as number);
+    if (error === undefined) pending.resolve(result);
+    else pending.reject(decoded(error));
+    this.#forget();
+  }
+
+  /** A listener that throws has no say in the plan. */
+  #progress({ id, attempt }: ProgressParams): void {
+    try {
+      this.#sent.get(id as number)?.call?.hear(attempt);
+    } catch (error) {
+      const said = error instanceof Error ? error.message : String(error);
+      this.emit('warning', `onAttempt threw: ${said}`);
+    }
+  }
+
+  #forget(): void {
+    if (this.#pending > 0) return;
+    this.#watch?.cancel();
+    this.#watch = undefined;
+    this.#parts.hold(false);
+    this.#idle();
+  }
+
+  /** A server that hangs keeps its connection: while calls wait, it must say something from time to time, if only when asked. */
+  #setWatch(isAsked: boolean): Timer {
+    const { clock, silenceMs } = this.#parts;
+    const before = this.#heard;
+    return clock.setTimer(silenceMs, () => {
+      if (this.#heard > before) this.#watch = this.#setWatch(false);
+      else if (isAsked) this.fail(this.#gone(`has said nothing for ${2 * silenceMs} ms (silenceMs)`));
+      else {
+        this.#watch = this.#setWatch(true);
+        this.#sent.set(this.#nextId, { method: 'ping', text: () => '', resolve: () => {}, reject: () => {} });
+        this.#post(`{"jsonrpc":"2.0","id":${this.#nextId++},"method":"ping"}`);
+      }
+    });
+  }
+
+  readonly #onGone = (): void => this.#end(this.#gone('has ended'), this.#state === 'closing');
+  readonly #onError = (error: Error): void => this.#end(this.#gone(`has failed: ${error.message}`), false);
+
+  #gone(how: string): PlannerError {
+    return new PlannerError('ERR_PEER_EXITED', `the connection to ${this.#parts.address} ${how}`);
+  }
+
+  #end(error: PlannerError, expected: boolean): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#endedBy = error;
+    this.#watch?.cancel();
+    this.#reader.shut();
+    const { input, output } = this.#parts;
+    input.off('data', this.#onData);
+    input.off('end', this.#onGone);
+    output.off('drain', this.#onDrain);
+    for (const stream of new Set([input, output])) {
+      stream.off('close', this.#onGone);
+      stream.off('error', this.#onError);
+      // Whatever it still tells, nobody waits for it.
+      stream.on('error', () => {}).destroy();
+    }
+    for (const pending of [...this.#sent.values(), ...this.#waiting.values()]) {
+      // A close settles plans, as that of a planner does.
+      if (expected && pending.call !== undefined) pending.call.answerHere();
+      else pending.reject(error);
+    }
+    this.#sent.clear();
+    this.#waiting.clear();
+    this.#idle();
+    this.#over.resolve();
+    this.emit('exit', { code: null, signal: null, expected });
+  }
+}
+
+/** Of one write. */
+const WRITE_CHARS_MAX = 1_048_576;
+
+function decoded({ message, data }: RpcError): PlannerError {
+  return decodeError({ code: data?.code as ErrorCode, message, retryable: data?.retryable === true });
+}
+
+function strange(what: string): PlannerError {
+  return new PlannerError('ERR_PROTOCOL', `the server sent ${what}`);
+}

@@ -1,0 +1,314 @@
+import { describeValue, encodeError, PlannerError } from '../../../shared/errors.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { Plan, PlanOptions } from '../../plan.ts';
+import type { Planner } from '../../planner/planner.ts';
+import { type AskedPlan, askedPlan } from '../plan-params.ts';
+import {
+  cancelledId,
+  clipName,
+  idOf,
+  membersOf,
+  messageFault,
+  protocolFault,
+  type RpcMessage,
+} from './message-check.ts';
+import type { ResolvedRpcLimits } from './socket-options.ts';
+import {
+  type CallId,
+  errorLine,
+  type HelloResult,
+  INVALID_REQUEST,
+  METHODS,
+  PARSE_ERROR,
+  PROTOCOLS,
+  progressLine,
+  resultLine,
+  rpcError,
+} from './wire.ts';
+
+/**
+ * The calls of one client: lines in, answers out, each exactly once. Plans are in flight until the planner settles them and
+ * are answered in the order in which it does; all other methods are answered at once. Where a batch has more calls than
+ * there is room for, it is held until there is.
+ */
+
+/** Counted over all clients of a face. */
+export interface RpcCounters {
+  calls: number;
+  /** Messages that were no call and no notification. */
+  badMessages: number;
+  /** Notifications without effect: an unknown method, a cancel for what is not in flight. */
+  ignoredNotifications: number;
+}
+
+export interface CallsParts {
+  readonly planner: Planner;
+  readonly limits: ResolvedRpcLimits;
+  readonly version: string;
+  readonly counters: RpcCounters;
+  /** One message for the client, without its end. */
+  send(text: string): void;
+  /** A plan has settled, so there may be room. */
+  onSettled(): void;
+}
+
+/** Answers that go out together when the last one is there. */
+interface Batch {
+  readonly answers: string[];
+  left: number;
+}
+
+/** A plan in flight. */
+interface Call {
+  /** Undefined for a notification: nobody hears how it ends. */
+  readonly id: CallId | undefined;
+  readonly batch: Batch | undefined;
+  readonly controller: AbortController;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class RpcCalls {
+  readonly #parts: CallsParts;
+  /** By id; a notification's by itself. */
+  readonly #inFlight = new Map<CallId | Call, Call>();
+  /** Of the next plan that has to wait. One that is answered at once does not use it. */
+  #controller = new AbortController();
+  #held: readonly unknown[] | undefined;
+  #isRefusing = false;
+
+  constructor(parts: CallsParts) {
+    this.#parts = parts;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Nothing in flight and nothing held. */
+  get isIdle(): boolean {
+    return this.#inFlight.size === 0 && this.#held === undefined;
+  }
+
+  /** No line may be taken now. */
+  get isFull(): boolean {
+    const { callsMax } = this.#parts.limits;
+    if (this.#held !== undefined) return this.#inFlight.size + this.#held.length > callsMax;
+    return this.#inFlight.size >= callsMax;
+  }
+
+  /** Answers whatever begins from now on with ERR_PLANNER_CLOSED, except a cancel. */
+  refuse(): void {
+    this.#isRefusing = true;
+  }
+
+  cancelAll(reason: Error): void {
+    this.#held = undefined;
+    for (const { controller } of this.#inFlight.values()) controller.abort(reason);
+  }
+
+  /** Begins the batch that was held. False where there was none. */
+  takeHeld(): boolean {
+    const messages = this.#held;
+    if (messages === undefined) return false;
+    this.#held = undefined;
+    this.#begin(messages);
+    return true;
+  }
+
+  take(line: string): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(line);
+    } catch (error) {
+      return this.fault(protocolFault(`a line must be JSON (${(error as Error).message})`), PARSE_ERROR);
+    }
+    if (Array.isArray(message)) this.#takeBatch(message);
+    else this.#handle(message, undefined);
+  }
+
+  /** Answers what cannot be read, to nobody in particular. */
+  fault(error: PlannerError, number?: number): void {
+    this.#parts.counters.badMessages++;
+    this.#parts.send(errorLine(null, rpcError(encodeError(error), number)));
+  }
+
+  #takeBatch(messages: readonly unknown[]): void {
+    const { callsMax } = this.#parts.limits;
+    if (messages.length === 0)
+      return this.fault(protocolFault('a batch must hold at least one message, got an empty list'));
+    if (messages.length > callsMax) {
+      const message = `a batch must hold at most ${callsMax} messages (callsMax), got ${messages.length}`;
+      return this.fault(new PlannerError('ERR_CLIENT_LIMIT', message));
+    }
+    if (this.#inFlight.size + messages.length > callsMax) this.#held = messages;
+    else this.#begin(messages);
+  }
+
+  #begin(messages: readonly unknown[]): void {
+    const batch: Batch = { answers: [], left: messages.length };
+    for (const message of messages) this.#handle(message, batch);
+  }
+
+  #handle(message: unknown, batch: Batch | undefined): void {
+    const fault = messageFault(message);
+    if (fault !== undefined) return this.#refuseMessage(message, fault, batch);
+    const { id, method, params } = message as RpcMessage;
+    if (id !== undefined && this.#inFlight.size > 0 && this.#inFlight.has(id)) {
+      // Under the id, the answer would be taken for that of the call that is in flight.
+      const error = protocolFault(`id ${describeValue(id)} is that of a call in flight`);
+      return this.#refuseMessage(undefined, error, batch);
+    }
+    this.#parts.counters.calls++;
+    if (method === 'plan') return this.#plan(id, params, batch);
+    let answer: string | undefined;
+    try {
+      const result = this.#result(method, params);
+      if (id !== undefined) answer = resultLine(id, result);
+    } catch (error) {
+      if (id !== undefined) answer = errorLine(id, rpcError(encodeError(error)));
+      else this.#parts.counters.ignoredNotifications++;
+    }
+    this.#answer(answer, batch);
+  }
+
+  #refuseMessage(message: unknown, error: PlannerError, batch: Batch | undefined): void {
+    this.#parts.counters.badMessages++;
+    this.#answer(errorLine(idOf(message), rpcError(encodeError(error), INVALID_REQUEST)), batch);
+  }
+
+  /** What every method but `plan` gives. Throws a PlannerError. */
+  #result(method: string, params: unknown): unknown {
+    if (method === '$/cancel') return this.#cancel(params);
+    if (this.#isRefusing) throw closing();
+    const { planner } = this.#parts;
+    switch (method) {
+      case 'hello':
+        return this.#hello(params);
+      case 'peek':
+        // Whole, so that the planner names a timeout or priority, which a peek does not have.
+        return planner.peek(objectOf(params)) ?? null;
+      case 'stats':
+        membersOf(params, method, []);
+        return planner.stats();
+      case 'clearCache':
+        membersOf(params, method, []);
+        planner.clearCache();
+        return null;
+      case 'ping':
+        membersOf(params, method, []);
+        return 'pong';
+      default: {
+        const known = METHODS.join(', ');
+        throw new PlannerError(
+          'ERR_METHOD_UNKNOWN',
+          `there is no method ${describeValue(clipName(method))} (${known})`,
+        );
+      }
+    }
+  }
+
+  #cancel(params: unknown): true {
+    const id = cancelledId(params);
+    const call = this.#inFlight.get(id);
+    if (call === undefined)
+      throw new PlannerError('ERR_CALL_UNKNOWN', `no plan with id ${describeValue(id)} is in flight`);
+    call.controller.abort(new PlannerError('ERR_CANCELLED', 'the client sent $/cancel'));
+    return true;
+  }
+
+  #hello(params: unknown): HelloResult {
+    const { protocol, client } = membersOf(params, 'hello', ['protocol', 'client']);
+    if (!PROTOCOLS.includes(protocol as number)) {
+      const message = `protocol must be one that this server speaks (${PROTOCOLS.join(', ')}), got ${describeValue(protocol)}`;
+      throw new PlannerError('ERR_PROTOCOL_VERSION', message);
+    }
+    if (client !== undefined && typeof client !== 'string') {
+      throw new PlannerError('ERR_REQUEST_INVALID', `client must be a name, got ${describeValue(client)}`);
+    }
+    const { planner, version, limits } = this.#parts;
+    return {
+      protocol: protocol as number,
+      name: 'conclave',
+      version,
+      pid: process.pid,
+      domain: planner.domain.name,
+      methods: METHODS,
+      limits: { callsMax: limits.callsMax, messageBytesMax: limits.messageBytesMax },
+    };
+  }
+
+  #plan(id: CallId | undefined, params: unknown, batch: Batch | undefined): void {
+    let asked: AskedCall;
+    try {
+      if (this.#isRefusing) throw closing();
+      asked = askedCall(params);
+    } catch (error) {
+      return this.#answer(id === undefined ? undefined : errorLine(id, rpcError(encodeError(error))), batch);
+    }
+    const options: Writable<PlanOptions> = { signal: this.#controller.signal };
+    if (asked.timeoutMs !== undefined) options.timeoutMs = asked.timeoutMs;
+    if (asked.priority !== undefined) options.priority = asked.priority;
+    if (asked.progress && id !== undefined) {
+      options.onAttempt = (attempt) => this.#parts.send(progressLine(id, attempt));
+    }
+    let plan: Plan | Promise<Plan>;
+    try {
+      plan = this.#parts.planner.planNow(asked.request, options);
+    } catch (error) {
+      return this.#answer(id === undefined ? undefined : errorLine(id, rpcError(encodeError(error))), batch);
+    }
+    if (plan instanceof Promise) this.#wait({ id, batch, controller: this.#controller }, plan);
+    else this.#answer(id === undefined ? undefined : resultLine(id, plan), batch);
+  }
+
+  #wait(call: Call, plan: Promise<Plan>): void {
+    const { id } = call;
+    this.#controller = new AbortController();
+    this.#inFlight.set(id === undefined ? call : id, call);
+    plan.then(
+      (settled) => this.#settle(call, id === undefined ? undefined : resultLine(id, settled)),
+      (error) => this.#settle(call, id === undefined ? undefined : errorLine(id, rpcError(encodeError(error)))),
+    );
+  }
+
+  #settle(call: Call, answer: string | undefined): void {
+    this.#inFlight.delete(call.id === undefined ? call : call.id);
+    this.#answer(answer, call.batch);
+    this.#parts.onSettled();
+  }
+
+  #answer(answer: string | undefined, batch: Batch | undefined): void {
+    if (batch === undefined) {
+      if (answer !== undefined) this.#parts.send(answer);
+      return;
+    }
+    if (answer !== undefined) batch.answers.push(answer);
+    if (--batch.left === 0 && batch.answers.length > 0) this.#parts.send(`[${batch.answers.join(',')}]`);
+  }
+}
+
+function objectOf(params: unknown): PlanRequest {
+  askedPlan(params);
+  return params as PlanRequest;
+}
+
+interface AskedCall extends AskedPlan {
+  readonly progress: boolean;
+}
+
+/** Throws ERR_REQUEST_INVALID where `params` is no object or `progress` no flag; the rest is for the planner to check. */
+function askedCall(params: unknown): AskedCall {
+  const { request, timeoutMs, priority } = askedPlan(params);
+  // Looked for only where it is: a rest without it costs as much as the planner's check.
+  if (!('progress' in request)) return { request, timeoutMs, priority, progress: false };
+  const { progress, ...rest } = request as PlanRequest & { readonly progress: unknown };
+  if (typeof progress !== 'boolean') {
+    throw new PlannerError('ERR_REQUEST_INVALID', `progress must be true or false, got ${describeValue(progress)}`);
+  }
+  return { request: rest, timeoutMs, priority, progress };
+}
+
+function closing(): PlannerError {
+  return new PlannerError('ERR_PLANNER_CLOSED', 'the server is closing');
+}

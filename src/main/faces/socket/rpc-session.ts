@@ -1,0 +1,223 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { PlannerError } from '../../../shared/errors.ts';
+import type { Planner } from '../../planner/planner.ts';
+import type { FaceLog } from '../face.ts';
+import { LineReader } from './line-reader.ts';
+import { protocolFault } from './message-check.ts';
+import { Outbox } from './outbox.ts';
+import { RpcCalls, type RpcCounters } from './rpc-calls.ts';
+import type { ResolvedRpcLimits } from './socket-options.ts';
+import { PARSE_ERROR } from './wire.ts';
+
+/**
+ * One client over two streams, from its first byte to the end of its connection. Reads only while there is room for calls
+ * and for answers (`docs/concurrency.md`, "A socket's life"):
+ *
+ *   open ──drain, end of input, line too large──▶ finishing ──all answered and taken──▶ ended ──streams closed──▶ closed
+ *     └────────────────── close, slow client, stream error ─────────────────────────────────────────────────────────┘
+ */
+type Phase = 'open' | 'finishing' | 'ended' | 'closed';
+
+/** After the last answer, the other side has this long to close its own. */
+const LINGER_MS = 1_000;
+
+export interface SessionCounters extends RpcCounters {
+  /** Clients closed because they did not read. */
+  slowClients: number;
+}
+
+export interface SessionParts {
+  readonly input: Readable;
+  readonly output: Writable;
+  readonly planner: Planner;
+  readonly limits: ResolvedRpcLimits;
+  readonly clock: Clock;
+  readonly log: FaceLog;
+  readonly version: string;
+  readonly counters: SessionCounters;
+  /**
+   * What the end of the input means. `leaves`: the client is gone, and its plans are cancelled; a socket does not tell a
+   * client that died from one that has only said all it had to say. `asks-no-more`: it waits for its answers.
+   */
+  readonly atEnd: 'leaves' | 'asks-no-more';
+  /** Closes the output after the last answer: a socket is ours, standard output is the process's. */
+  readonly endsOutput: boolean;
+}
+
+export class RpcSession {
+  readonly #parts: SessionParts;
+  readonly #reader: LineReader;
+  readonly #calls: RpcCalls;
+  readonly #outbox: Outbox;
+  readonly #closed = Promise.withResolvers<void>();
+  #phase: Phase = 'open';
+  #isTurnSet = false;
+  #isPaused = false;
+  #linger: Timer | undefined;
+
+  constructor(parts: SessionParts) {
+    const { input, output, planner, limits, clock, version, counters } = parts;
+    this.#parts = parts;
+    this.#reader = new LineReader(limits.messageBytesMax);
+    this.#outbox = new Outbox({
+      output,
+      limits,
+      clock,
+      onTaken: () => this.#onTaken(),
+      onSlow: (message) => this.#onSlow(message),
+    });
+    const send = (text: string): void => {
+      this.#outbox.send(text);
+      this.#setTurn();
+    };
+    this.#calls = new RpcCalls({ planner, limits, version, counters, send, onSettled: () => this.#setTurn() });
+    input.on('data', this.#onData);
+    input.on('end', this.#onEnd);
+    for (const stream of new Set([input, output])) {
+      stream.on('error', this.#onBroken);
+      stream.on('close', this.#onBroken);
+    }
+  }
+
+  /** Resolves when nothing of it is left. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** Refuses what begins from now on; ends when what is under way has been answered. */
+  drain(): Promise<void> {
+    this.#calls.refuse();
+    this.#finish();
+    return this.closed;
+  }
+
+  /** Cancels what is under way and ends at once. */
+  close(): Promise<void> {
+    this.#close(new PlannerError('ERR_PLANNER_CLOSED', 'the server is closing'));
+    return this.closed;
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#reader.push(chunk);
+    if (this.#isFull) this.#pause();
+    else this.#pump();
+  };
+
+  readonly #onEnd = (): void => {
+    const { input, output } = this.#parts;
+    // Two streams end apart: the input closes here, and its answers have yet to go out.
+    if (input !== (output as Readable | Writable)) input.off('close', this.#onBroken);
+    if (this.#parts.atEnd === 'leaves') {
+      this.#reader.shut();
+      this.#calls.cancelAll(new PlannerError('ERR_PEER_EXITED', 'the client has left'));
+    } else this.#reader.end();
+    this.#pump();
+    this.#finish();
+  };
+
+  readonly #onBroken = (): void => {
+    this.#close(new PlannerError('ERR_PEER_EXITED', 'the client has left'));
+  };
+
+  /** A turn for each write would be in vain: most find nothing that waits. */
+  #onTaken(): void {
+    if (this.#isPaused || this.#reader.hasLine || this.#phase === 'finishing') this.#setTurn();
+  }
+
+  #onSlow(message: string): void {
+    this.#parts.counters.slowClients++;
+    this.#parts.log.warn({ code: 'ERR_CLIENT_SLOW' }, `a client does not read and is closed: ${message}`);
+    this.#close(new PlannerError('ERR_CLIENT_SLOW', message));
+  }
+
+  get #isFull(): boolean {
+    return this.#calls.isFull || this.#outbox.isOver;
+  }
+
+  /** Takes lines while there is room. What it leaves is taken in the turn after there is. */
+  #pump(): void {
+    while (!this.#isFull && this.#phase !== 'closed') {
+      if (this.#calls.takeHeld()) continue;
+      const line = this.#reader.next();
+      if (line === undefined) return this.#resume();
+      if (typeof line !== 'string') this.#onFault(line.fault);
+      // A blank line asks for nothing.
+      else if (line !== '' && line !== '\r') this.#calls.take(line);
+    }
+  }
+
+  #onFault(fault: 'not-utf8' | 'too-large'): void {
+    if (fault === 'not-utf8') return this.#calls.fault(protocolFault('a line must be UTF-8'), PARSE_ERROR);
+    const { messageBytesMax } = this.#parts.limits;
+    const message = `a line must be at most ${messageBytesMax} bytes (messageBytesMax); the connection ends`;
+    this.#calls.fault(new PlannerError('ERR_MESSAGE_TOO_LARGE', message));
+    this.#finish();
+  }
+
+  /** Once a turn: writes what was sent, takes lines if there is room again, ends if there is nothing left to do. */
+  #setTurn(): void {
+    if (this.#isTurnSet || this.#phase === 'closed') return;
+    this.#isTurnSet = true;
+    this.#parts.clock.nextTurn(() => {
+      this.#isTurnSet = false;
+      if (this.#phase === 'closed') return;
+      this.#outbox.flush();
+      this.#pump();
+      if (this.#phase === 'finishing' && this.#isDone) this.#end();
+    });
+  }
+
+  #finish(): void {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'finishing';
+    this.#outbox.expectEnd();
+    this.#setTurn();
+  }
+
+  get #isDone(): boolean {
+    return this.#calls.isIdle && !this.#reader.hasLine && this.#outbox.isEmpty;
+  }
+
+  /** Everything is answered. What the client still says is read and dropped, or its system would call this a reset. */
+  #end(): void {
+    this.#phase = 'ended';
+    this.#reader.shut();
+    if (!this.#parts.endsOutput) return this.#close(undefined);
+    this.#resume();
+    this.#parts.output.end();
+    this.#linger = this.#parts.clock.setTimer(LINGER_MS, this.#onBroken);
+  }
+
+  #close(reason: Error | undefined): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#linger?.cancel();
+    this.#reader.shut();
+    this.#outbox.shut();
+    if (reason !== undefined) this.#calls.cancelAll(reason);
+    const { input, output, endsOutput } = this.#parts;
+    input.off('data', this.#onData);
+    input.off('end', this.#onEnd);
+    for (const stream of new Set([input, output])) {
+      stream.off('error', this.#onBroken);
+      stream.off('close', this.#onBroken);
+      if (endsOutput) stream.destroy();
+    }
+    // What is still being written may fail later, and nobody else would hear it.
+    if (!this.#outbox.isEmpty) output.on('error', () => {});
+    if (!endsOutput) input.pause();
+    this.#closed.resolve();
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#parts.input.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#parts.input.resume();
+  }
+}

@@ -1,0 +1,192 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
+import { encodeError, PlannerError } from '../../../shared/errors.ts';
+import type { Planner } from '../../planner/planner.ts';
+import type { Face, FaceParts } from '../face.ts';
+import { RpcSession, type SessionCounters } from './rpc-session.ts';
+import { type ResolvedSocketFace, resolveSocketFace, type SocketFaceOptions } from './socket-options.ts';
+import {
+  askHolder,
+  checkSocketPath,
+  type FileMark,
+  isCode,
+  ownNameBeside,
+  publishSocket,
+  removeIfSame,
+} from './socket-path.ts';
+import { errorLine, rpcError } from './wire.ts';
+
+export interface SocketFaceCounters extends SessionCounters {
+  /** Clients that were let in. */
+  connections: number;
+  /** Clients beyond `connectionsMax`. */
+  refusedConnections: number;
+}
+
+export interface SocketFace extends Face {
+  /** Clients connected now. */
+  readonly connected: number;
+  readonly counters: Readonly<SocketFaceCounters>;
+}
+
+/** Read and write for its owner. */
+const SOCKET_MODE = 0o600;
+
+/**
+ * Serves `planner` at a Unix socket of mode 0600 or a named pipe. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE where a
+ * server that lives has the path; one that nobody answers at is taken over.
+ */
+export async function openSocketFace(
+  planner: Planner,
+  options: SocketFaceOptions,
+  parts: FaceParts,
+): Promise<SocketFace> {
+  const resolved = resolveSocketFace(options);
+  const { path } = resolved;
+  checkSocketPath(path);
+  const listener = new SocketListener(planner, resolved, parts);
+  await (process.platform === 'win32' ? listener.listenAtPipe() : listener.listenAtPath());
+  parts.log.info({ path }, 'the socket listens');
+  return listener;
+}
+
+class SocketListener implements SocketFace {
+  readonly address: string;
+  readonly counters: SocketFaceCounters = {
+    connections: 0,
+    refusedConnections: 0,
+    calls: 0,
+    badMessages: 0,
+    ignoredNotifications: 0,
+    slowClients: 0,
+  };
+  readonly #planner: Planner;
+  readonly #options: ResolvedSocketFace;
+  readonly #parts: FaceParts;
+  readonly #server: Server;
+  readonly #sessions = new Set<RpcSession>();
+  /** Of the socket's file; undefined for a named pipe. */
+  #mark: FileMark | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(planner: Planner, options: ResolvedSocketFace, parts: FaceParts) {
+    this.address = options.path;
+    this.#planner = planner;
+    this.#options = options;
+    this.#parts = parts;
+    // Half open, so that what a client asked before it closed its side is answered before ours is closed.
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+  }
+
+  get connected(): number {
+    return this.#sessions.size;
+  }
+
+  async listenAtPath(): Promise<void> {
+    const { path } = this.#options;
+    const own = ownNameBeside(path);
+    try {
+      await this.#listen(own);
+      chmodSync(own, SOCKET_MODE);
+      this.#mark = await publishSocket(own, path, this.#parts.clock);
+    } catch (error) {
+      await this.close();
+      rmSync(own, { force: true });
+      throw asCoded(error, path);
+    }
+  }
+
+  /** Pipes end with their process, and are their creator's alone unless they are said to be everybody's. */
+  async listenAtPipe(): Promise<void> {
+    const { path } = this.#options;
+    try {
+      await this.#listen(path);
+    } catch (error) {
+      const holder = isCode(error, 'EADDRINUSE') ? await askHolder(path, this.#parts.clock) : undefined;
+      if (holder === undefined) throw asCoded(error, path);
+      throw new PlannerError('ERR_ADDRESS_IN_USE', `${path} is in use by ${holder}`);
+    }
+  }
+
+  async drain(): Promise<void> {
+    const stopped = this.#stop();
+    await Promise.all([...this.#sessions].map((session) => session.drain()));
+    await stopped;
+  }
+
+  async close(): Promise<void> {
+    const stopped = this.#stop();
+    await Promise.all([...this.#sessions].map((session) => session.close()));
+    await stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #listen(path: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', reject);
+    this.#server.once('listening', () => {
+      this.#server.off('error', reject);
+      this.#server.on('error', (err) => this.#parts.log.error({ err }, 'the socket failed to let a client in'));
+      resolve();
+    });
+    // Node binds before `listen` returns. Only the main thread may set the mask; elsewhere the socket has its mode before
+    // it has its path.
+    const mask = isMainThread ? process.umask(0o177) : undefined;
+    try {
+      this.#server.listen(path);
+    } finally {
+      if (mask !== undefined) process.umask(mask);
+    }
+    return promise;
+  }
+
+  /** Resolves when no connection is left. */
+  #stop(): Promise<void> {
+    this.#stopped ??= new Promise((resolve) => {
+      if (this.#mark !== undefined) removeIfSame(this.#options.path, this.#mark);
+      this.#server.close(() => resolve());
+    });
+    return this.#stopped;
+  }
+
+  #accept(socket: Socket): void {
+    const { clock, log, version } = this.#parts;
+    if (this.#sessions.size >= this.#options.connectionsMax) return this.#turnAway(socket);
+    this.counters.connections++;
+    const session = new RpcSession({
+      input: socket,
+      output: socket,
+      planner: this.#planner,
+      limits: this.#options,
+      clock,
+      log,
+      version,
+      counters: this.counters,
+      atEnd: 'leaves',
+      endsOutput: true,
+    });
+    this.#sessions.add(session);
+    void session.closed.then(() => this.#sessions.delete(session));
+  }
+
+  #turnAway(socket: Socket): void {
+    this.counters.refusedConnections++;
+    const { connectionsMax } = this.#options;
+    const message = `${connectionsMax} clients are connected (connectionsMax)`;
+    this.#parts.log.warn({ code: 'ERR_CLIENT_LIMIT' }, `a client was turned away: ${message}`);
+    const error = new PlannerError('ERR_CLIENT_LIMIT', message, { retryable: true });
+    socket.on('error', () => {});
+    socket.end(`${errorLine(null, rpcError(encodeError(error)))}\n`, () => socket.destroy());
+  }
+}
+
+function asCoded(error: unknown, path: string): unknown {
+  if (error instanceof PlannerError || !(error instanceof Error)) return error;
+  return new PlannerError('ERR_OPTIONS_INVALID', `socket.path cannot be listened at: ${error.message} (${path})`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import { type BigIntStats, linkSync, lstatSync, renameSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { Clock } from '../../../shared/clock.ts';
+import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { LineReader } from './line-reader.ts';
+import { type HelloResult, PROTOCOL } from './wire.ts';
+
+/**
+ * A path for a Unix socket, and who has it. A server listens under a name of its own beside the path first and is then linked
+ * to the path, because then
+ * - the path is taken or not, in one step, whoever else starts at the same moment;
+ * - the socket has its mode before anyone can find it;
+ * - closing does not remove what stands at the path: libuv unlinks the name that it was bound to, whoever has it by then.
+ */
+
+/** What `sun_path` holds, less the NUL at its end. */
+const PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;
+const HELLO_MS = 500;
+/** Of answers to `hello`. */
+const HELLO_BYTES_MAX = 65_536;
+/** Taking over is tried again where another server does the same at the same moment. */
+const TRIES_MAX = 3;
+
+/** Tells a file from another one that comes after it at the same path: a number of an inode is soon given again. */
+export interface FileMark {
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+}
+
+/** Throws ERR_OPTIONS_INVALID for a path that no socket can have. */
+export function checkSocketPath(path: string): void {
+  if (path.includes('\0')) fail(`must not hold a NUL, got ${describeValue(path)}`);
+  if (process.platform === 'win32') {
+    if (!/^\\\\[.?]\\pipe\\./.test(path)) fail(`must be a named pipe (\\\\.\\pipe\\NAME), got ${describeValue(path)}`);
+    return;
+  }
+  const bytes = Math.max(Buffer.byteLength(path), Buffer.byteLength(ownNameBeside(path)));
+  if (bytes > PATH_BYTES_MAX) {
+    fail(`must be at most ${PATH_BYTES_MAX} bytes, as sockets are, got ${bytes}: ${describeValue(path)}`);
+  }
+  const folder = markOf(dirname(path));
+  if (folder === undefined) fail(`must be in a folder that there is, got ${describeValue(path)}`);
+}
+
+/** The name that a server listens under before it has the path. */
+export function ownNameBeside(path: string): string {
+  return join(dirname(path), `.${randomBytes(4).toString('hex')}`);
+}
+
+/**
+ * Gives `path` to the socket at `own`. What stands there is taken over if nobody answers. Throws ERR_ADDRESS_IN_USE, saying
+ * by whom, or ERR_OPTIONS_INVALID where it is no socket; that is never removed.
+ */
+export async function publishSocket(own: string, path: string, clock: Clock): Promise<FileMark> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    if (linked(own, path)) {
+      rmSync(own, { force: true });
+      return markOf(path) as FileMark;
+    }
+    const occupant = markOf(path);
+    if (occupant === undefined) continue;
+    if (!occupant.isSocket()) fail(`must be free or a socket, got ${kindOf(occupant)} at ${describeValue(path)}`);
+    const holder = await askHolder(path, clock);
+    if (holder !== undefined) throw new PlannerError('ERR_ADDRESS_IN_USE', `${path} is in use by ${holder}`);
+    removeIfSame(path, occupant);
+  }
+  throw new PlannerError('ERR_ADDRESS_IN_USE', `${path} is being taken by others at the same moment`, {
+    retryable: true,
+  });
+}
+
+/** Removes the file at `path` if it is the one of `mark`. */
+export function removeIfSame(path: string, mark: FileMark): void {
+  const aside = ownNameBeside(path);
+  try {
+    // Moved first: between a look and a removal, another one may come.
+    renameSync(path, aside);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  if (!isSame(markOf(aside), mark)) linked(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function isSame(one: FileMark | undefined, other: FileMark): boolean {
+  return one !== undefined && one.ino === other.ino && one.mtimeNs === other.mtimeNs;
+}
+
+/** False where there is something at `path`. */
+function linked(own: string, path: string): boolean {
+  try {
+    linkSync(own, path);
+    return true;
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+function markOf(path: string): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+function kindOf(stats: BigIntStats): string {
+  if (stats.isFile()) return 'a file';
+  if (stats.isDirectory()) return 'a folder';
+  return stats.isSymbolicLink() ? 'a symbolic link' : 'something else';
+}
+
+/** Who listens at `path`, for people; undefined where nobody does. */
+export async function askHolder(path: string, clock: Clock): Promise<string | undefined> {
+  const socket = createConnection(path);
+  const answer = Promise.withResolvers<string | undefined>();
+  const silent = 'a process that does not say who it is';
+  const reader = new LineReader(HELLO_BYTES_MAX);
+  const timer = clock.setTimer(HELLO_MS, () => answer.resolve(silent));
+  socket.on('connect', () => {
+    socket.write(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":${PROTOCOL}}}\n`);
+  });
+  socket.on('data', (chunk: Buffer) => {
+    reader.push(chunk);
+    const line = reader.next();
+    if (line !== undefined) answer.resolve(typeof line === 'string' ? holderOf(line) : silent);
+  });
+  socket.on('error', (error) => {
+    const isGone = isCode(error, 'ECONNREFUSED') || isCode(error, 'ENOENT');
+    answer.resolve(isGone ? undefined : `a process that cannot be asked (${error.message})`);
+  });
+  socket.on('close', () => answer.resolve(silent));
+  try {
+    return await answer.promise;
+  } finally {
+    timer.cancel();
+    socket.destroy();
+  }
+}
+
+function holderOf(line: string): string {
+  try {
+    const { result, error } = JSON.parse(line) as { result?: Partial<HelloResult>; error?: { message?: string } };
+    if (result?.name === 'conclave') return `conclave ${result.version} (process ${result.pid})`;
+    return error?.message === undefined ? 'another kind of server' : `a server that says: ${error.message}`;
+  } catch {
+    // Whoever it is speaks another protocol; that is the answer.
+    return 'another kind of server';
+  }
+}
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+}
+
+function fail(rule: string): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', `socket.path ${rule}`);
+}

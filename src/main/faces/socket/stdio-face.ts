@@ -1,0 +1,42 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Planner } from '../../planner/planner.ts';
+import type { Face, FaceParts } from '../face.ts';
+import { RpcSession } from './rpc-session.ts';
+import { type RpcLimits, resolveRpcLimits } from './socket-options.ts';
+
+export interface StdioFace extends Face {
+  /** Resolves when the input has ended and all that it asked has been answered, or when the face is closed. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Serves `planner` to one client over two streams, as a rule those of the process. They stay open when it ends. Throws
+ * ERR_OPTIONS_INVALID.
+ */
+export function openStdioFace(
+  planner: Planner,
+  options: RpcLimits,
+  parts: FaceParts & { readonly input: Readable; readonly output: Writable },
+): StdioFace {
+  const { input, output, clock, log, version } = parts;
+  const session = new RpcSession({
+    input,
+    output,
+    planner,
+    limits: resolveRpcLimits(options),
+    clock,
+    log,
+    version,
+    counters: { calls: 0, badMessages: 0, ignoredNotifications: 0, slowClients: 0 },
+    atEnd: 'asks-no-more',
+    endsOutput: false,
+  });
+  const close = (): Promise<void> => session.close();
+  return {
+    address: 'standard input',
+    ended: session.closed,
+    drain: () => session.drain(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,90 @@
+import type { ErrorCode, ErrorWire } from '../../../shared/errors.ts';
+import type { Attempt } from '../../plan.ts';
+
+/**
+ * What goes over the wire, for both sides: JSON-RPC 2.0, one message a line, UTF-8. Described for users in
+ * `docs/socket.md`.
+ */
+
+/** Of the methods and their members. A server may speak several. */
+export const PROTOCOL = 1;
+export const PROTOCOLS: readonly number[] = [PROTOCOL];
+
+export const METHODS = ['hello', 'plan', 'peek', 'stats', 'clearCache', 'ping', '$/cancel'] as const;
+export type Method = (typeof METHODS)[number];
+
+/** The notification of an attempt that has ended, for a plan that was asked for with `progress: true`. */
+export const PROGRESS = '$/progress';
+
+/** What a call is known by between its question and its answer. */
+export type CallId = string | number | null;
+export const ID_CHARS_MAX = 256;
+
+export interface HelloResult {
+  readonly protocol: number;
+  readonly name: 'conclave';
+  readonly version: string;
+  readonly pid: number;
+  /** The name of the domain. */
+  readonly domain: string;
+  readonly methods: readonly Method[];
+  readonly limits: { readonly callsMax: number; readonly messageBytesMax: number };
+}
+
+export interface ProgressParams {
+  /** Of the plan's call. */
+  readonly id: CallId;
+  readonly attempt: Attempt;
+}
+
+/** The `error` member of an answer. `data` with `message` is our own `ErrorWire`. */
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data: { readonly code: ErrorCode; readonly retryable: boolean };
+}
+
+export const PARSE_ERROR = -32700;
+export const INVALID_REQUEST = -32600;
+const METHOD_NOT_FOUND = -32601;
+const INVALID_PARAMS = -32602;
+const INTERNAL_ERROR = -32603;
+/** Of ours, where there is no other number. */
+const PLANNER_ERROR = -32000;
+
+/** The spec's numbers where it has one for the matter, else one of those it leaves to servers. */
+const NUMBERS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  ERR_PROTOCOL: INVALID_REQUEST,
+  ERR_METHOD_UNKNOWN: METHOD_NOT_FOUND,
+  ERR_REQUEST_INVALID: INVALID_PARAMS,
+  ERR_INTERNAL: INTERNAL_ERROR,
+  ERR_PLANNER_OVERLOADED: -32001,
+  ERR_PLANNER_CLOSED: -32002,
+  ERR_PLAN_CANCELLED: -32003,
+  ERR_CALL_UNKNOWN: -32004,
+  ERR_PROTOCOL_VERSION: -32005,
+  ERR_MESSAGE_TOO_LARGE: -32006,
+  ERR_CLIENT_LIMIT: -32007,
+};
+
+/** `number` where the spec asks for another one than the code has. */
+export function rpcError({ code, message, retryable }: ErrorWire, number = NUMBERS[code] ?? PLANNER_ERROR): RpcError {
+  return { code: number, message, data: { code, retryable } };
+}
+
+/** Put together as text: the id and the result are all that is not known before. */
+export function resultLine(id: CallId, result: unknown): string {
+  return `{"jsonrpc":"2.0","id":${idText(id)},"result":${JSON.stringify(result)}}`;
+}
+
+export function errorLine(id: CallId, error: RpcError): string {
+  return `{"jsonrpc":"2.0","id":${idText(id)},"error":${JSON.stringify(error)}}`;
+}
+
+export function progressLine(id: CallId, attempt: Attempt): string {
+  return `{"jsonrpc":"2.0","method":"${PROGRESS}","params":{"id":${idText(id)},"attempt":${JSON.stringify(attempt)}}}`;
+}
+
+function idText(id: CallId): string {
+  return typeof id === 'string' ? JSON.stringify(id) : String(id);
+}
