@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { GatedServer } from '../support/gated-server.ts';
 import { addressOf, type ServeOptions, ServeProcess } from '../support/serve-process.ts';
 import { type TempFolder, tempFolder } from '../support/trace-files.ts';
 
 /** `conclave serve` as a process: how it starts, how it ends, what a reload does. */
+vi.setConfig({ testTimeout: 90_000 });
+
 let folder: TempFolder;
 let server: GatedServer;
 const running: ServeProcess[] = [];
@@ -31,10 +34,19 @@ const NO_PROBES = { constrainedAnswers: false };
 
 /** On the gated server, with slots for all, over HTTP. */
 function onGated(args: readonly string[] = [], config: object = {}): ServeProcess {
+  configure(config);
+  return serve(['serve', '--http', '0', '--json', ...args]);
+}
+
+/** The configuration of the folder. */
+function configure(config: object = {}): void {
   const endpoints = { local: { baseURL: server.baseURL, slots: 64 } };
   const experts = [{ role: 'threat_assessment', model: 'phi' }];
   folder.file('conclave.config.json', JSON.stringify({ endpoints, experts, features: NO_PROBES, ...config }));
-  return serve(['serve', '--http', '0', '--json', ...args]);
+}
+
+function planLine(id: number): string {
+  return `${JSON.stringify({ jsonrpc: '2.0', id, method: 'plan', params: request(id, `agent ${id}`) })}\n`;
 }
 
 function request(health: number, agent = 'lydia'): object {
@@ -158,6 +170,74 @@ describe('start', () => {
     const process = serve(['serve', '--http', '0'], { env: { CONCLAVE_LOG_LEVEL: 'loud' } });
     expect(await process.ended).toBe(1);
     expect(process.stderr).toContain('CONCLAVE_LOG_LEVEL must be one of silent, error, warn, info, debug, got "loud"');
+  });
+});
+
+describe('--stdio', () => {
+  test('ends when the input does: what was asked is answered, and the process exits 0', async () => {
+    configure();
+    const process = serve(['serve', '--stdio']);
+    process.child.stdin.write(planLine(1) + planLine(2));
+    await server.holds(2);
+    process.child.stdin.end();
+    server.open();
+    expect(await process.ended).toBe(0);
+    const answers = process.stdout.trimEnd().split('\n');
+    expect(answers.map((line) => JSON.parse(line)).sort((a, b) => a.id - b.id)).toMatchObject([
+      { jsonrpc: '2.0', id: 1, result: { action: 'attack' } },
+      { jsonrpc: '2.0', id: 2, result: { action: 'attack' } },
+    ]);
+  });
+
+  test('ends at SIGTERM although the input stays open, and when its reader has gone', async () => {
+    configure();
+    const [told, left] = [serve(['serve', '--stdio']), serve(['serve', '--stdio'])];
+    await Promise.all([told, left].map((each) => each.line('stderr', 'Listening on standard input')));
+    told.kill('SIGTERM');
+    server.open();
+    left.child.stdout.destroy();
+    left.child.stdin.write(planLine(1));
+    expect(await Promise.all([told.ended, left.ended])).toEqual([0, 0]);
+    expect(left.stderr).toContain('Ended after');
+  });
+
+  test('cannot go with --json: its output is the protocol', async () => {
+    const process = serve(['serve', '--stdio', '--json']);
+    expect(await process.ended).toBe(2);
+    expect(process.stderr).toContain('--json cannot go with --stdio');
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('--socket', () => {
+  test('a path where somebody listens is refused; one that a killed process left is taken over, and gone at the end', async () => {
+    configure();
+    const path = join(folder.path, 'plan.sock');
+    const args = ['serve', '--socket', path, '--json'];
+    const first = serve(args);
+    expect(addressOf(await first.ready(), 'socket')).toContain(path);
+    const second = serve(args);
+    expect(await second.ended).toBe(1);
+    expect(second.stderr.match(/^error: .*\(ERR_ADDRESS_IN_USE\)$/gm)).toHaveLength(1);
+    first.kill('SIGKILL');
+    await first.ended;
+    expect(existsSync(path)).toBe(true);
+    const third = serve(args);
+    await third.ready();
+    third.kill('SIGTERM');
+    expect(await third.ended).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('and a port that is taken leaves no socket behind', async () => {
+    configure();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const path = join(folder.path, 'plan.sock');
+    const process = serve(['serve', '--socket', path, '--http', String(port)]);
+    expect(await process.ended).toBe(1);
+    expect(existsSync(path)).toBe(false);
+    taken.close();
   });
 });
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { vi } from 'vitest';
 
 const ANSWER = { model: 'phi', choices: [{ message: { content: '1. It is best.' }, finish_reason: 'stop' }] };
-const WAIT_MS = 15_000;
+const WAIT_MS = 40_000;
 
 /** A model server of one model, `phi`, that holds every call until it is told to answer: the first action. */
 export class GatedServer implements AsyncDisposable {

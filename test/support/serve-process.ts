@@ -5,7 +5,7 @@ import { vi } from 'vitest';
 /** The real command line, as its users start it. */
 const BIN = fileURLToPath(new URL('../../bin/conclave.js', import.meta.url));
 /** Far more than anything takes: a wait that ends here has failed. */
-const WAIT_MS = 15_000;
+const WAIT_MS = 40_000;
 
 export interface ServeOptions {
   readonly cwd: string;

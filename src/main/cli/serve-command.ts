@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import type { Command } from 'commander';
 import type { Domain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
+import type { FaceParts } from '../faces/face.ts';
 import type { ProcessLog } from '../log/process-log.ts';
 import { type LoadedConfig, loadConfig, loadDomain } from '../options/config-file.ts';
 import { drain } from '../serve/drain.ts';
+import type { FaceName } from '../serve/open-faces.ts';
 import { type Configured, Reloader } from '../serve/reloader.ts';
 import { DRAIN_MS_MAX } from '../serve/serve-config.ts';
 import { CHANGEABLE, type ServeSettings, serveSettings } from '../serve/serve-settings.ts';
@@ -16,6 +18,8 @@ import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts
 import { count, duration } from './text.ts';
 
 export interface ServeFlags extends ServerFlags {
+  readonly socket?: string;
+  readonly stdio?: boolean;
   readonly http?: number;
   readonly host?: string;
   readonly tokenFile?: string;
@@ -42,7 +46,8 @@ export interface ServiceProcess {
 const EXAMPLES = `
 Examples:
   conclave serve --http 7411                             on the simulated server
-  conclave serve --http 7411 --endpoint http://localhost:1234/v1
+  conclave serve --socket /run/conclave/plan.sock --endpoint http://localhost:1234/v1
+  conclave serve --stdio                                 JSON-RPC on standard input and output, for a program that starts it
   conclave serve --config conclave.config.yaml           faces as its section "serve" says
 SIGTERM and SIGINT let what is under way end, within --drain-ms; SIGHUP reads the configuration again.`;
 
@@ -50,6 +55,8 @@ export function addServeCommand(program: Command, run: (flags: ServeFlags) => Pr
   const command = program
     .command('serve')
     .description('Serve plans to other programs, over a socket, standard input and output, or HTTP, until interrupted.')
+    .option('--socket <path>', 'serve JSON-RPC at this Unix socket, or named pipe on Windows')
+    .option('--stdio', 'serve JSON-RPC on standard input and output, until the input ends')
     .option('--http <port>', 'serve HTTP at this port; 0 takes a free one', wholeNumber(0, 65_535))
     .option('--host <address>', 'address of the HTTP port; beyond this machine a token is needed (default: 127.0.0.1)')
     .option('--token-file <file>', 'file with the bearer token of HTTP (default: CONCLAVE_TOKEN of the environment)')
@@ -84,7 +91,7 @@ export async function serveCommand(given: CliContext, flags: ServeFlags, process
   };
   const loaded = await loadConfig(given.cwd, flags.config);
   const settings = serveSettings(flags, loaded, process);
-  checkUse(settings);
+  checkUse(flags, settings);
   knowSecrets(logs, loaded, settings);
   logs.level = settings.log.level;
   const host = await openPlannerHost(context, flags, loaded, await domainFor(given.cwd, flags, loaded));
@@ -97,8 +104,10 @@ export async function serveCommand(given: CliContext, flags: ServeFlags, process
   return end(service);
 }
 
-function checkUse({ serve: { http } }: ServeSettings): void {
-  if (http === undefined) throw new UsageError('serve needs a way in: --http PORT');
+function checkUse({ json }: ServeFlags, { serve: { socket, stdio, http } }: ServeSettings): void {
+  if (socket === undefined && http === undefined && !stdio)
+    throw new UsageError('serve needs a way in: --socket PATH, --stdio or --http PORT');
+  if (stdio && json) throw new UsageError('--json cannot go with --stdio, whose standard output is the protocol');
 }
 
 /** What no log line may show. */
@@ -113,13 +122,14 @@ async function domainFor(cwd: string, flags: ServeFlags, loaded: LoadedConfig | 
 }
 
 async function openFaces(
-  { clock, version }: CliContext,
+  { clock, version, stdin, stdout }: CliContext,
   { serve }: ServeSettings,
   host: PlannerHost,
   logs: ProcessLog,
 ): Promise<ServiceFaces> {
   try {
-    return await openServiceFaces(host.planner, serve, (name) => ({ clock, version, log: logs.of(name) }));
+    const partsOf = (name: FaceName): FaceParts => ({ clock, version, log: logs.of(name) });
+    return await openServiceFaces(host.planner, serve, partsOf, { input: stdin, output: stdout });
   } catch (error) {
     await host[Symbol.asyncDispose]();
     throw error;
@@ -139,10 +149,11 @@ function tell(context: CliContext, data: object, message: string, words: string)
   else note(context, words);
 }
 
-/** Resolves at the first interrupt, and when nobody reads standard output any more. */
-async function untilTold({ context: { signal }, process }: Service): Promise<void> {
-  const broken = new Promise<void>((resolve) => process.onOutputBroken(resolve));
-  if (!signal.aborted) await Promise.race([once(signal, 'abort'), broken]);
+/** Resolves at the first interrupt, and when the program at standard input and output has gone. */
+async function untilTold({ context: { signal }, process, faces: { stdio } }: Service): Promise<void> {
+  const gone = new Promise<void>((resolve) => process.onOutputBroken(resolve));
+  const ends = [once(signal, 'abort'), gone, ...(stdio === undefined ? [] : [stdio.ended])];
+  if (!signal.aborted) await Promise.race(ends);
 }
 
 // Reload --------------------------------------------------------------------------------------------------------------
@@ -222,6 +233,8 @@ async function end({ context, process, host, faces, settings }: Service): Promis
   const release = async (): Promise<void> => host[Symbol.asyncDispose]();
   const log = process.logs.of('serve');
   const drained = await drain({ faces: faces.all.map(({ face }) => face), release, clock, log }, drainMs);
+  // Whoever holds the other end would keep the process alive.
+  if (faces.stdio !== undefined) context.stdin.destroy();
   const ms = Math.round(clock.now() - startedAtMs);
   tell(context, { ms, ...drained }, 'drained', `${drained.isInTime ? 'Ended' : 'Cut off'} after ${duration(ms)}`);
   const code = drained.isReleased ? EXIT.SUCCESS : EXIT.FAILURE;

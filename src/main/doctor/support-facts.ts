@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { availableParallelism, freemem, release, totalmem, type } from 'node:os';
 import { withoutSecrets } from '../log/secrets.ts';
 import type { LoadedConfig } from '../options/config-file.ts';
@@ -74,9 +74,10 @@ async function diskFile(path: string): Promise<DiskFile> {
 // Where it would listen ----------------------------------------------------------------------------------------------
 
 async function placesOf(loaded: LoadedConfig | undefined): Promise<Place[]> {
-  const { http } = loaded?.serve ?? {};
+  const { http, socket } = loaded?.serve ?? {};
   const places: Promise<Place>[] = [];
   if (http?.port !== undefined) places.push(httpPlace(http.host ?? '127.0.0.1', http.port));
+  if (socket?.path !== undefined) places.push(socketPlace(socket.path));
   return Promise.all(places);
 }
 
@@ -89,6 +90,22 @@ function httpPlace(host: string, port: number): Promise<Place> {
       resolve({ ...place, state: code === 'EADDRINUSE' ? 'in use' : 'not available', message }),
     );
     server.listen(port, host, () => server.close(() => resolve({ ...place, state: 'free' })));
+  });
+}
+
+/** Only knocks: listening would leave a socket behind if this process was killed. */
+function socketPlace(path: string): Promise<Place> {
+  const place = { face: 'socket', address: path } as const;
+  return new Promise((resolve) => {
+    const peer = connect(path, () => {
+      peer.destroy();
+      resolve({ ...place, state: 'in use' });
+    });
+    peer.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'ENOENT') resolve({ ...place, state: 'free' });
+      else if (code === 'ECONNREFUSED') resolve({ ...place, state: 'stale' });
+      else resolve({ ...place, state: 'not available', message });
+    });
   });
 }
 

@@ -95,12 +95,22 @@ async function readData(name: string, path: string): Promise<unknown> {
   }
 }
 
+/** When each module file was last changed before it was first loaded. One of a process, as its modules are. */
+const loadedAtMs = new Map<string, number>();
+
+/** A module is loaded once for each URL; one that has changed since needs another. */
+async function moduleURL(path: string): Promise<string> {
+  const { mtimeMs } = await stat(path);
+  const { href } = pathToFileURL(path);
+  const firstMs = loadedAtMs.get(path) ?? mtimeMs;
+  loadedAtMs.set(path, firstMs);
+  return firstMs === mtimeMs ? href : `${href}?changed=${mtimeMs}`;
+}
+
 async function readModule(name: string, path: string): Promise<unknown> {
   let module: { readonly default?: unknown };
   try {
-    // A module is loaded once for each URL; one that has changed since needs another.
-    const { mtimeMs } = await stat(path);
-    module = await import(`${pathToFileURL(path).href}?changed=${mtimeMs}`);
+    module = await import(await moduleURL(path));
   } catch (cause) {
     return fail(name, `cannot be loaded: ${(cause as Error).message}`, cause);
   }

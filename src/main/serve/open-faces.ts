@@ -1,7 +1,6 @@
 import type { Face } from '../faces/face.ts';
 
-export const FACE_NAMES = ['socket', 'stdio', 'http'] as const;
-export type FaceName = (typeof FACE_NAMES)[number];
+export type FaceName = 'socket' | 'stdio' | 'http';
 
 export interface NamedFace {
   readonly name: FaceName;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type HttpFaceOptions, httpFaceSchema } from '../faces/http/http-options.ts';
+import { type SocketFaceOptions, socketFaceSchema } from '../faces/socket/socket-options.ts';
 import { LOG_LEVELS, type LogLevel } from '../log/process-log.ts';
 
 /** How long a drain may take unless told otherwise, milliseconds. */
@@ -8,6 +9,8 @@ export const DRAIN_MS_MAX = 60 * 60 * 1_000;
 
 /** The section `serve` of a configuration: the ways in, for `conclave serve`. Flags come first. */
 export interface ServeConfig {
+  /** Opened where it, or `--socket`, gives a path. */
+  readonly socket?: Partial<SocketFaceOptions>;
   /** Opened where it, or `--http`, gives a port. */
   readonly http?: Partial<HttpFaceOptions>;
   /** From the signal to the end, milliseconds. Default 10,000. */
@@ -21,6 +24,7 @@ export interface LogConfig {
 }
 
 export const serveSchema = z.strictObject({
+  socket: socketFaceSchema.partial({ path: true }).optional(),
   http: httpFaceSchema.partial({ port: true }).optional(),
   drainMs: z.number().int().min(0).max(DRAIN_MS_MAX).optional(),
 });

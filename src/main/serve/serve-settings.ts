@@ -1,9 +1,12 @@
 import type { HttpFaceOptions } from '../faces/http/http-options.ts';
+import type { SocketFaceOptions } from '../faces/socket/socket-options.ts';
 import type { LoadedConfig } from '../options/config-file.ts';
 import { DRAIN_MS } from './serve-config.ts';
 
 /** What the command line says about serving. */
 export interface ServeChoice {
+  readonly socket?: string;
+  readonly stdio?: boolean;
   readonly http?: number;
   readonly host?: string;
   readonly tokenFile?: string;
@@ -18,7 +21,13 @@ export interface ServeSurroundings {
 
 /** What flags, environment and configuration come to, in this order. */
 export interface ServeSettings {
-  readonly serve: { readonly http?: HttpFaceOptions; readonly drainMs: number };
+  readonly serve: {
+    readonly socket?: SocketFaceOptions;
+    /** Standard input and output are a face. */
+    readonly stdio: boolean;
+    readonly http?: HttpFaceOptions;
+    readonly drainMs: number;
+  };
   readonly log: { readonly level: string };
 }
 
@@ -38,9 +47,15 @@ export function serveSettings(
   surroundings: ServeSurroundings,
 ): ServeSettings {
   const { serve = {}, log = {} } = loaded ?? {};
+  const path = flags.socket ?? serve.socket?.path;
   const http = httpOptions(flags, serve.http ?? {}, surroundings.token);
   return {
-    serve: { ...(http === undefined ? {} : { http }), drainMs: flags.drainMs ?? serve.drainMs ?? DRAIN_MS },
+    serve: {
+      ...(path === undefined ? {} : { socket: { ...serve.socket, path } }),
+      stdio: flags.stdio ?? false,
+      ...(http === undefined ? {} : { http }),
+      drainMs: flags.drainMs ?? serve.drainMs ?? DRAIN_MS,
+    },
     log: { level: surroundings.logLevel ?? log.level ?? 'silent' },
   };
 }

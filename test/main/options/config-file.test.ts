@@ -1,3 +1,4 @@
+import { utimesSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig, loadDomain } from '../../../src/main/options/config-file.ts';
 import { skyrim } from '../../../src/shared/domains/skyrim.ts';
@@ -32,6 +33,38 @@ describe('a configuration', () => {
     folder.file('package.json', '{"type":"module"}');
     folder.file(name, content);
     expect(await loadConfig(folder.path)).toEqual({ file: name, config: CONFIG });
+  });
+
+  test('that is a module is what its file says now, when it is read again', async () => {
+    const write = (timeoutMs: number): string =>
+      folder.file('conclave.config.mjs', `export default { timeoutMs: ${timeoutMs} };`);
+    const path = write(100);
+    utimesSync(path, 1_000, 1_000);
+    const read = async (): Promise<unknown> => (await loadConfig(folder.path, path))?.config.timeoutMs;
+    expect(await read()).toBe(100);
+    write(200);
+    expect(await read()).toBe(200);
+    expect(await read()).toBe(200);
+  });
+
+  test('may have sections for serve and log, which are no options of the planner', async () => {
+    const sections = { serve: { socket: { path: 'a.sock' }, http: { port: 1 }, drainMs: 5 }, log: { level: 'info' } };
+    folder.file('conclave.config.json', JSON.stringify({ timeoutMs: 100, ...sections }));
+    expect(await loadConfig(folder.path)).toEqual({
+      file: 'conclave.config.json',
+      config: { timeoutMs: 100 },
+      ...sections,
+    });
+  });
+
+  test.each([
+    [{ serve: { http: { prt: 1 } } }, 'serve.http.prt is not a known option'],
+    [{ serve: { socket: { path: '' } } }, 'serve.socket.path must not be empty, got ""'],
+    [{ serve: { drainMs: 0.5 } }, 'serve.drainMs must be a whole number, got 0.5'],
+    [{ log: { level: 'loud' } }, 'log.level must be one of silent, error, warn, info, debug, got "loud"'],
+  ])('%j is refused', async (config, message) => {
+    folder.file('conclave.config.json', JSON.stringify(config));
+    await expect(loadConfig(folder.path)).rejects.toThrow(`conclave.config.json: ${message}`);
   });
 
   test('is not needed', async () => {
