@@ -3,6 +3,7 @@ import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
 import type { AttemptSubject } from './attempt-log.ts';
+import { CallTimes, type Distributions, planTimes } from './distributions.ts';
 
 /** A distribution of durations, milliseconds. All zero while nothing was recorded. */
 export interface Durations {
@@ -92,6 +93,7 @@ class ModelTally extends CallTally {
   readonly subject: AttemptSubject;
   readonly latency = new DurationHistogram();
   readonly firstToken = new DurationHistogram();
+  readonly times = new CallTimes();
   promptTokens = 0;
   completionTokens = 0;
   cachedTokens = 0;
@@ -103,9 +105,7 @@ class ModelTally extends CallTally {
 
   stats(): ModelStats {
     return {
-      endpoint: this.subject.endpoint,
-      model: this.subject.model,
-      step: this.subject.step === 'expert' ? 'expert' : 'synthesis',
+      ...this.#name(),
       ...this.counts(),
       latencyMs: this.latency.summary(),
       firstTokenMs: this.firstToken.summary(),
@@ -114,6 +114,16 @@ class ModelTally extends CallTally {
       cachedTokens: this.cachedTokens,
     };
   }
+
+  distributions(): Distributions['models'][number] {
+    const { durations, firstChunk, inputTokens, outputTokens } = this.times;
+    return { ...this.#name(), durations, firstChunk, inputTokens, outputTokens };
+  }
+
+  #name(): Pick<ModelStats, 'endpoint' | 'model' | 'step'> {
+    const { endpoint, model, step } = this.subject;
+    return { endpoint, model, step: step === 'expert' ? 'expert' : 'synthesis' };
+  }
 }
 
 /** Everything the planner counts. Bounded: one tally a configured model and step. */
@@ -121,6 +131,7 @@ export class PlannerCounters {
   readonly sources: Record<PlanSource, number>;
   readonly planning = new DurationHistogram();
   readonly lateness = new DurationHistogram();
+  readonly planTimes = planTimes();
   readonly codes = new Map<string, number>();
   readonly #calls = new CallTally();
   readonly #models = new Map<string, ModelTally>();
@@ -152,6 +163,7 @@ export class PlannerCounters {
     this.#calls.ended[outcome]++;
     model.ended[outcome]++;
     this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
+    model.times.ended(code, report);
     if (outcome !== 'cancelled') model.latency.record(report.totalMs);
     if (report.firstTokenMs !== undefined) model.firstToken.record(report.firstTokenMs);
     model.promptTokens += report.promptTokens ?? 0;
@@ -165,6 +177,10 @@ export class PlannerCounters {
 
   models(): ModelStats[] {
     return [...this.#models.values()].map((model) => model.stats());
+  }
+
+  distributions(): Distributions {
+    return { plans: this.planTimes, models: [...this.#models.values()].map((model) => model.distributions()) };
   }
 
   #model(subject: AttemptSubject): ModelTally {

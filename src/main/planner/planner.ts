@@ -18,6 +18,7 @@ import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
 import { checkPlanOptions } from './check-plan-options.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
+import type { Distributions } from './distributions.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
@@ -234,6 +235,11 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     };
   }
 
+  /** Times and tokens in buckets, for monitoring systems; since the start. */
+  distributions(): Distributions {
+    return this.#counters.distributions();
+  }
+
   get domain(): Domain {
     return this.#parts.options.domain;
   }
@@ -291,7 +297,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
     try {
       checkRequest(this.#parts.options.domain, request);
-      timeoutMs ??= this.#defaultTimeoutMs(request);
+      if (timeoutMs === undefined) timeoutMs = this.#defaultTimeoutMs(request);
       checkPlanOptions(timeoutMs, options.priority);
     } catch (error) {
       this.#counters.invalid++;
@@ -340,6 +346,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     counters.plans++;
     counters.sources[plan.source]++;
     counters.planning.record(plan.latencyMs);
+    counters.planTimes[plan.source].observe(plan.latencyMs / 1000);
     counters.lateness.record(plan.latenessMs);
     this.#lane.wake();
     if (call.trace !== undefined) this.#trace(() => this.#spans.settled(call.trace as Context, plan));

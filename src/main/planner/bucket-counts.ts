@@ -1,0 +1,33 @@
+/** A distribution in fixed buckets, as Prometheus has it: what is above the last bound counts in `count` alone. */
+export interface Buckets {
+  /** Ascending, each counted in: a value equal to a bound is in its bucket. */
+  readonly bounds: readonly number[];
+  /** By bound, each without those before it. */
+  readonly counts: ArrayLike<number>;
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** Counts values by bucket: a few comparisons and two additions each. */
+export class BucketCounts implements Buckets {
+  readonly bounds: readonly number[];
+  readonly counts: Float64Array;
+  count = 0;
+  sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = new Float64Array(bounds.length);
+  }
+
+  observe(value: number): void {
+    this.count++;
+    this.sum += value;
+    const { bounds, counts } = this;
+    for (let i = 0; i < bounds.length; i++) {
+      if (value > (bounds[i] as number)) continue;
+      counts[i] = (counts[i] as number) + 1;
+      return;
+    }
+  }
+}
