@@ -1,4 +1,4 @@
-import { openHttpFace } from '../../../src/main/faces/http/http-face.ts';
+import { openHttpFace } from '../../../src/main/faces/http/open-http-face.ts';
 import { BENCH_PARTS } from './bench-parts.ts';
 import { warmPlanner } from './warm-planner.ts';
 

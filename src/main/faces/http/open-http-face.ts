@@ -30,10 +30,10 @@ export async function openHttpFace(planner: Planner, options: HttpFaceOptions, p
   const draining = new AbortController();
   try {
     const connections = new Connections(app.server, resolved.slowClientMs);
-    const guard = await Guard.install(app, settings, draining.signal);
+    const guard = await Guard.create(app, settings, draining.signal);
     app.addHook('onRequest', (request, reply, done) => {
       connections.began(request.raw, reply.raw);
-      done();
+      guard.admit(request, reply, done);
     });
     await addRoutes(app, { ...parts, planner, options: resolved, connections, draining: draining.signal });
     const address = await listen(app, resolved);

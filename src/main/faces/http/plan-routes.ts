@@ -15,7 +15,8 @@ import { prefersEvents } from './wire/accept.ts';
 import { EventStream } from './wire/event-stream.ts';
 
 /** `POST /v1/plans`: a request, with `timeoutMs` and `priority` beside its members, to its plan, or to its votes and then it. */
-export function planRoutes(app: FastifyInstance, { planner, connections }: RouteParts): void {
+export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
+  const { planner, connections } = parts;
   const { domain } = planner;
   const schema = {
     summary: 'Plan one request',
@@ -37,27 +38,28 @@ export function planRoutes(app: FastifyInstance, { planner, connections }: Route
     const options = optionsOf(asked, connections.signalOf(request.raw));
     const { headers } = request;
     if (prefersEvents(headers.accept))
-      return withRequestContext(headers, () => streamPlan(planner, asked.request, options, reply));
+      return withRequestContext(headers, () => streamPlan(parts, asked.request, options, reply));
     const plan = withRequestContext(headers, () => planner.planNow(asked.request, options));
     if (plan instanceof Promise)
       plan.then(
-        (settled) => sendPlan(reply, settled),
+        (settled) => sendPlan(parts, reply, settled),
         (error) => void reply.send(error),
       );
-    else sendPlan(reply, plan);
+    else sendPlan(parts, reply, plan);
   });
 }
 
+/** Member by member: on the way of a cached plan, spreads are felt. */
 function optionsOf({ timeoutMs, priority }: AskedPlan, signal: AbortSignal | undefined): PlanOptions {
-  return {
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(priority === undefined ? {} : { priority }),
-    ...(signal === undefined ? {} : { signal }),
-  };
+  const options: { -readonly [K in keyof PlanOptions]: PlanOptions[K] } = {};
+  if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+  if (priority !== undefined) options.priority = priority;
+  if (signal !== undefined) options.signal = signal;
+  return options;
 }
 
-function sendPlan(reply: FastifyReply, plan: Plan): void {
-  reply.log.debug({ planId: plan.id, source: plan.source }, 'plan served');
+function sendPlan({ log }: RouteParts, reply: FastifyReply, plan: Plan): void {
+  log.debug({ planId: plan.id, source: plan.source, requestId: reply.request.id }, 'plan served');
   // Serialized here, since fastify would look for a serializer first.
   reply.type('application/json; charset=utf-8').send(JSON.stringify(plan));
 }
@@ -77,10 +79,15 @@ function refusal(planner: Planner, asked: AskedPlan, { body, validationError }: 
 }
 
 /** Votes as they arrive, then the plan. What the planner refuses is thrown before, and answered with its status. */
-function streamPlan(planner: Planner, request: PlanRequest, options: PlanOptions, reply: FastifyReply): void {
+function streamPlan(
+  { planner, log }: RouteParts,
+  request: PlanRequest,
+  options: PlanOptions,
+  reply: FastifyReply,
+): void {
   const events = new EventStream(reply);
   const onPlan = (plan: Plan): void => {
-    reply.log.debug({ planId: plan.id, source: plan.source }, 'plan streamed');
+    log.debug({ planId: plan.id, source: plan.source, requestId: reply.request.id }, 'plan streamed');
     events.end('plan', plan);
   };
   const onAttempt = (attempt: Attempt): void => events.send('attempt', attempt);

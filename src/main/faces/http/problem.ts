@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
+import type { FaceLog } from '../face.ts';
 import { schemaRefusal } from './schemas/schema-refusal.ts';
 
 /** The status that an error has over HTTP where its code says it all. */
@@ -76,12 +77,14 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
-/** Whatever a route throws, and what fastify itself refuses. */
-export function onError(error: FastifyError | PlannerError, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = error instanceof PlannerError ? problemOf(error) : problemOfFastify(error, request.body);
-  if (problem.status >= 500 && problem.code === 'ERR_INTERNAL') request.log.error({ err: error }, 'request failed');
-  if (problem.status === 503 && problem.retryable && !reply.hasHeader('retry-after')) reply.header('retry-after', 1);
-  sendProblem(reply, problem);
+/** Whatever a route throws, and what fastify itself refuses. Bugs are logged. */
+export function onError(log: FaceLog) {
+  return (error: FastifyError | PlannerError, request: FastifyRequest, reply: FastifyReply): void => {
+    const problem = error instanceof PlannerError ? problemOf(error) : problemOfFastify(error, request.body);
+    if (problem.code === 'ERR_INTERNAL') log.error({ err: error, requestId: request.id }, 'request failed');
+    if (problem.status === 503 && problem.retryable) reply.header('retry-after', 1);
+    sendProblem(reply, problem);
+  };
 }
 
 /** There is nothing under this path, or not by this method. */

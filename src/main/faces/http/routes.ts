@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { chatRoutes } from './chat-routes.ts';
 import { documentRoutes } from './document-routes.ts';
 import { healthRoutes } from './health-routes.ts';
+import { metricsRoutes } from './metrics-routes.ts';
 import { pageRoutes } from './page-routes.ts';
 import { planRoutes } from './plan-routes.ts';
 import type { RouteParts } from './route-parts.ts';
@@ -16,6 +17,7 @@ const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [
   planRoutes,
   chatRoutes,
   statsRoutes,
+  metricsRoutes,
   healthRoutes,
   pageRoutes,
 ];

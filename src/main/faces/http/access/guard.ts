@@ -34,13 +34,11 @@ export class Guard {
   #perMinute: number | false;
   #verify: verifyBearerAuth | undefined;
 
-  /** Adds itself to the app. */
-  static async install(app: FastifyInstance, settings: GuardSettings, draining: AbortSignal): Promise<Guard> {
+  /** Its `admit` is to be called for every request. */
+  static async create(app: FastifyInstance, settings: GuardSettings, draining: AbortSignal): Promise<Guard> {
     await app.register(bearerAuth, { addHook: false, keys: new Set<string>() });
     await app.register(rateLimit, { global: false, cache: CLIENTS_MAX, timeWindow: WINDOW_MS });
-    const guard = new Guard(app, settings, draining);
-    app.addHook('onRequest', guard.onRequest);
-    return guard;
+    return new Guard(app, settings, draining);
   }
 
   private constructor(app: FastifyInstance, settings: GuardSettings, draining: AbortSignal) {
@@ -59,7 +57,8 @@ export class Guard {
     this.#verify = this.#verifier(token);
   }
 
-  readonly onRequest = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
+  /** Calls back with what is wrong, if anything. */
+  admit(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     const { headers } = request;
     if (this.#draining.aborted) {
       reply.header('connection', 'close');
@@ -76,7 +75,7 @@ export class Guard {
       const message = `at most ${answer.max} requests a minute (rateLimitPerMinute): wait ${answer.ttlInSeconds} s`;
       done(new PlannerError('ERR_CLIENT_LIMIT', message, { retryable: true }));
     }, done);
-  };
+  }
 
   #authorize(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     if (this.#verify === undefined) return done();

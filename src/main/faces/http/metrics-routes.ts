@@ -1,0 +1,29 @@
+import type { FastifyInstance } from 'fastify';
+import { CONTENT_TYPE, expose } from './metrics/exposition.ts';
+import { ProcessMeter } from './metrics/process-use.ts';
+import type { RouteParts } from './route-parts.ts';
+import { PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
+
+/** `GET /metrics`: the counters for Prometheus. */
+export function metricsRoutes(app: FastifyInstance, { planner, version, draining }: RouteParts): void {
+  const meter = new ProcessMeter();
+  app.addHook('onClose', async () => meter[Symbol.dispose]());
+  const schema = {
+    summary: 'The counters for Prometheus',
+    operationId: 'metrics',
+    response: {
+      200: { description: "Prometheus' text format.", content: { 'text/plain': { schema: { type: 'string' } } } },
+      ...PROBLEM_ANSWERS,
+    },
+  };
+  app.get('/metrics', { schema }, async (_, reply) => {
+    const text = await expose({
+      stats: planner.stats(),
+      distributions: planner.distributions(),
+      process: meter.read(),
+      isOpen: planner.isOpen && !draining.aborted,
+      version,
+    });
+    return reply.type(CONTENT_TYPE).send(text);
+  });
+}

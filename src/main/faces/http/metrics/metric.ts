@@ -1,0 +1,48 @@
+import type { Buckets } from '../../../planner/bucket-counts.ts';
+import type { Distributions } from '../../../planner/distributions.ts';
+import type { PlannerStats } from '../../../planner/planner.ts';
+import type { ProcessUse } from './process-use.ts';
+
+/** All that one scrape tells, taken at one moment. */
+export interface Snapshot {
+  readonly stats: PlannerStats;
+  readonly distributions: Distributions;
+  readonly process: ProcessUse;
+  /** Whether a plan that comes now is taken. */
+  readonly isOpen: boolean;
+  readonly version: string;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Sample {
+  readonly labels?: Labels;
+  readonly value: number;
+}
+
+/** One metric of the exposition: what it is called, and what it is in a snapshot. No samples: it is left out. */
+export interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly read: (snapshot: Snapshot) => readonly Sample[] | number | undefined;
+}
+
+export interface HistogramMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'histogram';
+  readonly read: (snapshot: Snapshot) => readonly { readonly labels: Labels; readonly buckets: Buckets }[];
+}
+
+export function counter(name: string, help: string, read: Metric['read']): Metric {
+  return { name, help, type: 'counter', read };
+}
+
+export function gauge(name: string, help: string, read: Metric['read']): Metric {
+  return { name, help, type: 'gauge', read };
+}
+
+export function histogram(name: string, help: string, read: HistogramMetric['read']): HistogramMetric {
+  return { name, help, type: 'histogram', read };
+}
