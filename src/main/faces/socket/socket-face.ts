@@ -137,7 +137,8 @@ class SocketListener implements SocketFace {
     // it has its path.
     const mask = isMainThread ? process.umask(0o177) : undefined;
     try {
-      this.#server.listen(path);
+      // As many may come at one moment as may be connected; Node's own number of 511 would send others away with EAGAIN.
+      this.#server.listen({ path, backlog: this.#options.connectionsMax });
     } finally {
       if (mask !== undefined) process.umask(mask);
     }

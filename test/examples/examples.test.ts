@@ -1,0 +1,131 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openSocketFace, type SocketFace } from '../../src/main/faces/socket/socket-face.ts';
+import { createPlanner } from '../../src/main/planner/create-planner.ts';
+import type { Planner } from '../../src/main/planner/planner.ts';
+import { type EmbeddedSimulator, startEmbeddedSimulator } from '../../src/main/simulator/embedded-simulator.ts';
+import { systemClock } from '../../src/shared/clock.ts';
+import { skyrim } from '../../src/shared/domains/skyrim.ts';
+import { makeLog, makeSocketFolder, type SocketFolder } from '../support/make-socket-face.ts';
+import { eventually } from '../support/raw-client.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const python = spawnSync('python3', ['--version'], { encoding: 'utf8' });
+const hasPython = python.status === 0;
+/** On the CI machine a missing Python is a failure; elsewhere it is a reason to skip. */
+const mayTry = hasPython || process.env.CI !== undefined;
+
+let folder: SocketFolder;
+let simulator: EmbeddedSimulator;
+let planner: Planner;
+let face: SocketFace;
+beforeAll(async () => {
+  folder = makeSocketFolder();
+  const MODEL = 'microsoft/phi-4-mini-reasoning';
+  simulator = await startEmbeddedSimulator({ speed: 20, slots: 8, models: [{ id: MODEL }] }, systemClock);
+  planner = await createPlanner({
+    domain: skyrim,
+    endpoints: { sim: { baseURL: simulator.baseURL } },
+    experts: skyrim.roles.map(({ name }) => ({ role: name, model: MODEL })),
+    workers: { threads: 1 },
+  });
+  const path = join(folder.path, 's');
+  face = await openSocketFace(planner, { path }, { clock: systemClock, log: makeLog().log, version: '1.2.3' });
+}, 60_000);
+afterAll(async () => {
+  await face?.close();
+  await planner?.close();
+  await simulator?.close();
+  folder[Symbol.dispose]();
+});
+
+/** Runs a program to its end. Its output, with that of its errors. */
+async function run(command: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
+
+const title = hasPython ? '' : ' (skipped: there is no python3 here)';
+
+test.runIf(mayTry)(
+  `the Python client plans, pipelines, cancels and hears progress${title}`,
+  { timeout: 60_000 },
+  async () => {
+    expect(hasPython, 'python3 must be installed where CI is set').toBe(true);
+    const { code, output } = await run('python3', ['-W', 'error', 'examples/python/demo.py', face.address]);
+    expect(output).toContain('connected to conclave 1.2.3, domain skyrim');
+    expect(output).toMatch(/lydia: (attack|block|retreat) \(\w+\), [1-9]\d* attempts told/);
+    expect(output).toContain('40 plans pipelined');
+    expect(output).toMatch(/ghost: ERR_PLAN_CANCELLED|ghost was faster/);
+    expect(output).toContain('refused: ERR_REQUEST_INVALID: observation.mood is not a feature of skyrim');
+    expect(code).toBe(0);
+    await eventually(() => face.connected === 0, 'it has left');
+  },
+);
+
+const CHECKS = `
+import sys, threading
+sys.path.insert(0, 'examples/python')
+from conclave_client import Planner, PlannerError, connect
+O = {'scene': 'combat', 'health': 41, 'inCombat': True}
+
+def code_of(call):
+    try: call()
+    except PlannerError as error: return error.code
+    except OSError as error: return type(error).__name__
+
+with connect(sys.argv[1]) as planner:
+    print(code_of(lambda: planner.plan('', O, ['a'])))
+    assert planner.plan('Żółw 🐢', O, ['a', 'b'])['agent'] == 'Żółw 🐢'
+    seen = []
+    def many(n):
+        for k in range(300):
+            name = f'{n}/{k}'
+            seen.append(planner.plan(name, O, ['a', 'b'], timeout_ms=5000)['agent'] == name)
+    threads = [threading.Thread(target=many, args=(n,)) for n in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    print(len(seen), all(seen))
+    def broken(attempt): raise ZeroDivisionError
+    planner.clear_cache()
+    assert planner.plan('x', O, ['c', 'd'], timeout_ms=5000, on_attempt=broken)['action'] in 'cd'
+    futures = [planner.begin('y', O, ['e', str(n)], timeout_ms=60000) for n in range(20)]
+    planner.close()
+    print({code_of(future.result) for future in futures} <= {None, 'ERR_PLANNER_CLOSED'})
+    print(code_of(planner.stats))
+print(code_of(lambda: connect('/no/such/socket')))
+`;
+
+test.runIf(mayTry)(
+  `the Python client crosses no answers of several threads, and ends whole${title}`,
+  { timeout: 60_000 },
+  async () => {
+    const { code, output } = await run('python3', ['-W', 'error', '-c', CHECKS, face.address]);
+    expect(output.split('\n').filter((line) => !/^(Traceback|ZeroDiv| )/.test(line))).toEqual([
+      'ERR_REQUEST_INVALID',
+      '1200 True',
+      'True',
+      'ERR_PLANNER_CLOSED',
+      'FileNotFoundError',
+      '',
+    ]);
+    expect(output).toContain('ZeroDivisionError');
+    expect(code).toBe(0);
+  },
+);
+
+test('the game loop runs to its end and applies plans on the way', { timeout: 60_000 }, async () => {
+  const { code, output } = await run(process.execPath, ['examples/game-loop/game.ts', face.address, '1']);
+  expect(output).toMatch(/^60 frames, \d+ late; the longest had [\d.]+ ms of work\n/);
+  const [, asked, applied, failed] = /(\d+) plans: (\d+) applied, \d+ outdated, (\d+) failed/.exec(output) ?? [];
+  expect(Number(asked)).toBeGreaterThanOrEqual(30);
+  expect(Number(applied)).toBeGreaterThan(0);
+  expect(failed).toBe('0');
+  expect(code).toBe(0);
+});
