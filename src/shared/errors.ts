@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   ERR_OPTIONS_INVALID: 'planner options or a configuration file that break a rule',
   ERR_DOMAIN_INVALID: 'a domain definition that breaks a rule',
   ERR_TRACE_INVALID: 'a trace file that cannot be read: header, line, encoding',
+  ERR_REPORT_INVALID: 'a file that is no report of `session --json`: no JSON, or a member that breaks a rule',
   ERR_PLANNER_OVERLOADED: 'as many plans in flight as `maxInFlight` allows',
   ERR_PLANNER_CLOSED: 'the planner is closed or closing',
   ERR_PLAN_CANCELLED: "the caller's signal ended the plan",

@@ -1,23 +1,39 @@
 import type { Rate } from '../cache/false-hits.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
+import type { ReportSide, ReportTable } from '../report/report-page.ts';
 import type { ReportServer, SessionReport } from '../session/report.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
 /** The report for people: what ran, then one line for each thing worth knowing, then the models and their servers. */
 export function reportText(report: SessionReport): string {
-  const parts = [heading(report), table(summaryRows(report), { indent: 2 })];
-  if (report.models.length > 0) parts.push(modelTable(report));
-  const asked = report.endpoints.filter(({ profiles, breaker }) => profiles.length > 0 || breaker.opened > 0);
-  if (asked.length > 0) parts.push(endpointTable(asked));
-  return `${parts.join('\n\n')}\n`;
+  const [summary, ...tables] = reportTables(report) as [ReportTable, ...ReportTable[]];
+  const others = tables.map(({ head, rows, alignRightFrom }) =>
+    table([head, ...rows], { indent: 2, ...(alignRightFrom === undefined ? {} : { alignRightFrom }) }),
+  );
+  const heading = `${headline(report)}\n${serverText(report.server)}`;
+  return `${[heading, table(summary.rows, { indent: 2 }), ...others].join('\n\n')}\n`;
 }
 
-function heading(report: SessionReport): string {
+/** The same for a page. */
+export function reportSide(report: SessionReport): ReportSide {
+  const lines = [headline(report), serverText(report.server)];
+  return { title: report.trace.name, lines, tables: reportTables(report), series: report.series ?? null };
+}
+
+function reportTables(report: SessionReport): ReportTable[] {
+  const tables: ReportTable[] = [{ title: 'Figures', head: [], rows: summaryRows(report) }];
+  if (report.models.length > 0) tables.push(modelTable(report));
+  const asked = report.endpoints.filter(({ profiles, breaker }) => profiles.length > 0 || breaker.opened > 0);
+  if (asked.length > 0) tables.push(endpointTable(asked));
+  return tables;
+}
+
+function headline(report: SessionReport): string {
   const { trace, plans, agents, seconds, plansPerSecond, interrupted, error } = report;
   const fault = error?.code === 'ERR_TRACE_INVALID' ? ', ended early by the trace' : ', with an error';
   const end = interrupted ? ', interrupted' : error ? fault : '';
   const ran = `${count(plans, 'plan')} for ${count(agents, 'agent')} in ${duration(seconds * 1_000)}`;
-  return `Session ${trace.name}${end}: ${ran} (${rate(plansPerSecond)} plans/s)\n${serverText(report.server)}`;
+  return `Session ${trace.name}${end}: ${ran} (${rate(plansPerSecond)} plans/s)`;
 }
 
 function serverText(server: ReportServer): string {
@@ -131,7 +147,7 @@ function sourcesText({ sources, plans }: SessionReport): string {
 const NOTHING = '–';
 const MODEL_COLUMNS = ['Model', 'Step', 'Calls', 'Useful', 'Timeouts', 'Failed', 'p50', 'p95', 'First token', 'Tokens'];
 
-function modelTable({ models }: SessionReport): string {
+function modelTable({ models }: SessionReport): ReportTable {
   const rows = models.map((model) => [
     model.model,
     model.step,
@@ -144,11 +160,11 @@ function modelTable({ models }: SessionReport): string {
     model.firstTokenMs.count === 0 ? NOTHING : duration(model.firstTokenMs.p50),
     count(model.completionTokens),
   ]);
-  return table([MODEL_COLUMNS, ...rows], { indent: 2, alignRightFrom: 2 });
+  return { title: 'Models', head: MODEL_COLUMNS, rows, alignRightFrom: 2 };
 }
 
 /** A column is left out where no server has anything to say in it. */
-function endpointTable(endpoints: readonly EndpointStats[]): string {
+function endpointTable(endpoints: readonly EndpointStats[]): ReportTable {
   const columns: [name: string, cell: (at: EndpointStats) => string][] = [
     ['Endpoint', ({ endpoint }) => endpoint],
     ['Slots', ({ slots, slotsKnown }) => `${count(slots)}${slotsKnown ? ' (told)' : ''}`],
@@ -157,7 +173,7 @@ function endpointTable(endpoints: readonly EndpointStats[]): string {
   ];
   const told = columns.filter(([, cell]) => endpoints.some((at) => cell(at) !== NOTHING));
   const rows = endpoints.map((at) => told.map(([, cell]) => cell(at)));
-  return table([told.map(([name]) => name), ...rows], { indent: 2 });
+  return { title: 'Endpoints', head: told.map(([name]) => name), rows };
 }
 
 function breakerText({ state, opened }: EndpointStats['breaker']): string {

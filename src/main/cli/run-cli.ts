@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { LOG_LEVELS } from '../log/process-log.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
+import { addCompareCommand, compareCommand } from './compare-command.ts';
 import { addDoctorCommand, doctorCommand } from './doctor-command.ts';
 import { addPlanCommand, planCommand } from './plan-command.ts';
 import { addReplayCommand, replayCommand } from './replay-command.ts';
@@ -51,6 +52,7 @@ function buildProgram(
     })
     .hook('preAction', (command) => settings.onLogLevel(command.opts().logLevel));
   addSessionCommand(program, async (flags, file) => done(await sessionCommand(context, flags, settings.debug, file)));
+  addCompareCommand(program, async (flags, a, b) => done(await compareCommand(context, flags, a, b)));
   addReplayCommand(program, async (flags, files) => done(await replayCommand(context, flags, settings.debug, files)));
   addPlanCommand(program, async (flags, file) => done(await planCommand(context, flags, file)));
   const { service } = settings;
@@ -61,7 +63,7 @@ function buildProgram(
   return program;
 }
 
-const COMMANDS = ['session', 'replay', 'plan', 'serve', 'doctor', 'simulate'];
+const COMMANDS = ['session', 'compare', 'replay', 'plan', 'serve', 'doctor', 'simulate'];
 
 /** Commander's message and its suggestion in one line, with where to read more. */
 function usageLine(text: string, argv: readonly string[]): string {

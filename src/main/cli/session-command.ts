@@ -3,7 +3,11 @@ import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
+import { Monitor } from '../monitor/monitor.ts';
+import type { ShownPlan } from '../monitor/plan-log.ts';
+import type { Series } from '../monitor/series.ts';
 import { type LoadedConfig, loadConfig } from '../options/config-file.ts';
+import { reportPage } from '../report/report-page.ts';
 import { type SessionReport, sessionReport } from '../session/report.ts';
 import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
 import { openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
@@ -13,23 +17,28 @@ import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
 import { openProgress, type Progress, SILENT } from './progress.ts';
 import { barTotal } from './progress-bar.ts';
-import { reportText } from './report-text.ts';
+import { openReportFile } from './report-target.ts';
+import { reportSide, reportText } from './report-text.ts';
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 
 export interface SessionFlags extends ServerFlags {
   readonly limit?: number;
   readonly concurrency: number;
   readonly record?: string;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
 const CONCURRENCY_MAX = 1_024;
+/** A minute in full; of longer sessions, neighbours are put together. */
+const SESSION_SAMPLES = { intervalMs: 100, samplesMax: 600, whenFull: 'thin' } as const;
 const EXAMPLES = `
 Examples:
   conclave session                                     the example trace on the simulated server
   conclave session trace.jsonl.gz --limit 300 --json   a part of a trace, the report as JSON
   conclave session --endpoint http://localhost:1234/v1 the models of LM Studio
-  conclave session --endpoint http://localhost:11434/v1 --model qwen3:4b --model phi4-mini --record run.jsonl.gz`;
+  conclave session --endpoint http://localhost:11434/v1 --model qwen3:4b --model phi4-mini --record run.jsonl.gz
+  conclave session --report run.html --json >run.json  a page with charts; "conclave compare" takes two such JSON files`;
 
 export function addSessionCommand(program: Command, run: (flags: SessionFlags, file?: string) => Promise<void>): void {
   const command = program
@@ -40,6 +49,7 @@ export function addSessionCommand(program: Command, run: (flags: SessionFlags, f
     .option('--limit <n>', 'requests to run (default: all)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--concurrency <n>', 'agents planned for at once', wholeNumber(1, CONCURRENCY_MAX), 8)
     .option('--record <file>', 'write the trace that ran, with what was planned (gzip if it ends in .gz)')
+    .option('--report <file>', 'write the report as one HTML page, with charts')
     .option('--json', 'print the report as one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((file: string | undefined, flags: SessionFlags) => run(flags, file));
@@ -52,19 +62,25 @@ export async function sessionCommand(
   given?: string,
 ): Promise<ExitCode> {
   const file = given ?? exampleTrace(context);
-  checkRecordTarget(context, file, flags.record);
+  checkTargets(context, file, flags);
   await using trace = await openTrace(file, context.signal);
+  await using page = await openReportFile(context, flags.report);
   const loaded = await loadConfig(context.cwd, flags.config);
   const domain = domainFor(trace, loaded);
-  const { faults, interrupted, report } = await play(context, flags, trace, loaded, domain);
+  const { faults, interrupted, report, plans } = await play(context, flags, trace, loaded, domain);
   if (flags.json) printJson(context, report);
   else context.stdout.write(reportText(report));
+  await page?.write(
+    await reportPage(`Session ${report.trace.name}`, { kind: 'session', side: reportSide(report), plans }),
+  );
   for (const fault of faults) context.stderr.write(failureLines(fault, withStack));
   return faults.length > 0 || interrupted ? EXIT.FAILURE : EXIT.SUCCESS;
 }
 
 interface Played {
   readonly report: SessionReport;
+  /** The last ones. */
+  readonly plans: readonly ShownPlan[];
   readonly interrupted: boolean;
   /** What ended the session early, and why its recording is not whole. The report tells the first. */
   readonly faults: readonly Error[];
@@ -81,11 +97,13 @@ async function play(
   await using host = await openPlannerHost(context, flags, loaded, domain);
   const total = flags.json ? undefined : await barTotal(context, trace.file, flags.limit);
   const writer = await openWriter(flags, trace, loaded);
+  using monitor = new Monitor(host.planner, context.clock, SESSION_SAMPLES);
   const outcome = await runOn(context, flags, host, trace.records(domain), total, writer);
+  monitor.sampleNow();
   const faults = [outcome.fault, await closeFault(writer)].filter((fault) => fault !== undefined);
   const [fault] = faults;
-  const report = reportOf({ ...outcome, ...(fault === undefined ? {} : { fault }) }, host, trace);
-  return { report, interrupted: outcome.interrupted, faults };
+  const report = reportOf({ ...outcome, ...(fault === undefined ? {} : { fault }) }, host, trace, monitor.series());
+  return { report, plans: monitor.plans(), interrupted: outcome.interrupted, faults };
 }
 
 async function runOn(
@@ -110,8 +128,13 @@ async function closeFault(writer: TraceWriter | undefined): Promise<Error | unde
   }
 }
 
-function reportOf(outcome: SessionOutcome, { planner, server }: PlannerHost, trace: Trace): SessionReport {
-  return sessionReport(outcome, planner.stats(), { trace: { file: trace.file, name: trace.header.name }, server });
+function reportOf(
+  outcome: SessionOutcome,
+  { planner, server }: PlannerHost,
+  { file, header }: Trace,
+  series: Series,
+): SessionReport {
+  return sessionReport(outcome, planner.stats(), { trace: { file, name: header.name }, server, series });
 }
 
 function sessionOptions(
@@ -163,8 +186,22 @@ function domainFor(trace: Trace, loaded: LoadedConfig | undefined): Domain {
   );
 }
 
-function checkRecordTarget({ cwd }: CliContext, file: string, record: string | undefined): void {
-  if (record === undefined || !existsSync(resolve(cwd, record)) || !existsSync(resolve(cwd, file))) return;
-  if (realpathSync(resolve(cwd, record)) !== realpathSync(resolve(cwd, file))) return;
-  throw new UsageError(`--record must be another file than the trace that is read, got ${record}`);
+/** What is written must not be what is read, or written twice. */
+function checkTargets({ cwd }: CliContext, file: string, { record, report }: SessionFlags): void {
+  const trace = placeOf(cwd, file);
+  for (const [flag, given] of [
+    ['--record', record],
+    ['--report', report],
+  ] as const) {
+    if (given === undefined || placeOf(cwd, given) !== trace) continue;
+    throw new UsageError(`${flag} must be another file than the trace that is read, got ${given}`);
+  }
+  if (record !== undefined && report !== undefined && placeOf(cwd, record) === placeOf(cwd, report)) {
+    throw new UsageError(`--report must be another file than --record, got ${report}`);
+  }
+}
+
+function placeOf(cwd: string, file: string): string {
+  const path = resolve(cwd, file);
+  return existsSync(path) ? realpathSync(path) : path;
 }

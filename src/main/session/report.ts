@@ -2,6 +2,7 @@ import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { BudgetStats } from '../cache/evidence/error-budget.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
+import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../planner/counters.ts';
 import type { PlannerStats } from '../planner/planner.ts';
 import type { SessionOutcome } from './session.ts';
@@ -98,6 +99,8 @@ export interface SessionReport {
   readonly plansPerSecond: number;
   readonly trace: ReportTrace;
   readonly server: ReportServer;
+  /** What happened when, in at most 601 samples, for charts; `--json` has them. */
+  readonly series?: Series;
   /** What ended the session early, or why its recording is not whole. */
   readonly error?: ErrorWire;
 }
@@ -105,6 +108,7 @@ export interface SessionReport {
 export interface ReportSubject {
   readonly trace: ReportTrace;
   readonly server: ReportServer;
+  readonly series?: Series;
 }
 
 export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subject: ReportSubject): SessionReport {

@@ -46,7 +46,7 @@ export function table(caption, head, rows, { hidesCaption = true } = {}) {
     'table',
     {},
     el('caption', { class: hidesCaption ? 'unseen' : null }, caption),
-    el('thead', {}, el('tr', {}, ...head.map((text) => el('th', { scope: 'col' }, text)))),
+    head.length === 0 ? null : el('thead', {}, el('tr', {}, ...head.map((text) => el('th', { scope: 'col' }, text)))),
     el(
       'tbody',
       {},

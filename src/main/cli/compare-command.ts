@@ -1,0 +1,116 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { type Better, type ComparedRow, type Comparison, compareReports } from '../report/comparison.ts';
+import { type ReadReport, readReport } from '../report/read-report.ts';
+import { reportPage } from '../report/report-page.ts';
+import { type CliContext, note, printJson } from './cli-context.ts';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import { openReportFile } from './report-target.ts';
+import { reportSide } from './report-text.ts';
+import { count, duration, percent, rate, table } from './text.ts';
+
+export interface CompareFlags {
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  conclave session --profile november --json >a.json
+  conclave session --json >b.json
+  conclave compare a.json b.json
+  conclave compare a.json b.json --report ab.html       the charts of both, side by side`;
+
+type Run = (flags: CompareFlags, a: string, b: string) => Promise<void>;
+
+export function addCompareCommand(program: Command, run: Run): void {
+  program
+    .command('compare')
+    .description('Compare two reports of "conclave session --json".')
+    .argument('<a>', 'report of the one session')
+    .argument('<b>', 'report of the other')
+    .option('--report <file>', 'write both as one HTML page, side by side')
+    .option('--json', 'print the comparison as one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action((a: string, b: string, flags: CompareFlags) => run(flags, a, b));
+}
+
+export async function compareCommand(
+  context: CliContext,
+  flags: CompareFlags,
+  fileA: string,
+  fileB: string,
+): Promise<ExitCode> {
+  const [a, b] = [await read(context, fileA), await read(context, fileB)];
+  await using page = await openReportFile(context, flags.report);
+  const comparison = compareReports(a.report, b.report);
+  if (flags.json) printJson(context, { a: { file: fileA }, b: { file: fileB }, ...comparison });
+  else {
+    for (const warning of comparison.warnings) note(context, `warning: ${warning}`);
+    context.stdout.write(comparisonText(comparison, a, b));
+  }
+  await page?.write(await pageOf(comparison, a, b));
+  return EXIT.SUCCESS;
+}
+
+/** Told with the name that the user gave. */
+async function read({ cwd }: CliContext, file: string): Promise<ReadReport> {
+  return { ...(await readReport(resolve(cwd, file), file)), file };
+}
+
+function pageOf({ rows, warnings }: Comparison, a: ReadReport, b: ReadReport): Promise<string> {
+  return reportPage(`${a.file} and ${b.file}`, {
+    kind: 'comparison',
+    sides: [
+      { ...reportSide(a.report), title: a.file },
+      { ...reportSide(b.report), title: b.file },
+    ],
+    rows: rows.map((row) => ({ ...row, texts: textsOf(row) })),
+    warnings,
+  });
+}
+
+export function comparisonText({ rows }: Comparison, a: ReadReport, b: ReadReport): string {
+  const head = ['', `A: ${a.file}`, `B: ${b.file}`, 'B against A', 'better'];
+  const lines = rows.map((row) => [row.name, ...textsOf(row), betterText(row.better)]);
+  return `${table([head, ...lines], { indent: 2 })}\n`;
+}
+
+const BETTER: Readonly<Record<Exclude<Better, null>, string>> = { a: 'A', b: 'B', same: 'about the same' };
+
+function betterText(better: Better): string {
+  return better === null ? '' : BETTER[better];
+}
+
+const NOTHING = '–';
+
+/** Of the one, of the other, and the difference. */
+function textsOf({ a, b, unit }: ComparedRow): [string, string, string] {
+  const text = (value: number | null): string => (value === null ? NOTHING : inUnit(value, unit));
+  return [text(a), text(b), a === null || b === null ? NOTHING : differenceText(a, b, unit)];
+}
+
+function inUnit(value: number, unit: ComparedRow['unit']): string {
+  switch (unit) {
+    case 'count':
+      return count(value);
+    case 'share':
+      return percent(value, 1);
+    case 'ms':
+      return duration(value);
+    case 'rate':
+      return rate(value);
+    default:
+      return unit satisfies never;
+  }
+}
+
+/** Shares in points, everything else in percent of A. */
+function differenceText(a: number, b: number, unit: ComparedRow['unit']): string {
+  if (a === b) return '=';
+  const sign = b > a ? '+' : '−';
+  if (unit === 'share') return `${sign}${rate(Math.abs(b - a) * 100)} points`;
+  if (a === 0) return `${sign}${inUnit(Math.abs(b - a), unit)}`;
+  const factor = b / a;
+  return factor >= 2 ? `× ${rate(factor)}` : `${sign}${rate(Math.abs(factor - 1) * 100)} %`;
+}

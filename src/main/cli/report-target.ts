@@ -1,0 +1,16 @@
+import { resolve } from 'node:path';
+import { ReportFile } from '../report/report-file.ts';
+import type { CliContext } from './cli-context.ts';
+import { UsageError } from './cli-error.ts';
+
+/** The file of `--report`, or undefined where none is asked for. Throws before any work begins where it cannot be written. */
+export async function openReportFile({ cwd }: CliContext, file: string | undefined): Promise<ReportFile | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await ReportFile.open(resolve(cwd, file));
+  } catch (cause) {
+    throw new UsageError(`--report must be a file that can be written, got ${file} (${(cause as Error).message})`, {
+      cause,
+    });
+  }
+}

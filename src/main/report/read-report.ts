@@ -1,0 +1,134 @@
+import { open } from 'node:fs/promises';
+import { z } from 'zod';
+import { PLAN_SOURCES } from '../../shared/decision.ts';
+import { PlannerError } from '../../shared/errors.ts';
+import type { Series } from '../monitor/series.ts';
+import { optionsError } from '../options/resolve-options.ts';
+import type { SessionReport } from '../session/report.ts';
+
+/** A report as `session --json` printed it, and where it was read. */
+export interface ReadReport {
+  readonly file: string;
+  readonly report: SessionReport;
+}
+
+const BYTES_MAX = 64 * 2 ** 20;
+const SAMPLES_MAX = 10_000;
+const NAME_MAX = 2_000;
+
+const amount = z.number().min(0);
+const share = z.number().min(0).max(1);
+const name = z.string().max(NAME_MAX);
+const durations = z.looseObject({ mean: amount, p50: amount, p95: amount, p99: amount, max: amount });
+const values = z.array(amount).max(SAMPLES_MAX);
+const gaps = z.array(amount.nullable()).max(SAMPLES_MAX);
+const bySource = <T extends z.ZodType>(each: T) => z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, each])));
+
+const series = z.object({
+  atMs: values,
+  seconds: values,
+  plans: values,
+  sources: bySource(values),
+  p50: gaps,
+  p95: gaps,
+  p99: gaps,
+  useful: values,
+  timeouts: values,
+  cancelled: values,
+  failed: values,
+  fallbacks: values,
+  lookups: values,
+  hits: values,
+  falseRate: gaps,
+  falseLow: gaps,
+  falseHigh: gaps,
+  entries: values,
+  inFlight: values,
+});
+
+const calls = z.looseObject({ made: amount, useful: amount, timeouts: amount, cancelled: amount, failed: amount });
+
+/** What is shown of a report, and so what must be right in it; it may have more. */
+const schema = z.looseObject({
+  plans: amount,
+  legal: amount,
+  onTime: amount,
+  hitRate: share,
+  llmSuccess: share,
+  timeouts: amount,
+  fallbacks: amount,
+  sources: bySource(amount),
+  planningMs: durations,
+  cache: z.looseObject({
+    entries: amount,
+    entriesMax: amount,
+    hits: amount,
+    misses: amount,
+    ttlMs: amount,
+    tooLarge: amount,
+    loopsBroken: amount,
+    contradicted: amount,
+    falseHits: z.looseObject({ exact: z.looseObject({}), similar: z.looseObject({}) }).nullable(),
+    budget: z.looseObject({}).nullable(),
+  }),
+  background: z.looseObject({ done: amount }),
+  calls: calls.extend({ hedges: amount }),
+  models: z.array(z.looseObject({ model: name, endpoint: name, step: z.enum(['expert', 'synthesis']) })).max(1_000),
+  endpoints: z.array(z.looseObject({ endpoint: name })).max(1_000),
+  tokensPerPlan: z.looseObject({ prompt: amount, completion: amount, cached: amount }),
+  coalesced: amount,
+  superseded: amount,
+  agreement: z.looseObject({ compared: amount, agreed: amount, rate: share }),
+  agents: amount,
+  interrupted: z.boolean(),
+  cancelled: amount,
+  seconds: amount,
+  plansPerSecond: amount,
+  trace: z.looseObject({ file: name, name }),
+  server: z.discriminatedUnion('kind', [
+    z.looseObject({ kind: z.literal('simulated'), speed: z.number().positive(), baseURL: name }),
+    z.looseObject({ kind: z.literal('endpoints'), baseURLs: z.array(name).max(1_000) }),
+  ]),
+  error: z.looseObject({ code: z.string() }).optional(),
+  series: series.optional(),
+});
+
+/** Throws ERR_REPORT_INVALID with the file, called `file` in the message, and what is wrong in it. */
+export async function readReport(path: string, file = path): Promise<ReadReport> {
+  const text = await readText(path, file);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw fault(file, `is no JSON: ${(cause as Error).message}`, cause);
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw fault(file, optionsError(value, parsed.error).message.replace(/^options /, 'the report '));
+  const lengths =
+    parsed.data.series && new Set(listsOf(parsed.data.series as unknown as Series).map((list) => list.length));
+  if (lengths !== undefined && lengths.size > 1) {
+    throw fault(file, `series must have lists of one length, got ${[...lengths].join(' and ')}`);
+  }
+  // What is shown was looked at above.
+  return { file, report: value as SessionReport };
+}
+
+async function readText(path: string, file: string): Promise<string> {
+  try {
+    await using handle = await open(path, 'r');
+    const { size } = await handle.stat();
+    if (size > BYTES_MAX) throw fault(file, `must be at most ${BYTES_MAX} bytes, got ${size}`);
+    return await handle.readFile('utf8');
+  } catch (error) {
+    if (error instanceof PlannerError) throw error;
+    throw fault(file, `cannot be read: ${(error as Error).message}`, error);
+  }
+}
+
+function listsOf({ sources, ...lists }: Series): readonly (readonly unknown[])[] {
+  return [...Object.values(sources), ...Object.values(lists)];
+}
+
+function fault(file: string, what: string, cause?: unknown): PlannerError {
+  return new PlannerError('ERR_REPORT_INVALID', `${file}: ${what}`, { cause });
+}
