@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -79,6 +79,29 @@ test('the installed command line runs a session', () => {
   expect(status, stderr).toBe(0);
   const report = JSON.parse(stdout);
   expect({ plans: report.plans, legal: report.legal }).toEqual({ plans: 50, legal: 50 });
+}, 60_000);
+
+test('the installed command line serves the page and writes a report with it', async () => {
+  const conclave = join(folder, 'node_modules', 'conclave', 'bin', 'conclave.js');
+  const child = spawn(process.execPath, [conclave, 'serve', '--http', '0', '--json'], { cwd: folder, stdio: 'pipe' });
+  try {
+    let stdout = '';
+    for await (const chunk of child.stdout) {
+      stdout += chunk;
+      if (stdout.includes('\n')) break;
+    }
+    const [{ address }] = JSON.parse(stdout).faces;
+    const page = await (await fetch(address)).text();
+    for (const [, path] of page.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+      expect([path, (await fetch(`${address}${path}`)).status]).toEqual([path, 200]);
+    }
+  } finally {
+    child.kill('SIGKILL');
+  }
+  const args = ['session', '--limit', '20', '--report', 'run.html'];
+  const { status, stderr } = run(process.execPath, [conclave, ...args], folder);
+  expect(status, stderr).toBe(0);
+  expect(readFileSync(join(folder, 'run.html'), 'utf8')).toContain('uPlot');
 }, 60_000);
 
 test('its types compile in a strict project', () => {

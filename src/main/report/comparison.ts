@@ -172,8 +172,13 @@ function isSame(a: Figure, b: Figure): boolean {
   if (a.of === undefined || b.of === undefined) {
     return Math.abs(valueA - valueB) <= SAME_SHARE * Math.max(valueA, valueB);
   }
-  const [rangeA, rangeB] = [wilson(Math.round(valueA * a.of), a.of), wilson(Math.round(valueB * b.of), b.of)];
+  const [rangeA, rangeB] = [rangeOf(valueA, a.of), rangeOf(valueB, b.of)];
   return rangeA.low <= rangeB.high && rangeB.low <= rangeA.high;
+}
+
+/** Never over one in one: of a background flight there is a fallback, but no plan. */
+function rangeOf(share: number, of: number): { readonly low: number; readonly high: number } {
+  return wilson(Math.min(of, Math.round(share * of)), of);
 }
 
 function warningsOf(a: SessionReport, b: SessionReport): string[] {

@@ -46,6 +46,44 @@ const series = z.object({
   inFlight: values,
 });
 
+const rate = z.looseObject({
+  checked: amount,
+  wrong: amount,
+  low: share.nullable(),
+  high: share.nullable(),
+});
+
+const model = z.looseObject({
+  model: name,
+  endpoint: name,
+  step: z.enum(['expert', 'synthesis']),
+  made: amount,
+  timeouts: amount,
+  failed: amount,
+  successRate: share,
+  completionTokens: amount,
+  latencyMs: durations,
+  firstTokenMs: durations.extend({ count: amount }),
+});
+
+const endpoint = z.looseObject({
+  endpoint: name,
+  slots: amount,
+  slotsKnown: z.boolean(),
+  held: amount,
+  breaker: z.looseObject({ state: name, opened: amount }),
+  profiles: z.array(z.unknown()).max(1_000),
+});
+
+const budget = z.looseObject({
+  budget: amount,
+  served: amount,
+  judged: amount,
+  probes: amount,
+  risk: amount.nullable(),
+  riskHigh: amount.nullable(),
+});
+
 const calls = z.looseObject({ made: amount, useful: amount, timeouts: amount, cancelled: amount, failed: amount });
 
 /** What is shown of a report, and so what must be right in it; it may have more. */
@@ -68,13 +106,13 @@ const schema = z.looseObject({
     tooLarge: amount,
     loopsBroken: amount,
     contradicted: amount,
-    falseHits: z.looseObject({ exact: z.looseObject({}), similar: z.looseObject({}) }).nullable(),
-    budget: z.looseObject({}).nullable(),
+    falseHits: z.looseObject({ exact: rate, similar: rate }).nullable(),
+    budget: budget.nullable(),
   }),
   background: z.looseObject({ done: amount }),
   calls: calls.extend({ hedges: amount }),
-  models: z.array(z.looseObject({ model: name, endpoint: name, step: z.enum(['expert', 'synthesis']) })).max(1_000),
-  endpoints: z.array(z.looseObject({ endpoint: name })).max(1_000),
+  models: z.array(model).max(1_000),
+  endpoints: z.array(endpoint).max(1_000),
   tokensPerPlan: z.looseObject({ prompt: amount, completion: amount, cached: amount }),
   coalesced: amount,
   superseded: amount,

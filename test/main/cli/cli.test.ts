@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -95,6 +95,40 @@ describe('session', () => {
     expect(stderr).toContain('1234 (LM Studio), 11434 (Ollama), 8080 (llama.cpp), 8000 (vLLM)');
     expect(stderr).toContain('--endpoint http://localhost');
     expect(code).toBe(0);
+  });
+
+  test('--report writes a page of its own, with the samples that --json has too', async () => {
+    const { code, stdout, stderr } = await conclave(['session', '--limit', '60', '--json', '--report', 'run.html']);
+    expect(code, stderr).toBe(0);
+    const { series, plans } = JSON.parse(stdout);
+    const sum = (list: number[]): number => list.reduce((total, value) => total + value, 0);
+    expect(sum(series.plans)).toBe(plans);
+    expect(sum(Object.values<number[]>(series.sources).map(sum))).toBe(plans);
+    const page = readFileSync(join(folder.path, 'run.html'), 'utf8');
+    const data = JSON.parse((/id="data">([^<]*)</.exec(page) as RegExpExecArray)[1] as string);
+    expect(data.side.series).toEqual(series);
+    expect(data.plans.length).toBeGreaterThan(0);
+  });
+
+  test.each([
+    [['--report', 'no/folder/run.html'], '--report must be a file that can be written, got no/folder/run.html (ENOENT'],
+    [['--report', '.'], '--report must be a file that can be written, got . (EISDIR'],
+    [['--report', 'x.out', '--record', './x.out'], '--report must be another file than --record, got x.out'],
+  ])('%j is refused before anything is started', async (args, message) => {
+    const { code, stdout, stderr } = await conclave(['session', '--limit', '5', ...args]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('Looked for');
+  });
+
+  test('--report must not be the trace', async () => {
+    const text = traceText([recordAt(0)]);
+    const file = join(folder.path, 't.jsonl');
+    writeFileSync(file, text);
+    const { code, stderr } = await conclave(['session', file, '--report', 't.jsonl']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--report must be another file than the trace that is read');
+    expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
   test('an interrupt prints the report of what was done and exits 1', async () => {

@@ -10,6 +10,7 @@ import { duration, percent, rate } from './format.js';
  * @property {string} color a custom property of page.css
  * @property {number[]} [dash]
  * @property {(series: Series) => Values} of
+ * @property {(series: Series) => number | null} [whole] over all the time that is shown; else only the highest is told
  * @typedef {object} Panel
  * @property {string} id
  * @property {string} title
@@ -37,6 +38,18 @@ export const SOURCES = /** @type {const} */ ([
 /** @param {(series: Series) => readonly number[]} of @returns {(series: Series) => Values} */
 const perSecond = (of) => (series) => of(series).map((value, i) => quotient(value, series.seconds[i] ?? 0));
 
+/** @param {readonly number[]} values */
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+/** @param {(series: Series) => readonly number[]} of @returns {(series: Series) => number | null} */
+const meanPerSecond = (of) => (series) => quotient(sum(of(series)), sum(series.seconds));
+
+/** What happened so often in each sample, by the second.
+ * @param {string} name @param {string} color @param {(series: Series) => readonly number[]} of @param {number[]} [dash] */
+function counted(name, color, of, dash) {
+  return { name, color, ...(dash === undefined ? {} : { dash }), of: perSecond(of), whole: meanPerSecond(of) };
+}
+
 /** @param {number | null | undefined} value */
 const perSecondShown = (value) => (value === null || value === undefined ? '–' : `${rate(value)}/s`);
 
@@ -53,7 +66,7 @@ export const PANELS = [
     kind: 'area',
     maxMin: 1,
     shown: perSecondShown,
-    lines: [{ name: 'plans', color: '--c-blue', of: perSecond(({ plans }) => plans) }],
+    lines: [counted('plans', '--c-blue', ({ plans }) => plans)],
   },
   {
     id: 'sources',
@@ -61,11 +74,7 @@ export const PANELS = [
     kind: 'stacked',
     maxMin: 1,
     shown: perSecondShown,
-    lines: SOURCES.map((source) => ({
-      name: source,
-      color: `--source-${source}`,
-      of: perSecond(({ sources }) => sources[source]),
-    })),
+    lines: SOURCES.map((source) => counted(source, `--source-${source}`, ({ sources }) => sources[source])),
   },
   {
     id: 'planning',
@@ -90,8 +99,15 @@ export const PANELS = [
         name: 'hit rate',
         color: '--c-blue',
         of: ({ hits, lookups }) => hits.map((value, i) => quotient(value, lookups[i] ?? 0)),
+        whole: ({ hits, lookups }) => quotient(sum(hits), sum(lookups)),
       },
-      { name: 'false hits so far', color: '--c-red', dash: [6, 4], of: ({ falseRate }) => falseRate },
+      {
+        name: 'false hits so far',
+        color: '--c-red',
+        dash: [6, 4],
+        of: ({ falseRate }) => falseRate,
+        whole: ({ falseRate }) => falseRate.at(-1) ?? null,
+      },
     ],
     band: { of: 1, low: ({ falseLow }) => falseLow, high: ({ falseHigh }) => falseHigh },
   },
@@ -102,9 +118,9 @@ export const PANELS = [
     maxMin: 1,
     shown: perSecondShown,
     lines: [
-      { name: 'calls out of time', color: '--c-red', of: perSecond(({ timeouts }) => timeouts) },
-      { name: 'failed calls', color: '--c-purple', dash: [2, 3], of: perSecond(({ failed }) => failed) },
-      { name: 'fallbacks', color: '--c-orange', dash: [8, 4], of: perSecond(({ fallbacks }) => fallbacks) },
+      counted('calls out of time', '--c-red', ({ timeouts }) => timeouts),
+      counted('failed calls', '--c-purple', ({ failed }) => failed, [2, 3]),
+      counted('fallbacks', '--c-orange', ({ fallbacks }) => fallbacks, [8, 4]),
     ],
   },
 ];

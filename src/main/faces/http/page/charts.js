@@ -157,7 +157,7 @@ class Chart {
         },
       },
       axes: [
-        this.#axis({ space: 72, values: this.#options.isElapsed ? elapsedLabels : timeLabels }),
+        this.#axis({ size: 30, space: 72, values: this.#options.isElapsed ? elapsedLabels : timeLabels }),
         this.#axis(this.#yLabels()),
       ],
       series: [{}, ...this.#lines()],
@@ -273,17 +273,13 @@ class Chart {
     if (series.atMs.length === 0) return setText(this.#summary, 'Nothing yet.');
     const texts = lines.flatMap((line) => {
       const values = known(line.of(series));
-      if (values.length === 0) return [];
-      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-      const max = values.reduce((a, b) => Math.max(a, b));
-      if (kind === 'stacked') return mean > 0 ? [`${line.name} ${shown(mean)}`] : [];
-      return [`${line.name} ${shown(mean)} on average, at most ${shown(max)}`];
+      const whole = line.whole?.(series) ?? null;
+      if (values.length === 0 || (kind === 'stacked' && whole === 0)) return [];
+      const most = `at most ${shown(values.reduce((a, b) => Math.max(a, b)))}`;
+      if (whole === null) return [`${line.name} ${most}`];
+      return [kind === 'stacked' ? `${line.name} ${shown(whole)}` : `${line.name} ${shown(whole)} (${most})`];
     });
-    const told = texts.length === 0 ? 'nothing' : texts.join('; ');
-    setText(
-      this.#summary,
-      `In ${duration(seconds * 1_000)}: ${told}${kind === 'stacked' && texts.length > 0 ? ' on average' : ''}.`,
-    );
+    setText(this.#summary, `In ${duration(seconds * 1_000)}: ${texts.length === 0 ? 'nothing' : texts.join('; ')}.`);
   }
 
   #fillTable() {
