@@ -113,7 +113,7 @@ for (let frame = 0; frame < frames; frame++) {
   longestMs = Math.max(longestMs, performance.now() - beganMs);
   const dueMs = startMs + (frame + 1) * FRAME_MS;
   if (performance.now() > dueMs) lateFrames++;
-  await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
+  await new Promise((resolve) => setTimeout(resolve, Math.max(dueMs - performance.now(), 0)));
 }
 await planner.close({ drainMs: 2_000 });
 console.log(`${frames} frames, ${lateFrames} late; the longest had ${longestMs.toFixed(1)} ms of work`);
