@@ -40,9 +40,11 @@ export const testOptions: PlannerOptions = {
 export async function makePlanner(
   script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
   options: Partial<PlannerOptions> = {},
+  listed?: readonly string[],
 ): Promise<PlannerUnderTest> {
   const clock = new FakeClock(1_000);
   const models = new FakeModels(clock, script);
+  if (listed !== undefined) models.listed = listed;
   const planner = await createPlanner({ ...testOptions, ...options }, { clock, pool: models, client: () => models });
   return { planner, models, clock, [Symbol.asyncDispose]: () => planner.close() };
 }

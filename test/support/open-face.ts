@@ -23,13 +23,16 @@ export async function openFace({
   http = {},
   planner: options = {},
   log = silentLog,
+  models,
 }: {
   script?: (call: { role: string | undefined; model: string; nth: number }) => Behaviour;
   http?: Partial<HttpFaceOptions>;
   planner?: Partial<PlannerOptions>;
   log?: FaceLog;
+  /** What the model server lists. */
+  models?: readonly string[];
 } = {}): Promise<FaceUnderTest> {
-  const under = await makePlanner(script, options);
+  const under = await makePlanner(script, options, models);
   const face = await openHttpFace(under.planner, { port: 0, ...http }, { clock: under.clock, log, version: '1.2.3' });
   const call = (path: string, init?: RequestInit): Promise<Response> => fetch(`${face.address}${path}`, init);
   const post = (body: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> =>

@@ -8,6 +8,8 @@ const OPENAPI = '3.1.0';
 export async function documentRoutes(app: FastifyInstance, { version, options }: RouteParts): Promise<void> {
   const hasToken = options.token !== undefined || options.tokenFile !== undefined;
   await app.register(swagger, {
+    // A path that goes on has no name of its own, and OpenAPI none without.
+    transform: ({ schema, url }) => ({ schema: schema ?? {}, url: url.replace(/\*$/, ':id') }),
     openapi: {
       openapi: OPENAPI,
       info: { title: 'Conclave', version, description: 'Plans for agents that act in real time.' },

@@ -1,0 +1,207 @@
+import { expect, test } from 'vitest';
+import type { PlannerStats } from '../../../../src/main/planner/planner.ts';
+import { drive } from '../../../support/drive.ts';
+import { type ExposedMetric, readExposition } from '../../../support/exposition.ts';
+import { request } from '../../../support/make-planner.ts';
+import { type FaceUnderTest, openFace } from '../../../support/open-face.ts';
+
+type Metrics = Map<string, ExposedMetric>;
+
+/** Both at one moment: nothing runs in between on the fake clock. */
+async function scrape(at: FaceUnderTest): Promise<{ metrics: Metrics; stats: PlannerStats }> {
+  const response = await at.call('/metrics');
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const metrics = readExposition(await response.text());
+  return { metrics, stats: (await (await at.call('/v1/stats')).json()) as PlannerStats };
+}
+
+/** The sum of a metric's samples that have these labels. */
+function read(metrics: Metrics, name: string, labels: Record<string, string> = {}): number | undefined {
+  const metric = metrics.get(name) ?? metrics.get(name.replace(/_(sum|count)$/, ''));
+  const found = metric?.samples.filter(
+    (sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+  );
+  return found === undefined || found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
+}
+
+const WEIRD = 'a "quoted" \\ model\nof two lines, é 你 {x="y"}';
+
+/** A planner that has seen a bit of everything. */
+async function busyFace(): Promise<FaceUnderTest> {
+  const at = await openFace({
+    script: ({ role, nth }) => {
+      if (role === 'two') return { kind: 'errors', code: 'ERR_MODEL_STATUS' };
+      if (role === undefined && nth % 2 === 0) return { kind: 'times-out' };
+      return { kind: 'answers', action: 'flee', afterMs: 3 };
+    },
+    planner: {
+      experts: [
+        { role: 'one', model: WEIRD },
+        { role: 'two', model: 'e' },
+      ],
+      cache: { checkShare: 1 },
+    },
+    models: [WEIRD, 'a', 'b', 'e'],
+  });
+  for (let i = 0; i < 5; i++)
+    await drive(at.clock, at.post(request({ observation: { place: `p ${i % 3}`, health: 1 } })));
+  await at.post(request({ actions: [] }));
+  await drive(at.clock, at.post({ ...request({ observation: { place: 'far', health: 1 } }), timeoutMs: 2 }));
+  return at;
+}
+
+test('every counter equals what stats say', async () => {
+  await using at = await busyFace();
+  const { metrics, stats } = await scrape(at);
+  const { plans, sources, calls, cache, background, workers, endpoints } = stats;
+  expect(plans.settled).toBe(6);
+  const equal: Record<string, unknown> = {};
+  const expected: Record<string, unknown> = {};
+  const compare = (name: string, value: number | null, labels: Record<string, string> = {}): void => {
+    const key = `${name}${JSON.stringify(labels)}`;
+    equal[key] = read(metrics, name, labels);
+    expected[key] = value;
+  };
+  compare('conclave_plans_total', plans.settled);
+  for (const [source, count] of Object.entries(sources)) {
+    compare('conclave_plans_total', count, { source });
+    compare('conclave_plan_duration_seconds_count', count, { source });
+  }
+  compare('conclave_plans_in_flight', plans.inFlight);
+  compare('conclave_plans_coalesced_total', plans.coalesced);
+  compare('conclave_plans_superseded_total', plans.superseded);
+  compare('conclave_plans_cancelled_total', plans.cancelled);
+  compare('conclave_plans_refused_total', plans.refused);
+  compare('conclave_plans_invalid_total', plans.invalid);
+  compare('conclave_fallbacks_total', stats.fallbacks);
+  compare('conclave_calls_started_total', calls.made);
+  compare('conclave_calls_running', calls.running);
+  compare('conclave_call_retries_total', calls.retries);
+  compare('conclave_call_hedges_total', calls.hedges);
+  compare('conclave_calls_total', calls.useful, { outcome: 'useful' });
+  compare('conclave_calls_total', calls.timeouts, { outcome: 'timeout' });
+  compare('conclave_calls_total', calls.cancelled, { outcome: 'cancelled' });
+  compare('conclave_calls_total', calls.failed, { outcome: 'failed' });
+  for (const [code, count] of Object.entries(calls.byCode)) {
+    compare('conclave_call_codes_total', count, { code });
+    compare('gen_ai_client_operation_duration_seconds_count', count, code === 'OK' ? {} : { error_type: code });
+  }
+  const ok = 'gen_ai_client_operation_duration_seconds_count{}';
+  expected[ok] = calls.made - calls.running;
+  for (const { model, endpoint, step, useful, timeouts, promptTokens } of stats.models) {
+    compare('conclave_calls_total', useful, { model, endpoint, step, outcome: 'useful' });
+    compare('conclave_calls_total', timeouts, { model, endpoint, step, outcome: 'timeout' });
+    const labels = { gen_ai_request_model: model, conclave_step: step, gen_ai_token_type: 'input' };
+    compare('gen_ai_client_token_usage_sum', promptTokens, labels);
+  }
+  if (cache === false) throw new Error('the cache is on');
+  compare('conclave_cache_hits_total', cache.hits);
+  compare('conclave_cache_hits_total', cache.similarHits, { tier: 'similar' });
+  compare('conclave_cache_misses_total', cache.misses);
+  compare('conclave_cache_expired_total', cache.expired);
+  compare('conclave_cache_entries', cache.entries);
+  compare('conclave_cache_entries_limit', cache.entriesMax);
+  compare('conclave_cache_size_bytes', cache.bytes);
+  compare('conclave_cache_evictions_total', cache.evictions);
+  compare('conclave_cache_cut_total', cache.cut);
+  compare('conclave_cache_too_large_total', cache.tooLarge);
+  compare('conclave_cache_contradicted_total', cache.contradicted);
+  compare('conclave_cache_loops_broken_total', cache.loopsBroken);
+  for (const tier of ['exact', 'similar'] as const) {
+    const { checked, wrong, rate, low, high } = cache.falseHits[tier];
+    compare('conclave_cache_checked_total', checked, { tier });
+    compare('conclave_cache_wrong_total', wrong, { tier });
+    compare('conclave_cache_false_hit_ratio', rate ?? null, { tier, bound: 'estimate' });
+    compare('conclave_cache_false_hit_ratio', low ?? null, { tier, bound: 'low' });
+    compare('conclave_cache_false_hit_ratio', high ?? null, { tier, bound: 'high' });
+  }
+  for (const outcome of ['done', 'failed', 'cancelled', 'dropped'] as const) {
+    compare('conclave_background_total', background[outcome], { outcome });
+  }
+  compare('conclave_background_queued', background.queued);
+  compare('conclave_background_running', background.running);
+  compare('conclave_worker_threads', workers.threads);
+  compare('conclave_worker_tasks_running', workers.running);
+  compare('conclave_worker_threads_lost_total', workers.stuck, { reason: 'stuck' });
+  compare('conclave_worker_threads_lost_total', workers.crashed, { reason: 'crashed' });
+  for (const { endpoint, slots, busy, held, waiting, breaker } of endpoints) {
+    compare('conclave_endpoint_slots', slots, { endpoint });
+    compare('conclave_endpoint_slots_busy', busy, { endpoint });
+    compare('conclave_endpoint_slots_held', held, { endpoint });
+    compare('conclave_endpoint_waiting', waiting, { endpoint });
+    compare('conclave_endpoint_breaker_opened_total', breaker.opened, { endpoint });
+    compare('conclave_endpoint_breaker_state', 1, { endpoint, state: breaker.state });
+    compare('conclave_endpoint_breaker_state', 1, { endpoint });
+  }
+  expect(nullsAsAbsent(equal)).toEqual(expected);
+  expect(calls.timeouts).toBeGreaterThan(0);
+  expect(calls.failed).toBeGreaterThan(0);
+  expect(cache.hits).toBeGreaterThan(0);
+});
+
+/** What stats do not know is left out. */
+function nullsAsAbsent(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value ?? null]));
+}
+
+test('scrapes count nothing twice', async () => {
+  await using at = await busyFace();
+  await scrape(at);
+  const { metrics, stats } = await scrape(at);
+  expect(read(metrics, 'conclave_plans_total')).toBe(stats.plans.settled);
+  const both = await Promise.all([at.call('/metrics'), at.call('/metrics')]);
+  for (const response of both) {
+    expect(read(readExposition(await response.text()), 'conclave_plans_total')).toBe(stats.plans.settled);
+  }
+});
+
+test('names keep to the conventions', async () => {
+  await using at = await busyFace();
+  for (const { name, type, help } of (await scrape(at)).metrics.values()) {
+    expect(name).toMatch(/^(conclave_|gen_ai_client_)[a-z0-9_]+$/);
+    expect(name.endsWith('_total'), name).toBe(type === 'counter');
+    expect(name).not.toMatch(/_(ms|milliseconds|kb|percent)(_|$)/);
+    expect(help).toMatch(/\.$/);
+  }
+});
+
+test('buckets of a histogram add up', async () => {
+  await using at = await busyFace();
+  const { metrics } = await scrape(at);
+  for (const { name, samples } of [...metrics.values()].filter(({ type }) => type === 'histogram')) {
+    const bySeries = Map.groupBy(samples, ({ labels: { le: _, ...labels } }) => JSON.stringify(labels));
+    for (const series of bySeries.values()) {
+      const buckets = series.filter((sample) => sample.name === `${name}_bucket`);
+      const counts = buckets.map(({ value }) => value);
+      expect(counts).toEqual([...counts].sort((a, b) => a - b));
+      const bounds = buckets.map(({ labels }) => (labels.le === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels.le)));
+      expect(bounds).toEqual([...bounds].sort((a, b) => a - b));
+      expect(bounds.at(-1)).toBe(Number.POSITIVE_INFINITY);
+      expect(series.find((sample) => sample.name === `${name}_count`)?.value).toBe(counts.at(-1));
+    }
+  }
+});
+
+test('model ids of any characters come through', async () => {
+  await using at = await busyFace();
+  const { metrics } = await scrape(at);
+  expect(read(metrics, 'conclave_calls_total', { model: WEIRD, outcome: 'useful' })).toBeGreaterThan(0);
+  expect(
+    read(metrics, 'gen_ai_client_operation_duration_seconds_count', { gen_ai_request_model: WEIRD }),
+  ).toBeGreaterThan(0);
+});
+
+test('without a cache there are no metrics of it', async () => {
+  await using at = await openFace({ planner: { cache: false } });
+  const { metrics } = await scrape(at);
+  expect([...metrics.keys()].filter((name) => name.startsWith('conclave_cache_'))).toEqual([]);
+});
+
+test('the process and the version are told', async () => {
+  await using at = await openFace();
+  const { metrics } = await scrape(at);
+  expect(read(metrics, 'conclave_process_resident_memory_bytes')).toBeGreaterThan(1_000_000);
+  expect(read(metrics, 'conclave_process_cpu_seconds_total')).toBeGreaterThan(0);
+  expect(read(metrics, 'conclave_build_info', { version: '1.2.3' })).toBe(1);
+  expect(read(metrics, 'conclave_open')).toBe(1);
+});
