@@ -233,8 +233,6 @@ async function end({ context, process, host, faces, settings }: Service): Promis
   const release = async (): Promise<void> => host[Symbol.asyncDispose]();
   const log = process.logs.of('serve');
   const drained = await drain({ faces: faces.all.map(({ face }) => face), release, clock, log }, drainMs);
-  // Whoever holds the other end would keep the process alive.
-  if (faces.stdio !== undefined) context.stdin.destroy();
   const ms = Math.round(clock.now() - startedAtMs);
   tell(context, { ms, ...drained }, 'drained', `${drained.isInTime ? 'Ended' : 'Cut off'} after ${duration(ms)}`);
   const code = drained.isReleased ? EXIT.SUCCESS : EXIT.FAILURE;

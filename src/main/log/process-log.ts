@@ -12,7 +12,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export class ProcessLog {
   readonly secrets = new Secrets();
   readonly root: Logger;
-  /** Pino gives a child the level that its parent has at its birth; so each is told of a new one. One for each part. */
+  /** One for each part. They have the level of the root, also when it changes. */
   readonly #children = new Map<string, Logger>();
 
   constructor(destination: DestinationStream) {
@@ -42,6 +42,5 @@ export class ProcessLog {
 
   set level(level: string) {
     this.root.level = level;
-    for (const child of this.#children.values()) child.level = level;
   }
 }

@@ -1,4 +1,12 @@
-import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapPropagator,
+  trace,
+} from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
   BasicTracerProvider,
@@ -99,6 +107,18 @@ describe('spans of a plan', () => {
     expect(endOf(seat)).toBe(endOf(only('chat a')));
   });
 
+  test('of a call begin when it has a slot, not when it began to wait for one', async () => {
+    register();
+    await using under = await makePlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 20 }), {
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
+    });
+    const startedAt = under.clock.wallNow();
+    await drive(under.clock, under.planner.plan(request()));
+    const [first, second] = named('chat e').map((call) => startOf(call) - startedAt);
+    expect([first, second]).toEqual([expect.closeTo(0, 3), expect.closeTo(20, 3)]);
+    expect(startOf(only('expert two')) - startedAt).toBeCloseTo(0, 3);
+  });
+
   test('of calls follow the conventions for generative AI, and of failed ones tell the code but no message', async () => {
     register();
     await using under = await makePlanner(({ role }) =>
@@ -196,15 +216,17 @@ describe('the context of a request', () => {
   const REMOTE = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 };
   const headers = { traceparent: `00-${REMOTE.traceId}-${REMOTE.spanId}-01` };
 
+  /** As much of W3C's as the tests need; the API brings none. */
+  const propagator: TextMapPropagator = {
+    inject: () => {},
+    fields: () => ['traceparent'],
+    extract: (into, carrier: { traceparent?: string }) =>
+      carrier.traceparent === undefined ? into : trace.setSpanContext(into, { ...REMOTE, isRemote: true }),
+  };
+
   test('is that of its headers, so that plans made in it are children of the caller elsewhere', async () => {
     register();
-    // As much of W3C's propagator as the test needs; the API brings none.
-    propagation.setGlobalPropagator({
-      inject: () => {},
-      fields: () => ['traceparent'],
-      extract: (into, carrier: { traceparent?: string }) =>
-        carrier.traceparent === undefined ? into : trace.setSpanContext(into, { ...REMOTE, isRemote: true }),
-    });
+    propagation.setGlobalPropagator(propagator);
     await using under = await makePlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 5 }));
     await drive(
       under.clock,
@@ -218,6 +240,7 @@ describe('the context of a request', () => {
     const seen: unknown[] = [];
     const look = (): void => void seen.push(trace.getSpanContext(context.active())?.spanId);
     withRequestContext(headers, look);
+    propagation.setGlobalPropagator(propagator);
     withRequestContext({}, look);
     const own = trace.wrapSpanContext({ ...REMOTE, spanId: '00f067aa0ba902b7' });
     context.with(trace.setSpan(context.active(), own), () => withRequestContext(headers, look));

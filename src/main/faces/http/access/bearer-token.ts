@@ -6,6 +6,8 @@ const TOKEN_CHARS_MAX = 4_096;
 /** Visible ASCII: all that a header carries unchanged. */
 const TOKEN = /^[\x21-\x7e]+$/;
 const OTHERS = 0o077;
+/** A credential that systemd passes on: it is root's, and the right of one user more shows in the bits of the group. */
+const CREDENTIAL = 0o440;
 
 function fail(message: string, cause?: unknown): never {
   throw new PlannerError('ERR_OPTIONS_INVALID', message, { cause });
@@ -31,8 +33,9 @@ async function readTokenFile(path: string): Promise<string> {
   );
   try {
     // Of the file that is open, so that no other one can take its place in between.
-    const { mode, size } = await file.stat();
-    if (process.platform !== 'win32' && (mode & OTHERS) !== 0) {
+    const { mode, size, uid } = await file.stat();
+    const isCredential = uid === 0 && (mode & 0o777) === CREDENTIAL;
+    if (process.platform !== 'win32' && (mode & OTHERS) !== 0 && !isCredential) {
       const is = `0${(mode & 0o777).toString(8)}`;
       fail(`http.tokenFile must be readable by its owner alone (chmod 600 ${path}), got mode ${is}`);
     }
