@@ -63,7 +63,7 @@ export function rawPlan(body: string | Buffer = JSON.stringify(request()), heade
 }
 
 /** A connection by hand: what has come so far, and when it has ended. */
-export class RawClient implements Disposable {
+export class RawConnection implements Disposable {
   readonly socket: Socket;
   readonly ended: Promise<void>;
   received = '';
@@ -81,9 +81,9 @@ export class RawClient implements Disposable {
     this.ended = new Promise((resolve) => socket.once('close', () => resolve()));
   }
 
-  static async open(port: number): Promise<RawClient> {
+  static async open(port: number): Promise<RawConnection> {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: false });
-    const client = new RawClient(socket);
+    const client = new RawConnection(socket);
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return client;
   }

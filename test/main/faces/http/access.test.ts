@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { request } from '../../../support/make-planner.ts';
-import { openFace, RawClient } from '../../../support/open-face.ts';
+import { openFace, RawConnection } from '../../../support/open-face.ts';
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
@@ -63,7 +63,7 @@ describe('a token', () => {
 
 describe('Host', () => {
   const send = async (port: number, host: string): Promise<string> => {
-    using client = await RawClient.open(port);
+    using client = await RawConnection.open(port);
     client.socket.write(`GET /healthz HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
     await client.ended;
     return client.received.split('\r\n', 1)[0] as string;

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { drive, flush } from '../../../support/drive.ts';
 import { request } from '../../../support/make-planner.ts';
-import { openFace, RawClient, rawPlan } from '../../../support/open-face.ts';
+import { openFace, RawConnection, rawPlan } from '../../../support/open-face.ts';
 
 const GET = 'GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n';
 const slow = { script: () => ({ kind: 'answers', action: 'flee', afterMs: 20 }) as const };
 
 test('a drain answers what is under way, then ends its connection', async () => {
   await using at = await openFace(slow);
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   client.socket.write(rawPlan());
   await expect.poll(() => at.planner.stats().plans.inFlight).toBe(1);
   const drained = at.face.drain();
@@ -21,7 +21,7 @@ test('a drain answers what is under way, then ends its connection', async () => 
 
 test('a drain lets events end with their plan', async () => {
   await using at = await openFace(slow);
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   client.socket.write(rawPlan(undefined, ['accept: text/event-stream']));
   await client.until((text) => text.includes('event-stream'));
   const drained = at.face.drain();
@@ -32,7 +32,7 @@ test('a drain lets events end with their plan', async () => {
 
 test('a drain ends connections that wait for nothing, and takes no new ones', async () => {
   await using at = await openFace();
-  using idle = await RawClient.open(at.port);
+  using idle = await RawConnection.open(at.port);
   idle.socket.write(GET);
   await idle.until((text) => text.includes('ready'));
   await Promise.all([at.face.drain(), idle.ended]);
@@ -41,7 +41,7 @@ test('a drain ends connections that wait for nothing, and takes no new ones', as
 
 test('a request behind one that is under way is refused while the server goes down', async () => {
   await using at = await openFace(slow);
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   client.socket.write(rawPlan());
   await expect.poll(() => at.planner.stats().plans.inFlight).toBe(1);
   const drained = at.face.drain();
@@ -83,9 +83,9 @@ test('readyz tells that every model server rests, and which, until one is asked 
 
 test('close cancels what is under way and ends every connection', async () => {
   await using at = await openFace({ script: () => ({ kind: 'times-out' }) });
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   client.socket.write(rawPlan());
-  using half = await RawClient.open(at.port);
+  using half = await RawConnection.open(at.port);
   half.socket.write('GET /he');
   await expect.poll(() => at.planner.stats().plans.inFlight).toBe(1);
   await Promise.all([at.face.close(), client.ended, half.ended]);
@@ -95,7 +95,7 @@ test('close cancels what is under way and ends every connection', async () => {
 
 test('close ends a drain that waits, and both may be asked for twice', async () => {
   await using at = await openFace({ script: () => ({ kind: 'times-out' }) });
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   client.socket.write(rawPlan());
   await expect.poll(() => at.planner.stats().plans.inFlight).toBe(1);
   const drained = at.face.drain();

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { openHttpFace } from '../../../../src/main/faces/http/open-http-face.ts';
 import { drive } from '../../../support/drive.ts';
 import { request } from '../../../support/make-planner.ts';
-import { openFace, RawClient, rawPlan, silentLog } from '../../../support/open-face.ts';
+import { openFace, RawConnection, rawPlan, silentLog } from '../../../support/open-face.ts';
 
 /** The problem that came as raw bytes, with its status line. */
 async function problemOf(
-  client: RawClient,
+  client: RawConnection,
 ): Promise<{ status: number; code: string; detail: string; closed: boolean }> {
   await client.until((text) => /\r\n\r\n\{.*\}/.test(text));
   const [head, body] = client.received.split('\r\n\r\n') as [string, string];
@@ -27,7 +27,7 @@ describe('what comes is bounded', () => {
 
   test('a body without a length is cut at its bound', async () => {
     await using at = await openFace({ http: { bodyBytesMax: 2_000 } });
-    using client = await RawClient.open(at.port);
+    using client = await RawConnection.open(at.port);
     const head =
       'POST /v1/plans HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
     client.socket.write(`${head}fff\r\n${'x'.repeat(4_095)}\r\n`);
@@ -36,7 +36,7 @@ describe('what comes is bounded', () => {
 
   test('headers over their bound are refused', async () => {
     await using at = await openFace({ http: { headerBytesMax: 2_048 } });
-    using client = await RawClient.open(at.port);
+    using client = await RawConnection.open(at.port);
     client.socket.write(`GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(4_000)}\r\n\r\n`);
     expect(await problemOf(client)).toMatchObject({ status: 431, code: 'ERR_MESSAGE_TOO_LARGE', closed: true });
     await client.ended;
@@ -44,9 +44,9 @@ describe('what comes is bounded', () => {
 
   test('a connection over their number is closed at once, and the others are served', async () => {
     await using at = await openFace({ http: { connectionsMax: 2 } });
-    using first = await RawClient.open(at.port);
-    using second = await RawClient.open(at.port);
-    using third = await RawClient.open(at.port);
+    using first = await RawConnection.open(at.port);
+    using second = await RawConnection.open(at.port);
+    using third = await RawConnection.open(at.port);
     await third.ended;
     for (const client of [first, second]) {
       client.socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n');
@@ -138,7 +138,7 @@ describe('what is no request is a coded problem', () => {
     'POST /v1/plans HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n',
   ])('%j is no HTTP', async (bytes) => {
     await using at = await openFace();
-    using client = await RawClient.open(at.port);
+    using client = await RawConnection.open(at.port);
     client.socket.write(Buffer.from(bytes, 'latin1'));
     expect(await problemOf(client)).toMatchObject({ status: 400, code: 'ERR_PROTOCOL', closed: true });
     await client.ended;
@@ -147,7 +147,7 @@ describe('what is no request is a coded problem', () => {
 
   test('two lengths in one request are refused, not read as two requests', async () => {
     await using at = await openFace();
-    using client = await RawClient.open(at.port);
+    using client = await RawConnection.open(at.port);
     client.socket.write(
       'POST /v1/plans HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n',
     );
@@ -160,7 +160,7 @@ describe('what is no request is a coded problem', () => {
 describe('a client that takes its time', () => {
   test('has so long for its headers', async () => {
     await using at = await openFace({ http: { headersTimeoutMs: 100 } });
-    using client = await RawClient.open(at.port);
+    using client = await RawConnection.open(at.port);
     client.socket.write('GET /healthz HTTP/1.1\r\nhost: loc');
     expect(await problemOf(client)).toMatchObject({ status: 408, code: 'ERR_CLIENT_SLOW', closed: true });
     await client.ended;
@@ -168,7 +168,7 @@ describe('a client that takes its time', () => {
 
   test('has so long for its body, however many bytes it sends one by one', async () => {
     await using at = await openFace({ http: { requestTimeoutMs: 300 } });
-    using client = await RawClient.open(at.port);
+    using client = await RawConnection.open(at.port);
     client.socket.write(
       'POST /v1/plans HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n',
     );
@@ -180,7 +180,7 @@ describe('a client that takes its time', () => {
 
   test('and takes nothing of its answers is cut off', async () => {
     await using at = await openFace({ http: { slowClientMs: 200 } });
-    using client = await RawClient.open(at.port);
+    using client = await RawConnection.open(at.port);
     client.socket.pause();
     // Its answers are more than the buffers between the two hold.
     const ask = rawPlan(JSON.stringify({ agent: 'tester' }));
@@ -216,7 +216,7 @@ test('a plan longer than a slow client has is not cut', async () => {
     script: () => ({ kind: 'answers', action: 'flee', afterMs: 500 }),
     http: { slowClientMs: 1 },
   });
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   client.socket.write(rawPlan());
   await expect.poll(() => at.planner.stats().plans.inFlight).toBe(1);
   // Real time goes by, in which the socket's own timer fires several times.

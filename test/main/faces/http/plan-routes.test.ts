@@ -3,7 +3,7 @@ import type { Plan } from '../../../../src/main/plan.ts';
 import { PlannerError } from '../../../../src/shared/errors.ts';
 import { drive, flush } from '../../../support/drive.ts';
 import { request } from '../../../support/make-planner.ts';
-import { openFace, RawClient, rawPlan } from '../../../support/open-face.ts';
+import { openFace, RawConnection, rawPlan } from '../../../support/open-face.ts';
 
 const events = { accept: 'text/event-stream' };
 
@@ -53,7 +53,7 @@ test('events tell each attempt as it ends, then the plan', async () => {
       afterMs: role === 'two' ? 40 : 10,
     }),
   });
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   client.socket.write(rawPlan(undefined, ['accept: text/event-stream']));
   await client.until((text) => text.includes('\r\n\r\n'));
   expect(client.received).toMatch(/^HTTP\/1.1 200/);
@@ -138,7 +138,7 @@ test.each([
 
 test('a client that goes away takes no other plan along', async () => {
   await using at = await openFace({ script: () => ({ kind: 'answers', action: 'flee', afterMs: 20 }) });
-  const gone = await RawClient.open(at.port);
+  const gone = await RawConnection.open(at.port);
   gone.socket.write(rawPlan());
   const stays = at.post(request({ agent: 'other', observation: { place: 'hill', health: 1 } }));
   await expect.poll(() => at.planner.stats().plans.inFlight).toBe(2);
@@ -150,7 +150,7 @@ test('a client that goes away takes no other plan along', async () => {
 test('pipelined requests of one connection are answered in their order', async () => {
   await using at = await openFace();
   await drive(at.clock, at.post(request()));
-  using client = await RawClient.open(at.port);
+  using client = await RawConnection.open(at.port);
   const agents = ['first', 'second', 'third'];
   client.socket.write(Buffer.concat(agents.map((agent) => rawPlan(JSON.stringify(request({ agent }))))));
   const text = await client.until((received) => received.includes('"agent":"third"'));
