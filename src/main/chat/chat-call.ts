@@ -54,7 +54,7 @@ const LEAST_MS = 1;
 
 /**
  * Calls endpoints for chats, beside the plans: through the same gates, breakers and profiles. Of an endpoint that plans use,
- * chats leave one slot free where there are several: an answer of a minute would hold up a plan of a second.
+ * chats leave one slot free where it is known to have several: an answer of a minute would hold up a plan of a second.
  */
 export class ChatPlaces {
   readonly #clock: Clock;
@@ -82,9 +82,10 @@ export class ChatPlaces {
         ...alternatives,
       ]),
     );
-    for (const [name, { gate }] of parts.endpoints) {
-      const left = ofPlans.has(name) ? 1 : 0;
-      this.#shares.set(name, new EndpointGate(this.#clock, () => Math.max(1, gate.slots - left), 0));
+    for (const [name, at] of parts.endpoints) {
+      // A number of slots that is learned grows only where all of them are used.
+      const left = (): number => (ofPlans.has(name) && at.hasKnownSlots ? 1 : 0);
+      this.#shares.set(name, new EndpointGate(this.#clock, () => Math.max(1, at.gate.slots - left()), 0));
     }
   }
 

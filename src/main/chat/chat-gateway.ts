@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
-import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { describeValue, encodeError, PlannerError } from '../../shared/errors.ts';
 import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import { CHAT_MS_MAX } from '../options/chat-options.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
@@ -83,8 +83,10 @@ export class ChatGateway {
     try {
       return await this.#chat(body, options);
     } catch (error) {
-      if (!(error instanceof PlannerError)) throw error;
-      return this.#refused(error);
+      if (error instanceof PlannerError) return this.#refused(error);
+      // A bug: whoever asked is told so.
+      const { code, message } = encodeError(error);
+      return this.#refused(new PlannerError(code, message, { cause: error }));
     }
   }
 

@@ -106,6 +106,11 @@ export class ModelEndpoint {
     this.gate.wake();
   }
 
+  /** Whether the number of its slots was told, by the server or the user, and not learned. */
+  get hasKnownSlots(): boolean {
+    return this.#parts.features.adaptiveSlots && this.#limit.isKnown;
+  }
+
   /** Whether the breaker lets nobody in. */
   get isResting(): boolean {
     return this.#parts.features.breaker && this.breaker.isOpen;
@@ -252,7 +257,7 @@ export class ModelEndpoint {
       endpoint: this.name,
       kind: this.#facts.kind,
       slots: gate.slots,
-      slotsKnown: this.#parts.features.adaptiveSlots && this.#limit.isKnown,
+      slotsKnown: this.hasKnownSlots,
       busy: gate.busy,
       held: gate.held,
       waiting: gate.waiting,

@@ -168,9 +168,14 @@ function originHeaders({ source, endpoint, model, attempts, ageMs }: ChatOrigin)
   };
 }
 
+/** Of more attempts, the last ones: clients bound their headers. */
+const ATTEMPTS_TOLD_MAX = 16;
+const NAME_CHARS_MAX = 200;
+
 /** `endpoint model code ms`, one after the other. */
 function attemptsText(attempts: readonly ChatAttempt[]): string {
   return attempts
+    .slice(-ATTEMPTS_TOLD_MAX)
     .map(({ endpoint, model, code, latencyMs }) => [endpoint, model, code, String(Math.round(latencyMs))])
     .map((members) => members.map(headerText).join(' '))
     .join(', ');
@@ -178,7 +183,9 @@ function attemptsText(attempts: readonly ChatAttempt[]): string {
 
 /** What stands for itself in a list of a header; all else is percent-encoded. */
 function headerText(text: string): string {
-  return text.replace(/[^\x21-\x2b\x2d-\x7e]/gu, (char) => encodeURIComponent(char.toWellFormed()));
+  return text
+    .slice(0, NAME_CHARS_MAX)
+    .replace(/[^\x21-\x2b\x2d-\x7e]/gu, (char) => encodeURIComponent(char.toWellFormed()));
 }
 
 function sendError(
@@ -189,6 +196,7 @@ function sendError(
   status = statusOf(error, refusal),
 ): FastifyReply {
   const after = retryAfterOf(status);
+  if (error.code === 'ERR_INTERNAL') reply.log.error({ err: error.cause ?? error }, 'chat failed');
   if (attempts.length > 0) reply.header('x-conclave-attempts', attemptsText(attempts));
   if (after !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', after);
   // What took all of its time would take it again: the SDK repeats such calls on its own account.
@@ -200,12 +208,12 @@ function sendError(
 }
 
 /** What is thrown on the way to a route, or refused by fastify itself. */
-function errorHandler(error: FastifyError | PlannerError, request: FastifyRequest, reply: FastifyReply): void {
+function errorHandler(error: FastifyError | PlannerError, _: FastifyRequest, reply: FastifyReply): void {
   if (error instanceof PlannerError) return void sendError(reply, error);
   const { statusCode = 500 } = error as FastifyError;
   if (statusCode >= 500) {
-    request.log.error({ err: error }, 'request failed');
-    return void sendError(reply, new PlannerError('ERR_INTERNAL', 'something is wrong in Conclave; its log says more'));
+    const message = 'something is wrong in Conclave; its log says more';
+    return void sendError(reply, new PlannerError('ERR_INTERNAL', message, { cause: error }));
   }
   const code = statusCode === 413 ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_PROTOCOL';
   sendError(reply, new PlannerError(code, error.message), undefined, [], statusCode);
