@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../shared/errors.ts';
 import { type CallOutcome, callOutcome, DurationHistogram, type Durations } from '../planner/counters.ts';
-import type { ChatCacheStats } from './chat-cache.ts';
+import type { ChatCacheStats } from './answers/chat-cache.ts';
 import type { ChatAttempt } from './chat-flight.ts';
 
 /** What `stats().chats` tells. */

@@ -6,18 +6,18 @@ import type { Relay } from '../../shared/model-client/chat-relay.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { Attempt } from '../plan.ts';
 import { lessSettling, rungEnd, SLICE_MS_MIN } from '../planner/time-budget.ts';
-import type { ChatCallEnd, ChatPlaces } from './chat-call.ts';
+import { type Completion, CompletionBuilder, eventsOf } from './answers/completion.ts';
+import { EventLog, type LogReader } from './answers/event-log.ts';
 import type { AskedChat } from './chat-request.ts';
-import type { ChatPlace, ChatRoute } from './chat-route.ts';
-import { type Completion, CompletionBuilder, eventsOf } from './completion.ts';
-import { EventLog, type LogReader } from './event-log.ts';
+import type { ChatPlace, ChatRoute } from './places/chat-route.ts';
+import type { ChatCallEnd, PlaceCaller } from './places/place-caller.ts';
 
 /** What was tried for a chat, and how it ended. */
 export type ChatAttempt = Omit<Attempt, 'step' | 'role' | 'action'>;
 
 export interface FlightParts {
   readonly clock: Clock;
-  readonly caller: ChatPlaces;
+  readonly caller: PlaceCaller;
   readonly stallMs: number;
   /** Further tries of a call that failed before anything was answered. */
   readonly callRetries: number;

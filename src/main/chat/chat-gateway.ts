@@ -3,16 +3,16 @@ import { describeValue, encodeError, PlannerError } from '../../shared/errors.ts
 import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import { CHAT_MS_MAX } from '../options/chat-options.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
-import { type CachedChat, ChatCache } from './chat-cache.ts';
-import type { ChatPlaces } from './chat-call.ts';
+import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
+import { chatKey, modelKey } from './answers/chat-key.ts';
+import { type Completion, eventsOf, isKeepable } from './answers/completion.ts';
 import { ChatCounters, type ChatStats } from './chat-counters.ts';
 import { ChatFlight, type FlightEnd } from './chat-flight.ts';
-import { chatKey, modelKey } from './chat-key.ts';
 import { type ChatOrigin, type ChatReply, FlightFrames, wholeFrames } from './chat-reply.ts';
 import { type AskedChat, readChatRequest } from './chat-request.ts';
-import { type ChatPlace, ChatRoute } from './chat-route.ts';
-import { type Completion, eventsOf, isKeepable } from './completion.ts';
-import { LADDER_ALIAS, type ListedModel, type ModelDirectory } from './model-directory.ts';
+import { type ChatPlace, ChatRoute } from './places/chat-route.ts';
+import { LADDER_ALIAS, type ListedModel, type ModelDirectory } from './places/model-directory.ts';
+import type { PlaceCaller } from './places/place-caller.ts';
 
 /**
  * Chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another place where one
@@ -35,7 +35,7 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
   readonly directory: ModelDirectory;
-  readonly caller: ChatPlaces;
+  readonly caller: PlaceCaller;
 }
 
 /** A flight may end before one that joins it is out of time: by as much of that one's time at most. */

@@ -4,9 +4,9 @@ import { type Random, systemRandom } from '../../shared/random.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { openPlanCache } from '../cache/open-plan-cache.ts';
-import { ChatPlaces, type RelayClient } from '../chat/chat-call.ts';
 import { ChatGateway } from '../chat/chat-gateway.ts';
-import { ModelDirectory } from '../chat/model-directory.ts';
+import { ModelDirectory } from '../chat/places/model-directory.ts';
+import { PlaceCaller, type RelayClient } from '../chat/places/place-caller.ts';
 import { AnswerForms } from '../endpoints/answer-form.ts';
 import { checkModels, type EndpointListing, listEndpoints } from '../endpoints/check-models.ts';
 import { discoverEndpoint, type JsonReader } from '../endpoints/discovery/discover-endpoint.ts';
@@ -112,7 +112,7 @@ function openChats(
 ): ChatGateway {
   const list = (name: string) => (clients.get(name) as EndpointClient).listModels(options.startTimeoutMs);
   const directory = new ModelDirectory(options, listings, list, clock);
-  const caller = new ChatPlaces(options, { clock, turns, clients, endpoints });
+  const caller = new PlaceCaller(options, { clock, turns, clients, endpoints });
   return new ChatGateway({ options, clock, endpoints, directory, caller });
 }
 

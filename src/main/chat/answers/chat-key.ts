@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { AskedChat } from './chat-request.ts';
+import type { AskedChat } from '../chat-request.ts';
 
 /** Not part of what is asked: how the answer is to come, and for whom. The model is added by whoever serves. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user']);

@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Completion, CompletionBuilder, eventsOf, isKeepable } from '../../../src/main/chat/completion.ts';
-import type { ChunkEvent } from '../../../src/shared/model-client/chat-event.ts';
-import { HELLO } from '../../support/make-chats.ts';
+import {
+  type Completion,
+  CompletionBuilder,
+  eventsOf,
+  isKeepable,
+} from '../../../../src/main/chat/answers/completion.ts';
+import type { ChunkEvent } from '../../../../src/shared/model-client/chat-event.ts';
+import { HELLO } from '../../../support/make-chats.ts';
 
 function built(events: readonly object[]): CompletionBuilder {
   const builder = new CompletionBuilder();

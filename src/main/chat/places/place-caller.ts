@@ -1,15 +1,15 @@
-import { type Clock, deadlineSignal } from '../../shared/clock.ts';
-import { type ErrorCode, encodeError, PlannerError } from '../../shared/errors.ts';
-import type { Refusal } from '../../shared/model-client/call-attempt.ts';
-import type { PhaseLimits } from '../../shared/model-client/call-watch.ts';
-import type { Relay, RelayCall, RelayEnd, RelayListener } from '../../shared/model-client/chat-relay.ts';
-import type { CallReport } from '../../shared/tasks.ts';
-import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
-import { EndpointGate, type Slot } from '../endpoints/slots/endpoint-gate.ts';
-import type { ResolvedOptions } from '../options/planner-options.ts';
-import { enterEndpoint } from '../planner/calls/enter-endpoint.ts';
-import type { LoopTurns } from '../planner/loop-turns.ts';
-import { type AskedChat, bodyFor } from './chat-request.ts';
+import { type Clock, deadlineSignal } from '../../../shared/clock.ts';
+import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
+import type { Refusal } from '../../../shared/model-client/call-attempt.ts';
+import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
+import type { Relay, RelayCall, RelayEnd, RelayListener } from '../../../shared/model-client/chat-relay.ts';
+import type { CallReport } from '../../../shared/tasks.ts';
+import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
+import { EndpointGate, type Slot } from '../../endpoints/slots/endpoint-gate.ts';
+import type { ResolvedOptions } from '../../options/planner-options.ts';
+import { enterEndpoint } from '../../planner/calls/enter-endpoint.ts';
+import type { LoopTurns } from '../../planner/loop-turns.ts';
+import { type AskedChat, bodyFor } from '../chat-request.ts';
 import type { ChatPlace } from './chat-route.ts';
 
 /** What relays chats to one endpoint: `ModelClient`. One without `relay` serves none. */
@@ -56,7 +56,7 @@ const LEAST_MS = 1;
  * Calls endpoints for chats, beside the plans: through the same gates, breakers and profiles. Of an endpoint that plans use,
  * chats leave one slot free where it is known to have several: an answer of a minute would hold up a plan of a second.
  */
-export class ChatPlaces {
+export class PlaceCaller {
   readonly #clock: Clock;
   readonly #options: ResolvedOptions;
   readonly #turns: LoopTurns;

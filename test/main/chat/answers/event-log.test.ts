@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EventLog, KEPT_BYTES } from '../../../src/main/chat/event-log.ts';
+import { EventLog, KEPT_BYTES } from '../../../../src/main/chat/answers/event-log.ts';
 
 const KIB = 'x'.repeat(1_024);
 

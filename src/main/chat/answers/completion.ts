@@ -1,4 +1,4 @@
-import type { ChunkEvent } from '../../shared/model-client/chat-event.ts';
+import type { ChunkEvent } from '../../../shared/model-client/chat-event.ts';
 
 /** A whole answer and the events of a stream, each told from the other. */
 type Members = Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ChatCache } from '../../../src/main/chat/chat-cache.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { ChatCache } from '../../../../src/main/chat/answers/chat-cache.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 const ANSWER = { completion: 'x', model: 'm', endpoint: 'e' };
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../shared/clock.ts';
-import type { ResolvedChatCache } from '../options/chat-options.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import type { ResolvedChatCache } from '../../options/chat-options.ts';
 
 /** A whole answer as it is kept: the text of a `chat.completion`. */
 export interface CachedChat {

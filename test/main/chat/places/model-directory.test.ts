@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { ModelDirectory } from '../../../src/main/chat/model-directory.ts';
-import type { EndpointListing } from '../../../src/main/endpoints/check-models.ts';
-import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
-import { resolveOptions } from '../../../src/main/options/resolve-options.ts';
-import { PlannerError } from '../../../src/shared/errors.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
-import { testDomain } from '../../support/make-planner.ts';
+import { ModelDirectory } from '../../../../src/main/chat/places/model-directory.ts';
+import type { EndpointListing } from '../../../../src/main/endpoints/check-models.ts';
+import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
+import { resolveOptions } from '../../../../src/main/options/resolve-options.ts';
+import { PlannerError } from '../../../../src/shared/errors.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { testDomain } from '../../../support/make-planner.ts';
 
 type Lists = Record<string, readonly string[] | undefined>;
 

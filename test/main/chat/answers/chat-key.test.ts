@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chatKey, modelKey } from '../../../src/main/chat/chat-key.ts';
-import { readChatRequest } from '../../../src/main/chat/chat-request.ts';
+import { chatKey, modelKey } from '../../../../src/main/chat/answers/chat-key.ts';
+import { readChatRequest } from '../../../../src/main/chat/chat-request.ts';
 
 const BASE = { model: 'm', messages: [{ role: 'user', content: 'hi' }], temperature: 0 };
 
