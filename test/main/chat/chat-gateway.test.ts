@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatCallOptions } from '../../../src/main/chat/chat-gateway.ts';
 import type { ChatReply } from '../../../src/main/chat/chat-reply.ts';
@@ -155,6 +156,15 @@ describe('where it is asked', () => {
     one.models = ['m', 'later'];
     expect(await told(chat({ ...ASK, model: 'later' }))).toBe('ERR_MODEL_MISSING');
     expect(planner.stats().chats.byOutcome.invalid).toBe(1);
+  });
+
+  test('a failure in the packet of the first word leads to another place, since nobody was told of it', async () => {
+    one.chat = ({ response }) => {
+      streamHead(response);
+      response.end(events(piece('hello'), { error: { message: 'gone' } }));
+    };
+    await open();
+    expect(await told(chat({ ...ASK, stream: true }))).toBe('fallback backup: hello world');
   });
 
   test('a refusal of the request is not taken elsewhere, one of the key is', async () => {
@@ -410,6 +420,15 @@ describe('limits', () => {
       expect(await chat(ASK, { timeoutMs })).toMatchObject({ kind: 'failed', error: { code: 'ERR_REQUEST_INVALID' } });
     },
   );
+
+  test('chats leave nothing at the signal of a connection that serves many', async () => {
+    await open();
+    const { signal } = new AbortController();
+    await told(chat(ASK, { signal }));
+    await told(chat({ ...ASK, stream: true }, { signal }));
+    await told(chat({ ...ASK, model: 'unknown' }, { signal }));
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
 
   test('a client that has gone before is not served', async () => {
     await open();

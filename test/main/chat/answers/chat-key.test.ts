@@ -56,6 +56,8 @@ describe('the exact key', () => {
 
   test.each([
     [{ a: ['b', 'c'] }, { a: ['b,c'] }],
+    [{ a: [1, 2] }, { a: [12] }],
+    [{ a: [true, null] }, { a: [true] }],
     [{ a: '1' }, { a: 1 }],
     [{ a: null }, {}],
     [{ a: {} }, { a: [] }],
