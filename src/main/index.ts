@@ -23,6 +23,9 @@ export type { Lookup, StoreEntry } from '../shared/store/store-reader.ts';
 export { StoreReader } from '../shared/store/store-reader.ts';
 export type { CacheStats } from './cache/cache-options.ts';
 export { openCache, type SharedCache } from './cache/shared-cache.ts';
+export type { ChatStats } from './chat/chat-counters.ts';
+export type { ChatCallOptions, ChatGateway } from './chat/chat-gateway.ts';
+export type { ChatOrigin, ChatReply, ChatSource } from './chat/chat-reply.ts';
 export { type EmbedOptions, embedPlanner } from './faces/ipc/embed-planner.ts';
 export type { PeerExit } from './faces/ipc/peer.ts';
 export type {
@@ -41,6 +44,7 @@ export {
   type PlannerStreams,
 } from './faces/socket/client/connect-planner.ts';
 export type { HelloResult } from './faces/socket/wire.ts';
+export type { ChatCacheOptions, ChatOptions } from './options/chat-options.ts';
 export type { ConfigDefinition } from './options/config-file.ts';
 export type {
   CacheOptions,
