@@ -182,6 +182,26 @@ test('a drain does not wait for ever for a client that does not read its last an
   await drained;
 });
 
+test('nor for one that asks on while it drains and reads nothing of what that is answered', async () => {
+  await using made = await makeSocketFace({ ...silent, clock: 'fake', options: { slowClientMs: 1_000 } });
+  using client = await RawClient.connect(made.path);
+  client.send(planOf(0, 500));
+  await eventually(() => made.planner.stats().plans.inFlight === 1, 'one in flight');
+  client.socket.pause();
+  const drained = made.face.drain();
+  // More than a system takes for a reader that does not read, and less than the mark.
+  for (let id = 1; id <= 5_000; id++) client.call(id, 'ping');
+  await eventually(() => made.face.counters.calls === 5_001, 'all were asked');
+  await flush();
+  made.clock.advance(500);
+  for (let times = 0; times < 5; times++) {
+    await flush();
+    made.clock.advance(1_000);
+  }
+  await drained;
+  expect(made.face.counters.slowClients).toBe(1);
+});
+
 test('closing cancels what is under way and leaves no timer', async () => {
   await using made = await makeSocketFace({ ...silent, clock: 'fake' });
   using client = await RawClient.connect(made.path);
