@@ -122,6 +122,9 @@ describe('a connected planner', () => {
     expect(await Promise.all(ends)).toEqual(Array(5).fill('ERR_PLAN_CANCELLED'));
     await eventually(() => made.planner.stats().plans.inFlight === 0, 'none in flight');
     expect(made.planner.stats().plans.cancelled).toBe(2);
+    await planner.stats();
+    // A hello, two plans and their cancels, and this: what waited was never sent.
+    expect(made.face.counters.calls).toBe(6);
   });
 
   test('refuses what is over its own bounds, and the connection goes on', async () => {

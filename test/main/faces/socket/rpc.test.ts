@@ -146,6 +146,21 @@ describe('cancelling', () => {
     expect(made.models.calls.every(({ cancelled }) => cancelled)).toBe(true);
   });
 
+  test('one plan leaves the others alone', async () => {
+    await using made = await makeSocketFace(silent);
+    using client = await RawClient.connect(made.path);
+    for (const id of [1, 2, 3]) client.call(id, 'plan', { ...request({ agent: `agent ${id}` }), timeoutMs: 500 });
+    await inFlight(made, 3);
+    client.send({ jsonrpc: '2.0', method: '$/cancel', params: { id: 2 } });
+    expect(await client.next()).toMatchObject({ id: 2, error: { data: { code: 'ERR_PLAN_CANCELLED' } } });
+    expect(made.planner.stats().plans).toMatchObject({ inFlight: 2, cancelled: 1 });
+    made.clock.advance(500);
+    expect([await client.next(), await client.next()]).toMatchObject([
+      { id: 1, result: { agent: 'agent 1' } },
+      { id: 3, result: { agent: 'agent 3' } },
+    ]);
+  });
+
   test('as a call says whether there was anything to cancel', async () => {
     await using made = await makeSocketFace(silent);
     using client = await RawClient.connect(made.path);

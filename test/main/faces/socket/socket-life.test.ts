@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { expect, test } from 'vitest';
 import { drive, flush } from '../../../support/drive.ts';
 import type { Behaviour } from '../../../support/fake-models.ts';
@@ -200,6 +202,22 @@ test('nor for one that asks on while it drains and reads nothing of what that is
   }
   await drained;
   expect(made.face.counters.slowClients).toBe(1);
+});
+
+test('nor for one that has its answers and does not close its side', async () => {
+  await using made = await makeSocketFace({ clock: 'fake' });
+  const socket = createConnection({ path: made.path, allowHalfOpen: true });
+  socket.on('error', () => {});
+  socket.resume();
+  await eventually(() => made.face.connected === 1, 'it is in');
+  const drained = made.face.drain();
+  await once(socket, 'end');
+  made.clock.advance(999);
+  await flush();
+  expect(made.face.connected).toBe(1);
+  made.clock.advance(1);
+  await drained;
+  socket.destroy();
 });
 
 test('closing cancels what is under way and leaves no timer', async () => {
