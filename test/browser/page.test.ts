@@ -46,8 +46,17 @@ test('what is shown equals /v1/stats', async () => {
   const endpoint = Object.fromEntries(Object.entries(stats.endpoints[0] ?? {}));
   expect(slots.map(([name]) => name)).toEqual(['busy', 'held', 'slots', 'waiting']);
   expect(slots).toEqual(slots.map(([name]) => [name, String(endpoint[name])]));
-  // What is told in words is the same.
-  expect(await page.textContent('[data-stat="plans.settled"]')).toBe('38');
+  // What is told in words is the same, and stands behind the right name.
+  const told = await page.$$eval('.totals > div', (rows) =>
+    rows.map((row) => [row.querySelector('dt')?.textContent, row.querySelector('dd')?.textContent]),
+  );
+  const { calls } = stats;
+  expect(told).toContainEqual(['Plans', '38']);
+  expect(told).toContainEqual(['Hits', String(stats.cache !== false && stats.cache.hits)]);
+  expect(told).toContainEqual(['Misses', String(stats.cache !== false && stats.cache.misses)]);
+  expect(told).toContainEqual(['Useful calls', String(calls.useful)]);
+  expect(told).toContainEqual(['Calls failed', String(calls.failed)]);
+  expect(told).toContainEqual(['synthesis', String(stats.sources.synthesis)]);
   expect(watched.complaints).toEqual([]);
 });
 

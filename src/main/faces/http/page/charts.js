@@ -69,6 +69,8 @@ export class Charts {
 
   /** @param {Series} series */
   show(series) {
+    // All widths before the first chart is made: each look after a change would lay out the page again.
+    for (const chart of this.#charts) chart.measure();
     for (const chart of this.#charts) chart.show(series);
   }
 }
@@ -82,6 +84,7 @@ class Chart {
   #series;
   /** @type {any} */
   #plot;
+  #width = 320;
   #values = /** @type {HTMLElement[]} */ ([]);
   #summary = el('p', { class: 'summary' });
   #canvas = el('div', { class: 'canvas', 'aria-hidden': 'true' });
@@ -101,6 +104,10 @@ class Chart {
     );
     parent.append(figure);
     new ResizeObserver(() => this.#resize()).observe(this.#canvas);
+  }
+
+  measure() {
+    if (this.#plot === undefined) this.#width = this.#canvas.clientWidth || 320;
   }
 
   /** @param {Series} series */
@@ -136,10 +143,9 @@ class Chart {
   }
 
   #draw() {
-    const width = this.#canvas.clientWidth || 320;
     const { isLog, kind } = this.#panel;
     const options = {
-      width,
+      width: this.#width,
       height: HEIGHT,
       padding: [8, 8, 0, 0],
       legend: { show: false },
@@ -204,7 +210,7 @@ class Chart {
       width: kind === 'stacked' ? 1 : 2,
       dash: line.dash,
       spanGaps: false,
-      points: { show: false },
+      points: kind === 'lines' ? { size: 4, filter: lonePoints } : { show: false },
     }));
     if (band === undefined) return drawn;
     const edge = {
@@ -296,6 +302,15 @@ class Chart {
     this.#data.querySelector('.scroll')?.remove();
     this.#data.append(el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': title }, made));
   }
+}
+
+/** A value without any before or after it is no line: it is drawn as a point.
+ * @param {{ data: Values[] }} plot @param {number} line */
+function lonePoints({ data }, line) {
+  const values = data[line] ?? [];
+  return values.flatMap((value, i) =>
+    value !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null ? [i] : [],
+  );
 }
 
 /** @param {any} _plot @param {readonly number[]} splits */

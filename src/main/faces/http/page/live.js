@@ -43,6 +43,8 @@ export class Live {
       if (this.#open !== controller) return;
       controller.abort();
       if (error instanceof Unauthorized) this.#listener.onState({ kind: 'unauthorized' });
+      // All that a browser says of a server that is not there.
+      else if (error instanceof TypeError) this.#lost('the server cannot be reached');
       else this.#lost(error instanceof Error ? error.message : String(error));
     }
   }

@@ -45,8 +45,8 @@ function begin(snapshot) {
   series = snapshot.series;
   setText(byId('about'), `${about.domain} · version ${about.version}`);
   document.title = `Conclave: ${about.domain}`;
-  plans.reset(snapshot.plans);
   show(snapshot);
+  plans.reset(snapshot.plans);
   performance.mark('conclave-interactive');
 }
 
@@ -72,10 +72,10 @@ function append(list, row) {
 /** @param {Pick<Snapshot, 'stats' | 'lately' | 'falseHits'>} moment */
 function show({ stats, lately, falseHits }) {
   showTiles(byId('tiles'), { stats, lately, falseHits, minute: minuteOf(series) });
+  if (!document.hidden) charts.show(series);
   showEndpoints(byId('endpoints'), stats.endpoints);
   showScenes(byId('scenes'), stats);
   showTotals(byId('totals'), stats);
-  if (!document.hidden) charts.show(series);
 }
 
 /** @param {Series} of */
