@@ -69,6 +69,8 @@ test('it follows what happens, in its list, its charts and its figures', async (
   expect(await page.locator('.plans li').count()).toBe(0);
   await service.plan({ agent: 'lydia' }, { agent: 'belrand' });
   await page.waitForSelector('.plans li:nth-child(2)');
+  // Of the last minute, so out of the samples that came since.
+  await page.waitForFunction(() => Number(document.querySelector('[data-tile="plans"] .value')?.textContent) > 0);
   expect(await page.locator('.plans li .agent').allTextContents()).toEqual(['belrand', 'lydia']);
   expect(await page.locator('.plans li .source').allTextContents()).toEqual(['cache', 'synthesis']);
   expect(await page.locator('.plans li').nth(1).locator('.bar-of.ok').count()).toBe(3);
