@@ -373,3 +373,29 @@ describe('valueScale', () => {
     fc.assert(property, { numRuns: 500 });
   });
 });
+
+describe('values in any order', () => {
+  const actions = ['attack', 'block', 'flee', 'wait'];
+  const scaled = (qValues: Record<string, number>): (number | undefined)[] => {
+    const scale = valueScale({ actions, qValues });
+    return actions.map(scale);
+  };
+
+  test('come to the same scale, also with those of actions that are not legal now', () => {
+    const expected = [0.5, 0, undefined, 1];
+    expect(scaled({ attack: 2, block: 1, wait: 3 })).toEqual(expected);
+    expect(scaled({ wait: 3, block: 1, attack: 2 })).toEqual(expected);
+    expect(scaled({ attack: 2, dance: 99, block: 1, wait: 3 })).toEqual(expected);
+    expect(scaled({ dance: -99, wait: 3, attack: 2, block: 1 })).toEqual(expected);
+    expect(scaled({ attack: 2, block: 1, wait: 3, dance: 99 })).toEqual(expected);
+  });
+
+  test('are those of the request only, whatever an action is called', () => {
+    const odd = {
+      actions: ['constructor', '__proto__', 'toString'],
+      qValues: JSON.parse('{"__proto__":3,"toString":1}'),
+    };
+    expect(odd.actions.map((action) => qValueOf(odd, action))).toEqual([undefined, 3, 1]);
+    expect(odd.actions.map(valueScale(odd))).toEqual([undefined, 1, 0]);
+  });
+});

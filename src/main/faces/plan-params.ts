@@ -24,6 +24,10 @@ export function askedPlan(params: unknown): AskedPlan {
   if (params === null || typeof params !== 'object' || Array.isArray(params)) {
     throw new PlannerError('ERR_REQUEST_INVALID', `request must be an object, got ${describeValue(params)}`);
   }
+  // Most requests have neither, and are as they should be.
+  if (!('timeoutMs' in params || 'priority' in params)) {
+    return { request: params as PlanRequest, timeoutMs: undefined, priority: undefined };
+  }
   const { timeoutMs, priority, ...request } = params as PlanParams;
   return { request, timeoutMs, priority };
 }
