@@ -1,7 +1,7 @@
 import type { OpenAI } from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
 import type { Clock } from '../clock.ts';
-import { PlannerError } from '../errors.ts';
+import { encodeError, PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { type AnswerReader, CallAttempt, type ReaderPorts, type Refusal } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
@@ -176,7 +176,17 @@ class RelayReader implements AnswerReader {
       this.phase = 'stream';
       this.#ports.onToken();
     }
-    this.#call.listener.onEvent(data, event);
+    this.#tell(() => this.#call.listener.onEvent(data, event));
+  }
+
+  /** What the listener throws is a bug, and ends the call: nobody above the socket's read would hear of it. */
+  #tell(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      const { code, message } = encodeError(error);
+      this.#fail(new PlannerError(code, message, { cause: error }));
+    }
   }
 
   /** Undefined where it tells of a failure, and then that is the end. */
@@ -207,7 +217,7 @@ class RelayReader implements AnswerReader {
     if (!Array.isArray(body.choices)) {
       return this.#settle(new PlannerError('ERR_MODEL_MALFORMED', 'the response has no choices'));
     }
-    this.#call.listener.onBody(text, body);
-    this.#settle();
+    this.#tell(() => this.#call.listener.onBody(text, body));
+    if (!this.#settled) this.#settle();
   }
 }

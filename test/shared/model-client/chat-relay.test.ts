@@ -130,6 +130,23 @@ describe('a relayed call', () => {
     expect((await ended).failure?.code).toBe('ERR_MODEL_TIMEOUT_STREAM');
   });
 
+  test.each([true, false])(
+    'ends with what its listener throws (streamed: %s), and its connection',
+    async (isStreamed) => {
+      server.script = ({ response }) => {
+        if (!isStreamed) return json(response, 200, { choices: [{ message: { content: 'x' } }] });
+        streamHead(response, events(piece('x')));
+      };
+      const arrived = server.next();
+      const listener = (): never => {
+        throw new TypeError('a bug');
+      };
+      const { failure } = await relay({ listener: { onEvent: listener, onBody: listener } }).ended;
+      expect(failure).toMatchObject({ code: 'ERR_INTERNAL', cause: expect.any(TypeError) });
+      if (isStreamed) await (await arrived).closed;
+    },
+  );
+
   test('that is paused is not read, and no phase of it is over', async () => {
     const phases = { headersMs: 1_000, firstTokenMs: 1_000, gapMs: 1_000 };
     const arrived = server.next();

@@ -35,7 +35,7 @@ export class CompletionBuilder {
       if (name !== 'choices' && name !== 'object' && value !== null) this.#top[name] = value;
     }
     if (!Array.isArray(event.choices)) return;
-    for (const choice of event.choices) if (choice !== null && typeof choice === 'object') this.#addChoice(choice);
+    for (const choice of event.choices) if (isMembers(choice)) this.#addChoice(choice);
   }
 
   build(): Completion {
@@ -49,7 +49,7 @@ export class CompletionBuilder {
     const choice = this.#choiceAt(typeof index === 'number' ? index : 0);
     Object.assign(choice.rest, rest);
     const said = delta ?? message;
-    if (said !== null && typeof said === 'object') this.#addPart(choice, said as Members);
+    if (isMembers(said)) this.#addPart(choice, said);
     if (typeof finish_reason === 'string') choice.finishReason = finish_reason;
     if (logprobs !== undefined) choice.logprobs = joinLogprobs(choice.logprobs, logprobs as Members | null);
   }
@@ -67,9 +67,9 @@ export class CompletionBuilder {
     for (const [name, value] of Object.entries(part)) {
       if (!KNOWN_PARTS.has(name) && value !== null) this.hasUnknown = true;
       if (name === 'tool_calls') {
-        if (Array.isArray(value)) for (const call of value) addToolCall(tools, call as Members);
-      } else if (name === 'function_call' && value !== null && typeof value === 'object') {
-        message.function_call = joinFunction((message.function_call ?? {}) as Members, value as Members);
+        if (Array.isArray(value)) for (const call of value) if (isMembers(call)) addToolCall(tools, call);
+      } else if (name === 'function_call' && isMembers(value)) {
+        message.function_call = joinFunction(isMembers(message.function_call) ? message.function_call : {}, value);
       } else if (TEXTS.has(name) && typeof value === 'string') {
         message[name] = `${typeof message[name] === 'string' ? message[name] : ''}${value}`;
       } else if (value !== null || !(name in message)) message[name] = value;
@@ -99,12 +99,11 @@ function wholeChoice({ index, message, tools, finishReason, logprobs, rest }: Ch
 function addToolCall(tools: ToolCall[], { index, function: said, ...rest }: Members): void {
   const last = tools.at(-1);
   const isOther = last === undefined || (typeof rest.id === 'string' && rest.id !== '' && rest.id !== last.id);
-  const at =
-    typeof index === 'number' && index >= 0 && index <= TOOLS_MAX ? index : isOther ? tools.length : tools.length - 1;
+  const at = isIndex(index) && index <= TOOLS_MAX ? index : isOther ? tools.length : tools.length - 1;
   while (tools.length <= at) tools.push({});
   const call = tools[at] as ToolCall;
   for (const [name, value] of Object.entries(rest)) if (value !== null && value !== '') call[name] = value;
-  if (said !== null && typeof said === 'object') call.function = joinFunction(call.function ?? {}, said as Members);
+  if (isMembers(said)) call.function = joinFunction(isMembers(call.function) ? call.function : {}, said);
 }
 
 const TOOLS_MAX = 1_024;
@@ -116,14 +115,22 @@ function joinFunction(known: Members, { arguments: more, ...rest }: Members): Me
   return known;
 }
 
+function isMembers(value: unknown): value is Members {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function isIndex(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0;
+}
+
 /** Lists grow in place: copied for each token, they would cost the square of its length. */
 function joinLogprobs(known: Members | null | undefined, more: Members | null): Members | null {
   if (more === null || typeof more !== 'object') return known ?? null;
-  const joined = known ?? {};
+  const joined = isMembers(known) ? known : {};
   for (const [name, value] of Object.entries(more)) {
     const before = joined[name];
     if (!Array.isArray(value)) joined[name] = value ?? before ?? null;
-    else if (Array.isArray(before)) before.push(...value);
+    else if (Array.isArray(before)) for (const each of value) before.push(each);
     else joined[name] = [...value];
   }
   return joined;
@@ -137,7 +144,7 @@ export function eventsOf(completion: Completion): { readonly data: string; reado
     if (name === 'choices' || name === 'usage' || name === 'object') continue;
     (OF_EVERY_EVENT.has(name) ? shared : rest)[name] = value;
   }
-  const choices = Array.isArray(completion.choices) ? (completion.choices as Members[]) : [];
+  const choices = Array.isArray(completion.choices) ? completion.choices.filter(isMembers) : [];
   const events = choices.flatMap(({ index, message, finish_reason, logprobs, ...others }) => [
     {
       ...shared,

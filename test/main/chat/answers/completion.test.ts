@@ -135,6 +135,37 @@ describe('a whole answer and its events', () => {
   });
 });
 
+const NONSENSE = [null, 7, 'x', true, [], [null], {}, { index: 0.5 }, { function: 'x' }, { content: [1] }];
+const nonsense = fc.constantFrom(...NONSENSE);
+const brokenPart = fc.record(
+  { content: nonsense, tool_calls: fc.oneof(nonsense, fc.array(nonsense)), function_call: nonsense, role: nonsense },
+  { requiredKeys: [] },
+);
+const brokenChoice = fc.oneof(
+  nonsense,
+  fc.record(
+    { index: nonsense, delta: fc.oneof(nonsense, brokenPart), logprobs: nonsense },
+    { requiredKeys: ['delta'] },
+  ),
+  fc.record({ index: nonsense, message: fc.oneof(nonsense, brokenPart), logprobs: nonsense }),
+);
+
+test('whatever a server sends is put together, and told as events', () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ choices: fc.oneof(nonsense, fc.array(brokenChoice)) })), (all) => {
+      JSON.stringify(built(all).build());
+      for (const each of all) eventsOf(each as Completion);
+    }),
+  );
+});
+
+test('a list of many log probabilities is joined', () => {
+  const content = Array.from({ length: 300_000 }, () => 0);
+  const event = { choices: [{ index: 0, delta: {}, logprobs: { content } }] };
+  const { choices } = built([event, event]).build() as { choices: { logprobs: { content: unknown[] } }[] };
+  expect(choices[0]?.logprobs.content).toHaveLength(600_000);
+});
+
 describe('an answer is kept', () => {
   const answer = (finish_reason: unknown, message: object): Completion => ({
     choices: [{ index: 0, message, finish_reason }],
