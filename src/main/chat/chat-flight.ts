@@ -175,12 +175,15 @@ export class ChatFlight {
     this.#draft?.giveUp(this.#cut);
   }
 
-  /** Resolves when its answer has begun, or when it has ended without one. From now on it may be told. */
-  async begun(): Promise<LogReader | undefined> {
+  /**
+   * Resolves when its answer has begun, or when it has ended without one. From then on it may be told: unless `hasLeft` says
+   * that whoever waited has gone.
+   */
+  async begun(hasLeft: () => boolean): Promise<LogReader | undefined> {
     while (this.#end === undefined && !this.#draft?.hasContent) {
       await new Promise<void>((resolve) => this.#onChange.push(resolve));
     }
-    if (this.#draft === undefined || (this.#end?.kind === 'failed' && !this.#isTold)) return undefined;
+    if (hasLeft() || this.#draft === undefined || (this.#end?.kind === 'failed' && !this.#isTold)) return undefined;
     this.#isTold = true;
     return this.#draft.log.read();
   }

@@ -135,9 +135,9 @@ export class ChatGateway {
       throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
     }
     const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
-    const places = await this.#places(asked.model);
+    const places = await this.#places(asked.model, options.fallback ?? this.#parts.options.chat.fallback);
     if (signal?.aborted) throw cancelled();
-    const sharing = this.#sharing(asked, options, places[0] as readonly ChatPlace[]);
+    const sharing = this.#sharing(asked, options, places);
     if (sharing !== undefined && options.cache !== 'renew') {
       const known = this.#find(sharing.key, places[0] as readonly ChatPlace[]);
       if (known !== undefined) return this.#fromCache(known, asked);
@@ -148,15 +148,16 @@ export class ChatGateway {
     }
     if (this.#isClosed) throw closed();
     const joined = sharing && options.cache !== 'renew' ? this.#joinable(sharing.flightKey, asking) : undefined;
-    const flight = joined ?? this.#begin(asking, places, options, sharing);
+    const flight = joined ?? this.#begin(asking, places, sharing);
     return this.#wait(flight, asking, joined !== undefined);
   }
 
   /** Where it may be asked, of each model in turn. Throws ERR_MODEL_MISSING. */
-  async #places(model: string): Promise<readonly (readonly ChatPlace[])[]> {
+  async #places(model: string, mayFallBack: boolean): Promise<readonly (readonly ChatPlace[])[]> {
     const { directory } = this.#parts;
     if (directory.placesOf(model).length === 0) {
       if (model === LADDER_ALIAS && directory.ladder.length > 0) {
+        // It asks for the ladder itself.
         return directory.ladder.map((each, index) => this.#placesOf(each, index > 0));
       }
       // It may have been loaded since the endpoints were last asked.
@@ -164,7 +165,7 @@ export class ChatGateway {
     }
     const asked = this.#placesOf(model, false);
     if (asked.length === 0) throw missing(model, directory.nearest(model));
-    return [asked, ...directory.fallbacks.map((each) => this.#placesOf(each, true))];
+    return mayFallBack ? [asked, ...directory.fallbacks.map((each) => this.#placesOf(each, true))] : [asked];
   }
 
   #placesOf(model: string, isFallback: boolean): ChatPlace[] {
@@ -176,13 +177,14 @@ export class ChatGateway {
   }
 
   /** Undefined where each request is to have an answer of its own. */
-  #sharing(asked: AskedChat, options: ChatCallOptions, places: readonly ChatPlace[]): Sharing | undefined {
+  #sharing(asked: AskedChat, options: ChatCallOptions, places: readonly (readonly ChatPlace[])[]): Sharing | undefined {
     const { cache } = this.#parts.options.chat;
     if (cache === false || options.cache === 'off') return undefined;
     if (cache.when === 'deterministic' && !asked.isDeterministic) return undefined;
     const key = chatKey(asked);
-    const mayFallBack = options.fallback ?? this.#parts.options.chat.fallback;
-    return { key, flightKey: `${modelKey(key, places[0]?.model ?? '')} ${mayFallBack}` };
+    // The same models in the same order: who wants no other one does not join who takes any.
+    const models = [...new Set(places.map(([first]) => first?.model))];
+    return { key, flightKey: modelKey(key, JSON.stringify(models)) };
   }
 
   /** An answer of the model that was asked for, by whatever name it has where it is. */
@@ -217,17 +219,13 @@ export class ChatGateway {
   #begin(
     { asked, startedAtMs, deadlineMs }: Asking,
     places: readonly (readonly ChatPlace[])[],
-    options: ChatCallOptions,
     sharing: Sharing | undefined,
   ): ChatFlight {
     const { clock, caller, options: resolved } = this.#parts;
-    const { stallMs, fallback } = resolved.chat;
-    const mayFallBack = options.fallback ?? fallback;
-    // The alias asks for the ladder itself.
-    const groups = mayFallBack || asked.model === LADDER_ALIAS ? places : places.slice(0, 1);
+    const { stallMs } = resolved.chat;
     const flight = new ChatFlight(
       { clock, caller, stallMs, callRetries: resolved.callRetries },
-      { asked, route: new ChatRoute(groups), startedAtMs, deadlineMs, isShared: sharing !== undefined },
+      { asked, route: new ChatRoute(places), startedAtMs, deadlineMs, isShared: sharing !== undefined },
     );
     if (sharing !== undefined) this.#flights.set(sharing.flightKey, flight);
     const end = flight.run().then((ended) => {
@@ -263,17 +261,24 @@ export class ChatGateway {
     const leave = flight.board(!asked.isStreamed);
     counters.inFlight++;
     const left = Promise.withResolvers<PlannerError>();
+    let hasLeft = false;
     let frames: FlightFrames | undefined;
     const gaveUp = (reason: PlannerError): void => {
+      hasLeft = true;
       left.resolve(reason);
-      frames?.stop();
       leave();
     };
-    const onAbort = (): void => gaveUp(cancelled());
+    const onAbort = (): void => {
+      frames?.stop();
+      gaveUp(cancelled());
+    };
     // Whoever joins with less time than the flight has leaves it at its own deadline; the others end with it.
     const isShorter = asking.deadlineMs < flight.deadlineMs;
     const timer = isShorter
-      ? this.#parts.clock.setTimer(asking.deadlineMs - this.#parts.clock.now(), () => gaveUp(outOfTime(asking)))
+      ? this.#parts.clock.setTimer(asking.deadlineMs - this.#parts.clock.now(), () => {
+          frames?.breakOff(outOfTime(asking));
+          gaveUp(outOfTime(asking));
+        })
       : undefined;
     signal?.addEventListener('abort', onAbort, { once: true });
     const over = Promise.race([flight.ended, left.promise]).then((end) => {
@@ -290,7 +295,7 @@ export class ChatGateway {
       return end;
     });
     if (!asked.isStreamed) return this.#whole(flight, await over, isJoined);
-    const reader = await Promise.race([flight.begun(), left.promise]);
+    const reader = await Promise.race([flight.begun(() => hasLeft), left.promise]);
     if (reader === undefined || reader instanceof PlannerError) return this.#whole(flight, await over, isJoined);
     counters.begun(this.#parts.clock.now() - startedAtMs);
     frames = new FlightFrames(reader, flight.ended, asked.includesUsage, () => gaveUp(cancelled()));

@@ -67,6 +67,8 @@ export class FlightFrames implements AsyncIterableIterator<string> {
   readonly #includesUsage: boolean;
   readonly #leave: () => void;
   #isOver = false;
+  /** Why it ends before the flight does. */
+  #cut: PlannerError | undefined;
 
   /** `leave` is called once: when all has been read, or when nothing more will be. */
   constructor(reader: LogReader, ended: Promise<FlightEnd>, includesUsage: boolean, leave: () => void) {
@@ -80,6 +82,7 @@ export class FlightFrames implements AsyncIterableIterator<string> {
     while (!this.#isOver) {
       const events = await this.#reader.next();
       if (this.#isOver) break;
+      if (this.#cut !== undefined) return this.#last(errorFrame(this.#cut));
       if (events === undefined) return this.#last(errorFrame(TOO_SLOW));
       if (events.length === 0) return this.#last(ending(await this.#ended));
       const value = framesOf(events, this.#includesUsage);
@@ -91,6 +94,12 @@ export class FlightFrames implements AsyncIterableIterator<string> {
   async return(): Promise<IteratorResult<string, undefined>> {
     this.stop();
     return { done: true, value: undefined };
+  }
+
+  /** What has not been read yet is given up, and the last event tells why. */
+  breakOff(reason: PlannerError): void {
+    this.#cut ??= reason;
+    this.#reader.leave();
   }
 
   /** Nobody reads any more. */

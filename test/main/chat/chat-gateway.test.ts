@@ -239,6 +239,46 @@ describe('equal requests in flight', () => {
     expect(planner.stats().chats).toMatchObject({ inFlight: 0, byOutcome: { cancelled: 2 } });
   });
 
+  test('one that has gone before the first word has not been told it: the others get an answer from elsewhere', async () => {
+    await open();
+    const calls = held(one);
+    const client = new AbortController();
+    const arrived = one.next();
+    const gone = chat({ ...STEADY, stream: true }, { signal: client.signal });
+    await arrived;
+    const whole = chat(STEADY);
+    await expect.poll(() => planner.stats().chats.joined).toBe(1);
+    client.abort();
+    expect(await told(gone)).toBe('ERR_CANCELLED');
+    const { response, socket } = calls[0] as Exchange;
+    response.write(events(piece('half')));
+    // What comes after it has been read after it.
+    one.chat = ({ response: other }) => sayHello(other);
+    expect(await told(chat({ ...ASK, model: 'n' }))).toBe('model n: hello world');
+    socket.destroy();
+    expect(await told(whole)).toBe('fallback backup: hello world');
+  });
+
+  test('one that wants no other model does not join the alias, which takes any of the ladder', async () => {
+    await open({
+      synthesis: {
+        models: [
+          { model: 'm', endpoint: 'one' },
+          { model: 'backup', endpoint: 'two' },
+        ],
+      },
+      chat: { fallback: false },
+    });
+    one.chat = () => {};
+    const calls = one.chats;
+    const alias = chat({ ...STEADY, model: 'conclave' });
+    const alone = chat(STEADY);
+    await expect.poll(() => calls.length).toBe(2);
+    for (const { response } of calls) json(response, 500, {});
+    expect(await told(alias)).toBe('fallback backup: hello world');
+    expect(await told(alone)).toBe('ERR_MODEL_STATUS');
+  });
+
   test('one that stops reading leaves as well', async () => {
     await open();
     const exchanges = held(one);

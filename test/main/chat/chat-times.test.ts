@@ -251,6 +251,23 @@ describe('who joins', () => {
     expect(planner.stats().chats.byOutcome).toMatchObject({ answered: 1, timeout: 2 });
   });
 
+  test('with less time is told why its stream ends, when it has begun', async () => {
+    await open(ALONE);
+    const { reply, exchange } = await begun(STEADY, 100_000);
+    const short = await ask({ ...STEADY, stream: true }, 2_000);
+    if (short.kind !== 'stream') throw new Error(codeOf(short));
+    const read = readFrames(short.frames);
+    expect(await isSettled(read)).toBe(false);
+    clock.advance(2_000);
+    expect((await read).events).toEqual([
+      piece('one'),
+      { error: expect.objectContaining({ code: 'ERR_MODEL_TIMEOUT_STREAM' }) },
+    ]);
+    exchange.response.end(events(piece('x'), FINISH, '[DONE]'));
+    expect(await readFrames(reply.frames)).toMatchObject({ isDone: true });
+    expect(planner.stats().chats).toMatchObject({ inFlight: 0, byOutcome: { answered: 1, timeout: 1 } });
+  });
+
   test('with much more time does not: it would end with the other one', async () => {
     await open(ALONE);
     one.chat = () => {};
