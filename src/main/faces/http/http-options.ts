@@ -90,6 +90,12 @@ function isLoopback(host: string): boolean {
   return version !== 0 && loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** An address of this machine that is not one of the usual ones, as 127.0.0.2, as `Host` has it. */
+function otherNames(host: string): string[] {
+  const name = isIP(host) === 6 ? new URL(`http://[${host}]`).hostname : host;
+  return LOCAL_NAMES.includes(name) ? [] : [name];
+}
+
 const BODY_BYTES = 2 * 1_048_576;
 const BODY_BYTES_WITH_IMAGES = 24 * 1_048_576;
 const RATE_BEYOND = 6_000;
@@ -109,7 +115,7 @@ export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): Re
     isLocal,
     token: given.token,
     tokenFile: given.tokenFile,
-    allowedHosts: given.allowedHosts ?? (isLocal ? [] : undefined),
+    allowedHosts: isLocal ? [...(given.allowedHosts ?? []), ...otherNames(host)] : given.allowedHosts,
     rateLimitPerMinute: given.rateLimitPerMinute ?? (isLocal ? false : RATE_BEYOND),
     bodyBytesMax: given.bodyBytesMax ?? (hasImages ? BODY_BYTES_WITH_IMAGES : BODY_BYTES),
     headerBytesMax: given.headerBytesMax ?? 16_384,

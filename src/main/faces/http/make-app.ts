@@ -1,9 +1,17 @@
 import type { Socket } from 'node:net';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
 import type { ResolvedHttpOptions } from './http-options.ts';
-import { notFound, onError, PROBLEM_TYPE, problemOf } from './problem.ts';
+import { notFound, onError, PROBLEM_TYPE, problemOf, sendProblem } from './problem.ts';
 import { takeJsonBodies } from './wire/json-body.ts';
 
 /** A client has its own header and request times, but is looked at only so often. */
@@ -21,6 +29,7 @@ export function makeApp(options: ResolvedHttpOptions, log: FaceLog): FastifyInst
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     clientErrorHandler: refuseBytes,
+    frameworkErrors: refusePath,
     http: {
       maxHeaderSize: options.headerBytesMax,
       headersTimeout: headersTimeoutMs,
@@ -57,6 +66,11 @@ class RequestLog extends LogController {
 function isDebugging(log: FaceLog): log is FaceLog & FastifyBaseLogger {
   const pino = log as FaceLog & { isLevelEnabled?(level: string): boolean };
   return typeof pino.isLevelEnabled === 'function' && pino.isLevelEnabled('debug');
+}
+
+/** A path that cannot be decoded comes to no hook, and to no handler of errors. */
+function refusePath(_: FastifyError, __: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply, problemOf(new PlannerError('ERR_PROTOCOL', 'the path cannot be decoded')));
 }
 
 const STATUS_OF_BYTES: Readonly<Record<string, readonly [PlannerError, number]>> = {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Planner } from '../../planner/planner.ts';
@@ -100,7 +101,8 @@ class OpenFace implements HttpFace {
   async reload(options: HttpFaceOptions): Promise<readonly string[]> {
     const { planner, guard, resolved } = this.#parts;
     const changed = resolveHttpOptions(options, planner.domain);
-    guard.change(await settingsOf(changed));
+    // Of the address that is in use: one that only a restart leaves must not lose its token before.
+    guard.change(await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, planner.domain)));
     return (Object.keys(changed) as (keyof ResolvedHttpOptions)[]).filter(
       (key) => !MAY_CHANGE.has(key) && changed[key] !== resolved[key],
     );
@@ -111,9 +113,13 @@ class OpenFace implements HttpFace {
     const ended = once(app.server, 'close');
     draining.abort();
     connections.endAfterAnswers();
-    // Takes no new connections, and ends those that wait for nothing.
-    app.server.close();
+    // Takes no new connections, and ends those that wait for nothing. Of `net`, since that of `http` would stop looking for
+    // requests that do not come in their time: one half would keep the drain waiting for ever.
+    Server.prototype.close.call(app.server);
+    app.server.closeIdleConnections();
     await ended;
+    // This one stops looking.
+    app.server.close();
     await app.close();
   }
 }

@@ -77,6 +77,11 @@ describe('Host', () => {
     },
   );
 
+  test('an address of this machine that is not the usual one is this server', async () => {
+    await using at = await openFace({ http: { host: '127.0.0.2' } });
+    expect((await at.call('/healthz')).status).toBe(200);
+  });
+
   test.each(['evil.example', 'evil.example:7411', 'localhost.evil.example', '127.0.0.1.evil.example', '', '[::2]'])(
     '%j was made to point here, and is refused',
     async (host) => {
@@ -153,6 +158,15 @@ describe('the rate of a client', () => {
     await at.face.reload({ port: 0 });
     expect((await at.post(request({ actions: [] }))).status).toBe(400);
   });
+});
+
+test('reload keeps the token of an address beyond this machine until a restart has left it', async () => {
+  // For node this is a name, which could be any address.
+  await using at = await openFace({ http: { host: '127.1', token: 'secret' } });
+  await expect(at.face.reload({ port: 0 })).rejects.toThrow('http.token or http.tokenFile must be given');
+  expect((await at.call('/v1/stats')).status).toBe(401);
+  expect(await at.face.reload({ port: 0, token: 'other' })).toEqual(['host']);
+  expect((await at.call('/v1/stats', bearer('other'))).status).toBe(200);
 });
 
 test('reload names what needs a restart', async () => {

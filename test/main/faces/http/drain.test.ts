@@ -39,6 +39,17 @@ test('a drain ends connections that wait for nothing, and takes no new ones', as
   await expect(at.call('/healthz')).rejects.toThrow('fetch failed');
 });
 
+test('a drain waits for half a request no longer than it may take', async () => {
+  await using at = await openFace({ http: { headersTimeoutMs: 100, requestTimeoutMs: 200 } });
+  using head = await RawConnection.open(at.port);
+  head.socket.write('GET /healthz HTTP/1.1\r\nhost: loc');
+  using body = await RawConnection.open(at.port);
+  body.socket.write(rawPlan().subarray(0, -1));
+  // What comes after both has been read after both.
+  expect((await at.call('/healthz')).status).toBe(200);
+  await Promise.all([at.face.drain(), head.ended, body.ended]);
+});
+
 test('a request behind one that is under way is refused while the server goes down', async () => {
   await using at = await openFace(slow);
   using client = await RawConnection.open(at.port);

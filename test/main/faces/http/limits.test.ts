@@ -139,6 +139,16 @@ describe('what is no request is a coded problem', () => {
     }
   });
 
+  test('a path that cannot be decoded', async () => {
+    await using at = await openFace();
+    for (const path of ['/%zz', '/v1/models/%ff']) {
+      const response = await at.call(path);
+      expect(response.status).toBe(400);
+      expect(response.headers.get('content-type')).toContain('application/problem+json');
+      expect(await response.json()).toMatchObject({ code: 'ERR_PROTOCOL', detail: 'the path cannot be decoded' });
+    }
+  });
+
   test('a path that there is not, and a method that a path has not', async () => {
     await using at = await openFace();
     const missing = await at.call('/v1/nothing?x=1');
@@ -217,6 +227,14 @@ describe('a client that takes its time', () => {
 function sockets(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 }
+
+test('a connection that asks for nothing more is ended after keepAliveTimeoutMs', async () => {
+  await using at = await openFace({ http: { keepAliveTimeoutMs: 50 } });
+  using client = await RawConnection.open(at.port);
+  client.socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  await client.ended;
+  expect(client.received).toContain('"ok"');
+});
 
 test('a port in use is told with what to do', async () => {
   await using at = await openFace();

@@ -25,11 +25,12 @@ export class Connections {
         connection.ended?.abort();
       });
     });
-    // Nothing was sent or came for so long; while something waits to be sent, that is the client's doing. Keep-alive and
-    // header timeouts are the server's own.
+    // Nothing was sent or came for so long, or since the last answer for the time of keep-alive. While something waits to be
+    // sent, that is the client's doing; while an answer is worked on, it is not. Who hears of these times ends connections
+    // itself: node does not then.
     server.timeout = slowClientMs;
     server.on('timeout', (socket: Socket) => {
-      if (socket.writableLength > 0) socket.destroy();
+      if (socket.writableLength > 0 || this.#isIdle(socket)) socket.destroy();
     });
   }
 
@@ -45,6 +46,11 @@ export class Connections {
     if (connection === undefined) return undefined;
     connection.ended ??= new AbortController();
     return connection.ended.signal;
+  }
+
+  /** Whether its last request has been answered. For the first one there is a time of its own. */
+  #isIdle(socket: Socket): boolean {
+    return this.#open.get(socket)?.answer?.writableFinished === true;
   }
 
   /** Ends every connection as soon as it has been answered: the server ends only those that wait for nothing now. */
