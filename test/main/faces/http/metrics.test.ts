@@ -209,3 +209,26 @@ test('the process and the version are told', async () => {
   expect(read(metrics, 'conclave_build_info', { version: '1.2.3' })).toBe(1);
   expect(read(metrics, 'conclave_open')).toBe(1);
 });
+
+test('chats are told, and equal what stats say', async () => {
+  await using at = await busyFace();
+  const chat = (body: object): Promise<unknown> =>
+    drive(
+      at.clock,
+      at.call('/v1/chat/completions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    );
+  await chat({ model: 'a' });
+  await chat({ model: 'nobody knows it', messages: [{ role: 'user', content: 'hello' }] });
+  const { metrics, stats } = await scrape(at);
+  expect(stats.chats).toMatchObject({ requests: 2, byOutcome: { invalid: 2 } });
+  for (const [outcome, count] of Object.entries(stats.chats.byOutcome)) {
+    expect(read(metrics, 'conclave_chats_total', { outcome })).toBe(count);
+  }
+  expect(read(metrics, 'conclave_chat_codes_total', { code: 'ERR_MODEL_MISSING' })).toBe(1);
+  expect(read(metrics, 'conclave_chats_in_flight')).toBe(0);
+  expect(read(metrics, 'conclave_chat_tokens_total')).toBe(0);
+});

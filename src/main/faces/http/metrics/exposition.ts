@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Metric as RegisteredMetric, Registry } from 'prom-client';
 import { CACHE_METRICS } from './cache-metrics.ts';
 import { CALL_METRICS } from './call-metrics.ts';
+import { CHAT_METRICS } from './chat-metrics.ts';
 import { MACHINE_METRICS } from './machine-metrics.ts';
 import type { HistogramMetric, Metric, Sample, Snapshot } from './metric.ts';
 import { PLAN_METRICS } from './plan-metrics.ts';
@@ -9,6 +10,7 @@ export const METRICS: readonly (Metric | HistogramMetric)[] = [
   ...PLAN_METRICS,
   ...CACHE_METRICS,
   ...CALL_METRICS,
+  ...CHAT_METRICS,
   ...MACHINE_METRICS,
 ];
 
