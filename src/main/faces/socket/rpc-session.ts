@@ -92,6 +92,13 @@ export class RpcSession {
     return this.closed;
   }
 
+  /** Says why the client is not let in, and ends: nothing that it asks is heard. */
+  turnAway(error: PlannerError): void {
+    this.#reader.shut();
+    this.#calls.fault(error);
+    this.#finish();
+  }
+
   /** Cancels what is under way and ends at once. */
   close(): Promise<void> {
     this.#close(new PlannerError('ERR_PLANNER_CLOSED', 'the server is closing'));
@@ -164,7 +171,7 @@ export class RpcSession {
       if (this.#phase === 'closed') return;
       this.#outbox.flush();
       this.#pump();
-      if (this.#phase === 'finishing' && this.#isDone) this.#end();
+      if (this.#phase === 'finishing') this.#wind();
     });
   }
 
@@ -175,8 +182,12 @@ export class RpcSession {
     this.#setTurn();
   }
 
-  get #isDone(): boolean {
-    return this.#calls.isIdle && !this.#reader.hasLine && this.#outbox.isEmpty;
+  /** Ends when everything is answered and taken. */
+  #wind(): void {
+    if (!this.#calls.isIdle || this.#reader.hasLine) return;
+    // Whoever goes on asking is not heard from here on: the end would wait for a client that never stops.
+    this.#reader.shut();
+    if (this.#outbox.isEmpty) this.#end();
   }
 
   /** Everything is answered. What the client still says is read and dropped, or its system would call this a reset. */

@@ -1,7 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
-import { encodeError, PlannerError } from '../../../shared/errors.ts';
+import { PlannerError } from '../../../shared/errors.ts';
 import type { Planner } from '../../planner/planner.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { RpcSession, type SessionCounters } from './rpc-session.ts';
@@ -15,7 +15,6 @@ import {
   publishSocket,
   removeIfSame,
 } from './socket-path.ts';
-import { errorLine, rpcError } from './wire.ts';
 
 export interface SocketFaceCounters extends SessionCounters {
   /** Clients that were let in. */
@@ -32,6 +31,10 @@ export interface SocketFace extends Face {
 
 /** Read and write for its owner. */
 const SOCKET_MODE = 0o600;
+/** Node's own number: those who are one too many are to be let in and told so. */
+const BACKLOG_MIN = 511;
+/** Clients that are being told so; one more hears nothing. */
+const TURNED_AWAY_MAX = 512;
 
 /**
  * Serves `planner` at a Unix socket of mode 0600 or a named pipe. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE where a
@@ -66,6 +69,8 @@ class SocketListener implements SocketFace {
   readonly #parts: FaceParts;
   readonly #server: Server;
   readonly #sessions = new Set<RpcSession>();
+  /** Of clients that are told that they are one too many. */
+  readonly #turnedAway = new Set<RpcSession>();
   /** Of the socket's file; undefined for a named pipe. */
   #mark: FileMark | undefined;
   #stopped: Promise<void> | undefined;
@@ -117,7 +122,7 @@ class SocketListener implements SocketFace {
 
   async close(): Promise<void> {
     const stopped = this.#stop();
-    await Promise.all([...this.#sessions].map((session) => session.close()));
+    await Promise.all([...this.#sessions, ...this.#turnedAway].map((session) => session.close()));
     await stopped;
   }
 
@@ -137,8 +142,8 @@ class SocketListener implements SocketFace {
     // it has its path.
     const mask = isMainThread ? process.umask(0o177) : undefined;
     try {
-      // As many may come at one moment as may be connected; Node's own number of 511 would send others away with EAGAIN.
-      this.#server.listen({ path, backlog: this.#options.connectionsMax });
+      // As many may come at one moment as may be connected, or the system sends them away with EAGAIN.
+      this.#server.listen({ path, backlog: Math.max(this.#options.connectionsMax, BACKLOG_MIN) });
     } finally {
       if (mask !== undefined) process.umask(mask);
     }
@@ -148,17 +153,31 @@ class SocketListener implements SocketFace {
   /** Resolves when no connection is left. */
   #stop(): Promise<void> {
     this.#stopped ??= new Promise((resolve) => {
-      if (this.#mark !== undefined) removeIfSame(this.#options.path, this.#mark);
+      this.#unpublish();
       this.#server.close(() => resolve());
     });
     return this.#stopped;
   }
 
+  /** A path that cannot be removed any more keeps nobody from ending. */
+  #unpublish(): void {
+    const { path } = this.#options;
+    try {
+      if (this.#mark !== undefined) removeIfSame(path, this.#mark);
+    } catch (err) {
+      this.#parts.log.warn({ err, path }, 'the socket could not be removed');
+    }
+  }
+
   #accept(socket: Socket): void {
-    const { clock, log, version } = this.#parts;
     if (this.#sessions.size >= this.#options.connectionsMax) return this.#turnAway(socket);
     this.counters.connections++;
-    const session = new RpcSession({
+    this.#keep(this.#session(socket, this.counters), this.#sessions);
+  }
+
+  #session(socket: Socket, counters: SessionCounters): RpcSession {
+    const { clock, log, version } = this.#parts;
+    return new RpcSession({
       input: socket,
       output: socket,
       planner: this.#planner,
@@ -166,12 +185,15 @@ class SocketListener implements SocketFace {
       clock,
       log,
       version,
-      counters: this.counters,
+      counters,
       atEnd: 'leaves',
       endsOutput: true,
     });
-    this.#sessions.add(session);
-    void session.closed.then(() => this.#sessions.delete(session));
+  }
+
+  #keep(session: RpcSession, among: Set<RpcSession>): void {
+    among.add(session);
+    void session.closed.then(() => among.delete(session));
   }
 
   #turnAway(socket: Socket): void {
@@ -179,9 +201,11 @@ class SocketListener implements SocketFace {
     const { connectionsMax } = this.#options;
     const message = `${connectionsMax} clients are connected (connectionsMax)`;
     this.#parts.log.warn({ code: 'ERR_CLIENT_LIMIT' }, `a client was turned away: ${message}`);
-    const error = new PlannerError('ERR_CLIENT_LIMIT', message, { retryable: true });
-    socket.on('error', () => {});
-    socket.end(`${errorLine(null, rpcError(encodeError(error)))}\n`, () => socket.destroy());
+    if (this.#turnedAway.size >= TURNED_AWAY_MAX) return void socket.destroy();
+    // Not closed at once: a client that is still writing would be told of a broken pipe and nothing else.
+    const session = this.#session(socket, { ...this.counters });
+    this.#keep(session, this.#turnedAway);
+    session.turnAway(new PlannerError('ERR_CLIENT_LIMIT', message, { retryable: true }));
   }
 }
 

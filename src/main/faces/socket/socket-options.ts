@@ -11,7 +11,8 @@ export interface RpcLimits {
   readonly messageBytesMax?: number;
   /**
    * Plans of one client in flight, and calls of one batch. Default 256, a quarter of the planner's `maxInFlight`: one client
-   * cannot fill it. At the bound nothing more is read from the client until a plan settles.
+   * cannot fill it. At the bound nothing more is read from the client until a plan settles, so at least 2: a plan, and room
+   * for its cancel.
    */
   readonly callsMax?: number;
   /** Bytes of answers that wait for the client, above which nothing more is read from it. Default 1 MiB. */
@@ -44,7 +45,7 @@ const count = z.number().int().positive().max(1_000_000);
 
 const limitsShape = {
   messageBytesMax: bytes.optional(),
-  callsMax: count.optional(),
+  callsMax: count.min(2).optional(),
   writeBufferBytes: bytes.optional(),
   writeBufferBytesMax: bytes.optional(),
   slowClientMs: z.number().int().positive().max(3_600_000).optional(),

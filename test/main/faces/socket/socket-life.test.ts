@@ -29,11 +29,11 @@ test('at the bound of its calls a client is not read, and what it sent is neithe
 });
 
 test('another client is served while one is at its bound', async () => {
-  await using made = await makeSocketFace({ ...silent, options: { callsMax: 1 } });
+  await using made = await makeSocketFace({ ...silent, options: { callsMax: 2 } });
   using greedy = await RawClient.connect(made.path);
   using modest = await RawClient.connect(made.path);
-  greedy.send(planOf(1), planOf(2));
-  await eventually(() => made.planner.stats().plans.inFlight === 1, 'one in flight');
+  greedy.send(planOf(1), planOf(2), planOf(3));
+  await eventually(() => made.planner.stats().plans.inFlight === 2, 'two in flight');
   expect((await modest.ask(1, 'ping')).result).toBe('pong');
 });
 
@@ -167,6 +167,25 @@ test('draining lets nothing new in, answers what is under way, and ends every co
   expect(await client.next()).toMatchObject({ id: 1, result: { source: 'heuristic' } });
   expect(await client.line()).toBeUndefined();
   await drained;
+  expect(made.face.connected).toBe(0);
+});
+
+test('a drain ends while a client goes on asking and reading', async () => {
+  await using made = await makeSocketFace();
+  using client = await RawClient.connect(made.path);
+  const block = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })}\n`.repeat(500);
+  let isOver = false;
+  client.socket.on('close', () => {
+    isOver = true;
+  });
+  const ask = (): void => {
+    if (isOver) return;
+    if (client.socket.write(block)) setImmediate(ask);
+    else client.socket.once('drain', ask);
+  };
+  ask();
+  await eventually(() => made.face.counters.calls > 5_000, 'it is served');
+  await made.face.drain();
   expect(made.face.connected).toBe(0);
 });
 
