@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type BigIntStats, linkSync, lstatSync, renameSync, rmSync } from 'node:fs';
+import { type BigIntStats, linkSync, lstatSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../../shared/clock.ts';
@@ -13,6 +13,10 @@ import { type HelloResult, PROTOCOL } from './wire.ts';
  * - the path is taken or not, in one step, whoever else starts at the same moment;
  * - the socket has its mode before anyone can find it;
  * - closing does not remove what stands at the path: libuv unlinks the name that it was bound to, whoever has it by then.
+ *
+ * A socket is removed by whoever has claimed it, with a file named after that very socket. So nobody removes what another
+ * one has put at the path since, and what is in use is never moved, not even for a moment in which a third one would find
+ * the path free.
  */
 
 /** What `sun_path` holds, less the NUL at its end. */
@@ -21,7 +25,9 @@ const HELLO_MS = 500;
 /** Of answers to `hello`. */
 const HELLO_BYTES_MAX = 65_536;
 /** Taking over is tried again where another server does the same at the same moment. */
-const TRIES_MAX = 3;
+const TRIES_MAX = 5;
+/** A claim is held for a few system calls; one that is still there after this long is of a process that died. */
+const CLAIM_MS = 1_000;
 
 /** Tells a file from another one that comes after it at the same path: a number of an inode is soon given again. */
 export interface FileMark {
@@ -64,25 +70,45 @@ export async function publishSocket(own: string, path: string, clock: Clock): Pr
     if (!occupant.isSocket()) fail(`must be free or a socket, got ${kindOf(occupant)} at ${describeValue(path)}`);
     const holder = await askHolder(path, clock);
     if (holder !== undefined) throw new PlannerError('ERR_ADDRESS_IN_USE', `${path} is in use by ${holder}`);
-    removeIfSame(path, occupant);
+    if (!removeIfSame(path, occupant)) await claimGone(path, occupant, clock);
   }
   throw new PlannerError('ERR_ADDRESS_IN_USE', `${path} is being taken by others at the same moment`, {
     retryable: true,
   });
 }
 
-/** Removes the file at `path` if it is the one of `mark`. */
-export function removeIfSame(path: string, mark: FileMark): void {
-  const aside = ownNameBeside(path);
+/** Removes the file at `path` if it is the one of `mark`. False where another one is about to. */
+export function removeIfSame(path: string, mark: FileMark): boolean {
+  const claim = claimOn(path, mark);
   try {
-    // Moved first: between a look and a removal, another one may come.
-    renameSync(path, aside);
+    writeFileSync(claim, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return;
+    if (isCode(error, 'EEXIST')) return false;
+    // Without its folder it is gone.
+    if (isCode(error, 'ENOENT')) return true;
     throw error;
   }
-  if (!isSame(markOf(aside), mark)) linked(aside, path);
-  rmSync(aside, { force: true });
+  try {
+    if (isSame(markOf(path), mark)) rmSync(path, { force: true });
+  } finally {
+    rmSync(claim, { force: true });
+  }
+  return true;
+}
+
+/** No two sockets have the same. */
+function claimOn(path: string, { ino, mtimeNs }: FileMark): string {
+  return join(dirname(path), `.${ino}-${mtimeNs}`);
+}
+
+/** Resolves when nobody claims the socket of `mark`; drops the claim of a process that died with it. */
+async function claimGone(path: string, mark: FileMark, clock: Clock): Promise<void> {
+  const claim = claimOn(path, mark);
+  for (const untilMs = clock.now() + CLAIM_MS; clock.now() < untilMs; ) {
+    await new Promise<void>((resolve) => void clock.setTimer(CLAIM_MS / 50, resolve));
+    if (markOf(claim) === undefined) return;
+  }
+  rmSync(claim, { force: true });
 }
 
 function isSame(one: FileMark | undefined, other: FileMark): boolean {

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -16,6 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSocketFace, type SocketFace } from '../../../../src/main/faces/socket/socket-face.ts';
 import type { SocketFaceOptions } from '../../../../src/main/faces/socket/socket-options.ts';
+import { removeIfSame } from '../../../../src/main/faces/socket/socket-path.ts';
 import type { Planner } from '../../../../src/main/planner/planner.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { makePlanner } from '../../../support/make-planner.ts';
@@ -148,7 +150,7 @@ test.each<[SocketFaceOptions, string]>([
   [{ path: '' }, 'socket.path must not be empty, got ""'],
   [{ path: 'a\0b' }, 'socket.path must not hold a NUL, got "a\\u0000b"'],
   [{ path: '/no/such/folder/s' }, 'socket.path must be in a folder that there is, got "/no/such/folder/s"'],
-  [{ path: 's', callsMax: 0 }, 'socket.callsMax must be more than 0, got 0'],
+  [{ path: 's', callsMax: 1 }, 'socket.callsMax must be at least 2, got 1'],
   [{ path: 's', color: 1 } as SocketFaceOptions, 'socket.color is not a known option'],
   [
     { path: 's', writeBufferBytes: 5_000, writeBufferBytesMax: 4_000 },
@@ -168,6 +170,47 @@ test('closing leaves a socket alone that somebody else has put at the path since
   client.send('hello\n');
   expect(await client.line()).toBe('other');
   server.close();
+});
+
+test('closing ends also where the folder of the socket is gone, and what cannot be removed is told', async () => {
+  const path = join(folder.path, 's');
+  const { log, logged } = makeLog();
+  const face = await openSocketFace(planner, { path }, { clock: systemClock, log, version: '1.2.3' });
+  using client = await RawClient.connect(path);
+  rmSync(folder.path, { recursive: true });
+  // No folder of that name: it is a file now.
+  writeFileSync(folder.path, '');
+  await face.drain();
+  expect(await client.line()).toBeUndefined();
+  expect(logged.at(-1)).toMatchObject({ level: 'warn', message: 'the socket could not be removed' });
+});
+
+/*
+ * A finds a stale socket. B takes it over. A, late, goes about removing what it found; were what is there now so much as moved
+ * aside and back, C could find the path free in between, and B would serve at no path.
+ */
+test('a server that comes late to a stale socket does not touch the one that has taken it over', async () => {
+  const path = join(folder.path, 's');
+  await leaveStale(path);
+  const stale = lstatSync(path, { bigint: true });
+  await using _face = await open(path);
+  const { ctimeNs, ino } = lstatSync(path, { bigint: true });
+  expect(removeIfSame(path, stale)).toBe(true);
+  expect(lstatSync(path, { bigint: true })).toMatchObject({ ctimeNs, ino });
+  expect(await isServed(path)).toBe(true);
+  expect(readdirSync(folder.path)).toEqual(['s']);
+});
+
+test('a stale socket is claimed by one at a time, and a claim whose process died does not stand for ever', async () => {
+  const path = join(folder.path, 's');
+  await leaveStale(path);
+  const stale = lstatSync(path, { bigint: true });
+  writeFileSync(join(folder.path, `.${stale.ino}-${stale.mtimeNs}`), '');
+  expect(removeIfSame(path, stale)).toBe(false);
+  expect(lstatSync(path, { bigint: true }).ino).toBe(stale.ino);
+  await using _face = await open(path);
+  expect(await isServed(path)).toBe(true);
+  expect(readdirSync(folder.path)).toEqual(['s']);
 });
 
 /*
