@@ -7,6 +7,7 @@ import { type ConnectOptions, connectPlanner } from '../../../../src/main/faces/
 import { openStdioFace } from '../../../../src/main/faces/socket/stdio-face.ts';
 import type { Attempt } from '../../../../src/main/plan.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
+import type { PlanRequest } from '../../../../src/shared/plan-request.ts';
 import { drive, flush } from '../../../support/drive.ts';
 import type { Behaviour } from '../../../support/fake-models.ts';
 import { makePlanner, request } from '../../../support/make-planner.ts';
@@ -18,7 +19,10 @@ const silent = { script: (): Behaviour => ({ kind: 'stuck' }) };
 const HELLO = { protocol: 1, name: 'conclave', limits: { callsMax: 256, messageBytesMax: 1_000_000 } };
 
 /** A server that answers each line with what `answer` gives, or not at all. */
-async function scripted(answer: (line: { id: number; method: string }, socket: Socket) => string | undefined) {
+async function scripted(
+  answer: (line: { id: number; method: string }, socket: Socket) => string | undefined,
+  hello: object = { result: HELLO },
+) {
   const folder = makeSocketFolder();
   const path = join(folder.path, 's');
   const server = createServer((socket) => {
@@ -30,9 +34,7 @@ async function scripted(answer: (line: { id: number; method: string }, socket: S
       for (const line of lines) {
         const told = JSON.parse(line);
         const text =
-          told.method === 'hello'
-            ? JSON.stringify({ jsonrpc: '2.0', id: told.id, result: HELLO })
-            : answer(told, socket);
+          told.method === 'hello' ? JSON.stringify({ jsonrpc: '2.0', id: told.id, ...hello }) : answer(told, socket);
         if (text !== undefined) socket.write(`${text}\n`);
       }
     });
@@ -88,6 +90,43 @@ describe('a connected planner', () => {
     });
     await expect(planner.plan(request({ actions: [] }))).rejects.toMatchObject({ code: 'ERR_REQUEST_INVALID' });
     await expect(planner.plan(request(), { timeoutMs: -1 })).rejects.toMatchObject({ code: 'ERR_REQUEST_INVALID' });
+  });
+
+  test('refuses with a code what JSON cannot say or says otherwise, and the connection goes on', async () => {
+    await using made = await makeSocketFace();
+    await using planner = await connectPlanner(made.path);
+    class Asked {
+      get actions(): string[] {
+        return ['attack'];
+      }
+    }
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    const wrong: object[] = [
+      { ...request(), observation: { health: 1n } },
+      { ...request(), observation: circle },
+      { ...request(), qValues: null },
+      { ...request(), timeoutMs: 5 },
+      new Asked(),
+    ];
+    for (const each of wrong) {
+      await expect(planner.plan(each as PlanRequest)).rejects.toMatchObject({ code: 'ERR_REQUEST_INVALID' });
+    }
+    await expect(planner.peek(wrong[0] as PlanRequest)).rejects.toMatchObject({ code: 'ERR_REQUEST_INVALID' });
+    expect((await drive(made.clock, planner.plan(request()))).action).toBe('block');
+  });
+
+  test('goes on where its listeners throw', async () => {
+    await using made = await makeSocketFace();
+    const planner = await connectPlanner(made.path);
+    const fail = (): never => {
+      throw new Error('mine');
+    };
+    planner.on('warning', fail);
+    planner.on('exit', fail);
+    const plan = planner.plan(request(), { onAttempt: fail });
+    expect((await drive(made.clock, plan)).action).toBe('block');
+    await planner.close();
   });
 
   test('carries a signal: the plan ends at once, here and there', async () => {
@@ -180,6 +219,16 @@ describe('when the connection ends', () => {
     expect(await drive(made.clock, plan)).toMatchObject({ action: 'block', source: 'synthesis' });
     await closed;
   });
+
+  test('by closing it again without time to drain, it ends at once', async () => {
+    await using made = await makeSocketFace(silent);
+    const planner = await connectPlanner(made.path);
+    const plan = planner.plan(request({ qValues: { flee: 1 } }));
+    const closed = planner.close({ drainMs: 3_600_000 });
+    await planner.close();
+    await closed;
+    expect(await plan).toMatchObject({ action: 'flee', id: 0 });
+  });
 });
 
 describe('a server that', () => {
@@ -219,6 +268,9 @@ describe('a server that', () => {
     ['a line that is not JSON', 'nonsense'],
     ['a message that is no object', '5'],
     ['an answer to no call', '{"jsonrpc":"2.0","id":77,"result":1}'],
+    ['an error that says nothing', '{"jsonrpc":"2.0","id":2,"error":null}'],
+    ['an error that says nothing', '{"jsonrpc":"2.0","id":2,"error":"no"}'],
+    ['progress of nothing', '{"jsonrpc":"2.0","method":"$/progress"}'],
   ])('sends %s is left', async (what, line) => {
     using server = await scripted(() => line);
     await using planner = await connectPlanner(server.path);
@@ -229,10 +281,25 @@ describe('a server that', () => {
     expect(planner.isOpen).toBe(false);
   });
 
-  test('turns a client away says why', async () => {
+  test.each([
+    [{ result: true }],
+    [{ result: {} }],
+    [{ result: null }],
+    [{ result: { ...HELLO, name: 'other' } }],
+    [{ result: HELLO, error: null }],
+  ])('is no planner is left: %j', async (hello) => {
+    using server = await scripted(() => undefined, hello);
+    await expect(connectPlanner(server.path)).rejects.toMatchObject({ code: 'ERR_PROTOCOL' });
+  });
+
+  test('turns clients away says why to each of them', async () => {
     await using made = await makeSocketFace({ options: { connectionsMax: 1 } });
     await using _one = await connectPlanner(made.path);
-    await expect(connectPlanner(made.path)).rejects.toMatchObject({ code: 'ERR_CLIENT_LIMIT', retryable: true });
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => connectPlanner(made.path)));
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ERR_CLIENT_LIMIT', retryable: true } });
+    }
+    expect(made.face.connected).toBe(1);
   });
 
   test('does not exist, or never says who it is, is an error in time', async () => {

@@ -40,7 +40,10 @@ export interface ConnectedPlanner extends EventEmitter<ConnectedPlannerEvents>, 
   stats(): Promise<PlannerStats>;
   /** Forgets every cached decision, of everybody who uses the planner. */
   clearCache(): Promise<void>;
-  /** Ends the connection, after at most `drainMs` for what is pending; the planner goes on. */
+  /**
+   * Ends the connection, after at most `drainMs` for what is pending; the planner goes on. Closing again with no `drainMs` ends
+   * the draining.
+   */
   close(options?: CloseOptions): Promise<void>;
 }
 
@@ -81,7 +84,8 @@ export interface PlannerStreams {
 
 /**
  * Connects to a planner at a Unix socket or named pipe, or behind two streams. Throws ERR_OPTIONS_INVALID, ERR_PEER_EXITED
- * where nobody answers in time, ERR_PROTOCOL_VERSION where the server speaks another protocol.
+ * where nobody answers in time, ERR_PROTOCOL_VERSION where the server speaks another protocol, ERR_PROTOCOL where it is no
+ * planner, ERR_CLIENT_LIMIT (`retryable`) where it has as many clients as it takes.
  */
 export async function connectPlanner(
   to: string | PlannerStreams,

@@ -2,16 +2,18 @@ import { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../../shared/clock.ts';
 import type { Decision } from '../../../../shared/decision.ts';
-import { decodeError, describeValue, type ErrorCode, PlannerError } from '../../../../shared/errors.ts';
+import { describeValue, PlannerError } from '../../../../shared/errors.ts';
 import type { PlanRequest } from '../../../../shared/plan-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plan.ts';
+import { checkPlanOptions } from '../../../planner/check-plan-options.ts';
 import { planCancelled } from '../../../planner/flight-board.ts';
 import type { PlannerStats } from '../../../planner/planner.ts';
 import { PlanCall } from '../../ipc/plan-call.ts';
 import { LineReader } from '../line-reader.ts';
-import { type HelloResult, type Method, PROGRESS, PROTOCOL, type ProgressParams, type RpcError } from '../wire.ts';
+import { type HelloResult, type Method, PROGRESS, PROTOCOL, type ProgressParams } from '../wire.ts';
 import type { ConnectedPlanner, ConnectedPlannerEvents } from './connect-planner.ts';
 import { ownAnswer } from './own-answer.ts';
+import { errorOf, helloOf, isProgress, jsonOf, requestText, strange } from './server-check.ts';
 
 export interface ClientParts {
   readonly input: Readable;
@@ -44,7 +46,7 @@ interface Message {
   readonly method?: unknown;
   readonly params?: unknown;
   readonly result?: unknown;
-  readonly error?: RpcError;
+  readonly error?: unknown;
 }
 
 /**
@@ -68,7 +70,8 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   #watch: Timer | undefined;
   #state: 'open' | 'closing' | 'ended' = 'open';
   #endedBy: PlannerError | undefined;
-  #idle = (): void => {};
+  /** Ends the draining at once. */
+  #hurry = (): void => {};
 
   constructor(parts: ClientParts) {
     super();
@@ -92,10 +95,13 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     return this.#state === 'open';
   }
 
-  /** Says who it is. Rejects with ERR_PROTOCOL_VERSION where the server speaks none of its protocols. */
+  /**
+   * Says who it is. Rejects with ERR_PROTOCOL_VERSION where the server speaks none of its protocols, and ERR_PROTOCOL where
+   * it is no planner.
+   */
   async hello(client: string): Promise<void> {
     const params = { protocol: PROTOCOL, client };
-    this.#server = (await this.#ask('hello', params)) as HelloResult;
+    this.#server = helloOf(await this.#ask('hello', params));
   }
 
   async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
@@ -106,22 +112,19 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       const value = describeValue(request?.actions);
       throw new PlannerError('ERR_REQUEST_INVALID', `actions must be a list of at least one action, got ${value}`);
     }
+    checkPlanOptions(timeoutMs ?? TIMEOUT_MS_MAX, priority);
     const { clock, lateGraceMs } = this.#parts;
     const startedAtMs = clock.now();
-    const members = JSON.stringify(request).slice(0, -1);
+    const members = requestText(request).slice(0, -1);
     this.#checkSize(members);
-    const extra = `${priority === undefined ? '' : `,"priority":${JSON.stringify(priority)}`}${onAttempt ? ',"progress":true' : ''}`;
+    const extra = `${priority === undefined ? '' : `,"priority":${priority}`}${onAttempt ? ',"progress":true' : ''}`;
     // What it has waited here is gone from its time.
-    const timeText = (): string => {
-      if (typeof timeoutMs !== 'number')
-        return timeoutMs === undefined ? '' : `,"timeoutMs":${JSON.stringify(timeoutMs)}`;
-      const leftMs = timeoutMs - (clock.now() - startedAtMs);
-      return `,"timeoutMs":${JSON.stringify(timeoutMs > 0 ? Math.max(leftMs, 0.1) : timeoutMs)}`;
-    };
+    const timeText = (): string =>
+      timeoutMs === undefined ? '' : `,"timeoutMs":${Math.max(timeoutMs - (clock.now() - startedAtMs), 0.1)}`;
     const id = this.#nextId++;
     const call = new PlanCall({
       clock,
-      deadlineMs: startedAtMs + (typeof timeoutMs === 'number' && timeoutMs > 0 ? timeoutMs : TIMEOUT_MS_MAX),
+      deadlineMs: startedAtMs + (timeoutMs ?? TIMEOUT_MS_MAX),
       lateGraceMs,
       signal,
       onAttempt,
@@ -155,7 +158,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       this.#state = 'closing';
       if (drainMs > 0 && this.#pending > 0) await this.#drained(drainMs);
       this.#end(new PlannerError('ERR_PLANNER_CLOSED', 'the connection to the planner is closed'), true);
-    }
+    } else if (drainMs <= 0) this.#hurry();
     return this.#over.promise;
   }
 
@@ -175,7 +178,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   #drained(drainMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = this.#parts.clock.setTimer(drainMs, resolve);
-    this.#idle = () => {
+    this.#hurry = () => {
       timer.cancel();
       resolve();
     };
@@ -208,7 +211,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   async #ask(method: Method, params?: object): Promise<unknown> {
     this.#admit();
     const id = this.#nextId++;
-    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}"${params === undefined ? '' : `,"params":${JSON.stringify(params)}`}}`;
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}"${params === undefined ? '' : `,"params":${jsonOf(params)}`}}`;
     this.#checkSize(text);
     const answer = Promise.withResolvers<unknown>();
     this.#add(id, { method, text: () => text, resolve: answer.resolve, reject: answer.reject });
@@ -283,17 +286,19 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     }
     if (message === null || typeof message !== 'object') return this.fail(strange('a message that is no object'));
     const { id, method, params, result, error } = message;
-    if (method === PROGRESS) return this.#progress(params as ProgressParams);
+    if (method === PROGRESS) {
+      return isProgress(params) ? this.#progress(params) : this.fail(strange('progress of nothing'));
+    }
+    const failure = errorOf(error);
+    if (error !== undefined && failure === undefined) return this.fail(strange('an error that says nothing'));
     const pending = typeof id === 'number' ? this.#sent.get(id) : undefined;
     if (pending === undefined) {
       // An error of no call is one of the connection: turned away, a line too long.
-      return this.fail(
-        error === undefined ? strange(`an answer to no call (id ${describeValue(id)})`) : decoded(error),
-      );
+      return this.fail(failure ?? strange(`an answer to no call (id ${describeValue(id)})`));
     }
     this.#sent.delete(id as number);
-    if (error === undefined) pending.resolve(result);
-    else pending.reject(decoded(error));
+    if (failure === undefined) pending.resolve(result);
+    else pending.reject(failure);
     this.#forget();
   }
 
@@ -303,7 +308,21 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       this.#sent.get(id as number)?.call?.hear(attempt);
     } catch (error) {
       const said = error instanceof Error ? error.message : String(error);
-      this.emit('warning', `onAttempt threw: ${said}`);
+      this.#tell('warning', `onAttempt threw: ${said}`);
+    }
+  }
+
+  /** A listener that throws has no say. */
+  #tell<K extends keyof ConnectedPlannerEvents>(event: K, ...values: ConnectedPlannerEvents[K]): void {
+    try {
+      // The compiler cannot tell that the values are those of the event.
+      (this.emit as (event: string, ...values: unknown[]) => boolean).call(this, event, ...values);
+    } catch (error) {
+      if (event === 'warning') return; // Told to nobody: the listener for warnings is itself broken.
+      this.#tell(
+        'warning',
+        `a listener of "${event}" threw: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 
@@ -312,7 +331,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     this.#watch?.cancel();
     this.#watch = undefined;
     this.#parts.hold(false);
-    this.#idle();
+    this.#hurry();
   }
 
   /** A server that hangs keeps its connection: while calls wait, it must say something from time to time, if only when asked. */
@@ -360,19 +379,11 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     }
     this.#sent.clear();
     this.#waiting.clear();
-    this.#idle();
+    this.#hurry();
     this.#over.resolve();
-    this.emit('exit', { code: null, signal: null, expected });
+    this.#tell('exit', { code: null, signal: null, expected });
   }
 }
 
 /** Of one write. */
 const WRITE_CHARS_MAX = 1_048_576;
-
-function decoded({ message, data }: RpcError): PlannerError {
-  return decodeError({ code: data?.code as ErrorCode, message, retryable: data?.retryable === true });
-}
-
-function strange(what: string): PlannerError {
-  return new PlannerError('ERR_PROTOCOL', `the server sent ${what}`);
-}

@@ -1,0 +1,65 @@
+import { decodeError, describeValue, type ErrorCode, PlannerError } from '../../../../shared/errors.ts';
+import type { PlanRequest } from '../../../../shared/plan-request.ts';
+import type { HelloResult, ProgressParams } from '../wire.ts';
+
+/** What a client lets in from a server, which may be another one than it took it for, and what it lets out. */
+
+export function strange(what: string): PlannerError {
+  return new PlannerError('ERR_PROTOCOL', `the server sent ${what}`);
+}
+
+/** Throws ERR_PROTOCOL for the answer of something else than a planner. */
+export function helloOf(result: unknown): HelloResult {
+  const { name, limits } = (result ?? {}) as Partial<HelloResult>;
+  if (name === 'conclave' && isCount(limits?.callsMax) && isCount(limits.messageBytesMax)) return result as HelloResult;
+  throw strange(`an answer to hello that is not a planner's (${describeValue(name)})`);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** The `error` of an answer; undefined where it is none. */
+export function errorOf(error: unknown): PlannerError | undefined {
+  if (error === null || typeof error !== 'object') return undefined;
+  const { message, data } = error as { message?: unknown; data?: { code?: unknown; retryable?: unknown } | null };
+  if (typeof message !== 'string') return undefined;
+  return decodeError({ code: data?.code as ErrorCode, message, retryable: data?.retryable === true });
+}
+
+export function isProgress(params: unknown): params is ProgressParams {
+  if (params === null || typeof params !== 'object') return false;
+  const { attempt } = params as { readonly attempt?: unknown };
+  return attempt !== null && typeof attempt === 'object';
+}
+
+/** What stands beside a request in a message, and would be taken for an option of the call. */
+const BESIDE = ['timeoutMs', 'priority', 'progress'] as const;
+
+/** The JSON of a request, an object of at least one member. Throws ERR_REQUEST_INVALID. */
+export function requestText(request: PlanRequest): string {
+  for (const name of BESIDE) {
+    if (name in request) refuse(`${name} is not a part of a request (agent, observation, actions, qValues)`);
+  }
+  const { qValues } = request;
+  if (qValues !== undefined && (qValues === null || typeof qValues !== 'object')) {
+    refuse(`qValues must be an object of numbers by action, got ${describeValue(qValues)}`);
+  }
+  const text = jsonOf(request);
+  if (!text.startsWith('{"')) refuse('request must be an object of plain data');
+  return text;
+}
+
+/** Throws ERR_REQUEST_INVALID for what JSON cannot say. */
+export function jsonOf(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    return refuse(`request must be plain data: ${said.split('\n', 1)[0]}`);
+  }
+}
+
+function refuse(message: string): never {
+  throw new PlannerError('ERR_REQUEST_INVALID', message);
+}
