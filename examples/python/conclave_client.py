@@ -12,10 +12,11 @@ import json
 import socket
 import threading
 import traceback
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 PROTOCOL = 1
 CALLS_MAX = 255  # At 256 plans in flight the server stops reading, cancels too.
+SILENCE = 5.0  # Seconds that a plan may be late, until its server counts as gone.
 
 
 class PlannerError(Exception):
@@ -42,7 +43,7 @@ class Planner:
         try:
             self._socket.settimeout(connect_timeout)
             self._socket.connect(path)
-            # Sending and receiving wait as long as it takes; a planner keeps its deadlines itself.
+            # Sending and receiving wait as long as it takes; a planner keeps its deadlines itself, and see `plan`.
             self._socket.settimeout(None)
             self._reader = threading.Thread(target=self._read, name="conclave", daemon=True)
             self._reader.start()
@@ -52,12 +53,20 @@ class Planner:
             raise
 
     def plan(self, agent, observation, actions, q_values=None, **options):
-        """The plan: a dict with `action`, `source`, `reason`, `attempts`, ... Takes the options of `begin`."""
-        return self.begin(agent, observation, actions, q_values, **options).result()
+        """The plan: a dict with `action`, `source`, `reason`, `attempts`, ... Takes the options of `begin`. A server that hangs
+        is left: ERR_PEER_EXITED, `SILENCE` after the `timeout_ms` that was given."""
+        future = self.begin(agent, observation, actions, q_values, **options)
+        timeout_ms = options.get("timeout_ms")
+        # One that is no number is for the server to refuse, as one of more than a day.
+        seconds = min(timeout_ms / 1000, 86_400) + SILENCE if isinstance(timeout_ms, (int, float)) else None
+        done, _ = wait([future], seconds)
+        if not done:
+            self._end(PlannerError("ERR_PEER_EXITED", f"the planner has said nothing for {SILENCE} s after its deadline"))
+        return future.result()
 
     def begin(self, agent, observation, actions, q_values=None, timeout_ms=None, priority=None, on_attempt=None):
         """Asks for a plan and returns its future at once. `cancel` ends it. `on_attempt` hears each attempt as it ends, on
-        the thread that reads; it must not wait for anything."""
+        the thread that reads; it must not wait for anything. Raises TypeError or ValueError for what JSON cannot say."""
         params = {"agent": agent, "observation": observation, "actions": list(actions)}
         if q_values is not None:
             params["qValues"] = q_values
@@ -71,7 +80,8 @@ class Planner:
 
     def cancel(self, future):
         """Ends the plan of a future: it raises PlannerError with ERR_PLAN_CANCELLED, unless it was answered before."""
-        self._send({"jsonrpc": "2.0", "method": "$/cancel", "params": {"id": future.call_id}})
+        if not future.done():
+            self._send(_line({"jsonrpc": "2.0", "method": "$/cancel", "params": {"id": future.call_id}}))
 
     def peek(self, agent, observation, actions):
         """What is remembered for this very state, or None. Asks no model."""
@@ -101,26 +111,29 @@ class Planner:
     def _call(self, method, params=None, on_attempt=None):
         future = Future()
         future.set_running_or_notify_cancel()  # So that nobody ends it but the planner; see `cancel`.
-        self._room.acquire()
-        future.add_done_callback(lambda _: self._room.release())
         with self._state:
-            if self._ended is not None:
-                future.set_exception(self._ended)
-                return future
             future.call_id = self._next_id
             self._next_id += 1
-            self._pending[future.call_id] = (future, on_attempt)
         message = {"jsonrpc": "2.0", "id": future.call_id, "method": method}
         if params is not None:
             message["params"] = params
-        self._send(message)
+        line = _line(message)  # First: what cannot be said must not wait for an answer, nor take anybody's room.
+        self._room.acquire()
+        future.add_done_callback(lambda _: self._room.release())
+        with self._state:
+            ended = self._ended
+            if ended is None:
+                self._pending[future.call_id] = (future, on_attempt)
+        if ended is None:
+            self._send(line)
+        else:
+            future.set_exception(ended)
         return future
 
-    def _send(self, message):
-        line = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    def _send(self, line):
         try:
             with self._sending:
-                self._socket.sendall(line.encode("utf-8"))
+                self._socket.sendall(line)
         except OSError as error:
             self._end(PlannerError("ERR_PEER_EXITED", f"the connection has failed: {error}"))
 
@@ -171,6 +184,10 @@ class Planner:
         self._socket.close()
         for future, _ in pending.values():
             future.set_exception(error)
+
+
+def _line(message):
+    return (json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n").encode("utf-8")
 
 
 def connect(path, **options):

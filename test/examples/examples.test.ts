@@ -95,11 +95,46 @@ with connect(sys.argv[1]) as planner:
     def broken(attempt): raise ZeroDivisionError
     planner.clear_cache()
     assert planner.plan('x', O, ['c', 'd'], timeout_ms=5000, on_attempt=broken)['action'] in 'cd'
+    for wrong in [object(), float('nan'), '\\ud800'] * 100:  # More than there is room for at once.
+        try: planner.plan('x', {**O, 'health': wrong}, ['a'])
+        except (TypeError, ValueError): continue
+        raise AssertionError(wrong)
     futures = [planner.begin('y', O, ['e', str(n)], timeout_ms=60000) for n in range(20)]
     planner.close()
+    late = planner.begin('z', O, ['a'])
+    planner.cancel(late)
+    print(code_of(late.result))
     print({code_of(future.result) for future in futures} <= {None, 'ERR_PLANNER_CLOSED'})
     print(code_of(planner.stats))
 print(code_of(lambda: connect('/no/such/socket')))
+`;
+
+/** A server that says hello and nothing more. */
+const HUNG = `
+import json, socket, sys, tempfile, threading
+sys.path.insert(0, 'examples/python')
+import conclave_client
+conclave_client.SILENCE = 0.1
+path = tempfile.mkdtemp() + '/s'
+server = socket.socket(socket.AF_UNIX)
+server.bind(path)
+server.listen()
+def serve():
+    client, _ = server.accept()
+    lines = client.makefile('rb')
+    answer = {'jsonrpc': '2.0', 'id': json.loads(next(lines))['id'], 'result': {}}
+    client.sendall(json.dumps(answer).encode() + b'\\n')
+    for line in lines: pass
+    lines.close()
+    client.close()
+threading.Thread(target=serve, daemon=True).start()
+with conclave_client.connect(path) as planner:
+    other = planner.begin('b', {}, ['x'])
+    for _ in range(2):
+        try: planner.plan('a', {}, ['x'], timeout_ms=100)
+        except conclave_client.PlannerError as error: print(error.code)
+    print(other.exception().code)
+server.close()
 `;
 
 test.runIf(mayTry)(
@@ -110,6 +145,7 @@ test.runIf(mayTry)(
     expect(output.split('\n').filter((line) => !/^(Traceback|ZeroDiv| )/.test(line))).toEqual([
       'ERR_REQUEST_INVALID',
       '1200 True',
+      'ERR_PLANNER_CLOSED',
       'True',
       'ERR_PLANNER_CLOSED',
       'FileNotFoundError',
@@ -119,6 +155,12 @@ test.runIf(mayTry)(
     expect(code).toBe(0);
   },
 );
+
+test.runIf(mayTry)(`the Python client leaves a server that hangs${title}`, { timeout: 60_000 }, async () => {
+  const { code, output } = await run('python3', ['-c', HUNG]);
+  expect(output).toBe('ERR_PEER_EXITED\n'.repeat(3));
+  expect(code).toBe(0);
+});
 
 test('the game loop runs to its end and applies plans on the way', { timeout: 60_000 }, async () => {
   const { code, output } = await run(process.execPath, ['examples/game-loop/game.ts', face.address, '1']);
