@@ -13,15 +13,15 @@ export class ChatServer implements AsyncDisposable {
   /** Chats that it has read whole. */
   readonly chats: Exchange[] = [];
   chat: (exchange: Exchange, nth: number) => unknown = ({ response }) => sayHello(response);
+  list: (exchange: Exchange) => unknown = ({ response }) =>
+    json(response, 200, { object: 'list', data: this.models.map((id) => ({ id })) });
   readonly #arrivals: ((exchange: Exchange) => void)[] = [];
 
   private constructor(server: ScriptedServer, models: readonly string[]) {
     this.#server = server;
     this.models = models;
     server.script = (exchange) => {
-      if (exchange.url.endsWith('/models')) {
-        return json(exchange.response, 200, { object: 'list', data: this.models.map((id) => ({ id })) });
-      }
+      if (exchange.url.endsWith('/models')) return this.list(exchange);
       if (!exchange.url.endsWith('/chat/completions')) return json(exchange.response, 404, {});
       this.chats.push(exchange);
       this.#arrivals.shift()?.(exchange);

@@ -135,7 +135,7 @@ export class ChatGateway {
       throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
     }
     const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
-    const places = await this.#places(asked.model, options.fallback ?? this.#parts.options.chat.fallback);
+    const places = await this.#places(asking, options.fallback ?? this.#parts.options.chat.fallback);
     if (signal?.aborted) throw cancelled();
     const sharing = this.#sharing(asked, options, places);
     if (sharing !== undefined && options.cache !== 'renew') {
@@ -153,19 +153,32 @@ export class ChatGateway {
   }
 
   /** Where it may be asked, of each model in turn. Throws ERR_MODEL_MISSING. */
-  async #places(model: string, mayFallBack: boolean): Promise<readonly (readonly ChatPlace[])[]> {
+  async #places(asking: Asking, mayFallBack: boolean): Promise<readonly (readonly ChatPlace[])[]> {
     const { directory } = this.#parts;
+    const { model } = asking.asked;
     if (directory.placesOf(model).length === 0) {
       if (model === LADDER_ALIAS && directory.ladder.length > 0) {
         // It asks for the ladder itself.
         return directory.ladder.map((each, index) => this.#placesOf(each, index > 0));
       }
       // It may have been loaded since the endpoints were last asked.
-      await directory.refresh();
+      await this.#refresh(asking);
     }
     const asked = this.#placesOf(model, false);
     if (asked.length === 0) throw missing(model, directory.nearest(model));
     return mayFallBack ? [asked, ...directory.fallbacks.map((each) => this.#placesOf(each, true))] : [asked];
+  }
+
+  /** An endpoint that does not answer holds up nobody beyond their own time. Throws ERR_MODEL_TIMEOUT_STREAM then. */
+  async #refresh(asking: Asking): Promise<void> {
+    const { clock, directory } = this.#parts;
+    const over = Promise.withResolvers<never>();
+    const timer = clock.setTimer(asking.deadlineMs - clock.now(), () => over.reject(outOfTime(asking)));
+    try {
+      await Promise.race([directory.refresh(), over.promise]);
+    } finally {
+      timer.cancel();
+    }
   }
 
   #placesOf(model: string, isFallback: boolean): ChatPlace[] {

@@ -25,6 +25,8 @@ export interface AskedChat {
 /** JSON that nests deeper is no chat; writing and hashing it would end in a stack overflow. */
 const DEPTH_MAX = 128;
 const CHOICES_MAX = 128;
+/** Paths of files are names too. Longer ones would take long to be compared with those that there are. */
+export const MODEL_CHARS_MAX = 1_024;
 
 /**
  * Members of a request with which the events of a stream tell everything that a whole answer does. With any other one (audio,
@@ -83,6 +85,9 @@ export function readChatRequest(body: unknown): AskedChat {
   const { model, messages, stream, stream_options, n, temperature, seed } = body as Record<string, unknown>;
   if (typeof model !== 'string' || model === '') {
     throw invalid(`model must be a text that is not empty, got ${describeValue(model)}`);
+  }
+  if (model.length > MODEL_CHARS_MAX) {
+    throw invalid(`model must be at most ${MODEL_CHARS_MAX} characters, got ${model.length}`);
   }
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid(`messages must be a list that is not empty, got ${describeValue(messages)}`);

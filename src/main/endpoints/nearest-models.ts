@@ -24,8 +24,10 @@ function nameDistance(wanted: string, listed: string): number {
   if (wanted.startsWith(listed) || listed.startsWith(wanted)) {
     return PREFIX_DISTANCE + Math.abs(wanted.length - listed.length) / 100;
   }
-  const distance = editDistance(wanted, listed);
   const distanceMax = Math.max(3, Math.ceil(Math.max(wanted.length, listed.length) * 0.6));
+  // They differ in as many characters at least.
+  if (Math.abs(wanted.length - listed.length) >= distanceMax) return TOO_FAR;
+  const distance = editDistance(wanted, listed);
   return distance < distanceMax ? 2 * PREFIX_DISTANCE + distance : TOO_FAR;
 }
 
@@ -34,9 +36,14 @@ export function isSameModel(a: string, b: string): boolean {
   return baseName(a) === baseName(b);
 }
 
-/** Without instance suffixes, in lower case. */
+/** Without instance suffixes, in lower case. From the end, one by one: one pattern for all of them takes cubic time. */
 function baseName(id: string): string {
-  return id.toLowerCase().replace(/(?:@[\w.-]+|:[\w.-]+)+$/, '');
+  let base = id.toLowerCase();
+  for (;;) {
+    const at = Math.max(base.lastIndexOf(':'), base.lastIndexOf('@'));
+    if (at < 0 || !/^[\w.-]+$/.test(base.slice(at + 1))) return base;
+    base = base.slice(0, at);
+  }
 }
 
 /** Without publisher and path: what people remember of an id. */

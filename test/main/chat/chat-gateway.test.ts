@@ -151,6 +151,15 @@ describe('where it is asked', () => {
     expect(two.chats).toEqual([]);
   });
 
+  test('a name is looked for in little time, and no longer one than there may be', async () => {
+    await open();
+    const longest = `${':a'.repeat(511)}!!`;
+    expect(await told(chat({ ...ASK, model: longest }))).toBe('ERR_MODEL_MISSING');
+    const reply = await chat({ ...ASK, model: `${longest}!` });
+    if (reply.kind !== 'failed') throw new Error(reply.kind);
+    expect(reply.error.message).toBe('model must be at most 1024 characters, got 1025');
+  });
+
   test('a model that is loaded later is found', async () => {
     await open();
     one.models = ['m', 'later'];

@@ -229,6 +229,23 @@ describe('after the first word', () => {
   });
 });
 
+test('an endpoint that does not list its models holds up nobody beyond their time', async () => {
+  await open();
+  clock.advance(10_000);
+  let isAsked = (): void => {};
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve;
+  });
+  two.list = () => isAsked();
+  const reply = ask({ model: 'new' }, 500);
+  await asked;
+  expect(await isSettled(reply)).toBe(false);
+  clock.advance(500);
+  expect(codeOf(await reply)).toBe('ERR_MODEL_TIMEOUT_STREAM');
+  // Whatever still waits for the list.
+  clock.advance(10_000);
+});
+
 describe('who joins', () => {
   const STEADY = { temperature: 0 };
 

@@ -72,3 +72,10 @@ describe('the same model', () => {
     expect(isSameModel(a, b)).toBe(same);
   });
 });
+
+test('a name of very many suffixes is compared in time', () => {
+  const suffixes = ':a'.repeat(100_000);
+  expect(isSameModel('phi', `phi${suffixes}`)).toBe(true);
+  expect(isSameModel('phi', `phi${suffixes}!`)).toBe(false);
+  expect(nearestModels(`phi${suffixes}!`, ['phi'])).toEqual(['phi']);
+});

@@ -8,13 +8,18 @@ import { openAIError, retryAfterOf, statusOf } from '../../chat/chat-error.ts';
 import type { ChatAttempt } from '../../chat/chat-flight.ts';
 import type { ChatCallOptions } from '../../chat/chat-gateway.ts';
 import type { ChatOrigin, ChatReply } from '../../chat/chat-reply.ts';
+import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
 import type { RouteParts } from './route-parts.ts';
 import { answer } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 
 const chatBody = jsonSchema(
   z.looseObject({
-    model: z.string().min(1).describe('One of `GET /v1/models`; `conclave` stands for the configured ladder.'),
+    model: z
+      .string()
+      .min(1)
+      .max(MODEL_CHARS_MAX)
+      .describe('One of `GET /v1/models`; `conclave` stands for the configured ladder.'),
     messages: z.array(z.looseObject({})).min(1),
     stream: z.boolean().optional(),
   }),
