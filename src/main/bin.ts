@@ -42,6 +42,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   onOutputBroken();
 });
+// Who read the notes and the log has gone: that is no reason to stop working.
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 process.on('uncaughtException', (error) => {
   process.stderr.write(failureLines(error, debug));
   process.exit(1);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -154,6 +155,12 @@ describe('start', () => {
     expect(process.stderr).not.toContain('Looked for');
   });
 
+  test('what is for HTTP alone is not quietly left out without it', async () => {
+    const process = serve(['serve', '--socket', join(folder.path, 'plan.sock'), '--token-file', 'token']);
+    expect(await process.ended).toBe(2);
+    expect(process.stderr).toContain('--host and --token-file are for HTTP alone');
+  });
+
   test('takes its ways in from the configuration, and says what is wrong there', async () => {
     const config = { serve: { http: { port: 0 }, drainMs: 500 }, log: { level: 'info' } };
     folder.file('conclave.config.json', JSON.stringify(config));
@@ -282,6 +289,53 @@ describe('SIGHUP', () => {
     process.kill('SIGTERM');
     expect(await process.ended).toBe(0);
     expect(process.stderr).toContain('"drainMs":3000');
+  });
+
+  test('while it starts or drains does not end it: the one is heard of when it is ready, the other is too late', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const asked = once(silent, 'connection');
+    const baseURL = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`;
+    const starting = serve([
+      'serve',
+      '--http',
+      '0',
+      '--json',
+      '--endpoint',
+      baseURL,
+      '--model',
+      'phi',
+      '--allow-offline',
+    ]);
+    await asked;
+    starting.kill('SIGHUP');
+    await starting.ready();
+    await starting.line('stderr', 'Reloaded the command line');
+    silent.close();
+
+    const draining = onGated();
+    const url = addressOf(await draining.ready(), 'http');
+    const before = plan(url, request(1));
+    await server.holds(1);
+    draining.kill('SIGTERM');
+    await draining.line('stderr', 'Ending: 1 plan under way');
+    draining.kill('SIGHUP');
+    server.open();
+    expect(await before).toMatchObject({ status: 200, action: 'attack' });
+    expect(await draining.ended).toBe(0);
+  });
+
+  test('where nobody reads what it says any more: it serves on', async () => {
+    write({ serve: { http: { port: 0, token: 'token-one' } } });
+    server.open();
+    const process = serve(['serve', '--json']);
+    const url = addressOf(await process.ready(), 'http');
+    process.child.stderr.destroy();
+    write({ serve: { http: { port: 0, token: 'token-two' } } });
+    process.kill('SIGHUP');
+    await vi.waitFor(async () => expect(await asked(url, 'token-two')).toBe(200), { timeout: 40_000, interval: 50 });
+    process.kill('SIGTERM');
+    expect(await process.ended).toBe(0);
   });
 
   test('and a file that is invalid, or a token file that others may read, changes nothing at all', async () => {

@@ -81,6 +81,8 @@ interface Service {
 }
 
 export async function serveCommand(given: CliContext, flags: ServeFlags, process: ServiceProcess): Promise<ExitCode> {
+  // From the first moment to the last: a hangup while it starts or drains must not end it.
+  using hangups = new Hangups(process);
   const { logs } = process;
   const context: CliContext = {
     ...given,
@@ -97,16 +99,18 @@ export async function serveCommand(given: CliContext, flags: ServeFlags, process
   const host = await openPlannerHost(context, flags, loaded, await domainFor(given.cwd, flags, loaded));
   const faces = await openFaces(context, settings, host, logs);
   const service: Service = { context, flags, process, file: loaded?.file, host, faces, settings };
-  const stopReloading = reloadAtHangup(service);
+  const stopReloading = reloadAt(hangups, service);
   tellReady(service);
   await untilTold(service);
   stopReloading();
-  return end(service);
+  return await end(service);
 }
 
-function checkUse({ json }: ServeFlags, { serve: { socket, stdio, http } }: ServeSettings): void {
+function checkUse({ json, host, tokenFile }: ServeFlags, { serve: { socket, stdio, http } }: ServeSettings): void {
   if (socket === undefined && http === undefined && !stdio)
     throw new UsageError('serve needs a way in: --socket PATH, --stdio or --http PORT');
+  if (http === undefined && (host ?? tokenFile) !== undefined)
+    throw new UsageError('--host and --token-file are for HTTP alone: add --http PORT, or leave them out');
   if (stdio && json) throw new UsageError('--json cannot go with --stdio, whose standard output is the protocol');
 }
 
@@ -164,8 +168,31 @@ interface Read {
   readonly configured: Configured;
 }
 
-function reloadAtHangup(service: Service): () => void {
-  const { host, settings, process } = service;
+/** Every SIGHUP from the start to the end. One that comes before there is somebody to hear of it is told at once then. */
+class Hangups implements Disposable {
+  #listener: (() => void) | undefined;
+  #isDue = false;
+  readonly #off: () => void;
+
+  constructor(process: ServiceProcess) {
+    this.#off = process.onHangup(() => {
+      if (this.#listener === undefined) this.#isDue = true;
+      else this.#listener();
+    });
+  }
+
+  set listener(listener: () => void) {
+    this.#listener = listener;
+    if (this.#isDue) listener();
+  }
+
+  [Symbol.dispose](): void {
+    this.#off();
+  }
+}
+
+function reloadAt(hangups: Hangups, service: Service): () => void {
+  const { host, settings } = service;
   const reloader = new Reloader<Read>(configuredBy(host.options, settings), {
     read: () => readAgain(service),
     apply: (read, changed) => applyTo(service, read, changed),
@@ -174,11 +201,8 @@ function reloadAtHangup(service: Service): () => void {
       else tellReloaded(service, reloaded.applied, reloaded.needRestart);
     },
   });
-  const off = process.onHangup(() => reloader.request());
-  return () => {
-    off();
-    reloader.stop();
-  };
+  hangups.listener = () => reloader.request();
+  return () => reloader.stop();
 }
 
 function configuredBy(options: object, settings: ServeSettings): Configured {
