@@ -1,5 +1,5 @@
-/** Compared as a whole: what is in it means nothing alone. */
-const WHOLE = new Set(['domain']);
+/** Compared as a whole: what is in it means nothing alone, or is changed as a whole. */
+const WHOLE = new Set(['domain', 'serve.http.allowedHosts']);
 
 /**
  * The keys whose values differ, as a configuration calls them (`cache.entries`, `experts[1].model`), in the order of

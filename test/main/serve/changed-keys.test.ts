@@ -15,6 +15,12 @@ describe('changed keys', () => {
     ['a section that comes', {}, { log: { level: 'info' } }, ['log']],
     ['a section that goes', { log: { level: 'info' } }, {}, ['log']],
     ['false for an object', { cache: { entries: 1 } }, { cache: false }, ['cache']],
+    [
+      'a list of names that is applied as a whole',
+      { serve: { http: { allowedHosts: ['a'] } } },
+      { serve: { http: { allowedHosts: ['b'] } } },
+      ['serve.http.allowedHosts'],
+    ],
     ['a domain as a whole', { domain: { name: 'a', f: 1 } }, { domain: { name: 'a', f: 2 } }, ['domain']],
   ])('%s', (_, before, after, keys) => {
     expect(changedKeys(before, after)).toEqual(keys);
