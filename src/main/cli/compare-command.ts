@@ -4,8 +4,8 @@ import { type Better, type ComparedRow, type Comparison, compareReports } from '
 import { type ReadReport, readReport } from '../report/read-report.ts';
 import { reportPage } from '../report/report-page.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
-import { EXIT, type ExitCode } from './cli-error.ts';
-import { openReportFile } from './report-target.ts';
+import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
+import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide } from './report-text.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
@@ -41,6 +41,7 @@ export async function compareCommand(
   fileA: string,
   fileB: string,
 ): Promise<ExitCode> {
+  checkTarget(context, flags, [fileA, fileB]);
   const [a, b] = [await read(context, fileA), await read(context, fileB)];
   await using page = await openReportFile(context, flags.report);
   const comparison = compareReports(a.report, b.report);
@@ -51,6 +52,12 @@ export async function compareCommand(
   }
   await page?.write(await pageOf(comparison, a, b));
   return EXIT.SUCCESS;
+}
+
+/** What is written must not be what is read. */
+function checkTarget({ cwd }: CliContext, { report }: CompareFlags, files: readonly string[]): void {
+  if (report === undefined || !files.some((file) => placeOf(cwd, file) === placeOf(cwd, report))) return;
+  throw new UsageError(`--report must be another file than those that are compared, got ${report}`);
 }
 
 /** Told with the name that the user gave. */

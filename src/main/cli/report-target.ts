@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ReportFile } from '../report/report-file.ts';
 import type { CliContext } from './cli-context.ts';
@@ -13,4 +14,10 @@ export async function openReportFile({ cwd }: CliContext, file: string | undefin
       cause,
     });
   }
+}
+
+/** Where a file is or would be, the same for each of its names. */
+export function placeOf(cwd: string, file: string): string {
+  const path = resolve(cwd, file);
+  return existsSync(path) ? realpathSync(path) : path;
 }

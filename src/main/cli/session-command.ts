@@ -1,5 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
@@ -17,7 +16,7 @@ import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
 import { openProgress, type Progress, SILENT } from './progress.ts';
 import { barTotal } from './progress-bar.ts';
-import { openReportFile } from './report-target.ts';
+import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide, reportText } from './report-text.ts';
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 
@@ -199,9 +198,4 @@ function checkTargets({ cwd }: CliContext, file: string, { record, report }: Ses
   if (record !== undefined && report !== undefined && placeOf(cwd, record) === placeOf(cwd, report)) {
     throw new UsageError(`--report must be another file than --record, got ${report}`);
   }
-}
-
-function placeOf(cwd: string, file: string): string {
-  const path = resolve(cwd, file);
-  return existsSync(path) ? realpathSync(path) : path;
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 
 /**
@@ -16,13 +17,13 @@ export class ReportFile implements AsyncDisposable {
     this.#isNew = isNew;
   }
 
-  /** Rejects with the error of the file system. */
+  /** Rejects with the error of the file system, or where there is something that is no file: a device, a pipe. */
   static async open(path: string): Promise<ReportFile> {
-    // To append: that makes the file where there is none, and takes nothing away where there is one.
-    const handle = await open(path, 'a');
+    const { handle, isNew } = await openToAppend(path);
     try {
-      const { size } = await handle.stat();
-      return new ReportFile(path, handle, size === 0);
+      const status = await handle.stat();
+      if (!status.isFile()) throw new Error('what is there is no file');
+      return new ReportFile(path, handle, isNew);
     } catch (error) {
       await handle.close();
       throw error;
@@ -38,5 +39,17 @@ export class ReportFile implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
     if (this.#isNew && !this.#isWritten) await unlink(this.#path);
+  }
+}
+
+/** To append: that makes the file where there is none, and takes nothing away where there is one. */
+async function openToAppend(path: string): Promise<{ handle: FileHandle; isNew: boolean }> {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
+  try {
+    return { handle: await open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL), isNew: true };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // A pipe that nobody reads would be waited for.
+    return { handle: await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK), isNew: false };
   }
 }

@@ -90,6 +90,14 @@ test('a file that is no report is refused with its name, key, rule and value, an
   expect(existsSync(join(folder.path, 'ab.html'))).toBe(false);
 });
 
+test('a report is not written over one of those that are compared', async () => {
+  const before = readFileSync(join(folder.path, 'b.json'), 'utf8');
+  const { code, stderr } = await conclave('compare', 'a.json', 'b.json', '--report', './b.json');
+  expect(code).toBe(2);
+  expect(stderr).toContain('--report must be another file than those that are compared, got ./b.json');
+  expect(readFileSync(join(folder.path, 'b.json'), 'utf8')).toBe(before);
+});
+
 test('a report that cannot be written is wrong usage', async () => {
   const { code, stderr } = await conclave('compare', 'a.json', 'b.json', '--report', 'no/folder.html');
   expect(code).toBe(2);
