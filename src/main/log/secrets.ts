@@ -1,23 +1,30 @@
+import { HIDDEN, SecretValues } from '../../shared/secret-values.ts';
+
 /**
  * What must not be read by whoever reads a log or a report: the values of members that are secret by their name, and,
  * wherever they turn up in a text, the values that are known to be secret (a server's error may echo its key).
  */
 
-const HIDDEN = '[hidden]';
-/** A shorter one would be found in words that are none. */
-const SECRET_CHARS_MIN = 6;
 /** Nothing that is logged is deeper; a member of more is left out. */
 const DEPTH_MAX = 12;
 
 const SECRET_NAME =
   /^(?:(?:x[-_])?api[-_]?key|(?:proxy[-_]?)?authorization|(?:access|auth|bearer|http)?[-_]?token|password|secret|(?:set[-_]?)?cookies?)$/i;
 
-/** Credentials that show by their form: in a URL, in its query, after `Bearer`. */
+/**
+ * Credentials that show by their form: in a URL, in its query, after `Bearer`. Each begins with fixed text, or a long line
+ * of letters would take time with its square.
+ */
 const FORMS: readonly (readonly [RegExp, string])[] = [
-  [/([a-z][a-z0-9+.-]*:\/\/)[^/?#\s"'@]*:[^/?#\s"'@]*@/gi, `$1${HIDDEN}@`],
+  [/:\/\/[^/?#\s"']+@/g, `://${HIDDEN}@`],
   [/([?&](?:api[-_]?key|key|token|access_token)=)[^&#\s"']+/gi, `$1${HIDDEN}`],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`],
 ];
+
+/** A text in which nothing is left of what shows as credentials by its form. */
+export function withoutCredentials(text: string): string {
+  return FORMS.reduce((hidden, [form, instead]) => hidden.replace(form, instead), text);
+}
 
 /** Whether a member of this name holds a secret. `tokenFile` and `maxTokens` do not. */
 export function isSecretName(name: string): boolean {
@@ -26,14 +33,10 @@ export function isSecretName(name: string): boolean {
 
 /** The secrets that are known by their value. */
 export class Secrets {
-  readonly #values = new Set<string>();
+  readonly #values = new SecretValues();
 
   add(value: string | undefined): void {
-    if (value === undefined || value.length < SECRET_CHARS_MIN) return;
     this.#values.add(value);
-    // As it looks inside of JSON, and of JSON inside of JSON.
-    const escaped = JSON.stringify(value).slice(1, -1);
-    this.#values.add(escaped).add(JSON.stringify(escaped).slice(1, -1));
   }
 
   /** Every text below a secret name, or below `headers`, in a configuration. */
@@ -47,10 +50,7 @@ export class Secrets {
 
   /** A text without them, and without what looks like credentials. */
   hide(text: string): string {
-    let hidden = text;
-    for (const value of this.#values) hidden = hidden.replaceAll(value, HIDDEN);
-    for (const [form, instead] of FORMS) hidden = hidden.replace(form, instead);
-    return hidden;
+    return withoutCredentials(this.#values.hide(text));
   }
 }
 

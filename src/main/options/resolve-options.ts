@@ -5,6 +5,7 @@ import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { storeLayout } from '../../shared/store/store-layout.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
+import { isSecretName, withoutCredentials } from '../log/secrets.ts';
 import { chatSchema, resolveChat } from './chat-options.ts';
 import { FEATURE_NAMES } from './features.ts';
 import {
@@ -182,6 +183,14 @@ function deepest(issue: Issue): Issue {
   return best;
 }
 
+/** Of a secret only what kind of value it is; of an address nothing that it is not to hold. */
+function describeMember(path: readonly PropertyKey[], value: unknown): string {
+  const isSecret = path.some((key) => key === 'headers' || isSecretName(String(key)));
+  if (!isSecret) return typeof value === 'string' ? describeValue(withoutCredentials(value)) : describeValue(value);
+  if (typeof value === 'string' && value !== '') return `a text of ${value.length} characters`;
+  return typeof value === 'number' || typeof value === 'bigint' ? 'a number' : describeValue(value);
+}
+
 /** One message that names the key, the rule and the value. */
 export function optionsError(root: unknown, error: z.ZodError, prefix = ''): PlannerError {
   const issue = deepest(error.issues[0] as Issue);
@@ -190,7 +199,7 @@ export function optionsError(root: unknown, error: z.ZodError, prefix = ''): Pla
     const where = issue.path.length === 0 ? prefix : `${key}.`;
     return new PlannerError('ERR_OPTIONS_INVALID', `${where}${issue.keys[0]} is not a known option`);
   }
-  const value = describeValue(valueAt(root, issue.path));
+  const value = describeMember(issue.path, valueAt(root, issue.path));
   return new PlannerError('ERR_OPTIONS_INVALID', `${key} ${ruleOf(issue)}, got ${value}`);
 }
 

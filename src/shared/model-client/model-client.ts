@@ -6,10 +6,11 @@ import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
 import { type AttemptEnd, CallAttempt } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
-import { type Relay, type RelayCall, startRelay } from './chat-relay.ts';
+import { type Relay, type RelayCall, type RelayEnd, startRelay } from './chat-relay.ts';
 import { ChatStream } from './chat-stream.ts';
 import { callFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
+import { OwnSecrets } from './own-secrets.ts';
 import { type StreamedResponse, Transport } from './transport.ts';
 
 /**
@@ -74,9 +75,11 @@ export class ModelClient {
   readonly #clock: Clock;
   /** The base URL without its version path. */
   readonly #root: string;
+  readonly #secrets: OwnSecrets;
 
   constructor(endpoint: EndpointAddress, clock: Clock, connectionsMax: number) {
     this.#clock = clock;
+    this.#secrets = new OwnSecrets(endpoint);
     this.#transport = new Transport(endpoint.baseURL, connectionsMax);
     this.#root = endpoint.baseURL.replace(/(?:\/v1)?\/*$/, '');
     this.#sdk = new LeanOpenAI({
@@ -95,13 +98,23 @@ export class ModelClient {
   }
 
   /** Never rejects: every failure is a code of the error table, with the times that were reached. */
-  chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
-    return readAnswer(this.#sdk, this.#clock, call, signal);
+  async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
+    const outcome = await readAnswer(this.#sdk, this.#clock, call, signal);
+    return outcome.ok ? outcome : { ...outcome, failure: this.#secrets.ofFailure(outcome.failure) };
   }
 
   /** Makes the call of somebody else, whose body goes as it is, and tells its answer as it comes. Never throws. */
   relay(call: RelayCall, signal?: AbortSignal): Relay {
-    return startRelay(this.#sdk, this.#clock, call, signal);
+    const relay = startRelay(this.#sdk, this.#clock, call, signal);
+    return this.#secrets.isEmpty ? relay : { ...relay, ended: relay.ended.then((end) => this.#withoutSecrets(end)) };
+  }
+
+  #withoutSecrets({ failure, refusal, ...rest }: RelayEnd): RelayEnd {
+    return {
+      ...rest,
+      ...(failure === undefined ? {} : { failure: this.#secrets.ofFailure(failure) }),
+      ...(refusal === undefined ? {} : { refusal: this.#secrets.ofRefusal(refusal) }),
+    };
   }
 
   /** The ids the endpoint lists. Throws a coded error. */
@@ -126,7 +139,7 @@ export class ModelClient {
     } catch (error) {
       if (deadline.expired) throw timeoutFailure('headers', timeoutMs);
       if (signal?.aborted) throw new PlannerError('ERR_CANCELLED', 'the call was cancelled');
-      throw callFailure(error, 'headers');
+      throw this.#secrets.ofFailure(callFailure(error, 'headers'));
     } finally {
       deadline.dispose();
     }

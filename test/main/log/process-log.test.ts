@@ -43,6 +43,22 @@ describe('a log line', () => {
       expect(text()).not.toContain(secret);
   });
 
+  test('of letters alone takes no time with the square of its length', () => {
+    const { logs } = captured();
+    // Where it did, each of these would take minutes.
+    for (const text of ['a'.repeat(500_000), `http://${'a:'.repeat(250_000)}`, `Bearer ${' '.repeat(500_000)}`])
+      expect(logs.secrets.hide(text)).toBe(text);
+  });
+
+  test('shows nothing of a secret that begins with another one, and nothing of a name or a password in an address', () => {
+    const { logs } = captured();
+    for (const secret of ['secret-1', 'secret-12-and-more']) logs.secrets.add(secret);
+    expect(logs.secrets.hide('secret-12-and-more, secret-1')).toBe('[hidden], [hidden]');
+    expect(logs.secrets.hide('at https://ghp_abcdef@host/v1 and http://a:b@c@host/')).toBe(
+      'at https://[hidden]@host/v1 and http://[hidden]@host/',
+    );
+  });
+
   test('follows the level, also of parts that have their log already', () => {
     const { logs, lines } = captured('silent');
     const log = logs.of('serve');

@@ -35,6 +35,26 @@ describe('a configuration', () => {
     expect(await loadConfig(folder.path)).toEqual({ file: name, config: CONFIG });
   });
 
+  test.each([
+    [
+      'endpoints: { a: { baseURL: "http://h/v1", apiKey: 1234567890 } }',
+      'endpoints.a.apiKey must be a text, got a number',
+    ],
+    ['endpoints: { a: { baseURL: "http://joe:1234567890@h/v1" } }', 'got "http://[hidden]@h/v1"'],
+    [
+      'endpoints: { a: { baseURL: "http://h/v1", headers: { x-key: 1234567890 } } }',
+      'endpoints.a.headers.x-key must be a text, got a number',
+    ],
+  ])('is not quoted where a secret stands: %s', async (content, message) => {
+    folder.file('conclave.config.yaml', content);
+    const told: Error = await loadConfig(folder.path).then(
+      () => expect.unreachable(),
+      (error) => error,
+    );
+    expect(told.message).toContain(message);
+    expect(told.message).not.toContain('1234567890');
+  });
+
   test('that is a module is what its file says now, when it is read again', async () => {
     const write = (timeoutMs: number): string =>
       folder.file('conclave.config.mjs', `export default { timeoutMs: ${timeoutMs} };`);

@@ -96,7 +96,7 @@ describe('bad input is refused with the key, the rule and the value', () => {
     [endpoint({ baseURL: 'localhost:1234' }), 'endpoints.a.baseURL must be an http(s) URL, got "localhost:1234"'],
     [endpoint({ baseURL: 'ftp://host/v1' }), 'endpoints.a.baseURL must be an http(s) URL, got "ftp://host/v1"'],
     [endpoint({ apiKey: '' }), 'endpoints.a.apiKey must not be empty, got ""'],
-    [endpoint({ headers: { 'x-a': 1 } }), 'endpoints.a.headers.x-a must be a text, got 1'],
+    [endpoint({ headers: { 'x-a': 1 } }), 'endpoints.a.headers.x-a must be a text, got a number'],
     [endpoint({ maxConcurrent: 0 }), 'endpoints.a.maxConcurrent must be more than 0, got 0'],
     [endpoint({ staggerMs: -1 }), 'endpoints.a.staggerMs must be at least 0, got -1'],
     [endpoint({ staggerMs: 60_001 }), 'endpoints.a.staggerMs must be at most 60000, got 60001'],

@@ -31,6 +31,31 @@ function relay(more: Partial<RelayCall> = {}, signal?: AbortSignal): Relay {
   return client.relay(call, signal);
 }
 
+describe('a server that says the key again', () => {
+  const KEY = 'sk-of-the-endpoint';
+  const echo: ScriptedServer['script'] = ({ response, headers }) =>
+    json(response, 400, { error: { message: `no: ${headers.authorization}`, param: [KEY, headers['x-tenant']] } });
+
+  test('is not quoted with it: by a chat, a relay, or a list of models', async () => {
+    await using stack = new AsyncDisposableStack();
+    const address = { name: 'e', baseURL: server.baseURL, apiKey: KEY, headers: { 'x-tenant': 'tenant-1234' } };
+    const keyed = stack.adopt(new ModelClient(address, clock, 4), (each) => each.close());
+    server.script = echo;
+    const chat = { model: 'm', messages: [], maxTokens: 1, temperature: 0, timeoutMs: 10_000 };
+    const listener = { onEvent: () => {}, onBody: () => {} };
+    const said = [
+      await keyed.chat(chat),
+      await keyed.relay({ body: { model: 'm', messages: [] }, timeoutMs: 10_000, choices: 1, listener }).ended,
+      await keyed.listModels(10_000).catch((failure: Error) => ({ failure })),
+    ];
+    for (const each of said) {
+      expect(each).toMatchObject({ failure: { code: 'ERR_MODEL_REJECTED', message: '400 no: Bearer [hidden]' } });
+      expect(JSON.stringify(each)).not.toMatch(/of-the-endpoint|tenant-1234/);
+    }
+    expect(said[1]).toMatchObject({ refusal: { status: 400, error: { param: ['[hidden]', '[hidden]'] } } });
+  });
+});
+
 describe('a relayed call', () => {
   test('sends the body as it is, with the key of the endpoint, and tells the events in the words of the server', async () => {
     const odd = '{"choices": [ {"delta":{"content":"é"}, "x": 1.50} ]}';
