@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { availableParallelism, freemem, release, totalmem, type } from 'node:os';
+import { dirname } from 'node:path';
 import { withoutSecrets } from '../log/secrets.ts';
 import type { LoadedConfig } from '../options/config-file.ts';
 
@@ -93,7 +94,7 @@ function httpPlace(host: string, port: number): Promise<Place> {
   });
 }
 
-/** Only knocks: listening would leave a socket behind if this process was killed. */
+/** Only knocks: listening would leave a socket behind if this process was killed. Where nothing is, its folder is asked. */
 function socketPlace(path: string): Promise<Place> {
   const place = { face: 'socket', address: path } as const;
   return new Promise((resolve) => {
@@ -102,7 +103,12 @@ function socketPlace(path: string): Promise<Place> {
       resolve({ ...place, state: 'in use' });
     });
     peer.once('error', ({ code, message }: NodeJS.ErrnoException) => {
-      if (code === 'ENOENT') resolve({ ...place, state: 'free' });
+      if (code === 'ENOENT' && process.platform !== 'win32')
+        access(dirname(path), constants.W_OK).then(
+          () => resolve({ ...place, state: 'free' }),
+          (error: Error) => resolve({ ...place, state: 'not available', message: error.message }),
+        );
+      else if (code === 'ENOENT') resolve({ ...place, state: 'free' });
       else if (code === 'ECONNREFUSED') resolve({ ...place, state: 'stale' });
       else resolve({ ...place, state: 'not available', message });
     });

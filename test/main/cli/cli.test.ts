@@ -284,7 +284,8 @@ describe('doctor', () => {
       here: { baseURL: simulator.baseURL, apiKey: KEY, headers: { 'x-tenant': 'tenant-secret' } },
       gone: { baseURL: NOWHERE },
     };
-    const file = { endpoints, cache: { disk: { path: 'decisions.lmdb' } }, serve: { http: { port, token: KEY } } };
+    const serve = { http: { port, token: KEY }, socket: { path: join(folder.path, 'no', 'folder.sock') } };
+    const file = { endpoints, cache: { disk: { path: 'decisions.lmdb' } }, serve };
     folder.file('conclave.config.json', JSON.stringify(file));
     const { stdout, stderr } = await conclave(['doctor', '--json', '--model', 'qwen/qwen3-4b']);
     const words = await conclave(['doctor', '--endpoint', `http://user:${KEY}@127.0.0.1:9/v1`]);
@@ -299,7 +300,10 @@ describe('doctor', () => {
         endpoints: { here: { baseURL: simulator.baseURL, apiKey: '[hidden]', headers: { 'x-tenant': '[hidden]' } } },
         serve: { http: { port, token: '[hidden]' } },
       },
-      places: [{ face: 'http', address: `127.0.0.1:${port}`, state: 'in use' }],
+      places: [
+        { face: 'http', address: `127.0.0.1:${port}`, state: 'in use' },
+        { face: 'socket', state: 'not available' },
+      ],
       disk: { path: 'decisions.lmdb', exists: false },
       endpoints: [
         { name: 'here', reachable: true },

@@ -33,8 +33,8 @@ async function readTokenFile(path: string): Promise<string> {
   );
   try {
     // Of the file that is open, so that no other one can take its place in between.
-    const { mode, size, uid } = await file.stat();
-    const isCredential = uid === 0 && (mode & 0o777) === CREDENTIAL;
+    const { mode, size, uid, gid } = await file.stat();
+    const isCredential = uid === 0 && gid === 0 && (mode & 0o777) === CREDENTIAL;
     if (process.platform !== 'win32' && (mode & OTHERS) !== 0 && !isCredential) {
       const is = `0${(mode & 0o777).toString(8)}`;
       fail(`http.tokenFile must be readable by its owner alone (chmod 600 ${path}), got mode ${is}`);
