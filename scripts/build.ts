@@ -24,6 +24,7 @@ for (const entry of [
   'main/faces/http/page/index.html',
   'main/faces/http/page/page.js',
   'main/faces/ipc/thread-entry.js',
+  'main/faces/ipc/orphan-watch.js',
   'main/faces/ipc/process-entry.js',
   'workers/worker.js',
   'workers/simulator/simulator-thread.js',

@@ -183,10 +183,10 @@ describe('a child that dies', () => {
 // The signals are those of POSIX.
 describe.skipIf(process.platform === 'win32')('the parent', () => {
   /** A parent process with a plan in flight, its child, the model call of that plan, and the lines that the parent prints. */
-  async function startParent(): Promise<{
+  async function startParent(...agent: string[]): Promise<{
     parent: ChildProcess;
     pid: number;
-    call: Exchange;
+    called: Promise<Exchange>;
     line: () => Promise<string>;
   }> {
     const called = Promise.withResolvers<Exchange>();
@@ -197,18 +197,19 @@ describe.skipIf(process.platform === 'win32')('the parent', () => {
       else usual(exchange);
     };
     // A group of its own, as a shell gives a job.
-    const parent = spawn(process.execPath, [PARENT, server.baseURL], {
+    const parent = spawn(process.execPath, [PARENT, server.baseURL, ...agent], {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     });
     const lines = createInterface({ input: parent.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
     const line = async (): Promise<string> => String((await lines.next()).value);
     const { pid } = JSON.parse(await line()) as { pid: number };
-    return { parent, pid, call: await called.promise, line };
+    return { parent, pid, called: called.promise, line };
   }
 
   test('killed by kill -9, takes its child along', async () => {
-    const { parent, pid, call } = await startParent();
+    const { parent, pid, called } = await startParent();
+    const call = await called;
     expect(isAlive(pid)).toBe(true);
     parent.kill('SIGKILL');
     await once(parent, 'exit');
@@ -216,8 +217,16 @@ describe.skipIf(process.platform === 'win32')('the parent', () => {
     await call.closed;
   });
 
+  test('takes along a child too whose event loop is blocked, and that never hears of it', async () => {
+    const { parent, pid } = await startParent('spin:60000');
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT);
+  });
+
   test('decides what an interrupt of the whole group means: its child plans on until it has drained', async () => {
-    const { parent, pid, call, line } = await startParent();
+    const { parent, pid, called, line } = await startParent();
+    const call = await called;
     // The kernel ends a child that does not ignore it before it reads anything more.
     process.kill(-(parent.pid as number), 'SIGINT');
     choosing(() => '3\nRun.')(call);

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../../shared/clock.ts';
 import { createPlanner } from '../../planner/create-planner.ts';
+import { watchForOrphaning } from './orphan-watch.ts';
 import { PlannerServer } from './planner-server.ts';
 
 /**
  * The entry of `spawnPlanner`'s process. It belongs to its parent: signals that come to a whole group or unit of processes
- * are its parent's matter, and when the parent is gone, however it went, the channel closes and this process ends.
+ * are its parent's matter, and when the parent is gone, however it went, the channel closes and this process ends; a thread
+ * beside it ends it where its event loop is blocked and never hears of that.
  */
 assert(process.send !== undefined, 'this file is the entry of a process with an IPC channel');
 
@@ -33,6 +35,7 @@ function end(): void {
   );
 }
 
+watchForOrphaning();
 process.once('disconnect', end);
 // The parent may have gone while this file was loaded.
 if (!process.connected) end();
