@@ -210,6 +210,10 @@ test('where a token is needed the page asks for it, again if it is wrong, and ke
   await page.fill('#token-input', 'wrong');
   await page.keyboard.press('Enter');
   await page.waitForSelector('#token[open]');
+  // What no header carries is wrong as well, and must not be what is tried from now on.
+  await page.fill('#token-input', 'tök€n');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#token[open]');
   await page.fill('#token-input', 'a-token-of-enough-letters');
   await page.keyboard.press('Enter');
   await page.waitForSelector(LIVE);

@@ -9,6 +9,8 @@
 
 const PATH = '/v1/live';
 const TOKEN_KEY = 'conclave token';
+/** Characters that a header carries. */
+const VISIBLE = /^[\x21-\x7e]+$/;
 /** The server tells something every second. */
 const SILENT_MS = 5_000;
 const BACKOFF_MS = 500;
@@ -50,7 +52,9 @@ export class Live {
   }
 
   /** @param {string} token */
-  useToken(token) {
+  async useToken(token) {
+    // Another one can be no server's, and `fetch` would fail with it again and again.
+    if (!VISIBLE.test(token)) return this.#listener.onState({ kind: 'unauthorized' });
     sessionStorage.setItem(TOKEN_KEY, token);
     this.#failures = 0;
     return this.connect();
