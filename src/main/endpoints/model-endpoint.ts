@@ -225,8 +225,11 @@ export class ModelEndpoint {
     if (this.isProbed) this.breaker.succeeded();
   }
 
-  /** How a call of this endpoint ended. `slot` was its slot, `isStreamed` how it was asked for. */
-  ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, wasCold: boolean): void {
+  /**
+   * How a call of this endpoint ended. `slot` was its slot, `isStreamed` how it was asked for. Returns for how long the slot is
+   * held, milliseconds.
+   */
+  ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, wasCold: boolean): number {
     const told = result.ok ? 'OK' : result.error.code;
     const profile = this.profileOf(model, kind);
     // A call that began late and was cut by its plan before most calls are done says nothing of the server.
@@ -248,7 +251,9 @@ export class ModelEndpoint {
     } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report.totalMs);
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
-    slot.release(holds ? holdAfterAbort(result.report, profile, isStreamed) : 0);
+    const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;
+    slot.release(holdMs);
+    return holdMs;
   }
 
   stats(): EndpointStats {

@@ -441,6 +441,25 @@ describe('limits', () => {
     expect(busy()).toBe(0);
   });
 
+  test('an aborted chat whose slot is held leaves none to the next one but that of plans', async () => {
+    await open({
+      endpoints: { one: { baseURL: one.baseURL, slots: 2 } },
+      synthesis: { models: [] },
+      experts: [{ role: 'one', model: 'm' }],
+    });
+    one.chat = () => {};
+    const client = new AbortController();
+    const first = chat(ASK, { signal: client.signal });
+    await arrivals(one, 1);
+    const second = chat(ASK, { timeoutMs: 100_000 });
+    client.abort();
+    expect(await told(first)).toBe('ERR_CANCELLED');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(planner.stats().endpoints[0]).toMatchObject({ slots: 2, busy: 1, held: 1 });
+    await planner.close();
+    expect(await told(second)).toBe('ERR_PLANNER_CLOSED');
+  });
+
   test('chats that wait for a slot are served by their deadline', async () => {
     await open({ endpoints: { one: { baseURL: one.baseURL, slots: 1 } }, synthesis: { models: [] } });
     const exchanges = held(one);

@@ -100,6 +100,7 @@ export class PlaceCaller {
     });
     const waiting = deadlineSignal(this.#clock, sliceEndMs, signal);
     let share: Slot | undefined;
+    let holdMs = 0;
     try {
       share = await this.#shares.get(at.name)?.acquire(waiting.signal, { rankMs });
       if (share === undefined) return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
@@ -108,10 +109,13 @@ export class PlaceCaller {
       const waitMs = this.#clock.now() - startedAtMs;
       // The wait is over: from here on the call has time limits of its own.
       waiting.dispose();
-      return { ...(await this.#relay(call, entry.slot, signal)), waitMs };
+      const { end, heldMs } = await this.#relay(call, entry.slot, signal);
+      holdMs = heldMs;
+      return { ...end, waitMs };
     } finally {
       waiting.dispose();
-      share?.release();
+      // As long as the slot itself: else an aborted chat and the next one would have two.
+      share?.release(holdMs);
     }
   }
 
@@ -119,7 +123,7 @@ export class PlaceCaller {
     for (const gate of this.#shares.values()) gate.close();
   }
 
-  async #relay(call: ChatCall, slot: Slot, signal: AbortSignal): Promise<RelayEnd> {
+  async #relay(call: ChatCall, slot: Slot, signal: AbortSignal): Promise<{ end: RelayEnd; heldMs: number }> {
     const { asked, listener } = call;
     const { at, model } = call.place;
     const body = bodyFor(asked, model);
@@ -157,8 +161,7 @@ export class PlaceCaller {
     const { failure, report } = end;
     const result =
       failure === undefined ? { ok: true as const, report } : { ok: false as const, error: failure, report };
-    at.ended(model, 'chat', result, slot, isStreamed, wasCold);
-    return end;
+    return { end, heldMs: at.ended(model, 'chat', result, slot, isStreamed, wasCold) };
   }
 
   /**
