@@ -139,6 +139,21 @@ describe('what is no request is a coded problem', () => {
     }
   });
 
+  test('a long body that nests deeper than 200 levels, and not one whose texts look like it', async () => {
+    await using at = await openFace();
+    const nested = (levels: number, text: string) =>
+      `{"agent":${JSON.stringify(text)},"x":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
+    const detail = async (body: string) => (await (await at.post(body)).json()) as { code: string; detail: string };
+    const text = '\\"[{'.repeat(10_000);
+    expect(await detail(nested(200, text))).toMatchObject({ code: 'ERR_REQUEST_INVALID' });
+    expect(await detail(nested(201, text))).toMatchObject({
+      code: 'ERR_PROTOCOL',
+      detail: 'the body must not nest deeper than 200 levels',
+    });
+    expect(await detail(`${nested(200, '')},`.repeat(100))).toMatchObject({ detail: expect.stringContaining('JSON') });
+    expect(await detail(`"${'['.repeat(20_000)}`)).toMatchObject({ detail: expect.stringContaining('JSON') });
+  });
+
   test('a path that cannot be decoded', async () => {
     await using at = await openFace();
     for (const path of ['/%zz', '/v1/models/%ff']) {
