@@ -38,6 +38,8 @@ export class Exchange implements Disposable {
           socket.once('connect', resolve);
           socket.once('error', reject);
         });
+        // What went wrong is told by its end.
+        socket.on('error', () => {});
         return socket;
       }),
     );
@@ -76,7 +78,6 @@ export class Exchange implements Disposable {
     };
     socket.on('data', onData);
     socket.on('close', onClose);
-    socket.on('error', () => {});
     send(this.#width);
     return promise;
   }
