@@ -11,6 +11,9 @@ def moment(health):
     return {"scene": "combat", "location": "Bleak Falls Barrow", "health": health, "inCombat": True}
 
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python3 demo.py SOCKET, the path that `conclave serve --socket` listens at")
+
 with connect(sys.argv[1], client="demo.py") as planner:
     print(f"connected to conclave {planner.server['version']}, domain {planner.server['domain']}")
 
