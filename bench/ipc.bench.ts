@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchLine, inOrder } from './command-line.ts';
 import type { Figures, Settings } from './ipc/settings.ts';
 import type { Say } from './store/rounds.ts';
 
@@ -41,10 +42,7 @@ const FIGURES = [
   'httpPlansPerSecond',
 ];
 
-function wrongUse(message: string): never {
-  console.error(`${message}\n\n${HELP}`);
-  process.exit(2);
-}
+const line = benchLine(HELP);
 
 function readArguments() {
   try {
@@ -59,13 +57,8 @@ function readArguments() {
       },
     }).values;
   } catch (error) {
-    return wrongUse((error as Error).message);
+    return line.wrongUse((error as Error).message);
   }
-}
-
-function positive(name: string, text: string | undefined, otherwise: number): number {
-  const value = Number(text ?? otherwise);
-  return Number.isInteger(value) && value > 0 ? value : wrongUse(`--${name} must be a positive integer, got ${text}`);
 }
 
 const args = readArguments();
@@ -75,12 +68,11 @@ if (args.help) {
 }
 const settings: Settings = {
   quick: args.quick,
-  rounds: positive('rounds', args.rounds, args.quick ? ROUNDS_QUICK : ROUNDS),
-  seconds: positive('seconds', args.seconds, args.quick ? SECONDS_QUICK : SECONDS),
+  json: args.json,
+  rounds: line.positive('rounds', args.rounds, args.quick ? ROUNDS_QUICK : ROUNDS),
+  seconds: line.positive('seconds', args.seconds, args.quick ? SECONDS_QUICK : SECONDS),
 };
-const wanted = args.only.split(',');
-const unknown = wanted.find((name) => !(name in SECTIONS));
-if (unknown !== undefined) wrongUse(`--only must name sections, got ${unknown}`);
+const wanted = line.only(args.only, Object.keys(SECTIONS));
 
 const say: Say = args.json ? () => {} : (line) => console.error(line);
 const figures: Record<string, number> = {};
@@ -89,7 +81,4 @@ for (const name of Object.keys(SECTIONS) as SectionName[]) {
   const { run } = (await import(SECTIONS[name])) as Section;
   Object.assign(figures, await run(settings, say));
 }
-const first = FIGURES.filter((name) => name in figures);
-const rest = Object.keys(figures).filter((name) => !FIGURES.includes(name));
-const ordered = Object.fromEntries([...first, ...rest].map((name) => [name, figures[name]]));
-console.log(JSON.stringify({ bench: 'ipc', ...ordered, rounds: settings.rounds }));
+console.log(JSON.stringify({ bench: 'ipc', ...inOrder(figures, FIGURES), rounds: settings.rounds }));

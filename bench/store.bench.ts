@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchLine, inOrder } from './command-line.ts';
 import { type Figures, SECTIONS, type SectionName, type SectionOrder, type Settings } from './store/section.ts';
 
 /**
@@ -39,10 +40,7 @@ const FIGURES = [
   'evictionWorstPoints',
 ];
 
-function wrongUse(message: string): never {
-  console.error(`${message}\n\n${HELP}`);
-  process.exit(2);
-}
+const line = benchLine(HELP);
 
 function readArguments() {
   try {
@@ -58,13 +56,8 @@ function readArguments() {
       },
     }).values;
   } catch (error) {
-    return wrongUse((error as Error).message);
+    return line.wrongUse((error as Error).message);
   }
-}
-
-function positive(name: string, text: string | undefined, otherwise: number): number {
-  const value = Number(text ?? otherwise);
-  return Number.isInteger(value) && value > 0 ? value : wrongUse(`--${name} must be a positive integer, got ${text}`);
 }
 
 /** `gc` for what is measured in bytes; a heap for a million entries. */
@@ -93,20 +86,15 @@ if (args.help) {
 const settings: Settings = {
   quick: args.quick,
   json: args.json,
-  rounds: positive('rounds', args.rounds, args.quick ? ROUNDS_QUICK : ROUNDS),
-  tornReads: positive('torn-reads', args['torn-reads'], args.quick ? TORN_READS_QUICK : TORN_READS),
+  rounds: line.positive('rounds', args.rounds, args.quick ? ROUNDS_QUICK : ROUNDS),
+  tornReads: line.positive('torn-reads', args['torn-reads'], args.quick ? TORN_READS_QUICK : TORN_READS),
   traces: args.trace,
 };
-const wanted = args.only.split(',');
-const unknown = wanted.find((name) => !(name in SECTIONS));
-if (unknown !== undefined) wrongUse(`--only must name sections, got ${unknown}`);
+const wanted = line.only(args.only, Object.keys(SECTIONS));
 
 const figures: Record<string, number> = {};
 for (const name of Object.keys(SECTIONS) as SectionName[]) {
   if (wanted.includes(name)) Object.assign(figures, await runSection(name, settings));
 }
-const first = FIGURES.filter((name) => name in figures);
-const rest = Object.keys(figures).filter((name) => !FIGURES.includes(name));
-const ordered = Object.fromEntries([...first, ...rest].map((name) => [name, figures[name]]));
-console.log(JSON.stringify({ bench: 'store', ...ordered, rounds: settings.rounds }));
+console.log(JSON.stringify({ bench: 'store', ...inOrder(figures, FIGURES), rounds: settings.rounds }));
 if ((figures.torn ?? 0) > 0) process.exitCode = 1;

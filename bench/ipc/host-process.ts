@@ -23,9 +23,7 @@ const NEW_EVERY = 20;
 const TICK_MS = 1;
 const IN_FLIGHT = 64;
 
-const say: Say = (line) => console.error(line);
-
-async function keepsPace(planner: EmbeddedPlanner, seconds: number): Promise<Figures> {
+async function keepsPace(planner: EmbeddedPlanner, seconds: number, say: Say): Promise<Figures> {
   const delay = new LoopDelay();
   const counts = { asked: 0, settled: 0, hits: 0, failed: 0 };
   const startedAtMs = performance.now();
@@ -66,7 +64,7 @@ async function keepsPace(planner: EmbeddedPlanner, seconds: number): Promise<Fig
 }
 
 /** Against the better use of comlink: many calls in flight, to a thread that does nothing else. */
-async function peeks(planner: EmbeddedPlanner, { quick, rounds }: Settings): Promise<Figures> {
+async function peeks(planner: EmbeddedPlanner, { quick, rounds }: Settings, say: Say): Promise<Figures> {
   const thread = new Worker(new URL('answering-thread.ts', import.meta.url));
   const peer: Remote<Answers> = wrap<Answers>(nodeEndpoint(thread));
   const requests = Array.from({ length: STATES }, (_, index) => cachedRequest(index));
@@ -107,12 +105,13 @@ async function peeks(planner: EmbeddedPlanner, { quick, rounds }: Settings): Pro
 }
 
 async function host({ settings, modelURL }: HostJob): Promise<Figures> {
+  const say: Say = settings.json ? () => {} : (line) => console.error(line);
   await using planner = await embedPlanner(plannerOptions(modelURL));
   for (let index = 0; index < STATES; index++) await planner.plan(cachedRequest(index));
   // The first seconds compile.
-  await keepsPace(planner, settings.quick ? 1 : 3);
-  const pace = await keepsPace(planner, settings.seconds);
-  return { ...pace, ...(await peeks(planner, settings)) };
+  await keepsPace(planner, settings.quick ? 1 : 3, say);
+  const pace = await keepsPace(planner, settings.seconds, say);
+  return { ...pace, ...(await peeks(planner, settings, say)) };
 }
 
 process.once('message', async (job: HostJob) => {

@@ -1,6 +1,8 @@
 export interface Settings {
   /** A short run that only shows that everything works. */
   readonly quick: boolean;
+  /** Nothing but the result. */
+  readonly json: boolean;
   readonly rounds: number;
   /** Of the host's event loop. */
   readonly seconds: number;

@@ -59,7 +59,10 @@ export function fillStore(keys: Keys): FilledStore {
   const count = keys.length / SIGNATURE_WORDS;
   const writer = new StoreWriter(count);
   let cut = 0;
-  for (let i = 0; i < count; i++) if (writer.write(keyAt(keys, i), decisionOf(i), EXPIRES_MS).cut) cut++;
+  for (let i = 0; i < count; i++) {
+    const outcome = writer.write(keyAt(keys, i), decisionOf(i), EXPIRES_MS);
+    if (outcome.kind === 'stored' && outcome.cut) cut++;
+  }
   return { buffer: writer.buffer, writer, cut };
 }
 
