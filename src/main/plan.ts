@@ -33,6 +33,12 @@ export interface Attempt {
   readonly action?: string;
 }
 
+/**
+ * How far past its deadline a plan may settle and still count as on time: a timer of Node fires about a millisecond
+ * late, and a garbage collection or a full event loop adds a few. It is the p99 the project promises (issue 2).
+ */
+export const LATENESS_MS_MAX = 15;
+
 /** The answer to one request. */
 export interface Plan {
   readonly id: number;

@@ -1,4 +1,6 @@
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import type { ResolvedOptions } from '../options/planner-options.ts';
 
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
@@ -11,4 +13,14 @@ export function checkPlanOptions(timeoutMs: number, priority: number | undefined
   if (priority !== undefined && !Number.isFinite(priority)) {
     throw new PlannerError('ERR_REQUEST_INVALID', `priority must be a number, got ${describeValue(priority)}`);
   }
+}
+
+/** The time of a plan that names none: more where there is something to look at. `imageNames` are those of the domain. */
+export function defaultTimeoutMs(
+  { timeoutMs, visionTimeoutMs }: Pick<ResolvedOptions, 'timeoutMs' | 'visionTimeoutMs'>,
+  imageNames: readonly string[],
+  { observation }: PlanRequest,
+): number {
+  for (const name of imageNames) if (observation[name] !== undefined) return visionTimeoutMs;
+  return timeoutMs;
 }

@@ -12,11 +12,11 @@ import type { ChatStats } from '../chat/chat-counters.ts';
 import type { ChatGateway } from '../chat/chat-gateway.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
-import type { Attempt, CloseOptions, Plan, PlanOptions } from '../plan.ts';
+import { type Attempt, type CloseOptions, LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plan.ts';
 import { callerContext, PlanSpans } from '../tracing/plan-spans.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
-import { checkPlanOptions } from './check-plan-options.ts';
+import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
@@ -75,9 +75,6 @@ export interface PlannerStats {
   /** Each model server as it is known now: slots, health, times and timeouts. */
   readonly endpoints: readonly EndpointStats[];
 }
-
-/** What a plan may be late without a word, milliseconds: timers are. */
-const LATE_MS = 15;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -297,7 +294,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
     try {
       checkRequest(this.#parts.options.domain, request);
-      if (timeoutMs === undefined) timeoutMs = this.#defaultTimeoutMs(request);
+      if (timeoutMs === undefined) timeoutMs = defaultTimeoutMs(this.#parts.options, this.#imageNames, request);
       checkPlanOptions(timeoutMs, options.priority);
     } catch (error) {
       this.#counters.invalid++;
@@ -314,12 +311,6 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         retryable: true,
       });
     }
-    return timeoutMs;
-  }
-
-  #defaultTimeoutMs({ observation }: PlanRequest): number {
-    const { timeoutMs, visionTimeoutMs } = this.#parts.options;
-    for (const name of this.#imageNames) if (observation[name] !== undefined) return visionTimeoutMs;
     return timeoutMs;
   }
 
@@ -350,7 +341,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     counters.lateness.record(plan.latenessMs);
     this.#lane.wake();
     if (call.trace !== undefined) this.#trace(() => this.#spans.settled(call.trace as Context, plan));
-    if (plan.latenessMs > LATE_MS) this.#tell('late', plan);
+    if (plan.latenessMs > LATENESS_MS_MAX) this.#tell('late', plan);
     if (this.listenerCount('plan') > 0) this.#tell('plan', plan, request);
     return plan;
   }

@@ -1,16 +1,10 @@
 import type { Clock } from '../../shared/clock.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
-import type { Plan, PlanOptions } from '../plan.ts';
+import { LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plan.ts';
 import { AgentLanes } from './agent-lanes.ts';
 import type { TraceRecord } from './trace-reader.ts';
 import type { TraceWriter } from './trace-writer.ts';
-
-/**
- * How far past its deadline a plan may settle and still count as on time: a timer of Node fires about a millisecond
- * late, and a garbage collection or a full event loop adds a few. It is the p99 the project promises (issue 2).
- */
-export const LATENESS_MS_MAX = 15;
 
 /** What a session needs of a planner. */
 export interface SessionPlanner {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Plan, PlanOptions } from '../../../src/main/plan.ts';
-import { LATENESS_MS_MAX, runSession, type SessionOptions } from '../../../src/main/session/session.ts';
+import { LATENESS_MS_MAX } from '../../../src/main/plan.ts';
+import { runSession, type SessionOptions } from '../../../src/main/session/session.ts';
 import type { TraceRecord } from '../../../src/main/session/trace-reader.ts';
 import { PlannerError } from '../../../src/shared/errors.ts';
 import type { PlanRequest } from '../../../src/shared/plan-request.ts';

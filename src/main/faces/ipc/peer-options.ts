@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
-import { resolveOptions } from '../../options/resolve-options.ts';
+import { optionsError, resolveOptions } from '../../options/resolve-options.ts';
 import type { RemoteOptions } from './remote-planner.ts';
 
 const MS_MAX = 24 * 60 * 60 * 1000;
@@ -20,9 +20,7 @@ export type ResolvedRemote = Required<RemoteOptions>;
 export function resolveRemote<T>(schema: z.ZodType<T>, given: object, what: string): T {
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const key = [what, ...(issue?.path ?? []).map(String)].join('.');
-  throw new PlannerError('ERR_OPTIONS_INVALID', `${key} is not valid: ${issue?.message ?? 'unknown'}`);
+  throw optionsError(given, result.error, `${what}.`);
 }
 
 /** Checks a planner's options here, before anything is started, and that they can cross. */

@@ -6,11 +6,11 @@ import { decodeError, encodeError, PlannerError } from '../../../shared/errors.t
 import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plan.ts';
-import { heuristicAnswer } from '../../planner/best-in-hand.ts';
-import { checkPlanOptions } from '../../planner/check-plan-options.ts';
+import { checkPlanOptions, defaultTimeoutMs } from '../../planner/check-plan-options.ts';
 import { planCancelled } from '../../planner/flight-board.ts';
 import { keptRequest } from '../../planner/kept-request.ts';
 import type { PlannerStats } from '../../planner/planner.ts';
+import { ownAnswer } from '../own-answer.ts';
 import { type FromPlanner, isOwn, type PlannerApi, type Reply, type ToPlanner, unwrapped } from './messages.ts';
 import { endText, type Peer, type PeerEnd } from './peer.ts';
 import { PeerEndpoint } from './peer-endpoint.ts';
@@ -25,9 +25,6 @@ export interface PlannerClientParts {
   readonly remote: ResolvedRemote;
 }
 
-/** Of a plan that the host answered itself. The planner's own begin at 1. */
-const HOST_PLAN_ID = 0;
-
 type Told = 'plan' | 'warning';
 
 /**
@@ -37,6 +34,7 @@ type Told = 'plan' | 'warning';
 export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements RemotePlanner {
   protected readonly api: Remote<PlannerApi>;
   readonly #parts: PlannerClientParts;
+  readonly #imageNames: readonly string[];
   readonly #endpoint: PeerEndpoint;
   /** Kept, since every look at comlink's proxy makes another one. */
   readonly #planRemotely: Remote<PlannerApi>['plan'];
@@ -58,6 +56,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     super();
     this.#parts = parts;
     const { peer } = parts;
+    this.#imageNames = imageFeaturesOf(parts.planner.domain);
     this.#endpoint = new PeerEndpoint({ post: (message) => peer.post(message), onBusy: () => this.#hold() });
     this.api = wrap<PlannerApi>(this.#endpoint);
     this.#planRemotely = this.api.plan;
@@ -175,7 +174,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     let timeoutMs: number;
     try {
       checkRequest(planner.domain, request);
-      timeoutMs = options.timeoutMs ?? defaultTimeoutMs(planner, request);
+      timeoutMs = options.timeoutMs ?? defaultTimeoutMs(planner, this.#imageNames, request);
       checkPlanOptions(timeoutMs, options.priority);
     } catch (error) {
       this.#invalid++;
@@ -197,22 +196,10 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   /** The last rung. Taken from the request now: its host may reuse the lists in the next frame. */
   #ownAnswer(request: PlanRequest, startedAtMs: number, timeoutMs: number): () => Plan {
     const { clock, peer } = this.#parts;
-    const { agent } = request;
-    const { action, source, reason } = heuristicAnswer(request);
+    const answer = ownAnswer(`the planner's ${peer.name}`, request, timeoutMs, () => clock.now() - startedAtMs);
     const kept = this.listenerCount('plan') > 0 ? keptRequest(request) : undefined;
     return () => {
-      const latencyMs = clock.now() - startedAtMs;
-      const plan: Plan = {
-        id: HOST_PLAN_ID,
-        agent,
-        action,
-        source,
-        reason: `the planner's ${peer.name} did not answer in time; ${reason}`,
-        attempts: [],
-        coalesced: false,
-        latencyMs,
-        latenessMs: Math.max(0, latencyMs - timeoutMs),
-      };
+      const plan = answer();
       if (kept !== undefined) this.#tell('plan', () => this.emit('plan', plan, kept));
       return plan;
     };
@@ -315,11 +302,4 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
       this.#tell('warning', () => this.emit('warning', `${what} threw: ${said}`));
     }
   }
-}
-
-function defaultTimeoutMs(
-  { domain, timeoutMs, visionTimeoutMs }: ResolvedOptions,
-  { observation }: PlanRequest,
-): number {
-  return imageFeaturesOf(domain).some((name) => observation[name] !== undefined) ? visionTimeoutMs : timeoutMs;
 }

@@ -9,10 +9,10 @@ import { checkPlanOptions } from '../../../planner/check-plan-options.ts';
 import { planCancelled } from '../../../planner/flight-board.ts';
 import type { PlannerStats } from '../../../planner/planner.ts';
 import { PlanCall } from '../../ipc/plan-call.ts';
+import { ownAnswer } from '../../own-answer.ts';
 import { LineReader } from '../line-reader.ts';
 import { type HelloResult, type Method, PROGRESS, PROTOCOL, type ProgressParams } from '../wire.ts';
 import type { ConnectedPlanner, ConnectedPlannerEvents } from './connect-planner.ts';
-import { ownAnswer } from './own-answer.ts';
 import { errorOf, helloOf, isProgress, jsonOf, requestText, strange } from './server-check.ts';
 
 export interface ClientParts {
@@ -128,7 +128,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       lateGraceMs,
       signal,
       onAttempt,
-      answerHere: ownAnswer(request, timeoutMs, () => clock.now() - startedAtMs),
+      answerHere: ownAnswer('the planner', request, timeoutMs, () => clock.now() - startedAtMs),
       cancel: () => this.#cancel(id),
     });
     this.#add(id, {

@@ -1,0 +1,34 @@
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import type { Plan } from '../plan.ts';
+import { heuristicAnswer } from '../planner/best-in-hand.ts';
+
+/** Of a plan that a host or client answered itself. The planner's own begin at 1. */
+const OWN_PLAN_ID = 0;
+
+/**
+ * The last rung, held by whoever asks a planner elsewhere, for `peer` that does not answer. Taken from the request now: its
+ * owner may reuse the lists in the next frame. `elapsedMs` tells how long the plan has taken when it is used.
+ */
+export function ownAnswer(
+  peer: string,
+  request: PlanRequest,
+  timeoutMs: number | undefined,
+  elapsedMs: () => number,
+): () => Plan {
+  const { agent } = request;
+  const { action, source, reason } = heuristicAnswer(request);
+  return () => {
+    const latencyMs = elapsedMs();
+    return {
+      id: OWN_PLAN_ID,
+      agent,
+      action,
+      source,
+      reason: `${peer} did not answer in time; ${reason}`,
+      attempts: [],
+      coalesced: false,
+      latencyMs,
+      latenessMs: Math.max(0, latencyMs - (timeoutMs ?? latencyMs)),
+    };
+  };
+}
