@@ -11,7 +11,10 @@ describe('draining', () => {
     expect(under.planner.isOpen).toBe(false);
     await expect(under.planner.plan(request())).rejects.toMatchObject({ code: 'ERR_PLANNER_CLOSED' });
     expect(await drive(under.clock, plan)).toMatchObject({ source: 'synthesis', action: 'flee' });
+    const decidedAtMs = under.clock.now();
     await drive(under.clock, closed);
+    // Nobody waits any more: the rest of the time is not waited for.
+    expect(under.clock.now() - decidedAtMs).toBeLessThan(10);
     expect(under.models.closed).toBe(true);
     expect(under.clock.pendingTimers).toBe(0);
   });
