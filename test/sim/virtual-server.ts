@@ -10,14 +10,20 @@ import type { CallReport, ExpertResult, ExpertTask } from '../../src/shared/task
 import type { ChatCaller } from '../../src/shared/vote-answer.ts';
 import { queryExpert } from '../../src/workers/expert-query.ts';
 import { AnswerDesk, type PreparedAnswer } from '../../src/workers/simulator/answer.ts';
-import { readChatRequest } from '../../src/workers/simulator/chat-request.ts';
+import { type ChatRequest, readChatRequest } from '../../src/workers/simulator/chat-request.ts';
 import { Machine, type MachineJob, type MachineStats } from '../../src/workers/simulator/machine.ts';
 import type { MachineUsage } from '../../src/workers/simulator/machine-job.ts';
 import {
   type ResolvedSimulatorOptions,
   resolveSimulatorOptions,
+  type SimulatedModel,
   type SimulatorOptions,
 } from '../../src/workers/simulator/options.ts';
+
+/** Decides what requests are answered. */
+export interface Desk {
+  prepare(request: ChatRequest, model: SimulatedModel): PreparedAnswer;
+}
 
 /**
  * The simulated model server without its HTTP: the same machine, the same answers, on a clock that may be virtual. Calls
@@ -27,13 +33,14 @@ export class VirtualServer {
   readonly #options: ResolvedSimulatorOptions;
   readonly #clock: Clock;
   readonly #machine: Machine;
-  readonly #desk: AnswerDesk;
+  readonly #desk: Desk;
 
-  constructor(options: SimulatorOptions, clock: Clock) {
+  /** `desk` says what is answered. Default: the simulated experts. */
+  constructor(options: SimulatorOptions, clock: Clock, desk?: Desk) {
     this.#options = resolveSimulatorOptions(options);
     this.#clock = clock;
     this.#machine = new Machine(this.#options, clock);
-    this.#desk = new AnswerDesk(this.#options.seed, this.#options.rates);
+    this.#desk = desk ?? new AnswerDesk(this.#options.seed, this.#options.rates);
   }
 
   stats(): MachineStats {

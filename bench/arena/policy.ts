@@ -1,0 +1,103 @@
+import type { Random } from '../../src/shared/random.ts';
+import { forkRandom } from '../../src/shared/random.ts';
+import type { PreparedAnswer } from '../../src/workers/simulator/answer.ts';
+import type { ChatRequest } from '../../src/workers/simulator/chat-request.ts';
+import { type PromptReading, readPrompt } from '../../src/workers/simulator/prompt-reader.ts';
+import { wordBySchema } from '../../src/workers/simulator/wording.ts';
+import type { Desk } from '../../test/sim/virtual-server.ts';
+import { luckOf, type World } from './world.ts';
+
+/*
+ * The model of the arena: a policy of known skill. Four of five of its answers are right. One answer in twenty is drawn at
+ * random; of all that is wrong, half belongs to the state, where every asking gets the same wrong answer, and half to the call. It
+ * is told nothing but the prompt. All its luck comes from the seed, the state and how often that state was asked about, so that
+ * players who ask the same get the same. A synthesizer goes with the most of the opinions it is shown and its own.
+ */
+const RANDOM_SHARE = 0.05;
+const STATE_ERRORS = 0.1;
+/** Of the answers that are not drawn at random. With five actions it makes 80 % of all right. */
+const CALL_ERRORS = 0.076;
+/** In so many pieces every answer is written. */
+const PIECES = 6;
+
+export const MODEL_ID = 'policy';
+
+/** What the model says about a state when it is asked for the n-th time. */
+export function policyChoice(
+  world: World,
+  seed: number,
+  values: readonly number[],
+  legal: readonly string[],
+  nth: number,
+): string {
+  const key = world.key(values);
+  const call = forkRandom(seed, `call ${nth} ${key}`);
+  call.next();
+  const lucks = [call.next(), call.next(), call.next()] as const;
+  if (lucks[0] < RANDOM_SHARE) return legal[Math.floor(lucks[1] * legal.length)] as string;
+  const best = world.best(values);
+  const wrong = legal.filter((action) => action !== best);
+  if (wrong.length === 0) return best;
+  if (lucks[1] < CALL_ERRORS) return wrong[Math.floor(lucks[2] * wrong.length)] as string;
+  if (luckOf(seed, `errs ${key}`) >= STATE_ERRORS && legal.includes(best)) return best;
+  return wrong[Math.floor(luckOf(seed, `wrong ${key}`) * wrong.length)] as string;
+}
+
+/** Answers the planner's own prompts by the policy. */
+export class PolicyDesk implements Desk {
+  readonly #world: World;
+  readonly #seed: number;
+  readonly #asked = new Map<string, number>();
+
+  constructor(world: World, seed: number) {
+    this.#world = world;
+    this.#seed = seed;
+  }
+
+  prepare(request: ChatRequest): PreparedAnswer {
+    const reading = readPrompt(request.text);
+    const values = this.#world.read(reading.situation);
+    const key = values === undefined ? '' : this.#world.key(values);
+    const nth = this.#asked.get(key) ?? 0;
+    this.#asked.set(key, nth + 1);
+    const action =
+      values === undefined
+        ? (reading.actions[0] ?? '')
+        : merged(policyChoice(this.#world, this.#seed, values, reading.actions, nth), reading);
+    return {
+      prompt: request.prompt,
+      tokens: inPieces(worded(action, reading, request.schemaProperties)),
+      finishReason: 'stop',
+      fate: { kind: 'answer' },
+      latencyRandom: stirred(this.#seed, `latency ${nth} ${key}`),
+      random: stirred(this.#seed, `server ${nth} ${key}`),
+    };
+  }
+}
+
+function stirred(seed: number, name: string): Random {
+  const random = forkRandom(seed, name);
+  random.next();
+  return random;
+}
+
+/** The most of all opinions; its own where several have the most. */
+function merged(own: string, { opinions }: PromptReading): string {
+  const count = (action: string): number =>
+    opinions.filter((opinion) => opinion.action === action).length + (action === own ? 1 : 0);
+  return opinions.reduce((most, { action }) => (count(action) > count(most) ? action : most), own);
+}
+
+const REASON = 'It fits the situation better than the other options.';
+
+function worded(action: string, reading: PromptReading, properties: ChatRequest['schemaProperties']): string {
+  const index = reading.actions.indexOf(action);
+  if (properties === undefined) return `${index + 1}\n${REASON}`;
+  return wordBySchema({ index: Math.max(index, 0), action, reason: REASON, confidence: 0.8 }, properties);
+}
+
+/** The choice stands at the end of the second piece. */
+function inPieces(text: string): string[] {
+  const size = Math.ceil(text.length / PIECES);
+  return Array.from({ length: PIECES }, (_, i) => text.slice(i * size, (i + 1) * size));
+}
