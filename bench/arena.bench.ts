@@ -15,7 +15,7 @@ import { rounded } from './figures.ts';
 const HELP = `Games in real time, played by a planner, by plain loops, and by players that show what could be reached.
 Virtual time: the same seed gives the same figures on any machine.
 
-  --seeds N             how many, default 32 (with --quick 4)
+  --seeds N             how many, default 32 (with --quick 3)
   --quick               few seeds and cells
   --worlds LIST         of ${Object.keys(WORLDS).join(', ')}
   --ratios LIST         time of a step over the mean time of a call, of 0.25, 0.5, 1, 2, 4
@@ -69,7 +69,7 @@ function featuresOf(text: string | undefined): Features {
   );
 }
 
-const seedCount = positive('seeds', args.seeds, args.quick ? 4 : 32);
+const seedCount = positive('seeds', args.seeds, args.quick ? 3 : 32);
 const latencies = listed<Latency>('latency', args.latency, LATENCIES);
 const cells: Cell[] = listed('worlds', args.worlds, Object.keys(WORLDS)).flatMap((world) =>
   listed('ratios', args.ratios ?? (args.quick ? QUICK_RATIOS : undefined), RATIOS).flatMap((ratio) =>

@@ -66,16 +66,16 @@ export function arenaDomain(name: string, description: string, features: Readonl
 }
 
 /**
- * Learned values as coarse as those of a young agent: three levels, of which the right action has the highest in six of ten
- * states and others have it too. The same for a state each time.
+ * Learned values as coarse as those of a young agent: three levels, of which the right action has the highest in three of
+ * four states and others may have it too. The same for a state each time.
  */
 export function coarseValues(world: World, seed: number, values: readonly number[]): Record<string, number> {
   const key = world.key(values);
   const best = world.best(values);
   const levelOf = (action: string): number => {
     const luck = luckOf(seed, `value ${key} ${action}`);
-    if (action === best) return luck < 0.6 ? 1 : 0.5;
-    return luck < 0.15 ? 1 : luck < 0.5 ? 0.5 : 0;
+    if (action === best) return luck < 0.75 ? 1 : 0.5;
+    return luck < 0.08 ? 1 : luck < 0.45 ? 0.5 : 0;
   };
   return Object.fromEntries(world.actions(values).map((action) => [action, levelOf(action)]));
 }
