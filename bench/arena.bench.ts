@@ -5,6 +5,7 @@ import { CONTESTANT_NAMES, type ContestantName, type Features } from './arena/co
 import { LATENCIES, type Latency } from './arena/model-server.ts';
 import type { Cell } from './arena/play-seed.ts';
 import { runCells } from './arena/runner.ts';
+import { playSockets, SOCKET_CONTESTANTS, type SocketResult } from './arena/sockets/play-sockets.ts';
 import { tableOf } from './arena/table.ts';
 import { judge } from './arena/verdict.ts';
 import { GAMES, STEPS } from './arena/world.ts';
@@ -23,7 +24,9 @@ Virtual time: the same seed gives the same figures on any machine.
   --values LIST         whether requests have Q-values, of no, yes
   --contestants LIST    of ${CONTESTANT_NAMES.join(', ')}; default all. planner and default always play
   --features LIST       of the planner, as panelFit=false
-  --jobs N              threads, default the number of processors`;
+  --jobs N              threads, default the number of processors
+  --sockets             the check: three games of each world at T = L (or --worlds, --ratios) in real time, L = 200 ms, over
+                        real sockets and with real threads, beside the same games in virtual time; --seeds default 1, at most 8`;
 
 const { wrongUse, positive } = benchLine(HELP);
 
@@ -38,6 +41,7 @@ const { values: args } = parseArgs({
     contestants: { type: 'string' },
     features: { type: 'string' },
     jobs: { type: 'string' },
+    sockets: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -48,6 +52,7 @@ if (args.help) {
 
 const RATIOS = ['0.25', '0.5', '1', '2', '4'];
 const QUICK_RATIOS = '0.5,1,4';
+const SOCKET_SEEDS_MAX = 8;
 
 function listed<T extends string>(name: string, text: string | undefined, known: readonly T[]): readonly T[] {
   if (text === undefined) return known;
@@ -69,17 +74,29 @@ function featuresOf(text: string | undefined): Features {
   );
 }
 
+const worlds = listed('worlds', args.worlds, Object.keys(WORLDS));
+const features = featuresOf(args.features);
+if (args.sockets) {
+  await checkSockets();
+  process.exit();
+}
+/** Three decimals, but of probabilities three digits. */
+function figures<T extends object>(of: T): T {
+  const figure = (key: string, value: unknown): unknown => {
+    if (typeof value === 'number') return key === 'lossP' ? Number(value.toPrecision(3)) : rounded(value);
+    return value !== null && typeof value === 'object' ? figures(value) : value;
+  };
+  return Object.fromEntries(Object.entries(of).map(([key, value]) => [key, figure(key, value)])) as T;
+}
+
 const seedCount = positive('seeds', args.seeds, args.quick ? 3 : 32);
+const ratios = listed('ratios', args.ratios ?? (args.quick ? QUICK_RATIOS : undefined), RATIOS);
 const latencies = listed<Latency>('latency', args.latency, LATENCIES);
-const cells: Cell[] = listed('worlds', args.worlds, Object.keys(WORLDS)).flatMap((world) =>
-  listed('ratios', args.ratios ?? (args.quick ? QUICK_RATIOS : undefined), RATIOS).flatMap((ratio) =>
+const withValues = listed('values', args.values, ['no', 'yes']);
+const cells: Cell[] = worlds.flatMap((world) =>
+  ratios.flatMap((ratio) =>
     latencies.flatMap((latency) =>
-      listed('values', args.values, ['no', 'yes']).map((values) => ({
-        world,
-        ratio: Number(ratio),
-        latency,
-        values: values === 'yes',
-      })),
+      withValues.map((values) => ({ world, ratio: Number(ratio), latency, values: values === 'yes' })),
     ),
   ),
 );
@@ -89,13 +106,37 @@ const wanted = new Set<ContestantName>([
   ...listed('contestants', args.contestants, CONTESTANT_NAMES),
 ]);
 
+/** One contestant after the other has a machine to itself; they play side by side, for they mostly wait. */
+async function checkSockets(): Promise<void> {
+  const count = Math.min(positive('seeds', args.seeds, 1), SOCKET_SEEDS_MAX);
+  const played: (SocketResult & { readonly world: string; readonly ratio: number; readonly seed: number })[] = [];
+  for (const world of worlds) {
+    for (const ratio of listed('ratios', args.ratios ?? '1', RATIOS)) {
+      const cell: Cell = { world, ratio: Number(ratio), latency: 'independent', values: false };
+      for (let seed = 1; seed <= count; seed++) {
+        process.stderr.write(`arena: ${world}, T/L ${ratio}, seed ${seed} over sockets …\n`);
+        const results = await Promise.all(SOCKET_CONTESTANTS.map((name) => playSockets(cell, name, seed, features)));
+        for (const result of results) {
+          played.push({ world, ratio: cell.ratio, seed, ...result });
+          const { name, score, virtual, lateMax } = result;
+          const late = lateMax === undefined ? '' : `, at most ${lateMax.toFixed(1)} ms late`;
+          console.log(
+            `${world.padEnd(9)} ${ratio.padStart(4)}  seed ${seed}  ${name.padEnd(10)} ${score.toFixed(1).padStart(6)} over sockets, ${virtual.toFixed(1).padStart(6)} in virtual time${late}`,
+          );
+        }
+      }
+    }
+  }
+  console.log(JSON.stringify({ bench: 'arena', sockets: played.map(figures) }));
+}
+
 const startedAt = performance.now();
 let toldAt = startedAt;
 const results = await runCells({
   cells,
   contestants: CONTESTANT_NAMES.filter((name) => wanted.has(name)),
   seeds: Array.from({ length: seedCount }, (_, index) => index + 1),
-  features: featuresOf(args.features),
+  features,
   threads: positive('jobs', args.jobs, availableParallelism()),
   onProgress: (done, of) => {
     if (performance.now() - toldAt < 5_000 && done < of) return;
@@ -105,19 +146,6 @@ const results = await runCells({
 });
 const verdict = judge(results, GAMES * STEPS);
 console.log(tableOf(verdict));
-const figures = <T extends object>(of: T): T =>
-  Object.fromEntries(
-    Object.entries(of).map(([key, value]) => [
-      key,
-      typeof value === 'number'
-        ? key === 'lossP'
-          ? Number(value.toPrecision(3))
-          : rounded(value)
-        : value !== null && typeof value === 'object'
-          ? figures(value)
-          : value,
-    ]),
-  ) as T;
 console.log(
   JSON.stringify({
     bench: 'arena',

@@ -1,6 +1,10 @@
 import type { Clock } from '../../src/shared/clock.ts';
 import { PlannerError } from '../../src/shared/errors.ts';
-import type { SimulatorOptions } from '../../src/workers/simulator/options.ts';
+import {
+  type ResolvedSimulatorOptions,
+  resolveSimulatorOptions,
+  type SimulatorOptions,
+} from '../../src/workers/simulator/options.ts';
 import { VirtualClient, VirtualServer } from '../../test/sim/virtual-server.ts';
 import { MODEL_ID, PolicyDesk } from './policy.ts';
 import type { World } from './world.ts';
@@ -44,6 +48,11 @@ const MACHINES: Readonly<Record<Latency, SimulatorOptions>> = {
     models: [{ id: MODEL_ID, tokensPerSecond: PIECES / 0.9 }],
   },
 };
+
+/** The machine of a latency, so many times faster than life. */
+export function machineOptions(latency: Latency, speed: number): ResolvedSimulatorOptions {
+  return resolveSimulatorOptions({ ...MACHINES[latency], speed });
+}
 
 export function openModelServer(world: World, latency: Latency, seed: number, clock: Clock): VirtualServer {
   return new VirtualServer(MACHINES[latency], clock, new PolicyDesk(world, seed));

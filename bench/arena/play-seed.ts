@@ -26,13 +26,16 @@ export interface Stage {
   readonly stepMs: number;
   readonly clock: Clock;
   readonly withValues: boolean;
+  /** Default: all. */
+  readonly games?: number;
 }
 
 /** All games of a seed, one after the other. The mean of their scores. */
-export async function playGames(player: Player, { world, seed, stepMs, clock, withValues }: Stage): Promise<number> {
+export async function playGames(player: Player, stage: Stage): Promise<number> {
+  const { world, seed, stepMs, clock, withValues, games = GAMES } = stage;
   const startMs = clock.now();
   let points = 0;
-  for (let game = 0; game < GAMES; game++) {
+  for (let game = 0; game < games; game++) {
     let state = world.start(game);
     for (let step = 0; step < STEPS; step++) {
       const here = state;
@@ -45,7 +48,7 @@ export async function playGames(player: Player, { world, seed, stepMs, clock, wi
       state = outcome.state;
     }
   }
-  return points / GAMES;
+  return points / games;
 }
 
 /** One contestant plays one seed of a cell in virtual time. */
@@ -54,6 +57,7 @@ export async function playSeed(
   name: ContestantName,
   seed: number,
   features: Features = {},
+  games = GAMES,
 ): Promise<SeedResult> {
   const clock = new VirtualClock();
   const make = WORLDS[cell.world];
@@ -63,7 +67,7 @@ export async function playSeed(
   const stepMs = cell.ratio * LATENCY_MS;
   const play = async (): Promise<SeedResult> => {
     const player = await contestant(name).open({ world, seed, stepMs, clock, server }, features);
-    const score = await playGames(player, { world, seed, stepMs, clock, withValues: cell.values });
+    const score = await playGames(player, { world, seed, stepMs, clock, withValues: cell.values, games });
     return { score, ...(await player.close?.()) };
   };
   const result = await runVirtual(clock, play());
