@@ -6,6 +6,7 @@ export const PLAN_SOURCES = [
   'synthesis',
   'fallback',
   'vote',
+  'late',
   'stale',
   'heuristic',
 ] as const;

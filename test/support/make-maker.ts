@@ -76,6 +76,7 @@ export class MakerUnderTest {
       rankMs: nowMs + 10_000,
       deadlineMs: nowMs + 10_000,
       slot: undefined,
+      giveUp: () => {},
       run: ({ endpoint }, terms, calling) =>
         new Promise((resolve) => {
           const end = async (result: ExpertResult | Promise<never>): Promise<void> => {

@@ -114,7 +114,18 @@ export class PlanCache {
     const scene = sceneOf(this.#domain, request.observation);
     if (look.kind === 'miss' && look.stale !== undefined) this.#aged(scene, look.stale, decision);
     this.learnOutcome(request, look, decision);
-    this.#remember(request, signature, scene, decision);
+    // What was learned of the state since it was looked for, from a late answer say, counts as well.
+    if (look.kind === 'miss' && look.tier === 'similar') this.addVotes(request, signature, decision);
+    else this.#remember(request, signature, scene, decision);
+  }
+
+  /** More votes for a state, of models that were asked for later. Returns what is remembered of it now. */
+  addVotes(request: PlanRequest, signature: Signature, decision: Decision): Decision {
+    const scene = sceneOf(this.#domain, request.observation);
+    const held = this.#memory.peek(signature, this.#clock.now());
+    const merged = held.kind === 'hit' ? mergedDecision(held.entry.decision, decision) : decision;
+    this.#remember(request, signature, scene, merged);
+    return merged;
   }
 
   /** What came of a prediction that was not served, when another request is the one that the decision is remembered for. */

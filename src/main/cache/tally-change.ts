@@ -3,8 +3,28 @@ import type { Decision, TallyEntry } from '../../shared/decision.ts';
 /** Votes of a remembered decision for each one of a newer decision. */
 const OLDER_VOTES_MAX = 3;
 
-function votesOf({ tally }: Decision): number {
+/** How many votes a decision stands on. */
+export function votesOf({ tally }: Decision): number {
   return tally.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** A decision with this many votes, or with this lead over the next action, needs no more of them. */
+const VOTES_ENOUGH = 5;
+const LEAD_ENOUGH = 2;
+
+/** Whether models agree on a decision as far as more votes would show. A single vote agrees with itself. */
+export function isWellKnown({ tally }: Decision): boolean {
+  let votes = 0;
+  let first = 0;
+  let second = 0;
+  for (const { count } of tally) {
+    votes += count;
+    if (count > first) {
+      second = first;
+      first = count;
+    } else if (count > second) second = count;
+  }
+  return votes >= VOTES_ENOUGH || first - second >= LEAD_ENOUGH;
 }
 
 /** The entries with the winner first: most votes, then most confidence, then as they stood. */

@@ -7,7 +7,8 @@ import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
-import { EndpointGate, type Slot } from './slots/endpoint-gate.ts';
+import { type Ask, EndpointGate, type Slot, type SlotNeed } from './slots/endpoint-gate.ts';
+import { callToGiveUp, companyToGiveUp, type RoomQuestion, type Work } from './slots/room.ts';
 import { holdAfterAbort } from './slots/slot-hold.ts';
 import {
   type CallKind,
@@ -30,6 +31,8 @@ export interface EndpointStats {
   /** Of the busy ones, those whose aborted calls are thought to be at work still. */
   readonly held: number;
   readonly waiting: number;
+  /** Calls that nobody waited for, given up for somebody who could make a deadline with their slots. */
+  readonly givenUp: number;
   readonly breaker: BreakerStats;
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
@@ -84,6 +87,9 @@ export class ModelEndpoint {
   readonly #usefulShares = new Map<string, number>();
   /** When each kind of call was last let through against what is known of its times. */
   readonly #triedAtMs = new Map<string, number>();
+  /** Calls of plans at work here. */
+  readonly #works = new Set<Work>();
+  #givenUp = 0;
 
   constructor(parts: EndpointParts) {
     const { endpoint, features, clock, random } = parts;
@@ -93,6 +99,7 @@ export class ModelEndpoint {
     this.#limit = new AdaptiveLimit(endpoint.maxConcurrent, this.#slotsKnown());
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
     this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
+    this.gate.onPressure = (ask) => this.#makeRoom(ask);
   }
 
   get facts(): EndpointFacts {
@@ -220,6 +227,67 @@ export class ModelEndpoint {
     this.#usefulShares.set(model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
   }
 
+  /** A call is at work from now until the result is called. */
+  working(model: string, kind: CallKind, slot: Slot, giveUp: () => void): () => void {
+    const work: Work = { model, kind, startedAtMs: this.#parts.clock.now(), slot, giveUp, isGivenUp: false };
+    this.#works.add(work);
+    return () => void this.#works.delete(work);
+  }
+
+  /**
+   * The chance that a call which begins now has ended in `ms`, in the company of `company` calls, itself
+   * included. Undefined while nothing is known of the model here.
+   */
+  chanceWithin(model: string, kind: CallKind, ms: number, company: number): number | undefined {
+    const nowMs = this.#parts.clock.now();
+    const agesMs: number[] = [];
+    for (const work of this.#works) {
+      if (work.model === model && work.kind === kind) agesMs.push(nowMs - work.startedAtMs);
+    }
+    return this.profileOf(model, kind).chanceWithin(ms, company, agesMs);
+  }
+
+  /** A call that somebody waits for has begun: work that nobody waits for gives way, where it would slow that one too much. */
+  begun(need: SlotNeed): void {
+    for (;;) {
+      const work = companyToGiveUp({ ...this.#roomQuestion(0), need });
+      if (work === undefined) return;
+      this.#giveUp(work);
+    }
+  }
+
+  /** Somebody has to wait for a slot: work that nobody waits for gives way, where that helps. */
+  #makeRoom({ need, rankMs = Number.POSITIVE_INFINITY }: Ask): void {
+    // The newcomer itself stands in the queue.
+    const ahead = Math.max(0, this.gate.ahead(rankMs) - 1);
+    const work = callToGiveUp({ ...this.#roomQuestion(ahead), need });
+    if (work !== undefined) this.#giveUp(work);
+  }
+
+  #roomQuestion(ahead: number): Omit<RoomQuestion, 'need'> {
+    return {
+      ahead,
+      slots: this.gate.slots,
+      nowMs: this.#parts.clock.now(),
+      works: [...this.#works],
+      strangers: Math.max(0, this.gate.busy - this.#works.size),
+      profileOf: (model, kind) => this.profileOf(model, kind),
+      holdMs: (work) => this.#holdMs(work),
+    };
+  }
+
+  #giveUp(work: Work): void {
+    work.isGivenUp = true;
+    this.#givenUp++;
+    work.giveUp();
+  }
+
+  #holdMs({ model, kind, startedAtMs }: Work): number {
+    if (!this.#parts.features.slotHolds) return 0;
+    const report = { totalMs: this.#parts.clock.now() - startedAtMs };
+    return holdAfterAbort(report, this.profileOf(model, kind), this.#parts.features.streaming);
+  }
+
   /** The answer of a call that was let in has begun: the server is well, however long it goes on. Its end is told as well. */
   answering(): void {
     if (this.isProbed) this.breaker.succeeded();
@@ -232,6 +300,7 @@ export class ModelEndpoint {
   ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, wasCold: boolean): number {
     const told = result.ok ? 'OK' : result.error.code;
     const profile = this.profileOf(model, kind);
+    const company = slot.meanCompany();
     // A call that began late and was cut by its plan before most calls are done says nothing of the server.
     const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
     const code = isCutShort ? 'ERR_CANCELLED' : told;
@@ -240,15 +309,15 @@ export class ModelEndpoint {
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(code, isNew);
     if (isWork(code)) {
-      profile.answered(result.report, wasCold);
+      profile.answered(result.report, wasCold, company);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
       this.#toLimit(kind === 'chat' ? `chat\n${model}` : model, result.report, slot, wasCold);
     } else if (isTimeout(code)) {
-      profile.timedOut(result.report.totalMs);
+      profile.timedOut(result.report.totalMs, company);
       if (isNew) this.#limit.dropped();
     } else if (code === 'ERR_MODEL_OVERLOADED') {
       if (isNew) this.#limit.dropped();
-    } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report.totalMs);
+    } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report.totalMs, company);
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;
@@ -266,6 +335,7 @@ export class ModelEndpoint {
       busy: gate.busy,
       held: gate.held,
       waiting: gate.waiting,
+      givenUp: this.#givenUp,
       breaker: breaker.stats(),
       profiles: [...this.#profiles.values()].map(({ model, kind, profile }) => ({
         model,

@@ -25,8 +25,14 @@ export const FEATURE_NAMES = [
   'constrainedAnswers',
   /** Answers are read while they are written, and end as soon as they are decided. */
   'streaming',
-  /** Model work that is late may finish for the cache's sake while nobody needs its slots. */
+  /** Model work that is late goes on, and is remembered, until somebody can make a deadline with its slots. */
   'lateAnswers',
+  /** States that no model answered in time are asked about later, on slots that nobody needs. */
+  'askLater',
+  /** An answer of models for the agent's state of a moment ago may stand in, where evidence says that it is worth it. */
+  'lateRung',
+  /** How many experts are asked at once follows from the chance to have their answers by the deadline. */
+  'chanceFit',
   /** A newer request of an agent replaces its older one that still waits for a slot. */
   'newestFirst',
   /** A model that several endpoints serve is asked where it is expected to answer first. */

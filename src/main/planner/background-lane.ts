@@ -1,21 +1,32 @@
 import type { Decision } from '../../shared/decision.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
+import type { Random } from '../../shared/random.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Hit } from '../cache/look.ts';
 import { Flight } from './flight.ts';
 import type { FlightParts } from './flight-parts.ts';
+import { type BookedState, StateBook } from './state-book.ts';
 
 /**
- * Asks models again about answers that were served from the cache: to see whether they were right, or because they
- * expire soon. It delays nobody: a flight starts only while every endpoint has a slot that nobody waits for, takes its
- * slots behind everyone, and is cancelled as soon as somebody has to wait. One flight begins in a turn of the event
- * loop, so that the next one finds its slots taken: several would begin where there is room for one, and be cancelled
- * together. Bounded: of more work than `QUEUE_MAX` the oldest is dropped and counted.
+ * Asks models about what nobody waits for: answers that were served from the cache, to see whether they were right or because
+ * they expire soon, and states that no model answered in time, for the next time. It delays nobody: a flight starts only
+ * while every endpoint has a slot that nobody waits for, takes its slots behind everyone, and each of its calls gives way to
+ * somebody who can make a deadline with its slot and could not without it. One flight begins in a turn of the event loop, so
+ * that the next one finds its slots taken. Bounded: of more errands than `QUEUE_MAX` the oldest is dropped and counted; states
+ * are asked about later with a budget of calls for each plan, and no longer than a minute after the last one.
  */
 const QUEUE_MAX = 64;
 const FLIGHTS_MAX = 4;
 /** Further hits of a state that wait for the answer to the first one; more are dropped and counted. */
 const OTHERS_MAX = 64;
+/** Calls about states for later that each plan allows, and how many may be saved up. */
+const LATER_PER_PLAN = 4;
+const LATER_SAVED_MAX = 240;
+/** Of these, the share for states that have not come back yet. */
+const OTHERS_SHARE = 0.1;
+const LATER_FLIGHTS_MAX = 64;
+/** After the last plan nobody is there to profit. */
+const LATER_MS_MAX = 60_000;
 
 export interface BackgroundStats {
   readonly queued: number;
@@ -28,6 +39,8 @@ export interface BackgroundStats {
   readonly cancelled: number;
   /** Not begun: there was more to do than is kept waiting. */
   readonly dropped: number;
+  /** States to ask about later: those that wait, calls made about them, and votes that came of these. */
+  readonly later: { readonly states: number; readonly asked: number; readonly voted: number };
 }
 
 export interface Errand {
@@ -45,10 +58,25 @@ interface Job {
   readonly others: Hit[];
 }
 
+/** What the lane asks of the planner that it works for. */
+export interface LaneOwner {
+  readonly onDecided: DecidedAgain;
+  /** Models voted for a state that was asked about later. Returns what is remembered of it now. */
+  readonly onVoted: (state: BookedState, decision: Decision) => Decision;
+  /** Whether models are asked about a state for somebody now. */
+  readonly isAskedAbout: (state: string) => boolean;
+  readonly warn: (message: string) => void;
+}
+
 export class BackgroundLane {
   readonly #parts: FlightParts;
-  readonly #onDecided: DecidedAgain;
-  readonly #warn: (message: string) => void;
+  readonly #owner: LaneOwner;
+  readonly #book: StateBook;
+  readonly #later = new Map<string, Flight>();
+  readonly #laterCounts = { asked: 0, voted: 0 };
+  #laterBudget = 0;
+  #othersBudget = 0;
+  #lastPlanAtMs = Number.NEGATIVE_INFINITY;
   /** By state: models are asked once, however many hits of it there are. */
   readonly #queue = new Map<string, Job>();
   readonly #running = new Map<string, Job & { readonly flight: Flight }>();
@@ -59,10 +87,28 @@ export class BackgroundLane {
   #isWaking = false;
   #isClosed = false;
 
-  constructor(parts: FlightParts, onDecided: DecidedAgain, warn: (message: string) => void) {
+  constructor(parts: FlightParts, random: Random, owner: LaneOwner) {
     this.#parts = parts;
-    this.#onDecided = onDecided;
-    this.#warn = warn;
+    this.#owner = owner;
+    this.#book = new StateBook(random);
+  }
+
+  /** A request was in a state of which too little is known, `known` being what is remembered. Asked about when there is room. */
+  askLater(request: PlanRequest, signature: Signature, known: Decision | undefined): void {
+    if (!this.#isClosed) this.#book.note(request, signature, known);
+  }
+
+  /** Forgets the states to ask about later. */
+  clear(): void {
+    this.#book.clear();
+  }
+
+  /** A plan has settled: there may be room now, and there is somebody to ask for. */
+  planSettled(): void {
+    this.#lastPlanAtMs = this.#parts.clock.now();
+    this.#laterBudget = Math.min(LATER_SAVED_MAX, this.#laterBudget + LATER_PER_PLAN * (1 - OTHERS_SHARE));
+    this.#othersBudget = Math.min(LATER_SAVED_MAX * OTHERS_SHARE, this.#othersBudget + LATER_PER_PLAN * OTHERS_SHARE);
+    this.wake();
   }
 
   /** Takes an errand, and begins it as soon as there is room. The request and the signature must not change later. */
@@ -84,14 +130,10 @@ export class BackgroundLane {
     this.wake();
   }
 
-  /** There may be room now. Called whenever a plan has settled. */
+  /** There may be room now. */
   wake(): void {
-    if (this.#queue.size === 0 || this.#isWaking) return;
-    if (this.#running.size >= FLIGHTS_MAX || !this.#hasRoom()) return;
-    const [key, job] = this.#queue.entries().next().value as [string, Job];
-    this.#queue.delete(key);
-    this.#begin(key, job);
-    this.#wakeNextTurn();
+    if (this.#isWaking || this.#isClosed || !this.#hasWork || !this.#hasRoom()) return;
+    if (this.#beginErrand() || this.#beginLater()) this.#wakeNextTurn();
   }
 
   /**
@@ -99,7 +141,74 @@ export class BackgroundLane {
    * is looked at only when that has been done.
    */
   wakeSoon(): void {
-    if (this.#queue.size > 0 && !this.#isWaking) this.#wakeNextTurn();
+    if (this.#hasWork && !this.#isWaking) this.#wakeNextTurn();
+  }
+
+  get #hasWork(): boolean {
+    return this.#queue.size > 0 || (this.#book.size > 0 && Math.max(this.#laterBudget, this.#othersBudget) >= 1);
+  }
+
+  #beginErrand(): boolean {
+    if (this.#running.size >= FLIGHTS_MAX) return false;
+    const next = this.#queue.entries().next().value;
+    if (next === undefined) return false;
+    this.#queue.delete(next[0]);
+    this.#begin(...next);
+    return true;
+  }
+
+  /** One more vote for a state of the book. */
+  #beginLater(): boolean {
+    const { clock } = this.#parts;
+    const isOver = clock.now() - this.#lastPlanAtMs > LATER_MS_MAX;
+    if (isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
+    const state = this.#chooseLater();
+    if (state === undefined) return false;
+    this.#laterCounts.asked++;
+    const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), {
+      lane: 'background',
+      oneExpert: state.votes,
+    });
+    this.#later.set(state.key, flight);
+    const end = this.#flyLater(state, flight).finally(() => this.#ends.delete(end));
+    this.#ends.add(end);
+    return true;
+  }
+
+  #chooseLater(): BookedState | undefined {
+    const isOpen = (key: string): boolean => !this.#later.has(key) && !this.#owner.isAskedAbout(key);
+    const wanted = this.#laterBudget < 1 ? undefined : this.#book.next(isOpen);
+    if (wanted !== undefined) {
+      this.#laterBudget--;
+      return wanted;
+    }
+    const other = this.#othersBudget < 1 ? undefined : this.#book.any(isOpen);
+    if (other !== undefined) this.#othersBudget--;
+    return other;
+  }
+
+  async #flyLater(state: BookedState, flight: Flight): Promise<void> {
+    try {
+      await flight.run();
+      if (flight.decision === undefined || this.#isClosed) return;
+      this.#laterCounts.voted++;
+      this.#book.learned(state.key, this.#owner.onVoted(state, flight.decision));
+    } catch (error) {
+      this.#warn('asking models for later', error);
+    } finally {
+      this.#later.delete(state.key);
+      this.wake();
+    }
+  }
+
+  /** Nobody waits: a flight has as long as late work has. */
+  #deadlineMs(): number {
+    const { clock, options } = this.#parts;
+    return clock.now() + options.timeoutMs;
+  }
+
+  #warn(what: string, error: unknown): void {
+    this.#owner.warn(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
   }
 
   #wakeNextTurn(): void {
@@ -114,12 +223,17 @@ export class BackgroundLane {
     this.#isClosed = true;
     this.#counts.dropped += this.#queue.size;
     this.#queue.clear();
-    this.makeRoom();
+    for (const [key, { flight }] of [...this.#running]) {
+      this.#running.delete(key);
+      flight.cancel();
+    }
+    for (const flight of this.#later.values()) flight.cancel();
     await Promise.all(this.#ends);
   }
 
   stats(): BackgroundStats {
-    return { queued: this.#queue.size, running: this.#running.size, ...this.#counts };
+    const later = { states: this.#book.size, ...this.#laterCounts };
+    return { queued: this.#queue.size, running: this.#running.size, ...this.#counts, later };
   }
 
   #hasRoom(): boolean {
@@ -128,9 +242,7 @@ export class BackgroundLane {
   }
 
   #begin(key: string, job: Job): void {
-    const { clock, options } = this.#parts;
-    const deadlineMs = clock.now() + options.timeoutMs;
-    const flight = new Flight(this.#parts, this.#nextId--, job.errand.request, deadlineMs, {
+    const flight = new Flight(this.#parts, this.#nextId--, job.errand.request, this.#deadlineMs(), {
       lane: 'background',
     });
     this.#running.set(key, { ...job, flight });
@@ -145,23 +257,15 @@ export class BackgroundLane {
       if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
       else if (flight.decision === undefined) this.#counts.failed++;
       else {
-        this.#onDecided(errand, flight.decision, others);
+        this.#owner.onDecided(errand, flight.decision, others);
         this.#counts.done++;
       }
     } catch (error) {
       this.#counts.failed++;
-      this.#warn(`asking models again failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+      this.#warn('asking models again', error);
     } finally {
       if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
       this.wake();
-    }
-  }
-
-  /** Somebody has to wait for a slot: all that runs is given up. */
-  makeRoom(): void {
-    for (const [key, { flight }] of [...this.#running]) {
-      this.#running.delete(key);
-      flight.cancel();
     }
   }
 }

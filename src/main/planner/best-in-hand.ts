@@ -3,6 +3,7 @@ import { bestByQValue, type PlanRequest, qValueOf } from '../../shared/plan-requ
 import type { Hit } from '../cache/look.ts';
 import { legalAction, rememberedAction } from '../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../synthesis/tally.ts';
+import type { LateCandidate } from './late-answers.ts';
 
 /** An answer that could be given now. */
 export interface Answer {
@@ -44,6 +45,13 @@ export function answerFromVotes(
   return { action: winner.action, source: 'vote', reason: voter.vote.reason, model: voter.model, tally };
 }
 
+/** The rung of an answer of models for a state of a moment ago. */
+export function answerFromLate({ action, reason, model, ageMs }: LateCandidate): Answer {
+  const age = `for the state of ${(ageMs / 1_000).toFixed(1)} s ago`;
+  const text = reason === '' ? age : `${age}: ${reason}`;
+  return { action, source: 'late', reason: text, ...(model === '' ? {} : { model }) };
+}
+
 /** The last rung: no model, no worker, no disk, no network. */
 export function heuristicAnswer(request: PlanRequest): Answer {
   const action = bestByQValue(request);
@@ -58,13 +66,15 @@ export interface InHand {
   readonly votes: readonly ExpertVote[];
   /** What most speaks for of them, where that is known; else the tally says. */
   readonly leader?: string | undefined;
+  /** What models said of a state of a moment ago, where that is known to beat what follows. */
+  readonly late?: Answer | undefined;
   /** An expired decision for the same state. */
   readonly stale: Decision | undefined;
 }
 
 /** The best answer in hand, down the ladder. Always one, always legal. */
 export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
-  const { decision, votes, leader, stale } = inHand;
+  const { decision, votes, leader, late, stale } = inHand;
   const action = decision === undefined ? undefined : legalAction(request, decision.action);
   if (decision !== undefined && action !== undefined) {
     const { source, reason, model } = decision;
@@ -72,6 +82,7 @@ export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
   }
   return (
     answerFromVotes(request, votes, leader) ??
+    late ??
     (stale === undefined ? undefined : answerFromStale(request, stale)) ??
     heuristicAnswer(request)
   );

@@ -23,6 +23,7 @@ import { CallMaker } from './calls/call-maker.ts';
 import { PlannerCounters } from './counters.ts';
 import { FairShare } from './fair-share.ts';
 import type { FlightParts } from './flight-parts.ts';
+import { LateAnswers } from './late-answers.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { ExpertRecords } from './panel/expert-records.ts';
 import { Planner } from './planner.ts';
@@ -85,7 +86,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
     const probing = new AbortController();
     const chats = openChats(parts, clients, listings);
-    const planner = new Planner(parts, cache, chats, async () => {
+    const planner = new Planner(parts, cache, chats, random, async () => {
       probing.abort(UNWANTED);
       await Promise.all([release(), profiles.close(parts)]);
     });
@@ -218,6 +219,7 @@ export function makeParts(
     shares: new FairShare(clock),
     counters,
     turns,
+    late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
   };
 }
 

@@ -7,11 +7,12 @@ import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Miss } from '../cache/look.ts';
 import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import type { ExpertVote } from '../synthesis/tally.ts';
-import { type Answer, bestInHand } from './best-in-hand.ts';
+import { type Answer, answerFromLate, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
 import { Flight } from './flight.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
+import type { LateAnswer, RecentWork } from './late-answers.ts';
 
 /**
  * Who waits for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly once, by
@@ -23,8 +24,8 @@ import { keptRequest } from './kept-request.ts';
 const CANCELS_PER_TURN = 4;
 /** A plan that joined a flight goes on after it only if it can wait this much longer. */
 const LONGER_MS_MIN = 20;
-/** Flights that go on after their deadline, for the cache's sake. */
-const LATE_MAX = 4;
+/** Flights that go on after their deadline, so that what they say is remembered. Each holds a slot of an endpoint. */
+const LATE_MAX = 1_024;
 
 /** One call of `plan()`: what was asked, when, and by when. */
 export interface PlanCall {
@@ -90,6 +91,8 @@ interface Boarding {
   readonly waiters: Set<Waiter>;
   /** What the shorter flight before it left to those who could wait longer than that one. */
   readonly before: Legacy;
+  /** What is remembered of it for the agents that asked. */
+  readonly works: RecentWork[];
   /** Everyone who waited left by their own signal. What was voted until then is too little to be remembered. */
   abandoned: boolean;
   /** Resolves when the flight has ended. */
@@ -130,7 +133,7 @@ export class FlightBoard {
    * and the signature are copied: a host may reuse its lists, and the planner its words, as soon as this returns.
    */
   wait(given: PlanCall, { signal, onAttempt }: Pick<PlanOptions, 'signal' | 'onAttempt'>): Promise<Plan> {
-    const { clock, options, counters } = this.#parts;
+    const { clock, options, counters, late } = this.#parts;
     const call: PlanCall = { ...given, request: keptRequest(given.request), signature: given.signature.slice() };
     const { startedAtMs, deadlineMs } = call;
     // The model work must be done when the plan settles, not when its deadline strikes.
@@ -165,6 +168,10 @@ export class FlightBoard {
       for (const attempt of joined.flight.attempts.ended(startedAtMs)) this.#tell(onAttempt, attempt);
     }
     if (options.features.newestFirst) this.#supersede(waiter);
+    if (late !== undefined) {
+      const { request, signature } = call;
+      boarding.works.push(late.asked(request, signature, startedAtMs, () => answerOf(boarding)));
+    }
     return promise;
   }
 
@@ -173,9 +180,10 @@ export class FlightBoard {
     if (this.#waiting > 0) await new Promise<void>((resolve) => void this.#onIdle.push(resolve));
   }
 
-  /** Somebody has to wait for a slot: what is late is given up. */
-  dropLate(): void {
-    for (const boarding of [...this.#late]) this.#drop(boarding, true);
+  /** Whether models are asked about a state now, for somebody or late. */
+  isAskedAbout(state: string): boolean {
+    for (const { call } of this.#boardings) if (signatureText(call.signature) === state) return true;
+    return false;
   }
 
   /** An agent that asks again has moved on: its older plan, if it still waits for a first slot, has what is in hand. */
@@ -207,7 +215,7 @@ export class FlightBoard {
     const purpose = { inVain: call.look?.inVain, priority: call.priority };
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const done = Promise.resolve();
-    const boarding: Boarding = { flight, call, key, waiters: new Set(), before, abandoned: false, done };
+    const boarding: Boarding = { flight, call, key, waiters: new Set(), before, works: [], abandoned: false, done };
     flight.attempts.onEnded = (attemptFrom) => {
       for (const { onAttempt, call: waiting } of boarding.waiters) {
         if (onAttempt !== undefined) this.#tell(onAttempt, attemptFrom(waiting.startedAtMs));
@@ -233,6 +241,7 @@ export class FlightBoard {
     try {
       await flight.run();
       if (flight.decision !== undefined && !boarding.abandoned) {
+        this.#parts.late?.decided(call.signature, flight.decision.action);
         this.#owner.onDecided(call, flight.decision);
         for (const waiter of boarding.waiters) {
           if (waiter.call !== call) this.#owner.onShared(waiter.call, flight.decision);
@@ -248,6 +257,8 @@ export class FlightBoard {
       for (const waiter of [...boarding.waiters]) this.#answer(waiter);
       this.#boardings.delete(boarding);
       this.#late.delete(boarding);
+      const answer = answerOf(boarding);
+      for (const work of boarding.works) work.answer = () => answer;
     }
   }
 
@@ -266,6 +277,10 @@ export class FlightBoard {
       attemptsFor: (originMs) => attemptsOf(boarding, originMs),
       votes: latestVotes(boarding),
     });
+    for (const work of boarding.works.splice(0)) {
+      work.answer = () => answerOf(next);
+      next.works.push(work);
+    }
     for (const waiter of patient) {
       waiters.delete(waiter);
       next.waiters.add(waiter);
@@ -285,16 +300,27 @@ export class FlightBoard {
     const { boarding, call, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
-    const { flight } = boarding;
-    const answer = bestInHand(call.request, {
-      decision: flight.decision,
-      votes: latestVotes(boarding),
-      leader: flight.leader,
-      stale: call.look?.stale,
-    });
+    const answer = this.#bestFor(boarding, call);
     const attempts = attemptsOf(boarding, call.startedAtMs);
     waiter.resolve(this.#owner.settle(call, answer, attempts, coalesced));
     this.#leave(boarding, isOutOfTime);
+  }
+
+  #bestFor(boarding: Boarding, { request, signature, look }: PlanCall): Answer {
+    const { flight } = boarding;
+    const { clock, late } = this.#parts;
+    const inHand = {
+      decision: flight.decision,
+      votes: latestVotes(boarding),
+      leader: flight.leader,
+      stale: look?.stale,
+    };
+    const answer = bestInHand(request, inHand);
+    const candidate = late?.candidate(request, signature, clock.now());
+    if (candidate === undefined || candidate.action === look?.inVain) return answer;
+    if (flight.decision !== undefined || inHand.votes.length > 0) return answer;
+    late?.shadow(signature, candidate, answer.action);
+    return late?.serves(candidate) ? bestInHand(request, { ...inHand, late: answerFromLate(candidate) }) : answer;
   }
 
   #abandon(waiter: Waiter): void {
@@ -318,7 +344,7 @@ export class FlightBoard {
     if (this.#waiting === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** Somebody has left a flight. The last one cancels it, unless it is late and nobody needs its slots. */
+  /** Somebody has left a flight. The last one cancels it, unless its time is over and models are at work for it. */
   #leave(boarding: Boarding, isOutOfTime: boolean): void {
     if (boarding.waiters.size > 0) return;
     const mayGoOn = isOutOfTime && this.#late.size < LATE_MAX && !this.#isClosed;
@@ -346,6 +372,14 @@ export class FlightBoard {
 
 function attemptsOf({ flight, before }: Boarding, originMs: number): Attempt[] {
   return [...before.attemptsFor(originMs), ...flight.attemptsFor(originMs)];
+}
+
+/** What the models of a flight say so far. */
+function answerOf(boarding: Boarding): LateAnswer | undefined {
+  const { decision, leader } = boarding.flight;
+  if (decision !== undefined) return decision;
+  const voter = boarding.flight.votes.find(({ vote }) => vote.action === leader);
+  return voter && { action: voter.vote.action, reason: voter.vote.reason, model: voter.model };
 }
 
 /** Those of the flight, or of the one before it while there are none: an expert has one vote. */

@@ -8,6 +8,7 @@ import type { ResolvedOptions } from '../options/planner-options.ts';
 import type { CallMaker } from './calls/call-maker.ts';
 import type { PlannerCounters } from './counters.ts';
 import type { FairShare } from './fair-share.ts';
+import type { LateAnswers } from './late-answers.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import type { ExpertRecords } from './panel/expert-records.ts';
 
@@ -24,6 +25,8 @@ export interface FlightParts {
   readonly shares: FairShare;
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;
+  /** Undefined where late answers do not stand in for others. */
+  readonly late: LateAnswers | undefined;
 }
 
 /** What one flight is for. */
@@ -34,4 +37,6 @@ export interface FlightPurpose {
   readonly priority?: number;
   /** An action that the agent has tried in this state without effect: the models are told. */
   readonly inVain?: string | undefined;
+  /** Only the expert with this number, modulo their count, is asked: one more vote for a state. Default: a whole panel. */
+  readonly oneExpert?: number | undefined;
 }

@@ -1,6 +1,7 @@
 import { deadlineSignal } from '../../shared/clock.ts';
 import type { Decision, ModelSource } from '../../shared/decision.ts';
 import type { ErrorWire } from '../../shared/errors.ts';
+import { type LinkedAbort, linkedAbort } from '../../shared/linked-abort.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Situation, situationFor, situationOf } from '../../shared/situation.ts';
 import type { CallTerms, ExpertResult } from '../../shared/tasks.ts';
@@ -52,7 +53,7 @@ export class Flight {
   readonly #quorum: QuorumSettings;
   readonly #outlook: ExpertOutlook;
   #panel: Panel | undefined;
-  #fit: PanelFit = { members: [], isCrowded: false };
+  #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
   #shown: Situation | undefined;
   #pinned: PinnedSlot | undefined;
   #lane: Lane;
@@ -60,6 +61,10 @@ export class Flight {
   readonly #slots: Slot[] = [];
   /** Calls at work or on their way to it. */
   #calls = 0;
+  /** Of these, those that wait for a slot. */
+  readonly #queued = new Set<LinkedAbort>();
+  /** Its deadline has passed, and what is at work for it goes on. */
+  #isLate = false;
   /** The time of the panel was over before it was settled. */
   #isPanelLate = false;
 
@@ -103,14 +108,15 @@ export class Flight {
   }
 
   /**
-   * Its deadline has come and nobody waits. True when it goes on behind everyone else, because a model is at work for it
-   * and nobody needs the slots.
+   * Its deadline has come and nobody waits. True when it goes on behind everyone else, because a model is at work for it: what
+   * that says is remembered. Nobody further is asked, and each call gives way to somebody who can make a deadline with its slot.
    */
   goOnLate(): boolean {
-    const { options, endpoints } = this.#parts;
-    if (!options.features.lateAnswers || this.#calls === 0 || this.isQueued) return false;
-    for (const { gate } of endpoints.values()) if (gate.waiting > 0) return false;
+    if (!this.#parts.options.features.lateAnswers || this.#calls === this.#queued.size) return false;
+    this.#isLate = true;
     this.#lane = 'background';
+    this.#panel?.stopAsking();
+    for (const queued of [...this.#queued]) queued.abort(OUT_OF_TIME);
     for (const slot of this.#slots) slot.toBackground();
     return true;
   }
@@ -126,8 +132,7 @@ export class Flight {
     const panel = this.#convene();
     try {
       if (panel !== undefined) await this.#hear(panel);
-      if (this.#controller.signal.aborted) this.#decideByVotes('vote');
-      else if (!this.#needsSynthesis()) this.#decideByVotes(this.#isAgreed() ? 'quorum' : 'vote');
+      if (!this.#needsSynthesis()) this.#decideByVotes(this.#isAgreed() ? 'quorum' : 'vote');
       else if (!(await this.#synthesize())) {
         await this.#hearTheRest(panel);
         this.#decideByVotes(this.#isOvertaken() ? 'quorum' : 'vote');
@@ -147,14 +152,16 @@ export class Flight {
     const { options, clock } = this.#parts;
     if (options.experts.length === 0) return undefined;
     const outlook = this.#outlook;
-    this.#fit = outlook.panel(this.#lane, () => this.#rankMs(), this.#quorum.weightOf);
-    const { members, isCrowded } = this.#fit;
+    this.#fit = outlook.panel(this.#lane, () => this.#rankMs(), this.#quorum.weightOf, this.#purpose.oneExpert);
+    const { members, isCrowded, atOnce, isForLater } = this.#fit;
+    if (isForLater) this.#lane = 'background';
     const first = members[0];
     const panel = new Panel(clock, {
       request: this.#request,
       members,
       quorum: this.#quorum,
       isStaged: options.features.panelFit && options.quorum !== 'all',
+      atOnce,
       patienceMs: first === undefined || isCrowded ? undefined : outlook.patienceMs(first),
       isTimely: (expert) => !options.features.panelFit || this.#lane === 'background' || outlook.isTimely(expert),
       hasRoom: () => this.#hasRoom(),
@@ -175,12 +182,14 @@ export class Flight {
   async #hear(panel: Panel): Promise<void> {
     const { options, clock } = this.#parts;
     const nextMs = this.#outlook.synthesisMs();
-    const hasNext = options.synthesis.models.length > 0 && this.#outlook.isRoomForBoth(this.#fit.members, nextMs);
+    const { members, isForLater } = this.#fit;
+    const hasNext = options.synthesis.models.length > 0 && !isForLater && this.#outlook.isRoomForBoth(members, nextMs);
     const rule = { timeSlices: options.timeSlices, hasNext, nextMs };
     const ceilingMs = Math.max(...options.experts.map((expert) => expert.timeoutMs));
     const isLast = !hasNext && options.features.lateAnswers;
     const endMs = isLast ? this.#lastMs() : panelEnd(clock.now(), this.deadlineMs, ceilingMs, rule);
     const over = Promise.withResolvers<void>();
+    const voted = Promise.withResolvers<void>();
     let isEnough = false;
     const looksEnough = (): void => void (isEnough && panel.votes.length > 0 && over.resolve());
     const enoughMs = this.#enoughMs();
@@ -190,12 +199,16 @@ export class Flight {
       looksEnough();
     };
     const enough = enoughMs === undefined ? undefined : clock.setTimer(enoughMs, onEnough);
-    panel.onVote = looksEnough;
+    panel.onVote = () => {
+      voted.resolve();
+      looksEnough();
+    };
     const onEnd = (): void => {
       this.#isPanelLate = true;
     };
     try {
       await this.#waitFor(Promise.race([panel.done, over.promise]), endMs, onEnd);
+      await this.#hearFirst(panel, voted.promise);
       // Those who are asked may still answer while a synthesis runs; nobody else is asked.
       panel.stopAsking();
     } finally {
@@ -210,11 +223,28 @@ export class Flight {
     return features.panelFit && quorum === 'firstAgree' ? this.#outlook.enoughMs(this.#fit.members) : undefined;
   }
 
-  /** The ladder gave nothing: with no vote either, those who are still asked are waited for as long as there is time. */
+  /**
+   * Without a vote there is nothing to merge: no synthesis begins while it is no likelier to answer in time than the experts
+   * who are still asked.
+   */
+  async #hearFirst(panel: Panel, voted: Promise<void>): Promise<void> {
+    const { clock, options } = this.#parts;
+    if (!options.features.chanceFit || panel.votes.length > 0 || panel.open === 0) return;
+    if (this.#outlook.isSynthesisLikelier(panel.openExperts, clock.now() - this.#startedAtMs)) return;
+    await this.#waitFor(Promise.race([panel.done, voted]), this.#lastMs());
+  }
+
+  /**
+   * Where the ladder gave nothing and there is no vote either, or where no synthesis can be in time, those who are still asked
+   * are waited for as long as there is time.
+   */
   async #hearTheRest(panel: Panel | undefined): Promise<void> {
-    if (panel === undefined || panel.votes.length > 0 || panel.open === 0) return;
+    if (panel === undefined || panel.open === 0) return;
     const heard = Promise.withResolvers<void>();
-    panel.onVote = () => heard.resolve();
+    if (panel.votes.length > 0) {
+      if (this.#outlook.isSynthesisTimely) return;
+      panel.onVote = () => void (this.#isAgreed() && heard.resolve());
+    } else panel.onVote = () => heard.resolve();
     await this.#waitFor(Promise.race([panel.done, heard.promise]), this.#lastMs());
   }
 
@@ -269,7 +299,8 @@ export class Flight {
 
   #needsSynthesis(): boolean {
     const { synthesis } = this.#parts.options;
-    if (synthesis.models.length === 0) return false;
+    if (synthesis.models.length === 0 || this.#controller.signal.aborted || this.#isLate) return false;
+    if (this.#purpose.oneExpert !== undefined || this.#fit.isForLater) return false;
     if (synthesis.when === 'always') return true;
     // Where others wait, what the few experts said has to do.
     if (this.#fit.isCrowded && this.votes.length > 0) return false;
@@ -285,6 +316,8 @@ export class Flight {
   async #synthesize(): Promise<boolean> {
     const { options, clock, counters } = this.#parts;
     const { models, timeoutMs } = options.synthesis;
+    if (options.features.chanceFit && options.synthesis.when !== 'always' && !this.#outlook.isSynthesisTimely)
+      return false;
     const agreed = new AbortController();
     const onAbort = (): void => agreed.abort(this.#controller.signal.reason);
     this.#controller.signal.addEventListener('abort', onAbort, { once: true });
@@ -369,24 +402,32 @@ export class Flight {
   // Calls -----------------------------------------------------------------------------------------------------------
 
   async #call(
-    plan: Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'slot'>,
+    plan: Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'slot' | 'giveUp'>,
     signal: AbortSignal = this.#controller.signal,
   ): Promise<ExpertResult> {
     this.#calls++;
+    const own = linkedAbort(signal);
+    this.#queued.add(own);
     const whole = {
       ...plan,
       lane: this.#lane,
       rankMs: this.#rankMs(),
       deadlineMs: this.deadlineMs,
       slot: this.#pinned,
+      giveUp: () => own.abort(UNWANTED),
     };
-    const result = await this.#parts.maker.make(whole, this.attempts, signal, (pinned, slot) => {
-      this.#parts.shares.served(this.#request.agent);
-      this.#pinned = pinned;
-      this.#slots.push(slot);
-    });
-    this.#calls--;
-    return result;
+    try {
+      return await this.#parts.maker.make(whole, this.attempts, own.signal, (pinned, slot) => {
+        this.#parts.shares.served(this.#request.agent);
+        this.#queued.delete(own);
+        this.#pinned = pinned;
+        this.#slots.push(slot);
+      });
+    } finally {
+      own.unlink();
+      this.#queued.delete(own);
+      this.#calls--;
+    }
   }
 
   #rankMs(): number {

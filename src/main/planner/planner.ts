@@ -4,10 +4,12 @@ import type { Decision } from '../../shared/decision.ts';
 import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
+import { isWellKnown } from '../cache/tally-change.ts';
 import type { ChatStats } from '../chat/chat-counters.ts';
 import type { ChatGateway } from '../chat/chat-gateway.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
@@ -22,6 +24,7 @@ import type { Distributions } from './distributions.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
+import type { LateStats } from './late-answers.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
 
 /**
@@ -59,8 +62,10 @@ export interface PlannerStats {
   readonly latenessMs: Durations;
   /** False when the cache is off. */
   readonly cache: CacheStats | false;
-  /** Models asked again about what the cache served. */
+  /** Models asked about what nobody waits for. */
   readonly background: BackgroundStats;
+  /** How answers for a state of a moment ago compare with the rung below them, by nearness and age; which of them serve. */
+  readonly late: readonly LateStats[];
   readonly calls: CallCounts & {
     readonly retries: number;
     readonly hedges: number;
@@ -88,6 +93,9 @@ interface Settling {
   readonly trace: Context | undefined;
 }
 
+/** Sources of plans that no model answered for their state. */
+const UNANSWERED: ReadonlySet<Plan['source']> = new Set(['late', 'stale', 'heuristic']);
+
 export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
   /** Chats of any OpenAI client on the endpoints of the planner. */
   readonly chats: ChatGateway;
@@ -107,7 +115,13 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   #hurry: () => void = () => {};
 
   /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
-  constructor(parts: FlightParts, cache: PlanCache | undefined, chats: ChatGateway, release: () => Promise<void>) {
+  constructor(
+    parts: FlightParts,
+    cache: PlanCache | undefined,
+    chats: ChatGateway,
+    random: Random,
+    release: () => Promise<void>,
+  ) {
     super();
     this.chats = chats;
     this.#parts = parts;
@@ -123,24 +137,27 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       onDecided: ({ request, signature, look }, decision) => {
         if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
       },
-      settle: (call, answer, attempts, coalesced) => this.#settled(call, answer, attempts, coalesced),
+      settle: (call, answer, attempts, coalesced) => {
+        if (UNANSWERED.has(answer.source)) this.#askLater(call, undefined);
+        return this.#settled(call, answer, attempts, coalesced);
+      },
       onAbandoned: (call, attempts, coalesced) => this.#traceAbandoned(call, attempts, coalesced),
       warn: (message) => this.warn(message),
     });
-    this.#lane = new BackgroundLane(
-      parts,
-      ({ request, signature, hit }, decision, others) => {
+    this.#lane = new BackgroundLane(parts, random, {
+      onDecided: ({ request, signature, hit }, decision, others) => {
         this.#cache?.checked(request, signature, hit, decision);
         for (const other of others) this.#cache?.compared(other, decision);
       },
-      (message) => this.warn(message),
-    );
+      onVoted: ({ request, signature }, decision) => {
+        parts.late?.decided(signature, decision.action);
+        return this.#cache?.addVotes(request, signature, decision) ?? decision;
+      },
+      isAskedAbout: (state) => this.#board.isAskedAbout(state),
+      warn: (message) => this.warn(message),
+    });
     for (const { name, gate, breaker } of parts.endpoints.values()) {
       breaker.onOpened = (opened) => this.#tell('resting', name, opened);
-      gate.onPressure = () => {
-        this.#lane.makeRoom();
-        this.#board.dropLate();
-      };
       gate.onIdle = () => this.#lane.wakeSoon();
     }
     this.#release = release;
@@ -181,10 +198,17 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return this.#cache?.peek(request, this.#signer.sign(request.observation, request.actions, this.#signature));
   }
 
+  /** Too little is known of a state, `known` being all that is: models are asked about it when there is room. */
+  #askLater({ request, signature }: Settling, known: Decision | undefined): void {
+    if (this.#cache !== undefined && this.#parts.options.features.askLater)
+      this.#lane.askLater(request, signature, known);
+  }
+
   #serve(call: Settling, hit: Hit): Plan {
     const { request, signature } = call;
     // Copied before anyone is told: a listener may plan, which signs into the same words, and the host may change its lists.
     const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
+    if (hit.tier === 'exact' && !isWellKnown(hit.decision)) this.#askLater(call, hit.decision);
     const plan = this.#settled(call, answerFromHit(hit), [], false);
     if (errand !== undefined) this.#lane.add(errand);
     return plan;
@@ -193,6 +217,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   /** Forgets every cached decision, and every answer to a chat. */
   clearCache(): void {
     this.#cache?.clear();
+    this.#lane.clear();
+    this.#parts.late?.clear();
     this.chats.clearCache();
   }
 
@@ -218,6 +244,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       latenessMs: counters.lateness.summary(),
       cache: this.#cache?.stats() ?? false,
       background: this.#lane.stats(),
+      late: this.#parts.late?.stats() ?? [],
       calls: {
         ...counters.calls(),
         retries: counters.callRetries,
@@ -339,7 +366,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     counters.planning.record(plan.latencyMs);
     counters.planTimes[plan.source].observe(plan.latencyMs / 1000);
     counters.lateness.record(plan.latenessMs);
-    this.#lane.wake();
+    this.#lane.planSettled();
     if (call.trace !== undefined) this.#trace(() => this.#spans.settled(call.trace as Context, plan));
     if (plan.latenessMs > LATENESS_MS_MAX) this.#tell('late', plan);
     if (this.listenerCount('plan') > 0) this.#tell('plan', plan, request);

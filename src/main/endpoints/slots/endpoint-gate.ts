@@ -1,12 +1,13 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
+import type { CallKind } from '../time/latency-profile.ts';
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
  *
  * Who waits in the foreground is served by rank, that is mostly by deadline, then in the order of coming (earliest deadline
- * first: Liu and Layland 1973); background work is served when nobody else waits, in its order, and is told to make room as
- * soon as somebody does. The pause is between foreground starts, and after any start for the background: nobody waits
- * because of background work. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits
+ * first: Liu and Layland 1973); background work is served when nobody else waits, in its order. Whether it makes room for
+ * somebody who waits is for the endpoint to say, which knows how long calls take (`onPressure`, `room.ts`). The pause is
+ * between foreground starts, and after any start for the background. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits
  * with at most its experts, and no plan outlives its deadline.
  *
  * How many slots there are may change at any moment; where more are at work than there are now, nobody is let in until
@@ -21,6 +22,15 @@ export interface Ask {
   readonly rankMs?: number;
   /** The number of the slot that is given if it is free: a server that pins requests to slots still holds its prompt there. */
   readonly slot?: number;
+  /** What the slot is needed for, so that it can be seen whether others should make room. Default: they should. */
+  readonly need?: SlotNeed;
+}
+
+/** A call that needs a slot in order to end by its deadline. */
+export interface SlotNeed {
+  readonly model: string;
+  readonly kind: CallKind;
+  readonly deadlineMs: number;
 }
 
 export interface Slot {
@@ -28,15 +38,19 @@ export interface Slot {
   readonly index: number;
   /** Calls at work when this one was let in, itself included. */
   readonly inFlight: number;
+  /** Whether nobody waits for its call. */
+  readonly isBackground: boolean;
+  /** Calls at work since this one was let in, on average, itself included. */
+  meanCompany(): number;
   /** Gives the slot back after `holdMs`, at once by default; more than once does nothing. */
   release(holdMs?: number): void;
-  /** From now on it is one of the background: nobody waits for its call any more, and it makes room. */
+  /** From now on it is one of the background: nobody waits for its call any more, and it may have to make room. */
   toBackground(): void;
 }
 
 interface Waiter {
   readonly rankMs: number;
-  readonly slot: number | undefined;
+  readonly ask: Ask;
   readonly grant: (slot: Slot) => void;
 }
 
@@ -59,8 +73,11 @@ export class EndpointGate {
   };
   #timer: Timer | undefined;
   #isClosed = false;
-  /** Called when somebody has to wait for a slot. */
-  onPressure: () => void = () => {};
+  /** Slots at work times milliseconds, until `#workedAtMs`. */
+  #worked = 0;
+  #workedAtMs: number;
+  /** Called when somebody in the foreground has to wait for a slot, and when what they wait behind has become background work. */
+  onPressure: (ask: Ask) => void = () => {};
   /** Called when a slot may have become free that nobody waits for. */
   onIdle: () => void = () => {};
 
@@ -69,6 +86,7 @@ export class EndpointGate {
     this.#clock = clock;
     this.#limit = typeof slots === 'number' ? () => slots : slots;
     this.#staggerMs = staggerMs;
+    this.#workedAtMs = clock.now();
   }
 
   /** Slots at work, and those whose aborted calls are thought to be at work still. */
@@ -125,12 +143,12 @@ export class EndpointGate {
         signal.removeEventListener('abort', onAbort);
         resolve(slot);
       };
-      const waiter: Waiter = { rankMs, slot: wanted, grant };
+      const waiter: Waiter = { rankMs, ask, grant };
       signal.addEventListener('abort', onAbort, { once: true });
       if (lane === 'foreground') queue.splice(this.#place(rankMs), 0, waiter);
       else queue.push(waiter);
       this.#wake();
-      if (lane === 'foreground' && queue.includes(waiter)) this.onPressure();
+      if (lane === 'foreground' && queue.includes(waiter)) this.onPressure(ask);
     });
   }
 
@@ -138,6 +156,7 @@ export class EndpointGate {
   close(): void {
     this.#isClosed = true;
     this.#dropTimer();
+    this.#workedNow();
     for (const [index, hold] of this.#holds) {
       hold.cancel();
       this.#taken.delete(index);
@@ -174,7 +193,10 @@ export class EndpointGate {
 
   #start(lane: Lane, wanted: number | undefined): Slot {
     const index = this.#freeIndex(wanted);
+    const workedBefore = this.#workedNow();
+    const startedAtMs = this.#clock.now();
     this.#taken.add(index);
+    const inFlight = this.#taken.size;
     if (lane === 'background') this.#background.add(index);
     if (this.#staggerMs > 0) {
       const nextStartAt = this.#clock.now() + this.#staggerMs;
@@ -190,9 +212,33 @@ export class EndpointGate {
       else this.#free(index);
     };
     const toBackground = (): void => {
-      if (isHeld) this.#background.add(index);
+      if (!isHeld) return;
+      this.#background.add(index);
+      const [first] = this.#waiting;
+      if (first !== undefined) this.onPressure(first.ask);
     };
-    return { index, inFlight: this.#taken.size, release, toBackground };
+    const meanCompany = (): number => {
+      const ms = this.#clock.now() - startedAtMs;
+      return ms <= 0 ? inFlight : (this.#workedNow() - workedBefore) / ms;
+    };
+    const background = this.#background;
+    return {
+      index,
+      inFlight,
+      get isBackground() {
+        return background.has(index);
+      },
+      meanCompany,
+      release,
+      toBackground,
+    };
+  }
+
+  #workedNow(): number {
+    const nowMs = this.#clock.now();
+    this.#worked += this.#taken.size * (nowMs - this.#workedAtMs);
+    this.#workedAtMs = nowMs;
+    return this.#worked;
   }
 
   #freeIndex(wanted: number | undefined): number {
@@ -211,6 +257,7 @@ export class EndpointGate {
   }
 
   #free(index: number): void {
+    this.#workedNow();
     this.#taken.delete(index);
     this.#passOn();
   }
@@ -234,7 +281,7 @@ export class EndpointGate {
   #serve(lane: Lane, queue: Waiter[]): void {
     while (queue.length > 0 && this.#mayStart(lane)) {
       const waiter = queue.shift() as Waiter;
-      waiter.grant(this.#start(lane, waiter.slot));
+      waiter.grant(this.#start(lane, waiter.ask.slot));
     }
   }
 }

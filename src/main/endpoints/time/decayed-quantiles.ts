@@ -54,7 +54,7 @@ export class DecayedQuantiles {
       // Sums of floats: the last bucket is reached however they were rounded.
       if (seen >= wanted * (1 - 1e-9)) break;
     }
-    return valueAt(last);
+    return durationAt(last);
   }
 
   save(): SavedQuantiles {
@@ -101,6 +101,7 @@ function bucketOf(ms: number): number {
   return Math.round(Math.log(Math.min(Math.max(ms, MS_MIN), MS_MAX) / MS_MIN) / LOG_GAMMA);
 }
 
-function valueAt(bucket: number): number {
+/** The duration that a bucket stands for, milliseconds. */
+export function durationAt(bucket: number): number {
   return MS_MIN * GAMMA ** bucket;
 }

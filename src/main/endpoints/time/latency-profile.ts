@@ -1,5 +1,7 @@
 import type { CallReport } from '../../../shared/tasks.ts';
-import { DecayedQuantiles, type SavedQuantiles } from './decayed-quantiles.ts';
+import { CompanySlope } from './company-slope.ts';
+import { DecayedQuantiles, durationAt, type SavedQuantiles } from './decayed-quantiles.ts';
+import { SurvivalTimes } from './survival-times.ts';
 
 /**
  * What is known of the times of one model at one endpoint, for one kind of request: how long it waits for a slot, how long
@@ -62,10 +64,16 @@ export class LatencyProfile {
   };
   /** All that is known of how long calls take, also of those that were not waited for to their end; of late. */
   readonly #lengths = new DecayedQuantiles(50);
+  /** How long calls take, as if each were alone at its server. */
+  readonly #alone = new SurvivalTimes();
+  readonly #company = new CompanySlope();
   #widening = 1;
 
-  /** An answer, useful or not: the model did its work. `cold` where it may have been loaded for it. */
-  answered(report: CallReport, cold: boolean): void {
+  /**
+   * An answer, useful or not: the model did its work. `cold` where it may have been loaded for it. `company`: calls at work
+   * while it ran, on average, itself included.
+   */
+  answered(report: CallReport, cold: boolean, company = 1): void {
     const { queueMs, firstTokenMs, gapMsMax, totalMs } = report;
     this.#widening = Math.max(1, this.#widening * RETURN);
     if (cold) {
@@ -78,13 +86,16 @@ export class LatencyProfile {
     if (gapMsMax !== undefined) this.#phases.gap.record(gapMsMax);
     this.#phases.total.record(totalMs);
     this.#lengths.record(totalMs);
+    this.#company.observe(totalMs, company);
+    this.#alone.ended(totalMs / this.#company.factor(company));
   }
 
   /**
    * A call that nobody waited for any longer. It would have taken at least as long as it did; without these, only the fast
    * calls of each panel would be known.
    */
-  cancelled(totalMs: number): void {
+  cancelled(totalMs: number, company = 1): void {
+    this.#alone.cut(totalMs / this.#company.factor(company));
     const median = this.#phases.total.quantile(0.5);
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
   }
@@ -93,7 +104,8 @@ export class LatencyProfile {
    * A call that did not end in time would have taken longer, nobody knows how much: twice as long is taken for it. One that
    * was cut short early says nothing.
    */
-  timedOut(totalMs: number): void {
+  timedOut(totalMs: number, company = 1): void {
+    this.#alone.cut(totalMs / this.#company.factor(company));
     const median = this.#lengths.quantile(0.5);
     if (median === undefined || totalMs > median) this.#lengths.record(2 * totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
@@ -103,6 +115,31 @@ export class LatencyProfile {
   quantile(phase: Phase, q: number): number | undefined {
     const phaseOf = this.#phases[phase];
     return phaseOf.count < SAMPLES_MIN ? undefined : phaseOf.quantile(q);
+  }
+
+  /**
+   * The chance, 0 to 1, that a call that begins now ends within `ms`, with `company` calls at work, itself included. `agesMs`
+   * are the ages of calls of the model that still run. Undefined while nothing is known.
+   */
+  chanceWithin(ms: number, company = 1, agesMs: readonly number[] = []): number | undefined {
+    const factor = this.#company.factor(company);
+    return this.#alone.chanceWithin(
+      ms / factor,
+      agesMs.map((ageMs) => ageMs / factor),
+    );
+  }
+
+  /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
+  chanceAfter(ageMs: number, ms: number, company = 1): number | undefined {
+    const factor = this.#company.factor(company);
+    return this.#alone.chanceAfter(ageMs / factor, ms / factor);
+  }
+
+  /** How much longer a call runs that has run for `ageMs`, milliseconds, as a median. Undefined while nothing is known. */
+  remainingMs(ageMs: number, company = 1): number | undefined {
+    const factor = this.#company.factor(company);
+    const aloneMs = this.#alone.remainingMs(ageMs / factor);
+    return aloneMs === undefined ? undefined : aloneMs * factor;
   }
 
   /** How long a call is expected to take, milliseconds; undefined while nothing is known. */
@@ -156,5 +193,6 @@ export class LatencyProfile {
   restore(saved: SavedProfile): void {
     for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
     this.#lengths.restore(saved.total, RESTORED_SHARE);
+    this.#alone.restore(this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight]));
   }
 }

@@ -34,6 +34,8 @@ export interface CallPlan {
   readonly deadlineMs: number;
   /** A slot that holds the beginning of its prompt, where one does. */
   readonly slot: PinnedSlot | undefined;
+  /** Cancels it for somebody who can use its slot, once nobody waits for it. */
+  readonly giveUp: () => void;
   readonly run: (subject: AttemptSubject, terms: CallTerms, signal: AbortSignal) => Promise<ExpertResult>;
 }
 
@@ -190,6 +192,8 @@ export class CallMaker {
     const { slot } = entry;
     attempt.called(clock.now());
     onSlot({ endpoint: at.name, index: slot.index }, slot);
+    if (plan.lane === 'foreground') at.begun({ model: subject.model, kind: plan.kind, deadlineMs: plan.deadlineMs });
+    const rest = at.working(subject.model, plan.kind, slot, plan.giveUp);
     const isCold = at.isCold(subject.model);
     const terms = this.#terms(plan, at, slot);
     counters.callStarted(subject);
@@ -201,6 +205,7 @@ export class CallMaker {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
     }
+    rest();
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
     at.ended(subject.model, plan.kind, result, slot, options.features.streaming, isCold);
     this.#parts.onMeasured?.();
@@ -210,15 +215,20 @@ export class CallMaker {
     return result;
   }
 
-  #ask({ lane, rankMs, slot }: CallPlan, at: ModelEndpoint): Ask {
+  #ask({ subject, kind, lane, rankMs, slot, deadlineMs }: CallPlan, at: ModelEndpoint): Ask {
     const isHere = slot !== undefined && slot.endpoint === at.name;
-    return { lane, rankMs, ...(isHere ? { slot: slot.index } : {}) };
+    const need = { model: subject.model, kind, deadlineMs };
+    return { lane, rankMs, need, ...(isHere ? { slot: slot.index } : {}) };
   }
 
-  /** A slot is worth more to another plan than to one that cannot make its deadline. */
+  /**
+   * A slot is worth more to another plan than to one that cannot make its deadline. Where nobody else waits for it, an answer
+   * that comes too late for its plan is still worth having.
+   */
   #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint): boolean {
     const { options, clock } = this.#parts;
     if (!options.features.learnedTimeouts || lane === 'background') return false;
+    if (options.features.lateAnswers && at.gate.waiting === 0) return false;
     const hope = at.gate.waiting > 0 ? HOPE_IN_A_CROWD : HOPE;
     const leastMs = at.profileOf(subject.model, kind).quantile('total', hope);
     const isLate = leastMs !== undefined && Math.min(endMs, deadlineMs) - clock.now() < leastMs;

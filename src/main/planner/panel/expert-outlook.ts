@@ -2,7 +2,7 @@ import { imageFeaturesOf } from '../../../shared/domain.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import type { Lane } from '../../endpoints/slots/endpoint-gate.ts';
-import type { CallKind } from '../../endpoints/time/latency-profile.ts';
+import type { CallKind, LatencyProfile } from '../../endpoints/time/latency-profile.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { FlightParts } from '../flight-parts.ts';
 import { type PanelFit, panelThatFits } from './panel-size.ts';
@@ -24,6 +24,9 @@ const ENOUGH_MARGIN = 1.2;
 const PRIME_QUANTILE = 0.9;
 /** What is kept for a synthesis: its time at this quantile. */
 const SYNTHESIS_QUANTILE = 0.9;
+
+/** What has a smaller chance than this to answer in time is not begun. */
+const FAIR_CHANCE = 0.25;
 
 type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker'>;
 
@@ -47,9 +50,14 @@ export class ExpertOutlook {
   }
 
   /** Who is asked, in which order. */
-  panel(lane: Lane, rankMs: () => number, weightOf: (voice: Voice) => number): PanelFit {
-    const { options, clock, endpoints, maker } = this.#parts;
-    if (!options.features.panelFit) return { members: options.experts, isCrowded: false };
+  panel(lane: Lane, rankMs: () => number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
+    const { options, clock, maker } = this.#parts;
+    const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
+    if (oneExpert !== undefined) {
+      const { experts } = options;
+      return { ...whole, members: experts.slice(oneExpert % experts.length).slice(0, 1) };
+    }
+    if (!options.features.panelFit) return { ...whole, members: options.experts };
     const leftMs = this.#leftMs();
     // Who is heard more and who answers sooner comes first; those whose endpoint rests come last.
     const rank = (expert: ResolvedExpert): number => {
@@ -58,15 +66,15 @@ export class ExpertOutlook {
       return isReachable ? weightOf(expert) / (1 + this.#lengthOf(expert, leftMs) / leftMs) : 0;
     };
     const ordered = options.experts.toSorted((a, b) => rank(b) - rank(a));
-    if (lane === 'background') return { members: ordered, isCrowded: false };
-    // What nobody waits for makes room before it is said that there is none.
-    for (const { gate } of endpoints.values()) if (gate.idle === 0) gate.onPressure();
+    if (lane === 'background') return { ...whole, members: ordered };
     return panelThatFits(ordered, {
       placesOf: ({ endpoint, alternatives }) => [endpoint, ...alternatives].map((name) => this.#at(name)),
       kindOf: (expert) => this.kindOf(expert),
       rankMs: rankMs(),
       nowMs: clock.now(),
       deadlineMs: this.#deadlineMs,
+      needed: options.quorum === 'firstAgree' ? 2 : Math.ceil((options.experts.length + 1) / 2),
+      byChance: options.features.chanceFit && options.features.lateAnswers,
     });
   }
 
@@ -76,9 +84,46 @@ export class ExpertOutlook {
     return usualMs === undefined ? PATIENCE_MS : usualMs * PATIENCE_MARGIN;
   }
 
-  /** Whether an expert is expected to answer in the time that is left. */
+  /** Whether an expert is expected to answer in the time that is left, or has a fair chance to. */
   isTimely(expert: ResolvedExpert): boolean {
-    return this.#lengthOf(expert, 0) <= this.#leftMs();
+    if (this.#lengthOf(expert, 0) <= this.#leftMs()) return true;
+    if (!this.#parts.options.features.chanceFit) return false;
+    const at = this.#at(expert.endpoint);
+    const chance = at.chanceWithin(expert.model, this.kindOf(expert), this.#leftMs(), at.gate.busy + 1);
+    return chance !== undefined && chance >= FAIR_CHANCE;
+  }
+
+  /** Whether the first rung of the ladder has a fair chance to answer in the time that is left. */
+  get isSynthesisTimely(): boolean {
+    const chance = this.#synthesisChance();
+    return chance === undefined || chance >= FAIR_CHANCE;
+  }
+
+  /** Whether it is likelier to answer in time than experts that have been asked for `ageMs`. */
+  isSynthesisLikelier(experts: readonly ResolvedExpert[], ageMs: number): boolean {
+    const [first] = this.#parts.options.synthesis.models;
+    if (first === undefined) return false;
+    let best = 0;
+    for (const expert of experts) {
+      const { gate } = this.#at(expert.endpoint);
+      const chance = this.#profile(expert).chanceAfter(ageMs, this.#leftMs(), gate.busy);
+      // Of the same model, nothing better can be expected than of what it has begun.
+      if (chance === undefined) {
+        if (expert.model === first.model && expert.endpoint === first.endpoint) return false;
+      } else best = Math.max(best, chance);
+    }
+    return (this.#synthesisChance() ?? 0.5) > best;
+  }
+
+  #synthesisChance(): number | undefined {
+    const [first] = this.#parts.options.synthesis.models;
+    if (first === undefined) return 0;
+    const at = this.#at(first.endpoint);
+    return at.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.slots, at.gate.busy + 1));
+  }
+
+  #profile(expert: ResolvedExpert): LatencyProfile {
+    return this.#at(expert.endpoint).profileOf(expert.model, this.kindOf(expert));
   }
 
   /**
@@ -126,7 +171,7 @@ export class ExpertOutlook {
   }
 
   #quantile(expert: ResolvedExpert, phase: 'total' | 'firstToken', q: number): number | undefined {
-    return this.#at(expert.endpoint).profileOf(expert.model, this.kindOf(expert)).quantile(phase, q);
+    return this.#profile(expert).quantile(phase, q);
   }
 
   /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */

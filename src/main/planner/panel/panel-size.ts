@@ -1,12 +1,17 @@
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import type { CallKind } from '../../endpoints/time/latency-profile.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
+import { callsAtOnce } from './calls-at-once.ts';
 
 /** Which experts a plan can afford to ask now. */
 export interface PanelFit {
   readonly members: readonly ResolvedExpert[];
   /** Others wait for the same slots: a plan is then content with what its few experts say. */
   readonly isCrowded: boolean;
+  /** How many are asked at once; undefined: as many as the quorum may need. */
+  readonly atOnce: number | undefined;
+  /** Nobody is expected to answer in time: whoever is asked is asked for the next time, behind everyone else. */
+  readonly isForLater: boolean;
 }
 
 export interface FitQuestion {
@@ -17,22 +22,31 @@ export interface FitQuestion {
   readonly rankMs: number;
   readonly nowMs: number;
   readonly deadlineMs: number;
+  /** Votes that a quorum may need. */
+  readonly needed: number;
+  /** Whether answers that come too late are of use, and the chance of an answer says how many are asked. */
+  readonly byChance: boolean;
 }
+
+/** An expert with a smaller chance than this to answer in time is not asked for this plan. */
+const CHANCE_MIN = 0.05;
 
 /**
  * The panel that fits: experts that are not expected to answer before the deadline are left out; when plans wait for slots
- * two are asked, and when more wait than are at work, one. None where the wait alone would take too long. Where it is their
- * own work that takes too long for all of them, the first is asked all the same: it may be better by now, and nothing else
- * would show it. Nothing is left out on a guess: an expert whose times are not known is asked.
+ * two are asked, and when more wait than are at work, one. None where the wait alone would take too long. Where nobody is
+ * expected in time, those who still have a chance are asked; where there is none, the first is asked all the same, for the
+ * next time, and because it may be better by now. Nothing is left out on a guess: an expert whose times are not known is asked.
  */
 export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQuestion): PanelFit {
   const leftMs = question.deadlineMs - question.nowMs;
   const timely = experts.filter((expert) => workMs(expert, question) <= leftMs);
-  const able = timely.length > 0 ? timely : experts.slice(0, 1);
+  const hopeful = timely.length > 0 || !question.byChance ? timely : experts.filter((one) => hasChance(one, question));
+  const able = hopeful.length > 0 ? hopeful : experts.slice(0, 1);
+  const isForLater = question.byChance && hopeful.length === 0 && able.length > 0;
   const fitting = able.filter(
     (expert) => waitMs(expert, question) + Math.min(workMs(expert, question), leftMs) <= leftMs,
   );
-  if (fitting.length === 0) return { members: fitting, isCrowded: true };
+  if (fitting.length === 0) return { members: fitting, isCrowded: true, atOnce: undefined, isForLater: false };
   const pressure = Math.min(
     ...fitting.flatMap((expert) =>
       question
@@ -41,8 +55,41 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
         .map(pressureAt),
     ),
   );
-  if (pressure <= 0) return { members: fitting, isCrowded: false };
-  return { members: fitting.slice(0, pressure > 1 ? 1 : 2), isCrowded: true };
+  if (pressure > 0) {
+    const members = fitting.slice(0, pressure > 1 ? 1 : 2);
+    return { members, isCrowded: true, atOnce: undefined, isForLater };
+  }
+  return { members: fitting, isCrowded: false, atOnce: isForLater ? 1 : atOnce(fitting, question), isForLater };
+}
+
+function hasChance(expert: ResolvedExpert, question: FitQuestion): boolean {
+  return chanceOf(expert, 1, question) >= CHANCE_MIN;
+}
+
+/** The chance of an answer in time where `more` calls begin now, in idle slots; 1 where nothing is known. */
+function chanceOf(expert: ResolvedExpert, more: number, question: FitQuestion): number {
+  const leftMs = question.deadlineMs - question.nowMs;
+  const kind = question.kindOf(expert);
+  const chances = question
+    .placesOf(expert)
+    .map((at) => at.chanceWithin(expert.model, kind, leftMs, Math.min(at.gate.busy + more, at.gate.slots)) ?? 1);
+  return Math.max(...chances);
+}
+
+function atOnce(experts: readonly ResolvedExpert[], question: FitQuestion): number | undefined {
+  if (!question.byChance) return undefined;
+  const isKnown = experts.some((expert) =>
+    question.placesOf(expert).some((at) => at.workMs(expert.model, question.kindOf(expert)) !== undefined),
+  );
+  if (!isKnown) return undefined;
+  const places = new Set(experts.flatMap((expert) => question.placesOf(expert)));
+  let idle = 0;
+  for (const { gate, isResting } of places) idle += isResting ? 0 : gate.idle;
+  return callsAtOnce({
+    most: Math.min(idle, experts.length),
+    needed: question.needed,
+    chancesOf: (calls) => experts.slice(0, calls).map((expert) => chanceOf(expert, calls, question)),
+  });
 }
 
 function workMs(expert: ResolvedExpert, { placesOf, kindOf }: FitQuestion): number {

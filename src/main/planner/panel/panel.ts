@@ -17,6 +17,8 @@ export interface PanelJob {
   readonly quorum: QuorumSettings;
   /** Whether it begins with as few as may do; otherwise all are asked at once. */
   readonly isStaged: boolean;
+  /** How many a staged panel begins with; undefined: as many as its quorum may need. */
+  readonly atOnce: number | undefined;
   /** After so long, another one is asked beside those that have not answered; undefined: never. */
   readonly patienceMs: number | undefined;
   /** Whether an expert is expected to answer in the time that is left. Those that are not are asked first or never. */
@@ -55,6 +57,10 @@ export class Panel {
   /** Experts that are asked and have not answered. */
   get open(): number {
     return this.#open.size;
+  }
+
+  get openExperts(): readonly ResolvedExpert[] {
+    return [...this.#open];
   }
 
   get verdict(): Verdict {
@@ -100,10 +106,15 @@ export class Panel {
     const { isStaged } = this.#job;
     const { verdict } = this;
     if (verdict.kind === 'settled') return this.close();
-    const wanted = isStaged ? verdict.needed : Number.POSITIVE_INFINITY;
+    const wanted = isStaged ? this.#wanted(verdict.needed) : Number.POSITIVE_INFINITY;
     while (this.#open.size < wanted && this.#hasNext()) this.#ask();
     if (this.#open.size === 0) this.close();
     else this.#watch();
+  }
+
+  #wanted(needed: number): number {
+    const { atOnce } = this.#job;
+    return this.#asked <= 1 && this.votes.length === 0 && atOnce !== undefined ? atOnce : needed;
   }
 
   /** Whether there is another one to ask. The first ones are asked whatever is known of them. */

@@ -1,0 +1,87 @@
+import type { CallKind, LatencyProfile } from '../time/latency-profile.ts';
+import type { Slot, SlotNeed } from './endpoint-gate.ts';
+
+/**
+ * Who makes room for whom. Work that is nearly done is worth more than work that cannot be done in time: a call that nobody
+ * waits for (late, a check, a refresh, a state asked about for later) is given up only for a newcomer that can make its own
+ * deadline with the slot that this frees, and could not without it. One call for each newcomer: the one that would run longest.
+ */
+export interface Work {
+  readonly model: string;
+  readonly kind: CallKind;
+  readonly startedAtMs: number;
+  readonly slot: Slot;
+  /** Cancels the call at its server. */
+  readonly giveUp: () => void;
+  /** Whether that has been done: its slot is about to become free. */
+  isGivenUp: boolean;
+}
+
+export interface RoomQuestion {
+  /** Undefined for somebody whose need is not known, such as a chat: room is made. */
+  readonly need: SlotNeed | undefined;
+  /** Those who are served before the newcomer. */
+  readonly ahead: number;
+  readonly slots: number;
+  readonly nowMs: number;
+  readonly works: readonly Work[];
+  /** Calls at work of which nothing is known here, such as chats. */
+  readonly strangers: number;
+  readonly profileOf: (model: string, kind: CallKind) => LatencyProfile;
+  /** How long the server is thought to work on a call that is given up, milliseconds. */
+  readonly holdMs: (work: Work) => number;
+}
+
+/** A newcomer with a better chance than this can make its deadline; */
+const CHANCE_MIN = 0.4;
+/** and it could not without the slot where its chance is below this share of that. */
+const CHANCE_WITHOUT_SHARE = 0.5;
+
+/** The call to give up for a newcomer; undefined: none. */
+export function callToGiveUp(question: RoomQuestion): Work | undefined {
+  const { need, nowMs, works } = question;
+  const yielding = works.filter((work) => work.slot.isBackground && !work.isGivenUp);
+  if (yielding.length === 0) return undefined;
+  const lefts = new Map(works.map((work) => [work, leftMs(work, question)]));
+  const longest = yielding.reduce((a, b) => ((lefts.get(b) as number) > (lefts.get(a) as number) ? b : a));
+  // What is on its way out is no worse than what would be freed.
+  const comingFree = works.filter((work) => work.isGivenUp).length;
+  if (comingFree > question.ahead) return undefined;
+  if (need === undefined) return longest;
+  const timeMs = need.deadlineMs - nowMs;
+  const profile = question.profileOf(need.model, need.kind);
+  const agesMs = works
+    .filter(({ model, kind }) => model === need.model && kind === need.kind)
+    .map(({ startedAtMs }) => nowMs - startedAtMs);
+  const chance = (waitMs: number): number =>
+    waitMs >= timeMs ? 0 : (profile.chanceWithin(timeMs - waitMs, question.slots, agesMs) ?? 1);
+  const withSlot = chance(question.holdMs(longest));
+  if (withSlot < CHANCE_MIN) return undefined;
+  const waits = [...lefts.values()].toSorted((a, b) => a - b);
+  const waitMs = waits[question.ahead] ?? Number.POSITIVE_INFINITY;
+  return chance(waitMs) < withSlot * CHANCE_WITHOUT_SHARE ? longest : undefined;
+}
+
+/**
+ * The same where calls slow one another: of a call that has just begun, and could make its deadline alone, but not beside
+ * work that nobody waits for. The work that would run longest, or undefined.
+ */
+export function companyToGiveUp(question: RoomQuestion & { readonly need: SlotNeed }): Work | undefined {
+  const { need, nowMs, works, strangers, profileOf } = question;
+  const yielding = works.filter((work) => work.slot.isBackground && !work.isGivenUp);
+  if (yielding.length === 0) return undefined;
+  const profile = profileOf(need.model, need.kind);
+  const company = works.length + strangers;
+  const chance = (calls: number): number => profile.chanceWithin(need.deadlineMs - nowMs, calls) ?? 0;
+  const alone = chance(company - yielding.length);
+  if (alone < CHANCE_MIN || chance(company) >= alone * CHANCE_WITHOUT_SHARE) return undefined;
+  const lefts = new Map(yielding.map((work) => [work, leftMs(work, question)]));
+  return yielding.reduce((a, b) => ((lefts.get(b) as number) > (lefts.get(a) as number) ? b : a));
+}
+
+/** Until a call's slot is free, as a median. */
+function leftMs(work: Work, { nowMs, works, strangers, profileOf, holdMs }: RoomQuestion): number {
+  if (work.isGivenUp) return holdMs(work);
+  const { model, kind, startedAtMs } = work;
+  return profileOf(model, kind).remainingMs(nowMs - startedAtMs, works.length + strangers) ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,47 @@
+/**
+ * How much each further call at work slows the others, for one model at one server: a call with `company` calls at work, itself
+ * included, takes 1 + slope × (company − 1) times as long as alone. Learned by a straight line through the times of calls
+ * and their mean company, in which older calls fade. The slope is 0 while company has not varied, or has made no difference.
+ */
+const MEMORY = 80;
+const FADING = Math.exp(-1 / MEMORY);
+/** A slope is believed by as much as company has varied: this much variance counts as half of certainty. */
+const DOUBT = 0.15;
+/** One processor shared without loss has 1; more would be a server that works against itself. */
+const SLOPE_MAX = 1.5;
+const SAMPLES_MIN = 8;
+
+export class CompanySlope {
+  #weight = 0;
+  #company = 0;
+  #companySquares = 0;
+  #ms = 0;
+  #products = 0;
+
+  /** A call that ended after `ms`, with this many calls at work on average while it ran. */
+  observe(ms: number, company: number): void {
+    this.#weight = this.#weight * FADING + 1;
+    this.#company = this.#company * FADING + company;
+    this.#companySquares = this.#companySquares * FADING + company * company;
+    this.#ms = this.#ms * FADING + ms;
+    this.#products = this.#products * FADING + ms * company;
+  }
+
+  /** 0 or more. */
+  get slope(): number {
+    if (this.#weight < SAMPLES_MIN) return 0;
+    const company = this.#company / this.#weight;
+    const ms = this.#ms / this.#weight;
+    const variance = this.#companySquares / this.#weight - company * company;
+    const covariance = this.#products / this.#weight - company * ms;
+    if (!(variance > 1e-9) || !(covariance > 0)) return 0;
+    const perCall = (covariance / variance) * (variance / (variance + DOUBT));
+    const aloneMs = ms - perCall * (company - 1);
+    return aloneMs <= 0 ? SLOPE_MAX : Math.min(SLOPE_MAX, perCall / aloneMs);
+  }
+
+  /** How many times as long a call takes in company as alone. */
+  factor(company: number): number {
+    return 1 + this.slope * Math.max(0, company - 1);
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The distribution of how long calls take, learned from those that ended and from those that were cut: of the latter it is
+ * known only that they would have taken longer (the product-limit estimator: Kaplan and Meier 1958). Left out, only the
+ * quick calls would be known; counted as ended, slow calls would look quick. Older calls weigh less and less. Bounded: two
+ * weights for each logarithmic bucket.
+ */
+const GAMMA = 1.1;
+const LOG_GAMMA = Math.log(GAMMA);
+const MS_MIN = 1;
+const MS_MAX = 86_400_000;
+const BUCKETS = Math.ceil(Math.log(MS_MAX / MS_MIN) / LOG_GAMMA) + 1;
+/** After this many further calls, one weighs about a third of what a new one does. */
+const MEMORY = 60;
+const GROWTH = Math.exp(1 / MEMORY);
+const WEIGHT_MAX = 1e9;
+/** The machine may be another one: what is seen soon outweighs what was saved. */
+const RESTORED_MAX = 20;
+/** Stands for what is not known yet: one call that is in time or not with equal chances. */
+const DOUBT = 1;
+
+export class SurvivalTimes {
+  readonly #ended = new Float64Array(BUCKETS);
+  readonly #cut = new Float64Array(BUCKETS);
+  #total = 0;
+  #nextWeight = 1;
+
+  /** How many calls of today's weight all that is remembered amounts to. */
+  get count(): number {
+    return this.#total / this.#nextWeight;
+  }
+
+  /** A call ended after `ms`. */
+  ended(ms: number): void {
+    this.#add(this.#ended, ms, 1);
+  }
+
+  /** Takes up durations and their weights from before a restart; together they count for at most `RESTORED_MAX` calls. */
+  restore(saved: readonly (readonly [ms: number, weight: number])[]): void {
+    const total = saved.reduce((sum, [, weight]) => sum + weight, 0);
+    const scale = Math.min(1, RESTORED_MAX / total);
+    for (const [ms, weight] of saved) this.#add(this.#ended, ms, weight * scale);
+  }
+
+  /** A call was cut after `ms`: it would have taken longer. */
+  cut(ms: number): void {
+    this.#add(this.#cut, ms, 1);
+  }
+
+  /**
+   * The chance, 0 to 1, that a call ends within `ms`; `agesMs` are the ages of calls that still run, each of which would
+   * have taken longer. Undefined while nothing is known.
+   */
+  chanceWithin(ms: number, agesMs: readonly number[] = []): number | undefined {
+    const count = this.count + agesMs.length;
+    if (count === 0) return undefined;
+    const within = 1 - this.#survival(ms, agesMs);
+    return (within * count + 0.5 * DOUBT) / (count + DOUBT);
+  }
+
+  /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
+  chanceAfter(ageMs: number, ms: number): number | undefined {
+    const running = this.#survival(ageMs, []);
+    if (this.#total === 0) return undefined;
+    const within = running < 1e-6 ? 0 : 1 - this.#survival(ageMs + ms, []) / running;
+    // What is known of calls this old is what is left of them.
+    const count = this.count * running;
+    return (within * count + 0.5 * DOUBT) / (count + DOUBT);
+  }
+
+  /** How much longer a call runs that has run for `ageMs`: half of such calls end within it. Undefined while nothing is known. */
+  remainingMs(ageMs: number): number | undefined {
+    if (this.#total === 0) return undefined;
+    const target = this.#survival(ageMs, []) / 2;
+    const last = this.#atLeast(target, ageMs);
+    // Older than any call that is known to have ended: as long again.
+    return last === undefined ? Math.max(ageMs, MS_MIN) : Math.max(0, last - ageMs);
+  }
+
+  /** The first duration at which at most `share` of the calls still run. */
+  #atLeast(share: number, fromMs: number): number | undefined {
+    let atRisk = this.#total;
+    let surviving = 1;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const ended = this.#ended[bucket] as number;
+      if (atRisk > 1e-12) surviving *= 1 - Math.min(1, ended / atRisk);
+      atRisk -= ended + (this.#cut[bucket] as number);
+      if (ended > 0 && surviving <= share + 1e-9 && valueAt(bucket) >= fromMs) return valueAt(bucket);
+    }
+    return undefined;
+  }
+
+  /** The share of calls that still run after `ms`. */
+  #survival(ms: number, agesMs: readonly number[]): number {
+    const place = placeOf(ms);
+    const ages = agesMs.map(placeOf);
+    const unit = this.#nextWeight;
+    let atRisk = this.#total + ages.length * unit;
+    let surviving = 1;
+    for (let bucket = 0; bucket < BUCKETS && bucket - 0.5 < place; bucket++) {
+      const ended = this.#ended[bucket] as number;
+      if (ended > 0 && atRisk > 0) {
+        // Within its bucket a call may have ended anywhere.
+        const passed = Math.min(1, place - (bucket - 0.5));
+        surviving *= 1 - Math.min(1, (ended * passed) / atRisk);
+      }
+      atRisk -= ended + (this.#cut[bucket] as number);
+      for (const age of ages) if (Math.round(age) === bucket) atRisk -= unit;
+    }
+    return surviving;
+  }
+
+  #add(weights: Float64Array, ms: number, share: number): void {
+    if (!(ms >= 0)) return;
+    this.#nextWeight *= GROWTH;
+    const bucket = Math.round(placeOf(ms));
+    const weight = this.#nextWeight * share;
+    weights[bucket] = (weights[bucket] as number) + weight;
+    this.#total += weight;
+    if (this.#nextWeight > WEIGHT_MAX) this.#rescale();
+  }
+
+  #rescale(): void {
+    this.#total = 0;
+    for (const weights of [this.#ended, this.#cut]) {
+      for (let bucket = 0; bucket < BUCKETS; bucket++) {
+        const weight = (weights[bucket] as number) / this.#nextWeight;
+        weights[bucket] = weight < 1e-6 ? 0 : weight;
+        this.#total += weights[bucket] as number;
+      }
+    }
+    this.#nextWeight = 1;
+  }
+}
+
+/** Where a duration lies on the scale of buckets; the whole number is the middle of one. */
+function placeOf(ms: number): number {
+  return Math.log(Math.min(Math.max(ms, MS_MIN), MS_MAX) / MS_MIN) / LOG_GAMMA;
+}
+
+function valueAt(bucket: number): number {
+  return MS_MIN * GAMMA ** bucket;
+}

@@ -1,0 +1,181 @@
+import { LRUCache } from 'lru-cache';
+import type { Domain } from '../../shared/domain.ts';
+import { Placer } from '../../shared/place.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import { type Signature, Signer, signatureText } from '../../shared/signature.ts';
+import { wilson } from '../../shared/wilson.ts';
+import { legalAction } from '../cache/remembered-action.ts';
+
+/**
+ * The rung `late`: where no model answered in time, what models say of the state that the agent was in a moment ago may be
+ * better than the next rung. Whether it is is not assumed but seen: each time that models decide for a state, the decision is
+ * held against what this rung would have said and against what the next one would have said. It serves while it was right
+ * clearly more often where only one of the two was, by how old the answer is and whether the state it was for is near
+ * (equal gates) or not. It starts silent.
+ */
+export interface LateAnswer {
+  readonly action: string;
+  readonly reason: string;
+  readonly model: string;
+}
+
+/** Model work for a state that an agent was in. */
+export interface RecentWork {
+  readonly signature: Signature;
+  readonly gate: number | undefined;
+  readonly askedAtMs: number;
+  /** Returns what models say so far. Whoever asks them replaces it when they have ended, so that nothing else is held. */
+  answer: () => LateAnswer | undefined;
+}
+
+export interface LateCandidate extends LateAnswer {
+  readonly ageMs: number;
+  /** Which comparisons speak for it. */
+  readonly kind: string;
+}
+
+/** What two rungs would have said where no model decided in time. */
+interface Shadow {
+  readonly kind: string;
+  readonly late: string;
+  readonly next: string;
+}
+
+interface Tally {
+  /** Comparisons in which only the late answer was right, and only the next rung; older ones fade. */
+  lateOnly: number;
+  nextOnly: number;
+  compared: number;
+}
+
+export interface LateStats {
+  readonly kind: string;
+  readonly compared: number;
+  readonly lateOnly: number;
+  readonly nextOnly: number;
+  readonly serves: boolean;
+}
+
+const AGENTS_MAX = 10_000;
+/** Of an agent, its latest states. */
+const STATES_MAX = 6;
+const SHADOWS_MAX = 1_000;
+/** An answer for a state of longer ago says nothing any more. */
+const AGE_MS_MAX = 60_000;
+/** Ages are told apart by doublings of this. */
+const AGE_MS_UNIT = 125;
+/** After each comparison this much of the older ones is left. */
+const FADING = 0.99;
+/** Fewer comparisons in which the two differed say nothing of one kind; what it is pooled with then does. */
+const DIFFERED_MIN = 4;
+/** The bound on the share won, one-sided, is this many standard errors below it. */
+const Z = 1.28;
+const ALL = 'all';
+/** An answer for the very state, of an earlier request: nothing has to be shown. */
+const SAME = 'same';
+
+export class LateAnswers {
+  readonly #signer: Signer;
+  readonly #placer: Placer;
+  readonly #recent = new LRUCache<string, RecentWork[]>({ max: AGENTS_MAX });
+  readonly #shadows = new LRUCache<string, Shadow>({ max: SHADOWS_MAX });
+  readonly #tallies = new Map<string, Tally>();
+
+  constructor(domain: Domain) {
+    this.#signer = new Signer(domain);
+    this.#placer = new Placer(domain, this.#signer);
+  }
+
+  /** Models are asked about the state of a request; `answer` returns what they say, at any later time. */
+  asked(request: PlanRequest, signature: Signature, askedAtMs: number, answer: RecentWork['answer']): RecentWork {
+    const work: RecentWork = { signature, gate: this.#gateOf(request), askedAtMs, answer };
+    const known = (this.#recent.get(request.agent) ?? []).slice(-(STATES_MAX - 1));
+    this.#recent.set(request.agent, [...known, work]);
+    return work;
+  }
+
+  /** The newest answer that models gave for a state of the request's agent, where it is legal now. */
+  candidate(request: PlanRequest, signature: Signature, nowMs: number): LateCandidate | undefined {
+    const recent = this.#recent.get(request.agent);
+    for (const work of recent?.toReversed() ?? []) {
+      const ageMs = nowMs - work.askedAtMs;
+      if (ageMs > AGE_MS_MAX) return undefined;
+      const answer = work.answer();
+      if (answer === undefined) continue;
+      const action = legalAction(request, answer.action);
+      if (action === undefined) return undefined;
+      if (signatureText(work.signature) === signatureText(signature)) return { ...answer, action, ageMs, kind: SAME };
+      const isNear = work.gate !== undefined && work.gate === this.#gateOf(request);
+      const age = Math.max(0, Math.round(Math.log2(Math.max(ageMs, 1) / AGE_MS_UNIT)));
+      return { ...answer, action, ageMs, kind: `${isNear ? 'near' : 'far'} ${age}` };
+    }
+    return undefined;
+  }
+
+  /** Whether evidence says that a candidate beats the next rung. */
+  serves({ kind }: LateCandidate): boolean {
+    if (kind === SAME) return true;
+    for (const name of poolsOf(kind)) {
+      const tally = this.#tallies.get(name);
+      if (tally !== undefined && tally.lateOnly + tally.nextOnly >= DIFFERED_MIN) return isBetter(tally);
+    }
+    return false;
+  }
+
+  /** A plan was answered without a model: what the two rungs said is kept until models decide for its state. */
+  shadow(signature: Signature, candidate: LateCandidate, next: string): void {
+    if (candidate.kind === SAME) return;
+    this.#shadows.set(signatureText(signature), { kind: candidate.kind, late: candidate.action, next });
+  }
+
+  /** Models decided for this state. */
+  decided(signature: Signature, action: string): void {
+    const key = signatureText(signature);
+    const shadow = this.#shadows.get(key);
+    if (shadow === undefined) return;
+    this.#shadows.delete(key);
+    this.compare(shadow.kind, shadow.late, shadow.next, action);
+  }
+
+  /** What was decided, against what a late answer and the next rung would have said. */
+  compare(kind: string, late: string, next: string, decided: string): void {
+    for (const name of poolsOf(kind)) {
+      const tally = this.#tallies.get(name) ?? { lateOnly: 0, nextOnly: 0, compared: 0 };
+      this.#tallies.set(name, tally);
+      tally.compared++;
+      tally.lateOnly = tally.lateOnly * FADING + (late === decided && next !== decided ? 1 : 0);
+      tally.nextOnly = tally.nextOnly * FADING + (next === decided && late !== decided ? 1 : 0);
+    }
+  }
+
+  clear(): void {
+    this.#recent.clear();
+    this.#shadows.clear();
+    this.#tallies.clear();
+  }
+
+  stats(): LateStats[] {
+    return [...this.#tallies].map(([kind, tally]) => ({
+      kind,
+      compared: tally.compared,
+      lateOnly: Math.round(tally.lateOnly * 10) / 10,
+      nextOnly: Math.round(tally.nextOnly * 10) / 10,
+      serves: isBetter(tally),
+    }));
+  }
+
+  #gateOf(request: PlanRequest): number | undefined {
+    return this.#placer.place(request.observation, request.actions)?.gate;
+  }
+}
+
+/** A kind, and what it is pooled with while little is known of it. */
+function poolsOf(kind: string): string[] {
+  return [kind, `${kind.split(' ')[0]} ${ALL}`, ALL];
+}
+
+function isBetter(tally: Tally | undefined): boolean {
+  if (tally === undefined) return false;
+  const differed = tally.lateOnly + tally.nextOnly;
+  return differed >= DIFFERED_MIN && wilson(tally.lateOnly, differed, Z).low > 0.5;
+}

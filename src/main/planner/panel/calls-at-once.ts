@@ -1,0 +1,50 @@
+/**
+ * How many experts are asked at once, from the chance of each to answer by the deadline. One answer is most of what a plan
+ * needs, and the number that a quorum needs is the rest. One more call is made where its slot is idle and it adds to that; on
+ * a server whose calls slow one another it may take away from it, and then fewer are asked, one after the other.
+ */
+export interface CallsQuestion {
+  /** Idle slots, and no more than there are experts. */
+  readonly most: number;
+  /** Votes that a quorum may need. */
+  readonly needed: number;
+  /** The chance of each of `calls` calls, where that many begin now. */
+  readonly chancesOf: (calls: number) => readonly number[];
+}
+
+/** Worth of one answer in time next to that of a quorum in time. */
+const FIRST_SHARE = 0.7;
+/** One more call must add this much. */
+const GAIN_MIN = 0.05;
+
+/** At least 1. What finds no idle slot waits in the queue, where it slows nobody. */
+export function callsAtOnce({ most, needed, chancesOf }: CallsQuestion): number {
+  let best = 1;
+  let bestWorth = worthOf(chancesOf(1), needed);
+  for (let calls = 2; calls <= most; calls++) {
+    const worth = worthOf(chancesOf(calls), needed);
+    if (worth < bestWorth + GAIN_MIN * (calls - best)) continue;
+    best = calls;
+    bestWorth = worth;
+  }
+  return best >= most ? Math.max(best, needed) : best;
+}
+
+function worthOf(chances: readonly number[], needed: number): number {
+  return FIRST_SHARE * atLeast(1, chances) + (1 - FIRST_SHARE) * atLeast(needed, chances);
+}
+
+/** The chance that at least so many of the calls end in time. */
+function atLeast(wanted: number, chances: readonly number[]): number {
+  // The chances of 0, 1, … calls in time (Poisson binomial).
+  let inTime = [1];
+  for (const chance of chances) {
+    const next = new Array<number>(inTime.length + 1).fill(0);
+    for (const [count, share] of inTime.entries()) {
+      next[count] = (next[count] as number) + share * (1 - chance);
+      next[count + 1] = (next[count + 1] as number) + share * chance;
+    }
+    inTime = next;
+  }
+  return inTime.slice(wanted).reduce((sum, share) => sum + share, 0);
+}
