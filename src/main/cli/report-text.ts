@@ -52,6 +52,7 @@ function summaryRows(report: SessionReport): string[][] {
     ['On time', of(report.onTime)],
     ['Planning time', spread(planningMs)],
     ['Cache', cacheText(report)],
+    ...laterRows(report),
     ...honestyRows(report),
     ['LLM success rate', successText(report)],
     ['Timeouts', count(report.timeouts, 'call')],
@@ -93,6 +94,27 @@ function workRows({ coalesced, superseded, calls, tokensPerPlan }: SessionReport
   if (prompt + completion > 0) {
     const ofThem = cached > 0 ? `, ${rate(cached)} of them cached` : '';
     rows.push(['Tokens a plan', `${rate(prompt)} read${ofThem} · ${rate(completion)} written`]);
+  }
+  return rows;
+}
+
+/** What was done for the next time, where models were too slow for this one. */
+function laterRows({ background, late, endpoints }: SessionReport): string[][] {
+  const rows: string[][] = [];
+  const { asked, voted, states } = background.later;
+  if (asked > 0)
+    rows.push([
+      'Asked for later',
+      `${count(asked, 'call')} on idle slots, ${count(voted, 'vote')} · ${count(states, 'state')} left`,
+    ]);
+  const given = endpoints.reduce((sum, { givenUp }) => sum + givenUp, 0);
+  if (given > 0)
+    rows.push(['Given up', `${count(given, 'call')} that nobody waited for, for plans that could be in time`]);
+  const all = late.find(({ kind }) => kind === 'all');
+  if (all !== undefined && all.compared > 0) {
+    const { compared, lateOnly, nextOnly, serves } = all;
+    const standing = `right alone ${lateOnly} times, the rung below ${nextOnly} times, of ${compared} compared`;
+    rows.push(['Late answers', `${serves ? 'serve' : 'are silent'}: ${standing}`]);
   }
   return rows;
 }

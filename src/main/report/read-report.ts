@@ -22,29 +22,35 @@ const name = z.string().max(NAME_MAX);
 const durations = z.looseObject({ mean: amount, p50: amount, p95: amount, p99: amount, max: amount });
 const values = z.array(amount).max(SAMPLES_MAX);
 const gaps = z.array(amount.nullable()).max(SAMPLES_MAX);
-const bySource = <T extends z.ZodType>(each: T) => z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, each])));
+/** Sources that every report has; those that came later have no plans in older ones. */
+const OLD_SOURCES: ReadonlySet<string> = new Set(PLAN_SOURCES.filter((source) => source !== 'late'));
+const bySource = (amounts: z.ZodType) =>
+  z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, OLD_SOURCES.has(key) ? amounts : amounts.optional()])));
+const plansBySource = bySource(amount).transform((sources) => ({ late: 0, ...sources }));
 
-const series = z.object({
-  atMs: values,
-  seconds: values,
-  plans: values,
-  sources: bySource(values),
-  p50: gaps,
-  p95: gaps,
-  p99: gaps,
-  useful: values,
-  timeouts: values,
-  cancelled: values,
-  failed: values,
-  fallbacks: values,
-  lookups: values,
-  hits: values,
-  falseRate: gaps,
-  falseLow: gaps,
-  falseHigh: gaps,
-  entries: values,
-  inFlight: values,
-});
+const series = z
+  .object({
+    atMs: values,
+    seconds: values,
+    plans: values,
+    sources: bySource(values),
+    p50: gaps,
+    p95: gaps,
+    p99: gaps,
+    useful: values,
+    timeouts: values,
+    cancelled: values,
+    failed: values,
+    fallbacks: values,
+    lookups: values,
+    hits: values,
+    falseRate: gaps,
+    falseLow: gaps,
+    falseHigh: gaps,
+    entries: values,
+    inFlight: values,
+  })
+  .transform(({ sources, ...rest }) => ({ ...rest, sources: { late: rest.atMs.map(() => 0), ...sources } }));
 
 const rate = z.looseObject({
   checked: amount,
@@ -71,6 +77,7 @@ const endpoint = z.looseObject({
   slots: amount,
   slotsKnown: z.boolean(),
   held: amount,
+  givenUp: amount.default(0),
   breaker: z.looseObject({ state: name, opened: amount }),
   profiles: z.array(z.unknown()).max(1_000),
 });
@@ -95,7 +102,7 @@ const schema = z.looseObject({
   llmSuccess: share,
   timeouts: amount,
   fallbacks: amount,
-  sources: bySource(amount),
+  sources: plansBySource,
   planningMs: durations,
   cache: z.looseObject({
     entries: amount,
@@ -109,7 +116,13 @@ const schema = z.looseObject({
     falseHits: z.looseObject({ exact: rate, similar: rate }).nullable(),
     budget: budget.nullable(),
   }),
-  background: z.looseObject({ done: amount }),
+  background: z.looseObject({
+    done: amount,
+    later: z.looseObject({ states: amount, asked: amount, voted: amount }).default({ states: 0, asked: 0, voted: 0 }),
+  }),
+  late: z
+    .array(z.looseObject({ kind: name, compared: amount, lateOnly: amount, nextOnly: amount, serves: z.boolean() }))
+    .default([]),
   calls: calls.extend({ hedges: amount }),
   models: z.array(model).max(1_000),
   endpoints: z.array(endpoint).max(1_000),
@@ -147,8 +160,8 @@ export async function readReport(path: string, file = path): Promise<ReadReport>
   if (lengths !== undefined && lengths.size > 1) {
     throw fault(file, `series must have lists of one length, got ${[...lengths].join(' and ')}`);
   }
-  // What is shown was looked at above.
-  return { file, report: value as SessionReport };
+  // What is shown was looked at above; the rest is as it was.
+  return { file, report: parsed.data as unknown as SessionReport };
 }
 
 async function readText(path: string, file: string): Promise<string> {

@@ -77,8 +77,9 @@ export interface SessionReport {
     /** What an adaptive TTL came to in each scene, and why. */
     readonly ttlByScene: CacheStats['ttlByScene'];
   };
-  /** Models asked again in the background. */
+  /** Models asked about what nobody waits for. */
   readonly background: PlannerStats['background'];
+  readonly late: PlannerStats['late'];
   /** Its success rate is `llmSuccess`. */
   readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
   readonly models: readonly ModelStats[];
@@ -127,6 +128,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     latenessMs: durations(stats.latenessMs),
     cache: cacheOf(stats.cache),
     background: stats.background,
+    late: stats.late,
     calls,
     models: stats.models,
     endpoints: stats.endpoints,

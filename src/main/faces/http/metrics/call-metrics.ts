@@ -68,4 +68,17 @@ export const CALL_METRICS: readonly (Metric | HistogramMetric)[] = [
       value: stats.background[outcome],
     })),
   ),
+  gauge(
+    'conclave_later_states',
+    'States that models are to be asked about later.',
+    ({ stats }) => stats.background.later.states,
+  ),
+  counter('conclave_later_total', 'Calls about states for later, and the votes that came of them.', ({ stats }) =>
+    (['asked', 'voted'] as const).map((outcome) => ({ labels: { outcome }, value: stats.background.later[outcome] })),
+  ),
+  counter(
+    'conclave_calls_given_up_total',
+    'Calls that nobody waited for, given up for somebody who could make a deadline with their slots.',
+    ({ stats }) => stats.endpoints.map(({ endpoint, givenUp }) => ({ labels: { endpoint }, value: givenUp })),
+  ),
 ];

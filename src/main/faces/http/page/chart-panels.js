@@ -31,6 +31,7 @@ export const SOURCES = /** @type {const} */ ([
   'synthesis',
   'fallback',
   'vote',
+  'late',
   'stale',
   'heuristic',
 ]);
