@@ -1,4 +1,10 @@
-import { CANCEL_SLOT_WORDS, clearChoice, createCancelBuffer, watchChoice, watchRead } from '../../shared/cancel-board.ts';
+import {
+  CANCEL_SLOT_WORDS,
+  clearChoice,
+  createCancelBuffer,
+  watchChoice,
+  watchRead,
+} from '../../shared/cancel-board.ts';
 import type { CancelTicket } from '../../shared/tasks.ts';
 
 /** The coordinator's side of cancel-board.ts: gives slots to tasks, and writes the words. */

@@ -25,6 +25,8 @@ export const FEATURE_NAMES = [
   'constrainedAnswers',
   /** Answers are read while they are written, and end as soon as they are decided. */
   'streaming',
+  /** A vote counts as soon as its choice is certain, before its reason is written. */
+  'earlyChoices',
   /** Model work that is late may finish for the cache's sake while nobody needs its slots. */
   'lateAnswers',
   /** A newer request of an agent replaces its older one that still waits for a slot. */

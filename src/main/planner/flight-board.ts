@@ -287,7 +287,7 @@ export class FlightBoard {
     this.#letGo(waiter);
     const { flight } = boarding;
     const answer = bestInHand(call.request, {
-      decision: flight.decision,
+      decision: flight.decision ?? flight.standing(),
       votes: latestVotes(boarding),
       leader: flight.leader,
       stale: call.look?.stale,

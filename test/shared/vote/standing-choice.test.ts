@@ -112,7 +112,8 @@ test('a tag of thinking that comes in pieces is seen, and what stood before it i
 test('changes are told once each', () => {
   const told: (string | undefined)[] = [];
   const look = watchAnswer(ACTIONS, (action) => told.push(action));
-  for (const content of ['2', '2\n', '2\nIt', '2\nIt is', '2\nIt is\nACTION: 3', '2\nIt is\nACTION: 3\n']) look(content);
+  for (const content of ['2', '2\n', '2\nIt', '2\nIt is', '2\nIt is\nACTION: 3', '2\nIt is\nACTION: 3\n'])
+    look(content);
   expect(told).toEqual(['block', undefined]);
 });
 
@@ -133,18 +134,25 @@ const white = fc.infiniteStream(fc.constantFrom('', '', ' ', '\n', '\t'));
 describe('for any answer', () => {
   test('of the JSON asked for, what stands at a cut is what is voted in the end, from the end of the number on', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 130 }), said, said, white, gaps, (choice, thought, reason, space, steps) => {
-        const gap = (): string => space.next().value;
-        const thinks = thought === '' ? '' : `"thought"${gap()}:${gap()}${JSON.stringify(thought)}${gap()},`;
-        const head = `{${gap()}${thinks}"choice":${gap()}${choice}`;
-        const json = `${head}${gap()},"confidence":0.5,"reason":${gap()}${JSON.stringify(reason)}}`;
-        const standing = new StandingChoice(MANY);
-        for (const cut of cuts(json, steps)) {
-          const expected = cut.length > head.length ? MANY[choice - 1] : undefined;
-          expect(standing.look(cut), cut).toBe(expected);
-          expect(standingChoice(cut, MANY), cut).toBe(expected);
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 130 }),
+        said,
+        said,
+        white,
+        gaps,
+        (choice, thought, reason, space, steps) => {
+          const gap = (): string => space.next().value;
+          const thinks = thought === '' ? '' : `"thought"${gap()}:${gap()}${JSON.stringify(thought)}${gap()},`;
+          const head = `{${gap()}${thinks}"choice":${gap()}${choice}`;
+          const json = `${head}${gap()},"confidence":0.5,"reason":${gap()}${JSON.stringify(reason)}}`;
+          const standing = new StandingChoice(MANY);
+          for (const cut of cuts(json, steps)) {
+            const expected = cut.length > head.length ? MANY[choice - 1] : undefined;
+            expect(standing.look(cut), cut).toBe(expected);
+            expect(standingChoice(cut, MANY), cut).toBe(expected);
+          }
+        },
+      ),
     );
   });
 
