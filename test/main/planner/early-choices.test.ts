@@ -3,7 +3,7 @@ import { allFeatures } from '../../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
 import type { Plan } from '../../../src/main/plan.ts';
 import { CHOICE_REASON } from '../../../src/main/planner/best-in-hand.ts';
-import { drive } from '../../support/drive.ts';
+import { drive, flush } from '../../support/drive.ts';
 import type { Behaviour } from '../../support/fake-models.ts';
 import { type CachedPlanner, makeCachedPlanner } from '../../support/make-cached-planner.ts';
 import { request } from '../../support/make-planner.ts';
@@ -69,10 +69,9 @@ describe('choices that agree', () => {
   });
 
   test('are a quorum at the deadline, where it comes before that tenth is over', async () => {
-    await make({ one: slow('flee', 850), two: slow('flee', 870) }, { synthesis: { models: [] } });
+    await make({ one: slow('flee', 900), two: slow('flee', 950) }, { synthesis: { models: [] } });
     const made = await plan();
-    expect(made).toMatchObject({ source: 'quorum', action: 'flee', reason: CHOICE_REASON });
-    expect(made.latencyMs).toBeLessThan(970);
+    expect(made).toMatchObject({ source: 'quorum', action: 'flee', reason: CHOICE_REASON, latencyMs: 985 });
     expect(earlyChoices()).toBe(2);
   });
 
@@ -83,14 +82,24 @@ describe('choices that agree', () => {
     expect(await plan()).toMatchObject({ source: 'cache', action: 'flee' });
   });
 
-  test('are remembered when the deadline cut them off', async () => {
+  test('are remembered when the deadline cuts them off, since others wait for their slots, and counted once', async () => {
     await make(
-      { one: slow('flee', 850), two: slow('flee', 870) },
-      { synthesis: { models: [] }, features: { ...FEATURES, lateAnswers: false } },
+      { one: slow('flee', 900), two: slow('flee', 950) },
+      {
+        synthesis: { models: [] },
+        endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 2 } },
+        features: { ...FEATURES, adaptiveSlots: false },
+      },
     );
-    await plan();
-    await drive(under.clock, Promise.resolve());
+    const first = under.planner.plan(request(), { timeoutMs: 1_000 });
+    const other = request({ agent: 'other', observation: { place: 'town', health: 50 } });
+    await flush();
+    const waiting = under.planner.plan(other, { timeoutMs: 1_500 });
+    const made = await drive(under.clock, first);
+    expect(made).toMatchObject({ source: 'quorum', latencyMs: 985 });
+    await drive(under.clock, waiting);
     expect(under.planner.peek(request())).toMatchObject({ source: 'quorum', action: 'flee' });
+    expect(earlyChoices()).toBe(2);
   });
 
   test('end a synthesis that runs', async () => {
@@ -98,6 +107,12 @@ describe('choices that agree', () => {
     const made = await plan();
     expect(made).toMatchObject({ source: 'quorum', action: 'flee', latencyMs: 799 });
     expect(told(made).at(-1)).toMatch(/^synthesis /);
+  });
+
+  test('end it at once where one of them has its reason', async () => {
+    const answers: Behaviour = { kind: 'answers', action: 'flee', afterMs: 10 };
+    await make({ one: answers, two: slow('flee', 700), synthesis: { kind: 'times-out' } });
+    expect(await plan()).toMatchObject({ source: 'quorum', action: 'flee', reason: 'one says so', latencyMs: 700 });
   });
 
   test('count for nothing where the feature is off', async () => {
@@ -195,5 +210,18 @@ describe('the choice of a synthesis', () => {
       },
     });
     expect(await plan()).toMatchObject({ source: 'vote', action: 'block' });
+  });
+
+  test('is not, where its whole answer was no vote', async () => {
+    const none: Behaviour = { kind: 'errors', code: 'ERR_VOTE_NONE', afterMs: 250, chooses: [['attack', 200]] };
+    await make({ ...DISAGREE, synthesis: none });
+    expect(await plan()).toMatchObject({ source: 'vote', action: 'block' });
+  });
+
+  test('is not, once a late vote has changed what most speaks for', async () => {
+    const experts = ['one', 'two'].map((role) => ({ role, model: 'e', weight: role === 'two' ? 1.5 : 1 }));
+    const late: Behaviour = { kind: 'answers', action: 'attack', afterMs: 700 };
+    await make({ one: DISAGREE.one, two: late, synthesis: slow('flee', 200) }, { experts });
+    expect(await plan()).toMatchObject({ source: 'vote', action: 'attack' });
   });
 });
