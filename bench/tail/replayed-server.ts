@@ -1,4 +1,4 @@
-import type { ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
+import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
 import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
 import type { Clock } from '../../src/shared/clock.ts';
 import { encodeError, PlannerError } from '../../src/shared/errors.ts';
@@ -118,10 +118,14 @@ export class ReplayedPool implements ExpertRunner {
     this.#servers = servers;
   }
 
-  async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, onFirstToken?: () => void): Promise<ExpertResult> {
+  async run(
+    task: Omit<ExpertTask, 'cancel'>,
+    signal?: AbortSignal,
+    listeners?: ExpertListeners,
+  ): Promise<ExpertResult> {
     const action = this.#servers.state.voteOf(task.role);
     this.#running++;
-    const { failure, report } = await this.#servers.call(task.role, task, signal, onFirstToken);
+    const { failure, report } = await this.#servers.call(task.role, task, signal, listeners?.onFirstToken);
     this.#running--;
     if (failure !== undefined) return { ok: false, error: encodeError(failure), report };
     return { ok: true, vote: { action, reason: '' }, report };

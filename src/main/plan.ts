@@ -29,7 +29,7 @@ export interface Attempt {
   readonly completionTokens?: number;
   /** The model that says it answered, where that is another one than was asked. */
   readonly modelAnswered?: string;
-  /** What it voted for. */
+  /** What it voted for; also where it was not waited for, or failed, after its choice stood. */
   readonly action?: string;
 }
 

@@ -2,13 +2,14 @@ import type { CancelTicket } from './tasks.ts';
 import { UNWANTED } from './unwanted.ts';
 
 /*
- * Cooperative cancellation: one Int32 per task in flight, in one SharedArrayBuffer.
+ * Cooperative cancellation, and what a worker tells of a task before its result: a few Int32 per task in flight, in one
+ * SharedArrayBuffer.
  *
- *   word 0                16               32
- *        +----------------+----------------+----
- *        | slot 0         | slot 1         | ...      one cache line a slot: neighbours are cancelled at the same
- *        +----------------+----------------+----      moment, and contended adjacent atomics run 7.8 times slower
- *   slot   +0 CANCELLED   +1 READ
+ *   word 0                        16                       32
+ *        +------------------------+------------------------+----
+ *        | slot 0                 | slot 1                 | ...      one cache line a slot: neighbours are cancelled at
+ *        +------------------------+------------------------+----      the same moment, and contended adjacent atomics
+ *   slot   +0 CANCELLED   +1 READ   +2 CHOICE                         run 7.8 times slower
  *
  *   word       writer            readers          access    if the writer dies      if a reader dies
  *   CANCELLED  coordinator       the one worker   Atomics   the process is gone     its waiters die with it
@@ -16,13 +17,23 @@ import { UNWANTED } from './unwanted.ts';
  *   READ       that worker, of   coordinator      Atomics   the task is settled by  the process is gone
  *              tasks that prime                             the pool, which ends
  *                                                           the coordinator's wait
+ *   CHOICE     coordinator: 0,   coordinator      Atomics   the same                the process is gone
+ *              before the task
+ *              is sent; then
+ *              that worker
  *
- * A slot holds the generation that was cancelled last. A task is cancelled when its slot holds its own generation, so
- * nothing is reset between tasks and a late notify for an old task cannot touch its successor. A slot is given to the
- * next task only after the worker settled the last one, or its thread is gone.
+ * CANCELLED and READ hold the generation of the task they were last written for. A task is cancelled when its slot holds
+ * its own generation, so nothing is reset between tasks and a late notify for an old task cannot touch its successor. A
+ * slot is given to the next task only after the worker settled the last one, or its thread is gone.
+ *
+ * CHOICE holds the place of the action whose choice stands, from 1, and 0 while none does. It may change many times, and
+ * the newest value is all there is. A generation would need a second word, and a reader that never sees the two apart;
+ * instead it is cleared when the slot is given out, which happens while no worker may write it, and the message that
+ * carries the task publishes the 0 before the worker's first write.
  */
 export const CANCEL_SLOT_WORDS = 16;
 const READ = 1;
+const CHOICE = 2;
 
 export function createCancelBuffer(slotCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(slotCount * CANCEL_SLOT_WORDS * Int32Array.BYTES_PER_ELEMENT);
@@ -67,6 +78,47 @@ export function watchRead(words: Int32Array, ticket: CancelTicket, onRead: () =>
     const wait = Atomics.waitAsync(words as Int32Array<SharedArrayBuffer>, word, value);
     if (wait.async) void wait.value.then(watch);
     else watch();
+  };
+  watch();
+  return () => {
+    watching = false;
+    Atomics.notify(words, word);
+  };
+}
+
+/** The coordinator's side, as it gives out a slot: no choice of its last task is left. */
+export function clearChoice(words: Int32Array, slot: number): void {
+  Atomics.store(words, slot * CANCEL_SLOT_WORDS + CHOICE, 0);
+}
+
+/** The worker's side: the choice that stands now, as the place of its action from 0; undefined where it was withdrawn. */
+export function markChoice(words: Int32Array, ticket: CancelTicket, place: number | undefined): void {
+  const word = ticket.slot * CANCEL_SLOT_WORDS + CHOICE;
+  Atomics.store(words, word, place === undefined ? 0 : place + 1);
+  Atomics.notify(words, word);
+}
+
+/** The coordinator's side: calls `onChoice` when the standing choice has changed. Call the result when the task has settled. */
+export function watchChoice(
+  words: Int32Array,
+  ticket: CancelTicket,
+  onChoice: (place: number | undefined) => void,
+): () => void {
+  const word = ticket.slot * CANCEL_SLOT_WORDS + CHOICE;
+  let watching = true;
+  let told = 0;
+  const watch = (): void => {
+    while (watching) {
+      const value = Atomics.load(words, word);
+      if (value !== told) {
+        told = value;
+        onChoice(value === 0 ? undefined : value - 1);
+        continue;
+      }
+      const wait = Atomics.waitAsync(words as Int32Array<SharedArrayBuffer>, word, value);
+      // Not async: the word changed between the load and the wait, and is looked at again. It changes once a network read.
+      if (wait.async) return void wait.value.then(watch);
+    }
   };
   watch();
   return () => {

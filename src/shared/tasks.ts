@@ -59,6 +59,8 @@ export interface ExpertTask extends VoteTerms {
   readonly situation: Situation;
   /** Whether others wait until the model has read its prompt: then the thread says so in shared memory. */
   readonly primes?: boolean;
+  /** Whether its choice counts as soon as it stands: then the thread says so in shared memory. */
+  readonly tellsChoice?: boolean;
   readonly cancel: CancelTicket;
 }
 

@@ -2,6 +2,7 @@ import { answerSchema, keepsSchema } from './constrained-answer.ts';
 import { encodeError, PlannerError } from './errors.ts';
 import type { ChatAnswer, ChatCall, ChatMessage, ChatOutcome } from './model-client/model-client.ts';
 import type { ExpertResult, VoteTerms } from './tasks.ts';
+import { watchAnswer } from './vote/standing-choice.ts';
 import { hasJsonChoice, isVoteComplete, requireVote, stripThinking, type Vote } from './vote/vote-parser.ts';
 
 /**
@@ -33,8 +34,16 @@ export interface ChatCaller {
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
 }
 
+/** Called when the choice of an answer that is still being written has changed: undefined where none stands any more. */
+export type OnChoice = (action: string | undefined) => void;
+
 /** The call that asks for a vote for one of `actions`. */
-export function voteCall(terms: VoteTerms, messages: readonly ChatMessage[], actions: readonly string[]): ChatCall {
+export function voteCall(
+  terms: VoteTerms,
+  messages: readonly ChatMessage[],
+  actions: readonly string[],
+  onChoice?: OnChoice,
+): ChatCall {
   const { model, maxTokens, temperature, timeoutMs, stream, answer, thinks, slot, phases } = terms;
   return {
     model,
@@ -44,6 +53,7 @@ export function voteCall(terms: VoteTerms, messages: readonly ChatMessage[], act
     timeoutMs,
     stream,
     isComplete: isVoteComplete,
+    ...(onChoice === undefined ? {} : { onContent: watchAnswer(actions, onChoice) }),
     ...(answer === 'json' ? { schema: answerSchema(actions, { thinks }) } : {}),
     ...(slot === undefined ? {} : { slot }),
     ...(phases === undefined ? {} : { phases }),

@@ -1,7 +1,7 @@
 import type { Domain, ExpertRole } from '../shared/domain.ts';
 import { renderSituation } from '../shared/situation.ts';
 import type { ExpertResult, ExpertTask } from '../shared/tasks.ts';
-import { askForVote, type ChatCaller, voteCall } from '../shared/vote-answer.ts';
+import { askForVote, type ChatCaller, type OnChoice, voteCall } from '../shared/vote-answer.ts';
 import { expertMessages } from './prompt.ts';
 
 export interface ExpertQuery {
@@ -11,12 +11,13 @@ export interface ExpertQuery {
   readonly task: ExpertTask;
   /** The rendered situation, where the thread has it from another expert of the same plan. */
   readonly shared?: string;
-  readonly onFirstToken?: () => void;
+  readonly onFirstToken?: (() => void) | undefined;
+  readonly onChoice?: OnChoice | undefined;
 }
 
 /** One expert's question: the prompt, one call, the vote. Failures it understands are values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
-  const { domain, role, client, task, shared, onFirstToken } = query;
+  const { domain, role, client, task, shared, onFirstToken, onChoice } = query;
   const { situation, answer, thinks } = task;
   const { actions } = situation;
   const messages = expertMessages(
@@ -25,6 +26,7 @@ export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Prom
     situation,
     shared ?? renderSituation(domain, situation, answer, thinks),
   );
-  const call = { ...voteCall(task, messages, actions), ...(onFirstToken === undefined ? {} : { onFirstToken }) };
+  const asked = voteCall(task, messages, actions, onChoice);
+  const call = onFirstToken === undefined ? asked : { ...asked, onFirstToken };
   return askForVote(client, call, actions, signal);
 }

@@ -1,13 +1,13 @@
 import { workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
-import { markRead, watchCancel } from '../shared/cancel-board.ts';
+import { markChoice, markRead, watchCancel } from '../shared/cancel-board.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { ExpertRole } from '../shared/domain.ts';
 import { encodeError } from '../shared/errors.ts';
 import { ModelClient } from '../shared/model-client/model-client.ts';
 import { renderSituation } from '../shared/situation.ts';
 import type { ExpertResult, ExpertTask, Task, WorkerSetup } from '../shared/tasks.ts';
-import { queryExpert } from './expert-query.ts';
+import { type ExpertQuery, queryExpert } from './expert-query.ts';
 
 const { domain, endpoints, cancelBuffer, connectionsMax } = workerData as WorkerSetup;
 const cancelWords = new Int32Array(cancelBuffer);
@@ -30,20 +30,35 @@ function situationText(task: ExpertTask): string {
   return text;
 }
 
+/** What is told in shared memory while the task runs: its slot belongs to another one afterwards. */
+function marks(
+  { primes, tellsChoice, cancel, situation }: ExpertTask,
+  isRunning: () => boolean,
+): Pick<ExpertQuery, 'onFirstToken' | 'onChoice'> {
+  const place = (action: string | undefined): number | undefined =>
+    action === undefined ? undefined : situation.actions.indexOf(action);
+  return {
+    onFirstToken: primes ? () => markRead(cancelWords, cancel) : undefined,
+    onChoice: tellsChoice ? (action) => isRunning() && markChoice(cancelWords, cancel, place(action)) : undefined,
+  };
+}
+
 async function runExpert(task: ExpertTask): Promise<ExpertResult> {
   const startedAt = systemClock.now();
   const controller = new AbortController();
   const unwatch = watchCancel(cancelWords, task.cancel, controller);
+  let isRunning = true;
   try {
     const role = known(roles.get(task.role), `role ${task.role}`);
     const client = known(clients.get(task.endpoint), `endpoint ${task.endpoint}`);
     const query = { domain, role, client, task, shared: situationText(task) };
-    const primes = task.primes ? { onFirstToken: () => markRead(cancelWords, task.cancel) } : {};
-    return await queryExpert({ ...query, ...primes }, controller.signal);
+    return await queryExpert({ ...query, ...marks(task, () => isRunning) }, controller.signal);
   } catch (error) {
     // A bug: reported as such, never retried. What kills the thread is seen by the pool instead.
     return { ok: false, error: encodeError(error), report: { totalMs: systemClock.now() - startedAt } };
   } finally {
+    // A call that ran out of time may be sent a little more before its connection is closed.
+    isRunning = false;
     unwatch();
   }
 }

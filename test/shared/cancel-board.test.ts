@@ -1,6 +1,13 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { CANCEL_SLOT_WORDS, createCancelBuffer, watchCancel } from '../../src/shared/cancel-board.ts';
+import {
+  CANCEL_SLOT_WORDS,
+  clearChoice,
+  createCancelBuffer,
+  markChoice,
+  watchCancel,
+  watchChoice,
+} from '../../src/shared/cancel-board.ts';
 
 const SLOTS = 4;
 
@@ -119,4 +126,67 @@ describe('watchCancel', () => {
 
 test('a slot has a cache line to itself', () => {
   expect(createCancelBuffer(SLOTS).byteLength).toBe(SLOTS * 64);
+});
+
+describe('watchChoice', () => {
+  const TICKET = { slot: 1, generation: 7 };
+
+  test('tells each choice that stands, also one that is withdrawn, and nothing after the task has settled', async () => {
+    const words = board();
+    const told: (number | undefined)[] = [];
+    const unwatch = watchChoice(words, TICKET, (place) => told.push(place));
+    for (const place of [0, 11, undefined, 11]) {
+      markChoice(words, TICKET, place);
+      await settle();
+    }
+    unwatch();
+    markChoice(words, TICKET, 3);
+    await settle();
+    expect(told).toEqual([0, 11, undefined, 11]);
+    expect(Atomics.notify(words, CANCEL_SLOT_WORDS + 2)).toBe(0);
+  });
+
+  test('tells a choice that stood before it began to watch, and the same choice once', async () => {
+    const words = board();
+    markChoice(words, TICKET, 2);
+    const told: (number | undefined)[] = [];
+    const unwatch = watchChoice(words, TICKET, (place) => told.push(place));
+    markChoice(words, TICKET, 2);
+    await settle();
+    unwatch();
+    expect(told).toEqual([2]);
+  });
+
+  // Schedule: between two turns of the coordinator a choice comes, is withdrawn and comes again.
+  test('tells the newest of several choices that came at once', async () => {
+    const words = board();
+    const told: (number | undefined)[] = [];
+    const unwatch = watchChoice(words, TICKET, (place) => told.push(place));
+    for (const place of [4, undefined, 5]) markChoice(words, TICKET, place);
+    await settle();
+    unwatch();
+    expect(told).toEqual([5]);
+  });
+
+  test('hears nothing of the task that had the slot before, nor of a neighbour', async () => {
+    const words = board();
+    markChoice(words, TICKET, 2);
+    clearChoice(words, TICKET.slot);
+    const told: (number | undefined)[] = [];
+    const unwatch = watchChoice(words, { slot: 1, generation: 8 }, (place) => told.push(place));
+    markChoice(words, { slot: 2, generation: 1 }, 0);
+    await settle();
+    unwatch();
+    expect(told).toEqual([]);
+  });
+
+  test('leaves the other words of the slot alone', async () => {
+    const words = board();
+    const controller = new AbortController();
+    const unwatch = watchCancel(words, TICKET, controller);
+    markChoice(words, TICKET, TICKET.generation - 1);
+    await settle();
+    expect(controller.signal.aborted).toBe(false);
+    unwatch();
+  });
 });

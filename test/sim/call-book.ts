@@ -45,7 +45,7 @@ export class CallBook {
 
   pool(inner: ExpertRunner): ExpertRunner {
     return {
-      run: (task, signal) => {
+      run: (task, signal, listeners) => {
         const open: Open = {
           endpoint: task.endpoint,
           flight: task.planId,
@@ -53,7 +53,7 @@ export class CallBook {
           signal,
         };
         return this.#write(open, `${task.planId} ${task.role} ${task.model}`, task.timeoutMs, async () => {
-          const result = await inner.run(task, signal);
+          const result = await inner.run(task, signal, listeners);
           return [result, result.ok ? result.vote.action : result.error.code];
         });
       },

@@ -1,4 +1,4 @@
-import type { ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
+import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
 import type { Clock, Timer } from '../../src/shared/clock.ts';
 import { type ErrorCode, encodeError } from '../../src/shared/errors.ts';
 import { type Random, randomIndex } from '../../src/shared/random.ts';
@@ -51,7 +51,7 @@ export class FaultyPool implements ExpertRunner {
     this.#graceMs = graceMs;
   }
 
-  async run(task: Omit<ExpertTask, 'cancel'>, signal: AbortSignal): Promise<ExpertResult> {
+  async run(task: Omit<ExpertTask, 'cancel'>, signal: AbortSignal, listeners?: ExpertListeners): Promise<ExpertResult> {
     if (signal.aborted || this.#isClosed) return failed('ERR_CANCELLED', 0);
     const fault = this.#drawFault();
     if (fault === 'full') return failed('ERR_POOL_FULL', 0);
@@ -76,7 +76,7 @@ export class FaultyPool implements ExpertRunner {
       after(this.#random.next() * 400, () => this.#lose(running, 'ERR_WORKER_EXITED', startedAtMs));
     }
     if (fault === 'sticks') after(task.timeoutMs + this.#graceMs, overdue);
-    this.#inner.run(task, running.work.signal).then(
+    this.#inner.run(task, running.work.signal, listeners).then(
       (result) => {
         if (fault !== 'sticks') settled.resolve(result);
       },

@@ -325,6 +325,7 @@ class Exchange {
       isEventStream: this.#call.stream !== false,
       isConstrained: this.#call.schema !== undefined,
       isComplete: this.#call.isComplete,
+      onContent: this.#call.onContent,
       onToken: () => this.#watch.token(),
       onSettled: settle,
       stop,

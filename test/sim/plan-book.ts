@@ -223,8 +223,14 @@ export class PlanBook {
       findings.claim(latencyMs >= 0 && Number.isFinite(latencyMs), `an attempt has a time, got ${latencyMs}`);
       const isLegal = attempt.action !== undefined && request.actions.includes(attempt.action);
       findings.claim(code !== 'OK' || isLegal, 'an attempt that is OK voted for an action that was offered');
+      findings.claim(attempt.action === undefined || isLegal, 'an attempt chose an action that was offered');
+      findings.claim(
+        !code.startsWith('ERR_VOTE') || !isLegal,
+        `an answer that is read to its end as ${code} chose nothing`,
+      );
     }
-    const agreeing = attempts.filter((attempt) => attempt.code === 'OK' && attempt.action === action);
+    // Its vote, or the choice that stood when it was not waited for any longer.
+    const agreeing = attempts.filter((attempt) => attempt.action === action);
     if (source === 'cache' || source === 'similar') {
       findings.claim(attempts.length === 0 && !coalesced, 'a plan from the cache has no attempts');
       findings.claim(source === 'similar' || stored === 'hit', `what is served is fresh: ${source} of ${stored}`);

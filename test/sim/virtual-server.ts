@@ -1,4 +1,4 @@
-import type { ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
+import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
 import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
 import type { Clock } from '../../src/shared/clock.ts';
 import type { Domain } from '../../src/shared/domain.ts';
@@ -155,7 +155,7 @@ class VirtualCall {
         if (this.#watch.firstTokenMs === undefined) this.#call.onFirstToken?.();
         this.#watch.token();
         this.#write(count);
-        if (!this.#call.isComplete?.(this.#content)) return;
+        if (!this.#call.isComplete?.(this.#content)) return this.#call.onContent?.(this.#content);
         settle();
         stop();
       },
@@ -226,7 +226,7 @@ export class VirtualPool implements ExpertRunner {
   async run(
     task: Omit<ExpertTask, 'cancel'>,
     signal: AbortSignal = new AbortController().signal,
-    onFirstToken?: () => void,
+    listeners: ExpertListeners = {},
   ): Promise<ExpertResult> {
     const role = this.#domain.roles.find(({ name }) => name === task.role);
     const client = this.#servers.get(task.endpoint);
@@ -234,8 +234,8 @@ export class VirtualPool implements ExpertRunner {
     this.#running++;
     try {
       const cancel = { slot: 0, generation: 0 };
-      const heard = onFirstToken === undefined ? {} : { onFirstToken };
-      return await queryExpert({ domain: this.#domain, role, client, task: { ...task, cancel }, ...heard }, signal);
+      const query = { domain: this.#domain, role, client, task: { ...task, cancel }, ...listeners };
+      return await queryExpert(query, signal);
     } finally {
       this.#running--;
     }

@@ -1,12 +1,18 @@
-import type { ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
+import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
 import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
 import type { Clock } from '../../src/shared/clock.ts';
 import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
 import type { ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
+import type { OnChoice } from '../../src/shared/vote-answer.ts';
 
 /** How a fake model answers. Times are in milliseconds of the fake clock. */
-export type Behaviour =
+export type Behaviour = Ending & {
+  /** What its answer chooses on the way to its end, and when. An expert withdraws its choice by `undefined`. */
+  readonly chooses?: readonly (readonly [action: string | undefined, atMs: number])[];
+};
+
+type Ending =
   | { readonly kind: 'answers'; readonly action: string; readonly afterMs?: number; readonly reason?: string }
   | { readonly kind: 'illegal' | 'empty'; readonly afterMs?: number }
   | { readonly kind: 'errors'; readonly code: ErrorCode; readonly retryable?: boolean; readonly afterMs?: number }
@@ -60,9 +66,13 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     return this.calls.filter((call) => call.model === model);
   }
 
-  async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult> {
+  async run(
+    task: Omit<ExpertTask, 'cancel'>,
+    signal?: AbortSignal,
+    listeners: ExpertListeners = {},
+  ): Promise<ExpertResult> {
     const startedAtMs = this.#clock.now();
-    const settlement = await this.#settle(task.role, task, signal);
+    const settlement = await this.#settle(task.role, task, signal, listeners.onChoice);
     const report = {
       totalMs: this.#clock.now() - startedAtMs,
       ...(this.answersAs && { modelAnswered: this.answersAs }),
@@ -80,7 +90,11 @@ export class FakeModels implements ExpertRunner, EndpointClient {
 
   async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     const startedAtMs = this.#clock.now();
-    const settlement = await this.#settle(undefined, call, signal);
+    let written = '';
+    const settlement = await this.#settle(undefined, call, signal, (action) => {
+      written += `ACTION: ${action}\n`;
+      call.onContent?.(written);
+    });
     const report = {
       totalMs: this.#clock.now() - startedAtMs,
       ...(this.answersAs && { modelAnswered: this.answersAs }),
@@ -105,7 +119,7 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     for (const release of this.#stuck) release();
   }
 
-  #settle(role: string | undefined, asked: Asked, signal?: AbortSignal): Promise<Settlement> {
+  #settle(role: string | undefined, asked: Asked, signal?: AbortSignal, onChoice?: OnChoice): Promise<Settlement> {
     const { model, timeoutMs, maxTokens, stream } = asked;
     const key = `${role}/${model}`;
     const nth = this.#counts.get(key) ?? 0;
@@ -115,14 +129,21 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     this.calls.push(call);
     const behaviour = this.#script({ role, model, nth });
     return new Promise((resolve) => {
+      const choices = (behaviour.chooses ?? []).map(([action, atMs]) =>
+        this.#clock.setTimer(atMs, () => onChoice?.(action)),
+      );
       if (behaviour.kind === 'stuck') {
         signal?.addEventListener('abort', () => {
           call.cancelled = true;
         });
-        this.#stuck.push(() => resolve({ code: 'ERR_CANCELLED', content: '', retryable: false }));
+        this.#stuck.push(() => {
+          for (const choice of choices) choice.cancel();
+          resolve({ code: 'ERR_CANCELLED', content: '', retryable: false });
+        });
         return;
       }
       const end = (settlement: Settlement): void => {
+        for (const choice of choices) choice.cancel();
         timer.cancel();
         signal?.removeEventListener('abort', onAbort);
         resolve(settlement);
@@ -139,7 +160,7 @@ export class FakeModels implements ExpertRunner, EndpointClient {
   }
 }
 
-function outcomeOf(behaviour: Exclude<Behaviour, { kind: 'stuck' }>, timeoutMs: number): [number, Settlement] {
+function outcomeOf(behaviour: Exclude<Ending, { kind: 'stuck' }>, timeoutMs: number): [number, Settlement] {
   const timedOut: Settlement = { code: 'ERR_MODEL_TIMEOUT_FIRST_TOKEN', content: '', retryable: false };
   if (behaviour.kind === 'times-out') return [timeoutMs, timedOut];
   const afterMs = behaviour.afterMs ?? 1;

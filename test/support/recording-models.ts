@@ -1,3 +1,4 @@
+import type { ExpertListeners } from '../../src/main/experts/expert-pool.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
 import type { Situation } from '../../src/shared/situation.ts';
 import type { ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
@@ -10,10 +11,14 @@ export class RecordingModels extends FakeModels {
   /** The whole prompt of each synthesis call. */
   readonly prompts: string[] = [];
 
-  override run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal): Promise<ExpertResult> {
+  override run(
+    task: Omit<ExpertTask, 'cancel'>,
+    signal?: AbortSignal,
+    listeners?: ExpertListeners,
+  ): Promise<ExpertResult> {
     // Cloned, as a message to a worker is: what a host changes later must not show here.
     this.situations.push(structuredClone(task.situation));
-    return super.run(task, signal);
+    return super.run(task, signal, listeners);
   }
 
   override chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {

@@ -36,7 +36,9 @@ test('a task that primes tells its first token once, before its result; others t
   const experts = pool(simulator.baseURL);
   try {
     const heard: string[] = [];
-    const primed = experts.run({ ...TASK, timeoutMs: 10_000 }, undefined, () => heard.push('first token'));
+    const primed = experts.run({ ...TASK, timeoutMs: 10_000 }, undefined, {
+      onFirstToken: () => heard.push('first token'),
+    });
     await primed.then(({ ok }) => heard.push(`result ${ok}`));
     // Of the same slot of shared memory as the first one.
     await experts.run({ ...TASK, timeoutMs: 10_000 }).then(({ ok }) => heard.push(`result ${ok}`));
@@ -51,7 +53,7 @@ test('a task that ends without a token tells none, and leaves nobody waiting', a
   const experts = pool(server.baseURL);
   try {
     let heard = 0;
-    const result = await experts.run({ ...TASK, timeoutMs: 100 }, undefined, () => heard++);
+    const result = await experts.run({ ...TASK, timeoutMs: 100 }, undefined, { onFirstToken: () => heard++ });
     expect({ ok: result.ok, heard }).toEqual({ ok: false, heard: 0 });
   } finally {
     await experts.close();

@@ -91,6 +91,8 @@ function workRows({ coalesced, superseded, calls, tokensPerPlan }: SessionReport
     rows.push(['Superseded', `${count(superseded, 'plan')} still waited when their agent asked for a newer one`]);
   if (calls.hedges > 0)
     rows.push(['Hedges', `${count(calls.hedges, 'call')} made a second time, for the first took unusually long`]);
+  if (calls.earlyChoices > 0)
+    rows.push(['Early choices', `${count(calls.earlyChoices, 'vote')} counted before their reasons were written`]);
   if (prompt + completion > 0) {
     const ofThem = cached > 0 ? `, ${rate(cached)} of them cached` : '';
     rows.push(['Tokens a plan', `${rate(prompt)} read${ofThem} · ${rate(completion)} written`]);

@@ -1,4 +1,10 @@
-import { CANCEL_SLOT_WORDS, createCancelBuffer, watchRead } from '../../shared/cancel-board.ts';
+import {
+  CANCEL_SLOT_WORDS,
+  clearChoice,
+  createCancelBuffer,
+  watchChoice,
+  watchRead,
+} from '../../shared/cancel-board.ts';
 import type { CancelTicket } from '../../shared/tasks.ts';
 
 /** The coordinator's side of cancel-board.ts: gives slots to tasks, and writes the words. */
@@ -22,6 +28,7 @@ export class CancelSlots {
     // Generation 0 is the word's initial value and belongs to no task.
     const generation = ((this.#generations[slot] as number) + 1) | 0 || 1;
     this.#generations[slot] = generation;
+    clearChoice(this.#words, slot);
     return { slot, generation };
   }
 
@@ -36,6 +43,11 @@ export class CancelSlots {
   /** Hears once that the worker's model has read the prompt. Call the result when the task has settled. */
   onRead(ticket: CancelTicket, onRead: () => void): () => void {
     return watchRead(this.#words, ticket, onRead);
+  }
+
+  /** Calls `onChoice` when the choice of the task that stands has changed. Call the result when the task has settled. */
+  onChoice(ticket: CancelTicket, onChoice: (place: number | undefined) => void): () => void {
+    return watchChoice(this.#words, ticket, onChoice);
   }
 
   /** Only after the worker settled the task, or its thread is gone. */

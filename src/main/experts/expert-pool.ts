@@ -2,7 +2,15 @@ import { Piscina, queueOptionsSymbol } from 'piscina';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../shared/errors.ts';
-import type { EndpointAddress, ExpertResult, ExpertTask, ReadyTask, WorkerSetup } from '../../shared/tasks.ts';
+import type {
+  CancelTicket,
+  EndpointAddress,
+  ExpertResult,
+  ExpertTask,
+  ReadyTask,
+  WorkerSetup,
+} from '../../shared/tasks.ts';
+import type { OnChoice } from '../../shared/vote-answer.ts';
 import { CancelSlots } from './cancel-slots.ts';
 
 /**
@@ -32,10 +40,17 @@ export interface ExpertPoolOptions {
   readonly workerUrl?: URL;
 }
 
+/** What is told of a task before its result. */
+export interface ExpertListeners {
+  /** Called once, when the model has read the prompt. */
+  readonly onFirstToken?: (() => void) | undefined;
+  readonly onChoice?: OnChoice | undefined;
+}
+
 /** What the planner needs of a pool; the simulation gives one without threads. */
 export interface ExpertRunner {
-  /** Never rejects. `onFirstToken` hears that the prompt has been read. `signal` cancels cooperatively; the result then still comes, from the worker or from the watchdog. */
-  run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, onFirstToken?: () => void): Promise<ExpertResult>;
+  /** Never rejects. `signal` cancels cooperatively; the result then still comes, from the worker or from the watchdog. */
+  run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, listeners?: ExpertListeners): Promise<ExpertResult>;
   stats(): PoolStats;
   close(): Promise<void>;
 }
@@ -129,7 +144,11 @@ export class ExpertPool implements ExpertRunner {
     await Promise.all(Array.from({ length: threads }, () => this.#piscina.run({ kind: 'ready' } satisfies ReadyTask)));
   }
 
-  async run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, onFirstToken?: () => void): Promise<ExpertResult> {
+  async run(
+    task: Omit<ExpertTask, 'cancel'>,
+    signal?: AbortSignal,
+    listeners: ExpertListeners = {},
+  ): Promise<ExpertResult> {
     const startedAt = this.#clock.now();
     if (signal?.aborted || this.#closing) return failed('ERR_CANCELLED', 'cancelled before it began', 0);
     const cancel = this.#running.size < this.#capacity ? this.#slots.acquire() : undefined;
@@ -151,13 +170,15 @@ export class ExpertPool implements ExpertRunner {
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#running.add(running);
     this.#watch();
-    const unwatch = onFirstToken && this.#slots.onRead(cancel, onFirstToken);
-    const primes = onFirstToken === undefined ? {} : { primes: true };
+    const unlisten = this.#listen(task, cancel, listeners);
+    const primes = listeners.onFirstToken === undefined ? {} : { primes: true };
+    const tellsChoice = listeners.onChoice === undefined ? {} : { tellsChoice: true };
     try {
       // Piscina hands what stands under its symbol to the balancer, also of a task that had to wait, and never to a thread.
       const placed: Promise<ExpertResult> = this.#piscina.run({
         ...task,
         ...primes,
+        ...tellsChoice,
         cancel,
         [queueOptionsSymbol]: running,
       });
@@ -171,10 +192,25 @@ export class ExpertPool implements ExpertRunner {
     } catch (error) {
       return this.#rejected(running, error, this.#clock.now() - startedAt);
     } finally {
-      unwatch?.();
+      unlisten();
       signal?.removeEventListener('abort', onAbort);
       this.#running.delete(running);
     }
+  }
+
+  #listen(
+    { situation }: Pick<ExpertTask, 'situation'>,
+    cancel: CancelTicket,
+    { onFirstToken, onChoice }: ExpertListeners,
+  ): () => void {
+    const unread = onFirstToken && this.#slots.onRead(cancel, onFirstToken);
+    const unchosen =
+      onChoice &&
+      this.#slots.onChoice(cancel, (place) => onChoice(place === undefined ? undefined : situation.actions[place]));
+    return () => {
+      unread?.();
+      unchosen?.();
+    };
   }
 
   stats(): PoolStats {

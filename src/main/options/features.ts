@@ -25,6 +25,8 @@ export const FEATURE_NAMES = [
   'constrainedAnswers',
   /** Answers are read while they are written, and end as soon as they are decided. */
   'streaming',
+  /** A vote counts as soon as its choice is certain, before its reason is written. */
+  'earlyChoices',
   /** Model work that is late goes on, and is remembered, until somebody can make a deadline with its slots. */
   'lateAnswers',
   /** States that no model answered in time are asked about later, on slots that nobody needs. */

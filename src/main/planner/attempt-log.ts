@@ -2,6 +2,7 @@ import type { ErrorWire } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
 import type { Vote } from '../../shared/vote/vote-parser.ts';
 import type { Attempt, AttemptStep } from '../plan.ts';
+import { takesBackChoice } from './panel/standing-choices.ts';
 
 /** The subject of an attempt: what is known when it starts. */
 export interface AttemptSubject {
@@ -18,6 +19,8 @@ interface LoggedAttempt {
   readonly subject: AttemptSubject;
   readonly startedAtMs: number;
   calledAtMs: number | undefined;
+  /** What its answer had chosen, as far as it was written. */
+  chosen: string | undefined;
   ending: Ending | undefined;
 }
 
@@ -32,7 +35,13 @@ export class AttemptLog {
 
   /** Opens an attempt; the result closes it. Closing twice keeps the first end. */
   begin(subject: AttemptSubject, nowMs: number): AttemptEnd {
-    const attempt: LoggedAttempt = { subject, startedAtMs: nowMs, calledAtMs: undefined, ending: undefined };
+    const attempt: LoggedAttempt = {
+      subject,
+      startedAtMs: nowMs,
+      calledAtMs: undefined,
+      chosen: undefined,
+      ending: undefined,
+    };
     this.#attempts.push(attempt);
     return new AttemptEnd(attempt, () => {
       this.onEnded((originMs) => toldFrom(attempt, attempt.ending as Ending, originMs));
@@ -42,7 +51,8 @@ export class AttemptLog {
   /** As they stand now; those that still run as ERR_PLAN_SETTLED. `originMs` is the start of the plan that looks. */
   snapshot(nowMs: number, originMs: number): Attempt[] {
     return this.#attempts.map((attempt) => {
-      const running: Ending = { code: 'ERR_PLAN_SETTLED', latencyMs: Math.max(0, nowMs - attempt.startedAtMs) };
+      const latencyMs = Math.max(0, nowMs - attempt.startedAtMs);
+      const running: Ending = { code: 'ERR_PLAN_SETTLED', latencyMs, ...chosenBy(attempt) };
       return toldFrom(attempt, attempt.ending ?? running, originMs);
     });
   }
@@ -51,6 +61,10 @@ export class AttemptLog {
   ended(originMs: number): Attempt[] {
     return this.#attempts.flatMap((attempt) => (attempt.ending ? [toldFrom(attempt, attempt.ending, originMs)] : []));
   }
+}
+
+function chosenBy({ chosen }: LoggedAttempt): Pick<Ending, 'action'> {
+  return chosen === undefined ? {} : { action: chosen };
 }
 
 function toldFrom({ subject, startedAtMs, calledAtMs }: LoggedAttempt, ending: Ending, originMs: number): Attempt {
@@ -77,13 +91,19 @@ export class AttemptEnd {
     this.#attempt.calledAtMs = nowMs;
   }
 
+  /** The choice of its answer that stands now; undefined where it was withdrawn. */
+  chose(action: string | undefined): void {
+    this.#attempt.chosen = action;
+  }
+
   voted(vote: Vote, report: CallReport, nowMs: number): void {
     this.#close({ code: 'OK', latencyMs: this.#latencyAt(nowMs), ...this.#told(report), action: vote.action });
   }
 
   failed(error: ErrorWire, report: CallReport | undefined, nowMs: number): void {
     const { code, message } = error;
-    this.#close({ code, message, latencyMs: this.#latencyAt(nowMs), ...(report ? this.#told(report) : {}) });
+    const chosen = takesBackChoice(code) ? {} : chosenBy(this.#attempt);
+    this.#close({ code, message, latencyMs: this.#latencyAt(nowMs), ...(report ? this.#told(report) : {}), ...chosen });
   }
 
   #latencyAt(nowMs: number): number {

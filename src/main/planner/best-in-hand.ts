@@ -28,6 +28,9 @@ export function answerFromHit({ tier, action, reason, decision }: Hit): Answer {
   return model === '' ? { action, source, reason, decidedAtMs } : { action, source, reason, decidedAtMs, model };
 }
 
+/** Of what was decided by choices alone. */
+export const CHOICE_REASON = "the models' choice; its reason was not waited for";
+
 /**
  * The rung of the best vote: the winner of the tally, or the `leader` of a weighted count, with the reason of the expert
  * that gave it first.
@@ -41,8 +44,11 @@ export function answerFromVotes(
   const winner = counted.find(({ action }) => action === leader) ?? counted[0];
   if (winner === undefined) return undefined;
   const tally = [winner, ...counted.filter((entry) => entry !== winner)];
-  const voter = votes.find(({ vote }) => vote.action === winner.action) as ExpertVote;
-  return { action: winner.action, source: 'vote', reason: voter.vote.reason, model: voter.model, tally };
+  const voters = votes.filter(({ vote }) => vote.action === winner.action);
+  const voter = voters.find(({ isUnfinished }) => !isUnfinished);
+  const reason = voter === undefined ? CHOICE_REASON : voter.vote.reason;
+  const { model } = voter ?? (voters[0] as ExpertVote);
+  return { action: winner.action, source: 'vote', reason, model, tally };
 }
 
 /** The rung of an answer of models for a state of a moment ago. */

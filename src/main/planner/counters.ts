@@ -147,6 +147,8 @@ export class PlannerCounters {
   callRetries = 0;
   /** Second tries of calls that took unusually long. */
   hedges = 0;
+  /** Votes that counted before their answers had ended. */
+  earlyChoices = 0;
 
   constructor() {
     this.sources = Object.fromEntries(PLAN_SOURCES.map((source) => [source, 0])) as Record<PlanSource, number>;

@@ -310,7 +310,7 @@ export class FlightBoard {
     const { flight } = boarding;
     const { clock, late } = this.#parts;
     const inHand = {
-      decision: flight.decision,
+      decision: flight.decision ?? flight.standing(),
       votes: latestVotes(boarding),
       leader: flight.leader,
       stale: look?.stale,
@@ -318,7 +318,7 @@ export class FlightBoard {
     const answer = bestInHand(request, inHand);
     const candidate = late?.candidate(request, signature, clock.now());
     if (candidate === undefined || candidate.action === look?.inVain) return answer;
-    if (flight.decision !== undefined || inHand.votes.length > 0) return answer;
+    if (inHand.decision !== undefined || inHand.votes.length > 0) return answer;
     late?.shadow(signature, candidate, answer.action);
     return late?.serves(candidate) ? bestInHand(request, { ...inHand, late: answerFromLate(candidate) }) : answer;
   }

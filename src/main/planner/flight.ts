@@ -7,20 +7,22 @@ import { type Situation, situationFor, situationOf } from '../../shared/situatio
 import type { CallTerms, ExpertResult } from '../../shared/tasks.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { Vote } from '../../shared/vote/vote-parser.ts';
-import { askForVote, type ChatCaller, voteCall } from '../../shared/vote-answer.ts';
+import { askForVote, type ChatCaller, type OnChoice, voteCall } from '../../shared/vote-answer.ts';
 import type { Lane, Slot } from '../endpoints/slots/endpoint-gate.ts';
+import type { ExpertListeners } from '../experts/expert-pool.ts';
 import type { ResolvedExpert } from '../options/planner-options.ts';
 import type { Attempt } from '../plan.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
 import { type ExpertVote, tallyVotes, withWinner } from '../synthesis/tally.ts';
 import { AttemptLog, type AttemptSubject } from './attempt-log.ts';
-import { answerFromVotes } from './best-in-hand.ts';
+import { answerFromVotes, CHOICE_REASON } from './best-in-hand.ts';
 import { type CallPlan, OUT_OF_TIME, type PinnedSlot } from './calls/call-maker.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ExpertOutlook } from './panel/expert-outlook.ts';
 import { Panel } from './panel/panel.ts';
 import type { PanelFit } from './panel/panel-size.ts';
 import { isAgreed, type QuorumSettings, supportOf, VALUES_WEIGHT } from './panel/quorum.ts';
+import { takesBackChoice } from './panel/standing-choices.ts';
 import { lessSettling, panelEnd, rungEnd, SLICE_MS_MIN } from './time-budget.ts';
 
 /** One model of the ladder, and its time. */
@@ -31,6 +33,18 @@ interface Rung {
   readonly endMs: number;
   /** Whether another one follows. */
   readonly hasNext: boolean;
+}
+
+/** Settled by choices alone, a panel waits for a reason for this share of the plan's time. */
+const REASON_SHARE = 0.1;
+
+/** What a model of the ladder has chosen, in an answer that has not ended. */
+interface LadderChoice {
+  readonly action: string;
+  readonly step: 'synthesis' | 'fallback';
+  readonly model: string;
+  /** What most spoke for when it was asked. */
+  readonly leader: string | undefined;
 }
 
 /**
@@ -67,6 +81,8 @@ export class Flight {
   #isLate = false;
   /** The time of the panel was over before it was settled. */
   #isPanelLate = false;
+  #ladderChoice: LadderChoice | undefined;
+  #isLadderCounted = false;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose = {}) {
     const { options, records, clock } = parts;
@@ -87,8 +103,9 @@ export class Flight {
     this.#outlook = new ExpertOutlook(parts, request, deadlineMs);
   }
 
+  /** Those that count now, with the choices that stand. */
   get votes(): readonly ExpertVote[] {
-    return this.#panel?.votes ?? [];
+    return this.#panel?.standing ?? [];
   }
 
   /** What most speaks for, of what was voted so far. */
@@ -132,10 +149,11 @@ export class Flight {
     const panel = this.#convene();
     try {
       if (panel !== undefined) await this.#hear(panel);
-      if (!this.#needsSynthesis()) this.#decideByVotes(this.#isAgreed() ? 'quorum' : 'vote');
+      if (this.#controller.signal.aborted) this.#decideInHand('vote');
+      else if (!this.#needsSynthesis()) this.#decideByVotes(this.#isAgreed() ? 'quorum' : 'vote');
       else if (!(await this.#synthesize())) {
         await this.#hearTheRest(panel);
-        this.#decideByVotes(this.#isOvertaken() ? 'quorum' : 'vote');
+        this.#decideInHand(this.#isOvertaken() ? 'quorum' : 'vote');
       }
       if (this.decision !== undefined) this.#parts.records.decided(this.votes, this.decision.action);
     } finally {
@@ -166,7 +184,8 @@ export class Flight {
       isTimely: (expert) => !options.features.panelFit || this.#lane === 'background' || outlook.isTimely(expert),
       hasRoom: () => this.#hasRoom(),
       primeMs: first === undefined || !options.features.priming ? undefined : outlook.primeMs(first),
-      ask: (expert, onFirstToken) => this.#askExpert(expert, onFirstToken),
+      reasonMs: (this.deadlineMs - this.#startedAtMs) * REASON_SHARE,
+      ask: (expert, listeners) => this.#askExpert(expert, listeners),
     });
     this.#panel = panel;
     panel.begin();
@@ -191,7 +210,7 @@ export class Flight {
     const over = Promise.withResolvers<void>();
     const voted = Promise.withResolvers<void>();
     let isEnough = false;
-    const looksEnough = (): void => void (isEnough && panel.votes.length > 0 && over.resolve());
+    const looksEnough = (): void => void (isEnough && panel.standing.length > 0 && over.resolve());
     const enoughMs = this.#enoughMs();
     const onEnough = (): void => {
       // Who waits for a slot is not slow; and where there is none, a synthesis would have to wait for one as well.
@@ -229,7 +248,7 @@ export class Flight {
    */
   async #hearFirst(panel: Panel, voted: Promise<void>): Promise<void> {
     const { clock, options } = this.#parts;
-    if (!options.features.chanceFit || panel.votes.length > 0 || panel.open === 0) return;
+    if (!options.features.chanceFit || panel.standing.length > 0 || panel.open === 0) return;
     if (this.#outlook.isSynthesisLikelier(panel.openExperts, clock.now() - this.#startedAtMs)) return;
     await this.#waitFor(Promise.race([panel.done, voted]), this.#lastMs());
   }
@@ -241,7 +260,7 @@ export class Flight {
   async #hearTheRest(panel: Panel | undefined): Promise<void> {
     if (panel === undefined || panel.open === 0) return;
     const heard = Promise.withResolvers<void>();
-    if (panel.votes.length > 0) {
+    if (panel.standing.length > 0) {
       if (this.#outlook.isSynthesisTimely) return;
       panel.onVote = () => void (this.#isAgreed() && heard.resolve());
     } else panel.onVote = () => heard.resolve();
@@ -268,7 +287,7 @@ export class Flight {
     }
   }
 
-  #askExpert(expert: ResolvedExpert, onFirstToken: (() => void) | undefined): Promise<ExpertResult> {
+  #askExpert(expert: ResolvedExpert, { onFirstToken, onChoice }: ExpertListeners): Promise<ExpertResult> {
     const { role, model, endpoint } = expert;
     return this.#call({
       subject: { step: 'expert', role, model, endpoint },
@@ -276,7 +295,10 @@ export class Flight {
       kind: this.#outlook.kindOf(expert),
       ceilingMs: expert.timeoutMs,
       endMs: this.#lastMs(),
-      run: (subject, terms, signal) => this.#runExpert(expert, subject, terms, signal, onFirstToken),
+      run: (subject, terms, signal, log) => {
+        const listeners = { onFirstToken, onChoice: this.#ownChoice(log, onChoice) };
+        return this.#runExpert(expert, subject, terms, signal, listeners);
+      },
     });
   }
 
@@ -285,14 +307,14 @@ export class Flight {
     { endpoint }: AttemptSubject,
     terms: CallTerms,
     signal: AbortSignal,
-    onFirstToken: (() => void) | undefined,
+    listeners: ExpertListeners,
   ): Promise<ExpertResult> {
     const { role, model, maxTokens, temperature, thinks } = expert;
     const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature, thinks } as const;
     const { domain } = this.#parts.options;
     const sees = domain.roles.find(({ name }) => name === role)?.vision === true;
     const situation = situationFor(domain, this.#situation(), sees);
-    return this.#ownVote(await this.#parts.pool.run({ ...task, ...terms, situation }, signal, onFirstToken));
+    return this.#ownVote(await this.#parts.pool.run({ ...task, ...terms, situation }, signal, listeners));
   }
 
   // The synthesis ladder --------------------------------------------------------------------------------------------
@@ -332,12 +354,16 @@ export class Flight {
         const rule = { timeSlices: options.timeSlices, hasNext, nextMs: undefined };
         const endMs = rungEnd(clock.now(), this.deadlineMs, timeoutMs, rule);
         const rung = { subject: { step, model, endpoint } as const, alternatives, thinks, endMs, hasNext };
-        const settled = await this.#synthesizeWith(rung, agreed.signal);
+        const chose = (action: string | undefined): void => {
+          this.#ladderChoice = action === undefined ? undefined : { action, step, model, leader };
+        };
+        const settled = await this.#synthesizeWith(rung, agreed.signal, chose);
         if (settled.ok) {
           const isKept = this.leader === leader || this.leader === settled.vote.action;
           if (isKept) this.#decide(settled.vote, step, model);
           return isKept;
         }
+        if (takesBackChoice(settled.error.code)) this.#ladderChoice = undefined;
         // Counted by plans: nobody waits for what is asked in the background, and it may have been cancelled.
         if (index === 0 && !agreed.signal.aborted && this.#lane !== 'background') counters.fallbacks++;
       }
@@ -356,6 +382,7 @@ export class Flight {
   async #synthesizeWith(
     { subject, alternatives, thinks, endMs, hasNext }: Rung,
     signal: AbortSignal,
+    onChoice: OnChoice,
   ): Promise<ExpertResult> {
     const { clock, callers, options } = this.#parts;
     if (endMs - clock.now() < SLICE_MS_MIN) return this.#skip(subject);
@@ -369,8 +396,10 @@ export class Flight {
         kind: 'text',
         ceilingMs: options.synthesis.timeoutMs,
         endMs: hasNext ? endMs : this.#lastMs(endMs),
-        run: (at, terms, calling) =>
-          this.#chat(callers.get(at.endpoint) as ChatCaller, at.model, thinks, terms, calling),
+        run: (at, terms, calling, log) => {
+          const caller = callers.get(at.endpoint) as ChatCaller;
+          return this.#chat(caller, at.model, thinks, terms, calling, this.#ownChoice(log, onChoice));
+        },
       },
       over?.signal ?? signal,
     );
@@ -382,12 +411,13 @@ export class Flight {
     thinks: boolean,
     terms: CallTerms,
     signal: AbortSignal,
+    onChoice: OnChoice | undefined,
   ): Promise<ExpertResult> {
     const { domain, synthesis } = this.#parts.options;
     const { maxTokens, temperature } = synthesis;
     const situation = this.#situation();
     const messages = synthesisMessages(domain, situation, this.votes, terms.answer, thinks);
-    const call = voteCall({ ...terms, model, maxTokens, temperature, thinks }, messages, situation.actions);
+    const call = voteCall({ ...terms, model, maxTokens, temperature, thinks }, messages, situation.actions, onChoice);
     // A rung that answers without a legal action has failed; the next one is tried.
     return this.#ownVote(await askForVote(caller, call, situation.actions, signal));
   }
@@ -452,15 +482,57 @@ export class Flight {
   // The decision ----------------------------------------------------------------------------------------------------
 
   #decide(vote: Vote, source: ModelSource, model: string): void {
+    this.#countChoices();
     const tally = withWinner(tallyVotes(this.votes, this.#request), vote.action);
     this.decision = { ...this.#stamp(), action: vote.action, reason: vote.reason, source, model, tally };
   }
 
   #decideByVotes(source: 'quorum' | 'vote'): void {
+    this.#countChoices();
+    this.decision = this.#decisionOfVotes(source);
+  }
+
+  /** Out of time, or with no synthesis: choices that agree decide, else that of a synthesis, else the votes there are. */
+  #decideInHand(source: 'quorum' | 'vote'): void {
+    this.decision = this.standing();
+    if (this.decision === undefined) this.#decideByVotes(source);
+  }
+
+  /**
+   * What the choices that stand come to, for a plan that is settled now: an agreement, or the choice of a synthesis. Undefined
+   * where votes have to do.
+   */
+  standing(): Decision | undefined {
+    if (!this.#parts.options.features.earlyChoices) return undefined;
+    this.#countChoices();
+    if (this.#isOvertaken()) return this.#decisionOfVotes('quorum');
+    const choice = this.#ladderChoice;
+    if (choice === undefined || (this.leader !== choice.leader && this.leader !== choice.action)) return undefined;
+    const { action, step, model } = choice;
+    if (!this.#isLadderCounted) this.#parts.counters.earlyChoices++;
+    this.#isLadderCounted = true;
+    const tally = withWinner(tallyVotes(this.votes, this.#request), action);
+    return { ...this.#stamp(), action, reason: CHOICE_REASON, source: step, model, tally };
+  }
+
+  #decisionOfVotes(source: 'quorum' | 'vote'): Decision | undefined {
     const answer = answerFromVotes(this.#request, this.votes, this.leader);
-    if (answer === undefined) return;
+    if (answer === undefined) return undefined;
     const { action, reason, model, tally } = answer;
-    this.decision = { ...this.#stamp(), action, reason, source, model: model ?? '', tally };
+    return { ...this.#stamp(), action, reason, source, model: model ?? '', tally };
+  }
+
+  #countChoices(): void {
+    this.#parts.counters.earlyChoices += this.#panel?.choices.count() ?? 0;
+  }
+
+  /** Tells of choices by the request's own strings. Undefined where they do not count before their answers have ended. */
+  #ownChoice(...listeners: readonly (OnChoice | undefined)[]): OnChoice | undefined {
+    if (!this.#parts.options.features.earlyChoices) return undefined;
+    return (action) => {
+      const own = action === undefined ? undefined : this.#own(action);
+      for (const listener of listeners) listener?.(own);
+    };
   }
 
   #stamp(): { decidedAtMs: number; latencyMs: number } {

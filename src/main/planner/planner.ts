@@ -69,6 +69,8 @@ export interface PlannerStats {
   readonly calls: CallCounts & {
     readonly retries: number;
     readonly hedges: number;
+    /** Votes that counted before their answers had ended. */
+    readonly earlyChoices: number;
     readonly byCode: Readonly<Record<string, number>>;
   };
   /** Flights in which model A was asked and gave no decision, so that a lower rung had to. */
@@ -249,6 +251,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         ...counters.calls(),
         retries: counters.callRetries,
         hedges: counters.hedges,
+        earlyChoices: counters.earlyChoices,
         byCode: Object.fromEntries([...counters.codes].sort()),
       },
       fallbacks: counters.fallbacks,

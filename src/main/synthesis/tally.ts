@@ -7,6 +7,8 @@ export interface ExpertVote {
   readonly role: string;
   readonly model: string;
   readonly vote: Vote;
+  /** Whether its choice counts before its answer has ended. */
+  readonly isUnfinished?: true;
 }
 
 /** What a vote weighs when its model stated no confidence. */

@@ -13,6 +13,8 @@ export interface ChatStreamOptions extends ReaderPorts {
   readonly isConstrained: boolean;
   /** Looked at once per network read: true ends the stream, and its connection, here. */
   readonly isComplete: ((content: string) => boolean) | undefined;
+  /** Called once per network read that leaves the answer open, with all of it so far. */
+  readonly onContent?: ((content: string) => void) | undefined;
 }
 
 /** Reads one answer: a stream of events, or the single JSON body of a server that does not stream. */
@@ -56,7 +58,7 @@ export class ChatStream implements AnswerReader {
     if (this.#options.isComplete?.(this.content)) {
       this.#settle();
       this.#options.stop();
-    }
+    } else this.#options.onContent?.(this.content);
   }
 
   onEnd(): void {

@@ -48,6 +48,8 @@ export interface ChatCall {
   readonly isComplete?: (content: string) => boolean;
   /** Hears once that the answer has begun. */
   readonly onFirstToken?: () => void;
+  /** Called once per network read that leaves the answer open, with all of it so far. Not of a call without a stream. */
+  readonly onContent?: (content: string) => void;
   /** The answer is to be JSON of this schema. Default: text. */
   readonly schema?: ChatSchema;
   /** False asks for the answer in one piece, and then nothing can end it early. Default true. */
@@ -209,7 +211,7 @@ async function readAnswer(
   call: ChatCall,
   signal: AbortSignal | undefined,
 ): Promise<ChatOutcome> {
-  const { timeoutMs, phases, stream = true, schema, isComplete } = call;
+  const { timeoutMs, phases, stream = true, schema, isComplete, onContent } = call;
   const isConstrained = schema !== undefined;
   let hasBegun = false;
   const attempt = new CallAttempt(
@@ -226,6 +228,7 @@ async function readAnswer(
           ...ports,
           isConstrained,
           isComplete,
+          onContent,
           onToken: () => {
             if (!hasBegun) call.onFirstToken?.();
             hasBegun = true;

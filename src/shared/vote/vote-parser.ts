@@ -55,7 +55,7 @@ export function stripThinking(text: string): string {
 }
 
 /** Takes off what wraps an answer: `\boxed{2}`, `<answer>2</answer>`, tokens of a chat template that leaked. */
-function unwrap(text: string): string {
+export function unwrap(text: string): string {
   return text
     .replace(/\\boxed\{(?:\\text\{)?([^{}]{1,200})\}{1,2}/g, '$1')
     .replace(/<\/?(?:answer|action|choice|final|output|response|s)>|<\|[a-z_]{1,40}\|>|<(?:start|end)_of_turn>/gi, '\n')
@@ -81,7 +81,11 @@ function decide(choices: readonly Choice[], reason: string, confidence?: number)
 
 /** The vote in an answer. `actions` are the ones offered, in the order of their numbers. */
 export function parseVote(answer: string, actions: readonly string[]): ParsedVote {
-  const names = new ActionNames(actions);
+  return parseVoteOf(answer, new ActionNames(actions));
+}
+
+/** The same for those who read many answers with the same actions. */
+export function parseVoteOf(answer: string, names: ActionNames): ParsedVote {
   // A stream may have been cut at the end of its first sentence: what follows must not change the vote.
   // The same answer after thinking has the same vote.
   const visible = stripThinking(answer);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CancelSlots } from '../../../src/main/experts/cancel-slots.ts';
-import { watchCancel } from '../../../src/shared/cancel-board.ts';
+import { markChoice, watchCancel } from '../../../src/shared/cancel-board.ts';
 import type { CancelTicket } from '../../../src/shared/tasks.ts';
 
 function acquire(slots: CancelSlots): CancelTicket {
@@ -80,4 +80,14 @@ describe('a cancellation', () => {
     slots.cancel(first);
     expect(isCancelled(slots, next)).toBe(true);
   });
+});
+
+test('a choice does not pass to the next task of its slot', () => {
+  const slots = new CancelSlots(1);
+  const first = acquire(slots);
+  markChoice(new Int32Array(slots.buffer), first, 2);
+  slots.release(first);
+  const told: (number | undefined)[] = [];
+  slots.onChoice(acquire(slots), (place) => told.push(place))();
+  expect(told).toEqual([]);
 });

@@ -73,6 +73,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       running: 0,
       retries: 0,
       hedges: 0,
+      earlyChoices: 0,
       byCode: { OK: 980 },
     },
     models: [],

@@ -90,7 +90,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       disk: false,
     },
     background: { queued: 0, running: 0, done: 10, failed: 0, cancelled: 0, dropped: 0 },
-    calls: { ...counters.calls(), hedges: 0, retries: 0, byCode: {} },
+    calls: { ...counters.calls(), hedges: 0, earlyChoices: 0, retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
     workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },
@@ -193,7 +193,7 @@ test('the text of an interrupted session without a cache says both', () => {
 
 test('the LLM success rate is of the calls that were wanted to their end; the cancelled stand beside it', () => {
   const counts = { made: 10, useful: 3, timeouts: 1, failed: 0, cancelled: 6, running: 0, successRate: 0.75 };
-  const stats = { ...statsOf(true), calls: { ...counts, hedges: 0, retries: 0, byCode: {} } };
+  const stats = { ...statsOf(true), calls: { ...counts, hedges: 0, earlyChoices: 0, retries: 0, byCode: {} } };
   const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
   expect(report).toMatchObject({ llmSuccess: 0.75, calls: { made: 10, cancelled: 6 } });
   expect(reportText(report)).toMatch(
@@ -203,18 +203,18 @@ test('the LLM success rate is of the calls that were wanted to their end; the ca
 
 test('where every call was cancelled there is no rate to tell', () => {
   const counts = { made: 2, useful: 0, timeouts: 0, failed: 0, cancelled: 2, running: 0, successRate: 0 };
-  const text = textOf({ ...statsOf(true), calls: { ...counts, hedges: 0, retries: 0, byCode: {} } });
+  const text = textOf({ ...statsOf(true), calls: { ...counts, hedges: 0, earlyChoices: 0, retries: 0, byCode: {} } });
   expect(text).toMatch(/LLM success rate +no call was needed to its end · 2 more cancelled, no longer needed\n/);
 });
 
 test('hedges, superseded plans and tokens are told where there are any', () => {
   const without = statsOf(true);
-  expect(textOf(without)).not.toMatch(/Hedges|Superseded|Tokens a plan/);
+  expect(textOf(without)).not.toMatch(/Hedges|Early choices|Superseded|Tokens a plan/);
   const [model] = without.models;
   const stats: PlannerStats = {
     ...without,
     plans: { ...without.plans, superseded: 2 },
-    calls: { ...without.calls, hedges: 1 },
+    calls: { ...without.calls, hedges: 1, earlyChoices: 2 },
     models: [
       { ...(model as PlannerStats['models'][number]), promptTokens: 8_000, completionTokens: 120, cachedTokens: 6_000 },
     ],
@@ -224,6 +224,7 @@ test('hedges, superseded plans and tokens are told where there are any', () => {
   const text = reportText(report);
   expect(text).toMatch(/Superseded +2 plans still waited when their agent asked for a newer one\n/);
   expect(text).toMatch(/Hedges +1 call made a second time, for the first took unusually long\n/);
+  expect(text).toMatch(/Early choices +2 votes counted before their reasons were written\n/);
   expect(text).toMatch(/Tokens a plan +800 read, 600 of them cached · 12 written\n/);
 });
 

@@ -916,3 +916,31 @@ test('nothing connects before the first call', async () => {
   await once(socket, 'connect');
   socket.destroy();
 });
+
+describe('what has been written so far', () => {
+  test('is shown after each read that leaves the answer open, and not of the read that ends it', async () => {
+    const shown: string[] = [];
+    const first = Promise.withResolvers<void>();
+    const onContent = (content: string): void => {
+      shown.push(content);
+      first.resolve();
+    };
+    const script: Script = async ({ response }) => {
+      streamHead(response, events(piece('2')));
+      await first.promise;
+      response.end(events(piece('\nIt is near.'), FINISH, '[DONE]'));
+    };
+    const outcome = await chatWith(script, { onContent, isComplete: isVoteComplete });
+    expect(outcome).toMatchObject({ ok: true, answer: { content: '2\nIt is near.' } });
+    expect(shown).toEqual(['2']);
+  });
+
+  test('is not shown of an answer in one piece, nor of one whose stream is one packet', async () => {
+    const shown: string[] = [];
+    const onContent = (content: string): void => void shown.push(content);
+    expect((await chatWith(({ response }) => streamWhole(response, '2\nIt'), { onContent })).ok).toBe(true);
+    const body = { choices: [{ message: { content: '2' }, finish_reason: 'stop' }] };
+    expect((await chatWith(({ response }) => json(response, 200, body), { onContent, stream: false })).ok).toBe(true);
+    expect(shown).toEqual([]);
+  });
+});

@@ -2,6 +2,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
+import type { OnChoice } from '../../../shared/vote-answer.ts';
 import type { AnswerForms } from '../../endpoints/answer-form.ts';
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import type { Ask, Lane, Slot } from '../../endpoints/slots/endpoint-gate.ts';
@@ -36,7 +37,12 @@ export interface CallPlan {
   readonly slot: PinnedSlot | undefined;
   /** Cancels it for somebody who can use its slot, once nobody waits for it. */
   readonly giveUp: () => void;
-  readonly run: (subject: AttemptSubject, terms: CallTerms, signal: AbortSignal) => Promise<ExpertResult>;
+  readonly run: (
+    subject: AttemptSubject,
+    terms: CallTerms,
+    signal: AbortSignal,
+    onChoice: OnChoice,
+  ) => Promise<ExpertResult>;
 }
 
 export interface PinnedSlot {
@@ -200,7 +206,7 @@ export class CallMaker {
     const startedAtMs = clock.now();
     let result: ExpertResult;
     try {
-      result = endedBy(await plan.run(subject, terms, signal), signal);
+      result = endedBy(await plan.run(subject, terms, signal, (action) => attempt.chose(action)), signal);
     } catch (error) {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };

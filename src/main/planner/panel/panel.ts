@@ -1,14 +1,17 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
+import type { ExpertListeners } from '../../experts/expert-pool.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { ExpertVote } from '../../synthesis/tally.ts';
 import { type QuorumSettings, type Verdict, verdictOf } from './quorum.ts';
+import { StandingChoices } from './standing-choices.ts';
 
 /**
  * The experts of one plan, asked until their votes settle it. A staged panel asks as few as a quorum may need, one more for
- * each vote that does not help or does not come, and one more whenever those it waits for are slow and there is room. It
- * never cancels: who is still asked when it is settled is the flight's to cancel.
+ * each vote that does not help or does not come, and one more whenever those it waits for are slow and there is room. A
+ * choice that stands is a vote; settled by choices alone, it waits a little for a reason. It never cancels: who is still
+ * asked when it is settled is the flight's to cancel.
  */
 export interface PanelJob {
   readonly request: PlanRequest;
@@ -27,11 +30,16 @@ export interface PanelJob {
   readonly hasRoom: () => boolean;
   /** Where the first one reads the prompt for the others: at most so long do these wait for it. */
   readonly primeMs: number | undefined;
-  readonly ask: (expert: ResolvedExpert, onFirstToken: (() => void) | undefined) => Promise<ExpertResult>;
+  /** Settled by choices alone, it waits so long for a reason. */
+  readonly reasonMs: number;
+  readonly ask: (expert: ResolvedExpert, listeners: ExpertListeners) => Promise<ExpertResult>;
 }
 
 export class Panel {
+  /** Of answers that have ended. */
   readonly votes: ExpertVote[] = [];
+  /** Of those that have not. */
+  readonly choices = new StandingChoices<ResolvedExpert>();
   readonly #clock: Clock;
   readonly #job: PanelJob;
   readonly #open = new Set<ResolvedExpert>();
@@ -40,8 +48,9 @@ export class Panel {
   #asked = 0;
   #patience: Timer | undefined;
   #prime: Timer | undefined;
+  #reason: Timer | undefined;
   #isOver = false;
-  /** Called after each vote, also of those that come when it is settled or given up. */
+  /** Called after each vote, also of those that come when it is settled or given up, and where choices have settled it. */
   onVote: () => void = () => {};
 
   constructor(clock: Clock, job: PanelJob) {
@@ -65,8 +74,13 @@ export class Panel {
 
   get verdict(): Verdict {
     const { members, quorum, request } = this.#job;
-    const pending = [...this.#open, ...members.slice(this.#next)].map((expert) => quorum.weightOf(expert));
-    return verdictOf(this.votes, pending, request, quorum);
+    const pending = [...this.#undecided(), ...members.slice(this.#next)].map((expert) => quorum.weightOf(expert));
+    return verdictOf(this.standing, pending, request, quorum);
+  }
+
+  /** All votes that count now. */
+  get standing(): readonly ExpertVote[] {
+    return [...this.votes, ...this.choices.votes];
   }
 
   begin(): void {
@@ -75,7 +89,7 @@ export class Panel {
       this.#goOn();
       return;
     }
-    this.#ask(() => this.#endPrime());
+    this.#ask({ onFirstToken: () => this.#endPrime() });
     this.#prime = this.#clock.setTimer(primeMs, () => this.#endPrime());
   }
 
@@ -90,6 +104,7 @@ export class Panel {
     this.#isOver = true;
     this.#patience?.cancel();
     this.#prime?.cancel();
+    this.#reason?.cancel();
     this.#done.resolve();
   }
 
@@ -105,16 +120,35 @@ export class Panel {
     if (this.#isOver || this.#prime !== undefined) return;
     const { isStaged } = this.#job;
     const { verdict } = this;
-    if (verdict.kind === 'settled') return this.close();
+    if (verdict.kind === 'settled') return this.#settle(verdict.action);
+    this.#reason?.cancel();
+    this.#reason = undefined;
     const wanted = isStaged ? this.#wanted(verdict.needed) : Number.POSITIVE_INFINITY;
-    while (this.#open.size < wanted && this.#hasNext()) this.#ask();
+    while (this.#undecided().length < wanted && this.#hasNext()) this.#ask();
     if (this.#open.size === 0) this.close();
     else this.#watch();
   }
 
   #wanted(needed: number): number {
     const { atOnce } = this.#job;
-    return this.#asked <= 1 && this.votes.length === 0 && atOnce !== undefined ? atOnce : needed;
+    return this.#asked <= 1 && this.standing.length === 0 && atOnce !== undefined ? atOnce : needed;
+  }
+
+  /** Ends, or waits for a reason where only choices speak for the action and one of their answers goes on. */
+  #settle(action: string): void {
+    const hasReason = this.votes.some(({ vote }) => vote.action === action);
+    const isComing = [...this.#open].some((expert) => this.choices.of(expert) === action);
+    if (hasReason || !isComing) return this.close();
+    this.#patience?.cancel();
+    this.#reason ??= this.#clock.setTimer(this.#job.reasonMs, () => {
+      this.close();
+      this.onVote();
+    });
+  }
+
+  /** Who is asked and has not chosen. */
+  #undecided(): ResolvedExpert[] {
+    return [...this.#open].filter((expert) => this.choices.of(expert) === undefined);
   }
 
   /** Whether there is another one to ask. The first ones are asked whatever is known of them. */
@@ -125,11 +159,11 @@ export class Panel {
     return this.#next < members.length;
   }
 
-  #ask(onFirstToken?: () => void): void {
+  #ask(listeners: ExpertListeners = {}): void {
     const expert = this.#job.members[this.#next++] as ResolvedExpert;
     this.#asked++;
     this.#open.add(expert);
-    this.#job.ask(expert, onFirstToken).then(
+    this.#job.ask(expert, { ...listeners, onChoice: (action) => this.#chose(expert, action) }).then(
       (result) => this.#answered(expert, result),
       (error: unknown) => {
         this.#done.reject(error);
@@ -138,8 +172,16 @@ export class Panel {
     );
   }
 
+  #chose(expert: ResolvedExpert, action: string | undefined): void {
+    if (!this.#open.has(expert)) return;
+    this.choices.chose(expert, action);
+    this.#goOn();
+    if (this.#isOver) this.onVote();
+  }
+
   #answered(expert: ResolvedExpert, result: ExpertResult): void {
     this.#open.delete(expert);
+    this.choices.ended(expert, result);
     if (result.ok) {
       this.votes.push({ role: expert.role, model: expert.model, vote: result.vote });
       this.onVote();

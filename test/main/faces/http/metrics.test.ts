@@ -81,6 +81,7 @@ test('every counter equals what stats say', async () => {
   compare('conclave_calls_running', calls.running);
   compare('conclave_call_retries_total', calls.retries);
   compare('conclave_call_hedges_total', calls.hedges);
+  compare('conclave_call_early_choices_total', calls.earlyChoices);
   compare('conclave_calls_total', calls.useful, { outcome: 'useful' });
   compare('conclave_calls_total', calls.timeouts, { outcome: 'timeout' });
   compare('conclave_calls_total', calls.cancelled, { outcome: 'cancelled' });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { QuorumRule, ResolvedExpert } from '../../../../src/main/options/planner-options.ts';
 import { Panel, type PanelJob } from '../../../../src/main/planner/panel/panel.ts';
+import type { ErrorCode } from '../../../../src/shared/errors.ts';
 import type { ExpertResult } from '../../../../src/shared/tasks.ts';
+import type { OnChoice } from '../../../../src/shared/vote-answer.ts';
 import { flush } from '../../../support/drive.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { request } from '../../../support/make-planner.ts';
@@ -20,12 +22,6 @@ function member(role: string, weight = 1): ResolvedExpert {
   };
 }
 
-const FAILED: ExpertResult = {
-  ok: false,
-  error: { code: 'ERR_MODEL_EMPTY', message: '', retryable: false },
-  report: { totalMs: 1 },
-};
-
 /** A panel of experts `a`, `b`, … whose answers the test gives. */
 class PanelUnderTest {
   readonly clock = new FakeClock();
@@ -36,6 +32,7 @@ class PanelUnderTest {
   isDone = false;
   readonly #answers = new Map<string, (result: ExpertResult | Promise<never>) => void>();
   readonly #firstTokens = new Map<string, (() => void) | undefined>();
+  readonly #choices = new Map<string, OnChoice | undefined>();
 
   constructor(experts: string, rule: QuorumRule = 'firstAgree', more: Partial<PanelJob> = {}) {
     this.panel = new Panel(this.clock, {
@@ -47,9 +44,11 @@ class PanelUnderTest {
       isTimely: () => true,
       hasRoom: () => this.room,
       primeMs: undefined,
-      ask: ({ role }, onFirstToken) => {
+      reasonMs: 100,
+      ask: ({ role }, { onFirstToken, onChoice }) => {
         this.asked.push(role);
         this.#firstTokens.set(role, onFirstToken);
+        this.#choices.set(role, onChoice);
         return new Promise((resolve) => this.#answers.set(role, resolve));
       },
       ...more,
@@ -67,8 +66,13 @@ class PanelUnderTest {
     await this.#answer(role, { ok: true, vote: { action, reason: '' }, report: { totalMs: 1 } });
   }
 
-  async fails(role: string): Promise<void> {
-    await this.#answer(role, FAILED);
+  async chooses(role: string, action: string | undefined): Promise<void> {
+    this.#choices.get(role)?.(action);
+    await flush();
+  }
+
+  async fails(role: string, code: ErrorCode = 'ERR_MODEL_EMPTY'): Promise<void> {
+    await this.#answer(role, { ok: false, error: { code, message: '', retryable: false }, report: { totalMs: 1 } });
   }
 
   async breaks(role: string, bug: Error): Promise<void> {
@@ -292,4 +296,124 @@ test('a vote is told of before the panel ends with it', async () => {
   };
   await under.votes('a', 'flee');
   expect([wasDone, under.isDone]).toEqual([false, true]);
+});
+
+describe('a choice that stands', () => {
+  test('settles the panel with another one, a tenth of the time later where neither reason comes', async () => {
+    const under = new PanelUnderTest('abc');
+    await under.chooses('a', 'flee');
+    await under.chooses('b', 'flee');
+    expect([under.isDone, under.panel.verdict]).toEqual([false, { kind: 'settled', action: 'flee' }]);
+    under.clock.advance(99);
+    await flush();
+    expect(under.isDone).toBe(false);
+    under.clock.advance(1);
+    await flush();
+    expect([under.isDone, under.asked, under.panel.votes]).toEqual([true, ['a', 'b'], []]);
+    expect(under.panel.standing.map(({ role, vote }) => `${role} ${vote.action}`)).toEqual(['a flee', 'b flee']);
+    expect(under.clock.pendingTimers).toBe(0);
+  });
+
+  test('settles it at once with a vote that has a reason, before or after it', async () => {
+    for (const order of ['vote first', 'choice first']) {
+      const under = new PanelUnderTest('abc');
+      if (order === 'choice first') await under.chooses('a', 'flee');
+      await under.votes('b', 'flee');
+      if (order === 'vote first') await under.chooses('a', 'flee');
+      expect([order, under.isDone]).toEqual([order, true]);
+      expect(under.clock.pendingTimers).toBe(0);
+    }
+  });
+
+  test('asks one more as soon as it does not help, not when its reason has come', async () => {
+    const under = new PanelUnderTest('abc');
+    await under.chooses('a', 'flee');
+    await under.chooses('b', 'block');
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+  });
+
+  test('settles nothing once it is withdrawn, and the time for reasons begins anew', async () => {
+    const under = new PanelUnderTest('abc');
+    await under.chooses('a', 'flee');
+    await under.chooses('b', 'flee');
+    under.clock.advance(90);
+    await under.chooses('b', undefined);
+    under.clock.advance(90);
+    await flush();
+    expect([under.isDone, under.panel.verdict]).toEqual([false, { kind: 'open', needed: 1 }]);
+    await under.chooses('b', 'flee');
+    under.clock.advance(90);
+    await flush();
+    expect(under.isDone).toBe(false);
+    under.clock.advance(10);
+    await flush();
+    expect(under.isDone).toBe(true);
+  });
+
+  test('gives way to the whole answer, whatever that says', async () => {
+    const under = new PanelUnderTest('abc');
+    await under.chooses('a', 'flee');
+    await under.votes('a', 'block');
+    expect(under.panel.standing.map(({ vote }) => vote.action)).toEqual(['block']);
+  });
+
+  test('is left by a call that is cut, and taken back by an answer without a vote', async () => {
+    for (const [code, left] of [
+      ['ERR_MODEL_RESET', ['flee']],
+      ['ERR_MODEL_TIMEOUT_STREAM', ['flee']],
+      ['ERR_WORKER_EXITED', ['flee']],
+      ['ERR_VOTE_AMBIGUOUS', []],
+      ['ERR_VOTE_ILLEGAL', []],
+    ] as const) {
+      const under = new PanelUnderTest('abc');
+      await under.chooses('a', 'flee');
+      await under.fails('a', code);
+      expect([code, under.panel.standing.map(({ vote }) => vote.action)]).toEqual([code, left]);
+      // Of three that are asked at most, the one that is left is asked only where one more is needed.
+      expect([code, under.asked.length]).toEqual([code, left.length === 0 ? 3 : 2]);
+    }
+  });
+
+  test('waits for no reason that cannot come', async () => {
+    const under = new PanelUnderTest('abc');
+    await under.chooses('a', 'flee');
+    await under.fails('a', 'ERR_MODEL_RESET');
+    await under.chooses('b', 'flee');
+    expect(under.isDone).toBe(false);
+    await under.fails('b', 'ERR_MODEL_RESET');
+    expect(under.isDone).toBe(true);
+  });
+
+  test('is heard while a synthesis runs: the panel says so when it is settled', async () => {
+    const under = new PanelUnderTest('ab');
+    let calls = 0;
+    under.panel.onVote = () => calls++;
+    under.panel.stopAsking();
+    await under.chooses('a', 'flee');
+    await under.chooses('b', 'flee');
+    expect(calls).toBe(0);
+    under.clock.advance(100);
+    await flush();
+    expect(calls).toBe(1);
+  });
+
+  test('says nothing once its call has ended', async () => {
+    const under = new PanelUnderTest('abc');
+    await under.fails('a');
+    await under.chooses('a', 'flee');
+    expect(under.panel.standing).toEqual([]);
+  });
+
+  test('is one of all where everyone is to be heard', async () => {
+    const under = new PanelUnderTest('abc', 'all');
+    await under.chooses('a', 'flee');
+    await under.chooses('b', 'flee');
+    await under.votes('c', 'block');
+    under.clock.advance(99);
+    await flush();
+    expect(under.isDone).toBe(false);
+    under.clock.advance(1);
+    await flush();
+    expect(under.isDone).toBe(true);
+  });
 });

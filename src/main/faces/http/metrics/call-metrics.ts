@@ -60,6 +60,11 @@ export const CALL_METRICS: readonly (Metric | HistogramMetric)[] = [
     'Second tries of calls that took unusually long.',
     ({ stats }) => stats.calls.hedges,
   ),
+  counter(
+    'conclave_call_early_choices_total',
+    'Votes that counted before their answers had ended.',
+    ({ stats }) => stats.calls.earlyChoices,
+  ),
   gauge('conclave_background_queued', 'Answers that wait to be asked again.', ({ stats }) => stats.background.queued),
   gauge('conclave_background_running', 'Answers that are asked again now.', ({ stats }) => stats.background.running),
   counter('conclave_background_total', 'Answers asked again, by how that ended.', ({ stats }) =>

@@ -146,6 +146,7 @@ const TOTALS = [
   ['Calls cancelled, not needed', 'calls.cancelled', count],
   ['Calls failed', 'calls.failed', count],
   ['Calls made a second time', 'calls.hedges', count],
+  ['Votes counted before their reasons', 'calls.earlyChoices', count],
   ['Fallbacks', 'fallbacks', count],
 ];
 
