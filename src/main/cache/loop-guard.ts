@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import { fingerprintNumber } from '../../shared/place.ts';
 import type { Signature } from '../../shared/signature.ts';
+import { Visits } from './visits.ts';
 
 /**
  * What the cache knows of an agent: the state it was last in and what it did there. An agent that comes back in the same
@@ -16,6 +18,10 @@ export interface AgentMemory {
   streak: number;
   /** Since when the agent is in this state, milliseconds of the process clock. */
   sinceMs: number;
+  /** Whether the action was an answer of memory. */
+  isFromMemory: boolean;
+  /** Where it was of late; kept from its second state on. */
+  visits: Visits | undefined;
 }
 
 /** A state that an agent has left. */
@@ -47,10 +53,26 @@ export class LoopGuard {
   }
 
   /** The agent is in this state and takes this action. How long the state before lasted, if it was another one. */
-  took(agent: string, signature: Signature, scene: string, action: string, nowMs: number): Dwell | undefined {
+  took(
+    agent: string,
+    signature: Signature,
+    scene: string,
+    action: string,
+    nowMs: number,
+    isFromMemory = false,
+  ): Dwell | undefined {
     const memory = this.recall(agent);
     if (memory === undefined) {
-      this.#lastMemory = { signature: signature.slice(), scene, action, repeats: 1, streak: 1, sinceMs: nowMs };
+      this.#lastMemory = {
+        signature: signature.slice(),
+        scene,
+        action,
+        repeats: 1,
+        streak: 1,
+        sinceMs: nowMs,
+        isFromMemory,
+        visits: undefined,
+      };
       this.#agents.set(agent, this.#lastMemory);
       return undefined;
     }
@@ -58,7 +80,13 @@ export class LoopGuard {
     const isSameState = isUnchanged(memory, signature);
     memory.repeats = isSameAction && isSameState ? memory.repeats + 1 : 1;
     memory.streak = isSameAction ? memory.streak + 1 : 1;
+    if (isSameState) memory.visits?.stayed(action, isFromMemory);
+    else {
+      memory.visits ??= visitsFrom(memory);
+      memory.visits.entered(fingerprintNumber(signature), action, isFromMemory);
+    }
     memory.action = action;
+    memory.isFromMemory = isFromMemory;
     if (isSameState) return undefined;
     memory.signature.set(signature);
     const left: Dwell = { scene: memory.scene, ms: nowMs - memory.sinceMs };
@@ -67,11 +95,22 @@ export class LoopGuard {
     return left;
   }
 
+  /** Models were asked about a cycle: where they insist on what was tried, it is right, as far as anybody knows. */
+  answered(agent: string, signature: Signature, action: string, tried: string | undefined): void {
+    if (action === tried) this.recall(agent)?.visits?.insisted(fingerprintNumber(signature), action);
+  }
+
   clear(): void {
     this.#agents.clear();
     this.#lastAgent = '';
     this.#lastMemory = undefined;
   }
+}
+
+function visitsFrom({ signature, action, isFromMemory }: AgentMemory): Visits {
+  const visits = new Visits();
+  visits.entered(fingerprintNumber(signature), action, isFromMemory);
+  return visits;
 }
 
 /** Whether the agent is still in the state in which it took its last action. */
@@ -84,4 +123,9 @@ export function isUnchanged(memory: AgentMemory, signature: Signature): boolean 
 export function actionInVain(memory: AgentMemory | undefined, signature: Signature): string | undefined {
   if (memory === undefined || memory.repeats < REPEATS_MAX || !isUnchanged(memory, signature)) return undefined;
   return memory.action;
+}
+
+/** Whether the same answer came from memory in this state again and again, while the agent saw nothing new. */
+export function isCycle(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
+  return memory?.visits?.isCycle(fingerprintNumber(signature), action) ?? false;
 }

@@ -290,6 +290,7 @@ export class FlightBoard {
       decision: flight.decision,
       votes: latestVotes(boarding),
       leader: flight.leader,
+      standing: call.look?.standing,
       stale: call.look?.stale,
     });
     const attempts = attemptsOf(boarding, call.startedAtMs);

@@ -109,7 +109,9 @@ describe('answers from one rung', () => {
     reason: 'the best legal one of the votes for this state',
     decision: decision({ action: 'dance', decidedAtMs: 77 }),
     scene: 'cave',
+    near: undefined,
     again: undefined,
+    wantsAsking: undefined,
     judgement: undefined,
   };
 

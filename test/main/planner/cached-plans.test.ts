@@ -70,7 +70,7 @@ describe('a plan from the cache', () => {
   });
 
   test('of a similar state says so: the numbers are near and all else is equal', async () => {
-    under = await makeCachedPlanner(agreeing('block'));
+    under = await makeCachedPlanner(agreeing('block'), { cache: { trust: 'always' } });
     await plan(at('cave', 68));
     under.clock.advance(7);
     expect(await plan(at('cave', 72))).toMatchObject({ source: 'similar', action: 'block', model: 'a', ageMs: 7 });
@@ -233,7 +233,7 @@ describe('a check', () => {
   });
 
   test('that agrees counts for the tier and the scene, and adds to the tally', async () => {
-    under = await makeCachedPlanner(agreeing('block'), { cache: { checkShare: 1 } });
+    under = await makeCachedPlanner(agreeing('block'), { cache: { checkShare: 1, trust: 'always' } });
     await plan(at('cave', 68));
     expect(under.planner.peek(at('cave', 68))?.tally).toEqual([{ action: 'block', count: 3, weight: 2 }]);
     await plan(at('cave', 68));
