@@ -30,6 +30,8 @@ export const NO_AGREEMENT: PanelAgreement = { compared: 0, rate: undefined };
 
 /** Comparisons without which nothing is known, of a tier and of models with each other alike. */
 export const COMPARISONS_MIN = 30;
+/** What was decided for the state itself is innocent until so many were compared: one wrong answer alone proves nothing. */
+export const DOUBT_MIN = 8;
 /** A tier may agree by so much less than models do with each other: what it saves is worth something. */
 export const MARGIN = 0.05;
 /** Share of what a tier from other states may serve that is asked all the same; doubled by each wrong one of the last four. */
@@ -229,7 +231,7 @@ function isEarned(record: Comparisons | undefined, required: number | undefined)
 }
 
 function isAgainst(record: Comparisons, required: number | undefined): boolean {
-  return required !== undefined && record.right().high < required;
+  return required !== undefined && record.seen >= DOUBT_MIN && record.right().high < required;
 }
 
 function recordIn(records: Records, kind: TierKind, bin: number): Comparisons {
