@@ -37,7 +37,11 @@ class Pairs {
     this.#random = seededRandom(seed);
   }
 
-  meet(count: number, rightShare: number, values?: (other: string) => Record<string, number>): {
+  meet(
+    count: number,
+    rightShare: number,
+    values?: (other: string) => Record<string, number>,
+  ): {
     served: number;
     right: number;
   } {
@@ -78,15 +82,18 @@ describe('similar states in a world of known truth', () => {
     expect(pairs(seed).meet(3_000, 0.8).served).toBeLessThan(0.1);
   });
 
-  test.each([1, 2, 3])('that are right in 97 % are served after enough evidence, but for the probes, seed %i', (seed) => {
-    const world = pairs(seed);
-    world.meet(150, 0.97);
-    const { served, right } = world.meet(2_000, 0.97);
-    expect(served).toBeGreaterThan(0.85);
-    expect(served).toBeLessThan(0.97);
-    expect(right).toBeGreaterThan(0.95);
-    expect(world.under.cache.stats().probes).toBeGreaterThan(50);
-  });
+  test.each([1, 2, 3])(
+    'that are right in 97 % are served after enough evidence, but for the probes, seed %i',
+    (seed) => {
+      const world = pairs(seed);
+      world.meet(150, 0.97);
+      const { served, right } = world.meet(2_000, 0.97);
+      expect(served).toBeGreaterThan(0.85);
+      expect(served).toBeLessThan(0.97);
+      expect(right).toBeGreaterThan(0.95);
+      expect(world.under.cache.stats().probes).toBeGreaterThan(50);
+    },
+  );
 
   test.each([1, 2, 3, 4, 5])('are silenced again when the world changes, after some dozens, seed %i', (seed) => {
     const world = pairs(seed);
@@ -134,7 +141,9 @@ describe('a miss', () => {
     under.teach(seen(), { tally: AGREED });
     under.clock.advance(130_000);
     under.learn(seen(), under.missed(seen()), { action: 'attack' });
-    expect(standingOf(under).tiers).toMatchObject([{ tier: 'old', to: 600_000, compared: 1, wrong: 0, serving: false }]);
+    expect(standingOf(under).tiers).toMatchObject([
+      { tier: 'old', to: 600_000, compared: 1, wrong: 0, serving: false },
+    ]);
   });
 
   test('compares nothing where nothing was found, nor what had no effect', () => {
@@ -170,7 +179,11 @@ describe('the state itself', () => {
     const under = doubted();
     under.teach(state(50));
     const miss = under.missed(state(50));
-    expect(miss).toMatchObject({ standing: { tier: 'exact', action: 'attack' }, wantsAsking: 'single', stale: undefined });
+    expect(miss).toMatchObject({
+      standing: { tier: 'exact', action: 'attack' },
+      wantsAsking: 'single',
+      stale: undefined,
+    });
     expect(under.peek(state(50))).toBeUndefined();
     under.teach(state(51), { tally: AGREED });
     expect(under.peek(state(51))?.action).toBe('attack');
@@ -182,7 +195,10 @@ describe('the state itself', () => {
     under.learn(state(50), under.missed(state(50)), { action: 'attack' });
     expect(under.served(state(50))?.decision.tally).toEqual([{ action: 'attack', count: 2, weight: 1 }]);
     under.teach(state(51));
-    under.learn(state(51), under.missed(state(51)), { action: 'flee', tally: [{ action: 'flee', count: 2, weight: 1 }] });
+    under.learn(state(51), under.missed(state(51)), {
+      action: 'flee',
+      tally: [{ action: 'flee', count: 2, weight: 1 }],
+    });
     expect(under.served(state(51))?.action).toBe('flee');
   });
 

@@ -22,11 +22,14 @@ function round(period: number, visits: number): number[] {
 }
 
 describe('a cycle', () => {
-  test.each([2, 3, 5, 9, 15])('of %i states is seen in the third round: no state has the same served more than three times', (period) => {
-    // In the first round all is new but for what follows its last state.
-    const at = asked(round(period, 5 * period), () => ({ action: 'go' }));
-    expect(at).toEqual(Array.from({ length: 2 * period + 1 }, (_, i) => 3 * period - 1 + i));
-  });
+  test.each([2, 3, 5, 9, 15])(
+    'of %i states is seen in the third round: no state has the same served more than three times',
+    (period) => {
+      // In the first round all is new but for what follows its last state.
+      const at = asked(round(period, 5 * period), () => ({ action: 'go' }));
+      expect(at).toEqual(Array.from({ length: 2 * period + 1 }, (_, i) => 3 * period - 1 + i));
+    },
+  );
 
   test('of more states than are watched is none', () => {
     expect(asked(round(17, 200), () => ({ action: 'go' }))).toEqual([]);

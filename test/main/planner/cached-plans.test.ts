@@ -162,6 +162,47 @@ describe('an agent that comes back in the same state', () => {
     expect((await plan(at('cave', 50, { agent: 'another' }))).source).toBe('cache');
   });
 
+  test('again and again, round and round, has models asked about it, and is told what it tried', async () => {
+    under = await makeCachedPlanner(
+      ({ nth }) => ({ kind: 'answers', action: nth < 2 ? 'block' : 'flee', afterMs: 10 }),
+      {
+        options: { experts: [{ role: 'one', model: 'a' }], synthesis: { models: [] } },
+      },
+    );
+    const sources: string[] = [];
+    for (let visit = 0; visit < 8; visit++) {
+      sources.push((await plan(at(visit % 2 === 0 ? 'cave' : 'wood'))).source);
+    }
+    expect(sources).toEqual(['vote', 'vote', 'cache', 'cache', 'cache', 'cache', 'vote', 'vote']);
+    expect(under.models.situations.map(({ inVain }) => inVain)).toEqual([undefined, undefined, 'block', 'block']);
+    expect(cacheStats()).toMatchObject({ cyclesBroken: 2, loopsBroken: 0, stood: 0 });
+    expect(await plan(at('cave'))).toMatchObject({ source: 'cache', action: 'flee' });
+  });
+
+  test('round and round is served from memory all the same where no model answers in time', async () => {
+    let slow = false;
+    under = await makeCachedPlanner(
+      () => (slow ? { kind: 'times-out' } : { kind: 'answers', action: 'block', afterMs: 10 }),
+      { options: { experts: [], synthesis: { models: ['a'] }, timeoutMs: 500 } },
+    );
+    for (let visit = 0; visit < 2; visit++) await plan(at(visit % 2 === 0 ? 'cave' : 'wood'));
+    slow = true;
+    for (let visit = 2; visit < 6; visit++) await plan(at(visit % 2 === 0 ? 'cave' : 'wood'));
+    const stood = await plan(at('cave'));
+    expect(stood).toMatchObject({ source: 'cache', action: 'block' });
+    expect(stood.attempts.length).toBeGreaterThan(0);
+    expect(cacheStats()).toMatchObject({ cyclesBroken: 1, stood: 1 });
+    expect(cacheStats().hits + cacheStats().stood).toBe(under.planner.stats().sources.cache);
+  });
+
+  test('goes round and round where the guard against cycles is switched off', async () => {
+    under = await makeCachedPlanner(agreeing('block'), { cache: { cycleGuard: false, similar: false } });
+    for (let visit = 0; visit < 2; visit++) await plan(at(visit % 2 === 0 ? 'cave' : 'wood'));
+    for (let visit = 0; visit < 20; visit++) {
+      expect((await plan(at(visit % 2 === 0 ? 'cave' : 'wood'))).source).toBe('cache');
+    }
+  });
+
   test('is served for ever where the guard is switched off', async () => {
     under = await makeCachedPlanner(agreeing('block'), { cache: { loopGuard: false } });
     await plan(at('cave'));

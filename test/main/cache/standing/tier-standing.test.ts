@@ -30,7 +30,12 @@ describe.each<NearKind>(['similar', 'confirmed'])('%s states', (kind) => {
     expect(statOf(standing, kind)).toMatchObject({ serving: false, why: '29 of the 30 comparisons that it takes' });
     fill(standing, kind, 1, 0);
     expect(standing.serves(kind, 'cave', 0.03)).toBe(true);
-    expect(statOf(standing, kind)).toMatchObject({ compared: 30, wrong: 0, serving: true, required: expect.closeTo(0.8) });
+    expect(statOf(standing, kind)).toMatchObject({
+      compared: 30,
+      wrong: 0,
+      serving: true,
+      required: expect.closeTo(0.8),
+    });
     expect(statOf(standing, kind)?.why).toMatch(/^right \d\d % at least, where 80 % is asked$/);
   });
 
@@ -160,7 +165,10 @@ test('what has expired is watched by its age, and never serves', () => {
 test('scenes beyond the bound are counted together, and all is forgotten when it is cleared', () => {
   const standing = new TierStanding('earned', MODELS);
   for (let scene = 0; scene < 200; scene++) fill(standing, 'similar', 3, 0, `scene ${scene}`);
-  expect(statOf(standing, 'similar')).toMatchObject({ compared: 600, scenes: [{ scene: 'other', compared: 408 }, {}, {}] });
+  expect(statOf(standing, 'similar')).toMatchObject({
+    compared: 600,
+    scenes: [{ scene: 'other', compared: 408 }, {}, {}],
+  });
   standing.clear();
   expect(standing.stats().tiers).toEqual([]);
   expect(standing.serves('similar', 'scene 1', 0.03)).toBe(false);
