@@ -30,11 +30,28 @@ export interface Dwell {
   readonly ms: number;
 }
 
+/**
+ * Models were asked about a cycle and insisted on what goes round in it: it is right there, as far as anybody knows, whoever
+ * the agent is. The next cycles of that state are let pass, twice as many each time, so that a world of few states does
+ * not have its models asked at every turn.
+ */
+interface Insisted {
+  readonly action: string;
+  readonly passesMax: number;
+  passesLeft: number;
+}
+
+const PASSES_AT_FIRST = 4;
+const PASSES_MAX = 256;
+/** States about which models insisted; the ones asked about longest ago are forgotten. */
+const INSISTED_MAX = 4_096;
+
 /** An action without effect is served once more, for the world may lag, and never a third time. */
 export const REPEATS_MAX = 2;
 
 export class LoopGuard {
   readonly #agents: LRUCache<string, AgentMemory>;
+  readonly #insisted = new LRUCache<number, Insisted>({ max: INSISTED_MAX });
   /** Who was asked about last: an agent's plan asks twice. */
   #lastAgent = '';
   #lastMemory: AgentMemory | undefined;
@@ -95,12 +112,45 @@ export class LoopGuard {
     return left;
   }
 
-  /** Models were asked about a cycle: where they insist on what was tried, it is right, as far as anybody knows. */
-  answered(agent: string, signature: Signature, action: string, tried: string | undefined): void {
-    if (action === tried) this.recall(agent)?.visits?.insisted(fingerprintNumber(signature), action);
+  /**
+   * Whether the same answer came from memory in this state again and again, while the agent saw nothing new, and models have
+   * not insisted on it lately. Changes nothing.
+   */
+  isCycle(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
+    return this.#passOf(memory, signature, action) === 'none';
+  }
+
+  /** The same, where the answer is served if it is none: uses up one of the cycles that are let pass. */
+  goesRound(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
+    const pass = this.#passOf(memory, signature, action);
+    if (pass === 'none') return true;
+    if (pass !== undefined) pass.passesLeft--;
+    return false;
+  }
+
+  /** What lets a cycle pass, or that nothing does; undefined where there is no cycle. */
+  #passOf(memory: AgentMemory | undefined, signature: Signature, action: string): Insisted | 'none' | undefined {
+    if (memory?.visits === undefined) return undefined;
+    const state = fingerprintNumber(signature);
+    if (!memory.visits.isCycle(state, action)) return undefined;
+    const insisted = this.#insisted.get(state);
+    return insisted?.action === action && insisted.passesLeft > 0 ? insisted : 'none';
+  }
+
+  /** What models say of a cycle, who were told what goes round in it. */
+  answered(signature: Signature, action: string, tried: string | undefined): void {
+    const state = fingerprintNumber(signature);
+    if (action !== tried) {
+      this.#insisted.delete(state);
+      return;
+    }
+    const before = this.#insisted.get(state);
+    const passesMax = before?.action === action ? Math.min(PASSES_MAX, 2 * before.passesMax) : PASSES_AT_FIRST;
+    this.#insisted.set(state, { action, passesMax, passesLeft: passesMax });
   }
 
   clear(): void {
+    this.#insisted.clear();
     this.#agents.clear();
     this.#lastAgent = '';
     this.#lastMemory = undefined;
@@ -123,9 +173,4 @@ export function isUnchanged(memory: AgentMemory, signature: Signature): boolean 
 export function actionInVain(memory: AgentMemory | undefined, signature: Signature): string | undefined {
   if (memory === undefined || memory.repeats < REPEATS_MAX || !isUnchanged(memory, signature)) return undefined;
   return memory.action;
-}
-
-/** Whether the same answer came from memory in this state again and again, while the agent saw nothing new. */
-export function isCycle(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
-  return memory?.visits?.isCycle(fingerprintNumber(signature), action) ?? false;
 }

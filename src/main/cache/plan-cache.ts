@@ -14,7 +14,7 @@ import { FalseHits, type HitTier } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import { isRefreshDue } from './freshness/refresh-ahead.ts';
 import type { Hit, Look, Miss, Near, Said, Shadow, Standing } from './look.ts';
-import { type AgentMemory, actionInVain, isCycle, isUnchanged, LoopGuard } from './loop-guard.ts';
+import { type AgentMemory, actionInVain, isUnchanged, LoopGuard } from './loop-guard.ts';
 import { decisionFor, rememberedAction } from './remembered-action.ts';
 import { NO_AGREEMENT, type PanelAgreement, TierStanding } from './standing/tier-standing.ts';
 import { isSingle, mergedDecision, weakenedDecision } from './tally-change.ts';
@@ -125,7 +125,8 @@ export class PlanCache {
     }
     const action = rememberedAction(request, decision);
     if (action === undefined || action === inVain || this.#contradicts(request, action)) return undefined;
-    if (this.#isCycle(memory, signature, action) || this.#isDoubted(request, decision)) return undefined;
+    if (this.#options.cycleGuard && this.#guard.isCycle(memory, signature, action)) return undefined;
+    if (this.#isDoubted(request, decision)) return undefined;
     return decisionFor(decision, action);
   }
 
@@ -145,7 +146,7 @@ export class PlanCache {
   learnOutcome(request: PlanRequest, signature: Signature, look: Look, { action }: Decision): void {
     const { judgement, wantsAsking } = look;
     if (look.kind === 'miss' && wantsAsking === 'cycle') {
-      this.#guard.answered(request.agent, signature, action, look.inVain);
+      this.#guard.answered(signature, action, look.inVain);
     }
     if (judgement === undefined) return;
     this.#judge?.learn(judgement, action);
@@ -258,7 +259,7 @@ export class PlanCache {
       this.#counts.contradicted++;
       return this.#miss(request, exact, { inVain });
     }
-    const isInCycle = this.#isCycle(memory, signature, action);
+    const isInCycle = this.#goesRound(memory, signature, action);
     if (!isInCycle && !this.#isDoubted(request, decision)) {
       return this.#hit('exact', request, exact.entry, action, nowMs, undefined);
     }
@@ -292,7 +293,7 @@ export class PlanCache {
     const { entry, action, kind, distance } = served;
     const { decision } = entry;
     const standing: Standing = { tier: 'similar', action, reason: reasonFor(decision, action), decision };
-    if (this.#isCycle(memory, signature, action)) return this.#cycle(request, exact, action, standing);
+    if (this.#goesRound(memory, signature, action)) return this.#cycle(request, exact, action, standing);
     const probeShare = this.#standing.probeShare(kind, scene, distance);
     if (probeShare > 0 && this.#random.next() < probeShare) {
       this.#counts.probes++;
@@ -307,8 +308,8 @@ export class PlanCache {
     return this.#miss(request, exact, { inVain: action, standing, wantsAsking: 'cycle' });
   }
 
-  #isCycle(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
-    return this.#options.cycleGuard && isCycle(memory, signature, action);
+  #goesRound(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
+    return this.#options.cycleGuard && this.#guard.goesRound(memory, signature, action);
   }
 
   #isDoubted(request: PlanRequest, decision: Decision): boolean {

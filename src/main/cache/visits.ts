@@ -1,8 +1,7 @@
 /**
  * The states that an agent was in of late, one visit each however long it stayed, with what it did there last. A state that
  * comes round again and again while memory answers the same in it is a cycle: nothing new is seen, and nothing that was
- * remembered leads out of it. It need not be wrong, so that models are asked about it, and where they insist, they are not
- * asked again about it as long as that visit is kept.
+ * remembered leads out of it. It need not be wrong: agents have few states in some worlds, and go round in them for ever.
  */
 
 /** The same answer from memory counts towards a cycle when its visits are at most so many visits apart. */
@@ -13,9 +12,8 @@ const KEPT = 2 * CYCLE_VISITS;
 const SERVED_MAX = 2;
 
 const FROM_MEMORY = 1;
-const INSISTED = 2;
 /** The state was not among those kept when the agent came there. */
-const NEW = 4;
+const NEW = 2;
 
 export class Visits {
   readonly #states = new Float64Array(KEPT);
@@ -26,7 +24,7 @@ export class Visits {
 
   /** The agent has come to a state, by its fingerprint, and takes this action there. */
   entered(state: number, action: string, isFromMemory: boolean): void {
-    const isNew = this.#latestIn(state) === undefined;
+    const isNew = !this.#isKept(state);
     const at = this.#count++ % KEPT;
     this.#states[at] = state;
     this.#actions[at] = action;
@@ -40,14 +38,6 @@ export class Visits {
     this.#marks[at] = ((this.#marks[at] as number) & ~FROM_MEMORY) | (isFromMemory ? FROM_MEMORY : 0);
   }
 
-  /** Models were asked about a cycle and say that this is right here all the same. */
-  insisted(state: number, action: string): void {
-    const at = this.#latestIn(state);
-    if (at === undefined) return;
-    this.#marks[at] = (this.#marks[at] as number) | INSISTED;
-    this.#actions[at] = action;
-  }
-
   /** Whether to serve this from memory once more in this state would go round in a cycle. */
   isCycle(state: number, action: string): boolean {
     const oldest = Math.max(0, this.#count - KEPT);
@@ -58,26 +48,15 @@ export class Visits {
       const marks = this.#marks[at] as number;
       if (this.#states[at] === state && this.#actions[at] === action && (marks & FROM_MEMORY) !== 0) {
         nearest = visit;
-        if (++served === SERVED_MAX) return !this.#isInsisted(state, action);
+        if (++served === SERVED_MAX) return true;
       }
       if ((marks & NEW) !== 0) return false;
     }
     return false;
   }
 
-  #isInsisted(state: number, action: string): boolean {
-    for (let at = 0; at < Math.min(this.#count, KEPT); at++) {
-      const isInsisted = ((this.#marks[at] as number) & INSISTED) !== 0;
-      if (isInsisted && this.#states[at] === state && this.#actions[at] === action) return true;
-    }
+  #isKept(state: number): boolean {
+    for (let at = 0; at < Math.min(this.#count, KEPT); at++) if (this.#states[at] === state) return true;
     return false;
-  }
-
-  #latestIn(state: number): number | undefined {
-    const oldest = Math.max(0, this.#count - KEPT);
-    for (let visit = this.#count - 1; visit >= oldest; visit--) {
-      if (this.#states[visit % KEPT] === state) return visit % KEPT;
-    }
-    return undefined;
   }
 }

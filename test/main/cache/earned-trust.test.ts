@@ -259,14 +259,34 @@ describe('a cycle', () => {
     expect(hit).toMatchObject({ action: 'flee', decision: { tally: [{ action: 'flee', count: 1 }] } });
   });
 
-  test('is none any more where models insist', () => {
+  test('is let pass where models insist, twice as often each time, until they change their mind', () => {
     const under = new CacheUnderTest(CYCLES);
     goRound(under);
-    under.learn(state(2), under.missed(state(2)), { action: 'attack' });
-    under.took(state(2), 'attack');
-    for (const id of [0, 1, 2]) under.took(state(id), 'attack', true);
-    for (const id of [0, 1]) under.took(state(id), 'attack', true);
+    const passes: number[] = [0];
+    for (let visit = 8; visit < 400; visit++) {
+      const request = state(visit % 3);
+      const look = under.look(request);
+      if (visit % 3 === 2) {
+        if (look.kind === 'miss') passes.push(0);
+        else passes.push((passes.pop() as number) + 1);
+      }
+      if (look.kind === 'miss') under.learn(request, look, { action: 'attack', tally: AGREED });
+      under.took(request, 'attack', look.kind === 'hit');
+    }
+    expect(passes.slice(0, 5)).toEqual([0, 4, 8, 16, 32]);
+    for (const request of [0, 1, 2, 0, 1, 2, 0, 1].map(state)) under.took(request, 'attack', true);
+    const peeked = under.peek(state(2));
+    expect(under.peek(state(2))).toEqual(peeked);
+  });
+
+  test('is one again as soon as models have changed their mind about it', () => {
+    const under = new CacheUnderTest(CYCLES);
+    goRound(under);
+    under.learn(state(2), under.missed(state(2)), { action: 'attack', tally: AGREED });
     expect(under.served(state(2))?.action).toBe('attack');
+    const told = { ...under.missed(state(0)), inVain: 'flee' };
+    under.learn(state(2), told, { action: 'attack', tally: AGREED });
+    expect(under.look(state(2)).kind).toBe('miss');
   });
 
   test('is none to another agent, nor with the guard off', () => {

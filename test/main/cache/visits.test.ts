@@ -1,18 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Visits } from '../../../src/main/cache/visits.ts';
 
-/** What memory answers in each state; models are asked where it is a cycle. Which visits these were, from 0. */
-function asked(states: readonly number[], answer: (visit: number) => { action: string; insists?: boolean }): number[] {
+/** What memory answers in each state, in a cycle too. The visits where it was one, from 0. */
+function asked(states: readonly number[], answer: (visit: number) => { action: string }): number[] {
   const visits = new Visits();
   const at: number[] = [];
   for (const [visit, state] of states.entries()) {
-    const { action, insists = false } = answer(visit);
-    const isCycle = visits.isCycle(state, action);
-    if (isCycle) {
-      at.push(visit);
-      if (insists) visits.insisted(state, action);
-    }
-    visits.entered(state, action, !(isCycle && insists));
+    const { action } = answer(visit);
+    if (visits.isCycle(state, action)) at.push(visit);
+    visits.entered(state, action, true);
   }
   return at;
 }
@@ -46,16 +42,8 @@ describe('a cycle', () => {
     expect(asked(round(3, 60), (visit) => ({ action: `go ${visit}` }))).toEqual([]);
   });
 
-  test('is asked about at every further visit while models give no answer', () => {
+  test('is one at every further visit', () => {
     expect(asked([0, 1, 0, 1, 0, 1, 0, 1, 0], () => ({ action: 'go' }))).toEqual([5, 6, 7, 8]);
-  });
-
-  test('is asked about no more while the visit is kept in which models insisted', () => {
-    const at = asked(round(4, 200), () => ({ action: 'go', insists: true })).filter((visit) => visit % 4 === 0);
-    expect(at[0]).toBe(12);
-    // 32 visits are kept: the one before that in which they said so is out of sight then.
-    expect((at[1] as number) - (at[0] as number)).toBeGreaterThanOrEqual(28);
-    expect(at.length).toBeLessThan(8);
   });
 
   test('counts answers of memory alone', () => {
