@@ -6,7 +6,7 @@
 
 /** The same answer from memory counts towards a cycle when its visits are at most so many visits apart. */
 const CYCLE_VISITS = 16;
-/** Two such stretches: from now back to the last time, and from there to the one before. */
+/** Two such stretches: from now back to the last time, and from there to the one before. A power of two. */
 const KEPT = 2 * CYCLE_VISITS;
 /** Served so often already with nothing new between, the same answer is not served again before models were asked. */
 const SERVED_MAX = 2;
@@ -25,7 +25,7 @@ export class Visits {
   /** The agent has come to a state, by its fingerprint, and takes this action there. */
   entered(state: number, action: string, isFromMemory: boolean): void {
     const isNew = !this.#isKept(state);
-    const at = this.#count++ % KEPT;
+    const at = this.#count++ & (KEPT - 1);
     this.#states[at] = state;
     this.#actions[at] = action;
     this.#marks[at] = (isNew ? NEW : 0) | (isFromMemory ? FROM_MEMORY : 0);
@@ -33,7 +33,7 @@ export class Visits {
 
   /** It is still there and takes this action now. */
   stayed(action: string, isFromMemory: boolean): void {
-    const at = (this.#count - 1) % KEPT;
+    const at = (this.#count - 1) & (KEPT - 1);
     this.#actions[at] = action;
     this.#marks[at] = ((this.#marks[at] as number) & ~FROM_MEMORY) | (isFromMemory ? FROM_MEMORY : 0);
   }
@@ -44,7 +44,7 @@ export class Visits {
     let served = 0;
     let nearest = this.#count;
     for (let visit = this.#count - 1; visit >= oldest && nearest - visit <= CYCLE_VISITS; visit--) {
-      const at = visit % KEPT;
+      const at = visit & (KEPT - 1);
       const marks = this.#marks[at] as number;
       if (this.#states[at] === state && this.#actions[at] === action && (marks & FROM_MEMORY) !== 0) {
         nearest = visit;
@@ -56,7 +56,9 @@ export class Visits {
   }
 
   #isKept(state: number): boolean {
-    for (let at = 0; at < Math.min(this.#count, KEPT); at++) if (this.#states[at] === state) return true;
+    const states = this.#states;
+    const kept = Math.min(this.#count, KEPT);
+    for (let at = 0; at < kept; at++) if (states[at] === state) return true;
     return false;
   }
 }

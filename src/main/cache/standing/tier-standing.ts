@@ -88,6 +88,8 @@ export class TierStanding {
   readonly #models: PanelAgreement;
   #all: Records = new Map();
   readonly #scenes = new Map<string, Records>();
+  /** Whether the state itself was ever wrong: on the way of a hit there is nothing else to look at before that. */
+  #hasDoubts = false;
 
   constructor(trust: 'earned' | 'always', models: PanelAgreement = NO_AGREEMENT) {
     this.#trust = trust;
@@ -97,6 +99,7 @@ export class TierStanding {
   /** What a tier served or would have served, at this distance or age, was right or not by what models decided. */
   compare(kind: TierKind, scene: string, at: number, isRight: boolean): void {
     const bin = binOf(kind, at);
+    if (!isRight && (kind === 'exact' || kind === 'single')) this.#hasDoubts = true;
     recordIn(this.#all, kind, bin).add(isRight);
     const own = recordOfScene<Records>(this.#scenes, scene, () => new Map());
     recordIn(own, kind, bin).add(isRight);
@@ -117,12 +120,13 @@ export class TierStanding {
 
   /** Whether evidence speaks against what was decided for the state itself: all of it, or what one vote decided. */
   isDoubted(isSingle: boolean, scene: string): boolean {
-    if (this.#trust === 'always') return false;
+    if (this.#trust === 'always' || !this.#hasDoubts) return false;
     return this.#isAgainst('exact', scene) || (isSingle && this.#isAgainst('single', scene));
   }
 
   clear(): void {
     this.#all = new Map();
+    this.#hasDoubts = false;
     this.#scenes.clear();
   }
 
@@ -197,7 +201,6 @@ export class TierStanding {
   /** A scene's own record speaks for itself as soon as it speaks against: nothing else is known to be like it. */
   #isAgainst(kind: 'exact' | 'single', scene: string): boolean {
     const pooled = this.#all.get(kind)?.[0];
-    // Nearly always: nothing was ever wrong, or nothing was compared.
     if (pooled === undefined || pooled.totalWrong === 0) return false;
     const required = this.#required();
     const own = this.#ownRecord(kind, 0, scene);
