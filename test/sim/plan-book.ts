@@ -215,7 +215,8 @@ export class PlanBook {
     return plan;
   }
 
-  #isHonest({ request, stored }: Asked, { source, action, attempts, coalesced }: Plan): void {
+  #isHonest({ request, stored }: Asked, plan: Plan): void {
+    const { source, action, attempts, coalesced } = plan;
     const { findings, clock } = this.#setting;
     for (const attempt of attempts) {
       const { code, latencyMs } = attempt;
@@ -232,7 +233,9 @@ export class PlanBook {
     // Its vote, or the choice that stood when it was not waited for any longer.
     const agreeing = attempts.filter((attempt) => attempt.action === action);
     if (source === 'cache' || source === 'similar') {
-      findings.claim(attempts.length === 0 && !coalesced, 'a plan from the cache has no attempts');
+      const heard = attempts.filter(({ code }) => code === 'OK').length;
+      if (hasStood(plan)) findings.claim(heard === 0, `models were heard, and the plan is ${source}`);
+      else findings.claim(attempts.length === 0 && !coalesced, 'a plan from the cache has no attempts');
       findings.claim(source === 'similar' || stored === 'hit', `what is served is fresh: ${source} of ${stored}`);
     } else if (source === 'synthesis' || source === 'fallback') {
       findings.claim(
@@ -268,7 +271,10 @@ export class PlanBook {
   #isFresh(plan: Plan, request: PlanRequest): void {
     const { findings, clock } = this.#setting;
     const decidedAtMs = clock.wallNow() - (plan.ageMs ?? 0);
-    if (plan.source === 'cache') {
+    if (hasStood(plan)) {
+      // It was fresh when models were asked first: at the end of their time another one may stand in its place.
+      this.#isYoung(decidedAtMs, plan.latencyMs);
+    } else if (plan.source === 'cache') {
       const lookup = this.#look(request);
       findings.claim(lookup.kind === 'hit' && lookup.entry.expiresAtMs > clock.now(), 'what is served is fresh');
       if (lookup.kind === 'hit') this.#isYoung(lookup.entry.decision.decidedAtMs);
@@ -276,17 +282,22 @@ export class PlanBook {
   }
 
   /** Whether it was decided no longer ago than decisions are fresh, whatever the wall clock has said since. */
-  #isYoung(decidedAtMs: number): void {
+  #isYoung(decidedAtMs: number, waitedMs = 0): void {
     const { clock, ttlMsMax, findings } = this.#setting;
     const nowMs = clock.now();
     const isYoung = this.walls.some(({ fromMs, offsetMs }, index) => {
       const atMs = decidedAtMs - offsetMs;
       const untilMs = this.walls[index + 1]?.fromMs ?? nowMs;
       // Fractions of milliseconds are lost in large numbers.
-      return atMs >= fromMs - 0.01 && atMs <= untilMs + 0.01 && nowMs - atMs <= ttlMsMax + 0.01;
+      return atMs >= fromMs - 0.01 && atMs <= untilMs + 0.01 && nowMs - atMs <= ttlMsMax + waitedMs + 0.01;
     });
     findings.claim(isYoung, `what was decided at ${decidedAtMs} is served after at most ${ttlMsMax} ms`);
   }
+}
+
+/** Whether models were asked first, and none answered: what memory had to say was the plan all the same. */
+function hasStood({ attempts, latencyMs }: Plan): boolean {
+  return attempts.length > 0 || latencyMs > 0;
 }
 
 export interface Asking {

@@ -211,6 +211,8 @@ function chosenCache(random: Random): CacheOptions {
     ...maybe(random, 0.3, () => ({ loopGuard: random.next() < 0.5 })),
     ...maybe(random, 0.4, () => ({ valuesMin: random.next() < 0.5 ? (false as const) : random.next() })),
     ...maybe(random, 0.3, () => ({ refreshAhead: random.next() < 0.5 })),
+    ...maybe(random, 0.5, () => ({ trust: pick(random, ['earned', 'always'] as const) })),
+    ...maybe(random, 0.2, () => ({ cycleGuard: random.next() < 0.5 })),
     ...maybe(random, 0.2, () => ({ agentsMax: pick(random, [1, 2]) })),
   };
 }

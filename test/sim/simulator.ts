@@ -343,7 +343,7 @@ class Simulation {
     this.#equal('codes', sum(Object.values(calls.byCode)), this.#calls.made);
     this.#equal('calls of all models', sum(models.map(({ made }) => made)), this.#calls.made);
     for (const [source, count] of Object.entries(stats.sources)) this.#equal(source, count, sources[source] ?? 0);
-    if (cache !== false) this.#equal('hits', cache.hits, (sources.cache ?? 0) + (sources.similar ?? 0));
+    if (cache !== false) this.#equal('hits', cache.hits + cache.stood, (sources.cache ?? 0) + (sources.similar ?? 0));
     this.#equal('flights of the background', background.running + background.queued, 0);
     for (const { endpoint, busy, held, waiting } of endpoints) {
       this.#findings.claim(busy + held + waiting === 0, `slots of ${endpoint} at the end: ${busy} busy, ${held} held`);

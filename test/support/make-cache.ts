@@ -1,6 +1,7 @@
 import type { ResolvedCache } from '../../src/main/cache/cache-options.ts';
 import type { Hit, Look, Miss } from '../../src/main/cache/look.ts';
 import { PlanCache } from '../../src/main/cache/plan-cache.ts';
+import type { PanelAgreement } from '../../src/main/cache/standing/tier-standing.ts';
 import type { Decision } from '../../src/shared/decision.ts';
 import { type Domain, defineDomain, type Observation } from '../../src/shared/domain.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
@@ -29,6 +30,8 @@ export const PLAIN_CACHE: ResolvedCache = {
   checkShare: 0,
   errorBudget: false,
   loopGuard: false,
+  cycleGuard: false,
+  trust: 'always',
   valuesMin: false,
   refreshAhead: false,
   agentsMax: 100,
@@ -53,7 +56,19 @@ export interface CacheParts {
   readonly domain?: Domain;
   readonly clock?: FakeClock;
   readonly random?: Random;
+  readonly models?: PanelAgreement;
 }
+
+const MISS: Miss = {
+  kind: 'miss',
+  stale: undefined,
+  inVain: undefined,
+  standing: undefined,
+  wantsAsking: undefined,
+  shadow: undefined,
+  tier: 'exact',
+  judgement: undefined,
+};
 
 /** The real cache, called by request alone. Signs each into words of its own, as if every caller were another one. */
 export class CacheUnderTest {
@@ -62,10 +77,10 @@ export class CacheUnderTest {
   readonly #signer: Signer;
 
   constructor(options: Partial<ResolvedCache> = {}, parts: CacheParts = {}, cache?: PlanCache) {
-    const { domain = cacheDomain, clock = new FakeClock(500), random = seededRandom(1) } = parts;
+    const { domain = cacheDomain, clock = new FakeClock(500), random = seededRandom(1), models } = parts;
     this.clock = clock;
     this.#signer = new Signer(domain);
-    this.cache = cache ?? new PlanCache({ ...PLAIN_CACHE, ...options }, domain, clock, random);
+    this.cache = cache ?? new PlanCache({ ...PLAIN_CACHE, ...options }, domain, clock, random, models);
   }
 
   sign(request: PlanRequest): Signature {
@@ -94,8 +109,7 @@ export class CacheUnderTest {
 
   /** Models decide for a state that is not known. Nothing is looked at or counted. */
   teach(request: PlanRequest, of: Partial<Decision> = {}): void {
-    const miss: Miss = { kind: 'miss', stale: undefined, inVain: undefined, tier: 'exact', judgement: undefined };
-    this.learn(request, miss, of);
+    this.learn(request, MISS, of);
   }
 
   learn(request: PlanRequest, look: Look, of: Partial<Decision> = {}): void {
@@ -106,8 +120,8 @@ export class CacheUnderTest {
     this.cache.checked(request, this.sign(request), hit, this.#decided(of));
   }
 
-  took(request: PlanRequest, action: string): void {
-    this.cache.took(request, this.sign(request), action);
+  took(request: PlanRequest, action: string, isFromMemory = false): void {
+    this.cache.took(request, this.sign(request), action, this.clock.now(), isFromMemory);
   }
 
   #decided(of: Partial<Decision>): Decision {

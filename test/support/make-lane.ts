@@ -22,7 +22,9 @@ export function errand(id: number, again: Hit['again'] = 'check'): Errand {
     reason: '',
     decision: decision(),
     scene: `place ${id}`,
+    near: undefined,
     again,
+    wantsAsking: undefined,
     judgement: undefined,
   };
   return { request: asked, signature: signatureOf(id), hit };

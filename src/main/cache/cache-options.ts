@@ -3,6 +3,7 @@ import type { BudgetStats } from './evidence/error-budget.ts';
 import type { FalseHitStats } from './false-hits.ts';
 import type { SceneTtl } from './freshness/adaptive-ttl.ts';
 import type { SceneEntries } from './scene-occupancy.ts';
+import type { StandingStats } from './standing/tier-standing.ts';
 
 /** The cache's part of `ResolvedOptions`. */
 export interface ResolvedCache {
@@ -17,6 +18,9 @@ export interface ResolvedCache {
   readonly checkShare: number;
   readonly errorBudget: number | false;
   readonly loopGuard: boolean;
+  readonly cycleGuard: boolean;
+  /** Whether what is found has to earn that it is served. An error budget overrides it. */
+  readonly trust: 'earned' | 'always';
   /** What a remembered action's value must reach now, between the worst (0) and the best (1); false: whatever it is. */
   readonly valuesMin: number | false;
   readonly refreshAhead: boolean;
@@ -52,6 +56,14 @@ export interface CacheStats {
   readonly hitRate: number;
   /** Answers not served because their agent had done the same twice without effect. */
   readonly loopsBroken: number;
+  /** Answers held back until models were asked, because an agent went round and round with them. */
+  readonly cyclesBroken: number;
+  /** Lookups that memory could have answered and did not, because its tier has not earned it or evidence speaks against it. */
+  readonly withheld: number;
+  /** Answers of tiers that serve about which models were asked first, so that they are known. */
+  readonly probes: number;
+  /** Misses that were answered from memory after all, because no model had answered in time. */
+  readonly stood: number;
   readonly evictions: number;
   /** Decisions whose reason or tally was cut to keep the payload's bound. */
   readonly cut: number;
@@ -59,6 +71,8 @@ export interface CacheStats {
   readonly tooLarge: number;
   /** How often what was served turned out to be wrong when models were asked again. */
   readonly falseHits: FalseHitStats;
+  /** What each tier has shown, and whether it serves. False with an error budget. */
+  readonly standing: StandingStats | false;
   /** False without an error budget. */
   readonly budget: BudgetStats | false;
   /** False without a disk tier. */
@@ -69,8 +83,12 @@ export interface CacheCounts {
   similarHits: number;
   loopsBroken: number;
   contradicted: number;
+  cyclesBroken: number;
+  withheld: number;
+  probes: number;
+  stood: number;
 }
 
 export function emptyCounts(): CacheCounts {
-  return { similarHits: 0, loopsBroken: 0, contradicted: 0 };
+  return { similarHits: 0, loopsBroken: 0, contradicted: 0, cyclesBroken: 0, withheld: 0, probes: 0, stood: 0 };
 }

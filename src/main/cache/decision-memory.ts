@@ -18,6 +18,12 @@ export interface MemoryStats
   readonly misses: number;
 }
 
+/** A remembered state near another one. */
+export interface NearEntry {
+  readonly entry: StoreEntry;
+  readonly distance: number;
+}
+
 /**
  * Where decisions are kept: in the shared store, of which this is the only writer, among similar states, and on disk. It
  * knows what is fresh; whether that may be served is not its concern.
@@ -92,7 +98,7 @@ export class DecisionMemory {
     distanceMax: number,
     nowMs: number,
     accept: (entry: StoreEntry) => boolean,
-  ): StoreEntry | undefined {
+  ): NearEntry | undefined {
     const index = this.#similar;
     if (index === undefined) return undefined;
     const expired: SlotIndex[] = [];
@@ -104,7 +110,8 @@ export class DecisionMemory {
       return false;
     });
     for (const slot of expired) index.remove(slot);
-    return nearest === undefined ? undefined : this.#reader.entryAt(nearest.slot);
+    const entry = nearest && this.#reader.entryAt(nearest.slot);
+    return nearest && entry && { entry, distance: nearest.distance };
   }
 
   /** An entry was of use: it is the last to go. */

@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import { fingerprintNumber } from '../../shared/place.ts';
 import type { Signature } from '../../shared/signature.ts';
+import { Visits } from './visits.ts';
 
 /**
  * What the cache knows of an agent: the state it was last in and what it did there. An agent that comes back in the same
@@ -16,6 +18,10 @@ export interface AgentMemory {
   streak: number;
   /** Since when the agent is in this state, milliseconds of the process clock. */
   sinceMs: number;
+  /** Whether the action was an answer of memory. */
+  isFromMemory: boolean;
+  /** Where it was of late; kept from its second state on. */
+  visits: Visits | undefined;
 }
 
 /** A state that an agent has left. */
@@ -24,11 +30,28 @@ export interface Dwell {
   readonly ms: number;
 }
 
+/**
+ * Models were asked about a cycle and insisted on what goes round in it: it is right there, as far as anybody knows, whoever
+ * the agent is. The next cycles of that state are let pass, twice as many each time, so that a world of few states does
+ * not have its models asked at every turn.
+ */
+interface Insisted {
+  readonly action: string;
+  readonly passesMax: number;
+  passesLeft: number;
+}
+
+const PASSES_AT_FIRST = 4;
+const PASSES_MAX = 256;
+/** States about which models insisted; the ones asked about longest ago are forgotten. */
+const INSISTED_MAX = 4_096;
+
 /** An action without effect is served once more, for the world may lag, and never a third time. */
 export const REPEATS_MAX = 2;
 
 export class LoopGuard {
   readonly #agents: LRUCache<string, AgentMemory>;
+  readonly #insisted = new LRUCache<number, Insisted>({ max: INSISTED_MAX });
   /** Who was asked about last: an agent's plan asks twice. */
   #lastAgent = '';
   #lastMemory: AgentMemory | undefined;
@@ -47,10 +70,26 @@ export class LoopGuard {
   }
 
   /** The agent is in this state and takes this action. How long the state before lasted, if it was another one. */
-  took(agent: string, signature: Signature, scene: string, action: string, nowMs: number): Dwell | undefined {
+  took(
+    agent: string,
+    signature: Signature,
+    scene: string,
+    action: string,
+    nowMs: number,
+    isFromMemory = false,
+  ): Dwell | undefined {
     const memory = this.recall(agent);
     if (memory === undefined) {
-      this.#lastMemory = { signature: signature.slice(), scene, action, repeats: 1, streak: 1, sinceMs: nowMs };
+      this.#lastMemory = {
+        signature: signature.slice(),
+        scene,
+        action,
+        repeats: 1,
+        streak: 1,
+        sinceMs: nowMs,
+        isFromMemory,
+        visits: undefined,
+      };
       this.#agents.set(agent, this.#lastMemory);
       return undefined;
     }
@@ -58,7 +97,13 @@ export class LoopGuard {
     const isSameState = isUnchanged(memory, signature);
     memory.repeats = isSameAction && isSameState ? memory.repeats + 1 : 1;
     memory.streak = isSameAction ? memory.streak + 1 : 1;
+    if (isSameState) memory.visits?.stayed(action, isFromMemory);
+    else {
+      memory.visits ??= visitsFrom(memory);
+      memory.visits.entered(fingerprintNumber(signature), action, isFromMemory);
+    }
     memory.action = action;
+    memory.isFromMemory = isFromMemory;
     if (isSameState) return undefined;
     memory.signature.set(signature);
     const left: Dwell = { scene: memory.scene, ms: nowMs - memory.sinceMs };
@@ -67,11 +112,55 @@ export class LoopGuard {
     return left;
   }
 
+  /**
+   * Whether the same answer came from memory in this state again and again, while the agent saw nothing new, and models have
+   * not insisted on it lately. Changes nothing.
+   */
+  isCycle(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
+    return this.#passOf(memory, signature, action) === 'none';
+  }
+
+  /** The same, where the answer is served if it is none: uses up one of the cycles that are let pass. */
+  goesRound(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
+    const pass = this.#passOf(memory, signature, action);
+    if (pass === 'none') return true;
+    if (pass !== undefined) pass.passesLeft--;
+    return false;
+  }
+
+  /** What lets a cycle pass, or that nothing does; undefined where there is no cycle. */
+  #passOf(memory: AgentMemory | undefined, signature: Signature, action: string): Insisted | 'none' | undefined {
+    if (memory?.visits === undefined) return undefined;
+    const state = fingerprintNumber(signature);
+    if (!memory.visits.isCycle(state, action)) return undefined;
+    const insisted = this.#insisted.get(state);
+    return insisted?.action === action && insisted.passesLeft > 0 ? insisted : 'none';
+  }
+
+  /** What models say of a cycle, who were told what goes round in it. */
+  answered(signature: Signature, action: string, tried: string | undefined): void {
+    const state = fingerprintNumber(signature);
+    if (action !== tried) {
+      this.#insisted.delete(state);
+      return;
+    }
+    const before = this.#insisted.get(state);
+    const passesMax = before?.action === action ? Math.min(PASSES_MAX, 2 * before.passesMax) : PASSES_AT_FIRST;
+    this.#insisted.set(state, { action, passesMax, passesLeft: passesMax });
+  }
+
   clear(): void {
+    this.#insisted.clear();
     this.#agents.clear();
     this.#lastAgent = '';
     this.#lastMemory = undefined;
   }
+}
+
+function visitsFrom({ signature, action, isFromMemory }: AgentMemory): Visits {
+  const visits = new Visits();
+  visits.entered(fingerprintNumber(signature), action, isFromMemory);
+  return visits;
 }
 
 /** Whether the agent is still in the state in which it took its last action. */

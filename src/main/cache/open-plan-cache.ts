@@ -5,6 +5,7 @@ import { domainIdentity } from '../../shared/signature.ts';
 import type { ResolvedCache } from './cache-options.ts';
 import { DecisionDisk } from './disk/decision-disk.ts';
 import { PlanCache } from './plan-cache.ts';
+import type { PanelAgreement } from './standing/tier-standing.ts';
 
 /** Of a record on disk: what its key and its bytes mean. */
 const RECORD_VERSION = 1;
@@ -15,9 +16,10 @@ export async function openPlanCache(
   clock: Clock,
   random: Random,
   warn: (message: string) => void,
+  models?: PanelAgreement,
 ): Promise<PlanCache | undefined> {
   if (options === false) return undefined;
-  const cache = new PlanCache(options, domain, clock, random);
+  const cache = new PlanCache(options, domain, clock, random, models);
   if (options.disk === false) return cache;
   // Loaded only where it is used: it brings native code.
   const { DiskTier } = await import('./disk/disk-tier.ts');

@@ -27,6 +27,21 @@ export function isWellKnown({ tally }: Decision): boolean {
   return votes >= VOTES_ENOUGH || first - second >= LEAD_ENOUGH;
 }
 
+function countFor({ tally }: Decision, action: string): number {
+  return tally.find((entry) => entry.action === action)?.count ?? 0;
+}
+
+/** Votes that agree, on which a decision stands firm. */
+const AGREED = 2;
+
+/** Whether a decision stands on one vote, or on none: of the experts and the synthesis, nobody has agreed with anybody. */
+export function isSingle(decision: Decision): boolean {
+  const [first] = decision.tally;
+  // The winner is first in every tally but those that were cut, or are from earlier versions.
+  const count = first?.action === decision.action ? first.count : countFor(decision, decision.action);
+  return count < AGREED;
+}
+
 /** The entries with the winner first: most votes, then most confidence, then as they stood. */
 export function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
   return [...entries].sort((a, b) => b.count - a.count || b.weight - a.weight);
@@ -36,7 +51,8 @@ export function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
  * A remembered decision and a newer one for the same state. Where they agree, that stands, whatever the votes were: a
  * synthesizer may have overruled them twice. Where they differ, both tallies together decide between the two, and the
  * newer one at a tie. The older votes count at most three times as much as the newer ones, so that what models think now
- * prevails at the third time, however long they thought otherwise.
+ * prevails at the third time, however long they thought otherwise. Single votes weigh less than agreement: what two have
+ * agreed on is not overturned by one, whatever else was voted for beside it, and one vote by any that agree.
  */
 export function mergedDecision(older: Decision, newer: Decision): Decision {
   const sums = new Map<string, { action: string; count: number; weight: number }>();
@@ -55,7 +71,8 @@ export function mergedDecision(older: Decision, newer: Decision): Decision {
   const none = { count: 0, weight: 0 };
   const [forOlder, forNewer] = [sums.get(older.action) ?? none, sums.get(newer.action) ?? none];
   const lead = forOlder.count - forNewer.count || forOlder.weight - forNewer.weight;
-  const keepsOlder = newer.action !== older.action && lead > 0;
+  const isFirm = !isSingle(older) && forNewer.count < AGREED;
+  const keepsOlder = newer.action !== older.action && (lead > 0 || isFirm) && !(isSingle(older) && !isSingle(newer));
   const winner = keepsOlder ? older.action : newer.action;
   const tally = withFirst(ranked([...sums.values()]), winner);
   return keepsOlder ? { ...older, decidedAtMs: newer.decidedAtMs, tally } : { ...newer, tally };

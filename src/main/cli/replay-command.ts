@@ -15,6 +15,7 @@ import { wholeNumber } from './server-flags.ts';
 
 export interface ReplayFlags {
   readonly serve: 'first' | 'budget';
+  readonly trust: 'earned' | 'always';
   readonly errorBudget?: number;
   readonly ttl: number;
   readonly entries: number;
@@ -39,6 +40,7 @@ const TTL_SECONDS_MAX = 1e9;
 const EXAMPLES = `
 Examples:
   conclave replay trace.jsonl.gz                       how often the cache would serve, and be wrong
+  conclave replay trace.jsonl.gz --trust always        the same with whatever is near enough
   conclave replay trace.jsonl.gz --ttl 0 --check 0 --no-similar --no-guard
                                                        a plain cache of exact states that forgets nothing
   conclave replay *.jsonl.gz --serve budget --error-budget 0.1
@@ -60,6 +62,14 @@ export function addReplayCommand(
       new Option('--serve <what>', 'the first answer remembered, or what an error budget allows')
         .choices(['first', 'budget'])
         .default('first'),
+    )
+    .addOption(
+      new Option(
+        '--trust <how>',
+        'what may serve: what has earned it by agreeing with the record, or all that is found',
+      )
+        .choices(['earned', 'always'])
+        .default('earned'),
     )
     .option(
       '--error-budget <share>',
@@ -85,7 +95,7 @@ export function addReplayCommand(
       share,
     )
     .option('--no-similar', 'serve only from exactly equal states')
-    .option('--no-guard', 'do not hold back an answer that had no effect twice')
+    .option('--no-guard', 'do not hold back an answer that had no effect twice, or that its agent goes round with')
     .option('--no-advice', 'try no changes of the bucketing')
     .option('--seed <n>', 'what checks and probes are drawn from', wholeNumber(0, 2 ** 32 - 1), 1)
     .option('--limit <n>', 'records of each trace to replay (default: all)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
@@ -166,7 +176,7 @@ function unjudgeable({ outcome, interrupted }: ReplayRun, file: string): Planner
 }
 
 function resolveCache(flags: ReplayFlags): ResolvedCache {
-  const { serve, errorBudget, ttl, entries, check, similar, guard, valuesMin } = flags;
+  const { serve, trust, errorBudget, ttl, entries, check, similar, guard, valuesMin } = flags;
   if (errorBudget !== undefined && serve !== 'budget') {
     throw new UsageError(
       `--error-budget must be left out unless --serve is budget, got ${errorBudget} with --serve ${serve}`,
@@ -182,6 +192,8 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
     checkShare: check,
     errorBudget: serve === 'budget' && (errorBudget ?? ERROR_BUDGET),
     loopGuard: guard,
+    cycleGuard: guard,
+    trust,
     // Only where it is asked for: what was chosen often is what the values said, so they would judge themselves.
     valuesMin: valuesMin ?? false,
     // What was served is learned by checks alone.

@@ -1,11 +1,13 @@
 import type { BucketingAdvice } from '../replay/bucketing-advice.ts';
 import type { TierOutcome } from '../replay/replay.ts';
 import type { ReplayReport } from '../replay/replay-report.ts';
+import type { SimilarAdvice } from '../replay/similar-advice.ts';
 import { count, duration, percent, table } from './text.ts';
 
 /** The report for people: how it was served, one line for each thing worth knowing, then advice on the bucketing. */
 export function replayText(report: ReplayReport, seconds: number): string {
   const parts = [heading(report, seconds), table(rows(report), { indent: 2 })];
+  if (report.similarAdvice !== null) parts.push(similarText(report.similarAdvice, report.trust));
   if (report.advice.length > 0) parts.push(bucketing(report.advice));
   return `${parts.join('\n\n')}\n`;
 }
@@ -14,7 +16,9 @@ function heading(report: ReplayReport, seconds: number): string {
   const { trace, decisions, interrupted, error, serve, errorBudget, ttlSeconds, entries } = report;
   const end = interrupted ? ', interrupted' : error ? ', ended early by the trace' : '';
   const how =
-    serve === 'first' ? 'Serves the first answer' : `Serves within an error budget of ${share(errorBudget ?? 0)}`;
+    serve === 'first'
+      ? `Serves the first answer${report.trust === 'earned' ? ' that has earned it' : ''}`
+      : `Serves within an error budget of ${share(errorBudget ?? 0)}`;
   const expiry = ttlSeconds === 0 ? 'no expiry' : `TTL ${duration(1_000 * ttlSeconds)}`;
   const ran = `${count(decisions, 'decision')} in ${duration(1_000 * seconds)}`;
   return `Replay ${trace.name}${end}: ${ran}\n${how} · ${expiry} · ${count(entries, 'entry', 'entries')}`;
@@ -42,6 +46,12 @@ function occasionalRows({ cache, unjudged, disordered, restarts }: ReplayReport)
   if (cache.contradicted > 0) {
     shown.push(['Contradicted', `${count(cache.contradicted, 'answer')} withheld that the values speak against`]);
   }
+  if (cache.cyclesBroken > 0) {
+    shown.push(['Cycles', `${count(cache.cyclesBroken, 'answer')} held back from agents that went round with them`]);
+  }
+  if (cache.withheld > 0) {
+    shown.push(['Withheld', `${count(cache.withheld, 'answer')} that had not earned to be served`]);
+  }
   if (cache.evictions > 0) shown.push(['Evicted', count(cache.evictions, 'decision')]);
   if (unjudged > 0) {
     shown.push(['Not judged', `${count(unjudged, 'record')} without a choice among the actions offered`]);
@@ -68,6 +78,16 @@ function budgetText({ budget, risk, riskHigh, probes }: Exclude<ReplayReport['ca
       ? 'too little evidence to serve anything now'
       : `what is served now is wrong in an estimated ${share(risk)}, ${share(riskHigh)} at most`;
   return `${share(budget)}: ${now}; ${count(probes, 'probe')} asked to make sure`;
+}
+
+/** Similar states are wrong in 61 % of 789, where the record differs from itself in 37 %: they stay silent; … */
+export function similarText({ compared, wrong, selfWrong, serving, advised }: SimilarAdvice, trust: string): string {
+  const found = `Similar states are wrong in ${share(wrong)} of ${count(compared)}, where the record differs from itself in ${share(selfWrong)}`;
+  if (advised && trust === 'always')
+    return `${found}: \`trust: 'earned'\` silences them, \`similar: false\` spares the search`;
+  if (advised && !serving) return `${found}: they stay silent; \`similar: false\` spares the search`;
+  if (advised) return `${found}: only the nearest of them have earned to be served`;
+  return serving ? `${found}: they serve` : `${found}: they have not earned to be served yet`;
 }
 
 function bucketing(advice: readonly BucketingAdvice[]): string {

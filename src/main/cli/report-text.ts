@@ -1,4 +1,5 @@
 import type { Rate } from '../cache/false-hits.ts';
+import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { ReportSide, ReportTable } from '../report/report-page.ts';
 import type { ReportServer, SessionReport } from '../session/report.ts';
@@ -123,7 +124,7 @@ function laterRows({ background, late, endpoints }: SessionReport): string[][] {
 
 /** How far what the cache served can be trusted: only what there is something to say of. */
 function honestyRows({ cache, background }: SessionReport): string[][] {
-  const { falseHits, loopsBroken, contradicted, budget } = cache;
+  const { falseHits, loopsBroken, contradicted, cyclesBroken, withheld, standing, budget } = cache;
   const rows: string[][] = [];
   if (falseHits !== null && background.done > 0) {
     const tiers = [rateText('same state', falseHits.exact), rateText('similar', falseHits.similar)];
@@ -142,8 +143,20 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
   }
   if (contradicted > 0)
     rows.push(['Contradicted', `${count(contradicted, 'answer')} withheld that the values speak against`]);
+  if (withheld > 0) rows.push(['Withheld', `${count(withheld, 'answer')} that had not earned to be served`]);
+  const tiers = (standing?.tiers ?? []).filter(({ tier }) => tier !== 'old').map(tierText);
+  if (standing?.trust === 'earned' && tiers.length > 0) rows.push(['Standing', tiers.join(' · ')]);
+  if (cyclesBroken > 0) {
+    rows.push(['Cycles', `${count(cyclesBroken, 'answer')} held back from agents that went round with them`]);
+  }
   if (loopsBroken > 0) rows.push(['Loops', `${count(loopsBroken, 'answer')} withheld that had twice had no effect`]);
   return rows;
+}
+
+/** similar up to 0.1: 84 % of 120, silent */
+function tierText({ tier, to, compared, agreement, serving }: TierStat): string {
+  const where = to === null ? tier : `${tier} up to ${to}`;
+  return `${where}: ${percent(agreement ?? 0, 1)} of ${count(compared)} right, ${serving ? 'serves' : 'silent'}`;
 }
 
 function rateText(tier: string, { checked, wrong, low, high }: Rate): string {

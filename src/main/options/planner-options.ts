@@ -81,7 +81,7 @@ export interface CacheOptions {
    * Serving the decision of a similar state where there is none of the same: categories, flags, sets and actions must
    * be equal, and the numbers at most `distanceMax` apart (0 for equal ones, 1 for opposite ends of all ranges; default
    * 0.1). Where the request has Q-values that confirm the answer (`valuesMin`), they may be `confirmedMax` apart,
-   * default 0.6. With an error budget the distance has no say: evidence has. False: only the same state counts.
+   * default 0.6. They serve once they have earned it (`trust`). With an error budget the distance has no say: evidence has. False: only the same state counts.
    */
   readonly similar?: false | { readonly distanceMax?: number; readonly confirmedMax?: number };
   /** Share of hits that models are asked about again in the background, to know how often the cache is wrong. Default 0.02. */
@@ -93,6 +93,17 @@ export interface CacheOptions {
   readonly errorBudget?: false | number;
   /** Whether an answer that has twice had no effect is withheld from its agent. Default true. */
   readonly loopGuard?: boolean;
+  /**
+   * Whether models are asked, where one can be in time, once the same answer was served twice in a state that comes round
+   * and round while its agent sees nothing new. Default true.
+   */
+  readonly cycleGuard?: boolean;
+  /**
+   * `earned`: similar states serve while what they say was shown to agree with models nearly as often as models do with each
+   * other, and the state itself until evidence speaks against it; `stats().cache.standing` says how it stands. `always`:
+   * whatever is fresh and near enough is served. Has no say with an error budget. Default `earned`.
+   */
+  readonly trust?: 'earned' | 'always';
   /**
    * A remembered action is served only if its Q-value now lies at or above this share of the way from the worst value to
    * the best one: what an agent has learned since overrules what models said before. 0 to 1; false: values have no say.

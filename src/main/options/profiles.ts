@@ -49,6 +49,8 @@ const CACHE: ResolvedCache = {
   checkShare: 0.02,
   errorBudget: false,
   loopGuard: true,
+  cycleGuard: true,
+  trust: 'earned',
   valuesMin: 0.85,
   refreshAhead: true,
   agentsMax: 10_000,
@@ -64,6 +66,8 @@ const NOVEMBER_CACHE: ResolvedCache = {
   similar: { distanceMax: 0.1, confirmedMax: 0.1 },
   checkShare: 0,
   loopGuard: false,
+  cycleGuard: false,
+  trust: 'always',
   valuesMin: false,
   refreshAhead: false,
 };

@@ -73,6 +73,8 @@ const cacheSchema = z.strictObject({
   checkShare: share.optional(),
   errorBudget: z.union([z.literal(false), z.number().gt(0).lt(1)]).optional(),
   loopGuard: z.boolean().optional(),
+  cycleGuard: z.boolean().optional(),
+  trust: z.enum(['earned', 'always']).optional(),
   valuesMin: z.union([z.literal(false), share]).optional(),
   refreshAhead: z.boolean().optional(),
   agentsMax: count(10_000_000).optional(),

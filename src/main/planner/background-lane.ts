@@ -93,9 +93,9 @@ export class BackgroundLane {
     this.#book = new StateBook(random);
   }
 
-  /** A request was in a state of which too little is known, `known` being what is remembered. Asked about when there is room. */
-  askLater(request: PlanRequest, signature: Signature, known: Decision | undefined): void {
-    if (!this.#isClosed) this.#book.note(request, signature, known);
+  /** A request was in a state of which too little is known, `known` being what is remembered; asked about when there is room, an urgent one first. */
+  askLater(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
+    if (!this.#isClosed) this.#book.note(request, signature, known, isUrgent);
   }
 
   /** Forgets the states to ask about later. */

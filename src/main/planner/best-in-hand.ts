@@ -1,6 +1,6 @@
 import type { Decision, PlanSource, TallyEntry } from '../../shared/decision.ts';
 import { bestByQValue, type PlanRequest, qValueOf } from '../../shared/plan-request.ts';
-import type { Hit } from '../cache/look.ts';
+import type { Hit, Standing } from '../cache/look.ts';
 import { legalAction, rememberedAction } from '../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../synthesis/tally.ts';
 import type { LateCandidate } from './late-answers.ts';
@@ -21,8 +21,8 @@ function answerFromStale(request: PlanRequest, decision: Decision): Answer | und
   return { action, source: 'stale', reason, decidedAtMs, ...(model === '' ? {} : { model }) };
 }
 
-/** The rung of the cache. */
-export function answerFromHit({ tier, action, reason, decision }: Hit): Answer {
+/** The rung of the cache; also for what stands there when no model has answered. */
+export function answerFromHit({ tier, action, reason, decision }: Hit | Standing): Answer {
   const { model, decidedAtMs } = decision;
   const source = tier === 'exact' ? 'cache' : 'similar';
   return model === '' ? { action, source, reason, decidedAtMs } : { action, source, reason, decidedAtMs, model };
@@ -72,6 +72,8 @@ export interface InHand {
   readonly votes: readonly ExpertVote[];
   /** What most speaks for of them, where that is known; else the tally says. */
   readonly leader?: string | undefined;
+  /** What memory could have served, and models were asked about first. */
+  readonly standing?: Standing | undefined;
   /** What models said of a state of a moment ago, where that is known to beat what follows. */
   readonly late?: Answer | undefined;
   /** An expired decision for the same state. */
@@ -80,7 +82,7 @@ export interface InHand {
 
 /** The best answer in hand, down the ladder. Always one, always legal. */
 export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
-  const { decision, votes, leader, late, stale } = inHand;
+  const { decision, votes, leader, standing, late, stale } = inHand;
   const action = decision === undefined ? undefined : legalAction(request, decision.action);
   if (decision !== undefined && action !== undefined) {
     const { source, reason, model } = decision;
@@ -88,6 +90,7 @@ export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
   }
   return (
     answerFromVotes(request, votes, leader) ??
+    (standing === undefined ? undefined : answerFromHit(standing)) ??
     late ??
     (stale === undefined ? undefined : answerFromStale(request, stale)) ??
     heuristicAnswer(request)

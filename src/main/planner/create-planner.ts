@@ -82,7 +82,8 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     const { profiles, ...kept } = await openProfiles(checked.options, clock, (message) => lost.report(message));
     const parts = makeParts(checked.options, { clock, random, pool, callers: clients, ...kept });
     profiles.restore(parts);
-    const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message));
+    const { agreement } = parts.records;
+    const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message), agreement);
     for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
     const probing = new AbortController();
     const chats = openChats(parts, clients, listings);

@@ -313,12 +313,13 @@ export class FlightBoard {
       decision: flight.decision ?? flight.standing(),
       votes: latestVotes(boarding),
       leader: flight.leader,
+      standing: look?.standing,
       stale: look?.stale,
     };
     const answer = bestInHand(request, inHand);
     const candidate = late?.candidate(request, signature, clock.now());
     if (candidate === undefined || candidate.action === look?.inVain) return answer;
-    if (inHand.decision !== undefined || inHand.votes.length > 0) return answer;
+    if (inHand.decision !== undefined || inHand.votes.length > 0 || inHand.standing !== undefined) return answer;
     late?.shadow(signature, candidate, answer.action);
     return late?.serves(candidate) ? bestInHand(request, { ...inHand, late: answerFromLate(candidate) }) : answer;
   }

@@ -85,6 +85,11 @@ export interface PlannerStats {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** Whether an answer was remembered: an agent may go round in a cycle with it. */
+function isFromMemory(source: Plan['source']): boolean {
+  return source === 'cache' || source === 'similar' || source === 'stale';
+}
+
 /** A call that is settled now, by whatever rung. */
 interface Settling {
   readonly request: PlanRequest;
@@ -133,16 +138,13 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     this.#cache = cache;
     this.#spans = new PlanSpans(parts);
     this.#board = new FlightBoard(parts, {
-      onShared: ({ request, look }, decision) => {
-        if (look !== undefined) this.#cache?.learnOutcome(request, look, decision);
+      onShared: ({ request, signature, look }, decision) => {
+        if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
       },
       onDecided: ({ request, signature, look }, decision) => {
         if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
       },
-      settle: (call, answer, attempts, coalesced) => {
-        if (UNANSWERED.has(answer.source)) this.#askLater(call, undefined);
-        return this.#settled(call, answer, attempts, coalesced);
-      },
+      settle: (call, answer, attempts, coalesced) => this.#landed(call, answer, attempts, coalesced),
       onAbandoned: (call, attempts, coalesced) => this.#traceAbandoned(call, attempts, coalesced),
       warn: (message) => this.warn(message),
     });
@@ -188,8 +190,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
     const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs, trace };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
-      const answer = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
-      return this.#settled(call, answer, [], false);
+      const { standing, stale } = look ?? { standing: undefined, stale: undefined };
+      return this.#landed(call, bestInHand(request, { decision: undefined, votes: [], standing, stale }), [], false);
     }
     return this.#board.wait(call, options);
   }
@@ -201,9 +203,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   }
 
   /** Too little is known of a state, `known` being all that is: models are asked about it when there is room. */
-  #askLater({ request, signature }: Settling, known: Decision | undefined): void {
+  #askLater({ request, signature }: Settling, known: Decision | undefined, isUrgent = false): void {
     if (this.#cache !== undefined && this.#parts.options.features.askLater)
-      this.#lane.askLater(request, signature, known);
+      this.#lane.askLater(request, signature, known, isUrgent);
   }
 
   #serve(call: Settling, hit: Hit): Plan {
@@ -344,6 +346,18 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return timeoutMs;
   }
 
+  /** A plan that memory did not answer at once. It may stand all the same. */
+  #landed(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
+    if (UNANSWERED.has(answer.source)) this.#askLater(call, undefined);
+    else if (answer.source === 'cache' || answer.source === 'similar') {
+      this.#cache?.stood();
+      const { standing, isCycle } = call.look ?? {};
+      const known = standing?.tier === 'exact' ? standing.decision : undefined;
+      this.#askLater(call, known, isCycle);
+    }
+    return this.#settled(call, answer, attempts, coalesced);
+  }
+
   #settled(call: Settling, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
     const { request, signature, startedAtMs, deadlineMs } = call;
     const counters = this.#counters;
@@ -363,7 +377,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     };
     if (model !== undefined) plan.model = model;
     if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, this.#parts.clock.wallNow() - decidedAtMs);
-    this.#cache?.took(request, signature, plan.action, nowMs);
+    this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
     counters.plans++;
     counters.sources[plan.source]++;
     counters.planning.record(plan.latencyMs);

@@ -25,6 +25,8 @@ export interface BookedState {
 interface Entry extends BookedState {
   visits: number;
   votes: number;
+  /** Its agent goes round in a cycle there: it is asked about first, whatever is known of it. */
+  isUrgent: boolean;
 }
 
 const STATES_MAX = 1_000;
@@ -46,17 +48,20 @@ export class StateBook {
   }
 
   /** A request was in this state, of which so much is remembered. What is known well enough is not kept. */
-  note(request: PlanRequest, signature: Signature, known: Decision | undefined): void {
+  note(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
     const key = signatureText(signature);
     const entry = this.#states.get(key) ?? this.#create(key, request, signature);
     entry.visits++;
+    entry.isUrgent ||= isUrgent;
     this.#know(entry, known);
   }
 
   /** What is remembered of a state now. */
   learned(key: string, known: Decision): void {
     const entry = this.#states.peek(key);
-    if (entry !== undefined) this.#know(entry, known);
+    if (entry === undefined) return;
+    entry.isUrgent = false;
+    this.#know(entry, known);
   }
 
   /** The state to ask about next, of those that `isOpen` says may be asked about: one that comes back, or undefined. */
@@ -64,7 +69,7 @@ export class StateBook {
     let best: Entry | undefined;
     let bestWorth = 0;
     for (const entry of this.#states.values()) {
-      const worth = entry.visits < VISITS_MIN ? 0 : entry.visits * (WORTHS[entry.votes] ?? 0);
+      const worth = entry.isUrgent ? Number.POSITIVE_INFINITY : worthOf(entry);
       if (worth > bestWorth && isOpen(entry.key)) {
         best = entry;
         bestWorth = worth;
@@ -84,7 +89,14 @@ export class StateBook {
   }
 
   #create(key: string, request: PlanRequest, signature: Signature): Entry {
-    const entry = { key, request: keptRequest(request), signature: signature.slice(), visits: 0, votes: 0 };
+    const entry = {
+      key,
+      request: keptRequest(request),
+      signature: signature.slice(),
+      visits: 0,
+      votes: 0,
+      isUrgent: false,
+    };
     this.#states.set(key, entry);
     return entry;
   }
@@ -92,6 +104,10 @@ export class StateBook {
   #know(entry: Entry, known: Decision | undefined): void {
     if (known === undefined) return;
     entry.votes = votesOf(known);
-    if (isWellKnown(known)) this.#states.delete(entry.key);
+    if (isWellKnown(known) && !entry.isUrgent) this.#states.delete(entry.key);
   }
+}
+
+function worthOf({ visits, votes }: Entry): number {
+  return visits < VISITS_MIN ? 0 : visits * (WORTHS[votes] ?? 0);
 }

@@ -3,6 +3,7 @@ import type { CacheStats, ResolvedCache } from '../cache/cache-options.ts';
 import type { BucketingAdvice } from './bucketing-advice.ts';
 import type { TierOutcome } from './replay.ts';
 import type { ReplayRun } from './run-replay.ts';
+import { type SimilarAdvice, similarAdvice } from './similar-advice.ts';
 
 /** What a replay came to. Shares are between 0 and 1, to six digits; `replay --json` prints it as it is. */
 export interface ReplayReport {
@@ -20,6 +21,8 @@ export interface ReplayReport {
   readonly lookupsPerSecond: number;
   readonly trace: { readonly file: string; readonly name: string };
   readonly serve: 'first' | 'budget';
+  /** Whether what serves had to earn it; without a say where there is a budget. */
+  readonly trust: 'earned' | 'always';
   /** Null without a budget. */
   readonly errorBudget: number | null;
   /** 0 for no expiry. */
@@ -31,6 +34,8 @@ export interface ReplayReport {
   readonly exact: TierOutcome;
   readonly similar: TierOutcome;
   readonly advice: readonly BucketingAdvice[];
+  /** Whether similar states are right often enough; null where too little was compared. */
+  readonly similarAdvice: SimilarAdvice | null;
   readonly cache: CacheStats;
   readonly servedCount: number;
   readonly wrongCount: number;
@@ -52,7 +57,7 @@ export interface ReplaySubject {
 
 export function replayReport({ outcome, advice, interrupted }: ReplayRun, subject: ReplaySubject): ReplayReport {
   const { trace, cache: options, fault } = subject;
-  const { errorBudget, ttlMs, entries } = options;
+  const { errorBudget, trust, ttlMs, entries } = options;
   return {
     decisions: outcome.decisions,
     served: rounded(outcome.served),
@@ -63,6 +68,7 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     lookupsPerSecond: outcome.lookupsPerSecond,
     trace,
     serve: errorBudget === false ? 'first' : 'budget',
+    trust,
     errorBudget: errorBudget === false ? null : errorBudget,
     ttlSeconds: Number.isFinite(ttlMs) ? ttlMs / 1_000 : 0,
     entries,
@@ -71,6 +77,7 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     exact: tier(outcome.exact),
     similar: tier(outcome.similar),
     advice: advice.map(roundedAdvice),
+    similarAdvice: roundedSimilar(similarAdvice(outcome)),
     cache: outcome.cache,
     servedCount: outcome.servedCount,
     wrongCount: outcome.wrongCount,
@@ -102,6 +109,10 @@ function roundedAdvice(advice: BucketingAdvice): BucketingAdvice {
     servedNow: rounded(servedNow),
     wrongNow: rounded(wrongNow),
   };
+}
+
+function roundedSimilar(advice: SimilarAdvice | null): SimilarAdvice | null {
+  return advice && { ...advice, wrong: rounded(advice.wrong), selfWrong: rounded(advice.selfWrong) };
 }
 
 function rounded(share: number): number {

@@ -1,6 +1,7 @@
 import { systemClock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import type { Domain } from '../../shared/domain.ts';
+import { fingerprintNumber } from '../../shared/place.ts';
 import { forkRandom } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../shared/signature.ts';
 import { wilson } from '../../shared/wilson.ts';
@@ -9,6 +10,7 @@ import type { Hit } from '../cache/look.ts';
 import { PlanCache } from '../cache/plan-cache.ts';
 import type { TraceRecord } from '../session/trace-reader.ts';
 import { Repeats } from './repeats.ts';
+import { SelfAgreement } from './self-agreement.ts';
 import { TraceClock } from './trace-clock.ts';
 
 /**
@@ -62,6 +64,7 @@ export class Replay {
   readonly #clock = new TraceClock();
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #repeats = new Repeats();
+  readonly #agreement = new SelfAgreement();
   readonly #exact: Count = { served: 0, wrong: 0 };
   readonly #similar: Count = { served: 0, wrong: 0 };
   #decisions = 0;
@@ -73,7 +76,7 @@ export class Replay {
 
   constructor(domain: Domain, { cache, seed }: ReplayOptions) {
     this.#signer = new Signer(domain);
-    this.#cache = new PlanCache(cache, domain, this.#clock, forkRandom(seed, 'replay'));
+    this.#cache = new PlanCache(cache, domain, this.#clock, forkRandom(seed, 'replay'), this.#agreement);
   }
 
   /** One record, in the order of the trace. Whether it could be judged. */
@@ -93,8 +96,13 @@ export class Replay {
         this.#judge(look, request.agent, state, chosen);
         if (look.again === 'check') this.#cache.checked(request, signature, look, decision);
       } else this.#cache.learn(request, signature, look, decision);
+      this.#agreement.chosen(fingerprintNumber(signature), chosen);
     } else this.#unjudged++;
-    if (chosen !== undefined) this.#cache.took(request, signature, chosen);
+    if (chosen !== undefined) {
+      // As if memory had told it, where it would have told the same.
+      const isFromMemory = look.kind === 'hit' && look.action === chosen;
+      this.#cache.took(request, signature, chosen, this.#clock.now(), isFromMemory);
+    }
     this.#repeats.done(request.agent, state, chosen);
     return isJudged;
   }

@@ -91,6 +91,15 @@ const budget = z.looseObject({
   riskHigh: amount.nullable(),
 });
 
+/** Reports of earlier versions have none. */
+const tier = z.looseObject({
+  tier: name,
+  to: amount.nullable(),
+  compared: amount,
+  agreement: share.nullable(),
+  serving: z.boolean(),
+});
+
 const calls = z.looseObject({ made: amount, useful: amount, timeouts: amount, cancelled: amount, failed: amount });
 
 /** What is shown of a report, and so what must be right in it; it may have more. */
@@ -113,6 +122,11 @@ const schema = z.looseObject({
     tooLarge: amount,
     loopsBroken: amount,
     contradicted: amount,
+    cyclesBroken: amount.optional(),
+    withheld: amount.optional(),
+    standing: z
+      .looseObject({ models: z.looseObject({ agreement: share.nullable() }), tiers: z.array(tier).max(100) })
+      .nullish(),
     falseHits: z.looseObject({ exact: rate, similar: rate }).nullable(),
     budget: budget.nullable(),
   }),

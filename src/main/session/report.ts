@@ -1,6 +1,7 @@
 import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { BudgetStats } from '../cache/evidence/error-budget.ts';
+import type { StandingStats } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../planner/counters.ts';
@@ -70,6 +71,16 @@ export interface SessionReport {
     readonly loopsBroken: number;
     /** Answers withheld because values spoke against them. */
     readonly contradicted: number;
+    /** Answers held back until models were asked, because an agent went round with them. */
+    readonly cyclesBroken: number;
+    /** Answers withheld that had not earned to be served. */
+    readonly withheld: number;
+    /** Servable answers about which models were asked first. */
+    readonly probes: number;
+    /** Misses that were answered from memory after all. */
+    readonly stood: number;
+    /** What each tier has shown, and whether it serves; null with an error budget, or where the cache is off. */
+    readonly standing: StandingStats | null;
     /** How often what was served turned out to be wrong when models were asked again; null where the cache is off. */
     readonly falseHits: CacheStats['falseHits'] | null;
     /** Null without an error budget. */
@@ -158,6 +169,11 @@ const NO_CACHE: SessionReport['cache'] = {
   similarHits: 0,
   loopsBroken: 0,
   contradicted: 0,
+  cyclesBroken: 0,
+  withheld: 0,
+  probes: 0,
+  stood: 0,
+  standing: null,
   falseHits: null,
   budget: null,
   ttlByScene: [],
@@ -167,9 +183,12 @@ function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
   if (cache === false) return NO_CACHE;
   const { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge } = cache;
   const { similarHits, loopsBroken, contradicted, falseHits, ttlByScene } = cache;
+  const { cyclesBroken, withheld, probes, stood } = cache;
+  const standing = cache.standing === false ? null : cache.standing;
   const budget = cache.budget === false ? null : cache.budget;
   const sizes = { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge };
-  return { ...sizes, similarHits, loopsBroken, contradicted, falseHits, budget, ttlByScene };
+  const held = { loopsBroken, contradicted, cyclesBroken, withheld, probes, stood };
+  return { ...sizes, similarHits, ...held, standing, falseHits, budget, ttlByScene };
 }
 
 function tokensPerPlan(models: readonly ModelStats[], plans: number): ReportTokens {

@@ -985,6 +985,11 @@ describe('the counts', () => {
       hitRate: 0,
       loopsBroken: 0,
       contradicted: 0,
+      cyclesBroken: 0,
+      withheld: 0,
+      probes: 0,
+      stood: 0,
+      standing: { trust: 'always', models: { compared: 0, agreement: null }, tiers: [] },
       evictions: 0,
       cut: 0,
       tooLarge: 0,
@@ -1086,7 +1091,8 @@ describe('plans that shared the model work of another one', () => {
     under.teach(request);
     for (let i = 0; i < 200; i++) {
       const look = under.look(request);
-      if (look.kind === 'miss') under.cache.learnOutcome(request, look, decision({ action: 'attack' }));
+      if (look.kind === 'miss')
+        under.cache.learnOutcome(request, under.sign(request), look, decision({ action: 'attack' }));
     }
     // Now and then a servable request is a probe.
     const served = Array.from({ length: 20 }, () => under.served(request)).filter((hit) => hit !== undefined);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mergedDecision, weakenedDecision } from '../../../src/main/cache/tally-change.ts';
+import { isSingle, mergedDecision, weakenedDecision } from '../../../src/main/cache/tally-change.ts';
 import type { Decision, TallyEntry } from '../../../src/shared/decision.ts';
 import { decision } from '../../support/decisions.ts';
 
@@ -26,6 +26,66 @@ const anyTally = fc
     { selector: ([action]) => action, minLength: 1, maxLength: 4 },
   )
   .map((rows) => rows.sort((a, b) => b[1] - a[1] || b[2] - a[2]));
+
+describe('single votes', () => {
+  test('are decisions that nobody agreed with', () => {
+    expect(isSingle(decided([['attack', 1, 1]]))).toBe(true);
+    expect(isSingle(decided([['attack', 0, 0]]))).toBe(true);
+    expect(isSingle(decided([], { action: 'attack' }))).toBe(true);
+    expect(isSingle(decided([['attack', 2, 1]]))).toBe(false);
+    // Votes for others are no agreement; and the winner need not stand first in what was cut.
+    expect(
+      isSingle(
+        decided([
+          ['attack', 1, 1],
+          ['block', 1, 1],
+        ]),
+      ),
+    ).toBe(true);
+    expect(
+      isSingle(
+        decided(
+          [
+            ['block', 2, 1],
+            ['attack', 2, 1],
+          ],
+          { action: 'attack' },
+        ),
+      ),
+    ).toBe(false);
+  });
+
+  test('do not overturn what two have agreed on, whatever else was voted for beside it', () => {
+    // Six votes count half beside one: of the two for the winner, one is left.
+    const agreed = decided([
+      ['attack', 2, 1],
+      ['block', 1, 1],
+      ['flee', 1, 1],
+      ['wait', 2, 0.1],
+    ]);
+    expect(mergedDecision(agreed, decided([['flee', 1, 5]])).action).toBe('attack');
+    expect(mergedDecision(agreed, decided([['flee', 2, 5]])).action).toBe('flee');
+  });
+
+  test('overturn it when they come again: the third prevails', () => {
+    let held = decided([['attack', 9, 9]]);
+    const actions: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      held = mergedDecision(held, decided([['flee', 1, 1]]));
+      actions.push(held.action);
+    }
+    expect(actions).toEqual(['attack', 'attack', 'flee']);
+  });
+
+  test('are overturned at once by any that agree, also where one of those still says the old', () => {
+    const single = decided([['attack', 1, 5]]);
+    const newer = decided([
+      ['flee', 2, 1],
+      ['attack', 2, 1],
+    ]);
+    expect(mergedDecision(single, newer).action).toBe('flee');
+  });
+});
 
 describe('a merged decision', () => {
   test('sums counts and weights by action, the winner first', () => {

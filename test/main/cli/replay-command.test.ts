@@ -92,6 +92,7 @@ describe('--json', () => {
       ...[
         'trace',
         'serve',
+        'trust',
         'errorBudget',
         'ttlSeconds',
         'entries',
@@ -100,6 +101,7 @@ describe('--json', () => {
         'exact',
         'similar',
         'advice',
+        'similarAdvice',
       ],
       ...['cache', 'servedCount', 'wrongCount', 'loopedCount', 'disordered', 'restarts', 'interrupted'],
     ]);
@@ -180,12 +182,20 @@ describe('flags', () => {
     const of = async (...flags: string[]): Promise<object> =>
       JSON.parse((await replay([file, '--json', '--check', '0', ...flags])).stdout);
     // At 600.5 s the answer of 0 s has expired, and at 601.5 s the agent has gone twice in vain.
-    expect(await of()).toMatchObject({ serve: 'first', ttlSeconds: 600, servedCount: 1, similar: { servedCount: 1 } });
+    expect(await of('--trust', 'always')).toMatchObject({
+      serve: 'first',
+      trust: 'always',
+      ttlSeconds: 600,
+      servedCount: 1,
+      similar: { servedCount: 1 },
+    });
+    // One similar state has not earned it: the second record is learned, and its answer serves at 600.5 s.
+    expect(await of()).toMatchObject({ trust: 'earned', servedCount: 1, similar: { servedCount: 0 } });
     // That of 1 s is served at 600.5 s.
     expect(await of('--no-similar')).toMatchObject({ servedCount: 1, exact: { servedCount: 1 } });
     expect(await of('--ttl', '0.5')).toMatchObject({ ttlSeconds: 0.5, servedCount: 0 });
-    expect(await of('--ttl', '0')).toMatchObject({ ttlSeconds: 0, servedCount: 2, thirdInARow: 0 });
-    expect(await of('--ttl', '0', '--no-guard')).toMatchObject({ servedCount: 3, thirdInARow: 1 });
+    expect(await of('--ttl', '0')).toMatchObject({ ttlSeconds: 0, servedCount: 1, thirdInARow: 0 });
+    expect(await of('--ttl', '0', '--no-guard')).toMatchObject({ servedCount: 2, thirdInARow: 1 });
     expect(await of('--no-advice')).toMatchObject({ advice: [] });
     expect(await of('--limit', '2')).toMatchObject({ decisions: 2 });
     expect(await of('--entries', '7')).toMatchObject({ entries: 7, cache: { entriesMax: 7 } });
@@ -203,13 +213,13 @@ describe('flags', () => {
     const of = async (...flags: string[]): Promise<object> =>
       JSON.parse((await replay([file, '--json', '--check', '0', ...flags])).stdout);
     expect(await of()).toMatchObject({ servedCount: 2, similar: { servedCount: 0 }, cache: { contradicted: 0 } });
-    expect(await of('--values-min', '0.85')).toMatchObject({
+    expect(await of('--values-min', '0.85', '--trust', 'always')).toMatchObject({
       servedCount: 2,
       exact: { servedCount: 0 },
       similar: { servedCount: 2 },
       cache: { contradicted: 1 },
     });
-    const { stdout } = await replay([file, '--values-min', '0.85']);
+    const { stdout } = await replay([file, '--values-min', '0.85', '--trust', 'always']);
     expect(stdout).toContain('Contradicted    1 answer withheld that the values speak against\n');
   });
 
@@ -324,7 +334,7 @@ describe('text', () => {
     const { code, stdout } = await replay([file, '--no-similar']);
     const shown = stdout.replace(/in [\d.]+ m?s/, 'in no time').replace(/[\d,]+ lookups/, '9 lookups');
     expect(shown).toBe(`Replay cave: 200 decisions in no time
-Serves the first answer · TTL 10 min · 100,000 entries
+Serves the first answer that has earned it · TTL 10 min · 100,000 entries
 
   Served          0 of 200 (0 %)
   Wrong           nothing was served

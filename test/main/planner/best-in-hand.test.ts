@@ -101,6 +101,30 @@ describe('the ladder, from the top', () => {
   });
 });
 
+describe('what memory had to say before models were asked', () => {
+  const standing = {
+    tier: 'exact',
+    action: 'block',
+    reason: 'as before',
+    decision: decision({ decidedAtMs: 5 }),
+  } as const;
+  const bare = { decision: undefined, votes: [], stale: decision({ action: 'flee' }) };
+
+  test('stands below every vote and above what has expired, with the source of its tier', () => {
+    const asked = request();
+    expect(bestInHand(asked, { ...bare, standing })).toMatchObject({
+      action: 'block',
+      source: 'cache',
+      decidedAtMs: 5,
+    });
+    const similar = { ...standing, tier: 'similar' } as const;
+    expect(bestInHand(asked, { ...bare, standing: similar }).source).toBe('similar');
+    expect(bestInHand(asked, { ...bare, standing: undefined }).source).toBe('stale');
+    const decided = decision({ action: 'attack', source: 'quorum' });
+    expect(bestInHand(asked, { ...bare, standing, decision: decided }).source).toBe('quorum');
+  });
+});
+
 describe('answers from one rung', () => {
   const HIT: Hit = {
     kind: 'hit',
@@ -109,7 +133,9 @@ describe('answers from one rung', () => {
     reason: 'the best legal one of the votes for this state',
     decision: decision({ action: 'dance', decidedAtMs: 77 }),
     scene: 'cave',
+    near: undefined,
     again: undefined,
+    wantsAsking: undefined,
     judgement: undefined,
   };
 

@@ -70,7 +70,7 @@ describe('a plan from the cache', () => {
   });
 
   test('of a similar state says so: the numbers are near and all else is equal', async () => {
-    under = await makeCachedPlanner(agreeing('block'));
+    under = await makeCachedPlanner(agreeing('block'), { cache: { trust: 'always' } });
     await plan(at('cave', 68));
     under.clock.advance(7);
     expect(await plan(at('cave', 72))).toMatchObject({ source: 'similar', action: 'block', model: 'a', ageMs: 7 });
@@ -162,6 +162,47 @@ describe('an agent that comes back in the same state', () => {
     expect((await plan(at('cave', 50, { agent: 'another' }))).source).toBe('cache');
   });
 
+  test('again and again, round and round, has models asked about it, and is told what it tried', async () => {
+    under = await makeCachedPlanner(
+      ({ nth }) => ({ kind: 'answers', action: nth < 2 ? 'block' : 'flee', afterMs: 10 }),
+      {
+        options: { experts: [{ role: 'one', model: 'a' }], synthesis: { models: [] } },
+      },
+    );
+    const sources: string[] = [];
+    for (let visit = 0; visit < 8; visit++) {
+      sources.push((await plan(at(visit % 2 === 0 ? 'cave' : 'wood'))).source);
+    }
+    expect(sources).toEqual(['vote', 'vote', 'cache', 'cache', 'cache', 'cache', 'vote', 'vote']);
+    expect(under.models.situations.map(({ inVain }) => inVain)).toEqual([undefined, undefined, 'block', 'block']);
+    expect(cacheStats()).toMatchObject({ cyclesBroken: 2, loopsBroken: 0, stood: 0 });
+    expect(await plan(at('cave'))).toMatchObject({ source: 'cache', action: 'flee' });
+  });
+
+  test('round and round is served from memory all the same where no model answers in time', async () => {
+    let slow = false;
+    under = await makeCachedPlanner(
+      () => (slow ? { kind: 'times-out' } : { kind: 'answers', action: 'block', afterMs: 10 }),
+      { options: { experts: [], synthesis: { models: ['a'] }, timeoutMs: 500 } },
+    );
+    for (let visit = 0; visit < 2; visit++) await plan(at(visit % 2 === 0 ? 'cave' : 'wood'));
+    slow = true;
+    for (let visit = 2; visit < 6; visit++) await plan(at(visit % 2 === 0 ? 'cave' : 'wood'));
+    const stood = await plan(at('cave'));
+    expect(stood).toMatchObject({ source: 'cache', action: 'block' });
+    expect(stood.attempts.length).toBeGreaterThan(0);
+    expect(cacheStats()).toMatchObject({ cyclesBroken: 1, stood: 1 });
+    expect(cacheStats().hits + cacheStats().stood).toBe(under.planner.stats().sources.cache);
+  });
+
+  test('goes round and round where the guard against cycles is switched off', async () => {
+    under = await makeCachedPlanner(agreeing('block'), { cache: { cycleGuard: false, similar: false } });
+    for (let visit = 0; visit < 2; visit++) await plan(at(visit % 2 === 0 ? 'cave' : 'wood'));
+    for (let visit = 0; visit < 20; visit++) {
+      expect((await plan(at(visit % 2 === 0 ? 'cave' : 'wood'))).source).toBe('cache');
+    }
+  });
+
   test('is served for ever where the guard is switched off', async () => {
     under = await makeCachedPlanner(agreeing('block'), { cache: { loopGuard: false } });
     await plan(at('cave'));
@@ -233,7 +274,7 @@ describe('a check', () => {
   });
 
   test('that agrees counts for the tier and the scene, and adds to the tally', async () => {
-    under = await makeCachedPlanner(agreeing('block'), { cache: { checkShare: 1 } });
+    under = await makeCachedPlanner(agreeing('block'), { cache: { checkShare: 1, trust: 'always' } });
     await plan(at('cave', 68));
     expect(under.planner.peek(at('cave', 68))?.tally).toEqual([{ action: 'block', count: 3, weight: 2 }]);
     await plan(at('cave', 68));

@@ -21,6 +21,8 @@ const PLAIN: ResolvedCache = {
   similar: false,
   checkShare: 0,
   loopGuard: false,
+  cycleGuard: false,
+  trust: 'always',
   valuesMin: false,
   refreshAhead: false,
 };

@@ -1,5 +1,6 @@
 import type { ExpertVote } from '../../synthesis/tally.ts';
 import type { Voice } from './quorum.ts';
+import { VoteAgreement } from './vote-agreement.ts';
 
 /**
  * How often each expert voted for what was decided in the end, and what its vote counts for by that, next to the others'
@@ -22,6 +23,8 @@ const WEIGHT_MAX = 1.5;
 const EXPERTS_MAX = 256;
 
 export class ExpertRecords {
+  /** How often experts agree with each other. */
+  readonly agreement = new VoteAgreement();
   readonly #records = new Map<string, Record>();
   /** What the user has given, by expert. */
   readonly #given: ReadonlyMap<string, number>;
@@ -38,6 +41,7 @@ export class ExpertRecords {
   /** Votes of a plan that was decided for `action`. One vote alone agrees with itself: that says nothing. */
   decided(votes: readonly ExpertVote[], action: string): void {
     if (votes.length < 2) return;
+    this.agreement.heard(votes);
     for (const expert of votes) {
       const record = this.#of(expert);
       record.seen = Math.min(SEEN_MAX, record.seen + 1);

@@ -39,7 +39,8 @@ async function busyFace(): Promise<FaceUnderTest> {
         { role: 'one', model: WEIRD },
         { role: 'two', model: 'e' },
       ],
-      cache: { checkShare: 1 },
+      // A similar state has not earned to be served by eight plans.
+      cache: { checkShare: 1, trust: 'always' },
     },
     models: [WEIRD, 'a', 'b', 'e'],
   });
@@ -111,6 +112,18 @@ test('every counter equals what stats say', async () => {
   compare('conclave_cache_too_large_total', cache.tooLarge);
   compare('conclave_cache_contradicted_total', cache.contradicted);
   compare('conclave_cache_loops_broken_total', cache.loopsBroken);
+  compare('conclave_cache_cycles_broken_total', cache.cyclesBroken);
+  compare('conclave_cache_withheld_total', cache.withheld);
+  compare('conclave_cache_probes_total', cache.probes);
+  compare('conclave_cache_stood_total', cache.stood);
+  if (cache.standing === false) throw new Error('there is no budget');
+  expect(cache.standing.tiers.length).toBeGreaterThan(0);
+  for (const { tier, to, compared, agreement, serving } of cache.standing.tiers) {
+    const labels = { tier, to: to === null ? 'inf' : `${to}` };
+    compare('conclave_cache_tier_compared_total', compared, labels);
+    compare('conclave_cache_tier_agreement_ratio', agreement, labels);
+    compare('conclave_cache_tier_serving', Number(serving), labels);
+  }
   for (const tier of ['exact', 'similar'] as const) {
     const { checked, wrong, rate, low, high } = cache.falseHits[tier];
     compare('conclave_cache_checked_total', checked, { tier });

@@ -1,4 +1,5 @@
 import type { CacheStats } from '../../../cache/cache-options.ts';
+import type { TierStat } from '../../../cache/standing/tier-standing.ts';
 import { counter, gauge, type Metric, type Sample } from './metric.ts';
 
 type Read = (cache: CacheStats) => readonly Sample[] | number | undefined;
@@ -15,6 +16,19 @@ function falseHits({ falseHits: { exact, similar } }: CacheStats): Sample[] {
       value === null ? [] : [{ labels: { tier, bound }, value }],
     ),
   );
+}
+
+/** One sample for each tier and distance, or age, that was compared. */
+function byTier(read: (tier: TierStat) => number | null): Read {
+  return ({ standing }) => {
+    if (standing === false) return undefined;
+    return standing.tiers.flatMap((stat) => {
+      const value = read(stat);
+      return value === null
+        ? []
+        : [{ labels: { tier: stat.tier, to: stat.to === null ? 'inf' : `${stat.to}` }, value }];
+    });
+  };
 }
 
 export const CACHE_METRICS: readonly Metric[] = [
@@ -41,6 +55,33 @@ export const CACHE_METRICS: readonly Metric[] = [
     'loops_broken_total',
     'Answers withheld because their agent had done the same twice without effect.',
     ({ loopsBroken }) => loopsBroken,
+  ),
+  cached(
+    counter,
+    'cycles_broken_total',
+    'Answers held back until models were asked, because an agent went round with them.',
+    ({ cyclesBroken }) => cyclesBroken,
+  ),
+  cached(counter, 'withheld_total', 'Answers withheld that had not earned to be served.', ({ withheld }) => withheld),
+  cached(counter, 'probes_total', 'Servable answers about which models were asked first.', ({ probes }) => probes),
+  cached(counter, 'stood_total', 'Misses that were answered from memory after all.', ({ stood }) => stood),
+  cached(
+    counter,
+    'tier_compared_total',
+    'Decisions of models that were held against what a tier served or would have served, by its largest distance, or age in milliseconds.',
+    byTier(({ compared }) => compared),
+  ),
+  cached(
+    gauge,
+    'tier_agreement_ratio',
+    'How often models said the same, of the latest few hundred comparisons.',
+    byTier(({ agreement }) => agreement),
+  ),
+  cached(
+    gauge,
+    'tier_serving',
+    'Whether the tier serves now, 1 or 0.',
+    byTier(({ serving }) => Number(serving)),
   ),
   cached(counter, 'checked_total', 'Hits that models were asked again about.', ({ falseHits: { exact, similar } }) => [
     { labels: { tier: 'exact' }, value: exact.checked },

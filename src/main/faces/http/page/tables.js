@@ -9,6 +9,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
  * @import { FalseHitRate } from '../../../monitor/sample.ts'
  * @import { PlannerStats } from '../../../planner/planner.ts'
  * @import { Durations } from '../../../planner/counters.ts'
+ * @import { StandingStats } from '../../../cache/standing/tier-standing.ts'
  * @import { EndpointStats } from '../../../endpoints/model-endpoint.ts'
  * @typedef {object} Minute what the latest minute came to
  * @property {number} seconds
@@ -139,7 +140,11 @@ const TOTALS = [
   ['of them expired', 'cache.expired', count],
   ['Evictions', 'cache.evictions', count],
   ['Loops broken', 'cache.loopsBroken', count],
+  ['Cycles broken', 'cache.cyclesBroken', count],
   ['Contradicted by values', 'cache.contradicted', count],
+  ['Not earned to be served', 'cache.withheld', count],
+  ['Asked first, to be known', 'cache.probes', count],
+  ['Stood, for no model was in time', 'cache.stood', count],
   ['Calls made', 'calls.made', count],
   ['Useful calls', 'calls.useful', count],
   ['Calls out of time', 'calls.timeouts', count],
@@ -288,7 +293,24 @@ export function showScenes(parent, stats) {
   );
   parent.replaceChildren(
     el('div', { class: 'card' }, fill, rows.length === 0 ? el('p', { class: 'muted' }, 'Empty.') : made),
+    ...(cache.standing === false || cache.standing.tiers.length === 0 ? [] : [standingCard(cache.standing)]),
   );
+}
+
+/** What each tier would be or is right in, and whether it serves. @param {StandingStats} standing */
+function standingCard({ trust, models, tiers }) {
+  const rows = tiers.map(({ tier, to, compared, agreement, serving, why }) => [
+    to === null ? tier : `${tier} up to ${tier === 'old' ? duration(to) : to}`,
+    count(compared),
+    percent(agreement),
+    el('span', { 'data-tier': `${tier} ${to}`, 'data-value': String(serving) }, serving ? 'serves' : 'silent'),
+    why,
+  ]);
+  const made = table('What tiers of the cache have shown', ['Tier', 'Compared', 'Right', 'Now', 'Why'], rows);
+  made.classList.add('stacked');
+  const known =
+    models.agreement === null ? 'not known yet' : `${percent(models.agreement)} of ${count(models.compared)}`;
+  return el('div', { class: 'card' }, el('p', {}, `Trust: ${trust}. Models agree with each other: ${known}.`), made);
 }
 
 /** @param {number} value @param {number} most @param {string} scene */
