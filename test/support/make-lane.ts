@@ -1,10 +1,12 @@
 import type { Hit } from '../../src/main/cache/look.ts';
+import type { ModelEndpoint } from '../../src/main/endpoints/model-endpoint.ts';
 import type { EndpointGate, Slot } from '../../src/main/endpoints/slots/endpoint-gate.ts';
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
 import { BackgroundLane, type Errand } from '../../src/main/planner/background-lane.ts';
 import { makeParts } from '../../src/main/planner/create-planner.ts';
+import type { BookedState } from '../../src/main/planner/state-book.ts';
 import type { Decision } from '../../src/shared/decision.ts';
 import { seededRandom } from '../../src/shared/random.ts';
 import { decision, signatureOf } from './decisions.ts';
@@ -37,10 +39,17 @@ export class LaneUnderTest {
   readonly clock = new FakeClock(1_000);
   readonly models: FakeModels;
   readonly gates: Map<string, EndpointGate>;
+  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
   readonly lane: BackgroundLane;
   /** What the lane brought home, by the place that was asked about. */
   readonly decided: [place: unknown, action: string][] = [];
   readonly warnings: string[] = [];
+  /** Votes for states that were asked about later, by the place. */
+  readonly voted: [place: unknown, action: string][] = [];
+  /** States that models are asked about for somebody now, by their keys. */
+  readonly askedAbout = new Set<string>();
+  /** What is remembered of a state after a vote: as a rule the vote. */
+  onVoted: (state: BookedState, made: Decision) => Decision = (_state, made) => made;
   onDecided: (errand: Errand, decision: Decision, others: readonly Hit[]) => void = () => {};
 
   constructor(
@@ -65,15 +74,19 @@ export class LaneUnderTest {
       callers: new Map(options.endpoints.map((at) => [at.name, this.models])),
     });
     this.gates = new Map([...parts.endpoints].map(([name, at]) => [name, at.gate]));
-    this.lane = new BackgroundLane(
-      parts,
-      (done, made, others) => {
+    this.endpoints = parts.endpoints;
+    this.lane = new BackgroundLane(parts, seededRandom(1), {
+      onDecided: (done, made, others) => {
         this.decided.push([done.request.observation.place, made.action]);
         this.onDecided(done, made, others);
       },
-      (message) => this.warnings.push(message),
-    );
-    for (const gate of this.gates.values()) gate.onPressure = () => this.lane.makeRoom();
+      onVoted: (state, made) => {
+        this.voted.push([state.request.observation.place, made.action]);
+        return this.onVoted(state, made);
+      },
+      isAskedAbout: (state) => this.askedAbout.has(state),
+      warn: (message) => this.warnings.push(message),
+    });
   }
 
   gate(name = 'fake'): EndpointGate {

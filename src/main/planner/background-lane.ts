@@ -253,8 +253,10 @@ export class BackgroundLane {
   async #fly(key: string, flight: Flight, { errand, others }: Job): Promise<void> {
     try {
       await flight.run();
-      // Votes of a flight that was cut short are no second opinion.
+      // Votes of a flight that was cut short are no second opinion, unless they agree all the same.
+      const isOpinion = flight.decision !== undefined && flight.decision.source !== 'vote';
       if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
+      else if (flight.isCutShort && !isOpinion) this.#counts.cancelled++;
       else if (flight.decision === undefined) this.#counts.failed++;
       else {
         this.#owner.onDecided(errand, flight.decision, others);

@@ -83,6 +83,7 @@ export class Flight {
   #isPanelLate = false;
   #ladderChoice: LadderChoice | undefined;
   #isLadderCounted = false;
+  #isCutShort = false;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose = {}) {
     const { options, records, clock } = parts;
@@ -116,6 +117,11 @@ export class Flight {
   /** Whether no call of it has been let in yet: all that it has is a place in a queue. */
   get isQueued(): boolean {
     return this.#slots.length === 0;
+  }
+
+  /** Whether a call of it was given up for somebody else: what the others voted is less than was asked for. */
+  get isCutShort(): boolean {
+    return this.#isCutShort;
   }
 
   /** Nobody waits any more: the model servers are told. What was voted so far may still decide. */
@@ -444,7 +450,10 @@ export class Flight {
       rankMs: this.#rankMs(),
       deadlineMs: this.deadlineMs,
       slot: this.#pinned,
-      giveUp: () => own.abort(UNWANTED),
+      giveUp: () => {
+        this.#isCutShort = true;
+        own.abort(UNWANTED);
+      },
     };
     try {
       return await this.#parts.maker.make(whole, this.attempts, own.signal, (pinned, slot) => {

@@ -32,7 +32,8 @@ describe('an errand begins', () => {
     expect(under.lane.stats()).toMatchObject({ queued: 0, running: 1 });
     await advance(60);
     expect(under.decided).toEqual(ofPlace(1));
-    expect(under.lane.stats()).toEqual({ queued: 0, running: 0, done: 1, failed: 0, cancelled: 0, dropped: 0 });
+    const later = { states: 0, asked: 0, voted: 0 };
+    expect(under.lane.stats()).toEqual({ queued: 0, running: 0, done: 1, failed: 0, cancelled: 0, dropped: 0, later });
   });
 
   test('only when every endpoint has a slot, also those that it would not use', async () => {
@@ -165,32 +166,60 @@ describe('somebody who has to wait for a slot', () => {
     slot?.release();
   });
 
-  test('cancels all flights, on whatever endpoint, and those that still wait for a slot', async () => {
+  test('takes one call of that endpoint: the other calls of the flight go on, and it is brought home', async () => {
     const url = 'http://127.0.0.1:9/v1';
     under = new LaneUnderTest(answers, {
       endpoints: { fake: { baseURL: url, maxConcurrent: 2 }, other: { baseURL: url, maxConcurrent: 1 } },
-      experts: ['fake', 'other'].map((endpoint) => ({ role: 'one', model: 'e', endpoint })),
+      experts: ['fake', 'other', 'fake'].map((endpoint) => ({ role: 'one', model: 'e', endpoint })),
+      quorum: 'majority',
     });
     under.lane.add(errand(1));
     await advance(5);
-    const got = Promise.resolve(under.gate('other').acquire(NEVER));
-    (await got)?.release();
+    (await under.gate('other').acquire(NEVER))?.release();
+    await advance(60);
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false, true, false]);
+    expect(under.decided).toEqual(ofPlace(1));
+    expect(under.lane.stats()).toMatchObject({ done: 1, cancelled: 0 });
+  });
+
+  test.each([
+    // The model takes 50 ms, and has run for 20.
+    ['could be done in time only with the slot', 60, true],
+    ['can be done in time behind it', 200, false],
+    ['cannot be done in time at all', 40, false],
+  ])('in a newcomer that %s: given up %#', async (_what, leftMs, isGivenUp) => {
+    under = new LaneUnderTest(answers);
+    for (let id = 0; id < 12; id++) {
+      under.lane.add(errand(id));
+      await advance(60);
+    }
+    under.lane.add(errand(99));
+    await advance(20);
+    const need = { model: 'e', kind: 'text', deadlineMs: under.clock.now() + leftMs } as const;
+    const got = Promise.resolve(under.gate().acquire(NEVER, { need }));
     await flush();
-    expect(under.models.calls.every((call) => call.cancelled)).toBe(true);
-    expect([under.gate().busy, under.gate('other').busy]).toEqual([0, 0]);
+    expect(under.models.calls.at(-1)?.cancelled).toBe(isGivenUp);
+    await advance(60);
+    (await got)?.release();
+    expect(under.lane.stats()).toMatchObject({ done: isGivenUp ? 12 : 13, cancelled: isGivenUp ? 1 : 0, failed: 0 });
   });
 
   // Schedule: an errand is added, and in the same turn, before its flight runs, a plan takes the slot and another waits.
-  test('also ends a flight that has begun in this turn and has asked nobody yet', async () => {
+  test('is behind nobody of a flight that has asked nobody yet: that waits, and is served after', async () => {
     under = new LaneUnderTest(answers);
     under.lane.add(errand(1));
     const slot = under.takeSlot();
     const waits = Promise.resolve(under.gate().acquire(NEVER));
     await flush();
     expect(under.models.calls).toHaveLength(0);
-    expect(under.lane.stats()).toMatchObject({ running: 0, cancelled: 1 });
     slot.release();
-    (await waits)?.release();
+    const second = await waits;
+    await flush();
+    expect(under.models.calls).toHaveLength(0);
+    second?.release();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1));
+    expect(under.lane.stats()).toMatchObject({ running: 0, cancelled: 0, done: 1 });
   });
 
   test('leaves the errands that have not begun where they are until there is room', async () => {
@@ -206,23 +235,16 @@ describe('somebody who has to wait for a slot', () => {
     expect(under.decided).toEqual(ofPlace(2));
   });
 
-  // Schedule: a flight is cancelled and has not ended yet; its state is asked about again; the first one ends.
-  test('does not make a flight in the same state end that began after', async () => {
-    under = new LaneUnderTest(({ nth }) => (nth === 0 ? { kind: 'stuck' } : answers()), {
-      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 2 } },
-    });
+  test('finds the state asked about again once the flight that was cut short has ended', async () => {
+    under = new LaneUnderTest(answers);
     under.lane.add(errand(1));
+    await advance(5);
+    (await under.gate().acquire(NEVER))?.release();
     await flush();
-    const slot = under.takeSlot();
-    const waits = under.gate().acquire(NEVER) as Promise<Slot | undefined>;
-    slot.release();
-    (await waits)?.release();
     under.lane.add(errand(1));
-    expect(under.lane.stats().running).toBe(1);
     await advance(60);
     expect(under.lane.stats()).toMatchObject({ running: 0, cancelled: 1, done: 1 });
     expect(under.decided).toEqual(ofPlace(1));
-    await under.models.close();
   });
 });
 

@@ -43,23 +43,38 @@ export function callToGiveUp(question: RoomQuestion): Work | undefined {
   const yielding = works.filter((work) => work.slot.isBackground && !work.isGivenUp);
   if (yielding.length === 0) return undefined;
   const lefts = new Map(works.map((work) => [work, leftMs(work, question)]));
-  const longest = yielding.reduce((a, b) => ((lefts.get(b) as number) > (lefts.get(a) as number) ? b : a));
+  const leftOf = (work: Work): number => lefts.get(work) as number;
+  const longest = yielding.reduce((a, b) => (leftOf(b) > leftOf(a) ? b : a));
   // What is on its way out is no worse than what would be freed.
   const comingFree = works.filter((work) => work.isGivenUp).length;
   if (comingFree > question.ahead) return undefined;
   if (need === undefined) return longest;
-  const timeMs = need.deadlineMs - nowMs;
   const profile = question.profileOf(need.model, need.kind);
+  const timeMs = need.deadlineMs - nowMs;
   const agesMs = works
     .filter(({ model, kind }) => model === need.model && kind === need.kind)
     .map(({ startedAtMs }) => nowMs - startedAtMs);
-  const chance = (waitMs: number): number =>
-    waitMs >= timeMs ? 0 : (profile.chanceWithin(timeMs - waitMs, question.slots, agesMs) ?? 1);
-  const withSlot = chance(question.holdMs(longest));
+  // Those ahead are taken to ask for what the newcomer asks for.
+  const workMs = profile.remainingMs(0, question.slots) ?? 0;
+  const chance = (lefts: readonly number[]): number => {
+    const waitMs = waitBehind(question.ahead, lefts, workMs);
+    return waitMs >= timeMs ? 0 : (profile.chanceWithin(timeMs - waitMs, question.slots, agesMs) ?? 1);
+  };
+  const idle = Math.max(0, question.slots - works.length - question.strangers);
+  const others = [...Array<number>(idle).fill(0), ...works.filter((work) => work !== longest).map(leftOf)];
+  const withSlot = chance([...others, question.holdMs(longest)]);
   if (withSlot < CHANCE_MIN) return undefined;
-  const waits = [...lefts.values()].toSorted((a, b) => a - b);
-  const waitMs = waits[question.ahead] ?? Number.POSITIVE_INFINITY;
-  return chance(waitMs) < withSlot * CHANCE_WITHOUT_SHARE ? longest : undefined;
+  return chance([...others, leftOf(longest)]) < withSlot * CHANCE_WITHOUT_SHARE ? longest : undefined;
+}
+
+/** Until a slot is free for the one behind `ahead` others, each of which takes the next free slot for `workMs`. */
+function waitBehind(ahead: number, lefts: readonly number[], workMs: number): number {
+  const waits = [...lefts];
+  for (let nth = 0; nth < ahead; nth++) {
+    const soonest = waits.indexOf(Math.min(...waits));
+    waits[soonest] = (waits[soonest] as number) + workMs;
+  }
+  return Math.min(...waits);
 }
 
 /**

@@ -51,10 +51,21 @@ export class SurvivalTimes {
    * have taken longer. Undefined while nothing is known.
    */
   chanceWithin(ms: number, agesMs: readonly number[] = []): number | undefined {
-    const count = this.count + agesMs.length;
-    if (count === 0) return undefined;
+    if (this.#total === 0 && agesMs.length === 0) return undefined;
     const within = 1 - this.#survival(ms, agesMs);
+    const count = this.#witnesses(ms, agesMs);
     return (within * count + 0.5 * DOUBT) / (count + DOUBT);
+  }
+
+  /** How many calls say whether one ends within `ms`: those that did, and those that ran longer. One cut sooner does not. */
+  #witnesses(ms: number, agesMs: readonly number[]): number {
+    const place = placeOf(ms);
+    let weight = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      weight += this.#ended[bucket] as number;
+      if (bucket >= place) weight += this.#cut[bucket] as number;
+    }
+    return weight / this.#nextWeight + agesMs.filter((ageMs) => ageMs >= ms).length;
   }
 
   /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
