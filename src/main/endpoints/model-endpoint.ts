@@ -60,6 +60,8 @@ const BURST_MS = 100;
 const USUAL = 0.95;
 /** which is this where times are not known. */
 const USUAL_MS = 1_000;
+/** Calls that take this many times as long beside another one slow one another. */
+const SLOWED = 1.15;
 /** So many calls of a model make up what is known of its use. */
 const USE_MEMORY = 20;
 const TRY_EVERY_MS = 2_000;
@@ -225,6 +227,16 @@ export class ModelEndpoint {
     const share = this.usefulShare(model);
     if (this.#usefulShares.size >= PROFILES_MAX) this.#usefulShares.clear();
     this.#usefulShares.set(model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
+  }
+
+  /**
+   * Whether it can work for nobody without delaying anybody: a slot is idle, and where calls slow one another, all of them are.
+   */
+  get isIdle(): boolean {
+    if (!this.gate.isIdle) return false;
+    if (this.gate.busy === 0) return true;
+    for (const { profile } of this.#profiles.values()) if (profile.besideAnother > SLOWED) return false;
+    return true;
   }
 
   /** A call is at work from now until the result is called. */

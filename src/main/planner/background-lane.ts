@@ -20,7 +20,7 @@ const FLIGHTS_MAX = 4;
 /** Further hits of a state that wait for the answer to the first one; more are dropped and counted. */
 const OTHERS_MAX = 64;
 /** Calls about states for later that each plan allows, and how many may be saved up. */
-const LATER_PER_PLAN = 4;
+const LATER_PER_PLAN = 2;
 const LATER_SAVED_MAX = 240;
 /** Of these, the share for states that have not come back yet. */
 const OTHERS_SHARE = 0.1;
@@ -237,8 +237,7 @@ export class BackgroundLane {
   }
 
   #hasRoom(): boolean {
-    for (const { gate } of this.#parts.endpoints.values()) if (!gate.isIdle) return false;
-    return true;
+    return [...this.#parts.endpoints.values()].every(({ isIdle }) => isIdle);
   }
 
   #begin(key: string, job: Job): void {

@@ -129,6 +129,11 @@ export class LatencyProfile {
     );
   }
 
+  /** How many times as long a call takes beside one other as alone. */
+  get besideAnother(): number {
+    return this.#company.factor(2);
+  }
+
   /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
   chanceAfter(ageMs: number, ms: number, company = 1): number | undefined {
     const factor = this.#company.factor(company);
