@@ -102,6 +102,7 @@ export class ModelEndpoint {
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
     this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
+    this.gate.usefulCompany = () => this.#usefulCompany;
   }
 
   get facts(): EndpointFacts {
@@ -237,6 +238,12 @@ export class ModelEndpoint {
     if (this.gate.busy === 0) return true;
     for (const { profile } of this.#profiles.values()) if (profile.besideAnother > SLOWED) return false;
     return true;
+  }
+
+  get #usefulCompany(): number {
+    let useful = Number.POSITIVE_INFINITY;
+    for (const { profile } of this.#profiles.values()) useful = Math.min(useful, profile.usefulCompany);
+    return useful;
   }
 
   /** A call is at work from now until the result is called. */

@@ -134,6 +134,11 @@ export class LatencyProfile {
     return this.#company.factor(2);
   }
 
+  /** The number of calls at once beyond which one more adds little to what they get done together. */
+  get usefulCompany(): number {
+    return this.#company.useful;
+  }
+
   /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
   chanceAfter(ageMs: number, ms: number, company = 1): number | undefined {
     const factor = this.#company.factor(company);
