@@ -1,4 +1,5 @@
 import type { Decision } from '../../shared/decision.ts';
+import { imageFeaturesOf } from '../../shared/domain.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
@@ -90,7 +91,7 @@ export class BackgroundLane {
   constructor(parts: FlightParts, random: Random, owner: LaneOwner) {
     this.#parts = parts;
     this.#owner = owner;
-    this.#book = new StateBook(random);
+    this.#book = new StateBook(random, imageFeaturesOf(parts.options.domain));
   }
 
   /** A request was in a state of which too little is known, `known` being what is remembered; asked about when there is room, an urgent one first. */
