@@ -6,7 +6,7 @@ import { ERROR_CODES, PlannerError } from '../../src/shared/errors.ts';
 import { bestByQValue, type PlanRequest } from '../../src/shared/plan-request.ts';
 import { Signer } from '../../src/shared/signature.ts';
 import { type Lookup, StoreReader } from '../../src/shared/store/store-reader.ts';
-import { crowdDomain } from './crowd.ts';
+import { crowdDomain, stateOf } from './crowd.ts';
 import type { Findings } from './findings.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -37,6 +37,8 @@ export interface PlanBookSetting {
   readonly ttlMsMax: number;
   /** What a host does when it is told of a plan. */
   readonly onTold: () => void;
+  /** Whether a model has spoken for an action in a state, as far as it is known in which state it was asked. */
+  readonly wasVoted: (state: string, action: string) => boolean;
 }
 
 /** What callers were promised: each plan is held against it when it settles. */
@@ -47,11 +49,15 @@ export class PlanBook {
   stalledMs = 0;
   readonly walls: { readonly fromMs: number; readonly offsetMs: number }[] = [];
   closedAtMs = Number.POSITIVE_INFINITY;
+  /** The longest that a plan was given. */
+  timeoutMsMax = 0;
   readonly #setting: PlanBookSetting;
   readonly #planner: Planner;
   readonly #signer = new Signer(crowdDomain);
   readonly #reader: StoreReader | undefined;
   readonly #open = new Set<Asked>();
+  /** The states in which each agent has asked so far. */
+  readonly #statesOf = new Map<string, Set<string>>();
   /** Plans that were told on the event, until their callers have them. */
   readonly #told = new Set<Plan>();
   readonly #signals: AbortSignal[] = [];
@@ -89,6 +95,7 @@ export class PlanBook {
     const { priority, hasSignal = false } = more;
     const controller = hasSignal ? new AbortController() : undefined;
     const startedAtMs = clock.now();
+    this.timeoutMsMax = Math.max(this.timeoutMsMax, timeoutMs);
     const isInvalid = request.actions.length === 0;
     const asked: Asked = {
       number: ++this.#number,
@@ -109,7 +116,10 @@ export class PlanBook {
       isOpen: true,
       isCancelled: false,
     };
-    if (asked.refusal === undefined) this.#waiting++;
+    if (asked.refusal === undefined) {
+      this.#waiting++;
+      this.#wasIn(asked.request);
+    }
     this.#open.add(asked);
     if (controller !== undefined) this.#signals.push(controller.signal);
     const options: PlanOptions = {
@@ -245,8 +255,21 @@ export class PlanBook {
       findings.claim(!isGivenUp || clock.now() >= this.closedAtMs, 'nothing is cancelled that a plan waits for');
       if (source === 'heuristic')
         findings.claim(action === bestByQValue(request), 'the heuristic takes the best value');
+      else if (source === 'late') this.#isLateHonest(request, action);
       else findings.claim(stored === 'stale', `a stale decision was there: ${stored}`);
     }
+  }
+
+  #wasIn({ agent, observation }: PlanRequest): void {
+    const states = this.#statesOf.get(agent) ?? new Set();
+    this.#statesOf.set(agent, states.add(stateOf({ observation })));
+  }
+
+  /** What the rung `late` serves is what some model said for a state in which this agent has asked. */
+  #isLateHonest({ agent }: PlanRequest, action: string): void {
+    const states = [...(this.#statesOf.get(agent) ?? [])];
+    const isVoted = states.some((state) => this.#setting.wasVoted(state, action));
+    this.#setting.findings.claim(isVoted, `models said ${action} for a state that ${agent} was in`);
   }
 
   #wasTold(plan: Plan, request: PlanRequest): void {

@@ -137,7 +137,7 @@ describe('model work that is late', () => {
     expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false, false]);
   });
 
-  test('is cancelled as soon as somebody has to wait for a slot', async () => {
+  test('is cancelled as soon as somebody has to wait for a slot who needs it', async () => {
     await make(LATE, { slots: 1 });
     await drive(under.clock, plan('cave'));
     await pass(100);
@@ -150,8 +150,8 @@ describe('model work that is late', () => {
     expect(under.models.callsOf('e').length).toBeGreaterThan(2);
     await drive(under.clock, other);
     expect(under.planner.peek(asked('cave'))).toMatchObject({ source: 'vote' });
-    // It had run out of time, and that it went on was a favour.
-    expect(under.planner.stats().calls).toMatchObject({ timeouts: 1 });
+    expect(under.planner.stats().endpoints).toMatchObject([{ givenUp: 1 }]);
+    expect(under.planner.stats().calls).toMatchObject({ cancelled: 1 });
   });
 
   test('is begun by nobody: while others wait at the deadline it ends there', async () => {
@@ -164,24 +164,46 @@ describe('model work that is late', () => {
     expect(syntheses()[0]?.cancelled).toBe(true);
   });
 
-  test('is that of four flights at most', async () => {
+  test('goes on beside somebody who can be in time behind it, and is remembered', async () => {
+    await make(() => ({ kind: 'answers', action: 'flee', afterMs: 300 }), {
+      slots: 1,
+      options: { synthesis: { models: [] }, experts: [{ role: 'one', model: 'e' }], quorum: 'majority' },
+    });
+    for (const place of ['a', 'b', 'c']) await drive(under.clock, plan(place));
+    expect(await drive(under.clock, plan('cave', { timeoutMs: 250 }))).toMatchObject({ source: 'heuristic' });
+    const other = await drive(under.clock, plan('wood', { timeoutMs: 900 }, 'other'));
+    expect(other).toMatchObject({ source: 'vote', action: 'flee' });
+    expect(under.planner.peek(asked('cave'))).toMatchObject({ action: 'flee' });
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).not.toContain(true);
+  });
+
+  test('is that of as many flights as there are slots', async () => {
     await make(LATE);
     const places = ['a', 'b', 'c', 'd', 'e', 'f'];
     await drive(under.clock, Promise.all(places.map((place) => plan(place, {}, place))));
     await flush();
-    expect(syntheses().filter(({ cancelled }) => cancelled)).toHaveLength(2);
+    expect(syntheses().filter(({ cancelled }) => cancelled)).toHaveLength(0);
     await pass(700);
     const known = places.filter((place) => under.planner.peek(asked(place))?.source === 'synthesis');
-    expect(known).toHaveLength(4);
+    expect(known).toHaveLength(6);
   });
 
-  test('makes room for more when it has ended', async () => {
-    await make(LATE);
-    for (const place of ['a', 'b', 'c', 'd', 'e', 'f']) {
-      await drive(under.clock, plan(place));
-      await pass(700);
-      expect(under.planner.peek(asked(place))).toMatchObject({ source: 'synthesis' });
+  test('is not begun where its times say that it would be late, unless chances are not asked for', async () => {
+    const known: (string | undefined)[][] = [];
+    for (const off of [[], ['chanceFit']] as const) {
+      await make(LATE, { off });
+      const sources: (string | undefined)[] = [];
+      for (const place of ['a', 'b', 'c', 'd', 'e', 'f']) {
+        await drive(under.clock, plan(place));
+        await pass(700);
+        sources.push(under.planner.peek(asked(place))?.source);
+      }
+      known.push(sources);
+      await under.planner.close();
     }
+    expect(known[0]?.slice(0, 2)).toEqual(['synthesis', 'synthesis']);
+    expect(known[0]?.slice(-2)).toEqual(['vote', 'vote']);
+    expect(known[1]).toEqual(Array(6).fill('synthesis'));
   });
 
   test('is not that of a model that is stuck, where it is not kept: the model is told at the deadline', async () => {
@@ -243,7 +265,7 @@ describe('a newer request of an agent', () => {
   const superseded = () => under.planner.stats().plans.superseded;
 
   test('replaces its older one that still waits for a slot: that is answered at once from what is in hand', async () => {
-    await make(SLOW, ONE_SLOT);
+    await make(SLOW, { ...ONE_SLOT, off: ['askLater'] });
     const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
     await flush();
     const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
@@ -255,6 +277,20 @@ describe('a newer request of an agent', () => {
     expect(await drive(under.clock, newer)).toMatchObject({ source: 'vote' });
     await drive(under.clock, holder);
     expect(under.models.situations.map(({ observation }) => observation.place)).not.toContain('wood');
+  });
+
+  test('leaves the state of the one it replaced to be asked about, behind everyone', async () => {
+    await make(SLOW, ONE_SLOT);
+    const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
+    await flush();
+    const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
+    await flush();
+    const newer = plan('hall', { timeoutMs: 5_000 }, 'lydia');
+    await drive(under.clock, Promise.all([holder, older, newer]));
+    await pass(250);
+    const places = under.models.situations.map(({ observation }) => observation.place);
+    expect(places.indexOf('wood')).toBeGreaterThan(places.indexOf('hall'));
+    expect(under.planner.peek(asked('wood'))).toMatchObject({ action: 'flee' });
   });
 
   test('replaces one that has not begun at all, in the same turn', async () => {
