@@ -23,6 +23,8 @@ interface Asked {
   readonly controller: AbortController | undefined;
   /** What the store had for its state. */
   readonly stored: Lookup['kind'] | undefined;
+  /** Calls that had been given up for others by then. */
+  readonly givenUp: number;
   /** How it has to be turned down. */
   readonly refusal: string | undefined;
   isOpen: boolean;
@@ -105,6 +107,7 @@ export class PlanBook {
       stalledMs: this.stalledMs,
       controller,
       stored: isInvalid ? undefined : this.#look(request).kind,
+      givenUp: this.#givenUp,
       refusal:
         startedAtMs >= this.closedAtMs
           ? 'ERR_PLANNER_CLOSED'
@@ -225,7 +228,12 @@ export class PlanBook {
     return plan;
   }
 
-  #isHonest({ request, stored }: Asked, { source, action, attempts, coalesced }: Plan): void {
+  /** Calls given up so far for somebody who needed their slots. */
+  get #givenUp(): number {
+    return this.#planner.stats().endpoints.reduce((sum, endpoint) => sum + endpoint.givenUp, 0);
+  }
+
+  #isHonest({ request, stored, givenUp }: Asked, { source, action, attempts, coalesced }: Plan): void {
     const { findings, clock } = this.#setting;
     for (const attempt of attempts) {
       const { code, latencyMs } = attempt;
@@ -252,7 +260,10 @@ export class PlanBook {
       const heard = attempts.filter(({ code }) => code === 'OK').length;
       findings.claim(heard === 0, `models were heard, and the plan is ${source}`);
       const isGivenUp = attempts.length > 0 && attempts.every(({ code }) => code === 'ERR_CANCELLED');
-      findings.claim(!isGivenUp || clock.now() >= this.closedAtMs, 'nothing is cancelled that a plan waits for');
+      // A plan that no model is expected to answer in time asks behind everyone, and may have to give way.
+      const isForOthers = this.#givenUp > givenUp;
+      const isCause = isForOthers || clock.now() >= this.closedAtMs;
+      findings.claim(!isGivenUp || isCause, 'nothing is cancelled that a plan waits for, but for others');
       if (source === 'heuristic')
         findings.claim(action === bestByQValue(request), 'the heuristic takes the best value');
       else if (source === 'late') this.#isLateHonest(request, action);

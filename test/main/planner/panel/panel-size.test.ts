@@ -29,17 +29,35 @@ function make(slots = 2): MakerUnderTest {
   return new MakerUnderTest([], { endpoints: { a: endpoint, b: endpoint } });
 }
 
-function fits(under: MakerUnderTest, experts: readonly ResolvedExpert[], leftMs = 1_000, rankMs = 1_000_000) {
+function fits(
+  under: MakerUnderTest,
+  experts: readonly ResolvedExpert[],
+  leftMs = 1_000,
+  rankMs = 1_000_000,
+  byChance = false,
+) {
+  const fit = fitOf(under, experts, leftMs, rankMs, byChance);
+  return { roles: fit.members.map(({ role }) => role), isCrowded: fit.isCrowded };
+}
+
+function fitOf(
+  under: MakerUnderTest,
+  experts: readonly ResolvedExpert[],
+  leftMs: number,
+  rankMs: number,
+  byChance: boolean,
+) {
   const nowMs = under.clock.now();
-  const fit = panelThatFits(experts, {
+  return panelThatFits(experts, {
     placesOf: ({ endpoint, alternatives }) =>
       [endpoint, ...alternatives].map((name) => under.at(name) as ModelEndpoint),
     kindOf: () => 'text',
     rankMs,
     nowMs,
     deadlineMs: nowMs + leftMs,
+    needed: 2,
+    byChance,
   });
-  return { roles: fit.members.map(({ role }) => role), isCrowded: fit.isCrowded };
 }
 
 /** All slots of an endpoint are at work, and so many calls wait for them. */
