@@ -259,6 +259,84 @@ describe('model work that is late', () => {
   });
 });
 
+describe('a flight that is late', () => {
+  test('asks nobody further: who waits for a slot leaves the queue, and no synthesis begins', async () => {
+    await make(() => ({ kind: 'answers', action: 'flee', afterMs: 600 }), { slots: 1, off: ['askLater'] });
+    const late = drive(under.clock, plan('cave', { timeoutMs: 500 }));
+    await flush();
+    expect(under.planner.stats().endpoints).toMatchObject([{ busy: 1, waiting: 1 }]);
+    expect(await late).toMatchObject({ source: 'heuristic' });
+    await flush();
+    expect(under.planner.stats().endpoints).toMatchObject([{ busy: 1, waiting: 0 }]);
+    await pass(2_000);
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false]);
+    expect(under.planner.peek(asked('cave'))).toMatchObject({ action: 'flee', source: 'vote' });
+  });
+
+  test('begins no synthesis without a vote while experts are likelier to answer', async () => {
+    for (const [off, synthesesMade, source] of [
+      [[], 0, 'vote'],
+      [['chanceFit'], 1, 'vote'],
+    ] as const) {
+      let isSlow = false;
+      await make(
+        ({ role }) => ({
+          kind: 'answers',
+          action: role === 'one' ? 'attack' : 'block',
+          afterMs: role === undefined ? 600 : isSlow ? 560 : 300,
+        }),
+        { off: [...off, 'askLater'] },
+      );
+      for (let nth = 0; nth < 30; nth++) await drive(under.clock, plan(`before ${nth}`, { timeoutMs: 3_000 }));
+      const before = syntheses().length;
+      isSlow = true;
+      const made = await drive(under.clock, plan('cave', { timeoutMs: 1_000 }));
+      expect([syntheses().length - before, made.source], String(off)).toEqual([synthesesMade, source]);
+      await under.planner.close();
+    }
+  });
+});
+
+describe('an agent that walks on while its model is slower than its plans', () => {
+  const SLOW = (): Behaviour => ({ kind: 'answers', action: 'flee', afterMs: 1_200 });
+  const walk = async (off: readonly FeatureName[]) => {
+    await make(SLOW, { off, options: { synthesis: { models: [] }, experts: [{ role: 'one', model: 'e' }] } });
+    const plans: Plan[] = [];
+    for (let nth = 0; nth < 16; nth++) plans.push(await drive(under.clock, plan(`place ${nth}`)));
+    return plans;
+  };
+
+  test('is answered by the rung late once that has been right where the next one was not', async () => {
+    const plans = await walk(['askLater']);
+    expect(plans.slice(0, 4).map(({ source }) => source)).toEqual(Array(4).fill('heuristic'));
+    expect(plans.slice(-4).map(({ source }) => source)).toEqual(Array(4).fill('late'));
+    expect(plans.at(-1)).toMatchObject({
+      action: 'flee',
+      reason: expect.stringMatching(/^for the state of \d\.\d s ago: /),
+    });
+    expect(under.planner.stats().late.some(({ serves }) => serves)).toBe(true);
+    expect(under.planner.stats().sources.late).toBeGreaterThanOrEqual(4);
+  });
+
+  test('is not where that rung is off, and nothing is compared', async () => {
+    const plans = await walk(['askLater', 'lateRung']);
+    expect(new Set(plans.map(({ source }) => source))).toEqual(new Set(['heuristic']));
+    expect(under.planner.stats().late).toEqual([]);
+  });
+
+  test('has its states asked about later, unless that is off', async () => {
+    for (const [off, isAsked] of [
+      [[], true],
+      [['askLater'], false],
+    ] as const) {
+      await walk(off);
+      const { later } = under.planner.stats().background;
+      expect([later.states > 0 || later.asked > 0, String(off)]).toEqual([isAsked, String(off)]);
+      await under.planner.close();
+    }
+  });
+});
+
 describe('a newer request of an agent', () => {
   const SLOW = (): Behaviour => ({ kind: 'answers', action: 'flee', afterMs: 200 });
   const ONE_SLOT = { slots: 1 };

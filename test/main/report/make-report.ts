@@ -54,7 +54,15 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       budget: null,
       ttlByScene: [],
     },
-    background: { queued: 0, running: 0, done: 100, failed: 0, cancelled: 0, dropped: 0, later: { states: 0, asked: 0, voted: 0 } },
+    background: {
+      queued: 0,
+      running: 0,
+      done: 100,
+      failed: 0,
+      cancelled: 0,
+      dropped: 0,
+      later: { states: 0, asked: 0, voted: 0 },
+    },
     late: [],
     calls: {
       made: 1_100,

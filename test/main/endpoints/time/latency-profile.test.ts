@@ -229,3 +229,52 @@ describe('what is saved', () => {
     expectNear(profile.expectedMs, 500);
   });
 });
+
+describe('the chance to end in time', () => {
+  const slowed = (slope: number): LatencyProfile => {
+    const profile = new LatencyProfile();
+    for (let call = 0; call < 120; call++) {
+      const company = 1 + (call % 4);
+      profile.answered({ totalMs: 200 * (1 + slope * (company - 1)) }, false, company);
+    }
+    return profile;
+  };
+
+  test('falls with company where calls slow one another, and does not where they do not', () => {
+    expect(slowed(1).chanceWithin(300, 1)).toBeGreaterThan(0.8);
+    expect(slowed(1).chanceWithin(300, 4)).toBeLessThan(0.2);
+    expect(slowed(0).chanceWithin(300, 4)).toBeGreaterThan(0.95);
+  });
+
+  test('grows with what a running call has behind it, in its company', () => {
+    const profile = slowed(1);
+    expect(profile.chanceAfter(0, 150, 1)).toBeLessThan(0.3);
+    expect(profile.chanceAfter(100, 150, 1)).toBeGreaterThan(0.7);
+    expect(profile.chanceAfter(100, 150, 4)).toBeLessThan(0.3);
+    const aloneMs = profile.remainingMs(0, 1) as number;
+    expect(profile.remainingMs(0, 4)).toBeGreaterThan(2.5 * aloneMs);
+  });
+
+  test('knows of calls that were cut, by anyone, that they would have taken longer', () => {
+    for (const cut of ['cancelled', 'timedOut'] as const) {
+      const profile = new LatencyProfile();
+      for (let call = 0; call < 30; call++) profile[cut](400);
+      expect(profile.chanceWithin(300)).toBeLessThan(0.05);
+    }
+  });
+
+  test('does not count a load, and is not known before anything is', () => {
+    const profile = new LatencyProfile();
+    profile.answered({ totalMs: 9_000 }, true);
+    expect([profile.chanceWithin(10_000), profile.chanceAfter(0, 1), profile.remainingMs(0)]).toEqual(
+      Array(3).fill(undefined),
+    );
+  });
+
+  test('is known after a restart', () => {
+    const profile = new LatencyProfile();
+    profile.restore(answered(30, { totalMs: 200 }).save());
+    expect(profile.chanceWithin(300)).toBeGreaterThan(0.9);
+    expect(profile.chanceWithin(100)).toBeLessThan(0.1);
+  });
+});
