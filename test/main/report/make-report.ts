@@ -63,7 +63,6 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       dropped: 0,
       later: { states: 0, asked: 0, voted: 0 },
     },
-    late: [],
     calls: {
       made: 1_100,
       useful: 980,

@@ -120,6 +120,13 @@ describe('a call that has run for a while', () => {
     isWhole(0, timesOf(mostlyQuick), 100);
     isWhole(200, times, 1_000);
     isWhole(900, times, 1_000);
+    // Of those that ran for 200 ms, one in five ends at 1,000 and the others at 3,000.
+    const kinds = [100, 100, 100, 100, 100, 1_000, 3_000, 3_000, 3_000, 3_000];
+    isWhole(
+      200,
+      timesOf(Array.from({ length: 50 }, (_, nth) => ({ ms: kinds[nth % 10] as number, isCut: false }))),
+      3_000,
+    );
     // As long again.
     isWhole(3_000, times, 6_000);
   });
