@@ -376,7 +376,7 @@ describe('a state asked about for later', () => {
   });
 
   test('is left alone while models are asked about it for somebody', async () => {
-    under = new LaneUnderTest(answers);
+    under = new LaneUnderTest(answers, SLOTS);
     met(1);
     const key = signatureText(errand(1).signature);
     under.askedAbout.add(key);
@@ -407,6 +407,18 @@ describe('a state asked about for later', () => {
     expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false, true, false]);
     // It is still to be asked about.
     expect(later()).toMatchObject({ states: 1, asked: 2, voted: 0 });
+  });
+
+  // Schedule: the model answers, and in the same turn, before anyone has the answer, the lane is closed.
+  test('is not voted for any more once the lane is closed', async () => {
+    under = new LaneUnderTest(answers);
+    met(1);
+    under.lane.planSettled();
+    await advance(49);
+    under.clock.advance(1);
+    await under.lane.close();
+    expect(under.voted).toEqual([]);
+    expect(later()).toMatchObject({ asked: 1, voted: 0 });
   });
 
   test('is forgotten when the cache is cleared, and when the lane is closed', async () => {

@@ -149,6 +149,19 @@ describe('a call that has begun beside work that nobody waits for', () => {
     expect(company([work(10), own], 300, true, 5)).toBe(-1);
   });
 
+  test('leaves it where it would be in time alone once in five times', () => {
+    const lucky = new LatencyProfile();
+    for (let nth = 0; nth < 200; nth++) {
+      const company = 1 + (nth % 4);
+      lucky.answered({ totalMs: (nth % 5 === 0 ? 100 : 600) * company }, false, company);
+    }
+    expect(lucky.chanceWithin(160, 1)).toBeLessThan(0.35);
+    expect(lucky.chanceWithin(160, 3)).toBeLessThan(0.05);
+    const works = [work(10), work(10), own];
+    const need = { model: 'm', kind: 'text', deadlineMs: NOW_MS + 160 } as const;
+    expect(companyToGiveUp({ ...question({ works }), need, profileOf: () => lucky })).toBeUndefined();
+  });
+
   test('leaves what somebody waits for, and what is given up already', () => {
     expect(company([work(0, { isBackground: false }), work(0, { isGivenUp: true }), own], 300, true)).toBe(-1);
   });
