@@ -387,7 +387,9 @@ describe('a state asked about for later', () => {
     under.lane.planSettled();
     expect(later().asked).toBe(1);
     // Nor twice at once.
+    await flush();
     under.lane.planSettled();
+    await flush();
     expect(later().asked).toBe(1);
   });
 

@@ -261,7 +261,12 @@ describe('model work that is late', () => {
 
 describe('a flight that is late', () => {
   test('asks nobody further: who waits for a slot leaves the queue, and no synthesis begins', async () => {
-    await make(() => ({ kind: 'answers', action: 'flee', afterMs: 600 }), { slots: 1, off: ['askLater'] });
+    const experts = ['one', 'two', 'one'].map((role) => ({ role, model: 'e' }));
+    await make(() => ({ kind: 'answers', action: 'flee', afterMs: 600 }), {
+      slots: 1,
+      off: ['askLater'],
+      options: { experts },
+    });
     const late = drive(under.clock, plan('cave', { timeoutMs: 500 }));
     await flush();
     expect(under.planner.stats().endpoints).toMatchObject([{ busy: 1, waiting: 1 }]);
@@ -278,16 +283,20 @@ describe('a flight that is late', () => {
       [[], 0, 'vote'],
       [['chanceFit'], 1, 'vote'],
     ] as const) {
+      // Half of the experts' calls take 700 ms, and who has not answered after 300 is one of those.
       let isSlow = false;
       await make(
         ({ role }) => ({
           kind: 'answers',
           action: role === 'one' ? 'attack' : 'block',
-          afterMs: role === undefined ? 600 : isSlow ? 560 : 300,
+          afterMs: role === undefined ? 400 : isSlow ? 700 : 300,
         }),
         { off: [...off, 'askLater'] },
       );
-      for (let nth = 0; nth < 30; nth++) await drive(under.clock, plan(`before ${nth}`, { timeoutMs: 3_000 }));
+      for (let nth = 0; nth < 40; nth++) {
+        isSlow = nth % 2 === 0;
+        await drive(under.clock, plan(`before ${nth}`, { timeoutMs: 3_000 }));
+      }
       const before = syntheses().length;
       isSlow = true;
       const made = await drive(under.clock, plan('cave', { timeoutMs: 1_000 }));
