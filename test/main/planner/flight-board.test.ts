@@ -260,12 +260,12 @@ describe('model work that is late', () => {
 });
 
 describe('a flight that is late', () => {
-  test('asks nobody further: who waits for a slot leaves the queue, and no synthesis begins', async () => {
+  test('asks nobody further: who waits for a slot leaves the queue, and no other expert takes the place', async () => {
     const experts = ['one', 'two', 'one'].map((role) => ({ role, model: 'e' }));
     await make(() => ({ kind: 'answers', action: 'flee', afterMs: 600 }), {
       slots: 1,
       off: ['askLater'],
-      options: { experts },
+      options: { experts, synthesis: { models: [] } },
     });
     const late = drive(under.clock, plan('cave', { timeoutMs: 500 }));
     await flush();
@@ -279,9 +279,9 @@ describe('a flight that is late', () => {
   });
 
   test('begins no synthesis without a vote while experts are likelier to answer', async () => {
-    for (const [off, synthesesMade, source] of [
-      [[], 0, 'vote'],
-      [['chanceFit'], 1, 'vote'],
+    for (const [off, waits] of [
+      [[], true],
+      [['chanceFit'], false],
     ] as const) {
       // Half of the experts' calls take 700 ms, and who has not answered after 300 is one of those.
       let isSlow = false;
@@ -289,7 +289,7 @@ describe('a flight that is late', () => {
         ({ role }) => ({
           kind: 'answers',
           action: role === 'one' ? 'attack' : 'block',
-          afterMs: role === undefined ? 400 : isSlow ? 700 : 300,
+          afterMs: role === undefined ? (isSlow ? 430 : 200) : isSlow ? 700 : 300,
         }),
         { off: [...off, 'askLater'] },
       );
@@ -299,8 +299,10 @@ describe('a flight that is late', () => {
       }
       const before = syntheses().length;
       isSlow = true;
-      const made = await drive(under.clock, plan('cave', { timeoutMs: 1_000 }));
-      expect([syntheses().length - before, made.source], String(off)).toEqual([synthesesMade, source]);
+      const startedAtMs = under.clock.now();
+      await drive(under.clock, plan('cave', { timeoutMs: 1_000 }));
+      const begunAfterMs = (syntheses()[before]?.startedAtMs ?? Number.NaN) - startedAtMs;
+      expect([begunAfterMs >= 700, begunAfterMs < 700], String(off)).toEqual([waits, !waits]);
       await under.planner.close();
     }
   });
