@@ -332,11 +332,11 @@ export class ModelEndpoint {
       this.#answeredAtMs.set(model, this.#parts.clock.now());
       this.#toLimit(kind === 'chat' ? `chat\n${model}` : model, result.report, slot, wasCold);
     } else if (isTimeout(code)) {
-      profile.timedOut(result.report.totalMs, company);
+      profile.timedOut(result.report, company);
       if (isNew) this.#limit.dropped();
     } else if (code === 'ERR_MODEL_OVERLOADED') {
       if (isNew) this.#limit.dropped();
-    } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report.totalMs, company);
+    } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report, company);
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;

@@ -172,7 +172,10 @@ export class LateAnswers {
 /** What may still give the newest answer: work that goes on, and the newest that has one. */
 function stillOfUse(works: readonly RecentWork[]): RecentWork[] {
   const newest = works.findLastIndex(({ isEnded, answer }) => isEnded && answer() !== undefined);
-  return works.slice(Math.max(0, newest)).filter((work, index) => index === 0 || !work.isEnded).slice(1 - STATES_MAX);
+  return works
+    .slice(Math.max(0, newest))
+    .filter((work, index) => index === 0 || !work.isEnded)
+    .slice(1 - STATES_MAX);
 }
 
 /** A kind, and what it is pooled with while little is known of it. */

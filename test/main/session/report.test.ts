@@ -35,6 +35,7 @@ function endpointStats(given: Partial<EndpointStats>): EndpointStats {
     busy: 0,
     held: 0,
     waiting: 0,
+    givenUp: 0,
     breaker: { state: 'closed', opened: 0 },
     profiles: [
       {
@@ -94,7 +95,16 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       budget: { budget: 0.05, judged: 20, served: 6, probes: 1, risk: 0.02, riskHigh: 0.045 },
       disk: false,
     },
-    background: { queued: 0, running: 0, done: 10, failed: 0, cancelled: 0, dropped: 0 },
+    background: {
+      queued: 0,
+      running: 0,
+      done: 10,
+      failed: 0,
+      cancelled: 0,
+      dropped: 0,
+      later: { states: 0, asked: 0, voted: 0 },
+    },
+    late: [],
     calls: { ...counters.calls(), hedges: 0, earlyChoices: 0, retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
