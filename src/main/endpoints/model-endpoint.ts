@@ -324,7 +324,8 @@ export class ModelEndpoint {
     const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
     const code = isCutShort ? 'ERR_CANCELLED' : told;
     this.#noteUse(model, code);
-    const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile);
+    // What was given up for somebody else had all the time of the world.
+    const isSilent = code === 'ERR_CANCELLED' && !slot.isBackground && isSilence(result.report, profile);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(code, isNew);
     if (isWork(code)) {
@@ -336,7 +337,8 @@ export class ModelEndpoint {
       if (isNew) this.#limit.dropped();
     } else if (code === 'ERR_MODEL_OVERLOADED') {
       if (isNew) this.#limit.dropped();
-    } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report, company);
+    } else if (isSilent) profile.silent(result.report, company);
+    else if (code === 'ERR_CANCELLED') profile.cancelled(result.report, company);
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;

@@ -100,18 +100,25 @@ export class LatencyProfile {
    * A call that nobody waited for any longer. It would have taken at least as long as it did; without these, only the fast
    * calls of each panel would be known.
    */
-  cancelled({ totalMs, choiceMs }: CutCall, company = 1): void {
-    this.#cut({ totalMs, choiceMs }, company);
+  cancelled(report: CutCall, company = 1): void {
+    const { totalMs } = report;
+    this.#cut(report, company);
     const median = this.#phases.total.quantile(0.5);
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
+  }
+
+  /** A call given up before anything came, by a server that may hang: that it would have taken longer is all that it says. */
+  silent(report: CutCall, company = 1): void {
+    this.#cut(report, company);
   }
 
   /**
    * A call that did not end in time would have taken longer, nobody knows how much: twice as long is taken for it. One that
    * was cut short early says nothing.
    */
-  timedOut({ totalMs, choiceMs }: CutCall, company = 1): void {
-    this.#cut({ totalMs, choiceMs }, company);
+  timedOut(report: CutCall, company = 1): void {
+    const { totalMs } = report;
+    this.#cut(report, company);
     const median = this.#lengths.quantile(0.5);
     if (median === undefined || totalMs > median) this.#lengths.record(2 * totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
@@ -214,10 +221,7 @@ export class LatencyProfile {
     this.#wholes.restore(totals);
   }
 
-  #cut(
-    { totalMs, choiceMs }: { readonly totalMs: number; readonly choiceMs: number | undefined },
-    company: number,
-  ): void {
+  #cut({ totalMs, choiceMs }: CutCall, company: number): void {
     const factor = this.#company.factor(company);
     if (choiceMs === undefined) this.#choices.cut(totalMs / factor);
     else this.#choices.ended(choiceMs / factor);

@@ -26,7 +26,7 @@ const PRIME_QUANTILE = 0.9;
 const SYNTHESIS_QUANTILE = 0.9;
 
 /** What has a smaller chance than this to answer in time is not begun. */
-const FAIR_CHANCE = 0.25;
+const FAIR_CHANCE = 0.3;
 
 type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker'>;
 

@@ -258,7 +258,7 @@ describe('the chance to end in time', () => {
   test('knows of calls that were cut, by anyone, that they would have taken longer', () => {
     for (const cut of ['cancelled', 'timedOut'] as const) {
       const profile = new LatencyProfile();
-      for (let call = 0; call < 30; call++) profile[cut](400);
+      for (let call = 0; call < 30; call++) profile[cut]({ totalMs: 400 });
       expect(profile.chanceWithin(300)).toBeLessThan(0.05);
     }
   });
