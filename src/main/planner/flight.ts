@@ -81,6 +81,8 @@ export class Flight {
   #isLate = false;
   /** The time of the panel was over before it was settled. */
   #isPanelLate = false;
+  /** No synthesis is begun: it is not expected in time. */
+  #isSynthesisHopeless = false;
   #ladderChoice: LadderChoice | undefined;
   #isLadderCounted = false;
   #isCutShort = false;
@@ -267,7 +269,7 @@ export class Flight {
     if (panel === undefined || panel.open === 0) return;
     const heard = Promise.withResolvers<void>();
     if (panel.standing.length > 0) {
-      if (this.#outlook.isSynthesisTimely) return;
+      if (!this.#isSynthesisHopeless) return;
       panel.onVote = () => void (this.#isAgreed() && heard.resolve());
     } else panel.onVote = () => heard.resolve();
     await this.#waitFor(Promise.race([panel.done, heard.promise]), this.#lastMs());
@@ -344,8 +346,9 @@ export class Flight {
   async #synthesize(): Promise<boolean> {
     const { options, clock, counters } = this.#parts;
     const { models, timeoutMs } = options.synthesis;
-    if (options.features.chanceFit && options.synthesis.when !== 'always' && !this.#outlook.isSynthesisTimely)
-      return false;
+    const isChosen = options.features.chanceFit && options.synthesis.when !== 'always';
+    this.#isSynthesisHopeless = isChosen && !this.#outlook.isSynthesisTimely();
+    if (this.#isSynthesisHopeless) return false;
     const agreed = new AbortController();
     const onAbort = (): void => agreed.abort(this.#controller.signal.reason);
     this.#controller.signal.addEventListener('abort', onAbort, { once: true });

@@ -188,7 +188,7 @@ describe('model work that is late', () => {
     expect(known).toHaveLength(6);
   });
 
-  test('is not begun where its times say that it would be late, unless chances are not asked for', async () => {
+  test('is begun but now and then where its times say that it would be late, unless chances are not asked for', async () => {
     const known: (string | undefined)[][] = [];
     for (const off of [[], ['chanceFit']] as const) {
       await make(LATE, { off });
@@ -202,7 +202,8 @@ describe('model work that is late', () => {
       await under.planner.close();
     }
     expect(known[0]?.slice(0, 2)).toEqual(['synthesis', 'synthesis']);
-    expect(known[0]?.slice(-2)).toEqual(['vote', 'vote']);
+    // In two seconds there is one try.
+    expect(known[0]?.slice(-2).toSorted()).toEqual(['synthesis', 'vote']);
     expect(known[1]).toEqual(Array(6).fill('synthesis'));
   });
 
@@ -372,11 +373,16 @@ describe('a newer request of an agent', () => {
     await make(SLOW, ONE_SLOT);
     const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
     await flush();
-    const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
-    await flush();
-    const newer = plan('hall', { timeoutMs: 5_000 }, 'lydia');
-    await drive(under.clock, Promise.all([holder, older, newer]));
-    await pass(250);
+    // Twice, so that it is known to come back.
+    for (const agent of ['lydia', 'mjoll']) {
+      const older = plan('wood', { timeoutMs: 5_000 }, agent);
+      await flush();
+      const newer = plan('hall', { timeoutMs: 5_000 }, agent);
+      expect(await older).toMatchObject({ source: 'heuristic' });
+      void newer;
+    }
+    await drive(under.clock, holder);
+    await pass(900);
     const places = under.models.situations.map(({ observation }) => observation.place);
     expect(places.indexOf('wood')).toBeGreaterThan(places.indexOf('hall'));
     expect(under.planner.peek(asked('wood'))).toMatchObject({ action: 'flee' });

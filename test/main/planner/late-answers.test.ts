@@ -54,13 +54,20 @@ describe('the candidate', () => {
     expect(candidate(late, 2, 60_001)).toBeUndefined();
   });
 
-  test('is one of the latest six states', () => {
+  test('is one of the latest 64 states that models are asked about', () => {
     const late = new LateAnswers(testDomain);
     heard(late, 1, 0);
-    for (let id = 10; id < 15; id++) late.asked(here(), signatureOf(id), id, () => undefined);
+    for (let id = 10; id < 73; id++) late.asked(here(), signatureOf(id), id, () => undefined);
     expect(candidate(late)).toBeDefined();
-    late.asked(here(), signatureOf(15), 15, () => undefined);
+    late.asked(here(), signatureOf(73), 73, () => undefined);
     expect(candidate(late)).toBeUndefined();
+  });
+
+  test('is not pushed out by states whose work has ended without an answer', () => {
+    const late = new LateAnswers(testDomain);
+    heard(late, 1, 0);
+    for (let id = 10; id < 200; id++) late.asked(here(), signatureOf(id), id, () => undefined).isEnded = true;
+    expect(candidate(late)).toBeDefined();
   });
 
   test('is told apart by its age, and by whether the state it was for is near', () => {

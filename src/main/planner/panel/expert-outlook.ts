@@ -93,10 +93,15 @@ export class ExpertOutlook {
     return chance >= FAIR_CHANCE;
   }
 
-  /** Whether the first rung of the ladder has a fair chance to answer in the time that is left. */
-  get isSynthesisTimely(): boolean {
+  /**
+   * Whether the first rung of the ladder has a fair chance to answer in the time that is left. Now and then it is tried against
+   * what is known: nothing else would show that it is quicker by now.
+   */
+  isSynthesisTimely(): boolean {
+    const [first] = this.#parts.options.synthesis.models;
     const chance = this.#synthesisChance();
-    return chance === undefined || chance >= FAIR_CHANCE;
+    if (first === undefined || chance === undefined || chance >= FAIR_CHANCE) return true;
+    return this.#at(first.endpoint).mayTry(first.model, 'text');
   }
 
   /** Whether it is likelier to answer in time than experts that have been asked for `ageMs`. */
