@@ -195,6 +195,7 @@ export class ChatGateway {
     if (cache === false || options.cache === 'off') return undefined;
     if (cache.when === 'deterministic' && !asked.isDeterministic) return undefined;
     const key = chatKey(asked);
+    if (key === undefined) return undefined;
     // The same models in the same order: who wants no other one does not join who takes any.
     const models = [...new Set(places.map(([first]) => first?.model))];
     return { key, flightKey: modelKey(key, JSON.stringify(models)) };

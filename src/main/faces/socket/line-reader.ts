@@ -1,34 +1,50 @@
 import { isUtf8 } from 'node:buffer';
+import { type BoundsFault, boundsFault, JsonScan } from '../../../shared/untrusted-json.ts';
+import { HeldBytes } from '../held-bytes.ts';
 
 /**
  * Bytes in, lines out. The whole lines of a chunk are decoded at once: no character spans a line's end, and one decoding of
  * 64 kB costs less than three hundred of 200 bytes. What is left of a line at the end of a chunk is kept as bytes in one
- * buffer that grows up to the bound, so that many small chunks cost no more than their bytes.
+ * buffer that grows up to the bound, so that many small chunks cost no more than their bytes. Where that grows large it is
+ * scanned as it comes: a line that nests too deep or holds too much is dropped at once, and what is left of it as it comes.
  */
 
 /** A line that cannot be read. The next one can, except after `too-large`: whatever comes then is dropped. */
 export interface LineFault {
-  readonly fault: 'not-utf8' | 'too-large';
+  readonly fault: 'not-utf8' | 'too-large' | BoundsFault;
 }
 
 const NEWLINE = 0x0a;
-const TAIL_BYTES_MIN = 4_096;
-const NOTHING = Buffer.alloc(0);
+/** A shorter beginning of a line waits for its end to be looked at. */
+const UNSCANNED_BYTES_MAX = 65_536;
+
+/** Whole lines, each with its end. */
+interface Lines {
+  readonly text: string;
+  /** Whether it is one line, which was scanned as it came. */
+  readonly isScanned: boolean;
+}
 
 export class LineReader {
   readonly #bytesMax: number;
-  /** Text of whole lines, each with its end, or one line that cannot be read. */
-  readonly #blocks: (string | LineFault)[] = [];
+  /** Whole lines, or one that cannot be read. */
+  readonly #blocks: (Lines | LineFault)[] = [];
   /** Where the next line begins in the first block. */
   #at = 0;
   /** The beginning of a line whose end has not come. */
-  #tail = NOTHING;
+  readonly #tail: HeldBytes;
+  /** Of it, dropped ones too. */
   #tailBytes = 0;
+  /** Of a beginning that is large. */
+  #scan: JsonScan | undefined;
+  /** The line whose end has not come has been answered already. */
+  #isDropped = false;
   #isShut = false;
 
   /** `bytesMax` bounds a line without its end. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+    this.#tail = new HeldBytes(bytesMax);
   }
 
   /** Whether there is a line to take. */
@@ -38,10 +54,17 @@ export class LineReader {
 
   push(chunk: Buffer): void {
     if (this.#isShut) return;
-    const last = chunk.lastIndexOf(NEWLINE);
-    if (last === -1) return this.#keep(chunk);
-    this.#take(this.#afterTail(chunk.subarray(0, last + 1)));
-    if (last + 1 < chunk.length) this.#keep(chunk.subarray(last + 1));
+    let rest = chunk;
+    if (this.#tailBytes > 0) {
+      const end = chunk.indexOf(NEWLINE);
+      this.#keep(end === -1 ? chunk : chunk.subarray(0, end));
+      if (end === -1 || this.#isShut) return;
+      this.#endTail();
+      rest = chunk.subarray(end + 1);
+    }
+    const last = rest.lastIndexOf(NEWLINE);
+    if (last !== -1) this.#take(rest.subarray(0, last + 1));
+    if (last + 1 < rest.length && !this.#isShut) this.#keep(rest.subarray(last + 1));
   }
 
   /** The input is over: what has come of its last line is a line. */
@@ -52,18 +75,20 @@ export class LineReader {
   /** The next line, without its `\n`; undefined where none is whole. */
   next(): string | LineFault | undefined {
     const block = this.#blocks[0];
-    if (typeof block !== 'string') {
+    if (block === undefined || 'fault' in block) {
       this.#blocks.shift();
       return block;
     }
-    const end = block.indexOf('\n', this.#at);
-    const line = block.slice(this.#at, end);
+    const { text, isScanned } = block;
+    const end = text.indexOf('\n', this.#at);
+    const line = text.slice(this.#at, end);
     this.#at = end + 1;
-    if (this.#at === block.length) {
+    if (this.#at === text.length) {
       this.#blocks.shift();
       this.#at = 0;
     }
-    return line;
+    const fault = isScanned ? undefined : boundsFault(line);
+    return fault === undefined ? line : { fault };
   }
 
   /** Drops what it holds and whatever comes. */
@@ -74,16 +99,20 @@ export class LineReader {
     this.#dropTail();
   }
 
-  #afterTail(lines: Buffer): Buffer {
-    if (this.#tailBytes === 0) return lines;
-    const whole = Buffer.concat([this.#tail.subarray(0, this.#tailBytes), lines]);
+  /** The end of the line that the tail is of. */
+  #endTail(): void {
+    if (!this.#isDropped) {
+      const line = this.#tail.bytes;
+      if (isUtf8(line)) this.#blocks.push({ text: `${line.toString()}\n`, isScanned: this.#scan !== undefined });
+      else this.#blocks.push({ fault: 'not-utf8' });
+    }
     this.#dropTail();
-    return whole;
   }
 
   #take(lines: Buffer): void {
-    if (lines.length <= this.#bytesMax + 1 && isUtf8(lines)) this.#blocks.push(lines.toString());
-    else this.#takeOneByOne(lines);
+    if (lines.length <= this.#bytesMax + 1 && isUtf8(lines)) {
+      this.#blocks.push({ text: lines.toString(), isScanned: false });
+    } else this.#takeOneByOne(lines);
   }
 
   /** Where something is wrong with a line, or may be. */
@@ -92,21 +121,29 @@ export class LineReader {
       const end = lines.indexOf(NEWLINE, start) + 1;
       if (end - 1 - start > this.#bytesMax) return this.#refuse();
       const line = lines.subarray(start, end);
-      this.#blocks.push(isUtf8(line) ? line.toString() : { fault: 'not-utf8' });
+      if (isUtf8(line)) this.#blocks.push({ text: line.toString(), isScanned: false });
+      else this.#blocks.push({ fault: 'not-utf8' });
       start = end;
     }
   }
 
   #keep(rest: Buffer): void {
-    const bytes = this.#tailBytes + rest.length;
-    if (bytes > this.#bytesMax) return this.#refuse();
-    if (bytes > this.#tail.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(2 * bytes, TAIL_BYTES_MIN), this.#bytesMax));
-      this.#tail.copy(grown, 0, 0, this.#tailBytes);
-      this.#tail = grown;
-    }
-    rest.copy(this.#tail, this.#tailBytes);
-    this.#tailBytes = bytes;
+    this.#tailBytes += rest.length;
+    if (this.#tailBytes > this.#bytesMax) return this.#refuse();
+    if (this.#isDropped) return;
+    this.#tail.add(rest);
+    const fault = this.#tailFault(rest);
+    if (fault === undefined) return;
+    this.#blocks.push({ fault });
+    this.#isDropped = true;
+    this.#tail.clear();
+  }
+
+  #tailFault(rest: Buffer): BoundsFault | undefined {
+    if (this.#scan !== undefined) return this.#scan.push(rest);
+    if (this.#tailBytes <= UNSCANNED_BYTES_MAX) return undefined;
+    this.#scan = new JsonScan();
+    return this.#scan.push(this.#tail.bytes);
   }
 
   #refuse(): void {
@@ -116,7 +153,9 @@ export class LineReader {
   }
 
   #dropTail(): void {
-    this.#tail = NOTHING;
+    this.#tail.clear();
     this.#tailBytes = 0;
+    this.#scan = undefined;
+    this.#isDropped = false;
   }
 }

@@ -1,5 +1,6 @@
 import { describeValue, encodeError, PlannerError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
+import { parseJson } from '../../../shared/untrusted-json.ts';
 import type { Plan, PlanOptions } from '../../plan.ts';
 import type { Planner } from '../../planner/planner.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
@@ -117,12 +118,10 @@ export class RpcCalls {
   }
 
   take(line: string): void {
-    let message: unknown;
-    try {
-      message = JSON.parse(line);
-    } catch (error) {
-      return this.fault(protocolFault(`a line must be JSON (${(error as Error).message})`), PARSE_ERROR);
-    }
+    // Its bounds were looked at where it was read.
+    const reading = parseJson(line);
+    if ('rule' in reading) return this.fault(protocolFault(`a line ${reading.rule}`), PARSE_ERROR);
+    const message = reading.value;
     if (Array.isArray(message)) this.#takeBatch(message);
     else this.#handle(message, undefined);
   }

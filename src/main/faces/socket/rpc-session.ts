@@ -1,9 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
+import { BOUNDS_RULES } from '../../../shared/untrusted-json.ts';
 import type { Planner } from '../../planner/planner.ts';
 import type { FaceLog } from '../face.ts';
-import { LineReader } from './line-reader.ts';
+import { type LineFault, LineReader } from './line-reader.ts';
 import { protocolFault } from './message-check.ts';
 import { Outbox } from './outbox.ts';
 import { RpcCalls, type RpcCounters } from './rpc-calls.ts';
@@ -18,6 +19,9 @@ import { PARSE_ERROR } from './wire.ts';
  *     └────────────────── close, slow client, stream error ─────────────────────────────────────────────────────────┘
  */
 type Phase = 'open' | 'finishing' | 'ended' | 'closed';
+
+/** What breaks these costs the line, and not the connection. */
+const LINE_RULES = { 'not-utf8': 'must be UTF-8', ...BOUNDS_RULES } as const;
 
 /** After the last answer, the other side has this long to close its own. */
 const LINGER_MS = 1_000;
@@ -154,8 +158,8 @@ export class RpcSession {
     }
   }
 
-  #onFault(fault: 'not-utf8' | 'too-large'): void {
-    if (fault === 'not-utf8') return this.#calls.fault(protocolFault('a line must be UTF-8'), PARSE_ERROR);
+  #onFault(fault: LineFault['fault']): void {
+    if (fault !== 'too-large') return this.#calls.fault(protocolFault(`a line ${LINE_RULES[fault]}`), PARSE_ERROR);
     const { messageBytesMax } = this.#parts.limits;
     const message = `a line must be at most ${messageBytesMax} bytes (messageBytesMax); the connection ends`;
     this.#calls.fault(new PlannerError('ERR_MESSAGE_TOO_LARGE', message));
