@@ -46,6 +46,8 @@ const table: [string, string, BoundsFault | undefined][] = [
   ['a request with the most actions and values', `{"a":${wide(members, '"x"')},"q":${object(members)}}`, undefined],
   ['closing without opening', ']]}'.repeat(1_000), undefined],
   ['nothing', '', undefined],
+  ['texts without end', '""'.repeat(500_002), 'too-wide'],
+  ['closing without end', ']'.repeat(500_002), 'too-wide'],
 ];
 
 describe('a bound is found', () => {

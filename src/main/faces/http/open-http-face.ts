@@ -3,6 +3,7 @@ import { Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Planner } from '../../planner/planner.ts';
+import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { readToken } from './access/bearer-token.ts';
 import { Guard, type GuardSettings } from './access/guard.ts';
@@ -11,6 +12,7 @@ import { type HttpFaceOptions, type ResolvedHttpOptions, resolveHttpOptions } fr
 import { makeApp } from './make-app.ts';
 import { addRoutes } from './routes.ts';
 import { Connections } from './wire/connections.ts';
+import { takeJsonBodies } from './wire/json-body.ts';
 
 export interface HttpFace extends Face {
   /**
@@ -31,6 +33,10 @@ export async function openHttpFace(planner: Planner, options: HttpFaceOptions, p
   const draining = new AbortController();
   try {
     const connections = new Connections(app.server, resolved.slowClientMs);
+    // A body may be as large as the gateway lets one be.
+    const bytesMax = Math.max(resolved.largeBodiesBytesMax, planner.chats.bodyBytesMax);
+    const budget = new ByteBudget(bytesMax, parts.clock, parts.largeBytes);
+    takeJsonBodies(app, { budget, answerTo: (request) => connections.answerTo(request) });
     const guard = await Guard.create(app, settings, draining.signal);
     app.addHook('onRequest', (request, reply, done) => {
       connections.began(request.raw, reply.raw);

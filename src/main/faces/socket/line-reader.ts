@@ -1,32 +1,46 @@
 import { isUtf8 } from 'node:buffer';
 import { type BoundsFault, boundsFault, JsonScan } from '../../../shared/untrusted-json.ts';
+import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../byte-budget.ts';
 import { HeldBytes } from '../held-bytes.ts';
 
 /**
  * Bytes in, lines out. The whole lines of a chunk are decoded at once: no character spans a line's end, and one decoding of
  * 64 kB costs less than three hundred of 200 bytes. What is left of a line at the end of a chunk is kept as bytes in one
  * buffer that grows up to the bound, so that many small chunks cost no more than their bytes. Where that grows large it is
- * scanned as it comes: a line that nests too deep or holds too much is dropped at once, and what is left of it as it comes.
+ * scanned and charged as it comes: a line that nests too deep, holds too much or finds no room is dropped at once, and what is left
+ * of it as it comes.
  */
 
 /** A line that cannot be read. The next one can, except after `too-large`: whatever comes then is dropped. */
 export interface LineFault {
-  readonly fault: 'not-utf8' | 'too-large' | BoundsFault;
+  readonly fault: 'not-utf8' | 'too-large' | 'crowded' | BoundsFault;
 }
 
 const NEWLINE = 0x0a;
-/** A shorter beginning of a line waits for its end to be looked at. */
-const UNSCANNED_BYTES_MAX = 65_536;
 
 /** Whole lines, each with its end. */
 interface Lines {
   readonly text: string;
-  /** Whether it is one line, which was scanned as it came. */
-  readonly isScanned: boolean;
+  /** Of one line that is large: it was scanned as it came. */
+  readonly large?: Large;
+}
+
+/** Of a line that is large. */
+interface Large {
+  readonly scan: JsonScan;
+  readonly charge: ByteCharge | undefined;
+}
+
+export interface LineReaderOptions {
+  /** Of all large lines together. Default: they are not charged. */
+  readonly budget?: ByteBudget | undefined;
+  /** A line that had not come whole was dropped, to make room. */
+  readonly onDropped?: () => void;
 }
 
 export class LineReader {
   readonly #bytesMax: number;
+  readonly #options: LineReaderOptions;
   /** Whole lines, or one that cannot be read. */
   readonly #blocks: (Lines | LineFault)[] = [];
   /** Where the next line begins in the first block. */
@@ -36,14 +50,17 @@ export class LineReader {
   /** Of it, dropped ones too. */
   #tailBytes = 0;
   /** Of a beginning that is large. */
-  #scan: JsonScan | undefined;
+  #large: Large | undefined;
+  /** Of the line that was taken last. */
+  #charge: ByteCharge | undefined;
   /** The line whose end has not come has been answered already. */
   #isDropped = false;
   #isShut = false;
 
   /** `bytesMax` bounds a line without its end. */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, options: LineReaderOptions = {}) {
     this.#bytesMax = bytesMax;
+    this.#options = options;
     this.#tail = new HeldBytes(bytesMax);
   }
 
@@ -79,7 +96,7 @@ export class LineReader {
       this.#blocks.shift();
       return block;
     }
-    const { text, isScanned } = block;
+    const { text, large } = block;
     const end = text.indexOf('\n', this.#at);
     const line = text.slice(this.#at, end);
     this.#at = end + 1;
@@ -87,31 +104,44 @@ export class LineReader {
       this.#blocks.shift();
       this.#at = 0;
     }
-    const fault = isScanned ? undefined : boundsFault(line);
+    this.#charge = large?.charge;
+    const fault = large === undefined ? boundsFault(line) : undefined;
     return fault === undefined ? line : { fault };
+  }
+
+  /** The charge of the line that was taken last, if it was large: the taker's to release. */
+  takeCharge(): ByteCharge | undefined {
+    const charge = this.#charge;
+    this.#charge = undefined;
+    return charge;
   }
 
   /** Drops what it holds and whatever comes. */
   shut(): void {
     this.#isShut = true;
-    this.#blocks.length = 0;
+    for (const block of this.#blocks.splice(0)) if ('large' in block) block.large?.charge?.release();
     this.#at = 0;
-    this.#dropTail();
+    this.#refuseTail();
   }
 
   /** The end of the line that the tail is of. */
   #endTail(): void {
-    if (!this.#isDropped) {
-      const line = this.#tail.bytes;
-      if (isUtf8(line)) this.#blocks.push({ text: `${line.toString()}\n`, isScanned: this.#scan !== undefined });
-      else this.#blocks.push({ fault: 'not-utf8' });
+    const line = this.#tail.bytes;
+    if (this.#isDropped) this.#forgetTail();
+    else if (!isUtf8(line)) {
+      this.#blocks.push({ fault: 'not-utf8' });
+      this.#refuseTail();
+    } else {
+      const large = this.#large;
+      large?.charge?.arrived();
+      this.#blocks.push({ text: `${line.toString()}\n`, ...(large === undefined ? {} : { large }) });
+      this.#forgetTail();
     }
-    this.#dropTail();
   }
 
   #take(lines: Buffer): void {
     if (lines.length <= this.#bytesMax + 1 && isUtf8(lines)) {
-      this.#blocks.push({ text: lines.toString(), isScanned: false });
+      this.#blocks.push({ text: lines.toString() });
     } else this.#takeOneByOne(lines);
   }
 
@@ -121,7 +151,7 @@ export class LineReader {
       const end = lines.indexOf(NEWLINE, start) + 1;
       if (end - 1 - start > this.#bytesMax) return this.#refuse();
       const line = lines.subarray(start, end);
-      if (isUtf8(line)) this.#blocks.push({ text: line.toString(), isScanned: false });
+      if (isUtf8(line)) this.#blocks.push({ text: line.toString() });
       else this.#blocks.push({ fault: 'not-utf8' });
       start = end;
     }
@@ -132,30 +162,49 @@ export class LineReader {
     if (this.#tailBytes > this.#bytesMax) return this.#refuse();
     if (this.#isDropped) return;
     this.#tail.add(rest);
-    const fault = this.#tailFault(rest);
-    if (fault === undefined) return;
+    if (this.#tailBytes <= UNCHARGED_BYTES_MAX) return;
+    const fault = this.#largeFault(this.#large === undefined ? this.#tail.bytes : rest);
+    if (fault !== undefined) this.#dropTail(fault);
+  }
+
+  #largeFault(added: Buffer): LineFault['fault'] | undefined {
+    const { budget } = this.#options;
+    this.#large ??= { scan: new JsonScan(), charge: budget?.charge(this.#onDropped) };
+    const { scan, charge } = this.#large;
+    return charge?.add(added.length) === false ? 'crowded' : scan.push(added);
+  }
+
+  /** Its charge has ended already. */
+  readonly #onDropped = (): void => {
+    this.#large = undefined;
+    this.#dropTail('crowded');
+    this.#options.onDropped?.();
+  };
+
+  /** Answers the line whose end has not come. What still comes of it is counted, and no more. */
+  #dropTail(fault: LineFault['fault']): void {
+    this.#large?.charge?.release();
+    this.#large = undefined;
     this.#blocks.push({ fault });
     this.#isDropped = true;
     this.#tail.clear();
   }
 
-  #tailFault(rest: Buffer): BoundsFault | undefined {
-    if (this.#scan !== undefined) return this.#scan.push(rest);
-    if (this.#tailBytes <= UNSCANNED_BYTES_MAX) return undefined;
-    this.#scan = new JsonScan();
-    return this.#scan.push(this.#tail.bytes);
-  }
-
   #refuse(): void {
     this.#isShut = true;
-    this.#dropTail();
+    this.#refuseTail();
     this.#blocks.push({ fault: 'too-large' });
   }
 
-  #dropTail(): void {
+  #refuseTail(): void {
+    this.#large?.charge?.release();
+    this.#forgetTail();
+  }
+
+  #forgetTail(): void {
     this.#tail.clear();
     this.#tailBytes = 0;
-    this.#scan = undefined;
+    this.#large = undefined;
     this.#isDropped = false;
   }
 }

@@ -1,21 +1,29 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
 import { PlannerError } from '../../../../shared/errors.ts';
 import { BOUNDS_RULES, JsonScan, parseJson, readJson } from '../../../../shared/untrusted-json.ts';
+import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../../byte-budget.ts';
 import { HeldBytes } from '../../held-bytes.ts';
 
 type Done = (error: Error | null, body?: unknown) => void;
 
-/** Shorter ones are looked at when they are whole: they cannot be wide, and parse in little time. */
-const UNSCANNED_BYTES_MAX = 65_536;
+export interface BodyParts {
+  /** Of all large bodies together. */
+  readonly budget: ByteBudget;
+  /** The answer that a request waits for. */
+  answerTo(request: IncomingMessage): ServerResponse | undefined;
+}
+
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * Bodies are JSON in UTF-8 and nothing else, and plain. Half a character is refused, where a decoder would put another one in.
- * A long body is scanned as it comes: what nests too deep or holds too much is refused before the rest of it is there.
+ * A long body is scanned as it comes: what nests too deep or holds too much is refused before the rest of it is there. It is charged
+ * until it has been answered, and refused with ERR_PLANNER_OVERLOADED where there is no room; short ones cannot be wide, and parse in
+ * little time.
  */
-export function takeJsonBodies(app: FastifyInstance): void {
+export function takeJsonBodies(app: FastifyInstance, parts: BodyParts): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', (request, payload, done: Done) => {
     const { encoding, length } = announced(request);
@@ -23,7 +31,7 @@ export function takeJsonBodies(app: FastifyInstance): void {
     if (encoding !== undefined)
       return done(unsupported(`the body must be plain, and its content-encoding is ${encoding}`));
     if (length > bytesMax) return done(tooLarge(bytesMax));
-    new JsonBody(payload, length, bytesMax, done);
+    new JsonBody(payload, { ...parts, length, bytesMax, done });
   });
 }
 
@@ -33,20 +41,27 @@ function announced({ headers }: FastifyRequest): { encoding: string | undefined;
   return { encoding: isPlain ? undefined : encoding.slice(0, 40), length: Number(headers['content-length'] ?? 0) };
 }
 
+interface ComingBody extends BodyParts {
+  /** As announced; 0 where it is not. */
+  readonly length: number;
+  readonly bytesMax: number;
+  readonly done: Done;
+}
+
 /** One body from its first byte to its last. */
 class JsonBody {
   readonly #payload: IncomingMessage;
-  readonly #bytesMax: number;
-  readonly #done: Done;
+  readonly #coming: ComingBody;
   readonly #held: HeldBytes;
   #bytes = 0;
-  #scan: JsonScan | undefined;
+  /** Of a large one. */
+  #large: { readonly scan: JsonScan; readonly charge: ByteCharge } | undefined;
 
-  constructor(payload: IncomingMessage, length: number, bytesMax: number, done: Done) {
+  constructor(payload: IncomingMessage, coming: ComingBody) {
     this.#payload = payload;
-    this.#bytesMax = bytesMax;
-    this.#done = done;
-    this.#held = new HeldBytes(bytesMax, length <= UNSCANNED_BYTES_MAX ? length : 0);
+    this.#coming = coming;
+    const { length, bytesMax } = coming;
+    this.#held = new HeldBytes(bytesMax, length <= UNCHARGED_BYTES_MAX ? length : 0);
     payload.on('data', this.#onData);
     payload.on('end', this.#onEnd);
     payload.on('error', this.#onError);
@@ -55,37 +70,60 @@ class JsonBody {
 
   readonly #onData = (piece: Buffer): void => {
     this.#bytes += piece.length;
-    if (this.#bytes > this.#bytesMax) return this.#settle(tooLarge(this.#bytesMax));
+    const { bytesMax, budget } = this.#coming;
+    if (this.#bytes > bytesMax) return this.#refuse(tooLarge(bytesMax));
     this.#held.add(piece);
-    if (this.#bytes <= UNSCANNED_BYTES_MAX) return;
-    const all = this.#scan === undefined ? this.#held.bytes : piece;
-    this.#scan ??= new JsonScan();
-    const fault = this.#scan.push(all);
-    if (fault !== undefined) this.#settle(refused(BOUNDS_RULES[fault]));
+    if (this.#bytes <= UNCHARGED_BYTES_MAX) return;
+    const added = this.#large === undefined ? this.#held.bytes : piece;
+    this.#large ??= { scan: new JsonScan(), charge: budget.charge(this.#onDropped) };
+    if (!this.#large.charge.add(added.length)) return this.#refuse(crowded(budget.bytesMax));
+    const fault = this.#large.scan.push(added);
+    if (fault !== undefined) this.#refuse(refused(BOUNDS_RULES[fault]));
+  };
+
+  /** Its charge has ended already. */
+  readonly #onDropped = (): void => {
+    this.#settle(crowded(this.#coming.budget.bytesMax));
   };
 
   readonly #onEnd = (): void => {
     const bytes = this.#held.bytes;
-    if (bytes.length === 0) return this.#settle(protocol('the body cannot be empty'));
-    if (!isUtf8(bytes)) return this.#settle(refused('must be UTF-8'));
+    if (bytes.length === 0) return this.#refuse(protocol('the body cannot be empty'));
+    if (!isUtf8(bytes)) return this.#refuse(refused('must be UTF-8'));
     const text = bytes.toString();
     this.#held.clear();
     const json = text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
-    const reading = this.#scan === undefined ? readJson(json) : parseJson(json);
-    if ('rule' in reading) this.#settle(refused(reading.rule));
-    else this.#settle(null, reading.value);
+    const reading = this.#large === undefined ? readJson(json) : parseJson(json);
+    if ('rule' in reading) return this.#refuse(refused(reading.rule));
+    this.#keepCharge();
+    this.#settle(null, reading.value);
   };
 
   readonly #onError = (error: Error): void => {
-    this.#settle(Object.assign(error, { statusCode: 400 }));
+    this.#refuse(Object.assign(error, { statusCode: 400 }));
   };
+
+  /** What was made of the body lives as long as its answer is worked on. */
+  #keepCharge(): void {
+    if (this.#large === undefined) return;
+    const { charge } = this.#large;
+    charge.arrived();
+    const answer = this.#coming.answerTo(this.#payload);
+    if (answer === undefined || answer.destroyed) charge.release();
+    else answer.once('close', () => charge.release());
+  }
+
+  #refuse(error: Error): void {
+    this.#large?.charge.release();
+    this.#settle(error);
+  }
 
   #settle(error: Error | null, body?: unknown): void {
     this.#payload.off('data', this.#onData);
     this.#payload.off('end', this.#onEnd);
     this.#payload.off('error', this.#onError);
     this.#held.clear();
-    this.#done(error, body);
+    this.#coming.done(error, body);
   }
 }
 
@@ -99,6 +137,11 @@ function refused(rule: string): PlannerError {
 
 function tooLarge(bytesMax: number): PlannerError {
   return new PlannerError('ERR_MESSAGE_TOO_LARGE', `the body must be at most ${bytesMax} bytes`);
+}
+
+function crowded(bytesMax: number): PlannerError {
+  const message = `large bodies hold ${bytesMax} bytes together (largeBodiesBytesMax); the slowest give way`;
+  return new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
 }
 
 /** As fastify refuses a content type. */
