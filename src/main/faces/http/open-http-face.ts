@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Planner } from '../../planner/planner.ts';
 import { ByteBudget } from '../byte-budget.ts';
@@ -28,7 +29,7 @@ export interface HttpFace extends Face {
  */
 export async function openHttpFace(planner: Planner, options: HttpFaceOptions, parts: FaceParts): Promise<HttpFace> {
   const resolved = resolveHttpOptions(options, planner.domain);
-  const settings = await settingsOf(resolved);
+  const settings = await settingsOf(resolved, parts.clock);
   const app = makeApp(resolved, parts.log);
   const draining = new AbortController();
   try {
@@ -44,16 +45,16 @@ export async function openHttpFace(planner: Planner, options: HttpFaceOptions, p
     });
     await addRoutes(app, { ...parts, planner, options: resolved, connections, draining: draining.signal });
     const address = await listen(app, resolved);
-    return new OpenFace(address, { app, planner, guard, connections, draining, resolved });
+    return new OpenFace(address, { app, planner, clock: parts.clock, guard, connections, draining, resolved });
   } catch (error) {
     await app.close();
     throw error;
   }
 }
 
-async function settingsOf(resolved: ResolvedHttpOptions): Promise<GuardSettings> {
+async function settingsOf(resolved: ResolvedHttpOptions, clock: Clock): Promise<GuardSettings> {
   const { rateLimitPerMinute, allowedHosts } = resolved;
-  return { token: await readToken(resolved), rateLimitPerMinute, hosts: new HostCheck(allowedHosts) };
+  return { token: await readToken(resolved, clock), rateLimitPerMinute, hosts: new HostCheck(allowedHosts) };
 }
 
 async function listen(app: FastifyInstance, { host, port }: ResolvedHttpOptions): Promise<string> {
@@ -73,6 +74,7 @@ async function listen(app: FastifyInstance, { host, port }: ResolvedHttpOptions)
 interface OpenParts {
   readonly app: FastifyInstance;
   readonly planner: Planner;
+  readonly clock: Clock;
   readonly guard: Guard;
   readonly connections: Connections;
   readonly draining: AbortController;
@@ -105,10 +107,10 @@ class OpenFace implements HttpFace {
   }
 
   async reload(options: HttpFaceOptions): Promise<readonly string[]> {
-    const { planner, guard, resolved } = this.#parts;
+    const { planner, guard, resolved, clock } = this.#parts;
     const changed = resolveHttpOptions(options, planner.domain);
     // Of the address that is in use: one that only a restart leaves must not lose its token before.
-    guard.change(await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, planner.domain)));
+    guard.change(await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, planner.domain), clock));
     return (Object.keys(changed) as (keyof ResolvedHttpOptions)[]).filter(
       (key) => !MAY_CHANGE.has(key) && changed[key] !== resolved[key],
     );
