@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * JSON from elsewhere, bounded before it is parsed. `JSON.parse` takes half a microsecond and 40 bytes for a level, and nearly a
  * microsecond and 200 bytes for an empty member: 24 MB of brackets hold up a thread for seconds. A scan of the bytes takes a
@@ -165,6 +167,35 @@ function opensMore(text: string, count: number): boolean {
 
 export type JsonReading = { readonly value: unknown } | { readonly rule: string };
 
+export const UTF16_RULE = 'must be UTF-8, and is UTF-16';
+const BYTE_ORDER_MARK = 0xfeff;
+
+/** Whether bytes are UTF-16, as Windows programs write it: by its byte order mark, or by the half of a character that is zero. */
+export function isUtf16(bytes: Uint8Array): boolean {
+  const [first, second] = bytes;
+  return hasUtf16Mark(bytes) || (bytes.length > 1 && (first === 0) !== (second === 0));
+}
+
+/** By its mark alone, before a character of ASCII or before nothing. */
+export function hasUtf16Mark(bytes: Uint8Array): boolean {
+  const [first, second, third, fourth] = bytes;
+  if (first === 0xff && second === 0xfe) return fourth === 0 || bytes.length < 4;
+  return first === 0xfe && second === 0xff && (third === 0 || bytes.length < 4);
+}
+
+export type TextReading = { readonly text: string } | { readonly rule: string };
+
+/** The text of bytes from a file or a body, without a byte order mark; else the rule that they break. */
+export function readText(bytes: Uint8Array): TextReading {
+  if (isUtf16(bytes)) return { rule: UTF16_RULE };
+  if (!isUtf8(bytes)) return { rule: 'must be UTF-8' };
+  return { text: withoutMark(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) };
+}
+
+function withoutMark(text: string): string {
+  return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
+}
+
 /** Parses what is within the bounds; else the rule that it breaks, as the end of a sentence that begins with its name. */
 export function readJson(text: string): JsonReading {
   const fault = boundsFault(text);
@@ -174,8 +205,10 @@ export function readJson(text: string): JsonReading {
 /** The same for a text that a scan has passed. */
 export function parseJson(text: string): JsonReading {
   try {
-    return { value: JSON.parse(text) };
+    return { value: JSON.parse(withoutMark(text)) };
   } catch (error) {
+    const isWide = text.length > 1 && (text.charCodeAt(0) === 0) !== (text.charCodeAt(1) === 0);
+    if (isWide) return { rule: UTF16_RULE };
     return { rule: `must be JSON (${(error as Error).message})` };
   }
 }

@@ -8,6 +8,7 @@ import { type Domain, type DomainDefinition, defineDomain } from '../../shared/d
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { inFileTime, kindOf, readRegular } from '../../shared/regular-file.ts';
+import { readText as textOf } from '../../shared/untrusted-json.ts';
 import { type LogConfig, logSchema, type ServeConfig, serveSchema } from '../serve/serve-config.ts';
 import type { PlannerOptions } from './planner-options.ts';
 import { optionsError, plannerOptionsSchema } from './resolve-options.ts';
@@ -140,14 +141,16 @@ async function readText(
   parse: (text: string) => unknown,
   format: string,
 ): Promise<unknown> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = (await readRegular(path, TEXT_BYTES_MAX)).toString();
+    bytes = await readRegular(path, TEXT_BYTES_MAX);
   } catch (cause) {
     return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
   }
+  const read = textOf(bytes);
+  if ('rule' in read) fail(name, read.rule);
   try {
-    return parse(text);
+    return parse(read.text);
   } catch (cause) {
     const [first = ''] = (cause as Error).message.split('\n');
     return fail(name, `is not ${format} (${first.replace(/:$/, '')})`, cause);

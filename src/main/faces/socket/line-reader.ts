@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { type BoundsFault, boundsFault, JsonScan } from '../../../shared/untrusted-json.ts';
+import { type BoundsFault, boundsFault, hasUtf16Mark, JsonScan } from '../../../shared/untrusted-json.ts';
 import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../byte-budget.ts';
 import { HeldBytes } from '../held-bytes.ts';
 
@@ -13,7 +13,7 @@ import { HeldBytes } from '../held-bytes.ts';
 
 /** A line that cannot be read. The next one can, except after `too-large`: whatever comes then is dropped. */
 export interface LineFault {
-  readonly fault: 'not-utf8' | 'too-large' | 'crowded' | BoundsFault;
+  readonly fault: 'not-utf8' | 'utf-16' | 'too-large' | 'crowded' | BoundsFault;
 }
 
 const NEWLINE = 0x0a;
@@ -129,7 +129,7 @@ export class LineReader {
     const line = this.#tail.bytes;
     if (this.#isDropped) this.#forgetTail();
     else if (!isUtf8(line)) {
-      this.#blocks.push({ fault: 'not-utf8' });
+      this.#blocks.push({ fault: hasUtf16Mark(line) ? 'utf-16' : 'not-utf8' });
       this.#refuseTail();
     } else {
       const large = this.#large;
@@ -152,7 +152,7 @@ export class LineReader {
       if (end - 1 - start > this.#bytesMax) return this.#refuse();
       const line = lines.subarray(start, end);
       if (isUtf8(line)) this.#blocks.push({ text: line.toString() });
-      else this.#blocks.push({ fault: 'not-utf8' });
+      else this.#blocks.push({ fault: hasUtf16Mark(line) ? 'utf-16' : 'not-utf8' });
       start = end;
     }
   }

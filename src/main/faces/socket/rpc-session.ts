@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
-import { BOUNDS_RULES } from '../../../shared/untrusted-json.ts';
+import { BOUNDS_RULES, UTF16_RULE } from '../../../shared/untrusted-json.ts';
 import type { Planner } from '../../planner/planner.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import type { FaceLog } from '../face.ts';
@@ -22,7 +22,7 @@ import { PARSE_ERROR } from './wire.ts';
 type Phase = 'open' | 'finishing' | 'ended' | 'closed';
 
 /** What breaks these costs the line, and not the connection. */
-const LINE_RULES = { 'not-utf8': 'must be UTF-8', ...BOUNDS_RULES } as const;
+const LINE_RULES = { 'not-utf8': 'must be UTF-8', 'utf-16': UTF16_RULE, ...BOUNDS_RULES } as const;
 
 /** After the last answer, the other side has this long to close its own. */
 const LINGER_MS = 1_000;

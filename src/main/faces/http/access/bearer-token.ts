@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../../../shared/clock.ts';
 import { PlannerError } from '../../../../shared/errors.ts';
 import { inFileTime, openRegular } from '../../../../shared/regular-file.ts';
+import { readText } from '../../../../shared/untrusted-json.ts';
 import type { ResolvedHttpOptions } from '../http-options.ts';
 
 const TOKEN_CHARS_MAX = 4_096;
@@ -51,7 +52,9 @@ async function readTokenFile(path: string): Promise<string> {
       fail(`http.tokenFile must be readable by its owner alone (chmod 600 ${path}), got mode ${is}`);
     }
     if (size > TOKEN_CHARS_MAX + 2) fail(`http.tokenFile must be at most ${TOKEN_CHARS_MAX} characters, got ${size}`);
-    return (await file.readFile('utf8')).replace(/\r?\n$/, '');
+    const read = readText(await file.readFile());
+    if ('rule' in read) fail(`http.tokenFile ${read.rule}`);
+    return read.text.replace(/\r?\n$/, '');
   } finally {
     await file.close();
   }

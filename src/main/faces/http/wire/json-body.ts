@@ -1,8 +1,7 @@
-import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
 import { PlannerError } from '../../../../shared/errors.ts';
-import { BOUNDS_RULES, JsonScan, parseJson, readJson } from '../../../../shared/untrusted-json.ts';
+import { BOUNDS_RULES, JsonScan, parseJson, readJson, readText } from '../../../../shared/untrusted-json.ts';
 import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../../byte-budget.ts';
 import { HeldBytes } from '../../held-bytes.ts';
 
@@ -14,8 +13,6 @@ export interface BodyParts {
   /** The answer that a request waits for. */
   answerTo(request: IncomingMessage): ServerResponse | undefined;
 }
-
-const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * Bodies are JSON in UTF-8 and nothing else, and plain. Half a character is refused, where a decoder would put another one in.
@@ -89,11 +86,10 @@ class JsonBody {
   readonly #onEnd = (): void => {
     const bytes = this.#held.bytes;
     if (bytes.length === 0) return this.#refuse(protocol('the body cannot be empty'));
-    if (!isUtf8(bytes)) return this.#refuse(refused('must be UTF-8'));
-    const text = bytes.toString();
+    const read = readText(bytes);
+    if ('rule' in read) return this.#refuse(refused(read.rule));
     this.#held.clear();
-    const json = text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
-    const reading = this.#large === undefined ? readJson(json) : parseJson(json);
+    const reading = this.#large === undefined ? readJson(read.text) : parseJson(read.text);
     if ('rule' in reading) return this.#refuse(refused(reading.rule));
     this.#keepCharge();
     this.#settle(null, reading.value);
