@@ -12,7 +12,7 @@ import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
 import { openPlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags } from './server-flags.ts';
-import { duration, table } from './text.ts';
+import { duration, shown, shownInLine, table } from './text.ts';
 
 export interface PlanFlags extends ServerFlags {
   readonly domain?: string;
@@ -49,7 +49,7 @@ export async function planCommand(context: CliContext, flags: PlanFlags, file?: 
   await using host = await openPlannerHost(context, flags, loaded, domain);
   const plan = await host.planner.plan(request, { signal: context.signal });
   if (flags.json) printJson(context, plan);
-  else context.stdout.write(planText(plan));
+  else context.stdout.write(shown(planText(plan)));
   return EXIT.SUCCESS;
 }
 
@@ -68,7 +68,7 @@ function planText({ action, source, model, reason, latencyMs, attempts }: Plan):
   const failed = attempts.filter(({ code }) => code !== 'OK');
   if (failed.length > 0)
     rows.push(['failed', failed.map(({ step, role, code }) => `${role ?? step} ${code}`).join(', ')]);
-  return `${action}\n${table(rows, { indent: 2 })}\n`;
+  return `${shownInLine(action)}\n${table(rows, { indent: 2 })}\n`;
 }
 
 async function readRequest(context: CliContext, file: string | undefined): Promise<PlanRequest> {
