@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { systemClock } from '../shared/clock.ts';
 import { describeValue, PlannerError } from '../shared/errors.ts';
+import { hasStuckFile } from '../shared/regular-file.ts';
 import type { CliContext } from './cli/cli-context.ts';
 import { failureLines } from './cli/cli-error.ts';
 import { runCli } from './cli/run-cli.ts';
@@ -29,9 +30,18 @@ let first: { readonly signal: string; readonly atMs: number } | undefined;
 function onSignal(signal: keyof typeof INTERRUPTED): void {
   const atMs = systemClock.now();
   if (first?.signal === signal && atMs - first.atMs < ECHO_MS) return;
-  if (first !== undefined) process.exit(INTERRUPTED[signal]);
+  if (first !== undefined) return endWith(INTERRUPTED[signal], signal);
   first = { signal, atMs };
   interrupt.abort();
+}
+
+/** A thread that waits for a file system which is gone keeps `process.exit` waiting too: then a signal ends the process. */
+function endWith(code: number, signal: keyof typeof INTERRUPTED = 'SIGTERM'): never {
+  if (hasStuckFile()) {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+  process.exit(code);
 }
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
@@ -78,7 +88,7 @@ const service: ServiceProcess = {
   onOutputBroken: (end) => {
     onOutputBroken = end;
   },
-  exit: (code) => process.exit(code),
+  exit: (code) => endWith(code),
 };
 process.exitCode = await runCli(process.argv.slice(2), context, {
   debug,
@@ -88,3 +98,4 @@ process.exitCode = await runCli(process.argv.slice(2), context, {
   },
   service,
 });
+if (hasStuckFile()) endWith(Number(process.exitCode));

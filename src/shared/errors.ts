@@ -82,10 +82,19 @@ export class PlannerError extends Error {
   }
 }
 
+/** What a thrown value says, in one line. Never throws, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).split('\n', 1)[0] as string;
+  } catch {
+    return 'something that says nothing';
+  }
+}
+
 /** Any thrown value as its wire form. What is not a PlannerError is a bug and keeps its message under ERR_INTERNAL. */
 export function encodeError(error: unknown): ErrorWire {
   if (error instanceof PlannerError) return { code: error.code, message: error.message, retryable: error.retryable };
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : messageOf(error);
   return { code: 'ERR_INTERNAL', message, retryable: false };
 }
 

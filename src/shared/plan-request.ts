@@ -1,5 +1,5 @@
 import type { Domain, Feature, FeatureValue, ImageValue, Observation } from './domain.ts';
-import { describeValue, PlannerError } from './errors.ts';
+import { describeValue, messageOf, PlannerError } from './errors.ts';
 
 /** What an agent asks: what it observes, what it may do now, and what it knows of the worth of that. */
 export interface PlanRequest {
@@ -215,6 +215,21 @@ function checkQValues(qValues: Readonly<Record<string, number>>): void {
 
 /** Throws ERR_REQUEST_INVALID with the key, the rule and the value at the first thing that is wrong. */
 export function checkRequest(domain: Domain, request: PlanRequest): void {
+  readPlainly(() => checkParts(domain, request));
+}
+
+/** Throws ERR_REQUEST_INVALID where a getter or proxy of a request throws. */
+export function readPlainly<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof PlannerError) throw error;
+    const message = `request must be plain data, and reading it threw: ${messageOf(error)}`;
+    throw new PlannerError('ERR_REQUEST_INVALID', message, { cause: error });
+  }
+}
+
+function checkParts(domain: Domain, request: PlanRequest): void {
   if (request === null || typeof request !== 'object') fail('request', 'must be an object', request);
   checkKeys(request);
   if (typeof request.agent !== 'string' || request.agent === '') fail('agent', 'must be a name', request.agent);

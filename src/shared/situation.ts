@@ -83,9 +83,13 @@ export function situationFor(domain: Domain, situation: Situation, sees: boolean
   return { ...situation, observation };
 }
 
+/** White space and all controls: some models take U+0085 or U+001E for the end of a line, and escapes for marks of their own. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
+const BLANKS = /[\s\u0000-\u001f\u007f-\u009f]+/g;
+
 /** One line of a prompt: a name with a line break in it would forge another line. */
 export function oneLine(text: string, charsMax = PROMPT_NAME_CHARS_MAX): string {
-  const flat = text.replace(/\s+/g, ' ').trim();
+  const flat = text.replace(BLANKS, ' ').trim();
   return flat.length > charsMax ? `${flat.slice(0, charsMax - 1)}…` : flat;
 }
 

@@ -1,9 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { open } from 'lmdb';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { seededRandom } from '../../src/shared/random.ts';
+import { randomIndex, seededRandom } from '../../src/shared/random.ts';
 import { DAMAGES } from '../main/cache/disk/support/damage.ts';
 import { type Folder, makeFolder, openTier } from '../main/cache/disk/support/open-tier.ts';
 import { keyOf, recordValue } from '../main/cache/disk/support/records.ts';
@@ -54,15 +55,21 @@ function visit(paths: readonly string[]): Visit[] {
   return visits.map((line) => JSON.parse(line) as Visit);
 }
 
-describe('a damaged file never ends the process, serves nothing wrong, and is set aside or of no harm:', () => {
+describe('a damaged file never ends the process, serves nothing wrong, and is set aside, left alone or of no harm:', () => {
   test.each(Object.keys(DAMAGES))('%s', { timeout: 10_000 + 1_000 * SEEDS }, async (kind) => {
-    const paths = Array.from({ length: SEEDS }, (_, seed) => {
-      const path = join(folder.path, `${seed}.lmdb`);
+    const paths = Array.from({ length: SEEDS }, (_, seed) => join(folder.path, `${seed}.lmdb`));
+    for (const [seed, path] of paths.entries()) {
       writeFileSync(path, DAMAGES[kind]?.(Buffer.from(new Uint8Array(sound)), seededRandom(seed)) ?? '');
-      return path;
-    });
+    }
+    const before = paths.map((path) => readFileSync(path));
     const visits = visit([...paths, ...paths]);
     for (const [i, { state, served, warnings }] of visits.slice(0, SEEDS).entries()) {
+      if (state === 'refused') {
+        // Nothing of its head is left: it might be anybody's.
+        expect(warnings).toEqual([expect.stringContaining('it is no file of the cache')]);
+        expect(readFileSync(paths[i] as string).equals(before[i] as Buffer)).toBe(true);
+        continue;
+      }
       expect(state).toBe('on');
       const asides = readdirSync(folder.path).filter((name) => name.startsWith(`${i}.lmdb.damaged-`));
       expect(warnings).toHaveLength(asides.length);
@@ -71,38 +78,70 @@ describe('a damaged file never ends the process, serves nothing wrong, and is se
       expect(served).toBe(0);
     }
     // Sound again, with what the visit wrote.
-    for (const { served, warnings } of visits.slice(SEEDS)) expect([served > 0, warnings]).toEqual([true, []]);
+    for (const { served, warnings } of visits.slice(SEEDS).filter(({ state }) => state !== 'refused')) {
+      expect([served > 0, warnings]).toEqual([true, []]);
+    }
   });
 });
 
+/** Every path below a folder, with what is in it. */
+function contentOf(path: string): unknown[] {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .map((entry) => {
+      const name = join(entry.parentPath, entry.name);
+      return [name, entry.isFile() && lstatSync(name).size < 1e9 ? readFileSync(name, 'latin1') : lstatSync(name).mode];
+    })
+    .sort();
+}
+
 describe('what else may stand there', () => {
-  test.each([
-    ['a text file', (path: string) => writeFileSync(path, 'decisions of last year')],
+  const foreign = (more: object) => (path: string) => {
+    const theirs = open({ path, noSubdir: true, maxDbs: 2, ...more });
+    theirs.openDB({ name: 'save games' });
+    void theirs.close();
+  };
+
+  test.each<[string, (path: string) => void, RegExp, string?]>([
+    ['a text file', (path) => writeFileSync(path, 'decisions of last year'), /no file of the cache/],
+    ['a save game', (path) => writeFileSync(path, seededBytes(100_000)), /no file of the cache/],
+    ['a file of zeros', (path) => writeFileSync(path, Buffer.alloc(100_000)), /no file of the cache/],
+    ['the lmdb of another program', foreign({}), /it has a table "save games"/],
+    ['one that is made as ours', foreign({ overlappingSync: false }), /it has a table "save games"/],
     [
       'a folder with files',
-      (path: string) => {
+      (path) => {
         mkdirSync(path);
         writeFileSync(join(path, 'data.mdb'), 'theirs');
       },
+      /it is a folder/,
     ],
-    ['a lock that is a folder', (path: string) => mkdirSync(`${path}-lock`)],
+    ['a lock that is a folder', (path) => mkdirSync(`${path}-lock`), /decisions.lmdb-lock is a folder/],
+    ['a pipe', (path) => void execFileSync('mkfifo', [path]), /it is a pipe \(FIFO\)/],
+    ['a folder by a slash', () => {}, /it names a folder/, '/'],
+    ['the folder itself', () => {}, /it names a folder/, '/.'],
     [
-      'a folder in place of both',
-      (path: string) => {
-        mkdirSync(path);
-        mkdirSync(`${path}-lock`);
+      'a sparse file of a terabyte',
+      (path) => {
+        writeFileSync(path, 'a');
+        truncateSync(path, 2 ** 40);
       },
+      /no file of the cache/,
     ],
-  ])('%s is set aside with one warning, and kept', (_name, make) => {
+  ])('%s is refused and not touched', (_name, make, message, more = '') => {
     const path = join(folder.path, 'decisions.lmdb');
     make(path);
-    const [first, second] = visit([path, path]);
-    expect(first).toMatchObject({ state: 'on', served: 0, warnings: [expect.stringMatching(/set aside/)] });
-    expect(second).toMatchObject({ state: 'on', warnings: [] });
-    const asides = readdirSync(folder.path).filter((name) => name.includes('.damaged-'));
-    expect(asides.length).toBeGreaterThan(0);
-    const aside = join(folder.path, asides[0] ?? '');
-    if (existsSync(join(aside, 'data.mdb'))) expect(readFileSync(join(aside, 'data.mdb'), 'utf8')).toBe('theirs');
+    const before = contentOf(folder.path);
+    const visits = visit([path + more, path + more]);
+    for (const each of visits)
+      expect(each).toMatchObject({ state: 'refused', warnings: [expect.stringMatching(message)] });
+    expect(contentOf(folder.path)).toEqual(before);
+  });
+
+  test('a file of ours that is sparse is read as far as its pages go', () => {
+    const path = join(folder.path, 'decisions.lmdb');
+    writeFileSync(path, sound);
+    truncateSync(path, 2 ** 40);
+    expect(visit([path])[0]).toMatchObject({ state: 'on', warnings: [] });
   });
 
   test.each([
@@ -126,7 +165,7 @@ describe('what else may stand there', () => {
   });
 
   // Nobody can forbid the superuser anything, so the process is another user then.
-  test.skipIf(process.platform === 'win32')('a file without permission is set aside, if the folder permits', () => {
+  test.skipIf(process.platform === 'win32')('a file without permission is refused', () => {
     const path = join(folder.path, 'decisions.lmdb');
     writeFileSync(path, 'of another user');
     chmodSync(path, 0);
@@ -134,6 +173,12 @@ describe('what else may stand there', () => {
     const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     const child = spawnSync(process.execPath, [CHILD, 'visit', path], { encoding: 'utf8', ...user });
     expect(child.stderr).toBe('');
-    expect(JSON.parse(child.stdout)).toMatchObject({ state: 'on', warnings: [expect.stringMatching(/EACCES/)] });
+    expect(JSON.parse(child.stdout)).toMatchObject({ state: 'refused', warnings: [expect.stringMatching(/EACCES/)] });
+    expect(readdirSync(folder.path)).toEqual(['decisions.lmdb']);
   });
 });
+
+function seededBytes(count: number): Buffer {
+  const random = seededRandom(7);
+  return Buffer.from(Array.from({ length: count }, () => randomIndex(random, 256)));
+}

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -177,6 +178,52 @@ describe('start', () => {
     const process = serve(['serve', '--http', '0'], { env: { CONCLAVE_LOG_LEVEL: 'loud' } });
     expect(await process.ended).toBe(1);
     expect(process.stderr).toContain('CONCLAVE_LOG_LEVEL must be one of silent, error, warn, info, debug, got "loud"');
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a file that nobody writes to is not waited for', () => {
+  const pipe = (): string => {
+    const path = join(folder.path, 'pipe');
+    execFileSync('mkfifo', ['-m', '600', path]);
+    return path;
+  };
+
+  test('as token file, disk path, configuration or domain: the start fails, and the process ends', async () => {
+    const path = pipe();
+    configure();
+    const disk = folder.file('disk.json', JSON.stringify({ cache: { disk: { path } } }));
+    execFileSync('mkfifo', [join(folder.path, 'pipe.json')]);
+    execFileSync('mkfifo', [join(folder.path, 'pipe.mjs')]);
+    for (const [args, message] of [
+      [['--token-file', path], /http.tokenFile must be a file that can be read: it is a pipe/],
+      [['--config', disk], /cache.disk.path must be a file of the cache, or none yet: it is a pipe/],
+      [['--config', 'pipe.json'], /pipe.json: must be a file, and is a pipe/],
+      [['--config', 'pipe.mjs'], /pipe.mjs: must be a file, and is a pipe/],
+      [['--domain', 'pipe.json'], /pipe.json: must be a file, and is a pipe/],
+    ] as const) {
+      const told = serve(['serve', '--http', '0', ...args]);
+      expect(await told.ended).toBe(1);
+      expect(told.stderr).toMatch(message);
+    }
+  });
+
+  test('and a token file that becomes one while it serves: SIGHUP is refused, again too, and SIGTERM ends it', async () => {
+    configure();
+    const token = folder.file('token', 'secret');
+    chmodSync(token, 0o600);
+    const told = onGated(['--token-file', token]);
+    await told.ready();
+    rmSync(token);
+    execFileSync('mkfifo', ['-m', '600', token]);
+    told.kill('SIGHUP');
+    await told.line('stderr', 'Reload refused, nothing has changed: http.tokenFile must be a file');
+    rmSync(token);
+    folder.file('token', 'another');
+    chmodSync(token, 0o600);
+    told.kill('SIGHUP');
+    await told.line('stderr', 'Reloaded');
+    told.kill('SIGTERM');
+    expect(await told.ended).toBe(0);
   });
 });
 

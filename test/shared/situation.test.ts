@@ -261,3 +261,10 @@ describe('prompts of experts', () => {
     expect(urls).toEqual([['data:image/png;base64,iVBORw0KGgo='], [], [], []]);
   });
 });
+
+test.each(['\u0085', '\u001e', '\u001b[2J', '\u0000', '\u009b', '\u007f', '\u2028', '\r\n'])(
+  '%j reaches no prompt',
+  (control) => {
+    expect(oneLine(`a${control}b`)).toBe(control.startsWith('\u001b') ? 'a [2Jb' : 'a b');
+  },
+);

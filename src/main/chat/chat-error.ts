@@ -17,6 +17,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_MODEL_REJECTED: 400,
   ERR_MODEL_SCHEMA: 400,
   ERR_UNAUTHORIZED: 401,
+  ERR_ORIGIN: 403,
   ERR_MODEL_MISSING: 404,
   ERR_MODEL_INVALID_ID: 404,
   ERR_METHOD_UNKNOWN: 404,
@@ -64,6 +65,7 @@ export function openAIError(error: PlannerError, refusal?: Refusal): OpenAIError
 
 function typeOf(status: number): string {
   if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
   if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }

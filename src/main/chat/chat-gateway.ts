@@ -1,8 +1,10 @@
 import type { Clock } from '../../shared/clock.ts';
 import { describeValue, encodeError, PlannerError } from '../../shared/errors.ts';
+import { readPlainly } from '../../shared/plan-request.ts';
 import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import { CHAT_MS_MAX } from '../options/chat-options.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
+import { checkSignal } from '../plan-options.ts';
 import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
 import { chatKey, modelKey } from './answers/chat-key.ts';
 import { type Completion, eventsOf, isKeepable } from './answers/completion.ts';
@@ -78,7 +80,7 @@ export class ChatGateway {
   }
 
   /** Answers a request body of `POST /v1/chat/completions`, which must not change later. Never rejects. */
-  async chat(body: unknown, options: ChatCallOptions = {}): Promise<ChatReply> {
+  async chat(body: unknown, options?: ChatCallOptions): Promise<ChatReply> {
     this.#counters.requests++;
     try {
       return await this.#chat(body, options);
@@ -123,13 +125,14 @@ export class ChatGateway {
     this.#parts.caller.close();
   }
 
-  async #chat(body: unknown, options: ChatCallOptions): Promise<ChatReply> {
+  async #chat(body: unknown, given: unknown): Promise<ChatReply> {
+    const options = readCallOptions(given);
     const { clock } = this.#parts;
     const { maxInFlight } = this.#parts.options.chat;
     if (this.#isClosed) throw closed();
     const { signal, timeoutMs = this.#parts.options.chat.timeoutMs } = options;
     const startedAtMs = clock.now();
-    const asked = readChatRequest(body);
+    const asked = readPlainly(() => readChatRequest(body));
     if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= CHAT_MS_MAX)) {
       const rule = `must be a number of milliseconds above 0 and at most ${CHAT_MS_MAX}`;
       throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
@@ -195,6 +198,7 @@ export class ChatGateway {
     if (cache === false || options.cache === 'off') return undefined;
     if (cache.when === 'deterministic' && !asked.isDeterministic) return undefined;
     const key = chatKey(asked);
+    if (key === undefined) return undefined;
     // The same models in the same order: who wants no other one does not join who takes any.
     const models = [...new Set(places.map(([first]) => first?.model))];
     return { key, flightKey: modelKey(key, JSON.stringify(models)) };
@@ -341,6 +345,16 @@ export class ChatGateway {
     this.#counters.failed(error.code);
     return { kind: 'failed', error, attempts: [] };
   }
+}
+
+/** Read once, so that what a getter says later has no say. Throws ERR_REQUEST_INVALID. */
+function readCallOptions(given: unknown = {}): ChatCallOptions {
+  if (given === null || typeof given !== 'object') {
+    throw new PlannerError('ERR_REQUEST_INVALID', `options must be an object, got ${describeValue(given)}`);
+  }
+  const options = readPlainly(() => ({ ...given })) as ChatCallOptions;
+  checkSignal(options.signal);
+  return options;
 }
 
 function closed(): PlannerError {

@@ -1,4 +1,5 @@
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { BOUNDS_RULES, valueFault } from '../../shared/untrusted-json.ts';
 
 /** A body of `POST /v1/chat/completions` as an OpenAI client sends it: everything but `model` and `messages` is the server's to judge. */
 export type ChatRequestBody = Readonly<Record<string, unknown>> & {
@@ -22,8 +23,6 @@ export interface AskedChat {
   readonly isDeterministic: boolean;
 }
 
-/** JSON that nests deeper is no chat; writing and hashing it would end in a stack overflow. */
-const DEPTH_MAX = 128;
 const CHOICES_MAX = 128;
 /** Paths of files are names too. Longer ones would take long to be compared with those that there are. */
 export const MODEL_CHARS_MAX = 1_024;
@@ -74,6 +73,56 @@ const ASSEMBLABLE: ReadonlySet<string> = new Set([
   'grammar',
   'json_schema',
   'keep_alive',
+  // Samplers, templates and grammars of llama.cpp, vLLM, SGLang, LM Studio and Ollama.
+  'ignore_eos',
+  'min_tokens',
+  'n_predict',
+  'n_keep',
+  'samplers',
+  'mirostat',
+  'mirostat_tau',
+  'mirostat_eta',
+  'dynatemp_range',
+  'dynatemp_exponent',
+  'repeat_last_n',
+  'penalize_nl',
+  'tfs_z',
+  'top_a',
+  'top_n_sigma',
+  'xtc_probability',
+  'xtc_threshold',
+  'dry_multiplier',
+  'dry_base',
+  'dry_allowed_length',
+  'dry_penalty_last_n',
+  'dry_sequence_breakers',
+  'length_penalty',
+  'stop_token_ids',
+  'include_stop_str_in_output',
+  'skip_special_tokens',
+  'spaces_between_special_tokens',
+  'bad_words',
+  'allowed_token_ids',
+  'guided_json',
+  'guided_regex',
+  'guided_choice',
+  'guided_grammar',
+  'guided_decoding_backend',
+  'structured_outputs',
+  'regex',
+  'ebnf',
+  'chat_template',
+  'add_generation_prompt',
+  'continue_final_message',
+  'add_special_tokens',
+  'enable_thinking',
+  'think',
+  'reasoning_format',
+  'reasoning_budget',
+  'priority',
+  'lora',
+  'options',
+  'prediction',
   'ttl',
 ]);
 
@@ -92,7 +141,8 @@ export function readChatRequest(body: unknown): AskedChat {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid(`messages must be a list that is not empty, got ${describeValue(messages)}`);
   }
-  if (isDeeper(body, DEPTH_MAX)) throw invalid(`the request must not nest deeper than ${DEPTH_MAX} levels`);
+  const fault = valueFault(body);
+  if (fault !== undefined) throw invalid(`the request ${BOUNDS_RULES[fault]}`);
   const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage;
   return {
     body: body as ChatRequestBody,
@@ -118,12 +168,4 @@ export function bodyFor({ body, isStreamed, isAssemblable }: AskedChat, model: s
 
 function invalid(message: string): PlannerError {
   return new PlannerError('ERR_REQUEST_INVALID', message);
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (value === null || typeof value !== 'object') return false;
-  if (levels === 0) return true;
-  for (const member of Array.isArray(value) ? value : Object.values(value))
-    if (isDeeper(member, levels - 1)) return true;
-  return false;
 }

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../../shared/clock.ts';
+import { shown } from './text.ts';
 
 /** Something that shows on a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -32,7 +33,7 @@ export interface CliLog {
 /** One line for people, beside the result. */
 export function note(context: CliContext, text: string): void {
   if (context.logOnly) context.log.info({}, text);
-  else context.stderr.write(`${text}\n`);
+  else context.stderr.write(`${shown(text)}\n`);
 }
 
 export function warn(context: CliContext, message: string): void {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../shared/errors.ts';
+import { shown } from './text.ts';
 
 export const EXIT = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -45,7 +46,7 @@ export function failureLines(error: unknown, withStack: boolean): string {
   const { code, message, next } = failureText(error);
   const stack = withStack && error instanceof Error ? `${stackOf(error)}\n` : '';
   const advice = next === undefined ? '' : `next: ${next}\n`;
-  return `${stack}error: ${message} (${code})\n${advice}`;
+  return shown(`${stack}error: ${message} (${code})\n${advice}`);
 }
 
 function stackOf(error: Error): string {

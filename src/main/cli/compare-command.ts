@@ -7,7 +7,7 @@ import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide } from './report-text.ts';
-import { count, duration, percent, rate, table } from './text.ts';
+import { count, duration, percent, rate, shown, table } from './text.ts';
 
 export interface CompareFlags {
   readonly report?: string;
@@ -48,7 +48,7 @@ export async function compareCommand(
   if (flags.json) printJson(context, { a: { file: fileA }, b: { file: fileB }, ...comparison });
   else {
     for (const warning of comparison.warnings) note(context, `warning: ${warning}`);
-    context.stdout.write(comparisonText(comparison, a, b));
+    context.stdout.write(shown(comparisonText(comparison, a, b)));
   }
   await page?.write(await pageOf(comparison, a, b));
   return EXIT.SUCCESS;

@@ -10,7 +10,7 @@ import { type CliContext, note } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { givenEndpoints } from './planner-host.ts';
 import { addEndpointFlags, wholeNumber } from './server-flags.ts';
-import { count, duration, rate, table } from './text.ts';
+import { count, duration, rate, shown, table } from './text.ts';
 
 export interface DoctorFlags {
   readonly endpoint?: readonly string[];
@@ -61,7 +61,7 @@ export async function doctorCommand(context: CliContext, flags: DoctorFlags): Pr
     ? `${JSON.stringify({ ok: isWell, ...facts, endpoints, warnings, advice })}\n`
     : doctorText(endpoints, facts, [...warnings, ...advice]);
   // A server's error may echo its key, an address may hold a password.
-  context.stdout.write(secrets.hide(text));
+  context.stdout.write(shown(secrets.hide(text)));
   return isWell && !context.signal.aborted ? EXIT.SUCCESS : EXIT.FAILURE;
 }
 

@@ -5,13 +5,14 @@ import type { Domain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import { readText as textOf } from '../../shared/untrusted-json.ts';
 import { type LoadedConfig, loadConfig, loadDomain } from '../options/config-file.ts';
 import type { Plan } from '../plan.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
 import { openPlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags } from './server-flags.ts';
-import { duration, table } from './text.ts';
+import { duration, shown, shownInLine, table } from './text.ts';
 
 export interface PlanFlags extends ServerFlags {
   readonly domain?: string;
@@ -48,7 +49,7 @@ export async function planCommand(context: CliContext, flags: PlanFlags, file?: 
   await using host = await openPlannerHost(context, flags, loaded, domain);
   const plan = await host.planner.plan(request, { signal: context.signal });
   if (flags.json) printJson(context, plan);
-  else context.stdout.write(planText(plan));
+  else context.stdout.write(shown(planText(plan)));
   return EXIT.SUCCESS;
 }
 
@@ -67,7 +68,7 @@ function planText({ action, source, model, reason, latencyMs, attempts }: Plan):
   const failed = attempts.filter(({ code }) => code !== 'OK');
   if (failed.length > 0)
     rows.push(['failed', failed.map(({ step, role, code }) => `${role ?? step} ${code}`).join(', ')]);
-  return `${action}\n${table(rows, { indent: 2 })}\n`;
+  return `${shownInLine(action)}\n${table(rows, { indent: 2 })}\n`;
 }
 
 async function readRequest(context: CliContext, file: string | undefined): Promise<PlanRequest> {
@@ -75,10 +76,11 @@ async function readRequest(context: CliContext, file: string | undefined): Promi
   if (name !== file && context.stdin.isTTY) {
     throw new UsageError('a request is needed: name a file, or pipe the request as JSON');
   }
-  const text = await readText(name, name === file ? createReadStream(file) : context.stdin);
+  const read = textOf(await readBytes(name, name === file ? createReadStream(file) : context.stdin));
+  if ('rule' in read) throw new PlannerError('ERR_REQUEST_INVALID', `${name} ${read.rule}`);
   let request: unknown;
   try {
-    request = JSON.parse(text);
+    request = JSON.parse(read.text);
   } catch (cause) {
     throw new PlannerError('ERR_REQUEST_INVALID', `${name} is not JSON (${(cause as Error).message})`, { cause });
   }
@@ -89,7 +91,7 @@ async function readRequest(context: CliContext, file: string | undefined): Promi
   return { agent: AGENT, ...request } as PlanRequest;
 }
 
-async function readText(name: string, stream: Readable): Promise<string> {
+async function readBytes(name: string, stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -101,5 +103,5 @@ async function readText(name: string, stream: Readable): Promise<string> {
   } catch (cause) {
     throw new PlannerError('ERR_REQUEST_INVALID', `${name} cannot be read: ${(cause as Error).message}`, { cause });
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }

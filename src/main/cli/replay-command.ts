@@ -12,6 +12,7 @@ import { barTotal } from './progress-bar.ts';
 import { openReplayProgress } from './replay-progress.ts';
 import { replayText } from './replay-text.ts';
 import { wholeNumber } from './server-flags.ts';
+import { shown } from './text.ts';
 
 export interface ReplayFlags {
   readonly serve: 'first' | 'budget';
@@ -136,7 +137,7 @@ async function replayFile(
     const subject = { trace: { file, name: trace.header.name }, cache, ...(fault === undefined ? {} : { fault }) };
     const report = replayReport(run, subject);
     if (flags.json) printJson(context, report);
-    else context.stdout.write(replayText(report, run.seconds));
+    else context.stdout.write(shown(replayText(report, run.seconds)));
     if (fault !== undefined) context.stderr.write(failureLines(fault, withStack));
     return fault === undefined && !run.interrupted;
   } catch (error) {

@@ -19,6 +19,7 @@ import { barTotal } from './progress-bar.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide, reportText } from './report-text.ts';
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
+import { shown } from './text.ts';
 
 export interface SessionFlags extends ServerFlags {
   readonly limit?: number;
@@ -68,7 +69,7 @@ export async function sessionCommand(
   const domain = domainFor(trace, loaded);
   const { faults, interrupted, report, plans } = await play(context, flags, trace, loaded, domain);
   if (flags.json) printJson(context, report);
-  else context.stdout.write(reportText(report));
+  else context.stdout.write(shown(reportText(report)));
   await page?.write(
     await reportPage(`Session ${report.trace.name}`, { kind: 'session', side: reportSide(report), plans }),
   );

@@ -5,10 +5,12 @@
  */
 export function nearestModels(wanted: string, listed: readonly string[], max = 3): string[] {
   const base = baseName(wanted);
+  const bare = bareName(wanted);
+  const effort = { cellsLeft: CELLS_MAX };
   return listed
     .map((id) => ({
       id,
-      distance: baseName(id) === base ? suffixRank(id) : nameDistance(bareName(wanted), bareName(id)),
+      distance: baseName(id) === base ? suffixRank(id) : nameDistance(bare, bareName(id), effort),
     }))
     .filter(({ distance }) => distance < TOO_FAR)
     .sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1))
@@ -17,16 +19,26 @@ export function nearestModels(wanted: string, listed: readonly string[], max = 3
 }
 
 const TOO_FAR = Number.POSITIVE_INFINITY;
+/** Longer names are compared by how they begin and no further. */
+const SPELLED_CHARS_MAX = 128;
+/** Pairs of characters that are compared in one search, a few milliseconds' worth: a server may list anything. */
+const CELLS_MAX = 2_000_000;
+
+interface Effort {
+  cellsLeft: number;
+}
 /** Names that begin alike come after the same model, and before names that are merely spelled alike. */
 const PREFIX_DISTANCE = 5;
 
-function nameDistance(wanted: string, listed: string): number {
+function nameDistance(wanted: string, listed: string, effort: Effort): number {
   if (wanted.startsWith(listed) || listed.startsWith(wanted)) {
     return PREFIX_DISTANCE + Math.abs(wanted.length - listed.length) / 100;
   }
   const distanceMax = Math.max(3, Math.ceil(Math.max(wanted.length, listed.length) * 0.6));
   // They differ in as many characters at least.
   if (Math.abs(wanted.length - listed.length) >= distanceMax) return TOO_FAR;
+  if (Math.max(wanted.length, listed.length) > SPELLED_CHARS_MAX || effort.cellsLeft <= 0) return TOO_FAR;
+  effort.cellsLeft -= wanted.length * listed.length;
   const distance = editDistance(wanted, listed);
   return distance < distanceMax ? 2 * PREFIX_DISTANCE + distance : TOO_FAR;
 }
@@ -36,15 +48,24 @@ export function isSameModel(a: string, b: string): boolean {
   return baseName(a) === baseName(b);
 }
 
-/** Without instance suffixes, in lower case. From the end, one by one: one pattern for all of them takes cubic time. */
+/** Without instance suffixes, in lower case. From the end, character by character: a pattern for all of them takes cubic time. */
 function baseName(id: string): string {
-  let base = id.toLowerCase();
-  for (;;) {
-    const at = Math.max(base.lastIndexOf(':'), base.lastIndexOf('@'));
-    if (at < 0 || !/^[\w.-]+$/.test(base.slice(at + 1))) return base;
-    base = base.slice(0, at);
+  const name = id.toLowerCase();
+  let end = name.length;
+  if (!name.includes(':') && !name.includes('@')) return name;
+  for (let at = end - 1; at >= 0; at--) {
+    const char = name.charCodeAt(at);
+    if (char !== COLON && char !== AT) {
+      if (char > 127 || SUFFIX_CHARS[char] === 0) break;
+    } else if (at + 1 < end) end = at;
+    else break;
   }
+  return name.slice(0, end);
 }
+
+const [COLON, AT] = [0x3a, 0x40];
+/** By code: letters, digits and `_.-`. */
+const SUFFIX_CHARS = Uint8Array.from({ length: 128 }, (_, code) => Number(/[\w.-]/.test(String.fromCharCode(code))));
 
 /** Without publisher and path: what people remember of an id. */
 function bareName(id: string): string {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
+import type { ByteBudget } from './byte-budget.ts';
 
 /** One way in to a planner, for others than its own process: a socket, standard input, HTTP. */
 export interface Face extends AsyncDisposable {
@@ -24,4 +25,6 @@ export interface FaceParts {
   readonly log: FaceLog;
   /** Of the package. */
   readonly version: string;
+  /** What the large messages of all faces may hold together. Default: each face keeps to its own bound. */
+  readonly largeBytes?: ByteBudget;
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse as parseYaml } from 'yaml';
@@ -7,6 +7,8 @@ import type { z } from 'zod';
 import { type Domain, type DomainDefinition, defineDomain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { inFileTime, kindOf, readRegular } from '../../shared/regular-file.ts';
+import { readText as textOf } from '../../shared/untrusted-json.ts';
 import { type LogConfig, logSchema, type ServeConfig, serveSchema } from '../serve/serve-config.ts';
 import type { PlannerOptions } from './planner-options.ts';
 import { optionsError, plannerOptionsSchema } from './resolve-options.ts';
@@ -78,7 +80,7 @@ function fail(file: string, message: string, cause?: unknown): never {
 }
 
 async function readData(name: string, path: string): Promise<unknown> {
-  if (!existsSync(path)) fail(name, 'there is no such file');
+  await checkIsFile(name, path);
   switch (extname(path)) {
     case '.ts':
     case '.mts':
@@ -93,6 +95,21 @@ async function readData(name: string, path: string): Promise<unknown> {
     default:
       return fail(name, `must end in .ts, .js, .yaml or .json, got ${describeValue(basename(path))}`);
   }
+}
+
+/** Of a configuration or a domain, as text. */
+const TEXT_BYTES_MAX = 16 * 1_048_576;
+
+/** Before anything that waits for it: the loader of modules opens what it is given. */
+async function checkIsFile(name: string, path: string): Promise<void> {
+  let kind: string;
+  try {
+    kind = kindOf(await inFileTime(path, () => stat(path)));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') fail(name, 'there is no such file', cause);
+    return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
+  }
+  if (kind !== 'a file') fail(name, `must be a file, and is ${kind}`);
 }
 
 /** When each module file was last changed before it was first loaded. One of a process, as its modules are. */
@@ -124,14 +141,16 @@ async function readText(
   parse: (text: string) => unknown,
   format: string,
 ): Promise<unknown> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readRegular(path, TEXT_BYTES_MAX);
   } catch (cause) {
     return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
   }
+  const read = textOf(bytes);
+  if ('rule' in read) fail(name, read.rule);
   try {
-    return parse(text);
+    return parse(read.text);
   } catch (cause) {
     const [first = ''] = (cause as Error).message.split('\n');
     return fail(name, `is not ${format} (${first.replace(/:$/, '')})`, cause);

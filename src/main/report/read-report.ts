@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { PLAN_SOURCES } from '../../shared/decision.ts';
 import { PlannerError } from '../../shared/errors.ts';
+import { readText as textOf } from '../../shared/untrusted-json.ts';
 import type { Series } from '../monitor/series.ts';
 import { optionsError } from '../options/resolve-options.ts';
 import type { SessionReport } from '../session/report.ts';
@@ -183,7 +184,9 @@ async function readText(path: string, file: string): Promise<string> {
     await using handle = await open(path, 'r');
     const { size } = await handle.stat();
     if (size > BYTES_MAX) throw fault(file, `must be at most ${BYTES_MAX} bytes, got ${size}`);
-    return await handle.readFile('utf8');
+    const read = textOf(await handle.readFile());
+    if ('rule' in read) throw fault(file, read.rule);
+    return read.text;
   } catch (error) {
     if (error instanceof PlannerError) throw error;
     throw fault(file, `cannot be read: ${(error as Error).message}`, error);

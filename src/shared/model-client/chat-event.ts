@@ -1,4 +1,5 @@
 import { PlannerError } from '../errors.ts';
+import { BOUNDS_RULES, boundsFault } from '../untrusted-json.ts';
 import { errorText, serverFailure } from './failures.ts';
 
 /** No call has more tokens; a server that says so is wrong, and its figure would spoil every sum. */
@@ -30,6 +31,10 @@ export interface ChunkEvent {
 
 /** An event of a stream, or a whole body, as JSON; or that it is none. */
 export function parseEvent(data: string): unknown {
+  const fault = boundsFault(data);
+  if (fault !== undefined) {
+    return new PlannerError('ERR_MODEL_MALFORMED', `an event of the stream ${BOUNDS_RULES[fault]}`);
+  }
   try {
     return JSON.parse(data);
   } catch (cause) {

@@ -180,8 +180,18 @@ function modelIds(list: unknown): string[] {
   const data = list !== null && typeof list === 'object' ? (list as { data?: unknown }).data : undefined;
   if (data === null) return [];
   if (!Array.isArray(data)) throw new PlannerError('ERR_MODEL_MALFORMED', 'the model list is not a list');
-  return data.map((model: { id?: unknown } | null) => model?.id).filter((id) => typeof id === 'string');
+  const ids: string[] = [];
+  for (const model of data as readonly ({ id?: unknown } | null)[]) {
+    const id = model?.id;
+    if (typeof id === 'string' && id.length <= MODEL_ID_CHARS_MAX) ids.push(id);
+    if (ids.length === MODELS_MAX) break;
+  }
+  return ids;
 }
+
+/** Of one server. It may list anything, and every name that is not known is looked for in it. */
+const MODELS_MAX = 10_000;
+const MODEL_ID_CHARS_MAX = 1_024;
 
 /** A chat request with what only llama.cpp reads. */
 type ChatBody = ChatCompletionCreateParams & { readonly id_slot?: number };

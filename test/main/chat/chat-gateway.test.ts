@@ -88,6 +88,12 @@ describe('a body goes on as it is', () => {
     expect(one.bodies[0]).toEqual({ ...body, stream_options: { include_obfuscation: false, include_usage: true } });
   });
 
+  test('a sampler of its server is no reason to ask for it in one piece, where no abort ends its work', async () => {
+    await open();
+    await told(chat({ ...ASK, ignore_eos: false, mirostat: 2, dry_multiplier: 0.8, guided_json: {}, min_tokens: 3 }));
+    expect(one.bodies[0]).toMatchObject({ stream: true, ignore_eos: false, guided_json: {} });
+  });
+
   test('and for a whole answer of what events cannot tell, as it is altogether', async () => {
     one.chat = ({ response }) =>
       json(response, 200, {

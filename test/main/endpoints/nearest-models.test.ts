@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isSameModel, nearestModels } from '../../../src/main/endpoints/nearest-models.ts';
+import { systemClock } from '../../../src/shared/clock.ts';
 
 describe('the nearest models', () => {
   test('to an instance that is not loaded are the same model without or with another instance suffix, first', () => {
@@ -78,4 +79,28 @@ test('a name of very many suffixes is compared in time', () => {
   expect(isSameModel('phi', `phi${suffixes}`)).toBe(true);
   expect(isSameModel('phi', `phi${suffixes}!`)).toBe(false);
   expect(nearestModels(`phi${suffixes}!`, ['phi'])).toEqual(['phi']);
+});
+
+describe('a list that is anything', () => {
+  const listed = (count: number, chars: number) =>
+    Array.from({ length: count }, (_, i) => `${i}`.padStart(chars, 'abcdefghij'));
+
+  test.each([
+    ['many names', listed(10_000, 100), 'x'.repeat(100)],
+    ['long names', listed(4_000, 1_024), 'x'.repeat(1_024)],
+    ['names of suffixes', Array.from({ length: 4_000 }, () => ':a'.repeat(512)), `${':a'.repeat(511)}!!`],
+  ])('%s is searched in little time', (_, list, wanted) => {
+    const startedAtMs = systemClock.now();
+    nearestModels(wanted, list);
+    expect(list.some((id) => isSameModel(id, wanted))).toBe(false);
+    // Tens of milliseconds; it was half a minute.
+    expect(systemClock.now() - startedAtMs).toBeLessThan(2_000);
+  });
+
+  test('a name of the longest is compared by its letters, and one more by its beginning alone', () => {
+    const [longest, more] = ['a'.repeat(127), 'a'.repeat(128)];
+    expect(nearestModels(`x${longest}`, [`y${longest}`])).toEqual([`y${longest}`]);
+    expect(nearestModels(`x${more}`, [`y${more}`])).toEqual([]);
+    expect(nearestModels(`${more}x`, [more])).toEqual([more]);
+  });
 });

@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { CacheStats } from '../../../src/main/cache/cache-options.ts';
+import { META, PAGE } from '../../../src/main/cache/disk/lmdb-layout.ts';
 import type { Plan } from '../../../src/main/plan.ts';
 import type { PlanRequest } from '../../../src/shared/plan-request.ts';
 import { type Random, seededRandom } from '../../../src/shared/random.ts';
@@ -10,7 +11,7 @@ import { drive, flush } from '../../support/drive.ts';
 import type { Behaviour } from '../../support/fake-models.ts';
 import { type CachedPlanner, makeCachedPlanner } from '../../support/make-cached-planner.ts';
 import { request, testDomain } from '../../support/make-planner.ts';
-import { makeFolder } from '../cache/disk/support/open-tier.ts';
+import { makeFolder, openTier } from '../cache/disk/support/open-tier.ts';
 
 /** All models agree, so that a tally has one action. */
 const agreeing =
@@ -617,7 +618,11 @@ test('a damaged file on disk is told of on the warning event, though it is found
   const folder = makeFolder();
   try {
     const path = join(folder.path, 'decisions.lmdb');
-    writeFileSync(path, 'no file of decisions '.repeat(1_000));
+    await (await openTier(path)).tier.close();
+    // Its heads are ours, and disagree.
+    const bytes = readFileSync(path);
+    bytes.fill(0xff, 4_096 + PAGE.HEADER_BYTES + META.FREE_TREE, 4_096 + PAGE.HEADER_BYTES + META.BYTES);
+    writeFileSync(path, bytes);
     under = await makeCachedPlanner(agreeing('block'), { cache: { disk: { path } } });
     const warnings: string[] = [];
     under.planner.on('warning', (message) => warnings.push(message));

@@ -746,6 +746,18 @@ describe('a server that says no', () => {
     ['200 without a body', plain(200, ' ', 'application/json'), 'ERR_MODEL_EMPTY', /no body$/],
     ['a malformed event', inStream(piece('2'), '{"choices":[{"del'), 'ERR_MODEL_MALFORMED', /not JSON$/],
     [
+      'an event that is too deep',
+      inStream(piece('2'), '['.repeat(200_000)),
+      'ERR_MODEL_MALFORMED',
+      /must not nest deeper than 128 levels$/,
+    ],
+    [
+      'an event that is too wide',
+      inStream(piece('2'), `[${'0,'.repeat(100_000)}0]`),
+      'ERR_MODEL_MALFORMED',
+      /must hold at most 100000 members in one list or object and 250000 in all$/,
+    ],
+    [
       'an event with NaN',
       inStream(piece('2'), '{"choices":[],"usage":{"prompt_tokens":NaN}}'),
       'ERR_MODEL_MALFORMED',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Clock, Timer } from '../../../shared/clock.ts';
+import type { PlannerError } from '../../../shared/errors.ts';
 import { randomIndex, systemRandom } from '../../../shared/random.ts';
 import { changesOfClearing, changesOfEviction, changesOfWrites, makeIndexKey } from './batch.ts';
 import {
@@ -74,7 +75,10 @@ export class DiskTier {
   #closing: Promise<void> = Promise.resolve();
   #counts = { written: 0, dropped: 0, damaged: 0, removedBySize: 0, batches: 0 };
 
-  /** Opens the tier. Resolves even if the file cannot be opened: the tier is off then, and tries again. */
+  /**
+   * Opens the tier. Resolves even if the file cannot be opened: the tier is off then, and tries again. Rejects with
+   * ERR_OPTIONS_INVALID where something else than a file of the cache stands at its path.
+   */
   static async open(options: DiskTierOptions, parts: DiskTierParts = {}): Promise<DiskTier> {
     const tier = new DiskTier(options, parts);
     await tier.#open(0);
@@ -341,7 +345,9 @@ export class DiskTier {
       this.#measure(file);
       this.#schedule();
     } catch (error) {
-      this.#turnOff(error);
+      if (attempt > 0 || (error as PlannerError).code !== 'ERR_OPTIONS_INVALID') return this.#turnOff(error);
+      this.#state = { kind: 'closed' };
+      throw error;
     }
   }
 

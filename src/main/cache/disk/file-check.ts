@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { openRegular } from '../../../shared/regular-file.ts';
 import {
   DATA_VERSION,
   FREE_TREE_FLAGS,
@@ -38,6 +39,10 @@ export type FileVerdict =
 const TRIES_MAX = 3;
 /** The file is read once from its start, so that the walk does not wait for a disk page by page. */
 const WARM_BYTES = 1 << 20;
+/** Of another program's file, enough to know that. */
+const NAMES_MAX = 1_000;
+/** A walk keeps a byte for each page. */
+const PAGES_MAX = 2 ** 24;
 /** A file may end before its last page, if the pages in between are free. No transaction of ours takes more. */
 const ABSENT_PAGES_MAX = 16_384;
 const META_BYTES = PAGE.HEADER_BYTES + META.BYTES;
@@ -45,16 +50,17 @@ const META_BYTES = PAGE.HEADER_BYTES + META.BYTES;
 export async function checkFile(path: string): Promise<FileVerdict> {
   let handle: FileHandle;
   try {
-    handle = await open(path, 'r');
+    handle = await openRegular(path);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'missing' };
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { kind: 'missing' };
+    if (code === undefined) return { kind: 'damaged', reason: 'it is not a file' };
     throw cause;
   }
   try {
     const stat = await handle.stat();
-    if (!stat.isFile()) return { kind: 'damaged', reason: 'it is not a file' };
     if (stat.size === 0) return { kind: 'empty' };
-    await warm(handle);
+    await warm(handle, usedBytes(handle.fd, stat.size));
     for (let tries = 1; ; tries++) {
       const before = readMetas(handle.fd);
       const reason = await damageOf(handle.fd, (await handle.stat()).size);
@@ -67,9 +73,71 @@ export async function checkFile(path: string): Promise<FileVerdict> {
   }
 }
 
-async function warm(handle: FileHandle): Promise<void> {
+/** As far as its pages go: a sparse file may say that it has terabytes. Nothing of one without a sound head. */
+function usedBytes(fd: number, fileBytes: number): number {
+  try {
+    const { lastPage, pageBytes } = newestSnapshot(fd, fileBytes).snapshot;
+    return Math.min((lastPage + 1) * pageBytes, fileBytes);
+  } catch (error) {
+    if (error instanceof Damage) return 0;
+    throw error;
+  }
+}
+
+/** Where heads of lmdb in our data format stand, whatever else is damaged. */
+function headsOf(view: DataView): number[] {
+  const places = [0];
+  for (let at = PAGE_BYTES_MIN; at <= PAGE_BYTES_MAX; at *= 2) places.push(at);
+  return places.filter((place) => {
+    const meta = place + PAGE.HEADER_BYTES;
+    if (view.byteLength < place + META_BYTES) return false;
+    return (
+      view.getUint32(meta + META.MAGIC, true) === MAGIC && view.getUint32(meta + META.VERSION, true) === DATA_VERSION
+    );
+  });
+}
+
+/** Whether it is ours by one of its heads, as far as heads tell. */
+export function hasOwnHead(fd: number): boolean {
+  return headsOf(metasIn(fd)).length > 0;
+}
+
+/** The names of its tables by each of its heads, with whatever options they were made, as far as they can be read. */
+export function tableNamesOf(fd: number): string[] {
+  const view = metasIn(fd);
+  const names: string[] = [];
+  for (const place of headsOf(view)) {
+    const meta = place + PAGE.HEADER_BYTES;
+    const pageBytes = view.getUint32(meta + META.FREE_TREE + TREE.PAGE_BYTES, true);
+    const [lastPage, transaction] = [readWord(view, meta + META.LAST_PAGE), readWord(view, meta + META.TRANSACTION)];
+    const nameTree = readTree(view, meta + META.NAME_TREE);
+    const entry = (key: Uint8Array): void => void names.push(tableName(key));
+    try {
+      check(pageBytes >= PAGE_BYTES_MIN && pageBytes <= PAGE_BYTES_MAX, `pages of ${pageBytes} bytes`);
+      check(lastPage < PAGES_MAX, `a last page ${lastPage}`);
+      const walk = new TreeWalk({ fd, pageBytes, lastPage, transaction });
+      const rules = { name: 'names', keys: 'bytes', valuesAreTrees: true, entry } as const;
+      for (const _ of walk.walk(nameTree, rules)) if (names.length > NAMES_MAX) break;
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error;
+    }
+  }
+  return names;
+}
+
+function metasIn(fd: number): DataView {
+  const bytes = readMetas(fd);
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** The name of a table ends with a zero in some versions of lmdb-js, and without in others. */
+function tableName(key: Uint8Array): string {
+  return Buffer.from(key).toString('latin1').replace(/\0$/, '');
+}
+
+async function warm(handle: FileHandle, bytes: number): Promise<void> {
   const scratch = new Uint8Array(WARM_BYTES);
-  for (let at = 0; ; at += WARM_BYTES) {
+  for (let at = 0; at < bytes; at += WARM_BYTES) {
     const { bytesRead } = await handle.read(scratch, 0, WARM_BYTES, at);
     if (bytesRead < WARM_BYTES) return;
   }
@@ -105,8 +173,7 @@ function* walkFile(fd: number, fileBytes: number): Generator<void> {
     valuesAreTrees: true,
     entry(key, value) {
       check(value.bytes === TREE.BYTES, 'a name without a table');
-      // The name of a table ends with a zero in some versions of lmdb-js, and without in others.
-      tables.set(Buffer.from(key).toString('latin1').replace(/\0$/, ''), readTree(value.view, value.at));
+      tables.set(tableName(key), readTree(value.view, value.at));
     },
   });
   for (const [name, table] of tables) {

@@ -1,9 +1,12 @@
 import { lstat, mkdir, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { dirname } from 'node:path';
+import { PlannerError } from '../../../shared/errors.ts';
+import { inFileTime } from '../../../shared/regular-file.ts';
 import { checkFile } from './file-check.ts';
 import type { DiskFile, OpenFile } from './lmdb-file.ts';
 import { lockPathOf, setAside } from './set-aside.ts';
+import { strangerAt } from './stranger.ts';
 
 export interface DiskFilePlace {
   readonly path: string;
@@ -18,10 +21,21 @@ const TRIES_MAX = 3;
 /** No reason to believe that the same would work later, and none to lose the file: what stands there cannot be read. */
 const UNREADABLE = new Set(['EACCES', 'EPERM', 'EISDIR']);
 
-/** Opens the file at a path, after setting aside what is no sound file of ours. Throws what it cannot help. */
+/**
+ * Opens the file at a path, after setting aside one of ours that is damaged. Throws ERR_OPTIONS_INVALID where something else stands
+ * there, which is not touched, and what it cannot help.
+ */
 export async function openDiskFile(place: DiskFilePlace): Promise<DiskFile> {
   if (endianness() !== 'LE' || !process.arch.includes('64')) {
     throw new Error(`files are not laid out alike on ${process.arch}, and could not be checked`);
+  }
+  const stranger = await inFileTime(place.path, () => strangerAt(place.path));
+  if (stranger !== undefined) {
+    const rule = 'must be a file of the cache, or none yet';
+    throw new PlannerError(
+      'ERR_OPTIONS_INVALID',
+      `cache.disk.path ${rule}: ${stranger} (${place.path}); it is left as it is`,
+    );
   }
   await mkdir(dirname(place.path), { recursive: true });
   for (let tries = 1; ; tries++) {

@@ -9,6 +9,8 @@
  * counts only if the index leads to it: two processes that write one key at once leave a record that nothing leads to,
  * and it ages out like any other. The names carry the format: another one is another file.
  */
+/** How every name of ours begins, of any format. */
+export const TABLE_MARK = 'conclave ';
 export const RECORDS_TABLE = 'conclave records 1';
 export const INDEX_TABLE = 'conclave index 1';
 

@@ -1,19 +1,25 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { AskedChat } from '../chat-request.ts';
 
 /** Not part of what is asked: how the answer is to come, and for whom. The model is added by whoever serves. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user']);
 
+/** Text is hashed in pieces of about this many characters: a call for each member of a request would take most of the time. */
+const PIECE_CHARS = 16_384;
+/** A larger request is neither kept nor joined: hashing 24 MB would hold up everybody for a tenth of a second. */
+export const KEYED_CHARS_MAX = 1_048_576;
+
 /**
  * The exact key of a request, but for its model: equal for bodies that differ in nothing but the order of members, in
- * `stream`, `stream_options` and `user`; different for all others (SHA-256 of canonical JSON).
+ * `stream`, `stream_options` and `user`; different for all others (SHA-256 of canonical JSON). Undefined where it is longer than
+ * `KEYED_CHARS_MAX`.
  */
-export function chatKey({ body, isStreamed, isAssemblable }: AskedChat): string {
-  const hash = createHash('sha256');
+export function chatKey({ body, isStreamed, isAssemblable }: AskedChat): string | undefined {
+  const json = new CanonicalJson();
   // What cannot be told from a stream without loss is kept apart by how it was asked for.
-  if (!isAssemblable) hash.update(isStreamed ? 'stream' : 'whole');
-  writeObject(hash, body, LEFT_OUT);
-  return hash.digest('base64');
+  if (!isAssemblable) json.put(isStreamed ? 'stream' : 'whole');
+  json.writeObject(body, LEFT_OUT);
+  return json.digest();
 }
 
 /** The key of a request as one model answers it. */
@@ -21,27 +27,52 @@ export function modelKey(key: string, model: string): string {
   return `${key} ${model}`;
 }
 
-function write(hash: Hash, value: unknown): void {
-  if (value === null || typeof value !== 'object') hash.update(JSON.stringify(value) ?? 'null');
-  else if (Array.isArray(value)) {
-    hash.update('[');
-    for (const member of value) {
-      write(hash, member);
-      hash.update(',');
-    }
-    hash.update(']');
-  } else writeObject(hash, value, undefined);
-}
+/** Writes JSON with the members of objects in order, straight into a hash. Nothing more is written where it is too long. */
+class CanonicalJson {
+  readonly #hash = createHash('sha256');
+  #piece = '';
+  #charsLeft = KEYED_CHARS_MAX;
 
-function writeObject(hash: Hash, object: object, leftOut: ReadonlySet<string> | undefined): void {
-  hash.update('{');
-  for (const name of Object.keys(object).sort()) {
-    const value = (object as Readonly<Record<string, unknown>>)[name];
-    if (value === undefined || leftOut?.has(name)) continue;
-    hash.update(JSON.stringify(name));
-    hash.update(':');
-    write(hash, value);
-    hash.update(',');
+  put(text: string): void {
+    this.#charsLeft -= text.length;
+    this.#piece += text;
+    if (this.#piece.length > PIECE_CHARS) this.#flush();
   }
-  hash.update('}');
+
+  digest(): string | undefined {
+    this.#flush();
+    return this.#charsLeft < 0 ? undefined : this.#hash.digest('base64');
+  }
+
+  write(value: unknown): void {
+    if (this.#charsLeft < 0) return;
+    if (typeof value === 'string' && value.length > this.#charsLeft) this.#charsLeft = -1;
+    else if (value === null || typeof value !== 'object') this.put(JSON.stringify(value) ?? 'null');
+    else if (Array.isArray(value)) {
+      this.put('[');
+      for (const member of value) {
+        this.write(member);
+        this.put(',');
+      }
+      this.put(']');
+    } else this.writeObject(value, undefined);
+  }
+
+  writeObject(object: object, leftOut: ReadonlySet<string> | undefined): void {
+    this.put('{');
+    for (const name of Object.keys(object).sort()) {
+      const value = (object as Readonly<Record<string, unknown>>)[name];
+      if (value === undefined || leftOut?.has(name)) continue;
+      this.put(JSON.stringify(name));
+      this.put(':');
+      this.write(value);
+      this.put(',');
+    }
+    this.put('}');
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#piece);
+    this.#piece = '';
+  }
 }

@@ -214,6 +214,9 @@ function sendError(
 
 /** What is thrown on the way to a route, or refused by fastify itself. */
 function errorHandler(error: FastifyError | PlannerError, _: FastifyRequest, reply: FastifyReply): void {
+  // Too many chats are one client's doing as a rule (429), too many large bodies everybody's.
+  const isCrowded = error instanceof PlannerError && error.code === 'ERR_PLANNER_OVERLOADED';
+  if (isCrowded) return void sendError(reply, error, undefined, [], 503);
   if (error instanceof PlannerError) return void sendError(reply, error);
   const { statusCode = 500 } = error as FastifyError;
   if (statusCode >= 500) {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { optionsError } from '../../options/resolve-options.ts';
+import { FACE_BYTES } from '../byte-budget.ts';
 
 /** How a planner is reached over HTTP. */
 export interface HttpFaceOptions {
@@ -23,6 +24,11 @@ export interface HttpFaceOptions {
   readonly rateLimitPerMinute?: number | false | undefined;
   /** Default 2 MiB; 24 MiB where the domain has images. */
   readonly bodyBytesMax?: number | undefined;
+  /**
+   * Of all bodies over 64 KiB together, from their first byte until they are answered; at the bound the slowest of those that are
+   * coming is dropped with ERR_PLANNER_OVERLOADED. At least `bodyBytesMax`. Default: 128 MiB, or four times `bodyBytesMax`.
+   */
+  readonly largeBodiesBytesMax?: number | undefined;
   /** Of one request, all together. Default 16 KiB. */
   readonly headerBytesMax?: number | undefined;
   /** A client has so long for the headers of a request. Default 10,000. */
@@ -49,6 +55,7 @@ export const httpFaceSchema = z.strictObject({
   allowedHosts: z.array(z.string().min(1)).max(1_000).optional(),
   rateLimitPerMinute: z.union([z.literal(false), z.number().int().min(1).max(1_000_000_000)]).optional(),
   bodyBytesMax: bytes.optional(),
+  largeBodiesBytesMax: z.number().int().min(65_536).max(68_719_476_736).optional(),
   headerBytesMax: bytes.optional(),
   headersTimeoutMs: ms.optional(),
   requestTimeoutMs: ms.optional(),
@@ -68,6 +75,7 @@ export interface ResolvedHttpOptions {
   readonly allowedHosts: readonly string[] | undefined;
   readonly rateLimitPerMinute: number | false;
   readonly bodyBytesMax: number;
+  readonly largeBodiesBytesMax: number;
   readonly headerBytesMax: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -108,6 +116,7 @@ export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): Re
   const host = given.host ?? '127.0.0.1';
   const isLocal = isLoopback(host);
   const hasImages = imageFeaturesOf(domain).length > 0;
+  const bodyBytesMax = given.bodyBytesMax ?? (hasImages ? BODY_BYTES_WITH_IMAGES : BODY_BYTES);
   const resolved: ResolvedHttpOptions = Object.freeze({
     port: given.port,
     // Under the name there are two addresses, and two servers would have to end together.
@@ -117,7 +126,8 @@ export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): Re
     tokenFile: given.tokenFile,
     allowedHosts: isLocal ? [...(given.allowedHosts ?? []), ...otherNames(host)] : given.allowedHosts,
     rateLimitPerMinute: given.rateLimitPerMinute ?? (isLocal ? false : RATE_BEYOND),
-    bodyBytesMax: given.bodyBytesMax ?? (hasImages ? BODY_BYTES_WITH_IMAGES : BODY_BYTES),
+    bodyBytesMax,
+    largeBodiesBytesMax: given.largeBodiesBytesMax ?? Math.max(FACE_BYTES, 4 * bodyBytesMax),
     headerBytesMax: given.headerBytesMax ?? 16_384,
     headersTimeoutMs: given.headersTimeoutMs ?? Math.min(10_000, given.requestTimeoutMs ?? 10_000),
     requestTimeoutMs: given.requestTimeoutMs ?? Math.max(30_000, given.headersTimeoutMs ?? 0),
@@ -131,6 +141,11 @@ export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): Re
 
 function checkRelations(resolved: ResolvedHttpOptions, givenHost: string | undefined): void {
   const { token, tokenFile, isLocal, headersTimeoutMs, requestTimeoutMs } = resolved;
+  const { bodyBytesMax, largeBodiesBytesMax } = resolved;
+  if (largeBodiesBytesMax < bodyBytesMax) {
+    const rule = `must be at least http.bodyBytesMax (${bodyBytesMax})`;
+    fail(`http.largeBodiesBytesMax ${rule}, got ${largeBodiesBytesMax}`);
+  }
   if (token !== undefined && tokenFile !== undefined) {
     fail(`http.tokenFile must not be given beside http.token, got ${describeValue(tokenFile)}`);
   }

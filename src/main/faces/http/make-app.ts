@@ -12,7 +12,6 @@ import { PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
 import type { ResolvedHttpOptions } from './http-options.ts';
 import { notFound, onError, PROBLEM_TYPE, problemOf, sendProblem } from './problem.ts';
-import { takeJsonBodies } from './wire/json-body.ts';
 
 /** A client has its own header and request times, but is looked at only so often. */
 const CHECK_MS_MAX = 1_000;
@@ -46,7 +45,6 @@ export function makeApp(options: ResolvedHttpOptions, log: FaceLog): FastifyInst
   app.setErrorHandler(onError(log));
   // Schemas of answers are for the document: what is sent is sent whole.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  takeJsonBodies(app);
   return app;
 }
 

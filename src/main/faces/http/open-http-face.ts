@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Planner } from '../../planner/planner.ts';
+import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { readToken } from './access/bearer-token.ts';
 import { Guard, type GuardSettings } from './access/guard.ts';
@@ -11,6 +13,7 @@ import { type HttpFaceOptions, type ResolvedHttpOptions, resolveHttpOptions } fr
 import { makeApp } from './make-app.ts';
 import { addRoutes } from './routes.ts';
 import { Connections } from './wire/connections.ts';
+import { takeJsonBodies } from './wire/json-body.ts';
 
 export interface HttpFace extends Face {
   /**
@@ -26,11 +29,15 @@ export interface HttpFace extends Face {
  */
 export async function openHttpFace(planner: Planner, options: HttpFaceOptions, parts: FaceParts): Promise<HttpFace> {
   const resolved = resolveHttpOptions(options, planner.domain);
-  const settings = await settingsOf(resolved);
+  const settings = await settingsOf(resolved, parts.clock);
   const app = makeApp(resolved, parts.log);
   const draining = new AbortController();
   try {
     const connections = new Connections(app.server, resolved.slowClientMs);
+    // A body may be as large as the gateway lets one be.
+    const bytesMax = Math.max(resolved.largeBodiesBytesMax, planner.chats.bodyBytesMax);
+    const budget = new ByteBudget(bytesMax, parts.clock, parts.largeBytes);
+    takeJsonBodies(app, { budget, answerTo: (request) => connections.answerTo(request) });
     const guard = await Guard.create(app, settings, draining.signal);
     app.addHook('onRequest', (request, reply, done) => {
       connections.began(request.raw, reply.raw);
@@ -38,16 +45,16 @@ export async function openHttpFace(planner: Planner, options: HttpFaceOptions, p
     });
     await addRoutes(app, { ...parts, planner, options: resolved, connections, draining: draining.signal });
     const address = await listen(app, resolved);
-    return new OpenFace(address, { app, planner, guard, connections, draining, resolved });
+    return new OpenFace(address, { app, planner, clock: parts.clock, guard, connections, draining, resolved });
   } catch (error) {
     await app.close();
     throw error;
   }
 }
 
-async function settingsOf(resolved: ResolvedHttpOptions): Promise<GuardSettings> {
+async function settingsOf(resolved: ResolvedHttpOptions, clock: Clock): Promise<GuardSettings> {
   const { rateLimitPerMinute, allowedHosts } = resolved;
-  return { token: await readToken(resolved), rateLimitPerMinute, hosts: new HostCheck(allowedHosts) };
+  return { token: await readToken(resolved, clock), rateLimitPerMinute, hosts: new HostCheck(allowedHosts) };
 }
 
 async function listen(app: FastifyInstance, { host, port }: ResolvedHttpOptions): Promise<string> {
@@ -67,6 +74,7 @@ async function listen(app: FastifyInstance, { host, port }: ResolvedHttpOptions)
 interface OpenParts {
   readonly app: FastifyInstance;
   readonly planner: Planner;
+  readonly clock: Clock;
   readonly guard: Guard;
   readonly connections: Connections;
   readonly draining: AbortController;
@@ -99,10 +107,10 @@ class OpenFace implements HttpFace {
   }
 
   async reload(options: HttpFaceOptions): Promise<readonly string[]> {
-    const { planner, guard, resolved } = this.#parts;
+    const { planner, guard, resolved, clock } = this.#parts;
     const changed = resolveHttpOptions(options, planner.domain);
     // Of the address that is in use: one that only a restart leaves must not lose its token before.
-    guard.change(await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, planner.domain)));
+    guard.change(await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, planner.domain), clock));
     return (Object.keys(changed) as (keyof ResolvedHttpOptions)[]).filter(
       (key) => !MAY_CHANGE.has(key) && changed[key] !== resolved[key],
     );

@@ -3,9 +3,10 @@ import { type Remote, wrap } from 'comlink';
 import type { Clock } from '../../../shared/clock.ts';
 import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
 import { decodeError, encodeError, PlannerError } from '../../../shared/errors.ts';
-import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
+import { checkRequest, type PlanRequest, readPlainly } from '../../../shared/plan-request.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plan.ts';
+import { readPlanOptions } from '../../plan-options.ts';
 import { checkPlanOptions, defaultTimeoutMs } from '../../planner/check-plan-options.ts';
 import { planCancelled } from '../../planner/flight-board.ts';
 import { keptRequest } from '../../planner/kept-request.ts';
@@ -106,9 +107,10 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     return this.#closed === undefined && this.#state === 'open';
   }
 
-  async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
+  async plan(request: PlanRequest, given?: PlanOptions): Promise<Plan> {
     const { clock, peer, remote } = this.#parts;
     const startedAtMs = clock.now();
+    const options = this.#optionsOf(given);
     const timeoutMs = this.#admit(request, options);
     const { signal, onAttempt, priority } = options;
     const number = this.#nextCall++;
@@ -118,7 +120,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
       lateGraceMs: remote.lateGraceMs,
       signal,
       onAttempt,
-      answerHere: this.#ownAnswer(request, startedAtMs, timeoutMs),
+      answerHere: readPlainly(() => this.#ownAnswer(request, startedAtMs, timeoutMs)),
       cancel: () => this.#post({ kind: 'cancel', call: number }),
     });
     this.#plans.set(number, call);
@@ -126,7 +128,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     const asked = { call: number, request, timeoutMs, priority, wantsAttempts: onAttempt !== undefined, sentAtMs };
     this.#planRemotely(asked).then(
       (reply) => (reply.ok ? call.resolve(reply.value) : call.reject(decodeError(reply.error))),
-      (error) => call.reject(decodeError(encodeError(error))),
+      (error) => call.reject(isUncloneable(error) ? uncloneable(error) : decodeError(encodeError(error))),
     );
     try {
       return await call.settled;
@@ -165,6 +167,15 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   protected async ask<T>(call: () => Promise<Reply<T>>): Promise<T> {
     this.#checkRoom();
     return unwrapped(await call());
+  }
+
+  #optionsOf(given: PlanOptions | undefined): PlanOptions {
+    try {
+      return readPlanOptions(given);
+    } catch (error) {
+      this.#invalid++;
+      throw error;
+    }
   }
 
   /** Checks everything that can be wrong with a call, so that none is sent in vain. The plan's time in milliseconds. */
@@ -302,4 +313,12 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
       this.#tell('warning', () => this.emit('warning', `${what} threw: ${said}`));
     }
   }
+}
+
+function isUncloneable(error: unknown): error is DOMException {
+  return error instanceof DOMException && error.name === 'DataCloneError';
+}
+
+function uncloneable(error: DOMException): PlannerError {
+  return new PlannerError('ERR_REQUEST_INVALID', `request must be plain data: ${error.message}`, { cause: error });
 }

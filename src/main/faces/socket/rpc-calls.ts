@@ -1,7 +1,9 @@
 import { describeValue, encodeError, PlannerError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
+import { parseJson } from '../../../shared/untrusted-json.ts';
 import type { Plan, PlanOptions } from '../../plan.ts';
 import type { Planner } from '../../planner/planner.ts';
+import type { ByteCharge } from '../byte-budget.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
 import {
   cancelledId,
@@ -58,12 +60,19 @@ interface Batch {
   left: number;
 }
 
+interface HeldBatch {
+  readonly messages: readonly unknown[];
+  readonly charge: ByteCharge | undefined;
+}
+
 /** A plan in flight. */
 interface Call {
   /** Undefined for a notification: nobody hears how it ends. */
   readonly id: CallId | undefined;
   readonly batch: Batch | undefined;
   readonly controller: AbortController;
+  /** Of the line that it came in, where that was large. */
+  readonly charge: ByteCharge | undefined;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -74,7 +83,9 @@ export class RpcCalls {
   readonly #inFlight = new Map<CallId | Call, Call>();
   /** Of the next plan that has to wait. One that is answered at once does not use it. */
   #controller = new AbortController();
-  #held: readonly unknown[] | undefined;
+  #held: HeldBatch | undefined;
+  /** Of the line that is being taken. */
+  #charge: ByteCharge | undefined;
   #isRefusing = false;
 
   constructor(parts: CallsParts) {
@@ -93,7 +104,7 @@ export class RpcCalls {
   /** No line may be taken now. */
   get isFull(): boolean {
     const { callsMax } = this.#parts.limits;
-    if (this.#held !== undefined) return this.#inFlight.size + this.#held.length > callsMax;
+    if (this.#held !== undefined) return this.#inFlight.size + this.#held.messages.length > callsMax;
     return this.#inFlight.size >= callsMax;
   }
 
@@ -103,26 +114,39 @@ export class RpcCalls {
   }
 
   cancelAll(reason: Error): void {
+    this.#held?.charge?.release();
     this.#held = undefined;
     for (const { controller } of this.#inFlight.values()) controller.abort(reason);
   }
 
   /** Begins the batch that was held. False where there was none. */
   takeHeld(): boolean {
-    const messages = this.#held;
-    if (messages === undefined) return false;
+    const held = this.#held;
+    if (held === undefined) return false;
     this.#held = undefined;
-    this.#begin(messages);
+    this.#charge = held.charge;
+    this.#begin(held.messages);
+    this.#letGo();
     return true;
   }
 
-  take(line: string): void {
-    let message: unknown;
-    try {
-      message = JSON.parse(line);
-    } catch (error) {
-      return this.fault(protocolFault(`a line must be JSON (${(error as Error).message})`), PARSE_ERROR);
-    }
+  /** `charge` is released when every plan of the line has been answered. */
+  take(line: string, charge: ByteCharge | undefined): void {
+    this.#charge = charge;
+    this.#take(line);
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#charge?.release();
+    this.#charge = undefined;
+  }
+
+  #take(line: string): void {
+    // Its bounds were looked at where it was read.
+    const reading = parseJson(line);
+    if ('rule' in reading) return this.fault(protocolFault(`a line ${reading.rule}`), PARSE_ERROR);
+    const message = reading.value;
     if (Array.isArray(message)) this.#takeBatch(message);
     else this.#handle(message, undefined);
   }
@@ -141,8 +165,9 @@ export class RpcCalls {
       const message = `a batch must hold at most ${callsMax} messages (callsMax), got ${messages.length}`;
       return this.fault(new PlannerError('ERR_CLIENT_LIMIT', message));
     }
-    if (this.#inFlight.size + messages.length > callsMax) this.#held = messages;
-    else this.#begin(messages);
+    if (this.#inFlight.size + messages.length <= callsMax) return this.#begin(messages);
+    this.#charge?.hold();
+    this.#held = { messages, charge: this.#charge };
   }
 
   #begin(messages: readonly unknown[]): void {
@@ -258,12 +283,13 @@ export class RpcCalls {
     } catch (error) {
       return this.#answer(id === undefined ? undefined : errorLine(id, rpcError(encodeError(error))), batch);
     }
-    if (plan instanceof Promise) this.#wait({ id, batch, controller: this.#controller }, plan);
+    if (plan instanceof Promise) this.#wait({ id, batch, controller: this.#controller, charge: this.#charge }, plan);
     else this.#answer(id === undefined ? undefined : resultLine(id, plan), batch);
   }
 
   #wait(call: Call, plan: Promise<Plan>): void {
-    const { id } = call;
+    const { id, charge } = call;
+    charge?.hold();
     this.#controller = new AbortController();
     this.#inFlight.set(id === undefined ? call : id, call);
     plan.then(
@@ -275,6 +301,7 @@ export class RpcCalls {
   #settle(call: Call, answer: string | undefined): void {
     this.#inFlight.delete(call.id === undefined ? call : call.id);
     this.#answer(answer, call.batch);
+    call.charge?.release();
     this.#parts.onSettled();
   }
 

@@ -1,9 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
+import { BOUNDS_RULES, UTF16_RULE } from '../../../shared/untrusted-json.ts';
 import type { Planner } from '../../planner/planner.ts';
+import type { ByteBudget } from '../byte-budget.ts';
 import type { FaceLog } from '../face.ts';
-import { LineReader } from './line-reader.ts';
+import { type LineFault, LineReader } from './line-reader.ts';
 import { protocolFault } from './message-check.ts';
 import { Outbox } from './outbox.ts';
 import { RpcCalls, type RpcCounters } from './rpc-calls.ts';
@@ -19,6 +21,9 @@ import { PARSE_ERROR } from './wire.ts';
  */
 type Phase = 'open' | 'finishing' | 'ended' | 'closed';
 
+/** What breaks these costs the line, and not the connection. */
+const LINE_RULES = { 'not-utf8': 'must be UTF-8', 'utf-16': UTF16_RULE, ...BOUNDS_RULES } as const;
+
 /** After the last answer, the other side has this long to close its own. */
 const LINGER_MS = 1_000;
 
@@ -32,6 +37,8 @@ export interface SessionParts {
   readonly output: Writable;
   readonly planner: Planner;
   readonly limits: ResolvedRpcLimits;
+  /** Of all large lines of the face together. */
+  readonly budget: ByteBudget;
   readonly clock: Clock;
   readonly log: FaceLog;
   readonly version: string;
@@ -59,7 +66,10 @@ export class RpcSession {
   constructor(parts: SessionParts) {
     const { input, output, planner, limits, clock, version, counters } = parts;
     this.#parts = parts;
-    this.#reader = new LineReader(limits.messageBytesMax);
+    this.#reader = new LineReader(limits.messageBytesMax, {
+      budget: parts.budget,
+      onDropped: () => this.#setTurn(),
+    });
     this.#outbox = new Outbox({
       output,
       limits,
@@ -150,16 +160,23 @@ export class RpcSession {
       if (line === undefined) return this.#resume();
       if (typeof line !== 'string') this.#onFault(line.fault);
       // A blank line asks for nothing.
-      else if (line !== '' && line !== '\r') this.#calls.take(line);
+      else if (line !== '' && line !== '\r') this.#calls.take(line, this.#reader.takeCharge());
     }
   }
 
-  #onFault(fault: 'not-utf8' | 'too-large'): void {
-    if (fault === 'not-utf8') return this.#calls.fault(protocolFault('a line must be UTF-8'), PARSE_ERROR);
+  #onFault(fault: LineFault['fault']): void {
+    if (fault === 'crowded') return this.#calls.fault(this.#crowded());
+    if (fault !== 'too-large') return this.#calls.fault(protocolFault(`a line ${LINE_RULES[fault]}`), PARSE_ERROR);
     const { messageBytesMax } = this.#parts.limits;
     const message = `a line must be at most ${messageBytesMax} bytes (messageBytesMax); the connection ends`;
     this.#calls.fault(new PlannerError('ERR_MESSAGE_TOO_LARGE', message));
     this.#finish();
+  }
+
+  #crowded(): PlannerError {
+    const { bytesMax } = this.#parts.budget;
+    const message = `large lines hold ${bytesMax} bytes together (largeMessagesBytesMax); the slowest give way`;
+    return new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
   }
 
   /** Once a turn: writes what was sent, takes lines if there is room again, ends if there is nothing left to do. */

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Planner } from '../../planner/planner.ts';
+import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { RpcSession, type SessionCounters } from './rpc-session.ts';
 import { type ResolvedSocketFace, resolveSocketFace, type SocketFaceOptions } from './socket-options.ts';
@@ -67,6 +68,7 @@ class SocketListener implements SocketFace {
   readonly #planner: Planner;
   readonly #options: ResolvedSocketFace;
   readonly #parts: FaceParts;
+  readonly #budget: ByteBudget;
   readonly #server: Server;
   readonly #sessions = new Set<RpcSession>();
   /** Of clients that are told that they are one too many. */
@@ -80,6 +82,7 @@ class SocketListener implements SocketFace {
     this.#planner = planner;
     this.#options = options;
     this.#parts = parts;
+    this.#budget = new ByteBudget(options.largeMessagesBytesMax, parts.clock, parts.largeBytes);
     // Half open, so that what a client asked before it closed its side is answered before ours is closed.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
@@ -182,6 +185,7 @@ class SocketListener implements SocketFace {
       output: socket,
       planner: this.#planner,
       limits: this.#options,
+      budget: this.#budget,
       clock,
       log,
       version,

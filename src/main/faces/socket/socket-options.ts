@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PlannerError } from '../../../shared/errors.ts';
 import { optionsError } from '../../options/resolve-options.ts';
+import { FACE_BYTES } from '../byte-budget.ts';
 
 /** What one client may cost. Also of the face on standard input, which has one client. */
 export interface RpcLimits {
@@ -9,6 +10,12 @@ export interface RpcLimits {
    * while it comes. A longer one is answered with ERR_MESSAGE_TOO_LARGE and ends the connection.
    */
   readonly messageBytesMax?: number;
+  /**
+   * Bytes of all lines over 64 KiB together, of all clients of the face, from their first byte until they are answered; at the bound
+   * the slowest of those that are coming is dropped with ERR_PLANNER_OVERLOADED. At least `messageBytesMax`. Default: 128 MiB, or four
+   * times `messageBytesMax`.
+   */
+  readonly largeMessagesBytesMax?: number;
   /**
    * Plans of one client in flight, and calls of one batch. Default 256, a quarter of the planner's `maxInFlight`: one client
    * cannot fill it. At the bound nothing more is read from the client until a plan settles, so at least 2: a plan, and room
@@ -45,6 +52,11 @@ const count = z.number().int().positive().max(1_000_000);
 
 const limitsShape = {
   messageBytesMax: bytes.optional(),
+  largeMessagesBytesMax: z
+    .int()
+    .min(65_536)
+    .max(2 ** 36)
+    .optional(),
   callsMax: count.min(2).optional(),
   writeBufferBytes: bytes.optional(),
   writeBufferBytesMax: bytes.optional(),
@@ -80,14 +92,23 @@ function parsed<T>(schema: z.ZodType<T>, options: unknown, prefix: string): T {
 }
 
 function completed(given: z.infer<typeof rpcLimitsSchema>, prefix: string): ResolvedRpcLimits {
+  const messageBytesMax = given.messageBytesMax ?? 24 * MEBIBYTE;
   const limits = {
-    messageBytesMax: given.messageBytesMax ?? 24 * MEBIBYTE,
+    messageBytesMax,
+    largeMessagesBytesMax: given.largeMessagesBytesMax ?? Math.max(FACE_BYTES, 4 * messageBytesMax),
     callsMax: given.callsMax ?? 256,
     writeBufferBytes: given.writeBufferBytes ?? MEBIBYTE,
     writeBufferBytesMax: given.writeBufferBytesMax ?? 32 * MEBIBYTE,
     slowClientMs: given.slowClientMs ?? 10_000,
   };
-  const { writeBufferBytes, writeBufferBytesMax } = limits;
+  const { writeBufferBytes, writeBufferBytesMax, largeMessagesBytesMax } = limits;
+  if (largeMessagesBytesMax < messageBytesMax) {
+    const rule = `must be at least ${prefix}messageBytesMax (${messageBytesMax})`;
+    throw new PlannerError(
+      'ERR_OPTIONS_INVALID',
+      `${prefix}largeMessagesBytesMax ${rule}, got ${largeMessagesBytesMax}`,
+    );
+  }
   if (writeBufferBytes > writeBufferBytesMax) {
     const rule = `must be at most ${prefix}writeBufferBytesMax (${writeBufferBytesMax})`;
     throw new PlannerError('ERR_OPTIONS_INVALID', `${prefix}writeBufferBytes ${rule}, got ${writeBufferBytes}`);

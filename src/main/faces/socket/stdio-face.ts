@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Planner } from '../../planner/planner.ts';
+import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { RpcSession } from './rpc-session.ts';
 import { type RpcLimits, resolveRpcLimits } from './socket-options.ts';
@@ -18,12 +19,14 @@ export function openStdioFace(
   options: RpcLimits,
   parts: FaceParts & { readonly input: Readable; readonly output: Writable },
 ): StdioFace {
-  const { input, output, clock, log, version } = parts;
+  const { input, output, clock, log, version, largeBytes } = parts;
+  const limits = resolveRpcLimits(options);
   const session = new RpcSession({
     input,
     output,
     planner,
-    limits: resolveRpcLimits(options),
+    limits,
+    budget: new ByteBudget(limits.largeMessagesBytesMax, clock, largeBytes),
     clock,
     log,
     version,

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chatKey, modelKey } from '../../../../src/main/chat/answers/chat-key.ts';
+import { chatKey, KEYED_CHARS_MAX, modelKey } from '../../../../src/main/chat/answers/chat-key.ts';
 import { readChatRequest } from '../../../../src/main/chat/chat-request.ts';
 
 const BASE = { model: 'm', messages: [{ role: 'user', content: 'hi' }], temperature: 0 };
 
-function keyOf(more: object = {}): string {
+function keyOf(more: object = {}): string | undefined {
   return chatKey(readChatRequest({ ...BASE, ...more }));
 }
 
@@ -72,10 +72,18 @@ describe('the exact key', () => {
   test('neither how the answer is to come nor for whom is a part of it', () => {
     expect(keyOf({ stream: true, stream_options: { include_usage: true }, user: 'me' })).toBe(keyOf());
     expect(keyOf({ model: 'other' })).toBe(keyOf());
-    expect(modelKey(keyOf(), 'a')).not.toBe(modelKey(keyOf(), 'b'));
+    expect(modelKey(keyOf() as string, 'a')).not.toBe(modelKey(keyOf() as string, 'b'));
   });
 
   test('what cannot be put together from events is kept apart by how it was asked for', () => {
     expect(keyOf({ modalities: ['audio'], stream: true })).not.toBe(keyOf({ modalities: ['audio'] }));
   });
+});
+
+test('a request is too long for a key one character after it has one', () => {
+  const room = KEYED_CHARS_MAX - '{"messages":[{"content":"","role":"user",},],"temperature":0,}'.length;
+  const keyOfContent = (content: unknown) => keyOf({ messages: [{ role: 'user', content }] });
+  expect(keyOfContent('a'.repeat(room))).toBeDefined();
+  expect(keyOfContent('a'.repeat(room + 1))).toBeUndefined();
+  expect(keyOfContent(Array.from({ length: 99_999 }, () => 'a'.repeat(20)))).toBeUndefined();
 });

@@ -174,3 +174,14 @@ test('reload names what needs a restart', async () => {
   expect(await at.face.reload({ port: 1, bodyBytesMax: 5_000, token: 'secret' })).toEqual(['port', 'bodyBytesMax']);
   await expect(at.face.reload({ port: -1 })).rejects.toThrow('http.port must be at least 0, got -1');
 });
+
+test.each(['/v1/models', '/v1/models/m'])('a foreign name at %s is 403, in the form of OpenAI', async (path) => {
+  await using at = await openFace();
+  using client = await RawConnection.open(at.port);
+  client.socket.write(`GET ${path} HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n`);
+  await client.ended;
+  expect(client.received).toMatch(/^HTTP\/1.1 403 /);
+  expect(JSON.parse(client.received.split('\r\n\r\n')[1] as string)).toMatchObject({
+    error: { code: 'ERR_ORIGIN', type: 'permission_error' },
+  });
+});

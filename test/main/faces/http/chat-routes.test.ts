@@ -169,7 +169,8 @@ describe('errors are those that the SDK has classes for', () => {
     ['[]', 400, 'ERR_REQUEST_INVALID'],
     ['null', 400, 'ERR_REQUEST_INVALID'],
     ['{"model": 5, "messages": [1]}', 400, 'ERR_REQUEST_INVALID'],
-    [`{"model":"m","messages":[${'['.repeat(5_000)}${']'.repeat(5_000)}]}`, 400, 'ERR_REQUEST_INVALID'],
+    [`{"model":"m","messages":[${'['.repeat(5_000)}${']'.repeat(5_000)}]}`, 400, 'ERR_PROTOCOL'],
+    [`{"temperature":0,"model":"m","messages":[${'{},'.repeat(100_000)}{}]}`, 400, 'ERR_PROTOCOL'],
   ])('a body such as %.40s is refused with a code', async (body, status, code) => {
     await open();
     const response = await fetch(`${face.address}/v1/chat/completions`, {

@@ -41,6 +41,10 @@ describe('options', () => {
     [{ token: 'a', tokenFile: 'b' }, 'http.tokenFile must not be given beside http.token, got "b"'],
     [{ rateLimitPerMinute: 0 }, 'http.rateLimitPerMinute'],
     [
+      { bodyBytesMax: 100_000, largeBodiesBytesMax: 99_999 },
+      'http.largeBodiesBytesMax must be at least http.bodyBytesMax (100000), got 99999',
+    ],
+    [
       { headersTimeoutMs: 5_000, requestTimeoutMs: 1_000 },
       'http.headersTimeoutMs must be at most http.requestTimeoutMs',
     ],

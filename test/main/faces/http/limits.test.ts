@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { openHttpFace } from '../../../../src/main/faces/http/open-http-face.ts';
 import { drive } from '../../../support/drive.ts';
@@ -59,12 +60,12 @@ describe('what is no request is a coded problem', () => {
   test.each([
     ['half a character', Buffer.from([0x7b, 0x22, 0xc3]), 'ERR_PROTOCOL', 'the body must be UTF-8'],
     ['half a character inside a text', Buffer.from('{"agent":"\xe2\x82"}', 'latin1'), 'ERR_PROTOCOL', 'UTF-8'],
-    ['half an object', '{"agent":', 'ERR_PROTOCOL', 'not valid JSON'],
+    ['half an object', '{"agent":', 'ERR_PROTOCOL', 'the body must be JSON'],
     ['nothing', '', 'ERR_PROTOCOL', 'cannot be empty'],
     ['a list', '[]', 'ERR_REQUEST_INVALID', 'request must be an object, got an empty list'],
     ['null', 'null', 'ERR_REQUEST_INVALID', 'request must be an object, got null'],
     ['a number', '7', 'ERR_REQUEST_INVALID', 'request must be an object, got 7'],
-    ['a prototype', '{"__proto__":{"agent":"x"}}', 'ERR_PROTOCOL', 'not valid JSON'],
+    ['a prototype', '{"__proto__":{"agent":"x"}}', 'ERR_REQUEST_INVALID', '__proto__ is not a part of a request'],
     [
       'an unknown member',
       JSON.stringify({ ...request(), colour: 1 }),
@@ -139,19 +140,62 @@ describe('what is no request is a coded problem', () => {
     }
   });
 
-  test('a long body that nests deeper than 200 levels, and not one whose texts look like it', async () => {
+  test('a body that nests deeper than 128 levels, and not one whose texts look like it', async () => {
     await using at = await openFace();
     const nested = (levels: number, text: string) =>
       `{"agent":${JSON.stringify(text)},"x":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
     const detail = async (body: string) => (await (await at.post(body)).json()) as { code: string; detail: string };
-    const text = '\\"[{'.repeat(10_000);
-    expect(await detail(nested(200, text))).toMatchObject({ code: 'ERR_REQUEST_INVALID' });
-    expect(await detail(nested(201, text))).toMatchObject({
-      code: 'ERR_PROTOCOL',
-      detail: 'the body must not nest deeper than 200 levels',
-    });
-    expect(await detail(`${nested(200, '')},`.repeat(100))).toMatchObject({ detail: expect.stringContaining('JSON') });
+    for (const text of ['', '\\"[{'.repeat(10_000), '\\"[{'.repeat(100_000)]) {
+      expect(await detail(nested(128, text))).toMatchObject({ code: 'ERR_REQUEST_INVALID' });
+      expect(await detail(nested(129, text))).toMatchObject({
+        code: 'ERR_PROTOCOL',
+        detail: 'the body must not nest deeper than 128 levels',
+      });
+    }
+    expect(await detail(`${nested(128, '')},`.repeat(100))).toMatchObject({ detail: expect.stringContaining('JSON') });
     expect(await detail(`"${'['.repeat(20_000)}`)).toMatchObject({ detail: expect.stringContaining('JSON') });
+  });
+
+  test('a body of more members than any request has', async () => {
+    await using at = await openFace();
+    const detail = async (body: string) => (await (await at.post(body)).json()) as { code: string; detail: string };
+    const actions = (count: number) => `{"actions":[${Array.from({ length: count }, () => '""').join(',')}]}`;
+    expect(await detail(actions(100_000))).toMatchObject({ code: 'ERR_REQUEST_INVALID' });
+    expect(await detail(actions(100_001))).toMatchObject({
+      code: 'ERR_PROTOCOL',
+      detail: 'the body must hold at most 100000 members in one list or object and 250000 in all',
+    });
+  });
+
+  test.each(['/v1/plans', '/v1/chat/completions'])(
+    'a body for %s that is too deep, before it has come',
+    async (path) => {
+      await using at = await openFace();
+      using client = await RawConnection.open(at.port);
+      const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n`;
+      client.socket.write(head + '['.repeat(100_000));
+      await client.until((text) => text.includes('must not nest deeper than 128 levels'));
+      expect(client.received).toMatch(/^HTTP\/1.1 400 /);
+      expect(client.received).toMatch(/connection: close/i);
+    },
+  );
+
+  test('a body that is compressed, or is said to be', async () => {
+    await using at = await openFace();
+    for (const [encoding, body] of [
+      ['gzip', gzipSync(JSON.stringify(request()))],
+      ['br', JSON.stringify(request())],
+      ['identity, gzip', JSON.stringify(request())],
+    ] as const) {
+      const response = await at.post(body, { 'content-encoding': encoding });
+      expect(response.status).toBe(415);
+      expect(await response.json()).toMatchObject({
+        code: 'ERR_PROTOCOL',
+        detail: `the body must be plain, and its content-encoding is ${encoding}`,
+      });
+    }
+    const plain = await at.post({ ...request(), actions: [] }, { 'content-encoding': 'identity' });
+    expect(await plain.json()).toMatchObject({ code: 'ERR_REQUEST_INVALID' });
   });
 
   test('a path that cannot be decoded', async () => {

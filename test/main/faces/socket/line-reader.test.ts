@@ -110,3 +110,41 @@ test('a line without end holds no more than its bound, however small its pieces'
   reader.push(Buffer.from('\nmore\n'));
   expect(reader.hasLine).toBe(false);
 });
+
+describe('a line over the bounds of JSON', () => {
+  const deep = '['.repeat(129);
+  const wide = `[${'0,'.repeat(100_000)}0]`;
+
+  test.each([
+    ['deep', deep, 'too-deep'],
+    ['deep and long', deep.padEnd(200_000), 'too-deep'],
+    ['wide', wide, 'too-wide'],
+  ])('%s is lost, and the next one is read', (_, text, fault) => {
+    const all = Buffer.from(`{}\n${text}\n{"a":1}\n`);
+    for (const cuts of [[], [10], [3, 70_000], Array.from({ length: 100 }, (_, i) => i * 3_001)]) {
+      expect(read(cut(all, cuts), 10_000_000)).toEqual(['{}', { fault }, '{"a":1}']);
+    }
+  });
+
+  test('is known before it has ended, and is not kept', () => {
+    const reader = new LineReader(24 * 2 ** 20);
+    reader.push(Buffer.alloc(65_537, '['));
+    expect(reader.next()).toEqual({ fault: 'too-deep' });
+    for (let i = 0; i < 10; i++) reader.push(Buffer.alloc(65_536, '['));
+    expect(reader.hasLine).toBe(false);
+    reader.push(Buffer.from(']\n1\n'));
+    expect(reader.next()).toBe('1');
+  });
+
+  test('is too large where it goes on for longer than a line may', () => {
+    const reader = new LineReader(100_000);
+    reader.push(Buffer.alloc(70_000, '['));
+    reader.push(Buffer.alloc(30_000, '['));
+    reader.push(Buffer.alloc(1, '['));
+    expect([reader.next(), reader.next(), reader.next()]).toEqual([
+      { fault: 'too-deep' },
+      { fault: 'too-large' },
+      undefined,
+    ]);
+  });
+});

@@ -1,5 +1,8 @@
-import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import type { Clock } from '../../../../shared/clock.ts';
 import { PlannerError } from '../../../../shared/errors.ts';
+import { inFileTime, openRegular } from '../../../../shared/regular-file.ts';
+import { readText } from '../../../../shared/untrusted-json.ts';
 import type { ResolvedHttpOptions } from '../http-options.ts';
 
 const TOKEN_CHARS_MAX = 4_096;
@@ -14,8 +17,14 @@ function fail(message: string, cause?: unknown): never {
 }
 
 /** The token that callers must send; undefined where none is asked for. Throws ERR_OPTIONS_INVALID. */
-export async function readToken({ token, tokenFile }: ResolvedHttpOptions): Promise<string | undefined> {
-  if (tokenFile !== undefined) return checked('http.tokenFile', await readTokenFile(tokenFile));
+export async function readToken(
+  { token, tokenFile }: Pick<ResolvedHttpOptions, 'token' | 'tokenFile'>,
+  clock?: Clock,
+): Promise<string | undefined> {
+  if (tokenFile !== undefined) {
+    const read = inFileTime(tokenFile, () => readTokenFile(tokenFile), clock);
+    return checked('http.tokenFile', await read.catch(unreadable));
+  }
   return token === undefined ? undefined : checked('http.token', token);
 }
 
@@ -27,10 +36,13 @@ function checked(key: string, token: string): string {
   return token;
 }
 
+function unreadable(error: Error): never {
+  if (error instanceof PlannerError) throw error;
+  return fail(`http.tokenFile must be a file that can be read: ${error.message}`, error);
+}
+
 async function readTokenFile(path: string): Promise<string> {
-  const file = await open(path, 'r').catch((error: Error) =>
-    fail(`http.tokenFile must be a file that can be read: ${error.message}`, error),
-  );
+  const file: FileHandle = await openRegular(path);
   try {
     // Of the file that is open, so that no other one can take its place in between.
     const { mode, size, uid, gid } = await file.stat();
@@ -40,7 +52,9 @@ async function readTokenFile(path: string): Promise<string> {
       fail(`http.tokenFile must be readable by its owner alone (chmod 600 ${path}), got mode ${is}`);
     }
     if (size > TOKEN_CHARS_MAX + 2) fail(`http.tokenFile must be at most ${TOKEN_CHARS_MAX} characters, got ${size}`);
-    return (await file.readFile('utf8')).replace(/\r?\n$/, '');
+    const read = readText(await file.readFile());
+    if ('rule' in read) fail(`http.tokenFile ${read.rule}`);
+    return read.text.replace(/\r?\n$/, '');
   } finally {
     await file.close();
   }

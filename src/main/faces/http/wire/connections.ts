@@ -40,6 +40,11 @@ export class Connections {
     if (connection !== undefined) connection.answer = answer;
   }
 
+  /** The answer that the last request of its connection waits for. */
+  answerTo(request: IncomingMessage): ServerResponse | undefined {
+    return this.#open.get(request.socket)?.answer;
+  }
+
   /** Aborts when the request's connection ends. */
   signalOf(request: IncomingMessage): AbortSignal | undefined {
     const connection = this.#open.get(request.socket);

@@ -1,48 +1,149 @@
-import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
 import { PlannerError } from '../../../../shared/errors.ts';
+import { BOUNDS_RULES, JsonScan, parseJson, readJson, readText } from '../../../../shared/untrusted-json.ts';
+import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../../byte-budget.ts';
+import { HeldBytes } from '../../held-bytes.ts';
 
-/** Bodies are JSON in UTF-8 and nothing else. Half a character is refused, where a decoder would put another one in. */
-export function takeJsonBodies(app: FastifyInstance): void {
+type Done = (error: Error | null, body?: unknown) => void;
+
+export interface BodyParts {
+  /** Of all large bodies together. */
+  readonly budget: ByteBudget;
+  /** The answer that a request waits for. */
+  answerTo(request: IncomingMessage): ServerResponse | undefined;
+}
+
+/**
+ * Bodies are JSON in UTF-8 and nothing else, and plain. Half a character is refused, where a decoder would put another one in.
+ * A long body is scanned as it comes: what nests too deep or holds too much is refused before the rest of it is there. It is charged
+ * until it has been answered, and refused with ERR_PLANNER_OVERLOADED where there is no room; short ones cannot be wide, and parse in
+ * little time.
+ */
+export function takeJsonBodies(app: FastifyInstance, parts: BodyParts): void {
   app.removeAllContentTypeParsers();
-  const parse = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (!isUtf8(body)) return done(new PlannerError('ERR_PROTOCOL', 'the body must be UTF-8'));
-    if (body.length > SHORT_BYTES && isDeep(body)) {
-      return done(new PlannerError('ERR_PROTOCOL', `the body must not nest deeper than ${DEPTH_MAX} levels`));
-    }
-    void parse(request, body.toString(), done);
+  app.addContentTypeParser('application/json', (request, payload, done: Done) => {
+    const { encoding, length } = announced(request);
+    const bytesMax = request.routeOptions.bodyLimit;
+    if (encoding !== undefined)
+      return done(unsupported(`the body must be plain, and its content-encoding is ${encoding}`));
+    if (length > bytesMax) return done(tooLarge(bytesMax));
+    new JsonBody(payload, { ...parts, length, bytesMax, done });
   });
 }
 
-/** More levels than any request has. */
-const DEPTH_MAX = 200;
-/** What is parsed in little time, however it nests. */
-const SHORT_BYTES = 16_384;
-
-const [QUOTE, BACKSLASH] = [0x22, 0x5c];
-const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
-
-/** JSON.parse takes half a microsecond for each level: 10 MB of brackets would hold up everybody for seconds. */
-function isDeep(body: Buffer): boolean {
-  let depth = 0;
-  for (let at = 0; at < body.length; at++) {
-    const byte = body[at] as number;
-    if (byte === QUOTE) at = endOfText(body, at);
-    else if (byte === LIST || byte === OBJECT) {
-      depth++;
-      if (depth > DEPTH_MAX) return true;
-    } else if (byte === LIST_END || byte === OBJECT_END) depth--;
-  }
-  return false;
+function announced({ headers }: FastifyRequest): { encoding: string | undefined; length: number } {
+  const encoding = headers['content-encoding']?.trim().toLowerCase();
+  const isPlain = encoding === undefined || encoding === '' || encoding === 'identity';
+  return { encoding: isPlain ? undefined : encoding.slice(0, 40), length: Number(headers['content-length'] ?? 0) };
 }
 
-/** Where the text ends that begins at `start`; the end of the body where it does not. */
-function endOfText(body: Buffer, start: number): number {
-  for (let end = body.indexOf(QUOTE, start + 1); end >= 0; end = body.indexOf(QUOTE, end + 1)) {
-    let escapes = 0;
-    while (body[end - 1 - escapes] === BACKSLASH) escapes++;
-    if (escapes % 2 === 0) return end;
+interface ComingBody extends BodyParts {
+  /** As announced; 0 where it is not. */
+  readonly length: number;
+  readonly bytesMax: number;
+  readonly done: Done;
+}
+
+/** One body from its first byte to its last. */
+class JsonBody {
+  readonly #payload: IncomingMessage;
+  readonly #coming: ComingBody;
+  readonly #held: HeldBytes;
+  #bytes = 0;
+  /** Of a large one. */
+  #large: { readonly scan: JsonScan; readonly charge: ByteCharge } | undefined;
+
+  constructor(payload: IncomingMessage, coming: ComingBody) {
+    this.#payload = payload;
+    this.#coming = coming;
+    const { length, bytesMax } = coming;
+    this.#held = new HeldBytes(bytesMax, length <= UNCHARGED_BYTES_MAX ? length : 0);
+    payload.on('data', this.#onData);
+    payload.on('end', this.#onEnd);
+    payload.on('error', this.#onError);
+    payload.resume();
   }
-  return body.length;
+
+  readonly #onData = (piece: Buffer): void => {
+    this.#bytes += piece.length;
+    const { bytesMax, budget } = this.#coming;
+    if (this.#bytes > bytesMax) return this.#refuse(tooLarge(bytesMax));
+    this.#held.add(piece);
+    if (this.#bytes <= UNCHARGED_BYTES_MAX) return;
+    const added = this.#large === undefined ? this.#held.bytes : piece;
+    this.#large ??= { scan: new JsonScan(), charge: budget.charge(this.#onDropped) };
+    if (!this.#large.charge.add(added.length)) return this.#refuse(crowded(budget.bytesMax));
+    const fault = this.#large.scan.push(added);
+    if (fault !== undefined) this.#refuse(refused(BOUNDS_RULES[fault]));
+  };
+
+  /** Its charge has ended already. */
+  readonly #onDropped = (): void => {
+    this.#settle(crowded(this.#coming.budget.bytesMax));
+  };
+
+  readonly #onEnd = (): void => {
+    const bytes = this.#held.bytes;
+    if (bytes.length === 0) return this.#refuse(protocol('the body cannot be empty'));
+    const read = readText(bytes);
+    if ('rule' in read) return this.#refuse(refused(read.rule));
+    this.#held.clear();
+    const reading = this.#large === undefined ? readJson(read.text) : parseJson(read.text);
+    if ('rule' in reading) return this.#refuse(refused(reading.rule));
+    this.#keepCharge();
+    this.#settle(null, reading.value);
+  };
+
+  readonly #onError = (error: Error): void => {
+    this.#refuse(Object.assign(error, { statusCode: 400 }));
+  };
+
+  /** What was made of the body lives as long as its answer is worked on. */
+  #keepCharge(): void {
+    if (this.#large === undefined) return;
+    const { charge } = this.#large;
+    charge.arrived();
+    const answer = this.#coming.answerTo(this.#payload);
+    if (answer === undefined || answer.destroyed) charge.release();
+    else answer.once('close', () => charge.release());
+  }
+
+  #refuse(error: Error): void {
+    this.#large?.charge.release();
+    this.#settle(error);
+  }
+
+  #settle(error: Error | null, body?: unknown): void {
+    this.#payload.off('data', this.#onData);
+    this.#payload.off('end', this.#onEnd);
+    this.#payload.off('error', this.#onError);
+    this.#held.clear();
+    this.#coming.done(error, body);
+  }
+}
+
+function protocol(message: string): PlannerError {
+  return new PlannerError('ERR_PROTOCOL', message);
+}
+
+function refused(rule: string): PlannerError {
+  return protocol(`the body ${rule}`);
+}
+
+function tooLarge(bytesMax: number): PlannerError {
+  return new PlannerError('ERR_MESSAGE_TOO_LARGE', `the body must be at most ${bytesMax} bytes`);
+}
+
+function crowded(bytesMax: number): PlannerError {
+  const message = `large bodies hold ${bytesMax} bytes together (largeBodiesBytesMax); the slowest give way`;
+  return new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
+}
+
+/** As fastify refuses a content type. */
+function unsupported(message: string): FastifyError {
+  return Object.assign(new Error(message), {
+    statusCode: 415,
+    code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' as const,
+  }) as FastifyError;
 }

@@ -1,5 +1,5 @@
-import { decodeError, describeValue, type ErrorCode, PlannerError } from '../../../../shared/errors.ts';
-import type { PlanRequest } from '../../../../shared/plan-request.ts';
+import { decodeError, describeValue, type ErrorCode, messageOf, PlannerError } from '../../../../shared/errors.ts';
+import { type PlanRequest, readPlainly } from '../../../../shared/plan-request.ts';
 import type { HelloResult, ProgressParams } from '../wire.ts';
 
 /** What a client lets in from a server, which may be another one than it took it for, and what it lets out. */
@@ -38,6 +38,14 @@ const BESIDE = ['timeoutMs', 'priority', 'progress'] as const;
 
 /** The JSON of a request, an object of at least one member. Throws ERR_REQUEST_INVALID. */
 export function requestText(request: PlanRequest): string {
+  return readPlainly(() => checkedText(request));
+}
+
+function checkedText(request: PlanRequest): string {
+  const actions: unknown = request?.actions;
+  if (!Array.isArray(actions) || actions.length === 0) {
+    refuse(`actions must be a list of at least one action, got ${describeValue(actions)}`);
+  }
   for (const name of BESIDE) {
     if (name in request) refuse(`${name} is not a part of a request (agent, observation, actions, qValues)`);
   }
@@ -55,8 +63,9 @@ export function jsonOf(value: object): string {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    return refuse(`request must be plain data: ${said.split('\n', 1)[0]}`);
+    return refuse(
+      `request must be plain data: ${error instanceof Error ? messageOf(error.message) : messageOf(error)}`,
+    );
   }
 }
 

@@ -3,8 +3,9 @@ import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../../shared/clock.ts';
 import type { Decision } from '../../../../shared/decision.ts';
 import { describeValue, PlannerError } from '../../../../shared/errors.ts';
-import type { PlanRequest } from '../../../../shared/plan-request.ts';
+import { type PlanRequest, readPlainly } from '../../../../shared/plan-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plan.ts';
+import { readPlanOptions } from '../../../plan-options.ts';
 import { checkPlanOptions } from '../../../planner/check-plan-options.ts';
 import { planCancelled } from '../../../planner/flight-board.ts';
 import type { PlannerStats } from '../../../planner/planner.ts';
@@ -104,14 +105,10 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     this.#server = helloOf(await this.#ask('hello', params));
   }
 
-  async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
+  async plan(request: PlanRequest, options?: PlanOptions): Promise<Plan> {
     this.#admit();
-    const { timeoutMs, priority, signal, onAttempt } = options;
+    const { timeoutMs, priority, signal, onAttempt } = readPlanOptions(options);
     if (signal?.aborted) throw planCancelled(signal);
-    if (!Array.isArray(request?.actions) || request.actions.length === 0) {
-      const value = describeValue(request?.actions);
-      throw new PlannerError('ERR_REQUEST_INVALID', `actions must be a list of at least one action, got ${value}`);
-    }
     checkPlanOptions(timeoutMs ?? TIMEOUT_MS_MAX, priority);
     const { clock, lateGraceMs } = this.#parts;
     const startedAtMs = clock.now();
@@ -128,7 +125,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       lateGraceMs,
       signal,
       onAttempt,
-      answerHere: ownAnswer('the planner', request, timeoutMs, () => clock.now() - startedAtMs),
+      answerHere: readPlainly(() => ownAnswer('the planner', request, timeoutMs, () => clock.now() - startedAtMs)),
       cancel: () => this.#cancel(id),
     });
     this.#add(id, {

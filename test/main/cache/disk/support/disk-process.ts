@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import { DiskTier } from '../../../../../src/main/cache/disk/disk-tier.ts';
 import { systemClock } from '../../../../../src/shared/clock.ts';
+import type { PlannerError } from '../../../../../src/shared/errors.ts';
 import { randomIndex, seededRandom } from '../../../../../src/shared/random.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { keyOf, readRecord, recordValue } from './records.ts';
@@ -75,7 +76,14 @@ async function visit(file: string): Promise<void> {
   const warnings: string[] = [];
   const clock = new FakeClock();
   const warn = (message: string): void => void warnings.push(message);
-  const tier = await DiskTier.open({ path: file, bytesMax: 2 ** 20, identity: IDENTITY, clock, warn });
+  let tier: DiskTier;
+  try {
+    tier = await DiskTier.open({ path: file, bytesMax: 2 ** 20, identity: IDENTITY, clock, warn });
+  } catch (error) {
+    const { code, message } = error as PlannerError;
+    assert.equal(code, 'ERR_OPTIONS_INVALID');
+    return say(JSON.stringify({ served: 0, state: 'refused', damaged: 0, warnings: [message] }));
+  }
   let served = 0;
   for (const record of tier.newest(100_000)) {
     readRecord(record);
