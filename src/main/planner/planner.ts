@@ -15,6 +15,7 @@ import type { ChatGateway } from '../chat/chat-gateway.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { PoolStats } from '../experts/expert-pool.ts';
 import { type Attempt, type CloseOptions, LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plan.ts';
+import { readPlanOptions } from '../plan-options.ts';
 import { callerContext, PlanSpans } from '../tracing/plan-spans.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
@@ -171,7 +172,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
    * Exactly one of `request.actions`, by the deadline. Rejects only with ERR_REQUEST_INVALID, ERR_PLANNER_OVERLOADED,
    * ERR_PLANNER_CLOSED, or ERR_PLAN_CANCELLED when the caller's signal aborts.
    */
-  async plan(request: PlanRequest, options: PlanOptions = {}): Promise<Plan> {
+  async plan(request: PlanRequest, options?: PlanOptions): Promise<Plan> {
     return this.planNow(request, options);
   }
 
@@ -179,9 +180,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
    * As `plan`, without a promise for what is answered at once, from the cache: for those who carry many plans a second. What
    * `plan` rejects with at once is thrown.
    */
-  planNow(request: PlanRequest, options: PlanOptions = {}): Plan | Promise<Plan> {
+  planNow(request: PlanRequest, given?: PlanOptions): Plan | Promise<Plan> {
     const { clock } = this.#parts;
     const startedAtMs = clock.now();
+    const options = this.#optionsOf(given);
     const deadlineMs = startedAtMs + this.#admit(request, options);
     const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
     const look = this.#cache?.look(request, signature, startedAtMs);
@@ -317,6 +319,15 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const timer = this.#parts.clock.setTimer(drainMs, over.resolve);
     await Promise.race([Promise.all([this.#board.idle(), this.chats.idle()]), over.promise]);
     timer.cancel();
+  }
+
+  #optionsOf(given: PlanOptions | undefined): PlanOptions {
+    try {
+      return readPlanOptions(given);
+    } catch (error) {
+      this.#counters.invalid++;
+      throw error;
+    }
   }
 
   /** Checks everything that can be wrong with a call. The plan's time in milliseconds. */
