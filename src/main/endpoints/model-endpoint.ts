@@ -276,17 +276,19 @@ export class ModelEndpoint {
   }
 
   /** Somebody has to wait for a slot: work that nobody waits for gives way, where that helps. */
-  #makeRoom({ need, rankMs = Number.POSITIVE_INFINITY }: Ask): void {
+  #makeRoom({ need, rankMs = Number.POSITIVE_INFINITY }: Ask): boolean {
     // The newcomer itself stands in the queue.
     const ahead = Math.max(0, this.gate.ahead(rankMs) - 1);
     const work = callToGiveUp({ ...this.#roomQuestion(ahead), need });
     if (work !== undefined) this.#giveUp(work);
+    return work !== undefined;
   }
 
   #roomQuestion(ahead: number): Omit<RoomQuestion, 'need'> {
     return {
       ahead,
       slots: this.gate.slots,
+      waiting: this.gate.waiting,
       nowMs: this.#parts.clock.now(),
       works: [...this.#works],
       strangers: Math.max(0, this.gate.busy - this.#works.size),

@@ -55,6 +55,8 @@ interface Waiter {
 }
 
 const ANY: Ask = {};
+/** Of those who wait, this many are looked at for whom room could be made. */
+const PRESSED_MAX = 16;
 
 export class EndpointGate {
   readonly #clock: Clock;
@@ -76,8 +78,11 @@ export class EndpointGate {
   /** Slots at work times milliseconds, until `#workedAtMs`. */
   #worked = 0;
   #workedAtMs: number;
-  /** Called when somebody in the foreground has to wait for a slot, and when what they wait behind has become background work. */
-  onPressure: (ask: Ask) => void = () => {};
+  /**
+   * Called when somebody in the foreground has to wait for a slot, and when what they wait behind has become background work.
+   * Returns whether room is made.
+   */
+  onPressure: (ask: Ask) => boolean = () => false;
   /** Called when a slot may have become free that nobody waits for. */
   onIdle: () => void = () => {};
   /** Background work starts only while fewer calls than this are at work: beyond it, calls only slow one another. */
@@ -217,8 +222,8 @@ export class EndpointGate {
     const toBackground = (): void => {
       if (!isHeld) return;
       this.#background.add(index);
-      const [first] = this.#waiting;
-      if (first !== undefined) this.onPressure(first.ask);
+      // The first may have too little time for any slot.
+      this.#waiting.slice(0, PRESSED_MAX).some(({ ask }) => this.onPressure(ask));
     };
     const meanCompany = (): number => {
       const ms = this.#clock.now() - startedAtMs;

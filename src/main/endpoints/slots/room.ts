@@ -5,6 +5,8 @@ import type { Slot, SlotNeed } from './endpoint-gate.ts';
  * Who makes room for whom. Work that is nearly done is worth more than work that cannot be done in time: a call that nobody
  * waits for (late, a check, a refresh, a state asked about for later) is given up only for a newcomer that can make its own
  * deadline with the slot that this frees, and could not without it. One call for each newcomer: the one that would run longest.
+ * In a crowd, where more wait than there are slots, each moment of a slot decides about somebody's deadline: there only a call
+ * that is nearly done goes on.
  */
 export interface Work {
   readonly model: string;
@@ -23,6 +25,8 @@ export interface RoomQuestion {
   /** Those who are served before the newcomer. */
   readonly ahead: number;
   readonly slots: number;
+  /** Everyone who waits in the foreground, the newcomer included. */
+  readonly waiting: number;
   readonly nowMs: number;
   readonly works: readonly Work[];
   /** Calls at work of which nothing is known here, such as chats. */
@@ -36,6 +40,8 @@ export interface RoomQuestion {
 const CHANCE_MIN = 0.4;
 /** and it could not without the slot where its chance is below this share of that. */
 const CHANCE_WITHOUT_SHARE = 0.5;
+/** A call with less than this share of a usual call's time left is nearly done. */
+const NEARLY_DONE = 0.2;
 
 /** The call to give up for a newcomer; undefined: none. */
 export function callToGiveUp(question: RoomQuestion): Work | undefined {
@@ -64,7 +70,8 @@ export function callToGiveUp(question: RoomQuestion): Work | undefined {
   const others = [...Array<number>(idle).fill(0), ...works.filter((work) => work !== longest).map(leftOf)];
   const withSlot = chance([...others, question.holdMs(longest)]);
   if (withSlot < CHANCE_MIN) return undefined;
-  return chance([...others, leftOf(longest)]) < withSlot * CHANCE_WITHOUT_SHARE ? longest : undefined;
+  const isCrowd = question.waiting > question.slots && leftOf(longest) > workMs * NEARLY_DONE;
+  return isCrowd || chance([...others, leftOf(longest)]) < withSlot * CHANCE_WITHOUT_SHARE ? longest : undefined;
 }
 
 /** Until a slot is free for the one behind `ahead` others, each of which takes the next free slot for `workMs`. */

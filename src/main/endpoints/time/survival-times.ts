@@ -17,6 +17,8 @@ const WEIGHT_MAX = 1e9;
 const RESTORED_MAX = 20;
 /** Stands for what is not known yet: one call that is in time or not with equal chances. */
 const DOUBT = 1;
+/** Less than half a call shows nothing. */
+const WITNESSES_MIN = 0.5;
 
 export class SurvivalTimes {
   readonly #ended = new Float64Array(BUCKETS);
@@ -52,20 +54,22 @@ export class SurvivalTimes {
    */
   chanceWithin(ms: number, agesMs: readonly number[] = []): number | undefined {
     const count = this.#witnesses(ms, agesMs);
-    if (count === 0) return undefined;
+    if (count < WITNESSES_MIN) return undefined;
     const within = 1 - this.#survival(ms, agesMs);
     return (within * count + 0.5 * DOUBT) / (count + DOUBT);
   }
 
-  /** How many calls say whether one ends within `ms`: those that did, and those that ran longer. One cut sooner does not. */
+  /**
+   * How many calls say whether one ends within `ms`: those that did, those that ran longer, and by its share of that time one
+   * that was cut sooner. Without the last, a model whose calls are always cut would never be known to be slow.
+   */
   #witnesses(ms: number, agesMs: readonly number[]): number {
-    const place = placeOf(ms);
     let weight = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      weight += this.#ended[bucket] as number;
-      if (bucket >= place) weight += this.#cut[bucket] as number;
+      const cut = this.#cut[bucket] as number;
+      weight += (this.#ended[bucket] as number) + (cut === 0 ? 0 : cut * Math.min(1, valueAt(bucket) / ms));
     }
-    return weight / this.#nextWeight + agesMs.filter((ageMs) => ageMs >= ms).length;
+    return agesMs.reduce((sum, ageMs) => sum + Math.min(1, ageMs / ms), weight / this.#nextWeight);
   }
 
   /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
