@@ -47,7 +47,7 @@ export interface Shadow {
   readonly exact: Said | undefined;
   /** Of the state itself, expired. */
   readonly old: Said | undefined;
-  readonly near: readonly (Near & { readonly action: string })[];
+  readonly near: readonly (Near & Said)[];
 }
 
 export interface Miss {

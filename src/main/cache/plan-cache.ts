@@ -35,9 +35,8 @@ interface Neighbours {
   readonly passedOver: 'loop' | 'contradicted' | undefined;
 }
 
-interface NearAnswer extends Near {
+interface NearAnswer extends Near, Said {
   readonly entry: StoreEntry;
-  readonly action: string;
 }
 
 /** What a miss is told beside what was found. */
@@ -342,7 +341,9 @@ export class PlanCache {
         isHeldBack = true;
         return false;
       });
-      return found && { ...found, kind, action: rememberedAction(request, found.entry.decision) as string };
+      if (found === undefined) return undefined;
+      const { decision } = found.entry;
+      return { ...found, kind, decision, action: rememberedAction(request, decision) as string };
     };
     // What the values of now confirm may come from further away.
     const isConfirmed = (value: number | undefined): boolean => value !== undefined && value >= (valuesMin as number);

@@ -1,6 +1,6 @@
 import type { Decision, PlanSource, TallyEntry } from '../../shared/decision.ts';
 import { bestByQValue, type PlanRequest, qValueOf } from '../../shared/plan-request.ts';
-import type { Hit, Standing } from '../cache/look.ts';
+import type { Hit, Said, Standing } from '../cache/look.ts';
 import { legalAction, rememberedAction } from '../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../synthesis/tally.ts';
 import type { LateCandidate } from './late-answers.ts';
@@ -51,6 +51,11 @@ export function answerFromVotes(
   return { action: winner.action, source: 'vote', reason, model, tally };
 }
 
+/** What is remembered of a near state, where no model has answered. */
+export function answerFromNear({ action, decision }: Said): Answer {
+  return answerFromHit({ tier: 'similar', action, reason: decision.reason, decision });
+}
+
 /** The rung of an answer of models for a state of a moment ago. */
 export function answerFromLate({ action, reason, model, ageMs }: LateCandidate): Answer {
   const age = `for the state of ${(ageMs / 1_000).toFixed(1)} s ago`;
@@ -74,15 +79,15 @@ export interface InHand {
   readonly leader?: string | undefined;
   /** What memory could have served, and models were asked about first. */
   readonly standing?: Standing | undefined;
-  /** What models said of a state of a moment ago, where that is known to beat what follows. */
-  readonly late?: Answer | undefined;
+  /** What models said of a state of a moment ago, or what is remembered of a near one, where it is known to beat what follows. */
+  readonly standIn?: Answer | undefined;
   /** An expired decision for the same state. */
   readonly stale: Decision | undefined;
 }
 
 /** The best answer in hand, down the ladder. Always one, always legal. */
 export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
-  const { decision, votes, leader, standing, late, stale } = inHand;
+  const { decision, votes, leader, standing, standIn, stale } = inHand;
   const action = decision === undefined ? undefined : legalAction(request, decision.action);
   if (decision !== undefined && action !== undefined) {
     const { source, reason, model } = decision;
@@ -91,7 +96,7 @@ export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
   return (
     answerFromVotes(request, votes, leader) ??
     (standing === undefined ? undefined : answerFromHit(standing)) ??
-    late ??
+    standIn ??
     (stale === undefined ? undefined : answerFromStale(request, stale)) ??
     heuristicAnswer(request)
   );

@@ -7,12 +7,12 @@ import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Miss } from '../cache/look.ts';
 import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import type { ExpertVote } from '../synthesis/tally.ts';
-import { type Answer, answerFromLate, bestInHand } from './best-in-hand.ts';
+import { type Answer, answerFromLate, answerFromNear, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
 import { Flight } from './flight.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
-import type { LateAnswer, RecentWork } from './late-answers.ts';
+import { kindOfNear, type LateAnswer, type RecentWork } from './late-answers.ts';
 
 /**
  * Who waits for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly once, by
@@ -241,7 +241,7 @@ export class FlightBoard {
     try {
       await flight.run();
       if (flight.decision !== undefined && !boarding.abandoned) {
-        this.#parts.late?.decided(call.signature, flight.decision.action);
+        this.#compareStandIns(boarding, flight.decision.action);
         this.#owner.onDecided(call, flight.decision);
         for (const waiter of boarding.waiters) {
           if (waiter.call !== call) this.#owner.onShared(waiter.call, flight.decision);
@@ -263,6 +263,16 @@ export class FlightBoard {
         work.isEnded = true;
       }
     }
+  }
+
+  /** Models have decided: that says what would have been right where they had not, or had not in time. */
+  #compareStandIns({ call: { request, signature, look }, waiters }: Boarding, action: string): void {
+    const { late } = this.#parts;
+    const near = look?.shadow?.near[0];
+    late?.decided(signature, action);
+    if (near === undefined || waiters.size === 0) return;
+    const next = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
+    late?.compare({ kind: kindOfNear(near), standIn: near.action, next: next.action }, action);
   }
 
   /**
@@ -309,22 +319,36 @@ export class FlightBoard {
     this.#leave(boarding, isOutOfTime);
   }
 
-  #bestFor(boarding: Boarding, { request, signature, look }: PlanCall): Answer {
+  #bestFor(boarding: Boarding, call: PlanCall): Answer {
     const { flight } = boarding;
-    const { clock, late } = this.#parts;
+    const { standing, stale } = call.look ?? { standing: undefined, stale: undefined };
     const inHand = {
       decision: flight.decision ?? flight.standing(),
       votes: latestVotes(boarding),
       leader: flight.leader,
-      standing: look?.standing,
-      stale: look?.stale,
+      standing,
+      stale,
     };
-    const answer = bestInHand(request, inHand);
-    const candidate = late?.candidate(request, signature, clock.now());
-    if (candidate === undefined || candidate.action === look?.inVain) return answer;
-    if (inHand.decision !== undefined || inHand.votes.length > 0 || inHand.standing !== undefined) return answer;
-    late?.shadow(signature, candidate, answer.action);
-    return late?.serves(candidate) ? bestInHand(request, { ...inHand, late: answerFromLate(candidate) }) : answer;
+    const answer = bestInHand(call.request, inHand);
+    if (inHand.decision !== undefined || inHand.votes.length > 0 || standing !== undefined) return answer;
+    const standIn = this.#standIn(call, answer);
+    return standIn === undefined ? answer : bestInHand(call.request, { ...inHand, standIn });
+  }
+
+  /** What may be better than the `next` rung: each candidate is compared later, and the first that has earned it serves. */
+  #standIn({ request, signature, look }: PlanCall, next: Answer): Answer | undefined {
+    const { clock, late } = this.#parts;
+    if (late === undefined) return undefined;
+    const near = look?.shadow?.near[0];
+    const candidate = late.candidate(request, signature, clock.now());
+    const candidates = [
+      ...(near === undefined ? [] : [{ kind: kindOfNear(near), answer: answerFromNear(near) }]),
+      ...(candidate === undefined ? [] : [{ kind: candidate.kind, answer: answerFromLate(candidate) }]),
+    ].filter(({ answer }) => answer.action !== look?.inVain);
+    for (const { kind, answer } of candidates) {
+      late.shadow(signature, { kind, standIn: answer.action, next: next.action });
+    }
+    return candidates.find(({ kind }) => late.serves(kind))?.answer;
   }
 
   #abandon(waiter: Waiter): void {

@@ -4,14 +4,16 @@ import { Placer } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { type Signature, Signer, signatureText } from '../../shared/signature.ts';
 import { wilson } from '../../shared/wilson.ts';
+import type { Near } from '../cache/look.ts';
 import { legalAction } from '../cache/remembered-action.ts';
 
 /**
- * The rung `late`: where no model answered in time, what models say of the state that the agent was in a moment ago may be
- * better than the next rung. Whether it is is not assumed but seen: each time that models decide for a state, the decision is
- * held against what this rung would have said and against what the next one would have said. It serves while it was right
- * clearly more often where only one of the two was, by how old the answer is and whether the state it was for is near
- * (equal gates) or not. It starts silent.
+ * What may stand in where no model answered in time: what models say of the state that the agent was in a moment ago (the rung
+ * `late`), or what is remembered of a near state, though it has not earned its place before models. Whether that is better than
+ * the next rung is not assumed but seen: each time that models decide for a state, the decision is held against what the
+ * stand-in would have said and against what the next rung would have said. It serves while it was right clearly more often where
+ * only one of the two was: late answers by their age and by whether the state they were for is near (equal gates), remembered
+ * ones by their distance. All start silent.
  */
 export interface LateAnswer {
   readonly action: string;
@@ -35,10 +37,10 @@ export interface LateCandidate extends LateAnswer {
   readonly kind: string;
 }
 
-/** What two rungs would have said where no model decided in time. */
-interface Shadow {
+/** What a stand-in and the next rung would have said where no model decided in time. */
+interface Comparison {
   readonly kind: string;
-  readonly late: string;
+  readonly standIn: string;
   readonly next: string;
 }
 
@@ -72,6 +74,9 @@ const DIFFERED_MIN = 4;
 /** The bound on the share won, one-sided, is this many standard errors below it. */
 const Z = 1.28;
 const ALL = 'all';
+const LATE_GROUPS: ReadonlySet<string> = new Set(['near', 'far']);
+/** Distances are told apart by tenths. */
+const DISTANCE_STEPS = 10;
 /** An answer for the very state, of an earlier request: nothing has to be shown. */
 const SAME = 'same';
 
@@ -79,7 +84,7 @@ export class LateAnswers {
   readonly #signer: Signer;
   readonly #placer: Placer;
   readonly #recent = new LRUCache<string, RecentWork[]>({ max: AGENTS_MAX });
-  readonly #shadows = new LRUCache<string, Shadow>({ max: SHADOWS_MAX });
+  readonly #shadows = new LRUCache<string, Comparison[]>({ max: SHADOWS_MAX });
   readonly #tallies = new Map<string, Tally>();
 
   constructor(domain: Domain) {
@@ -112,8 +117,8 @@ export class LateAnswers {
     return undefined;
   }
 
-  /** Whether evidence says that a candidate beats the next rung. */
-  serves({ kind }: LateCandidate): boolean {
+  /** Whether evidence says that stand-ins of a kind beat the next rung. */
+  serves(kind: string): boolean {
     if (kind === SAME) return true;
     for (const name of poolsOf(kind)) {
       const tally = this.#tallies.get(name);
@@ -123,28 +128,28 @@ export class LateAnswers {
   }
 
   /** A plan was answered without a model: what the two rungs said is kept until models decide for its state. */
-  shadow(signature: Signature, candidate: LateCandidate, next: string): void {
-    if (candidate.kind === SAME) return;
-    this.#shadows.set(signatureText(signature), { kind: candidate.kind, late: candidate.action, next });
+  shadow(signature: Signature, comparison: Comparison): void {
+    if (comparison.kind === SAME) return;
+    const key = signatureText(signature);
+    const others = (this.#shadows.get(key) ?? []).filter(({ kind }) => kind !== comparison.kind);
+    this.#shadows.set(key, [...others, comparison]);
   }
 
   /** Models decided for this state. */
   decided(signature: Signature, action: string): void {
     const key = signatureText(signature);
-    const shadow = this.#shadows.get(key);
-    if (shadow === undefined) return;
+    for (const comparison of this.#shadows.get(key) ?? []) this.compare(comparison, action);
     this.#shadows.delete(key);
-    this.compare(shadow.kind, shadow.late, shadow.next, action);
   }
 
-  /** What was decided, against what a late answer and the next rung would have said. */
-  compare(kind: string, late: string, next: string, decided: string): void {
+  /** What was decided, against what a stand-in and the next rung would have said. */
+  compare({ kind, standIn, next }: Comparison, decided: string): void {
     for (const name of poolsOf(kind)) {
       const tally = this.#tallies.get(name) ?? { lateOnly: 0, nextOnly: 0, compared: 0 };
       this.#tallies.set(name, tally);
       tally.compared++;
-      tally.lateOnly = tally.lateOnly * FADING + (late === decided && next !== decided ? 1 : 0);
-      tally.nextOnly = tally.nextOnly * FADING + (next === decided && late !== decided ? 1 : 0);
+      tally.lateOnly = tally.lateOnly * FADING + (standIn === decided && next !== decided ? 1 : 0);
+      tally.nextOnly = tally.nextOnly * FADING + (next === decided && standIn !== decided ? 1 : 0);
     }
   }
 
@@ -178,9 +183,15 @@ function stillOfUse(works: readonly RecentWork[]): RecentWork[] {
     .slice(1 - STATES_MAX);
 }
 
-/** A kind, and what it is pooled with while little is known of it. */
+/** A kind of late answer, and what it is pooled with while little is known of it; what is remembered has pools of its own. */
 function poolsOf(kind: string): string[] {
-  return [kind, `${kind.split(' ')[0]} ${ALL}`, ALL];
+  const [group = ''] = kind.split(' ');
+  return LATE_GROUPS.has(group) ? [kind, `${group} ${ALL}`, ALL] : [kind, `${group} ${ALL}`];
+}
+
+/** The kind of what is remembered of a near state. */
+export function kindOfNear({ kind, distance }: Near): string {
+  return `${kind} ${Math.ceil(distance * DISTANCE_STEPS)}`;
 }
 
 function isBetter(tally: Tally | undefined): boolean {

@@ -399,6 +399,7 @@ describe('pressure', () => {
     let presses = 0;
     callers.gate.onPressure = () => {
       presses++;
+      return false;
     };
     return { callers, count: () => presses };
   }
@@ -442,7 +443,10 @@ describe('pressure', () => {
   test('that frees a slot on the spot lets in who told it', async () => {
     const callers = new Callers(1);
     const late = callers.gate.acquire(NEVER, { lane: 'background' }) as Slot;
-    callers.gate.onPressure = () => late.release();
+    callers.gate.onPressure = () => {
+      late.release();
+      return true;
+    };
     callers.ask('a');
     await flush();
     expect(callers.order).toEqual(['a at 1000']);
@@ -827,8 +831,10 @@ async function startsOf(visits: readonly Visit[], slots: number, staggerMs: numb
   const started = new Map<number, number | undefined>();
   const late = new Set<Slot>();
   gate.onPressure = () => {
+    const isMade = late.size > 0;
     for (const slot of late) slot.release();
     late.clear();
+    return isMade;
   };
   for (const [index, { lane, afterMs, holdsMs, givesUpMs }] of visits.entries()) {
     await advance(clock, afterMs);

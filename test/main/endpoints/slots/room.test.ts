@@ -48,6 +48,7 @@ function question(given: Given): RoomQuestion {
     need: leftMs === undefined ? undefined : { model: 'm', kind: 'text', deadlineMs: NOW_MS + leftMs },
     ahead: 0,
     slots: given.works.length,
+    waiting: 1,
     nowMs: NOW_MS,
     strangers: 0,
     profileOf: () => known,
@@ -112,6 +113,15 @@ describe('where several wait', () => {
 
   test('a long queue is no reason to give up what makes no difference', () => {
     expect(gives({ works: [work(190)], ahead: 3, leftMs: 2_000 })).toBe(-1);
+  });
+
+  test('in a crowd gives up what is not nearly done, for whoever can be in time', () => {
+    // The newcomer could wait; somebody behind it could not.
+    expect(gives({ works: [work(50)], waiting: 1, leftMs: 2_000 })).toBe(-1);
+    expect(gives({ works: [work(50)], waiting: 2, leftMs: 2_000 })).toBe(0);
+    // Of 200 ms, 20 are left.
+    expect(gives({ works: [work(180)], waiting: 2, leftMs: 2_000 })).toBe(-1);
+    expect(gives({ works: [work(50)], waiting: 2, leftMs: 100 })).toBe(-1);
   });
 
   test('calls that were given up before make room for those ahead first', () => {
