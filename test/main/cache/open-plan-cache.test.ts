@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ResolvedCache } from '../../../src/main/cache/cache-options.ts';
@@ -252,13 +252,11 @@ describe('a restart', () => {
     expect(under.look(seen()).kind).toBe('hit');
   });
 
-  test('on a file of another kind sets it aside with a message and begins anew', async () => {
-    writeFileSync(path, 'no cache at all\n'.repeat(1_000));
-    const under = await open();
-    under.teach(seen());
-    expect(warnings).toHaveLength(1);
-    const again = await restarted(under);
-    expect(again.look(seen()).kind).toBe('hit');
+  test('on a file of another kind is refused, and leaves the file as it is', async () => {
+    const text = 'no cache at all\n'.repeat(1_000);
+    writeFileSync(path, text);
+    await expect(open()).rejects.toMatchObject({ code: 'ERR_OPTIONS_INVALID' });
+    expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
   test('keeps what a background check has found, with its tally', async () => {

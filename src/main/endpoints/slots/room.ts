@@ -5,7 +5,7 @@ import type { Slot, SlotNeed } from './endpoint-gate.ts';
  * Who makes room for whom. Work that is nearly done is worth more than work that cannot be done in time: a call that nobody
  * waits for (late, a check, a refresh, a state asked about for later) is given up only for a newcomer that can make its own
  * deadline with the slot that this frees, and could not without it. One call for each newcomer: the one that would run longest.
- * In a crowd, where more wait than there are slots, each moment of a slot decides about somebody's deadline: there only a call
+ * In a crowd, where several wait for each slot, each moment of a slot decides about somebody's deadline: there only a call
  * that is nearly done goes on.
  */
 export interface Work {
@@ -40,6 +40,8 @@ export interface RoomQuestion {
 const CHANCE_MIN = 0.4;
 /** and it could not without the slot where its chance is below this share of that. */
 const CHANCE_WITHOUT_SHARE = 0.5;
+/** More waiters for each slot than this are a crowd; one plan may wait with two calls. */
+const CROWD = 2;
 /** A call with less than this share of a usual call's time left is nearly done. */
 const NEARLY_DONE = 0.2;
 
@@ -70,7 +72,7 @@ export function callToGiveUp(question: RoomQuestion): Work | undefined {
   const others = [...Array<number>(idle).fill(0), ...works.filter((work) => work !== longest).map(leftOf)];
   const withSlot = chance([...others, question.holdMs(longest)]);
   if (withSlot < CHANCE_MIN) return undefined;
-  const isCrowd = question.waiting > question.slots && leftOf(longest) > workMs * NEARLY_DONE;
+  const isCrowd = question.waiting > question.slots * CROWD && leftOf(longest) > workMs * NEARLY_DONE;
   return isCrowd || chance([...others, leftOf(longest)]) < withSlot * CHANCE_WITHOUT_SHARE ? longest : undefined;
 }
 

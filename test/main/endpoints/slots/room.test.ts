@@ -117,11 +117,11 @@ describe('where several wait', () => {
 
   test('in a crowd gives up what is not nearly done, for whoever can be in time', () => {
     // The newcomer could wait; somebody behind it could not.
-    expect(gives({ works: [work(50)], waiting: 1, leftMs: 2_000 })).toBe(-1);
-    expect(gives({ works: [work(50)], waiting: 2, leftMs: 2_000 })).toBe(0);
+    expect(gives({ works: [work(50)], waiting: 2, leftMs: 2_000 })).toBe(-1);
+    expect(gives({ works: [work(50)], waiting: 3, leftMs: 2_000 })).toBe(0);
     // Of 200 ms, 20 are left.
-    expect(gives({ works: [work(180)], waiting: 2, leftMs: 2_000 })).toBe(-1);
-    expect(gives({ works: [work(50)], waiting: 2, leftMs: 100 })).toBe(-1);
+    expect(gives({ works: [work(180)], waiting: 3, leftMs: 2_000 })).toBe(-1);
+    expect(gives({ works: [work(50)], waiting: 3, leftMs: 100 })).toBe(-1);
   });
 
   test('calls that were given up before make room for those ahead first', () => {
