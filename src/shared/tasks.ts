@@ -37,8 +37,6 @@ export interface CallTerms {
   readonly phases?: PhaseLimits;
   readonly answer: AnswerForm;
   readonly stream: boolean;
-  /** The slot of a llama.cpp server that holds the beginning of this prompt. */
-  readonly slot?: number;
 }
 
 /** What a model is asked for a vote with, whoever asks. */

@@ -54,8 +54,6 @@ export interface ChatCall {
   readonly schema?: ChatSchema;
   /** False asks for the answer in one piece, and then nothing can end it early. Default true. */
   readonly stream?: boolean;
-  /** The slot of a llama.cpp server that is to work on it. Default: the server chooses. */
-  readonly slot?: number;
 }
 
 export interface ChatAnswer {
@@ -183,10 +181,8 @@ function modelIds(list: unknown): string[] {
   return data.map((model: { id?: unknown } | null) => model?.id).filter((id) => typeof id === 'string');
 }
 
-/** A chat request with what only llama.cpp reads. */
-type ChatBody = ChatCompletionCreateParams & { readonly id_slot?: number };
-
-function chatBody({ model, messages, maxTokens, temperature, schema, stream = true, slot }: ChatCall): ChatBody {
+function chatBody(call: ChatCall): ChatCompletionCreateParams {
+  const { model, messages, maxTokens, temperature, schema, stream = true } = call;
   return {
     model,
     messages: messages as ChatCompletionCreateParams['messages'],
@@ -201,7 +197,6 @@ function chatBody({ model, messages, maxTokens, temperature, schema, stream = tr
             json_schema: { name: schema.name, strict: true, schema: { ...schema.schema } },
           },
         }),
-    ...(slot === undefined ? {} : { id_slot: slot }),
   };
 }
 

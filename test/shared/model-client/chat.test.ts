@@ -148,16 +148,12 @@ describe('an answer', () => {
     });
   });
 
-  test('is asked for by a schema and at a slot, where the call says so', async () => {
+  test('is asked for by a schema, where the call says so', async () => {
     const schema = { type: 'object', properties: { choice: { type: 'integer' } } };
-    await chatWith(({ response }) => streamWhole(response, '{"choice":2}'), {
-      schema: { name: 'vote', schema },
-      slot: 0,
-    });
+    await chatWith(({ response }) => streamWhole(response, '{"choice":2}'), { schema: { name: 'vote', schema } });
     expect(JSON.parse(server.exchanges[0]?.body ?? '')).toMatchObject({
       stream: true,
       response_format: { type: 'json_schema', json_schema: { name: 'vote', strict: true, schema } },
-      id_slot: 0,
     });
   });
 
