@@ -2,10 +2,13 @@ import type { Clock } from '../../shared/clock.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { Random } from '../../shared/random.ts';
 import type { CallReport } from '../../shared/tasks.ts';
+import type { ChatCaller } from '../../shared/vote-answer.ts';
 import type { Features } from '../options/features.ts';
 import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
+import { referenceCall } from './reference-call.ts';
+import { ServerDoubt } from './server-doubt.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
 import { type Ask, EndpointGate, type Slot, type SlotNeed } from './slots/endpoint-gate.ts';
 import { callToGiveUp, companyToGiveUp, type RoomQuestion, type Work } from './slots/room.ts';
@@ -34,6 +37,8 @@ export interface EndpointStats {
   /** Calls that nobody waited for, given up for somebody who could make a deadline with their slots. */
   readonly givenUp: number;
   readonly breaker: BreakerStats;
+  /** Requests known to be good, made to find out whether failures were the server's or those of the requests. */
+  readonly referenceCalls: number;
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
 
@@ -49,6 +54,8 @@ export interface EndpointParts {
   readonly random: Random;
   /** The longest timeout configured, for what profiles show. */
   readonly ceilingMs: number;
+  /** Makes reference calls; without one, unclear failures in a row are the server's. */
+  readonly caller?: ChatCaller | undefined;
 }
 
 /** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
@@ -77,6 +84,7 @@ export class ModelEndpoint {
   readonly gate: EndpointGate;
   readonly breaker: CircuitBreaker;
   readonly #parts: EndpointParts;
+  readonly #doubt: ServerDoubt;
   #limit: AdaptiveLimit;
   #facts: EndpointFacts = NO_FACTS;
   readonly #profiles = new Map<string, { model: string; kind: CallKind; profile: LatencyProfile }>();
@@ -92,7 +100,7 @@ export class ModelEndpoint {
   #givenUp = 0;
 
   constructor(parts: EndpointParts) {
-    const { endpoint, features, clock, random } = parts;
+    const { endpoint, features, clock, random, caller } = parts;
     this.#parts = parts;
     this.name = endpoint.name;
     this.breaker = new CircuitBreaker(clock, random);
@@ -100,6 +108,11 @@ export class ModelEndpoint {
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
     this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
+    const { gate } = this;
+    this.#doubt = new ServerDoubt(
+      this.breaker,
+      caller && ((model, signal) => referenceCall({ caller, gate, clock }, model, signal)),
+    );
   }
 
   get facts(): EndpointFacts {
@@ -220,8 +233,10 @@ export class ModelEndpoint {
     return true;
   }
 
-  #noteUse(model: string, code: 'OK' | ErrorCode): void {
+  #noteUse(model: string, kind: CallKind, code: 'OK' | ErrorCode): void {
     if (code === 'ERR_CANCELLED' || code.startsWith('ERR_WORKER')) return;
+    // What others ask says nothing of the worth of the model for plans.
+    if (kind === 'chat' && (isUnclear(code) || REFUSALS.has(code))) return;
     const share = this.usefulShare(model);
     if (this.#usefulShares.size >= PROFILES_MAX) this.#usefulShares.clear();
     this.#usefulShares.set(model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
@@ -304,10 +319,10 @@ export class ModelEndpoint {
     // A call that began late and was cut by its plan before most calls are done says nothing of the server.
     const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
     const code = isCutShort ? 'ERR_CANCELLED' : told;
-    this.#noteUse(model, code);
+    this.#noteUse(model, kind, code);
     const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
-    this.#toBreaker(code, isNew);
+    this.#toBreaker(model, code, isNew);
     if (isWork(code)) {
       profile.answered(result.report, wasCold, company);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
@@ -325,6 +340,12 @@ export class ModelEndpoint {
     return holdMs;
   }
 
+  /** Ends what it does by itself, and holds no slot any more. */
+  close(): void {
+    this.#doubt.close();
+    this.gate.close();
+  }
+
   stats(): EndpointStats {
     const { gate, breaker } = this;
     return {
@@ -337,6 +358,7 @@ export class ModelEndpoint {
       waiting: gate.waiting,
       givenUp: this.#givenUp,
       breaker: breaker.stats(),
+      referenceCalls: this.#doubt.asked,
       profiles: [...this.#profiles.values()].map(({ model, kind, profile }) => ({
         model,
         kind,
@@ -349,8 +371,11 @@ export class ModelEndpoint {
     return this.#parts.endpoint.slots ?? this.#facts.slots;
   }
 
-  #toBreaker(code: 'OK' | ErrorCode, isNew: boolean): void {
-    if (isAnswer(code)) this.breaker.succeeded();
+  #toBreaker(model: string, code: 'OK' | ErrorCode, isNew: boolean): void {
+    if (isAnswer(code)) {
+      this.breaker.succeeded();
+      this.#doubt.cleared();
+    } else if (isNew && isUnclear(code)) this.#doubt.raised(model);
     else if (isNew) this.breaker.failed();
     else this.breaker.left();
   }
@@ -388,9 +413,14 @@ function isSilence({ firstTokenMs, totalMs }: CallReport, profile: LatencyProfil
   return totalMs > (usualMs ?? SILENT_MS);
 }
 
+/** A status from 500 up that tells no more, or the same in an event: of the server, or of this one request. */
+function isUnclear(code: 'OK' | ErrorCode): boolean {
+  return code === 'ERR_MODEL_STATUS';
+}
+
 /** The server is well, whatever the answer is worth; what it refuses is the fault of the request, or of one model's name. */
 function isAnswer(code: 'OK' | ErrorCode): boolean {
-  return isWork(code) || code.startsWith('ERR_VOTE') || REFUSALS.has(code);
+  return isWork(code) || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY' || REFUSALS.has(code);
 }
 
 const REFUSALS: ReadonlySet<string> = new Set(['ERR_MODEL_SCHEMA', 'ERR_MODEL_REJECTED', 'ERR_MODEL_INVALID_ID']);

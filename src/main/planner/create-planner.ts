@@ -196,7 +196,14 @@ export function makeParts(
   const endpoints = new Map(
     options.endpoints.map((endpoint) => [
       endpoint.name,
-      new ModelEndpoint({ endpoint, features: options.features, clock, random, ceilingMs }),
+      new ModelEndpoint({
+        endpoint,
+        features: options.features,
+        clock,
+        random,
+        ceilingMs,
+        caller: callers.get(endpoint.name),
+      }),
     ]),
   );
   const maker = new CallMaker({

@@ -7,6 +7,8 @@ import type { ResolvedEndpoint } from '../../../src/main/options/planner-options
 import { ERROR_CODES, type ErrorCode } from '../../../src/shared/errors.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import type { CallReport, ExpertResult } from '../../../src/shared/tasks.ts';
+import type { ChatCaller } from '../../../src/shared/vote-answer.ts';
+import { flush } from '../../support/drive.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { failed, voted } from '../../support/make-maker.ts';
 
@@ -16,13 +18,14 @@ class EndpointUnderTest {
   readonly clock = new FakeClock(1_000);
   readonly at: ModelEndpoint;
 
-  constructor(on: readonly FeatureName[] = [], endpoint: Partial<ResolvedEndpoint> = {}) {
+  constructor(on: readonly FeatureName[] = [], endpoint: Partial<ResolvedEndpoint> = {}, caller?: ChatCaller) {
     this.at = new ModelEndpoint({
       endpoint: { name: 'a', baseURL: 'http://a/v1', maxConcurrent: 64, staggerMs: 0, ...endpoint },
       features: { ...allFeatures(false), ...Object.fromEntries(on.map((name) => [name, true])) },
       clock: this.clock,
       random: seededRandom(1),
       ceilingMs: 5_000,
+      caller,
     });
   }
 
@@ -305,7 +308,6 @@ describe('the breaker', () => {
     'ERR_MODEL_TIMEOUT_STREAM',
     'ERR_MODEL_STATUS',
     'ERR_MODEL_OVERLOADED',
-    'ERR_MODEL_EMPTY',
     'ERR_MODEL_MALFORMED',
     'ERR_MODEL_TOO_LARGE',
     'ERR_PLAN_SETTLED',
@@ -314,6 +316,7 @@ describe('the breaker', () => {
     'ERR_VOTE_NONE',
     'ERR_VOTE_ILLEGAL',
     'ERR_VOTE_AMBIGUOUS',
+    'ERR_MODEL_EMPTY',
     'ERR_MODEL_SCHEMA',
     'ERR_MODEL_REJECTED',
     'ERR_MODEL_INVALID_ID',
@@ -335,6 +338,33 @@ describe('the breaker', () => {
     expect(under.at.isResting).toBe(false);
     under.ended(failed(code, WHOLE), { gapMs: 101 });
     expect([under.at.isResting, under.at.tryEnter()]).toEqual([true, false]);
+  });
+
+  test('stays closed for requests at fault, however many, where a good one is answered', async () => {
+    const chat: ChatCaller['chat'] = async () => ({
+      ok: true,
+      answer: { content: 'yes', reasoning: '', finishReason: 'length' },
+      report: { totalMs: 1 },
+    });
+    const under = new EndpointUnderTest(['breaker'], {}, { chat });
+    for (let nth = 0; nth < 30; nth++) {
+      under.ended(failed('ERR_MODEL_STATUS', WHOLE), { gapMs: 101 });
+      await flush();
+      expect(under.at.isResting).toBe(false);
+    }
+    expect(under.at.stats()).toMatchObject({ referenceCalls: 6, breaker: { state: 'closed', opened: 0 } });
+  });
+
+  test('hears of the worth of a model from plans alone where the request may be at fault', () => {
+    const under = new EndpointUnderTest();
+    for (const code of ['ERR_MODEL_STATUS', 'ERR_MODEL_REJECTED'] as const) {
+      under.at.ended('m', 'chat', failed(code), under.takeSlot(), true, false);
+    }
+    expect(under.at.usefulShare('m')).toBe(1);
+    under.at.ended('m', 'chat', failed('ERR_MODEL_RESET'), under.takeSlot(), true, false);
+    expect(under.at.usefulShare('m')).toBeLessThan(1);
+    under.ended(failed('ERR_MODEL_STATUS'));
+    expect(under.at.usefulShare('m')).toBeLessThan(0.92);
   });
 
   const CUT = ['ERR_PLAN_SETTLED', 'ERR_MODEL_TIMEOUT_FIRST_TOKEN', 'ERR_MODEL_TIMEOUT_STREAM'] as const;

@@ -36,6 +36,7 @@ function endpointStats(given: Partial<EndpointStats>): EndpointStats {
     held: 0,
     waiting: 0,
     breaker: { state: 'closed', opened: 0 },
+    referenceCalls: 0,
     profiles: [
       {
         model: 'phi',
