@@ -178,6 +178,11 @@ export class ModelEndpoint {
     return this.profileOf(model, kind).timeouts(ceilingMs, this.isCold(model));
   }
 
+  /** Whether the server says that a model takes no pictures. */
+  isBlind(model: string): boolean {
+    return this.#facts.models.find(({ id }) => id === model)?.vision === false;
+  }
+
   /** Whether a call may have to wait until the model is loaded. */
   isCold(model: string): boolean {
     const answeredAtMs = this.#answeredAtMs.get(model);

@@ -317,7 +317,8 @@ export class Flight {
     const { role, model, maxTokens, temperature, thinks } = expert;
     const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature, thinks } as const;
     const { domain } = this.#parts.options;
-    const sees = domain.roles.find(({ name }) => name === role)?.vision === true;
+    const isBlind = this.#parts.endpoints.get(endpoint)?.isBlind(model);
+    const sees = !isBlind && domain.roles.find(({ name }) => name === role)?.vision === true;
     const situation = situationFor(domain, this.#situation(), sees);
     return this.#ownVote(await this.#parts.pool.run({ ...task, ...terms, situation }, signal, listeners));
   }

@@ -4,6 +4,7 @@ import { type Clock, deadlineSignal } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
+import { wellFormed } from '../well-formed.ts';
 import { type AttemptEnd, CallAttempt } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
 import { type Relay, type RelayCall, type RelayEnd, startRelay } from './chat-relay.ts';
@@ -183,7 +184,7 @@ function modelIds(list: unknown): string[] {
 
 function chatBody(call: ChatCall): ChatCompletionCreateParams {
   const { model, messages, maxTokens, temperature, schema, stream = true } = call;
-  return {
+  return wellFormed({
     model,
     messages: messages as ChatCompletionCreateParams['messages'],
     max_tokens: maxTokens,
@@ -197,7 +198,7 @@ function chatBody(call: ChatCall): ChatCompletionCreateParams {
             json_schema: { name: schema.name, strict: true, schema: { ...schema.schema } },
           },
         }),
-  };
+  });
 }
 
 async function readAnswer(

@@ -126,6 +126,50 @@ describe('a body goes on as it is', () => {
   });
 });
 
+describe('a text that is not Unicode', () => {
+  test('is mended on its way, in a copy; the rest of the body goes as it is', async () => {
+    await open();
+    const messages = [{ role: 'user', content: [{ type: 'text', text: 'a \ud800 b' }] }];
+    const body = { ...ASK, messages, user: 'x😀' };
+    expect(await told(chat(body))).toBe('model m: hello world');
+    expect(one.bodies[0]).toMatchObject({ messages: [{ content: [{ text: 'a \ufffd b' }] }], user: 'x😀' });
+    expect(messages[0]?.content[0]?.text).toBe('a \ud800 b');
+  });
+});
+
+describe('a picture', () => {
+  const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
+  const body = { ...ASK, messages: [{ role: 'user', content: [picture] }] };
+  const see = (server: ChatServer, vision: boolean): void => {
+    server.pages = { '/props': { total_slots: 2, modalities: { vision } } };
+  };
+  const features = { constrainedAnswers: false };
+
+  test('goes to no model that takes none: to a fallback that does', async () => {
+    see(one, false);
+    see(two, true);
+    await open({ features });
+    expect(await told(chat(body))).toBe('fallback backup: hello world');
+    expect(one.chats).toHaveLength(0);
+    expect(await told(chat(ASK))).toBe('model m: hello world');
+  });
+
+  test('is refused in words where no model takes any, and nobody is asked', async () => {
+    see(one, false);
+    see(two, false);
+    await open({ features });
+    const reply = await chat(body);
+    expect(reply).toMatchObject({ kind: 'failed', error: { code: 'ERR_MODEL_REJECTED' } });
+    expect(one.chats.length + two.chats.length).toBe(0);
+  });
+
+  test.each([true, undefined])('goes to a model that takes some, or does not say: %s', async (vision) => {
+    if (vision !== undefined) see(one, vision);
+    await open({ features });
+    expect(await told(chat(body))).toBe('model m: hello world');
+  });
+});
+
 describe('where it is asked', () => {
   test('the alias stands for the ladder', async () => {
     await open();

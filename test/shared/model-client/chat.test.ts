@@ -148,6 +148,13 @@ describe('an answer', () => {
     });
   });
 
+  test('has no text that is not Unicode', async () => {
+    await chatWith(({ response }) => streamWhole(response, '2'), {
+      messages: [{ role: 'user', content: 'a \ud800 b' }],
+    });
+    expect(JSON.parse(server.exchanges[0]?.body ?? '').messages).toEqual([{ role: 'user', content: 'a \ufffd b' }]);
+  });
+
   test('is asked for by a schema, where the call says so', async () => {
     const schema = { type: 'object', properties: { choice: { type: 'integer' } } };
     await chatWith(({ response }) => streamWhole(response, '{"choice":2}'), { schema: { name: 'vote', schema } });
