@@ -7,6 +7,7 @@ import type { Features } from '../options/features.ts';
 import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
+import { type AskFacts, FactsWatch } from './discovery/facts-watch.ts';
 import { referenceCall } from './reference-call.ts';
 import { ServerDoubt } from './server-doubt.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
@@ -39,6 +40,8 @@ export interface EndpointStats {
   readonly breaker: BreakerStats;
   /** Requests known to be good, made to find out whether failures were the server's or those of the requests. */
   readonly referenceCalls: number;
+  /** Times that the server was asked again what it is and has. */
+  readonly factsAsked: number;
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
 
@@ -56,6 +59,8 @@ export interface EndpointParts {
   readonly ceilingMs: number;
   /** Makes reference calls; without one, unclear failures in a row are the server's. */
   readonly caller?: ChatCaller | undefined;
+  /** Asks the server again what it is and has; without it, what was learnt stays. */
+  readonly askFacts?: AskFacts | undefined;
 }
 
 /** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
@@ -85,6 +90,7 @@ export class ModelEndpoint {
   readonly breaker: CircuitBreaker;
   readonly #parts: EndpointParts;
   readonly #doubt: ServerDoubt;
+  readonly #watch: FactsWatch | undefined;
   #limit: AdaptiveLimit;
   #facts: EndpointFacts = NO_FACTS;
   readonly #profiles = new Map<string, { model: string; kind: CallKind; profile: LatencyProfile }>();
@@ -100,7 +106,7 @@ export class ModelEndpoint {
   #givenUp = 0;
 
   constructor(parts: EndpointParts) {
-    const { endpoint, features, clock, random, caller } = parts;
+    const { endpoint, features, clock, random, caller, askFacts } = parts;
     this.#parts = parts;
     this.name = endpoint.name;
     this.breaker = new CircuitBreaker(clock, random);
@@ -108,6 +114,7 @@ export class ModelEndpoint {
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
     this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
+    this.#watch = askFacts && new FactsWatch(clock, askFacts, (facts) => this.#apply(facts));
     const { gate } = this;
     this.#doubt = new ServerDoubt(
       this.breaker,
@@ -119,9 +126,17 @@ export class ModelEndpoint {
     return this.#facts;
   }
 
-  /** What the server told at start, or since. */
+  /** What the server told at start. */
   learn(facts: EndpointFacts): void {
+    this.#watch?.learnt(facts);
+    this.#apply(facts);
+  }
+
+  #apply(facts: EndpointFacts): void {
+    const slotsBefore = this.#slotsKnown();
     this.#facts = facts;
+    // A number that was learned from times stays where the server tells none.
+    if (this.#slotsKnown() === slotsBefore) return;
     this.#limit = new AdaptiveLimit(this.#parts.endpoint.maxConcurrent, this.#slotsKnown());
     this.gate.wake();
   }
@@ -328,6 +343,7 @@ export class ModelEndpoint {
     const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(model, code, isNew);
+    this.#toWatch(code);
     if (isWork(code)) {
       profile.answered(result.report, wasCold, company);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
@@ -348,6 +364,7 @@ export class ModelEndpoint {
   /** Ends what it does by itself, and holds no slot any more. */
   close(): void {
     this.#doubt.close();
+    this.#watch?.close();
     this.gate.close();
   }
 
@@ -364,6 +381,7 @@ export class ModelEndpoint {
       givenUp: this.#givenUp,
       breaker: breaker.stats(),
       referenceCalls: this.#doubt.asked,
+      factsAsked: this.#watch?.asked ?? 0,
       profiles: [...this.#profiles.values()].map(({ model, kind, profile }) => ({
         model,
         kind,
@@ -383,6 +401,11 @@ export class ModelEndpoint {
     } else if (isNew && isUnclear(code)) this.#doubt.raised(model);
     else if (isNew) this.breaker.failed();
     else this.breaker.left();
+  }
+
+  #toWatch(code: 'OK' | ErrorCode): void {
+    if (CUT_OFF.has(code) || this.isResting) this.#watch?.doubted();
+    else if (isAnswer(code)) this.#watch?.answered();
   }
 
   /** Whether a failure is one of its own: the experts of a plan fail at the same moment. */
@@ -427,6 +450,9 @@ function isUnclear(code: 'OK' | ErrorCode): boolean {
 function isAnswer(code: 'OK' | ErrorCode): boolean {
   return isWork(code) || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY' || REFUSALS.has(code);
 }
+
+/** The server may have been restarted, and be another one when it is back. */
+const CUT_OFF: ReadonlySet<string> = new Set(['ERR_MODEL_REFUSED', 'ERR_MODEL_RESET', 'ERR_MODEL_OVERLOADED']);
 
 const REFUSALS: ReadonlySet<string> = new Set(['ERR_MODEL_SCHEMA', 'ERR_MODEL_REJECTED', 'ERR_MODEL_INVALID_ID']);
 

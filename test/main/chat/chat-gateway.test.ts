@@ -485,6 +485,38 @@ describe('limits', () => {
     expect(busy()).toBe(0);
   });
 
+  test('a chat of three answers takes three slots, and gives them all back', async () => {
+    await open({ endpoints: { one: { baseURL: one.baseURL, slots: 4 } }, synthesis: { models: [] } });
+    const exchanges = held(one);
+    const several = told(chat({ ...ASK, n: 3, stream: true }));
+    await arrivals(one, 1);
+    const busy = (): number | undefined => planner.stats().endpoints[0]?.busy;
+    expect(busy()).toBe(3);
+    const others = [1, 2].map(() => told(chat(ASK)));
+    await arrivals(one, 2);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([busy(), one.chats.length]).toEqual([4, 2]);
+    finish(exchanges[0] as Exchange, piece('x'));
+    expect(await several).toContain('x');
+    await arrivals(one, 3);
+    for (const exchange of exchanges.slice(1)) finish(exchange, piece('y'));
+    await Promise.all(others);
+    expect(busy()).toBe(0);
+  });
+
+  test('two chats of more answers than slots are left do not wait for one another for ever', async () => {
+    await open({ endpoints: { one: { baseURL: one.baseURL, slots: 4 } }, synthesis: { models: [] } });
+    const exchanges = held(one);
+    const asked = [3, 3, 9].map((n) => told(chat({ ...ASK, n, stream: true })));
+    for (let nth = 0; nth < 3; nth++) {
+      await arrivals(one, nth + 1);
+      expect(planner.stats().endpoints[0]?.busy).toBe([3, 3, 4][nth]);
+      finish(exchanges[nth] as Exchange, piece('x'));
+    }
+    for (const words of await Promise.all(asked)) expect(words).toContain('x');
+    expect(planner.stats().endpoints[0]?.busy).toBe(0);
+  });
+
   test('an aborted chat whose slot is held leaves none to the next one but that of plans', async () => {
     await open({
       endpoints: { one: { baseURL: one.baseURL, slots: 2 } },

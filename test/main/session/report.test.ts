@@ -37,6 +37,7 @@ function endpointStats(given: Partial<EndpointStats>): EndpointStats {
     waiting: 0,
     breaker: { state: 'closed', opened: 0 },
     referenceCalls: 0,
+    factsAsked: 0,
     profiles: [
       {
         model: 'phi',
