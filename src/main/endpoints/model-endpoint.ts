@@ -23,6 +23,7 @@ import {
 } from './time/latency-profile.ts';
 import { profileKey } from './time/profile-file.ts';
 import type { ProfileEntry } from './time/profile-text.ts';
+import { TokenRatios } from './token-ratios.ts';
 
 /** What `stats()` tells of one endpoint. */
 export interface EndpointStats {
@@ -90,6 +91,7 @@ export class ModelEndpoint {
   readonly breaker: CircuitBreaker;
   readonly #parts: EndpointParts;
   readonly #doubt: ServerDoubt;
+  readonly #tokens = new TokenRatios();
   readonly #watch: FactsWatch | undefined;
   #limit: AdaptiveLimit;
   #facts: EndpointFacts = NO_FACTS;
@@ -260,6 +262,11 @@ export class ModelEndpoint {
     const share = this.usefulShare(model);
     if (this.#usefulShares.size >= PROFILES_MAX) this.#usefulShares.clear();
     this.#usefulShares.set(model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
+  }
+
+  /** The report of a call with the tokens that its server did not tell, estimated. */
+  counted(model: string, report: CallReport): CallReport {
+    return this.#tokens.counted(model, report);
   }
 
   /** A call is at work from now until the result is called. */

@@ -1,6 +1,6 @@
 import { PlannerError } from '../errors.ts';
 import type { AnswerReader, ReaderPorts } from './call-attempt.ts';
-import { type ChunkEvent, eventFailure, parseEvent, type TokenUsage, usageAfter } from './chat-event.ts';
+import { type ChunkEvent, contentOf, eventFailure, parseEvent, type TokenUsage, usageAfter } from './chat-event.ts';
 import type { CallPhase } from './failures.ts';
 import { SseParser } from './sse.ts';
 
@@ -24,6 +24,7 @@ export class ChatStream implements AnswerReader {
   finishReason: string | undefined;
   model: string | undefined;
   usage: TokenUsage = {};
+  chunks = 0;
   phase: CallPhase = 'first-token';
   readonly #options: ChatStreamOptions;
   readonly #sse: SseParser;
@@ -108,7 +109,9 @@ export class ChatStream implements AnswerReader {
       this.#done = true;
       return;
     }
-    this.#read(parseEvent(data));
+    const event = parseEvent(data);
+    this.#read(event);
+    if (!this.#settled && contentOf(event as ChunkEvent) !== 'none') this.chunks++;
   }
 
   #read(said: unknown): void {

@@ -35,6 +35,7 @@ function endpointStats(given: Partial<EndpointStats>): EndpointStats {
     busy: 0,
     held: 0,
     waiting: 0,
+    givenUp: 0,
     breaker: { state: 'closed', opened: 0 },
     referenceCalls: 0,
     factsAsked: 0,
@@ -67,6 +68,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
   return {
     plans: { settled: 10, inFlight: 0, superseded: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
     sources: counters.sources,
+    late: [],
     planningMs: counters.planning.summary(),
     latenessMs: counters.lateness.summary(),
     cache: cache && {
@@ -96,7 +98,15 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       budget: { budget: 0.05, judged: 20, served: 6, probes: 1, risk: 0.02, riskHigh: 0.045 },
       disk: false,
     },
-    background: { queued: 0, running: 0, done: 10, failed: 0, cancelled: 0, dropped: 0 },
+    background: {
+      queued: 0,
+      running: 0,
+      done: 10,
+      failed: 0,
+      cancelled: 0,
+      dropped: 0,
+      later: { states: 0, asked: 0, voted: 0 },
+    },
     calls: { ...counters.calls(), hedges: 0, earlyChoices: 0, retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
@@ -223,7 +233,14 @@ test('hedges, superseded plans and tokens are told where there are any', () => {
     plans: { ...without.plans, superseded: 2 },
     calls: { ...without.calls, hedges: 1, earlyChoices: 2 },
     models: [
-      { ...(model as PlannerStats['models'][number]), promptTokens: 8_000, completionTokens: 120, cachedTokens: 6_000 },
+      {
+        ...(model as PlannerStats['models'][number]),
+        promptTokens: 8_000,
+        completionTokens: 120,
+        cachedTokens: 6_000,
+        promptTokensEstimated: 2_030,
+        completionTokensEstimated: 0,
+      },
     ],
   };
   const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
@@ -232,7 +249,7 @@ test('hedges, superseded plans and tokens are told where there are any', () => {
   expect(text).toMatch(/Superseded +2 plans still waited when their agent asked for a newer one\n/);
   expect(text).toMatch(/Hedges +1 call made a second time, for the first took unusually long\n/);
   expect(text).toMatch(/Early choices +2 votes counted before their reasons were written\n/);
-  expect(text).toMatch(/Tokens a plan +800 read, 600 of them cached · 12 written\n/);
+  expect(text).toMatch(/Tokens a plan +800 read, 600 of them cached · 12 written · 25 % estimated\n/);
 });
 
 test('servers are told with their slots, and with what went wrong with any of them', () => {

@@ -126,6 +126,7 @@ describe('an answer', () => {
         completionTokens: 7,
         cachedTokens: 80,
         modelAnswered: 'phi-4-mini:2',
+        promptChars: 10,
       },
     });
   });
@@ -269,7 +270,7 @@ describe('an answer', () => {
       response.end(events(piece('2'), { choices: [], usage }, '[DONE]'));
     });
     expect(content(outcome)).toBe('2');
-    expect(outcome.report).toEqual({ totalMs: 0, queueMs: 0, firstTokenMs: 0 });
+    expect(outcome.report).toEqual({ totalMs: 0, queueMs: 0, firstTokenMs: 0, promptChars: 10, chunks: 1 });
   });
 
   test('counts no tokens where usage is a number beyond all numbers', async () => {

@@ -187,7 +187,9 @@ export class PlaceCaller {
       const report = { totalMs: this.#clock.now() - startedAtMs };
       end = { failure: new PlannerError(code, message, { cause: error }), report };
     }
-    const { failure, report } = end;
+    const report = at.counted(model, end.report);
+    end = { ...end, report };
+    const { failure } = end;
     const result =
       failure === undefined ? { ok: true as const, report } : { ok: false as const, error: failure, report };
     return { end, heldMs: at.ended(model, 'chat', result, slot, isStreamed, wasCold) };

@@ -205,6 +205,7 @@ export class CallMaker {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
     }
+    result = { ...result, report: at.counted(subject.model, result.report) };
     rest();
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
     at.ended(subject.model, kind, result, slot, options.features.streaming, isCold);
