@@ -37,6 +37,8 @@ export interface CallTerms {
   readonly phases?: PhaseLimits;
   readonly answer: AnswerForm;
   readonly stream: boolean;
+  /** Whether the server can tell its tokens with every event (llama.cpp), so that they are known of a stream that is cut. */
+  readonly tellsTokens?: boolean;
 }
 
 /** What a model is asked for a vote with, whoever asks. */

@@ -44,7 +44,7 @@ export function voteCall(
   actions: readonly string[],
   onChoice?: OnChoice,
 ): ChatCall {
-  const { model, maxTokens, temperature, timeoutMs, stream, answer, thinks, phases } = terms;
+  const { model, maxTokens, temperature, timeoutMs, stream, answer, thinks, phases, tellsTokens } = terms;
   return {
     model,
     messages,
@@ -56,6 +56,7 @@ export function voteCall(
     ...(onChoice === undefined ? {} : { onContent: watchAnswer(actions, onChoice) }),
     ...(answer === 'json' ? { schema: answerSchema(actions, { thinks }) } : {}),
     ...(phases === undefined ? {} : { phases }),
+    ...(tellsTokens === undefined ? {} : { tellsTokens }),
   };
 }
 

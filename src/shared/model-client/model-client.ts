@@ -55,6 +55,8 @@ export interface ChatCall {
   readonly schema?: ChatSchema;
   /** False asks for the answer in one piece, and then nothing can end it early. Default true. */
   readonly stream?: boolean;
+  /** True asks for the tokens with every event, which llama.cpp tells. Default: with the last one. */
+  readonly tellsTokens?: boolean;
 }
 
 export interface ChatAnswer {
@@ -183,13 +185,14 @@ function modelIds(list: unknown): string[] {
 }
 
 function chatBody(call: ChatCall): ChatCompletionCreateParams {
-  const { model, messages, maxTokens, temperature, schema, stream = true } = call;
+  const { model, messages, maxTokens, temperature, schema, stream = true, tellsTokens = false } = call;
   return wellFormed({
     model,
     messages: messages as ChatCompletionCreateParams['messages'],
     max_tokens: maxTokens,
     temperature,
     ...(stream ? { stream, stream_options: { include_usage: true } } : { stream }),
+    ...(stream && tellsTokens ? { timings_per_token: true } : {}),
     ...(schema === undefined
       ? {}
       : {

@@ -149,6 +149,30 @@ describe('an answer', () => {
     });
   });
 
+  test('asks llama.cpp for the tokens with every event, which are known then of a stream that is cut', async () => {
+    const timings = { cache_n: 80, prompt_n: 20, predicted_n: 1 };
+    const outcome = await chatWith(({ response }) => streamHead(response, events({ ...piece('2'), timings })), {
+      tellsTokens: true,
+      isComplete: (content) => content === '2',
+    });
+    expect(JSON.parse(server.exchanges[0]?.body ?? '').timings_per_token).toBe(true);
+    expect(outcome.report).toMatchObject({ promptTokens: 100, cachedTokens: 80, completionTokens: 1 });
+    expect(outcome.report.chunks).toBeUndefined();
+    await chatWith(({ response }) => streamWhole(response, '2'));
+    expect(server.exchanges[1]?.body).not.toContain('timings');
+  });
+
+  test('counts the events of a stream that is cut where nothing is told', async () => {
+    const { report } = await chatWith(
+      ({ response }) => streamHead(response, events(piece('I'), piece(' go'), piece('!'))),
+      {
+        isComplete: (content) => content.endsWith('!'),
+      },
+    );
+    expect(report).toMatchObject({ promptChars: 10, chunks: 3 });
+    expect([report.promptTokens, report.completionTokens]).toEqual([undefined, undefined]);
+  });
+
   test('has no text that is not Unicode', async () => {
     await chatWith(({ response }) => streamWhole(response, '2'), {
       messages: [{ role: 'user', content: 'a \ud800 b' }],

@@ -241,6 +241,7 @@ export class CallMaker {
       ...(isPhased ? { phases } : {}),
       answer: features.constrainedAnswers ? forms.formFor(at.name, subject.model) : 'text',
       stream: features.streaming,
+      ...(at.facts.kind === 'llamacpp' ? { tellsTokens: true } : {}),
     };
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { NO_FACTS } from '../../../../src/main/endpoints/discovery/endpoint-facts.ts';
 import { OUT_OF_TIME } from '../../../../src/main/planner/calls/call-maker.ts';
 import { UNWANTED } from '../../../../src/shared/unwanted.ts';
 import { flush } from '../../../support/drive.ts';
@@ -553,6 +554,14 @@ describe('the terms of a call', () => {
     expect((await termsOf(under)).answer).toBe('json');
     await under.last.end(failed('ERR_MODEL_SCHEMA'));
     expect((await termsOf(under)).answer).toBe('text');
+  });
+
+  test('ask llama.cpp alone for its tokens with every event', async () => {
+    for (const kind of ['llamacpp', 'lmstudio'] as const) {
+      const under = new MakerUnderTest();
+      under.at('a').learn({ ...NO_FACTS, kind });
+      expect((await termsOf(under)).tellsTokens).toBe(kind === 'llamacpp' ? true : undefined);
+    }
   });
 
   test('of the one call that decides whether an endpoint is well again are three seconds at most', async () => {
