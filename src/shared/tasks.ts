@@ -76,6 +76,8 @@ export interface CallReport {
   /** Until the response headers: connecting, and waiting for a slot. Not of a call without a stream. */
   readonly queueMs?: number;
   readonly firstTokenMs?: number;
+  /** Until the choice of its answer was certain. Absent where none was before its end. */
+  readonly choiceMs?: number;
   /** The longest pause between two tokens. */
   readonly gapMsMax?: number;
   readonly totalMs: number;

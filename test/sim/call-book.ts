@@ -2,6 +2,7 @@ import type { ExpertRunner } from '../../src/main/experts/expert-pool.ts';
 import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
 import { stateOf } from './crowd.ts';
 import type { Findings } from './findings.ts';
+import type { VirtualClock } from './virtual-clock.ts';
 
 interface Open {
   readonly endpoint: string;
@@ -9,20 +10,28 @@ interface Open {
   readonly flight: number | undefined;
   readonly state: string;
   readonly signal: AbortSignal | undefined;
+  readonly beganAtMs: number;
 }
 
 /** The states of which models are asked now, for whom, and how often: written down where calls leave the planner. */
 export class CallBook {
   readonly #findings: Findings;
+  readonly #clock: VirtualClock;
   readonly #open = new Set<Open>();
   readonly #probes = new Set<Open>();
+  /** Of each state, what experts have voted for; and what syntheses that answered were shown. */
+  readonly #voted = new Map<string, Set<string>>();
+  readonly #shown: Set<string> = new Set();
+  /** Calls of the background begun since the start. */
+  inBackground = 0;
   /** Calls begun since the start, without probes. */
   made = 0;
   /** Changes with every call that begins or ends. */
   version = 0;
 
-  constructor(findings: Findings) {
+  constructor(findings: Findings, clock: VirtualClock) {
     this.#findings = findings;
+    this.#clock = clock;
   }
 
   get running(): number {
@@ -43,6 +52,26 @@ export class CallBook {
     }
   }
 
+  /** Whether an expert has voted for an action in a state, whoever had tried what there; or a synthesis may have. */
+  wasVoted(state: string, action: string): boolean {
+    const place = new RegExp(`${/^place \d+/.exec(state)?.[0]}\\b`);
+    for (const text of this.#shown) if (place.test(text) && text.includes(action)) return true;
+    for (const [asked, actions] of this.#voted) if (asked.startsWith(state) && actions.has(action)) return true;
+    return false;
+  }
+
+  /** Calls that began before a moment, and are wanted still, of those that somebody waited for once. */
+  olderThan(atMs: number): number {
+    let count = 0;
+    for (const { flight, signal, beganAtMs } of this.#open)
+      if (flight !== undefined && flight >= 0 && signal?.aborted !== true && beganAtMs < atMs) count++;
+    return count;
+  }
+
+  #note(state: string, action: string): void {
+    this.#voted.set(state, (this.#voted.get(state) ?? new Set()).add(action));
+  }
+
   pool(inner: ExpertRunner): ExpertRunner {
     return {
       run: (task, signal, listeners) => {
@@ -51,9 +80,18 @@ export class CallBook {
           flight: task.planId,
           state: stateOf(task.situation),
           signal,
+          beganAtMs: this.#clock.now(),
         };
+        if (task.planId < 0) this.inBackground++;
         return this.#write(open, `${task.planId} ${task.role} ${task.model}`, task.timeoutMs, async () => {
-          const result = await inner.run(task, signal, listeners);
+          const result = await inner.run(task, signal, {
+            ...listeners,
+            onChoice: (action) => {
+              if (action !== undefined) this.#note(open.state, action);
+              listeners?.onChoice?.(action);
+            },
+          });
+          if (result.ok) this.#note(open.state, result.vote.action);
           return [result, result.ok ? result.vote.action : result.error.code];
         });
       },
@@ -65,10 +103,11 @@ export class CallBook {
   client(name: string, inner: EndpointClient): EndpointClient {
     return {
       chat: (call, signal) => {
-        const open: Open = { endpoint: name, flight: undefined, state: '', signal };
+        const open: Open = { endpoint: name, flight: undefined, state: '', signal, beganAtMs: this.#clock.now() };
         if (call.schema?.name === 'probe') return this.#probe(open, () => inner.chat(call, signal));
         return this.#write(open, `synthesis ${call.model}`, call.timeoutMs, async () => {
           const outcome = await inner.chat(call, signal);
+          if (outcome.ok) this.#shown.add(JSON.stringify(call.messages));
           return [outcome, outcome.ok ? 'answered' : outcome.failure.code];
         });
       },

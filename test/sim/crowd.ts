@@ -110,7 +110,7 @@ export class Crowd {
 }
 
 /** What a call is made for, as far as its flight is shared: read off the situation it shows. */
-export function stateOf({ observation, inVain }: Situation): string {
+export function stateOf({ observation, inVain }: Pick<Situation, 'observation' | 'inVain'>): string {
   const { place, health, mood } = observation;
   return `${String(place)} ${HEALTHS.findLastIndex((low) => low <= Number(health))} ${String(mood)} ${inVain ?? ''}`;
 }

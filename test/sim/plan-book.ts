@@ -6,7 +6,7 @@ import { ERROR_CODES, PlannerError } from '../../src/shared/errors.ts';
 import { bestByQValue, type PlanRequest } from '../../src/shared/plan-request.ts';
 import { Signer } from '../../src/shared/signature.ts';
 import { type Lookup, StoreReader } from '../../src/shared/store/store-reader.ts';
-import { crowdDomain } from './crowd.ts';
+import { crowdDomain, stateOf } from './crowd.ts';
 import type { Findings } from './findings.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -23,6 +23,8 @@ interface Asked {
   readonly controller: AbortController | undefined;
   /** What the store had for its state. */
   readonly stored: Lookup['kind'] | undefined;
+  /** Calls that had been given up for others by then. */
+  readonly givenUp: number;
   /** How it has to be turned down. */
   readonly refusal: string | undefined;
   isOpen: boolean;
@@ -37,6 +39,8 @@ export interface PlanBookSetting {
   readonly ttlMsMax: number;
   /** What a host does when it is told of a plan. */
   readonly onTold: () => void;
+  /** Whether a model has spoken for an action in a state, as far as it is known in which state it was asked. */
+  readonly wasVoted: (state: string, action: string) => boolean;
 }
 
 /** What callers were promised: each plan is held against it when it settles. */
@@ -47,11 +51,15 @@ export class PlanBook {
   stalledMs = 0;
   readonly walls: { readonly fromMs: number; readonly offsetMs: number }[] = [];
   closedAtMs = Number.POSITIVE_INFINITY;
+  /** The longest that a plan was given. */
+  timeoutMsMax = 0;
   readonly #setting: PlanBookSetting;
   readonly #planner: Planner;
   readonly #signer = new Signer(crowdDomain);
   readonly #reader: StoreReader | undefined;
   readonly #open = new Set<Asked>();
+  /** The states in which each agent has asked so far. */
+  readonly #statesOf = new Map<string, Set<string>>();
   /** Plans that were told on the event, until their callers have them. */
   readonly #told = new Set<Plan>();
   readonly #signals: AbortSignal[] = [];
@@ -89,6 +97,7 @@ export class PlanBook {
     const { priority, hasSignal = false } = more;
     const controller = hasSignal ? new AbortController() : undefined;
     const startedAtMs = clock.now();
+    this.timeoutMsMax = Math.max(this.timeoutMsMax, timeoutMs);
     const isInvalid = request.actions.length === 0;
     const asked: Asked = {
       number: ++this.#number,
@@ -98,6 +107,7 @@ export class PlanBook {
       stalledMs: this.stalledMs,
       controller,
       stored: isInvalid ? undefined : this.#look(request).kind,
+      givenUp: this.#givenUp,
       refusal:
         startedAtMs >= this.closedAtMs
           ? 'ERR_PLANNER_CLOSED'
@@ -109,7 +119,10 @@ export class PlanBook {
       isOpen: true,
       isCancelled: false,
     };
-    if (asked.refusal === undefined) this.#waiting++;
+    if (asked.refusal === undefined) {
+      this.#waiting++;
+      this.#wasIn(asked.request);
+    }
     this.#open.add(asked);
     if (controller !== undefined) this.#signals.push(controller.signal);
     const options: PlanOptions = {
@@ -215,7 +228,12 @@ export class PlanBook {
     return plan;
   }
 
-  #isHonest({ request, stored }: Asked, plan: Plan): void {
+  /** Calls given up so far for somebody who needed their slots. */
+  get #givenUp(): number {
+    return this.#planner.stats().endpoints.reduce((sum, endpoint) => sum + endpoint.givenUp, 0);
+  }
+
+  #isHonest({ request, stored, givenUp }: Asked, plan: Plan): void {
     const { source, action, attempts, coalesced } = plan;
     const { findings, clock } = this.#setting;
     for (const attempt of attempts) {
@@ -251,11 +269,27 @@ export class PlanBook {
       const heard = attempts.filter(({ code }) => code === 'OK').length;
       findings.claim(heard === 0, `models were heard, and the plan is ${source}`);
       const isGivenUp = attempts.length > 0 && attempts.every(({ code }) => code === 'ERR_CANCELLED');
-      findings.claim(!isGivenUp || clock.now() >= this.closedAtMs, 'nothing is cancelled that a plan waits for');
+      // A plan that no model is expected to answer in time asks behind everyone, and may have to give way.
+      const isForOthers = this.#givenUp > givenUp;
+      const isCause = isForOthers || clock.now() >= this.closedAtMs;
+      findings.claim(!isGivenUp || isCause, 'nothing is cancelled that a plan waits for, but for others');
       if (source === 'heuristic')
         findings.claim(action === bestByQValue(request), 'the heuristic takes the best value');
+      else if (source === 'late') this.#isLateHonest(request, action);
       else findings.claim(stored === 'stale', `a stale decision was there: ${stored}`);
     }
+  }
+
+  #wasIn({ agent, observation }: PlanRequest): void {
+    const states = this.#statesOf.get(agent) ?? new Set();
+    this.#statesOf.set(agent, states.add(stateOf({ observation })));
+  }
+
+  /** What the rung `late` serves is what some model said for a state in which this agent has asked. */
+  #isLateHonest({ agent }: PlanRequest, action: string): void {
+    const states = [...(this.#statesOf.get(agent) ?? [])];
+    const isVoted = states.some((state) => this.#setting.wasVoted(state, action));
+    this.#setting.findings.claim(isVoted, `models said ${action} for a state that ${agent} was in`);
   }
 
   #wasTold(plan: Plan, request: PlanRequest): void {

@@ -31,9 +31,11 @@ export interface Outcome {
 }
 
 const DECIDED: ReadonlySet<string> = new Set(MODEL_SOURCES);
-/** Flights that go on with nobody waiting, and those of the background. */
-const LATE_MAX = 4;
+/** Flights of the background about what was served, and about states for later. */
 const BACKGROUND_MAX = 4;
+const LATER_MAX = 64;
+/** After the last plan, states are asked about for this long; then those that have begun end. */
+const LATER_MS_MAX = 60_000;
 /** How long it may take after an act until nothing of it is left: the longest call, load and deaf work. */
 const WELL_MS_MAX = 150_000;
 /** Models decide again so soon after their servers are well. */
@@ -61,6 +63,11 @@ class Simulation {
   readonly #crowd: Crowd;
   readonly #random: Random;
   readonly #isShared: boolean;
+  readonly #timeoutMs: number;
+  readonly #lateMs: number;
+  /** Calls given up for somebody who waited, by what `stats()` said last. */
+  #givenUp = 0;
+  #askedBefore = 0;
   /** Of each endpoint, when it was last looked at. */
   readonly #slots = new Map<string, { readonly slots: number; readonly busy: number }>();
   readonly #events: Timer[] = [];
@@ -76,7 +83,7 @@ class Simulation {
         return [setting.name, new FaultyServer(setting, episodes, clock, seed)];
       }),
     );
-    const calls = new CallBook(findings);
+    const calls = new CallBook(findings, clock);
     const pool = new FaultyPool(new VirtualPool(crowdDomain, servers), scenario.workerEpisodes, {
       clock,
       random: forkRandom(seed, 'workers'),
@@ -112,9 +119,19 @@ class Simulation {
     this.#pool = pool;
     this.#calls = calls;
     this.#planner = planner;
-    const { cache, maxInFlight, singleFlight } = resolveOptions(scenario.options);
+    const { cache, maxInFlight, singleFlight, timeoutMs, lateMs } = resolveOptions(scenario.options);
+    this.#timeoutMs = timeoutMs;
+    this.#lateMs = lateMs;
     const ttlMsMax = cache === false ? 0 : cache.ttl === 'adaptive' ? cache.ttlMaxMs : cache.ttlMs;
-    this.#plans = new PlanBook(planner, { clock, findings, maxInFlight, ttlMsMax, onTold: () => this.#react() });
+    const wasVoted = (state: string, action: string): boolean => calls.wasVoted(state, action);
+    this.#plans = new PlanBook(planner, {
+      clock,
+      findings,
+      maxInFlight,
+      ttlMsMax,
+      onTold: () => this.#react(),
+      wasVoted,
+    });
     this.#isShared = singleFlight;
     this.#crowd = new Crowd(forkRandom(seed, 'crowd'), scenario.agents, scenario.states);
     this.#random = forkRandom(seed, 'events');
@@ -245,6 +262,7 @@ class Simulation {
     this.#equal('plans settled', plans.settled, counts.settled);
     this.#equal('plans waiting', plans.inFlight, waiting);
     this.#findings.claim(background.running <= BACKGROUND_MAX, `${background.running} flights of the background`);
+    this.#checkGivenUp(sum(endpoints.map(({ givenUp }) => givenUp)), plans.inFlight);
     for (const { endpoint, slots, slotsKnown, busy, held } of endpoints) {
       const was = this.#slots.get(endpoint) ?? { slots, busy: 0 };
       this.#slots.set(endpoint, { slots, busy });
@@ -264,16 +282,49 @@ class Simulation {
     }
     const { waiting } = this.#plans;
     const flights = foreground.size;
-    this.#findings.claim(background.size <= BACKGROUND_MAX, `${background.size} flights of the background`);
-    this.#findings.claim(flights <= waiting + LATE_MAX, `${flights} flights for ${waiting} plans`);
+    const inBackground = background.size;
+    this.#findings.claim(inBackground <= BACKGROUND_MAX + LATER_MAX, `${inBackground} flights of the background`);
+    // Flights of plans that have settled have the time of late work, and no more.
+    const longestMs = this.#plans.timeoutMsMax + this.#plans.stalledMs + this.#lateMs;
+    const overdue = this.#calls.olderThan(this.#clock.now() - longestMs - 1);
+    this.#findings.claim(overdue === 0, `${overdue} calls are older than any plan and late work`);
     // What a plan waits for is at work, or stands in the queue of a gate, or before it is a held slot.
     if (waiting > 0 && this.#calls.running === 0) {
       const isQueued = this.#planner.stats().endpoints.some(({ waiting, busy }) => waiting + busy > 0);
       this.#findings.claim(isQueued, `${waiting} plans wait for nothing`);
     }
-    // Those that are late are shared no more.
+    // Those that are late are shared no more: for one state there may be one that plans share, and late ones.
     const states = new Set(foreground.values()).size;
-    this.#findings.claim(!this.#isShared || flights <= states + LATE_MAX, `${flights} flights for ${states} states`);
+    const late = Math.max(0, flights - waiting);
+    this.#findings.claim(
+      !this.#isShared || flights <= states + late + waiting,
+      `${flights} flights for ${states} states`,
+    );
+  }
+
+  /** No call is given up unless a plan was there that may have needed its slot. */
+  #checkGivenUp(givenUp: number, inFlight: number): void {
+    const { settled, cancelled } = this.#plans.counts;
+    const wasWaiting = inFlight > 0 || settled + cancelled > this.#askedBefore;
+    this.#findings.claim(givenUp === this.#givenUp || wasWaiting, 'a call is given up for somebody who waits');
+    this.#givenUp = givenUp;
+    this.#askedBefore = settled + cancelled;
+  }
+
+  /** States are asked about for a minute after the last plan; what has begun then has the time of a plan, and late work. */
+  async #idle(step: () => Promise<void>): Promise<void> {
+    if (this.#closed !== undefined || this.#plans.waiting > 0) return;
+    const asked = (): number => this.#planner.stats().background.later.asked;
+    const pass = async (ms: number): Promise<void> => {
+      const untilMs = this.#clock.now() + ms;
+      this.#at(untilMs, () => {});
+      await this.#runUntil(untilMs, step);
+    };
+    await pass(LATER_MS_MAX);
+    const before = asked();
+    await pass(this.#timeoutMs + this.#lateMs + this.#plans.stalledMs);
+    this.#findings.claim(asked() === before, 'nothing is asked for later a minute after the last plan');
+    this.#findings.report();
   }
 
   /** When all are well and what was asked before is over, so is the planner soon: a model decides. */
@@ -311,6 +362,7 @@ class Simulation {
 
   async #end(step: () => Promise<void>): Promise<void> {
     const findings = this.#findings;
+    await this.#idle(step);
     this.#close();
     let isClosed = false;
     void this.#closed?.then(() => {

@@ -64,7 +64,7 @@ const MISS: Miss = {
   stale: undefined,
   inVain: undefined,
   standing: undefined,
-  wantsAsking: undefined,
+  isCycle: false,
   shadow: undefined,
   tier: 'exact',
   judgement: undefined,
@@ -118,6 +118,11 @@ export class CacheUnderTest {
 
   checked(request: PlanRequest, hit: Hit, of: Partial<Decision> = {}): void {
     this.cache.checked(request, this.sign(request), hit, this.#decided(of));
+  }
+
+  addVotes(request: PlanRequest, of: Partial<Decision> = {}): void {
+    const one = { tally: [{ action: of.action ?? 'attack', count: 1, weight: 0.5 }] };
+    this.cache.addVotes(request, this.sign(request), this.#decided({ ...one, ...of }));
   }
 
   took(request: PlanRequest, action: string, isFromMemory = false): void {

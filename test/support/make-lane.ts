@@ -26,7 +26,6 @@ export function errand(id: number, again: Hit['again'] = 'check'): Errand {
     scene: `place ${id}`,
     near: undefined,
     again,
-    wantsAsking: undefined,
     judgement: undefined,
   };
   return { request: asked, signature: signatureOf(id), hit };

@@ -73,6 +73,8 @@ const BURST_MS = 100;
 const USUAL = 0.95;
 /** which is this where times are not known. */
 const USUAL_MS = 1_000;
+/** Calls that take this many times as long beside another one slow one another. */
+const SLOWED = 1.15;
 /** So many calls of a model make up what is known of its use. */
 const USE_MEMORY = 20;
 const TRY_EVERY_MS = 2_000;
@@ -122,6 +124,7 @@ export class ModelEndpoint {
       this.breaker,
       caller && ((model, signal) => referenceCall({ caller, gate, clock }, model, signal)),
     );
+    this.gate.usefulCompany = () => this.#usefulCompany;
   }
 
   get facts(): EndpointFacts {
@@ -269,6 +272,22 @@ export class ModelEndpoint {
     return this.#tokens.counted(model, report);
   }
 
+  /**
+   * Whether it can work for nobody without delaying anybody: a slot is idle, and where calls slow one another, all of them are.
+   */
+  get isIdle(): boolean {
+    if (!this.gate.isIdle) return false;
+    if (this.gate.busy === 0) return true;
+    for (const { profile } of this.#profiles.values()) if (profile.besideAnother > SLOWED) return false;
+    return true;
+  }
+
+  get #usefulCompany(): number {
+    let useful = Number.POSITIVE_INFINITY;
+    for (const { profile } of this.#profiles.values()) useful = Math.min(useful, profile.usefulCompany);
+    return useful;
+  }
+
   /** A call is at work from now until the result is called. */
   working(model: string, kind: CallKind, slot: Slot, giveUp: () => void): () => void {
     const work: Work = { model, kind, startedAtMs: this.#parts.clock.now(), slot, giveUp, isGivenUp: false };
@@ -347,7 +366,8 @@ export class ModelEndpoint {
     const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
     const code = isCutShort ? 'ERR_CANCELLED' : told;
     this.#noteUse(model, kind, code);
-    const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile);
+    // What was given up for somebody else had all the time of the world.
+    const isSilent = code === 'ERR_CANCELLED' && !slot.isBackground && isSilence(result.report, profile);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(model, code, isNew);
     this.#toWatch(code);
@@ -356,11 +376,12 @@ export class ModelEndpoint {
       this.#answeredAtMs.set(model, this.#parts.clock.now());
       this.#toLimit(kind === 'chat' ? `chat\n${model}` : model, result.report, slot, wasCold);
     } else if (isTimeout(code)) {
-      profile.timedOut(result.report.totalMs, company);
+      profile.timedOut(result.report, company);
       if (isNew) this.#limit.dropped();
     } else if (code === 'ERR_MODEL_OVERLOADED') {
       if (isNew) this.#limit.dropped();
-    } else if (code === 'ERR_CANCELLED' && !isSilent) profile.cancelled(result.report.totalMs, company);
+    } else if (isSilent) profile.silent(result.report, company);
+    else if (code === 'ERR_CANCELLED') profile.cancelled(result.report, company);
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;

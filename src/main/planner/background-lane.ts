@@ -1,4 +1,5 @@
 import type { Decision } from '../../shared/decision.ts';
+import { imageFeaturesOf } from '../../shared/domain.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
@@ -20,7 +21,7 @@ const FLIGHTS_MAX = 4;
 /** Further hits of a state that wait for the answer to the first one; more are dropped and counted. */
 const OTHERS_MAX = 64;
 /** Calls about states for later that each plan allows, and how many may be saved up. */
-const LATER_PER_PLAN = 4;
+const LATER_PER_PLAN = 2;
 const LATER_SAVED_MAX = 240;
 /** Of these, the share for states that have not come back yet. */
 const OTHERS_SHARE = 0.1;
@@ -90,7 +91,7 @@ export class BackgroundLane {
   constructor(parts: FlightParts, random: Random, owner: LaneOwner) {
     this.#parts = parts;
     this.#owner = owner;
-    this.#book = new StateBook(random);
+    this.#book = new StateBook(random, imageFeaturesOf(parts.options.domain));
   }
 
   /** A request was in a state of which too little is known, `known` being what is remembered; asked about when there is room, an urgent one first. */
@@ -237,8 +238,7 @@ export class BackgroundLane {
   }
 
   #hasRoom(): boolean {
-    for (const { gate } of this.#parts.endpoints.values()) if (!gate.isIdle) return false;
-    return true;
+    return [...this.#parts.endpoints.values()].every(({ isIdle }) => isIdle);
   }
 
   #begin(key: string, job: Job): void {

@@ -167,7 +167,9 @@ export class PlannerCounters {
   }
 
   callEnded(subject: AttemptSubject, code: 'OK' | ErrorCode, report: CallReport): void {
-    const outcome = callOutcome(code);
+    // What was chosen counts, also where nobody waited for the reason.
+    const isOfUse = code === 'ERR_CANCELLED' && report.choiceMs !== undefined;
+    const outcome = isOfUse ? 'useful' : callOutcome(code);
     const model = this.#model(subject);
     this.#calls.ended[outcome]++;
     model.ended[outcome]++;

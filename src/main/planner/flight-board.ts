@@ -258,7 +258,10 @@ export class FlightBoard {
       this.#boardings.delete(boarding);
       this.#late.delete(boarding);
       const answer = answerOf(boarding);
-      for (const work of boarding.works) work.answer = () => answer;
+      for (const work of boarding.works) {
+        work.answer = () => answer;
+        work.isEnded = true;
+      }
     }
   }
 

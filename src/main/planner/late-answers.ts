@@ -26,6 +26,7 @@ export interface RecentWork {
   readonly askedAtMs: number;
   /** Returns what models say so far. Whoever asks them replaces it when they have ended, so that nothing else is held. */
   answer: () => LateAnswer | undefined;
+  isEnded: boolean;
 }
 
 export interface LateCandidate extends LateAnswer {
@@ -57,8 +58,8 @@ export interface LateStats {
 }
 
 const AGENTS_MAX = 10_000;
-/** Of an agent, its latest states. */
-const STATES_MAX = 6;
+/** States of an agent about which models are asked, at most: a model may be this many steps behind. */
+const STATES_MAX = 64;
 const SHADOWS_MAX = 1_000;
 /** An answer for a state of longer ago says nothing any more. */
 const AGE_MS_MAX = 60_000;
@@ -88,9 +89,8 @@ export class LateAnswers {
 
   /** Models are asked about the state of a request; `answer` returns what they say, at any later time. */
   asked(request: PlanRequest, signature: Signature, askedAtMs: number, answer: RecentWork['answer']): RecentWork {
-    const work: RecentWork = { signature, gate: this.#gateOf(request), askedAtMs, answer };
-    const known = (this.#recent.get(request.agent) ?? []).slice(-(STATES_MAX - 1));
-    this.#recent.set(request.agent, [...known, work]);
+    const work: RecentWork = { signature, gate: this.#gateOf(request), askedAtMs, answer, isEnded: false };
+    this.#recent.set(request.agent, [...stillOfUse(this.#recent.get(request.agent) ?? []), work]);
     return work;
   }
 
@@ -167,6 +167,15 @@ export class LateAnswers {
   #gateOf(request: PlanRequest): number | undefined {
     return this.#placer.place(request.observation, request.actions)?.gate;
   }
+}
+
+/** What may still give the newest answer: work that goes on, and the newest that has one. */
+function stillOfUse(works: readonly RecentWork[]): RecentWork[] {
+  const newest = works.findLastIndex(({ isEnded, answer }) => isEnded && answer() !== undefined);
+  return works
+    .slice(Math.max(0, newest))
+    .filter((work, index) => index === 0 || !work.isEnded)
+    .slice(1 - STATES_MAX);
 }
 
 /** A kind, and what it is pooled with while little is known of it. */

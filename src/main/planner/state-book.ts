@@ -4,7 +4,7 @@ import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
 import { isWellKnown, votesOf } from '../cache/tally-change.ts';
-import { keptRequest } from './kept-request.ts';
+import { keptWithout } from './kept-request.ts';
 
 /**
  * States that models should be asked about for the next time: those that no model answered in time, and those remembered by
@@ -37,10 +37,13 @@ const WORTHS = [1, 0.5, 0.4, 0.2, 0.1] as const;
 
 export class StateBook {
   readonly #random: Random;
+  readonly #left: readonly string[];
   readonly #states = new LRUCache<string, Entry>({ max: STATES_MAX });
 
-  constructor(random: Random) {
+  /** `left`: features that are not kept, such as pictures. */
+  constructor(random: Random, left: readonly string[] = []) {
     this.#random = random;
+    this.#left = left;
   }
 
   get size(): number {
@@ -91,7 +94,7 @@ export class StateBook {
   #create(key: string, request: PlanRequest, signature: Signature): Entry {
     const entry = {
       key,
-      request: keptRequest(request),
+      request: keptWithout(request, this.#left),
       signature: signature.slice(),
       visits: 0,
       votes: 0,

@@ -181,7 +181,7 @@ describe('the state itself', () => {
     const miss = under.missed(state(50));
     expect(miss).toMatchObject({
       standing: { tier: 'exact', action: 'attack' },
-      wantsAsking: 'single',
+      isCycle: false,
       stale: undefined,
     });
     expect(under.peek(state(50))).toBeUndefined();
@@ -202,33 +202,16 @@ describe('the state itself', () => {
     expect(under.served(state(51))?.action).toBe('flee');
   });
 
-  test('of one vote is asked again ten times as often as another, which the rate of false hits does not count', () => {
-    const draws = (tally: typeof AGREED): Record<string, number> => {
-      const under = new CacheUnderTest({ ...EARNED, checkShare: 0.02 }, { models: MODELS });
-      under.teach(seen(), { tally });
-      const drawn: Record<string, number> = { check: 0, confirm: 0 };
-      for (let i = 0; i < 2_000; i++) {
-        const hit = under.served(seen());
-        if (hit?.again === undefined) continue;
-        drawn[hit.again] = (drawn[hit.again] ?? 0) + 1;
-        under.cache.compared(hit, hit.decision);
-      }
-      expect(under.cache.stats().falseHits.exact.checked).toBe(drawn.check);
-      return drawn;
-    };
-    const single = draws([{ action: 'attack', count: 1, weight: 1 }]);
-    expect(single.check).toBeGreaterThan(20);
-    expect(single.confirm).toBeGreaterThan(300);
-    expect(draws(AGREED)).toMatchObject({ confirm: 0 });
-  });
-
-  test('of one vote says that it wants to be asked about; nothing is asked where nothing is to be checked', () => {
-    const under = new CacheUnderTest({ ...EARNED, checkShare: 0 }, { models: MODELS });
-    under.teach(state(1));
-    under.teach(state(2), { tally: AGREED });
-    expect(under.served(state(1))).toMatchObject({ wantsAsking: 'single', again: undefined });
-    expect(under.served(state(2))).toMatchObject({ wantsAsking: undefined, again: undefined });
-    for (let i = 0; i < 100; i++) expect(under.served(state(1))?.again).toBeUndefined();
+  test('is compared with the votes that come of asking about it for later, and joined by them', () => {
+    const under = new CacheUnderTest(EARNED, { models: MODELS });
+    under.teach(state(50));
+    under.addVotes(state(50), { action: 'attack' });
+    expect(standingOf(under).tiers).toMatchObject([{ tier: 'single', compared: 1, wrong: 0 }]);
+    expect(under.served(state(50))?.decision.tally).toMatchObject([{ action: 'attack', count: 2 }]);
+    under.addVotes(state(50), { action: 'flee' });
+    expect(standingOf(under).tiers).toMatchObject([{ tier: 'exact', compared: 1, wrong: 1 }, { tier: 'single' }]);
+    // What two have agreed on is not overturned by one.
+    expect(under.served(state(50))?.action).toBe('attack');
   });
 });
 
@@ -251,7 +234,7 @@ describe('a cycle', () => {
     expect(goRound(under)).toBe(8);
     expect(under.peek(state(2))).toBeUndefined();
     const miss = under.missed(state(2));
-    expect(miss).toMatchObject({ inVain: 'attack', wantsAsking: 'cycle', stale: undefined });
+    expect(miss).toMatchObject({ inVain: 'attack', isCycle: true, stale: undefined });
     expect(miss.standing).toMatchObject({ tier: 'exact', action: 'attack', decision: { tally: AGREED } });
     expect(under.cache.stats()).toMatchObject({ cyclesBroken: 2, loopsBroken: 0 });
     under.learn(state(2), miss, { action: 'flee' });
@@ -312,6 +295,6 @@ describe('a cycle', () => {
       for (const request of [state(1), near]) under.took(request, under.served(request)?.action ?? 'none', true);
       if (under.look(near).kind === 'miss') break;
     }
-    expect(under.missed(near)).toMatchObject({ wantsAsking: 'cycle', standing: { tier: 'similar', action: 'attack' } });
+    expect(under.missed(near)).toMatchObject({ isCycle: true, standing: { tier: 'similar', action: 'attack' } });
   });
 });

@@ -47,6 +47,41 @@ describe('the state itself', () => {
   });
 });
 
+describe('more votes for a state', () => {
+  const voted = (action: string) => decision({ action, tally: [{ action, count: 1, weight: 0.5 }] });
+  const add = (under: CacheUnderTest, action: string) =>
+    under.cache.addVotes(seen(), under.sign(seen()), { ...voted(action), decidedAtMs: under.clock.wallNow() });
+
+  test('are remembered where nothing was, and added to what was', () => {
+    const under = new CacheUnderTest();
+    expect(add(under, 'flee').tally).toMatchObject([{ action: 'flee', count: 1 }]);
+    expect(under.served(seen())?.action).toBe('flee');
+    expect(add(under, 'flee').tally).toMatchObject([{ action: 'flee', count: 2 }]);
+    expect(add(under, 'block')).toMatchObject({ action: 'flee', tally: [{ count: 2 }, { count: 1 }] });
+    expect(under.served(seen())?.action).toBe('flee');
+    add(under, 'block');
+    expect(add(under, 'block').action).toBe('block');
+    expect(under.served(seen())?.action).toBe('block');
+  });
+
+  test('are not added to what has expired', () => {
+    const under = new CacheUnderTest();
+    add(under, 'flee');
+    under.clock.advance(120_000);
+    expect(add(under, 'block').tally).toMatchObject([{ action: 'block', count: 1 }]);
+  });
+
+  // Schedule: a plan looks and misses; a late answer for its state comes; then its own models decide.
+  test('that came while models were asked count beside what those decide', () => {
+    const under = new CacheUnderTest();
+    const miss = under.missed(seen());
+    add(under, 'flee');
+    add(under, 'flee');
+    under.learn(seen(), miss, { action: 'block' });
+    expect(under.peek(seen())).toMatchObject({ action: 'flee', tally: [{ count: 2 }, { count: 1 }] });
+  });
+});
+
 describe('freshness', () => {
   test('a decision is a hit up to the millisecond before its time, and from it on only told as stale', () => {
     const under = new CacheUnderTest();

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isSingle, mergedDecision, weakenedDecision } from '../../../src/main/cache/tally-change.ts';
+import {
+  isSingle,
+  isWellKnown,
+  mergedDecision,
+  votesOf,
+  weakenedDecision,
+} from '../../../src/main/cache/tally-change.ts';
 import type { Decision, TallyEntry } from '../../../src/shared/decision.ts';
 import { decision } from '../../support/decisions.ts';
 
@@ -271,5 +277,25 @@ describe('a weakened decision', () => {
       ['flee', 2, 1],
     ]);
     expect(weakenedDecision(before, 'dance')).toEqual(before);
+  });
+});
+
+describe('a decision is well known', () => {
+  test.each([
+    [[], false],
+    [[1], false],
+    [[2], true],
+    [[1, 1], false],
+    [[2, 1], false],
+    [[3, 1], true],
+    [[1, 3], true],
+    [[2, 2], false],
+    [[3, 2], true],
+    [[1, 1, 1, 1], false],
+    [[1, 1, 1, 1, 1], true],
+  ])('by a lead of two votes, or by five votes: %j %s', (counts, isKnown) => {
+    const known = decision({ tally: counts.map((count, nth) => ({ action: `action ${nth}`, count, weight: 0 })) });
+    expect(isWellKnown(known)).toBe(isKnown);
+    expect(votesOf(known)).toBe(counts.reduce((sum, count) => sum + count, 0));
   });
 });

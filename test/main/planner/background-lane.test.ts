@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Slot } from '../../../src/main/endpoints/slots/endpoint-gate.ts';
+import { signatureText } from '../../../src/shared/signature.ts';
+import { decision } from '../../support/decisions.ts';
 import { flush } from '../../support/drive.ts';
 import type { Behaviour } from '../../support/fake-models.ts';
 import { errand, LaneUnderTest } from '../../support/make-lane.ts';
@@ -294,6 +296,146 @@ describe('an errand without a decision', () => {
     await advance(60);
     expect(under.lane.stats()).toMatchObject({ done: 0, failed: 1, running: 0 });
     expect(under.warnings).toEqual([expect.stringContaining('a broken cache')]);
+  });
+});
+
+describe('a state asked about for later', () => {
+  /** A request was in the state `id`, so many times. */
+  const met = (id: number, times = 2): void => {
+    const { request, signature } = errand(id);
+    for (let nth = 0; nth < times; nth++) under.lane.askLater(request, signature, undefined);
+  };
+  const later = () => under.lane.stats().later;
+  const SLOTS = { endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 64 } } };
+
+  test('is asked about when a plan has settled, and its vote is remembered', async () => {
+    under = new LaneUnderTest(answers);
+    under.onVoted = () => decision();
+    met(1);
+    await advance(60);
+    expect(under.models.calls).toHaveLength(0);
+    under.lane.planSettled();
+    await advance(60);
+    expect(under.voted).toEqual(ofPlace(1));
+    expect(later()).toEqual({ states: 0, asked: 1, voted: 1 });
+  });
+
+  test('is asked about until its votes agree, by one expert after another', async () => {
+    under = new LaneUnderTest(answers, { experts: ['one', 'two'].map((role) => ({ role, model: 'e' })) });
+    under.onVoted = (state) => decision({ tally: [{ action: 'block', count: state.votes + 1, weight: 1 }] });
+    met(1);
+    under.lane.planSettled();
+    await advance(200);
+    expect(under.models.calls.map(({ role }) => role)).toEqual(['one', 'two']);
+    expect(later()).toEqual({ states: 0, asked: 2, voted: 2 });
+  });
+
+  test('has a budget: fewer than four calls for each plan, the saved ones included', async () => {
+    under = new LaneUnderTest(answers, SLOTS);
+    for (let id = 0; id < 20; id++) met(id);
+    for (const asked of [3, 7, 10]) {
+      under.lane.planSettled();
+      await advance(60);
+      expect(later().asked).toBe(asked);
+    }
+  });
+
+  test('saves up at most 240 calls', async () => {
+    under = new LaneUnderTest(() => ({ kind: 'answers', action: 'block', afterMs: 1 }), SLOTS);
+    for (let plans = 0; plans < 200; plans++) under.lane.planSettled();
+    for (let id = 0; id < 300; id++) met(id);
+    under.lane.wake();
+    await advance(200);
+    expect(later().asked).toBe(240);
+  });
+
+  test('that was met once has a tenth of the calls', async () => {
+    under = new LaneUnderTest(answers, SLOTS);
+    for (let id = 0; id < 40; id++) met(id, 1);
+    for (let plans = 0; plans < 10; plans++) under.lane.planSettled();
+    await advance(60);
+    expect(later().asked).toBeGreaterThanOrEqual(3);
+    expect(later().asked).toBeLessThanOrEqual(4);
+  });
+
+  test('is not asked about a minute after the last plan', async () => {
+    under = new LaneUnderTest(answers);
+    under.lane.planSettled();
+    under.clock.advance(60_000);
+    met(1);
+    under.lane.wake();
+    expect(later().asked).toBe(1);
+    await advance(60);
+    under.clock.advance(1);
+    met(2);
+    under.lane.wake();
+    expect(later().asked).toBe(1);
+    under.lane.planSettled();
+    expect(later().asked).toBe(2);
+    await advance(60);
+  });
+
+  test('is left alone while models are asked about it for somebody', async () => {
+    under = new LaneUnderTest(answers, SLOTS);
+    met(1);
+    const key = signatureText(errand(1).signature);
+    under.askedAbout.add(key);
+    under.lane.planSettled();
+    await advance(60);
+    expect(later().asked).toBe(0);
+    under.askedAbout.clear();
+    under.lane.planSettled();
+    expect(later().asked).toBe(1);
+    // Nor twice at once.
+    await flush();
+    under.lane.planSettled();
+    await flush();
+    expect(later().asked).toBe(1);
+  });
+
+  test('comes after errands, and gives way like them', async () => {
+    under = new LaneUnderTest(answers);
+    const slot = under.takeSlot();
+    met(1);
+    under.lane.planSettled();
+    under.lane.add(errand(2));
+    slot.release();
+    under.lane.wake();
+    await advance(55);
+    expect(under.decided).toEqual(ofPlace(2));
+    expect(later()).toMatchObject({ asked: 1, voted: 0 });
+    (await under.gate().acquire(NEVER))?.release();
+    await flush();
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false, true, false]);
+    // It is still to be asked about.
+    expect(later()).toMatchObject({ states: 1, asked: 2, voted: 0 });
+  });
+
+  // Schedule: the model answers, and in the same turn, before anyone has the answer, the lane is closed.
+  test('is not voted for any more once the lane is closed', async () => {
+    under = new LaneUnderTest(answers);
+    met(1);
+    under.lane.planSettled();
+    await advance(49);
+    under.clock.advance(1);
+    await under.lane.close();
+    expect(under.voted).toEqual([]);
+    expect(later()).toMatchObject({ asked: 1, voted: 0 });
+  });
+
+  test('is forgotten when the cache is cleared, and when the lane is closed', async () => {
+    under = new LaneUnderTest(answers);
+    met(1);
+    under.lane.clear();
+    under.lane.planSettled();
+    expect(later()).toEqual({ states: 0, asked: 0, voted: 0 });
+    met(2);
+    under.lane.planSettled();
+    await under.lane.close();
+    met(3);
+    under.lane.planSettled();
+    expect(under.voted).toEqual([]);
+    expect(later()).toMatchObject({ states: 1, asked: 1 });
   });
 });
 

@@ -135,7 +135,6 @@ describe('answers from one rung', () => {
     scene: 'cave',
     near: undefined,
     again: undefined,
-    wantsAsking: undefined,
     judgement: undefined,
   };
 

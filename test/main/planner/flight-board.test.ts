@@ -137,7 +137,7 @@ describe('model work that is late', () => {
     expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false, false]);
   });
 
-  test('is cancelled as soon as somebody has to wait for a slot', async () => {
+  test('is cancelled as soon as somebody has to wait for a slot who needs it', async () => {
     await make(LATE, { slots: 1 });
     await drive(under.clock, plan('cave'));
     await pass(100);
@@ -150,8 +150,8 @@ describe('model work that is late', () => {
     expect(under.models.callsOf('e').length).toBeGreaterThan(2);
     await drive(under.clock, other);
     expect(under.planner.peek(asked('cave'))).toMatchObject({ source: 'vote' });
-    // It had run out of time, and that it went on was a favour.
-    expect(under.planner.stats().calls).toMatchObject({ timeouts: 1 });
+    expect(under.planner.stats().endpoints).toMatchObject([{ givenUp: 1 }]);
+    expect(under.planner.stats().calls).toMatchObject({ cancelled: 1 });
   });
 
   test('is begun by nobody: while others wait at the deadline it ends there', async () => {
@@ -164,24 +164,46 @@ describe('model work that is late', () => {
     expect(syntheses()[0]?.cancelled).toBe(true);
   });
 
-  test('is that of four flights at most', async () => {
+  test('goes on beside somebody who can be in time behind it, and is remembered', async () => {
+    await make(() => ({ kind: 'answers', action: 'flee', afterMs: 300 }), {
+      slots: 1,
+      options: { synthesis: { models: [] }, experts: [{ role: 'one', model: 'e' }], quorum: 'majority' },
+    });
+    for (const place of ['a', 'b', 'c']) await drive(under.clock, plan(place));
+    expect(await drive(under.clock, plan('cave', { timeoutMs: 250 }))).toMatchObject({ source: 'heuristic' });
+    const other = await drive(under.clock, plan('wood', { timeoutMs: 900 }, 'other'));
+    expect(other).toMatchObject({ source: 'vote', action: 'flee' });
+    expect(under.planner.peek(asked('cave'))).toMatchObject({ action: 'flee' });
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).not.toContain(true);
+  });
+
+  test('is that of as many flights as there are slots', async () => {
     await make(LATE);
     const places = ['a', 'b', 'c', 'd', 'e', 'f'];
     await drive(under.clock, Promise.all(places.map((place) => plan(place, {}, place))));
     await flush();
-    expect(syntheses().filter(({ cancelled }) => cancelled)).toHaveLength(2);
+    expect(syntheses().filter(({ cancelled }) => cancelled)).toHaveLength(0);
     await pass(700);
     const known = places.filter((place) => under.planner.peek(asked(place))?.source === 'synthesis');
-    expect(known).toHaveLength(4);
+    expect(known).toHaveLength(6);
   });
 
-  test('makes room for more when it has ended', async () => {
-    await make(LATE);
-    for (const place of ['a', 'b', 'c', 'd', 'e', 'f']) {
-      await drive(under.clock, plan(place));
-      await pass(700);
-      expect(under.planner.peek(asked(place))).toMatchObject({ source: 'synthesis' });
+  test('is not begun where its times say that it would be late, unless chances are not asked for', async () => {
+    const known: (string | undefined)[][] = [];
+    for (const off of [[], ['chanceFit']] as const) {
+      await make(LATE, { off });
+      const sources: (string | undefined)[] = [];
+      for (const place of ['a', 'b', 'c', 'd', 'e', 'f']) {
+        await drive(under.clock, plan(place));
+        await pass(700);
+        sources.push(under.planner.peek(asked(place))?.source);
+      }
+      known.push(sources);
+      await under.planner.close();
     }
+    expect(known[0]?.slice(0, 2)).toEqual(['synthesis', 'synthesis']);
+    expect(known[0]?.slice(-2)).toEqual(['vote', 'vote']);
+    expect(known[1]).toEqual(Array(6).fill('synthesis'));
   });
 
   test('is not that of a model that is stuck, where it is not kept: the model is told at the deadline', async () => {
@@ -237,13 +259,102 @@ describe('model work that is late', () => {
   });
 });
 
+describe('a flight that is late', () => {
+  test('asks nobody further: who waits for a slot leaves the queue, and no other expert takes the place', async () => {
+    const experts = ['one', 'two', 'one'].map((role) => ({ role, model: 'e' }));
+    await make(() => ({ kind: 'answers', action: 'flee', afterMs: 600 }), {
+      slots: 1,
+      off: ['askLater'],
+      options: { experts, synthesis: { models: [] } },
+    });
+    const late = drive(under.clock, plan('cave', { timeoutMs: 500 }));
+    await flush();
+    expect(under.planner.stats().endpoints).toMatchObject([{ busy: 1, waiting: 1 }]);
+    expect(await late).toMatchObject({ source: 'heuristic' });
+    await flush();
+    expect(under.planner.stats().endpoints).toMatchObject([{ busy: 1, waiting: 0 }]);
+    await pass(2_000);
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false]);
+    expect(under.planner.peek(asked('cave'))).toMatchObject({ action: 'flee', source: 'vote' });
+  });
+
+  test('begins no synthesis without a vote while experts are likelier to answer', async () => {
+    for (const [off, waits] of [
+      [[], true],
+      [['chanceFit'], false],
+    ] as const) {
+      // Half of the experts' calls take 700 ms, and who has not answered after 300 is one of those.
+      let isSlow = false;
+      await make(
+        ({ role }) => ({
+          kind: 'answers',
+          action: role === 'one' ? 'attack' : 'block',
+          afterMs: role === undefined ? (isSlow ? 430 : 200) : isSlow ? 700 : 300,
+        }),
+        { off: [...off, 'askLater'] },
+      );
+      for (let nth = 0; nth < 40; nth++) {
+        isSlow = nth % 2 === 0;
+        await drive(under.clock, plan(`before ${nth}`, { timeoutMs: 3_000 }));
+      }
+      const before = syntheses().length;
+      isSlow = true;
+      const startedAtMs = under.clock.now();
+      await drive(under.clock, plan('cave', { timeoutMs: 1_000 }));
+      const begunAfterMs = (syntheses()[before]?.startedAtMs ?? Number.NaN) - startedAtMs;
+      expect([begunAfterMs >= 700, begunAfterMs < 700], String(off)).toEqual([waits, !waits]);
+      await under.planner.close();
+    }
+  });
+});
+
+describe('an agent that walks on while its model is slower than its plans', () => {
+  const SLOW = (): Behaviour => ({ kind: 'answers', action: 'flee', afterMs: 1_200 });
+  const walk = async (off: readonly FeatureName[]) => {
+    await make(SLOW, { off, options: { synthesis: { models: [] }, experts: [{ role: 'one', model: 'e' }] } });
+    const plans: Plan[] = [];
+    for (let nth = 0; nth < 16; nth++) plans.push(await drive(under.clock, plan(`place ${nth}`)));
+    return plans;
+  };
+
+  test('is answered by the rung late once that has been right where the next one was not', async () => {
+    const plans = await walk(['askLater']);
+    expect(plans.slice(0, 4).map(({ source }) => source)).toEqual(Array(4).fill('heuristic'));
+    expect(plans.slice(-4).map(({ source }) => source)).toEqual(Array(4).fill('late'));
+    expect(plans.at(-1)).toMatchObject({
+      action: 'flee',
+      reason: expect.stringMatching(/^for the state of \d\.\d s ago: /),
+    });
+    expect(under.planner.stats().late.some(({ serves }) => serves)).toBe(true);
+    expect(under.planner.stats().sources.late).toBeGreaterThanOrEqual(4);
+  });
+
+  test('is not where that rung is off, and nothing is compared', async () => {
+    const plans = await walk(['askLater', 'lateRung']);
+    expect(new Set(plans.map(({ source }) => source))).toEqual(new Set(['heuristic']));
+    expect(under.planner.stats().late).toEqual([]);
+  });
+
+  test('has its states asked about later, unless that is off', async () => {
+    for (const [off, isAsked] of [
+      [[], true],
+      [['askLater'], false],
+    ] as const) {
+      await walk(off);
+      const { later } = under.planner.stats().background;
+      expect([later.states > 0 || later.asked > 0, String(off)]).toEqual([isAsked, String(off)]);
+      await under.planner.close();
+    }
+  });
+});
+
 describe('a newer request of an agent', () => {
   const SLOW = (): Behaviour => ({ kind: 'answers', action: 'flee', afterMs: 200 });
   const ONE_SLOT = { slots: 1 };
   const superseded = () => under.planner.stats().plans.superseded;
 
   test('replaces its older one that still waits for a slot: that is answered at once from what is in hand', async () => {
-    await make(SLOW, ONE_SLOT);
+    await make(SLOW, { ...ONE_SLOT, off: ['askLater'] });
     const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
     await flush();
     const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
@@ -255,6 +366,20 @@ describe('a newer request of an agent', () => {
     expect(await drive(under.clock, newer)).toMatchObject({ source: 'vote' });
     await drive(under.clock, holder);
     expect(under.models.situations.map(({ observation }) => observation.place)).not.toContain('wood');
+  });
+
+  test('leaves the state of the one it replaced to be asked about, behind everyone', async () => {
+    await make(SLOW, ONE_SLOT);
+    const holder = plan('cave', { timeoutMs: 5_000 }, 'holder');
+    await flush();
+    const older = plan('wood', { timeoutMs: 5_000 }, 'lydia');
+    await flush();
+    const newer = plan('hall', { timeoutMs: 5_000 }, 'lydia');
+    await drive(under.clock, Promise.all([holder, older, newer]));
+    await pass(250);
+    const places = under.models.situations.map(({ observation }) => observation.place);
+    expect(places.indexOf('wood')).toBeGreaterThan(places.indexOf('hall'));
+    expect(under.planner.peek(asked('wood'))).toMatchObject({ action: 'flee' });
   });
 
   test('replaces one that has not begun at all, in the same turn', async () => {

@@ -327,49 +327,67 @@ describe('where plans wait for slots', () => {
   });
 });
 
-test('what is asked in the background makes room for a plan that would else be told that there is none', async () => {
+test.each([
+  ['a check', { checkShare: 1, askLater: false }],
+  ['a state asked about for later', { checkShare: 0, askLater: true }],
+])('%s makes room for a plan that could not be in time behind it', async (_, { checkShare, askLater }) => {
   under = await makeCachedPlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 300 }), {
-    cache: { similar: false, loopGuard: false, checkShare: 1 },
+    cache: { similar: false, loopGuard: false, checkShare },
     options: {
       domain,
       endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
       experts: [{ role: 'one', model: 'e' }],
       synthesis: { models: [] },
-      features: { ...ON, adaptiveSlots: false, slotHolds: false },
+      features: { ...ON, adaptiveSlots: false, slotHolds: false, askLater },
     },
   });
   // The first call may have had to wait for the model to be loaded, and teaches no times.
   for (const place of ['cave', 'hall', 'mine']) await plan({ observation: { place, health: 50 } });
-  expect((await plan()).source).toBe('cache');
+  const { source } = await plan();
+  // A state is asked about later once it has come back.
+  if (askLater) await plan();
+  expect(source).toBe('cache');
   await flush();
   under.clock.advance(20);
-  expect(under.planner.stats().background.running).toBe(1);
-  // The check and the plan one after another would take 600 ms.
+  expect(under.planner.stats().calls.running).toBe(1);
+  // One after another they would take 600 ms.
   const live = await plan({ observation: { place: 'wood', health: 50 } }, 500);
   expect(live).toMatchObject({ source: 'vote', action: 'flee' });
   expect(live.latencyMs).toBeLessThan(320);
   expect(under.models.calls.map((call) => call.cancelled)).toEqual([false, false, false, true, false]);
-  expect(under.planner.stats().background).toMatchObject({ cancelled: 1 });
+  expect(under.planner.stats().background).toMatchObject(
+    askLater ? { later: { asked: 1, voted: 0 } } : { cancelled: 1, failed: 0 },
+  );
+  expect(under.planner.stats().endpoints).toMatchObject([{ givenUp: 1 }]);
 });
 
-test('what goes on late makes room for a plan that would else be told that there is none', async () => {
-  under = await makeCachedPlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 300 }), {
-    cache: { similar: false, loopGuard: false },
-    options: {
-      domain,
-      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
-      experts: [{ role: 'one', model: 'e' }],
-      synthesis: { models: [] },
-      features: { ...ON, adaptiveSlots: false, slotHolds: false },
-    },
-  });
-  for (const place of ['cave', 'hall', 'mine']) await plan({ observation: { place, health: 50 } });
-  expect((await plan({ observation: { place: 'late', health: 50 } }, 250)).source).toBe('heuristic');
-  expect(under.planner.stats().calls.running).toBe(1);
-  const live = await plan({ observation: { place: 'wood', health: 50 } }, 500);
-  expect(live).toMatchObject({ source: 'vote', action: 'flee' });
-  expect(live.latencyMs).toBeLessThan(320);
-});
+test.each([
+  // The late call has run for 235 ms of 300 when the plan comes.
+  ['needs its slot to be in time', 340, 320, true],
+  ['can be in time behind it', 500, 370, false],
+])(
+  'what goes on late makes room for a plan that %s: given up within %i ms',
+  async (_, timeoutMs, latestMs, isGivenUp) => {
+    under = await makeCachedPlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 300 }), {
+      cache: { similar: false, loopGuard: false },
+      options: {
+        domain,
+        endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 1 } },
+        experts: [{ role: 'one', model: 'e' }],
+        synthesis: { models: [] },
+        features: { ...ON, adaptiveSlots: false, slotHolds: false, askLater: false },
+      },
+    });
+    for (const place of ['cave', 'hall', 'mine']) await plan({ observation: { place, health: 50 } });
+    expect((await plan({ observation: { place: 'late', health: 50 } }, 250)).source).toBe('heuristic');
+    expect(under.planner.stats().calls.running).toBe(1);
+    const live = await plan({ observation: { place: 'wood', health: 50 } }, timeoutMs);
+    expect(live).toMatchObject({ source: 'vote', action: 'flee' });
+    expect(live.latencyMs).toBeLessThan(latestMs);
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false, false, false, isGivenUp, false]);
+    expect(under.planner.peek(request({ observation: { place: 'late', health: 50 } })) === undefined).toBe(isGivenUp);
+  },
+);
 
 describe('experts are asked in the order', () => {
   const up = { baseURL: 'http://up/v1' };
@@ -433,7 +451,12 @@ describe('experts are asked in the order', () => {
 });
 
 test('a server that is silent costs a few plans some time and then few any, though its experts are never waited for to the end', async () => {
-  for (const answersFirst of [0, 30]) {
+  for (const [answersFirst, chanceFit] of [
+    [0, false],
+    [30, false],
+    [0, true],
+    [30, true],
+  ] as const) {
     let plans = 0;
     under = await makeCachedPlanner(
       ({ role }) =>
@@ -448,7 +471,7 @@ test('a server that is silent costs a few plans some time and then few any, thou
           experts: ROLES.slice(0, 3).map((role, nth) => ({ role, model: 'e', endpoint: 'abc'[nth] as string })),
           synthesis: { models: [] },
           quorum: 'firstAgree',
-          features: ON,
+          features: { ...ON, chanceFit },
         },
       },
     );
@@ -459,8 +482,9 @@ test('a server that is silent costs a few plans some time and then few any, thou
       if (made.latencyMs > 310) slow.push(plans);
       under.clock.advance(200);
     }
-    expect(slow.length).toBeGreaterThanOrEqual(5);
-    expect(slow.length).toBeLessThanOrEqual(14);
+    // Where chance says how many are asked, an idle server is asked beside the silent one from the start.
+    expect(slow.length).toBeGreaterThanOrEqual(chanceFit ? 1 : 5);
+    expect(slow.length).toBeLessThanOrEqual(chanceFit ? 10 : 14);
     expect(slow.filter((nth) => nth >= answersFirst + 30).length).toBeLessThanOrEqual(4);
     await under.planner.close();
   }

@@ -75,6 +75,8 @@ export class EndpointGate {
   onPressure: (ask: Ask) => void = () => {};
   /** Called when a slot may have become free that nobody waits for. */
   onIdle: () => void = () => {};
+  /** Background work starts only while fewer calls than this are at work: beyond it, calls only slow one another. */
+  usefulCompany: () => number = () => Number.POSITIVE_INFINITY;
 
   /** `slots`: how many there are, or how to know how many there are now. */
   constructor(clock: Clock, slots: number | (() => number), staggerMs: number) {
@@ -183,7 +185,8 @@ export class EndpointGate {
   }
 
   #mayStart(lane: Lane): boolean {
-    return this.#taken.size < this.#limit() && this.#clock.now() >= this.#nextStartAt[lane];
+    if (this.#taken.size >= this.#limit() || this.#clock.now() < this.#nextStartAt[lane]) return false;
+    return lane === 'foreground' || this.#taken.size < this.usefulCompany();
   }
 
   #start(lane: Lane): Slot {
@@ -262,7 +265,9 @@ export class EndpointGate {
     if (this.#isClosed || this.#waiting.length + this.#inBackground.length === 0) return;
     if (this.#taken.size >= this.#limit()) return;
     const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
-    this.#timer = this.#clock.setTimer(next - this.#clock.now(), () => this.#passOn());
+    // What is held back by anything else is served when a call ends.
+    const delayMs = next - this.#clock.now();
+    if (delayMs > 0) this.#timer = this.#clock.setTimer(delayMs, () => this.#passOn());
   }
 
   #serve(lane: Lane, queue: Waiter[]): void {

@@ -10,6 +10,8 @@ const DOUBT = 0.15;
 /** One processor shared without loss has 1; more would be a server that works against itself. */
 const SLOPE_MAX = 1.5;
 const SAMPLES_MIN = 8;
+const GAIN_MIN = 0.15;
+const COMPANY_MAX = 64;
 
 export class CompanySlope {
   #weight = 0;
@@ -38,6 +40,14 @@ export class CompanySlope {
     const perCall = (covariance / variance) * (variance / (variance + DOUBT));
     const aloneMs = ms - perCall * (company - 1);
     return aloneMs <= 0 ? SLOPE_MAX : Math.min(SLOPE_MAX, perCall / aloneMs);
+  }
+
+  /** The number of calls at once beyond which one more adds less than `GAIN_MIN` to what they get done together. */
+  get useful(): number {
+    const done = (calls: number): number => calls / this.factor(calls);
+    let calls = 1;
+    while (calls < COMPANY_MAX && done(calls + 1) >= done(calls) * (1 + GAIN_MIN)) calls++;
+    return this.slope === 0 ? Number.POSITIVE_INFINITY : calls;
   }
 
   /** How many times as long a call takes in company as alone. */

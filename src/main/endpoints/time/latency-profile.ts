@@ -54,6 +54,9 @@ const RETURN = 0.9;
 /** A restart may have changed the machine: what was saved counts for less than what is seen. */
 const RESTORED_SHARE = 0.5;
 
+/** A call that was cut: how long it ran, and after how long its choice was certain. */
+type CutCall = Pick<CallReport, 'totalMs' | 'choiceMs'>;
+
 export class LatencyProfile {
   readonly #phases: Readonly<Record<Phase, DecayedQuantiles>> = {
     queue: new DecayedQuantiles(),
@@ -64,8 +67,9 @@ export class LatencyProfile {
   };
   /** All that is known of how long calls take, also of those that were not waited for to their end; of late. */
   readonly #lengths = new DecayedQuantiles(50);
-  /** How long calls take, as if each were alone at its server. */
-  readonly #alone = new SurvivalTimes();
+  /** How long calls take until their choice is certain, as if each were alone at its server; and until they end. */
+  readonly #choices = new SurvivalTimes();
+  readonly #wholes = new SurvivalTimes();
   readonly #company = new CompanySlope();
   #widening = 1;
 
@@ -87,25 +91,34 @@ export class LatencyProfile {
     this.#phases.total.record(totalMs);
     this.#lengths.record(totalMs);
     this.#company.observe(totalMs, company);
-    this.#alone.ended(totalMs / this.#company.factor(company));
+    const factor = this.#company.factor(company);
+    this.#choices.ended((report.choiceMs ?? totalMs) / factor);
+    this.#wholes.ended(totalMs / factor);
   }
 
   /**
    * A call that nobody waited for any longer. It would have taken at least as long as it did; without these, only the fast
    * calls of each panel would be known.
    */
-  cancelled(totalMs: number, company = 1): void {
-    this.#alone.cut(totalMs / this.#company.factor(company));
+  cancelled(report: CutCall, company = 1): void {
+    const { totalMs } = report;
+    this.#cut(report, company);
     const median = this.#phases.total.quantile(0.5);
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
+  }
+
+  /** A call given up before anything came, by a server that may hang: that it would have taken longer is all that it says. */
+  silent(report: CutCall, company = 1): void {
+    this.#cut(report, company);
   }
 
   /**
    * A call that did not end in time would have taken longer, nobody knows how much: twice as long is taken for it. One that
    * was cut short early says nothing.
    */
-  timedOut(totalMs: number, company = 1): void {
-    this.#alone.cut(totalMs / this.#company.factor(company));
+  timedOut(report: CutCall, company = 1): void {
+    const { totalMs } = report;
+    this.#cut(report, company);
     const median = this.#lengths.quantile(0.5);
     if (median === undefined || totalMs > median) this.#lengths.record(2 * totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
@@ -123,22 +136,32 @@ export class LatencyProfile {
    */
   chanceWithin(ms: number, company = 1, agesMs: readonly number[] = []): number | undefined {
     const factor = this.#company.factor(company);
-    return this.#alone.chanceWithin(
+    return this.#choices.chanceWithin(
       ms / factor,
       agesMs.map((ageMs) => ageMs / factor),
     );
   }
 
+  /** How many times as long a call takes beside one other as alone. */
+  get besideAnother(): number {
+    return this.#company.factor(2);
+  }
+
+  /** The number of calls at once beyond which one more adds little to what they get done together. */
+  get usefulCompany(): number {
+    return this.#company.useful;
+  }
+
   /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
   chanceAfter(ageMs: number, ms: number, company = 1): number | undefined {
     const factor = this.#company.factor(company);
-    return this.#alone.chanceAfter(ageMs / factor, ms / factor);
+    return this.#choices.chanceAfter(ageMs / factor, ms / factor);
   }
 
   /** How much longer a call runs that has run for `ageMs`, milliseconds, as a median. Undefined while nothing is known. */
   remainingMs(ageMs: number, company = 1): number | undefined {
     const factor = this.#company.factor(company);
-    const aloneMs = this.#alone.remainingMs(ageMs / factor);
+    const aloneMs = this.#wholes.remainingMs(ageMs / factor);
     return aloneMs === undefined ? undefined : aloneMs * factor;
   }
 
@@ -193,6 +216,15 @@ export class LatencyProfile {
   restore(saved: SavedProfile): void {
     for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
     this.#lengths.restore(saved.total, RESTORED_SHARE);
-    this.#alone.restore(this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight]));
+    const totals = this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight] as const);
+    this.#choices.restore(totals);
+    this.#wholes.restore(totals);
+  }
+
+  #cut({ totalMs, choiceMs }: CutCall, company: number): void {
+    const factor = this.#company.factor(company);
+    if (choiceMs === undefined) this.#choices.cut(totalMs / factor);
+    else this.#choices.ended(choiceMs / factor);
+    this.#wholes.cut(totalMs / factor);
   }
 }

@@ -48,12 +48,12 @@ export class SurvivalTimes {
 
   /**
    * The chance, 0 to 1, that a call ends within `ms`; `agesMs` are the ages of calls that still run, each of which would
-   * have taken longer. Undefined while nothing is known.
+   * have taken longer. Undefined while no call has shown it.
    */
   chanceWithin(ms: number, agesMs: readonly number[] = []): number | undefined {
-    if (this.#total === 0 && agesMs.length === 0) return undefined;
-    const within = 1 - this.#survival(ms, agesMs);
     const count = this.#witnesses(ms, agesMs);
+    if (count === 0) return undefined;
+    const within = 1 - this.#survival(ms, agesMs);
     return (within * count + 0.5 * DOUBT) / (count + DOUBT);
   }
 

@@ -198,15 +198,21 @@ export class CallMaker {
     const terms = this.#terms(plan, at);
     counters.callStarted(subject);
     const startedAtMs = clock.now();
+    let choiceMs: number | undefined;
+    const onChoice = (action: string | undefined): void => {
+      choiceMs = action === undefined ? undefined : clock.now() - startedAtMs;
+      attempt.chose(action);
+    };
     let result: ExpertResult;
     try {
-      result = endedBy(await plan.run(subject, terms, signal, (action) => attempt.chose(action)), signal);
+      result = endedBy(await plan.run(subject, terms, signal, onChoice), signal);
     } catch (error) {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
     }
     result = { ...result, report: at.counted(subject.model, result.report) };
     rest();
+    if (choiceMs !== undefined) result = { ...result, report: { ...result.report, choiceMs } };
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
     at.ended(subject.model, kind, result, slot, options.features.streaming, isCold);
     this.#parts.onMeasured?.();

@@ -26,7 +26,7 @@ const PRIME_QUANTILE = 0.9;
 const SYNTHESIS_QUANTILE = 0.9;
 
 /** What has a smaller chance than this to answer in time is not begun. */
-const FAIR_CHANCE = 0.25;
+const FAIR_CHANCE = 0.3;
 
 type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker'>;
 
@@ -86,11 +86,11 @@ export class ExpertOutlook {
 
   /** Whether an expert is expected to answer in the time that is left, or has a fair chance to. */
   isTimely(expert: ResolvedExpert): boolean {
-    if (this.#lengthOf(expert, 0) <= this.#leftMs()) return true;
-    if (!this.#parts.options.features.chanceFit) return false;
     const at = this.#at(expert.endpoint);
     const chance = at.chanceWithin(expert.model, this.kindOf(expert), this.#leftMs(), at.gate.busy + 1);
-    return chance !== undefined && chance >= FAIR_CHANCE;
+    if (chance === undefined || !this.#parts.options.features.chanceFit)
+      return this.#lengthOf(expert, 0) <= this.#leftMs();
+    return chance >= FAIR_CHANCE;
   }
 
   /** Whether the first rung of the ladder has a fair chance to answer in the time that is left. */

@@ -30,6 +30,8 @@ export interface FitQuestion {
 
 /** An expert with a smaller chance than this to answer in time is not asked for this plan. */
 const CHANCE_MIN = 0.05;
+/** A little below half, for sums of floats. */
+const LIKELY = 0.49;
 
 /**
  * The panel that fits: experts that are not expected to answer before the deadline are left out; when plans wait for slots
@@ -39,7 +41,7 @@ const CHANCE_MIN = 0.05;
  */
 export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQuestion): PanelFit {
   const leftMs = question.deadlineMs - question.nowMs;
-  const timely = experts.filter((expert) => workMs(expert, question) <= leftMs);
+  const timely = experts.filter((expert) => isTimely(expert, question));
   const hopeful = timely.length > 0 || !question.byChance ? timely : experts.filter((one) => hasChance(one, question));
   const able = hopeful.length > 0 ? hopeful : experts.slice(0, 1);
   const isForLater = question.byChance && hopeful.length === 0 && able.length > 0;
@@ -62,18 +64,31 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
   return { members: fitting, isCrowded: false, atOnce: isForLater ? 1 : atOnce(fitting, question), isForLater };
 }
 
+/** Whether an expert is likelier than not to answer in time, or nothing is known of that. */
+function isTimely(expert: ResolvedExpert, question: FitQuestion): boolean {
+  const leftMs = question.deadlineMs - question.nowMs;
+  const isQuick = workMs(expert, question) <= leftMs;
+  return question.byChance ? (knownChance(expert, 1, question) ?? (isQuick ? 1 : 0)) >= LIKELY : isQuick;
+}
+
 function hasChance(expert: ResolvedExpert, question: FitQuestion): boolean {
   return chanceOf(expert, 1, question) >= CHANCE_MIN;
 }
 
 /** The chance of an answer in time where `more` calls begin now, in idle slots; 1 where nothing is known. */
 function chanceOf(expert: ResolvedExpert, more: number, question: FitQuestion): number {
+  return knownChance(expert, more, question) ?? 1;
+}
+
+function knownChance(expert: ResolvedExpert, more: number, question: FitQuestion): number | undefined {
   const leftMs = question.deadlineMs - question.nowMs;
   const kind = question.kindOf(expert);
   const chances = question
     .placesOf(expert)
-    .map((at) => at.chanceWithin(expert.model, kind, leftMs, Math.min(at.gate.busy + more, at.gate.slots)) ?? 1);
-  return Math.max(...chances);
+    .map((at) => at.chanceWithin(expert.model, kind, leftMs, Math.min(at.gate.busy + more, at.gate.slots)));
+  return chances.every((chance) => chance === undefined)
+    ? undefined
+    : Math.max(...chances.map((chance) => chance ?? 1));
 }
 
 function atOnce(experts: readonly ResolvedExpert[], question: FitQuestion): number | undefined {

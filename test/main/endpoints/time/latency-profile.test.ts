@@ -18,7 +18,7 @@ function answered(calls: number, report: CallReport = REPORT, profile = new Late
 }
 
 function timedOut(times: number, profile: LatencyProfile, afterMs = 6_000): LatencyProfile {
-  for (let i = 0; i < times; i++) profile.timedOut(afterMs);
+  for (let i = 0; i < times; i++) profile.timedOut({ totalMs: afterMs });
   return profile;
 }
 
@@ -86,9 +86,9 @@ describe('timeouts', () => {
       fc.property(fc.array(event, { maxLength: 120 }), fc.integer({ min: 1, max: 100_000 }), (events, ceilingMs) => {
         const profile = new LatencyProfile();
         for (const each of events) {
-          if (each === 'timeout') profile.timedOut(ceilingMs);
+          if (each === 'timeout') profile.timedOut({ totalMs: ceilingMs });
           else if (each === 'cold') profile.answered(REPORT, true);
-          else if (typeof each === 'number') profile.cancelled(each);
+          else if (typeof each === 'number') profile.cancelled({ totalMs: each });
           else profile.answered(each as CallReport, false);
         }
         const { totalMs, ...phases } = profile.timeouts(ceilingMs, false);
@@ -169,9 +169,9 @@ describe('what is expected', () => {
 
   test('is also learned from calls that were cancelled late, for those were the slow ones', () => {
     const profile = answered(100);
-    for (let i = 0; i < 100; i++) profile.cancelled(4_000);
+    for (let i = 0; i < 100; i++) profile.cancelled({ totalMs: 4_000 });
     expect(profile.stats(CEILING_MS).samples).toBe(answered(100).stats(CEILING_MS).samples);
-    for (let i = 0; i < 100; i++) profile.cancelled(9_000);
+    for (let i = 0; i < 100; i++) profile.cancelled({ totalMs: 9_000 });
     expectNear(profile.quantile('total', 0.9), 9_000);
     expectNear(profile.quantile('firstToken', 0.9), 3_000);
   });
@@ -186,7 +186,7 @@ describe('what is expected', () => {
 
   test('is not learned from cancelled calls alone', () => {
     const profile = new LatencyProfile();
-    for (let i = 0; i < 100; i++) profile.cancelled(9_000);
+    for (let i = 0; i < 100; i++) profile.cancelled({ totalMs: 9_000 });
     expect(profile.expectedMs).toBeUndefined();
   });
 });
@@ -227,5 +227,54 @@ describe('what is saved', () => {
     profile.restore(answered(1_000).save());
     answered(300, { totalMs: 500 }, profile);
     expectNear(profile.expectedMs, 500);
+  });
+});
+
+describe('the chance to end in time', () => {
+  const slowed = (slope: number): LatencyProfile => {
+    const profile = new LatencyProfile();
+    for (let call = 0; call < 120; call++) {
+      const company = 1 + (call % 4);
+      profile.answered({ totalMs: 200 * (1 + slope * (company - 1)) }, false, company);
+    }
+    return profile;
+  };
+
+  test('falls with company where calls slow one another, and does not where they do not', () => {
+    expect(slowed(1).chanceWithin(300, 1)).toBeGreaterThan(0.8);
+    expect(slowed(1).chanceWithin(300, 4)).toBeLessThan(0.2);
+    expect(slowed(0).chanceWithin(300, 4)).toBeGreaterThan(0.95);
+  });
+
+  test('grows with what a running call has behind it, in its company', () => {
+    const profile = slowed(1);
+    expect(profile.chanceAfter(0, 150, 1)).toBeLessThan(0.3);
+    expect(profile.chanceAfter(100, 150, 1)).toBeGreaterThan(0.7);
+    expect(profile.chanceAfter(100, 150, 4)).toBeLessThan(0.3);
+    const aloneMs = profile.remainingMs(0, 1) as number;
+    expect(profile.remainingMs(0, 4)).toBeGreaterThan(2.5 * aloneMs);
+  });
+
+  test('knows of calls that were cut, by anyone, that they would have taken longer', () => {
+    for (const cut of ['cancelled', 'timedOut'] as const) {
+      const profile = new LatencyProfile();
+      for (let call = 0; call < 30; call++) profile[cut]({ totalMs: 400 });
+      expect(profile.chanceWithin(300)).toBeLessThan(0.05);
+    }
+  });
+
+  test('does not count a load, and is not known before anything is', () => {
+    const profile = new LatencyProfile();
+    profile.answered({ totalMs: 9_000 }, true);
+    expect([profile.chanceWithin(10_000), profile.chanceAfter(0, 1), profile.remainingMs(0)]).toEqual(
+      Array(3).fill(undefined),
+    );
+  });
+
+  test('is known after a restart', () => {
+    const profile = new LatencyProfile();
+    profile.restore(answered(30, { totalMs: 200 }).save());
+    expect(profile.chanceWithin(300)).toBeGreaterThan(0.9);
+    expect(profile.chanceWithin(100)).toBeLessThan(0.1);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { NO_FACTS } from '../../../../src/main/endpoints/discovery/endpoint-facts.ts';
+import type { FeatureName } from '../../../../src/main/options/features.ts';
 import { OUT_OF_TIME } from '../../../../src/main/planner/calls/call-maker.ts';
 import { UNWANTED } from '../../../../src/shared/unwanted.ts';
 import { flush } from '../../../support/drive.ts';
@@ -575,5 +576,31 @@ describe('the terms of a call', () => {
     short.saw('a', failed('ERR_MODEL_RESET'), 5);
     short.clock.advance(1_000);
     expect((await termsOf(short, { ceilingMs: 2_000 })).timeoutMs).toBe(2_000);
+  });
+});
+
+describe('a call that cannot be in time', () => {
+  /** How many of four such calls begin. */
+  async function begun(...on: FeatureName[]): Promise<number> {
+    const under = new MakerUnderTest(['learnedTimeouts', ...on], {
+      endpoints: { a: { baseURL: 'http://x/v1', maxConcurrent: 4 } },
+    });
+    under.saw('a', voted(2_000), 60);
+    for (let nth = 0; nth < 4; nth++) {
+      const nowMs = under.clock.now();
+      const made = under.make({ deadlineMs: nowMs + 100, endMs: nowMs + 5_000, rankMs: nowMs });
+      await flush();
+      if (under.tries.length > nth) await under.last.end(voted());
+      await made;
+    }
+    return under.tries.length;
+  }
+
+  test('is made all the same where nobody waits, for what it says is remembered', async () => {
+    expect(await begun('lateAnswers')).toBe(4);
+  });
+
+  test('is made once in a while where late answers are given up', async () => {
+    expect(await begun()).toBe(1);
   });
 });

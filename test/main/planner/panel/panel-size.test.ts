@@ -29,17 +29,35 @@ function make(slots = 2): MakerUnderTest {
   return new MakerUnderTest([], { endpoints: { a: endpoint, b: endpoint } });
 }
 
-function fits(under: MakerUnderTest, experts: readonly ResolvedExpert[], leftMs = 1_000, rankMs = 1_000_000) {
+function fits(
+  under: MakerUnderTest,
+  experts: readonly ResolvedExpert[],
+  leftMs = 1_000,
+  rankMs = 1_000_000,
+  byChance = false,
+) {
+  const fit = fitOf(under, experts, leftMs, rankMs, byChance);
+  return { roles: fit.members.map(({ role }) => role), isCrowded: fit.isCrowded };
+}
+
+function fitOf(
+  under: MakerUnderTest,
+  experts: readonly ResolvedExpert[],
+  leftMs: number,
+  rankMs: number,
+  byChance: boolean,
+) {
   const nowMs = under.clock.now();
-  const fit = panelThatFits(experts, {
+  return panelThatFits(experts, {
     placesOf: ({ endpoint, alternatives }) =>
       [endpoint, ...alternatives].map((name) => under.at(name) as ModelEndpoint),
     kindOf: () => 'text',
     rankMs,
     nowMs,
     deadlineMs: nowMs + leftMs,
+    needed: 2,
+    byChance,
   });
-  return { roles: fit.members.map(({ role }) => role), isCrowded: fit.isCrowded };
 }
 
 /** All slots of an endpoint are at work, and so many calls wait for them. */
@@ -119,5 +137,39 @@ describe('the panel that fits', () => {
 
   test('of nobody is nobody', () => {
     expect(fits(make(), []).roles).toEqual([]);
+  });
+});
+
+describe('by chance', () => {
+  const by = (under: MakerUnderTest, leftMs: number, byChance = true) => {
+    const { members, atOnce, isForLater } = fitOf(under, THREE, leftMs, 1_000_000, byChance);
+    return { count: members.length, atOnce, isForLater };
+  };
+  /** Of five calls, `quick` took 500 ms and the others 2,000. */
+  const mixed = (quick: number): MakerUnderTest => {
+    const under = make(8);
+    for (let nth = 0; nth < 60; nth++) under.saw('a', voted(nth % 5 < quick ? 500 : 2_000));
+    return under;
+  };
+
+  test('who is asked where nobody has a chance is one, for later; without chances it is for now', () => {
+    const under = mixed(0);
+    expect(by(under, 1_000)).toEqual({ count: 1, atOnce: 1, isForLater: true });
+    expect(by(under, 1_000, false)).toEqual({ count: 1, atOnce: undefined, isForLater: false });
+  });
+
+  test('all are asked that have some chance, though they are expected to be late', () => {
+    const under = mixed(1);
+    expect(by(under, 1_000)).toEqual({ count: 3, atOnce: 3, isForLater: false });
+    expect(by(under, 1_000, false)).toEqual({ count: 1, atOnce: undefined, isForLater: false });
+  });
+
+  test('as few are asked at once as a quorum needs, where all are in time', () => {
+    expect(by(mixed(5), 1_000)).toEqual({ count: 3, atOnce: 2, isForLater: false });
+    expect(by(mixed(5), 1_000, false).atOnce).toBeUndefined();
+  });
+
+  test('nothing is said of how many while nothing is known', () => {
+    expect(by(make(8), 1_000)).toEqual({ count: 3, atOnce: undefined, isForLater: false });
   });
 });

@@ -40,6 +40,7 @@ class PanelUnderTest {
       members: [...experts].map((role) => member(role)),
       quorum: { rule, weightOf: () => 1, valuesWeight: 0 },
       isStaged: true,
+      atOnce: undefined,
       patienceMs: undefined,
       isTimely: () => true,
       hasRoom: () => this.room,
