@@ -1,6 +1,6 @@
 import { PlannerError } from '../errors.ts';
 import type { AnswerReader, ReaderPorts } from './call-attempt.ts';
-import { type ChunkEvent, contentOf, eventFailure, parseEvent, type TokenUsage, usageAfter } from './chat-event.ts';
+import { type ChunkEvent, eventFailure, parseEvent, type TokenUsage, usageAfter } from './chat-event.ts';
 import type { CallPhase } from './failures.ts';
 import { SseParser } from './sse.ts';
 
@@ -109,9 +109,7 @@ export class ChatStream implements AnswerReader {
       this.#done = true;
       return;
     }
-    const event = parseEvent(data);
-    this.#read(event);
-    if (!this.#settled && contentOf(event as ChunkEvent) !== 'none') this.chunks++;
+    this.#read(parseEvent(data));
   }
 
   #read(said: unknown): void {
@@ -128,6 +126,8 @@ export class ChatStream implements AnswerReader {
       if (typeof content === 'string' && content !== '') this.#token(() => (this.content += content));
       const thought = reasoning_content ?? reasoning;
       if (typeof thought === 'string' && thought !== '') this.#token(() => (this.reasoning += thought));
+      // A whole body has all of them in one.
+      if (this.phase === 'stream' && choice?.delta) this.chunks++;
     }
     if (typeof choice?.finish_reason === 'string') this.finishReason = choice.finish_reason;
     this.usage = usageAfter(this.usage, event);
