@@ -24,9 +24,11 @@ export interface Attempt {
   readonly queueMs?: number;
   /** From the beginning of its call to the first token, milliseconds. */
   readonly firstTokenMs?: number;
-  /** Tokens that the server told of: those it read and those it wrote. */
+  /** Tokens that the server read and wrote, as it told, or as is estimated: streams that are cut end before it tells. */
   readonly promptTokens?: number;
   readonly completionTokens?: number;
+  /** Which of these are estimates. */
+  readonly estimated?: 'prompt' | 'completion' | 'both';
   /** The model that says it answered, where that is another one than was asked. */
   readonly modelAnswered?: string;
   /** What it voted for; also where it was not waited for, or failed, after its choice stood. */

@@ -12,6 +12,7 @@ export const RATE_NAMES = [
   'hang',
   'errorEvent',
   'cut',
+  'unparsable',
 ] as const;
 
 export type RateName = (typeof RATE_NAMES)[number];

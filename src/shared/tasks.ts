@@ -37,8 +37,8 @@ export interface CallTerms {
   readonly phases?: PhaseLimits;
   readonly answer: AnswerForm;
   readonly stream: boolean;
-  /** The slot of a llama.cpp server that holds the beginning of this prompt. */
-  readonly slot?: number;
+  /** Whether the server can tell its tokens with every event (llama.cpp), so that they are known of a stream that is cut. */
+  readonly tellsTokens?: boolean;
 }
 
 /** What a model is asked for a vote with, whoever asks. */
@@ -83,6 +83,12 @@ export interface CallReport {
   readonly totalMs: number;
   readonly promptTokens?: number;
   readonly completionTokens?: number;
+  /** What of `promptTokens` and `completionTokens` the server did not tell, and is estimated. */
+  readonly estimated?: 'prompt' | 'completion' | 'both';
+  /** Characters of a prompt that the server began to read, or has read; absent where there is more than text in it. */
+  readonly promptChars?: number;
+  /** Pieces of the answer that came, where the server did not tell how many tokens they are. */
+  readonly chunks?: number;
   /** Prompt tokens that the server did not have to read again. */
   readonly cachedTokens?: number;
   /** The model that says it answered. */

@@ -44,7 +44,7 @@ export function voteCall(
   actions: readonly string[],
   onChoice?: OnChoice,
 ): ChatCall {
-  const { model, maxTokens, temperature, timeoutMs, stream, answer, thinks, slot, phases } = terms;
+  const { model, maxTokens, temperature, timeoutMs, stream, answer, thinks, phases, tellsTokens } = terms;
   return {
     model,
     messages,
@@ -55,8 +55,8 @@ export function voteCall(
     isComplete: isVoteComplete,
     ...(onChoice === undefined ? {} : { onContent: watchAnswer(actions, onChoice) }),
     ...(answer === 'json' ? { schema: answerSchema(actions, { thinks }) } : {}),
-    ...(slot === undefined ? {} : { slot }),
     ...(phases === undefined ? {} : { phases }),
+    ...(tellsTokens === undefined ? {} : { tellsTokens }),
   };
 }
 

@@ -151,6 +151,18 @@ describe('what is no failure of a chat passes', () => {
   );
 });
 
+test('a server that fails every request, a good one too, is not asked for a while', async () => {
+  const isResting = (): boolean => planner.stats().endpoints[0]?.breaker.state !== 'closed';
+  const referenceCalls = (): number => planner.stats().endpoints[0]?.referenceCalls ?? 0;
+  await sick.play('html-500');
+  await expect
+    .poll(async () => [(await ask(false)).kind, isResting()], { timeout: 12_000, interval: 120 })
+    .toEqual(['whole', true]);
+  expect(referenceCalls()).toBeGreaterThanOrEqual(1);
+  await sick.heal();
+  await expect.poll(async () => (await ask(false)).kind === 'whole' && isResting(), { timeout: 12_000 }).toBe(false);
+});
+
 test('a server that fails again and again is not asked for a while, and is again when it is well', async () => {
   await sick.play('fast-503');
   const isResting = (): boolean => planner.stats().endpoints[0]?.breaker.state === 'open';

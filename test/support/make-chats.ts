@@ -10,6 +10,8 @@ import { type Exchange, events, FINISH, json, piece, ScriptedServer, streamHead 
 export class ChatServer implements AsyncDisposable {
   readonly #server: ScriptedServer;
   models: readonly string[];
+  /** What it tells at other paths, from the root. */
+  pages: Readonly<Record<string, unknown>> = {};
   /** Chats that it has read whole. */
   readonly chats: Exchange[] = [];
   chat: (exchange: Exchange, nth: number) => unknown = ({ response }) => sayHello(response);
@@ -22,6 +24,8 @@ export class ChatServer implements AsyncDisposable {
     this.models = models;
     server.script = (exchange) => {
       if (exchange.url.endsWith('/models')) return this.list(exchange);
+      const page = this.pages[exchange.url];
+      if (page !== undefined) return json(exchange.response, 200, page);
       if (!exchange.url.endsWith('/chat/completions')) return json(exchange.response, 404, {});
       this.chats.push(exchange);
       this.#arrivals.shift()?.(exchange);

@@ -5,7 +5,7 @@ import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
 import type { Attempt } from '../../src/main/plan.ts';
 import { AttemptLog } from '../../src/main/planner/attempt-log.ts';
-import type { CallPlan, PinnedSlot } from '../../src/main/planner/calls/call-maker.ts';
+import type { CallPlan } from '../../src/main/planner/calls/call-maker.ts';
 import { makeParts } from '../../src/main/planner/create-planner.ts';
 import type { FlightParts } from '../../src/main/planner/flight-parts.ts';
 import type { ErrorCode } from '../../src/shared/errors.ts';
@@ -44,7 +44,7 @@ export class MakerUnderTest {
   readonly parts: FlightParts;
   readonly attempts = new AttemptLog();
   readonly tries: OpenTry[] = [];
-  readonly slots: PinnedSlot[] = [];
+  readonly slots: Slot[] = [];
 
   constructor(on: readonly FeatureName[] = [], more: Partial<PlannerOptions> = {}) {
     const baseURL = 'http://127.0.0.1:9/v1';
@@ -75,7 +75,6 @@ export class MakerUnderTest {
       lane: 'foreground',
       rankMs: nowMs + 10_000,
       deadlineMs: nowMs + 10_000,
-      slot: undefined,
       giveUp: () => {},
       run: ({ endpoint }, terms, calling) =>
         new Promise((resolve) => {

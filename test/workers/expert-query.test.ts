@@ -60,7 +60,6 @@ describe('a query for text', () => {
   test('has no schema, and says nothing of whether one was kept', async () => {
     const { call, result } = await ask({ thinks: true }, '2\nIt is safe.');
     expect(Object.keys(call)).not.toContain('schema');
-    expect(Object.keys(call)).not.toContain('slot');
     expect(call.stream).toBe(true);
     expect(prompt(call)).toContain(renderSituation(skyrim, situation));
     expect(result).toEqual({ ok: true, vote: { action: 'block', reason: 'It is safe.' }, report: { totalMs: 1 } });
@@ -68,11 +67,11 @@ describe('a query for text', () => {
 });
 
 describe('a query for JSON', () => {
-  test('has the schema of its actions, the prompt that names it, and the slot and stream of its task', async () => {
-    const json = { answer: 'json', thinks: true, stream: false, slot: 3 } as const;
+  test('has the schema of its actions, the prompt that names it, and the stream of its task', async () => {
+    const json = { answer: 'json', thinks: true, stream: false } as const;
     const { call } = await ask(json, '');
     expect(call.schema).toEqual(answerSchema(situation.actions, { thinks: true }));
-    expect(call).toMatchObject({ stream: false, slot: 3 });
+    expect(call).toMatchObject({ stream: false });
     expect(prompt(call)).toContain(renderSituation(skyrim, situation, 'json', true));
   });
 

@@ -23,10 +23,13 @@ export interface ChatStats {
   readonly chatMs: Durations;
   /** From the request to the first word, of those. */
   readonly firstTokenMs: Durations;
-  /** Calls of models that were made for them, and the tokens that servers told of. */
+  /** Calls of models that were made for them, and their tokens. */
   readonly calls: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** Of these, tokens that no server told. */
+  readonly promptTokensEstimated: number;
+  readonly completionTokensEstimated: number;
   /** False when it is off. */
   readonly cache: ChatCacheStats | false;
 }
@@ -68,6 +71,8 @@ export class ChatCounters {
   #calls = 0;
   #promptTokens = 0;
   #completionTokens = 0;
+  #promptTokensEstimated = 0;
+  #completionTokensEstimated = 0;
 
   answered(tookMs?: number): void {
     this.#outcomes.answered++;
@@ -85,11 +90,13 @@ export class ChatCounters {
 
   /** The tries of one flight. */
   tried(attempts: readonly ChatAttempt[]): void {
-    for (const { code, promptTokens = 0, completionTokens = 0 } of attempts) {
+    for (const { code, promptTokens = 0, completionTokens = 0, estimated } of attempts) {
       if (code === 'ERR_ENDPOINT_RESTING' || code === 'ERR_ENDPOINT_BUSY') continue;
       this.#calls++;
       this.#promptTokens += promptTokens;
       this.#completionTokens += completionTokens;
+      if (estimated === 'prompt' || estimated === 'both') this.#promptTokensEstimated += promptTokens;
+      if (estimated === 'completion' || estimated === 'both') this.#completionTokensEstimated += completionTokens;
     }
   }
 
@@ -108,6 +115,8 @@ export class ChatCounters {
       calls: this.#calls,
       promptTokens: this.#promptTokens,
       completionTokens: this.#completionTokens,
+      promptTokensEstimated: this.#promptTokensEstimated,
+      completionTokensEstimated: this.#completionTokensEstimated,
       cache,
     };
   }

@@ -353,7 +353,7 @@ export class ChatFlight {
 
   #note({ place, isEmpty }: Draft, { failure, report, waitMs }: ChatCallEnd, begunAtMs: number): void {
     const { at, model } = place;
-    const { queueMs, firstTokenMs, promptTokens, completionTokens, modelAnswered } = report ?? {};
+    const { queueMs, firstTokenMs, promptTokens, completionTokens, estimated, modelAnswered } = report ?? {};
     this.attempts.push({
       endpoint: at.name,
       model,
@@ -366,6 +366,7 @@ export class ChatFlight {
       ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
       ...(promptTokens === undefined ? {} : { promptTokens }),
       ...(completionTokens === undefined ? {} : { completionTokens }),
+      ...(estimated === undefined ? {} : { estimated }),
       ...(modelAnswered === undefined || modelAnswered === model ? {} : { modelAnswered }),
     });
   }

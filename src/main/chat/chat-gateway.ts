@@ -138,7 +138,8 @@ export class ChatGateway {
       throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
     }
     const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
-    const places = await this.#places(asking, options.fallback ?? this.#parts.options.chat.fallback);
+    const mayFallBack = options.fallback ?? this.#parts.options.chat.fallback;
+    const places = seeing(await this.#places(asking, mayFallBack), asked);
     if (signal?.aborted) throw cancelled();
     const sharing = this.#sharing(asked, options, places);
     if (sharing !== undefined && options.cache !== 'renew') {
@@ -355,6 +356,20 @@ function readCallOptions(given: unknown = {}): ChatCallOptions {
   const options = readPlainly(() => ({ ...given })) as ChatCallOptions;
   checkSignal(options.signal);
   return options;
+}
+
+/** The places that can answer: a picture does not go where the server says that the model takes none. Throws ERR_MODEL_REJECTED. */
+function seeing(
+  groups: readonly (readonly ChatPlace[])[],
+  { hasPictures, model }: AskedChat,
+): readonly (readonly ChatPlace[])[] {
+  if (!hasPictures) return groups;
+  const left = groups.map((group) => group.filter((place) => !place.at.isBlind(place.model)));
+  if (left.some((group) => group.length > 0)) return left;
+  throw new PlannerError(
+    'ERR_MODEL_REJECTED',
+    `the model ${describeValue(model)} takes no pictures: its server says so`,
+  );
 }
 
 function closed(): PlannerError {

@@ -1,5 +1,6 @@
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { BOUNDS_RULES, valueFault } from '../../shared/untrusted-json.ts';
+import { wellFormed } from '../../shared/well-formed.ts';
 
 /** A body of `POST /v1/chat/completions` as an OpenAI client sends it: everything but `model` and `messages` is the server's to judge. */
 export type ChatRequestBody = Readonly<Record<string, unknown>> & {
@@ -19,6 +20,8 @@ export interface AskedChat {
   readonly choices: number;
   /** Whether the whole answer can be put together from its events without loss. */
   readonly isAssemblable: boolean;
+  /** Whether there is something to look at. */
+  readonly hasPictures: boolean;
   /** Whether the client asks for the same answer to the same request. */
   readonly isDeterministic: boolean;
 }
@@ -145,12 +148,14 @@ export function readChatRequest(body: unknown): AskedChat {
   if (fault !== undefined) throw invalid(`the request ${BOUNDS_RULES[fault]}`);
   const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage;
   return {
-    body: body as ChatRequestBody,
+    // A text that is not Unicode would be the end of it at the server; all else goes as it is.
+    body: wellFormed(body as ChatRequestBody),
     model,
     isStreamed: stream === true,
     includesUsage: usage === true,
     choices: typeof n === 'number' && Number.isInteger(n) && n > 0 && n <= CHOICES_MAX ? n : 1,
     isAssemblable: Object.keys(body).every((member) => ASSEMBLABLE.has(member)),
+    hasPictures: messages.some(hasPicture),
     isDeterministic: temperature === 0 || typeof seed === 'number',
   };
 }
@@ -164,6 +169,11 @@ export function bodyFor({ body, isStreamed, isAssemblable }: AskedChat, model: s
   const given = body.stream_options;
   const options = given !== null && typeof given === 'object' ? given : {};
   return { ...body, model, stream: true, stream_options: { ...options, include_usage: true } };
+}
+
+function hasPicture(message: unknown): boolean {
+  const content = (message as { content?: unknown } | null)?.content;
+  return Array.isArray(content) && content.some((part) => part?.type === 'image_url' || part?.image_url !== undefined);
 }
 
 function invalid(message: string): PlannerError {

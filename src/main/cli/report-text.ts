@@ -85,7 +85,7 @@ function cacheText({ cache }: SessionReport): string {
 
 /** What was saved, spent and given up: only what there is something to say of. */
 function workRows({ coalesced, superseded, calls, tokensPerPlan }: SessionReport): string[][] {
-  const { prompt, completion, cached } = tokensPerPlan;
+  const { prompt, completion, cached, estimated } = tokensPerPlan;
   const rows: string[][] = [];
   if (coalesced > 0) rows.push(['Shared', `${count(coalesced, 'plan')} joined the model work of another`]);
   if (superseded > 0)
@@ -96,7 +96,8 @@ function workRows({ coalesced, superseded, calls, tokensPerPlan }: SessionReport
     rows.push(['Early choices', `${count(calls.earlyChoices, 'vote')} counted before their reasons were written`]);
   if (prompt + completion > 0) {
     const ofThem = cached > 0 ? `, ${rate(cached)} of them cached` : '';
-    rows.push(['Tokens a plan', `${rate(prompt)} read${ofThem} · ${rate(completion)} written`]);
+    const guessed = estimated > 0 ? ` · ${percent(estimated, 1)} estimated` : '';
+    rows.push(['Tokens a plan', `${rate(prompt)} read${ofThem} · ${rate(completion)} written${guessed}`]);
   }
   return rows;
 }

@@ -79,6 +79,12 @@ export class CircuitBreaker {
     if (this.#state.kind === 'closed' && this.#isBad()) this.#open(1);
   }
 
+  /** What was tried to find out has shown that the server is ill: it opens, whatever was seen before. */
+  trip(): void {
+    if (this.#state.kind === 'open') return;
+    this.#open(this.#state.kind === 'half-open' ? this.#state.openings + 1 : 1);
+  }
+
   /** A call ended without showing anything: it was cancelled. */
   left(): void {
     if (this.#state.kind === 'half-open') this.#state.isProbing = false;

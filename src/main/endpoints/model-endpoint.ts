@@ -2,10 +2,14 @@ import type { Clock } from '../../shared/clock.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { Random } from '../../shared/random.ts';
 import type { CallReport } from '../../shared/tasks.ts';
+import type { ChatCaller } from '../../shared/vote-answer.ts';
 import type { Features } from '../options/features.ts';
 import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
+import { type AskFacts, FactsWatch } from './discovery/facts-watch.ts';
+import { referenceCall } from './reference-call.ts';
+import { ServerDoubt } from './server-doubt.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
 import { type Ask, EndpointGate, type Slot, type SlotNeed } from './slots/endpoint-gate.ts';
 import { callToGiveUp, companyToGiveUp, type RoomQuestion, type Work } from './slots/room.ts';
@@ -19,6 +23,7 @@ import {
 } from './time/latency-profile.ts';
 import { profileKey } from './time/profile-file.ts';
 import type { ProfileEntry } from './time/profile-text.ts';
+import { TokenRatios } from './token-ratios.ts';
 
 /** What `stats()` tells of one endpoint. */
 export interface EndpointStats {
@@ -34,6 +39,10 @@ export interface EndpointStats {
   /** Calls that nobody waited for, given up for somebody who could make a deadline with their slots. */
   readonly givenUp: number;
   readonly breaker: BreakerStats;
+  /** Requests known to be good, made to find out whether failures were the server's or those of the requests. */
+  readonly referenceCalls: number;
+  /** Times that the server was asked again what it is and has. */
+  readonly factsAsked: number;
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
 
@@ -49,6 +58,10 @@ export interface EndpointParts {
   readonly random: Random;
   /** The longest timeout configured, for what profiles show. */
   readonly ceilingMs: number;
+  /** Makes reference calls; without one, unclear failures in a row are the server's. */
+  readonly caller?: ChatCaller | undefined;
+  /** Asks the server again what it is and has; without it, what was learnt stays. */
+  readonly askFacts?: AskFacts | undefined;
 }
 
 /** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
@@ -79,6 +92,9 @@ export class ModelEndpoint {
   readonly gate: EndpointGate;
   readonly breaker: CircuitBreaker;
   readonly #parts: EndpointParts;
+  readonly #doubt: ServerDoubt;
+  readonly #tokens = new TokenRatios();
+  readonly #watch: FactsWatch | undefined;
   #limit: AdaptiveLimit;
   #facts: EndpointFacts = NO_FACTS;
   readonly #profiles = new Map<string, { model: string; kind: CallKind; profile: LatencyProfile }>();
@@ -94,7 +110,7 @@ export class ModelEndpoint {
   #givenUp = 0;
 
   constructor(parts: EndpointParts) {
-    const { endpoint, features, clock, random } = parts;
+    const { endpoint, features, clock, random, caller, askFacts } = parts;
     this.#parts = parts;
     this.name = endpoint.name;
     this.breaker = new CircuitBreaker(clock, random);
@@ -102,6 +118,12 @@ export class ModelEndpoint {
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
     this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
+    this.#watch = askFacts && new FactsWatch(clock, askFacts, (facts) => this.#apply(facts));
+    const { gate } = this;
+    this.#doubt = new ServerDoubt(
+      this.breaker,
+      caller && ((model, signal) => referenceCall({ caller, gate, clock }, model, signal)),
+    );
     this.gate.usefulCompany = () => this.#usefulCompany;
   }
 
@@ -109,9 +131,17 @@ export class ModelEndpoint {
     return this.#facts;
   }
 
-  /** What the server told at start, or since. */
+  /** What the server told at start. */
   learn(facts: EndpointFacts): void {
+    this.#watch?.learnt(facts);
+    this.#apply(facts);
+  }
+
+  #apply(facts: EndpointFacts): void {
+    const slotsBefore = this.#slotsKnown();
     this.#facts = facts;
+    // A number that was learned from times stays where the server tells none.
+    if (this.#slotsKnown() === slotsBefore) return;
     this.#limit = new AdaptiveLimit(this.#parts.endpoint.maxConcurrent, this.#slotsKnown());
     this.gate.wake();
   }
@@ -166,6 +196,11 @@ export class ModelEndpoint {
       return { headersMs: ceilingMs, firstTokenMs: ceilingMs, gapMs: ceilingMs, totalMs: ceilingMs };
     }
     return this.profileOf(model, kind).timeouts(ceilingMs, this.isCold(model));
+  }
+
+  /** Whether the server says that a model takes no pictures. */
+  isBlind(model: string): boolean {
+    return this.#facts.models.find(({ id }) => id === model)?.vision === false;
   }
 
   /** Whether a call may have to wait until the model is loaded. */
@@ -223,11 +258,18 @@ export class ModelEndpoint {
     return true;
   }
 
-  #noteUse(model: string, code: 'OK' | ErrorCode): void {
+  #noteUse(model: string, kind: CallKind, code: 'OK' | ErrorCode): void {
     if (code === 'ERR_CANCELLED' || code.startsWith('ERR_WORKER')) return;
+    // What others ask says nothing of the worth of the model for plans.
+    if (kind === 'chat' && (isUnclear(code) || REFUSALS.has(code))) return;
     const share = this.usefulShare(model);
     if (this.#usefulShares.size >= PROFILES_MAX) this.#usefulShares.clear();
     this.#usefulShares.set(model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
+  }
+
+  /** The report of a call with the tokens that its server did not tell, estimated. */
+  counted(model: string, report: CallReport): CallReport {
+    return this.#tokens.counted(model, report);
   }
 
   /**
@@ -325,11 +367,12 @@ export class ModelEndpoint {
     // A call that began late and was cut by its plan before most calls are done says nothing of the server.
     const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
     const code = isCutShort ? 'ERR_CANCELLED' : told;
-    this.#noteUse(model, code);
+    this.#noteUse(model, kind, code);
     // What was given up for somebody else had all the time of the world.
     const isSilent = code === 'ERR_CANCELLED' && !slot.isBackground && isSilence(result.report, profile);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
-    this.#toBreaker(code, isNew);
+    this.#toBreaker(model, code, isNew);
+    this.#toWatch(code);
     if (isWork(code)) {
       profile.answered(result.report, wasCold, company);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
@@ -348,6 +391,13 @@ export class ModelEndpoint {
     return holdMs;
   }
 
+  /** Ends what it does by itself, and holds no slot any more. */
+  close(): void {
+    this.#doubt.close();
+    this.#watch?.close();
+    this.gate.close();
+  }
+
   stats(): EndpointStats {
     const { gate, breaker } = this;
     return {
@@ -360,6 +410,8 @@ export class ModelEndpoint {
       waiting: gate.waiting,
       givenUp: this.#givenUp,
       breaker: breaker.stats(),
+      referenceCalls: this.#doubt.asked,
+      factsAsked: this.#watch?.asked ?? 0,
       profiles: [...this.#profiles.values()].map(({ model, kind, profile }) => ({
         model,
         kind,
@@ -372,10 +424,18 @@ export class ModelEndpoint {
     return this.#parts.endpoint.slots ?? this.#facts.slots;
   }
 
-  #toBreaker(code: 'OK' | ErrorCode, isNew: boolean): void {
-    if (isAnswer(code)) this.breaker.succeeded();
+  #toBreaker(model: string, code: 'OK' | ErrorCode, isNew: boolean): void {
+    if (isAnswer(code)) {
+      this.breaker.succeeded();
+      this.#doubt.cleared();
+    } else if (isNew && isUnclear(code)) this.#doubt.raised(model);
     else if (isNew) this.breaker.failed();
     else this.breaker.left();
+  }
+
+  #toWatch(code: 'OK' | ErrorCode): void {
+    if (CUT_OFF.has(code) || this.isResting) this.#watch?.doubted();
+    else if (isAnswer(code)) this.#watch?.answered();
   }
 
   /** Whether a failure is one of its own: the experts of a plan fail at the same moment. */
@@ -411,10 +471,18 @@ function isSilence({ firstTokenMs, totalMs }: CallReport, profile: LatencyProfil
   return totalMs > (usualMs ?? SILENT_MS);
 }
 
+/** A status from 500 up that tells no more, or the same in an event: of the server, or of this one request. */
+function isUnclear(code: 'OK' | ErrorCode): boolean {
+  return code === 'ERR_MODEL_STATUS';
+}
+
 /** The server is well, whatever the answer is worth; what it refuses is the fault of the request, or of one model's name. */
 function isAnswer(code: 'OK' | ErrorCode): boolean {
-  return isWork(code) || code.startsWith('ERR_VOTE') || REFUSALS.has(code);
+  return isWork(code) || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY' || REFUSALS.has(code);
 }
+
+/** The server may have been restarted, and be another one when it is back. */
+const CUT_OFF: ReadonlySet<string> = new Set(['ERR_MODEL_REFUSED', 'ERR_MODEL_RESET', 'ERR_MODEL_OVERLOADED']);
 
 const REFUSALS: ReadonlySet<string> = new Set(['ERR_MODEL_SCHEMA', 'ERR_MODEL_REJECTED', 'ERR_MODEL_INVALID_ID']);
 

@@ -116,13 +116,21 @@ export class AttemptEnd {
     this.#onEnded();
   }
 
-  #told({ queueMs, firstTokenMs, promptTokens, completionTokens, modelAnswered }: CallReport): Partial<Ending> {
+  #told({
+    queueMs,
+    firstTokenMs,
+    promptTokens,
+    completionTokens,
+    estimated,
+    modelAnswered,
+  }: CallReport): Partial<Ending> {
     const isOther = modelAnswered !== undefined && modelAnswered !== this.#attempt.subject.model;
     return {
       ...(queueMs === undefined ? {} : { queueMs }),
       ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
       ...(promptTokens === undefined ? {} : { promptTokens }),
       ...(completionTokens === undefined ? {} : { completionTokens }),
+      ...(estimated === undefined ? {} : { estimated }),
       ...(isOther ? { modelAnswered } : {}),
     };
   }

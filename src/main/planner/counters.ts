@@ -68,6 +68,9 @@ export interface ModelStats extends CallCounts {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly cachedTokens: number;
+  /** Of these, tokens that no server told: its streams were cut before they ended. */
+  readonly promptTokensEstimated: number;
+  readonly completionTokensEstimated: number;
 }
 
 class CallTally {
@@ -97,6 +100,8 @@ class ModelTally extends CallTally {
   promptTokens = 0;
   completionTokens = 0;
   cachedTokens = 0;
+  promptTokensEstimated = 0;
+  completionTokensEstimated = 0;
 
   constructor(subject: AttemptSubject) {
     super();
@@ -112,6 +117,8 @@ class ModelTally extends CallTally {
       promptTokens: this.promptTokens,
       completionTokens: this.completionTokens,
       cachedTokens: this.cachedTokens,
+      promptTokensEstimated: this.promptTokensEstimated,
+      completionTokensEstimated: this.completionTokensEstimated,
     };
   }
 
@@ -170,8 +177,11 @@ export class PlannerCounters {
     model.times.ended(code, report);
     if (outcome !== 'cancelled') model.latency.record(report.totalMs);
     if (report.firstTokenMs !== undefined) model.firstToken.record(report.firstTokenMs);
-    model.promptTokens += report.promptTokens ?? 0;
-    model.completionTokens += report.completionTokens ?? 0;
+    const { promptTokens = 0, completionTokens = 0, estimated } = report;
+    model.promptTokens += promptTokens;
+    model.completionTokens += completionTokens;
+    if (estimated === 'prompt' || estimated === 'both') model.promptTokensEstimated += promptTokens;
+    if (estimated === 'completion' || estimated === 'both') model.completionTokensEstimated += completionTokens;
     model.cachedTokens += report.cachedTokens ?? 0;
   }
 

@@ -80,7 +80,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     const checked = checkModels(resolved, listings);
     const random = collaborators.random ?? systemRandom;
     const { profiles, ...kept } = await openProfiles(checked.options, clock, (message) => lost.report(message));
-    const parts = makeParts(checked.options, { clock, random, pool, callers: clients, ...kept });
+    const parts = makeParts(checked.options, { clock, random, pool, callers: clients, clients, ...kept });
     profiles.restore(parts);
     const { agreement } = parts.records;
     const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message), agreement);
@@ -170,14 +170,22 @@ async function discover(
   clients: ReadonlyMap<string, EndpointClient>,
 ): Promise<Map<string, EndpointFacts>> {
   const facts = new Map<string, EndpointFacts>();
-  if (!options.features.discovery) return facts;
   await Promise.all(
     [...clients].map(async ([name, client]) => {
-      if (client.getJson === undefined) return;
-      facts.set(name, await discoverEndpoint(client as JsonReader, options.startTimeoutMs));
+      const told = await askFactsOf(options, client)?.();
+      if (told !== undefined) facts.set(name, told);
     }),
   );
   return facts;
+}
+
+/** Undefined where nothing is asked. */
+function askFactsOf(
+  { features, startTimeoutMs }: ResolvedOptions,
+  client: EndpointClient | undefined,
+): ((signal?: AbortSignal) => Promise<EndpointFacts>) | undefined {
+  if (!features.discovery || client?.getJson === undefined) return undefined;
+  return (signal) => discoverEndpoint(client as JsonReader, startTimeoutMs, signal);
 }
 
 /** What flights share, made of what was opened. */
@@ -185,10 +193,12 @@ export function makeParts(
   options: ResolvedOptions,
   opened: Pick<FlightParts, 'clock' | 'pool' | 'callers'> & {
     readonly random: Random;
+    /** What tells of the servers while the planner runs; without them, what was learnt at start stays. */
+    readonly clients?: ReadonlyMap<string, EndpointClient>;
     readonly onMeasured?: (parts: Pick<FlightParts, 'endpoints'>) => void;
   },
 ): FlightParts {
-  const { clock, random, pool, callers, onMeasured } = opened;
+  const { clock, random, pool, callers, clients, onMeasured } = opened;
   const counters = new PlannerCounters();
   const turns = new LoopTurns(clock);
   const forms = new AnswerForms(clock);
@@ -196,7 +206,15 @@ export function makeParts(
   const endpoints = new Map(
     options.endpoints.map((endpoint) => [
       endpoint.name,
-      new ModelEndpoint({ endpoint, features: options.features, clock, random, ceilingMs }),
+      new ModelEndpoint({
+        endpoint,
+        features: options.features,
+        clock,
+        random,
+        ceilingMs,
+        caller: callers.get(endpoint.name),
+        askFacts: askFactsOf(options, clients?.get(endpoint.name)),
+      }),
     ]),
   );
   const maker = new CallMaker({

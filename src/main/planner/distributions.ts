@@ -20,7 +20,7 @@ export interface CallDistributions {
   readonly durations: ReadonlyMap<'OK' | ErrorCode, Buckets>;
   /** Seconds from the beginning of the call to the first token. */
   readonly firstChunk: Buckets;
-  /** Of the calls whose server told. */
+  /** Estimated where the server did not tell. */
   readonly inputTokens: Buckets;
   readonly outputTokens: Buckets;
 }

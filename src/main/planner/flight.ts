@@ -16,7 +16,7 @@ import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
 import { type ExpertVote, tallyVotes, withWinner } from '../synthesis/tally.ts';
 import { AttemptLog, type AttemptSubject } from './attempt-log.ts';
 import { answerFromVotes, CHOICE_REASON } from './best-in-hand.ts';
-import { type CallPlan, OUT_OF_TIME, type PinnedSlot } from './calls/call-maker.ts';
+import { type CallPlan, OUT_OF_TIME } from './calls/call-maker.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ExpertOutlook } from './panel/expert-outlook.ts';
 import { Panel } from './panel/panel.ts';
@@ -69,7 +69,6 @@ export class Flight {
   #panel: Panel | undefined;
   #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
   #shown: Situation | undefined;
-  #pinned: PinnedSlot | undefined;
   #lane: Lane;
   /** Of all its calls that were let in; those that have ended are given back. */
   readonly #slots: Slot[] = [];
@@ -320,7 +319,8 @@ export class Flight {
     const { role, model, maxTokens, temperature, thinks } = expert;
     const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature, thinks } as const;
     const { domain } = this.#parts.options;
-    const sees = domain.roles.find(({ name }) => name === role)?.vision === true;
+    const isBlind = this.#parts.endpoints.get(endpoint)?.isBlind(model);
+    const sees = !isBlind && domain.roles.find(({ name }) => name === role)?.vision === true;
     const situation = situationFor(domain, this.#situation(), sees);
     return this.#ownVote(await this.#parts.pool.run({ ...task, ...terms, situation }, signal, listeners));
   }
@@ -441,7 +441,7 @@ export class Flight {
   // Calls -----------------------------------------------------------------------------------------------------------
 
   async #call(
-    plan: Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'slot' | 'giveUp'>,
+    plan: Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'giveUp'>,
     signal: AbortSignal = this.#controller.signal,
   ): Promise<ExpertResult> {
     this.#calls++;
@@ -452,17 +452,15 @@ export class Flight {
       lane: this.#lane,
       rankMs: this.#rankMs(),
       deadlineMs: this.deadlineMs,
-      slot: this.#pinned,
       giveUp: () => {
         this.#isCutShort = true;
         own.abort(UNWANTED);
       },
     };
     try {
-      return await this.#parts.maker.make(whole, this.attempts, own.signal, (pinned, slot) => {
+      return await this.#parts.maker.make(whole, this.attempts, own.signal, (slot) => {
         this.#parts.shares.served(this.#request.agent);
         this.#queued.delete(own);
-        this.#pinned = pinned;
         this.#slots.push(slot);
       });
     } finally {

@@ -307,7 +307,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   async #close(drainMs: number): Promise<void> {
     if (drainMs > 0) await this.#drain(drainMs);
     const landed = Promise.all([this.#board.close(), this.#lane.close(), this.chats.close()]);
-    for (const { gate } of this.#parts.endpoints.values()) gate.close();
+    for (const endpoint of this.#parts.endpoints.values()) endpoint.close();
     await this.#release();
     await landed;
     await this.#cache?.close();

@@ -141,7 +141,7 @@ const schema = z.looseObject({
   calls: calls.extend({ hedges: amount }),
   models: z.array(model).max(1_000),
   endpoints: z.array(endpoint).max(1_000),
-  tokensPerPlan: z.looseObject({ prompt: amount, completion: amount, cached: amount }),
+  tokensPerPlan: z.looseObject({ prompt: amount, completion: amount, cached: amount, estimated: share.default(0) }),
   coalesced: amount,
   superseded: amount,
   agreement: z.looseObject({ compared: amount, agreed: amount, rate: share }),

@@ -33,6 +33,8 @@ export interface ReportTokens {
   readonly completion: number;
   /** Of the prompt's, those that the server had read before. */
   readonly cached: number;
+  /** Of those read and written, the share that no server told: 0 to 1. */
+  readonly estimated: number;
 }
 
 /** What a session came to. Counts are numbers, rates are between 0 and 1; `session --json` prints it as it is. */
@@ -192,17 +194,19 @@ function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
 }
 
 function tokensPerPlan(models: readonly ModelStats[], plans: number): ReportTokens {
-  const perPlan = (tokensOf: (model: ModelStats) => number): number =>
-    rounded(
-      share(
-        models.reduce((sum, model) => sum + tokensOf(model), 0),
-        plans,
-      ),
-    );
+  const sum = (tokensOf: (model: ModelStats) => number): number =>
+    models.reduce((total, model) => total + tokensOf(model), 0);
+  const perPlan = (tokensOf: (model: ModelStats) => number): number => rounded(share(sum(tokensOf), plans));
   return {
     prompt: perPlan(({ promptTokens }) => promptTokens),
     completion: perPlan(({ completionTokens }) => completionTokens),
     cached: perPlan(({ cachedTokens }) => cachedTokens),
+    estimated: rounded(
+      share(
+        sum((model) => model.promptTokensEstimated + model.completionTokensEstimated),
+        sum((model) => model.promptTokens + model.completionTokens),
+      ),
+    ),
   };
 }
 

@@ -129,13 +129,15 @@ export class PlanSpans {
   }
 
   #recordCall(tracer: Tracer, parent: Context, attempt: Attempt, originMs: number): void {
-    const { model, code, promptTokens, completionTokens, modelAnswered, startMs, waitMs, firstTokenMs } = attempt;
+    const { model, code, promptTokens, completionTokens, estimated, modelAnswered, startMs, waitMs, firstTokenMs } =
+      attempt;
     const attributes: Attributes = {
       ...this.#subject(attempt),
       'conclave.call.wait_ms': waitMs,
       ...(code === 'OK' ? { 'gen_ai.response.model': modelAnswered ?? model } : {}),
       ...(promptTokens === undefined ? {} : { 'gen_ai.usage.input_tokens': promptTokens }),
       ...(completionTokens === undefined ? {} : { 'gen_ai.usage.output_tokens': completionTokens }),
+      ...(estimated === undefined ? {} : { 'conclave.usage.estimated': estimated }),
     };
     const calledMs = originMs + startMs + waitMs;
     const settings = { kind: SpanKind.CLIENT, attributes, startTime: hrTime(calledMs) };

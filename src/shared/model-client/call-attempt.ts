@@ -7,6 +7,7 @@ import { UNWANTED } from '../unwanted.ts';
 import { CallWatch, type PhaseLimits } from './call-watch.ts';
 import type { TokenUsage } from './chat-event.ts';
 import { type CallPhase, callFailure, serverFailure, timeoutFailure } from './failures.ts';
+import { promptChars } from './prompt-chars.ts';
 import type { ResponseSink, StreamedResponse, TransportInit } from './transport.ts';
 
 /** What reads the answer of a call. It says through `ReaderPorts` how it goes on. */
@@ -17,6 +18,8 @@ export interface AnswerReader extends ResponseSink {
   /** The model that says it answers. */
   readonly model: string | undefined;
   readonly usage: TokenUsage;
+  /** Events with something of the answer, or of the thought before it. */
+  readonly chunks: number;
 }
 
 export interface ReaderPorts {
@@ -194,12 +197,17 @@ export class CallAttempt<R extends AnswerReader> {
     // Without a stream all of it comes at the end: that says nothing of the queue, nor of the first token.
     const isTold = this.#terms.isStreamed;
     const { startedAtMs, queueMs, firstTokenMs, gapMsMax } = this.#watch;
+    const { usage = {}, chunks = 0 } = reader ?? {};
+    const isRead = (isTold && queueMs !== undefined) || usage.promptTokens !== undefined;
+    const chars = isRead ? promptChars(this.#terms.body) : undefined;
     return {
       totalMs: this.#clock.now() - startedAtMs,
       ...(isTold && queueMs !== undefined ? { queueMs } : {}),
       ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
       ...(reader?.model === undefined ? {} : { modelAnswered: reader.model }),
-      ...reader?.usage,
+      ...usage,
+      ...(chars === undefined ? {} : { promptChars: chars }),
+      ...(chunks === 0 || usage.completionTokens !== undefined ? {} : { chunks }),
     };
   }
 }

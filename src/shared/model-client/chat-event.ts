@@ -26,7 +26,8 @@ export interface ChunkEvent {
     readonly completion_tokens?: unknown;
     readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
   } | null;
-  readonly timings?: { readonly cache_n?: unknown };
+  /** llama.cpp's: of the prompt, what was held and what was read, and what is written so far. */
+  readonly timings?: { readonly cache_n?: unknown; readonly prompt_n?: unknown; readonly predicted_n?: unknown };
 }
 
 /** An event of a stream, or a whole body, as JSON; or that it is none. */
@@ -84,9 +85,10 @@ export function contentOf({ choices }: ChunkEvent): 'content' | 'blank' | 'none'
 /** What is known of the tokens after an event: its figures over those of the events before. */
 export function usageAfter(known: TokenUsage, event: ChunkEvent): TokenUsage {
   if (!event.usage && !event.timings) return known;
-  const prompt = event.usage?.prompt_tokens;
-  const completion = event.usage?.completion_tokens;
-  const cached = event.usage?.prompt_tokens_details?.cached_tokens ?? event.timings?.cache_n;
+  const { cache_n, prompt_n, predicted_n } = event.timings ?? {};
+  const prompt = event.usage?.prompt_tokens ?? (isCount(cache_n) && isCount(prompt_n) ? cache_n + prompt_n : undefined);
+  const completion = event.usage?.completion_tokens ?? predicted_n;
+  const cached = event.usage?.prompt_tokens_details?.cached_tokens ?? cache_n;
   return {
     ...known,
     ...(isCount(prompt) ? { promptTokens: prompt } : {}),

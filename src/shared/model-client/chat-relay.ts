@@ -91,6 +91,7 @@ export function startRelay(sdk: OpenAI, clock: Clock, call: RelayCall, signal: A
 class RelayReader implements AnswerReader {
   model: string | undefined;
   usage: TokenUsage = {};
+  chunks = 0;
   phase: CallPhase = 'first-token';
   /** Of an error that came in the answer. */
   refusal: Refusal | undefined;
@@ -174,6 +175,7 @@ class RelayReader implements AnswerReader {
     if (event === undefined) return;
     if (contentOf(event) !== 'none') {
       this.phase = 'stream';
+      this.chunks++;
       this.#ports.onToken();
     }
     this.#tell(() => this.#call.listener.onEvent(data, event));

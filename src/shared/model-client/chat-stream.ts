@@ -24,6 +24,7 @@ export class ChatStream implements AnswerReader {
   finishReason: string | undefined;
   model: string | undefined;
   usage: TokenUsage = {};
+  chunks = 0;
   phase: CallPhase = 'first-token';
   readonly #options: ChatStreamOptions;
   readonly #sse: SseParser;
@@ -125,6 +126,8 @@ export class ChatStream implements AnswerReader {
       if (typeof content === 'string' && content !== '') this.#token(() => (this.content += content));
       const thought = reasoning_content ?? reasoning;
       if (typeof thought === 'string' && thought !== '') this.#token(() => (this.reasoning += thought));
+      // A whole body has all of them in one.
+      if (this.phase === 'stream' && choice?.delta) this.chunks++;
     }
     if (typeof choice?.finish_reason === 'string') this.finishReason = choice.finish_reason;
     this.usage = usageAfter(this.usage, event);

@@ -4,6 +4,7 @@ import { type Clock, deadlineSignal } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
+import { wellFormed } from '../well-formed.ts';
 import { type AttemptEnd, CallAttempt } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
 import { type Relay, type RelayCall, type RelayEnd, startRelay } from './chat-relay.ts';
@@ -54,8 +55,8 @@ export interface ChatCall {
   readonly schema?: ChatSchema;
   /** False asks for the answer in one piece, and then nothing can end it early. Default true. */
   readonly stream?: boolean;
-  /** The slot of a llama.cpp server that is to work on it. Default: the server chooses. */
-  readonly slot?: number;
+  /** True asks for the tokens with every event, which llama.cpp tells. Default: with the last one. */
+  readonly tellsTokens?: boolean;
 }
 
 export interface ChatAnswer {
@@ -193,16 +194,15 @@ function modelIds(list: unknown): string[] {
 const MODELS_MAX = 10_000;
 const MODEL_ID_CHARS_MAX = 1_024;
 
-/** A chat request with what only llama.cpp reads. */
-type ChatBody = ChatCompletionCreateParams & { readonly id_slot?: number };
-
-function chatBody({ model, messages, maxTokens, temperature, schema, stream = true, slot }: ChatCall): ChatBody {
-  return {
+function chatBody(call: ChatCall): ChatCompletionCreateParams {
+  const { model, messages, maxTokens, temperature, schema, stream = true, tellsTokens = false } = call;
+  return wellFormed({
     model,
     messages: messages as ChatCompletionCreateParams['messages'],
     max_tokens: maxTokens,
     temperature,
     ...(stream ? { stream, stream_options: { include_usage: true } } : { stream }),
+    ...(stream && tellsTokens ? { timings_per_token: true } : {}),
     ...(schema === undefined
       ? {}
       : {
@@ -211,8 +211,7 @@ function chatBody({ model, messages, maxTokens, temperature, schema, stream = tr
             json_schema: { name: schema.name, strict: true, schema: { ...schema.schema } },
           },
         }),
-    ...(slot === undefined ? {} : { id_slot: slot }),
-  };
+  });
 }
 
 async function readAnswer(

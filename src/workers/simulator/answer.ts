@@ -24,7 +24,7 @@ export type Fate =
   | { readonly kind: 'answer' }
   | { readonly kind: 'http500' | 'reset' | 'hang' }
   /** Goes wrong after so many tokens. */
-  | { readonly kind: 'errorEvent' | 'cut'; readonly afterTokens: number };
+  | { readonly kind: 'errorEvent' | 'cut' | 'unparsable'; readonly afterTokens: number };
 
 export interface PreparedAnswer {
   readonly prompt: MachinePrompt;
@@ -62,10 +62,18 @@ export class AnswerDesk {
       prompt: request.prompt,
       tokens,
       finishReason: tokens.length < all.length ? 'length' : 'stop',
-      fate: drawFate(this.#rates, luck('fate'), tokens.length),
+      fate: this.#isUnparsable(model.id, request.prompt.text)
+        ? { kind: 'unparsable', afterTokens: tokens.length }
+        : drawFate(this.#rates, luck('fate'), tokens.length),
       latencyRandom: luck('latency'),
       random: luck('server'),
     };
+  }
+
+  /** The fault of the request: it is the same however often it is sent. */
+  #isUnparsable(modelId: string, promptText: string): boolean {
+    const key = hash('sha1', `${modelId}\n${promptText}`);
+    return forkRandom(this.#seed, `unparsable:${key}`).next() < this.#rates.unparsable;
   }
 
   /** Generators of their own for the n-th asking of this prompt. */

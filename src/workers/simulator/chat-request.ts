@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { wellFormed } from '../../shared/well-formed.ts';
 import type { MachinePrompt } from './machine-job.ts';
 
 /** The body of a chat request as far as the simulated server reads it. */
@@ -7,6 +8,10 @@ export interface ChatRequest {
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly maxTokens: number | undefined;
+  /** The answers asked for (`n`). */
+  readonly choices: number;
+  /** False where a text has half of a surrogate pair. */
+  readonly isUnicode: boolean;
   /** All text parts of all messages. */
   readonly text: string;
   readonly prompt: MachinePrompt;
@@ -19,6 +24,7 @@ interface Body {
   readonly messages?: unknown;
   readonly stream?: unknown;
   readonly stream_options?: { readonly include_usage?: unknown } | null;
+  readonly n?: unknown;
   readonly max_tokens?: unknown;
   readonly max_completion_tokens?: unknown;
   readonly response_format?: { readonly json_schema?: { readonly schema?: { readonly properties?: unknown } } } | null;
@@ -52,6 +58,8 @@ export function readChatRequest(json: string): ChatRequest | string {
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
     maxTokens: typeof maxTokens === 'number' && maxTokens > 0 ? Math.floor(maxTokens) : undefined,
+    choices: typeof body.n === 'number' && body.n >= 1 ? Math.floor(body.n) : 1,
+    isUnicode: wellFormed(body) === body,
     ...readMessages(body.messages as Message[]),
     schemaProperties:
       properties !== null && typeof properties === 'object' ? (properties as Record<string, object>) : undefined,

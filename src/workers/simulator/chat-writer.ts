@@ -3,12 +3,13 @@ import type { PreparedAnswer } from './answer.ts';
 import type { ChatRequest } from './chat-request.ts';
 import type { MachineUsage } from './machine-job.ts';
 
-/** Writes one answer to its response, as a stream of events or as one JSON body. */
+/** Writes the answers of a request to its response, as a stream of events or as one JSON body. */
 export interface ChatWriter {
   start(): void;
-  /** So many tokens of the answer are there by now. */
-  write(count: number): void;
-  finish(usage: MachineUsage): void;
+  /** So many tokens of one of the answers are there by now. */
+  write(choice: number, count: number): void;
+  /** One of the answers is whole; with the last one, the response is. */
+  finish(choice: number, usage: MachineUsage): void;
   /** An error in place of the rest, under the status 200 that is already out. */
   fail(error: string | object): void;
 }
@@ -22,36 +23,49 @@ export interface ChatIdentity {
   readonly hasTimings: boolean;
 }
 
-function usageOf(answer: PreparedAnswer, { promptTokens, cachedTokens }: MachineUsage): object {
+function writtenTokens(answers: readonly PreparedAnswer[]): number {
+  return answers.reduce((sum, { tokens }) => sum + tokens.length, 0);
+}
+
+function usageOf(answers: readonly PreparedAnswer[], { promptTokens, cachedTokens }: MachineUsage): object {
+  const completionTokens = writtenTokens(answers);
   return {
     prompt_tokens: promptTokens,
-    completion_tokens: answer.tokens.length,
-    total_tokens: promptTokens + answer.tokens.length,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
   };
 }
 
-function timingsOf(answer: PreparedAnswer, usage: MachineUsage, identity: ChatIdentity): object {
+function timingsOf(answers: readonly PreparedAnswer[], usage: MachineUsage, identity: ChatIdentity): object {
   if (!identity.hasTimings) return {};
   const { promptTokens, cachedTokens } = usage;
   return {
-    timings: { cache_n: cachedTokens, prompt_n: promptTokens - cachedTokens, predicted_n: answer.tokens.length },
+    timings: { cache_n: cachedTokens, prompt_n: promptTokens - cachedTokens, predicted_n: writtenTokens(answers) },
   };
 }
 
 export class StreamWriter implements ChatWriter {
   readonly #response: ServerResponse;
   readonly #request: ChatRequest;
-  readonly #answer: PreparedAnswer;
+  readonly #answers: readonly PreparedAnswer[];
   readonly #identity: ChatIdentity;
   /** All events of a stream begin alike. */
   readonly #head: string;
-  #written = 0;
+  /** Tokens of each answer. */
+  readonly #written: number[];
+  #finished = 0;
 
-  constructor(response: ServerResponse, request: ChatRequest, answer: PreparedAnswer, identity: ChatIdentity) {
+  constructor(
+    response: ServerResponse,
+    request: ChatRequest,
+    answers: readonly PreparedAnswer[],
+    identity: ChatIdentity,
+  ) {
     this.#response = response;
     this.#request = request;
-    this.#answer = answer;
+    this.#answers = answers;
+    this.#written = answers.map(() => 0);
     this.#identity = identity;
     const { id, created, model } = identity;
     this.#head = `data: {"id":"${id}","object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},"choices":`;
@@ -59,25 +73,34 @@ export class StreamWriter implements ChatWriter {
 
   /** The headers go out when a slot starts; the first event only after the prompt is read. */
   start(): void {
+    if (this.#response.headersSent) return;
     this.#response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
     this.#response.flushHeaders();
   }
 
-  write(count: number): void {
-    if (count <= this.#written) return;
-    let events = this.#written === 0 ? this.#choice('{"role":"assistant","content":""}', 'null') : '';
-    for (; this.#written < count; this.#written++) {
-      events += this.#choice(`{"content":${JSON.stringify(this.#answer.tokens[this.#written])}}`, 'null');
+  write(choice: number, count: number): void {
+    const { tokens } = this.#answers[choice] as PreparedAnswer;
+    const written = this.#written[choice] as number;
+    if (count <= written) return;
+    let events = written === 0 ? this.#event(choice, '{"role":"assistant","content":""}', 'null') : '';
+    for (const token of tokens.slice(written, count)) {
+      events += this.#event(choice, `{"content":${JSON.stringify(token)}}`, 'null');
     }
+    this.#written[choice] = count;
     this.#response.write(events);
   }
 
-  finish(usage: MachineUsage): void {
-    const { tokens, finishReason } = this.#answer;
-    let events = tokens.length === 0 ? this.#choice('{"role":"assistant","content":""}', 'null') : '';
-    events += this.#choice('{}', `"${finishReason}"`);
+  finish(choice: number, usage: MachineUsage): void {
+    const { tokens, finishReason } = this.#answers[choice] as PreparedAnswer;
+    let events = tokens.length === 0 ? this.#event(choice, '{"role":"assistant","content":""}', 'null') : '';
+    events += this.#event(choice, '{}', `"${finishReason}"`);
+    this.#finished++;
+    if (this.#finished < this.#answers.length) {
+      this.#response.write(events);
+      return;
+    }
     if (this.#request.includeUsage) {
-      const last = { usage: usageOf(this.#answer, usage), ...timingsOf(this.#answer, usage, this.#identity) };
+      const last = { usage: usageOf(this.#answers, usage), ...timingsOf(this.#answers, usage, this.#identity) };
       events += `${this.#head}[],${JSON.stringify(last).slice(1)}\n\n`;
     }
     this.#response.end(`${events}data: [DONE]\n\n`);
@@ -87,19 +110,20 @@ export class StreamWriter implements ChatWriter {
     this.#response.end(`data: ${JSON.stringify({ error })}\n\n`);
   }
 
-  #choice(delta: string, finishReason: string): string {
-    return `${this.#head}[{"index":0,"delta":${delta},"finish_reason":${finishReason}}]}\n\n`;
+  #event(choice: number, delta: string, finishReason: string): string {
+    return `${this.#head}[{"index":${choice},"delta":${delta},"finish_reason":${finishReason}}]}\n\n`;
   }
 }
 
 export class BodyWriter implements ChatWriter {
   readonly #response: ServerResponse;
-  readonly #answer: PreparedAnswer;
+  readonly #answers: readonly PreparedAnswer[];
   readonly #identity: ChatIdentity;
+  #finished = 0;
 
-  constructor(response: ServerResponse, answer: PreparedAnswer, identity: ChatIdentity) {
+  constructor(response: ServerResponse, answers: readonly PreparedAnswer[], identity: ChatIdentity) {
     this.#response = response;
-    this.#answer = answer;
+    this.#answers = answers;
     this.#identity = identity;
   }
 
@@ -107,17 +131,23 @@ export class BodyWriter implements ChatWriter {
   start(): void {}
   write(): void {}
 
-  finish(usage: MachineUsage): void {
+  finish(_choice: number, usage: MachineUsage): void {
+    this.#finished++;
+    if (this.#finished < this.#answers.length) return;
     const { id, created, model } = this.#identity;
-    const message = { role: 'assistant', content: this.#answer.tokens.join('') };
     this.#send({
       id,
       object: 'chat.completion',
       created,
       model,
-      choices: [{ index: 0, message, logprobs: null, finish_reason: this.#answer.finishReason }],
-      usage: usageOf(this.#answer, usage),
-      ...timingsOf(this.#answer, usage, this.#identity),
+      choices: this.#answers.map(({ tokens, finishReason }, index) => ({
+        index,
+        message: { role: 'assistant', content: tokens.join('') },
+        logprobs: null,
+        finish_reason: finishReason,
+      })),
+      usage: usageOf(this.#answers, usage),
+      ...timingsOf(this.#answers, usage, this.#identity),
     });
   }
 

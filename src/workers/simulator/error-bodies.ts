@@ -61,6 +61,24 @@ export class ErrorBodies {
         );
   }
 
+  /** llama.cpp only: its parser of JSON takes no half of a surrogate pair. */
+  notUnicode(): ErrorReply {
+    const problem = 'surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF';
+    return llamaCpp(500, `[json.exception.parse_error.101] parse error: invalid string: ${problem}`, 'server_error');
+  }
+
+  /** llama.cpp only: each answer takes a slot. */
+  tooManyChoices(choices: number, slots: number): ErrorReply {
+    const rule = `Value must be between 1 <= value <= ${slots}`;
+    return llamaCpp(400, `Field 'n': ${rule}, but got ${choices}`, 'invalid_request_error');
+  }
+
+  unparsable(isString: boolean): ErrorReply {
+    return this.#isLmStudio
+      ? lmStudio(500, 'Failed to parse the output of the model.', isString)
+      : llamaCpp(500, 'The model produced output that does not match the expected peg-native format', 'server_error');
+  }
+
   loading(): ErrorReply {
     return llamaCpp(503, 'Loading model', 'unavailable_error');
   }

@@ -136,6 +136,10 @@ export class SimulatorServer {
   /** What is wrong with a request before it is worked on. */
   #refusalOf(request: ChatRequest, model: SimulatedModel | undefined): ErrorReply | undefined {
     if (this.#isLoading) return this.#errors.loading();
+    if (this.#isLlamaCpp && !request.isUnicode) return this.#errors.notUnicode();
+    if (this.#isLlamaCpp && request.choices > this.#options.slots) {
+      return this.#errors.tooManyChoices(request.choices, this.#options.slots);
+    }
     if (!model) return this.#errors.unknownModel(request.model, this.#isStringError(request));
     const isBlind = request.prompt.images > 0 && !model.vision;
     return isBlind ? this.#errors.noVision(this.#isStringError(request)) : undefined;
@@ -160,10 +164,13 @@ export class SimulatorServer {
   }
 
   #answer(response: ServerResponse, request: ChatRequest, model: SimulatedModel): void {
-    const answer = this.#desk.prepare(request, model);
+    // LM Studio gives one answer, however many are asked for.
+    const choices = this.#isLlamaCpp ? request.choices : 1;
+    const answers = Array.from({ length: choices }, () => this.#desk.prepare(request, model));
+    const { fate } = answers[0] as PreparedAnswer;
     const isString = this.#isStringError(request);
-    if (answer.fate.kind !== 'answer') this.#failuresPlayed++;
-    switch (answer.fate.kind) {
+    if (fate.kind !== 'answer') this.#failuresPlayed++;
+    switch (fate.kind) {
       case 'http500':
         this.#refuse(response, this.#errors.crashed(isString));
         return;
@@ -173,59 +180,84 @@ export class SimulatorServer {
       case 'hang':
         return;
       default:
-        if (!this.#work(response, request, model, answer)) this.#refuse(response, this.#errors.queueFull(isString));
+        if (!this.#work(response, request, model, answers)) this.#refuse(response, this.#errors.queueFull(isString));
     }
   }
 
-  /** False where the queue is full. */
-  #work(response: ServerResponse, request: ChatRequest, model: SimulatedModel, answer: PreparedAnswer): boolean {
-    const writer = this.#writerFor(response, request, model, answer);
-    const { fate, tokens } = answer;
+  /** False where the queue is full. Each answer is a job with a slot of its own; what goes wrong with the first ends all. */
+  #work(
+    response: ServerResponse,
+    request: ChatRequest,
+    model: SimulatedModel,
+    answers: readonly PreparedAnswer[],
+  ): boolean {
+    const writer = this.#writerFor(response, request, model, answers);
+    const { fate, tokens } = answers[0] as PreparedAnswer;
     const failsAfter = 'afterTokens' in fate ? fate.afterTokens : Number.POSITIVE_INFINITY;
-    let job: MachineJob | undefined;
+    const jobs: MachineJob[] = [];
+    const abort = (): void => {
+      for (const job of jobs) job.abort();
+    };
     let isBroken = false;
     const goWrong = (): void => {
       if (isBroken) return;
       isBroken = true;
-      job?.abort();
-      writer.write(failsAfter);
+      abort();
+      if (fate.kind === 'unparsable') return this.#tellUnparsable(response, writer, request);
+      writer.write(0, failsAfter);
       if (fate.kind === 'cut') response.socket?.destroy();
       else writer.fail(this.#errors.crashed(false).body.error);
     };
-    job = this.#machine.submit({
-      model,
-      prompt: answer.prompt,
-      tokens: tokens.length,
-      random: answer.latencyRandom,
-      listener: {
-        onStart: () => writer.start(),
-        onTokens: (count) => (count > failsAfter ? goWrong() : writer.write(count)),
-        onDone: (usage) => (failsAfter <= tokens.length ? goWrong() : writer.finish(usage)),
-      },
-    });
+    for (const [choice, answer] of answers.entries()) {
+      const isFirst = choice === 0;
+      const job = this.#machine.submit({
+        model,
+        prompt: answer.prompt,
+        tokens: answer.tokens.length,
+        random: answer.latencyRandom,
+        listener: {
+          onStart: () => writer.start(),
+          onTokens: (count) => (isFirst && count > failsAfter ? goWrong() : writer.write(choice, count)),
+          onDone: (usage) => (isFirst && failsAfter <= tokens.length ? goWrong() : writer.finish(choice, usage)),
+        },
+      });
+      if (job === undefined) {
+        abort();
+        return false;
+      }
+      jobs.push(job);
+    }
     // With no work to do it may be over already.
-    if (isBroken) job?.abort();
+    if (isBroken) abort();
     response.once('close', () => {
-      if (!response.writableFinished) job?.abort();
+      if (!response.writableFinished) abort();
     });
-    return job !== undefined;
+    return true;
+  }
+
+  /** The server reads the whole answer before it can tell: a status where nothing is out yet, else an event. */
+  #tellUnparsable(response: ServerResponse, writer: ChatWriter, request: ChatRequest): void {
+    const reply = this.#errors.unparsable(this.#isStringError(request));
+    if (response.headersSent) writer.fail(reply.body.error);
+    else this.#refuse(response, reply);
   }
 
   #writerFor(
     response: ServerResponse,
     request: ChatRequest,
     model: SimulatedModel,
-    answer: PreparedAnswer,
+    answers: readonly PreparedAnswer[],
   ): ChatWriter {
+    const { random } = answers[0] as PreparedAnswer;
     const identity = {
-      id: `chatcmpl-${Math.floor(answer.random.next() * 2 ** 48).toString(36)}`,
+      id: `chatcmpl-${Math.floor(random.next() * 2 ** 48).toString(36)}`,
       model: model.id,
       created: Math.floor(this.#clock.wallNow() / 1_000),
       hasTimings: this.#isLlamaCpp,
     };
     return request.stream
-      ? new StreamWriter(response, request, answer, identity)
-      : new BodyWriter(response, answer, identity);
+      ? new StreamWriter(response, request, answers, identity)
+      : new BodyWriter(response, answers, identity);
   }
 }
 

@@ -54,6 +54,8 @@ export interface SimulatorRates {
   readonly errorEvent?: number;
   /** The stream is cut before its end. @default 0.002 */
   readonly cut?: number;
+  /** Writes what the server itself cannot parse: a 500 at its end, each time the same prompt is sent. @default 0 */
+  readonly unparsable?: number;
 }
 
 /** What the simulated model server can be told. Seconds are seconds of life: `speed` divides them. */
@@ -132,6 +134,7 @@ export const DEFAULT_RATES: ResolvedRates = {
   hang: 0.001,
   errorEvent: 0.002,
   cut: 0.002,
+  unparsable: 0,
 };
 
 /** No failure and no odd answer: what a test of something else wants. */
@@ -148,6 +151,7 @@ export const NO_RATES: ResolvedRates = {
   hang: 0,
   errorEvent: 0,
   cut: 0,
+  unparsable: 0,
 };
 
 function fail(key: string, rule: string, value: unknown): never {

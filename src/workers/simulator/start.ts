@@ -10,6 +10,8 @@ export interface SimulatorHandle extends AsyncDisposable {
   stats(): SimulatorStats;
   /** Ends open connections and drops their work. */
   close(): Promise<void>;
+  /** The same with other settings, at the same port, as a server that its user starts anew: what it tells of itself changes. */
+  restart(changes: SimulatorOptions): Promise<void>;
 }
 
 /** Starts a simulated model server in this thread. Throws ERR_OPTIONS_INVALID, also for a port that cannot be had. */
@@ -18,15 +20,22 @@ export async function startSimulator(
   clock: Clock = systemClock,
 ): Promise<SimulatorHandle> {
   const resolved = resolveSimulatorOptions(options);
-  const server = new SimulatorServer(resolved, clock);
+  let server = new SimulatorServer(resolved, clock);
   const port = await listen(server, resolved.host, resolved.port);
   const host = resolved.host.includes(':') ? `[${resolved.host}]` : resolved.host;
   const close = (): Promise<void> => server.close();
+  const restart = async (changes: SimulatorOptions): Promise<void> => {
+    await server.close();
+    const changed = resolveSimulatorOptions({ ...options, ...changes, port });
+    server = new SimulatorServer(changed, clock);
+    await listen(server, changed.host, port);
+  };
   return {
     port,
     baseURL: `http://${host}:${port}/v1`,
     stats: () => server.stats(),
     close,
+    restart,
     [Symbol.asyncDispose]: close,
   };
 }

@@ -132,6 +132,50 @@ describe('a body goes on as it is', () => {
   });
 });
 
+describe('a text that is not Unicode', () => {
+  test('is mended on its way, in a copy; the rest of the body goes as it is', async () => {
+    await open();
+    const messages = [{ role: 'user', content: [{ type: 'text', text: 'a \ud800 b' }] }];
+    const body = { ...ASK, messages, user: 'x😀' };
+    expect(await told(chat(body))).toBe('model m: hello world');
+    expect(one.bodies[0]).toMatchObject({ messages: [{ content: [{ text: 'a \ufffd b' }] }], user: 'x😀' });
+    expect(messages[0]?.content[0]?.text).toBe('a \ud800 b');
+  });
+});
+
+describe('a picture', () => {
+  const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
+  const body = { ...ASK, messages: [{ role: 'user', content: [picture] }] };
+  const see = (server: ChatServer, vision: boolean): void => {
+    server.pages = { '/props': { total_slots: 2, modalities: { vision } } };
+  };
+  const features = { constrainedAnswers: false };
+
+  test('goes to no model that takes none: to a fallback that does', async () => {
+    see(one, false);
+    see(two, true);
+    await open({ features });
+    expect(await told(chat(body))).toBe('fallback backup: hello world');
+    expect(one.chats).toHaveLength(0);
+    expect(await told(chat(ASK))).toBe('model m: hello world');
+  });
+
+  test('is refused in words where no model takes any, and nobody is asked', async () => {
+    see(one, false);
+    see(two, false);
+    await open({ features });
+    const reply = await chat(body);
+    expect(reply).toMatchObject({ kind: 'failed', error: { code: 'ERR_MODEL_REJECTED' } });
+    expect(one.chats.length + two.chats.length).toBe(0);
+  });
+
+  test.each([true, undefined])('goes to a model that takes some, or does not say: %s', async (vision) => {
+    if (vision !== undefined) see(one, vision);
+    await open({ features });
+    expect(await told(chat(body))).toBe('model m: hello world');
+  });
+});
+
 describe('where it is asked', () => {
   test('the alias stands for the ladder', async () => {
     await open();
@@ -445,6 +489,38 @@ describe('limits', () => {
     for (const exchange of one.chats.slice(4)) finish(exchange, piece('x'));
     await Promise.all(more);
     expect(busy()).toBe(0);
+  });
+
+  test('a chat of three answers takes three slots, and gives them all back', async () => {
+    await open({ endpoints: { one: { baseURL: one.baseURL, slots: 4 } }, synthesis: { models: [] } });
+    const exchanges = held(one);
+    const several = told(chat({ ...ASK, n: 3, stream: true }));
+    await arrivals(one, 1);
+    const busy = (): number | undefined => planner.stats().endpoints[0]?.busy;
+    expect(busy()).toBe(3);
+    const others = [1, 2].map(() => told(chat(ASK)));
+    await arrivals(one, 2);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([busy(), one.chats.length]).toEqual([4, 2]);
+    finish(exchanges[0] as Exchange, piece('x'));
+    expect(await several).toContain('x');
+    await arrivals(one, 3);
+    for (const exchange of exchanges.slice(1)) finish(exchange, piece('y'));
+    await Promise.all(others);
+    expect(busy()).toBe(0);
+  });
+
+  test('two chats of more answers than slots are left do not wait for one another for ever', async () => {
+    await open({ endpoints: { one: { baseURL: one.baseURL, slots: 4 } }, synthesis: { models: [] } });
+    const exchanges = held(one);
+    const asked = [3, 3, 9].map((n) => told(chat({ ...ASK, n, stream: true })));
+    for (let nth = 0; nth < 3; nth++) {
+      await arrivals(one, nth + 1);
+      expect(planner.stats().endpoints[0]?.busy).toBe([3, 3, 4][nth]);
+      finish(exchanges[nth] as Exchange, piece('x'));
+    }
+    for (const words of await Promise.all(asked)) expect(words).toContain('x');
+    expect(planner.stats().endpoints[0]?.busy).toBe(0);
   });
 
   test('an aborted chat whose slot is held leaves none to the next one but that of plans', async () => {

@@ -256,7 +256,6 @@ describe('the simulated server', () => {
             timeoutMs: 5_000,
             schema: answerSchema(actions, { thinks: true }),
             stream,
-            slot: 0,
           };
           const result = await askForVote(client, call, actions, new AbortController().signal);
           expect(result).toMatchObject({ ok: true, report: { keptSchema: true } });

@@ -48,6 +48,20 @@ function opensAfter(outcomes: string): number | undefined {
   return undefined;
 }
 
+describe('tripped', () => {
+  test('it opens at once, longer after a probe, and no further while it is open', () => {
+    const closed = make();
+    closed.breaker.succeeded();
+    closed.breaker.trip();
+    closed.breaker.trip();
+    expect(closed.breaker.stats()).toEqual({ state: 'open', opened: 1 });
+    expect(restMs(closed)).toBe(500);
+    closed.breaker.trip();
+    expect(closed.breaker.stats()).toEqual({ state: 'open', opened: 2 });
+    expect(restMs(closed)).toBe(1_000);
+  });
+});
+
 describe('it stays closed', () => {
   test('at first, and lets as many in as there are', () => {
     const { breaker } = make();

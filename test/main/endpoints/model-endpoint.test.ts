@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { type EndpointFacts, NO_FACTS } from '../../../src/main/endpoints/discovery/endpoint-facts.ts';
-import { ModelEndpoint } from '../../../src/main/endpoints/model-endpoint.ts';
+import { type EndpointParts, ModelEndpoint } from '../../../src/main/endpoints/model-endpoint.ts';
 import type { Slot } from '../../../src/main/endpoints/slots/endpoint-gate.ts';
 import { allFeatures, type FeatureName } from '../../../src/main/options/features.ts';
 import type { ResolvedEndpoint } from '../../../src/main/options/planner-options.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../src/shared/errors.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import type { CallReport, ExpertResult } from '../../../src/shared/tasks.ts';
+import type { ChatCaller } from '../../../src/shared/vote-answer.ts';
+import { flush } from '../../support/drive.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { failed, voted } from '../../support/make-maker.ts';
 
@@ -16,13 +18,18 @@ class EndpointUnderTest {
   readonly clock = new FakeClock(1_000);
   readonly at: ModelEndpoint;
 
-  constructor(on: readonly FeatureName[] = [], endpoint: Partial<ResolvedEndpoint> = {}) {
+  constructor(
+    on: readonly FeatureName[] = [],
+    endpoint: Partial<ResolvedEndpoint> = {},
+    more: Pick<EndpointParts, 'caller' | 'askFacts'> = {},
+  ) {
     this.at = new ModelEndpoint({
       endpoint: { name: 'a', baseURL: 'http://a/v1', maxConcurrent: 64, staggerMs: 0, ...endpoint },
       features: { ...allFeatures(false), ...Object.fromEntries(on.map((name) => [name, true])) },
       clock: this.clock,
       random: seededRandom(1),
       ceilingMs: 5_000,
+      ...more,
     });
   }
 
@@ -305,7 +312,6 @@ describe('the breaker', () => {
     'ERR_MODEL_TIMEOUT_STREAM',
     'ERR_MODEL_STATUS',
     'ERR_MODEL_OVERLOADED',
-    'ERR_MODEL_EMPTY',
     'ERR_MODEL_MALFORMED',
     'ERR_MODEL_TOO_LARGE',
     'ERR_PLAN_SETTLED',
@@ -314,6 +320,7 @@ describe('the breaker', () => {
     'ERR_VOTE_NONE',
     'ERR_VOTE_ILLEGAL',
     'ERR_VOTE_AMBIGUOUS',
+    'ERR_MODEL_EMPTY',
     'ERR_MODEL_SCHEMA',
     'ERR_MODEL_REJECTED',
     'ERR_MODEL_INVALID_ID',
@@ -335,6 +342,33 @@ describe('the breaker', () => {
     expect(under.at.isResting).toBe(false);
     under.ended(failed(code, WHOLE), { gapMs: 101 });
     expect([under.at.isResting, under.at.tryEnter()]).toEqual([true, false]);
+  });
+
+  test('stays closed for requests at fault, however many, where a good one is answered', async () => {
+    const chat: ChatCaller['chat'] = async () => ({
+      ok: true,
+      answer: { content: 'yes', reasoning: '', finishReason: 'length' },
+      report: { totalMs: 1 },
+    });
+    const under = new EndpointUnderTest(['breaker'], {}, { caller: { chat } });
+    for (let nth = 0; nth < 30; nth++) {
+      under.ended(failed('ERR_MODEL_STATUS', WHOLE), { gapMs: 101 });
+      await flush();
+      expect(under.at.isResting).toBe(false);
+    }
+    expect(under.at.stats()).toMatchObject({ referenceCalls: 6, breaker: { state: 'closed', opened: 0 } });
+  });
+
+  test('hears of the worth of a model from plans alone where the request may be at fault', () => {
+    const under = new EndpointUnderTest();
+    for (const code of ['ERR_MODEL_STATUS', 'ERR_MODEL_REJECTED'] as const) {
+      under.at.ended('m', 'chat', failed(code), under.takeSlot(), true, false);
+    }
+    expect(under.at.usefulShare('m')).toBe(1);
+    under.at.ended('m', 'chat', failed('ERR_MODEL_RESET'), under.takeSlot(), true, false);
+    expect(under.at.usefulShare('m')).toBeLessThan(1);
+    under.ended(failed('ERR_MODEL_STATUS'));
+    expect(under.at.usefulShare('m')).toBeLessThan(0.92);
   });
 
   const CUT = ['ERR_PLAN_SETTLED', 'ERR_MODEL_TIMEOUT_FIRST_TOKEN', 'ERR_MODEL_TIMEOUT_STREAM'] as const;
@@ -437,6 +471,55 @@ describe('the breaker', () => {
     const under = new EndpointUnderTest();
     under.ended(failed('ERR_MODEL_RESET'), { times: 5, gapMs: 101 });
     expect([under.at.isResting, under.at.tryEnter()]).toEqual([false, true]);
+  });
+});
+
+describe('what the server is', () => {
+  const LLAMA = facts({ kind: 'llamacpp', models: [{ id: 'm', loaded: true }] });
+
+  test.each(['ERR_MODEL_REFUSED', 'ERR_MODEL_RESET', 'ERR_MODEL_OVERLOADED'] as const)(
+    'is asked again at its first answer after %s: it has two slots now',
+    async (code) => {
+      const askFacts = async (): Promise<EndpointFacts> => ({ ...LLAMA, slots: 2 });
+      const under = new EndpointUnderTest(['adaptiveSlots', 'breaker'], {}, { askFacts });
+      under.at.learn({ ...LLAMA, slots: 4 });
+      under.ended(voted(), { times: 3, gapMs: 2_000 });
+      await flush();
+      expect([under.at.gate.slots, under.at.stats().factsAsked]).toEqual([4, 0]);
+      under.ended(failed(code), { gapMs: 2_000 });
+      await flush();
+      expect(under.at.gate.slots).toBe(4);
+      under.ended(voted());
+      await flush();
+      expect(under.at.stats()).toMatchObject({ slots: 2, slotsKnown: true, factsAsked: 1 });
+    },
+  );
+
+  test('is asked again after it rested, and where it was down at start', async () => {
+    const askFacts = async (): Promise<EndpointFacts> => ({ ...LLAMA, slots: 2 });
+    const under = new EndpointUnderTest(['adaptiveSlots', 'breaker'], {}, { askFacts });
+    under.at.learn(NO_FACTS);
+    under.ended(failed('ERR_MODEL_REFUSED'), { times: 5, gapMs: 200 });
+    under.clock.advance(1_000);
+    under.ended(voted());
+    await flush();
+    expect(under.at.stats()).toMatchObject({ kind: 'llamacpp', slots: 2, slotsKnown: true });
+    under.at.learn({ ...LLAMA, slots: 4 });
+    under.ended(failed('ERR_MODEL_TIMEOUT_HEADERS', { totalMs: 5_000 }), { times: 5, gapMs: 200 });
+    expect(under.at.isResting).toBe(true);
+    under.clock.advance(1_000);
+    under.ended(voted());
+    await flush();
+    expect(under.at.gate.slots).toBe(2);
+  });
+
+  test('is learnt without forgetting the slots that times have shown', async () => {
+    const under = new EndpointUnderTest(['adaptiveSlots']);
+    under.at.learn(LLAMA);
+    under.ended(failed('ERR_MODEL_TIMEOUT_STREAM', { totalMs: 5_000 }), { times: 3, gapMs: 200 });
+    const { slots } = under.at.gate;
+    under.at.learn({ ...LLAMA, tellsSlots: true });
+    expect([under.at.gate.slots, under.at.facts.tellsSlots]).toEqual([slots, true]);
   });
 });
 

@@ -29,8 +29,16 @@ describe('an attempt', () => {
     const log = new AttemptLog();
     const end = log.begin(EXPERT, 100);
     end.called(130);
-    end.voted(VOTE, { totalMs: 20, queueMs: 4, promptTokens: 300, completionTokens: 12 }, 150);
-    const told = { startMs: 60, waitMs: 30, latencyMs: 50, queueMs: 4, promptTokens: 300, completionTokens: 12 };
+    end.voted(VOTE, { totalMs: 20, queueMs: 4, promptTokens: 300, completionTokens: 12, estimated: 'both' }, 150);
+    const told = {
+      startMs: 60,
+      waitMs: 30,
+      latencyMs: 50,
+      queueMs: 4,
+      promptTokens: 300,
+      completionTokens: 12,
+      estimated: 'both',
+    };
     expect(log.snapshot(900, 40)).toMatchObject([told]);
     expect(log.snapshot(900, 120)).toMatchObject([{ ...told, startMs: -20 }]);
   });

@@ -123,6 +123,21 @@ describe('the table of models', () => {
     });
     expect(counters.models()[0]?.latencyMs.max).toBeLessThan(41);
   });
+
+  test('sums what is estimated of them aside', () => {
+    const counters = new PlannerCounters();
+    const tokens = { promptTokens: 100, completionTokens: 7 };
+    for (const estimated of [undefined, 'prompt', 'completion', 'both'] as const) {
+      counters.callStarted(A);
+      counters.callEnded(A, 'OK', { totalMs: 1, ...tokens, ...(estimated === undefined ? {} : { estimated }) });
+    }
+    expect(counters.models()[0]).toMatchObject({
+      promptTokens: 400,
+      completionTokens: 28,
+      promptTokensEstimated: 200,
+      completionTokensEstimated: 14,
+    });
+  });
 });
 
 test('every source of plans is counted from zero', () => {

@@ -83,7 +83,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
     },
     models: [],
     endpoints: [],
-    tokensPerPlan: { prompt: 300, completion: 40, cached: 100 },
+    tokensPerPlan: { prompt: 300, completion: 40, cached: 100, estimated: 0 },
     coalesced: 0,
     superseded: 0,
     agreement: { compared: 1_000, agreed: 600, rate: 0.6 },

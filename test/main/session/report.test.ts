@@ -37,6 +37,8 @@ function endpointStats(given: Partial<EndpointStats>): EndpointStats {
     waiting: 0,
     givenUp: 0,
     breaker: { state: 'closed', opened: 0 },
+    referenceCalls: 0,
+    factsAsked: 0,
     profiles: [
       {
         model: 'phi',
@@ -66,6 +68,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
   return {
     plans: { settled: 10, inFlight: 0, superseded: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
     sources: counters.sources,
+    late: [],
     planningMs: counters.planning.summary(),
     latenessMs: counters.lateness.summary(),
     cache: cache && {
@@ -104,7 +107,6 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       dropped: 0,
       later: { states: 0, asked: 0, voted: 0 },
     },
-    late: [],
     calls: { ...counters.calls(), hedges: 0, earlyChoices: 0, retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
@@ -231,7 +233,14 @@ test('hedges, superseded plans and tokens are told where there are any', () => {
     plans: { ...without.plans, superseded: 2 },
     calls: { ...without.calls, hedges: 1, earlyChoices: 2 },
     models: [
-      { ...(model as PlannerStats['models'][number]), promptTokens: 8_000, completionTokens: 120, cachedTokens: 6_000 },
+      {
+        ...(model as PlannerStats['models'][number]),
+        promptTokens: 8_000,
+        completionTokens: 120,
+        cachedTokens: 6_000,
+        promptTokensEstimated: 2_030,
+        completionTokensEstimated: 0,
+      },
     ],
   };
   const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
@@ -240,7 +249,7 @@ test('hedges, superseded plans and tokens are told where there are any', () => {
   expect(text).toMatch(/Superseded +2 plans still waited when their agent asked for a newer one\n/);
   expect(text).toMatch(/Hedges +1 call made a second time, for the first took unusually long\n/);
   expect(text).toMatch(/Early choices +2 votes counted before their reasons were written\n/);
-  expect(text).toMatch(/Tokens a plan +800 read, 600 of them cached · 12 written\n/);
+  expect(text).toMatch(/Tokens a plan +800 read, 600 of them cached · 12 written · 25 % estimated\n/);
 });
 
 test('servers are told with their slots, and with what went wrong with any of them', () => {

@@ -126,6 +126,7 @@ describe('an answer', () => {
         completionTokens: 7,
         cachedTokens: 80,
         modelAnswered: 'phi-4-mini:2',
+        promptChars: 10,
       },
     });
   });
@@ -148,16 +149,43 @@ describe('an answer', () => {
     });
   });
 
-  test('is asked for by a schema and at a slot, where the call says so', async () => {
-    const schema = { type: 'object', properties: { choice: { type: 'integer' } } };
-    await chatWith(({ response }) => streamWhole(response, '{"choice":2}'), {
-      schema: { name: 'vote', schema },
-      slot: 0,
+  test('asks llama.cpp for the tokens with every event, which are known then of a stream that is cut', async () => {
+    const timings = { cache_n: 80, prompt_n: 20, predicted_n: 1 };
+    const outcome = await chatWith(({ response }) => streamHead(response, events({ ...piece('2'), timings })), {
+      tellsTokens: true,
+      isComplete: (content) => content === '2',
     });
+    expect(JSON.parse(server.exchanges[0]?.body ?? '').timings_per_token).toBe(true);
+    expect(outcome.report).toMatchObject({ promptTokens: 100, cachedTokens: 80, completionTokens: 1 });
+    expect(outcome.report.chunks).toBeUndefined();
+    await chatWith(({ response }) => streamWhole(response, '2'));
+    expect(server.exchanges[1]?.body).not.toContain('timings');
+  });
+
+  test('counts the events of a stream that is cut where nothing is told', async () => {
+    const { report } = await chatWith(
+      ({ response }) => streamHead(response, events(piece('I'), piece(' go'), piece('!'))),
+      {
+        isComplete: (content) => content.endsWith('!'),
+      },
+    );
+    expect(report).toMatchObject({ promptChars: 10, chunks: 3 });
+    expect([report.promptTokens, report.completionTokens]).toEqual([undefined, undefined]);
+  });
+
+  test('has no text that is not Unicode', async () => {
+    await chatWith(({ response }) => streamWhole(response, '2'), {
+      messages: [{ role: 'user', content: 'a \ud800 b' }],
+    });
+    expect(JSON.parse(server.exchanges[0]?.body ?? '').messages).toEqual([{ role: 'user', content: 'a \ufffd b' }]);
+  });
+
+  test('is asked for by a schema, where the call says so', async () => {
+    const schema = { type: 'object', properties: { choice: { type: 'integer' } } };
+    await chatWith(({ response }) => streamWhole(response, '{"choice":2}'), { schema: { name: 'vote', schema } });
     expect(JSON.parse(server.exchanges[0]?.body ?? '')).toMatchObject({
       stream: true,
       response_format: { type: 'json_schema', json_schema: { name: 'vote', strict: true, schema } },
-      id_slot: 0,
     });
   });
 
@@ -266,7 +294,7 @@ describe('an answer', () => {
       response.end(events(piece('2'), { choices: [], usage }, '[DONE]'));
     });
     expect(content(outcome)).toBe('2');
-    expect(outcome.report).toEqual({ totalMs: 0, queueMs: 0, firstTokenMs: 0 });
+    expect(outcome.report).toEqual({ totalMs: 0, queueMs: 0, firstTokenMs: 0, promptChars: 10, chunks: 1 });
   });
 
   test('counts no tokens where usage is a number beyond all numbers', async () => {

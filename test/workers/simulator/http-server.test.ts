@@ -237,6 +237,59 @@ describe('a failure at a rate of 1', () => {
   });
 });
 
+describe('a server as llama.cpp', () => {
+  const LLAMA: SimulatorOptions = { flavour: 'llamacpp', slots: 4 };
+  const messages = (text: string): object => ({ messages: [{ role: 'user', content: text }] });
+
+  test('fails with 500 on half of a surrogate pair, which LM Studio takes', async () => {
+    expect((await post(await simulate(LLAMA), messages('a \ud800 b'))).status).toBe(500);
+    expect((await post(await simulate(LLAMA), messages('a 😀 b'))).status).toBe(200);
+    expect((await post(await simulate(), messages('a \ud800 b'))).status).toBe(200);
+  });
+
+  test.each([{ stream: true }, { stream: false }])(
+    'fails again on the prompt whose answer it cannot parse: %j',
+    async (body) => {
+      const simulator = await simulate({ ...LLAMA, rates: { ...NO_RATES, unparsable: 0.5 } });
+      const failed = async (text: string): Promise<boolean> =>
+        (await (await post(simulator, { ...messages(text), ...body })).text()).includes('does not match the expected');
+      const prompts = Array.from({ length: 12 }, (_, nth) => `prompt ${nth}`);
+      const first = await Promise.all(prompts.map(failed));
+      expect(await Promise.all(prompts.map(failed))).toEqual(first);
+      expect(new Set(first)).toEqual(new Set([true, false]));
+      expect(simulator.stats().active).toBe(0);
+    },
+  );
+
+  test('takes a slot for each answer that is asked for, and no more than it has', async () => {
+    const simulator = await simulate({ ...LLAMA, speed: 1 });
+    const controller = new AbortController();
+    const asked = post(simulator, { n: 3, stream: true }, controller.signal).catch(() => undefined);
+    await eventually(() => simulator.stats().active === 3);
+    controller.abort();
+    await asked;
+    expect((await post(simulator, { n: 5 })).status).toBe(400);
+  });
+
+  test.each([{ stream: true }, { stream: false }])('gives all of them: %j', async (body) => {
+    const text = await (await post(await simulate(LLAMA), { n: 3, ...body })).text();
+    for (const index of [0, 1, 2]) expect(text).toContain(`"index":${index}`);
+    expect(text).not.toContain('"index":3');
+    if (body.stream) expect(text.match(/\[DONE\]/g)).toHaveLength(1);
+    else expect((JSON.parse(text) as { choices: unknown[] }).choices).toHaveLength(3);
+    expect(((await (await post(await simulate(), { n: 3 })).json()) as { choices: unknown[] }).choices).toHaveLength(1);
+  });
+
+  test('tells other slots when it was started anew, at the same port', async () => {
+    const simulator = await simulate(LLAMA);
+    const slots = async (): Promise<unknown> =>
+      ((await (await fetch(`http://127.0.0.1:${simulator.port}/props`)).json()) as { total_slots: number }).total_slots;
+    expect(await slots()).toBe(4);
+    await simulator.restart({ slots: 2 });
+    expect(await slots()).toBe(2);
+  });
+});
+
 test.each([{ stream: true }, { stream: false }])('a client that leaves frees the slot: %j', async (body) => {
   // A speed at which the answer would take minutes.
   const simulator = await simulate({ speed: 0.01, abortSeconds: 0, slots: 1 });

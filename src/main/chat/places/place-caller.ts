@@ -54,7 +54,9 @@ const LEAST_MS = 1;
 
 /**
  * Calls endpoints for chats, beside the plans: through the same gates, breakers and profiles. Of an endpoint that plans use,
- * chats leave one slot free where it is known to have several: an answer of a minute would hold up a plan of a second.
+ * chats leave one slot free where it is known to have several: an answer of a minute would hold up a plan of a second. A chat
+ * that asks for several answers takes a slot for each, as it does in the server; one such chat gathers its slots at a time, or
+ * two of them would wait for what the other one holds.
  */
 export class PlaceCaller {
   readonly #clock: Clock;
@@ -62,6 +64,8 @@ export class PlaceCaller {
   readonly #turns: LoopTurns;
   readonly #clients: ReadonlyMap<string, RelayClient>;
   readonly #shares = new Map<string, EndpointGate>();
+  /** Who gathers several slots of an endpoint. */
+  readonly #gathering = new Map<string, EndpointGate>();
 
   constructor(
     options: ResolvedOptions,
@@ -85,6 +89,7 @@ export class PlaceCaller {
     for (const [name, at] of parts.endpoints) {
       // A number of slots that is learned grows only where all of them are used.
       const left = (): number => (ofPlans.has(name) && at.hasKnownSlots ? 1 : 0);
+      this.#gathering.set(name, new EndpointGate(this.#clock, 1, 0));
       this.#shares.set(name, new EndpointGate(this.#clock, () => Math.max(1, at.gate.slots - left()), 0));
     }
   }
@@ -99,11 +104,12 @@ export class PlaceCaller {
       waitMs: this.#clock.now() - startedAtMs,
     });
     const waiting = deadlineSignal(this.#clock, sliceEndMs, signal);
-    let share: Slot | undefined;
+    const taken: Slot[] = [];
     let holdMs = 0;
     try {
-      share = await this.#shares.get(at.name)?.acquire(waiting.signal, { rankMs });
-      if (share === undefined) return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
+      if (!(await this.#gather(call, waiting.signal, taken))) {
+        return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
+      }
       const entry = await enterEndpoint(at, { rankMs }, this.#turns, waiting.signal);
       if (entry.kind === 'refused') return refuse(entry.code, entry.message);
       const waitMs = this.#clock.now() - startedAtMs;
@@ -115,12 +121,35 @@ export class PlaceCaller {
     } finally {
       waiting.dispose();
       // As long as the slot itself: else an aborted chat and the next one would have two.
-      share?.release(holdMs);
+      for (const slot of taken) slot.release(holdMs);
     }
   }
 
   close(): void {
-    for (const gate of this.#shares.values()) gate.close();
+    for (const gate of [...this.#shares.values(), ...this.#gathering.values()]) gate.close();
+  }
+
+  /** A share of the endpoint for each answer, and a slot for each but the one that the call enters by. */
+  async #gather({ place: { at }, asked, rankMs }: ChatCall, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
+    const share = this.#shares.get(at.name) as EndpointGate;
+    const take = async (gate: EndpointGate, count: number): Promise<boolean> => {
+      for (let nth = 0; nth < count; nth++) {
+        const slot = await gate.acquire(signal, { rankMs });
+        if (slot === undefined) return false;
+        taken.push(slot);
+      }
+      return true;
+    };
+    if (asked.choices === 1) return take(share, 1);
+    const turn = await this.#gathering.get(at.name)?.acquire(signal, { rankMs });
+    try {
+      const shares = Math.min(asked.choices, share.slots);
+      const slots = Math.min(asked.choices, at.gate.slots);
+      // Nobody waits for slots of an endpoint that rests: the call is refused as it enters.
+      return turn !== undefined && (await take(share, shares)) && (at.isResting || (await take(at.gate, slots - 1)));
+    } finally {
+      turn?.release();
+    }
   }
 
   async #relay(call: ChatCall, slot: Slot, signal: AbortSignal): Promise<{ end: RelayEnd; heldMs: number }> {
@@ -158,7 +187,9 @@ export class PlaceCaller {
       const report = { totalMs: this.#clock.now() - startedAtMs };
       end = { failure: new PlannerError(code, message, { cause: error }), report };
     }
-    const { failure, report } = end;
+    const report = at.counted(model, end.report);
+    end = { ...end, report };
+    const { failure } = end;
     const result =
       failure === undefined ? { ok: true as const, report } : { ok: false as const, error: failure, report };
     return { end, heldMs: at.ended(model, 'chat', result, slot, isStreamed, wasCold) };

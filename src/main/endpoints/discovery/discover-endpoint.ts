@@ -67,7 +67,7 @@ function factsFrom(pages: Pages): EndpointFacts {
   const studio = readLmStudioModels(pages['/api/v1/models']) ?? readOldLmStudioModels(pages['/api/v0/models']);
   if (studio !== undefined) return studioFacts(general, studio);
   if (general.owners.has('vllm')) {
-    return { ...NO_FACTS, kind: 'vllm', models: general.models, reusesPrefixes: true };
+    return { ...NO_FACTS, kind: 'vllm', models: general.models, sharesPrefixes: true };
   }
   const ollama = readOllamaModels(pages['/api/tags'], pages['/api/ps']);
   if (ollama !== undefined) return { ...NO_FACTS, kind: 'ollama', models: merged(ollama, general.models) };
@@ -84,8 +84,8 @@ function llamaFacts(general: OpenAiPage, props: LlamaProps | undefined, slotsPag
     kind: 'llamacpp',
     ...(slots === undefined ? {} : { slots }),
     models,
-    reusesPrefixes: true,
-    pinsSlots: slots !== undefined,
+    // Each slot keeps what it has read for itself.
+    sharesPrefixes: false,
     tellsSlots: readBusySlots(slotsPage) !== undefined,
   };
 }

@@ -19,10 +19,8 @@ export interface EndpointFacts {
   readonly slots?: number;
   /** The models that can chat, as far as the server tells those apart. */
   readonly models: readonly ModelFacts[];
-  /** Whether the beginning of a prompt is not read again where the server has it. Undefined where its engine decides. */
-  readonly reusesPrefixes: boolean | undefined;
-  /** Whether a call may name the slot that is to work on it (`id_slot`). */
-  readonly pinsSlots: boolean;
+  /** Whether what one slot has read need not be read again by another. Undefined where its engine decides. */
+  readonly sharesPrefixes: boolean | undefined;
   /** Whether `busySlots` has an answer. */
   readonly tellsSlots: boolean;
 }
@@ -31,7 +29,6 @@ export interface EndpointFacts {
 export const NO_FACTS: EndpointFacts = {
   kind: 'unknown',
   models: [],
-  reusesPrefixes: undefined,
-  pinsSlots: false,
+  sharesPrefixes: undefined,
   tellsSlots: false,
 };

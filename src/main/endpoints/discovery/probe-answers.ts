@@ -27,16 +27,31 @@ export async function probeAnswers(
   const byEndpoint = Map.groupBy(places, ({ endpoint }) => endpoint);
   await Promise.all(
     [...byEndpoint].map(async ([name, at]) => {
-      const { gate } = endpoints.get(name) as ModelEndpoint;
+      const endpoint = endpoints.get(name) as ModelEndpoint;
+      const { gate } = endpoint;
       for (const model of new Set(at.map((place) => place.model))) {
         const slot = await gate.acquire(signal, { rankMs: 0 });
         if (slot === undefined) return;
         try {
-          forms.begin(name, model, await probeSchema(callers.get(name) as ChatCaller, model, timeoutMs, signal));
+          forms.begin(
+            name,
+            model,
+            await probeSchema(counting(callers.get(name) as ChatCaller, endpoint), model, timeoutMs, signal),
+          );
         } finally {
           slot.release();
         }
       }
     }),
   );
+}
+
+/** What a probe is told of its tokens teaches how many characters of a prompt the model has to a token. */
+function counting(caller: ChatCaller, endpoint: ModelEndpoint): ChatCaller {
+  return {
+    chat: async (call, signal) => {
+      const outcome = await caller.chat(call, signal);
+      return { ...outcome, report: endpoint.counted(call.model, outcome.report) };
+    },
+  };
 }

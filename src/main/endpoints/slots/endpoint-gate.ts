@@ -20,8 +20,6 @@ export interface Ask {
   readonly lane?: Lane;
   /** Lower is served first, on the scale of the clock: a deadline, as a rule. Default: after all that have one. */
   readonly rankMs?: number;
-  /** The number of the slot that is given if it is free: a server that pins requests to slots still holds its prompt there. */
-  readonly slot?: number;
   /** What the slot is needed for, so that it can be seen whether others should make room. Default: they should. */
   readonly need?: SlotNeed;
 }
@@ -34,8 +32,6 @@ export interface SlotNeed {
 }
 
 export interface Slot {
-  /** From 0 up; free numbers are given again, the lowest first. */
-  readonly index: number;
   /** Calls at work when this one was let in, itself included. */
   readonly inFlight: number;
   /** Whether nobody waits for its call. */
@@ -65,10 +61,9 @@ export class EndpointGate {
   /** Who is served next comes first. */
   readonly #waiting: Waiter[] = [];
   readonly #inBackground: Waiter[] = [];
-  readonly #taken = new Set<number>();
-  readonly #background = new Set<number>();
-  /** By the number of the slot. */
-  readonly #holds = new Map<number, Timer>();
+  readonly #taken = new Set<Slot>();
+  readonly #background = new Set<Slot>();
+  readonly #holds = new Map<Slot, Timer>();
   readonly #nextStartAt: Record<Lane, number> = {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
@@ -137,9 +132,9 @@ export class EndpointGate {
   /** A slot, or undefined when `signal` aborts first. */
   acquire(signal: AbortSignal, ask: Ask = ANY): Promise<Slot | undefined> | Slot | undefined {
     if (signal.aborted) return undefined;
-    const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY, slot: wanted } = ask;
+    const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY } = ask;
     const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
-    if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane)) return this.#start(lane, wanted);
+    if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane)) return this.#start(lane);
     return new Promise((resolve) => {
       const onAbort = (): void => {
         queue.splice(queue.indexOf(waiter), 1);
@@ -164,9 +159,9 @@ export class EndpointGate {
     this.#isClosed = true;
     this.#dropTimer();
     this.#workedNow();
-    for (const [index, hold] of this.#holds) {
+    for (const [slot, hold] of this.#holds) {
       hold.cancel();
-      this.#taken.delete(index);
+      this.#taken.delete(slot);
     }
     this.#holds.clear();
   }
@@ -199,13 +194,10 @@ export class EndpointGate {
     return lane === 'foreground' || this.#taken.size < this.usefulCompany();
   }
 
-  #start(lane: Lane, wanted: number | undefined): Slot {
-    const index = this.#freeIndex(wanted);
+  #start(lane: Lane): Slot {
     const workedBefore = this.#workedNow();
     const startedAtMs = this.#clock.now();
-    this.#taken.add(index);
-    const inFlight = this.#taken.size;
-    if (lane === 'background') this.#background.add(index);
+    const inFlight = this.#taken.size + 1;
     if (this.#staggerMs > 0) {
       const nextStartAt = this.#clock.now() + this.#staggerMs;
       this.#nextStartAt.background = nextStartAt;
@@ -215,13 +207,13 @@ export class EndpointGate {
     const release = (holdMs = 0): void => {
       if (!isHeld) return;
       isHeld = false;
-      this.#background.delete(index);
-      if (holdMs > 0 && !this.#isClosed) this.#hold(index, holdMs);
-      else this.#free(index);
+      this.#background.delete(slot);
+      if (holdMs > 0 && !this.#isClosed) this.#hold(slot, holdMs);
+      else this.#free(slot);
     };
     const toBackground = (): void => {
       if (!isHeld) return;
-      this.#background.add(index);
+      this.#background.add(slot);
       // The first may have too little time for any slot.
       this.#waiting.slice(0, PRESSED_MAX).some(({ ask }) => this.onPressure(ask));
     };
@@ -230,16 +222,18 @@ export class EndpointGate {
       return ms <= 0 ? inFlight : (this.#workedNow() - workedBefore) / ms;
     };
     const background = this.#background;
-    return {
-      index,
+    const slot: Slot = {
       inFlight,
       get isBackground() {
-        return background.has(index);
+        return background.has(slot);
       },
       meanCompany,
       release,
       toBackground,
     };
+    this.#taken.add(slot);
+    if (lane === 'background') background.add(slot);
+    return slot;
   }
 
   #workedNow(): number {
@@ -249,24 +243,17 @@ export class EndpointGate {
     return this.#worked;
   }
 
-  #freeIndex(wanted: number | undefined): number {
-    if (wanted !== undefined && wanted < this.#limit() && !this.#taken.has(wanted)) return wanted;
-    let index = 0;
-    while (this.#taken.has(index)) index++;
-    return index;
-  }
-
-  #hold(index: number, holdMs: number): void {
+  #hold(slot: Slot, holdMs: number): void {
     const hold = this.#clock.setTimer(holdMs, () => {
-      this.#holds.delete(index);
-      this.#free(index);
+      this.#holds.delete(slot);
+      this.#free(slot);
     });
-    this.#holds.set(index, hold);
+    this.#holds.set(slot, hold);
   }
 
-  #free(index: number): void {
+  #free(slot: Slot): void {
     this.#workedNow();
-    this.#taken.delete(index);
+    this.#taken.delete(slot);
     this.#passOn();
   }
 
@@ -291,7 +278,7 @@ export class EndpointGate {
   #serve(lane: Lane, queue: Waiter[]): void {
     while (queue.length > 0 && this.#mayStart(lane)) {
       const waiter = queue.shift() as Waiter;
-      waiter.grant(this.#start(lane, waiter.ask.slot));
+      waiter.grant(this.#start(lane));
     }
   }
 }

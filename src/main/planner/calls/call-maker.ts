@@ -33,8 +33,6 @@ export interface CallPlan {
   readonly rankMs: number;
   /** When the plan must be settled that it is made for. */
   readonly deadlineMs: number;
-  /** A slot that holds the beginning of its prompt, where one does. */
-  readonly slot: PinnedSlot | undefined;
   /** Cancels it for somebody who can use its slot, once nobody waits for it. */
   readonly giveUp: () => void;
   readonly run: (
@@ -45,13 +43,8 @@ export interface CallPlan {
   ) => Promise<ExpertResult>;
 }
 
-export interface PinnedSlot {
-  readonly endpoint: string;
-  readonly index: number;
-}
-
-/** Told as a call begins: where its prompt will be, and the slot itself. */
-export type OnSlot = (pinned: PinnedSlot, slot: Slot) => void;
+/** Called as a call begins, with the slot it has. */
+export type OnSlot = (slot: Slot) => void;
 
 /** What all tries of one call have in common. */
 interface Call {
@@ -87,7 +80,6 @@ export class CallMaker {
     this.#parts = parts;
   }
 
-  /** `onSlot` is told the slot it is worked on. */
   async make(
     plan: CallPlan,
     attempts: AttemptLog,
@@ -193,15 +185,17 @@ export class CallMaker {
       attempt.failed(error, undefined, clock.now());
       return { ok: false, error, report: { totalMs: 0 } };
     };
-    const entry = await enterEndpoint(at, this.#ask(plan, at), turns, signal, () => this.#isHopeless(plan, at));
+    const { kind, lane, rankMs, deadlineMs } = plan;
+    const ask: Ask = { lane, rankMs, need: { model: subject.model, kind, deadlineMs } };
+    const entry = await enterEndpoint(at, ask, turns, signal, () => this.#isHopeless(plan, at));
     if (entry.kind === 'refused') return refuse(entry.code, entry.message);
     const { slot } = entry;
     attempt.called(clock.now());
-    onSlot({ endpoint: at.name, index: slot.index }, slot);
-    if (plan.lane === 'foreground') at.begun({ model: subject.model, kind: plan.kind, deadlineMs: plan.deadlineMs });
-    const rest = at.working(subject.model, plan.kind, slot, plan.giveUp);
+    onSlot(slot);
+    if (lane === 'foreground') at.begun({ model: subject.model, kind, deadlineMs });
+    const rest = at.working(subject.model, kind, slot, plan.giveUp);
     const isCold = at.isCold(subject.model);
-    const terms = this.#terms(plan, at, slot);
+    const terms = this.#terms(plan, at);
     counters.callStarted(subject);
     const startedAtMs = clock.now();
     let choiceMs: number | undefined;
@@ -216,21 +210,16 @@ export class CallMaker {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
     }
+    result = { ...result, report: at.counted(subject.model, result.report) };
     rest();
     if (choiceMs !== undefined) result = { ...result, report: { ...result.report, choiceMs } };
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
-    at.ended(subject.model, plan.kind, result, slot, options.features.streaming, isCold);
+    at.ended(subject.model, kind, result, slot, options.features.streaming, isCold);
     this.#parts.onMeasured?.();
     counters.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
     if (result.ok) attempt.voted(result.vote, result.report, clock.now());
     else attempt.failed(result.error, result.report, clock.now());
     return result;
-  }
-
-  #ask({ subject, kind, lane, rankMs, slot, deadlineMs }: CallPlan, at: ModelEndpoint): Ask {
-    const isHere = slot !== undefined && slot.endpoint === at.name;
-    const need = { model: subject.model, kind, deadlineMs };
-    return { lane, rankMs, need, ...(isHere ? { slot: slot.index } : {}) };
   }
 
   /**
@@ -247,7 +236,7 @@ export class CallMaker {
     return isLate && !at.mayTry(subject.model, kind);
   }
 
-  #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint, slot: Slot): CallTerms {
+  #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint): CallTerms {
     const { options, clock, forms } = this.#parts;
     const { features } = options;
     const leftMs = Math.min(endMs - clock.now(), at.isProbed ? PROBE_MS_MAX : Number.POSITIVE_INFINITY);
@@ -258,8 +247,7 @@ export class CallMaker {
       ...(isPhased ? { phases } : {}),
       answer: features.constrainedAnswers ? forms.formFor(at.name, subject.model) : 'text',
       stream: features.streaming,
-      // A slot that the server does not have would be waited for until the timeout.
-      ...(features.priming && at.facts.pinsSlots && slot.index < (at.facts.slots ?? 0) ? { slot: slot.index } : {}),
+      ...(at.facts.kind === 'llamacpp' ? { tellsTokens: true } : {}),
     };
   }
 }

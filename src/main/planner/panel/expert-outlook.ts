@@ -132,12 +132,11 @@ export class ExpertOutlook {
   }
 
   /**
-   * Where a server reuses what it has read for any slot, one expert reads first what all of them share: at most so long do the
+   * Where a server reuses for any slot what it has read, one expert reads first what all of them share: at most so long do the
    * others wait for it. Undefined where it does not.
    */
   primeMs(first: ResolvedExpert): number | undefined {
-    const { facts } = this.#at(first.endpoint);
-    if (facts.reusesPrefixes !== true || facts.pinsSlots) return undefined;
+    if (this.#at(first.endpoint).facts.sharesPrefixes !== true) return undefined;
     return this.#quantile(first, 'firstToken', PRIME_QUANTILE);
   }
 

@@ -47,8 +47,7 @@ describe('of llama.cpp', () => {
       kind: 'llamacpp',
       slots: 4,
       models: [{ id, loaded: true, vision: true, parallel: 4, contextLength: 4_096 }],
-      reusesPrefixes: true,
-      pinsSlots: true,
+      sharesPrefixes: false,
       tellsSlots: true,
     });
     expect(await busySlots(reader(LLAMA), 1_000)).toBe(2);
@@ -76,8 +75,7 @@ describe('of llama.cpp', () => {
         { id: 'ggml-org/gemma-3-4b-it-GGUF:Q4_K_M', loaded: true },
         { id: 'qwen3-4b', loaded: false },
       ],
-      reusesPrefixes: true,
-      pinsSlots: false,
+      sharesPrefixes: false,
       tellsSlots: false,
     });
   });
@@ -93,8 +91,8 @@ describe('of llama.cpp', () => {
 describe('of LM Studio', () => {
   test('the models that chat are known, their instances under names of their own, and the most calls one takes', async () => {
     const facts = await discovered(STUDIO);
-    expect(facts).toMatchObject({ kind: 'lmstudio', slots: 4, pinsSlots: false, tellsSlots: false });
-    expect(facts.reusesPrefixes).toBeUndefined();
+    expect(facts).toMatchObject({ kind: 'lmstudio', slots: 4, tellsSlots: false });
+    expect(facts.sharesPrefixes).toBeUndefined();
     expect(facts.models).toEqual([
       { id: 'google/gemma-3-4b', loaded: true, vision: true, parallel: 2, contextLength: 8_192 },
       { id: 'microsoft/phi-4-mini-reasoning', loaded: true, vision: false, parallel: 1, contextLength: 16_384 },
@@ -146,7 +144,7 @@ describe('of vLLM', () => {
       ...NO_FACTS,
       kind: 'vllm',
       models: [{ id: 'meta-llama/Meta-Llama-3-8B-Instruct', contextLength: 8_192 }],
-      reusesPrefixes: true,
+      sharesPrefixes: true,
     });
   });
 });
@@ -201,7 +199,7 @@ describe('pages of wrong shapes', () => {
       const props = { ...(LLAMA['/props'] as object), total_slots };
       const facts = await discovered(withPage(LLAMA, '/props', props));
       expect(Object.keys(facts), String(total_slots)).not.toContain('slots');
-      expect(facts).toMatchObject({ kind: 'llamacpp', pinsSlots: false });
+      expect(facts).toMatchObject({ kind: 'llamacpp' });
     }
   });
 
@@ -309,8 +307,7 @@ describe('of the simulated server', () => {
       kind: 'llamacpp',
       slots: 3,
       models: [{ id: 'one', loaded: true, vision: true, parallel: 3, contextLength: 2_048 }],
-      reusesPrefixes: true,
-      pinsSlots: true,
+      sharesPrefixes: false,
       tellsSlots: true,
     });
     expect(await busySlots(client, 5_000)).toBe(0);
@@ -327,7 +324,7 @@ describe('of the simulated server', () => {
     const client = await simulated({ models, slots: 3, loadedModelsMax: 1, speed: 10_000 });
     const loadedOf = async () => {
       const facts = await discoverEndpoint(client, 5_000);
-      expect(facts).toMatchObject({ kind: 'lmstudio', slots: 3, pinsSlots: false, tellsSlots: false });
+      expect(facts).toMatchObject({ kind: 'lmstudio', slots: 3, tellsSlots: false });
       return facts.models.map(({ id, loaded, vision }) => [id, loaded, vision]);
     };
     expect(await loadedOf()).toEqual([

@@ -521,49 +521,10 @@ test('ahead() is how many are served before one of a rank: those of its own too'
   expect(ranks.map((rankMs) => gate.ahead(rankMs))).toEqual([0, 1, 1, 3, 4, 5]);
 });
 
-describe('slot numbers', () => {
-  const indexOf = (gate: EndpointGate, ask?: Ask): number => (gate.acquire(NEVER, ask) as Slot).index;
-
-  test('are the lowest that is free', () => {
-    const { gate } = new Callers(4);
-    const slots = Array.from({ length: 4 }, () => gate.acquire(NEVER) as Slot);
-    expect(slots.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
-    for (const index of [3, 1]) slots[index]?.release();
-    expect([indexOf(gate), indexOf(gate)]).toEqual([1, 3]);
-  });
-
-  test('are those that are wanted, where they are free', () => {
-    const { gate } = new Callers(4);
-    expect([{ slot: 2 }, { slot: 2 }, { slot: 0 }, {}].map((ask) => indexOf(gate, ask))).toEqual([2, 0, 1, 3]);
-  });
-
-  test('are not those that there are none of', () => {
-    expect([indexOf(new Callers(4).gate, { slot: 3 }), indexOf(new Callers(4).gate, { slot: 4 })]).toEqual([3, 0]);
-  });
-
-  test('that are wanted by those who wait are given when their turn comes, and do not change whose turn it is', async () => {
-    let slots = 1;
-    const gate = new EndpointGate(new FakeClock(), () => slots, 0);
-    const first = gate.acquire(NEVER) as Slot;
-    const given: string[] = [];
-    for (const slot of [3, 3, 0]) {
-      void (gate.acquire(NEVER, { slot }) as Promise<Slot>).then(({ index }) =>
-        given.push(`wants ${slot}, got ${index}`),
-      );
-    }
-    slots = 4;
-    gate.wake();
-    await flush();
-    expect(given).toEqual(['wants 3, got 3', 'wants 3, got 1', 'wants 0, got 2']);
-    void (gate.acquire(NEVER, { slot: 2 }) as Promise<Slot>).then(({ index }) => given.push(`wants 2, got ${index}`));
-    first.release();
-    await flush();
-    expect(given[3]).toBe('wants 2, got 0');
-  });
-
-  test('never belong to two at once, and inFlight is how many there are', () => {
+describe('slots', () => {
+  test('are as many as are told to be at work, however they come and go', () => {
     const step = fc.oneof(
-      fc.record({ slot: fc.option(fc.nat(6), { nil: undefined }) }),
+      fc.constant({ isAsked: true }),
       fc.record({ release: fc.nat(6), holdMs: fc.nat(3) }),
       fc.record({ limit: fc.integer({ min: 1, max: 6 }) }),
     );
@@ -572,20 +533,17 @@ describe('slot numbers', () => {
         const clock = new FakeClock();
         let limit = 3;
         const gate = new EndpointGate(clock, () => limit, 0);
-        const taken = new Map<number, Slot>();
+        const taken: Slot[] = [];
         for (const each of steps) {
           if ('limit' in each) limit = each.limit;
           else if ('release' in each) {
-            taken.get(each.release)?.release(each.holdMs);
-            taken.delete(each.release);
+            taken.splice(each.release, 1)[0]?.release(each.holdMs);
             clock.advance(3);
           } else if (gate.idle > 0) {
-            const slot = gate.acquire(NEVER, each.slot === undefined ? {} : { slot: each.slot }) as Slot;
-            expect(taken.has(slot.index)).toBe(false);
-            taken.set(slot.index, slot);
-            expect(slot.inFlight).toBe(taken.size);
+            taken.push(gate.acquire(NEVER) as Slot);
+            expect(taken.at(-1)?.inFlight).toBe(taken.length);
           }
-          expect(gate.busy).toBe(taken.size);
+          expect(gate.busy).toBe(taken.length);
         }
       }),
     );
@@ -608,13 +566,12 @@ describe('a slot that is held after an abort', () => {
     expect([callers.gate.busy, callers.gate.held, callers.clock.pendingTimers]).toEqual([1, 0, 0]);
   });
 
-  test('keeps its number, and counts among those at work', () => {
+  test('counts among those at work', () => {
     const { gate, clock } = new Callers(3);
     (gate.acquire(NEVER) as Slot).release(100);
-    const next = gate.acquire(NEVER, { slot: 0 }) as Slot;
-    expect([next.index, next.inFlight]).toEqual([1, 2]);
+    expect((gate.acquire(NEVER) as Slot).inFlight).toBe(2);
     clock.advance(100);
-    expect((gate.acquire(NEVER) as Slot).index).toBe(0);
+    expect((gate.acquire(NEVER) as Slot).inFlight).toBe(2);
   });
 
   test('is held once, and what is told later changes nothing', () => {
@@ -710,16 +667,6 @@ describe('slots that come and go while calls run', () => {
     await flush();
     expect(names(callers)).toEqual(['a', 'late']);
   });
-
-  test('numbers above the limit are not given while it is low', async () => {
-    const { callers, set } = changing(4);
-    const { gate } = callers;
-    const slots = [0, 1, 2, 3].map((slot) => gate.acquire(NEVER, { slot }) as Slot);
-    set(2);
-    for (const slot of slots) slot.release();
-    const indexes = [3, 3].map((slot) => (gate.acquire(NEVER, { slot }) as Slot).index);
-    expect(indexes).toEqual([0, 1]);
-  });
 });
 
 describe('idle', () => {
@@ -798,7 +745,7 @@ describe('idle', () => {
       taken = gate.acquire(NEVER, { lane: 'background' });
     };
     (gate.acquire(NEVER) as Slot).release();
-    expect(taken).toMatchObject({ index: 0, inFlight: 1 });
+    expect(taken).toMatchObject({ inFlight: 1 });
     expect(gate.busy).toBe(1);
   });
 

@@ -14,7 +14,6 @@ const NOW_MS = 10_000;
 function work(ageMs: number, more: Partial<Work> & { readonly isBackground?: boolean } = {}): Work {
   const { isBackground = true, ...rest } = more;
   const slot: Slot = {
-    index: 0,
     inFlight: 1,
     isBackground,
     meanCompany: () => 1,

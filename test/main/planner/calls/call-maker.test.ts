@@ -31,7 +31,7 @@ describe('a call', () => {
         action: 'flee',
       },
     ]);
-    expect(under.slots).toEqual([{ endpoint: 'a', index: 0 }]);
+    expect(under.slots).toHaveLength(1);
     expect(under.isAtRest).toBe(true);
     expect(under.parts.counters.calls()).toMatchObject({ made: 1, useful: 1, running: 0 });
   });
@@ -557,22 +557,11 @@ describe('the terms of a call', () => {
     expect((await termsOf(under)).answer).toBe('text');
   });
 
-  test('name the slot where the server pins calls to slots, and the feature is on', async () => {
-    for (const on of [true, false]) {
-      const under = new MakerUnderTest(on ? ['priming'] : []);
-      under.at('a').learn({ ...NO_FACTS, pinsSlots: true, slots: 4 });
-      expect((await termsOf(under)).slot).toBe(on ? 0 : undefined);
-    }
-  });
-
-  test('name no slot that the server does not have, and none where it did not tell how many it has', async () => {
-    for (const [slots, named] of [
-      [2, [0, 1, undefined]],
-      [undefined, [undefined, undefined, undefined]],
-    ] as const) {
-      const under = new MakerUnderTest(['priming']);
-      under.at('a').learn({ ...NO_FACTS, pinsSlots: true, ...(slots === undefined ? {} : { slots }) });
-      for (const slot of named) expect((await termsOf(under)).slot).toBe(slot);
+  test('ask llama.cpp alone for its tokens with every event', async () => {
+    for (const kind of ['llamacpp', 'lmstudio'] as const) {
+      const under = new MakerUnderTest();
+      under.at('a').learn({ ...NO_FACTS, kind });
+      expect((await termsOf(under)).tellsTokens).toBe(kind === 'llamacpp' ? true : undefined);
     }
   });
 
@@ -587,14 +576,6 @@ describe('the terms of a call', () => {
     short.saw('a', failed('ERR_MODEL_RESET'), 5);
     short.clock.advance(1_000);
     expect((await termsOf(short, { ceilingMs: 2_000 })).timeoutMs).toBe(2_000);
-  });
-
-  test('keep to the slot that holds the beginning of the prompt, where it is free and here', async () => {
-    const under = new MakerUnderTest(['priming']);
-    under.at('a').learn({ ...NO_FACTS, pinsSlots: true, slots: 4 });
-    expect((await termsOf(under, { slot: { endpoint: 'a', index: 3 } })).slot).toBe(3);
-    expect((await termsOf(under, { slot: { endpoint: 'a', index: 3 } })).slot).toBe(0);
-    expect((await termsOf(under, { slot: { endpoint: 'b', index: 5 } })).slot).toBe(1);
   });
 });
 

@@ -33,11 +33,19 @@ export const CALL_METRICS: readonly (Metric | HistogramMetric)[] = [
   histogram('gen_ai_client_operation_time_to_first_chunk_seconds', 'From a call to its first token.', (snapshot) =>
     snapshot.distributions.models.map((model) => ({ labels: genAi(snapshot, model), buckets: model.firstChunk })),
   ),
-  histogram('gen_ai_client_token_usage', 'Tokens of a call, where its server tells.', (snapshot) =>
+  histogram('gen_ai_client_token_usage', 'Tokens of a call; estimated where its server does not tell.', (snapshot) =>
     snapshot.distributions.models.flatMap((model) =>
       tokens(model).map(([type, buckets]) => ({
         labels: { ...genAi(snapshot, model), gen_ai_token_type: type },
         buckets,
+      })),
+    ),
+  ),
+  counter('conclave_tokens_estimated_total', 'Tokens of calls that no server told.', ({ stats }) =>
+    stats.models.flatMap(({ endpoint, model, step, promptTokensEstimated, completionTokensEstimated }) =>
+      Object.entries({ input: promptTokensEstimated, output: completionTokensEstimated }).map(([type, value]) => ({
+        labels: { endpoint, model, step, gen_ai_token_type: type },
+        value,
       })),
     ),
   ),

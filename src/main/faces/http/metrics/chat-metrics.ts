@@ -25,8 +25,12 @@ export const CHAT_METRICS: readonly Metric[] = [
     ({ stats }) => stats.chats.fallbacks,
   ),
   counter('conclave_chat_calls_total', 'Calls to models made for chats.', ({ stats }) => stats.chats.calls),
-  counter('conclave_chat_tokens_total', 'Tokens of chats, where their servers tell.', ({ stats }) => [
+  counter('conclave_chat_tokens_total', 'Tokens of chats; estimated where their servers do not tell.', ({ stats }) => [
     { labels: { gen_ai_token_type: 'input' }, value: stats.chats.promptTokens },
     { labels: { gen_ai_token_type: 'output' }, value: stats.chats.completionTokens },
+  ]),
+  counter('conclave_chat_tokens_estimated_total', 'Tokens of chats that no server told.', ({ stats }) => [
+    { labels: { gen_ai_token_type: 'input' }, value: stats.chats.promptTokensEstimated },
+    { labels: { gen_ai_token_type: 'output' }, value: stats.chats.completionTokensEstimated },
   ]),
 ];

@@ -21,6 +21,13 @@ export const MACHINE_METRICS: readonly Metric[] = [
   ),
   ofEndpoints(gauge, 'waiting', 'Calls that wait for a slot.', ({ waiting }) => waiting),
   ofEndpoints(counter, 'breaker_opened_total', 'Times that a server was rested.', ({ breaker }) => breaker.opened),
+  ofEndpoints(
+    counter,
+    'reference_calls_total',
+    'Requests known to be good, made to find out whether failures were of the server.',
+    ({ referenceCalls }) => referenceCalls,
+  ),
+  ofEndpoints(counter, 'facts_asked_total', 'Times that a server was asked again what it is.', (at) => at.factsAsked),
   gauge('conclave_endpoint_breaker_state', '1 for the state that the breaker is in.', ({ stats }) =>
     stats.endpoints.flatMap(({ endpoint, breaker }) =>
       BREAKER_STATES.map((state) => ({ labels: { endpoint, state }, value: breaker.state === state ? 1 : 0 })),

@@ -21,6 +21,7 @@ const attempt = z.object({
   firstTokenMs: ms.describe('From the beginning of its call to the first token.').optional(),
   promptTokens: z.number().optional(),
   completionTokens: z.number().optional(),
+  estimated: z.enum(['prompt', 'completion', 'both']).describe('Which of the tokens are estimates.').optional(),
   modelAnswered: z.string().optional(),
   action: z.string().describe('What it voted for.').optional(),
 });

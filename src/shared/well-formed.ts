@@ -1,0 +1,21 @@
+/**
+ * A JSON value whose texts are Unicode: half of a surrogate pair becomes U+FFFD. Servers parse their requests as UTF-8 and
+ * fail on such a text, llama.cpp with a 500. Returns the very value where nothing is to be mended, names of members included.
+ */
+export function wellFormed<T>(value: T): T {
+  return isWellFormed(value) ? value : (mended(value) as T);
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (value === null || typeof value !== 'object') return true;
+  if (Array.isArray(value)) return value.every(isWellFormed);
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isWellFormed(member));
+}
+
+function mended(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(mended);
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name.toWellFormed(), mended(member)]));
+}
