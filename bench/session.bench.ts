@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import type { PlannerOptions } from '../src/main/options/planner-options.ts';
 import { rounded } from './figures.ts';
 import { ABLATIONS } from './session/ablation.ts';
+import { type CrowdFigures, runCrowd } from './session/crowd.ts';
 import { type OverloadFigures, runOverload } from './session/overload.ts';
 import { runSession, type SessionFigures } from './session/run-session.ts';
 import { BASELINE, MODELS } from './session/scenario.ts';
@@ -31,6 +32,10 @@ const OVERLOAD_AGENTS = 64;
 const OVERLOAD_SECONDS = args.quick ? 600 : 1_800;
 /** Plans asked for a second: from what the machine can do to many times that. */
 const OFFERED = [1, 1.5, 2, 3, 4, 6, 8] as const;
+const CROWD_SECONDS = args.quick ? 100 : 300;
+/** A crowd of agents takes turns: what is below this, or above that, fails the bench. */
+const CROWD_JAIN_MIN = 0.9;
+const CROWD_WITHOUT_MAX = 0.05;
 const UNLIMITED_MS = 600_000;
 
 /** As the agent was, but with all the time that its models take. */
@@ -112,6 +117,7 @@ async function measure(
 const profiles: Record<string, Record<string, number | null>> = {};
 const ablation: Record<string, Record<string, number | null>> = {};
 const many: Record<string, Record<string, number | null>> = {};
+let crowd: CrowdFigures | undefined;
 let overload: (OverloadFigures & { readonly peak: number; readonly goodputAt3x: number }) | undefined;
 const misses: string[] = [];
 
@@ -175,9 +181,18 @@ if (sections.has('overload')) {
   const at3x = runs.find(({ offered }) => offered >= 3 * peak) ?? (runs.at(-1) as OverloadFigures);
   overload = { ...at3x, peak, goodputAt3x: at3x.goodput / peak };
   console.log(`at ${fixed(at3x.offered / peak)} times the peak, goodput is ${percent(overload.goodputAt3x)} of it`);
+  crowd = await runCrowd(CROWD_SECONDS, seed);
+  console.log(
+    `1,000 agents that ask every 5 s: offered ${fixed(crowd.offered)} · decided by models ${fixed(crowd.goodput)} · on time ${percent(crowd.onTime)} · fairness ${fixed(crowd.jain)} · agents without a model's decision ${percent(crowd.without)}`,
+  );
+  if (crowd.jain < CROWD_JAIN_MIN) misses.push(`the fairness of a crowd is ${fixed(crowd.jain)}`);
+  if (crowd.without > CROWD_WITHOUT_MAX)
+    misses.push(`${percent(crowd.without)} of a crowd never had a model's decision`);
 }
 
 for (const miss of misses) console.error(`session: ${miss}`);
-const rest = overload && Object.fromEntries(Object.entries(overload).map(([key, value]) => [key, rounded(value)]));
-console.log(JSON.stringify({ bench: 'session', seed, plans, profiles, ablation, many, overload: rest ?? {} }));
+const all = (figures: object = {}): Record<string, number> =>
+  Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, rounded(value)]));
+const overloaded = { ...all(overload), ...(crowd === undefined ? {} : { crowd: all(crowd) }) };
+console.log(JSON.stringify({ bench: 'session', seed, plans, profiles, ablation, many, overload: overloaded }));
 process.exitCode = misses.length > 0 ? 1 : 0;

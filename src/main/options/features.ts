@@ -37,6 +37,8 @@ export const FEATURE_NAMES = [
   'chanceFit',
   /** A newer request of an agent replaces its older one that still waits for a slot. */
   'newestFirst',
+  /** Where plans wait for slots, the agent that has waited longest for a decision of a model goes ahead. */
+  'fairTurns',
   /** A model that several endpoints serve is asked where it is expected to answer first. */
   'balancing',
 ] as const;

@@ -217,7 +217,7 @@ export function makeParts(
     forms,
     maker,
     records: new ExpertRecords(options.experts),
-    shares: new FairShare(clock),
+    shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
     counters,
     turns,
     late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
