@@ -41,6 +41,8 @@ export const FEATURE_NAMES = [
   'fairTurns',
   /** A model that several endpoints serve is asked where it is expected to answer first. */
   'balancing',
+  /** By all that is known of each place, also from calls that were cut; what is slower than waiting elsewhere is not asked. */
+  'bestPlace',
 ] as const;
 
 export type FeatureName = (typeof FEATURE_NAMES)[number];

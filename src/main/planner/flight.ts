@@ -206,8 +206,7 @@ export class Flight {
   }
 
   #hasRoom(): boolean {
-    for (const { gate } of this.#parts.endpoints.values()) if (gate.idle > 0) return true;
-    return false;
+    return this.#outlook.hasRoom(this.#rankMs());
   }
 
   /** Waits until the panel is done, its time is over, or nobody waits any more. */

@@ -72,6 +72,8 @@ export interface PlannerStats {
   readonly calls: CallCounts & {
     readonly retries: number;
     readonly hedges: number;
+    /** Second tries at a place that was slow, to see whether it still is. */
+    readonly placeChecks: number;
     /** Votes that counted before their answers had ended. */
     readonly earlyChoices: number;
     readonly byCode: Readonly<Record<string, number>>;
@@ -257,6 +259,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         ...counters.calls(),
         retries: counters.callRetries,
         hedges: counters.hedges,
+        placeChecks: counters.placeChecks,
         earlyChoices: counters.earlyChoices,
         byCode: Object.fromEntries([...counters.codes].sort()),
       },

@@ -54,6 +54,12 @@ const RETURN = 0.9;
 /** A restart may have changed the machine: what was saved counts for less than what is seen. */
 const RESTORED_SHARE = 0.5;
 
+/** A change of the machine shows within so many calls. */
+const RECENT_MEMORY = 10;
+/** An answer that came sooner than all but so few were expected to, of so many calls, is one of a machine that got quicker. */
+const QUICKER_CHANCE = 0.1;
+const QUICKER_CALLS = 3;
+
 export class LatencyProfile {
   readonly #phases: Readonly<Record<Phase, DecayedQuantiles>> = {
     queue: new DecayedQuantiles(),
@@ -66,6 +72,8 @@ export class LatencyProfile {
   readonly #lengths = new DecayedQuantiles(50);
   /** How long calls take, as if each were alone at its server. */
   readonly #alone = new SurvivalTimes();
+  /** The same of the latest few, by which places are compared: a server may become slower or quicker at any moment. */
+  readonly #recent = new SurvivalTimes(RECENT_MEMORY);
   readonly #company = new CompanySlope();
   #widening = 1;
 
@@ -87,7 +95,10 @@ export class LatencyProfile {
     this.#phases.total.record(totalMs);
     this.#lengths.record(totalMs);
     this.#company.observe(totalMs, company);
-    this.#alone.ended(totalMs / this.#company.factor(company));
+    const aloneMs = totalMs / this.#company.factor(company);
+    this.#alone.ended(aloneMs);
+    if (this.#isQuicker(aloneMs)) this.#recent.clear();
+    this.#recent.ended(aloneMs);
   }
 
   /**
@@ -95,6 +106,7 @@ export class LatencyProfile {
    * calls of each panel would be known.
    */
   cancelled(totalMs: number, company = 1): void {
+    this.outlasted(totalMs, company);
     this.#alone.cut(totalMs / this.#company.factor(company));
     const median = this.#phases.total.quantile(0.5);
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
@@ -105,10 +117,32 @@ export class LatencyProfile {
    * was cut short early says nothing.
    */
   timedOut(totalMs: number, company = 1): void {
+    this.outlasted(totalMs, company);
     this.#alone.cut(totalMs / this.#company.factor(company));
     const median = this.#lengths.quantile(0.5);
     if (median === undefined || totalMs > median) this.#lengths.record(2 * totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
+  }
+
+  /** A call took longer than this; nothing else is said of it. */
+  outlasted(totalMs: number, company = 1): void {
+    this.#recent.cut(totalMs / this.#company.factor(company));
+  }
+
+  /**
+   * How long a call takes on average with `company` calls at work, itself included, by the latest few calls and by those that
+   * still run, whose ages are `agesMs`. What was cut took longer; a spread counts. Undefined while no call has ended or was cut.
+   */
+  meanMs(company = 1, agesMs: readonly number[] = []): number | undefined {
+    if (this.#recent.count === 0) return undefined;
+    const factor = this.#company.factor(company);
+    const aloneMs = this.#recent.meanMs(agesMs.map((ageMs) => ageMs / factor));
+    return aloneMs === undefined ? undefined : aloneMs * factor;
+  }
+
+  #isQuicker(aloneMs: number): boolean {
+    if (this.#recent.count < QUICKER_CALLS) return false;
+    return (this.#recent.meanMs() as number) > 2 * aloneMs && this.#recent.survival(aloneMs) > 1 - QUICKER_CHANCE;
   }
 
   /** The share `q` of calls is done after so long; undefined while too little is known. */
@@ -193,6 +227,8 @@ export class LatencyProfile {
   restore(saved: SavedProfile): void {
     for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
     this.#lengths.restore(saved.total, RESTORED_SHARE);
-    this.#alone.restore(this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight]));
+    const times = this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight] as const);
+    this.#alone.restore(times);
+    this.#recent.restore(times);
   }
 }
