@@ -8,6 +8,7 @@ import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
 import { type Ask, EndpointGate, type Slot, type SlotNeed } from './slots/endpoint-gate.ts';
+import type { Machine } from './slots/machine.ts';
 import { callToGiveUp, companyToGiveUp, type RoomQuestion, type Work } from './slots/room.ts';
 import { holdAfterAbort } from './slots/slot-hold.ts';
 import {
@@ -27,6 +28,8 @@ export interface EndpointStats {
   /** Calls it is given at once now, and whether the server told so. */
   readonly slots: number;
   readonly slotsKnown: boolean;
+  /** The machine whose slots it shares with other endpoints, as configured. */
+  readonly machine?: string;
   readonly busy: number;
   /** Of the busy ones, those whose aborted calls are thought to be at work still. */
   readonly held: number;
@@ -49,6 +52,8 @@ export interface EndpointParts {
   readonly random: Random;
   /** The longest timeout configured, for what profiles show. */
   readonly ceilingMs: number;
+  /** Where it shares its machine with other endpoints. */
+  readonly machine?: Machine | undefined;
 }
 
 /** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
@@ -106,7 +111,7 @@ export class ModelEndpoint {
     this.breaker = new CircuitBreaker(clock, random);
     this.#limit = new AdaptiveLimit(endpoint.maxConcurrent, this.#slotsKnown());
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
-    this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
+    this.gate = new EndpointGate(clock, slots, endpoint.staggerMs, parts.machine);
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
   }
 
@@ -387,14 +392,16 @@ export class ModelEndpoint {
 
   stats(): EndpointStats {
     const { gate, breaker } = this;
+    const { machine } = this.#parts.endpoint;
     return {
       endpoint: this.name,
       kind: this.#facts.kind,
-      slots: gate.slots,
+      slots: gate.ownSlots,
       slotsKnown: this.hasKnownSlots,
-      busy: gate.busy,
+      ...(machine === undefined ? {} : { machine }),
+      busy: gate.ownBusy,
       held: gate.held,
-      waiting: gate.waiting,
+      waiting: gate.ownWaiting,
       givenUp: this.#givenUp,
       breaker: breaker.stats(),
       profiles: [...this.#profiles.values()].map(({ model, kind, profile }) => ({

@@ -43,6 +43,8 @@ export const FEATURE_NAMES = [
   'balancing',
   /** By all that is known of each place, also from calls that were cut; what is slower than waiting elsewhere is not asked. */
   'bestPlace',
+  /** Addresses of one server are one endpoint, and endpoints of one machine share its slots. */
+  'oneMachine',
 ] as const;
 
 export type FeatureName = (typeof FEATURE_NAMES)[number];
