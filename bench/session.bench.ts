@@ -2,14 +2,17 @@ import { parseArgs } from 'node:util';
 import type { PlannerOptions } from '../src/main/options/planner-options.ts';
 import { rounded } from './figures.ts';
 import { ABLATIONS } from './session/ablation.ts';
+import { type CrowdFigures, runCrowd } from './session/crowd.ts';
 import { type OverloadFigures, runOverload } from './session/overload.ts';
 import { runSession, type SessionFigures } from './session/run-session.ts';
 import { BASELINE, MODELS } from './session/scenario.ts';
+import { runServersMean, SERVERS, type ServersFigures } from './session/servers.ts';
 
 /**
  * The measured session: agents live in a small world and plan on one overloaded machine (bench/session/scenario.ts), in
  * virtual time, with the real planner, cache, ladder and limits. The same seed gives the same figures on any machine. First
- * one agent under each profile, then `default` without each of its parts, then many agents, then more than the machine can do.
+ * one agent under each profile, then `default` without each of its parts, then many agents, then more than the machine can do,
+ * and at last a few agents on several servers that are not equal.
  */
 const { values: args } = parseArgs({
   options: {
@@ -17,8 +20,8 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds the profiles are averaged over. */
     seeds: { type: 'string' },
-    /** Comma-separated: profiles, ablation, many, overload. */
-    only: { type: 'string', default: 'profiles,ablation,many,overload' },
+    /** Comma-separated: profiles, ablation, many, overload, servers. */
+    only: { type: 'string', default: 'profiles,ablation,many,overload,servers' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -31,6 +34,12 @@ const OVERLOAD_AGENTS = 64;
 const OVERLOAD_SECONDS = args.quick ? 600 : 1_800;
 /** Plans asked for a second: from what the machine can do to many times that. */
 const OFFERED = [1, 1.5, 2, 3, 4, 6, 8] as const;
+const CROWD_SECONDS = args.quick ? 100 : 300;
+/** A crowd of agents takes turns: what is below this, or above that, fails the bench. */
+const CROWD_JAIN_MIN = 0.9;
+const CROWD_WITHOUT_MAX = 0.05;
+const SERVERS_SECONDS = args.quick ? 60 : 120;
+const SERVERS_SEEDS = args.quick ? 2 : 5;
 const UNLIMITED_MS = 600_000;
 
 /** As the agent was, but with all the time that its models take. */
@@ -112,6 +121,7 @@ async function measure(
 const profiles: Record<string, Record<string, number | null>> = {};
 const ablation: Record<string, Record<string, number | null>> = {};
 const many: Record<string, Record<string, number | null>> = {};
+let crowd: CrowdFigures | undefined;
 let overload: (OverloadFigures & { readonly peak: number; readonly goodputAt3x: number }) | undefined;
 const misses: string[] = [];
 
@@ -175,9 +185,53 @@ if (sections.has('overload')) {
   const at3x = runs.find(({ offered }) => offered >= 3 * peak) ?? (runs.at(-1) as OverloadFigures);
   overload = { ...at3x, peak, goodputAt3x: at3x.goodput / peak };
   console.log(`at ${fixed(at3x.offered / peak)} times the peak, goodput is ${percent(overload.goodputAt3x)} of it`);
+  crowd = await runCrowd(CROWD_SECONDS, seed);
+  console.log(
+    `1,000 agents that ask every 5 s: offered ${fixed(crowd.offered)} · decided by models ${fixed(crowd.goodput)} · on time ${percent(crowd.onTime)} · fairness ${fixed(crowd.jain)} · agents without a model's decision ${percent(crowd.without)}`,
+  );
+  if (crowd.jain < CROWD_JAIN_MIN) misses.push(`the fairness of a crowd is ${fixed(crowd.jain)}`);
+  if (crowd.without > CROWD_WITHOUT_MAX)
+    misses.push(`${percent(crowd.without)} of a crowd never had a model's decision`);
+}
+
+const servers: Record<string, ServersFigures> = {};
+if (sections.has('servers')) {
+  console.log(`\n6 agents without a cache on several servers, ${SERVERS_SECONDS} s, mean of ${SERVERS_SEEDS} seeds`);
+  for (const { name, scenario, bounds } of SERVERS) {
+    const figures = await runServersMean(scenario, SERVERS_SECONDS, seed, SERVERS_SEEDS);
+    servers[name] = figures;
+    const whole = servers[bounds?.of ?? name] as ServersFigures;
+    const [plansOf, p95Of, p99Of] = (['plans', 'p95Seconds', 'p99Seconds'] as const).map(
+      (key) => figures[key] / whole[key],
+    ) as [number, number, number];
+    const cells = [
+      `plans/s ${fixed(figures.plans)} (${fixed(plansOf)})`,
+      `p95 ${fixed(figures.p95Seconds)} s (${fixed(p95Of)})`,
+      `p99 ${fixed(figures.p99Seconds)} s (${fixed(p99Of)})`,
+      `calls/plan ${fixed(figures.callsPerPlan)}`,
+      `at the other ${fixed(figures.callsAtOther)}`,
+    ];
+    console.log(`${name.padEnd(32)}${cells.map((cell) => cell.padEnd(24)).join('')}`);
+    if (bounds === undefined) continue;
+    if (plansOf < bounds.plansMin) misses.push(`${name}: ${fixed(plansOf)} of the plans of "${bounds.of}"`);
+    if (p95Of > bounds.p95Max) misses.push(`${name}: its p95 is ${fixed(p95Of)} times that of "${bounds.of}"`);
+  }
 }
 
 for (const miss of misses) console.error(`session: ${miss}`);
-const rest = overload && Object.fromEntries(Object.entries(overload).map(([key, value]) => [key, rounded(value)]));
-console.log(JSON.stringify({ bench: 'session', seed, plans, profiles, ablation, many, overload: rest ?? {} }));
+const all = (figures: object = {}): Record<string, number> =>
+  Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, rounded(value)]));
+const overloaded = { ...all(overload), ...(crowd === undefined ? {} : { crowd: all(crowd) }) };
+console.log(
+  JSON.stringify({
+    bench: 'session',
+    seed,
+    plans,
+    profiles,
+    ablation,
+    many,
+    overload: overloaded,
+    servers: Object.fromEntries(Object.entries(servers).map(([name, figures]) => [name, all(figures)])),
+  }),
+);
 process.exitCode = misses.length > 0 ? 1 : 0;

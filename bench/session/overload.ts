@@ -16,7 +16,7 @@ export interface OverloadFigures {
   readonly jain: number;
 }
 
-const MODEL_SOURCES: ReadonlySet<string> = new Set(['quorum', 'synthesis', 'fallback', 'vote']);
+export const MODEL_SOURCES: ReadonlySet<string> = new Set(['quorum', 'synthesis', 'fallback', 'vote']);
 /** Left out at the start, until times and slots are learned. */
 const WARM_SECONDS = 60;
 

@@ -12,6 +12,7 @@ import { referenceCall } from './reference-call.ts';
 import { ServerDoubt } from './server-doubt.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
 import { type Ask, EndpointGate, type Slot, type SlotNeed } from './slots/endpoint-gate.ts';
+import type { Machine } from './slots/machine.ts';
 import { callToGiveUp, companyToGiveUp, type RoomQuestion, type Work } from './slots/room.ts';
 import { holdAfterAbort } from './slots/slot-hold.ts';
 import {
@@ -32,6 +33,8 @@ export interface EndpointStats {
   /** Calls it is given at once now, and whether the server told so. */
   readonly slots: number;
   readonly slotsKnown: boolean;
+  /** The machine whose slots it shares with other endpoints, as configured. */
+  readonly machine?: string;
   readonly busy: number;
   /** Of the busy ones, those whose aborted calls are thought to be at work still. */
   readonly held: number;
@@ -62,6 +65,8 @@ export interface EndpointParts {
   readonly caller?: ChatCaller | undefined;
   /** Asks the server again what it is and has; without it, what was learnt stays. */
   readonly askFacts?: AskFacts | undefined;
+  /** Where it shares its machine with other endpoints. */
+  readonly machine?: Machine | undefined;
 }
 
 /** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
@@ -78,9 +83,13 @@ const SLOWED = 1.15;
 /** So many calls of a model make up what is known of its use. */
 const USE_MEMORY = 20;
 const TRY_EVERY_MS = 2_000;
+/** A place that is not asked since it is slow is tried again after so long. */
+const CHECK_EVERY_MS = 5_000;
 /** Where no call of a model gives anything, another place is preferred as if these took so much longer. */
 const USELESS_MS = 5_000;
 const USEFUL_MIN = 0.05;
+/** Weight of the latest call in how long a slot is occupied. */
+const OCCUPIED_WEIGHT = 0.1;
 /** A call that was given up before anything came, after longer than this share of calls takes to begin, was silent; */
 const SILENT_QUANTILE = 0.99;
 /** or after so long, where times are not known. */
@@ -105,9 +114,13 @@ export class ModelEndpoint {
   readonly #usefulShares = new Map<string, number>();
   /** When each kind of call was last let through against what is known of its times. */
   readonly #triedAtMs = new Map<string, number>();
+  /** When the latest call of each kind was begun. */
+  readonly #beganAtMs = new Map<string, number>();
   /** Calls of plans at work here. */
   readonly #works = new Set<Work>();
   #givenUp = 0;
+  /** How long calls of all models occupy a slot, of late. */
+  #occupiedMs: number | undefined;
 
   constructor(parts: EndpointParts) {
     const { endpoint, features, clock, random, caller, askFacts } = parts;
@@ -116,7 +129,7 @@ export class ModelEndpoint {
     this.breaker = new CircuitBreaker(clock, random);
     this.#limit = new AdaptiveLimit(endpoint.maxConcurrent, this.#slotsKnown());
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
-    this.gate = new EndpointGate(clock, slots, endpoint.staggerMs);
+    this.gate = new EndpointGate(clock, slots, endpoint.staggerMs, parts.machine);
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
     this.#watch = askFacts && new FactsWatch(clock, askFacts, (facts) => this.#apply(facts));
     const { gate } = this;
@@ -239,6 +252,50 @@ export class ModelEndpoint {
     return known / share + (1 - share) * USELESS_MS;
   }
 
+  /**
+   * When a call that is asked for now is expected to have answered, milliseconds from now, by the latest calls: its turn at the
+   * slots, the company it will have, the spread of its times, and what is known of calls that were cut or still run. Where nothing
+   * is known, one call after the other finds out: its work is taken for `quickestMs`, or for nothing where that is infinite.
+   */
+  foreseenMs(model: string, kind: CallKind, rankMs: number, quickestMs: number): number {
+    const { gate } = this;
+    const company = Math.min(gate.slots, gate.busy - gate.inBackground + 1);
+    const workMs = this.meanMs(model, kind, company);
+    if (workMs === undefined) {
+      if (quickestMs === Number.POSITIVE_INFINITY) return gate.idle > 0 ? 0 : Number.MAX_VALUE;
+      return this.#works.size === 0 && gate.idle > 0 ? quickestMs : Number.MAX_VALUE;
+    }
+    const free = gate.slots - gate.busy + gate.inBackground;
+    const ahead = Math.max(0, gate.ahead(rankMs) + 1 - free);
+    const share = Math.max(this.usefulShare(model), USEFUL_MIN);
+    return (workMs + (ahead / gate.slots) * (this.#occupiedMs ?? workMs)) / share + (1 - share) * USELESS_MS;
+  }
+
+  /** How long calls of a model take on average, in that company; where nothing is known of the model, of all others here. */
+  meanMs(model: string, kind: CallKind, company: number): number | undefined {
+    const own = this.profileOf(model, kind).meanMs(company, this.#agesMs(model, kind));
+    if (own !== undefined) return own;
+    let sum = 0;
+    let count = 0;
+    for (const other of this.#profiles.values()) {
+      if (other.kind === 'chat') continue;
+      const ms = other.profile.meanMs(company, this.#agesMs(other.model, other.kind));
+      if (ms === undefined) continue;
+      sum += ms;
+      count++;
+    }
+    return count === 0 ? undefined : sum / count;
+  }
+
+  #agesMs(model: string, kind: CallKind): number[] {
+    const nowMs = this.#parts.clock.now();
+    const agesMs: number[] = [];
+    for (const work of this.#works) {
+      if (work.model === model && work.kind === kind) agesMs.push(nowMs - work.startedAtMs);
+    }
+    return agesMs;
+  }
+
   /** Of the latest calls of a model here, the share that gave a vote; 1 while nothing is known. */
   usefulShare(model: string): number {
     return this.#usefulShares.get(model) ?? 1;
@@ -288,10 +345,17 @@ export class ModelEndpoint {
     return useful;
   }
 
+  /** Whether no call of the kind was begun here for so long that it is worth a try to see how long it takes by now. */
+  isDueForCheck(model: string, kind: CallKind, everyMs: number = CHECK_EVERY_MS): boolean {
+    return this.#parts.clock.now() - (this.#beganAtMs.get(`${kind}\n${model}`) ?? 0) >= everyMs;
+  }
+
   /** A call is at work from now until the result is called. */
   working(model: string, kind: CallKind, slot: Slot, giveUp: () => void): () => void {
     const work: Work = { model, kind, startedAtMs: this.#parts.clock.now(), slot, giveUp, isGivenUp: false };
     this.#works.add(work);
+    if (this.#beganAtMs.size >= PROFILES_MAX) this.#beganAtMs.clear();
+    this.#beganAtMs.set(`${kind}\n${model}`, work.startedAtMs);
     return () => void this.#works.delete(work);
   }
 
@@ -300,12 +364,7 @@ export class ModelEndpoint {
    * included. Undefined while nothing is known of the model here.
    */
   chanceWithin(model: string, kind: CallKind, ms: number, company: number): number | undefined {
-    const nowMs = this.#parts.clock.now();
-    const agesMs: number[] = [];
-    for (const work of this.#works) {
-      if (work.model === model && work.kind === kind) agesMs.push(nowMs - work.startedAtMs);
-    }
-    return this.profileOf(model, kind).chanceWithin(ms, company, agesMs);
+    return this.profileOf(model, kind).chanceWithin(ms, company, this.#agesMs(model, kind));
   }
 
   /** A call that somebody waits for has begun: work that nobody waits for gives way, where it would slow that one too much. */
@@ -387,6 +446,9 @@ export class ModelEndpoint {
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;
+    const occupiedMs = result.report.totalMs + holdMs;
+    this.#occupiedMs =
+      (this.#occupiedMs ?? occupiedMs) + OCCUPIED_WEIGHT * (occupiedMs - (this.#occupiedMs ?? occupiedMs));
     slot.release(holdMs);
     return holdMs;
   }
@@ -400,14 +462,16 @@ export class ModelEndpoint {
 
   stats(): EndpointStats {
     const { gate, breaker } = this;
+    const { machine } = this.#parts.endpoint;
     return {
       endpoint: this.name,
       kind: this.#facts.kind,
-      slots: gate.slots,
+      slots: gate.ownSlots,
       slotsKnown: this.hasKnownSlots,
-      busy: gate.busy,
+      ...(machine === undefined ? {} : { machine }),
+      busy: gate.ownBusy,
       held: gate.held,
-      waiting: gate.waiting,
+      waiting: gate.ownWaiting,
       givenUp: this.#givenUp,
       breaker: breaker.stats(),
       referenceCalls: this.#doubt.asked,

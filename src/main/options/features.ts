@@ -37,8 +37,14 @@ export const FEATURE_NAMES = [
   'chanceFit',
   /** A newer request of an agent replaces its older one that still waits for a slot. */
   'newestFirst',
+  /** Where plans wait for slots, the agent that has waited longest for a decision of a model goes ahead. */
+  'fairTurns',
   /** A model that several endpoints serve is asked where it is expected to answer first. */
   'balancing',
+  /** By all that is known of each place, also from calls that were cut; what is slower than waiting elsewhere is not asked. */
+  'bestPlace',
+  /** Addresses of one server are one endpoint, and endpoints of one machine share its slots. */
+  'oneMachine',
 ] as const;
 
 export type FeatureName = (typeof FEATURE_NAMES)[number];

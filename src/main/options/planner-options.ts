@@ -25,6 +25,8 @@ export interface EndpointOptions {
   readonly maxConcurrent?: number;
   /** Its slots, where you know them better than the server tells. Default: what it tells, else what is learned. */
   readonly slots?: number;
+  /** A name for the machine it runs on. Endpoints of one machine share its slots: as many as the one that has most. */
+  readonly machine?: string;
   /** Between the starts of two calls, milliseconds. Default: the profile's. */
   readonly staggerMs?: number;
 }
@@ -179,6 +181,7 @@ export interface ResolvedEndpoint {
   readonly headers?: Readonly<Record<string, string>>;
   readonly maxConcurrent: number;
   readonly slots?: number;
+  readonly machine?: string;
   readonly staggerMs: number;
 }
 

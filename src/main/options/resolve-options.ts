@@ -37,6 +37,7 @@ const endpointSchema = z.strictObject({
   headers: z.record(z.string(), z.string()).optional(),
   maxConcurrent: count(100_000).optional(),
   slots: count(1_024).optional(),
+  machine: name.optional(),
   staggerMs: z.number().min(0).max(60_000).optional(),
 });
 
@@ -219,6 +220,7 @@ function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] 
     ...(endpoint.headers === undefined ? {} : { headers: endpoint.headers }),
     maxConcurrent: endpoint.maxConcurrent ?? 64,
     ...(endpoint.slots === undefined ? {} : { slots: endpoint.slots }),
+    ...(endpoint.machine === undefined ? {} : { machine: endpoint.machine }),
     staggerMs: endpoint.staggerMs ?? profile.staggerMs,
   }));
 }

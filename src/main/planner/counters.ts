@@ -154,6 +154,7 @@ export class PlannerCounters {
   callRetries = 0;
   /** Second tries of calls that took unusually long. */
   hedges = 0;
+  placeChecks = 0;
   /** Votes that counted before their answers had ended. */
   earlyChoices = 0;
 

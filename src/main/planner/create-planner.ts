@@ -13,6 +13,9 @@ import { discoverEndpoint, type JsonReader } from '../endpoints/discovery/discov
 import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
 import { type ModelPlace, probeAnswers } from '../endpoints/discovery/probe-answers.ts';
 import { ModelEndpoint } from '../endpoints/model-endpoint.ts';
+import { mergeSamePlaces, type NameService } from '../endpoints/same-place.ts';
+import { Machine } from '../endpoints/slots/machine.ts';
+import { systemNames } from '../endpoints/system-names.ts';
 import { CALL_KINDS } from '../endpoints/time/latency-profile.ts';
 import { openProfileFile } from '../endpoints/time/profile-file.ts';
 import type { ProfileEntry } from '../endpoints/time/profile-text.ts';
@@ -45,6 +48,8 @@ export interface Collaborators {
   readonly random?: Random;
   readonly pool?: ExpertRunner;
   readonly client?: (endpoint: ResolvedEndpoint) => EndpointClient;
+  /** What hosts resolve to. Default: the system's, with clients of its own; else addresses alone. */
+  readonly names?: NameService;
   /** The worker's entry. */
   readonly workerUrl?: URL;
 }
@@ -55,8 +60,11 @@ export interface Collaborators {
  * on the `warning` event after this resolves. Close it, or declare it with `await using`.
  */
 export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<Planner> {
-  const resolved = resolveOptions(options);
   const clock = collaborators.clock ?? systemClock;
+  const { options: resolved, warnings: merged } = await mergeSamePlaces(
+    resolveOptions(options),
+    collaborators.names ?? (collaborators.client === undefined ? systemNames(clock, NAMES_MS) : NO_NAMES),
+  );
   const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
   const clients = new Map(resolved.endpoints.map((endpoint) => [endpoint.name, makeClient(endpoint)]));
   // Until there is a planner to tell them.
@@ -98,7 +106,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
     clock.nextTurn(() => {
-      for (const warning of [...early, ...checked.warnings]) planner.warn(warning);
+      for (const warning of [...early, ...merged, ...checked.warnings]) planner.warn(warning);
     });
     return planner;
   } catch (error) {
@@ -117,6 +125,10 @@ function openChats(
   const caller = new PlaceCaller(options, { clock, turns, clients, endpoints });
   return new ChatGateway({ options, clock, endpoints, directory, caller });
 }
+
+/** What a host resolves to is waited for so long at start. */
+const NAMES_MS = 1_000;
+const NO_NAMES: NameService = { lookup: async () => [], own: [] };
 
 /** A model that has to be loaded first takes longer: then the first calls tell. */
 const PROBE_MS = 3_000;
@@ -203,15 +215,24 @@ export function makeParts(
   const turns = new LoopTurns(clock);
   const forms = new AnswerForms(clock);
   const ceilingMs = Math.max(options.synthesis.timeoutMs, ...options.experts.map(({ timeoutMs }) => timeoutMs));
+  const machines = new Map<string, Machine>();
+  const machineOf = ({ machine: name }: ResolvedEndpoint): Machine | undefined => {
+    if (name === undefined || !options.features.oneMachine) return undefined;
+    const machine = machines.get(name) ?? new Machine();
+    machines.set(name, machine);
+    return machine;
+  };
+  const { features } = options;
   const endpoints = new Map(
     options.endpoints.map((endpoint) => [
       endpoint.name,
       new ModelEndpoint({
         endpoint,
-        features: options.features,
+        features,
         clock,
         random,
         ceilingMs,
+        machine: machineOf(endpoint),
         caller: callers.get(endpoint.name),
         askFacts: askFactsOf(options, clients?.get(endpoint.name)),
       }),
@@ -235,7 +256,7 @@ export function makeParts(
     forms,
     maker,
     records: new ExpertRecords(options.experts),
-    shares: new FairShare(clock),
+    shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
     counters,
     turns,
     late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,

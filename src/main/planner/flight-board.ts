@@ -133,9 +133,10 @@ export class FlightBoard {
    * and the signature are copied: a host may reuse its lists, and the planner its words, as soon as this returns.
    */
   wait(given: PlanCall, { signal, onAttempt }: Pick<PlanOptions, 'signal' | 'onAttempt'>): Promise<Plan> {
-    const { clock, options, counters, late } = this.#parts;
+    const { clock, options, counters, late, shares } = this.#parts;
     const call: PlanCall = { ...given, request: keptRequest(given.request), signature: given.signature.slice() };
     const { startedAtMs, deadlineMs } = call;
+    shares.asked(call.request.agent);
     // The model work must be done when the plan settles, not when its deadline strikes.
     const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
     // Agents that tried something in vain are advised apart from those that did not.

@@ -64,6 +64,8 @@ export class Flight {
   readonly #purpose: FlightPurpose;
   readonly #controller = new AbortController();
   readonly #startedAtMs: number;
+  /** How long its agent had waited for a decision of a model when it began. */
+  readonly #waitedMs: number;
   readonly #quorum: QuorumSettings;
   readonly #outlook: ExpertOutlook;
   #panel: Panel | undefined;
@@ -85,9 +87,11 @@ export class Flight {
   #ladderChoice: LadderChoice | undefined;
   #isLadderCounted = false;
   #isCutShort = false;
+  /** Of its agent's turn: called once nothing is at work any more that somebody waits for. */
+  #turnOver: (() => void) | undefined;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose = {}) {
-    const { options, records, clock } = parts;
+    const { options, records, clock, shares } = parts;
     this.#parts = parts;
     this.id = id;
     this.#request = request;
@@ -95,6 +99,7 @@ export class Flight {
     this.#purpose = purpose;
     this.#lane = purpose.lane ?? 'foreground';
     this.#startedAtMs = clock.now();
+    this.#waitedMs = this.#lane === 'foreground' ? shares.waitedMs(request.agent) : 0;
     const isWeighted = options.features.weightedVotes;
     this.#quorum = {
       rule: options.quorum,
@@ -139,6 +144,7 @@ export class Flight {
     if (!this.#parts.options.features.lateAnswers || this.#calls === this.#queued.size) return false;
     this.#isLate = true;
     this.#lane = 'background';
+    this.#turnOver?.();
     this.#panel?.stopAsking();
     for (const queued of [...this.#queued]) queued.abort(OUT_OF_TIME);
     for (const slot of this.#slots) slot.toBackground();
@@ -164,6 +170,7 @@ export class Flight {
       }
       if (this.decision !== undefined) this.#parts.records.decided(this.votes, this.decision.action);
     } finally {
+      this.#turnOver?.();
       panel?.close();
       // Who is still asked is not needed any more. Whoever had all of the panel's time has run out of it: a server that is
       // silent must be known as such, though its experts are never waited for to the end.
@@ -200,8 +207,7 @@ export class Flight {
   }
 
   #hasRoom(): boolean {
-    for (const { gate } of this.#parts.endpoints.values()) if (gate.idle > 0) return true;
-    return false;
+    return this.#outlook.hasRoom(this.#rankMs());
   }
 
   /** Waits until the panel is done, its time is over, or nobody waits any more. */
@@ -459,7 +465,7 @@ export class Flight {
     };
     try {
       return await this.#parts.maker.make(whole, this.attempts, own.signal, (slot) => {
-        this.#parts.shares.served(this.#request.agent);
+        this.#served();
         this.#queued.delete(own);
         this.#slots.push(slot);
       });
@@ -470,9 +476,18 @@ export class Flight {
     }
   }
 
+  /** A call of it is at work. */
+  #served(): void {
+    const { shares } = this.#parts;
+    const { agent } = this.#request;
+    shares.served(agent);
+    if (this.#lane === 'foreground') this.#turnOver ??= shares.working(agent);
+  }
+
   #rankMs(): number {
     const { priority = 0 } = this.#purpose;
-    return this.#parts.shares.rankMs(this.#request.agent, priority, this.#startedAtMs, this.deadlineMs);
+    const { agent } = this.#request;
+    return this.#parts.shares.rankMs(agent, priority, this.#startedAtMs, this.deadlineMs, this.#waitedMs);
   }
 
   /** When the last calls must have ended: a little before the deadline, or after it where late work is kept. */

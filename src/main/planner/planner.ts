@@ -22,6 +22,7 @@ import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
 import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
 import type { CallCounts, Durations, ModelStats, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
+import type { TurnStats } from './fair-share.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
@@ -59,6 +60,8 @@ export interface PlannerStats {
     readonly invalid: number;
   };
   readonly sources: Readonly<Record<Plan['source'], number>>;
+  /** Whose turn it is where plans wait for slots. */
+  readonly turns: TurnStats;
   readonly planningMs: Durations;
   readonly latenessMs: Durations;
   /** False when the cache is off. */
@@ -70,6 +73,8 @@ export interface PlannerStats {
   readonly calls: CallCounts & {
     readonly retries: number;
     readonly hedges: number;
+    /** Second tries at a place that was slow, to see whether it still is. */
+    readonly placeChecks: number;
     /** Votes that counted before their answers had ended. */
     readonly earlyChoices: number;
     readonly byCode: Readonly<Record<string, number>>;
@@ -246,6 +251,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         invalid: counters.invalid,
       },
       sources: { ...counters.sources },
+      turns: this.#parts.shares.stats(),
       planningMs: counters.planning.summary(),
       latenessMs: counters.lateness.summary(),
       cache: this.#cache?.stats() ?? false,
@@ -255,6 +261,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         ...counters.calls(),
         retries: counters.callRetries,
         hedges: counters.hedges,
+        placeChecks: counters.placeChecks,
         earlyChoices: counters.earlyChoices,
         byCode: Object.fromEntries([...counters.codes].sort()),
       },
@@ -359,7 +366,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
 
   /** A plan that memory did not answer at once. It may stand all the same. */
   #landed(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
-    if (UNANSWERED.has(answer.source)) this.#askLater(call, undefined);
+    const isAnswered = !UNANSWERED.has(answer.source);
+    if (isAnswered) this.#parts.shares.decided(call.request.agent);
+    if (!isAnswered) this.#askLater(call, undefined);
     else if (answer.source === 'cache' || answer.source === 'similar') {
       this.#cache?.stood();
       const { standing, isCycle } = call.look ?? {};

@@ -139,3 +139,93 @@ describe('the rank', () => {
     );
   });
 });
+
+describe('turns', () => {
+  test('an agent moves ahead by all the time since the first of its plans that no model has decided', () => {
+    const { shares, clock } = setUp();
+    expect(shares.waitedMs('lydia')).toBe(0);
+    shares.asked('lydia');
+    expect(shares.waitedMs('lydia')).toBe(0);
+    clock.advance(5_000);
+    shares.asked('lydia');
+    clock.advance(2_000);
+    expect(shares.waitedMs('lydia')).toBe(7_000);
+    expect(shares.rankMs('lydia', 0, 8_000, 18_000, 7_000)).toBe(11_000);
+    shares.decided('lydia');
+    clock.advance(60_000);
+    // It has not asked since.
+    expect(shares.waitedMs('lydia')).toBe(0);
+  });
+
+  test('a plan of an agent for which models are at work has waited for nothing', () => {
+    const { shares, clock } = setUp();
+    shares.asked('lydia');
+    clock.advance(5_000);
+    const over = [shares.working('lydia'), shares.working('lydia')];
+    over[0]?.();
+    over[0]?.();
+    expect(shares.waitedMs('lydia')).toBe(0);
+    over[1]?.();
+    expect(shares.waitedMs('lydia')).toBe(5_000);
+  });
+
+  test('whoever has waited longer is served first at the same deadline, however many plans it asked for', () => {
+    const { shares, clock } = setUp();
+    shares.asked('long');
+    clock.advance(1_000);
+    for (let plan = 0; plan < 9; plan++) shares.asked('short');
+    clock.advance(30_000);
+    const [long, short] = ['long', 'short'].map((agent) =>
+      shares.rankMs(agent, 0, clock.now(), clock.now() + 5_000, shares.waitedMs(agent)),
+    );
+    expect(short).toBe((long as number) + 1_000);
+  });
+
+  test('urgency counts in shares of the usual wait where that is longer than the time of a plan', () => {
+    const { shares, clock } = setUp();
+    for (let turn = 0; turn < 200; turn++) {
+      shares.asked('lydia');
+      clock.advance(40_000);
+      shares.decided('lydia');
+    }
+    const now = clock.now();
+    expect(shares.stats().usualWaitMs).toBeCloseTo(40_000, -2);
+    expect(now + 10_000 - shares.rankMs('serana', 2, now, now + 10_000)).toBeCloseTo(20_000, -2);
+    expect(now + 90_000 - shares.rankMs('serana', 2, now, now + 90_000)).toBe(45_000);
+  });
+
+  test('are not taken where that is switched off', () => {
+    const clock = new FakeClock(1_000);
+    const shares = new FairShare(clock, { takeTurns: false });
+    shares.asked('lydia');
+    clock.advance(50_000);
+    expect(shares.waitedMs('lydia')).toBe(0);
+    shares.decided('lydia');
+    expect(shares.rankMs('serana', 2, 51_000, 61_000)).toBe(56_000);
+  });
+
+  test('stats show how many agents wait, how long they usually do, and how many plans moved ahead', () => {
+    const { shares, clock } = setUp();
+    for (const agent of ['a', 'b', 'b', 'c']) shares.asked(agent);
+    expect(shares.stats()).toEqual({ waitingAgents: 3, usualWaitMs: 0, movedAhead: 0 });
+    clock.advance(2_000);
+    shares.waitedMs('a');
+    shares.decided('a');
+    shares.decided('a');
+    shares.decided('nobody');
+    expect(shares.stats()).toEqual({ waitingAgents: 2, usualWaitMs: 100, movedAhead: 1 });
+  });
+
+  test('are remembered of twice as many agents as may have a plan in flight; who is forgotten waits no more', () => {
+    const clock = new FakeClock(1_000);
+    const shares = new FairShare(clock, { maxInFlight: 6_000 });
+    for (let id = 0; id < 12_000; id++) shares.asked(`agent ${id}`);
+    clock.advance(1_000);
+    expect(shares.waitedMs('agent 0')).toBe(1_000);
+    shares.asked('one more');
+    shares.asked('and one more');
+    expect([shares.waitedMs('agent 1'), shares.waitedMs('agent 3'), shares.stats().waitingAgents]).toEqual([
+      0, 1_000, 12_000,
+    ]);
+  });
+});

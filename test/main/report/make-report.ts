@@ -77,6 +77,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       failed: 10,
       running: 0,
       retries: 0,
+      placeChecks: 0,
       hedges: 0,
       earlyChoices: 0,
       byCode: { OK: 980 },

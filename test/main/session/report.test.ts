@@ -69,6 +69,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     plans: { settled: 10, inFlight: 0, superseded: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
     sources: counters.sources,
     late: [],
+    turns: { waitingAgents: 0, usualWaitMs: 0, movedAhead: 0 },
     planningMs: counters.planning.summary(),
     latenessMs: counters.lateness.summary(),
     cache: cache && {
@@ -107,7 +108,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       dropped: 0,
       later: { states: 0, asked: 0, voted: 0 },
     },
-    calls: { ...counters.calls(), hedges: 0, earlyChoices: 0, retries: 0, byCode: {} },
+    calls: { ...counters.calls(), hedges: 0, placeChecks: 0, earlyChoices: 0, retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
     workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },
@@ -210,7 +211,10 @@ test('the text of an interrupted session without a cache says both', () => {
 
 test('the LLM success rate is of the calls that were wanted to their end; the cancelled stand beside it', () => {
   const counts = { made: 10, useful: 3, timeouts: 1, failed: 0, cancelled: 6, running: 0, successRate: 0.75 };
-  const stats = { ...statsOf(true), calls: { ...counts, hedges: 0, earlyChoices: 0, retries: 0, byCode: {} } };
+  const stats = {
+    ...statsOf(true),
+    calls: { ...counts, hedges: 0, placeChecks: 0, earlyChoices: 0, retries: 0, byCode: {} },
+  };
   const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
   expect(report).toMatchObject({ llmSuccess: 0.75, calls: { made: 10, cancelled: 6 } });
   expect(reportText(report)).toMatch(
@@ -220,7 +224,10 @@ test('the LLM success rate is of the calls that were wanted to their end; the ca
 
 test('where every call was cancelled there is no rate to tell', () => {
   const counts = { made: 2, useful: 0, timeouts: 0, failed: 0, cancelled: 2, running: 0, successRate: 0 };
-  const text = textOf({ ...statsOf(true), calls: { ...counts, hedges: 0, earlyChoices: 0, retries: 0, byCode: {} } });
+  const text = textOf({
+    ...statsOf(true),
+    calls: { ...counts, hedges: 0, placeChecks: 0, earlyChoices: 0, retries: 0, byCode: {} },
+  });
   expect(text).toMatch(/LLM success rate +no call was needed to its end · 2 more cancelled, no longer needed\n/);
 });
 

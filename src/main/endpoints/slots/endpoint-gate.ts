@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { CallKind } from '../time/latency-profile.ts';
+import type { Machine, MachineGate } from './machine.ts';
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
@@ -54,10 +55,11 @@ const ANY: Ask = {};
 /** Of those who wait, this many are looked at for whom room could be made. */
 const PRESSED_MAX = 16;
 
-export class EndpointGate {
+export class EndpointGate implements MachineGate {
   readonly #clock: Clock;
   readonly #limit: () => number;
   readonly #staggerMs: number;
+  readonly #machine: Machine | undefined;
   /** Who is served next comes first. */
   readonly #waiting: Waiter[] = [];
   readonly #inBackground: Waiter[] = [];
@@ -83,17 +85,50 @@ export class EndpointGate {
   /** Background work starts only while fewer calls than this are at work: beyond it, calls only slow one another. */
   usefulCompany: () => number = () => Number.POSITIVE_INFINITY;
 
-  /** `slots`: how many there are, or how to know how many there are now. */
-  constructor(clock: Clock, slots: number | (() => number), staggerMs: number) {
+  /**
+   * `slots`: how many there are, or how to know how many there are now. On a machine that it shares with others, what it tells
+   * of slots, calls at work and those who wait is of the whole machine.
+   */
+  constructor(clock: Clock, slots: number | (() => number), staggerMs: number, machine?: Machine) {
     this.#clock = clock;
     this.#limit = typeof slots === 'number' ? () => slots : slots;
     this.#staggerMs = staggerMs;
     this.#workedAtMs = clock.now();
+    this.#machine = machine;
+    machine?.join(this);
   }
 
   /** Slots at work, and those whose aborted calls are thought to be at work still. */
   get busy(): number {
+    return this.#machine?.busy ?? this.#taken.size;
+  }
+
+  get ownBusy(): number {
     return this.#taken.size;
+  }
+
+  get ownSlots(): number {
+    return this.#limit();
+  }
+
+  get ownWaiting(): number {
+    return this.#waiting.length;
+  }
+
+  get ownInBackground(): number {
+    return this.#background.size;
+  }
+
+  get firstRankMs(): number {
+    return this.#waiting[0]?.rankMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  ownAhead(rankMs: number): number {
+    return this.#place(rankMs);
+  }
+
+  ownWorked(): number {
+    return this.#workedNow();
   }
 
   /** Of the busy ones, those that nobody waits for any more. */
@@ -102,21 +137,22 @@ export class EndpointGate {
   }
 
   get slots(): number {
-    return this.#limit();
+    return this.#machine?.slots ?? this.#limit();
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#machine?.waiting ?? this.#waiting.length;
   }
 
   /** Of the busy ones, those of the background. */
   get inBackground(): number {
-    return this.#background.size;
+    return this.#machine?.inBackground ?? this.#background.size;
   }
 
   /** Slots that are free and that nobody waits for. */
   get idle(): number {
-    return Math.max(0, this.#limit() - this.#taken.size - this.#waiting.length);
+    const own = this.#limit() - this.#taken.size - this.#waiting.length;
+    return Math.max(0, this.#machine === undefined ? own : Math.min(own, this.slots - this.busy - this.waiting));
   }
 
   /** Whether a slot is free that nobody waits for. */
@@ -126,7 +162,7 @@ export class EndpointGate {
 
   /** Waiters that are served before one of this rank. */
   ahead(rankMs: number): number {
-    return this.#place(rankMs);
+    return this.#machine?.ahead(rankMs) ?? this.#place(rankMs);
   }
 
   /** A slot, or undefined when `signal` aborts first. */
@@ -189,15 +225,20 @@ export class EndpointGate {
     this.#timer = undefined;
   }
 
+  get #hasFree(): boolean {
+    return this.#taken.size < this.#limit() && this.busy < this.slots;
+  }
+
   #mayStart(lane: Lane): boolean {
-    if (this.#taken.size >= this.#limit() || this.#clock.now() < this.#nextStartAt[lane]) return false;
-    return lane === 'foreground' || this.#taken.size < this.usefulCompany();
+    if (!this.#hasFree || this.#clock.now() < this.#nextStartAt[lane]) return false;
+    return lane === 'foreground' || this.busy < this.usefulCompany();
   }
 
   #start(lane: Lane): Slot {
-    const workedBefore = this.#workedNow();
+    const worked = (): number => this.#machine?.worked() ?? this.#workedNow();
+    const workedBefore = worked();
     const startedAtMs = this.#clock.now();
-    const inFlight = this.#taken.size + 1;
+    const inFlight = this.busy + 1;
     if (this.#staggerMs > 0) {
       const nextStartAt = this.#clock.now() + this.#staggerMs;
       this.#nextStartAt.background = nextStartAt;
@@ -219,7 +260,7 @@ export class EndpointGate {
     };
     const meanCompany = (): number => {
       const ms = this.#clock.now() - startedAtMs;
-      return ms <= 0 ? inFlight : (this.#workedNow() - workedBefore) / ms;
+      return ms <= 0 ? inFlight : (worked() - workedBefore) / ms;
     };
     const background = this.#background;
     const slot: Slot = {
@@ -254,7 +295,8 @@ export class EndpointGate {
   #free(slot: Slot): void {
     this.#workedNow();
     this.#taken.delete(slot);
-    this.#passOn();
+    if (this.#machine === undefined) this.#passOn();
+    else this.#machine.wake();
   }
 
   /** What is free goes to those who wait for it, or is told to be free. */
@@ -268,7 +310,7 @@ export class EndpointGate {
     if (this.#waiting.length === 0) this.#serve('background', this.#inBackground);
     this.#dropTimer();
     if (this.#isClosed || this.#waiting.length + this.#inBackground.length === 0) return;
-    if (this.#taken.size >= this.#limit()) return;
+    if (!this.#hasFree) return;
     const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
     // What is held back by anything else is served when a call ends.
     const delayMs = next - this.#clock.now();

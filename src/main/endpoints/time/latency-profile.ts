@@ -54,6 +54,12 @@ const RETURN = 0.9;
 /** A restart may have changed the machine: what was saved counts for less than what is seen. */
 const RESTORED_SHARE = 0.5;
 
+/** A change of the machine shows within so many calls. */
+const RECENT_MEMORY = 10;
+/** An answer that came sooner than all but so few were expected to, of so many calls, is one of a machine that got quicker. */
+const QUICKER_CHANCE = 0.1;
+const QUICKER_CALLS = 3;
+
 /** A call that was cut: how long it ran, and after how long its choice was certain. */
 type CutCall = Pick<CallReport, 'totalMs' | 'choiceMs'>;
 
@@ -70,6 +76,8 @@ export class LatencyProfile {
   /** How long calls take until their choice is certain, as if each were alone at its server; and until they end. */
   readonly #choices = new SurvivalTimes();
   readonly #wholes = new SurvivalTimes();
+  /** The last of the latest few, by which places are compared: a server may become slower or quicker at any moment. */
+  readonly #recent = new SurvivalTimes(RECENT_MEMORY);
   readonly #company = new CompanySlope();
   #widening = 1;
 
@@ -92,8 +100,11 @@ export class LatencyProfile {
     this.#lengths.record(totalMs);
     this.#company.observe(totalMs, company);
     const factor = this.#company.factor(company);
+    const aloneMs = totalMs / factor;
     this.#choices.ended((report.choiceMs ?? totalMs) / factor);
-    this.#wholes.ended(totalMs / factor);
+    this.#wholes.ended(aloneMs);
+    if (this.#isQuicker(aloneMs)) this.#recent.clear();
+    this.#recent.ended(aloneMs);
   }
 
   /**
@@ -122,6 +133,22 @@ export class LatencyProfile {
     const median = this.#lengths.quantile(0.5);
     if (median === undefined || totalMs > median) this.#lengths.record(2 * totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
+  }
+
+  /**
+   * How long a call takes on average with `company` calls at work, itself included, by the latest few calls and by those that
+   * still run, whose ages are `agesMs`. What was cut took longer; a spread counts. Undefined while no call has ended or was cut.
+   */
+  meanMs(company = 1, agesMs: readonly number[] = []): number | undefined {
+    if (this.#recent.count === 0) return undefined;
+    const factor = this.#company.factor(company);
+    const aloneMs = this.#recent.meanMs(agesMs.map((ageMs) => ageMs / factor));
+    return aloneMs === undefined ? undefined : aloneMs * factor;
+  }
+
+  #isQuicker(aloneMs: number): boolean {
+    if (this.#recent.count < QUICKER_CALLS) return false;
+    return (this.#recent.meanMs() as number) > 2 * aloneMs && this.#recent.survival(aloneMs) > 1 - QUICKER_CHANCE;
   }
 
   /** The share `q` of calls is done after so long; undefined while too little is known. */
@@ -217,8 +244,7 @@ export class LatencyProfile {
     for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
     this.#lengths.restore(saved.total, RESTORED_SHARE);
     const totals = this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight] as const);
-    this.#choices.restore(totals);
-    this.#wholes.restore(totals);
+    for (const times of [this.#choices, this.#wholes, this.#recent]) times.restore(totals);
   }
 
   #cut({ totalMs, choiceMs }: CutCall, company: number): void {
@@ -226,5 +252,6 @@ export class LatencyProfile {
     if (choiceMs === undefined) this.#choices.cut(totalMs / factor);
     else this.#choices.ended(choiceMs / factor);
     this.#wholes.cut(totalMs / factor);
+    this.#recent.cut(totalMs / factor);
   }
 }

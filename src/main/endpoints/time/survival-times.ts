@@ -9,12 +9,10 @@ const LOG_GAMMA = Math.log(GAMMA);
 const MS_MIN = 1;
 const MS_MAX = 86_400_000;
 const BUCKETS = Math.ceil(Math.log(MS_MAX / MS_MIN) / LOG_GAMMA) + 1;
-/** After this many further calls, one weighs about a third of what a new one does. */
 const MEMORY = 60;
-const GROWTH = Math.exp(1 / MEMORY);
 const WEIGHT_MAX = 1e9;
 /** The machine may be another one: what is seen soon outweighs what was saved. */
-const RESTORED_MAX = 20;
+const RESTORED_SHARE_MAX = 1 / 3;
 /** Stands for what is not known yet: one call that is in time or not with equal chances. */
 const DOUBT = 1;
 /** Less than half a call shows nothing. */
@@ -23,8 +21,16 @@ const WITNESSES_MIN = 0.5;
 export class SurvivalTimes {
   readonly #ended = new Float64Array(BUCKETS);
   readonly #cut = new Float64Array(BUCKETS);
+  readonly #growth: number;
+  readonly #restoredMax: number;
   #total = 0;
   #nextWeight = 1;
+
+  /** After `memory` further calls, one weighs about a third of what a new one does. */
+  constructor(memory: number = MEMORY) {
+    this.#growth = Math.exp(1 / memory);
+    this.#restoredMax = memory * RESTORED_SHARE_MAX;
+  }
 
   /** How many calls of today's weight all that is remembered amounts to. */
   get count(): number {
@@ -36,10 +42,10 @@ export class SurvivalTimes {
     this.#add(this.#ended, ms, 1);
   }
 
-  /** Takes up durations and their weights from before a restart; together they count for at most `RESTORED_MAX` calls. */
+  /** Takes up durations and their weights from before a restart; together they count for a third of the memory at most. */
   restore(saved: readonly (readonly [ms: number, weight: number])[]): void {
     const total = saved.reduce((sum, [, weight]) => sum + weight, 0);
-    const scale = Math.min(1, RESTORED_MAX / total);
+    const scale = Math.min(1, this.#restoredMax / total);
     for (const [ms, weight] of saved) this.#add(this.#ended, ms, weight * scale);
   }
 
@@ -91,6 +97,40 @@ export class SurvivalTimes {
     return last === undefined ? Math.max(ageMs, MS_MIN) : Math.max(0, last - ageMs);
   }
 
+  /**
+   * How long a call takes on average, milliseconds; `agesMs` are the ages of calls that still run. Calls that outlast all that is
+   * known take twice as long as the longest that was seen. Undefined while nothing is known.
+   */
+  meanMs(agesMs: readonly number[] = []): number | undefined {
+    const ages = agesMs.map((ageMs) => Math.round(placeOf(ageMs)));
+    const unit = this.#nextWeight;
+    let atRisk = this.#total + ages.length * unit;
+    if (atRisk === 0) return undefined;
+    let surviving = 1;
+    let mean = 0;
+    let longest = 0;
+    for (let bucket = 0; bucket < BUCKETS && atRisk > 1e-9 * unit; bucket++) {
+      const ended = this.#ended[bucket] as number;
+      let gone = ended + (this.#cut[bucket] as number);
+      for (const age of ages) if (age === bucket) gone += unit;
+      if (gone === 0) continue;
+      longest = valueAt(bucket);
+      const left = surviving * (1 - Math.min(1, ended / atRisk));
+      mean += (surviving - left) * longest;
+      surviving = left;
+      atRisk -= gone;
+    }
+    return mean + surviving * 2 * longest;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#ended.fill(0);
+    this.#cut.fill(0);
+    this.#total = 0;
+    this.#nextWeight = 1;
+  }
+
   /** The first duration at which at most `share` of the calls still run. */
   #atLeast(share: number, fromMs: number): number | undefined {
     let atRisk = this.#total;
@@ -105,6 +145,10 @@ export class SurvivalTimes {
   }
 
   /** The share of calls that still run after `ms`. */
+  survival(ms: number): number {
+    return this.#survival(ms, []);
+  }
+
   #survival(ms: number, agesMs: readonly number[]): number {
     const place = placeOf(ms);
     const ages = agesMs.map(placeOf);
@@ -126,7 +170,7 @@ export class SurvivalTimes {
 
   #add(weights: Float64Array, ms: number, share: number): void {
     if (!(ms >= 0)) return;
-    this.#nextWeight *= GROWTH;
+    this.#nextWeight *= this.#growth;
     const bucket = Math.round(placeOf(ms));
     const weight = this.#nextWeight * share;
     weights[bucket] = (weights[bucket] as number) + weight;

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../shared/clock.ts';
+import type { Clock, Timer } from '../../../shared/clock.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
@@ -13,6 +13,7 @@ import type { PlannerCounters } from '../counters.ts';
 import type { LoopTurns } from '../loop-turns.ts';
 import { enterEndpoint } from './enter-endpoint.ts';
 import { HedgeBudget } from './hedge-budget.ts';
+import { placesFor } from './places.ts';
 
 /**
  * Makes model calls for flights: at the endpoint that is expected to answer first, on a slot of it, under timeouts that
@@ -75,6 +76,8 @@ const PROBE_MS_MAX = 3_000;
 export class CallMaker {
   readonly #parts: CallMakerParts;
   readonly #hedges = new HedgeBudget();
+  /** Of second tries at places that were slow. */
+  readonly #checks = new HedgeBudget();
 
   constructor(parts: CallMakerParts) {
     this.#parts = parts;
@@ -118,6 +121,10 @@ export class CallMaker {
   #choose(plan: CallPlan, failedAt: ReadonlySet<string>): ModelEndpoint {
     const { subject, kind, rankMs } = plan;
     if (plan.alternatives.length === 0) return this.#at(subject.endpoint);
+    if (this.#parts.options.features.bestPlace) {
+      const [first] = placesFor(this.#others(plan, failedAt), subject.model, kind, rankMs);
+      return first?.at ?? this.#at(subject.endpoint);
+    }
     let best: ModelEndpoint | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     for (const at of this.#others(plan, failedAt)) {
@@ -134,10 +141,12 @@ export class CallMaker {
   async #try(call: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
     const { plan } = call;
     this.#hedges.called();
+    this.#checks.called();
     const slowMs = this.#hedgeAfterMs(plan, at);
+    const unsure = this.#placeToCheck(plan, at);
     // A signal that has aborted tells nobody any more.
-    if (slowMs === undefined || signal.aborted) return this.#tryAt(call, at, signal);
-    const { clock, counters } = this.#parts;
+    if ((slowMs === undefined && unsure === undefined) || signal.aborted) return this.#tryAt(call, at, signal);
+    const { clock, counters, options } = this.#parts;
     const won = Promise.withResolvers<ExpertResult>();
     const controllers: AbortController[] = [];
     const cancel = (reason: unknown): void => {
@@ -145,30 +154,62 @@ export class CallMaker {
     };
     const onAbort = (): void => cancel(signal.reason);
     let open = 0;
-    const begin = (where: ModelEndpoint): void => {
+    const begin = (where: ModelEndpoint, of = call): void => {
       const controller = new AbortController();
       controllers.push(controller);
       open++;
-      void this.#tryAt(call, where, controller.signal).then((result) => {
+      void this.#tryAt(of, where, controller.signal).then((result) => {
         open--;
         if (result.ok || open === 0) won.resolve(result);
       }, won.reject);
     };
-    const timer = clock.setTimer(slowMs, () => {
-      const other = this.#others(plan, new Set([at.name])).find(({ gate }) => gate.idle > 0);
-      if (other === undefined || !this.#hedges.take()) return;
-      counters.hedges++;
-      begin(other);
-    });
+    const startedAtMs = clock.now();
+    let timer: Timer | undefined;
+    const hedgeAfter = (delayMs: number): void => {
+      timer = clock.setTimer(delayMs, () => {
+        const ageMs = clock.now() - startedAtMs;
+        const other = this.#hedgeAt(plan, at, ageMs);
+        if (other !== undefined && this.#hedges.take()) {
+          counters.hedges++;
+          begin(other);
+        } else if (options.features.bestPlace) hedgeAfter(Math.max(1, ageMs));
+      });
+    };
+    if (slowMs !== undefined) hedgeAfter(slowMs);
     signal.addEventListener('abort', onAbort, { once: true });
     begin(at);
+    if (unsure !== undefined) {
+      counters.placeChecks++;
+      // It counts as no slot of its plan: who waits for that is served elsewhere.
+      begin(unsure, { ...call, onSlot: () => {} });
+    }
     try {
       return await won.promise;
     } finally {
-      timer.cancel();
+      timer?.cancel();
       signal.removeEventListener('abort', onAbort);
       cancel(UNWANTED);
     }
+  }
+
+  /** Where a call that has taken `ageMs` is tried a second time: where that is expected to answer sooner than the first. */
+  #hedgeAt(plan: CallPlan, at: ModelEndpoint, ageMs: number): ModelEndpoint | undefined {
+    const { subject, kind, rankMs } = plan;
+    const others = this.#others(plan, new Set([at.name]));
+    if (!this.#parts.options.features.bestPlace) return others.find(({ gate }) => gate.idle > 0);
+    const leftMs = at.profileOf(subject.model, kind).remainingMs(ageMs, at.gate.busy) ?? Number.POSITIVE_INFINITY;
+    const [best] = placesFor(others, subject.model, kind, rankMs);
+    return best !== undefined && best.foreseenMs <= leftMs ? best.at : undefined;
+  }
+
+  /** A place that was too slow to be asked: now and then it is, beside a better one, since nothing else would show a change. */
+  #placeToCheck(plan: CallPlan, at: ModelEndpoint): ModelEndpoint | undefined {
+    const { subject, kind, alternatives, lane } = plan;
+    if (!this.#parts.options.features.bestPlace || alternatives.length === 0 || lane === 'background') return undefined;
+    for (const other of this.#others(plan, new Set([at.name]))) {
+      if (other.gate.idle > 0 && other.isDueForCheck(subject.model, kind) && this.#checks.take()) return other;
+    }
+    return undefined;
   }
 
   #hedgeAfterMs({ subject, kind, alternatives, lane }: CallPlan, at: ModelEndpoint): number | undefined {

@@ -4,8 +4,9 @@ import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import type { Lane } from '../../endpoints/slots/endpoint-gate.ts';
 import type { CallKind, LatencyProfile } from '../../endpoints/time/latency-profile.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
+import { goodPlaces, type Place, placesFor } from '../calls/places.ts';
 import type { FlightParts } from '../flight-parts.ts';
-import { type PanelFit, panelThatFits } from './panel-size.ts';
+import { type FitQuestion, type PanelFit, panelThatFits } from './panel-size.ts';
 import type { Voice } from './quorum.ts';
 
 /** How long a slow expert is waited for before another one is asked: so many of its calls are done then. */
@@ -25,8 +26,17 @@ const PRIME_QUANTILE = 0.9;
 /** What is kept for a synthesis: its time at this quantile. */
 const SYNTHESIS_QUANTILE = 0.9;
 
+/** An expert on a slower server is asked again after so long. */
+const FORGOTTEN_MS = 30_000;
+
 /** What has a smaller chance than this to answer in time is not begun. */
 const FAIR_CHANCE = 0.3;
+
+/** Where a model may be asked. */
+interface Seats {
+  readonly endpoint: string;
+  readonly alternatives: readonly string[];
+}
 
 type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker'>;
 
@@ -65,10 +75,11 @@ export class ExpertOutlook {
       const isReachable = maker.isReachable({ subject: { step: 'expert', model: '', endpoint }, alternatives });
       return isReachable ? weightOf(expert) / (1 + this.#lengthOf(expert, leftMs) / leftMs) : 0;
     };
-    const ordered = options.experts.toSorted((a, b) => rank(b) - rank(a));
-    if (lane === 'background') return { ...whole, members: ordered };
+    const inOrder = options.experts.toSorted((a, b) => rank(b) - rank(a));
+    if (lane === 'background') return { ...whole, members: inOrder };
+    const ordered = this.#inTimeForOthers(inOrder, rankMs());
     return panelThatFits(ordered, {
-      placesOf: ({ endpoint, alternatives }) => [endpoint, ...alternatives].map((name) => this.#at(name)),
+      ...this.#rooms(rankMs()),
       kindOf: (expert) => this.kindOf(expert),
       rankMs: rankMs(),
       nowMs: clock.now(),
@@ -76,6 +87,72 @@ export class ExpertOutlook {
       needed: options.quorum === 'firstAgree' ? 2 : Math.ceil((options.experts.length + 1) / 2),
       byChance: options.features.chanceFit && options.features.lateAnswers,
     });
+  }
+
+  /**
+   * Without those that only a slower server has, where the others have decided before these can answer, by a synthesis if they
+   * do not agree. Now and then such an expert comes last instead: nothing else would show that its server is quicker by now.
+   */
+  #inTimeForOthers(experts: readonly ResolvedExpert[], rankMs: number): readonly ResolvedExpert[] {
+    const { options } = this.#parts;
+    const [synthesis] = options.synthesis.models;
+    if (!this.#isPlaced || synthesis === undefined || options.quorum !== 'firstAgree') return experts;
+    const places = new Map(experts.map((one) => [one, this.#placesOf(one, this.kindOf(one), rankMs)[0] as Place]));
+    const foreseenMs = (one: ResolvedExpert): number => (places.get(one) as Place).foreseenMs;
+    const [quickest, second] = experts.toSorted((a, b) => foreseenMs(a) - foreseenMs(b));
+    if (quickest === undefined || second === undefined) return experts;
+    const decidedMs = foreseenMs(second) + (this.#placesOf(synthesis, 'text', rankMs)[0] as Place).foreseenMs;
+    const isLate = (one: ResolvedExpert): boolean =>
+      foreseenMs(one) > decidedMs && (places.get(one) as Place).at !== (places.get(quickest) as Place).at;
+    const again = experts.find((one) => isLate(one) && this.#isForgotten(one, (places.get(one) as Place).at));
+    const timely = experts.filter((one) => !isLate(one));
+    return again === undefined ? timely : [...timely, again];
+  }
+
+  #isForgotten(expert: ResolvedExpert, at: ModelEndpoint): boolean {
+    return !at.isResting && at.isDueForCheck(expert.model, this.kindOf(expert), FORGOTTEN_MS);
+  }
+
+  /** Where experts may be asked, and where there is room for one that may not be needed. */
+  #rooms(rankMs: number): Pick<FitQuestion, 'placesOf' | 'roomFor'> {
+    const { options } = this.#parts;
+    const all = ({ endpoint, alternatives }: Seats) => [endpoint, ...alternatives].map((name) => this.#at(name));
+    if (!this.#isPlaced) return { placesOf: all, roomFor: all };
+    const places = new Map(
+      options.experts.map((expert) => [expert, this.#placesOf(expert, this.kindOf(expert), rankMs)]),
+    );
+    const every = [...places.values()].flat().filter(({ at }) => !at.isResting);
+    const endpointsOf = (some: readonly Place[]) => some.map(({ at }) => at);
+    return {
+      placesOf: (expert) => endpointsOf(goodPlaces(places.get(expert) ?? [])),
+      roomFor: (expert) => endpointsOf(goodPlaces(places.get(expert) ?? [], every)),
+    };
+  }
+
+  /** Whether a slot is idle where one more call would be of use. */
+  hasRoom(rankMs: number): boolean {
+    const { endpoints, options } = this.#parts;
+    if (!this.#isPlaced) return [...endpoints.values()].some(({ gate }) => gate.idle > 0);
+    const { roomFor } = this.#rooms(rankMs);
+    return options.experts.some((expert) => roomFor?.(expert).some(({ gate }) => gate.idle > 0));
+  }
+
+  /** Whether there is more than one place to compare. */
+  get #isPlaced(): boolean {
+    const { options, endpoints } = this.#parts;
+    return options.features.bestPlace && endpoints.size > 1;
+  }
+
+  #placesOf(seats: Seats & { readonly model: string }, kind: CallKind, rankMs: number): readonly Place[] {
+    const all = [seats.endpoint, ...seats.alternatives].map((name) => this.#at(name));
+    const awake = all.filter(({ isResting }) => !isResting);
+    return placesFor(awake.length > 0 ? awake : all, seats.model, kind, rankMs);
+  }
+
+  /** Where a call that begins now is expected to be answered first. */
+  #best(seats: Seats & { readonly model: string }, kind: CallKind): ModelEndpoint {
+    if (!this.#isPlaced || seats.alternatives.length === 0) return this.#at(seats.endpoint);
+    return this.#placesOf(seats, kind, this.#deadlineMs)[0]?.at ?? this.#at(seats.endpoint);
   }
 
   /** After so long, another expert is asked beside the first. */
@@ -86,7 +163,7 @@ export class ExpertOutlook {
 
   /** Whether an expert is expected to answer in the time that is left, or has a fair chance to. */
   isTimely(expert: ResolvedExpert): boolean {
-    const at = this.#at(expert.endpoint);
+    const at = this.#best(expert, this.kindOf(expert));
     const chance = at.chanceWithin(expert.model, this.kindOf(expert), this.#leftMs(), at.gate.busy + 1);
     if (chance === undefined || !this.#parts.options.features.chanceFit)
       return this.#lengthOf(expert, 0) <= this.#leftMs();
@@ -110,7 +187,7 @@ export class ExpertOutlook {
     if (first === undefined) return false;
     let best = 0;
     for (const expert of experts) {
-      const { gate } = this.#at(expert.endpoint);
+      const { gate } = this.#best(expert, this.kindOf(expert));
       const chance = this.#profile(expert).chanceAfter(ageMs, this.#leftMs(), gate.busy);
       // Of the same model, nothing better can be expected than of what it has begun.
       if (chance === undefined) {
@@ -123,12 +200,13 @@ export class ExpertOutlook {
   #synthesisChance(): number | undefined {
     const [first] = this.#parts.options.synthesis.models;
     if (first === undefined) return 0;
-    const at = this.#at(first.endpoint);
+    const at = this.#best(first, 'text');
     return at.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.slots, at.gate.busy + 1));
   }
 
   #profile(expert: ResolvedExpert): LatencyProfile {
-    return this.#at(expert.endpoint).profileOf(expert.model, this.kindOf(expert));
+    const kind = this.kindOf(expert);
+    return this.#best(expert, kind).profileOf(expert.model, kind);
   }
 
   /**
@@ -156,7 +234,7 @@ export class ExpertOutlook {
     const { options } = this.#parts;
     const [first] = options.synthesis.models;
     if (first === undefined || !options.features.learnedTimeouts) return undefined;
-    return this.#at(first.endpoint).profileOf(first.model, 'text').quantile('total', SYNTHESIS_QUANTILE);
+    return this.#best(first, 'text').profileOf(first.model, 'text').quantile('total', SYNTHESIS_QUANTILE);
   }
 
   /** Whether a synthesis fits behind these experts at all; where it does not, they have all of the time. */
@@ -181,6 +259,6 @@ export class ExpertOutlook {
   /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */
   #lengthOf(expert: ResolvedExpert, unknownMs: number): number {
     const kind = this.kindOf(expert);
-    return this.#at(expert.endpoint).workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);
+    return this.#best(expert, kind).workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);
   }
 }

@@ -18,6 +18,8 @@ export interface FitQuestion {
   /** Where each expert may be asked. */
   readonly placesOf: (expert: ResolvedExpert) => readonly ModelEndpoint[];
   readonly kindOf: (expert: ResolvedExpert) => CallKind;
+  /** Those of them that count as room for one more call: the others answer too late to be of use. Default: all. */
+  readonly roomFor?: (expert: ResolvedExpert) => readonly ModelEndpoint[];
   /** Its place among all that wait. */
   readonly rankMs: number;
   readonly nowMs: number;
@@ -49,14 +51,9 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
     (expert) => waitMs(expert, question) + Math.min(workMs(expert, question), leftMs) <= leftMs,
   );
   if (fitting.length === 0) return { members: fitting, isCrowded: true, atOnce: undefined, isForLater: false };
-  const pressure = Math.min(
-    ...fitting.flatMap((expert) =>
-      question
-        .placesOf(expert)
-        .filter((at) => !at.isResting)
-        .map(pressureAt),
-    ),
-  );
+  const { roomFor = question.placesOf } = question;
+  const room = new Set(fitting.flatMap((expert) => roomFor(expert)).filter((at) => !at.isResting));
+  const pressure = Math.min(...[...room].map(pressureAt));
   if (pressure > 0) {
     const members = fitting.slice(0, pressure > 1 ? 1 : 2);
     return { members, isCrowded: true, atOnce: undefined, isForLater };
@@ -97,7 +94,8 @@ function atOnce(experts: readonly ResolvedExpert[], question: FitQuestion): numb
     question.placesOf(expert).some((at) => at.workMs(expert.model, question.kindOf(expert)) !== undefined),
   );
   if (!isKnown) return undefined;
-  const places = new Set(experts.flatMap((expert) => question.placesOf(expert)));
+  const { roomFor = question.placesOf } = question;
+  const places = new Set(experts.flatMap((expert) => roomFor(expert)));
   let idle = 0;
   for (const { gate, isResting } of places) idle += isResting ? 0 : gate.idle;
   return callsAtOnce({
