@@ -236,7 +236,7 @@ export class ModelEndpoint {
     const workMs = this.workMs(model, kind);
     if (workMs === undefined) return undefined;
     const { gate } = this;
-    // Background work makes room as soon as somebody has to wait.
+    // An estimate: background work is taken to make room, though it does so only where that helps the newcomer.
     const free = gate.slots - gate.busy + gate.inBackground;
     const ahead = gate.ahead(rankMs) + 1 - free;
     return workMs + (Math.max(0, ahead) / gate.slots) * workMs;

@@ -29,9 +29,9 @@ export const FEATURE_NAMES = [
   'earlyChoices',
   /** Model work that is late goes on, and is remembered, until somebody can make a deadline with its slots. */
   'lateAnswers',
-  /** States that no model answered in time are asked about later, on slots that nobody needs. */
+  /** States that no model answered in time, or that few votes are known of, are asked about later, on slots that nobody needs. */
   'askLater',
-  /** An answer of models for the agent's state of a moment ago may stand in, where evidence says that it is worth it. */
+  /** Without a model in time, an answer for the agent's state of a moment ago, or for a near state, stands in on evidence. */
   'lateRung',
   /** How many experts are asked at once follows from the chance to have their answers by the deadline. */
   'chanceFit',

@@ -202,7 +202,7 @@ export class BackgroundLane {
     }
   }
 
-  /** Nobody waits: a flight has as long as late work has. */
+  /** Nobody waits: a flight has the default time of a plan, and with `lateAnswers` `lateMs` more. */
   #deadlineMs(): number {
     const { clock, options } = this.#parts;
     return clock.now() + options.timeoutMs;

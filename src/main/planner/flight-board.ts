@@ -17,7 +17,8 @@ import { kindOfNear, type LateAnswer, type RecentWork } from './late-answers.ts'
 /**
  * Who waits for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly once, by
  * the first of: the end of its flight, its own deadline, its own signal, `close()`. Settling removes it from its flight's
- * set, and whoever finds it gone does nothing. A flight whose last waiter has left is cancelled and joined no more.
+ * set, and whoever finds it gone does nothing. A flight whose last waiter has left is joined no more. It is cancelled, unless
+ * that was at the deadline and models are at work for it: then it goes on late, so that what they say is remembered.
  */
 
 /** Flights cancelled in one turn of the event loop. */

@@ -13,7 +13,7 @@ import { legalAction } from '../cache/remembered-action.ts';
  * the next rung is not assumed but seen: each time that models decide for a state, the decision is held against what the
  * stand-in would have said and against what the next rung would have said. It serves while it was right clearly more often where
  * only one of the two was: late answers by their age and by whether the state they were for is near (equal gates), remembered
- * ones by their distance. All start silent.
+ * ones by their distance. All start silent but one: an answer for the very state, of an earlier request, needs no evidence.
  */
 export interface LateAnswer {
   readonly action: string;

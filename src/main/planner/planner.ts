@@ -68,7 +68,7 @@ export interface PlannerStats {
   readonly cache: CacheStats | false;
   /** Models asked about what nobody waits for. */
   readonly background: BackgroundStats;
-  /** How answers for a state of a moment ago compare with the rung below them, by nearness and age; which of them serve. */
+  /** How what may stand in where no model is in time compares with the next rung, by kind, age and distance; what serves. */
   readonly late: readonly LateStats[];
   readonly calls: CallCounts & {
     readonly retries: number;

@@ -8,7 +8,7 @@ import { keptWithout } from './kept-request.ts';
 
 /**
  * States that models should be asked about for the next time: those that no model answered in time, and those remembered by
- * a single vote. The states that come back most are asked about first, and those of which least is known. One that was met
+ * too few votes. The states that come back most are asked about first, and those of which least is known. One that was met
  * once may never come back: a tenth of the calls is for those, whichever. A state leaves the book when its votes agree, or are many. Bounded: of
  * more than `STATES_MAX` states the one that came back longest ago is dropped.
  */
