@@ -32,6 +32,9 @@ const FORGOTTEN_MS = 30_000;
 /** What has a smaller chance than this to answer in time is not begun. */
 const FAIR_CHANCE = 0.3;
 
+/** An expert that takes no time at all is worth no more than one that takes this share of the plan's. */
+const SHARE_MIN = 0.005;
+
 /** Where a model may be asked. */
 interface Seats {
   readonly endpoint: string;
@@ -69,11 +72,14 @@ export class ExpertOutlook {
     }
     if (!options.features.panelFit) return { ...whole, members: options.experts };
     const leftMs = this.#leftMs();
-    // Who is heard more and who answers sooner comes first; those whose endpoint rests come last.
+    // Who is heard more and who answers sooner comes first; those whose endpoint rests come last. Where plans wait for slots,
+    // what an expert says is worth the time of a slot that it takes.
     const rank = (expert: ResolvedExpert): number => {
       const { endpoint, alternatives } = expert;
       const isReachable = maker.isReachable({ subject: { step: 'expert', model: '', endpoint }, alternatives });
-      return isReachable ? weightOf(expert) / (1 + this.#lengthOf(expert, leftMs) / leftMs) : 0;
+      const isAwaited = [endpoint, ...alternatives].every((name) => this.#at(name).gate.waiting > 0);
+      const share = this.#lengthOf(expert, leftMs) / leftMs;
+      return isReachable ? weightOf(expert) / ((isAwaited ? SHARE_MIN : 1) + share) : 0;
     };
     const inOrder = options.experts.toSorted((a, b) => rank(b) - rank(a));
     if (lane === 'background') return { ...whole, members: inOrder };
