@@ -76,6 +76,8 @@ export class MakerUnderTest {
       rankMs: nowMs + 10_000,
       deadlineMs: nowMs + 10_000,
       giveUp: () => {},
+      onWaiting: () => {},
+      isLate: () => false,
       run: ({ endpoint }, terms, calling) =>
         new Promise((resolve) => {
           const end = async (result: ExpertResult | Promise<never>): Promise<void> => {

@@ -35,8 +35,8 @@ test('what was served is asked again on worker threads, and counted', async () =
   expect(background).toMatchObject({ queued: 0, running: 0, failed: 0, cancelled: 0 });
 });
 
-// Schedule: a check holds every slot of a slow server; a plan in another state has to wait and gets them.
-test('a plan that has to wait cancels what is asked in the background, down to the server', async () => {
+// Schedule: a check holds every slot of a slow server; a plan in another state has to wait. It has a minute, so the check ends.
+test('a plan that can wait leaves what is asked in the background, down to the server', async () => {
   await using simulator = await startSimulator({ speed: 4, rates: NO_RATES, seed: 7 });
   await using planner = await createPlanner(options(simulator.baseURL, 4));
   await planner.plan(request(22), { timeoutMs: 60_000 });
@@ -44,8 +44,8 @@ test('a plan that has to wait cancels what is asked in the background, down to t
   await vi.waitFor(() => expect(planner.stats().calls.running).toBe(4), { timeout: 10_000, interval: 5 });
   expect((await planner.plan(request(90), { timeoutMs: 60_000 })).source).toBe('synthesis');
   const { background, calls } = planner.stats();
-  expect(background).toMatchObject({ running: 0, done: 0, cancelled: 1 });
-  expect(calls).toMatchObject({ useful: 10, cancelled: 4, running: 0 });
+  expect(background).toMatchObject({ done: 1, cancelled: 0 });
+  expect(calls).toMatchObject({ cancelled: 0 });
 });
 
 test('close cancels what is asked in the background and ends', async () => {

@@ -173,12 +173,21 @@ export class PlanCache {
 
   /** A hit that was to be checked is held against what models decided since. Nothing is remembered of it. */
   compared(hit: Hit, decision: Decision): void {
-    const { again, scene, tier, action, judgement, near } = hit;
+    const { again, scene, action, near } = hit;
     if (again !== 'check') return;
     const isRight = decision.action === action;
     if (near !== undefined) this.#standing.compare(near.kind, scene, near.distance, isRight);
     else this.#standing.compare(isSingle(hit.decision) ? 'single' : 'exact', scene, 0, isRight);
-    this.#falseHits.checked(tier, scene, !isRight);
+    this.counted(hit, decision);
+  }
+
+  /**
+   * The same for a further hit of the state, for which one answer is enough: it counts among what was served, and says nothing
+   * more of its tier.
+   */
+  counted({ again, scene, tier, action, judgement }: Hit, decision: Decision): void {
+    if (again !== 'check') return;
+    this.#falseHits.checked(tier, scene, decision.action !== action);
     if (judgement !== undefined) this.#judge?.learn(judgement, decision.action);
   }
 

@@ -369,6 +369,7 @@ export class ModelEndpoint {
 
   /** A call that somebody waits for has begun: work that nobody waits for gives way, where it would slow that one too much. */
   begun(need: SlotNeed): void {
+    if (this.gate.ownInBackground === 0) return;
     for (;;) {
       const work = companyToGiveUp({ ...this.#roomQuestion(0), need });
       if (work === undefined) return;
@@ -378,6 +379,7 @@ export class ModelEndpoint {
 
   /** Somebody has to wait for a slot: work that nobody waits for gives way, where that helps. */
   #makeRoom({ need, rankMs = Number.POSITIVE_INFINITY }: Ask): boolean {
+    if (this.gate.ownInBackground === 0) return false;
     // The newcomer itself stands in the queue.
     const ahead = Math.max(0, this.gate.ahead(rankMs) - 1);
     const work = callToGiveUp({ ...this.#roomQuestion(ahead), need });
@@ -427,8 +429,9 @@ export class ModelEndpoint {
     const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
     const code = isCutShort ? 'ERR_CANCELLED' : told;
     this.#noteUse(model, kind, code);
-    // What was given up for somebody else had all the time of the world.
-    const isSilent = code === 'ERR_CANCELLED' && !slot.isBackground && isSilence(result.report, profile);
+    // What was given up for somebody else is silent only where the model is known to begin sooner.
+    const unknownMs = slot.isBackground ? Number.POSITIVE_INFINITY : SILENT_MS;
+    const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile, unknownMs);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(model, code, isNew);
     this.#toWatch(code);
@@ -529,10 +532,10 @@ function isFailure(code: 'OK' | ErrorCode): boolean {
  * a server that hangs would cost every plan the time until another expert is asked. Of how long the model takes it says
  * nothing.
  */
-function isSilence({ firstTokenMs, totalMs }: CallReport, profile: LatencyProfile): boolean {
+function isSilence({ firstTokenMs, totalMs }: CallReport, profile: LatencyProfile, unknownMs: number): boolean {
   if (firstTokenMs !== undefined) return false;
   const usualMs = profile.quantile('firstToken', SILENT_QUANTILE) ?? profile.quantile('total', SILENT_QUANTILE);
-  return totalMs > (usualMs ?? SILENT_MS);
+  return totalMs > (usualMs ?? unknownMs);
 }
 
 /** A status from 500 up that tells no more, or the same in an event: of the server, or of this one request. */

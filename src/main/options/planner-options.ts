@@ -229,6 +229,8 @@ export interface ResolvedOptions {
   readonly quorum: QuorumRule;
   readonly features: Features;
   readonly lateMs: number;
+  /** Whether an answer that comes after the deadline is of use: it is remembered, or may stand in for the next one. */
+  readonly keepsLate: boolean;
   readonly maxInFlight: number;
   readonly promptActionsMax: number;
   readonly workers: { readonly threads: number; readonly tasksPerThread: number; readonly stuckGraceMs: number };

@@ -351,6 +351,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
   const profile = PROFILES[profileName];
   const endpoints = resolveEndpoints(parsed, profile);
   const features = { ...profile.features, ...withoutUndefined(parsed.features ?? {}) };
+  const cache = resolveCache(parsed, profile);
   return Object.freeze({
     profile: profileName,
     domain,
@@ -359,13 +360,14 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     synthesis: resolveSynthesis(parsed, profile, endpoints, features.balancing),
     timeoutMs: parsed.timeoutMs ?? profile.timeoutMs,
     visionTimeoutMs: parsed.timeoutMs ?? profile.visionTimeoutMs,
-    cache: resolveCache(parsed, profile),
+    cache,
     chat: resolveChat(parsed.chat),
     singleFlight: parsed.singleFlight ?? profile.singleFlight,
     callRetries: parsed.callRetries ?? profile.callRetries,
     timeSlices: parsed.timeSlices ?? profile.timeSlices,
     quorum: parsed.quorum ?? profile.quorum,
     features,
+    keepsLate: features.lateAnswers && (cache !== false || features.lateRung),
     lateMs: parsed.lateMs ?? 10_000,
     maxInFlight: parsed.maxInFlight ?? 1_024,
     promptActionsMax: parsed.promptActionsMax ?? 64,

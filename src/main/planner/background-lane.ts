@@ -1,9 +1,9 @@
 import type { Decision } from '../../shared/decision.ts';
-import { imageFeaturesOf } from '../../shared/domain.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Hit } from '../cache/look.ts';
+import type { ResolvedExpert } from '../options/planner-options.ts';
 import { Flight } from './flight.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { type BookedState, StateBook } from './state-book.ts';
@@ -91,17 +91,42 @@ export class BackgroundLane {
   constructor(parts: FlightParts, random: Random, owner: LaneOwner) {
     this.#parts = parts;
     this.#owner = owner;
-    this.#book = new StateBook(random, imageFeaturesOf(parts.options.domain));
+    this.#book = new StateBook(random);
   }
 
   /** A request was in a state of which too little is known, `known` being what is remembered; asked about when there is room, an urgent one first. */
   askLater(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
-    if (!this.#isClosed) this.#book.note(request, signature, known, isUrgent);
+    if (this.#isClosed || this.#parts.options.experts.length === 0) return;
+    this.#book.note(request, signature, known, isUrgent);
   }
 
-  /** Forgets the states to ask about later. */
+  /** Models have decided for a state, for somebody or as an errand. */
+  decided(signature: Signature, decision: Decision): void {
+    if (this.#book.size > 0) this.#book.learned(signatureText(signature), decision);
+  }
+
+  /** The cache was cleared: forgets what there was to do, and gives up what runs. */
   clear(): void {
     this.#book.clear();
+    this.#counts.dropped += this.#queue.size;
+    this.#queue.clear();
+    this.#giveUpAll();
+  }
+
+  /** From now on nothing is begun; what runs goes on. */
+  shut(): void {
+    this.#isClosed = true;
+  }
+
+  #giveUpAll(): void {
+    for (const [key, { flight }] of [...this.#running]) {
+      this.#running.delete(key);
+      flight.cancel();
+    }
+    for (const [key, flight] of [...this.#later]) {
+      this.#later.delete(key);
+      flight.cancel();
+    }
   }
 
   /** A plan has settled: there may be room now, and there is somebody to ask for. */
@@ -133,8 +158,8 @@ export class BackgroundLane {
 
   /** There may be room now. */
   wake(): void {
-    if (this.#isWaking || this.#isClosed || !this.#hasWork || !this.#hasRoom()) return;
-    if (this.#beginErrand() || this.#beginLater()) this.#wakeNextTurn();
+    if (this.#isWaking || this.#isClosed || !this.#hasWork) return;
+    if ((this.#hasRoom() && this.#beginErrand()) || this.#beginLater()) this.#wakeNextTurn();
   }
 
   /**
@@ -163,21 +188,26 @@ export class BackgroundLane {
     const { clock } = this.#parts;
     const isOver = clock.now() - this.#lastPlanAtMs > LATER_MS_MAX;
     if (isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
-    const state = this.#chooseLater();
+    const open = this.#parts.options.experts.map((expert) => this.#hasRoomFor(expert));
+    if (!open.includes(true)) return false;
+    const state = this.#chooseLater(open);
     if (state === undefined) return false;
     this.#laterCounts.asked++;
     const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), {
       lane: 'background',
-      oneExpert: state.votes,
+      oneExpert: state.asked,
     });
+    this.#book.asked(state.key);
     this.#later.set(state.key, flight);
     const end = this.#flyLater(state, flight).finally(() => this.#ends.delete(end));
     this.#ends.add(end);
     return true;
   }
 
-  #chooseLater(): BookedState | undefined {
-    const isOpen = (key: string): boolean => !this.#later.has(key) && !this.#owner.isAskedAbout(key);
+  /** `open`: which of the experts have a server that can be asked. Each state has its turn with each of them. */
+  #chooseLater(open: readonly boolean[]): BookedState | undefined {
+    const isOpen = ({ key, asked }: BookedState): boolean =>
+      open[asked % open.length] === true && !this.#later.has(key) && !this.#owner.isAskedAbout(key);
     const wanted = this.#laterBudget < 1 ? undefined : this.#book.next(isOpen);
     if (wanted !== undefined) {
       this.#laterBudget--;
@@ -191,13 +221,15 @@ export class BackgroundLane {
   async #flyLater(state: BookedState, flight: Flight): Promise<void> {
     try {
       await flight.run();
-      if (flight.decision === undefined || this.#isClosed) return;
+      // Given up by a clearing of the cache, or of a planner that closes.
+      if (this.#later.get(state.key) !== flight || this.#isClosed) return;
+      if (flight.decision === undefined) return this.#book.failed(state.key);
       this.#laterCounts.voted++;
       this.#book.learned(state.key, this.#owner.onVoted(state, flight.decision));
     } catch (error) {
       this.#warn('asking models for later', error);
     } finally {
-      this.#later.delete(state.key);
+      if (this.#later.get(state.key) === flight) this.#later.delete(state.key);
       this.wake();
     }
   }
@@ -224,17 +256,20 @@ export class BackgroundLane {
     this.#isClosed = true;
     this.#counts.dropped += this.#queue.size;
     this.#queue.clear();
-    for (const [key, { flight }] of [...this.#running]) {
-      this.#running.delete(key);
-      flight.cancel();
-    }
-    for (const flight of this.#later.values()) flight.cancel();
+    this.#giveUpAll();
     await Promise.all(this.#ends);
   }
 
   stats(): BackgroundStats {
     const later = { states: this.#book.size, ...this.#laterCounts };
     return { queued: this.#queue.size, running: this.#running.size, ...this.#counts, later };
+  }
+
+  #hasRoomFor({ endpoint, alternatives }: ResolvedExpert): boolean {
+    return [endpoint, ...alternatives].some((name) => {
+      const at = this.#parts.endpoints.get(name);
+      return at?.isIdle === true && !at.isResting;
+    });
   }
 
   #hasRoom(): boolean {

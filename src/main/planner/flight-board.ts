@@ -94,7 +94,10 @@ interface Boarding {
   readonly before: Legacy;
   /** What is remembered of it for the agents that asked. */
   readonly works: RecentWork[];
-  /** Everyone who waited left by their own signal. What was voted until then is too little to be remembered. */
+  /**
+   * What it decides is not remembered: everyone who waited left by their own signal, and what was voted until then is too
+   * little; or the cache was cleared since it began.
+   */
   abandoned: boolean;
   /** Resolves when the flight has ended. */
   done: Promise<void>;
@@ -107,6 +110,8 @@ export class FlightBoard {
   /** The flights that can be joined. */
   readonly #flights = new Map<string, Boarding>();
   readonly #boardings = new Set<Boarding>();
+  /** The states of all flights, and how many there are of each. */
+  readonly #states = new Map<string, number>();
   /** Flights that nobody waits for any more and that are not cancelled yet. */
   readonly #unwanted: { readonly flight: Flight; readonly isOutOfTime: boolean }[] = [];
   /** Flights that go on without anyone who waits. */
@@ -184,8 +189,7 @@ export class FlightBoard {
 
   /** Whether models are asked about a state now, for somebody or late. */
   isAskedAbout(state: string): boolean {
-    for (const { call } of this.#boardings) if (signatureText(call.signature) === state) return true;
-    return false;
+    return this.#states.has(state);
   }
 
   /** An agent that asks again has moved on: its older plan, if it still waits for a first slot, has what is in hand. */
@@ -198,6 +202,14 @@ export class FlightBoard {
     if (waiters.size > 1 || !waiters.has(older) || !flight.isQueued) return;
     this.#parts.counters.superseded++;
     this.#answer(older);
+  }
+
+  /** What flights that have begun decide is not remembered: the cache was cleared. */
+  forget(): void {
+    for (const boarding of this.#boardings) {
+      boarding.abandoned = true;
+      this.#unshare(boarding);
+    }
   }
 
   /** Settles everyone at once with the best answer in hand and cancels the model work. Resolves when the flights have ended. */
@@ -225,6 +237,8 @@ export class FlightBoard {
     };
     if (key !== undefined) this.#flights.set(key, boarding);
     this.#boardings.add(boarding);
+    const state = signatureText(call.signature);
+    this.#states.set(state, (this.#states.get(state) ?? 0) + 1);
     boarding.done = this.#fly(boarding);
     return boarding;
   }
@@ -259,6 +273,7 @@ export class FlightBoard {
       for (const waiter of [...boarding.waiters]) this.#answer(waiter);
       this.#boardings.delete(boarding);
       this.#late.delete(boarding);
+      this.#forgetState(signatureText(call.signature));
       const answer = answerOf(boarding);
       for (const work of boarding.works) {
         work.answer = () => answer;
@@ -267,12 +282,18 @@ export class FlightBoard {
     }
   }
 
+  #forgetState(state: string): void {
+    const flights = (this.#states.get(state) ?? 0) - 1;
+    if (flights > 0) this.#states.set(state, flights);
+    else this.#states.delete(state);
+  }
+
   /** Models have decided: that says what would have been right where they had not, or had not in time. */
   #compareStandIns({ call: { request, signature, look }, waiters }: Boarding, action: string): void {
     const { late } = this.#parts;
     const near = look?.shadow?.near[0];
-    late?.decided(signature, action);
-    if (near === undefined || waiters.size === 0) return;
+    const compared = late?.decided(signature, action);
+    if (near === undefined || waiters.size === 0 || compared?.has(kindOfNear(near))) return;
     const next = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
     late?.compare({ kind: kindOfNear(near), standIn: near.action, next: next.action }, action);
   }
@@ -358,7 +379,7 @@ export class FlightBoard {
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
     this.#parts.counters.cancelled++;
-    boarding.abandoned = boarding.waiters.size === 0;
+    boarding.abandoned ||= boarding.waiters.size === 0;
     if (waiter.call.trace !== undefined)
       this.#owner.onAbandoned(waiter.call, attemptsOf(boarding, waiter.call.startedAtMs), waiter.coalesced);
     waiter.reject(planCancelled(waiter.signal));

@@ -141,7 +141,7 @@ export class Flight {
    * that says is remembered. Nobody further is asked, and each call gives way to somebody who can make a deadline with its slot.
    */
   goOnLate(): boolean {
-    if (!this.#parts.options.features.lateAnswers || this.#calls === this.#queued.size) return false;
+    if (!this.#parts.options.keepsLate || this.#calls === this.#queued.size) return false;
     this.#isLate = true;
     this.#lane = 'background';
     this.#turnOver?.();
@@ -218,7 +218,7 @@ export class Flight {
     const hasNext = options.synthesis.models.length > 0 && !isForLater && this.#outlook.isRoomForBoth(members, nextMs);
     const rule = { timeSlices: options.timeSlices, hasNext, nextMs };
     const ceilingMs = Math.max(...options.experts.map((expert) => expert.timeoutMs));
-    const isLast = !hasNext && options.features.lateAnswers;
+    const isLast = !hasNext && options.keepsLate;
     const endMs = isLast ? this.#lastMs() : panelEnd(clock.now(), this.deadlineMs, ceilingMs, rule);
     const over = Promise.withResolvers<void>();
     const voted = Promise.withResolvers<void>();
@@ -401,7 +401,7 @@ export class Flight {
   ): Promise<ExpertResult> {
     const { clock, callers, options } = this.#parts;
     if (endMs - clock.now() < SLICE_MS_MIN) return this.#skip(subject);
-    const isLast = !hasNext && options.features.lateAnswers;
+    const isLast = !hasNext && options.keepsLate;
     // After the call's own timeout, which tells its phase: this is for one that still waits for a slot.
     using over = isLast ? undefined : deadlineSignal(clock, endMs + 1, signal, OUT_OF_TIME);
     return await this.#call(
@@ -447,12 +447,11 @@ export class Flight {
   // Calls -----------------------------------------------------------------------------------------------------------
 
   async #call(
-    plan: Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'giveUp'>,
+    plan: Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'giveUp' | 'onWaiting' | 'isLate'>,
     signal: AbortSignal = this.#controller.signal,
   ): Promise<ExpertResult> {
     this.#calls++;
     const own = linkedAbort(signal);
-    this.#queued.add(own);
     const whole = {
       ...plan,
       lane: this.#lane,
@@ -462,12 +461,15 @@ export class Flight {
         this.#isCutShort = true;
         own.abort(UNWANTED);
       },
+      onWaiting: () => void this.#queued.add(own),
+      isLate: () => this.#isLate,
     };
     try {
       return await this.#parts.maker.make(whole, this.attempts, own.signal, (slot) => {
         this.#served();
         this.#queued.delete(own);
         this.#slots.push(slot);
+        if (this.#isLate) slot.toBackground();
       });
     } finally {
       own.unlink();
@@ -480,7 +482,7 @@ export class Flight {
   #served(): void {
     const { shares } = this.#parts;
     const { agent } = this.#request;
-    shares.served(agent);
+    if (this.#purpose.lane !== 'background') shares.served(agent);
     if (this.#lane === 'foreground') this.#turnOver ??= shares.working(agent);
   }
 
@@ -493,7 +495,7 @@ export class Flight {
   /** When the last calls must have ended: a little before the deadline, or after it where late work is kept. */
   #lastMs(endMs = Number.POSITIVE_INFINITY): number {
     const { options, clock } = this.#parts;
-    if (options.features.lateAnswers) return this.deadlineMs + options.lateMs;
+    if (options.keepsLate) return this.deadlineMs + options.lateMs;
     const nowMs = clock.now();
     return Math.min(endMs, nowMs + lessSettling(this.deadlineMs - nowMs));
   }

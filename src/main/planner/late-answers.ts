@@ -79,6 +79,8 @@ const LATE_GROUPS: ReadonlySet<string> = new Set(['near', 'far']);
 const DISTANCE_STEPS = 10;
 /** An answer for the very state, of an earlier request: nothing has to be shown. */
 const SAME = 'same';
+/** Younger than any decision that has expired; what is older is for the cache to serve. */
+const SAME_MS_MAX = 5_000;
 
 export class LateAnswers {
   readonly #signer: Signer;
@@ -109,7 +111,9 @@ export class LateAnswers {
       if (answer === undefined) continue;
       const action = legalAction(request, answer.action);
       if (action === undefined) return undefined;
-      if (signatureText(work.signature) === signatureText(signature)) return { ...answer, action, ageMs, kind: SAME };
+      if (signatureText(work.signature) === signatureText(signature)) {
+        return ageMs > SAME_MS_MAX ? undefined : { ...answer, action, ageMs, kind: SAME };
+      }
       const isNear = work.gate !== undefined && work.gate === this.#gateOf(request);
       const age = Math.max(0, Math.round(Math.log2(Math.max(ageMs, 1) / AGE_MS_UNIT)));
       return { ...answer, action, ageMs, kind: `${isNear ? 'near' : 'far'} ${age}` };
@@ -135,11 +139,13 @@ export class LateAnswers {
     this.#shadows.set(key, [...others, comparison]);
   }
 
-  /** Models decided for this state. */
-  decided(signature: Signature, action: string): void {
+  /** Models decided for this state. Returns the kinds that were compared. */
+  decided(signature: Signature, action: string): ReadonlySet<string> {
     const key = signatureText(signature);
-    for (const comparison of this.#shadows.get(key) ?? []) this.compare(comparison, action);
+    const comparisons = this.#shadows.get(key) ?? [];
+    for (const comparison of comparisons) this.compare(comparison, action);
     this.#shadows.delete(key);
+    return new Set(comparisons.map(({ kind }) => kind));
   }
 
   /** What was decided, against what a stand-in and the next rung would have said. */

@@ -149,6 +149,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       },
       onDecided: ({ request, signature, look }, decision) => {
         if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
+        this.#lane.decided(signature, decision);
       },
       settle: (call, answer, attempts, coalesced) => this.#landed(call, answer, attempts, coalesced),
       onAbandoned: (call, attempts, coalesced) => this.#traceAbandoned(call, attempts, coalesced),
@@ -157,7 +158,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     this.#lane = new BackgroundLane(parts, random, {
       onDecided: ({ request, signature, hit }, decision, others) => {
         this.#cache?.checked(request, signature, hit, decision);
-        for (const other of others) this.#cache?.compared(other, decision);
+        for (const other of others) this.#cache?.counted(other, decision);
+        this.#lane.decided(signature, decision);
       },
       onVoted: ({ request, signature }, decision) => {
         parts.late?.decided(signature, decision.action);
@@ -211,8 +213,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
 
   /** Too little is known of a state, `known` being all that is: models are asked about it when there is room. */
   #askLater({ request, signature }: Settling, known: Decision | undefined, isUrgent = false): void {
-    if (this.#cache !== undefined && this.#parts.options.features.askLater)
-      this.#lane.askLater(request, signature, known, isUrgent);
+    if (this.#cache === undefined || !this.#parts.options.features.askLater) return;
+    // What is seen is of one moment, and would be gone.
+    if (this.#imageNames.some((name) => request.observation[name] !== undefined)) return;
+    this.#lane.askLater(request, signature, known, isUrgent);
   }
 
   #serve(call: Settling, hit: Hit): Plan {
@@ -228,6 +232,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   /** Forgets every cached decision, and every answer to a chat. */
   clearCache(): void {
     this.#cache?.clear();
+    this.#board.forget();
     this.#lane.clear();
     this.#parts.late?.clear();
     this.chats.clearCache();
@@ -302,6 +307,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       const closed = Promise.withResolvers<void>();
       this.#closed = closed.promise;
       this.chats.shut();
+      this.#lane.shut();
       this.#close(drainMs).then(closed.resolve, closed.reject);
     } else if (drainMs <= 0) this.#hurry();
     return this.#closed;

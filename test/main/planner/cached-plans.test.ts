@@ -336,14 +336,16 @@ describe('a check', () => {
     const one = { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 2 } };
     let isSlow = false;
     under = await makeCachedPlanner(
-      ({ role, nth }) => ({
+      ({ nth }) => ({
         kind: 'answers',
         action: nth === 0 ? 'block' : 'flee',
-        afterMs: isSlow && role === 'two' ? 90 : 1,
+        afterMs: isSlow ? 90 : 1,
       }),
       { cache: { checkShare: 1 }, options: { endpoints: one, synthesis: { models: [] }, quorum: 'all' } },
     );
     await plan(at('cave'));
+    // So that it is known how long calls take.
+    for (const place of ['hall', 'mine', 'hill', 'road']) await plan(at(place));
     const before = [under.planner.peek(at('cave')), cacheStats().entries];
     isSlow = true;
     await plan(at('cave', 50, { agent: 'x' }));
@@ -352,7 +354,7 @@ describe('a check', () => {
     isSlow = false;
     await drive(under.clock, under.planner.plan(at('wood'), { timeoutMs: 15 }));
     await pass(200);
-    expect(under.planner.stats().endpoints).toMatchObject([{ givenUp: 1 }]);
+    expect(under.planner.stats().endpoints[0]?.givenUp).toBeGreaterThanOrEqual(1);
     expect(under.planner.stats().background).toMatchObject({ done: 0, cancelled: 1, failed: 0 });
     expect(under.planner.peek(at('cave'))).toEqual(before[0]);
     expect(cacheStats().falseHits.exact.checked).toBe(0);

@@ -52,8 +52,11 @@ interface Waiter {
 }
 
 const ANY: Ask = {};
-/** Of those who wait, this many are looked at for whom room could be made. */
+/** Of those who wait, the first ones are looked at for whom room could be made, a few in each turn of the event loop. */
 const PRESSED_MAX = 16;
+const PRESSED_PER_TURN = 4;
+/** While somebody waits behind background work, it is looked at again: a call that was nearly done may take much longer. */
+const PRESS_EVERY_MS = 100;
 
 export class EndpointGate implements MachineGate {
   readonly #clock: Clock;
@@ -71,13 +74,15 @@ export class EndpointGate implements MachineGate {
     background: Number.NEGATIVE_INFINITY,
   };
   #timer: Timer | undefined;
+  #pressTimer: Timer | undefined;
+  #isPressing = false;
   #isClosed = false;
   /** Slots at work times milliseconds, until `#workedAtMs`. */
   #worked = 0;
   #workedAtMs: number;
   /**
-   * Called when somebody in the foreground has to wait for a slot, and when what they wait behind has become background work.
-   * Returns whether room is made.
+   * Called for those who wait in the foreground while background work is there that could make room; in a turn of the event
+   * loop of its own, since many may have to wait in the same moment. Returns whether room is made.
    */
   onPressure: (ask: Ask) => boolean = () => false;
   /** Called when a slot may have become free that nobody waits for. */
@@ -186,7 +191,7 @@ export class EndpointGate implements MachineGate {
       if (lane === 'foreground') queue.splice(this.#place(rankMs), 0, waiter);
       else queue.push(waiter);
       this.#wake();
-      if (lane === 'foreground' && queue.includes(waiter)) this.onPressure(ask);
+      if (lane === 'foreground' && queue.includes(waiter)) this.#pressSoon();
     });
   }
 
@@ -194,6 +199,7 @@ export class EndpointGate implements MachineGate {
   close(): void {
     this.#isClosed = true;
     this.#dropTimer();
+    this.#dropPress();
     this.#workedNow();
     for (const [slot, hold] of this.#holds) {
       hold.cancel();
@@ -218,6 +224,32 @@ export class EndpointGate implements MachineGate {
       else high = middle;
     }
     return low;
+  }
+
+  #pressSoon(from = 0): void {
+    if (this.#isPressing || this.#isClosed || this.#background.size === 0) return;
+    this.#isPressing = true;
+    this.#clock.nextTurn(() => {
+      this.#isPressing = false;
+      this.#press(from);
+    });
+  }
+
+  /** The first who wait may have too little time for any slot, so that others are looked at as well. */
+  #press(from: number): void {
+    this.#dropPress();
+    if (this.#isClosed || this.#waiting.length === 0) return;
+    const some = this.#waiting.slice(from, Math.min(from + PRESSED_PER_TURN, PRESSED_MAX));
+    const isMade = some.some(({ ask }) => this.onPressure(ask));
+    if (isMade) this.#pressSoon();
+    else if (from + PRESSED_PER_TURN < Math.min(PRESSED_MAX, this.#waiting.length))
+      this.#pressSoon(from + PRESSED_PER_TURN);
+    else if (this.#background.size > 0) this.#pressTimer = this.#clock.setTimer(PRESS_EVERY_MS, () => this.#press(0));
+  }
+
+  #dropPress(): void {
+    this.#pressTimer?.cancel();
+    this.#pressTimer = undefined;
   }
 
   #dropTimer(): void {
@@ -255,8 +287,7 @@ export class EndpointGate implements MachineGate {
     const toBackground = (): void => {
       if (!isHeld) return;
       this.#background.add(slot);
-      // The first may have too little time for any slot.
-      this.#waiting.slice(0, PRESSED_MAX).some(({ ask }) => this.onPressure(ask));
+      if (this.#waiting.length > 0) this.#pressSoon();
     };
     const meanCompany = (): number => {
       const ms = this.#clock.now() - startedAtMs;
@@ -307,6 +338,7 @@ export class EndpointGate implements MachineGate {
 
   #wake(): void {
     this.#serve('foreground', this.#waiting);
+    if (this.#waiting.length === 0) this.#dropPress();
     if (this.#waiting.length === 0) this.#serve('background', this.#inBackground);
     this.#dropTimer();
     if (this.#isClosed || this.#waiting.length + this.#inBackground.length === 0) return;

@@ -39,6 +39,7 @@ export class SurvivalTimes {
 
   /** A call ended after `ms`. */
   ended(ms: number): void {
+    this.#fade();
     this.#add(this.#ended, ms, 1);
   }
 
@@ -51,6 +52,7 @@ export class SurvivalTimes {
 
   /** A call was cut after `ms`: it would have taken longer. */
   cut(ms: number): void {
+    this.#fade();
     this.#add(this.#cut, ms, 1);
   }
 
@@ -59,6 +61,7 @@ export class SurvivalTimes {
    * have taken longer. Undefined while no call has shown it.
    */
   chanceWithin(ms: number, agesMs: readonly number[] = []): number | undefined {
+    if (ms <= 0) return 0;
     const count = this.#witnesses(ms, agesMs);
     if (count < WITNESSES_MIN) return undefined;
     const within = 1 - this.#survival(ms, agesMs);
@@ -170,11 +173,15 @@ export class SurvivalTimes {
 
   #add(weights: Float64Array, ms: number, share: number): void {
     if (!(ms >= 0)) return;
-    this.#nextWeight *= this.#growth;
     const bucket = Math.round(placeOf(ms));
     const weight = this.#nextWeight * share;
     weights[bucket] = (weights[bucket] as number) + weight;
     this.#total += weight;
+  }
+
+  /** All that is known weighs a little less beside what is seen now. */
+  #fade(): void {
+    this.#nextWeight *= this.#growth;
     if (this.#nextWeight > WEIGHT_MAX) this.#rescale();
   }
 

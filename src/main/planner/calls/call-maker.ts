@@ -36,6 +36,10 @@ export interface CallPlan {
   readonly deadlineMs: number;
   /** Cancels it for somebody who can use its slot, once nobody waits for it. */
   readonly giveUp: () => void;
+  /** Called as each try begins to wait for a slot. */
+  readonly onWaiting: () => void;
+  /** Whether nobody waits for it any more: it is not tried again then. */
+  readonly isLate: () => boolean;
   readonly run: (
     subject: AttemptSubject,
     terms: CallTerms,
@@ -95,7 +99,7 @@ export class CallMaker {
     for (let retries = 0; ; retries++) {
       const at = this.#choose(plan, failedAt);
       const settled = await this.#try(call, at, signal);
-      if (settled.ok || signal.aborted || retries >= options.callRetries) return settled;
+      if (settled.ok || signal.aborted || plan.isLate() || retries >= options.callRetries) return settled;
       failedAt.add(at.name);
       const isElsewhere = isOfServer(settled.error.code) && this.#others(plan, failedAt).length > 0;
       if (!settled.error.retryable && !isElsewhere) return settled;
@@ -167,6 +171,7 @@ export class CallMaker {
     let timer: Timer | undefined;
     const hedgeAfter = (delayMs: number): void => {
       timer = clock.setTimer(delayMs, () => {
+        if (plan.isLate()) return;
         const ageMs = clock.now() - startedAtMs;
         const other = this.#hedgeAt(plan, at, ageMs);
         if (other !== undefined && this.#hedges.take()) {
@@ -220,6 +225,7 @@ export class CallMaker {
   async #tryAt({ plan, attempts, onSlot }: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
     const { clock, turns, counters, options } = this.#parts;
     const subject: AttemptSubject = { ...plan.subject, endpoint: at.name };
+    plan.onWaiting();
     const attempt = attempts.begin(subject, clock.now());
     const refuse = (code: ErrorCode, message: string): ExpertResult => {
       const error: ErrorWire = { code, message, retryable: false };
@@ -270,7 +276,7 @@ export class CallMaker {
   #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint): boolean {
     const { options, clock } = this.#parts;
     if (!options.features.learnedTimeouts || lane === 'background') return false;
-    if (options.features.lateAnswers && at.gate.waiting === 0) return false;
+    if (options.keepsLate && at.gate.waiting === 0) return false;
     const hope = at.gate.waiting > 0 ? HOPE_IN_A_CROWD : HOPE;
     const leastMs = at.profileOf(subject.model, kind).quantile('total', hope);
     const isLate = leastMs !== undefined && Math.min(endMs, deadlineMs) - clock.now() < leastMs;

@@ -68,7 +68,8 @@ export class ExpertOutlook {
     const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
     if (oneExpert !== undefined) {
       const { experts } = options;
-      return { ...whole, members: experts.slice(oneExpert % experts.length).slice(0, 1) };
+      const expert = experts[oneExpert % experts.length];
+      return { ...whole, members: expert === undefined ? [] : [expert] };
     }
     if (!options.features.panelFit) return { ...whole, members: options.experts };
     const leftMs = this.#leftMs();
@@ -91,7 +92,7 @@ export class ExpertOutlook {
       nowMs: clock.now(),
       deadlineMs: this.#deadlineMs,
       needed: options.quorum === 'firstAgree' ? 2 : Math.ceil((options.experts.length + 1) / 2),
-      byChance: options.features.chanceFit && options.features.lateAnswers,
+      byChance: options.features.chanceFit && options.keepsLate,
     });
   }
 

@@ -404,40 +404,52 @@ describe('pressure', () => {
     return { callers, count: () => presses };
   }
 
-  test('is told once by everyone who has to wait, and by nobody else', () => {
-    const { callers, count } = pressed(1);
+  test('is told for those who wait behind background work, in a turn of the loop of its own', async () => {
+    const { callers, count } = pressed(2);
+    callers.askInBackground('late');
     callers.ask('a');
+    await flush();
     expect(count()).toBe(0);
     callers.ask('b');
-    expect(count()).toBe(1);
-    callers.ask('c');
-    expect(count()).toBe(2);
-  });
-
-  test('is not told by background work, nor by who gives up before asking', () => {
-    const { callers, count } = pressed(1);
-    callers.ask('a');
-    callers.askInBackground('late 1');
-    callers.ask('b', AbortSignal.abort());
     expect(count()).toBe(0);
-    callers.ask('c');
-    callers.askInBackground('late 2');
+    await flush();
     expect(count()).toBe(1);
+    callers.ask('c');
+    await flush();
+    // Both who wait are looked at.
+    expect(count()).toBe(3);
+    callers.gate.close();
   });
 
-  test('is told where a background slot is in the way', () => {
+  test('is told for the first sixteen, a few in each turn', async () => {
+    const { callers, count } = pressed(1);
+    callers.askInBackground('late');
+    for (let nth = 0; nth < 40; nth++) callers.ask(`${nth}`);
+    for (let turn = 0; turn < 5; turn++) await flush();
+    expect(count()).toBe(16);
+    callers.gate.close();
+  });
+
+  test('is told again while somebody waits behind background work: it may take longer than was thought', async () => {
     const { callers, count } = pressed(1);
     callers.askInBackground('late');
     callers.ask('a');
+    await flush();
     expect(count()).toBe(1);
+    await advance(callers.clock, 101);
+    expect(count()).toBe(2);
+    callers.gate.close();
+    expect(callers.clock.pendingTimers).toBe(0);
   });
 
-  test('is told by one who waits for the pause, and not again when the pause is over', async () => {
-    const { callers, count } = pressed(8, 400);
+  test('is not told where no background work is in the way, nor for background work', async () => {
+    const { callers, count } = pressed(1);
     callers.ask('a');
     callers.ask('b');
-    await advance(callers.clock, 500);
-    expect([count(), callers.order.length]).toEqual([1, 2]);
+    callers.askInBackground('late');
+    callers.ask('c', AbortSignal.abort());
+    await flush();
+    expect(count()).toBe(0);
   });
 
   test('that frees a slot on the spot lets in who told it', async () => {
@@ -793,7 +805,7 @@ async function startsOf(visits: readonly Visit[], slots: number, staggerMs: numb
       else if (slot !== undefined) late.add(slot);
       if (slot !== undefined) clock.setTimer(holdsMs, () => slot.release());
     });
-    await settle();
+    await flush();
   }
   await advance(clock, 600);
   expect([gate.busy, gate.waiting, gate.isIdle, clock.pendingTimers]).toEqual([0, 0, true, 0]);
