@@ -190,12 +190,12 @@ export class BackgroundLane {
     if (isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
     const open = this.#parts.options.experts.map((expert) => this.#hasRoomFor(expert));
     if (!open.includes(true)) return false;
-    const state = this.#chooseLater(open);
+    const state = this.#chooseLater();
     if (state === undefined) return false;
     this.#laterCounts.asked++;
     const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), {
       lane: 'background',
-      oneExpert: state.asked,
+      oneExpert: nextOpen(open, state.asked),
     });
     this.#book.asked(state.key);
     this.#later.set(state.key, flight);
@@ -204,10 +204,8 @@ export class BackgroundLane {
     return true;
   }
 
-  /** `open`: which of the experts have a server that can be asked. Each state has its turn with each of them. */
-  #chooseLater(open: readonly boolean[]): BookedState | undefined {
-    const isOpen = ({ key, asked }: BookedState): boolean =>
-      open[asked % open.length] === true && !this.#later.has(key) && !this.#owner.isAskedAbout(key);
+  #chooseLater(): BookedState | undefined {
+    const isOpen = ({ key }: BookedState): boolean => !this.#later.has(key) && !this.#owner.isAskedAbout(key);
     const wanted = this.#laterBudget < 1 ? undefined : this.#book.next(isOpen);
     if (wanted !== undefined) {
       this.#laterBudget--;
@@ -305,4 +303,9 @@ export class BackgroundLane {
       this.wake();
     }
   }
+}
+
+/** The next expert that can be asked: a state has its turn with each of them. One can. */
+function nextOpen(open: readonly boolean[], turn: number): number {
+  for (let nth = turn; ; nth++) if (open[nth % open.length] === true) return nth % open.length;
 }

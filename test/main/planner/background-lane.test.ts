@@ -393,6 +393,39 @@ describe('a state asked about for later', () => {
     expect(later().asked).toBe(1);
   });
 
+  test('is asked of another expert where one gives nothing, and given up after eight tries', async () => {
+    const fails: Behaviour = { kind: 'illegal', afterMs: 1 };
+    under = new LaneUnderTest(({ role }) => (role === 'one' ? fails : answers()), {
+      experts: ['one', 'two'].map((role) => ({ role, model: 'e' })),
+    });
+    met(1);
+    for (let plans = 0; plans < 2; plans++) under.lane.planSettled();
+    await advance(200);
+    expect(under.models.calls.slice(0, 2).map(({ role }) => role)).toEqual(['one', 'two']);
+    expect(under.voted).toEqual(ofPlace(1));
+    const dead = new LaneUnderTest(() => fails);
+    const { request, signature } = errand(1);
+    for (let times = 0; times < 2; times++) dead.lane.askLater(request, signature, undefined);
+    for (let plans = 0; plans < 20; plans++) dead.lane.planSettled();
+    for (let ms = 0; ms < 100; ms++) {
+      dead.clock.advance(1);
+      await flush();
+    }
+    expect(dead.lane.stats().later).toEqual({ states: 0, asked: 8, voted: 0 });
+    await dead.lane.close();
+  });
+
+  test('is forgotten with the cache, and nothing of it is remembered', async () => {
+    under = new LaneUnderTest(answers);
+    met(1);
+    under.lane.planSettled();
+    await advance(10);
+    under.lane.clear();
+    await advance(60);
+    expect(under.voted).toEqual([]);
+    expect(later()).toMatchObject({ states: 0, voted: 0 });
+  });
+
   test('comes after errands, and gives way like them', async () => {
     under = new LaneUnderTest(answers);
     const slot = under.takeSlot();
