@@ -45,6 +45,18 @@ describe('a call', () => {
     expect([under.codes, under.isAtRest]).toEqual([['a ERR_VOTE_NONE'], true]);
   });
 
+  test('is not tried again once nobody waits for it', async () => {
+    for (const isLate of [false, true]) {
+      const under = new MakerUnderTest([], { callRetries: 1 });
+      const call = under.make({ isLate: () => isLate });
+      await flush();
+      await under.last.end(failed('ERR_MODEL_RESET', { retryable: true }));
+      expect(under.tries).toHaveLength(isLate ? 1 : 2);
+      if (!isLate) await under.last.end(voted());
+      expect((await call).ok).toBe(!isLate);
+    }
+  });
+
   test('that breaks by a bug is ERR_INTERNAL with the bug, is not made again, and gives its slot back', async () => {
     const under = new MakerUnderTest();
     const call = under.make(ELSEWHERE);
