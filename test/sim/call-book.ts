@@ -105,7 +105,8 @@ export class CallBook {
       chat: (call, signal) => {
         const open: Open = { endpoint: name, flight: undefined, state: '', signal, beganAtMs: this.#clock.now() };
         // A call for what a server can do, or whether it is well: its answer is of one token, and is nobody's vote.
-        if (call.schema?.name === 'probe' || call.maxTokens === 1) return this.#probe(open, () => inner.chat(call, signal));
+        if (call.schema?.name === 'probe' || call.maxTokens === 1)
+          return this.#probe(open, () => inner.chat(call, signal));
         return this.#write(open, `synthesis ${call.model}`, call.timeoutMs, async () => {
           const outcome = await inner.chat(call, signal);
           if (outcome.ok) this.#shown.add(JSON.stringify(call.messages));

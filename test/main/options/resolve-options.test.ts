@@ -446,6 +446,7 @@ describe('a feature is switched off alone', () => {
     expect(resolve({ ...models, features: { [name]: false } })).toEqual({
       ...others,
       features: { ...features, [name]: false },
+      keepsLate: name !== 'lateAnswers',
     });
     const off = resolve({ ...models, profile: 'unoptimized' });
     expect(resolve({ ...models, profile: 'unoptimized', features: { [name]: true } })).toEqual({
