@@ -248,12 +248,21 @@ export class StoreOfStream {
 /**
  * A planner whose plans are remembered for as long as the bench runs. Only the same state hits, so that each is stored,
  * no hit is asked again in the background (that is model work, on the same processor), an agent that by chance asks three
- * times in a row in one state is served all the same (what it did last is noted even so), and so is an answer of low value.
+ * times in a row in one state, or comes back to it, is served all the same (what it did last is noted even so), and so is
+ * an answer of low value.
  */
 export function startPlanner(baseURL: string, entries: number): Promise<Planner> {
   return createPlanner({
     ...plannerOptions(baseURL),
-    cache: { entries, ttlMs: 3_600_000, similar: false, checkShare: 0, loopGuard: false, valuesMin: false },
+    cache: {
+      entries,
+      ttlMs: 3_600_000,
+      similar: false,
+      checkShare: 0,
+      loopGuard: false,
+      cycleGuard: false,
+      valuesMin: false,
+    },
   });
 }
 

@@ -33,7 +33,7 @@ export const COMPARISONS_MIN = 30;
 /** What was decided for the state itself is innocent until so many were compared: one wrong answer alone proves nothing. */
 export const DOUBT_MIN = 8;
 /** A tier may agree by so much less than models do with each other: what it saves is worth something. */
-export const MARGIN = 0.05;
+export const MARGIN = 0.1;
 /** Share of what a tier from other states may serve that is asked all the same; doubled by each wrong one of the last four. */
 export const PROBE_SHARE = 0.05;
 /** Scenes that `stats()` names for each tier. */
