@@ -52,6 +52,8 @@ export interface FaultServerStats {
   readonly requests: number;
   /** Chat requests whose connection is open and whose answer is not whole. */
   readonly openRequests: number;
+  /** What those of them are about. */
+  readonly openLabels: readonly string[];
   readonly cancelled: number;
   /** Requests and connections that met a fault. */
   readonly played: Readonly<Partial<Record<FaultName, number>>>;
@@ -172,6 +174,7 @@ export class FaultServer implements AsyncDisposable {
       openSockets: this.#sockets.size,
       requests: this.#requests,
       openRequests: this.#open.size,
+      openLabels: Array.from(this.#open, (exchange) => this.#labelOf(exchange)),
       cancelled: this.#cancelled,
       played: Object.fromEntries(this.#played),
       slotsRunning: this.#slots.running,
@@ -284,11 +287,14 @@ export class FaultServer implements AsyncDisposable {
   #ended(exchange: Exchange, response: ServerResponse): void {
     this.#open.delete(exchange);
     if (response.writableFinished || exchange.hasBrokenOff) return;
-    const label = exchange.prompt.situation.get(this.#options.labelFeature) ?? '';
-    const cancelled = { label, arrivedAtMs: exchange.arrivedAtMs, closedAtMs: machineNowMs() };
+    const cancelled = { label: this.#labelOf(exchange), arrivedAtMs: exchange.arrivedAtMs, closedAtMs: machineNowMs() };
     this.#cancelled++;
     this.#cancelledLately.push(cancelled);
     if (this.#cancelledLately.length > CANCELLED_KEPT) this.#cancelledLately.shift();
+  }
+
+  #labelOf(exchange: Exchange): string {
+    return exchange.prompt.situation.get(this.#options.labelFeature) ?? '';
   }
 
   // Fates -----------------------------------------------------------------------------------------------------------
