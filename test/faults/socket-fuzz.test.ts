@@ -134,9 +134,8 @@ function answersTo(bytes: Buffer): number {
     if (line === '' || line === '\r') continue;
     let value: unknown;
     try {
-      value = JSON.parse(
-        new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(line, 'latin1')),
-      );
+      // Without a byte order mark, as Windows programs write it.
+      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(line, 'latin1')));
     } catch {
       answers++;
       continue;
