@@ -70,11 +70,6 @@ export class StandingChoice {
   }
 }
 
-/** The same of one text, looked at once. */
-export function standingChoice(content: string, actions: readonly string[]): string | undefined {
-  return new StandingChoice(actions).look(content);
-}
-
 /** A callback for each network read of an answer, that calls `onChoice` when the action that stands has changed. */
 export function watchAnswer(
   actions: readonly string[],

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { StandingChoice, standingChoice, watchAnswer } from '../../../src/shared/vote/standing-choice.ts';
+import { StandingChoice, watchAnswer } from '../../../src/shared/vote/standing-choice.ts';
 import { parseVote } from '../../../src/shared/vote/vote-parser.ts';
+
+/** What stands in one text, looked at once. */
+function standingChoice(content: string, actions: readonly string[]): string | undefined {
+  return new StandingChoice(actions).look(content);
+}
 
 const ACTIONS = ['attack', 'block', 'retreat'];
 const MANY = Array.from({ length: 130 }, (_, index) => `act_${index + 1}`);

@@ -82,7 +82,8 @@ export class ExpertOutlook {
       const share = this.#lengthOf(expert, leftMs) / leftMs;
       return isReachable ? weightOf(expert) / ((isAwaited ? SHARE_MIN : 1) + share) : 0;
     };
-    const inOrder = options.experts.toSorted((a, b) => rank(b) - rank(a));
+    const ranks = new Map(options.experts.map((expert) => [expert, rank(expert)]));
+    const inOrder = options.experts.toSorted((a, b) => (ranks.get(b) as number) - (ranks.get(a) as number));
     if (lane === 'background') return { ...whole, members: inOrder };
     const ordered = this.#inTimeForOthers(inOrder, rankMs());
     return panelThatFits(ordered, {
