@@ -1,8 +1,15 @@
 import type { PlanSource } from '../shared/decision.ts';
 import type { ErrorCode } from '../shared/errors.ts';
+import type { Why } from './why.ts';
 
 /** What was tried for a plan: one expert's question, or one model of the synthesis ladder. */
 export type AttemptStep = 'expert' | 'synthesis' | 'fallback';
+
+/**
+ * What was last seen of a call that was cut: it waited for a slot, was called (nothing was sent yet), was sent, got headers, got
+ * a token, or its choice stood and its reason was still being written.
+ */
+export type LastSeen = 'queued' | 'called' | 'sent' | 'headers' | 'token' | 'choice';
 
 /** One attempt and how it ended. Listed in the order of their start. */
 export interface Attempt {
@@ -14,6 +21,8 @@ export interface Attempt {
   /** `OK`, or why it gave no vote. ERR_PLAN_SETTLED where the plan settled before the attempt did. */
   readonly code: 'OK' | ErrorCode;
   readonly message?: string;
+  /** How far it had come where it was cut: out of time, cancelled, or still running when its plan settled. */
+  readonly lastSeen?: LastSeen;
   /** When it began, milliseconds from the start of its plan; below 0 where the plan joined work under way. */
   readonly startMs: number;
   /** Of its time, until it had a slot of the endpoint and its call began, milliseconds. */
@@ -49,6 +58,8 @@ export interface Plan {
   readonly action: string;
   readonly source: PlanSource;
   readonly reason: string;
+  /** Why no model decided; absent where one did, or the cache served what one had decided for this state. */
+  readonly why?: Why;
   /** The model that decided, where one did. */
   readonly model?: string;
   readonly attempts: readonly Attempt[];

@@ -1,3 +1,4 @@
+import { CALL_PHASES, type CallPhase } from './model-client/failures.ts';
 import type { CancelTicket } from './tasks.ts';
 import { UNWANTED } from './unwanted.ts';
 
@@ -9,7 +10,7 @@ import { UNWANTED } from './unwanted.ts';
  *        +------------------------+------------------------+----
  *        | slot 0                 | slot 1                 | ...      one cache line a slot: neighbours are cancelled at
  *        +------------------------+------------------------+----      the same moment, and contended adjacent atomics
- *   slot   +0 CANCELLED   +1 READ   +2 CHOICE                         run 7.8 times slower
+ *   slot   +0 CANCELLED   +1 READ   +2 CHOICE   +3 PHASE              run 7.8 times slower
  *
  *   word       writer            readers          access    if the writer dies      if a reader dies
  *   CANCELLED  coordinator       the one worker   Atomics   the process is gone     its waiters die with it
@@ -21,6 +22,7 @@ import { UNWANTED } from './unwanted.ts';
  *              before the task
  *              is sent; then
  *              that worker
+ *   PHASE      as CHOICE         coordinator      Atomics   the same                the process is gone
  *
  * CANCELLED and READ hold the generation of the task they were last written for. A task is cancelled when its slot holds
  * its own generation, so nothing is reset between tasks and a late notify for an old task cannot touch its successor. A
@@ -29,11 +31,13 @@ import { UNWANTED } from './unwanted.ts';
  * CHOICE holds the place of the action whose choice stands, from 1, and 0 while none does. It may change many times, and
  * the newest value is all there is. A generation would need a second word, and a reader that never sees the two apart;
  * instead it is cleared when the slot is given out, which happens while no worker may write it, and the message that
- * carries the task publishes the 0 before the worker's first write.
+ * carries the task publishes the 0 before the worker's first write. PHASE holds the place of the call's phase in CALL_PHASES,
+ * under the same rule; nobody waits for it, so that a phase costs its worker one store.
  */
 export const CANCEL_SLOT_WORDS = 16;
 const READ = 1;
 const CHOICE = 2;
+const PHASE = 3;
 
 export function createCancelBuffer(slotCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(slotCount * CANCEL_SLOT_WORDS * Int32Array.BYTES_PER_ELEMENT);
@@ -86,9 +90,20 @@ export function watchRead(words: Int32Array, ticket: CancelTicket, onRead: () =>
   };
 }
 
-/** The coordinator's side, as it gives out a slot: no choice of its last task is left. */
-export function clearChoice(words: Int32Array, slot: number): void {
+/** The coordinator's side, as it gives out a slot: no choice and no phase of its last task is left. */
+export function clearMarks(words: Int32Array, slot: number): void {
   Atomics.store(words, slot * CANCEL_SLOT_WORDS + CHOICE, 0);
+  Atomics.store(words, slot * CANCEL_SLOT_WORDS + PHASE, 0);
+}
+
+/** The worker's side: the call of this task has entered a phase. */
+export function markPhase(words: Int32Array, ticket: CancelTicket, phase: CallPhase): void {
+  Atomics.store(words, ticket.slot * CANCEL_SLOT_WORDS + PHASE, CALL_PHASES.indexOf(phase));
+}
+
+/** The coordinator's side: the phase that the call of this task is in. Only while the slot is the task's. */
+export function phaseOf(words: Int32Array, ticket: CancelTicket): CallPhase {
+  return CALL_PHASES[Atomics.load(words, ticket.slot * CANCEL_SLOT_WORDS + PHASE)] ?? 'connect';
 }
 
 /** The worker's side: the choice that stands now, as the place of its action from 0; undefined where it was withdrawn. */

@@ -1,5 +1,6 @@
 import { answerSchema, keepsSchema } from './constrained-answer.ts';
 import { encodeError, PlannerError } from './errors.ts';
+import type { CallPhase } from './model-client/failures.ts';
 import type { ChatAnswer, ChatCall, ChatMessage, ChatOutcome } from './model-client/model-client.ts';
 import type { ExpertResult, VoteTerms } from './tasks.ts';
 import { watchAnswer } from './vote/standing-choice.ts';
@@ -36,6 +37,23 @@ export interface ChatCaller {
 
 /** Called when the choice of an answer that is still being written has changed: undefined where none stands any more. */
 export type OnChoice = (action: string | undefined) => void;
+
+/** Returns the phase that a call is in; undefined where nobody knows any more. */
+export type PhaseReader = () => CallPhase | undefined;
+
+/** Makes the calls of `caller`, and gives what reads the phase of each to `onSent`. */
+export function phaseTelling(caller: ChatCaller, onSent: (phaseOf: PhaseReader) => void): ChatCaller {
+  return {
+    chat: (call, signal) => {
+      let phase: CallPhase = 'connect';
+      onSent(() => phase);
+      const onPhase = (entered: CallPhase): void => {
+        phase = entered;
+      };
+      return caller.chat({ ...call, onPhase }, signal);
+    },
+  };
+}
 
 /** The call that asks for a vote for one of `actions`. */
 export function voteCall(

@@ -1,4 +1,5 @@
 import type { Domain, ExpertRole } from '../shared/domain.ts';
+import type { CallPhase } from '../shared/model-client/failures.ts';
 import { renderSituation } from '../shared/situation.ts';
 import type { ExpertResult, ExpertTask } from '../shared/tasks.ts';
 import { askForVote, type ChatCaller, type OnChoice, voteCall } from '../shared/vote-answer.ts';
@@ -13,11 +14,12 @@ export interface ExpertQuery {
   readonly shared?: string;
   readonly onFirstToken?: (() => void) | undefined;
   readonly onChoice?: OnChoice | undefined;
+  readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
 /** One expert's question: the prompt, one call, the vote. Failures it understands are values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
-  const { domain, role, client, task, shared, onFirstToken, onChoice } = query;
+  const { domain, role, client, task, shared, onFirstToken, onChoice, onPhase } = query;
   const { situation, answer, thinks } = task;
   const { actions } = situation;
   const messages = expertMessages(
@@ -27,6 +29,10 @@ export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Prom
     shared ?? renderSituation(domain, situation, answer, thinks),
   );
   const asked = voteCall(task, messages, actions, onChoice);
-  const call = onFirstToken === undefined ? asked : { ...asked, onFirstToken };
+  const call = {
+    ...asked,
+    ...(onFirstToken === undefined ? {} : { onFirstToken }),
+    ...(onPhase === undefined ? {} : { onPhase }),
+  };
   return askForVote(client, call, actions, signal);
 }

@@ -1,6 +1,6 @@
 import { workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
-import { markChoice, markRead, watchCancel } from '../shared/cancel-board.ts';
+import { markChoice, markPhase, markRead, watchCancel } from '../shared/cancel-board.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { ExpertRole } from '../shared/domain.ts';
 import { encodeError } from '../shared/errors.ts';
@@ -34,11 +34,12 @@ function situationText(task: ExpertTask): string {
 function marks(
   { primes, tellsChoice, cancel, situation }: ExpertTask,
   isRunning: () => boolean,
-): Pick<ExpertQuery, 'onFirstToken' | 'onChoice'> {
+): Pick<ExpertQuery, 'onFirstToken' | 'onChoice' | 'onPhase'> {
   const place = (action: string | undefined): number | undefined =>
     action === undefined ? undefined : situation.actions.indexOf(action);
   return {
     onFirstToken: primes ? () => markRead(cancelWords, cancel) : undefined,
+    onPhase: (phase) => isRunning() && markPhase(cancelWords, cancel, phase),
     onChoice: tellsChoice ? (action) => isRunning() && markChoice(cancelWords, cancel, place(action)) : undefined,
   };
 }

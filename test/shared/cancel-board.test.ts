@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import {
   CANCEL_SLOT_WORDS,
-  clearChoice,
+  clearMarks,
   createCancelBuffer,
   markChoice,
   watchCancel,
@@ -171,7 +171,7 @@ describe('watchChoice', () => {
   test('hears nothing of the task that had the slot before, nor of a neighbour', async () => {
     const words = board();
     markChoice(words, TICKET, 2);
-    clearChoice(words, TICKET.slot);
+    clearMarks(words, TICKET.slot);
     const told: (number | undefined)[] = [];
     const unwatch = watchChoice(words, { slot: 1, generation: 8 }, (place) => told.push(place));
     markChoice(words, { slot: 2, generation: 1 }, 0);

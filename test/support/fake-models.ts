@@ -2,6 +2,7 @@ import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/ex
 import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
 import type { Clock } from '../../src/shared/clock.ts';
 import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
+import type { CallPhase } from '../../src/shared/model-client/failures.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
 import type { ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
 import type { OnChoice } from '../../src/shared/vote-answer.ts';
@@ -10,6 +11,8 @@ import type { OnChoice } from '../../src/shared/vote-answer.ts';
 export type Behaviour = Ending & {
   /** What its answer chooses on the way to its end, and when. An expert withdraws its choice by `undefined`. */
   readonly chooses?: readonly (readonly [action: string | undefined, atMs: number])[];
+  /** Which phases its call enters, and when. */
+  readonly reaches?: readonly (readonly [phase: CallPhase, atMs: number])[];
 };
 
 type Ending =
@@ -72,7 +75,12 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     listeners: ExpertListeners = {},
   ): Promise<ExpertResult> {
     const startedAtMs = this.#clock.now();
-    const settlement = await this.#settle(task.role, task, signal, listeners.onChoice);
+    let phase: CallPhase = 'connect';
+    const onPhase = (entered: CallPhase): void => {
+      phase = entered;
+    };
+    listeners.onSent?.(() => phase);
+    const settlement = await this.#settle(task.role, task, signal, listeners.onChoice, onPhase);
     const report = {
       totalMs: this.#clock.now() - startedAtMs,
       ...(this.answersAs && { modelAnswered: this.answersAs }),
@@ -91,10 +99,11 @@ export class FakeModels implements ExpertRunner, EndpointClient {
   async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     const startedAtMs = this.#clock.now();
     let written = '';
-    const settlement = await this.#settle(undefined, call, signal, (action) => {
+    const onChoice = (action: string | undefined): void => {
       written += `ACTION: ${action}\n`;
       call.onContent?.(written);
-    });
+    };
+    const settlement = await this.#settle(undefined, call, signal, onChoice, call.onPhase);
     const report = {
       totalMs: this.#clock.now() - startedAtMs,
       ...(this.answersAs && { modelAnswered: this.answersAs }),
@@ -119,7 +128,13 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     for (const release of this.#stuck) release();
   }
 
-  #settle(role: string | undefined, asked: Asked, signal?: AbortSignal, onChoice?: OnChoice): Promise<Settlement> {
+  #settle(
+    role: string | undefined,
+    asked: Asked,
+    signal?: AbortSignal,
+    onChoice?: OnChoice,
+    onPhase?: (phase: CallPhase) => void,
+  ): Promise<Settlement> {
     const { model, timeoutMs, maxTokens, stream } = asked;
     const key = `${role}/${model}`;
     const nth = this.#counts.get(key) ?? 0;
@@ -129,9 +144,10 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     this.calls.push(call);
     const behaviour = this.#script({ role, model, nth });
     return new Promise((resolve) => {
-      const choices = (behaviour.chooses ?? []).map(([action, atMs]) =>
-        this.#clock.setTimer(atMs, () => onChoice?.(action)),
-      );
+      const choices = [
+        ...(behaviour.reaches ?? []).map(([phase, atMs]) => this.#clock.setTimer(atMs, () => onPhase?.(phase))),
+        ...(behaviour.chooses ?? []).map(([action, atMs]) => this.#clock.setTimer(atMs, () => onChoice?.(action))),
+      ];
       if (behaviour.kind === 'stuck') {
         signal?.addEventListener('abort', () => {
           call.cancelled = true;

@@ -59,10 +59,11 @@ async function domainFor({ cwd }: CliContext, flags: PlanFlags, loaded: LoadedCo
 }
 
 /** The action alone on the first line, for scripts. */
-function planText({ action, source, model, reason, latencyMs, attempts }: Plan): string {
+function planText({ action, source, model, reason, why, latencyMs, attempts }: Plan): string {
   const rows = [
     ['source', model === undefined ? source : `${source} by ${model}`],
     ['reason', reason],
+    ...(why === undefined ? [] : [['no model', `${why.message} (${why.code})`]]),
     ['time', duration(latencyMs)],
   ];
   const failed = attempts.filter(({ code }) => code !== 'OK');

@@ -59,6 +59,7 @@ function summaryRows(report: SessionReport): string[][] {
     ['Timeouts', count(report.timeouts, 'call')],
     ['Fallbacks', count(report.fallbacks, 'plan')],
     ['Sources', sourcesText(report)],
+    ...whyRows(report),
     ...workRows(report),
   ];
   if (report.cancelled > 0) rows.push(['Cancelled', `${count(report.cancelled, 'plan')} by the interrupt`]);
@@ -180,6 +181,16 @@ function sourcesText({ sources, plans }: SessionReport): string {
   const used = Object.entries(sources).filter(([, plansOf]) => plansOf > 0);
   if (used.length === 0) return 'none';
   return used.map(([source, plansOf]) => `${source} ${count(plansOf)} (${percent(plansOf, plans)})`).join(' · ');
+}
+
+/** Why no model decided, the most frequent first: only where there are such plans. */
+function whyRows({ why, plans }: SessionReport): string[][] {
+  const found = Object.entries(why).filter(([, plansOf]) => plansOf > 0);
+  if (found.length === 0) return [];
+  const texts = found
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([code, plansOf]) => `${code} ${count(plansOf)} (${percent(plansOf, plans)})`);
+  return [['Why no model decided', texts.join(' · ')]];
 }
 
 const NOTHING = '–';

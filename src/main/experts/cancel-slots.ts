@@ -1,10 +1,12 @@
 import {
   CANCEL_SLOT_WORDS,
-  clearChoice,
+  clearMarks,
   createCancelBuffer,
+  phaseOf,
   watchChoice,
   watchRead,
 } from '../../shared/cancel-board.ts';
+import type { CallPhase } from '../../shared/model-client/failures.ts';
 import type { CancelTicket } from '../../shared/tasks.ts';
 
 /** The coordinator's side of cancel-board.ts: gives slots to tasks, and writes the words. */
@@ -28,7 +30,7 @@ export class CancelSlots {
     // Generation 0 is the word's initial value and belongs to no task.
     const generation = ((this.#generations[slot] as number) + 1) | 0 || 1;
     this.#generations[slot] = generation;
-    clearChoice(this.#words, slot);
+    clearMarks(this.#words, slot);
     return { slot, generation };
   }
 
@@ -48,6 +50,11 @@ export class CancelSlots {
   /** Calls `onChoice` when the choice of the task that stands has changed. Call the result when the task has settled. */
   onChoice(ticket: CancelTicket, onChoice: (place: number | undefined) => void): () => void {
     return watchChoice(this.#words, ticket, onChoice);
+  }
+
+  /** The phase that the task's call is in; undefined once its slot belongs to another task. */
+  phaseOf(ticket: CancelTicket): CallPhase | undefined {
+    return this.#generations[ticket.slot] === ticket.generation ? phaseOf(this.#words, ticket) : undefined;
   }
 
   /** Only after the worker settled the task, or its thread is gone. */

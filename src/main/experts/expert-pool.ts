@@ -10,7 +10,7 @@ import type {
   ReadyTask,
   WorkerSetup,
 } from '../../shared/tasks.ts';
-import type { OnChoice } from '../../shared/vote-answer.ts';
+import type { OnChoice, PhaseReader } from '../../shared/vote-answer.ts';
 import { CancelSlots } from './cancel-slots.ts';
 
 /**
@@ -45,6 +45,8 @@ export interface ExpertListeners {
   /** Called once, when the model has read the prompt. */
   readonly onFirstToken?: (() => void) | undefined;
   readonly onChoice?: OnChoice | undefined;
+  /** Called once, as the task is sent, with what reads the phase of its call. */
+  readonly onSent?: ((phaseOf: PhaseReader) => void) | undefined;
 }
 
 /** What the planner needs of a pool; the simulation gives one without threads. */
@@ -171,6 +173,7 @@ export class ExpertPool implements ExpertRunner {
     this.#running.add(running);
     this.#watch();
     const unlisten = this.#listen(task, cancel, listeners);
+    listeners.onSent?.(() => this.#slots.phaseOf(cancel));
     const primes = listeners.onFirstToken === undefined ? {} : { primes: true };
     const tellsChoice = listeners.onChoice === undefined ? {} : { tellsChoice: true };
     try {

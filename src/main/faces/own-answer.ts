@@ -27,6 +27,7 @@ export function ownAnswer(
       reason: `${peer} did not answer in time; ${reason}`,
       attempts: [],
       coalesced: false,
+      why: { code: 'planner-silent', message: `${peer} did not answer in ${Math.round(latencyMs)} ms` },
       latencyMs,
       latenessMs: Math.max(0, latencyMs - (timeoutMs ?? latencyMs)),
     };

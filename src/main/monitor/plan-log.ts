@@ -76,12 +76,13 @@ function append(list: ShownPlan[], added: readonly ShownPlan[], max: number): vo
 }
 
 function shown({ plan, atMs }: Noted): ShownPlan {
-  const { agent, action, reason, latencyMs, latenessMs, attempts, ageMs, ...rest } = plan;
+  const { agent, action, reason, why, latencyMs, latenessMs, attempts, ageMs, ...rest } = plan;
   return {
     ...rest,
     agent: cut(agent),
     action: cut(action),
     reason: cut(reason),
+    ...(why === undefined ? {} : { why: { code: why.code, message: cut(why.message) } }),
     latencyMs: rounded(latencyMs),
     latenessMs: rounded(latenessMs),
     ...(ageMs === undefined ? {} : { ageMs: Math.round(ageMs) }),

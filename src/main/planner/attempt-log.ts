@@ -1,7 +1,9 @@
-import type { ErrorWire } from '../../shared/errors.ts';
+import type { ErrorCode, ErrorWire } from '../../shared/errors.ts';
+import type { CallPhase } from '../../shared/model-client/failures.ts';
 import type { CallReport } from '../../shared/tasks.ts';
 import type { Vote } from '../../shared/vote/vote-parser.ts';
-import type { Attempt, AttemptStep } from '../plan.ts';
+import type { PhaseReader } from '../../shared/vote-answer.ts';
+import type { Attempt, AttemptStep, LastSeen } from '../plan.ts';
 import { takesBackChoice } from './panel/standing-choices.ts';
 
 /** The subject of an attempt: what is known when it starts. */
@@ -21,6 +23,8 @@ interface LoggedAttempt {
   calledAtMs: number | undefined;
   /** What its answer had chosen, as far as it was written. */
   chosen: string | undefined;
+  /** The phase that its call is in; undefined while nothing tells. */
+  phaseOf: PhaseReader | undefined;
   ending: Ending | undefined;
 }
 
@@ -40,6 +44,7 @@ export class AttemptLog {
       startedAtMs: nowMs,
       calledAtMs: undefined,
       chosen: undefined,
+      phaseOf: undefined,
       ending: undefined,
     };
     this.#attempts.push(attempt);
@@ -52,8 +57,13 @@ export class AttemptLog {
   snapshot(nowMs: number, originMs: number): Attempt[] {
     return this.#attempts.map((attempt) => {
       const latencyMs = Math.max(0, nowMs - attempt.startedAtMs);
-      const running: Ending = { code: 'ERR_PLAN_SETTLED', latencyMs, ...chosenBy(attempt) };
-      return toldFrom(attempt, attempt.ending ?? running, originMs);
+      const running = (): Ending => ({
+        code: 'ERR_PLAN_SETTLED',
+        lastSeen: lastSeenOf(attempt),
+        latencyMs,
+        ...chosenBy(attempt),
+      });
+      return toldFrom(attempt, attempt.ending ?? running(), originMs);
     });
   }
 
@@ -65,6 +75,37 @@ export class AttemptLog {
 
 function chosenBy({ chosen }: LoggedAttempt): Pick<Ending, 'action'> {
   return chosen === undefined ? {} : { action: chosen };
+}
+
+/** What was last seen of an attempt by the phase that its call is in, or was when it ended. */
+const SEEN_IN: Readonly<Record<CallPhase, LastSeen>> = {
+  connect: 'called',
+  headers: 'sent',
+  'first-token': 'headers',
+  stream: 'token',
+};
+
+/** The phases that timeouts name. */
+const PHASE_OF_TIMEOUT: Readonly<Partial<Record<ErrorCode, CallPhase>>> = {
+  ERR_MODEL_TIMEOUT_CONNECT: 'connect',
+  ERR_MODEL_TIMEOUT_HEADERS: 'headers',
+  ERR_MODEL_TIMEOUT_FIRST_TOKEN: 'first-token',
+  ERR_MODEL_TIMEOUT_STREAM: 'stream',
+};
+
+function lastSeenOf({ calledAtMs, chosen, phaseOf }: LoggedAttempt, ended?: CallPhase): LastSeen {
+  if (calledAtMs === undefined) return 'queued';
+  return chosen === undefined ? SEEN_IN[ended ?? phaseOf?.() ?? 'connect'] : 'choice';
+}
+
+/** The phase in which a call was cut; undefined where nothing tells. */
+function endedIn(code: ErrorCode, report: CallReport | undefined): CallPhase | undefined {
+  if (report?.firstTokenMs !== undefined) return 'stream';
+  return PHASE_OF_TIMEOUT[code] ?? (report?.queueMs === undefined ? undefined : 'first-token');
+}
+
+function isCut(code: ErrorCode): boolean {
+  return code === 'ERR_PLAN_SETTLED' || code === 'ERR_CANCELLED' || PHASE_OF_TIMEOUT[code] !== undefined;
 }
 
 function toldFrom({ subject, startedAtMs, calledAtMs }: LoggedAttempt, ending: Ending, originMs: number): Attempt {
@@ -91,6 +132,11 @@ export class AttemptEnd {
     this.#attempt.calledAtMs = nowMs;
   }
 
+  /** Its call is on its way, and `phaseOf` reads how far it has come. */
+  sent(phaseOf: PhaseReader): void {
+    this.#attempt.phaseOf = phaseOf;
+  }
+
   /** The choice of its answer that stands now; undefined where it was withdrawn. */
   chose(action: string | undefined): void {
     this.#attempt.chosen = action;
@@ -103,7 +149,9 @@ export class AttemptEnd {
   failed(error: ErrorWire, report: CallReport | undefined, nowMs: number): void {
     const { code, message } = error;
     const chosen = takesBackChoice(code) ? {} : chosenBy(this.#attempt);
-    this.#close({ code, message, latencyMs: this.#latencyAt(nowMs), ...(report ? this.#told(report) : {}), ...chosen });
+    const seen = isCut(code) ? { lastSeen: lastSeenOf(this.#attempt, endedIn(code, report)) } : {};
+    const told = report === undefined ? {} : this.#told(report);
+    this.#close({ code, message, ...seen, latencyMs: this.#latencyAt(nowMs), ...told, ...chosen });
   }
 
   #latencyAt(nowMs: number): number {

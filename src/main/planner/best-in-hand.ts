@@ -3,6 +3,7 @@ import { bestByQValue, type PlanRequest, qValueOf } from '../../shared/plan-requ
 import type { Hit, Said, Standing } from '../cache/look.ts';
 import { legalAction, rememberedAction } from '../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../synthesis/tally.ts';
+import type { Why } from '../why.ts';
 import type { LateCandidate } from './late-answers.ts';
 
 /** An answer that could be given now. */
@@ -12,6 +13,8 @@ export interface Answer {
   readonly reason: string;
   readonly model?: string;
   readonly decidedAtMs?: number;
+  /** Why no model decided. */
+  readonly why?: Why;
 }
 
 function answerFromStale(request: PlanRequest, decision: Decision): Answer | undefined {

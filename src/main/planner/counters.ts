@@ -2,6 +2,7 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
+import { WHY_CODE_LIST, type WhyCode } from '../why.ts';
 import type { AttemptSubject } from './attempt-log.ts';
 import { CallTimes, type Distributions, planTimes } from './distributions.ts';
 
@@ -136,6 +137,8 @@ class ModelTally extends CallTally {
 /** Everything the planner counts. Bounded: one tally a configured model and step. */
 export class PlannerCounters {
   readonly sources: Record<PlanSource, number>;
+  /** Plans that no model decided. */
+  readonly why = Object.fromEntries(WHY_CODE_LIST.map((code) => [code, 0])) as Record<WhyCode, number>;
   readonly planning = new DurationHistogram();
   readonly lateness = new DurationHistogram();
   readonly planTimes = planTimes();

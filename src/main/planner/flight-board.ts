@@ -7,12 +7,14 @@ import { type Signature, signatureText } from '../../shared/signature.ts';
 import type { Miss } from '../cache/look.ts';
 import type { Attempt, Plan, PlanOptions } from '../plan.ts';
 import type { ExpertVote } from '../synthesis/tally.ts';
+import { UNDECIDED_SOURCES, type Why, type WhyCode } from '../why.ts';
 import { type Answer, answerFromLate, answerFromNear, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
 import { Flight } from './flight.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 import { kindOfNear, type LateAnswer, type RecentWork } from './late-answers.ts';
+import { whyNoModel } from './why-no-model.ts';
 
 /**
  * Who waits for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly once, by
@@ -201,7 +203,7 @@ export class FlightBoard {
     const { flight, waiters } = older.boarding;
     if (waiters.size > 1 || !waiters.has(older) || !flight.isQueued) return;
     this.#parts.counters.superseded++;
-    this.#answer(older);
+    this.#answer(older, false, 'superseded');
   }
 
   /** What flights that have begun decide is not remembered: the cache was cleared. */
@@ -217,7 +219,7 @@ export class FlightBoard {
     this.#isClosed = true;
     const boardings = [...this.#boardings];
     for (const boarding of boardings) {
-      for (const waiter of [...boarding.waiters]) this.#answer(waiter);
+      for (const waiter of [...boarding.waiters]) this.#answer(waiter, false, 'closing');
     }
     for (const boarding of [...this.#late]) this.#drop(boarding, false);
     this.#cancelUnwanted(Number.POSITIVE_INFINITY);
@@ -331,15 +333,23 @@ export class FlightBoard {
     if (key !== undefined && this.#flights.get(key) === boarding) this.#flights.delete(key);
   }
 
-  /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline. */
-  #answer(waiter: Waiter, isOutOfTime = false): void {
+  /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline, or before by a `cut`. */
+  #answer(waiter: Waiter, isOutOfTime = false, cut?: WhyCode): void {
     const { boarding, call, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
     const answer = this.#bestFor(boarding, call);
     const attempts = attemptsOf(boarding, call.startedAtMs);
-    waiter.resolve(this.#owner.settle(call, answer, attempts, coalesced));
+    const told = UNDECIDED_SOURCES.has(answer.source) ? { ...answer, why: this.#whyOf(waiter, attempts, cut) } : answer;
+    waiter.resolve(this.#owner.settle(call, told, attempts, coalesced));
     this.#leave(boarding, isOutOfTime);
+  }
+
+  #whyOf({ boarding, call }: Waiter, attempts: readonly Attempt[], cut: WhyCode | undefined): Why {
+    const { flight } = boarding;
+    const timeMs = this.#parts.clock.now() - call.startedAtMs;
+    const usualMs = (attempt: Attempt) => flight.usualMs(attempt);
+    return whyNoModel({ attempts, timeMs, cut, unasked: flight.unasked, gaveWay: flight.isCutShort, usualMs });
   }
 
   #bestFor(boarding: Boarding, call: PlanCall): Answer {

@@ -7,13 +7,14 @@ import { type Situation, situationFor, situationOf } from '../../shared/situatio
 import type { CallTerms, ExpertResult } from '../../shared/tasks.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { Vote } from '../../shared/vote/vote-parser.ts';
-import { askForVote, type ChatCaller, type OnChoice, voteCall } from '../../shared/vote-answer.ts';
+import { askForVote, type ChatCaller, type OnChoice, phaseTelling, voteCall } from '../../shared/vote-answer.ts';
 import type { Lane, Slot } from '../endpoints/slots/endpoint-gate.ts';
 import type { ExpertListeners } from '../experts/expert-pool.ts';
 import type { ResolvedExpert } from '../options/planner-options.ts';
 import type { Attempt } from '../plan.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
 import { type ExpertVote, tallyVotes, withWinner } from '../synthesis/tally.ts';
+import type { WhyCode } from '../why.ts';
 import { AttemptLog, type AttemptSubject } from './attempt-log.ts';
 import { answerFromVotes, CHOICE_REASON } from './best-in-hand.ts';
 import { type CallPlan, OUT_OF_TIME } from './calls/call-maker.ts';
@@ -84,6 +85,8 @@ export class Flight {
   #isPanelLate = false;
   /** No synthesis is begun: it is not expected in time. */
   #isSynthesisHopeless = false;
+  /** Its turn of the event loop has come. */
+  #hasBegun = false;
   #ladderChoice: LadderChoice | undefined;
   #isLadderCounted = false;
   #isCutShort = false;
@@ -151,6 +154,21 @@ export class Flight {
     return true;
   }
 
+  /** Why nobody was asked, as far as nobody was; undefined where a bug is the cause. */
+  get unasked(): WhyCode | undefined {
+    const { experts, synthesis } = this.#parts.options;
+    if (experts.length + synthesis.models.length === 0) return 'no-models';
+    if (!this.#hasBegun) return 'no-turn';
+    if (this.#isSynthesisHopeless) return 'too-short';
+    return this.#fit.members.length === 0 && experts.length > 0 ? 'no-slot' : undefined;
+  }
+
+  /** How long answers of an attempt's model usually take at its endpoint; undefined while too little is known. */
+  usualMs({ role, model, endpoint }: Attempt): number | undefined {
+    const kind = role === undefined ? 'text' : this.#outlook.kindOf({ role });
+    return this.#parts.endpoints.get(endpoint)?.profileOf(model, kind).usualMs;
+  }
+
   /** As they stand now, seen from a plan that began at `originMs`. */
   attemptsFor(originMs: number): Attempt[] {
     return this.attempts.snapshot(this.#parts.clock.now(), originMs);
@@ -159,6 +177,7 @@ export class Flight {
   /** Runs to the end. Never rejects for anything a model, a server or a worker does. */
   async run(): Promise<void> {
     await this.#parts.turns.next();
+    this.#hasBegun = true;
     const panel = this.#convene();
     try {
       if (panel !== undefined) await this.#hear(panel);
@@ -308,8 +327,8 @@ export class Flight {
       kind: this.#outlook.kindOf(expert),
       ceilingMs: expert.timeoutMs,
       endMs: this.#lastMs(),
-      run: (subject, terms, signal, log) => {
-        const listeners = { onFirstToken, onChoice: this.#ownChoice(log, onChoice) };
+      run: (subject, terms, signal, log, onSent) => {
+        const listeners = { onFirstToken, onChoice: this.#ownChoice(log, onChoice), onSent };
         return this.#runExpert(expert, subject, terms, signal, listeners);
       },
     });
@@ -411,8 +430,8 @@ export class Flight {
         kind: 'text',
         ceilingMs: options.synthesis.timeoutMs,
         endMs: hasNext ? endMs : this.#lastMs(endMs),
-        run: (at, terms, calling, log) => {
-          const caller = callers.get(at.endpoint) as ChatCaller;
+        run: (at, terms, calling, log, onSent) => {
+          const caller = phaseTelling(callers.get(at.endpoint) as ChatCaller, onSent);
           return this.#chat(caller, at.model, thinks, terms, calling, this.#ownChoice(log, onChoice));
         },
       },

@@ -17,6 +17,7 @@ import type { PoolStats } from '../experts/expert-pool.ts';
 import { type Attempt, type CloseOptions, LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plan.ts';
 import { readPlanOptions } from '../plan-options.ts';
 import { callerContext, PlanSpans } from '../tracing/plan-spans.ts';
+import { UNDECIDED_SOURCES, type WhyCode } from '../why.ts';
 import { BackgroundLane, type BackgroundStats } from './background-lane.ts';
 import { type Answer, answerFromHit, bestInHand } from './best-in-hand.ts';
 import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
@@ -28,6 +29,7 @@ import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 import type { LateStats } from './late-answers.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
+import { whyNobody } from './why-no-model.ts';
 
 /**
  * The planner: one request from observation to plan. Anytime: from the start there is an answer in hand, each rung only
@@ -60,6 +62,8 @@ export interface PlannerStats {
     readonly invalid: number;
   };
   readonly sources: Readonly<Record<Plan['source'], number>>;
+  /** Plans that no model decided, by why. */
+  readonly why: Readonly<Record<WhyCode, number>>;
   /** Whose turn it is where plans wait for slots. */
   readonly turns: TurnStats;
   readonly planningMs: Durations;
@@ -105,9 +109,6 @@ interface Settling {
   /** Where its spans belong; undefined where nobody takes them. */
   readonly trace: Context | undefined;
 }
-
-/** Sources of plans that no model answered for their state. */
-const UNANSWERED: ReadonlySet<Plan['source']> = new Set(['late', 'stale', 'heuristic']);
 
 export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
   /** Chats of any OpenAI client on the endpoints of the planner. */
@@ -199,10 +200,18 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
     const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs, trace };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
-      const { standing, stale } = look ?? { standing: undefined, stale: undefined };
-      return this.#landed(call, bestInHand(request, { decision: undefined, votes: [], standing, stale }), [], false);
+      return this.#landed(call, this.#atOnce(call), [], false);
     }
     return this.#board.wait(call, options);
+  }
+
+  /** The answer to a call that has too little time for any model. */
+  #atOnce({ request, look, startedAtMs, deadlineMs }: PlanCall): Answer {
+    const { standing, stale } = look ?? { standing: undefined, stale: undefined };
+    const answer = bestInHand(request, { decision: undefined, votes: [], standing, stale });
+    if (!UNDECIDED_SOURCES.has(answer.source)) return answer;
+    const hasModels = this.#parts.options.experts.length + this.#parts.options.synthesis.models.length > 0;
+    return { ...answer, why: whyNobody(hasModels ? 'no-time' : 'no-models', deadlineMs - startedAtMs) };
   }
 
   /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
@@ -256,6 +265,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         invalid: counters.invalid,
       },
       sources: { ...counters.sources },
+      why: { ...counters.why },
       turns: this.#parts.shares.stats(),
       planningMs: counters.planning.summary(),
       latenessMs: counters.lateness.summary(),
@@ -372,7 +382,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
 
   /** A plan that memory did not answer at once. It may stand all the same. */
   #landed(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
-    const isAnswered = !UNANSWERED.has(answer.source);
+    const isAnswered = !UNDECIDED_SOURCES.has(answer.source);
     if (isAnswered) this.#parts.shares.decided(call.request.agent);
     if (!isAnswered) this.#askLater(call, undefined);
     else if (answer.source === 'cache' || answer.source === 'similar') {
@@ -388,7 +398,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const { request, signature, startedAtMs, deadlineMs } = call;
     const counters = this.#counters;
     const nowMs = this.#parts.clock.now();
-    const { action, source, reason, model, decidedAtMs } = answer;
+    const { action, source, reason, model, decidedAtMs, why } = answer;
     // Member by member: on the way of a cached plan, spreads would be a tenth of its time.
     const plan: Writable<Plan> = {
       id: this.#nextPlanId++,
@@ -402,6 +412,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       latenessMs: Math.max(0, nowMs - deadlineMs),
     };
     if (model !== undefined) plan.model = model;
+    if (why !== undefined) {
+      plan.why = why;
+      counters.why[why.code]++;
+    }
     if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, this.#parts.clock.wallNow() - decidedAtMs);
     this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
     counters.plans++;

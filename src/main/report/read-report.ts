@@ -113,6 +113,7 @@ const schema = z.looseObject({
   timeouts: amount,
   fallbacks: amount,
   sources: plansBySource,
+  why: z.record(name, amount).default({}),
   planningMs: durations,
   cache: z.looseObject({
     entries: amount,

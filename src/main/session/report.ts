@@ -54,6 +54,8 @@ export interface SessionReport {
   /** Plans for which model A gave no decision and a later rung was begun. */
   readonly fallbacks: number;
   readonly sources: PlannerStats['sources'];
+  /** Plans that no model decided, by why. */
+  readonly why: PlannerStats['why'];
   readonly planningMs: ReportDurations;
   readonly latenessMs: ReportDurations;
   /** All zero where the cache is off. */
@@ -137,6 +139,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     timeouts: calls.timeouts,
     fallbacks: stats.fallbacks,
     sources: stats.sources,
+    why: stats.why,
     planningMs: durations(stats.planningMs),
     latenessMs: durations(stats.latenessMs),
     cache: cacheOf(stats.cache),

@@ -70,6 +70,9 @@ export class PlanSpans {
       'conclave.plan.source': plan.source,
       'conclave.plan.lateness_ms': plan.latenessMs,
       ...(plan.model === undefined ? {} : { 'conclave.plan.model': plan.model }),
+      ...(plan.why === undefined
+        ? {}
+        : { 'conclave.plan.why': plan.why.code, 'conclave.plan.why.message': plan.why.message }),
       ...(plan.ageMs === undefined ? {} : { 'conclave.plan.age_ms': plan.ageMs }),
     });
   }

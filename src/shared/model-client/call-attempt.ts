@@ -45,6 +45,8 @@ export interface AttemptTerms<R extends AnswerReader> {
   /** Whether a schema was asked for, which the server may be refusing. */
   readonly isConstrained: boolean;
   readonly read: (ports: ReaderPorts) => R;
+  /** Called as the call begins to wait for headers, and then for the first token. */
+  readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
 /** What a server put into words when it refused a call, as it said it. */
@@ -144,6 +146,7 @@ export class CallAttempt<R extends AnswerReader> {
         signal: this.#controller.signal,
         onSent: () => {
           this.#phase = 'headers';
+          this.#terms.onPhase?.('headers');
         },
         onStatus: (status) => {
           if (status >= 400) this.#errorStatus = status;
@@ -163,6 +166,7 @@ export class CallAttempt<R extends AnswerReader> {
 
   #read(response: Response, settle: (failure?: PlannerError) => void): void {
     this.#watch.headers();
+    this.#terms.onPhase?.('first-token');
     const type = response.headers.get('content-type') ?? '';
     const reader = this.#terms.read({
       isEventStream: type === '' || type.includes('event-stream'),

@@ -5,7 +5,8 @@ import { type ErrorCode, PlannerError } from '../errors.ts';
 /** Turns what the SDK, the transport and the servers say into one code of the error table. */
 
 /** Where a call stands, and so which timeout it is when time runs out. */
-export type CallPhase = 'connect' | 'headers' | 'first-token' | 'stream';
+export const CALL_PHASES = ['connect', 'headers', 'first-token', 'stream'] as const;
+export type CallPhase = (typeof CALL_PHASES)[number];
 
 const TIMEOUT_CODE: Readonly<Record<CallPhase, ErrorCode>> = {
   connect: 'ERR_MODEL_TIMEOUT_CONNECT',

@@ -9,7 +9,7 @@ import { type AttemptEnd, CallAttempt } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
 import { type Relay, type RelayCall, type RelayEnd, startRelay } from './chat-relay.ts';
 import { ChatStream } from './chat-stream.ts';
-import { callFailure, timeoutFailure } from './failures.ts';
+import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
 import { OwnSecrets } from './own-secrets.ts';
 import { type StreamedResponse, Transport } from './transport.ts';
@@ -49,6 +49,8 @@ export interface ChatCall {
   readonly isComplete?: (content: string) => boolean;
   /** Hears once that the answer has begun. */
   readonly onFirstToken?: () => void;
+  /** Called with each phase that the call enters after the first, which is `connect`. */
+  readonly onPhase?: (phase: CallPhase) => void;
   /** Called once per network read that leaves the answer open, with all of it so far. Not of a call without a stream. */
   readonly onContent?: (content: string) => void;
   /** The answer is to be JSON of this schema. Default: text. */
@@ -232,6 +234,7 @@ async function readAnswer(
       ...(stream && phases !== undefined ? { phases } : {}),
       isStreamed: stream,
       isConstrained,
+      onPhase: call.onPhase,
       read: (ports) =>
         new ChatStream({
           ...ports,
@@ -239,7 +242,10 @@ async function readAnswer(
           isComplete,
           onContent,
           onToken: () => {
-            if (!hasBegun) call.onFirstToken?.();
+            if (!hasBegun) {
+              call.onFirstToken?.();
+              call.onPhase?.('stream');
+            }
             hasBegun = true;
             ports.onToken();
           },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Attempt } from '../../../src/main/plan.ts';
 import { AttemptLog, type AttemptSubject } from '../../../src/main/planner/attempt-log.ts';
+import { CALL_PHASES, type CallPhase } from '../../../src/shared/model-client/failures.ts';
 
 const EXPERT: AttemptSubject = { step: 'expert', role: 'one', model: 'e', endpoint: 'local' };
 const SYNTHESIS: AttemptSubject = { step: 'synthesis', model: 'a', endpoint: 'local' };
@@ -67,10 +68,16 @@ describe('an attempt', () => {
   test('that failed tells its code and message, and the first token where there was one', () => {
     const log = new AttemptLog();
     const error = { code: 'ERR_MODEL_TIMEOUT_STREAM', message: 'no answer within 5 ms', retryable: false } as const;
-    log.begin(SYNTHESIS, 10).failed(error, { totalMs: 5, firstTokenMs: 2 }, 15);
-    log.begin(SYNTHESIS, 10).failed(error, { totalMs: 5 }, 15);
-    log.begin(SYNTHESIS, 10).failed(error, undefined, 15);
-    const plain = { ...SYNTHESIS, code: error.code, message: error.message, startMs: 10, waitMs: 5, latencyMs: 5 };
+    const opened = () => {
+      const end = log.begin(SYNTHESIS, 10);
+      end.called(10);
+      return end;
+    };
+    opened().failed(error, { totalMs: 5, firstTokenMs: 2 }, 15);
+    opened().failed(error, { totalMs: 5 }, 15);
+    opened().failed(error, undefined, 15);
+    const { code, message } = error;
+    const plain = { ...SYNTHESIS, code, message, lastSeen: 'token', startMs: 10, waitMs: 0, latencyMs: 5 };
     expect(log.snapshot(20, 0)).toEqual([{ ...plain, firstTokenMs: 2 }, plain, plain]);
   });
 
@@ -78,7 +85,7 @@ describe('an attempt', () => {
     const log = new AttemptLog();
     const end = log.begin(EXPERT, 100);
     expect(log.snapshot(130, 0)).toEqual([
-      { ...EXPERT, code: 'ERR_PLAN_SETTLED', startMs: 100, waitMs: 30, latencyMs: 30 },
+      { ...EXPERT, code: 'ERR_PLAN_SETTLED', lastSeen: 'queued', startMs: 100, waitMs: 30, latencyMs: 30 },
     ]);
     expect(log.snapshot(100, 0)[0]?.latencyMs).toBe(0);
     expect(log.snapshot(99, 0)[0]?.latencyMs).toBe(0);
@@ -100,5 +107,40 @@ describe('an attempt', () => {
     const before = log.snapshot(5, 0);
     end.voted(VOTE, { totalMs: 9 }, 9);
     expect(before).toMatchObject([{ code: 'ERR_PLAN_SETTLED', latencyMs: 5 }]);
+  });
+
+  test.each([
+    ['ERR_MODEL_TIMEOUT_CONNECT', {}, 'called'],
+    ['ERR_MODEL_TIMEOUT_HEADERS', {}, 'sent'],
+    ['ERR_MODEL_TIMEOUT_FIRST_TOKEN', { queueMs: 1 }, 'headers'],
+    ['ERR_MODEL_TIMEOUT_STREAM', { queueMs: 1, firstTokenMs: 2 }, 'token'],
+    ['ERR_PLAN_SETTLED', { queueMs: 1 }, 'headers'],
+    ['ERR_CANCELLED', { queueMs: 1, firstTokenMs: 2 }, 'token'],
+    ['ERR_CANCELLED', {}, 'sent'],
+    ['ERR_MODEL_STATUS', { queueMs: 1 }, undefined],
+    ['ERR_VOTE_NONE', { queueMs: 1, firstTokenMs: 2 }, undefined],
+  ] as const)('cut by %s after %o was last seen: %s', (code, report, lastSeen) => {
+    const log = new AttemptLog();
+    const end = log.begin(EXPERT, 0);
+    end.called(1);
+    end.sent(() => 'headers');
+    end.failed({ code, message: 'cut', retryable: false }, { totalMs: 9, ...report }, 10);
+    expect(log.snapshot(20, 0)[0]?.lastSeen).toBe(lastSeen);
+  });
+
+  test('that runs tells how far it has come', () => {
+    const log = new AttemptLog();
+    const end = log.begin(EXPERT, 0);
+    const seen = () => log.snapshot(20, 0)[0]?.lastSeen;
+    const told = [seen()];
+    end.called(1);
+    told.push(seen());
+    let phase: CallPhase | undefined = 'connect';
+    end.sent(() => phase);
+    for (phase of [...CALL_PHASES, undefined]) told.push(seen());
+    phase = 'stream';
+    end.chose('attack');
+    told.push(seen());
+    expect(told).toEqual(['queued', 'called', 'called', 'sent', 'headers', 'token', 'called', 'choice']);
   });
 });

@@ -1,4 +1,5 @@
 import type { Series } from '../../../src/main/monitor/series.ts';
+import { PlannerCounters } from '../../../src/main/planner/counters.ts';
 import type { SessionReport } from '../../../src/main/session/report.ts';
 import { PLAN_SOURCES, type PlanSource } from '../../../src/shared/decision.ts';
 
@@ -36,6 +37,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
     timeouts: 10,
     fallbacks: 5,
     sources: { ...bySource(() => 0), cache: 500, quorum: 490, heuristic: 10 },
+    why: { ...new PlannerCounters().why, 'server-silent': 7, superseded: 3 },
     planningMs,
     latenessMs: planningMs,
     cache: {

@@ -68,6 +68,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
   return {
     plans: { settled: 10, inFlight: 0, superseded: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
     sources: counters.sources,
+    why: counters.why,
     late: [],
     turns: { waitingAgents: 0, usualWaitMs: 0, movedAhead: 0 },
     planningMs: counters.planning.summary(),

@@ -40,6 +40,8 @@ export type SavedProfile = Readonly<Record<Phase, SavedQuantiles>>;
 
 /** With fewer samples than this the ceiling is the timeout. */
 const SAMPLES_MIN = 20;
+/** With fewer, nobody is told how long answers usually take. Weights fade a little: a sample counts for less than 1. */
+const USUAL_SAMPLES_MIN = 2.9;
 const QUANTILE = 0.99;
 const MARGIN = 2;
 /** Phases that are rarely long: a call that waits for a slot behind others is no sign of trouble. */
@@ -195,6 +197,12 @@ export class LatencyProfile {
   /** How long a call is expected to take, milliseconds; undefined while nothing is known. */
   get expectedMs(): number | undefined {
     return this.#lengths.quantile(0.5);
+  }
+
+  /** How long answers take, as a median; undefined while fewer than `USUAL_SAMPLES_MIN` have come. */
+  get usualMs(): number | undefined {
+    const { total } = this.#phases;
+    return total.count < USUAL_SAMPLES_MIN ? undefined : total.quantile(0.5);
   }
 
   /** `cold`: the model may have to be loaded first, which only the ceiling bounds. */

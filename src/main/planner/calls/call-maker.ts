@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../../shared/clock.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
-import type { OnChoice } from '../../../shared/vote-answer.ts';
+import type { OnChoice, PhaseReader } from '../../../shared/vote-answer.ts';
 import type { AnswerForms } from '../../endpoints/answer-form.ts';
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import type { Ask, Lane, Slot } from '../../endpoints/slots/endpoint-gate.ts';
@@ -45,6 +45,7 @@ export interface CallPlan {
     terms: CallTerms,
     signal: AbortSignal,
     onChoice: OnChoice,
+    onSent: (phaseOf: PhaseReader) => void,
   ) => Promise<ExpertResult>;
 }
 
@@ -252,7 +253,7 @@ export class CallMaker {
     };
     let result: ExpertResult;
     try {
-      result = endedBy(await plan.run(subject, terms, signal, onChoice), signal);
+      result = endedBy(await plan.run(subject, terms, signal, onChoice, (phaseOf) => attempt.sent(phaseOf)), signal);
     } catch (error) {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };

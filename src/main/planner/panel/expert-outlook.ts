@@ -56,7 +56,7 @@ export class ExpertOutlook {
     this.#isVisual = imageFeaturesOf(parts.options.domain).some((name) => observation[name] !== undefined);
   }
 
-  kindOf({ role }: ResolvedExpert): CallKind {
+  kindOf({ role }: Pick<ResolvedExpert, 'role'>): CallKind {
     return this.#isVisual && this.#parts.options.domain.roles.some((each) => each.name === role && each.vision)
       ? 'vision'
       : 'text';

@@ -1,10 +1,14 @@
 import { PLAN_SOURCES } from '../../../../shared/decision.ts';
+import { WHY_CODE_LIST } from '../../../why.ts';
 import { counter, gauge, type HistogramMetric, histogram, type Metric } from './metric.ts';
 
 /** Plans: how many, how they ended, how long they took. */
 export const PLAN_METRICS: readonly (Metric | HistogramMetric)[] = [
   counter('conclave_plans_total', 'Plans answered, by where the answer came from.', ({ stats }) =>
     PLAN_SOURCES.map((source) => ({ labels: { source }, value: stats.sources[source] })),
+  ),
+  counter('conclave_plans_undecided_total', 'Plans that no model decided, by why.', ({ stats }) =>
+    WHY_CODE_LIST.map((why) => ({ labels: { why }, value: stats.why[why] })),
   ),
   histogram(
     'conclave_plan_duration_seconds',

@@ -113,6 +113,7 @@ export class PlanList {
       el('span', { class: 'action' }, plan.action),
       el('span', { class: `source source-${plan.source}` }, plan.source),
       el('span', { class: 'took' }, duration(plan.latencyMs)),
+      plan.why === undefined ? null : el('span', { class: 'why' }, plan.why.message),
       asked ? planBars(plan) : null,
     );
   }

@@ -175,8 +175,28 @@ export function showTotals(parent, stats) {
       { class: 'card' },
       el('h3', {}, 'Plans by source'),
       list(sources),
+      el('h3', {}, 'Why no model decided'),
+      whyOf(stats),
       el('h3', {}, 'Calls by outcome'),
       codesOf(stats),
+    ),
+  );
+}
+
+/** @param {PlannerStats} stats */
+function whyOf({ why }) {
+  const rows = Object.entries(why).filter(([, plans]) => plans > 0);
+  if (rows.length === 0) return el('p', { class: 'muted' }, 'There is no such plan.');
+  return el(
+    'dl',
+    { class: 'totals' },
+    ...rows.map(([code, plans]) =>
+      el(
+        'div',
+        {},
+        el('dt', {}, el('code', {}, code)),
+        el('dd', { 'data-stat': `why.${code}`, 'data-value': String(plans) }, count(plans)),
+      ),
     ),
   );
 }

@@ -103,6 +103,16 @@ export function phaseLegend() {
   );
 }
 
+/** @type {Readonly<Record<NonNullable<Attempt['lastSeen']>, string>>} */
+const SEEN = {
+  queued: 'while it waited for a slot',
+  called: 'before anything was sent',
+  sent: 'with no sign of the server',
+  headers: 'with headers, but no token',
+  token: 'while it was being written',
+  choice: 'with its choice made',
+};
+
 /** Whose attempt it is: the expert's role, or the step of the synthesis.
  * @param {Attempt} attempt */
 export function attemptName({ step, role }) {
@@ -119,6 +129,15 @@ export function planDetail(plan, time) {
     { class: 'detail-body' },
     el('h3', { id: 'detail-title' }, `Plan ${plan.id}: `, el('b', {}, plan.action)),
     el('p', { class: 'reason' }, plan.reason === '' ? 'No reason was given.' : plan.reason),
+    plan.why === undefined
+      ? null
+      : el(
+          'p',
+          { class: 'why' },
+          el('b', {}, 'No model decided: '),
+          `${plan.why.message} `,
+          el('code', {}, plan.why.code),
+        ),
     el(
       'dl',
       { class: 'facts' },
@@ -148,7 +167,7 @@ function factsOf(plan, time) {
 /** @param {Attempt} attempt @param {{ from: number, to: number }} span */
 function attemptItem(attempt, span) {
   const ending = endingOf(attempt);
-  const { model, endpoint, code, action, message, completionTokens } = attempt;
+  const { model, endpoint, code, action, message, lastSeen, completionTokens } = attempt;
   const times = PHASES.map(([phase, text]) => {
     const ms = phasesOf(attempt).find((each) => each.phase === phase)?.ms;
     return el(
@@ -171,6 +190,7 @@ function attemptItem(attempt, span) {
       el('code', {}, code),
       action === undefined ? '' : ` for ${action}`,
       ` after ${duration(attempt.latencyMs)}${tokens}`,
+      lastSeen === undefined ? '' : `, ${SEEN[lastSeen]}`,
     ),
     message === undefined ? null : el('p', { class: 'message' }, message),
     el('ul', { class: 'legend times' }, ...times),

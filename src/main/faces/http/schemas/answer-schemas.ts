@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { PLAN_SOURCES } from '../../../../shared/decision.ts';
 import { ERROR_CODES } from '../../../../shared/errors.ts';
+import { WHY_CODES, type WhyCode } from '../../../why.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
 /** What routes answer with. For the document alone: answers are not checked, tests do that. */
 const ms = z.number();
 const code = z.enum(Object.keys(ERROR_CODES) as [string, ...string[]]);
+
+const whyCode = z.enum(Object.keys(WHY_CODES) as [WhyCode, ...WhyCode[]]);
 
 const attempt = z.object({
   step: z.enum(['expert', 'synthesis', 'fallback']),
@@ -14,6 +17,10 @@ const attempt = z.object({
   endpoint: z.string(),
   code: z.union([z.literal('OK'), code]),
   message: z.string().optional(),
+  lastSeen: z
+    .enum(['queued', 'called', 'sent', 'headers', 'token', 'choice'])
+    .describe('How far it had come where it was cut: out of time, cancelled, or still running when its plan settled.')
+    .optional(),
   startMs: ms.describe('When it began, from the start of its plan.'),
   waitMs: ms.describe('Until it had a slot of the endpoint.'),
   latencyMs: ms,
@@ -35,6 +42,10 @@ export const planSchema: JsonSchema = jsonSchema(
     action: z.string().describe('One of the actions of the request, byte for byte.'),
     source: z.enum(PLAN_SOURCES).describe('Where the answer came from.'),
     reason: z.string(),
+    why: z
+      .object({ code: whyCode, message: z.string().describe('One sentence, from what each attempt last saw.') })
+      .describe('Why no model decided. Absent where one did, or where the cache served.')
+      .optional(),
     model: z.string().describe('The model that decided, where one did.').optional(),
     attempts: z.array(attempt),
     coalesced: z.boolean().describe('Whether it shared the work of another request in the same state.'),
@@ -63,6 +74,7 @@ export const statsSchema: JsonSchema = jsonSchema(
   z.looseObject({
     plans: z.record(z.string(), z.number()).describe('How many, and how they ended.'),
     sources: z.record(z.enum(PLAN_SOURCES), z.number()).describe('Plans by where they came from.'),
+    why: z.record(whyCode, z.number()).describe('Plans that no model decided, by why.'),
     planningMs: z.record(z.string(), z.number()),
     latenessMs: z.record(z.string(), z.number()),
     cache: z.union([z.literal(false), group]).describe('False where the cache is off.'),
