@@ -85,6 +85,8 @@ const SEEN_IN: Readonly<Record<CallPhase, LastSeen>> = {
   stream: 'token',
 };
 
+const BEGUN: ReadonlySet<LastSeen> = new Set(['token', 'choice']);
+
 /** The phases that timeouts name. */
 const PHASE_OF_TIMEOUT: Readonly<Partial<Record<ErrorCode, CallPhase>>> = {
   ERR_MODEL_TIMEOUT_CONNECT: 'connect',
@@ -130,6 +132,16 @@ export class AttemptEnd {
   /** It has a slot, and its call begins. */
   called(nowMs: number): void {
     this.#attempt.calledAtMs = nowMs;
+  }
+
+  /** How long ago its call began, milliseconds. */
+  calledMs(nowMs: number): number {
+    return nowMs - (this.#attempt.calledAtMs ?? nowMs);
+  }
+
+  /** No token of its answer has come. */
+  get isSilent(): boolean {
+    return !BEGUN.has(lastSeenOf(this.#attempt));
   }
 
   /** Its call is on its way, and `phaseOf` reads how far it has come. */

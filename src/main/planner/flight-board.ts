@@ -347,9 +347,15 @@ export class FlightBoard {
 
   #whyOf({ boarding, call }: Waiter, attempts: readonly Attempt[], cut: WhyCode | undefined): Why {
     const { flight } = boarding;
-    const timeMs = this.#parts.clock.now() - call.startedAtMs;
-    const usualMs = (attempt: Attempt) => flight.usualMs(attempt);
-    return whyNoModel({ attempts, timeMs, cut, unasked: flight.unasked, gaveWay: flight.isCutShort, usualMs });
+    return whyNoModel({
+      attempts,
+      timeMs: call.deadlineMs - call.startedAtMs,
+      cut,
+      unasked: flight.unasked,
+      gaveWay: flight.isCutShort,
+      usual: (attempt) => flight.usual(attempt),
+      silenceAt: (endpoint) => this.#parts.maker.silenceAt(endpoint),
+    });
   }
 
   #bestFor(boarding: Boarding, call: PlanCall): Answer {

@@ -9,6 +9,7 @@ import { UNWANTED } from '../../shared/unwanted.ts';
 import type { Vote } from '../../shared/vote/vote-parser.ts';
 import { askForVote, type ChatCaller, type OnChoice, phaseTelling, voteCall } from '../../shared/vote-answer.ts';
 import type { Lane, Slot } from '../endpoints/slots/endpoint-gate.ts';
+import type { UsualTimes } from '../endpoints/time/latency-profile.ts';
 import type { ExpertListeners } from '../experts/expert-pool.ts';
 import type { ResolvedExpert } from '../options/planner-options.ts';
 import type { Attempt } from '../plan.ts';
@@ -163,10 +164,10 @@ export class Flight {
     return this.#fit.members.length === 0 && experts.length > 0 ? 'no-slot' : undefined;
   }
 
-  /** How long answers of an attempt's model usually take at its endpoint; undefined while too little is known. */
-  usualMs({ role, model, endpoint }: Attempt): number | undefined {
+  /** How long answers of an attempt's model usually take at its endpoint. */
+  usual({ role, model, endpoint }: Attempt): UsualTimes {
     const kind = role === undefined ? 'text' : this.#outlook.kindOf({ role });
-    return this.#parts.endpoints.get(endpoint)?.profileOf(model, kind).usualMs;
+    return this.#parts.endpoints.get(endpoint)?.profileOf(model, kind).usual ?? {};
   }
 
   /** As they stand now, seen from a plan that began at `originMs`. */

@@ -29,7 +29,7 @@ import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 import type { LateStats } from './late-answers.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
-import { whyNobody } from './why-no-model.ts';
+import { whyOf } from './why-no-model.ts';
 
 /**
  * The planner: one request from observation to plan. Anytime: from the start there is an answer in hand, each rung only
@@ -211,7 +211,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     const answer = bestInHand(request, { decision: undefined, votes: [], standing, stale });
     if (!UNDECIDED_SOURCES.has(answer.source)) return answer;
     const hasModels = this.#parts.options.experts.length + this.#parts.options.synthesis.models.length > 0;
-    return { ...answer, why: whyNobody(hasModels ? 'no-time' : 'no-models', deadlineMs - startedAtMs) };
+    return { ...answer, why: whyOf(hasModels ? 'no-time' : 'no-models', deadlineMs - startedAtMs) };
   }
 
   /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */

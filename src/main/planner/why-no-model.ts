@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../shared/errors.ts';
+import type { UsualTimes } from '../endpoints/time/latency-profile.ts';
 import type { Attempt, LastSeen } from '../plan.ts';
 import { WHY_CODE_LIST, WHY_CODES, type Why, type WhyCode } from '../why.ts';
 
@@ -16,8 +17,16 @@ export interface Undecided {
   readonly unasked?: WhyCode | undefined;
   /** Whether calls of the plan were given up for other plans. */
   readonly gaveWay?: boolean;
-  /** How long answers of the attempt's model usually take there; undefined while too little is known. */
-  readonly usualMs?: ((attempt: Attempt) => number | undefined) | undefined;
+  /** How long answers of the attempt's model usually take there. */
+  readonly usual?: (attempt: Attempt) => UsualTimes;
+  readonly silenceAt?: (endpoint: string) => Silence | undefined;
+}
+
+/** The calls that hold all slots of an endpoint, where none of them has had a token. */
+export interface Silence {
+  readonly calls: number;
+  /** How long ago the first of them began, milliseconds. */
+  readonly oldestMs: number;
 }
 
 /** Attempts at one endpoint that came to the same. */
@@ -26,54 +35,57 @@ interface Group {
   readonly at: string;
   /** The first of them. */
   readonly first: Attempt;
+  /** How long answers usually take. */
   readonly usualMs: number | undefined;
+  /** What held the slots that they waited for, where that looks like a server that hangs. */
+  readonly silence: Silence | undefined;
   count: number;
   /** The longest time from a call to its end, and the longest wait for a slot. */
   calledMs: number;
   waitMs: number;
 }
 
-/** A call that had less time than this says nothing of its server. */
+/** Where times are not known, a call that had less time than this says nothing of its server. */
 const MOMENT_MS = 20;
+/** Where times are not known, a server whose calls have had no token for so long is silent and not busy. */
+const SILENT_MS = 2_000;
 /** Endpoints and causes told in one sentence. */
 const GROUPS_MAX = 3;
 
 export function whyNoModel(undecided: Undecided): Why {
-  const { attempts, cut, unasked } = undecided;
-  if (cut !== undefined) return { code: cut, message: WHOLE[cut] ?? WHY_CODES[cut] };
+  const { attempts, cut, unasked = 'internal', timeMs } = undecided;
+  if (cut !== undefined) return whyOf(cut, timeMs);
   const groups = groupsOf(attempts, undecided);
   const [nearest] = groups;
-  if (nearest === undefined) return whyNobody(unasked ?? 'internal', undecided.timeMs);
-  const parts = groups.slice(0, GROUPS_MAX).map((group) => SAYS[group.code]?.(group) ?? WHY_CODES[group.code]);
+  if (nearest === undefined) return whyOf(unasked, timeMs);
+  const parts = groups.slice(0, GROUPS_MAX).map((group) => CALLS[group.code]?.(group) ?? WHY_CODES[group.code]);
   return { code: nearest.code, message: parts.join('; ') };
 }
 
-/** Why no model was asked at all in a plan of `timeMs`. */
-export function whyNobody(code: WhyCode, timeMs: number): Why {
-  return { code, message: UNASKED[code]?.(timeText(timeMs)) ?? WHY_CODES[code] };
+/** Why no model decided a plan of `timeMs`, where no call says more. */
+export function whyOf(code: WhyCode, timeMs: number): Why {
+  return { code, message: PLANS[code]?.(timeText(timeMs)) ?? WHY_CODES[code] };
 }
 
-const WHOLE: Readonly<Partial<Record<WhyCode, string>>> = {
-  superseded:
+/** Of plans as a whole; where nothing more is to be said, what the code means says it. */
+const PLANS: Readonly<Partial<Record<WhyCode, (time: string) => string>>> = {
+  superseded: () =>
     'a newer request with the same agent name came while this one waited for its first slot; agents that plan at the same time need names of their own',
-  closing: 'the planner was closed before a model had decided',
-};
-
-const UNASKED: Readonly<Partial<Record<WhyCode, (time: string) => string>>> = {
-  'no-time': (time) => `${time} are less than any model call takes, so that no model was asked`,
-  'no-turn': (time) => `so many plans came at once that ${time} were over before a model could be asked`,
-  'no-slot': (time) => `other plans wait for the slots of every server, and ${time} were too short to wait behind them`,
-  'too-short': (time) => `no model was expected to answer in ${time}`,
+  closing: () => 'the planner was closed before a model had decided',
+  'no-time': (time) => `no model was asked, since ${time} are less than any model call takes`,
+  'no-turn': (time) => `so many plans came at once that no model could be asked within ${time}`,
+  'no-slot': (time) => `no model was asked, since the plans that wait for slots already need more than ${time}`,
+  'too-short': (time) => `no model was asked, since none was expected to answer within ${time}`,
   internal: () => 'the model work of this plan failed by a bug: a warning has the details',
 };
 
-const SAYS: Readonly<Partial<Record<WhyCode, (group: Group) => string>>> = {
+/** Of calls at one endpoint. */
+const CALLS: Readonly<Partial<Record<WhyCode, (group: Group) => string>>> = {
   'no-vote': ({ at, count, first }) =>
-    `${at} gave ${count === 1 ? 'an answer that was' : `${count} answers that were`} no vote for one of the actions (${first.code})`,
+    `${at} gave ${count === 1 ? '1 answer that was' : `${count} answers that were`} no vote for one of the actions (${first.code})`,
   unfinished: ({ at, count, calledMs }) =>
     `${at} had begun ${count === 1 ? '1 answer and not finished it' : `${count} answers and finished none`} in ${timeText(calledMs)}`,
-  'server-silent': ({ at, count, calledMs, first }) =>
-    `${at} took ${calls(count)} and sent ${first.lastSeen === 'headers' ? 'headers but no token' : 'nothing'} in ${timeText(calledMs)}`,
+  'server-silent': silentText,
   'server-failed': ({ at, count, first }) => `${calls(count)} to ${at} failed (${first.code})`,
   'server-overloaded': ({ at }) => `${at} says that it is overloaded or still loading`,
   'server-refused': ({ at, count, first }) => `${at} refused ${calls(count)} (${first.code})`,
@@ -84,41 +96,58 @@ const SAYS: Readonly<Partial<Record<WhyCode, (group: Group) => string>>> = {
   internal: ({ at, count, first }) => `${calls(count)} to ${at} failed in Conclave itself (${first.code})`,
   'gave-way': ({ at, count }) => `${calls(count)} to ${at} gave way to plans that could be in time`,
   'no-slot': ({ at, first, waitMs, calledMs, usualMs }) =>
-    first.lastSeen === undefined || first.lastSeen === 'queued'
+    isQueued(first)
       ? `no slot of ${at} became free in ${timeText(waitMs)}`
-      : `a slot of ${at} became free after ${timeText(waitMs)}, and ${timeText(calledMs)} were left${usual(usualMs)}`,
+      : `a slot of ${at} became free after ${timeText(waitMs)} and left ${timeText(calledMs)} for a call${usually(usualMs)}`,
   resting: ({ at }) => `${at} rests after failures`,
   'too-short': ({ at, calledMs, usualMs, first }) =>
     first.code === 'ERR_STEP_SKIPPED'
-      ? `too little time was left for a call to ${at}${usual(usualMs)}`
-      : `a call to ${at} had ${timeText(calledMs)}${usual(usualMs)}`,
+      ? `too little time was left for a call to ${at}${usually(usualMs)}`
+      : `${at} had ${timeText(calledMs)} for a call${usually(usualMs)}`,
 };
+
+function silentText({ at, count, calledMs, waitMs, first, silence }: Group): string {
+  if (silence === undefined) {
+    const sent = first.lastSeen === 'headers' ? 'headers but no token' : 'nothing';
+    return `${at} took ${calls(count)} and sent ${sent} in ${timeText(calledMs)}`;
+  }
+  const holders = silence.calls === 1 ? 'a call without a token' : `${silence.calls} calls without a token, the oldest`;
+  return `no slot of ${at} became free in ${timeText(waitMs)}: it holds ${holders} for ${timeText(silence.oldestMs)}`;
+}
 
 /** The nearest to a vote first. */
 function groupsOf(attempts: readonly Attempt[], undecided: Undecided): Group[] {
   const groups = new Map<string, Group>();
   for (const attempt of attempts) {
-    const usualMs = undecided.usualMs?.(attempt);
-    const code = causeOf(attempt, usualMs, undecided.gaveWay === true);
-    const key = `${code}\n${attempt.endpoint}\n${detailOf(attempt)}`;
-    const group = groups.get(key) ?? newGroup(code, attempt, usualMs);
+    const times = undecided.usual?.(attempt) ?? {};
+    const silence = isQueued(attempt) ? silenceFor(attempt, times, undecided) : undefined;
+    const code = silence === undefined ? causeOf(attempt, times, undecided.gaveWay === true) : 'server-silent';
+    const key = `${code}\n${attempt.endpoint}\n${detailOf(code, attempt)}`;
+    const { endpoint: at, latencyMs, waitMs } = attempt;
+    const fresh = { code, at, first: attempt, usualMs: times.totalMs, silence, count: 0, calledMs: 0, waitMs: 0 };
+    const group = groups.get(key) ?? fresh;
     groups.set(key, group);
     group.count++;
-    group.calledMs = Math.max(group.calledMs, attempt.latencyMs - attempt.waitMs);
-    group.waitMs = Math.max(group.waitMs, attempt.waitMs);
+    group.calledMs = Math.max(group.calledMs, latencyMs - waitMs);
+    group.waitMs = Math.max(group.waitMs, waitMs);
   }
-  return [...groups.values()].sort((a, b) => WHY_CODE_LIST.indexOf(a.code) - WHY_CODE_LIST.indexOf(b.code));
+  return [...groups.values()].sort((a, b) => rankOf(a) - rankOf(b));
+}
+
+/** Calls that were made come before those that were not; then the order of the codes counts. */
+function rankOf({ code, calledMs }: Group): number {
+  return WHY_CODE_LIST.indexOf(code) + (calledMs > 0 ? 0 : WHY_CODE_LIST.length);
 }
 
 /** What a sentence says of all of its attempts: those that differ in it have sentences of their own. */
-function detailOf({ code, lastSeen }: Attempt): string {
-  if (code === 'ERR_ENDPOINT_BUSY') return 'queued';
-  return lastSeen === 'choice' ? 'token' : (lastSeen ?? code);
+function detailOf(cause: WhyCode, attempt: Attempt): string {
+  const { code, lastSeen } = attempt;
+  if (isQueued(attempt)) return 'queued';
+  if (cause === 'server-silent') return lastSeen === 'headers' ? 'headers' : 'nothing';
+  return lastSeen === undefined ? code : 'cut';
 }
 
-function newGroup(code: WhyCode, first: Attempt, usualMs: number | undefined): Group {
-  return { code, at: first.endpoint, first, usualMs, count: 0, calledMs: 0, waitMs: 0 };
-}
+// The causes ----------------------------------------------------------------------------------------------------------
 
 const CAUSES: Readonly<Partial<Record<'OK' | ErrorCode, WhyCode>>> = {
   OK: 'no-vote',
@@ -150,25 +179,34 @@ const CAUSES_BY_SEEN: Readonly<Record<LastSeen, WhyCode>> = {
   choice: 'unfinished',
 };
 
-function causeOf(
-  { code, lastSeen, latencyMs, waitMs }: Attempt,
-  usualMs: number | undefined,
-  gaveWay: boolean,
-): WhyCode {
+function causeOf({ code, lastSeen, latencyMs, waitMs }: Attempt, times: UsualTimes, gaveWay: boolean): WhyCode {
   if (lastSeen === undefined) return CAUSES[code] ?? 'internal';
   if (lastSeen === 'queued') return 'no-slot';
   if (gaveWay && code === 'ERR_CANCELLED') return 'gave-way';
+  const { totalMs = MOMENT_MS, begunMs = totalMs } = times;
+  const isBegun = lastSeen === 'token' || lastSeen === 'choice';
   const calledMs = latencyMs - waitMs;
-  if (calledMs >= (usualMs ?? MOMENT_MS)) return CAUSES_BY_SEEN[lastSeen];
+  if (calledMs >= (isBegun ? totalMs : Math.min(totalMs, begunMs))) return CAUSES_BY_SEEN[lastSeen];
   return waitMs > calledMs ? 'no-slot' : 'too-short';
 }
+
+function isQueued({ code, lastSeen }: Attempt): boolean {
+  return lastSeen === 'queued' || code === 'ERR_ENDPOINT_BUSY';
+}
+
+function silenceFor({ endpoint }: Attempt, times: UsualTimes, { silenceAt }: Undecided): Silence | undefined {
+  const silence = silenceAt?.(endpoint);
+  return silence !== undefined && silence.oldestMs > (times.begunMs ?? SILENT_MS) ? silence : undefined;
+}
+
+// Words ---------------------------------------------------------------------------------------------------------------
 
 function calls(count: number): string {
   return count === 1 ? '1 call' : `${count} calls`;
 }
 
-function usual(ms: number | undefined): string {
-  return ms === undefined ? '' : `, and its calls usually take ${timeText(ms)}`;
+function usually(ms: number | undefined): string {
+  return ms === undefined ? '' : ` that usually takes ${timeText(ms)}`;
 }
 
 /** 0.4 ms, 585 ms, 3.2 s */

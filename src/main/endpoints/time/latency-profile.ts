@@ -36,6 +36,14 @@ export interface ProfileStats {
   readonly widening: number;
 }
 
+/** What people are told of a model's times, milliseconds. */
+export interface UsualTimes {
+  /** Half of its answers are whole by then. */
+  readonly totalMs?: number | undefined;
+  /** Nearly all of its answers have begun by then. */
+  readonly begunMs?: number | undefined;
+}
+
 export type SavedProfile = Readonly<Record<Phase, SavedQuantiles>>;
 
 /** With fewer samples than this the ceiling is the timeout. */
@@ -199,10 +207,13 @@ export class LatencyProfile {
     return this.#lengths.quantile(0.5);
   }
 
-  /** How long answers take, as a median; undefined while fewer than `USUAL_SAMPLES_MIN` have come. */
-  get usualMs(): number | undefined {
-    const { total } = this.#phases;
-    return total.count < USUAL_SAMPLES_MIN ? undefined : total.quantile(0.5);
+  /** How long answers take, for sentences about a call; empty while too few have come. */
+  get usual(): UsualTimes {
+    const { total, firstToken } = this.#phases;
+    return {
+      totalMs: total.count < USUAL_SAMPLES_MIN ? undefined : total.quantile(0.5),
+      begunMs: firstToken.count < USUAL_SAMPLES_MIN ? undefined : firstToken.quantile(QUANTILE),
+    };
   }
 
   /** `cold`: the model may have to be loaded first, which only the ceiling bounds. */

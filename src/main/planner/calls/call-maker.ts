@@ -8,9 +8,10 @@ import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import type { Ask, Lane, Slot } from '../../endpoints/slots/endpoint-gate.ts';
 import type { CallKind } from '../../endpoints/time/latency-profile.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
-import type { AttemptLog, AttemptSubject } from '../attempt-log.ts';
+import type { AttemptEnd, AttemptLog, AttemptSubject } from '../attempt-log.ts';
 import type { PlannerCounters } from '../counters.ts';
 import type { LoopTurns } from '../loop-turns.ts';
+import type { Silence } from '../why-no-model.ts';
 import { enterEndpoint } from './enter-endpoint.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import { placesFor } from './places.ts';
@@ -83,6 +84,8 @@ export class CallMaker {
   readonly #hedges = new HedgeBudget();
   /** Of second tries at places that were slow. */
   readonly #checks = new HedgeBudget();
+  /** Calls at work, by endpoint. */
+  readonly #running = new Map<string, Set<AttemptEnd>>();
 
   constructor(parts: CallMakerParts) {
     this.#parts = parts;
@@ -106,6 +109,22 @@ export class CallMaker {
       if (!settled.error.retryable && !isElsewhere) return settled;
       counters.callRetries++;
     }
+  }
+
+  /** The calls that hold all slots of an endpoint, where none of them has had a token; undefined where one has. */
+  silenceAt(endpoint: string): Silence | undefined {
+    const { gate } = this.#at(endpoint);
+    const calls = [...this.#runningAt(endpoint)];
+    if (calls.length === 0 || calls.length + gate.held < gate.ownBusy) return undefined;
+    const nowMs = this.#parts.clock.now();
+    if (calls.some((call) => !call.isSilent)) return undefined;
+    return { calls: calls.length, oldestMs: Math.max(...calls.map((call) => call.calledMs(nowMs))) };
+  }
+
+  #runningAt(endpoint: string): Set<AttemptEnd> {
+    const known = this.#running.get(endpoint) ?? new Set();
+    this.#running.set(endpoint, known);
+    return known;
   }
 
   /** Whether any endpoint of the call lets it in now. */
@@ -239,6 +258,7 @@ export class CallMaker {
     if (entry.kind === 'refused') return refuse(entry.code, entry.message);
     const { slot } = entry;
     attempt.called(clock.now());
+    const running = this.#runningAt(at.name).add(attempt);
     onSlot(slot);
     if (lane === 'foreground') at.begun({ model: subject.model, kind, deadlineMs });
     const rest = at.working(subject.model, kind, slot, plan.giveUp);
@@ -258,6 +278,7 @@ export class CallMaker {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
     }
+    running.delete(attempt);
     result = { ...result, report: at.counted(subject.model, result.report) };
     rest();
     if (choiceMs !== undefined) result = { ...result, report: { ...result.report, choiceMs } };
