@@ -46,7 +46,7 @@ interface Group {
 }
 
 /** Where times are not known, a call that had less time than this says nothing of its server. */
-const MOMENT_MS = 20;
+const MOMENT_MS = 100;
 /** Where times are not known, a server whose calls have had no token for so long is silent and not busy. */
 const SILENT_MS = 2_000;
 /** Endpoints and causes told in one sentence. */
@@ -206,7 +206,8 @@ function calls(count: number): string {
 }
 
 function usually(ms: number | undefined): string {
-  return ms === undefined ? '' : ` that usually takes ${timeText(ms)}`;
+  // What is learned of times is a few percent wide.
+  return ms === undefined ? '' : ` that usually takes ${timeText(Number(ms.toPrecision(2)))}`;
 }
 
 /** 0.4 ms, 585 ms, 3.2 s */
