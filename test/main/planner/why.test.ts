@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { allFeatures } from '../../../src/main/options/features.ts';
 import type { Plan } from '../../../src/main/plan.ts';
 import type { Planner } from '../../../src/main/planner/planner.ts';
 import { WHY_CODE_LIST, type WhyCode } from '../../../src/main/why.ts';
-import { makePlanner } from '../../support/make-planner.ts';
+import { drive, flush } from '../../support/drive.ts';
+import { makePlanner, request } from '../../support/make-planner.ts';
 import { expectedWhy, WHY_SCENARIOS, type WhyScenario } from '../../support/why-scenarios.ts';
 
 const counted = (planner: Planner): [string, number][] =>
@@ -28,8 +30,7 @@ describe('a plan that no model decided says why', () => {
   });
 
   test('and one that a model or the cache decided does not', async () => {
-    const scenario = WHY_SCENARIOS['no-time'];
-    await using under = await makePlanner(() => ({ kind: 'answers', action: 'block' }), scenario.options);
+    await using under = await makePlanner(() => ({ kind: 'answers', action: 'block' }));
     const { planner, clock } = under;
     const stage = { planner, clock, plan: (asked: Parameters<Planner['plan']>[0]) => planner.plan(asked) };
     const { play } = WHY_SCENARIOS['no-vote'];
@@ -40,5 +41,28 @@ describe('a plan that no model decided says why', () => {
     ]);
     expect(Object.keys(planner.stats().why)).toEqual(WHY_CODE_LIST);
     expect(counted(planner)).toEqual([]);
+  });
+
+  // Schedule: the short plan's call began in a slot that nobody needed; the other plan can be in time with it alone.
+  test('gave-way', async () => {
+    const options = {
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', slots: 1, maxConcurrent: 1 } },
+      synthesis: { models: [] },
+      quorum: 'firstAgree',
+      features: { ...allFeatures(true), askLater: false, balancing: false, adaptiveSlots: false, slotHolds: false },
+    } as const;
+    await using under = await makePlanner(() => ({ kind: 'answers', action: 'block', afterMs: 400 }), options);
+    const { planner, clock } = under;
+    const at = (place: string) => request({ agent: place, observation: { place, health: 50 } });
+    for (let i = 0; i < 20; i++) await drive(clock, planner.plan(at(`place ${i}`), { timeoutMs: 5_000 }));
+    const short = planner.plan(at('wood'), { timeoutMs: 150 });
+    await flush();
+    const other = planner.plan(at('hall'), { timeoutMs: 1_000 });
+    expect(await drive(clock, short)).toMatchObject({
+      source: 'heuristic',
+      why: { code: 'gave-way', message: '1 call to fake gave way to plans that could be in time' },
+    });
+    expect((await drive(clock, other)).why).toBeUndefined();
+    expect(counted(planner)).toEqual([['gave-way', 1]]);
   });
 });

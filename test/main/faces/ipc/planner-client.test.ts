@@ -131,6 +131,7 @@ describe('a plan', () => {
       action: 'block',
       source: 'heuristic',
       reason: "the planner's thread did not answer in time; highest value: 2",
+      why: { code: 'planner-silent', message: "the planner's thread did not answer in 350 ms" },
       attempts: [],
       coalesced: false,
       latencyMs: 350,

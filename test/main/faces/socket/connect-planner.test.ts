@@ -238,6 +238,10 @@ describe('a server that', () => {
     const plan = await planner.plan(request({ qValues: { flee: 1, block: 0 } }), { timeoutMs: 20 });
     expect(plan).toMatchObject({ id: 0, action: 'flee', source: 'heuristic', attempts: [] });
     expect(plan.reason).toContain('did not answer in time');
+    expect(plan.why).toEqual({
+      code: 'planner-silent',
+      message: expect.stringMatching(/^the planner did not answer in \d+ ms$/),
+    });
   });
 
   test('says nothing for long, not even when asked, is given up', async () => {
