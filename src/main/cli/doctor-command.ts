@@ -3,7 +3,7 @@ import { adviceFor } from '../doctor/advice.ts';
 import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
 import { type SupportFacts, supportFacts, warningsIn } from '../doctor/support-facts.ts';
 import type { EndpointFacts, ServerKind } from '../endpoints/discovery/endpoint-facts.ts';
-import { findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import { findListeners, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
 import { Secrets } from '../log/secrets.ts';
 import { type Config, loadConfig } from '../options/config-file.ts';
 import { type CliContext, note } from './cli-context.ts';
@@ -70,7 +70,8 @@ async function subjectOf({ clock }: CliContext, flags: DoctorFlags, config: Conf
   const given = givenEndpoints(flags, config);
   if (given !== undefined)
     return { endpoints: given, models, seats: given === config.endpoints ? seatsIn(config) : [] };
-  const found = await findServers(clock);
+  // One that hangs is examined too.
+  const found = await findListeners(clock);
   return { endpoints: Object.fromEntries(found.map(({ name, baseURL }) => [name, { baseURL }])), models, seats: [] };
 }
 
@@ -104,9 +105,12 @@ function diskText({ path, exists, bytes = 0 }: NonNullable<SupportFacts['disk']>
 }
 
 function endpointText(endpoint: ExaminedEndpoint): string {
-  const { name, baseURL, reachable, listMs, models, server, missing, calls, untimed, error } = endpoint;
+  const { name, baseURL, reachable, silent, listMs, models, server, missing, calls, untimed, error } = endpoint;
   const title = baseURL.includes(name) ? baseURL : `${name}, ${baseURL}`;
-  if (!reachable) return `${title}\n  cannot be reached: ${error?.message ?? ''}`;
+  if (!reachable) {
+    const what = silent ? 'accepts connections and stays silent' : 'cannot be reached';
+    return `${title}\n  ${what}: ${error?.message ?? ''}`;
+  }
   const lines = [
     title,
     `  answers in ${duration(listMs)} and lists ${count(models.length, 'model')}: ${listText(models)}`,

@@ -13,7 +13,9 @@ export function adviceFor(endpoints: readonly ExaminedEndpoint[]): string[] {
   return [...trouble, ...slow, ...use];
 }
 
-function troubleOf({ baseURL, reachable, models, missing, calls }: ExaminedEndpoint): string[] {
+function troubleOf({ baseURL, reachable, silent, models, missing, calls }: ExaminedEndpoint): string[] {
+  if (silent)
+    return [`The server of ${baseURL} accepts connections and stays silent: it hangs, or is stopped. Start it anew.`];
   if (!reachable) return [`Start the model server of ${baseURL}, or correct the address.`];
   if (models.length === 0) return [`Load a model at ${baseURL}: it lists none.`];
   const ids = missing.map(({ model, nearest }) => {
@@ -21,10 +23,16 @@ function troubleOf({ baseURL, reachable, models, missing, calls }: ExaminedEndpo
     return `Model ${model} is not at ${baseURL}: ${instead}, or load it there.`;
   });
   const failed = calls.filter(({ code }) => code !== 'OK');
-  return [
-    ...ids,
-    ...failed.map(({ model, message }) => `Model ${model} did not answer: ${message ?? 'no reason given'}.`),
-  ];
+  return [...ids, ...failed.map((call) => failureText(baseURL, call))];
+}
+
+/** The server took the call, and not a token came. */
+const SILENT: ReadonlySet<string> = new Set(['ERR_MODEL_TIMEOUT_HEADERS', 'ERR_MODEL_TIMEOUT_FIRST_TOKEN']);
+
+function failureText(baseURL: string, { model, code, message, totalMs }: TimedCall): string {
+  if (!SILENT.has(code)) return `Model ${model} did not answer: ${message ?? 'no reason given'}.`;
+  const time = `${Math.round(totalMs / 100) / 10} s`;
+  return `${baseURL} took a call to ${model} and sent no token in ${time}: it hangs, or is too slow. Look at its log, or start it anew.`;
 }
 
 function slownessOf({ model, code, firstTokenMs = 0, totalMs }: TimedCall): string[] {

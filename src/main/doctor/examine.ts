@@ -11,6 +11,7 @@ import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
 import { nearestModels } from '../endpoints/nearest-models.ts';
 import type { EndpointOptions } from '../options/planner-options.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
+import { acceptsConnections } from './knock.ts';
 
 /** What is examined: servers, and the models that are to be used there. */
 export interface Subject {
@@ -38,6 +39,8 @@ export interface ExaminedEndpoint {
   readonly name: string;
   readonly baseURL: string;
   readonly reachable: boolean;
+  /** It cannot be reached, and yet accepts connections: its process hangs, or is stopped. */
+  readonly silent?: true;
   /** How long the list of models took. */
   readonly listMs: number;
   readonly models: readonly string[];
@@ -52,6 +55,7 @@ export interface ExaminedEndpoint {
 
 const LIST_MS = 3_000;
 const DISCOVER_MS = 2_000;
+const KNOCK_MS = 1_000;
 /** A server is asked for all of its pages at once. */
 const CONNECTIONS = 8;
 const CALL_TOKENS_MAX = 64;
@@ -125,7 +129,10 @@ async function list({ name, baseURL, client }: Server, clock: Clock, signal: Abo
     return { name, baseURL, reachable: true, listMs, models, server };
   } catch (error) {
     const { code, message } = encodeError(error);
-    return { name, baseURL, reachable: false, listMs: since(), models: [], error: { code, message } };
+    const listMs = since();
+    const isSilent = code.startsWith('ERR_MODEL_TIMEOUT') && (await acceptsConnections(baseURL, clock, KNOCK_MS));
+    const silent = isSilent ? ({ silent: true } as const) : {};
+    return { name, baseURL, reachable: false, ...silent, listMs, models: [], error: { code, message } };
   }
 }
 

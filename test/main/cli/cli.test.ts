@@ -8,6 +8,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type EmbeddedSimulator, startEmbeddedSimulator } from '../../../src/main/simulator/embedded-simulator.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
+import { startSilentServer } from '../../support/silent-server.ts';
 import { recordAt, records, type TempFolder, tempFolder, traceText } from '../../support/trace-files.ts';
 
 /** The real command line, as its users start it. */
@@ -342,6 +343,25 @@ describe('doctor', () => {
     expect(missing.code).toBe(1);
     expect(JSON.parse(gone.stdout)).toMatchObject({ ok: false, endpoints: [{ reachable: false }] });
     expect(gone.code).toBe(1);
+  });
+
+  test('names a server that accepts connections and stays silent, and a model whose calls get no token', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const dead = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`;
+    await using listing = await startSilentServer('phi');
+    const [whole, calls] = await Promise.all([
+      conclave(['doctor', '--endpoint', dead]),
+      conclave(['doctor', '--endpoint', listing.baseURL, '--timeout-ms', '300']),
+    ]);
+    silent.closeAllConnections();
+    silent.close();
+    expect(whole.stdout).toContain(`${dead}\n  accepts connections and stays silent: no answer within 3000 ms`);
+    expect(whole.stdout).toContain(
+      `The server of ${dead} accepts connections and stays silent: it hangs, or is stopped.`,
+    );
+    expect(whole.code).toBe(1);
+    expect(calls.stdout).toContain(`${listing.baseURL} took a call to phi and sent no token in 0.3 s: it hangs`);
   });
 });
 
