@@ -53,8 +53,8 @@ class Planner:
             raise
 
     def plan(self, agent, observation, actions, q_values=None, **options):
-        """The plan: a dict with `action`, `source`, `reason`, `attempts`, ... Takes the options of `begin`. A server that hangs
-        is left: ERR_PEER_EXITED, `SILENCE` after the `timeout_ms` that was given."""
+        """The plan: a dict with `action`, `source`, `reason`, `attempts`, ..., and `why` where no model decided. Takes the options of `begin`.
+        A server that hangs is left: ERR_PEER_EXITED, `SILENCE` after the `timeout_ms` that was given."""
         future = self.begin(agent, observation, actions, q_values, **options)
         timeout_ms = options.get("timeout_ms")
         # One that is no number is for the server to refuse, as one of more than a day.

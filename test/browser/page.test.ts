@@ -83,6 +83,22 @@ test('it follows what happens, in its list, its charts and its figures', async (
   expect(watched.complaints).toEqual([]);
 });
 
+test('a plan that no model decided says why: in the list, in its details, and in the totals', async () => {
+  await using service = await openService(() => ({ kind: 'errors', code: 'ERR_MODEL_REFUSED' }));
+  await using watched = await openPage();
+  const { page } = watched;
+  await page.goto(service.address);
+  await page.waitForSelector(LIVE);
+  await service.plan({ agent: 'lydia' });
+  const SENTENCE = 'nothing listens at the address of fake';
+  await page.waitForSelector('.plans li .why');
+  expect(await page.textContent('.plans li .why')).toBe(SENTENCE);
+  await page.click('.plans li');
+  expect(await page.textContent('#detail .why')).toBe(`No model decided: ${SENTENCE} unreachable`);
+  await page.waitForSelector('#totals [data-stat="why.unreachable"][data-value="1"]');
+  expect(watched.complaints).toEqual([]);
+});
+
 test('the first view is small and soon there', async ({ annotate }) => {
   await using service = await openService();
   await service.plan(...states(120));

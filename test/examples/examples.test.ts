@@ -83,6 +83,7 @@ def code_of(call):
 with connect(sys.argv[1]) as planner:
     print(code_of(lambda: planner.plan('', O, ['a'])))
     assert planner.plan('Żółw 🐢', O, ['a', 'b'])['agent'] == 'Żółw 🐢'
+    assert planner.plan('fish', O, ['swim', 'sink'], timeout_ms=2)['why']['code'] == 'no-time'
     seen = []
     def many(n):
         for k in range(300):

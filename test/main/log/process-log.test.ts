@@ -87,6 +87,11 @@ describe('the log of plans', () => {
     expect(under.planner.listenerCount('plan')).toBe(1);
     const { id } = await under.planner.plan(request());
     expect(lines()).toMatchObject([{ level: 20, planId: id, agent: 'tester', action: 'flee', source: 'cache' }]);
+    await under.planner.plan(request({ actions: ['wait'] }), { timeoutMs: 2 });
+    expect(lines().at(-1)).toMatchObject({
+      source: 'heuristic',
+      why: { code: 'no-time', message: expect.any(String) },
+    });
     logs.level = 'warn';
     log.update();
     expect(under.planner.listenerCount('plan')).toBe(0);

@@ -67,3 +67,10 @@ test('what agents and models wrote is cut, and attempts are bounded', () => {
   expect(shown?.attempts).toHaveLength(32);
   expect(JSON.stringify(shown).length).toBeLessThan(32 * 1_000);
 });
+
+test('why no model decided is shown, and cut as other texts are', () => {
+  const why = { code: 'server-silent', message: `${'l'.repeat(400)} took 1 call` } as const;
+  const [shown] = noted([plan(1, [ATTEMPT], { source: 'heuristic', why })]).collect();
+  expect(shown?.why).toEqual({ code: 'server-silent', message: `${'l'.repeat(300)}…` });
+  expect(noted([plan(1, [ATTEMPT])]).collect()[0]).not.toHaveProperty('why');
+});

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { allFeatures } from '../../../src/main/options/features.ts';
 import type { Plan } from '../../../src/main/plan.ts';
@@ -65,4 +66,9 @@ describe('a plan that no model decided says why', () => {
     expect((await drive(clock, other)).why).toBeUndefined();
     expect(counted(planner)).toEqual([['gave-way', 1]]);
   });
+});
+
+test('the documents have a row for every code', () => {
+  const text = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  expect(WHY_CODE_LIST.filter((code) => !text.includes(`\n| \`${code}\` |`))).toEqual([]);
 });

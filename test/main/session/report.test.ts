@@ -190,6 +190,19 @@ test('the text tells everything the report promises', () => {
   expect(text).toMatch(/phi +expert +4 +75 % +1 +0/);
 });
 
+test('why no model decided is told where there are such plans, the most frequent first', () => {
+  const without = statsOf(true);
+  const some = { ...without, why: { ...without.why, superseded: 1, 'server-silent': 3 } };
+  const [none, told] = [without, some].map((stats) =>
+    sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED }),
+  );
+  expect(reportText(none as SessionReport)).not.toContain('no model');
+  expect(reportText(told as SessionReport)).toMatch(
+    /Why no model decided +server-silent 3 \(30 %\) · superseded 1 \(10 %\)\n/,
+  );
+  expect(told?.why).toEqual(some.why);
+});
+
 test('decisions too large for the cache are told where there are any', () => {
   const [none, some] = [0, 3].map((tooLarge) =>
     sessionReport(OUTCOME, statsOf(true, tooLarge), { trace: TRACE, server: SIMULATED }),

@@ -87,6 +87,17 @@ describe('spans of a plan', () => {
     expect(parents).toEqual([one, two, synthesis].map((seat) => seat.spanContext().spanId));
   });
 
+  test('of a plan that no model decided say why', async () => {
+    register();
+    await using under = await makePlanner(() => ({ kind: 'errors', code: 'ERR_MODEL_REFUSED' }));
+    await drive(under.clock, under.planner.plan(request()));
+    expect(only('plan').attributes).toMatchObject({
+      'conclave.plan.source': 'heuristic',
+      'conclave.plan.why': 'unreachable',
+      'conclave.plan.why.message': 'nothing listens at the address of fake',
+    });
+  });
+
   test('have the times that the plan and its attempts tell', async () => {
     register();
     await using under = await makePlanner(() => ({ kind: 'answers', action: 'flee', afterMs: 20 }));

@@ -71,6 +71,8 @@ test('every counter equals what stats say', async () => {
     compare('conclave_plans_total', count, { source });
     compare('conclave_plan_duration_seconds_count', count, { source });
   }
+  for (const [why, count] of Object.entries(stats.why)) compare('conclave_plans_undecided_total', count, { why });
+  expect(stats.why['no-time']).toBe(1);
   compare('conclave_plans_in_flight', plans.inFlight);
   compare('conclave_plans_coalesced_total', plans.coalesced);
   compare('conclave_plans_superseded_total', plans.superseded);
