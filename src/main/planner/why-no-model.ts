@@ -119,8 +119,8 @@ function silentText({ at, count, calledMs, waitMs, first, silence }: Group): str
 function groupsOf(attempts: readonly Attempt[], undecided: Undecided): Group[] {
   const groups = new Map<string, Group>();
   for (const attempt of attempts) {
-    const times = undecided.usual?.(attempt) ?? {};
-    const silence = isQueued(attempt) ? silenceFor(attempt, times, undecided) : undefined;
+    const times = needsTimes(attempt) ? (undecided.usual?.(attempt) ?? {}) : {};
+    const silence = isQueued(attempt) ? silenceFor(attempt, undecided) : undefined;
     const code = silence === undefined ? causeOf(attempt, times, undecided.gaveWay === true) : 'server-silent';
     const key = `${code}\n${attempt.endpoint}\n${detailOf(code, attempt)}`;
     const { endpoint: at, latencyMs, waitMs } = attempt;
@@ -194,9 +194,15 @@ function isQueued({ code, lastSeen }: Attempt): boolean {
   return lastSeen === 'queued' || code === 'ERR_ENDPOINT_BUSY';
 }
 
-function silenceFor({ endpoint }: Attempt, times: UsualTimes, { silenceAt }: Undecided): Silence | undefined {
-  const silence = silenceAt?.(endpoint);
-  return silence !== undefined && silence.oldestMs > (times.begunMs ?? SILENT_MS) ? silence : undefined;
+function silenceFor(attempt: Attempt, { silenceAt, usual }: Undecided): Silence | undefined {
+  const silence = silenceAt?.(attempt.endpoint);
+  if (silence === undefined) return undefined;
+  return silence.oldestMs > (usual?.(attempt).begunMs ?? SILENT_MS) ? silence : undefined;
+}
+
+/** Whether how long calls usually take has a say: many thousand plans that were never called may settle at one moment. */
+function needsTimes(attempt: Attempt): boolean {
+  return !isQueued(attempt) && (attempt.lastSeen !== undefined || attempt.code === 'ERR_STEP_SKIPPED');
 }
 
 // Words ---------------------------------------------------------------------------------------------------------------
