@@ -63,7 +63,7 @@ function planText({ action, source, model, reason, why, latencyMs, attempts }: P
   const rows = [
     ['source', model === undefined ? source : `${source} by ${model}`],
     ['reason', reason],
-    ...(why === undefined ? [] : [['no model', `${why.message} (${why.code})`]]),
+    ...(why === undefined ? [] : [['why', `${why.message} (${why.code})`]]),
     ['time', duration(latencyMs)],
   ];
   const failed = attempts.filter(({ code }) => code !== 'OK');

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { findServers } from '../../../src/main/endpoints/find-servers.ts';
+import { findListeners, findServers } from '../../../src/main/endpoints/find-servers.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 
 const servers: Server[] = [];
@@ -32,7 +32,13 @@ test('finds what answers with models, and neither what is closed, nor what is si
     { name: 'silent', port: await listen(undefined) },
     { name: 'a web page', port: await listen('<html>') },
   ];
-  expect(await findServers(systemClock, known, 250)).toEqual([
-    { name: 'good', port, baseURL: `http://localhost:${port}/v1`, models: ['phi', 'qwen'] },
+  const good = { name: 'good', port, baseURL: `http://localhost:${port}/v1`, models: ['phi', 'qwen'] };
+  const [found, listeners] = await Promise.all([
+    findServers(systemClock, known, 2_000),
+    findListeners(systemClock, known, 2_000),
   ]);
+  expect(found).toEqual([good]);
+  // Whoever looks for trouble is told of what is silent too.
+  const silent = { name: 'silent', baseURL: `http://localhost:${known[2]?.port}/v1` };
+  expect(listeners).toMatchObject([good, silent]);
 });

@@ -278,3 +278,19 @@ describe('the chance to end in time', () => {
     expect(profile.chanceWithin(100)).toBeLessThan(0.1);
   });
 });
+
+describe('what is usual', () => {
+  test('is told of the third answer on, and only of answers', () => {
+    const profile = new LatencyProfile();
+    for (let call = 0; call < 20; call++) profile.timedOut({ totalMs: 5_000 });
+    const told = [profile.usual];
+    for (const totalMs of [300, 400, 500]) {
+      profile.answered({ totalMs, firstTokenMs: totalMs / 10 }, false);
+      told.push(profile.usual);
+    }
+    const nothing = { totalMs: undefined, begunMs: undefined };
+    expect(told.slice(0, 3)).toEqual([nothing, nothing, nothing]);
+    expect((told[3]?.totalMs ?? 0) / 400).toBeCloseTo(1, 1);
+    expect((told[3]?.begunMs ?? 0) / 50).toBeCloseTo(1, 1);
+  });
+});
