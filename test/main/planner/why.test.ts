@@ -4,6 +4,7 @@ import { allFeatures } from '../../../src/main/options/features.ts';
 import type { Plan } from '../../../src/main/plan.ts';
 import type { Planner } from '../../../src/main/planner/planner.ts';
 import { WHY_CODE_LIST, type WhyCode } from '../../../src/main/why.ts';
+import type { CallPhase } from '../../../src/shared/model-client/failures.ts';
 import { drive, flush } from '../../support/drive.ts';
 import { makePlanner, request } from '../../support/make-planner.ts';
 import { expectedWhy, WHY_SCENARIOS, type WhyScenario } from '../../support/why-scenarios.ts';
@@ -42,6 +43,37 @@ describe('a plan that no model decided says why', () => {
     ]);
     expect(Object.keys(planner.stats().why)).toEqual(WHY_CODE_LIST);
     expect(counted(planner)).toEqual([]);
+  });
+
+  test('server-silent, where calls that hang hold every slot', async () => {
+    const endpoints = { fake: { baseURL: 'http://127.0.0.1:9/v1', slots: 1, maxConcurrent: 1 } };
+    let phase: CallPhase = 'headers';
+    await using under = await makePlanner(() => ({ kind: 'stuck', reaches: [[phase, 1]] }), { endpoints });
+    const { planner, clock } = under;
+    const plan = (place: string, timeoutMs: number) =>
+      drive(clock, planner.plan(request({ agent: place, observation: { place, health: 50 } }), { timeoutMs }));
+    const told = async (): Promise<string | undefined> => (await plan('wood', 600)).why?.message;
+    void planner.plan(request(), { timeoutMs: 60_000 });
+    await flush();
+    const messages = [await told()];
+    clock.advance(1_500);
+    messages.push(await told());
+    expect(messages).toEqual([
+      'no slot of fake became free in 585 ms',
+      'no slot of fake became free in 585 ms: it holds a call without a token for 2.7 s',
+    ]);
+    expect(counted(planner)).toEqual([
+      ['server-silent', 1],
+      ['no-slot', 1],
+    ]);
+    // One that writes is busy, however long it takes.
+    phase = 'stream';
+    await using busy = await makePlanner(() => ({ kind: 'stuck', reaches: [[phase, 1]] }), { endpoints });
+    void busy.planner.plan(request(), { timeoutMs: 60_000 });
+    await flush();
+    busy.clock.advance(5_000);
+    const behind = busy.planner.plan(request({ observation: { place: 'wood', health: 50 } }), { timeoutMs: 600 });
+    expect((await drive(busy.clock, behind)).why?.code).toBe('no-slot');
   });
 
   // Schedule: the short plan's call began in a slot that nobody needed; the other plan can be in time with it alone.

@@ -78,6 +78,8 @@ const HOPE_IN_A_CROWD = 0.5;
 const HEDGE_QUANTILE = 0.95;
 /** The one call that decides whether an endpoint is well again does not keep it resting for long. */
 const PROBE_MS_MAX = 3_000;
+/** What calls at work have shown is looked at again after so long. */
+const LOOK_AGAIN_MS = 50;
 
 export class CallMaker {
   readonly #parts: CallMakerParts;
@@ -86,6 +88,8 @@ export class CallMaker {
   readonly #checks = new HedgeBudget();
   /** Calls at work, by endpoint. */
   readonly #running = new Map<string, Set<AttemptEnd>>();
+  /** What was seen of the calls at each endpoint, and when. */
+  readonly #silences = new Map<string, { readonly atMs: number; readonly silence: Silence | undefined }>();
 
   constructor(parts: CallMakerParts) {
     this.#parts = parts;
@@ -111,14 +115,29 @@ export class CallMaker {
     }
   }
 
-  /** The calls that hold all slots of an endpoint, where none of them has had a token; undefined where one has. */
+  /**
+   * The calls that hold all slots of an endpoint, where none of them has had a token; undefined where one has. Looked at once in a
+   * while: thousands of plans that waited for these slots may settle at one moment.
+   */
   silenceAt(endpoint: string): Silence | undefined {
-    const { gate } = this.#at(endpoint);
-    const calls = [...this.#runningAt(endpoint)];
-    if (calls.length === 0 || calls.length + gate.held < gate.ownBusy) return undefined;
     const nowMs = this.#parts.clock.now();
-    if (calls.some((call) => !call.isSilent)) return undefined;
-    return { calls: calls.length, oldestMs: Math.max(...calls.map((call) => call.calledMs(nowMs))) };
+    const looked = this.#silences.get(endpoint);
+    if (looked !== undefined && nowMs - looked.atMs < LOOK_AGAIN_MS) return looked.silence;
+    const silence = this.#lookForSilence(endpoint, nowMs);
+    this.#silences.set(endpoint, { atMs: nowMs, silence });
+    return silence;
+  }
+
+  #lookForSilence(endpoint: string, nowMs: number): Silence | undefined {
+    const { gate } = this.#at(endpoint);
+    const running = this.#runningAt(endpoint);
+    if (running.size === 0 || running.size + gate.held < gate.ownBusy) return undefined;
+    let oldestMs = 0;
+    for (const call of running) {
+      if (!call.isSilent) return undefined;
+      oldestMs = Math.max(oldestMs, call.calledMs(nowMs));
+    }
+    return { calls: running.size, oldestMs };
   }
 
   #runningAt(endpoint: string): Set<AttemptEnd> {
