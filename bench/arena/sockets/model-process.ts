@@ -36,8 +36,8 @@ function chat(json: string, response: ServerResponse): void {
   const answer = desk.prepare(request);
   const identity = { id: 'chatcmpl-1', model: MODEL_ID, created: 1_700_000_000, hasTimings: false };
   const writer = request.stream
-    ? new StreamWriter(response, request, answer, identity)
-    : new BodyWriter(response, answer, identity);
+    ? new StreamWriter(response, request, [answer], identity)
+    : new BodyWriter(response, [answer], identity);
   const job = machine.submit({
     model,
     prompt: answer.prompt,
@@ -45,8 +45,8 @@ function chat(json: string, response: ServerResponse): void {
     random: answer.latencyRandom,
     listener: {
       onStart: () => writer.start(),
-      onTokens: (count) => writer.write(count),
-      onDone: (usage) => writer.finish(usage),
+      onTokens: (count) => writer.write(0, count),
+      onDone: (usage) => writer.finish(0, usage),
     },
   });
   if (job === undefined) return sendJson(response, 503, { error: { message: 'the queue is full' } });

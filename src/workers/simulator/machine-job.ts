@@ -47,6 +47,9 @@ export type JobState =
   | { readonly kind: 'queued' }
   | { readonly kind: 'loading'; readonly slot: Slot; readonly untilMs: number }
   | { readonly kind: 'reading'; readonly slot: Slot; readonly workMs: number; leftMs: number }
+  /** Where prompts are read in batches: before one is begun for it, and while that is read. */
+  | { readonly kind: 'awaiting'; readonly slot: Slot; readonly workMs: number; untilMs: number }
+  | { readonly kind: 'batched'; readonly slot: Slot; readonly untilMs: number }
   | { readonly kind: 'writing'; readonly slot: Slot; readonly workMs: number; leftMs: number; told: number }
   | { readonly kind: 'draining'; readonly slot: Slot; readonly untilMs: number }
   | { readonly kind: 'ended' };

@@ -4,6 +4,7 @@ import {
   freeSlotFor,
   heldPrefix,
   type Job,
+  type JobState,
   type MachineRequest,
   promptTokens,
   readingCost,
@@ -20,6 +21,10 @@ import type { ResolvedSimulatorOptions } from './options.ts';
  *   queued --slot free--> loading --model there--> reading --prompt read--> writing --last token--> ended
  *     |                      |                        |                        |
  *     +--abort--> ended      +---------- abort -------+--> draining --short delay--> ended
+ *
+ * Where prompts are read in batches (`reading: 'batched'`), as llama.cpp does, a slot that has a prompt to read awaits the
+ * end of the batch that is being read; all that await it are the next batch, which takes as long as their prompts together.
+ * Nobody writes meanwhile, and a prompt that nobody wants any more is read to the end with the others.
  *
  * It is a fluid simulation. Work is measured in the milliseconds it takes alone; with n slots at work each of them
  * advances at 1 / (1 + slotSlowdown * (n - 1)). Time is that of life: the clock's, times `speed`. The machine runs from
@@ -55,12 +60,15 @@ export type MachineSettings = Pick<
   | 'overheadSeconds'
   | 'imageSeconds'
   | 'slotSlowdown'
+  | 'reading'
   | 'latencySigma'
   | 'abortSeconds'
 >;
 
 /** Tokens that follow one another faster than this, in real time, are told together. */
 const TICK_MS = 2;
+/** What is left for those who write while a batch is read: next to nothing. */
+const SHARE_BESIDE_BATCH = 1e-6;
 
 export class Machine {
   readonly #settings: MachineSettings;
@@ -71,6 +79,8 @@ export class Machine {
   readonly #memory: ModelMemory;
   /** The machine's own time, at most the clock's. */
   #atMs = 0;
+  /** When the latest batch of prompts is read, or was. */
+  #batchUntilMs = 0;
   #timer: Timer | undefined;
   #running = false;
   #closed = false;
@@ -167,6 +177,7 @@ export class Machine {
   }
 
   #share(): number {
+    if (this.#isBatchOpen()) return SHARE_BESIDE_BATCH;
     let busy = 0;
     for (const { job } of this.#slots) if (job?.state.kind === 'reading' || job?.state.kind === 'writing') busy++;
     return 1 / (1 + this.#settings.slotSlowdown * Math.max(busy - 1, 0));
@@ -206,6 +217,12 @@ export class Machine {
       case 'reading':
         if (state.leftMs <= due) this.#beginWriting(job, state.slot);
         return;
+      case 'awaiting':
+        if (state.untilMs <= this.#atMs + due) this.#beginBatch(state);
+        return;
+      case 'batched':
+        if (state.untilMs <= this.#atMs + due) this.#beginWriting(job, state.slot);
+        return;
       case 'writing':
         if (state.leftMs <= due) this.#finish(job, state.slot);
         return;
@@ -241,15 +258,33 @@ export class Machine {
     const { overheadSeconds, promptTokensPerSecond, imageSeconds } = this.#settings;
     const prefix = heldPrefix(slot, job.request);
     const { usage, textTokens, images } = readingCost(prompt, prefix);
-    const seconds = overheadSeconds + textTokens / promptTokensPerSecond + images * imageSeconds;
-    const workMs = seconds * 1_000 * job.luck;
+    const readingMs = (textTokens / promptTokensPerSecond + images * imageSeconds) * 1_000 * job.luck;
+    const overheadMs = overheadSeconds * 1_000 * job.luck;
     job.usage = usage;
-    job.state = { kind: 'reading', slot, workMs, leftMs: workMs };
+    if (this.#settings.reading === 'batched')
+      job.state = { kind: 'awaiting', slot, workMs: readingMs, untilMs: this.#atMs + overheadMs };
+    else job.state = { kind: 'reading', slot, workMs: overheadMs + readingMs, leftMs: overheadMs + readingMs };
     slot.model = model.id;
     slot.text = prompt.text.slice(0, prefix);
     this.#promptTokens += usage.promptTokens;
     this.#cachedTokens += usage.cachedTokens;
     listener.onStart();
+  }
+
+  #isBatchOpen(): boolean {
+    return this.#batchUntilMs > this.#atMs + this.#due();
+  }
+
+  /** One that is ready to be read begins the next batch, or awaits the end of this one. */
+  #beginBatch(ready: JobState & { kind: 'awaiting' }): void {
+    if (this.#isBatchOpen()) {
+      ready.untilMs = this.#batchUntilMs;
+      return;
+    }
+    const awaiting = this.#slots.flatMap(({ job }) => (job?.state.kind === 'awaiting' ? [{ job, ...job.state }] : []));
+    const untilMs = this.#atMs + awaiting.reduce((sum, { workMs }) => sum + workMs, 0);
+    this.#batchUntilMs = untilMs;
+    for (const { job, slot } of awaiting) job.state = { kind: 'batched', slot, untilMs };
   }
 
   #beginWriting(job: Job, slot: Slot): void {
@@ -299,7 +334,8 @@ export class Machine {
         job.state = { kind: 'ended' };
         return;
       }
-      const untilMs = this.#atMs + this.#settings.abortSeconds * 1_000;
+      const noticedMs = this.#atMs + this.#settings.abortSeconds * 1_000;
+      const untilMs = state.kind === 'batched' ? Math.max(noticedMs, state.untilMs) : noticedMs;
       job.state = { kind: 'draining', slot: state.slot, untilMs };
     });
   }

@@ -88,6 +88,12 @@ export interface SimulatorOptions {
   readonly imageSeconds?: number;
   /** Each further busy slot makes all of them slower: with n busy, each runs at 1 / (1 + slotSlowdown × (n - 1)). @default 0.25 */
   readonly slotSlowdown?: number;
+  /**
+   * How prompts are read: side by side, each slot at its share of the machine; or in batches, as llama.cpp does: those that
+   * come while a batch is read are the next one, nobody writes meanwhile, and an aborted prompt is read to the end of its batch.
+   * @default 'shared'
+   */
+  readonly reading?: 'shared' | 'batched';
   /** Sigma of the lognormal factor on the time of a request; 0.4 makes one in a hundred 2.5 times slower. @default 0.4 */
   readonly latencySigma?: number;
   /** How long an aborted request still holds its slot. @default 0.04 */
@@ -217,6 +223,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   overheadSeconds: seconds,
   imageSeconds: seconds,
   slotSlowdown: numberFrom(0, 100, 'must be a number from 0 to 100'),
+  reading: oneOf('shared', 'batched'),
   latencySigma: numberFrom(0, 3, 'must be a number from 0 to 3'),
   abortSeconds: seconds,
   errorShape: oneOf('object', 'string', 'mixed'),
@@ -280,6 +287,7 @@ export function resolveSimulatorOptions(options: SimulatorOptions = {}): Resolve
     overheadSeconds: 0.15,
     imageSeconds: 0.8,
     slotSlowdown: 0.25,
+    reading: 'shared',
     latencySigma: 0.4,
     abortSeconds: 0.04,
     errorShape: 'mixed',

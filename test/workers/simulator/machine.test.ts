@@ -282,3 +282,28 @@ test('a closed machine has no timer and takes nothing', () => {
   expect(bench.call().job).toBeUndefined();
   expect(bench.machine.stats().active).toBe(0);
 });
+
+test('reads in batches: whoever comes meanwhile waits for the next, and nobody writes', () => {
+  const bench = new Bench({ slots: 4, reading: 'batched' });
+  const first = bench.call();
+  bench.clock.advance(50);
+  const second = bench.call();
+  const third = bench.call();
+  bench.clock.advance(1_000);
+  // The first is read by 100, then the other two by 300; until then it writes nothing.
+  expect([first.firstTokenMs, second.firstTokenMs].every((ms) => ms !== undefined && ms >= 300 && ms < 315)).toBe(true);
+  expect([first.doneMs, second.doneMs]).toEqual([400, 400]);
+  expect(third.doneMs).toBe(400);
+});
+
+test('reads an aborted prompt to the end of its batch', () => {
+  const bench = new Bench({ slots: 1, reading: 'batched' });
+  const aborted = bench.call('x'.repeat(4_000));
+  bench.clock.advance(100);
+  aborted.job?.abort();
+  const next = bench.call('y'.repeat(400));
+  bench.clock.advance(2_000);
+  expect(aborted.told).toEqual([]);
+  expect(next.startedMs).toBe(1_000);
+  expect(bench.machine.stats()).toMatchObject({ aborted: 1, completed: 1 });
+});
