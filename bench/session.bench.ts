@@ -3,6 +3,7 @@ import type { PlannerOptions } from '../src/main/options/planner-options.ts';
 import { rounded } from './figures.ts';
 import { ABLATIONS } from './session/ablation.ts';
 import { type CrowdFigures, runCrowd } from './session/crowd.ts';
+import { LAPTOP_SCENARIOS, type LaptopFigures, laptopCapacity, runLaptop } from './session/laptop.ts';
 import { type OverloadFigures, runOverload } from './session/overload.ts';
 import { runSession, type SessionFigures } from './session/run-session.ts';
 import { BASELINE, MODELS } from './session/scenario.ts';
@@ -12,7 +13,7 @@ import { runServersMean, SERVERS, type ServersFigures } from './session/servers.
  * The measured session: agents live in a small world and plan on one overloaded machine (bench/session/scenario.ts), in
  * virtual time, with the real planner, cache, ladder and limits. The same seed gives the same figures on any machine. First
  * one agent under each profile, then `default` without each of its parts, then many agents, then more than the machine can do,
- * and at last a few agents on several servers that are not equal.
+ * then a few agents on several servers that are not equal, and at last on a laptop that reads prompts for seconds.
  */
 const { values: args } = parseArgs({
   options: {
@@ -20,8 +21,8 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds the profiles are averaged over. */
     seeds: { type: 'string' },
-    /** Comma-separated: profiles, ablation, many, overload, servers. */
-    only: { type: 'string', default: 'profiles,ablation,many,overload,servers' },
+    /** Comma-separated: profiles, ablation, many, overload, servers, laptop. */
+    only: { type: 'string', default: 'profiles,ablation,many,overload,servers,laptop' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -40,6 +41,8 @@ const CROWD_JAIN_MIN = 0.9;
 const CROWD_WITHOUT_MAX = 0.05;
 const SERVERS_SECONDS = args.quick ? 60 : 120;
 const SERVERS_SEEDS = args.quick ? 2 : 5;
+const LAPTOP_SECONDS = args.quick ? 300 : 900;
+const LAPTOP_SEEDS = args.quick ? 2 : 5;
 const UNLIMITED_MS = 600_000;
 
 /** As the agent was, but with all the time that its models take. */
@@ -218,6 +221,38 @@ if (sections.has('servers')) {
   }
 }
 
+const laptop: Record<string, LaptopFigures & { readonly ofCapacity: number }> = {};
+if (sections.has('laptop')) {
+  console.log(
+    `\nA laptop that reads prompts for seconds, without a cache, ${LAPTOP_SECONDS} s, mean of ${LAPTOP_SEEDS} seeds`,
+  );
+  const each = Array.from({ length: LAPTOP_SEEDS }, (_, nth) => seed + nth);
+  for (const { name, scenario, modelDecidedMin = 0, ofCapacityMin = 0 } of LAPTOP_SCENARIOS) {
+    const runs: LaptopFigures[] = [];
+    const capacities: number[] = [];
+    for (const at of each) {
+      runs.push(await runLaptop(scenario, LAPTOP_SECONDS, at));
+      capacities.push(await laptopCapacity(scenario.agents, 40, at));
+    }
+    const keys = Object.keys(runs[0] as LaptopFigures) as (keyof LaptopFigures)[];
+    const mean = (of: readonly number[]): number => of.reduce((sum, value) => sum + value, 0) / of.length;
+    const figures = Object.fromEntries(keys.map((key) => [key, mean(runs.map((run) => run[key]))]));
+    const whole = {
+      ...(figures as unknown as LaptopFigures),
+      ofCapacity: (figures.goodput as number) / mean(capacities),
+    };
+    laptop[name] = whole;
+    console.log(
+      `${name.padEnd(32)}decided by models ${percent(whole.modelDecided)} · plans/s ${fixed(whole.goodput)}, of what it can do ${percent(whole.ofCapacity)} · p50 ${fixed(whole.p50Seconds)} s, p95 ${fixed(whole.p95Seconds)} s · calls/plan ${fixed(whole.callsPerPlan)} · on time ${percent(whole.onTime)}`,
+    );
+    if (whole.modelDecided < modelDecidedMin)
+      misses.push(`laptop, ${name}: models decide ${percent(whole.modelDecided)}`);
+    if (whole.ofCapacity < ofCapacityMin)
+      misses.push(`laptop, ${name}: ${percent(whole.ofCapacity)} of what the machine can do`);
+    if (whole.onTime < 1) misses.push(`laptop, ${name}: on time ${percent(whole.onTime)}`);
+  }
+}
+
 for (const miss of misses) console.error(`session: ${miss}`);
 const all = (figures: object = {}): Record<string, number> =>
   Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, rounded(value)]));
@@ -231,6 +266,7 @@ console.log(
     ablation,
     many,
     overload: overloaded,
+    laptop: Object.fromEntries(Object.entries(laptop).map(([name, figures]) => [name, all(figures)])),
     servers: Object.fromEntries(Object.entries(servers).map(([name, figures]) => [name, all(figures)])),
   }),
 );

@@ -217,6 +217,7 @@ function endpointTable(endpoints: readonly EndpointStats[]): ReportTable {
   const columns: [name: string, cell: (at: EndpointStats) => string][] = [
     ['Endpoint', ({ endpoint }) => endpoint],
     ['Slots', ({ slots, slotsKnown }) => `${count(slots)}${slotsKnown ? ' (told)' : ''}`],
+    ['Calls of plans at once', ({ slots, width = slots }) => (width < slots ? count(width) : NOTHING)],
     ['Breaker', ({ breaker }) => breakerText(breaker)],
     ['Held by aborted calls', ({ held }) => (held > 0 ? count(held, 'slot') : NOTHING)],
   ];

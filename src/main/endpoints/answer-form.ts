@@ -58,6 +58,13 @@ export class AnswerForms {
     this.#states.set(keyOf(endpoint, model), state);
   }
 
+  /** The same of a probe that took so long that calls may have told by now: what they told stands. */
+  learned(endpoint: string, model: string, isHonoured: boolean): void {
+    const state = this.#states.get(keyOf(endpoint, model));
+    const isOpen = state?.kind === 'trial' || (state?.kind === 'text' && state.retryAtMs <= this.#clock.now());
+    if (isOpen) this.begin(endpoint, model, isHonoured);
+  }
+
   /** The form of one call that is now made; its end is to be observed. Asking may take the one trial there is. */
   formFor(endpoint: string, model: string): AnswerForm {
     const key = keyOf(endpoint, model);
@@ -133,18 +140,20 @@ const PROBE_PROMPT =
 
 /**
  * Whether a server keeps a model to a schema: one short call whose answer is JSON only if it does. Undefined where the call
- * failed for another reason. Never rejects.
+ * failed for another reason. `sharedPrompt` is what all prompts of the planner begin with: the server has read it then. Never rejects.
  */
 export async function probeSchema(
   caller: ChatCaller,
   model: string,
   timeoutMs: number,
   signal?: AbortSignal,
+  sharedPrompt?: string,
 ): Promise<boolean | undefined> {
+  const shared = sharedPrompt === undefined ? [] : [{ role: 'system' as const, content: sharedPrompt }];
   const outcome = await caller.chat(
     {
       model,
-      messages: [{ role: 'user', content: PROBE_PROMPT }],
+      messages: [...shared, { role: 'user', content: PROBE_PROMPT }],
       maxTokens: PROBE_TOKENS_MAX,
       temperature: 0,
       timeoutMs,

@@ -11,9 +11,11 @@ import { type AskFacts, FactsWatch } from './discovery/facts-watch.ts';
 import { referenceCall } from './reference-call.ts';
 import { ServerDoubt } from './server-doubt.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
+import { CallWidth } from './slots/call-width.ts';
 import { type Ask, EndpointGate, type Slot, type SlotNeed } from './slots/endpoint-gate.ts';
+import { type AskBusy, HoldWatch } from './slots/hold-watch.ts';
 import type { Machine } from './slots/machine.ts';
-import { callToGiveUp, companyToGiveUp, type RoomQuestion, type Work } from './slots/room.ts';
+import { callToGiveUp, companyToGiveUp, leftMs, type RoomQuestion, type Work } from './slots/room.ts';
 import { holdAfterAbort } from './slots/slot-hold.ts';
 import {
   type CallKind,
@@ -35,6 +37,8 @@ export interface EndpointStats {
   readonly slotsKnown: boolean;
   /** The machine whose slots it shares with other endpoints, as configured. */
   readonly machine?: string;
+  /** Of these, calls with a deadline that are made at once: fewer where more would all be late. */
+  readonly width: number;
   readonly busy: number;
   /** Of the busy ones, those whose aborted calls are thought to be at work still. */
   readonly held: number;
@@ -65,6 +69,8 @@ export interface EndpointParts {
   readonly caller?: ChatCaller | undefined;
   /** Asks the server again what it is and has; without it, what was learnt stays. */
   readonly askFacts?: AskFacts | undefined;
+  /** How many slots of the server are at work, where it tells; without it, what is held is estimated. */
+  readonly askBusy?: AskBusy | undefined;
   /** Where it shares its machine with other endpoints. */
   readonly machine?: Machine | undefined;
 }
@@ -72,6 +78,8 @@ export interface EndpointParts {
 /** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
 const IDLE_MS_MAX = 240_000;
 const PROFILES_MAX = 256;
+const PROBE_MS_MIN = 3_000;
+const PROBE_MARGIN = 2;
 /** Calls that fail so soon after one another have failed of the same cause, and count once for health and slots. */
 const BURST_MS = 100;
 /** Of a model's calls, this share is done after the usual time, */
@@ -104,6 +112,8 @@ export class ModelEndpoint {
   readonly #doubt: ServerDoubt;
   readonly #tokens = new TokenRatios();
   readonly #watch: FactsWatch | undefined;
+  readonly #holds: HoldWatch | undefined;
+  readonly #width = new CallWidth();
   #limit: AdaptiveLimit;
   #facts: EndpointFacts = NO_FACTS;
   readonly #profiles = new Map<string, { model: string; kind: CallKind; profile: LatencyProfile }>();
@@ -123,7 +133,7 @@ export class ModelEndpoint {
   #occupiedMs: number | undefined;
 
   constructor(parts: EndpointParts) {
-    const { endpoint, features, clock, random, caller, askFacts } = parts;
+    const { endpoint, features, clock, random, caller, askFacts, askBusy } = parts;
     this.#parts = parts;
     this.name = endpoint.name;
     this.breaker = new CircuitBreaker(clock, random);
@@ -131,6 +141,8 @@ export class ModelEndpoint {
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
     this.gate = new EndpointGate(clock, slots, endpoint.staggerMs, parts.machine);
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
+    this.#holds = askBusy && new HoldWatch(clock, this.gate, askBusy);
+    this.gate.isHeldOn = () => this.#holds?.isBusy === true;
     this.#watch = askFacts && new FactsWatch(clock, askFacts, (facts) => this.#apply(facts));
     const { gate } = this;
     this.#doubt = new ServerDoubt(
@@ -138,6 +150,9 @@ export class ModelEndpoint {
       caller && ((model, signal) => referenceCall({ caller, gate, clock }, model, signal)),
     );
     this.gate.usefulCompany = () => this.#usefulCompany;
+    // A number of slots that is learned is itself as many calls as get more done together.
+    if (features.callWidth)
+      this.gate.widthMax = () => (this.#limit.isKnown ? this.#width.now(clock.now()) : Number.POSITIVE_INFINITY);
   }
 
   get facts(): EndpointFacts {
@@ -172,6 +187,15 @@ export class ModelEndpoint {
   /** Whether a call that is let in now is the one that decides whether the breaker closes. */
   get isProbed(): boolean {
     return this.#parts.features.breaker && this.breaker.stats().state === 'half-open';
+  }
+
+  /**
+   * How long the one call may take that decides whether the breaker closes: no longer than the model is known to need, so that the
+   * endpoint does not rest for long, but a server that is slow must have its time. Infinite where nothing is known.
+   */
+  probeMs(model: string, kind: CallKind): number {
+    const usualMs = this.workMs(model, kind);
+    return usualMs === undefined ? Number.POSITIVE_INFINITY : Math.max(PROBE_MS_MIN, PROBE_MARGIN * usualMs);
   }
 
   /** Takes a place at the breaker: every `true` is followed by `ended`. */
@@ -235,11 +259,34 @@ export class ModelEndpoint {
   expectedMs(model: string, kind: CallKind, rankMs: number): number | undefined {
     const workMs = this.workMs(model, kind);
     if (workMs === undefined) return undefined;
+    return workMs + this.#waitMs(rankMs, workMs);
+  }
+
+  /**
+   * Until it is the turn of a call, by what is left of those at work. An estimate: background work is taken to make room, though it
+   * does so only where that helps the newcomer.
+   */
+  #waitMs(rankMs: number, workMs: number): number {
     const { gate } = this;
-    // An estimate: background work is taken to make room, though it does so only where that helps the newcomer.
-    const free = gate.slots - gate.busy + gate.inBackground;
-    const ahead = gate.ahead(rankMs) + 1 - free;
-    return workMs + (Math.max(0, ahead) / gate.slots) * workMs;
+    const ahead = gate.ahead(rankMs);
+    if (ahead < gate.free + gate.inBackground) return 0;
+    const question = this.#roomQuestion(0);
+    const { slots: width } = question;
+    const lefts = question.works
+      .filter(({ slot }) => !slot.isBackground)
+      .map((work) => leftMs(work, question))
+      .map((ms) => (ms === Number.POSITIVE_INFINITY ? workMs : ms))
+      .concat(gate.heldLeftMs)
+      .sort((a, b) => a - b);
+    // More are at work than may be by now: the first to end make room for nobody.
+    lefts.splice(0, Math.max(0, lefts.length - width));
+    const free = Math.max(0, gate.free + gate.inBackground);
+    const taken = Math.max(0, width - lefts.length - free);
+    // Calls of which nothing is known here end one after the other.
+    for (let nth = 1; nth <= taken; nth++) lefts.push((workMs * nth) / taken);
+    while (lefts.length < width) lefts.push(0);
+    lefts.sort((a, b) => a - b);
+    return (lefts[ahead % width] as number) + Math.floor(ahead / width) * workMs;
   }
 
   /**
@@ -259,16 +306,14 @@ export class ModelEndpoint {
    */
   foreseenMs(model: string, kind: CallKind, rankMs: number, quickestMs: number): number {
     const { gate } = this;
-    const company = Math.min(gate.slots, gate.busy - gate.inBackground + 1);
+    const company = Math.min(gate.width, gate.busy - gate.inBackground + 1);
     const workMs = this.meanMs(model, kind, company);
     if (workMs === undefined) {
       if (quickestMs === Number.POSITIVE_INFINITY) return gate.idle > 0 ? 0 : Number.MAX_VALUE;
       return this.#works.size === 0 && gate.idle > 0 ? quickestMs : Number.MAX_VALUE;
     }
-    const free = gate.slots - gate.busy + gate.inBackground;
-    const ahead = Math.max(0, gate.ahead(rankMs) + 1 - free);
     const share = Math.max(this.usefulShare(model), USEFUL_MIN);
-    return (workMs + (ahead / gate.slots) * (this.#occupiedMs ?? workMs)) / share + (1 - share) * USELESS_MS;
+    return (workMs + this.#waitMs(rankMs, this.#occupiedMs ?? workMs)) / share + (1 - share) * USELESS_MS;
   }
 
   /** How long calls of a model take on average, in that company; where nothing is known of the model, of all others here. */
@@ -369,6 +414,7 @@ export class ModelEndpoint {
 
   /** A call that somebody waits for has begun: work that nobody waits for gives way, where it would slow that one too much. */
   begun(need: SlotNeed): void {
+    this.#width.began(need.deadlineMs - this.#parts.clock.now());
     if (this.gate.ownInBackground === 0) return;
     for (;;) {
       const work = companyToGiveUp({ ...this.#roomQuestion(0), need });
@@ -390,7 +436,7 @@ export class ModelEndpoint {
   #roomQuestion(ahead: number): Omit<RoomQuestion, 'need'> {
     return {
       ahead,
-      slots: this.gate.slots,
+      slots: this.gate.width,
       waiting: this.gate.waiting,
       nowMs: this.#parts.clock.now(),
       works: [...this.#works],
@@ -446,6 +492,7 @@ export class ModelEndpoint {
       if (isNew) this.#limit.dropped();
     } else if (isSilent) profile.silent(result.report, company);
     else if (code === 'ERR_CANCELLED') profile.cancelled(result.report, company);
+    if (kind !== 'chat') this.#width.learned(model, kind, profile, this.gate.slots, this.#parts.clock.now());
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;
@@ -453,6 +500,7 @@ export class ModelEndpoint {
     this.#occupiedMs =
       (this.#occupiedMs ?? occupiedMs) + OCCUPIED_WEIGHT * (occupiedMs - (this.#occupiedMs ?? occupiedMs));
     slot.release(holdMs);
+    if (this.#facts.tellsSlots) this.#holds?.began(holdMs);
     return holdMs;
   }
 
@@ -460,6 +508,7 @@ export class ModelEndpoint {
   close(): void {
     this.#doubt.close();
     this.#watch?.close();
+    this.#holds?.close();
     this.gate.close();
   }
 
@@ -472,6 +521,7 @@ export class ModelEndpoint {
       slots: gate.ownSlots,
       slotsKnown: this.hasKnownSlots,
       ...(machine === undefined ? {} : { machine }),
+      width: Math.min(gate.ownSlots, gate.width),
       busy: gate.ownBusy,
       held: gate.held,
       waiting: gate.ownWaiting,

@@ -7,6 +7,8 @@ export const FEATURE_NAMES = [
   'discovery',
   /** The number of calls at once is the server's slots, told or learned. Off: `maxConcurrent`. */
   'adaptiveSlots',
+  /** Where slots share one processor, fewer calls than slots are made at once, so that they are in time. */
+  'callWidth',
   /** Aborted calls hold their slot while the server is thought to work on. */
   'slotHolds',
   /** An endpoint that fails or is silent is not asked for a while. */

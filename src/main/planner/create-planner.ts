@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
+import { renderSystem } from '../../shared/situation.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { openPlanCache } from '../cache/open-plan-cache.ts';
@@ -9,11 +10,12 @@ import { ModelDirectory } from '../chat/places/model-directory.ts';
 import { PlaceCaller, type RelayClient } from '../chat/places/place-caller.ts';
 import { AnswerForms } from '../endpoints/answer-form.ts';
 import { checkModels, type EndpointListing, listEndpoints } from '../endpoints/check-models.ts';
-import { discoverEndpoint, type JsonReader } from '../endpoints/discovery/discover-endpoint.ts';
+import { busySlots, discoverEndpoint, type JsonReader } from '../endpoints/discovery/discover-endpoint.ts';
 import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
 import { type ModelPlace, probeAnswers } from '../endpoints/discovery/probe-answers.ts';
 import { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import { mergeSamePlaces, type NameService } from '../endpoints/same-place.ts';
+import type { AskBusy } from '../endpoints/slots/hold-watch.ts';
 import { Machine } from '../endpoints/slots/machine.ts';
 import { systemNames } from '../endpoints/system-names.ts';
 import { CALL_KINDS } from '../endpoints/time/latency-profile.ts';
@@ -101,7 +103,10 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     });
     if (resolved.features.constrainedAnswers) {
       const places = placesOf(checked.options);
-      void probeAnswers(places, parts, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
+      const sharedPrompt = resolved.features.priming ? renderSystem(resolved.domain) : undefined;
+      void probeAnswers(places, { ...parts, sharedPrompt }, PROBE_MS, probing.signal).catch((error: Error) =>
+        planner.warn(error.message),
+      );
     }
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
@@ -200,6 +205,12 @@ function askFactsOf(
   return (signal) => discoverEndpoint(client as JsonReader, startTimeoutMs, signal);
 }
 
+/** The same of how many slots are at work. */
+function askBusyOf({ features }: ResolvedOptions, client: EndpointClient | undefined): AskBusy | undefined {
+  if (!features.discovery || !features.slotHolds || client?.getJson === undefined) return undefined;
+  return (timeoutMs, signal) => busySlots(client as JsonReader, timeoutMs, signal);
+}
+
 /** What flights share, made of what was opened. */
 export function makeParts(
   options: ResolvedOptions,
@@ -235,6 +246,7 @@ export function makeParts(
         machine: machineOf(endpoint),
         caller: callers.get(endpoint.name),
         askFacts: askFactsOf(options, clients?.get(endpoint.name)),
+        askBusy: askBusyOf(options, clients?.get(endpoint.name)),
       }),
     ]),
   );

@@ -37,6 +37,8 @@ interface Rung {
   readonly hasNext: boolean;
 }
 
+/** After so long another expert is asked where nothing is known of their times. */
+const PATIENCE_MS = 2_000;
 /** Settled by choices alone, a panel waits for a reason for this share of the plan's time. */
 const REASON_SHARE = 0.1;
 
@@ -78,6 +80,7 @@ export class Flight {
   readonly #slots: Slot[] = [];
   /** Calls at work or on their way to it. */
   #calls = 0;
+  #callsMade = 0;
   /** Of these, those that wait for a slot. */
   readonly #queued = new Set<LinkedAbort>();
   /** Its deadline has passed, and what is at work for it goes on. */
@@ -208,13 +211,15 @@ export class Flight {
     const { members, isCrowded, atOnce, isForLater } = this.#fit;
     if (isForLater) this.#lane = 'background';
     const first = members[0];
+    const knownMs = first === undefined ? undefined : outlook.patienceMs(first);
     const panel = new Panel(clock, {
       request: this.#request,
       members,
       quorum: this.#quorum,
       isStaged: options.features.panelFit && options.quorum !== 'all',
       atOnce,
-      patienceMs: first === undefined || isCrowded ? undefined : outlook.patienceMs(first),
+      patienceMs: first === undefined || isCrowded ? undefined : (knownMs ?? PATIENCE_MS),
+      isPatienceGuessed: knownMs === undefined,
       isTimely: (expert) => !options.features.panelFit || this.#lane === 'background' || outlook.isTimely(expert),
       hasRoom: () => this.#hasRoom(),
       primeMs: first === undefined || !options.features.priming ? undefined : outlook.primeMs(first),
@@ -471,11 +476,13 @@ export class Flight {
     signal: AbortSignal = this.#controller.signal,
   ): Promise<ExpertResult> {
     this.#calls++;
+    const rankMs = this.#rankMs();
+    this.#callsMade++;
     const own = linkedAbort(signal);
     const whole = {
       ...plan,
       lane: this.#lane,
-      rankMs: this.#rankMs(),
+      rankMs,
       deadlineMs: this.deadlineMs,
       giveUp: () => {
         this.#isCutShort = true;
@@ -509,7 +516,10 @@ export class Flight {
   #rankMs(): number {
     const { priority = 0 } = this.#purpose;
     const { agent } = this.#request;
-    return this.#parts.shares.rankMs(agent, priority, this.#startedAtMs, this.deadlineMs, this.#waitedMs);
+    const rankMs = this.#parts.shares.rankMs(agent, priority, this.#startedAtMs, this.deadlineMs, this.#waitedMs);
+    // Where a server is given fewer calls than it has slots, others have their first vote before this plan has its second.
+    const isBehind = this.#callsMade > 0 && this.#outlook.isNarrowed;
+    return isBehind ? rankMs + (this.deadlineMs - this.#startedAtMs) : rankMs;
   }
 
   /** When the last calls must have ended: a little before the deadline, or after it where late work is kept. */

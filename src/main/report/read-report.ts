@@ -77,6 +77,8 @@ const endpoint = z.looseObject({
   endpoint: name,
   slots: amount,
   slotsKnown: z.boolean(),
+  /** Reports of earlier versions do not tell it. */
+  width: amount.optional(),
   held: amount,
   givenUp: amount.default(0),
   breaker: z.looseObject({ state: name, opened: amount }),

@@ -48,7 +48,7 @@ const FIRST_TOKEN_MS_MIN = 5_000;
 /** A server may keep a tool call back until it is whole. */
 const GAP_MS_MIN = 10_000;
 /** The one call that decides whether an endpoint is well again does not keep it resting for long. */
-const PROBE_MS_MAX = 10_000;
+const PROBE_MS_MIN = 10_000;
 /** A stream is read; what is left to the whole time bounds it. */
 const LEAST_MS = 1;
 
@@ -211,7 +211,7 @@ export class PlaceCaller {
     const { stallMs } = this.#options.chat;
     const learned = at.timeouts(model, 'chat', leftMs);
     const beginMs = (limitMs: number): number => {
-      const probedMs = at.isProbed ? PROBE_MS_MAX : Number.POSITIVE_INFINITY;
+      const probedMs = at.isProbed ? Math.max(PROBE_MS_MIN, at.probeMs(model, 'chat')) : Number.POSITIVE_INFINITY;
       return Math.min(sliceMs, probedMs, hasNext ? Math.max(FIRST_TOKEN_MS_MIN, limitMs) : sliceMs);
     };
     const phases: PhaseLimits = {

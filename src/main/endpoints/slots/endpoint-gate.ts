@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 import type { Machine, MachineGate } from './machine.ts';
+import { HOLD_MS_MAX } from './slot-hold.ts';
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
@@ -51,7 +52,16 @@ interface Waiter {
   readonly grant: (slot: Slot) => void;
 }
 
+/** A slot whose aborted call is thought to be at work still. */
+interface Hold {
+  readonly sinceMs: number;
+  untilMs: number;
+  timer: Timer;
+}
+
 const ANY: Ask = {};
+/** Where the server shows that it works on, it is looked at again after so long. */
+const HOLD_ON_MS = 100;
 /** Of those who wait, the first ones are looked at for whom room could be made, a few in each turn of the event loop. */
 const PRESSED_MAX = 16;
 const PRESSED_PER_TURN = 4;
@@ -67,12 +77,16 @@ export class EndpointGate implements MachineGate {
   readonly #waiting: Waiter[] = [];
   readonly #inBackground: Waiter[] = [];
   readonly #taken = new Set<Slot>();
+  /** Of these, those of calls that have a deadline. */
+  readonly #hurried = new Set<Slot>();
   readonly #background = new Set<Slot>();
-  readonly #holds = new Map<Slot, Timer>();
+  readonly #holds = new Map<Slot, Hold>();
   readonly #nextStartAt: Record<Lane, number> = {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
   };
+  /** Of those who wait, those that have no deadline. */
+  #unhurriedWaiting = 0;
   #timer: Timer | undefined;
   #pressTimer: Timer | undefined;
   #isPressing = false;
@@ -85,8 +99,12 @@ export class EndpointGate implements MachineGate {
    * loop of its own, since many may have to wait in the same moment. Returns whether room is made.
    */
   onPressure: (ask: Ask) => boolean = () => false;
+  /** Whether the server is known to work on for calls that were aborted: their slots are held on, within bounds. */
+  isHeldOn: () => boolean = () => false;
   /** Called when a slot may have become free that nobody waits for. */
   onIdle: () => void = () => {};
+  /** Calls with a deadline start only while fewer of them than this are at work: beyond it, they make one another late. */
+  widthMax: () => number = () => Number.POSITIVE_INFINITY;
   /** Background work starts only while fewer calls than this are at work: beyond it, calls only slow one another. */
   usefulCompany: () => number = () => Number.POSITIVE_INFINITY;
 
@@ -141,8 +159,33 @@ export class EndpointGate implements MachineGate {
     return this.#holds.size;
   }
 
+  /** Until each of them is thought to be free, milliseconds. */
+  get heldLeftMs(): readonly number[] {
+    const nowMs = this.#clock.now();
+    return [...this.#holds.values()].map(({ untilMs }) => untilMs - nowMs);
+  }
+
+  /** The server shows that it has stopped. */
+  endHolds(): void {
+    for (const [slot, { timer }] of [...this.#holds]) {
+      timer.cancel();
+      this.#holds.delete(slot);
+      this.#free(slot);
+    }
+  }
+
   get slots(): number {
     return this.#machine?.slots ?? this.#limit();
+  }
+
+  /** How many calls with a deadline are let in at once: at most the slots. */
+  get width(): number {
+    return Math.max(1, Math.min(this.slots, this.widthMax()));
+  }
+
+  /** Slots that a call with a deadline could have now if nobody waited. */
+  get free(): number {
+    return Math.min(this.slots - this.busy, this.width - this.#hurried.size);
   }
 
   get waiting(): number {
@@ -154,9 +197,9 @@ export class EndpointGate implements MachineGate {
     return this.#machine?.inBackground ?? this.#background.size;
   }
 
-  /** Slots that are free and that nobody waits for. */
+  /** Slots that are free for calls with a deadline, and that nobody waits for. */
   get idle(): number {
-    const own = this.#limit() - this.#taken.size - this.#waiting.length;
+    const own = Math.min(this.#limit() - this.#taken.size, this.width - this.#hurried.size) - this.#waiting.length;
     return Math.max(0, this.#machine === undefined ? own : Math.min(own, this.slots - this.busy - this.waiting));
   }
 
@@ -175,10 +218,11 @@ export class EndpointGate implements MachineGate {
     if (signal.aborted) return undefined;
     const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY } = ask;
     const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
-    if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane)) return this.#start(lane);
+    if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane, ask)) return this.#start(lane, ask);
     return new Promise((resolve) => {
       const onAbort = (): void => {
         queue.splice(queue.indexOf(waiter), 1);
+        if (ask.need === undefined) this.#unhurriedWaiting--;
         resolve(undefined);
         this.#passOn();
       };
@@ -188,6 +232,7 @@ export class EndpointGate implements MachineGate {
       };
       const waiter: Waiter = { rankMs, ask, grant };
       signal.addEventListener('abort', onAbort, { once: true });
+      if (ask.need === undefined) this.#unhurriedWaiting++;
       if (lane === 'foreground') queue.splice(this.#place(rankMs), 0, waiter);
       else queue.push(waiter);
       this.#wake();
@@ -202,8 +247,9 @@ export class EndpointGate implements MachineGate {
     this.#dropPress();
     this.#workedNow();
     for (const [slot, hold] of this.#holds) {
-      hold.cancel();
+      hold.timer.cancel();
       this.#taken.delete(slot);
+      this.#hurried.delete(slot);
     }
     this.#holds.clear();
   }
@@ -261,12 +307,13 @@ export class EndpointGate implements MachineGate {
     return this.#taken.size < this.#limit() && this.busy < this.slots;
   }
 
-  #mayStart(lane: Lane): boolean {
+  #mayStart(lane: Lane, { need }: Ask): boolean {
     if (!this.#hasFree || this.#clock.now() < this.#nextStartAt[lane]) return false;
+    if (need !== undefined && this.#hurried.size >= this.width) return false;
     return lane === 'foreground' || this.busy < this.usefulCompany();
   }
 
-  #start(lane: Lane): Slot {
+  #start(lane: Lane, { need }: Ask): Slot {
     const worked = (): number => this.#machine?.worked() ?? this.#workedNow();
     const workedBefore = worked();
     const startedAtMs = this.#clock.now();
@@ -304,6 +351,7 @@ export class EndpointGate implements MachineGate {
       toBackground,
     };
     this.#taken.add(slot);
+    if (need !== undefined) this.#hurried.add(slot);
     if (lane === 'background') background.add(slot);
     return slot;
   }
@@ -316,16 +364,25 @@ export class EndpointGate implements MachineGate {
   }
 
   #hold(slot: Slot, holdMs: number): void {
-    const hold = this.#clock.setTimer(holdMs, () => {
+    const sinceMs = this.#clock.now();
+    const hold: Hold = { sinceMs, untilMs: sinceMs + holdMs, timer: this.#clock.setTimer(holdMs, () => onEnd()) };
+    const onEnd = (): void => {
+      const nowMs = this.#clock.now();
+      if (this.isHeldOn() && nowMs - hold.sinceMs < HOLD_MS_MAX) {
+        hold.untilMs = nowMs + HOLD_ON_MS;
+        hold.timer = this.#clock.setTimer(HOLD_ON_MS, onEnd);
+        return;
+      }
       this.#holds.delete(slot);
       this.#free(slot);
-    });
+    };
     this.#holds.set(slot, hold);
   }
 
   #free(slot: Slot): void {
     this.#workedNow();
     this.#taken.delete(slot);
+    this.#hurried.delete(slot);
     if (this.#machine === undefined) this.#passOn();
     else this.#machine.wake();
   }
@@ -350,9 +407,19 @@ export class EndpointGate implements MachineGate {
   }
 
   #serve(lane: Lane, queue: Waiter[]): void {
-    while (queue.length > 0 && this.#mayStart(lane)) {
-      const waiter = queue.shift() as Waiter;
-      waiter.grant(this.#start(lane));
+    for (let next = this.#nextOf(lane, queue); next >= 0; next = this.#nextOf(lane, queue)) {
+      const [waiter] = queue.splice(next, 1) as [Waiter];
+      if (waiter.ask.need === undefined) this.#unhurriedWaiting--;
+      waiter.grant(this.#start(lane, waiter.ask));
     }
+  }
+
+  /** Who is served next, by place in the queue; below 0: nobody can be. Calls without a deadline need not wait for those that have one. */
+  #nextOf(lane: Lane, queue: readonly Waiter[]): number {
+    const [first] = queue;
+    if (first === undefined || !this.#hasFree) return -1;
+    if (this.#mayStart(lane, first.ask)) return 0;
+    if (this.#unhurriedWaiting === 0) return -1;
+    return queue.findIndex(({ ask }) => ask.need === undefined && this.#mayStart(lane, ask));
   }
 }

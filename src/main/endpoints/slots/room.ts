@@ -104,7 +104,7 @@ export function companyToGiveUp(question: RoomQuestion & { readonly need: SlotNe
 }
 
 /** Until a call's slot is free, as a median. */
-function leftMs(work: Work, { nowMs, works, strangers, profileOf, holdMs }: RoomQuestion): number {
+export function leftMs(work: Work, { nowMs, works, strangers, profileOf, holdMs }: Omit<RoomQuestion, 'need'>): number {
   if (work.isGivenUp) return holdMs(work);
   const { model, kind, startedAtMs } = work;
   return profileOf(model, kind).remainingMs(nowMs - startedAtMs, works.length + strangers) ?? Number.POSITIVE_INFINITY;

@@ -10,8 +10,12 @@ const DOUBT = 0.15;
 /** One processor shared without loss has 1; more would be a server that works against itself. */
 const SLOPE_MAX = 1.5;
 const SAMPLES_MIN = 8;
+/** Company that has varied by less shows nothing. */
+const VARIANCE_MIN = 0.1;
 const GAIN_MIN = 0.15;
 const COMPANY_MAX = 64;
+/** For sums of floats. */
+const AS_EXPECTED = 0.999;
 
 export class CompanySlope {
   #weight = 0;
@@ -29,12 +33,34 @@ export class CompanySlope {
     this.#products = this.#products * FADING + ms * company;
   }
 
+  /** A call that was cut after `ms`: it counts where it has taken longer by then than was to be expected. */
+  cut(ms: number, company: number): void {
+    const expectedMs = this.#expectedMs(company);
+    if (expectedMs === undefined || ms >= expectedMs * AS_EXPECTED) this.observe(ms, company);
+  }
+
+  #expectedMs(company: number): number | undefined {
+    if (this.#weight === 0) return undefined;
+    const meanMs = this.#ms / this.#weight;
+    return (meanMs / this.factor(this.#company / this.#weight)) * this.factor(company);
+  }
+
+  /** Whether calls have run in company that differed enough to tell what it does to their times. */
+  get isKnown(): boolean {
+    return this.#weight >= SAMPLES_MIN && this.#variance() > VARIANCE_MIN;
+  }
+
+  #variance(): number {
+    const company = this.#company / this.#weight;
+    return this.#companySquares / this.#weight - company * company;
+  }
+
   /** 0 or more. */
   get slope(): number {
     if (this.#weight < SAMPLES_MIN) return 0;
     const company = this.#company / this.#weight;
     const ms = this.#ms / this.#weight;
-    const variance = this.#companySquares / this.#weight - company * company;
+    const variance = this.#variance();
     const covariance = this.#products / this.#weight - company * ms;
     if (!(variance > 1e-9) || !(covariance > 0)) return 0;
     const perCall = (covariance / variance) * (variance / (variance + DOUBT));

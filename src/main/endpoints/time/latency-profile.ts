@@ -61,6 +61,8 @@ const FLOOR_MS = 1_000;
 const WIDENING_MAX = 64;
 /** After an answer, this much of the widening is left. */
 const RETURN = 0.9;
+/** What did not end in time is taken to need so many times as long. */
+const LONGER = 2;
 /** A restart may have changed the machine: what was saved counts for less than what is seen. */
 const RESTORED_SHARE = 0.5;
 
@@ -70,8 +72,15 @@ const RECENT_MEMORY = 10;
 const QUICKER_CHANCE = 0.1;
 const QUICKER_CALLS = 3;
 
-/** A call that was cut: how long it ran, and after how long its choice was certain. */
-type CutCall = Pick<CallReport, 'totalMs' | 'choiceMs'>;
+/** Of company: up to 256 calls. */
+const LEVELS_MAX = 17;
+const LEVEL_MEMORY = 30;
+const LEVEL_MIN = 3;
+/** What fewer calls than this have shown is not reckoned with. */
+const RARE = 0.05;
+
+/** A call that was cut: how long it ran, after how long it began to answer, and its choice was certain. */
+type CutCall = Pick<CallReport, 'totalMs' | 'choiceMs' | 'firstTokenMs' | 'queueMs'>;
 
 export class LatencyProfile {
   readonly #phases: Readonly<Record<Phase, DecayedQuantiles>> = {
@@ -86,9 +95,15 @@ export class LatencyProfile {
   /** How long calls take until their choice is certain, as if each were alone at its server; and until they end. */
   readonly #choices = new SurvivalTimes();
   readonly #wholes = new SurvivalTimes();
+  /** The same until the first token. */
+  readonly #readings = new SurvivalTimes();
   /** The last of the latest few, by which places are compared: a server may become slower or quicker at any moment. */
   readonly #recent = new SurvivalTimes(RECENT_MEMORY);
   readonly #company = new CompanySlope();
+  /** The same of the times until a choice is certain. */
+  readonly #choiceCompany = new CompanySlope();
+  /** Times until a choice as they were, by company: each level is of half as many calls again as the one before. */
+  readonly #byCompany: SurvivalTimes[] = [];
   #widening = 1;
 
   /**
@@ -105,13 +120,14 @@ export class LatencyProfile {
     }
     if (queueMs !== undefined) this.#phases.queue.record(queueMs);
     if (firstTokenMs !== undefined) this.#phases.firstToken.record(firstTokenMs);
+    this.#readings.ended(firstTokenMs ?? totalMs);
     if (gapMsMax !== undefined) this.#phases.gap.record(gapMsMax);
     this.#phases.total.record(totalMs);
     this.#lengths.record(totalMs);
     this.#company.observe(totalMs, company);
     const factor = this.#company.factor(company);
     const aloneMs = totalMs / factor;
-    this.#choices.ended((report.choiceMs ?? totalMs) / factor);
+    this.#chose(report.choiceMs ?? totalMs, company);
     this.#wholes.ended(aloneMs);
     if (this.#isQuicker(aloneMs)) this.#recent.clear();
     this.#recent.ended(aloneMs);
@@ -133,6 +149,12 @@ export class LatencyProfile {
     this.#cut(report, company);
   }
 
+  #chose(choiceMs: number, company: number): void {
+    this.#choiceCompany.observe(choiceMs, company);
+    this.#levelOf(company)?.ended(choiceMs);
+    this.#choices.ended(choiceMs / this.#choiceCompany.factor(company));
+  }
+
   /**
    * A call that did not end in time would have taken longer, nobody knows how much: twice as long is taken for it. One that
    * was cut short early says nothing.
@@ -140,8 +162,9 @@ export class LatencyProfile {
   timedOut(report: CutCall, company = 1): void {
     const { totalMs } = report;
     this.#cut(report, company);
+    if (report.choiceMs === undefined) this.#choiceCompany.cut(LONGER * totalMs, company);
     const median = this.#lengths.quantile(0.5);
-    if (median === undefined || totalMs > median) this.#lengths.record(2 * totalMs);
+    if (median === undefined || totalMs > median) this.#lengths.record(LONGER * totalMs);
     this.#widening = Math.min(WIDENING_MAX, this.#widening * 2);
   }
 
@@ -172,11 +195,37 @@ export class LatencyProfile {
    * are the ages of calls of the model that still run. Undefined while nothing is known.
    */
   chanceWithin(ms: number, company = 1, agesMs: readonly number[] = []): number | undefined {
-    const factor = this.#company.factor(company);
+    const factor = this.besides(company);
     return this.#choices.chanceWithin(
       ms / factor,
       agesMs.map((ageMs) => ageMs / factor),
     );
+  }
+
+  /** How many times as long as alone a call takes to its choice with `company` calls at work, itself included. */
+  besides(company: number): number {
+    return this.#choiceCompany.factor(company);
+  }
+
+  /**
+   * The chance that a call ends within `ms` with `company` calls at work, itself included, by those that ran in such company; by what
+   * company adds where there were few. Undefined while nothing is known.
+   */
+  chanceAmong(ms: number, company: number): number | undefined {
+    const level = this.#levelOf(company);
+    return level !== undefined && level.count >= LEVEL_MIN ? level.chanceWithin(ms) : this.chanceWithin(ms, company);
+  }
+
+  #levelOf(company: number): SurvivalTimes | undefined {
+    const level = Math.round(2 * Math.log2(Math.max(1, company)));
+    if (level >= LEVELS_MAX) return undefined;
+    this.#byCompany[level] ??= new SurvivalTimes(LEVEL_MEMORY);
+    return this.#byCompany[level];
+  }
+
+  /** Whether it is known what company does to the times of calls. */
+  get knowsCompany(): boolean {
+    return this.#choiceCompany.isKnown;
   }
 
   /** How many times as long a call takes beside one other as alone. */
@@ -191,7 +240,7 @@ export class LatencyProfile {
 
   /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
   chanceAfter(ageMs: number, ms: number, company = 1): number | undefined {
-    const factor = this.#company.factor(company);
+    const factor = this.besides(company);
     return this.#choices.chanceAfter(ageMs / factor, ms / factor);
   }
 
@@ -200,6 +249,15 @@ export class LatencyProfile {
     const factor = this.#company.factor(company);
     const aloneMs = this.#wholes.remainingMs(ageMs / factor);
     return aloneMs === undefined ? undefined : aloneMs * factor;
+  }
+
+  /**
+   * How much longer a call reads its prompt that has not begun to answer after `ageMs`, milliseconds, as a median: as long again
+   * where calls that were cut have read for as long. Undefined while no call has begun to answer.
+   */
+  readingLeftMs(ageMs: number): number | undefined {
+    if (this.#phases.firstToken.count === 0) return undefined;
+    return this.#readings.survival(ageMs) < RARE ? 0 : (this.#readings.remainingMs(ageMs) ?? ageMs);
   }
 
   /** How long a call is expected to take, milliseconds; undefined while nothing is known. */
@@ -262,14 +320,21 @@ export class LatencyProfile {
   restore(saved: SavedProfile): void {
     for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
     this.#lengths.restore(saved.total, RESTORED_SHARE);
+    const firsts = this.#phases.firstToken.save().map(([bucket, weight]) => [durationAt(bucket), weight] as const);
+    this.#readings.restore(firsts);
     const totals = this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight] as const);
     for (const times of [this.#choices, this.#wholes, this.#recent]) times.restore(totals);
   }
 
-  #cut({ totalMs, choiceMs }: CutCall, company: number): void {
+  #cut({ totalMs, choiceMs, firstTokenMs, queueMs }: CutCall, company: number): void {
+    if (firstTokenMs !== undefined) this.#readings.ended(firstTokenMs);
+    // One without a response may have waited for its turn, or for nothing.
+    else if (queueMs !== undefined) this.#readings.cut(totalMs);
     const factor = this.#company.factor(company);
-    if (choiceMs === undefined) this.#choices.cut(totalMs / factor);
-    else this.#choices.ended(choiceMs / factor);
+    if (choiceMs === undefined) {
+      this.#levelOf(company)?.cut(totalMs);
+      this.#choices.cut(totalMs / this.besides(company));
+    } else this.#chose(choiceMs, company);
     this.#wholes.cut(totalMs / factor);
     this.#recent.cut(totalMs / factor);
   }

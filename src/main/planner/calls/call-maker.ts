@@ -76,8 +76,10 @@ const HOPE = 0.05;
 /** and while others wait for the same slots, where fewer than this are. */
 const HOPE_IN_A_CROWD = 0.5;
 const HEDGE_QUANTILE = 0.95;
-/** The one call that decides whether an endpoint is well again does not keep it resting for long. */
-const PROBE_MS_MAX = 3_000;
+/** Unless a call with a smaller chance than this is the first of its plan, it is not begun: what it would read is read for nothing. */
+const CHANCE_MIN = 0.15;
+/** A try against what is known is made with nearly all of a plan's time. */
+const FAIR_TRY = 0.9;
 /** What calls at work have shown is looked at again after so long. */
 const LOOK_AGAIN_MS = 50;
 
@@ -273,7 +275,8 @@ export class CallMaker {
     };
     const { kind, lane, rankMs, deadlineMs } = plan;
     const ask: Ask = { lane, rankMs, need: { model: subject.model, kind, deadlineMs } };
-    const entry = await enterEndpoint(at, ask, turns, signal, () => this.#isHopeless(plan, at));
+    const askedAtMs = clock.now();
+    const entry = await enterEndpoint(at, ask, turns, signal, () => this.#isHopeless(plan, at, askedAtMs));
     if (entry.kind === 'refused') return refuse(entry.code, entry.message);
     const { slot } = entry;
     attempt.called(clock.now());
@@ -314,20 +317,28 @@ export class CallMaker {
    * A slot is worth more to another plan than to one that cannot make its deadline. Where nobody else waits for it, an answer
    * that comes too late for its plan is still worth having.
    */
-  #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint): boolean {
+  #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint, askedAtMs: number): boolean {
     const { options, clock } = this.#parts;
-    if (!options.features.learnedTimeouts || lane === 'background') return false;
-    if (options.keepsLate && at.gate.waiting === 0) return false;
-    const hope = at.gate.waiting > 0 ? HOPE_IN_A_CROWD : HOPE;
-    const leastMs = at.profileOf(subject.model, kind).quantile('total', hope);
-    const isLate = leastMs !== undefined && Math.min(endMs, deadlineMs) - clock.now() < leastMs;
-    return isLate && !at.mayTry(subject.model, kind);
+    const { learnedTimeouts, chanceFit } = options.features;
+    if (!learnedTimeouts || lane === 'background') return false;
+    const isAwaited = at.gate.waiting > 0;
+    if (options.keepsLate && !isAwaited) return false;
+    const byMs = Math.min(endMs, deadlineMs);
+    const leftMs = byMs - clock.now();
+    const leastMs = at.profileOf(subject.model, kind).quantile('total', isAwaited ? HOPE_IN_A_CROWD : HOPE);
+    const chance = chanceFit ? at.chanceWithin(subject.model, kind, leftMs, at.gate.busy) : undefined;
+    const isLate = (leastMs !== undefined && leftMs < leastMs) || (chance !== undefined && chance < CHANCE_MIN);
+    const isFairTry = leftMs >= FAIR_TRY * (byMs - askedAtMs);
+    return isLate && !(isFairTry && at.mayTry(subject.model, kind));
   }
 
   #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint): CallTerms {
     const { options, clock, forms } = this.#parts;
     const { features } = options;
-    const leftMs = Math.min(endMs - clock.now(), at.isProbed ? PROBE_MS_MAX : Number.POSITIVE_INFINITY);
+    const leftMs = Math.min(
+      endMs - clock.now(),
+      at.isProbed ? at.probeMs(subject.model, kind) : Number.POSITIVE_INFINITY,
+    );
     const { totalMs, ...phases } = at.timeouts(subject.model, kind, ceilingMs);
     const isPhased = features.learnedTimeouts && features.streaming;
     return {

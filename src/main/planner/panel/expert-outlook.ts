@@ -13,8 +13,6 @@ import type { Voice } from './quorum.ts';
 const PATIENCE_QUANTILE = 0.75;
 /** What is told of quantiles may be 5 % short. */
 const PATIENCE_MARGIN = 1.05;
-/** Where its times are not known. */
-const PATIENCE_MS = 2_000;
 /**
  * Once there is a vote, the others are waited for until so many of the calls of the slowest of them are done, and a margin:
  * what is learned is short of the slowest calls, which are cancelled as soon as two others agree.
@@ -137,6 +135,11 @@ export class ExpertOutlook {
     };
   }
 
+  /** Whether a server is given fewer calls at once than it has slots, since more would all be late. */
+  get isNarrowed(): boolean {
+    return [...this.#parts.endpoints.values()].some(({ gate }) => gate.width < gate.slots);
+  }
+
   /** Whether a slot is idle where one more call would be of use. */
   hasRoom(rankMs: number): boolean {
     const { endpoints, options } = this.#parts;
@@ -163,10 +166,10 @@ export class ExpertOutlook {
     return this.#placesOf(seats, kind, this.#deadlineMs)[0]?.at ?? this.#at(seats.endpoint);
   }
 
-  /** After so long, another expert is asked beside the first. */
-  patienceMs(first: ResolvedExpert): number {
+  /** After so long, another expert is asked beside the first. Undefined while its times are not known. */
+  patienceMs(first: ResolvedExpert): number | undefined {
     const usualMs = this.#quantile(first, 'total', PATIENCE_QUANTILE);
-    return usualMs === undefined ? PATIENCE_MS : usualMs * PATIENCE_MARGIN;
+    return usualMs === undefined ? undefined : usualMs * PATIENCE_MARGIN;
   }
 
   /** Whether an expert is expected to answer in the time that is left, or has a fair chance to. */
@@ -209,7 +212,7 @@ export class ExpertOutlook {
     const [first] = this.#parts.options.synthesis.models;
     if (first === undefined) return 0;
     const at = this.#best(first, 'text');
-    return at.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.slots, at.gate.busy + 1));
+    return at.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.width, at.gate.busy + 1));
   }
 
   #profile(expert: ResolvedExpert): LatencyProfile {

@@ -82,7 +82,7 @@ function knownChance(expert: ResolvedExpert, more: number, question: FitQuestion
   const kind = question.kindOf(expert);
   const chances = question
     .placesOf(expert)
-    .map((at) => at.chanceWithin(expert.model, kind, leftMs, Math.min(at.gate.busy + more, at.gate.slots)));
+    .map((at) => at.chanceWithin(expert.model, kind, leftMs, Math.min(at.gate.busy + more, at.gate.width)));
   return chances.every((chance) => chance === undefined)
     ? undefined
     : Math.max(...chances.map((chance) => chance ?? 1));
@@ -121,5 +121,5 @@ function waitMs(expert: ResolvedExpert, { placesOf, kindOf, rankMs }: FitQuestio
 
 /** Waiters for each slot. */
 function pressureAt({ gate }: ModelEndpoint): number {
-  return gate.waiting / gate.slots;
+  return gate.waiting / gate.width;
 }

@@ -24,6 +24,8 @@ export interface PanelJob {
   readonly atOnce: number | undefined;
   /** After so long, another one is asked beside those that have not answered; undefined: never. */
   readonly patienceMs: number | undefined;
+  /** Whether that is a guess: then a server that has sent nothing may still read, and one more prompt would only slow it. */
+  readonly isPatienceGuessed: boolean;
   /** Whether an expert is expected to answer in the time that is left. Those that are not are asked first or never. */
   readonly isTimely: (expert: ResolvedExpert) => boolean;
   /** Whether there is room for one that may not be needed. */
@@ -50,6 +52,8 @@ export class Panel {
   #prime: Timer | undefined;
   #reason: Timer | undefined;
   #isOver = false;
+  /** Whether any of them has begun to answer, or has ended. */
+  #hasBegun = false;
   /** Called after each vote, also of those that come when it is settled or given up, and where choices have settled it. */
   onVote: () => void = () => {};
 
@@ -159,7 +163,7 @@ export class Panel {
     return this.#next < members.length;
   }
 
-  #ask(listeners: ExpertListeners = {}): void {
+  #ask(listeners: ExpertListeners = this.#beginnings()): void {
     const expert = this.#job.members[this.#next++] as ResolvedExpert;
     this.#asked++;
     this.#open.add(expert);
@@ -172,8 +176,25 @@ export class Panel {
     );
   }
 
+  #beginnings(): ExpertListeners {
+    if (!this.#job.isPatienceGuessed || this.#hasBegun) return {};
+    return {
+      onFirstToken: () => {
+        this.#hasBegun = true;
+      },
+    };
+  }
+
+  /** Whether one more can help: of a server that still reads, only one that is asked elsewhere. */
+  #canHelp(): boolean {
+    if (!this.#job.isPatienceGuessed || this.#hasBegun) return true;
+    const next = this.#job.members[this.#next];
+    return next !== undefined && [...this.#open].every(({ endpoint }) => endpoint !== next.endpoint);
+  }
+
   #chose(expert: ResolvedExpert, action: string | undefined): void {
     if (!this.#open.has(expert)) return;
+    this.#hasBegun = true;
     this.choices.chose(expert, action);
     this.#goOn();
     if (this.#isOver) this.onVote();
@@ -181,6 +202,7 @@ export class Panel {
 
   #answered(expert: ResolvedExpert, result: ExpertResult): void {
     this.#open.delete(expert);
+    this.#hasBegun = true;
     this.choices.ended(expert, result);
     if (result.ok) {
       this.votes.push({ role: expert.role, model: expert.model, vote: result.vote });
@@ -197,7 +219,7 @@ export class Panel {
     if (patienceMs === undefined || this.#next >= members.length) return;
     this.#patience = this.#clock.setTimer(patienceMs, () => {
       if (this.#isOver) return;
-      if (hasRoom() && this.#hasNext()) this.#ask();
+      if (this.#canHelp() && hasRoom() && this.#hasNext()) this.#ask();
       this.#watch();
     });
   }

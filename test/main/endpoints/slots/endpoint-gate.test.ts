@@ -822,3 +822,74 @@ test('no one in the foreground is later for the background, whatever happens in 
     { numRuns: 100 },
   );
 });
+
+describe('calls with a deadline', () => {
+  const HURRIED: Ask = { rankMs: 5, need: { model: 'm', kind: 'text', deadlineMs: 9_000 } };
+
+  function narrow(slots: number, width: number): EndpointGate {
+    const { gate } = new Callers(slots);
+    gate.widthMax = () => width;
+    return gate;
+  }
+
+  test('are let in up to the width, others up to the slots', async () => {
+    const gate = narrow(4, 1);
+    const first = gate.acquire(NEVER, HURRIED) as Slot;
+    expect(first).not.toBeInstanceOf(Promise);
+    const second = gate.acquire(NEVER, HURRIED);
+    expect(second).toBeInstanceOf(Promise);
+    expect([gate.width, gate.free, gate.idle, gate.waiting]).toEqual([1, 0, 0, 1]);
+    const chat = gate.acquire(NEVER, { rankMs: 1 });
+    expect(await chat).toBeDefined();
+    expect(gate.busy).toBe(2);
+    first.release();
+    expect(await second).toBeDefined();
+  });
+
+  test('hold up nobody behind them who has none', async () => {
+    const gate = narrow(2, 1);
+    const first = gate.acquire(NEVER, HURRIED) as Slot;
+    const chat = gate.acquire(NEVER) as Slot;
+    void gate.acquire(NEVER, HURRIED);
+    const next = gate.acquire(NEVER);
+    chat.release();
+    expect(await next).toBeDefined();
+    expect([gate.busy, gate.waiting]).toEqual([2, 1]);
+    first.release();
+    await flush();
+    expect([gate.busy, gate.waiting]).toEqual([2, 0]);
+  });
+
+  test('keep their place of the width while their slot is held', async () => {
+    const gate = narrow(2, 1);
+    (gate.acquire(NEVER, HURRIED) as Slot).release(500);
+    expect([gate.held, gate.free, gate.heldLeftMs]).toEqual([1, 0, [500]]);
+    const next = gate.acquire(NEVER, HURRIED);
+    gate.endHolds();
+    expect(await next).toBeDefined();
+    expect([gate.held, gate.busy]).toEqual([0, 1]);
+  });
+
+  test('of a width below one are let in one at a time', () => {
+    expect(narrow(4, 0).width).toBe(1);
+    expect(narrow(4, Number.POSITIVE_INFINITY).width).toBe(4);
+  });
+});
+
+test('a hold goes on while the server is known to work, for ten seconds at most', () => {
+  const { gate, clock } = new Callers(1);
+  let isBusy = true;
+  gate.isHeldOn = () => isBusy;
+  (gate.acquire(NEVER) as Slot).release(500);
+  clock.advance(900);
+  expect(gate.held).toBe(1);
+  isBusy = false;
+  clock.advance(100);
+  expect(gate.held).toBe(0);
+  isBusy = true;
+  (gate.acquire(NEVER) as Slot).release(500);
+  clock.advance(9_000);
+  expect(gate.held).toBe(1);
+  clock.advance(1_200);
+  expect(gate.held).toBe(0);
+});

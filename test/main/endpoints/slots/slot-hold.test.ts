@@ -31,8 +31,17 @@ describe('the slot of a streamed call is held', () => {
     expect(holdAfterAbort({ totalMs: 2_500 }, profile, true)).toBe(40);
   });
 
-  test('for a quarter of a second where nothing is known', () => {
+  test('for a quarter of a second where nothing is known, and for as long again once its response has begun', () => {
     expect(holdAfterAbort({ totalMs: 500 }, UNKNOWN, true)).toBe(250);
+    expect(holdAfterAbort({ queueMs: 5, totalMs: 100 }, UNKNOWN, true)).toBe(250);
+    expect(holdAfterAbort({ queueMs: 5, totalMs: 9_000 }, UNKNOWN, true)).toBe(9_000);
+  });
+
+  test('for as long again where calls that were cut have read for longer than those that are known', () => {
+    const profile = profileOf(2_000, 9_000);
+    for (let call = 0; call < 30; call++) profile.timedOut({ queueMs: 5, totalMs: 6_000 });
+    const heldMs = holdAfterAbort({ queueMs: 5, totalMs: 6_000 }, profile, true);
+    expect([heldMs > 5_000, heldMs <= 10_000]).toEqual([true, true]);
   });
 });
 

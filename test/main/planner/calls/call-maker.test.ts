@@ -577,13 +577,24 @@ describe('the terms of a call', () => {
     }
   });
 
-  test('of the one call that decides whether an endpoint is well again are three seconds at most', async () => {
+  test('of the one call that decides whether an endpoint is well again are three seconds, or twice what it usually takes', async () => {
     const under = new MakerUnderTest(['breaker']);
+    under.saw('a', voted(100), 5);
     under.saw('a', failed('ERR_MODEL_RESET'), 5);
     under.clock.advance(1_000);
     expect((await termsOf(under)).timeoutMs).toBe(3_000);
     await under.last.end(voted());
     expect((await termsOf(under)).timeoutMs).toBe(5_000);
+    const unknown = new MakerUnderTest(['breaker']);
+    unknown.saw('a', failed('ERR_MODEL_RESET'), 5);
+    unknown.clock.advance(1_000);
+    expect((await termsOf(unknown)).timeoutMs).toBe(5_000);
+    const slow = new MakerUnderTest(['breaker']);
+    slow.saw('a', voted(2_000), 5);
+    slow.saw('a', failed('ERR_MODEL_RESET'), 5);
+    slow.clock.advance(1_000);
+    const { timeoutMs } = await termsOf(slow);
+    expect([timeoutMs > 3_900, timeoutMs < 4_200]).toEqual([true, true]);
     const short = new MakerUnderTest(['breaker']);
     short.saw('a', failed('ERR_MODEL_RESET'), 5);
     short.clock.advance(1_000);

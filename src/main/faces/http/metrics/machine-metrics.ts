@@ -12,6 +12,7 @@ function ofEndpoints(make: typeof counter, name: string, help: string, read: (at
 /** What plans are made with: model servers, worker threads, this process. */
 export const MACHINE_METRICS: readonly Metric[] = [
   ofEndpoints(gauge, 'slots', 'Calls that a model server is given at once.', ({ slots }) => slots),
+  ofEndpoints(gauge, 'width', 'Calls of plans that are made at once.', ({ width }) => width),
   ofEndpoints(gauge, 'slots_busy', 'Slots that are taken.', ({ busy }) => busy),
   ofEndpoints(
     gauge,

@@ -226,7 +226,7 @@ const SLOTS_DRAWN = 64;
 
 /** @param {EndpointStats} at */
 function endpointCard(at) {
-  const { endpoint, kind, slots, slotsKnown, busy, held, waiting, breaker } = at;
+  const { endpoint, kind, slots, slotsKnown, width = slots, busy, held, waiting, breaker } = at;
   const working = Math.max(0, busy - held);
   const free = Math.max(0, slots - busy);
   const drawn = [...Array(working).fill('busy'), ...Array(held).fill('held'), ...Array(free).fill('free')].slice(
@@ -252,6 +252,7 @@ function endpointCard(at) {
       el('span', { 'data-slots': 'slots', 'data-value': slots }, count(slots)),
       slotsKnown ? ' (told by the server); ' : '; ',
       el('span', { 'data-slots': 'waiting', 'data-value': waiting }, `${count(waiting)} waiting`),
+      width < slots ? `; plans have ${count(width)} at once, since more would be late` : '',
     ),
     modelTimes(at),
   );
