@@ -1,6 +1,6 @@
 import type { ChatAnswer, ChatSchema } from './model-client/model-client.ts';
 import { hasNumericNames } from './situation.ts';
-import { stripThinking } from './vote/vote-parser.ts';
+import { stripThinking } from './vote/thoughts.ts';
 
 /**
  * Answers that a JSON schema constrains: the schema, and whether a server kept to it. Members stand in the order in which

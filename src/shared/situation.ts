@@ -136,7 +136,7 @@ function renderObservation(domain: Domain, observation: Observation): string {
 
 /** Bare numbers as names would clash with the numbering, so such actions are listed and asked for by name. */
 export function hasNumericNames(actions: readonly string[]): boolean {
-  return actions.some((action) => /^\s*\d+\s*$/.test(action));
+  return actions.some((action) => /^\s*\p{Nd}+\s*$/u.test(action));
 }
 
 function renderActions(actions: readonly string[]): string {

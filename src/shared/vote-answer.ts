@@ -4,7 +4,8 @@ import type { CallPhase } from './model-client/failures.ts';
 import type { ChatAnswer, ChatCall, ChatMessage, ChatOutcome } from './model-client/model-client.ts';
 import type { ExpertResult, VoteTerms } from './tasks.ts';
 import { watchAnswer } from './vote/standing-choice.ts';
-import { hasJsonChoice, isVoteComplete, requireVote, stripThinking, type Vote } from './vote/vote-parser.ts';
+import { stripThinking } from './vote/thoughts.ts';
+import { hasJsonChoice, isVoteComplete, requireVote, type Vote } from './vote/vote-parser.ts';
 
 /**
  * The vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: then only the JSON

@@ -65,6 +65,7 @@ const BEFORE: readonly FaultName[] = [
   'loading-503',
   'rate-limited-429',
   'fast-503',
+  'no-choice',
 ];
 
 describe('before the first word another model answers', () => {
@@ -98,6 +99,7 @@ const AFTER: readonly FaultName[] = [
   'evicted-mid-answer',
   'reset-mid-body',
   'huge-answer',
+  'blank-finish-cut',
 ];
 
 /** It takes a slow machine longer than that to read as much as is too much. */
@@ -139,16 +141,24 @@ describe('after the first word', () => {
 });
 
 describe('what is no failure of a chat passes', () => {
-  test.each(['json-in-reasoning', 'think-unclosed', 'other-model', 'odd-numbers', 'two-actions'] as const)(
-    '%s',
-    async (fault) => {
-      await sick.play(fault);
-      const reply = await ask(true);
-      if (reply.kind !== 'stream') throw new Error(`a ${reply.kind} reply`);
-      await readFrames(reply.frames);
-      expect(reply.origin).toMatchObject({ source: 'model', endpoint: 'sick' });
-    },
-  );
+  test.each([
+    'json-in-reasoning',
+    'think-unclosed',
+    'other-model',
+    'odd-numbers',
+    'two-actions',
+    'finish-silent',
+    'odd-events',
+    'words-in-parts',
+    'thought-in-channels',
+    'stream-options-refused',
+  ] as const)('%s', async (fault) => {
+    await sick.play(fault);
+    const reply = await ask(true);
+    if (reply.kind !== 'stream') throw new Error(`a ${reply.kind} reply`);
+    await readFrames(reply.frames);
+    expect(reply.origin).toMatchObject({ source: 'model', endpoint: 'sick' });
+  });
 });
 
 test('a server that fails every request, a good one too, is not asked for a while', async () => {

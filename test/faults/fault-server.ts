@@ -252,7 +252,7 @@ export class FaultServer implements AsyncDisposable {
   }
 
   #receive(text: string, { socket }: IncomingMessage, response: ServerResponse, arrivedAtMs: number): void {
-    const { model, isStreamed, wantsJson, text: said } = readChatBody(text);
+    const { text: said, ...asked } = readChatBody(text);
     const servedBefore = this.#sockets.get(socket) ?? 0;
     const exchange = new Exchange(
       {
@@ -261,9 +261,7 @@ export class FaultServer implements AsyncDisposable {
         socket,
         random: this.#random,
         prompt: readPrompt(said),
-        model,
-        isStreamed,
-        wantsJson,
+        ...asked,
         servedBefore,
       },
       arrivedAtMs,

@@ -327,6 +327,7 @@ class Exchange {
       isComplete: this.#call.isComplete,
       onContent: this.#call.onContent,
       onToken: () => this.#watch.token(),
+      onFinished: () => this.#watch.finished(),
       onSettled: settle,
       stop,
       onEnded: () => {},

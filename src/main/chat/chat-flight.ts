@@ -1,12 +1,12 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { encodeError, PlannerError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/model-client/call-attempt.ts';
-import { type ChunkEvent, contentOf } from '../../shared/model-client/chat-event.ts';
+import { type ChunkEvent, contentOf, isUsageEvent } from '../../shared/model-client/chat-event.ts';
 import type { Relay } from '../../shared/model-client/chat-relay.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { Attempt } from '../plan.ts';
 import { lessSettling, rungEnd, SLICE_MS_MIN } from '../planner/time-budget.ts';
-import { type Completion, CompletionBuilder, eventsOf } from './answers/completion.ts';
+import { type Completion, CompletionBuilder, eventsOf, isCut, withoutUsage } from './answers/completion.ts';
 import { EventLog, type LogReader } from './answers/event-log.ts';
 import type { AskedChat } from './chat-request.ts';
 import type { ChatPlace, ChatRoute } from './places/chat-route.ts';
@@ -50,7 +50,7 @@ export type FlightEnd =
 /** Before the first word of an answer, servers tell its role, their progress and white space; more than this is a flood. */
 const PRELUDE_BYTES_MAX = 262_144;
 /** What is put together in memory. */
-const WHOLE_BYTES_MAX = 16_000_000;
+const WHOLE_BYTES_MAX = 16 * 1_048_576;
 
 /** One try: what came of it so far. It is dropped with all of that where it fails before anybody was told. */
 class Draft {
@@ -245,6 +245,7 @@ export class ChatFlight {
   #begin(place: ChatPlace): Draft {
     const { asked, isShared } = this.#purpose;
     const draft = new Draft(place, !asked.isStreamed || isShared);
+    draft.log.hold();
     draft.log.isDrained = () => this.#wholeWaiters > 0;
     draft.log.onPressure = (isPressed) => this.#pressed(draft, isPressed);
     this.#draft = draft;
@@ -289,14 +290,14 @@ export class ChatFlight {
     const { asked, isShared } = this.#purpose;
     draft.bytes += data.length;
     draft.builder?.add(event);
-    const isUsage = Boolean(event.usage) && Array.isArray(event.choices) && event.choices.length === 0;
-    if (asked.isStreamed || isShared) draft.log.push(data, isUsage);
+    const isUsage = isUsageEvent(event);
+    if (asked.isStreamed || isShared) draft.log.push(data, isUsage, isUsage ? withoutUsage(event) : undefined);
     if (!draft.hasContent) {
       draft.isCutByServer ||= isCut(event);
       if (contentOf(event) === 'content') {
         draft.hasContent = true;
         // In the next turn: what the same packet tells of a failure lets another place begin anew.
-        this.#parts.clock.nextTurn(() => this.#changed());
+        this.#parts.clock.nextTurn(() => this.#told(draft));
       } else if (draft.bytes > PRELUDE_BYTES_MAX) this.#flood(draft);
     }
     if (draft.bytes > WHOLE_BYTES_MAX && draft.builder !== undefined) this.#flood(draft);
@@ -310,7 +311,13 @@ export class ChatFlight {
     if (asked.isStreamed || isShared)
       for (const { data, isUsage } of eventsOf(completion)) draft.log.push(data, isUsage);
     draft.hasContent = contentOf(body) === 'content';
-    if (draft.hasContent) this.#changed();
+    if (draft.hasContent) this.#told(draft);
+  }
+
+  /** Whoever waits for the answer to begin reads it in this turn. */
+  #told({ log }: Draft): void {
+    this.#changed();
+    this.#parts.clock.nextTurn(() => log.release());
   }
 
   #flood(draft: Draft): void {
@@ -374,11 +381,6 @@ export class ChatFlight {
   #changed(): void {
     for (const resolve of this.#onChange.splice(0)) resolve();
   }
-}
-
-function isCut({ choices }: ChunkEvent): boolean {
-  if (!Array.isArray(choices)) return false;
-  return choices.some((choice) => choice?.finish_reason === 'length' || choice?.finish_reason === 'content_filter');
 }
 
 /** A model was really asked. */

@@ -57,7 +57,28 @@ export async function* wholeFrames(
 }
 
 function framesOf(events: readonly LogEvent[], includesUsage: boolean): string {
-  return events.map(({ data, isUsage }) => (isUsage && !includesUsage ? '' : frame(data))).join('');
+  const told = includesUsage ? events.map(({ data }) => data) : toldWithoutUsage(events);
+  return told.map(frame).join('');
+}
+
+/**
+ * Events for a client that did not ask for the tokens. What else the event of the tokens tells joins the event before it, where
+ * the server would have put it; where that one has gone out already, it is an event of its own.
+ */
+function toldWithoutUsage(events: readonly LogEvent[]): string[] {
+  const told: string[] = [];
+  for (const { data, isUsage, withoutUsage } of events) {
+    if (!isUsage) told.push(data);
+    else if (withoutUsage !== undefined) told.push(...joined(told.pop(), withoutUsage));
+  }
+  return told;
+}
+
+function joined(before: string | undefined, withoutUsage: string): string[] {
+  if (before === undefined) return [withoutUsage];
+  const event = JSON.parse(before) as { readonly choices?: unknown };
+  if (!Array.isArray(event.choices) || event.choices.length === 0) return [before, withoutUsage];
+  return [JSON.stringify({ ...(JSON.parse(withoutUsage) as object), ...event })];
 }
 
 /** The events of a flight for one client, as they come and no faster than they are asked for. */

@@ -2,7 +2,8 @@ import type { Clock } from '../../shared/clock.ts';
 import type { ChatSchema } from '../../shared/model-client/model-client.ts';
 import type { AnswerForm } from '../../shared/situation.ts';
 import type { ExpertResult } from '../../shared/tasks.ts';
-import { isVoteComplete, stripThinking } from '../../shared/vote/vote-parser.ts';
+import { stripThinking } from '../../shared/vote/thoughts.ts';
+import { isVoteComplete } from '../../shared/vote/vote-parser.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 
 /*

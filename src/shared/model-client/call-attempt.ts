@@ -20,12 +20,16 @@ export interface AnswerReader extends ResponseSink {
   readonly usage: TokenUsage;
   /** Events with something of the answer, or of the thought before it. */
   readonly chunks: number;
+  /** Takes the answer as it is, if only the end of its response is missing. Returns false where it is not whole. */
+  endWhole(): boolean;
 }
 
 export interface ReaderPorts {
   readonly isEventStream: boolean;
   /** Something of the answer, or of the thought before it, has come. */
   readonly onToken: () => void;
+  /** Every choice has ended. What may follow, its tokens, is waited for no longer than `AFTER_FINISH_MS`. */
+  readonly onFinished: () => void;
   /** Called once: with nothing when the answer is there, with the failure when it is not. */
   readonly onSettled: (failure?: PlannerError) => void;
   /** The body is not wanted any further. */
@@ -110,6 +114,7 @@ export class CallAttempt<R extends AnswerReader> {
       this.#controller.abort(UNWANTED);
     };
     this.#onTimeout = (afterMs) => {
+      if (this.#reader?.endWhole()) return;
       settle(this.#timedOut(afterMs));
       // In the next turn: closing a socket takes longer than settling, and other timers are due at the same time.
       this.#clock.nextTurn(() => this.#controller.abort(UNWANTED));
@@ -167,10 +172,11 @@ export class CallAttempt<R extends AnswerReader> {
   #read(response: Response, settle: (failure?: PlannerError) => void): void {
     this.#watch.headers();
     this.#terms.onPhase?.('first-token');
-    const type = response.headers.get('content-type') ?? '';
+    const type = response.headers.get('content-type')?.toLowerCase() ?? '';
     const reader = this.#terms.read({
       isEventStream: type === '' || type.includes('event-stream'),
       onToken: () => this.#watch.token(),
+      onFinished: () => this.#watch.finished(),
       onSettled: settle,
       stop: () => this.#controller.abort(UNWANTED),
       onEnded: () => this.#lingerTimer?.cancel(),

@@ -10,6 +10,9 @@ export interface PhaseLimits {
   readonly gapMs: number;
 }
 
+/** After the last choice of an answer has ended, a server has this long to report its tokens and to end the response. */
+export const AFTER_FINISH_MS = 1_000;
+
 /**
  * Watches one call: it is told of headers and tokens, measures them, and says once when a phase, or all of it, takes too
  * long. Only content counts as life: headers, comments and empty events extend nothing. One timer, which is set anew only
@@ -26,6 +29,8 @@ export class CallWatch {
   #lastTokenAtMs = 0;
   /** The longest pause between two tokens so far, milliseconds. */
   gapMsMax = 0;
+  /** When the last choice ended. */
+  #finishedAtMs: number | undefined;
   #isSuspended = false;
   #timer: Timer | undefined;
   #armedMs = Number.POSITIVE_INFINITY;
@@ -61,6 +66,11 @@ export class CallWatch {
     this.#arm();
   }
 
+  finished(): void {
+    this.#finishedAtMs = this.#clock.now();
+    this.#arm();
+  }
+
   /** Whoever reads the answer has stopped reading: no phase is over before `resume`, only the whole time. */
   suspend(): void {
     this.#isSuspended = true;
@@ -70,6 +80,7 @@ export class CallWatch {
     if (!this.#isSuspended) return;
     this.#isSuspended = false;
     this.#lastTokenAtMs = this.#clock.now();
+    if (this.#finishedAtMs !== undefined) this.#finishedAtMs = this.#lastTokenAtMs;
     this.#arm();
   }
 
@@ -80,7 +91,9 @@ export class CallWatch {
   }
 
   #dueMs(): number {
-    if (this.#limits === undefined || this.#isSuspended) return this.#endMs;
+    if (this.#isSuspended) return this.#endMs;
+    if (this.#finishedAtMs !== undefined) return Math.min(this.#endMs, this.#finishedAtMs + AFTER_FINISH_MS);
+    if (this.#limits === undefined) return this.#endMs;
     const { headersMs, firstTokenMs, gapMs } = this.#limits;
     if (this.#firstTokenAtMs !== undefined) return Math.min(this.#endMs, this.#lastTokenAtMs + gapMs);
     const limitMs = this.#headersAtMs === undefined ? Math.min(headersMs, firstTokenMs) : firstTokenMs;

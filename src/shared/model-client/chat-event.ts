@@ -15,12 +15,7 @@ export interface TokenUsage {
 export interface ChunkEvent {
   readonly model?: unknown;
   readonly error?: unknown;
-  readonly choices?: readonly {
-    readonly index?: unknown;
-    readonly delta?: { readonly content?: unknown; readonly reasoning_content?: unknown; readonly reasoning?: unknown };
-    readonly message?: { readonly content?: unknown; readonly reasoning_content?: unknown };
-    readonly finish_reason?: unknown;
-  }[];
+  readonly choices?: readonly ChunkChoice[];
   readonly usage?: {
     readonly prompt_tokens?: unknown;
     readonly completion_tokens?: unknown;
@@ -28,6 +23,27 @@ export interface ChunkEvent {
   } | null;
   /** llama.cpp's: of the prompt, what was held and what was read, and what is written so far. */
   readonly timings?: { readonly cache_n?: unknown; readonly prompt_n?: unknown; readonly predicted_n?: unknown };
+}
+
+export interface ChunkChoice {
+  readonly index?: unknown;
+  readonly delta?: AnswerPart | null;
+  readonly message?: AnswerPart | null;
+  readonly finish_reason?: unknown;
+}
+
+/** What an event adds to an answer: texts, or lists of parts. */
+export interface AnswerPart {
+  readonly content?: unknown;
+  readonly reasoning_content?: unknown;
+  readonly reasoning?: unknown;
+  readonly thinking?: unknown;
+  readonly reasoning_details?: unknown;
+}
+
+/** The data of the event that ends a stream; some servers put blanks around it. */
+export function isDone(data: string): boolean {
+  return data.length < 64 && data.trim() === '[DONE]';
 }
 
 /** An event of a stream, or a whole body, as JSON; or that it is none. */
@@ -43,22 +59,81 @@ export function parseEvent(data: string): unknown {
   }
 }
 
+/** Texts that stand for "not finished yet" where the protocol has null. */
+const NO_REASON: ReadonlySet<string> = new Set(['', 'null', 'none', 'undefined']);
+
+/** Why a choice has ended; undefined while it goes on. */
+export function finishReasonOf(choice: { readonly finish_reason?: unknown } | null | undefined): string | undefined {
+  const reason = choice?.finish_reason;
+  if (typeof reason !== 'string' || NO_REASON.has(reason.trim().toLowerCase())) return undefined;
+  return reason;
+}
+
+/** The choices of an event that say something, if only that they have ended. */
+export function choicesOf({ choices }: ChunkEvent): ChunkChoice[] {
+  if (!Array.isArray(choices)) return [];
+  return (choices as readonly (ChunkChoice | null | undefined)[]).filter((choice) => isChoice(choice));
+}
+
+function isChoice(choice: ChunkChoice | null | undefined): choice is ChunkChoice {
+  if (choice === null || typeof choice !== 'object') return false;
+  return isObject(choice.delta) || isObject(choice.message) || finishReasonOf(choice) !== undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return value !== null && typeof value === 'object';
+}
+
+/** Whether an event tells the tokens and nothing of an answer: clients get it only if they asked for it. */
+export function isUsageEvent({ usage, choices }: ChunkEvent): boolean {
+  return Boolean(usage) && (!Array.isArray(choices) || choices.length === 0);
+}
+
 /** The status of an error that a server tells in an event, or in the body of a 200; undefined where it tells none. */
-export function errorStatusOf({ error }: ChunkEvent): number | undefined {
-  if (error === undefined || error === null) return undefined;
-  const { code } = error as { code?: unknown };
-  return typeof code === 'number' ? code : 500;
+export function errorStatusOf(event: ChunkEvent, name?: string): number | undefined {
+  const error = errorOf(event, name);
+  return error === undefined ? undefined : statusOf(error);
+}
+
+/**
+ * The error that an event reports, as its member `error`, or flat where its type or the name of the event says so. Some servers
+ * send an empty `error` with every answer.
+ */
+export function errorOf(event: ChunkEvent, name?: string): unknown {
+  if (!isNothing(event.error)) return event.error;
+  const { object, type } = event as { readonly object?: unknown; readonly type?: unknown };
+  const isFlat = object === 'error' || type === 'error' || name === 'error';
+  return isFlat && choicesOf(event).length === 0 ? event : undefined;
+}
+
+/** What an event without a choice puts into words: an error, if nothing else comes. */
+export function wordsOf(event: ChunkEvent): string | undefined {
+  const { message, detail, msg } = event as Readonly<Record<'message' | 'detail' | 'msg', unknown>>;
+  const words = [message, detail, msg].find((each) => !isNothing(each));
+  return words === undefined || choicesOf(event).length > 0 ? undefined : errorText(words);
+}
+
+function isNothing(value: unknown): boolean {
+  if (typeof value === 'string') return value.trim() === '';
+  if (isObject(value)) return Object.values(value).every((member) => !isObject(member) && isNothing(member));
+  return value === undefined || value === null || value === false || value === 0;
+}
+
+/** The HTTP status that an error names, as a number or in digits; 500 where it names none. */
+export function statusOf(error: unknown): number {
+  const { code, status } = error as { readonly code?: unknown; readonly status?: unknown };
+  const told = [code, status].map(Number).find((each) => Number.isInteger(each) && each >= 400 && each <= 599);
+  return told ?? 500;
 }
 
 /** The failure that an event tells of, or is; undefined where it is a part of an answer. */
-export function eventFailure(event: unknown, isConstrained: boolean): PlannerError | undefined {
+export function eventFailure(event: unknown, isConstrained: boolean, name?: string): PlannerError | undefined {
   if (event instanceof PlannerError) return event;
   if (event === null || typeof event !== 'object') {
     return new PlannerError('ERR_MODEL_MALFORMED', 'an event of the stream is not an object');
   }
-  const status = errorStatusOf(event);
-  if (status === undefined) return undefined;
-  return serverFailure(status, errorText((event as ChunkEvent).error), isConstrained);
+  const error = errorOf(event, name);
+  return error === undefined ? undefined : serverFailure(statusOf(error), errorText(error), isConstrained);
 }
 
 /**
@@ -70,16 +145,60 @@ export function contentOf({ choices }: ChunkEvent): 'content' | 'blank' | 'none'
   if (!Array.isArray(choices)) return found;
   for (const choice of choices) {
     const part = choice?.delta ?? choice?.message;
-    if (part === null || typeof part !== 'object') continue;
+    if (!isObject(part)) continue;
     for (const [name, value] of Object.entries(part)) {
-      if (name === 'role' || value === null || value === '') continue;
-      if (typeof value !== 'string') {
-        if (Array.isArray(value) ? value.length > 0 : typeof value === 'object') return 'content';
-      } else if (value.trim() !== '') return 'content';
-      else found = 'blank';
+      const weight = name === 'role' ? 'none' : isCall(name, value) ? 'content' : weightOf(value);
+      if (weight === 'content') return weight;
+      if (weight === 'blank') found = weight;
     }
   }
   return found;
+}
+
+/** A call of a tool is something of an answer before its name has come. */
+function isCall(name: string, value: unknown): boolean {
+  if (name !== 'tool_calls' && name !== 'function_call') return false;
+  return Array.isArray(value) ? value.length > 0 : isObject(value);
+}
+
+/** Members of a part that say what it is, and nothing of the answer. */
+const LABELS: ReadonlySet<string> = new Set(['type', 'index', 'format', 'role']);
+
+function weightOf(value: unknown): 'content' | 'blank' | 'none' {
+  if (typeof value === 'string') return value === '' ? 'none' : /\S/.test(value) ? 'content' : 'blank';
+  let found: 'blank' | 'none' = 'none';
+  if (!isObject(value)) return found;
+  for (const [name, member] of Object.entries(value)) {
+    const weight = LABELS.has(name) ? 'none' : weightOf(member);
+    if (weight === 'content') return weight;
+    if (weight === 'blank') found = weight;
+  }
+  return found;
+}
+
+/** The words that a part adds, and what it adds to the thought before them. Lists of parts hold both. */
+export function textOf(part: AnswerPart): { readonly words: string; readonly thought: string } {
+  const { content, reasoning_content, reasoning, thinking, reasoning_details } = part;
+  const thoughts = [reasoning_content, reasoning, thinking, reasoning_details].map((each) => partText(each, 'any'));
+  const thought = thoughts.find((each) => each !== '') ?? '';
+  return { words: partText(content, 'words'), thought: thought === '' ? partText(content, 'thought') : thought };
+}
+
+const OF_THOUGHT = /think|thought|reason|analysis/i;
+
+/** The text of a value that is one, of a part, or of a list of parts, as far as its parts are of the `kind` asked for. */
+function partText(value: unknown, kind: 'words' | 'thought' | 'any'): string {
+  if (typeof value === 'string') return kind === 'thought' ? '' : value;
+  if (Array.isArray(value)) return value.map((each) => partText(each, kind)).join('');
+  if (!isObject(value)) return '';
+  const { type, text, content, thinking, reasoning } = value as Readonly<Record<string, unknown>>;
+  const isThought = typeof type === 'string' && OF_THOUGHT.test(type);
+  if (kind !== 'any' && isThought !== (kind === 'thought')) return '';
+  return partText([text, content, ...(isThought ? [thinking, reasoning] : [])].find(isText) ?? '', 'any');
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' || isObject(value);
 }
 
 /** What is known of the tokens after an event: its figures over those of the events before. */

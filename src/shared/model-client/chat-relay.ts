@@ -3,19 +3,13 @@ import type { ChatCompletionCreateParams } from 'openai/resources/chat/completio
 import type { Clock } from '../clock.ts';
 import { encodeError, PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
-import { type AnswerReader, CallAttempt, type ReaderPorts, type Refusal } from './call-attempt.ts';
+import { AnswerBytes } from './answer-bytes.ts';
+import { AnswerProgress } from './answer-progress.ts';
+import { type AnswerReader, type AttemptEnd, CallAttempt, type ReaderPorts, type Refusal } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
-import {
-  type ChunkEvent,
-  contentOf,
-  errorStatusOf,
-  eventFailure,
-  parseEvent,
-  type TokenUsage,
-  usageAfter,
-} from './chat-event.ts';
+import { type ChunkEvent, contentOf, errorOf, isDone, parseEvent, statusOf, type TokenUsage } from './chat-event.ts';
 import type { CallPhase } from './failures.ts';
-import { SseParser } from './sse.ts';
+import type { StreamOptions } from './stream-options.ts';
 
 /**
  * A chat call of somebody else: its body is sent as it is, and its answer is told event by event, in the server's own
@@ -57,13 +51,52 @@ export interface Relay {
 
 /** Beyond these it is no answer but a flood; the connection is closed. */
 const STREAM_BYTES_MAX = 64_000_000;
-const BODY_BYTES_MAX = 16_000_000;
+const BODY_BYTES_MAX = 16 * 1_048_576;
 
-export function startRelay(sdk: OpenAI, clock: Clock, call: RelayCall, signal: AbortSignal | undefined): Relay {
-  const { body, timeoutMs, phases, choices, listener } = call;
+export function startRelay(
+  sdk: OpenAI,
+  clock: Clock,
+  streamOptions: StreamOptions,
+  call: RelayCall,
+  signal: AbortSignal | undefined,
+): Relay {
+  const endMs = clock.now() + call.timeoutMs;
+  const body = streamOptions.bodyFor(call.body);
+  let isPaused = false;
+  let attempt = relayAttempt(sdk, clock, { ...call, body }, signal);
+  const run = async (): Promise<RelayEnd> => {
+    const first = relayEnd(await attempt.run());
+    const again = streamOptions.again(body, first.failure, first.refusal);
+    const leftMs = endMs - clock.now();
+    if (again === undefined || leftMs <= 0 || signal?.aborted) return first;
+    attempt = relayAttempt(sdk, clock, { ...call, body: again, timeoutMs: leftMs }, signal);
+    if (isPaused) attempt.pause();
+    const second = relayEnd(await attempt.run());
+    if (second.failure === undefined) streamOptions.refused();
+    return second;
+  };
+  return {
+    ended: run(),
+    pause: () => {
+      isPaused = true;
+      attempt.pause();
+    },
+    resume: () => {
+      isPaused = false;
+      attempt.resume();
+    },
+  };
+}
+
+function relayAttempt(
+  sdk: OpenAI,
+  clock: Clock,
+  { body, timeoutMs, phases, choices, listener }: RelayCall,
+  signal: AbortSignal | undefined,
+): CallAttempt<RelayReader> {
   const isStreamed = body.stream === true;
   const isConstrained = body.response_format !== undefined;
-  const attempt = new CallAttempt(
+  return new CallAttempt(
     sdk,
     clock,
     {
@@ -77,78 +110,105 @@ export function startRelay(sdk: OpenAI, clock: Clock, call: RelayCall, signal: A
     },
     signal,
   );
-  const ended = attempt.run().then(({ failure, refusal, reader, report }): RelayEnd => {
-    const said = refusal ?? reader?.refusal;
-    return {
-      ...(failure === undefined ? {} : { failure }),
-      ...(said === undefined ? {} : { refusal: said }),
-      report,
-    };
-  });
-  return { ended, pause: () => attempt.pause(), resume: () => attempt.resume() };
 }
 
+function relayEnd({ failure, refusal, reader, report }: AttemptEnd<RelayReader>): RelayEnd {
+  const said = refusal ?? reader?.refusal;
+  return {
+    ...(failure === undefined ? {} : { failure }),
+    ...(said === undefined ? {} : { refusal: said }),
+    report,
+  };
+}
+
+type ReaderTerms = Pick<RelayCall, 'listener' | 'choices'> & { readonly isConstrained: boolean };
+
 class RelayReader implements AnswerReader {
-  model: string | undefined;
-  usage: TokenUsage = {};
   chunks = 0;
   phase: CallPhase = 'first-token';
   /** Of an error that came in the answer. */
   refusal: Refusal | undefined;
   ended = false;
   readonly #ports: ReaderPorts;
-  readonly #call: Pick<RelayCall, 'listener' | 'choices'> & { readonly isConstrained: boolean };
-  readonly #sse: SseParser;
-  readonly #body: Buffer[] = [];
-  /** The choices that have a finish reason. */
-  readonly #finished = new Set<unknown>();
-  #bytes = 0;
+  readonly #listener: RelayListener;
+  readonly #bytes: AnswerBytes;
+  readonly #progress: AnswerProgress;
+  #wasFinished = false;
   #settled = false;
   #done = false;
 
-  constructor(ports: ReaderPorts, call: Pick<RelayCall, 'listener' | 'choices'> & { readonly isConstrained: boolean }) {
+  constructor(ports: ReaderPorts, { listener, choices, isConstrained }: ReaderTerms) {
     this.#ports = ports;
-    this.#call = call;
-    this.#sse = new SseParser((data) => this.#onEvent(data));
+    this.#listener = listener;
+    this.#progress = new AnswerProgress(choices, isConstrained);
+    this.#bytes = new AnswerBytes({
+      isEventStream: ports.isEventStream,
+      streamBytesMax: STREAM_BYTES_MAX,
+      bodyBytesMax: BODY_BYTES_MAX,
+      onEvent: (data, name) => this.#onEvent(data, name),
+    });
+  }
+
+  get model(): string | undefined {
+    return this.#progress.model;
+  }
+
+  get usage(): TokenUsage {
+    return this.#progress.usage;
   }
 
   onData(chunk: Buffer): void {
     if (this.#settled) return;
-    this.#bytes += chunk.length;
-    if (this.#bytes > (this.#ports.isEventStream ? STREAM_BYTES_MAX : BODY_BYTES_MAX)) return this.#flood();
-    if (!this.#ports.isEventStream) {
-      this.#body.push(chunk);
-      return;
+    if (!this.#bytes.push(chunk)) return this.#flood();
+    if (this.#settled) return;
+    if (this.#done) this.#finish();
+    else if (this.#progress.isFinished && !this.#wasFinished) {
+      this.#wasFinished = true;
+      this.#ports.onFinished();
     }
-    if (!this.#sse.push(chunk)) return this.#flood();
-    if (this.#done && !this.#settled) this.#settle();
   }
 
   onEnd(): void {
     this.#end();
     if (this.#settled) return;
-    if (!this.#ports.isEventStream) return this.#readBody();
-    this.#sse.end();
+    const body = this.#bytes.end();
+    if (body !== undefined) return this.#readBody(body);
     if (this.#settled) return;
-    if (this.#isWhole) this.#settle();
-    else this.#settle(new PlannerError('ERR_MODEL_RESET', 'the stream ended without [DONE] or a finish reason'));
+    if (this.#isWhole) this.#finish();
+    else this.#cutShort('the stream ended without [DONE] or a finish reason');
   }
 
   onError(error: Error): void {
     this.#end();
-    if (this.#settled) return;
-    // The model had finished; only the end of the response is missing.
-    if (this.#isWhole) this.#settle();
-    else this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
+    // The model may have finished; then only the end of the response is missing.
+    if (!this.endWhole()) this.#cutShort('the connection ended mid-answer', error);
+  }
+
+  endWhole(): boolean {
+    if (this.#settled) return true;
+    if (this.#isWhole) this.#finish();
+    else if (this.#bytes.isBody) {
+      const { text } = this.#bytes;
+      if (!(parseEvent(text) instanceof PlannerError)) this.#readBody(text);
+    }
+    return this.#settled;
   }
 
   get #isWhole(): boolean {
-    return this.#done || this.#finished.size >= this.#call.choices;
+    return this.#done || this.#progress.isFinished;
   }
 
   #end(): void {
     this.ended = true;
     this.#ports.onEnded();
+  }
+
+  #finish(): void {
+    this.#settle(this.#progress.endFailure());
+  }
+
+  #cutShort(message: string, cause?: Error): void {
+    this.#settle(this.#progress.cutFailure(message, cause));
   }
 
   #settle(failure?: PlannerError): void {
@@ -162,23 +222,23 @@ class RelayReader implements AnswerReader {
   }
 
   #flood(): void {
-    this.#fail(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.#bytes} bytes`));
+    this.#fail(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.#bytes.count} bytes`));
   }
 
-  #onEvent(data: string): void {
+  #onEvent(data: string, name: string | undefined): void {
     if (this.#settled || this.#done) return;
-    if (data === '[DONE]') {
+    if (isDone(data)) {
       this.#done = true;
       return;
     }
-    const event = this.#read(parseEvent(data));
+    const event = this.#read(parseEvent(data), name);
     if (event === undefined) return;
     if (contentOf(event) !== 'none') {
       this.phase = 'stream';
       this.chunks++;
       this.#ports.onToken();
     }
-    this.#tell(() => this.#call.listener.onEvent(data, event));
+    this.#tell(() => this.#listener.onEvent(data, event));
   }
 
   /** What the listener throws is a bug, and ends the call: nobody above the socket's read would hear of it. */
@@ -192,34 +252,24 @@ class RelayReader implements AnswerReader {
   }
 
   /** Undefined where it tells of a failure, and then that is the end. */
-  #read(said: unknown): ChunkEvent | undefined {
-    const failure = eventFailure(said, this.#call.isConstrained);
-    if (failure !== undefined) {
-      const status = said instanceof PlannerError ? undefined : errorStatusOf((said ?? {}) as ChunkEvent);
-      if (status !== undefined) this.refusal = { status, error: (said as ChunkEvent).error };
-      this.#fail(failure);
-      return undefined;
+  #read(said: unknown, name?: string): ChunkEvent | undefined {
+    const failure = this.#progress.take(said, name);
+    if (failure === undefined) return said as ChunkEvent;
+    if (!(said instanceof PlannerError) && said !== null && typeof said === 'object') {
+      const error = errorOf(said as ChunkEvent, name);
+      this.refusal = { status: statusOf(error), error };
     }
-    const event = said as ChunkEvent;
-    if (typeof event.model === 'string' && event.model !== '') this.model = event.model;
-    this.usage = usageAfter(this.usage, event);
-    if (Array.isArray(event.choices)) {
-      for (const choice of event.choices) {
-        if (typeof choice?.finish_reason === 'string') this.#finished.add(choice.index ?? 0);
-      }
-    }
-    return event;
+    this.#fail(failure);
+    return undefined;
   }
 
-  #readBody(): void {
-    const text = Buffer.concat(this.#body).toString('utf8');
+  #readBody(text: string): void {
     if (text.trim() === '') return this.#settle(new PlannerError('ERR_MODEL_EMPTY', 'the response has no body'));
     const body = this.#read(parseEvent(text));
     if (body === undefined) return;
-    if (!Array.isArray(body.choices)) {
-      return this.#settle(new PlannerError('ERR_MODEL_MALFORMED', 'the response has no choices'));
-    }
-    this.#tell(() => this.#call.listener.onBody(text, body));
+    const failure = this.#progress.bodyFailure(body);
+    if (failure !== undefined) return this.#settle(failure);
+    this.#tell(() => this.#listener.onBody(text, body));
     if (!this.#settled) this.#settle();
   }
 }

@@ -1,8 +1,9 @@
 import { PlannerError } from '../errors.ts';
+import { AnswerBytes } from './answer-bytes.ts';
+import { AnswerProgress } from './answer-progress.ts';
 import type { AnswerReader, ReaderPorts } from './call-attempt.ts';
-import { type ChunkEvent, eventFailure, parseEvent, type TokenUsage, usageAfter } from './chat-event.ts';
+import { type ChunkEvent, finishReasonOf, isDone, parseEvent, type TokenUsage, textOf } from './chat-event.ts';
 import type { CallPhase } from './failures.ts';
-import { SseParser } from './sse.ts';
 
 /** Beyond these an answer is no answer but a flood; the connection is closed. */
 const ANSWER_CHARS_MAX = 200_000;
@@ -17,26 +18,32 @@ export interface ChatStreamOptions extends ReaderPorts {
   readonly onContent?: ((content: string) => void) | undefined;
 }
 
-/** Reads one answer: a stream of events, or the single JSON body of a server that does not stream. */
+/**
+ * Reads one answer: a stream of events, or the single JSON body of a server that does not stream. It is whole once its choice
+ * has a finish reason: what else may come, its tokens at most, is not waited for.
+ */
 export class ChatStream implements AnswerReader {
   content = '';
   reasoning = '';
   finishReason: string | undefined;
-  model: string | undefined;
-  usage: TokenUsage = {};
   chunks = 0;
   phase: CallPhase = 'first-token';
   readonly #options: ChatStreamOptions;
-  readonly #sse: SseParser;
-  readonly #body: Buffer[] = [];
-  #bytes = 0;
+  readonly #bytes: AnswerBytes;
+  readonly #progress: AnswerProgress;
   #settled = false;
   #ended = false;
   #done = false;
 
   constructor(options: ChatStreamOptions) {
     this.#options = options;
-    this.#sse = new SseParser((data) => this.#onEvent(data));
+    this.#progress = new AnswerProgress(1, options.isConstrained);
+    this.#bytes = new AnswerBytes({
+      isEventStream: options.isEventStream,
+      streamBytesMax: STREAM_BYTES_MAX,
+      bodyBytesMax: STREAM_BYTES_MAX,
+      onEvent: (data, name) => this.#onEvent(data, name),
+    });
   }
 
   /** Whether the server has nothing more to send, so that the connection can be used again. */
@@ -44,18 +51,20 @@ export class ChatStream implements AnswerReader {
     return this.#ended;
   }
 
+  get model(): string | undefined {
+    return this.#progress.model;
+  }
+
+  get usage(): TokenUsage {
+    return this.#progress.usage;
+  }
+
   onData(chunk: Buffer): void {
     if (this.#settled) return;
-    this.#bytes += chunk.length;
-    if (this.#bytes > STREAM_BYTES_MAX) return this.#flood();
-    if (!this.#options.isEventStream) {
-      this.#body.push(chunk);
-      return;
-    }
-    if (!this.#sse.push(chunk)) return this.#flood();
-    if (this.#settled) return;
+    if (!this.#bytes.push(chunk)) return this.#flood();
+    if (this.#settled || this.#bytes.isBody) return;
     if (this.content.length + this.reasoning.length > ANSWER_CHARS_MAX) return this.#flood();
-    if (this.#done) return this.#settle();
+    if (this.#done || this.#progress.isFinished) return this.#settle(this.#progress.endFailure());
     if (this.#options.isComplete?.(this.content)) {
       this.#settle();
       this.#options.stop();
@@ -65,19 +74,28 @@ export class ChatStream implements AnswerReader {
   onEnd(): void {
     this.#end();
     if (this.#settled) return;
-    if (!this.#options.isEventStream) return this.#readBody();
-    this.#sse.end();
+    const body = this.#bytes.end();
+    if (body !== undefined) return this.#readBody(body);
     if (this.#settled) return;
-    if (this.#isWhole()) this.#settle();
-    else this.#settle(new PlannerError('ERR_MODEL_RESET', 'the stream ended without [DONE] or a finish reason'));
+    if (this.#isWhole()) this.#settle(this.#progress.endFailure());
+    else this.#cutShort('the stream ended without [DONE] or a finish reason');
   }
 
   onError(error: Error): void {
     this.#end();
-    if (this.#settled) return;
-    // The model had finished; only the end of the response is missing.
-    if (this.#isWhole()) this.#settle();
-    else this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
+    // The model may have finished; then only the end of the response is missing.
+    if (!this.endWhole()) this.#cutShort('the connection ended mid-answer', error);
+  }
+
+  /** Takes the answer as it is, if only the end of its response is missing. Returns false where it is not whole. */
+  endWhole(): boolean {
+    if (this.#settled) return true;
+    if (this.#isWhole()) this.#settle(this.#progress.endFailure());
+    else if (this.#bytes.isBody) {
+      const { text } = this.#bytes;
+      if (!(parseEvent(text) instanceof PlannerError)) this.#readBody(text);
+    }
+    return this.#settled;
   }
 
   #end(): void {
@@ -86,12 +104,16 @@ export class ChatStream implements AnswerReader {
   }
 
   #isWhole(): boolean {
-    return this.#done || this.finishReason !== undefined || this.#options.isComplete?.(this.content) === true;
+    return this.#done || this.#progress.isFinished || this.#options.isComplete?.(this.content) === true;
   }
 
   #settle(failure?: PlannerError): void {
     this.#settled = true;
     this.#options.onSettled(failure);
+  }
+
+  #cutShort(message: string, cause?: Error): void {
+    this.#settle(this.#progress.cutFailure(message, cause));
   }
 
   #fail(failure: PlannerError): void {
@@ -100,37 +122,29 @@ export class ChatStream implements AnswerReader {
   }
 
   #flood(): void {
-    this.#fail(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.#bytes} bytes`));
+    this.#fail(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.#bytes.count} bytes`));
   }
 
-  #onEvent(data: string): void {
+  #onEvent(data: string, name: string | undefined): void {
     if (this.#settled || this.#done) return;
-    if (data === '[DONE]') {
-      this.#done = true;
-      return;
-    }
-    this.#read(parseEvent(data));
+    if (isDone(data)) this.#done = true;
+    else this.#read(parseEvent(data), name);
   }
 
-  #read(said: unknown): void {
-    const failure = eventFailure(said, this.#options.isConstrained);
+  #read(said: unknown, name?: string): void {
+    const failure = this.#progress.take(said, name);
     if (failure !== undefined) return this.#fail(failure);
-    const event = said as ChunkEvent;
-    if (typeof event.model === 'string' && event.model !== '') this.model = event.model;
-    const choice = Array.isArray(event.choices) ? event.choices[0] : undefined;
+    const { choices } = said as ChunkEvent;
+    const choice = Array.isArray(choices) ? choices[0] : undefined;
     const part = choice?.delta ?? choice?.message;
-    if (part) {
-      const { content, reasoning_content, reasoning } = part as NonNullable<
-        NonNullable<ChunkEvent['choices']>[number]['delta']
-      >;
-      if (typeof content === 'string' && content !== '') this.#token(() => (this.content += content));
-      const thought = reasoning_content ?? reasoning;
-      if (typeof thought === 'string' && thought !== '') this.#token(() => (this.reasoning += thought));
+    if (part !== null && typeof part === 'object') {
+      const { words, thought } = textOf(part);
+      if (words !== '') this.#token(() => (this.content += words));
+      if (thought !== '') this.#token(() => (this.reasoning += thought));
       // A whole body has all of them in one.
       if (this.phase === 'stream' && choice?.delta) this.chunks++;
     }
-    if (typeof choice?.finish_reason === 'string') this.finishReason = choice.finish_reason;
-    this.usage = usageAfter(this.usage, event);
+    this.finishReason = finishReasonOf(choice) ?? this.finishReason;
   }
 
   #token(append: () => void): void {
@@ -139,22 +153,14 @@ export class ChatStream implements AnswerReader {
     append();
   }
 
-  #readBody(): void {
-    const text = Buffer.concat(this.#body).toString('utf8');
-    let event: ChunkEvent;
-    try {
-      event = JSON.parse(text) as ChunkEvent;
-    } catch (cause) {
-      const message = text.trim() === '' ? 'the response has no body' : 'the response is neither a stream nor JSON';
-      return this.#settle(
-        new PlannerError(text.trim() === '' ? 'ERR_MODEL_EMPTY' : 'ERR_MODEL_MALFORMED', message, { cause }),
-      );
+  #readBody(text: string): void {
+    if (text.trim() === '') return this.#settle(new PlannerError('ERR_MODEL_EMPTY', 'the response has no body'));
+    const event = parseEvent(text);
+    if (event instanceof PlannerError) {
+      const message = 'the response is neither a stream nor JSON';
+      return this.#settle(new PlannerError('ERR_MODEL_MALFORMED', message, { cause: event }));
     }
     this.#read(event);
-    if (this.#settled) return;
-    if (!Array.isArray(event.choices)) {
-      return this.#settle(new PlannerError('ERR_MODEL_MALFORMED', 'the response has no choices'));
-    }
-    this.#settle();
+    if (!this.#settled) this.#settle(this.#progress.bodyFailure(event as ChunkEvent));
   }
 }

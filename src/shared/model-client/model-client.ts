@@ -12,6 +12,7 @@ import { ChatStream } from './chat-stream.ts';
 import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
 import { OwnSecrets } from './own-secrets.ts';
+import { StreamOptions } from './stream-options.ts';
 import { type StreamedResponse, Transport } from './transport.ts';
 
 /**
@@ -81,10 +82,12 @@ export class ModelClient {
   /** The base URL without its version path. */
   readonly #root: string;
   readonly #secrets: OwnSecrets;
+  readonly #streamOptions: StreamOptions;
 
   constructor(endpoint: EndpointAddress, clock: Clock, connectionsMax: number) {
     this.#clock = clock;
     this.#secrets = new OwnSecrets(endpoint);
+    this.#streamOptions = new StreamOptions(clock);
     this.#transport = new Transport(endpoint.baseURL, connectionsMax);
     this.#root = endpoint.baseURL.replace(/(?:\/v1)?\/*$/, '');
     this.#sdk = new LeanOpenAI({
@@ -104,13 +107,13 @@ export class ModelClient {
 
   /** Never rejects: every failure is a code of the error table, with the times that were reached. */
   async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
-    const outcome = await readAnswer(this.#sdk, this.#clock, call, signal);
+    const outcome = await readAnswer(this.#sdk, this.#clock, this.#streamOptions, call, signal);
     return outcome.ok ? outcome : { ...outcome, failure: this.#secrets.ofFailure(outcome.failure) };
   }
 
   /** Makes the call of somebody else, whose body goes as it is, and tells its answer as it comes. Never throws. */
   relay(call: RelayCall, signal?: AbortSignal): Relay {
-    const relay = startRelay(this.#sdk, this.#clock, call, signal);
+    const relay = startRelay(this.#sdk, this.#clock, this.#streamOptions, call, signal);
     return this.#secrets.isEmpty ? relay : { ...relay, ended: relay.ended.then((end) => this.#withoutSecrets(end)) };
   }
 
@@ -175,7 +178,8 @@ async function readJson(response: StreamedResponse, stop: () => void): Promise<u
     onEnd: () => resolve(Buffer.concat(chunks).toString('utf8')),
     onError: reject,
   });
-  return JSON.parse(await promise);
+  // Some servers put a byte order mark before it.
+  return JSON.parse((await promise).replace(/^\ufeff/, ''));
 }
 
 /** The ids of a model list. Ollama without models lists `null`. */
@@ -219,17 +223,37 @@ function chatBody(call: ChatCall): ChatCompletionCreateParams {
 async function readAnswer(
   sdk: OpenAI,
   clock: Clock,
+  streamOptions: StreamOptions,
   call: ChatCall,
   signal: AbortSignal | undefined,
 ): Promise<ChatOutcome> {
-  const { timeoutMs, phases, stream = true, schema, isComplete, onContent } = call;
+  const endMs = clock.now() + call.timeoutMs;
+  const body = streamOptions.bodyFor(chatBody(call));
+  const first = await startAttempt(sdk, clock, call, body, call.timeoutMs, signal).run();
+  const again = streamOptions.again(body, first.failure, first.refusal);
+  const leftMs = endMs - clock.now();
+  if (again === undefined || leftMs <= 0 || signal?.aborted) return outcomeOf(first);
+  const second = await startAttempt(sdk, clock, call, again, leftMs, signal).run();
+  if (second.failure === undefined) streamOptions.refused();
+  return outcomeOf(second);
+}
+
+function startAttempt(
+  sdk: OpenAI,
+  clock: Clock,
+  call: ChatCall,
+  body: ChatCompletionCreateParams,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): CallAttempt<ChatStream> {
+  const { phases, stream = true, schema, isComplete, onContent } = call;
   const isConstrained = schema !== undefined;
   let hasBegun = false;
-  const attempt = new CallAttempt(
+  return new CallAttempt(
     sdk,
     clock,
     {
-      body: chatBody(call),
+      body,
       timeoutMs,
       ...(stream && phases !== undefined ? { phases } : {}),
       isStreamed: stream,
@@ -253,7 +277,6 @@ async function readAnswer(
     },
     signal,
   );
-  return outcomeOf(await attempt.run());
 }
 
 function outcomeOf({ failure, reader, report }: AttemptEnd<ChatStream>): ChatOutcome {

@@ -1,52 +1,107 @@
 import { StringDecoder } from 'node:string_decoder';
 
-/** A line longer than this is no event of a chat stream. */
-const LINE_CHARS_MAX = 1_000_000;
+/** Longest event, in characters: a picture or a long tool call may come as one. */
+export const EVENT_CHARS_MAX = 16 * 1_048_576;
+
+const BYTE_ORDER_MARK = 0xfeff;
 
 /**
- * Server-sent events (WHATWG HTML, section 9.2), of which a chat stream uses `data` fields and comments. Takes bytes in
- * any cut, also inside a character or a line end; reports the data of each event. Comments are no sign of life and are
- * not reported.
+ * Parses server-sent events (WHATWG HTML, section 9.2), of which a chat stream uses the fields `data` and `event`. Takes bytes
+ * in any cut, also inside a character or a line end; reports the data of each event, with its name where it has one. Comments
+ * are no sign of life and are not reported. Linear: each character is searched once, however long its line.
  */
 export class SseParser {
-  readonly #onEvent: (data: string) => void;
+  readonly #onEvent: (data: string, name?: string) => void;
   readonly #decoder = new StringDecoder('utf8');
-  #rest = '';
+  /** The line that has not ended yet, in pieces. */
+  #pieces: string[] = [];
+  /** Characters of the event that has not ended yet. */
+  #chars = 0;
   #data: string | undefined;
+  #name: string | undefined;
+  #hasBegun = false;
+  /** The last character was CR: an LF right after it ends no other line. */
+  #endedInCr = false;
 
-  constructor(onEvent: (data: string) => void) {
+  constructor(onEvent: (data: string, name?: string) => void) {
     this.#onEvent = onEvent;
   }
 
-  /** False when the stream is beyond repair: a line without end. */
+  /** Returns false when the stream is beyond repair: an event without end. */
   push(chunk: Buffer): boolean {
-    const text = this.#rest + this.#decoder.write(chunk);
-    let start = 0;
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-      const cut = end > start && text.charCodeAt(end - 1) === 13 ? end - 1 : end;
-      this.#line(text.slice(start, cut));
-      start = end + 1;
-    }
-    this.#rest = text.slice(start);
-    return this.#rest.length <= LINE_CHARS_MAX;
+    const text = this.#decoder.write(chunk);
+    if (text !== '') this.#take(text);
+    return this.#chars <= EVENT_CHARS_MAX;
   }
 
-  /** The stream ended: an event that its last blank line did not close still counts, as servers forget it. */
+  /** The stream ended. An event that no blank line closed still counts, since servers forget it. */
   end(): void {
-    if (this.#rest !== '') this.#line(this.#rest.replace(/\r$/, ''));
-    this.#rest = '';
+    if (this.#pieces.length > 0) this.#endLine('');
     this.#line('');
   }
 
+  #take(text: string): void {
+    let start = this.#startOf(text);
+    let lf = text.indexOf('\n', start);
+    let cr = text.indexOf('\r', start);
+    while (lf >= 0 || cr >= 0) {
+      const isCr = cr >= 0 && (lf < 0 || cr < lf);
+      const end = isCr ? cr : lf;
+      this.#endLine(text.slice(start, end));
+      start = end + 1;
+      if (isCr && text.charCodeAt(start) === 10) start++;
+      if (isCr) cr = text.indexOf('\r', start);
+      if (lf >= 0 && lf < start) lf = text.indexOf('\n', start);
+    }
+    this.#endedInCr = text.endsWith('\r');
+    if (start < text.length) this.#keep(text.slice(start));
+  }
+
+  /** Where a read begins: after a byte order mark, and after the second half of a line end. */
+  #startOf(text: string): number {
+    const first = text.charCodeAt(0);
+    const isSkipped = this.#hasBegun ? this.#endedInCr && first === 10 : first === BYTE_ORDER_MARK;
+    this.#hasBegun = true;
+    return isSkipped ? 1 : 0;
+  }
+
+  #keep(piece: string): void {
+    this.#pieces.push(piece);
+    this.#chars += piece.length;
+  }
+
+  #endLine(last: string): void {
+    this.#chars += last.length + 1;
+    const line = this.#pieces.length === 0 ? last : this.#pieces.join('') + last;
+    this.#pieces = [];
+    this.#line(line);
+  }
+
   #line(line: string): void {
-    if (line === '') {
-      const data = this.#data;
-      this.#data = undefined;
-      if (data !== undefined) this.#onEvent(data);
+    if (line === '') return this.#dispatch();
+    const data = fieldOf(line, 'data');
+    if (data !== undefined) {
+      this.#data = this.#data === undefined ? data : `${this.#data}\n${data}`;
       return;
     }
-    if (!line.startsWith('data:')) return;
-    const value = line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5);
-    this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
+    // Comments and other fields are no part of the event.
+    this.#chars = this.#data?.length ?? 0;
+    this.#name = fieldOf(line, 'event') ?? this.#name;
   }
+
+  #dispatch(): void {
+    const [data, name] = [this.#data, this.#name];
+    this.#data = undefined;
+    this.#name = undefined;
+    this.#chars = 0;
+    if (data !== undefined) this.#onEvent(data, name);
+  }
+}
+
+/** The value of a line that is this field; a field without a colon is empty. */
+function fieldOf(line: string, field: string): string | undefined {
+  if (!line.startsWith(field)) return undefined;
+  if (line.length === field.length) return '';
+  if (line[field.length] !== ':') return undefined;
+  return line.slice(field.length + (line[field.length + 1] === ' ' ? 2 : 1));
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { hasNumericNames } from '../situation.ts';
+import { asciiDigits } from './numerals.ts';
 
 /** One thing an answer chooses: an action that was offered, or something that was not. */
 export type Choice =
@@ -12,27 +13,38 @@ const CHOICE_CHARS_MAX = 1_200;
 const NAME_CHARS_KEPT = 100;
 const normalizedNames = new LRUCache<string, string>({ max: 4_096 });
 
+/** Marks that change how a character looks and not what it says: variants of emoji, and what encloses a digit. */
+const DECORATION = /[\p{Variation_Selector}\p{Me}]+/gu;
+/** A mark belongs to the letter or number before it; after anything else it is none of a word. */
+const NO_WORD = /^\p{M}+|[^\p{L}\p{M}\p{N}]+\p{M}*/gu;
+
 /**
- * Letters and digits only, lower case, one space between words: "Power-Attack" and "power_attack" are the same name. Han
- * characters are words of their own, for no spaces part them; "don't" is "do not".
+ * Letters, their marks and numbers only, composed, lower case, digits in ASCII, one space between words: "Power-Attack" and
+ * "power_attack" are the same name. Han characters are words of their own, for no spaces part them; "don't" is "do not".
  */
 export function normalizeName(name: string): string {
   const kept = normalizedNames.get(name);
   if (kept !== undefined) return kept;
-  const normalized = name
-    .toLowerCase()
+  const normalized = plainly(name)
     .replace(/n['’]t\b/g, ' not')
     .replace(/\p{Script=Han}/gu, ' $& ')
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .replace(NO_WORD, ' ')
     .trim();
   if (name.length <= NAME_CHARS_KEPT) normalizedNames.set(name, normalized);
   return normalized;
 }
 
+/** Composed, in lower case, with digits in ASCII and without decoration. */
+function plainly(name: string): string {
+  if (!/\P{ASCII}/u.test(name)) return name.toLowerCase();
+  return asciiDigits(name.normalize('NFC').toLowerCase()).replace(DECORATION, '');
+}
+
 /** Of actions that differ only in punctuation, those whose own spelling stands in the text; all of them where none does. */
 export function spelledIn(text: string, sharers: readonly string[]): readonly string[] {
   if (sharers.length === 1) return sharers;
-  const spelled = sharers.filter((action) => text.includes(action));
+  const composed = text.normalize('NFC');
+  const spelled = sharers.filter((action) => composed.includes(action.normalize('NFC')));
   // "1" also stands in "-1".
   const longest = spelled.filter((action) => !spelled.some((other) => other !== action && other.includes(action)));
   return longest.length > 0 ? longest : sharers;
@@ -42,41 +54,59 @@ export function chosen(actions: readonly string[]): Choice[] {
   return actions.map((action) => ({ kind: 'action', action }));
 }
 
+/** "2", "option 2", "#2", "**2.**", "（２）" */
+const LONE_NUMBER =
+  /^(?:(?:action|option|choice|number|no\.?)\s*:?\s*)?[#([{*$"'`（「『【]*\s*(\p{Nd}{1,6})\s*[)\]}*$"'`.:,!）」』】。．、，：！]*$/iu;
+
 export class ActionNames {
   readonly actions: readonly string[];
   readonly numbered: boolean;
   /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
   readonly byName = new Map<string, string[]>();
+  /** Composed name to its action; undefined where several compose to the same: those are chosen by number only. */
+  readonly #byText = new Map<string, string | undefined>();
 
   constructor(actions: readonly string[]) {
     this.actions = actions;
     this.numbered = !hasNumericNames(actions);
     for (const action of actions) {
-      const name = normalizeName(action);
-      const sharers = this.byName.get(name);
-      if (sharers !== undefined) sharers.push(action);
-      else if (name !== '') this.byName.set(name, [action]);
+      const text = action.normalize('NFC');
+      this.#byText.set(text, this.#byText.has(text) ? undefined : action);
     }
+    for (const action of this.#byText.values()) if (action !== undefined) this.#addName(action);
+  }
+
+  #addName(action: string): void {
+    const name = normalizeName(action);
+    const sharers = this.byName.get(name);
+    if (sharers !== undefined) sharers.push(action);
+    else if (name !== '') this.byName.set(name, [action]);
+  }
+
+  /** The action whose very name a text is, however its accents are composed. */
+  named(text: string): string | undefined {
+    return this.#byText.get(text.normalize('NFC'));
   }
 
   /** What a short text names when it names nothing else: "3", "Block!", "**block**". Several where it could be either. */
   resolve(text: string): readonly Choice[] | undefined {
     const bare = text.trim();
     if (bare === '' || bare.length > CHOICE_CHARS_MAX) return undefined;
-    if (this.actions.includes(bare)) return chosen([bare]);
-    const number =
-      /^(?:(?:action|option|choice|number|no\.?)\s*:?\s*)?[#([{*$"'`]*\s*(\d{1,6})\s*[)\]}*$"'`.:,!]*$/i.exec(bare);
+    const itself = this.named(bare);
+    if (itself !== undefined) return chosen([itself]);
+    const number = LONE_NUMBER.exec(bare.replace(DECORATION, ''));
     if (number && this.numbered) return [this.byNumber(number[1] as string)];
     const unquoted = bare.replace(/^[\s"'`*_([{<]+|(?<![\s"'`*_)\]}>.!,;:])[\s"'`*_)\]}>.!,;:]+$/g, '');
-    if (this.actions.includes(unquoted)) return chosen([unquoted]);
+    const quoted = this.named(unquoted);
+    if (quoted !== undefined) return chosen([quoted]);
     // The sign is all that parts "-1" from "1".
-    if (/^-\d/.test(unquoted)) return [{ kind: 'illegal', named: unquoted }];
+    if (/^-\p{Nd}/u.test(unquoted)) return [{ kind: 'illegal', named: unquoted }];
     const sharers = this.byName.get(normalizeName(bare));
     return sharers && chosen(spelledIn(bare, sharers));
   }
 
   byNumber(digits: string): Choice {
-    const action = this.actions[Number(digits) - 1];
+    const action = this.actions[Number(asciiDigits(digits)) - 1];
     return action === undefined ? { kind: 'illegal', named: digits } : { kind: 'action', action };
   }
 

@@ -85,7 +85,8 @@ function jsonChoices(object: JsonMembers, names: ActionNames): Choice[] {
   for (const key of JSON_CHOICE_KEYS) {
     const value = Object.hasOwn(object, key) ? object[key] : undefined;
     // A name from a schema comes back byte for byte, white space and all.
-    if (names.actions.includes(value as string)) choices.push(...chosen([value as string]));
+    const itself = typeof value === 'string' ? names.named(value) : undefined;
+    if (itself !== undefined) choices.push(...chosen([itself]));
     else if (typeof value === 'string' || typeof value === 'number') choices.push(...readValue(String(value), names));
   }
   return choices;

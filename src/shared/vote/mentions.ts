@@ -13,12 +13,15 @@ function isNegated(text: string, at: number): boolean {
   return NEGATION.test(text.slice(Math.max(0, at - NEGATION_CHARS_MAX), at).toLowerCase());
 }
 
+/** "3.5", "20%" */
+const QUANTITY = /\p{Nd}+(?:[.,．，]\p{Nd}+)+|\p{Nd}+\s?[%％٪]/gu;
+
 /** The actions a running text names, longest names first, so that "power attack" does not also name "attack". */
 export function mentions(text: string, names: ActionNames): string[] {
   // "3.5" and "20%" are quantities, also where actions are called "3" or "20".
   const quantities = names.numbered
     ? text
-    : text.replace(/\d+(?:[.,]\d+)+|\d+\s?%/g, (found) => (names.actions.includes(found) ? found : ' '));
+    : text.replace(QUANTITY, (found) => (names.named(found) === undefined ? ' ' : found));
   let rest = ` ${normalizeName(quantities)} `;
   const found = new Set<string>();
   const byLength = [...names.byName].sort((a, b) => b[0].length - a[0].length);
@@ -35,7 +38,7 @@ export function mentions(text: string, names: ActionNames): string[] {
 export const BECAUSE = /\b(?:because|since|so that|in order to)\b|因为/i;
 // "option 2", "#2", "I choose 2 or 3", "the answer is 2", "我选择2". A verb alone may have an amount: "pick 2 potions".
 const INLINE_NUMBER =
-  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and|或)\s?#?(\d{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\d{1,6})(?!\d|[.,]\d|\s?%)(?:\s?(?:,|\/|&|or|and)\s?#?(\d{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/gi;
+  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and|或)\s?#?(\p{Nd}{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and)\s?#?(\p{Nd}{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/giu;
 
 export function inlineNumbers(text: string, names: ActionNames): Choice[] {
   const choices: Choice[] = [];

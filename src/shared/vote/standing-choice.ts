@@ -1,7 +1,9 @@
 import { ActionNames } from './action-names.ts';
 import { cutJson } from './asked-json.ts';
+import { asciiDigits } from './numerals.ts';
 import { fromHead, fromLabels } from './stated-choice.ts';
-import { parseVoteOf, unwrap } from './vote-parser.ts';
+import { ThoughtScan } from './thoughts.ts';
+import { parseVoteOf, unwrap, withoutTokens } from './vote-parser.ts';
 
 /**
  * The choice that a streamed answer has already made, before its reason is written. It *stands* once its JSON value is
@@ -12,22 +14,15 @@ import { parseVoteOf, unwrap } from './vote-parser.ts';
 
 /** A choice that does not stand within this many characters of the answer is read with the whole answer. */
 const READ_CHARS_MAX = 4_000;
-const THOUGHT_TAG = /<(\/?)(?:think|thinking|thought|reasoning)>/gi;
-const TAG_CHARS_MAX = '</reasoning>'.length;
 /** "1. attack" may begin a list of the actions: the next line shows whether it does. */
-const FIRST_OF_LIST = /^[ \t>*_#-]*1[.):][ \t]*\S/;
-const NO_LIST = /^[^\s\d>*_#-]/;
+const FIRST_OF_LIST = /^[ \t>*_#-]*1[.):。．、：）][ \t]*\S/;
+const NO_LIST = /^[^\s\p{Nd}>*_#-]/u;
 
 /** Follows one answer as it grows. Each look costs a bounded time, whatever was written before. */
 export class StandingChoice {
   readonly #actions: readonly string[];
   #names: ActionNames | undefined;
-  #scannedTo = 0;
-  #isThinking = false;
-  /** What was written outside of thoughts, up to the last tag. */
-  #kept = '';
-  /** Where the rest of it begins. */
-  #from = 0;
+  readonly #thoughts = new ThoughtScan(READ_CHARS_MAX);
   /** What was looked at last. */
   #read = '';
   #action: string | undefined;
@@ -38,8 +33,7 @@ export class StandingChoice {
 
   /** The action whose choice stands in this answer; `content` begins with what was given before. */
   look(content: string): string | undefined {
-    this.#scan(content);
-    const text = this.#visible(content).trimStart();
+    const text = withoutTokens(this.#visible(content)).trimStart();
     const read = text.startsWith('{') ? endedValues(text) : endedLines(text);
     if (read === this.#read) return this.#action;
     this.#read = read;
@@ -48,25 +42,10 @@ export class StandingChoice {
     return this.#action;
   }
 
-  /** Each tag of a thought is seen once, also one that came in two pieces. */
-  #scan(content: string): void {
-    const start = Math.max(this.#from, this.#scannedTo - TAG_CHARS_MAX);
-    for (const tag of content.slice(start).matchAll(THOUGHT_TAG)) {
-      const at = start + tag.index;
-      if (tag[1] === '/') {
-        if (!this.#isThinking) this.#kept = '';
-      } else if (!this.#isThinking) {
-        this.#kept = `${this.#kept}${content.slice(this.#from, at)} `.slice(0, READ_CHARS_MAX);
-      }
-      this.#from = at + tag[0].length;
-      this.#isThinking = tag[1] !== '/';
-    }
-    this.#scannedTo = content.length;
-  }
-
   #visible(content: string): string {
-    if (this.#isThinking) return '';
-    return (this.#kept + content.slice(this.#from, this.#from + READ_CHARS_MAX)).slice(0, READ_CHARS_MAX);
+    const { isThinking, kept, from } = this.#thoughts.scan(content);
+    if (isThinking) return '';
+    return (kept + content.slice(from, from + READ_CHARS_MAX)).slice(0, READ_CHARS_MAX);
   }
 }
 
@@ -103,7 +82,7 @@ function isDigit(char: string | undefined): boolean {
 function endedLines(text: string): string {
   const ended = text.slice(0, text.lastIndexOf('\n') + 1);
   const rest = text.slice(text.indexOf('\n') + 1).trimStart();
-  return FIRST_OF_LIST.test(ended) && !NO_LIST.test(rest) ? '' : ended;
+  return FIRST_OF_LIST.test(asciiDigits(ended)) && !NO_LIST.test(rest) ? '' : ended;
 }
 
 function isStated(read: string, names: ActionNames): boolean {

@@ -28,8 +28,9 @@ export const REASON_LINE =
 
 // "2 because", "2 (block)", "2 It is safe". After a space alone a small letter begins a quantity: "2 enemies are near".
 const AFTER_NUMBER =
-  /^\s*(?:$|\n|[.):\]*,;–—/&-])|^\s+(?:[\p{Lu}"'`*([]|(?:because|since|as|for|to|is|due|so|given|or|and|it|this|the)\b)/u;
-const HEAD_NUMBER = /^(?:(?:action|option|choice|number|no\.?)\s*)?#?(\d{1,6})(?![\d%]|[.,]\d|\s*%)/i;
+  /^\s*(?:$|\n|[.):\]*,;–—/&。．、，：；）」』】-])|^\s+(?:[\p{Lu}"'`*([]|(?:because|since|as|for|to|is|due|so|given|or|and|it|this|the)\b)/u;
+const HEAD_NUMBER =
+  /^(?:(?:action|option|choice|number|no\.?)\s*)?[#＃]?(\p{Nd}{1,6})(?![\p{Nd}%％]|[.,．，]\p{Nd}|\s*[%％])/iu;
 
 export interface Head {
   readonly choices: readonly Choice[];

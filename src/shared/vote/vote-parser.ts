@@ -3,7 +3,9 @@ import { ActionNames, type Choice, chosen } from './action-names.ts';
 import { askedJson, cutJson, type JsonMembers } from './asked-json.ts';
 import { fromJson, fromObjects } from './json-choice.ts';
 import { beforeBecause, inlineNumbers, mentions } from './mentions.ts';
-import { firstLine, fromHead, fromLabels, labelledAgain, REASON_LINE } from './stated-choice.ts';
+import { asciiDigits } from './numerals.ts';
+import { type Explicit, firstLine, fromHead, fromLabels, labelledAgain, REASON_LINE } from './stated-choice.ts';
+import { stripThinking } from './thoughts.ts';
 
 /**
  * Reads which action a model chose, leniently: a number, a name in any case, an `ACTION:` line, JSON, or a sentence. An
@@ -27,32 +29,12 @@ export type ParsedVote =
 const REASON_CHARS_MAX = 400;
 /** An answer is a line or two. What comes after this many characters is not read for a choice. */
 const READ_CHARS_MAX = 8_000;
+/** Of a long answer, the end is read for the form that was asked for. */
+const TAIL_CHARS_MAX = 2_000;
 /** The form that was asked for stands within this many characters, or it is not there. */
 const ASKED_CHARS_MAX = 2_000;
 /** So does JSON, with a thought and some white space. Looked at for each network read, so no further. */
 const ASKED_JSON_CHARS_MAX = 4_000;
-
-const THOUGHT_TAG = /<(\/?)(?:think|thinking|thought|reasoning)>/gi;
-
-/**
- * What is left when thinking is taken out. A thought that never ends leaves nothing after it; one that never began (its
- * tag was the end of the prompt) leaves nothing before it.
- */
-export function stripThinking(text: string): string {
-  let kept = '';
-  let from = 0;
-  let isThinking = false;
-  for (const tag of text.matchAll(THOUGHT_TAG)) {
-    if (tag[1] === '/') {
-      if (!isThinking) kept = '';
-      from = tag.index + tag[0].length;
-    } else if (!isThinking) {
-      kept += `${text.slice(from, tag.index)} `;
-    }
-    isThinking = tag[1] !== '/';
-  }
-  return isThinking ? kept : kept + text.slice(from);
-}
 
 /** Takes off what wraps an answer: `\boxed{2}`, `<answer>2</answer>`, tokens of a chat template that leaked. */
 export function unwrap(text: string): string {
@@ -60,6 +42,13 @@ export function unwrap(text: string): string {
     .replace(/\\boxed\{(?:\\text\{)?([^{}]{1,200})\}{1,2}/g, '$1')
     .replace(/<\/?(?:answer|action|choice|final|output|response|s)>|<\|[a-z_]{1,40}\|>|<(?:start|end)_of_turn>/gi, '\n')
     .trim();
+}
+
+/** Tokens of a template that stand before an answer, as behind the mark of its channel. */
+const LEADING_TOKENS = /^(?:\s{0,20}<\|[a-z_]{1,40}\|>(?:[a-z_]{1,20}(?=\s{0,3}<\|message\|>))?){1,8}/i;
+
+export function withoutTokens(text: string): string {
+  return text.replace(LEADING_TOKENS, '');
 }
 
 function clip(reason: string): string {
@@ -88,20 +77,21 @@ export function parseVote(answer: string, actions: readonly string[]): ParsedVot
 export function parseVoteOf(answer: string, names: ActionNames): ParsedVote {
   // A stream may have been cut at the end of its first sentence: what follows must not change the vote.
   // The same answer after thinking has the same vote.
-  const visible = stripThinking(answer);
+  const visible = withoutTokens(stripThinking(answer));
   const asked = askedForm(answer) ?? askedForm(visible);
   if (asked !== undefined) return fromText(asked.trim(), names);
   const members = askedJson(answer) ?? askedJson(visible);
   if (members !== undefined) return fromMembers(members, names);
   const text = unwrap(visible.trim().slice(0, READ_CHARS_MAX));
   if (text === '') return { kind: 'none' };
-  const json = fromJson(text, names);
+  const tail = visible.trim().slice(-TAIL_CHARS_MAX);
+  const json = fromJson(text, names) ?? (isLong(visible) ? fromJson(tail, names) : undefined);
   if (json !== undefined) return decide(json.choices, json.reason, json.confidence);
   const cut = cutJson(visible);
   if (cut !== undefined) return fromMembers(cut, names);
-  if (!isListing(text)) return fromText(text, names);
+  if (!isListing(text)) return fromText(text, names, tail);
   const body = text.replace(LISTED_LINE, '').trim();
-  const concluded: ParsedVote = body === '' ? { kind: 'none' } : fromText(body, names);
+  const concluded: ParsedVote = body === '' ? { kind: 'none' } : fromText(body, names, tail);
   return concluded.kind === 'vote' ? concluded : decide(chosen(mentions(text, names)), text);
 }
 
@@ -111,22 +101,47 @@ function fromMembers(members: JsonMembers, names: ActionNames): ParsedVote {
   return json === undefined ? { kind: 'none' } : decide(json.choices, json.reason, json.confidence);
 }
 
-const LISTED_LINE = /^[ \t>*_#-]*(\d{1,6})[.):].*$/gm;
+const LISTED_LINE = /^[ \t>*_#-]*(\p{Nd}{1,6})[.):。．、：）].*$/gmu;
 
 /** Whether an answer goes through the actions, "1. …" and then "2. …": then the first one is not its choice. */
 function isListing(text: string): boolean {
   const [first, second] = text.matchAll(LISTED_LINE);
-  return first?.[1] === '1' && second?.[1] === '2';
+  return asciiDigits(first?.[1] ?? '') === '1' && asciiDigits(second?.[1] ?? '') === '2';
 }
 
-function fromText(text: string, names: ActionNames): ParsedVote {
+/** `tail` is the end of the answer, where the form asked for stands after a thought that nothing marks. */
+function fromText(text: string, names: ActionNames, tail = ''): ParsedVote {
   const head = fromHead(text, names);
   if (head === undefined) {
-    const labels = fromLabels(text, names);
+    const labels = fromLabels(text, names) ?? fromTail(tail, names);
     return labels === undefined ? fromSentence(text, names) : decide(labels.choices, labels.reason);
   }
   const reason = REASON_LINE.exec(head.rest)?.[1] ?? head.rest.replace(/^[\s:.)–—-]+/, '');
-  return decide([...head.choices, ...labelledAgain(head, names)], reason);
+  const again = fromTail(tail, names)?.choices ?? [];
+  return decide([...head.choices, ...labelledAgain(head, names), ...again], reason);
+}
+
+function isLong(visible: string): boolean {
+  return visible.trim().length > READ_CHARS_MAX;
+}
+
+/**
+ * The choice in the last two lines of several, alone on its line and followed by its reason at most. Nothing where other lines
+ * that are a choice and nothing else state another one: that is a list of the actions.
+ */
+function fromTail(tail: string, names: ActionNames): Explicit | undefined {
+  const lines = unwrap(tail)
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  if (lines.length < 3) return undefined;
+  const all = lines.map((line) => names.resolve(line));
+  const choices = all.at(-1) ?? all.at(-2);
+  if (choices === undefined) return undefined;
+  const actions = new Set(
+    all.flatMap((found) => found ?? []).map((each) => (each.kind === 'action' ? each.action : '')),
+  );
+  if (actions.size > 1) return undefined;
+  return { choices, reason: (all.at(-1) === undefined ? lines.at(-1) : lines.slice(0, -1).join(' ')) ?? '' };
 }
 
 /** The last resort: what a running text names. */
@@ -167,7 +182,7 @@ function quote(answer: string): string {
 }
 
 // A number alone on the first line, and one finished sentence after it.
-const ASKED_FORM = /^\s*\d{1,6}[.):]?[ \t\r]*\n\s*[^\s{<][^\n{<]{7,}?(?:[.!?](?=\s|$)|[。！？]|\n)/;
+const ASKED_FORM = /^\s*\p{Nd}{1,6}[.):。．：）]?[ \t\r]*\n\s*[^\s{<][^\n{<]{7,}?(?:[.!?](?=\s|$)|[。！？]|\n)/u;
 
 function askedForm(text: string): string | undefined {
   return ASKED_FORM.exec(text.slice(0, ASKED_CHARS_MAX))?.[0];

@@ -30,6 +30,7 @@ export interface ExchangeParts {
   readonly isStreamed: boolean;
   /** Whether a schema constrains the answer. */
   readonly wantsJson: boolean;
+  readonly hasStreamOptions: boolean;
   /** Requests that this connection carried before. */
   readonly servedBefore: number;
 }
@@ -42,6 +43,7 @@ export class Exchange {
   readonly prompt: PromptReading;
   readonly model: string;
   readonly wantsJson: boolean;
+  readonly hasStreamOptions: boolean;
   readonly servedBefore: number;
   readonly arrivedAtMs: number;
   /** Whether the server itself broke the connection off. */
@@ -57,6 +59,7 @@ export class Exchange {
     this.prompt = parts.prompt;
     this.model = parts.model;
     this.wantsJson = parts.wantsJson;
+    this.hasStreamOptions = parts.hasStreamOptions;
     this.servedBefore = parts.servedBefore;
     this.arrivedAtMs = arrivedAtMs;
     this.#response = parts.response;
@@ -88,8 +91,8 @@ export class Exchange {
   // What is sent ----------------------------------------------------------------------------------------------------
 
   /** The headers of a stream, and with them whatever is already there of it. */
-  head(text = ''): void {
-    this.#response.writeHead(200, { 'content-type': 'text/event-stream' });
+  head(text = '', type = 'text/event-stream'): void {
+    this.#response.writeHead(200, { 'content-type': type });
     if (text === '') this.#response.flushHeaders();
     else this.#response.write(text);
   }
@@ -173,17 +176,21 @@ export class Exchange {
     return JSON.stringify(this.wantsJson ? { choice, confidence: 0.9, reason } : { action: choice, reason });
   }
 
+  /** The whole answer in the form that was asked for. */
+  get answerText(): string {
+    return this.wantsJson ? this.choiceJson : `${this.choiceText}\nIt suits this moment.\n`;
+  }
+
   /** The answer as it should be, at the pace of the server, in a slot. */
   answerWell(more: object = {}): void {
-    const text = this.wantsJson ? this.choiceJson : `${this.choiceText}\nIt suits this moment.\n`;
+    const text = this.answerText;
     this.say(text.match(/[^\s,]*[\s,]?/g) ?? [], more);
   }
 
   /** The same at once and in one packet, so that its connection is read to the end and kept. */
   answerAtOnce(): void {
     this.head();
-    const text = this.wantsJson ? this.choiceJson : `${this.choiceText}\nIt suits this moment.`;
-    this.end(this.piece(text) + this.finish());
+    this.end(this.piece(this.answerText.trimEnd()) + this.finish());
   }
 
   say(tokens: readonly string[], more: object = {}, tokenMs = this.server.tokenMs): void {

@@ -35,6 +35,13 @@ export const FAULT_NAMES = [
   'reset-mid-body',
   'closed-at-reuse',
   'clock-jump',
+  'blank-finish-cut',
+  'finish-silent',
+  'odd-events',
+  'words-in-parts',
+  'thought-in-channels',
+  'no-choice',
+  'stream-options-refused',
 ] as const;
 
 export type FaultName = (typeof FAULT_NAMES)[number];
@@ -95,4 +102,11 @@ export const FAULT_CODES: Readonly<Record<FaultName, readonly ('OK' | ErrorCode)
   'reset-mid-body': ['ERR_MODEL_RESET'],
   'closed-at-reuse': ['ERR_MODEL_RESET'],
   'clock-jump': ['OK'],
+  'blank-finish-cut': ['ERR_MODEL_RESET'],
+  'finish-silent': ['OK'],
+  'odd-events': ['OK'],
+  'words-in-parts': ['OK'],
+  'thought-in-channels': ['OK'],
+  'no-choice': ['ERR_MODEL_EMPTY', 'ERR_MODEL_STATUS'],
+  'stream-options-refused': ['OK'],
 };

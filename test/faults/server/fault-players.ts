@@ -129,7 +129,61 @@ export const FAULT_PLAYERS: Readonly<Record<FaultName, Player>> = {
     exchange.server.jumpClock();
     exchange.answerWell();
   },
+  'blank-finish-cut': (exchange) => {
+    const finish_reason = exchange.pickOf(['', ' ', 'null']);
+    // "12" cut after "1" is no "1".
+    exchange.head(exchange.event({ choices: [{ index: 0, delta: { content: '1' }, finish_reason }] }));
+    exchange.after(exchange.server.tokenMs, () => exchange.end());
+  },
+  'finish-silent': (exchange) => {
+    const finish = exchange.event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
+    exchange.head(exchange.piece(exchange.choiceText) + finish);
+  },
+  'odd-events': oddEvents,
+  'words-in-parts': (exchange) => {
+    const parts = exchange.answerText.match(/[^\s,]*[\s,]?/g) ?? [];
+    const delta = (content: object): string => exchange.event({ choices: [{ index: 0, delta: { content } }] });
+    exchange.head(delta([{ type: 'thinking', thinking: [{ type: 'text', text: UNDECIDED }] }]));
+    exchange.end(parts.map((text) => delta([{ type: 'text', text }])).join('') + exchange.finish());
+  },
+  'thought-in-channels': (exchange) => {
+    const [first, second = ''] = exchange.prompt.actions;
+    const thought = `<|channel|>analysis<|message|>${first}, or ${second}?\n1\n<|end|>`;
+    const final = `<|start|>assistant<|channel|>final<|message|>${exchange.answerText}`;
+    exchange.head(exchange.piece(thought));
+    exchange.end(exchange.piece(final) + exchange.finish());
+  },
+  'no-choice': (exchange) => {
+    const error = { object: 'error', message: 'Compute error.', code: 500 };
+    exchange.head();
+    exchange.end(
+      exchange.pickOf(['', exchange.event({ choices: [] }), exchange.event(error)]) + exchange.event('[DONE]'),
+    );
+  },
+  'stream-options-refused': (exchange) => {
+    if (!exchange.hasStreamOptions) return exchange.answerWell();
+    const message = exchange.pickOf(['stream_options is not supported', 'Unrecognized request argument supplied']);
+    exchange.status(400, { error: { message, type: 'invalid_request_error' } });
+  },
 };
+
+/** A good answer in events, or a body, as some servers and proxies put them. */
+function oddEvents(exchange: Exchange): void {
+  const events = exchange.piece(exchange.answerText) + exchange.finish();
+  const message = { role: 'assistant', content: exchange.answerText };
+  const body = JSON.stringify({ choices: [{ index: 0, message, finish_reason: 'stop' }] });
+  const [text, type] = exchange.pickOf([
+    [`\ufeff${events}`],
+    [events.replaceAll('\n', '\r')],
+    [events.replace('[DONE]', ' [DONE] ')],
+    [events, 'TEXT/EVENT-STREAM'],
+    [events, 'text/plain'],
+    [events, 'application/json'],
+    [body],
+  ] as const);
+  exchange.head(text, type);
+  exchange.end();
+}
 
 function choiceOf(exchange: Exchange): number | string {
   return exchange.prompt.isNumbered ? exchange.choice + 1 : exchange.choiceText;

@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Relay, RelayCall } from '../../../src/shared/model-client/chat-relay.ts';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
@@ -208,5 +209,72 @@ describe('a relayed call', () => {
     expect((await call.ended).failure?.code).toBe('ERR_MODEL_TIMEOUT_STREAM');
     await closed;
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('an answer whose choices have ended, on a connection that stays open', () => {
+  const finish = (index: number) => ({ choices: [{ index, delta: {}, finish_reason: 'stop' }] });
+
+  async function begun(choices: number, more: Partial<RelayCall> = {}) {
+    const arrived = server.next();
+    server.script = ({ response }) => streamHead(response, events(piece('x'), finish(0)));
+    const under = relay({ choices, ...more });
+    const exchange = await arrived;
+    await expect.poll(() => told.length).toBe(2);
+    return { under, exchange };
+  }
+
+  test('is whole after a second, and its connection is closed', async () => {
+    const { under, exchange } = await begun(1);
+    clock.advance(999);
+    exchange.response.write(events({ choices: [], usage: { prompt_tokens: 3 } }));
+    await expect.poll(() => told.length).toBe(3);
+    clock.advance(1);
+    const { failure, report } = await under.ended;
+    expect([failure, report.promptTokens, report.totalMs]).toEqual([undefined, 3, 1_000]);
+    clock.advance(500);
+    await exchange.closed;
+  });
+
+  test('is whole sooner where the call has less time', async () => {
+    const { under } = await begun(1, { timeoutMs: 300 });
+    clock.advance(300);
+    expect((await under.ended).failure).toBeUndefined();
+  });
+
+  test('is waited for until every choice has ended', async () => {
+    const { under, exchange } = await begun(2);
+    clock.advance(1_500);
+    exchange.response.write(events(finish(1)));
+    await expect.poll(() => told.length).toBe(3);
+    clock.advance(1_000);
+    const { failure, report } = await under.ended;
+    expect([failure, report.totalMs]).toEqual([undefined, 2_500]);
+  });
+
+  test('is not over while its client reads nothing', async () => {
+    const { under, exchange } = await begun(1);
+    under.pause();
+    clock.advance(2_000);
+    under.resume();
+    exchange.response.end(events({ choices: [], usage: { prompt_tokens: 3 } }, '[DONE]'));
+    const { failure, report } = await under.ended;
+    expect([failure, report.promptTokens]).toEqual([undefined, 3]);
+  });
+
+  test('in one piece is whole when its time is over', async () => {
+    const read = Promise.withResolvers<void>();
+    const seen = (): void => read.resolve();
+    diagnostics.subscribe('undici:request:headers', seen);
+    const body = JSON.stringify({ choices: [{ message: { content: 'x' }, finish_reason: 'stop' }] });
+    server.script = ({ response }) => response.writeHead(200, { 'content-type': 'application/json' }).write(body);
+    const { ended } = relay({ body: { model: 'm', messages: [] } });
+    await read.promise;
+    diagnostics.unsubscribe('undici:request:headers', seen);
+    // Its body is in the packet of the headers.
+    for (let nth = 0; nth < 5; nth++) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(10_000);
+    expect((await ended).failure).toBeUndefined();
+    expect(told).toEqual([`body ${body}`]);
   });
 });

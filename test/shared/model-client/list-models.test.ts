@@ -47,6 +47,11 @@ async function codeOf(list: Promise<string[]>): Promise<string> {
 }
 
 describe('listModels', () => {
+  test('takes a list behind a byte order mark', async () => {
+    server.script = ({ response }) => response.writeHead(200).end('\ufeff{"data":[{"id":"m"}]}');
+    expect(await client.listModels(1_000)).toEqual(['m']);
+  });
+
   test('gives the ids in the order of the endpoint', async () => {
     const ids = await listWith(body({ object: 'list', data: [{ id: 'phi-4:2' }, { id: '/models/qwen.gguf' }] }));
     expect(ids).toEqual(['phi-4:2', '/models/qwen.gguf']);

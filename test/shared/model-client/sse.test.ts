@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SseParser } from '../../../src/shared/model-client/sse.ts';
+import { EVENT_CHARS_MAX, SseParser } from '../../../src/shared/model-client/sse.ts';
 
 /** The events of a stream that arrives in these chunks. */
 function parse(chunks: readonly Buffer[]): string[] {
@@ -66,11 +66,52 @@ describe('SseParser', () => {
     );
   });
 
-  test('gives up on a line of more than a million characters', () => {
+  test.each([
+    ['one line', '', 'x'],
+    ['one line of data', 'data: ', 'x'],
+    ['lines of data', '', 'data: xxxxxxxxx\n'],
+  ])('takes an event of 16 MiB, and gives up on a longer one: %s', (_, head, unit) => {
     const parser = new SseParser(() => {});
-    const half = Buffer.alloc(500_000, 'x');
-    expect(parser.push(half)).toBe(true);
-    expect(parser.push(half)).toBe(true);
-    expect(parser.push(Buffer.from('x'))).toBe(false);
+    parser.push(Buffer.from(head));
+    const piece = Buffer.alloc(EVENT_CHARS_MAX / 16, unit);
+    for (let nth = 0; nth < 15; nth++) expect(parser.push(piece)).toBe(true);
+    parser.push(piece);
+    expect(parser.push(piece)).toBe(false);
+  });
+
+  test('has no bound for comments and events that end', () => {
+    const parser = new SseParser(() => {});
+    const piece = Buffer.alloc(EVENT_CHARS_MAX / 4, `: comment\ndata: ${'x'.repeat(1_000)}\n\n`);
+    for (let nth = 0; nth < 8; nth++) expect(parser.push(piece)).toBe(true);
+  });
+
+  /** WHATWG HTML, section 9.2. */
+  test.each<readonly [what: string, text: string, events: readonly string[]]>([
+    ['a byte order mark', '\ufeffdata: a\n\n', ['a']],
+    ['a second byte order mark is part of a name', '\ufeff\ufeffdata: a\n\ndata: b\n\n', ['b']],
+    ['a byte order mark inside', 'data: \ufeffa\n\n', ['\ufeffa']],
+    ['CR line ends', 'data: a\r\rdata: b\rdata: c\r\r', ['a', 'b\nc']],
+    ['CR, CRLF and LF', 'data: a\r\r\ndata: b\n\rdata: c\r\n\n', ['a', 'b', 'c']],
+    ['CR at the end', 'data: a\r', ['a']],
+    ['a field without a colon', 'data\n\ndata\ndata\n\n', ['', '\n']],
+    ['a field of a longer name', 'database: x\ndata: a\n\n', ['a']],
+    ['a field after a blank', ' data: x\n\ndata: a\n\n', ['a']],
+    ['other line ends of Unicode', 'data: a\u2028b\u0085c\n\n', ['a\u2028b\u0085c']],
+  ])('reads %s as the standard does, in any cut', (_, text, events) => {
+    const bytes = Buffer.from(text);
+    expect(parse([bytes])).toEqual(events);
+    expect(parse([...bytes].map((byte) => Buffer.of(byte)))).toEqual(events);
+    for (let cut = 1; cut < bytes.length; cut++) expect(parse(cutAt(bytes, [cut]))).toEqual(events);
+  });
+
+  test('reports the name of an event', () => {
+    const found: unknown[] = [];
+    const parser = new SseParser((data, name) => found.push([data, name]));
+    parser.push(Buffer.from('event: error\ndata: a\n\ndata: b\nevent\n\ndata: c\n\n'));
+    expect(found).toEqual([
+      ['a', 'error'],
+      ['b', ''],
+      ['c', undefined],
+    ]);
   });
 });

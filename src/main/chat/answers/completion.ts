@@ -1,38 +1,38 @@
-import type { ChunkEvent } from '../../../shared/model-client/chat-event.ts';
+import { type ChunkEvent, finishReasonOf } from '../../../shared/model-client/chat-event.ts';
+import { isMembers, type Members, PieceJoiner, setMember } from './pieces.ts';
+import { argumentsText, joinFunction, ToolCalls } from './tool-calls.ts';
 
 /** A whole answer and the events of a stream, each told from the other. */
-type Members = Record<string, unknown>;
 export type Completion = Readonly<Members>;
-
-interface ToolCall extends Members {
-  function?: Members;
-}
 
 interface Choice {
   readonly index: number;
   readonly message: Members;
-  readonly tools: ToolCall[];
+  readonly tools: ToolCalls;
   finishReason: string | null;
   logprobs: Members | null | undefined;
   /** Of a choice, what has no meaning here. */
   readonly rest: Members;
 }
 
-/** Parts of these are joined; of other members the last one counts. */
-const TEXTS: ReadonlySet<string> = new Set(['content', 'reasoning_content', 'reasoning', 'refusal']);
-const KNOWN_PARTS: ReadonlySet<string> = new Set([...TEXTS, 'role', 'tool_calls', 'function_call']);
+/** Members of an answer that a stream tells as texts. */
+const TEXTS: ReadonlySet<string> = new Set(['role', 'content', 'reasoning_content', 'reasoning', 'refusal']);
 const OF_EVERY_EVENT: ReadonlySet<string> = new Set(['id', 'created', 'model', 'system_fingerprint', 'service_tier']);
+
+const NOT_KEPT: ReadonlySet<string> = new Set(['choices', 'object', 'error']);
 
 /** Puts a `chat.completion` together from the events of its stream: texts, thoughts, tool calls, log probabilities, all choices. */
 export class CompletionBuilder {
   readonly #top: Members = {};
   readonly #choices = new Map<number, Choice>();
+  readonly #joiner = new PieceJoiner();
   /** Whether something came that a whole answer may tell in another way. */
   hasUnknown = false;
 
   add(event: ChunkEvent): void {
     for (const [name, value] of Object.entries(event)) {
-      if (name !== 'choices' && name !== 'object' && value !== null) this.#top[name] = value;
+      // An event that holds an error is none: this one is empty.
+      if (!NOT_KEPT.has(name) && value !== null) setMember(this.#top, name, value);
     }
     if (!Array.isArray(event.choices)) return;
     for (const choice of event.choices) if (isMembers(choice)) this.#addChoice(choice);
@@ -50,14 +50,21 @@ export class CompletionBuilder {
     Object.assign(choice.rest, rest);
     const said = delta ?? message;
     if (isMembers(said)) this.#addPart(choice, said);
-    if (typeof finish_reason === 'string') choice.finishReason = finish_reason;
+    choice.finishReason = finishReasonOf({ finish_reason }) ?? choice.finishReason;
     if (logprobs !== undefined) choice.logprobs = joinLogprobs(choice.logprobs, logprobs as Members | null);
   }
 
   #choiceAt(index: number): Choice {
     let choice = this.#choices.get(index);
     if (choice === undefined) {
-      choice = { index, message: {}, tools: [], finishReason: null, logprobs: undefined, rest: {} };
+      choice = {
+        index,
+        message: {},
+        tools: new ToolCalls(this.#joiner),
+        finishReason: null,
+        logprobs: undefined,
+        rest: {},
+      };
       this.#choices.set(index, choice);
     }
     return choice;
@@ -65,21 +72,22 @@ export class CompletionBuilder {
 
   #addPart({ message, tools }: Choice, part: Members): void {
     for (const [name, value] of Object.entries(part)) {
-      if (!KNOWN_PARTS.has(name) && value !== null) this.hasUnknown = true;
       if (name === 'tool_calls') {
-        if (Array.isArray(value)) for (const call of value) if (isMembers(call)) addToolCall(tools, call);
+        if (Array.isArray(value)) for (const call of value) if (isMembers(call)) tools.add(call);
       } else if (name === 'function_call' && isMembers(value)) {
         message.function_call = joinFunction(isMembers(message.function_call) ? message.function_call : {}, value);
-      } else if (TEXTS.has(name) && typeof value === 'string') {
-        message[name] = `${typeof message[name] === 'string' ? message[name] : ''}${value}`;
-      } else if (value !== null || !(name in message)) message[name] = value;
+      } else {
+        if (value !== null && !(TEXTS.has(name) && typeof value === 'string')) this.hasUnknown = true;
+        const before = Object.hasOwn(message, name) ? message[name] : undefined;
+        setMember(message, name, this.#joiner.join(name, before, value));
+      }
     }
   }
 }
 
 function wholeChoice({ index, message, tools, finishReason, logprobs, rest }: Choice): Members {
   const { role, content, ...others } = message;
-  const hasCalls = tools.length > 0 || others.function_call !== undefined;
+  const hasCalls = !tools.isEmpty || others.function_call !== undefined;
   return {
     index,
     message: {
@@ -87,40 +95,12 @@ function wholeChoice({ index, message, tools, finishReason, logprobs, rest }: Ch
       // As whole answers have it: no words beside a call of a tool.
       content: hasCalls && content === '' ? null : (content ?? null),
       ...others,
-      ...(tools.length > 0 ? { tool_calls: tools } : {}),
+      ...(tools.isEmpty ? {} : { tool_calls: tools.list() }),
     },
     ...(logprobs === undefined ? {} : { logprobs }),
     finish_reason: finishReason,
     ...rest,
   };
-}
-
-/** Most servers number their tool calls; of those that do not, a new id or name begins another call. */
-function addToolCall(tools: ToolCall[], { index, function: said, ...rest }: Members): void {
-  const last = tools.at(-1);
-  const isOther = last === undefined || (typeof rest.id === 'string' && rest.id !== '' && rest.id !== last.id);
-  const at = isIndex(index) && index <= TOOLS_MAX ? index : isOther ? tools.length : tools.length - 1;
-  while (tools.length <= at) tools.push({});
-  const call = tools[at] as ToolCall;
-  for (const [name, value] of Object.entries(rest)) if (value !== null && value !== '') call[name] = value;
-  if (isMembers(said)) call.function = joinFunction(isMembers(call.function) ? call.function : {}, said);
-}
-
-const TOOLS_MAX = 1_024;
-
-/** The name comes once, the arguments in parts. */
-function joinFunction(known: Members, { arguments: more, ...rest }: Members): Members {
-  for (const [name, value] of Object.entries(rest)) if (value !== null && value !== '') known[name] = value;
-  known.arguments = `${known.arguments ?? ''}${typeof more === 'string' ? more : ''}`;
-  return known;
-}
-
-function isMembers(value: unknown): value is Members {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-function isIndex(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0;
 }
 
 /** Lists grow in place: copied for each token, they would cost the square of its length. */
@@ -159,10 +139,31 @@ export function eventsOf(completion: Completion): { readonly data: string; reado
   return [...told, { data: JSON.stringify({ ...shared, choices: [], usage: completion.usage }), isUsage: true }];
 }
 
+/**
+ * An event that tells the tokens, for a client that did not ask for them: what else it tells, such as llama.cpp's `timings`,
+ * with a choice that adds nothing, since clients look at the first choice of every event. Undefined where nothing is left.
+ */
+export function withoutUsage(event: ChunkEvent): string | undefined {
+  const { usage: _usage, choices: _choices, ...rest } = event as Members;
+  const isMore = Object.entries(rest).some(
+    ([name, value]) => name !== 'object' && !OF_EVERY_EVENT.has(name) && value !== null,
+  );
+  if (!isMore) return undefined;
+  return JSON.stringify({ ...rest, choices: [{ index: 0, delta: {}, finish_reason: null }] });
+}
+
+/** Calls are numbered by their place: clients put those of one number together. */
 function deltaOf(message: unknown): Members {
   const { tool_calls, ...delta } = (message ?? {}) as Members;
   if (!Array.isArray(tool_calls)) return delta;
-  return { ...delta, tool_calls: tool_calls.map((call: Members, index) => ({ index, ...call })) };
+  return { ...delta, tool_calls: tool_calls.filter(isMembers).map((call, index) => ({ ...callOf(call), index })) };
+}
+
+/** A call with its arguments as a text, which is what clients of a stream join. */
+function callOf(call: Members): Members {
+  const { function: said } = call;
+  if (!isMembers(said) || said.arguments === undefined || typeof said.arguments === 'string') return call;
+  return { ...call, function: { ...said, arguments: argumentsText(said.arguments) ?? '' } };
 }
 
 /** Whether a whole answer may be given again: it ended by itself, in each of its choices, and says something. */
@@ -176,4 +177,10 @@ export function isKeepable(completion: Completion): boolean {
     const hasCalls = Array.isArray(tool_calls) && tool_calls.length > 0;
     return hasCalls || Boolean(function_call) || (typeof content === 'string' && content.trim() !== '');
   });
+}
+
+/** Whether tokens ran out, or a filter ended an answer. */
+export function isCut({ choices }: ChunkEvent): boolean {
+  if (!Array.isArray(choices)) return false;
+  return choices.some((choice) => choice?.finish_reason === 'length' || choice?.finish_reason === 'content_filter');
 }

@@ -2,17 +2,22 @@
  * The events of one answer as they come, for everyone who reads them: whoever joins gets what came so far. Each reader
  * goes at its own pace. When even the first of them falls behind by `BEHIND_BYTES`, the log is pressed, and whoever writes to it
  * should stop; of one that is longer than `KEPT_BYTES`, only what somebody has still to read is kept, nobody may join any
- * more, and a reader that is further behind than that has lost its place.
+ * more, and a reader that is further behind than that has lost its place. One event may be longer than that: for who is behind,
+ * it counts as `BEHIND_BYTES`.
  */
 export interface LogEvent {
   readonly data: string;
   /** Whether it tells the tokens, which not every client asked for. */
   readonly isUsage: boolean;
+  /** What the others get in its place; absent where that is nothing. */
+  readonly withoutUsage?: string;
 }
 
 interface Kept extends LogEvent {
   /** Bytes of the log up to its end. */
   readonly endsAt: number;
+  /** The same with long events counted as `BEHIND_BYTES`. */
+  readonly lagsAt: number;
 }
 
 const BEHIND_BYTES = 65_536;
@@ -23,6 +28,8 @@ export class EventLog {
   #events: Kept[] = [];
   #first = 0;
   #bytes = 0;
+  #lag = 0;
+  #isHeld = false;
   #isEnded = false;
   #isShort = true;
   #isPressed = false;
@@ -45,11 +52,24 @@ export class EventLog {
     return this.#first === 0 && this.#isShort;
   }
 
-  push(data: string, isUsage: boolean): void {
+  /** `withoutUsage` is what clients get in its place that did not ask for the tokens; by default that is nothing. */
+  push(data: string, isUsage: boolean, withoutUsage?: string): void {
     this.#bytes += data.length;
-    this.#events.push({ data, isUsage, endsAt: this.#bytes });
+    this.#lag += Math.min(data.length, BEHIND_BYTES);
+    const event = withoutUsage === undefined ? { data, isUsage } : { data, isUsage, withoutUsage };
+    this.#events.push({ ...event, endsAt: this.#bytes, lagsAt: this.#lag });
     if (this.#bytes > KEPT_BYTES) this.#isShort = false;
     for (const reader of this.#readers) reader.wake();
+    this.settle();
+  }
+
+  /** Drops nothing until `release`: those who wait for the answer to begin do not read yet. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
     this.settle();
   }
 
@@ -85,7 +105,7 @@ export class EventLog {
       least = Math.min(least, number);
       most = Math.max(most, number);
     }
-    if (!this.#isShort) this.#drop(least);
+    if (!this.#isShort && !this.#isHeld) this.#drop(least);
     const isPressed = !this.#isEnded && this.#bytes - this.#endOf(most) > BEHIND_BYTES;
     if (isPressed === this.#isPressed) return;
     this.#isPressed = isPressed;
@@ -95,8 +115,8 @@ export class EventLog {
   /** What everyone has read, and what is further behind than the log may be. */
   #drop(least: number): void {
     let count = 0;
-    for (const { endsAt } of this.#events) {
-      if (this.#first + count >= least && this.#bytes - endsAt <= KEPT_BYTES) break;
+    for (const { lagsAt } of this.#events) {
+      if (this.#first + count >= least && this.#lag - lagsAt <= KEPT_BYTES) break;
       count++;
     }
     if (count === 0) return;

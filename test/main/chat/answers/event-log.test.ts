@@ -95,4 +95,23 @@ describe('the log of an answer', () => {
     for (let nth = 0; nth < 100; nth++) log.push(KIB, false);
     expect(isPressed).toBe(false);
   });
+
+  test('a long event is read by all who are not behind by others', async () => {
+    const log = new EventLog();
+    const long = 'x'.repeat(16 * KEPT_BYTES);
+    const readers = [log.read(), log.read()];
+    for (const data of ['a', long, 'b']) log.push(data, false);
+    for (const reader of readers) expect((await textOf(reader.next()))?.length).toBe(long.length + 2);
+  });
+
+  test('what is held is kept for those who do not read yet', async () => {
+    const log = new EventLog();
+    log.hold();
+    log.push('x'.repeat(2 * KEPT_BYTES), false);
+    log.push('b', false);
+    const reader = log.read();
+    log.release();
+    expect((await textOf(reader.next()))?.length).toBe(2 * KEPT_BYTES + 1);
+    expect(log.from(0)).toBeUndefined();
+  });
 });

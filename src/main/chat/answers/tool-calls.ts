@@ -1,0 +1,94 @@
+import { isMembers, type Members, type PieceJoiner, setMember } from './pieces.ts';
+
+interface ToolCall {
+  /** The number that the server gave it; undefined where it numbers none. */
+  readonly key: unknown;
+  readonly members: Members;
+}
+
+/**
+ * Puts the tool calls of a choice together from their pieces. Most servers number the calls. Others give every call the number
+ * 0, or none: there a new id begins another call, and so does a name where one has come already. Calls that are numbered
+ * from 1 leave no hole.
+ */
+export class ToolCalls {
+  readonly #calls: ToolCall[] = [];
+  /** The latest call of each number. */
+  readonly #latest = new Map<unknown, ToolCall>();
+  readonly #byId = new Map<string, ToolCall>();
+  readonly #joiner: PieceJoiner;
+
+  constructor(joiner: PieceJoiner) {
+    this.#joiner = joiner;
+  }
+
+  get isEmpty(): boolean {
+    return this.#calls.length === 0;
+  }
+
+  add({ index, function: said, ...rest }: Members): void {
+    const key = typeof index === 'string' && /^\d{1,6}$/.test(index) ? Number(index) : (index ?? undefined);
+    const id = typeof rest.id === 'string' && rest.id !== '' ? rest.id : undefined;
+    const call = this.#continued(key, id, said) ?? this.#begin(key);
+    this.#latest.set(key, call);
+    if (id !== undefined) this.#byId.set(nameOf(key, id), call);
+    for (const [name, value] of Object.entries(rest)) {
+      const before = Object.hasOwn(call.members, name) ? call.members[name] : undefined;
+      if (value !== null && value !== '') setMember(call.members, name, this.#joiner.join(name, before, value));
+    }
+    if (isMembers(said)) call.members.function = joinFunction(functionOf(call), said);
+  }
+
+  /** In the order of their numbers, if each has one. */
+  list(): Members[] {
+    const areNumbered = this.#calls.every(({ key }) => typeof key === 'number');
+    const calls = areNumbered ? this.#calls.toSorted((a, b) => (a.key as number) - (b.key as number)) : this.#calls;
+    return calls.map(({ members }) => members);
+  }
+
+  #begin(key: unknown): ToolCall {
+    const call = { key, members: {} };
+    this.#calls.push(call);
+    return call;
+  }
+
+  /** The call that a piece goes on with. */
+  #continued(key: unknown, id: string | undefined, said: unknown): ToolCall | undefined {
+    const known = id === undefined ? undefined : this.#byId.get(nameOf(key, id));
+    if (known !== undefined) return known;
+    const latest = this.#latest.get(key) ?? (key === undefined ? this.#calls.at(-1) : undefined);
+    if (latest === undefined) return undefined;
+    if (id !== undefined) return latest.members.id === undefined || latest.members.id === id ? latest : undefined;
+    return isMembers(said) && beginsAnother(functionOf(latest), said) ? undefined : latest;
+  }
+}
+
+function nameOf(key: unknown, id: string): string {
+  return `${String(key)} ${id}`;
+}
+
+function functionOf({ members }: ToolCall): Members {
+  return isMembers(members.function) ? members.function : {};
+}
+
+/** Whether a piece without an id belongs to another call: by its name, or by whole arguments after whole arguments. */
+function beginsAnother(known: Members, { name, arguments: more }: Members): boolean {
+  if (typeof name !== 'string' || name === '' || typeof known.name !== 'string') return false;
+  if (name !== known.name) return true;
+  const isWhole = typeof known.arguments === 'string' && /\}\s{0,8}$/.test(known.arguments.slice(-9));
+  return isWhole && (isMembers(more) || (typeof more === 'string' && /^\s{0,8}\{/.test(more)));
+}
+
+/** The name comes once, the arguments in parts; or as the object that they should be the text of. */
+export function joinFunction(known: Members, { arguments: more, ...rest }: Members): Members {
+  for (const [name, value] of Object.entries(rest)) if (value !== null && value !== '') setMember(known, name, value);
+  const before = typeof known.arguments === 'string' ? known.arguments : '';
+  known.arguments = typeof more === 'string' ? before + more : (argumentsText(more) ?? before);
+  return known;
+}
+
+/** Arguments as the text that clients expect; undefined where there are none. */
+export function argumentsText(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,77 @@
+import type { Clock } from '../clock.ts';
+import type { PlannerError } from '../errors.ts';
+import type { Refusal } from './call-attempt.ts';
+
+/**
+ * Whether a server takes `stream_options`, which asks it to report the tokens of a stream. Older servers and strict gateways
+ * refuse the whole call for it. Then the call is made again without, and later calls do without from the start, for a while.
+ */
+const RETRY_MS = 600_000;
+
+/** Refusals of one member are among these; others are of the model, the key or the load. */
+const REFUSED = new Set(['ERR_MODEL_REJECTED', 'ERR_MODEL_SCHEMA', 'ERR_MODEL_STATUS']);
+const NAMED = /stream[_ ]?options|include[_ ]?usage/i;
+/** Refusals of some member that is not named, and those without words. */
+const UNNAMED =
+  /\b(?:unknown|unrecogni[sz]ed|unexpected|unsupported|extra|additional|not (?:permitted|allowed|supported))\b.{0,60}\b(?:fields?|param(?:eter)?s?|propert(?:y|ies)|arguments?|inputs?|keys?|options?|members?)\b/i;
+const WORDLESS =
+  /^\d{3}(?: (?:status code \(no body\)|bad request|unprocessable (?:entity|content)|invalid request|error)\.?)?$/i;
+const CHARS_READ = 4_000;
+
+/** Names that stand in any refusal, whatever it is about. */
+const COMMON: ReadonlySet<string> = new Set(['model', 'messages', 'stream', 'n', 'stop', 'user', 'stream_options']);
+
+type Body = Readonly<Record<string, unknown>>;
+
+export class StreamOptions {
+  readonly #clock: Clock;
+  #refusedUntilMs = Number.NEGATIVE_INFINITY;
+  /** The server has answered a call that had them. */
+  #areTaken = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The body as the server takes it, as far as is known. */
+  bodyFor<B extends object>(body: B): B {
+    return this.#clock.now() < this.#refusedUntilMs ? withoutOptions(body) : body;
+  }
+
+  /** How a call ended. Returns the body to make it again with, where the options may be what was refused. */
+  again<B extends object>(body: B, failure: PlannerError | undefined, refusal: Refusal | undefined): B | undefined {
+    if (!('stream_options' in body)) return undefined;
+    if (failure === undefined) {
+      this.#areTaken = true;
+      return undefined;
+    }
+    if (!REFUSED.has(failure.code)) return undefined;
+    const words = wordsOf(failure, refusal);
+    if (NAMED.test(words)) this.refused();
+    else if (this.#areTaken || !isUnnamed(failure, words, body as Body)) return undefined;
+    return withoutOptions(body);
+  }
+
+  /** A call with them was refused, and the same call without was not. */
+  refused(): void {
+    this.#areTaken = false;
+    this.#refusedUntilMs = this.#clock.now() + RETRY_MS;
+  }
+}
+
+function withoutOptions<B extends object>(body: B): B {
+  const { stream_options: _options, ...rest } = body as { readonly stream_options?: unknown };
+  return rest as B;
+}
+
+function wordsOf({ message }: PlannerError, refusal: Refusal | undefined): string {
+  const said = refusal?.error === undefined ? '' : (JSON.stringify(refusal.error) ?? '');
+  return `${message} ${said}`.slice(0, CHARS_READ).trim();
+}
+
+/** Whether a request was refused for something that is not named; a member that is named is another one. */
+function isUnnamed({ message }: PlannerError, words: string, body: Body): boolean {
+  if (!/^4(?:00|22)\b/.test(message)) return false;
+  const isOther = Object.keys(body).some((name) => !COMMON.has(name) && words.includes(name));
+  return !isOther && (UNNAMED.test(words) || WORDLESS.test(message.replace(/["{}\s]+/g, ' ').trim()));
+}
