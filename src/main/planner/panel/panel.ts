@@ -93,7 +93,12 @@ export class Panel {
       this.#goOn();
       return;
     }
-    this.#ask({ onFirstToken: () => this.#endPrime() });
+    this.#ask({
+      onFirstToken: () => {
+        this.#hasBegun = true;
+        this.#endPrime();
+      },
+    });
     this.#prime = this.#clock.setTimer(primeMs, () => this.#endPrime());
   }
 

@@ -42,6 +42,7 @@ class PanelUnderTest {
       isStaged: true,
       atOnce: undefined,
       patienceMs: undefined,
+      isPatienceGuessed: false,
       isTimely: () => true,
       hasRoom: () => this.room,
       primeMs: undefined,
@@ -175,6 +176,26 @@ describe('patience', () => {
     under.room = true;
     under.clock.advance(50);
     expect(under.asked).toEqual(['a', 'b', 'c']);
+  });
+
+  test('that is a guess asks nobody more of a server that may still read', async () => {
+    const under = new PanelUnderTest('abcd', 'firstAgree', { patienceMs: 100, isPatienceGuessed: true });
+    under.clock.advance(1_000);
+    expect(under.asked).toEqual(['a', 'b']);
+    await under.writes('b');
+    under.clock.advance(100);
+    expect(under.asked).toEqual(['a', 'b', 'c']);
+  });
+
+  test('that is a guess asks one more of another server, and once anybody has answered', async () => {
+    const members = ['a', 'b', 'c'].map((role) => ({ ...member(role), endpoint: role === 'c' ? 'other' : 'local' }));
+    const elsewhere = new PanelUnderTest('abc', 'firstAgree', { patienceMs: 100, isPatienceGuessed: true, members });
+    elsewhere.clock.advance(100);
+    expect(elsewhere.asked).toEqual(['a', 'b', 'c']);
+    const answered = new PanelUnderTest('abc', 'firstAgree', { patienceMs: 100, isPatienceGuessed: true });
+    await answered.votes('a', 'flee');
+    answered.clock.advance(100);
+    expect(answered.asked).toEqual(['a', 'b', 'c']);
   });
 
   test('begins anew with each answer', async () => {
