@@ -11,6 +11,7 @@ import type { ChatCaller } from '../../src/shared/vote-answer.ts';
 import { queryExpert } from '../../src/workers/expert-query.ts';
 import { AnswerDesk, type PreparedAnswer } from '../../src/workers/simulator/answer.ts';
 import { type ChatRequest, readChatRequest } from '../../src/workers/simulator/chat-request.ts';
+import { infoPage } from '../../src/workers/simulator/info-pages.ts';
 import { Machine, type MachineJob, type MachineStats } from '../../src/workers/simulator/machine.ts';
 import type { MachineUsage } from '../../src/workers/simulator/machine-job.ts';
 import {
@@ -51,6 +52,15 @@ export class VirtualServer {
     return this.#options.models.map(({ id }) => id);
   }
 
+  /** What the server tells of itself at a path; undefined where it has none. */
+  page(path: string): object | undefined {
+    return infoPage(path, {
+      options: this.#options,
+      busySlots: this.#machine.stats().active,
+      isLoaded: (id) => this.#machine.isLoaded(id),
+    });
+  }
+
   close(): void {
     this.#machine.close();
   }
@@ -72,6 +82,7 @@ export class VirtualServer {
 
 interface Listener {
   onStart(): void;
+  onEvicted(): void;
   onTokens(count: number): void;
   onDone(usage: MachineUsage): void;
 }
@@ -148,6 +159,7 @@ class VirtualCall {
         this.#phase = 'first-token';
         this.#watch.headers();
       },
+      onEvicted: () => settle(serverFailure(500, 'Model unloaded.')),
       onTokens: (count) => {
         if (count > failsAfter) return goWrong();
         if (isSettled || !isStreamed) return;
@@ -210,6 +222,22 @@ export class VirtualClient implements EndpointClient {
   }
 
   async close(): Promise<void> {}
+}
+
+/** The same for a server that tells of itself, such as what it has in memory. */
+export class TellingClient extends VirtualClient {
+  readonly #pages: VirtualServer;
+
+  constructor(server: VirtualServer) {
+    super(server);
+    this.#pages = server;
+  }
+
+  async getJson(path: string): Promise<unknown> {
+    const page = this.#pages.page(path);
+    if (page === undefined) throw new Error(`no ${path}`);
+    return page;
+  }
 }
 
 /** Experts on the coordinator's own thread: the prompts and votes of the real ones. */

@@ -37,7 +37,9 @@ export function addSimulateCommand(program: Command, run: (flags: SimulateFlags)
     .option('--speed <n>', 'how many times faster than life', positiveNumber, 1)
     .option('--slots <n>', 'requests worked on at once', wholeNumber(1, 1_024), 4)
     .addOption(
-      new Option('--flavour <name>', 'whose manners it has').choices(['lmstudio', 'llamacpp']).default('lmstudio'),
+      new Option('--flavour <name>', 'whose manners it has')
+        .choices(['lmstudio', 'ollama', 'llamacpp'])
+        .default('lmstudio'),
     )
     .option('--model <id>', 'a model it serves (repeatable; default: four small ones)', collect);
   addRateFlag(command)

@@ -1,6 +1,6 @@
 import type { ResolvedSimulatorOptions } from './options.ts';
 
-/** What the two kinds of servers say when something is wrong, in their own words. */
+/** What the kinds of servers say when something is wrong, in their own words. */
 export interface ErrorReply {
   readonly status: number;
   readonly body: { readonly error: string | object };
@@ -14,31 +14,39 @@ function lmStudio(status: number, message: string, isString: boolean, code: stri
   return { status, body: { error } };
 }
 
+/** The errors of Ollama's OpenAI routes. */
+function ollama(status: number, message: string, type: string): ErrorReply {
+  return { status, body: { error: { message, type, param: null, code: null } } };
+}
+
 function llamaCpp(code: number, message: string, type: string): ErrorReply {
   return { status: code, body: { error: { code, message, type } } };
 }
 
 export class ErrorBodies {
-  readonly #isLmStudio: boolean;
+  readonly #isLlamaCpp: boolean;
+  readonly #isOllama: boolean;
   readonly #models: readonly string[];
 
   constructor(options: Pick<ResolvedSimulatorOptions, 'flavour' | 'models'>) {
-    this.#isLmStudio = options.flavour === 'lmstudio';
+    this.#isLlamaCpp = options.flavour === 'llamacpp';
+    this.#isOllama = options.flavour === 'ollama';
     this.#models = options.models.map((model) => model.id);
   }
 
   badRequest(message: string, isString: boolean): ErrorReply {
-    return this.#isLmStudio ? lmStudio(400, message, isString) : llamaCpp(400, message, 'invalid_request_error');
+    return !this.#isLlamaCpp ? lmStudio(400, message, isString) : llamaCpp(400, message, 'invalid_request_error');
   }
 
   tooLarge(): ErrorReply {
-    return this.#isLmStudio
+    return !this.#isLlamaCpp
       ? lmStudio(413, 'request entity too large', true)
       : llamaCpp(413, 'request entity too large', 'invalid_request_error');
   }
 
-  /** LM Studio only: llama.cpp takes any id. */
+  /** llama.cpp takes any id. */
   unknownModel(id: string, isString: boolean): ErrorReply {
+    if (this.#isOllama) return ollama(404, `model "${id}" not found, try pulling it first`, 'not_found_error');
     if (this.#models.length === 0) {
       return lmStudio(
         400,
@@ -52,7 +60,7 @@ export class ErrorBodies {
   }
 
   noVision(isString: boolean): ErrorReply {
-    return this.#isLmStudio
+    return !this.#isLlamaCpp
       ? lmStudio(400, 'Model does not support images. Please use a model that does.', isString)
       : llamaCpp(
           500,
@@ -74,7 +82,7 @@ export class ErrorBodies {
   }
 
   unparsable(isString: boolean): ErrorReply {
-    return this.#isLmStudio
+    return !this.#isLlamaCpp
       ? lmStudio(500, 'Failed to parse the output of the model.', isString)
       : llamaCpp(500, 'The model produced output that does not match the expected peg-native format', 'server_error');
   }
@@ -84,20 +92,26 @@ export class ErrorBodies {
   }
 
   queueFull(isString: boolean): ErrorReply {
-    return this.#isLmStudio
+    return !this.#isLlamaCpp
       ? lmStudio(503, 'The server is overloaded: its queue is full.', isString)
       : llamaCpp(503, 'The server is overloaded: its queue is full.', 'unavailable_error');
   }
 
   crashed(isString: boolean): ErrorReply {
-    return this.#isLmStudio
+    return !this.#isLlamaCpp
       ? lmStudio(500, 'The model has crashed without additional information. (Exit code: null)', isString)
       : llamaCpp(500, 'Compute error.', 'server_error');
   }
 
+  /** A model that has to go for another one takes its answers with it. */
+  unloaded(): ErrorReply {
+    return this.#isLlamaCpp ? llamaCpp(500, 'Model unloaded', 'server_error') : lmStudio(500, 'Model unloaded.', false);
+  }
+
   /** LM Studio answers 200 to paths that it does not have. */
   notFound(method: string, path: string): ErrorReply {
-    return this.#isLmStudio
+    if (this.#isOllama) return ollama(404, '404 page not found', 'not_found_error');
+    return !this.#isLlamaCpp
       ? { status: 200, body: { error: `Unexpected endpoint or method. (${method} ${path})` } }
       : llamaCpp(404, 'File Not Found', 'not_found_error');
   }

@@ -199,10 +199,11 @@ export class SimulatorServer {
       for (const job of jobs) job.abort();
     };
     let isBroken = false;
-    const goWrong = (): void => {
+    const goWrong = (evicted?: string | object): void => {
       if (isBroken) return;
       isBroken = true;
       abort();
+      if (evicted !== undefined) return writer.fail(evicted);
       if (fate.kind === 'unparsable') return this.#tellUnparsable(response, writer, request);
       writer.write(0, failsAfter);
       if (fate.kind === 'cut') response.socket?.destroy();
@@ -218,6 +219,7 @@ export class SimulatorServer {
         listener: {
           onStart: () => writer.start(),
           onTokens: (count) => (isFirst && count > failsAfter ? goWrong() : writer.write(choice, count)),
+          onEvicted: () => goWrong(this.#errors.unloaded().body.error),
           onDone: (usage) => (isFirst && failsAfter <= tokens.length ? goWrong() : writer.finish(choice, usage)),
         },
       });

@@ -8,17 +8,27 @@ export interface InfoSource {
   isLoaded(modelId: string): boolean;
 }
 
-/** What servers tell of themselves with GET, in the shapes of llama.cpp and LM Studio. Nothing where the flavour has no such path. */
+/** What servers tell of themselves with GET, in the shapes of llama.cpp, Ollama and LM Studio. Nothing where the flavour has no such path. */
 export function infoPage(path: string, source: InfoSource): object | undefined {
   if (path === '/v1/models') return modelList(source);
-  return source.options.flavour === 'llamacpp' ? llamaPage(path, source) : studioPage(path, source);
+  switch (source.options.flavour) {
+    case 'llamacpp':
+      return llamaPage(path, source);
+    case 'ollama':
+      return ollamaPage(path, source);
+    case 'lmstudio':
+      return studioPage(path, source);
+    default:
+      return source.options.flavour satisfies never;
+  }
 }
+
+const OWNERS = { llamacpp: 'llamacpp', ollama: 'library', lmstudio: 'organization_owner' } as const;
 
 /** llama.cpp knows one model. */
 function modelList({ options: { flavour, models } }: InfoSource): object {
-  const isLlama = flavour === 'llamacpp';
-  const owned_by = isLlama ? 'llamacpp' : 'organization_owner';
-  const listed = isLlama ? models.slice(0, 1) : models;
+  const owned_by = OWNERS[flavour];
+  const listed = flavour === 'llamacpp' ? models.slice(0, 1) : models;
   return { object: 'list', data: listed.map(({ id }) => ({ id, object: 'model', owned_by })) };
 }
 
@@ -44,6 +54,27 @@ function llamaPage(path: string, { options, busySlots }: InfoSource): object | u
     default:
       return undefined;
   }
+}
+
+/** All that are there, and those in memory. */
+function ollamaPage(path: string, { options: { models }, isLoaded }: InfoSource): object | undefined {
+  switch (path) {
+    case '/api/tags':
+      return { models: models.map(ollamaModel) };
+    case '/api/ps':
+      return { models: models.filter(({ id }) => isLoaded(id)).map(ollamaModel) };
+    default:
+      return undefined;
+  }
+}
+
+function ollamaModel({ id, vision, contextTokens }: SimulatedModel): object {
+  return {
+    name: id,
+    model: id,
+    context_length: contextTokens,
+    capabilities: vision ? ['completion', 'vision'] : ['completion'],
+  };
 }
 
 function studioPage(path: string, source: InfoSource): object | undefined {

@@ -16,6 +16,8 @@ export interface MachineListener {
   /** So many tokens are written by now. Told for each token, or for several at once where they follow fast. */
   onTokens(count: number): void;
   onDone(usage: MachineUsage): void;
+  /** Its model had to go for another one, and its answer with it. */
+  onEvicted?(): void;
 }
 
 export interface MachineRequest {

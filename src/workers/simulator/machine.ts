@@ -46,6 +46,8 @@ export interface MachineStats {
   readonly completionTokens: number;
   readonly loads: number;
   readonly evictions: number;
+  /** Answers that ended with the model that wrote them. */
+  readonly cutByEviction: number;
 }
 
 export type MachineSettings = Pick<
@@ -55,6 +57,7 @@ export type MachineSettings = Pick<
   | 'queueMax'
   | 'models'
   | 'loadedModelsMax'
+  | 'evictionCuts'
   | 'preload'
   | 'promptTokensPerSecond'
   | 'overheadSeconds'
@@ -86,6 +89,7 @@ export class Machine {
   #closed = false;
   #completed = 0;
   #aborted = 0;
+  #cutByEviction = 0;
   #promptTokens = 0;
   #cachedTokens = 0;
   #completionTokens = 0;
@@ -114,7 +118,7 @@ export class Machine {
   }
 
   isLoaded(modelId: string): boolean {
-    return this.#memory.has(modelId);
+    return this.#memory.isReady(modelId, this.#lifeNow());
   }
 
   stats(): MachineStats {
@@ -128,6 +132,7 @@ export class Machine {
       completionTokens: this.#completionTokens,
       loads: this.#memory.loads,
       evictions: this.#memory.evictions,
+      cutByEviction: this.#cutByEviction,
     };
   }
 
@@ -250,7 +255,17 @@ export class Machine {
   }
 
   #forget(model: string): void {
-    for (const slot of this.#slots) if (slot.model === model) slot.text = '';
+    for (const slot of this.#slots) {
+      if (slot.model === model) slot.text = '';
+      if (this.#settings.evictionCuts && slot.job?.request.model.id === model) this.#cut(slot.job, slot);
+    }
+  }
+
+  #cut(job: Job, slot: Slot): void {
+    if (job.state.kind === 'draining') return;
+    this.#cutByEviction++;
+    this.#release(job, slot);
+    job.request.listener.onEvicted?.();
   }
 
   #beginReading(job: Job, slot: Slot): void {

@@ -12,8 +12,9 @@ export class ModelMemory {
     for (const model of preloaded.slice(0, loadedMax)) this.#readyAt.set(model.id, 0);
   }
 
-  has(id: string): boolean {
-    return this.#readyAt.has(id);
+  /** Whether a model is there at a moment; one that is being loaded is not yet. */
+  isReady(id: string, atMs: number): boolean {
+    return (this.#readyAt.get(id) ?? Number.POSITIVE_INFINITY) <= atMs;
   }
 
   /**

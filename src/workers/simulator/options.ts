@@ -2,7 +2,7 @@ import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 
 /** Which server's manners are played: error bodies, unknown models, extra routes. */
-export type ServerFlavour = 'lmstudio' | 'llamacpp';
+export type ServerFlavour = 'lmstudio' | 'ollama' | 'llamacpp';
 
 export interface SimulatedModelOptions {
   /** The id that requests name. */
@@ -78,6 +78,8 @@ export interface SimulatorOptions {
   readonly models?: readonly SimulatedModelOptions[];
   /** Models in memory at once; another one evicts the least recently used. @default all */
   readonly loadedModelsMax?: number;
+  /** Whether a model that has to go for another one takes its answers with it, as LM Studio's do; else they are finished. @default false */
+  readonly evictionCuts?: boolean;
   /** Whether the first `loadedModelsMax` models are in memory at the start. @default true */
   readonly preload?: boolean;
   /** Speed of reading a prompt when it has the machine to itself. @default 800 */
@@ -213,11 +215,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
   host: text,
   seed: integerFrom(0, 2 ** 32 - 1),
   speed: numberFrom(0.001, 1e9, 'must be a number of at least 0.001'),
-  flavour: oneOf('lmstudio', 'llamacpp'),
+  flavour: oneOf('lmstudio', 'ollama', 'llamacpp'),
   slots: integerFrom(1, 1_024),
   queueMax: integerFrom(0, 1_000_000),
   models: checkModels,
   loadedModelsMax: integerFrom(1, 1_024),
+  evictionCuts: flag,
   preload: flag,
   promptTokensPerSecond: perSecond,
   overheadSeconds: seconds,
@@ -282,6 +285,7 @@ export function resolveSimulatorOptions(options: SimulatorOptions = {}): Resolve
     slots: 4,
     queueMax: 1_000,
     loadedModelsMax: Math.max(models.length, 1),
+    evictionCuts: false,
     preload: true,
     promptTokensPerSecond: 800,
     overheadSeconds: 0.15,

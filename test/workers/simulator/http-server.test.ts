@@ -51,6 +51,17 @@ async function eventually(claim: () => boolean): Promise<void> {
   expect(claim()).toBe(true);
 }
 
+test('an evicted model takes its answer with it, which ends in an error event', async () => {
+  // A token takes half a second: its answer would go on for several.
+  const models = [{ id: 'one', tokensPerSecond: 0.001 }, { id: 'two' }];
+  const simulator = await simulate({ models, loadedModelsMax: 1, evictionCuts: true });
+  const cut = await post(simulator, { stream: true, max_tokens: 500 });
+  const other = await post(simulator, { model: 'two', max_tokens: 1 });
+  expect(other.status).toBe(200);
+  expect(await cut.text()).toContain('Model unloaded.');
+  expect(simulator.stats().cutByEviction).toBe(1);
+});
+
 describe('an answer', () => {
   test('is a vote that our own client reads', async () => {
     const simulator = await simulate();
@@ -323,7 +334,7 @@ describe('options', () => {
     [{ models: [{ id: 'a' }, { id: 'a' }] }, 'simulator.models[1].id must differ'],
     [{ models: [{ skill: 1 }] }, 'simulator.models[0].id must be a text'],
     [{ sped: 1 }, 'simulator.sped is not a setting'],
-    [{ flavour: 'ollama' }, 'simulator.flavour must be one of lmstudio, llamacpp, got "ollama"'],
+    [{ flavour: 'vllm' }, 'simulator.flavour must be one of lmstudio, ollama, llamacpp, got "vllm"'],
   ])('%j is refused', async (options, message) => {
     const refused = startSimulator(options as SimulatorOptions);
     await expect(refused).rejects.toMatchObject({

@@ -20,6 +20,7 @@ describe('the pages of a simulated server', () => {
   test.each<readonly [ServerFlavour, readonly string[]]>([
     ['llamacpp', ['/v1/models', '/health', '/props', '/slots']],
     ['lmstudio', ['/v1/models', '/api/v1/models', '/api/v0/models']],
+    ['ollama', ['/v1/models', '/api/tags', '/api/ps']],
   ])('as %s are %j and no others', (flavour, paths) => {
     expect(PATHS.filter((path) => infoPage(path, source(flavour)) !== undefined)).toEqual(paths);
   });
@@ -52,5 +53,15 @@ describe('the pages of a simulated server', () => {
         { id: 'two', type: 'llm', state: 'loaded' },
       ],
     });
+  });
+
+  test('of Ollama tell all models, and those in memory', () => {
+    expect(infoPage('/api/tags', source('ollama'))).toMatchObject({
+      models: [
+        { name: 'one', capabilities: ['completion', 'vision'] },
+        { name: 'two', context_length: 4_096 },
+      ],
+    });
+    expect(infoPage('/api/ps', source('ollama'))).toMatchObject({ models: [{ name: 'two' }] });
   });
 });

@@ -22,6 +22,7 @@ interface Call {
   startedMs?: number;
   firstTokenMs?: number;
   doneMs?: number;
+  evictedMs?: number;
   usage?: MachineUsage;
   told: number[];
 }
@@ -49,6 +50,9 @@ class Bench {
         onTokens: (count) => {
           call.firstTokenMs ??= this.#now();
           call.told.push(count);
+        },
+        onEvicted: () => {
+          call.evictedMs = this.#now();
         },
         onDone: (usage) => {
           call.doneMs = this.#now();
@@ -306,4 +310,27 @@ test('reads an aborted prompt to the end of its batch', () => {
   expect(aborted.told).toEqual([]);
   expect(next.startedMs).toBe(1_000);
   expect(bench.machine.stats()).toMatchObject({ aborted: 1, completed: 1 });
+});
+
+test.each([
+  [false, undefined, 200, 0],
+  [true, 150, undefined, 1],
+])('an evicted model takes its answers with it: %s', (evictionCuts, evictedMs, doneMs, cutByEviction) => {
+  const bench = new Bench({ loadedModelsMax: 1, evictionCuts });
+  const first = bench.call();
+  bench.clock.advance(150);
+  const second = bench.call('x'.repeat(400), 'b');
+  bench.clock.advance(5_000);
+  expect([first.evictedMs, first.doneMs]).toEqual([evictedMs, doneMs]);
+  expect(second.doneMs).toBe(1_350);
+  expect(bench.machine.stats()).toMatchObject({ loads: 1, evictions: 1, cutByEviction });
+});
+
+test('a model is not loaded before its load has ended', () => {
+  const bench = new Bench({ loadedModelsMax: 1 });
+  bench.call('x'.repeat(400), 'b');
+  bench.clock.advance(999);
+  expect(['a', 'b'].map((id) => bench.machine.isLoaded(id))).toEqual([false, false]);
+  bench.clock.advance(1);
+  expect(bench.machine.isLoaded('b')).toBe(true);
 });
