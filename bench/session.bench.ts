@@ -4,6 +4,7 @@ import { rounded } from './figures.ts';
 import { ABLATIONS } from './session/ablation.ts';
 import { type CrowdFigures, runCrowd } from './session/crowd.ts';
 import { LAPTOP_SCENARIOS, type LaptopFigures, laptopCapacity, runLaptop } from './session/laptop.ts';
+import { MEMORY, type MemoryFigures, runMemoryMean } from './session/memory.ts';
 import { type OverloadFigures, runOverload } from './session/overload.ts';
 import { runSession, type SessionFigures } from './session/run-session.ts';
 import { BASELINE, MODELS } from './session/scenario.ts';
@@ -13,7 +14,8 @@ import { runServersMean, SERVERS, type ServersFigures } from './session/servers.
  * The measured session: agents live in a small world and plan on one overloaded machine (bench/session/scenario.ts), in
  * virtual time, with the real planner, cache, ladder and limits. The same seed gives the same figures on any machine. First
  * one agent under each profile, then `default` without each of its parts, then many agents, then more than the machine can do,
- * then a few agents on several servers that are not equal, and at last on a laptop that reads prompts for seconds.
+ * then a few agents on several servers that are not equal, on a laptop that reads prompts for seconds, and at last on a server that
+ * holds one of their models at a time.
  */
 const { values: args } = parseArgs({
   options: {
@@ -21,8 +23,8 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds the profiles are averaged over. */
     seeds: { type: 'string' },
-    /** Comma-separated: profiles, ablation, many, overload, servers, laptop. */
-    only: { type: 'string', default: 'profiles,ablation,many,overload,servers,laptop' },
+    /** Comma-separated: profiles, ablation, many, overload, servers, laptop, memory. */
+    only: { type: 'string', default: 'profiles,ablation,many,overload,servers,laptop,memory' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -43,6 +45,8 @@ const SERVERS_SECONDS = args.quick ? 60 : 120;
 const SERVERS_SEEDS = args.quick ? 2 : 5;
 const LAPTOP_SECONDS = args.quick ? 300 : 900;
 const LAPTOP_SEEDS = args.quick ? 2 : 5;
+const MEMORY_PLANS = 400;
+const MEMORY_SEEDS = args.quick ? 2 : 5;
 const UNLIMITED_MS = 600_000;
 
 /** As the agent was, but with all the time that its models take. */
@@ -253,6 +257,36 @@ if (sections.has('laptop')) {
   }
 }
 
+const memory: Record<string, Record<string, number>> = {};
+if (sections.has('memory')) {
+  console.log(
+    `\nExperts on three models, a fallback on a fourth, ${MEMORY_PLANS} plans, mean of ${MEMORY_SEEDS} seeds`,
+  );
+  const known = new Map<string, MemoryFigures>();
+  for (const { name, scenario, bounds } of MEMORY) {
+    const figures = await runMemoryMean(scenario, MEMORY_PLANS, seed, MEMORY_SEEDS);
+    known.set(name, figures);
+    const whole = known.get(
+      bounds?.of ?? MEMORY.find(({ scenario: { agents } }) => agents === scenario.agents)?.name ?? name,
+    );
+    const p95VsAllInMemory = figures.p95Seconds / (whole as MemoryFigures).p95Seconds;
+    const { loadsPerPlan, heuristics, byModels } = figures;
+    memory[name] = { loadsPerPlan, p95VsAllInMemory, heuristics, byModels };
+    const cells = [
+      `loads/plan ${loadsPerPlan.toFixed(3)}`,
+      `p95 ${fixed(figures.p95Seconds)} s (${fixed(p95VsAllInMemory)})`,
+      `heuristics ${fixed(heuristics)}`,
+      `by models ${percent(byModels)}`,
+    ];
+    console.log(`${name.padEnd(32)}${cells.map((cell) => cell.padEnd(24)).join('')}`);
+    if (bounds === undefined) continue;
+    if (loadsPerPlan > bounds.loadsMax) misses.push(`${name}: ${loadsPerPlan.toFixed(3)} loads a plan`);
+    if (p95VsAllInMemory > bounds.p95Max)
+      misses.push(`${name}: its p95 is ${fixed(p95VsAllInMemory)} times that of "${bounds.of}"`);
+    if (heuristics > 0) misses.push(`${name}: ${fixed(heuristics)} plans without a model`);
+  }
+}
+
 for (const miss of misses) console.error(`session: ${miss}`);
 const all = (figures: object = {}): Record<string, number> =>
   Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, rounded(value)]));
@@ -268,6 +302,7 @@ console.log(
     overload: overloaded,
     laptop: Object.fromEntries(Object.entries(laptop).map(([name, figures]) => [name, all(figures)])),
     servers: Object.fromEntries(Object.entries(servers).map(([name, figures]) => [name, all(figures)])),
+    memory: Object.fromEntries(Object.entries(memory).map(([name, figures]) => [name, all(figures)])),
   }),
 );
 process.exitCode = misses.length > 0 ? 1 : 0;
