@@ -98,5 +98,11 @@ export interface CallReport {
 }
 
 export type ExpertResult =
-  | { readonly ok: true; readonly vote: Vote; readonly report: CallReport }
+  | {
+      readonly ok: true;
+      readonly vote: Vote;
+      readonly report: CallReport;
+      /** The model that gave it, where that is another one than was meant to be asked. */
+      readonly model?: string;
+    }
   | { readonly ok: false; readonly error: ErrorWire; readonly report: CallReport };

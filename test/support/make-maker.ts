@@ -121,7 +121,7 @@ export class MakerUnderTest {
       const at = this.at(name);
       if (!result.ok) this.clock.advance(150);
       at.tryEnter();
-      at.ended('m', 'text', result, this.takeSlot(name), true, false);
+      at.ended('m', 'text', result, this.takeSlot(name), true, { isCold: false });
     }
   }
 

@@ -85,7 +85,7 @@ function cacheText({ cache }: SessionReport): string {
 }
 
 /** What was saved, spent and given up: only what there is something to say of. */
-function workRows({ coalesced, superseded, calls, tokensPerPlan }: SessionReport): string[][] {
+function workRows({ coalesced, superseded, calls, tokensPerPlan, endpoints }: SessionReport): string[][] {
   const { prompt, completion, cached, estimated } = tokensPerPlan;
   const rows: string[][] = [];
   if (coalesced > 0) rows.push(['Shared', `${count(coalesced, 'plan')} joined the model work of another`]);
@@ -93,6 +93,11 @@ function workRows({ coalesced, superseded, calls, tokensPerPlan }: SessionReport
     rows.push(['Superseded', `${count(superseded, 'plan')} still waited when their agent asked for a newer one`]);
   if (calls.hedges > 0)
     rows.push(['Hedges', `${count(calls.hedges, 'call')} made a second time, for the first took unusually long`]);
+  if (calls.seatsMoved > 0) {
+    const loads = endpoints.reduce((sum, { memory }) => sum + (memory?.loads ?? 0), 0);
+    const instead = `${count(calls.seatsMoved, 'call')} made to a model that was loaded, in place of one that was not`;
+    rows.push(['Seats moved', `${instead} · ${count(loads, 'load')}`]);
+  }
   if (calls.earlyChoices > 0)
     rows.push(['Early choices', `${count(calls.earlyChoices, 'vote')} counted before their reasons were written`]);
   if (prompt + completion > 0) {

@@ -8,9 +8,10 @@ const PLAN_MS = 10_000;
 /** What to do next, one sentence each, most urgent first. */
 export function adviceFor(endpoints: readonly ExaminedEndpoint[]): string[] {
   const trouble = endpoints.flatMap(troubleOf);
+  const crowded = endpoints.flatMap(crowdingOf);
   const slow = endpoints.flatMap(({ calls }) => calls.flatMap(slownessOf));
   const use = trouble.length === 0 ? endpoints.flatMap(useOf).slice(0, 1) : [];
-  return [...trouble, ...slow, ...use];
+  return [...trouble, ...crowded, ...slow, ...use];
 }
 
 function troubleOf({ baseURL, reachable, silent, models, missing, calls }: ExaminedEndpoint): string[] {
@@ -33,6 +34,13 @@ function failureText(baseURL: string, { model, code, message, totalMs }: TimedCa
   if (!SILENT.has(code)) return `Model ${model} did not answer: ${message ?? 'no reason given'}.`;
   const time = `${Math.round(totalMs / 100) / 10} s`;
   return `${baseURL} took a call to ${model} and sent no token in ${time}: it hangs, or is too slow. Look at its log, or start it anew.`;
+}
+
+function crowdingOf({ baseURL, displaced }: ExaminedEndpoint): string[] {
+  return displaced.map(({ model, by = 'the others' }) => {
+    const what = `${model} and ${by} do not fit into the memory of ${baseURL} together: each load of one puts the other out.`;
+    return `${what} Plans ask the one that is there (seats: resident); one model for all roles, or more memory, avoids loads.`;
+  });
 }
 
 function slownessOf({ model, code, firstTokenMs = 0, totalMs }: TimedCall): string[] {

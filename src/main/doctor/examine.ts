@@ -12,6 +12,7 @@ import { nearestModels } from '../endpoints/nearest-models.ts';
 import type { EndpointOptions } from '../options/planner-options.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
 import { acceptsConnections } from './knock.ts';
+import { MemoryLook } from './memory-look.ts';
 
 /** What is examined: servers, and the models that are to be used there. */
 export interface Subject {
@@ -35,6 +36,12 @@ export interface TimedCall {
   readonly keepsSchema?: boolean;
 }
 
+/** `by`: absent where times alone show it. */
+export interface DisplacedModel {
+  readonly model: string;
+  readonly by?: string;
+}
+
 export interface ExaminedEndpoint {
   readonly name: string;
   readonly baseURL: string;
@@ -48,6 +55,8 @@ export interface ExaminedEndpoint {
   readonly server?: EndpointFacts;
   readonly missing: readonly { readonly model: string; readonly nearest: readonly string[] }[];
   readonly calls: readonly TimedCall[];
+  /** Models that had to go from memory for others that were called after them. */
+  readonly displaced: readonly DisplacedModel[];
   /** Models that chat and were not called, where the user named none: a plan would not use them. */
   readonly untimed: readonly string[];
   readonly error?: { readonly code: ErrorCode; readonly message: string };
@@ -97,14 +106,18 @@ export async function examine(
     const wanted = listing.reachable ? unique(seats.filter(({ endpoint }) => endpoint === server.name)) : [];
     const missing = wanted.filter((model) => !listing.models.includes(model));
     const calls: TimedCall[] = [];
+    const memory = new MemoryLook(server.client, listing.server?.kind ?? 'unknown', signal);
     for (const model of wanted) {
       if (missing.includes(model) || signal.aborted) continue;
       calls.push(await timedCall(server.client, model, callTimeoutMs, signal));
+      await memory.called(model);
     }
+    const again = (model: string) => timedCall(server.client, model, callTimeoutMs, signal);
     examined.push({
       ...listing,
       missing: missing.map((model) => ({ model, nearest: nearestModels(model, listing.models) })),
       calls,
+      displaced: await memory.displaced(calls, again),
       untimed: subject.models.length > 0 ? [] : leftOut(listing, wanted),
     });
   }
@@ -117,7 +130,7 @@ interface Server {
   readonly client: ModelClient;
 }
 
-type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'untimed'>;
+type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'displaced' | 'untimed'>;
 
 async function list({ name, baseURL, client }: Server, clock: Clock, signal: AbortSignal): Promise<Listing> {
   const startedAtMs = clock.now();

@@ -8,6 +8,10 @@ import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import { type BreakerStats, CircuitBreaker } from './circuit-breaker.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
 import { type AskFacts, FactsWatch } from './discovery/facts-watch.ts';
+import { type AskLoaded, MemoryWatch } from './memory/memory-watch.ts';
+import { type MemoryStats, type MemoryVisit, ModelMemory } from './memory/model-memory.ts';
+import { ModelTurns } from './memory/model-turns.ts';
+import type { CallShows } from './memory/swap-times.ts';
 import { referenceCall } from './reference-call.ts';
 import { ServerDoubt } from './server-doubt.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
@@ -50,6 +54,8 @@ export interface EndpointStats {
   readonly referenceCalls: number;
   /** Times that the server was asked again what it is and has. */
   readonly factsAsked: number;
+  /** What is known of the models in its memory. */
+  readonly memory: MemoryStats;
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
 
@@ -57,6 +63,13 @@ export interface EndpointStats {
 export type CallEnd =
   | { readonly ok: true; readonly report: CallReport }
   | { readonly ok: false; readonly error: { readonly code: ErrorCode }; readonly report: CallReport };
+
+/** What is known of a call as it begins. */
+export interface CallBegin {
+  /** Whether it may have to wait until its model is loaded. */
+  readonly isCold: boolean;
+  readonly visit?: MemoryVisit;
+}
 
 export interface EndpointParts {
   readonly endpoint: ResolvedEndpoint;
@@ -71,6 +84,10 @@ export interface EndpointParts {
   readonly askFacts?: AskFacts | undefined;
   /** How many slots of the server are at work, where it tells; without it, what is held is estimated. */
   readonly askBusy?: AskBusy | undefined;
+  /** The models that are configured to be asked here. */
+  readonly models?: ReadonlySet<string>;
+  /** Asks which models are in its memory now; undefined where it does not tell. Never rejects. */
+  readonly askLoaded?: AskLoaded | undefined;
   /** Where it shares its machine with other endpoints. */
   readonly machine?: Machine | undefined;
 }
@@ -102,6 +119,8 @@ const OCCUPIED_WEIGHT = 0.1;
 const SILENT_QUANTILE = 0.99;
 /** or after so long, where times are not known. */
 const SILENT_MS = 2_000;
+/** A load may take this many times as long as usual; then its silence is like any other. */
+const LOADING_TIMES = 2;
 
 /** Everything known of one model server: its slots, its health, its times. */
 export class ModelEndpoint {
@@ -114,6 +133,9 @@ export class ModelEndpoint {
   readonly #watch: FactsWatch | undefined;
   readonly #holds: HoldWatch | undefined;
   readonly #width = new CallWidth();
+  readonly memory: ModelMemory;
+  readonly #modelTurns: ModelTurns;
+  readonly #memoryWatch: MemoryWatch | undefined;
   #limit: AdaptiveLimit;
   #facts: EndpointFacts = NO_FACTS;
   readonly #profiles = new Map<string, { model: string; kind: CallKind; profile: LatencyProfile }>();
@@ -133,13 +155,17 @@ export class ModelEndpoint {
   #occupiedMs: number | undefined;
 
   constructor(parts: EndpointParts) {
-    const { endpoint, features, clock, random, caller, askFacts, askBusy } = parts;
+    const { endpoint, features, clock, random, caller, askFacts, askBusy, askLoaded } = parts;
     this.#parts = parts;
     this.name = endpoint.name;
     this.breaker = new CircuitBreaker(clock, random);
     this.#limit = new AdaptiveLimit(endpoint.maxConcurrent, this.#slotsKnown());
     const slots = features.adaptiveSlots ? () => this.#limit.now : endpoint.maxConcurrent;
     this.gate = new EndpointGate(clock, slots, endpoint.staggerMs, parts.machine);
+    this.memory = new ModelMemory(clock, features.residency, parts.models);
+    this.#modelTurns = new ModelTurns(clock, this.memory);
+    this.gate.turns = this.#modelTurns;
+    this.#memoryWatch = askLoaded && features.residency ? new MemoryWatch(clock, this.memory, askLoaded) : undefined;
     this.gate.onPressure = (ask) => this.#makeRoom(ask);
     this.#holds = askBusy && new HoldWatch(clock, this.gate, askBusy);
     this.gate.isHeldOn = () => this.#holds?.isBusy === true;
@@ -168,6 +194,7 @@ export class ModelEndpoint {
   #apply(facts: EndpointFacts): void {
     const slotsBefore = this.#slotsKnown();
     this.#facts = facts;
+    this.#memoryWatch?.learnt(facts);
     // A number that was learned from times stays where the server tells none.
     if (this.#slotsKnown() === slotsBefore) return;
     this.#limit = new AdaptiveLimit(this.#parts.endpoint.maxConcurrent, this.#slotsKnown());
@@ -240,16 +267,43 @@ export class ModelEndpoint {
     return this.#facts.models.find(({ id }) => id === model)?.vision === false;
   }
 
+  /** The model that a call was let in for. */
+  modelOf(slot: Slot): string | undefined {
+    return this.#modelTurns.modelOf(slot);
+  }
+
+  /** Whether a call of another model is at work, whose answer a load would end. */
+  isBusyWithOthers(model: string): boolean {
+    return this.#modelTurns.isBusyWithOthers(model);
+  }
+
+  /** Asks which models are in memory, where the server tells. Never rejects. */
+  async lookAtMemory(): Promise<void> {
+    await this.#memoryWatch?.look();
+  }
+
+  /** A call begins now: what is told of its end. */
+  begins(model: string): CallBegin {
+    const isCold = this.isCold(model);
+    const visit = this.memory.begins(model);
+    // Whoever waits can be asked of this model now.
+    if (visit.isLoad && this.memory.isShort) this.#parts.clock.nextTurn(() => this.gate.wake());
+    this.#memoryWatch?.used();
+    return { isCold: isCold || (visit.isLoad && this.memory.isShort), visit };
+  }
+
   /** Whether a call may have to wait until the model is loaded. */
   isCold(model: string): boolean {
+    if (this.memory.loadMs(model) > 0) return true;
     const answeredAtMs = this.#answeredAtMs.get(model);
     if (answeredAtMs !== undefined) return this.#parts.clock.now() - answeredAtMs > IDLE_MS_MAX;
     return this.#facts.models.find(({ id }) => id === model)?.loaded !== true;
   }
 
-  /** How long the call itself is expected to take once it is let in, milliseconds; undefined while nothing is known. */
+  /** How long the call itself is expected to take once it is let in, with a load; milliseconds, undefined while nothing is known. */
   workMs(model: string, kind: CallKind): number | undefined {
-    return this.profileOf(model, kind).expectedMs;
+    const ms = this.profileOf(model, kind).expectedMs;
+    return ms === undefined ? undefined : ms + this.memory.loadMs(model);
   }
 
   /**
@@ -307,13 +361,16 @@ export class ModelEndpoint {
   foreseenMs(model: string, kind: CallKind, rankMs: number, quickestMs: number): number {
     const { gate } = this;
     const company = Math.min(gate.width, gate.busy - gate.inBackground + 1);
+    const loadMs = this.memory.loadMs(model);
     const workMs = this.meanMs(model, kind, company);
     if (workMs === undefined) {
+      if (loadMs > 0) return loadMs + (quickestMs === Number.POSITIVE_INFINITY ? 0 : quickestMs);
       if (quickestMs === Number.POSITIVE_INFINITY) return gate.idle > 0 ? 0 : Number.MAX_VALUE;
       return this.#works.size === 0 && gate.idle > 0 ? quickestMs : Number.MAX_VALUE;
     }
     const share = Math.max(this.usefulShare(model), USEFUL_MIN);
-    return (workMs + this.#waitMs(rankMs, this.#occupiedMs ?? workMs)) / share + (1 - share) * USELESS_MS;
+    const untilMs = loadMs + workMs + this.#waitMs(rankMs, this.#occupiedMs ?? workMs);
+    return untilMs / share + (1 - share) * USELESS_MS;
   }
 
   /** How long calls of a model take on average, in that company; where nothing is known of the model, of all others here. */
@@ -409,7 +466,8 @@ export class ModelEndpoint {
    * included. Undefined while nothing is known of the model here.
    */
   chanceWithin(model: string, kind: CallKind, ms: number, company: number): number | undefined {
-    return this.profileOf(model, kind).chanceWithin(ms, company, this.#agesMs(model, kind));
+    const workMs = Math.max(0, ms - this.memory.loadMs(model));
+    return this.profileOf(model, kind).chanceWithin(workMs, company, this.#agesMs(model, kind));
   }
 
   /** A call that somebody waits for has begun: work that nobody waits for gives way, where it would slow that one too much. */
@@ -467,31 +525,35 @@ export class ModelEndpoint {
    * How a call of this endpoint ended. `slot` was its slot, `isStreamed` how it was asked for. Returns for how long the slot is
    * held, milliseconds.
    */
-  ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, wasCold: boolean): number {
+  ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, begin: CallBegin): number {
     const told = result.ok ? 'OK' : result.error.code;
+    const isLoading = this.#isLoading(begin, result.report);
+    // Where the number of slots is not known, a call beside others may wait in the server.
+    const isComparable = kind === 'text' && (this.hasKnownSlots || slot.inFlight === 1);
+    this.#toMemory(begin, result.report, { isComparable, isBroken: BROKEN.has(told) });
     const profile = this.profileOf(model, kind);
     const company = slot.meanCompany();
     // A call that began late and was cut by its plan before most calls are done says nothing of the server.
     const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
-    const code = isCutShort ? 'ERR_CANCELLED' : told;
+    const code = isCutShort || (isLoading && isTimeout(told)) ? 'ERR_CANCELLED' : told;
     this.#noteUse(model, kind, code);
     // What was given up for somebody else is silent only where the model is known to begin sooner.
     const unknownMs = slot.isBackground ? Number.POSITIVE_INFINITY : SILENT_MS;
-    const isSilent = code === 'ERR_CANCELLED' && isSilence(result.report, profile, unknownMs);
+    const isSilent = code === 'ERR_CANCELLED' && !isLoading && isSilence(result.report, profile, unknownMs);
     const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
     this.#toBreaker(model, code, isNew);
     this.#toWatch(code);
     if (isWork(code)) {
-      profile.answered(result.report, wasCold, company);
+      profile.answered(result.report, begin.isCold, company);
       this.#answeredAtMs.set(model, this.#parts.clock.now());
-      this.#toLimit(kind === 'chat' ? `chat\n${model}` : model, result.report, slot, wasCold);
+      this.#toLimit(kind === 'chat' ? `chat\n${model}` : model, result.report, slot, begin.isCold);
     } else if (isTimeout(code)) {
       profile.timedOut(result.report, company);
       if (isNew) this.#limit.dropped();
     } else if (code === 'ERR_MODEL_OVERLOADED') {
       if (isNew) this.#limit.dropped();
     } else if (isSilent) profile.silent(result.report, company);
-    else if (code === 'ERR_CANCELLED') profile.cancelled(result.report, company);
+    else if (code === 'ERR_CANCELLED' && !isLoading) profile.cancelled(result.report, company);
     if (kind !== 'chat') this.#width.learned(model, kind, profile, this.gate.slots, this.#parts.clock.now());
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
@@ -509,6 +571,7 @@ export class ModelEndpoint {
     this.#doubt.close();
     this.#watch?.close();
     this.#holds?.close();
+    this.#memoryWatch?.close();
     this.gate.close();
   }
 
@@ -529,12 +592,24 @@ export class ModelEndpoint {
       breaker: breaker.stats(),
       referenceCalls: this.#doubt.asked,
       factsAsked: this.#watch?.asked ?? 0,
+      memory: this.memory.stats(),
       profiles: [...this.#profiles.values()].map(({ model, kind, profile }) => ({
         model,
         kind,
         ...profile.stats(this.#parts.ceilingMs),
       })),
     };
+  }
+
+  /** A call that was cut while its model was being loaded says nothing of the server, and nothing of how the model answers. */
+  #isLoading({ visit }: CallBegin, { firstTokenMs, totalMs }: CallReport): boolean {
+    if (visit?.mayLoad !== true || firstTokenMs !== undefined) return false;
+    return totalMs < LOADING_TIMES * this.memory.usualLoadMs(visit.model);
+  }
+
+  #toMemory({ visit }: CallBegin, report: CallReport, shows: CallShows): void {
+    if (visit !== undefined) this.memory.ended(visit, report, shows);
+    this.#memoryWatch?.used();
   }
 
   #slotsKnown(): number | undefined {
@@ -600,6 +675,9 @@ function isAnswer(code: 'OK' | ErrorCode): boolean {
 
 /** The server may have been restarted, and be another one when it is back. */
 const CUT_OFF: ReadonlySet<string> = new Set(['ERR_MODEL_REFUSED', 'ERR_MODEL_RESET', 'ERR_MODEL_OVERLOADED']);
+
+/** Answers that the server did not finish. */
+const BROKEN: ReadonlySet<string> = new Set(['ERR_MODEL_STATUS', 'ERR_MODEL_RESET']);
 
 const REFUSALS: ReadonlySet<string> = new Set(['ERR_MODEL_SCHEMA', 'ERR_MODEL_REJECTED', 'ERR_MODEL_INVALID_ID']);
 

@@ -25,7 +25,7 @@ export async function referenceCall(
   closing: AbortSignal,
 ): Promise<Verdict> {
   using deadline = deadlineSignal(clock, clock.now() + REFERENCE_MS, closing);
-  const slot = await gate.acquire(deadline.signal, { rankMs: 0 });
+  const slot = await gate.acquire(deadline.signal, { rankMs: 0, modelNow: () => model });
   if (slot === undefined) return 'unknown';
   try {
     const call = {

@@ -47,6 +47,8 @@ export const FEATURE_NAMES = [
   'bestPlace',
   /** Addresses of one server are one endpoint, and endpoints of one machine share its slots. */
   'oneMachine',
+  /** Where models put one another out of memory, panels ask those that are there, and a load counts as time. */
+  'residency',
 ] as const;
 
 export type FeatureName = (typeof FEATURE_NAMES)[number];

@@ -14,6 +14,10 @@ export type QuorumRule = (typeof QUORUM_RULES)[number];
 export const SYNTHESIS_WHEN = ['always', 'onDisagreement'] as const;
 export type SynthesisWhen = (typeof SYNTHESIS_WHEN)[number];
 
+/** Who is asked for a role whose own model is not in its server's memory. */
+export const SEAT_RULES = ['resident', 'fixed'] as const;
+export type SeatRule = (typeof SEAT_RULES)[number];
+
 /** One model server. */
 export interface EndpointOptions {
   /** With its version path, as OpenAI clients take it: `http://localhost:1234/v1`. */
@@ -148,6 +152,11 @@ export interface PlannerOptions {
   readonly timeSlices?: boolean;
   /** When a plan stops asking. Default: the profile's, `firstAgree`. */
   readonly quorum?: QuorumRule;
+  /**
+   * Who is asked for a role whose own model is not in its server's memory, where a load would put another one out. `resident`:
+   * one of the configured models that is there; `fixed`: always its own model, which is loaded. Default `resident`.
+   */
+  readonly seats?: SeatRule;
   /** What the planner does on its own account, by name; the profile sets what is not given. */
   readonly features?: Readonly<Partial<Record<FeatureName, boolean>>>;
   /** How long model work may go on after its deadline, for the cache's sake, milliseconds. Default 10,000. */
@@ -196,6 +205,8 @@ export interface ResolvedExpert {
   readonly thinks: boolean;
   /** Other endpoints that may be asked for the same model. */
   readonly alternatives: readonly string[];
+  /** As it is configured, where another model is asked in its place. */
+  readonly own?: ResolvedExpert;
 }
 
 export interface ResolvedSynthesis {
@@ -204,6 +215,8 @@ export interface ResolvedSynthesis {
     readonly endpoint: string;
     readonly alternatives: readonly string[];
     readonly thinks: boolean;
+    /** As it is configured, where another model is asked in its place. */
+    readonly own?: ResolvedSynthesis['models'][number];
   }[];
   readonly when: SynthesisWhen;
   readonly timeoutMs: number;
@@ -227,6 +240,7 @@ export interface ResolvedOptions {
   readonly callRetries: number;
   readonly timeSlices: boolean;
   readonly quorum: QuorumRule;
+  readonly seats: SeatRule;
   readonly features: Features;
   readonly lateMs: number;
   /** Whether an answer that comes after the deadline is of use: it is remembered, or may stand in for the next one. */

@@ -15,6 +15,7 @@ import {
   type ResolvedExpert,
   type ResolvedOptions,
   type ResolvedSynthesis,
+  SEAT_RULES,
   SYNTHESIS_WHEN,
 } from './planner-options.ts';
 import { PROFILE_NAMES, PROFILES, type Profile, SIMILAR_DEFAULT } from './profiles.ts';
@@ -103,6 +104,7 @@ export const plannerOptionsSchema = z.strictObject({
   singleFlight: z.boolean().optional(),
   timeSlices: z.boolean().optional(),
   quorum: z.enum(QUORUM_RULES).optional(),
+  seats: z.enum(SEAT_RULES).optional(),
   features: z.strictObject(Object.fromEntries(FEATURE_NAMES.map((each) => [each, z.boolean().optional()]))).optional(),
   lateMs: z.number().int().min(0).max(MS_MAX).optional(),
   callRetries: z.number().int().min(0).max(5).optional(),
@@ -366,6 +368,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     callRetries: parsed.callRetries ?? profile.callRetries,
     timeSlices: parsed.timeSlices ?? profile.timeSlices,
     quorum: parsed.quorum ?? profile.quorum,
+    seats: parsed.seats ?? 'resident',
     features,
     keepsLate: features.lateAnswers && (cache !== false || features.lateRung),
     lateMs: parsed.lateMs ?? 10_000,

@@ -18,7 +18,7 @@ export interface AttemptSubject {
 type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs'>;
 
 interface LoggedAttempt {
-  readonly subject: AttemptSubject;
+  subject: AttemptSubject;
   readonly startedAtMs: number;
   calledAtMs: number | undefined;
   /** What its answer had chosen, as far as it was written. */
@@ -129,9 +129,10 @@ export class AttemptEnd {
     this.#onEnded = onEnded;
   }
 
-  /** It has a slot, and its call begins. */
-  called(nowMs: number): void {
+  /** It has a slot, and its call begins: to this model. */
+  called(nowMs: number, subject: AttemptSubject = this.#attempt.subject): void {
     this.#attempt.calledAtMs = nowMs;
+    this.#attempt.subject = subject;
   }
 
   /** How long ago its call began, milliseconds. */

@@ -158,6 +158,8 @@ export class PlannerCounters {
   /** Second tries of calls that took unusually long. */
   hedges = 0;
   placeChecks = 0;
+  /** Calls made to another model than the one configured, since that one was not in memory. */
+  seatsMoved = 0;
   /** Votes that counted before their answers had ended. */
   earlyChoices = 0;
 

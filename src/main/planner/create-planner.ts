@@ -12,7 +12,9 @@ import { AnswerForms } from '../endpoints/answer-form.ts';
 import { checkModels, type EndpointListing, listEndpoints } from '../endpoints/check-models.ts';
 import { busySlots, discoverEndpoint, type JsonReader } from '../endpoints/discovery/discover-endpoint.ts';
 import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
+import { loadedModels } from '../endpoints/discovery/loaded-models.ts';
 import { type ModelPlace, probeAnswers } from '../endpoints/discovery/probe-answers.ts';
+import type { AskLoaded } from '../endpoints/memory/memory-watch.ts';
 import { ModelEndpoint } from '../endpoints/model-endpoint.ts';
 import { mergeSamePlaces, type NameService } from '../endpoints/same-place.ts';
 import type { AskBusy } from '../endpoints/slots/hold-watch.ts';
@@ -31,6 +33,7 @@ import type { FlightParts } from './flight-parts.ts';
 import { LateAnswers } from './late-answers.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { ExpertRecords } from './panel/expert-records.ts';
+import { ResidentSeats } from './panel/resident-seats.ts';
 import { Planner } from './planner.ts';
 
 /** The coordinator's own connections to one endpoint: synthesis calls at once. */
@@ -211,6 +214,14 @@ function askBusyOf({ features }: ResolvedOptions, client: EndpointClient | undef
   return (timeoutMs, signal) => busySlots(client as JsonReader, timeoutMs, signal);
 }
 
+function askLoadedOf({ features }: ResolvedOptions, client: EndpointClient | undefined): AskLoaded | undefined {
+  if (!features.discovery || client?.getJson === undefined) return undefined;
+  return (kind, signal) => loadedModels(client as JsonReader, kind, LOADED_MS, signal);
+}
+
+/** A server that is asked what it has in memory has this long to answer. */
+const LOADED_MS = 1_000;
+
 /** What flights share, made of what was opened. */
 export function makeParts(
   options: ResolvedOptions,
@@ -234,6 +245,7 @@ export function makeParts(
     return machine;
   };
   const { features } = options;
+  const places = placesOf(options);
   const endpoints = new Map(
     options.endpoints.map((endpoint) => [
       endpoint.name,
@@ -247,9 +259,12 @@ export function makeParts(
         caller: callers.get(endpoint.name),
         askFacts: askFactsOf(options, clients?.get(endpoint.name)),
         askBusy: askBusyOf(options, clients?.get(endpoint.name)),
+        models: new Set(places.filter((place) => place.endpoint === endpoint.name).map(({ model }) => model)),
+        askLoaded: askLoadedOf(options, clients?.get(endpoint.name)),
       }),
     ]),
   );
+  const records = new ExpertRecords(options.experts);
   const maker = new CallMaker({
     options,
     clock,
@@ -267,7 +282,8 @@ export function makeParts(
     endpoints,
     forms,
     maker,
-    records: new ExpertRecords(options.experts),
+    records,
+    seats: new ResidentSeats({ options, clock, endpoints, records }),
     shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
     counters,
     turns,

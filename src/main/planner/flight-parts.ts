@@ -11,6 +11,7 @@ import type { FairShare } from './fair-share.ts';
 import type { LateAnswers } from './late-answers.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import type { ExpertRecords } from './panel/expert-records.ts';
+import type { ResidentSeats } from './panel/resident-seats.ts';
 
 /** What all flights of a planner share. */
 export interface FlightParts {
@@ -22,6 +23,7 @@ export interface FlightParts {
   readonly forms: AnswerForms;
   readonly maker: CallMaker;
   readonly records: ExpertRecords;
+  readonly seats: ResidentSeats;
   readonly shares: FairShare;
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;

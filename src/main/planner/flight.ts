@@ -11,7 +11,7 @@ import { askForVote, type ChatCaller, type OnChoice, phaseTelling, voteCall } fr
 import type { Lane, Slot } from '../endpoints/slots/endpoint-gate.ts';
 import type { UsualTimes } from '../endpoints/time/latency-profile.ts';
 import type { ExpertListeners } from '../experts/expert-pool.ts';
-import type { ResolvedExpert } from '../options/planner-options.ts';
+import type { ResolvedExpert, ResolvedSynthesis } from '../options/planner-options.ts';
 import type { Attempt } from '../plan.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
 import { type ExpertVote, tallyVotes, withWinner } from '../synthesis/tally.ts';
@@ -35,10 +35,14 @@ interface Rung {
   readonly endMs: number;
   /** Whether another one follows. */
   readonly hasNext: boolean;
+  /** As it is configured, where it is asked of whatever is in memory when its turn comes. */
+  readonly late: LadderSeat | undefined;
 }
 
 /** After so long another expert is asked where nothing is known of their times. */
 const PATIENCE_MS = 2_000;
+type LadderSeat = ResolvedSynthesis['models'][number];
+
 /** Settled by choices alone, a panel waits for a reason for this share of the plan's time. */
 const REASON_SHARE = 0.1;
 
@@ -221,6 +225,7 @@ export class Flight {
       patienceMs: first === undefined || isCrowded ? undefined : (knownMs ?? PATIENCE_MS),
       isPatienceGuessed: knownMs === undefined,
       isTimely: (expert) => !options.features.panelFit || this.#lane === 'background' || outlook.isTimely(expert),
+      seated: (expert) => outlook.seated(expert),
       hasRoom: () => this.#hasRoom(),
       primeMs: first === undefined || !options.features.priming ? undefined : outlook.primeMs(first),
       reasonMs: (this.deadlineMs - this.#startedAtMs) * REASON_SHARE,
@@ -327,10 +332,12 @@ export class Flight {
 
   #askExpert(expert: ResolvedExpert, { onFirstToken, onChoice }: ExpertListeners): Promise<ExpertResult> {
     const { role, model, endpoint } = expert;
+    const kind = this.#outlook.kindOf(expert);
     return this.#call({
       subject: { step: 'expert', role, model, endpoint },
       alternatives: expert.alternatives,
-      kind: this.#outlook.kindOf(expert),
+      kind,
+      seat: this.#parts.seats.lateSeat(expert, kind, this.deadlineMs),
       ceilingMs: expert.timeoutMs,
       endMs: this.#lastMs(),
       run: (subject, terms, signal, log, onSent) => {
@@ -342,12 +349,13 @@ export class Flight {
 
   async #runExpert(
     expert: ResolvedExpert,
-    { endpoint }: AttemptSubject,
+    { endpoint, model }: AttemptSubject,
     terms: CallTerms,
     signal: AbortSignal,
     listeners: ExpertListeners,
   ): Promise<ExpertResult> {
-    const { role, model, maxTokens, temperature, thinks } = expert;
+    const { role, maxTokens, temperature } = expert;
+    const thinks = this.#parts.seats.thinks(endpoint, model, expert.thinks);
     const task = { kind: 'expert', planId: this.id, role, model, endpoint, maxTokens, temperature, thinks } as const;
     const { domain } = this.#parts.options;
     const isBlind = this.#parts.endpoints.get(endpoint)?.isBlind(model);
@@ -386,21 +394,24 @@ export class Flight {
     // Experts that were slow may settle it after all, and then nobody waits for the synthesis.
     if (this.#panel !== undefined) this.#panel.onVote = () => void (this.#isOvertaken() && agreed.abort(UNWANTED));
     try {
-      for (const [index, { model, endpoint, alternatives, thinks }] of models.entries()) {
+      for (const [index, configured] of models.entries()) {
         if (agreed.signal.aborted) break;
         const { leader } = this;
         const step = index === 0 ? 'synthesis' : 'fallback';
         const hasNext = index < models.length - 1;
         const rule = { timeSlices: options.timeSlices, hasNext, nextMs: undefined };
         const endMs = rungEnd(clock.now(), this.deadlineMs, timeoutMs, rule);
-        const rung = { subject: { step, model, endpoint } as const, alternatives, thinks, endMs, hasNext };
+        const seat = this.#rungSeat(configured, index, endMs - clock.now());
+        const { model, endpoint, alternatives, thinks } = seat;
+        const late = this.#parts.seats.isWorthLoad(seat, index) ? undefined : configured;
+        const rung = { subject: { step, model, endpoint } as const, alternatives, thinks, endMs, hasNext, late };
         const chose = (action: string | undefined): void => {
           this.#ladderChoice = action === undefined ? undefined : { action, step, model, leader };
         };
         const settled = await this.#synthesizeWith(rung, agreed.signal, chose);
         if (settled.ok) {
           const isKept = this.leader === leader || this.leader === settled.vote.action;
-          if (isKept) this.#decide(settled.vote, step, model);
+          if (isKept) this.#decide(settled.vote, step, settled.model ?? model);
           return isKept;
         }
         if (takesBackChoice(settled.error.code)) this.#ladderChoice = undefined;
@@ -413,6 +424,12 @@ export class Flight {
     }
   }
 
+  /** Where a rung is asked now: of its own model, or of one that its server has in memory. */
+  #rungSeat(configured: LadderSeat, index: number, leftMs: number): LadderSeat {
+    const { seats } = this.#parts;
+    return index === 0 ? seats.seated(configured, 'text', leftMs) : seats.rung(configured, leftMs);
+  }
+
   #isOvertaken(): boolean {
     const { when } = this.#parts.options.synthesis;
     return when === 'onDisagreement' && this.#isAgreed();
@@ -420,11 +437,11 @@ export class Flight {
 
   /** One rung. It ends with its slice where another follows, and with the flight where it is the last. */
   async #synthesizeWith(
-    { subject, alternatives, thinks, endMs, hasNext }: Rung,
+    { subject, alternatives, thinks, endMs, hasNext, late }: Rung,
     signal: AbortSignal,
     onChoice: OnChoice,
   ): Promise<ExpertResult> {
-    const { clock, callers, options } = this.#parts;
+    const { clock, callers, options, seats } = this.#parts;
     if (endMs - clock.now() < SLICE_MS_MIN) return this.#skip(subject);
     const isLast = !hasNext && options.keepsLate;
     // After the call's own timeout, which tells its phase: this is for one that still waits for a slot.
@@ -434,11 +451,19 @@ export class Flight {
         subject,
         alternatives,
         kind: 'text',
+        seat: late && seats.lateSeat(late, 'text', endMs),
         ceilingMs: options.synthesis.timeoutMs,
         endMs: hasNext ? endMs : this.#lastMs(endMs),
         run: (at, terms, calling, log, onSent) => {
           const caller = phaseTelling(callers.get(at.endpoint) as ChatCaller, onSent);
-          return this.#chat(caller, at.model, thinks, terms, calling, this.#ownChoice(log, onChoice));
+          return this.#chat(
+            caller,
+            at.model,
+            seats.thinks(at.endpoint, at.model, thinks),
+            terms,
+            calling,
+            this.#ownChoice(log, onChoice),
+          );
         },
       },
       over?.signal ?? signal,

@@ -79,6 +79,8 @@ export interface PlannerStats {
     readonly hedges: number;
     /** Second tries at a place that was slow, to see whether it still is. */
     readonly placeChecks: number;
+    /** Calls made to another model than the one configured, since that one was not in memory. */
+    readonly seatsMoved: number;
     /** Votes that counted before their answers had ended. */
     readonly earlyChoices: number;
     readonly byCode: Readonly<Record<string, number>>;
@@ -277,6 +279,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
         retries: counters.callRetries,
         hedges: counters.hedges,
         placeChecks: counters.placeChecks,
+        seatsMoved: counters.seatsMoved,
         earlyChoices: counters.earlyChoices,
         byCode: Object.fromEntries([...counters.codes].sort()),
       },

@@ -141,7 +141,7 @@ const schema = z.looseObject({
   late: z
     .array(z.looseObject({ kind: name, compared: amount, lateOnly: amount, nextOnly: amount, serves: z.boolean() }))
     .default([]),
-  calls: calls.extend({ hedges: amount }),
+  calls: calls.extend({ hedges: amount, seatsMoved: amount.default(0) }),
   models: z.array(model).max(1_000),
   endpoints: z.array(endpoint).max(1_000),
   tokensPerPlan: z.looseObject({ prompt: amount, completion: amount, cached: amount, estimated: share.default(0) }),

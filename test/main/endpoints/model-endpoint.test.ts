@@ -44,7 +44,7 @@ class EndpointUnderTest {
     for (let nth = 0; nth < times; nth++) {
       this.clock.advance(gapMs);
       this.at.tryEnter();
-      this.at.ended('m', 'text', result, this.takeSlot(), streamed, cold);
+      this.at.ended('m', 'text', result, this.takeSlot(), streamed, { isCold: cold });
     }
   }
 
@@ -362,10 +362,10 @@ describe('the breaker', () => {
   test('hears of the worth of a model from plans alone where the request may be at fault', () => {
     const under = new EndpointUnderTest();
     for (const code of ['ERR_MODEL_STATUS', 'ERR_MODEL_REJECTED'] as const) {
-      under.at.ended('m', 'chat', failed(code), under.takeSlot(), true, false);
+      under.at.ended('m', 'chat', failed(code), under.takeSlot(), true, { isCold: false });
     }
     expect(under.at.usefulShare('m')).toBe(1);
-    under.at.ended('m', 'chat', failed('ERR_MODEL_RESET'), under.takeSlot(), true, false);
+    under.at.ended('m', 'chat', failed('ERR_MODEL_RESET'), under.takeSlot(), true, { isCold: false });
     expect(under.at.usefulShare('m')).toBeLessThan(1);
     under.ended(failed('ERR_MODEL_STATUS'));
     expect(under.at.usefulShare('m')).toBeLessThan(0.92);
@@ -403,7 +403,7 @@ describe('the breaker', () => {
       each.at.tryEnter();
     }
     expect([under.at.isProbed, off.at.isProbed]).toEqual([true, false]);
-    under.at.ended('m', 'text', voted(), under.takeSlot(), true, false);
+    under.at.ended('m', 'text', voted(), under.takeSlot(), true, { isCold: false });
     expect(under.at.isProbed).toBe(false);
   });
 
@@ -423,7 +423,7 @@ describe('the breaker', () => {
     under.ended(failed('ERR_MODEL_RESET'), { times: 5, gapMs: 101 });
     under.clock.advance(1_000);
     expect([under.at.tryEnter(), under.at.tryEnter()]).toEqual([true, false]);
-    under.at.ended('m', 'text', failed(code), under.takeSlot(), true, false);
+    under.at.ended('m', 'text', failed(code), under.takeSlot(), true, { isCold: false });
     expect([under.at.tryEnter(), under.at.tryEnter()]).toEqual([true, false]);
   });
 
@@ -581,7 +581,8 @@ describe('the number of slots', () => {
     for (let round = 0; round < 40; round++) {
       const slots: Slot[] = [];
       while (under.at.gate.idle > 0) slots.push(under.takeSlot());
-      for (const slot of slots) under.at.ended('m', 'text', voted(200, { firstTokenMs: 100 }), slot, true, false);
+      for (const slot of slots)
+        under.at.ended('m', 'text', voted(200, { firstTokenMs: 100 }), slot, true, { isCold: false });
     }
     expect(under.at.gate.slots).toBeGreaterThan(4);
   });

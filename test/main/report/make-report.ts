@@ -80,6 +80,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       running: 0,
       retries: 0,
       placeChecks: 0,
+      seatsMoved: 0,
       hedges: 0,
       earlyChoices: 0,
       byCode: { OK: 980 },

@@ -40,6 +40,7 @@ function endpointStats(given: Partial<EndpointStats>): EndpointStats {
     breaker: { state: 'closed', opened: 0 },
     referenceCalls: 0,
     factsAsked: 0,
+    memory: { isShort: false, isTold: true, loaded: ['phi'], loads: 0 },
     profiles: [
       {
         model: 'phi',
@@ -110,7 +111,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       dropped: 0,
       later: { states: 0, asked: 0, voted: 0 },
     },
-    calls: { ...counters.calls(), hedges: 0, placeChecks: 0, earlyChoices: 0, retries: 0, byCode: {} },
+    calls: { ...counters.calls(), hedges: 0, placeChecks: 0, seatsMoved: 0, earlyChoices: 0, retries: 0, byCode: {} },
     fallbacks: 1,
     models: counters.models(),
     workers: { threads: 2, running: 0, stuck: 0, crashed: 0 },
@@ -228,7 +229,7 @@ test('the LLM success rate is of the calls that were wanted to their end; the ca
   const counts = { made: 10, useful: 3, timeouts: 1, failed: 0, cancelled: 6, running: 0, successRate: 0.75 };
   const stats = {
     ...statsOf(true),
-    calls: { ...counts, hedges: 0, placeChecks: 0, earlyChoices: 0, retries: 0, byCode: {} },
+    calls: { ...counts, hedges: 0, placeChecks: 0, seatsMoved: 0, earlyChoices: 0, retries: 0, byCode: {} },
   };
   const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
   expect(report).toMatchObject({ llmSuccess: 0.75, calls: { made: 10, cancelled: 6 } });
@@ -241,7 +242,7 @@ test('where every call was cancelled there is no rate to tell', () => {
   const counts = { made: 2, useful: 0, timeouts: 0, failed: 0, cancelled: 2, running: 0, successRate: 0 };
   const text = textOf({
     ...statsOf(true),
-    calls: { ...counts, hedges: 0, placeChecks: 0, earlyChoices: 0, retries: 0, byCode: {} },
+    calls: { ...counts, hedges: 0, placeChecks: 0, seatsMoved: 0, earlyChoices: 0, retries: 0, byCode: {} },
   });
   expect(text).toMatch(/LLM success rate +no call was needed to its end · 2 more cancelled, no longer needed\n/);
 });

@@ -110,7 +110,7 @@ export class PlaceCaller {
       if (!(await this.#gather(call, waiting.signal, taken))) {
         return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
       }
-      const entry = await enterEndpoint(at, { rankMs }, this.#turns, waiting.signal);
+      const entry = await enterEndpoint(at, { rankMs, modelNow: () => place.model }, this.#turns, waiting.signal);
       if (entry.kind === 'refused') return refuse(entry.code, entry.message);
       const waitMs = this.#clock.now() - startedAtMs;
       // The wait is over: from here on the call has time limits of its own.
@@ -157,7 +157,7 @@ export class PlaceCaller {
     const { at, model } = call.place;
     const body = bodyFor(asked, model);
     const isStreamed = body.stream === true;
-    const wasCold = at.isCold(model);
+    const begin = at.begins(model);
     const startedAtMs = this.#clock.now();
     let end: RelayEnd;
     try {
@@ -192,7 +192,7 @@ export class PlaceCaller {
     const { failure } = end;
     const result =
       failure === undefined ? { ok: true as const, report } : { ok: false as const, error: failure, report };
-    return { end, heldMs: at.ended(model, 'chat', result, slot, isStreamed, wasCold) };
+    return { end, heldMs: at.ended(model, 'chat', result, slot, isStreamed, begin) };
   }
 
   /**

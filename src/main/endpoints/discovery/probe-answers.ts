@@ -1,7 +1,7 @@
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import { type AnswerForms, probeSchema } from '../answer-form.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
-import type { Ask } from '../slots/endpoint-gate.ts';
+import type { Lane } from '../slots/endpoint-gate.ts';
 
 /** Who had no time to answer has so many times as much when it is asked again. */
 const PATIENCE = 10;
@@ -36,34 +36,65 @@ export async function probeAnswers(
     [...byEndpoint].map(async ([name, at]) => {
       const endpoint = endpoints.get(name) as ModelEndpoint;
       const caller = counting(callers.get(name) as ChatCaller, endpoint);
-      const probe = async (model: string, ask: Ask, limitMs: number): Promise<boolean | undefined> => {
-        const slot = await endpoint.gate.acquire(signal, ask);
-        try {
-          return slot === undefined ? undefined : await probeSchema(caller, model, limitMs, signal, sharedPrompt);
-        } finally {
-          slot?.release();
-        }
-      };
       const unknown: string[] = [];
-      for (const model of new Set(at.map((place) => place.model))) {
-        const isHonoured = await probe(model, { rankMs: 0 }, timeoutMs);
+      const probe = (model: string, lane: Lane, limitMs: number): Promise<boolean | undefined> =>
+        probeOf(endpoint, model, lane, (ms) => probeSchema(caller, model, ms, signal, sharedPrompt), limitMs, signal);
+      for (const model of loadedFirst(endpoint, new Set(at.map((place) => place.model)))) {
+        // Until then, which may be long, the next call may try.
+        if (endpoint.memory.needsLoad(model)) forms.begin(name, model, undefined);
+        const isHonoured = await probe(model, 'foreground', timeoutMs);
         if (signal.aborted) return;
         forms.begin(name, model, isHonoured);
         if (isHonoured === undefined) unknown.push(model);
       }
       for (const model of unknown) {
-        const isHonoured = await probe(model, { lane: 'background' }, timeoutMs * PATIENCE);
+        const isHonoured = await probe(model, 'background', timeoutMs * PATIENCE);
         if (isHonoured !== undefined && !signal.aborted) forms.learned(name, model, isHonoured);
       }
     }),
   );
 }
 
+type Probe = (timeoutMs: number) => Promise<boolean | undefined>;
+
+/**
+ * A model that would have to be loaded is probed when nobody waits and nothing else is at work, and not at all once it is known that
+ * another one has to go for it: its first answers tell.
+ */
+async function probeOf(
+  endpoint: ModelEndpoint,
+  model: string,
+  usualLane: Lane,
+  probe: Probe,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  const { gate, memory } = endpoint;
+  const lane = memory.needsLoad(model) ? 'background' : usualLane;
+  const slot = await gate.acquire(signal, { lane, rankMs: 0, modelNow: () => model });
+  try {
+    if (slot === undefined || (memory.isProven && memory.needsLoad(model))) return undefined;
+    const isHonoured = await probe(timeoutMs + memory.loadMs(model));
+    // Before anyone else's call changes it.
+    await endpoint.lookAtMemory();
+    return isHonoured;
+  } finally {
+    slot?.release();
+  }
+}
+
+function loadedFirst({ facts }: ModelEndpoint, models: ReadonlySet<string>): string[] {
+  const loaded = new Set(facts.models.filter((model) => model.loaded).map(({ id }) => id));
+  return [...models].sort((a, b) => Number(loaded.has(b)) - Number(loaded.has(a)));
+}
+
 /** What a probe is told of its tokens teaches how many characters of a prompt the model has to a token. */
 function counting(caller: ChatCaller, endpoint: ModelEndpoint): ChatCaller {
   return {
     chat: async (call, signal) => {
+      const visit = endpoint.memory.begins(call.model);
       const outcome = await caller.chat(call, signal);
+      endpoint.memory.ended(visit, outcome.report);
       return { ...outcome, report: endpoint.counted(call.model, outcome.report) };
     },
   };

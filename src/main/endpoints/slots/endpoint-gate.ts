@@ -22,6 +22,8 @@ export interface Ask {
   readonly lane?: Lane;
   /** Lower is served first, on the scale of the clock: a deadline, as a rule. Default: after all that have one. */
   readonly rankMs?: number;
+  /** The model that is asked with it, as it would be chosen now: whose turn it is may depend on what is in the server's memory. */
+  readonly modelNow?: () => string;
   /** What the slot is needed for, so that it can be seen whether others should make room. Default: they should. */
   readonly need?: SlotNeed;
 }
@@ -48,6 +50,7 @@ export interface Slot {
 
 interface Waiter {
   readonly rankMs: number;
+  readonly sinceMs: number;
   readonly ask: Ask;
   readonly grant: (slot: Slot) => void;
 }
@@ -59,9 +62,24 @@ interface Hold {
   timer: Timer;
 }
 
-const ANY: Ask = {};
 /** Where the server shows that it works on, it is looked at again after so long. */
 const HOLD_ON_MS = 100;
+/** Says which of those who wait may begin, by the models they ask. */
+export interface GateTurns {
+  mayBegin(ask: Ask): boolean;
+  /** The place in the queue of the one who is served next; -1 where nobody is. */
+  next(queue: readonly { readonly ask: Ask; readonly sinceMs: number }[]): number;
+  began(ask: Ask, slot: Slot): void;
+  ended(slot: Slot): void;
+}
+
+const ANY: Ask = {};
+const IN_ORDER: GateTurns = {
+  mayBegin: () => true,
+  next: (queue) => (queue.length > 0 ? 0 : -1),
+  began: () => {},
+  ended: () => {},
+};
 /** Of those who wait, the first ones are looked at for whom room could be made, a few in each turn of the event loop. */
 const PRESSED_MAX = 16;
 const PRESSED_PER_TURN = 4;
@@ -107,6 +125,8 @@ export class EndpointGate implements MachineGate {
   widthMax: () => number = () => Number.POSITIVE_INFINITY;
   /** Background work starts only while fewer calls than this are at work: beyond it, calls only slow one another. */
   usefulCompany: () => number = () => Number.POSITIVE_INFINITY;
+  /** Default: in the order of the queue. */
+  turns: GateTurns = IN_ORDER;
 
   /**
    * `slots`: how many there are, or how to know how many there are now. On a machine that it shares with others, what it tells
@@ -218,7 +238,8 @@ export class EndpointGate implements MachineGate {
     if (signal.aborted) return undefined;
     const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY } = ask;
     const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
-    if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane, ask)) return this.#start(lane, ask);
+    const isFirst = this.#waiting.length === 0 && queue.length === 0;
+    if (isFirst && this.#mayStart(lane, ask) && this.turns.mayBegin(ask)) return this.#start(lane, ask);
     return new Promise((resolve) => {
       const onAbort = (): void => {
         queue.splice(queue.indexOf(waiter), 1);
@@ -230,7 +251,7 @@ export class EndpointGate implements MachineGate {
         signal.removeEventListener('abort', onAbort);
         resolve(slot);
       };
-      const waiter: Waiter = { rankMs, ask, grant };
+      const waiter: Waiter = { rankMs, sinceMs: this.#clock.now(), ask, grant };
       signal.addEventListener('abort', onAbort, { once: true });
       if (ask.need === undefined) this.#unhurriedWaiting++;
       if (lane === 'foreground') queue.splice(this.#place(rankMs), 0, waiter);
@@ -313,7 +334,7 @@ export class EndpointGate implements MachineGate {
     return lane === 'foreground' || this.busy < this.usefulCompany();
   }
 
-  #start(lane: Lane, { need }: Ask): Slot {
+  #start(lane: Lane, ask: Ask): Slot {
     const worked = (): number => this.#machine?.worked() ?? this.#workedNow();
     const workedBefore = worked();
     const startedAtMs = this.#clock.now();
@@ -328,6 +349,7 @@ export class EndpointGate implements MachineGate {
       if (!isHeld) return;
       isHeld = false;
       this.#background.delete(slot);
+      this.turns.ended(slot);
       if (holdMs > 0 && !this.#isClosed) this.#hold(slot, holdMs);
       else this.#free(slot);
     };
@@ -351,7 +373,8 @@ export class EndpointGate implements MachineGate {
       toBackground,
     };
     this.#taken.add(slot);
-    if (need !== undefined) this.#hurried.add(slot);
+    if (ask.need !== undefined) this.#hurried.add(slot);
+    this.turns.began(ask, slot);
     if (lane === 'background') background.add(slot);
     return slot;
   }
@@ -416,10 +439,13 @@ export class EndpointGate implements MachineGate {
 
   /** Who is served next, by place in the queue; below 0: nobody can be. Calls without a deadline need not wait for those that have one. */
   #nextOf(lane: Lane, queue: readonly Waiter[]): number {
-    const [first] = queue;
-    if (first === undefined || !this.#hasFree) return -1;
-    if (this.#mayStart(lane, first.ask)) return 0;
+    const next = this.#hasFree ? this.turns.next(queue) : -1;
+    const chosen = queue[next];
+    if (chosen === undefined) return -1;
+    if (this.#mayStart(lane, chosen.ask)) return next;
     if (this.#unhurriedWaiting === 0) return -1;
-    return queue.findIndex(({ ask }) => ask.need === undefined && this.#mayStart(lane, ask));
+    return queue.findIndex(
+      ({ ask }) => ask.need === undefined && this.#mayStart(lane, ask) && this.turns.mayBegin(ask),
+    );
   }
 }

@@ -26,6 +26,8 @@ export interface CallPlan {
   /** Other endpoints that serve the same model. */
   readonly alternatives: readonly string[];
   readonly kind: CallKind;
+  /** Says which model is asked at an endpoint, as late as its slot is there; undefined: the one of the subject. */
+  readonly seat?: CallSeat | undefined;
   /** The configured timeout, milliseconds. */
   readonly ceilingMs: number;
   /** When it must have ended. */
@@ -48,6 +50,12 @@ export interface CallPlan {
     onChoice: OnChoice,
     onSent: (phaseOf: PhaseReader) => void,
   ) => Promise<ExpertResult>;
+}
+
+/** A role, or a rung of the ladder, that may be asked of another model than its own. */
+export interface CallSeat {
+  readonly model: string;
+  readonly modelAt: (endpoint: string) => string;
 }
 
 /** Called as a call begins, with the slot it has. */
@@ -265,7 +273,8 @@ export class CallMaker {
 
   async #tryAt({ plan, attempts, onSlot }: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
     const { clock, turns, counters, options } = this.#parts;
-    const subject: AttemptSubject = { ...plan.subject, endpoint: at.name };
+    const modelNow = (): string => plan.seat?.modelAt(at.name) ?? plan.subject.model;
+    let subject: AttemptSubject = { ...plan.subject, endpoint: at.name, model: modelNow() };
     plan.onWaiting();
     const attempt = attempts.begin(subject, clock.now());
     const refuse = (code: ErrorCode, message: string): ExpertResult => {
@@ -274,17 +283,21 @@ export class CallMaker {
       return { ok: false, error, report: { totalMs: 0 } };
     };
     const { kind, lane, rankMs, deadlineMs } = plan;
-    const ask: Ask = { lane, rankMs, need: { model: subject.model, kind, deadlineMs } };
+    const ask: Ask = { lane, rankMs, modelNow, need: { model: subject.model, kind, deadlineMs } };
     const askedAtMs = clock.now();
-    const entry = await enterEndpoint(at, ask, turns, signal, () => this.#isHopeless(plan, at, askedAtMs));
+    const entry = await enterEndpoint(at, ask, turns, signal, () =>
+      this.#isHopeless({ ...plan, subject: { ...plan.subject, model: modelNow() } }, at, askedAtMs),
+    );
     if (entry.kind === 'refused') return refuse(entry.code, entry.message);
     const { slot } = entry;
-    attempt.called(clock.now());
+    subject = { ...subject, model: entry.model ?? subject.model };
+    if (plan.seat !== undefined && plan.seat.model !== subject.model) counters.seatsMoved++;
+    attempt.called(clock.now(), subject);
     const running = this.#runningAt(at.name).add(attempt);
     onSlot(slot);
     if (lane === 'foreground') at.begun({ model: subject.model, kind, deadlineMs });
     const rest = at.working(subject.model, kind, slot, plan.giveUp);
-    const isCold = at.isCold(subject.model);
+    const begin = at.begins(subject.model);
     const terms = this.#terms(plan, at);
     counters.callStarted(subject);
     const startedAtMs = clock.now();
@@ -305,9 +318,10 @@ export class CallMaker {
     rest();
     if (choiceMs !== undefined) result = { ...result, report: { ...result.report, choiceMs } };
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
-    at.ended(subject.model, kind, result, slot, options.features.streaming, isCold);
+    at.ended(subject.model, kind, result, slot, options.features.streaming, begin);
     this.#parts.onMeasured?.();
     counters.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
+    if (result.ok && subject.model !== plan.subject.model) result = { ...result, model: subject.model };
     if (result.ok) attempt.voted(result.vote, result.report, clock.now());
     else attempt.failed(result.error, result.report, clock.now());
     return result;
@@ -327,7 +341,9 @@ export class CallMaker {
     const leftMs = byMs - clock.now();
     const leastMs = at.profileOf(subject.model, kind).quantile('total', isAwaited ? HOPE_IN_A_CROWD : HOPE);
     const chance = chanceFit ? at.chanceWithin(subject.model, kind, leftMs, at.gate.busy) : undefined;
-    const isLate = (leastMs !== undefined && leftMs < leastMs) || (chance !== undefined && chance < CHANCE_MIN);
+    const isLate =
+      (leastMs !== undefined && leftMs - at.memory.loadMs(subject.model) < leastMs) ||
+      (chance !== undefined && chance < CHANCE_MIN);
     const isFairTry = leftMs >= FAIR_TRY * (byMs - askedAtMs);
     return isLate && !(isFairTry && at.mayTry(subject.model, kind));
   }

@@ -5,7 +5,7 @@ import type { LoopTurns } from '../loop-turns.ts';
 
 export type Entry =
   /** Let in: its slot is given back, and its place at the breaker too, by `ModelEndpoint.ended`. */
-  | { readonly kind: 'entered'; readonly slot: Slot }
+  | { readonly kind: 'entered'; readonly slot: Slot; readonly model: string | undefined }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string };
 
 const RESTING: Entry = {
@@ -40,5 +40,5 @@ export async function enterEndpoint(
     slot.release();
     return RESTING;
   }
-  return { kind: 'entered', slot };
+  return { kind: 'entered', slot, model: at.modelOf(slot) };
 }

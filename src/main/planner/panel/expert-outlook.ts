@@ -3,7 +3,7 @@ import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import type { Lane } from '../../endpoints/slots/endpoint-gate.ts';
 import type { CallKind, LatencyProfile } from '../../endpoints/time/latency-profile.ts';
-import type { ResolvedExpert } from '../../options/planner-options.ts';
+import type { ResolvedExpert, ResolvedSynthesis } from '../../options/planner-options.ts';
 import { goodPlaces, type Place, placesFor } from '../calls/places.ts';
 import type { FlightParts } from '../flight-parts.ts';
 import { type FitQuestion, type PanelFit, panelThatFits } from './panel-size.ts';
@@ -33,13 +33,15 @@ const FAIR_CHANCE = 0.3;
 /** An expert that takes no time at all is worth no more than one that takes this share of the plan's. */
 const SHARE_MIN = 0.005;
 
+type SynthesisSeat = ResolvedSynthesis['models'][number];
+
 /** Where a model may be asked. */
 interface Seats {
   readonly endpoint: string;
   readonly alternatives: readonly string[];
 }
 
-type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker'>;
+type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker' | 'seats'>;
 
 /** What can be expected of the experts for one request, from what is known of their models and of the time there is. */
 export class ExpertOutlook {
@@ -60,16 +62,27 @@ export class ExpertOutlook {
       : 'text';
   }
 
+  /** The expert as it is asked now: of its own model, or of one that its server has in memory. */
+  seated(expert: ResolvedExpert): ResolvedExpert {
+    return this.#parts.seats.seated(expert, this.kindOf(expert), this.#leftMs());
+  }
+
+  /** The first rung of the ladder as it is asked now. */
+  get synthesis(): SynthesisSeat | undefined {
+    const [first] = this.#parts.options.synthesis.models;
+    return first && this.#parts.seats.seated(first, 'text', this.#leftMs());
+  }
+
   /** Who is asked, in which order. */
   panel(lane: Lane, rankMs: () => number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
     const { options, clock, maker } = this.#parts;
     const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
     if (oneExpert !== undefined) {
-      const { experts } = options;
-      const expert = experts[oneExpert % experts.length];
-      return { ...whole, members: expert === undefined ? [] : [expert] };
+      const expert = options.experts[oneExpert % options.experts.length];
+      return { ...whole, members: expert === undefined ? [] : [this.seated(expert)] };
     }
-    if (!options.features.panelFit) return { ...whole, members: options.experts };
+    const experts = options.experts.map((expert) => this.seated(expert));
+    if (!options.features.panelFit) return { ...whole, members: experts };
     const leftMs = this.#leftMs();
     // Who is heard more and who answers sooner comes first; those whose endpoint rests come last. Where plans wait for slots,
     // what an expert says is worth the time of a slot that it takes.
@@ -80,12 +93,12 @@ export class ExpertOutlook {
       const share = this.#lengthOf(expert, leftMs) / leftMs;
       return isReachable ? weightOf(expert) / ((isAwaited ? SHARE_MIN : 1) + share) : 0;
     };
-    const ranks = new Map(options.experts.map((expert) => [expert, rank(expert)]));
-    const inOrder = options.experts.toSorted((a, b) => (ranks.get(b) as number) - (ranks.get(a) as number));
+    const ranks = new Map(experts.map((expert) => [expert, rank(expert)]));
+    const inOrder = experts.toSorted((a, b) => (ranks.get(b) as number) - (ranks.get(a) as number));
     if (lane === 'background') return { ...whole, members: inOrder };
     const ordered = this.#inTimeForOthers(inOrder, rankMs());
     return panelThatFits(ordered, {
-      ...this.#rooms(rankMs()),
+      ...this.#rooms(experts, rankMs()),
       kindOf: (expert) => this.kindOf(expert),
       rankMs: rankMs(),
       nowMs: clock.now(),
@@ -101,7 +114,7 @@ export class ExpertOutlook {
    */
   #inTimeForOthers(experts: readonly ResolvedExpert[], rankMs: number): readonly ResolvedExpert[] {
     const { options } = this.#parts;
-    const [synthesis] = options.synthesis.models;
+    const { synthesis } = this;
     if (!this.#isPlaced || synthesis === undefined || options.quorum !== 'firstAgree') return experts;
     const places = new Map(experts.map((one) => [one, this.#placesOf(one, this.kindOf(one), rankMs)[0] as Place]));
     const foreseenMs = (one: ResolvedExpert): number => (places.get(one) as Place).foreseenMs;
@@ -120,13 +133,10 @@ export class ExpertOutlook {
   }
 
   /** Where experts may be asked, and where there is room for one that may not be needed. */
-  #rooms(rankMs: number): Pick<FitQuestion, 'placesOf' | 'roomFor'> {
-    const { options } = this.#parts;
+  #rooms(experts: readonly ResolvedExpert[], rankMs: number): Pick<FitQuestion, 'placesOf' | 'roomFor'> {
     const all = ({ endpoint, alternatives }: Seats) => [endpoint, ...alternatives].map((name) => this.#at(name));
     if (!this.#isPlaced) return { placesOf: all, roomFor: all };
-    const places = new Map(
-      options.experts.map((expert) => [expert, this.#placesOf(expert, this.kindOf(expert), rankMs)]),
-    );
+    const places = new Map(experts.map((expert) => [expert, this.#placesOf(expert, this.kindOf(expert), rankMs)]));
     const every = [...places.values()].flat().filter(({ at }) => !at.isResting);
     const endpointsOf = (some: readonly Place[]) => some.map(({ at }) => at);
     return {
@@ -144,8 +154,9 @@ export class ExpertOutlook {
   hasRoom(rankMs: number): boolean {
     const { endpoints, options } = this.#parts;
     if (!this.#isPlaced) return [...endpoints.values()].some(({ gate }) => gate.idle > 0);
-    const { roomFor } = this.#rooms(rankMs);
-    return options.experts.some((expert) => roomFor?.(expert).some(({ gate }) => gate.idle > 0));
+    const experts = options.experts.map((expert) => this.seated(expert));
+    const { roomFor } = this.#rooms(experts, rankMs);
+    return experts.some((expert) => roomFor?.(expert).some(({ gate }) => gate.idle > 0));
   }
 
   /** Whether there is more than one place to compare. */
@@ -186,7 +197,7 @@ export class ExpertOutlook {
    * what is known: nothing else would show that it is quicker by now.
    */
   isSynthesisTimely(): boolean {
-    const [first] = this.#parts.options.synthesis.models;
+    const first = this.synthesis;
     const chance = this.#synthesisChance();
     if (first === undefined || chance === undefined || chance >= FAIR_CHANCE) return true;
     return this.#at(first.endpoint).mayTry(first.model, 'text');
@@ -194,7 +205,7 @@ export class ExpertOutlook {
 
   /** Whether it is likelier to answer in time than experts that have been asked for `ageMs`. */
   isSynthesisLikelier(experts: readonly ResolvedExpert[], ageMs: number): boolean {
-    const [first] = this.#parts.options.synthesis.models;
+    const first = this.synthesis;
     if (first === undefined) return false;
     let best = 0;
     for (const expert of experts) {
@@ -209,7 +220,7 @@ export class ExpertOutlook {
   }
 
   #synthesisChance(): number | undefined {
-    const [first] = this.#parts.options.synthesis.models;
+    const first = this.synthesis;
     if (first === undefined) return 0;
     const at = this.#best(first, 'text');
     return at.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.width, at.gate.busy + 1));
@@ -242,10 +253,11 @@ export class ExpertOutlook {
 
   /** How long the first rung of the ladder takes, where that is known. */
   synthesisMs(): number | undefined {
-    const { options } = this.#parts;
-    const [first] = options.synthesis.models;
-    if (first === undefined || !options.features.learnedTimeouts) return undefined;
-    return this.#best(first, 'text').profileOf(first.model, 'text').quantile('total', SYNTHESIS_QUANTILE);
+    const first = this.synthesis;
+    if (first === undefined || !this.#parts.options.features.learnedTimeouts) return undefined;
+    const at = this.#best(first, 'text');
+    const ms = at.profileOf(first.model, 'text').quantile('total', SYNTHESIS_QUANTILE);
+    return ms === undefined ? undefined : ms + at.memory.loadMs(first.model);
   }
 
   /** Whether a synthesis fits behind these experts at all; where it does not, they have all of the time. */
@@ -264,7 +276,10 @@ export class ExpertOutlook {
   }
 
   #quantile(expert: ResolvedExpert, phase: 'total' | 'firstToken', q: number): number | undefined {
-    return this.#profile(expert).quantile(phase, q);
+    const kind = this.kindOf(expert);
+    const at = this.#best(expert, kind);
+    const ms = at.profileOf(expert.model, kind).quantile(phase, q);
+    return ms === undefined ? undefined : ms + at.memory.loadMs(expert.model);
   }
 
   /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */

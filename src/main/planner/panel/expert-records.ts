@@ -18,6 +18,8 @@ const SHARE_AT_FIRST = 0.7;
 const SEEN_AT_FIRST = 10;
 /** Only so many of the latest plans count. */
 const SEEN_MAX = 200;
+/** With fewer votes nothing is said of a model. */
+const SEEN_MIN = 20;
 const WEIGHT_MIN = 0.5;
 const WEIGHT_MAX = 1.5;
 const EXPERTS_MAX = 256;
@@ -26,16 +28,18 @@ export class ExpertRecords {
   /** How often experts agree with each other. */
   readonly agreement = new VoteAgreement();
   readonly #records = new Map<string, Record>();
-  /** What the user has given, by expert. */
+  /** What the user has given, by expert, and by role. */
   readonly #given: ReadonlyMap<string, number>;
 
   constructor(experts: readonly (Voice & { readonly weight: number })[] = []) {
-    this.#given = new Map(experts.map((expert) => [keyOf(expert), expert.weight]));
+    // A role that is asked of another model than its own keeps its weight.
+    const byRole = experts.toReversed().map((expert) => [expert.role, expert.weight] as const);
+    this.#given = new Map([...byRole, ...experts.map((expert) => [keyOf(expert), expert.weight] as const)]);
   }
 
   /** The weight that the user has given an expert. */
   givenWeightOf(expert: Voice): number {
-    return this.#given.get(keyOf(expert)) ?? 1;
+    return this.#given.get(keyOf(expert)) ?? this.#given.get(expert.role) ?? 1;
   }
 
   /** Votes of a plan that was decided for `action`. One vote alone agrees with itself: that says nothing. */
@@ -57,6 +61,19 @@ export class ExpertRecords {
     for (const { share } of this.#records.values()) total += share;
     const mean = total / this.#records.size;
     return mean === 0 ? 1 : Math.min(WEIGHT_MAX, Math.max(WEIGHT_MIN, record.share / mean));
+  }
+
+  /** How often votes of a model were what was decided, in whatever role; undefined while few are known. */
+  shareOf(model: string): number | undefined {
+    let seen = 0;
+    let sum = 0;
+    for (const [key, record] of this.#records) {
+      if (!key.endsWith(`\n${model}`)) continue;
+      const own = record.seen - SEEN_AT_FIRST;
+      seen += own;
+      sum += own * record.share;
+    }
+    return seen < SEEN_MIN ? undefined : sum / seen;
   }
 
   #of(expert: Voice): Record {

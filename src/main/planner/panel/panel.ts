@@ -28,6 +28,8 @@ export interface PanelJob {
   readonly isPatienceGuessed: boolean;
   /** Whether an expert is expected to answer in the time that is left. Those that are not are asked first or never. */
   readonly isTimely: (expert: ResolvedExpert) => boolean;
+  /** The expert as it is asked now. */
+  readonly seated: (expert: ResolvedExpert) => ResolvedExpert;
   /** Whether there is room for one that may not be needed. */
   readonly hasRoom: () => boolean;
   /** Where the first one reads the prompt for the others: at most so long do these wait for it. */
@@ -169,7 +171,7 @@ export class Panel {
   }
 
   #ask(listeners: ExpertListeners = this.#beginnings()): void {
-    const expert = this.#job.members[this.#next++] as ResolvedExpert;
+    const expert = this.#job.seated(this.#job.members[this.#next++] as ResolvedExpert);
     this.#asked++;
     this.#open.add(expert);
     this.#job.ask(expert, { ...listeners, onChoice: (action) => this.#chose(expert, action) }).then(
@@ -210,7 +212,7 @@ export class Panel {
     this.#hasBegun = true;
     this.choices.ended(expert, result);
     if (result.ok) {
-      this.votes.push({ role: expert.role, model: expert.model, vote: result.vote });
+      this.votes.push({ role: expert.role, model: result.model ?? expert.model, vote: result.vote });
       this.onVote();
     }
     this.#endPrime();

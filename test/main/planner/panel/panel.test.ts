@@ -44,6 +44,7 @@ class PanelUnderTest {
       patienceMs: undefined,
       isPatienceGuessed: false,
       isTimely: () => true,
+      seated: (expert) => expert,
       hasRoom: () => this.room,
       primeMs: undefined,
       reasonMs: 100,

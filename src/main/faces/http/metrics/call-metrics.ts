@@ -73,6 +73,11 @@ export const CALL_METRICS: readonly (Metric | HistogramMetric)[] = [
     'Votes that counted before their answers had ended.',
     ({ stats }) => stats.calls.earlyChoices,
   ),
+  counter(
+    'conclave_call_seats_moved_total',
+    'Calls made to another model than the one configured, since that one was not in memory.',
+    ({ stats }) => stats.calls.seatsMoved,
+  ),
   gauge('conclave_background_queued', 'Answers that wait to be asked again.', ({ stats }) => stats.background.queued),
   gauge('conclave_background_running', 'Answers that are asked again now.', ({ stats }) => stats.background.running),
   counter('conclave_background_total', 'Answers asked again, by how that ended.', ({ stats }) =>

@@ -28,6 +28,12 @@ export const MACHINE_METRICS: readonly Metric[] = [
     'Requests known to be good, made to find out whether failures were of the server.',
     ({ referenceCalls }) => referenceCalls,
   ),
+  ofEndpoints(
+    counter,
+    'model_loads_total',
+    'Calls whose model had to be loaded into the memory of the server.',
+    ({ memory }) => memory.loads,
+  ),
   ofEndpoints(counter, 'facts_asked_total', 'Times that a server was asked again what it is.', (at) => at.factsAsked),
   gauge('conclave_endpoint_breaker_state', '1 for the state that the breaker is in.', ({ stats }) =>
     stats.endpoints.flatMap(({ endpoint, breaker }) =>

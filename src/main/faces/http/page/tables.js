@@ -151,6 +151,7 @@ const TOTALS = [
   ['Calls cancelled, not needed', 'calls.cancelled', count],
   ['Calls failed', 'calls.failed', count],
   ['Calls made a second time', 'calls.hedges', count],
+  ['Calls to a loaded model in place of another', 'calls.seatsMoved', count],
   ['Votes counted before their reasons', 'calls.earlyChoices', count],
   ['Fallbacks', 'fallbacks', count],
 ];
