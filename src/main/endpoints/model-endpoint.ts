@@ -601,7 +601,12 @@ function isAnswer(code: 'OK' | ErrorCode): boolean {
 /** The server may have been restarted, and be another one when it is back. */
 const CUT_OFF: ReadonlySet<string> = new Set(['ERR_MODEL_REFUSED', 'ERR_MODEL_RESET', 'ERR_MODEL_OVERLOADED']);
 
-const REFUSALS: ReadonlySet<string> = new Set(['ERR_MODEL_SCHEMA', 'ERR_MODEL_REJECTED', 'ERR_MODEL_INVALID_ID']);
+const REFUSALS: ReadonlySet<string> = new Set([
+  'ERR_MODEL_SCHEMA',
+  'ERR_MODEL_REJECTED',
+  'ERR_MODEL_INVALID_ID',
+  'ERR_METHOD_UNKNOWN',
+]);
 
 /** The model did its work. Useless answers are often very quick, and would make the others seem slow. */
 function isWork(code: 'OK' | ErrorCode): boolean {
