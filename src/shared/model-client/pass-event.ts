@@ -1,4 +1,4 @@
-import { PlannerError } from '../errors.ts';
+import type { PlannerError } from '../errors.ts';
 import type { TokenUsage } from './chat-event.ts';
 import { errorText, serverFailure } from './failures.ts';
 
@@ -16,10 +16,7 @@ interface Told {
 }
 
 /** The failure that an event or a body tells of. An `error` that holds nothing tells of none. */
-export function failureOf(value: unknown): PlannerError | undefined {
-  if (value === null || typeof value !== 'object') {
-    return new PlannerError('ERR_MODEL_MALFORMED', 'the answer has an event that is no object');
-  }
+export function failureOf(value: object): PlannerError | undefined {
   const { type, response, error } = value as Told;
   if (holdsSomething(error)) return serverFailure(statusOf(error), errorText(error));
   if (type === 'error') return serverFailure(statusOf(value), errorText(value));
@@ -42,7 +39,7 @@ function statusOf(error: unknown): number {
 const BEFORE_ANSWER = /^response\.(?:created|queued|in_progress|output_item\.added|content_part\.added)$/;
 
 /** Whether the event shows that the model works: content only, not the frame around it. */
-export function isLife(event: unknown): boolean {
+export function isLife(event: object): boolean {
   const { type, delta, choices } = event as Told;
   if (Array.isArray(choices)) return choices.some((choice) => isSaid(choice?.text) || isSaid(choice?.finish_reason));
   if (typeof type === 'string' && BEFORE_ANSWER.test(type)) return false;

@@ -234,13 +234,16 @@ class PassReader implements AnswerReader {
     }
     const read = readJson(data);
     if ('rule' in read) return this.#fail(new PlannerError('ERR_MODEL_MALFORMED', `an event ${read.rule}`));
-    const failure = failureOf(read.value);
+    const event = read.value;
+    // llama.cpp begins the answers to several prompts with `null`.
+    if (event === null || typeof event !== 'object') return;
+    const failure = failureOf(event);
     if (failure !== undefined) {
       this.hasFailed = true;
       return this.#fail(failure);
     }
-    this.#note(read.value as object);
-    if (!isLife(read.value)) return;
+    this.#note(event);
+    if (!isLife(event)) return;
     this.#alive();
     this.#tell(() => this.#listener.onLife());
   }
