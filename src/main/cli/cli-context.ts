@@ -18,6 +18,8 @@ export interface CliContext {
   /** Where the package lives, with its examples. */
   readonly packageDir: string;
   readonly log: CliLog;
+  /** The variables of the environment that hold keys of model servers. */
+  readonly keys: Readonly<Record<string, string>>;
   /** Notes and warnings become log lines alone, for standard error holds nothing else. Default false. */
   readonly logOnly?: boolean;
 }

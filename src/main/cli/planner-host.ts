@@ -1,6 +1,7 @@
 import type { Domain } from '../../shared/domain.ts';
-import { PlannerError } from '../../shared/errors.ts';
+import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import type { EndpointAddress } from '../../shared/tasks.ts';
 import {
   chooseSeats,
   chosenPanel,
@@ -9,7 +10,10 @@ import {
   panelOf,
   seatsOf,
 } from '../endpoints/choose-models.ts';
-import { type FoundServer, findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import { SERVER_NAMES } from '../endpoints/discovery/endpoint-facts.ts';
+import { type FoundServer, findServers, KNOWN_PORTS } from '../endpoints/find-servers.ts';
+import { troubleIn } from '../endpoints/server-trouble.ts';
+import { listSomewhere } from '../endpoints/version-path.ts';
 import { PlanLog } from '../log/plan-log.ts';
 import type { Config, LoadedConfig } from '../options/config-file.ts';
 import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
@@ -20,10 +24,9 @@ import type { Planner } from '../planner/planner.ts';
 import type { ReportServer } from '../session/report.ts';
 import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/embedded-simulator.ts';
 import { type CliContext, note, warn } from './cli-context.ts';
+import { type Endpoints, keyVariableOf, withKeys } from './endpoint-keys.ts';
 import type { ServerFlags } from './server-flags.ts';
 import { count, rate } from './text.ts';
-
-type Endpoints = Readonly<Record<string, EndpointOptions>>;
 
 /** A planner and what it plans with. */
 export interface PlannerHost extends AsyncDisposable {
@@ -55,7 +58,7 @@ export async function openPlannerHost(
 ): Promise<PlannerHost> {
   await using stack = new AsyncDisposableStack();
   const config = loaded?.config ?? {};
-  const given = givenEndpoints(flags, config);
+  const given = givenEndpoints(context, flags, config);
   const simulator = given === undefined ? stack.use(await startSimulated(context, flags)) : undefined;
   const endpoints = given ?? simulatedEndpoints(simulator as EmbeddedSimulator, profileOf(flags, config), flags.speed);
   const panel = await panelFor(context, flags, config, domain, endpoints);
@@ -82,9 +85,20 @@ function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined
 }
 
 /** The endpoints of the flags, else those of the configuration. */
-export function givenEndpoints(flags: Pick<ServerFlags, 'endpoint'>, config: Config): Endpoints | undefined {
-  if (flags.endpoint === undefined) return config.endpoints;
-  return Object.fromEntries(flags.endpoint.map((baseURL) => [endpointName(baseURL), { baseURL }]));
+export function givenEndpoints(
+  context: Pick<CliContext, 'keys'>,
+  flags: Pick<ServerFlags, 'endpoint' | 'apiKey'>,
+  config: Config,
+): Endpoints | undefined {
+  const named = flags.endpoint?.map((baseURL) => [endpointName(baseURL), { baseURL }] as const);
+  const given = named === undefined ? config.endpoints : Object.fromEntries(named);
+  const keys = { flags: flags.apiKey ?? [], variables: context.keys };
+  if (given === undefined && flags.apiKey === undefined) return undefined;
+  return withKeys(given ?? {}, keys);
+}
+
+export function isFromConfig(flags: Pick<ServerFlags, 'endpoint'>, config: Config): boolean {
+  return flags.endpoint === undefined && config.endpoints !== undefined;
 }
 
 /** `localhost:1234`: what tells two servers apart in messages. */
@@ -124,8 +138,8 @@ function inSimulatedTime(flags: ServerFlags, config: Config): Config {
 }
 
 export function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
-  const known = KNOWN_SERVERS.map(({ name, port }) => `${port} (${name})`).join(', ');
-  const answered = found.map(({ name, port, models }) => `${port} (${name}, ${count(models.length, 'model')})`);
+  const known = KNOWN_PORTS.map(({ usual, port }) => `${port} (${usual})`).join(', ');
+  const answered = found.map((server) => `${server.port} (${whatIs(server)})`);
   const result = found.length === 0 ? 'none answered' : `found ${answered.join(', ')}`;
   const example = found[0]?.baseURL ?? 'http://localhost:1234/v1';
   const use = found.length === 0 ? 'To use real models, start a server and add' : 'To use what was found, add';
@@ -133,6 +147,12 @@ export function lookedForLines(found: readonly FoundServer[], speed: number): st
     `Looked for model servers at localhost ports ${known}: ${result}.`,
     `Using the simulated server at ${rate(speed)} times the speed of life. ${use} --endpoint ${example}`,
   ];
+}
+
+function whatIs({ kind, models, trouble }: FoundServer): string {
+  if (trouble === 'key') return 'wants a key';
+  if (trouble === 'loading') return 'is loading its model';
+  return `${SERVER_NAMES[kind]}, ${count(models.length, 'model')}`;
 }
 
 // Models --------------------------------------------------------------------------------------------------------------
@@ -152,7 +172,7 @@ async function panelFor(
     return panelOf(domain.roles, seatsOf(flags.model, listed));
   }
   const { experts, synthesis } = config;
-  const fromConfig = endpoints === config.endpoints;
+  const fromConfig = isFromConfig(flags, config);
   if (fromConfig && experts !== undefined) return { experts: [...experts], synthesis: synthesis ?? { models: [] } };
   const isSimulated = SIMULATED_NAME in endpoints;
   const listed = await listAll(context, flags, endpoints);
@@ -176,21 +196,35 @@ function noModels(endpoints: Endpoints): PlannerError {
 async function listAll(context: CliContext, flags: ServerFlags, endpoints: Endpoints): Promise<ListedEndpoint[]> {
   return Promise.all(
     Object.entries(endpoints).map(async ([name, endpoint]) => {
-      const client = new ModelClient({ name, ...endpoint }, context.clock, 1);
       try {
-        return { name, models: await client.listModels(LIST_MS) };
+        const { models } = await listSomewhere(endpoint.baseURL, (baseURL) =>
+          listAt(context, { name, ...endpoint, baseURL }),
+        );
+        return { name, models };
       } catch (error) {
         if (flags.allowOffline && flags.model !== undefined) return { name, models: [] };
-        throw unreachable(endpoint, error);
-      } finally {
-        await client.close();
+        throw unlisted(name, endpoint, error);
       }
     }),
   );
 }
 
-function unreachable({ baseURL }: EndpointOptions, cause: unknown): PlannerError {
-  const message = `${baseURL} cannot be reached: ${(cause as Error).message}; without its list a --model must be named`;
+async function listAt({ clock }: CliContext, endpoint: EndpointAddress): Promise<readonly string[]> {
+  const client = new ModelClient(endpoint, clock, 1);
+  try {
+    return await client.listModels(LIST_MS);
+  } finally {
+    await client.close();
+  }
+}
+
+function unlisted(name: string, { baseURL }: EndpointOptions, cause: unknown): PlannerError {
+  const error = encodeError(cause);
+  const message = {
+    key: `${baseURL} wants a key that it has not got: ${error.message}; give it by --api-key or ${keyVariableOf(name)}`,
+    loading: `${baseURL} is loading its model: ${error.message}; wait for it, and run this again`,
+    none: `${baseURL} cannot be reached: ${error.message}; without its list a --model must be named`,
+  }[troubleIn(error) ?? 'none'];
   return new PlannerError('ERR_ENDPOINT_UNREACHABLE', message, { cause });
 }
 
@@ -228,14 +262,15 @@ function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['c
  * want of a configured one stays. Throws as `openPlannerHost` does where flags, file and domain do not fit together.
  */
 export function optionsAgain(
+  context: Pick<CliContext, 'keys'>,
   before: PlannerOptions,
   flags: ServerFlags,
   loaded: LoadedConfig | undefined,
   domain: Domain,
 ): PlannerOptions {
   const config = loaded?.config ?? {};
-  const given = givenEndpoints(flags, config);
-  const fromConfig = given !== undefined && given === config.endpoints && flags.model === undefined;
+  const given = givenEndpoints(context, flags, config);
+  const fromConfig = isFromConfig(flags, config) && flags.model === undefined;
   const { experts, synthesis } = fromConfig ? config : {};
   const panel = {
     experts: experts ?? before.experts,

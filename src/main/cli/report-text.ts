@@ -196,9 +196,12 @@ function whyRows({ why, plans }: SessionReport): string[][] {
 const NOTHING = '–';
 const MODEL_COLUMNS = ['Model', 'Step', 'Calls', 'Useful', 'Timeouts', 'Failed', 'p50', 'p95', 'First token', 'Tokens'];
 
+/** Where several endpoints were asked, each row names its own: one model at two of them has two rows. */
 function modelTable({ models }: SessionReport): ReportTable {
+  const hasSeveral = new Set(models.map(({ endpoint }) => endpoint)).size > 1;
   const rows = models.map((model) => [
     model.model,
+    ...(hasSeveral ? [model.endpoint] : []),
     model.step,
     count(model.made),
     percent(model.successRate, 1),
@@ -209,7 +212,9 @@ function modelTable({ models }: SessionReport): ReportTable {
     model.firstTokenMs.count === 0 ? NOTHING : duration(model.firstTokenMs.p50),
     count(model.completionTokens),
   ]);
-  return { title: 'Models', head: MODEL_COLUMNS, rows, alignRightFrom: 2 };
+  const [first, ...others] = MODEL_COLUMNS;
+  const head = [first as string, ...(hasSeveral ? ['Endpoint'] : []), ...others];
+  return { title: 'Models', head, rows, alignRightFrom: hasSeveral ? 3 : 2 };
 }
 
 /** A column is left out where no server has anything to say in it. */

@@ -11,6 +11,7 @@ export type Rates = Readonly<Partial<Record<RateName, number>>>;
 export interface ServerFlags {
   readonly endpoint?: readonly string[];
   readonly model?: readonly string[];
+  readonly apiKey?: readonly string[];
   readonly profile?: ProfileName;
   readonly config?: string;
   readonly timeoutMs?: number;
@@ -79,6 +80,11 @@ const SEED_MAX = 2 ** 32 - 1;
 export function addEndpointFlags(command: Command): Command {
   return command
     .option('--endpoint <url>', 'a model server, such as http://localhost:1234/v1 (repeatable)', collectURL)
+    .option(
+      '--api-key <[endpoint=]key>',
+      'the key of a server, such as localhost:1234=KEY where there are several (repeatable); other users of the machine may read it: CONCLAVE_API_KEY, or CONCLAVE_API_KEY_LOCALHOST_1234 for each, is better',
+      collect,
+    )
     .option('--model <id>', 'a model of the servers; the first ones are the experts (repeatable)', collect)
     .option('--config <file>', 'configuration file (default: conclave.config.{ts,js,yaml,json} in this folder)');
 }

@@ -58,6 +58,7 @@ async function replay(
     clock,
     signal: signal ?? new AbortController().signal,
     version: '0.0.0',
+    keys: {},
     packageDir: folder.path,
     log: { isLevelEnabled: () => false, debug: () => {}, info: () => {}, warn: () => {} },
   };
