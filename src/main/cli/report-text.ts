@@ -2,7 +2,7 @@ import type { Rate } from '../cache/false-hits.ts';
 import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { ReportSide, ReportTable } from '../report/report-page.ts';
-import type { ReportServer, SessionReport } from '../session/report.ts';
+import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
 /** The report for people: what ran, then one line for each thing worth knowing, then the models and their servers. */
@@ -61,6 +61,7 @@ function summaryRows(report: SessionReport): string[][] {
     ['Sources', sourcesText(report)],
     ...whyRows(report),
     ...workRows(report),
+    ...skippedRows(report.trace),
   ];
   if (report.cancelled > 0) rows.push(['Cancelled', `${count(report.cancelled, 'plan')} by the interrupt`]);
   const { compared, agreed } = report.agreement;
@@ -69,6 +70,12 @@ function summaryRows(report: SessionReport): string[][] {
     rows.push(['As recorded', `${share} chose what the agent of the trace did`]);
   }
   return rows;
+}
+
+/** What of a trace was left out. */
+export function skippedRows({ skipped }: ReportTrace): string[][] {
+  if (skipped === undefined) return [];
+  return [['Skipped', `${count(skipped.lines, 'broken line')}; the first: ${skipped.first}`]];
 }
 
 function spread({ mean, p50, p95, p99 }: SessionReport['planningMs']): string {

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 import { PROFILE_NAMES, type ProfileName } from '../options/profiles.ts';
+import type { TraceOptions } from '../session/trace-reader.ts';
+import type { CliContext } from './cli-context.ts';
 
 /** How many times faster than life the embedded simulated server runs unless told otherwise. */
 export const SIMULATED_SPEED = 100;
@@ -76,6 +78,23 @@ export function addRateFlag(command: Command): Command {
 
 const MS_MAX = 24 * 60 * 60 * 1000;
 const SEED_MAX = 2 ** 32 - 1;
+
+export const SKIP_INVALID = '--skip-invalid';
+
+/** For commands that read traces. */
+export function addTraceFlags(command: Command): Command {
+  return command.option(
+    SKIP_INVALID,
+    'leave out broken lines of the trace and count them (default: the first one ends it)',
+  );
+}
+
+export function traceOptions(
+  { signal }: Pick<CliContext, 'signal'>,
+  { skipInvalid = false }: { readonly skipInvalid?: boolean },
+): TraceOptions {
+  return { signal, skipsInvalid: skipInvalid };
+}
 
 export function addEndpointFlags(command: Command): Command {
   return command
