@@ -94,6 +94,7 @@ export function oneLine(text: string, charsMax = PROMPT_NAME_CHARS_MAX): string 
 }
 
 /** Line ends of all systems, and what some models take for one. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
 const LINE_ENDS = /\r\n|[\n\r\u000b\u000c\u001e\u0085\u2028\u2029]/;
 /** Controls that are left in a line; tabs stay, since tables are written with them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
