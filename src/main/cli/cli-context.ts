@@ -43,6 +43,7 @@ export function warn(context: CliContext, message: string): void {
   if (!context.logOnly) note(context, `warning: ${message}`);
 }
 
+/** JSON escapes what a terminal obeys only in part; what is escaped here reads as the same text. */
 export function printJson(context: CliContext, value: object): void {
-  context.stdout.write(`${JSON.stringify(value)}\n`);
+  context.stdout.write(`${shown(JSON.stringify(value))}\n`);
 }

@@ -1,6 +1,7 @@
 import type { Domain } from '../../shared/domain.ts';
 import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { shownPath, shownURL } from '../../shared/shown-url.ts';
 import type { EndpointAddress } from '../../shared/tasks.ts';
 import {
   chooseSeats,
@@ -74,14 +75,14 @@ export async function openPlannerHost(
 }
 
 function tell(context: CliContext, planner: Planner, { endpoints, experts, synthesis }: PlannerOptions): void {
-  const baseURLs = Object.values(endpoints).map(({ baseURL }) => baseURL);
+  const baseURLs = Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL));
   context.log.info({ baseURLs, experts, synthesis }, 'planner ready');
   planner.on('warning', (message) => warn(context, message));
 }
 
 function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined, flags: ServerFlags): ReportServer {
   if (simulator !== undefined) return { kind: 'simulated', speed: flags.speed, baseURL: simulator.baseURL };
-  return { kind: 'endpoints', baseURLs: Object.values(endpoints).map(({ baseURL }) => baseURL) };
+  return { kind: 'endpoints', baseURLs: Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL)) };
 }
 
 /** The endpoints of the flags, else those of the configuration. */
@@ -90,8 +91,7 @@ export function givenEndpoints(
   flags: Pick<ServerFlags, 'endpoint' | 'apiKey'>,
   config: Config,
 ): Endpoints | undefined {
-  const named = flags.endpoint?.map((baseURL) => [endpointName(baseURL), { baseURL }] as const);
-  const given = named === undefined ? config.endpoints : Object.fromEntries(named);
+  const given = flags.endpoint === undefined ? config.endpoints : namedEndpoints(flags.endpoint);
   const keys = { flags: flags.apiKey ?? [], variables: context.keys };
   if (given === undefined && flags.apiKey === undefined) return undefined;
   return withKeys(given ?? {}, keys);
@@ -101,10 +101,18 @@ export function isFromConfig(flags: Pick<ServerFlags, 'endpoint'>, config: Confi
   return flags.endpoint === undefined && config.endpoints !== undefined;
 }
 
-/** `localhost:1234`: what tells two servers apart in messages. */
-function endpointName(baseURL: string): string {
-  const { host, pathname } = new URL(baseURL);
-  return pathname === '/v1' ? host : `${host}${pathname}`;
+/** By `localhost:1234`, or with the path where that is another one than `/v1`: what tells two servers apart in messages. */
+function namedEndpoints(baseURLs: readonly string[]): Endpoints {
+  const endpoints: Record<string, EndpointOptions> = {};
+  for (const baseURL of new Set(baseURLs)) {
+    const path = shownPath(baseURL);
+    const name = `${new URL(baseURL).host}${path === '/v1' ? '' : path}`;
+    let unique = name;
+    // What tells them apart may not be shown.
+    for (let nth = 2; unique in endpoints; nth++) unique = `${name}#${nth}`;
+    endpoints[unique] = { baseURL };
+  }
+  return endpoints;
 }
 
 // The simulated server ------------------------------------------------------------------------------------------------
@@ -189,7 +197,7 @@ function modelsText(seats: readonly { model: string; endpoint: string }[], endpo
 }
 
 function noModels(endpoints: Endpoints): PlannerError {
-  const where = Object.values(endpoints).map(({ baseURL }) => baseURL);
+  const where = Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL));
   return new PlannerError('ERR_MODEL_MISSING', `no model that chats is listed at ${where.join(', ')}; load one first`);
 }
 
@@ -218,8 +226,9 @@ async function listAt({ clock }: CliContext, endpoint: EndpointAddress): Promise
   }
 }
 
-function unlisted(name: string, { baseURL }: EndpointOptions, cause: unknown): PlannerError {
+function unlisted(name: string, endpoint: EndpointOptions, cause: unknown): PlannerError {
   const error = encodeError(cause);
+  const baseURL = shownURL(endpoint.baseURL);
   const message = {
     key: `${baseURL} wants a key that it has not got: ${error.message}; give it by --api-key or ${keyVariableOf(name)}`,
     loading: `${baseURL} is loading its model: ${error.message}; wait for it, and run this again`,

@@ -50,7 +50,8 @@ Examples:
   conclave serve --socket /run/conclave/plan.sock --endpoint http://localhost:1234/v1
   conclave serve --stdio                                 JSON-RPC on standard input and output, for a program that starts it
   conclave serve --config conclave.config.yaml           faces as its section "serve" says
-SIGTERM and SIGINT let what is under way end, within --drain-ms; SIGHUP reads the configuration again.`;
+SIGTERM and SIGINT let what is under way end, within --drain-ms; SIGHUP reads the configuration again. Signals are for the process
+that --json names: npx passes none on.`;
 
 export function addServeCommand(program: Command, run: (flags: ServeFlags) => Promise<void>): void {
   const command = program

@@ -2,6 +2,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { type ErrorCode, encodeError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { shownURL } from '../../shared/shown-url.ts';
 import { situationOf } from '../../shared/situation.ts';
 import type { CallReport, EndpointAddress } from '../../shared/tasks.ts';
 import { probeSchema } from '../endpoints/answer-form.ts';
@@ -41,6 +42,7 @@ export interface TimedCall {
 
 export interface ExaminedEndpoint {
   readonly name: string;
+  /** As it may be shown. */
   readonly baseURL: string;
   /** What was given for it, where that lacks the version path. */
   readonly givenURL?: string;
@@ -167,8 +169,9 @@ async function list(
     });
     const listMs = since();
     const facts = await discoverEndpoint(client, DISCOVER_MS, signal);
-    const corrected = found.baseURL === baseURL ? {} : { givenURL: baseURL };
-    return { listing: { ...server, ...found, ...corrected, reachable: true, listMs, server: facts }, client };
+    const corrected = found.baseURL === baseURL ? {} : { givenURL: shownURL(baseURL) };
+    const listed = { baseURL: shownURL(found.baseURL), models: found.models };
+    return { listing: { ...server, ...listed, ...corrected, reachable: true, listMs, server: facts }, client };
   } catch (thrown) {
     const { code, message } = encodeError(thrown);
     const listMs = since();
@@ -177,8 +180,8 @@ async function list(
     const told = trouble === undefined ? {} : { trouble };
     const isSilent = code.startsWith('ERR_MODEL_TIMEOUT') && (await acceptsConnections(baseURL, clock, KNOCK_MS));
     const silent = isSilent ? ({ silent: true } as const) : {};
-    const reachable = hasAnswered(error);
-    return { listing: { ...server, baseURL, reachable, ...silent, ...told, listMs, models: [], error }, client };
+    const shown = { baseURL: shownURL(baseURL), reachable: hasAnswered(error) };
+    return { listing: { ...server, ...shown, ...silent, ...told, listMs, models: [], error }, client };
   }
 }
 

@@ -1,4 +1,5 @@
 import { PlannerError } from '../../shared/errors.ts';
+import { shownURL } from '../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { isSameModel, nearestModels } from './nearest-models.ts';
 import { type ServerTrouble, troubleIn } from './server-trouble.ts';
@@ -44,7 +45,7 @@ function missingMessage(model: string, endpoint: ResolvedEndpoint, models: reado
       : models.length === 0
         ? 'it lists no models; load one first'
         : `it lists ${models.slice(0, 5).join(', ')}${models.length > 5 ? ', …' : ''}`;
-  return `model "${model}" is not on the list of endpoint ${endpoint.name} (${endpoint.baseURL}); ${hint}`;
+  return `model "${model}" is not on the list of endpoint ${endpoint.name} (${shownURL(endpoint.baseURL)}); ${hint}`;
 }
 
 /** What an endpoint that lists no models is told to be, and what helps. */
@@ -69,7 +70,7 @@ export function checkModels(options: ResolvedOptions, listings: readonly Endpoin
       continue;
     }
     const { is, cure } = STATES[troubleIn(listing.error) ?? 'unreachable'];
-    const message = `endpoint ${endpoint.name} (${endpoint.baseURL}) ${is}: ${listing.error.message}`;
+    const message = `endpoint ${endpoint.name} (${shownURL(endpoint.baseURL)}) ${is}: ${listing.error.message}`;
     if (!options.allowOffline) {
       const both = `${cure}, or allow a start without it (allowOffline)`;
       throw new PlannerError('ERR_ENDPOINT_UNREACHABLE', `${message}; ${both}`, { cause: listing.error });

@@ -1,4 +1,5 @@
 import { encodeError } from '../../shared/errors.ts';
+import { shownURL } from '../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { hasAnswered, troubleIn } from './server-trouble.ts';
 
@@ -58,6 +59,6 @@ export async function addVersionPaths(
   return { options: Object.freeze({ ...options, endpoints }), warnings };
 }
 
-export function lacksVersion(given: string, baseURL: string): string {
-  return `${given} lists no models and ${baseURL} does, so that is used; write it so`;
+function lacksVersion(given: string, baseURL: string): string {
+  return `${shownURL(given)} lists no models and ${shownURL(baseURL)} does, so that is used; write it so`;
 }

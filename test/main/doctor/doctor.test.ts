@@ -229,3 +229,63 @@ describe('an address without its version path', () => {
     expect(stdout).not.toContain('is written');
   });
 });
+
+describe('a key in an address is shown nowhere', () => {
+  const SECRET = 'SECRET01SECRET01SECRET01';
+  const nowhere = 'http://127.0.0.1:9';
+  const there = (): string => server.baseURL.replace(/\/v1$/, `/${SECRET}/v1`);
+
+  test.each<[string, () => string]>([
+    ['in its query', () => `${nowhere}/v1?code=${SECRET}`],
+    ['in its path', () => `${nowhere}/${SECRET}/v1`],
+    ['in its path, of a server that answers', there],
+  ])('%s', async (_, url) => {
+    const commands = [
+      ['doctor', '--endpoint', url()],
+      ['doctor', '--json', '--endpoint', url()],
+      ['plan', '--endpoint', url()],
+      ['plan', '--endpoint', url(), '--model', 'x'],
+      ['plan', '--json', '--endpoint', url(), '--model', 'phi-4', '--allow-offline', '--timeout-ms', '200'],
+    ];
+    for (const args of commands) {
+      const { stdout, stderr } = await conclave(args);
+      expect(`${stdout}${stderr}`, args.join(' ')).not.toContain('SECRET');
+      expect(stdout + stderr).not.toBe('');
+    }
+  });
+
+  test('two servers that only their keys tell apart are two', async () => {
+    const other = there().replace(SECRET, SECRET.replaceAll('01', '02'));
+    const { stdout } = await conclave(['doctor', '--json', '--endpoint', there(), '--endpoint', other]);
+    const { host } = new URL(server.baseURL);
+    const names = JSON.parse(stdout).endpoints.map(({ name }: { name: string }) => name);
+    expect(names).toEqual([`${host}/[hidden]/v1`, `${host}/[hidden]/v1#2`]);
+  });
+});
+
+describe('what others say reaches no terminal as it is', () => {
+  const EVIL = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u0085\u202e\u2028x';
+
+  test.each<[string, () => readonly string[]]>([
+    ['in words', () => ['doctor', '--endpoint', server.baseURL]],
+    ['as JSON', () => ['doctor', '--json', '--endpoint', server.baseURL]],
+    ['of a plan', () => ['plan', '--endpoint', server.baseURL, '--model', 'phi-4', '--timeout-ms', '500']],
+    [
+      'of a plan, as JSON',
+      () => ['plan', '--json', '--endpoint', server.baseURL, '--model', 'phi-4', '--timeout-ms', '500'],
+    ],
+    ['in what is wrong', () => ['plan', '--json', '--endpoint', server.baseURL, '--model', `m${EVIL}`]],
+    ['in a wrong argument', () => ['doctor', `--${EVIL}`]],
+  ])('%s', async (_, args) => {
+    server.models = ['phi-4', `${EVIL}/phi-4`];
+    server.chat = ({ response }) => {
+      streamHead(response);
+      response.end(events(piece(`1\n${EVIL}`, { model: EVIL }), FINISH, '[DONE]'));
+    };
+    const { stdout, stderr } = await conclave(args());
+    expect(stdout + stderr).not.toBe('');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+    expect(stdout + stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u202e]/);
+    if (args().includes('--json')) for (const line of stdout.trim().split('\n')) JSON.parse(line);
+  });
+});
