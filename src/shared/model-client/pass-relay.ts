@@ -59,6 +59,8 @@ export interface PassRelay {
 
 /** More than this is no answer but a flood. */
 const BYTES_MAX = 64_000_000;
+/** Of a longer body nothing is read, and its client is told of it before its end. */
+export const READ_BYTES_MAX = 16_000_000;
 /** After an answer has shown its end, its server has this long to say more. */
 const END_MS = 1_000;
 /** These say that a server does not have a route; LM Studio says so with status 200. */
@@ -125,7 +127,7 @@ class PassReader implements AnswerReader {
   readonly #isSingle: boolean;
   readonly #sse = new SseParser((data) => this.#onEvent(data));
   readonly #members = new TopMembers(WANTED);
-  readonly #pieces: Buffer[] = [];
+  #pieces: Buffer[] = [];
   #bytes = 0;
   #isSettled = false;
   #isWhole = false;
@@ -151,7 +153,7 @@ class PassReader implements AnswerReader {
     this.#tell(() => this.#listener.onBytes(chunk, isEventStream));
     if (isEventStream) return this.#readEvents(chunk);
     this.#members.push(chunk);
-    this.#pieces.push(chunk);
+    this.#keep(chunk);
     this.#alive();
   }
 
@@ -198,6 +200,12 @@ class PassReader implements AnswerReader {
 
   #flood(): void {
     this.#fail(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.#bytes} bytes`));
+  }
+
+  /** Of an answer so long that it is told before its end, nothing is read any more. */
+  #keep(chunk: Buffer): void {
+    if (this.#bytes > READ_BYTES_MAX) this.#pieces = [];
+    else this.#pieces.push(chunk);
   }
 
   #alive(): void {
@@ -265,6 +273,7 @@ class PassReader implements AnswerReader {
     if (this.#members.fault !== undefined) {
       return this.#settle(new PlannerError('ERR_MODEL_MALFORMED', 'the response is not a JSON object'));
     }
+    if (this.#bytes > READ_BYTES_MAX) return this.#settle();
     const body = Buffer.concat(this.#pieces);
     const valueFor = ({ start, end }: Span): unknown => valueAt(body.subarray(start, end));
     const told = Object.fromEntries(

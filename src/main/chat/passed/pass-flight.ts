@@ -1,6 +1,11 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { encodeError, PlannerError } from '../../../shared/errors.ts';
-import type { PassCall, PassEnd, PassRelay } from '../../../shared/model-client/pass-relay.ts';
+import {
+  type PassCall,
+  type PassEnd,
+  type PassRelay,
+  READ_BYTES_MAX,
+} from '../../../shared/model-client/pass-relay.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import { lessSettling, rungEnd, SLICE_MS_MIN } from '../../planner/time-budget.ts';
 import type { ChatPlace, ChatRoute } from '../places/chat-route.ts';
@@ -30,9 +35,6 @@ export type PassFlightEnd =
   | { readonly kind: 'answered' }
   /** `isInAnswer`: the bytes of the answer tell the client of it. */
   | (TriedInVain & { readonly isInAnswer: boolean });
-
-/** A whole answer that is longer begins to be told before its end, and so does a stream that says nothing for longer. */
-const HELD_BYTES_MAX = 16_000_000;
 
 /** One try. It is dropped with all of its bytes where it fails before anybody was told. */
 class Draft {
@@ -205,10 +207,11 @@ export class PassFlight {
     };
   }
 
+  /** A whole answer that is longer begins to be told before its end, and so does a stream that says nothing for longer. */
   #onBytes(draft: Draft, bytes: Buffer, isEventStream: boolean): void {
     draft.isEventStream = isEventStream;
     draft.queue.push(bytes);
-    if (draft.queue.length > HELD_BYTES_MAX) this.#begin(draft);
+    if (draft.queue.length > READ_BYTES_MAX) this.#begin(draft);
   }
 
   #begin(draft: Draft): void {

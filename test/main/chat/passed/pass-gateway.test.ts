@@ -338,3 +338,37 @@ describe('time and slots', () => {
     await closed;
   });
 });
+
+describe('large answers', () => {
+  const say = (bytes: number) => `{"id":"x","data":"${'x'.repeat(bytes)}"}`;
+
+  test('are held whole up to 16 MB, so that a late failure still leads elsewhere', async () => {
+    await open({ callRetries: 0 });
+    at('/v1/embeddings', one, ({ response, socket }) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write(say(10_000_000), () => socket.destroy());
+    });
+    at('/v1/embeddings', two, ({ response }) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(say(100)),
+    );
+    const reply = await pass({}, 'embeddings');
+    expect(summary(reply)).toBe('model m at two');
+    expect(reply.kind).toBe('whole');
+  });
+
+  test('begin before their end beyond that, byte for byte, and break off where the server does', async () => {
+    await open();
+    const body = say(20_000_000);
+    at('/v1/embeddings', one, ({ response }) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(body),
+    );
+    const reply = await pass({}, 'embeddings');
+    expect(reply.kind).toBe('stream');
+    expect((await textOf(reply)) === body).toBe(true);
+    at('/v1/embeddings', one, ({ response, socket }) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write(body.slice(0, 18_000_000), () => socket.destroy());
+    });
+    await expect(pass({}, 'embeddings').then(textOf)).rejects.toThrow('mid-answer');
+  });
+});
