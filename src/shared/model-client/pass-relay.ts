@@ -111,7 +111,7 @@ function isAboutModel(error: unknown): boolean {
   return code === 'model_not_found' || param === 'model';
 }
 
-const WANTED = ['id', 'object', 'model', 'usage', 'error', 'status'];
+const WANTED = ['id', 'model', 'usage', 'error', 'status'];
 
 class PassReader implements AnswerReader {
   model: string | undefined;

@@ -186,6 +186,20 @@ describe('keys', () => {
     expect((await conclave(['doctor'])).code).toBe(1);
   });
 
+  test('are sent by plan as well', async () => {
+    const { chat } = server;
+    server.chat = (exchange, nth) => {
+      if (!isKeyed(exchange)) return chat(exchange, nth);
+      streamHead(exchange.response);
+      return exchange.response.end(events(piece('1\nit fits'), FINISH, '[DONE]'));
+    };
+    const args = ['plan', '--json', '--endpoint', server.baseURL, '--model', 'phi-4'];
+    const { code, stdout } = await conclave(args, { [variable(server)]: KEY });
+    expect(JSON.parse(stdout)).toMatchObject({ action: 'attack', source: 'quorum' });
+    expect(code).toBe(0);
+    expect((await conclave(['session', '--api-key', KEY])).stderr).toContain('add --endpoint URL');
+  });
+
   test('are asked for by plan and session as well', async () => {
     const { stderr } = await conclave(['plan', '--endpoint', server.baseURL]);
     expect(stderr).toContain('wants a key');
