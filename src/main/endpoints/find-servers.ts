@@ -57,11 +57,7 @@ export async function findListeners(
   return looked.filter((server) => server !== undefined);
 }
 
-async function lookAt(
-  port: number,
-  clock: Clock,
-  timeoutMs: number,
-): Promise<FoundServer | SilentServer | undefined> {
+async function lookAt(port: number, clock: Clock, timeoutMs: number): Promise<FoundServer | SilentServer | undefined> {
   const name = `localhost:${port}`;
   const baseURL = `http://${name}/v1`;
   const client = new ModelClient({ name, baseURL }, clock, CONNECTIONS);
