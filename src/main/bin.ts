@@ -6,6 +6,7 @@ import { describeValue, PlannerError } from '../shared/errors.ts';
 import { hasStuckFile } from '../shared/regular-file.ts';
 import type { CliContext } from './cli/cli-context.ts';
 import { failureLines } from './cli/cli-error.ts';
+import { KEY_VARIABLE } from './cli/endpoint-keys.ts';
 import { runCli } from './cli/run-cli.ts';
 import type { ServiceProcess } from './cli/serve-command.ts';
 import { LOG_LEVELS, ProcessLog } from './log/process-log.ts';
@@ -33,6 +34,12 @@ function onSignal(signal: keyof typeof INTERRUPTED): void {
   if (first !== undefined) return endWith(INTERRUPTED[signal], signal);
   first = { signal, atMs };
   interrupt.abort();
+}
+
+/** An empty variable is none. */
+function keysIn(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const keys = Object.entries(environment).filter(([name, key]) => name.startsWith(KEY_VARIABLE) && key);
+  return Object.fromEntries(keys) as Record<string, string>;
 }
 
 /** A thread that waits for a file system which is gone keeps `process.exit` waiting too: then a signal ends the process. */
@@ -71,6 +78,7 @@ const context: CliContext = {
   version,
   packageDir: fileURLToPath(packageURL),
   log: logs.root,
+  keys: keysIn(process.env),
 };
 if (!(envLevel === undefined || LOG_LEVELS.some((level) => level === envLevel))) {
   const rule = `must be one of ${LOG_LEVELS.join(', ')}`;

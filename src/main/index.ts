@@ -23,9 +23,12 @@ export type { Lookup, StoreEntry } from '../shared/store/store-reader.ts';
 export { StoreReader } from '../shared/store/store-reader.ts';
 export type { CacheStats } from './cache/cache-options.ts';
 export { openCache, type SharedCache } from './cache/shared-cache.ts';
+export type { ChatCallOptions } from './chat/chat-call-options.ts';
 export type { ChatStats } from './chat/chat-counters.ts';
-export type { ChatCallOptions, ChatGateway } from './chat/chat-gateway.ts';
+export type { ChatGateway } from './chat/chat-gateway.ts';
 export type { ChatOrigin, ChatReply, ChatSource } from './chat/chat-reply.ts';
+export type { PassReply } from './chat/passed/pass-reply.ts';
+export type { PassedRoute } from './chat/passed/pass-request.ts';
 export { type EmbedOptions, embedPlanner } from './faces/ipc/embed-planner.ts';
 export type { PeerExit } from './faces/ipc/peer.ts';
 export type {

@@ -40,9 +40,17 @@ export interface NumberFeature extends FeatureCommon {
   /** Weight of the distance between similar states. Default 1. */
   readonly weight?: number;
 }
+export const TEXT_LAYOUTS = ['fold', 'keep'] as const;
+export type TextLayout = (typeof TEXT_LAYOUTS)[number];
+
 /** Goes to the prompt and not into the signature. */
 export interface TextFeature extends FeatureCommon {
   readonly kind: 'text';
+  /**
+   * `keep`: blanks and line breaks stand in the prompt as they are given, in a fenced block, for maps and tables. `fold`: it is one line.
+   * Either way the first 2,000 characters are shown. Default `fold`.
+   */
+  readonly layout?: TextLayout;
 }
 /** A data URL, or base64 with its media type. Goes to experts that see, and not into the signature. */
 export interface ImageFeature extends FeatureCommon {
@@ -158,6 +166,7 @@ const FEATURE_KEYS: Readonly<Record<string, readonly string[]>> = {
   flag: ['soft', 'weight'],
   set: ['soft', 'weight'],
   number: ['edges', 'range', 'weight'],
+  text: ['layout'],
 };
 
 function checkFeature(key: string, feature: Feature): void {
@@ -175,6 +184,12 @@ function checkFeature(key: string, feature: Feature): void {
   if (feature.kind !== 'text' && feature.kind !== 'image') checkDistance(key, feature);
   if (feature.kind === 'number') checkNumberFeature(key, feature);
   if (feature.kind === 'category') checkValues(key, feature.values);
+  if (feature.kind === 'text') checkLayout(key, feature.layout);
+}
+
+function checkLayout(key: string, layout: TextLayout | undefined): void {
+  if (layout === undefined || TEXT_LAYOUTS.includes(layout)) return;
+  fail(`${key}.layout must be one of ${TEXT_LAYOUTS.join(', ')}, got ${describeValue(layout)}`);
 }
 
 function checkValues(key: string, values: readonly string[] | undefined): void {

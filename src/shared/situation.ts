@@ -93,6 +93,30 @@ export function oneLine(text: string, charsMax = PROMPT_NAME_CHARS_MAX): string 
   return flat.length > charsMax ? `${flat.slice(0, charsMax - 1)}…` : flat;
 }
 
+/** Line ends of all systems, and what some models take for one. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
+const LINE_ENDS = /\r\n|[\n\r\u000b\u000c\u001e\u0085\u2028\u2029]/;
+/** Controls that are left in a line; tabs stay, since tables are written with them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
+const LINE_CONTROLS = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/g;
+/** More lines of a text are cut like more characters: an empty line costs a token too. */
+const PROMPT_LINES_MAX = 200;
+
+/**
+ * A text with its blanks and line breaks, in a block that nothing in it can close: its fence is longer than any run of backticks in it.
+ */
+export function fenced(text: string): string {
+  const cut = text.slice(0, PROMPT_TEXT_CHARS_MAX);
+  const lines = cut.split(LINE_ENDS).map((line) => line.replace(LINE_CONTROLS, ' '));
+  // A last line end opens no further line.
+  if (lines.at(-1) === '') lines.pop();
+  const isCut = cut.length < text.length || lines.length > PROMPT_LINES_MAX;
+  const shown = [...lines.slice(0, PROMPT_LINES_MAX), ...(isCut ? ['…'] : [])].join('\n');
+  const longest = Math.max(0, ...(shown.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(Math.max(3, longest + 1));
+  return `${fence}\n${shown}\n${fence}`;
+}
+
 function renderValue(feature: Feature, value: FeatureValue): string {
   switch (feature.kind) {
     case 'flag':
@@ -104,6 +128,7 @@ function renderValue(feature: Feature, value: FeatureValue): string {
     case 'category':
       return oneLine(value as string);
     case 'text':
+      if (feature.layout === 'keep') return fenced(value as string);
       return oneLine(value as string, PROMPT_TEXT_CHARS_MAX);
     case 'image':
       return 'attached';
@@ -128,7 +153,8 @@ function renderObservation(domain: Domain, observation: Observation): string {
   for (const [name, feature] of Object.entries(domain.features)) {
     const value = observation[name];
     if (value !== undefined && feature.kind !== 'image') {
-      lines.push(`${labelOf(name, feature)}: ${renderValue(feature, value)}`);
+      const isBlock = feature.kind === 'text' && feature.layout === 'keep';
+      lines.push(`${labelOf(name, feature)}:${isBlock ? '\n' : ' '}${renderValue(feature, value)}`);
     }
   }
   return lines.join('\n');

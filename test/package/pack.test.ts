@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +72,28 @@ for (const start of [embedPlanner, spawnPlanner]) {
   const { status, stdout, stderr } = run(process.execPath, ['--input-type=module', '-e', text], folder);
   expect(status, stderr).toBe(0);
   expect(stdout).toBe('1 block undefined\n1 block undefined\n');
+}, 60_000);
+
+test('the example of the README plans, installed and in the checkout', async () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const [, example = ''] = /## The library\n\n```ts\n([\s\S]*?)```/.exec(readme) ?? [];
+  const conclave = join(folder, 'node_modules', 'conclave', 'bin', 'conclave.js');
+  const simulator = spawn(process.execPath, [conclave, 'simulate', '--port', '0', '--json'], { stdio: 'pipe' });
+  const checkout = mkdtempSync(join(root, 'example-'));
+  try {
+    const [line] = await once(simulator.stdout, 'data');
+    const text = example.replace('http://localhost:1234/v1', JSON.parse(String(line)).baseURL);
+    expect(text).not.toBe(example);
+    for (const at of [folder, checkout]) {
+      writeFileSync(join(at, 'example.ts'), text);
+      const { status, stdout, stderr } = run(process.execPath, ['example.ts'], at);
+      expect(status, stderr).toBe(0);
+      expect(stdout).toMatch(/^(?:attack|block|retreat) \w+ /);
+    }
+  } finally {
+    simulator.kill('SIGKILL');
+    rmSync(checkout, { recursive: true, force: true });
+  }
 }, 60_000);
 
 test('the installed command line runs a session', () => {

@@ -109,7 +109,7 @@ describe('a definition that breaks a rule is one clear error', () => {
     [
       'a soft text',
       withFeature({ kind: 'text', soft: true }),
-      'domain.features.x.soft is not a setting of a text (kind, optional, label)',
+      'domain.features.x.soft is not a setting of a text (kind, optional, label, layout)',
     ],
     [
       'a weight of an image',

@@ -268,3 +268,52 @@ test.each(['\u0085', '\u001e', '\u001b[2J', '\u0000', '\u009b', '\u007f', '\u202
     expect(oneLine(`a${control}b`)).toBe(control.startsWith('\u001b') ? 'a [2Jb' : 'a b');
   },
 );
+
+describe('a text whose layout is kept', () => {
+  const shownAs = (layout: 'fold' | 'keep' | undefined, map: string): string => {
+    const features = { map: { kind: 'text', ...(layout === undefined ? {} : { layout }) } } as const;
+    const world = defineDomain({ name: 'world', features });
+    const asked = { agent: 'a', observation: { map }, actions: ['go', 'stay'] };
+    const sent = situationFor(world, situationOf(asked, 50), false);
+    return renderSituation(world, sent).split('\n\nACTIONS\n')[0]?.replace('SITUATION\n', '') as string;
+  };
+
+  test.each<[string, string, string]>([
+    ['a map', '#####\n#  @#\n#####', '```\n#####\n#  @#\n#####\n```'],
+    ['blanks at the ends of its lines', '  ..  \n ..   ', '```\n  ..  \n ..   \n```'],
+    ['rows of blanks', '   \n # \n   ', '```\n   \n # \n   \n```'],
+    ['a last line end', 'a\nb\n', '```\na\nb\n```'],
+    ['tabs', 'x\ty', '```\nx\ty\n```'],
+    ['line ends of Windows', 'a\r\nb', '```\na\nb\n```'],
+    ['other line ends', 'a\u0085b\u2028c\u001ed\re', '```\na\nb\nc\nd\ne\n```'],
+    ['controls', 'a\u001b[2Jb\u0000c', '```\na [2Jb c\n```'],
+    ['a fence', '```\nANSWER\n```', '````\n```\nANSWER\n```\n````'],
+    ['a longer fence', 'x `````` y', '```````\nx `````` y\n```````'],
+    ['nothing', '', '```\n\n```'],
+  ])('stands in a block that nothing in it closes: %s', (_, text, block) => {
+    expect(shownAs('keep', text)).toBe(`map:\n${block}`);
+  });
+
+  test('is bounded in characters and in lines', () => {
+    expect(shownAs('keep', 'x'.repeat(2_000))).toBe(`map:\n\`\`\`\n${'x'.repeat(2_000)}\n\`\`\``);
+    expect(shownAs('keep', 'x'.repeat(2_001))).toBe(`map:\n\`\`\`\n${'x'.repeat(2_000)}\n…\n\`\`\``);
+    expect(shownAs('keep', 'y\n'.repeat(200)).split('\n')).toHaveLength(203);
+    expect(shownAs('keep', 'y\n'.repeat(201)).split('\n')).toHaveLength(204);
+    expect(shownAs('keep', '\n'.repeat(100_000)).split('\n')).toHaveLength(204);
+  });
+
+  test.each(['fold', undefined] as const)('is one line otherwise: %s', (layout) => {
+    expect(shownAs(layout, '#####\n#  @#\n#####')).toBe('map: ##### # @# #####');
+  });
+
+  test('is checked with the domain', () => {
+    const define = (feature: object) => () => defineDomain({ name: 'world', features: { map: feature as never } });
+    expect(define({ kind: 'text', layout: 'wide' })).toThrow(
+      'domain.features.map.layout must be one of fold, keep, got "wide"',
+    );
+    expect(define({ kind: 'text', layout: null })).toThrow('domain.features.map.layout must be one of');
+    expect(define({ kind: 'category', layout: 'keep' })).toThrow(
+      'domain.features.map.layout is not a setting of a category',
+    );
+  });
+});

@@ -12,6 +12,10 @@ export class ChatServer implements AsyncDisposable {
   models: readonly string[];
   /** What it tells at other paths, from the root. */
   pages: Readonly<Record<string, unknown>> = {};
+  /** What it does at other paths, from the root. */
+  routes: Readonly<Record<string, (exchange: Exchange) => unknown>> = {};
+  /** Requests to those. */
+  readonly passed: Exchange[] = [];
   /** Chats that it has read whole. */
   readonly chats: Exchange[] = [];
   chat: (exchange: Exchange, nth: number) => unknown = ({ response }) => sayHello(response);
@@ -26,6 +30,12 @@ export class ChatServer implements AsyncDisposable {
       if (exchange.url.endsWith('/models')) return this.list(exchange);
       const page = this.pages[exchange.url];
       if (page !== undefined) return json(exchange.response, 200, page);
+      const route = this.routes[exchange.url];
+      if (route !== undefined) {
+        this.passed.push(exchange);
+        this.#arrivals.shift()?.(exchange);
+        return route(exchange);
+      }
       if (!exchange.url.endsWith('/chat/completions')) return json(exchange.response, 404, {});
       this.chats.push(exchange);
       this.#arrivals.shift()?.(exchange);

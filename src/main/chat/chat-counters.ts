@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../shared/errors.ts';
 import { type CallOutcome, callOutcome, DurationHistogram, type Durations } from '../planner/counters.ts';
 import type { ChatCacheStats } from './answers/chat-cache.ts';
-import type { ChatAttempt } from './chat-flight.ts';
+import type { ChatAttempt } from './places/tries.ts';
 
 /** What `stats().chats` tells. */
 export interface ChatStats {

@@ -1,19 +1,15 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { encodeError, PlannerError } from '../../shared/errors.ts';
-import type { Refusal } from '../../shared/model-client/call-attempt.ts';
 import { type ChunkEvent, contentOf, isUsageEvent } from '../../shared/model-client/chat-event.ts';
 import type { Relay } from '../../shared/model-client/chat-relay.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
-import type { Attempt } from '../plan.ts';
 import { lessSettling, rungEnd, SLICE_MS_MIN } from '../planner/time-budget.ts';
 import { type Completion, CompletionBuilder, eventsOf, isCut, withoutUsage } from './answers/completion.ts';
 import { EventLog, type LogReader } from './answers/event-log.ts';
-import type { AskedChat } from './chat-request.ts';
+import { type AskedChat, bodyFor } from './chat-request.ts';
 import type { ChatPlace, ChatRoute } from './places/chat-route.ts';
 import type { ChatCallEnd, PlaceCaller } from './places/place-caller.ts';
-
-/** What was tried for a chat, and how it ended. */
-export type ChatAttempt = Omit<Attempt, 'step' | 'role' | 'action'>;
+import { type ChatAttempt, isOfRequest, type TriedInVain, Tries } from './places/tries.ts';
 
 export interface FlightParts {
   readonly clock: Clock;
@@ -43,9 +39,7 @@ export interface ChatAnswer {
   readonly isFaithful: boolean;
 }
 
-export type FlightEnd =
-  | { readonly kind: 'answered'; readonly answer: ChatAnswer }
-  | { readonly kind: 'failed'; readonly error: PlannerError; readonly refusal?: Refusal };
+export type FlightEnd = { readonly kind: 'answered'; readonly answer: ChatAnswer } | TriedInVain;
 
 /** Before the first word of an answer, servers tell its role, their progress and white space; more than this is a flood. */
 const PRELUDE_BYTES_MAX = 262_144;
@@ -102,10 +96,10 @@ class Draft {
  * client has been told a word, the next place may begin anew; after that, a failure is the end. It never rejects.
  */
 export class ChatFlight {
-  readonly attempts: ChatAttempt[] = [];
   readonly deadlineMs: number;
   readonly #parts: FlightParts;
   readonly #purpose: FlightPurpose;
+  readonly #tries: Tries;
   readonly #ended = Promise.withResolvers<FlightEnd>();
   #draft: Draft | undefined;
   /** An answer without a word: given only if nobody has a better one. */
@@ -124,6 +118,11 @@ export class ChatFlight {
     this.#parts = parts;
     this.#purpose = purpose;
     this.deadlineMs = purpose.deadlineMs;
+    this.#tries = new Tries(parts.clock, purpose.startedAtMs);
+  }
+
+  get attempts(): readonly ChatAttempt[] {
+    return this.#tries.attempts;
   }
 
   get ended(): Promise<FlightEnd> {
@@ -191,12 +190,12 @@ export class ChatFlight {
   async #fly(): Promise<FlightEnd> {
     const { route, deadlineMs } = this.#purpose;
     const { clock } = this.#parts;
-    const failures: ChatCallEnd[] = [];
+    const tries = this.#tries;
     const rankMs = deadlineMs;
     let again: ChatPlace | undefined;
     let retries = this.#parts.callRetries;
     while (this.#cut === undefined) {
-      const place = again ?? route.next(rankMs, (passed) => this.#passedOver(passed, failures));
+      const place = again ?? route.next(rankMs, (passed) => tries.passedOver(passed));
       again = undefined;
       const leftMs = deadlineMs - clock.now();
       if (place === undefined || leftMs < SLICE_MS_MIN) break;
@@ -209,37 +208,19 @@ export class ChatFlight {
         if (!route.hasNext) break;
         continue;
       }
-      failures.push(end);
+      tries.failed(end);
       if (this.#isTold || isOfRequest(end, place)) break;
       this.#draft = undefined;
       if (end.failure.retryable && retries-- > 0) again = place;
     }
     if (this.#cut !== undefined) return { kind: 'failed', error: this.#cut };
     if (this.#empty !== undefined && !this.#isTold) return this.#answered(this.#empty);
-    return this.#failed(failures);
+    return tries.inVain(this.#isTold);
   }
 
   #answered(draft: Draft): FlightEnd {
     this.#draft = draft;
     return { kind: 'answered', answer: draft.answer() };
-  }
-
-  #failed(failures: readonly ChatCallEnd[]): FlightEnd {
-    const told = failures.find(
-      ({ refusal, failure }) => failure?.code === 'ERR_MODEL_REJECTED' && refusal !== undefined,
-    );
-    const { failure, refusal } =
-      (this.#isTold ? failures.at(-1) : (told ?? failures.findLast(isOfCall) ?? failures.at(-1))) ?? {};
-    const tried = this.attempts.map(({ endpoint, model, code }) => `${model} at ${endpoint}: ${code}`).join(', ');
-    if (failure === undefined) {
-      return {
-        kind: 'failed',
-        error: new PlannerError('ERR_ENDPOINT_BUSY', `no time was left to ask a model${tried && ` (${tried})`}`),
-      };
-    }
-    const message = this.attempts.length > 1 ? `${failure.message} (tried: ${tried})` : failure.message;
-    const error = new PlannerError(failure.code, message, { retryable: failure.retryable, cause: failure });
-    return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }) };
   }
 
   #begin(place: ChatPlace): Draft {
@@ -260,20 +241,34 @@ export class ChatFlight {
     const { hasNext } = route;
     const leftMs = deadlineMs - nowMs;
     const rule = { timeSlices: true, hasNext, nextMs: undefined };
+    const body = bodyFor(asked, place.model);
     const end = await caller.call(
       {
-        asked,
+        choices: asked.choices,
+        isStreamed: body.stream === true,
         place,
         rankMs: deadlineMs,
         sliceEndMs: rungEnd(nowMs, deadlineMs, leftMs, rule),
         endMs: nowMs + lessSettling(leftMs),
         hasNext,
-        listener: {
-          onEvent: (data, event) => this.#onEvent(draft, data, event),
-          onBody: (text, body) => this.#onBody(draft, text, body),
-        },
-        onRelay: (relay) => {
-          draft.relay = relay;
+        begin: (client, limits, onLife, signal) => {
+          if (client.relay === undefined) return undefined;
+          draft.relay = client.relay(
+            {
+              body,
+              ...limits,
+              choices: asked.choices,
+              listener: {
+                onEvent: (data, event) => {
+                  onLife();
+                  this.#onEvent(draft, data, event);
+                },
+                onBody: (text, whole) => this.#onBody(draft, text, whole),
+              },
+            },
+            signal,
+          );
+          return draft.relay.ended;
         },
       },
       draft.signal,
@@ -282,7 +277,7 @@ export class ChatFlight {
     // What was given up here was so for a reason that the call does not know.
     const { failure = end.failure } = end.failure?.code === 'ERR_CANCELLED' ? draft : end;
     const told: ChatCallEnd = failure === undefined ? end : { ...end, failure };
-    this.#note(draft, told, nowMs);
+    this.#tries.note(place, told, nowMs, draft.isEmpty);
     return told;
   }
 
@@ -340,58 +335,7 @@ export class ChatFlight {
     );
   }
 
-  #passedOver({ at, model }: ChatPlace, failures: ChatCallEnd[]): void {
-    const failure = new PlannerError(
-      'ERR_ENDPOINT_RESTING',
-      'it has failed too often lately and is not asked for a while',
-    );
-    const startMs = this.#parts.clock.now() - this.#purpose.startedAtMs;
-    this.attempts.push({
-      endpoint: at.name,
-      model,
-      code: failure.code,
-      message: failure.message,
-      startMs,
-      waitMs: 0,
-      latencyMs: 0,
-    });
-    failures.push({ failure, waitMs: 0 });
-  }
-
-  #note({ place, isEmpty }: Draft, { failure, report, waitMs }: ChatCallEnd, begunAtMs: number): void {
-    const { at, model } = place;
-    const { queueMs, firstTokenMs, promptTokens, completionTokens, estimated, modelAnswered } = report ?? {};
-    this.attempts.push({
-      endpoint: at.name,
-      model,
-      code: failure?.code ?? (isEmpty ? 'ERR_MODEL_EMPTY' : 'OK'),
-      ...(failure === undefined ? {} : { message: failure.message }),
-      startMs: begunAtMs - this.#purpose.startedAtMs,
-      waitMs,
-      latencyMs: this.#parts.clock.now() - begunAtMs,
-      ...(queueMs === undefined ? {} : { queueMs }),
-      ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
-      ...(promptTokens === undefined ? {} : { promptTokens }),
-      ...(completionTokens === undefined ? {} : { completionTokens }),
-      ...(estimated === undefined ? {} : { estimated }),
-      ...(modelAnswered === undefined || modelAnswered === model ? {} : { modelAnswered }),
-    });
-  }
-
   #changed(): void {
     for (const resolve of this.#onChange.splice(0)) resolve();
   }
-}
-
-/** A model was really asked. */
-function isOfCall({ report }: ChatCallEnd): boolean {
-  return report !== undefined;
-}
-
-const OF_REQUEST: ReadonlySet<number> = new Set([400, 413, 422]);
-
-/** The server refuses what the client asked, not whom: another one would as well, and its words are what the client needs. */
-function isOfRequest({ failure, refusal }: ChatCallEnd, { isFallback }: ChatPlace): boolean {
-  const isRefused = failure?.code === 'ERR_MODEL_REJECTED' || failure?.code === 'ERR_MODEL_SCHEMA';
-  return isRefused && !isFallback && OF_REQUEST.has(refusal?.status ?? 0);
 }

@@ -2,35 +2,29 @@ import type { Clock } from '../../shared/clock.ts';
 import { describeValue, encodeError, PlannerError } from '../../shared/errors.ts';
 import { readPlainly } from '../../shared/plan-request.ts';
 import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
-import { CHAT_MS_MAX } from '../options/chat-options.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
-import { checkSignal } from '../plan-options.ts';
 import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
 import { chatKey, modelKey } from './answers/chat-key.ts';
 import { type Completion, eventsOf, isKeepable } from './answers/completion.ts';
+import {
+  type ChatCallOptions,
+  cancelled,
+  checkTimeout,
+  closed,
+  readCallOptions,
+  tooMany,
+} from './chat-call-options.ts';
 import { ChatCounters, type ChatStats } from './chat-counters.ts';
 import { ChatFlight, type FlightEnd } from './chat-flight.ts';
 import { type ChatOrigin, type ChatReply, FlightFrames, wholeFrames } from './chat-reply.ts';
 import { type AskedChat, readChatRequest } from './chat-request.ts';
+import { PassGateway } from './passed/pass-gateway.ts';
+import type { PassReply } from './passed/pass-reply.ts';
+import type { PassedRoute } from './passed/pass-request.ts';
 import { type ChatPlace, ChatRoute } from './places/chat-route.ts';
-import { LADDER_ALIAS, type ListedModel, type ModelDirectory } from './places/model-directory.ts';
+import type { ListedModel, ModelDirectory } from './places/model-directory.ts';
 import type { PlaceCaller } from './places/place-caller.ts';
-
-/**
- * Chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another place where one
- * fails, and exact answers from memory. What a client sends goes on as it is, and what a server says comes back as it is
- * (docs/concurrency.md, "Chats").
- */
-export interface ChatCallOptions {
-  /** For the whole chat, milliseconds. Default: the option `chat.timeoutMs`. */
-  readonly timeoutMs?: number;
-  /** Ends the chat: its model work stops unless others wait for it. */
-  readonly signal?: AbortSignal;
-  /** Whether other models are asked where this one fails. Default: the option `chat.fallback`. */
-  readonly fallback?: boolean;
-  /** `use`: answers may come from memory, and are kept. `renew`: they are kept. `off`: neither. Default `use`. */
-  readonly cache?: 'use' | 'renew' | 'off';
-}
+import { outOfTime, PlaceFinder } from './places/place-finder.ts';
 
 export interface GatewayParts {
   readonly options: ResolvedOptions;
@@ -58,9 +52,16 @@ interface Sharing {
   readonly flightKey: string;
 }
 
+/**
+ * Chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another place where one
+ * fails, and exact answers from memory. What a client sends goes on as it is, and what a server says comes back as it is
+ * (docs/concurrency.md, "Chats").
+ */
 export class ChatGateway {
   readonly #parts: GatewayParts;
+  readonly #finder: PlaceFinder;
   readonly #counters = new ChatCounters();
+  readonly #passes: PassGateway;
   readonly #cache: ChatCache | undefined;
   readonly #flights = new Map<string, ChatFlight>();
   /** Of every flight that has not ended. */
@@ -70,6 +71,8 @@ export class ChatGateway {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#finder = new PlaceFinder(parts);
+    this.#passes = new PassGateway({ ...parts, finder: this.#finder, counters: this.#counters });
     const { cache } = parts.options.chat;
     this.#cache = cache === false ? undefined : new ChatCache(cache, parts.clock);
   }
@@ -92,6 +95,14 @@ export class ChatGateway {
     }
   }
 
+  /**
+   * Passes on the bytes of a request to another route of OpenAI's, which must not change later. `cache` has no effect: nothing is
+   * kept of it. Never rejects.
+   */
+  pass(route: PassedRoute, bytes: Uint8Array, options?: ChatCallOptions): Promise<PassReply> {
+    return this.#passes.pass(route, bytes, options);
+  }
+
   /** What `GET /v1/models` lists: all that endpoints list, and what is configured. */
   async models(): Promise<readonly ListedModel[]> {
     await this.#parts.directory.refresh();
@@ -109,10 +120,15 @@ export class ChatGateway {
   /** Refuses new chats from now on. */
   shut(): void {
     this.#isClosed = true;
+    this.#passes.shut();
   }
 
   /** Resolves when no chat is in flight. */
-  idle(): Promise<void> {
+  async idle(): Promise<void> {
+    await Promise.all([this.#chatsIdle(), this.#passes.idle()]);
+  }
+
+  #chatsIdle(): Promise<void> {
     if (this.#flying.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
@@ -121,7 +137,7 @@ export class ChatGateway {
   async close(): Promise<void> {
     this.shut();
     for (const flight of this.#flying.keys()) flight.cancel(closed());
-    await Promise.all(this.#flying.values());
+    await Promise.all([...this.#flying.values(), this.#passes.close()]);
     this.#parts.caller.close();
   }
 
@@ -133,64 +149,22 @@ export class ChatGateway {
     const { signal, timeoutMs = this.#parts.options.chat.timeoutMs } = options;
     const startedAtMs = clock.now();
     const asked = readPlainly(() => readChatRequest(body));
-    if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= CHAT_MS_MAX)) {
-      const rule = `must be a number of milliseconds above 0 and at most ${CHAT_MS_MAX}`;
-      throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
-    }
+    checkTimeout(timeoutMs);
     const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
     const mayFallBack = options.fallback ?? this.#parts.options.chat.fallback;
-    const places = seeing(await this.#places(asking, mayFallBack), asked);
+    const seeking = { model: asked.model, mayFallBack, deadlineMs: asking.deadlineMs };
+    const places = seeing(await this.#finder.find(seeking), asked);
     if (signal?.aborted) throw cancelled();
     const sharing = this.#sharing(asked, options, places);
     if (sharing !== undefined && options.cache !== 'renew') {
       const known = this.#find(sharing.key, places[0] as readonly ChatPlace[]);
       if (known !== undefined) return this.#fromCache(known, asked);
     }
-    if (this.#counters.inFlight >= maxInFlight) {
-      const message = `${maxInFlight} chats are in flight (chat.maxInFlight)`;
-      throw new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
-    }
+    if (this.#counters.inFlight >= maxInFlight) throw tooMany(maxInFlight);
     if (this.#isClosed) throw closed();
     const joined = sharing && options.cache !== 'renew' ? this.#joinable(sharing.flightKey, asking) : undefined;
     const flight = joined ?? this.#begin(asking, places, sharing);
     return this.#wait(flight, asking, joined !== undefined);
-  }
-
-  /** Where it may be asked, of each model in turn. Throws ERR_MODEL_MISSING. */
-  async #places(asking: Asking, mayFallBack: boolean): Promise<readonly (readonly ChatPlace[])[]> {
-    const { directory } = this.#parts;
-    const { model } = asking.asked;
-    if (directory.placesOf(model).length === 0) {
-      if (model === LADDER_ALIAS && directory.ladder.length > 0) {
-        // It asks for the ladder itself.
-        return directory.ladder.map((each, index) => this.#placesOf(each, index > 0));
-      }
-      // It may have been loaded since the endpoints were last asked.
-      await this.#refresh(asking);
-    }
-    const asked = this.#placesOf(model, false);
-    if (asked.length === 0) throw missing(model, directory.nearest(model));
-    return mayFallBack ? [asked, ...directory.fallbacks.map((each) => this.#placesOf(each, true))] : [asked];
-  }
-
-  /** An endpoint that does not answer holds up nobody beyond their own time. Throws ERR_MODEL_TIMEOUT_STREAM then. */
-  async #refresh(asking: Asking): Promise<void> {
-    const { clock, directory } = this.#parts;
-    const over = Promise.withResolvers<never>();
-    const timer = clock.setTimer(asking.deadlineMs - clock.now(), () => over.reject(outOfTime(asking)));
-    try {
-      await Promise.race([directory.refresh(), over.promise]);
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  #placesOf(model: string, isFallback: boolean): ChatPlace[] {
-    return this.#parts.directory.placesOf(model).map((place) => ({
-      at: this.#parts.endpoints.get(place.endpoint) as ModelEndpoint,
-      model: place.model,
-      isFallback,
-    }));
   }
 
   /** Undefined where each request is to have an answer of its own. */
@@ -294,8 +268,9 @@ export class ChatGateway {
     const isShorter = asking.deadlineMs < flight.deadlineMs;
     const timer = isShorter
       ? this.#parts.clock.setTimer(asking.deadlineMs - this.#parts.clock.now(), () => {
-          frames?.breakOff(outOfTime(asking));
-          gaveUp(outOfTime(asking));
+          const reason = outOfTime(asking.deadlineMs - startedAtMs);
+          frames?.breakOff(reason);
+          gaveUp(reason);
         })
       : undefined;
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -348,16 +323,6 @@ export class ChatGateway {
   }
 }
 
-/** Read once, so that what a getter says later has no say. Throws ERR_REQUEST_INVALID. */
-function readCallOptions(given: unknown = {}): ChatCallOptions {
-  if (given === null || typeof given !== 'object') {
-    throw new PlannerError('ERR_REQUEST_INVALID', `options must be an object, got ${describeValue(given)}`);
-  }
-  const options = readPlainly(() => ({ ...given })) as ChatCallOptions;
-  checkSignal(options.signal);
-  return options;
-}
-
 /** The places that can answer: a picture does not go where the server says that the model takes none. Throws ERR_MODEL_REJECTED. */
 function seeing(
   groups: readonly (readonly ChatPlace[])[],
@@ -370,24 +335,4 @@ function seeing(
     'ERR_MODEL_REJECTED',
     `the model ${describeValue(model)} takes no pictures: its server says so`,
   );
-}
-
-function closed(): PlannerError {
-  return new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
-}
-
-function cancelled(): PlannerError {
-  return new PlannerError('ERR_CANCELLED', "the chat was ended by its caller's signal");
-}
-
-function outOfTime({ startedAtMs, deadlineMs }: Asking): PlannerError {
-  return new PlannerError(
-    'ERR_MODEL_TIMEOUT_STREAM',
-    `no whole answer within ${Math.round(deadlineMs - startedAtMs)} ms`,
-  );
-}
-
-function missing(model: string, nearest: readonly string[]): PlannerError {
-  const hint = nearest.length > 0 ? `nearest: ${nearest.join(', ')}` : 'GET /v1/models lists those that there are';
-  return new PlannerError('ERR_MODEL_MISSING', `no endpoint lists the model ${describeValue(model)}; ${hint}`);
 }

@@ -2,7 +2,8 @@ import { PlannerError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/model-client/call-attempt.ts';
 import type { LogEvent, LogReader } from './answers/event-log.ts';
 import { openAIError } from './chat-error.ts';
-import type { ChatAttempt, FlightEnd } from './chat-flight.ts';
+import type { FlightEnd } from './chat-flight.ts';
+import type { ChatAttempt } from './places/tries.ts';
 
 /** Where an answer comes from. `fallback`: of another model than was asked for. */
 export type ChatSource = 'model' | 'cache' | 'fallback';

@@ -26,7 +26,7 @@ export interface AskedChat {
   readonly isDeterministic: boolean;
 }
 
-const CHOICES_MAX = 128;
+export const CHOICES_MAX = 128;
 /** Paths of files are names too. Longer ones would take long to be compared with those that there are. */
 export const MODEL_CHARS_MAX = 1_024;
 

@@ -18,6 +18,8 @@ export interface CliContext {
   /** Where the package lives, with its examples. */
   readonly packageDir: string;
   readonly log: CliLog;
+  /** The variables of the environment that hold keys of model servers. */
+  readonly keys: Readonly<Record<string, string>>;
   /** Notes and warnings become log lines alone, for standard error holds nothing else. Default false. */
   readonly logOnly?: boolean;
 }
@@ -41,6 +43,7 @@ export function warn(context: CliContext, message: string): void {
   if (!context.logOnly) note(context, `warning: ${message}`);
 }
 
+/** JSON escapes what a terminal obeys only in part; what is escaped here reads as the same text. */
 export function printJson(context: CliContext, value: object): void {
-  context.stdout.write(`${JSON.stringify(value)}\n`);
+  context.stdout.write(`${shown(JSON.stringify(value))}\n`);
 }

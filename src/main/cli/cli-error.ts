@@ -11,7 +11,7 @@ export class UsageError extends Error {
 
 /** What to do next, where the message itself does not tell. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  ERR_TRACE_INVALID: 'correct the file; --limit N stops a session before a broken line',
+  ERR_TRACE_INVALID: 'correct the file; --skip-invalid leaves broken lines out, --limit N stops before them',
   ERR_REPORT_INVALID: 'name a file that "conclave session --json" has written',
   ERR_ENDPOINT_UNREACHABLE:
     'run "conclave doctor" to see which servers answer, add --allow-offline to start without this one, or leave --endpoint out to use the simulated server',

@@ -1,20 +1,22 @@
 import type { Command } from 'commander';
-import { adviceFor } from '../doctor/advice.ts';
+import { adviceFor, areWell } from '../doctor/advice.ts';
 import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
 import { type SupportFacts, supportFacts, warningsIn } from '../doctor/support-facts.ts';
-import type { EndpointFacts, ServerKind } from '../endpoints/discovery/endpoint-facts.ts';
-import { findListeners, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import { type EndpointFacts, SERVER_NAMES } from '../endpoints/discovery/endpoint-facts.ts';
+import { findListeners, KNOWN_PORTS } from '../endpoints/find-servers.ts';
 import { Secrets } from '../log/secrets.ts';
 import { type Config, loadConfig } from '../options/config-file.ts';
 import { type CliContext, note } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
-import { givenEndpoints } from './planner-host.ts';
+import { type Endpoints, keyVariableOf, secretsIn, withKeys } from './endpoint-keys.ts';
+import { givenEndpoints, isFromConfig } from './planner-host.ts';
 import { addEndpointFlags, wholeNumber } from './server-flags.ts';
 import { count, duration, rate, shown, table } from './text.ts';
 
 export interface DoctorFlags {
   readonly endpoint?: readonly string[];
   readonly model?: readonly string[];
+  readonly apiKey?: readonly string[];
   readonly config?: string;
   readonly timeoutMs: number;
   readonly json?: boolean;
@@ -25,7 +27,7 @@ Examples:
   conclave doctor                                        what answers on this machine
   conclave doctor --endpoint http://localhost:1234/v1 --model microsoft/phi-4-mini-reasoning
   conclave doctor --json > report.json                   for an issue: versions, machine, configuration without its secrets`;
-const KNOWN = KNOWN_SERVERS.map(({ name, port }) => `${port} (${name})`).join(', ');
+const KNOWN = KNOWN_PORTS.map(({ usual, port }) => `${port} (${usual})`).join(', ');
 const NOTHING = [
   'Start one: LM Studio ("lms server start"), Ollama ("ollama serve"), llama.cpp ("llama-server -m MODEL.gguf") or vLLM ("vllm serve MODEL").',
   'Without one: "conclave session" runs on the simulated server, "conclave simulate" starts it alone.',
@@ -47,16 +49,17 @@ export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => 
 export async function doctorCommand(context: CliContext, flags: DoctorFlags): Promise<ExitCode> {
   const loaded = await loadConfig(context.cwd, flags.config);
   const { config = {} } = loaded ?? {};
-  const given = givenEndpoints(flags, config);
   const subject = await subjectOf(context, flags, config);
-  if (!flags.json && given === undefined) note(context, `Looked for model servers at localhost ports ${KNOWN}.`);
+  if (!flags.json && flags.endpoint === undefined && config.endpoints === undefined)
+    note(context, `Looked for model servers at localhost ports ${KNOWN}.`);
   const endpoints = await examine(subject, context.clock, flags.timeoutMs, context.signal);
   const facts = await supportFacts(context.version, loaded);
   const warnings = warningsIn(facts);
   const advice = endpoints.length === 0 ? NOTHING : adviceFor(endpoints);
-  const isWell = endpoints.every(({ reachable, missing }) => reachable && missing.length === 0);
+  const isWell = areWell(endpoints);
   const secrets = new Secrets();
   secrets.addFrom(loaded);
+  for (const secret of secretsIn({ flags: flags.apiKey ?? [], variables: context.keys })) secrets.add(secret);
   const text = flags.json
     ? `${JSON.stringify({ ok: isWell, ...facts, endpoints, warnings, advice })}\n`
     : doctorText(endpoints, facts, [...warnings, ...advice]);
@@ -65,14 +68,17 @@ export async function doctorCommand(context: CliContext, flags: DoctorFlags): Pr
   return isWell && !context.signal.aborted ? EXIT.SUCCESS : EXIT.FAILURE;
 }
 
-async function subjectOf({ clock }: CliContext, flags: DoctorFlags, config: Config): Promise<Subject> {
-  const { model: models = [] } = flags;
-  const given = givenEndpoints(flags, config);
-  if (given !== undefined)
-    return { endpoints: given, models, seats: given === config.endpoints ? seatsIn(config) : [] };
+async function subjectOf(context: CliContext, flags: DoctorFlags, config: Config): Promise<Subject> {
+  const { model: models = [], apiKey = [] } = flags;
+  if (flags.endpoint !== undefined || config.endpoints !== undefined) {
+    const endpoints = givenEndpoints(context, flags, config) as Endpoints;
+    return { endpoints, models, seats: isFromConfig(flags, config) ? seatsIn(config) : [], keyVariableOf };
+  }
   // One that hangs is examined too.
-  const found = await findListeners(clock);
-  return { endpoints: Object.fromEntries(found.map(({ name, baseURL }) => [name, { baseURL }])), models, seats: [] };
+  const found = await findListeners(context.clock);
+  const there = Object.fromEntries(found.map(({ name, baseURL }) => [name, { baseURL }]));
+  const endpoints = withKeys(there, { flags: apiKey, variables: context.keys });
+  return { endpoints, models, seats: [], keyVariableOf };
 }
 
 /** The models of a configuration, each at its endpoint or at the only one there is. */
@@ -111,6 +117,7 @@ function endpointText(endpoint: ExaminedEndpoint): string {
     const what = silent ? 'accepts connections and stays silent' : 'cannot be reached';
     return `${title}\n  ${what}: ${error?.message ?? ''}`;
   }
+  if (error !== undefined) return `${title}\n  answers, but with no list of models: ${error.message}`;
   const lines = [
     title,
     `  answers in ${duration(listMs)} and lists ${count(models.length, 'model')}: ${listText(models)}`,
@@ -126,18 +133,10 @@ function endpointText(endpoint: ExaminedEndpoint): string {
   return lines.join('\n');
 }
 
-const KIND_NAMES: Readonly<Record<ServerKind, string>> = {
-  llamacpp: 'llama.cpp',
-  lmstudio: 'LM Studio',
-  ollama: 'Ollama',
-  vllm: 'vLLM',
-  unknown: 'a server of unknown kind',
-};
-
 /** What a server told about itself; what it did not tell is not mentioned, but for its slots. */
 function serverLines({ kind, slots, models }: EndpointFacts): string[] {
   const room = slots === undefined ? 'does not tell its slots' : `has ${count(slots, 'slot')}`;
-  const lines = [`  is ${KIND_NAMES[kind]} and ${room}`];
+  const lines = [`  is ${SERVER_NAMES[kind]} and ${room}`];
   const loaded = models.filter((model) => model.loaded === true).map(({ id }) => id);
   if (models.some((model) => model.loaded !== undefined)) lines.push(`  loaded: ${listText(loaded) || 'nothing'}`);
   const seeing = models.filter(({ vision }) => vision === true).map(({ id }) => id);

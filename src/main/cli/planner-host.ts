@@ -1,6 +1,8 @@
 import type { Domain } from '../../shared/domain.ts';
-import { PlannerError } from '../../shared/errors.ts';
+import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { shownPath, shownURL } from '../../shared/shown-url.ts';
+import type { EndpointAddress } from '../../shared/tasks.ts';
 import {
   chooseSeats,
   chosenPanel,
@@ -9,7 +11,10 @@ import {
   panelOf,
   seatsOf,
 } from '../endpoints/choose-models.ts';
-import { type FoundServer, findServers, KNOWN_SERVERS } from '../endpoints/find-servers.ts';
+import { SERVER_NAMES } from '../endpoints/discovery/endpoint-facts.ts';
+import { type FoundServer, findServers, KNOWN_PORTS } from '../endpoints/find-servers.ts';
+import { troubleIn } from '../endpoints/server-trouble.ts';
+import { listSomewhere } from '../endpoints/version-path.ts';
 import { PlanLog } from '../log/plan-log.ts';
 import type { Config, LoadedConfig } from '../options/config-file.ts';
 import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
@@ -20,10 +25,9 @@ import type { Planner } from '../planner/planner.ts';
 import type { ReportServer } from '../session/report.ts';
 import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/embedded-simulator.ts';
 import { type CliContext, note, warn } from './cli-context.ts';
+import { type Endpoints, keyVariableOf, withKeys } from './endpoint-keys.ts';
 import type { ServerFlags } from './server-flags.ts';
 import { count, rate } from './text.ts';
-
-type Endpoints = Readonly<Record<string, EndpointOptions>>;
 
 /** A planner and what it plans with. */
 export interface PlannerHost extends AsyncDisposable {
@@ -55,7 +59,7 @@ export async function openPlannerHost(
 ): Promise<PlannerHost> {
   await using stack = new AsyncDisposableStack();
   const config = loaded?.config ?? {};
-  const given = givenEndpoints(flags, config);
+  const given = givenEndpoints(context, flags, config);
   const simulator = given === undefined ? stack.use(await startSimulated(context, flags)) : undefined;
   const endpoints = given ?? simulatedEndpoints(simulator as EmbeddedSimulator, profileOf(flags, config), flags.speed);
   const panel = await panelFor(context, flags, config, domain, endpoints);
@@ -71,26 +75,44 @@ export async function openPlannerHost(
 }
 
 function tell(context: CliContext, planner: Planner, { endpoints, experts, synthesis }: PlannerOptions): void {
-  const baseURLs = Object.values(endpoints).map(({ baseURL }) => baseURL);
+  const baseURLs = Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL));
   context.log.info({ baseURLs, experts, synthesis }, 'planner ready');
   planner.on('warning', (message) => warn(context, message));
 }
 
 function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined, flags: ServerFlags): ReportServer {
   if (simulator !== undefined) return { kind: 'simulated', speed: flags.speed, baseURL: simulator.baseURL };
-  return { kind: 'endpoints', baseURLs: Object.values(endpoints).map(({ baseURL }) => baseURL) };
+  return { kind: 'endpoints', baseURLs: Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL)) };
 }
 
 /** The endpoints of the flags, else those of the configuration. */
-export function givenEndpoints(flags: Pick<ServerFlags, 'endpoint'>, config: Config): Endpoints | undefined {
-  if (flags.endpoint === undefined) return config.endpoints;
-  return Object.fromEntries(flags.endpoint.map((baseURL) => [endpointName(baseURL), { baseURL }]));
+export function givenEndpoints(
+  context: Pick<CliContext, 'keys'>,
+  flags: Pick<ServerFlags, 'endpoint' | 'apiKey'>,
+  config: Config,
+): Endpoints | undefined {
+  const given = flags.endpoint === undefined ? config.endpoints : namedEndpoints(flags.endpoint);
+  const keys = { flags: flags.apiKey ?? [], variables: context.keys };
+  if (given === undefined && flags.apiKey === undefined) return undefined;
+  return withKeys(given ?? {}, keys);
 }
 
-/** `localhost:1234`: what tells two servers apart in messages. */
-function endpointName(baseURL: string): string {
-  const { host, pathname } = new URL(baseURL);
-  return pathname === '/v1' ? host : `${host}${pathname}`;
+export function isFromConfig(flags: Pick<ServerFlags, 'endpoint'>, config: Config): boolean {
+  return flags.endpoint === undefined && config.endpoints !== undefined;
+}
+
+/** By `localhost:1234`, or with the path where that is another one than `/v1`: what tells two servers apart in messages. */
+function namedEndpoints(baseURLs: readonly string[]): Endpoints {
+  const endpoints: Record<string, EndpointOptions> = {};
+  for (const baseURL of new Set(baseURLs)) {
+    const path = shownPath(baseURL);
+    const name = `${new URL(baseURL).host}${path === '/v1' ? '' : path}`;
+    let unique = name;
+    // What tells them apart may not be shown.
+    for (let nth = 2; unique in endpoints; nth++) unique = `${name}#${nth}`;
+    endpoints[unique] = { baseURL };
+  }
+  return endpoints;
 }
 
 // The simulated server ------------------------------------------------------------------------------------------------
@@ -124,8 +146,8 @@ function inSimulatedTime(flags: ServerFlags, config: Config): Config {
 }
 
 export function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
-  const known = KNOWN_SERVERS.map(({ name, port }) => `${port} (${name})`).join(', ');
-  const answered = found.map(({ name, port, models }) => `${port} (${name}, ${count(models.length, 'model')})`);
+  const known = KNOWN_PORTS.map(({ usual, port }) => `${port} (${usual})`).join(', ');
+  const answered = found.map((server) => `${server.port} (${whatIs(server)})`);
   const result = found.length === 0 ? 'none answered' : `found ${answered.join(', ')}`;
   const example = found[0]?.baseURL ?? 'http://localhost:1234/v1';
   const use = found.length === 0 ? 'To use real models, start a server and add' : 'To use what was found, add';
@@ -133,6 +155,12 @@ export function lookedForLines(found: readonly FoundServer[], speed: number): st
     `Looked for model servers at localhost ports ${known}: ${result}.`,
     `Using the simulated server at ${rate(speed)} times the speed of life. ${use} --endpoint ${example}`,
   ];
+}
+
+function whatIs({ kind, models, trouble }: FoundServer): string {
+  if (trouble === 'key') return 'wants a key';
+  if (trouble === 'loading') return 'is loading its model';
+  return `${SERVER_NAMES[kind]}, ${count(models.length, 'model')}`;
 }
 
 // Models --------------------------------------------------------------------------------------------------------------
@@ -152,7 +180,7 @@ async function panelFor(
     return panelOf(domain.roles, seatsOf(flags.model, listed));
   }
   const { experts, synthesis } = config;
-  const fromConfig = endpoints === config.endpoints;
+  const fromConfig = isFromConfig(flags, config);
   if (fromConfig && experts !== undefined) return { experts: [...experts], synthesis: synthesis ?? { models: [] } };
   const isSimulated = SIMULATED_NAME in endpoints;
   const listed = await listAll(context, flags, endpoints);
@@ -169,28 +197,43 @@ function modelsText(seats: readonly { model: string; endpoint: string }[], endpo
 }
 
 function noModels(endpoints: Endpoints): PlannerError {
-  const where = Object.values(endpoints).map(({ baseURL }) => baseURL);
+  const where = Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL));
   return new PlannerError('ERR_MODEL_MISSING', `no model that chats is listed at ${where.join(', ')}; load one first`);
 }
 
 async function listAll(context: CliContext, flags: ServerFlags, endpoints: Endpoints): Promise<ListedEndpoint[]> {
   return Promise.all(
     Object.entries(endpoints).map(async ([name, endpoint]) => {
-      const client = new ModelClient({ name, ...endpoint }, context.clock, 1);
       try {
-        return { name, models: await client.listModels(LIST_MS) };
+        const { models } = await listSomewhere(endpoint.baseURL, (baseURL) =>
+          listAt(context, { name, ...endpoint, baseURL }),
+        );
+        return { name, models };
       } catch (error) {
         if (flags.allowOffline && flags.model !== undefined) return { name, models: [] };
-        throw unreachable(endpoint, error);
-      } finally {
-        await client.close();
+        throw unlisted(name, endpoint, error);
       }
     }),
   );
 }
 
-function unreachable({ baseURL }: EndpointOptions, cause: unknown): PlannerError {
-  const message = `${baseURL} cannot be reached: ${(cause as Error).message}; without its list a --model must be named`;
+async function listAt({ clock }: CliContext, endpoint: EndpointAddress): Promise<readonly string[]> {
+  const client = new ModelClient(endpoint, clock, 1);
+  try {
+    return await client.listModels(LIST_MS);
+  } finally {
+    await client.close();
+  }
+}
+
+function unlisted(name: string, endpoint: EndpointOptions, cause: unknown): PlannerError {
+  const error = encodeError(cause);
+  const baseURL = shownURL(endpoint.baseURL);
+  const message = {
+    key: `${baseURL} wants a key that it has not got: ${error.message}; give it by --api-key or ${keyVariableOf(name)}`,
+    loading: `${baseURL} is loading its model: ${error.message}; wait for it, and run this again`,
+    none: `${baseURL} cannot be reached: ${error.message}; without its list a --model must be named`,
+  }[troubleIn(error) ?? 'none'];
   return new PlannerError('ERR_ENDPOINT_UNREACHABLE', message, { cause });
 }
 
@@ -228,14 +271,15 @@ function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['c
  * want of a configured one stays. Throws as `openPlannerHost` does where flags, file and domain do not fit together.
  */
 export function optionsAgain(
+  context: Pick<CliContext, 'keys'>,
   before: PlannerOptions,
   flags: ServerFlags,
   loaded: LoadedConfig | undefined,
   domain: Domain,
 ): PlannerOptions {
   const config = loaded?.config ?? {};
-  const given = givenEndpoints(flags, config);
-  const fromConfig = given !== undefined && given === config.endpoints && flags.model === undefined;
+  const given = givenEndpoints(context, flags, config);
+  const fromConfig = isFromConfig(flags, config) && flags.model === undefined;
   const { experts, synthesis } = fromConfig ? config : {};
   const panel = {
     experts: experts ?? before.experts,

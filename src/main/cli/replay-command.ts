@@ -11,7 +11,7 @@ import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cl
 import { barTotal } from './progress-bar.ts';
 import { openReplayProgress } from './replay-progress.ts';
 import { replayText } from './replay-text.ts';
-import { wholeNumber } from './server-flags.ts';
+import { addTraceFlags, traceOptions, wholeNumber } from './server-flags.ts';
 import { shown } from './text.ts';
 
 export interface ReplayFlags {
@@ -27,6 +27,7 @@ export interface ReplayFlags {
   readonly advice: boolean;
   readonly seed: number;
   readonly limit?: number;
+  readonly skipInvalid?: boolean;
   readonly json?: boolean;
 }
 
@@ -53,12 +54,13 @@ export function addReplayCommand(
   program: Command,
   run: (flags: ReplayFlags, files: readonly string[]) => Promise<void>,
 ): void {
-  program
+  const command = program
     .command('replay')
     .description(
       'Judge the cache alone against what was really chosen in a trace; no model is asked. What is not served is learned.',
     )
-    .argument('<trace...>', 'trace files, plain or gzip; each is replayed on its own')
+    .argument('<trace...>', 'trace files, plain or gzip; each is replayed on its own');
+  addTraceFlags(command)
     .addOption(
       new Option('--serve <what>', 'the first answer remembered, or what an error budget allows')
         .choices(['first', 'budget'])
@@ -131,10 +133,12 @@ async function replayFile(
   file: string,
 ): Promise<boolean> {
   try {
-    await using trace = await openTrace(file, context.signal);
+    await using trace = await openTrace(file, traceOptions(context, flags));
     const run = await play(context, flags, cache, trace);
     const fault = run.fault ?? unjudgeable(run, file);
-    const subject = { trace: { file, name: trace.header.name }, cache, ...(fault === undefined ? {} : { fault }) };
+    const { skipped, header } = trace;
+    const named = { file, name: header.name, ...(skipped === undefined ? {} : { skipped }) };
+    const subject = { trace: named, cache, ...(fault === undefined ? {} : { fault }) };
     const report = replayReport(run, subject);
     if (flags.json) printJson(context, report);
     else context.stdout.write(shown(replayText(report, run.seconds)));

@@ -2,6 +2,7 @@ import type { BucketingAdvice } from '../replay/bucketing-advice.ts';
 import type { TierOutcome } from '../replay/replay.ts';
 import type { ReplayReport } from '../replay/replay-report.ts';
 import type { SimilarAdvice } from '../replay/similar-advice.ts';
+import { skippedRows } from './report-text.ts';
 import { count, duration, percent, table } from './text.ts';
 
 /** The report for people: how it was served, one line for each thing worth knowing, then advice on the bucketing. */
@@ -40,8 +41,8 @@ function rows(report: ReplayReport): string[][] {
 }
 
 /** What is worth a line only where it happened. */
-function occasionalRows({ cache, unjudged, disordered, restarts }: ReplayReport): string[][] {
-  const shown: string[][] = [];
+function occasionalRows({ trace, cache, unjudged, disordered, restarts }: ReplayReport): string[][] {
+  const shown: string[][] = skippedRows(trace);
   if (cache.budget !== false) shown.push(['Budget', budgetText(cache.budget)]);
   if (cache.contradicted > 0) {
     shown.push(['Contradicted', `${count(cache.contradicted, 'answer')} withheld that the values speak against`]);

@@ -2,7 +2,7 @@ import type { Rate } from '../cache/false-hits.ts';
 import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { ReportSide, ReportTable } from '../report/report-page.ts';
-import type { ReportServer, SessionReport } from '../session/report.ts';
+import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
 /** The report for people: what ran, then one line for each thing worth knowing, then the models and their servers. */
@@ -61,6 +61,7 @@ function summaryRows(report: SessionReport): string[][] {
     ['Sources', sourcesText(report)],
     ...whyRows(report),
     ...workRows(report),
+    ...skippedRows(report.trace),
   ];
   if (report.cancelled > 0) rows.push(['Cancelled', `${count(report.cancelled, 'plan')} by the interrupt`]);
   const { compared, agreed } = report.agreement;
@@ -69,6 +70,12 @@ function summaryRows(report: SessionReport): string[][] {
     rows.push(['As recorded', `${share} chose what the agent of the trace did`]);
   }
   return rows;
+}
+
+/** What of a trace was left out. */
+export function skippedRows({ skipped }: ReportTrace): string[][] {
+  if (skipped === undefined) return [];
+  return [['Skipped', `${count(skipped.lines, 'broken line')}; the first: ${skipped.first}`]];
 }
 
 function spread({ mean, p50, p95, p99 }: SessionReport['planningMs']): string {
@@ -201,9 +208,12 @@ function whyRows({ why, plans }: SessionReport): string[][] {
 const NOTHING = '–';
 const MODEL_COLUMNS = ['Model', 'Step', 'Calls', 'Useful', 'Timeouts', 'Failed', 'p50', 'p95', 'First token', 'Tokens'];
 
+/** Where several endpoints were asked, each row names its own: one model at two of them has two rows. */
 function modelTable({ models }: SessionReport): ReportTable {
+  const hasSeveral = new Set(models.map(({ endpoint }) => endpoint)).size > 1;
   const rows = models.map((model) => [
     model.model,
+    ...(hasSeveral ? [model.endpoint] : []),
     model.step,
     count(model.made),
     percent(model.successRate, 1),
@@ -214,7 +224,9 @@ function modelTable({ models }: SessionReport): ReportTable {
     model.firstTokenMs.count === 0 ? NOTHING : duration(model.firstTokenMs.p50),
     count(model.completionTokens),
   ]);
-  return { title: 'Models', head: MODEL_COLUMNS, rows, alignRightFrom: 2 };
+  const [first, ...others] = MODEL_COLUMNS;
+  const head = [first as string, ...(hasSeveral ? ['Endpoint'] : []), ...others];
+  return { title: 'Models', head, rows, alignRightFrom: hasSeveral ? 3 : 2 };
 }
 
 /** A column is left out where no server has anything to say in it. */

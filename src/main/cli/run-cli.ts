@@ -9,6 +9,7 @@ import { addReplayCommand, replayCommand } from './replay-command.ts';
 import { addServeCommand, type ServiceProcess, serveCommand } from './serve-command.ts';
 import { addSessionCommand, sessionCommand } from './session-command.ts';
 import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
+import { shown } from './text.ts';
 
 export interface CliSettings {
   /** Errors are printed with their stack. */
@@ -69,7 +70,7 @@ const COMMANDS = ['session', 'compare', 'replay', 'plan', 'serve', 'doctor', 'si
 function usageLine(text: string, argv: readonly string[]): string {
   const command = COMMANDS.find((name) => name === argv[0]);
   const help = command === undefined ? 'conclave --help' : `conclave ${command} --help`;
-  return `${text.trim().replace(/\s*\n\s*/g, ' ')} (see "${help}")\n`;
+  return shown(`${text.trim().replace(/\s*\n\s*/g, ' ')} (see "${help}")\n`);
 }
 
 function failed(error: unknown, argv: readonly string[], context: CliContext, { debug }: CliSettings): ExitCode {

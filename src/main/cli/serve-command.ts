@@ -13,6 +13,7 @@ import { CHANGEABLE, type ServeSettings, serveSettings } from '../serve/serve-se
 import { openServiceFaces, type ServiceFaces } from '../serve/service-faces.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureText, UsageError } from './cli-error.ts';
+import { secretsIn } from './endpoint-keys.ts';
 import { openPlannerHost, optionsAgain, type PlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 import { count, duration } from './text.ts';
@@ -49,7 +50,8 @@ Examples:
   conclave serve --socket /run/conclave/plan.sock --endpoint http://localhost:1234/v1
   conclave serve --stdio                                 JSON-RPC on standard input and output, for a program that starts it
   conclave serve --config conclave.config.yaml           faces as its section "serve" says
-SIGTERM and SIGINT let what is under way end, within --drain-ms; SIGHUP reads the configuration again.`;
+SIGTERM and SIGINT let what is under way end, within --drain-ms; SIGHUP reads the configuration again. Signals are for the process
+that --json names: npx passes none on.`;
 
 export function addServeCommand(program: Command, run: (flags: ServeFlags) => Promise<void>): void {
   const command = program
@@ -95,6 +97,7 @@ export async function serveCommand(given: CliContext, flags: ServeFlags, process
   const settings = serveSettings(flags, loaded, process);
   checkUse(flags, settings);
   knowSecrets(logs, loaded, settings);
+  for (const secret of secretsIn({ flags: flags.apiKey ?? [], variables: given.keys })) logs.secrets.add(secret);
   logs.level = settings.log.level;
   const host = await openPlannerHost(context, flags, loaded, await domainFor(given.cwd, flags, loaded));
   const faces = await openFaces(context, settings, host, logs);
@@ -213,7 +216,7 @@ async function readAgain({ context, flags, process, file, host }: Service): Prom
   const loaded = await loadConfig(context.cwd, flags.config ?? file);
   const settings = serveSettings(flags, loaded, process);
   const domain = await domainFor(context.cwd, flags, loaded);
-  const options = optionsAgain(host.options, flags, loaded, domain);
+  const options = optionsAgain(context, host.options, flags, loaded, domain);
   return { loaded, settings, configured: configuredBy(options, settings) };
 }
 

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 import { PROFILE_NAMES, type ProfileName } from '../options/profiles.ts';
+import type { TraceOptions } from '../session/trace-reader.ts';
+import type { CliContext } from './cli-context.ts';
 
 /** How many times faster than life the embedded simulated server runs unless told otherwise. */
 export const SIMULATED_SPEED = 100;
@@ -11,6 +13,7 @@ export type Rates = Readonly<Partial<Record<RateName, number>>>;
 export interface ServerFlags {
   readonly endpoint?: readonly string[];
   readonly model?: readonly string[];
+  readonly apiKey?: readonly string[];
   readonly profile?: ProfileName;
   readonly config?: string;
   readonly timeoutMs?: number;
@@ -76,9 +79,31 @@ export function addRateFlag(command: Command): Command {
 const MS_MAX = 24 * 60 * 60 * 1000;
 const SEED_MAX = 2 ** 32 - 1;
 
+export const SKIP_INVALID = '--skip-invalid';
+
+/** For commands that read traces. */
+export function addTraceFlags(command: Command): Command {
+  return command.option(
+    SKIP_INVALID,
+    'leave out broken lines of the trace and count them (default: the first one ends it)',
+  );
+}
+
+export function traceOptions(
+  { signal }: Pick<CliContext, 'signal'>,
+  { skipInvalid = false }: { readonly skipInvalid?: boolean },
+): TraceOptions {
+  return { signal, skipsInvalid: skipInvalid };
+}
+
 export function addEndpointFlags(command: Command): Command {
   return command
     .option('--endpoint <url>', 'a model server, such as http://localhost:1234/v1 (repeatable)', collectURL)
+    .option(
+      '--api-key <[endpoint=]key>',
+      'the key of a server, such as localhost:1234=KEY where there are several (repeatable); other users of the machine may read it: CONCLAVE_API_KEY, or CONCLAVE_API_KEY_LOCALHOST_1234 for each, is better',
+      collect,
+    )
     .option('--model <id>', 'a model of the servers; the first ones are the experts (repeatable)', collect)
     .option('--config <file>', 'configuration file (default: conclave.config.{ts,js,yaml,json} in this folder)');
 }

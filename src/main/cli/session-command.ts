@@ -18,11 +18,12 @@ import { openProgress, type Progress, SILENT } from './progress.ts';
 import { barTotal } from './progress-bar.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide, reportText } from './report-text.ts';
-import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
+import { addServerFlags, addTraceFlags, type ServerFlags, traceOptions, wholeNumber } from './server-flags.ts';
 import { shown } from './text.ts';
 
 export interface SessionFlags extends ServerFlags {
   readonly limit?: number;
+  readonly skipInvalid?: boolean;
   readonly concurrency: number;
   readonly record?: string;
   readonly report?: string;
@@ -45,7 +46,7 @@ export function addSessionCommand(program: Command, run: (flags: SessionFlags, f
     .command('session')
     .description('Plan every request of a trace and report how it went.')
     .argument('[trace]', 'trace file, plain or gzip (default: the example that comes with the package)');
-  addServerFlags(command)
+  addTraceFlags(addServerFlags(command))
     .option('--limit <n>', 'requests to run (default: all)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--concurrency <n>', 'agents planned for at once', wholeNumber(1, CONCURRENCY_MAX), 8)
     .option('--record <file>', 'write the trace that ran, with what was planned (gzip if it ends in .gz)')
@@ -63,7 +64,7 @@ export async function sessionCommand(
 ): Promise<ExitCode> {
   const file = given ?? exampleTrace(context);
   checkTargets(context, file, flags);
-  await using trace = await openTrace(file, context.signal);
+  await using trace = await openTrace(file, traceOptions(context, flags));
   await using page = await openReportFile(context, flags.report);
   const loaded = await loadConfig(context.cwd, flags.config);
   const domain = domainFor(trace, loaded);
@@ -131,10 +132,11 @@ async function closeFault(writer: TraceWriter | undefined): Promise<Error | unde
 function reportOf(
   outcome: SessionOutcome,
   { planner, server }: PlannerHost,
-  { file, header }: Trace,
+  { file, header, skipped }: Trace,
   series: Series,
 ): SessionReport {
-  return sessionReport(outcome, planner.stats(), { trace: { file, name: header.name }, server, series });
+  const named = { file, name: header.name, ...(skipped === undefined ? {} : { skipped }) };
+  return sessionReport(outcome, planner.stats(), { trace: named, server, series });
 }
 
 function sessionOptions(

@@ -5,7 +5,7 @@ import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/emb
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from './server-flags.ts';
-import { count, duration, rate, table } from './text.ts';
+import { count, duration, rate, shown, table } from './text.ts';
 
 export interface SimulateFlags {
   readonly port: number;
@@ -55,7 +55,7 @@ export async function simulateCommand(context: CliContext, flags: SimulateFlags)
   const { baseURL, port } = simulator;
   const models = await listModels(context, simulator);
   if (json) printJson(context, { baseURL, port, models, speed: flags.speed, slots: flags.slots, seed: flags.seed });
-  else context.stdout.write(startText(baseURL, models, flags));
+  else context.stdout.write(shown(startText(baseURL, models, flags)));
   const startedAtMs = context.clock.now();
   if (!context.signal.aborted) await Promise.race([once(context.signal, 'abort'), simulator.failed]);
   const stats = await simulator.close();

@@ -1,3 +1,4 @@
+import { isChatModel } from '../endpoints/choose-models.ts';
 import type { ExaminedEndpoint, TimedCall } from './examine.ts';
 
 /** A first token later than this was most likely a model being loaded. */
@@ -5,35 +6,67 @@ const LOADING_MS = 5_000;
 /** A plan is the experts at once and then the synthesis; the default profile gives it this long. */
 const PLAN_MS = 10_000;
 
+/** Whether a planner would work with these servers: each serves all that is to be used of it. */
+export function areWell(endpoints: readonly ExaminedEndpoint[]): boolean {
+  return endpoints.length > 0 && endpoints.every((endpoint) => troubleOf(endpoint).length === 0);
+}
+
 /** What to do next, one sentence each, most urgent first. */
 export function adviceFor(endpoints: readonly ExaminedEndpoint[]): string[] {
   const trouble = endpoints.flatMap(troubleOf);
   const crowded = endpoints.flatMap(crowdingOf);
   const slow = endpoints.flatMap(({ calls }) => calls.flatMap(slownessOf));
-  const use = trouble.length === 0 ? endpoints.flatMap(useOf).slice(0, 1) : [];
-  return [...trouble, ...crowded, ...slow, ...use];
+  const use = trouble.length === 0 ? useOf(endpoints) : [];
+  return [...trouble, ...endpoints.flatMap(addressAdvice), ...crowded, ...slow, ...use];
 }
 
-function troubleOf({ baseURL, reachable, silent, models, missing, calls }: ExaminedEndpoint): string[] {
+function addressAdvice({ givenURL, baseURL }: ExaminedEndpoint): string[] {
+  return givenURL === undefined ? [] : [`Write ${baseURL} where ${givenURL} is written: its list of models is there.`];
+}
+
+function troubleOf(endpoint: ExaminedEndpoint): string[] {
+  const { baseURL, reachable, silent, trouble, error, models, missing, calls, isNamed } = endpoint;
   if (silent)
     return [`The server of ${baseURL} accepts connections and stays silent: it hangs, or is stopped. Start it anew.`];
   if (!reachable) return [`Start the model server of ${baseURL}, or correct the address.`];
+  if (trouble === 'key') return [keyAdvice(endpoint)];
+  if (trouble === 'loading') return [`${baseURL} is loading its model: wait for it, and run this again.`];
+  if (error !== undefined) {
+    return [`${baseURL} answers, but with no list of models (${error.message}): correct the address, or see its log.`];
+  }
   if (models.length === 0) return [`Load a model at ${baseURL}: it lists none.`];
+  if (!isNamed && !models.some(isChatModel)) return [`Load a model that chats at ${baseURL}: it lists none.`];
   const ids = missing.map(({ model, nearest }) => {
     const instead = nearest.length > 0 ? `use ${nearest[0]}` : `use one of ${models.slice(0, 3).join(', ')}`;
     return `Model ${model} is not at ${baseURL}: ${instead}, or load it there.`;
   });
-  const failed = calls.filter(({ code }) => code !== 'OK');
-  return [...ids, ...failed.map((call) => failureText(baseURL, call))];
+  return [...ids, ...calls.flatMap((call) => failureAdvice(baseURL, call))];
+}
+
+function keyAdvice({ baseURL, keyVariable, hasKey }: ExaminedEndpoint): string {
+  const where = `--api-key, ${keyVariable} or apiKey in the configuration`;
+  return hasKey
+    ? `${baseURL} refuses the key that it is given: correct it, by ${where}.`
+    : `${baseURL} wants a key: give it by ${where}.`;
 }
 
 /** The server took the call, and not a token came. */
 const SILENT: ReadonlySet<string> = new Set(['ERR_MODEL_TIMEOUT_HEADERS', 'ERR_MODEL_TIMEOUT_FIRST_TOKEN']);
 
-function failureText(baseURL: string, { model, code, message, totalMs }: TimedCall): string {
-  if (!SILENT.has(code)) return `Model ${model} did not answer: ${message ?? 'no reason given'}.`;
-  const time = `${Math.round(totalMs / 100) / 10} s`;
-  return `${baseURL} took a call to ${model} and sent no token in ${time}: it hangs, or is too slow. Look at its log, or start it anew.`;
+function failureAdvice(baseURL: string, { model, code, message = 'no reason given', totalMs }: TimedCall): string[] {
+  if (code === 'OK') return [];
+  if (SILENT.has(code)) {
+    const time = `${Math.round(totalMs / 100) / 10} s`;
+    return [
+      `${baseURL} took a call to ${model} and sent no token in ${time}: it hangs, or is too slow. Look at its log, or start it anew.`,
+    ];
+  }
+  const cure = code.startsWith('ERR_MODEL_TIMEOUT')
+    ? 'give it more time with --timeout-ms, or take a smaller model'
+    : code === 'ERR_MODEL_OVERLOADED'
+      ? 'wait until it has less to do, and run this again'
+      : 'see the log of the server, or name another model with --model';
+  return [`Model ${model} at ${baseURL} did not answer (${message}): ${cure}.`];
 }
 
 function crowdingOf({ baseURL, displaced }: ExaminedEndpoint): string[] {
@@ -52,7 +85,9 @@ function slownessOf({ model, code, firstTokenMs = 0, totalMs }: TimedCall): stri
   ];
 }
 
-function useOf({ baseURL, calls }: ExaminedEndpoint): string[] {
-  const models = calls.map(({ model }) => ` --model ${model}`);
-  return models.length === 0 ? [] : [`Use it: conclave session --endpoint ${baseURL}${models.join('')}`];
+function useOf(endpoints: readonly ExaminedEndpoint[]): string[] {
+  const used = endpoints.filter(({ calls }) => calls.length > 0);
+  const models = new Set(used.flatMap(({ calls }) => calls.map(({ model }) => model)));
+  const flags = [...used.map(({ baseURL }) => `--endpoint ${baseURL}`), ...[...models].map((id) => `--model ${id}`)];
+  return used.length === 0 ? [] : [`Use ${used.length === 1 ? 'it' : 'them'}: conclave session ${flags.join(' ')}`];
 }

@@ -2,13 +2,16 @@ import type { Clock } from '../../shared/clock.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { type ErrorCode, encodeError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { shownURL } from '../../shared/shown-url.ts';
 import { situationOf } from '../../shared/situation.ts';
-import type { CallReport } from '../../shared/tasks.ts';
+import type { CallReport, EndpointAddress } from '../../shared/tasks.ts';
 import { probeSchema } from '../endpoints/answer-form.ts';
 import { chooseSeats, isChatModel, type Seat, seatsOf } from '../endpoints/choose-models.ts';
 import { discoverEndpoint } from '../endpoints/discovery/discover-endpoint.ts';
 import type { EndpointFacts } from '../endpoints/discovery/endpoint-facts.ts';
 import { nearestModels } from '../endpoints/nearest-models.ts';
+import { hasAnswered, type ServerTrouble, troubleIn } from '../endpoints/server-trouble.ts';
+import { listSomewhere } from '../endpoints/version-path.ts';
 import type { EndpointOptions } from '../options/planner-options.ts';
 import { synthesisMessages } from '../synthesis/synthesis-prompt.ts';
 import { acceptsConnections } from './knock.ts';
@@ -21,6 +24,8 @@ export interface Subject {
   readonly models: readonly string[];
   /** Named by a configuration for one server each. */
   readonly seats: readonly Seat[];
+  /** The variable of the environment for the key of an endpoint. */
+  keyVariableOf(name: string): string;
 }
 
 export interface TimedCall {
@@ -44,10 +49,21 @@ export interface DisplacedModel {
 
 export interface ExaminedEndpoint {
   readonly name: string;
+  /** As it may be shown. */
   readonly baseURL: string;
+  /** What was given for it, where that lacks the version path. */
+  readonly givenURL?: string;
+  /** Whether it answers, whatever it says. */
   readonly reachable: boolean;
   /** It cannot be reached, and yet accepts connections: its process hangs, or is stopped. */
   readonly silent?: true;
+  /** Why it does not serve, where it said so: to the list of models, or to every call. */
+  readonly trouble?: ServerTrouble;
+  /** Whether a key was given for it, and the variable of the environment that would hold one. */
+  readonly hasKey: boolean;
+  readonly keyVariable: string;
+  /** Whether the user named the models to call. */
+  readonly isNamed: boolean;
   /** How long the list of models took. */
   readonly listMs: number;
   readonly models: readonly string[];
@@ -94,27 +110,33 @@ export async function examine(
   signal: AbortSignal,
 ): Promise<ExaminedEndpoint[]> {
   await using stack = new AsyncDisposableStack();
-  const servers = Object.entries(subject.endpoints).map(([name, endpoint]) => {
-    const client = stack.adopt(new ModelClient({ name, ...endpoint }, clock, CONNECTIONS), (client) => client.close());
-    return { name, baseURL: endpoint.baseURL, client };
-  });
-  const listed = await Promise.all(servers.map((server) => list(server, clock, signal)));
+  const open = (endpoint: EndpointAddress): ModelClient =>
+    stack.adopt(new ModelClient(endpoint, clock, CONNECTIONS), (client) => client.close());
+  const reached = await Promise.all(
+    Object.entries(subject.endpoints).map(async ([name, endpoint]) => {
+      const { baseURL, apiKey } = endpoint;
+      const server = { name, hasKey: apiKey !== undefined, keyVariable: subject.keyVariableOf(name) };
+      return list(server, baseURL, (url) => open({ name, ...endpoint, baseURL: url }), clock, signal);
+    }),
+  );
+  const listed = reached.map(({ listing }) => listing);
   const seats = seatsToCall(subject, listed);
   const examined: ExaminedEndpoint[] = [];
-  for (const [index, server] of servers.entries()) {
-    const listing = listed[index] as Listing;
-    const wanted = listing.reachable ? unique(seats.filter(({ endpoint }) => endpoint === server.name)) : [];
+  for (const { listing, client } of reached) {
+    const wanted = listing.error === undefined ? unique(seats.filter(({ endpoint }) => endpoint === listing.name)) : [];
     const missing = wanted.filter((model) => !listing.models.includes(model));
     const calls: TimedCall[] = [];
-    const memory = new MemoryLook(server.client, listing.server?.kind ?? 'unknown', signal);
+    const memory = new MemoryLook(client, listing.server?.kind ?? 'unknown', signal);
     for (const model of wanted) {
       if (missing.includes(model) || signal.aborted) continue;
-      calls.push(await timedCall(server.client, model, callTimeoutMs, signal));
+      calls.push(await timedCall(client, model, callTimeoutMs, signal));
       await memory.called(model);
     }
-    const again = (model: string) => timedCall(server.client, model, callTimeoutMs, signal);
+    const again = (model: string) => timedCall(client, model, callTimeoutMs, signal);
     examined.push({
       ...listing,
+      ...troubleOf(listing, calls),
+      isNamed: subject.models.length + subject.seats.length > 0,
       missing: missing.map((model) => ({ model, nearest: nearestModels(model, listing.models) })),
       calls,
       displaced: await memory.displaced(calls, again),
@@ -124,28 +146,55 @@ export async function examine(
   return examined;
 }
 
-interface Server {
-  readonly name: string;
-  readonly baseURL: string;
+type Server = Pick<ExaminedEndpoint, 'name' | 'hasKey' | 'keyVariable'>;
+
+type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'displaced' | 'untimed' | 'isNamed'>;
+
+/** llama.cpp lists its model also while it loads it, and to whoever has no key: then the calls tell. */
+function troubleOf({ trouble }: Listing, calls: readonly TimedCall[]): { readonly trouble?: ServerTrouble } {
+  const told = trouble ?? calls.map(troubleInCall).find((each) => each !== undefined);
+  return told === undefined ? {} : { trouble: told };
+}
+
+function troubleInCall({ code, message = '' }: TimedCall): ServerTrouble | undefined {
+  return code === 'OK' ? undefined : troubleIn({ code, message });
+}
+
+interface Reached {
+  readonly listing: Listing;
   readonly client: ModelClient;
 }
 
-type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'displaced' | 'untimed'>;
-
-async function list({ name, baseURL, client }: Server, clock: Clock, signal: AbortSignal): Promise<Listing> {
+async function list(
+  server: Server,
+  baseURL: string,
+  open: (baseURL: string) => ModelClient,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Reached> {
   const startedAtMs = clock.now();
   const since = (): number => rounded(clock.now() - startedAtMs);
+  let client = open(baseURL);
   try {
-    const models = await client.listModels(LIST_MS, signal);
+    const found = await listSomewhere(baseURL, (url) => {
+      if (url !== baseURL) client = open(url);
+      return client.listModels(LIST_MS, signal);
+    });
     const listMs = since();
-    const server = await discoverEndpoint(client, DISCOVER_MS, signal);
-    return { name, baseURL, reachable: true, listMs, models, server };
-  } catch (error) {
-    const { code, message } = encodeError(error);
+    const facts = await discoverEndpoint(client, DISCOVER_MS, signal);
+    const corrected = found.baseURL === baseURL ? {} : { givenURL: shownURL(baseURL) };
+    const listed = { baseURL: shownURL(found.baseURL), models: found.models };
+    return { listing: { ...server, ...listed, ...corrected, reachable: true, listMs, server: facts }, client };
+  } catch (thrown) {
+    const { code, message } = encodeError(thrown);
     const listMs = since();
+    const error = { code, message };
+    const trouble = troubleIn(error);
+    const told = trouble === undefined ? {} : { trouble };
     const isSilent = code.startsWith('ERR_MODEL_TIMEOUT') && (await acceptsConnections(baseURL, clock, KNOCK_MS));
     const silent = isSilent ? ({ silent: true } as const) : {};
-    return { name, baseURL, reachable: false, ...silent, listMs, models: [], error: { code, message } };
+    const shown = { baseURL: shownURL(baseURL), reachable: hasAnswered(error) };
+    return { listing: { ...server, ...shown, ...silent, ...told, listMs, models: [], error }, client };
   }
 }
 
@@ -172,6 +221,10 @@ async function timedCall(
   const outcome = await client.chat(call, signal);
   const times = timesOf(outcome.report);
   if (!outcome.ok) return { model, code: outcome.failure.code, message: outcome.failure.message, ...times };
+  const { content, reasoning } = outcome.answer;
+  if (content.trim() === '' && reasoning.trim() === '') {
+    return { model, code: 'ERR_MODEL_EMPTY', message: 'its answer has no word', ...times };
+  }
   const keepsSchema = await probeSchema(client, model, timeoutMs, signal);
   return { model, code: 'OK', ...times, ...(keepsSchema === undefined ? {} : { keepsSchema }) };
 }

@@ -1,6 +1,8 @@
 import { PlannerError } from '../../shared/errors.ts';
+import { shownURL } from '../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { isSameModel, nearestModels } from './nearest-models.ts';
+import { type ServerTrouble, troubleIn } from './server-trouble.ts';
 
 /** What one endpoint lists, or why it could not be asked. */
 export type EndpointListing =
@@ -43,8 +45,15 @@ function missingMessage(model: string, endpoint: ResolvedEndpoint, models: reado
       : models.length === 0
         ? 'it lists no models; load one first'
         : `it lists ${models.slice(0, 5).join(', ')}${models.length > 5 ? ', …' : ''}`;
-  return `model "${model}" is not on the list of endpoint ${endpoint.name} (${endpoint.baseURL}); ${hint}`;
+  return `model "${model}" is not on the list of endpoint ${endpoint.name} (${shownURL(endpoint.baseURL)}); ${hint}`;
 }
+
+/** What an endpoint that lists no models is told to be, and what helps. */
+const STATES: Readonly<Record<ServerTrouble | 'unreachable', { readonly is: string; readonly cure: string }>> = {
+  unreachable: { is: 'cannot be reached', cure: 'start the model server' },
+  key: { is: 'wants a key that it has not got', cure: 'give or correct its apiKey' },
+  loading: { is: 'is loading its model', cure: 'wait for it' },
+};
 
 /**
  * Holds every configured model against the list of its endpoint, once, at start. `fail` throws ERR_MODEL_MISSING;
@@ -60,10 +69,11 @@ export function checkModels(options: ResolvedOptions, listings: readonly Endpoin
       lists.set(endpoint.name, listing.models);
       continue;
     }
-    const message = `endpoint ${endpoint.name} (${endpoint.baseURL}) cannot be reached: ${listing.error.message}`;
+    const { is, cure } = STATES[troubleIn(listing.error) ?? 'unreachable'];
+    const message = `endpoint ${endpoint.name} (${shownURL(endpoint.baseURL)}) ${is}: ${listing.error.message}`;
     if (!options.allowOffline) {
-      const cure = 'start the model server, or allow a start without it (allowOffline)';
-      throw new PlannerError('ERR_ENDPOINT_UNREACHABLE', `${message}; ${cure}`, { cause: listing.error });
+      const both = `${cure}, or allow a start without it (allowOffline)`;
+      throw new PlannerError('ERR_ENDPOINT_UNREACHABLE', `${message}; ${both}`, { cause: listing.error });
     }
     warnings.push(`${message}; its models are not checked`);
   }

@@ -679,7 +679,12 @@ const CUT_OFF: ReadonlySet<string> = new Set(['ERR_MODEL_REFUSED', 'ERR_MODEL_RE
 /** Answers that the server did not finish. */
 const BROKEN: ReadonlySet<string> = new Set(['ERR_MODEL_STATUS', 'ERR_MODEL_RESET']);
 
-const REFUSALS: ReadonlySet<string> = new Set(['ERR_MODEL_SCHEMA', 'ERR_MODEL_REJECTED', 'ERR_MODEL_INVALID_ID']);
+const REFUSALS: ReadonlySet<string> = new Set([
+  'ERR_MODEL_SCHEMA',
+  'ERR_MODEL_REJECTED',
+  'ERR_MODEL_INVALID_ID',
+  'ERR_METHOD_UNKNOWN',
+]);
 
 /** The model did its work. Useless answers are often very quick, and would make the others seem slow. */
 function isWork(code: 'OK' | ErrorCode): boolean {

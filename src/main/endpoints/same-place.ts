@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { shownURL } from '../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 
 /**
@@ -33,7 +34,7 @@ export async function mergeSamePlaces(options: ResolvedOptions, names: NameServi
     const { name, baseURL } = endpoints[first] as ResolvedEndpoint;
     mergedInto.set(endpoint.name, mergedInto.get(name) ?? name);
     warnings.push(
-      `endpoints ${name} (${baseURL}) and ${endpoint.name} (${endpoint.baseURL}) are one server: it is asked as ${mergedInto.get(endpoint.name)}, with one budget of slots`,
+      `endpoints ${name} (${shownURL(baseURL)}) and ${endpoint.name} (${shownURL(endpoint.baseURL)}) are one server: it is asked as ${mergedInto.get(endpoint.name)}, with one budget of slots`,
     );
   }
   if (mergedInto.size === 0) return { options, warnings };

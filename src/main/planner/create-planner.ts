@@ -23,6 +23,7 @@ import { systemNames } from '../endpoints/system-names.ts';
 import { CALL_KINDS } from '../endpoints/time/latency-profile.ts';
 import { openProfileFile } from '../endpoints/time/profile-file.ts';
 import type { ProfileEntry } from '../endpoints/time/profile-text.ts';
+import { addVersionPaths } from '../endpoints/version-path.ts';
 import { ExpertPool, type ExpertRunner } from '../experts/expert-pool.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
@@ -66,11 +67,13 @@ export interface Collaborators {
  */
 export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<Planner> {
   const clock = collaborators.clock ?? systemClock;
+  const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
+  const asked = resolveOptions(options);
+  const versioned = await addVersionPaths(asked, (at) => listOnce(makeClient(at), asked));
   const { options: resolved, warnings: merged } = await mergeSamePlaces(
-    resolveOptions(options),
+    versioned.options,
     collaborators.names ?? (collaborators.client === undefined ? systemNames(clock, NAMES_MS) : NO_NAMES),
   );
-  const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
   const clients = new Map(resolved.endpoints.map((endpoint) => [endpoint.name, makeClient(endpoint)]));
   // Until there is a planner to tell them.
   const early: string[] = [];
@@ -114,12 +117,20 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
     clock.nextTurn(() => {
-      for (const warning of [...early, ...merged, ...checked.warnings]) planner.warn(warning);
+      for (const warning of [...early, ...versioned.warnings, ...merged, ...checked.warnings]) planner.warn(warning);
     });
     return planner;
   } catch (error) {
     await release();
     throw error;
+  }
+}
+
+async function listOnce(client: EndpointClient, { startTimeoutMs }: ResolvedOptions): Promise<readonly string[]> {
+  try {
+    return await client.listModels(startTimeoutMs);
+  } finally {
+    await client.close();
   }
 }
 

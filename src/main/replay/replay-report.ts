@@ -1,5 +1,6 @@
 import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { CacheStats, ResolvedCache } from '../cache/cache-options.ts';
+import type { ReportTrace } from '../session/report.ts';
 import type { BucketingAdvice } from './bucketing-advice.ts';
 import type { TierOutcome } from './replay.ts';
 import type { ReplayRun } from './run-replay.ts';
@@ -19,7 +20,7 @@ export interface ReplayReport {
   readonly thirdInARow: number;
   /** Of the cache alone: the signature and the lookup. */
   readonly lookupsPerSecond: number;
-  readonly trace: { readonly file: string; readonly name: string };
+  readonly trace: ReportTrace;
   readonly serve: 'first' | 'budget';
   /** Whether what serves had to earn it; without a say where there is a budget. */
   readonly trust: 'earned' | 'always';

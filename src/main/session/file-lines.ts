@@ -10,7 +10,10 @@ import { PlannerError } from '../../shared/errors.ts';
 export interface Line {
   /** From 1. */
   readonly number: number;
+  /** Empty where the line has a fault. */
   readonly text: string;
+  /** Why it cannot be read: it is not UTF-8, or longer than its bound. The lines after it can. */
+  readonly fault?: PlannerError;
 }
 
 export const LINE_BYTES_MAX = 64 * 1024 * 1024;
@@ -23,73 +26,73 @@ export function traceFault(file: string, line: number | undefined, message: stri
   return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, cause === undefined ? {} : { cause });
 }
 
-/** Throws ERR_TRACE_INVALID for a file that cannot be read, a gzip that is broken, and a line that passes its bound. */
+/**
+ * Throws ERR_TRACE_INVALID for a file that cannot be read and a gzip that is broken. A line that passes its bound is dropped as it
+ * comes.
+ */
 export async function* fileLines(
   file: string,
   signal?: AbortSignal,
   lineBytesMax: number = LINE_BYTES_MAX,
 ): AsyncGenerator<Line, void, undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  const splitter = new LineSplitter(file, lineBytesMax);
+  const splitter = new LineSplitter(lineBytesMax);
   let number = 0;
-  const decode = (bytes: Uint8Array): Line => {
+  const decode = (bytes: Uint8Array | undefined): Line => {
     number++;
+    if (bytes === undefined) {
+      return { number, text: '', fault: traceFault(file, number, `is longer than ${lineBytesMax} bytes`) };
+    }
     try {
       return { number, text: decoder.decode(bytes) };
     } catch (cause) {
-      throw traceFault(file, number, 'is not UTF-8 text', cause);
+      return { number, text: '', fault: traceFault(file, number, 'is not UTF-8 text', cause) };
     }
   };
   for await (const chunk of unpacked(file, signal)) {
     for (const bytes of splitter.push(chunk)) yield decode(bytes);
   }
   // What an interrupt has cut off is no line.
-  const rest = signal?.aborted ? undefined : splitter.end();
-  if (rest !== undefined) yield decode(rest);
+  if (!signal?.aborted && splitter.hasRest) yield decode(splitter.take());
 }
 
-/** Cuts bytes into lines. A line is held in pieces until its end, so that long ones are copied once. */
+/** Cuts bytes into lines. A line is held in pieces until its end, so that long ones are copied once; too long ones are undefined. */
 class LineSplitter {
-  readonly #file: string;
   readonly #bytesMax: number;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
-  #lines = 0;
 
-  constructor(file: string, bytesMax: number) {
-    this.#file = file;
+  constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+  /** Whether there is a last line, which no line end follows. */
+  get hasRest(): boolean {
+    return this.#bytes > 0;
+  }
+
+  *push(chunk: Uint8Array): Generator<Uint8Array | undefined, void, undefined> {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       this.#keep(chunk.subarray(start, end));
       start = end + 1;
-      yield this.#take();
+      yield this.take();
     }
     this.#keep(chunk.subarray(start));
   }
 
-  /** The last line, where no line end follows it. */
-  end(): Uint8Array | undefined {
-    return this.#bytes > 0 ? this.#take() : undefined;
+  take(): Uint8Array | undefined {
+    const isTooLong = this.#bytes > this.#bytesMax;
+    const line = this.#pieces.length === 1 ? this.#pieces[0] : Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#bytes = 0;
+    return isTooLong ? undefined : line;
   }
 
   #keep(piece: Uint8Array): void {
     this.#bytes += piece.length;
-    if (this.#bytes > this.#bytesMax) {
-      throw traceFault(this.#file, this.#lines + 1, `is longer than ${this.#bytesMax} bytes`);
-    }
-    if (piece.length > 0) this.#pieces.push(piece);
-  }
-
-  #take(): Uint8Array {
-    const line = this.#pieces.length === 1 ? (this.#pieces[0] as Uint8Array) : Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    this.#bytes = 0;
-    this.#lines++;
-    return line;
+    if (this.#bytes > this.#bytesMax) this.#pieces = [];
+    else if (piece.length > 0) this.#pieces.push(piece);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../planner/counters.ts';
 import type { PlannerStats } from '../planner/planner.ts';
 import type { SessionOutcome } from './session.ts';
+import type { SkippedLines } from './trace-reader.ts';
 
 /** Which models answered: the simulated server, which may run faster than life, or the user's own. */
 export type ReportServer =
@@ -16,6 +17,8 @@ export type ReportServer =
 export interface ReportTrace {
   readonly file: string;
   readonly name: string;
+  /** Broken lines that were left out, where that was asked for and there were some. */
+  readonly skipped?: SkippedLines;
 }
 
 /** A distribution of durations, milliseconds. */

@@ -26,28 +26,57 @@ export interface TraceRecord {
   readonly chosen?: string;
 }
 
+/** Lines that were left out, since they are broken. */
+export interface SkippedLines {
+  readonly lines: number;
+  /** Where the first of them is, and what is wrong with it. */
+  readonly first: string;
+}
+
+export interface TraceOptions {
+  /** When it aborts, the records end. */
+  readonly signal?: AbortSignal;
+  /** Whether broken lines are left out and counted. A header, or a file, that is broken is an error in any case. Default false. */
+  readonly skipsInvalid?: boolean;
+}
+
 export interface Trace extends AsyncDisposable {
   readonly file: string;
   readonly header: TraceHeader;
   /** What its records are checked against: the header's features, with the built-in roles and description where it names `skyrim`. */
   readonly domain: Domain;
-  /** Once. Throws ERR_TRACE_INVALID at the first broken line, after the records before it. */
+  /** The broken lines that were left out so far; undefined while there is none. */
+  readonly skipped: SkippedLines | undefined;
+  /** Once. Throws ERR_TRACE_INVALID at the first broken line, after the records before it, unless broken lines are left out. */
   records(domain?: Domain): AsyncGenerator<TraceRecord, void, undefined>;
 }
 
 /**
  * Opens a trace, plain or gzip, and reads its header. Throws ERR_TRACE_INVALID with the file, the line, and what is
- * wrong. When `signal` aborts, the records end.
+ * wrong.
  */
-export async function openTrace(file: string, signal?: AbortSignal): Promise<Trace> {
+export async function openTrace(file: string, { signal, skipsInvalid = false }: TraceOptions = {}): Promise<Trace> {
   const lines = fileLines(file, signal);
   try {
     const first = await nextLine(lines);
     if (first === undefined) throw traceFault(file, undefined, 'is empty; a trace begins with a header line');
     const { header, domain } = readHeader(file, first);
     const close = async (): Promise<void> => void (await lines.return());
-    const records = (checkedBy = domain) => readRecords(file, lines, checkedBy);
-    return { file, header, domain, records, [Symbol.asyncDispose]: close };
+    let skipped: SkippedLines | undefined;
+    const onBroken = (fault: PlannerError): void => {
+      if (!skipsInvalid) throw fault;
+      skipped = { lines: (skipped?.lines ?? 0) + 1, first: skipped?.first ?? fault.message };
+    };
+    return {
+      file,
+      header,
+      domain,
+      get skipped() {
+        return skipped;
+      },
+      records: (checkedBy = domain) => readRecords(file, lines, checkedBy, onBroken),
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     await lines.return();
     throw error;
@@ -61,8 +90,8 @@ export async function countRecords(file: string, signal?: AbortSignal): Promise<
   return Math.max(0, count);
 }
 
-function isBlank({ text }: Line): boolean {
-  return text.trim() === '';
+function isBlank({ text, fault }: Line): boolean {
+  return fault === undefined && text.trim() === '';
 }
 
 async function nextLine(lines: AsyncGenerator<Line, void, undefined>): Promise<Line | undefined> {
@@ -72,7 +101,8 @@ async function nextLine(lines: AsyncGenerator<Line, void, undefined>): Promise<L
   return undefined;
 }
 
-function parseObject(file: string, { number, text }: Line): Record<string, unknown> {
+function parseObject(file: string, { number, text, fault }: Line): Record<string, unknown> {
+  if (fault !== undefined) throw fault;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -115,9 +145,22 @@ async function* readRecords(
   file: string,
   lines: AsyncGenerator<Line, void, undefined>,
   domain: Domain,
+  onBroken: (fault: PlannerError) => void,
 ): AsyncGenerator<TraceRecord, void, undefined> {
   for (let line = await nextLine(lines); line !== undefined; line = await nextLine(lines)) {
-    yield readRecord(file, line, domain);
+    const record = recordOrFault(file, line, domain);
+    if (record instanceof PlannerError) onBroken(record);
+    else yield record;
+  }
+}
+
+/** Not thrown through the generator, whose consumer may throw errors of the same code. */
+function recordOrFault(file: string, line: Line, domain: Domain): TraceRecord | PlannerError {
+  try {
+    return readRecord(file, line, domain);
+  } catch (error) {
+    if (error instanceof PlannerError) return error;
+    throw error;
   }
 }
 

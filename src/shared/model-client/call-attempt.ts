@@ -38,8 +38,14 @@ export interface ReaderPorts {
   readonly onEnded: () => void;
 }
 
+/** The body of a request that is passed on, and where it goes below the base URL. */
+export interface PassedBody {
+  readonly path: string;
+  readonly bytes: Buffer;
+}
+
 export interface AttemptTerms<R extends AnswerReader> {
-  readonly body: ChatCompletionCreateParams;
+  readonly body: ChatCompletionCreateParams | PassedBody;
   /** Total time of the call, milliseconds. Its failure names the phase that was running. */
   readonly timeoutMs: number;
   /** Limits of its phases, where they are known to be shorter. */
@@ -160,7 +166,10 @@ export class CallAttempt<R extends AnswerReader> {
     };
     // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
     const options = { fetchOptions } as OpenAI.RequestOptions;
-    return this.#sdk.chat.completions.create(this.#terms.body, options).asResponse();
+    const { body } = this.#terms;
+    if (!isPassed(body)) return this.#sdk.chat.completions.create(body, options).asResponse();
+    const headers = { 'content-type': 'application/json' };
+    return this.#sdk.post(body.path, { ...options, headers, body: body.bytes }).asResponse();
   }
 
   /** A status that is an error says more than the time that its page took. */
@@ -209,7 +218,8 @@ export class CallAttempt<R extends AnswerReader> {
     const { startedAtMs, queueMs, firstTokenMs, gapMsMax } = this.#watch;
     const { usage = {}, chunks = 0 } = reader ?? {};
     const isRead = (isTold && queueMs !== undefined) || usage.promptTokens !== undefined;
-    const chars = isRead ? promptChars(this.#terms.body) : undefined;
+    const { body } = this.#terms;
+    const chars = isRead && !isPassed(body) ? promptChars(body) : undefined;
     return {
       totalMs: this.#clock.now() - startedAtMs,
       ...(isTold && queueMs !== undefined ? { queueMs } : {}),
@@ -220,4 +230,8 @@ export class CallAttempt<R extends AnswerReader> {
       ...(chunks === 0 || usage.completionTokens !== undefined ? {} : { chunks }),
     };
   }
+}
+
+function isPassed(body: ChatCompletionCreateParams | PassedBody): body is PassedBody {
+  return 'bytes' in body;
 }

@@ -12,6 +12,7 @@ import { ChatStream } from './chat-stream.ts';
 import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
 import { OwnSecrets } from './own-secrets.ts';
+import { type PassCall, type PassRelay, startPass } from './pass-relay.ts';
 import { StreamOptions } from './stream-options.ts';
 import { type StreamedResponse, Transport } from './transport.ts';
 
@@ -117,9 +118,15 @@ export class ModelClient {
     return this.#secrets.isEmpty ? relay : { ...relay, ended: relay.ended.then((end) => this.#withoutSecrets(end)) };
   }
 
-  #withoutSecrets({ failure, refusal, ...rest }: RelayEnd): RelayEnd {
+  /** Passes on a request to another route than that of chats, as bytes, and tells its answer as it comes. Never throws. */
+  pass(call: PassCall, signal?: AbortSignal): PassRelay {
+    const relay = startPass(this.#sdk, this.#clock, call, signal);
+    return this.#secrets.isEmpty ? relay : { ...relay, ended: relay.ended.then((end) => this.#withoutSecrets(end)) };
+  }
+
+  #withoutSecrets<E extends RelayEnd>({ failure, refusal, ...rest }: E): E {
     return {
-      ...rest,
+      ...(rest as E),
       ...(failure === undefined ? {} : { failure: this.#secrets.ofFailure(failure) }),
       ...(refusal === undefined ? {} : { refusal: this.#secrets.ofRefusal(refusal) }),
     };

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ChatCallOptions } from '../../../src/main/chat/chat-gateway.ts';
+import type { ChatCallOptions } from '../../../src/main/chat/chat-call-options.ts';
 import type { ChatReply } from '../../../src/main/chat/chat-reply.ts';
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
 import type { Planner } from '../../../src/main/planner/planner.ts';

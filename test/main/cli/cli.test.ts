@@ -164,6 +164,15 @@ describe('session', () => {
     expect(code).toBe(1);
   });
 
+  test('with --skip-invalid a broken line is left out and counted', async () => {
+    const trace = folder.file('trace.jsonl', traceText([recordAt(0), '{"t":', recordAt(1), 'x', recordAt(2)]));
+    const args = ['session', trace, '--json', '--endpoint', simulator.baseURL, '--model', 'qwen/qwen3-4b'];
+    const { code, stdout } = await conclave([...args, '--skip-invalid']);
+    const skipped = { lines: 2, first: expect.stringContaining('line 3: is not JSON') };
+    expect(JSON.parse(stdout)).toMatchObject({ plans: 3, trace: { skipped } });
+    expect(code).toBe(0);
+  });
+
   test('more agents at once than the planner takes are planned for in its measure', async () => {
     const trace = folder.file('trace.jsonl', traceText(records(6)));
     const config = { endpoints: { local: { baseURL: simulator.baseURL } }, maxInFlight: 1, cache: false };

@@ -39,6 +39,7 @@ async function conclave(...args: string[]): Promise<Ended> {
     clock: new FakeClock(),
     signal: new AbortController().signal,
     version: '0.0.0',
+    keys: {},
     packageDir: folder.path,
     log,
   };

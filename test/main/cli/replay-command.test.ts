@@ -58,6 +58,7 @@ async function replay(
     clock,
     signal: signal ?? new AbortController().signal,
     version: '0.0.0',
+    keys: {},
     packageDir: folder.path,
     log: { isLevelEnabled: () => false, debug: () => {}, info: () => {}, warn: () => {} },
   };
@@ -504,5 +505,28 @@ describe('progress', () => {
     const quick = await replay([file], { clock: new CountingClock(10), isTTY: true });
     const piped = await replay([trace(records(1_000))], { clock: new CountingClock(10) });
     expect([quick.stderr, piped.stderr]).toEqual(['', '']);
+  });
+});
+
+describe('--skip-invalid', () => {
+  const lines = [...records(10), 'hello', ...records(10), '{"t":'];
+
+  test('leaves broken lines out and counts them', async () => {
+    const file = trace(lines);
+    const [json, words] = [await replay([file, '--json', '--skip-invalid']), await replay([file, '--skip-invalid'])];
+    const skipped = {
+      lines: 2,
+      first: `${file}, line 12: is not JSON (Unexpected token 'h', "hello" is not valid JSON)`,
+    };
+    expect(JSON.parse(json.stdout)).toMatchObject({ decisions: 20, trace: { skipped } });
+    expect(words.stdout).toContain(`2 broken lines; the first: ${file}, line 12: is not JSON`);
+    expect([json.code, words.code]).toEqual([0, 0]);
+  });
+
+  test('is not so unless it is asked for', async () => {
+    const { code, stdout, stderr } = await replay([trace(lines), '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ decisions: 10, error: { code: 'ERR_TRACE_INVALID' } });
+    expect(stderr).toContain('--skip-invalid leaves broken lines out');
+    expect(code).toBe(1);
   });
 });

@@ -79,6 +79,13 @@ describe.each(WIDE)('%s is told by its name:', (_, wide) => {
     const answer = await at.post(wide(JSON.stringify(request())));
     expect(answer.status).toBe(400);
     expect(await answer.json()).toMatchObject({ code: 'ERR_PROTOCOL', detail: `the body ${RULE}` });
+    for (const path of ['/v1/chat/completions', '/v1/responses', '/v1/completions', '/v1/embeddings']) {
+      const headers = { 'content-type': 'application/json' };
+      const body = wide('{"model":"m"}') as unknown as string;
+      const refused = await at.call(path, { method: 'POST', headers, body });
+      expect(refused.status).toBe(400);
+      expect(await refused.json()).toMatchObject({ error: { message: expect.stringContaining(RULE) } });
+    }
   });
 
   test('a configuration, a domain, a report, a token', async () => {

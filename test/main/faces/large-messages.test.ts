@@ -17,7 +17,7 @@ function bodyHead(path: string, length: number): string {
   return `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
 }
 
-describe.each(['/v1/plans', '/v1/chat/completions'])('bodies for %s', (path) => {
+describe.each(['/v1/plans', '/v1/chat/completions', '/v1/responses', '/v1/embeddings'])('bodies for %s', (path) => {
   test('that are large give way, the slowest first; short ones pass beside them', async () => {
     const bytes = 100 * KIB;
     await using at = await openFace({

@@ -288,3 +288,24 @@ test('servers are told with their slots, and with what went wrong with any of th
   expect(text).toMatch(/other +4 \(told\) +closed, opened once +–\n/);
   expect(text).not.toContain('never asked');
 });
+
+test('one model at two endpoints has two rows that name them; at one endpoint nothing names it', () => {
+  const stats = statsOf(true);
+  const [model] = stats.models;
+  if (model === undefined) throw new Error('no model');
+  const twice = { ...stats, models: [model, { ...model, endpoint: 'other' }] };
+  const rows = textOf(twice)
+    .split('\n')
+    .filter((line) => line.trim().startsWith(model.model));
+  expect(rows.map((row) => row.trim().split(/ {2,}/)[1])).toEqual([model.endpoint, 'other']);
+  expect(textOf(twice)).toMatch(/\n {2}Model +Endpoint +Step /);
+  expect(textOf(stats)).toMatch(/\n {2}Model +Step /);
+});
+
+test('lines of the trace that were left out are told with the first of them', () => {
+  const skipped = { lines: 3, first: 'cave.jsonl, line 4: is not JSON' };
+  const report = sessionReport(OUTCOME, statsOf(true), { trace: { ...TRACE, skipped }, server: SIMULATED });
+  expect(reportText(report)).toMatch(/Skipped +3 broken lines; the first: cave\.jsonl, line 4: is not JSON\n/);
+  expect(JSON.parse(JSON.stringify(report)).trace.skipped).toEqual(skipped);
+  expect(textOf(statsOf(true))).not.toContain('Skipped');
+});

@@ -123,13 +123,54 @@ describe('a broken line', () => {
   });
 
   test('may be as long as the bound and not longer', async () => {
-    const file = folder.file('lines', 'short\n12345678\n123456789\n');
+    const file = folder.file('lines', 'short\n12345678\n123456789\nlast');
     const seen: string[] = [];
+    for await (const { text, fault } of fileLines(file, undefined, 8)) seen.push(fault?.message ?? text);
+    expect(seen).toEqual(['short', '12345678', `${file}, line 3: is longer than 8 bytes`, 'last']);
+  });
+});
+
+describe('broken lines that are left out', () => {
+  const broken: readonly (string | Buffer)[] = [
+    'hello',
+    '{"t":1,"agent":"a"',
+    '[]',
+    'null',
+    JSON.stringify(sent({ t: 'soon' })),
+    JSON.stringify(sent({ chosen: 5 })),
+    JSON.stringify(sent({ actions: [] })),
+    JSON.stringify(sent({ observation: { place: 'hall', health: 'x' } })),
+    JSON.stringify(sent({ observation: { colour: 'red' } })),
+    Buffer.from([0x22, 0xff, 0x22]),
+  ];
+
+  test.each(broken.map((line) => [line]))('%s', async (line) => {
+    const lines = [JSON.stringify(HEADER), JSON.stringify(recordAt(0)), line, JSON.stringify(recordAt(1)), line];
+    const text = Buffer.concat(lines.flatMap((each) => [Buffer.from(each), Buffer.from('\n')]));
+    for (const packed of [text, gzipSync(text)]) {
+      const file = folder.file('trace', packed);
+      await using trace = await openTrace(file, { skipsInvalid: true });
+      expect(trace.skipped).toBeUndefined();
+      const read: number[] = [];
+      for await (const record of trace.records()) read.push(record.line);
+      expect(read).toEqual([2, 4]);
+      expect(trace.skipped).toEqual({ lines: 2, first: expect.stringContaining(`${file}, line 3: `) });
+      // Unless it was asked for, the first one ends it.
+      const { records: before, error } = await readAll(file);
+      expect(before).toHaveLength(1);
+      expect(error?.code).toBe('ERR_TRACE_INVALID');
+    }
+  });
+
+  test('do not make up for a header, or for a file that is cut short', async () => {
+    const options = { skipsInvalid: true };
+    await expect(openTrace(folder.file('a', 'hello\n'), options)).rejects.toThrow('line 1: is not JSON');
+    const whole = gzipSync(traceText(records(2_000)));
+    await using cut = await openTrace(folder.file('b', whole.subarray(0, whole.length - 20)), options);
     const reading = async (): Promise<void> => {
-      for await (const { text } of fileLines(file, undefined, 8)) seen.push(text);
+      for await (const record of cut.records()) void record;
     };
-    await expect(reading()).rejects.toThrow('line 3: is longer than 8 bytes');
-    expect(seen).toEqual(['short', '12345678']);
+    await expect(reading()).rejects.toThrow('the gzip file is cut short');
   });
 });
 
@@ -202,7 +243,7 @@ describe('a file', () => {
 
 test('a trace ends where its signal aborts', async () => {
   const interrupt = new AbortController();
-  await using trace = await openTrace(folder.file('trace', traceText(records(20_000))), interrupt.signal);
+  await using trace = await openTrace(folder.file('trace', traceText(records(20_000))), { signal: interrupt.signal });
   let read = 0;
   for await (const _ of trace.records()) if (++read === 10) interrupt.abort();
   expect(read).toBeLessThan(20_000);

@@ -2,23 +2,30 @@ import { type Clock, deadlineSignal } from '../../../shared/clock.ts';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
 import type { Refusal } from '../../../shared/model-client/call-attempt.ts';
 import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
-import type { Relay, RelayCall, RelayEnd, RelayListener } from '../../../shared/model-client/chat-relay.ts';
+import type { Relay, RelayCall, RelayEnd } from '../../../shared/model-client/chat-relay.ts';
+import type { PassCall, PassRelay } from '../../../shared/model-client/pass-relay.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
 import { EndpointGate, type Slot } from '../../endpoints/slots/endpoint-gate.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import { enterEndpoint } from '../../planner/calls/enter-endpoint.ts';
 import type { LoopTurns } from '../../planner/loop-turns.ts';
-import { type AskedChat, bodyFor } from '../chat-request.ts';
 import type { ChatPlace } from './chat-route.ts';
 
-/** What relays chats to one endpoint: `ModelClient`. One without `relay` serves none. */
+/** What reaches one endpoint for chats: `ModelClient`. One without `relay` serves none, and one without `pass` passes nothing on. */
 export interface RelayClient {
   relay?(call: RelayCall, signal?: AbortSignal): Relay;
+  pass?(call: PassCall, signal?: AbortSignal): PassRelay;
 }
 
+/** What a call may take. */
+export type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
+
 export interface ChatCall {
-  readonly asked: AskedChat;
+  /** The answers asked for: each takes a slot. */
+  readonly choices: number;
+  /** Whether the server is asked for events. */
+  readonly isStreamed: boolean;
   readonly place: ChatPlace;
   /** Its place among all that wait for the same slots: lower is served first. */
   readonly rankMs: number;
@@ -28,9 +35,13 @@ export interface ChatCall {
   readonly endMs: number;
   /** Whether another place is asked if this one fails. */
   readonly hasNext: boolean;
-  readonly listener: RelayListener;
-  /** Told as the call begins. */
-  readonly onRelay: (relay: Relay) => void;
+  /** Makes the call, and calls `onLife` at each sign of life. Undefined where the client has no way to make it. */
+  readonly begin: (
+    client: RelayClient,
+    limits: CallLimits,
+    onLife: () => void,
+    signal: AbortSignal,
+  ) => Promise<RelayEnd> | undefined;
 }
 
 export interface ChatCallEnd {
@@ -130,7 +141,7 @@ export class PlaceCaller {
   }
 
   /** A share of the endpoint for each answer, and a slot for each but the one that the call enters by. */
-  async #gather({ place: { at }, asked, rankMs }: ChatCall, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
+  async #gather({ place: { at }, choices, rankMs }: ChatCall, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
     const share = this.#shares.get(at.name) as EndpointGate;
     const take = async (gate: EndpointGate, count: number): Promise<boolean> => {
       for (let nth = 0; nth < count; nth++) {
@@ -140,11 +151,11 @@ export class PlaceCaller {
       }
       return true;
     };
-    if (asked.choices === 1) return take(share, 1);
+    if (choices === 1) return take(share, 1);
     const turn = await this.#gathering.get(at.name)?.acquire(signal, { rankMs });
     try {
-      const shares = Math.min(asked.choices, share.slots);
-      const slots = Math.min(asked.choices, at.gate.slots);
+      const shares = Math.min(choices, share.slots);
+      const slots = Math.min(choices, at.gate.slots);
       // Nobody waits for slots of an endpoint that rests: the call is refused as it enters.
       return turn !== undefined && (await take(share, shares)) && (at.isResting || (await take(at.gate, slots - 1)));
     } finally {
@@ -153,34 +164,16 @@ export class PlaceCaller {
   }
 
   async #relay(call: ChatCall, slot: Slot, signal: AbortSignal): Promise<{ end: RelayEnd; heldMs: number }> {
-    const { asked, listener } = call;
+    const { isStreamed } = call;
     const { at, model } = call.place;
-    const body = bodyFor(asked, model);
-    const isStreamed = body.stream === true;
     const begin = at.begins(model);
     const startedAtMs = this.#clock.now();
     let end: RelayEnd;
     try {
       const client = this.#clients.get(at.name);
-      if (client?.relay === undefined)
-        throw new PlannerError('ERR_INTERNAL', 'the client of the endpoint relays no chats');
-      const relay = client.relay(
-        {
-          body,
-          ...this.#limits(call, isStreamed),
-          choices: asked.choices,
-          listener: {
-            onEvent: (data, event) => {
-              at.answering();
-              listener.onEvent(data, event);
-            },
-            onBody: (text, parsed) => listener.onBody(text, parsed),
-          },
-        },
-        signal,
-      );
-      call.onRelay(relay);
-      end = await relay.ended;
+      const begun = client && call.begin(client, this.#limits(call), () => at.answering(), signal);
+      if (begun === undefined) throw new PlannerError('ERR_INTERNAL', 'the client of the endpoint relays no chats');
+      end = await begun;
     } catch (error) {
       // A bug: told as such, and counted like any other end, so that slot and breaker get back what is theirs.
       const { code, message } = encodeError(error);
@@ -199,10 +192,7 @@ export class PlaceCaller {
    * What is learned of a model bounds the time to its first token only while another place may answer: where nobody else can,
    * a model that is slow today is better than none.
    */
-  #limits(
-    { place, sliceEndMs, endMs, hasNext }: ChatCall,
-    isStreamed: boolean,
-  ): Pick<RelayCall, 'timeoutMs' | 'phases'> {
+  #limits({ place, isStreamed, sliceEndMs, endMs, hasNext }: ChatCall): CallLimits {
     const nowMs = this.#clock.now();
     const leftMs = Math.max(LEAST_MS, endMs - nowMs);
     const sliceMs = Math.max(LEAST_MS, sliceEndMs - nowMs);

@@ -1,6 +1,14 @@
 /** What a model server told about itself. What it did not tell is absent: servers differ, and most tell little. */
 export type ServerKind = 'llamacpp' | 'lmstudio' | 'ollama' | 'vllm' | 'unknown';
 
+export const SERVER_NAMES: Readonly<Record<ServerKind, string>> = {
+  llamacpp: 'llama.cpp',
+  lmstudio: 'LM Studio',
+  ollama: 'Ollama',
+  vllm: 'vLLM',
+  unknown: 'a server of unknown kind',
+};
+
 export interface ModelFacts {
   /** As calls name it. */
   readonly id: string;

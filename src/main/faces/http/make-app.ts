@@ -11,7 +11,7 @@ import {
 import { PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
 import type { ResolvedHttpOptions } from './http-options.ts';
-import { notFound, onError, PROBLEM_TYPE, problemOf, sendProblem } from './problem.ts';
+import { notFound, onError, PROBLEM_TYPE, pathOf, problemOf, sendError } from './problem.ts';
 
 /** A client has its own header and request times, but is looked at only so often. */
 const CHECK_MS_MAX = 1_000;
@@ -67,8 +67,8 @@ function isDebugging(log: FaceLog): log is FaceLog & FastifyBaseLogger {
 }
 
 /** A path that cannot be decoded comes to no hook, and to no handler of errors. */
-function refusePath(_: FastifyError, __: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply, problemOf(new PlannerError('ERR_PROTOCOL', 'the path cannot be decoded')));
+function refusePath(_: FastifyError, { raw }: FastifyRequest, reply: FastifyReply): void {
+  sendError(reply, pathOf(raw.url ?? ''), new PlannerError('ERR_PROTOCOL', 'the path cannot be decoded'), 400);
 }
 
 const STATUS_OF_BYTES: Readonly<Record<string, readonly [PlannerError, number]>> = {

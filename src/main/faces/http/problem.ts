@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
+import { isOpenAIPath, pathHint, sendOpenAIError, sendThrown } from './openai-error.ts';
 import { schemaRefusal } from './schemas/schema-refusal.ts';
 
 /** The status that an error has over HTTP where its code says it all. */
@@ -78,9 +79,13 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
-/** Whatever a route throws, and what fastify itself refuses. Bugs are logged. */
+/** Whatever a route throws, and what fastify itself refuses, in the form that the path has. Bugs are logged. */
 export function onError(log: FaceLog) {
   return (error: FastifyError | PlannerError, request: FastifyRequest, reply: FastifyReply): void => {
+    if (isOpenAIPath(pathOf(request.url))) {
+      if (isBug(error)) log.error({ err: error, requestId: request.id }, 'request failed');
+      return sendThrown(reply, error);
+    }
     const problem = error instanceof PlannerError ? problemOf(error) : problemOfFastify(error, request.body);
     if (problem.code === 'ERR_INTERNAL') log.error({ err: error, requestId: request.id }, 'request failed');
     if (problem.status === 503 && problem.retryable) reply.header('retry-after', 1);
@@ -91,14 +96,28 @@ export function onError(log: FaceLog) {
 /** There is nothing under this path, or not by this method. */
 export function notFound(methodsOf: (path: string) => readonly string[]) {
   return ({ method, url }: FastifyRequest, reply: FastifyReply): void => {
-    const path = url.split('?', 1)[0] as string;
+    const path = pathOf(url);
     const methods = methodsOf(path);
-    const is = `there is no ${method} ${clip(path)}`;
-    if (methods.length === 0) return void sendProblem(reply, problemOf(new PlannerError('ERR_METHOD_UNKNOWN', is)));
-    const message = `${is}, but ${methods.join(', ')}`;
-    reply.header('allow', methods.join(', '));
-    sendProblem(reply, problemOf(new PlannerError('ERR_METHOD_UNKNOWN', message), 405));
+    const others = methods.length === 0 ? '' : `, but ${methods.join(', ')}`;
+    const message = `there is no ${method} ${clip(path)}${others}${pathHint(path)}`;
+    if (methods.length > 0) reply.header('allow', methods.join(', '));
+    sendError(reply, path, new PlannerError('ERR_METHOD_UNKNOWN', message), methods.length > 0 ? 405 : 404);
   };
+}
+
+/** In the form that the path has. */
+export function sendError(reply: FastifyReply, path: string, error: PlannerError, status: number): void {
+  if (isOpenAIPath(path)) sendOpenAIError(reply, error, { status });
+  else sendProblem(reply, problemOf(error, status));
+}
+
+export function pathOf(url: string): string {
+  return url.split('?', 1)[0] as string;
+}
+
+function isBug(error: FastifyError | PlannerError): boolean {
+  if (error instanceof PlannerError) return error.code === 'ERR_INTERNAL';
+  return (error.statusCode ?? 500) >= 500;
 }
 
 function clip(text: string): string {

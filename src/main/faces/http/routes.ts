@@ -4,6 +4,7 @@ import { documentRoutes } from './document-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { pageRoutes } from './page-routes.ts';
+import { passRoutes } from './pass-routes.ts';
 import { planRoutes } from './plan-routes.ts';
 import type { RouteParts } from './route-parts.ts';
 import { statsRoutes } from './stats-routes.ts';
@@ -16,6 +17,7 @@ import { statsRoutes } from './stats-routes.ts';
 const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [
   planRoutes,
   chatRoutes,
+  passRoutes,
   statsRoutes,
   metricsRoutes,
   healthRoutes,

@@ -200,7 +200,7 @@ describe('what is no request is a coded problem', () => {
 
   test('a path that cannot be decoded', async () => {
     await using at = await openFace();
-    for (const path of ['/%zz', '/v1/models/%ff']) {
+    for (const path of ['/%zz', '/v1/plans/%ff']) {
       const response = await at.call(path);
       expect(response.status).toBe(400);
       expect(response.headers.get('content-type')).toContain('application/problem+json');
@@ -210,9 +210,9 @@ describe('what is no request is a coded problem', () => {
 
   test('a path that there is not, and a method that a path has not', async () => {
     await using at = await openFace();
-    const missing = await at.call('/v1/nothing?x=1');
+    const missing = await at.call('/nothing?x=1');
     expect(missing.status).toBe(404);
-    expect(await missing.json()).toMatchObject({ code: 'ERR_METHOD_UNKNOWN', detail: 'there is no GET /v1/nothing' });
+    expect(await missing.json()).toMatchObject({ code: 'ERR_METHOD_UNKNOWN', detail: 'there is no GET /nothing' });
     const wrong = await at.call('/v1/plans', { method: 'PUT' });
     expect(wrong.status).toBe(405);
     expect(wrong.headers.get('allow')).toBe('POST');

@@ -5,6 +5,13 @@ import { BOUNDS_RULES, JsonScan, parseJson, readJson, readText } from '../../../
 import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../../byte-budget.ts';
 import { HeldBytes } from '../../held-bytes.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Its body is passed on: it is given as bytes, and only its length is looked at here. Default false. */
+    readonly takesBytes?: boolean;
+  }
+}
+
 type Done = (error: Error | null, body?: unknown) => void;
 
 export interface BodyParts {
@@ -24,11 +31,11 @@ export function takeJsonBodies(app: FastifyInstance, parts: BodyParts): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', (request, payload, done: Done) => {
     const { encoding, length } = announced(request);
-    const bytesMax = request.routeOptions.bodyLimit;
+    const { bodyLimit: bytesMax, config } = request.routeOptions;
     if (encoding !== undefined)
       return done(unsupported(`the body must be plain, and its content-encoding is ${encoding}`));
     if (length > bytesMax) return done(tooLarge(bytesMax));
-    new JsonBody(payload, { ...parts, length, bytesMax, done });
+    new JsonBody(payload, { ...parts, length, bytesMax, takesBytes: config.takesBytes === true, done });
   });
 }
 
@@ -42,6 +49,7 @@ interface ComingBody extends BodyParts {
   /** As announced; 0 where it is not. */
   readonly length: number;
   readonly bytesMax: number;
+  readonly takesBytes: boolean;
   readonly done: Done;
 }
 
@@ -67,14 +75,14 @@ class JsonBody {
 
   readonly #onData = (piece: Buffer): void => {
     this.#bytes += piece.length;
-    const { bytesMax, budget } = this.#coming;
+    const { bytesMax, budget, takesBytes } = this.#coming;
     if (this.#bytes > bytesMax) return this.#refuse(tooLarge(bytesMax));
     this.#held.add(piece);
     if (this.#bytes <= UNCHARGED_BYTES_MAX) return;
     const added = this.#large === undefined ? this.#held.bytes : piece;
     this.#large ??= { scan: new JsonScan(), charge: budget.charge(this.#onDropped) };
     if (!this.#large.charge.add(added.length)) return this.#refuse(crowded(budget.bytesMax));
-    const fault = this.#large.scan.push(added);
+    const fault = takesBytes ? undefined : this.#large.scan.push(added);
     if (fault !== undefined) this.#refuse(refused(BOUNDS_RULES[fault]));
   };
 
@@ -86,6 +94,10 @@ class JsonBody {
   readonly #onEnd = (): void => {
     const bytes = this.#held.bytes;
     if (bytes.length === 0) return this.#refuse(protocol('the body cannot be empty'));
+    if (this.#coming.takesBytes) {
+      this.#keepCharge();
+      return this.#settle(null, bytes);
+    }
     const read = readText(bytes);
     if ('rule' in read) return this.#refuse(refused(read.rule));
     this.#held.clear();

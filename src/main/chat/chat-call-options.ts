@@ -1,0 +1,46 @@
+import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { readPlainly } from '../../shared/plan-request.ts';
+import { CHAT_MS_MAX } from '../options/chat-options.ts';
+import { checkSignal } from '../plan-options.ts';
+
+/** What a caller says of one chat, or of one request that is passed on. */
+export interface ChatCallOptions {
+  /** For the whole chat, milliseconds. Default: the option `chat.timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Ends the chat: its model work stops unless others wait for it. */
+  readonly signal?: AbortSignal;
+  /** Whether other models are asked where this one fails. Default: the option `chat.fallback`. */
+  readonly fallback?: boolean;
+  /** `use`: answers may come from memory, and are kept. `renew`: they are kept. `off`: neither. Default `use`. */
+  readonly cache?: 'use' | 'renew' | 'off';
+}
+
+/** Read once, so that what a getter says later has no say. Throws ERR_REQUEST_INVALID. */
+export function readCallOptions(given: unknown = {}): ChatCallOptions {
+  if (given === null || typeof given !== 'object') {
+    throw new PlannerError('ERR_REQUEST_INVALID', `options must be an object, got ${describeValue(given)}`);
+  }
+  const options = readPlainly(() => ({ ...given })) as ChatCallOptions;
+  checkSignal(options.signal);
+  return options;
+}
+
+/** Throws ERR_REQUEST_INVALID. */
+export function checkTimeout(timeoutMs: number): void {
+  if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= CHAT_MS_MAX) return;
+  const rule = `must be a number of milliseconds above 0 and at most ${CHAT_MS_MAX}`;
+  throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
+}
+
+export function closed(): PlannerError {
+  return new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
+}
+
+export function cancelled(): PlannerError {
+  return new PlannerError('ERR_CANCELLED', "the chat was ended by its caller's signal");
+}
+
+export function tooMany(maxInFlight: number): PlannerError {
+  const message = `${maxInFlight} chats are in flight (chat.maxInFlight)`;
+  return new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
+}

@@ -1,0 +1,132 @@
+import type { Clock } from '../../../shared/clock.ts';
+import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { type OutlineFault, type Span, TopMembers, valueAt } from '../../../shared/top-members.ts';
+import { BOUNDS_RULES, isUtf16, UTF16_RULE } from '../../../shared/untrusted-json.ts';
+import { CHOICES_MAX, MODEL_CHARS_MAX } from '../chat-request.ts';
+
+/** Routes of OpenAI's whose requests are passed on as bytes, and where each goes below a base URL. */
+export const PASSED_PATHS = {
+  responses: '/responses',
+  completions: '/completions',
+  embeddings: '/embeddings',
+} as const;
+
+export type PassedRoute = keyof typeof PASSED_PATHS;
+
+/** What is read of a request that is passed on. */
+export interface AskedPass {
+  readonly route: PassedRoute;
+  /** As they came, without a byte order mark. */
+  readonly bytes: Buffer;
+  readonly model: string;
+  readonly modelSpans: readonly Span[];
+  /** Whether the client wants events. */
+  readonly isStreamed: boolean;
+  /** The answers asked for. */
+  readonly choices: number;
+  /** Whether one answer is asked for. */
+  readonly isSingle: boolean;
+  /** Present where the request refers to what a server keeps: then no other server can answer it. */
+  readonly state?: { readonly previousId?: string };
+}
+
+/** Members that refer to what a server keeps. */
+const OF_STATE = ['previous_response_id', 'conversation', 'background'] as const;
+const WANTED = ['model', 'stream', 'n', 'prompt', ...OF_STATE];
+/** Larger bodies are read in several turns of the event loop. */
+const TURN_BYTES = 65_536;
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const RULES: Readonly<Record<OutlineFault, string>> = {
+  'no-object': 'must be a JSON object',
+  'too-deep': BOUNDS_RULES['too-deep'],
+};
+
+/** Reads a request. Rejects with ERR_REQUEST_INVALID. Its bytes must not change later. */
+export async function readPassed(route: PassedRoute, given: unknown, clock: Clock): Promise<AskedPass> {
+  if (!(given instanceof Uint8Array)) throw invalid(`the request must be bytes, got ${describeValue(given)}`);
+  const all = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  if (isUtf16(all)) throw invalid(`the request ${UTF16_RULE}`);
+  const bytes = all.subarray(0, MARK.length).equals(MARK) ? all.subarray(MARK.length) : all;
+  const members = await outlineOf(bytes, clock);
+  if (members.fault !== undefined) throw invalid(`the request ${RULES[members.fault]}`);
+  return asked(route, bytes, members);
+}
+
+async function outlineOf(bytes: Buffer, clock: Clock): Promise<TopMembers> {
+  const members = new TopMembers(WANTED);
+  for (let at = 0; at < bytes.length; at += TURN_BYTES) {
+    if (at > 0) await new Promise<void>((resolve) => clock.nextTurn(resolve));
+    members.push(bytes.subarray(at, at + TURN_BYTES));
+  }
+  return members;
+}
+
+function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPass {
+  const valueFor = (name: string): unknown => {
+    const span = members.spansOf(name).at(-1);
+    return span === undefined ? undefined : readValue(name, bytes.subarray(span.start, span.end));
+  };
+  const model = valueFor('model');
+  if (typeof model !== 'string' || model === '') {
+    throw invalid(`model must be a text that is not empty, got ${describeValue(model)}`);
+  }
+  if (model.length > MODEL_CHARS_MAX) {
+    throw invalid(`model must be at most ${MODEL_CHARS_MAX} characters, got ${model.length}`);
+  }
+  const choices = route === 'completions' ? choicesOf(valueFor('n')) : 1;
+  const state = stateOf(valueFor);
+  return {
+    route,
+    bytes,
+    model,
+    modelSpans: members.spansOf('model'),
+    isStreamed: valueFor('stream') === true,
+    choices,
+    isSingle: choices === 1 && !isList(bytes, members.spansOf('prompt').at(-1)),
+    ...(route === 'responses' && state !== undefined ? { state } : {}),
+  };
+}
+
+const VALUE_BYTES_MAX = 8_192;
+
+/** A long value is of no shape that is asked for here, so nothing of it counts but that it is there. */
+function readValue(name: string, bytes: Buffer): unknown {
+  if (name === 'prompt' || bytes.length > VALUE_BYTES_MAX) return 'x'.repeat(name === 'model' ? VALUE_BYTES_MAX : 1);
+  const value = valueAt(bytes);
+  if (value === undefined) throw invalid(`${name} must be JSON`);
+  return value;
+}
+
+function choicesOf(n: unknown): number {
+  return typeof n === 'number' && Number.isInteger(n) && n > 0 && n <= CHOICES_MAX ? n : 1;
+}
+
+function isList(bytes: Buffer, span: Span | undefined): boolean {
+  return span !== undefined && bytes[span.start] === 0x5b;
+}
+
+function stateOf(valueFor: (name: string) => unknown): AskedPass['state'] {
+  const [previousId, conversation, background] = OF_STATE.map(valueFor);
+  const refers = [previousId, conversation, background].some(
+    (value) => value !== undefined && value !== null && value !== false && value !== '',
+  );
+  if (!refers) return undefined;
+  return typeof previousId === 'string' && previousId !== '' ? { previousId } : {};
+}
+
+/** The bytes that go to a server that has the model under this name: all else stays as it is. */
+export function bytesFor({ bytes, model, modelSpans }: AskedPass, name: string): Buffer {
+  if (name === model) return bytes;
+  const named = Buffer.from(JSON.stringify(name));
+  const pieces: Buffer[] = [];
+  let from = 0;
+  for (const { start, end } of modelSpans) {
+    pieces.push(bytes.subarray(from, start), named);
+    from = end;
+  }
+  return Buffer.concat([...pieces, bytes.subarray(from)]);
+}
+
+function invalid(message: string): PlannerError {
+  return new PlannerError('ERR_REQUEST_INVALID', message);
+}

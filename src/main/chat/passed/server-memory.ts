@@ -1,0 +1,43 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../../shared/clock.ts';
+import type { PassedRoute } from './pass-request.ts';
+
+/** A server that does not have a route is asked for it again after this long: it may have been replaced. */
+export const ABSENT_MS = 300_000;
+/** Of more responses, those that were asked for longest ago are forgotten. */
+const RESPONSES_MAX = 10_000;
+const ID_CHARS_MAX = 256;
+
+/** Where a response was made. */
+export interface Maker {
+  readonly endpoint: string;
+  readonly model: string;
+}
+
+/** What is remembered of servers for requests that are passed on: routes that they do not have, and responses that they made. */
+export class ServerMemory {
+  readonly #clock: Clock;
+  /** Until when each route of each endpoint is taken for absent. */
+  readonly #absentUntilMs = new Map<string, number>();
+  readonly #makers = new LRUCache<string, Maker>({ max: RESPONSES_MAX });
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  lacks(endpoint: string, route: PassedRoute): void {
+    this.#absentUntilMs.set(`${route} ${endpoint}`, this.#clock.now() + ABSENT_MS);
+  }
+
+  isAbsent(endpoint: string, route: PassedRoute): boolean {
+    return this.#clock.now() < (this.#absentUntilMs.get(`${route} ${endpoint}`) ?? Number.NEGATIVE_INFINITY);
+  }
+
+  made(id: string, maker: Maker): void {
+    if (id.length <= ID_CHARS_MAX) this.#makers.set(id, maker);
+  }
+
+  makerOf(id: string): Maker | undefined {
+    return this.#makers.get(id);
+  }
+}

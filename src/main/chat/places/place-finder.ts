@@ -1,0 +1,77 @@
+import type { Clock } from '../../../shared/clock.ts';
+import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
+import type { ChatPlace } from './chat-route.ts';
+import { LADDER_ALIAS, type ModelDirectory } from './model-directory.ts';
+
+export interface FinderParts {
+  readonly clock: Clock;
+  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+  readonly directory: ModelDirectory;
+}
+
+/** Who asks, as far as it bears on the search. */
+export interface Seeking {
+  readonly model: string;
+  /** Whether other models may be asked where this one fails. */
+  readonly mayFallBack: boolean;
+  readonly deadlineMs: number;
+}
+
+/** Finds where a request may be asked. */
+export class PlaceFinder {
+  readonly #parts: FinderParts;
+
+  constructor(parts: FinderParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The places of the model asked for, then those of each model of the ladder. Throws ERR_MODEL_MISSING, or
+   * ERR_MODEL_TIMEOUT_STREAM where an endpoint does not list its models in time.
+   */
+  async find({ model, mayFallBack, deadlineMs }: Seeking): Promise<readonly (readonly ChatPlace[])[]> {
+    const { directory } = this.#parts;
+    if (directory.placesOf(model).length === 0) {
+      if (model === LADDER_ALIAS && directory.ladder.length > 0) {
+        // It asks for the ladder itself.
+        return directory.ladder.map((each, index) => this.#placesOf(each, index > 0));
+      }
+      // It may have been loaded since the endpoints were last asked.
+      await this.#refresh(deadlineMs);
+    }
+    const asked = this.#placesOf(model, false);
+    if (asked.length === 0) throw missing(model, directory.nearest(model));
+    return mayFallBack ? [asked, ...directory.fallbacks.map((each) => this.#placesOf(each, true))] : [asked];
+  }
+
+  /** An endpoint that does not answer holds up nobody beyond their own time. */
+  async #refresh(deadlineMs: number): Promise<void> {
+    const { clock, directory } = this.#parts;
+    const leftMs = deadlineMs - clock.now();
+    const over = Promise.withResolvers<never>();
+    const timer = clock.setTimer(leftMs, () => over.reject(outOfTime(leftMs)));
+    try {
+      await Promise.race([directory.refresh(), over.promise]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #placesOf(model: string, isFallback: boolean): ChatPlace[] {
+    return this.#parts.directory.placesOf(model).map((place) => ({
+      at: this.#parts.endpoints.get(place.endpoint) as ModelEndpoint,
+      model: place.model,
+      isFallback,
+    }));
+  }
+}
+
+export function outOfTime(afterMs: number): PlannerError {
+  return new PlannerError('ERR_MODEL_TIMEOUT_STREAM', `no whole answer within ${Math.round(afterMs)} ms`);
+}
+
+function missing(model: string, nearest: readonly string[]): PlannerError {
+  const hint = nearest.length > 0 ? `nearest: ${nearest.join(', ')}` : 'GET /v1/models lists those that there are';
+  return new PlannerError('ERR_MODEL_MISSING', `no endpoint lists the model ${describeValue(model)}; ${hint}`);
+}

@@ -1,0 +1,95 @@
+import type { Clock } from '../../../shared/clock.ts';
+import { PlannerError } from '../../../shared/errors.ts';
+import type { Refusal } from '../../../shared/model-client/call-attempt.ts';
+import type { Attempt } from '../../plan.ts';
+import type { ChatPlace } from './chat-route.ts';
+import type { ChatCallEnd } from './place-caller.ts';
+
+/** What was tried for a chat, and how it ended. */
+export type ChatAttempt = Omit<Attempt, 'step' | 'role' | 'action'>;
+
+/** Why nothing was answered. */
+export interface TriedInVain {
+  readonly kind: 'failed';
+  readonly error: PlannerError;
+  readonly refusal?: Refusal;
+}
+
+/** The places that were tried for one request, and what became of each. */
+export class Tries {
+  readonly attempts: ChatAttempt[] = [];
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  readonly #failures: ChatCallEnd[] = [];
+
+  constructor(clock: Clock, startedAtMs: number) {
+    this.#clock = clock;
+    this.#startedAtMs = startedAtMs;
+  }
+
+  /** A place was not asked, since it rests. */
+  passedOver({ at, model }: ChatPlace): void {
+    const failure = new PlannerError(
+      'ERR_ENDPOINT_RESTING',
+      'it has failed too often lately and is not asked for a while',
+    );
+    const startMs = this.#clock.now() - this.#startedAtMs;
+    const { code, message } = failure;
+    this.attempts.push({ endpoint: at.name, model, code, message, startMs, waitMs: 0, latencyMs: 0 });
+    this.#failures.push({ failure, waitMs: 0 });
+  }
+
+  /** A place was asked. */
+  note({ at, model }: ChatPlace, { failure, report, waitMs }: ChatCallEnd, begunAtMs: number, isEmpty: boolean): void {
+    const { queueMs, firstTokenMs, promptTokens, completionTokens, estimated, modelAnswered } = report ?? {};
+    this.attempts.push({
+      endpoint: at.name,
+      model,
+      code: failure?.code ?? (isEmpty ? 'ERR_MODEL_EMPTY' : 'OK'),
+      ...(failure === undefined ? {} : { message: failure.message }),
+      startMs: begunAtMs - this.#startedAtMs,
+      waitMs,
+      latencyMs: this.#clock.now() - begunAtMs,
+      ...(queueMs === undefined ? {} : { queueMs }),
+      ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
+      ...(promptTokens === undefined ? {} : { promptTokens }),
+      ...(completionTokens === undefined ? {} : { completionTokens }),
+      ...(estimated === undefined ? {} : { estimated }),
+      ...(modelAnswered === undefined || modelAnswered === model ? {} : { modelAnswered }),
+    });
+  }
+
+  failed(end: ChatCallEnd): void {
+    this.#failures.push(end);
+  }
+
+  /** What the client is told. `isTold`: its answer had begun, so that the last failure is the one that counts. */
+  inVain(isTold: boolean): TriedInVain {
+    const refused = this.#failures.find(
+      ({ refusal, failure }) => failure?.code === 'ERR_MODEL_REJECTED' && refusal !== undefined,
+    );
+    const last = this.#failures.at(-1);
+    const { failure, refusal } = (isTold ? last : (refused ?? this.#failures.findLast(isOfCall) ?? last)) ?? {};
+    const tried = this.attempts.map(({ endpoint, model, code }) => `${model} at ${endpoint}: ${code}`).join(', ');
+    if (failure === undefined) {
+      const message = `no time was left to ask a model${tried && ` (${tried})`}`;
+      return { kind: 'failed', error: new PlannerError('ERR_ENDPOINT_BUSY', message) };
+    }
+    const message = this.attempts.length > 1 ? `${failure.message} (tried: ${tried})` : failure.message;
+    const error = new PlannerError(failure.code, message, { retryable: failure.retryable, cause: failure });
+    return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }) };
+  }
+}
+
+/** A model was really asked. */
+function isOfCall({ report }: ChatCallEnd): boolean {
+  return report !== undefined;
+}
+
+const OF_REQUEST: ReadonlySet<number> = new Set([400, 413, 422]);
+
+/** The server refuses what the client asked, not whom: another one would as well, and its words are what the client needs. */
+export function isOfRequest({ failure, refusal }: ChatCallEnd, { isFallback }: ChatPlace): boolean {
+  const isRefused = failure?.code === 'ERR_MODEL_REJECTED' || failure?.code === 'ERR_MODEL_SCHEMA';
+  return isRefused && !isFallback && OF_REQUEST.has(refusal?.status ?? 0);
+}

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import type { ChatCallOptions } from '../../chat/chat-call-options.ts';
+import type { ChatOrigin, ChatReply } from '../../chat/chat-reply.ts';
+import { EVENTS_TYPE, JSON_TYPE, type PassReply } from '../../chat/passed/pass-reply.ts';
+import { attemptsText, headerText, sendOpenAIError } from './openai-error.ts';
+
+/** What the headers of a request say about its chat. Throws ERR_REQUEST_INVALID. */
+export function chatOptionsOf({ headers }: FastifyRequest): ChatCallOptions {
+  const timeout = headers['x-conclave-timeout-ms'];
+  const fallback = headers['x-conclave-fallback'];
+  const cacheControl = headers['cache-control'] ?? '';
+  if (fallback !== undefined && fallback !== 'on' && fallback !== 'off') {
+    throw invalid('x-conclave-fallback must be on or off', fallback);
+  }
+  const timeoutMs = timeout === undefined ? undefined : Number(timeout);
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw invalid('x-conclave-timeout-ms must be a number of milliseconds above 0', timeout);
+  }
+  const isOff = /\bno-store\b/i.test(cacheControl);
+  return {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(fallback === undefined ? {} : { fallback: fallback === 'on' }),
+    cache: isOff ? 'off' : /\bno-cache\b/i.test(cacheControl) ? 'renew' : 'use',
+  };
+}
+
+function invalid(rule: string, value: unknown): PlannerError {
+  return new PlannerError('ERR_REQUEST_INVALID', `${rule}, got ${describeValue(value)}`);
+}
+
+/** Answers with what the gateway has, of a chat or of a request that is passed on. */
+export async function sendReply(reply: FastifyReply, answered: ChatReply | PassReply): Promise<unknown> {
+  switch (answered.kind) {
+    case 'whole': {
+      const { origin } = answered;
+      const [type, body] = 'bytes' in answered ? [answered.type, answered.bytes] : [JSON_TYPE, answered.completion];
+      return reply.headers(originHeaders(origin)).type(type).send(body);
+    }
+    case 'failed': {
+      const { error, refusal, attempts } = answered;
+      if (error.code === 'ERR_INTERNAL') reply.log.error({ err: error.cause ?? error }, 'chat failed');
+      return sendOpenAIError(reply, error, { refusal, attempts });
+    }
+    case 'stream': {
+      // From here on the answer is the stream's, and fastify has no part in it.
+      reply.hijack();
+      const type = 'type' in answered ? answered.type : EVENTS_TYPE;
+      const headers = { ...reply.getHeaders(), ...originHeaders(answered.origin), 'content-type': type };
+      await pour(answered.frames, reply.raw, headers as OutgoingHttpHeaders);
+      return reply;
+    }
+    default:
+      return answered satisfies never;
+  }
+}
+
+/** Writes as fast as the client reads. Who goes away ends the frames by the signal of its connection. */
+async function pour(
+  frames: AsyncIterable<string | Buffer>,
+  raw: ServerResponse,
+  headers: OutgoingHttpHeaders,
+): Promise<void> {
+  raw.writeHead(200, { ...headers, 'cache-control': 'no-store' });
+  try {
+    for await (const frame of frames) {
+      if (raw.destroyed) return;
+      if (!raw.write(frame)) await drained(raw);
+    }
+    raw.end();
+  } catch (error) {
+    // What has no event to say so breaks off.
+    raw.destroy(error as Error);
+  }
+}
+
+async function drained(raw: ServerResponse): Promise<void> {
+  const either = new AbortController();
+  try {
+    await Promise.race(['drain', 'close'].map((event) => once(raw, event, { signal: either.signal })));
+  } catch {
+    // The connection broke: that is seen where it is written to.
+  } finally {
+    either.abort();
+  }
+}
+
+function originHeaders({ source, endpoint, model, attempts, ageMs }: ChatOrigin): Record<string, string> {
+  return {
+    'x-conclave-source': source,
+    'x-conclave-endpoint': headerText(endpoint),
+    'x-conclave-model': headerText(model),
+    ...(attempts.length === 0 ? {} : { 'x-conclave-attempts': attemptsText(attempts) }),
+    ...(ageMs === undefined ? {} : { age: String(Math.floor(ageMs / 1000)) }),
+  };
+}
