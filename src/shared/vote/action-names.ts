@@ -42,14 +42,25 @@ export function chosen(actions: readonly string[]): Choice[] {
   return actions.map((action) => ({ kind: 'action', action }));
 }
 
+function firstWord(name: string): string {
+  const end = name.indexOf(' ');
+  return end < 0 ? name : name.slice(0, end);
+}
+
 export class ActionNames {
   readonly actions: readonly string[];
   readonly numbered: boolean;
   /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
   readonly byName = new Map<string, string[]>();
+  readonly #offered: ReadonlySet<string>;
+  /** First word of a name to the numbers of words of the names that begin with it. */
+  readonly #wordCounts = new Map<string, Set<number>>();
+  /** Where a name stands among all names, in the order of the actions. */
+  readonly #places = new Map<string, number>();
 
   constructor(actions: readonly string[]) {
     this.actions = actions;
+    this.#offered = new Set(actions);
     this.numbered = !hasNumericNames(actions);
     for (const action of actions) {
       const name = normalizeName(action);
@@ -57,18 +68,48 @@ export class ActionNames {
       if (sharers !== undefined) sharers.push(action);
       else if (name !== '') this.byName.set(name, [action]);
     }
+    for (const name of this.byName.keys()) {
+      this.#places.set(name, this.#places.size);
+      const first = firstWord(name);
+      const counts = this.#wordCounts.get(first) ?? new Set();
+      this.#wordCounts.set(first, counts.add(name.split(' ').length));
+    }
+  }
+
+  /** Whether a text is an action, byte for byte. */
+  has(text: string): boolean {
+    return this.#offered.has(text);
+  }
+
+  /** The names that stand in a normalized text, longest first. Looked up by their words: there may be thousands of names. */
+  within(text: string): string[] {
+    const words = text.trim().split(' ');
+    const found = new Set<string>();
+    for (let at = 0; at < words.length; at++) {
+      for (const name of this.#namesAt(words, at)) found.add(name);
+    }
+    return [...found].sort((a, b) => b.length - a.length || this.#placeOf(a) - this.#placeOf(b));
+  }
+
+  #placeOf(name: string): number {
+    return this.#places.get(name) as number;
+  }
+
+  #namesAt(words: readonly string[], at: number): string[] {
+    const counts = [...(this.#wordCounts.get(words[at] as string) ?? [])];
+    return counts.map((count) => words.slice(at, at + count).join(' ')).filter((name) => this.byName.has(name));
   }
 
   /** What a short text names when it names nothing else: "3", "Block!", "**block**". Several where it could be either. */
   resolve(text: string): readonly Choice[] | undefined {
     const bare = text.trim();
     if (bare === '' || bare.length > CHOICE_CHARS_MAX) return undefined;
-    if (this.actions.includes(bare)) return chosen([bare]);
+    if (this.has(bare)) return chosen([bare]);
     const number =
       /^(?:(?:action|option|choice|number|no\.?)\s*:?\s*)?[#([{*$"'`]*\s*(\d{1,6})\s*[)\]}*$"'`.:,!]*$/i.exec(bare);
     if (number && this.numbered) return [this.byNumber(number[1] as string)];
     const unquoted = bare.replace(/^[\s"'`*_([{<]+|(?<![\s"'`*_)\]}>.!,;:])[\s"'`*_)\]}>.!,;:]+$/g, '');
-    if (this.actions.includes(unquoted)) return chosen([unquoted]);
+    if (this.has(unquoted)) return chosen([unquoted]);
     // The sign is all that parts "-1" from "1".
     if (/^-\d/.test(unquoted)) return [{ kind: 'illegal', named: unquoted }];
     const sharers = this.byName.get(normalizeName(bare));
@@ -82,8 +123,6 @@ export class ActionNames {
 
   /** Whether a text begins with the name of an action. */
   beginsWithName(text: string): boolean {
-    const words = `${normalizeName(text.slice(0, CHOICE_CHARS_MAX))} `;
-    for (const name of this.byName.keys()) if (words.startsWith(`${name} `)) return true;
-    return false;
+    return this.#namesAt(normalizeName(text.slice(0, CHOICE_CHARS_MAX)).split(' '), 0).length > 0;
   }
 }
