@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 import type { Machine, MachineGate } from './machine.ts';
+import { RankedQueue } from './ranked-queue.ts';
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
@@ -64,8 +65,9 @@ export class EndpointGate implements MachineGate {
   readonly #staggerMs: number;
   readonly #machine: Machine | undefined;
   /** Who is served next comes first. */
-  readonly #waiting: Waiter[] = [];
-  readonly #inBackground: Waiter[] = [];
+  readonly #waiting = new RankedQueue<Waiter>();
+  /** All of one rank: in the order of coming. */
+  readonly #inBackground = new RankedQueue<Waiter>();
   readonly #taken = new Set<Slot>();
   readonly #background = new Set<Slot>();
   readonly #holds = new Map<Slot, Timer>();
@@ -125,11 +127,11 @@ export class EndpointGate implements MachineGate {
   }
 
   get firstRankMs(): number {
-    return this.#waiting[0]?.rankMs ?? Number.POSITIVE_INFINITY;
+    return this.#waiting.first?.rankMs ?? Number.POSITIVE_INFINITY;
   }
 
   ownAhead(rankMs: number): number {
-    return this.#place(rankMs);
+    return this.#waiting.before(rankMs);
   }
 
   ownWorked(): number {
@@ -167,7 +169,7 @@ export class EndpointGate implements MachineGate {
 
   /** Waiters that are served before one of this rank. */
   ahead(rankMs: number): number {
-    return this.#machine?.ahead(rankMs) ?? this.#place(rankMs);
+    return this.#machine?.ahead(rankMs) ?? this.#waiting.before(rankMs);
   }
 
   /** A slot, or undefined when `signal` aborts first. */
@@ -178,7 +180,7 @@ export class EndpointGate implements MachineGate {
     if (this.#waiting.length === 0 && queue.length === 0 && this.#mayStart(lane)) return this.#start(lane);
     return new Promise((resolve) => {
       const onAbort = (): void => {
-        queue.splice(queue.indexOf(waiter), 1);
+        queue.delete(waiter);
         resolve(undefined);
         this.#passOn();
       };
@@ -186,12 +188,11 @@ export class EndpointGate implements MachineGate {
         signal.removeEventListener('abort', onAbort);
         resolve(slot);
       };
-      const waiter: Waiter = { rankMs, ask, grant };
+      const waiter: Waiter = { rankMs: lane === 'foreground' ? rankMs : 0, ask, grant };
       signal.addEventListener('abort', onAbort, { once: true });
-      if (lane === 'foreground') queue.splice(this.#place(rankMs), 0, waiter);
-      else queue.push(waiter);
+      queue.add(waiter);
       this.#wake();
-      if (lane === 'foreground' && queue.includes(waiter)) this.#pressSoon();
+      if (lane === 'foreground' && queue.has(waiter)) this.#pressSoon();
     });
   }
 
@@ -211,19 +212,6 @@ export class EndpointGate implements MachineGate {
   /** There may be more slots than before. */
   wake(): void {
     this.#passOn();
-  }
-
-  /** Behind everyone of the same rank. */
-  #place(rankMs: number): number {
-    let low = 0;
-    let high = this.#waiting.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const other = this.#waiting[middle] as Waiter;
-      if (other.rankMs <= rankMs) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #pressSoon(from = 0): void {
@@ -349,7 +337,7 @@ export class EndpointGate implements MachineGate {
     if (delayMs > 0) this.#timer = this.#clock.setTimer(delayMs, () => this.#passOn());
   }
 
-  #serve(lane: Lane, queue: Waiter[]): void {
+  #serve(lane: Lane, queue: RankedQueue<Waiter>): void {
     while (queue.length > 0 && this.#mayStart(lane)) {
       const waiter = queue.shift() as Waiter;
       waiter.grant(this.#start(lane));
