@@ -15,6 +15,7 @@ import { StandingChoice } from '../../src/shared/vote/standing-choice.ts';
 import { isVoteComplete } from '../../src/shared/vote/vote-parser.ts';
 import { readVote } from '../../src/shared/vote-answer.ts';
 import { DOOR_ROWS } from '../support/door-rows.ts';
+import { ChatServer, makeChats } from '../support/make-chats.ts';
 import { request, testOptions } from '../support/make-planner.ts';
 import { makeSocketLoad, type SocketUnderLoad } from '../support/make-socket-load.ts';
 import { mutate } from '../support/mutate.ts';
@@ -146,6 +147,10 @@ async function openDoors(): Promise<Doors> {
   const parts = { clock: systemClock, log: silentLog, version: '1.2.3' };
   const face = await openHttpFace(at.planner, { port: 0 }, parts);
   const pool = new Pool(face.address, { connections: AT_ONCE });
+  const models = await ChatServer.start('m', 'a/b-7b');
+  const gateway = await makeChats({ local: models });
+  const chatFace = await openHttpFace(gateway, { port: 0 }, parts);
+  const chatPool = new Pool(chatFace.address, { connections: AT_ONCE });
   const [stdin, stdout] = [new PassThrough(), new PassThrough()];
   stdout.resume();
   const stdio = openStdioFace(at.planner, {}, { ...parts, input: stdin, output: stdout });
@@ -154,16 +159,17 @@ async function openDoors(): Promise<Doors> {
     at,
     each: {
       'http plans': { rows: plans, door: httpDoor(pool, '/v1/plans') },
-      'http chats': { rows: chats, door: httpDoor(pool, '/v1/chat/completions') },
+      'http chats': { rows: chats, door: httpDoor(chatPool, '/v1/chat/completions') },
       socket: { rows: lines, door: lineDoor(() => connectTo(at.path)) },
       stdio: { rows: lines, door: lineDoor(() => stdin) },
       ipc: { rows: plans, door: ipcDoor(at.planner) },
       'model answers': { rows: answers, door: answerDoor },
     },
     async [Symbol.asyncDispose]() {
-      await pool.destroy();
-      await stdio.close();
-      await face.close();
+      await Promise.all([pool.destroy(), chatPool.destroy()]);
+      await Promise.all([stdio.close(), face.close(), chatFace.close()]);
+      await gateway.close();
+      await models[Symbol.asyncDispose]();
       await at[Symbol.asyncDispose]();
     },
   };
