@@ -1,5 +1,6 @@
 import type { ChatAnswer, ChatSchema } from './model-client/model-client.ts';
 import { hasNumericNames } from './situation.ts';
+import { closedObject } from './vote/asked-json.ts';
 import { stripThinking } from './vote/thoughts.ts';
 
 /**
@@ -45,13 +46,13 @@ export function keepsSchema(answer: ChatAnswer, actions: readonly string[]): boo
 }
 
 function isVoteOf(json: string, actions: readonly string[]): boolean {
+  if (closedObject(json)?.length !== json.length) return false;
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch {
     return false;
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
   const { thought = '', choice, confidence, reason, ...others } = value as Record<string, unknown>;
   const isTyped = typeof thought === 'string' && typeof confidence === 'number' && typeof reason === 'string';
   return isTyped && isChoiceOf(choice, actions) && Object.keys(others).length === 0;

@@ -1,8 +1,9 @@
 import { Pool } from 'undici';
 import { expect, test } from 'vitest';
 import { ERROR_CODES } from '../../src/shared/errors.ts';
-import { forkRandom, pick, type Random, randomIndex } from '../../src/shared/random.ts';
+import { forkRandom, pick } from '../../src/shared/random.ts';
 import { request } from '../support/make-planner.ts';
+import { mutate } from '../support/mutate.ts';
 import { type FaceUnderTest, openFace, RawConnection, rawPlan } from '../support/open-face.ts';
 
 /** The whole number is 100,000. `FUZZ_SEED` replays a run. */
@@ -17,61 +18,6 @@ const SEEDS: readonly Buffer[] = [
   { ...request(), timeoutMs: 5, priority: -1, qValues: { attack: 1, block: -0.5 } },
   request({ agent: 'é 你 \u{1f600}', actions: ['\u2028', '"', '\\'] }),
 ].map((body) => Buffer.from(JSON.stringify(body)));
-
-const PIECES: readonly Buffer[] = [
-  '{',
-  '}',
-  '[',
-  ']',
-  '"',
-  ',',
-  ':',
-  'null',
-  'true',
-  '-1',
-  '1e999',
-  '0',
-  '\\u0000',
-  '\\ud800',
-  '"__proto__":{"a":1},',
-  '"constructor":{"prototype":{}},',
-  '"toString":1,',
-  '\r\n',
-  '\0',
-  ' '.repeat(200),
-  '"agent":1,',
-  '"timeoutMs":null,',
-  '"x":',
-]
-  .map((piece) => Buffer.from(piece))
-  .concat([Buffer.from([0xff]), Buffer.from([0xe2, 0x82]), Buffer.from([0xef, 0xbb, 0xbf]), Buffer.alloc(2_000, 0x5b)]);
-
-/** One to four changes: bytes flipped, cut out, doubled, or pieces put in. */
-function mutate(random: Random, seed: Buffer): Buffer {
-  let bytes = Buffer.from(seed);
-  for (let left = 1 + randomIndex(random, 4); left > 0; left--) {
-    const at = randomIndex(random, bytes.length + 1);
-    const to = Math.min(bytes.length, at + 1 + randomIndex(random, 12));
-    const [head, middle, tail] = [bytes.subarray(0, at), bytes.subarray(at, to), bytes.subarray(to)];
-    switch (randomIndex(random, 5)) {
-      case 0:
-        bytes = Buffer.concat([head, tail]);
-        break;
-      case 1:
-        bytes = Buffer.concat([head, middle, middle, tail]);
-        break;
-      case 2:
-        bytes = Buffer.concat([head, middle.map((byte) => byte ^ (1 << randomIndex(random, 8))), tail]);
-        break;
-      case 3:
-        bytes = Buffer.concat([head]);
-        break;
-      default:
-        bytes = Buffer.concat([head, pick(random, PIECES), middle, tail]);
-    }
-  }
-  return bytes;
-}
 
 /** A plan, or a problem with a code of the table and the status that it is sent with. */
 function checkAnswer(status: number, type: string, text: string): void {

@@ -10,6 +10,7 @@ import type { ExpertVote } from '../synthesis/tally.ts';
 import { UNDECIDED_SOURCES, type Why, type WhyCode } from '../why.ts';
 import { type Answer, answerFromLate, answerFromNear, bestInHand } from './best-in-hand.ts';
 import { DeadlineGuard } from './deadline-guard.ts';
+import { type Due, EarlySettling } from './early-settling.ts';
 import { Flight } from './flight.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
@@ -60,11 +61,9 @@ export interface FlightBoardOwner {
   warn(message: string): void;
 }
 
-/** One caller's wait for a flight. */
-interface Waiter {
+/** One caller's wait for a flight. It is answered at the latest at `settleMs`, a little ahead of its deadline. */
+interface Waiter extends Due {
   readonly call: PlanCall;
-  /** When it is answered at the latest, a little ahead of its deadline. */
-  readonly settleMs: number;
   readonly coalesced: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onAbort: () => void;
@@ -109,6 +108,7 @@ export class FlightBoard {
   readonly #parts: FlightParts;
   readonly #owner: FlightBoardOwner;
   readonly #guard = new DeadlineGuard();
+  readonly #early: EarlySettling<Waiter>;
   /** The flights that can be joined. */
   readonly #flights = new Map<string, Boarding>();
   readonly #boardings = new Set<Boarding>();
@@ -129,6 +129,7 @@ export class FlightBoard {
   constructor(parts: FlightParts, owner: FlightBoardOwner) {
     this.#parts = parts;
     this.#owner = owner;
+    this.#early = new EarlySettling(parts.clock, (waiter) => this.#answer(waiter, true));
   }
 
   /** Plans that wait for a flight. */
@@ -157,6 +158,9 @@ export class FlightBoard {
     const waiter: Waiter = {
       call,
       settleMs,
+      get isAtWork() {
+        return waiter.boarding.flight.isAtWork;
+      },
       boarding,
       coalesced: joined !== undefined,
       signal,
@@ -172,6 +176,7 @@ export class FlightBoard {
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     boarding.waiters.add(waiter);
+    this.#early.add(waiter);
     this.#waiting++;
     if (onAttempt !== undefined && joined) {
       for (const attempt of joined.flight.attempts.ended(startedAtMs)) this.#tell(onAttempt, attempt);
@@ -404,6 +409,7 @@ export class FlightBoard {
 
   #letGo(waiter: Waiter): void {
     this.#waiting--;
+    this.#early.delete(waiter);
     waiter.timer?.cancel();
     waiter.signal?.removeEventListener('abort', waiter.onAbort);
     const { agent } = waiter.call.request;
@@ -425,6 +431,7 @@ export class FlightBoard {
   #drop(boarding: Boarding, isOutOfTime: boolean): void {
     this.#late.delete(boarding);
     this.#unshare(boarding);
+    if (!boarding.flight.hasBegun) return boarding.flight.cancel(isOutOfTime);
     // Later in this turn of the event loop: when many deadlines strike at once, every plan settles first.
     const isFirst = this.#unwanted.push({ flight: boarding.flight, isOutOfTime }) === 1;
     if (isFirst) this.#parts.clock.nextTurn(() => this.#cancelUnwanted());

@@ -136,6 +136,16 @@ export class Flight {
     return this.#slots.length === 0;
   }
 
+  /** Whether its turn to begin has come. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** Whether a model works on it. */
+  get isAtWork(): boolean {
+    return this.#calls > this.#queued.size;
+  }
+
   /** Whether a call of it was given up for somebody else: what the others voted is less than was asked for. */
   get isCutShort(): boolean {
     return this.#isCutShort;
@@ -152,7 +162,7 @@ export class Flight {
    * that says is remembered. Nobody further is asked, and each call gives way to somebody who can make a deadline with its slot.
    */
   goOnLate(): boolean {
-    if (!this.#parts.options.keepsLate || this.#calls === this.#queued.size) return false;
+    if (!this.#parts.options.keepsLate || !this.isAtWork) return false;
     this.#isLate = true;
     this.#lane = 'background';
     this.#turnOver?.();
@@ -186,6 +196,7 @@ export class Flight {
   async run(): Promise<void> {
     await this.#parts.turns.next();
     this.#hasBegun = true;
+    if (this.#controller.signal.aborted) return;
     const panel = this.#convene();
     try {
       if (panel !== undefined) await this.#hear(panel);

@@ -8,9 +8,15 @@ import type { Clock } from '../../shared/clock.ts';
  */
 const STARTS_PER_TURN = 4;
 
+/** One of these at least is for who begins, whose deadline may be near, where others wait as well. */
+const BEGINNINGS_PER_TURN = 1;
+
+/** Whoever holds a slot comes before those who only begin: thousands of these would keep the slots idle. */
+export type Turn = 'with-slot' | 'beginning';
+
 export class LoopTurns {
   readonly #clock: Clock;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Record<Turn, Line> = { 'with-slot': new Line(), beginning: new Line() };
   #started = 0;
 
   constructor(clock: Clock) {
@@ -18,12 +24,16 @@ export class LoopTurns {
   }
 
   /** Undefined when the caller may go on at once. */
-  next(): Promise<void> | undefined {
-    if (this.#started < STARTS_PER_TURN && this.#waiting.length === 0) {
+  next(turn: Turn = 'beginning'): Promise<void> | undefined {
+    if (this.#started < STARTS_PER_TURN && this.#isEmpty) {
       this.#start();
       return undefined;
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => this.#waiting[turn].push(resolve));
+  }
+
+  get #isEmpty(): boolean {
+    return this.#waiting['with-slot'].length + this.#waiting.beginning.length === 0;
   }
 
   #start(): void {
@@ -33,9 +43,43 @@ export class LoopTurns {
 
   #nextTurn(): void {
     this.#started = 0;
-    for (const resolve of this.#waiting.splice(0, STARTS_PER_TURN)) {
+    for (const line of this.#linesOfTurn()) {
+      const go = line.shift();
+      if (go === undefined) continue;
       this.#start();
-      resolve();
+      go();
     }
+  }
+
+  /** Who goes on in this turn, in this order. */
+  #linesOfTurn(): Line[] {
+    const { 'with-slot': withSlot, beginning } = this.#waiting;
+    const kept = Math.min(BEGINNINGS_PER_TURN, beginning.length);
+    const first = Math.min(STARTS_PER_TURN - kept, withSlot.length);
+    return [...Array<Line>(first).fill(withSlot), ...Array<Line>(STARTS_PER_TURN - first).fill(beginning)];
+  }
+}
+
+/** A list from whose head thousands are taken, one after the other: what was taken is cut off now and then. */
+class Line {
+  #items: (() => void)[] = [];
+  #taken = 0;
+
+  get length(): number {
+    return this.#items.length - this.#taken;
+  }
+
+  push(item: () => void): void {
+    this.#items.push(item);
+  }
+
+  shift(): (() => void) | undefined {
+    if (this.length === 0) return undefined;
+    const item = this.#items[this.#taken++];
+    if (this.#taken * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#taken);
+      this.#taken = 0;
+    }
+    return item;
   }
 }

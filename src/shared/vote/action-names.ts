@@ -58,6 +58,11 @@ export function chosen(actions: readonly string[]): Choice[] {
 const LONE_NUMBER =
   /^(?:(?:action|option|choice|number|no\.?)\s*:?\s*)?[#([{*$"'`（「『【]*\s*(\p{Nd}{1,6})\s*[)\]}*$"'`.:,!）」』】。．、，：！]*$/iu;
 
+function firstWord(name: string): string {
+  const end = name.indexOf(' ');
+  return end < 0 ? name : name.slice(0, end);
+}
+
 export class ActionNames {
   readonly actions: readonly string[];
   readonly numbered: boolean;
@@ -65,6 +70,10 @@ export class ActionNames {
   readonly byName = new Map<string, string[]>();
   /** Composed name to its action; undefined where several compose to the same: those are chosen by number only. */
   readonly #byText = new Map<string, string | undefined>();
+  /** First word of a name to the numbers of words of the names that begin with it. */
+  readonly #wordCounts = new Map<string, Set<number>>();
+  /** Where a name stands among all names, in the order of the actions. */
+  readonly #places = new Map<string, number>();
 
   constructor(actions: readonly string[]) {
     this.actions = actions;
@@ -74,6 +83,12 @@ export class ActionNames {
       this.#byText.set(text, this.#byText.has(text) ? undefined : action);
     }
     for (const action of this.#byText.values()) if (action !== undefined) this.#addName(action);
+    for (const name of this.byName.keys()) {
+      this.#places.set(name, this.#places.size);
+      const first = firstWord(name);
+      const counts = this.#wordCounts.get(first) ?? new Set();
+      this.#wordCounts.set(first, counts.add(name.split(' ').length));
+    }
   }
 
   #addName(action: string): void {
@@ -86,6 +101,25 @@ export class ActionNames {
   /** The action whose very name a text is, however its accents are composed. */
   named(text: string): string | undefined {
     return this.#byText.get(text.normalize('NFC'));
+  }
+
+  /** The names that stand in a normalized text, longest first. Looked up by their words: there may be thousands of names. */
+  within(text: string): string[] {
+    const words = text.trim().split(' ');
+    const found = new Set<string>();
+    for (let at = 0; at < words.length; at++) {
+      for (const name of this.#namesAt(words, at)) found.add(name);
+    }
+    return [...found].sort((a, b) => b.length - a.length || this.#placeOf(a) - this.#placeOf(b));
+  }
+
+  #placeOf(name: string): number {
+    return this.#places.get(name) as number;
+  }
+
+  #namesAt(words: readonly string[], at: number): string[] {
+    const counts = [...(this.#wordCounts.get(words[at] as string) ?? [])];
+    return counts.map((count) => words.slice(at, at + count).join(' ')).filter((name) => this.byName.has(name));
   }
 
   /** What a short text names when it names nothing else: "3", "Block!", "**block**". Several where it could be either. */
@@ -112,8 +146,6 @@ export class ActionNames {
 
   /** Whether a text begins with the name of an action. */
   beginsWithName(text: string): boolean {
-    const words = `${normalizeName(text.slice(0, CHOICE_CHARS_MAX))} `;
-    for (const name of this.byName.keys()) if (words.startsWith(`${name} `)) return true;
-    return false;
+    return this.#namesAt(normalizeName(text.slice(0, CHOICE_CHARS_MAX)).split(' '), 0).length > 0;
   }
 }

@@ -6,11 +6,15 @@ export type JsonMembers = Readonly<Record<string, unknown>>;
 
 const ASKED_KEYS: ReadonlySet<string> = new Set(['thought', 'choice', 'confidence', 'reason']);
 
+/** No vote has as many braces, brackets and commas: what has more is not parsed. */
+const PARTS_MAX = 1_000;
+
 /** The object at the head of a text, from brace to brace. Nothing where it is not closed. */
-function closedObject(text: string): string | undefined {
+export function closedObject(text: string): string | undefined {
   const start = text.search(/\S/);
   if (text[start] !== '{') return undefined;
   let depth = 0;
+  let parts = 0;
   let isInString = false;
   for (let at = start; at < text.length; at++) {
     const char = text[at];
@@ -18,8 +22,9 @@ function closedObject(text: string): string | undefined {
       if (char === '\\') at++;
       else if (char === '"') isInString = false;
     } else if (char === '"') isInString = true;
-    else if (char === '{') depth++;
     else if (char === '}' && --depth === 0) return text.slice(start, at + 1);
+    else if ((char === '{' || char === '[' || char === ',') && ++parts > PARTS_MAX) return undefined;
+    else if (char === '{') depth++;
   }
   return undefined;
 }

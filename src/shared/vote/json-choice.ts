@@ -1,3 +1,4 @@
+import { readJson } from '../untrusted-json.ts';
 import { type ActionNames, type Choice, chosen } from './action-names.ts';
 import type { JsonMembers } from './asked-json.ts';
 import { type Explicit, readValue } from './stated-choice.ts';
@@ -38,20 +39,25 @@ function findJson(text: string): Record<string, unknown>[] {
   const objects: Record<string, unknown>[] = [];
   let start = text.indexOf('{');
   for (let tries = 0; start >= 0 && tries < JSON_TRIES_MAX; tries++) {
-    const end = ends.find((at) => at > start && isJson(text.slice(start, at + 1)));
-    if (end !== undefined) objects.push(JSON.parse(text.slice(start, end + 1)) as Record<string, unknown>);
-    start = text.indexOf('{', (end ?? start) + 1);
+    const object = firstJson(text, start, ends);
+    if (object !== undefined) objects.push(object.value);
+    start = text.indexOf('{', (object?.end ?? start) + 1);
   }
   return objects;
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
+/** The first of `ends` at which what begins at `start` is JSON, with its value. What nests deep is none. */
+function firstJson(
+  text: string,
+  start: number,
+  ends: readonly number[],
+): { readonly end: number; readonly value: Record<string, unknown> } | undefined {
+  for (const end of ends) {
+    if (end <= start) continue;
+    const reading = readJson(text.slice(start, end + 1));
+    if ('value' in reading) return { end, value: reading.value as Record<string, unknown> };
   }
+  return undefined;
 }
 
 function readConfidence(value: unknown): number | undefined {

@@ -9,8 +9,9 @@ const NEGATION =
   /(?:\bnot|n['’]t|\bcannot|\bnever|\bavoid|\binstead of|\brather than|\bwithout|\bover|\bthan)\s+(?:to\s+|the\s+|an?\s+|choose\s+|pick\s+)*$/;
 const NEGATION_CHARS_MAX = 40;
 
-function isNegated(text: string, at: number): boolean {
-  return NEGATION.test(text.slice(Math.max(0, at - NEGATION_CHARS_MAX), at).toLowerCase());
+/** Whether what stands before a name turns it down. */
+function isNegated(before: string): boolean {
+  return NEGATION.test(before.slice(-NEGATION_CHARS_MAX).toLowerCase());
 }
 
 /** "3.5", "20%" */
@@ -24,15 +25,35 @@ export function mentions(text: string, names: ActionNames): string[] {
     : text.replace(QUANTITY, (found) => (names.named(found) === undefined ? ' ' : found));
   let rest = ` ${normalizeName(quantities)} `;
   const found = new Set<string>();
-  const byLength = [...names.byName].sort((a, b) => b[0].length - a[0].length);
-  for (const [name, sharers] of byLength) {
-    const needle = ` ${name} `;
-    for (let at = rest.indexOf(needle); at >= 0; at = rest.indexOf(needle, at + 1)) {
-      if (!isNegated(rest, at + 1)) for (const action of spelledIn(text, sharers)) found.add(action);
-      rest = `${rest.slice(0, at)} ${'\u0000'.repeat(name.length)} ${rest.slice(at + needle.length)}`;
-    }
+  for (const name of names.within(rest)) {
+    const { isNamed, without } = takeOut(rest, name);
+    if (isNamed) for (const action of spelledIn(text, names.byName.get(name) as string[])) found.add(action);
+    rest = without;
   }
   return [...found];
+}
+
+/**
+ * A text without a name, and whether the name stands in it at all but where it is turned down. The text is written once: to write it
+ * anew for each occurrence would take time with the square of its length.
+ */
+function takeOut(text: string, name: string): { readonly isNamed: boolean; readonly without: string } {
+  const needle = ` ${name} `;
+  const gap = ` ${'\u0000'.repeat(name.length)}`;
+  const pieces: string[] = [];
+  let before = '';
+  let isNamed = false;
+  let from = 0;
+  // One blank may stand between two names.
+  for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, from)) {
+    const piece = text.slice(from, at);
+    before = (before + piece.slice(-NEGATION_CHARS_MAX)).slice(-NEGATION_CHARS_MAX);
+    isNamed ||= !isNegated(`${before} `);
+    pieces.push(piece, gap);
+    before += gap;
+    from = at + gap.length;
+  }
+  return { isNamed, without: pieces.join('') + text.slice(from) };
 }
 
 export const BECAUSE = /\b(?:because|since|so that|in order to)\b|因为/i;
@@ -43,7 +64,7 @@ const INLINE_NUMBER =
 export function inlineNumbers(text: string, names: ActionNames): Choice[] {
   const choices: Choice[] = [];
   for (const match of text.matchAll(INLINE_NUMBER)) {
-    if (isNegated(text, match.index)) continue;
+    if (isNegated(text.slice(Math.max(0, match.index - NEGATION_CHARS_MAX), match.index))) continue;
     for (const digits of match.slice(1)) if (digits !== undefined) choices.push(names.byNumber(digits));
   }
   return choices;

@@ -12,8 +12,12 @@ export interface Explicit {
   readonly confidence?: number;
 }
 
+/** A field of JSON may be as long as an answer. A choice stands within this many characters of it. */
+const VALUE_CHARS_MAX = 8_000;
+
 /** What a labelled value or a JSON field chooses: "2", "2. block", "Block - it is safe". */
-export function readValue(value: string, names: ActionNames): readonly Choice[] {
+export function readValue(whole: string, names: ActionNames): readonly Choice[] {
+  const value = whole.slice(0, VALUE_CHARS_MAX);
   const choices = names.resolve(value) ?? fromHead(value, names)?.choices;
   if (choices !== undefined) return choices;
   const named = beforeBecause(value, (part) => mentions(part, names));

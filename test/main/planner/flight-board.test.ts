@@ -403,7 +403,7 @@ describe('a newer request of an agent', () => {
     await flush();
     const plans = ['a', 'b', 'c', 'd'].map((place) => plan(place, { timeoutMs: 5_000 }, 'lydia'));
     const settled = await drive(under.clock, Promise.all([...plans, holder]));
-    expect(settled.map(({ source }) => source)).toEqual(['heuristic', 'heuristic', 'heuristic', 'vote', 'quorum']);
+    expect(settled.map(({ source }) => source)).toEqual(['heuristic', 'heuristic', 'heuristic', 'quorum', 'quorum']);
     expect(superseded()).toBe(3);
   });
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts';
-import type { Ask, Slot } from '../slots/endpoint-gate.ts';
+import type { Ask, Slot, Turn, Turns } from '../slots/endpoint-gate.ts';
 import type { ModelMemory } from './model-memory.ts';
 
 /**
@@ -47,17 +47,16 @@ export class ModelTurns {
     return new Set(this.#atWork.values()).add(model).size <= this.#memory.fits;
   }
 
-  /** The place in the queue of the one who is served next; -1 where nobody is. */
-  next(queue: readonly { readonly ask: Ask; readonly sinceMs: number }[]): number {
-    const [first] = queue;
-    if (first === undefined) return -1;
-    if (!this.#memory.isShort || first.ask.modelNow === undefined) return 0;
+  /** Of those who wait, the one who is served next; undefined where nobody is. */
+  next<T extends Turn>(queue: Turns<T>): T | undefined {
+    const { first } = queue;
+    if (first === undefined || !this.#memory.isShort || first.ask.modelNow === undefined) return first;
     const model = first.ask.modelNow();
     const mayBegin = this.#mayBegin(model);
-    if (mayBegin && !this.#memory.needsLoad(model)) return 0;
+    if (mayBegin && !this.#memory.needsLoad(model)) return first;
     const isPatient = this.#clock.now() - first.sinceMs < this.#memory.usualLoadMs(model);
-    const there = isPatient ? queue.findIndex(({ ask }) => this.#isThere(ask)) : -1;
-    return there >= 0 ? there : mayBegin ? 0 : -1;
+    const there = isPatient ? queue.find(({ ask }) => this.#isThere(ask)) : undefined;
+    return there ?? (mayBegin ? first : undefined);
   }
 
   #isThere({ modelNow }: Ask): boolean {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 import type { Machine, MachineGate } from './machine.ts';
+import { RankedQueue } from './ranked-queue.ts';
 import { HOLD_MS_MAX } from './slot-hold.ts';
 
 /**
@@ -64,11 +65,23 @@ interface Hold {
 
 /** Where the server shows that it works on, it is looked at again after so long. */
 const HOLD_ON_MS = 100;
+/** Somebody who waits, and since when. */
+export interface Turn {
+  readonly ask: Ask;
+  readonly sinceMs: number;
+}
+
+/** Those who wait, in the order of their ranks. */
+export interface Turns<T extends Turn> {
+  readonly first: T | undefined;
+  find(passes: (item: T) => boolean): T | undefined;
+}
+
 /** Says which of those who wait may begin, by the models they ask. */
 export interface GateTurns {
   mayBegin(ask: Ask): boolean;
-  /** The place in the queue of the one who is served next; -1 where nobody is. */
-  next(queue: readonly { readonly ask: Ask; readonly sinceMs: number }[]): number;
+  /** Of those who wait, the one who is served next; undefined where nobody is. */
+  next<T extends Turn>(queue: Turns<T>): T | undefined;
   began(ask: Ask, slot: Slot): void;
   ended(slot: Slot): void;
 }
@@ -76,7 +89,7 @@ export interface GateTurns {
 const ANY: Ask = {};
 const IN_ORDER: GateTurns = {
   mayBegin: () => true,
-  next: (queue) => (queue.length > 0 ? 0 : -1),
+  next: (queue) => queue.first,
   began: () => {},
   ended: () => {},
 };
@@ -92,8 +105,9 @@ export class EndpointGate implements MachineGate {
   readonly #staggerMs: number;
   readonly #machine: Machine | undefined;
   /** Who is served next comes first. */
-  readonly #waiting: Waiter[] = [];
-  readonly #inBackground: Waiter[] = [];
+  readonly #waiting = new RankedQueue<Waiter>();
+  /** All of one rank: in the order of coming. */
+  readonly #inBackground = new RankedQueue<Waiter>();
   readonly #taken = new Set<Slot>();
   /** Of these, those of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
@@ -163,11 +177,11 @@ export class EndpointGate implements MachineGate {
   }
 
   get firstRankMs(): number {
-    return this.#waiting[0]?.rankMs ?? Number.POSITIVE_INFINITY;
+    return this.#waiting.first?.rankMs ?? Number.POSITIVE_INFINITY;
   }
 
   ownAhead(rankMs: number): number {
-    return this.#place(rankMs);
+    return this.#waiting.before(rankMs);
   }
 
   ownWorked(): number {
@@ -230,7 +244,7 @@ export class EndpointGate implements MachineGate {
 
   /** Waiters that are served before one of this rank. */
   ahead(rankMs: number): number {
-    return this.#machine?.ahead(rankMs) ?? this.#place(rankMs);
+    return this.#machine?.ahead(rankMs) ?? this.#waiting.before(rankMs);
   }
 
   /** A slot, or undefined when `signal` aborts first. */
@@ -242,7 +256,7 @@ export class EndpointGate implements MachineGate {
     if (isFirst && this.#mayStart(lane, ask) && this.turns.mayBegin(ask)) return this.#start(lane, ask);
     return new Promise((resolve) => {
       const onAbort = (): void => {
-        queue.splice(queue.indexOf(waiter), 1);
+        queue.delete(waiter);
         if (ask.need === undefined) this.#unhurriedWaiting--;
         resolve(undefined);
         this.#passOn();
@@ -251,13 +265,17 @@ export class EndpointGate implements MachineGate {
         signal.removeEventListener('abort', onAbort);
         resolve(slot);
       };
-      const waiter: Waiter = { rankMs, sinceMs: this.#clock.now(), ask, grant };
+      const waiter: Waiter = {
+        rankMs: lane === 'foreground' ? rankMs : 0,
+        sinceMs: this.#clock.now(),
+        ask,
+        grant,
+      };
       signal.addEventListener('abort', onAbort, { once: true });
       if (ask.need === undefined) this.#unhurriedWaiting++;
-      if (lane === 'foreground') queue.splice(this.#place(rankMs), 0, waiter);
-      else queue.push(waiter);
+      queue.add(waiter);
       this.#wake();
-      if (lane === 'foreground' && queue.includes(waiter)) this.#pressSoon();
+      if (lane === 'foreground' && queue.has(waiter)) this.#pressSoon();
     });
   }
 
@@ -278,19 +296,6 @@ export class EndpointGate implements MachineGate {
   /** There may be more slots than before. */
   wake(): void {
     this.#passOn();
-  }
-
-  /** Behind everyone of the same rank. */
-  #place(rankMs: number): number {
-    let low = 0;
-    let high = this.#waiting.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const other = this.#waiting[middle] as Waiter;
-      if (other.rankMs <= rankMs) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #pressSoon(from = 0): void {
@@ -429,23 +434,19 @@ export class EndpointGate implements MachineGate {
     if (delayMs > 0) this.#timer = this.#clock.setTimer(delayMs, () => this.#passOn());
   }
 
-  #serve(lane: Lane, queue: Waiter[]): void {
-    for (let next = this.#nextOf(lane, queue); next >= 0; next = this.#nextOf(lane, queue)) {
-      const [waiter] = queue.splice(next, 1) as [Waiter];
-      if (waiter.ask.need === undefined) this.#unhurriedWaiting--;
-      waiter.grant(this.#start(lane, waiter.ask));
+  #serve(lane: Lane, queue: RankedQueue<Waiter>): void {
+    for (let next = this.#nextOf(lane, queue); next !== undefined; next = this.#nextOf(lane, queue)) {
+      queue.delete(next);
+      if (next.ask.need === undefined) this.#unhurriedWaiting--;
+      next.grant(this.#start(lane, next.ask));
     }
   }
 
-  /** Who is served next, by place in the queue; below 0: nobody can be. Calls without a deadline need not wait for those that have one. */
-  #nextOf(lane: Lane, queue: readonly Waiter[]): number {
-    const next = this.#hasFree ? this.turns.next(queue) : -1;
-    const chosen = queue[next];
-    if (chosen === undefined) return -1;
-    if (this.#mayStart(lane, chosen.ask)) return next;
-    if (this.#unhurriedWaiting === 0) return -1;
-    return queue.findIndex(
-      ({ ask }) => ask.need === undefined && this.#mayStart(lane, ask) && this.turns.mayBegin(ask),
-    );
+  /** Who is served next; undefined where nobody can be. Calls without a deadline need not wait for those that have one. */
+  #nextOf(lane: Lane, queue: RankedQueue<Waiter>): Waiter | undefined {
+    const next = this.#hasFree ? this.turns.next(queue) : undefined;
+    if (next === undefined || this.#mayStart(lane, next.ask)) return next;
+    if (this.#unhurriedWaiting === 0) return undefined;
+    return queue.find(({ ask }) => ask.need === undefined && this.#mayStart(lane, ask) && this.turns.mayBegin(ask));
   }
 }

@@ -8,16 +8,18 @@ import {
   fastify,
   LogController,
 } from 'fastify';
+import type { Clock } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
 import type { ResolvedHttpOptions } from './http-options.ts';
 import { notFound, onError, PROBLEM_TYPE, pathOf, problemOf, sendError } from './problem.ts';
+import { PauseWatch } from './wire/pause-watch.ts';
 
 /** A client has its own header and request times, but is looked at only so often. */
 const CHECK_MS_MAX = 1_000;
 
 /** fastify, with its limits, its log and problem+json for all that goes wrong. It has no routes yet. */
-export function makeApp(options: ResolvedHttpOptions, log: FaceLog): FastifyInstance {
+export function makeApp(options: ResolvedHttpOptions, log: FaceLog, clock: Clock): FastifyInstance {
   const { headersTimeoutMs, requestTimeoutMs } = options;
   const app = fastify({
     // A request that fastify logs, or might, costs a third of a cached plan: it is given the log for those who debug alone.
@@ -27,7 +29,11 @@ export function makeApp(options: ResolvedHttpOptions, log: FaceLog): FastifyInst
     bodyLimit: options.bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
-    clientErrorHandler: refuseBytes,
+    clientErrorHandler: (error, socket) => {
+      const isSlow = (error as NodeJS.ErrnoException).code === 'ERR_HTTP_REQUEST_TIMEOUT';
+      if (isSlow && pauses.isAfterPause) pauses.spare(socket, () => refuseBytes(error, socket));
+      else refuseBytes(error, socket);
+    },
     frameworkErrors: refusePath,
     http: {
       maxHeaderSize: options.headerBytesMax,
@@ -37,6 +43,7 @@ export function makeApp(options: ResolvedHttpOptions, log: FaceLog): FastifyInst
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, strict: false } },
   });
   app.server.maxConnections = options.connectionsMax;
+  const pauses = new PauseWatch(clock, app.server, requestTimeoutMs);
   const methods = new Map<string, string[]>();
   app.addHook('onRoute', ({ url, method }) => {
     methods.set(url, [...(methods.get(url) ?? []), ...[method].flat()]);

@@ -30,7 +30,7 @@ export interface HttpFace extends Face {
 export async function openHttpFace(planner: Planner, options: HttpFaceOptions, parts: FaceParts): Promise<HttpFace> {
   const resolved = resolveHttpOptions(options, planner.domain);
   const settings = await settingsOf(resolved, parts.clock);
-  const app = makeApp(resolved, parts.log);
+  const app = makeApp(resolved, parts.log, parts.clock);
   const draining = new AbortController();
   try {
     const connections = new Connections(app.server, resolved.slowClientMs);

@@ -27,7 +27,7 @@ export async function enterEndpoint(
   // Asked before and after the wait: nobody waits for a slot of an endpoint that rests.
   if (at.isResting) return RESTING;
   const slot = await at.gate.acquire(signal, ask);
-  if (slot !== undefined) await turns.next();
+  if (slot !== undefined) await turns.next('with-slot');
   if (slot === undefined || signal.aborted) {
     slot?.release();
     return BUSY;

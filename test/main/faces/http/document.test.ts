@@ -8,6 +8,7 @@ import { addRoutes } from '../../../../src/main/faces/http/routes.ts';
 import { jsonSchema } from '../../../../src/main/faces/http/schemas/json-schema.ts';
 import { examplePlan, planBody } from '../../../../src/main/faces/http/schemas/plan-schema.ts';
 import { Connections } from '../../../../src/main/faces/http/wire/connections.ts';
+import { systemClock } from '../../../../src/shared/clock.ts';
 import { defineDomain } from '../../../../src/shared/domain.ts';
 import { skyrim } from '../../../../src/shared/domains/skyrim.ts';
 import { checkRequest, type PlanRequest } from '../../../../src/shared/plan-request.ts';
@@ -87,7 +88,7 @@ describe('/openapi.json', () => {
     await using under = await makePlanner(() => ({ kind: 'times-out' }));
     const { planner, clock } = under;
     const options = resolveHttpOptions({ port: 0 }, planner.domain);
-    const app = makeApp(options, silentLog);
+    const app = makeApp(options, silentLog, systemClock);
     const routes: string[] = [];
     app.addHook('onRoute', ({ method, url, schema }) => {
       // What it shows of a wildcard is a name.

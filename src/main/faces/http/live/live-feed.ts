@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Clock } from '../../../../shared/clock.ts';
 import { PlannerError } from '../../../../shared/errors.ts';
 import type { Moment, Monitor, MonitorSample } from '../../../monitor/monitor.ts';
 import { falseHitRate } from '../../../monitor/sample.ts';
@@ -11,8 +12,10 @@ export interface LiveAbout {
   readonly samplesMax: number;
 }
 
-/** Pages at once; one more is refused. */
+/** Pages at once. One more takes the place of one that does not read, or else of the one that is open longest. */
 const CLIENTS_MAX = 64;
+/** A page keeps its place for so long, whoever comes; where all are as new, one more is refused. It opens again by itself. */
+const PLACE_MS = 10_000;
 /** Of a stream, held until the client reads on. */
 const BUFFER_BYTES = 64 * 1_024;
 
@@ -24,27 +27,41 @@ const BUFFER_BYTES = 64 * 1_024;
 export class LiveFeed {
   readonly #monitor: Monitor;
   readonly #about: LiveAbout;
+  readonly #clock: Clock;
+  /** The one that is open longest comes first. */
   readonly #streams = new Set<LiveStream>();
   #isClosed = false;
 
-  constructor(monitor: Monitor, about: LiveAbout) {
+  constructor(monitor: Monitor, about: LiveAbout, clock: Clock) {
     this.#monitor = monitor;
     this.#about = about;
+    this.#clock = clock;
     monitor.on('sample', this.#onSample);
   }
 
   /** Throws ERR_CLIENT_LIMIT, or ERR_PLANNER_CLOSED. */
   open(): Readable {
     if (this.#isClosed) throw new PlannerError('ERR_PLANNER_CLOSED', 'the server is closing');
-    if (this.#streams.size >= CLIENTS_MAX) {
+    if (this.#streams.size >= CLIENTS_MAX && !this.#makeRoom()) {
       throw new PlannerError('ERR_CLIENT_LIMIT', `${CLIENTS_MAX} pages are open; close one`, { retryable: true });
     }
     const stream = new LiveStream(
+      this.#clock.now(),
       () => this.#snapshot(),
       () => this.#streams.delete(stream),
     );
     this.#streams.add(stream);
     return stream;
+  }
+
+  /** Whoever never reads would keep everybody else out. What the system holds for it hides that for long: then age decides. */
+  #makeRoom(): boolean {
+    const settled = [...this.#streams].filter(({ openedAtMs }) => this.#clock.now() - openedAtMs >= PLACE_MS);
+    const leaving = settled.find((stream) => stream.isBehind) ?? settled[0];
+    if (leaving === undefined) return false;
+    this.#streams.delete(leaving);
+    leaving.destroy();
+    return true;
   }
 
   get clients(): number {
@@ -79,6 +96,7 @@ function eventText(event: string, data: object): string {
 }
 
 class LiveStream extends Readable {
+  readonly openedAtMs: number;
   readonly #snapshot: () => string;
   readonly #onEnd: () => void;
   /** Whether it has told all there was to tell; at first it has not. */
@@ -86,10 +104,16 @@ class LiveStream extends Readable {
   #isWanted = false;
   #isEnded = false;
 
-  constructor(snapshot: () => string, onEnd: () => void) {
+  constructor(openedAtMs: number, snapshot: () => string, onEnd: () => void) {
     super({ highWaterMark: BUFFER_BYTES });
+    this.openedAtMs = openedAtMs;
     this.#snapshot = snapshot;
     this.#onEnd = onEnd;
+  }
+
+  /** Whether its client has not read what there was to tell. */
+  get isBehind(): boolean {
+    return this.#isBehind;
   }
 
   tell(text: string): void {

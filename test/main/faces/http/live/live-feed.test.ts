@@ -16,7 +16,7 @@ interface FeedUnderTest extends AsyncDisposable {
 async function makeFeed(): Promise<FeedUnderTest> {
   const under = await makePlanner(() => ({ kind: 'answers', action: 'block' }));
   const monitor = new Monitor(under.planner, under.clock);
-  const feed = new LiveFeed(monitor, ABOUT);
+  const feed = new LiveFeed(monitor, ABOUT, under.clock);
   return {
     under,
     monitor,
@@ -78,7 +78,7 @@ test('a slow client does not hold up another one', async () => {
   }
 });
 
-test('one page too many is refused, and one that is closed makes room', async () => {
+test('one page too many is refused while all are new, and one that is closed makes room', async () => {
   await using made = await makeFeed();
   const [first] = Array.from({ length: 64 }, () => made.feed.open());
   expect(() => made.feed.open()).toThrow('64 pages are open');
@@ -86,6 +86,32 @@ test('one page too many is refused, and one that is closed makes room', async ()
   await flush();
   expect(made.feed.clients).toBe(63);
   made.feed.open();
+});
+
+test('64 pages that never read keep nobody out', async () => {
+  await using made = await makeFeed();
+  const silent = Array.from({ length: 64 }, () => made.feed.open());
+  made.under.clock.advance(10_000);
+  const streams = Array.from({ length: 64 }, () => made.feed.open());
+  expect(made.feed.clients).toBe(64);
+  expect(silent.every((stream) => stream.destroyed)).toBe(true);
+  for (const stream of streams) expect(await read(stream)).toEqual(['snapshot']);
+});
+
+test('of old pages, one that does not read gives way before those that do, and then the oldest', async () => {
+  await using made = await makeFeed();
+  const pages = Array.from({ length: 64 }, () => made.feed.open());
+  const [oldest, , silent] = pages;
+  for (const page of pages) await read(page);
+  for (let second = 0; second < 40; second++) {
+    made.under.clock.advance(1_000);
+    await flush();
+    for (const page of pages) if (page !== silent) await read(page);
+  }
+  made.feed.open();
+  expect([silent?.destroyed, oldest?.destroyed]).toEqual([true, false]);
+  made.feed.open();
+  expect([pages[1]?.destroyed, oldest?.destroyed]).toEqual([false, true]);
 });
 
 test('closed, it ends every stream, opens none, and listens to nothing', async () => {

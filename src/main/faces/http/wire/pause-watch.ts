@@ -1,0 +1,61 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock, Timer } from '../../../../shared/clock.ts';
+
+/**
+ * Requests that seem slow because this process was paused. Node compares the age of a request with its time before it reads what came
+ * meanwhile: after a pause of ten seconds every request on its way would be refused. Such a request gets its time once more.
+ */
+const BEAT_MS = 250;
+/** A beat that is later than this is a pause. */
+const PAUSE_MS = 750;
+/** Node looks for slow requests once a second. */
+const AFTERMATH_MS = 1_500;
+
+export class PauseWatch {
+  readonly #clock: Clock;
+  readonly #graceMs: number;
+  readonly #lastRequests = new WeakMap<Socket, IncomingMessage>();
+  #beatMs: number;
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+
+  /** `graceMs`: how long a request that was spared has. */
+  constructor(clock: Clock, server: Server, graceMs: number) {
+    this.#clock = clock;
+    this.#graceMs = graceMs;
+    this.#beatMs = clock.now();
+    server.on('request', (request: IncomingMessage) => this.#lastRequests.set(request.socket, request));
+    server.on('listening', () => this.#beat());
+    server.on('close', () => this.#timer?.cancel());
+  }
+
+  /** Whether the process has just been paused. */
+  get isAfterPause(): boolean {
+    this.#look();
+    return this.#clock.now() - this.#pausedUntilMs < AFTERMATH_MS;
+  }
+
+  /** Calls `refuse` where the request that a connection is about to make has not come whole in its time, counted from now. */
+  spare(socket: Socket, refuse: () => void): void {
+    const before = this.#lastRequests.get(socket);
+    const isBodyAwaited = before?.complete === false;
+    const timer = this.#clock.setTimer(this.#graceMs, () => {
+      const last = this.#lastRequests.get(socket);
+      const awaited = isBodyAwaited || last !== before ? last : undefined;
+      if (!socket.destroyed && awaited?.complete !== true) refuse();
+    });
+    socket.once('close', () => timer.cancel());
+  }
+
+  #beat(): void {
+    this.#look();
+    this.#timer = this.#clock.setTimer(BEAT_MS, () => this.#beat());
+  }
+
+  #look(): void {
+    const nowMs = this.#clock.now();
+    if (nowMs - this.#beatMs > BEAT_MS + PAUSE_MS) this.#pausedUntilMs = nowMs;
+    this.#beatMs = nowMs;
+  }
+}
