@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { SLOW } from './vitest.slow.config.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**', 'test/browser/**', '**/node_modules/**'],
+    exclude: ['test/package/**', 'test/browser/**', '**/node_modules/**', ...SLOW],
     pool: 'forks',
     testTimeout: 20_000,
     hookTimeout: 20_000,

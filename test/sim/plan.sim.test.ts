@@ -21,6 +21,6 @@ async function simulated(seed: number): ReturnType<typeof simulate> {
   try {
     return await simulate(seed);
   } catch (error) {
-    throw new Error(`SIM_SEED=${seed} npm test -- test/sim\n${String(error)}`, { cause: error });
+    throw new Error(`SIM_SEED=${seed} npm run test:slow -- test/sim\n${String(error)}`, { cause: error });
   }
 }

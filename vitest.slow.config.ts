@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests that take long: whole processes, threads, simulations, and files of more than ten seconds. `npm test` leaves them out. */
+export const SLOW = [
+  'test/faults/**/*.test.ts',
+  'test/sim/**/*.test.ts',
+  'test/threads/**/*.test.ts',
+  'test/main/cli/cli.test.ts',
+  'test/main/cli/replay-command.test.ts',
+  'test/main/doctor/doctor.test.ts',
+  'test/main/planner/one-model.test.ts',
+  'test/main/planner/slow-server.test.ts',
+  'test/main/replay/replay.test.ts',
+  'test/project/boundaries.test.ts',
+  'test/shared/store/store-protocol.test.ts',
+  'test/shared/store/store-race.test.ts',
+  'test/shared/vote/vote-growth.test.ts',
+];
+
+export default defineConfig({
+  test: { include: SLOW, pool: 'forks', testTimeout: 20_000, hookTimeout: 20_000 },
+});
