@@ -9,7 +9,7 @@ import { EventLog, type LogReader } from './answers/event-log.ts';
 import { type AskedChat, bodyFor } from './chat-request.ts';
 import type { ChatPlace, ChatRoute } from './places/chat-route.ts';
 import type { ChatCallEnd, PlaceCaller } from './places/place-caller.ts';
-import { type ChatAttempt, isOfRequest, type TriedInVain, Tries } from './places/tries.ts';
+import { type ChatAttempt, isOfRequest, refusesStream, type TriedInVain, Tries } from './places/tries.ts';
 
 export interface FlightParts {
   readonly clock: Clock;
@@ -105,6 +105,8 @@ export class ChatFlight {
   /** An answer without a word: given only if nobody has a better one. */
   #empty: Draft | undefined;
   #end: FlightEnd | undefined;
+  /** Where a stream was refused that the client did not ask for. */
+  #wholeAt: ChatPlace | undefined;
   /** Why it was ended from here. */
   #cut: PlannerError | undefined;
   /** Whether a client has been told something. */
@@ -208,6 +210,10 @@ export class ChatFlight {
         if (!route.hasNext) break;
         continue;
       }
+      if (this.#isAskedForStream(place) && refusesStream(end)) {
+        this.#wholeAt = again = place;
+        continue;
+      }
       tries.failed(end);
       if (this.#isTold || isOfRequest(end, place)) break;
       this.#draft = undefined;
@@ -216,6 +222,12 @@ export class ChatFlight {
     if (this.#cut !== undefined) return { kind: 'failed', error: this.#cut };
     if (this.#empty !== undefined && !this.#isTold) return this.#answered(this.#empty);
     return tries.inVain(this.#isTold);
+  }
+
+  /** Whether it was asked for a stream that no client wants, and nobody has been told a word. */
+  #isAskedForStream(place: ChatPlace): boolean {
+    const { asked } = this.#purpose;
+    return !asked.isStreamed && asked.isAssemblable && this.#wholeAt !== place && !this.#isTold;
   }
 
   #answered(draft: Draft): FlightEnd {
@@ -241,7 +253,7 @@ export class ChatFlight {
     const { hasNext } = route;
     const leftMs = deadlineMs - nowMs;
     const rule = { timeSlices: true, hasNext, nextMs: undefined };
-    const body = bodyFor(asked, place.model);
+    const body = bodyFor(asked, place.model, this.#wholeAt === place);
     const end = await caller.call(
       {
         choices: asked.choices,

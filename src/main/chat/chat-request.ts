@@ -162,13 +162,19 @@ export function readChatRequest(body: unknown): AskedChat {
 
 /**
  * The body that goes to a server. It is asked for a stream wherever its answer can be told from one, and for the tokens
- * with it: the first token is seen, a stalled answer too, and an abort ends its work (docs/decisions/0010).
+ * with it: the first token is seen, a stalled answer too, and an abort ends its work (docs/decisions/0010). `isAskedWhole`: the
+ * server has refused a stream that the client did not ask for, and is asked in the client's own words.
  */
-export function bodyFor({ body, isStreamed, isAssemblable }: AskedChat, model: string): ChatRequestBody {
-  if (!isStreamed && !isAssemblable) return body.model === model ? body : { ...body, model };
+export function bodyFor(asked: AskedChat, model: string, isAskedWhole = false): ChatRequestBody {
+  const { body } = asked;
+  if (isAskedWhole || !isToldFromStream(asked)) return body.model === model ? body : { ...body, model };
   const given = body.stream_options;
   const options = given !== null && typeof given === 'object' ? given : {};
   return { ...body, model, stream: true, stream_options: { ...options, include_usage: true } };
+}
+
+function isToldFromStream({ isStreamed, isAssemblable }: AskedChat): boolean {
+  return isStreamed || isAssemblable;
 }
 
 function hasPicture(message: unknown): boolean {

@@ -86,10 +86,24 @@ function isOfCall({ report }: ChatCallEnd): boolean {
   return report !== undefined;
 }
 
+/** Servers say with these that they do not take what was asked; some count it as a fault of their own. */
+const MAY_REFUSE: ReadonlySet<number> = new Set([400, 422, 500, 501]);
 const OF_REQUEST: ReadonlySet<number> = new Set([400, 413, 422]);
 
 /** The server refuses what the client asked, not whom: another one would as well, and its words are what the client needs. */
 export function isOfRequest({ failure, refusal }: ChatCallEnd, { isFallback }: ChatPlace): boolean {
   const isRefused = failure?.code === 'ERR_MODEL_REJECTED' || failure?.code === 'ERR_MODEL_SCHEMA';
   return isRefused && !isFallback && OF_REQUEST.has(refusal?.status ?? 0);
+}
+
+const STREAM = /\bstream(?:s|ed|ing)?\b/i;
+const DENIAL = /\b(?:not|cannot|no|unsupported|disabled|without|only|must|incompatible|invalid)\b|n't\b/i;
+const CHARS_READ = 4_000;
+
+/** The server refuses to stream this answer, in words or by the name of the member: in one piece it may give it. */
+export function refusesStream({ failure, refusal }: ChatCallEnd): boolean {
+  if (failure === undefined || refusal === undefined || !MAY_REFUSE.has(refusal.status)) return false;
+  if ((refusal.error as { param?: unknown } | undefined)?.param === 'stream') return true;
+  const words = failure.message.slice(0, CHARS_READ);
+  return STREAM.test(words) && DENIAL.test(words);
 }
