@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { messageFault } from '../../src/main/faces/socket/message-check.ts';
-import { ERROR_CODES } from '../../src/shared/errors.ts';
 import { forkRandom, pick, type Random, randomIndex } from '../../src/shared/random.ts';
+import { answersTo, checkAnswer } from '../support/line-answers.ts';
 import { request } from '../support/make-planner.ts';
 import { makeSocketLoad } from '../support/make-socket-load.ts';
 import { type Answer, RawClient } from '../support/raw-client.ts';
+import { lineValues } from '../support/rows/line-rows.ts';
 
 /** The whole number is 100,000. `FUZZ_SEED` replays a run. */
 const LINES = Number(process.env.FUZZ_LINES ?? 5_000);
@@ -12,23 +12,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? 2_026);
 /** Sent before their answers are looked at. */
 const WINDOW = 40;
 
-const plan = { ...request(), qValues: { attack: 0.5 }, timeoutMs: 5_000, priority: 1, progress: false };
-const message = (id: unknown, method: string, params?: unknown) => ({ jsonrpc: '2.0', id, method, params });
-const CORPUS: readonly unknown[] = [
-  message(1, 'plan', plan),
-  message('two', 'plan', { ...plan, progress: true }),
-  message(null, 'peek', request()),
-  message(4, 'hello', { protocol: 1, client: 'fuzz' }),
-  message(5, 'stats'),
-  message(6, 'clearCache', {}),
-  message(7, 'ping', []),
-  message(8, '$/cancel', { id: 1 }),
-  message(undefined, '$/cancel', { id: 'two' }),
-  message(undefined, 'plan', plan),
-  [message(9, 'ping'), message(10, 'plan', plan), message(undefined, 'ping'), 3],
-  [],
-];
-
+const LINE_VALUES = lineValues(request());
 const VALUES = [
   null,
   true,
@@ -116,45 +100,11 @@ function changeBytes(random: Random, line: Buffer): Buffer {
 }
 
 function mutated(random: Random): Buffer {
-  let value = pick(random, CORPUS);
+  let value = pick(random, LINE_VALUES);
   for (let times = randomIndex(random, 3); times > 0; times--) value = changeValue(random, value);
   let line: Buffer = Buffer.from(JSON.stringify(value));
   for (let times = randomIndex(random, 3); times > 0; times--) line = changeBytes(random, line);
   return line;
-}
-
-function isNotification(value: unknown): boolean {
-  return messageFault(value) === undefined && (value as { id?: unknown }).id === undefined;
-}
-
-/** How many answers the lines in these bytes are to have. */
-function answersTo(bytes: Buffer): number {
-  let answers = 0;
-  for (const line of bytes.toString('latin1').split('\n')) {
-    if (line === '' || line === '\r') continue;
-    let value: unknown;
-    try {
-      // Without a byte order mark, as Windows programs write it.
-      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(line, 'latin1')));
-    } catch {
-      answers++;
-      continue;
-    }
-    const isSilent = Array.isArray(value) ? value.length > 0 && value.every(isNotification) : isNotification(value);
-    if (!isSilent) answers++;
-  }
-  return answers;
-}
-
-function checkAnswer(answer: Answer): void {
-  expect(answer.jsonrpc).toBe('2.0');
-  if (answer.error === undefined) return expect(answer).toHaveProperty('result');
-  expect(Number.isInteger(answer.error.code) && answer.error.code <= -32_000 && answer.error.code >= -32_768).toBe(
-    true,
-  );
-  expect(Object.keys(ERROR_CODES)).toContain(answer.error.data.code);
-  expect(answer.error.data.code).not.toBe('ERR_INTERNAL');
-  expect(answer.error.message.length).toBeLessThan(2_000);
 }
 
 test(`each of ${LINES} mutated lines is answered, with a result or a code, and another client is not affected (FUZZ_SEED=${SEED})`, {

@@ -51,6 +51,13 @@ export class ChatServer implements AsyncDisposable {
     return this.#server.baseURL;
   }
 
+  /** Lets go of what it has been asked: for runs that are long. */
+  forget(): void {
+    this.chats.length = 0;
+    this.passed.length = 0;
+    this.#server.exchanges.length = 0;
+  }
+
   /** The bodies of the chats that it was sent. */
   get bodies(): Record<string, unknown>[] {
     return this.chats.map(({ body }) => JSON.parse(body) as Record<string, unknown>);

@@ -3,8 +3,9 @@ import { openSocketFace, type SocketFace } from '../../src/main/faces/socket/soc
 import { createPlanner } from '../../src/main/planner/create-planner.ts';
 import type { Planner } from '../../src/main/planner/planner.ts';
 import { systemClock } from '../../src/shared/clock.ts';
+import type { Domain } from '../../src/shared/domain.ts';
 import { FakeModels } from './fake-models.ts';
-import { testOptions } from './make-planner.ts';
+import { testDomain, testOptions } from './make-planner.ts';
 import { makeLog, makeSocketFolder, PLAIN_CACHE } from './make-socket-face.ts';
 
 export interface SocketUnderLoad extends AsyncDisposable {
@@ -15,11 +16,11 @@ export interface SocketUnderLoad extends AsyncDisposable {
 }
 
 /** A real socket before a real planner in real time, over models that answer `block` or `attack` within milliseconds. */
-export async function makeSocketLoad(): Promise<SocketUnderLoad> {
+export async function makeSocketLoad(domain: Domain = testDomain): Promise<SocketUnderLoad> {
   const folder = makeSocketFolder();
   const models = new FakeModels(systemClock, ({ nth }) => ({ kind: 'answers', action: 'block', afterMs: nth % 4 }));
   const planner = await createPlanner(
-    { ...testOptions, cache: { ...PLAIN_CACHE, entries: 200 }, maxInFlight: 1_000_000, timeoutMs: 20_000 },
+    { ...testOptions, domain, cache: { ...PLAIN_CACHE, entries: 200 }, maxInFlight: 1_000_000, timeoutMs: 20_000 },
     { clock: systemClock, pool: models, client: () => models },
   );
   const path = join(folder.path, 's');

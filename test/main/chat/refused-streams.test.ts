@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Planner } from '../../../src/main/planner/planner.ts';
 import { ASK, ChatServer, makeChats } from '../../support/make-chats.ts';
+import { STREAM_REFUSED } from '../../support/rows/refusal-rows.ts';
 import { type Exchange, events, json } from '../../support/scripted-server.ts';
 
 /** Whole answers are asked for as streams; some servers give some of them in one piece only. */
@@ -33,17 +34,8 @@ function refuse(status: number, error: unknown): void {
   };
 }
 
-const REFUSALS: readonly (readonly [whose: string, status: number, error: unknown])[] = [
-  ['of a member', 400, { message: 'logprobs is not supported with tools + stream', code: 400 }],
-  ['of tools', 500, { message: 'Cannot use tools with stream' }],
-  ['of all streams', 501, { message: 'Streaming is not implemented' }],
-  ['of a value', 422, { message: 'stream must be false' }],
-  ['by its name', 400, { message: 'Invalid value: true', param: 'stream' }],
-  ['in a stream', 200, { message: "this model doesn't stream", code: 400 }],
-];
-
 describe('a server that refuses a stream that the client did not ask for', () => {
-  test.each(REFUSALS)('is asked for the answer in one piece: %s', async (_whose, status, error) => {
+  test.each(STREAM_REFUSED)('is asked for the answer in one piece: %s', async (_whose, status, error) => {
     refuse(status, error);
     const reply = await planner.chats.chat(LOGPROBS);
     expect(reply.kind === 'whole' && JSON.parse(reply.completion)).toEqual(WHOLE);

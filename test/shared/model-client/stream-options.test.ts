@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { STREAM_OPTIONS_REFUSED } from '../../support/rows/refusal-rows.ts';
 import {
   type Exchange,
   events,
@@ -64,24 +65,8 @@ const DOORS = {
   },
 };
 
-const REFUSALS: readonly (readonly [whose: string, status: number, body: unknown])[] = [
-  ['by name', 400, { error: { message: 'stream_options is not supported', type: 'invalid_request_error' } }],
-  ['by param', 400, { error: { message: 'Invalid value', param: 'stream_options' } }],
-  [
-    'of pydantic',
-    422,
-    { detail: [{ type: 'extra_forbidden', loc: ['body', MEMBER], msg: 'Extra inputs are not permitted' }] },
-  ],
-  ['as a text', 400, { error: 'unknown field: stream_options.include_usage' }],
-  ['as a fault of its own', 500, { error: { message: "unexpected keyword argument 'stream_options'" } }],
-  ['in a stream', 200, { error: { message: 'stream_options is not supported', code: 400 } }],
-  ['without a name', 400, { error: { message: 'Unrecognized request argument supplied' } }],
-  ['without a word', 400, ''],
-  ['in one word', 400, { error: { message: 'Bad Request' } }],
-];
-
 describe.each(Object.entries(DOORS))('a server that refuses stream_options, asked by a %s', (_, ask) => {
-  test.each(REFUSALS)('is asked again without, and from then on: %s', async (_whose, status, body) => {
+  test.each(STREAM_OPTIONS_REFUSED)('is asked again without, and from then on: %s', async (_whose, status, body) => {
     refuse(status, body);
     expect(await ask()).toBe('hello');
     expect(await ask()).toBe('hello');
