@@ -224,10 +224,12 @@ export function valueFault(root: unknown): BoundsFault | undefined {
   for (let value = values.pop(); value !== undefined; value = values.pop()) {
     const level = levels.pop() as number;
     if (level > JSON_LIMITS.depth) return 'too-deep';
-    const members: unknown[] = Array.isArray(value) ? value : Object.values(value as object);
-    inAll += Math.max(members.length, 1);
-    if (members.length > JSON_LIMITS.members || inAll > JSON_LIMITS.membersInAll) return 'too-wide';
-    for (const member of members) {
+    const names = Array.isArray(value) ? undefined : Object.keys(value as object);
+    const members = (names ?? (value as unknown[])).length;
+    inAll += Math.max(members, 1);
+    if (members > JSON_LIMITS.members || inAll > JSON_LIMITS.membersInAll) return 'too-wide';
+    for (let index = 0; index < members; index++) {
+      const member = (value as Record<string | number, unknown>)[names?.[index] ?? index];
       if (member === null || typeof member !== 'object') continue;
       values.push(member);
       levels.push(level + 1);

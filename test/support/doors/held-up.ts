@@ -1,9 +1,12 @@
-/** How long the event loop is held up, as another client of the same process sees it, and by what. */
+/**
+ * How long the event loop is held up, as another client of the same process sees it, and by what: in the time that this thread computes
+ * from one turn to the next, so that other processes of a busy machine do not count.
+ */
 export class HeldUp implements Disposable {
   /** What goes on now. */
   readonly underWay = new Set<string>();
   #isOver = false;
-  #turnedAt = performance.now();
+  #computedMs = computedMs();
   #longestMs = 0;
   #during: readonly string[] = [];
 
@@ -28,11 +31,16 @@ export class HeldUp implements Disposable {
   }
 
   #look(): void {
-    const nowAt = performance.now();
-    const ms = nowAt - this.#turnedAt;
-    this.#turnedAt = nowAt;
+    const nowMs = computedMs();
+    const ms = nowMs - this.#computedMs;
+    this.#computedMs = nowMs;
     if (ms <= this.#longestMs) return;
     this.#longestMs = ms;
     this.#during = [...this.underWay];
   }
+}
+
+function computedMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
 }

@@ -6,7 +6,7 @@ import { StandingChoice } from '../../../src/shared/vote/standing-choice.ts';
 import { isVoteComplete } from '../../../src/shared/vote/vote-parser.ts';
 import { readVote } from '../../../src/shared/vote-answer.ts';
 import type { ServerAnswer } from '../door-rows.ts';
-import type { ChatServer } from '../make-chats.ts';
+import { type ChatServer, sayHello } from '../make-chats.ts';
 import type { Door } from './door.ts';
 
 const ACTIONS = ['attack', 'block', 'retreat'];
@@ -48,7 +48,10 @@ export class ServedDoor {
     this.#gateway = parts.gateway;
     this.#client = parts.client;
     this.#server.chat = ({ response, body }) => {
-      const { status, type, bytes } = this.#answers.get(/answer \d+/.exec(body)?.[0] ?? '') as ServerAnswer;
+      const answer = this.#answers.get(/answer \d+/.exec(body)?.[0] ?? '');
+      // A gateway that doubts a server asks for a few words of its own.
+      if (answer === undefined) return sayHello(response);
+      const { status, type, bytes } = answer;
       response.writeHead(status, type === null ? {} : { 'content-type': type });
       response.end(bytes);
     };
