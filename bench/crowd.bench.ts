@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { createPlanner, type Plan, skyrim } from '../src/main/index.ts';
+import { createPlanner, type Plan, type Planner, skyrim } from '../src/main/index.ts';
 import { quantile, rounded } from './figures.ts';
 import { MODEL, requestOf } from './requests.ts';
 import { startServer } from './start-server.ts';
@@ -33,7 +33,7 @@ interface Crowd {
 
 async function crowd(plans: number, timeoutMs: number): Promise<Crowd> {
   const server = await startServer(args.server as 'answer', MODEL);
-  const planner = await createPlanner({
+  const planner: Planner = await createPlanner({
     domain: skyrim,
     endpoints: { bench: { baseURL: server.baseURL } },
     experts: skyrim.roles.map(({ name }) => ({ role: name, model: MODEL })),

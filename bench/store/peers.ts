@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { skyrim } from '../../src/main/index.ts';
 import type { Decision } from '../../src/shared/decision.ts';
-import type { NumberFeature } from '../../src/shared/domain.ts';
+import type { Feature, NumberFeature } from '../../src/shared/domain.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import { decisionOf } from './states.ts';
 
@@ -86,7 +86,7 @@ function bucketOf({ edges }: NumberFeature, value: number): number {
   return bucket < 0 ? edges.length : bucket;
 }
 
-const FEATURES = Object.entries(skyrim.features);
+const FEATURES = Object.entries<Feature>(skyrim.features);
 
 /** The key by hand: the features that decide, numbers by bucket, and the actions in one order. */
 function stateKey({ observation, actions }: PlanRequest): string {

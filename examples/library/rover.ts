@@ -15,7 +15,7 @@ const rover = defineDomain({
   ],
 });
 
-const moments: Omit<PlanRequest, 'agent'>[] = [
+const moments: Omit<PlanRequest<typeof rover>, 'agent'>[] = [
   {
     observation: { terrain: 'gravel', battery: 80, stuck: false, camera: 'a wide tunnel that bends to the left' },
     actions: ['drive on', 'scan', 'return'],

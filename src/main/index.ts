@@ -5,6 +5,7 @@ export type {
   DomainDefinition,
   ExpertRole,
   Feature,
+  FeatureMap,
   FlagFeature,
   ImageFeature,
   ImageValue,
@@ -17,6 +18,7 @@ export { defineDomain } from '../shared/domain.ts';
 export { skyrim } from '../shared/domains/skyrim.ts';
 export type { ErrorCode } from '../shared/errors.ts';
 export { ERROR_CODES, PlannerError } from '../shared/errors.ts';
+export type { ObservationOf } from '../shared/observation.ts';
 export type { PlanRequest } from '../shared/plan-request.ts';
 export { Signer } from '../shared/signature.ts';
 export type { Lookup, StoreEntry } from '../shared/store/store-reader.ts';
@@ -59,4 +61,5 @@ export type {
 export type { ProfileName } from './options/profiles.ts';
 export type { Attempt, CloseOptions, Plan, PlanOptions } from './plan.ts';
 export { createPlanner } from './planner/create-planner.ts';
-export type { Planner, PlannerEvents, PlannerStats } from './planner/planner.ts';
+export type { DomainPlanner as Planner } from './planner/domain-planner.ts';
+export type { PlannerEvents, PlannerStats } from './planner/planner.ts';

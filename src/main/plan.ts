@@ -50,12 +50,12 @@ export interface Attempt {
  */
 export const LATENESS_MS_MAX = 15;
 
-/** The answer to one request. */
-export interface Plan {
+/** The answer to one request. `A` is the type of the request's actions: their union where the compiler knows them. */
+export interface Plan<A extends string = string> {
   readonly id: number;
   readonly agent: string;
   /** One of `request.actions`, byte for byte. */
-  readonly action: string;
+  readonly action: A;
   readonly source: PlanSource;
   readonly reason: string;
   /** Why no model decided; absent where one did, or the cache served what one had decided for this state. */

@@ -57,6 +57,8 @@ export interface ImageFeature extends FeatureCommon {
   readonly kind: 'image';
 }
 export type Feature = CategoryFeature | FlagFeature | SetFeature | NumberFeature | TextFeature | ImageFeature;
+/** The features of a domain, by name. */
+export type FeatureMap = Readonly<Record<string, Feature>>;
 
 export type ImageValue = string | { readonly mediaType: string; readonly base64: string };
 export type FeatureValue = string | number | boolean | readonly string[] | ImageValue;
@@ -70,11 +72,15 @@ export interface ExpertRole {
   readonly vision?: boolean;
 }
 
-export interface Domain {
+/**
+ * A checked domain. Its type keeps the features that `defineDomain` was given, so that the compiler checks observations
+ * against them; a domain from a file is a plain `Domain`, of any features.
+ */
+export interface Domain<F extends FeatureMap = FeatureMap> {
   readonly name: string;
   /** What the agent is and wants, for the prompt. One or two sentences. */
   readonly description: string;
-  readonly features: Readonly<Record<string, Feature>>;
+  readonly features: F;
   readonly roles: readonly ExpertRole[];
   /** The category by whose value answers are counted and timed apart; undefined where the domain has no category. */
   readonly sceneFeature: string | undefined;
@@ -82,10 +88,10 @@ export interface Domain {
   readonly priorities: Readonly<Record<string, number>>;
 }
 
-export interface DomainDefinition {
+export interface DomainDefinition<F extends FeatureMap = FeatureMap> {
   readonly name: string;
   readonly description?: string;
-  readonly features: Readonly<Record<string, Feature>>;
+  readonly features: F;
   /** Default: four roles that fit any agent (situation, risk, opportunity, progress). */
   readonly roles?: readonly ExpertRole[];
   /**
@@ -225,8 +231,12 @@ export function sceneOf(domain: Domain, observation: Observation): string {
   return typeof value === 'string' ? value : 'all';
 }
 
-/** Checks a definition and fills in its defaults. Throws ERR_DOMAIN_INVALID with the key, the rule and the value. */
-export function defineDomain(definition: DomainDefinition): Domain {
+/**
+ * Checks a definition and fills in its defaults. Throws ERR_DOMAIN_INVALID with the key, the rule and the value. The type of
+ * the result keeps the features as they are written, so that planners of this domain have their observations checked by the
+ * compiler.
+ */
+export function defineDomain<const F extends FeatureMap>(definition: DomainDefinition<F>): Domain<F> {
   const { name, description, features, roles } = definition;
   if (typeof name !== 'string' || name === '') fail(`domain.name must be a name, got ${describeValue(name)}`);
   if (
@@ -256,7 +266,7 @@ export function defineDomain(definition: DomainDefinition): Domain {
     name,
     description: description ?? `An agent of the domain ${name}.`,
     // Without a prototype, so that an observation cannot name an inherited member.
-    features: Object.freeze(Object.assign(Object.create(null) as Record<string, Feature>, features)),
+    features: Object.freeze(Object.assign(Object.create(null) as object, features)),
     roles: Object.freeze([...checkedRoles]),
     sceneFeature,
     priorities: Object.freeze({ ...definition.priorities }),

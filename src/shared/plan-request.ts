@@ -1,13 +1,23 @@
-import type { Domain, Feature, FeatureValue, ImageValue, Observation } from './domain.ts';
+import type { Domain, DomainDefinition, Feature, FeatureValue, ImageValue, Observation } from './domain.ts';
 import { describeValue, messageOf, PlannerError } from './errors.ts';
+import type { ObservationOf } from './observation.ts';
 
-/** What an agent asks: what it observes, what it may do now, and what it knows of the worth of that. */
-export interface PlanRequest {
+/**
+ * What an agent asks: what it observes, what it may do now, and what it knows of the worth of that. `PlanRequest<typeof rover>`
+ * is a request whose observation the compiler checks against the domain `rover`; `PlanRequest` alone takes any observation.
+ */
+export type PlanRequest<D extends DomainDefinition = Domain, A extends string = string> = RequestWith<
+  ObservationOf<D>,
+  A
+>;
+
+/** A request by the type of its observation. What takes requests of any domain also takes one of a known domain. */
+export interface RequestWith<O extends Observation, A extends string = string> {
   /** Who asks. Decisions are shared between agents; the name serves fairness and reports. */
   readonly agent: string;
-  readonly observation: Observation;
+  readonly observation: O;
   /** The actions that are legal now. At least one, each different. */
-  readonly actions: readonly string[];
+  readonly actions: readonly A[];
   /** Learned values by action, higher is better. Values of actions that are not legal now are ignored. */
   readonly qValues?: Readonly<Record<string, number>>;
 }

@@ -2,12 +2,13 @@ import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { createPlanner } from '../../src/main/planner/create-planner.ts';
 import type { Planner } from '../../src/main/planner/planner.ts';
-import { defineDomain } from '../../src/shared/domain.ts';
+import { type Domain, defineDomain } from '../../src/shared/domain.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type Behaviour, FakeModels } from './fake-models.ts';
 
-export const testDomain = defineDomain({
+/** Its type knows no features, as that of a domain from a file: tests ask for what the compiler would refuse. */
+export const testDomain: Domain = defineDomain({
   name: 'test',
   features: { place: { kind: 'category' }, health: { kind: 'number', edges: [30, 70], range: [0, 100] } },
   roles: [

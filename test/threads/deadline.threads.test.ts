@@ -19,7 +19,7 @@ test('1,000 plans against a server that never answers all settle, all legal, 100
   let legal = 0;
   const run = async (): Promise<void> => {
     for (let i = next++; i < 1_000; i = next++) {
-      const observation = { scene: 'combat', health: 50, inCombat: true, location: `place ${i}` };
+      const observation = { scene: 'combat' as const, health: 50, inCombat: true, location: `place ${i}` };
       const plan = await planner.plan({ agent: `agent ${i % 7}`, observation, actions: ACTIONS }, { timeoutMs: 200 });
       if (ACTIONS.includes(plan.action)) legal++;
       sources.add(plan.source);

@@ -1,13 +1,16 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
-import type { Domain } from '../../shared/domain.ts';
-import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import type { Domain, DomainDefinition, Observation } from '../../shared/domain.ts';
+import type { ObservationOf } from '../../shared/observation.ts';
+import { checkRequest, type RequestWith } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import { StoreReader } from '../../shared/store/store-reader.ts';
 import { decisionFor, rememberedAction } from './remembered-action.ts';
 
 /** A planner's cache as any thread of the process reads it. */
-export interface SharedCache {
+export type SharedCache<D extends DomainDefinition = Domain> = SharedCacheWith<ObservationOf<D>>;
+
+interface SharedCacheWith<O extends Observation> {
   /**
    * The fresh decision for exactly this state, with an action that is legal now, or undefined. Synchronous, without a
    * message to the planner, and counted in its `stats()`. Throws ERR_REQUEST_INVALID.
@@ -15,13 +18,14 @@ export interface SharedCache {
    * What is in the store, no more: it knows nothing of similar states, of an error budget, or of what the agent has
    * already tried in vain, which the planner's own `plan` and `peek` do.
    */
-  peek(request: PlanRequest): Decision | undefined;
+  peek(request: RequestWith<O>): Decision | undefined;
 }
 
 /**
  * Opens `planner.cacheBuffer` in another thread of the same process. `domain` must be the planner's. Throws
  * ERR_STORE_INVALID on a buffer that is not a store of this version. Keep it: opening claims one of 64 blocks of counters.
  */
+export function openCache<D extends Domain>(buffer: SharedArrayBuffer, domain: D, clock?: Clock): SharedCache<D>;
 export function openCache(buffer: SharedArrayBuffer, domain: Domain, clock: Clock = systemClock): SharedCache {
   const reader = new StoreReader(buffer);
   const signer = new Signer(domain);

@@ -124,11 +124,11 @@ export interface CacheOptions {
   readonly disk?: false | { readonly path: string; readonly bytesMax?: number };
 }
 
-/** What a user may pass to `createPlanner`. */
-export interface PlannerOptions {
+/** What a user may pass to `createPlanner`. The type of the planner takes its features from the domain, `D`. */
+export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefinition> {
   /** Defaults that the other options override. Default `default`. */
   readonly profile?: ProfileName;
-  readonly domain: Domain | DomainDefinition;
+  readonly domain: D;
   readonly endpoints: Readonly<Record<string, EndpointOptions>>;
   readonly experts: readonly ExpertOptions[];
   readonly synthesis?: SynthesisOptions;

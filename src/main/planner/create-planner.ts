@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import type { DomainDefinition } from '../../shared/domain.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
 import { renderSystem } from '../../shared/situation.ts';
@@ -29,6 +30,7 @@ import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../optio
 import { resolveOptions } from '../options/resolve-options.ts';
 import { CallMaker } from './calls/call-maker.ts';
 import { PlannerCounters } from './counters.ts';
+import type { DomainPlanner } from './domain-planner.ts';
 import { FairShare } from './fair-share.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { LateAnswers } from './late-answers.ts';
@@ -64,7 +66,14 @@ export interface Collaborators {
  * Starts a planner: checks the options, starts its threads, and holds every configured model against its endpoint's
  * list. Throws ERR_OPTIONS_INVALID, ERR_DOMAIN_INVALID, ERR_ENDPOINT_UNREACHABLE or ERR_MODEL_MISSING. Warnings are told
  * on the `warning` event after this resolves. Close it, or declare it with `await using`.
+ *
+ * The planner's type knows the domain: the compiler checks the observations of requests, and `plan.action` is one of the
+ * request's literal actions.
  */
+export async function createPlanner<const D extends DomainDefinition>(
+  options: PlannerOptions<D>,
+  collaborators?: Collaborators,
+): Promise<DomainPlanner<D>>;
 export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<Planner> {
   const clock = collaborators.clock ?? systemClock;
   const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));

@@ -1,4 +1,4 @@
-import { type Domain, defineDomain } from '../domain.ts';
+import { defineDomain } from '../domain.ts';
 
 /** The scenes a Skyrim agent can be in. */
 export const SKYRIM_SCENES = [
@@ -15,7 +15,7 @@ export const SKYRIM_SCENES = [
 ] as const;
 
 /** The built-in domain: a character in Skyrim that explores, fights, talks and trades on its own. */
-export const skyrim: Domain = defineDomain({
+export const skyrim = defineDomain({
   name: 'skyrim',
   description:
     'It is a character in the game Skyrim that explores, fights, talks and trades on its own. It wants to stay alive, learn the world and get on with its quests.',

@@ -57,7 +57,7 @@ async function session(endpoints: Readonly<Record<string, EndpointOptions>>, one
   const random = seededRandom(3);
   const live = async (agent: string): Promise<void> => {
     while (clock.now() < 30_000) {
-      const observation = { scene: 'combat', inCombat: true, health: Math.floor(random.next() * 100) };
+      const observation = { scene: 'combat' as const, inCombat: true, health: Math.floor(random.next() * 100) };
       const plan = await planner.plan({ agent, observation, actions: ['attack', 'block', 'retreat'] });
       if (plan.source !== 'heuristic' && plan.source !== 'late') counts.decided++;
     }

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
+import type { DomainDefinition } from '../../../shared/domain.ts';
 import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
 import { openCache, type SharedCache } from '../../cache/shared-cache.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
@@ -41,6 +42,11 @@ function threadArgs(): { execArgv?: string[] } {
  * data, and with ERR_PEER_EXITED where the thread does not start; no thread is left then. Close it, or declare it with
  * `await using`.
  */
+export async function embedPlanner<const D extends DomainDefinition>(
+  options: PlannerOptions<D>,
+  embedOptions?: EmbedOptions,
+  parts?: EmbedParts,
+): Promise<EmbeddedPlanner<D>>;
 export async function embedPlanner(
   options: PlannerOptions,
   embedOptions: EmbedOptions = {},

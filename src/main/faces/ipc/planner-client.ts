@@ -107,7 +107,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     return this.#closed === undefined && this.#state === 'open';
   }
 
-  async plan(request: PlanRequest, given?: PlanOptions): Promise<Plan> {
+  async plan<const A extends string>(request: PlanRequest<Domain, A>, given?: PlanOptions): Promise<Plan<A>> {
     const { clock, peer, remote } = this.#parts;
     const startedAtMs = clock.now();
     const options = this.#optionsOf(given);
@@ -131,7 +131,8 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
       (error) => call.reject(isUncloneable(error) ? uncloneable(error) : decodeError(encodeError(error))),
     );
     try {
-      return await call.settled;
+      // The planner promises one of the request's actions.
+      return (await call.settled) as Plan<A>;
     } finally {
       this.#plans.delete(number);
     }

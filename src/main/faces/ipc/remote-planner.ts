@@ -1,7 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Decision } from '../../../shared/decision.ts';
-import type { Domain } from '../../../shared/domain.ts';
-import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { Domain, DomainDefinition, Observation } from '../../../shared/domain.ts';
+import type { DomainOf, ObservationOf } from '../../../shared/observation.ts';
+import type { RequestWith } from '../../../shared/plan-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plan.ts';
 import type { PlannerEvents, PlannerStats } from '../../planner/planner.ts';
 import type { PeerExit } from './peer.ts';
@@ -16,8 +17,12 @@ export interface RemotePlannerEvents extends PlannerEvents {
  * before it is closed, everything pending and everything after rejects with ERR_PEER_EXITED, and `exit` is emitted; it is
  * not started again.
  */
-export interface RemotePlanner extends EventEmitter<RemotePlannerEvents>, AsyncDisposable {
-  readonly domain: Domain;
+export type RemotePlanner<D extends DomainDefinition = Domain> = RemoteWith<DomainOf<D>, ObservationOf<D>>;
+
+interface RemoteWith<D extends Domain, O extends Observation>
+  extends EventEmitter<RemotePlannerEvents>,
+    AsyncDisposable {
+  readonly domain: D;
   /** Plans it takes at once; one more is refused. */
   readonly maxInFlight: number;
   /** False from the moment that it is told to close, or that its peer has ended. */
@@ -26,7 +31,7 @@ export interface RemotePlanner extends EventEmitter<RemotePlannerEvents>, AsyncD
    * As `Planner.plan`, and also on time when the planner's thread hangs: where no answer has come `lateGraceMs` after the
    * deadline, the plan is the action of the highest Q-value (`heuristic`, no attempts, id 0). Rejects also with ERR_PEER_EXITED.
    */
-  plan(request: PlanRequest, options?: PlanOptions): Promise<Plan>;
+  plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   stats(): Promise<PlannerStats>;
   /** Forgets every cached decision. */
   clearCache(): Promise<void>;
@@ -34,22 +39,26 @@ export interface RemotePlanner extends EventEmitter<RemotePlannerEvents>, AsyncD
   close(options?: CloseOptions): Promise<void>;
 }
 
-/** In a worker thread of this process. */
-export interface EmbeddedPlanner extends RemotePlanner {
+/** In a worker thread of this process. `EmbeddedPlanner<typeof rover>` is one of the domain `rover`. */
+export type EmbeddedPlanner<D extends DomainDefinition = Domain> = EmbeddedWith<DomainOf<D>, ObservationOf<D>>;
+
+interface EmbeddedWith<D extends Domain, O extends Observation> extends RemoteWith<D, O> {
   /**
    * The fresh cached decision for exactly this state, or undefined, from the shared cache: synchronous and without a message,
    * whatever the planner's thread is doing. As `openCache`: it knows nothing of similar states, budget and loop guard.
    */
-  peek(request: PlanRequest): Decision | undefined;
+  peek(request: RequestWith<O>): Decision | undefined;
   /** The cache's memory, for further threads (`openCache`); undefined when the cache is off. */
   readonly cacheBuffer: SharedArrayBuffer | undefined;
 }
 
-/** In a child process. */
-export interface SpawnedPlanner extends RemotePlanner {
+/** In a child process. `SpawnedPlanner<typeof rover>` is one of the domain `rover`. */
+export type SpawnedPlanner<D extends DomainDefinition = Domain> = SpawnedWith<DomainOf<D>, ObservationOf<D>>;
+
+interface SpawnedWith<D extends Domain, O extends Observation> extends RemoteWith<D, O> {
   readonly pid: number;
   /** As `Planner.peek`, asked of the process. */
-  peek(request: PlanRequest): Promise<Decision | undefined>;
+  peek(request: RequestWith<O>): Promise<Decision | undefined>;
 }
 
 /** How a host waits for its peer. */

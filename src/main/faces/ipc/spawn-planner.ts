@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
+import type { DomainDefinition } from '../../../shared/domain.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
@@ -43,6 +44,11 @@ function entryUrl(): URL {
  * Starts a planner in a child process, over its IPC channel: what happens there cannot take this process with it. The child
  * ends when this process does, also when it is killed. Rejects as `embedPlanner` does; no process is left then.
  */
+export async function spawnPlanner<const D extends DomainDefinition>(
+  options: PlannerOptions<D>,
+  spawnOptions?: SpawnOptions,
+  parts?: SpawnParts,
+): Promise<SpawnedPlanner<D>>;
 export async function spawnPlanner(
   options: PlannerOptions,
   spawnOptions: SpawnOptions = {},

@@ -4,8 +4,10 @@ import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { systemClock } from '../../../../shared/clock.ts';
 import type { Decision } from '../../../../shared/decision.ts';
+import type { Domain, DomainDefinition, Observation } from '../../../../shared/domain.ts';
 import { PlannerError } from '../../../../shared/errors.ts';
-import type { PlanRequest } from '../../../../shared/plan-request.ts';
+import type { ObservationOf } from '../../../../shared/observation.ts';
+import type { RequestWith } from '../../../../shared/plan-request.ts';
 import { optionsError } from '../../../options/resolve-options.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plan.ts';
 import type { PlannerStats } from '../../../planner/planner.ts';
@@ -24,7 +26,9 @@ export interface ConnectedPlannerEvents {
  * A planner behind a socket or two streams. When the connection ends before it is closed, everything pending and everything
  * after rejects with ERR_PEER_EXITED, and `exit` is emitted; it is not made again.
  */
-export interface ConnectedPlanner extends EventEmitter<ConnectedPlannerEvents>, AsyncDisposable {
+export type ConnectedPlanner<D extends DomainDefinition = Domain> = ConnectedWith<ObservationOf<D>>;
+
+interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPlannerEvents>, AsyncDisposable {
   /** What the server said of itself. */
   readonly server: HelloResult;
   /** False from the moment that it is told to close, or that the connection has ended. */
@@ -34,9 +38,9 @@ export interface ConnectedPlanner extends EventEmitter<ConnectedPlannerEvents>, 
    * deadline, the plan is the action of the highest Q-value (`heuristic`, no attempts, id 0). Rejects also with
    * ERR_PEER_EXITED, ERR_MESSAGE_TOO_LARGE, and ERR_PLANNER_OVERLOADED at `callsMax`.
    */
-  plan(request: PlanRequest, options?: PlanOptions): Promise<Plan>;
+  plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   /** As `Planner.peek`, asked of the server. */
-  peek(request: PlanRequest): Promise<Decision | undefined>;
+  peek(request: RequestWith<O>): Promise<Decision | undefined>;
   stats(): Promise<PlannerStats>;
   /** Forgets every cached decision, of everybody who uses the planner. */
   clearCache(): Promise<void>;
@@ -86,7 +90,14 @@ export interface PlannerStreams {
  * Connects to a planner at a Unix socket or named pipe, or behind two streams. Throws ERR_OPTIONS_INVALID, ERR_PEER_EXITED
  * where nobody answers in time, ERR_PROTOCOL_VERSION where the server speaks another protocol, ERR_PROTOCOL where it is no
  * planner, ERR_CLIENT_LIMIT (`retryable`) where it has as many clients as it takes.
+ *
+ * Which domain the server plans for is its own affair: `connectPlanner<typeof rover>(path)` tells the compiler, which then
+ * checks observations. The server checks every request either way; `planner.server.domain` is the name of its domain.
  */
+export async function connectPlanner<D extends DomainDefinition = Domain>(
+  to: string | PlannerStreams,
+  options?: ConnectOptions,
+): Promise<ConnectedPlanner<D>>;
 export async function connectPlanner(
   to: string | PlannerStreams,
   options: ConnectOptions = {},

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../../shared/clock.ts';
 import type { Decision } from '../../../../shared/decision.ts';
+import type { Domain } from '../../../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../../../shared/errors.ts';
 import { type PlanRequest, readPlainly } from '../../../../shared/plan-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plan.ts';
@@ -105,7 +106,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     this.#server = helloOf(await this.#ask('hello', params));
   }
 
-  async plan(request: PlanRequest, options?: PlanOptions): Promise<Plan> {
+  async plan<const A extends string>(request: PlanRequest<Domain, A>, options?: PlanOptions): Promise<Plan<A>> {
     this.#admit();
     const { timeoutMs, priority, signal, onAttempt } = readPlanOptions(options);
     if (signal?.aborted) throw planCancelled(signal);
@@ -135,7 +136,8 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       resolve: (plan) => call.resolve(plan as Plan),
       reject: (error) => call.reject(error),
     });
-    return call.settled;
+    // The server promises one of the request's actions.
+    return call.settled as Promise<Plan<A>>;
   }
 
   async peek(request: PlanRequest): Promise<Decision | undefined> {
