@@ -3,6 +3,7 @@ import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { ReportSide, ReportTable } from '../report/report-page.ts';
 import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
+import { criteriaTable } from './expectations.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
 /** The report for people: what ran, then one line for each thing worth knowing, then the models and their servers. */
@@ -23,6 +24,7 @@ export function reportSide(report: SessionReport): ReportSide {
 
 function reportTables(report: SessionReport): ReportTable[] {
   const tables: ReportTable[] = [{ title: 'Figures', head: [], rows: summaryRows(report) }];
+  if (report.expect !== undefined) tables.push(criteriaTable(report, report.expect));
   if (report.models.length > 0) tables.push(modelTable(report));
   const asked = report.endpoints.filter(({ profiles, breaker }) => profiles.length > 0 || breaker.opened > 0);
   if (asked.length > 0) tables.push(endpointTable(asked));
@@ -30,11 +32,12 @@ function reportTables(report: SessionReport): ReportTable[] {
 }
 
 function headline(report: SessionReport): string {
-  const { trace, plans, agents, seconds, plansPerSecond, interrupted, error } = report;
+  const { trace, plans, agents, seconds, plansPerSecond, laps, interrupted, error } = report;
   const fault = error?.code === 'ERR_TRACE_INVALID' ? ', ended early by the trace' : ', with an error';
   const end = interrupted ? ', interrupted' : error ? fault : '';
   const ran = `${count(plans, 'plan')} for ${count(agents, 'agent')} in ${duration(seconds * 1_000)}`;
-  return `Session ${trace.name}${end}: ${ran} (${rate(plansPerSecond)} plans/s)`;
+  const round = laps > 1 ? `, ${count(laps, 'lap')} of the trace begun` : '';
+  return `Session ${trace.name}${end}: ${ran} (${rate(plansPerSecond)} plans/s${round})`;
 }
 
 function serverText(server: ReportServer): string {

@@ -42,6 +42,17 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError('It must be a number above 0.');
 }
 
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const DAYS_MAX = 7;
+
+/** A time on the wall, such as `90s` or `5m`, in milliseconds. */
+export function wallTime(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim()) ?? [];
+  const ms = Number(digits) * (UNIT_MS[unit as keyof typeof UNIT_MS] ?? 0);
+  if (ms > 0 && ms <= DAYS_MAX * 24 * UNIT_MS.h) return ms;
+  throw new InvalidArgumentError(`It must be a time such as 90s, 5m or 1h, at most ${DAYS_MAX} days.`);
+}
+
 export function collect(text: string, before: readonly string[] = []): string[] {
   if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
   return [...before, text];

@@ -4,27 +4,36 @@ import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import type { ShownPlan } from '../monitor/plan-log.ts';
-import type { Series } from '../monitor/series.ts';
 import { type LoadedConfig, loadConfig } from '../options/config-file.ts';
 import { reportPage } from '../report/report-page.ts';
-import { type SessionReport, sessionReport } from '../session/report.ts';
+import { type ReportSubject, type SessionReport, sessionReport } from '../session/report.ts';
 import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
 import { openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
 import { TraceWriter } from '../session/trace-writer.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
+import { collectExpected, type Expected, openExpectations } from './expectations.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
-import { openProgress, type Progress, SILENT } from './progress.ts';
+import { openProgress, SILENT } from './progress.ts';
 import { barTotal } from './progress-bar.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide, reportText } from './report-text.ts';
-import { addServerFlags, addTraceFlags, type ServerFlags, traceOptions, wholeNumber } from './server-flags.ts';
+import {
+  addServerFlags,
+  addTraceFlags,
+  type ServerFlags,
+  traceOptions,
+  wallTime,
+  wholeNumber,
+} from './server-flags.ts';
 import { shown } from './text.ts';
 
 export interface SessionFlags extends ServerFlags {
   readonly limit?: number;
   readonly skipInvalid?: boolean;
   readonly concurrency: number;
+  readonly for?: number;
+  readonly expect?: readonly Expected[];
   readonly record?: string;
   readonly report?: string;
   readonly json?: boolean;
@@ -39,7 +48,9 @@ Examples:
   conclave session trace.jsonl.gz --limit 300 --json   a part of a trace, the report as JSON
   conclave session --endpoint http://localhost:1234/v1 the models of LM Studio
   conclave session --endpoint http://localhost:11434/v1 --model qwen3:4b --model phi4-mini --record run.jsonl.gz
-  conclave session --report run.html --json >run.json  a page with charts; "conclave compare" takes two such JSON files`;
+  conclave session --report run.html --json >run.json  a page with charts; "conclave compare" takes two such JSON files
+  conclave session --for 5m --expect published         a long run, held against the published criteria; exits 1 if one is not met
+  conclave session --expect 'hitRate>0.3' --expect 'planningMs.mean<8s' --expect 'afterWarmUp.timeouts<5%'`;
 
 export function addSessionCommand(program: Command, run: (flags: SessionFlags, file?: string) => Promise<void>): void {
   const command = program
@@ -47,9 +58,22 @@ export function addSessionCommand(program: Command, run: (flags: SessionFlags, f
     .description('Plan every request of a trace and report how it went.')
     .argument('[trace]', 'trace file, plain or gzip (default: the example that comes with the package)');
   addTraceFlags(addServerFlags(command))
-    .option('--limit <n>', 'requests to run (default: all)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option(
+      '--limit <n>',
+      'requests to run, with --for of each lap (default: all)',
+      wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    )
     .option('--concurrency <n>', 'agents planned for at once', wholeNumber(1, CONCURRENCY_MAX), 8)
-    .option('--record <file>', 'write the trace that ran, with what was planned (gzip if it ends in .gz)')
+    .option('--for <time>', 'go round the trace until this time of the wall is over, such as 90s, 5m or 1h', wallTime)
+    .option(
+      '--expect <criterion>',
+      'exit 1 unless a figure of the JSON report keeps to a bound (repeatable): hitRate>0.3, planningMs.mean<8s, fallbacks<5%; of the first 100 plans: warmUp.hitRate>30%; of those after them: afterWarmUp.hitRate>50%; "published" stands for the published list. Only the first lap counts',
+      collectExpected,
+    )
+    .option(
+      '--record <file>',
+      'write the trace that ran, with what was planned (gzip if it ends in .gz); with --for the first lap',
+    )
     .option('--report <file>', 'write the report as one HTML page, with charts')
     .option('--json', 'print the report as one JSON object')
     .addHelpText('after', EXAMPLES)
@@ -75,7 +99,8 @@ export async function sessionCommand(
     await reportPage(`Session ${report.trace.name}`, { kind: 'session', side: reportSide(report), plans }),
   );
   for (const fault of faults) context.stderr.write(failureLines(fault, withStack));
-  return faults.length > 0 || interrupted ? EXIT.FAILURE : EXIT.SUCCESS;
+  const isMissed = report.expect?.met === false;
+  return faults.length > 0 || interrupted || isMissed ? EXIT.FAILURE : EXIT.SUCCESS;
 }
 
 interface Played {
@@ -96,15 +121,27 @@ async function play(
   domain: Domain,
 ): Promise<Played> {
   await using host = await openPlannerHost(context, flags, loaded, domain);
-  const total = flags.json ? undefined : await barTotal(context, trace.file, flags.limit);
+  const report = (outcome: SessionOutcome, more: ReportExtras = {}) => reportOf(outcome, host, trace, more);
+  const { judged, ...watch } = openExpectations(flags.expect, report);
+  const total = await totalOf(context, flags, trace);
   const writer = await openWriter(flags, trace, loaded);
   using monitor = new Monitor(host.planner, context.clock, SESSION_SAMPLES);
-  const outcome = await runOn(context, flags, host, trace.records(domain), total, writer);
+  const outcome = await runOn(context, flags, host, trace.records(domain), total, {
+    ...sessionOptions(context, flags, host, writer),
+    ...lapsOf(context, flags, trace, domain),
+    ...watch,
+  });
   monitor.sampleNow();
   const faults = [outcome.fault, await closeFault(writer)].filter((fault) => fault !== undefined);
   const [fault] = faults;
-  const report = reportOf({ ...outcome, ...(fault === undefined ? {} : { fault }) }, host, trace, monitor.series());
-  return { report, plans: monitor.plans(), interrupted: outcome.interrupted, faults };
+  const ended = { ...outcome, ...(fault === undefined ? {} : { fault }) };
+  const whole = report(ended, { series: monitor.series(), ...judged() });
+  return { report: whole, plans: monitor.plans(), interrupted: outcome.interrupted, faults };
+}
+
+/** How many plans there will be, for a bar; undefined where none is shown, or where only the time tells. */
+async function totalOf(context: CliContext, flags: SessionFlags, { file }: Trace): Promise<number | undefined> {
+  return flags.json || flags.for !== undefined ? undefined : barTotal(context, file, flags.limit);
 }
 
 async function runOn(
@@ -113,11 +150,29 @@ async function runOn(
   host: PlannerHost,
   records: AsyncIterable<TraceRecord>,
   total: number | undefined,
-  writer: TraceWriter | undefined,
+  options: SessionOptions,
 ): Promise<SessionOutcome> {
   using progress = flags.json ? SILENT : openProgress(context, total);
-  return await runSession(host.planner, records, sessionOptions(context, flags, host, progress, writer));
+  return await runSession(host.planner, records, { ...options, onPlan: (plan) => progress.onPlan(plan) });
 }
+
+/** Each lap reads the trace anew. Broken lines are counted in the first one. */
+function lapsOf(
+  context: CliContext,
+  flags: SessionFlags,
+  { file }: Trace,
+  domain: Domain,
+): Pick<SessionOptions, 'laps'> {
+  const { for: forMs } = flags;
+  if (forMs === undefined) return {};
+  const again = async function* (): AsyncGenerator<TraceRecord, void, undefined> {
+    await using trace = await openTrace(file, traceOptions(context, flags));
+    yield* trace.records(domain);
+  };
+  return { laps: { forMs, again } };
+}
+
+type ReportExtras = Pick<ReportSubject, 'series' | 'expect'>;
 
 /** A recording that could not be written takes nothing away from the report. */
 async function closeFault(writer: TraceWriter | undefined): Promise<Error | undefined> {
@@ -133,27 +188,24 @@ function reportOf(
   outcome: SessionOutcome,
   { planner, server }: PlannerHost,
   { file, header, skipped }: Trace,
-  series: Series,
+  extras: ReportExtras,
 ): SessionReport {
   const named = { file, name: header.name, ...(skipped === undefined ? {} : { skipped }) };
-  return sessionReport(outcome, planner.stats(), { trace: named, server, series });
+  return sessionReport(outcome, planner.stats(), { trace: named, server, ...extras });
 }
 
 function sessionOptions(
   context: CliContext,
   { concurrency, limit }: SessionFlags,
   { maxInFlight }: PlannerHost,
-  progress: Progress,
   writer: TraceWriter | undefined,
 ): SessionOptions {
   const { clock, signal } = context;
   if (concurrency > maxInFlight) note(context, `--concurrency ${concurrency} is cut to ${maxInFlight} (maxInFlight)`);
-  const onPlan: SessionOptions['onPlan'] = (plan) => progress.onPlan(plan);
   return {
     concurrency: Math.min(concurrency, maxInFlight),
     clock,
     signal,
-    onPlan,
     ...(limit === undefined ? {} : { limit }),
     ...(writer === undefined ? {} : { writer }),
   };

@@ -105,6 +105,14 @@ const tier = z.looseObject({
 
 const calls = z.looseObject({ made: amount, useful: amount, timeouts: amount, cancelled: amount, failed: amount });
 
+const judgement = z.looseObject({
+  met: z.boolean(),
+  plans: amount,
+  criteria: z
+    .array(z.looseObject({ criterion: name, met: z.boolean(), value: z.number().nullable(), why: name.optional() }))
+    .max(1_000),
+});
+
 /** What is shown of a report, and so what must be right in it; it may have more. */
 const schema = z.looseObject({
   plans: amount,
@@ -149,6 +157,7 @@ const schema = z.looseObject({
   superseded: amount,
   agreement: z.looseObject({ compared: amount, agreed: amount, rate: share }),
   agents: amount,
+  laps: amount.default(1),
   interrupted: z.boolean(),
   cancelled: amount,
   seconds: amount,
@@ -158,6 +167,7 @@ const schema = z.looseObject({
     z.looseObject({ kind: z.literal('simulated'), speed: z.number().positive(), baseURL: name }),
     z.looseObject({ kind: z.literal('endpoints'), baseURLs: z.array(name).max(1_000) }),
   ]),
+  expect: judgement.optional(),
   error: z.looseObject({ code: z.string() }).optional(),
   series: series.optional(),
 });

@@ -6,6 +6,7 @@ import type { EndpointStats } from '../endpoints/model-endpoint.ts';
 import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../planner/counters.ts';
 import type { PlannerStats } from '../planner/planner.ts';
+import type { Judgement } from './judgement.ts';
 import type { SessionOutcome } from './session.ts';
 import type { SkippedLines } from './trace-reader.ts';
 
@@ -111,6 +112,8 @@ export interface SessionReport {
   /** Plans for records that tell what the agent really did, and those that chose the same. */
   readonly agreement: { readonly compared: number; readonly agreed: number; readonly rate: number };
   readonly agents: number;
+  /** How often the trace was begun. All figures are of all laps; those of `expect` are of the first one. */
+  readonly laps: number;
   readonly interrupted: boolean;
   /** Requests that the interrupt ended while they ran. */
   readonly cancelled: number;
@@ -120,6 +123,8 @@ export interface SessionReport {
   readonly server: ReportServer;
   /** What happened when, in at most 601 samples, for charts; `--json` has them. */
   readonly series?: Series;
+  /** How it did by what was expected of it, where something was. */
+  readonly expect?: Judgement;
   /** What ended the session early, or why its recording is not whole. */
   readonly error?: ErrorWire;
 }
@@ -128,11 +133,12 @@ export interface ReportSubject {
   readonly trace: ReportTrace;
   readonly server: ReportServer;
   readonly series?: Series;
+  readonly expect?: Judgement;
 }
 
 export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subject: ReportSubject): SessionReport {
   const { successRate: llmSuccess, ...calls } = stats.calls;
-  const { plans, legal, onTime, compared, agreed, agents, interrupted, cancelled, seconds, fault } = outcome;
+  const { plans, legal, onTime, compared, agreed, agents, laps, interrupted, cancelled, seconds, fault } = outcome;
   return {
     plans,
     legal,
@@ -156,6 +162,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     superseded: stats.plans.superseded,
     agreement: { compared, agreed, rate: share(agreed, compared) },
     agents,
+    laps,
     interrupted,
     cancelled,
     seconds: rounded(seconds),
@@ -220,7 +227,8 @@ function durations({ mean, p50, p95, p99, max }: ReportDurations): ReportDuratio
   return { mean: rounded(mean), p50, p95, p99, max };
 }
 
-function share(part: number, whole: number): number {
+/** Part of a whole; 0 of nothing. */
+export function share(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }
 

@@ -11,16 +11,33 @@ export interface SessionPlanner {
   plan(request: PlanRequest, options?: PlanOptions): Promise<Plan>;
 }
 
+/** Plans of the first lap after which a planner has warmed up: it has met the states that come often. */
+export const WARM_UP_PLANS = 100;
+
+export interface LapOptions {
+  /** For how long, milliseconds of the session's clock. Then nothing more starts, and what runs goes on to its end. */
+  readonly forMs: number;
+  /** The records once more, from the first one. */
+  again(): AsyncIterable<TraceRecord>;
+}
+
 export interface SessionOptions {
   /** Agents planned for at once. */
   readonly concurrency: number;
-  /** Requests to run at most. Default: all. */
+  /** Requests to run at most; of each lap, where there are several. Default: all. */
   readonly limit?: number;
+  /** Goes round the records again and again until the time is over. A lap starts when the one before has ended. Default: once. */
+  readonly laps?: LapOptions;
   readonly clock: Clock;
   /** Ends the session: what runs is cancelled, what was done is reported. */
   readonly signal?: AbortSignal;
+  /** Gets the first lap. */
   readonly writer?: TraceWriter;
   readonly onPlan?: (plan: Plan, counts: SessionCounts) => void;
+  /** Called once, if the first lap has as many plans: after the last one of the warm-up. */
+  readonly onWarmUp?: (outcome: SessionOutcome) => void;
+  /** Called once, when the first lap is over, whole or not. */
+  readonly onFirstLap?: (outcome: SessionOutcome) => void;
 }
 
 /** What the session itself saw, whatever the planner counts. */
@@ -36,6 +53,8 @@ export interface SessionCounts {
   readonly compared: number;
   readonly agreed: number;
   readonly agents: number;
+  /** How often the records were begun. */
+  readonly laps: number;
 }
 
 export interface SessionOutcome extends SessionCounts {
@@ -44,6 +63,20 @@ export interface SessionOutcome extends SessionCounts {
   /** What ended the session early: the trace that could not be read to its end, or whatever a plan rejected with. */
   readonly fault?: Error;
 }
+
+/** The outcome of a session before its first plan. */
+export const NOTHING_DONE: SessionOutcome = {
+  plans: 0,
+  legal: 0,
+  onTime: 0,
+  cancelled: 0,
+  compared: 0,
+  agreed: 0,
+  agents: 0,
+  laps: 0,
+  seconds: 0,
+  interrupted: false,
+};
 
 /** Records read ahead for each agent at once, so that a busy agent does not hold up the others. */
 const READ_AHEAD = 32;
@@ -63,7 +96,8 @@ export async function runSession(
 }
 
 interface Job {
-  readonly index: number;
+  /** The place in the recording; undefined where it is not recorded. */
+  readonly index: number | undefined;
   readonly record: TraceRecord;
 }
 
@@ -73,57 +107,71 @@ class Session {
   readonly #lanes = new AgentLanes<Job>();
   readonly #agents = new Set<string>();
   readonly #openMax: number;
-  readonly #counts = { plans: 0, legal: 0, onTime: 0, cancelled: 0, compared: 0, agreed: 0 };
+  readonly #startedAtMs: number;
+  readonly #counts = { plans: 0, legal: 0, onTime: 0, cancelled: 0, compared: 0, agreed: 0, laps: 0 };
   /** Read and not settled. */
   #open = 0;
   #running = 0;
   /** The first thing that went wrong. */
   #fault: Error | undefined;
-  /** By more than a broken trace: nothing more is started. */
+  /** By more than a broken trace, or because the time is over: nothing more is started. */
   #isStopped = false;
   #wake: (() => void) | undefined;
 
   constructor(planner: SessionPlanner, options: SessionOptions) {
     this.#planner = planner;
     this.#options = options;
+    this.#startedAtMs = options.clock.now();
     this.#openMax = Math.max(READ_AHEAD_MIN, READ_AHEAD * options.concurrency);
   }
 
   async run(records: AsyncIterable<TraceRecord>): Promise<SessionOutcome> {
-    const { clock, signal } = this.#options;
-    const startedAtMs = clock.now();
+    const { clock, signal, laps, onFirstLap } = this.#options;
     const drop = (): void => this.#drop();
     signal?.addEventListener('abort', drop, { once: true });
+    const timer = laps && clock.setTimer(laps.forMs, () => this.#stop());
+    let read = await this.#lap(records);
+    onFirstLap?.(this.#outcome());
+    // A lap without a record would be followed by another one for ever.
+    while (laps !== undefined && read > 0 && this.#fault === undefined && !this.#isOver()) {
+      read = await this.#lap(laps.again());
+    }
+    timer?.cancel();
+    signal?.removeEventListener('abort', drop);
+    return this.#outcome();
+  }
+
+  /** Runs the records to their end. Resolves to how many were read. */
+  async #lap(records: AsyncIterable<TraceRecord>): Promise<number> {
+    this.#counts.laps++;
+    let read = 0;
     try {
-      await this.#read(records);
+      read = await this.#read(records);
     } catch (error) {
       if (isTraceFault(error)) this.#fault ??= error;
       else this.#failed(error);
     }
     while (this.#open > 0) await this.#change();
-    signal?.removeEventListener('abort', drop);
-    return {
-      ...this.#seen(),
-      seconds: (clock.now() - startedAtMs) / 1_000,
-      interrupted: signal?.aborted ?? false,
-      ...(this.#fault === undefined ? {} : { fault: this.#fault }),
-    };
+    return read;
   }
 
-  async #read(records: AsyncIterable<TraceRecord>): Promise<void> {
+  async #read(records: AsyncIterable<TraceRecord>): Promise<number> {
     const { limit = Number.POSITIVE_INFINITY, writer } = this.#options;
-    let index = 0;
-    if (limit <= 0) return;
+    const isFirst = this.#counts.laps === 1;
+    let read = 0;
+    if (limit <= 0) return read;
     for await (const record of records) {
-      if (this.#isOver()) return;
+      if (this.#isOver()) return read;
       this.#open++;
       this.#agents.add(record.request.agent);
-      this.#lanes.push(record.request.agent, { index: index++, record });
+      this.#lanes.push(record.request.agent, { index: isFirst ? read : undefined, record });
+      read++;
       this.#start();
-      if (index >= limit) return;
-      await writer?.ready();
+      if (read >= limit) return read;
+      if (isFirst) await writer?.ready();
       while (this.#open >= this.#openMax && !this.#isOver()) await this.#change();
     }
+    return read;
   }
 
   #isOver(): boolean {
@@ -144,10 +192,12 @@ class Session {
     try {
       const plan = await this.#planner.plan(record.request, signal ? { signal } : {});
       this.#count(record, plan);
-      writer?.add(index, record, plan.action);
+      if (index !== undefined) writer?.add(index, record, plan.action);
       this.#options.onPlan?.(plan, this.#seen());
+      const { plans, laps } = this.#counts;
+      if (plans === WARM_UP_PLANS && laps === 1) this.#options.onWarmUp?.(this.#outcome());
     } catch (error) {
-      writer?.skip(index);
+      if (index !== undefined) writer?.skip(index);
       this.#failed(error);
     } finally {
       this.#running--;
@@ -171,14 +221,18 @@ class Session {
     if (error instanceof PlannerError && error.code === 'ERR_PLAN_CANCELLED') this.#counts.cancelled++;
     else {
       this.#fault ??= error instanceof Error ? error : new PlannerError('ERR_INTERNAL', String(error));
-      this.#isStopped = true;
-      this.#drop();
+      this.#stop();
     }
+  }
+
+  #stop(): void {
+    this.#isStopped = true;
+    this.#drop();
   }
 
   #drop(): void {
     const dropped = this.#lanes.clear();
-    for (const { index } of dropped) this.#options.writer?.skip(index);
+    for (const { index } of dropped) if (index !== undefined) this.#options.writer?.skip(index);
     this.#settled(dropped.length);
   }
 
@@ -191,6 +245,16 @@ class Session {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     return promise;
+  }
+
+  #outcome(): SessionOutcome {
+    const { clock, signal } = this.#options;
+    return {
+      ...this.#seen(),
+      seconds: (clock.now() - this.#startedAtMs) / 1_000,
+      interrupted: signal?.aborted ?? false,
+      ...(this.#fault === undefined ? {} : { fault: this.#fault }),
+    };
   }
 
   #seen(): SessionCounts {

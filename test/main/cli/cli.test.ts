@@ -173,6 +173,71 @@ describe('session', () => {
     expect(code).toBe(0);
   });
 
+  test('--expect prints each criterion as met or not, and exits 1 if one is not', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(20)));
+    const args = ['session', trace, '--endpoint', simulator.baseURL, '--model', 'qwen/qwen3-4b'];
+    const met = await conclave([...args, '--expect', 'legal=100%', '--expect', 'plans=20']);
+    expect(met.stdout).toMatch(
+      /All criteria met +Expected +Found in 20 plans\n +met +legal=100% +100 %\n +met +plans=20 +20\n/,
+    );
+    expect(met.code, met.stderr).toBe(0);
+    const missed = await conclave([...args, '--json', '--expect', 'plans>20', '--expect', 'published']);
+    const { expect: judgement } = JSON.parse(missed.stdout);
+    expect(judgement).toMatchObject({ met: false, plans: 20 });
+    expect(judgement.criteria).toHaveLength(8);
+    expect(judgement.criteria.slice(0, 3)).toEqual([
+      { criterion: 'plans>20', met: false, value: 20 },
+      { criterion: 'calls.byCode.ERR_MODEL_INVALID_ID=0', met: true, value: 0 },
+      { criterion: 'warmUp.hitRate>30%', met: false, value: null, why: 'too few plans: 20, and it takes 100' },
+    ]);
+    expect(missed.code).toBe(1);
+  });
+
+  test('a figure that there is not is wrong usage, with the nearest, and nothing is planned', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(20)));
+    const args = ['session', trace, '--endpoint', simulator.baseURL, '--model', 'qwen/qwen3-4b'];
+    const { code, stdout, stderr } = await conclave([...args, '--expect', 'planingMs.mean<5s']);
+    expect(stderr).toContain(
+      'error: --expect: planingMs.mean must be a figure of the report (nearest: planningMs.mean, ',
+    );
+    expect([code, stdout]).toEqual([2, '']);
+  });
+
+  test('--for goes round the trace until its time is over; criteria and recording have the first lap', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(10)));
+    const args = ['session', trace, '--endpoint', simulator.baseURL, '--model', 'qwen/qwen3-4b', '--for', '2s'];
+    const { code, stdout } = await conclave([...args, '--json', '--record', 'out.jsonl', '--expect', 'plans>0']);
+    const report = JSON.parse(stdout);
+    // How far it comes in two seconds is the machine's affair.
+    expect(report.seconds).toBeGreaterThanOrEqual(2);
+    const { plans, met } = report.expect;
+    expect([met, plans <= Math.min(report.plans, 10), plans === 10 || report.laps === 1]).toEqual([true, true, true]);
+    expect(code).toBe(0);
+    expect(readFileSync(join(folder.path, 'out.jsonl'), 'utf8').trimEnd().split('\n')).toHaveLength(plans + 1);
+  });
+
+  test('an interrupt of a long run reports, and judges what was done', async () => {
+    const trace = folder.file('trace.jsonl', traceText(records(10)));
+    let child: ChildProcess | undefined;
+    let calls = 0;
+    await using server = await answering(() => {
+      if (++calls === 90) child?.kill('SIGINT');
+      return calls < 90;
+    });
+    const args = ['session', trace, '--endpoint', server.baseURL, '--no-cache', '--for', '1h'];
+    const { code, stdout } = await conclave([...args, '--expect', 'legal=100%', '--expect', 'afterWarmUp.plans>0'], {
+      onStart: (started) => {
+        child = started;
+      },
+    });
+    expect(stdout).toMatch(/^Session cave, interrupted: \d+ plans for 2 agents in .* \d+ laps of the trace begun\)\n/);
+    expect(stdout).toMatch(
+      /1 of 2 criteria not met +Expected +Found in the first lap, 10 plans\n +met +legal=100% +100 %\n/,
+    );
+    expect(stdout).toMatch(/NOT MET +afterWarmUp\.plans>0 +too few plans: 10, and it takes more than 100\n/);
+    expect(code).toBe(1);
+  });
+
   test('more agents at once than the planner takes are planned for in its measure', async () => {
     const trace = folder.file('trace.jsonl', traceText(records(6)));
     const config = { endpoints: { local: { baseURL: simulator.baseURL } }, maxInFlight: 1, cache: false };
@@ -391,6 +456,9 @@ describe('wrong usage is one line and exit code 2', () => {
     [['session', '--limt', '3'], "error: unknown option '--limt' (Did you mean --limit?)"],
     [['session', '--limit', 'x'], "error: option '--limit <n>' argument 'x' is invalid."],
     [['session', '--endpoint', 'nonsense'], "error: option '--endpoint <url>' argument 'nonsense' is invalid."],
+    [['session', '--for', '5'], 'It must be a time such as 90s, 5m or 1h, at most 7 days.'],
+    [['session', '--for', '0s'], "error: option '--for <time>' argument '0s' is invalid."],
+    [['session', '--expect', 'hitRate'], 'It must be a figure of the report, one of < <= > >= =, and a number, '],
     [['session', '--rate', 'hangs=1'], 'It must be NAME=SHARE, a share from 0 to 1 of one of illegal, ambiguous, '],
     [['simulate', '--rate', 'hang=2'], "error: option '--rate <name=share>' argument 'hang=2' is invalid."],
     [['sesion'], "error: unknown command 'sesion' (Did you mean session?)"],

@@ -92,6 +92,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
     superseded: 0,
     agreement: { compared: 1_000, agreed: 600, rate: 0.6 },
     agents: 7,
+    laps: 1,
     interrupted: false,
     cancelled: 0,
     seconds: 30,

@@ -26,6 +26,11 @@ test('a report is read as it was written', async () => {
 
 test.each<[string, unknown, string]>([
   ['a list', [], 'a.json: the report must be an object, got an empty list'],
+  [
+    'a judgement of another form',
+    { ...makeReport(), expect: { met: false, plans: 1, criteria: [{ criterion: 7, met: false, value: null }] } },
+    'a.json: expect.criteria[0].criterion must be a text, got 7',
+  ],
   ['another object', { hello: 1 }, 'a.json: plans must be a number, got nothing'],
   ['a count in words', { ...makeReport(), plans: 'many' }, 'a.json: plans must be a number, got "many"'],
   [

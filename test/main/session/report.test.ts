@@ -17,6 +17,7 @@ const OUTCOME: SessionOutcome = {
   compared: 8,
   agreed: 6,
   agents: 2,
+  laps: 1,
   seconds: 2.5,
   interrupted: false,
 };

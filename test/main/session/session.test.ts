@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Plan, PlanOptions } from '../../../src/main/plan.ts';
 import { LATENESS_MS_MAX } from '../../../src/main/plan.ts';
-import { runSession, type SessionOptions } from '../../../src/main/session/session.ts';
+import {
+  runSession,
+  type SessionOptions,
+  type SessionOutcome,
+  WARM_UP_PLANS,
+} from '../../../src/main/session/session.ts';
 import type { TraceRecord } from '../../../src/main/session/trace-reader.ts';
+import type { TraceWriter } from '../../../src/main/session/trace-writer.ts';
 import { PlannerError } from '../../../src/shared/errors.ts';
 import type { PlanRequest } from '../../../src/shared/plan-request.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -194,5 +200,150 @@ describe('an early end', () => {
     planner.calls[1]?.answer();
     expect(await session).toMatchObject({ plans: 1, fault, interrupted: false });
     expect(planner.calls).toHaveLength(2);
+  });
+});
+
+describe('laps', () => {
+  const FOR_MS = 10_000;
+  const TWO = [record(0, 'a'), record(1, 'b')];
+
+  /** Plans that take a second each. */
+  function secondsEach(clock: FakeClock): { plan(request: PlanRequest): Promise<Plan> } {
+    return {
+      plan: (request) => new Promise((resolve) => void clock.setTimer(1_000, () => resolve(planOf(request, {})))),
+    };
+  }
+
+  async function pass(clock: FakeClock, ms: number): Promise<void> {
+    for (let atMs = 0; atMs < ms; atMs += 500) {
+      await turns();
+      clock.advance(500);
+    }
+    await turns();
+  }
+
+  test('the records are gone through again until the time is over, and what runs then goes on to its end', async () => {
+    const clock = new FakeClock();
+    const again = (): AsyncIterable<TraceRecord> => stream([record(0, 'a'), record(1, 'a')]);
+    const laps = { forMs: 4_500, again };
+    const session = runSession(secondsEach(clock), again(), options({ clock, laps }));
+    await pass(clock, 6_000);
+    // Two a lap, a second each: the fifth plan starts at 4 s and ends at 5 s, the sixth does not start.
+    expect(await session).toMatchObject({ plans: 5, laps: 3, seconds: 5, cancelled: 0, interrupted: false });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test.each([
+    [FOR_MS - 1, 2],
+    [FOR_MS, 1],
+  ])('a first lap that ends after %d ms is followed by another one only before the time is over', async (ms, laps) => {
+    const clock = new FakeClock();
+    const planner = new HeldPlanner();
+    const again = (): AsyncIterable<TraceRecord> => stream([record(0, 'a')]);
+    const session = runSession(planner, again(), options({ clock, laps: { forMs: FOR_MS, again } }));
+    await turns();
+    clock.advance(ms);
+    planner.calls[0]?.answer();
+    await turns();
+    expect(planner.calls).toHaveLength(laps);
+    clock.advance(FOR_MS);
+    planner.calls[1]?.answer();
+    expect(await session).toMatchObject({ plans: laps, laps });
+  });
+
+  test('a lap starts when the one before has ended, and the first one is told before that', async () => {
+    const clock = new FakeClock();
+    const planner = new HeldPlanner();
+    const told: [SessionOutcome, calls: number][] = [];
+    const laps = { forMs: FOR_MS, again: () => stream(TWO) };
+    const onFirstLap = (outcome: SessionOutcome): void => void told.push([outcome, planner.calls.length]);
+    const session = runSession(planner, stream(TWO), options({ clock, laps, onFirstLap }));
+    await turns();
+    planner.calls[0]?.answer();
+    await turns();
+    expect([planner.calls.length, told.length]).toEqual([2, 0]);
+    planner.calls[1]?.answer();
+    await turns();
+    expect(told).toEqual([[expect.objectContaining({ plans: 2, laps: 1 }), 2]]);
+    expect(planner.calls).toHaveLength(4);
+    clock.advance(FOR_MS);
+    for (const call of planner.calls.slice(2)) call.answer();
+    expect(await session).toMatchObject({ plans: 4, laps: 2 });
+    expect(told).toHaveLength(1);
+  });
+
+  test.each([
+    [WARM_UP_PLANS - 1, []],
+    [WARM_UP_PLANS, [WARM_UP_PLANS]],
+    [2 * WARM_UP_PLANS, [WARM_UP_PLANS]],
+  ])('of a first lap of %d plans the warm-up is told: %j', async (plans, told) => {
+    const clock = new FakeClock();
+    const heard: number[] = [];
+    let lap = 1;
+    const again = (): AsyncIterable<TraceRecord> => {
+      if (++lap === 3) clock.advance(FOR_MS);
+      return stream(Array.from({ length: plans }, (_, index) => record(index, `agent ${index % 9}`)));
+    };
+    const onWarmUp = (outcome: SessionOutcome): void => void heard.push(outcome.plans);
+    const first = Array.from({ length: plans }, (_, index) => record(index, `agent ${index % 9}`));
+    const session = runSession(eager, stream(first), options({ clock, laps: { forMs: FOR_MS, again }, onWarmUp }));
+    expect(await session).toMatchObject({ plans: 2 * plans, laps: 3 });
+    expect(heard).toEqual(told);
+  });
+
+  test('a limit is of each lap, and the recording has the first one', async () => {
+    const clock = new FakeClock();
+    const recorded: (number | string)[] = [];
+    const writer = {
+      ready: async () => {},
+      add: (index: number, { t }: TraceRecord) => recorded.push(`${index}: ${t}`),
+      skip: (index: number) => recorded.push(index),
+    } as unknown as TraceWriter;
+    let lap = 1;
+    const again = (): AsyncIterable<TraceRecord> => {
+      if (++lap === 4) clock.advance(FOR_MS);
+      return stream([...TWO, record(2, 'c')]);
+    };
+    const laps = { forMs: FOR_MS, again };
+    const outcome = await runSession(
+      eager,
+      stream([...TWO, record(2, 'c')]),
+      options({ clock, laps, writer, limit: 2 }),
+    );
+    expect(outcome).toMatchObject({ plans: 6, laps: 4 });
+    expect(recorded).toEqual(['0: 0', '1: 1']);
+  });
+
+  test('a trace without records is not gone round', async () => {
+    const laps = { forMs: FOR_MS, again: () => stream(TWO) };
+    expect(await runSession(eager, stream([]), options({ laps }))).toMatchObject({ plans: 0, laps: 1 });
+  });
+
+  test('a fault in any lap is the last thing that is read', async () => {
+    const laps = { forMs: FOR_MS, again: () => stream(TWO, TRACE_FAULT) };
+    expect(await runSession(eager, stream(TWO), options({ laps }))).toMatchObject({
+      plans: 4,
+      laps: 2,
+      fault: TRACE_FAULT,
+    });
+    expect(await runSession(eager, stream(TWO, TRACE_FAULT), options({ laps }))).toMatchObject({ plans: 2, laps: 1 });
+  });
+
+  test('an interrupt ends the lap it comes in, tells the first one, and leaves no timer', async () => {
+    const clock = new FakeClock();
+    const interrupt = new AbortController();
+    const planner = new HeldPlanner();
+    const told: SessionOutcome[] = [];
+    const laps = { forMs: FOR_MS, again: () => stream(TWO) };
+    const onFirstLap = (outcome: SessionOutcome): void => void told.push(outcome);
+    const set = options({ clock, laps, onFirstLap, signal: interrupt.signal });
+    const session = runSession(planner, stream(TWO), set);
+    await turns();
+    planner.calls[0]?.answer();
+    await turns();
+    interrupt.abort();
+    expect(await session).toMatchObject({ plans: 1, cancelled: 1, laps: 1, interrupted: true });
+    expect(told).toMatchObject([{ plans: 1, interrupted: true }]);
+    expect(clock.pendingTimers).toBe(0);
   });
 });
