@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Context } from '@opentelemetry/api';
+import { stampOffsetMs } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
@@ -119,6 +120,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   readonly #counters: PlannerCounters;
   readonly #signer: Signer;
   readonly #imageNames: readonly string[];
+  /** From the steady clock to the stamps of decisions. */
+  readonly #stampOffsetMs: number;
   readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #cache: PlanCache | undefined;
   readonly #board: FlightBoard;
@@ -144,6 +147,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     this.#counters = parts.counters;
     this.#signer = new Signer(parts.options.domain);
     this.#imageNames = imageFeaturesOf(parts.options.domain);
+    this.#stampOffsetMs = stampOffsetMs(parts.clock);
     this.#cache = cache;
     this.#spans = new PlanSpans(parts);
     this.#board = new FlightBoard(parts, {
@@ -419,7 +423,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       plan.why = why;
       counters.why[why.code]++;
     }
-    if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, this.#parts.clock.wallNow() - decidedAtMs);
+    if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, nowMs + this.#stampOffsetMs - decidedAtMs);
     this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
     counters.plans++;
     counters.sources[plan.source]++;
