@@ -86,8 +86,8 @@ class JsonBody {
   constructor(payload: IncomingMessage, coming: ComingBody) {
     this.#payload = payload;
     this.#coming = coming;
-    const { length, bytesMax } = coming;
-    this.#held = new HeldBytes(bytesMax, length <= UNCHARGED_BYTES_MAX ? length : 0);
+    const { length } = coming;
+    this.#held = new HeldBytes(length <= UNCHARGED_BYTES_MAX ? length : 0);
     payload.on('data', this.#onData);
     payload.on('end', this.#onEnd);
     payload.on('error', this.#onError);
