@@ -13,10 +13,10 @@ export interface WaitingAnswers {
 }
 
 /** Above this, of all clients, nothing more is read from one for which more than `FREE_BYTES` wait. */
-const ALL_BYTES = 64 * 2 ** 20;
+const ALL_BYTES = 16 * 2 ** 20;
 const FREE_BYTES = 65_536;
 /** Above this, of all clients, one for which more than `writeBufferBytes` wait is slow. */
-const ALL_BYTES_MAX = 2 * ALL_BYTES;
+const ALL_BYTES_MAX = 64 * 2 ** 20;
 
 export interface OutboxParts {
   readonly waiting: WaitingAnswers;
