@@ -13,8 +13,8 @@ export interface WaitingAnswers {
 }
 
 /** Above this, of all clients, nothing more is read from one for which more than `FREE_BYTES` wait. */
-const ALL_BYTES = 16 * 2 ** 20;
-const FREE_BYTES = 65_536;
+const ALL_BYTES = 8 * 2 ** 20;
+const FREE_BYTES = 16_384;
 /** Above this, of all clients, one for which more than `writeBufferBytes` wait is slow. */
 const ALL_BYTES_MAX = 64 * 2 ** 20;
 
