@@ -17,6 +17,29 @@ export interface Clock {
   nextTurn(fire: () => void): void;
 }
 
+const stampOffsetsMs = new WeakMap<Clock, number>();
+
+/**
+ * The difference between `stampNow` and `now` of a clock, milliseconds. It is the one between the wall clock and the steady clock
+ * when it was first asked for, and stays so.
+ */
+export function stampOffsetMs(clock: Clock): number {
+  let offsetMs = stampOffsetsMs.get(clock);
+  if (offsetMs === undefined) {
+    offsetMs = clock.wallNow() - clock.now();
+    stampOffsetsMs.set(clock, offsetMs);
+  }
+  return offsetMs;
+}
+
+/**
+ * Milliseconds since the Unix epoch that never jump: the steady clock, set by the wall clock once. The difference of two stamps of
+ * one clock is the time between them, whatever the wall clock has done meanwhile.
+ */
+export function stampNow(clock: Clock): number {
+  return stampOffsetMs(clock) + clock.now();
+}
+
 /** Node fires a timer with a longer delay at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 

@@ -32,7 +32,7 @@ export interface Decision {
   readonly source: ModelSource;
   /** The model that decided; empty where votes alone did. */
   readonly model: string;
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch, by the steady clock of its process (`stampNow`). On disk, by the wall clock. */
   readonly decidedAtMs: number;
   /** How long the decision took, milliseconds. */
   readonly latencyMs: number;

@@ -1,6 +1,8 @@
 import type { Domain, DomainDefinition, Feature, FeatureValue, ImageValue, Observation } from './domain.ts';
 import { describeValue, messageOf, PlannerError } from './errors.ts';
+import { type InParts, PART_MEMBERS } from './in-parts.ts';
 import type { ObservationOf } from './observation.ts';
+import { OwnedRequest, qValueOf } from './owned-request.ts';
 
 /**
  * What an agent asks: what it observes, what it may do now, and what it knows of the worth of that. `PlanRequest<typeof rover>`
@@ -192,15 +194,34 @@ function checkActions(actions: readonly string[]): void {
     fail('actions', 'must be a list of at least one action', actions);
   if (isPassedLast(actions)) return;
   if (actions.length > REQUEST_LIMITS.actions) fail('actions', `must hold at most ${REQUEST_LIMITS.actions}`, actions);
-  const seen = actions.length > PAIRWISE_MAX ? new Set<string>() : undefined;
-  for (let i = 0; i < actions.length; i++) {
+  checkActionsBetween(actions, actions.length > PAIRWISE_MAX ? new Set() : undefined, 0, actions.length);
+  if (actions.length <= PASSED_ACTIONS_MAX) passedLast = [...actions];
+}
+
+/** `seen` are those before `from`; undefined where all pairs are compared. */
+function checkActionsBetween(
+  actions: readonly string[],
+  seen: Set<string> | undefined,
+  from: number,
+  end: number,
+): void {
+  for (let i = from; i < end; i++) {
     const action = actions[i] as string;
     checkAction(action, i);
     const first = seen ? (seen.has(action) ? actions.indexOf(action) : i) : actions.indexOf(action);
     if (first !== i) fail(`actions[${i}]`, `must differ from actions[${first}]`, action);
     seen?.add(action);
   }
-  if (actions.length <= PASSED_ACTIONS_MAX) passedLast = [...actions];
+}
+
+function* checkActionsInParts(actions: readonly string[]): InParts<void> {
+  if (!Array.isArray(actions) || actions.length <= PART_MEMBERS || actions.length > REQUEST_LIMITS.actions)
+    return checkActions(actions);
+  const seen = new Set<string>();
+  for (let from = 0; from < actions.length; from += PART_MEMBERS) {
+    checkActionsBetween(actions, seen, from, Math.min(from + PART_MEMBERS, actions.length));
+    yield;
+  }
 }
 
 /** A key that is misspelt would be without effect. On the way of every plan, so no list is searched. */
@@ -219,7 +240,23 @@ function checkQValues(qValues: Readonly<Record<string, number>>): void {
   for (const action in qValues) {
     if (++count > REQUEST_LIMITS.actions)
       fail('qValues', `must hold at most ${REQUEST_LIMITS.actions} values`, qValues);
-    if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);
+    checkQValue(qValues, action);
+  }
+}
+
+function checkQValue(qValues: Readonly<Record<string, number>>, action: string): void {
+  if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);
+}
+
+/** Of plain data: what is inherited is not looked for. */
+function* checkQValuesInParts(qValues: Readonly<Record<string, number>>): InParts<void> {
+  if (qValues === null || typeof qValues !== 'object' || Array.isArray(qValues)) return checkQValues(qValues);
+  const names = Object.keys(qValues);
+  yield;
+  if (names.length > REQUEST_LIMITS.actions) return checkQValues(qValues);
+  for (const [index, name] of names.entries()) {
+    checkQValue(qValues, name);
+    if ((index + 1) % PART_MEMBERS === 0) yield;
   }
 }
 
@@ -239,26 +276,33 @@ export function readPlainly<T>(read: () => T): T {
   }
 }
 
+/** The same for a large one of plain data, in parts. */
+export function* checkRequestInParts(domain: Domain, request: PlanRequest): InParts<void> {
+  checkNamed(request);
+  yield* checkActionsInParts(request.actions);
+  checkObservation(domain, request.observation);
+  if (request.qValues !== undefined) yield* checkQValuesInParts(request.qValues);
+}
+
 function checkParts(domain: Domain, request: PlanRequest): void {
+  checkNamed(request);
+  checkActions(request.actions);
+  checkObservation(domain, request.observation);
+  if (request.qValues !== undefined) checkQValues(request.qValues);
+}
+
+function checkNamed(request: PlanRequest): void {
   if (request === null || typeof request !== 'object') fail('request', 'must be an object', request);
   checkKeys(request);
   if (typeof request.agent !== 'string' || request.agent === '') fail('agent', 'must be a name', request.agent);
   if (request.agent.length > REQUEST_LIMITS.agentChars) {
     fail('agent', `must be at most ${REQUEST_LIMITS.agentChars} characters`, request.agent);
   }
-  checkActions(request.actions);
-  checkObservation(domain, request.observation);
-  if (request.qValues !== undefined) checkQValues(request.qValues);
-}
-
-/** The Q-value of an action, if one was given. What an action inherits, as "constructor" does, is no number. */
-export function qValueOf(request: Pick<PlanRequest, 'qValues'>, action: string): number | undefined {
-  const value: unknown = request.qValues?.[action];
-  return typeof value === 'number' ? value : undefined;
 }
 
 /** The heuristic: the legal action of the highest Q-value, the earlier one on a tie, the first where none has a value. */
 export function bestByQValue(request: Pick<PlanRequest, 'actions' | 'qValues'>): string {
+  if (OwnedRequest.is(request)) return request.values.best[0]?.[0] ?? (request.actions[0] as string);
   let best = request.actions[0] as string;
   let bestValue = Number.NEGATIVE_INFINITY;
   for (const action of request.actions) {
@@ -291,13 +335,10 @@ function valuesInOrder(qValues: Readonly<Record<string, number>>, actions: reado
   return values;
 }
 
-/**
- * Where the values of a request stand: 0 for the worst, 1 for the best, undefined for an action without one. Undefined for
- * all where there are none, or only equal ones: such values tell nothing.
- */
-export function valueScale(request: Pick<PlanRequest, 'actions' | 'qValues'>): (action: string) => number | undefined {
-  if (request.qValues === undefined) return () => undefined;
-  const values = valuesInOrder(request.qValues, request.actions) ?? valuesByName(request);
+/** The lowest and the highest value that an action of the request has. */
+function valueRange(request: Pick<PlanRequest, 'actions' | 'qValues'>): { low: number; high: number } {
+  if (OwnedRequest.is(request)) return request.values;
+  const values = (request.qValues && valuesInOrder(request.qValues, request.actions)) ?? valuesByName(request);
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < values.length; i++) {
@@ -305,6 +346,16 @@ export function valueScale(request: Pick<PlanRequest, 'actions' | 'qValues'>): (
     if (value < low) low = value;
     if (value > high) high = value;
   }
+  return { low, high };
+}
+
+/**
+ * Where the values of a request stand: 0 for the worst, 1 for the best, undefined for an action without one. Undefined for
+ * all where there are none, or only equal ones: such values tell nothing.
+ */
+export function valueScale(request: Pick<PlanRequest, 'actions' | 'qValues'>): (action: string) => number | undefined {
+  if (request.qValues === undefined) return () => undefined;
+  const { low, high } = valueRange(request);
   // By halves, since the whole may be more than a number holds.
   const span = high / 2 - low / 2;
   if (!(span > 0)) return () => undefined;

@@ -1,4 +1,5 @@
 import { type Domain, type Feature, type FeatureValue, isSoft, type Observation } from './domain.ts';
+import { type InParts, inOneGo, PART_MEMBERS } from './in-parts.ts';
 
 /**
  * The signature: a 128-bit fingerprint of the bucketed observation and the set of actions, the exact cache key. Equal
@@ -126,8 +127,8 @@ function hashFrom(from: number, s1: number, s2: number, s3: number, s4: number):
   h4 = (d + a) | 0;
 }
 
-/** The hash of one string, four words. */
-interface StringHash {
+/** The hash of one string, or the sum of several, four words. */
+export interface StringHash {
   readonly h1: number;
   readonly h2: number;
   readonly h3: number;
@@ -142,13 +143,19 @@ const memberHashes = new Map<string, StringHash>();
 const MEMBER_HASHES_MAX = 8_192;
 const MEMBER_CHARS_MAX = 100;
 const SHORT_CHARS_MAX = 12;
+/** The members of a larger set are hashed anew. */
+const MEMBERS_LOOKED_UP_MAX = MEMBER_HASHES_MAX / 8;
+
+function hashMember(member: string): void {
+  const from = length;
+  pushString(member);
+  hashFrom(from, 0, 0, 0, 0);
+}
 
 function memberHash(member: string): StringHash {
   const known = memberHashes.get(member);
   if (known !== undefined) return known;
-  const from = length;
-  pushString(member);
-  hashFrom(from, 0, 0, 0, 0);
+  hashMember(member);
   const hash = { h1, h2, h3, h4 };
   if (member.length > MEMBER_CHARS_MAX) return hash;
   if (memberHashes.size >= MEMBER_HASHES_MAX) memberHashes.clear();
@@ -168,6 +175,7 @@ function pushName(name: string): void {
 }
 
 function sumOfHashes(members: readonly string[]): StringHash {
+  if (members.length > MEMBERS_LOOKED_UP_MAX) return inOneGo(sumOfHashesInParts(members));
   let s1 = 0;
   let s2 = 0;
   let s3 = 0;
@@ -178,6 +186,23 @@ function sumOfHashes(members: readonly string[]): StringHash {
     s2 = (s2 + hash.h2) | 0;
     s3 = (s3 + hash.h3) | 0;
     s4 = (s4 + hash.h4) | 0;
+  }
+  return { h1: s1, h2: s2, h3: s3, h4: s4 };
+}
+
+/** The same sum for many members, which would push all others out of what is remembered: looked up is none of them. */
+export function* sumOfHashesInParts(members: readonly string[]): InParts<StringHash> {
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let s4 = 0;
+  for (let i = 0; i < members.length; i++) {
+    hashMember(members[i] as string);
+    s1 = (s1 + h1) | 0;
+    s2 = (s2 + h2) | 0;
+    s3 = (s3 + h3) | 0;
+    s4 = (s4 + h4) | 0;
+    if ((i + 1) % PART_MEMBERS === 0) yield;
   }
   return { h1: s1, h2: s2, h3: s3, h4: s4 };
 }
@@ -203,7 +228,8 @@ function isLast(actions: readonly string[]): boolean {
   return true;
 }
 
-function pushActions(actions: readonly string[]): void {
+function pushActions(actions: readonly string[], known?: StringHash): void {
+  if (known !== undefined) return pushSet(actions, known);
   if (isLast(actions)) return pushSet(actions, lastSum);
   const sum = sumOfHashes(actions);
   if (actions.length <= LAST_ACTIONS_MAX) {
@@ -271,14 +297,17 @@ export class Signer {
     this.#seed = Int32Array.of(h1, h2, h3, h4);
   }
 
-  /** The signature of a request that passed `checkRequest`. Writes to `out`, so that a lookup allocates nothing. */
-  sign(observation: Observation, actions: readonly string[], out: Signature): Signature {
+  /**
+   * The signature of a request that passed `checkRequest`. Writes to `out`, so that a lookup allocates nothing. `sum` is that of the
+   * hashes of the actions, where it is known.
+   */
+  sign(observation: Observation, actions: readonly string[], out: Signature, sum?: StringHash): Signature {
     const seed = this.#seed;
     begin();
     for (let i = 0; i < this.#features.length; i++) {
       pushFeature(this.#features[i] as Feature, observation[this.#names[i] as string]);
     }
-    pushActions(actions);
+    pushActions(actions, sum);
     hashFrom(0, seed[0] as number, seed[1] as number, seed[2] as number, seed[3] as number);
     return finished(out);
   }

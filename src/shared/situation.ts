@@ -1,5 +1,6 @@
 import type { Domain, Feature, FeatureValue, Observation } from './domain.ts';
-import { type PlanRequest, qValueOf } from './plan-request.ts';
+import { BEST_MAX, BestValued, OwnedRequest, qValueOf, type Valued } from './owned-request.ts';
+import type { PlanRequest } from './plan-request.ts';
 
 /**
  * The part of a prompt that all experts and the synthesizer share. It stands first, word for word the same, so that the
@@ -39,23 +40,15 @@ export function situationOf(request: PlanRequest, actionsMax: number, inVain?: s
   };
 }
 
-type Valued = readonly [action: string, value: number];
-
-/** The actions of the highest values, best first, the earlier one on a tie: one pass, so that long lists stay cheap. */
-function bestValued(request: PlanRequest, max: number): Valued[] {
-  const best: Valued[] = [];
-  if (request.qValues === undefined) return best;
+function bestValued(request: PlanRequest, max: number): readonly Valued[] {
+  if (request.qValues === undefined) return [];
+  if (OwnedRequest.is(request) && max <= BEST_MAX) return request.values.best.slice(0, max);
+  const best = new BestValued(max);
   for (const action of request.actions) {
     const value = qValueOf(request, action);
-    if (value === undefined) continue;
-    const worst = best.at(-1);
-    if (best.length >= max && worst !== undefined && value <= worst[1]) continue;
-    let at = best.length;
-    while (at > 0 && (best[at - 1] as Valued)[1] < value) at--;
-    best.splice(at, 0, [action, value]);
-    if (best.length > max) best.pop();
+    if (value !== undefined) best.add(action, value);
   }
-  return best;
+  return best.list;
 }
 
 function offered(request: PlanRequest, best: readonly Valued[], actionsMax: number): string[] {

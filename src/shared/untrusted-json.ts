@@ -192,7 +192,8 @@ export function readText(bytes: Uint8Array): TextReading {
   return { text: withoutMark(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) };
 }
 
-function withoutMark(text: string): string {
+/** Without a byte order mark. */
+export function withoutMark(text: string): string {
   return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 
@@ -207,10 +208,14 @@ export function parseJson(text: string): JsonReading {
   try {
     return { value: JSON.parse(withoutMark(text)) };
   } catch (error) {
-    const isWide = text.length > 1 && (text.charCodeAt(0) === 0) !== (text.charCodeAt(1) === 0);
-    if (isWide) return { rule: UTF16_RULE };
-    return { rule: `must be JSON (${(error as Error).message})` };
+    return { rule: jsonRule(text, error) };
   }
+}
+
+/** The rule that a text breaks which a parser has refused. */
+export function jsonRule(text: string, error: unknown): string {
+  const isWide = text.length > 1 && (text.charCodeAt(0) === 0) !== (text.charCodeAt(1) === 0);
+  return isWide ? UTF16_RULE : `must be JSON (${(error as Error).message})`;
 }
 
 /**

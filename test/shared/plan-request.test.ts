@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PlannerError } from '../../src/shared/errors.ts';
-import { bestByQValue, checkRequest, type PlanRequest, qValueOf, valueScale } from '../../src/shared/plan-request.ts';
+import { qValueOf } from '../../src/shared/owned-request.ts';
+import { bestByQValue, checkRequest, type PlanRequest, valueScale } from '../../src/shared/plan-request.ts';
 import { BAD_PLANS, domain, GOOD_PLANS, long, REQUEST, seeing, withValues } from '../support/rows/plan-rows.ts';
 
 function messageOf(request: unknown): string {

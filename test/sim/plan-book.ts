@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import type { Plan, PlanOptions } from '../../src/main/plan.ts';
 import type { Planner } from '../../src/main/planner/planner.ts';
+import { stampNow } from '../../src/shared/clock.ts';
 import { MODEL_SOURCES } from '../../src/shared/decision.ts';
 import { ERROR_CODES, PlannerError } from '../../src/shared/errors.ts';
 import { bestByQValue, type PlanRequest } from '../../src/shared/plan-request.ts';
@@ -47,9 +48,8 @@ export interface PlanBookSetting {
 export class PlanBook {
   readonly counts = { settled: 0, cancelled: 0, refused: 0, invalid: 0, closed: 0 };
   readonly sources: Record<string, number> = {};
-  /** By how much the clock has stalled so far, and between which moments its wall clock stood at what offset. */
+  /** By how much the clock has stalled so far. */
   stalledMs = 0;
-  readonly walls: { readonly fromMs: number; readonly offsetMs: number }[] = [];
   closedAtMs = Number.POSITIVE_INFINITY;
   /** The longest that a plan was given. */
   timeoutMsMax = 0;
@@ -74,17 +74,11 @@ export class PlanBook {
     planner.on('warning', (message) => {
       setting.findings.claim(!/failed:|threw/.test(message), `a bug was told: ${message}`);
     });
-    this.wallWasSet();
   }
 
   /** Plans that wait, by what their callers have seen. */
   get waiting(): number {
     return this.#waiting;
-  }
-
-  wallWasSet(): void {
-    const { clock } = this.#setting;
-    this.walls.push({ fromMs: clock.now(), offsetMs: clock.wallNow() - clock.now() });
   }
 
   /** Asks for a plan, and holds what comes of it against the promises. Resolves with it, or with nothing. */
@@ -304,7 +298,7 @@ export class PlanBook {
 
   #isFresh(plan: Plan, request: PlanRequest): void {
     const { findings, clock } = this.#setting;
-    const decidedAtMs = clock.wallNow() - (plan.ageMs ?? 0);
+    const decidedAtMs = stampNow(clock) - (plan.ageMs ?? 0);
     if (hasStood(plan)) {
       // It was fresh when models were asked first: at the end of their time another one may stand in its place.
       this.#isYoung(decidedAtMs, plan.latencyMs);
@@ -312,19 +306,15 @@ export class PlanBook {
       const lookup = this.#look(request);
       findings.claim(lookup.kind === 'hit' && lookup.entry.expiresAtMs > clock.now(), 'what is served is fresh');
       if (lookup.kind === 'hit') this.#isYoung(lookup.entry.decision.decidedAtMs);
-    } else if (plan.ageMs !== 0) this.#isYoung(decidedAtMs);
+    } else this.#isYoung(decidedAtMs);
   }
 
   /** Whether it was decided no longer ago than decisions are fresh, whatever the wall clock has said since. */
   #isYoung(decidedAtMs: number, waitedMs = 0): void {
     const { clock, ttlMsMax, findings } = this.#setting;
-    const nowMs = clock.now();
-    const isYoung = this.walls.some(({ fromMs, offsetMs }, index) => {
-      const atMs = decidedAtMs - offsetMs;
-      const untilMs = this.walls[index + 1]?.fromMs ?? nowMs;
-      // Fractions of milliseconds are lost in large numbers.
-      return atMs >= fromMs - 0.01 && atMs <= untilMs + 0.01 && nowMs - atMs <= ttlMsMax + waitedMs + 0.01;
-    });
+    const ageMs = stampNow(clock) - decidedAtMs;
+    // Fractions of milliseconds are lost in large numbers.
+    const isYoung = ageMs >= -0.01 && ageMs <= ttlMsMax + waitedMs + 0.01;
     findings.claim(isYoung, `what was decided at ${decidedAtMs} is served after at most ${ttlMsMax} ms`);
   }
 }

@@ -186,7 +186,6 @@ class Simulation {
         return;
       case 'wall':
         this.#clock.setWall(event.ms);
-        this.#plans.wallWasSet();
         return;
       case 'clear':
         this.#findings.note('clear');

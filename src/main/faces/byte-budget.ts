@@ -11,7 +11,7 @@ export const UNCHARGED_BYTES_MAX = 65_536;
 /** Of one face, unless its options say otherwise. */
 export const FACE_BYTES = 128 * 2 ** 20;
 /** Of all faces of a service, or as much as one of them may have alone. */
-export const SERVICE_BYTES = 192 * 2 ** 20;
+export const SERVICE_BYTES = 128 * 2 ** 20;
 
 export class ByteBudget {
   readonly bytesMax: number;

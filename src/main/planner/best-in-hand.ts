@@ -1,5 +1,6 @@
 import type { Decision, PlanSource, TallyEntry } from '../../shared/decision.ts';
-import { bestByQValue, type PlanRequest, qValueOf } from '../../shared/plan-request.ts';
+import { qValueOf } from '../../shared/owned-request.ts';
+import { bestByQValue, type PlanRequest } from '../../shared/plan-request.ts';
 import type { Hit, Said, Standing } from '../cache/look.ts';
 import { legalAction, rememberedAction } from '../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../synthesis/tally.ts';

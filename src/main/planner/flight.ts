@@ -1,4 +1,4 @@
-import { deadlineSignal } from '../../shared/clock.ts';
+import { deadlineSignal, stampNow } from '../../shared/clock.ts';
 import type { Decision, ModelSource } from '../../shared/decision.ts';
 import type { ErrorWire } from '../../shared/errors.ts';
 import { type LinkedAbort, linkedAbort } from '../../shared/linked-abort.ts';
@@ -630,7 +630,7 @@ export class Flight {
 
   #stamp(): { decidedAtMs: number; latencyMs: number } {
     const { clock } = this.#parts;
-    return { decidedAtMs: clock.wallNow(), latencyMs: clock.now() - this.#startedAtMs };
+    return { decidedAtMs: stampNow(clock), latencyMs: clock.now() - this.#startedAtMs };
   }
 
   /** A vote comes back through messages and parsers: what counts is the request's own string. */

@@ -1,11 +1,14 @@
 import { EventEmitter } from 'node:events';
 import type { Context } from '@opentelemetry/api';
+import { stampOffsetMs } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
-import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import type { InParts } from '../../shared/in-parts.ts';
+import { OwnedRequest, valuesInParts } from '../../shared/owned-request.ts';
+import { checkRequest, checkRequestInParts, type PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
-import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
+import { SIGNATURE_WORDS, type Signature, Signer, sumOfHashesInParts } from '../../shared/signature.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
@@ -28,6 +31,7 @@ import { FlightBoard, type PlanCall, planCancelled } from './flight-board.ts';
 import type { FlightParts } from './flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 import type { LateStats } from './late-answers.ts';
+import { LongWork } from './long-work.ts';
 import { SLICE_MS_MIN } from './time-budget.ts';
 import { whyOf } from './why-no-model.ts';
 
@@ -115,10 +119,14 @@ interface Settling {
 export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
   /** Chats of any OpenAI client on the endpoints of the planner. */
   readonly chats: ChatGateway;
+  /** What is long to read or to check, of every way in. */
+  readonly longWork: LongWork;
   readonly #parts: FlightParts;
   readonly #counters: PlannerCounters;
   readonly #signer: Signer;
   readonly #imageNames: readonly string[];
+  /** From the steady clock to the stamps of decisions. */
+  readonly #stampOffsetMs: number;
   readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #cache: PlanCache | undefined;
   readonly #board: FlightBoard;
@@ -140,10 +148,12 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   ) {
     super();
     this.chats = chats;
+    this.longWork = new LongWork(parts.clock);
     this.#parts = parts;
     this.#counters = parts.counters;
     this.#signer = new Signer(parts.options.domain);
     this.#imageNames = imageFeaturesOf(parts.options.domain);
+    this.#stampOffsetMs = stampOffsetMs(parts.clock);
     this.#cache = cache;
     this.#spans = new PlanSpans(parts);
     this.#board = new FlightBoard(parts, {
@@ -192,10 +202,10 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
    */
   planNow(request: PlanRequest, given?: PlanOptions): Plan | Promise<Plan> {
     const { clock } = this.#parts;
-    const startedAtMs = clock.now();
+    const startedAtMs = (OwnedRequest.is(request) ? request.askedAtMs : undefined) ?? clock.now();
     const options = this.#optionsOf(given);
     const deadlineMs = startedAtMs + this.#admit(request, options);
-    const signature = this.#signer.sign(request.observation, request.actions, this.#signature);
+    const signature = this.#sign(request);
     const look = this.#cache?.look(request, signature, startedAtMs);
     const trace = callerContext();
     if (look?.kind === 'hit') return this.#serve({ request, signature, startedAtMs, deadlineMs, trace }, look);
@@ -205,6 +215,44 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       return this.#landed(call, this.#atOnce(call), [], false);
     }
     return this.#board.wait(call, options);
+  }
+
+  /**
+   * Takes over a long request of plain data, which its caller changes no more: it is checked and read in parts, while the event loop
+   * turns, and planned without another pass over it. Its time runs from now on. Rejects as `plan` does.
+   */
+  async own(request: PlanRequest): Promise<OwnedRequest> {
+    const askedAtMs = this.#parts.clock.now();
+    this.#refuseIfClosed();
+    try {
+      return await this.longWork.run(this.#ownInParts(request, askedAtMs));
+    } catch (error) {
+      this.#counters.invalid++;
+      throw error;
+    }
+  }
+
+  *#ownInParts(request: PlanRequest, askedAtMs: number): InParts<OwnedRequest> {
+    yield* checkRequestInParts(this.#parts.options.domain, request);
+    const actionsSum = yield* sumOfHashesInParts(request.actions);
+    const values = yield* valuesInParts(request);
+    return new OwnedRequest(request, { askedAtMs, actionsSum, values });
+  }
+
+  #sign(request: PlanRequest): Signature {
+    const { observation, actions } = request;
+    const sum = OwnedRequest.is(request) ? request.actionsSum : undefined;
+    return this.#signer.sign(observation, actions, this.#signature, sum);
+  }
+
+  /** An owned request has been checked. */
+  #check(request: PlanRequest): void {
+    if (OwnedRequest.is(request) && request.askedAtMs !== undefined) return;
+    checkRequest(this.#parts.options.domain, request);
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
   }
 
   /** The answer to a call that has too little time for any model. */
@@ -218,8 +266,8 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
 
   /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
   peek(request: PlanRequest): Decision | undefined {
-    checkRequest(this.#parts.options.domain, request);
-    return this.#cache?.peek(request, this.#signer.sign(request.observation, request.actions, this.#signature));
+    this.#check(request);
+    return this.#cache?.peek(request, this.#sign(request));
   }
 
   /** Too little is known of a state, `known` being all that is: models are asked about it when there is room. */
@@ -360,9 +408,9 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   #admit(request: PlanRequest, options: PlanOptions): number {
     const { signal } = options;
     let { timeoutMs } = options;
-    if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
+    this.#refuseIfClosed();
     try {
-      checkRequest(this.#parts.options.domain, request);
+      this.#check(request);
       if (timeoutMs === undefined) timeoutMs = defaultTimeoutMs(this.#parts.options, this.#imageNames, request);
       checkPlanOptions(timeoutMs, options.priority);
     } catch (error) {
@@ -419,7 +467,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       plan.why = why;
       counters.why[why.code]++;
     }
-    if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, this.#parts.clock.wallNow() - decidedAtMs);
+    if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, nowMs + this.#stampOffsetMs - decidedAtMs);
     this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
     counters.plans++;
     counters.sources[plan.source]++;

@@ -1,5 +1,6 @@
 import type { TallyEntry } from '../../shared/decision.ts';
-import { type PlanRequest, qValueOf } from '../../shared/plan-request.ts';
+import { qValueOf } from '../../shared/owned-request.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Vote } from '../../shared/vote/vote-parser.ts';
 
 /** A vote with the expert that gave it. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../shared/clock.ts';
+import { type Clock, stampNow, stampOffsetMs } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import type { Place } from '../../../shared/place.ts';
 import { SIGNATURE_WORDS, type Signature } from '../../../shared/signature.ts';
@@ -40,7 +40,8 @@ export class DecisionDisk {
   }
 
   write(signature: Signature, place: Place | undefined, decision: Decision, expiresAtMs: number): void {
-    this.#tier.put(keyOf(signature), encodeRecord(place, decision), expiresAtMs + this.#wallOffset());
+    const record = encodeRecord(place, this.#byWallClock(decision));
+    this.#tier.put(keyOf(signature), record, expiresAtMs + this.#wallOffset());
   }
 
   read(signature: Signature): RestoredDecision | undefined {
@@ -80,7 +81,18 @@ export class DecisionDisk {
     const leftMaxMs = isOfUnknownAge ? 0 : this.#ttlMaxMs - ageMs;
     const signature = new Int32Array(SIGNATURE_WORDS);
     new Uint8Array(signature.buffer).set(key);
-    return { signature, ...decoded, expiresAtMs: Math.min(expiresAtWallMs - wallOffsetMs, nowMs + leftMaxMs) };
+    return {
+      signature,
+      place: decoded.place,
+      decision: { ...decoded.decision, decidedAtMs: stampNow(this.#clock) - ageMs },
+      expiresAtMs: Math.min(expiresAtWallMs - wallOffsetMs, nowMs + leftMaxMs),
+    };
+  }
+
+  /** As another process reads it, whose steady clock was set at another time: its age is kept, and counted back from the wall clock. */
+  #byWallClock(decision: Decision): Decision {
+    const movedMs = this.#clock.wallNow() - this.#clock.now() - stampOffsetMs(this.#clock);
+    return { ...decision, decidedAtMs: decision.decidedAtMs + movedMs };
   }
 
   #wallOffset(): number {

@@ -37,7 +37,7 @@ export async function openHttpFace(planner: Planner, options: HttpFaceOptions, p
     // A body may be as large as the gateway lets one be.
     const bytesMax = Math.max(resolved.largeBodiesBytesMax, planner.chats.bodyBytesMax);
     const budget = new ByteBudget(bytesMax, parts.clock, parts.largeBytes);
-    takeJsonBodies(app, { budget, answerTo: (request) => connections.answerTo(request) });
+    takeJsonBodies(app, { budget, longWork: planner.longWork, answerTo: (request) => connections.answerTo(request) });
     const guard = await Guard.create(app, settings, draining.signal);
     app.addHook('onRequest', (request, reply, done) => {
       connections.began(request.raw, reply.raw);

@@ -13,10 +13,11 @@ import { examplePlan, planBody } from './schemas/plan-schema.ts';
 import { schemaRefusal } from './schemas/schema-refusal.ts';
 import { prefersEvents } from './wire/accept.ts';
 import { EventStream } from './wire/event-stream.ts';
+import { LargeBody } from './wire/json-body.ts';
 
 /** `POST /v1/plans`: a request, with `timeoutMs` and `priority` beside its members, to its plan, or to its votes and then it. */
 export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
-  const { planner, connections } = parts;
+  const { planner } = parts;
   const { domain } = planner;
   const schema = {
     summary: 'Plan one request',
@@ -32,21 +33,36 @@ export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
       ...PROBLEM_ANSWERS,
     },
   };
-  app.post('/v1/plans', { schema, attachValidation: true }, (request, reply): void => {
+  app.post('/v1/plans', { schema, attachValidation: true, config: { takesLarge: true } }, (request, reply) => {
+    if (request.body instanceof LargeBody) return planLarge(parts, askedPlan(request.body.value), request, reply);
     const asked = askedPlan(request.body);
     if (request.validationError !== undefined) throw refusal(planner, asked, request);
-    const options = optionsOf(asked, connections.signalOf(request.raw));
-    const { headers } = request;
-    if (prefersEvents(headers.accept))
-      return withRequestContext(headers, () => streamPlan(parts, asked.request, options, reply));
-    const plan = withRequestContext(headers, () => planner.planNow(asked.request, options));
-    if (plan instanceof Promise)
-      plan.then(
-        (settled) => sendPlan(parts, reply, settled),
-        (error) => void reply.send(error),
-      );
-    else sendPlan(parts, reply, plan);
+    answer(parts, asked, request, reply);
   });
+}
+
+/** A large body, of whose members its schema has seen nothing: the planner checks it. */
+async function planLarge(
+  parts: RouteParts,
+  asked: AskedPlan,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  answer(parts, { ...asked, request: await parts.planner.own(asked.request) }, request, reply);
+  return reply;
+}
+
+function answer(parts: RouteParts, asked: AskedPlan, { headers, raw }: FastifyRequest, reply: FastifyReply): void {
+  const options = optionsOf(asked, parts.connections.signalOf(raw));
+  if (prefersEvents(headers.accept))
+    return withRequestContext(headers, () => streamPlan(parts, asked.request, options, reply));
+  const plan = withRequestContext(headers, () => parts.planner.planNow(asked.request, options));
+  if (plan instanceof Promise)
+    plan.then(
+      (settled) => sendPlan(parts, reply, settled),
+      (error) => void reply.send(error),
+    );
+  else sendPlan(parts, reply, plan);
 }
 
 /** Member by member: on the way of a cached plan, spreads are felt. */

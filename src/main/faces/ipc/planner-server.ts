@@ -1,6 +1,8 @@
 import { expose } from 'comlink';
 import type { Clock } from '../../../shared/clock.ts';
+import type { Decision } from '../../../shared/decision.ts';
 import { encodeError } from '../../../shared/errors.ts';
+import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
 import type { Attempt, CloseOptions, Plan } from '../../plan.ts';
@@ -14,6 +16,11 @@ import {
   replyOf,
   type ToPlanner,
 } from './messages.ts';
+
+/** What crosses is plain data of any form. */
+function hasLongList(request: PlanRequest): boolean {
+  return Array.isArray(request?.actions) && isLong(request.actions);
+}
 
 /** Warnings kept for a host that has not said yet whether it listens: those of the start. */
 const EARLY_WARNINGS_MAX = 100;
@@ -51,7 +58,7 @@ export class PlannerServer {
   #api(): PlannerApi {
     return {
       plan: (asked) => this.#answer(() => this.#plan(asked)),
-      peek: (request) => this.#answer(() => this.#started().peek(request)),
+      peek: (request) => this.#answer(() => this.#peek(request)),
       stats: () => this.#answer(() => this.#started().stats()),
       clearCache: () =>
         this.#answer(() => {
@@ -78,8 +85,10 @@ export class PlannerServer {
     const controller = new AbortController();
     this.#calls.set(call, controller);
     try {
+      const planner = this.#started();
       const lainMs = sentAtMs === undefined ? 0 : this.#parts.clock.now() - sentAtMs;
-      return await this.#started().plan(request, {
+      const asked = hasLongList(request) ? await planner.own(request) : request;
+      return await planner.plan(asked, {
         // One whose time is over is answered with what is at hand.
         timeoutMs: Math.max(timeoutMs - lainMs, Math.min(1, timeoutMs)),
         signal: controller.signal,
@@ -89,6 +98,11 @@ export class PlannerServer {
     } finally {
       this.#calls.delete(call);
     }
+  }
+
+  #peek(request: PlanRequest): Decision | undefined | Promise<Decision | undefined> {
+    const planner = this.#started();
+    return hasLongList(request) ? planner.own(request).then((owned) => planner.peek(owned)) : planner.peek(request);
   }
 
   /** The reply to a close is the last one: every plan has had its own. */

@@ -61,7 +61,7 @@ export class LineReader {
   constructor(bytesMax: number, options: LineReaderOptions = {}) {
     this.#bytesMax = bytesMax;
     this.#options = options;
-    this.#tail = new HeldBytes(bytesMax);
+    this.#tail = new HeldBytes();
   }
 
   /** Whether there is a line to take. */

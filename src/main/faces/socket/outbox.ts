@@ -7,7 +7,19 @@ import type { ResolvedRpcLimits } from './socket-options.ts';
  * read from the client; a client that then takes nothing for a while, or lets more wait than the bound, is slow.
  */
 
+/** Bytes of answers that wait for all clients of a face, together. */
+export interface WaitingAnswers {
+  waitingBytes: number;
+}
+
+/** Above this, of all clients, nothing more is read from one for which more than `FREE_BYTES` wait. */
+const ALL_BYTES = 8 * 2 ** 20;
+const FREE_BYTES = 16_384;
+/** Above this, of all clients, one for which more than `writeBufferBytes` wait is slow. */
+const ALL_BYTES_MAX = 64 * 2 ** 20;
+
 export interface OutboxParts {
+  readonly waiting: WaitingAnswers;
   readonly output: Writable;
   readonly limits: ResolvedRpcLimits;
   readonly clock: Clock;
@@ -37,7 +49,13 @@ export class Outbox {
 
   /** More waits than the mark allows. Until it is written, text counts one byte a character. */
   get isOver(): boolean {
-    return this.#text.length + this.#written > this.#parts.limits.writeBufferBytes;
+    const { limits, waiting } = this.#parts;
+    const bytes = this.#bytes;
+    return bytes > limits.writeBufferBytes || (bytes > FREE_BYTES && waiting.waitingBytes > ALL_BYTES);
+  }
+
+  get #bytes(): number {
+    return this.#text.length + this.#written;
   }
 
   /** Everything that was sent has been taken. */
@@ -47,9 +65,13 @@ export class Outbox {
 
   send(text: string): void {
     if (this.#isShut) return;
+    const { limits, waiting } = this.#parts;
     this.#text += `${text}\n`;
-    if (this.#text.length + this.#written > this.#parts.limits.writeBufferBytesMax) {
-      this.#slow(`more than ${this.#parts.limits.writeBufferBytesMax} bytes wait for it (writeBufferBytesMax)`);
+    waiting.waitingBytes += text.length + 1;
+    if (this.#bytes > limits.writeBufferBytesMax) {
+      this.#slow(`more than ${limits.writeBufferBytesMax} bytes wait for it (writeBufferBytesMax)`);
+    } else if (waiting.waitingBytes > ALL_BYTES_MAX && this.#bytes > limits.writeBufferBytes) {
+      this.#slow(`more than ${limits.writeBufferBytes} bytes wait for it (writeBufferBytes), and much for others`);
     }
   }
 
@@ -60,6 +82,7 @@ export class Outbox {
     const text = this.#text;
     this.#text = '';
     this.#written += bytes;
+    this.#parts.waiting.waitingBytes += bytes - text.length;
     // One byte a character means ASCII, which is written without being encoded.
     const encoding = bytes === text.length ? 'latin1' : 'utf8';
     this.#parts.output.write(text, encoding, () => this.#onTaken(bytes));
@@ -74,6 +97,7 @@ export class Outbox {
 
   /** Drops what waits. */
   shut(): void {
+    if (!this.#isShut) this.#parts.waiting.waitingBytes -= this.#bytes;
     this.#isShut = true;
     this.#text = '';
     this.#watch?.cancel();
@@ -84,6 +108,7 @@ export class Outbox {
     this.#written -= bytes;
     this.#taken++;
     if (this.#isShut) return;
+    this.#parts.waiting.waitingBytes -= bytes;
     if (this.#written <= this.#watchedAbove) {
       this.#watch?.cancel();
       this.#watch = undefined;

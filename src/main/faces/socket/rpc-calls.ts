@@ -1,6 +1,7 @@
 import { describeValue, encodeError, PlannerError } from '../../../shared/errors.ts';
+import { parseJsonInParts } from '../../../shared/json-parts.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import { parseJson } from '../../../shared/untrusted-json.ts';
+import { type JsonReading, parseJson } from '../../../shared/untrusted-json.ts';
 import type { Plan, PlanOptions } from '../../plan.ts';
 import type { Planner } from '../../planner/planner.ts';
 import type { ByteCharge } from '../byte-budget.ts';
@@ -86,7 +87,12 @@ export class RpcCalls {
   #held: HeldBatch | undefined;
   /** Of the line that is being taken. */
   #charge: ByteCharge | undefined;
+  /** What has become of the requests of large lines, by the parameters they came in, until their calls begin. */
+  readonly #owned = new WeakMap<object, Ownership>();
+  /** A large line is being read and checked: no other may be taken, or it would come before it. */
+  #isReading = false;
   #isRefusing = false;
+  #isGone = false;
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
@@ -98,12 +104,13 @@ export class RpcCalls {
 
   /** Nothing in flight and nothing held. */
   get isIdle(): boolean {
-    return this.#inFlight.size === 0 && this.#held === undefined;
+    return this.#inFlight.size === 0 && this.#held === undefined && !this.#isReading;
   }
 
   /** No line may be taken now. */
   get isFull(): boolean {
     const { callsMax } = this.#parts.limits;
+    if (this.#isReading) return true;
     if (this.#held !== undefined) return this.#inFlight.size + this.#held.messages.length > callsMax;
     return this.#inFlight.size >= callsMax;
   }
@@ -113,7 +120,9 @@ export class RpcCalls {
     this.#isRefusing = true;
   }
 
+  /** The client is gone: nothing begins any more. */
   cancelAll(reason: Error): void {
+    this.#isGone = true;
     this.#held?.charge?.release();
     this.#held = undefined;
     for (const { controller } of this.#inFlight.values()) controller.abort(reason);
@@ -130,11 +139,41 @@ export class RpcCalls {
     return true;
   }
 
-  /** `charge` is released when every plan of the line has been answered. */
+  /** `charge` is that of a large line, and released when every plan of it has been answered. */
   take(line: string, charge: ByteCharge | undefined): void {
+    // Its bounds were looked at where it was read.
+    if (charge === undefined) this.#take(parseJson(line));
+    else void this.#takeLarge(line, charge);
+  }
+
+  /** In parts, while the event loop turns. What cannot be read or planned is answered in its place. */
+  async #takeLarge(line: string, charge: ByteCharge): Promise<void> {
+    this.#isReading = true;
+    const reading = await this.#parts.planner.longWork.run(parseJsonInParts(line));
+    if ('value' in reading) await this.#own(reading.value);
+    this.#isReading = false;
     this.#charge = charge;
-    this.#take(line);
+    if (!this.#isGone) this.#take(reading);
     this.#letGo();
+    this.#parts.onSettled();
+  }
+
+  /** The planner takes over the requests of a message, or of those of a batch. */
+  async #own(message: unknown): Promise<void> {
+    for (const each of Array.isArray(message) ? message.slice(0, this.#parts.limits.callsMax) : [message]) {
+      const params = plannedParams(each);
+      if (params !== undefined) this.#owned.set(params, await this.#ownership(params, (each as RpcMessage).method));
+    }
+  }
+
+  async #ownership(params: object, method: string): Promise<Ownership> {
+    try {
+      // A peek has no time of its own: its parameters are the request.
+      const request = method === 'plan' ? askedCall(params).request : (params as PlanRequest);
+      return { request: await this.#parts.planner.own(request) };
+    } catch (error) {
+      return { error };
+    }
   }
 
   #letGo(): void {
@@ -142,9 +181,7 @@ export class RpcCalls {
     this.#charge = undefined;
   }
 
-  #take(line: string): void {
-    // Its bounds were looked at where it was read.
-    const reading = parseJson(line);
+  #take(reading: JsonReading): void {
     if ('rule' in reading) return this.fault(protocolFault(`a line ${reading.rule}`), PARSE_ERROR);
     const message = reading.value;
     if (Array.isArray(message)) this.#takeBatch(message);
@@ -212,7 +249,7 @@ export class RpcCalls {
         return this.#hello(params);
       case 'peek':
         // Whole, so that the planner names a timeout or priority, which a peek does not have.
-        return planner.peek(objectOf(params)) ?? null;
+        return planner.peek(this.#ownedOr(params, objectOf(params))) ?? null;
       case 'stats':
         membersOf(params, method, []);
         return planner.stats();
@@ -265,9 +302,11 @@ export class RpcCalls {
 
   #plan(id: CallId | undefined, params: unknown, batch: Batch | undefined): void {
     let asked: AskedCall;
+    let request: PlanRequest;
     try {
       if (this.#isRefusing) throw closing();
       asked = askedCall(params);
+      request = this.#ownedOr(params, asked.request);
     } catch (error) {
       return this.#answer(id === undefined ? undefined : errorLine(id, rpcError(encodeError(error))), batch);
     }
@@ -279,12 +318,21 @@ export class RpcCalls {
     }
     let plan: Plan | Promise<Plan>;
     try {
-      plan = this.#parts.planner.planNow(asked.request, options);
+      plan = this.#parts.planner.planNow(request, options);
     } catch (error) {
       return this.#answer(id === undefined ? undefined : errorLine(id, rpcError(encodeError(error))), batch);
     }
     if (plan instanceof Promise) this.#wait({ id, batch, controller: this.#controller, charge: this.#charge }, plan);
     else this.#answer(id === undefined ? undefined : resultLine(id, plan), batch);
+  }
+
+  /** The request that the planner has taken over, or else as it came. Throws what is wrong with it. */
+  #ownedOr(params: unknown, request: PlanRequest): PlanRequest {
+    // Only those of large lines, which are charged.
+    const ownership = this.#charge === undefined ? undefined : this.#owned.get(params as object);
+    if (ownership === undefined) return request;
+    if ('error' in ownership) throw ownership.error;
+    return ownership.request;
   }
 
   #wait(call: Call, plan: Promise<Plan>): void {
@@ -313,6 +361,17 @@ export class RpcCalls {
     if (answer !== undefined) batch.answers.push(answer);
     if (--batch.left === 0 && batch.answers.length > 0) this.#parts.send(`[${batch.answers.join(',')}]`);
   }
+}
+
+/** A request that was taken over, or why it was not. */
+type Ownership = { readonly request: PlanRequest } | { readonly error: unknown };
+
+/** The parameters of a message that has a request in them. */
+function plannedParams(message: unknown): object | undefined {
+  if (messageFault(message) !== undefined) return undefined;
+  const { method, params } = message as RpcMessage;
+  if (method !== 'plan' && method !== 'peek') return undefined;
+  return params === null || typeof params !== 'object' || Array.isArray(params) ? undefined : params;
 }
 
 function objectOf(params: unknown): PlanRequest {

@@ -7,7 +7,7 @@ import type { ByteBudget } from '../byte-budget.ts';
 import type { FaceLog } from '../face.ts';
 import { type LineFault, LineReader } from './line-reader.ts';
 import { protocolFault } from './message-check.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type WaitingAnswers } from './outbox.ts';
 import { RpcCalls, type RpcCounters } from './rpc-calls.ts';
 import type { ResolvedRpcLimits } from './socket-options.ts';
 import { PARSE_ERROR } from './wire.ts';
@@ -27,7 +27,7 @@ const LINE_RULES = { 'not-utf8': 'must be UTF-8', 'utf-16': UTF16_RULE, ...BOUND
 /** After the last answer, the other side has this long to close its own. */
 const LINGER_MS = 1_000;
 
-export interface SessionCounters extends RpcCounters {
+export interface SessionCounters extends RpcCounters, WaitingAnswers {
   /** Clients closed because they did not read. */
   slowClients: number;
 }
@@ -72,6 +72,7 @@ export class RpcSession {
     });
     this.#outbox = new Outbox({
       output,
+      waiting: counters,
       limits,
       clock,
       onTaken: () => this.#onTaken(),

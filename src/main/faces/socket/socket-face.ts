@@ -64,6 +64,7 @@ class SocketListener implements SocketFace {
     badMessages: 0,
     ignoredNotifications: 0,
     slowClients: 0,
+    waitingBytes: 0,
   };
   readonly #planner: Planner;
   readonly #options: ResolvedSocketFace;

@@ -30,7 +30,7 @@ export function openStdioFace(
     clock,
     log,
     version,
-    counters: { calls: 0, badMessages: 0, ignoredNotifications: 0, slowClients: 0 },
+    counters: { calls: 0, badMessages: 0, ignoredNotifications: 0, slowClients: 0, waitingBytes: 0 },
     atEnd: 'asks-no-more',
     endsOutput: false,
   });

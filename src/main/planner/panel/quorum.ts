@@ -1,3 +1,4 @@
+import { OwnedRequest } from '../../../shared/owned-request.ts';
 import { type PlanRequest, valueScale } from '../../../shared/plan-request.ts';
 import type { QuorumRule } from '../../options/planner-options.ts';
 import { type ExpertVote, tallyVotes } from '../../synthesis/tally.ts';
@@ -122,6 +123,8 @@ function valueOfUnheard(
   if (valuesWeight === 0 || request.qValues === undefined) return 0;
   const values = valueScale(request);
   const heard = new Set(votes.map(({ vote }) => vote.action));
+  const best = OwnedRequest.is(request) ? request.values.best.find(([action]) => !heard.has(action)) : undefined;
+  if (best !== undefined) return Math.max(0, values(best[0]) ?? 0) * valuesWeight;
   let most = 0;
   for (const action of request.actions) if (!heard.has(action)) most = Math.max(most, values(action) ?? 0);
   return most * valuesWeight;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DecisionDisk, type RestoredDecision } from '../../../../src/main/cache/disk/decision-disk.ts';
 import type { DiskTier } from '../../../../src/main/cache/disk/disk-tier.ts';
+import { stampNow } from '../../../../src/shared/clock.ts';
 import { MODEL_SOURCES } from '../../../../src/shared/decision.ts';
 import type { Place } from '../../../../src/shared/place.ts';
 import { decision, signatureOf } from '../../../support/decisions.ts';
@@ -20,6 +21,7 @@ beforeEach(async () => {
   folder = makeFolder();
   clock = new FakeWallClock(5_000);
   tier = (await openTier(join(folder.path, 'decisions.lmdb'), { clock })).tier;
+  stampNow(clock);
   disk = new DecisionDisk(tier, clock, TTL_MS);
 });
 
@@ -29,7 +31,7 @@ afterEach(async () => {
 });
 
 function made(overrides: Parameters<typeof decision>[0] = {}): ReturnType<typeof decision> {
-  return decision({ decidedAtMs: clock.wallNow(), ...overrides });
+  return decision({ decidedAtMs: stampNow(clock), ...overrides });
 }
 
 function place(coordinates: readonly number[] = [0.1, 0.7], soft: readonly number[] = [-1]): Place {
@@ -222,6 +224,20 @@ describe('its time', () => {
     await restarted();
     expect(leftMs(2)).toBe(-3_540_000);
   });
+
+  test.each([-3_600_000, 3_600_000])(
+    'is as old after a restart as it was before, the wall clock set by %i ms under way',
+    async (byMs) => {
+      clock.wallShiftMs += byMs;
+      // By the steady clock, as the planner stamps it: the wall clock of the start, carried on.
+      disk.write(signatureOf(1), place(), made({ decidedAtMs: stampNow(clock) - 1_000 }), clock.now() + 119_000);
+      await restarted(77);
+      clock.advance(2_000);
+      const restored = disk.read(signatureOf(1)) as RestoredDecision;
+      expect(stampNow(clock) - restored.decision.decidedAtMs).toBe(3_000);
+      expect(restored.expiresAtMs - clock.now()).toBe(117_000);
+    },
+  );
 
   test('is over for a wall clock that was set forward', () => {
     write(1);

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
 import { PlannerError } from '../../../../shared/errors.ts';
-import { BOUNDS_RULES, JsonScan, parseJson, readJson, readText } from '../../../../shared/untrusted-json.ts';
+import { parseJsonInParts } from '../../../../shared/json-parts.ts';
+import { BOUNDS_RULES, type JsonReading, JsonScan, readJson, readText } from '../../../../shared/untrusted-json.ts';
+import type { LongWork } from '../../../planner/long-work.ts';
 import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../../byte-budget.ts';
 import { HeldBytes } from '../../held-bytes.ts';
 
@@ -9,6 +11,21 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Its body is passed on: it is given as bytes, and only its length is looked at here. Default false. */
     readonly takesBytes?: boolean;
+    /** A large body is given as a `LargeBody`, which no schema looks through. Default false. */
+    readonly takesLarge?: boolean;
+  }
+}
+
+/** A large body and its value: whoever takes it checks it in parts. */
+export class LargeBody {
+  readonly #value: unknown;
+
+  constructor(value: unknown) {
+    this.#value = value;
+  }
+
+  get value(): unknown {
+    return this.#value;
   }
 }
 
@@ -17,6 +34,8 @@ type Done = (error: Error | null, body?: unknown) => void;
 export interface BodyParts {
   /** Of all large bodies together. */
   readonly budget: ByteBudget;
+  /** Large ones are parsed there. */
+  readonly longWork: LongWork;
   /** The answer that a request waits for. */
   answerTo(request: IncomingMessage): ServerResponse | undefined;
 }
@@ -35,7 +54,8 @@ export function takeJsonBodies(app: FastifyInstance, parts: BodyParts): void {
     if (encoding !== undefined)
       return done(unsupported(`the body must be plain, and its content-encoding is ${encoding}`));
     if (length > bytesMax) return done(tooLarge(bytesMax));
-    new JsonBody(payload, { ...parts, length, bytesMax, takesBytes: config.takesBytes === true, done });
+    const { takesBytes = false, takesLarge = false } = config;
+    new JsonBody(payload, { ...parts, length, bytesMax, takesBytes, takesLarge, done });
   });
 }
 
@@ -50,6 +70,7 @@ interface ComingBody extends BodyParts {
   readonly length: number;
   readonly bytesMax: number;
   readonly takesBytes: boolean;
+  readonly takesLarge: boolean;
   readonly done: Done;
 }
 
@@ -65,8 +86,8 @@ class JsonBody {
   constructor(payload: IncomingMessage, coming: ComingBody) {
     this.#payload = payload;
     this.#coming = coming;
-    const { length, bytesMax } = coming;
-    this.#held = new HeldBytes(bytesMax, length <= UNCHARGED_BYTES_MAX ? length : 0);
+    const { length } = coming;
+    this.#held = new HeldBytes(length <= UNCHARGED_BYTES_MAX ? length : 0);
     payload.on('data', this.#onData);
     payload.on('end', this.#onEnd);
     payload.on('error', this.#onError);
@@ -101,11 +122,17 @@ class JsonBody {
     const read = readText(bytes);
     if ('rule' in read) return this.#refuse(refused(read.rule));
     this.#held.clear();
-    const reading = this.#large === undefined ? readJson(read.text) : parseJson(read.text);
+    if (this.#large === undefined) return this.#take(readJson(read.text));
+    this.#leave();
+    const { longWork, takesLarge } = this.#coming;
+    void longWork.run(parseJsonInParts(read.text)).then((reading) => this.#take(reading, takesLarge));
+  };
+
+  #take(reading: JsonReading, isLarge = false): void {
     if ('rule' in reading) return this.#refuse(refused(reading.rule));
     this.#keepCharge();
-    this.#settle(null, reading.value);
-  };
+    this.#settle(null, isLarge ? new LargeBody(reading.value) : reading.value);
+  }
 
   readonly #onError = (error: Error): void => {
     this.#refuse(Object.assign(error, { statusCode: 400 }));
@@ -127,11 +154,16 @@ class JsonBody {
   }
 
   #settle(error: Error | null, body?: unknown): void {
+    this.#leave();
+    this.#coming.done(error, body);
+  }
+
+  /** Nothing more is wanted of the connection. */
+  #leave(): void {
     this.#payload.off('data', this.#onData);
     this.#payload.off('end', this.#onEnd);
     this.#payload.off('error', this.#onError);
     this.#held.clear();
-    this.#coming.done(error, body);
   }
 }
 
