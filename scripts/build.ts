@@ -12,7 +12,7 @@ const { status } = spawnSync('tsc', ['-b', 'src/main', 'src/workers'], {
 });
 if (status !== 0) process.exit(status ?? 1);
 // They are sent as they stand.
-const page = 'main/faces/http/page';
+const page = 'main/page/browser';
 cpSync(`${root}/src/${page}`, `${root}/dist/${page}`, {
   recursive: true,
   filter: (name) => !name.endsWith('tsconfig.json'),
@@ -21,11 +21,11 @@ for (const entry of [
   'main/index.js',
   'main/index.d.ts',
   'main/bin.js',
-  'main/faces/http/page/index.html',
-  'main/faces/http/page/page.js',
-  'main/faces/ipc/thread-entry.js',
-  'main/faces/ipc/orphan-watch.js',
-  'main/faces/ipc/process-entry.js',
+  'main/page/browser/index.html',
+  'main/page/browser/page.js',
+  'main/service/entries/thread-entry.js',
+  'main/service/entries/orphan-watch.js',
+  'main/service/entries/process-entry.js',
   'workers/worker.js',
   'workers/simulator/simulator-thread.js',
 ]) {

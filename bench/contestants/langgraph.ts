@@ -1,7 +1,7 @@
 import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
 import { ChatOpenAI } from '@langchain/openai';
-import { synthesisMessages } from '../../src/main/synthesis/synthesis-prompt.ts';
-import type { ExpertVote } from '../../src/main/synthesis/tally.ts';
+import { synthesisMessages } from '../../src/main/plans/ladder/synthesis-prompt.ts';
+import type { ExpertVote } from '../../src/main/plans/panel/tally.ts';
 import type { ExpertRole } from '../../src/shared/domain.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import type { ChatMessage } from '../../src/shared/model-client/model-client.ts';

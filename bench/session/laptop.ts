@@ -1,6 +1,6 @@
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import type { Plan } from '../../src/main/plan.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Plan } from '../../src/main/plans/plan.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import { NO_RATES, type SimulatorOptions } from '../../src/workers/simulator/options.ts';
 import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';

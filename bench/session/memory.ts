@@ -1,5 +1,5 @@
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import { seededRandom } from '../../src/shared/random.ts';
 import type { SimulatorOptions } from '../../src/workers/simulator/options.ts';

@@ -1,6 +1,6 @@
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
 import { seededRandom } from '../../src/shared/random.ts';

@@ -1,7 +1,7 @@
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import type { Plan } from '../../src/main/plan.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Plan } from '../../src/main/plans/plan.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import { seededRandom } from '../../src/shared/random.ts';
 import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';

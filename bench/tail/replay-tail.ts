@@ -1,6 +1,6 @@
-import type { Plan } from '../../src/main/plan.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Plan } from '../../src/main/plans/plan.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { defineDomain } from '../../src/shared/domain.ts';
 import { seededRandom } from '../../src/shared/random.ts';
 import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';

@@ -1,5 +1,5 @@
-import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
-import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
+import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/models/pool/expert-pool.ts';
+import type { EndpointClient } from '../../src/main/service/create-planner.ts';
 import type { Clock } from '../../src/shared/clock.ts';
 import { encodeError, PlannerError } from '../../src/shared/errors.ts';
 import { CallWatch, type PhaseLimits } from '../../src/shared/model-client/call-watch.ts';

@@ -9,7 +9,7 @@ import { failureLines } from './cli/cli-error.ts';
 import { KEY_VARIABLE } from './cli/endpoint-keys.ts';
 import { runCli } from './cli/run-cli.ts';
 import type { ServiceProcess } from './cli/serve-command.ts';
-import { LOG_LEVELS, ProcessLog } from './log/process-log.ts';
+import { LOG_LEVELS, ProcessLog } from './service/log/process-log.ts';
 
 /**
  * The process: environment, log, signals, exit code. The first interrupt ends the work and lets it report, the second

@@ -29,9 +29,9 @@ export type { ChatCallOptions } from './chat/chat-call-options.ts';
 export type { ChatStats } from './chat/chat-counters.ts';
 export type { ChatGateway } from './chat/chat-gateway.ts';
 export type { ChatOrigin, ChatReply, ChatSource } from './chat/chat-reply.ts';
+export type { DomainPlanner as Planner } from './chat/domain-planner.ts';
 export type { PassReply } from './chat/passed/pass-reply.ts';
 export type { PassedRoute } from './chat/passed/pass-request.ts';
-export { type EmbedOptions, embedPlanner } from './faces/ipc/embed-planner.ts';
 export type { PeerExit } from './faces/ipc/peer.ts';
 export type {
   EmbeddedPlanner,
@@ -40,7 +40,6 @@ export type {
   RemotePlannerEvents,
   SpawnedPlanner,
 } from './faces/ipc/remote-planner.ts';
-export { type SpawnOptions, spawnPlanner } from './faces/ipc/spawn-planner.ts';
 export {
   type ConnectedPlanner,
   type ConnectedPlannerEvents,
@@ -50,7 +49,6 @@ export {
 } from './faces/socket/client/connect-planner.ts';
 export type { HelloResult } from './faces/socket/wire.ts';
 export type { ChatCacheOptions, ChatOptions } from './options/chat-options.ts';
-export type { ConfigDefinition } from './options/config-file.ts';
 export type {
   CacheOptions,
   EndpointOptions,
@@ -59,7 +57,9 @@ export type {
   SynthesisOptions,
 } from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
-export type { Attempt, CloseOptions, Plan, PlanOptions } from './plan.ts';
-export { createPlanner } from './planner/create-planner.ts';
-export type { DomainPlanner as Planner } from './planner/domain-planner.ts';
-export type { PlannerEvents, PlannerStats } from './planner/planner.ts';
+export type { Attempt, CloseOptions, Plan, PlanOptions } from './plans/plan.ts';
+export type { PlannerEvents, PlannerStats } from './plans/planner.ts';
+export type { ConfigDefinition } from './service/config/config-file.ts';
+export { createPlanner } from './service/create-planner.ts';
+export { type EmbedOptions, embedPlanner } from './service/entries/embed-planner.ts';
+export { type SpawnOptions, spawnPlanner } from './service/entries/spawn-planner.ts';

@@ -5,8 +5,8 @@ import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { reportSide } from '../../src/main/cli/report-text.ts';
+import { type ReportData, reportPage } from '../../src/main/page/report-page.ts';
 import { compareReports } from '../../src/main/report/comparison.ts';
-import { type ReportData, reportPage } from '../../src/main/report/report-page.ts';
 import { makeReport, makeSeries } from '../main/report/make-report.ts';
 import { openPage } from './support/browser.ts';
 

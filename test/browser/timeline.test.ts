@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { endingOf, phasesOf, spanOf } from '../../src/main/faces/http/page/timeline.js';
-import type { Attempt } from '../../src/main/plan.ts';
+import { endingOf, phasesOf, spanOf } from '../../src/main/page/browser/timeline.js';
+import type { Attempt } from '../../src/main/plans/plan.ts';
 
 const OK = { step: 'expert', role: 'one', model: 'e', endpoint: 'fake', code: 'OK', startMs: 0 } as const;
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatReply } from '../../src/main/chat/chat-reply.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
 import { ASK, ChatServer, makeChats, readFrames, wordsOf } from '../support/make-chats.ts';
 import { FAULT_CODES, type FaultName, type FaultServer, startFaultServer } from './fault-server.ts';
 

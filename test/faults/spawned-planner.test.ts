@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type SpawnOptions, spawnPlanner as spawnDirectly } from '../../src/main/faces/ipc/spawn-planner.ts';
 import {
   type Attempt,
   type PeerExit,
@@ -13,6 +12,7 @@ import {
   type SpawnedPlanner,
   spawnPlanner,
 } from '../../src/main/index.ts';
+import { type SpawnOptions, spawnPlanner as spawnDirectly } from '../../src/main/service/entries/spawn-planner.ts';
 import { choosing } from '../support/choosing-server.ts';
 import { request, testDomain } from '../support/make-planner.ts';
 import { PLAIN_LADDER } from '../support/plain-ladder.ts';

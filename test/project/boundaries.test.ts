@@ -28,9 +28,9 @@ function compile(): { status: number | null; output: string } {
 
 describe('project references', () => {
   test.each([
-    ['workers', '../main/planner/planner.ts'],
+    ['workers', '../main/plans/planner.ts'],
     ['main', '../workers/prompt.ts'],
-    ['shared', '../main/planner/planner.ts'],
+    ['shared', '../main/plans/planner.ts'],
     ['shared', '../workers/prompt.ts'],
   ])(
     'src/%s cannot import %s',

@@ -1,5 +1,5 @@
-import type { ExpertRunner } from '../../src/main/experts/expert-pool.ts';
-import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
+import type { ExpertRunner } from '../../src/main/models/pool/expert-pool.ts';
+import type { EndpointClient } from '../../src/main/service/create-planner.ts';
 import { stateOf } from './crowd.ts';
 import type { Findings } from './findings.ts';
 import type { VirtualClock } from './virtual-clock.ts';

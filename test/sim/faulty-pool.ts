@@ -1,4 +1,4 @@
-import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/experts/expert-pool.ts';
+import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/models/pool/expert-pool.ts';
 import type { Clock, Timer } from '../../src/shared/clock.ts';
 import { type ErrorCode, encodeError } from '../../src/shared/errors.ts';
 import { type Random, randomIndex } from '../../src/shared/random.ts';

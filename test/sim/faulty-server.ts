@@ -1,4 +1,4 @@
-import type { EndpointClient } from '../../src/main/planner/create-planner.ts';
+import type { EndpointClient } from '../../src/main/service/create-planner.ts';
 import type { Clock, Timer } from '../../src/shared/clock.ts';
 import { PlannerError } from '../../src/shared/errors.ts';
 import { CallWatch } from '../../src/shared/model-client/call-watch.ts';

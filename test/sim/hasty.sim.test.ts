@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import { seededRandom } from '../../src/shared/random.ts';
 import { NO_RATES } from '../../src/workers/simulator/options.ts';

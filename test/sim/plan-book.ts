@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
-import type { Plan, PlanOptions } from '../../src/main/plan.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Plan, PlanOptions } from '../../src/main/plans/plan.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
 import { stampNow } from '../../src/shared/clock.ts';
 import { MODEL_SOURCES } from '../../src/shared/decision.ts';
 import { ERROR_CODES, PlannerError } from '../../src/shared/errors.ts';

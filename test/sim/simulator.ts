@@ -1,6 +1,6 @@
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner, PlannerStats } from '../../src/main/planner/planner.ts';
+import type { Planner, PlannerStats } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import type { Timer } from '../../src/shared/clock.ts';
 import { MODEL_SOURCES } from '../../src/shared/decision.ts';
 import { forkRandom, pick, type Random } from '../../src/shared/random.ts';

@@ -1,4 +1,4 @@
-import '../../src/main/faces/ipc/process-entry.ts';
+import '../../src/main/service/entries/process-entry.ts';
 import { playFault } from './faulty-peer.ts';
 
 process.on('message', playFault);

@@ -1,6 +1,6 @@
 import type { CacheOptions, PlannerOptions } from '../../src/main/options/planner-options.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { type Random, seededRandom } from '../../src/shared/random.ts';
 import { FakeClock } from './fake-clock.ts';
 import type { Behaviour } from './fake-models.ts';

@@ -1,6 +1,6 @@
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import { type Collaborators, createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { type Collaborators, createPlanner } from '../../src/main/service/create-planner.ts';
 import { type Clock, systemClock } from '../../src/shared/clock.ts';
 import { FakeModels } from './fake-models.ts';
 import { testDomain } from './make-planner.ts';

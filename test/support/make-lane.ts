@@ -1,12 +1,12 @@
 import type { Hit } from '../../src/main/cache/look.ts';
-import type { ModelEndpoint } from '../../src/main/endpoints/model-endpoint.ts';
-import type { EndpointGate, Slot } from '../../src/main/endpoints/slots/endpoint-gate.ts';
+import type { ModelEndpoint } from '../../src/main/models/model-endpoint.ts';
+import type { EndpointGate, Slot } from '../../src/main/models/slots/endpoint-gate.ts';
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
-import { BackgroundLane, type Errand } from '../../src/main/planner/background-lane.ts';
-import { makeParts } from '../../src/main/planner/create-planner.ts';
-import type { BookedState } from '../../src/main/planner/state-book.ts';
+import { BackgroundLane, type Errand } from '../../src/main/plans/background/background-lane.ts';
+import type { BookedState } from '../../src/main/plans/background/state-book.ts';
+import { makeParts } from '../../src/main/service/create-planner.ts';
 import type { Decision } from '../../src/shared/decision.ts';
 import { seededRandom } from '../../src/shared/random.ts';
 import { decision, signatureOf } from './decisions.ts';

@@ -1,7 +1,7 @@
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { type Domain, defineDomain } from '../../src/shared/domain.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import { FakeClock } from './fake-clock.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openSocketFace, type SocketFace } from '../../src/main/faces/socket/socket-face.ts';
-import { createPlanner } from '../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import type { Domain } from '../../src/shared/domain.ts';
 import { FakeModels } from './fake-models.ts';

@@ -1,4 +1,4 @@
-import { ExpertPool } from '../../src/main/experts/expert-pool.ts';
+import { ExpertPool } from '../../src/main/models/pool/expert-pool.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { testDomain } from './make-planner.ts';
 import { ScriptedServer, streamWhole } from './scripted-server.ts';

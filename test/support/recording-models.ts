@@ -1,4 +1,4 @@
-import type { ExpertListeners } from '../../src/main/experts/expert-pool.ts';
+import type { ExpertListeners } from '../../src/main/models/pool/expert-pool.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
 import type { Situation } from '../../src/shared/situation.ts';
 import type { ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';

@@ -2,7 +2,7 @@
  * A parent for tests that end it: `spawning-parent.ts BASE_URL [AGENT]` spawns a planner, begins a plan in a silent place, and
  * prints a line of JSON: the child's pid. The agent may name a fault of `faulty-peer.ts`. On SIGINT it closes the planner and prints what the plan came to.
  */
-import { spawnPlanner } from '../../src/main/faces/ipc/spawn-planner.ts';
+import { spawnPlanner } from '../../src/main/service/entries/spawn-planner.ts';
 import { request, testDomain } from './make-planner.ts';
 import { PLAIN_LADDER } from './plain-ladder.ts';
 

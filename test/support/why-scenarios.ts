@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import type { Plan } from '../../src/main/plan.ts';
-import type { Planner } from '../../src/main/planner/planner.ts';
-import type { WhyCode } from '../../src/main/why.ts';
+import type { WhyCode } from '../../src/main/plans/ladder/why.ts';
+import type { Plan } from '../../src/main/plans/plan.ts';
+import type { Planner } from '../../src/main/plans/planner.ts';
 import type { ErrorCode } from '../../src/shared/errors.ts';
 import { drive } from './drive.ts';
 import type { FakeClock } from './fake-clock.ts';

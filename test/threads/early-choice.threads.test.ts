@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ExpertPool } from '../../src/main/experts/expert-pool.ts';
 import { createPlanner, type Planner, type PlannerOptions } from '../../src/main/index.ts';
+import { ExpertPool } from '../../src/main/models/pool/expert-pool.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { testDomain } from '../support/make-planner.ts';
 import { type Exchange, events, FINISH, json, piece, ScriptedServer, streamHead } from '../support/scripted-server.ts';

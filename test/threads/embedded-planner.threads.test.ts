@@ -1,6 +1,5 @@
 import { getEventListeners } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { embedPlanner } from '../../src/main/faces/ipc/embed-planner.ts';
 import {
   type Attempt,
   type EmbeddedPlanner,
@@ -12,6 +11,7 @@ import {
   type PlannerOptions,
   type PlanRequest,
 } from '../../src/main/index.ts';
+import { embedPlanner } from '../../src/main/service/entries/embed-planner.ts';
 import { choosing } from '../support/choosing-server.ts';
 import { request, testDomain } from '../support/make-planner.ts';
 import { PLAIN_LADDER } from '../support/plain-ladder.ts';

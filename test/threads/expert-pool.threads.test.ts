@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ExpertPool, type ExpertPoolOptions } from '../../src/main/experts/expert-pool.ts';
+import { ExpertPool, type ExpertPoolOptions } from '../../src/main/models/pool/expert-pool.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import type { ExpertResult } from '../../src/shared/tasks.ts';
 import type { Fault, FaultyTask } from '../support/faulty-worker.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ExpertPool } from '../../src/main/experts/expert-pool.ts';
+import { ExpertPool } from '../../src/main/models/pool/expert-pool.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { testDomain } from '../support/make-planner.ts';
 import { startSilentServer } from '../support/silent-server.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ExpertPool } from '../../src/main/experts/expert-pool.ts';
+import { ExpertPool } from '../../src/main/models/pool/expert-pool.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { NO_RATES } from '../../src/workers/simulator/options.ts';
 import { startSimulator } from '../../src/workers/simulator/start.ts';

@@ -1,7 +1,7 @@
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
-import type { Plan } from '../../../src/main/plan.ts';
-import { createPlanner } from '../../../src/main/planner/create-planner.ts';
-import type { Planner } from '../../../src/main/planner/planner.ts';
+import type { Plan } from '../../../src/main/plans/plan.ts';
+import type { Planner } from '../../../src/main/plans/planner.ts';
+import { createPlanner } from '../../../src/main/service/create-planner.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import { VirtualPool, type VirtualServer } from '../../../test/sim/virtual-server.ts';
 import { ArenaClient } from '../model-server.ts';

@@ -1,4 +1,4 @@
-import { createPlanner } from '../../../src/main/planner/create-planner.ts';
+import { createPlanner } from '../../../src/main/service/create-planner.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import type { Features } from '../contestants.ts';

@@ -1,4 +1,4 @@
-import { wilson } from '../../shared/wilson.ts';
+import { wilson } from '../measure/wilson.ts';
 
 /** How a hit was found: under its own signature, or under that of a similar state. */
 export type HitTier = 'exact' | 'similar';

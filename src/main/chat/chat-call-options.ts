@@ -1,7 +1,7 @@
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { readPlainly } from '../../shared/plan-request.ts';
 import { CHAT_MS_MAX } from '../options/chat-options.ts';
-import { checkSignal } from '../plan-options.ts';
+import { checkSignal } from '../plans/plan-options.ts';
 
 /** What a caller says of one chat, or of one request that is passed on. */
 export interface ChatCallOptions {

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../shared/errors.ts';
-import { type CallOutcome, callOutcome, DurationHistogram, type Durations } from '../planner/counters.ts';
+import { type CallOutcome, callOutcome, DurationHistogram, type Durations } from '../plans/counters.ts';
 import type { ChatCacheStats } from './answers/chat-cache.ts';
 import type { ChatAttempt } from './places/tries.ts';
 

@@ -3,7 +3,7 @@ import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { type ChunkEvent, contentOf, isUsageEvent } from '../../shared/model-client/chat-event.ts';
 import type { Relay } from '../../shared/model-client/chat-relay.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
-import { lessSettling, rungEnd, SLICE_MS_MIN } from '../planner/time-budget.ts';
+import { lessSettling, rungEnd, SLICE_MS_MIN } from '../models/time/time-budget.ts';
 import { type Completion, CompletionBuilder, eventsOf, isCut, withoutUsage } from './answers/completion.ts';
 import { EventLog, type LogReader } from './answers/event-log.ts';
 import { type AskedChat, bodyFor } from './chat-request.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { describeValue, encodeError, PlannerError } from '../../shared/errors.ts';
 import { readPlainly } from '../../shared/plan-request.ts';
-import type { ModelEndpoint } from '../endpoints/model-endpoint.ts';
+import type { ModelEndpoint } from '../models/model-endpoint.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
 import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
 import { chatKey, modelKey } from './answers/chat-key.ts';

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
+import { Secrets } from '../../shared/secrets.ts';
 import { adviceFor, areWell } from '../doctor/advice.ts';
 import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
 import { type SupportFacts, supportFacts, warningsIn } from '../doctor/support-facts.ts';
-import { type EndpointFacts, SERVER_NAMES } from '../endpoints/discovery/endpoint-facts.ts';
-import { findListeners, KNOWN_PORTS } from '../endpoints/find-servers.ts';
-import { Secrets } from '../log/secrets.ts';
-import { type Config, loadConfig } from '../options/config-file.ts';
+import { type EndpointFacts, SERVER_NAMES } from '../models/discovery/endpoint-facts.ts';
+import { findListeners, KNOWN_PORTS } from '../models/discovery/find-servers.ts';
+import { type Config, loadConfig } from '../service/config/config-file.ts';
 import { type CliContext, note } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { type Endpoints, keyVariableOf, secretsIn, withKeys } from './endpoint-keys.ts';

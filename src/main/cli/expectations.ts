@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { ReportTable } from '../report/report-page.ts';
+import type { ReportTable } from '../page/report-page.ts';
 import { CRITERION_RULE, type Criterion, parseCriterion, publishedCriteria } from '../session/criterion.ts';
 import { faultOf, type Judgement, judge, type Verdict } from '../session/judgement.ts';
 import type { SessionReport } from '../session/report.ts';

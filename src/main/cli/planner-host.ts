@@ -3,6 +3,10 @@ import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { shownPath, shownURL } from '../../shared/shown-url.ts';
 import type { EndpointAddress } from '../../shared/tasks.ts';
+import { SERVER_NAMES } from '../models/discovery/endpoint-facts.ts';
+import { type FoundServer, findServers, KNOWN_PORTS } from '../models/discovery/find-servers.ts';
+import { troubleIn } from '../models/discovery/server-trouble.ts';
+import { listSomewhere } from '../models/discovery/version-path.ts';
 import {
   chooseSeats,
   chosenPanel,
@@ -10,20 +14,16 @@ import {
   type Panel,
   panelOf,
   seatsOf,
-} from '../endpoints/choose-models.ts';
-import { SERVER_NAMES } from '../endpoints/discovery/endpoint-facts.ts';
-import { type FoundServer, findServers, KNOWN_PORTS } from '../endpoints/find-servers.ts';
-import { troubleIn } from '../endpoints/server-trouble.ts';
-import { listSomewhere } from '../endpoints/version-path.ts';
-import { PlanLog } from '../log/plan-log.ts';
-import type { Config, LoadedConfig } from '../options/config-file.ts';
+} from '../models/names/choose-models.ts';
 import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
 import { PROFILES, type Profile } from '../options/profiles.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
-import { createPlanner } from '../planner/create-planner.ts';
-import type { Planner } from '../planner/planner.ts';
+import type { Planner } from '../plans/planner.ts';
+import type { Config, LoadedConfig } from '../service/config/config-file.ts';
+import { createPlanner } from '../service/create-planner.ts';
+import { type EmbeddedSimulator, startEmbeddedSimulator } from '../service/embedded-simulator.ts';
+import { PlanLog } from '../service/log/plan-log.ts';
 import type { ReportServer } from '../session/report.ts';
-import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/embedded-simulator.ts';
 import { type CliContext, note, warn } from './cli-context.ts';
 import { type Endpoints, keyVariableOf, withKeys } from './endpoint-keys.ts';
 import type { ServerFlags } from './server-flags.ts';

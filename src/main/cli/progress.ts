@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { PlanSource } from '../../shared/decision.ts';
-import type { Plan } from '../plan.ts';
+import type { Plan } from '../plans/plan.ts';
 import { type CliContext, note } from './cli-context.ts';
 import { newBar } from './progress-bar.ts';
 import { count, rate } from './text.ts';

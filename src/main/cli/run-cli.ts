@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { LOG_LEVELS } from '../log/process-log.ts';
+import { LOG_LEVELS } from '../service/log/process-log.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
 import { addCompareCommand, compareCommand } from './compare-command.ts';

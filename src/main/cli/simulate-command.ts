@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type Command, Option } from 'commander';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
-import { type EmbeddedSimulator, startEmbeddedSimulator } from '../simulator/embedded-simulator.ts';
+import { type EmbeddedSimulator, startEmbeddedSimulator } from '../service/embedded-simulator.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from './server-flags.ts';

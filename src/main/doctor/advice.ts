@@ -1,4 +1,4 @@
-import { isChatModel } from '../endpoints/choose-models.ts';
+import { isChatModel } from '../models/names/choose-models.ts';
 import type { ExaminedEndpoint, TimedCall } from './examine.ts';
 
 /** A first token later than this was most likely a model being loaded. */

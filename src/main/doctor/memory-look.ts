@@ -1,6 +1,6 @@
-import type { JsonReader } from '../endpoints/discovery/discover-endpoint.ts';
-import type { ServerKind } from '../endpoints/discovery/endpoint-facts.ts';
-import { loadedModels } from '../endpoints/discovery/loaded-models.ts';
+import type { JsonReader } from '../models/discovery/discover-endpoint.ts';
+import type { ServerKind } from '../models/discovery/endpoint-facts.ts';
+import { loadedModels } from '../models/discovery/loaded-models.ts';
 import type { DisplacedModel, TimedCall } from './examine.ts';
 
 const LOOK_MS = 1_000;

@@ -3,8 +3,8 @@ import { access, stat } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { availableParallelism, freemem, release, totalmem, type } from 'node:os';
 import { dirname } from 'node:path';
-import { withoutSecrets } from '../log/secrets.ts';
-import type { LoadedConfig } from '../options/config-file.ts';
+import { withoutSecrets } from '../../shared/secrets.ts';
+import type { LoadedConfig } from '../service/config/config-file.ts';
 
 /** What whoever helps from afar asks for first. Nothing in it is secret. */
 export interface SupportFacts {

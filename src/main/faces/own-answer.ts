@@ -1,6 +1,6 @@
 import type { PlanRequest } from '../../shared/plan-request.ts';
-import type { Plan } from '../plan.ts';
-import { heuristicAnswer } from '../planner/best-in-hand.ts';
+import { heuristicAnswer } from '../plans/ladder/best-in-hand.ts';
+import type { Plan } from '../plans/plan.ts';
 
 /** Of a plan that a host or client answered itself. The planner's own begin at 1. */
 const OWN_PLAN_ID = 0;

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Clock, Timer } from '../../shared/clock.ts';
-import type { Plan } from '../plan.ts';
-import type { Durations } from '../planner/counters.ts';
-import type { Planner, PlannerStats } from '../planner/planner.ts';
-import { DurationTally, durationsOf, mergedCounts } from './duration-tally.ts';
+import { DurationTally, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
+import type { Durations } from '../plans/counters.ts';
+import type { Plan } from '../plans/plan.ts';
+import type { Planner, PlannerStats } from '../plans/planner.ts';
 import { PlanLog, type ShownPlan } from './plan-log.ts';
 import { type Sample, sampleBetween } from './sample.ts';
 import { SampleStore, type Series, seriesOf } from './series.ts';

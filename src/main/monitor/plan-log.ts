@@ -1,4 +1,4 @@
-import type { Attempt, Plan } from '../plan.ts';
+import type { Attempt, Plan } from '../plans/plan.ts';
 
 /** A plan as it is shown: what was decided and how, and nothing of what the agent observed. */
 export interface ShownPlan extends Omit<Plan, 'attempts'> {

@@ -1,9 +1,9 @@
 import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
-import { wilson } from '../../shared/wilson.ts';
-import type { EndpointStats } from '../endpoints/model-endpoint.ts';
-import type { CallCounts, Durations } from '../planner/counters.ts';
-import type { PlannerStats } from '../planner/planner.ts';
-import { type DurationCounts, durationsOf, mergedCounts } from './duration-tally.ts';
+import { type DurationCounts, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
+import { wilson } from '../measure/wilson.ts';
+import type { EndpointStats } from '../models/model-endpoint.ts';
+import type { CallCounts, Durations } from '../plans/counters.ts';
+import type { PlannerStats } from '../plans/planner.ts';
 
 /** Calls that ended, by how. */
 export type EndedCalls = Pick<CallCounts, 'useful' | 'timeouts' | 'cancelled' | 'failed'>;

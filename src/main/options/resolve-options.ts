@@ -2,10 +2,10 @@ import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { type Domain, defineDomain } from '../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { isSecretName, withoutCredentials } from '../../shared/secrets.ts';
 import { storeLayout } from '../../shared/store/store-layout.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
-import { isSecretName, withoutCredentials } from '../log/secrets.ts';
 import { chatSchema, resolveChat } from './chat-options.ts';
 import { FEATURE_NAMES } from './features.ts';
 import {

@@ -2,7 +2,7 @@ import type { Domain, Feature, NumberFeature } from '../../shared/domain.ts';
 import { fingerprintNumber } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../shared/signature.ts';
-import { wilson } from '../../shared/wilson.ts';
+import { wilson } from '../measure/wilson.ts';
 
 /**
  * What the exact key would do if one thing about a domain's features were changed: a feature left out of it, or every

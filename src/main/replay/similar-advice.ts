@@ -1,5 +1,5 @@
-import { wilson } from '../../shared/wilson.ts';
 import { COMPARISONS_MIN, MARGIN } from '../cache/standing/tier-standing.ts';
+import { wilson } from '../measure/wilson.ts';
 import type { ReplayOutcome } from './replay.ts';
 
 /** What similar states are worth on a trace: everything that they said or would have said, against what was chosen. */

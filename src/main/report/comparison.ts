@@ -1,4 +1,4 @@
-import { wilson } from '../../shared/wilson.ts';
+import { wilson } from '../measure/wilson.ts';
 import type { SessionReport } from '../session/report.ts';
 
 /** Which of two reports is better in one thing; `same` where the difference says little, null where no way is better. */

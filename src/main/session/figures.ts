@@ -1,4 +1,4 @@
-import { nearestModels } from '../endpoints/nearest-models.ts';
+import { nearestModels } from '../models/names/nearest-models.ts';
 import { type SessionReport, share } from './report.ts';
 
 /** The JSON of a report, or a part of it. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
-import { LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plan.ts';
+import { LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plans/plan.ts';
 import { AgentLanes } from './agent-lanes.ts';
 import type { TraceRecord } from './trace-reader.ts';
 import type { TraceWriter } from './trace-writer.ts';

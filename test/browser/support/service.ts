@@ -1,7 +1,7 @@
 import { type HttpFace, openHttpFace } from '../../../src/main/faces/http/open-http-face.ts';
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
-import { createPlanner } from '../../../src/main/planner/create-planner.ts';
-import type { Planner, PlannerStats } from '../../../src/main/planner/planner.ts';
+import type { Planner, PlannerStats } from '../../../src/main/plans/planner.ts';
+import { createPlanner } from '../../../src/main/service/create-planner.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import type { PlanRequest } from '../../../src/shared/plan-request.ts';
 import { type Behaviour, FakeModels } from '../../support/fake-models.ts';

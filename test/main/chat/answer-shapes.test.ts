@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatReply } from '../../../src/main/chat/chat-reply.ts';
-import type { Planner } from '../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../src/main/plans/planner.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import { askForVote, voteCall } from '../../../src/shared/vote-answer.ts';

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatCallOptions } from '../../../src/main/chat/chat-call-options.ts';
 import type { ChatReply } from '../../../src/main/chat/chat-reply.ts';
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
-import type { Planner } from '../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../src/main/plans/planner.ts';
 import { type Clock, systemClock } from '../../../src/shared/clock.ts';
 import { ASK, ChatServer, makeChats, readFrames, sayHello, wordsOf } from '../../support/make-chats.ts';
 import { type Exchange, events, FINISH, json, piece, streamHead } from '../../support/scripted-server.ts';

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import type { Planner } from '../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../src/main/plans/planner.ts';
 import { NO_RATES } from '../../../src/workers/simulator/options.ts';
 import { type SimulatorHandle, startSimulator } from '../../../src/workers/simulator/start.ts';
 import { makeChats } from '../../support/make-chats.ts';

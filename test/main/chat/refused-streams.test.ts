@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Planner } from '../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../src/main/plans/planner.ts';
 import { ASK, ChatServer, makeChats } from '../../support/make-chats.ts';
 import { STREAM_REFUSED } from '../../support/rows/refusal-rows.ts';
 import { type Exchange, events, json } from '../../support/scripted-server.ts';

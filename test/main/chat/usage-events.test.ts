@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { withoutUsage } from '../../../src/main/chat/answers/completion.ts';
 import { wholeFrames } from '../../../src/main/chat/chat-reply.ts';
-import type { Planner } from '../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../src/main/plans/planner.ts';
 import { ASK, ChatServer, makeChats, readFrames } from '../../support/make-chats.ts';
 import { events, FINISH, piece, streamHead } from '../../support/scripted-server.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type EmbeddedSimulator, startEmbeddedSimulator } from '../../../src/main/simulator/embedded-simulator.ts';
+import { type EmbeddedSimulator, startEmbeddedSimulator } from '../../../src/main/service/embedded-simulator.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { startSilentServer } from '../../support/silent-server.ts';
 import { recordAt, records, type TempFolder, tempFolder, traceText } from '../../support/trace-files.ts';

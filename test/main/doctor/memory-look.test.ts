@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TimedCall } from '../../../src/main/doctor/examine.ts';
 import { MemoryLook } from '../../../src/main/doctor/memory-look.ts';
-import type { ServerKind } from '../../../src/main/endpoints/discovery/endpoint-facts.ts';
+import type { ServerKind } from '../../../src/main/models/discovery/endpoint-facts.ts';
 
 const NEVER = new AbortController().signal;
 const call = (model: string, firstTokenMs: number): TimedCall => ({ model, code: 'OK', totalMs: 5_000, firstTokenMs });

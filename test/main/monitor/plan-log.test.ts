@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PlanLog } from '../../../src/main/monitor/plan-log.ts';
-import type { Attempt, Plan } from '../../../src/main/plan.ts';
+import type { Attempt, Plan } from '../../../src/main/plans/plan.ts';
 
 const ATTEMPT: Attempt = {
   step: 'expert',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DurationTally } from '../../../src/main/monitor/duration-tally.ts';
+import { DurationTally } from '../../../src/main/measure/duration-tally.ts';
 import type { MergeableSample, Sample } from '../../../src/main/monitor/sample.ts';
 import { SampleStore, seriesOf } from '../../../src/main/monitor/series.ts';
 import { PLAN_SOURCES, type PlanSource } from '../../../src/shared/decision.ts';

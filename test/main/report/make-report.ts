@@ -1,5 +1,5 @@
 import type { Series } from '../../../src/main/monitor/series.ts';
-import { PlannerCounters } from '../../../src/main/planner/counters.ts';
+import { PlannerCounters } from '../../../src/main/plans/counters.ts';
 import type { SessionReport } from '../../../src/main/session/report.ts';
 import { PLAN_SOURCES, type PlanSource } from '../../../src/shared/decision.ts';
 

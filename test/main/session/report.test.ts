@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { ChatCounters } from '../../../src/main/chat/chat-counters.ts';
 import { reportText } from '../../../src/main/cli/report-text.ts';
-import type { EndpointStats } from '../../../src/main/endpoints/model-endpoint.ts';
-import { PlannerCounters } from '../../../src/main/planner/counters.ts';
-import type { PlannerStats } from '../../../src/main/planner/planner.ts';
+import type { EndpointStats } from '../../../src/main/models/model-endpoint.ts';
+import { PlannerCounters } from '../../../src/main/plans/counters.ts';
+import type { PlannerStats } from '../../../src/main/plans/planner.ts';
 import { type ReportServer, type SessionReport, sessionReport } from '../../../src/main/session/report.ts';
 import type { SessionOutcome } from '../../../src/main/session/session.ts';
 import { PLAN_SOURCES } from '../../../src/shared/decision.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Plan, PlanOptions } from '../../../src/main/plan.ts';
-import { LATENESS_MS_MAX } from '../../../src/main/plan.ts';
+import type { Plan, PlanOptions } from '../../../src/main/plans/plan.ts';
+import { LATENESS_MS_MAX } from '../../../src/main/plans/plan.ts';
 import {
   runSession,
   type SessionOptions,

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Planner } from '../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../src/main/plans/planner.ts';
 import { ERROR_CODES, PlannerError } from '../../../src/shared/errors.ts';
 import type { ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import { StandingChoice } from '../../../src/shared/vote/standing-choice.ts';

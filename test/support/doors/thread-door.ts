@@ -6,7 +6,7 @@ import type { PlanCallWire, PlannerApi } from '../../../src/main/faces/ipc/messa
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
 import type { Door } from './door.ts';
 
-const ENTRY = new URL('../../../src/main/faces/ipc/thread-entry.ts', import.meta.url);
+const ENTRY = new URL('../../../src/main/service/entries/thread-entry.ts', import.meta.url);
 
 /** The planner in a thread of its own, as a host without any checks reaches it: any value may come. */
 export class ThreadDoor implements AsyncDisposable {

@@ -1,4 +1,4 @@
-import { type Interval, wilson } from '../../../shared/wilson.ts';
+import { type Interval, wilson } from '../../measure/wilson.ts';
 
 /** A comparison counts for 1/e after so many more of its kind: the latest few hundred decide. */
 const MEMORY = 300;

@@ -7,7 +7,7 @@ import {
   READ_BYTES_MAX,
 } from '../../../shared/model-client/pass-relay.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
-import { lessSettling, rungEnd, SLICE_MS_MIN } from '../../planner/time-budget.ts';
+import { lessSettling, rungEnd, SLICE_MS_MIN } from '../../models/time/time-budget.ts';
 import type { ChatPlace, ChatRoute } from '../places/chat-route.ts';
 import type { CallLimits, ChatCallEnd, PlaceCaller } from '../places/place-caller.ts';
 import { type ChatAttempt, isOfRequest, type TriedInVain, Tries } from '../places/tries.ts';

@@ -1,4 +1,4 @@
-import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
+import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 
 /** A model at an endpoint where a chat may be asked. */
 export interface ChatPlace {

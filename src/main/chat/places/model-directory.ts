@@ -1,6 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
-import type { EndpointListing } from '../../endpoints/check-models.ts';
-import { isSameModel, nearestModels } from '../../endpoints/nearest-models.ts';
+import type { EndpointListing } from '../../models/names/check-models.ts';
+import { isSameModel, nearestModels } from '../../models/names/nearest-models.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 
 /** The name that stands for the models of `synthesis`, in their order; without any, for those of the experts. */

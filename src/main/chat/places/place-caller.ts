@@ -5,11 +5,11 @@ import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
 import type { Relay, RelayCall, RelayEnd } from '../../../shared/model-client/chat-relay.ts';
 import type { PassCall, PassRelay } from '../../../shared/model-client/pass-relay.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
-import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
-import { EndpointGate, type Slot } from '../../endpoints/slots/endpoint-gate.ts';
+import { enterEndpoint } from '../../models/calls/enter-endpoint.ts';
+import type { LoopTurns } from '../../models/calls/loop-turns.ts';
+import type { ModelEndpoint } from '../../models/model-endpoint.ts';
+import { EndpointGate, type Slot } from '../../models/slots/endpoint-gate.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
-import { enterEndpoint } from '../../planner/calls/enter-endpoint.ts';
-import type { LoopTurns } from '../../planner/loop-turns.ts';
 import type { ChatPlace } from './chat-route.ts';
 
 /** What reaches one endpoint for chats: `ModelClient`. One without `relay` serves none, and one without `pass` passes nothing on. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
-import type { ModelEndpoint } from '../../endpoints/model-endpoint.ts';
+import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { ChatPlace } from './chat-route.ts';
 import { LADDER_ALIAS, type ModelDirectory } from './model-directory.ts';
 

@@ -3,7 +3,7 @@ import { Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
-import type { Planner } from '../../planner/planner.ts';
+import type { Planner } from '../../plans/planner.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { readToken } from './access/bearer-token.ts';

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlannerError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import type { Attempt, Plan, PlanOptions } from '../../plan.ts';
-import type { Planner } from '../../planner/planner.ts';
-import { withRequestContext } from '../../tracing/request-context.ts';
+import type { Attempt, Plan, PlanOptions } from '../../plans/plan.ts';
+import type { Planner } from '../../plans/planner.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
 import { problemOf } from './problem.ts';
+import { withRequestContext } from './request-context.ts';
 import type { RouteParts } from './route-parts.ts';
 import { attemptSchema, PROBLEM_ANSWERS, planSchema } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';

@@ -1,4 +1,4 @@
-import type { Planner } from '../../planner/planner.ts';
+import type { Planner } from '../../plans/planner.ts';
 import type { FaceParts } from '../face.ts';
 import type { ResolvedHttpOptions } from './http-options.ts';
 import type { Connections } from './wire/connections.ts';

@@ -2,8 +2,8 @@ import type { Decision } from '../../../shared/decision.ts';
 import { decodeError, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
-import type { Attempt, CloseOptions, Plan } from '../../plan.ts';
-import type { PlannerStats } from '../../planner/planner.ts';
+import type { Attempt, CloseOptions, Plan } from '../../plans/plan.ts';
+import type { PlannerStats } from '../../plans/planner.ts';
 
 /**
  * What goes between a host and a planner in another thread or process. Calls and replies are comlink's, and carry an `id`;

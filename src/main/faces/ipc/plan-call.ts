@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import type { Attempt, Plan } from '../../plan.ts';
-import { planCancelled } from '../../planner/flight-board.ts';
+import { planCancelled } from '../../plans/flights/flight-board.ts';
+import type { Attempt, Plan } from '../../plans/plan.ts';
 
 export interface PlanCallParts {
   readonly clock: Clock;

@@ -5,8 +5,8 @@ import { encodeError } from '../../../shared/errors.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
-import type { Attempt, CloseOptions, Plan } from '../../plan.ts';
-import type { Planner } from '../../planner/planner.ts';
+import type { Attempt, CloseOptions, Plan } from '../../plans/plan.ts';
+import type { Planner } from '../../plans/planner.ts';
 import { type Channel, calledEndpoint } from './channel.ts';
 import {
   type FromPlanner,

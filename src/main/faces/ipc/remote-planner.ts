@@ -3,8 +3,8 @@ import type { Decision } from '../../../shared/decision.ts';
 import type { Domain, DomainDefinition, Observation } from '../../../shared/domain.ts';
 import type { DomainOf, ObservationOf } from '../../../shared/observation.ts';
 import type { RequestWith } from '../../../shared/plan-request.ts';
-import type { CloseOptions, Plan, PlanOptions } from '../../plan.ts';
-import type { PlannerEvents, PlannerStats } from '../../planner/planner.ts';
+import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
+import type { PlannerEvents, PlannerStats } from '../../plans/planner.ts';
 import type { PeerExit } from './peer.ts';
 
 export interface RemotePlannerEvents extends PlannerEvents {

@@ -2,8 +2,8 @@ import { describeValue, encodeError, PlannerError } from '../../../shared/errors
 import { parseJsonInParts } from '../../../shared/json-parts.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { type JsonReading, parseJson } from '../../../shared/untrusted-json.ts';
-import type { Plan, PlanOptions } from '../../plan.ts';
-import type { Planner } from '../../planner/planner.ts';
+import type { Plan, PlanOptions } from '../../plans/plan.ts';
+import type { Planner } from '../../plans/planner.ts';
 import type { ByteCharge } from '../byte-budget.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
 import {

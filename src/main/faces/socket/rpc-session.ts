@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import { BOUNDS_RULES, UTF16_RULE } from '../../../shared/untrusted-json.ts';
-import type { Planner } from '../../planner/planner.ts';
+import type { Planner } from '../../plans/planner.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import type { FaceLog } from '../face.ts';
 import { type LineFault, LineReader } from './line-reader.ts';

@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import { PlannerError } from '../../../shared/errors.ts';
-import type { Planner } from '../../planner/planner.ts';
+import type { Planner } from '../../plans/planner.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { RpcSession, type SessionCounters } from './rpc-session.ts';

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Planner } from '../../planner/planner.ts';
+import type { Planner } from '../../plans/planner.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { RpcSession } from './rpc-session.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Comparisons } from '../../../../src/main/cache/standing/comparisons.ts';
+import { wilson } from '../../../../src/main/measure/wilson.ts';
 import { seededRandom } from '../../../../src/shared/random.ts';
-import { wilson } from '../../../../src/shared/wilson.ts';
 
 function filled(outcomes: readonly boolean[]): Comparisons {
   const record = new Comparisons();

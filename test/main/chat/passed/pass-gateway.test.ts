@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PassReply } from '../../../../src/main/chat/passed/pass-reply.ts';
 import type { PassedRoute } from '../../../../src/main/chat/passed/pass-request.ts';
 import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
-import type { Planner } from '../../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { flush } from '../../../support/drive.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { ChatServer, makeChats } from '../../../support/make-chats.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ModelDirectory } from '../../../../src/main/chat/places/model-directory.ts';
-import type { EndpointListing } from '../../../../src/main/endpoints/check-models.ts';
+import type { EndpointListing } from '../../../../src/main/models/names/check-models.ts';
 import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../../../src/main/options/resolve-options.ts';
 import { PlannerError } from '../../../../src/shared/errors.ts';

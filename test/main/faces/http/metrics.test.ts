@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { PlannerStats } from '../../../../src/main/planner/planner.ts';
+import type { PlannerStats } from '../../../../src/main/plans/planner.ts';
 import { drive } from '../../../support/drive.ts';
 import { type ExposedMetric, readExposition } from '../../../support/exposition.ts';
 import { request } from '../../../support/make-planner.ts';

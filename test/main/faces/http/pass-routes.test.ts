@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Face } from '../../../../src/main/faces/face.ts';
 import { openHttpFace } from '../../../../src/main/faces/http/open-http-face.ts';
 import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
-import type { Planner } from '../../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { ChatServer, makeChats } from '../../../support/make-chats.ts';
 import { type Exchange, json, streamHead } from '../../../support/scripted-server.ts';

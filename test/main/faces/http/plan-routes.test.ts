@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Plan } from '../../../../src/main/plan.ts';
+import type { Plan } from '../../../../src/main/plans/plan.ts';
 import { PlannerError } from '../../../../src/shared/errors.ts';
 import { drive, flush } from '../../../support/drive.ts';
 import { request } from '../../../support/make-planner.ts';

@@ -10,8 +10,8 @@ import {
   type ToPlanner,
 } from '../../../../src/main/faces/ipc/messages.ts';
 import { PlannerServer } from '../../../../src/main/faces/ipc/planner-server.ts';
-import type { Plan } from '../../../../src/main/plan.ts';
-import type { Planner } from '../../../../src/main/planner/planner.ts';
+import type { Plan } from '../../../../src/main/plans/plan.ts';
+import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { PlannerError } from '../../../../src/shared/errors.ts';
 import { drive, flush } from '../../../support/drive.ts';
 import type { Behaviour } from '../../../support/fake-models.ts';

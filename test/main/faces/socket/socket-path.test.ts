@@ -18,7 +18,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSocketFace, type SocketFace } from '../../../../src/main/faces/socket/socket-face.ts';
 import type { SocketFaceOptions } from '../../../../src/main/faces/socket/socket-options.ts';
 import { removeIfSame } from '../../../../src/main/faces/socket/socket-path.ts';
-import type { Planner } from '../../../../src/main/planner/planner.ts';
+import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { makePlanner } from '../../../support/make-planner.ts';
 import { makeLog, makeSocketFolder, type SocketFolder } from '../../../support/make-socket-face.ts';

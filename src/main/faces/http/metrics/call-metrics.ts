@@ -1,4 +1,4 @@
-import type { CallDistributions } from '../../../planner/distributions.ts';
+import type { CallDistributions } from '../../../plans/distributions.ts';
 import { counter, gauge, type HistogramMetric, histogram, type Labels, type Metric, type Snapshot } from './metric.ts';
 
 /** How calls to models ended, and how `stats()` calls that. */

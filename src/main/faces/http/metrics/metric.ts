@@ -1,6 +1,6 @@
-import type { Buckets } from '../../../planner/bucket-counts.ts';
-import type { Distributions } from '../../../planner/distributions.ts';
-import type { PlannerStats } from '../../../planner/planner.ts';
+import type { Buckets } from '../../../measure/bucket-counts.ts';
+import type { Distributions } from '../../../plans/distributions.ts';
+import type { PlannerStats } from '../../../plans/planner.ts';
 import type { ProcessUse } from './process-use.ts';
 
 /** All that one scrape tells, taken at one moment. */

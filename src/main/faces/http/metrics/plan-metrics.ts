@@ -1,5 +1,5 @@
 import { PLAN_SOURCES } from '../../../../shared/decision.ts';
-import { WHY_CODE_LIST } from '../../../why.ts';
+import { WHY_CODE_LIST } from '../../../plans/ladder/why.ts';
 import { counter, gauge, type HistogramMetric, histogram, type Metric } from './metric.ts';
 
 /** Plans: how many, how they ended, how long they took. */

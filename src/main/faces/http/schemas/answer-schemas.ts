@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PLAN_SOURCES } from '../../../../shared/decision.ts';
 import { ERROR_CODES } from '../../../../shared/errors.ts';
-import { WHY_CODES, type WhyCode } from '../../../why.ts';
+import { WHY_CODES, type WhyCode } from '../../../plans/ladder/why.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
 /** What routes answer with. For the document alone: answers are not checked, tests do that. */

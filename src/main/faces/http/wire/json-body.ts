@@ -3,7 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
 import { PlannerError } from '../../../../shared/errors.ts';
 import { parseJsonInParts } from '../../../../shared/json-parts.ts';
 import { BOUNDS_RULES, type JsonReading, JsonScan, readJson, readText } from '../../../../shared/untrusted-json.ts';
-import type { LongWork } from '../../../planner/long-work.ts';
+import type { LongWork } from '../../../plans/long-work.ts';
 import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../../byte-budget.ts';
 import { HeldBytes } from '../../held-bytes.ts';
 

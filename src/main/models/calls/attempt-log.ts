@@ -1,0 +1,198 @@
+import type { ErrorCode, ErrorWire } from '../../../shared/errors.ts';
+import type { CallPhase } from '../../../shared/model-client/failures.ts';
+import type { CallReport } from '../../../shared/tasks.ts';
+import type { Vote } from '../../../shared/vote/vote-parser.ts';
+import type { PhaseReader } from '../../../shared/vote-answer.ts';
+import { takesBackChoice } from '../../plans/panel/standing-choices.ts';
+import type { Attempt, AttemptStep, LastSeen } from '../../plans/plan.ts';
+
+/** The subject of an attempt: what is known when it starts. */
+export interface AttemptSubject {
+  readonly step: AttemptStep;
+  readonly role?: string;
+  readonly model: string;
+  readonly endpoint: string;
+}
+
+/** What an attempt came to, whichever plan looks at it. */
+type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs'>;
+
+interface LoggedAttempt {
+  subject: AttemptSubject;
+  readonly startedAtMs: number;
+  calledAtMs: number | undefined;
+  /** What its answer had chosen, as far as it was written. */
+  chosen: string | undefined;
+  /** The phase that its call is in; undefined while nothing tells. */
+  phaseOf: PhaseReader | undefined;
+  ending: Ending | undefined;
+}
+
+/**
+ * The attempts of one flight, in the order of their start; a snapshot may be taken at any moment. The plans that share the
+ * flight began at different times, so each asks with its own start.
+ */
+export class AttemptLog {
+  readonly #attempts: LoggedAttempt[] = [];
+  /** Called as each attempt ends, with how it looks from the start of a plan. */
+  onEnded: (attemptFrom: (originMs: number) => Attempt) => void = () => {};
+
+  /** Opens an attempt; the result closes it. Closing twice keeps the first end. */
+  begin(subject: AttemptSubject, nowMs: number): AttemptEnd {
+    const attempt: LoggedAttempt = {
+      subject,
+      startedAtMs: nowMs,
+      calledAtMs: undefined,
+      chosen: undefined,
+      phaseOf: undefined,
+      ending: undefined,
+    };
+    this.#attempts.push(attempt);
+    return new AttemptEnd(attempt, () => {
+      this.onEnded((originMs) => toldFrom(attempt, attempt.ending as Ending, originMs));
+    });
+  }
+
+  /** As they stand now; those that still run as ERR_PLAN_SETTLED. `originMs` is the start of the plan that looks. */
+  snapshot(nowMs: number, originMs: number): Attempt[] {
+    return this.#attempts.map((attempt) => {
+      const latencyMs = Math.max(0, nowMs - attempt.startedAtMs);
+      const running = (): Ending => ({
+        code: 'ERR_PLAN_SETTLED',
+        lastSeen: lastSeenOf(attempt),
+        latencyMs,
+        ...chosenBy(attempt),
+      });
+      return toldFrom(attempt, attempt.ending ?? running(), originMs);
+    });
+  }
+
+  /** Those that have ended. */
+  ended(originMs: number): Attempt[] {
+    return this.#attempts.flatMap((attempt) => (attempt.ending ? [toldFrom(attempt, attempt.ending, originMs)] : []));
+  }
+}
+
+function chosenBy({ chosen }: LoggedAttempt): Pick<Ending, 'action'> {
+  return chosen === undefined ? {} : { action: chosen };
+}
+
+/** What was last seen of an attempt by the phase that its call is in, or was when it ended. */
+const SEEN_IN: Readonly<Record<CallPhase, LastSeen>> = {
+  connect: 'called',
+  headers: 'sent',
+  'first-token': 'headers',
+  stream: 'token',
+};
+
+const BEGUN: ReadonlySet<LastSeen> = new Set(['token', 'choice']);
+
+/** The phases that timeouts name. */
+const PHASE_OF_TIMEOUT: Readonly<Partial<Record<ErrorCode, CallPhase>>> = {
+  ERR_MODEL_TIMEOUT_CONNECT: 'connect',
+  ERR_MODEL_TIMEOUT_HEADERS: 'headers',
+  ERR_MODEL_TIMEOUT_FIRST_TOKEN: 'first-token',
+  ERR_MODEL_TIMEOUT_STREAM: 'stream',
+};
+
+function lastSeenOf({ calledAtMs, chosen, phaseOf }: LoggedAttempt, ended?: CallPhase): LastSeen {
+  if (calledAtMs === undefined) return 'queued';
+  return chosen === undefined ? SEEN_IN[ended ?? phaseOf?.() ?? 'connect'] : 'choice';
+}
+
+/** The phase in which a call was cut; undefined where nothing tells. */
+function endedIn(code: ErrorCode, report: CallReport | undefined): CallPhase | undefined {
+  if (report?.firstTokenMs !== undefined) return 'stream';
+  return PHASE_OF_TIMEOUT[code] ?? (report?.queueMs === undefined ? undefined : 'first-token');
+}
+
+function isCut(code: ErrorCode): boolean {
+  return code === 'ERR_PLAN_SETTLED' || code === 'ERR_CANCELLED' || PHASE_OF_TIMEOUT[code] !== undefined;
+}
+
+function toldFrom({ subject, startedAtMs, calledAtMs }: LoggedAttempt, ending: Ending, originMs: number): Attempt {
+  return {
+    ...subject,
+    startMs: startedAtMs - originMs,
+    // One that was never called has done nothing but wait.
+    waitMs: calledAtMs === undefined ? ending.latencyMs : calledAtMs - startedAtMs,
+    ...ending,
+  };
+}
+
+export class AttemptEnd {
+  readonly #attempt: LoggedAttempt;
+  readonly #onEnded: () => void;
+
+  constructor(attempt: LoggedAttempt, onEnded: () => void) {
+    this.#attempt = attempt;
+    this.#onEnded = onEnded;
+  }
+
+  /** It has a slot, and its call begins: to this model. */
+  called(nowMs: number, subject: AttemptSubject = this.#attempt.subject): void {
+    this.#attempt.calledAtMs = nowMs;
+    this.#attempt.subject = subject;
+  }
+
+  /** How long ago its call began, milliseconds. */
+  calledMs(nowMs: number): number {
+    return nowMs - (this.#attempt.calledAtMs ?? nowMs);
+  }
+
+  /** No token of its answer has come. */
+  get isSilent(): boolean {
+    return !BEGUN.has(lastSeenOf(this.#attempt));
+  }
+
+  /** Its call is on its way, and `phaseOf` reads how far it has come. */
+  sent(phaseOf: PhaseReader): void {
+    this.#attempt.phaseOf = phaseOf;
+  }
+
+  /** The choice of its answer that stands now; undefined where it was withdrawn. */
+  chose(action: string | undefined): void {
+    this.#attempt.chosen = action;
+  }
+
+  voted(vote: Vote, report: CallReport, nowMs: number): void {
+    this.#close({ code: 'OK', latencyMs: this.#latencyAt(nowMs), ...this.#told(report), action: vote.action });
+  }
+
+  failed(error: ErrorWire, report: CallReport | undefined, nowMs: number): void {
+    const { code, message } = error;
+    const chosen = takesBackChoice(code) ? {} : chosenBy(this.#attempt);
+    const seen = isCut(code) ? { lastSeen: lastSeenOf(this.#attempt, endedIn(code, report)) } : {};
+    const told = report === undefined ? {} : this.#told(report);
+    this.#close({ code, message, ...seen, latencyMs: this.#latencyAt(nowMs), ...told, ...chosen });
+  }
+
+  #latencyAt(nowMs: number): number {
+    return nowMs - this.#attempt.startedAtMs;
+  }
+
+  #close(ending: Ending): void {
+    if (this.#attempt.ending !== undefined) return;
+    this.#attempt.ending = ending;
+    this.#onEnded();
+  }
+
+  #told({
+    queueMs,
+    firstTokenMs,
+    promptTokens,
+    completionTokens,
+    estimated,
+    modelAnswered,
+  }: CallReport): Partial<Ending> {
+    const isOther = modelAnswered !== undefined && modelAnswered !== this.#attempt.subject.model;
+    return {
+      ...(queueMs === undefined ? {} : { queueMs }),
+      ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
+      ...(promptTokens === undefined ? {} : { promptTokens }),
+      ...(completionTokens === undefined ? {} : { completionTokens }),
+      ...(estimated === undefined ? {} : { estimated }),
+      ...(isOther ? { modelAnswered } : {}),
+    };
+  }
+}

@@ -1,0 +1,387 @@
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
+import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
+import { UNWANTED } from '../../../shared/unwanted.ts';
+import type { OnChoice, PhaseReader } from '../../../shared/vote-answer.ts';
+import type { ResolvedOptions } from '../../options/planner-options.ts';
+import type { PlannerCounters } from '../../plans/counters.ts';
+import type { Silence } from '../../plans/ladder/why-no-model.ts';
+import type { AnswerForms } from '../forms/answer-form.ts';
+import type { ModelEndpoint } from '../model-endpoint.ts';
+import type { Ask, Lane, Slot } from '../slots/endpoint-gate.ts';
+import type { CallKind } from '../time/latency-profile.ts';
+import type { AttemptEnd, AttemptLog, AttemptSubject } from './attempt-log.ts';
+import { enterEndpoint } from './enter-endpoint.ts';
+import { HedgeBudget } from './hedge-budget.ts';
+import type { LoopTurns } from './loop-turns.ts';
+import { placesFor } from './places.ts';
+
+/**
+ * Makes model calls for flights: at the endpoint that is expected to answer first, on a slot of it, under timeouts that
+ * were learned there; again where nothing was answered yet; and a second time elsewhere where the first takes unusually
+ * long. A call never rejects. Each try is an attempt of its own, with its end and its time.
+ */
+export interface CallPlan {
+  readonly subject: AttemptSubject;
+  /** Other endpoints that serve the same model. */
+  readonly alternatives: readonly string[];
+  readonly kind: CallKind;
+  /** Says which model is asked at an endpoint, as late as its slot is there; undefined: the one of the subject. */
+  readonly seat?: CallSeat | undefined;
+  /** The configured timeout, milliseconds. */
+  readonly ceilingMs: number;
+  /** When it must have ended. */
+  readonly endMs: number;
+  readonly lane: Lane;
+  /** Its place among all that wait: lower is served first. */
+  readonly rankMs: number;
+  /** When the plan must be settled that it is made for. */
+  readonly deadlineMs: number;
+  /** Cancels it for somebody who can use its slot, once nobody waits for it. */
+  readonly giveUp: () => void;
+  /** Called as each try begins to wait for a slot. */
+  readonly onWaiting: () => void;
+  /** Whether nobody waits for it any more: it is not tried again then. */
+  readonly isLate: () => boolean;
+  readonly run: (
+    subject: AttemptSubject,
+    terms: CallTerms,
+    signal: AbortSignal,
+    onChoice: OnChoice,
+    onSent: (phaseOf: PhaseReader) => void,
+  ) => Promise<ExpertResult>;
+}
+
+/** A role, or a rung of the ladder, that may be asked of another model than its own. */
+export interface CallSeat {
+  readonly model: string;
+  readonly modelAt: (endpoint: string) => string;
+}
+
+/** Called as a call begins, with the slot it has. */
+export type OnSlot = (slot: Slot) => void;
+
+/** What all tries of one call have in common. */
+interface Call {
+  readonly plan: CallPlan;
+  readonly attempts: AttemptLog;
+  readonly onSlot: OnSlot;
+}
+
+export interface CallMakerParts {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+  readonly forms: AnswerForms;
+  readonly counters: PlannerCounters;
+  readonly turns: LoopTurns;
+  /** Called when a call has ended: something more is known of the times of its model. */
+  readonly onMeasured?: () => void;
+}
+
+/** A try is not begun where fewer calls than this are done in the time it has, */
+const HOPE = 0.05;
+/** and while others wait for the same slots, where fewer than this are. */
+const HOPE_IN_A_CROWD = 0.5;
+const HEDGE_QUANTILE = 0.95;
+/** Unless a call with a smaller chance than this is the first of its plan, it is not begun: what it would read is read for nothing. */
+const CHANCE_MIN = 0.15;
+/** A try against what is known is made with nearly all of a plan's time. */
+const FAIR_TRY = 0.9;
+/** What calls at work have shown is looked at again after so long. */
+const LOOK_AGAIN_MS = 50;
+
+export class CallMaker {
+  readonly #parts: CallMakerParts;
+  readonly #hedges = new HedgeBudget();
+  /** Of second tries at places that were slow. */
+  readonly #checks = new HedgeBudget();
+  /** Calls at work, by endpoint. */
+  readonly #running = new Map<string, Set<AttemptEnd>>();
+  /** What was seen of the calls at each endpoint, and when. */
+  readonly #silences = new Map<string, { readonly atMs: number; readonly silence: Silence | undefined }>();
+
+  constructor(parts: CallMakerParts) {
+    this.#parts = parts;
+  }
+
+  async make(
+    plan: CallPlan,
+    attempts: AttemptLog,
+    signal: AbortSignal,
+    onSlot: OnSlot = () => {},
+  ): Promise<ExpertResult> {
+    const { options, counters } = this.#parts;
+    const call: Call = { plan, attempts, onSlot };
+    const failedAt = new Set<string>();
+    for (let retries = 0; ; retries++) {
+      const at = this.#choose(plan, failedAt);
+      const settled = await this.#try(call, at, signal);
+      if (settled.ok || signal.aborted || plan.isLate() || retries >= options.callRetries) return settled;
+      failedAt.add(at.name);
+      const isElsewhere = isOfServer(settled.error.code) && this.#others(plan, failedAt).length > 0;
+      if (!settled.error.retryable && !isElsewhere) return settled;
+      counters.callRetries++;
+    }
+  }
+
+  /**
+   * The calls that hold all slots of an endpoint, where none of them has had a token; undefined where one has. Looked at once in a
+   * while: thousands of plans that waited for these slots may settle at one moment.
+   */
+  silenceAt(endpoint: string): Silence | undefined {
+    const nowMs = this.#parts.clock.now();
+    const looked = this.#silences.get(endpoint);
+    if (looked !== undefined && nowMs - looked.atMs < LOOK_AGAIN_MS) return looked.silence;
+    const silence = this.#lookForSilence(endpoint, nowMs);
+    this.#silences.set(endpoint, { atMs: nowMs, silence });
+    return silence;
+  }
+
+  #lookForSilence(endpoint: string, nowMs: number): Silence | undefined {
+    const { gate } = this.#at(endpoint);
+    const running = this.#runningAt(endpoint);
+    if (running.size === 0 || running.size + gate.held < gate.ownBusy) return undefined;
+    let oldestMs = 0;
+    for (const call of running) {
+      if (!call.isSilent) return undefined;
+      oldestMs = Math.max(oldestMs, call.calledMs(nowMs));
+    }
+    return { calls: running.size, oldestMs };
+  }
+
+  #runningAt(endpoint: string): Set<AttemptEnd> {
+    const known = this.#running.get(endpoint) ?? new Set();
+    this.#running.set(endpoint, known);
+    return known;
+  }
+
+  /** Whether any endpoint of the call lets it in now. */
+  isReachable({ subject, alternatives }: Pick<CallPlan, 'subject' | 'alternatives'>): boolean {
+    return [subject.endpoint, ...alternatives].some((name) => !this.#at(name).isResting);
+  }
+
+  #at(name: string): ModelEndpoint {
+    return this.#parts.endpoints.get(name) as ModelEndpoint;
+  }
+
+  #others({ subject, alternatives }: CallPlan, failedAt: ReadonlySet<string>): ModelEndpoint[] {
+    const names = [subject.endpoint, ...alternatives].filter((name) => !failedAt.has(name));
+    return names.map((name) => this.#at(name)).filter((at) => !at.isResting);
+  }
+
+  /** Where the call is expected to be done first. What is not known yet is tried; what fails fast attracts nothing. */
+  #choose(plan: CallPlan, failedAt: ReadonlySet<string>): ModelEndpoint {
+    const { subject, kind, rankMs } = plan;
+    if (plan.alternatives.length === 0) return this.#at(subject.endpoint);
+    if (this.#parts.options.features.bestPlace) {
+      const [first] = placesFor(this.#others(plan, failedAt), subject.model, kind, rankMs);
+      return first?.at ?? this.#at(subject.endpoint);
+    }
+    let best: ModelEndpoint | undefined;
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (const at of this.#others(plan, failedAt)) {
+      const expectedMs = at.rankedMs(subject.model, kind, rankMs);
+      if (expectedMs < bestMs) {
+        best = at;
+        bestMs = expectedMs;
+      }
+    }
+    return best ?? this.#at(subject.endpoint);
+  }
+
+  /** One try, and where it takes unusually long a second one elsewhere: the first vote counts. */
+  async #try(call: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
+    const { plan } = call;
+    this.#hedges.called();
+    this.#checks.called();
+    const slowMs = this.#hedgeAfterMs(plan, at);
+    const unsure = this.#placeToCheck(plan, at);
+    // A signal that has aborted tells nobody any more.
+    if ((slowMs === undefined && unsure === undefined) || signal.aborted) return this.#tryAt(call, at, signal);
+    const { clock, counters, options } = this.#parts;
+    const won = Promise.withResolvers<ExpertResult>();
+    const controllers: AbortController[] = [];
+    const cancel = (reason: unknown): void => {
+      for (const controller of controllers) controller.abort(reason);
+    };
+    const onAbort = (): void => cancel(signal.reason);
+    let open = 0;
+    const begin = (where: ModelEndpoint, of = call): void => {
+      const controller = new AbortController();
+      controllers.push(controller);
+      open++;
+      void this.#tryAt(of, where, controller.signal).then((result) => {
+        open--;
+        if (result.ok || open === 0) won.resolve(result);
+      }, won.reject);
+    };
+    const startedAtMs = clock.now();
+    let timer: Timer | undefined;
+    const hedgeAfter = (delayMs: number): void => {
+      timer = clock.setTimer(delayMs, () => {
+        if (plan.isLate()) return;
+        const ageMs = clock.now() - startedAtMs;
+        const other = this.#hedgeAt(plan, at, ageMs);
+        if (other !== undefined && this.#hedges.take()) {
+          counters.hedges++;
+          begin(other);
+        } else if (options.features.bestPlace) hedgeAfter(Math.max(1, ageMs));
+      });
+    };
+    if (slowMs !== undefined) hedgeAfter(slowMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    begin(at);
+    if (unsure !== undefined) {
+      counters.placeChecks++;
+      // It counts as no slot of its plan: who waits for that is served elsewhere.
+      begin(unsure, { ...call, onSlot: () => {} });
+    }
+    try {
+      return await won.promise;
+    } finally {
+      timer?.cancel();
+      signal.removeEventListener('abort', onAbort);
+      cancel(UNWANTED);
+    }
+  }
+
+  /** Where a call that has taken `ageMs` is tried a second time: where that is expected to answer sooner than the first. */
+  #hedgeAt(plan: CallPlan, at: ModelEndpoint, ageMs: number): ModelEndpoint | undefined {
+    const { subject, kind, rankMs } = plan;
+    const others = this.#others(plan, new Set([at.name]));
+    if (!this.#parts.options.features.bestPlace) return others.find(({ gate }) => gate.idle > 0);
+    const leftMs = at.profileOf(subject.model, kind).remainingMs(ageMs, at.gate.busy) ?? Number.POSITIVE_INFINITY;
+    const [best] = placesFor(others, subject.model, kind, rankMs);
+    return best !== undefined && best.foreseenMs <= leftMs ? best.at : undefined;
+  }
+
+  /** A place that was too slow to be asked: now and then it is, beside a better one, since nothing else would show a change. */
+  #placeToCheck(plan: CallPlan, at: ModelEndpoint): ModelEndpoint | undefined {
+    const { subject, kind, alternatives, lane } = plan;
+    if (!this.#parts.options.features.bestPlace || alternatives.length === 0 || lane === 'background') return undefined;
+    for (const other of this.#others(plan, new Set([at.name]))) {
+      if (other.gate.idle > 0 && other.isDueForCheck(subject.model, kind) && this.#checks.take()) return other;
+    }
+    return undefined;
+  }
+
+  #hedgeAfterMs({ subject, kind, alternatives, lane }: CallPlan, at: ModelEndpoint): number | undefined {
+    if (!this.#parts.options.features.hedging || alternatives.length === 0 || lane === 'background') return undefined;
+    return at.profileOf(subject.model, kind).quantile('total', HEDGE_QUANTILE);
+  }
+
+  async #tryAt({ plan, attempts, onSlot }: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
+    const { clock, turns, counters, options } = this.#parts;
+    const modelNow = (): string => plan.seat?.modelAt(at.name) ?? plan.subject.model;
+    let subject: AttemptSubject = { ...plan.subject, endpoint: at.name, model: modelNow() };
+    plan.onWaiting();
+    const attempt = attempts.begin(subject, clock.now());
+    const refuse = (code: ErrorCode, message: string): ExpertResult => {
+      const error: ErrorWire = { code, message, retryable: false };
+      attempt.failed(error, undefined, clock.now());
+      return { ok: false, error, report: { totalMs: 0 } };
+    };
+    const { kind, lane, rankMs, deadlineMs } = plan;
+    const ask: Ask = { lane, rankMs, modelNow, need: { model: subject.model, kind, deadlineMs } };
+    const askedAtMs = clock.now();
+    const entry = await enterEndpoint(at, ask, turns, signal, () =>
+      this.#isHopeless({ ...plan, subject: { ...plan.subject, model: modelNow() } }, at, askedAtMs),
+    );
+    if (entry.kind === 'refused') return refuse(entry.code, entry.message);
+    const { slot } = entry;
+    subject = { ...subject, model: entry.model ?? subject.model };
+    if (plan.seat !== undefined && plan.seat.model !== subject.model) counters.seatsMoved++;
+    attempt.called(clock.now(), subject);
+    const running = this.#runningAt(at.name).add(attempt);
+    onSlot(slot);
+    if (lane === 'foreground') at.begun({ model: subject.model, kind, deadlineMs });
+    const rest = at.working(subject.model, kind, slot, plan.giveUp);
+    const begin = at.begins(subject.model);
+    const terms = this.#terms(plan, at);
+    counters.callStarted(subject);
+    const startedAtMs = clock.now();
+    let choiceMs: number | undefined;
+    const onChoice = (action: string | undefined): void => {
+      choiceMs = action === undefined ? undefined : clock.now() - startedAtMs;
+      attempt.chose(action);
+    };
+    let result: ExpertResult;
+    try {
+      result = endedBy(await plan.run(subject, terms, signal, onChoice, (phaseOf) => attempt.sent(phaseOf)), signal);
+    } catch (error) {
+      // A bug: told as such, counted like any other end, and not made again.
+      result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
+    }
+    running.delete(attempt);
+    result = { ...result, report: at.counted(subject.model, result.report) };
+    rest();
+    if (choiceMs !== undefined) result = { ...result, report: { ...result.report, choiceMs } };
+    this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
+    at.ended(subject.model, kind, result, slot, options.features.streaming, begin);
+    this.#parts.onMeasured?.();
+    counters.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
+    if (result.ok && subject.model !== plan.subject.model) result = { ...result, model: subject.model };
+    if (result.ok) attempt.voted(result.vote, result.report, clock.now());
+    else attempt.failed(result.error, result.report, clock.now());
+    return result;
+  }
+
+  /**
+   * A slot is worth more to another plan than to one that cannot make its deadline. Where nobody else waits for it, an answer
+   * that comes too late for its plan is still worth having.
+   */
+  #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint, askedAtMs: number): boolean {
+    const { options, clock } = this.#parts;
+    const { learnedTimeouts, chanceFit } = options.features;
+    if (!learnedTimeouts || lane === 'background') return false;
+    const isAwaited = at.gate.waiting > 0;
+    if (options.keepsLate && !isAwaited) return false;
+    const byMs = Math.min(endMs, deadlineMs);
+    const leftMs = byMs - clock.now();
+    const leastMs = at.profileOf(subject.model, kind).quantile('total', isAwaited ? HOPE_IN_A_CROWD : HOPE);
+    const chance = chanceFit ? at.chanceWithin(subject.model, kind, leftMs, at.gate.busy) : undefined;
+    const isLate =
+      (leastMs !== undefined && leftMs - at.memory.loadMs(subject.model) < leastMs) ||
+      (chance !== undefined && chance < CHANCE_MIN);
+    const isFairTry = leftMs >= FAIR_TRY * (byMs - askedAtMs);
+    return isLate && !(isFairTry && at.mayTry(subject.model, kind));
+  }
+
+  #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint): CallTerms {
+    const { options, clock, forms } = this.#parts;
+    const { features } = options;
+    const leftMs = Math.min(
+      endMs - clock.now(),
+      at.isProbed ? at.probeMs(subject.model, kind) : Number.POSITIVE_INFINITY,
+    );
+    const { totalMs, ...phases } = at.timeouts(subject.model, kind, ceilingMs);
+    const isPhased = features.learnedTimeouts && features.streaming;
+    return {
+      timeoutMs: Math.max(1, Math.min(totalMs, leftMs)),
+      ...(isPhased ? { phases } : {}),
+      answer: features.constrainedAnswers ? forms.formFor(at.name, subject.model) : 'text',
+      stream: features.streaming,
+      ...(at.facts.kind === 'llamacpp' ? { tellsTokens: true } : {}),
+    };
+  }
+}
+
+/** Why a flight cancels its calls at its deadline; what is cancelled for another reason was not wanted any more. */
+export const OUT_OF_TIME: Error = Object.assign(new Error('the deadline of the plan was reached'), {
+  name: 'TimeoutError',
+});
+
+/** A call that was cancelled because its plan was out of time has run out of time, and is counted so. */
+function endedBy(result: ExpertResult, signal: AbortSignal): ExpertResult {
+  if (result.ok || result.error.code !== 'ERR_CANCELLED' || signal.reason !== OUT_OF_TIME) return result;
+  const { queueMs, firstTokenMs } = result.report;
+  const phase = firstTokenMs !== undefined ? 'stream' : queueMs !== undefined ? 'first-token' : 'headers';
+  const message = `${OUT_OF_TIME.message} (phase: ${phase})`;
+  return { ...result, error: { code: 'ERR_PLAN_SETTLED', message, retryable: false } };
+}
+
+/** Failures that another server may not have. */
+function isOfServer(code: ErrorCode): boolean {
+  return code.startsWith('ERR_MODEL') || code === 'ERR_ENDPOINT_RESTING' || code === 'ERR_ENDPOINT_BUSY';
+}

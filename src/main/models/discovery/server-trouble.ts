@@ -1,0 +1,31 @@
+import type { ErrorCode } from '../../../shared/errors.ts';
+
+/** Why a server that is up does not serve: it wants a key or refuses the one it got, or it is loading its model. */
+export type ServerTrouble = 'key' | 'loading';
+
+/** What the failure of a call, or of a list of models, says of its server. */
+export function troubleIn({
+  code,
+  message,
+}: {
+  readonly code: ErrorCode;
+  readonly message: string;
+}): ServerTrouble | undefined {
+  const status = statusIn(message);
+  if (status === 401 || status === 403) return 'key';
+  return code === 'ERR_MODEL_OVERLOADED' && LOADING.test(message) ? 'loading' : undefined;
+}
+
+/** Whether the server answered, whatever it said. */
+export function hasAnswered({ code, message }: { readonly code: ErrorCode; readonly message: string }): boolean {
+  return statusIn(message) !== undefined || code === 'ERR_MODEL_MALFORMED' || code === 'ERR_MODEL_TOO_LARGE';
+}
+
+// llama.cpp: "Loading model"; LM Studio, SGLang and others say it much alike.
+const LOADING = /\b(?:loading|load(?:ed)? yet|warming up|starting)\b/i;
+
+/** A status stands at the start of what a server said. */
+function statusIn(message: string): number | undefined {
+  const digits = /^[45]\d\d\b/.exec(message)?.[0];
+  return digits === undefined ? undefined : Number(digits);
+}

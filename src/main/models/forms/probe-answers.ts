@@ -1,0 +1,101 @@
+import type { ChatCaller } from '../../../shared/vote-answer.ts';
+import type { ModelEndpoint } from '../model-endpoint.ts';
+import type { Lane } from '../slots/endpoint-gate.ts';
+import { type AnswerForms, probeSchema } from './answer-form.ts';
+
+/** Who had no time to answer has so many times as much when it is asked again. */
+const PATIENCE = 10;
+
+export interface ModelPlace {
+  readonly endpoint: string;
+  readonly model: string;
+}
+
+export interface ProbeParts {
+  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
+  readonly callers: ReadonlyMap<string, ChatCaller>;
+  readonly forms: AnswerForms;
+  /** What all prompts of the planner begin with: probes begin with it too, so that the servers have read it before the first plan. */
+  readonly sharedPrompt?: string | undefined;
+}
+
+/**
+ * Asks each model once whether its server keeps it to a schema: one model of an endpoint after the other, so that a server
+ * that holds one model at a time loads each of them once. Before anyone else, since every plan until then is answered in a
+ * form that fails more often; it takes a few short calls. Models that had no time to answer are asked again after that, behind
+ * everyone else and with ten times the time. Never rejects.
+ */
+export async function probeAnswers(
+  places: readonly ModelPlace[],
+  { endpoints, callers, forms, sharedPrompt }: ProbeParts,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const byEndpoint = Map.groupBy(places, ({ endpoint }) => endpoint);
+  await Promise.all(
+    [...byEndpoint].map(async ([name, at]) => {
+      const endpoint = endpoints.get(name) as ModelEndpoint;
+      const caller = counting(callers.get(name) as ChatCaller, endpoint);
+      const unknown: string[] = [];
+      const probe = (model: string, lane: Lane, limitMs: number): Promise<boolean | undefined> =>
+        probeOf(endpoint, model, lane, (ms) => probeSchema(caller, model, ms, signal, sharedPrompt), limitMs, signal);
+      for (const model of loadedFirst(endpoint, new Set(at.map((place) => place.model)))) {
+        // Until then, which may be long, the next call may try.
+        if (endpoint.memory.needsLoad(model)) forms.begin(name, model, undefined);
+        const isHonoured = await probe(model, 'foreground', timeoutMs);
+        if (signal.aborted) return;
+        forms.begin(name, model, isHonoured);
+        if (isHonoured === undefined) unknown.push(model);
+      }
+      for (const model of unknown) {
+        const isHonoured = await probe(model, 'background', timeoutMs * PATIENCE);
+        if (isHonoured !== undefined && !signal.aborted) forms.learned(name, model, isHonoured);
+      }
+    }),
+  );
+}
+
+type Probe = (timeoutMs: number) => Promise<boolean | undefined>;
+
+/**
+ * A model that would have to be loaded is probed when nobody waits and nothing else is at work, and not at all once it is known that
+ * another one has to go for it: its first answers tell.
+ */
+async function probeOf(
+  endpoint: ModelEndpoint,
+  model: string,
+  usualLane: Lane,
+  probe: Probe,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  const { gate, memory } = endpoint;
+  const lane = memory.needsLoad(model) ? 'background' : usualLane;
+  const slot = await gate.acquire(signal, { lane, rankMs: 0, modelNow: () => model });
+  try {
+    if (slot === undefined || (memory.isProven && memory.needsLoad(model))) return undefined;
+    const isHonoured = await probe(timeoutMs + memory.loadMs(model));
+    // Before anyone else's call changes it.
+    await endpoint.lookAtMemory();
+    return isHonoured;
+  } finally {
+    slot?.release();
+  }
+}
+
+function loadedFirst({ facts }: ModelEndpoint, models: ReadonlySet<string>): string[] {
+  const loaded = new Set(facts.models.filter((model) => model.loaded).map(({ id }) => id));
+  return [...models].sort((a, b) => Number(loaded.has(b)) - Number(loaded.has(a)));
+}
+
+/** What a probe is told of its tokens teaches how many characters of a prompt the model has to a token. */
+function counting(caller: ChatCaller, endpoint: ModelEndpoint): ChatCaller {
+  return {
+    chat: async (call, signal) => {
+      const visit = endpoint.memory.begins(call.model);
+      const outcome = await caller.chat(call, signal);
+      endpoint.memory.ended(visit, outcome.report);
+      return { ...outcome, report: endpoint.counted(call.model, outcome.report) };
+    },
+  };
+}

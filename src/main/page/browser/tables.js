@@ -1,0 +1,343 @@
+import { SOURCES } from './chart-panels.js';
+import { el, setText, table } from './dom.js';
+import { count, duration, NOTHING, percent, rate } from './format.js';
+
+/**
+ * The figures: tiles, totals, endpoints and scenes. What stands there of `/v1/stats` has the figure's path in `data-stat`
+ * and its exact value in `data-value`.
+ *
+ * @import { FalseHitRate } from '../../monitor/sample.ts'
+ * @import { PlannerStats } from '../../plans/planner.ts'
+ * @import { Durations } from '../../plans/counters.ts'
+ * @import { StandingStats } from '../../cache/standing/tier-standing.ts'
+ * @import { EndpointStats } from '../../models/model-endpoint.ts'
+ * @typedef {object} Minute what the latest minute came to
+ * @property {number} seconds
+ * @property {number} plans
+ * @property {number} hits
+ * @property {number} lookups
+ * @property {number} timeouts
+ * @property {number} fallbacks
+ * @typedef {{ stats: PlannerStats, lately: Durations, falseHits: FalseHitRate, minute: Minute }} Figures
+ */
+
+/** @param {unknown} stats @param {string} path */
+function at(stats, path) {
+  return path
+    .split('.')
+    .reduce(
+      (/** @type {any} */ value, name) => (value === null || value === undefined ? undefined : value[name]),
+      stats,
+    );
+}
+
+/** @param {PlannerStats} stats @param {string} path @param {(value: any) => string} shown */
+function statText(stats, path, shown) {
+  const value = at(stats, path);
+  return el(
+    'span',
+    { 'data-stat': path, 'data-value': value === undefined ? 'none' : String(value) },
+    value === undefined ? NOTHING : shown(value),
+  );
+}
+
+/**
+ * @typedef {object} Tile
+ * @property {string} id
+ * @property {string} name
+ * @property {(figures: Figures) => string} value
+ * @property {(figures: Figures) => (string | Node)[]} below
+ */
+
+/** @param {string} name @param {'p50' | 'p95' | 'p99'} percentile @returns {Tile} */
+function planningTile(name, percentile) {
+  return {
+    id: percentile,
+    name,
+    value: ({ lately }) => (lately.count === 0 ? NOTHING : duration(lately[percentile])),
+    below: ({ stats }) => [statText(stats, `planningMs.${percentile}`, duration), ' since start'],
+  };
+}
+
+/** @type {readonly Tile[]} */
+const TILES = [
+  {
+    id: 'plans',
+    name: 'Plans a second',
+    value: ({ minute }) => (minute.seconds === 0 ? NOTHING : rate(minute.plans / minute.seconds)),
+    below: ({ stats }) => [statText(stats, 'plans.settled', count), ' since start'],
+  },
+  {
+    id: 'hits',
+    name: 'Hit rate',
+    value: ({ minute }) => (minute.lookups === 0 ? NOTHING : percent(minute.hits / minute.lookups)),
+    below: ({ stats }) =>
+      stats.cache === false ? ['the cache is off'] : [statText(stats, 'cache.hitRate', percent), ' since start'],
+  },
+  {
+    id: 'false-hits',
+    name: 'False hits so far',
+    value: ({ falseHits }) => percent(falseHits.rate),
+    below: ({ falseHits: { checked, wrong, low, high } }) =>
+      checked === 0
+        ? ['none checked yet']
+        : [`${count(wrong)} of ${count(checked)}; 95 % interval ${percent(low)} to ${percent(high)}`],
+  },
+  planningTile('p50 of planning', 'p50'),
+  planningTile('p95 of planning', 'p95'),
+  planningTile('p99 of planning', 'p99'),
+  {
+    id: 'timeouts',
+    name: 'Calls out of time',
+    value: ({ minute }) => count(minute.timeouts),
+    below: ({ stats }) => [statText(stats, 'calls.timeouts', count), ' since start'],
+  },
+  {
+    id: 'fallbacks',
+    name: 'Fallbacks',
+    value: ({ minute }) => count(minute.fallbacks),
+    below: ({ stats }) => [statText(stats, 'fallbacks', count), ' since start'],
+  },
+  {
+    id: 'in-flight',
+    name: 'Plans in flight',
+    value: ({ stats }) => count(stats.plans.inFlight),
+    below: ({ stats }) => [statText(stats, 'calls.running', count), ' calls running'],
+  },
+];
+
+/** @param {Element} parent @param {Figures} figures */
+export function showTiles(parent, figures) {
+  if (parent.childElementCount === 0) {
+    for (const { id, name } of TILES) {
+      const parts = [el('p', { class: 'name' }, name), el('p', { class: 'value' }), el('p', { class: 'below' })];
+      parent.append(el('div', { class: 'tile card', 'data-tile': id }, ...parts));
+    }
+  }
+  for (const { id, value, below } of TILES) {
+    const tile = /** @type {Element} */ (parent.querySelector(`[data-tile="${id}"]`));
+    setText(/** @type {Element} */ (tile.querySelector('.value')), value(figures));
+    tile.querySelector('.below')?.replaceChildren(...below(figures));
+  }
+}
+
+/** @type {readonly (readonly [name: string, path: string, shown: (value: any) => string])[]} */
+const TOTALS = [
+  ['Plans', 'plans.settled', count],
+  ['Shared the work of another', 'plans.coalesced', count],
+  ['Superseded by a newer one', 'plans.superseded', count],
+  ['Cancelled by their caller', 'plans.cancelled', count],
+  ['Refused, too many in flight', 'plans.refused', count],
+  ['Refused, invalid', 'plans.invalid', count],
+  ['Planning time, mean', 'planningMs.mean', duration],
+  ['Planning time, longest', 'planningMs.max', duration],
+  ['Past the deadline, p99', 'latenessMs.p99', duration],
+  ['Decisions in the cache', 'cache.entries', count],
+  ['Room in the cache', 'cache.entriesMax', count],
+  ['Hits', 'cache.hits', count],
+  ['of them from a similar state', 'cache.similarHits', count],
+  ['Misses', 'cache.misses', count],
+  ['of them expired', 'cache.expired', count],
+  ['Evictions', 'cache.evictions', count],
+  ['Loops broken', 'cache.loopsBroken', count],
+  ['Cycles broken', 'cache.cyclesBroken', count],
+  ['Contradicted by values', 'cache.contradicted', count],
+  ['Not earned to be served', 'cache.withheld', count],
+  ['Asked first, to be known', 'cache.probes', count],
+  ['Stood, for no model was in time', 'cache.stood', count],
+  ['Calls made', 'calls.made', count],
+  ['Useful calls', 'calls.useful', count],
+  ['Calls out of time', 'calls.timeouts', count],
+  ['Calls cancelled, not needed', 'calls.cancelled', count],
+  ['Calls failed', 'calls.failed', count],
+  ['Calls made a second time', 'calls.hedges', count],
+  ['Calls to a loaded model in place of another', 'calls.seatsMoved', count],
+  ['Votes counted before their reasons', 'calls.earlyChoices', count],
+  ['Fallbacks', 'fallbacks', count],
+];
+
+/** @param {Element} parent @param {PlannerStats} stats */
+export function showTotals(parent, stats) {
+  /** @param {readonly (readonly [string, string, (value: any) => string])[]} rows */
+  const list = (rows) =>
+    el(
+      'dl',
+      { class: 'totals' },
+      ...rows.map(([name, path, shown]) =>
+        el('div', {}, el('dt', {}, name), el('dd', {}, statText(stats, path, shown))),
+      ),
+    );
+  const totals = TOTALS.filter(([, path]) => stats.cache !== false || !path.startsWith('cache.'));
+  const sources = SOURCES.map((source) => /** @type {const} */ ([source, `sources.${source}`, count]));
+  parent.replaceChildren(
+    el('div', { class: 'card' }, list(totals)),
+    el(
+      'div',
+      { class: 'card' },
+      el('h3', {}, 'Plans by source'),
+      list(sources),
+      el('h3', {}, 'Why no model decided'),
+      whyOf(stats),
+      el('h3', {}, 'Calls by outcome'),
+      codesOf(stats),
+    ),
+  );
+}
+
+/** @param {PlannerStats} stats */
+function whyOf({ why }) {
+  const rows = Object.entries(why).filter(([, plans]) => plans > 0);
+  if (rows.length === 0) return el('p', { class: 'muted' }, 'There is no such plan.');
+  return el(
+    'dl',
+    { class: 'totals' },
+    ...rows.map(([code, plans]) =>
+      el(
+        'div',
+        {},
+        el('dt', {}, el('code', {}, code)),
+        el('dd', { 'data-stat': `why.${code}`, 'data-value': String(plans) }, count(plans)),
+      ),
+    ),
+  );
+}
+
+/** Codes have no dots in them, but whoever reads a path should not have to know.
+ * @param {PlannerStats} stats */
+function codesOf({ calls }) {
+  const rows = Object.entries(calls.byCode).map(([code, calls]) =>
+    el(
+      'div',
+      {},
+      el('dt', {}, el('code', {}, code)),
+      el('dd', { 'data-code': code, 'data-value': String(calls) }, count(calls)),
+    ),
+  );
+  return rows.length === 0 ? el('p', { class: 'muted' }, 'No calls yet.') : el('dl', { class: 'totals' }, ...rows);
+}
+
+/** @param {Element} parent @param {readonly EndpointStats[]} endpoints */
+export function showEndpoints(parent, endpoints) {
+  parent.replaceChildren(...endpoints.map(endpointCard));
+  if (endpoints.length === 0) parent.append(el('p', { class: 'muted' }, 'None configured.'));
+}
+
+/** Slots that are drawn one by one. */
+const SLOTS_DRAWN = 64;
+
+/** @param {EndpointStats} at */
+function endpointCard(at) {
+  const { endpoint, kind, slots, slotsKnown, width = slots, busy, held, waiting, breaker } = at;
+  const working = Math.max(0, busy - held);
+  const free = Math.max(0, slots - busy);
+  const drawn = [...Array(working).fill('busy'), ...Array(held).fill('held'), ...Array(free).fill('free')].slice(
+    0,
+    SLOTS_DRAWN,
+  );
+  const opened =
+    breaker.opened === 0 ? '' : `, opened ${breaker.opened === 1 ? 'once' : `${count(breaker.opened)} times`}`;
+  const state = { closed: 'healthy', open: 'resting', 'half-open': 'on trial' }[breaker.state];
+  return el(
+    'div',
+    { class: 'card endpoint', 'data-endpoint': endpoint },
+    el('h3', {}, endpoint, el('span', { class: 'kind' }, kind === 'unknown' ? '' : kind)),
+    el('p', { class: `breaker ${breaker.state}` }, el('b', {}, state), ` (breaker ${breaker.state}${opened})`),
+    el('p', { class: 'slots', 'aria-hidden': 'true' }, ...drawn.map((of) => el('i', { class: `slot ${of}` }))),
+    el(
+      'p',
+      {},
+      el('span', { 'data-slots': 'busy', 'data-value': busy }, `${count(working)} busy`),
+      ', ',
+      el('span', { 'data-slots': 'held', 'data-value': held }, `${count(held)} held by aborted calls`),
+      `, ${count(free)} free of `,
+      el('span', { 'data-slots': 'slots', 'data-value': slots }, count(slots)),
+      slotsKnown ? ' (told by the server); ' : '; ',
+      el('span', { 'data-slots': 'waiting', 'data-value': waiting }, `${count(waiting)} waiting`),
+      width < slots ? `; plans have ${count(width)} at once, since more would be late` : '',
+    ),
+    modelTimes(at),
+  );
+}
+
+/** @param {EndpointStats} at */
+function modelTimes({ endpoint, profiles }) {
+  if (profiles.length === 0) return el('p', { class: 'muted' }, 'No call has ended yet.');
+  const rows = profiles.map(({ model, kind, phases, timeouts }) => [
+    kind === 'text' ? model : `${model} (${kind})`,
+    duration(phases.firstToken?.p95),
+    duration(phases.total?.p95),
+    duration(timeouts.totalMs),
+  ]);
+  const made = table(
+    `Times of the models at ${endpoint}`,
+    ['Model', 'First token, p95', 'Whole call, p95', 'Timeout'],
+    rows,
+  );
+  made.classList.add('stacked');
+  return made;
+}
+
+/** @param {Element} parent @param {PlannerStats} stats */
+export function showScenes(parent, stats) {
+  const { cache } = stats;
+  if (cache === false) return parent.replaceChildren(el('p', { class: 'muted' }, 'The cache is off.'));
+  const { entries, entriesByScene, ttlByScene, falseHits } = cache;
+  const named = entriesByScene.reduce((sum, each) => sum + each.entries, 0);
+  const most = Math.max(1, entries - named, ...entriesByScene.map((each) => each.entries));
+  const ttlOf = new Map(ttlByScene.map(({ scene, ttlMs }) => [scene, ttlMs]));
+  const wrongOf = new Map(falseHits.scenes.map((each) => [each.scene, each]));
+  const rows = entriesByScene.map(({ scene, entries }) => {
+    const judged = wrongOf.get(scene);
+    const wrong =
+      judged === undefined || judged.checked === 0 ? NOTHING : `${count(judged.wrong)} of ${count(judged.checked)}`;
+    return [
+      scene,
+      meter(entries, most, scene),
+      duration(ttlOf.get(scene) ?? cache.ttlMs),
+      count(judged?.served ?? 0),
+      wrong,
+    ];
+  });
+  if (entries > named) rows.push(['not known yet', meter(entries - named, most, ''), NOTHING, NOTHING, NOTHING]);
+  const made = table(
+    'Entries of the cache by scene',
+    ['Scene', 'Entries', 'Fresh for', 'Served', 'Wrong of checked'],
+    rows,
+  );
+  made.classList.add('stacked');
+  const fill = el(
+    'p',
+    {},
+    statText(stats, 'cache.entries', count),
+    ' of ',
+    statText(stats, 'cache.entriesMax', count),
+    ' entries',
+  );
+  parent.replaceChildren(
+    el('div', { class: 'card' }, fill, rows.length === 0 ? el('p', { class: 'muted' }, 'Empty.') : made),
+    ...(cache.standing === false || cache.standing.tiers.length === 0 ? [] : [standingCard(cache.standing)]),
+  );
+}
+
+/** What each tier would be or is right in, and whether it serves. @param {StandingStats} standing */
+function standingCard({ trust, models, tiers }) {
+  const rows = tiers.map(({ tier, to, compared, agreement, serving, why }) => [
+    to === null ? tier : `${tier} up to ${tier === 'old' ? duration(to) : to}`,
+    count(compared),
+    percent(agreement),
+    el('span', { 'data-tier': `${tier} ${to}`, 'data-value': String(serving) }, serving ? 'serves' : 'silent'),
+    why,
+  ]);
+  const made = table('What tiers of the cache have shown', ['Tier', 'Compared', 'Right', 'Now', 'Why'], rows);
+  made.classList.add('stacked');
+  const known =
+    models.agreement === null ? 'not known yet' : `${percent(models.agreement)} of ${count(models.compared)}`;
+  return el('div', { class: 'card' }, el('p', {}, `Trust: ${trust}. Models agree with each other: ${known}.`), made);
+}
+
+/** @param {number} value @param {number} most @param {string} scene */
+function meter(value, most, scene) {
+  const bar = el('i', { class: 'meter', 'aria-hidden': 'true' });
+  bar.style.setProperty('--share', `${(100 * value) / most}%`);
+  return el('span', { class: 'metered', 'data-scene': scene, 'data-value': value }, el('span', {}, count(value)), bar);
+}

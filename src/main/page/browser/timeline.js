@@ -1,0 +1,203 @@
+import { el } from './dom.js';
+import { count, duration, NOTHING } from './format.js';
+
+/**
+ * The attempts of a plan as bars over its time. Each phase has a pattern of its own and each bad end a sign, so that
+ * nothing is told by colour alone.
+ *
+ * @import { Attempt } from '../../plans/plan.ts'
+ * @import { ShownPlan } from '../../monitor/plan-log.ts'
+ * @typedef {'wait' | 'queue' | 'read' | 'tokens'} Phase
+ * @typedef {'ok' | 'cancelled' | 'failed'} Ending
+ */
+
+/** @type {readonly (readonly [Phase, string])[]} */
+export const PHASES = [
+  ['wait', 'waits for a slot'],
+  ['queue', "in the server's queue"],
+  ['read', 'to the first token'],
+  ['tokens', 'writes tokens'],
+];
+
+/** @type {Readonly<Record<Ending, string>>} */
+const SIGNS = { ok: '', cancelled: '×', failed: '!' };
+
+/** @param {Attempt} attempt @returns {Ending} */
+export function endingOf({ code }) {
+  if (code === 'OK') return 'ok';
+  return code === 'ERR_CANCELLED' ? 'cancelled' : 'failed';
+}
+
+/** How long each phase of an attempt was; those after the one in which it ended are left out.
+ * @param {Attempt} attempt @returns {{ phase: Phase, ms: number }[]} */
+export function phasesOf({ waitMs, latencyMs, queueMs, firstTokenMs }) {
+  const calledMs = Math.max(0, latencyMs - waitMs);
+  const headersMs = Math.min(queueMs ?? firstTokenMs ?? calledMs, calledMs);
+  const tokenMs = Math.max(headersMs, Math.min(firstTokenMs ?? calledMs, calledMs));
+  /** @type {{ phase: Phase, ms: number }[]} */
+  const phases = [
+    { phase: 'wait', ms: Math.min(waitMs, latencyMs) },
+    { phase: 'queue', ms: headersMs },
+    { phase: 'read', ms: tokenMs - headersMs },
+    { phase: 'tokens', ms: calledMs - tokenMs },
+  ];
+  return phases.filter(({ ms }) => ms > 0);
+}
+
+/** From when to when a plan is drawn, milliseconds from its start: joined work began before it.
+ * @param {ShownPlan} plan */
+export function spanOf({ attempts, latencyMs }) {
+  const from = attempts.reduce((min, { startMs }) => Math.min(min, startMs), 0);
+  const to = attempts.reduce((max, attempt) => Math.max(max, attempt.startMs + attempt.latencyMs), latencyMs);
+  return { from, to: Math.max(to, from + 0.001) };
+}
+
+/** One attempt over the time from `from` to `to`.
+ * @param {Attempt} attempt @param {{ from: number, to: number }} span */
+export function attemptBar(attempt, { from, to }) {
+  const ending = endingOf(attempt);
+  const width = to - from;
+  const bar = el('span', { class: `bar-of ${ending}` });
+  bar.style.left = `${percentOf(attempt.startMs - from, width)}%`;
+  bar.style.width = `${Math.max(0.5, percentOf(attempt.latencyMs, width))}%`;
+  for (const { phase, ms } of phasesOf(attempt)) {
+    const part = el('span', { class: `phase ${phase}` });
+    part.style.flexGrow = String(ms);
+    bar.append(part);
+  }
+  if (ending !== 'ok') bar.append(el('span', { class: 'sign' }, SIGNS[ending]));
+  return el('span', { class: 'track' }, bar);
+}
+
+/** All attempts of a plan, one above the other.
+ * @param {ShownPlan} plan */
+export function planBars(plan) {
+  const span = spanOf(plan);
+  return el(
+    'span',
+    { class: 'bars', 'aria-hidden': 'true' },
+    ...plan.attempts.map((attempt) => attemptBar(attempt, span)),
+  );
+}
+
+export function phaseLegend() {
+  return el(
+    'ul',
+    { class: 'legend phases' },
+    ...PHASES.map(([phase, text]) =>
+      el('li', {}, el('i', { class: `swatch phase ${phase}`, 'aria-hidden': 'true' }), text),
+    ),
+    el(
+      'li',
+      {},
+      el('i', { class: 'swatch sign cancelled', 'aria-hidden': 'true' }, SIGNS.cancelled),
+      'cancelled, not needed',
+    ),
+    el(
+      'li',
+      {},
+      el('i', { class: 'swatch sign failed', 'aria-hidden': 'true' }, SIGNS.failed),
+      'failed or out of time',
+    ),
+    el('li', {}, 'Each plan over its own time.'),
+  );
+}
+
+/** @type {Readonly<Record<NonNullable<Attempt['lastSeen']>, string>>} */
+const SEEN = {
+  queued: 'while it waited for a slot',
+  called: 'before anything was sent',
+  sent: 'with no sign of the server',
+  headers: 'with headers, but no token',
+  token: 'while it was being written',
+  choice: 'with its choice made',
+};
+
+/** Whose attempt it is: the expert's role, or the step of the synthesis.
+ * @param {Attempt} attempt */
+export function attemptName({ step, role }) {
+  return role ?? step;
+}
+
+/** One plan with everything that is known of it.
+ * @param {ShownPlan} plan @param {string} time */
+export function planDetail(plan, time) {
+  const { attempts, attemptCount } = plan;
+  const left = attemptCount - attempts.length;
+  return el(
+    'div',
+    { class: 'detail-body' },
+    el('h3', { id: 'detail-title' }, `Plan ${plan.id}: `, el('b', {}, plan.action)),
+    el('p', { class: 'reason' }, plan.reason === '' ? 'No reason was given.' : plan.reason),
+    plan.why === undefined
+      ? null
+      : el(
+          'p',
+          { class: 'why' },
+          el('b', {}, 'No model decided: '),
+          `${plan.why.message} `,
+          el('code', {}, plan.why.code),
+        ),
+    el(
+      'dl',
+      { class: 'facts' },
+      ...factsOf(plan, time).flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]),
+    ),
+    attempts.length === 0
+      ? el('p', { class: 'muted' }, 'No model was asked.')
+      : el('ol', { class: 'attempts' }, ...attempts.map((attempt) => attemptItem(attempt, spanOf(plan)))),
+    left > 0 ? el('p', { class: 'muted' }, `and ${count(left)} more`) : null,
+  );
+}
+
+/** @param {ShownPlan} plan @param {string} time @returns {[string, string][]} */
+function factsOf(plan, time) {
+  /** @type {[string, string][]} */
+  const facts = [
+    ['Agent', plan.agent],
+    ['Source', plan.source + (plan.model === undefined || plan.model === '' ? '' : `, ${plan.model}`)],
+    ['Planned in', duration(plan.latencyMs)],
+    ['Settled', plan.latenessMs > 0 ? `${time}, ${duration(plan.latenessMs)} after its deadline` : time],
+  ];
+  if (plan.ageMs !== undefined) facts.push(['Decided', `${duration(plan.ageMs)} before`]);
+  if (plan.coalesced) facts.push(['Shared', 'the model work of another plan']);
+  return facts;
+}
+
+/** @param {Attempt} attempt @param {{ from: number, to: number }} span */
+function attemptItem(attempt, span) {
+  const ending = endingOf(attempt);
+  const { model, endpoint, code, action, message, lastSeen, completionTokens } = attempt;
+  const times = PHASES.map(([phase, text]) => {
+    const ms = phasesOf(attempt).find((each) => each.phase === phase)?.ms;
+    return el(
+      'li',
+      {},
+      el('i', { class: `swatch phase ${phase}`, 'aria-hidden': 'true' }),
+      `${text} `,
+      el('b', {}, ms === undefined ? NOTHING : duration(ms)),
+    );
+  });
+  const tokens = completionTokens === undefined ? '' : `, ${count(completionTokens)} tokens`;
+  return el(
+    'li',
+    { class: `attempt ${ending}` },
+    el('p', { class: 'attempt-head' }, el('b', {}, attemptName(attempt)), ` ${model} at ${endpoint}`),
+    attemptBar(attempt, span),
+    el(
+      'p',
+      { class: 'outcome' },
+      el('code', {}, code),
+      action === undefined ? '' : ` for ${action}`,
+      ` after ${duration(attempt.latencyMs)}${tokens}`,
+      lastSeen === undefined ? '' : `, ${SEEN[lastSeen]}`,
+    ),
+    message === undefined ? null : el('p', { class: 'message' }, message),
+    el('ul', { class: 'legend times' }, ...times),
+  );
+}
+
+/** @param {number} part @param {number} whole */
+function percentOf(part, whole) {
+  return Math.min(100, Math.max(0, (100 * part) / whole));
+}

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+
+/** One file of the page, as it is sent. */
+export interface PageAsset {
+  /** Where it is served. */
+  readonly path: string;
+  readonly type: string;
+  readonly body: Buffer;
+  readonly gzipped: Buffer;
+  /** Of its content; quoted, as in the header. */
+  readonly etag: string;
+}
+
+const PAGE_FOLDER = new URL('./browser/', import.meta.url);
+
+/** The modules of the page, each after those that it imports. */
+export const PAGE_MODULES = [
+  'dom.js',
+  'format.js',
+  'chart-panels.js',
+  'charts.js',
+  'timeline.js',
+  'plan-list.js',
+  'tables.js',
+  'live.js',
+  'page.js',
+] as const;
+
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+};
+
+export function pageFile(name: string): URL {
+  return new URL(name, PAGE_FOLDER);
+}
+
+/** The chart library, as its package has it: one script that makes a global, and its style. */
+export function chartLibrary(): { readonly script: URL; readonly style: URL } {
+  const at = (name: string): URL => new URL(import.meta.resolve(`uplot/dist/${name}`));
+  return { script: at('uPlot.iife.min.js'), style: at('uPlot.min.css') };
+}
+
+/** Reads and compresses all there is: once, before the first request. */
+export function loadPageAssets(): Promise<PageAsset[]> {
+  const { script, style } = chartLibrary();
+  const own = [...PAGE_MODULES, 'page.css', 'icon.svg'];
+  return Promise.all([
+    load('/', pageFile('index.html')),
+    load('/page/uplot.js', script),
+    load('/page/uplot.css', style),
+    ...own.map((name) => load(`/page/${name}`, pageFile(name))),
+  ]);
+}
+
+async function load(path: string, file: URL): Promise<PageAsset> {
+  const body = await readFile(file);
+  const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
+  const type = TYPES[file.pathname.split('.').at(-1) as string] as string;
+  return { path, type, body, gzipped: await promisify(gzip)(body, { level: 9 }), etag };
+}

@@ -1,0 +1,311 @@
+import type { Decision } from '../../../shared/decision.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { Random } from '../../../shared/random.ts';
+import { type Signature, signatureText } from '../../../shared/signature.ts';
+import type { Hit } from '../../cache/look.ts';
+import type { ResolvedExpert } from '../../options/planner-options.ts';
+import { Flight } from '../flights/flight.ts';
+import type { FlightParts } from '../flights/flight-parts.ts';
+import { type BookedState, StateBook } from './state-book.ts';
+
+/**
+ * Asks models about what nobody waits for: answers that were served from the cache, to see whether they were right or because
+ * they expire soon, and states that no model answered in time, for the next time. It delays nobody: a flight starts only
+ * while every endpoint has a slot that nobody waits for, takes its slots behind everyone, and each of its calls gives way to
+ * somebody who can make a deadline with its slot and could not without it. One flight begins in a turn of the event loop, so
+ * that the next one finds its slots taken. Bounded: of more errands than `QUEUE_MAX` the oldest is dropped and counted; states
+ * are asked about later with a budget of calls for each plan, and no longer than a minute after the last one.
+ */
+const QUEUE_MAX = 64;
+const FLIGHTS_MAX = 4;
+/** Further hits of a state that wait for the answer to the first one; more are dropped and counted. */
+const OTHERS_MAX = 64;
+/** Calls about states for later that each plan allows, and how many may be saved up. */
+const LATER_PER_PLAN = 2;
+const LATER_SAVED_MAX = 240;
+/** Of these, the share for states that have not come back yet. */
+const OTHERS_SHARE = 0.1;
+const LATER_FLIGHTS_MAX = 64;
+/** After the last plan nobody is there to profit. */
+const LATER_MS_MAX = 60_000;
+
+export interface BackgroundStats {
+  readonly queued: number;
+  readonly running: number;
+  /** Ended with a decision of the models. */
+  readonly done: number;
+  /** Ended without one: the models failed. */
+  readonly failed: number;
+  /** Given up because somebody had to wait for a slot, or because the planner closed. */
+  readonly cancelled: number;
+  /** Not begun: there was more to do than is kept waiting. */
+  readonly dropped: number;
+  /** States to ask about later: those that wait, calls made about them, and votes that came of these. */
+  readonly later: { readonly states: number; readonly asked: number; readonly voted: number };
+}
+
+export interface Errand {
+  readonly request: PlanRequest;
+  readonly signature: Signature;
+  readonly hit: Hit;
+}
+
+/** `others` are hits of the same state for which one answer is enough; each counts as a sample of its own. */
+export type DecidedAgain = (errand: Errand, decision: Decision, others: readonly Hit[]) => void;
+
+/** An errand that waits or runs. */
+interface Job {
+  readonly errand: Errand;
+  readonly others: Hit[];
+}
+
+/** What the lane asks of the planner that it works for. */
+export interface LaneOwner {
+  readonly onDecided: DecidedAgain;
+  /** Models voted for a state that was asked about later. Returns what is remembered of it now. */
+  readonly onVoted: (state: BookedState, decision: Decision) => Decision;
+  /** Whether models are asked about a state for somebody now. */
+  readonly isAskedAbout: (state: string) => boolean;
+  readonly warn: (message: string) => void;
+}
+
+export class BackgroundLane {
+  readonly #parts: FlightParts;
+  readonly #owner: LaneOwner;
+  readonly #book: StateBook;
+  readonly #later = new Map<string, Flight>();
+  readonly #laterCounts = { asked: 0, voted: 0 };
+  #laterBudget = 0;
+  #othersBudget = 0;
+  #lastPlanAtMs = Number.NEGATIVE_INFINITY;
+  /** By state: models are asked once, however many hits of it there are. */
+  readonly #queue = new Map<string, Job>();
+  readonly #running = new Map<string, Job & { readonly flight: Flight }>();
+  /** Of every flight that has not ended, also of those that are cancelled. */
+  readonly #ends = new Set<Promise<void>>();
+  readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
+  #nextId = -1;
+  #isWaking = false;
+  #isClosed = false;
+
+  constructor(parts: FlightParts, random: Random, owner: LaneOwner) {
+    this.#parts = parts;
+    this.#owner = owner;
+    this.#book = new StateBook(random);
+  }
+
+  /** A request was in a state of which too little is known, `known` being what is remembered; asked about when there is room, an urgent one first. */
+  askLater(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
+    if (this.#isClosed || this.#parts.options.experts.length === 0) return;
+    this.#book.note(request, signature, known, isUrgent);
+  }
+
+  /** Models have decided for a state, for somebody or as an errand. */
+  decided(signature: Signature, decision: Decision): void {
+    if (this.#book.size > 0) this.#book.learned(signatureText(signature), decision);
+  }
+
+  /** The cache was cleared: forgets what there was to do, and gives up what runs. */
+  clear(): void {
+    this.#book.clear();
+    this.#counts.dropped += this.#queue.size;
+    this.#queue.clear();
+    this.#giveUpAll();
+  }
+
+  /** From now on nothing is begun; what runs goes on. */
+  shut(): void {
+    this.#isClosed = true;
+  }
+
+  #giveUpAll(): void {
+    for (const [key, { flight }] of [...this.#running]) {
+      this.#running.delete(key);
+      flight.cancel();
+    }
+    for (const [key, flight] of [...this.#later]) {
+      this.#later.delete(key);
+      flight.cancel();
+    }
+  }
+
+  /** A plan has settled: there may be room now, and there is somebody to ask for. */
+  planSettled(): void {
+    this.#lastPlanAtMs = this.#parts.clock.now();
+    this.#laterBudget = Math.min(LATER_SAVED_MAX, this.#laterBudget + LATER_PER_PLAN * (1 - OTHERS_SHARE));
+    this.#othersBudget = Math.min(LATER_SAVED_MAX * OTHERS_SHARE, this.#othersBudget + LATER_PER_PLAN * OTHERS_SHARE);
+    this.wake();
+  }
+
+  /** Takes an errand, and begins it as soon as there is room. The request and the signature must not change later. */
+  add(errand: Errand): void {
+    const key = signatureText(errand.signature);
+    if (this.#isClosed) return;
+    const known = this.#queue.get(key) ?? this.#running.get(key);
+    if (known !== undefined) {
+      if (known.others.length < OTHERS_MAX) known.others.push(errand.hit);
+      else this.#counts.dropped++;
+      return;
+    }
+    this.#queue.set(key, { errand, others: [] });
+    if (this.#queue.size > QUEUE_MAX) {
+      const [oldest, job] = this.#queue.entries().next().value as [string, Job];
+      this.#queue.delete(oldest);
+      this.#counts.dropped += 1 + job.others.length;
+    }
+    this.wake();
+  }
+
+  /** There may be room now. */
+  wake(): void {
+    if (this.#isWaking || this.#isClosed || !this.#hasWork) return;
+    if ((this.#hasRoom() && this.#beginErrand()) || this.#beginLater()) this.#wakeNextTurn();
+  }
+
+  /**
+   * A slot has become idle. Whoever gave it back may be a plan that takes one again at once, for its synthesis, so that it
+   * is looked at only when that has been done.
+   */
+  wakeSoon(): void {
+    if (this.#hasWork && !this.#isWaking) this.#wakeNextTurn();
+  }
+
+  get #hasWork(): boolean {
+    return this.#queue.size > 0 || (this.#book.size > 0 && Math.max(this.#laterBudget, this.#othersBudget) >= 1);
+  }
+
+  #beginErrand(): boolean {
+    if (this.#running.size >= FLIGHTS_MAX) return false;
+    const next = this.#queue.entries().next().value;
+    if (next === undefined) return false;
+    this.#queue.delete(next[0]);
+    this.#begin(...next);
+    return true;
+  }
+
+  /** One more vote for a state of the book. */
+  #beginLater(): boolean {
+    const { clock } = this.#parts;
+    const isOver = clock.now() - this.#lastPlanAtMs > LATER_MS_MAX;
+    if (isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
+    const open = this.#parts.options.experts.map((expert) => this.#hasRoomFor(expert));
+    if (!open.includes(true)) return false;
+    const state = this.#chooseLater();
+    if (state === undefined) return false;
+    this.#laterCounts.asked++;
+    const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), {
+      lane: 'background',
+      oneExpert: nextOpen(open, state.asked),
+    });
+    this.#book.asked(state.key);
+    this.#later.set(state.key, flight);
+    const end = this.#flyLater(state, flight).finally(() => this.#ends.delete(end));
+    this.#ends.add(end);
+    return true;
+  }
+
+  #chooseLater(): BookedState | undefined {
+    const isOpen = ({ key }: BookedState): boolean => !this.#later.has(key) && !this.#owner.isAskedAbout(key);
+    const wanted = this.#laterBudget < 1 ? undefined : this.#book.next(isOpen);
+    if (wanted !== undefined) {
+      this.#laterBudget--;
+      return wanted;
+    }
+    const other = this.#othersBudget < 1 ? undefined : this.#book.any(isOpen);
+    if (other !== undefined) this.#othersBudget--;
+    return other;
+  }
+
+  async #flyLater(state: BookedState, flight: Flight): Promise<void> {
+    try {
+      await flight.run();
+      // Given up by a clearing of the cache, or of a planner that closes.
+      if (this.#later.get(state.key) !== flight || this.#isClosed) return;
+      if (flight.decision === undefined) return this.#book.failed(state.key);
+      this.#laterCounts.voted++;
+      this.#book.learned(state.key, this.#owner.onVoted(state, flight.decision));
+    } catch (error) {
+      this.#warn('asking models for later', error);
+    } finally {
+      if (this.#later.get(state.key) === flight) this.#later.delete(state.key);
+      this.wake();
+    }
+  }
+
+  /** Nobody waits: a flight has the default time of a plan, and with `lateAnswers` `lateMs` more. */
+  #deadlineMs(): number {
+    const { clock, options } = this.#parts;
+    return clock.now() + options.timeoutMs;
+  }
+
+  #warn(what: string, error: unknown): void {
+    this.#owner.warn(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+  }
+
+  #wakeNextTurn(): void {
+    this.#isWaking = true;
+    this.#parts.clock.nextTurn(() => {
+      this.#isWaking = false;
+      this.wake();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#counts.dropped += this.#queue.size;
+    this.#queue.clear();
+    this.#giveUpAll();
+    await Promise.all(this.#ends);
+  }
+
+  stats(): BackgroundStats {
+    const later = { states: this.#book.size, ...this.#laterCounts };
+    return { queued: this.#queue.size, running: this.#running.size, ...this.#counts, later };
+  }
+
+  #hasRoomFor({ endpoint, alternatives }: ResolvedExpert): boolean {
+    return [endpoint, ...alternatives].some((name) => {
+      const at = this.#parts.endpoints.get(name);
+      return at?.isIdle === true && !at.isResting;
+    });
+  }
+
+  #hasRoom(): boolean {
+    return [...this.#parts.endpoints.values()].every(({ isIdle }) => isIdle);
+  }
+
+  #begin(key: string, job: Job): void {
+    const flight = new Flight(this.#parts, this.#nextId--, job.errand.request, this.#deadlineMs(), {
+      lane: 'background',
+    });
+    this.#running.set(key, { ...job, flight });
+    const end = this.#fly(key, flight, job).finally(() => this.#ends.delete(end));
+    this.#ends.add(end);
+  }
+
+  async #fly(key: string, flight: Flight, { errand, others }: Job): Promise<void> {
+    try {
+      await flight.run();
+      // Votes of a flight that was cut short are no second opinion, unless they agree all the same.
+      const isOpinion = flight.decision !== undefined && flight.decision.source !== 'vote';
+      if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
+      else if (flight.isCutShort && !isOpinion) this.#counts.cancelled++;
+      else if (flight.decision === undefined) this.#counts.failed++;
+      else {
+        this.#owner.onDecided(errand, flight.decision, others);
+        this.#counts.done++;
+      }
+    } catch (error) {
+      this.#counts.failed++;
+      this.#warn('asking models again', error);
+    } finally {
+      if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
+      this.wake();
+    }
+  }
+}
+
+/** The next expert that can be asked: a state has its turn with each of them. One can. */
+function nextOpen(open: readonly boolean[], turn: number): number {
+  for (let nth = turn; ; nth++) if (open[nth % open.length] === true) return nth % open.length;
+}

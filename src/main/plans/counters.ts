@@ -1,0 +1,216 @@
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
+import type { CallReport } from '../../shared/tasks.ts';
+import type { AttemptSubject } from '../models/calls/attempt-log.ts';
+import { CallTimes, type Distributions, planTimes } from './distributions.ts';
+import { WHY_CODE_LIST, type WhyCode } from './ladder/why.ts';
+
+/** A distribution of durations, milliseconds. All zero while nothing was recorded. */
+export interface Durations {
+  readonly count: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** A histogram of durations with a resolution of 0.001 ms and three digits (HdrHistogram). */
+export class DurationHistogram {
+  readonly #histogram: RecordableHistogram = createHistogram();
+
+  record(ms: number): void {
+    this.#histogram.record(Math.max(1, Math.round(ms * 1000)));
+  }
+
+  summary(): Durations {
+    const { count } = this.#histogram;
+    if (count === 0) return { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 };
+    const at = (percentile: number): number => this.#histogram.percentile(percentile) / 1000;
+    return {
+      count,
+      mean: this.#histogram.mean / 1000,
+      p50: at(50),
+      p95: at(95),
+      p99: at(99),
+      max: this.#histogram.max / 1000,
+    };
+  }
+}
+
+/** How a call ended: with a vote, out of time, unwanted, or in any other failure. */
+export type CallOutcome = 'useful' | 'timeout' | 'cancelled' | 'failed';
+
+export function callOutcome(code: 'OK' | ErrorCode): CallOutcome {
+  if (code === 'OK') return 'useful';
+  if (code === 'ERR_CANCELLED') return 'cancelled';
+  const isTimeout = code.startsWith('ERR_MODEL_TIMEOUT') || code === 'ERR_WORKER_STUCK' || code === 'ERR_PLAN_SETTLED';
+  return isTimeout ? 'timeout' : 'failed';
+}
+
+export interface CallCounts {
+  readonly made: number;
+  readonly useful: number;
+  readonly timeouts: number;
+  readonly cancelled: number;
+  readonly failed: number;
+  readonly running: number;
+  /** Useful of all that ended wanted: cancelled calls do not count. 0 to 1; 0 while there are none. */
+  readonly successRate: number;
+}
+
+export interface ModelStats extends CallCounts {
+  readonly endpoint: string;
+  readonly model: string;
+  readonly step: 'expert' | 'synthesis';
+  readonly latencyMs: Durations;
+  readonly firstTokenMs: Durations;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+  /** Of these, tokens that no server told: its streams were cut before they ended. */
+  readonly promptTokensEstimated: number;
+  readonly completionTokensEstimated: number;
+}
+
+class CallTally {
+  made = 0;
+  readonly ended: Record<CallOutcome, number> = { useful: 0, timeout: 0, cancelled: 0, failed: 0 };
+
+  counts(): CallCounts {
+    const { useful, timeout, cancelled, failed } = this.ended;
+    const wanted = useful + timeout + failed;
+    return {
+      made: this.made,
+      useful,
+      timeouts: timeout,
+      cancelled,
+      failed,
+      running: this.made - wanted - cancelled,
+      successRate: wanted === 0 ? 0 : useful / wanted,
+    };
+  }
+}
+
+class ModelTally extends CallTally {
+  readonly subject: AttemptSubject;
+  readonly latency = new DurationHistogram();
+  readonly firstToken = new DurationHistogram();
+  readonly times = new CallTimes();
+  promptTokens = 0;
+  completionTokens = 0;
+  cachedTokens = 0;
+  promptTokensEstimated = 0;
+  completionTokensEstimated = 0;
+
+  constructor(subject: AttemptSubject) {
+    super();
+    this.subject = subject;
+  }
+
+  stats(): ModelStats {
+    return {
+      ...this.#name(),
+      ...this.counts(),
+      latencyMs: this.latency.summary(),
+      firstTokenMs: this.firstToken.summary(),
+      promptTokens: this.promptTokens,
+      completionTokens: this.completionTokens,
+      cachedTokens: this.cachedTokens,
+      promptTokensEstimated: this.promptTokensEstimated,
+      completionTokensEstimated: this.completionTokensEstimated,
+    };
+  }
+
+  distributions(): Distributions['models'][number] {
+    const { durations, firstChunk, inputTokens, outputTokens } = this.times;
+    return { ...this.#name(), durations, firstChunk, inputTokens, outputTokens };
+  }
+
+  #name(): Pick<ModelStats, 'endpoint' | 'model' | 'step'> {
+    const { endpoint, model, step } = this.subject;
+    return { endpoint, model, step: step === 'expert' ? 'expert' : 'synthesis' };
+  }
+}
+
+/** Everything the planner counts. Bounded: one tally a configured model and step. */
+export class PlannerCounters {
+  readonly sources: Record<PlanSource, number>;
+  /** Plans that no model decided. */
+  readonly why = Object.fromEntries(WHY_CODE_LIST.map((code) => [code, 0])) as Record<WhyCode, number>;
+  readonly planning = new DurationHistogram();
+  readonly lateness = new DurationHistogram();
+  readonly planTimes = planTimes();
+  readonly codes = new Map<string, number>();
+  readonly #calls = new CallTally();
+  readonly #models = new Map<string, ModelTally>();
+  plans = 0;
+  coalesced = 0;
+  /** Plans that waited for a slot when their agent asked for a newer one. */
+  superseded = 0;
+  cancelled = 0;
+  refused = 0;
+  invalid = 0;
+  /** Flights in which model A was asked and gave no decision. */
+  fallbacks = 0;
+  callRetries = 0;
+  /** Second tries of calls that took unusually long. */
+  hedges = 0;
+  placeChecks = 0;
+  /** Calls made to another model than the one configured, since that one was not in memory. */
+  seatsMoved = 0;
+  /** Votes that counted before their answers had ended. */
+  earlyChoices = 0;
+
+  constructor() {
+    this.sources = Object.fromEntries(PLAN_SOURCES.map((source) => [source, 0])) as Record<PlanSource, number>;
+  }
+
+  callStarted(subject: AttemptSubject): void {
+    this.#calls.made++;
+    this.#model(subject).made++;
+  }
+
+  callEnded(subject: AttemptSubject, code: 'OK' | ErrorCode, report: CallReport): void {
+    // What was chosen counts, also where nobody waited for the reason.
+    const isOfUse = code === 'ERR_CANCELLED' && report.choiceMs !== undefined;
+    const outcome = isOfUse ? 'useful' : callOutcome(code);
+    const model = this.#model(subject);
+    this.#calls.ended[outcome]++;
+    model.ended[outcome]++;
+    this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
+    model.times.ended(code, report);
+    if (outcome !== 'cancelled') model.latency.record(report.totalMs);
+    if (report.firstTokenMs !== undefined) model.firstToken.record(report.firstTokenMs);
+    const { promptTokens = 0, completionTokens = 0, estimated } = report;
+    model.promptTokens += promptTokens;
+    model.completionTokens += completionTokens;
+    if (estimated === 'prompt' || estimated === 'both') model.promptTokensEstimated += promptTokens;
+    if (estimated === 'completion' || estimated === 'both') model.completionTokensEstimated += completionTokens;
+    model.cachedTokens += report.cachedTokens ?? 0;
+  }
+
+  calls(): CallCounts {
+    return this.#calls.counts();
+  }
+
+  models(): ModelStats[] {
+    return [...this.#models.values()].map((model) => model.stats());
+  }
+
+  distributions(): Distributions {
+    return { plans: this.planTimes, models: [...this.#models.values()].map((model) => model.distributions()) };
+  }
+
+  #model(subject: AttemptSubject): ModelTally {
+    const step = subject.step === 'expert' ? 'expert' : 'synthesis';
+    const key = `${step}\n${subject.endpoint}\n${subject.model}`;
+    let tally = this.#models.get(key);
+    if (tally === undefined) {
+      tally = new ModelTally(subject);
+      this.#models.set(key, tally);
+    }
+    return tally;
+  }
+}

@@ -1,0 +1,223 @@
+import type { ErrorCode } from '../../../shared/errors.ts';
+import type { UsualTimes } from '../../models/time/latency-profile.ts';
+import type { Attempt, LastSeen } from '../plan.ts';
+import { WHY_CODE_LIST, WHY_CODES, type Why, type WhyCode } from './why.ts';
+
+/**
+ * Says why no model decided a plan, from what each of its attempts last saw. Only for plans that no model decided: nothing is
+ * kept for it on the way, and of the others nothing is looked at.
+ */
+export interface Undecided {
+  readonly attempts: readonly Attempt[];
+  /** How long the plan had, milliseconds. */
+  readonly timeMs: number;
+  /** What ended it before its time. */
+  readonly cut?: WhyCode | undefined;
+  /** Why no model was asked, where there are no attempts; undefined where a bug is the cause. */
+  readonly unasked?: WhyCode | undefined;
+  /** Whether calls of the plan were given up for other plans. */
+  readonly gaveWay?: boolean;
+  /** How long answers of the attempt's model usually take there. */
+  readonly usual?: (attempt: Attempt) => UsualTimes;
+  readonly silenceAt?: (endpoint: string) => Silence | undefined;
+}
+
+/** The calls that hold all slots of an endpoint, where none of them has had a token. */
+export interface Silence {
+  readonly calls: number;
+  /** How long ago the first of them began, milliseconds. */
+  readonly oldestMs: number;
+}
+
+/** Attempts at one endpoint that came to the same. */
+interface Group {
+  readonly code: WhyCode;
+  readonly at: string;
+  /** The first of them. */
+  readonly first: Attempt;
+  /** How long answers usually take. */
+  readonly usualMs: number | undefined;
+  /** What held the slots that they waited for, where that looks like a server that hangs. */
+  readonly silence: Silence | undefined;
+  count: number;
+  /** The longest time from a call to its end, and the longest wait for a slot. */
+  calledMs: number;
+  waitMs: number;
+}
+
+/** Where times are not known, a call that had less time than this says nothing of its server. */
+const MOMENT_MS = 100;
+/** Where times are not known, a server whose calls have had no token for so long is silent and not busy. */
+const SILENT_MS = 2_000;
+/** Endpoints and causes told in one sentence. */
+const GROUPS_MAX = 3;
+
+export function whyNoModel(undecided: Undecided): Why {
+  const { attempts, cut, unasked = 'internal', timeMs } = undecided;
+  if (cut !== undefined) return whyOf(cut, timeMs);
+  const groups = groupsOf(attempts, undecided);
+  const [nearest] = groups;
+  if (nearest === undefined) return whyOf(unasked, timeMs);
+  const parts = groups.slice(0, GROUPS_MAX).map((group) => CALLS[group.code]?.(group) ?? WHY_CODES[group.code]);
+  return { code: nearest.code, message: parts.join('; ') };
+}
+
+/** Why no model decided a plan of `timeMs`, where no call says more. */
+export function whyOf(code: WhyCode, timeMs: number): Why {
+  return { code, message: PLANS[code]?.(timeText(timeMs)) ?? WHY_CODES[code] };
+}
+
+/** Of plans as a whole; where nothing more is to be said, what the code means says it. */
+const PLANS: Readonly<Partial<Record<WhyCode, (time: string) => string>>> = {
+  superseded: () =>
+    'a newer request with the same agent name came while this one waited for its first slot; agents that plan at the same time need names of their own',
+  closing: () => 'the planner was closed before a model had decided',
+  'no-time': (time) => `no model was asked, since ${time} are less than any model call takes`,
+  'no-turn': (time) => `so many plans came at once that no model could be asked within ${time}`,
+  'no-slot': (time) => `no model was asked, since the plans that wait for slots already need more than ${time}`,
+  'too-short': (time) => `no model was asked, since none was expected to answer within ${time}`,
+  internal: () => 'the model work of this plan failed by a bug: a warning has the details',
+};
+
+/** Of calls at one endpoint. */
+const CALLS: Readonly<Partial<Record<WhyCode, (group: Group) => string>>> = {
+  'no-vote': ({ at, count, first }) =>
+    `${at} gave ${count === 1 ? '1 answer that was' : `${count} answers that were`} no vote for one of the actions (${first.code})`,
+  unfinished: ({ at, count, calledMs }) =>
+    `${at} had begun ${count === 1 ? '1 answer and not finished it' : `${count} answers and finished none`} in ${timeText(calledMs)}`,
+  'server-silent': silentText,
+  'server-failed': ({ at, count, first }) => `${calls(count)} to ${at} failed (${first.code})`,
+  'server-overloaded': ({ at }) => `${at} says that it is overloaded or still loading`,
+  'server-refused': ({ at, count, first }) => `${at} refused ${calls(count)} (${first.code})`,
+  unreachable: ({ at, count, calledMs, first }) =>
+    first.code === 'ERR_MODEL_REFUSED'
+      ? `nothing listens at the address of ${at}`
+      : `${at} accepted no connection for ${calls(count)} in ${timeText(calledMs)}`,
+  internal: ({ at, count, first }) => `${calls(count)} to ${at} failed in Conclave itself (${first.code})`,
+  'gave-way': ({ at, count }) => `${calls(count)} to ${at} gave way to plans that could be in time`,
+  'no-slot': ({ at, first, waitMs, calledMs, usualMs }) =>
+    isQueued(first)
+      ? `no slot of ${at} became free in ${timeText(waitMs)}`
+      : `a slot of ${at} became free after ${timeText(waitMs)} and left ${timeText(calledMs)} for a call${usually(usualMs)}`,
+  resting: ({ at }) => `${at} rests after failures`,
+  'too-short': ({ at, calledMs, usualMs, first }) =>
+    first.code === 'ERR_STEP_SKIPPED'
+      ? `too little time was left for a call to ${at}${usually(usualMs)}`
+      : `${at} had ${timeText(calledMs)} for a call${usually(usualMs)}`,
+};
+
+function silentText({ at, count, calledMs, waitMs, first, silence }: Group): string {
+  if (silence === undefined) {
+    const sent = first.lastSeen === 'headers' ? 'headers but no token' : 'nothing';
+    return `${at} took ${calls(count)} and sent ${sent} in ${timeText(calledMs)}`;
+  }
+  const holders = silence.calls === 1 ? 'a call without a token' : `${silence.calls} calls without a token, the oldest`;
+  return `no slot of ${at} became free in ${timeText(waitMs)}: it holds ${holders} for ${timeText(silence.oldestMs)}`;
+}
+
+/** The nearest to a vote first. */
+function groupsOf(attempts: readonly Attempt[], undecided: Undecided): Group[] {
+  const groups = new Map<string, Group>();
+  for (const attempt of attempts) {
+    const times = needsTimes(attempt) ? (undecided.usual?.(attempt) ?? {}) : {};
+    const silence = isQueued(attempt) ? silenceFor(attempt, undecided) : undefined;
+    const code = silence === undefined ? causeOf(attempt, times, undecided.gaveWay === true) : 'server-silent';
+    const key = `${code}\n${attempt.endpoint}\n${detailOf(code, attempt)}`;
+    const { endpoint: at, latencyMs, waitMs } = attempt;
+    const fresh = { code, at, first: attempt, usualMs: times.totalMs, silence, count: 0, calledMs: 0, waitMs: 0 };
+    const group = groups.get(key) ?? fresh;
+    groups.set(key, group);
+    group.count++;
+    group.calledMs = Math.max(group.calledMs, latencyMs - waitMs);
+    group.waitMs = Math.max(group.waitMs, waitMs);
+  }
+  return [...groups.values()].sort((a, b) => rankOf(a) - rankOf(b));
+}
+
+/** Calls that were made come before those that were not; then the order of the codes counts. */
+function rankOf({ code, calledMs }: Group): number {
+  return WHY_CODE_LIST.indexOf(code) + (calledMs > 0 ? 0 : WHY_CODE_LIST.length);
+}
+
+/** What a sentence says of all of its attempts: those that differ in it have sentences of their own. */
+function detailOf(cause: WhyCode, attempt: Attempt): string {
+  const { code, lastSeen } = attempt;
+  if (isQueued(attempt)) return 'queued';
+  if (cause === 'server-silent') return lastSeen === 'headers' ? 'headers' : 'nothing';
+  return lastSeen === undefined ? code : 'cut';
+}
+
+// The causes ----------------------------------------------------------------------------------------------------------
+
+const CAUSES: Readonly<Partial<Record<'OK' | ErrorCode, WhyCode>>> = {
+  OK: 'no-vote',
+  ERR_VOTE_NONE: 'no-vote',
+  ERR_VOTE_ILLEGAL: 'no-vote',
+  ERR_VOTE_AMBIGUOUS: 'no-vote',
+  ERR_MODEL_EMPTY: 'no-vote',
+  ERR_MODEL_RESET: 'server-failed',
+  ERR_MODEL_STATUS: 'server-failed',
+  ERR_MODEL_MALFORMED: 'server-failed',
+  ERR_MODEL_TOO_LARGE: 'server-failed',
+  ERR_MODEL_OVERLOADED: 'server-overloaded',
+  ERR_MODEL_REJECTED: 'server-refused',
+  ERR_MODEL_SCHEMA: 'server-refused',
+  ERR_MODEL_INVALID_ID: 'server-refused',
+  ERR_MODEL_REFUSED: 'unreachable',
+  ERR_ENDPOINT_BUSY: 'no-slot',
+  ERR_ENDPOINT_RESTING: 'resting',
+  ERR_STEP_SKIPPED: 'too-short',
+};
+
+/** Of calls that were cut. */
+const CAUSES_BY_SEEN: Readonly<Record<LastSeen, WhyCode>> = {
+  queued: 'no-slot',
+  called: 'unreachable',
+  sent: 'server-silent',
+  headers: 'server-silent',
+  token: 'unfinished',
+  choice: 'unfinished',
+};
+
+function causeOf({ code, lastSeen, latencyMs, waitMs }: Attempt, times: UsualTimes, gaveWay: boolean): WhyCode {
+  if (lastSeen === undefined) return CAUSES[code] ?? 'internal';
+  if (lastSeen === 'queued') return 'no-slot';
+  if (gaveWay && code === 'ERR_CANCELLED') return 'gave-way';
+  const { totalMs = MOMENT_MS, begunMs = totalMs } = times;
+  const isBegun = lastSeen === 'token' || lastSeen === 'choice';
+  const calledMs = latencyMs - waitMs;
+  if (calledMs >= (isBegun ? totalMs : Math.min(totalMs, begunMs))) return CAUSES_BY_SEEN[lastSeen];
+  return waitMs > calledMs ? 'no-slot' : 'too-short';
+}
+
+function isQueued({ code, lastSeen }: Attempt): boolean {
+  return lastSeen === 'queued' || code === 'ERR_ENDPOINT_BUSY';
+}
+
+function silenceFor(attempt: Attempt, { silenceAt, usual }: Undecided): Silence | undefined {
+  const silence = silenceAt?.(attempt.endpoint);
+  if (silence === undefined) return undefined;
+  return silence.oldestMs > (usual?.(attempt).begunMs ?? SILENT_MS) ? silence : undefined;
+}
+
+/** Whether how long calls usually take has a say: many thousand plans that were never called may settle at one moment. */
+function needsTimes(attempt: Attempt): boolean {
+  return !isQueued(attempt) && (attempt.lastSeen !== undefined || attempt.code === 'ERR_STEP_SKIPPED');
+}
+
+// Words ---------------------------------------------------------------------------------------------------------------
+
+function calls(count: number): string {
+  return count === 1 ? '1 call' : `${count} calls`;
+}
+
+function usually(ms: number | undefined): string {
+  // What is learned of times is a few percent wide.
+  return ms === undefined ? '' : ` that usually takes ${timeText(Number(ms.toPrecision(2)))}`;
+}
+
+/** 0.4 ms, 585 ms, 3.2 s */
+function timeText(ms: number): string {
+  if (ms >= 1_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`;
+}

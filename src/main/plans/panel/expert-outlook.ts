@@ -1,0 +1,290 @@
+import { imageFeaturesOf } from '../../../shared/domain.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import { goodPlaces, type Place, placesFor } from '../../models/calls/places.ts';
+import type { ModelEndpoint } from '../../models/model-endpoint.ts';
+import type { Lane } from '../../models/slots/endpoint-gate.ts';
+import type { CallKind, LatencyProfile } from '../../models/time/latency-profile.ts';
+import type { ResolvedExpert, ResolvedSynthesis } from '../../options/planner-options.ts';
+import type { FlightParts } from '../flights/flight-parts.ts';
+import { type FitQuestion, type PanelFit, panelThatFits } from './panel-size.ts';
+import type { Voice } from './quorum.ts';
+
+/** How long a slow expert is waited for before another one is asked: so many of its calls are done then. */
+const PATIENCE_QUANTILE = 0.75;
+/** What is told of quantiles may be 5 % short. */
+const PATIENCE_MARGIN = 1.05;
+/**
+ * Once there is a vote, the others are waited for until so many of the calls of the slowest of them are done, and a margin:
+ * what is learned is short of the slowest calls, which are cancelled as soon as two others agree.
+ */
+const ENOUGH_QUANTILE = 0.95;
+const ENOUGH_MARGIN = 1.2;
+/** Of the time a model takes to its first token, at most so much more is waited for one that primes. */
+const PRIME_QUANTILE = 0.9;
+/** What is kept for a synthesis: its time at this quantile. */
+const SYNTHESIS_QUANTILE = 0.9;
+
+/** An expert on a slower server is asked again after so long. */
+const FORGOTTEN_MS = 30_000;
+
+/** What has a smaller chance than this to answer in time is not begun. */
+const FAIR_CHANCE = 0.3;
+
+/** An expert that takes no time at all is worth no more than one that takes this share of the plan's. */
+const SHARE_MIN = 0.005;
+
+type SynthesisSeat = ResolvedSynthesis['models'][number];
+
+/** Where a model may be asked. */
+interface Seats {
+  readonly endpoint: string;
+  readonly alternatives: readonly string[];
+}
+
+type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker' | 'seats'>;
+
+/** What can be expected of the experts for one request, from what is known of their models and of the time there is. */
+export class ExpertOutlook {
+  readonly #parts: Parts;
+  readonly #deadlineMs: number;
+  /** Whether there is something to look at. */
+  readonly #isVisual: boolean;
+
+  constructor(parts: Parts, { observation }: PlanRequest, deadlineMs: number) {
+    this.#parts = parts;
+    this.#deadlineMs = deadlineMs;
+    this.#isVisual = imageFeaturesOf(parts.options.domain).some((name) => observation[name] !== undefined);
+  }
+
+  kindOf({ role }: Pick<ResolvedExpert, 'role'>): CallKind {
+    return this.#isVisual && this.#parts.options.domain.roles.some((each) => each.name === role && each.vision)
+      ? 'vision'
+      : 'text';
+  }
+
+  /** The expert as it is asked now: of its own model, or of one that its server has in memory. */
+  seated(expert: ResolvedExpert): ResolvedExpert {
+    return this.#parts.seats.seated(expert, this.kindOf(expert), this.#leftMs());
+  }
+
+  /** The first rung of the ladder as it is asked now. */
+  get synthesis(): SynthesisSeat | undefined {
+    const [first] = this.#parts.options.synthesis.models;
+    return first && this.#parts.seats.seated(first, 'text', this.#leftMs());
+  }
+
+  /** Who is asked, in which order. */
+  panel(lane: Lane, rankMs: () => number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
+    const { options, clock, maker } = this.#parts;
+    const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
+    if (oneExpert !== undefined) {
+      const expert = options.experts[oneExpert % options.experts.length];
+      return { ...whole, members: expert === undefined ? [] : [this.seated(expert)] };
+    }
+    const experts = options.experts.map((expert) => this.seated(expert));
+    if (!options.features.panelFit) return { ...whole, members: experts };
+    const leftMs = this.#leftMs();
+    // Who is heard more and who answers sooner comes first; those whose endpoint rests come last. Where plans wait for slots,
+    // what an expert says is worth the time of a slot that it takes.
+    const rank = (expert: ResolvedExpert): number => {
+      const { endpoint, alternatives } = expert;
+      const isReachable = maker.isReachable({ subject: { step: 'expert', model: '', endpoint }, alternatives });
+      const isAwaited = [endpoint, ...alternatives].every((name) => this.#at(name).gate.waiting > 0);
+      const share = this.#lengthOf(expert, leftMs) / leftMs;
+      return isReachable ? weightOf(expert) / ((isAwaited ? SHARE_MIN : 1) + share) : 0;
+    };
+    const ranks = new Map(experts.map((expert) => [expert, rank(expert)]));
+    const inOrder = experts.toSorted((a, b) => (ranks.get(b) as number) - (ranks.get(a) as number));
+    if (lane === 'background') return { ...whole, members: inOrder };
+    const ordered = this.#inTimeForOthers(inOrder, rankMs());
+    return panelThatFits(ordered, {
+      ...this.#rooms(experts, rankMs()),
+      kindOf: (expert) => this.kindOf(expert),
+      rankMs: rankMs(),
+      nowMs: clock.now(),
+      deadlineMs: this.#deadlineMs,
+      needed: options.quorum === 'firstAgree' ? 2 : Math.ceil((options.experts.length + 1) / 2),
+      byChance: options.features.chanceFit && options.keepsLate,
+    });
+  }
+
+  /**
+   * Without those that only a slower server has, where the others have decided before these can answer, by a synthesis if they
+   * do not agree. Now and then such an expert comes last instead: nothing else would show that its server is quicker by now.
+   */
+  #inTimeForOthers(experts: readonly ResolvedExpert[], rankMs: number): readonly ResolvedExpert[] {
+    const { options } = this.#parts;
+    const { synthesis } = this;
+    if (!this.#isPlaced || synthesis === undefined || options.quorum !== 'firstAgree') return experts;
+    const places = new Map(experts.map((one) => [one, this.#placesOf(one, this.kindOf(one), rankMs)[0] as Place]));
+    const foreseenMs = (one: ResolvedExpert): number => (places.get(one) as Place).foreseenMs;
+    const [quickest, second] = experts.toSorted((a, b) => foreseenMs(a) - foreseenMs(b));
+    if (quickest === undefined || second === undefined) return experts;
+    const decidedMs = foreseenMs(second) + (this.#placesOf(synthesis, 'text', rankMs)[0] as Place).foreseenMs;
+    const isLate = (one: ResolvedExpert): boolean =>
+      foreseenMs(one) > decidedMs && (places.get(one) as Place).at !== (places.get(quickest) as Place).at;
+    const again = experts.find((one) => isLate(one) && this.#isForgotten(one, (places.get(one) as Place).at));
+    const timely = experts.filter((one) => !isLate(one));
+    return again === undefined ? timely : [...timely, again];
+  }
+
+  #isForgotten(expert: ResolvedExpert, at: ModelEndpoint): boolean {
+    return !at.isResting && at.isDueForCheck(expert.model, this.kindOf(expert), FORGOTTEN_MS);
+  }
+
+  /** Where experts may be asked, and where there is room for one that may not be needed. */
+  #rooms(experts: readonly ResolvedExpert[], rankMs: number): Pick<FitQuestion, 'placesOf' | 'roomFor'> {
+    const all = ({ endpoint, alternatives }: Seats) => [endpoint, ...alternatives].map((name) => this.#at(name));
+    if (!this.#isPlaced) return { placesOf: all, roomFor: all };
+    const places = new Map(experts.map((expert) => [expert, this.#placesOf(expert, this.kindOf(expert), rankMs)]));
+    const every = [...places.values()].flat().filter(({ at }) => !at.isResting);
+    const endpointsOf = (some: readonly Place[]) => some.map(({ at }) => at);
+    return {
+      placesOf: (expert) => endpointsOf(goodPlaces(places.get(expert) ?? [])),
+      roomFor: (expert) => endpointsOf(goodPlaces(places.get(expert) ?? [], every)),
+    };
+  }
+
+  /** Whether a server is given fewer calls at once than it has slots, since more would all be late. */
+  get isNarrowed(): boolean {
+    return [...this.#parts.endpoints.values()].some(({ gate }) => gate.width < gate.slots);
+  }
+
+  /** Whether a slot is idle where one more call would be of use. */
+  hasRoom(rankMs: number): boolean {
+    const { endpoints, options } = this.#parts;
+    if (!this.#isPlaced) return [...endpoints.values()].some(({ gate }) => gate.idle > 0);
+    const experts = options.experts.map((expert) => this.seated(expert));
+    const { roomFor } = this.#rooms(experts, rankMs);
+    return experts.some((expert) => roomFor?.(expert).some(({ gate }) => gate.idle > 0));
+  }
+
+  /** Whether there is more than one place to compare. */
+  get #isPlaced(): boolean {
+    const { options, endpoints } = this.#parts;
+    return options.features.bestPlace && endpoints.size > 1;
+  }
+
+  #placesOf(seats: Seats & { readonly model: string }, kind: CallKind, rankMs: number): readonly Place[] {
+    const all = [seats.endpoint, ...seats.alternatives].map((name) => this.#at(name));
+    const awake = all.filter(({ isResting }) => !isResting);
+    return placesFor(awake.length > 0 ? awake : all, seats.model, kind, rankMs);
+  }
+
+  /** Where a call that begins now is expected to be answered first. */
+  #best(seats: Seats & { readonly model: string }, kind: CallKind): ModelEndpoint {
+    if (!this.#isPlaced || seats.alternatives.length === 0) return this.#at(seats.endpoint);
+    return this.#placesOf(seats, kind, this.#deadlineMs)[0]?.at ?? this.#at(seats.endpoint);
+  }
+
+  /** After so long, another expert is asked beside the first. Undefined while its times are not known. */
+  patienceMs(first: ResolvedExpert): number | undefined {
+    const usualMs = this.#quantile(first, 'total', PATIENCE_QUANTILE);
+    return usualMs === undefined ? undefined : usualMs * PATIENCE_MARGIN;
+  }
+
+  /** Whether an expert is expected to answer in the time that is left, or has a fair chance to. */
+  isTimely(expert: ResolvedExpert): boolean {
+    const at = this.#best(expert, this.kindOf(expert));
+    const chance = at.chanceWithin(expert.model, this.kindOf(expert), this.#leftMs(), at.gate.busy + 1);
+    if (chance === undefined || !this.#parts.options.features.chanceFit)
+      return this.#lengthOf(expert, 0) <= this.#leftMs();
+    return chance >= FAIR_CHANCE;
+  }
+
+  /**
+   * Whether the first rung of the ladder has a fair chance to answer in the time that is left. Now and then it is tried against
+   * what is known: nothing else would show that it is quicker by now.
+   */
+  isSynthesisTimely(): boolean {
+    const first = this.synthesis;
+    const chance = this.#synthesisChance();
+    if (first === undefined || chance === undefined || chance >= FAIR_CHANCE) return true;
+    return this.#at(first.endpoint).mayTry(first.model, 'text');
+  }
+
+  /** Whether it is likelier to answer in time than experts that have been asked for `ageMs`. */
+  isSynthesisLikelier(experts: readonly ResolvedExpert[], ageMs: number): boolean {
+    const first = this.synthesis;
+    if (first === undefined) return false;
+    let best = 0;
+    for (const expert of experts) {
+      const { gate } = this.#best(expert, this.kindOf(expert));
+      const chance = this.#profile(expert).chanceAfter(ageMs, this.#leftMs(), gate.busy);
+      // Of the same model, nothing better can be expected than of what it has begun.
+      if (chance === undefined) {
+        if (expert.model === first.model && expert.endpoint === first.endpoint) return false;
+      } else best = Math.max(best, chance);
+    }
+    return (this.#synthesisChance() ?? 0.5) > best;
+  }
+
+  #synthesisChance(): number | undefined {
+    const first = this.synthesis;
+    if (first === undefined) return 0;
+    const at = this.#best(first, 'text');
+    return at.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.width, at.gate.busy + 1));
+  }
+
+  #profile(expert: ResolvedExpert): LatencyProfile {
+    const kind = this.kindOf(expert);
+    return this.#best(expert, kind).profileOf(expert.model, kind);
+  }
+
+  /**
+   * Where a server reuses for any slot what it has read, one expert reads first what all of them share: at most so long do the
+   * others wait for it. Undefined where it does not.
+   */
+  primeMs(first: ResolvedExpert): number | undefined {
+    if (this.#at(first.endpoint).facts.sharesPrefixes !== true) return undefined;
+    return this.#quantile(first, 'firstToken', PRIME_QUANTILE);
+  }
+
+  /** When an expert that has not answered is slower than nearly all calls. Undefined where times are not known. */
+  enoughMs(members: readonly ResolvedExpert[]): number | undefined {
+    let longestMs = 0;
+    for (const expert of members) {
+      const ms = this.#quantile(expert, 'total', ENOUGH_QUANTILE);
+      if (ms === undefined) return undefined;
+      longestMs = Math.max(longestMs, ms);
+    }
+    return longestMs * ENOUGH_MARGIN;
+  }
+
+  /** How long the first rung of the ladder takes, where that is known. */
+  synthesisMs(): number | undefined {
+    const first = this.synthesis;
+    if (first === undefined || !this.#parts.options.features.learnedTimeouts) return undefined;
+    const at = this.#best(first, 'text');
+    const ms = at.profileOf(first.model, 'text').quantile('total', SYNTHESIS_QUANTILE);
+    return ms === undefined ? undefined : ms + at.memory.loadMs(first.model);
+  }
+
+  /** Whether a synthesis fits behind these experts at all; where it does not, they have all of the time. */
+  isRoomForBoth(members: readonly ResolvedExpert[], synthesisMs: number | undefined): boolean {
+    if (synthesisMs === undefined || this.#parts.options.synthesis.when === 'always') return true;
+    const panelMs = members.length === 0 ? 0 : Math.min(...members.map((expert) => this.#lengthOf(expert, 0)));
+    return panelMs + synthesisMs <= this.#leftMs();
+  }
+
+  #leftMs(): number {
+    return this.#deadlineMs - this.#parts.clock.now();
+  }
+
+  #at(name: string): ModelEndpoint {
+    return this.#parts.endpoints.get(name) as ModelEndpoint;
+  }
+
+  #quantile(expert: ResolvedExpert, phase: 'total' | 'firstToken', q: number): number | undefined {
+    const kind = this.kindOf(expert);
+    const at = this.#best(expert, kind);
+    const ms = at.profileOf(expert.model, kind).quantile(phase, q);
+    return ms === undefined ? undefined : ms + at.memory.loadMs(expert.model);
+  }
+
+  /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */
+  #lengthOf(expert: ResolvedExpert, unknownMs: number): number {
+    const kind = this.kindOf(expert);
+    return this.#best(expert, kind).workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);
+  }
+}

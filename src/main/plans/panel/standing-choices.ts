@@ -1,0 +1,45 @@
+import type { ErrorCode } from '../../../shared/errors.ts';
+import type { ExpertResult } from '../../../shared/tasks.ts';
+import type { Voice } from './quorum.ts';
+import type { ExpertVote } from './tally.ts';
+
+/**
+ * The choices that stand in answers which have not ended: votes with an action and nothing else. The whole answer takes
+ * the place of its choice. A call that fails instead (cut, reset, out of time) leaves what was chosen, for nothing
+ * contradicted it; an answer that ended and gives no vote does contradict it.
+ */
+export class StandingChoices<V extends Voice> {
+  readonly #byVoice = new Map<V, ExpertVote>();
+  readonly #counted = new Set<V>();
+
+  get votes(): ExpertVote[] {
+    return [...this.#byVoice.values()];
+  }
+
+  of(voice: V): string | undefined {
+    return this.#byVoice.get(voice)?.vote.action;
+  }
+
+  /** `action` is undefined where its choice was withdrawn. */
+  chose(voice: V, action: string | undefined): void {
+    const { role, model } = voice;
+    if (action === undefined) this.#byVoice.delete(voice);
+    else this.#byVoice.set(voice, { role, model, vote: { action, reason: '' }, isUnfinished: true });
+  }
+
+  ended(voice: V, result: ExpertResult): void {
+    if (result.ok || takesBackChoice(result.error.code)) this.#byVoice.delete(voice);
+  }
+
+  /** How many count now that have not been counted before. */
+  count(): number {
+    const before = this.#counted.size;
+    for (const voice of this.#byVoice.keys()) this.#counted.add(voice);
+    return this.#counted.size - before;
+  }
+}
+
+/** Whether a call that failed so had an answer that was read to its end. */
+export function takesBackChoice(code: ErrorCode): boolean {
+  return code.startsWith('ERR_VOTE');
+}

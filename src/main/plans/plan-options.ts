@@ -1,0 +1,46 @@
+import { describeValue, messageOf, PlannerError } from '../../shared/errors.ts';
+import type { PlanOptions } from './plan.ts';
+
+const NONE: PlanOptions = {};
+
+/**
+ * The options of a call, read once, so that what a getter says later has no say. Throws ERR_REQUEST_INVALID. Where a plan begins:
+ * its own timers would be the first to find a signal that is none, and nobody is above them.
+ */
+export function readPlanOptions(options: unknown): PlanOptions {
+  if (options === undefined) return NONE;
+  if (options === null || typeof options !== 'object')
+    refuse(`options must be an object, got ${describeValue(options)}`);
+  let read: PlanOptions;
+  try {
+    const { timeoutMs, priority, signal, onAttempt } = options as PlanOptions;
+    read = {
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(signal === undefined || signal === null ? {} : { signal }),
+      ...(onAttempt === undefined || onAttempt === null ? {} : { onAttempt }),
+    };
+  } catch (error) {
+    refuse(`options must be plain data, and reading them threw: ${messageOf(error)}`);
+  }
+  checkSignal(read.signal);
+  if (read.onAttempt !== undefined && typeof read.onAttempt !== 'function') {
+    refuse(`onAttempt must be a function, got ${describeValue(read.onAttempt)}`);
+  }
+  return read;
+}
+
+/** Throws ERR_REQUEST_INVALID for what is there and no AbortSignal, of this realm or another: its controller, as a rule. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal === null || signal instanceof AbortSignal) return;
+  const { aborted, addEventListener, removeEventListener } = Object(signal) as Partial<AbortSignal>;
+  const isSignal =
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+  if (isSignal) return;
+  const hint = signal instanceof AbortController ? 'its controller (pass controller.signal)' : describeValue(signal);
+  refuse(`signal must be an AbortSignal, got ${hint}`);
+}
+
+function refuse(message: string): never {
+  throw new PlannerError('ERR_REQUEST_INVALID', message);
+}

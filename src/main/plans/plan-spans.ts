@@ -1,0 +1,210 @@
+import {
+  type Attributes,
+  type Context,
+  context,
+  type HrTime,
+  ProxyTracerProvider,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
+import type { Clock } from '../../shared/clock.ts';
+import type { ResolvedEndpoint } from '../options/planner-options.ts';
+import type { Attempt, Plan } from './plan.ts';
+
+/**
+ * OpenTelemetry spans of plans, by the API alone: whoever wants them registers an SDK. A plan is a span below its caller's,
+ * each expert (and each rung of the synthesis) a span below the plan, each call of a model a span below that, by the
+ * conventions for generative AI. They are made when the plan has settled, from the times of its attempts, so that nothing
+ * is traced while a deadline runs.
+ *
+ * A plan that shared another one's model work has no spans below it: the calls would be counted twice. Calls in the
+ * background (checks, refreshes) belong to no plan and have none.
+ */
+
+const LIBRARY = 'conclave';
+
+/** The context of whoever calls; undefined where nobody takes spans. Some 10 ns then, also on the way of a cached plan. */
+export function callerContext(): Context | undefined {
+  const provider = trace.getTracerProvider();
+  if (provider instanceof ProxyTracerProvider && provider.getDelegateTracer(LIBRARY) === undefined) return undefined;
+  return context.active();
+}
+
+/** What is told of a model server in the spans of its calls. */
+interface ServerFacts {
+  readonly provider: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface PlanSpansParts {
+  readonly clock: Clock;
+  readonly options: { readonly endpoints: readonly ResolvedEndpoint[]; readonly domain: { readonly name: string } };
+  readonly endpoints: ReadonlyMap<string, { readonly facts: { readonly kind: string } }>;
+}
+
+/** A plan that its caller ended. */
+export interface EndedPlan {
+  readonly agent: string;
+  readonly attempts: readonly Attempt[];
+  readonly coalesced: boolean;
+  readonly latencyMs: number;
+  readonly code: string;
+}
+
+export class PlanSpans {
+  readonly #parts: PlanSpansParts;
+
+  constructor(parts: PlanSpansParts) {
+    this.#parts = parts;
+  }
+
+  /** Records a plan that settles now. */
+  settled(parent: Context, plan: Plan): void {
+    this.#record(parent, plan, {
+      'conclave.plan.id': plan.id,
+      'conclave.plan.action': plan.action,
+      'conclave.plan.source': plan.source,
+      'conclave.plan.lateness_ms': plan.latenessMs,
+      ...(plan.model === undefined ? {} : { 'conclave.plan.model': plan.model }),
+      ...(plan.why === undefined
+        ? {}
+        : { 'conclave.plan.why': plan.why.code, 'conclave.plan.why.message': plan.why.message }),
+      ...(plan.ageMs === undefined ? {} : { 'conclave.plan.age_ms': plan.ageMs }),
+    });
+  }
+
+  /** Records a plan that ends now without an answer. */
+  ended(parent: Context, plan: EndedPlan): void {
+    this.#record(parent, plan, {}, plan.code);
+  }
+
+  #record(
+    parent: Context,
+    plan: Pick<Plan, 'agent' | 'attempts' | 'coalesced' | 'latencyMs'>,
+    more: Attributes,
+    code = 'OK',
+  ): void {
+    const tracer = trace.getTracer(LIBRARY);
+    const startMs = this.#parts.clock.wallNow() - plan.latencyMs;
+    const attributes: Attributes = {
+      'conclave.domain': this.#parts.options.domain.name,
+      'conclave.agent': plan.agent,
+      'conclave.plan.coalesced': plan.coalesced,
+      ...more,
+    };
+    const span = tracer.startSpan('plan', { attributes, startTime: hrTime(startMs) }, parent);
+    // A sampler may have let it out.
+    if (span.isRecording() && !plan.coalesced) {
+      const below = trace.setSpan(parent, span);
+      for (const seat of seatsOf(plan.attempts)) this.#recordSeat(tracer, below, seat, startMs);
+    }
+    if (code !== 'OK') fail(span, code);
+    span.end(hrTime(startMs + plan.latencyMs));
+  }
+
+  /** One expert, or one rung of the synthesis: its calls, the retries and second tries among them. */
+  #recordSeat(tracer: Tracer, parent: Context, attempts: readonly [Attempt, ...Attempt[]], originMs: number): void {
+    const [{ step, role }] = attempts;
+    const voted = attempts.find(({ code }) => code === 'OK');
+    const attributes: Attributes = {
+      'conclave.step': step,
+      ...(role === undefined ? {} : { 'conclave.expert.role': role }),
+      ...(voted?.action === undefined ? {} : { 'conclave.vote.action': voted.action }),
+    };
+    const startTime = hrTime(originMs + Math.min(...attempts.map(({ startMs }) => startMs)));
+    const span = tracer.startSpan(role === undefined ? step : `${step} ${role}`, { attributes, startTime }, parent);
+    const below = trace.setSpan(parent, span);
+    for (const attempt of attempts) {
+      if (wasCalled(attempt)) this.#recordCall(tracer, below, attempt, originMs);
+      else
+        span.addEvent(
+          'conclave.not_called',
+          { ...this.#subject(attempt), 'error.type': attempt.code },
+          hrTime(originMs + endOf(attempt)),
+        );
+    }
+    if (voted === undefined) fail(span, (attempts.at(-1) as Attempt).code);
+    span.end(hrTime(originMs + Math.max(...attempts.map(endOf))));
+  }
+
+  #recordCall(tracer: Tracer, parent: Context, attempt: Attempt, originMs: number): void {
+    const { model, code, promptTokens, completionTokens, estimated, modelAnswered, startMs, waitMs, firstTokenMs } =
+      attempt;
+    const attributes: Attributes = {
+      ...this.#subject(attempt),
+      'conclave.call.wait_ms': waitMs,
+      ...(code === 'OK' ? { 'gen_ai.response.model': modelAnswered ?? model } : {}),
+      ...(promptTokens === undefined ? {} : { 'gen_ai.usage.input_tokens': promptTokens }),
+      ...(completionTokens === undefined ? {} : { 'gen_ai.usage.output_tokens': completionTokens }),
+      ...(estimated === undefined ? {} : { 'conclave.usage.estimated': estimated }),
+    };
+    const calledMs = originMs + startMs + waitMs;
+    const settings = { kind: SpanKind.CLIENT, attributes, startTime: hrTime(calledMs) };
+    const span = tracer.startSpan(`chat ${model}`, settings, parent);
+    if (firstTokenMs !== undefined) span.addEvent('conclave.first_token', hrTime(calledMs + firstTokenMs));
+    if (code !== 'OK') fail(span, code);
+    span.end(hrTime(originMs + endOf(attempt)));
+  }
+
+  #subject({ model, endpoint }: Attempt): Attributes {
+    const { provider, address, port } = this.#serverOf(endpoint);
+    return {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': provider,
+      'gen_ai.request.model': model,
+      'server.address': address,
+      'server.port': port,
+      'conclave.endpoint': endpoint,
+    };
+  }
+
+  /** Its kind may become known later than the endpoint itself. */
+  #serverOf(endpoint: string): ServerFacts {
+    const { options, endpoints } = this.#parts;
+    const url = URL.parse(options.endpoints.find(({ name }) => name === endpoint)?.baseURL ?? '');
+    const kind = endpoints.get(endpoint)?.facts.kind;
+    return {
+      // Every one of them speaks OpenAI's protocol.
+      provider: kind === undefined || kind === 'unknown' ? 'openai' : kind,
+      address: url?.hostname ?? endpoint,
+      port: Number(url?.port || (url?.protocol === 'https:' ? 443 : 80)),
+    };
+  }
+}
+
+/** The message is left out: it quotes what a server said. */
+function fail(span: Span, code: string): void {
+  span.setAttribute('error.type', code);
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+/** The attempts by who was asked, in the order of their first. */
+function seatsOf(attempts: readonly Attempt[]): [Attempt, ...Attempt[]][] {
+  const seats = new Map<string, [Attempt, ...Attempt[]]>();
+  for (const attempt of attempts) {
+    const key = `${attempt.step} ${attempt.role ?? ''}`;
+    const seat = seats.get(key);
+    if (seat === undefined) seats.set(key, [attempt]);
+    else seat.push(attempt);
+  }
+  return [...seats.values()];
+}
+
+/** One that never was has done nothing but wait. */
+function wasCalled({ waitMs, latencyMs, queueMs, code }: Attempt): boolean {
+  return code === 'OK' || queueMs !== undefined || waitMs < latencyMs;
+}
+
+function endOf({ startMs, latencyMs }: Attempt): number {
+  return startMs + latencyMs;
+}
+
+/** Milliseconds since the epoch as seconds and nanoseconds: the API takes small numbers for times since the start. */
+function hrTime(ms: number): HrTime {
+  const seconds = Math.floor(ms / 1_000);
+  return [seconds, Math.round((ms - seconds * 1_000) * 1e6)];
+}

@@ -1,0 +1,188 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { type Domain, type DomainDefinition, defineDomain } from '../../../shared/domain.ts';
+import { skyrim } from '../../../shared/domains/skyrim.ts';
+import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { inFileTime, kindOf, readRegular } from '../../../shared/regular-file.ts';
+import { readText as textOf } from '../../../shared/untrusted-json.ts';
+import type { PlannerOptions } from '../../options/planner-options.ts';
+import { optionsError, plannerOptionsSchema } from '../../options/resolve-options.ts';
+import { type LogConfig, logSchema, type ServeConfig, serveSchema } from './serve-config.ts';
+
+/** Looked for in the current folder, in this order. */
+export const CONFIG_NAMES = [
+  'conclave.config.ts',
+  'conclave.config.js',
+  'conclave.config.yaml',
+  'conclave.config.json',
+] as const;
+
+/** `PlannerOptions` of which everything may be left out, and whose domain may be called by its name. */
+export interface Config extends Partial<Omit<PlannerOptions, 'domain'>> {
+  readonly domain?: Domain;
+}
+
+export interface LoadedConfig {
+  /** As it is called in messages. */
+  readonly file: string;
+  readonly config: Config;
+  /** For `conclave serve`: the ways in, and its log. */
+  readonly serve: ServeConfig | undefined;
+  readonly log: LogConfig | undefined;
+}
+
+/** As `PlannerOptions`, where `skyrim` may stand for the built-in domain. For files written in TypeScript. */
+export interface ConfigDefinition extends Partial<Omit<PlannerOptions, 'domain'>> {
+  readonly domain?: 'skyrim' | Domain | DomainDefinition;
+  readonly serve?: ServeConfig;
+  readonly log?: LogConfig;
+}
+
+const configSchema = plannerOptionsSchema
+  .partial()
+  .extend({ serve: serveSchema.optional(), log: logSchema.optional() });
+
+/**
+ * The configuration named by `given`, else the one in `cwd`, else undefined. Throws ERR_OPTIONS_INVALID with the file,
+ * the key, the rule and the value. Where it is read again it is what is in the file now; but a module that it imports
+ * stays as it was.
+ */
+export async function loadConfig(cwd: string, given?: string): Promise<LoadedConfig | undefined> {
+  const name = given ?? findConfig(cwd);
+  if (name === undefined) return undefined;
+  const path = resolve(cwd, name);
+  return { file: name, ...checkConfig(name, await readData(name, path)) };
+}
+
+/** A domain by its name (`skyrim`), or a file that holds a definition. Throws ERR_DOMAIN_INVALID or ERR_OPTIONS_INVALID. */
+export async function loadDomain(cwd: string, given: string): Promise<Domain> {
+  if (given === skyrim.name) return skyrim;
+  if (extname(given) === '') {
+    const message = `domain must be "${skyrim.name}" or a file with a definition, got ${describeValue(given)}`;
+    throw new PlannerError('ERR_DOMAIN_INVALID', message);
+  }
+  const data = await readData(given, resolve(cwd, given));
+  return domainOf(given, (data as { domain?: unknown } | null)?.domain ?? data);
+}
+
+function findConfig(cwd: string): string | undefined {
+  const found = CONFIG_NAMES.filter((name) => existsSync(join(cwd, name)));
+  if (found.length > 1) fail(found.join(', '), 'one configuration is enough; keep one, or name it with --config');
+  return found[0];
+}
+
+function fail(file: string, message: string, cause?: unknown): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', `${file}: ${message}`, cause === undefined ? {} : { cause });
+}
+
+async function readData(name: string, path: string): Promise<unknown> {
+  await checkIsFile(name, path);
+  switch (extname(path)) {
+    case '.ts':
+    case '.mts':
+    case '.js':
+    case '.mjs':
+      return readModule(name, path);
+    case '.yaml':
+    case '.yml':
+      return readText(name, path, (text) => parseYaml(text, { prettyErrors: true }), 'YAML');
+    case '.json':
+      return readText(name, path, JSON.parse, 'JSON');
+    default:
+      return fail(name, `must end in .ts, .js, .yaml or .json, got ${describeValue(basename(path))}`);
+  }
+}
+
+/** Of a configuration or a domain, as text. */
+const TEXT_BYTES_MAX = 16 * 1_048_576;
+
+/** Before anything that waits for it: the loader of modules opens what it is given. */
+async function checkIsFile(name: string, path: string): Promise<void> {
+  let kind: string;
+  try {
+    kind = kindOf(await inFileTime(path, () => stat(path)));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') fail(name, 'there is no such file', cause);
+    return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
+  }
+  if (kind !== 'a file') fail(name, `must be a file, and is ${kind}`);
+}
+
+/** When each module file was last changed before it was first loaded. One of a process, as its modules are. */
+const loadedAtMs = new Map<string, number>();
+
+/** A module is loaded once for each URL; one that has changed since needs another. */
+async function moduleURL(path: string): Promise<string> {
+  const { mtimeMs } = await stat(path);
+  const { href } = pathToFileURL(path);
+  const firstMs = loadedAtMs.get(path) ?? mtimeMs;
+  loadedAtMs.set(path, firstMs);
+  return firstMs === mtimeMs ? href : `${href}?changed=${mtimeMs}`;
+}
+
+async function readModule(name: string, path: string): Promise<unknown> {
+  let module: { readonly default?: unknown };
+  try {
+    module = await import(await moduleURL(path));
+  } catch (cause) {
+    return fail(name, `cannot be loaded: ${(cause as Error).message}`, cause);
+  }
+  if (module.default === undefined) fail(name, 'must have a default export');
+  return module.default;
+}
+
+async function readText(
+  name: string,
+  path: string,
+  parse: (text: string) => unknown,
+  format: string,
+): Promise<unknown> {
+  let bytes: Buffer;
+  try {
+    bytes = await readRegular(path, TEXT_BYTES_MAX);
+  } catch (cause) {
+    return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
+  }
+  const read = textOf(bytes);
+  if ('rule' in read) fail(name, read.rule);
+  try {
+    return parse(read.text);
+  } catch (cause) {
+    const [first = ''] = (cause as Error).message.split('\n');
+    return fail(name, `is not ${format} (${first.replace(/:$/, '')})`, cause);
+  }
+}
+
+function checkConfig(file: string, data: unknown): Omit<LoadedConfig, 'file'> {
+  if (data === null || typeof data !== 'object' || Array.isArray(data)) {
+    fail(file, `must hold an object of options, got ${describeValue(data)}`);
+  }
+  const result = configSchema.safeParse(data);
+  if (!result.success) throw optionsError(data, result.error, `${file}: `);
+  const { serve, log, ...planner } = result.data;
+  // The schemas are those of these types; only their optional members are typed `| undefined`.
+  const sections = { serve, log } as Pick<LoadedConfig, 'serve' | 'log'>;
+  return { config: withDomain(file, planner), ...sections };
+}
+
+function withDomain(file: string, parsed: Omit<z.infer<typeof configSchema>, 'serve' | 'log'>): Config {
+  const { domain, ...rest } = parsed;
+  return { ...(rest as Config), ...(domain === undefined ? {} : { domain: domainOf(file, domain) }) };
+}
+
+function domainOf(file: string, domain: unknown): Domain {
+  if (domain === skyrim.name) return skyrim;
+  if (domain === null || typeof domain !== 'object') {
+    fail(file, `domain must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
+  }
+  try {
+    return defineDomain(domain as DomainDefinition);
+  } catch (error) {
+    if (!(error instanceof PlannerError)) throw error;
+    throw new PlannerError(error.code, `${file}: ${error.message}`, { cause: error });
+  }
+}

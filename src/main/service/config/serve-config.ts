@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { type HttpFaceOptions, httpFaceSchema } from '../../faces/http/http-options.ts';
+import { type SocketFaceOptions, socketFaceSchema } from '../../faces/socket/socket-options.ts';
+import { LOG_LEVELS, type LogLevel } from '../log/process-log.ts';
+
+/** How long a drain may take unless told otherwise, milliseconds. */
+export const DRAIN_MS = 10_000;
+export const DRAIN_MS_MAX = 60 * 60 * 1_000;
+
+/** The section `serve` of a configuration: the ways in, for `conclave serve`. Flags come first. */
+export interface ServeConfig {
+  /** Opened where it, or `--socket`, gives a path. */
+  readonly socket?: Partial<SocketFaceOptions>;
+  /** Opened where it, or `--http`, gives a port. */
+  readonly http?: Partial<HttpFaceOptions>;
+  /** From the signal to the end, milliseconds. Default 10,000. */
+  readonly drainMs?: number;
+}
+
+/** The section `log`: the structured log on standard error, for `conclave serve`. */
+export interface LogConfig {
+  /** Default `silent`. `--log-level` and CONCLAVE_LOG_LEVEL come first. */
+  readonly level?: LogLevel;
+}
+
+export const serveSchema = z.strictObject({
+  socket: socketFaceSchema.partial({ path: true }).optional(),
+  http: httpFaceSchema.partial({ port: true }).optional(),
+  drainMs: z.number().int().min(0).max(DRAIN_MS_MAX).optional(),
+});
+
+export const logSchema = z.strictObject({ level: z.enum(LOG_LEVELS).optional() });

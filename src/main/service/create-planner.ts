@@ -1,0 +1,329 @@
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import type { DomainDefinition } from '../../shared/domain.ts';
+import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { type Random, systemRandom } from '../../shared/random.ts';
+import { renderSystem } from '../../shared/situation.ts';
+import { UNWANTED } from '../../shared/unwanted.ts';
+import type { ChatCaller } from '../../shared/vote-answer.ts';
+import { openPlanCache } from '../cache/open-plan-cache.ts';
+import { ChatGateway } from '../chat/chat-gateway.ts';
+import type { DomainPlanner } from '../chat/domain-planner.ts';
+import { ModelDirectory } from '../chat/places/model-directory.ts';
+import { PlaceCaller, type RelayClient } from '../chat/places/place-caller.ts';
+import { CallMaker } from '../models/calls/call-maker.ts';
+import { LoopTurns } from '../models/calls/loop-turns.ts';
+import { busySlots, discoverEndpoint, type JsonReader } from '../models/discovery/discover-endpoint.ts';
+import type { EndpointFacts } from '../models/discovery/endpoint-facts.ts';
+import { loadedModels } from '../models/discovery/loaded-models.ts';
+import { addVersionPaths } from '../models/discovery/version-path.ts';
+import { AnswerForms } from '../models/forms/answer-form.ts';
+import { type ModelPlace, probeAnswers } from '../models/forms/probe-answers.ts';
+import type { AskLoaded } from '../models/memory/memory-watch.ts';
+import { ModelEndpoint } from '../models/model-endpoint.ts';
+import { checkModels, type EndpointListing, listEndpoints } from '../models/names/check-models.ts';
+import { mergeSamePlaces, type NameService } from '../models/names/same-place.ts';
+import { systemNames } from '../models/names/system-names.ts';
+import { ExpertPool, type ExpertRunner } from '../models/pool/expert-pool.ts';
+import { FairShare } from '../models/slots/fair-share.ts';
+import type { AskBusy } from '../models/slots/hold-watch.ts';
+import { Machine } from '../models/slots/machine.ts';
+import { CALL_KINDS } from '../models/time/latency-profile.ts';
+import { openProfileFile } from '../models/time/profile-file.ts';
+import type { ProfileEntry } from '../models/time/profile-text.ts';
+import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
+import { resolveOptions } from '../options/resolve-options.ts';
+import { PlannerCounters } from '../plans/counters.ts';
+import type { FlightParts } from '../plans/flights/flight-parts.ts';
+import { LateAnswers } from '../plans/ladder/late-answers.ts';
+import { ExpertRecords } from '../plans/panel/expert-records.ts';
+import { ResidentSeats } from '../plans/panel/resident-seats.ts';
+import { Planner } from '../plans/planner.ts';
+
+/** The coordinator's own connections to one endpoint: synthesis calls at once. */
+const COORDINATOR_CONNECTIONS = 256;
+
+/** What a planner asks of a model server itself; `ModelClient`, or a simulated one. */
+export interface EndpointClient extends ChatCaller, RelayClient {
+  listModels(timeoutMs: number): Promise<readonly string[]>;
+  /** Reads a page of the server, from its root; without it nothing is discovered. */
+  getJson?(path: string, timeoutMs: number, signal?: AbortSignal): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** The seams that tests and simulations replace. Settings are in `PlannerOptions`. */
+export interface Collaborators {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly pool?: ExpertRunner;
+  readonly client?: (endpoint: ResolvedEndpoint) => EndpointClient;
+  /** What hosts resolve to. Default: the system's, with clients of its own; else addresses alone. */
+  readonly names?: NameService;
+  /** The worker's entry. */
+  readonly workerUrl?: URL;
+}
+
+/**
+ * Starts a planner: checks the options, starts its threads, and holds every configured model against its endpoint's
+ * list. Throws ERR_OPTIONS_INVALID, ERR_DOMAIN_INVALID, ERR_ENDPOINT_UNREACHABLE or ERR_MODEL_MISSING. Warnings are told
+ * on the `warning` event after this resolves. Close it, or declare it with `await using`.
+ *
+ * The planner's type knows the domain: the compiler checks the observations of requests, and `plan.action` is one of the
+ * request's literal actions.
+ */
+export async function createPlanner<const D extends DomainDefinition>(
+  options: PlannerOptions<D>,
+  collaborators?: Collaborators,
+): Promise<DomainPlanner<D>>;
+export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<Planner> {
+  const clock = collaborators.clock ?? systemClock;
+  const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
+  const asked = resolveOptions(options);
+  const versioned = await addVersionPaths(asked, (at) => listOnce(makeClient(at), asked));
+  const { options: resolved, warnings: merged } = await mergeSamePlaces(
+    versioned.options,
+    collaborators.names ?? (collaborators.client === undefined ? systemNames(clock, NAMES_MS) : NO_NAMES),
+  );
+  const clients = new Map(resolved.endpoints.map((endpoint) => [endpoint.name, makeClient(endpoint)]));
+  // Until there is a planner to tell them.
+  const early: string[] = [];
+  const lost = { report: (message: string): void => void early.push(message) };
+  const started = collaborators.pool
+    ? undefined
+    : startPool(resolved, clock, collaborators.workerUrl, (message) => lost.report(message));
+  const pool: ExpertRunner = collaborators.pool ?? (started as ExpertPool);
+  const release = async (): Promise<void> => {
+    await Promise.all([pool.close(), ...[...clients.values()].map((client) => client.close())]);
+  };
+  try {
+    const list = (at: ResolvedEndpoint, timeoutMs: number) =>
+      (clients.get(at.name) as EndpointClient).listModels(timeoutMs);
+    const [listings, facts] = await Promise.all([
+      listEndpoints(resolved, list),
+      discover(resolved, clients),
+      started?.ready(),
+    ]);
+    const checked = checkModels(resolved, listings);
+    const random = collaborators.random ?? systemRandom;
+    const { profiles, ...kept } = await openProfiles(checked.options, clock, (message) => lost.report(message));
+    const parts = makeParts(checked.options, { clock, random, pool, callers: clients, clients, ...kept });
+    profiles.restore(parts);
+    const { agreement } = parts.records;
+    const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message), agreement);
+    for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
+    const probing = new AbortController();
+    const chats = openChats(parts, clients, listings);
+    const planner = new Planner(parts, cache, chats, random, async () => {
+      probing.abort(UNWANTED);
+      await Promise.all([release(), profiles.close(parts)]);
+    });
+    if (resolved.features.constrainedAnswers) {
+      const places = placesOf(checked.options);
+      const sharedPrompt = resolved.features.priming ? renderSystem(resolved.domain) : undefined;
+      void probeAnswers(places, { ...parts, sharedPrompt }, PROBE_MS, probing.signal).catch((error: Error) =>
+        planner.warn(error.message),
+      );
+    }
+    lost.report = (message) => planner.warn(message);
+    // After the caller's continuation, so that it can listen first.
+    clock.nextTurn(() => {
+      for (const warning of [...early, ...versioned.warnings, ...merged, ...checked.warnings]) planner.warn(warning);
+    });
+    return planner;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function listOnce(client: EndpointClient, { startTimeoutMs }: ResolvedOptions): Promise<readonly string[]> {
+  try {
+    return await client.listModels(startTimeoutMs);
+  } finally {
+    await client.close();
+  }
+}
+
+function openChats(
+  { options, clock, endpoints, turns }: FlightParts,
+  clients: ReadonlyMap<string, EndpointClient>,
+  listings: readonly EndpointListing[],
+): ChatGateway {
+  const list = (name: string) => (clients.get(name) as EndpointClient).listModels(options.startTimeoutMs);
+  const directory = new ModelDirectory(options, listings, list, clock);
+  const caller = new PlaceCaller(options, { clock, turns, clients, endpoints });
+  return new ChatGateway({ options, clock, endpoints, directory, caller });
+}
+
+/** What a host resolves to is waited for so long at start. */
+const NAMES_MS = 1_000;
+const NO_NAMES: NameService = { lookup: async () => [], own: [] };
+
+/** A model that has to be loaded first takes longer: then the first calls tell. */
+const PROBE_MS = 3_000;
+
+/** Every model at every endpoint where it may be asked. */
+function placesOf({ experts, synthesis }: ResolvedOptions): ModelPlace[] {
+  return [...experts, ...synthesis.models].flatMap(({ model, endpoint, alternatives }) =>
+    [endpoint, ...alternatives].map((name) => ({ endpoint: name, model })),
+  );
+}
+
+type Endpoints = Pick<FlightParts, 'endpoints'>;
+
+/** Where the times of models outlive the process: beside the decisions that do. Without a disk tier, nowhere. */
+async function openProfiles(
+  { cache, experts, synthesis }: ResolvedOptions,
+  clock: Clock,
+  warn: (message: string) => void,
+): Promise<{
+  profiles: { restore(parts: Endpoints): void; close(parts: Endpoints): Promise<void> };
+  onMeasured?: (parts: Endpoints) => void;
+}> {
+  if (cache === false || cache.disk === false) return { profiles: { restore: () => {}, close: async () => {} } };
+  const file = await openProfileFile(`${cache.disk.path}${PROFILES_SUFFIX}`, clock, warn);
+  const models = new Set([...experts, ...synthesis.models].map(({ model }) => model));
+  const restore = ({ endpoints }: Endpoints): void => {
+    for (const at of endpoints.values()) {
+      for (const model of models) for (const kind of CALL_KINDS) at.restoreProfile(model, kind, file.saved);
+    }
+  };
+  return {
+    profiles: { restore, close: (parts) => file.close(entriesOf(parts)) },
+    onMeasured: (parts) => file.save(entriesOf(parts)),
+  };
+}
+
+const PROFILES_SUFFIX = '.latencies.json';
+
+/** Read when they are written. */
+function entriesOf({ endpoints }: Endpoints): Iterable<ProfileEntry> {
+  return {
+    *[Symbol.iterator]() {
+      for (const at of endpoints.values()) yield* at.savedProfiles();
+    },
+  };
+}
+
+/** What the servers tell about themselves. */
+async function discover(
+  options: ResolvedOptions,
+  clients: ReadonlyMap<string, EndpointClient>,
+): Promise<Map<string, EndpointFacts>> {
+  const facts = new Map<string, EndpointFacts>();
+  await Promise.all(
+    [...clients].map(async ([name, client]) => {
+      const told = await askFactsOf(options, client)?.();
+      if (told !== undefined) facts.set(name, told);
+    }),
+  );
+  return facts;
+}
+
+/** Undefined where nothing is asked. */
+function askFactsOf(
+  { features, startTimeoutMs }: ResolvedOptions,
+  client: EndpointClient | undefined,
+): ((signal?: AbortSignal) => Promise<EndpointFacts>) | undefined {
+  if (!features.discovery || client?.getJson === undefined) return undefined;
+  return (signal) => discoverEndpoint(client as JsonReader, startTimeoutMs, signal);
+}
+
+/** The same of how many slots are at work. */
+function askBusyOf({ features }: ResolvedOptions, client: EndpointClient | undefined): AskBusy | undefined {
+  if (!features.discovery || !features.slotHolds || client?.getJson === undefined) return undefined;
+  return (timeoutMs, signal) => busySlots(client as JsonReader, timeoutMs, signal);
+}
+
+function askLoadedOf({ features }: ResolvedOptions, client: EndpointClient | undefined): AskLoaded | undefined {
+  if (!features.discovery || client?.getJson === undefined) return undefined;
+  return (kind, signal) => loadedModels(client as JsonReader, kind, LOADED_MS, signal);
+}
+
+/** A server that is asked what it has in memory has this long to answer. */
+const LOADED_MS = 1_000;
+
+/** What flights share, made of what was opened. */
+export function makeParts(
+  options: ResolvedOptions,
+  opened: Pick<FlightParts, 'clock' | 'pool' | 'callers'> & {
+    readonly random: Random;
+    /** What tells of the servers while the planner runs; without them, what was learnt at start stays. */
+    readonly clients?: ReadonlyMap<string, EndpointClient>;
+    readonly onMeasured?: (parts: Pick<FlightParts, 'endpoints'>) => void;
+  },
+): FlightParts {
+  const { clock, random, pool, callers, clients, onMeasured } = opened;
+  const counters = new PlannerCounters();
+  const turns = new LoopTurns(clock);
+  const forms = new AnswerForms(clock);
+  const ceilingMs = Math.max(options.synthesis.timeoutMs, ...options.experts.map(({ timeoutMs }) => timeoutMs));
+  const machines = new Map<string, Machine>();
+  const machineOf = ({ machine: name }: ResolvedEndpoint): Machine | undefined => {
+    if (name === undefined || !options.features.oneMachine) return undefined;
+    const machine = machines.get(name) ?? new Machine();
+    machines.set(name, machine);
+    return machine;
+  };
+  const { features } = options;
+  const places = placesOf(options);
+  const endpoints = new Map(
+    options.endpoints.map((endpoint) => [
+      endpoint.name,
+      new ModelEndpoint({
+        endpoint,
+        features,
+        clock,
+        random,
+        ceilingMs,
+        machine: machineOf(endpoint),
+        caller: callers.get(endpoint.name),
+        askFacts: askFactsOf(options, clients?.get(endpoint.name)),
+        askBusy: askBusyOf(options, clients?.get(endpoint.name)),
+        models: new Set(places.filter((place) => place.endpoint === endpoint.name).map(({ model }) => model)),
+        askLoaded: askLoadedOf(options, clients?.get(endpoint.name)),
+      }),
+    ]),
+  );
+  const records = new ExpertRecords(options.experts);
+  const maker = new CallMaker({
+    options,
+    clock,
+    endpoints,
+    forms,
+    counters,
+    turns,
+    ...(onMeasured === undefined ? {} : { onMeasured: () => onMeasured({ endpoints }) }),
+  });
+  return {
+    options,
+    clock,
+    pool,
+    callers,
+    endpoints,
+    forms,
+    maker,
+    records,
+    seats: new ResidentSeats({ options, clock, endpoints, records }),
+    shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
+    counters,
+    turns,
+    late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
+  };
+}
+
+function startPool(
+  options: ResolvedOptions,
+  clock: Clock,
+  workerUrl: URL | undefined,
+  report: (message: string) => void,
+): ExpertPool {
+  return new ExpertPool({
+    ...options.workers,
+    domain: options.domain,
+    endpoints: options.endpoints,
+    clock,
+    ...(workerUrl === undefined ? {} : { workerUrl }),
+    onThreadLost: ({ threadId, tasks, stuck }) =>
+      report(`worker thread ${threadId} ${stuck ? 'was stuck' : 'ended'} with ${tasks} tasks and is replaced`),
+  });
+}

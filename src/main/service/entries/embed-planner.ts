@@ -1,0 +1,132 @@
+import { Worker } from 'node:worker_threads';
+import { z } from 'zod';
+import { type Clock, systemClock } from '../../../shared/clock.ts';
+import type { Decision } from '../../../shared/decision.ts';
+import type { DomainDefinition } from '../../../shared/domain.ts';
+import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
+import { openCache, type SharedCache } from '../../cache/shared-cache.ts';
+import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
+import { checkCrossing, remoteShape, resolveRemote } from '../../faces/ipc/peer-options.ts';
+import { PlannerClient } from '../../faces/ipc/planner-client.ts';
+import type { EmbeddedPlanner, RemoteOptions } from '../../faces/ipc/remote-planner.ts';
+import type { PlannerOptions } from '../../options/planner-options.ts';
+
+export type EmbedOptions = RemoteOptions;
+
+const embedSchema = z.strictObject(remoteShape);
+
+/** What tests replace. */
+export interface EmbedParts {
+  readonly clock?: Clock;
+  /** The thread's entry. */
+  readonly entryUrl?: URL;
+}
+
+/** Source and build differ in the ending only. */
+function entryUrl(): URL {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`./thread-entry.${ending}`, import.meta.url);
+}
+
+/**
+ * A thread has the arguments of its process, as for a proxy or certificates; but under `--input-type`, which is about the
+ * text of `node -e`, no thread with a file as its entry starts.
+ */
+function threadArgs(): { execArgv?: string[] } {
+  return process.execArgv.some((arg) => arg.startsWith('--input-type')) ? { execArgv: [] } : {};
+}
+
+/**
+ * Starts a planner in a worker thread of its own: the host's event loop has no more to do with a plan than two messages, and
+ * with `peek` not even those. Rejects as `createPlanner` does, with ERR_OPTIONS_INVALID also for options that are not plain
+ * data, and with ERR_PEER_EXITED where the thread does not start; no thread is left then. Close it, or declare it with
+ * `await using`.
+ */
+export async function embedPlanner<const D extends DomainDefinition>(
+  options: PlannerOptions<D>,
+  embedOptions?: EmbedOptions,
+  parts?: EmbedParts,
+): Promise<EmbeddedPlanner<D>>;
+export async function embedPlanner(
+  options: PlannerOptions,
+  embedOptions: EmbedOptions = {},
+  parts: EmbedParts = {},
+): Promise<EmbeddedPlanner> {
+  const remote = resolveRemote(embedSchema, embedOptions, 'embedOptions');
+  const planner = checkCrossing(options);
+  const clock = parts.clock ?? systemClock;
+  const peer = new ThreadPeer(new Worker(parts.entryUrl ?? entryUrl(), { name: 'planner', ...threadArgs() }));
+  const client = new EmbeddedClient({ peer, clock, planner, remote });
+  client.opened(await client.start(options), clock);
+  return client;
+}
+
+class EmbeddedClient extends PlannerClient implements EmbeddedPlanner {
+  #cacheBuffer: SharedArrayBuffer | undefined;
+  #cache: SharedCache | undefined;
+
+  opened(buffer: SharedArrayBuffer | undefined, clock: Clock): void {
+    this.#cacheBuffer = buffer;
+    this.#cache = buffer === undefined ? undefined : openCache(buffer, this.domain, clock);
+  }
+
+  get cacheBuffer(): SharedArrayBuffer | undefined {
+    return this.#cacheBuffer;
+  }
+
+  peek(request: PlanRequest): Decision | undefined {
+    if (this.#cache !== undefined) return this.#cache.peek(request);
+    checkRequest(this.domain, request);
+    return undefined;
+  }
+}
+
+class ThreadPeer implements Peer {
+  readonly name = 'thread';
+  readonly sharesClock = true;
+  readonly ended: Promise<PeerEnd>;
+  readonly #worker: Worker;
+  #reason: string | undefined;
+  #hasLeft = false;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on('error', (error: unknown) => {
+      this.#reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    });
+    // Nobody knows which reply it was: its call would wait for ever.
+    worker.on('messageerror', (error) => {
+      this.#reason = `a message could not be read: ${error.message}`;
+      this.kill();
+    });
+    this.ended = new Promise((resolve) => {
+      worker.once('exit', (code) => {
+        const reason = this.#reason === undefined ? {} : { reason: this.#reason };
+        // One that was told to leave is terminated, which counts as 1.
+        resolve({ code: this.#hasLeft ? 0 : code, signal: null, ...reason });
+      });
+    });
+  }
+
+  post(message: unknown): void {
+    this.#worker.postMessage(message);
+  }
+
+  listen(hear: (message: unknown) => void): void {
+    this.#worker.on('message', hear);
+  }
+
+  hold(isHeld: boolean): void {
+    if (isHeld) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+    this.kill();
+  }
+
+  kill(): void {
+    void this.#worker.terminate();
+  }
+}

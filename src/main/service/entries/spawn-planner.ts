@@ -1,0 +1,153 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { z } from 'zod';
+import { type Clock, systemClock } from '../../../shared/clock.ts';
+import type { Decision } from '../../../shared/decision.ts';
+import type { DomainDefinition } from '../../../shared/domain.ts';
+import { PlannerError } from '../../../shared/errors.ts';
+import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
+import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
+import { checkCrossing, remoteShape, resolveRemote } from '../../faces/ipc/peer-options.ts';
+import { PlannerClient } from '../../faces/ipc/planner-client.ts';
+import type { RemoteOptions, SpawnedPlanner } from '../../faces/ipc/remote-planner.ts';
+import type { PlannerOptions } from '../../options/planner-options.ts';
+
+export interface SpawnOptions extends RemoteOptions {
+  /**
+   * Where what the process prints goes: warnings of Node, the trace of a crash. Never to standard output, which may be a
+   * protocol of yours. Default `stderr`: this process' standard error.
+   */
+  readonly output?: 'stderr' | 'ignore';
+  /** Node's own arguments for the process, as `--max-old-space-size=512`. Default: none, also not this process' own. */
+  readonly execArgv?: readonly string[];
+}
+
+const spawnSchema = z.strictObject({
+  ...remoteShape,
+  output: z.enum(['stderr', 'ignore']).default('stderr'),
+  execArgv: z.array(z.string()).default([]),
+});
+
+/** What tests replace. */
+export interface SpawnParts {
+  readonly clock?: Clock;
+  /** The process' entry. */
+  readonly entryUrl?: URL;
+}
+
+/** Source and build differ in the ending only. */
+function entryUrl(): URL {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`./process-entry.${ending}`, import.meta.url);
+}
+
+/**
+ * Starts a planner in a child process, over its IPC channel: what happens there cannot take this process with it. The child
+ * ends when this process does, also when it is killed. Rejects as `embedPlanner` does; no process is left then.
+ */
+export async function spawnPlanner<const D extends DomainDefinition>(
+  options: PlannerOptions<D>,
+  spawnOptions?: SpawnOptions,
+  parts?: SpawnParts,
+): Promise<SpawnedPlanner<D>>;
+export async function spawnPlanner(
+  options: PlannerOptions,
+  spawnOptions: SpawnOptions = {},
+  parts: SpawnParts = {},
+): Promise<SpawnedPlanner> {
+  const { output, execArgv, ...remote } = resolveRemote(spawnSchema, spawnOptions, 'spawnOptions');
+  const planner = checkCrossing(options);
+  const clock = parts.clock ?? systemClock;
+  // The descriptor of this process' standard error, for the child's output and errors alike.
+  const stream = output === 'stderr' ? 2 : 'ignore';
+  const child = fork(parts.entryUrl ?? entryUrl(), [], {
+    execArgv: [...execArgv],
+    serialization: 'advanced',
+    stdio: ['ignore', stream, stream, 'ipc'],
+  });
+  const client = new SpawnedClient({ peer: new ProcessPeer(child, clock), clock, planner, remote }, child.pid);
+  await client.start(options);
+  return client;
+}
+
+class SpawnedClient extends PlannerClient implements SpawnedPlanner {
+  readonly #pid: number | undefined;
+
+  constructor(parts: ConstructorParameters<typeof PlannerClient>[0], pid: number | undefined) {
+    super(parts);
+    this.#pid = pid;
+  }
+
+  get pid(): number {
+    if (this.#pid === undefined) throw new PlannerError('ERR_PEER_EXITED', "the planner's process did not start");
+    return this.#pid;
+  }
+
+  async peek(request: PlanRequest): Promise<Decision | undefined> {
+    checkRequest(this.domain, request);
+    return this.ask(() => this.api.peek(request));
+  }
+}
+
+/** Between the end of a process and of its channel, either way. Past it the other is not waited for. */
+const APART_MS = 1_000;
+
+class ProcessPeer implements Peer {
+  readonly name = 'process';
+  readonly sharesClock = false;
+  readonly ended: Promise<PeerEnd>;
+  readonly #child: ChildProcess;
+  #hasLeft = false;
+
+  constructor(child: ChildProcess, clock: Clock) {
+    this.#child = child;
+    this.ended = new Promise((resolve) => {
+      // What it sent before it ended is read until the channel closes, so both are waited for.
+      child.once('exit', (code, signal) => {
+        const end = (): void => resolve({ code, signal });
+        if (!child.connected) return end();
+        const timer = clock.setTimer(APART_MS, end);
+        child.once('disconnect', () => {
+          timer.cancel();
+          end();
+        });
+      });
+      // One without a channel is of no use: it is dying, or broken.
+      child.once('disconnect', () => {
+        if (this.#hasLeft || child.exitCode !== null || child.signalCode !== null) return;
+        const timer = clock.setTimer(APART_MS, () => this.kill());
+        child.once('exit', () => timer.cancel());
+      });
+      child.on('error', (error) => {
+        if (child.pid === undefined) resolve({ code: null, signal: null, reason: error.message });
+      });
+    });
+  }
+
+  post(message: unknown): void {
+    // That it is gone is told by `exit`.
+    if (this.#child.connected) this.#child.send(message as object, () => {});
+  }
+
+  listen(hear: (message: unknown) => void): void {
+    this.#child.on('message', hear);
+  }
+
+  hold(isHeld: boolean): void {
+    if (isHeld) {
+      this.#child.ref();
+      this.#child.channel?.ref();
+    } else {
+      this.#child.unref();
+      this.#child.channel?.unref();
+    }
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+    if (this.#child.connected) this.#child.disconnect();
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}

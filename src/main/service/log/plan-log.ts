@@ -1,0 +1,39 @@
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { Plan } from '../../plans/plan.ts';
+import type { Planner } from '../../plans/planner.ts';
+
+/** As much of pino as it uses. */
+export interface PlanLogSink {
+  isLevelEnabled(level: string): boolean;
+  debug(data: object, message: string): void;
+  warn(data: object, message: string): void;
+}
+
+/**
+ * What a planner does, as lines of a log: each plan at debug, late plans and endpoints that rest at warn. Every line about
+ * a plan has its `planId`. A listener for all plans would be a part of a cached plan's time, so it is there only while
+ * debug is on: call `update` when the level has changed.
+ */
+export class PlanLog {
+  readonly #planner: Planner;
+  readonly #log: PlanLogSink;
+  readonly #onPlan = (plan: Plan, _request: PlanRequest): void => this.#log.debug(planLine(plan), 'plan settled');
+
+  constructor(planner: Planner, log: PlanLogSink) {
+    this.#planner = planner;
+    this.#log = log;
+    planner.on('late', (plan) => log.warn({ ...planLine(plan), latenessMs: plan.latenessMs }, 'plan was late'));
+    planner.on('resting', (endpoint, opened) => log.warn({ endpoint, opened }, 'endpoint failed too often, and rests'));
+    this.update();
+  }
+
+  update(): void {
+    this.#planner.off('plan', this.#onPlan);
+    if (this.#log.isLevelEnabled('debug')) this.#planner.on('plan', this.#onPlan);
+  }
+}
+
+function planLine({ id, agent, action, source, why, latencyMs, attempts }: Plan): object {
+  const tries = attempts.map(({ step, role, model, code }) => ({ step, role, model, code }));
+  return { planId: id, agent, action, source, ...(why === undefined ? {} : { why }), latencyMs, attempts: tries };
+}
