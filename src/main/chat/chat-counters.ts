@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../shared/errors.ts';
-import { type CallOutcome, callOutcome, DurationHistogram, type Durations } from '../plans/counters.ts';
+import { DurationHistogram, type Durations } from '../measure/durations.ts';
+import { type CallOutcome, callOutcome } from '../plans/counters.ts';
 import type { ChatCacheStats } from './answers/chat-cache.ts';
 import type { ChatAttempt } from './places/tries.ts';
 

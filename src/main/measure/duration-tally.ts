@@ -1,4 +1,4 @@
-import type { Durations } from '../plans/counters.ts';
+import type { Durations } from './durations.ts';
 
 /**
  * A distribution of durations that can be added to another one: counts by buckets that are 4.4 % wide (16 an octave), from

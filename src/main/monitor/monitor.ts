@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { DurationTally, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
-import type { Durations } from '../plans/counters.ts';
+import type { Durations } from '../measure/durations.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { Planner, PlannerStats } from '../plans/planner.ts';
 import { PlanLog, type ShownPlan } from './plan-log.ts';

@@ -1,8 +1,9 @@
 import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
 import { type DurationCounts, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
+import type { Durations } from '../measure/durations.ts';
 import { wilson } from '../measure/wilson.ts';
 import type { EndpointStats } from '../models/model-endpoint.ts';
-import type { CallCounts, Durations } from '../plans/counters.ts';
+import type { CallCounts } from '../plans/counters.ts';
 import type { PlannerStats } from '../plans/planner.ts';
 
 /** Calls that ended, by how. */

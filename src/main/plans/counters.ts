@@ -1,43 +1,10 @@
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
+import { DurationHistogram, type Durations } from '../measure/durations.ts';
 import type { AttemptSubject } from '../models/calls/attempt-log.ts';
 import { CallTimes, type Distributions, planTimes } from './distributions.ts';
 import { WHY_CODE_LIST, type WhyCode } from './ladder/why.ts';
-
-/** A distribution of durations, milliseconds. All zero while nothing was recorded. */
-export interface Durations {
-  readonly count: number;
-  readonly mean: number;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
-/** A histogram of durations with a resolution of 0.001 ms and three digits (HdrHistogram). */
-export class DurationHistogram {
-  readonly #histogram: RecordableHistogram = createHistogram();
-
-  record(ms: number): void {
-    this.#histogram.record(Math.max(1, Math.round(ms * 1000)));
-  }
-
-  summary(): Durations {
-    const { count } = this.#histogram;
-    if (count === 0) return { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 };
-    const at = (percentile: number): number => this.#histogram.percentile(percentile) / 1000;
-    return {
-      count,
-      mean: this.#histogram.mean / 1000,
-      p50: at(50),
-      p95: at(95),
-      p99: at(99),
-      max: this.#histogram.max / 1000,
-    };
-  }
-}
 
 /** How a call ended: with a vote, out of time, unwanted, or in any other failure. */
 export type CallOutcome = 'useful' | 'timeout' | 'cancelled' | 'failed';

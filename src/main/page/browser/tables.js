@@ -8,7 +8,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
  *
  * @import { FalseHitRate } from '../../monitor/sample.ts'
  * @import { PlannerStats } from '../../plans/planner.ts'
- * @import { Durations } from '../../plans/counters.ts'
+ * @import { Durations } from '../../measure/durations.ts'
  * @import { StandingStats } from '../../cache/standing/tier-standing.ts'
  * @import { EndpointStats } from '../../models/model-endpoint.ts'
  * @typedef {object} Minute what the latest minute came to
