@@ -48,6 +48,7 @@ export {
   type PlannerStreams,
 } from './faces/socket/client/connect-planner.ts';
 export type { HelloResult } from './faces/socket/wire.ts';
+export type { Attempt } from './models/calls/attempt.ts';
 export type { ChatCacheOptions, ChatOptions } from './options/chat-options.ts';
 export type {
   CacheOptions,
@@ -57,7 +58,7 @@ export type {
   SynthesisOptions,
 } from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
-export type { Attempt, CloseOptions, Plan, PlanOptions } from './plans/plan.ts';
+export type { CloseOptions, Plan, PlanOptions } from './plans/plan.ts';
 export type { PlannerEvents, PlannerStats } from './plans/planner.ts';
 export type { ConfigDefinition } from './service/config/config-file.ts';
 export { createPlanner } from './service/create-planner.ts';

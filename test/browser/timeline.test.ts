@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Attempt } from '../../src/main/models/calls/attempt.ts';
 import { endingOf, phasesOf, spanOf } from '../../src/main/page/browser/timeline.js';
-import type { Attempt } from '../../src/main/plans/plan.ts';
 
 const OK = { step: 'expert', role: 'one', model: 'e', endpoint: 'fake', code: 'OK', startMs: 0 } as const;
 

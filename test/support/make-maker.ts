@@ -1,3 +1,4 @@
+import type { Attempt } from '../../src/main/models/calls/attempt.ts';
 import { AttemptLog } from '../../src/main/models/calls/attempt-log.ts';
 import type { CallPlan } from '../../src/main/models/calls/call-maker.ts';
 import type { ModelEndpoint } from '../../src/main/models/model-endpoint.ts';
@@ -6,7 +7,6 @@ import { allFeatures, type FeatureName } from '../../src/main/options/features.t
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
 import type { FlightParts } from '../../src/main/plans/flights/flight-parts.ts';
-import type { Attempt } from '../../src/main/plans/plan.ts';
 import { makeParts } from '../../src/main/service/create-planner.ts';
 import type { ErrorCode } from '../../src/shared/errors.ts';
 import { seededRandom } from '../../src/shared/random.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import type { LastSeen } from '../../src/main/models/calls/attempt.ts';
 import { AttemptLog } from '../../src/main/models/calls/attempt-log.ts';
 import { ExpertPool } from '../../src/main/models/pool/expert-pool.ts';
-import type { LastSeen } from '../../src/main/plans/plan.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { testDomain } from '../support/make-planner.ts';
 import { eventually } from '../support/raw-client.ts';

@@ -1,4 +1,5 @@
-import type { Attempt, Plan } from '../plans/plan.ts';
+import type { Attempt } from '../models/calls/attempt.ts';
+import type { Plan } from '../plans/plan.ts';
 
 /** A plan as it is shown: what was decided and how, and nothing of what the agent observed. */
 export interface ShownPlan extends Omit<Plan, 'attempts'> {

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
 import { DurationHistogram, type Durations } from '../measure/durations.ts';
 import type { AttemptSubject } from '../models/calls/attempt-log.ts';
+import type { CallLedger } from '../models/calls/call-ledger.ts';
 import { CallTimes, type Distributions, planTimes } from './distributions.ts';
 import { WHY_CODE_LIST, type WhyCode } from './ladder/why.ts';
 
@@ -102,7 +103,7 @@ class ModelTally extends CallTally {
 }
 
 /** Everything the planner counts. Bounded: one tally a configured model and step. */
-export class PlannerCounters {
+export class PlannerCounters implements CallLedger {
   readonly sources: Record<PlanSource, number>;
   /** Plans that no model decided. */
   readonly why = Object.fromEntries(WHY_CODE_LIST.map((code) => [code, 0])) as Record<WhyCode, number>;

@@ -11,8 +11,9 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Clock } from '../../shared/clock.ts';
+import type { Attempt } from '../models/calls/attempt.ts';
 import type { ResolvedEndpoint } from '../options/planner-options.ts';
-import type { Attempt, Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 
 /**
  * OpenTelemetry spans of plans, by the API alone: whoever wants them registers an SDK. A plan is a span below its caller's,

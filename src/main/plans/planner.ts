@@ -16,6 +16,7 @@ import { isWellKnown } from '../cache/tally-change.ts';
 import type { ChatStats } from '../chat/chat-counters.ts';
 import type { ChatGateway } from '../chat/chat-gateway.ts';
 import type { Durations } from '../measure/durations.ts';
+import type { Attempt } from '../models/calls/attempt.ts';
 import type { EndpointStats } from '../models/model-endpoint.ts';
 import type { PoolStats } from '../models/pool/expert-pool.ts';
 import type { TurnStats } from '../models/slots/fair-share.ts';
@@ -32,7 +33,7 @@ import type { LateStats } from './ladder/late-answers.ts';
 import { UNDECIDED_SOURCES, type WhyCode } from './ladder/why.ts';
 import { whyOf } from './ladder/why-no-model.ts';
 import { LongWork } from './long-work.ts';
-import { type Attempt, type CloseOptions, LATENESS_MS_MAX, type Plan, type PlanOptions } from './plan.ts';
+import { type CloseOptions, LATENESS_MS_MAX, type Plan, type PlanOptions } from './plan.ts';
 import { readPlanOptions } from './plan-options.ts';
 import { callerContext, PlanSpans } from './plan-spans.ts';
 

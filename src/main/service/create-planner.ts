@@ -290,7 +290,7 @@ export function makeParts(
     clock,
     endpoints,
     forms,
-    counters,
+    ledger: counters,
     turns,
     ...(onMeasured === undefined ? {} : { onMeasured: () => onMeasured({ endpoints }) }),
   });

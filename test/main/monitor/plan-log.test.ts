@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Attempt } from '../../../src/main/models/calls/attempt.ts';
 import { PlanLog } from '../../../src/main/monitor/plan-log.ts';
-import type { Attempt, Plan } from '../../../src/main/plans/plan.ts';
+import type { Plan } from '../../../src/main/plans/plan.ts';
 
 const ATTEMPT: Attempt = {
   step: 'expert',

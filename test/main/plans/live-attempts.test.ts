@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Attempt } from '../../../src/main/plans/plan.ts';
+import type { Attempt } from '../../../src/main/models/calls/attempt.ts';
 import { drive, flush } from '../../support/drive.ts';
 import { makePlanner, request } from '../../support/make-planner.ts';
 

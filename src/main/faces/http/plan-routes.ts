@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlannerError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import type { Attempt, Plan, PlanOptions } from '../../plans/plan.ts';
+import type { Attempt } from '../../models/calls/attempt.ts';
+import type { Plan, PlanOptions } from '../../plans/plan.ts';
 import type { Planner } from '../../plans/planner.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
 import { problemOf } from './problem.ts';

@@ -1,8 +1,9 @@
 import type { Decision } from '../../../shared/decision.ts';
 import { decodeError, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
-import type { Attempt, CloseOptions, Plan } from '../../plans/plan.ts';
+import type { CloseOptions, Plan } from '../../plans/plan.ts';
 import type { PlannerStats } from '../../plans/planner.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
+import type { Attempt } from '../../models/calls/attempt.ts';
 import { planCancelled } from '../../plans/flights/flight-board.ts';
-import type { Attempt, Plan } from '../../plans/plan.ts';
+import type { Plan } from '../../plans/plan.ts';
 
 export interface PlanCallParts {
   readonly clock: Clock;

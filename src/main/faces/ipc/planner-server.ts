@@ -4,8 +4,9 @@ import type { Decision } from '../../../shared/decision.ts';
 import { encodeError } from '../../../shared/errors.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
-import type { Attempt, CloseOptions, Plan } from '../../plans/plan.ts';
+import type { CloseOptions, Plan } from '../../plans/plan.ts';
 import type { Planner } from '../../plans/planner.ts';
 import { type Channel, calledEndpoint } from './channel.ts';
 import {

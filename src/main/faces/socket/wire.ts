@@ -1,5 +1,5 @@
 import type { ErrorCode, ErrorWire } from '../../../shared/errors.ts';
-import type { Attempt } from '../../plans/plan.ts';
+import type { Attempt } from '../../models/calls/attempt.ts';
 
 /**
  * What goes over the wire, for both sides: JSON-RPC 2.0, one message a line, UTF-8. Described for users in

@@ -3,8 +3,7 @@ import type { CallPhase } from '../../../shared/model-client/failures.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 import type { Vote } from '../../../shared/vote/vote-parser.ts';
 import type { PhaseReader } from '../../../shared/vote-answer.ts';
-import { takesBackChoice } from '../../plans/panel/standing-choices.ts';
-import type { Attempt, AttemptStep, LastSeen } from '../../plans/plan.ts';
+import { type Attempt, type AttemptStep, type LastSeen, takesBackChoice } from './attempt.ts';
 
 /** The subject of an attempt: what is known when it starts. */
 export interface AttemptSubject {

@@ -4,17 +4,17 @@ import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import type { OnChoice, PhaseReader } from '../../../shared/vote-answer.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
-import type { PlannerCounters } from '../../plans/counters.ts';
-import type { Silence } from '../../plans/ladder/why-no-model.ts';
 import type { AnswerForms } from '../forms/answer-form.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
 import type { Ask, Lane, Slot } from '../slots/endpoint-gate.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 import type { AttemptEnd, AttemptLog, AttemptSubject } from './attempt-log.ts';
+import type { CallLedger } from './call-ledger.ts';
 import { enterEndpoint } from './enter-endpoint.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { placesFor } from './places.ts';
+import type { Silence } from './silence.ts';
 
 /**
  * Makes model calls for flights: at the endpoint that is expected to answer first, on a slot of it, under timeouts that
@@ -73,7 +73,7 @@ export interface CallMakerParts {
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
   readonly forms: AnswerForms;
-  readonly counters: PlannerCounters;
+  readonly ledger: CallLedger;
   readonly turns: LoopTurns;
   /** Called when a call has ended: something more is known of the times of its model. */
   readonly onMeasured?: () => void;
@@ -111,7 +111,7 @@ export class CallMaker {
     signal: AbortSignal,
     onSlot: OnSlot = () => {},
   ): Promise<ExpertResult> {
-    const { options, counters } = this.#parts;
+    const { options, ledger } = this.#parts;
     const call: Call = { plan, attempts, onSlot };
     const failedAt = new Set<string>();
     for (let retries = 0; ; retries++) {
@@ -121,7 +121,7 @@ export class CallMaker {
       failedAt.add(at.name);
       const isElsewhere = isOfServer(settled.error.code) && this.#others(plan, failedAt).length > 0;
       if (!settled.error.retryable && !isElsewhere) return settled;
-      counters.callRetries++;
+      ledger.callRetries++;
     }
   }
 
@@ -199,7 +199,7 @@ export class CallMaker {
     const unsure = this.#placeToCheck(plan, at);
     // A signal that has aborted tells nobody any more.
     if ((slowMs === undefined && unsure === undefined) || signal.aborted) return this.#tryAt(call, at, signal);
-    const { clock, counters, options } = this.#parts;
+    const { clock, ledger, options } = this.#parts;
     const won = Promise.withResolvers<ExpertResult>();
     const controllers: AbortController[] = [];
     const cancel = (reason: unknown): void => {
@@ -224,7 +224,7 @@ export class CallMaker {
         const ageMs = clock.now() - startedAtMs;
         const other = this.#hedgeAt(plan, at, ageMs);
         if (other !== undefined && this.#hedges.take()) {
-          counters.hedges++;
+          ledger.hedges++;
           begin(other);
         } else if (options.features.bestPlace) hedgeAfter(Math.max(1, ageMs));
       });
@@ -233,7 +233,7 @@ export class CallMaker {
     signal.addEventListener('abort', onAbort, { once: true });
     begin(at);
     if (unsure !== undefined) {
-      counters.placeChecks++;
+      ledger.placeChecks++;
       // It counts as no slot of its plan: who waits for that is served elsewhere.
       begin(unsure, { ...call, onSlot: () => {} });
     }
@@ -272,7 +272,7 @@ export class CallMaker {
   }
 
   async #tryAt({ plan, attempts, onSlot }: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
-    const { clock, turns, counters, options } = this.#parts;
+    const { clock, turns, ledger, options } = this.#parts;
     const modelNow = (): string => plan.seat?.modelAt(at.name) ?? plan.subject.model;
     let subject: AttemptSubject = { ...plan.subject, endpoint: at.name, model: modelNow() };
     plan.onWaiting();
@@ -291,7 +291,7 @@ export class CallMaker {
     if (entry.kind === 'refused') return refuse(entry.code, entry.message);
     const { slot } = entry;
     subject = { ...subject, model: entry.model ?? subject.model };
-    if (plan.seat !== undefined && plan.seat.model !== subject.model) counters.seatsMoved++;
+    if (plan.seat !== undefined && plan.seat.model !== subject.model) ledger.seatsMoved++;
     attempt.called(clock.now(), subject);
     const running = this.#runningAt(at.name).add(attempt);
     onSlot(slot);
@@ -299,7 +299,7 @@ export class CallMaker {
     const rest = at.working(subject.model, kind, slot, plan.giveUp);
     const begin = at.begins(subject.model);
     const terms = this.#terms(plan, at);
-    counters.callStarted(subject);
+    ledger.callStarted(subject);
     const startedAtMs = clock.now();
     let choiceMs: number | undefined;
     const onChoice = (action: string | undefined): void => {
@@ -320,7 +320,7 @@ export class CallMaker {
     this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
     at.ended(subject.model, kind, result, slot, options.features.streaming, begin);
     this.#parts.onMeasured?.();
-    counters.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
+    ledger.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
     if (result.ok && subject.model !== plan.subject.model) result = { ...result, model: subject.model };
     if (result.ok) attempt.voted(result.vote, result.report, clock.now());
     else attempt.failed(result.error, result.report, clock.now());

@@ -5,7 +5,7 @@ import { count, duration, NOTHING } from './format.js';
  * The attempts of a plan as bars over its time. Each phase has a pattern of its own and each bad end a sign, so that
  * nothing is told by colour alone.
  *
- * @import { Attempt } from '../../plans/plan.ts'
+ * @import { Attempt } from '../../models/calls/attempt.ts'
  * @import { ShownPlan } from '../../monitor/plan-log.ts'
  * @typedef {'wait' | 'queue' | 'read' | 'tokens'} Phase
  * @typedef {'ok' | 'cancelled' | 'failed'} Ending

@@ -8,6 +8,7 @@ import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import type { Vote } from '../../../shared/vote/vote-parser.ts';
 import { askForVote, type ChatCaller, type OnChoice, phaseTelling, voteCall } from '../../../shared/vote-answer.ts';
+import { type Attempt, takesBackChoice } from '../../models/calls/attempt.ts';
 import { AttemptLog, type AttemptSubject } from '../../models/calls/attempt-log.ts';
 import { type CallPlan, OUT_OF_TIME } from '../../models/calls/call-maker.ts';
 import type { ExpertListeners } from '../../models/pool/expert-pool.ts';
@@ -22,9 +23,7 @@ import { ExpertOutlook } from '../panel/expert-outlook.ts';
 import { Panel } from '../panel/panel.ts';
 import type { PanelFit } from '../panel/panel-size.ts';
 import { isAgreed, type QuorumSettings, supportOf, VALUES_WEIGHT } from '../panel/quorum.ts';
-import { takesBackChoice } from '../panel/standing-choices.ts';
 import { type ExpertVote, tallyVotes, withWinner } from '../panel/tally.ts';
-import type { Attempt } from '../plan.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 
 /** One model of the ladder, and its time. */

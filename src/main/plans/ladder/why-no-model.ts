@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../../shared/errors.ts';
+import type { Attempt, LastSeen } from '../../models/calls/attempt.ts';
+import type { Silence } from '../../models/calls/silence.ts';
 import type { UsualTimes } from '../../models/time/latency-profile.ts';
-import type { Attempt, LastSeen } from '../plan.ts';
 import { WHY_CODE_LIST, WHY_CODES, type Why, type WhyCode } from './why.ts';
 
 /**
@@ -20,13 +21,6 @@ export interface Undecided {
   /** How long answers of the attempt's model usually take there. */
   readonly usual?: (attempt: Attempt) => UsualTimes;
   readonly silenceAt?: (endpoint: string) => Silence | undefined;
-}
-
-/** The calls that hold all slots of an endpoint, where none of them has had a token. */
-export interface Silence {
-  readonly calls: number;
-  /** How long ago the first of them began, milliseconds. */
-  readonly oldestMs: number;
 }
 
 /** Attempts at one endpoint that came to the same. */

@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../../../shared/errors.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
+import { takesBackChoice } from '../../models/calls/attempt.ts';
 import type { Voice } from './quorum.ts';
 import type { ExpertVote } from './tally.ts';
 
@@ -37,9 +37,4 @@ export class StandingChoices<V extends Voice> {
     for (const voice of this.#byVoice.keys()) this.#counted.add(voice);
     return this.#counted.size - before;
   }
-}
-
-/** Whether a call that failed so had an answer that was read to its end. */
-export function takesBackChoice(code: ErrorCode): boolean {
-  return code.startsWith('ERR_VOTE');
 }

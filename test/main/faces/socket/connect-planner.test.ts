@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { type ConnectOptions, connectPlanner } from '../../../../src/main/faces/socket/client/connect-planner.ts';
 import { openStdioFace } from '../../../../src/main/faces/socket/stdio-face.ts';
-import type { Attempt } from '../../../../src/main/plans/plan.ts';
+import type { Attempt } from '../../../../src/main/models/calls/attempt.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import type { PlanRequest } from '../../../../src/shared/plan-request.ts';
 import { drive, flush } from '../../../support/drive.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Attempt } from '../../../../src/main/models/calls/attempt.ts';
 import { AttemptLog, type AttemptSubject } from '../../../../src/main/models/calls/attempt-log.ts';
-import type { Attempt } from '../../../../src/main/plans/plan.ts';
 import { CALL_PHASES, type CallPhase } from '../../../../src/shared/model-client/failures.ts';
 
 const EXPERT: AttemptSubject = { step: 'expert', role: 'one', model: 'e', endpoint: 'local' };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Attempt } from '../../../../src/main/models/calls/attempt.ts';
 import { WHY_CODE_LIST } from '../../../../src/main/plans/ladder/why.ts';
 import { type Undecided, whyNoModel, whyOf } from '../../../../src/main/plans/ladder/why-no-model.ts';
-import type { Attempt } from '../../../../src/main/plans/plan.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../../src/shared/errors.ts';
 
 function attempt(overrides: Partial<Attempt>): Attempt {
