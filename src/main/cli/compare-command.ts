@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { reportPage } from '../page/report-page.ts';
-import { type Better, type ComparedRow, type Comparison, compareReports } from '../report/comparison.ts';
+import { type Better, type ComparedRow, reportPage } from '../page/report-page.ts';
+import { type Comparison, compareReports } from '../report/comparison.ts';
 import { type ReadReport, readReport } from '../report/read-report.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ShownPlan } from '../monitor/plan-log.ts';
 import type { Series } from '../monitor/series.ts';
-import type { ComparedRow } from '../report/comparison.ts';
 import { bundlePage } from './page-bundle.ts';
 
 /** A table of texts; without a head, each row is a name and what is so. */
@@ -21,6 +20,20 @@ export interface ReportSide {
   readonly tables: readonly ReportTable[];
   /** Null where the report has none: it is of an earlier version. */
   readonly series: Series | null;
+}
+
+/** Which of two reports is better in one thing; `same` where the difference says little, null where no way is better. */
+export type Better = 'a' | 'b' | 'same' | null;
+
+/** One figure of two sessions, side by side. */
+export interface ComparedRow {
+  readonly key: string;
+  readonly name: string;
+  readonly unit: 'count' | 'share' | 'ms' | 'rate';
+  /** Null where a report has nothing to say of it. */
+  readonly a: number | null;
+  readonly b: number | null;
+  readonly better: Better;
 }
 
 export type ReportData =

@@ -1,18 +1,6 @@
 import { wilson } from '../measure/wilson.ts';
+import type { Better, ComparedRow } from '../page/report-page.ts';
 import type { SessionReport } from '../session/report.ts';
-
-/** Which of two reports is better in one thing; `same` where the difference says little, null where no way is better. */
-export type Better = 'a' | 'b' | 'same' | null;
-
-export interface ComparedRow {
-  readonly key: string;
-  readonly name: string;
-  readonly unit: 'count' | 'share' | 'ms' | 'rate';
-  /** Null where a report has nothing to say of it. */
-  readonly a: number | null;
-  readonly b: number | null;
-  readonly better: Better;
-}
 
 export interface Comparison {
   readonly rows: readonly ComparedRow[];

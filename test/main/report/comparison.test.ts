@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Better, compareReports } from '../../../src/main/report/comparison.ts';
+import type { Better } from '../../../src/main/page/report-page.ts';
+import { compareReports } from '../../../src/main/report/comparison.ts';
 import type { SessionReport } from '../../../src/main/session/report.ts';
 import { makeReport } from './make-report.ts';
 
