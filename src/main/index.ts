@@ -28,6 +28,7 @@ export { openCache, type SharedCache } from './cache/shared-cache.ts';
 export type { ChatCallOptions } from './chat/chat-call-options.ts';
 export type { ChatStats } from './chat/chat-counters.ts';
 export type { ChatGateway } from './chat/chat-gateway.ts';
+export type { ChatPlannerStats as PlannerStats } from './chat/chat-planner.ts';
 export type { ChatOrigin, ChatReply, ChatSource } from './chat/chat-reply.ts';
 export type { DomainPlanner as Planner } from './chat/domain-planner.ts';
 export type { PassReply } from './chat/passed/pass-reply.ts';
@@ -59,7 +60,7 @@ export type {
 } from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
 export type { CloseOptions, Plan, PlanOptions } from './plans/plan.ts';
-export type { PlannerEvents, PlannerStats } from './plans/planner.ts';
+export type { PlannerEvents } from './plans/planner.ts';
 export type { ConfigDefinition } from './service/config/config-file.ts';
 export { createPlanner } from './service/create-planner.ts';
 export { type EmbedOptions, embedPlanner } from './service/entries/embed-planner.ts';

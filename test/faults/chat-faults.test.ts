@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import type { ChatReply } from '../../src/main/chat/chat-reply.ts';
-import type { Planner } from '../../src/main/plans/planner.ts';
 import { ASK, ChatServer, makeChats, readFrames, wordsOf } from '../support/make-chats.ts';
 import { FAULT_CODES, type FaultName, type FaultServer, startFaultServer } from './fault-server.ts';
 
@@ -11,7 +11,7 @@ import { FAULT_CODES, type FaultName, type FaultServer, startFaultServer } from 
 const TIMEOUT_MS = 1_500;
 let sick: FaultServer;
 let well: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 
 beforeAll(async () => {
   sick = await startFaultServer({ seed: 7, hugeBytes: 80_000_000 });

@@ -1,5 +1,5 @@
+import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import type { CacheOptions, PlannerOptions } from '../../src/main/options/planner-options.ts';
-import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { type Random, seededRandom } from '../../src/shared/random.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -8,7 +8,7 @@ import { testOptions } from './make-planner.ts';
 import { RecordingModels } from './recording-models.ts';
 
 export interface CachedPlanner extends AsyncDisposable {
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly models: RecordingModels;
   readonly clock: FakeClock;
 }

@@ -1,5 +1,5 @@
+import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import type { Planner } from '../../src/main/plans/planner.ts';
 import { type Collaborators, createPlanner } from '../../src/main/service/create-planner.ts';
 import { type Clock, systemClock } from '../../src/shared/clock.ts';
 import { FakeModels } from './fake-models.ts';
@@ -99,7 +99,7 @@ export async function makeChats(
   options: Partial<PlannerOptions> = {},
   clock: Clock = systemClock,
   more: Collaborators = {},
-): Promise<Planner> {
+): Promise<ChatPlanner> {
   const pool = new FakeModels(clock, () => ({ kind: 'stuck' }));
   const endpoints = Object.fromEntries(Object.entries(servers).map(([name, { baseURL }]) => [name, { baseURL }]));
   return createPlanner(

@@ -1,6 +1,6 @@
+import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
-import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { type Domain, defineDomain } from '../../src/shared/domain.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
@@ -18,7 +18,7 @@ export const testDomain: Domain = defineDomain({
 });
 
 export interface PlannerUnderTest extends AsyncDisposable {
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly models: FakeModels;
   readonly clock: FakeClock;
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import { openSocketFace, type SocketFace } from '../../src/main/faces/socket/socket-face.ts';
-import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import type { Domain } from '../../src/shared/domain.ts';
@@ -9,7 +9,7 @@ import { testDomain, testOptions } from './make-planner.ts';
 import { makeLog, makeSocketFolder, PLAIN_CACHE } from './make-socket-face.ts';
 
 export interface SocketUnderLoad extends AsyncDisposable {
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly face: SocketFace;
   readonly path: string;
   readonly models: FakeModels;

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
+import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import type { WhyCode } from '../../src/main/plans/ladder/why.ts';
 import type { Plan } from '../../src/main/plans/plan.ts';
-import type { Planner } from '../../src/main/plans/planner.ts';
 import type { ErrorCode } from '../../src/shared/errors.ts';
 import { drive } from './drive.ts';
 import type { FakeClock } from './fake-clock.ts';
@@ -12,7 +12,7 @@ import { eventually } from './raw-client.ts';
 
 /** A planner behind any of its faces. */
 export interface Stage {
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly clock: FakeClock;
   /** Asks through the face. */
   readonly plan: (asked: ReturnType<typeof request>, timeoutMs: number) => Promise<Plan>;

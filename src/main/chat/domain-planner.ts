@@ -3,16 +3,16 @@ import type { Domain, DomainDefinition, Observation } from '../../shared/domain.
 import type { DomainOf, ObservationOf } from '../../shared/observation.ts';
 import type { RequestWith } from '../../shared/plan-request.ts';
 import type { Plan, PlanOptions } from '../plans/plan.ts';
-import type { Planner } from '../plans/planner.ts';
+import type { ChatPlanner } from './chat-planner.ts';
 
 /**
  * A planner whose type knows its domain: the compiler checks each observation, and `plan.action` has the type of the actions
- * in the request. `Planner<typeof rover>` names the type; `Planner` alone is a planner of any domain, which takes any
+ * in the request. `ChatPlanner<typeof rover>` names the type; `ChatPlanner` alone is a planner of any domain, which takes any
  * observation. At run time there is no difference: every request is checked either way.
  */
 export type DomainPlanner<D extends DomainDefinition = Domain> = PlannerWith<DomainOf<D>, ObservationOf<D>>;
 
-interface PlannerWith<D extends Domain, O extends Observation> extends Planner {
+interface PlannerWith<D extends Domain, O extends Observation> extends ChatPlanner {
   readonly domain: D;
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   planNow<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Plan<A> | Promise<Plan<A>>;

@@ -3,6 +3,7 @@ import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { shownPath, shownURL } from '../../shared/shown-url.ts';
 import type { EndpointAddress } from '../../shared/tasks.ts';
+import type { ChatPlanner } from '../chat/chat-planner.ts';
 import { SERVER_NAMES } from '../models/discovery/endpoint-facts.ts';
 import { type FoundServer, findServers, KNOWN_PORTS } from '../models/discovery/find-servers.ts';
 import { troubleIn } from '../models/discovery/server-trouble.ts';
@@ -18,7 +19,6 @@ import {
 import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
 import { PROFILES, type Profile } from '../options/profiles.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
-import type { Planner } from '../plans/planner.ts';
 import type { Config, LoadedConfig } from '../service/config/config-file.ts';
 import { createPlanner } from '../service/create-planner.ts';
 import { type EmbeddedSimulator, startEmbeddedSimulator } from '../service/embedded-simulator.ts';
@@ -31,7 +31,7 @@ import { count, rate } from './text.ts';
 
 /** A planner and what it plans with. */
 export interface PlannerHost extends AsyncDisposable {
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly server: ReportServer;
   /** Plans it takes at once; one more is refused. */
   readonly maxInFlight: number;
@@ -74,7 +74,7 @@ export async function openPlannerHost(
   return { planner, server, maxInFlight, planLog, options, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-function tell(context: CliContext, planner: Planner, { endpoints, experts, synthesis }: PlannerOptions): void {
+function tell(context: CliContext, planner: ChatPlanner, { endpoints, experts, synthesis }: PlannerOptions): void {
   const baseURLs = Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL));
   context.log.info({ baseURLs, experts, synthesis }, 'planner ready');
   planner.on('warning', (message) => warn(context, message));

@@ -13,8 +13,6 @@ import type { CacheStats } from '../cache/cache-options.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import { isWellKnown } from '../cache/tally-change.ts';
-import type { ChatStats } from '../chat/chat-counters.ts';
-import type { ChatGateway } from '../chat/chat-gateway.ts';
 import type { Durations } from '../measure/durations.ts';
 import type { Attempt } from '../models/calls/attempt.ts';
 import type { EndpointStats } from '../models/model-endpoint.ts';
@@ -23,6 +21,7 @@ import type { TurnStats } from '../models/slots/fair-share.ts';
 import { SLICE_MS_MIN } from '../models/time/time-budget.ts';
 import { BackgroundLane, type BackgroundStats } from './background/background-lane.ts';
 import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
+import type { Companion } from './companion.ts';
 import type { CallCounts, ModelStats, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
 import { FlightBoard, type PlanCall, planCancelled } from './flights/flight-board.ts';
@@ -52,7 +51,8 @@ export interface PlannerEvents {
   warning: [message: string];
 }
 
-export interface PlannerStats {
+/** `S`: what the companion of the planner tells of itself. */
+export interface PlannerStats<S = unknown> {
   readonly plans: {
     readonly settled: number;
     readonly inFlight: number;
@@ -96,7 +96,7 @@ export interface PlannerStats {
   readonly models: readonly ModelStats[];
   readonly workers: PoolStats;
   /** What the chat gateway did. Its calls are not among those above. */
-  readonly chats: ChatStats;
+  readonly chats: S;
   /** Each model server as it is known now: slots, health, times and timeouts. */
   readonly endpoints: readonly EndpointStats[];
 }
@@ -118,9 +118,9 @@ interface Settling {
   readonly trace: Context | undefined;
 }
 
-export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposable {
+export class Planner<C extends Companion = Companion> extends EventEmitter<PlannerEvents> implements AsyncDisposable {
   /** Chats of any OpenAI client on the endpoints of the planner. */
-  readonly chats: ChatGateway;
+  readonly chats: C;
   /** What is long to read or to check, of every way in. */
   readonly longWork: LongWork;
   readonly #parts: FlightParts;
@@ -144,7 +144,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
   constructor(
     parts: FlightParts,
     cache: PlanCache | undefined,
-    chats: ChatGateway,
+    chats: C,
     random: Random,
     release: () => Promise<void>,
   ) {
@@ -304,7 +304,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
     return this.#cache?.buffer;
   }
 
-  stats(): PlannerStats {
+  stats(): PlannerStats<ReturnType<C['stats']>> {
     const counters = this.#counters;
     return {
       plans: {
@@ -336,7 +336,7 @@ export class Planner extends EventEmitter<PlannerEvents> implements AsyncDisposa
       fallbacks: counters.fallbacks,
       models: counters.models(),
       workers: this.#parts.pool.stats(),
-      chats: this.chats.stats(),
+      chats: this.chats.stats() as ReturnType<C['stats']>,
       endpoints: [...this.#parts.endpoints.values()].map((at) => at.stats()),
     };
   }

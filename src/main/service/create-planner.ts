@@ -7,6 +7,7 @@ import { UNWANTED } from '../../shared/unwanted.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { openPlanCache } from '../cache/open-plan-cache.ts';
 import { ChatGateway } from '../chat/chat-gateway.ts';
+import type { ChatPlanner } from '../chat/chat-planner.ts';
 import type { DomainPlanner } from '../chat/domain-planner.ts';
 import { ModelDirectory } from '../chat/places/model-directory.ts';
 import { PlaceCaller, type RelayClient } from '../chat/places/place-caller.ts';
@@ -74,7 +75,7 @@ export async function createPlanner<const D extends DomainDefinition>(
   options: PlannerOptions<D>,
   collaborators?: Collaborators,
 ): Promise<DomainPlanner<D>>;
-export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<Planner> {
+export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<ChatPlanner> {
   const clock = collaborators.clock ?? systemClock;
   const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
   const asked = resolveOptions(options);

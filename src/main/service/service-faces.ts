@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../../shared/clock.ts';
+import type { ChatPlanner } from '../chat/chat-planner.ts';
 import { ByteBudget, SERVICE_BYTES } from '../faces/byte-budget.ts';
 import type { Face, FaceParts } from '../faces/face.ts';
 import { resolveHttpOptions } from '../faces/http/http-options.ts';
@@ -7,7 +8,6 @@ import { type HttpFace, openHttpFace } from '../faces/http/open-http-face.ts';
 import { openSocketFace } from '../faces/socket/socket-face.ts';
 import { resolveSocketFace } from '../faces/socket/socket-options.ts';
 import { openStdioFace, type StdioFace } from '../faces/socket/stdio-face.ts';
-import type { Planner } from '../plans/planner.ts';
 import type { ServeSettings } from './config/serve-settings.ts';
 import { type FaceName, type FaceOpener, type NamedFace, openFaces } from './open-faces.ts';
 
@@ -24,7 +24,7 @@ export interface ServiceStreams {
 
 /** Opens what the settings ask for; all of it or nothing. */
 export async function openServiceFaces(
-  planner: Planner,
+  planner: ChatPlanner,
   settings: ServeSettings['serve'],
   partsOf: (name: FaceName) => FaceParts,
   streams: ServiceStreams,
@@ -52,7 +52,7 @@ export async function openServiceFaces(
 }
 
 /** What all faces may hold together: no less than one of them alone was given. */
-function serviceBudget(planner: Planner, { http, socket }: ServeSettings['serve'], clock: Clock): ByteBudget {
+function serviceBudget(planner: ChatPlanner, { http, socket }: ServeSettings['serve'], clock: Clock): ByteBudget {
   const bytes = [
     SERVICE_BYTES,
     planner.chats.bodyBytesMax,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import type { ChatReply } from '../../../src/main/chat/chat-reply.ts';
-import type { Planner } from '../../../src/main/plans/planner.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import { askForVote, voteCall } from '../../../src/shared/vote-answer.ts';
@@ -8,7 +8,7 @@ import { ANSWER_SHAPES, type AnswerShape, SHAPE_WORDS, sendShape } from '../../s
 import { ASK, ChatServer, makeChats, readFrames } from '../../support/make-chats.ts';
 
 let server: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 
 beforeEach(async () => {
   server = await ChatServer.start();

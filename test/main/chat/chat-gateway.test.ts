@@ -1,16 +1,16 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatCallOptions } from '../../../src/main/chat/chat-call-options.ts';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import type { ChatReply } from '../../../src/main/chat/chat-reply.ts';
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
-import type { Planner } from '../../../src/main/plans/planner.ts';
 import { type Clock, systemClock } from '../../../src/shared/clock.ts';
 import { ASK, ChatServer, makeChats, readFrames, sayHello, wordsOf } from '../../support/make-chats.ts';
 import { type Exchange, events, FINISH, json, piece, streamHead } from '../../support/scripted-server.ts';
 
 let one: ChatServer;
 let two: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 const STEADY = { ...ASK, temperature: 0 };
 
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import type { ChatReply } from '../../../src/main/chat/chat-reply.ts';
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
-import type { Planner } from '../../../src/main/plans/planner.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { ASK, ChatServer, makeChats, readFrames } from '../../support/make-chats.ts';
 import { type Exchange, events, FINISH, piece, streamHead } from '../../support/scripted-server.ts';
@@ -9,7 +9,7 @@ import { type Exchange, events, FINISH, piece, streamHead } from '../../support/
 /** Real sockets on a clock that the test moves: time passes only where it says so. */
 let one: ChatServer;
 let two: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 let clock: FakeClock;
 
 beforeEach(async () => {

@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
-import type { Planner } from '../../../src/main/plans/planner.ts';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import { NO_RATES } from '../../../src/workers/simulator/options.ts';
 import { type SimulatorHandle, startSimulator } from '../../../src/workers/simulator/start.ts';
 import { makeChats } from '../../support/make-chats.ts';
 
 /** Chats on the simulated server, as llama.cpp is. */
 let server: SimulatorHandle;
-let planner: Planner;
+let planner: ChatPlanner;
 const features = { constrainedAnswers: false };
 
 afterEach(async () => {

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Planner } from '../../../src/main/plans/planner.ts';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import { ASK, ChatServer, makeChats } from '../../support/make-chats.ts';
 import { STREAM_REFUSED } from '../../support/rows/refusal-rows.ts';
 import { type Exchange, events, json } from '../../support/scripted-server.ts';
 
 /** Whole answers are asked for as streams; some servers give some of them in one piece only. */
 let server: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 const LOGPROBS = { ...ASK, logprobs: true, top_logprobs: 2, tools: [] };
 const WHOLE = {
   id: 'w',

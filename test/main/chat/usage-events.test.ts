@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { withoutUsage } from '../../../src/main/chat/answers/completion.ts';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import { wholeFrames } from '../../../src/main/chat/chat-reply.ts';
-import type { Planner } from '../../../src/main/plans/planner.ts';
 import { ASK, ChatServer, makeChats, readFrames } from '../../support/make-chats.ts';
 import { events, FINISH, piece, streamHead } from '../../support/scripted-server.ts';
 
 let server: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 
 beforeEach(async () => {
   server = await ChatServer.start();

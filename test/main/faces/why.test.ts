@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import type { Channel } from '../../../src/main/faces/ipc/channel.ts';
 import type { Peer, PeerEnd } from '../../../src/main/faces/ipc/peer.ts';
 import { checkCrossing } from '../../../src/main/faces/ipc/peer-options.ts';
@@ -7,7 +8,6 @@ import { PlannerServer } from '../../../src/main/faces/ipc/planner-server.ts';
 import { connectPlanner } from '../../../src/main/faces/socket/client/connect-planner.ts';
 import { WHY_CODES, type WhyCode } from '../../../src/main/plans/ladder/why.ts';
 import type { Plan } from '../../../src/main/plans/plan.ts';
-import type { Planner } from '../../../src/main/plans/planner.ts';
 import { flush } from '../../support/drive.ts';
 import { makePlanner, type request, testOptions } from '../../support/make-planner.ts';
 import { makeSocketFace } from '../../support/make-socket-face.ts';
@@ -63,7 +63,7 @@ const FACES: Readonly<Record<string, Opening>> = {
   'a thread': async ({ script, options = {} }, stack) => {
     const under = stack.use(await makePlanner(script, options));
     const [peer, channel] = pairedChannels();
-    const createPlanner = async (): Promise<Planner> => under.planner;
+    const createPlanner = async (): Promise<ChatPlanner> => under.planner;
     new PlannerServer({ channel, createPlanner, clock: under.clock, sharesMemory: true });
     const remote = { lateGraceMs: 60_000, startTimeoutMs: 5_000, closeTimeoutMs: 1_000, callsMax: 100 };
     const parts = { peer, clock: under.clock, planner: checkCrossing(testOptions), remote };

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Planner } from '../../../src/main/plans/planner.ts';
+import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
 import { ERROR_CODES, PlannerError } from '../../../src/shared/errors.ts';
 import type { ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import { StandingChoice } from '../../../src/shared/vote/standing-choice.ts';
@@ -38,12 +38,12 @@ export function textDoor(bytes: Buffer): void {
 /** What a model server sends, byte for byte: to a chat, streamed and whole, and to the call of a plan. */
 export class ServedDoor {
   readonly #server: ChatServer;
-  readonly #gateway: Planner;
+  readonly #gateway: ChatPlanner;
   readonly #client: ModelClient;
   readonly #answers = new Map<string, ServerAnswer>();
   #nth = 0;
 
-  constructor(parts: { readonly server: ChatServer; readonly gateway: Planner; readonly client: ModelClient }) {
+  constructor(parts: { readonly server: ChatServer; readonly gateway: ChatPlanner; readonly client: ModelClient }) {
     this.#server = parts.server;
     this.#gateway = parts.gateway;
     this.#client = parts.client;

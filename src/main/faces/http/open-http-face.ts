@@ -3,7 +3,7 @@ import { Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
-import type { Planner } from '../../plans/planner.ts';
+import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { readToken } from './access/bearer-token.ts';
@@ -27,7 +27,11 @@ export interface HttpFace extends Face {
  * Serves a planner over HTTP. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE where the port is taken. The planner stays
  * its owner's: drain or close the face before it.
  */
-export async function openHttpFace(planner: Planner, options: HttpFaceOptions, parts: FaceParts): Promise<HttpFace> {
+export async function openHttpFace(
+  planner: ChatPlanner,
+  options: HttpFaceOptions,
+  parts: FaceParts,
+): Promise<HttpFace> {
   const resolved = resolveHttpOptions(options, planner.domain);
   const settings = await settingsOf(resolved, parts.clock);
   const app = makeApp(resolved, parts.log, parts.clock);
@@ -73,7 +77,7 @@ async function listen(app: FastifyInstance, { host, port }: ResolvedHttpOptions)
 
 interface OpenParts {
   readonly app: FastifyInstance;
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly clock: Clock;
   readonly guard: Guard;
   readonly connections: Connections;

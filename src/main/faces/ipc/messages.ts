@@ -1,10 +1,10 @@
 import type { Decision } from '../../../shared/decision.ts';
 import { decodeError, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
-import type { PlannerStats } from '../../plans/planner.ts';
 
 /**
  * What goes between a host and a planner in another thread or process. Calls and replies are comlink's, and carry an `id`;
@@ -41,7 +41,7 @@ export interface PlanCallWire {
 export interface PlannerApi {
   plan(asked: PlanCallWire): Promise<Reply<Plan>>;
   peek(request: PlanRequest): Promise<Reply<Decision | undefined>>;
-  stats(): Promise<Reply<PlannerStats>>;
+  stats(): Promise<Reply<ChatPlannerStats>>;
   clearCache(): Promise<Reply<undefined>>;
   close(options: CloseOptions): Promise<Reply<undefined>>;
 }

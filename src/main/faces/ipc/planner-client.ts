@@ -4,13 +4,13 @@ import type { Clock } from '../../../shared/clock.ts';
 import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
 import { decodeError, encodeError, PlannerError } from '../../../shared/errors.ts';
 import { checkRequest, type PlanRequest, readPlainly } from '../../../shared/plan-request.ts';
+import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import { checkPlanOptions, defaultTimeoutMs } from '../../plans/check-plan-options.ts';
 import { planCancelled } from '../../plans/flights/flight-board.ts';
 import { keptRequest } from '../../plans/kept-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
 import { readPlanOptions } from '../../plans/plan-options.ts';
-import type { PlannerStats } from '../../plans/planner.ts';
 import { ownAnswer } from '../own-answer.ts';
 import { type FromPlanner, isOwn, type PlannerApi, type Reply, type ToPlanner, unwrapped } from './messages.ts';
 import { endText, type Peer, type PeerEnd } from './peer.ts';
@@ -138,7 +138,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     }
   }
 
-  async stats(): Promise<PlannerStats> {
+  async stats(): Promise<ChatPlannerStats> {
     const stats = await this.ask(() => this.api.stats());
     return { ...stats, plans: { ...stats.plans, invalid: stats.plans.invalid + this.#invalid } };
   }

@@ -4,10 +4,10 @@ import type { Decision } from '../../../shared/decision.ts';
 import { encodeError } from '../../../shared/errors.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
-import type { Planner } from '../../plans/planner.ts';
 import { type Channel, calledEndpoint } from './channel.ts';
 import {
   type FromPlanner,
@@ -28,7 +28,7 @@ const EARLY_WARNINGS_MAX = 100;
 
 export interface PlannerServerParts {
   readonly channel: Channel;
-  readonly createPlanner: (options: PlannerOptions) => Promise<Planner>;
+  readonly createPlanner: (options: PlannerOptions) => Promise<ChatPlanner>;
   readonly clock: Clock;
   /** Whether the host sees this memory: another thread does, another process does not. */
   readonly sharesMemory: boolean;
@@ -43,7 +43,7 @@ export class PlannerServer {
   readonly #onPlan = (plan: Plan, request: PlanRequest): void => this.#post({ kind: 'plan', plan, request });
   #early: string[] | undefined = [];
   #hearsWarnings = false;
-  #planner: Planner | undefined;
+  #planner: ChatPlanner | undefined;
 
   constructor(parts: PlannerServerParts) {
     this.#parts = parts;
@@ -77,7 +77,7 @@ export class PlannerServer {
     return reply;
   }
 
-  #started(): Planner {
+  #started(): ChatPlanner {
     if (this.#planner === undefined) throw new Error('a call before the planner was ready');
     return this.#planner;
   }

@@ -3,8 +3,9 @@ import type { Decision } from '../../../shared/decision.ts';
 import type { Domain, DomainDefinition, Observation } from '../../../shared/domain.ts';
 import type { DomainOf, ObservationOf } from '../../../shared/observation.ts';
 import type { RequestWith } from '../../../shared/plan-request.ts';
+import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
-import type { PlannerEvents, PlannerStats } from '../../plans/planner.ts';
+import type { PlannerEvents } from '../../plans/planner.ts';
 import type { PeerExit } from './peer.ts';
 
 export interface RemotePlannerEvents extends PlannerEvents {
@@ -32,7 +33,7 @@ interface RemoteWith<D extends Domain, O extends Observation>
    * deadline, the plan is the action of the highest Q-value (`heuristic`, no attempts, id 0). Rejects also with ERR_PEER_EXITED.
    */
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
-  stats(): Promise<PlannerStats>;
+  stats(): Promise<ChatPlannerStats>;
   /** Forgets every cached decision. */
   clearCache(): Promise<void>;
   /** As `Planner.close`; then its thread or process ends, by force if it must. */

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../../../src/main/chat/chat-planner.ts';
 import type { PassReply } from '../../../../src/main/chat/passed/pass-reply.ts';
 import type { PassedRoute } from '../../../../src/main/chat/passed/pass-request.ts';
 import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
-import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { flush } from '../../../support/drive.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { ChatServer, makeChats } from '../../../support/make-chats.ts';
@@ -11,7 +11,7 @@ import { type Exchange, json, streamHead } from '../../../support/scripted-serve
 /** Real sockets on a clock that the test moves. `one` and `two` have the model `m`, `two` the ladder's `backup` too. */
 let one: ChatServer;
 let two: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 let clock: FakeClock;
 
 beforeEach(async () => {

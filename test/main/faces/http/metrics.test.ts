@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { PlannerStats } from '../../../../src/main/plans/planner.ts';
+import type { ChatPlannerStats } from '../../../../src/main/chat/chat-planner.ts';
 import { drive } from '../../../support/drive.ts';
 import { type ExposedMetric, readExposition } from '../../../support/exposition.ts';
 import { request } from '../../../support/make-planner.ts';
@@ -8,11 +8,11 @@ import { type FaceUnderTest, openFace } from '../../../support/open-face.ts';
 type Metrics = Map<string, ExposedMetric>;
 
 /** Both at one moment: nothing runs in between on the fake clock. */
-async function scrape(at: FaceUnderTest): Promise<{ metrics: Metrics; stats: PlannerStats }> {
+async function scrape(at: FaceUnderTest): Promise<{ metrics: Metrics; stats: ChatPlannerStats }> {
   const response = await at.call('/metrics');
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
   const metrics = readExposition(await response.text());
-  return { metrics, stats: (await (await at.call('/v1/stats')).json()) as PlannerStats };
+  return { metrics, stats: (await (await at.call('/v1/stats')).json()) as ChatPlannerStats };
 }
 
 /** The sum of a metric's samples that have these labels. */

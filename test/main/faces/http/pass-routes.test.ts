@@ -1,9 +1,9 @@
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../../../src/main/chat/chat-planner.ts';
 import type { Face } from '../../../../src/main/faces/face.ts';
 import { openHttpFace } from '../../../../src/main/faces/http/open-http-face.ts';
 import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
-import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { ChatServer, makeChats } from '../../../support/make-chats.ts';
 import { type Exchange, json, streamHead } from '../../../support/scripted-server.ts';
@@ -12,7 +12,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 let server: ChatServer;
 let other: ChatServer;
-let planner: Planner;
+let planner: ChatPlanner;
 let face: Face;
 let client: OpenAI;
 

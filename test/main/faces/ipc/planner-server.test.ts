@@ -1,5 +1,6 @@
 import { wrap } from 'comlink';
 import { describe, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../../../src/main/chat/chat-planner.ts';
 import { deliver } from '../../../../src/main/faces/ipc/channel.ts';
 import {
   type FromPlanner,
@@ -11,14 +12,13 @@ import {
 } from '../../../../src/main/faces/ipc/messages.ts';
 import { PlannerServer } from '../../../../src/main/faces/ipc/planner-server.ts';
 import type { Plan } from '../../../../src/main/plans/plan.ts';
-import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { PlannerError } from '../../../../src/shared/errors.ts';
 import { drive, flush } from '../../../support/drive.ts';
 import type { Behaviour } from '../../../support/fake-models.ts';
 import { makePlanner, request, testOptions } from '../../../support/make-planner.ts';
 
 /** A server over a channel of this thread, in front of a planner on a fake clock. */
-async function serve(behaviour: Behaviour = { kind: 'stuck' }, sharesMemory = true, instead?: Planner) {
+async function serve(behaviour: Behaviour = { kind: 'stuck' }, sharesMemory = true, instead?: ChatPlanner) {
   const under = await makePlanner(() => behaviour);
   const told: FromPlanner[] = [];
   const order: string[] = [];
@@ -151,7 +151,7 @@ describe('a plan', () => {
 test('the reply to a close comes after those of all plans, also of one that settles last', async () => {
   const last = Promise.withResolvers<Plan>();
   const slow = { on: () => {}, cacheBuffer: undefined, plan: () => last.promise, close: async () => {} };
-  const { api } = await serve(undefined, true, slow as unknown as Planner);
+  const { api } = await serve(undefined, true, slow as unknown as ChatPlanner);
   const settled: string[] = [];
   const plan = Promise.resolve(api.plan(asked())).then(() => settled.push('plan'));
   const closed = Promise.resolve(api.close({})).then(() => settled.push('close'));

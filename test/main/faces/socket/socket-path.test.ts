@@ -15,17 +15,17 @@ import {
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../../../src/main/chat/chat-planner.ts';
 import { openSocketFace, type SocketFace } from '../../../../src/main/faces/socket/socket-face.ts';
 import type { SocketFaceOptions } from '../../../../src/main/faces/socket/socket-options.ts';
 import { removeIfSame } from '../../../../src/main/faces/socket/socket-path.ts';
-import type { Planner } from '../../../../src/main/plans/planner.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { makePlanner } from '../../../support/make-planner.ts';
 import { makeLog, makeSocketFolder, type SocketFolder } from '../../../support/make-socket-face.ts';
 import { RawClient } from '../../../support/raw-client.ts';
 
 let folder: SocketFolder;
-let planner: Planner;
+let planner: ChatPlanner;
 beforeEach(async () => {
   folder = makeSocketFolder();
   ({ planner } = await makePlanner(() => ({ kind: 'answers', action: 'block' })));

@@ -1,11 +1,11 @@
+import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
 import type { Buckets } from '../../../measure/bucket-counts.ts';
 import type { Distributions } from '../../../plans/distributions.ts';
-import type { PlannerStats } from '../../../plans/planner.ts';
 import type { ProcessUse } from './process-use.ts';
 
 /** All that one scrape tells, taken at one moment. */
 export interface Snapshot {
-  readonly stats: PlannerStats;
+  readonly stats: ChatPlannerStats;
   readonly distributions: Distributions;
   readonly process: ProcessUse;
   /** Whether a plan that comes now is taken. */

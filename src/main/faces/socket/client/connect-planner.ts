@@ -8,9 +8,9 @@ import type { Domain, DomainDefinition, Observation } from '../../../../shared/d
 import { PlannerError } from '../../../../shared/errors.ts';
 import type { ObservationOf } from '../../../../shared/observation.ts';
 import type { RequestWith } from '../../../../shared/plan-request.ts';
+import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
 import { optionsError } from '../../../options/resolve-options.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
-import type { PlannerStats } from '../../../plans/planner.ts';
 import type { PeerExit } from '../../ipc/peer.ts';
 import type { HelloResult } from '../wire.ts';
 import { type ClientParts, SocketClient } from './socket-client.ts';
@@ -41,7 +41,7 @@ interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPla
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   /** As `Planner.peek`, asked of the server. */
   peek(request: RequestWith<O>): Promise<Decision | undefined>;
-  stats(): Promise<PlannerStats>;
+  stats(): Promise<ChatPlannerStats>;
   /** Forgets every cached decision, of everybody who uses the planner. */
   clearCache(): Promise<void>;
   /**

@@ -5,11 +5,11 @@ import type { Decision } from '../../../../shared/decision.ts';
 import type { Domain } from '../../../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../../../shared/errors.ts';
 import { type PlanRequest, readPlainly } from '../../../../shared/plan-request.ts';
+import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
 import { checkPlanOptions } from '../../../plans/check-plan-options.ts';
 import { planCancelled } from '../../../plans/flights/flight-board.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import { readPlanOptions } from '../../../plans/plan-options.ts';
-import type { PlannerStats } from '../../../plans/planner.ts';
 import { PlanCall } from '../../ipc/plan-call.ts';
 import { ownAnswer } from '../../own-answer.ts';
 import { LineReader } from '../line-reader.ts';
@@ -144,8 +144,8 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     return ((await this.#ask('peek', request)) as Decision | null) ?? undefined;
   }
 
-  async stats(): Promise<PlannerStats> {
-    return (await this.#ask('stats')) as PlannerStats;
+  async stats(): Promise<ChatPlannerStats> {
+    return (await this.#ask('stats')) as ChatPlannerStats;
   }
 
   async clearCache(): Promise<void> {
