@@ -533,8 +533,11 @@ export class ModelEndpoint {
     this.#toMemory(begin, result.report, { isComparable, isBroken: BROKEN.has(told) });
     const profile = this.profileOf(model, kind);
     const company = slot.meanCompany();
-    // A call that began late and was cut by its plan before most calls are done says nothing of the server.
-    const isCutShort = isTimeout(told) && result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
+    // A call that began late and was cut by its plan before most calls are done says nothing of the server; and one whose choice was
+    // certain was of use: its server is slow, and well.
+    const hasChosen = told === 'ERR_PLAN_SETTLED' && result.report.choiceMs !== undefined;
+    const isEarly = result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
+    const isCutShort = isTimeout(told) && (hasChosen || isEarly);
     const code = isCutShort || (isLoading && isTimeout(told)) ? 'ERR_CANCELLED' : told;
     this.#noteUse(model, kind, code);
     // What was given up for somebody else is silent only where the model is known to begin sooner.

@@ -336,6 +336,14 @@ describe('the breaker', () => {
     expect(ofModels.filter((code) => !known.has(code))).toEqual(['ERR_MODEL_MISSING']);
   });
 
+  test('stays closed where plans cut calls whose choices were certain: the server is slow, and well', () => {
+    const under = new EndpointUnderTest(['breaker']);
+    under.ended(failed('ERR_PLAN_SETTLED', { ...WHOLE, choiceMs: 900 }), { times: 9, gapMs: 101 });
+    expect(under.at.isResting).toBe(false);
+    under.ended(failed('ERR_PLAN_SETTLED', WHOLE), { times: 5, gapMs: 101 });
+    expect(under.at.isResting).toBe(true);
+  });
+
   test.each(FAILURES)('opens after five of %s in a row, not after four', (code) => {
     const under = new EndpointUnderTest(['breaker']);
     under.ended(failed(code, WHOLE), { times: 4, gapMs: 101 });
