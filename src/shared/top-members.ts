@@ -1,3 +1,4 @@
+import { backslashesBefore, nextMark } from './json-scan.ts';
 import { JSON_LIMITS } from './untrusted-json.ts';
 
 /**
@@ -76,7 +77,7 @@ export class TopMembers {
         while (at < stop && IS_MARK[piece[at] as number] === 0) at++;
         if (at === stop && at < piece.length) {
           chars ??= piece.toString('latin1');
-          at = nextMark(chars, at);
+          at = nextMark(MARKS, chars, at);
         }
         if (at < piece.length) this.#takeBelow(piece[at] as number, at);
       } else if (!BLANKS.has(piece[at] as number)) this.#take(piece[at] as number, at);
@@ -203,17 +204,6 @@ export class TopMembers {
 
 /** A name that is there more often is nobody's mistake. */
 const SPANS_MAX = 15;
-
-function nextMark(chars: string, from: number): number {
-  MARKS.lastIndex = from;
-  return MARKS.test(chars) ? MARKS.lastIndex - 1 : chars.length;
-}
-
-function backslashesBefore(bytes: Buffer, end: number, from: number): number {
-  let start = end;
-  while (start > from && bytes[start - 1] === BACKSLASH) start--;
-  return end - start;
-}
 
 /** As readers of JSON take it: `mod\u0065l` is `model`. Empty where it is no name. */
 function nameOf(parts: readonly Buffer[]): string {

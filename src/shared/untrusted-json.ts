@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { backslashesBefore, nextMark } from './json-scan.ts';
 
 /**
  * JSON from elsewhere, bounded before it is parsed. `JSON.parse` takes half a microsecond and 40 bytes for a level, and nearly a
@@ -64,7 +65,7 @@ export class JsonScan {
       if (MEANS_NOTHING[byte] === 1) {
         if (++plain < PLAIN_BYTES_MAX) continue;
         if (chars === '') chars = bytes.toString('latin1');
-        at = nextMark(chars, at);
+        at = nextMark(MARKS, chars, at);
         plain = 0;
         continue;
       }
@@ -138,17 +139,6 @@ export class JsonScan {
     this.#isInText = false;
     return at;
   }
-}
-
-function nextMark(chars: string, from: number): number {
-  MARKS.lastIndex = from;
-  return MARKS.test(chars) ? MARKS.lastIndex - 1 : chars.length;
-}
-
-function backslashesBefore(bytes: Buffer, end: number, from: number): number {
-  let start = end;
-  while (start > from && bytes[start - 1] === BACKSLASH) start--;
-  return end - start;
 }
 
 /** What a whole text breaks. On the way of every message: most are too short to be wide, and open few brackets. */

@@ -89,12 +89,6 @@ export function isUsageEvent({ usage, choices }: ChunkEvent): boolean {
   return Boolean(usage) && (!Array.isArray(choices) || choices.length === 0);
 }
 
-/** The status of an error that a server tells in an event, or in the body of a 200; undefined where it tells none. */
-export function errorStatusOf(event: ChunkEvent, name?: string): number | undefined {
-  const error = errorOf(event, name);
-  return error === undefined ? undefined : statusOf(error);
-}
-
 /**
  * The error that an event reports, as its member `error`, or flat where its type or the name of the event says so. Some servers
  * send an empty `error` with every answer.
@@ -113,7 +107,8 @@ export function wordsOf(event: ChunkEvent): string | undefined {
   return words === undefined || choicesOf(event).length > 0 ? undefined : errorText(words);
 }
 
-function isNothing(value: unknown): boolean {
+/** Whether a member such as `error` holds nothing: servers send empty ones with good answers. */
+export function isNothing(value: unknown): boolean {
   if (typeof value === 'string') return value.trim() === '';
   if (isObject(value)) return Object.values(value).every((member) => !isObject(member) && isNothing(member));
   return value === undefined || value === null || value === false || value === 0;
