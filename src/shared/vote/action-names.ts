@@ -63,44 +63,53 @@ function firstWord(name: string): string {
   return end < 0 ? name : name.slice(0, end);
 }
 
+/** What the names of some actions are found by. */
+interface NameIndex {
+  /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
+  readonly byName: ReadonlyMap<string, readonly string[]>;
+  /** First word of a name to the numbers of words of the names that begin with it. */
+  readonly wordCounts: ReadonlyMap<string, ReadonlySet<number>>;
+  /** Where a name stands among all names, in the order of the actions. */
+  readonly places: ReadonlyMap<string, number>;
+}
+
+/** Indexed when a name is looked for: most answers are a number. */
 export class ActionNames {
   readonly actions: readonly string[];
   readonly numbered: boolean;
-  /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
-  readonly byName = new Map<string, string[]>();
-  /** Composed name to its action; undefined where several compose to the same: those are chosen by number only. */
-  readonly #byText = new Map<string, string | undefined>();
-  /** First word of a name to the numbers of words of the names that begin with it. */
-  readonly #wordCounts = new Map<string, Set<number>>();
-  /** Where a name stands among all names, in the order of the actions. */
-  readonly #places = new Map<string, number>();
+  #byText: ReadonlyMap<string, string | undefined> | undefined;
+  #index: NameIndex | undefined;
 
   constructor(actions: readonly string[]) {
     this.actions = actions;
     this.numbered = !hasNumericNames(actions);
-    for (const action of actions) {
-      const text = action.normalize('NFC');
-      this.#byText.set(text, this.#byText.has(text) ? undefined : action);
-    }
-    for (const action of this.#byText.values()) if (action !== undefined) this.#addName(action);
-    for (const name of this.byName.keys()) {
-      this.#places.set(name, this.#places.size);
-      const first = firstWord(name);
-      const counts = this.#wordCounts.get(first) ?? new Set();
-      this.#wordCounts.set(first, counts.add(name.split(' ').length));
-    }
   }
 
-  #addName(action: string): void {
-    const name = normalizeName(action);
-    const sharers = this.byName.get(name);
-    if (sharers !== undefined) sharers.push(action);
-    else if (name !== '') this.byName.set(name, [action]);
+  /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
+  get byName(): ReadonlyMap<string, readonly string[]> {
+    return this.#names.byName;
+  }
+
+  /** Composed name to its action; undefined where several compose to the same: those are chosen by number only. */
+  get #texts(): ReadonlyMap<string, string | undefined> {
+    if (this.#byText !== undefined) return this.#byText;
+    const byText = new Map<string, string | undefined>();
+    for (const action of this.actions) {
+      const text = action.normalize('NFC');
+      byText.set(text, byText.has(text) ? undefined : action);
+    }
+    this.#byText = byText;
+    return byText;
+  }
+
+  get #names(): NameIndex {
+    this.#index ??= indexed([...this.#texts.values()].filter((action) => action !== undefined));
+    return this.#index;
   }
 
   /** The action whose very name a text is, however its accents are composed. */
   named(text: string): string | undefined {
-    return this.#byText.get(text.normalize('NFC'));
+    return this.#texts.get(text.normalize('NFC'));
   }
 
   /** The names that stand in a normalized text, longest first. Looked up by their words: there may be thousands of names. */
@@ -114,11 +123,11 @@ export class ActionNames {
   }
 
   #placeOf(name: string): number {
-    return this.#places.get(name) as number;
+    return this.#names.places.get(name) as number;
   }
 
   #namesAt(words: readonly string[], at: number): string[] {
-    const counts = [...(this.#wordCounts.get(words[at] as string) ?? [])];
+    const counts = [...(this.#names.wordCounts.get(words[at] as string) ?? [])];
     return counts.map((count) => words.slice(at, at + count).join(' ')).filter((name) => this.byName.has(name));
   }
 
@@ -148,4 +157,23 @@ export class ActionNames {
   beginsWithName(text: string): boolean {
     return this.#namesAt(normalizeName(text.slice(0, CHOICE_CHARS_MAX)).split(' '), 0).length > 0;
   }
+}
+
+function indexed(actions: readonly string[]): NameIndex {
+  const byName = new Map<string, string[]>();
+  for (const action of actions) {
+    const name = normalizeName(action);
+    const sharers = byName.get(name);
+    if (sharers !== undefined) sharers.push(action);
+    else if (name !== '') byName.set(name, [action]);
+  }
+  const wordCounts = new Map<string, Set<number>>();
+  const places = new Map<string, number>();
+  for (const name of byName.keys()) {
+    places.set(name, places.size);
+    const first = firstWord(name);
+    const counts = wordCounts.get(first) ?? new Set();
+    wordCounts.set(first, counts.add(name.split(' ').length));
+  }
+  return { byName, wordCounts, places };
 }

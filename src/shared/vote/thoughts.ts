@@ -28,6 +28,8 @@ const MARK = new RegExp(
   ].join('|'),
   'gi',
 );
+/** What every mark has in it. To look for this takes a fraction of what looking for the marks does. */
+const HINT = /[<◁[]|assistantfinal|here(?: is|['’]s) my/i;
 /** No mark is longer. */
 const MARK_CHARS_MAX = 96;
 
@@ -54,7 +56,8 @@ export class ThoughtScan {
   scan(content: string): this {
     if (!this.#hasMark) this.isThinking = BARE_ANALYSIS.test(content.slice(0, MARK_CHARS_MAX));
     const start = Math.max(this.from, this.#scannedTo - MARK_CHARS_MAX);
-    for (const mark of content.slice(start).matchAll(MARK)) this.#pass(content, start + mark.index, mark);
+    const fresh = content.slice(start);
+    if (HINT.test(fresh)) for (const mark of fresh.matchAll(MARK)) this.#pass(content, start + mark.index, mark);
     this.#scannedTo = content.length;
     return this;
   }

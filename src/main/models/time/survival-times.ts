@@ -9,6 +9,8 @@ const LOG_GAMMA = Math.log(GAMMA);
 const MS_MIN = 1;
 const MS_MAX = 86_400_000;
 const BUCKETS = Math.ceil(Math.log(MS_MAX / MS_MIN) / LOG_GAMMA) + 1;
+/** The duration in the middle of each bucket. */
+const VALUES = Float64Array.from({ length: BUCKETS }, (_, bucket) => MS_MIN * GAMMA ** bucket);
 const MEMORY = 60;
 const WEIGHT_MAX = 1e9;
 /** The machine may be another one: what is seen soon outweighs what was saved. */
@@ -23,6 +25,9 @@ export class SurvivalTimes {
   readonly #cut = new Float64Array(BUCKETS);
   readonly #growth: number;
   readonly #restoredMax: number;
+  /** Outside of these buckets there is nothing: of most models all calls are within a few. */
+  #first = BUCKETS;
+  #end = 0;
   #total = 0;
   #nextWeight = 1;
 
@@ -74,7 +79,7 @@ export class SurvivalTimes {
    */
   #witnesses(ms: number, agesMs: readonly number[]): number {
     let weight = 0;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (let bucket = this.#first; bucket < this.#end; bucket++) {
       const cut = this.#cut[bucket] as number;
       weight += (this.#ended[bucket] as number) + (cut === 0 ? 0 : cut * Math.min(1, valueAt(bucket) / ms));
     }
@@ -130,6 +135,8 @@ export class SurvivalTimes {
   clear(): void {
     this.#ended.fill(0);
     this.#cut.fill(0);
+    this.#first = BUCKETS;
+    this.#end = 0;
     this.#total = 0;
     this.#nextWeight = 1;
   }
@@ -138,7 +145,7 @@ export class SurvivalTimes {
   #atLeast(share: number, fromMs: number): number | undefined {
     let atRisk = this.#total;
     let surviving = 1;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (let bucket = this.#first; bucket < this.#end; bucket++) {
       const ended = this.#ended[bucket] as number;
       if (atRisk > 1e-12) surviving *= 1 - Math.min(1, ended / atRisk);
       atRisk -= ended + (this.#cut[bucket] as number);
@@ -156,9 +163,10 @@ export class SurvivalTimes {
     const place = placeOf(ms);
     const ages = agesMs.map(placeOf);
     const unit = this.#nextWeight;
-    let atRisk = this.#total + ages.length * unit;
+    // Calls that are younger than all that have ended say nothing of when those do.
+    let atRisk = this.#total + ages.filter((age) => Math.round(age) >= this.#first).length * unit;
     let surviving = 1;
-    for (let bucket = 0; bucket < BUCKETS && bucket - 0.5 < place; bucket++) {
+    for (let bucket = this.#first; bucket < this.#end && bucket - 0.5 < place; bucket++) {
       const ended = this.#ended[bucket] as number;
       if (ended > 0 && atRisk > 0) {
         // Within its bucket a call may have ended anywhere.
@@ -176,6 +184,8 @@ export class SurvivalTimes {
     const bucket = Math.round(placeOf(ms));
     const weight = this.#nextWeight * share;
     weights[bucket] = (weights[bucket] as number) + weight;
+    this.#first = Math.min(this.#first, bucket);
+    this.#end = Math.max(this.#end, bucket + 1);
     this.#total += weight;
   }
 
@@ -204,5 +214,5 @@ function placeOf(ms: number): number {
 }
 
 function valueAt(bucket: number): number {
-  return MS_MIN * GAMMA ** bucket;
+  return VALUES[bucket] as number;
 }
