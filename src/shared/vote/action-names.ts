@@ -73,6 +73,11 @@ interface NameIndex {
   readonly places: ReadonlyMap<string, number>;
 }
 
+/** The same actions are offered again and again, and are read for each expert. */
+const ACTIONS_KEPT = 100;
+const KEY_CHARS_KEPT = 4_096;
+const keptNames = new LRUCache<string, ActionNames>({ max: 128 });
+
 /** Indexed when a name is looked for: most answers are a number. */
 export class ActionNames {
   readonly actions: readonly string[];
@@ -80,9 +85,20 @@ export class ActionNames {
   #byText: ReadonlyMap<string, string | undefined> | undefined;
   #index: NameIndex | undefined;
 
-  constructor(actions: readonly string[]) {
+  private constructor(actions: readonly string[]) {
     this.actions = actions;
     this.numbered = !hasNumericNames(actions);
+  }
+
+  /** The names of these actions; the same object for the same actions, as far as it is still remembered. */
+  static of(actions: readonly string[]): ActionNames {
+    if (actions.length > ACTIONS_KEPT) return new ActionNames(actions);
+    const key = actions.join('\n');
+    const kept = keptNames.get(key);
+    if (kept?.actions.every((action, at) => action === actions[at])) return kept;
+    const names = new ActionNames(actions);
+    if (key.length <= KEY_CHARS_KEPT) keptNames.set(key, names);
+    return names;
   }
 
   /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
@@ -109,7 +125,8 @@ export class ActionNames {
 
   /** The action whose very name a text is, however its accents are composed. */
   named(text: string): string | undefined {
-    return this.#texts.get(text.normalize('NFC'));
+    const texts = this.#texts;
+    return /\P{ASCII}/u.test(text) ? texts.get(text.normalize('NFC')) : texts.get(text);
   }
 
   /** The names that stand in a normalized text, longest first. Looked up by their words: there may be thousands of names. */

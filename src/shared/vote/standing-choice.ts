@@ -37,7 +37,7 @@ export class StandingChoice {
     const read = text.startsWith('{') ? endedValues(text) : endedLines(text);
     if (read === this.#read) return this.#action;
     this.#read = read;
-    this.#names ??= new ActionNames(this.#actions);
+    this.#names ??= ActionNames.of(this.#actions);
     this.#action = isStated(read, this.#names) ? votedIn(read, this.#names) : undefined;
     return this.#action;
   }

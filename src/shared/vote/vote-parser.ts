@@ -70,7 +70,7 @@ function decide(choices: readonly Choice[], reason: string, confidence?: number)
 
 /** The vote in an answer. `actions` are the ones offered, in the order of their numbers. */
 export function parseVote(answer: string, actions: readonly string[]): ParsedVote {
-  return parseVoteOf(answer, new ActionNames(actions));
+  return parseVoteOf(answer, ActionNames.of(actions));
 }
 
 /** The same for those who read many answers with the same actions. */

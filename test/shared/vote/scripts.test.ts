@@ -87,7 +87,7 @@ describe('numbers of other scripts', () => {
 
   test('are names where actions are called so', () => {
     const numerals = ['١', '٢', '٣'];
-    expect(new ActionNames(numerals).numbered).toBe(false);
+    expect(ActionNames.of(numerals).numbered).toBe(false);
     for (const name of numerals) expect(voteOf(name, numerals)).toBe(name);
     expect(voteOf('2', numerals)).toBe('٢');
   });

@@ -8,7 +8,7 @@ import type { CallKind, LatencyProfile } from '../time/latency-profile.ts';
  * call at a time finds out.
  */
 export class CallWidth {
-  readonly #widths = new Map<string, { width: number; atMs: number }>();
+  readonly #shown = new Map<string, Shown>();
   /** How long calls have until their deadlines as they begin, of late. */
   #leftMs: number | undefined;
 
@@ -20,20 +20,46 @@ export class CallWidth {
   /** A call of the model ended or was cut. */
   learned(model: string, kind: CallKind, profile: LatencyProfile, slots: number, nowMs: number): void {
     if (this.#leftMs === undefined || slots === 1) return;
-    if (this.#widths.size >= MODELS_MAX) this.#widths.clear();
-    this.#widths.set(`${kind}\n${model}`, { width: bestWidth(profile, this.#leftMs, slots), atMs: nowMs });
+    const key = `${kind}\n${model}`;
+    const { width, reckonedAtMs } = this.#shown.get(key) ?? NOTHING_SHOWN;
+    if (this.#shown.size >= MODELS_MAX) this.#shown.clear();
+    this.#shown.set(key, { profile, slots, width, reckonedAtMs, atMs: nowMs, isNew: true });
   }
 
   /** Infinite where more calls at once do no harm. */
   now(nowMs: number): number {
     let least = Number.POSITIVE_INFINITY;
-    for (const { width, atMs } of this.#widths.values()) {
-      if (nowMs - atMs < FORGOTTEN_MS) least = Math.min(least, width);
+    for (const shown of this.#shown.values()) {
+      if (nowMs - shown.atMs >= FORGOTTEN_MS) continue;
+      this.#reckon(shown, nowMs);
+      least = Math.min(least, shown.width);
     }
     return least;
   }
+
+  #reckon(shown: Shown, nowMs: number): void {
+    if (this.#leftMs === undefined || !shown.isNew || nowMs - shown.reckonedAtMs < PAUSE_MS) return;
+    shown.width = bestWidth(shown.profile, this.#leftMs, shown.slots);
+    shown.reckonedAtMs = nowMs;
+    shown.isNew = false;
+  }
 }
 
+/** What the calls of a model have shown. */
+interface Shown {
+  readonly profile: LatencyProfile;
+  readonly slots: number;
+  width: number;
+  reckonedAtMs: number;
+  /** When the latest of them ended. */
+  readonly atMs: number;
+  /** Whether that is not reckoned with yet. */
+  isNew: boolean;
+}
+
+const NOTHING_SHOWN = { width: Number.POSITIVE_INFINITY, reckonedAtMs: Number.NEGATIVE_INFINITY };
+/** Where calls are so quick that many end within this time, a single one of them changes nothing. */
+const PAUSE_MS = 100;
 const LEFT_WEIGHT = 0.1;
 const MODELS_MAX = 256;
 /** What was learned of a model that is not asked any more does not bound the others. */
