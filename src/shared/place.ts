@@ -6,7 +6,7 @@ import { SIGNATURE_WORDS, type Signature, type Signer, valueWord } from './signa
  * measured. A number's coordinate is its share of the feature's range times the root of its share of all weights, so
  * that the distance of two places with equal gates is the Euclidean one: 0 for equal states, 1 for opposite ones.
  */
-export interface Place {
+export interface StatePoint {
   /** The gates as one number: 53 bits of their fingerprint. */
   readonly gate: number;
   readonly coordinates: Float64Array;
@@ -50,7 +50,7 @@ export class Placer {
   }
 
   /** The place of a request that passed `checkRequest`; undefined where it has more actions than are placed. */
-  place(observation: Observation, actions: readonly string[]): Place | undefined {
+  place(observation: Observation, actions: readonly string[]): StatePoint | undefined {
     if (actions.length > PLACE_ACTIONS_MAX) return undefined;
     const gate = fingerprintNumber(this.#signer.signGates(observation, actions, this.#words));
     const coordinates = Float64Array.from(this.#numbers, ([name, feature, scale]) => {

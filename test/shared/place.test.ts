@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defineDomain, type Observation } from '../../src/shared/domain.ts';
-import { fingerprintNumber, PLACE_ACTIONS_MAX, type Place, Placer } from '../../src/shared/place.ts';
+import { fingerprintNumber, PLACE_ACTIONS_MAX, Placer, type StatePoint } from '../../src/shared/place.ts';
 import { Signer } from '../../src/shared/signature.ts';
 
 const domain = defineDomain({
@@ -35,13 +35,13 @@ const BASE: Observation = {
 };
 const ACTIONS = ['attack', 'block', 'retreat'];
 
-function placeOf(change: Observation = {}, actions: readonly string[] = ACTIONS, by = placer): Place {
+function placeOf(change: Observation = {}, actions: readonly string[] = ACTIONS, by = placer): StatePoint {
   const place = by.place({ ...BASE, ...change }, actions);
   if (place === undefined) throw new Error('not placed');
   return place;
 }
 
-function distance(a: Place, b: Place, { softWeights } = placer): number {
+function distance(a: StatePoint, b: StatePoint, { softWeights } = placer): number {
   const numbers = a.coordinates.reduce((sum, value, i) => sum + (value - (b.coordinates[i] as number)) ** 2, 0);
   return Math.sqrt(
     a.soft.reduce((sum, word, i) => sum + (word === b.soft[i] ? 0 : (softWeights[i] as number)), numbers),
@@ -201,8 +201,8 @@ describe('a distance', () => {
     } as const;
     const weightless = defineDomain({ name: 'weightless', features });
     const by = new Placer(weightless, new Signer(weightless));
-    const a = by.place({ health: 0, mood: 'calm' }, ACTIONS) as Place;
-    const b = by.place({ health: 1, mood: 'angry' }, ACTIONS) as Place;
+    const a = by.place({ health: 0, mood: 'calm' }, ACTIONS) as StatePoint;
+    const b = by.place({ health: 1, mood: 'angry' }, ACTIONS) as StatePoint;
     expect([distance(a, b, by), a.gate]).toEqual([0, b.gate]);
   });
 

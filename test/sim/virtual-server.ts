@@ -10,9 +10,9 @@ import type { CallReport, ExpertResult, ExpertTask } from '../../src/shared/task
 import type { ChatCaller } from '../../src/shared/vote-answer.ts';
 import { queryExpert } from '../../src/workers/expert-query.ts';
 import { AnswerDesk, type PreparedAnswer } from '../../src/workers/simulator/answer.ts';
-import { type ChatRequest, readChatRequest } from '../../src/workers/simulator/chat-request.ts';
+import { type ChatRequest, parseChatRequest } from '../../src/workers/simulator/chat-request.ts';
 import { infoPage } from '../../src/workers/simulator/info-pages.ts';
-import { Machine, type MachineJob, type MachineStats } from '../../src/workers/simulator/machine.ts';
+import { type MachineJob, type MachineStats, SimulatedMachine } from '../../src/workers/simulator/machine.ts';
 import type { MachineUsage } from '../../src/workers/simulator/machine-job.ts';
 import {
   type ResolvedSimulatorOptions,
@@ -33,14 +33,14 @@ export interface Desk {
 export class VirtualServer {
   readonly #options: ResolvedSimulatorOptions;
   readonly #clock: Clock;
-  readonly #machine: Machine;
+  readonly #machine: SimulatedMachine;
   readonly #desk: Desk;
 
   /** `desk` says what is answered. Default: the simulated experts. */
   constructor(options: SimulatorOptions, clock: Clock, desk?: Desk) {
     this.#options = resolveSimulatorOptions(options);
     this.#clock = clock;
-    this.#machine = new Machine(this.#options, clock);
+    this.#machine = new SimulatedMachine(this.#options, clock);
     this.#desk = desk ?? new AnswerDesk(this.#options.seed, this.#options.rates);
   }
 
@@ -68,7 +68,7 @@ export class VirtualServer {
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     const { model: id, messages, maxTokens, schema, stream = true } = call;
     const format = schema && { response_format: { type: 'json_schema', json_schema: schema } };
-    const request = readChatRequest(JSON.stringify({ model: id, messages, max_tokens: maxTokens, stream, ...format }));
+    const request = parseChatRequest(JSON.stringify({ model: id, messages, max_tokens: maxTokens, stream, ...format }));
     if (typeof request === 'string') throw new Error(request);
     const model = this.#options.models.find((each) => each.id === id);
     if (model === undefined) throw new Error(`the scenario has no model ${id}`);

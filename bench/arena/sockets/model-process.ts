@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../../src/shared/clock.ts';
-import { readChatRequest } from '../../../src/workers/simulator/chat-request.ts';
+import { parseChatRequest } from '../../../src/workers/simulator/chat-request.ts';
 import { BodyWriter, StreamWriter } from '../../../src/workers/simulator/chat-writer.ts';
-import { Machine } from '../../../src/workers/simulator/machine.ts';
+import { SimulatedMachine } from '../../../src/workers/simulator/machine.ts';
 import { type Latency, machineOptions, SLOTS } from '../model-server.ts';
 import { MODEL_ID, PolicyDesk } from '../policy.ts';
 import { WORLDS } from '../worlds/worlds.ts';
@@ -17,7 +17,7 @@ const seed = Number(seedText);
 const makeWorld = WORLDS[worldName];
 if (makeWorld === undefined) throw new Error(`there is no world ${worldName}`);
 const options = machineOptions(latency, Number(speedText));
-const machine = new Machine(options, systemClock);
+const machine = new SimulatedMachine(options, systemClock);
 const desk = new PolicyDesk(makeWorld(seed), seed);
 const model = options.models[0] as (typeof options.models)[number];
 
@@ -31,7 +31,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 }
 
 function chat(json: string, response: ServerResponse): void {
-  const request = readChatRequest(json);
+  const request = parseChatRequest(json);
   if (typeof request === 'string') return sendJson(response, 400, { error: { message: request } });
   const answer = desk.prepare(request);
   const identity = { id: 'chatcmpl-1', model: MODEL_ID, created: 1_700_000_000, hasTimings: false };

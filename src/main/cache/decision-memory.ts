@@ -1,5 +1,5 @@
 import type { Decision } from '../../shared/decision.ts';
-import type { Place, Placer } from '../../shared/place.ts';
+import type { Placer, StatePoint } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Signature } from '../../shared/signature.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
@@ -10,7 +10,7 @@ import { SceneOccupancy } from './scene-occupancy.ts';
 import { SimilarIndex } from './similar/similar-index.ts';
 import { StoreWriter } from './store-writer.ts';
 
-export interface MemoryStats
+export interface DecisionStats
   extends Pick<CacheStats, 'entries' | 'entriesByScene' | 'evictions' | 'cut' | 'tooLarge' | 'disk'> {
   /** Lookups of all threads, of exactly one state each: served, expired, and without any entry. */
   readonly exactHits: number;
@@ -94,7 +94,7 @@ export class DecisionMemory {
    * use up the next search; when they are decided anew, they are put back.
    */
   nearest(
-    place: Place,
+    place: StatePoint,
     distanceMax: number,
     nowMs: number,
     accept: (entry: StoreEntry) => boolean,
@@ -160,7 +160,7 @@ export class DecisionMemory {
     await this.#disk?.close();
   }
 
-  stats(): MemoryStats {
+  stats(): DecisionStats {
     const { hits: exactHits, stale, misses } = readStoreCounts(this.buffer);
     return {
       exactHits,

@@ -1,5 +1,5 @@
 import type { Decision } from '../../shared/decision.ts';
-import type { Judgement } from './evidence/hit-judge.ts';
+import type { HitJudgement } from './evidence/hit-judge.ts';
 import type { HitTier } from './false-hits.ts';
 import type { NearKind } from './standing/tier-standing.ts';
 
@@ -23,7 +23,7 @@ export interface Hit {
   readonly near: Near | undefined;
   /** Models are to be asked again in the background: to see whether this was right, by a fair draw, or because it expires soon. */
   readonly again: 'check' | 'refresh' | undefined;
-  readonly judgement: Judgement | undefined;
+  readonly judgement: HitJudgement | undefined;
 }
 
 /** What memory has to say and does not serve before models were asked. It stands where they do not answer in time. */
@@ -65,7 +65,7 @@ export interface Miss {
   /** Where an answer would have come from, had it been served. */
   readonly tier: HitTier;
   /** What was predicted and not served, to be held against what models decide. */
-  readonly judgement: Judgement | undefined;
+  readonly judgement: HitJudgement | undefined;
 }
 
 export type Look = Hit | Miss;

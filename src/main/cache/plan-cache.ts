@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, sceneOf } from '../../shared/domain.ts';
-import { fingerprintNumber, type Place, Placer } from '../../shared/place.ts';
+import { fingerprintNumber, Placer, type StatePoint } from '../../shared/place.ts';
 import { type PlanRequest, valueScale } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
@@ -9,7 +9,7 @@ import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache } from './cache-options.ts';
 import { DecisionMemory, type NearEntry } from './decision-memory.ts';
 import type { DecisionDisk } from './disk/decision-disk.ts';
-import { HitJudge, type Judgement } from './evidence/hit-judge.ts';
+import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import { isRefreshDue } from './freshness/refresh-ahead.ts';
@@ -416,7 +416,7 @@ export class PlanCache {
   }
 
   /** An entry with equal gates, however far: with a budget, evidence says how much nearness matters. */
-  #freshNeighbour(place: Place, nowMs: number): StoreEntry | undefined {
+  #freshNeighbour(place: StatePoint, nowMs: number): StoreEntry | undefined {
     return this.#memory.nearest(place, Number.POSITIVE_INFINITY, nowMs, () => true)?.entry;
   }
 
@@ -432,9 +432,9 @@ export class PlanCache {
     judge: HitJudge,
     request: PlanRequest,
     signature: Signature,
-    place: Place,
+    place: StatePoint,
     memory: AgentMemory | undefined,
-  ): Judgement {
+  ): HitJudgement {
     const { actions } = request;
     return judge.predict(actions, {
       state: fingerprintNumber(signature),
@@ -455,7 +455,7 @@ export class PlanCache {
     entry: StoreEntry,
     action: string,
     nowMs: number,
-    judgement: Judgement | undefined,
+    judgement: HitJudgement | undefined,
     near?: Near,
   ): Hit {
     const { decision, slot } = entry;
@@ -532,7 +532,7 @@ function reasonFor(decision: Decision, action: string): string {
   return decision.action === action ? decision.reason : 'the best legal one of the votes for this state';
 }
 
-function reasonOf(decision: Decision, action: string, { prediction }: Judgement): string {
+function reasonOf(decision: Decision, action: string, { prediction }: HitJudgement): string {
   if (decision.action === action || prediction === undefined) return reasonFor(decision, action);
   const { agreeing, inState, inGates } = prediction;
   return inState > 0

@@ -17,7 +17,7 @@ export interface ChatStats {
   /** Answered by another model than was asked for. */
   readonly fallbacks: number;
   /** How chats ended. `answered`: whole, from whatever source; `cancelled`: by their client, or since the planner closed. */
-  readonly byOutcome: Readonly<Record<ChatOutcome, number>>;
+  readonly byOutcome: Readonly<Record<ChatResult, number>>;
   /** Those that were not answered, by the code of their error. */
   readonly byCode: Readonly<Record<string, number>>;
   /** From the request to the end of the answer, of those answered by a model. */
@@ -36,15 +36,15 @@ export interface ChatStats {
 }
 
 /** `invalid`: broke a rule, or asked for a model that there is not; `refused`: at the bound of chats, or after closing. */
-export type ChatOutcome = 'answered' | 'timeout' | 'failed' | 'cancelled' | 'refused' | 'invalid';
+export type ChatResult = 'answered' | 'timeout' | 'failed' | 'cancelled' | 'refused' | 'invalid';
 
-const OUTCOMES: Readonly<Partial<Record<ErrorCode, ChatOutcome>>> = {
+const OUTCOMES: Readonly<Partial<Record<ErrorCode, ChatResult>>> = {
   ERR_REQUEST_INVALID: 'invalid',
   ERR_MODEL_MISSING: 'invalid',
   ERR_PLANNER_OVERLOADED: 'refused',
   ERR_PLANNER_CLOSED: 'refused',
 };
-const OF_CALL: Readonly<Record<CallOutcome, ChatOutcome>> = {
+const OF_CALL: Readonly<Record<CallOutcome, ChatResult>> = {
   useful: 'answered',
   timeout: 'timeout',
   cancelled: 'cancelled',
@@ -53,7 +53,7 @@ const OF_CALL: Readonly<Record<CallOutcome, ChatOutcome>> = {
 
 /** Everything the gateway counts. Bounded: the codes there are. */
 export class ChatCounters {
-  readonly #outcomes: Record<ChatOutcome, number> = {
+  readonly #outcomes: Record<ChatResult, number> = {
     answered: 0,
     timeout: 0,
     failed: 0,

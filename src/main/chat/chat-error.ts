@@ -36,7 +36,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 /** In what a server said, its own code is what agents look for, as `context_length_exceeded`. */
 const OF_SERVER: ReadonlySet<ErrorCode> = new Set(['ERR_MODEL_REJECTED', 'ERR_MODEL_SCHEMA']);
 
-export function statusOf({ code }: Pick<PlannerError, 'code'>, refusal?: Refusal): number {
+export function httpStatusOf({ code }: Pick<PlannerError, 'code'>, refusal?: Refusal): number {
   const isOfServer = OF_SERVER.has(code) && refusal !== undefined && refusal.status >= 400 && refusal.status < 500;
   // Whether its server takes the gateway's own key is nothing that a client could mend.
   if (isOfServer && refusal.status !== 401 && refusal.status !== 403) return refusal.status;
@@ -50,7 +50,7 @@ export function retryAfterOf(status: number): number | undefined {
 }
 
 export function openAIError(error: PlannerError, refusal?: Refusal): OpenAIErrorBody {
-  const status = statusOf(error, refusal);
+  const status = httpStatusOf(error, refusal);
   const said = OF_SERVER.has(error.code) && status < 500 ? membersOf(refusal?.error) : {};
   const isMissing = error.code === 'ERR_MODEL_MISSING';
   return {

@@ -11,7 +11,7 @@ import type { ChatPlace, ChatRoute } from './places/chat-route.ts';
 import type { ChatCallEnd, PlaceCaller } from './places/place-caller.ts';
 import { type ChatAttempt, isOfRequest, refusesStream, type TriedInVain, Tries } from './places/tries.ts';
 
-export interface FlightParts {
+export interface ChatFlightParts {
   readonly clock: Clock;
   readonly caller: PlaceCaller;
   readonly stallMs: number;
@@ -19,7 +19,7 @@ export interface FlightParts {
   readonly callRetries: number;
 }
 
-export interface FlightPurpose {
+export interface ChatFlightPurpose {
   readonly asked: AskedChat;
   readonly route: ChatRoute;
   readonly startedAtMs: number;
@@ -29,7 +29,7 @@ export interface FlightPurpose {
 }
 
 /** A whole answer. */
-export interface ChatAnswer {
+export interface WholeAnswer {
   readonly place: ChatPlace;
   /** Undefined where nobody needed it, or where it came in a form that cannot be told whole. */
   readonly completion: Completion | undefined;
@@ -39,7 +39,7 @@ export interface ChatAnswer {
   readonly isFaithful: boolean;
 }
 
-export type FlightEnd = { readonly kind: 'answered'; readonly answer: ChatAnswer } | TriedInVain;
+export type FlightEnd = { readonly kind: 'answered'; readonly answer: WholeAnswer } | TriedInVain;
 
 /** Before the first word of an answer, servers tell its role, their progress and white space; more than this is a flood. */
 const PRELUDE_BYTES_MAX = 262_144;
@@ -80,7 +80,7 @@ class Draft {
     this.#controller.abort(UNWANTED);
   }
 
-  answer(): ChatAnswer {
+  answer(): WholeAnswer {
     const completion = this.body?.completion ?? this.builder?.build();
     return {
       place: this.place,
@@ -97,8 +97,8 @@ class Draft {
  */
 export class ChatFlight {
   readonly deadlineMs: number;
-  readonly #parts: FlightParts;
-  readonly #purpose: FlightPurpose;
+  readonly #parts: ChatFlightParts;
+  readonly #purpose: ChatFlightPurpose;
   readonly #tries: Tries;
   readonly #ended = Promise.withResolvers<FlightEnd>();
   #draft: Draft | undefined;
@@ -116,7 +116,7 @@ export class ChatFlight {
   #onChange: (() => void)[] = [];
   #slowTimer: Timer | undefined;
 
-  constructor(parts: FlightParts, purpose: FlightPurpose) {
+  constructor(parts: ChatFlightParts, purpose: ChatFlightPurpose) {
     this.#parts = parts;
     this.#purpose = purpose;
     this.deadlineMs = purpose.deadlineMs;

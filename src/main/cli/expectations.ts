@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { ReportTable } from '../page/report-page.ts';
 import { CRITERION_RULE, type Criterion, parseCriterion, publishedCriteria } from '../session/criterion.ts';
-import { faultOf, type Judgement, judge, type Verdict } from '../session/judgement.ts';
+import { type CriterionResult, faultOf, type Judgement, judge } from '../session/judgement.ts';
 import type { SessionReport } from '../session/report.ts';
 import { NOTHING_DONE, type SessionOptions, type SessionOutcome } from '../session/session.ts';
 import { UsageError } from './cli-error.ts';
@@ -62,7 +62,7 @@ export function criteriaTable({ laps }: SessionReport, { met, plans, criteria }:
 }
 
 /** A share in percent where the criterion is, a time with its unit; other figures as the report has them. */
-function foundText({ criterion, value, why = '' }: Verdict): string {
+function foundText({ criterion, value, why = '' }: CriterionResult): string {
   if (value === null) return why;
   if (criterion.endsWith('%')) return `${rounded(100 * value)} %`;
   return /\d *m?s$/.test(criterion) ? `${rounded(value)} ms` : `${rounded(value)}`;

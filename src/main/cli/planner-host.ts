@@ -12,7 +12,7 @@ import {
   chooseSeats,
   chosenPanel,
   type ListedEndpoint,
-  type Panel,
+  type PanelOptions,
   panelOf,
   seatsOf,
 } from '../models/names/choose-models.ts';
@@ -171,7 +171,7 @@ async function panelFor(
   config: Config,
   domain: Domain,
   endpoints: Endpoints,
-): Promise<Panel> {
+): Promise<PanelOptions> {
   const names = Object.keys(endpoints);
   if (flags.model !== undefined) {
     // With one endpoint there is nothing to look up: the planner checks the ids at start.
@@ -244,7 +244,7 @@ function plannerOptions(
   config: Config,
   domain: Domain,
   endpoints: Endpoints,
-  panel: Panel,
+  panel: PanelOptions,
 ): PlannerOptions {
   const { cache, workers, ...rest } = config;
   const { profile, timeoutMs, onMissingModel, allowOffline, threads } = flags;
@@ -284,7 +284,7 @@ export function optionsAgain(
   const panel = {
     experts: experts ?? before.experts,
     synthesis: synthesis ?? (experts === undefined ? before.synthesis : undefined) ?? { models: [] },
-  } as Panel;
+  } as PanelOptions;
   const timed = given ? config : inSimulatedTime(flags, config);
   const options = plannerOptions(flags, timed, domain, given ?? before.endpoints, panel);
   if (loaded !== undefined) checkWith(loaded, options);

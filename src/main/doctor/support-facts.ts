@@ -17,12 +17,12 @@ export interface SupportFacts {
   /** As it stands in its file, its secrets hidden; of a domain the name alone. Absent where there is no file. */
   readonly configuration?: { readonly file: string; readonly [section: string]: unknown };
   /** Where `serve` would listen. Empty where the configuration does not say. */
-  readonly places: readonly Place[];
+  readonly places: readonly FaceAddress[];
   /** The file of the disk tier. Absent where none is configured. */
-  readonly disk?: DiskFile;
+  readonly disk?: DiskFacts;
 }
 
-export interface Place {
+export interface FaceAddress {
   readonly face: 'http' | 'socket';
   readonly address: string;
   /** `stale`: a socket that nobody listens at any more; `serve` takes it over. */
@@ -30,7 +30,7 @@ export interface Place {
   readonly message?: string;
 }
 
-export interface DiskFile {
+export interface DiskFacts {
   readonly path: string;
   readonly exists: boolean;
   readonly bytes?: number;
@@ -60,7 +60,7 @@ function diskPathOf(loaded: LoadedConfig | undefined): string | undefined {
   return cache ? (cache.disk || undefined)?.path : undefined;
 }
 
-async function diskFile(path: string): Promise<DiskFile> {
+async function diskFile(path: string): Promise<DiskFacts> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return { path, exists: false };
   const may = (mode: number): Promise<boolean> =>
@@ -74,16 +74,16 @@ async function diskFile(path: string): Promise<DiskFile> {
 
 // Where it would listen ----------------------------------------------------------------------------------------------
 
-async function placesOf(loaded: LoadedConfig | undefined): Promise<Place[]> {
+async function placesOf(loaded: LoadedConfig | undefined): Promise<FaceAddress[]> {
   const { http, socket } = loaded?.serve ?? {};
-  const places: Promise<Place>[] = [];
+  const places: Promise<FaceAddress>[] = [];
   if (http?.port !== undefined) places.push(httpPlace(http.host ?? '127.0.0.1', http.port));
   if (socket?.path !== undefined) places.push(socketPlace(socket.path));
   return Promise.all(places);
 }
 
 /** Listens there for a moment. */
-function httpPlace(host: string, port: number): Promise<Place> {
+function httpPlace(host: string, port: number): Promise<FaceAddress> {
   const place = { face: 'http', address: `${host.includes(':') ? `[${host}]` : host}:${port}` } as const;
   const server = createServer();
   return new Promise((resolve) => {
@@ -95,7 +95,7 @@ function httpPlace(host: string, port: number): Promise<Place> {
 }
 
 /** Only knocks: listening would leave a socket behind if this process was killed. Where nothing is, its folder is asked. */
-function socketPlace(path: string): Promise<Place> {
+function socketPlace(path: string): Promise<FaceAddress> {
   const place = { face: 'socket', address: path } as const;
   return new Promise((resolve) => {
     const peer = connect(path, () => {

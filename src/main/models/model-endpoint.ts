@@ -11,7 +11,7 @@ import { type BreakerStats, CircuitBreaker } from './health/circuit-breaker.ts';
 import { referenceCall } from './health/reference-call.ts';
 import { ServerDoubt } from './health/server-doubt.ts';
 import { type AskLoaded, MemoryWatch } from './memory/memory-watch.ts';
-import { type MemoryStats, type MemoryVisit, ModelMemory } from './memory/model-memory.ts';
+import { type MemoryVisit, ModelMemory, type ModelMemoryStats } from './memory/model-memory.ts';
 import { ModelTurns } from './memory/model-turns.ts';
 import type { CallShows } from './memory/swap-times.ts';
 import { AdaptiveLimit } from './slots/adaptive-limit.ts';
@@ -55,7 +55,7 @@ export interface EndpointStats {
   /** Times that the server was asked again what it is and has. */
   readonly factsAsked: number;
   /** What is known of the models in its memory. */
-  readonly memory: MemoryStats;
+  readonly memory: ModelMemoryStats;
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
 

@@ -4,7 +4,7 @@ import { DurationTally, durationsOf, mergedCounts } from '../measure/duration-ta
 import type { Durations } from '../measure/durations.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { Planner, PlannerStats } from '../plans/planner.ts';
-import { PlanLog, type ShownPlan } from './plan-log.ts';
+import { LatestPlans, type ShownPlan } from './latest-plans.ts';
 import { type Sample, sampleBetween } from './sample.ts';
 import { SampleStore, type Series, seriesOf } from './series.ts';
 
@@ -56,7 +56,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements Disposable {
   readonly #intervalMs: number;
   readonly #durations = new DurationTally();
   readonly #store: SampleStore;
-  readonly #plans: PlanLog;
+  readonly #plans: LatestPlans;
   #before: PlannerStats;
   #sampledAtMs: number;
   #dueAtMs: number;
@@ -70,7 +70,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements Disposable {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
     this.#store = new SampleStore(samplesMax, whenFull);
-    this.#plans = new PlanLog(() => clock.wallNow());
+    this.#plans = new LatestPlans(() => clock.wallNow());
     this.#before = planner.stats();
     this.#sampledAtMs = clock.now();
     this.#dueAtMs = this.#sampledAtMs + intervalMs;

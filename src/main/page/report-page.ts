@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ShownPlan } from '../monitor/plan-log.ts';
+import type { ShownPlan } from '../monitor/latest-plans.ts';
 import type { Series } from '../monitor/series.ts';
 import { bundlePage } from './page-bundle.ts';
 

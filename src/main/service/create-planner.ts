@@ -18,13 +18,14 @@ import type { EndpointFacts } from '../models/discovery/endpoint-facts.ts';
 import { loadedModels } from '../models/discovery/loaded-models.ts';
 import { addVersionPaths } from '../models/discovery/version-path.ts';
 import { AnswerForms } from '../models/forms/answer-form.ts';
-import { type ModelPlace, probeAnswers } from '../models/forms/probe-answers.ts';
+import { probeAnswers } from '../models/forms/probe-answers.ts';
 import type { AskLoaded } from '../models/memory/memory-watch.ts';
 import { ModelEndpoint } from '../models/model-endpoint.ts';
 import { checkModels, type EndpointListing, listEndpoints } from '../models/names/check-models.ts';
 import { mergeSamePlaces, type NameService } from '../models/names/same-place.ts';
 import { systemNames } from '../models/names/system-names.ts';
 import { ExpertPool, type ExpertRunner } from '../models/pool/expert-pool.ts';
+import type { Seat } from '../models/seat.ts';
 import { FairShare } from '../models/slots/fair-share.ts';
 import type { AskBusy } from '../models/slots/hold-watch.ts';
 import { Machine } from '../models/slots/machine.ts';
@@ -163,7 +164,7 @@ const NO_NAMES: NameService = { lookup: async () => [], own: [] };
 const PROBE_MS = 3_000;
 
 /** Every model at every endpoint where it may be asked. */
-function placesOf({ experts, synthesis }: ResolvedOptions): ModelPlace[] {
+function placesOf({ experts, synthesis }: ResolvedOptions): Seat[] {
   return [...experts, ...synthesis.models].flatMap(({ model, endpoint, alternatives }) =>
     [endpoint, ...alternatives].map((name) => ({ endpoint: name, model })),
   );

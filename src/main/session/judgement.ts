@@ -14,7 +14,7 @@ import type { SessionReport } from './report.ts';
 import { WARM_UP_PLANS } from './session.ts';
 
 /** How one criterion came out. */
-export interface Verdict {
+export interface CriterionResult {
   readonly criterion: string;
   readonly met: boolean;
   /** The figure, or its share where the bound is one; null where there is no value. */
@@ -29,7 +29,7 @@ export interface Judgement {
   readonly met: boolean;
   /** Plans of the first lap, which alone counts. */
   readonly plans: number;
-  readonly criteria: readonly Verdict[];
+  readonly criteria: readonly CriterionResult[];
 }
 
 /** The reports that criteria are held against. */
@@ -61,7 +61,7 @@ export function judge(criteria: readonly Criterion[], reports: JudgedReports): J
   return { met: verdicts.every(({ met }) => met), plans: reports.lap.plans, criteria: verdicts };
 }
 
-function verdictOn(criterion: Criterion, reports: JudgedReports): Verdict {
+function verdictOn(criterion: Criterion, reports: JudgedReports): CriterionResult {
   const { text, relation } = criterion;
   const value = foundIn(criterion, reports);
   if (typeof value !== 'number') return { criterion: text, met: false, value: null, why: value.why };

@@ -66,7 +66,7 @@ export interface Refusal {
   readonly error: unknown;
 }
 
-export interface AttemptEnd<R extends AnswerReader> {
+export interface AttemptResult<R extends AnswerReader> {
   /** Absent where the answer is whole. */
   readonly failure?: PlannerError;
   readonly refusal?: Refusal;
@@ -103,8 +103,8 @@ export class CallAttempt<R extends AnswerReader> {
     this.#watch = new CallWatch(clock, terms.timeoutMs, terms.phases, (afterMs) => this.#onTimeout(afterMs));
   }
 
-  run(): Promise<AttemptEnd<R>> {
-    const { promise, resolve } = Promise.withResolvers<AttemptEnd<R>>();
+  run(): Promise<AttemptResult<R>> {
+    const { promise, resolve } = Promise.withResolvers<AttemptResult<R>>();
     let settled = false;
     const settle = (failure?: PlannerError): void => {
       if (settled) return;
@@ -202,7 +202,7 @@ export class CallAttempt<R extends AnswerReader> {
     this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#controller.abort(UNWANTED));
   }
 
-  #end(failure: PlannerError | undefined): AttemptEnd<R> {
+  #end(failure: PlannerError | undefined): AttemptResult<R> {
     return {
       ...(failure === undefined ? {} : { failure }),
       ...(this.#refusal === undefined ? {} : { refusal: this.#refusal }),

@@ -5,7 +5,7 @@ import { encodeError, PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { AnswerBytes } from './answer-bytes.ts';
 import { AnswerProgress } from './answer-progress.ts';
-import { type AnswerReader, type AttemptEnd, CallAttempt, type ReaderPorts, type Refusal } from './call-attempt.ts';
+import { type AnswerReader, type AttemptResult, CallAttempt, type ReaderPorts, type Refusal } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
 import { type ChunkEvent, contentOf, errorOf, isDone, parseEvent, statusOf, type TokenUsage } from './chat-event.ts';
 import type { CallPhase } from './failures.ts';
@@ -112,7 +112,7 @@ function relayAttempt(
   );
 }
 
-function relayEnd({ failure, refusal, reader, report }: AttemptEnd<RelayReader>): RelayEnd {
+function relayEnd({ failure, refusal, reader, report }: AttemptResult<RelayReader>): RelayEnd {
   const said = refusal ?? reader?.refusal;
   return {
     ...(failure === undefined ? {} : { failure }),

@@ -5,7 +5,7 @@ import { PlannerError } from '../errors.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
 import { wellFormed } from '../well-formed.ts';
-import { type AttemptEnd, CallAttempt } from './call-attempt.ts';
+import { type AttemptResult, CallAttempt } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
 import { type Relay, type RelayCall, type RelayEnd, startRelay } from './chat-relay.ts';
 import { ChatStream } from './chat-stream.ts';
@@ -286,7 +286,7 @@ function startAttempt(
   );
 }
 
-function outcomeOf({ failure, reader, report }: AttemptEnd<ChatStream>): ChatOutcome {
+function outcomeOf({ failure, reader, report }: AttemptResult<ChatStream>): ChatOutcome {
   if (failure !== undefined) return { ok: false, failure, report };
   const { content, reasoning, finishReason } = reader as ChatStream;
   return { ok: true, answer: { content, reasoning, finishReason }, report };

@@ -42,7 +42,7 @@ interface Message {
 }
 
 /** The request, or the sentence that says what is wrong with it. */
-export function readChatRequest(json: string): ChatRequest | string {
+export function parseChatRequest(json: string): ChatRequest | string {
   let body: Body;
   try {
     body = JSON.parse(json) as Body;

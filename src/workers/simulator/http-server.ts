@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../../shared/clock.ts';
 import { AnswerDesk, type PreparedAnswer } from './answer.ts';
-import { type ChatRequest, readChatRequest } from './chat-request.ts';
+import { type ChatRequest, parseChatRequest } from './chat-request.ts';
 import { BodyWriter, type ChatWriter, StreamWriter } from './chat-writer.ts';
 import { ErrorBodies, type ErrorReply } from './error-bodies.ts';
 import { infoPage } from './info-pages.ts';
-import { Machine, type MachineJob, type MachineStats } from './machine.ts';
+import { type MachineJob, type MachineStats, SimulatedMachine } from './machine.ts';
 import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
 
 /** Counters since the start; `active` and `queued` are of now. */
@@ -26,7 +26,7 @@ const KEEP_ALIVE_MS = 5_000;
 export class SimulatorServer {
   readonly #options: ResolvedSimulatorOptions;
   readonly #clock: Clock;
-  readonly #machine: Machine;
+  readonly #machine: SimulatedMachine;
   readonly #desk: AnswerDesk;
   readonly #errors: ErrorBodies;
   readonly #server: Server;
@@ -39,7 +39,7 @@ export class SimulatorServer {
   constructor(options: ResolvedSimulatorOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
-    this.#machine = new Machine(this.#isLlamaCpp ? { ...options, preload: true } : options, clock);
+    this.#machine = new SimulatedMachine(this.#isLlamaCpp ? { ...options, preload: true } : options, clock);
     this.#desk = new AnswerDesk(options.seed, options.rates);
     this.#errors = new ErrorBodies(options);
     const loadMs = this.#isLlamaCpp && !options.preload ? (options.models[0]?.loadSeconds ?? 0) * 1_000 : 0;
@@ -118,7 +118,7 @@ export class SimulatorServer {
     });
     request.on('end', () => {
       if (bytes > BODY_BYTES_MAX) this.#refuse(response, this.#errors.tooLarge());
-      else this.#chat(response, readChatRequest(Buffer.concat(chunks).toString('utf8')));
+      else this.#chat(response, parseChatRequest(Buffer.concat(chunks).toString('utf8')));
     });
   }
 

@@ -37,7 +37,7 @@ export interface MachineUsage {
 
 export const CHARS_PER_TOKEN = 4;
 const IMAGE_TOKENS = 256;
-export interface Slot {
+export interface SimulatedSlot {
   job: Job | undefined;
   /** What its prefix cache holds, and for which model. */
   model: string;
@@ -47,13 +47,13 @@ export interface Slot {
 
 export type JobState =
   | { readonly kind: 'queued' }
-  | { readonly kind: 'loading'; readonly slot: Slot; readonly untilMs: number }
-  | { readonly kind: 'reading'; readonly slot: Slot; readonly workMs: number; leftMs: number }
+  | { readonly kind: 'loading'; readonly slot: SimulatedSlot; readonly untilMs: number }
+  | { readonly kind: 'reading'; readonly slot: SimulatedSlot; readonly workMs: number; leftMs: number }
   /** Where prompts are read in batches: before one is begun for it, and while that is read. */
-  | { readonly kind: 'awaiting'; readonly slot: Slot; readonly workMs: number; untilMs: number }
-  | { readonly kind: 'batched'; readonly slot: Slot; readonly untilMs: number }
-  | { readonly kind: 'writing'; readonly slot: Slot; readonly workMs: number; leftMs: number; told: number }
-  | { readonly kind: 'draining'; readonly slot: Slot; readonly untilMs: number }
+  | { readonly kind: 'awaiting'; readonly slot: SimulatedSlot; readonly workMs: number; untilMs: number }
+  | { readonly kind: 'batched'; readonly slot: SimulatedSlot; readonly untilMs: number }
+  | { readonly kind: 'writing'; readonly slot: SimulatedSlot; readonly workMs: number; leftMs: number; told: number }
+  | { readonly kind: 'draining'; readonly slot: SimulatedSlot; readonly untilMs: number }
   | { readonly kind: 'ended' };
 
 export interface Job {
@@ -81,13 +81,13 @@ export function writtenTokens(job: Job, state: JobState & { kind: 'writing' }): 
 }
 
 /** How many characters of the prompt a slot has read already. */
-export function heldPrefix(slot: Slot, request: MachineRequest): number {
+export function heldPrefix(slot: SimulatedSlot, request: MachineRequest): number {
   return slot.model === request.model.id ? commonPrefix(slot.text, request.prompt.text) : 0;
 }
 
 /** The free slot that has read most of the prompt already, else the one unused for longest, as llama.cpp does. */
-export function freeSlotFor(slots: readonly Slot[], request: MachineRequest): Slot | undefined {
-  let best: Slot | undefined;
+export function freeSlotFor(slots: readonly SimulatedSlot[], request: MachineRequest): SimulatedSlot | undefined {
+  let best: SimulatedSlot | undefined;
   let bestPrefix = -1;
   for (const slot of slots) {
     if (slot.job) continue;

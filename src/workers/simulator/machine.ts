@@ -8,10 +8,10 @@ import {
   type MachineRequest,
   promptTokens,
   readingCost,
-  type Slot,
+  type SimulatedSlot,
   writtenTokens,
 } from './machine-job.ts';
-import { ModelMemory } from './model-memory.ts';
+import { SimulatedMemory } from './model-memory.ts';
 import type { ResolvedSimulatorOptions } from './options.ts';
 
 /*
@@ -73,13 +73,13 @@ const TICK_MS = 2;
 /** What is left for those who write while a batch is read: next to nothing. */
 const SHARE_BESIDE_BATCH = 1e-6;
 
-export class Machine {
+export class SimulatedMachine {
   readonly #settings: MachineSettings;
   readonly #clock: Clock;
   readonly #bornMs: number;
-  readonly #slots: Slot[];
+  readonly #slots: SimulatedSlot[];
   readonly #queue: Job[] = [];
-  readonly #memory: ModelMemory;
+  readonly #memory: SimulatedMemory;
   /** The machine's own time, at most the clock's. */
   #atMs = 0;
   /** When the latest batch of prompts is read, or was. */
@@ -98,7 +98,7 @@ export class Machine {
     this.#settings = settings;
     this.#clock = clock;
     this.#bornMs = clock.now();
-    this.#memory = new ModelMemory(settings.loadedModelsMax, settings.preload ? settings.models : []);
+    this.#memory = new SimulatedMemory(settings.loadedModelsMax, settings.preload ? settings.models : []);
     this.#slots = Array.from({ length: settings.slots }, () => ({ job: undefined, model: '', text: '', usedAt: 0 }));
   }
 
@@ -247,7 +247,7 @@ export class Machine {
     }
   }
 
-  #occupy(slot: Slot, job: Job): void {
+  #occupy(slot: SimulatedSlot, job: Job): void {
     slot.job = job;
     const readyAt = this.#memory.use(job.request.model, this.#atMs, (id) => this.#forget(id));
     if (readyAt > this.#atMs) job.state = { kind: 'loading', slot, untilMs: readyAt };
@@ -261,14 +261,14 @@ export class Machine {
     }
   }
 
-  #cut(job: Job, slot: Slot): void {
+  #cut(job: Job, slot: SimulatedSlot): void {
     if (job.state.kind === 'draining') return;
     this.#cutByEviction++;
     this.#release(job, slot);
     job.request.listener.onEvicted?.();
   }
 
-  #beginReading(job: Job, slot: Slot): void {
+  #beginReading(job: Job, slot: SimulatedSlot): void {
     const { model, prompt, listener } = job.request;
     const { overheadSeconds, promptTokensPerSecond, imageSeconds } = this.#settings;
     const prefix = heldPrefix(slot, job.request);
@@ -302,14 +302,14 @@ export class Machine {
     for (const { job, slot } of awaiting) job.state = { kind: 'batched', slot, untilMs };
   }
 
-  #beginWriting(job: Job, slot: Slot): void {
+  #beginWriting(job: Job, slot: SimulatedSlot): void {
     const { model, prompt, tokens } = job.request;
     const workMs = (tokens / model.tokensPerSecond) * 1_000 * job.luck;
     slot.text = prompt.text;
     job.state = { kind: 'writing', slot, workMs, leftMs: workMs, told: 0 };
   }
 
-  #finish(job: Job, slot: Slot): void {
+  #finish(job: Job, slot: SimulatedSlot): void {
     const { tokens, listener } = job.request;
     this.#tell(job, tokens);
     // The listener may have aborted it at its last token.
@@ -319,7 +319,7 @@ export class Machine {
     listener.onDone(job.usage);
   }
 
-  #release(job: Job, slot: Slot): void {
+  #release(job: Job, slot: SimulatedSlot): void {
     job.state = { kind: 'ended' };
     slot.job = undefined;
     slot.usedAt = this.#atMs;

@@ -1,7 +1,7 @@
 import type { SimulatedModel } from './options.ts';
 
 /** Which models are in memory, least recently used first, and since when. Times are milliseconds of life. */
-export class ModelMemory {
+export class SimulatedMemory {
   readonly #loadedMax: number;
   readonly #readyAt = new Map<string, number>();
   loads = 0;

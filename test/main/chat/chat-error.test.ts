@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openAIError, retryAfterOf, statusOf } from '../../../src/main/chat/chat-error.ts';
+import { httpStatusOf, openAIError, retryAfterOf } from '../../../src/main/chat/chat-error.ts';
 import { ERROR_CODES, type ErrorCode, PlannerError } from '../../../src/shared/errors.ts';
 
 test.each([
@@ -15,13 +15,13 @@ test.each([
   ['ERR_MODEL_TIMEOUT_CONNECT', 504, 'server_error'],
 ] as const)('%s is a %i', (code, status, type) => {
   const error = new PlannerError(code, 'why');
-  expect(statusOf(error)).toBe(status);
+  expect(httpStatusOf(error)).toBe(status);
   expect(openAIError(error)).toEqual({ error: { message: 'why', type, code, param: null } });
 });
 
 test('every code has a status that is an error, and those that pass are asked for again', () => {
   for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
-    const status = statusOf({ code });
+    const status = httpStatusOf({ code });
     expect(status).toBeGreaterThanOrEqual(400);
     expect(status).toBeLessThan(600);
   }
@@ -42,7 +42,7 @@ test('a refusal is told in the words of its server', () => {
     param: 'messages',
   };
   const refusal = { status: 413, error: said };
-  expect([statusOf(error, refusal), openAIError(error, refusal)]).toEqual([413, { error: said }]);
+  expect([httpStatusOf(error, refusal), openAIError(error, refusal)]).toEqual([413, { error: said }]);
   const bare = { status: 400, error: 'too long' };
   expect(openAIError(error, bare).error).toMatchObject({ message: '400 too long', code: 'ERR_MODEL_REJECTED' });
 });
@@ -50,6 +50,6 @@ test('a refusal is told in the words of its server', () => {
 test.each([401, 403])('a server that refuses the key of the gateway (%i) is no fault of the client', (status) => {
   const error = new PlannerError('ERR_MODEL_REJECTED', 'key sk-123 is wrong');
   const refusal = { status, error: { message: 'wrong key sk-123', code: 'invalid_api_key' } };
-  expect(statusOf(error, refusal)).toBe(502);
+  expect(httpStatusOf(error, refusal)).toBe(502);
   expect(openAIError(error, refusal).error).toMatchObject({ type: 'server_error', code: 'ERR_MODEL_REJECTED' });
 });

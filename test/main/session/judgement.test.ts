@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { reportText } from '../../../src/main/cli/report-text.ts';
 import { type Criterion, parseCriterion, publishedCriteria } from '../../../src/main/session/criterion.ts';
-import { faultOf, judge, type Verdict } from '../../../src/main/session/judgement.ts';
+import { type CriterionResult, faultOf, judge } from '../../../src/main/session/judgement.ts';
 import type { SessionReport } from '../../../src/main/session/report.ts';
 import { makeReport } from '../report/make-report.ts';
 
@@ -17,8 +17,8 @@ function criterion(text: string): Criterion {
   return parseCriterion(text) as Criterion;
 }
 
-function verdict(text: string, lap: SessionReport, warmUp?: SessionReport): Verdict {
-  return judge([criterion(text)], { lap, warmUp }).criteria[0] as Verdict;
+function verdict(text: string, lap: SessionReport, warmUp?: SessionReport): CriterionResult {
+  return judge([criterion(text)], { lap, warmUp }).criteria[0] as CriterionResult;
 }
 
 describe('a bound', () => {

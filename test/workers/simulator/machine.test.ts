@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../../src/shared/random.ts';
-import { Machine, type MachineJob, type MachineSettings } from '../../../src/workers/simulator/machine.ts';
+import { type MachineJob, type MachineSettings, SimulatedMachine } from '../../../src/workers/simulator/machine.ts';
 import type { MachineUsage } from '../../../src/workers/simulator/machine-job.ts';
 import { resolveSimulatorOptions, type SimulatorOptions } from '../../../src/workers/simulator/options.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -30,10 +30,10 @@ interface Call {
 class Bench {
   readonly clock = new FakeClock();
   readonly settings: MachineSettings;
-  readonly machine: Machine;
+  readonly machine: SimulatedMachine;
   constructor(options: SimulatorOptions = {}) {
     this.settings = resolveSimulatorOptions({ ...EVEN, ...options });
-    this.machine = new Machine(this.settings, this.clock);
+    this.machine = new SimulatedMachine(this.settings, this.clock);
   }
   call(text = 'x'.repeat(400), model = 'a', tokens = 10, images = 0): Call {
     const call: Call = { job: undefined, told: [] };
@@ -213,7 +213,7 @@ test('with room for one model, two in turns load every time and lose their prefi
 test('latency has a heavy tail, of its own for each request', () => {
   const settings = resolveSimulatorOptions({ ...EVEN, latencySigma: 0.5, slots: 1_000 });
   const clock = new FakeClock();
-  const machine = new Machine(settings, clock);
+  const machine = new SimulatedMachine(settings, clock);
   const random = seededRandom(7);
   const times: number[] = [];
   for (let i = 0; i < 1_000; i++) {

@@ -1,6 +1,6 @@
 import { type Clock, stampNow, stampOffsetMs } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
-import type { Place } from '../../../shared/place.ts';
+import type { StatePoint } from '../../../shared/place.ts';
 import { SIGNATURE_WORDS, type Signature } from '../../../shared/signature.ts';
 import { decodeDecision, encodeDecision } from '../../../shared/store/decision-codec.ts';
 import { PAYLOAD_WORDS_DEFAULT } from '../../../shared/store/store-layout.ts';
@@ -18,7 +18,7 @@ const PLACE_PARTS_MAX = 255;
 
 export interface RestoredDecision {
   readonly signature: Signature;
-  readonly place: Place | undefined;
+  readonly place: StatePoint | undefined;
   readonly decision: Decision;
   /** In milliseconds of the process clock. */
   readonly expiresAtMs: number;
@@ -39,7 +39,7 @@ export class DecisionDisk {
     this.#ttlMaxMs = ttlMaxMs;
   }
 
-  write(signature: Signature, place: Place | undefined, decision: Decision, expiresAtMs: number): void {
+  write(signature: Signature, place: StatePoint | undefined, decision: Decision, expiresAtMs: number): void {
     const record = encodeRecord(place, this.#byWallClock(decision));
     this.#tier.put(keyOf(signature), record, expiresAtMs + this.#wallOffset());
   }
@@ -105,7 +105,7 @@ function keyOf(signature: Signature): Uint8Array {
   return new Uint8Array(signature.slice().buffer);
 }
 
-function encodeRecord(where: Place | undefined, decision: Decision): Uint8Array {
+function encodeRecord(where: StatePoint | undefined, decision: Decision): Uint8Array {
   const parts = where === undefined ? 0 : Math.max(where.coordinates.length, where.soft.length);
   const place = parts > PLACE_PARTS_MAX ? undefined : where;
   const coordinates = place?.coordinates ?? new Float64Array();
@@ -124,7 +124,7 @@ function encodeRecord(where: Place | undefined, decision: Decision): Uint8Array 
 }
 
 /** Undefined for bytes of another make, though their checksum was right. */
-function decodeRecord(bytes: Uint8Array): { place: Place | undefined; decision: Decision } | undefined {
+function decodeRecord(bytes: Uint8Array): { place: StatePoint | undefined; decision: Decision } | undefined {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const hasPlace = view.getUint8(0) === 1;

@@ -16,7 +16,7 @@ import {
 import { type DiskFile, type FileSize, fileBytesMax, type OpenFile, openLmdbFile } from './lmdb-file.ts';
 import { openDiskFile, reasonOf } from './open-disk-file.ts';
 import { type DiskRecord, decodeFrame, indexKeyOf, isFrameOf } from './record-frame.ts';
-import { IDENTITY_BYTES, KEY_BYTES, ORDER_END, orderOf, type Place } from './tables.ts';
+import { IDENTITY_BYTES, KEY_BYTES, ORDER_END, orderOf, type RecordPlace } from './tables.ts';
 import { type QueuedWrite, WriteQueue } from './write-queue.ts';
 
 export type { DiskRecord, DiskTierOptions, DiskTierParts, DiskTierStats };
@@ -193,7 +193,7 @@ export class DiskTier {
   }
 
   *#chunks(limit: number): Generator<DiskRecord[]> {
-    let before: Place | undefined;
+    let before: RecordPlace | undefined;
     for (let left = limit; left > 0; ) {
       const file = this.#readable();
       if (file === undefined) return;
@@ -213,7 +213,7 @@ export class DiskTier {
   }
 
   /** The record of a frame, if it is one of ours and the index leads to it. */
-  #current(file: DiskFile, place: Place, frame: Uint8Array): DiskRecord | undefined {
+  #current(file: DiskFile, place: RecordPlace, frame: Uint8Array): DiskRecord | undefined {
     const indexKey = isFrameOf(frame, this.#identity) ? indexKeyOf(frame) : undefined;
     if (indexKey === undefined || !file.leadsTo(indexKey, place)) return undefined;
     const record = decodeFrame(frame, place);

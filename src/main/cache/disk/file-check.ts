@@ -17,7 +17,7 @@ import {
   type TreeHeader,
 } from './lmdb-layout.ts';
 import { INDEX_KEY_BYTES, INDEX_TABLE, ORDER_END, orderOf, PLACE_BYTES, RECORDS_TABLE } from './tables.ts';
-import { check, Damage, markFreeRecord, type Snapshot, TreeWalk, type ValueAt } from './tree-walk.ts';
+import { check, Damage, markFreeRecord, type TreeSnapshot, TreeWalk, type ValueAt } from './tree-walk.ts';
 
 /*
  * Whether lmdb may open a file. lmdb reads its file through the memory map and follows what stands there: a cut file ends
@@ -207,7 +207,7 @@ const indexRules = {
 } as const;
 
 interface FileHead {
-  readonly snapshot: Snapshot;
+  readonly snapshot: TreeSnapshot;
   readonly freeTree: TreeHeader;
   readonly nameTree: TreeHeader;
 }

@@ -5,12 +5,12 @@ import {
   INDEX_KEY_BYTES,
   INDEX_TABLE,
   PLACE_BYTES,
-  type Place,
   RECORDS_TABLE,
+  type RecordPlace,
 } from './tables.ts';
 
 export interface PlacedFrame {
-  readonly place: Place;
+  readonly place: RecordPlace;
   readonly frame: Uint8Array;
 }
 
@@ -31,14 +31,14 @@ export interface FileSize {
 
 /** An open file: synchronous reads, writes in the background. Its second implementation is the faulty one of the tests. */
 export interface DiskFile {
-  placeOf(indexKey: Uint8Array): Place | undefined;
+  placeOf(indexKey: Uint8Array): RecordPlace | undefined;
   /** Whether the index leads from a key to this place. */
-  leadsTo(indexKey: Uint8Array, place: Place): boolean;
-  frameAt(place: Place): Uint8Array | undefined;
+  leadsTo(indexKey: Uint8Array, place: RecordPlace): boolean;
+  frameAt(place: RecordPlace): Uint8Array | undefined;
   /** Records in the order of writing. */
   oldest(limit: number): PlacedFrame[];
   /** Records against the order of writing, those before `before`. */
-  newest(before: Place | undefined, limit: number): PlacedFrame[];
+  newest(before: RecordPlace | undefined, limit: number): PlacedFrame[];
   /** Some keys of one identity. */
   indexKeys(identity: Uint8Array, limit: number): Uint8Array[];
   /** All changes in order, in one transaction that is on disk when the promise resolves. Touches no disk meanwhile. */
@@ -105,17 +105,17 @@ class LmdbFile implements DiskFile {
     this.#index = index;
   }
 
-  placeOf(indexKey: Uint8Array): Place | undefined {
+  placeOf(indexKey: Uint8Array): RecordPlace | undefined {
     return this.#index.getBinary(indexKey);
   }
 
-  leadsTo(indexKey: Uint8Array, place: Place): boolean {
+  leadsTo(indexKey: Uint8Array, place: RecordPlace): boolean {
     // Memory that the next read writes over: no copy for what is only compared.
     const held = this.#index.getBinaryFast(indexKey);
     return held?.length === place.length && holdsAt(held, 0, place);
   }
 
-  frameAt(place: Place): Uint8Array | undefined {
+  frameAt(place: RecordPlace): Uint8Array | undefined {
     return this.#records.getBinary(place);
   }
 
@@ -123,7 +123,7 @@ class LmdbFile implements DiskFile {
     return Array.from(this.#records.getRange({ limit }), ({ key, value }) => ({ place: key, frame: value }));
   }
 
-  newest(before: Place = PLACE_END, limit: number): PlacedFrame[] {
+  newest(before: RecordPlace = PLACE_END, limit: number): PlacedFrame[] {
     const range = this.#records.getRange({ start: before, exclusiveStart: true, reverse: true, limit });
     return Array.from(range, ({ key, value }) => ({ place: key, frame: value }));
   }

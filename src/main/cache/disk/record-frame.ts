@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { holdsAt, IDENTITY_BYTES, INDEX_KEY_BYTES, type Place } from './tables.ts';
+import { holdsAt, IDENTITY_BYTES, INDEX_KEY_BYTES, type RecordPlace } from './tables.ts';
 
 /*
  * A record as it stands on disk, little-endian:
@@ -24,7 +24,7 @@ export interface DiskRecord {
 }
 
 export interface FrameParts {
-  readonly place: Place;
+  readonly place: RecordPlace;
   /** Identity and key. */
   readonly indexKey: Uint8Array;
   readonly value: Uint8Array;
@@ -45,7 +45,7 @@ export function encodeFrame({ place, indexKey, value, expiresAtWallMs }: FramePa
 }
 
 /** The record of a frame that was found at `place`. Undefined when anything in it is not as it was written. */
-export function decodeFrame(frame: Uint8Array, place: Place): DiskRecord | undefined {
+export function decodeFrame(frame: Uint8Array, place: RecordPlace): DiskRecord | undefined {
   if (frame.length < AT.VALUE) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   const isWhole =

@@ -22,9 +22,9 @@ export const PLACE_BYTES = 12;
 export const ORDER_END = 2 ** 52;
 
 /** Where a record stands: its order of writing, then who wrote it. */
-export type Place = Uint8Array;
+export type RecordPlace = Uint8Array;
 
-export function makePlace(order: number, writer: number): Place {
+export function makePlace(order: number, writer: number): RecordPlace {
   const place = new Uint8Array(PLACE_BYTES);
   const view = new DataView(place.buffer);
   view.setUint32(0, Math.floor(order / 2 ** 32));
@@ -33,7 +33,7 @@ export function makePlace(order: number, writer: number): Place {
   return place;
 }
 
-export function orderOf(place: Place): number {
+export function orderOf(place: RecordPlace): number {
   const view = new DataView(place.buffer, place.byteOffset, place.byteLength);
   return view.getUint32(0) * 2 ** 32 + view.getUint32(4);
 }

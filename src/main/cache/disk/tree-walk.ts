@@ -24,7 +24,7 @@ export function check(holds: boolean, reason: string): asserts holds {
   if (!holds) throw new Damage(reason);
 }
 
-export interface Snapshot {
+export interface TreeSnapshot {
   readonly fd: number;
   readonly pageBytes: number;
   readonly lastPage: number;
@@ -69,7 +69,7 @@ function loadedPage(pageBytes: number): LoadedPage {
  * lengths, order of keys, and that no page has two owners. Yields now and then, for the caller to let others run.
  */
 export class TreeWalk {
-  readonly #snapshot: Snapshot;
+  readonly #snapshot: TreeSnapshot;
   readonly #marks: Uint8Array;
   readonly #levels: LoadedPage[] = [];
   readonly #offsets = new Uint16Array(PAGE_BYTES_MAX / 2);
@@ -80,7 +80,7 @@ export class TreeWalk {
   #counts = { branches: 0, leaves: 0, overflows: 0, entries: 0 };
   #pagesRead = 0;
 
-  constructor(snapshot: Snapshot) {
+  constructor(snapshot: TreeSnapshot) {
     this.#snapshot = snapshot;
     this.#marks = new Uint8Array(snapshot.lastPage + 1);
   }

@@ -38,7 +38,7 @@ export interface BudgetStats {
   readonly riskHigh: number | null;
 }
 
-export type Verdict = 'serve' | 'probe' | 'ask';
+export type BudgetVerdict = 'serve' | 'probe' | 'ask';
 
 export class ErrorBudget {
   readonly #budget: number;
@@ -67,7 +67,7 @@ export class ErrorBudget {
   }
 
   /** What to do with a prediction of this class. `random` is a number in [0, 1). */
-  judge(riskClass: number, random: number): Verdict {
+  judge(riskClass: number, random: number): BudgetVerdict {
     if (this.#judged % CUT_EVERY === 0) this.#findCut();
     this.#judged++;
     this.#fade(riskClass);

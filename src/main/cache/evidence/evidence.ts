@@ -82,7 +82,7 @@ export const FEATURES = [
   'knownActionsMoving',
 ] as const;
 
-interface Record {
+interface ActionRecord {
   judged: number;
   right: number;
 }
@@ -92,7 +92,7 @@ const RECORDS_MAX = 10_000;
 
 export class Evidence {
   readonly #tallies: Tallies;
-  readonly #records = new Map<string, Record>();
+  readonly #records = new Map<string, ActionRecord>();
 
   constructor(contextsMax: number) {
     this.#tallies = new Tallies(contextsMax);

@@ -1,16 +1,16 @@
 import type { Random } from '../../../shared/random.ts';
-import { type BudgetStats, ErrorBudget, type Verdict } from './error-budget.ts';
+import { type BudgetStats, type BudgetVerdict, ErrorBudget } from './error-budget.ts';
 import { type Circumstances, Evidence, type Prediction } from './evidence.ts';
 import { RiskModel } from './risk-model.ts';
 
 /** A prediction, how sure it is, and what to do with it. Kept until its outcome is known. */
-export interface Judgement {
+export interface HitJudgement {
   readonly circumstances: Circumstances;
   /** What would be served; undefined where nothing is known of such states. */
   readonly prediction: Prediction | undefined;
   /** The class of its risk; undefined where it was not to be judged, because it may not be served anyway. */
   readonly riskClass: number | undefined;
-  readonly verdict: Verdict;
+  readonly verdict: BudgetVerdict;
 }
 
 /** Contexts that evidence is kept of: some six a state. */
@@ -29,13 +29,13 @@ export class HitJudge {
   }
 
   /** What such states lead to, without a verdict. */
-  predict(actions: readonly string[], circumstances: Circumstances): Judgement {
+  predict(actions: readonly string[], circumstances: Circumstances): HitJudgement {
     const prediction = this.#evidence.predict(actions, circumstances);
     return { circumstances, prediction, riskClass: undefined, verdict: 'ask' };
   }
 
   /** The verdict on a prediction that could be served. Counts it as seen. */
-  judge(judgement: Judgement): Judgement {
+  judge(judgement: HitJudgement): HitJudgement {
     const { prediction } = judgement;
     if (prediction === undefined) return judgement;
     const riskClass = this.#budget.classOf(this.#risk.chance(prediction.features));
@@ -48,7 +48,7 @@ export class HitJudge {
   }
 
   /** Models have decided in the circumstances of a judgement. */
-  learn({ circumstances, prediction, riskClass }: Judgement, action: string): void {
+  learn({ circumstances, prediction, riskClass }: HitJudgement, action: string): void {
     this.#evidence.learn(circumstances, action, prediction?.action);
     if (prediction === undefined) return;
     const isRight = prediction.action === action;

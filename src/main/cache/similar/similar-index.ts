@@ -1,4 +1,4 @@
-import type { Place } from '../../../shared/place.ts';
+import type { StatePoint } from '../../../shared/place.ts';
 import type { SlotIndex } from '../../../shared/store/store-layout.ts';
 
 /**
@@ -41,7 +41,7 @@ export interface Neighbour {
 }
 
 interface Search {
-  readonly place: Place;
+  readonly place: StatePoint;
   readonly accept: (slot: SlotIndex) => boolean;
   slot: SlotIndex | undefined;
   /** Squared; nothing farther is wanted. */
@@ -75,7 +75,7 @@ export class SimilarIndex {
   }
 
   /** Puts a slot at a place, from wherever it stood before. */
-  set(slot: SlotIndex, place: Place): void {
+  set(slot: SlotIndex, place: StatePoint): void {
     if (this.#leaves[slot] !== undefined) this.remove(slot);
     this.#coordinates.set(place.coordinates, slot * this.#dimensions);
     this.#soft.set(place.soft, slot * this.#softWeights.length);
@@ -111,7 +111,7 @@ export class SimilarIndex {
   }
 
   /** The nearest slot with equal gates that `accept` takes, at most `distanceMax` away. */
-  nearest(place: Place, distanceMax: number, accept: (slot: SlotIndex) => boolean): Neighbour | undefined {
+  nearest(place: StatePoint, distanceMax: number, accept: (slot: SlotIndex) => boolean): Neighbour | undefined {
     const root = this.#roots.get(place.gate);
     if (root === undefined) return undefined;
     // A little more, because coordinates are kept in 32 bits: a distance of 0 must find an equal state.
@@ -148,7 +148,7 @@ export class SimilarIndex {
     search.within = distance;
   }
 
-  #squaredDistance(slot: SlotIndex, place: Place, enough: number): number {
+  #squaredDistance(slot: SlotIndex, place: StatePoint, enough: number): number {
     const { coordinates, soft } = place;
     const at = slot * this.#dimensions;
     let sum = 0;

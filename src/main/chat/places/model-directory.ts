@@ -1,16 +1,11 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { EndpointListing } from '../../models/names/check-models.ts';
 import { isSameModel, nearestModels } from '../../models/names/nearest-models.ts';
+import type { Seat } from '../../models/seat.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 
 /** The name that stands for the models of `synthesis`, in their order; without any, for those of the experts. */
 export const LADDER_ALIAS = 'conclave';
-
-/** A model at an endpoint, by the name that it has there. */
-export interface ModelPlace {
-  readonly endpoint: string;
-  readonly model: string;
-}
 
 /** A model of `GET /v1/models`. */
 export interface ListedModel {
@@ -27,18 +22,18 @@ export interface ListedModel {
 /** Lists are asked for again when somebody looks for a model, but not sooner than this. */
 const FRESH_MS = 10_000;
 
-export type ListModels = (endpoint: string) => Promise<readonly string[]>;
+export type ListModelsAt = (endpoint: string) => Promise<readonly string[]>;
 
 /** Which model is where: what the endpoints listed at start, or lately, and what is configured. */
 export class ModelDirectory {
   readonly #options: ResolvedOptions;
   readonly #clock: Clock;
-  readonly #list: ListModels;
+  readonly #list: ListModelsAt;
   readonly #lists = new Map<string, readonly string[]>();
   #listedAtMs: number;
   #listing: Promise<void> | undefined;
 
-  constructor(options: ResolvedOptions, listings: readonly EndpointListing[], list: ListModels, clock: Clock) {
+  constructor(options: ResolvedOptions, listings: readonly EndpointListing[], list: ListModelsAt, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
     this.#list = list;
@@ -51,7 +46,7 @@ export class ModelDirectory {
    * Where a model is: at every endpoint that has it under this name, else under another instance suffix. Empty where it is
    * unknown.
    */
-  placesOf(model: string): readonly ModelPlace[] {
+  placesOf(model: string): readonly Seat[] {
     const exact = this.#places((id) => id === model);
     return exact.length > 0 ? exact : this.#places((id) => isSameModel(id, model));
   }
@@ -100,8 +95,8 @@ export class ModelDirectory {
     );
   }
 
-  #places(isMeant: (id: string) => boolean): ModelPlace[] {
-    const places: ModelPlace[] = [];
+  #places(isMeant: (id: string) => boolean): Seat[] {
+    const places: Seat[] = [];
     for (const { name } of this.#options.endpoints) {
       const model = this.#modelsAt(name).find(isMeant);
       if (model !== undefined) places.push({ endpoint: name, model });

@@ -21,7 +21,7 @@ export interface RelayClient {
 /** What a call may take. */
 export type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
 
-export interface ChatCall {
+export interface PlacedChat {
   /** The answers asked for: each takes a slot. */
   readonly choices: number;
   /** Whether the server is asked for events. */
@@ -106,7 +106,7 @@ export class PlaceCaller {
   }
 
   /** Never rejects. */
-  async call(call: ChatCall, signal: AbortSignal): Promise<ChatCallEnd> {
+  async call(call: PlacedChat, signal: AbortSignal): Promise<ChatCallEnd> {
     const { place, rankMs, sliceEndMs } = call;
     const { at } = place;
     const startedAtMs = this.#clock.now();
@@ -141,7 +141,7 @@ export class PlaceCaller {
   }
 
   /** A share of the endpoint for each answer, and a slot for each but the one that the call enters by. */
-  async #gather({ place: { at }, choices, rankMs }: ChatCall, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
+  async #gather({ place: { at }, choices, rankMs }: PlacedChat, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
     const share = this.#shares.get(at.name) as EndpointGate;
     const take = async (gate: EndpointGate, count: number): Promise<boolean> => {
       for (let nth = 0; nth < count; nth++) {
@@ -163,7 +163,7 @@ export class PlaceCaller {
     }
   }
 
-  async #relay(call: ChatCall, slot: Slot, signal: AbortSignal): Promise<{ end: RelayEnd; heldMs: number }> {
+  async #relay(call: PlacedChat, slot: Slot, signal: AbortSignal): Promise<{ end: RelayEnd; heldMs: number }> {
     const { isStreamed } = call;
     const { at, model } = call.place;
     const begin = at.begins(model);
@@ -192,7 +192,7 @@ export class PlaceCaller {
    * What is learned of a model bounds the time to its first token only while another place may answer: where nobody else can,
    * a model that is slow today is better than none.
    */
-  #limits({ place, isStreamed, sliceEndMs, endMs, hasNext }: ChatCall): CallLimits {
+  #limits({ place, isStreamed, sliceEndMs, endMs, hasNext }: PlacedChat): CallLimits {
     const nowMs = this.#clock.now();
     const leftMs = Math.max(LEAST_MS, endMs - nowMs);
     const sliceMs = Math.max(LEAST_MS, sliceEndMs - nowMs);

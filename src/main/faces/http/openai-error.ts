@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Refusal } from '../../../shared/model-client/call-attempt.ts';
-import { openAIError, retryAfterOf, statusOf } from '../../chat/chat-error.ts';
+import { httpStatusOf, openAIError, retryAfterOf } from '../../chat/chat-error.ts';
 import type { ChatAttempt } from '../../chat/places/tries.ts';
 import { answer } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
@@ -50,7 +50,7 @@ export interface ErrorAnswer {
 export function sendOpenAIError(
   reply: FastifyReply,
   error: PlannerError,
-  { refusal, attempts = [], status = statusOf(error, refusal) }: ErrorAnswer = {},
+  { refusal, attempts = [], status = httpStatusOf(error, refusal) }: ErrorAnswer = {},
 ): FastifyReply {
   const after = retryAfterOf(status);
   if (attempts.length > 0) reply.header('x-conclave-attempts', attemptsText(attempts));

@@ -16,7 +16,7 @@ import { type FromPlanner, isOwn, type PlannerApi, type Reply, type ToPlanner, u
 import { endText, type Peer, type PeerEnd } from './peer.ts';
 import { PeerEndpoint } from './peer-endpoint.ts';
 import type { ResolvedRemote } from './peer-options.ts';
-import { PlanCall } from './plan-call.ts';
+import { PendingPlan } from './pending-plan.ts';
 import type { RemotePlanner, RemotePlannerEvents } from './remote-planner.ts';
 
 export interface PlannerClientParts {
@@ -39,7 +39,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   readonly #endpoint: PeerEndpoint;
   /** Kept, since every look at comlink's proxy makes another one. */
   readonly #planRemotely: Remote<PlannerApi>['plan'];
-  readonly #plans = new Map<number, PlanCall>();
+  readonly #plans = new Map<number, PendingPlan>();
   readonly #ready = Promise.withResolvers<SharedArrayBuffer | undefined>();
   #state: 'starting' | 'open' | 'ended' = 'starting';
   /** What the planner is to tell. */
@@ -114,7 +114,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     const timeoutMs = this.#admit(request, options);
     const { signal, onAttempt, priority } = options;
     const number = this.#nextCall++;
-    const call = new PlanCall({
+    const call = new PendingPlan({
       clock,
       deadlineMs: startedAtMs + timeoutMs,
       lateGraceMs: remote.lateGraceMs,

@@ -12,11 +12,11 @@ const STARTS_PER_TURN = 4;
 const BEGINNINGS_PER_TURN = 1;
 
 /** Whoever holds a slot comes before those who only begin: thousands of these would keep the slots idle. */
-export type Turn = 'with-slot' | 'beginning';
+export type TurnKind = 'with-slot' | 'beginning';
 
 export class LoopTurns {
   readonly #clock: Clock;
-  readonly #waiting: Record<Turn, Line> = { 'with-slot': new Line(), beginning: new Line() };
+  readonly #waiting: Record<TurnKind, Line> = { 'with-slot': new Line(), beginning: new Line() };
   #started = 0;
 
   constructor(clock: Clock) {
@@ -24,7 +24,7 @@ export class LoopTurns {
   }
 
   /** Undefined when the caller may go on at once. */
-  next(turn: Turn = 'beginning'): Promise<void> | undefined {
+  next(turn: TurnKind = 'beginning'): Promise<void> | undefined {
     if (this.#started < STARTS_PER_TURN && this.#isEmpty) {
       this.#start();
       return undefined;

@@ -6,7 +6,7 @@ import type { CallKind } from '../time/latency-profile.ts';
  * place that would answer much later than another one is no room, however idle it is: what is sent there arrives after the others
  * have decided.
  */
-export interface Place {
+export interface CallPlace {
   readonly at: ModelEndpoint;
   /** Until the answer, milliseconds from now. */
   readonly foreseenMs: number;
@@ -21,14 +21,14 @@ export function placesFor(
   model: string,
   kind: CallKind,
   rankMs: number,
-): readonly Place[] {
+): readonly CallPlace[] {
   const quickestMs = Math.min(...endpoints.map((at) => at.meanMs(model, kind, 1) ?? Number.POSITIVE_INFINITY));
   const places = endpoints.map((at) => ({ at, foreseenMs: at.foreseenMs(model, kind, rankMs, quickestMs) }));
   return places.sort((a, b) => a.foreseenMs - b.foreseenMs);
 }
 
 /** Those that are about as good as the best of `all`. Where nothing is known, a place is as good as any. */
-export function goodPlaces(places: readonly Place[], all: readonly Place[] = places): readonly Place[] {
+export function goodPlaces(places: readonly CallPlace[], all: readonly CallPlace[] = places): readonly CallPlace[] {
   const bestMs = Math.min(...all.map(({ foreseenMs }) => foreseenMs).filter((ms) => ms > 0));
   return places.filter(({ foreseenMs }) => foreseenMs <= AS_GOOD * bestMs);
 }

@@ -1,15 +1,11 @@
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
+import type { Seat } from '../seat.ts';
 import type { Lane } from '../slots/endpoint-gate.ts';
 import { type AnswerForms, probeSchema } from './answer-form.ts';
 
 /** Who had no time to answer has so many times as much when it is asked again. */
 const PATIENCE = 10;
-
-export interface ModelPlace {
-  readonly endpoint: string;
-  readonly model: string;
-}
 
 export interface ProbeParts {
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
@@ -26,7 +22,7 @@ export interface ProbeParts {
  * everyone else and with ten times the time. Never rejects.
  */
 export async function probeAnswers(
-  places: readonly ModelPlace[],
+  places: readonly Seat[],
   { endpoints, callers, forms, sharedPrompt }: ProbeParts,
   timeoutMs: number,
   signal: AbortSignal,

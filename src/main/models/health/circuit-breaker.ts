@@ -56,7 +56,7 @@ export class CircuitBreaker {
     return true;
   }
 
-  /** Whether a call would be let through. */
+  /** Whether a call would be turned away. */
   get isOpen(): boolean {
     const state = this.#stateNow();
     return state.kind === 'open' || (state.kind === 'half-open' && state.isProbing);

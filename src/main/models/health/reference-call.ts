@@ -2,7 +2,7 @@ import { type Clock, deadlineSignal } from '../../../shared/clock.ts';
 import type { ErrorCode } from '../../../shared/errors.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { EndpointGate } from '../slots/endpoint-gate.ts';
-import type { Verdict } from './server-doubt.ts';
+import type { ServerVerdict } from './server-doubt.ts';
 
 export interface ReferenceParts {
   readonly caller: ChatCaller;
@@ -23,7 +23,7 @@ export async function referenceCall(
   { caller, gate, clock }: ReferenceParts,
   model: string,
   closing: AbortSignal,
-): Promise<Verdict> {
+): Promise<ServerVerdict> {
   using deadline = deadlineSignal(clock, clock.now() + REFERENCE_MS, closing);
   const slot = await gate.acquire(deadline.signal, { rankMs: 0, modelNow: () => model });
   if (slot === undefined) return 'unknown';

@@ -50,7 +50,7 @@ export class ServerDoubt {
     }
   }
 
-  #settle(verdict: Verdict): void {
+  #settle(verdict: ServerVerdict): void {
     if (verdict === 'unknown') {
       // The next unclear failure asks again.
       this.#breaker.left();
@@ -63,10 +63,10 @@ export class ServerDoubt {
 }
 
 /** What a reference call shows of its server; `unknown` where it was not made, or did not end. */
-export type Verdict = 'well' | 'ill' | 'unknown';
+export type ServerVerdict = 'well' | 'ill' | 'unknown';
 
 /** Makes a request that is known to be good. Never rejects. */
-export type AskReference = (model: string, signal: AbortSignal) => Promise<Verdict>;
+export type AskReference = (model: string, signal: AbortSignal) => Promise<ServerVerdict>;
 
 /** As many as failures of any other kind that open the breaker. */
 const IN_A_ROW = 5;

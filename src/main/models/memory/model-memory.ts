@@ -8,7 +8,7 @@ import { type CallShows, SwapTimes, type Visit } from './swap-times.ts';
  * (LM Studio, Ollama, a llama.cpp router), or the times of calls do. Until one model was seen to go for another, nothing is
  * known to be missing, and everything stays as it would be on a server that holds all of its models.
  */
-export interface MemoryStats {
+export interface ModelMemoryStats {
   /** Whether models that are asked here put one another out of memory, or are taken to until it is known. */
   readonly isShort: boolean;
   /** Whether the server tells which models it has in memory. */
@@ -203,7 +203,7 @@ export class ModelMemory {
     }
   }
 
-  stats(): MemoryStats {
+  stats(): ModelMemoryStats {
     return {
       isShort: this.isShort,
       isTold: this.#told !== undefined,

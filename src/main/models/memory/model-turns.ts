@@ -1,5 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts';
-import type { Ask, Slot, Turn, Turns } from '../slots/endpoint-gate.ts';
+import type { Ask, Slot, WaitingAsk, WaitingAsks } from '../slots/endpoint-gate.ts';
 import type { ModelMemory } from './model-memory.ts';
 
 /**
@@ -48,7 +48,7 @@ export class ModelTurns {
   }
 
   /** Of those who wait, the one who is served next; undefined where nobody is. */
-  next<T extends Turn>(queue: Turns<T>): T | undefined {
+  next<T extends WaitingAsk>(queue: WaitingAsks<T>): T | undefined {
     const { first } = queue;
     if (first === undefined || !this.#memory.isShort || first.ask.modelNow === undefined) return first;
     const model = first.ask.modelNow();

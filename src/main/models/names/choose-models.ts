@@ -1,11 +1,6 @@
 import type { ExpertRole } from '../../../shared/domain.ts';
 import type { ExpertOptions, SynthesisOptions } from '../../options/planner-options.ts';
-
-/** A model at an endpoint that serves it. */
-export interface Seat {
-  readonly model: string;
-  readonly endpoint: string;
-}
+import type { Seat } from '../seat.ts';
 
 export interface ListedEndpoint {
   readonly name: string;
@@ -43,19 +38,19 @@ export function seatsOf(models: readonly string[], endpoints: readonly ListedEnd
 /** Models that take pictures, as far as their names tell. */
 const SEES = /(?:^|[/_.-])(?:vl|vision|llava|gemma-?3|pixtral|minicpm-v|moondream|internvl)(?:[/_.:@-]|\d|$)/i;
 
-export interface Panel {
+export interface PanelOptions {
   readonly experts: ExpertOptions[];
   readonly synthesis: SynthesisOptions;
 }
 
 /** Spreads the seats over the expert roles, in order; all of them, in order, are the synthesis ladder. */
-export function panelOf(roles: readonly ExpertRole[], seats: readonly Seat[]): Panel {
+export function panelOf(roles: readonly ExpertRole[], seats: readonly Seat[]): PanelOptions {
   const experts = seats.length === 0 ? [] : roles.map((role, index) => ({ role: role.name, ...seatAt(seats, index) }));
   return { experts, synthesis: { models: seats.slice(0, SYNTHESIS_MODELS_MAX) } };
 }
 
 /** As `panelOf`, for seats that nobody ordered: a role that is shown pictures gets a model that sees, if there is one. */
-export function chosenPanel(roles: readonly ExpertRole[], seats: readonly Seat[]): Panel {
+export function chosenPanel(roles: readonly ExpertRole[], seats: readonly Seat[]): PanelOptions {
   const seeing = seats.find((seat) => SEES.test(seat.model));
   if (seeing === undefined || !roles.some((role) => role.vision)) return panelOf(roles, seats);
   const others = seats.length > 1 ? seats.filter((seat) => seat !== seeing) : seats;

@@ -66,13 +66,13 @@ interface Hold {
 /** Where the server shows that it works on, it is looked at again after so long. */
 const HOLD_ON_MS = 100;
 /** Somebody who waits, and since when. */
-export interface Turn {
+export interface WaitingAsk {
   readonly ask: Ask;
   readonly sinceMs: number;
 }
 
 /** Those who wait, in the order of their ranks. */
-export interface Turns<T extends Turn> {
+export interface WaitingAsks<T extends WaitingAsk> {
   readonly first: T | undefined;
   find(passes: (item: T) => boolean): T | undefined;
 }
@@ -81,7 +81,7 @@ export interface Turns<T extends Turn> {
 export interface GateTurns {
   mayBegin(ask: Ask): boolean;
   /** Of those who wait, the one who is served next; undefined where nobody is. */
-  next<T extends Turn>(queue: Turns<T>): T | undefined;
+  next<T extends WaitingAsk>(queue: WaitingAsks<T>): T | undefined;
   began(ask: Ask, slot: Slot): void;
   ended(slot: Slot): void;
 }
@@ -107,7 +107,7 @@ export class EndpointGate implements MachineGate {
   /** Who is served next comes first. */
   readonly #waiting = new RankedQueue<Waiter>();
   /** All of one rank: in the order of coming. */
-  readonly #inBackground = new RankedQueue<Waiter>();
+  readonly #backgroundWaiting = new RankedQueue<Waiter>();
   readonly #taken = new Set<Slot>();
   /** Of these, those of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
@@ -239,7 +239,7 @@ export class EndpointGate implements MachineGate {
 
   /** Whether a slot is free that nobody waits for. */
   get isIdle(): boolean {
-    return this.idle > 0 && this.#waiting.length + this.#inBackground.length === 0;
+    return this.idle > 0 && this.#waiting.length + this.#backgroundWaiting.length === 0;
   }
 
   /** Waiters that are served before one of this rank. */
@@ -251,7 +251,7 @@ export class EndpointGate implements MachineGate {
   acquire(signal: AbortSignal, ask: Ask = ANY): Promise<Slot | undefined> | Slot | undefined {
     if (signal.aborted) return undefined;
     const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY } = ask;
-    const queue = lane === 'foreground' ? this.#waiting : this.#inBackground;
+    const queue = lane === 'foreground' ? this.#waiting : this.#backgroundWaiting;
     const isFirst = this.#waiting.length === 0 && queue.length === 0;
     if (isFirst && this.#mayStart(lane, ask) && this.turns.mayBegin(ask)) return this.#start(lane, ask);
     return new Promise((resolve) => {
@@ -424,9 +424,9 @@ export class EndpointGate implements MachineGate {
   #wake(): void {
     this.#serve('foreground', this.#waiting);
     if (this.#waiting.length === 0) this.#dropPress();
-    if (this.#waiting.length === 0) this.#serve('background', this.#inBackground);
+    if (this.#waiting.length === 0) this.#serve('background', this.#backgroundWaiting);
     this.#dropTimer();
-    if (this.#isClosed || this.#waiting.length + this.#inBackground.length === 0) return;
+    if (this.#isClosed || this.#waiting.length + this.#backgroundWaiting.length === 0) return;
     if (!this.#hasFree) return;
     const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
     // What is held back by anything else is served when a call ends.

@@ -6,7 +6,7 @@ import { phaseLegend, planBars, planDetail } from './timeline.js';
  * The last plans, the latest first, and the one that is selected: by mouse, or with the arrow keys in the list. What is
  * selected stays shown when newer plans push it out of the list.
  *
- * @import { ShownPlan } from '../../monitor/plan-log.ts'
+ * @import { ShownPlan } from '../../monitor/latest-plans.ts'
  */
 
 const PLANS_MAX = 60;

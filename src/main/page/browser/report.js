@@ -97,7 +97,7 @@ function showCharts(place, { series }, options) {
   new Charts(place, { isElapsed: true, secondsMin: 1, ...options }).show(series);
 }
 
-/** @param {readonly import('../../monitor/plan-log.ts').ShownPlan[]} plans */
+/** @param {readonly import('../../monitor/latest-plans.ts').ShownPlan[]} plans */
 function planSection(plans) {
   const place = el('div', {});
   const list = new PlanList(place, { isLive: false });

@@ -6,7 +6,7 @@ import { count, duration, NOTHING } from './format.js';
  * nothing is told by colour alone.
  *
  * @import { Attempt } from '../../models/calls/attempt.ts'
- * @import { ShownPlan } from '../../monitor/plan-log.ts'
+ * @import { ShownPlan } from '../../monitor/latest-plans.ts'
  * @typedef {'wait' | 'queue' | 'read' | 'tokens'} Phase
  * @typedef {'ok' | 'cancelled' | 'failed'} Ending
  */

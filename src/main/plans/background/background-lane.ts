@@ -159,7 +159,7 @@ export class BackgroundLane {
   /** There may be room now. */
   wake(): void {
     if (this.#isWaking || this.#isClosed || !this.#hasWork) return;
-    if ((this.#hasRoom() && this.#beginErrand()) || this.#beginLater()) this.#wakeNextTurn();
+    if ((this.#isIdleEverywhere() && this.#beginErrand()) || this.#beginLater()) this.#wakeNextTurn();
   }
 
   /**
@@ -188,7 +188,7 @@ export class BackgroundLane {
     const { clock } = this.#parts;
     const isOver = clock.now() - this.#lastPlanAtMs > LATER_MS_MAX;
     if (isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
-    const open = this.#parts.options.experts.map((expert) => this.#hasRoomFor(expert));
+    const open = this.#parts.options.experts.map((expert) => this.#hasIdleSeat(expert));
     if (!open.includes(true)) return false;
     const state = this.#chooseLater();
     if (state === undefined) return false;
@@ -263,14 +263,14 @@ export class BackgroundLane {
     return { queued: this.#queue.size, running: this.#running.size, ...this.#counts, later };
   }
 
-  #hasRoomFor({ endpoint, alternatives }: ResolvedExpert): boolean {
+  #hasIdleSeat({ endpoint, alternatives }: ResolvedExpert): boolean {
     return [endpoint, ...alternatives].some((name) => {
       const at = this.#parts.endpoints.get(name);
       return at?.isIdle === true && !at.isResting;
     });
   }
 
-  #hasRoom(): boolean {
+  #isIdleEverywhere(): boolean {
     return [...this.#parts.endpoints.values()].every(({ isIdle }) => isIdle);
   }
 

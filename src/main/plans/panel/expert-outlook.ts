@@ -1,6 +1,6 @@
 import { imageFeaturesOf } from '../../../shared/domain.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import { goodPlaces, type Place, placesFor } from '../../models/calls/places.ts';
+import { type CallPlace, goodPlaces, placesFor } from '../../models/calls/places.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { Lane } from '../../models/slots/endpoint-gate.ts';
 import type { CallKind, LatencyProfile } from '../../models/time/latency-profile.ts';
@@ -116,14 +116,14 @@ export class ExpertOutlook {
     const { options } = this.#parts;
     const { synthesis } = this;
     if (!this.#isPlaced || synthesis === undefined || options.quorum !== 'firstAgree') return experts;
-    const places = new Map(experts.map((one) => [one, this.#placesOf(one, this.kindOf(one), rankMs)[0] as Place]));
-    const foreseenMs = (one: ResolvedExpert): number => (places.get(one) as Place).foreseenMs;
+    const places = new Map(experts.map((one) => [one, this.#placesOf(one, this.kindOf(one), rankMs)[0] as CallPlace]));
+    const foreseenMs = (one: ResolvedExpert): number => (places.get(one) as CallPlace).foreseenMs;
     const [quickest, second] = experts.toSorted((a, b) => foreseenMs(a) - foreseenMs(b));
     if (quickest === undefined || second === undefined) return experts;
-    const decidedMs = foreseenMs(second) + (this.#placesOf(synthesis, 'text', rankMs)[0] as Place).foreseenMs;
+    const decidedMs = foreseenMs(second) + (this.#placesOf(synthesis, 'text', rankMs)[0] as CallPlace).foreseenMs;
     const isLate = (one: ResolvedExpert): boolean =>
-      foreseenMs(one) > decidedMs && (places.get(one) as Place).at !== (places.get(quickest) as Place).at;
-    const again = experts.find((one) => isLate(one) && this.#isForgotten(one, (places.get(one) as Place).at));
+      foreseenMs(one) > decidedMs && (places.get(one) as CallPlace).at !== (places.get(quickest) as CallPlace).at;
+    const again = experts.find((one) => isLate(one) && this.#isForgotten(one, (places.get(one) as CallPlace).at));
     const timely = experts.filter((one) => !isLate(one));
     return again === undefined ? timely : [...timely, again];
   }
@@ -138,7 +138,7 @@ export class ExpertOutlook {
     if (!this.#isPlaced) return { placesOf: all, roomFor: all };
     const places = new Map(experts.map((expert) => [expert, this.#placesOf(expert, this.kindOf(expert), rankMs)]));
     const every = [...places.values()].flat().filter(({ at }) => !at.isResting);
-    const endpointsOf = (some: readonly Place[]) => some.map(({ at }) => at);
+    const endpointsOf = (some: readonly CallPlace[]) => some.map(({ at }) => at);
     return {
       placesOf: (expert) => endpointsOf(goodPlaces(places.get(expert) ?? [])),
       roomFor: (expert) => endpointsOf(goodPlaces(places.get(expert) ?? [], every)),
@@ -165,7 +165,7 @@ export class ExpertOutlook {
     return options.features.bestPlace && endpoints.size > 1;
   }
 
-  #placesOf(seats: Seats & { readonly model: string }, kind: CallKind, rankMs: number): readonly Place[] {
+  #placesOf(seats: Seats & { readonly model: string }, kind: CallKind, rankMs: number): readonly CallPlace[] {
     const all = [seats.endpoint, ...seats.alternatives].map((name) => this.#at(name));
     const awake = all.filter(({ isResting }) => !isResting);
     return placesFor(awake.length > 0 ? awake : all, seats.model, kind, rankMs);

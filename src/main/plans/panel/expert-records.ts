@@ -7,7 +7,7 @@ import { VoteAgreement } from './vote-agreement.ts';
  * (weighted majority: Littlestone and Warmuth 1994; here by recent shares, so that a model that got worse is heard less).
  * An expert that gives no vote is not judged by it: nothing was heard that could count.
  */
-interface Record {
+interface ExpertRecord {
   share: number;
   seen: number;
 }
@@ -27,7 +27,7 @@ const EXPERTS_MAX = 256;
 export class ExpertRecords {
   /** How often experts agree with each other. */
   readonly agreement = new VoteAgreement();
-  readonly #records = new Map<string, Record>();
+  readonly #records = new Map<string, ExpertRecord>();
   /** What the user has given, by expert, and by role. */
   readonly #given: ReadonlyMap<string, number>;
 
@@ -76,7 +76,7 @@ export class ExpertRecords {
     return seen < SEEN_MIN ? undefined : sum / seen;
   }
 
-  #of(expert: Voice): Record {
+  #of(expert: Voice): ExpertRecord {
     const key = keyOf(expert);
     let record = this.#records.get(key);
     if (record === undefined) {

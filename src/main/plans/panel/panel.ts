@@ -3,7 +3,7 @@ import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import type { ExpertListeners } from '../../models/pool/expert-pool.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
-import { type QuorumSettings, type Verdict, verdictOf } from './quorum.ts';
+import { type QuorumSettings, type QuorumState, verdictOf } from './quorum.ts';
 import { StandingChoices } from './standing-choices.ts';
 import type { ExpertVote } from './tally.ts';
 
@@ -78,7 +78,7 @@ export class Panel {
     return [...this.#open];
   }
 
-  get verdict(): Verdict {
+  get verdict(): QuorumState {
     const { members, quorum, request } = this.#job;
     const pending = [...this.#undecided(), ...members.slice(this.#next)].map((expert) => quorum.weightOf(expert));
     return verdictOf(this.standing, pending, request, quorum);

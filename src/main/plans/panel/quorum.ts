@@ -32,7 +32,7 @@ export interface Support {
   readonly votes: number;
 }
 
-export type Verdict =
+export type QuorumState =
   /** No vote to come can change what is decided. */
   | { readonly kind: 'settled'; readonly action: string }
   /** So many more votes may settle it. */
@@ -74,7 +74,7 @@ export function verdictOf(
   pending: readonly number[],
   request: Pick<PlanRequest, 'actions' | 'qValues'>,
   settings: QuorumSettings,
-): Verdict {
+): QuorumState {
   const [leader, second] = supportOf(votes, request, settings);
   switch (settings.rule) {
     case 'all':

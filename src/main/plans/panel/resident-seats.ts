@@ -8,13 +8,13 @@ import { ModelSwaps, type SwapParts } from './model-swaps.ts';
  * Who is asked where models put one another out of memory: for a role or a rung of the ladder whose own model is not there, one of
  * the configured models that is. Where a server holds all of them, as far as is known, everyone is asked as configured.
  */
-export interface Seat {
+export interface AskedSeat {
   readonly model: string;
   readonly endpoint: string;
   readonly alternatives: readonly string[];
   readonly thinks: boolean;
   /** As it is configured, where another model is asked in its place. */
-  readonly own?: Seat;
+  readonly own?: AskedSeat;
 }
 
 export interface SeatParts extends SwapParts {
@@ -40,7 +40,7 @@ export class ResidentSeats {
   }
 
   /** The seat as it is asked now, by a plan with so much time; as configured where its model is in memory somewhere. */
-  seated<T extends Seat>(given: T, kind: CallKind, leftMs: number): T {
+  seated<T extends AskedSeat>(given: T, kind: CallKind, leftMs: number): T {
     const own = ownOf(given);
     const names = [own.endpoint, ...own.alternatives];
     if (this.#isFixed || !names.some((name) => this.#at(name).memory.isShort)) return own;
@@ -56,7 +56,7 @@ export class ResidentSeats {
    * The same for a rung after the first: those before it were asked of what is in memory and gave nothing, so that its own model
    * is worth a load, where that can be in time and ends nobody's answer.
    */
-  rung<T extends Seat>(given: T, leftMs: number): T {
+  rung<T extends AskedSeat>(given: T, leftMs: number): T {
     const at = this.#at(given.endpoint);
     const workMs = at.workMs(given.model, 'text') ?? 2 * at.memory.loadMs(given.model);
     const isInTime = workMs <= leftMs && !at.isBusyWithOthers(given.model);
@@ -64,12 +64,12 @@ export class ResidentSeats {
   }
 
   /** Whether a rung is asked of its own model although that has to be loaded. */
-  isWorthLoad({ model, endpoint, own }: Seat, index: number): boolean {
+  isWorthLoad({ model, endpoint, own }: AskedSeat, index: number): boolean {
     return index > 0 && own === undefined && this.#at(endpoint).memory.needsLoad(model);
   }
 
   /** What a call of a role or a rung is asked of at each endpoint, chosen as it begins; undefined where that is fixed. */
-  lateSeat(given: Seat, kind: CallKind, deadlineMs: number): CallSeat | undefined {
+  lateSeat(given: AskedSeat, kind: CallKind, deadlineMs: number): CallSeat | undefined {
     if (this.#isFixed) return undefined;
     const { model } = ownOf(given);
     return { model, modelAt: (name) => this.#modelAt(name, model, kind, deadlineMs - this.#parts.clock.now()) };
@@ -101,6 +101,6 @@ export class ResidentSeats {
   }
 }
 
-function ownOf<T extends Seat>(seat: T): T {
+function ownOf<T extends AskedSeat>(seat: T): T {
   return (seat.own ?? seat) as T;
 }

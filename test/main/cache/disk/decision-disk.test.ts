@@ -5,7 +5,7 @@ import { DecisionDisk, type RestoredDecision } from '../../../../src/main/cache/
 import type { DiskTier } from '../../../../src/main/cache/disk/disk-tier.ts';
 import { stampNow } from '../../../../src/shared/clock.ts';
 import { MODEL_SOURCES } from '../../../../src/shared/decision.ts';
-import type { Place } from '../../../../src/shared/place.ts';
+import type { StatePoint } from '../../../../src/shared/place.ts';
 import { decision, signatureOf } from '../../../support/decisions.ts';
 import { FakeWallClock } from '../../../support/wall-clock.ts';
 import { type Folder, makeFolder, openTier } from './support/open-tier.ts';
@@ -34,11 +34,11 @@ function made(overrides: Parameters<typeof decision>[0] = {}): ReturnType<typeof
   return decision({ decidedAtMs: stampNow(clock), ...overrides });
 }
 
-function place(coordinates: readonly number[] = [0.1, 0.7], soft: readonly number[] = [-1]): Place {
+function place(coordinates: readonly number[] = [0.1, 0.7], soft: readonly number[] = [-1]): StatePoint {
   return { gate: 2 ** 53 - 1, coordinates: Float64Array.from(coordinates), soft: Int32Array.from(soft) };
 }
 
-function write(id: number, at: Place | undefined = place(), leftMs = TTL_MS): void {
+function write(id: number, at: StatePoint | undefined = place(), leftMs = TTL_MS): void {
   disk.write(signatureOf(id), at, made({ reason: `number ${id}` }), clock.now() + leftMs);
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Circumstances } from '../../../../src/main/cache/evidence/evidence.ts';
-import { HitJudge, type Judgement } from '../../../../src/main/cache/evidence/hit-judge.ts';
+import { HitJudge, type HitJudgement } from '../../../../src/main/cache/evidence/hit-judge.ts';
 import { type Random, seededRandom } from '../../../../src/shared/random.ts';
 
 const ACTIONS = ['attack', 'block', 'flee'];
@@ -11,7 +11,7 @@ function at(state: number): Circumstances {
 }
 
 /** Asks about a state as the cache does; unless it is served, models answer `action`. */
-function ask(judge: HitJudge, state: number, action: string): Judgement {
+function ask(judge: HitJudge, state: number, action: string): HitJudgement {
   const judgement = judge.judge(judge.predict(ACTIONS, at(state)));
   if (judgement.verdict !== 'serve') judge.learn(judgement, action);
   return judgement;

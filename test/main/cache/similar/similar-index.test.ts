@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LOOKED_MAX, type Neighbour, SimilarIndex } from '../../../../src/main/cache/similar/similar-index.ts';
-import type { Place } from '../../../../src/shared/place.ts';
+import type { StatePoint } from '../../../../src/shared/place.ts';
 import { type Random, randomIndex, seededRandom } from '../../../../src/shared/random.ts';
 
 const SOFT_WEIGHTS = Float64Array.of(0.2, 0.05);
 /** Distances are compared in squares, of coordinates that are kept in 32 bits. */
 const ROUNDING = 2e-6;
 
-function place(gate: number, coordinates: readonly number[], soft: readonly number[] = [0, 0]): Place {
+function place(gate: number, coordinates: readonly number[], soft: readonly number[] = [0, 0]): StatePoint {
   return { gate, coordinates: Float64Array.from(coordinates), soft: Int32Array.from(soft) };
 }
 
-function distanceOf(a: Place, b: Place): number {
+function distanceOf(a: StatePoint, b: StatePoint): number {
   const numbers = a.coordinates.reduce((sum, value, i) => sum + (value - (b.coordinates[i] as number)) ** 2, 0);
   const soft = a.soft.reduce((sum, word, i) => sum + (word === b.soft[i] ? 0 : (SOFT_WEIGHTS[i] as number)), 0);
   return Math.sqrt(numbers + soft);
@@ -20,9 +20,9 @@ function distanceOf(a: Place, b: Place): number {
 
 /** What the index is to find, by looking at everything. */
 class AllPlaces {
-  readonly places = new Map<number, Place>();
+  readonly places = new Map<number, StatePoint>();
 
-  nearestMs(wanted: Place, distanceMax: number, accept: (slot: number) => boolean): number | undefined {
+  nearestMs(wanted: StatePoint, distanceMax: number, accept: (slot: number) => boolean): number | undefined {
     const distances = [...this.places]
       .filter(([slot, at]) => at.gate === wanted.gate && accept(slot))
       .map(([, at]) => distanceOf(at, wanted))
@@ -35,7 +35,7 @@ class AllPlaces {
 function expectNearest(
   all: AllPlaces,
   index: SimilarIndex,
-  wanted: Place,
+  wanted: StatePoint,
   distanceMax = Number.POSITIVE_INFINITY,
   accept: (slot: number) => boolean = () => true,
 ): void {
@@ -48,7 +48,7 @@ function expectNearest(
   const at = all.places.get(found.slot);
   expect(at?.gate).toBe(wanted.gate);
   expect(accept(found.slot)).toBe(true);
-  expect(Math.abs(distanceOf(at as Place, wanted) - found.distance)).toBeLessThan(ROUNDING);
+  expect(Math.abs(distanceOf(at as StatePoint, wanted) - found.distance)).toBeLessThan(ROUNDING);
   expect(found.distance).toBeLessThanOrEqual(distanceMax + ROUNDING);
   const nearest = all.nearestMs(wanted, distanceMax + ROUNDING, accept) ?? Number.POSITIVE_INFINITY;
   expect(found.distance).toBeLessThanOrEqual(nearest + ROUNDING);
@@ -70,7 +70,7 @@ describe('the nearest', () => {
       const slotCount = 600;
       const index = new SimilarIndex(slotCount, dimensions, SOFT_WEIGHTS);
       const all = new AllPlaces();
-      const anywhere = (): Place =>
+      const anywhere = (): StatePoint =>
         place(
           randomIndex(random, 4),
           Array.from({ length: dimensions }, () => spread(random)),
@@ -167,7 +167,7 @@ describe('the nearest', () => {
 
   test('is the only one of its gate where there are no numbers', () => {
     const index = new SimilarIndex(3, 0, new Float64Array());
-    const bare = (gate: number): Place => place(gate, [], []);
+    const bare = (gate: number): StatePoint => place(gate, [], []);
     index.set(0, bare(1));
     index.set(1, bare(2));
     expect(index.nearest(bare(2), 0, () => true)).toEqual({ slot: 1, distance: expect.closeTo(0, 5) });
@@ -177,7 +177,7 @@ describe('the nearest', () => {
 describe('a slot', () => {
   test('that moved is found where it is and not where it was, also in another gate', () => {
     const index = new SimilarIndex(1, 1, SOFT_WEIGHTS);
-    const found = (at: Place): Neighbour | undefined => index.nearest(at, 0.01, () => true);
+    const found = (at: StatePoint): Neighbour | undefined => index.nearest(at, 0.01, () => true);
     index.set(0, place(1, [0.1]));
     index.set(0, place(1, [0.9]));
     expect([found(place(1, [0.1])), found(place(1, [0.9]))?.slot]).toEqual([undefined, 0]);
@@ -222,10 +222,10 @@ describe('the cost', () => {
   const SLOTS = 100_000;
 
   /** A place that counts how often it is compared with a slot, and with a division of the tree. */
-  function countingPlace(of: Place): { wanted: Place; looked: () => number; steps: () => number } {
+  function countingPlace(of: StatePoint): { wanted: StatePoint; looked: () => number; steps: () => number } {
     let looked = 0;
     let steps = 0;
-    const wanted: Place = {
+    const wanted: StatePoint = {
       gate: of.gate,
       get coordinates() {
         steps++;
@@ -239,7 +239,7 @@ describe('the cost', () => {
     return { wanted, looked: () => looked, steps: () => steps };
   }
 
-  const MANY: Readonly<Record<string, (slot: number, random: Random) => Place>> = {
+  const MANY: Readonly<Record<string, (slot: number, random: Random) => StatePoint>> = {
     'that lie anywhere': (_, random) => place(1, [random.next() / 2, random.next() / 2]),
     'of a number that only grows': (slot) => place(1, [(slot / SLOTS) * 0.7, 0.2]),
     'of a number that only falls': (slot) => place(1, [(1 - slot / SLOTS) * 0.7, 0.2]),

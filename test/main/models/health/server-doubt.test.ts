@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CircuitBreaker } from '../../../../src/main/models/health/circuit-breaker.ts';
-import { type AskReference, ServerDoubt, type Verdict } from '../../../../src/main/models/health/server-doubt.ts';
+import { type AskReference, ServerDoubt, type ServerVerdict } from '../../../../src/main/models/health/server-doubt.ts';
 import { flush } from '../../../support/drive.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -9,7 +9,7 @@ class DoubtUnderTest {
   readonly breaker = new CircuitBreaker(this.clock, { next: () => 0.5 });
   /** The models of the reference calls made so far. */
   readonly asked: string[] = [];
-  readonly #open: ((verdict: Verdict) => void)[] = [];
+  readonly #open: ((verdict: ServerVerdict) => void)[] = [];
   signal: AbortSignal | undefined;
   readonly #ask: AskReference = (model, signal) => {
     this.asked.push(model);
@@ -22,7 +22,7 @@ class DoubtUnderTest {
     for (let nth = 0; nth < times; nth++) this.doubt.raised(model);
   }
 
-  async shows(verdict: Verdict): Promise<void> {
+  async shows(verdict: ServerVerdict): Promise<void> {
     this.#open.shift()?.(verdict);
     await flush();
   }

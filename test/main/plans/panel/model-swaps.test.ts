@@ -4,7 +4,7 @@ import { allFeatures } from '../../../../src/main/options/features.ts';
 import type { ResolvedOptions } from '../../../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../../../src/main/options/resolve-options.ts';
 import { ExpertRecords } from '../../../../src/main/plans/panel/expert-records.ts';
-import { ResidentSeats, type Seat } from '../../../../src/main/plans/panel/resident-seats.ts';
+import { type AskedSeat, ResidentSeats } from '../../../../src/main/plans/panel/resident-seats.ts';
 import { skyrim } from '../../../../src/shared/domains/skyrim.ts';
 import { seededRandom } from '../../../../src/shared/random.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -48,8 +48,8 @@ class SeatsUnderTest {
     this.at.memory.told({ names: new Set(models), count: models.length });
   }
 
-  asked(nth: number, leftMs = PLAN_MS): Seat {
-    return this.seats.seated(this.options.experts[nth] as Seat, 'text', leftMs);
+  asked(nth: number, leftMs = PLAN_MS): AskedSeat {
+    return this.seats.seated(this.options.experts[nth] as AskedSeat, 'text', leftMs);
   }
 
   /** Votes of a model in so many plans, of which this share was decided. */
@@ -141,7 +141,7 @@ describe('another model is loaded', () => {
 });
 
 describe('a rung after the first', () => {
-  const fallback = (under: SeatsUnderTest) => under.options.synthesis.models[1] as Seat;
+  const fallback = (under: SeatsUnderTest) => under.options.synthesis.models[1] as AskedSeat;
 
   test('is worth a load where that can be in time', () => {
     const under = new SeatsUnderTest();

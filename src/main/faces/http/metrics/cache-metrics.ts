@@ -1,8 +1,8 @@
 import type { CacheStats } from '../../../cache/cache-options.ts';
 import type { TierStat } from '../../../cache/standing/tier-standing.ts';
-import { counter, gauge, type Metric, type Sample } from './metric.ts';
+import { counter, gauge, type Metric, type MetricSample } from './metric.ts';
 
-type Read = (cache: CacheStats) => readonly Sample[] | number | undefined;
+type Read = (cache: CacheStats) => readonly MetricSample[] | number | undefined;
 
 /** The cache; nothing where it is off. */
 function cached(make: typeof counter, name: string, help: string, read: Read): Metric {
@@ -10,7 +10,7 @@ function cached(make: typeof counter, name: string, help: string, read: Read): M
 }
 
 /** How often what each tier served was wrong: the estimate and its 95 % interval. */
-function falseHits({ falseHits: { exact, similar } }: CacheStats): Sample[] {
+function falseHits({ falseHits: { exact, similar } }: CacheStats): MetricSample[] {
   return Object.entries({ exact, similar }).flatMap(([tier, { rate, low, high }]) =>
     Object.entries({ estimate: rate, low, high }).flatMap(([bound, value]) =>
       value === null ? [] : [{ labels: { tier, bound }, value }],

@@ -1,13 +1,21 @@
 import type { CallDistributions } from '../../../plans/distributions.ts';
-import { counter, gauge, type HistogramMetric, histogram, type Labels, type Metric, type Snapshot } from './metric.ts';
+import {
+  counter,
+  gauge,
+  type HistogramMetric,
+  histogram,
+  type Labels,
+  type Metric,
+  type MetricsSnapshot,
+} from './metric.ts';
 
 /** How calls to models ended, and how `stats()` calls that. */
 const OUTCOMES = { useful: 'useful', timeout: 'timeouts', cancelled: 'cancelled', failed: 'failed' } as const;
 
-type ModelCalls = Snapshot['distributions']['models'][number];
+type ModelCalls = MetricsSnapshot['distributions']['models'][number];
 
 /** A model's labels as OpenTelemetry's GenAI conventions name them; the provider is the kind of server. */
-function genAi({ stats }: Snapshot, { endpoint, model, step }: ModelCalls): Labels {
+function genAi({ stats }: MetricsSnapshot, { endpoint, model, step }: ModelCalls): Labels {
   return {
     gen_ai_operation_name: 'chat',
     gen_ai_provider_name: stats.endpoints.find((at) => at.endpoint === endpoint)?.kind ?? 'unknown',

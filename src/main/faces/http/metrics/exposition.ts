@@ -3,7 +3,7 @@ import { CACHE_METRICS } from './cache-metrics.ts';
 import { CALL_METRICS } from './call-metrics.ts';
 import { CHAT_METRICS } from './chat-metrics.ts';
 import { MACHINE_METRICS } from './machine-metrics.ts';
-import type { HistogramMetric, Metric, Sample, Snapshot } from './metric.ts';
+import type { HistogramMetric, Metric, MetricSample, MetricsSnapshot } from './metric.ts';
 import { PLAN_METRICS } from './plan-metrics.ts';
 
 export const METRICS: readonly (Metric | HistogramMetric)[] = [
@@ -18,7 +18,7 @@ export const METRICS: readonly (Metric | HistogramMetric)[] = [
  * A snapshot in Prometheus' text format, by prom-client. A registry for each scrape: what is counted is counted by the
  * planner, and nothing is kept here that could be counted twice.
  */
-export async function expose(snapshot: Snapshot): Promise<string> {
+export async function expose(snapshot: MetricsSnapshot): Promise<string> {
   const registry = new Registry();
   for (const metric of METRICS) {
     if (metric.type === 'histogram') addHistogram(registry, metric, snapshot);
@@ -29,9 +29,9 @@ export async function expose(snapshot: Snapshot): Promise<string> {
 
 export const CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-function add(registry: Registry, { name, help, type, read }: Metric, snapshot: Snapshot): void {
+function add(registry: Registry, { name, help, type, read }: Metric, snapshot: MetricsSnapshot): void {
   const told = read(snapshot);
-  const samples: readonly Sample[] = typeof told === 'number' ? [{ value: told }] : (told ?? []);
+  const samples: readonly MetricSample[] = typeof told === 'number' ? [{ value: told }] : (told ?? []);
   if (samples.length === 0) return;
   const labelNames = Object.keys(samples[0]?.labels ?? {});
   const settings = { name, help, labelNames, registers: [registry] };
@@ -45,7 +45,7 @@ function add(registry: Registry, { name, help, type, read }: Metric, snapshot: S
 }
 
 /** prom-client's own histogram counts by itself; this one hands it what is counted. */
-function addHistogram(registry: Registry, { name, help, read }: HistogramMetric, snapshot: Snapshot): void {
+function addHistogram(registry: Registry, { name, help, read }: HistogramMetric, snapshot: MetricsSnapshot): void {
   const values = read(snapshot).flatMap(({ labels, buckets: { bounds, counts, count, sum } }) => {
     let below = 0;
     const inBounds = bounds.map((bound, i) => {

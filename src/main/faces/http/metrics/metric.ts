@@ -4,7 +4,7 @@ import type { Distributions } from '../../../plans/distributions.ts';
 import type { ProcessUse } from './process-use.ts';
 
 /** All that one scrape tells, taken at one moment. */
-export interface Snapshot {
+export interface MetricsSnapshot {
   readonly stats: ChatPlannerStats;
   readonly distributions: Distributions;
   readonly process: ProcessUse;
@@ -15,7 +15,7 @@ export interface Snapshot {
 
 export type Labels = Readonly<Record<string, string>>;
 
-export interface Sample {
+export interface MetricSample {
   readonly labels?: Labels;
   readonly value: number;
 }
@@ -25,14 +25,14 @@ export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge';
-  readonly read: (snapshot: Snapshot) => readonly Sample[] | number | undefined;
+  readonly read: (snapshot: MetricsSnapshot) => readonly MetricSample[] | number | undefined;
 }
 
 export interface HistogramMetric {
   readonly name: string;
   readonly help: string;
   readonly type: 'histogram';
-  readonly read: (snapshot: Snapshot) => readonly { readonly labels: Labels; readonly buckets: Buckets }[];
+  readonly read: (snapshot: MetricsSnapshot) => readonly { readonly labels: Labels; readonly buckets: Buckets }[];
 }
 
 export function counter(name: string, help: string, read: Metric['read']): Metric {

@@ -20,7 +20,7 @@ function isCount(value: unknown): value is number {
 }
 
 /** The `error` of an answer; undefined where it is none. */
-export function errorOf(error: unknown): PlannerError | undefined {
+export function plannerErrorOf(error: unknown): PlannerError | undefined {
   if (error === null || typeof error !== 'object') return undefined;
   const { message, data } = error as { message?: unknown; data?: { code?: unknown; retryable?: unknown } | null };
   if (typeof message !== 'string') return undefined;

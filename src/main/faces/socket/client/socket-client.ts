@@ -10,12 +10,12 @@ import { checkPlanOptions } from '../../../plans/check-plan-options.ts';
 import { planCancelled } from '../../../plans/flights/flight-board.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import { readPlanOptions } from '../../../plans/plan-options.ts';
-import { PlanCall } from '../../ipc/plan-call.ts';
+import { PendingPlan } from '../../ipc/pending-plan.ts';
 import { ownAnswer } from '../../own-answer.ts';
 import { LineReader } from '../line-reader.ts';
 import { type HelloResult, type Method, PROGRESS, PROTOCOL, type ProgressParams } from '../wire.ts';
 import type { ConnectedPlanner, ConnectedPlannerEvents } from './connect-planner.ts';
-import { errorOf, helloOf, isProgress, jsonOf, requestText, strange } from './server-check.ts';
+import { helloOf, isProgress, jsonOf, plannerErrorOf, requestText, strange } from './server-check.ts';
 
 export interface ClientParts {
   readonly input: Readable;
@@ -40,7 +40,7 @@ interface Pending {
   resolve(result: unknown): void;
   reject(error: PlannerError): void;
   /** Of a plan. */
-  readonly call?: PlanCall;
+  readonly call?: PendingPlan;
 }
 
 interface Message {
@@ -120,7 +120,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     const timeText = (): string =>
       timeoutMs === undefined ? '' : `,"timeoutMs":${Math.max(timeoutMs - (clock.now() - startedAtMs), 0.1)}`;
     const id = this.#nextId++;
-    const call = new PlanCall({
+    const call = new PendingPlan({
       clock,
       deadlineMs: startedAtMs + (timeoutMs ?? TIMEOUT_MS_MAX),
       lateGraceMs,
@@ -288,7 +288,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     if (method === PROGRESS) {
       return isProgress(params) ? this.#progress(params) : this.fail(strange('progress of nothing'));
     }
-    const failure = errorOf(error);
+    const failure = plannerErrorOf(error);
     if (error !== undefined && failure === undefined) return this.fail(strange('an error that says nothing'));
     const pending = typeof id === 'number' ? this.#sent.get(id) : undefined;
     if (pending === undefined) {

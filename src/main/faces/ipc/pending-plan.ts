@@ -3,7 +3,7 @@ import type { Attempt } from '../../models/calls/attempt.ts';
 import { planCancelled } from '../../plans/flights/flight-board.ts';
 import type { Plan } from '../../plans/plan.ts';
 
-export interface PlanCallParts {
+export interface PendingPlanParts {
   readonly clock: Clock;
   readonly deadlineMs: number;
   readonly lateGraceMs: number;
@@ -21,15 +21,15 @@ const HELD_UP_MS = 10;
 const HELD_UP_TIMES_MAX = 4;
 
 /** One plan as its host waits for it. Settles once: by the peer's reply, its signal, or the host's own answer. */
-export class PlanCall {
-  readonly #parts: PlanCallParts;
+export class PendingPlan {
+  readonly #parts: PendingPlanParts;
   readonly #settled = Promise.withResolvers<Plan>();
   readonly #onAbort = (): void => this.#leave();
   #timer: Timer;
   #heldUpTimes = 0;
   #isOpen = true;
 
-  constructor(parts: PlanCallParts) {
+  constructor(parts: PendingPlanParts) {
     this.#parts = parts;
     this.#timer = this.#armed(parts.deadlineMs + parts.lateGraceMs);
     parts.signal?.addEventListener('abort', this.#onAbort, { once: true });

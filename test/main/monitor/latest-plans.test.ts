@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Attempt } from '../../../src/main/models/calls/attempt.ts';
-import { PlanLog } from '../../../src/main/monitor/plan-log.ts';
+import { LatestPlans } from '../../../src/main/monitor/latest-plans.ts';
 import type { Plan } from '../../../src/main/plans/plan.ts';
 
 const ATTEMPT: Attempt = {
@@ -19,8 +19,8 @@ function plan(id: number, attempts: readonly Attempt[], overrides: Partial<Plan>
   return { id, source: attempts.length > 0 ? 'quorum' : 'cache', attempts, ...told, ...overrides };
 }
 
-function noted(plans: readonly Plan[]): PlanLog {
-  const log = new PlanLog(() => 5_000);
+function noted(plans: readonly Plan[]): LatestPlans {
+  const log = new LatestPlans(() => 5_000);
   for (const each of plans) log.note(each);
   return log;
 }
@@ -48,7 +48,7 @@ test('cached plans do not push out those that asked models', () => {
 });
 
 test('a hundred plans that asked models are kept, and each is told once', () => {
-  const log = new PlanLog(() => 0);
+  const log = new LatestPlans(() => 0);
   const told: number[] = [];
   for (let second = 0; second < 5; second++) {
     for (let i = 0; i < 30; i++) log.note(plan(second * 30 + i, [ATTEMPT]));

@@ -30,7 +30,7 @@ interface Noted {
  * The last plans. To note one is a push to a short list, or nothing at all: cached plans come by the hundred thousand a
  * second. What is shown of the few that are kept is made once a sample.
  */
-export class PlanLog {
+export class LatestPlans {
   readonly #wallNow: () => number;
   readonly #asked: Noted[] = [];
   readonly #remembered: Noted[] = [];
