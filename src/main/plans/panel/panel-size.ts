@@ -47,9 +47,10 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
   const hopeful = timely.length > 0 || !question.byChance ? timely : experts.filter((one) => hasChance(one, question));
   const able = hopeful.length > 0 ? hopeful : experts.slice(0, 1);
   const isForLater = question.byChance && hopeful.length === 0 && able.length > 0;
-  const fitting = able.filter(
+  const inTurn = able.filter(
     (expert) => waitMs(expert, question) + Math.min(workMs(expert, question), leftMs) <= leftMs,
   );
+  const fitting = inTurn.length > 0 ? inTurn : able.filter((expert) => mayHaveTurn(expert, question)).slice(0, 1);
   if (fitting.length === 0) return { members: fitting, isCrowded: true, atOnce: undefined, isForLater: false };
   const { roomFor = question.placesOf } = question;
   const room = new Set(fitting.flatMap((expert) => roomFor(expert)).filter((at) => !at.isResting));
@@ -59,6 +60,16 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
     return { members, isCrowded: true, atOnce: undefined, isForLater };
   }
   return { members: fitting, isCrowded: false, atOnce: isForLater ? 1 : atOnce(fitting, question), isForLater };
+}
+
+/**
+ * Whether an expert may still answer in time although its turn is expected to come late, where nobody else waits for it: then there is
+ * nobody to leave the slot to, and an answer for the next time is worth more than none.
+ */
+function mayHaveTurn(expert: ResolvedExpert, question: FitQuestion): boolean {
+  const leftMs = question.deadlineMs - question.nowMs;
+  if (!question.byChance || waitMs(expert, question) >= leftMs) return false;
+  return question.placesOf(expert).some(({ gate, isResting }) => !isResting && gate.waiting === 0);
 }
 
 /** Whether an expert is likelier than not to answer in time, or nothing is known of that. */

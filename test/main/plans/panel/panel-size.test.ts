@@ -169,6 +169,17 @@ describe('by chance', () => {
     expect(by(mixed(5), 1_000, false).atOnce).toBeUndefined();
   });
 
+  test('one is asked where its turn comes late and nobody else waits for it, and nobody where somebody does', () => {
+    const at = (waiting: number, leftMs: number, byChance = true): number => {
+      const under = make();
+      under.saw('a', voted(400), 30);
+      crowd(under, 'a', waiting);
+      return by(under, leftMs, byChance).count;
+    };
+    expect([at(0, 1_000), at(0, 500), at(0, 150), at(0, 500, false)]).toEqual([3, 1, 0, 0]);
+    expect([at(1, 1_000), at(1, 500)]).toEqual([2, 0]);
+  });
+
   test('nothing is said of how many while nothing is known', () => {
     expect(by(make(8), 1_000)).toEqual({ count: 3, atOnce: undefined, isForLater: false });
   });
