@@ -221,6 +221,8 @@ if (sections.has('servers')) {
     console.log(`${name.padEnd(32)}${cells.map((cell) => cell.padEnd(24)).join('')}`);
     if (bounds === undefined) continue;
     if (plansOf < bounds.plansMin) misses.push(`${name}: ${fixed(plansOf)} of the plans of "${bounds.of}"`);
+    const { p99Max = Number.POSITIVE_INFINITY } = bounds;
+    if (p99Of > p99Max) misses.push(`${name}: its p99 is ${fixed(p99Of)} times that of "${bounds.of}"`);
     if (p95Of > bounds.p95Max) misses.push(`${name}: its p95 is ${fixed(p95Of)} times that of "${bounds.of}"`);
   }
 }

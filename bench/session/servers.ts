@@ -57,10 +57,11 @@ export interface ServersBounds {
   readonly of: string;
   readonly plansMin: number;
   readonly p95Max: number;
+  readonly p99Max?: number;
 }
 
 /** Short runs of few seeds vary by a few per cent; the targets are .97 and 1.03. */
-const NEVER_WORSE: ServersBounds = { of: 'one', plansMin: 0.94, p95Max: 1.1 };
+const NEVER_WORSE: ServersBounds = { of: 'one', plansMin: 0.94, p95Max: 1.1, p99Max: 1.2 };
 
 export const SERVERS: readonly {
   readonly name: string;

@@ -145,9 +145,12 @@ export class ExpertOutlook {
     };
   }
 
-  /** Whether a server is given fewer calls at once than it has slots, since more would all be late. */
+  /** Whether a server that experts are asked at gets fewer calls at once than it has slots, since more would all be late. */
   get isNarrowed(): boolean {
-    return [...this.#parts.endpoints.values()].some(({ gate }) => gate.width < gate.slots);
+    return this.#parts.options.experts.some((expert) => {
+      const { gate } = this.#best(expert, this.kindOf(expert));
+      return gate.width < gate.slots;
+    });
   }
 
   /** Whether a slot is idle where one more call would be of use. */
