@@ -19,7 +19,7 @@ Examples:
   conclave session --profile november --json >a.json
   conclave session --json >b.json
   conclave compare a.json b.json
-  conclave compare a.json b.json --report ab.html       the charts of both, side by side`;
+  conclave compare a.json b.json --report ab.html       also draws both, side by side`;
 
 type Run = (flags: CompareFlags, a: string, b: string) => Promise<void>;
 
@@ -27,9 +27,9 @@ export function addCompareCommand(program: Command, run: Run): void {
   program
     .command('compare')
     .description('Compare two reports of "conclave session --json".')
-    .argument('<a>', 'report of the one session')
-    .argument('<b>', 'report of the other')
-    .option('--report <file>', 'write both as one HTML page, side by side')
+    .argument('<a>', 'first report')
+    .argument('<b>', 'second report')
+    .option('--report <file>', 'write both reports to one HTML page, side by side')
     .option('--json', 'print the comparison as one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((a: string, b: string, flags: CompareFlags) => run(flags, a, b));
@@ -54,13 +54,13 @@ export async function compareCommand(
   return EXIT.SUCCESS;
 }
 
-/** What is written must not be what is read. */
+/** Rejects a `--report` that would overwrite one of the compared files. */
 function checkTarget({ cwd }: CliContext, { report }: CompareFlags, files: readonly string[]): void {
   if (report === undefined || !files.some((file) => placeOf(cwd, file) === placeOf(cwd, report))) return;
   throw new UsageError(`--report must be another file than those that are compared, got ${report}`);
 }
 
-/** Told with the name that the user gave. */
+/** Reads a report. Errors name the file as the user did. */
 async function read({ cwd }: CliContext, file: string): Promise<ReadReport> {
   return { ...(await readReport(resolve(cwd, file), file)), file };
 }
@@ -91,7 +91,7 @@ function betterText(better: Better): string {
 
 const NOTHING = '–';
 
-/** Of the one, of the other, and the difference. */
+/** The value of A, the value of B, and the difference. */
 function textsOf({ a, b, unit }: ComparedRow): [string, string, string] {
   const text = (value: number | null): string => (value === null ? NOTHING : inUnit(value, unit));
   return [text(a), text(b), a === null || b === null ? NOTHING : differenceText(a, b, unit)];
@@ -112,7 +112,7 @@ function inUnit(value: number, unit: ComparedRow['unit']): string {
   }
 }
 
-/** Shares in points, everything else in percent of A. */
+/** The difference of shares in points, and of everything else in percent of A. */
 function differenceText(a: number, b: number, unit: ComparedRow['unit']): string {
   if (a === b) return '=';
   const sign = b > a ? '+' : '−';

@@ -24,24 +24,24 @@ export interface DoctorFlags {
 
 const EXAMPLES = `
 Examples:
-  conclave doctor                                        what answers on this machine
+  conclave doctor                                        the servers on this machine
   conclave doctor --endpoint http://localhost:1234/v1 --model microsoft/phi-4-mini-reasoning
-  conclave doctor --json > report.json                   for an issue: versions, machine, configuration without its secrets`;
+  conclave doctor --json > report.json                   to attach to an issue`;
 const KNOWN = KNOWN_PORTS.map(({ usual, port }) => `${port} (${usual})`).join(', ');
 const NOTHING = [
   'Start one: LM Studio ("lms server start"), Ollama ("ollama serve"), llama.cpp ("llama-server -m MODEL.gguf") or vLLM ("vllm serve MODEL").',
-  'Without one: "conclave session" runs on the simulated server, "conclave simulate" starts it alone.',
+  'Without one, "conclave session" uses the simulated server, and "conclave simulate" starts it alone.',
 ];
 
 export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => Promise<void>): void {
   const command = program
     .command('doctor')
     .description(
-      'Find model servers and what they have, check model ids, time one call to each model that plans would use, and advise.',
+      'Find model servers and their models, check model ids, time one call to each model that plans would use, and give advice.',
     );
   addEndpointFlags(command)
-    .option('--timeout-ms <ms>', 'time for one call', wholeNumber(1, 3_600_000), 60_000)
-    .option('--json', 'print everything as one JSON object, fit to be shown to others')
+    .option('--timeout-ms <ms>', 'time limit for one call', wholeNumber(1, 3_600_000), 60_000)
+    .option('--json', 'print everything as one JSON object without secrets')
     .addHelpText('after', EXAMPLES)
     .action((flags: DoctorFlags) => run(flags));
 }
@@ -81,7 +81,7 @@ async function subjectOf(context: CliContext, flags: DoctorFlags, config: Config
   return { endpoints, models, seats: [], keyVariableOf };
 }
 
-/** The models of a configuration, each at its endpoint or at the only one there is. */
+/** The models of a configuration, each at its endpoint or at the only one. */
 function seatsIn({ endpoints, experts = [], synthesis }: Config): Subject['seats'] {
   const [only = ''] = Object.keys(endpoints ?? {});
   const ladder = (synthesis?.models ?? []).map((entry) => (typeof entry === 'string' ? { model: entry } : entry));
@@ -133,9 +133,9 @@ function endpointText(endpoint: ExaminedEndpoint): string {
   return lines.join('\n');
 }
 
-/** What a server told about itself; what it did not tell is not mentioned, but for its slots. */
+/** What a server reports about itself. What it does not report is left out, except for its slots. */
 function serverLines({ kind, slots, models }: EndpointFacts): string[] {
-  const room = slots === undefined ? 'does not tell its slots' : `has ${count(slots, 'slot')}`;
+  const room = slots === undefined ? 'does not report its slots' : `has ${count(slots, 'slot')}`;
   const lines = [`  is ${SERVER_NAMES[kind]} and ${room}`];
   const loaded = models.filter((model) => model.loaded === true).map(({ id }) => id);
   if (models.some((model) => model.loaded !== undefined)) lines.push(`  loaded: ${listText(loaded) || 'nothing'}`);

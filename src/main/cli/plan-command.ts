@@ -20,10 +20,10 @@ export interface PlanFlags extends ServerFlags {
 }
 
 const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
-/** Who asks, where the request does not say. */
+/** The agent of a request that names none. */
 const AGENT = 'cli';
 const EXAMPLES = `
-The request: {"observation":{…},"actions":["attack","block"],"qValues":{"attack":0.7},"agent":"lydia"}; the last two may be left out.
+A request is {"observation":{…},"actions":["attack","block"],"qValues":{"attack":0.7},"agent":"lydia"}; qValues and agent are optional.
 
 Examples:
   echo '{"observation":{"scene":"combat","health":41,"inCombat":true},"actions":["attack","block","retreat"]}' | conclave plan
@@ -32,10 +32,10 @@ Examples:
 export function addPlanCommand(program: Command, run: (flags: PlanFlags, file?: string) => Promise<void>): void {
   const command = program
     .command('plan')
-    .description('Plan one request and print the action.')
+    .description('Plan one request, and print the action.')
     .argument('[file]', 'request as JSON (default: standard input)');
   addServerFlags(command)
-    .option('--domain <name>', 'skyrim, or a file with a definition (default: that of the configuration, else skyrim)')
+    .option('--domain <name>', 'skyrim, or a file that defines a domain (default: the configured one, else skyrim)')
     .option('--json', 'print the whole plan as one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((file: string | undefined, flags: PlanFlags) => run(flags, file));

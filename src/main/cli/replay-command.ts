@@ -33,22 +33,22 @@ export interface ReplayFlags {
 
 const CACHE = PROFILES.default.cache as ResolvedCache;
 const ERROR_BUDGET = 0.05;
-/** The trace is judged and not eviction. */
+/** Enough that the replay judges the cache and not its eviction. */
 const ENTRIES = 100_000;
-/** Where a planner's adaptive TTL starts; here it stays, so that two replays differ by what was told and by nothing else. */
+/** The start of a planner's adaptive TTL. Here it is fixed, so that two replays differ only by their flags. */
 const TTL_SECONDS = CACHE.ttlMs / 1_000;
 const AGENTS_MAX = 100_000;
 const TTL_SECONDS_MAX = 1e9;
 const EXAMPLES = `
 Examples:
-  conclave replay trace.jsonl.gz                       how often the cache would serve, and be wrong
-  conclave replay trace.jsonl.gz --trust always        the same with whatever is near enough
+  conclave replay trace.jsonl.gz                       how often the cache would answer, and be wrong
+  conclave replay trace.jsonl.gz --trust always        the same, serving all near states
   conclave replay trace.jsonl.gz --ttl 0 --check 0 --no-similar --no-guard
-                                                       a plain cache of exact states that forgets nothing
+                                                       a plain cache of exact states without expiry
   conclave replay *.jsonl.gz --serve budget --error-budget 0.1
-                                                       what can be served with one in ten wrong
-  conclave replay trace.jsonl --values-min 0.85        recorded Q-values contradict or confirm, as in a planner
-  conclave replay trace.jsonl --json                   with every change of the bucketing that was tried`;
+                                                       what can be served if one in ten may be wrong
+  conclave replay trace.jsonl --values-min 0.85        with Q-values, as in a planner
+  conclave replay trace.jsonl --json                   with every bucketing that was tried`;
 
 export function addReplayCommand(
   program: Command,
@@ -57,57 +57,66 @@ export function addReplayCommand(
   const command = program
     .command('replay')
     .description(
-      'Judge the cache alone against what was really chosen in a trace; no model is asked. What is not served is learned.',
+      'Judge the cache by the recorded choices of a trace, without asking a model. What the cache does not serve, it learns.',
     )
-    .argument('<trace...>', 'trace files, plain or gzip; each is replayed on its own');
+    .argument('<trace...>', 'trace files, plain or gzip, replayed one by one');
   addTraceFlags(command)
     .addOption(
-      new Option('--serve <what>', 'the first answer remembered, or what an error budget allows')
+      new Option('--serve <what>', 'serve the first remembered answer, or what an error budget allows')
         .choices(['first', 'budget'])
         .default('first'),
     )
     .addOption(
       new Option(
         '--trust <how>',
-        'what may serve: what has earned it by agreeing with the record, or all that is found',
+        'which answers may be served: those whose tier has earned it by agreeing with the recorded choices, or all',
       )
         .choices(['earned', 'always'])
         .default('earned'),
     )
     .option(
       '--error-budget <share>',
-      `share of the served that may be wrong, with --serve budget (default: ${ERROR_BUDGET})`,
+      `share of served answers that may be wrong, with --serve budget (default: ${ERROR_BUDGET})`,
       shareBelowOne,
     )
-    .option('--ttl <s>', 'how long an answer is served, seconds of the trace; 0: no expiry', seconds, TTL_SECONDS)
+    .option(
+      '--ttl <s>',
+      'how long an answer is served, in seconds of the trace; 0 means for ever',
+      seconds,
+      TTL_SECONDS,
+    )
     .option(
       '--entries <n>',
-      `decisions kept; a planner keeps ${CACHE.entries} unless told otherwise, here eviction is to play no part`,
+      `maximum number of remembered decisions (a planner's default is ${CACHE.entries}; here, enough to evict none)`,
       wholeNumber(1, 4_000_000),
       ENTRIES,
     )
     .option(
       '--check <rate>',
-      'share of what is served that is learned too, as if checked in the background',
+      'share of served answers that are also learned, as if checked in the background',
       share,
       CACHE.checkShare,
     )
     .option(
       '--values-min <share>',
-      `serve only what the recorded Q-values place at least that far from the worst action to the best one; a planner asks for ${CACHE.valuesMin} (default: values have no say)`,
+      `lowest relative Q-value, from 0 (worst action) to 1 (best), at which an answer is served (a planner's default is ${CACHE.valuesMin}; here, Q-values are ignored)`,
       share,
     )
-    .option('--no-similar', 'serve only from exactly equal states')
-    .option('--no-guard', 'do not hold back an answer that had no effect twice, or that its agent goes round with')
-    .option('--no-advice', 'try no changes of the bucketing')
-    .option('--seed <n>', 'what checks and probes are drawn from', wholeNumber(0, 2 ** 32 - 1), 1)
-    .option('--limit <n>', 'records of each trace to replay (default: all)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
-    .option('--json', 'print the report as one JSON object, one line a trace')
+    .option('--no-similar', 'serve only answers for exactly the same state')
+    .option('--no-guard', 'also serve answers that have had no effect twice, or that keep an agent in a cycle')
+    .option('--no-advice', 'do not try other bucketings')
+    .option('--seed <n>', 'seed that selects checks and probes', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option(
+      '--limit <n>',
+      'number of records to replay from each trace (default: all)',
+      wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--json', 'print each report as one JSON object, one line per trace')
     .addHelpText('after', EXAMPLES)
     .action((files: readonly string[], flags: ReplayFlags) => run(flags, files));
 }
 
-/** Each trace is replayed on a cache of its own. One that cannot be replayed does not keep the others from it. */
+/** Replays each trace on a cache of its own. A trace that fails does not stop the others. */
 export async function replayCommand(
   context: CliContext,
   flags: ReplayFlags,

@@ -12,11 +12,11 @@ import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
 import { shown } from './text.ts';
 
 export interface CliSettings {
-  /** Errors are printed with their stack. */
+  /** True prints errors with their stack traces. */
   readonly debug: boolean;
-  /** Told before a command runs; undefined where `--log-level` is not given. */
+  /** Called before a command runs, with undefined if `--log-level` is not given. */
   readonly onLogLevel: (level: string | undefined) => void;
-  /** What `serve` needs of its process; without it there is no such command. */
+  /** What `serve` needs of its process. Without it, there is no command `serve`. */
   readonly service?: ServiceProcess;
 }
 
@@ -41,10 +41,12 @@ function buildProgram(
   done: (code: ExitCode) => void,
 ): Command {
   const program = new Command('conclave')
-    .description('Plans for agents that act in real time: several local language models, one legal action, in time.')
+    .description(
+      'Plans for agents that act in real time: asks several local language models, and returns one legal action before the deadline.',
+    )
     .version(context.version)
-    .addOption(new Option('--log-level <level>', 'structured log on stderr').choices(LOG_LEVELS))
-    .option('--debug', 'print the stack of an error')
+    .addOption(new Option('--log-level <level>', 'write a structured log to stderr').choices(LOG_LEVELS))
+    .option('--debug', 'print the stack traces of errors')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
@@ -66,7 +68,7 @@ function buildProgram(
 
 const COMMANDS = ['session', 'compare', 'replay', 'plan', 'serve', 'doctor', 'simulate'];
 
-/** Commander's message and its suggestion in one line, with where to read more. */
+/** Commander's message and suggestion in one line, followed by the command that prints help. */
 function usageLine(text: string, argv: readonly string[]): string {
   const command = COMMANDS.find((name) => name === argv[0]);
   const help = command === undefined ? 'conclave --help' : `conclave ${command} --help`;

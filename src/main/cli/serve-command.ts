@@ -29,43 +29,53 @@ export interface ServeFlags extends ServerFlags {
   readonly json?: boolean;
 }
 
-/** What a command that runs until it is told to end needs of its process. */
+/** What a command that runs until it is stopped needs of its process. */
 export interface ServiceProcess {
   readonly pid: number;
-  /** The bearer token of the environment. */
+  /** The bearer token from the environment. */
   readonly token: string | undefined;
   readonly logs: ProcessLog;
-  /** By flag or environment; then a configuration has no say in it. */
+  /** The level set by flag or environment, which overrides the configuration. */
   logLevel: string | undefined;
-  /** Calls `reload` at every SIGHUP, which would end the process otherwise. The result stops that. */
+  /** Calls `reload` at every SIGHUP, which would otherwise end the process. Returns a function that unsubscribes. */
   onHangup(reload: () => void): () => void;
-  /** Calls `end` when nobody reads standard output any more, instead of ending the process. */
+  /** Calls `end`, and does not end the process, when the reader of standard output has gone. */
   onOutputBroken(end: () => void): void;
   exit(code: number): never;
 }
 
 const EXAMPLES = `
 Examples:
-  conclave serve --http 7411                             on the simulated server
+  conclave serve --http 7411                             with the simulated server
   conclave serve --socket /run/conclave/plan.sock --endpoint http://localhost:1234/v1
-  conclave serve --stdio                                 JSON-RPC on standard input and output, for a program that starts it
-  conclave serve --config conclave.config.yaml           faces as its section "serve" says
-SIGTERM and SIGINT let what is under way end, within --drain-ms; SIGHUP reads the configuration again. Signals are for the process
-that --json names: npx passes none on.`;
+  conclave serve --stdio                                 for a program that starts Conclave itself
+  conclave serve --config conclave.config.yaml           as its section "serve" sets
+SIGTERM and SIGINT let plans in flight finish within --drain-ms; SIGHUP reloads the configuration. Send signals to the process
+whose id --json prints: npx does not pass them on.`;
 
 export function addServeCommand(program: Command, run: (flags: ServeFlags) => Promise<void>): void {
   const command = program
     .command('serve')
-    .description('Serve plans to other programs, over a socket, standard input and output, or HTTP, until interrupted.')
-    .option('--socket <path>', 'serve JSON-RPC at this Unix socket, or named pipe on Windows')
+    .description('Serve plans to other programs over HTTP, a socket, or standard input and output, until interrupted.')
+    .option('--socket <path>', 'serve JSON-RPC on this Unix socket, or named pipe on Windows')
     .option('--stdio', 'serve JSON-RPC on standard input and output, until the input ends')
-    .option('--http <port>', 'serve HTTP at this port; 0 takes a free one', wholeNumber(0, 65_535))
-    .option('--host <address>', 'address of the HTTP port; beyond this machine a token is needed (default: 127.0.0.1)')
-    .option('--token-file <file>', 'file with the bearer token of HTTP (default: CONCLAVE_TOKEN of the environment)')
-    .option('--drain-ms <ms>', 'time to end in (default: 10000)', wholeNumber(0, DRAIN_MS_MAX))
-    .option('--domain <name>', 'skyrim, or a file with a definition (default: that of the configuration, else skyrim)');
+    .option('--http <port>', 'serve HTTP on this port; 0 chooses a free one', wholeNumber(0, 65_535))
+    .option(
+      '--host <address>',
+      'address of the HTTP port; one that other machines can reach requires a token (default: 127.0.0.1)',
+    )
+    .option(
+      '--token-file <file>',
+      'file with the bearer token for HTTP (default: the environment variable CONCLAVE_TOKEN)',
+    )
+    .option(
+      '--drain-ms <ms>',
+      'how long plans in flight may take after SIGTERM or SIGINT (default: 10000)',
+      wholeNumber(0, DRAIN_MS_MAX),
+    )
+    .option('--domain <name>', 'skyrim, or a file that defines a domain (default: the configured one, else skyrim)');
   addServerFlags(command)
-    .option('--json', 'print one JSON object when ready')
+    .option('--json', 'print one JSON object when the service is ready')
     .addHelpText('after', EXAMPLES)
     .action((flags: ServeFlags) => run(flags));
 }

@@ -1,15 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
-import { PROFILE_NAMES, type ProfileName } from '../options/profiles.ts';
+import type { ResolvedCache } from '../cache/cache-options.ts';
+import { PROFILE_NAMES, PROFILES, type ProfileName } from '../options/profiles.ts';
 import type { TraceOptions } from '../session/trace-reader.ts';
 import type { CliContext } from './cli-context.ts';
 
-/** How many times faster than life the embedded simulated server runs unless told otherwise. */
+/** Default speed of the embedded simulated server, as a multiple of real time. */
 export const SIMULATED_SPEED = 100;
 
 export type Rates = Readonly<Partial<Record<RateName, number>>>;
 
-/** What `session` and `plan` can be told about the models and the planner. */
+/** Flags about models and the planner, shared by `session`, `plan` and `serve`. */
 export interface ServerFlags {
   readonly endpoint?: readonly string[];
   readonly model?: readonly string[];
@@ -45,7 +46,7 @@ export function positiveNumber(text: string): number {
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const DAYS_MAX = 7;
 
-/** A time on the wall, such as `90s` or `5m`, in milliseconds. */
+/** Parses a duration such as `90s` or `5m` to milliseconds. */
 export function wallTime(text: string): number {
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim()) ?? [];
   const ms = Number(digits) * (UNIT_MS[unit as keyof typeof UNIT_MS] ?? 0);
@@ -58,7 +59,7 @@ export function collect(text: string, before: readonly string[] = []): string[] 
   return [...before, text];
 }
 
-/** The base URL of a server. `/v1` is added where a bare host is given, as every server of the kind has it there. */
+/** Collects base URLs of servers. `/v1` is added to a bare host, because every server of this kind has it there. */
 export function collectURL(text: string, before: readonly string[] = []): string[] {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
@@ -67,7 +68,7 @@ export function collectURL(text: string, before: readonly string[] = []): string
   return [...before, url.pathname === '/' ? `${url.origin}/v1` : text.replace(/\/+$/, '')];
 }
 
-/** `hang=0.05`: one request in twenty is never answered. The last one of a name counts. */
+/** Collects rates such as `hang=0.05`: one request in twenty is never answered. The last value of a name counts. */
 export function collectRate(text: string, before: Rates = {}): Rates {
   const [, given, digits = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
   const name = RATE_NAMES.find((known) => known === given);
@@ -82,22 +83,20 @@ export function addRateFlag(command: Command): Command {
   const names = RATE_NAMES.join(', ');
   return command.option(
     '--rate <name=share>',
-    `how often the simulated server gives a failure or an odd answer, from 0 to 1 (repeatable): ${names}`,
+    `share of requests, from 0 to 1, for which the simulated server fails or answers oddly (repeatable): ${names}`,
     collectRate,
   );
 }
 
+const CACHE = PROFILES.default.cache as ResolvedCache;
 const MS_MAX = 24 * 60 * 60 * 1000;
 const SEED_MAX = 2 ** 32 - 1;
 
 export const SKIP_INVALID = '--skip-invalid';
 
-/** For commands that read traces. */
+/** Adds the flags of commands that read traces. */
 export function addTraceFlags(command: Command): Command {
-  return command.option(
-    SKIP_INVALID,
-    'leave out broken lines of the trace and count them (default: the first one ends it)',
-  );
+  return command.option(SKIP_INVALID, 'skip and count broken lines of the trace (default: the first one ends the run)');
 }
 
 export function traceOptions(
@@ -109,23 +108,35 @@ export function traceOptions(
 
 export function addEndpointFlags(command: Command): Command {
   return command
-    .option('--endpoint <url>', 'a model server, such as http://localhost:1234/v1 (repeatable)', collectURL)
+    .option('--endpoint <url>', 'model server, such as http://localhost:1234/v1 (repeatable)', collectURL)
     .option(
       '--api-key <[endpoint=]key>',
-      'the key of a server, such as localhost:1234=KEY where there are several (repeatable); other users of the machine may read it: CONCLAVE_API_KEY, or CONCLAVE_API_KEY_LOCALHOST_1234 for each, is better',
+      'key of a server, or localhost:1234=KEY for one of several (repeatable). Other users of this machine may be able to read it; the environment variables CONCLAVE_API_KEY and CONCLAVE_API_KEY_LOCALHOST_1234 are safer',
       collect,
     )
-    .option('--model <id>', 'a model of the servers; the first ones are the experts (repeatable)', collect)
+    .option('--model <id>', 'model to use (repeatable); the first ones are the experts', collect)
     .option('--config <file>', 'configuration file (default: conclave.config.{ts,js,yaml,json} in this folder)');
 }
 
 export function addServerFlags(command: Command): Command {
   addEndpointFlags(command)
     .addOption(new Option('--profile <name>', 'set of defaults').choices(PROFILE_NAMES))
-    .option('--timeout-ms <ms>', 'time for a plan (default: the profile, 10000)', wholeNumber(1, MS_MAX))
-    .option('--no-cache', 'ask the models for every plan')
-    .option('--cache-entries <n>', 'decisions kept (default: 200)', wholeNumber(1, 4_000_000))
-    .option('--cache-ttl-ms <ms>', 'how long a decision is served (default: 120000)', wholeNumber(1, MS_MAX))
+    .option(
+      '--timeout-ms <ms>',
+      `deadline of a plan (default: the profile's, ${PROFILES.default.timeoutMs})`,
+      wholeNumber(1, MS_MAX),
+    )
+    .option('--no-cache', 'ask models for every plan')
+    .option(
+      '--cache-entries <n>',
+      `maximum number of remembered decisions (default: the profile's, ${CACHE.entries})`,
+      wholeNumber(1, 4_000_000),
+    )
+    .option(
+      '--cache-ttl-ms <ms>',
+      `how long a decision is served (default: the profile's, learned from ${CACHE.ttlMs} on)`,
+      wholeNumber(1, MS_MAX),
+    )
     .addOption(
       new Option('--on-missing-model <policy>', 'what to do about a model that its server does not list').choices([
         'fail',
@@ -133,9 +144,9 @@ export function addServerFlags(command: Command): Command {
         'skip',
       ]),
     )
-    .option('--allow-offline', 'start although a server cannot be reached')
-    .option('--threads <n>', 'worker threads (default: the processors less one, 1 to 4)', wholeNumber(1, 64))
-    .option('--speed <n>', 'speed of the simulated server, in times of life', positiveNumber, SIMULATED_SPEED)
+    .option('--allow-offline', 'start even if a server cannot be reached')
+    .option('--threads <n>', 'worker threads (default: one fewer than the processors, from 1 to 4)', wholeNumber(1, 64))
+    .option('--speed <n>', 'speed of the simulated server, as a multiple of real time', positiveNumber, SIMULATED_SPEED)
     .option('--seed <n>', 'seed of the simulated server', wholeNumber(0, SEED_MAX), 1);
   return addRateFlag(command);
 }

@@ -40,41 +40,41 @@ export interface SessionFlags extends ServerFlags {
 }
 
 const CONCURRENCY_MAX = 1_024;
-/** A minute in full; of longer sessions, neighbours are put together. */
+/** Keeps every sample of the first minute; in longer sessions, neighbouring samples are merged. */
 const SESSION_SAMPLES = { intervalMs: 100, samplesMax: 600, whenFull: 'thin' } as const;
 const EXAMPLES = `
 Examples:
   conclave session                                     the example trace on the simulated server
-  conclave session trace.jsonl.gz --limit 300 --json   a part of a trace, the report as JSON
-  conclave session --endpoint http://localhost:1234/v1 the models of LM Studio
+  conclave session trace.jsonl.gz --limit 300 --json   part of a trace, the report as JSON
+  conclave session --endpoint http://localhost:1234/v1 with the models of LM Studio
   conclave session --endpoint http://localhost:11434/v1 --model qwen3:4b --model phi4-mini --record run.jsonl.gz
-  conclave session --report run.html --json >run.json  a page with charts; "conclave compare" takes two such JSON files
-  conclave session --for 5m --expect published         a long run, held against the published criteria; exits 1 if one is not met
+  conclave session --report run.html --json >run.json  a page with charts, and a file for "conclave compare"
+  conclave session --for 5m --expect published         a long run; exits with 1 if a published criterion is not met
   conclave session --expect 'hitRate>0.3' --expect 'planningMs.mean<8s' --expect 'afterWarmUp.timeouts<5%'`;
 
 export function addSessionCommand(program: Command, run: (flags: SessionFlags, file?: string) => Promise<void>): void {
   const command = program
     .command('session')
-    .description('Plan every request of a trace and report how it went.')
-    .argument('[trace]', 'trace file, plain or gzip (default: the example that comes with the package)');
+    .description('Plan every request of a trace, and print a report.')
+    .argument('[trace]', 'trace file, plain or gzip (default: the example in the package)');
   addTraceFlags(addServerFlags(command))
     .option(
       '--limit <n>',
-      'requests to run, with --for of each lap (default: all)',
+      'number of requests to run, in each lap with --for (default: all)',
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
-    .option('--concurrency <n>', 'agents planned for at once', wholeNumber(1, CONCURRENCY_MAX), 8)
-    .option('--for <time>', 'go round the trace until this time of the wall is over, such as 90s, 5m or 1h', wallTime)
+    .option('--concurrency <n>', 'number of agents to plan for at once', wholeNumber(1, CONCURRENCY_MAX), 8)
+    .option('--for <time>', 'repeat the trace for this long, such as 90s, 5m or 1h', wallTime)
     .option(
       '--expect <criterion>',
-      'exit 1 unless a figure of the JSON report keeps to a bound (repeatable): hitRate>0.3, planningMs.mean<8s, fallbacks<5%; of the first 100 plans: warmUp.hitRate>30%; of those after them: afterWarmUp.hitRate>50%; "published" stands for the published list. Only the first lap counts',
+      'exit with 1 unless a figure of the JSON report meets this bound (repeatable): hitRate>0.3, planningMs.mean<8s, fallbacks<5%; warmUp.hitRate>30% for the first 100 plans, afterWarmUp.hitRate>50% for those after them; "published" for the published criteria. Only the first lap counts',
       collectExpected,
     )
     .option(
       '--record <file>',
-      'write the trace that ran, with what was planned (gzip if it ends in .gz); with --for the first lap',
+      'write the trace with the planned actions (gzip if it ends in .gz); with --for, the first lap',
     )
-    .option('--report <file>', 'write the report as one HTML page, with charts')
+    .option('--report <file>', 'write the report to one HTML page, with charts')
     .option('--json', 'print the report as one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((file: string | undefined, flags: SessionFlags) => run(flags, file));

@@ -22,26 +22,26 @@ export interface SimulateFlags {
 const LIST_MS = 5_000;
 const EXAMPLES = `
 Examples:
-  conclave simulate                              LM Studio's port, at the speed of life
+  conclave simulate                              on LM Studio's port, in real time
   conclave simulate --port 8080 --flavour llamacpp --speed 20
-  conclave simulate --rate hang=0.05 --rate http500=0.1   a bad day
-  conclave session --endpoint http://localhost:1234/v1   a session on it, from another terminal`;
+  conclave simulate --rate hang=0.05 --rate http500=0.1   with failures
+  conclave session --endpoint http://localhost:1234/v1   a session with it, in another terminal`;
 
 export function addSimulateCommand(program: Command, run: (flags: SimulateFlags) => Promise<void>): void {
   const command = program
     .command('simulate')
-    .description('Run the simulated model server alone, until it is interrupted.')
-    .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 1234)
+    .description('Run the simulated model server alone, until interrupted.')
+    .option('--port <n>', 'port to listen on; 0 chooses a free one', wholeNumber(0, 65_535), 1234)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--seed <n>', 'what its answers and times are drawn from', wholeNumber(0, 2 ** 32 - 1), 1)
-    .option('--speed <n>', 'how many times faster than life', positiveNumber, 1)
-    .option('--slots <n>', 'requests worked on at once', wholeNumber(1, 1_024), 4)
+    .option('--seed <n>', 'seed of its answers and times', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option('--speed <n>', 'speed, as a multiple of real time', positiveNumber, 1)
+    .option('--slots <n>', 'number of requests it works on at once', wholeNumber(1, 1_024), 4)
     .addOption(
-      new Option('--flavour <name>', 'whose manners it has')
+      new Option('--flavour <name>', 'server to imitate')
         .choices(['lmstudio', 'ollama', 'llamacpp'])
         .default('lmstudio'),
     )
-    .option('--model <id>', 'a model it serves (repeatable; default: four small ones)', collect);
+    .option('--model <id>', 'model to serve (repeatable; default: four small ones)', collect);
   addRateFlag(command)
     .option('--json', 'print the address and the models as one JSON object')
     .addHelpText('after', EXAMPLES)

@@ -1,40 +1,40 @@
 import { z } from 'zod';
 
-/** Which answers may be given again. `deterministic`: to requests with temperature 0 or a seed; `all`: to all. */
+/** Which requests may be answered from the cache. `deterministic`: those with temperature 0 or a seed; `all`: every request. */
 export const CHAT_CACHE_WHEN = ['deterministic', 'all'] as const;
 export type ChatCacheWhen = (typeof CHAT_CACHE_WHEN)[number];
 
-/** What is remembered of chats: whole answers to exactly the same request. */
+/** The cache of chats, which keeps whole answers to exactly equal requests. */
 export interface ChatCacheOptions {
-  /** Default 1,000. The least recently used one gives way. */
+  /** Maximum number of answers. The least recently used one is evicted. Default 1,000. */
   readonly entries?: number;
-  /** Of all of them, about. Default 64 MiB; one answer may take an eighth of it. */
+  /** Approximate maximum size of all answers together. One answer may use an eighth of it. Default 64 MiB. */
   readonly bytesMax?: number;
-  /** How long an answer is given again, milliseconds. Default 600,000. */
+  /** How long an answer is fresh, in milliseconds. Default 600,000. */
   readonly ttlMs?: number;
   /**
-   * Whose answers are kept, and shared with those who ask the same at the same time. Default `deterministic`: whoever sets a
-   * temperature above 0 and no seed asks for another answer each time.
+   * Which requests are cached, and share one call if they are made at the same time. Default `deterministic`: a client that sets a
+   * temperature above 0 and no seed expects a new answer each time.
    */
   readonly when?: ChatCacheWhen;
 }
 
 /** The chat gateway: `POST /v1/chat/completions` for any OpenAI client. */
 export interface ChatOptions {
-  /** For a whole chat unless its request says otherwise, milliseconds. Default 120,000. */
+  /** Time limit for a chat whose request sets none, in milliseconds. Default 120,000. */
   readonly timeoutMs?: number;
   /**
-   * Between two pieces of an answer, and for a client that reads nothing, at most, milliseconds. What is learned of a model may
-   * be less. Default 30,000.
+   * Maximum time between two pieces of an answer, and for a client that stops reading, in milliseconds. The limit learned for a model
+   * may be shorter. Default 30,000.
    */
   readonly stallMs?: number;
-  /** Chats at once; one more is refused with ERR_PLANNER_OVERLOADED. Default 256. */
+  /** Maximum number of chats at once. Further chats are rejected with ERR_PLANNER_OVERLOADED. Default 256. */
   readonly maxInFlight?: number;
-  /** Of one request over HTTP, which may hold images. Default 24 MiB. */
+  /** Maximum size of one HTTP request, including its images. Default 24 MiB. */
   readonly bodyBytesMax?: number;
-  /** Whether the models of `synthesis` are asked, in their order, where the one asked for fails. Default true. */
+  /** Asks the models of `synthesis`, in order, if the requested model fails. Default true. */
   readonly fallback?: boolean;
-  /** Default: on, for deterministic requests. */
+  /** The cache of answers; false switches it off. Default: on, for deterministic requests. */
   readonly cache?: false | ChatCacheOptions;
 }
 
@@ -54,7 +54,7 @@ export interface ResolvedChat {
   readonly cache: false | ResolvedChatCache;
 }
 
-/** The longest time that a chat may be given. */
+/** Upper bound of every time limit of chats, in milliseconds. */
 export const CHAT_MS_MAX = 24 * 60 * 60 * 1000;
 const ms = z.number().int().positive().max(CHAT_MS_MAX);
 

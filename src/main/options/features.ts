@@ -1,53 +1,53 @@
 /**
- * What the planner does on its own account, each of it on or off. A profile sets them; `features` of the options overrides
- * them one by one, so that a single one can be rolled back.
+ * Names of the features that can be switched on or off one by one. A profile sets all of them; the option `features` overrides
+ * single ones.
  */
 export const FEATURE_NAMES = [
-  /** Servers are asked at start what they are and have: kind, slots, loaded models, whether they keep to a schema. */
+  /** Asks each server at start for its kind, slots and loaded models, and probes whether it enforces a JSON schema. */
   'discovery',
-  /** The number of calls at once is the server's slots, told or learned. Off: `maxConcurrent`. */
+  /** Limits calls at once to the server's slots, as reported or learned. Off: `maxConcurrent` is the only limit. */
   'adaptiveSlots',
-  /** Where slots share one processor, fewer calls than slots are made at once, so that they are in time. */
+  /** Makes fewer calls at once than there are slots if slots slow each other down and calls would be late. */
   'callWidth',
-  /** Aborted calls hold their slot while the server is thought to work on. */
+  /** Counts the slot of an aborted call as busy while the server probably still works on it. */
   'slotHolds',
-  /** An endpoint that fails or is silent is not asked for a while. */
+  /** Stops calling an endpoint for a while after failures or silence. */
   'breaker',
-  /** Timeouts come from measured times, within the configured ones. */
+  /** Learns timeouts from measured times. The configured timeouts are upper bounds. */
   'learnedTimeouts',
-  /** A plan asks as few experts as its quorum may need, more when they disagree or are slow, and fewer under load. */
+  /** Asks only as many experts as the quorum needs: more if they disagree or are slow, fewer under load. */
   'panelFit',
-  /** Q-values count as a voice beside the experts', and each expert by its record. */
+  /** Weights each vote by its expert's record, and counts Q-values as one more vote. */
   'weightedVotes',
-  /** A second try elsewhere for a call that takes unusually long, into idle slots only. */
+  /** Tries an unusually slow call a second time elsewhere, on idle slots only. */
   'hedging',
-  /** One expert reads the shared prompt first, where the server reuses prefixes. */
+  /** Sends one expert ahead to read the shared prompt if the server reuses prefixes. */
   'priming',
-  /** Answers are asked for as JSON of a schema where the server keeps to it. */
+  /** Requests answers as JSON of a schema if the server enforces it. */
   'constrainedAnswers',
-  /** Answers are read while they are written, and end as soon as they are decided. */
+  /** Reads answers as they are written, and ends them as soon as they are decided. */
   'streaming',
-  /** A vote counts as soon as its choice is certain, before its reason is written. */
+  /** Counts a vote as soon as its choice is certain, before its reason is written. */
   'earlyChoices',
-  /** Model work that is late goes on, and is remembered, until somebody can make a deadline with its slots. */
+  /** Lets calls continue after the deadline and remembers their answers, until a plan could be on time with their slots. */
   'lateAnswers',
-  /** States that no model answered in time, or that few votes are known of, are asked about later, on slots that nobody needs. */
+  /** Asks models on idle slots about states that none answered in time, or that have few votes. */
   'askLater',
-  /** Without a model in time, an answer for the agent's state of a moment ago, or for a near state, stands in on evidence. */
+  /** If no model answers in time, uses an answer for the agent's state of a moment ago, or for a near state, if evidence supports it. */
   'lateRung',
-  /** How many experts are asked at once follows from the chance to have their answers by the deadline. */
+  /** Derives the number of experts asked at once from their chance to answer by the deadline. */
   'chanceFit',
-  /** A newer request of an agent replaces its older one that still waits for a slot. */
+  /** Lets an agent's newer request replace its older one that still waits for a slot. */
   'newestFirst',
-  /** Where plans wait for slots, the agent that has waited longest for a decision of a model goes ahead. */
+  /** If plans wait for slots, serves the agent first that has waited longest for a model's decision. */
   'fairTurns',
-  /** A model that several endpoints serve is asked where it is expected to answer first. */
+  /** Asks a model that several endpoints serve where it is expected to answer first. */
   'balancing',
-  /** By all that is known of each place, also from calls that were cut; what is slower than waiting elsewhere is not asked. */
+  /** Compares endpoints by everything known about them, including cut calls, and skips one that is slower than waiting for another. */
   'bestPlace',
-  /** Addresses of one server are one endpoint, and endpoints of one machine share its slots. */
+  /** Treats several addresses of one server as one endpoint, and lets endpoints of one machine share its slots. */
   'oneMachine',
-  /** Where models put one another out of memory, panels ask those that are there, and a load counts as time. */
+  /** Prefers loaded models if models evict each other from memory, and counts the time of a load. */
   'residency',
 ] as const;
 

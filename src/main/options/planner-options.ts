@@ -5,181 +5,189 @@ import type { FeatureName, Features } from './features.ts';
 import type { ProfileName } from './profiles.ts';
 
 /**
- * When a plan stops asking its experts. `firstAgree`: when two agree; `majority`: when no other action can be voted for by
- * more; `all`: when every expert has answered or failed.
+ * When a plan stops asking its experts. `firstAgree`: as soon as two agree; `majority`: as soon as no other action can get more
+ * votes; `all`: when every expert has answered or failed.
  */
 export const QUORUM_RULES = ['firstAgree', 'majority', 'all'] as const;
 export type QuorumRule = (typeof QUORUM_RULES)[number];
-/** Whether a synthesis follows an agreement of the experts too, or only their disagreement. */
+/** When a synthesis follows the experts: always, or only if they disagree. */
 export const SYNTHESIS_WHEN = ['always', 'onDisagreement'] as const;
 export type SynthesisWhen = (typeof SYNTHESIS_WHEN)[number];
 
-/** Who is asked for a role whose own model is not in its server's memory. */
+/** Which model answers for a role whose own model is not loaded. */
 export const SEAT_RULES = ['resident', 'fixed'] as const;
 export type SeatRule = (typeof SEAT_RULES)[number];
 
-/** One model server. */
+/** How to reach one model server, and how much it may be asked. */
 export interface EndpointOptions {
-  /** With its version path, as OpenAI clients take it: `http://localhost:1234/v1`. */
+  /** Base URL of the server, including the version path: `http://localhost:1234/v1`. */
   readonly baseURL: string;
+  /** Sent as `Authorization: Bearer`. Default: no key. */
   readonly apiKey?: string;
-  /** Headers sent with every call. */
+  /** Additional headers for every call. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Calls at once, experts and synthesis together, at most; more wait. Default 64. */
+  /** Maximum number of calls at once, experts and synthesis together. Further calls wait. Default 64. */
   readonly maxConcurrent?: number;
-  /** Its slots, where you know them better than the server tells. Default: what it tells, else what is learned. */
+  /** Number of calls the server works on at a time, if you know better than the server. Default: what it reports, else what is learned. */
   readonly slots?: number;
-  /** A name for the machine it runs on. Endpoints of one machine share its slots: as many as the one that has most. */
+  /** Name of the machine the server runs on. Endpoints with the same name share slots: as many as the endpoint with the most. */
   readonly machine?: string;
-  /** Between the starts of two calls, milliseconds. Default: the profile's. */
+  /** Minimum time between the starts of two calls, in milliseconds. Default: the profile's, 0. */
   readonly staggerMs?: number;
 }
 
 /** A role asked of a model at an endpoint. */
 export interface ExpertOptions {
-  /** One of the domain's roles. */
+  /** Name of one of the domain's roles. */
   readonly role: string;
+  /** Model id, as the server lists it. */
   readonly model: string;
-  /** Default: the only endpoint there is; of several, each that lists the model, whichever is expected to answer first. */
+  /** Name of an endpoint. Default: any endpoint that lists the model; the one expected to answer first is asked. */
   readonly endpoint?: string;
-  /** Default: the planner's `expertTimeoutMs`. */
+  /** Upper bound for this expert's calls, in milliseconds. Default: the planner's `expertTimeoutMs`. */
   readonly timeoutMs?: number;
-  /** Tokens an answer may have, thinking included. Default: the profile's, 512. */
+  /** Maximum number of tokens in an answer, including thinking. Default: the profile's, 512. */
   readonly maxTokens?: number;
-  /** Default 0.2. */
+  /** Sampling temperature. Default 0.2. */
   readonly temperature?: number;
-  /** What its vote counts for beside the others', before its record does. Default 1. */
+  /** Weight of this expert's vote relative to the others, multiplied by what its record has earned. Default 1. */
   readonly weight?: number;
-  /** Whether the model judges better when it may think first. Default: by its name. */
+  /** True if the model should think before it answers. Default: guessed from the model's name. */
   readonly thinks?: boolean;
 }
 
+/** The models that decide if the experts disagree. */
 export interface SynthesisOptions {
-  /** Model A, model B, … in the order in which they are tried. A bare name stands for a model of the only endpoint. */
+  /** Model A, model B and so on, in the order in which they are tried. A plain name is a model of any endpoint that lists it. */
   readonly models: readonly (string | { readonly model: string; readonly endpoint?: string })[];
-  /** Default: the profile's, `onDisagreement`. */
+  /** When a synthesis follows the experts. Default: the profile's, `onDisagreement`. */
   readonly when?: SynthesisWhen;
-  /** For each of them, milliseconds. Default: the profile's, 15,000. */
+  /** Upper bound for each model, in milliseconds. Default: the profile's, 15,000. */
   readonly timeoutMs?: number;
-  /** Default: the profile's, 512. */
+  /** Maximum number of tokens in an answer. Default: the profile's, 512. */
   readonly maxTokens?: number;
-  /** Default 0.2. */
+  /** Sampling temperature. Default 0.2. */
   readonly temperature?: number;
 }
 
-/** What is remembered, for how long, and when it may be served. */
+/** What the cache of decisions keeps, for how long, and when it serves them. */
 export interface CacheOptions {
-  /** Decisions kept, about 530 bytes each. The least recently used one gives way. Default 2,000. */
+  /** Maximum number of decisions, at about 530 bytes each. The least recently used one is evicted. Default 2,000. */
   readonly entries?: number;
-  /** How long a decision is fresh, milliseconds. Default: an adaptive TTL that starts at 600,000. */
+  /** How long a decision is fresh, in milliseconds. Default: an adaptive TTL that starts at 600,000. */
   readonly ttlMs?: number;
   /**
-   * `adaptive`: each scene has a TTL of its own, from how fast its states and answers change, between `ttlMinMs` and
-   * `ttlMaxMs`; `stats().cache.ttlByScene` says what came of it and why. Default: `fixed`
-   * where `ttlMs` is given, else `adaptive`.
+   * `fixed`: decisions are fresh for `ttlMs`. `adaptive`: each scene has its own TTL between `ttlMinMs` and `ttlMaxMs`, derived from
+   * how fast its states and answers change; `stats().cache.ttlByScene` lists them. Default: `fixed` if `ttlMs` is given, else
+   * `adaptive`.
    */
   readonly ttl?: 'fixed' | 'adaptive';
-  /** Lower bound of an adaptive TTL, milliseconds. Default 5,000. */
+  /** Lower bound of an adaptive TTL, in milliseconds. Default 5,000. */
   readonly ttlMinMs?: number;
-  /** Upper bound of an adaptive TTL, milliseconds. Default 1,800,000. */
+  /** Upper bound of an adaptive TTL, in milliseconds. Default 1,800,000. */
   readonly ttlMaxMs?: number;
   /**
-   * Serving the decision of a similar state where there is none of the same: categories, flags, sets and actions must
-   * be equal, and the numbers at most `distanceMax` apart (0 for equal ones, 1 for opposite ends of all ranges; default
-   * 0.1). Where the request has Q-values that confirm the answer (`valuesMin`), they may be `confirmedMax` apart,
-   * default 0.6. They serve once they have earned it (`trust`). With an error budget the distance has no say: evidence has. False: only the same state counts.
+   * Serves the decision of a similar state if there is none for the same state. Categories, flags, sets and actions must be equal,
+   * and numbers at most `distanceMax` apart: 0 means equal, 1 means at opposite ends of every range. Default 0.1. If the request
+   * has Q-values that confirm the answer (`valuesMin`), `confirmedMax` applies instead, default 0.6. Similar states are served
+   * once they have earned it (`trust`). With an error budget, evidence decides and not the distance. False serves the same state only.
    */
   readonly similar?: false | { readonly distanceMax?: number; readonly confirmedMax?: number };
-  /** Share of hits that models are asked about again in the background, to know how often the cache is wrong. Default 0.02. */
+  /** Share of hits that are checked with the models in the background, to measure how often the cache is wrong. Default 0.02. */
   readonly checkShare?: number;
   /**
-   * Share of what the cache serves that may be wrong, say 0.05. A hit is then served only while the evidence says that
-   * this is met; at first nothing is. Default false: whatever is fresh is served.
+   * Share of the served answers that may be wrong, for example 0.05. A hit is served only while the evidence says that the budget is
+   * kept, so at first nothing is served. Default false: every fresh hit is served.
    */
   readonly errorBudget?: false | number;
-  /** Whether an answer that has twice had no effect is withheld from its agent. Default true. */
+  /** Withholds an answer from an agent for which it has had no effect twice in a row. Default true. */
   readonly loopGuard?: boolean;
   /**
-   * Whether models are asked, where one can be in time, once the same answer was served twice in a state that comes round
-   * and round while its agent sees nothing new. Default true.
+   * Asks models again, if they can answer in time, when an agent comes back to a state for the third time and has seen nothing new since.
+   * Default true.
    */
   readonly cycleGuard?: boolean;
   /**
-   * `earned`: similar states serve while what they say was shown to agree with models nearly as often as models do with each
-   * other, and the state itself until evidence speaks against it; `stats().cache.standing` says how it stands. `always`:
-   * whatever is fresh and near enough is served. Has no say with an error budget. Default `earned`.
+   * `earned`: similar states are served while they agree with models nearly as often as models agree with each other, and the same
+   * state until evidence speaks against it; `stats().cache.standing` shows both. `always`: whatever is fresh and near enough is
+   * served. Has no effect with an error budget. Default `earned`.
    */
   readonly trust?: 'earned' | 'always';
   /**
-   * A remembered action is served only if its Q-value now lies at or above this share of the way from the worst value to
-   * the best one: what an agent has learned since overrules what models said before. 0 to 1; false: values have no say.
-   * Requests without values are not affected. Default 0.85.
+   * Lowest relative Q-value, between the worst action (0) and the best one (1), at which a remembered action is served. What an agent
+   * has learned since then overrules what models said before. False ignores Q-values. Requests without Q-values are not affected.
+   * Default 0.85.
    */
   readonly valuesMin?: false | number;
-  /** Whether entries in use are asked again shortly before they expire, in the background. Default true. */
+  /** Refreshes entries in use in the background, shortly before they expire. Default true. */
   readonly refreshAhead?: boolean;
-  /** Agents whose last state and action are remembered. Default 10,000. */
+  /** Maximum number of agents whose last state and action are remembered. Default 10,000. */
   readonly agentsMax?: number;
-  /** A file where decisions outlive the process; `bytesMax` is 256 MiB unless given. Default false. */
+  /** File that keeps decisions across restarts, and its maximum size (default 256 MiB). Default false: memory only. */
   readonly disk?: false | { readonly path: string; readonly bytesMax?: number };
 }
 
-/** What a user may pass to `createPlanner`. The type of the planner takes its features from the domain, `D`. */
+/** The options of `createPlanner`. The domain `D` gives the planner its type. */
 export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefinition> {
-  /** Defaults that the other options override. Default `default`. */
+  /** Named set of defaults for all other options. Default `default`. */
   readonly profile?: ProfileName;
+  /** The kind of agent that the planner plans for: `skyrim`, or the result of `defineDomain`. */
   readonly domain: D;
+  /** The model servers, by a name of your choice. */
   readonly endpoints: Readonly<Record<string, EndpointOptions>>;
+  /** The roles, and the model that plays each. */
   readonly experts: readonly ExpertOptions[];
+  /** Models that decide if the experts disagree. Default: none. */
   readonly synthesis?: SynthesisOptions;
   /**
-   * Time for a plan unless its request says otherwise, milliseconds. Default: the profile's, 10,000; `november` has 25,000,
-   * and 30,000 for a request with an image.
+   * Deadline of a plan whose request sets none, in milliseconds. Default: the profile's, 10,000; in `november` 25,000, and 30,000
+   * for a request with an image.
    */
   readonly timeoutMs?: number;
-  /** Ceiling for one expert, milliseconds; its share of the plan's time may be less. Default: the profile's, 20,000. */
+  /** Upper bound for one expert, in milliseconds; its slice of the plan's time may be shorter. Default: the profile's, 20,000. */
   readonly expertTimeoutMs?: number;
-  /** The cache of decisions, or false for none. */
+  /** The cache of decisions; false switches it off. */
   readonly cache?: false | CacheOptions;
-  /** The chat gateway on the same endpoints. */
+  /** The gateway for chats of OpenAI clients, which uses the same endpoints. */
   readonly chat?: ChatOptions;
-  /** Whether requests in the same state share one round of model calls. Default true. */
+  /** Lets concurrent requests in the same state share their model calls. Default: the profile's, true. */
   readonly singleFlight?: boolean;
   /**
-   * Whether the steps of a plan share its time by slices; if not, each may take its configured timeout, and the next what
-   * is left. Default: the profile's, true.
+   * Divides a plan's time between its steps. If false, each step may use its full timeout, and the next step gets what is left.
+   * Default: the profile's, true.
    */
   readonly timeSlices?: boolean;
-  /** When a plan stops asking. Default: the profile's, `firstAgree`. */
+  /** When a plan stops asking its experts. Default: the profile's, `firstAgree`. */
   readonly quorum?: QuorumRule;
   /**
-   * Who is asked for a role whose own model is not in its server's memory, where a load would put another one out. `resident`:
-   * one of the configured models that is there; `fixed`: always its own model, which is loaded. Default `resident`.
+   * Which model answers for a role whose own model is not loaded, on a server where loading it would evict another model.
+   * `resident`: a configured model that is loaded; `fixed`: always the role's own model, which is then loaded. Default `resident`.
    */
   readonly seats?: SeatRule;
-  /** What the planner does on its own account, by name; the profile sets what is not given. */
+  /** Switches single features of the planner on or off. Default: the profile's. */
   readonly features?: Readonly<Partial<Record<FeatureName, boolean>>>;
-  /** How long model work may go on after its deadline, for the cache's sake, milliseconds. Default 10,000. */
+  /** How long calls may continue after the deadline to fill the cache, in milliseconds. Default 10,000. */
   readonly lateMs?: number;
-  /** Further tries of a call that failed before anything was answered. Default 1. */
+  /** Number of retries of a call that failed before any of its answer arrived. Default: the profile's, 1. */
   readonly callRetries?: number;
-  /** Plans in flight; one more is refused with ERR_PLANNER_OVERLOADED. Default 1,024. */
+  /** Maximum number of plans in flight. Further plans are rejected with ERR_PLANNER_OVERLOADED. Default 1,024. */
   readonly maxInFlight?: number;
-  /** Actions shown to models; of more, those of the highest values and the first ones. Default 64. */
+  /** Maximum number of actions shown to models: of more, those with the highest Q-values and the first ones. Default 64. */
   readonly promptActionsMax?: number;
+  /** The threads that talk to the model servers. */
   readonly workers?: {
-    /** Default: the processors less one, 1 to 4. */
+    /** Number of worker threads. Default: one fewer than the processors, from 1 to 4. */
     readonly threads?: number;
-    /** Expert queries at once on one thread. Default 512. */
+    /** Maximum number of expert queries at once on one thread. Default 512. */
     readonly tasksPerThread?: number;
-    /** How long after its deadline a task may take to settle before its thread is replaced, milliseconds. Default 400. */
+    /** How long a task may take to settle after its deadline, in milliseconds, before its thread is replaced. Default 400. */
     readonly stuckGraceMs?: number;
   };
-  /** What to do at start about a model that its endpoint does not list. Default `fail`. */
+  /** What to do at start about a model that its endpoint does not list: fail, use the nearest id, or skip the expert. Default `fail`. */
   readonly onMissingModel?: 'fail' | 'substitute' | 'skip';
-  /** Start although an endpoint cannot be reached, with a warning. Default false. */
+  /** Starts with a warning, and not an error, if an endpoint cannot be reached. Default false. */
   readonly allowOffline?: boolean;
-  /** For the check of one endpoint at start, milliseconds. Default 3,000. */
+  /** Time limit for checking one endpoint at start, in milliseconds. Default 3,000. */
   readonly startTimeoutMs?: number;
 }
 
@@ -224,7 +232,7 @@ export interface ResolvedSynthesis {
   readonly temperature: number;
 }
 
-/** All options present, checked, in one unit. Everything inside takes the part of it that it needs. */
+/** The checked options with all defaults filled in. Each part of the planner takes the members that it needs. */
 export interface ResolvedOptions {
   readonly profile: ProfileName;
   readonly domain: Domain;
@@ -232,7 +240,7 @@ export interface ResolvedOptions {
   readonly experts: readonly ResolvedExpert[];
   readonly synthesis: ResolvedSynthesis;
   readonly timeoutMs: number;
-  /** For a request with an image. */
+  /** Deadline of a plan whose request has an image and sets none. */
   readonly visionTimeoutMs: number;
   readonly cache: ResolvedCache | false;
   readonly chat: ResolvedChat;
@@ -243,7 +251,7 @@ export interface ResolvedOptions {
   readonly seats: SeatRule;
   readonly features: Features;
   readonly lateMs: number;
-  /** Whether an answer that comes after the deadline is of use: it is remembered, or may stand in for the next one. */
+  /** True if answers that arrive after the deadline are of use: they are remembered, or may stand in for the next one. */
   readonly keepsLate: boolean;
   readonly maxInFlight: number;
   readonly promptActionsMax: number;

@@ -3,14 +3,14 @@ import { allFeatures, type Features } from './features.ts';
 import type { QuorumRule, SynthesisWhen } from './planner-options.ts';
 
 /**
- * Named sets of defaults. `unoptimized` is the agent as it was before its optimization, `november` the published
- * optimization, `default` everything. What the user sets has precedence over the profile.
+ * Names of the sets of defaults. `unoptimized` is the agent as it was before its optimization, `november` the published
+ * optimization, `default` everything. Options that the user sets override the profile.
  */
 export const PROFILE_NAMES = ['unoptimized', 'november', 'default'] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 export interface Profile {
-  /** Time for a plan unless its request says otherwise. */
+  /** Deadline of a plan whose request sets none. */
   readonly timeoutMs: number;
   /** The same for a request with an image. */
   readonly visionTimeoutMs: number;
@@ -20,23 +20,23 @@ export interface Profile {
   readonly synthesisModelsMax: number;
   readonly cache: ResolvedCache | false;
   readonly singleFlight: boolean;
-  /** Between the starts of two calls on one endpoint. */
+  /** Minimum time between the starts of two calls on one endpoint. */
   readonly staggerMs: number;
-  /** Further tries of a call that failed before anything was answered. */
+  /** Number of retries of a call that failed before any of its answer arrived. */
   readonly callRetries: number;
-  /** Whether rungs share the deadline by slices, or each takes its configured timeout and the next what is left. */
+  /** True if rungs divide the plan's time; false if each may use its full timeout, and the next gets what is left. */
   readonly timeSlices: boolean;
   readonly quorum: QuorumRule;
   readonly synthesisWhen: SynthesisWhen;
-  /** Tokens an answer may have. */
+  /** Maximum number of tokens in an answer. */
   readonly maxTokens: number;
   readonly features: Features;
 }
 
-/** The agent as it was sent no bound: its models wrote until they were done or their context was full. */
+/** No bound in practice. The original agent sent none: its models wrote until they finished or their context was full. */
 const TOKENS_UNBOUND = 100_000;
 
-/** Distances of similar states: on their own, and where the values given now confirm the answer. */
+/** Maximum distances of similar states: without Q-values, and if the request's Q-values confirm the answer. */
 export const SIMILAR_DEFAULT = { distanceMax: 0.1, confirmedMax: 0.6 } as const;
 
 const CACHE: ResolvedCache = {
