@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
-import { describeValue, encodeError, PlannerError } from '../../shared/errors.ts';
+import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { readPlainly } from '../../shared/plan-request.ts';
 import type { ModelEndpoint } from '../models/model-endpoint.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
@@ -25,6 +25,7 @@ import { type ChatPlace, ChatRoute } from './places/chat-route.ts';
 import type { ListedModel, ModelDirectory } from './places/model-directory.ts';
 import type { PlaceCaller } from './places/place-caller.ts';
 import { outOfTime, PlaceFinder } from './places/place-finder.ts';
+import { seeingPlaces } from './places/seeing-places.ts';
 
 export interface GatewayParts {
   readonly options: ResolvedOptions;
@@ -153,7 +154,7 @@ export class ChatGateway {
     const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
     const mayFallBack = options.fallback ?? this.#parts.options.chat.fallback;
     const seeking = { model: asked.model, mayFallBack, deadlineMs: asking.deadlineMs };
-    const places = seeing(await this.#finder.find(seeking), asked);
+    const places = seeingPlaces(await this.#finder.find(seeking), asked);
     if (signal?.aborted) throw cancelled();
     const sharing = this.#sharing(asked, options, places);
     if (sharing !== undefined && options.cache !== 'renew') {
@@ -321,18 +322,4 @@ export class ChatGateway {
     this.#counters.failed(error.code);
     return { kind: 'failed', error, attempts: [] };
   }
-}
-
-/** The places that can answer: a picture does not go where the server says that the model takes none. Throws ERR_MODEL_REJECTED. */
-function seeing(
-  groups: readonly (readonly ChatPlace[])[],
-  { hasPictures, model }: AskedChat,
-): readonly (readonly ChatPlace[])[] {
-  if (!hasPictures) return groups;
-  const left = groups.map((group) => group.filter((place) => !place.at.isBlind(place.model)));
-  if (left.some((group) => group.length > 0)) return left;
-  throw new PlannerError(
-    'ERR_MODEL_REJECTED',
-    `the model ${describeValue(model)} takes no pictures: its server says so`,
-  );
 }

@@ -4,6 +4,7 @@ import { encodeError, PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { type Span, TopMembers, valueAt } from '../top-members.ts';
 import { readJson } from '../untrusted-json.ts';
+import { type Form, FormFinder } from './answer-begin.ts';
 import { type AnswerReader, CallAttempt, type ReaderPorts, type Refusal } from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
 import type { TokenUsage } from './chat-event.ts';
@@ -127,6 +128,8 @@ class PassReader implements AnswerReader {
   readonly #isSingle: boolean;
   readonly #sse = new SseParser((data) => this.#onEvent(data));
   readonly #members = new TopMembers(WANTED);
+  readonly #finder: FormFinder;
+  #form: Form | undefined;
   #pieces: Buffer[] = [];
   #bytes = 0;
   #isSettled = false;
@@ -139,6 +142,7 @@ class PassReader implements AnswerReader {
     this.#clock = clock;
     this.#listener = listener;
     this.#isSingle = isSingle;
+    this.#finder = new FormFinder(ports.isEventStream);
   }
 
   dispose(): void {
@@ -147,9 +151,21 @@ class PassReader implements AnswerReader {
 
   onData(chunk: Buffer): void {
     if (this.#isSettled) return;
-    const { isEventStream } = this.#ports;
     this.#bytes += chunk.length;
     if (this.#bytes > BYTES_MAX) return this.#flood();
+    if (this.#form !== undefined) return this.#take(chunk, this.#form);
+    const form = this.#finder.push(chunk);
+    if (form !== undefined) this.#begin(form);
+  }
+
+  /** The form of the answer is certain: what came before that is read in it. */
+  #begin(form: Form): void {
+    this.#form = form;
+    if (this.#finder.bytes.length > 0) this.#take(this.#finder.bytes, form);
+  }
+
+  #take(chunk: Buffer, form: Form): void {
+    const isEventStream = form === 'events';
     this.#tell(() => this.#listener.onBytes(chunk, isEventStream));
     if (isEventStream) return this.#readEvents(chunk);
     this.#members.push(chunk);
@@ -160,7 +176,8 @@ class PassReader implements AnswerReader {
   onEnd(): void {
     this.#end();
     if (this.#isSettled) return;
-    if (!this.#ports.isEventStream) return this.#readBody();
+    if (this.#form === undefined) this.#begin(this.#finder.end());
+    if (this.#form === 'body') return this.#readBody();
     this.#sse.end();
     if (this.#isSettled) return;
     this.#settle(this.#isWhole ? undefined : cut('the stream ended before its last event'));

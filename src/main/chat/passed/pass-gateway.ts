@@ -15,6 +15,7 @@ import { type ChatPlace, ChatRoute } from '../places/chat-route.ts';
 import { LADDER_ALIAS } from '../places/model-directory.ts';
 import type { PlaceCaller } from '../places/place-caller.ts';
 import type { PlaceFinder } from '../places/place-finder.ts';
+import { seeingPlaces } from '../places/seeing-places.ts';
 import { PassFlight, type PassFlightEnd } from './pass-flight.ts';
 import { EVENTS_TYPE, JSON_TYPE, type PassReply, passedFrames } from './pass-reply.ts';
 import { type AskedPass, PASSED_PATHS, type PassedRoute, readPassed } from './pass-request.ts';
@@ -99,7 +100,8 @@ export class PassGateway {
     // The vectors of one model say nothing to those of another.
     const mayFallBack = fallback && route !== 'embeddings' && state === undefined;
     if (route === 'embeddings' && model === LADDER_ALIAS) throw noLadder();
-    const groups = await this.#parts.finder.find({ model, mayFallBack, deadlineMs });
+    const found = await this.#parts.finder.find({ model, mayFallBack, deadlineMs });
+    const groups = seeingPlaces(found, asked);
     const all = state === undefined ? groups : this.#keeping(groups.flat(), state.previousId);
     const left = all.map((group) => group.filter(({ at }) => !this.#memory.isAbsent(at.name, route)));
     if (left.some((group) => group.length > 0)) return left;

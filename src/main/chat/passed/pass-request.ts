@@ -20,6 +20,8 @@ export interface AskedPass {
   readonly bytes: Buffer;
   readonly model: string;
   readonly modelSpans: readonly Span[];
+  /** Whether a picture is shown to the model. */
+  readonly hasPictures: boolean;
   /** Whether the client wants events. */
   readonly isStreamed: boolean;
   /** The answers asked for. */
@@ -35,6 +37,8 @@ const OF_STATE = ['previous_response_id', 'conversation', 'background'] as const
 const WANTED = ['model', 'stream', 'n', 'prompt', ...OF_STATE];
 /** Larger bodies are read in several turns of the event loop. */
 const TURN_BYTES = 65_536;
+/** The type of a part that is a picture, in the Responses API. As part of a text it would stand there with backslashes. */
+const PICTURE = '"input_image"';
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const RULES: Readonly<Record<OutlineFault, string>> = {
   'no-object': 'must be a JSON object',
@@ -79,6 +83,7 @@ function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPas
     route,
     bytes,
     model,
+    hasPictures: bytes.includes(PICTURE),
     modelSpans: members.spansOf('model'),
     isStreamed: valueFor('stream') === true,
     choices,

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import type { Clock, Timer } from '../../../shared/clock.ts';
+import { shownURL } from '../../../shared/shown-url.ts';
 import { setAside } from '../../cache/disk/set-aside.ts';
 import type { CallKind, SavedProfile } from './latency-profile.ts';
 import { PROFILE_BYTES_MAX, PROFILES_MAX, type ProfileEntry, parseProfiles, profilesText } from './profile-text.ts';
@@ -27,8 +29,15 @@ export interface ProfileFile {
 
 const WRITE_EVERY_MS = 30_000;
 
+/** What a profile is saved under. A key in the address of a server is not written to the file: a fingerprint stands for it. */
 export function profileKey(baseURL: string, model: string, kind: CallKind): string {
-  return JSON.stringify([baseURL, model, kind]);
+  return JSON.stringify([savedURL(baseURL), model, kind]);
+}
+
+function savedURL(baseURL: string): string {
+  const shown = shownURL(baseURL);
+  if (shown === baseURL) return baseURL;
+  return `${shown} ${createHash('sha256').update(baseURL).digest('hex').slice(0, 16)}`;
 }
 
 /** Never rejects. `warn` is told what was set aside, and once that the file cannot be read or written. */

@@ -289,3 +289,57 @@ describe('bodies', () => {
     expect(await large.json()).toMatchObject({ error: { code: 'ERR_MESSAGE_TOO_LARGE' } });
   });
 });
+
+describe('what an answer is', () => {
+  const answer = (body: string, type: string | undefined) => {
+    server.routes = {
+      '/v1/responses': ({ response }) => {
+        response.writeHead(200, type === undefined ? {} : { 'content-type': type });
+        response.end(body);
+      },
+    };
+  };
+  const TYPES = ['TEXT/EVENT-STREAM', 'text/plain', 'application/json', 'text/event-stream; charset=utf-8', undefined];
+
+  test.each(TYPES)('shows in how it begins: events as %s', async (type) => {
+    answer(`\ufeff\n${named(...RESPONSE_EVENTS)}`, type);
+    await open();
+    const stream = await client.responses.create({ model: 'm', input: 'hi', stream: true });
+    const events: unknown[] = [];
+    for await (const event of stream) events.push(event);
+    expect(events).toEqual(RESPONSE_EVENTS);
+    expect(planner.stats().chats).toMatchObject({ promptTokens: 7, completionTokens: 2 });
+  });
+
+  test.each(TYPES)('shows in how it begins: a body as %s', async (type) => {
+    answer(JSON.stringify(RESPONSE), type);
+    await open();
+    expect(await client.responses.create({ model: 'm', input: 'hi' })).toMatchObject({ id: 'resp_1' });
+    expect(planner.stats().chats).toMatchObject({ promptTokens: 7, completionTokens: 2 });
+  });
+});
+
+describe('a picture', () => {
+  const ask = (text: string) =>
+    client.responses.create({
+      model: 'm',
+      input: [
+        {
+          role: 'user',
+          content: [
+            { type: 'input_text', text },
+            ...(text === '' ? [{ type: 'input_image' as const, detail: 'low' as const, image_url: 'data:,' }] : []),
+          ],
+        },
+      ],
+    });
+
+  test('is refused with 400, which no client repeats, where no server takes any; words about one are none', async () => {
+    for (const each of [server, other]) each.pages = { '/props': { total_slots: 2, modalities: { vision: false } } };
+    server.routes = { '/v1/responses': ({ response }) => json(response, 200, RESPONSE) };
+    await open({ features: { constrainedAnswers: false } });
+    await expect(ask('')).rejects.toMatchObject({ status: 400, message: expect.stringMatching(/takes no pictures/) });
+    expect(server.passed).toHaveLength(0);
+    expect(await ask('what is "input_image"?')).toMatchObject({ id: 'resp_1' });
+  });
+});

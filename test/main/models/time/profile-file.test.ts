@@ -85,6 +85,13 @@ describe('profiles', () => {
     expect([warnings, clock.pendingTimers, readdirSync(folder)]).toEqual([[], 0, ['profiles.json']]);
   });
 
+  test('are saved without the key in the address of their server, each server apart', () => {
+    const keys = ['first', 'second'].map((key) => profileKey(`http://me:${key}@host:1/v1?key=${key}`, 'm', 'text'));
+    expect(keys.join()).not.toMatch(/first|second|me:/);
+    expect(keys[0]).toMatch(/^\["http:\/\/[^"]*host:1\/v1\?key=[^"]* [0-9a-f]{16}","m","text"\]$/);
+    expect(new Set(keys).size).toBe(2);
+  });
+
   test('of models that were not asked since are kept', async () => {
     await (await open()).file.close([
       ['a', QUICK],
