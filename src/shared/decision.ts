@@ -1,4 +1,4 @@
-/** Where the answer of a plan came from, best first. */
+/** The sources of a plan's answer, best first. */
 export const PLAN_SOURCES = [
   'cache',
   'similar',
@@ -16,25 +16,25 @@ export type PlanSource = (typeof PLAN_SOURCES)[number];
 export const MODEL_SOURCES = ['quorum', 'synthesis', 'fallback', 'vote'] as const;
 export type ModelSource = (typeof MODEL_SOURCES)[number];
 
-/** How often an action was voted for, and with which confidence in sum. */
+/** How often an action was voted for, and the sum of the votes' confidence. */
 export interface TallyEntry {
   readonly action: string;
   readonly count: number;
   readonly weight: number;
 }
 
-/** What is remembered for a signature. */
+/** The cache's entry for a signature. */
 export interface Decision {
   /** The winner of the tally. */
   readonly action: string;
   readonly reason: string;
   /** The rung that decided. */
   readonly source: ModelSource;
-  /** The model that decided; empty where votes alone did. */
+  /** The model that decided. Empty if votes alone decided. */
   readonly model: string;
-  /** Milliseconds since the Unix epoch, by the steady clock of its process (`stampNow`). On disk, by the wall clock. */
+  /** When it was decided, in milliseconds since the Unix epoch: by the steady clock of its process (`stampNow`), on disk by the wall clock. */
   readonly decidedAtMs: number;
-  /** How long the decision took, milliseconds. */
+  /** How long the decision took, in milliseconds. */
   readonly latencyMs: number;
   /** The votes by action, the winner first. */
   readonly tally: readonly TallyEntry[];

@@ -5,24 +5,24 @@ import { describeValue, PlannerError } from './errors.ts';
  * prompt. It is data only, so that it crosses threads and files unchanged.
  */
 interface FeatureCommon {
-  /** Whether a request may leave the feature out. Absence is a state of its own in the signature. Default false. */
+  /** True if requests may omit the feature. A missing value is a separate state in the signature. Default false. */
   readonly optional?: boolean;
-  /** How the feature is called in prompts. Default: its name. */
+  /** Name of the feature in prompts. Default: its own name. */
   readonly label?: string;
 }
-/** What a feature that is no number does to similar states. */
+/** Options of features that are not numbers, for similar states. */
 interface GateFeature extends FeatureCommon {
   /**
    * Similar states must have equal values, unless the feature is soft: then a difference is a distance. The exact key
    * has it either way. Default false.
    */
   readonly soft?: boolean;
-  /** What a difference of a soft feature weighs beside the numbers. Default 1. */
+  /** Weight of a difference in a soft feature, relative to the numbers. Default 1. */
   readonly weight?: number;
 }
 export interface CategoryFeature extends GateFeature {
   readonly kind: 'category';
-  /** The values allowed. Default: any string. */
+  /** The allowed values. Default: any string. */
   readonly values?: readonly string[];
 }
 export interface FlagFeature extends GateFeature {
@@ -33,17 +33,17 @@ export interface SetFeature extends GateFeature {
 }
 export interface NumberFeature extends FeatureCommon {
   readonly kind: 'number';
-  /** Ascending. A value is in bucket n when n of the edges are at or below it. */
+  /** Ascending bounds of the buckets. A value is in bucket n if n of the edges are at or below it. */
   readonly edges: readonly number[];
-  /** What distances between similar states are measured by. */
+  /** Lowest and highest value. The distance of similar states is relative to this range. */
   readonly range: readonly [low: number, high: number];
-  /** Weight of the distance between similar states. Default 1. */
+  /** Weight of this feature in the distance between similar states. Default 1. */
   readonly weight?: number;
 }
 export const TEXT_LAYOUTS = ['fold', 'keep'] as const;
 export type TextLayout = (typeof TEXT_LAYOUTS)[number];
 
-/** Goes to the prompt and not into the signature. */
+/** Text for the prompt. It is not part of the signature. */
 export interface TextFeature extends FeatureCommon {
   readonly kind: 'text';
   /**
@@ -52,7 +52,7 @@ export interface TextFeature extends FeatureCommon {
    */
   readonly layout?: TextLayout;
 }
-/** A data URL, or base64 with its media type. Goes to experts that see, and not into the signature. */
+/** An image, as a data URL or base64 with a media type. It is shown to experts with vision, and is not part of the signature. */
 export interface ImageFeature extends FeatureCommon {
   readonly kind: 'image';
 }
@@ -66,9 +66,9 @@ export type Observation = Readonly<Record<string, FeatureValue | undefined>>;
 
 export interface ExpertRole {
   readonly name: string;
-  /** What the expert is to look at and how it is to judge. Stands last in its prompt. */
+  /** What the expert should consider and how it should judge. It comes last in the prompt. */
   readonly prompt: string;
-  /** Whether this expert is shown the images of the observation. Default false. */
+  /** True if this expert is shown the images of the observation. Default false. */
   readonly vision?: boolean;
 }
 
@@ -78,13 +78,13 @@ export interface ExpertRole {
  */
 export interface Domain<F extends FeatureMap = FeatureMap> {
   readonly name: string;
-  /** What the agent is and wants, for the prompt. One or two sentences. */
+  /** One or two sentences for the prompt: what the agent is, and what it wants. */
   readonly description: string;
   readonly features: F;
   readonly roles: readonly ExpertRole[];
-  /** The category by whose value answers are counted and timed apart; undefined where the domain has no category. */
+  /** The category that divides statistics and TTLs by its value. Undefined if the domain has no category. */
   readonly sceneFeature: string | undefined;
-  /** Where plans wait for models, those of the scenes of higher numbers come first; 0 for scenes that are not named. */
+  /** Priorities by scene: if plans wait for models, higher numbers are served first. 0 for scenes without an entry. */
   readonly priorities: Readonly<Record<string, number>>;
 }
 
@@ -92,18 +92,18 @@ export interface DomainDefinition<F extends FeatureMap = FeatureMap> {
   readonly name: string;
   readonly description?: string;
   readonly features: F;
-  /** Default: four roles that fit any agent (situation, risk, opportunity, progress). */
+  /** The expert roles. Default: four roles that fit any agent (situation, risk, opportunity, progress). */
   readonly roles?: readonly ExpertRole[];
   /**
    * The category by whose value false hits and lifetimes are told apart. Default: `scene` where there is a category of
    * that name, else the first category.
    */
   readonly sceneFeature?: string | undefined;
-  /** By scene: where plans wait for models, higher numbers come first. Default: all alike, 0. */
+  /** Priorities by scene: if plans wait for models, higher numbers are served first. Default: 0 for every scene. */
   readonly priorities?: Readonly<Record<string, number>>;
 }
 
-/** Roles for a domain that names none, as one from a trace header. */
+/** Roles of a domain that defines none, such as one from a trace header. */
 export const GENERIC_ROLES: readonly ExpertRole[] = [
   {
     name: 'situation_assessment',
@@ -153,7 +153,7 @@ function checkDistance(key: string, feature: NumberFeature | CategoryFeature | F
   }
 }
 
-/** Whether a difference in the feature is a distance between similar states, where other categories are a gate. */
+/** True if a difference in the feature counts as distance between similar states, and does not rule them out. */
 export function isSoft(feature: Feature): boolean {
   return (feature.kind === 'category' || feature.kind === 'flag' || feature.kind === 'set') && feature.soft === true;
 }
@@ -225,7 +225,7 @@ function defaultScene(features: Readonly<Record<string, Feature>>): string | und
   return Object.keys(features).find((key) => features[key]?.kind === 'category');
 }
 
-/** The scene of an observation, for what is counted by scene. */
+/** The scene of an observation, for statistics by scene. */
 export function sceneOf(domain: Domain, observation: Observation): string {
   const value = domain.sceneFeature === undefined ? undefined : observation[domain.sceneFeature];
   return typeof value === 'string' ? value : 'all';
@@ -285,7 +285,7 @@ function checkPriorities(priorities: Readonly<Record<string, number>> | undefine
   }
 }
 
-/** How early a plan in this scene is served where plans wait. */
+/** Priority of plans in this scene, if plans wait for models. */
 export function priorityOf(domain: Domain, observation: Observation): number {
   const scene = sceneOf(domain, observation);
   return Object.hasOwn(domain.priorities, scene) ? (domain.priorities[scene] as number) : 0;
@@ -293,7 +293,7 @@ export function priorityOf(domain: Domain, observation: Observation): number {
 
 const imageFeatures = new WeakMap<Domain, readonly string[]>();
 
-/** The names of a domain's images, looked for once. */
+/** The names of a domain's image features, computed once. */
 export function imageFeaturesOf(domain: Domain): readonly string[] {
   let names = imageFeatures.get(domain);
   if (names === undefined) {

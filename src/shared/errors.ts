@@ -65,7 +65,7 @@ export interface ErrorWire {
 }
 
 export interface PlannerErrorOptions {
-  /** Whether the same call may succeed if it is made again at once. Default false. */
+  /** True if the same call may succeed when it is repeated. Default false. */
   readonly retryable?: boolean;
   readonly cause?: unknown;
 }

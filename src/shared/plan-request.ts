@@ -5,25 +5,28 @@ import type { ObservationOf } from './observation.ts';
 import { OwnedRequest, qValueOf } from './owned-request.ts';
 
 /**
- * What an agent asks: what it observes, what it may do now, and what it knows of the worth of that. `PlanRequest<typeof rover>`
- * is a request whose observation the compiler checks against the domain `rover`; `PlanRequest` alone takes any observation.
+ * One request to the planner: an agent's observation, the actions it may take now, and optionally their Q-values.
+ * `PlanRequest<typeof rover>` is a request whose observation the compiler checks against the domain `rover`; `PlanRequest` alone
+ * accepts any observation.
  */
 export type PlanRequest<D extends DomainDefinition = Domain, A extends string = string> = RequestWith<
   ObservationOf<D>,
   A
 >;
 
-/** A request by the type of its observation. What takes requests of any domain also takes one of a known domain. */
+/** A request by the type of its observation. A request of a known domain is also a request of any domain. */
 export interface RequestWith<O extends Observation, A extends string = string> {
-  /** Who asks. Decisions are shared between agents; the name serves fairness and reports. */
+  /** Name of the agent. Decisions are shared between agents; the name is used for fairness and reports. */
   readonly agent: string;
+  /** What the agent perceives now, by feature. */
   readonly observation: O;
-  /** The actions that are legal now. At least one, each different. */
+  /** The actions that are legal now. There must be at least one, and no duplicates. */
   readonly actions: readonly A[];
-  /** Learned values by action, higher is better. Values of actions that are not legal now are ignored. */
+  /** The agent's learned values by action; higher is better. Values of actions that are not legal now are ignored. */
   readonly qValues?: Readonly<Record<string, number>>;
 }
 
+/** Upper bounds of the parts of a request. */
 export const REQUEST_LIMITS = {
   actions: 100_000,
   actionChars: 1_000,
@@ -37,7 +40,7 @@ export const REQUEST_LIMITS = {
 const BASE64 = /^[A-Za-z0-9+/]/;
 const IMAGE_URL = /^data:image\/[a-z0-9.+-]+;base64,[A-Za-z0-9+/]/i;
 
-/** Names in messages are the caller's too: 10 MB of one must not come back in a message. */
+/** Maximum length of a name in a message. Names come from the caller, and one of 10 MB must not be repeated. */
 const KEY_CHARS_MAX = 100;
 
 function clipKey(key: string): string {
@@ -154,7 +157,7 @@ interface ListedFeatures {
 let listedLast: ListedFeatures = { names: [], features: [] };
 let listedOf: Domain | undefined;
 
-/** The features as lists, which are walked several times faster than the object. Of the domain asked for last. */
+/** The features of the latest domain as lists, which are iterated several times faster than the object. */
 function listed(domain: Domain): ListedFeatures {
   if (listedOf !== domain) {
     listedOf = domain;
@@ -175,12 +178,12 @@ function checkAction(action: unknown, index: number): void {
   }
 }
 
-/** Comparing all pairs beats building a set up to about this many. */
+/** Up to about this many actions, comparing all pairs is faster than building a set. */
 const PAIRWISE_MAX = 16;
-/** A longer list is not kept. */
+/** Longer lists are not kept in `passedLast`. */
 const PASSED_ACTIONS_MAX = 100;
 
-/** The list that passed last, to know the same one again: agents are offered the same actions over and over. */
+/** The last list that passed the check. Agents are offered the same actions over and over, so it need not be checked again. */
 let passedLast: readonly string[] = [];
 
 function isPassedLast(actions: readonly string[]): boolean {
@@ -198,7 +201,7 @@ function checkActions(actions: readonly string[]): void {
   if (actions.length <= PASSED_ACTIONS_MAX) passedLast = [...actions];
 }
 
-/** `seen` are those before `from`; undefined where all pairs are compared. */
+/** Checks the actions from `from` to `end`. `seen` holds those before `from`; if it is undefined, all pairs are compared. */
 function checkActionsBetween(
   actions: readonly string[],
   seen: Set<string> | undefined,
@@ -224,7 +227,7 @@ function* checkActionsInParts(actions: readonly string[]): InParts<void> {
   }
 }
 
-/** A key that is misspelt would be without effect. On the way of every plan, so no list is searched. */
+/** Rejects unknown keys, because a misspelt one would have no effect. This runs for every plan, so no list is searched. */
 function checkKeys(request: PlanRequest): void {
   for (const key in request) {
     if (key === 'agent' || key === 'observation' || key === 'actions' || key === 'qValues') continue;
@@ -248,7 +251,7 @@ function checkQValue(qValues: Readonly<Record<string, number>>, action: string):
   if (!Number.isFinite(qValues[action])) fail(`qValues.${action}`, 'must be a finite number', qValues[action]);
 }
 
-/** Of plain data: what is inherited is not looked for. */
+/** Checks the Q-values of plain data in parts; inherited members are ignored. */
 function* checkQValuesInParts(qValues: Readonly<Record<string, number>>): InParts<void> {
   if (qValues === null || typeof qValues !== 'object' || Array.isArray(qValues)) return checkQValues(qValues);
   const names = Object.keys(qValues);
@@ -260,12 +263,12 @@ function* checkQValuesInParts(qValues: Readonly<Record<string, number>>): InPart
   }
 }
 
-/** Throws ERR_REQUEST_INVALID with the key, the rule and the value at the first thing that is wrong. */
+/** Throws ERR_REQUEST_INVALID at the first fault, with its key, rule and value. */
 export function checkRequest(domain: Domain, request: PlanRequest): void {
   readPlainly(() => checkParts(domain, request));
 }
 
-/** Throws ERR_REQUEST_INVALID where a getter or proxy of a request throws. */
+/** Throws ERR_REQUEST_INVALID if a getter or proxy of a request throws. */
 export function readPlainly<T>(read: () => T): T {
   try {
     return read();
@@ -276,7 +279,7 @@ export function readPlainly<T>(read: () => T): T {
   }
 }
 
-/** The same for a large one of plain data, in parts. */
+/** Checks a large request of plain data in parts, by the same rules as `checkRequest`. */
 export function* checkRequestInParts(domain: Domain, request: PlanRequest): InParts<void> {
   checkNamed(request);
   yield* checkActionsInParts(request.actions);
@@ -300,7 +303,7 @@ function checkNamed(request: PlanRequest): void {
   }
 }
 
-/** The heuristic: the legal action of the highest Q-value, the earlier one on a tie, the first where none has a value. */
+/** The heuristic: the legal action with the highest Q-value, the earlier one on a tie, or the first if none has a value. */
 export function bestByQValue(request: Pick<PlanRequest, 'actions' | 'qValues'>): string {
   if (OwnedRequest.is(request)) return request.values.best[0]?.[0] ?? (request.actions[0] as string);
   let best = request.actions[0] as string;
@@ -335,7 +338,7 @@ function valuesInOrder(qValues: Readonly<Record<string, number>>, actions: reado
   return values;
 }
 
-/** The lowest and the highest value that an action of the request has. */
+/** The lowest and the highest Q-value of the request's actions. */
 function valueRange(request: Pick<PlanRequest, 'actions' | 'qValues'>): { low: number; high: number } {
   if (OwnedRequest.is(request)) return request.values;
   const values = (request.qValues && valuesInOrder(request.qValues, request.actions)) ?? valuesByName(request);

@@ -7,7 +7,7 @@ import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.
 import { StoreReader } from '../../shared/store/store-reader.ts';
 import { decisionFor, rememberedAction } from './remembered-action.ts';
 
-/** A planner's cache as any thread of the process reads it. */
+/** Reads a planner's cache from any thread of the process. */
 export type SharedCache<D extends DomainDefinition = Domain> = SharedCacheWith<ObservationOf<D>>;
 
 interface SharedCacheWith<O extends Observation> {

@@ -153,12 +153,12 @@ export function lookedForLines(found: readonly FoundServer[], speed: number): st
   const use = found.length === 0 ? 'To use real models, start a server and add' : 'To use what was found, add';
   return [
     `Looked for model servers at localhost ports ${known}: ${result}.`,
-    `Using the simulated server at ${rate(speed)} times the speed of life. ${use} --endpoint ${example}`,
+    `Using the simulated server at ${rate(speed)} times real time. ${use} --endpoint ${example}`,
   ];
 }
 
 function whatIs({ kind, models, trouble }: FoundServer): string {
-  if (trouble === 'key') return 'wants a key';
+  if (trouble === 'key') return 'requires a key';
   if (trouble === 'loading') return 'is loading its model';
   return `${SERVER_NAMES[kind]}, ${count(models.length, 'model')}`;
 }
@@ -187,7 +187,7 @@ async function panelFor(
   const seats = chooseSeats(listed, isSimulated ? SIMULATED_SEATS : undefined);
   if (seats.length === 0) throw noModels(endpoints);
   const chosen = chosenPanel(domain.roles, seats);
-  if (!isSimulated) note(context, `Using ${modelsText(seats, endpoints)}; --model chooses others.`);
+  if (!isSimulated) note(context, `Using ${modelsText(seats, endpoints)}; choose others with --model.`);
   return fromConfig && synthesis !== undefined ? { ...chosen, synthesis } : chosen;
 }
 
@@ -198,7 +198,7 @@ function modelsText(seats: readonly { model: string; endpoint: string }[], endpo
 
 function noModels(endpoints: Endpoints): PlannerError {
   const where = Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL));
-  return new PlannerError('ERR_MODEL_MISSING', `no model that chats is listed at ${where.join(', ')}; load one first`);
+  return new PlannerError('ERR_MODEL_MISSING', `no chat model is listed at ${where.join(', ')}; load one first`);
 }
 
 async function listAll(context: CliContext, flags: ServerFlags, endpoints: Endpoints): Promise<ListedEndpoint[]> {
@@ -230,9 +230,9 @@ function unlisted(name: string, endpoint: EndpointOptions, cause: unknown): Plan
   const error = encodeError(cause);
   const baseURL = shownURL(endpoint.baseURL);
   const message = {
-    key: `${baseURL} wants a key that it has not got: ${error.message}; give it by --api-key or ${keyVariableOf(name)}`,
+    key: `${baseURL} requires a key: ${error.message}; set it with --api-key or ${keyVariableOf(name)}`,
     loading: `${baseURL} is loading its model: ${error.message}; wait for it, and run this again`,
-    none: `${baseURL} cannot be reached: ${error.message}; without its list a --model must be named`,
+    none: `${baseURL} cannot be reached: ${error.message}; name a --model if the server has no list`,
   }[troubleIn(error) ?? 'none'];
   return new PlannerError('ERR_ENDPOINT_UNREACHABLE', message, { cause });
 }

@@ -87,7 +87,7 @@ export function addReplayCommand(
     )
     .option(
       '--entries <n>',
-      `maximum number of remembered decisions (a planner's default is ${CACHE.entries}; here, enough to evict none)`,
+      `maximum number of remembered decisions; a planner keeps ${CACHE.entries} by default, a replay enough to evict none`,
       wholeNumber(1, 4_000_000),
       ENTRIES,
     )
@@ -99,7 +99,7 @@ export function addReplayCommand(
     )
     .option(
       '--values-min <share>',
-      `lowest relative Q-value, from 0 (worst action) to 1 (best), at which an answer is served (a planner's default is ${CACHE.valuesMin}; here, Q-values are ignored)`,
+      `lowest relative Q-value, from 0 (worst action) to 1 (best), at which an answer is served; a planner uses ${CACHE.valuesMin} (default: Q-values are ignored)`,
       share,
     )
     .option('--no-similar', 'serve only answers for exactly the same state')

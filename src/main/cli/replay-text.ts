@@ -15,10 +15,10 @@ export function replayText(report: ReplayReport, seconds: number): string {
 
 function heading(report: ReplayReport, seconds: number): string {
   const { trace, decisions, interrupted, error, serve, errorBudget, ttlSeconds, entries } = report;
-  const end = interrupted ? ', interrupted' : error ? ', ended early by the trace' : '';
+  const end = interrupted ? ', interrupted' : error ? ', ended early by a broken trace' : '';
   const how =
     serve === 'first'
-      ? `Serves the first answer${report.trust === 'earned' ? ' that has earned it' : ''}`
+      ? `Serves the first answer${report.trust === 'earned' ? ' if its tier has earned it' : ''}`
       : `Serves within an error budget of ${share(errorBudget ?? 0)}`;
   const expiry = ttlSeconds === 0 ? 'no expiry' : `TTL ${duration(1_000 * ttlSeconds)}`;
   const ran = `${count(decisions, 'decision')} in ${duration(1_000 * seconds)}`;
@@ -45,20 +45,20 @@ function occasionalRows({ trace, cache, unjudged, disordered, restarts }: Replay
   const shown: string[][] = skippedRows(trace);
   if (cache.budget !== false) shown.push(['Budget', budgetText(cache.budget)]);
   if (cache.contradicted > 0) {
-    shown.push(['Contradicted', `${count(cache.contradicted, 'answer')} withheld that the values speak against`]);
+    shown.push(['Contradicted', `${count(cache.contradicted, 'answer')} not served, contradicted by current Q-values`]);
   }
   if (cache.cyclesBroken > 0) {
-    shown.push(['Cycles', `${count(cache.cyclesBroken, 'answer')} held back from agents that went round with them`]);
+    shown.push(['Cycles', `${count(cache.cyclesBroken, 'answer')} not served to an agent in a cycle`]);
   }
   if (cache.withheld > 0) {
-    shown.push(['Withheld', `${count(cache.withheld, 'answer')} that had not earned to be served`]);
+    shown.push(['Withheld', `${count(cache.withheld, 'answer')} not served, for lack of evidence`]);
   }
   if (cache.evictions > 0) shown.push(['Evicted', count(cache.evictions, 'decision')]);
   if (unjudged > 0) {
-    shown.push(['Not judged', `${count(unjudged, 'record')} without a choice among the actions offered`]);
+    shown.push(['Not judged', `${count(unjudged, 'record')} without a recorded choice among the offered actions`]);
   }
-  if (restarts > 0) shown.push(['Time', `jumped back ${count(restarts, 'time')}, and went on from where it was`]);
-  if (disordered > 0) shown.push(['Out of order', `${count(disordered, 'record')}, for which time stood still`]);
+  if (restarts > 0) shown.push(['Time', `jumped back ${count(restarts, 'time')}, and was continued from where it was`]);
+  if (disordered > 0) shown.push(['Out of order', `${count(disordered, 'record')}, earlier than the record before`]);
   return shown;
 }
 
@@ -78,25 +78,24 @@ function budgetText({ budget, risk, riskHigh, probes }: Exclude<ReplayReport['ca
     risk === null || riskHigh === null
       ? 'too little evidence to serve anything now'
       : `what is served now is wrong in an estimated ${share(risk)}, ${share(riskHigh)} at most`;
-  return `${share(budget)}: ${now}; ${count(probes, 'probe')} asked to make sure`;
+  return `${share(budget)}: ${now}; ${count(probes, 'probe')} made to gather evidence`;
 }
 
 /** Similar states are wrong in 61 % of 789, where the record differs from itself in 37 %: they stay silent; … */
 export function similarText({ compared, wrong, selfWrong, serving, advised }: SimilarAdvice, trust: string): string {
-  const found = `Similar states are wrong in ${share(wrong)} of ${count(compared)}, where the record differs from itself in ${share(selfWrong)}`;
+  const found = `Similar states are wrong in ${share(wrong)} of ${count(compared)}; in the same state, recorded choices differ in ${share(selfWrong)}`;
   if (advised && trust === 'always')
-    return `${found}: \`trust: 'earned'\` silences them, \`similar: false\` spares the search`;
-  if (advised && !serving) return `${found}: they stay silent; \`similar: false\` spares the search`;
-  if (advised) return `${found}: only the nearest of them have earned to be served`;
-  return serving ? `${found}: they serve` : `${found}: they have not earned to be served yet`;
+    return `${found}: \`trust: 'earned'\` does not serve them, \`similar: false\` also saves the search`;
+  if (advised && !serving) return `${found}: they are not served; \`similar: false\` also saves the search`;
+  if (advised) return `${found}: only the nearest are served`;
+  return serving ? `${found}: they are served` : `${found}: not enough evidence yet to serve them`;
 }
 
 function bucketing(advice: readonly BucketingAdvice[]): string {
   const advised = advice.filter((change) => change.advised);
   const [{ decisions }] = advice as [BucketingAdvice];
   const title = `Bucketing (a plain cache of first answers over ${count(decisions, 'decision')}, one change at a time)`;
-  const lines =
-    advised.length === 0 ? ['the key is well as it is: no change tried serves enough more'] : advised.map(adviceText);
+  const lines = advised.length === 0 ? ['no change: no other bucketing serves enough more'] : advised.map(adviceText);
   return [title, ...lines.map((line) => `  ${line}`)].join('\n');
 }
 
@@ -104,8 +103,8 @@ function bucketing(advice: readonly BucketingAdvice[]): string {
 export function adviceText({ feature, change, edges, served, servedNow, wrong, wrongNow }: BucketingAdvice): string {
   const what =
     change === 'drop'
-      ? 'splits states that agree: drop it'
-      : `is cut finer than its decisions differ: halve its edges to ${edges?.join(', ')}`;
+      ? 'separates states with equal decisions: remove it'
+      : `has more buckets than its decisions need: halve its edges to ${edges?.join(', ')}`;
   return `\`${feature}\` ${what}: served ${share(servedNow)} → ${share(served)}, wrong ${share(wrongNow)} → ${share(wrong)}`;
 }
 

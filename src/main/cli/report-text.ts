@@ -33,19 +33,19 @@ function reportTables(report: SessionReport): ReportTable[] {
 
 function headline(report: SessionReport): string {
   const { trace, plans, agents, seconds, plansPerSecond, laps, interrupted, error } = report;
-  const fault = error?.code === 'ERR_TRACE_INVALID' ? ', ended early by the trace' : ', with an error';
+  const fault = error?.code === 'ERR_TRACE_INVALID' ? ', ended early by a broken trace' : ', with an error';
   const end = interrupted ? ', interrupted' : error ? fault : '';
   const ran = `${count(plans, 'plan')} for ${count(agents, 'agent')} in ${duration(seconds * 1_000)}`;
-  const round = laps > 1 ? `, ${count(laps, 'lap')} of the trace begun` : '';
+  const round = laps > 1 ? `, ${count(laps, 'lap')} of the trace started` : '';
   return `Session ${trace.name}${end}: ${ran} (${rate(plansPerSecond)} plans/s${round})`;
 }
 
 function serverText(server: ReportServer): string {
   if (server.kind === 'endpoints') return `Models at ${server.baseURLs.join(', ')}`;
   const { speed } = server;
-  if (speed === 1) return 'Models: the simulated server, at the speed of life';
-  const example = `100 ms here are ${duration(100 * speed)} of life`;
-  return `Models: the simulated server, at ${rate(speed)} times the speed of life; its times are that much shorter (${example})`;
+  if (speed === 1) return 'Models: the simulated server, in real time';
+  const example = `100 ms here are ${duration(100 * speed)} in real time`;
+  return `Models: the simulated server, at ${rate(speed)} times real time; its times are that much shorter (${example})`;
 }
 
 function summaryRows(report: SessionReport): string[][] {
@@ -70,7 +70,7 @@ function summaryRows(report: SessionReport): string[][] {
   const { compared, agreed } = report.agreement;
   if (compared > 0) {
     const share = `${count(agreed)} of ${count(compared)} (${percent(agreed, compared)})`;
-    rows.push(['As recorded', `${share} chose what the agent of the trace did`]);
+    rows.push(['As recorded', `${share} chose the recorded action`]);
   }
   return rows;
 }
@@ -100,12 +100,15 @@ function workRows({ coalesced, superseded, calls, tokensPerPlan, endpoints }: Se
   const rows: string[][] = [];
   if (coalesced > 0) rows.push(['Shared', `${count(coalesced, 'plan')} joined the model work of another`]);
   if (superseded > 0)
-    rows.push(['Superseded', `${count(superseded, 'plan')} still waited when their agent asked for a newer one`]);
+    rows.push(['Superseded', `${count(superseded, 'plan')} replaced by a newer request of the same agent`]);
   if (calls.hedges > 0)
-    rows.push(['Hedges', `${count(calls.hedges, 'call')} made a second time, for the first took unusually long`]);
+    rows.push([
+      'Hedges',
+      `${count(calls.hedges, 'call')} repeated elsewhere, because the first try was unusually slow`,
+    ]);
   if (calls.seatsMoved > 0) {
     const loads = endpoints.reduce((sum, { memory }) => sum + (memory?.loads ?? 0), 0);
-    const instead = `${count(calls.seatsMoved, 'call')} made to a model that was loaded, in place of one that was not`;
+    const instead = `${count(calls.seatsMoved, 'call')} made to a loaded model instead of one that was not loaded`;
     rows.push(['Seats moved', `${instead} · ${count(loads, 'load')}`]);
   }
   if (calls.earlyChoices > 0)
@@ -129,7 +132,10 @@ function laterRows({ background, late, endpoints }: SessionReport): string[][] {
     ]);
   const given = endpoints.reduce((sum, { givenUp }) => sum + givenUp, 0);
   if (given > 0)
-    rows.push(['Given up', `${count(given, 'call')} that nobody waited for, for plans that could be in time`]);
+    rows.push([
+      'Given up',
+      `${count(given, 'call')} that no plan waited for, to free slots for plans that could be on time`,
+    ]);
   const all = late.find(({ kind }) => kind === 'all');
   if (all !== undefined && all.compared > 0) {
     const { compared, lateOnly, nextOnly, serves } = all;
@@ -151,7 +157,7 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
     const { served, judged, probes, risk, riskHigh } = budget;
     const now =
       risk === null || riskHigh === null
-        ? 'nothing is sure enough now'
+        ? 'nothing is certain enough now'
         : `risk ${percent(risk, 1)}, at most ${percent(riskHigh, 1)}`;
     rows.push([
       'Error budget',
@@ -159,14 +165,15 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
     ]);
   }
   if (contradicted > 0)
-    rows.push(['Contradicted', `${count(contradicted, 'answer')} withheld that the values speak against`]);
-  if (withheld > 0) rows.push(['Withheld', `${count(withheld, 'answer')} that had not earned to be served`]);
+    rows.push(['Contradicted', `${count(contradicted, 'answer')} not served, contradicted by current Q-values`]);
+  if (withheld > 0) rows.push(['Withheld', `${count(withheld, 'answer')} not served, for lack of evidence`]);
   const tiers = (standing?.tiers ?? []).filter(({ tier }) => tier !== 'old').map(tierText);
   if (standing?.trust === 'earned' && tiers.length > 0) rows.push(['Standing', tiers.join(' · ')]);
   if (cyclesBroken > 0) {
-    rows.push(['Cycles', `${count(cyclesBroken, 'answer')} held back from agents that went round with them`]);
+    rows.push(['Cycles', `${count(cyclesBroken, 'answer')} not served to an agent in a cycle`]);
   }
-  if (loopsBroken > 0) rows.push(['Loops', `${count(loopsBroken, 'answer')} withheld that had twice had no effect`]);
+  if (loopsBroken > 0)
+    rows.push(['Loops', `${count(loopsBroken, 'answer')} not served, after having had no effect twice`]);
   return rows;
 }
 

@@ -73,7 +73,7 @@ async function listModels(context: CliContext, { baseURL }: EmbeddedSimulator): 
 }
 
 function startText(baseURL: string, models: readonly string[], { speed, slots }: SimulateFlags): string {
-  const pace = speed === 1 ? 'the speed of life' : `${rate(speed)} times the speed of life`;
+  const pace = speed === 1 ? 'in real time' : `${rate(speed)} times real time`;
   const rows = [
     ['Address', baseURL],
     ['Models', models.join(', ')],

@@ -21,13 +21,13 @@ export function adviceFor(endpoints: readonly ExaminedEndpoint[]): string[] {
 }
 
 function addressAdvice({ givenURL, baseURL }: ExaminedEndpoint): string[] {
-  return givenURL === undefined ? [] : [`Write ${baseURL} where ${givenURL} is written: its list of models is there.`];
+  return givenURL === undefined ? [] : [`Use ${baseURL} instead of ${givenURL}: the list of models is there.`];
 }
 
 function troubleOf(endpoint: ExaminedEndpoint): string[] {
   const { baseURL, reachable, silent, trouble, error, models, missing, calls, isNamed } = endpoint;
   if (silent)
-    return [`The server of ${baseURL} accepts connections and stays silent: it hangs, or is stopped. Start it anew.`];
+    return [`The server of ${baseURL} accepts connections and stays silent: it hangs, or is stopped. Restart it.`];
   if (!reachable) return [`Start the model server of ${baseURL}, or correct the address.`];
   if (trouble === 'key') return [keyAdvice(endpoint)];
   if (trouble === 'loading') return [`${baseURL} is loading its model: wait for it, and run this again.`];
@@ -35,7 +35,7 @@ function troubleOf(endpoint: ExaminedEndpoint): string[] {
     return [`${baseURL} answers, but with no list of models (${error.message}): correct the address, or see its log.`];
   }
   if (models.length === 0) return [`Load a model at ${baseURL}: it lists none.`];
-  if (!isNamed && !models.some(isChatModel)) return [`Load a model that chats at ${baseURL}: it lists none.`];
+  if (!isNamed && !models.some(isChatModel)) return [`Load a chat model at ${baseURL}: it lists none.`];
   const ids = missing.map(({ model, nearest }) => {
     const instead = nearest.length > 0 ? `use ${nearest[0]}` : `use one of ${models.slice(0, 3).join(', ')}`;
     return `Model ${model} is not at ${baseURL}: ${instead}, or load it there.`;
@@ -46,8 +46,8 @@ function troubleOf(endpoint: ExaminedEndpoint): string[] {
 function keyAdvice({ baseURL, keyVariable, hasKey }: ExaminedEndpoint): string {
   const where = `--api-key, ${keyVariable} or apiKey in the configuration`;
   return hasKey
-    ? `${baseURL} refuses the key that it is given: correct it, by ${where}.`
-    : `${baseURL} wants a key: give it by ${where}.`;
+    ? `${baseURL} refuses its key: correct it with ${where}.`
+    : `${baseURL} requires a key: set it with ${where}.`;
 }
 
 /** The server took the call, and not a token came. */
@@ -58,21 +58,21 @@ function failureAdvice(baseURL: string, { model, code, message = 'no reason give
   if (SILENT.has(code)) {
     const time = `${Math.round(totalMs / 100) / 10} s`;
     return [
-      `${baseURL} took a call to ${model} and sent no token in ${time}: it hangs, or is too slow. Look at its log, or start it anew.`,
+      `${baseURL} took a call to ${model} and sent no token in ${time}: it hangs, or is too slow. Look at its log, or restart it.`,
     ];
   }
   const cure = code.startsWith('ERR_MODEL_TIMEOUT')
-    ? 'give it more time with --timeout-ms, or take a smaller model'
+    ? 'give it more time with --timeout-ms, or use a smaller model'
     : code === 'ERR_MODEL_OVERLOADED'
-      ? 'wait until it has less to do, and run this again'
+      ? 'wait until the server is less busy, and run this again'
       : 'see the log of the server, or name another model with --model';
   return [`Model ${model} at ${baseURL} did not answer (${message}): ${cure}.`];
 }
 
 function crowdingOf({ baseURL, displaced }: ExaminedEndpoint): string[] {
   return displaced.map(({ model, by = 'the others' }) => {
-    const what = `${model} and ${by} do not fit into the memory of ${baseURL} together: each load of one puts the other out.`;
-    return `${what} Plans ask the one that is there (seats: resident); one model for all roles, or more memory, avoids loads.`;
+    const what = `${model} and ${by} do not fit into the memory of ${baseURL} together: loading one evicts the other.`;
+    return `${what} Plans ask the loaded one (seats: resident); one model for all roles, or more memory, avoids loads.`;
   });
 }
 
@@ -81,7 +81,7 @@ function slownessOf({ model, code, firstTokenMs = 0, totalMs }: TimedCall): stri
   if (firstTokenMs > LOADING_MS) return [`${model} was probably being loaded; run this again for its real speed.`];
   if (2 * totalMs < PLAN_MS) return [];
   return [
-    `${model} is slow for plans within ${PLAN_MS / 1_000} s; give them more with --timeout-ms, or take a smaller model.`,
+    `${model} is slow for plans within ${PLAN_MS / 1_000} s; give them more with --timeout-ms, or use a smaller model.`,
   ];
 }
 

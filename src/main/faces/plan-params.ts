@@ -8,7 +8,7 @@ import type { PlanRequest } from '../../shared/plan-request.ts';
 export interface PlanParams extends PlanRequest {
   /** Time until the plan settles, milliseconds. Default: the planner's `timeoutMs`. */
   readonly timeoutMs?: number;
-  /** Where plans wait for models, higher numbers come first. Default: the domain's for the scene, else 0. */
+  /** If plans wait for models, higher numbers are served first. Default: the domain's priority of the scene, else 0. */
   readonly priority?: number;
 }
 

@@ -1,17 +1,17 @@
 import type { Durations } from './durations.ts';
 
 /**
- * A distribution of durations that can be added to another one: counts by buckets that are 4.4 % wide (16 an octave), from
- * a microsecond to a day. Percentiles are told as the upper end of their bucket, and never over the longest duration.
- * Rejected: the HdrHistogram of `DurationHistogram`. It is finer, but cannot be merged, and a record costs a call into
- * native code, at each of 100,000 cached plans a second.
+ * A distribution of durations that can be added to another one: counts in buckets that are 4.4 % wide (16 per octave), from a
+ * microsecond to a day. A percentile is the upper end of its bucket, but never more than the longest duration.
+ * Rejected: the HdrHistogram of `DurationHistogram`. It is finer and can be merged too, but each record costs a call into native
+ * code, and there may be 100,000 cached plans a second.
  */
 const BUCKETS_PER_OCTAVE = 16;
 const LOWEST_OCTAVE = -10;
 const HIGHEST_OCTAVE = 27;
 const BUCKETS = (HIGHEST_OCTAVE - LOWEST_OCTAVE) * BUCKETS_PER_OCTAVE;
 
-/** What a tally held: the counts from bucket `from` on. */
+/** The contents of a tally: its counts from bucket `from` on. */
 export interface DurationCounts {
   readonly count: number;
   readonly sum: number;

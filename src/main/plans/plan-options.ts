@@ -30,7 +30,7 @@ export function readPlanOptions(options: unknown): PlanOptions {
   return read;
 }
 
-/** Throws ERR_REQUEST_INVALID for what is there and no AbortSignal, of this realm or another: its controller, as a rule. */
+/** Throws ERR_REQUEST_INVALID for a value that is not an AbortSignal of any realm, such as its controller. */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || signal === null || signal instanceof AbortSignal) return;
   const { aborted, addEventListener, removeEventListener } = Object(signal) as Partial<AbortSignal>;

@@ -8,7 +8,7 @@ import type { Why } from './ladder/why.ts';
  */
 export const LATENESS_MS_MAX = 15;
 
-/** The answer to one request. `A` is the type of the request's actions: their union where the compiler knows them. */
+/** The answer to one request. `A` is the type of the request's actions: their union if the compiler knows them. */
 export interface Plan<A extends string = string> {
   readonly id: number;
   readonly agent: string;
@@ -16,36 +16,36 @@ export interface Plan<A extends string = string> {
   readonly action: A;
   readonly source: PlanSource;
   readonly reason: string;
-  /** Why no model decided; absent where one did, or the cache served what one had decided for this state. */
+  /** Why no model decided. Absent if a model decided, now or earlier for the same state. */
   readonly why?: Why;
-  /** The model that decided, where one did. */
+  /** The model that decided, if one did. */
   readonly model?: string;
   readonly attempts: readonly Attempt[];
-  /** Whether it shared the work of another request in the same state. */
+  /** True if the plan shared the model calls of another request in the same state. */
   readonly coalesced: boolean;
-  /** For answers from memory: how long ago they were decided, milliseconds. */
+  /** Age of an answer from the cache, in milliseconds. */
   readonly ageMs?: number;
-  /** From the request to this answer, milliseconds. */
+  /** Time from the request to this answer, in milliseconds. */
   readonly latencyMs: number;
-  /** How far the deadline was passed when the plan settled, milliseconds; 0 when it was not. */
+  /** How long after its deadline the plan settled, in milliseconds; 0 if it was on time. */
   readonly latenessMs: number;
 }
 
 export interface PlanOptions {
-  /** Time until the plan settles, milliseconds. Default: the planner's `timeoutMs`. */
+  /** Time until the plan must settle, in milliseconds. Default: the planner's `timeoutMs`. */
   readonly timeoutMs?: number;
-  /** Where plans wait for models, higher numbers come first. Default: the domain's for the scene, else 0. */
+  /** If plans wait for models, higher numbers are served first. Default: the domain's priority of the scene, else 0. */
   readonly priority?: number;
-  /** Ends the plan: it rejects with ERR_PLAN_CANCELLED, and its model work stops unless others wait for it. */
+  /** Cancels the plan: it rejects with ERR_PLAN_CANCELLED, and its model calls stop unless other plans need them. */
   readonly signal?: AbortSignal;
   /**
-   * Hears each attempt as it ends, while the plan is waited for: the votes as they arrive. Of a plan that joins work under
-   * way, those that have ended come at once. Called synchronously; what it throws becomes a warning.
+   * Called with each attempt when it ends, until the plan settles, so that votes can be shown as they arrive. If the plan joins
+   * running calls, ended attempts are reported immediately. Called synchronously; an error that it throws becomes a warning.
    */
   readonly onAttempt?: (attempt: Attempt) => void;
 }
 
 export interface CloseOptions {
-  /** Plans in flight have until their own deadlines, and at most so long, milliseconds. Default 0. */
+  /** How long plans in flight may continue, at most until their own deadlines, in milliseconds. Default 0. */
   readonly drainMs?: number;
 }

@@ -186,7 +186,7 @@ function warningsOf(a: SessionReport, b: SessionReport): string[] {
 
 /** The port of a simulated server is another one at each run. */
 function serverText({ server }: SessionReport): string {
-  if (server.kind === 'simulated') return `simulated at ${server.speed} times the speed of life`;
+  if (server.kind === 'simulated') return `simulated at ${server.speed} times real time`;
   return [...server.baseURLs].sort().join(', ');
 }
 

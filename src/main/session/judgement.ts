@@ -72,7 +72,7 @@ function foundIn({ stretch, figure, unit }: Criterion, reports: JudgedReports): 
   const tree = stretchOf(stretch, reports);
   if (tree === undefined) return { why: tooFew(reports.lap.plans, stretch) };
   const value = unit === '%' ? shareAt(tree, figure) : figureAt(tree, figure);
-  return value ?? { why: 'the report does not have it' };
+  return value ?? { why: 'not in the report' };
 }
 
 /** The figures of a part of the session, undefined where too few plans were made for it. */

@@ -230,7 +230,9 @@ describe('session', () => {
         child = started;
       },
     });
-    expect(stdout).toMatch(/^Session cave, interrupted: \d+ plans for 2 agents in .* \d+ laps of the trace begun\)\n/);
+    expect(stdout).toMatch(
+      /^Session cave, interrupted: \d+ plans for 2 agents in .* \d+ laps of the trace started\)\n/,
+    );
     expect(stdout).toMatch(
       /1 of 2 criteria not met +Expected +Found in the first lap, 10 plans\n +met +legal=100% +100 %\n/,
     );
@@ -476,7 +478,7 @@ test('--help and --version print and exit 0', async () => {
   const [help, version] = await Promise.all([conclave(['session', '--help']), conclave(['--version'])]);
   expect(help).toMatchObject({ code: 0, stderr: '' });
   expect(help.stdout).toContain('Examples:');
-  expect(help.stdout.replace(/\s+/g, ' ')).toContain('default: the processors less one, 1 to 4');
+  expect(help.stdout.replace(/\s+/g, ' ')).toContain('default: one fewer than the processors, from 1 to 4');
   expect(version).toMatchObject({ code: 0, stderr: '' });
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -221,7 +221,7 @@ describe('flags', () => {
       cache: { contradicted: 1 },
     });
     const { stdout } = await replay([file, '--values-min', '0.85', '--trust', 'always']);
-    expect(stdout).toContain('Contradicted    1 answer withheld that the values speak against\n');
+    expect(stdout).toContain('Contradicted    1 answer not served, contradicted by current Q-values\n');
   });
 
   test('a budget is 5 % unless another one is given, and serves nothing without evidence', async () => {
@@ -300,10 +300,10 @@ describe('flags', () => {
     const { code, stdout } = await replay(['--help']);
     const help = stdout.replace(/\s+/g, ' ');
     for (const text of [
-      'no expiry (default: 600)',
-      'a planner keeps 2000 unless told otherwise',
-      'a planner asks for 0.85 (default: values have no say)',
-      'eviction is to play no part (default: 100000)',
+      'means for ever (default: 600)',
+      'a planner keeps 2000 by default',
+      'a planner uses 0.85 (default: Q-values are ignored)',
+      'enough to evict none (default: 100000)',
       '(default: 0.02)',
       'Examples:',
     ]) {
@@ -335,7 +335,7 @@ describe('text', () => {
     const { code, stdout } = await replay([file, '--no-similar']);
     const shown = stdout.replace(/in [\d.]+ m?s/, 'in no time').replace(/[\d,]+ lookups/, '9 lookups');
     expect(shown).toBe(`Replay cave: 200 decisions in no time
-Serves the first answer that has earned it · TTL 10 min · 100,000 entries
+Serves the first answer if its tier has earned it · TTL 10 min · 100,000 entries
 
   Served          0 of 200 (0 %)
   Wrong           nothing was served
@@ -346,7 +346,7 @@ Serves the first answer that has earned it · TTL 10 min · 100,000 entries
   Speed           9 lookups/s
 
 Bucketing (a plain cache of first answers over 200 decisions, one change at a time)
-  \`health\` splits states that agree: drop it: served 0 % → 99 %, wrong 0 % → 0 %
+  \`health\` separates states with equal decisions: remove it: served 0 % → 99 %, wrong 0 % → 0 %
 `);
     expect(code).toBe(0);
   });
@@ -358,10 +358,10 @@ Bucketing (a plain cache of first answers over 200 decisions, one change at a ti
     const { stdout } = await replay([trace(lines), '--entries', '1']);
     expect(stdout).toContain('Wrong           0 of 1 (0 %; 95 % interval 0 % to 79.3 %)\n');
     expect(stdout).toContain('Evicted         1 decision\n');
-    expect(stdout).toContain('Not judged      1 record without a choice among the actions offered\n');
-    expect(stdout).toContain('Time            jumped back 1 time, and went on from where it was\n');
-    expect(stdout).toContain('Out of order    1 record, for which time stood still\n');
-    expect(stdout).toContain('the key is well as it is: no change tried serves enough more');
+    expect(stdout).toContain('Not judged      1 record without a recorded choice among the offered actions\n');
+    expect(stdout).toContain('Time            jumped back 1 time, and was continued from where it was\n');
+    expect(stdout).toContain('Out of order    1 record, earlier than the record before\n');
+    expect(stdout).toContain('no change: no other bucketing serves enough more');
   });
 });
 
@@ -369,7 +369,7 @@ describe('bad input', () => {
   test('a broken line ends with the report of what precedes it, the line, and exit 1', async () => {
     const file = trace([recordAt(0), recordAt(1), '{"t":']);
     const [text, json] = await Promise.all([replay([file]), replay([file, '--json'])]);
-    expect(text.stdout).toContain('Replay cave, ended early by the trace: 2 decisions');
+    expect(text.stdout).toContain('Replay cave, ended early by a broken trace: 2 decisions');
     expect(text.stderr).toContain(`error: ${file}, line 4: is not JSON`);
     expect(JSON.parse(json.stdout)).toMatchObject({ decisions: 2, error: { code: 'ERR_TRACE_INVALID' } });
     expect([text.code, json.code]).toEqual([1, 1]);

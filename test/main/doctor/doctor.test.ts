@@ -70,10 +70,10 @@ describe('what is wrong with a server has its own advice, and ends with 1', () =
     [
       'it wants a key for its list',
       () => (server.list = says(401, NO_KEY)),
-      /wants a key: give it by --api-key, CONCLAVE_API_KEY_127_0_0_1_\d+ or apiKey/,
+      /requires a key: set it with --api-key, CONCLAVE_API_KEY_127_0_0_1_\d+ or apiKey/,
     ],
-    ['it wants a key for a call', () => (server.chat = says(401, NO_KEY)), /wants a key: give it by/],
-    ['it forbids', () => (server.list = says(403, 'no')), /wants a key: give it by/],
+    ['it wants a key for a call', () => (server.chat = says(401, NO_KEY)), /requires a key: set it with/],
+    ['it forbids', () => (server.list = says(403, 'no')), /requires a key: set it with/],
     [
       'its only model fails',
       () => (server.chat = says(500, { error: { message: 'out of memory' } })),
@@ -89,10 +89,10 @@ describe('what is wrong with a server has its own advice, and ends with 1', () =
     [
       'it has too much to do',
       () => (server.chat = says(429, { error: { message: 'too many requests' } })),
-      /wait until it has less to do/,
+      /wait until the server is less busy/,
     ],
     ['it lists no model', () => (server.models = []), /Load a model at http\S+: it lists none/],
-    ['it lists none that chats', () => (server.models = ['nomic-embed-text']), /Load a model that chats at/],
+    ['it lists none that chats', () => (server.models = ['nomic-embed-text']), /Load a chat model at/],
     [
       'it is a web page',
       () => (server.list = ({ response }) => response.end('<html>')),
@@ -175,7 +175,7 @@ describe('keys', () => {
 
   test('that are refused are named as such', async () => {
     const { code, stdout } = await doctor('--api-key', 'sk-wrong-key');
-    expect(stdout).toContain('refuses the key that it is given: correct it, by --api-key, CONCLAVE_API_KEY_');
+    expect(stdout).toContain('refuses its key: correct it with --api-key, CONCLAVE_API_KEY_');
     expect(code).toBe(1);
   });
 
@@ -202,7 +202,7 @@ describe('keys', () => {
 
   test('are asked for by plan and session as well', async () => {
     const { stderr } = await conclave(['plan', '--endpoint', server.baseURL]);
-    expect(stderr).toContain('wants a key');
+    expect(stderr).toContain('requires a key');
     expect(stderr).not.toContain('start the model server');
   });
 });
@@ -233,7 +233,7 @@ describe('an address without its version path', () => {
     };
     folder.file('conclave.config.json', JSON.stringify({ endpoints: { a: { baseURL: bare() } } }));
     const { code, stdout } = await conclave(['doctor']);
-    expect(stdout).toContain(`Write ${server.baseURL} where ${bare()} is written`);
+    expect(stdout).toContain(`Use ${server.baseURL} instead of ${bare()}`);
     expect(code).toBe(0);
   });
 

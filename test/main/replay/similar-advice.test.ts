@@ -35,7 +35,7 @@ describe('advice on similar states', () => {
     const found = advice(false, 'earned');
     expect(found).toMatchObject({ compared: 120, wrong: 1, selfWrong: 0, serving: false, advised: true });
     expect(similarText(found as SimilarAdvice, 'earned')).toBe(
-      'Similar states are wrong in 100 % of 120, where the record differs from itself in 0 %: they stay silent; `similar: false` spares the search',
+      'Similar states are wrong in 100 % of 120; in the same state, recorded choices differ in 0 %: they are not served; `similar: false` also saves the search',
     );
   });
 
@@ -43,13 +43,13 @@ describe('advice on similar states', () => {
     const found = advice(false, 'always') as SimilarAdvice;
     expect(found).toMatchObject({ serving: true, advised: true });
     expect(found.compared).toBeGreaterThan(120);
-    expect(similarText(found, 'always')).toContain("`trust: 'earned'` silences them");
+    expect(similarText(found, 'always')).toContain("`trust: 'earned'` does not serve them");
   });
 
   test('is to leave them where they are right: they serve', () => {
     const found = advice(true, 'earned') as SimilarAdvice;
     expect(found).toMatchObject({ wrong: 0, serving: true, advised: false });
-    expect(similarText(found, 'earned')).toMatch(/in 0 %: they serve$/);
+    expect(similarText(found, 'earned')).toMatch(/in 0 %: they are served$/);
   });
 
   test('is not given where little was compared', () => {

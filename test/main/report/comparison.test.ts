@@ -54,7 +54,7 @@ describe('what is to mind', () => {
   test.each<[Partial<SessionReport>, string]>([
     [{ trace: { file: 'x', name: 'town' } }, 'the traces differ: cave and town'],
     [{ plans: 10, legal: 10, onTime: 10 }, 'they planned different numbers of requests: 1000 and 10'],
-    [{ server }, 'the servers differ: simulated at 100 times the speed of life and http://a/v1, http://b/v1'],
+    [{ server }, 'the servers differ: simulated at 100 times real time and http://a/v1, http://b/v1'],
     [{ models: [{ ...model, model: 'phi' }] }, 'the models differ: none and phi'],
     [{ interrupted: true }, 'b was interrupted'],
     [

@@ -163,7 +163,7 @@ test('the text of the report has each criterion as met or not, and of which lap'
   const texts = ['hitRate>0.3', 'fallbacks<0.1%', 'warmUp.hitRate>30%'];
   const expected = judge(texts.map(criterion), { lap: reportWith(50, 25, 25), warmUp: undefined });
   const text = reportText({ ...WHOLE, laps: 3, expect: expected });
-  expect(text).toContain('3 laps of the trace begun');
+  expect(text).toContain('3 laps of the trace started');
   const lines = text.split('\n').filter((line) => /met|NOT MET/.test(line));
   expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual([
     ['2 of 3 criteria not met', 'Expected', 'Found in the first lap, 50 plans'],

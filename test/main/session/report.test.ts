@@ -166,23 +166,23 @@ test('the object of a session that its trace ended names the fault', () => {
   const fault = new PlannerError('ERR_TRACE_INVALID', 'cave.jsonl, line 9: is not JSON');
   const report = sessionReport({ ...OUTCOME, fault }, statsOf(true), { trace: TRACE, server: SIMULATED });
   expect(report.error).toMatchObject({ code: 'ERR_TRACE_INVALID', message: fault.message });
-  expect(reportText(report)).toContain('ended early by the trace');
+  expect(reportText(report)).toContain('ended early by a broken trace');
 });
 
 test('the text tells everything the report promises', () => {
   const text = reportText(sessionReport(OUTCOME, statsOf(true), { trace: TRACE, server: SIMULATED }));
   for (const said of [
     'Session cave: 10 plans for 2 agents in 2.5 s (4 plans/s)',
-    '100 times the speed of life',
+    '100 times real time',
     '10 of 10 (100 %)',
     '9 of 10 (90 %)',
     '4/200 entries · hit rate 60 % · 6 hits · 4 misses · TTL 2 min',
     'same state: 1 of 10 checked (95 % interval 1.8 % to 40.4 %)',
     '5 % · served 6 of 20 judged · 1 probe · risk 2 %, at most 4.5 %',
-    '3 answers withheld that had twice had no effect',
+    '3 answers not served, after having had no effect twice',
     '75 % · 3 useful of 4 calls',
     'cache 6 (60 %) · synthesis 3 (30 %) · fallback 1 (10 %)',
-    '6 of 8 (75 %) chose what the agent of the trace did',
+    '6 of 8 (75 %) chose the recorded action',
     '1 plan joined the model work of another',
   ]) {
     expect(text).toContain(said);
@@ -223,7 +223,7 @@ test('the text of an interrupted session without a cache says both', () => {
   expect(text).toContain('3 plans by the interrupt');
   expect(text).toMatch(/Cache +off\n/);
   expect(text).toContain('Models at http://localhost:1234/v1');
-  expect(text).not.toContain('speed of life');
+  expect(text).not.toContain('real time');
 });
 
 test('the LLM success rate is of the calls that were wanted to their end; the cancelled stand beside it', () => {
@@ -270,8 +270,8 @@ test('hedges, superseded plans and tokens are told where there are any', () => {
   const report = sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED });
   expect(report).toMatchObject({ superseded: 2, tokensPerPlan: { prompt: 800, completion: 12, cached: 600 } });
   const text = reportText(report);
-  expect(text).toMatch(/Superseded +2 plans still waited when their agent asked for a newer one\n/);
-  expect(text).toMatch(/Hedges +1 call made a second time, for the first took unusually long\n/);
+  expect(text).toMatch(/Superseded +2 plans replaced by a newer request of the same agent\n/);
+  expect(text).toMatch(/Hedges +1 call repeated elsewhere, because the first try was unusually slow\n/);
   expect(text).toMatch(/Early choices +2 votes counted before their reasons were written\n/);
   expect(text).toMatch(/Tokens a plan +800 read, 600 of them cached · 12 written · 25 % estimated\n/);
 });

@@ -5,48 +5,48 @@ import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { optionsError } from '../../options/resolve-options.ts';
 import { FACE_BYTES } from '../byte-budget.ts';
 
-/** How a planner is reached over HTTP. */
+/** Options of the HTTP server. */
 export interface HttpFaceOptions {
-  /** 0 takes any free one. */
+  /** Port to listen on; 0 chooses a free one. */
   readonly port: number;
-  /** The address to listen at. Beyond this machine a token is needed. Default `127.0.0.1`: this machine alone. */
+  /** Address to listen on. One that other machines can reach requires a token. Default `127.0.0.1`. */
   readonly host?: string | undefined;
-  /** Who calls sends it as `Authorization: Bearer …`. Default: none is asked for. */
+  /** Bearer token that clients must send as `Authorization: Bearer …`. Default: none is required. */
   readonly token?: string | undefined;
-  /** A file with the token, which its owner alone may read. Instead of `token`. */
+  /** File with the token, readable only by its owner. Replaces `token`. */
   readonly tokenFile?: string | undefined;
   /**
-   * Names of this server, without ports, that requests may come for beside those of this machine. Default: none where
-   * `host` is this machine, else any.
+   * Host names, without ports, that requests may name in addition to those of this machine. Default: none if only this machine can
+   * reach `host`, else any.
    */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Requests of one client (address) in a minute. Default: false, or 6,000 where `host` is beyond this machine. */
+  /** Maximum number of requests per minute from one address. Default: false, or 6,000 if other machines can reach `host`. */
   readonly rateLimitPerMinute?: number | false | undefined;
-  /** Default 2 MiB; 24 MiB where the domain has images. */
+  /** Maximum size of a request body. Default 2 MiB, or 24 MiB if the domain has images. */
   readonly bodyBytesMax?: number | undefined;
   /**
-   * Of all bodies over 64 KiB together, from their first byte until they are answered; at the bound the slowest of those that are
-   * coming is dropped with ERR_PLANNER_OVERLOADED. At least `bodyBytesMax`. Default: 128 MiB, or four times `bodyBytesMax`.
+   * Maximum size of all bodies over 64 KiB together, from their first byte until they are answered. Beyond it, the slowest body that is
+   * still arriving is dropped with ERR_PLANNER_OVERLOADED. At least `bodyBytesMax`. Default: 128 MiB, or four times `bodyBytesMax`.
    */
   readonly largeBodiesBytesMax?: number | undefined;
-  /** Of one request, all together. Default 16 KiB. */
+  /** Maximum size of all headers of a request. Default 16 KiB. */
   readonly headerBytesMax?: number | undefined;
-  /** A client has so long for the headers of a request. Default 10,000. */
+  /** Time limit for receiving the headers of a request, in milliseconds. Default 10,000. */
   readonly headersTimeoutMs?: number | undefined;
-  /** And so long for all of it. Default 30,000. */
+  /** Time limit for receiving a whole request, in milliseconds. Default 30,000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** An idle connection is kept so long. Default 60,000. */
+  /** How long an idle connection stays open, in milliseconds. Default 60,000. */
   readonly keepAliveTimeoutMs?: number | undefined;
-  /** A client that takes nothing of its answer for so long is cut off. Default 30,000. */
+  /** How long a client may read none of its response before it is disconnected, in milliseconds. Default 30,000. */
   readonly slowClientMs?: number | undefined;
-  /** More are closed at once. Default 2,048. */
+  /** Maximum number of connections. Connections beyond this limit are closed immediately. Default 2,048. */
   readonly connectionsMax?: number | undefined;
 }
 
 const bytes = z.number().int().min(1_024).max(1_073_741_824);
 const ms = z.number().int().min(1).max(86_400_000);
 
-/** The shape of `HttpFaceOptions`, also in configuration files. */
+/** Schema of `HttpFaceOptions`, also used for configuration files. */
 export const httpFaceSchema = z.strictObject({
   port: z.number().int().min(0).max(65_535),
   host: z.string().min(1).optional(),
@@ -67,11 +67,11 @@ export const httpFaceSchema = z.strictObject({
 export interface ResolvedHttpOptions {
   readonly port: number;
   readonly host: string;
-  /** Whether only this machine reaches it. */
+  /** True if only this machine can reach the server. */
   readonly isLocal: boolean;
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
-  /** Undefined where requests may come for any name. */
+  /** Host names that requests may name. Undefined if any name is allowed. */
   readonly allowedHosts: readonly string[] | undefined;
   readonly rateLimitPerMinute: number | false;
   readonly bodyBytesMax: number;
@@ -84,21 +84,21 @@ export interface ResolvedHttpOptions {
   readonly connectionsMax: number;
 }
 
-/** How this machine calls itself. */
+/** Host names and addresses of this machine. */
 export const LOCAL_NAMES: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** A name other than localhost may be resolved to any address, and counts as beyond this machine. */
+/** True if only this machine can reach `host`. A name other than localhost may resolve to any address, so it does not count. */
 function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
   const version = isIP(host);
   return version !== 0 && loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** An address of this machine that is not one of the usual ones, as 127.0.0.2, as `Host` has it. */
+/** The `Host` header of an unusual address of this machine, such as 127.0.0.2; empty for the usual ones. */
 function otherNames(host: string): string[] {
   const name = isIP(host) === 6 ? new URL(`http://[${host}]`).hostname : host;
   return LOCAL_NAMES.includes(name) ? [] : [name];
@@ -108,7 +108,7 @@ const BODY_BYTES = 2 * 1_048_576;
 const BODY_BYTES_WITH_IMAGES = 24 * 1_048_576;
 const RATE_BEYOND = 6_000;
 
-/** Checks and completes options, once. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
+/** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
 export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): ResolvedHttpOptions {
   const result = httpFaceSchema.safeParse(options);
   if (!result.success) throw optionsError(options, result.error, 'http.');

@@ -9,7 +9,7 @@ import type { PlannerEvents } from '../../plans/planner.ts';
 import type { PeerExit } from './peer.ts';
 
 export interface RemotePlannerEvents extends PlannerEvents {
-  /** The planner's thread or process has ended: told once, last. */
+  /** The planner's thread or process has exited. Emitted once, as the last event. */
   exit: [exit: PeerExit];
 }
 
@@ -24,9 +24,9 @@ interface RemoteWith<D extends Domain, O extends Observation>
   extends EventEmitter<RemotePlannerEvents>,
     AsyncDisposable {
   readonly domain: D;
-  /** Plans it takes at once; one more is refused. */
+  /** Maximum number of plans in flight. Further plans are rejected. */
   readonly maxInFlight: number;
-  /** False from the moment that it is told to close, or that its peer has ended. */
+  /** False once `close` was called or the peer has exited. */
   readonly isOpen: boolean;
   /**
    * As `Planner.plan`, and also on time when the planner's thread hangs: where no answer has come `lateGraceMs` after the
@@ -34,13 +34,13 @@ interface RemoteWith<D extends Domain, O extends Observation>
    */
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   stats(): Promise<ChatPlannerStats>;
-  /** Forgets every cached decision. */
+  /** Deletes every cached decision. */
   clearCache(): Promise<void>;
-  /** As `Planner.close`; then its thread or process ends, by force if it must. */
+  /** Closes like `Planner.close`, then stops the thread or process, by force if necessary. */
   close(options?: CloseOptions): Promise<void>;
 }
 
-/** In a worker thread of this process. `EmbeddedPlanner<typeof rover>` is one of the domain `rover`. */
+/** A planner in a worker thread of this process. `EmbeddedPlanner<typeof rover>` plans for the domain `rover`. */
 export type EmbeddedPlanner<D extends DomainDefinition = Domain> = EmbeddedWith<DomainOf<D>, ObservationOf<D>>;
 
 interface EmbeddedWith<D extends Domain, O extends Observation> extends RemoteWith<D, O> {
@@ -49,27 +49,27 @@ interface EmbeddedWith<D extends Domain, O extends Observation> extends RemoteWi
    * whatever the planner's thread is doing. As `openCache`: it knows nothing of similar states, budget and loop guard.
    */
   peek(request: RequestWith<O>): Decision | undefined;
-  /** The cache's memory, for further threads (`openCache`); undefined when the cache is off. */
+  /** The cache's shared memory, for other threads (`openCache`). Undefined if the cache is off. */
   readonly cacheBuffer: SharedArrayBuffer | undefined;
 }
 
-/** In a child process. `SpawnedPlanner<typeof rover>` is one of the domain `rover`. */
+/** A planner in a child process. `SpawnedPlanner<typeof rover>` plans for the domain `rover`. */
 export type SpawnedPlanner<D extends DomainDefinition = Domain> = SpawnedWith<DomainOf<D>, ObservationOf<D>>;
 
 interface SpawnedWith<D extends Domain, O extends Observation> extends RemoteWith<D, O> {
   readonly pid: number;
-  /** As `Planner.peek`, asked of the process. */
+  /** Looks into the cache like `Planner.peek`, by a call to the process. */
   peek(request: RequestWith<O>): Promise<Decision | undefined>;
 }
 
-/** How a host waits for its peer. */
+/** Time limits and bounds of a host that waits for its planner. */
 export interface RemoteOptions {
-  /** After the deadline of a plan, until the host answers in place of a planner that does not, milliseconds. Default 50. */
+  /** How long after a plan's deadline the host answers itself if the planner has not, in milliseconds. Default 50. */
   readonly lateGraceMs?: number;
-  /** For the start: loading, checking endpoints, reading the disk tier; milliseconds. Default 60,000. */
+  /** Time limit for the start, which loads code, checks endpoints and reads the disk tier, in milliseconds. Default 60,000. */
   readonly startTimeoutMs?: number;
-  /** For closing, beyond `drainMs`, until the thread or process is ended by force, milliseconds. Default 5,000. */
+  /** How long closing may take in addition to `drainMs` before the thread or process is killed, in milliseconds. Default 5,000. */
   readonly closeTimeoutMs?: number;
-  /** Calls that may wait for a reply; one more is refused with ERR_PLANNER_OVERLOADED. Default 16,384. */
+  /** Maximum number of pending calls. Further calls reject with ERR_PLANNER_OVERLOADED. Default 16,384. */
   readonly callsMax?: number;
 }

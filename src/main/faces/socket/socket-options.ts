@@ -3,47 +3,47 @@ import { PlannerError } from '../../../shared/errors.ts';
 import { optionsError } from '../../options/resolve-options.ts';
 import { FACE_BYTES } from '../byte-budget.ts';
 
-/** What one client may cost. Also of the face on standard input, which has one client. */
+/** Bounds of one client. They also hold for standard input, which has one client. */
 export interface RpcLimits {
   /**
-   * Bytes of one line. Default 24 MiB: a picture may have 16 MB of base64, and a line that says where it ends is held once
-   * while it comes. A longer one is answered with ERR_MESSAGE_TOO_LARGE and ends the connection.
+   * Maximum size of one line, in bytes. Default 24 MiB, because an image may have 16 MB of base64. A longer line is answered with
+   * ERR_MESSAGE_TOO_LARGE, and the connection is closed.
    */
   readonly messageBytesMax?: number;
   /**
-   * Bytes of all lines over 64 KiB together, of all clients of the face, from their first byte until they are answered; at the bound
-   * the slowest of those that are coming is dropped with ERR_PLANNER_OVERLOADED. At least `messageBytesMax`. Default: 128 MiB, or four
+   * Maximum size of all lines over 64 KiB of all clients together, from their first byte until they are answered. Beyond it, the slowest
+   * line that is still arriving is dropped with ERR_PLANNER_OVERLOADED. At least `messageBytesMax`. Default: 128 MiB, or four
    * times `messageBytesMax`.
    */
   readonly largeMessagesBytesMax?: number;
   /**
-   * Plans of one client in flight, and calls of one batch. Default 256, a quarter of the planner's `maxInFlight`: one client
-   * cannot fill it. At the bound nothing more is read from the client until a plan settles, so at least 2: a plan, and room
-   * for its cancel.
+   * Maximum number of plans in flight of one client, and of calls in one batch. Default 256, a quarter of the planner's `maxInFlight`,
+   * so that one client cannot fill it. At the limit, the server stops reading from the client until a plan settles. At least 2: a plan
+   * and its cancellation.
    */
   readonly callsMax?: number;
-  /** Bytes of answers that wait for the client, above which nothing more is read from it. Default 1 MiB. */
+  /** Size of unread answers above which the server stops reading from the client. Default 1 MiB. */
   readonly writeBufferBytes?: number;
-  /** Bytes of answers that wait for the client, above which it is closed with ERR_CLIENT_SLOW. Default 32 MiB. */
+  /** Size of unread answers above which the client is disconnected with ERR_CLIENT_SLOW. Default 32 MiB. */
   readonly writeBufferBytesMax?: number;
   /**
-   * How long a client may take no answer while more than `writeBufferBytes` wait for it, milliseconds; then it is closed
+   * How long a client may read nothing while more than `writeBufferBytes` wait for it, in milliseconds, before it is disconnected
    * with ERR_CLIENT_SLOW. Default 10,000.
    */
   readonly slowClientMs?: number;
 }
 
 export interface SocketFaceOptions extends RpcLimits {
-  /** Of the Unix socket, or of the named pipe on Windows: `\\.\pipe\NAME`. */
+  /** Path of the Unix socket, or of the named pipe on Windows: `\\.\pipe\NAME`. */
   readonly path: string;
-  /** Clients at once; one more is told ERR_CLIENT_LIMIT and let go. Default 1,024. */
+  /** Maximum number of clients. Further ones get ERR_CLIENT_LIMIT and are disconnected. Default 1,024. */
   readonly connectionsMax?: number;
 }
 
 export type ResolvedRpcLimits = Required<RpcLimits>;
 export type ResolvedSocketFace = Required<SocketFaceOptions>;
 
-/** A line must also fit into a string. */
+/** Upper bound of `messageBytesMax`, because a line must fit into a string. */
 const bytes = z
   .int()
   .min(1_024)
@@ -63,9 +63,9 @@ const limitsShape = {
   slowClientMs: z.number().int().positive().max(3_600_000).optional(),
 };
 
-/** Of the face on standard input. */
+/** Schema of the options of standard input. */
 export const rpcLimitsSchema = z.strictObject(limitsShape);
-/** For whoever composes the options of several faces: the command line, a configuration file. */
+/** Schemas for composing the options of several faces, on the command line or in a configuration file. */
 export const socketFaceSchema = z.strictObject({
   path: z.string().min(1),
   connectionsMax: count.optional(),
@@ -74,13 +74,13 @@ export const socketFaceSchema = z.strictObject({
 
 const MEBIBYTE = 2 ** 20;
 
-/** Checks and completes. Throws ERR_OPTIONS_INVALID, naming `socket.KEY`. */
+/** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID, naming `socket.KEY`. */
 export function resolveSocketFace(options: SocketFaceOptions): ResolvedSocketFace {
   const { path, connectionsMax, ...limits } = parsed(socketFaceSchema, options, 'socket.');
   return { path, connectionsMax: connectionsMax ?? 1_024, ...completed(limits, 'socket.') };
 }
 
-/** Checks and completes. Throws ERR_OPTIONS_INVALID, naming `stdio.KEY`. */
+/** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID, naming `stdio.KEY`. */
 export function resolveRpcLimits(options: RpcLimits): ResolvedRpcLimits {
   return completed(parsed(rpcLimitsSchema, options, 'stdio.'), 'stdio.');
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../shared/errors.ts';
 
-/** What was tried for a plan: one expert's question, or one model of the synthesis ladder. */
+/** The kind of an attempt: a call to an expert, or to one model of the synthesis ladder. */
 export type AttemptStep = 'expert' | 'synthesis' | 'fallback';
 
 /**
@@ -9,40 +9,40 @@ export type AttemptStep = 'expert' | 'synthesis' | 'fallback';
  */
 export type LastSeen = 'queued' | 'called' | 'sent' | 'headers' | 'token' | 'choice';
 
-/** One attempt and how it ended. Listed in the order of their start. */
+/** One attempt of a plan, and how it ended. Attempts are listed in the order in which they started. */
 export interface Attempt {
   readonly step: AttemptStep;
-  /** The expert's role; absent for synthesis. */
+  /** The expert's role. Absent for synthesis. */
   readonly role?: string;
   readonly model: string;
   readonly endpoint: string;
-  /** `OK`, or why it gave no vote. ERR_PLAN_SETTLED where the plan settled before the attempt did. */
+  /** `OK`, or why there was no vote. ERR_PLAN_SETTLED if the plan settled before the attempt ended. */
   readonly code: 'OK' | ErrorCode;
   readonly message?: string;
-  /** How far it had come where it was cut: out of time, cancelled, or still running when its plan settled. */
+  /** How far the call got, if it was cut short by a timeout, a cancellation, or the end of its plan. */
   readonly lastSeen?: LastSeen;
-  /** When it began, milliseconds from the start of its plan; below 0 where the plan joined work under way. */
+  /** Time from the start of the plan to the start of the attempt, in milliseconds. Negative if the plan joined a running call. */
   readonly startMs: number;
-  /** Of its time, until it had a slot of the endpoint and its call began, milliseconds. */
+  /** How long the attempt waited for a slot of the endpoint, in milliseconds. */
   readonly waitMs: number;
-  /** From its start to its end, milliseconds. */
+  /** Time from the start to the end of the attempt, in milliseconds. */
   readonly latencyMs: number;
-  /** From the beginning of its call to the response headers, milliseconds: the server's queue. */
+  /** Time from the start of the call to the response headers, in milliseconds: the server's queue. */
   readonly queueMs?: number;
-  /** From the beginning of its call to the first token, milliseconds. */
+  /** Time from the start of the call to the first token, in milliseconds. */
   readonly firstTokenMs?: number;
-  /** Tokens that the server read and wrote, as it told, or as is estimated: streams that are cut end before it tells. */
+  /** Number of tokens that the server read and wrote: as reported, or estimated for streams that were cut before the report. */
   readonly promptTokens?: number;
   readonly completionTokens?: number;
-  /** Which of these are estimates. */
+  /** Which of the token counts are estimates. */
   readonly estimated?: 'prompt' | 'completion' | 'both';
-  /** The model that says it answered, where that is another one than was asked. */
+  /** The model that answered according to the server, if it is not the one that was asked. */
   readonly modelAnswered?: string;
-  /** What it voted for; also where it was not waited for, or failed, after its choice stood. */
+  /** The action voted for, even if the plan did not wait for the rest of the answer, or the call failed after its choice. */
   readonly action?: string;
 }
 
-/** Whether a call that failed so had an answer that was read to its end. */
+/** True if a call with this code had an answer that was read to its end. */
 export function takesBackChoice(code: ErrorCode): boolean {
   return code.startsWith('ERR_VOTE');
 }

@@ -42,7 +42,7 @@ export class CancelSlots {
     Atomics.notify(this.#words, word);
   }
 
-  /** Hears once that the worker's model has read the prompt. Call the result when the task has settled. */
+  /** Calls `onRead` once, when the worker's model has read the prompt. Returns a function that unsubscribes; call it when the task settles. */
   onRead(ticket: CancelTicket, onRead: () => void): () => void {
     return watchRead(this.#words, ticket, onRead);
   }

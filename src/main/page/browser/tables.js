@@ -102,7 +102,7 @@ const TILES = [
     id: 'in-flight',
     name: 'Plans in flight',
     value: ({ stats }) => count(stats.plans.inFlight),
-    below: ({ stats }) => [statText(stats, 'calls.running', count), ' calls running'],
+    below: ({ stats }) => [statText(stats, 'calls.running', count), ' calls in progress'],
   },
 ];
 
@@ -124,7 +124,7 @@ export function showTiles(parent, figures) {
 /** @type {readonly (readonly [name: string, path: string, shown: (value: any) => string])[]} */
 const TOTALS = [
   ['Plans', 'plans.settled', count],
-  ['Shared the work of another', 'plans.coalesced', count],
+  ['Shared the calls of another plan', 'plans.coalesced', count],
   ['Superseded by a newer one', 'plans.superseded', count],
   ['Cancelled by their caller', 'plans.cancelled', count],
   ['Refused, too many in flight', 'plans.refused', count],
@@ -133,25 +133,25 @@ const TOTALS = [
   ['Planning time, longest', 'planningMs.max', duration],
   ['Past the deadline, p99', 'latenessMs.p99', duration],
   ['Decisions in the cache', 'cache.entries', count],
-  ['Room in the cache', 'cache.entriesMax', count],
+  ['Maximum in the cache', 'cache.entriesMax', count],
   ['Hits', 'cache.hits', count],
-  ['of them from a similar state', 'cache.similarHits', count],
+  ['from a similar state', 'cache.similarHits', count],
   ['Misses', 'cache.misses', count],
   ['of them expired', 'cache.expired', count],
   ['Evictions', 'cache.evictions', count],
   ['Loops broken', 'cache.loopsBroken', count],
   ['Cycles broken', 'cache.cyclesBroken', count],
-  ['Contradicted by values', 'cache.contradicted', count],
-  ['Not earned to be served', 'cache.withheld', count],
+  ['Contradicted by Q-values', 'cache.contradicted', count],
+  ['Not served, for lack of evidence', 'cache.withheld', count],
   ['Asked first, to be known', 'cache.probes', count],
-  ['Stood, for no model was in time', 'cache.stood', count],
+  ['Used because no model was in time', 'cache.stood', count],
   ['Calls made', 'calls.made', count],
   ['Useful calls', 'calls.useful', count],
   ['Calls out of time', 'calls.timeouts', count],
   ['Calls cancelled, not needed', 'calls.cancelled', count],
   ['Calls failed', 'calls.failed', count],
   ['Calls made a second time', 'calls.hedges', count],
-  ['Calls to a loaded model in place of another', 'calls.seatsMoved', count],
+  ['Calls to a loaded model instead of another', 'calls.seatsMoved', count],
   ['Votes counted before their reasons', 'calls.earlyChoices', count],
   ['Fallbacks', 'fallbacks', count],
 ];
@@ -251,9 +251,9 @@ function endpointCard(at) {
       el('span', { 'data-slots': 'held', 'data-value': held }, `${count(held)} held by aborted calls`),
       `, ${count(free)} free of `,
       el('span', { 'data-slots': 'slots', 'data-value': slots }, count(slots)),
-      slotsKnown ? ' (told by the server); ' : '; ',
+      slotsKnown ? ' (reported by the server); ' : '; ',
       el('span', { 'data-slots': 'waiting', 'data-value': waiting }, `${count(waiting)} waiting`),
-      width < slots ? `; plans have ${count(width)} at once, since more would be late` : '',
+      width < slots ? `; plans use ${count(width)} at once, because more would be late` : '',
     ),
     modelTimes(at),
   );
@@ -328,7 +328,7 @@ function standingCard({ trust, models, tiers }) {
     el('span', { 'data-tier': `${tier} ${to}`, 'data-value': String(serving) }, serving ? 'serves' : 'silent'),
     why,
   ]);
-  const made = table('What tiers of the cache have shown', ['Tier', 'Compared', 'Right', 'Now', 'Why'], rows);
+  const made = table('How often tiers of the cache were right', ['Tier', 'Compared', 'Right', 'Now', 'Why'], rows);
   made.classList.add('stacked');
   const known =
     models.agreement === null ? 'not known yet' : `${percent(models.agreement)} of ${count(models.compared)}`;

@@ -19,7 +19,7 @@ const PATIENCE_MARGIN = 1.05;
  */
 const ENOUGH_QUANTILE = 0.95;
 const ENOUGH_MARGIN = 1.2;
-/** Of the time a model takes to its first token, at most so much more is waited for one that primes. */
+/** Upper bound on the extra wait for a priming call, as a share of the model's usual time to first token. */
 const PRIME_QUANTILE = 0.9;
 /** What is kept for a synthesis: its time at this quantile. */
 const SYNTHESIS_QUANTILE = 0.9;

@@ -13,7 +13,7 @@ import type { PlannerOptions } from '../../options/planner-options.ts';
 import { optionsError, plannerOptionsSchema } from '../../options/resolve-options.ts';
 import { type LogConfig, logSchema, type ServeConfig, serveSchema } from './serve-config.ts';
 
-/** Looked for in the current folder, in this order. */
+/** Names of configuration files, in the order in which they are looked for in the current folder. */
 export const CONFIG_NAMES = [
   'conclave.config.ts',
   'conclave.config.js',
@@ -21,21 +21,21 @@ export const CONFIG_NAMES = [
   'conclave.config.json',
 ] as const;
 
-/** `PlannerOptions` of which everything may be left out, and whose domain may be called by its name. */
+/** `PlannerOptions` in which everything is optional and the domain may be given by name. */
 export interface Config extends Partial<Omit<PlannerOptions, 'domain'>> {
   readonly domain?: Domain;
 }
 
 export interface LoadedConfig {
-  /** As it is called in messages. */
+  /** Name of the file in messages. */
   readonly file: string;
   readonly config: Config;
-  /** For `conclave serve`: the ways in, and its log. */
+  /** Settings of `conclave serve`: its faces and its log. */
   readonly serve: ServeConfig | undefined;
   readonly log: LogConfig | undefined;
 }
 
-/** As `PlannerOptions`, where `skyrim` may stand for the built-in domain. For files written in TypeScript. */
+/** The type of a configuration file: `PlannerOptions`, in which `'skyrim'` may stand for the built-in domain. */
 export interface ConfigDefinition extends Partial<Omit<PlannerOptions, 'domain'>> {
   readonly domain?: 'skyrim' | Domain | DomainDefinition;
   readonly serve?: ServeConfig;
@@ -58,7 +58,7 @@ export async function loadConfig(cwd: string, given?: string): Promise<LoadedCon
   return { file: name, ...checkConfig(name, await readData(name, path)) };
 }
 
-/** A domain by its name (`skyrim`), or a file that holds a definition. Throws ERR_DOMAIN_INVALID or ERR_OPTIONS_INVALID. */
+/** Loads a domain by its name (`skyrim`) or from a file that defines it. Throws ERR_DOMAIN_INVALID or ERR_OPTIONS_INVALID. */
 export async function loadDomain(cwd: string, given: string): Promise<Domain> {
   if (given === skyrim.name) return skyrim;
   if (extname(given) === '') {
@@ -97,7 +97,7 @@ async function readData(name: string, path: string): Promise<unknown> {
   }
 }
 
-/** Of a configuration or a domain, as text. */
+/** Maximum size of a configuration or domain file, as text. */
 const TEXT_BYTES_MAX = 16 * 1_048_576;
 
 /** Before anything that waits for it: the loader of modules opens what it is given. */

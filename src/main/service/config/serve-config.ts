@@ -3,23 +3,23 @@ import { type HttpFaceOptions, httpFaceSchema } from '../../faces/http/http-opti
 import { type SocketFaceOptions, socketFaceSchema } from '../../faces/socket/socket-options.ts';
 import { LOG_LEVELS, type LogLevel } from '../log/process-log.ts';
 
-/** How long a drain may take unless told otherwise, milliseconds. */
+/** Default time limit of a drain, in milliseconds. */
 export const DRAIN_MS = 10_000;
 export const DRAIN_MS_MAX = 60 * 60 * 1_000;
 
-/** The section `serve` of a configuration: the ways in, for `conclave serve`. Flags come first. */
+/** The section `serve` of a configuration: the faces of `conclave serve`. Flags override it. */
 export interface ServeConfig {
-  /** Opened where it, or `--socket`, gives a path. */
+  /** The socket, opened if this or `--socket` gives a path. */
   readonly socket?: Partial<SocketFaceOptions>;
-  /** Opened where it, or `--http`, gives a port. */
+  /** The HTTP server, opened if this or `--http` gives a port. */
   readonly http?: Partial<HttpFaceOptions>;
-  /** From the signal to the end, milliseconds. Default 10,000. */
+  /** Time limit from the signal to the exit, in milliseconds. Default 10,000. */
   readonly drainMs?: number;
 }
 
 /** The section `log`: the structured log on standard error, for `conclave serve`. */
 export interface LogConfig {
-  /** Default `silent`. `--log-level` and CONCLAVE_LOG_LEVEL come first. */
+  /** Lowest level that is logged. `--log-level` and CONCLAVE_LOG_LEVEL override it. Default `silent`. */
   readonly level?: LogLevel;
 }
 

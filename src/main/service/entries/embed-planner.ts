@@ -15,14 +15,14 @@ export type EmbedOptions = RemoteOptions;
 
 const embedSchema = z.strictObject(remoteShape);
 
-/** What tests replace. */
+/** Collaborators that tests replace. */
 export interface EmbedParts {
   readonly clock?: Clock;
-  /** The thread's entry. */
+  /** The thread's entry file. */
   readonly entryUrl?: URL;
 }
 
-/** Source and build differ in the ending only. */
+/** The entry file. Source and build differ only in its extension. */
 function entryUrl(): URL {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`./thread-entry.${ending}`, import.meta.url);

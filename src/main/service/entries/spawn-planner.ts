@@ -17,7 +17,7 @@ export interface SpawnOptions extends RemoteOptions {
    * protocol of yours. Default `stderr`: this process' standard error.
    */
   readonly output?: 'stderr' | 'ignore';
-  /** Node's own arguments for the process, as `--max-old-space-size=512`. Default: none, also not this process' own. */
+  /** Arguments for Node in the child, such as `--max-old-space-size=512`. Default: none; this process's own are not passed on. */
   readonly execArgv?: readonly string[];
 }
 
@@ -27,14 +27,14 @@ const spawnSchema = z.strictObject({
   execArgv: z.array(z.string()).default([]),
 });
 
-/** What tests replace. */
+/** Collaborators that tests replace. */
 export interface SpawnParts {
   readonly clock?: Clock;
-  /** The process' entry. */
+  /** The child's entry file. */
   readonly entryUrl?: URL;
 }
 
-/** Source and build differ in the ending only. */
+/** The entry file. Source and build differ only in its extension. */
 function entryUrl(): URL {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`./process-entry.${ending}`, import.meta.url);
@@ -88,7 +88,7 @@ class SpawnedClient extends PlannerClient implements SpawnedPlanner {
   }
 }
 
-/** Between the end of a process and of its channel, either way. Past it the other is not waited for. */
+/** How long to wait for a process to exit after its channel has closed, or the other way round. */
 const APART_MS = 1_000;
 
 class ProcessPeer implements Peer {

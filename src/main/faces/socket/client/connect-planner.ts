@@ -16,9 +16,9 @@ import type { HelloResult } from '../wire.ts';
 import { type ClientParts, SocketClient } from './socket-client.ts';
 
 export interface ConnectedPlannerEvents {
-  /** Something that is no failure of a call: a listener that threw. */
+  /** A problem that is not the failure of a call, such as a listener that threw. */
   warning: [message: string];
-  /** The connection has ended: told once, last. */
+  /** The connection has ended. Emitted once, as the last event. */
   exit: [exit: PeerExit];
 }
 
@@ -29,9 +29,9 @@ export interface ConnectedPlannerEvents {
 export type ConnectedPlanner<D extends DomainDefinition = Domain> = ConnectedWith<ObservationOf<D>>;
 
 interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPlannerEvents>, AsyncDisposable {
-  /** What the server said of itself. */
+  /** The server's answer to `hello`. */
   readonly server: HelloResult;
-  /** False from the moment that it is told to close, or that the connection has ended. */
+  /** False once `close` was called or the connection has ended. */
   readonly isOpen: boolean;
   /**
    * As `Planner.plan`. With a `timeoutMs` also on time when the server hangs: where no answer has come `lateGraceMs` after the
@@ -39,10 +39,10 @@ interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPla
    * ERR_PEER_EXITED, ERR_MESSAGE_TOO_LARGE, and ERR_PLANNER_OVERLOADED at `callsMax`.
    */
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
-  /** As `Planner.peek`, asked of the server. */
+  /** Looks into the cache like `Planner.peek`, by a call to the server. */
   peek(request: RequestWith<O>): Promise<Decision | undefined>;
   stats(): Promise<ChatPlannerStats>;
-  /** Forgets every cached decision, of everybody who uses the planner. */
+  /** Deletes every cached decision, for all clients of the planner. */
   clearCache(): Promise<void>;
   /**
    * Ends the connection, after at most `drainMs` for what is pending; the planner goes on. Closing again with no `drainMs` ends
@@ -52,17 +52,17 @@ interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPla
 }
 
 export interface ConnectOptions {
-  /** As the server's log calls this client. Default `node`. */
+  /** Name of this client in the server's log. Default `node`. */
   readonly client?: string;
-  /** For connecting and the server's first word, milliseconds. Default 3,000. */
+  /** Time limit for connecting and the server's answer to `hello`, in milliseconds. Default 3,000. */
   readonly connectTimeoutMs?: number;
-  /** After the deadline of a plan, until the client answers in place of a server that does not, milliseconds. Default 50. */
+  /** How long after a plan's deadline the client answers itself if the server has not, in milliseconds. Default 50. */
   readonly lateGraceMs?: number;
-  /** A server that says nothing for so long while calls wait is asked whether it lives; after as long again it is given up. Default 5,000. */
+  /** How long a server may be silent while calls are pending before it is pinged, and then again before it is given up, in milliseconds. Default 5,000. */
   readonly silenceMs?: number;
-  /** Calls that may wait for an answer; one more is refused with ERR_PLANNER_OVERLOADED. Default 16,384. */
+  /** Maximum number of pending calls. Further calls reject with ERR_PLANNER_OVERLOADED. Default 16,384. */
   readonly callsMax?: number;
-  /** Bytes of one answer. Default 24 MiB. */
+  /** Maximum size of one answer, in bytes. Default 24 MiB. */
   readonly messageBytesMax?: number;
 }
 
@@ -80,7 +80,7 @@ const connectSchema = z.strictObject({
     .optional(),
 });
 
-/** Two streams to a server: the other end of its standard input and output. They are destroyed when the connection ends. */
+/** Two streams to a server, connected to its standard input and output. They are destroyed when the connection ends. */
 export interface PlannerStreams {
   readonly input: Readable;
   readonly output: Writable;
