@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import type { PlannerError } from '../../../shared/errors.ts';
 import { randomIndex, systemRandom } from '../../../shared/random.ts';
 import { changesOfClearing, changesOfEviction, changesOfWrites, makeIndexKey } from './batch.ts';
 import {
@@ -13,8 +12,8 @@ import {
   type DiskTierParts,
   type DiskTierStats,
 } from './disk-tier-options.ts';
-import { type DiskFile, type FileSize, fileBytesMax, type OpenFile, openLmdbFile } from './lmdb-file.ts';
-import { openDiskFile, reasonOf } from './open-disk-file.ts';
+import { FileAvailability } from './file-availability.ts';
+import { type DiskFile, type FileSize, fileBytesMax, openLmdbFile } from './lmdb-file.ts';
 import { type DiskRecord, decodeFrame, indexKeyOf, isFrameOf } from './record-frame.ts';
 import { IDENTITY_BYTES, KEY_BYTES, ORDER_END, orderOf, type RecordPlace } from './tables.ts';
 import { type QueuedWrite, WriteQueue } from './write-queue.ts';
@@ -28,51 +27,25 @@ const BATCH_EVICTIONS_MAX = 256;
 /** How long a write waits for others to share its flush with. What a crash may lose. */
 const BATCH_DELAY_MS = 50;
 const CHUNK_RECORDS = 64;
-const RETRY_MS_MIN = 1_000;
-const RETRY_MS_MAX = 300_000;
-/** How long after its first batch a trial may still fail without a word. */
-const TRIAL_MS = 10_000;
-/** Going off again sooner than this continues the back-off instead of beginning it anew. */
-const STEADY_MS = 60_000;
-
-/*
- *   on ──a read or write fails──▶ off ──back-off──▶ opening ──▶ trial ──10 s after a batch was written──▶ on
- *                                  ▲                   │fails      │fails
- *                                  └───────────────────┴───────────┘           any ──close()──▶ closed
- *
- * A trial reads and writes as usual. It is told of only when it has held for a while: the free pages inside the file take
- * some batches on a full disk too. A file is never written again after a failed commit: lmdb-js may keep its lock of it.
- */
-type State =
-  | { readonly kind: 'on'; readonly file: DiskFile; readonly sinceMs: number; readonly attempt: number }
-  | { readonly kind: 'trial'; readonly file: DiskFile; readonly attempt: number; readonly end: Timer | undefined }
-  | { readonly kind: 'opening'; readonly attempt: number }
-  | { readonly kind: 'off'; readonly attempt: number; readonly retry: Timer }
-  | { readonly kind: 'closed' };
 
 /**
  * Decisions on disk, by key. `get` reads through the memory map; `put` and `remove` are queued and written behind, in
  * transactions of another thread. Nothing here throws for what the disk or the file does: the tier goes off and tries again.
  */
 export class DiskTier {
-  readonly #path: string;
+  readonly #availability: FileAvailability;
   readonly #bytesMax: number;
   readonly #identity: Uint8Array;
   readonly #clock: Clock;
-  readonly #warn: (message: string) => void;
-  readonly #openFile: OpenFile;
   /** Keeps the places of two writers apart. */
   readonly #writer: number;
   readonly #queue = new WriteQueue(DISK_QUEUE_MAX);
-  #state: State = { kind: 'opening', attempt: 0 };
   #order = 0;
   #evictions = 0;
   #fileBytes = 0;
   #isClearing = false;
   #batchTimer: Timer | undefined;
   #writing: Promise<void> | undefined;
-  #opening: Promise<void> | undefined;
-  #closing: Promise<void> = Promise.resolve();
   #counts = { written: 0, dropped: 0, damaged: 0, removedBySize: 0, batches: 0 };
 
   /**
@@ -81,19 +54,24 @@ export class DiskTier {
    */
   static async open(options: DiskTierOptions, parts: DiskTierParts = {}): Promise<DiskTier> {
     const tier = new DiskTier(options, parts);
-    await tier.#open(0);
+    await tier.#availability.open();
     return tier;
   }
 
   private constructor(options: DiskTierOptions, parts: DiskTierParts) {
-    this.#path = options.path;
     this.#bytesMax = options.bytesMax ?? DISK_BYTES_DEFAULT;
     assert(this.#bytesMax >= DISK_BYTES_MIN, `bytesMax must be at least ${DISK_BYTES_MIN}, got ${this.#bytesMax}`);
     this.#identity = createHash('sha256').update(options.identity).digest().subarray(0, IDENTITY_BYTES);
     this.#clock = options.clock;
-    this.#warn = options.warn;
-    this.#openFile = parts.openFile ?? openLmdbFile;
     this.#writer = randomIndex(parts.random ?? systemRandom, 2 ** 32);
+    const place = {
+      path: options.path,
+      bytesMax: this.#bytesMax,
+      openFile: parts.openFile ?? openLmdbFile,
+      wallNow: () => this.#clock.wallNow(),
+      warn: options.warn,
+    };
+    this.#availability = new FileAvailability(place, this.#clock, (file) => this.#startOn(file));
   }
 
   /** The record of a key, expired or not. What is queued is seen already. */
@@ -108,7 +86,7 @@ export class DiskTier {
   /** Queues a record. The newest of one key wins; at the bound of the queue the one that waits longest is dropped. */
   put(key: Uint8Array, value: Uint8Array, expiresAtWallMs: number): void {
     assert.equal(key.length, KEY_BYTES);
-    if (this.#usable() === undefined || value.length > DISK_VALUE_BYTES_MAX) {
+    if (this.#availability.file === undefined || value.length > DISK_VALUE_BYTES_MAX) {
       this.#counts.dropped++;
       this.remove(key);
       return;
@@ -120,7 +98,7 @@ export class DiskTier {
   /** Queues a removal. It is kept while the tier is off. */
   remove(key: Uint8Array): void {
     assert.equal(key.length, KEY_BYTES);
-    if (this.#state.kind !== 'closed') this.#add({ kind: 'remove', key: new Uint8Array(key) });
+    if (!this.#availability.isClosed) this.#add({ kind: 'remove', key: new Uint8Array(key) });
   }
 
   /** Forgets the records of this identity. None is served from the call on; resolves when they are gone, or the tier is off. */
@@ -144,7 +122,7 @@ export class DiskTier {
   }
 
   stats(): DiskTierStats {
-    const file = this.#usable();
+    const file = this.#availability.file;
     const size = file === undefined ? undefined : this.#guard(() => file.size());
     return {
       state: file === undefined ? 'off' : 'on',
@@ -157,27 +135,21 @@ export class DiskTier {
 
   /** Resolves when all that is queued is on disk, or the tier is off. Waits for an attempt to open that is under way. */
   async flush(): Promise<void> {
-    await this.#opening;
-    while (this.#usable() !== undefined && this.#hasWork()) await this.#write();
+    await this.#availability.settled();
+    while (this.#availability.file !== undefined && this.#hasWork()) await this.#write();
   }
 
   /** Writes what is queued and closes the file. */
   async close(): Promise<void> {
-    this.#cancelTimers();
+    this.#availability.cancelTimers();
+    this.#cancelBatch();
     await this.flush();
-    const file = this.#usable();
-    this.#cancelTimers();
-    this.#state = { kind: 'closed' };
-    if (file !== undefined) this.#closeFile(file);
-    await this.#closing;
-  }
-
-  #usable(): DiskFile | undefined {
-    return this.#state.kind === 'on' || this.#state.kind === 'trial' ? this.#state.file : undefined;
+    this.#cancelBatch();
+    await this.#availability.close();
   }
 
   #readable(): DiskFile | undefined {
-    return this.#isClearing ? undefined : this.#usable();
+    return this.#isClearing ? undefined : this.#availability.file;
   }
 
   #read(file: DiskFile, key: Uint8Array): DiskRecord | undefined {
@@ -241,15 +213,14 @@ export class DiskTier {
   }
 
   #schedule(): void {
-    if (this.#usable() === undefined || this.#writing !== undefined || !this.#hasWork()) return;
+    if (this.#availability.file === undefined || this.#writing !== undefined || !this.#hasWork()) return;
     if (this.#queue.size >= BATCH_WRITES) void this.#write();
     else this.#batchTimer ??= this.#clock.setTimer(BATCH_DELAY_MS, () => void this.#write());
   }
 
   /** Writes batches until nothing is left to do. One run at a time. */
   #write(): Promise<void> {
-    this.#batchTimer?.cancel();
-    this.#batchTimer = undefined;
+    this.#cancelBatch();
     this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = undefined;
       this.#schedule();
@@ -258,7 +229,7 @@ export class DiskTier {
   }
 
   async #writeAll(): Promise<void> {
-    for (let file = this.#usable(); file !== undefined; file = this.#usable()) {
+    for (let file = this.#availability.file; file !== undefined; file = this.#availability.file) {
       if (this.#isClearing) await this.#clearSome(file);
       else if (this.#queue.size > 0 || this.#evictions > 0) await this.#writeBatch(file);
       else return;
@@ -309,13 +280,7 @@ export class DiskTier {
     if (fileBytes > grownFrom && fileBytes > fileBytesMax(this.#bytesMax)) {
       throw new Error(`the file has grown to ${fileBytes} bytes: a process holds an older state of it`);
     }
-    if (this.#state.kind !== 'trial' || this.#state.end !== undefined) return;
-    const { attempt } = this.#state;
-    const end = this.#clock.setTimer(TRIAL_MS, () => {
-      this.#state = { kind: 'on', file, sinceMs: this.#clock.now(), attempt };
-      this.#warn(`disk cache ${this.#path} is on again`);
-    });
-    this.#state = { kind: 'trial', file, attempt, end };
+    this.#availability.wasWritten(file);
   }
 
   /** Sees what is over the bound, as the file is now: nothing that is counted here could drift from it. */
@@ -326,61 +291,22 @@ export class DiskTier {
     return size;
   }
 
-  /** Opens the file, on trial if it was off before. */
-  async #open(attempt: number): Promise<void> {
-    this.#state = { kind: 'opening', attempt };
-    try {
-      await this.#closing;
-      const file = await openDiskFile({
-        path: this.#path,
-        bytesMax: this.#bytesMax,
-        openFile: this.#openFile,
-        wallNow: () => this.#clock.wallNow(),
-        warn: this.#warn,
-      });
-      this.#state =
-        attempt === 0
-          ? { kind: 'on', file, sinceMs: this.#clock.now(), attempt }
-          : { kind: 'trial', file, attempt, end: undefined };
-      this.#measure(file);
-      this.#schedule();
-    } catch (error) {
-      if (attempt > 0 || (error as PlannerError).code !== 'ERR_OPTIONS_INVALID') return this.#turnOff(error);
-      this.#state = { kind: 'closed' };
-      throw error;
-    }
+  /** Goes on with a file that has just been opened. */
+  #startOn(file: DiskFile): void {
+    this.#measure(file);
+    this.#schedule();
   }
 
   #turnOff(error: unknown): void {
-    const state = this.#state;
-    if (state.kind === 'closed' || state.kind === 'off') return;
     this.#counts.dropped += this.#queue.giveUpPuts();
     this.#evictions = 0;
-    this.#cancelTimers();
-    if (state.kind !== 'opening') this.#closeFile(state.file);
-    const isSteady = state.kind === 'on' && this.#clock.now() - state.sinceMs >= STEADY_MS;
-    const attempt = isSteady ? 1 : state.attempt + 1;
-    const delayMs = Math.min(RETRY_MS_MIN * 2 ** (attempt - 1), RETRY_MS_MAX);
-    const retry = this.#clock.setTimer(delayMs, () => {
-      this.#opening = this.#open(attempt).finally(() => {
-        this.#opening = undefined;
-      });
-    });
-    this.#state = { kind: 'off', attempt, retry };
-    const isKnown = state.kind === 'trial' || (state.kind === 'opening' && state.attempt > 0);
-    if (!isKnown) this.#warn(`disk cache ${this.#path} is off and will be tried again: ${reasonOf(error)}`);
+    this.#cancelBatch();
+    this.#availability.turnOff(error);
   }
 
-  #cancelTimers(): void {
-    if (this.#state.kind === 'off') this.#state.retry.cancel();
-    if (this.#state.kind === 'trial') this.#state.end?.cancel();
+  #cancelBatch(): void {
     this.#batchTimer?.cancel();
     this.#batchTimer = undefined;
-  }
-
-  #closeFile(file: DiskFile): void {
-    // A file that fails to close has nothing more to lose: every commit was on disk or was counted as dropped.
-    this.#closing = file.close().catch(() => undefined);
   }
 }
 
