@@ -1,3 +1,4 @@
+import { defined } from '../../shared/defined.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { shown } from './text.ts';
 
@@ -32,7 +33,7 @@ export interface FailureText {
 export function failureText(error: unknown): FailureText {
   const { code, message } = describeError(error);
   const next = ADVICE[code as ErrorCode];
-  return { code, message, ...(next === undefined ? {} : { next }) };
+  return { code, message, ...defined({ next }) };
 }
 
 function describeError(error: unknown): { code: string; message: string } {

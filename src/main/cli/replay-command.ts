@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { PROFILES } from '../options/profiles.ts';
@@ -146,8 +147,8 @@ async function replayFile(
     const run = await play(context, flags, cache, trace);
     const fault = run.fault ?? unjudgeable(run, file);
     const { skipped, header } = trace;
-    const named = { file, name: header.name, ...(skipped === undefined ? {} : { skipped }) };
-    const subject = { trace: named, cache, ...(fault === undefined ? {} : { fault }) };
+    const named = { file, name: header.name, ...defined({ skipped }) };
+    const subject = { trace: named, cache, ...defined({ fault }) };
     const report = replayReport(run, subject);
     if (flags.json) printJson(context, report);
     else context.stdout.write(shown(replayText(report, run.seconds)));
@@ -174,7 +175,7 @@ async function play(context: CliContext, flags: ReplayFlags, cache: ResolvedCach
     clock,
     signal,
     onRecord: () => progress.onRecord(),
-    ...(limit === undefined ? {} : { limit }),
+    ...defined({ limit }),
   };
   return await runReplay(trace.records(), trace.domain, options);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { type ErrorCode, encodeError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
@@ -154,7 +155,7 @@ type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'displaced' | 'untim
 /** llama.cpp lists its model also while it loads it, and to whoever has no key: then the calls tell. */
 function troubleOf({ trouble }: Listing, calls: readonly TimedCall[]): { readonly trouble?: ServerTrouble } {
   const told = trouble ?? calls.map(troubleInCall).find((each) => each !== undefined);
-  return told === undefined ? {} : { trouble: told };
+  return defined({ trouble: told });
 }
 
 function troubleInCall({ code, message = '' }: TimedCall): ServerTrouble | undefined {
@@ -191,7 +192,7 @@ async function list(
     const listMs = since();
     const error = { code, message };
     const trouble = troubleIn(error);
-    const told = trouble === undefined ? {} : { trouble };
+    const told = defined({ trouble });
     const isSilent = code.startsWith('ERR_MODEL_TIMEOUT') && (await acceptsConnections(baseURL, clock, KNOCK_MS));
     const silent = isSilent ? ({ silent: true } as const) : {};
     const shown = { baseURL: shownURL(baseURL), reachable: hasAnswered(error) };
@@ -227,7 +228,7 @@ async function timedCall(
     return { model, code: 'ERR_MODEL_EMPTY', message: 'its answer has no word', ...times };
   }
   const keepsSchema = await probeSchema(client, model, timeoutMs, signal);
-  return { model, code: 'OK', ...times, ...(keepsSchema === undefined ? {} : { keepsSchema }) };
+  return { model, code: 'OK', ...times, ...defined({ keepsSchema }) };
 }
 
 function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallReport): Omit<TimedCall, 'model' | 'code'> {

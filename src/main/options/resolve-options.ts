@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
+import { defined } from '../../shared/defined.ts';
 import { type Domain, defineDomain } from '../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { isSecretName, withoutCredentials } from '../../shared/secrets.ts';
@@ -218,11 +219,9 @@ function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] 
   return Object.entries(parsed.endpoints).map(([endpointName, endpoint]) => ({
     name: endpointName,
     baseURL: endpoint.baseURL.replace(/\/+$/, ''),
-    ...(endpoint.apiKey === undefined ? {} : { apiKey: endpoint.apiKey }),
-    ...(endpoint.headers === undefined ? {} : { headers: endpoint.headers }),
+    ...defined({ apiKey: endpoint.apiKey, headers: endpoint.headers }),
     maxConcurrent: endpoint.maxConcurrent ?? 64,
-    ...(endpoint.slots === undefined ? {} : { slots: endpoint.slots }),
-    ...(endpoint.machine === undefined ? {} : { machine: endpoint.machine }),
+    ...defined({ slots: endpoint.slots, machine: endpoint.machine }),
     staggerMs: endpoint.staggerMs ?? profile.staggerMs,
   }));
 }
@@ -300,7 +299,7 @@ function thinksByName(model: string): boolean {
 function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'] {
   if (parsed.cache === false || (parsed.cache === undefined && profile.cache === false)) return false;
   const defaults = (profile.cache === false ? PROFILES.default.cache : profile.cache) as ResolvedCache;
-  const { similar, disk, ...given } = withoutUndefined(parsed.cache ?? {});
+  const { similar, disk, ...given } = defined(parsed.cache ?? {});
   const cache: ResolvedCache = {
     ...defaults,
     ...given,
@@ -335,12 +334,6 @@ export function checkMemory(entries: number, key: string): void {
   fail(`${key} must fit into memory: ${entries} take ${mebibytes(byteLength)} of ${mebibytes(totalmem())}`);
 }
 
-function withoutUndefined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: NonNullable<T[K]>;
-  };
-}
-
 /** Checks and completes options, once. Throws ERR_OPTIONS_INVALID or ERR_DOMAIN_INVALID. */
 export function resolveOptions(options: PlannerOptions): ResolvedOptions {
   const result = plannerOptionsSchema.safeParse(options);
@@ -352,7 +345,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
   const profileName = parsed.profile ?? 'default';
   const profile = PROFILES[profileName];
   const endpoints = resolveEndpoints(parsed, profile);
-  const features = { ...profile.features, ...withoutUndefined(parsed.features ?? {}) };
+  const features = { ...profile.features, ...defined(parsed.features ?? {}) };
   const cache = resolveCache(parsed, profile);
   return Object.freeze({
     profile: profileName,

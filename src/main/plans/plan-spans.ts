@@ -11,6 +11,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Clock } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import type { Attempt } from '../models/calls/attempt.ts';
 import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import type { Plan } from './plan.ts';
@@ -70,11 +71,11 @@ export class PlanSpans {
       'conclave.plan.action': plan.action,
       'conclave.plan.source': plan.source,
       'conclave.plan.lateness_ms': plan.latenessMs,
-      ...(plan.model === undefined ? {} : { 'conclave.plan.model': plan.model }),
+      ...defined({ 'conclave.plan.model': plan.model }),
       ...(plan.why === undefined
         ? {}
         : { 'conclave.plan.why': plan.why.code, 'conclave.plan.why.message': plan.why.message }),
-      ...(plan.ageMs === undefined ? {} : { 'conclave.plan.age_ms': plan.ageMs }),
+      ...defined({ 'conclave.plan.age_ms': plan.ageMs }),
     });
   }
 
@@ -113,7 +114,7 @@ export class PlanSpans {
     const voted = attempts.find(({ code }) => code === 'OK');
     const attributes: Attributes = {
       'conclave.step': step,
-      ...(role === undefined ? {} : { 'conclave.expert.role': role }),
+      ...defined({ 'conclave.expert.role': role }),
       ...(voted?.action === undefined ? {} : { 'conclave.vote.action': voted.action }),
     };
     const startTime = hrTime(originMs + Math.min(...attempts.map(({ startMs }) => startMs)));
@@ -139,9 +140,11 @@ export class PlanSpans {
       ...this.#subject(attempt),
       'conclave.call.wait_ms': waitMs,
       ...(code === 'OK' ? { 'gen_ai.response.model': modelAnswered ?? model } : {}),
-      ...(promptTokens === undefined ? {} : { 'gen_ai.usage.input_tokens': promptTokens }),
-      ...(completionTokens === undefined ? {} : { 'gen_ai.usage.output_tokens': completionTokens }),
-      ...(estimated === undefined ? {} : { 'conclave.usage.estimated': estimated }),
+      ...defined({
+        'gen_ai.usage.input_tokens': promptTokens,
+        'gen_ai.usage.output_tokens': completionTokens,
+        'conclave.usage.estimated': estimated,
+      }),
     };
     const calledMs = originMs + startMs + waitMs;
     const settings = { kind: SpanKind.CLIENT, attributes, startTime: hrTime(calledMs) };

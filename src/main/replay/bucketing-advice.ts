@@ -1,3 +1,4 @@
+import { defined } from '../../shared/defined.ts';
 import type { Domain, Feature, NumberFeature } from '../../shared/domain.ts';
 import { fingerprintNumber } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
@@ -128,7 +129,7 @@ export class BucketingStudy {
     return {
       feature,
       change,
-      ...(edges === undefined ? {} : { edges }),
+      ...defined({ edges }),
       advised: isWorthIt(now, answers, this.#decisions),
       served: share(answers.served, this.#decisions),
       wrong: share(answers.wrong, answers.served),

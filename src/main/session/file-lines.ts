@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip, type Gunzip } from 'node:zlib';
+import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
 
 /**
@@ -23,7 +24,7 @@ const NEWLINE = 10;
 
 export function traceFault(file: string, line: number | undefined, message: string, cause?: unknown): PlannerError {
   const where = line === undefined ? file : `${file}, line ${line}`;
-  return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, cause === undefined ? {} : { cause });
+  return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, defined({ cause }));
 }
 
 /**

@@ -4,6 +4,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
+import { defined } from '../../../shared/defined.ts';
 import { type Domain, type DomainDefinition, defineDomain } from '../../../shared/domain.ts';
 import { skyrim } from '../../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
@@ -76,7 +77,7 @@ function findConfig(cwd: string): string | undefined {
 }
 
 function fail(file: string, message: string, cause?: unknown): never {
-  throw new PlannerError('ERR_OPTIONS_INVALID', `${file}: ${message}`, cause === undefined ? {} : { cause });
+  throw new PlannerError('ERR_OPTIONS_INVALID', `${file}: ${message}`, defined({ cause }));
 }
 
 async function readData(name: string, path: string): Promise<unknown> {

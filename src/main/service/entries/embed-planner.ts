@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
+import { defined } from '../../../shared/defined.ts';
 import type { DomainDefinition } from '../../../shared/domain.ts';
 import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
 import { openCache, type SharedCache } from '../../cache/shared-cache.ts';
@@ -101,7 +102,7 @@ class ThreadPeer implements Peer {
     });
     this.ended = new Promise((resolve) => {
       worker.once('exit', (code) => {
-        const reason = this.#reason === undefined ? {} : { reason: this.#reason };
+        const reason = defined({ reason: this.#reason });
         // One that was told to leave is terminated, which counts as 1.
         resolve({ code: this.#hasLeft ? 0 : code, signal: null, ...reason });
       });
