@@ -95,13 +95,13 @@ export function addReplayCommand(
     .option(
       '--check <rate>',
       'share of served answers that are also learned, as if checked in the background',
-      share,
+      shareFlag,
       CACHE.checkShare,
     )
     .option(
       '--values-min <share>',
       `lowest relative Q-value, from 0 (worst action) to 1 (best), at which an answer is served (a planner's default is ${CACHE.valuesMin}; here, Q-values are ignored)`,
-      share,
+      shareFlag,
     )
     .option('--no-similar', 'serve only answers for exactly the same state')
     .option('--no-guard', 'also serve answers that have had no effect twice, or that keep an agent in a cycle')
@@ -218,7 +218,7 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
   };
 }
 
-function share(text: string): number {
+function shareFlag(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && value >= 0 && value <= 1) return value;
   throw new InvalidArgumentError('It must be a share from 0 to 1.');

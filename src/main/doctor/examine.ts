@@ -6,6 +6,7 @@ import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { shownURL } from '../../shared/shown-url.ts';
 import { situationOf } from '../../shared/situation.ts';
 import type { CallReport, EndpointAddress } from '../../shared/tasks.ts';
+import { rounded } from '../measure/shares.ts';
 import { discoverEndpoint } from '../models/discovery/discover-endpoint.ts';
 import type { EndpointFacts } from '../models/discovery/endpoint-facts.ts';
 import { hasAnswered, type ServerTrouble, troubleIn } from '../models/discovery/server-trouble.ts';
@@ -175,7 +176,7 @@ async function list(
   signal: AbortSignal,
 ): Promise<Reached> {
   const startedAtMs = clock.now();
-  const since = (): number => rounded(clock.now() - startedAtMs);
+  const since = (): number => rounded(clock.now() - startedAtMs, 1);
   let client = open(baseURL);
   try {
     const found = await listSomewhere(baseURL, (url) => {
@@ -235,14 +236,10 @@ function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallRepor
   const streamMs = totalMs - (firstTokenMs ?? totalMs);
   const tokens = completionTokens ?? 0;
   return {
-    totalMs: rounded(totalMs),
-    ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs) }),
-    ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs) }),
+    totalMs: rounded(totalMs, 1),
+    ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs, 1) }),
+    ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs, 1) }),
     // The first token's time is that of the prompt.
-    ...(tokens > 1 && streamMs > 0 ? { tokensPerSecond: rounded((1_000 * (tokens - 1)) / streamMs) } : {}),
+    ...(tokens > 1 && streamMs > 0 ? { tokensPerSecond: rounded((1_000 * (tokens - 1)) / streamMs, 1) } : {}),
   };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
 }

@@ -104,7 +104,7 @@ export class PlanSpans {
       const below = trace.setSpan(parent, span);
       for (const seat of seatsOf(plan.attempts)) this.#recordSeat(tracer, below, seat, startMs);
     }
-    if (code !== 'OK') fail(span, code);
+    if (code !== 'OK') markFailed(span, code);
     span.end(hrTime(startMs + plan.latencyMs));
   }
 
@@ -129,7 +129,7 @@ export class PlanSpans {
           hrTime(originMs + endOf(attempt)),
         );
     }
-    if (voted === undefined) fail(span, (attempts.at(-1) as Attempt).code);
+    if (voted === undefined) markFailed(span, (attempts.at(-1) as Attempt).code);
     span.end(hrTime(originMs + Math.max(...attempts.map(endOf))));
   }
 
@@ -150,7 +150,7 @@ export class PlanSpans {
     const settings = { kind: SpanKind.CLIENT, attributes, startTime: hrTime(calledMs) };
     const span = tracer.startSpan(`chat ${model}`, settings, parent);
     if (firstTokenMs !== undefined) span.addEvent('conclave.first_token', hrTime(calledMs + firstTokenMs));
-    if (code !== 'OK') fail(span, code);
+    if (code !== 'OK') markFailed(span, code);
     span.end(hrTime(originMs + endOf(attempt)));
   }
 
@@ -181,7 +181,7 @@ export class PlanSpans {
 }
 
 /** The message is left out: it quotes what a server said. */
-function fail(span: Span, code: string): void {
+function markFailed(span: Span, code: string): void {
   span.setAttribute('error.type', code);
   span.setStatus({ code: SpanStatusCode.ERROR });
 }

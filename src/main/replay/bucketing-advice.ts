@@ -3,6 +3,7 @@ import type { Domain, Feature, NumberFeature } from '../../shared/domain.ts';
 import { fingerprintNumber } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../shared/signature.ts';
+import { share } from '../measure/shares.ts';
 import { wilson } from '../measure/wilson.ts';
 
 /**
@@ -165,8 +166,4 @@ function isWorthIt(now: FirstAnswers, changed: FirstAnswers, decisions: number):
   if (added < ADDED_MIN || added < SERVED_GAIN_MIN * decisions) return false;
   const wrongNow = wilson(now.wrong, now.served).high;
   return (changed.wrong - now.wrong) / added <= Math.min(WRONG_ADDED_MAX, WRONG_FACTOR_MAX * wrongNow);
-}
-
-function share(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { checkOptions } from '../../../shared/check-options.ts';
 import { PlannerError } from '../../../shared/errors.ts';
-import { optionsError } from '../../options/resolve-options.ts';
 import { FACE_BYTES } from '../byte-budget.ts';
 
 /** What one client may cost. Also of the face on standard input, which has one client. */
@@ -76,19 +76,13 @@ const MEBIBYTE = 2 ** 20;
 
 /** Checks and completes. Throws ERR_OPTIONS_INVALID, naming `socket.KEY`. */
 export function resolveSocketFace(options: SocketFaceOptions): ResolvedSocketFace {
-  const { path, connectionsMax, ...limits } = parsed(socketFaceSchema, options, 'socket.');
+  const { path, connectionsMax, ...limits } = checkOptions(socketFaceSchema, options, 'socket.');
   return { path, connectionsMax: connectionsMax ?? 1_024, ...completed(limits, 'socket.') };
 }
 
 /** Checks and completes. Throws ERR_OPTIONS_INVALID, naming `stdio.KEY`. */
 export function resolveRpcLimits(options: RpcLimits): ResolvedRpcLimits {
-  return completed(parsed(rpcLimitsSchema, options, 'stdio.'), 'stdio.');
-}
-
-function parsed<T>(schema: z.ZodType<T>, options: unknown, prefix: string): T {
-  const result = schema.safeParse(options);
-  if (!result.success) throw optionsError(options, result.error, prefix);
-  return result.data;
+  return completed(checkOptions(rpcLimitsSchema, options, 'stdio.'), 'stdio.');
 }
 
 function completed(given: z.infer<typeof rpcLimitsSchema>, prefix: string): ResolvedRpcLimits {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
+import { checkOptions } from '../../../shared/check-options.ts';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import { defined } from '../../../shared/defined.ts';
@@ -7,7 +8,7 @@ import type { DomainDefinition } from '../../../shared/domain.ts';
 import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
 import { openCache, type SharedCache } from '../../cache/shared-cache.ts';
 import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
-import { checkCrossing, remoteShape, resolveRemote } from '../../faces/ipc/peer-options.ts';
+import { checkCrossing, remoteShape } from '../../faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { EmbeddedPlanner, RemoteOptions } from '../../faces/ipc/remote-planner.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
@@ -53,7 +54,7 @@ export async function embedPlanner(
   embedOptions: EmbedOptions = {},
   parts: EmbedParts = {},
 ): Promise<EmbeddedPlanner> {
-  const remote = resolveRemote(embedSchema, embedOptions, 'embedOptions');
+  const remote = checkOptions(embedSchema, embedOptions, 'embedOptions.');
   const planner = checkCrossing(options);
   const clock = parts.clock ?? systemClock;
   const peer = new ThreadPeer(new Worker(parts.entryUrl ?? entryUrl(), { name: 'planner', ...threadArgs() }));
