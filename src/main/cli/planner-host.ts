@@ -146,7 +146,7 @@ function inSimulatedTime(flags: ServerFlags, config: Config): Config {
   return { timeoutMs: Math.min(timeoutMs, scaledMs), ...config };
 }
 
-export function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
+function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
   const known = KNOWN_PORTS.map(({ usual, port }) => `${port} (${usual})`).join(', ');
   const answered = found.map((server) => `${server.port} (${whatIs(server)})`);
   const result = found.length === 0 ? 'none answered' : `found ${answered.join(', ')}`;

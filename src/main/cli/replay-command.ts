@@ -9,8 +9,7 @@ import { type ReplayRun, type ReplayRunOptions, runReplay } from '../replay/run-
 import { openTrace, type Trace } from '../session/trace-reader.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
-import { barTotal } from './progress-bar.ts';
-import { openReplayProgress } from './replay-progress.ts';
+import { barTotal, openReplayProgress } from './progress.ts';
 import { replayText } from './replay-text.ts';
 import { addTraceFlags, traceOptions, wholeNumber } from './server-flags.ts';
 import { shown } from './text.ts';

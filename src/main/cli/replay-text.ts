@@ -101,7 +101,7 @@ function bucketing(advice: readonly BucketingAdvice[]): string {
 }
 
 /** `turn` splits states that agree: drop it: served 21 % → 30 %, wrong 15 % → 16 % */
-export function adviceText({ feature, change, edges, served, servedNow, wrong, wrongNow }: BucketingAdvice): string {
+function adviceText({ feature, change, edges, served, servedNow, wrong, wrongNow }: BucketingAdvice): string {
   const what =
     change === 'drop'
       ? 'splits states that agree: drop it'

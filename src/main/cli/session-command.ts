@@ -15,8 +15,7 @@ import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { collectExpected, type Expected, openExpectations } from './expectations.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
-import { openProgress, SILENT } from './progress.ts';
-import { barTotal } from './progress-bar.ts';
+import { barTotal, openProgress, SILENT } from './progress.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide, reportText } from './report-text.ts';
 import {

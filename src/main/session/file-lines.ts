@@ -17,7 +17,7 @@ export interface Line {
   readonly fault?: PlannerError;
 }
 
-export const LINE_BYTES_MAX = 64 * 1024 * 1024;
+const LINE_BYTES_MAX = 64 * 1024 * 1024;
 /** Deflate packs at most 1,032 to 1, so one read unpacks to 17 MB at most. */
 const GZIP_READ_BYTES = 16 * 1024;
 const NEWLINE = 10;

@@ -64,7 +64,7 @@ const limitsShape = {
 };
 
 /** Of the face on standard input. */
-export const rpcLimitsSchema = z.strictObject(limitsShape);
+const rpcLimitsSchema = z.strictObject(limitsShape);
 /** For whoever composes the options of several faces: the command line, a configuration file. */
 export const socketFaceSchema = z.strictObject({
   path: z.string().min(1),

@@ -15,7 +15,7 @@ import { plannerOptionsSchema } from '../../options/resolve-options.ts';
 import { type LogConfig, logSchema, type ServeConfig, serveSchema } from './serve-config.ts';
 
 /** Looked for in the current folder, in this order. */
-export const CONFIG_NAMES = [
+const CONFIG_NAMES = [
   'conclave.config.ts',
   'conclave.config.js',
   'conclave.config.yaml',
