@@ -1,3 +1,4 @@
+import { share } from '../../src/main/measure/shares.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import type { Plan } from '../../src/main/plans/plan.ts';
 import type { Planner } from '../../src/main/plans/planner.ts';
@@ -158,8 +159,4 @@ function falseHitRate(cache: ReturnType<Planner['stats']>['cache']): number | nu
   const { exact, similar } = cache.falseHits;
   const checked = exact.checked + similar.checked;
   return checked === 0 ? null : (exact.wrong + similar.wrong) / checked;
-}
-
-function share(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
 }

@@ -40,7 +40,7 @@ export interface NumberFeature extends FeatureCommon {
   /** Weight of this feature in the distance between similar states. Default 1. */
   readonly weight?: number;
 }
-export const TEXT_LAYOUTS = ['fold', 'keep'] as const;
+const TEXT_LAYOUTS = ['fold', 'keep'] as const;
 export type TextLayout = (typeof TEXT_LAYOUTS)[number];
 
 /** Text for the prompt. It is not part of the signature. */

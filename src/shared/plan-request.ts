@@ -1,3 +1,4 @@
+import { clip } from './clip.ts';
 import type { Domain, DomainDefinition, Feature, FeatureValue, ImageValue, Observation } from './domain.ts';
 import { describeValue, messageOf, PlannerError } from './errors.ts';
 import { type InParts, PART_MEMBERS } from './in-parts.ts';
@@ -43,12 +44,8 @@ const IMAGE_URL = /^data:image\/[a-z0-9.+-]+;base64,[A-Za-z0-9+/]/i;
 /** Maximum length of a name in a message. Names come from the caller, and one of 10 MB must not be repeated. */
 const KEY_CHARS_MAX = 100;
 
-function clipKey(key: string): string {
-  return key.length > KEY_CHARS_MAX ? `${key.slice(0, KEY_CHARS_MAX)}…` : key;
-}
-
 function fail(key: string, rule: string, value: unknown): never {
-  throw new PlannerError('ERR_REQUEST_INVALID', `${clipKey(key)} ${rule}, got ${describeValue(value)}`);
+  throw new PlannerError('ERR_REQUEST_INVALID', `${clip(key, KEY_CHARS_MAX)} ${rule}, got ${describeValue(value)}`);
 }
 
 function checkString(key: string, value: unknown, charsMax: number): void {
@@ -143,7 +140,7 @@ function checkNames(domain: Domain, observation: Observation): void {
       const known = Object.keys(domain.features).join(', ');
       throw new PlannerError(
         'ERR_REQUEST_INVALID',
-        `${clipKey(`observation.${name}`)} is not a feature of ${domain.name} (${known})`,
+        `${clip(`observation.${name}`, KEY_CHARS_MAX)} is not a feature of ${domain.name} (${known})`,
       );
     }
   }
@@ -232,7 +229,7 @@ function checkKeys(request: PlanRequest): void {
   for (const key in request) {
     if (key === 'agent' || key === 'observation' || key === 'actions' || key === 'qValues') continue;
     const rule = 'is not a part of a request (agent, observation, actions, qValues)';
-    throw new PlannerError('ERR_REQUEST_INVALID', `${clipKey(key)} ${rule}`);
+    throw new PlannerError('ERR_REQUEST_INVALID', `${clip(key, KEY_CHARS_MAX)} ${rule}`);
   }
 }
 

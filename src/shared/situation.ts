@@ -1,3 +1,4 @@
+import { defined } from './defined.ts';
 import type { Domain, Feature, FeatureValue, Observation } from './domain.ts';
 import { BEST_MAX, BestValued, OwnedRequest, qValueOf, type Valued } from './owned-request.ts';
 import type { PlanRequest } from './plan-request.ts';
@@ -36,7 +37,7 @@ export function situationOf(request: PlanRequest, actionsMax: number, inVain?: s
     observation: request.observation,
     actions: isOverlong ? offered(request, best, actionsMax) : request.actions,
     topValues: best.slice(0, TOP_VALUES),
-    ...(inVain === undefined ? {} : { inVain }),
+    ...defined({ inVain }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { answerSchema, keepsSchema } from './constrained-answer.ts';
+import { defined } from './defined.ts';
 import { encodeError, PlannerError } from './errors.ts';
 import type { CallPhase } from './model-client/failures.ts';
 import type { ChatAnswer, ChatCall, ChatMessage, ChatOutcome } from './model-client/model-client.ts';
@@ -74,8 +75,7 @@ export function voteCall(
     isComplete: isVoteComplete,
     ...(onChoice === undefined ? {} : { onContent: watchAnswer(actions, onChoice) }),
     ...(answer === 'json' ? { schema: answerSchema(actions, { thinks }) } : {}),
-    ...(phases === undefined ? {} : { phases }),
-    ...(tellsTokens === undefined ? {} : { tellsTokens }),
+    ...defined({ phases, tellsTokens }),
   };
 }
 
@@ -89,7 +89,7 @@ export async function askForVote(
   const outcome = await caller.chat(call, signal);
   if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report: outcome.report };
   const keptSchema = call.schema === undefined ? undefined : keepsSchema(outcome.answer, actions);
-  const report = { ...outcome.report, ...(keptSchema === undefined ? {} : { keptSchema }) };
+  const report = { ...outcome.report, ...defined({ keptSchema }) };
   try {
     return { ok: true, vote: readVote(outcome.answer, actions), report };
   } catch (error) {

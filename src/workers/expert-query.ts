@@ -1,3 +1,4 @@
+import { defined } from '../shared/defined.ts';
 import type { Domain, ExpertRole } from '../shared/domain.ts';
 import type { CallPhase } from '../shared/model-client/failures.ts';
 import { renderSituation } from '../shared/situation.ts';
@@ -31,8 +32,7 @@ export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Prom
   const asked = voteCall(task, messages, actions, onChoice);
   const call = {
     ...asked,
-    ...(onFirstToken === undefined ? {} : { onFirstToken }),
-    ...(onPhase === undefined ? {} : { onPhase }),
+    ...defined({ onFirstToken, onPhase }),
   };
   return askForVote(client, call, actions, signal);
 }

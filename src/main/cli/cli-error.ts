@@ -1,3 +1,4 @@
+import { defined } from '../../shared/defined.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { shown } from './text.ts';
 
@@ -31,14 +32,21 @@ export interface FailureText {
 /** Any thrown value as what the user is told. */
 export function failureText(error: unknown): FailureText {
   const { code, message } = describeError(error);
-  const next = ADVICE[code as ErrorCode];
-  return { code, message, ...(next === undefined ? {} : { next }) };
+  const next = isUnreadable(error, code) ? 'name a trace that is there and can be read' : ADVICE[code as ErrorCode];
+  return { code, message, ...defined({ next }) };
 }
 
 function describeError(error: unknown): { code: string; message: string } {
   if (!(error instanceof Error)) return { code: 'ERR_INTERNAL', message: String(error) };
   const { code } = error as { code?: unknown };
   return { code: typeof code === 'string' ? code : 'ERR_INTERNAL', message: error.message || error.name };
+}
+
+/** Whether the system refused to read a trace: none of its lines is at fault then. */
+function isUnreadable(error: unknown, code: string): boolean {
+  if (code !== 'ERR_TRACE_INVALID') return false;
+  const { cause } = error as { cause?: Partial<NodeJS.ErrnoException> };
+  return ['ENOENT', 'EISDIR', 'EACCES'].includes(cause?.code ?? '');
 }
 
 /** `error: message (CODE)` and, on a line of its own, what to do next. */

@@ -77,7 +77,7 @@ function pageOf({ rows, warnings }: Comparison, a: ReadReport, b: ReadReport): P
   });
 }
 
-export function comparisonText({ rows }: Comparison, a: ReadReport, b: ReadReport): string {
+function comparisonText({ rows }: Comparison, a: ReadReport, b: ReadReport): string {
   const head = ['', `A: ${a.file}`, `B: ${b.file}`, 'B against A', 'better'];
   const lines = rows.map((row) => [row.name, ...textsOf(row), betterText(row.better)]);
   return `${table([head, ...lines], { indent: 2 })}\n`;

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { rounded } from '../measure/shares.ts';
 import type { ReportTable } from '../page/report-page.ts';
 import { CRITERION_RULE, type Criterion, parseCriterion, publishedCriteria } from '../session/criterion.ts';
 import { type CriterionResult, faultOf, type Judgement, judge } from '../session/judgement.ts';
@@ -66,8 +67,4 @@ function foundText({ criterion, value, why = '' }: CriterionResult): string {
   if (value === null) return why;
   if (criterion.endsWith('%')) return `${rounded(100 * value)} %`;
   return /\d *m?s$/.test(criterion) ? `${rounded(value)} ms` : `${rounded(value)}`;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
 }

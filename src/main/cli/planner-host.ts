@@ -1,3 +1,4 @@
+import { defined } from '../../shared/defined.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
@@ -121,7 +122,7 @@ async function startSimulated(context: CliContext, flags: ServerFlags): Promise<
   const found = await findServers(context.clock);
   for (const line of lookedForLines(found, flags.speed)) note(context, line);
   const { speed, seed, rate: rates } = flags;
-  const simulator = await startEmbeddedSimulator({ speed, seed, ...present({ rates }) }, context.clock);
+  const simulator = await startEmbeddedSimulator({ speed, seed, ...defined({ rates }) }, context.clock);
   simulator.failed.catch((error: Error) => warn(context, error.message));
   return simulator;
 }
@@ -145,7 +146,7 @@ function inSimulatedTime(flags: ServerFlags, config: Config): Config {
   return { timeoutMs: Math.min(timeoutMs, scaledMs), ...config };
 }
 
-export function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
+function lookedForLines(found: readonly FoundServer[], speed: number): string[] {
   const known = KNOWN_PORTS.map(({ usual, port }) => `${port} (${usual})`).join(', ');
   const answered = found.map((server) => `${server.port} (${whatIs(server)})`);
   const result = found.length === 0 ? 'none answered' : `found ${answered.join(', ')}`;
@@ -253,9 +254,11 @@ function plannerOptions(
     domain,
     endpoints,
     ...panel,
-    ...present({ profile, timeoutMs, onMissingModel, allowOffline }),
-    ...present({ cache: cacheOption(flags, cache) }),
-    ...present({ workers: threads === undefined ? workers : { ...workers, threads } }),
+    ...defined({ profile, timeoutMs, onMissingModel, allowOffline }),
+    ...defined({
+      cache: cacheOption(flags, cache),
+      workers: threads === undefined ? workers : { ...workers, threads },
+    }),
   };
 }
 
@@ -263,7 +266,7 @@ function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['c
   if (!flags.cache) return false;
   const { cacheEntries: entries, cacheTtlMs: ttlMs } = flags;
   if (entries === undefined && ttlMs === undefined) return configured;
-  return { ...(configured === false ? {} : configured), ...present({ entries, ttlMs }) };
+  return { ...(configured === false ? {} : configured), ...defined({ entries, ttlMs }) };
 }
 
 /**
@@ -291,13 +294,6 @@ export function optionsAgain(
   const isSimulated = SIMULATED_NAME in before.endpoints;
   // Without any endpoint it would be the simulated one, which is not what runs.
   return given === undefined && !isSimulated ? { ...options, endpoints: {} } : options;
-}
-
-/** Without the members that are undefined. */
-function present<T extends object>(object: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: NonNullable<T[K]>;
-  };
 }
 
 /** What a configuration gets wrong in relation to its domain and its endpoints is told with its file too. */

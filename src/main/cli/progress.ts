@@ -1,8 +1,9 @@
+import cliProgress from 'cli-progress';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { PlanSource } from '../../shared/decision.ts';
 import type { Plan } from '../plans/plan.ts';
+import { countRecords } from '../session/trace-reader.ts';
 import { type CliContext, note } from './cli-context.ts';
-import { newBar } from './progress-bar.ts';
 import { count, rate } from './text.ts';
 
 /** Shows on stderr how a session goes: a bar on a terminal, a line every few seconds elsewhere, nothing if silent. */
@@ -87,4 +88,74 @@ function repeat(clock: Clock, everyMs: number, run: () => void): Timer {
     timer = clock.setTimer(everyMs, tick);
   }
   return { cancel: () => timer.cancel() };
+}
+
+/** A bar on the terminal that is gone when all is done. */
+function newBar({ stderr }: CliContext, format: string): cliProgress.SingleBar {
+  return new cliProgress.SingleBar(
+    {
+      format,
+      stream: stderr as NodeJS.WriteStream,
+      barsize: 20,
+      hideCursor: true,
+      clearOnComplete: true,
+      linewrap: false,
+    },
+    cliProgress.Presets.shades_classic,
+  );
+}
+
+/**
+ * The records of a trace, at most `limit`; undefined where nobody counted. Only a terminal shows a bar, and only a bar
+ * needs to know where it ends.
+ */
+export async function barTotal(
+  { stderr, signal }: CliContext,
+  file: string,
+  limit: number | undefined,
+): Promise<number | undefined> {
+  if (!stderr.isTTY) return undefined;
+  try {
+    const records = await countRecords(file, signal);
+    return Math.min(records, limit ?? records);
+  } catch {
+    // Whoever reads the trace in earnest meets the fault, with its line.
+    return limit;
+  }
+}
+
+/** Shows on a terminal how far a replay is, once it has taken a while. */
+export interface ReplayProgress extends Disposable {
+  onRecord(): void;
+}
+
+/** Most replays are over before anyone would want to know. */
+const SHOWN_AFTER_MS = 2_000;
+
+/** `total` is undefined where nobody counted. */
+export function openReplayProgress(context: CliContext, total: number | undefined): ReplayProgress {
+  const { clock, stderr } = context;
+  if (!stderr.isTTY) return { onRecord: () => {}, [Symbol.dispose]: () => {} };
+  const startedAtMs = clock.now();
+  let records = 0;
+  const of = total === undefined ? '{value} decisions' : `{bar} {value}/${count(total)}`;
+  const bar = newBar(context, `${of} · {speed}`);
+  const speed = (): string => `${rate((1_000 * records) / Math.max(1, clock.now() - startedAtMs))} decisions/s`;
+  let timer = clock.setTimer(SHOWN_AFTER_MS, () => {
+    bar.start(total ?? 0, records, { speed: speed() });
+    update();
+  });
+  function update(): void {
+    bar.update(records, { speed: speed() });
+    timer = clock.setTimer(BAR_MS, update);
+  }
+  return {
+    onRecord: () => {
+      records++;
+    },
+    [Symbol.dispose]: () => {
+      timer.cancel();
+      bar.stop();
+    },
+  };
 }

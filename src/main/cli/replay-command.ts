@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { PROFILES } from '../options/profiles.ts';
@@ -8,8 +9,7 @@ import { type ReplayRun, type ReplayRunOptions, runReplay } from '../replay/run-
 import { openTrace, type Trace } from '../session/trace-reader.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
-import { barTotal } from './progress-bar.ts';
-import { openReplayProgress } from './replay-progress.ts';
+import { barTotal, openReplayProgress } from './progress.ts';
 import { replayText } from './replay-text.ts';
 import { addTraceFlags, traceOptions, wholeNumber } from './server-flags.ts';
 import { shown } from './text.ts';
@@ -94,13 +94,13 @@ export function addReplayCommand(
     .option(
       '--check <rate>',
       'share of served answers that are also learned, as if checked in the background',
-      share,
+      shareFlag,
       CACHE.checkShare,
     )
     .option(
       '--values-min <share>',
       `lowest relative Q-value, from 0 (worst action) to 1 (best), at which an answer is served; a planner uses ${CACHE.valuesMin} (default: Q-values are ignored)`,
-      share,
+      shareFlag,
     )
     .option('--no-similar', 'serve only answers for exactly the same state')
     .option('--no-guard', 'also serve answers that have had no effect twice, or that keep an agent in a cycle')
@@ -146,8 +146,8 @@ async function replayFile(
     const run = await play(context, flags, cache, trace);
     const fault = run.fault ?? unjudgeable(run, file);
     const { skipped, header } = trace;
-    const named = { file, name: header.name, ...(skipped === undefined ? {} : { skipped }) };
-    const subject = { trace: named, cache, ...(fault === undefined ? {} : { fault }) };
+    const named = { file, name: header.name, ...defined({ skipped }) };
+    const subject = { trace: named, cache, ...defined({ fault }) };
     const report = replayReport(run, subject);
     if (flags.json) printJson(context, report);
     else context.stdout.write(shown(replayText(report, run.seconds)));
@@ -174,7 +174,7 @@ async function play(context: CliContext, flags: ReplayFlags, cache: ResolvedCach
     clock,
     signal,
     onRecord: () => progress.onRecord(),
-    ...(limit === undefined ? {} : { limit }),
+    ...defined({ limit }),
   };
   return await runReplay(trace.records(), trace.domain, options);
 }
@@ -217,7 +217,7 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
   };
 }
 
-function share(text: string): number {
+function shareFlag(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && value >= 0 && value <= 1) return value;
   throw new InvalidArgumentError('It must be a share from 0 to 1.');

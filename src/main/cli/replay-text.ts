@@ -19,7 +19,7 @@ function heading(report: ReplayReport, seconds: number): string {
   const how =
     serve === 'first'
       ? `Serves the first answer${report.trust === 'earned' ? ' if its tier has earned it' : ''}`
-      : `Serves within an error budget of ${share(errorBudget ?? 0)}`;
+      : `Serves within an error budget of ${percent(errorBudget ?? 0, 1)}`;
   const expiry = ttlSeconds === 0 ? 'no expiry' : `TTL ${duration(1_000 * ttlSeconds)}`;
   const ran = `${count(decisions, 'decision')} in ${duration(1_000 * seconds)}`;
   return `Replay ${trace.name}${end}: ${ran}\n${how} · ${expiry} · ${count(entries, 'entry', 'entries')}`;
@@ -64,7 +64,7 @@ function occasionalRows({ trace, cache, unjudged, disordered, restarts }: Replay
 
 function wrongText({ servedCount, wrongCount, wrongLow, wrongHigh }: TierOutcome): string {
   if (servedCount === 0) return 'nothing was served';
-  const interval = `95 % interval ${share(wrongLow)} to ${share(wrongHigh)}`;
+  const interval = `95 % interval ${percent(wrongLow, 1)} to ${percent(wrongHigh, 1)}`;
   return `${count(wrongCount)} of ${count(servedCount)} (${percent(wrongCount, servedCount)}; ${interval})`;
 }
 
@@ -77,13 +77,13 @@ function budgetText({ budget, risk, riskHigh, probes }: Exclude<ReplayReport['ca
   const now =
     risk === null || riskHigh === null
       ? 'too little evidence to serve anything now'
-      : `what is served now is wrong in an estimated ${share(risk)}, ${share(riskHigh)} at most`;
-  return `${share(budget)}: ${now}; ${count(probes, 'probe')} made to gather evidence`;
+      : `what is served now is wrong in an estimated ${percent(risk, 1)}, ${percent(riskHigh, 1)} at most`;
+  return `${percent(budget, 1)}: ${now}; ${count(probes, 'probe')} made to gather evidence`;
 }
 
 /** Similar states are wrong in 61 % of 789, where the record differs from itself in 37 %: they stay silent; … */
 export function similarText({ compared, wrong, selfWrong, serving, advised }: SimilarAdvice, trust: string): string {
-  const found = `Similar states are wrong in ${share(wrong)} of ${count(compared)}; in the same state, recorded choices differ in ${share(selfWrong)}`;
+  const found = `Similar states are wrong in ${percent(wrong, 1)} of ${count(compared)}; in the same state, recorded choices differ in ${percent(selfWrong, 1)}`;
   if (advised && trust === 'always')
     return `${found}: \`trust: 'earned'\` does not serve them, \`similar: false\` also saves the search`;
   if (advised && !serving) return `${found}: they are not served; \`similar: false\` also saves the search`;
@@ -100,14 +100,10 @@ function bucketing(advice: readonly BucketingAdvice[]): string {
 }
 
 /** `turn` splits states that agree: drop it: served 21 % → 30 %, wrong 15 % → 16 % */
-export function adviceText({ feature, change, edges, served, servedNow, wrong, wrongNow }: BucketingAdvice): string {
+function adviceText({ feature, change, edges, served, servedNow, wrong, wrongNow }: BucketingAdvice): string {
   const what =
     change === 'drop'
       ? 'separates states with equal decisions: remove it'
       : `has more buckets than its decisions need: halve its edges to ${edges?.join(', ')}`;
-  return `\`${feature}\` ${what}: served ${share(servedNow)} → ${share(served)}, wrong ${share(wrongNow)} → ${share(wrong)}`;
-}
-
-function share(part: number): string {
-  return percent(part, 1);
+  return `\`${feature}\` ${what}: served ${percent(servedNow, 1)} → ${percent(served, 1)}, wrong ${percent(wrongNow, 1)} → ${percent(wrong, 1)}`;
 }

@@ -1,3 +1,4 @@
+import { defined } from '../../shared/defined.ts';
 import type { Rate } from '../cache/false-hits.ts';
 import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../models/model-endpoint.ts';
@@ -10,7 +11,7 @@ import { count, duration, percent, rate, table } from './text.ts';
 export function reportText(report: SessionReport): string {
   const [summary, ...tables] = reportTables(report) as [ReportTable, ...ReportTable[]];
   const others = tables.map(({ head, rows, alignRightFrom }) =>
-    table([head, ...rows], { indent: 2, ...(alignRightFrom === undefined ? {} : { alignRightFrom }) }),
+    table([head, ...rows], { indent: 2, ...defined({ alignRightFrom }) }),
   );
   const heading = `${headline(report)}\n${serverText(report.server)}`;
   return `${[heading, table(summary.rows, { indent: 2 }), ...others].join('\n\n')}\n`;

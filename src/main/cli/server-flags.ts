@@ -6,7 +6,7 @@ import type { TraceOptions } from '../session/trace-reader.ts';
 import type { CliContext } from './cli-context.ts';
 
 /** Default speed of the embedded simulated server, as a multiple of real time. */
-export const SIMULATED_SPEED = 100;
+const SIMULATED_SPEED = 100;
 
 export type Rates = Readonly<Partial<Record<RateName, number>>>;
 
@@ -60,7 +60,7 @@ export function collect(text: string, before: readonly string[] = []): string[] 
 }
 
 /** Collects base URLs of servers. `/v1` is added to a bare host, because every server of this kind has it there. */
-export function collectURL(text: string, before: readonly string[] = []): string[] {
+function collectURL(text: string, before: readonly string[] = []): string[] {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new InvalidArgumentError('It must be a URL such as http://localhost:1234/v1.');
@@ -69,7 +69,7 @@ export function collectURL(text: string, before: readonly string[] = []): string
 }
 
 /** Collects rates such as `hang=0.05`: one request in twenty is never answered. The last value of a name counts. */
-export function collectRate(text: string, before: Rates = {}): Rates {
+function collectRate(text: string, before: Rates = {}): Rates {
   const [, given, digits = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
   const name = RATE_NAMES.find((known) => known === given);
   const share = Number(digits);
@@ -92,7 +92,7 @@ const CACHE = PROFILES.default.cache as ResolvedCache;
 const MS_MAX = 24 * 60 * 60 * 1000;
 const SEED_MAX = 2 ** 32 - 1;
 
-export const SKIP_INVALID = '--skip-invalid';
+const SKIP_INVALID = '--skip-invalid';
 
 /** Adds the flags of commands that read traces. */
 export function addTraceFlags(command: Command): Command {

@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
+import { defined } from '../../shared/defined.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { ShownPlan } from '../monitor/latest-plans.ts';
@@ -14,8 +15,7 @@ import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { collectExpected, type Expected, openExpectations } from './expectations.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
-import { openProgress, SILENT } from './progress.ts';
-import { barTotal } from './progress-bar.ts';
+import { barTotal, openProgress, SILENT } from './progress.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide, reportText } from './report-text.ts';
 import {
@@ -134,7 +134,7 @@ async function play(
   monitor.sampleNow();
   const faults = [outcome.fault, await closeFault(writer)].filter((fault) => fault !== undefined);
   const [fault] = faults;
-  const ended = { ...outcome, ...(fault === undefined ? {} : { fault }) };
+  const ended = { ...outcome, ...defined({ fault }) };
   const whole = report(ended, { series: monitor.series(), ...judged() });
   return { report: whole, plans: monitor.plans(), interrupted: outcome.interrupted, faults };
 }
@@ -190,7 +190,7 @@ function reportOf(
   { file, header, skipped }: Trace,
   extras: ReportExtras,
 ): SessionReport {
-  const named = { file, name: header.name, ...(skipped === undefined ? {} : { skipped }) };
+  const named = { file, name: header.name, ...defined({ skipped }) };
   return sessionReport(outcome, planner.stats(), { trace: named, server, ...extras });
 }
 
@@ -206,8 +206,7 @@ function sessionOptions(
     concurrency: Math.min(concurrency, maxInFlight),
     clock,
     signal,
-    ...(limit === undefined ? {} : { limit }),
-    ...(writer === undefined ? {} : { writer }),
+    ...defined({ limit, writer }),
   };
 }
 
@@ -220,7 +219,7 @@ async function openWriter(
   const { name, licence } = header;
   const domain = loaded?.config.domain ?? header.domain;
   const source = `planned by conclave session over ${name}${header.source ? ` (${header.source})` : ''}`;
-  return TraceWriter.open(record, { name, source, ...(licence === undefined ? {} : { licence }), domain });
+  return TraceWriter.open(record, { name, source, ...defined({ licence }), domain });
 }
 
 function exampleTrace({ packageDir, cwd }: CliContext): string {

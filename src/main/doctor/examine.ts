@@ -1,10 +1,12 @@
 import type { Clock } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { type ErrorCode, encodeError } from '../../shared/errors.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { shownURL } from '../../shared/shown-url.ts';
 import { situationOf } from '../../shared/situation.ts';
 import type { CallReport, EndpointAddress } from '../../shared/tasks.ts';
+import { rounded } from '../measure/shares.ts';
 import { discoverEndpoint } from '../models/discovery/discover-endpoint.ts';
 import type { EndpointFacts } from '../models/discovery/endpoint-facts.ts';
 import { hasAnswered, type ServerTrouble, troubleIn } from '../models/discovery/server-trouble.ts';
@@ -154,7 +156,7 @@ type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'displaced' | 'untim
 /** llama.cpp lists its model also while it loads it, and to whoever has no key: then the calls tell. */
 function troubleOf({ trouble }: Listing, calls: readonly TimedCall[]): { readonly trouble?: ServerTrouble } {
   const told = trouble ?? calls.map(troubleInCall).find((each) => each !== undefined);
-  return told === undefined ? {} : { trouble: told };
+  return defined({ trouble: told });
 }
 
 function troubleInCall({ code, message = '' }: TimedCall): ServerTrouble | undefined {
@@ -174,7 +176,7 @@ async function list(
   signal: AbortSignal,
 ): Promise<Reached> {
   const startedAtMs = clock.now();
-  const since = (): number => rounded(clock.now() - startedAtMs);
+  const since = (): number => rounded(clock.now() - startedAtMs, 1);
   let client = open(baseURL);
   try {
     const found = await listSomewhere(baseURL, (url) => {
@@ -191,7 +193,7 @@ async function list(
     const listMs = since();
     const error = { code, message };
     const trouble = troubleIn(error);
-    const told = trouble === undefined ? {} : { trouble };
+    const told = defined({ trouble });
     const isSilent = code.startsWith('ERR_MODEL_TIMEOUT') && (await acceptsConnections(baseURL, clock, KNOCK_MS));
     const silent = isSilent ? ({ silent: true } as const) : {};
     const shown = { baseURL: shownURL(baseURL), reachable: hasAnswered(error) };
@@ -227,21 +229,17 @@ async function timedCall(
     return { model, code: 'ERR_MODEL_EMPTY', message: 'its answer has no word', ...times };
   }
   const keepsSchema = await probeSchema(client, model, timeoutMs, signal);
-  return { model, code: 'OK', ...times, ...(keepsSchema === undefined ? {} : { keepsSchema }) };
+  return { model, code: 'OK', ...times, ...defined({ keepsSchema }) };
 }
 
 function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallReport): Omit<TimedCall, 'model' | 'code'> {
   const streamMs = totalMs - (firstTokenMs ?? totalMs);
   const tokens = completionTokens ?? 0;
   return {
-    totalMs: rounded(totalMs),
-    ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs) }),
-    ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs) }),
+    totalMs: rounded(totalMs, 1),
+    ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs, 1) }),
+    ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs, 1) }),
     // The first token's time is that of the prompt.
-    ...(tokens > 1 && streamMs > 0 ? { tokensPerSecond: rounded((1_000 * (tokens - 1)) / streamMs) } : {}),
+    ...(tokens > 1 && streamMs > 0 ? { tokensPerSecond: rounded((1_000 * (tokens - 1)) / streamMs, 1) } : {}),
   };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
 }

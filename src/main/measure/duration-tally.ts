@@ -1,4 +1,5 @@
 import type { Durations } from './durations.ts';
+import { rounded } from './shares.ts';
 
 /**
  * A distribution of durations that can be added to another one: counts in buckets that are 4.4 % wide (16 per octave), from a
@@ -99,8 +100,4 @@ function bucketOf(ms: number): number {
 
 function upperEndOf(bucket: number): number {
   return 2 ** ((bucket + 1) / BUCKETS_PER_OCTAVE + LOWEST_OCTAVE);
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1_000) / 1_000;
 }

@@ -1,3 +1,5 @@
+import { clip } from '../../shared/clip.ts';
+import { rounded } from '../measure/shares.ts';
 import type { Attempt } from '../models/calls/attempt.ts';
 import type { Plan } from '../plans/plan.ts';
 
@@ -80,10 +82,10 @@ function shown({ plan, atMs }: Noted): ShownPlan {
   const { agent, action, reason, why, latencyMs, latenessMs, attempts, ageMs, ...rest } = plan;
   return {
     ...rest,
-    agent: cut(agent),
-    action: cut(action),
-    reason: cut(reason),
-    ...(why === undefined ? {} : { why: { code: why.code, message: cut(why.message) } }),
+    agent: clip(agent, TEXT_MAX),
+    action: clip(action, TEXT_MAX),
+    reason: clip(reason, TEXT_MAX),
+    ...(why === undefined ? {} : { why: { code: why.code, message: clip(why.message, TEXT_MAX) } }),
     latencyMs: rounded(latencyMs),
     latenessMs: rounded(latenessMs),
     ...(ageMs === undefined ? {} : { ageMs: Math.round(ageMs) }),
@@ -102,15 +104,7 @@ function shownAttempt(attempt: Attempt): Attempt {
     latencyMs: rounded(latencyMs),
     ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs) }),
     ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs) }),
-    ...(message === undefined ? {} : { message: cut(message) }),
-    ...(action === undefined ? {} : { action: cut(action) }),
+    ...(message === undefined ? {} : { message: clip(message, TEXT_MAX) }),
+    ...(action === undefined ? {} : { action: clip(action, TEXT_MAX) }),
   };
-}
-
-function cut(text: string): string {
-  return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}…`;
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1_000) / 1_000;
 }

@@ -1,4 +1,5 @@
 import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
+import { rounded } from '../measure/shares.ts';
 import { type MergeableSample, mergedSample, type Sample } from './sample.ts';
 
 /**
@@ -36,7 +37,7 @@ export function seriesOf(samples: readonly Sample[]): Series {
   const sources = PLAN_SOURCES.map((source) => [source, list((sample) => sample.sources[source])]);
   return {
     atMs: list(({ atMs }) => Math.round(atMs)),
-    seconds: list(({ seconds }) => rounded(seconds) ?? 0),
+    seconds: list(({ seconds }) => rounded(seconds, 4)),
     plans: list(({ plans }) => plans),
     sources: Object.fromEntries(sources) as Record<PlanSource, number[]>,
     p50: time('p50'),
@@ -49,16 +50,16 @@ export function seriesOf(samples: readonly Sample[]): Series {
     fallbacks: list(({ fallbacks }) => fallbacks),
     lookups: list(({ lookups }) => lookups),
     hits: list(({ hits }) => hits),
-    falseRate: list(({ falseHits }) => rounded(falseHits.rate)),
-    falseLow: list(({ falseHits }) => rounded(falseHits.low)),
-    falseHigh: list(({ falseHits }) => rounded(falseHits.high)),
+    falseRate: list(({ falseHits }) => roundedRate(falseHits.rate)),
+    falseLow: list(({ falseHits }) => roundedRate(falseHits.low)),
+    falseHigh: list(({ falseHits }) => roundedRate(falseHits.high)),
     entries: list(({ entries }) => entries),
     inFlight: list(({ inFlight }) => inFlight),
   };
 }
 
-function rounded(value: number | null): number | null {
-  return value === null ? null : Math.round(value * 10_000) / 10_000;
+function roundedRate(value: number | null): number | null {
+  return value === null ? null : rounded(value, 4);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Which requests may be answered from the cache. `deterministic`: those with temperature 0 or a seed; `all`: every request. */
-export const CHAT_CACHE_WHEN = ['deterministic', 'all'] as const;
+const CHAT_CACHE_WHEN = ['deterministic', 'all'] as const;
 export type ChatCacheWhen = (typeof CHAT_CACHE_WHEN)[number];
 
 /** The cache of chats, which keeps whole answers to exactly equal requests. */

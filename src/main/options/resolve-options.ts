@@ -1,8 +1,9 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
+import { checkOptions, failOptions } from '../../shared/check-options.ts';
+import { defined } from '../../shared/defined.ts';
 import { type Domain, defineDomain } from '../../shared/domain.ts';
-import { describeValue, PlannerError } from '../../shared/errors.ts';
-import { isSecretName, withoutCredentials } from '../../shared/secrets.ts';
+import { describeValue } from '../../shared/errors.ts';
 import { storeLayout } from '../../shared/store/store-layout.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
@@ -122,107 +123,15 @@ export const plannerOptionsSchema = z.strictObject({
   startTimeoutMs: ms.optional(),
 });
 
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  let value = root;
-  for (const key of path) {
-    if (value === null || typeof value !== 'object') return undefined;
-    value = (value as Record<PropertyKey, unknown>)[key];
-  }
-  return value;
-}
-
-function pathText(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === 'number') return `${text}[${key}]`;
-    return text === '' ? String(key) : `${text}.${String(key)}`;
-  }, '');
-}
-
-type Issue = z.core.$ZodIssue;
-
-/** What zod calls types, as people call them. */
-const TYPE_NAMES: Readonly<Record<string, string>> = {
-  array: 'a list',
-  boolean: 'true or false',
-  int: 'a whole number',
-  nonoptional: 'given',
-  number: 'a number',
-  object: 'an object',
-  record: 'an object of named entries',
-  string: 'a text',
-};
-
-function ruleOf(issue: Issue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`;
-    case 'invalid_value':
-      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
-    case 'invalid_union':
-      return `must be ${[...new Set(issue.errors.flat().map((inner) => ruleOf(inner).replace(/^must be /, '')))].join(' or ')}`;
-    case 'invalid_key':
-      return 'must be a name of 1 to 200 characters';
-    case 'too_small':
-      if (issue.origin === 'string') return 'must not be empty';
-      return issue.inclusive ? `must be at least ${issue.minimum}` : `must be more than ${issue.minimum}`;
-    case 'too_big':
-      return issue.inclusive ? `must be at most ${issue.maximum}` : `must be less than ${issue.maximum}`;
-    default:
-      return issue.message.startsWith('must') ? issue.message : `is not valid (${issue.message})`;
-  }
-}
-
-/** The most telling of the issues of a union: the one that reached deepest. */
-function deepest(issue: Issue): Issue {
-  if (issue.code !== 'invalid_union') return issue;
-  let best: Issue = issue;
-  // An alternative that is wrong at its root tells no more than the union itself.
-  let depth = 0;
-  for (const inner of issue.errors.flat().map(deepest)) {
-    const score = inner.path.length + (inner.code === 'unrecognized_keys' ? 1 : 0);
-    if (score > depth) {
-      best = { ...inner, path: [...issue.path, ...inner.path] } as Issue;
-      depth = score;
-    }
-  }
-  return best;
-}
-
-/** Of a secret only what kind of value it is; of an address nothing that it is not to hold. */
-function describeMember(path: readonly PropertyKey[], value: unknown): string {
-  const isSecret = path.some((key) => key === 'headers' || isSecretName(String(key)));
-  if (!isSecret) return typeof value === 'string' ? describeValue(withoutCredentials(value)) : describeValue(value);
-  if (typeof value === 'string' && value !== '') return `a text of ${value.length} characters`;
-  return typeof value === 'number' || typeof value === 'bigint' ? 'a number' : describeValue(value);
-}
-
-/** One message that names the key, the rule and the value. */
-export function optionsError(root: unknown, error: z.ZodError, prefix = ''): PlannerError {
-  const issue = deepest(error.issues[0] as Issue);
-  const key = prefix + (pathText(issue.path) || 'options');
-  if (issue.code === 'unrecognized_keys') {
-    const where = issue.path.length === 0 ? prefix : `${key}.`;
-    return new PlannerError('ERR_OPTIONS_INVALID', `${where}${issue.keys[0]} is not a known option`);
-  }
-  const value = describeMember(issue.path, valueAt(root, issue.path));
-  return new PlannerError('ERR_OPTIONS_INVALID', `${key} ${ruleOf(issue)}, got ${value}`);
-}
-
-function fail(message: string): never {
-  throw new PlannerError('ERR_OPTIONS_INVALID', message);
-}
-
 type Parsed = z.infer<typeof plannerOptionsSchema>;
 
 function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] {
   return Object.entries(parsed.endpoints).map(([endpointName, endpoint]) => ({
     name: endpointName,
     baseURL: endpoint.baseURL.replace(/\/+$/, ''),
-    ...(endpoint.apiKey === undefined ? {} : { apiKey: endpoint.apiKey }),
-    ...(endpoint.headers === undefined ? {} : { headers: endpoint.headers }),
+    ...defined({ apiKey: endpoint.apiKey, headers: endpoint.headers }),
     maxConcurrent: endpoint.maxConcurrent ?? 64,
-    ...(endpoint.slots === undefined ? {} : { slots: endpoint.slots }),
-    ...(endpoint.machine === undefined ? {} : { machine: endpoint.machine }),
+    ...defined({ slots: endpoint.slots, machine: endpoint.machine }),
     staggerMs: endpoint.staggerMs ?? profile.staggerMs,
   }));
 }
@@ -236,12 +145,12 @@ function resolvePlaces(
 ): { endpoint: string; alternatives: readonly string[] } {
   if (given === undefined) {
     if (endpoints.length > 1 && !isBalanced)
-      fail(`${key} must name one of the endpoints ${endpoints.map((at) => at.name).join(', ')}, got nothing`);
+      failOptions(`${key} must name one of the endpoints ${endpoints.map((at) => at.name).join(', ')}, got nothing`);
     const [first, ...others] = endpoints.map((at) => at.name);
     return { endpoint: first as string, alternatives: others };
   }
   if (endpoints.some((at) => at.name === given)) return { endpoint: given, alternatives: [] };
-  return fail(
+  return failOptions(
     `${key} must be one of the endpoints ${endpoints.map((at) => at.name).join(', ')}, got ${describeValue(given)}`,
   );
 }
@@ -256,7 +165,7 @@ function resolveExperts(
   return parsed.experts.map((expert, index) => {
     const roles = domain.roles.map((role) => role.name);
     if (!roles.includes(expert.role)) {
-      fail(`experts[${index}].role must be one of ${roles.join(', ')}, got ${describeValue(expert.role)}`);
+      failOptions(`experts[${index}].role must be one of ${roles.join(', ')}, got ${describeValue(expert.role)}`);
     }
     return {
       role: expert.role,
@@ -300,7 +209,7 @@ function thinksByName(model: string): boolean {
 function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'] {
   if (parsed.cache === false || (parsed.cache === undefined && profile.cache === false)) return false;
   const defaults = (profile.cache === false ? PROFILES.default.cache : profile.cache) as ResolvedCache;
-  const { similar, disk, ...given } = withoutUndefined(parsed.cache ?? {});
+  const { similar, disk, ...given } = defined(parsed.cache ?? {});
   const cache: ResolvedCache = {
     ...defaults,
     ...given,
@@ -311,7 +220,7 @@ function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'
   };
   if (cache.ttl === 'adaptive' && !(cache.ttlMinMs <= cache.ttlMs && cache.ttlMs <= cache.ttlMaxMs)) {
     const bounds = `cache.ttlMinMs and cache.ttlMaxMs (${cache.ttlMinMs} and ${cache.ttlMaxMs})`;
-    fail(`cache.ttlMs must be between ${bounds} for an adaptive TTL, got ${cache.ttlMs}`);
+    failOptions(`cache.ttlMs must be between ${bounds} for an adaptive TTL, got ${cache.ttlMs}`);
   }
   checkMemory(cache.entries, 'cache.entries');
   return cache;
@@ -332,27 +241,21 @@ export function checkMemory(entries: number, key: string): void {
   const { byteLength } = storeLayout(entries);
   if (byteLength <= totalmem() * MEMORY_SHARE_MAX) return;
   const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
-  fail(`${key} must fit into memory: ${entries} take ${mebibytes(byteLength)} of ${mebibytes(totalmem())}`);
-}
-
-function withoutUndefined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: NonNullable<T[K]>;
-  };
+  failOptions(`${key} must fit into memory: ${entries} take ${mebibytes(byteLength)} of ${mebibytes(totalmem())}`);
 }
 
 /** Checks and completes options, once. Throws ERR_OPTIONS_INVALID or ERR_DOMAIN_INVALID. */
 export function resolveOptions(options: PlannerOptions): ResolvedOptions {
-  const result = plannerOptionsSchema.safeParse(options);
-  if (!result.success) throw optionsError(options, result.error);
-  const parsed = result.data;
+  const parsed = checkOptions(plannerOptionsSchema, options);
   if (parsed.domain === null || typeof parsed.domain !== 'object')
-    fail(`domain must be a domain (the built-in skyrim, or one of defineDomain), got ${describeValue(parsed.domain)}`);
+    failOptions(
+      `domain must be a domain (the built-in skyrim, or one of defineDomain), got ${describeValue(parsed.domain)}`,
+    );
   const domain = defineDomain(parsed.domain as Domain);
   const profileName = parsed.profile ?? 'default';
   const profile = PROFILES[profileName];
   const endpoints = resolveEndpoints(parsed, profile);
-  const features = { ...profile.features, ...withoutUndefined(parsed.features ?? {}) };
+  const features = { ...profile.features, ...defined(parsed.features ?? {}) };
   const cache = resolveCache(parsed, profile);
   return Object.freeze({
     profile: profileName,

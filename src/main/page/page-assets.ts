@@ -17,7 +17,7 @@ export interface PageAsset {
 const PAGE_FOLDER = new URL('./browser/', import.meta.url);
 
 /** The modules of the page, each after those that it imports. */
-export const PAGE_MODULES = [
+const PAGE_MODULES = [
   'dom.js',
   'format.js',
   'chart-panels.js',

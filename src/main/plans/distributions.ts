@@ -4,12 +4,12 @@ import type { CallReport } from '../../shared/tasks.ts';
 import { BucketCounts, type Buckets } from '../measure/bucket-counts.ts';
 
 /** From a hit to the longest plans that anybody waits for, seconds. */
-export const PLAN_BOUNDS: readonly number[] = [
+const PLAN_BOUNDS: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20, 25, 30,
 ];
 /** Of OpenTelemetry's conventions for calls to models: seconds, seconds, tokens. */
 export const CALL_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_, i) => 2 ** i / 100);
-export const FIRST_CHUNK_BOUNDS: readonly number[] = [
+const FIRST_CHUNK_BOUNDS: readonly number[] = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 export const TOKEN_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_, i) => 4 ** i);

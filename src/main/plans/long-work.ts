@@ -18,10 +18,6 @@ export class LongWork {
     this.#clock = clock;
   }
 
-  get isBusy(): boolean {
-    return this.#running.length > 0;
-  }
-
   /** The first part is done in the next turn. Rejects with what a part throws. */
   run<T>(work: InParts<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();

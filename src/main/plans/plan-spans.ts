@@ -11,6 +11,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Clock } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import type { Attempt } from '../models/calls/attempt.ts';
 import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import type { Plan } from './plan.ts';
@@ -70,11 +71,11 @@ export class PlanSpans {
       'conclave.plan.action': plan.action,
       'conclave.plan.source': plan.source,
       'conclave.plan.lateness_ms': plan.latenessMs,
-      ...(plan.model === undefined ? {} : { 'conclave.plan.model': plan.model }),
+      ...defined({ 'conclave.plan.model': plan.model }),
       ...(plan.why === undefined
         ? {}
         : { 'conclave.plan.why': plan.why.code, 'conclave.plan.why.message': plan.why.message }),
-      ...(plan.ageMs === undefined ? {} : { 'conclave.plan.age_ms': plan.ageMs }),
+      ...defined({ 'conclave.plan.age_ms': plan.ageMs }),
     });
   }
 
@@ -103,7 +104,7 @@ export class PlanSpans {
       const below = trace.setSpan(parent, span);
       for (const seat of seatsOf(plan.attempts)) this.#recordSeat(tracer, below, seat, startMs);
     }
-    if (code !== 'OK') fail(span, code);
+    if (code !== 'OK') markFailed(span, code);
     span.end(hrTime(startMs + plan.latencyMs));
   }
 
@@ -113,7 +114,7 @@ export class PlanSpans {
     const voted = attempts.find(({ code }) => code === 'OK');
     const attributes: Attributes = {
       'conclave.step': step,
-      ...(role === undefined ? {} : { 'conclave.expert.role': role }),
+      ...defined({ 'conclave.expert.role': role }),
       ...(voted?.action === undefined ? {} : { 'conclave.vote.action': voted.action }),
     };
     const startTime = hrTime(originMs + Math.min(...attempts.map(({ startMs }) => startMs)));
@@ -128,7 +129,7 @@ export class PlanSpans {
           hrTime(originMs + endOf(attempt)),
         );
     }
-    if (voted === undefined) fail(span, (attempts.at(-1) as Attempt).code);
+    if (voted === undefined) markFailed(span, (attempts.at(-1) as Attempt).code);
     span.end(hrTime(originMs + Math.max(...attempts.map(endOf))));
   }
 
@@ -139,15 +140,17 @@ export class PlanSpans {
       ...this.#subject(attempt),
       'conclave.call.wait_ms': waitMs,
       ...(code === 'OK' ? { 'gen_ai.response.model': modelAnswered ?? model } : {}),
-      ...(promptTokens === undefined ? {} : { 'gen_ai.usage.input_tokens': promptTokens }),
-      ...(completionTokens === undefined ? {} : { 'gen_ai.usage.output_tokens': completionTokens }),
-      ...(estimated === undefined ? {} : { 'conclave.usage.estimated': estimated }),
+      ...defined({
+        'gen_ai.usage.input_tokens': promptTokens,
+        'gen_ai.usage.output_tokens': completionTokens,
+        'conclave.usage.estimated': estimated,
+      }),
     };
     const calledMs = originMs + startMs + waitMs;
     const settings = { kind: SpanKind.CLIENT, attributes, startTime: hrTime(calledMs) };
     const span = tracer.startSpan(`chat ${model}`, settings, parent);
     if (firstTokenMs !== undefined) span.addEvent('conclave.first_token', hrTime(calledMs + firstTokenMs));
-    if (code !== 'OK') fail(span, code);
+    if (code !== 'OK') markFailed(span, code);
     span.end(hrTime(originMs + endOf(attempt)));
   }
 
@@ -178,7 +181,7 @@ export class PlanSpans {
 }
 
 /** The message is left out: it quotes what a server said. */
-function fail(span: Span, code: string): void {
+function markFailed(span: Span, code: string): void {
   span.setAttribute('error.type', code);
   span.setStatus({ code: SpanStatusCode.ERROR });
 }

@@ -1,7 +1,9 @@
+import { defined } from '../../shared/defined.ts';
 import type { Domain, Feature, NumberFeature } from '../../shared/domain.ts';
 import { fingerprintNumber } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../shared/signature.ts';
+import { share } from '../measure/shares.ts';
 import { wilson } from '../measure/wilson.ts';
 
 /**
@@ -128,7 +130,7 @@ export class BucketingStudy {
     return {
       feature,
       change,
-      ...(edges === undefined ? {} : { edges }),
+      ...defined({ edges }),
       advised: isWorthIt(now, answers, this.#decisions),
       served: share(answers.served, this.#decisions),
       wrong: share(answers.wrong, answers.served),
@@ -164,8 +166,4 @@ function isWorthIt(now: FirstAnswers, changed: FirstAnswers, decisions: number):
   if (added < ADDED_MIN || added < SERVED_GAIN_MIN * decisions) return false;
   const wrongNow = wilson(now.wrong, now.served).high;
   return (changed.wrong - now.wrong) / added <= Math.min(WRONG_ADDED_MAX, WRONG_FACTOR_MAX * wrongNow);
-}
-
-function share(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
 }

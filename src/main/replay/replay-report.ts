@@ -1,5 +1,6 @@
 import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { CacheStats, ResolvedCache } from '../cache/cache-options.ts';
+import { rounded } from '../measure/shares.ts';
 import type { ReportTrace } from '../session/report.ts';
 import type { BucketingAdvice } from './bucketing-advice.ts';
 import type { TierOutcome } from './replay.ts';
@@ -61,10 +62,10 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
   const { errorBudget, trust, ttlMs, entries } = options;
   return {
     decisions: outcome.decisions,
-    served: rounded(outcome.served),
-    wrong: rounded(outcome.wrong),
-    wrongHigh: rounded(outcome.wrongHigh),
-    looped: rounded(outcome.looped),
+    served: rounded(outcome.served, 6),
+    wrong: rounded(outcome.wrong, 6),
+    wrongHigh: rounded(outcome.wrongHigh, 6),
+    looped: rounded(outcome.looped, 6),
     thirdInARow: outcome.thirdInARow,
     lookupsPerSecond: outcome.lookupsPerSecond,
     trace,
@@ -74,7 +75,7 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     ttlSeconds: Number.isFinite(ttlMs) ? ttlMs / 1_000 : 0,
     entries,
     unjudged: outcome.unjudged,
-    wrongLow: rounded(outcome.wrongLow),
+    wrongLow: rounded(outcome.wrongLow, 6),
     exact: tier(outcome.exact),
     similar: tier(outcome.similar),
     advice: advice.map(roundedAdvice),
@@ -92,10 +93,10 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
 
 function tier({ served, wrong, wrongLow, wrongHigh, servedCount, wrongCount }: TierOutcome): TierOutcome {
   return {
-    served: rounded(served),
-    wrong: rounded(wrong),
-    wrongLow: rounded(wrongLow),
-    wrongHigh: rounded(wrongHigh),
+    served: rounded(served, 6),
+    wrong: rounded(wrong, 6),
+    wrongLow: rounded(wrongLow, 6),
+    wrongHigh: rounded(wrongHigh, 6),
     servedCount,
     wrongCount,
   };
@@ -105,17 +106,13 @@ function roundedAdvice(advice: BucketingAdvice): BucketingAdvice {
   const { served, wrong, servedNow, wrongNow } = advice;
   return {
     ...advice,
-    served: rounded(served),
-    wrong: rounded(wrong),
-    servedNow: rounded(servedNow),
-    wrongNow: rounded(wrongNow),
+    served: rounded(served, 6),
+    wrong: rounded(wrong, 6),
+    servedNow: rounded(servedNow, 6),
+    wrongNow: rounded(wrongNow, 6),
   };
 }
 
 function roundedSimilar(advice: SimilarAdvice | null): SimilarAdvice | null {
-  return advice && { ...advice, wrong: rounded(advice.wrong), selfWrong: rounded(advice.selfWrong) };
-}
-
-function rounded(share: number): number {
-  return Math.round(share * 1e6) / 1e6;
+  return advice && { ...advice, wrong: rounded(advice.wrong, 6), selfWrong: rounded(advice.selfWrong, 6) };
 }

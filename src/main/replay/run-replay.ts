@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { TraceRecord } from '../session/trace-reader.ts';
@@ -46,7 +47,7 @@ export async function runReplay(
     advice: study?.advice() ?? [],
     seconds: (clock.now() - startedAtMs) / 1_000,
     interrupted: signal?.aborted ?? false,
-    ...(fault === undefined ? {} : { fault }),
+    ...defined({ fault }),
   };
 }
 

@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
+import { readBy } from '../../shared/check-options.ts';
 import { PLAN_SOURCES } from '../../shared/decision.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import { readText as textOf } from '../../shared/untrusted-json.ts';
 import type { Series } from '../monitor/series.ts';
-import { optionsError } from '../options/resolve-options.ts';
 import type { SessionReport } from '../session/report.ts';
 
 /** A report as `session --json` printed it, and where it was read. */
@@ -181,15 +181,15 @@ export async function readReport(path: string, file = path): Promise<ReadReport>
   } catch (cause) {
     throw fault(file, `is no JSON: ${(cause as Error).message}`, cause);
   }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw fault(file, optionsError(value, parsed.error).message.replace(/^options /, 'the report '));
+  const read = readBy(schema, value);
+  if ('refusal' in read) throw fault(file, read.refusal.replace(/^options /, 'the report '));
   const lengths =
-    parsed.data.series && new Set(listsOf(parsed.data.series as unknown as Series).map((list) => list.length));
+    read.value.series && new Set(listsOf(read.value.series as unknown as Series).map((list) => list.length));
   if (lengths !== undefined && lengths.size > 1) {
     throw fault(file, `series must have lists of one length, got ${[...lengths].join(' and ')}`);
   }
   // What is shown was looked at above; the rest is as it was.
-  return { file, report: parsed.data as unknown as SessionReport };
+  return { file, report: read.value as unknown as SessionReport };
 }
 
 async function readText(path: string, file: string): Promise<string> {

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import type { DomainDefinition } from '../../shared/domain.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
@@ -324,7 +325,7 @@ function startPool(
     domain: options.domain,
     endpoints: options.endpoints,
     clock,
-    ...(workerUrl === undefined ? {} : { workerUrl }),
+    ...defined({ workerUrl }),
     onThreadLost: ({ threadId, tasks, stuck }) =>
       report(`worker thread ${threadId} ${stuck ? 'was stuck' : 'ended'} with ${tasks} tasks and is replaced`),
   });

@@ -1,7 +1,7 @@
 /** The part of a session that a criterion is about. All of them are in the first lap: later ones meet what is remembered. */
 export type Stretch = 'lap' | 'warmUp' | 'afterWarmUp';
 
-export const RELATIONS = ['<=', '>=', '<', '>', '='] as const;
+const RELATIONS = ['<=', '>=', '<', '>', '='] as const;
 export type Relation = (typeof RELATIONS)[number];
 
 /** What is expected of one figure of the report. */

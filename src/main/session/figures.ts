@@ -1,5 +1,6 @@
+import { share } from '../measure/shares.ts';
 import { nearestModels } from '../models/names/nearest-models.ts';
-import { type SessionReport, share } from './report.ts';
+import type { SessionReport } from './report.ts';
 
 /** The JSON of a report, or a part of it. */
 export type FigureTree = Readonly<Record<string, unknown>>;

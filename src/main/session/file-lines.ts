@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip, type Gunzip } from 'node:zlib';
+import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
 
 /**
@@ -16,14 +17,14 @@ export interface Line {
   readonly fault?: PlannerError;
 }
 
-export const LINE_BYTES_MAX = 64 * 1024 * 1024;
+const LINE_BYTES_MAX = 64 * 1024 * 1024;
 /** Deflate packs at most 1,032 to 1, so one read unpacks to 17 MB at most. */
 const GZIP_READ_BYTES = 16 * 1024;
 const NEWLINE = 10;
 
 export function traceFault(file: string, line: number | undefined, message: string, cause?: unknown): PlannerError {
   const where = line === undefined ? file : `${file}, line ${line}`;
-  return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, cause === undefined ? {} : { cause });
+  return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, defined({ cause }));
 }
 
 /**

@@ -2,6 +2,7 @@ import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { BudgetStats } from '../cache/evidence/error-budget.ts';
 import type { StandingStats } from '../cache/standing/tier-standing.ts';
+import { rounded, share } from '../measure/shares.ts';
 import type { EndpointStats } from '../models/model-endpoint.ts';
 import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../plans/counters.ts';
@@ -225,13 +226,4 @@ function tokensPerPlan(models: readonly ModelStats[], plans: number): ReportToke
 
 function durations({ mean, p50, p95, p99, max }: ReportDurations): ReportDurations {
   return { mean: rounded(mean), p50, p95, p99, max };
-}
-
-/** Part of a whole; 0 of nothing. */
-export function share(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
 }

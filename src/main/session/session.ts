@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plans/plan.ts';
@@ -253,7 +254,7 @@ class Session {
       ...this.#seen(),
       seconds: (clock.now() - this.#startedAtMs) / 1_000,
       interrupted: signal?.aborted ?? false,
-      ...(this.#fault === undefined ? {} : { fault: this.#fault }),
+      ...defined({ fault: this.#fault }),
     };
   }
 

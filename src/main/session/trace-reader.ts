@@ -1,3 +1,4 @@
+import { defined } from '../../shared/defined.ts';
 import { type Domain, type DomainDefinition, defineDomain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
@@ -173,12 +174,12 @@ function readRecord(file: string, line: Line, domain: Domain): TraceRecord {
     throw traceFault(file, line.number, `chosen must be a text, got ${describeValue(chosen)}`);
   }
   // As typed as JSON can be: checkRequest looks at every member before anything else does.
-  const request = { agent, observation, actions, ...(qValues === undefined ? {} : { qValues }) } as PlanRequest;
+  const request = { agent, observation, actions, ...defined({ qValues }) } as PlanRequest;
   try {
     checkRequest(domain, request);
   } catch (error) {
     if (error instanceof PlannerError) throw traceFault(file, line.number, error.message, error);
     throw error;
   }
-  return { line: line.number, t, request, ...(chosen === undefined ? {} : { chosen }) };
+  return { line: line.number, t, request, ...defined({ chosen }) };
 }

@@ -1,6 +1,7 @@
 import { APIError, type OpenAI } from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
 import type { Clock, Timer } from '../clock.ts';
+import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
@@ -204,9 +205,7 @@ export class CallAttempt<R extends AnswerReader> {
 
   #end(failure: PlannerError | undefined): AttemptResult<R> {
     return {
-      ...(failure === undefined ? {} : { failure }),
-      ...(this.#refusal === undefined ? {} : { refusal: this.#refusal }),
-      ...(this.#reader === undefined ? {} : { reader: this.#reader }),
+      ...defined({ failure, refusal: this.#refusal, reader: this.#reader }),
       report: this.#report(),
     };
   }
@@ -226,7 +225,7 @@ export class CallAttempt<R extends AnswerReader> {
       ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
       ...(reader?.model === undefined ? {} : { modelAnswered: reader.model }),
       ...usage,
-      ...(chars === undefined ? {} : { promptChars: chars }),
+      ...defined({ promptChars: chars }),
       ...(chunks === 0 || usage.completionTokens !== undefined ? {} : { chunks }),
     };
   }

@@ -1,6 +1,7 @@
 import type { OpenAI } from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
 import type { Clock } from '../clock.ts';
+import { defined } from '../defined.ts';
 import { encodeError, PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { AnswerBytes } from './answer-bytes.ts';
@@ -115,8 +116,7 @@ function relayAttempt(
 function relayEnd({ failure, refusal, reader, report }: AttemptResult<RelayReader>): RelayEnd {
   const said = refusal ?? reader?.refusal;
   return {
-    ...(failure === undefined ? {} : { failure }),
-    ...(said === undefined ? {} : { refusal: said }),
+    ...defined({ failure, refusal: said }),
     report,
   };
 }

@@ -1,5 +1,6 @@
 import type { OpenAI } from 'openai';
 import type { Clock, Timer } from '../clock.ts';
+import { defined } from '../defined.ts';
 import { encodeError, PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { type Span, TopMembers, valueAt } from '../top-members.ts';
@@ -87,8 +88,7 @@ export function startPass(sdk: OpenAI, clock: Clock, call: PassCall, signal: Abo
     reader?.dispose();
     const told = failure && routeFailure(failure, refusal, call);
     return {
-      ...(told === undefined ? {} : { failure: told }),
-      ...(refusal === undefined ? {} : { refusal }),
+      ...defined({ failure: told, refusal }),
       isInAnswer: reader?.hasFailed ?? false,
       report,
     };

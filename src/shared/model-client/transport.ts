@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Pool } from 'undici';
+import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
 import { UNWANTED } from '../unwanted.ts';
 
@@ -88,7 +89,7 @@ export class StreamedResponse {
   }
 
   settle(error?: Error): void {
-    this.#settled = error === undefined ? {} : { error };
+    this.#settled = defined({ error });
     if (error) this.#sink?.onError(error);
     else this.#sink?.onEnd();
   }

@@ -82,7 +82,7 @@ export const HEADER = {
   WORDS: 16,
 } as const;
 
-export const STORE_MAGIC = 0x434f4e43;
+const STORE_MAGIC = 0x434f4e43;
 export const STORE_VERSION = 2;
 
 export const COUNTER = {

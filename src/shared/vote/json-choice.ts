@@ -1,3 +1,4 @@
+import { defined } from '../defined.ts';
 import { readJson } from '../untrusted-json.ts';
 import { type ActionNames, type Choice, chosen } from './action-names.ts';
 import type { JsonMembers } from './asked-json.ts';
@@ -82,7 +83,7 @@ export function fromObjects(all: readonly JsonMembers[], names: ActionNames): Ex
   return {
     choices,
     reason: typeof reason === 'string' ? reason : '',
-    ...(confidence === undefined ? {} : { confidence }),
+    ...defined({ confidence }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from '../defined.ts';
 import { type ErrorCode, PlannerError } from '../errors.ts';
 import { ActionNames, type Choice, chosen } from './action-names.ts';
 import { askedJson, cutJson, type JsonMembers } from './asked-json.ts';
@@ -65,7 +66,7 @@ function decide(choices: readonly Choice[], reason: string, confidence?: number)
     const illegal = choices.find((choice) => choice.kind === 'illegal');
     return illegal === undefined ? { kind: 'none' } : { kind: 'illegal', named: illegal.named };
   }
-  return { kind: 'vote', vote: { action, reason: clip(reason), ...(confidence === undefined ? {} : { confidence }) } };
+  return { kind: 'vote', vote: { action, reason: clip(reason), ...defined({ confidence }) } };
 }
 
 /** The vote in an answer. `actions` are the ones offered, in the order of their numbers. */

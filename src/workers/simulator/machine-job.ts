@@ -35,7 +35,7 @@ export interface MachineUsage {
   readonly cachedTokens: number;
 }
 
-export const CHARS_PER_TOKEN = 4;
+const CHARS_PER_TOKEN = 4;
 const IMAGE_TOKENS = 256;
 export interface SimulatedSlot {
   job: Job | undefined;

@@ -1,4 +1,6 @@
-import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { z } from 'zod';
+import { checkOptions, failOptions } from '../../shared/check-options.ts';
+import { defined } from '../../shared/defined.ts';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 
 /** Which server's manners are played: error bodies, unknown models, extra routes. */
@@ -146,136 +148,81 @@ export const DEFAULT_RATES: ResolvedRates = {
 };
 
 /** No failure and no odd answer: what a test of something else wants. */
-export const NO_RATES: ResolvedRates = {
-  illegal: 0,
-  ambiguous: 0,
-  empty: 0,
-  rambling: 0,
-  oddFormat: 0,
-  think: 0,
-  runaway: 0,
-  http500: 0,
-  reset: 0,
-  hang: 0,
-  errorEvent: 0,
-  cut: 0,
-  unparsable: 0,
-};
+export const NO_RATES = Object.fromEntries(RATE_NAMES.map((name) => [name, 0])) as ResolvedRates;
 
-function fail(key: string, rule: string, value: unknown): never {
-  throw new PlannerError('ERR_OPTIONS_INVALID', `simulator.${key} ${rule}, got ${describeValue(value)}`);
-}
+const within = (low: number, high: number, rule: string) =>
+  z.custom<number>((value) => typeof value === 'number' && value >= low && value <= high, rule).optional();
+const whole = (low: number, high: number) =>
+  z
+    .custom<number>(
+      (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high,
+      `must be a whole number from ${low} to ${high}`,
+    )
+    .optional();
+const text = z.custom<string>((value) => typeof value === 'string' && value !== '', 'must be a text that is not empty');
+const flag = z.boolean().optional();
+const seconds = within(0, 86_400, 'must be a number of seconds from 0 to 86400');
+const share = within(0, 1, 'must be a number from 0 to 1');
+const perSecond = within(0.001, 1e9, 'must be a number of tokens a second, at least 0.001');
 
-type Check = (key: string, value: unknown) => void;
-
-function numberFrom(low: number, high: number, rule: string): Check {
-  return (key, value) => {
-    const ok = typeof value === 'number' && value >= low && value <= high;
-    if (!ok) fail(key, rule, value);
-  };
-}
-
-function integerFrom(low: number, high: number): Check {
-  return (key, value) => {
-    const ok = Number.isInteger(value) && (value as number) >= low && (value as number) <= high;
-    if (!ok) fail(key, `must be a whole number from ${low} to ${high}`, value);
-  };
-}
-
-function oneOf(...names: readonly string[]): Check {
-  return (key, value) => {
-    if (!names.includes(value as string)) fail(key, `must be one of ${names.join(', ')}`, value);
-  };
-}
-
-const text: Check = (key, value) => {
-  if (typeof value !== 'string' || value === '') fail(key, 'must be a text that is not empty', value);
-};
-const flag: Check = (key, value) => {
-  if (typeof value !== 'boolean') fail(key, 'must be true or false', value);
-};
-const seconds = numberFrom(0, 86_400, 'must be a number of seconds from 0 to 86400');
-const share = numberFrom(0, 1, 'must be a number from 0 to 1');
-const perSecond = numberFrom(0.001, 1e9, 'must be a number of tokens a second, at least 0.001');
-
-const MODEL_CHECKS: Readonly<Record<string, Check>> = {
+const modelSchema = z.strictObject({
   id: text,
   skill: share,
   loadSeconds: seconds,
   tokensPerSecond: perSecond,
   vision: flag,
-  thinkTokens: numberFrom(0, 100_000, 'must be a number of tokens from 0 to 100000'),
-  thinkSigma: numberFrom(0, 3, 'must be a number from 0 to 3'),
-  contextTokens: integerFrom(1, 1_000_000),
+  thinkTokens: within(0, 100_000, 'must be a number of tokens from 0 to 100000'),
+  thinkSigma: within(0, 3, 'must be a number from 0 to 3'),
+  contextTokens: whole(1, 1_000_000),
   hastySkill: share,
-};
+});
 
-const CHECKS: Readonly<Record<string, Check>> = {
-  port: integerFrom(0, 65_535),
-  host: text,
-  seed: integerFrom(0, 2 ** 32 - 1),
-  speed: numberFrom(0.001, 1e9, 'must be a number of at least 0.001'),
-  flavour: oneOf('lmstudio', 'ollama', 'llamacpp'),
-  slots: integerFrom(1, 1_024),
-  queueMax: integerFrom(0, 1_000_000),
-  models: checkModels,
-  loadedModelsMax: integerFrom(1, 1_024),
+const optionsSchema = z.strictObject({
+  port: whole(0, 65_535),
+  host: text.optional(),
+  seed: whole(0, 2 ** 32 - 1),
+  speed: within(0.001, 1e9, 'must be a number of at least 0.001'),
+  flavour: z.enum(['lmstudio', 'ollama', 'llamacpp']).optional(),
+  slots: whole(1, 1_024),
+  queueMax: whole(0, 1_000_000),
+  models: z.array(modelSchema).superRefine(checkIds).optional(),
+  loadedModelsMax: whole(1, 1_024),
   evictionCuts: flag,
   preload: flag,
   promptTokensPerSecond: perSecond,
   overheadSeconds: seconds,
   imageSeconds: seconds,
-  slotSlowdown: numberFrom(0, 100, 'must be a number from 0 to 100'),
-  reading: oneOf('shared', 'batched'),
-  latencySigma: numberFrom(0, 3, 'must be a number from 0 to 3'),
+  slotSlowdown: within(0, 100, 'must be a number from 0 to 100'),
+  reading: z.enum(['shared', 'batched']).optional(),
+  latencySigma: within(0, 3, 'must be a number from 0 to 3'),
   abortSeconds: seconds,
-  errorShape: oneOf('object', 'string', 'mixed'),
-  rates: (key, value) => checkKeys(key, value, RATE_CHECKS),
-};
+  errorShape: z.enum(['object', 'string', 'mixed']).optional(),
+  rates: z.strictObject(Object.fromEntries(RATE_NAMES.map((name) => [name, share]))).optional(),
+});
 
-const RATE_CHECKS: Readonly<Record<string, Check>> = Object.fromEntries(RATE_NAMES.map((name) => [name, share]));
-
-function checkKeys(prefix: string, value: unknown, checks: Readonly<Record<string, Check>>): void {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) fail(prefix, 'must be an object', value);
-  for (const [name, member] of Object.entries(value)) {
-    const key = prefix === '' ? name : `${prefix}.${name}`;
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    if (!check) fail(key, `is not a setting (${Object.keys(checks).join(', ')})`, member);
-    if (member !== undefined) check(key, member);
-  }
-}
-
-function checkModels(key: string, value: unknown): void {
-  if (!Array.isArray(value)) fail(key, 'must be a list', value);
-  const seen = new Set<string>();
-  for (const [index, model] of (value as SimulatedModelOptions[]).entries()) {
-    checkKeys(`${key}[${index}]`, model, MODEL_CHECKS);
-    text(`${key}[${index}].id`, model.id);
-    if (seen.has(model.id)) fail(`${key}[${index}].id`, 'must differ from the ids before it', model.id);
-    seen.add(model.id);
-  }
+function checkIds(models: readonly { readonly id: string }[], context: z.RefinementCtx): void {
+  const ids = models.map(({ id }) => id);
+  const twice = ids.findIndex((id, index) => ids.indexOf(id) < index);
+  if (twice === -1) return;
+  context.addIssue({ code: 'custom', path: [twice, 'id'], message: 'must differ from the ids before it' });
 }
 
 function checkSum(rates: ResolvedRates, names: readonly (keyof ResolvedRates)[]): void {
   const sum = names.reduce((total, name) => total + rates[name], 0);
-  if (sum > 1 + 1e-9) fail('rates', `must have a sum of at most 1 over ${names.join(', ')}`, sum);
-}
-
-/** What is given, without the members that are undefined, which would hide defaults. */
-function given<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+  if (sum > 1 + 1e-9) failOptions(`simulator.rates must have a sum of at most 1 over ${names.join(', ')}, got ${sum}`);
 }
 
 /** Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
 export function resolveSimulatorOptions(options: SimulatorOptions = {}): ResolvedSimulatorOptions {
-  checkKeys('', options, CHECKS);
+  checkOptions(optionsSchema, options, 'simulator.');
   const models = (options.models ?? DEFAULT_MODELS).map((model) =>
-    Object.freeze({ ...MODEL_DEFAULTS, hastySkill: model.skill ?? MODEL_DEFAULTS.skill, ...given(model) }),
+    Object.freeze({ ...MODEL_DEFAULTS, hastySkill: model.skill ?? MODEL_DEFAULTS.skill, ...defined(model) }),
   );
-  const rates = Object.freeze({ ...DEFAULT_RATES, ...given(options.rates ?? {}) });
+  const rates = Object.freeze({ ...DEFAULT_RATES, ...defined(options.rates ?? {}) });
   checkSum(rates, ['illegal', 'ambiguous', 'empty', 'rambling', 'oddFormat']);
   checkSum(rates, ['http500', 'reset', 'hang', 'errorEvent', 'cut']);
-  if (options.flavour === 'llamacpp' && models.length === 0) fail('models', 'must name a model for llamacpp', models);
+  if (options.flavour === 'llamacpp' && models.length === 0)
+    failOptions('simulator.models must name a model for llamacpp, got an empty list');
   return Object.freeze({
     port: 0,
     host: '127.0.0.1',
@@ -295,7 +242,7 @@ export function resolveSimulatorOptions(options: SimulatorOptions = {}): Resolve
     latencySigma: 0.4,
     abortSeconds: 0.04,
     errorShape: 'mixed',
-    ...given(options),
+    ...defined(options),
     models,
     rates,
   } satisfies ResolvedSimulatorOptions);

@@ -408,6 +408,8 @@ describe('bad input', () => {
     expect(missing).toMatchObject({ trace: { file: 'missing.jsonl' }, error: { code: 'ERR_TRACE_INVALID' } });
     expect(replayed).toMatchObject({ decisions: 20 });
     expect(stderr).toContain('error: missing.jsonl: cannot be read: there is no such file (ERR_TRACE_INVALID)\n');
+    expect(stderr).toContain('next: name a trace that is there and can be read\n');
+    expect(stderr).not.toContain('--skip-invalid');
     expect(code).toBe(1);
   });
 });

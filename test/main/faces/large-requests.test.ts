@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openStdioFace } from '../../../src/main/faces/socket/stdio-face.ts';
 import { drive, flush } from '../../support/drive.ts';
 import { request } from '../../support/make-planner.ts';
@@ -165,8 +165,9 @@ describe.each(['socket', 'stdio'])('%s', (door) => {
     await gone.drain();
     expect(gone.planner.stats().plans).toMatchObject({ settled: 0, inFlight: 0 });
     await using at = await open();
+    const run = vi.spyOn(at.planner.longWork, 'run');
     at.say(call(1, 'plan', LARGE));
-    while (!at.planner.longWork.isBusy) await new Promise(setImmediate);
+    while (run.mock.calls.length === 0) await new Promise(setImmediate);
     const [answers] = await Promise.all([drive(at.clock, at.lines(1)), at.drain()]);
     expect(answers).toMatchObject([{ id: 1, error: { data: { code: 'ERR_PLANNER_CLOSED' } } }]);
   });

@@ -333,7 +333,7 @@ describe('options', () => {
     [{ rates: { illegal: 0.6, empty: 0.6 } }, 'simulator.rates must have a sum of at most 1'],
     [{ models: [{ id: 'a' }, { id: 'a' }] }, 'simulator.models[1].id must differ'],
     [{ models: [{ skill: 1 }] }, 'simulator.models[0].id must be a text'],
-    [{ sped: 1 }, 'simulator.sped is not a setting'],
+    [{ sped: 1 }, 'simulator.sped is not a known option'],
     [{ flavour: 'vllm' }, 'simulator.flavour must be one of lmstudio, ollama, llamacpp, got "vllm"'],
   ])('%j is refused', async (options, message) => {
     const refused = startSimulator(options as SimulatorOptions);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { defined } from '../../../shared/defined.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { ChatCallOptions } from '../../chat/chat-call-options.ts';
 import type { ChatOrigin, ChatReply } from '../../chat/chat-reply.ts';
@@ -21,7 +22,7 @@ export function chatOptionsOf({ headers }: FastifyRequest): ChatCallOptions {
   }
   const isOff = /\bno-store\b/i.test(cacheControl);
   return {
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...defined({ timeoutMs }),
     ...(fallback === undefined ? {} : { fallback: fallback === 'on' }),
     cache: isOff ? 'off' : /\bno-cache\b/i.test(cacheControl) ? 'renew' : 'use',
   };

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { defined } from '../../../shared/defined.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { ChatCallOptions } from '../../chat/chat-call-options.ts';
 import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
@@ -52,7 +53,7 @@ export function chatRoutes(app: FastifyInstance, { planner, connections }: Route
     { schema: chat, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
     async (request, reply) => {
       const signal = connections.signalOf(request.raw);
-      const options: ChatCallOptions = { ...chatOptionsOf(request), ...(signal === undefined ? {} : { signal }) };
+      const options: ChatCallOptions = { ...chatOptionsOf(request), ...defined({ signal }) };
       return sendReply(reply, await chats.chat(request.body, options));
     },
   );

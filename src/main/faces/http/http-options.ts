@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { checkOptions, failOptions } from '../../../shared/check-options.ts';
 import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
-import { describeValue, PlannerError } from '../../../shared/errors.ts';
-import { optionsError } from '../../options/resolve-options.ts';
+import { describeValue } from '../../../shared/errors.ts';
 import { FACE_BYTES } from '../byte-budget.ts';
 
 /** Options of the HTTP server. */
@@ -110,9 +110,7 @@ const RATE_BEYOND = 6_000;
 
 /** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
 export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): ResolvedHttpOptions {
-  const result = httpFaceSchema.safeParse(options);
-  if (!result.success) throw optionsError(options, result.error, 'http.');
-  const given = result.data;
+  const given = checkOptions(httpFaceSchema, options, 'http.');
   const host = given.host ?? '127.0.0.1';
   const isLocal = isLoopback(host);
   const hasImages = imageFeaturesOf(domain).length > 0;
@@ -144,20 +142,18 @@ function checkRelations(resolved: ResolvedHttpOptions, givenHost: string | undef
   const { bodyBytesMax, largeBodiesBytesMax } = resolved;
   if (largeBodiesBytesMax < bodyBytesMax) {
     const rule = `must be at least http.bodyBytesMax (${bodyBytesMax})`;
-    fail(`http.largeBodiesBytesMax ${rule}, got ${largeBodiesBytesMax}`);
+    failOptions(`http.largeBodiesBytesMax ${rule}, got ${largeBodiesBytesMax}`);
   }
   if (token !== undefined && tokenFile !== undefined) {
-    fail(`http.tokenFile must not be given beside http.token, got ${describeValue(tokenFile)}`);
+    failOptions(`http.tokenFile must not be given beside http.token, got ${describeValue(tokenFile)}`);
   }
   if (!isLocal && token === undefined && tokenFile === undefined) {
     const why = `http.host ${describeValue(givenHost)} is reached from beyond this machine`;
-    fail(`http.token or http.tokenFile must be given where ${why}, got nothing`);
+    failOptions(`http.token or http.tokenFile must be given where ${why}, got nothing`);
   }
   if (headersTimeoutMs > requestTimeoutMs) {
-    fail(`http.headersTimeoutMs must be at most http.requestTimeoutMs (${requestTimeoutMs}), got ${headersTimeoutMs}`);
+    failOptions(
+      `http.headersTimeoutMs must be at most http.requestTimeoutMs (${requestTimeoutMs}), got ${headersTimeoutMs}`,
+    );
   }
-}
-
-function fail(message: string): never {
-  throw new PlannerError('ERR_OPTIONS_INVALID', message);
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { defined } from '../../../shared/defined.ts';
 import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
 import { PASSED_PATHS, type PassedRoute } from '../../chat/passed/pass-request.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
@@ -47,7 +48,7 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
       { schema, config: { takesBytes: true }, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
       async (request, reply) => {
         const signal = connections.signalOf(request.raw);
-        const options = { ...chatOptionsOf(request), ...(signal === undefined ? {} : { signal }) };
+        const options = { ...chatOptionsOf(request), ...defined({ signal }) };
         return sendReply(reply, await chats.pass(route, request.body, options));
       },
     );

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { clip } from '../../../shared/clip.ts';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
 import { isOpenAIPath, pathHint, sendOpenAIError, sendThrown } from './openai-error.ts';
@@ -99,7 +100,7 @@ export function notFound(methodsOf: (path: string) => readonly string[]) {
     const path = pathOf(url);
     const methods = methodsOf(path);
     const others = methods.length === 0 ? '' : `, but ${methods.join(', ')}`;
-    const message = `there is no ${method} ${clip(path)}${others}${pathHint(path)}`;
+    const message = `there is no ${method} ${clip(path, PATH_CHARS_MAX)}${others}${pathHint(path)}`;
     if (methods.length > 0) reply.header('allow', methods.join(', '));
     sendError(reply, path, new PlannerError('ERR_METHOD_UNKNOWN', message), methods.length > 0 ? 405 : 404);
   };
@@ -118,10 +119,6 @@ export function pathOf(url: string): string {
 function isBug(error: FastifyError | PlannerError): boolean {
   if (error instanceof PlannerError) return error.code === 'ERR_INTERNAL';
   return (error.statusCode ?? 500) >= 500;
-}
-
-function clip(text: string): string {
-  return text.length > PATH_CHARS_MAX ? `${text.slice(0, PATH_CHARS_MAX)}…` : text;
 }
 
 const PATH_CHARS_MAX = 200;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
-import { optionsError, resolveOptions } from '../../options/resolve-options.ts';
+import { resolveOptions } from '../../options/resolve-options.ts';
 import type { RemoteOptions } from './remote-planner.ts';
 
 const MS_MAX = 24 * 60 * 60 * 1000;
@@ -15,13 +15,6 @@ export const remoteShape = {
 };
 
 export type ResolvedRemote = Required<RemoteOptions>;
-
-/** Checks and completes the second argument of `embedPlanner` and `spawnPlanner`. Throws ERR_OPTIONS_INVALID. */
-export function resolveRemote<T>(schema: z.ZodType<T>, given: object, what: string): T {
-  const result = schema.safeParse(given);
-  if (result.success) return result.data;
-  throw optionsError(given, result.error, `${what}.`);
-}
 
 /** Checks a planner's options here, before anything is started, and that they can cross. */
 export function checkCrossing(options: PlannerOptions): ResolvedOptions {

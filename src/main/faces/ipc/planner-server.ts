@@ -1,6 +1,7 @@
 import { expose } from 'comlink';
 import type { Clock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
+import { defined } from '../../../shared/defined.ts';
 import { encodeError } from '../../../shared/errors.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
@@ -93,7 +94,7 @@ export class PlannerServer {
         // One whose time is over is answered with what is at hand.
         timeoutMs: Math.max(timeoutMs - lainMs, Math.min(1, timeoutMs)),
         signal: controller.signal,
-        ...(priority === undefined ? {} : { priority }),
+        ...defined({ priority }),
         ...(wantsAttempts ? { onAttempt: (attempt: Attempt) => this.#post({ kind: 'attempt', call, attempt }) } : {}),
       });
     } finally {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { defined } from '../../../shared/defined.ts';
 import { type BoundsFault, boundsFault, hasUtf16Mark, JsonScan } from '../../../shared/untrusted-json.ts';
 import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../byte-budget.ts';
 import { HeldBytes } from '../held-bytes.ts';
@@ -134,7 +135,7 @@ export class LineReader {
     } else {
       const large = this.#large;
       large?.charge?.arrived();
-      this.#blocks.push({ text: `${line.toString()}\n`, ...(large === undefined ? {} : { large }) });
+      this.#blocks.push({ text: `${line.toString()}\n`, ...defined({ large }) });
       this.#forgetTail();
     }
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { checkOptions } from '../../../shared/check-options.ts';
 import { PlannerError } from '../../../shared/errors.ts';
-import { optionsError } from '../../options/resolve-options.ts';
 import { FACE_BYTES } from '../byte-budget.ts';
 
 /** Bounds of one client. They also hold for standard input, which has one client. */
@@ -64,7 +64,7 @@ const limitsShape = {
 };
 
 /** Schema of the options of standard input. */
-export const rpcLimitsSchema = z.strictObject(limitsShape);
+const rpcLimitsSchema = z.strictObject(limitsShape);
 /** Schemas for composing the options of several faces, on the command line or in a configuration file. */
 export const socketFaceSchema = z.strictObject({
   path: z.string().min(1),
@@ -76,19 +76,13 @@ const MEBIBYTE = 2 ** 20;
 
 /** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID, naming `socket.KEY`. */
 export function resolveSocketFace(options: SocketFaceOptions): ResolvedSocketFace {
-  const { path, connectionsMax, ...limits } = parsed(socketFaceSchema, options, 'socket.');
+  const { path, connectionsMax, ...limits } = checkOptions(socketFaceSchema, options, 'socket.');
   return { path, connectionsMax: connectionsMax ?? 1_024, ...completed(limits, 'socket.') };
 }
 
 /** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID, naming `stdio.KEY`. */
 export function resolveRpcLimits(options: RpcLimits): ResolvedRpcLimits {
-  return completed(parsed(rpcLimitsSchema, options, 'stdio.'), 'stdio.');
-}
-
-function parsed<T>(schema: z.ZodType<T>, options: unknown, prefix: string): T {
-  const result = schema.safeParse(options);
-  if (!result.success) throw optionsError(options, result.error, prefix);
-  return result.data;
+  return completed(checkOptions(rpcLimitsSchema, options, 'stdio.'), 'stdio.');
 }
 
 function completed(given: z.infer<typeof rpcLimitsSchema>, prefix: string): ResolvedRpcLimits {

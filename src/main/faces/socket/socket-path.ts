@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type BigIntStats, linkSync, lstatSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
+import { failOptions } from '../../../shared/check-options.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { LineReader } from './line-reader.ts';
@@ -37,17 +38,20 @@ export interface FileMark {
 
 /** Throws ERR_OPTIONS_INVALID for a path that no socket can have. */
 export function checkSocketPath(path: string): void {
-  if (path.includes('\0')) fail(`must not hold a NUL, got ${describeValue(path)}`);
+  if (path.includes('\0')) failOptions(`socket.path must not hold a NUL, got ${describeValue(path)}`);
   if (process.platform === 'win32') {
-    if (!/^\\\\[.?]\\pipe\\./.test(path)) fail(`must be a named pipe (\\\\.\\pipe\\NAME), got ${describeValue(path)}`);
+    if (!/^\\\\[.?]\\pipe\\./.test(path))
+      failOptions(`socket.path must be a named pipe (\\\\.\\pipe\\NAME), got ${describeValue(path)}`);
     return;
   }
   const bytes = Math.max(Buffer.byteLength(path), Buffer.byteLength(ownNameBeside(path)));
   if (bytes > PATH_BYTES_MAX) {
-    fail(`must be at most ${PATH_BYTES_MAX} bytes, as sockets are, got ${bytes}: ${describeValue(path)}`);
+    failOptions(
+      `socket.path must be at most ${PATH_BYTES_MAX} bytes, as sockets are, got ${bytes}: ${describeValue(path)}`,
+    );
   }
   const folder = markOf(dirname(path));
-  if (folder === undefined) fail(`must be in a folder that there is, got ${describeValue(path)}`);
+  if (folder === undefined) failOptions(`socket.path must be in a folder that there is, got ${describeValue(path)}`);
 }
 
 /** The name that a server listens under before it has the path. */
@@ -67,7 +71,8 @@ export async function publishSocket(own: string, path: string, clock: Clock): Pr
     }
     const occupant = markOf(path);
     if (occupant === undefined) continue;
-    if (!occupant.isSocket()) fail(`must be free or a socket, got ${kindOf(occupant)} at ${describeValue(path)}`);
+    if (!occupant.isSocket())
+      failOptions(`socket.path must be free or a socket, got ${kindOf(occupant)} at ${describeValue(path)}`);
     const holder = await askHolder(path, clock);
     if (holder !== undefined) throw new PlannerError('ERR_ADDRESS_IN_USE', `${path} is in use by ${holder}`);
     if (!removeIfSame(path, occupant)) await claimGone(path, occupant, clock);
@@ -177,8 +182,4 @@ function holderOf(line: string): string {
 
 export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
-}
-
-function fail(rule: string): never {
-  throw new PlannerError('ERR_OPTIONS_INVALID', `socket.path ${rule}`);
 }

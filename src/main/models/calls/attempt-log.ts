@@ -1,3 +1,4 @@
+import { defined } from '../../../shared/defined.ts';
 import type { ErrorCode, ErrorWire } from '../../../shared/errors.ts';
 import type { CallPhase } from '../../../shared/model-client/failures.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
@@ -73,7 +74,7 @@ export class AttemptLog {
 }
 
 function chosenBy({ chosen }: LoggedAttempt): Pick<Ending, 'action'> {
-  return chosen === undefined ? {} : { action: chosen };
+  return defined({ action: chosen });
 }
 
 /** What was last seen of an attempt by the phase that its call is in, or was when it ended. */
@@ -186,11 +187,7 @@ export class AttemptEnd {
   }: CallReport): Partial<Ending> {
     const isOther = modelAnswered !== undefined && modelAnswered !== this.#attempt.subject.model;
     return {
-      ...(queueMs === undefined ? {} : { queueMs }),
-      ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
-      ...(promptTokens === undefined ? {} : { promptTokens }),
-      ...(completionTokens === undefined ? {} : { completionTokens }),
-      ...(estimated === undefined ? {} : { estimated }),
+      ...defined({ queueMs, firstTokenMs, promptTokens, completionTokens, estimated }),
       ...(isOther ? { modelAnswered } : {}),
     };
   }

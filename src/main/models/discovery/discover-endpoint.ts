@@ -1,3 +1,4 @@
+import { defined } from '../../../shared/defined.ts';
 import { type EndpointFacts, type ModelFacts, NO_FACTS } from './endpoint-facts.ts';
 import {
   type LlamaProps,
@@ -82,7 +83,7 @@ function llamaFacts(general: OpenAiPage, props: LlamaProps | undefined, slotsPag
   const models = slots === undefined ? listed : listed.map((model) => withProps(model, props));
   return {
     kind: 'llamacpp',
-    ...(slots === undefined ? {} : { slots }),
+    ...defined({ slots }),
     models,
     // Each slot keeps what it has read for itself.
     sharesPrefixes: false,
@@ -96,9 +97,7 @@ function withProps(model: ModelFacts, props: LlamaProps | undefined): ModelFacts
   return {
     ...model,
     loaded: true,
-    ...(vision === undefined ? {} : { vision }),
-    ...(slots === undefined ? {} : { parallel: slots }),
-    ...(contextLength === undefined ? {} : { contextLength }),
+    ...defined({ vision, parallel: slots, contextLength }),
   };
 }
 

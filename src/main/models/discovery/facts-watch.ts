@@ -1,4 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts';
+import { defined } from '../../../shared/defined.ts';
 import { type EndpointFacts, NO_FACTS } from './endpoint-facts.ts';
 
 /**
@@ -89,7 +90,7 @@ function renewed(known: EndpointFacts, fresh: EndpointFacts): EndpointFacts {
   const slots = fresh.slots ?? known.slots;
   return {
     ...fresh,
-    ...(slots === undefined ? {} : { slots }),
+    ...defined({ slots }),
     models: fresh.models.length > 0 ? fresh.models : known.models,
     tellsSlots: fresh.tellsSlots || known.tellsSlots,
   };

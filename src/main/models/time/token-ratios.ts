@@ -1,3 +1,4 @@
+import { defined } from '../../../shared/defined.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 
 /**
@@ -17,8 +18,7 @@ export class TokenRatios {
     if (prompt === undefined && completion === undefined) return report;
     return {
       ...report,
-      ...(prompt === undefined ? {} : { promptTokens: prompt }),
-      ...(completion === undefined ? {} : { completionTokens: completion }),
+      ...defined({ promptTokens: prompt, completionTokens: completion }),
       estimated: prompt === undefined ? 'completion' : completion === undefined ? 'prompt' : 'both',
     };
   }

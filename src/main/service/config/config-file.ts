@@ -4,17 +4,18 @@ import { basename, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
+import { checkOptions, failOptions } from '../../../shared/check-options.ts';
 import { type Domain, type DomainDefinition, defineDomain } from '../../../shared/domain.ts';
 import { skyrim } from '../../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { inFileTime, kindOf, readRegular } from '../../../shared/regular-file.ts';
 import { readText as textOf } from '../../../shared/untrusted-json.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
-import { optionsError, plannerOptionsSchema } from '../../options/resolve-options.ts';
+import { plannerOptionsSchema } from '../../options/resolve-options.ts';
 import { type LogConfig, logSchema, type ServeConfig, serveSchema } from './serve-config.ts';
 
 /** Names of configuration files, in the order in which they are looked for in the current folder. */
-export const CONFIG_NAMES = [
+const CONFIG_NAMES = [
   'conclave.config.ts',
   'conclave.config.js',
   'conclave.config.yaml',
@@ -71,12 +72,12 @@ export async function loadDomain(cwd: string, given: string): Promise<Domain> {
 
 function findConfig(cwd: string): string | undefined {
   const found = CONFIG_NAMES.filter((name) => existsSync(join(cwd, name)));
-  if (found.length > 1) fail(found.join(', '), 'one configuration is enough; keep one, or name it with --config');
+  if (found.length > 1) failIn(found.join(', '), 'one configuration is enough; keep one, or name it with --config');
   return found[0];
 }
 
-function fail(file: string, message: string, cause?: unknown): never {
-  throw new PlannerError('ERR_OPTIONS_INVALID', `${file}: ${message}`, cause === undefined ? {} : { cause });
+function failIn(file: string, message: string, cause?: unknown): never {
+  failOptions(`${file}: ${message}`, cause);
 }
 
 async function readData(name: string, path: string): Promise<unknown> {
@@ -93,7 +94,7 @@ async function readData(name: string, path: string): Promise<unknown> {
     case '.json':
       return readText(name, path, JSON.parse, 'JSON');
     default:
-      return fail(name, `must end in .ts, .js, .yaml or .json, got ${describeValue(basename(path))}`);
+      return failIn(name, `must end in .ts, .js, .yaml or .json, got ${describeValue(basename(path))}`);
   }
 }
 
@@ -106,10 +107,10 @@ async function checkIsFile(name: string, path: string): Promise<void> {
   try {
     kind = kindOf(await inFileTime(path, () => stat(path)));
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') fail(name, 'there is no such file', cause);
-    return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') failIn(name, 'there is no such file', cause);
+    return failIn(name, `cannot be read: ${(cause as Error).message}`, cause);
   }
-  if (kind !== 'a file') fail(name, `must be a file, and is ${kind}`);
+  if (kind !== 'a file') failIn(name, `must be a file, and is ${kind}`);
 }
 
 /** When each module file was last changed before it was first loaded. One of a process, as its modules are. */
@@ -129,9 +130,9 @@ async function readModule(name: string, path: string): Promise<unknown> {
   try {
     module = await import(await moduleURL(path));
   } catch (cause) {
-    return fail(name, `cannot be loaded: ${(cause as Error).message}`, cause);
+    return failIn(name, `cannot be loaded: ${(cause as Error).message}`, cause);
   }
-  if (module.default === undefined) fail(name, 'must have a default export');
+  if (module.default === undefined) failIn(name, 'must have a default export');
   return module.default;
 }
 
@@ -145,25 +146,23 @@ async function readText(
   try {
     bytes = await readRegular(path, TEXT_BYTES_MAX);
   } catch (cause) {
-    return fail(name, `cannot be read: ${(cause as Error).message}`, cause);
+    return failIn(name, `cannot be read: ${(cause as Error).message}`, cause);
   }
   const read = textOf(bytes);
-  if ('rule' in read) fail(name, read.rule);
+  if ('rule' in read) failIn(name, read.rule);
   try {
     return parse(read.text);
   } catch (cause) {
     const [first = ''] = (cause as Error).message.split('\n');
-    return fail(name, `is not ${format} (${first.replace(/:$/, '')})`, cause);
+    return failIn(name, `is not ${format} (${first.replace(/:$/, '')})`, cause);
   }
 }
 
 function checkConfig(file: string, data: unknown): Omit<LoadedConfig, 'file'> {
   if (data === null || typeof data !== 'object' || Array.isArray(data)) {
-    fail(file, `must hold an object of options, got ${describeValue(data)}`);
+    failIn(file, `must hold an object of options, got ${describeValue(data)}`);
   }
-  const result = configSchema.safeParse(data);
-  if (!result.success) throw optionsError(data, result.error, `${file}: `);
-  const { serve, log, ...planner } = result.data;
+  const { serve, log, ...planner } = checkOptions(configSchema, data, `${file}: `);
   // The schemas are those of these types; only their optional members are typed `| undefined`.
   const sections = { serve, log } as Pick<LoadedConfig, 'serve' | 'log'>;
   return { config: withDomain(file, planner), ...sections };
@@ -177,7 +176,7 @@ function withDomain(file: string, parsed: Omit<z.infer<typeof configSchema>, 'se
 function domainOf(file: string, domain: unknown): Domain {
   if (domain === skyrim.name) return skyrim;
   if (domain === null || typeof domain !== 'object') {
-    fail(file, `domain must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
+    failIn(file, `domain must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
   }
   try {
     return defineDomain(domain as DomainDefinition);

@@ -1,3 +1,4 @@
+import { defined } from '../../../shared/defined.ts';
 import type { HttpFaceOptions } from '../../faces/http/http-options.ts';
 import type { SocketFaceOptions } from '../../faces/socket/socket-options.ts';
 import type { LoadedConfig } from './config-file.ts';
@@ -53,7 +54,7 @@ export function serveSettings(
     serve: {
       ...(path === undefined ? {} : { socket: { ...serve.socket, path } }),
       stdio: flags.stdio ?? false,
-      ...(http === undefined ? {} : { http }),
+      ...defined({ http }),
       drainMs: flags.drainMs ?? serve.drainMs ?? DRAIN_MS,
     },
     log: { level: surroundings.logLevel ?? log.level ?? 'silent' },
@@ -72,7 +73,7 @@ function httpOptions(
   return {
     ...rest,
     port,
-    ...(host === undefined ? {} : { host }),
+    ...defined({ host }),
     ...tokenOf(flags.tokenFile, envToken, { token, tokenFile }),
   };
 }
@@ -85,5 +86,5 @@ function tokenOf(
 ): Pick<HttpFaceOptions, 'token' | 'tokenFile'> {
   if (flag !== undefined) return { tokenFile: flag };
   if (envToken !== undefined) return { token: envToken };
-  return { ...(token === undefined ? {} : { token }), ...(tokenFile === undefined ? {} : { tokenFile }) };
+  return { ...defined({ token, tokenFile }) };
 }

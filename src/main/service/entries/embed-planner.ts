@@ -1,12 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
+import { checkOptions } from '../../../shared/check-options.ts';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
+import { defined } from '../../../shared/defined.ts';
 import type { DomainDefinition } from '../../../shared/domain.ts';
 import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
 import { openCache, type SharedCache } from '../../cache/shared-cache.ts';
 import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
-import { checkCrossing, remoteShape, resolveRemote } from '../../faces/ipc/peer-options.ts';
+import { checkCrossing, remoteShape } from '../../faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { EmbeddedPlanner, RemoteOptions } from '../../faces/ipc/remote-planner.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
@@ -52,7 +54,7 @@ export async function embedPlanner(
   embedOptions: EmbedOptions = {},
   parts: EmbedParts = {},
 ): Promise<EmbeddedPlanner> {
-  const remote = resolveRemote(embedSchema, embedOptions, 'embedOptions');
+  const remote = checkOptions(embedSchema, embedOptions, 'embedOptions.');
   const planner = checkCrossing(options);
   const clock = parts.clock ?? systemClock;
   const peer = new ThreadPeer(new Worker(parts.entryUrl ?? entryUrl(), { name: 'planner', ...threadArgs() }));
@@ -101,7 +103,7 @@ class ThreadPeer implements Peer {
     });
     this.ended = new Promise((resolve) => {
       worker.once('exit', (code) => {
-        const reason = this.#reason === undefined ? {} : { reason: this.#reason };
+        const reason = defined({ reason: this.#reason });
         // One that was told to leave is terminated, which counts as 1.
         resolve({ code: this.#hasLeft ? 0 : code, signal: null, ...reason });
       });

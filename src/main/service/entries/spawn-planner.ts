@@ -1,12 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { z } from 'zod';
+import { checkOptions } from '../../../shared/check-options.ts';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import type { DomainDefinition } from '../../../shared/domain.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
 import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
-import { checkCrossing, remoteShape, resolveRemote } from '../../faces/ipc/peer-options.ts';
+import { checkCrossing, remoteShape } from '../../faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { RemoteOptions, SpawnedPlanner } from '../../faces/ipc/remote-planner.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
@@ -54,7 +55,7 @@ export async function spawnPlanner(
   spawnOptions: SpawnOptions = {},
   parts: SpawnParts = {},
 ): Promise<SpawnedPlanner> {
-  const { output, execArgv, ...remote } = resolveRemote(spawnSchema, spawnOptions, 'spawnOptions');
+  const { output, execArgv, ...remote } = checkOptions(spawnSchema, spawnOptions, 'spawnOptions.');
   const planner = checkCrossing(options);
   const clock = parts.clock ?? systemClock;
   // The descriptor of this process' standard error, for the child's output and errors alike.

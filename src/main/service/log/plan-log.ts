@@ -1,3 +1,4 @@
+import { defined } from '../../../shared/defined.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Plan } from '../../plans/plan.ts';
 import type { Planner } from '../../plans/planner.ts';
@@ -35,5 +36,5 @@ export class PlanLog {
 
 function planLine({ id, agent, action, source, why, latencyMs, attempts }: Plan): object {
   const tries = attempts.map(({ step, role, model, code }) => ({ step, role, model, code }));
-  return { planId: id, agent, action, source, ...(why === undefined ? {} : { why }), latencyMs, attempts: tries };
+  return { planId: id, agent, action, source, ...defined({ why }), latencyMs, attempts: tries };
 }

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { failOptions } from '../../../../shared/check-options.ts';
 import type { Clock } from '../../../../shared/clock.ts';
 import { PlannerError } from '../../../../shared/errors.ts';
 import { inFileTime, openRegular } from '../../../../shared/regular-file.ts';
@@ -11,10 +12,6 @@ const TOKEN = /^[\x21-\x7e]+$/;
 const OTHERS = 0o077;
 /** A credential that systemd passes on: it is root's, and the right of one user more shows in the bits of the group. */
 const CREDENTIAL = 0o440;
-
-function fail(message: string, cause?: unknown): never {
-  throw new PlannerError('ERR_OPTIONS_INVALID', message, { cause });
-}
 
 /** The token that callers must send; undefined where none is asked for. Throws ERR_OPTIONS_INVALID. */
 export async function readToken(
@@ -30,15 +27,16 @@ export async function readToken(
 
 /** The value is a secret and is not told. */
 function checked(key: string, token: string): string {
-  if (token === '') fail(`${key} must hold a token, got an empty one`);
-  if (!TOKEN.test(token)) fail(`${key} must hold one token of visible ASCII characters without spaces`);
-  if (token.length > TOKEN_CHARS_MAX) fail(`${key} must be at most ${TOKEN_CHARS_MAX} characters, got ${token.length}`);
+  if (token === '') failOptions(`${key} must hold a token, got an empty one`);
+  if (!TOKEN.test(token)) failOptions(`${key} must hold one token of visible ASCII characters without spaces`);
+  if (token.length > TOKEN_CHARS_MAX)
+    failOptions(`${key} must be at most ${TOKEN_CHARS_MAX} characters, got ${token.length}`);
   return token;
 }
 
 function unreadable(error: Error): never {
   if (error instanceof PlannerError) throw error;
-  return fail(`http.tokenFile must be a file that can be read: ${error.message}`, error);
+  return failOptions(`http.tokenFile must be a file that can be read: ${error.message}`, error);
 }
 
 async function readTokenFile(path: string): Promise<string> {
@@ -49,11 +47,12 @@ async function readTokenFile(path: string): Promise<string> {
     const isCredential = uid === 0 && gid === 0 && (mode & 0o777) === CREDENTIAL;
     if (process.platform !== 'win32' && (mode & OTHERS) !== 0 && !isCredential) {
       const is = `0${(mode & 0o777).toString(8)}`;
-      fail(`http.tokenFile must be readable by its owner alone (chmod 600 ${path}), got mode ${is}`);
+      failOptions(`http.tokenFile must be readable by its owner alone (chmod 600 ${path}), got mode ${is}`);
     }
-    if (size > TOKEN_CHARS_MAX + 2) fail(`http.tokenFile must be at most ${TOKEN_CHARS_MAX} characters, got ${size}`);
+    if (size > TOKEN_CHARS_MAX + 2)
+      failOptions(`http.tokenFile must be at most ${TOKEN_CHARS_MAX} characters, got ${size}`);
     const read = readText(await file.readFile());
-    if ('rule' in read) fail(`http.tokenFile ${read.rule}`);
+    if ('rule' in read) failOptions(`http.tokenFile ${read.rule}`);
     return read.text.replace(/\r?\n$/, '');
   } finally {
     await file.close();

@@ -56,7 +56,7 @@ export const planSchema: JsonSchema = jsonSchema(
 );
 
 /** An error, as RFC 9457 has it. */
-export const problemSchema: JsonSchema = jsonSchema(
+const problemSchema: JsonSchema = jsonSchema(
   z.object({
     type: z.literal('about:blank'),
     title: z.string(),

@@ -1,4 +1,5 @@
 import type { FastifySchemaValidationError } from 'fastify';
+import { clip } from '../../../../shared/clip.ts';
 import { describeValue, PlannerError } from '../../../../shared/errors.ts';
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
@@ -17,13 +18,13 @@ export function schemaRefusal(body: unknown, errors: readonly FastifySchemaValid
   const path = error.instancePath.split('/').slice(1).map(unescaped);
   const { params } = error;
   if (error.keyword === 'additionalProperties') {
-    return invalid(`${clip(pathText([...path, String(params.additionalProperty)]))} is not known here`);
+    return invalid(`${keyText([...path, String(params.additionalProperty)])} is not known here`);
   }
   if (error.keyword === 'required') {
-    return invalid(`${clip(pathText([...path, String(params.missingProperty)]))} must be given, got nothing`);
+    return invalid(`${keyText([...path, String(params.missingProperty)])} must be given, got nothing`);
   }
   const value = describeValue(path.reduce<unknown>(member, body));
-  return invalid(`${clip(pathText(path)) || 'the body'} ${ruleOf(error)}, got ${value}`);
+  return invalid(`${keyText(path) || 'the body'} ${ruleOf(error)}, got ${value}`);
 }
 
 function invalid(message: string): PlannerError {
@@ -88,16 +89,13 @@ function unescaped(key: string): string {
   return key.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-function pathText(path: readonly string[]): string {
-  return path.reduce((text, key) => {
+/** The key is the caller's too: 10 MB of one must not come back. */
+function keyText(path: readonly string[]): string {
+  const text = path.reduce((text, key) => {
     if (/^\d+$/.test(key)) return `${text}[${key}]`;
     return text === '' ? key : `${text}.${key}`;
   }, '');
+  return clip(text, KEY_CHARS_MAX);
 }
 
 const KEY_CHARS_MAX = 100;
-
-/** The key is the caller's too: 10 MB of one must not come back. */
-function clip(key: string): string {
-  return key.length > KEY_CHARS_MAX ? `${key.slice(0, KEY_CHARS_MAX)}…` : key;
-}

@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { createConnection } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
+import { checkOptions } from '../../../../shared/check-options.ts';
 import { systemClock } from '../../../../shared/clock.ts';
 import type { Decision } from '../../../../shared/decision.ts';
 import type { Domain, DomainDefinition, Observation } from '../../../../shared/domain.ts';
@@ -9,7 +10,6 @@ import { PlannerError } from '../../../../shared/errors.ts';
 import type { ObservationOf } from '../../../../shared/observation.ts';
 import type { RequestWith } from '../../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
-import { optionsError } from '../../../options/resolve-options.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import type { PeerExit } from '../../ipc/peer.ts';
 import type { HelloResult } from '../wire.ts';
@@ -102,9 +102,7 @@ export async function connectPlanner(
   to: string | PlannerStreams,
   options: ConnectOptions = {},
 ): Promise<ConnectedPlanner> {
-  const parsed = connectSchema.safeParse(options);
-  if (!parsed.success) throw optionsError(options, parsed.error);
-  const { client: name = 'node', connectTimeoutMs = 3_000, ...given } = parsed.data;
+  const { client: name = 'node', connectTimeoutMs = 3_000, ...given } = checkOptions(connectSchema, options);
   const clock = systemClock;
   const client = new SocketClient({
     clock,

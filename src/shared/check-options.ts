@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { describeValue, PlannerError } from './errors.ts';
+import { nearestName } from './nearest-name.ts';
+import { isSecretName, withoutCredentials } from './secrets.ts';
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (value === null || typeof value !== 'object') return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? String(key) : `${text}.${String(key)}`;
+  }, '');
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** What zod calls types, as people call them. */
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  int: 'a whole number',
+  nonoptional: 'given',
+  number: 'a number',
+  object: 'an object',
+  record: 'an object of named entries',
+  string: 'a text',
+};
+
+function ruleOf(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
+    case 'invalid_union':
+      return `must be ${[...new Set(issue.errors.flat().map((inner) => ruleOf(inner).replace(/^must be /, '')))].join(' or ')}`;
+    case 'invalid_key':
+      return 'must be a name of 1 to 200 characters';
+    case 'too_small':
+      if (issue.origin === 'string') return 'must not be empty';
+      return issue.inclusive ? `must be at least ${issue.minimum}` : `must be more than ${issue.minimum}`;
+    case 'too_big':
+      return issue.inclusive ? `must be at most ${issue.maximum}` : `must be less than ${issue.maximum}`;
+    default:
+      return issue.message.startsWith('must') ? issue.message : `is not valid (${issue.message})`;
+  }
+}
+
+/** The most telling of the issues of a union: the one that reached deepest. */
+function deepest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue;
+  let best: Issue = issue;
+  // An alternative that is wrong at its root tells no more than the union itself.
+  let depth = 0;
+  for (const inner of issue.errors.flat().map(deepest)) {
+    const score = inner.path.length + (inner.code === 'unrecognized_keys' ? 1 : 0);
+    if (score > depth) {
+      best = { ...inner, path: [...issue.path, ...inner.path] } as Issue;
+      depth = score;
+    }
+  }
+  return best;
+}
+
+/** Of a secret only what kind of value it is; of an address nothing that it is not to hold. */
+function describeMember(path: readonly PropertyKey[], value: unknown): string {
+  const isSecret = path.some((key) => key === 'headers' || isSecretName(String(key)));
+  if (!isSecret) return typeof value === 'string' ? describeValue(withoutCredentials(value)) : describeValue(value);
+  if (typeof value === 'string' && value !== '') return `a text of ${value.length} characters`;
+  return typeof value === 'number' || typeof value === 'bigint' ? 'a number' : describeValue(value);
+}
+
+/** Checks options by their schema and returns them. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
+export function checkOptions<T>(schema: z.ZodType<T>, options: unknown, prefix = ''): T {
+  const read = readBy(schema, options, prefix);
+  return 'refusal' in read ? failOptions(read.refusal) : read.value;
+}
+
+/** A value as its schema has it, or one message that names the key, the rule and the value. */
+export function readBy<T>(schema: z.ZodType<T>, given: unknown, prefix = ''): { value: T } | { refusal: string } {
+  const { success, data, error } = schema.safeParse(given, { error: hintOf });
+  return success ? { value: data } : { refusal: refusalText(given, error, prefix) };
+}
+
+/** The message of an unknown key is the known key that was probably meant; Zod words all other issues. */
+function hintOf(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'unrecognized_keys') return undefined;
+  const { inst } = issue as { inst?: unknown };
+  const near = inst instanceof z.ZodObject ? nearestName(issue.keys[0] as string, Object.keys(inst.shape)) : undefined;
+  return near === undefined ? '' : ` (did you mean ${near}?)`;
+}
+
+/** A misspelt key comes before the missing one that it was meant to be. */
+function refusalText(root: unknown, error: z.ZodError, prefix: string): string {
+  const issues = error.issues.map(deepest);
+  const misspelt = issues.find(({ code, message }) => code === 'unrecognized_keys' && message.includes('did you mean'));
+  const issue = misspelt ?? (issues[0] as Issue);
+  const key = prefix + (pathText(issue.path) || 'options');
+  if (issue.code === 'unrecognized_keys') {
+    const where = issue.path.length === 0 ? prefix : `${key}.`;
+    return `${where}${issue.keys[0]} is not a known option${issue.message}`;
+  }
+  return `${key} ${ruleOf(issue)}, got ${describeMember(issue.path, valueAt(root, issue.path))}`;
+}
+
+/** Throws ERR_OPTIONS_INVALID, for rules between options that a schema cannot tell. */
+export function failOptions(message: string, cause?: unknown): never {
+  throw new PlannerError('ERR_OPTIONS_INVALID', message, { cause });
+}

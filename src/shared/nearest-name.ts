@@ -1,0 +1,23 @@
+/** Returns the name that differs least from `given`, upper and lower case apart; undefined if none is near enough to be a slip. */
+export function nearestName(given: string, names: readonly string[]): string | undefined {
+  const slipsMax = given.length / 3;
+  const slips = (name: string): number => editDistance(given.toLowerCase(), name.toLowerCase());
+  const [nearest] = names
+    .filter((name) => Math.abs(name.length - given.length) <= slipsMax && slips(name) <= slipsMax)
+    .sort((a, b) => slips(a) - slips(b));
+  return nearest;
+}
+
+/** The number of characters to insert, delete or replace to make one text the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [index, char] of [...from].entries()) {
+    const next = [index + 1];
+    for (let at = 1; at <= to.length; at++) {
+      const replaced = (row[at - 1] as number) + (char === to[at - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[at] as number) + 1, (next[at - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] as number;
+}
