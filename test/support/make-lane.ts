@@ -4,8 +4,9 @@ import type { EndpointGate, Slot } from '../../src/main/models/slots/endpoint-ga
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
-import { BackgroundLane, type Errand } from '../../src/main/plans/background/background-lane.ts';
-import type { BookedState } from '../../src/main/plans/background/state-book.ts';
+import { BackgroundLane } from '../../src/main/plans/background/background-lane.ts';
+import { type BookedState, StateBook } from '../../src/main/plans/background/state-book.ts';
+import type { Errand, Lessons } from '../../src/main/plans/lessons.ts';
 import { makeParts } from '../../src/main/service/create-planner.ts';
 import type { Decision } from '../../src/shared/decision.ts';
 import { seededRandom } from '../../src/shared/random.ts';
@@ -74,18 +75,19 @@ export class LaneUnderTest {
     });
     this.gates = new Map([...parts.endpoints].map(([name, at]) => [name, at.gate]));
     this.endpoints = parts.endpoints;
-    this.lane = new BackgroundLane(parts, seededRandom(1), {
-      onDecided: (done, made, others) => {
+    const lessons: Pick<Lessons, 'checked' | 'voted'> = {
+      checked: (done, made, others) => {
         this.decided.push([done.request.observation.place, made.action]);
         this.onDecided(done, made, others);
       },
-      onVoted: (state, made) => {
+      voted: (state, made) => {
         this.voted.push([state.request.observation.place, made.action]);
         return this.onVoted(state, made);
       },
-      isAskedAbout: (state) => this.askedAbout.has(state),
-      warn: (message) => this.warnings.push(message),
-    });
+    };
+    const book = new StateBook(seededRandom(1));
+    const announcements = { warn: (message: string) => void this.warnings.push(message) };
+    this.lane = new BackgroundLane(parts, book, lessons, this.askedAbout, announcements);
   }
 
   gate(name = 'fake'): EndpointGate {

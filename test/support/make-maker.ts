@@ -1,6 +1,6 @@
 import type { Attempt } from '../../src/main/models/calls/attempt.ts';
 import { AttemptLog } from '../../src/main/models/calls/attempt-log.ts';
-import type { CallPlan } from '../../src/main/models/calls/call-maker.ts';
+import type { CallHolder, CallPlan } from '../../src/main/models/calls/call-maker.ts';
 import type { ModelEndpoint } from '../../src/main/models/model-endpoint.ts';
 import type { Slot } from '../../src/main/models/slots/endpoint-gate.ts';
 import { allFeatures, type FeatureName } from '../../src/main/options/features.ts';
@@ -75,23 +75,29 @@ export class MakerUnderTest {
       lane: 'foreground',
       rankMs: nowMs + 10_000,
       deadlineMs: nowMs + 10_000,
-      giveUp: () => {},
-      onWaiting: () => {},
-      isLate: () => false,
-      run: ({ endpoint }, terms, calling) =>
-        new Promise((resolve) => {
-          const end = async (result: ExpertResult | Promise<never>): Promise<void> => {
-            resolve(result);
-            await flush();
-          };
-          this.tries.push({ at: endpoint, terms, signal: calling, end });
-          const onAbort = (): void => resolve(failed('ERR_CANCELLED'));
-          calling.addEventListener('abort', onAbort, { once: true });
-          if (calling.aborted) onAbort();
-        }),
+      holder: this.holder(false),
+      query: { run: ({ endpoint }, terms, calling) => this.#open(endpoint, terms, calling) },
       ...plan,
     };
-    return this.parts.maker.make(whole, this.attempts, signal, (slot) => this.slots.push(slot));
+    return this.parts.maker.make(whole, this.attempts, signal);
+  }
+
+  /** Has a call made, and nobody waits for it where it `isLate`. */
+  holder(isLate: boolean): CallHolder {
+    return { isLate, waits: () => {}, works: (slot) => this.slots.push(slot), giveUp: () => {} };
+  }
+
+  #open(at: string, terms: CallTerms, signal: AbortSignal): Promise<ExpertResult> {
+    return new Promise((resolve) => {
+      const end = async (result: ExpertResult | Promise<never>): Promise<void> => {
+        resolve(result);
+        await flush();
+      };
+      this.tries.push({ at, terms, signal, end });
+      const onAbort = (): void => resolve(failed('ERR_CANCELLED'));
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
   }
 
   /** The latest try. */

@@ -1,6 +1,4 @@
 import { EventEmitter } from 'node:events';
-import type { Context } from '@opentelemetry/api';
-import { stampOffsetMs } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
@@ -10,31 +8,33 @@ import { checkRequest, checkRequestInParts, type PlanRequest } from '../../share
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, sumOfHashesInParts } from '../../shared/signature.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
-import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
-import { isWellKnown } from '../cache/tally-change.ts';
 import type { Durations } from '../measure/durations.ts';
-import type { Attempt } from '../models/calls/attempt.ts';
 import type { EndpointStats } from '../models/model-endpoint.ts';
 import type { PoolStats } from '../models/pool/expert-pool.ts';
 import type { TurnStats } from '../models/slots/fair-share.ts';
 import { SLICE_MS_MIN } from '../models/time/time-budget.ts';
+import { Announcements, type PlannerEvents } from './announcements.ts';
 import { BackgroundLane, type BackgroundStats } from './background/background-lane.ts';
+import { StateBook } from './background/state-book.ts';
 import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
 import type { Companion } from './companion.ts';
 import type { CallCounts, ModelStats, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
-import { FlightBoard, type PlanCall, planCancelled } from './flights/flight-board.ts';
+import { AskedStates } from './flights/asked-states.ts';
+import { FlightBoard, planCancelled } from './flights/flight-board.ts';
 import type { FlightParts } from './flights/flight-parts.ts';
-import { keptRequest } from './kept-request.ts';
-import { type Answer, answerFromHit, bestInHand } from './ladder/best-in-hand.ts';
+import { type Answer, bestInHand } from './ladder/best-in-hand.ts';
 import type { LateStats } from './ladder/late-answers.ts';
 import { UNDECIDED_SOURCES, type WhyCode } from './ladder/why.ts';
 import { whyOf } from './ladder/why-no-model.ts';
+import { Lessons } from './lessons.ts';
 import { LongWork } from './long-work.ts';
-import { type CloseOptions, LATENESS_MS_MAX, type Plan, type PlanOptions } from './plan.ts';
+import type { CloseOptions, Plan, PlanOptions } from './plan.ts';
+import type { PlanCall } from './plan-call.ts';
 import { readPlanOptions } from './plan-options.ts';
-import { callerContext, PlanSpans } from './plan-spans.ts';
+import { callerContext } from './plan-spans.ts';
+import { Settlements } from './settlements.ts';
 
 /**
  * The planner: one request from observation to plan. Anytime: from the start there is an answer in hand, each rung only
@@ -42,14 +42,6 @@ import { callerContext, PlanSpans } from './plan-spans.ts';
  * a request; who waits for which model work is the flight board's. All of it runs on one event loop and nothing here
  * blocks it.
  */
-export interface PlannerEvents {
-  plan: [plan: Plan, request: PlanRequest];
-  /** A plan that settled more than 15 ms after its deadline; beside `plan`. */
-  late: [plan: Plan];
-  /** An endpoint has failed so often that it is not asked for a while. `opened`: how often that has happened. */
-  resting: [endpoint: string, opened: number];
-  warning: [message: string];
-}
 
 /** `S`: what the companion of the planner tells of itself. */
 export interface PlannerStats<S = unknown> {
@@ -101,23 +93,6 @@ export interface PlannerStats<S = unknown> {
   readonly endpoints: readonly EndpointStats[];
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** Whether an answer was remembered: an agent may go round in a cycle with it. */
-function isFromMemory(source: Plan['source']): boolean {
-  return source === 'cache' || source === 'similar' || source === 'stale';
-}
-
-/** A call that is settled now, by whatever rung. */
-interface Settling {
-  readonly request: PlanRequest;
-  readonly signature: Signature;
-  readonly startedAtMs: number;
-  readonly deadlineMs: number;
-  /** Where its spans belong; undefined where nobody takes them. */
-  readonly trace: Context | undefined;
-}
-
 export class Planner<C extends Companion = Companion> extends EventEmitter<PlannerEvents> implements AsyncDisposable {
   /** Chats of any OpenAI client on the endpoints of the planner. */
   readonly chats: C;
@@ -127,15 +102,13 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   readonly #counters: PlannerCounters;
   readonly #signer: Signer;
   readonly #imageNames: readonly string[];
-  /** From the steady clock to the stamps of decisions. */
-  readonly #stampOffsetMs: number;
   readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #cache: PlanCache | undefined;
   readonly #board: FlightBoard;
   readonly #lane: BackgroundLane;
-  readonly #spans: PlanSpans;
+  readonly #settlements: Settlements;
+  readonly #announcements: Announcements = new Announcements(this);
   readonly #release: () => Promise<void>;
-  #nextPlanId = 1;
   #closed: Promise<void> | undefined;
   /** Ends the draining at once. */
   #hurry: () => void = () => {};
@@ -155,36 +128,15 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     this.#counters = parts.counters;
     this.#signer = new Signer(parts.options.domain);
     this.#imageNames = imageFeaturesOf(parts.options.domain);
-    this.#stampOffsetMs = stampOffsetMs(parts.clock);
     this.#cache = cache;
-    this.#spans = new PlanSpans(parts);
-    this.#board = new FlightBoard(parts, {
-      onShared: ({ request, signature, look }, decision) => {
-        if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
-      },
-      onDecided: ({ request, signature, look }, decision) => {
-        if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
-        this.#lane.decided(signature, decision);
-      },
-      settle: (call, answer, attempts, coalesced) => this.#landed(call, answer, attempts, coalesced),
-      onAbandoned: (call, attempts, coalesced) => this.#traceAbandoned(call, attempts, coalesced),
-      warn: (message) => this.warn(message),
-    });
-    this.#lane = new BackgroundLane(parts, random, {
-      onDecided: ({ request, signature, hit }, decision, others) => {
-        this.#cache?.checked(request, signature, hit, decision);
-        for (const other of others) this.#cache?.counted(other, decision);
-        this.#lane.decided(signature, decision);
-      },
-      onVoted: ({ request, signature }, decision) => {
-        parts.late?.decided(signature, decision.action);
-        return this.#cache?.addVotes(request, signature, decision) ?? decision;
-      },
-      isAskedAbout: (state) => this.#board.isAskedAbout(state),
-      warn: (message) => this.warn(message),
-    });
+    const book = new StateBook(random);
+    const asked = new AskedStates();
+    const lessons = new Lessons(cache, book, parts.late);
+    this.#lane = new BackgroundLane(parts, book, lessons, asked, this.#announcements);
+    this.#settlements = new Settlements(parts, cache, this.#lane, this.#announcements);
+    this.#board = new FlightBoard(parts, this.#settlements, lessons, asked, this.#announcements);
     for (const { name, gate, breaker } of parts.endpoints.values()) {
-      breaker.onOpened = (opened) => this.#tell('resting', name, opened);
+      breaker.onOpened = (opened) => this.#announcements.tell('resting', name, opened);
       gate.onIdle = () => this.#lane.wakeSoon();
     }
     this.#release = release;
@@ -210,11 +162,13 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     const signature = this.#sign(request);
     const look = this.#cache?.look(request, signature, startedAtMs);
     const trace = callerContext();
-    if (look?.kind === 'hit') return this.#serve({ request, signature, startedAtMs, deadlineMs, trace }, look);
+    if (look?.kind === 'hit') {
+      return this.#settlements.served({ request, signature, startedAtMs, deadlineMs, trace }, look);
+    }
     const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
     const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs, trace };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
-      return this.#landed(call, this.#atOnce(call), [], false);
+      return this.#settlements.landed(call, this.#atOnce(call), [], false);
     }
     return this.#board.wait(call, options);
   }
@@ -270,24 +224,6 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   peek(request: PlanRequest): Decision | undefined {
     this.#check(request);
     return this.#cache?.peek(request, this.#sign(request));
-  }
-
-  /** Too little is known of a state, `known` being all that is: models are asked about it when there is room. */
-  #askLater({ request, signature }: Settling, known: Decision | undefined, isUrgent = false): void {
-    if (this.#cache === undefined || !this.#parts.options.features.askLater) return;
-    // What is seen is of one moment, and would be gone.
-    if (this.#imageNames.some((name) => request.observation[name] !== undefined)) return;
-    this.#lane.askLater(request, signature, known, isUrgent);
-  }
-
-  #serve(call: Settling, hit: Hit): Plan {
-    const { request, signature } = call;
-    // Copied before anyone is told: a listener may plan, which signs into the same words, and the host may change its lists.
-    const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
-    if (hit.tier === 'exact' && !isWellKnown(hit.decision)) this.#askLater(call, hit.decision);
-    const plan = this.#settled(call, answerFromHit(hit), [], false);
-    if (errand !== undefined) this.#lane.add(errand);
-    return plan;
   }
 
   /** Forgets every cached decision, and every answer to a chat. */
@@ -433,89 +369,8 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     return timeoutMs;
   }
 
-  /** A plan that memory did not answer at once. It may stand all the same. */
-  #landed(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
-    const isAnswered = !UNDECIDED_SOURCES.has(answer.source);
-    if (isAnswered) this.#parts.shares.decided(call.request.agent);
-    if (!isAnswered) this.#askLater(call, undefined);
-    else if (answer.source === 'cache' || answer.source === 'similar') {
-      this.#cache?.stood();
-      const { standing, isCycle } = call.look ?? {};
-      const known = standing?.tier === 'exact' ? standing.decision : undefined;
-      this.#askLater(call, known, isCycle);
-    }
-    return this.#settled(call, answer, attempts, coalesced);
-  }
-
-  #settled(call: Settling, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
-    const { request, signature, startedAtMs, deadlineMs } = call;
-    const counters = this.#counters;
-    const nowMs = this.#parts.clock.now();
-    const { action, source, reason, model, decidedAtMs, why } = answer;
-    // Member by member: on the way of a cached plan, spreads would be a tenth of its time.
-    const plan: Writable<Plan> = {
-      id: this.#nextPlanId++,
-      agent: request.agent,
-      action,
-      source,
-      reason,
-      attempts,
-      coalesced,
-      latencyMs: nowMs - startedAtMs,
-      latenessMs: Math.max(0, nowMs - deadlineMs),
-    };
-    if (model !== undefined) plan.model = model;
-    if (why !== undefined) {
-      plan.why = why;
-      counters.why[why.code]++;
-    }
-    if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, nowMs + this.#stampOffsetMs - decidedAtMs);
-    this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
-    counters.plans++;
-    counters.sources[plan.source]++;
-    counters.planning.record(plan.latencyMs);
-    counters.planTimes[plan.source].observe(plan.latencyMs / 1000);
-    counters.lateness.record(plan.latenessMs);
-    this.#lane.planSettled();
-    if (call.trace !== undefined) this.#trace(() => this.#spans.settled(call.trace as Context, plan));
-    if (plan.latenessMs > LATENESS_MS_MAX) this.#tell('late', plan);
-    if (this.listenerCount('plan') > 0) this.#tell('plan', plan, request);
-    return plan;
-  }
-
-  #traceAbandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void {
-    const { trace, request, startedAtMs } = call;
-    if (trace === undefined) return;
-    const latencyMs = this.#parts.clock.now() - startedAtMs;
-    const ended = { agent: request.agent, attempts, coalesced, latencyMs, code: 'ERR_PLAN_CANCELLED' };
-    this.#trace(() => this.#spans.ended(trace, ended));
-  }
-
-  /** What an exporter throws has no say in the plan. */
-  #trace(record: () => void): void {
-    try {
-      record();
-    } catch (error) {
-      this.warn(`the spans of a plan could not be recorded: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-
-  /** A listener that throws has no say in the plan. */
-  #tell<K extends keyof PlannerEvents>(event: K, ...values: PlannerEvents[K]): void {
-    try {
-      // The compiler cannot tell that the values are those of the event.
-      (this.emit as (event: string, ...values: unknown[]) => boolean).call(this, event, ...values);
-    } catch (error) {
-      this.warn(`a listener of "${event}" threw: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-
-  /** Tells a warning on the `warning` event. */
+  /** Emits the event `warning`. */
   warn(message: string): void {
-    try {
-      this.emit('warning', message);
-    } catch {
-      // Told to nobody: the listener for warnings is itself broken.
-    }
+    this.#announcements.warn(message);
   }
 }

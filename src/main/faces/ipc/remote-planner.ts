@@ -4,8 +4,8 @@ import type { Domain, DomainDefinition, Observation } from '../../../shared/doma
 import type { DomainOf, ObservationOf } from '../../../shared/observation.ts';
 import type { RequestWith } from '../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
+import type { PlannerEvents } from '../../plans/announcements.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
-import type { PlannerEvents } from '../../plans/planner.ts';
 import type { PeerExit } from './peer.ts';
 
 export interface RemotePlannerEvents extends PlannerEvents {

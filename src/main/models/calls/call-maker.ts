@@ -37,19 +37,32 @@ export interface CallPlan {
   readonly rankMs: number;
   /** When the plan must be settled that it is made for. */
   readonly deadlineMs: number;
-  /** Cancels it for somebody who can use its slot, once nobody waits for it. */
-  readonly giveUp: () => void;
-  /** Called as each try begins to wait for a slot. */
-  readonly onWaiting: () => void;
-  /** Whether nobody waits for it any more: it is not tried again then. */
-  readonly isLate: () => boolean;
-  readonly run: (
-    subject: AttemptSubject,
-    terms: CallTerms,
-    signal: AbortSignal,
-    onChoice: OnChoice,
-    onSent: (phaseOf: PhaseReader) => void,
-  ) => Promise<ExpertResult>;
+  readonly holder: CallHolder;
+  readonly query: ModelQuery;
+}
+
+/** Who has a call made: is told where the call stands, and knows whether it is still wanted. */
+export interface CallHolder {
+  /** Nobody waits for the call any more: it is not tried again. */
+  readonly isLate: boolean;
+  /** A try begins to wait for a slot. */
+  waits(): void;
+  /** A try has its slot, and its call begins. */
+  works(slot: Slot): void;
+  /** Somebody can use the slot of the call, and nobody waits for the call: cancels it. */
+  giveUp(): void;
+}
+
+/** The question of a call, put to a model each time that a try has its slot. */
+export interface ModelQuery {
+  run(subject: AttemptSubject, terms: CallTerms, signal: AbortSignal, listeners: QueryListeners): Promise<ExpertResult>;
+}
+
+/** What is recorded of a query before its result. */
+export interface QueryListeners {
+  readonly onChoice: OnChoice;
+  /** Called once, when the query is sent. `phaseOf` reads how far it has come. */
+  readonly onSent: (phaseOf: PhaseReader) => void;
 }
 
 /** A role, or a rung of the ladder, that may be asked of another model than its own. */
@@ -58,14 +71,12 @@ export interface CallSeat {
   readonly modelAt: (endpoint: string) => string;
 }
 
-/** Called as a call begins, with the slot it has. */
-export type OnSlot = (slot: Slot) => void;
-
 /** What all tries of one call have in common. */
 interface Call {
   readonly plan: CallPlan;
   readonly attempts: AttemptLog;
-  readonly onSlot: OnSlot;
+  /** A check of a place takes a slot that its plan does not count as its own. */
+  readonly isPlaceCheck: boolean;
 }
 
 export interface CallMakerParts {
@@ -105,19 +116,14 @@ export class CallMaker {
     this.#parts = parts;
   }
 
-  async make(
-    plan: CallPlan,
-    attempts: AttemptLog,
-    signal: AbortSignal,
-    onSlot: OnSlot = () => {},
-  ): Promise<ExpertResult> {
+  async make(plan: CallPlan, attempts: AttemptLog, signal: AbortSignal): Promise<ExpertResult> {
     const { options, ledger } = this.#parts;
-    const call: Call = { plan, attempts, onSlot };
+    const call: Call = { plan, attempts, isPlaceCheck: false };
     const failedAt = new Set<string>();
     for (let retries = 0; ; retries++) {
       const at = this.#choose(plan, failedAt);
       const settled = await this.#try(call, at, signal);
-      if (settled.ok || signal.aborted || plan.isLate() || retries >= options.callRetries) return settled;
+      if (settled.ok || signal.aborted || plan.holder.isLate || retries >= options.callRetries) return settled;
       failedAt.add(at.name);
       const isElsewhere = isOfServer(settled.error.code) && this.#others(plan, failedAt).length > 0;
       if (!settled.error.retryable && !isElsewhere) return settled;
@@ -220,7 +226,7 @@ export class CallMaker {
     let timer: Timer | undefined;
     const hedgeAfter = (delayMs: number): void => {
       timer = clock.setTimer(delayMs, () => {
-        if (plan.isLate()) return;
+        if (plan.holder.isLate) return;
         const ageMs = clock.now() - startedAtMs;
         const other = this.#hedgeAt(plan, at, ageMs);
         if (other !== undefined && this.#hedges.take()) {
@@ -235,7 +241,7 @@ export class CallMaker {
     if (unsure !== undefined) {
       ledger.placeChecks++;
       // It counts as no slot of its plan: who waits for that is served elsewhere.
-      begin(unsure, { ...call, onSlot: () => {} });
+      begin(unsure, { ...call, isPlaceCheck: true });
     }
     try {
       return await won.promise;
@@ -271,11 +277,11 @@ export class CallMaker {
     return at.profileOf(subject.model, kind).quantile('total', HEDGE_QUANTILE);
   }
 
-  async #tryAt({ plan, attempts, onSlot }: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
+  async #tryAt({ plan, attempts, isPlaceCheck }: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
     const { clock, turns, ledger, options } = this.#parts;
     const modelNow = (): string => plan.seat?.modelAt(at.name) ?? plan.subject.model;
     let subject: AttemptSubject = { ...plan.subject, endpoint: at.name, model: modelNow() };
-    plan.onWaiting();
+    plan.holder.waits();
     const attempt = attempts.begin(subject, clock.now());
     const refuse = (code: ErrorCode, message: string): ExpertResult => {
       const error: ErrorWire = { code, message, retryable: false };
@@ -294,9 +300,9 @@ export class CallMaker {
     if (plan.seat !== undefined && plan.seat.model !== subject.model) ledger.seatsMoved++;
     attempt.called(clock.now(), subject);
     const running = this.#runningAt(at.name).add(attempt);
-    onSlot(slot);
+    if (!isPlaceCheck) plan.holder.works(slot);
     if (lane === 'foreground') at.begun({ model: subject.model, kind, deadlineMs });
-    const rest = at.working(subject.model, kind, slot, plan.giveUp);
+    const rest = at.working(subject.model, kind, slot, () => plan.holder.giveUp());
     const begin = at.begins(subject.model);
     const terms = this.#terms(plan, at);
     ledger.callStarted(subject);
@@ -308,7 +314,8 @@ export class CallMaker {
     };
     let result: ExpertResult;
     try {
-      result = endedBy(await plan.run(subject, terms, signal, onChoice, (phaseOf) => attempt.sent(phaseOf)), signal);
+      const listeners = { onChoice, onSent: (phaseOf: PhaseReader) => attempt.sent(phaseOf) };
+      result = endedBy(await plan.query.run(subject, terms, signal, listeners), signal);
     } catch (error) {
       // A bug: told as such, counted like any other end, and not made again.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };

@@ -1,12 +1,14 @@
 import type { Decision } from '../../../shared/decision.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import type { Random } from '../../../shared/random.ts';
 import { type Signature, signatureText } from '../../../shared/signature.ts';
 import type { Hit } from '../../cache/look.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
+import type { Announcements } from '../announcements.ts';
+import type { AskedStates } from '../flights/asked-states.ts';
 import { Flight } from '../flights/flight.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
-import { type BookedState, StateBook } from './state-book.ts';
+import type { Errand, Lessons } from '../lessons.ts';
+import type { BookedState, StateBook } from './state-book.ts';
 
 /**
  * Asks models about what nobody waits for: answers that were served from the cache, to see whether they were right or because
@@ -44,35 +46,18 @@ export interface BackgroundStats {
   readonly later: { readonly states: number; readonly asked: number; readonly voted: number };
 }
 
-export interface Errand {
-  readonly request: PlanRequest;
-  readonly signature: Signature;
-  readonly hit: Hit;
-}
-
-/** `others` are hits of the same state for which one answer is enough; each counts as a sample of its own. */
-export type DecidedAgain = (errand: Errand, decision: Decision, others: readonly Hit[]) => void;
-
 /** An errand that waits or runs. */
 interface Job {
   readonly errand: Errand;
   readonly others: Hit[];
 }
 
-/** What the lane asks of the planner that it works for. */
-export interface LaneOwner {
-  readonly onDecided: DecidedAgain;
-  /** Models voted for a state that was asked about later. Returns what is remembered of it now. */
-  readonly onVoted: (state: BookedState, decision: Decision) => Decision;
-  /** Whether models are asked about a state for somebody now. */
-  readonly isAskedAbout: (state: string) => boolean;
-  readonly warn: (message: string) => void;
-}
-
 export class BackgroundLane {
   readonly #parts: FlightParts;
-  readonly #owner: LaneOwner;
   readonly #book: StateBook;
+  readonly #lessons: Pick<Lessons, 'checked' | 'voted'>;
+  readonly #asked: Pick<AskedStates, 'has'>;
+  readonly #announcements: Pick<Announcements, 'warn'>;
   readonly #later = new Map<string, Flight>();
   readonly #laterCounts = { asked: 0, voted: 0 };
   #laterBudget = 0;
@@ -88,21 +73,24 @@ export class BackgroundLane {
   #isWaking = false;
   #isClosed = false;
 
-  constructor(parts: FlightParts, random: Random, owner: LaneOwner) {
+  constructor(
+    parts: FlightParts,
+    book: StateBook,
+    lessons: Pick<Lessons, 'checked' | 'voted'>,
+    asked: Pick<AskedStates, 'has'>,
+    announcements: Pick<Announcements, 'warn'>,
+  ) {
     this.#parts = parts;
-    this.#owner = owner;
-    this.#book = new StateBook(random);
+    this.#book = book;
+    this.#lessons = lessons;
+    this.#asked = asked;
+    this.#announcements = announcements;
   }
 
   /** A request was in a state of which too little is known, `known` being what is remembered; asked about when there is room, an urgent one first. */
   askLater(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
     if (this.#isClosed || this.#parts.options.experts.length === 0) return;
     this.#book.note(request, signature, known, isUrgent);
-  }
-
-  /** Models have decided for a state, for somebody or as an errand. */
-  decided(signature: Signature, decision: Decision): void {
-    if (this.#book.size > 0) this.#book.learned(signatureText(signature), decision);
   }
 
   /** The cache was cleared: forgets what there was to do, and gives up what runs. */
@@ -205,7 +193,7 @@ export class BackgroundLane {
   }
 
   #chooseLater(): BookedState | undefined {
-    const isOpen = ({ key }: BookedState): boolean => !this.#later.has(key) && !this.#owner.isAskedAbout(key);
+    const isOpen = ({ key }: BookedState): boolean => !this.#later.has(key) && !this.#asked.has(key);
     const wanted = this.#laterBudget < 1 ? undefined : this.#book.next(isOpen);
     if (wanted !== undefined) {
       this.#laterBudget--;
@@ -223,7 +211,7 @@ export class BackgroundLane {
       if (this.#later.get(state.key) !== flight || this.#isClosed) return;
       if (flight.decision === undefined) return this.#book.failed(state.key);
       this.#laterCounts.voted++;
-      this.#book.learned(state.key, this.#owner.onVoted(state, flight.decision));
+      this.#book.learned(state.key, this.#lessons.voted(state, flight.decision));
     } catch (error) {
       this.#warn('asking models for later', error);
     } finally {
@@ -239,7 +227,7 @@ export class BackgroundLane {
   }
 
   #warn(what: string, error: unknown): void {
-    this.#owner.warn(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+    this.#announcements.warn(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
   }
 
   #wakeNextTurn(): void {
@@ -292,7 +280,7 @@ export class BackgroundLane {
       else if (flight.isCutShort && !isOpinion) this.#counts.cancelled++;
       else if (flight.decision === undefined) this.#counts.failed++;
       else {
-        this.#owner.onDecided(errand, flight.decision, others);
+        this.#lessons.checked(errand, flight.decision, others);
         this.#counts.done++;
       }
     } catch (error) {

@@ -74,7 +74,7 @@ export class ExpertOutlook {
   }
 
   /** Who is asked, in which order. */
-  panel(lane: Lane, rankMs: () => number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
+  panel(lane: Lane, rankMs: number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
     const { options, clock, maker } = this.#parts;
     const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
     if (oneExpert !== undefined) {
@@ -96,11 +96,11 @@ export class ExpertOutlook {
     const ranks = new Map(experts.map((expert) => [expert, rank(expert)]));
     const inOrder = experts.toSorted((a, b) => (ranks.get(b) as number) - (ranks.get(a) as number));
     if (lane === 'background') return { ...whole, members: inOrder };
-    const ordered = this.#inTimeForOthers(inOrder, rankMs());
+    const ordered = this.#inTimeForOthers(inOrder, rankMs);
     return panelThatFits(ordered, {
-      ...this.#rooms(experts, rankMs()),
+      ...this.#rooms(experts, rankMs),
       kindOf: (expert) => this.kindOf(expert),
-      rankMs: rankMs(),
+      rankMs,
       nowMs: clock.now(),
       deadlineMs: this.#deadlineMs,
       needed: options.quorum === 'firstAgree' ? 2 : Math.ceil((options.experts.length + 1) / 2),

@@ -1,11 +1,9 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import type { ExpertListeners } from '../../models/pool/expert-pool.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
-import { type QuorumSettings, type QuorumState, verdictOf } from './quorum.ts';
-import { StandingChoices } from './standing-choices.ts';
-import type { ExpertVote } from './tally.ts';
+import type { Ballot } from './ballot.ts';
+import type { QuorumState } from './quorum.ts';
 
 /**
  * The experts of one plan, asked until their votes settle it. A staged panel asks as few as a quorum may need, one more for
@@ -14,10 +12,11 @@ import type { ExpertVote } from './tally.ts';
  * asked when it is settled is the flight's to cancel.
  */
 export interface PanelJob {
-  readonly request: PlanRequest;
+  /** What the experts vote in. */
+  readonly ballot: Ballot;
+  readonly asker: PanelAsker;
   /** In the order in which they are asked. */
   readonly members: readonly ResolvedExpert[];
-  readonly quorum: QuorumSettings;
   /** Whether it begins with as few as may do; otherwise all are asked at once. */
   readonly isStaged: boolean;
   /** How many a staged panel begins with; undefined: as many as its quorum may need. */
@@ -26,26 +25,27 @@ export interface PanelJob {
   readonly patienceMs: number | undefined;
   /** Whether that is a guess: then a server that has sent nothing may still read, and one more prompt would only slow it. */
   readonly isPatienceGuessed: boolean;
-  /** Whether an expert is expected to answer in the time that is left. Those that are not are asked first or never. */
-  readonly isTimely: (expert: ResolvedExpert) => boolean;
-  /** The expert as it is asked now. */
-  readonly seated: (expert: ResolvedExpert) => ResolvedExpert;
-  /** Whether there is room for one that may not be needed. */
-  readonly hasRoom: () => boolean;
   /** Where the first one reads the prompt for the others: at most so long do these wait for it. */
   readonly primeMs: number | undefined;
   /** Settled by choices alone, it waits so long for a reason. */
   readonly reasonMs: number;
-  readonly ask: (expert: ResolvedExpert, listeners: ExpertListeners) => Promise<ExpertResult>;
+}
+
+/** Asks experts for a panel, and knows what can be expected of them now. */
+export interface PanelAsker {
+  /** Whether there is room for an expert that may not be needed. */
+  readonly hasRoom: boolean;
+  /** Whether an expert is expected to answer in the time that is left. Those that are not are asked first or never. */
+  isTimely(expert: ResolvedExpert): boolean;
+  /** The expert as it is asked now. */
+  seated(expert: ResolvedExpert): ResolvedExpert;
+  ask(expert: ResolvedExpert, listeners: ExpertListeners): Promise<ExpertResult>;
 }
 
 export class Panel {
-  /** Of answers that have ended. */
-  readonly votes: ExpertVote[] = [];
-  /** Of those that have not. */
-  readonly choices = new StandingChoices<ResolvedExpert>();
   readonly #clock: Clock;
   readonly #job: PanelJob;
+  readonly #ballot: Ballot;
   readonly #open = new Set<ResolvedExpert>();
   readonly #done = Promise.withResolvers<void>();
   #next = 0;
@@ -56,12 +56,11 @@ export class Panel {
   #isOver = false;
   /** Whether any of them has begun to answer, or has ended. */
   #hasBegun = false;
-  /** Called after each vote, also of those that come when it is settled or given up, and where choices have settled it. */
-  onVote: () => void = () => {};
 
   constructor(clock: Clock, job: PanelJob) {
     this.#clock = clock;
     this.#job = job;
+    this.#ballot = job.ballot;
   }
 
   /** Resolves when its votes have settled it, or when no further vote can come. Rejects with a bug. */
@@ -79,14 +78,7 @@ export class Panel {
   }
 
   get verdict(): QuorumState {
-    const { members, quorum, request } = this.#job;
-    const pending = [...this.#undecided(), ...members.slice(this.#next)].map((expert) => quorum.weightOf(expert));
-    return verdictOf(this.standing, pending, request, quorum);
-  }
-
-  /** All votes that count now. */
-  get standing(): readonly ExpertVote[] {
-    return [...this.votes, ...this.choices.votes];
+    return this.#ballot.verdict([...this.#undecided(), ...this.#job.members.slice(this.#next)]);
   }
 
   begin(): void {
@@ -142,39 +134,39 @@ export class Panel {
 
   #wanted(needed: number): number {
     const { atOnce } = this.#job;
-    return this.#asked <= 1 && this.standing.length === 0 && atOnce !== undefined ? atOnce : needed;
+    return this.#asked <= 1 && this.#ballot.standing.length === 0 && atOnce !== undefined ? atOnce : needed;
   }
 
   /** Ends, or waits for a reason where only choices speak for the action and one of their answers goes on. */
   #settle(action: string): void {
-    const hasReason = this.votes.some(({ vote }) => vote.action === action);
-    const isComing = [...this.#open].some((expert) => this.choices.of(expert) === action);
+    const hasReason = this.#ballot.votes.some(({ vote }) => vote.action === action);
+    const isComing = [...this.#open].some((expert) => this.#ballot.choices.of(expert) === action);
     if (hasReason || !isComing) return this.close();
     this.#patience?.cancel();
     this.#reason ??= this.#clock.setTimer(this.#job.reasonMs, () => {
       this.close();
-      this.onVote();
+      this.#ballot.onVote();
     });
   }
 
   /** Who is asked and has not chosen. */
   #undecided(): ResolvedExpert[] {
-    return [...this.#open].filter((expert) => this.choices.of(expert) === undefined);
+    return [...this.#open].filter((expert) => this.#ballot.choices.of(expert) === undefined);
   }
 
   /** Whether there is another one to ask. The first ones are asked whatever is known of them. */
   #hasNext(): boolean {
-    const { members, isTimely } = this.#job;
-    while (this.#asked > 0 && this.#next < members.length && !isTimely(members[this.#next] as ResolvedExpert))
+    const { members, asker } = this.#job;
+    while (this.#asked > 0 && this.#next < members.length && !asker.isTimely(members[this.#next] as ResolvedExpert))
       this.#next++;
     return this.#next < members.length;
   }
 
   #ask(listeners: ExpertListeners = this.#beginnings()): void {
-    const expert = this.#job.seated(this.#job.members[this.#next++] as ResolvedExpert);
+    const expert = this.#job.asker.seated(this.#job.members[this.#next++] as ResolvedExpert);
     this.#asked++;
     this.#open.add(expert);
-    this.#job.ask(expert, { ...listeners, onChoice: (action) => this.#chose(expert, action) }).then(
+    this.#job.asker.ask(expert, { ...listeners, onChoice: (action) => this.#chose(expert, action) }).then(
       (result) => this.#answered(expert, result),
       (error: unknown) => {
         this.#done.reject(error);
@@ -202,31 +194,31 @@ export class Panel {
   #chose(expert: ResolvedExpert, action: string | undefined): void {
     if (!this.#open.has(expert)) return;
     this.#hasBegun = true;
-    this.choices.chose(expert, action);
+    this.#ballot.choices.chose(expert, action);
     this.#goOn();
-    if (this.#isOver) this.onVote();
+    if (this.#isOver) this.#ballot.onVote();
   }
 
   #answered(expert: ResolvedExpert, result: ExpertResult): void {
     this.#open.delete(expert);
     this.#hasBegun = true;
-    this.choices.ended(expert, result);
+    this.#ballot.choices.ended(expert, result);
     if (result.ok) {
-      this.votes.push({ role: expert.role, model: result.model ?? expert.model, vote: result.vote });
-      this.onVote();
+      this.#ballot.votes.push({ role: expert.role, model: result.model ?? expert.model, vote: result.vote });
+      this.#ballot.onVote();
     }
     this.#endPrime();
     this.#goOn();
   }
 
   #watch(): void {
-    const { patienceMs, members, hasRoom } = this.#job;
+    const { patienceMs, members, asker } = this.#job;
     this.#patience?.cancel();
     this.#patience = undefined;
     if (patienceMs === undefined || this.#next >= members.length) return;
     this.#patience = this.#clock.setTimer(patienceMs, () => {
       if (this.#isOver) return;
-      if (this.#canHelp() && hasRoom() && this.#hasNext()) this.#ask();
+      if (this.#canHelp() && asker.hasRoom && this.#hasNext()) this.#ask();
       this.#watch();
     });
   }

@@ -48,7 +48,7 @@ describe('a call', () => {
   test('is not tried again once nobody waits for it', async () => {
     for (const isLate of [false, true]) {
       const under = new MakerUnderTest([], { callRetries: 1 });
-      const call = under.make({ isLate: () => isLate });
+      const call = under.make({ holder: under.holder(isLate) });
       await flush();
       await under.last.end(failed('ERR_MODEL_RESET', { retryable: true }));
       expect(under.tries).toHaveLength(isLate ? 1 : 2);
@@ -70,8 +70,10 @@ describe('a call', () => {
   test('that breaks before it begins is one too', async () => {
     const under = new MakerUnderTest();
     const call = under.make({
-      run: () => {
-        throw new TypeError('a bug');
+      query: {
+        run: () => {
+          throw new TypeError('a bug');
+        },
       },
     });
     expect(await call).toMatchObject({ ok: false, error: { code: 'ERR_INTERNAL' } });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { ExpertListeners } from '../../../../src/main/models/pool/expert-pool.ts';
 import type { QuorumRule, ResolvedExpert } from '../../../../src/main/options/planner-options.ts';
-import { Panel, type PanelJob } from '../../../../src/main/plans/panel/panel.ts';
+import { Ballot } from '../../../../src/main/plans/panel/ballot.ts';
+import { Panel, type PanelAsker, type PanelJob } from '../../../../src/main/plans/panel/panel.ts';
 import type { ErrorCode } from '../../../../src/shared/errors.ts';
 import type { ExpertResult } from '../../../../src/shared/tasks.ts';
 import type { OnChoice } from '../../../../src/shared/vote-answer.ts';
@@ -23,8 +25,9 @@ function member(role: string, weight = 1): ResolvedExpert {
 }
 
 /** A panel of experts `a`, `b`, … whose answers the test gives. */
-class PanelUnderTest {
+class PanelUnderTest implements PanelAsker {
   readonly clock = new FakeClock();
+  readonly ballot: Ballot;
   readonly panel: Panel;
   /** In the order in which they were asked. */
   readonly asked: string[] = [];
@@ -35,25 +38,17 @@ class PanelUnderTest {
   readonly #choices = new Map<string, OnChoice | undefined>();
 
   constructor(experts: string, rule: QuorumRule = 'firstAgree', more: Partial<PanelJob> = {}) {
+    this.ballot = new Ballot(request(), { rule, weightOf: () => 1, valuesWeight: 0 });
     this.panel = new Panel(this.clock, {
-      request: request(),
+      ballot: this.ballot,
+      asker: this,
       members: [...experts].map((role) => member(role)),
-      quorum: { rule, weightOf: () => 1, valuesWeight: 0 },
       isStaged: true,
       atOnce: undefined,
       patienceMs: undefined,
       isPatienceGuessed: false,
-      isTimely: () => true,
-      seated: (expert) => expert,
-      hasRoom: () => this.room,
       primeMs: undefined,
       reasonMs: 100,
-      ask: ({ role }, { onFirstToken, onChoice }) => {
-        this.asked.push(role);
-        this.#firstTokens.set(role, onFirstToken);
-        this.#choices.set(role, onChoice);
-        return new Promise((resolve) => this.#answers.set(role, resolve));
-      },
       ...more,
     });
     this.panel.done.then(
@@ -63,6 +58,25 @@ class PanelUnderTest {
       () => {},
     );
     this.panel.begin();
+  }
+
+  get hasRoom(): boolean {
+    return this.room;
+  }
+
+  isTimely(): boolean {
+    return true;
+  }
+
+  seated(expert: ResolvedExpert): ResolvedExpert {
+    return expert;
+  }
+
+  ask({ role }: ResolvedExpert, { onFirstToken, onChoice }: ExpertListeners): Promise<ExpertResult> {
+    this.asked.push(role);
+    this.#firstTokens.set(role, onFirstToken);
+    this.#choices.set(role, onChoice);
+    return new Promise((resolve) => this.#answers.set(role, resolve));
   }
 
   async votes(role: string, action: string): Promise<void> {
@@ -116,7 +130,7 @@ describe('a staged panel', () => {
     expect(under.isDone).toBe(false);
     await under.fails('d');
     expect(under.isDone).toBe(true);
-    expect(under.panel.votes.map(({ role, vote }) => `${role} ${vote.action}`)).toEqual([
+    expect(under.ballot.votes.map(({ role, vote }) => `${role} ${vote.action}`)).toEqual([
       'a flee',
       'b block',
       'c attack',
@@ -131,7 +145,7 @@ describe('a staged panel', () => {
     expect(under.asked).toEqual(['a', 'b', 'c', 'd']);
     await under.fails('c');
     await under.fails('d');
-    expect([under.isDone, under.panel.votes]).toEqual([true, []]);
+    expect([under.isDone, under.ballot.votes]).toEqual([true, []]);
   });
 
   test('of a majority asks as many as are one at first', () => {
@@ -258,7 +272,7 @@ describe('a panel that stops asking', () => {
     await under.votes('a', 'flee');
     await under.votes('b', 'block');
     expect([under.asked, under.isDone]).toEqual([['a', 'b'], true]);
-    expect(under.panel.votes).toHaveLength(2);
+    expect(under.ballot.votes).toHaveLength(2);
     expect(under.clock.pendingTimers).toBe(0);
   });
 
@@ -286,11 +300,11 @@ describe('a panel that is closed', () => {
     await under.writes('a');
     under.panel.close();
     let told = 0;
-    under.panel.onVote = () => told++;
+    under.ballot.onVote = () => told++;
     await under.votes('a', 'flee');
     await under.fails('b');
     await under.writes('a');
-    expect([told, under.panel.votes.length, under.asked, under.clock.pendingTimers]).toEqual([1, 1, ['a', 'b'], 0]);
+    expect([told, under.ballot.votes.length, under.asked, under.clock.pendingTimers]).toEqual([1, 1, ['a', 'b'], 0]);
   });
 
   test('is what one is that has settled: no timer is left and nobody else is asked', async () => {
@@ -314,7 +328,7 @@ test('a bug in asking is told to whoever waits, and leaves no timer', async () =
 test('a vote is told of before the panel ends with it', async () => {
   const under = new PanelUnderTest('a');
   let wasDone: boolean | undefined;
-  under.panel.onVote = () => {
+  under.ballot.onVote = () => {
     wasDone = under.isDone;
   };
   await under.votes('a', 'flee');
@@ -332,8 +346,8 @@ describe('a choice that stands', () => {
     expect(under.isDone).toBe(false);
     under.clock.advance(1);
     await flush();
-    expect([under.isDone, under.asked, under.panel.votes]).toEqual([true, ['a', 'b'], []]);
-    expect(under.panel.standing.map(({ role, vote }) => `${role} ${vote.action}`)).toEqual(['a flee', 'b flee']);
+    expect([under.isDone, under.asked, under.ballot.votes]).toEqual([true, ['a', 'b'], []]);
+    expect(under.ballot.standing.map(({ role, vote }) => `${role} ${vote.action}`)).toEqual(['a flee', 'b flee']);
     expect(under.clock.pendingTimers).toBe(0);
   });
 
@@ -377,7 +391,7 @@ describe('a choice that stands', () => {
     const under = new PanelUnderTest('abc');
     await under.chooses('a', 'flee');
     await under.votes('a', 'block');
-    expect(under.panel.standing.map(({ vote }) => vote.action)).toEqual(['block']);
+    expect(under.ballot.standing.map(({ vote }) => vote.action)).toEqual(['block']);
   });
 
   test('is left by a call that is cut, and taken back by an answer without a vote', async () => {
@@ -391,7 +405,7 @@ describe('a choice that stands', () => {
       const under = new PanelUnderTest('abc');
       await under.chooses('a', 'flee');
       await under.fails('a', code);
-      expect([code, under.panel.standing.map(({ vote }) => vote.action)]).toEqual([code, left]);
+      expect([code, under.ballot.standing.map(({ vote }) => vote.action)]).toEqual([code, left]);
       // Of three that are asked at most, the one that is left is asked only where one more is needed.
       expect([code, under.asked.length]).toEqual([code, left.length === 0 ? 3 : 2]);
     }
@@ -410,7 +424,7 @@ describe('a choice that stands', () => {
   test('is heard while a synthesis runs: the panel says so when it is settled', async () => {
     const under = new PanelUnderTest('ab');
     let calls = 0;
-    under.panel.onVote = () => calls++;
+    under.ballot.onVote = () => calls++;
     under.panel.stopAsking();
     await under.chooses('a', 'flee');
     await under.chooses('b', 'flee');
@@ -424,7 +438,7 @@ describe('a choice that stands', () => {
     const under = new PanelUnderTest('abc');
     await under.fails('a');
     await under.chooses('a', 'flee');
-    expect(under.panel.standing).toEqual([]);
+    expect(under.ballot.standing).toEqual([]);
   });
 
   test('is one of all where everyone is to be heard', async () => {

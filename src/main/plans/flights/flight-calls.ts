@@ -1,0 +1,187 @@
+import type { ErrorWire } from '../../../shared/errors.ts';
+import { type LinkedAbort, linkedAbort } from '../../../shared/linked-abort.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { ExpertResult } from '../../../shared/tasks.ts';
+import { UNWANTED } from '../../../shared/unwanted.ts';
+import { AttemptLog, type AttemptSubject } from '../../models/calls/attempt-log.ts';
+import { type CallHolder, type CallPlan, OUT_OF_TIME } from '../../models/calls/call-maker.ts';
+import type { Lane, Slot } from '../../models/slots/endpoint-gate.ts';
+import { lessSettling } from '../../models/time/time-budget.ts';
+import type { ExpertOutlook } from '../panel/expert-outlook.ts';
+import type { FlightParts, FlightPurpose } from './flight-parts.ts';
+
+/** The question of a call and when it must end; its place among all that wait is the flight's. */
+export type FlightCallPlan = Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'holder'>;
+
+/**
+ * The calls of one flight: their place among all that wait, the slots that they were given, and what becomes of them when
+ * nobody waits for the flight any more.
+ */
+export class FlightCalls {
+  readonly attempts = new AttemptLog();
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+  lane: Lane;
+  /** Whether the deadline has passed and what is at work goes on. */
+  isLate = false;
+  /** Whether a call was given up for somebody else. */
+  isCutShort = false;
+  readonly #parts: FlightParts;
+  readonly #purpose: FlightPurpose;
+  readonly #agent: string;
+  readonly #outlook: ExpertOutlook;
+  readonly #controller = new AbortController();
+  /** How long the agent had waited for a decision of a model when the flight began. */
+  readonly #waitedMs: number;
+  /** Calls at work or on their way to it. */
+  readonly #open = new Set<FlightCall>();
+  /** The slots of all calls that were let in; those that have ended are given back. */
+  readonly #slots: Slot[] = [];
+  #made = 0;
+  /** Ends the agent's turn: called once nothing is at work any more that somebody waits for. */
+  #turnOver: (() => void) | undefined;
+
+  constructor(
+    parts: FlightParts,
+    { agent }: PlanRequest,
+    deadlineMs: number,
+    purpose: FlightPurpose,
+    outlook: ExpertOutlook,
+  ) {
+    this.#parts = parts;
+    this.#purpose = purpose;
+    this.#agent = agent;
+    this.#outlook = outlook;
+    this.deadlineMs = deadlineMs;
+    this.startedAtMs = parts.clock.now();
+    this.lane = purpose.lane ?? 'foreground';
+    this.#waitedMs = this.lane === 'foreground' ? parts.shares.waitedMs(agent) : 0;
+  }
+
+  /** Aborts when nobody waits any more. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Whether no call has been let in yet: all that the flight has is a place in a queue. */
+  get isQueued(): boolean {
+    return this.#slots.length === 0;
+  }
+
+  /** Whether a model works on a call. */
+  get isAtWork(): boolean {
+    for (const call of this.#open) if (!call.isWaiting) return true;
+    return false;
+  }
+
+  /** The place of the next call among all that wait: lower is served first. */
+  get rankMs(): number {
+    const { priority = 0 } = this.#purpose;
+    const { startedAtMs, deadlineMs } = this;
+    const rankMs = this.#parts.shares.rankMs(this.#agent, priority, startedAtMs, deadlineMs, this.#waitedMs);
+    // Where a server is given fewer calls than it has slots, others have their first vote before this plan has its second.
+    const isBehind = this.#made > 0 && this.#outlook.isNarrowed;
+    return isBehind ? rankMs + (deadlineMs - startedAtMs) : rankMs;
+  }
+
+  /** When the last calls must have ended: a little before the deadline, or after it where late work is kept. */
+  lastMs(endMs = Number.POSITIVE_INFINITY): number {
+    const { options, clock } = this.#parts;
+    if (options.keepsLate) return this.deadlineMs + options.lateMs;
+    const nowMs = clock.now();
+    return Math.min(endMs, nowMs + lessSettling(this.deadlineMs - nowMs));
+  }
+
+  async make(plan: FlightCallPlan, signal: AbortSignal = this.signal): Promise<ExpertResult> {
+    const { lane, rankMs, deadlineMs } = this;
+    const holder = new FlightCall(this, linkedAbort(signal));
+    this.#made++;
+    this.#open.add(holder);
+    try {
+      const whole = { ...plan, lane, rankMs, deadlineMs, holder };
+      return await this.#parts.maker.make(whole, this.attempts, holder.signal);
+    } finally {
+      holder.end();
+      this.#open.delete(holder);
+    }
+  }
+
+  /** Records a call that is not made since too little time is left. */
+  skip(subject: AttemptSubject): ExpertResult {
+    const nowMs = this.#parts.clock.now();
+    const error: ErrorWire = { code: 'ERR_STEP_SKIPPED', message: 'too little time was left', retryable: false };
+    this.attempts.begin(subject, nowMs).failed(error, undefined, nowMs);
+    return { ok: false, error, report: { totalMs: 0 } };
+  }
+
+  /** A call has a slot. */
+  served(slot: Slot): void {
+    const { shares } = this.#parts;
+    if (this.#purpose.lane !== 'background') shares.served(this.#agent);
+    if (this.lane === 'foreground') this.#turnOver ??= shares.working(this.#agent);
+    this.#slots.push(slot);
+    if (this.isLate) slot.toBackground();
+  }
+
+  /** The deadline has come: calls that wait for a slot are cancelled, and those at work go on behind everyone else. */
+  goOnLate(): void {
+    this.isLate = true;
+    this.lane = 'background';
+    this.#turnOver?.();
+    for (const call of [...this.#open]) if (call.isWaiting) call.cancel(OUT_OF_TIME);
+    for (const slot of this.#slots) slot.toBackground();
+  }
+
+  /** Cancels all calls: the model servers are told. */
+  cancel(isOutOfTime: boolean): void {
+    this.#controller.abort(isOutOfTime ? OUT_OF_TIME : UNWANTED);
+  }
+
+  /** The flight has ended: whoever is still asked is not needed any more. */
+  end(isOutOfTime: boolean): void {
+    this.#turnOver?.();
+    this.cancel(isOutOfTime);
+  }
+}
+
+/** One call of a flight, on all its tries. */
+class FlightCall implements CallHolder {
+  isWaiting = false;
+  readonly #calls: FlightCalls;
+  readonly #abort: LinkedAbort;
+
+  constructor(calls: FlightCalls, abort: LinkedAbort) {
+    this.#calls = calls;
+    this.#abort = abort;
+  }
+
+  get isLate(): boolean {
+    return this.#calls.isLate;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  waits(): void {
+    this.isWaiting = true;
+  }
+
+  works(slot: Slot): void {
+    this.#calls.served(slot);
+    this.isWaiting = false;
+  }
+
+  giveUp(): void {
+    this.#calls.isCutShort = true;
+    this.cancel(UNWANTED);
+  }
+
+  cancel(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
+  end(): void {
+    this.#abort.unlink();
+  }
+}

@@ -1,0 +1,47 @@
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import { type Situation, situationOf } from '../../../shared/situation.ts';
+import type { ExpertResult } from '../../../shared/tasks.ts';
+import type { OnChoice } from '../../../shared/vote-answer.ts';
+import type { ResolvedOptions } from '../../options/planner-options.ts';
+
+/**
+ * A request as models are shown it. An answer comes back through messages and parsers: what counts is the request's own string
+ * of the action.
+ */
+export class ShownRequest {
+  readonly #request: PlanRequest;
+  readonly #options: ResolvedOptions;
+  readonly #inVain: string | undefined;
+  #situation: Situation | undefined;
+
+  constructor(request: PlanRequest, options: ResolvedOptions, inVain: string | undefined) {
+    this.#request = request;
+    this.#options = options;
+    this.#inVain = inVain;
+  }
+
+  /** What models are shown. Made when the first of them is asked, in a turn of its own. */
+  get situation(): Situation {
+    this.#situation ??= situationOf(this.#request, this.#options.promptActionsMax, this.#inVain);
+    return this.#situation;
+  }
+
+  ownVote(result: ExpertResult): ExpertResult {
+    return result.ok ? { ...result, vote: { ...result.vote, action: this.#own(result.vote.action) } } : result;
+  }
+
+  /** Returns a listener that passes choices on. Undefined where they do not count before their answers have ended. */
+  ownChoice(...listeners: readonly (OnChoice | undefined)[]): OnChoice | undefined {
+    if (!this.#options.features.earlyChoices) return undefined;
+    return (action) => {
+      const own = action === undefined ? undefined : this.#own(action);
+      for (const listener of listeners) listener?.(own);
+    };
+  }
+
+  #own(action: string): string {
+    const index = this.#request.actions.indexOf(action);
+    if (index < 0) throw new Error(`an action that was not offered passed the parser: ${action}`);
+    return this.#request.actions[index] as string;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Clock } from '../../../shared/clock.ts';
+import type { PlanCall } from '../plan-call.ts';
+import { type Answer, answerFromLate, answerFromNear, bestInHand } from './best-in-hand.ts';
+import { kindOfNear, type LateAnswers } from './late-answers.ts';
+
+/**
+ * The answers that may serve where no model was in time, before the rung that would be next. Each is compared with that rung
+ * once models have decided, and the first whose kind has earned it serves.
+ */
+export class StandIns {
+  readonly #clock: Clock;
+  readonly #late: LateAnswers | undefined;
+
+  constructor(clock: Clock, late: LateAnswers | undefined) {
+    this.#clock = clock;
+    this.#late = late;
+  }
+
+  /** The answer that serves before `next`; undefined where none has earned it. */
+  before({ request, signature, look }: PlanCall, next: Answer): Answer | undefined {
+    const late = this.#late;
+    if (late === undefined) return undefined;
+    const near = look?.shadow?.near[0];
+    const candidate = late.candidate(request, signature, this.#clock.now());
+    const candidates = [
+      ...(near === undefined ? [] : [{ kind: kindOfNear(near), answer: answerFromNear(near) }]),
+      ...(candidate === undefined ? [] : [{ kind: candidate.kind, answer: answerFromLate(candidate) }]),
+    ].filter(({ answer }) => answer.action !== look?.inVain);
+    for (const { kind, answer } of candidates) {
+      late.shadow(signature, { kind, standIn: answer.action, next: next.action });
+    }
+    return candidates.find(({ kind }) => late.serves(kind))?.answer;
+  }
+
+  /** Models have decided: that shows what would have been right where they had not, or had not in time. */
+  compare({ request, signature, look }: PlanCall, action: string, isAwaited: boolean): void {
+    const near = look?.shadow?.near[0];
+    const compared = this.#late?.decided(signature, action);
+    if (near === undefined || !isAwaited || compared?.has(kindOfNear(near))) return;
+    const next = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
+    this.#late?.compare({ kind: kindOfNear(near), standIn: near.action, next: next.action }, action);
+  }
+}

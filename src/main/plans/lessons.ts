@@ -1,0 +1,53 @@
+import type { Decision } from '../../shared/decision.ts';
+import { signatureText } from '../../shared/signature.ts';
+import type { Hit } from '../cache/look.ts';
+import type { PlanCache } from '../cache/plan-cache.ts';
+import type { BookedState, StateBook } from './background/state-book.ts';
+import type { LateAnswers } from './ladder/late-answers.ts';
+import type { PlanCall } from './plan-call.ts';
+
+/** An answer of the cache about which models are asked again. */
+export interface Errand extends Pick<PlanCall, 'request' | 'signature'> {
+  readonly hit: Hit;
+}
+
+/** Remembers what models decide: in the cache, in the book of states to ask about, and for answers that stand in for others. */
+export class Lessons {
+  readonly #cache: PlanCache | undefined;
+  readonly #book: StateBook;
+  readonly #late: LateAnswers | undefined;
+
+  constructor(cache: PlanCache | undefined, book: StateBook, late: LateAnswers | undefined) {
+    this.#cache = cache;
+    this.#book = book;
+    this.#late = late;
+  }
+
+  /** A flight has decided. `call` is the one it began for; not everyone who waited for it had left by their own signal. */
+  decided({ request, signature, look }: PlanCall, decision: Decision): void {
+    if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
+    this.#known(signature, decision);
+  }
+
+  /** The same for each of the other calls that wait for that flight. */
+  shared({ request, signature, look }: PlanCall, decision: Decision): void {
+    if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
+  }
+
+  /** Models were asked again. `others` are hits of the same state; each counts as a sample of its own. */
+  checked({ request, signature, hit }: Errand, decision: Decision, others: readonly Hit[]): void {
+    this.#cache?.checked(request, signature, hit, decision);
+    for (const other of others) this.#cache?.counted(other, decision);
+    this.#known(signature, decision);
+  }
+
+  /** Models voted for a state of the book. Returns what is remembered of it now. */
+  voted({ request, signature }: BookedState, decision: Decision): Decision {
+    this.#late?.decided(signature, decision.action);
+    return this.#cache?.addVotes(request, signature, decision) ?? decision;
+  }
+
+  #known(signature: PlanCall['signature'], decision: Decision): void {
+    if (this.#book.size > 0) this.#book.learned(signatureText(signature), decision);
+  }
+}

@@ -1,0 +1,139 @@
+import { stampOffsetMs } from '../../shared/clock.ts';
+import type { Decision } from '../../shared/decision.ts';
+import { imageFeaturesOf } from '../../shared/domain.ts';
+import type { Hit } from '../cache/look.ts';
+import type { PlanCache } from '../cache/plan-cache.ts';
+import { isWellKnown } from '../cache/tally-change.ts';
+import type { Attempt } from '../models/calls/attempt.ts';
+import type { Announcements } from './announcements.ts';
+import type { BackgroundLane } from './background/background-lane.ts';
+import type { FlightParts } from './flights/flight-parts.ts';
+import { keptRequest } from './kept-request.ts';
+import { type Answer, answerFromHit } from './ladder/best-in-hand.ts';
+import { UNDECIDED_SOURCES } from './ladder/why.ts';
+import { LATENESS_MS_MAX, type Plan } from './plan.ts';
+import type { PlanCall, Settling } from './plan-call.ts';
+import { PlanSpans } from './plan-spans.ts';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Whether an answer was remembered: an agent may go round in a cycle with it. */
+function isFromMemory(source: Plan['source']): boolean {
+  return source === 'cache' || source === 'similar' || source === 'stale';
+}
+
+/**
+ * Makes the plan of each call that settles, from whatever rung its answer came. Here a plan is counted, traced and announced, and
+ * models are asked in the background about what it was answered from. All of it is synchronous.
+ */
+export class Settlements {
+  readonly #parts: FlightParts;
+  readonly #cache: PlanCache | undefined;
+  readonly #lane: BackgroundLane;
+  readonly #announcements: Announcements;
+  readonly #spans: PlanSpans;
+  readonly #imageNames: readonly string[];
+  /** From the steady clock to the stamps of decisions. */
+  readonly #stampOffsetMs: number;
+  #nextPlanId = 1;
+
+  constructor(parts: FlightParts, cache: PlanCache | undefined, lane: BackgroundLane, announcements: Announcements) {
+    this.#parts = parts;
+    this.#cache = cache;
+    this.#lane = lane;
+    this.#announcements = announcements;
+    this.#spans = new PlanSpans(parts);
+    this.#imageNames = imageFeaturesOf(parts.options.domain);
+    this.#stampOffsetMs = stampOffsetMs(parts.clock);
+  }
+
+  /** The plan of a call that the cache answers at once. */
+  served(call: Settling, hit: Hit): Plan {
+    const { request, signature } = call;
+    // Copied before anyone is told: a listener may plan, which signs into the same words, and the host may change its lists.
+    const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
+    if (hit.tier === 'exact' && !isWellKnown(hit.decision)) this.#askLater(call, hit.decision);
+    const plan = this.#settle(call, answerFromHit(hit), [], false);
+    if (errand !== undefined) this.#lane.add(errand);
+    return plan;
+  }
+
+  /** The plan of a call that memory did not answer at once. It may stand all the same. */
+  landed(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
+    const isAnswered = !UNDECIDED_SOURCES.has(answer.source);
+    if (isAnswered) this.#parts.shares.decided(call.request.agent);
+    if (!isAnswered) this.#askLater(call, undefined);
+    else if (answer.source === 'cache' || answer.source === 'similar') {
+      this.#cache?.stood();
+      const { standing, isCycle } = call.look ?? {};
+      const known = standing?.tier === 'exact' ? standing.decision : undefined;
+      this.#askLater(call, known, isCycle);
+    }
+    return this.#settle(call, answer, attempts, coalesced);
+  }
+
+  /** Its caller's signal has ended a call: there is no plan. */
+  abandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void {
+    this.#parts.counters.cancelled++;
+    const { trace, request, startedAtMs } = call;
+    if (trace === undefined) return;
+    const latencyMs = this.#parts.clock.now() - startedAtMs;
+    const ended = { agent: request.agent, attempts, coalesced, latencyMs, code: 'ERR_PLAN_CANCELLED' };
+    this.#trace(() => this.#spans.ended(trace, ended));
+  }
+
+  /** Too little is known of a state, `known` being all that is: models are asked about it when there is room. */
+  #askLater({ request, signature }: Settling, known: Decision | undefined, isUrgent = false): void {
+    if (this.#cache === undefined || !this.#parts.options.features.askLater) return;
+    // What is seen is of one moment, and would be gone.
+    if (this.#imageNames.some((name) => request.observation[name] !== undefined)) return;
+    this.#lane.askLater(request, signature, known, isUrgent);
+  }
+
+  #settle(call: Settling, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
+    const { request, signature, startedAtMs, deadlineMs } = call;
+    const { counters } = this.#parts;
+    const nowMs = this.#parts.clock.now();
+    const { action, source, reason, model, decidedAtMs, why } = answer;
+    // Member by member: on the way of a cached plan, spreads would be a tenth of its time.
+    const plan: Writable<Plan> = {
+      id: this.#nextPlanId++,
+      agent: request.agent,
+      action,
+      source,
+      reason,
+      attempts,
+      coalesced,
+      latencyMs: nowMs - startedAtMs,
+      latenessMs: Math.max(0, nowMs - deadlineMs),
+    };
+    if (model !== undefined) plan.model = model;
+    if (why !== undefined) {
+      plan.why = why;
+      counters.why[why.code]++;
+    }
+    if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, nowMs + this.#stampOffsetMs - decidedAtMs);
+    this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
+    counters.plans++;
+    counters.sources[plan.source]++;
+    counters.planning.record(plan.latencyMs);
+    counters.planTimes[plan.source].observe(plan.latencyMs / 1000);
+    counters.lateness.record(plan.latenessMs);
+    this.#lane.planSettled();
+    const { trace } = call;
+    if (trace !== undefined) this.#trace(() => this.#spans.settled(trace, plan));
+    if (plan.latenessMs > LATENESS_MS_MAX) this.#announcements.tell('late', plan);
+    this.#announcements.settled(plan, request);
+    return plan;
+  }
+
+  /** What an exporter throws has no effect on the plan. */
+  #trace(record: () => void): void {
+    try {
+      record();
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      this.#announcements.warn(`the spans of a plan could not be recorded: ${what}`);
+    }
+  }
+}
