@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 /** A declaration at the head of a line, and whether it is exported. */
-const DECLARED = /^(export )?(?:abstract |async )*(?:class|interface|type|function|const|enum) (\w+)/gm;
+const DECLARED = /^(export )?(?:abstract |async )*(?:class|interface|type|function\*?|const|let|enum) (\w+)/gm;
 
 interface Declared {
   readonly file: string;
@@ -51,9 +51,12 @@ test('nothing hides a global', () => {
 
 test('a twin and a shadow are found', () => {
   const planted = [
-    ...declaredIn('a.ts', 'export interface Seat {\n}\nexport async function ask() {}'),
-    ...declaredIn('b.ts', 'export class Seat {}\nfunction ask() {}\ninterface Record {}\nclass Event {}'),
+    ...declaredIn('a.ts', 'export interface Seat {\n}\nexport async function ask() {}\nexport function* steps() {}'),
+    ...declaredIn(
+      'b.ts',
+      'export class Seat {}\nexport const steps = 1;\nfunction ask() {}\ninterface Record {}\nclass Event {}',
+    ),
   ];
-  expect(twins(planted)).toEqual({ Seat: ['a.ts', 'b.ts'] });
+  expect(twins(planted)).toEqual({ Seat: ['a.ts', 'b.ts'], steps: ['a.ts', 'b.ts'] });
   expect(shadows(planted).map(({ name }) => name)).toEqual(['Record', 'Event']);
 });

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../../shared/clock.ts';
+import type { Seat } from '../../models/seat.ts';
 import type { PassedRoute } from './pass-request.ts';
 
 /** A server that does not have a route is asked for it again after this long: it may have been replaced. */
@@ -8,18 +9,12 @@ export const ABSENT_MS = 300_000;
 const RESPONSES_MAX = 10_000;
 const ID_CHARS_MAX = 256;
 
-/** Where a response was made. */
-export interface Maker {
-  readonly endpoint: string;
-  readonly model: string;
-}
-
 /** What is remembered of servers for requests that are passed on: routes that they do not have, and responses that they made. */
 export class ServerMemory {
   readonly #clock: Clock;
   /** Until when each route of each endpoint is taken for absent. */
   readonly #absentUntilMs = new Map<string, number>();
-  readonly #makers = new LRUCache<string, Maker>({ max: RESPONSES_MAX });
+  readonly #makers = new LRUCache<string, Seat>({ max: RESPONSES_MAX });
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,11 +28,11 @@ export class ServerMemory {
     return this.#clock.now() < (this.#absentUntilMs.get(`${route} ${endpoint}`) ?? Number.NEGATIVE_INFINITY);
   }
 
-  made(id: string, maker: Maker): void {
+  made(id: string, maker: Seat): void {
     if (id.length <= ID_CHARS_MAX) this.#makers.set(id, maker);
   }
 
-  makerOf(id: string): Maker | undefined {
+  makerOf(id: string): Seat | undefined {
     return this.#makers.get(id);
   }
 }

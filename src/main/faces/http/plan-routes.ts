@@ -1,9 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { PlannerError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { Plan, PlanOptions } from '../../plans/plan.ts';
-import type { Planner } from '../../plans/planner.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
 import { problemOf } from './problem.ts';
 import { withRequestContext } from './request-context.ts';
@@ -11,15 +9,13 @@ import type { RouteParts } from './route-parts.ts';
 import { attemptSchema, PROBLEM_ANSWERS, planSchema } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 import { examplePlan, planBody } from './schemas/plan-schema.ts';
-import { schemaRefusal } from './schemas/schema-refusal.ts';
 import { prefersEvents } from './wire/accept.ts';
 import { EventStream } from './wire/event-stream.ts';
 import { LargeBody } from './wire/json-body.ts';
 
 /** `POST /v1/plans`: a request, with `timeoutMs` and `priority` beside its members, to its plan, or to its votes and then it. */
 export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
-  const { planner } = parts;
-  const { domain } = planner;
+  const { domain } = parts.planner;
   const schema = {
     summary: 'Plan one request',
     description:
@@ -34,15 +30,15 @@ export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
       ...PROBLEM_ANSWERS,
     },
   };
-  app.post('/v1/plans', { schema, attachValidation: true, config: { takesLarge: true } }, (request, reply) => {
+  // The schema is for the document: what is checked of a request, the planner checks.
+  const options = { schema, validatorCompiler: () => () => true, config: { takesLarge: true } };
+  app.post('/v1/plans', options, (request, reply) => {
     if (request.body instanceof LargeBody) return planLarge(parts, askedPlan(request.body.value), request, reply);
-    const asked = askedPlan(request.body);
-    if (request.validationError !== undefined) throw refusal(planner, asked, request);
-    answer(parts, asked, request, reply);
+    answer(parts, askedPlan(request.body), request, reply);
   });
 }
 
-/** A large body, of whose members its schema has seen nothing: the planner checks it. */
+/** A large body: the planner checks and copies it in parts. */
 async function planLarge(
   parts: RouteParts,
   asked: AskedPlan,
@@ -79,20 +75,6 @@ function sendPlan({ log }: RouteParts, reply: FastifyReply, plan: Plan): void {
   log.debug({ planId: plan.id, source: plan.source, requestId: reply.request.id }, 'plan served');
   // Serialized here, since fastify would look for a serializer first.
   reply.type('application/json; charset=utf-8').send(JSON.stringify(plan));
-}
-
-/**
- * Why a body is refused: as every way in says it, by the planner's own check, which counts it too. What only the schema
- * refuses is told in the same form.
- */
-function refusal(planner: Planner, asked: AskedPlan, { body, validationError }: FastifyRequest): Error {
-  try {
-    // It is never planned: a body that passes here is cancelled before it begins.
-    void planner.planNow(asked.request, optionsOf(asked, AbortSignal.abort()));
-  } catch (error) {
-    if ((error as PlannerError).code !== 'ERR_PLAN_CANCELLED') return error as Error;
-  }
-  return schemaRefusal(body, validationError?.validation ?? []);
 }
 
 /** Votes as they arrive, then the plan. What the planner refuses is thrown before, and answered with its status. */

@@ -4,7 +4,6 @@ import { clip } from '../../../shared/clip.ts';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
 import { isOpenAIPath, pathHint, sendOpenAIError, sendThrown } from './openai-error.ts';
-import { schemaRefusal } from './schemas/schema-refusal.ts';
 
 /** The status that an error has over HTTP where its code says it all. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
@@ -87,7 +86,7 @@ export function onError(log: FaceLog) {
       if (isBug(error)) log.error({ err: error, requestId: request.id }, 'request failed');
       return sendThrown(reply, error);
     }
-    const problem = error instanceof PlannerError ? problemOf(error) : problemOfFastify(error, request.body);
+    const problem = error instanceof PlannerError ? problemOf(error) : problemOfFastify(error);
     if (problem.code === 'ERR_INTERNAL') log.error({ err: error, requestId: request.id }, 'request failed');
     if (problem.status === 503 && problem.retryable) reply.header('retry-after', 1);
     sendProblem(reply, problem);
@@ -123,9 +122,8 @@ function isBug(error: FastifyError | PlannerError): boolean {
 
 const PATH_CHARS_MAX = 200;
 
-function problemOfFastify(error: FastifyError, body: unknown): Problem {
+function problemOfFastify(error: FastifyError): Problem {
   const { statusCode } = error;
-  if (error.validation !== undefined) return problemOf(schemaRefusal(body, error.validation));
   if (statusCode === undefined || statusCode >= 500) return problemOf(error);
   if (statusCode === 413) return problemOf(new PlannerError('ERR_MESSAGE_TOO_LARGE', error.message));
   return problemOf(new PlannerError('ERR_PROTOCOL', error.message), statusCode);

@@ -7,16 +7,13 @@ import { takesBackChoice } from '../../models/calls/attempt.ts';
 import type { AttemptSubject } from '../../models/calls/attempt-log.ts';
 import { type ModelQuery, OUT_OF_TIME, type QueryListeners } from '../../models/calls/call-maker.ts';
 import { rungEnd, SLICE_MS_MIN } from '../../models/time/time-budget.ts';
-import type { ResolvedSynthesis } from '../../options/planner-options.ts';
 import type { FlightCalls } from '../flights/flight-calls.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import type { ShownRequest } from '../flights/shown-request.ts';
 import type { Ballot } from '../panel/ballot.ts';
-import type { ExpertOutlook } from '../panel/expert-outlook.ts';
+import type { ExpertOutlook, LadderSeat } from '../panel/expert-outlook.ts';
 import type { DecisionInHand } from './decision-in-hand.ts';
 import { synthesisMessages } from './synthesis-prompt.ts';
-
-type LadderSeat = ResolvedSynthesis['models'][number];
 
 /** One model of the ladder, and its time. */
 interface Rung {

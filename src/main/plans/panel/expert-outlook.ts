@@ -33,7 +33,8 @@ const FAIR_CHANCE = 0.3;
 /** An expert that takes no time at all is worth no more than one that takes this share of the plan's. */
 const SHARE_MIN = 0.005;
 
-type SynthesisSeat = ResolvedSynthesis['models'][number];
+/** A rung of the ladder: a model that may decide where experts do not agree. */
+export type LadderSeat = ResolvedSynthesis['models'][number];
 
 /** Where a model may be asked. */
 interface Seats {
@@ -68,7 +69,7 @@ export class ExpertOutlook {
   }
 
   /** The first rung of the ladder as it is asked now. */
-  get synthesis(): SynthesisSeat | undefined {
+  get synthesis(): LadderSeat | undefined {
     const [first] = this.#parts.options.synthesis.models;
     return first && this.#parts.seats.seated(first, 'text', this.#leftMs());
   }

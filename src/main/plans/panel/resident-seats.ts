@@ -1,5 +1,6 @@
 import type { CallSeat } from '../../models/calls/call-maker.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
+import type { Seat } from '../../models/seat.ts';
 import type { CallKind } from '../../models/time/latency-profile.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import { ModelSwaps, type SwapParts } from './model-swaps.ts';
@@ -8,9 +9,7 @@ import { ModelSwaps, type SwapParts } from './model-swaps.ts';
  * Who is asked where models put one another out of memory: for a role or a rung of the ladder whose own model is not there, one of
  * the configured models that is. Where a server holds all of them, as far as is known, everyone is asked as configured.
  */
-export interface AskedSeat {
-  readonly model: string;
-  readonly endpoint: string;
+export interface AskedSeat extends Seat {
   readonly alternatives: readonly string[];
   readonly thinks: boolean;
   /** As it is configured, where another model is asked in its place. */

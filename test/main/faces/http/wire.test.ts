@@ -1,7 +1,6 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { STATUS_OF } from '../../../../src/main/faces/http/problem.ts';
-import { schemaRefusal } from '../../../../src/main/faces/http/schemas/schema-refusal.ts';
 import { prefersEvents } from '../../../../src/main/faces/http/wire/accept.ts';
 import { ERROR_CODES } from '../../../../src/shared/errors.ts';
 import { drive } from '../../../support/drive.ts';
@@ -36,20 +35,6 @@ describe('Accept', () => {
 test('every code has a status that fits what a caller can do', () => {
   expect(Object.keys(STATUS_OF).sort()).toEqual(Object.keys(ERROR_CODES).sort());
   for (const status of Object.values(STATUS_OF)) expect(status).toBeGreaterThanOrEqual(400);
-});
-
-test.each([
-  ['additionalProperties', '/a', { additionalProperty: 'b' }, 'a.b is not known here'],
-  ['required', '', { missingProperty: 'b' }, 'b must be given, got nothing'],
-  ['type', '/list/1', { type: 'string' }, 'list[1] must be a text, got 2'],
-  ['type', '/a~1b', { type: ['string', 'null'] }, 'a/b must be a text or null, got true'],
-  ['enum', '/a', { allowedValues: ['x', 'y'] }, 'a must be one of x, y, got an object'],
-  ['maxItems', '/list', { limit: 1 }, 'list must hold at most 1, got a list of 2'],
-  ['type', '', { type: 'object' }, 'the body must be an object, got an object'],
-])('what %s refuses is told with its key, rule and value', (keyword, instancePath, params, message) => {
-  const body = { a: {}, list: [1, 2], 'a/b': true };
-  const error = { keyword, instancePath, params, schemaPath: '' };
-  expect(schemaRefusal(body, [error])).toMatchObject({ code: 'ERR_REQUEST_INVALID', message });
 });
 
 test('a client that does not read its events has no more kept for it than the bound', async () => {

@@ -3,9 +3,9 @@ import type { Domain, Feature } from '../../../../shared/domain.ts';
 import { REQUEST_LIMITS } from '../../../../shared/plan-request.ts';
 
 /**
- * The bodies of `POST /v1/plans`, in zod, for one domain. The JSON Schema made of it is what validates and what
- * `/openapi.json` shows. `checkRequest`, which the planner calls for every way in, has the last word: it counts characters
- * as JavaScript does (UTF-16), where JSON Schema counts code points.
+ * The bodies of `POST /v1/plans`, in zod, for one domain, from which the JSON Schema of `/openapi.json` is made. It does not validate:
+ * `checkRequest`, which the planner calls for every way in, decides. That counts characters as JavaScript does (UTF-16), where JSON
+ * Schema counts code points.
  */
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
