@@ -1,7 +1,7 @@
 import { defined } from '../../shared/defined.ts';
 import type { Rate } from '../cache/false-hits.ts';
 import type { TierStat } from '../cache/standing/tier-standing.ts';
-import type { EndpointStats } from '../models/model-endpoint.ts';
+import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { ReportSide, ReportTable } from '../page/report-page.ts';
 import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
 import { criteriaTable } from './expectations.ts';

@@ -2,7 +2,7 @@ import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
 import { type DurationCounts, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
 import type { Durations } from '../measure/durations.ts';
 import { wilson } from '../measure/wilson.ts';
-import type { EndpointStats } from '../models/model-endpoint.ts';
+import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { CallCounts } from '../plans/counters.ts';
 import type { PlannerStats } from '../plans/planner.ts';
 

@@ -10,7 +10,7 @@ import { SIGNATURE_WORDS, type Signature, Signer, sumOfHashesInParts } from '../
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import type { Durations } from '../measure/durations.ts';
-import type { EndpointStats } from '../models/model-endpoint.ts';
+import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { PoolStats } from '../models/pool/expert-pool.ts';
 import type { TurnStats } from '../models/slots/fair-share.ts';
 import { SLICE_MS_MIN } from '../models/time/time-budget.ts';

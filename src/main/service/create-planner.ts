@@ -187,7 +187,7 @@ async function openProfiles(
   const models = new Set([...experts, ...synthesis.models].map(({ model }) => model));
   const restore = ({ endpoints }: Endpoints): void => {
     for (const at of endpoints.values()) {
-      for (const model of models) for (const kind of CALL_KINDS) at.restoreProfile(model, kind, file.saved);
+      for (const model of models) for (const kind of CALL_KINDS) at.profiles.restore(model, kind, file.saved);
     }
   };
   return {
@@ -202,7 +202,7 @@ const PROFILES_SUFFIX = '.latencies.json';
 function entriesOf({ endpoints }: Endpoints): Iterable<ProfileEntry> {
   return {
     *[Symbol.iterator]() {
-      for (const at of endpoints.values()) yield* at.savedProfiles();
+      for (const at of endpoints.values()) yield* at.profiles.saved();
     },
   };
 }

@@ -3,7 +3,7 @@ import type { CacheStats } from '../cache/cache-options.ts';
 import type { BudgetStats } from '../cache/evidence/error-budget.ts';
 import type { StandingStats } from '../cache/standing/tier-standing.ts';
 import { rounded, share } from '../measure/shares.ts';
-import type { EndpointStats } from '../models/model-endpoint.ts';
+import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../plans/counters.ts';
 import type { PlannerStats } from '../plans/planner.ts';

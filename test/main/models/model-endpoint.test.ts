@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type EndpointFacts, NO_FACTS } from '../../../src/main/models/discovery/endpoint-facts.ts';
-import { type EndpointParts, ModelEndpoint } from '../../../src/main/models/model-endpoint.ts';
+import type { EndpointParts } from '../../../src/main/models/endpoint-parts.ts';
+import { ModelEndpoint } from '../../../src/main/models/model-endpoint.ts';
 import type { Slot } from '../../../src/main/models/slots/endpoint-gate.ts';
 import { allFeatures, type FeatureName } from '../../../src/main/options/features.ts';
 import type { ResolvedEndpoint } from '../../../src/main/options/planner-options.ts';
@@ -49,7 +50,7 @@ class EndpointUnderTest {
   }
 
   expected(rankMs = 0): number | undefined {
-    return this.at.expectedMs('m', 'text', rankMs);
+    return this.at.forecast.expectedMs('m', 'text', rankMs);
   }
 }
 
@@ -112,7 +113,7 @@ describe('a model', () => {
 });
 
 describe('the share of useful calls', () => {
-  const share = (under: EndpointUnderTest) => under.at.usefulShare('m');
+  const share = (under: EndpointUnderTest) => under.at.use.share('m');
 
   test('is 1 while nothing is known, falls with each answer without a vote, and rises with each vote', () => {
     const under = new EndpointUnderTest();
@@ -132,7 +133,7 @@ describe('the share of useful calls', () => {
     for (const code of ['ERR_CANCELLED', 'ERR_PLAN_SETTLED', 'ERR_WORKER_EXITED'] as const) under.ended(failed(code));
     expect(share(under)).toBe(1);
     under.ended(failed('ERR_VOTE_NONE'));
-    expect(under.at.usefulShare('other')).toBe(1);
+    expect(under.at.use.share('other')).toBe(1);
   });
 
   test('is of answers that teach no times: useless ones are often very quick', () => {
@@ -177,8 +178,8 @@ describe('the time until a call is done', () => {
 
   test('is not known while nothing is known of the model for that kind of call', () => {
     const { under } = known(1);
-    expect(under.at.expectedMs('other', 'text', 0)).toBeUndefined();
-    expect(under.at.expectedMs('m', 'vision', 0)).toBeUndefined();
+    expect(under.at.forecast.expectedMs('other', 'text', 0)).toBeUndefined();
+    expect(under.at.forecast.expectedMs('m', 'vision', 0)).toBeUndefined();
   });
 
   test('is its work where a slot is free', () => {
@@ -372,11 +373,11 @@ describe('the breaker', () => {
     for (const code of ['ERR_MODEL_STATUS', 'ERR_MODEL_REJECTED'] as const) {
       under.at.ended('m', 'chat', failed(code), under.takeSlot(), true, { isCold: false });
     }
-    expect(under.at.usefulShare('m')).toBe(1);
+    expect(under.at.use.share('m')).toBe(1);
     under.at.ended('m', 'chat', failed('ERR_MODEL_RESET'), under.takeSlot(), true, { isCold: false });
-    expect(under.at.usefulShare('m')).toBeLessThan(1);
+    expect(under.at.use.share('m')).toBeLessThan(1);
     under.ended(failed('ERR_MODEL_STATUS'));
-    expect(under.at.usefulShare('m')).toBeLessThan(0.92);
+    expect(under.at.use.share('m')).toBeLessThan(0.92);
   });
 
   const CUT = ['ERR_PLAN_SETTLED', 'ERR_MODEL_TIMEOUT_FIRST_TOKEN', 'ERR_MODEL_TIMEOUT_STREAM'] as const;
@@ -599,12 +600,12 @@ describe('the number of slots', () => {
 test('profiles are kept by model and kind, and outlive a restart under the address of the server', () => {
   const under = new EndpointUnderTest(['learnedTimeouts']);
   under.ended(voted(1_000), { times: 50 });
-  const saved = new Map(under.at.savedProfiles());
+  const saved = new Map(under.at.profiles.saved());
   const next = new EndpointUnderTest(['learnedTimeouts'], { name: 'renamed' });
-  next.at.restoreProfile('m', 'text', saved);
+  next.at.profiles.restore('m', 'text', saved);
   expect(next.expected()).toBeCloseTo(under.expected() as number, 0);
   const moved = new EndpointUnderTest(['learnedTimeouts'], { baseURL: 'http://elsewhere/v1' });
-  moved.at.restoreProfile('m', 'text', saved);
+  moved.at.profiles.restore('m', 'text', saved);
   expect(moved.expected()).toBeUndefined();
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ChatCounters } from '../../../src/main/chat/chat-counters.ts';
 import { reportText } from '../../../src/main/cli/report-text.ts';
-import type { EndpointStats } from '../../../src/main/models/model-endpoint.ts';
+import type { EndpointStats } from '../../../src/main/models/endpoint-parts.ts';
 import { PlannerCounters } from '../../../src/main/plans/counters.ts';
 import type { PlannerStats } from '../../../src/main/plans/planner.ts';
 import { type ReportServer, type SessionReport, sessionReport } from '../../../src/main/session/report.ts';

@@ -56,7 +56,7 @@ function bestOf(group: readonly ChatPlace[], rankMs: number): ChatPlace | undefi
   let bestMs = Number.POSITIVE_INFINITY;
   for (const place of group) {
     if (place.at.isResting) continue;
-    const ms = place.at.rankedMs(place.model, 'chat', rankMs);
+    const ms = place.at.forecast.rankedMs(place.model, 'chat', rankMs);
     if (ms < bestMs || best === undefined) {
       best = place;
       bestMs = ms;

@@ -187,7 +187,7 @@ export class CallMaker {
     let best: ModelEndpoint | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     for (const at of this.#others(plan, failedAt)) {
-      const expectedMs = at.rankedMs(subject.model, kind, rankMs);
+      const expectedMs = at.forecast.rankedMs(subject.model, kind, rankMs);
       if (expectedMs < bestMs) {
         best = at;
         bestMs = expectedMs;
@@ -267,7 +267,7 @@ export class CallMaker {
     const { subject, kind, alternatives, lane } = plan;
     if (!this.#parts.options.features.bestPlace || alternatives.length === 0 || lane === 'background') return undefined;
     for (const other of this.#others(plan, new Set([at.name]))) {
-      if (other.gate.idle > 0 && other.isDueForCheck(subject.model, kind) && this.#checks.take()) return other;
+      if (other.gate.idle > 0 && other.use.isDueForCheck(subject.model, kind) && this.#checks.take()) return other;
     }
     return undefined;
   }
@@ -347,7 +347,7 @@ export class CallMaker {
     const byMs = Math.min(endMs, deadlineMs);
     const leftMs = byMs - clock.now();
     const leastMs = at.profileOf(subject.model, kind).quantile('total', isAwaited ? HOPE_IN_A_CROWD : HOPE);
-    const chance = chanceFit ? at.chanceWithin(subject.model, kind, leftMs, at.gate.busy) : undefined;
+    const chance = chanceFit ? at.forecast.chanceWithin(subject.model, kind, leftMs, at.gate.busy) : undefined;
     const isLate =
       (leastMs !== undefined && leftMs - at.memory.loadMs(subject.model) < leastMs) ||
       (chance !== undefined && chance < CHANCE_MIN);

@@ -22,8 +22,8 @@ export function placesFor(
   kind: CallKind,
   rankMs: number,
 ): readonly CallPlace[] {
-  const quickestMs = Math.min(...endpoints.map((at) => at.meanMs(model, kind, 1) ?? Number.POSITIVE_INFINITY));
-  const places = endpoints.map((at) => ({ at, foreseenMs: at.foreseenMs(model, kind, rankMs, quickestMs) }));
+  const quickestMs = Math.min(...endpoints.map((at) => at.forecast.meanMs(model, kind, 1) ?? Number.POSITIVE_INFINITY));
+  const places = endpoints.map((at) => ({ at, foreseenMs: at.forecast.foreseenMs(model, kind, rankMs, quickestMs) }));
   return places.sort((a, b) => a.foreseenMs - b.foreseenMs);
 }
 

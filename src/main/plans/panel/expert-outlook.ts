@@ -130,7 +130,7 @@ export class ExpertOutlook {
   }
 
   #isForgotten(expert: ResolvedExpert, at: ModelEndpoint): boolean {
-    return !at.isResting && at.isDueForCheck(expert.model, this.kindOf(expert), FORGOTTEN_MS);
+    return !at.isResting && at.use.isDueForCheck(expert.model, this.kindOf(expert), FORGOTTEN_MS);
   }
 
   /** Where experts may be asked, and where there is room for one that may not be needed. */
@@ -190,7 +190,7 @@ export class ExpertOutlook {
   /** Whether an expert is expected to answer in the time that is left, or has a fair chance to. */
   isTimely(expert: ResolvedExpert): boolean {
     const at = this.#best(expert, this.kindOf(expert));
-    const chance = at.chanceWithin(expert.model, this.kindOf(expert), this.#leftMs(), at.gate.busy + 1);
+    const chance = at.forecast.chanceWithin(expert.model, this.kindOf(expert), this.#leftMs(), at.gate.busy + 1);
     if (chance === undefined || !this.#parts.options.features.chanceFit)
       return this.#lengthOf(expert, 0) <= this.#leftMs();
     return chance >= FAIR_CHANCE;
@@ -227,7 +227,7 @@ export class ExpertOutlook {
     const first = this.synthesis;
     if (first === undefined) return 0;
     const at = this.#best(first, 'text');
-    return at.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.width, at.gate.busy + 1));
+    return at.forecast.chanceWithin(first.model, 'text', this.#leftMs(), Math.min(at.gate.width, at.gate.busy + 1));
   }
 
   #profile(expert: ResolvedExpert): LatencyProfile {
@@ -289,6 +289,6 @@ export class ExpertOutlook {
   /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */
   #lengthOf(expert: ResolvedExpert, unknownMs: number): number {
     const kind = this.kindOf(expert);
-    return this.#best(expert, kind).workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);
+    return this.#best(expert, kind).forecast.workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);
   }
 }

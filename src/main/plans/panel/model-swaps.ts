@@ -81,7 +81,7 @@ export class ModelSwaps {
   #costMs(name: string, model: string, kind: CallKind): number {
     const at = this.#at(name);
     const loadMs = at.memory.usualLoadMs(model);
-    return loadMs + (at.meanMs(model, kind, 1) ?? loadMs);
+    return loadMs + (at.forecast.meanMs(model, kind, 1) ?? loadMs);
   }
 
   /** One whose votes are decided more often than those of the best one that is there. */

@@ -93,7 +93,7 @@ function knownChance(expert: ResolvedExpert, more: number, question: FitQuestion
   const kind = question.kindOf(expert);
   const chances = question
     .placesOf(expert)
-    .map((at) => at.chanceWithin(expert.model, kind, leftMs, Math.min(at.gate.busy + more, at.gate.width)));
+    .map((at) => at.forecast.chanceWithin(expert.model, kind, leftMs, Math.min(at.gate.busy + more, at.gate.width)));
   return chances.every((chance) => chance === undefined)
     ? undefined
     : Math.max(...chances.map((chance) => chance ?? 1));
@@ -102,7 +102,7 @@ function knownChance(expert: ResolvedExpert, more: number, question: FitQuestion
 function atOnce(experts: readonly ResolvedExpert[], question: FitQuestion): number | undefined {
   if (!question.byChance) return undefined;
   const isKnown = experts.some((expert) =>
-    question.placesOf(expert).some((at) => at.workMs(expert.model, question.kindOf(expert)) !== undefined),
+    question.placesOf(expert).some((at) => at.forecast.workMs(expert.model, question.kindOf(expert)) !== undefined),
   );
   if (!isKnown) return undefined;
   const { roomFor = question.placesOf } = question;
@@ -117,15 +117,15 @@ function atOnce(experts: readonly ResolvedExpert[], question: FitQuestion): numb
 }
 
 function workMs(expert: ResolvedExpert, { placesOf, kindOf }: FitQuestion): number {
-  return Math.min(...placesOf(expert).map((at) => at.workMs(expert.model, kindOf(expert)) ?? 0));
+  return Math.min(...placesOf(expert).map((at) => at.forecast.workMs(expert.model, kindOf(expert)) ?? 0));
 }
 
 /** Until it is its turn, where that is soonest. */
 function waitMs(expert: ResolvedExpert, { placesOf, kindOf, rankMs }: FitQuestion): number {
   const kind = kindOf(expert);
   const waits = placesOf(expert).map((at) => {
-    const whole = at.expectedMs(expert.model, kind, rankMs);
-    return whole === undefined ? 0 : whole - (at.workMs(expert.model, kind) ?? 0);
+    const whole = at.forecast.expectedMs(expert.model, kind, rankMs);
+    return whole === undefined ? 0 : whole - (at.forecast.workMs(expert.model, kind) ?? 0);
   });
   return Math.min(...waits);
 }

@@ -57,7 +57,7 @@ export class ResidentSeats {
    */
   rung<T extends AskedSeat>(given: T, leftMs: number): T {
     const at = this.#at(given.endpoint);
-    const workMs = at.workMs(given.model, 'text') ?? 2 * at.memory.loadMs(given.model);
+    const workMs = at.forecast.workMs(given.model, 'text') ?? 2 * at.memory.loadMs(given.model);
     const isInTime = workMs <= leftMs && !at.isBusyWithOthers(given.model);
     return isInTime ? ownOf(given) : this.seated(given, 'text', leftMs);
   }

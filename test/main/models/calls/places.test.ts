@@ -70,7 +70,7 @@ describe('places', () => {
     const [quick, slow] = [endpoint('quick'), endpoint('slow')];
     answered(quick, 100);
     for (let call = 0; call < 5; call++) slow.profileOf('other', 'text').answered({ totalMs: 900 }, false);
-    expect(slow.meanMs('m', 'text', 1)).toBeGreaterThan(800);
+    expect(slow.forecast.meanMs('m', 'text', 1)).toBeGreaterThan(800);
     expect(names(goodPlaces(placesFor([slow, quick], 'm', 'text', ANY_RANK)))).toEqual(['quick']);
   });
 
@@ -83,6 +83,6 @@ describe('places', () => {
     const at = endpoint('at');
     answered(at, 2_000);
     answered(at, 150, 1);
-    expect(at.meanMs('m', 'text', 1)).toBeLessThan(200);
+    expect(at.forecast.meanMs('m', 'text', 1)).toBeLessThan(200);
   });
 });

@@ -1,4 +1,4 @@
-import type { EndpointStats } from '../../../models/model-endpoint.ts';
+import type { EndpointStats } from '../../../models/endpoint-parts.ts';
 import { counter, gauge, type Metric } from './metric.ts';
 
 const BREAKER_STATES: readonly EndpointStats['breaker']['state'][] = ['closed', 'open', 'half-open'];

@@ -1,0 +1,80 @@
+import type { CallKind, ProfileStats, SavedProfile } from './latency-profile.ts';
+import { LatencyProfile } from './latency-profile.ts';
+import { profileKey } from './profile-file.ts';
+import type { ProfileEntry } from './profile-text.ts';
+
+/** Of more models than this, what is known is forgotten. */
+export const SEATS_MAX = 256;
+/** Calls that take this many times as long beside another one slow one another. */
+const SLOWED = 1.15;
+
+/** The ages of the calls of a model that still run, milliseconds. */
+export type AgesOf = (model: string, kind: CallKind) => readonly number[];
+
+interface Known {
+  readonly model: string;
+  readonly kind: CallKind;
+  readonly profile: LatencyProfile;
+}
+
+/** What is known of the times of each model at one endpoint, by kind of request. */
+export class Profiles {
+  readonly #baseURL: string;
+  readonly #known = new Map<string, Known>();
+
+  constructor(baseURL: string) {
+    this.#baseURL = baseURL;
+  }
+
+  of(model: string, kind: CallKind): LatencyProfile {
+    const key = `${kind}\n${model}`;
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      if (this.#known.size >= SEATS_MAX) this.#known.clear();
+      known = { model, kind, profile: new LatencyProfile() };
+      this.#known.set(key, known);
+    }
+    return known.profile;
+  }
+
+  /** What is known, for a restart. */
+  *saved(): Generator<ProfileEntry> {
+    for (const { model, kind, profile } of this.#known.values()) {
+      yield [profileKey(this.#baseURL, model, kind), profile.save()];
+    }
+  }
+
+  /** Takes up what was known of a model before a restart. */
+  restore(model: string, kind: CallKind, saved: ReadonlyMap<string, SavedProfile>): void {
+    const known = saved.get(profileKey(this.#baseURL, model, kind));
+    if (known !== undefined) this.of(model, kind).restore(known);
+  }
+
+  /** How long calls of a model take on average, in that company; where nothing is known of the model, of all others here. */
+  meanMs(model: string, kind: CallKind, company: number, agesOf: AgesOf): number | undefined {
+    const own = this.of(model, kind).meanMs(company, agesOf(model, kind));
+    if (own !== undefined) return own;
+    const others = [...this.#known.values()]
+      .filter((other) => other.kind !== 'chat')
+      .map((other) => other.profile.meanMs(company, agesOf(other.model, other.kind)))
+      .filter((ms) => ms !== undefined);
+    return others.length === 0 ? undefined : others.reduce((sum, ms) => sum + ms, 0) / others.length;
+  }
+
+  /** Whether calls of any model slow one another. */
+  get areSlowed(): boolean {
+    for (const { profile } of this.#known.values()) if (profile.besideAnother > SLOWED) return true;
+    return false;
+  }
+
+  /** The number of calls at once beyond which one more adds little to what they get done together. */
+  get usefulCompany(): number {
+    let useful = Number.POSITIVE_INFINITY;
+    for (const { profile } of this.#known.values()) useful = Math.min(useful, profile.usefulCompany);
+    return useful;
+  }
+
+  stats(ceilingMs: number): (ProfileStats & { readonly model: string; readonly kind: CallKind })[] {
+    return [...this.#known.values()].map(({ model, kind, profile }) => ({ model, kind, ...profile.stats(ceilingMs) }));
+  }
+}
