@@ -1,6 +1,7 @@
 import type { Hit } from '../../src/main/cache/look.ts';
 import type { ModelEndpoint } from '../../src/main/models/model-endpoint.ts';
-import type { EndpointGate, Slot } from '../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../src/main/models/slots/ask.ts';
+import type { EndpointGate } from '../../src/main/models/slots/endpoint-gate.ts';
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';

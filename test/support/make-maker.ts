@@ -2,7 +2,7 @@ import type { Attempt } from '../../src/main/models/calls/attempt.ts';
 import { AttemptLog } from '../../src/main/models/calls/attempt-log.ts';
 import type { CallHolder, CallPlan } from '../../src/main/models/calls/call-maker.ts';
 import type { ModelEndpoint } from '../../src/main/models/model-endpoint.ts';
-import type { Slot } from '../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../src/main/models/slots/ask.ts';
 import { allFeatures, type FeatureName } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type EndpointFacts, NO_FACTS } from '../../../src/main/models/discovery/endpoint-facts.ts';
 import type { EndpointParts } from '../../../src/main/models/endpoint-parts.ts';
 import { ModelEndpoint } from '../../../src/main/models/model-endpoint.ts';
-import type { Slot } from '../../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../../src/main/models/slots/ask.ts';
 import { allFeatures, type FeatureName } from '../../../src/main/options/features.ts';
 import type { ResolvedEndpoint } from '../../../src/main/options/planner-options.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../src/shared/errors.ts';

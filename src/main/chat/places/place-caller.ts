@@ -8,7 +8,8 @@ import type { CallReport } from '../../../shared/tasks.ts';
 import { enterEndpoint } from '../../models/calls/enter-endpoint.ts';
 import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
-import { EndpointGate, type Slot } from '../../models/slots/endpoint-gate.ts';
+import type { Slot } from '../../models/slots/ask.ts';
+import { EndpointGate } from '../../models/slots/endpoint-gate.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { ChatPlace } from './chat-route.ts';
 

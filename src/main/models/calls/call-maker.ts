@@ -6,7 +6,7 @@ import type { OnChoice, PhaseReader } from '../../../shared/vote-answer.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { AnswerForms } from '../forms/answer-form.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
-import type { Ask, Lane, Slot } from '../slots/endpoint-gate.ts';
+import type { Ask, Lane, Slot } from '../slots/ask.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 import type { AttemptEnd, AttemptLog, AttemptSubject } from './attempt-log.ts';
 import type { CallLedger } from './call-ledger.ts';

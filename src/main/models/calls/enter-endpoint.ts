@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../shared/errors.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
-import type { Ask, Slot } from '../slots/endpoint-gate.ts';
+import type { Ask, Slot } from '../slots/ask.ts';
 import type { LoopTurns } from './loop-turns.ts';
 
 export type Entry =

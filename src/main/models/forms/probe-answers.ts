@@ -1,7 +1,7 @@
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
 import type { Seat } from '../seat.ts';
-import type { Lane } from '../slots/endpoint-gate.ts';
+import type { Lane } from '../slots/ask.ts';
 import { type AnswerForms, probeSchema } from './answer-form.ts';
 
 /** Who had no time to answer has so many times as much when it is asked again. */

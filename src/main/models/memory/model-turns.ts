@@ -1,5 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts';
-import type { Ask, Slot, WaitingAsk, WaitingAsks } from '../slots/endpoint-gate.ts';
+import type { Ask, Slot, WaitingAsk, WaitingAsks } from '../slots/ask.ts';
 import type { ModelMemory } from './model-memory.ts';
 
 /**

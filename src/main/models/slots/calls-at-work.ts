@@ -1,7 +1,8 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 import type { Profiles } from '../time/profiles.ts';
-import type { Ask, EndpointGate, Slot, SlotNeed } from './endpoint-gate.ts';
+import type { Ask, Slot, SlotNeed } from './ask.ts';
+import type { EndpointGate } from './endpoint-gate.ts';
 import { callToGiveUp, companyToGiveUp, leftMs, type RoomQuestion, type Work } from './room.ts';
 
 export interface CallsAtWorkParts {

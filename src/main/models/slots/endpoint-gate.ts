@@ -1,53 +1,8 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import type { CallKind } from '../time/latency-profile.ts';
+import type { Ask, GateTurns, Lane, Slot } from './ask.ts';
 import type { Machine, MachineGate } from './machine.ts';
 import { RankedQueue } from './ranked-queue.ts';
 import { HOLD_MS_MAX } from './slot-hold.ts';
-
-/**
- * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
- *
- * Who waits in the foreground is served by rank, that is mostly by deadline, then in the order of coming (earliest deadline
- * first: Liu and Layland 1973); background work is served when nobody else waits, in its order. Whether it makes room for
- * somebody who waits is for the endpoint to say, which knows how long calls take (`onPressure`, `room.ts`). The pause is
- * between foreground starts, and after any start for the background. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits
- * with at most its experts, and no plan outlives its deadline.
- *
- * How many slots there are may change at any moment; where more are at work than there are now, nobody is let in until
- * enough have ended. A slot whose call was aborted stays taken while the server is thought to work on: an abort is a wish.
- */
-export type Lane = 'foreground' | 'background';
-
-export interface Ask {
-  /** Default `foreground`. */
-  readonly lane?: Lane;
-  /** Lower is served first, on the scale of the clock: a deadline, as a rule. Default: after all that have one. */
-  readonly rankMs?: number;
-  /** The model that is asked with it, as it would be chosen now: whose turn it is may depend on what is in the server's memory. */
-  readonly modelNow?: () => string;
-  /** What the slot is needed for, so that it can be seen whether others should make room. Default: they should. */
-  readonly need?: SlotNeed;
-}
-
-/** A call that needs a slot in order to end by its deadline. */
-export interface SlotNeed {
-  readonly model: string;
-  readonly kind: CallKind;
-  readonly deadlineMs: number;
-}
-
-export interface Slot {
-  /** Calls at work when this one was let in, itself included. */
-  readonly inFlight: number;
-  /** Whether nobody waits for its call. */
-  readonly isBackground: boolean;
-  /** Calls at work since this one was let in, on average, itself included. */
-  meanCompany(): number;
-  /** Gives the slot back after `holdMs`, at once by default; more than once does nothing. */
-  release(holdMs?: number): void;
-  /** From now on it is one of the background: nobody waits for its call any more, and it may have to make room. */
-  toBackground(): void;
-}
 
 interface Waiter {
   readonly rankMs: number;
@@ -65,27 +20,6 @@ interface Hold {
 
 /** Where the server shows that it works on, it is looked at again after so long. */
 const HOLD_ON_MS = 100;
-/** Somebody who waits, and since when. */
-export interface WaitingAsk {
-  readonly ask: Ask;
-  readonly sinceMs: number;
-}
-
-/** Those who wait, in the order of their ranks. */
-export interface WaitingAsks<T extends WaitingAsk> {
-  readonly first: T | undefined;
-  find(passes: (item: T) => boolean): T | undefined;
-}
-
-/** Says which of those who wait may begin, by the models they ask. */
-export interface GateTurns {
-  mayBegin(ask: Ask): boolean;
-  /** Of those who wait, the one who is served next; undefined where nobody is. */
-  next<T extends WaitingAsk>(queue: WaitingAsks<T>): T | undefined;
-  began(ask: Ask, slot: Slot): void;
-  ended(slot: Slot): void;
-}
-
 const ANY: Ask = {};
 const IN_ORDER: GateTurns = {
   mayBegin: () => true,
@@ -99,6 +33,18 @@ const PRESSED_PER_TURN = 4;
 /** While somebody waits behind background work, it is looked at again: a call that was nearly done may take much longer. */
 const PRESS_EVERY_MS = 100;
 
+/**
+ * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
+ *
+ * Who waits in the foreground is served by rank, that is mostly by deadline, then in the order of coming (earliest deadline
+ * first: Liu and Layland 1973); background work is served when nobody else waits, in its order. Whether it makes room for
+ * somebody who waits is for the endpoint to say, which knows how long calls take (`onPressure`, `room.ts`). The pause is
+ * between foreground starts, and after any start for the background. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits
+ * with at most its experts, and no plan outlives its deadline.
+ *
+ * How many slots there are may change at any moment; where more are at work than there are now, nobody is let in until
+ * enough have ended. A slot whose call was aborted stays taken while the server is thought to work on: an abort is a wish.
+ */
 export class EndpointGate implements MachineGate {
   readonly #clock: Clock;
   readonly #limit: () => number;

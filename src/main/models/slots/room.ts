@@ -1,5 +1,5 @@
 import type { CallKind, LatencyProfile } from '../time/latency-profile.ts';
-import type { Slot, SlotNeed } from './endpoint-gate.ts';
+import type { Slot, SlotNeed } from './ask.ts';
 
 /**
  * Who makes room for whom. Work that is nearly done is worth more than work that cannot be done in time: a call that nobody

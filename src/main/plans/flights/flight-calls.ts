@@ -5,7 +5,7 @@ import type { ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import { AttemptLog, type AttemptSubject } from '../../models/calls/attempt-log.ts';
 import { type CallHolder, type CallPlan, OUT_OF_TIME } from '../../models/calls/call-maker.ts';
-import type { Lane, Slot } from '../../models/slots/endpoint-gate.ts';
+import type { Lane, Slot } from '../../models/slots/ask.ts';
 import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';

@@ -5,7 +5,7 @@ import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { AnswerForms } from '../../models/forms/answer-form.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { ExpertRunner } from '../../models/pool/expert-pool.ts';
-import type { Lane } from '../../models/slots/endpoint-gate.ts';
+import type { Lane } from '../../models/slots/ask.ts';
 import type { FairShare } from '../../models/slots/fair-share.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { PlannerCounters } from '../counters.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { goodPlaces, placesFor } from '../../../../src/main/models/calls/places.ts';
 import { ModelEndpoint } from '../../../../src/main/models/model-endpoint.ts';
-import type { Slot } from '../../../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../../../src/main/models/slots/ask.ts';
 import { allFeatures } from '../../../../src/main/options/features.ts';
 import { seededRandom } from '../../../../src/shared/random.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { referenceCall } from '../../../../src/main/models/health/reference-call.ts';
-import { EndpointGate, type Slot } from '../../../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../../../src/main/models/slots/ask.ts';
+import { EndpointGate } from '../../../../src/main/models/slots/endpoint-gate.ts';
 import { type ErrorCode, PlannerError } from '../../../../src/shared/errors.ts';
 import type { ChatCall, ChatOutcome } from '../../../../src/shared/model-client/model-client.ts';
 import type { ChatCaller } from '../../../../src/shared/vote-answer.ts';

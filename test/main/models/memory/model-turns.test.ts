@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ModelMemory } from '../../../../src/main/models/memory/model-memory.ts';
 import { ModelTurns } from '../../../../src/main/models/memory/model-turns.ts';
-import { EndpointGate, type Slot } from '../../../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../../../src/main/models/slots/ask.ts';
+import { EndpointGate } from '../../../../src/main/models/slots/endpoint-gate.ts';
 import { flush } from '../../../support/drive.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Ask, EndpointGate, type Lane, type Slot } from '../../../../src/main/models/slots/endpoint-gate.ts';
+import type { Ask, Lane, Slot } from '../../../../src/main/models/slots/ask.ts';
+import { EndpointGate } from '../../../../src/main/models/slots/endpoint-gate.ts';
 import { flush } from '../../../support/drive.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { EndpointGate, type Slot } from '../../../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../../../src/main/models/slots/ask.ts';
+import { EndpointGate } from '../../../../src/main/models/slots/endpoint-gate.ts';
 import { Machine } from '../../../../src/main/models/slots/machine.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Slot } from '../../../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../../../src/main/models/slots/ask.ts';
 import { callToGiveUp, companyToGiveUp, type RoomQuestion, type Work } from '../../../../src/main/models/slots/room.ts';
 import { LatencyProfile } from '../../../../src/main/models/time/latency-profile.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Slot } from '../../../../src/main/models/slots/endpoint-gate.ts';
+import type { Slot } from '../../../../src/main/models/slots/ask.ts';
 import { signatureText } from '../../../../src/shared/signature.ts';
 import { decision } from '../../../support/decisions.ts';
 import { flush } from '../../../support/drive.ts';

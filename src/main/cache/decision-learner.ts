@@ -1,0 +1,139 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { Decision } from '../../shared/decision.ts';
+import { type Domain, sceneOf } from '../../shared/domain.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
+import type { Signature } from '../../shared/signature.ts';
+import type { StoreEntry } from '../../shared/store/store-reader.ts';
+import type { ResolvedCache } from './cache-options.ts';
+import type { DecisionMemory } from './decision-memory.ts';
+import type { HitJudge } from './evidence/hit-judge.ts';
+import type { FalseHits } from './false-hits.ts';
+import type { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
+import type { Hit, Look, Said, Shadow } from './look.ts';
+import type { LoopGuard } from './loop-guard.ts';
+import type { TierStanding } from './standing/tier-standing.ts';
+import { isSingle, mergedDecision, weakenedDecision } from './tally-change.ts';
+
+export interface LearnerParts {
+  readonly options: ResolvedCache;
+  readonly domain: Domain;
+  readonly clock: Clock;
+  readonly memory: DecisionMemory;
+  readonly guard: LoopGuard;
+  readonly judge: HitJudge | undefined;
+  readonly falseHits: FalseHits;
+  readonly standing: TierStanding;
+  readonly adaptiveTtl: AdaptiveTtl | undefined;
+}
+
+/** What the cache learns from decisions of models: the decision itself, and how good what it served or withheld was. */
+export class DecisionLearner {
+  readonly #parts: LearnerParts;
+
+  constructor(parts: LearnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Models have decided for a request that was not served. */
+  learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
+    const scene = sceneOf(this.#parts.domain, request.observation);
+    if (look.kind === 'miss' && look.stale !== undefined) this.#aged(scene, look.stale, decision);
+    this.learnOutcome(request, signature, look, decision);
+    if (look.kind === 'hit') return this.#remember(request, signature, scene, decision);
+    if (look.shadow !== undefined) this.#compareShadow(look.shadow, scene, decision);
+    // What was learned of the state since it was looked for, from a late answer say, has its say beside the votes of now, and
+    // so has an entry that was doubted; where its agent went round in a cycle, an entry has not.
+    const isJoined = look.tier === 'similar' || look.shadow?.exact !== undefined;
+    this.#remember(request, signature, scene, isJoined ? this.#withHeld(signature, decision) : decision);
+  }
+
+  /** More votes for a state, of models that were asked for later. Returns what is remembered of it now. */
+  addVotes(request: PlanRequest, signature: Signature, decision: Decision): Decision {
+    const scene = sceneOf(this.#parts.domain, request.observation);
+    const held = this.#parts.memory.peek(signature, this.#parts.clock.now());
+    if (held.kind === 'hit') {
+      const { decision: older } = held.entry;
+      this.#parts.standing.compare(isSingle(older) ? 'single' : 'exact', scene, 0, decision.action === older.action);
+    }
+    const merged = this.#withHeld(signature, decision);
+    this.#remember(request, signature, scene, merged);
+    return merged;
+  }
+
+  /** What came of what was not served, when another request is the one that the decision is remembered for. */
+  learnOutcome(request: PlanRequest, signature: Signature, look: Look, { action }: Decision): void {
+    const { judgement } = look;
+    if (look.kind === 'miss' && look.isCycle) {
+      this.#parts.guard.answered(signature, action, look.inVain);
+    }
+    if (judgement === undefined) return;
+    this.#parts.judge?.learn(judgement, action);
+    // A probe is a sample of what is served, as a check is.
+    if (look.kind === 'hit' || judgement.verdict !== 'probe') return;
+    const scene = sceneOf(this.#parts.domain, request.observation);
+    this.#parts.falseHits.checked(look.tier, scene, action !== judgement.prediction?.action);
+  }
+
+  /** Models were asked again, in the background, about a hit. */
+  checked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
+    const { scene } = hit;
+    this.#aged(scene, hit.decision, decision);
+    this.compared(hit, decision);
+    this.#remember(request, signature, scene, this.#withHeld(signature, decision));
+  }
+
+  /** A hit that was to be checked is held against what models decided since. Nothing is remembered of it. */
+  compared(hit: Hit, decision: Decision): void {
+    const { again, scene, action, near } = hit;
+    if (again !== 'check') return;
+    const isRight = decision.action === action;
+    if (near !== undefined) this.#parts.standing.compare(near.kind, scene, near.distance, isRight);
+    else this.#parts.standing.compare(isSingle(hit.decision) ? 'single' : 'exact', scene, 0, isRight);
+    this.counted(hit, decision);
+  }
+
+  /**
+   * The same for a further hit of the state, for which one answer is enough: it counts among what was served, and says nothing
+   * more of its tier.
+   */
+  counted({ again, scene, tier, action, judgement }: Hit, decision: Decision): void {
+    if (again !== 'check') return;
+    this.#parts.falseHits.checked(tier, scene, decision.action !== action);
+    if (judgement !== undefined) this.#parts.judge?.learn(judgement, decision.action);
+  }
+
+  /** An agent took this action twice without effect: it has less weight from now on. */
+  weaken(signature: Signature, entry: StoreEntry, action: string): void {
+    const { decision } = entry;
+    const weakened = weakenedDecision(decision, action);
+    const hasVotes = decision.tally.some((voted) => voted.action === action && voted.count > 0);
+    // Nothing to take away any more: the slot would be written again at every request of a stuck agent.
+    if (weakened.action === decision.action && !hasVotes) return;
+    this.#parts.memory.amend(signature, weakened, entry.expiresAtMs);
+  }
+
+  #compareShadow({ exact, old, near }: Shadow, scene: string, { action, decidedAtMs }: Decision): void {
+    const standing = this.#parts.standing;
+    const isRight = (said: Said): boolean => said.action === action;
+    if (exact !== undefined) standing.compare(isSingle(exact.decision) ? 'single' : 'exact', scene, 0, isRight(exact));
+    const ageMs = old && decidedAtMs - old.decision.decidedAtMs;
+    if (old !== undefined && ageMs !== undefined) standing.compare('old', scene, ageMs, isRight(old));
+    for (const { kind, distance, action: said } of near) standing.compare(kind, scene, distance, said === action);
+  }
+
+  /** A newer decision with that which is remembered. What has expired has no say: it would be fresh again. */
+  #withHeld(signature: Signature, decision: Decision): Decision {
+    const held = this.#parts.memory.peek(signature, this.#parts.clock.now());
+    return held.kind === 'hit' ? mergedDecision(held.entry.decision, decision) : decision;
+  }
+
+  #remember(request: PlanRequest, signature: Signature, scene: string, decision: Decision): void {
+    const expiresAtMs = this.#parts.clock.now() + (this.#parts.adaptiveTtl?.ttlMs(scene) ?? this.#parts.options.ttlMs);
+    this.#parts.memory.remember(request, signature, scene, decision, expiresAtMs);
+  }
+
+  #aged(scene: string, older: Decision, newer: Decision): void {
+    const ageMs = newer.decidedAtMs - older.decidedAtMs;
+    if (ageMs >= 0) this.#parts.adaptiveTtl?.answerSeen(scene, ageMs, older.action !== newer.action);
+  }
+}

@@ -1,0 +1,16 @@
+import type { Decision } from '../../shared/decision.ts';
+import type { HitJudgement } from './evidence/hit-judge.ts';
+
+/** The reason of a plan that memory answers. */
+export function rememberedReason(decision: Decision, action: string): string {
+  return decision.action === action ? decision.reason : 'the best legal one of the votes for this state';
+}
+
+/** The same within an error budget, where evidence of all agents says what is served. */
+export function evidenceReason(decision: Decision, action: string, { prediction }: HitJudgement): string {
+  if (decision.action === action || prediction === undefined) return rememberedReason(decision, action);
+  const { agreeing, inState, inGates } = prediction;
+  return inState > 0
+    ? `${agreeing} of ${inState} decisions in this state chose it`
+    : `${agreeing} of ${inGates} decisions in similar states chose it`;
+}

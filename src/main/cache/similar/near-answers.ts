@@ -1,0 +1,97 @@
+import type { Placer } from '../../../shared/place.ts';
+import { type PlanRequest, valueScale } from '../../../shared/plan-request.ts';
+import type { Lookup, StoreEntry } from '../../../shared/store/store-reader.ts';
+import type { ResolvedCache } from '../cache-options.ts';
+import type { DecisionMemory, NearEntry } from '../decision-memory.ts';
+import type { Near, Said, Shadow } from '../look.ts';
+import { rememberedAction } from '../remembered-action.ts';
+
+/** What is found near a state, and what was passed over. */
+export interface Neighbours {
+  /** The values of now confirm it: it may come from further away. */
+  readonly confirmed: NearAnswer | undefined;
+  /** From nearby; the values say nothing against it. */
+  readonly similar: NearAnswer | undefined;
+  /** The only ones nearby were those that had no effect, or that the values speak against. */
+  readonly passedOver: 'loop' | 'contradicted' | undefined;
+}
+
+export interface NearAnswer extends Near, Said {
+  readonly entry: StoreEntry;
+}
+
+/** Searches for what was decided in states near a request's. */
+export class NearAnswers {
+  readonly #options: ResolvedCache;
+  readonly #memory: DecisionMemory;
+  readonly #placer: Placer;
+
+  constructor(options: ResolvedCache, memory: DecisionMemory, placer: Placer) {
+    this.#options = options;
+    this.#memory = memory;
+    this.#placer = placer;
+  }
+
+  /** Entries near a state that are fresh, legal now, and not shown to be without effect. */
+  find(request: PlanRequest, inVain: string | undefined, nowMs: number): Neighbours {
+    const none: Neighbours = { confirmed: undefined, similar: undefined, passedOver: undefined };
+    const { similar, valuesMin, trust } = this.#options;
+    if (similar === false) return none;
+    const place = this.#placer.place(request.observation, request.actions);
+    if (place === undefined) return none;
+    const placeOf = valuesMin === false ? () => undefined : valueScale(request);
+    let isHeldBack = false;
+    const search = (
+      kind: Near['kind'],
+      distanceMax: number,
+      isGood: (value: number | undefined) => boolean,
+    ): NearAnswer | undefined => {
+      const found: NearEntry | undefined = this.#memory.nearest(place, distanceMax, nowMs, (entry) => {
+        const action = rememberedAction(request, entry.decision);
+        if (action === undefined || !isGood(placeOf(action))) return false;
+        if (action !== inVain) return true;
+        isHeldBack = true;
+        return false;
+      });
+      if (found === undefined) return undefined;
+      const { decision } = found.entry;
+      return { ...found, kind, decision, action: rememberedAction(request, decision) as string };
+    };
+    // What the values of now confirm may come from further away.
+    const isConfirmed = (value: number | undefined): boolean => value !== undefined && value >= (valuesMin as number);
+    const isConfirming = valuesMin !== false && request.qValues !== undefined;
+    const confirmed = isConfirming ? search('confirmed', similar.confirmedMax, isConfirmed) : undefined;
+    // It serves then, whatever is nearer.
+    if (confirmed !== undefined && trust === 'always') return { ...none, confirmed };
+    // From nearby, what they do not speak against.
+    let isContradicted = false;
+    const nearest = search('similar', similar.distanceMax, (value) => {
+      if (value === undefined || isConfirmed(value)) return true;
+      isContradicted = true;
+      return false;
+    });
+    const passedOver = isHeldBack ? 'loop' : isContradicted ? 'contradicted' : undefined;
+    return { confirmed, similar: nearest, passedOver };
+  }
+
+  /** Whether the values given now speak against an action. */
+  contradicts(request: PlanRequest, action: string): boolean {
+    const { valuesMin } = this.#options;
+    if (valuesMin === false || request.qValues === undefined) return false;
+    const place = valueScale(request)(action);
+    return place !== undefined && place < valuesMin;
+  }
+}
+
+/** What the tiers that were found and not served would have said. */
+export function shadowOf(
+  request: PlanRequest,
+  exact: Lookup,
+  near: readonly NearAnswer[],
+  inVain: string | undefined,
+): Shadow | undefined {
+  const expired = exact.kind === 'stale' ? exact.entry.decision : undefined;
+  const action = expired && rememberedAction(request, expired);
+  const old = expired && action !== undefined && action !== inVain ? { action, decision: expired } : undefined;
+  return old === undefined && near.length === 0 ? undefined : { exact: undefined, old, near };
+}
