@@ -10,7 +10,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
  * @import { PlannerStats } from '../../plans/planner.ts'
  * @import { Durations } from '../../measure/durations.ts'
  * @import { StandingStats } from '../../cache/standing/tier-standing.ts'
- * @import { EndpointStats } from '../../models/model-endpoint.ts'
+ * @import { EndpointStats } from '../../models/endpoint-parts.ts'
  * @typedef {object} Minute what the latest minute came to
  * @property {number} seconds
  * @property {number} plans
