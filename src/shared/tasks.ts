@@ -81,6 +81,8 @@ export interface CallReport {
   /** The longest pause between two tokens. */
   readonly gapMsMax?: number;
   readonly totalMs: number;
+  /** Of a call that was cut: whether tokens came to its end. Its server is slow, and well. */
+  readonly isWriting?: true;
   readonly promptTokens?: number;
   readonly completionTokens?: number;
   /** What of `promptTokens` and `completionTokens` the server did not tell, and is estimated. */

@@ -341,6 +341,7 @@ class Exchange {
       totalMs: this.#clock.now() - startedAtMs,
       ...(isTold && queueMs !== undefined ? { queueMs } : {}),
       ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
+      ...(failure !== undefined && this.#watch.isWriting ? { isWriting: true as const } : {}),
       ...(this.#stream?.model === undefined ? {} : { modelAnswered: this.#stream.model }),
       ...this.#stream?.usage,
     };

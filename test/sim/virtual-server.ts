@@ -193,6 +193,7 @@ class VirtualCall {
       totalMs: this.#clock.now() - startedAtMs,
       ...(queueMs === undefined ? {} : { queueMs }),
       ...(firstTokenMs === undefined ? {} : { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) }),
+      ...(failure !== undefined && this.#watch.isWriting ? { isWriting: true as const } : {}),
       modelAnswered: this.#call.model,
       ...(this.#usage === undefined ? {} : { ...this.#usage, completionTokens: this.#written }),
     };

@@ -269,7 +269,9 @@ export class ModelEndpoint {
     // What was given up for somebody else is silent only where the model is known to begin sooner.
     const unknownMs = slot.isBackground ? Number.POSITIVE_INFINITY : SILENT_MS;
     const isSilent = code === 'ERR_CANCELLED' && !isLoading && isSilence(result.report, profile, unknownMs);
-    const isNew = (isSilent || isFailure(code)) && this.#isNewFailure();
+    // Too slow for its plan, but at work to the end: no other server is needed, only more time.
+    const isIll = isFailure(code) && !(isTimeout(code) && result.report.isWriting === true);
+    const isNew = (isSilent || isIll) && this.#isNewFailure();
     this.#toBreaker(model, code, isNew);
     this.#toWatch(code);
     if (isWork(code)) {

@@ -206,11 +206,11 @@ export class CallAttempt<R extends AnswerReader> {
   #end(failure: PlannerError | undefined): AttemptResult<R> {
     return {
       ...defined({ failure, refusal: this.#refusal, reader: this.#reader }),
-      report: this.#report(),
+      report: this.#report(failure !== undefined),
     };
   }
 
-  #report(): CallReport {
+  #report(isCut: boolean): CallReport {
     const reader = this.#reader;
     // Without a stream all of it comes at the end: that says nothing of the queue, nor of the first token.
     const isTold = this.#terms.isStreamed;
@@ -223,6 +223,7 @@ export class CallAttempt<R extends AnswerReader> {
       totalMs: this.#clock.now() - startedAtMs,
       ...(isTold && queueMs !== undefined ? { queueMs } : {}),
       ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
+      ...(isCut && this.#watch.isWriting ? { isWriting: true as const } : {}),
       ...(reader?.model === undefined ? {} : { modelAnswered: reader.model }),
       ...usage,
       ...defined({ promptChars: chars }),

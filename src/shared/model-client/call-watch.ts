@@ -10,6 +10,9 @@ export interface PhaseLimits {
   readonly gapMs: number;
 }
 
+/** A stream is alive for so long after a token, or for as long as so many of its longest pauses. */
+const WRITING_MS = 1_000;
+const WRITING_GAPS = 3;
 /** After the last choice of an answer has ended, a server has this long to report its tokens and to end the response. */
 export const AFTER_FINISH_MS = 1_000;
 
@@ -51,6 +54,12 @@ export class CallWatch {
 
   get firstTokenMs(): number | undefined {
     return this.#firstTokenAtMs === undefined ? undefined : this.#firstTokenAtMs - this.startedAtMs;
+  }
+
+  /** Whether tokens come: the last one came no longer ago than a few of the longest pauses before it, or a second. */
+  get isWriting(): boolean {
+    if (this.#firstTokenAtMs === undefined) return false;
+    return this.#clock.now() - this.#lastTokenAtMs <= Math.max(WRITING_MS, WRITING_GAPS * this.gapMsMax);
   }
 
   headers(): void {

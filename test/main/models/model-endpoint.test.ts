@@ -341,6 +341,8 @@ describe('the breaker', () => {
     const under = new EndpointUnderTest(['breaker']);
     under.ended(failed('ERR_PLAN_SETTLED', { ...WHOLE, choiceMs: 900 }), { times: 9, gapMs: 101 });
     expect(under.at.isResting).toBe(false);
+    under.ended(failed('ERR_PLAN_SETTLED', { ...WHOLE, firstTokenMs: 500, isWriting: true }), { times: 9, gapMs: 101 });
+    expect(under.at.breaker.stats().opened).toBe(0);
     under.ended(failed('ERR_PLAN_SETTLED', WHOLE), { times: 5, gapMs: 101 });
     expect(under.at.isResting).toBe(true);
   });
