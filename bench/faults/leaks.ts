@@ -22,7 +22,7 @@ export interface Leaks {
 }
 
 /** Idle connections are kept for 4 s. */
-const QUIET_MS_MAX = 8_000;
+const QUIET_MS_MAX = 15_000;
 const WARM_SHARE = 0.1;
 
 function timersNow(): number {
