@@ -21,7 +21,7 @@ export interface Leaks {
   readonly rssGrowthMb: number;
 }
 
-/** Idle connections are kept for 4 s. */
+/** Idle connections are kept for 4 s, and late work may go on for 10. */
 const QUIET_MS_MAX = 15_000;
 const WARM_SHARE = 0.1;
 
