@@ -83,7 +83,7 @@ function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPas
     route,
     bytes,
     model,
-    hasPictures: bytes.includes(PICTURE),
+    hasPictures: route === 'responses' && bytes.includes(PICTURE),
     modelSpans: members.spansOf('model'),
     isStreamed: valueFor('stream') === true,
     choices,

@@ -1,5 +1,4 @@
-import type { CallKind, ProfileStats, SavedProfile } from './latency-profile.ts';
-import { LatencyProfile } from './latency-profile.ts';
+import { type CallKind, LatencyProfile, type ProfileStats, type SavedProfile } from './latency-profile.ts';
 import { profileKey } from './profile-file.ts';
 import type { ProfileEntry } from './profile-text.ts';
 

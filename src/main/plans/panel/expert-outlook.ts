@@ -148,10 +148,10 @@ export class ExpertOutlook {
 
   /** Whether a server that experts are asked at gets fewer calls at once than it has slots, since more would all be late. */
   get isNarrowed(): boolean {
-    return this.#parts.options.experts.some((expert) => {
-      const { gate } = this.#best(expert, this.kindOf(expert));
-      return gate.width < gate.slots;
-    });
+    const { endpoints, options } = this.#parts;
+    // To compare places costs more than to see that none is narrow.
+    if (![...endpoints.values()].some(isNarrow)) return false;
+    return options.experts.some((expert) => isNarrow(this.#best(expert, this.kindOf(expert))));
   }
 
   /** Whether a slot is idle where one more call would be of use. */
@@ -291,4 +291,8 @@ export class ExpertOutlook {
     const kind = this.kindOf(expert);
     return this.#best(expert, kind).forecast.workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);
   }
+}
+
+function isNarrow({ gate }: ModelEndpoint): boolean {
+  return gate.width < gate.slots;
 }
