@@ -6,7 +6,7 @@ import type { Slot, SlotNeed } from './ask.ts';
  * waits for (late, a check, a refresh, a state asked about for later) is given up only for a newcomer that can make its own
  * deadline with the slot that this frees, and could not without it. One call for each newcomer: the one that would run longest.
  * In a crowd, where several wait for each slot, each moment of a slot decides about somebody's deadline: there only a call
- * that is nearly done goes on.
+ * that is nearly done goes on. A call that hangs makes room for whoever waits: nobody knows when its slot would be free.
  */
 export interface Work {
   readonly model: string;
@@ -57,6 +57,8 @@ export function callToGiveUp(question: RoomQuestion): Work | undefined {
   const comingFree = works.filter((work) => work.isGivenUp).length;
   if (comingFree > question.ahead) return undefined;
   if (need === undefined) return longest;
+  const hanging = yielding.find((work) => hangs(work, question));
+  if (hanging !== undefined) return hanging;
   const profile = question.profileOf(need.model, need.kind);
   const timeMs = need.deadlineMs - nowMs;
   const agesMs = works
@@ -101,6 +103,10 @@ export function companyToGiveUp(question: RoomQuestion & { readonly need: SlotNe
   if (alone < CHANCE_MIN || chance(company) >= alone * CHANCE_WITHOUT_SHARE) return undefined;
   const lefts = new Map(yielding.map((work) => [work, leftMs(work, question)]));
   return yielding.reduce((a, b) => ((lefts.get(b) as number) > (lefts.get(a) as number) ? b : a));
+}
+
+function hangs({ model, kind, startedAtMs }: Work, { nowMs, works, strangers, profileOf }: RoomQuestion): boolean {
+  return profileOf(model, kind).hangs(nowMs - startedAtMs, works.length + strangers);
 }
 
 /** Until a call's slot is free, as a median. */

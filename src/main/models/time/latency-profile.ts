@@ -66,6 +66,9 @@ const LONGER = 2;
 /** A restart may have changed the machine: what was saved counts for less than what is seen. */
 const RESTORED_SHARE = 0.5;
 
+/** A call that runs for so many times as long as nearly all others is not waited for. */
+const OUTLIVED = 4;
+
 /** A change of the machine shows within so many calls. */
 const RECENT_MEMORY = 10;
 /** An answer that came sooner than all but so few were expected to, of so many calls, is one of a machine that got quicker. */
@@ -249,6 +252,16 @@ export class LatencyProfile {
     const factor = this.#company.factor(company);
     const aloneMs = this.#wholes.remainingMs(ageMs / factor);
     return aloneMs === undefined ? undefined : aloneMs * factor;
+  }
+
+  /**
+   * Whether a call that has run for `ageMs` hangs, as far as can be known: it has run several times as long as nearly all others.
+   * False while too little is known.
+   */
+  hangs(ageMs: number, company = 1): boolean {
+    const { total } = this.#phases;
+    if (total.count < USUAL_SAMPLES_MIN) return false;
+    return ageMs > OUTLIVED * (total.quantile(QUANTILE) as number) * this.#company.factor(company);
   }
 
   /**

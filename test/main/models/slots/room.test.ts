@@ -91,6 +91,15 @@ describe('a call that nobody waits for is given up', () => {
     expect(gives({ works: [work(50)], slots: 2, strangers: 1, leftMs: 280 })).toBe(0);
   });
 
+  test('for whoever waits, where it hangs, however long its server is thought to go on with it', () => {
+    // Calls take 200 ms.
+    const hung = { leftMs: 280, holdMs: () => 3_000 };
+    expect(gives({ works: [work(700)], ...hung })).toBe(-1);
+    expect(gives({ works: [work(900)], ...hung })).toBe(0);
+    expect(gives({ works: [work(900, { isBackground: false })], ...hung })).toBe(-1);
+    expect(gives({ works: [work(50), work(900)], ...hung })).toBe(1);
+  });
+
   test('for somebody whose need is not known, such as a chat, and where times are not known', () => {
     expect(gives({ works: [work(190)] })).toBe(0);
     expect(gives({ works: [work(50)], leftMs: 280, takesMs: undefined })).toBe(0);
