@@ -1,5 +1,5 @@
 import type { ChatAnswer, ChatSchema } from './model-client/model-client.ts';
-import { hasNumericNames } from './situation.ts';
+import { hasNumericNames } from './reads/labels.ts';
 import { closedObject } from './vote/asked-json.ts';
 import { stripThinking } from './vote/thoughts.ts';
 

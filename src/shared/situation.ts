@@ -2,6 +2,7 @@ import { defined } from './defined.ts';
 import type { Domain, Feature, FeatureValue, Observation } from './domain.ts';
 import { BEST_MAX, BestValued, OwnedRequest, qValueOf, type Valued } from './owned-request.ts';
 import type { PlanRequest } from './plan-request.ts';
+import { hasNumericNames, labelsFor } from './reads/labels.ts';
 
 /**
  * The part of a prompt that all experts and the synthesizer share. It stands first, word for word the same, so that the
@@ -19,6 +20,9 @@ export interface Situation {
 
 /** How a model is asked to answer: two lines of text, or JSON that a schema constrains. */
 export type AnswerForm = 'text' | 'json';
+
+/** What a prompt asks for: an answer in words, one label of an action, or nothing, where the request itself has the question. */
+export type PromptForm = AnswerForm | 'label' | 'none';
 
 export const TOP_VALUES = 5;
 
@@ -154,12 +158,11 @@ function renderObservation(domain: Domain, observation: Observation): string {
   return lines.join('\n');
 }
 
-/** Bare numbers as names would clash with the numbering, so such actions are listed and asked for by name. */
-export function hasNumericNames(actions: readonly string[]): boolean {
-  return actions.some((action) => /^\s*\p{Nd}+\s*$/u.test(action));
-}
-
-function renderActions(actions: readonly string[]): string {
+function renderActions(actions: readonly string[], answer: PromptForm): string {
+  if (answer === 'label') {
+    const labels = labelsFor(actions);
+    return actions.map((action, index) => `${labels[index]}. ${oneLine(action)}`).join('\n');
+  }
   const byName = hasNumericNames(actions);
   return actions.map((action, i) => (byName ? `- ${oneLine(action)}` : `${i + 1}. ${oneLine(action)}`)).join('\n');
 }
@@ -170,7 +173,12 @@ export function renderSystem(domain: Domain): string {
 }
 
 /** The form of the answer. A schema constrains what may be said, but no server shows it to the model: this tells it. */
-function renderAnswerForm(actions: readonly string[], answer: AnswerForm, thinks: boolean): string {
+function renderAnswerForm(actions: readonly string[], answer: PromptForm, thinks: boolean): string {
+  if (answer === 'none') return '';
+  if (answer === 'label') {
+    const label = labelsFor(actions)[0] === '1' ? 'number' : 'letter';
+    return `ANSWER\nThe ${label} of one action from the list, and nothing else.`;
+  }
   const what = `the ${hasNumericNames(actions) ? 'name' : 'number'} of one action from the list`;
   if (answer === 'text') {
     return `ANSWER\nFirst line: ${what}, and nothing else.\nSecond line: one short sentence that says why.`;
@@ -187,15 +195,16 @@ function renderAnswerForm(actions: readonly string[], answer: AnswerForm, thinks
 export function renderSituation(
   domain: Domain,
   situation: Situation,
-  answer: AnswerForm = 'text',
+  answer: PromptForm = 'text',
   thinks = false,
 ): string {
   const values = situation.topValues.map(([action, value]) => `${oneLine(action)}: ${value.toFixed(2)}`);
+  const form = renderAnswerForm(situation.actions, answer, thinks);
   return [
     `SITUATION\n${renderObservation(domain, situation.observation)}`,
-    `ACTIONS\n${renderActions(situation.actions)}`,
+    ...(answer === 'none' ? [] : [`ACTIONS\n${renderActions(situation.actions, answer)}`]),
     ...(values.length > 0 ? [`VALUES (learned from experience, higher is better)\n${values.join('\n')}`] : []),
     ...(situation.inVain === undefined ? [] : [`TRIED WITHOUT EFFECT\n${oneLine(situation.inVain)}`]),
-    renderAnswerForm(situation.actions, answer, thinks),
+    ...(form === '' ? [] : [form]),
   ].join('\n\n');
 }

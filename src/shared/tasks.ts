@@ -1,6 +1,7 @@
 import type { Domain } from './domain.ts';
 import type { ErrorWire } from './errors.ts';
 import type { PhaseLimits } from './model-client/call-watch.ts';
+import type { ReadCall, Reading } from './reads/reading.ts';
 import type { AnswerForm, Situation } from './situation.ts';
 import type { Vote } from './vote/vote-parser.ts';
 
@@ -62,6 +63,14 @@ export interface ExpertTask extends VoteTerms {
   /** Whether its choice counts as soon as it stands: then the thread says so in shared memory. */
   readonly tellsChoice?: boolean;
   readonly cancel: CancelTicket;
+  /** Present where the probabilities of the actions are asked for, instead of words. */
+  readonly read?: ReadTerms;
+}
+
+/** How a decision is read. */
+export interface ReadTerms extends Pick<ReadCall, 'form' | 'alternativesMax' | 'hasThinkingSwitch'> {
+  /** The roles that are asked in one request. */
+  readonly roles: readonly string[];
 }
 
 /** Settles when the thread has loaded everything that the first expert task needs. */
@@ -106,5 +115,7 @@ export type ExpertResult =
       readonly report: CallReport;
       /** The model that gave it, where that is another one than was meant to be asked. */
       readonly model?: string;
+      /** Of a read: what the vote is the best of. */
+      readonly readings?: readonly Reading[];
     }
   | { readonly ok: false; readonly error: ErrorWire; readonly report: CallReport };

@@ -3,6 +3,7 @@ import { defined } from './defined.ts';
 import { encodeError, PlannerError } from './errors.ts';
 import type { CallPhase } from './model-client/failures.ts';
 import type { ChatAnswer, ChatCall, ChatMessage, ChatOutcome } from './model-client/model-client.ts';
+import type { ReadCall, ReadOutcome } from './reads/reading.ts';
 import type { ExpertResult, VoteTerms } from './tasks.ts';
 import { watchAnswer } from './vote/standing-choice.ts';
 import { stripThinking } from './vote/thoughts.ts';
@@ -35,6 +36,8 @@ function lastLines(reasoning: string): string {
 /** One streamed chat call; `ModelClient`, or a simulated one. */
 export interface ChatCaller {
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
+  /** Asks once for the probabilities of actions. Absent where nothing can be read. Never rejects. */
+  read?(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome>;
 }
 
 /** Called when the choice of an answer that is still being written has changed: undefined where none stands any more. */

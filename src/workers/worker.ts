@@ -8,6 +8,7 @@ import { ModelClient } from '../shared/model-client/model-client.ts';
 import { renderSituation } from '../shared/situation.ts';
 import type { ExpertResult, ExpertTask, Task, WorkerSetup } from '../shared/tasks.ts';
 import { type ExpertQuery, queryExpert } from './expert-query.ts';
+import { queryRead } from './read-query.ts';
 
 const { domain, endpoints, cancelBuffer, connectionsMax } = workerData as WorkerSetup;
 const cancelWords = new Int32Array(cancelBuffer);
@@ -50,8 +51,14 @@ async function runExpert(task: ExpertTask): Promise<ExpertResult> {
   const unwatch = watchCancel(cancelWords, task.cancel, controller);
   let isRunning = true;
   try {
-    const role = known(roles.get(task.role), `role ${task.role}`);
     const client = known(clients.get(task.endpoint), `endpoint ${task.endpoint}`);
+    const { read } = task;
+    if (read !== undefined) {
+      const { onPhase } = marks(task, () => isRunning);
+      const asked = read.roles.map((name) => known(roles.get(name), `role ${name}`));
+      return await queryRead({ domain, roles: asked, client, task, read, onPhase }, controller.signal);
+    }
+    const role = known(roles.get(task.role), `role ${task.role}`);
     const query = { domain, role, client, task, shared: situationText(task) };
     return await queryExpert({ ...query, ...marks(task, () => isRunning) }, controller.signal);
   } catch (error) {

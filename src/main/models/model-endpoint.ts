@@ -277,7 +277,8 @@ export class ModelEndpoint {
     if (isWork(code)) {
       profile.answered(result.report, begin.isCold, company);
       this.use.answered(model);
-      this.#toLimit(kind === 'chat' ? `chat\n${model}` : model, result.report, slot, begin.isCold);
+      const isUsual = kind === 'text' || kind === 'vision';
+      this.#toLimit(isUsual ? model : `${kind}\n${model}`, result.report, slot, begin.isCold);
     } else if (isTimeout(code)) {
       profile.timedOut(result.report, company);
       if (isNew) this.#limit.dropped();
@@ -363,7 +364,7 @@ export class ModelEndpoint {
     return isNew;
   }
 
-  /** Prompts of chats are of other lengths than those of plans, so that their first tokens are held against their own. */
+  /** Prompts of chats and reads are of other lengths than those of votes, so that their first tokens are held against their own. */
   #toLimit(model: string, report: CallReport, slot: Slot, wasCold: boolean): void {
     // Without a stream, the time of the whole answer stands for that to its first token.
     const firstTokenMs = report.firstTokenMs ?? report.totalMs;

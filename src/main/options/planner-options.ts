@@ -14,6 +14,13 @@ export type QuorumRule = (typeof QUORUM_RULES)[number];
 export const SYNTHESIS_WHEN = ['always', 'onDisagreement'] as const;
 export type SynthesisWhen = (typeof SYNTHESIS_WHEN)[number];
 
+/**
+ * How models are asked. `read`: for the probabilities of the actions, in one token; `write`: for an answer in words; `auto`: read
+ * first, and written only if the read is not sure.
+ */
+export const ANSWER_RULES = ['auto', 'read', 'write'] as const;
+export type AnswerRule = (typeof ANSWER_RULES)[number];
+
 /** Which model answers for a role whose own model is not loaded. */
 export const SEAT_RULES = ['resident', 'fixed'] as const;
 export type SeatRule = (typeof SEAT_RULES)[number];
@@ -54,6 +61,8 @@ export interface ExpertOptions {
   readonly weight?: number;
   /** True if the model should think before it answers. Default: guessed from the model's name. */
   readonly thinks?: boolean;
+  /** `write`: this expert's model is never read. Default: the planner's `answers`. */
+  readonly answers?: AnswerRule;
 }
 
 /** The models that decide if the experts disagree. */
@@ -157,6 +166,16 @@ export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefi
    * Default: the profile's, true.
    */
   readonly timeSlices?: boolean;
+  /**
+   * How models are asked. `read`: for the probabilities of the actions, where the server can tell them; `write`: for an answer in
+   * words; `auto`: read first, and written if the read is not sure. Default: the profile's.
+   */
+  readonly answers?: AnswerRule;
+  /**
+   * With `auto`, the calibrated confidence from which a read decides, between 0 and 1. Default: derived from how often the experts agree,
+   * so that a written decision would be no better.
+   */
+  readonly confidenceMin?: number;
   /** When a plan stops asking its experts. Default: the profile's, `firstAgree`. */
   readonly quorum?: QuorumRule;
   /**
@@ -211,6 +230,7 @@ export interface ResolvedExpert {
   readonly temperature: number;
   readonly weight: number;
   readonly thinks: boolean;
+  readonly answers: AnswerRule;
   /** Other endpoints that may be asked for the same model. */
   readonly alternatives: readonly string[];
   /** As it is configured, where another model is asked in its place. */
@@ -232,6 +252,13 @@ export interface ResolvedSynthesis {
   readonly temperature: number;
 }
 
+/** When models are read. */
+export interface ResolvedReads {
+  readonly answers: AnswerRule;
+  /** Undefined where it is derived from how often experts agree. */
+  readonly confidenceMin: number | undefined;
+}
+
 /** The checked options with all defaults filled in. Each part of the planner takes the members that it needs. */
 export interface ResolvedOptions {
   readonly profile: ProfileName;
@@ -249,6 +276,7 @@ export interface ResolvedOptions {
   readonly timeSlices: boolean;
   readonly quorum: QuorumRule;
   readonly seats: SeatRule;
+  readonly reads: ResolvedReads;
   readonly features: Features;
   readonly lateMs: number;
   /** True if answers that arrive after the deadline are of use: they are remembered, or may stand in for the next one. */

@@ -1,6 +1,6 @@
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { allFeatures, type Features } from './features.ts';
-import type { QuorumRule, SynthesisWhen } from './planner-options.ts';
+import type { AnswerRule, QuorumRule, SynthesisWhen } from './planner-options.ts';
 
 /**
  * Names of the sets of defaults. `unoptimized` is the agent as it was before its optimization, `november` the published
@@ -26,6 +26,7 @@ export interface Profile {
   readonly callRetries: number;
   /** True if rungs divide the plan's time; false if each may use its full timeout, and the next gets what is left. */
   readonly timeSlices: boolean;
+  readonly answers: AnswerRule;
   readonly quorum: QuorumRule;
   readonly synthesisWhen: SynthesisWhen;
   /** Maximum number of tokens in an answer. */
@@ -84,6 +85,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     staggerMs: 400,
     callRetries: 0,
     timeSlices: false,
+    answers: 'write',
     quorum: 'all',
     synthesisWhen: 'always',
     maxTokens: TOKENS_UNBOUND,
@@ -100,6 +102,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     staggerMs: 300,
     callRetries: 0,
     timeSlices: false,
+    answers: 'write',
     quorum: 'all',
     synthesisWhen: 'always',
     maxTokens: TOKENS_UNBOUND,
@@ -116,6 +119,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     staggerMs: 0,
     callRetries: 1,
     timeSlices: true,
+    answers: 'write',
     quorum: 'firstAgree',
     synthesisWhen: 'onDisagreement',
     maxTokens: 512,

@@ -10,6 +10,7 @@ import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
 import { chatSchema, resolveChat } from './chat-options.ts';
 import { FEATURE_NAMES } from './features.ts';
 import {
+  ANSWER_RULES,
   type PlannerOptions,
   QUORUM_RULES,
   type ResolvedEndpoint,
@@ -52,6 +53,7 @@ const expertSchema = z.strictObject({
   temperature: temperature.optional(),
   weight: z.number().positive().max(100).optional(),
   thinks: z.boolean().optional(),
+  answers: z.enum(ANSWER_RULES).optional(),
 });
 
 const synthesisSchema = z.strictObject({
@@ -106,6 +108,8 @@ export const plannerOptionsSchema = z.strictObject({
   timeSlices: z.boolean().optional(),
   quorum: z.enum(QUORUM_RULES).optional(),
   seats: z.enum(SEAT_RULES).optional(),
+  answers: z.enum(ANSWER_RULES).optional(),
+  confidenceMin: z.number().min(0).max(1).optional(),
   features: z.strictObject(Object.fromEntries(FEATURE_NAMES.map((each) => [each, z.boolean().optional()]))).optional(),
   lateMs: z.number().int().min(0).max(MS_MAX).optional(),
   callRetries: z.number().int().min(0).max(5).optional(),
@@ -176,6 +180,7 @@ function resolveExperts(
       temperature: expert.temperature ?? 0.2,
       weight: expert.weight ?? 1,
       thinks: expert.thinks ?? thinksByName(expert.model),
+      answers: expert.answers ?? parsed.answers ?? profile.answers,
     };
   });
 }
@@ -272,6 +277,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     timeSlices: parsed.timeSlices ?? profile.timeSlices,
     quorum: parsed.quorum ?? profile.quorum,
     seats: parsed.seats ?? 'resident',
+    reads: { answers: parsed.answers ?? profile.answers, confidenceMin: parsed.confidenceMin },
     features,
     keepsLate: features.lateAnswers && (cache !== false || features.lateRung),
     lateMs: parsed.lateMs ?? 10_000,

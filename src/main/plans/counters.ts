@@ -2,6 +2,7 @@ import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
 import { DurationHistogram, type Durations } from '../measure/durations.ts';
+import type { AttemptStep } from '../models/calls/attempt.ts';
 import type { AttemptSubject } from '../models/calls/attempt-log.ts';
 import type { CallLedger } from '../models/calls/call-ledger.ts';
 import { CallTimes, type Distributions, planTimes } from './distributions.ts';
@@ -31,7 +32,7 @@ export interface CallCounts {
 export interface ModelStats extends CallCounts {
   readonly endpoint: string;
   readonly model: string;
-  readonly step: 'expert' | 'synthesis';
+  readonly step: CallStep;
   readonly latencyMs: Durations;
   readonly firstTokenMs: Durations;
   readonly promptTokens: number;
@@ -40,6 +41,13 @@ export interface ModelStats extends CallCounts {
   /** Of these, tokens that no server told: its streams were cut before they ended. */
   readonly promptTokensEstimated: number;
   readonly completionTokensEstimated: number;
+}
+
+/** What calls are counted by: a fallback is a synthesis of another model. */
+export type CallStep = 'read' | 'expert' | 'synthesis';
+
+function stepOf(step: AttemptStep): CallStep {
+  return step === 'fallback' ? 'synthesis' : step;
 }
 
 class CallTally {
@@ -98,7 +106,7 @@ class ModelTally extends CallTally {
 
   #name(): Pick<ModelStats, 'endpoint' | 'model' | 'step'> {
     const { endpoint, model, step } = this.subject;
-    return { endpoint, model, step: step === 'expert' ? 'expert' : 'synthesis' };
+    return { endpoint, model, step: stepOf(step) };
   }
 }
 
@@ -172,7 +180,7 @@ export class PlannerCounters implements CallLedger {
   }
 
   #model(subject: AttemptSubject): ModelTally {
-    const step = subject.step === 'expert' ? 'expert' : 'synthesis';
+    const step = stepOf(subject.step);
     const key = `${step}\n${subject.endpoint}\n${subject.model}`;
     let tally = this.#models.get(key);
     if (tally === undefined) {

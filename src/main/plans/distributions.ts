@@ -32,7 +32,7 @@ export interface Distributions {
   readonly models: readonly (CallDistributions & {
     readonly endpoint: string;
     readonly model: string;
-    readonly step: 'expert' | 'synthesis';
+    readonly step: 'read' | 'expert' | 'synthesis';
   })[];
 }
 

@@ -20,6 +20,10 @@ export interface Plan<A extends string = string> {
   readonly why?: Why;
   /** The model that decided, if one did. */
   readonly model?: string;
+  /** If a model was read: the chance that asking models again, in words, would give the same action, from 0 to 1. */
+  readonly confidence?: number;
+  /** If a model was read: the probability of each action that it was offered. What is missing of 1 is doubt. */
+  readonly probabilities?: Readonly<Record<string, number>>;
   readonly attempts: readonly Attempt[];
   /** True if the plan shared the model calls of another request in the same state. */
   readonly coalesced: boolean;

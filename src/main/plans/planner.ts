@@ -34,6 +34,7 @@ import type { CloseOptions, Plan, PlanOptions } from './plan.ts';
 import type { PlanCall } from './plan-call.ts';
 import { readPlanOptions } from './plan-options.ts';
 import { callerContext } from './plan-spans.ts';
+import type { ReadStats } from './reads/reads.ts';
 import { Settlements } from './settlements.ts';
 
 /**
@@ -64,6 +65,8 @@ export interface PlannerStats<S = unknown> {
   readonly why: Readonly<Record<WhyCode, number>>;
   /** Whose turn it is where plans wait for slots. */
   readonly turns: TurnStats;
+  /** Decisions that were read from probabilities; false if models are only asked in words. */
+  readonly reads: ReadStats | false;
   readonly planningMs: Durations;
   readonly latenessMs: Durations;
   /** False when the cache is off. */
@@ -255,6 +258,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
       sources: { ...counters.sources },
       why: { ...counters.why },
       turns: this.#parts.shares.stats(),
+      reads: this.#parts.reads?.stats() ?? false,
       planningMs: counters.planning.summary(),
       latenessMs: counters.lateness.summary(),
       cache: this.#cache?.stats() ?? false,

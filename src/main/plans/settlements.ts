@@ -94,7 +94,7 @@ export class Settlements {
     const { request, signature, startedAtMs, deadlineMs } = call;
     const { counters } = this.#parts;
     const nowMs = this.#parts.clock.now();
-    const { action, source, reason, model, decidedAtMs, why } = answer;
+    const { action, source, reason, model, decidedAtMs, why, confidence, probabilities } = answer;
     // Member by member: on the way of a cached plan, spreads would be a tenth of its time.
     const plan: Writable<Plan> = {
       id: this.#nextPlanId++,
@@ -108,6 +108,8 @@ export class Settlements {
       latenessMs: Math.max(0, nowMs - deadlineMs),
     };
     if (model !== undefined) plan.model = model;
+    if (confidence !== undefined) plan.confidence = confidence;
+    if (probabilities !== undefined) plan.probabilities = probabilities;
     if (why !== undefined) {
       plan.why = why;
       counters.why[why.code]++;

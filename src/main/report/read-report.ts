@@ -63,7 +63,7 @@ const rate = z.looseObject({
 const model = z.looseObject({
   model: name,
   endpoint: name,
-  step: z.enum(['expert', 'synthesis']),
+  step: z.enum(['read', 'expert', 'synthesis']),
   made: amount,
   timeouts: amount,
   failed: amount,

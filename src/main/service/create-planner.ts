@@ -20,6 +20,7 @@ import { loadedModels } from '../models/discovery/loaded-models.ts';
 import { addVersionPaths } from '../models/discovery/version-path.ts';
 import { AnswerForms } from '../models/forms/answer-form.ts';
 import { probeAnswers } from '../models/forms/probe-answers.ts';
+import { ReadForms } from '../models/forms/read-forms.ts';
 import type { AskLoaded } from '../models/memory/memory-watch.ts';
 import { ModelEndpoint } from '../models/model-endpoint.ts';
 import { checkModels, type EndpointListing, listEndpoints } from '../models/names/check-models.ts';
@@ -41,6 +42,7 @@ import { LateAnswers } from '../plans/ladder/late-answers.ts';
 import { ExpertRecords } from '../plans/panel/expert-records.ts';
 import { ResidentSeats } from '../plans/panel/resident-seats.ts';
 import { Planner } from '../plans/planner.ts';
+import { Reads } from '../plans/reads/reads.ts';
 
 /** The coordinator's own connections to one endpoint: synthesis calls at once. */
 const COORDINATOR_CONNECTIONS = 256;
@@ -119,12 +121,11 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       probing.abort(UNWANTED);
       await Promise.all([release(), profiles.close(parts)]);
     });
-    if (resolved.features.constrainedAnswers) {
+    if (resolved.features.constrainedAnswers || parts.reads !== undefined) {
       const places = placesOf(checked.options);
       const sharedPrompt = resolved.features.priming ? renderSystem(resolved.domain) : undefined;
-      void probeAnswers(places, { ...parts, sharedPrompt }, PROBE_MS, probing.signal).catch((error: Error) =>
-        planner.warn(error.message),
-      );
+      const probed = { ...parts, sharedPrompt, reads: parts.reads?.forms };
+      void probeAnswers(places, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
     }
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
@@ -259,6 +260,7 @@ export function makeParts(
   const counters = new PlannerCounters();
   const turns = new LoopTurns(clock);
   const forms = new AnswerForms(clock);
+  const readForms = new ReadForms(clock);
   const ceilingMs = Math.max(options.synthesis.timeoutMs, ...options.experts.map(({ timeoutMs }) => timeoutMs));
   const machines = new Map<string, Machine>();
   const machineOf = ({ machine: name }: ResolvedEndpoint): Machine | undefined => {
@@ -288,6 +290,7 @@ export function makeParts(
     ]),
   );
   const records = new ExpertRecords(options.experts);
+  const canRead = options.reads.answers !== 'write' && [...callers.values()].some(({ read }) => read !== undefined);
   const maker = new CallMaker({
     options,
     clock,
@@ -310,6 +313,7 @@ export function makeParts(
     shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
     counters,
     turns,
+    reads: canRead ? new Reads({ options: options.reads, forms: readForms, records, random }) : undefined,
     late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
   };
 }

@@ -2,6 +2,7 @@ import type OpenAI from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
 import { type Clock, deadlineSignal } from '../clock.ts';
 import { PlannerError } from '../errors.ts';
+import type { ReadCall, ReadOutcome } from '../reads/reading.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
 import { wellFormed } from '../well-formed.ts';
@@ -13,6 +14,7 @@ import { type CallPhase, callFailure, timeoutFailure } from './failures.ts';
 import { LeanOpenAI } from './lean-sdk.ts';
 import { OwnSecrets } from './own-secrets.ts';
 import { type PassCall, type PassRelay, startPass } from './pass-relay.ts';
+import { makeRead } from './read-call.ts';
 import { StreamOptions } from './stream-options.ts';
 import { type StreamedResponse, Transport } from './transport.ts';
 
@@ -109,6 +111,12 @@ export class ModelClient {
   /** Never rejects: every failure is a code of the error table, with the times that were reached. */
   async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     const outcome = await readAnswer(this.#sdk, this.#clock, this.#streamOptions, call, signal);
+    return outcome.ok ? outcome : { ...outcome, failure: this.#secrets.ofFailure(outcome.failure) };
+  }
+
+  /** Asks once for the probabilities of actions. Never rejects. */
+  async read(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome> {
+    const outcome = await makeRead(this.#sdk, this.#clock, call, signal);
     return outcome.ok ? outcome : { ...outcome, failure: this.#secrets.ofFailure(outcome.failure) };
   }
 

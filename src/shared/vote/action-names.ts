@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { hasNumericNames } from '../situation.ts';
+import { hasNumericNames } from '../reads/labels.ts';
 import { asciiDigits } from './numerals.ts';
 
 /** One thing an answer chooses: an action that was offered, or something that was not. */

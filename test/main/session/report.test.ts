@@ -73,6 +73,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     sources: counters.sources,
     why: counters.why,
     late: [],
+    reads: false,
     turns: { waitingAgents: 0, usualWaitMs: 0, movedAhead: 0 },
     planningMs: counters.planning.summary(),
     latenessMs: counters.lateness.summary(),

@@ -14,8 +14,11 @@ export interface AttemptSubject {
   readonly endpoint: string;
 }
 
+/** An action that is read with a smaller probability than this was not chosen. */
+export const VOTE_MIN = 0.05;
+
 /** What an attempt came to, whichever plan looks at it. */
-type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs'>;
+type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs' | 'form'>;
 
 interface LoggedAttempt {
   subject: AttemptSubject;
@@ -23,6 +26,8 @@ interface LoggedAttempt {
   calledAtMs: number | undefined;
   /** What its answer had chosen, as far as it was written. */
   chosen: string | undefined;
+  /** How the model is asked; undefined until its call begins. */
+  form: Attempt['form'];
   /** The phase that its call is in; undefined while nothing tells. */
   phaseOf: PhaseReader | undefined;
   ending: Ending | undefined;
@@ -44,6 +49,7 @@ export class AttemptLog {
       startedAtMs: nowMs,
       calledAtMs: undefined,
       chosen: undefined,
+      form: undefined,
       phaseOf: undefined,
       ending: undefined,
     };
@@ -110,9 +116,11 @@ function isCut(code: ErrorCode): boolean {
   return code === 'ERR_PLAN_SETTLED' || code === 'ERR_CANCELLED' || PHASE_OF_TIMEOUT[code] !== undefined;
 }
 
-function toldFrom({ subject, startedAtMs, calledAtMs }: LoggedAttempt, ending: Ending, originMs: number): Attempt {
+function toldFrom(attempt: LoggedAttempt, ending: Ending, originMs: number): Attempt {
+  const { subject, startedAtMs, calledAtMs, form } = attempt;
   return {
     ...subject,
+    ...(form === undefined ? {} : { form }),
     startMs: startedAtMs - originMs,
     // One that was never called has done nothing but wait.
     waitMs: calledAtMs === undefined ? ending.latencyMs : calledAtMs - startedAtMs,
@@ -145,6 +153,11 @@ export class AttemptEnd {
     return !BEGUN.has(lastSeenOf(this.#attempt));
   }
 
+  /** How its model is asked. */
+  asked(form: Attempt['form']): void {
+    this.#attempt.form = form;
+  }
+
   /** Its call is on its way, and `phaseOf` reads how far it has come. */
   sent(phaseOf: PhaseReader): void {
     this.#attempt.phaseOf = phaseOf;
@@ -157,6 +170,13 @@ export class AttemptEnd {
 
   voted(vote: Vote, report: CallReport, nowMs: number): void {
     this.#close({ code: 'OK', latencyMs: this.#latencyAt(nowMs), ...this.#told(report), action: vote.action });
+  }
+
+  /** The model was read. What it gave hardly any probability is no vote. */
+  read({ action, confidence = 0 }: Vote, report: CallReport, nowMs: number): void {
+    const voted = confidence < VOTE_MIN ? {} : { action };
+    const read = { confidence: Math.round(confidence * 1e4) / 1e4, ...voted };
+    this.#close({ code: 'OK', latencyMs: this.#latencyAt(nowMs), ...this.#told(report), ...read });
   }
 
   failed(error: ErrorWire, report: CallReport | undefined, nowMs: number): void {

@@ -1,7 +1,9 @@
 import type { ErrorCode } from '../../../shared/errors.ts';
+import type { ReadForm } from '../../../shared/reads/reading.ts';
+import type { AnswerForm } from '../../../shared/situation.ts';
 
-/** The kind of an attempt: a call to an expert, or to one model of the synthesis ladder. */
-export type AttemptStep = 'expert' | 'synthesis' | 'fallback';
+/** The kind of an attempt: a read of probabilities, a call to an expert, or one to a model of the synthesis ladder. */
+export type AttemptStep = 'read' | 'expert' | 'synthesis' | 'fallback';
 
 /**
  * What was last seen of a call that was cut: it waited for a slot, was called (nothing was sent yet), was sent, got headers, got
@@ -12,7 +14,7 @@ export type LastSeen = 'queued' | 'called' | 'sent' | 'headers' | 'token' | 'cho
 /** One attempt of a plan, and how it ended. Attempts are listed in the order in which they started. */
 export interface Attempt {
   readonly step: AttemptStep;
-  /** The expert's role. Absent for synthesis. */
+  /** The expert's role. Absent for synthesis, and for a read of several roles. */
   readonly role?: string;
   readonly model: string;
   readonly endpoint: string;
@@ -38,6 +40,10 @@ export interface Attempt {
   readonly estimated?: 'prompt' | 'completion' | 'both';
   /** The model that answered according to the server, if it is not the one that was asked. */
   readonly modelAnswered?: string;
+  /** How the model was asked: by a read of probabilities, or for an answer in words. Absent until the call begins. */
+  readonly form?: ReadForm | AnswerForm;
+  /** The probability of the action that was read. */
+  readonly confidence?: number;
   /** The action voted for, even if the plan did not wait for the rest of the answer, or the call failed after its choice. */
   readonly action?: string;
 }

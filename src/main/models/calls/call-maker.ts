@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
+import type { ReadForm } from '../../../shared/reads/reading.ts';
 import type { CallTerms, ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import type { OnChoice, PhaseReader } from '../../../shared/vote-answer.ts';
@@ -63,6 +64,8 @@ export interface QueryListeners {
   readonly onChoice: OnChoice;
   /** Called once, when the query is sent. `phaseOf` reads how far it has come. */
   readonly onSent: (phaseOf: PhaseReader) => void;
+  /** Called by a read, with the form in which it asks. */
+  readonly onForm: (form: ReadForm) => void;
 }
 
 /** A role, or a rung of the ladder, that may be asked of another model than its own. */
@@ -305,6 +308,7 @@ export class CallMaker {
     const rest = at.working(subject.model, kind, slot, () => plan.holder.giveUp());
     const begin = at.begins(subject.model);
     const terms = this.#terms(plan, at);
+    if (kind !== 'read') attempt.asked(terms.answer);
     ledger.callStarted(subject);
     const startedAtMs = clock.now();
     let choiceMs: number | undefined;
@@ -314,7 +318,11 @@ export class CallMaker {
     };
     let result: ExpertResult;
     try {
-      const listeners = { onChoice, onSent: (phaseOf: PhaseReader) => attempt.sent(phaseOf) };
+      const listeners = {
+        onChoice,
+        onSent: (phaseOf: PhaseReader) => attempt.sent(phaseOf),
+        onForm: (form: ReadForm) => attempt.asked(form),
+      };
       result = endedBy(await plan.query.run(subject, terms, signal, listeners), signal);
     } catch (error) {
       // A bug: told as such, counted like any other end, and not made again.
@@ -324,12 +332,13 @@ export class CallMaker {
     result = { ...result, report: at.counted(subject.model, result.report) };
     rest();
     if (choiceMs !== undefined) result = { ...result, report: { ...result.report, choiceMs } };
-    this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
-    at.ended(subject.model, kind, result, slot, options.features.streaming, begin);
+    if (kind !== 'read') this.#parts.forms.observe(at.name, subject.model, terms.answer, result);
+    at.ended(subject.model, kind, result, slot, options.features.streaming && kind !== 'read', begin);
     this.#parts.onMeasured?.();
     ledger.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
     if (result.ok && subject.model !== plan.subject.model) result = { ...result, model: subject.model };
-    if (result.ok) attempt.voted(result.vote, result.report, clock.now());
+    if (result.ok && result.readings !== undefined) attempt.read(result.vote, result.report, clock.now());
+    else if (result.ok) attempt.voted(result.vote, result.report, clock.now());
     else attempt.failed(result.error, result.report, clock.now());
     return result;
   }
@@ -358,16 +367,17 @@ export class CallMaker {
   #terms({ subject, kind, ceilingMs, endMs }: CallPlan, at: ModelEndpoint): CallTerms {
     const { options, clock, forms } = this.#parts;
     const { features } = options;
+    const isRead = kind === 'read';
     const leftMs = Math.min(
       endMs - clock.now(),
       at.isProbed ? at.probeMs(subject.model, kind) : Number.POSITIVE_INFINITY,
     );
     const { totalMs, ...phases } = at.timeouts(subject.model, kind, ceilingMs);
-    const isPhased = features.learnedTimeouts && features.streaming;
+    const isPhased = features.learnedTimeouts && features.streaming && !isRead;
     return {
       timeoutMs: Math.max(1, Math.min(totalMs, leftMs)),
       ...(isPhased ? { phases } : {}),
-      answer: features.constrainedAnswers ? forms.formFor(at.name, subject.model) : 'text',
+      answer: features.constrainedAnswers && !isRead ? forms.formFor(at.name, subject.model) : 'text',
       stream: features.streaming,
       ...(at.facts.kind === 'llamacpp' ? { tellsTokens: true } : {}),
     };

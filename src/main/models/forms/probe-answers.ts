@@ -1,8 +1,11 @@
+import { defined } from '../../../shared/defined.ts';
+import type { ReadCall } from '../../../shared/reads/reading.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
 import type { Seat } from '../seat.ts';
 import type { Lane } from '../slots/ask.ts';
 import { type AnswerForms, probeSchema } from './answer-form.ts';
+import type { ReadForms } from './read-forms.ts';
 
 /** Who had no time to answer has so many times as much when it is asked again. */
 const PATIENCE = 10;
@@ -13,6 +16,8 @@ export interface ProbeParts {
   readonly forms: AnswerForms;
   /** What all prompts of the planner begin with: probes begin with it too, so that the servers have read it before the first plan. */
   readonly sharedPrompt?: string | undefined;
+  /** Undefined where no model is read. */
+  readonly reads?: ReadForms | undefined;
 }
 
 /**
@@ -23,7 +28,7 @@ export interface ProbeParts {
  */
 export async function probeAnswers(
   places: readonly Seat[],
-  { endpoints, callers, forms, sharedPrompt }: ProbeParts,
+  { endpoints, callers, forms, sharedPrompt, reads }: ProbeParts,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -42,6 +47,9 @@ export async function probeAnswers(
         if (signal.aborted) return;
         forms.begin(name, model, isHonoured);
         if (isHonoured === undefined) unknown.push(model);
+        else if (reads !== undefined) {
+          await reads.probe({ endpoint: name, model, facts: endpoint.facts }, caller, timeoutMs, signal);
+        }
       }
       for (const model of unknown) {
         const isHonoured = await probe(model, 'background', timeoutMs * PATIENCE);
@@ -84,6 +92,8 @@ function loadedFirst({ facts }: ModelEndpoint, models: ReadonlySet<string>): str
   return [...models].sort((a, b) => Number(loaded.has(b)) - Number(loaded.has(a)));
 }
 
+type Reader = NonNullable<ChatCaller['read']>;
+
 /** What a probe is told of its tokens teaches how many characters of a prompt the model has to a token. */
 function counting(caller: ChatCaller, endpoint: ModelEndpoint): ChatCaller {
   return {
@@ -93,5 +103,8 @@ function counting(caller: ChatCaller, endpoint: ModelEndpoint): ChatCaller {
       endpoint.memory.ended(visit, outcome.report);
       return { ...outcome, report: endpoint.counted(call.model, outcome.report) };
     },
+    ...defined({
+      read: caller.read && ((call: ReadCall, signal?: AbortSignal) => (caller.read as Reader)(call, signal)),
+    }),
   };
 }

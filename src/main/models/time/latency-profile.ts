@@ -10,8 +10,8 @@ import { SurvivalTimes } from './survival-times.ts';
  */
 export const PHASES = ['queue', 'load', 'firstToken', 'gap', 'total'] as const;
 export type Phase = (typeof PHASES)[number];
-/** What plans ask, with and without a picture; and chats of others, whose prompts and answers may be of any length. */
-export const CALL_KINDS = ['text', 'vision', 'chat'] as const;
+/** What plans ask, with and without a picture, and read; and chats of others, whose prompts and answers may be of any length. */
+export const CALL_KINDS = ['text', 'vision', 'read', 'chat'] as const;
 export type CallKind = (typeof CALL_KINDS)[number];
 
 /** The longest that a call may take in each phase, milliseconds. */

@@ -54,7 +54,7 @@ export class Profiles {
     const own = this.of(model, kind).meanMs(company, agesOf(model, kind));
     if (own !== undefined) return own;
     const others = [...this.#known.values()]
-      .filter((other) => other.kind !== 'chat')
+      .filter((other) => other.kind !== 'chat' && other.kind !== 'read')
       .map((other) => other.profile.meanMs(company, agesOf(other.model, other.kind)))
       .filter((ms) => ms !== undefined);
     return others.length === 0 ? undefined : others.reduce((sum, ms) => sum + ms, 0) / others.length;

@@ -183,6 +183,7 @@ export class BackgroundLane {
     this.#laterCounts.asked++;
     const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), {
       lane: 'background',
+      state: state.key,
       oneExpert: nextOpen(open, state.asked),
     });
     this.#book.asked(state.key);
@@ -265,6 +266,7 @@ export class BackgroundLane {
   #begin(key: string, job: Job): void {
     const flight = new Flight(this.#parts, this.#nextId--, job.errand.request, this.#deadlineMs(), {
       lane: 'background',
+      state: key,
     });
     this.#running.set(key, { ...job, flight });
     const end = this.#fly(key, flight, job).finally(() => this.#ends.delete(end));

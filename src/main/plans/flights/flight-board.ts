@@ -167,7 +167,8 @@ export class FlightBoard {
 
   /** Begins a flight that nobody waits for yet. */
   #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before?: Boarding): Boarding {
-    const purpose = { inVain: call.look?.inVain, priority: call.priority };
+    const state = signatureText(call.signature);
+    const purpose = { state, inVain: call.look?.inVain, priority: call.priority };
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const boarding = new Boarding(flight, call, key, before);
     flight.attempts.onEnded = (attemptFrom) => {
@@ -177,7 +178,7 @@ export class FlightBoard {
     };
     if (key !== undefined) this.#flights.set(key, boarding);
     this.#boardings.add(boarding);
-    this.#asked.add(signatureText(call.signature));
+    this.#asked.add(state);
     boarding.done = this.#fly(boarding);
     return boarding;
   }
@@ -250,7 +251,9 @@ export class FlightBoard {
     this.#letGo(waiter);
     const answer = this.#bestFor(boarding, call);
     const attempts = boarding.attemptsFor(call.startedAtMs);
-    const told = UNDECIDED_SOURCES.has(answer.source) ? { ...answer, why: this.#whyOf(waiter, attempts, cut) } : answer;
+    const told = UNDECIDED_SOURCES.has(answer.source)
+      ? { ...answer, why: this.#whyOf(waiter, attempts, cut) }
+      : { ...answer, ...boarding.flight.confidenceOf(answer.action) };
     waiter.resolve(this.#settlements.landed(call, told, attempts, coalesced));
     this.#leave(boarding, isOutOfTime);
   }

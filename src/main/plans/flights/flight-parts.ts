@@ -12,6 +12,7 @@ import type { PlannerCounters } from '../counters.ts';
 import type { LateAnswers } from '../ladder/late-answers.ts';
 import type { ExpertRecords } from '../panel/expert-records.ts';
 import type { ResidentSeats } from '../panel/resident-seats.ts';
+import type { Reads } from '../reads/reads.ts';
 
 /** What all flights of a planner share. */
 export interface FlightParts {
@@ -29,10 +30,14 @@ export interface FlightParts {
   readonly turns: LoopTurns;
   /** Undefined where late answers do not stand in for others. */
   readonly late: LateAnswers | undefined;
+  /** Undefined where models are only asked in words. */
+  readonly reads: Reads | undefined;
 }
 
 /** What one flight is for. */
 export interface FlightPurpose {
+  /** The text of the request's signature: a read is held against what is written later for the same state. */
+  readonly state: string;
   /** Background work takes only slots that nobody waits for. Default `foreground`. */
   readonly lane?: Lane;
   /** Higher is served first. Default 0. */

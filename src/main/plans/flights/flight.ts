@@ -4,6 +4,7 @@ import type { Attempt } from '../../models/calls/attempt.ts';
 import type { AttemptLog } from '../../models/calls/attempt-log.ts';
 import type { UsualTimes } from '../../models/time/latency-profile.ts';
 import { panelEnd } from '../../models/time/time-budget.ts';
+import type { Answer } from '../ladder/best-in-hand.ts';
 import { DecisionInHand } from '../ladder/decision-in-hand.ts';
 import { SynthesisLadder } from '../ladder/synthesis-ladder.ts';
 import type { WhyCode } from '../ladder/why.ts';
@@ -13,13 +14,20 @@ import { ExpertOutlook } from '../panel/expert-outlook.ts';
 import { Panel } from '../panel/panel.ts';
 import type { PanelFit } from '../panel/panel-size.ts';
 import { VALUES_WEIGHT } from '../panel/quorum.ts';
-import type { ExpertVote } from '../panel/tally.ts';
+import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
+import { FlightRead } from '../reads/flight-read.ts';
+import type { Reads } from '../reads/reads.ts';
 import { FlightCalls } from './flight-calls.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ShownRequest } from './shown-request.ts';
 
 /** After so long another expert is asked where nothing is known of their times. */
 const PATIENCE_MS = 2_000;
+
+/** Where nothing is known of how far reads can be trusted, they weigh so much less than they say. */
+const UNCALIBRATED_WEIGHT = 0.7;
+/** The voice of a read among those of experts. */
+const READ_ROLE = 'first impression';
 
 /** Settled by choices alone, a panel waits for a reason for this share of the plan's time. */
 const REASON_SHARE = 0.1;
@@ -38,15 +46,16 @@ export class Flight {
   readonly #inHand: DecisionInHand;
   readonly #ladder: SynthesisLadder;
   readonly #experts: ExpertCalls;
+  readonly #read: FlightRead | undefined;
   #panel: Panel | undefined;
   #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
   /** The time of the panel was over before it was settled. */
   #isPanelLate = false;
   #hasBegun = false;
 
-  constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose = {}) {
-    const { options, records } = parts;
-    const { inVain } = purpose;
+  constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose) {
+    const { options, records, reads } = parts;
+    const { inVain, lane, state } = purpose;
     const isWeighted = options.features.weightedVotes;
     const shown = new ShownRequest(request, options, inVain);
     this.#parts = parts;
@@ -61,6 +70,11 @@ export class Flight {
     });
     this.#inHand = new DecisionInHand(parts, this.#ballot, this.#calls.startedAtMs);
     this.#experts = new ExpertCalls(id, parts, shown, this.#outlook, this.#calls);
+    // What nobody waits for is a second opinion in words.
+    if (reads !== undefined && lane !== 'background') {
+      const shared = { parts, reads, planId: id, request, inVain, state };
+      this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
+    }
     this.#ladder = new SynthesisLadder(parts, shown, this.#outlook, this.#calls, this.#ballot, this.#inHand);
   }
 
@@ -81,6 +95,14 @@ export class Flight {
   /** The votes that count now, with the choices that stand. */
   get votes(): readonly ExpertVote[] {
     return this.#ballot.standing;
+  }
+
+  /** The chance that models would decide the same again, and the probability of each action, where a model was read. */
+  confidenceOf(action: string): Pick<Answer, 'confidence' | 'probabilities'> {
+    const { choice, probabilities } = this.#read ?? {};
+    if (probabilities === undefined) return {};
+    const chance = choice?.action === action ? this.#parts.reads?.chanceOf(choice) : undefined;
+    return { confidence: chance ?? probabilities[action] ?? 0, probabilities };
   }
 
   /** The action that has most support so far. */
@@ -158,7 +180,8 @@ export class Flight {
     await this.#parts.turns.next();
     this.#hasBegun = true;
     if (this.#calls.signal.aborted) return;
-    const panel = this.#convene();
+    if (this.#read !== undefined && (await this.#readFirst(this.#read))) return this.#calls.end(false);
+    const panel = this.#calls.isLate || this.#calls.signal.aborted ? undefined : this.#convene();
     const inHand = this.#inHand;
     try {
       if (panel !== undefined) await this.#hear(panel);
@@ -168,13 +191,46 @@ export class Flight {
         await this.#hearTheRest(panel);
         inHand.decideInHand(inHand.isOvertaken ? 'quorum' : 'vote');
       }
-      if (this.decision !== undefined) this.#parts.records.decided(this.votes, this.decision.action);
+      if (this.decision !== undefined) this.#learn(this.decision);
     } finally {
       panel?.close();
       // Whoever had all of the panel's time has run out of it: a server that is silent must be known as such, though its
       // experts are never waited for to the end.
       this.#calls.end(this.#isPanelLate);
     }
+  }
+
+  /** Whether a read decides. What it says counts as a vote where it does not. */
+  async #readFirst(read: FlightRead): Promise<boolean> {
+    const reads = this.#parts.reads as Reads;
+    const votes = (): void => {
+      const { choice } = read;
+      if (choice === undefined) return;
+      const { action, model, probability } = choice;
+      const vote = { action, confidence: probability, reason: '' };
+      const readWeight = reads.chanceOf(choice) ?? probability * UNCALIBRATED_WEIGHT;
+      this.#ballot.votes.push({ role: READ_ROLE, model, vote, readWeight });
+    };
+    await read.first(() => {
+      votes();
+      if (read.choice !== undefined) this.#ballot.onVote();
+    });
+    const { choice } = read;
+    if (choice !== undefined && reads.isSure(choice)) {
+      reads.decided++;
+      this.#inHand.decideByRead(choice);
+      return true;
+    }
+    votes();
+    return false;
+  }
+
+  #learn({ action, source }: Decision): void {
+    const written = this.votes.filter(({ readWeight }) => readWeight === undefined);
+    this.#parts.records.decided(written, action);
+    const winner =
+      source === 'quorum' || source === 'vote' ? tallyVotes(written, this.#ballot.request)[0]?.action : action;
+    if (winner !== undefined) this.#parts.reads?.wrote(this.#purpose.state, winner);
   }
 
   #needsSynthesis(): boolean {

@@ -16,6 +16,9 @@ export interface Answer {
   readonly decidedAtMs?: number;
   /** Why no model decided. */
   readonly why?: Why;
+  /** The chance that models would decide the same again, and the probability of each offered action, where a model was read. */
+  readonly confidence?: number;
+  readonly probabilities?: Readonly<Record<string, number>>;
 }
 
 function answerFromStale(request: PlanRequest, decision: Decision): Answer | undefined {

@@ -4,6 +4,7 @@ import type { Vote } from '../../../shared/vote/vote-parser.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import type { Ballot } from '../panel/ballot.ts';
 import { tallyVotes, withWinner } from '../panel/tally.ts';
+import type { ReadChoice } from '../reads/reads.ts';
 import { answerFromVotes, CHOICE_REASON } from './best-in-hand.ts';
 
 /** The choice of a model of the ladder, in an answer that has not ended. */
@@ -41,6 +42,13 @@ export class DecisionInHand {
   decide({ action, reason }: Vote, source: ModelSource, model: string): void {
     this.#countChoices();
     this.decision = this.#made(action, reason, source, model);
+  }
+
+  /** A read was sure enough. */
+  decideByRead({ action, model, probability }: ReadChoice): void {
+    const tally = [{ action, count: 1, weight: probability }];
+    const reason = `read with a probability of ${probability.toFixed(2)}`;
+    this.decision = { ...this.#stamp(), action, reason, source: 'quorum', model, tally };
   }
 
   decideByVotes(source: 'quorum' | 'vote'): void {

@@ -59,7 +59,7 @@ export function supportOf(
   for (const expert of votes) {
     const { action } = expert.vote;
     const known = byAction.get(action) ?? { weight: settings.valuesWeight * values(action), votes: 0 };
-    known.weight += settings.weightOf(expert);
+    known.weight += expert.readWeight ?? settings.weightOf(expert);
     known.votes++;
     byAction.set(action, known);
   }
@@ -88,8 +88,9 @@ export function verdictOf(
       if (leader.weight > Math.max(second?.weight ?? 0, unheard) + coming) {
         return { kind: 'settled', action: leader.action };
       }
-      const cast = sum(votes.map(settings.weightOf));
-      const own = sum(votes.filter(({ vote }) => vote.action === leader.action).map(settings.weightOf));
+      const weightOf = (vote: ExpertVote): number => vote.readWeight ?? settings.weightOf(vote);
+      const cast = sum(votes.map(weightOf));
+      const own = sum(votes.filter(({ vote }) => vote.action === leader.action).map(weightOf));
       return { kind: 'open', needed: votesFor((cast + coming) / 2 - own, pending) };
     }
     case 'firstAgree':

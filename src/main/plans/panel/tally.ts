@@ -10,6 +10,8 @@ export interface ExpertVote {
   readonly vote: Vote;
   /** Whether its choice counts before its answer has ended. */
   readonly isUnfinished?: true;
+  /** What it weighs where it was read and not written; a record of written votes says nothing of it. */
+  readonly readWeight?: number;
 }
 
 /** What a vote weighs when its model stated no confidence. */

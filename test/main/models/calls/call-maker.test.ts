@@ -23,6 +23,7 @@ describe('a call', () => {
         role: 'one',
         model: 'm',
         endpoint: 'a',
+        form: 'text',
         code: 'OK',
         startMs: 1_000,
         waitMs: 0,

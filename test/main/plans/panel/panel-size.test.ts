@@ -19,6 +19,7 @@ function expertOf(role: string, places = 'a'): ResolvedExpert {
     temperature: 0,
     weight: 1,
     thinks: false,
+    answers: 'write',
   };
 }
 

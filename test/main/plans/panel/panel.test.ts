@@ -20,6 +20,7 @@ function member(role: string, weight = 1): ResolvedExpert {
     temperature: 0,
     weight,
     thinks: false,
+    answers: 'write',
     alternatives: [],
   };
 }

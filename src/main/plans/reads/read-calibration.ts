@@ -1,0 +1,213 @@
+/**
+ * What the probability of a read action is worth: how often a model that was asked in words decided the same (isotonic regression by
+ * pooling adjacent violators: Ayer et al. 1955; for probabilities of classifiers: Zadrozny and Elkan 2002), online, by model, and by
+ * scene where a scene differs. Only written decisions count: reads do not judge reads. Older comparisons fade. What was expected of
+ * each comparison is held against it before it is learnt from, so that the error told is one of answers that it had not seen.
+ */
+const BINS = 10;
+/** Comparisons of a model that are remembered, by weight. */
+const MEMORY = 400;
+/** A scene counts for itself by what it has seen, beside so many comparisons of all scenes. */
+const SCENE_SHRINKAGE = 10;
+/** Each bin begins with so much of the mean of all. */
+const PRIOR = 0.5;
+const SCENES_MAX = 256;
+
+/** Weighted comparisons by the probability that was read. */
+class BinnedOutcomes {
+  readonly counts = new Float64Array(BINS);
+  readonly agreed = new Float64Array(BINS);
+
+  add(bin: number, agrees: boolean): void {
+    this.counts[bin] = (this.counts[bin] as number) + 1;
+    if (agrees) this.agreed[bin] = (this.agreed[bin] as number) + 1;
+  }
+
+  fade(): void {
+    for (let bin = 0; bin < BINS; bin++) {
+      this.counts[bin] = (this.counts[bin] as number) * (1 - 1 / MEMORY);
+      this.agreed[bin] = (this.agreed[bin] as number) * (1 - 1 / MEMORY);
+    }
+  }
+
+  get total(): number {
+    return sumOf(this.counts);
+  }
+
+  get mean(): number {
+    return (sumOf(this.agreed) + PRIOR) / (this.total + 2 * PRIOR);
+  }
+}
+
+/** One bin of the reliability curve: what was expected on average, and how often it came. */
+export interface ReliabilityBin {
+  readonly compared: number;
+  readonly expected: number;
+  readonly agreed: number;
+}
+
+export interface CalibrationStats {
+  readonly model: string;
+  /** Reads that a written decision for the same state could be held against. */
+  readonly compared: number;
+  /** Expected calibration error, less what chance alone makes of it (Kumar et al. 2019); undefined with few comparisons. */
+  readonly error: number | undefined;
+  /** Mean squared error of what was expected, and of always expecting the mean. */
+  readonly brier: number | undefined;
+  readonly brierOfMean: number | undefined;
+  readonly curve: readonly ReliabilityBin[];
+}
+
+class ModelCalibration {
+  readonly all = new BinnedOutcomes();
+  readonly scenes = new Map<string, BinnedOutcomes>();
+  compared = 0;
+  /** Of the error: by what was expected. */
+  readonly #expected = new Float64Array(BINS);
+  readonly #expectedSum = new Float64Array(BINS);
+  readonly #came = new Float64Array(BINS);
+  #squared = 0;
+  #fitted: readonly number[] | undefined;
+
+  get curve(): readonly number[] {
+    this.#fitted ??= isotonic(this.all, () => this.all.mean, 2 * PRIOR);
+    return this.#fitted;
+  }
+
+  curveOf(scene: string): readonly number[] {
+    const own = this.scenes.get(scene);
+    return own === undefined ? this.curve : isotonic(own, (bin) => this.curve[bin] as number, SCENE_SHRINKAGE);
+  }
+
+  heard(scene: string, probability: number, agrees: boolean): void {
+    const bin = binOf(probability);
+    this.#judge(this.curveOf(scene)[bin] as number, agrees);
+    let own = this.scenes.get(scene);
+    if (own === undefined) {
+      if (this.scenes.size >= SCENES_MAX) this.scenes.clear();
+      own = new BinnedOutcomes();
+      this.scenes.set(scene, own);
+    }
+    for (const outcomes of [this.all, own]) {
+      outcomes.fade();
+      outcomes.add(bin, agrees);
+    }
+    this.compared++;
+    this.#fitted = undefined;
+  }
+
+  #judge(expected: number, agrees: boolean): void {
+    const bin = binOf(expected);
+    this.#expected[bin] = (this.#expected[bin] as number) + 1;
+    this.#expectedSum[bin] = (this.#expectedSum[bin] as number) + expected;
+    if (agrees) this.#came[bin] = (this.#came[bin] as number) + 1;
+    this.#squared += (expected - (agrees ? 1 : 0)) ** 2;
+  }
+
+  stats(model: string): CalibrationStats {
+    const { compared } = this;
+    const curve = [...this.#expected.keys()].map((bin) => {
+      const count = this.#expected[bin] as number;
+      const mean = (sum: Float64Array): number => (count === 0 ? 0 : (sum[bin] as number) / count);
+      return { compared: count, expected: mean(this.#expectedSum), agreed: mean(this.#came) };
+    });
+    const came = sumOf(this.#came) / Math.max(1, compared);
+    const isKnown = compared >= COMPARED_MIN;
+    return {
+      model,
+      compared,
+      error: isKnown ? debiasedError(curve, compared) : undefined,
+      brier: isKnown ? this.#squared / compared : undefined,
+      brierOfMean: isKnown ? came * (1 - came) : undefined,
+      curve: curve.filter((bin) => bin.compared > 0),
+    };
+  }
+}
+
+/** With fewer comparisons nothing is said of a model. */
+export const COMPARED_MIN = 20;
+const MODELS_MAX = 256;
+
+export class ReadCalibration {
+  readonly #models = new Map<string, ModelCalibration>();
+
+  /** A written decision for the state of a read: whether it was the action that the read gave `probability`. */
+  heard(model: string, scene: string, probability: number, agrees: boolean): void {
+    this.#of(model).heard(scene, probability, agrees);
+  }
+
+  /** The chance that the model would decide the same in words. Undefined while too little is known. */
+  chanceOf(model: string, scene: string, probability: number): number | undefined {
+    const known = this.#models.get(model);
+    if (known === undefined || known.compared < COMPARED_MIN) return undefined;
+    return known.curveOf(scene)[binOf(probability)];
+  }
+
+  /** The best that any read of the model is worth. Undefined while too little is known. */
+  bestOf(model: string): number | undefined {
+    const known = this.#models.get(model);
+    if (known === undefined || known.compared < COMPARED_MIN) return undefined;
+    let best = 0;
+    for (const [bin, chance] of known.curve.entries()) {
+      if ((known.all.counts[bin] as number) > 0) best = Math.max(best, chance);
+    }
+    return best;
+  }
+
+  comparedOf(model: string): number {
+    return this.#models.get(model)?.compared ?? 0;
+  }
+
+  stats(): CalibrationStats[] {
+    return [...this.#models].map(([model, calibration]) => calibration.stats(model));
+  }
+
+  #of(model: string): ModelCalibration {
+    let known = this.#models.get(model);
+    if (known === undefined) {
+      if (this.#models.size >= MODELS_MAX) this.#models.clear();
+      known = new ModelCalibration();
+      this.#models.set(model, known);
+    }
+    return known;
+  }
+}
+
+function binOf(probability: number): number {
+  return Math.min(BINS - 1, Math.max(0, Math.floor(probability * BINS)));
+}
+
+function sumOf(numbers: Float64Array): number {
+  return numbers.reduce((sum, each) => sum + each, 0);
+}
+
+/** The shares of each bin, each with `strength` comparisons of what is known without it, never falling from bin to bin. */
+function isotonic(outcomes: BinnedOutcomes, prior: (bin: number) => number, strength: number): readonly number[] {
+  const blocks: { share: number; weight: number; bins: number }[] = [];
+  for (let bin = 0; bin < BINS; bin++) {
+    const weight = (outcomes.counts[bin] as number) + strength;
+    const share = ((outcomes.agreed[bin] as number) + strength * prior(bin)) / weight;
+    blocks.push({ share, weight, bins: 1 });
+    for (let last = blocks.length - 1; last > 0; last--) {
+      const [a, b] = [blocks[last - 1], blocks[last]] as [(typeof blocks)[0], (typeof blocks)[0]];
+      if (a.share <= b.share) break;
+      const both = a.weight + b.weight;
+      blocks.splice(last - 1, 2, {
+        share: (a.share * a.weight + b.share * b.weight) / both,
+        weight: both,
+        bins: a.bins + b.bins,
+      });
+    }
+  }
+  return blocks.flatMap(({ share, bins }) => Array<number>(bins).fill(share));
+}
+
+/** What chance alone adds to the squared distance of a bin is taken off. */
+function debiasedError(curve: readonly ReliabilityBin[], compared: number): number {
+  let squared = 0;
+  for (const { compared: count, expected, agreed } of curve) {
+    if (count < 2) continue;
+    squared += (count / compared) * ((expected - agreed) ** 2 - (agreed * (1 - agreed)) / (count - 1));
+  }
+  return Math.sqrt(Math.max(0, squared));
+}

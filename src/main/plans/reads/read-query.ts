@@ -1,0 +1,71 @@
+import { situationFor } from '../../../shared/situation.ts';
+import type { CallTerms, ExpertResult, ReadTerms } from '../../../shared/tasks.ts';
+import type { AttemptSubject } from '../../models/calls/attempt-log.ts';
+import type { ModelQuery, QueryListeners } from '../../models/calls/call-maker.ts';
+import { readManner } from '../../models/forms/read-forms.ts';
+import type { ResolvedExpert } from '../../options/planner-options.ts';
+import type { FlightParts } from '../flights/flight-parts.ts';
+import type { ShownRequest } from '../flights/shown-request.ts';
+import type { Reads } from './reads.ts';
+
+/** Reads one model once, in the form that its server has; where that turns out to be another one, in that. */
+export class ReadQuery implements ModelQuery {
+  readonly #planId: number;
+  readonly #parts: FlightParts;
+  readonly #reads: Reads;
+  readonly #shown: ShownRequest;
+  readonly #experts: readonly ResolvedExpert[];
+
+  constructor(
+    planId: number,
+    parts: FlightParts,
+    reads: Reads,
+    shown: ShownRequest,
+    experts: readonly ResolvedExpert[],
+  ) {
+    this.#planId = planId;
+    this.#parts = parts;
+    this.#reads = reads;
+    this.#shown = shown;
+    this.#experts = experts;
+  }
+
+  async run(
+    { endpoint, model }: AttemptSubject,
+    terms: CallTerms,
+    signal: AbortSignal,
+    { onSent, onForm }: QueryListeners,
+  ): Promise<ExpertResult> {
+    const { clock, options, pool } = this.#parts;
+    const { forms } = this.#reads;
+    const endMs = clock.now() + terms.timeoutMs;
+    const [first] = this.#experts as readonly [ResolvedExpert, ...ResolvedExpert[]];
+    const situation = situationFor(options.domain, this.#shown.situation, false);
+    for (;;) {
+      const read = this.#termsAt(endpoint, model);
+      if (read === undefined) return cannotRead(model);
+      onForm(read.form);
+      const timeoutMs = Math.max(1, endMs - clock.now());
+      const { maxTokens, temperature, role } = first;
+      const asked = { kind: 'expert', planId: this.#planId, role, model, endpoint, maxTokens, temperature } as const;
+      const result = await pool.run({ ...asked, thinks: false, ...terms, timeoutMs, situation, read }, signal, {
+        onSent,
+      });
+      if (!forms.observe(endpoint, model, read.form, result)) return result;
+    }
+  }
+
+  #termsAt(endpoint: string, model: string): ReadTerms | undefined {
+    const form = this.#reads.forms.formFor(endpoint, model);
+    if (form === undefined) return undefined;
+    // One token has room for one answer; the other forms ask all roles in one reading of the situation.
+    const experts = form === 'logprobs' ? this.#experts.slice(0, 1) : this.#experts;
+    const manner = readManner(this.#parts.endpoints.get(endpoint)?.facts.kind ?? 'unknown');
+    return { form, roles: experts.map(({ role }) => role), ...manner };
+  }
+}
+
+function cannotRead(model: string): ExpertResult {
+  const message = `${model} can only be asked in words here`;
+  return { ok: false, error: { code: 'ERR_METHOD_UNKNOWN', message, retryable: false }, report: { totalMs: 0 } };
+}

@@ -1,0 +1,98 @@
+import { PlannerError } from '../errors.ts';
+import { labelOfToken, labelsFor } from './labels.ts';
+import { questionId } from './read-body.ts';
+import type { ReadCall, ReadForm, Reading } from './reading.ts';
+
+/** Probabilities may add up to a little more than 1 by rounding. */
+const SUM_MAX = 1.02;
+
+/**
+ * The readings in the body of an answer. Nothing in it is trusted: an unknown option is passed over, a missing one has no probability,
+ * and what is no distribution is a failure. Throws ERR_MODEL_MALFORMED, ERR_MODEL_EMPTY where every question was declined, or
+ * ERR_MODEL_REJECTED where the model thinks before it answers.
+ */
+export function readReadings(call: ReadCall, body: unknown): readonly Reading[] {
+  const readings = READERS[call.form](call, body);
+  if (readings.length === 0) throw new PlannerError('ERR_MODEL_EMPTY', 'the model declined every question');
+  return readings;
+}
+
+const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => readonly Reading[]>> = {
+  decisions: ({ roles, actions }, body) => {
+    const answers = listOf(memberOf(body, 'answers'), 'its answers are no list');
+    return roles.flatMap(({ name }, index) => {
+      const answer = answers[index];
+      if (memberOf(answer, 'type') === 'refusal') return [];
+      const told = listOf(memberOf(answer, 'probabilities'), 'an answer has no probabilities');
+      const byLabel = new Map(told.map((each) => [memberOf(each, 'value'), memberOf(each, 'probability')]));
+      return [{ role: name, probabilities: distribution(actions, (label) => byLabel.get(label)) }];
+    });
+  },
+  systemone: ({ roles, actions }, body) => {
+    const answers = memberOf(body, 'answers');
+    return roles.flatMap(({ name }, index) => {
+      const answer = memberOf(answers, questionId(index));
+      const told = memberOf(answer, 'probabilities');
+      if (told === undefined && (answer === null || memberOf(answer, 'refusal') !== undefined)) return [];
+      if (typeof told !== 'object' || told === null) throw malformed('an answer has no probabilities');
+      const probabilities = distribution(actions, (label) => memberOf(told, label));
+      const mass = memberOf(memberOf(memberOf(body, 'diagnostics'), questionId(index)), 'label_mass');
+      return [
+        { role: name, probabilities: isProbability(mass) ? probabilities.map((each) => each * mass) : probabilities },
+      ];
+    });
+  },
+  logprobs: ({ roles, actions }, body) => {
+    const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
+    const [token] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
+    const told = listOf(memberOf(token, 'top_logprobs'), 'it tells no log probabilities');
+    const byLabel = new Map<string, number>();
+    for (const each of told) {
+      const label = labelOfToken(String(memberOf(each, 'token')));
+      const logprob = memberOf(each, 'logprob');
+      if (typeof logprob !== 'number' || !(logprob <= 1e-6)) throw malformed('a log probability is none');
+      byLabel.set(label, (byLabel.get(label) ?? 0) + Math.exp(logprob));
+    }
+    if (THOUGHT.test(String(memberOf(told[0], 'token')))) {
+      throw new PlannerError(
+        'ERR_MODEL_REJECTED',
+        'the model thinks before it answers, and can only be asked in words',
+      );
+    }
+    const probabilities = distribution(actions, (label) => byLabel.get(label));
+    return [{ role: roles[0]?.name ?? '', probabilities }];
+  },
+};
+
+/** The first token of a thought. */
+const THOUGHT = /^\s*(?:<\/?\s*think|<\|channel|\[THINK)/i;
+
+function distribution(actions: readonly string[], told: (label: string) => unknown): number[] {
+  const probabilities = labelsFor(actions).map((label) => {
+    const probability = told(label) ?? 0;
+    if (!isProbability(probability)) throw malformed('a probability is no number from 0 to 1');
+    return probability;
+  });
+  const sum = probabilities.reduce((total, each) => total + each, 0);
+  if (sum > SUM_MAX) throw malformed(`its probabilities add up to ${sum.toFixed(2)}`);
+  return sum > 1 ? probabilities.map((each) => each / sum) : probabilities;
+}
+
+function isProbability(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= 1 + 1e-6;
+}
+
+/** An own member of an object; undefined where there is none. */
+function memberOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
+function listOf(value: unknown, fault: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw malformed(fault);
+  return value;
+}
+
+function malformed(fault: string): PlannerError {
+  return new PlannerError('ERR_MODEL_MALFORMED', `the answer to a read cannot be used: ${fault}`);
+}

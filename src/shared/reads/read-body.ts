@@ -1,0 +1,58 @@
+import { wellFormed } from '../well-formed.ts';
+import { labelsFor } from './labels.ts';
+import type { ReadCall, ReadForm } from './reading.ts';
+
+/** Where each form is asked for, below the base URL. */
+export const READ_PATHS: Readonly<Record<ReadForm, string>> = {
+  decisions: '/decisions',
+  systemone: '/systemone',
+  logprobs: '/chat/completions',
+};
+
+/** The request of each form. Options are labels, and what they are described as are the actions: names may be of any length and shape. */
+export function readBody(call: ReadCall): Buffer {
+  return Buffer.from(JSON.stringify(wellFormed(BODIES[call.form](call))));
+}
+
+const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
+  decisions: ({ model, system, state, roles, actions }) => {
+    const labels = labelsFor(actions);
+    const choices = actions.map((action, index) => ({ value: labels[index], description: action }));
+    return {
+      model,
+      input: [
+        { role: 'system', content: system },
+        { role: 'user', content: state },
+      ],
+      questions: roles.map(({ name, prompt }) => ({ type: 'choice', name, instructions: prompt, choices })),
+    };
+  },
+  systemone: ({ model, system, state, roles, actions }) => {
+    const labels = labelsFor(actions);
+    const criteria = Object.fromEntries(actions.map((action, index) => [labels[index], action]));
+    const question = (instructions: string): object => ({ type: 'choice', instructions, criteria });
+    return {
+      model,
+      state: `${system}\n\n${state}`,
+      questions: Object.fromEntries(roles.map(({ prompt }, index) => [questionId(index), question(prompt)])),
+    };
+  },
+  logprobs: ({ model, system, state, roles, alternativesMax, hasThinkingSwitch }) => ({
+    model,
+    messages: [
+      { role: 'system', content: system },
+      { role: 'user', content: `${state}\n\nYOUR ROLE: ${roles[0]?.name}\n${roles[0]?.prompt}` },
+    ],
+    max_tokens: 1,
+    temperature: 0,
+    stream: false,
+    logprobs: true,
+    top_logprobs: alternativesMax,
+    ...(hasThinkingSwitch ? { chat_template_kwargs: { enable_thinking: false } } : {}),
+  }),
+};
+
+/** Names of roles may be of any shape; ids of questions are ours. */
+export function questionId(index: number): string {
+  return `q${index + 1}`;
+}

@@ -1,0 +1,46 @@
+import { defined } from '../shared/defined.ts';
+import type { Domain, ExpertRole } from '../shared/domain.ts';
+import { encodeError } from '../shared/errors.ts';
+import type { CallPhase } from '../shared/model-client/failures.ts';
+import { pooled } from '../shared/reads/reading.ts';
+import { renderSituation, renderSystem } from '../shared/situation.ts';
+import type { ExpertResult, ExpertTask, ReadTerms } from '../shared/tasks.ts';
+import type { ChatCaller } from '../shared/vote-answer.ts';
+
+export interface ReadAsk {
+  readonly domain: Domain;
+  readonly roles: readonly ExpertRole[];
+  readonly client: ChatCaller;
+  readonly task: ExpertTask;
+  readonly read: ReadTerms;
+  readonly onPhase?: ((phase: CallPhase) => void) | undefined;
+}
+
+/** One request for the probabilities of the actions; the vote is the best of the pooled ones. Failures it understands are values; bugs throw. */
+export async function queryRead(query: ReadAsk, signal: AbortSignal): Promise<ExpertResult> {
+  const { domain, roles, client, task, read, onPhase } = query;
+  if (client.read === undefined) throw new Error('a client that cannot read was asked to');
+  const { situation, model, timeoutMs } = task;
+  const { form, alternativesMax, hasThinkingSwitch } = read;
+  const outcome = await client.read(
+    {
+      form,
+      model,
+      system: renderSystem(domain),
+      state: renderSituation(domain, situation, form === 'logprobs' ? 'label' : 'none'),
+      roles,
+      actions: situation.actions,
+      timeoutMs,
+      alternativesMax,
+      hasThinkingSwitch,
+      ...defined({ onPhase }),
+    },
+    signal,
+  );
+  const { report } = outcome;
+  if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
+  const probabilities = pooled(outcome.readings);
+  const confidence = Math.max(...probabilities);
+  const action = situation.actions[probabilities.indexOf(confidence)] as string;
+  return { ok: true, vote: { action, confidence, reason: '' }, readings: outcome.readings, report };
+}
