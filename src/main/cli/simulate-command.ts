@@ -38,7 +38,7 @@ export function addSimulateCommand(program: Command, run: (flags: SimulateFlags)
     .option('--slots <n>', 'number of requests it works on at once', wholeNumber(1, 1_024), 4)
     .addOption(
       new Option('--flavour <name>', 'server to imitate')
-        .choices(['lmstudio', 'ollama', 'llamacpp'])
+        .choices(['lmstudio', 'ollama', 'llamacpp', 'vllm'])
         .default('lmstudio'),
     )
     .option('--model <id>', 'model to serve (repeatable; default: four small ones)', collect);

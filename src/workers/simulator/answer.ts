@@ -5,7 +5,11 @@ import type { ChatRequest } from './chat-request.ts';
 import { type MachinePrompt, promptTokens } from './machine-job.ts';
 import { formOpinion } from './opinion.ts';
 import type { ResolvedRates, SimulatedModel } from './options.ts';
-import { readPrompt } from './prompt-reader.ts';
+import { type PromptReading, readPrompt } from './prompt-reader.ts';
+import { labelMass, readDistribution, strayRate } from './reads/distribution.ts';
+import { answerQuestion, type ReadAnswer } from './reads/read-answer.ts';
+import { type ReadRequest, renderQuestion } from './reads/read-request.ts';
+import { chancesOfTokens, type TokenChances, type TokenLogprob, tokenLogprobs } from './reads/token-chances.ts';
 import {
   endlessThought,
   isThoughtAsked,
@@ -29,12 +33,19 @@ export type Fate =
 export interface PreparedAnswer {
   readonly prompt: MachinePrompt;
   readonly tokens: readonly string[];
+  /** What is told of the tokens, where that is asked for. */
+  readonly logprobs?: readonly TokenLogprob[];
   readonly finishReason: 'stop' | 'length';
   readonly fate: Fate;
   /** For the machine. */
   readonly latencyRandom: Random;
   /** For what the server itself draws. */
   readonly random: Random;
+}
+
+/** What the questions of a request are answered. Each takes one token. */
+export interface PreparedRead extends PreparedAnswer {
+  readonly reads: readonly ReadAnswer[];
 }
 
 /** Prompts of which the number of occurrences is remembered. */
@@ -52,15 +63,17 @@ export class AnswerDesk {
 
   prepare(request: ChatRequest, model: SimulatedModel): PreparedAnswer {
     const luck = this.#luckOf(model.id, request.prompt.text);
-    const text = this.#answerText(request, model, luck);
-    const all = tokenize(text);
-    const tokens = all.slice(
-      0,
-      Math.max(0, Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, roomFor(request, model))),
-    );
+    const reading = readPrompt(request.text);
+    const chances = this.#firstToken(request, reading, model, luck);
+    const all = chances
+      ? [chances.token, END_OF_ANSWER]
+      : markFirst(tokenize(this.#answerText(request, reading, model, luck)), request);
+    const limit = Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, roomFor(request, model));
+    const tokens = all.slice(0, Math.max(0, limit));
     return {
       prompt: request.prompt,
       tokens,
+      ...this.#logprobs(request, tokens, chances),
       finishReason: tokens.length < all.length ? 'length' : 'stop',
       fate: this.#isUnparsable(model.id, request.prompt.text)
         ? { kind: 'unparsable', afterTokens: tokens.length }
@@ -70,6 +83,48 @@ export class AnswerDesk {
     };
   }
 
+  prepareRead(request: ReadRequest, model: SimulatedModel): PreparedRead {
+    const luck = this.#luckOf(model.id, request.prompt.text);
+    const reads = request.questions.map((question) => {
+      const steady = this.#steadyLuckOf(model.id, `${request.state.text}${renderQuestion(question)}`);
+      return answerQuestion(request.text, question, model, this.#rates, steady);
+    });
+    return {
+      prompt: request.prompt,
+      tokens: reads.map(() => ''),
+      reads,
+      finishReason: 'stop',
+      fate: drawFate(this.#rates, luck('fate'), reads.length),
+      latencyRandom: luck('latency'),
+      random: luck('server'),
+    };
+  }
+
+  /** The chances of the one token that a prompt asks for; undefined where it asks for more, or the model thinks first. */
+  #firstToken(
+    request: ChatRequest,
+    reading: PromptReading,
+    model: SimulatedModel,
+    luck: Luck,
+  ): TokenChances | undefined {
+    if (!reading.asksLabel || request.schemaProperties !== undefined) return undefined;
+    const thinks = request.mayThink && (model.thinkTokens > 0 || luck('wording').next() < this.#rates.think);
+    if (thinks) return undefined;
+    const steady = this.#steadyLuckOf(model.id, request.prompt.text);
+    const probabilities = readDistribution(reading, model, steady('read'));
+    const mass = labelMass(strayRate(this.#rates), steady('mass'));
+    return chancesOfTokens(reading.labels, probabilities, mass);
+  }
+
+  #logprobs(
+    { topLogprobs, schemaProperties }: ChatRequest,
+    tokens: readonly string[],
+    chances: TokenChances | undefined,
+  ): Pick<PreparedAnswer, 'logprobs'> {
+    if (topLogprobs === undefined) return {};
+    return { logprobs: tokenLogprobs(tokens, topLogprobs, chances, schemaProperties !== undefined) };
+  }
+
   /** The fault of the request: it is the same however often it is sent. */
   #isUnparsable(modelId: string, promptText: string): boolean {
     const key = hash('sha1', `${modelId}\n${promptText}`);
@@ -77,25 +132,45 @@ export class AnswerDesk {
   }
 
   /** Generators of their own for the n-th asking of this prompt. */
-  #luckOf(modelId: string, promptText: string): (part: string) => Random {
+  #luckOf(modelId: string, promptText: string): Luck {
     const key = hash('sha1', `${modelId}\n${promptText}`);
     const occurrence = this.#occurrences.get(key) ?? 0;
     this.#occurrences.set(key, occurrence + 1);
     return (part) => forkRandom(this.#seed, `${occurrence}:${part}:${key}`);
   }
 
-  #answerText(request: ChatRequest, model: SimulatedModel, luck: (part: string) => Random): string {
-    const reading = readPrompt(request.text);
+  /** The same for each asking of this prompt: what is read errs in the same way each time. */
+  #steadyLuckOf(modelId: string, text: string): Luck {
+    const key = hash('sha1', `${modelId}\n${text}`);
+    return (part) => forkRandom(this.#seed, `${part}:${key}`);
+  }
+
+  #answerText(request: ChatRequest, reading: PromptReading, model: SimulatedModel, luck: Luck): string {
     const { schemaProperties } = request;
     const mayThink = schemaProperties === undefined || isThoughtAsked(schemaProperties);
     const opinion = formOpinion(reading, mayThink ? model.skill : model.hastySkill, luck('opinion'));
     if (opinion === undefined) return smallTalk(request.text);
     if (schemaProperties !== undefined) return wordBySchema(opinion, schemaProperties);
-    const answer = wordAnswer(opinion, reading, this.#rates, luck('wording'));
+    const rates = request.mayThink ? this.#rates : { ...this.#rates, think: 0 };
+    const answer = wordAnswer(opinion, reading, rates, luck('wording'));
+    if (!request.mayThink) return answer;
     const thinking = luck('thinking');
     if (thinking.next() < this.#rates.runaway) return endlessThought(model.contextTokens);
     return model.thinkTokens === 0 ? answer : longThought(thinkingTokens(model, thinking)) + answer;
   }
+}
+
+/** Generators of their own for the parts of an answer. */
+type Luck = (part: string) => Random;
+
+/** Ends an answer of one token. Where only that one is allowed, the answer has its limit reached. */
+const END_OF_ANSWER = '';
+
+/** Where tokens are told, the mark that begins a thought is one. */
+function markFirst(tokens: readonly string[], { topLogprobs }: ChatRequest): readonly string[] {
+  const [first, second] = tokens;
+  const isMark = topLogprobs !== undefined && `${first}${second}` === '<think>';
+  return isMark ? ['<think>', ...tokens.slice(2)] : tokens;
 }
 
 /** Tokens that the context leaves for an answer. */

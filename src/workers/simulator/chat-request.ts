@@ -17,6 +17,10 @@ export interface ChatRequest {
   readonly prompt: MachinePrompt;
   /** The properties of the JSON schema asked for. */
   readonly schemaProperties: Readonly<Record<string, object>> | undefined;
+  /** The alternatives to each token whose log probabilities are asked for; undefined where none are, not even the token's. */
+  readonly topLogprobs: number | undefined;
+  /** False where the request switches thoughts off. */
+  readonly mayThink: boolean;
 }
 
 interface Body {
@@ -27,6 +31,10 @@ interface Body {
   readonly n?: unknown;
   readonly max_tokens?: unknown;
   readonly max_completion_tokens?: unknown;
+  readonly logprobs?: unknown;
+  readonly top_logprobs?: unknown;
+  readonly chat_template_kwargs?: { readonly enable_thinking?: unknown } | null;
+  readonly reasoning_effort?: unknown;
   readonly response_format?: { readonly json_schema?: { readonly schema?: { readonly properties?: unknown } } } | null;
 }
 
@@ -51,6 +59,8 @@ export function parseChatRequest(json: string): ChatRequest | string {
   }
   if (body === null || typeof body !== 'object') return 'the request body must be an object';
   if (!Array.isArray(body.messages) || body.messages.length === 0) return "'messages' must be a list that is not empty";
+  const { top_logprobs: top = 0 } = body;
+  if (!Number.isInteger(top) || (top as number) < 0) return "'top_logprobs' must be a whole number of at least 0";
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
   const properties = body.response_format?.json_schema?.schema?.properties;
   return {
@@ -63,10 +73,12 @@ export function parseChatRequest(json: string): ChatRequest | string {
     ...readMessages(body.messages as Message[]),
     schemaProperties:
       properties !== null && typeof properties === 'object' ? (properties as Record<string, object>) : undefined,
+    topLogprobs: body.logprobs === true ? (top as number) : undefined,
+    mayThink: body.chat_template_kwargs?.enable_thinking !== false && body.reasoning_effort !== 'none',
   };
 }
 
-function readMessages(messages: readonly Message[]): Pick<ChatRequest, 'text' | 'prompt'> {
+export function readMessages(messages: readonly Message[]): Pick<ChatRequest, 'text' | 'prompt'> {
   const texts: string[] = [];
   let read = '';
   let images = 0;

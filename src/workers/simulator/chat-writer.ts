@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { PreparedAnswer } from './answer.ts';
 import type { ChatRequest } from './chat-request.ts';
 import type { MachineUsage } from './machine-job.ts';
+import type { TokenLogprob } from './reads/token-chances.ts';
 
 /** Writes the answers of a request to its response, as a stream of events or as one JSON body. */
 export interface ChatWriter {
@@ -79,12 +80,13 @@ export class StreamWriter implements ChatWriter {
   }
 
   write(choice: number, count: number): void {
-    const { tokens } = this.#answers[choice] as PreparedAnswer;
+    const { tokens, logprobs } = this.#answers[choice] as PreparedAnswer;
     const written = this.#written[choice] as number;
     if (count <= written) return;
     let events = written === 0 ? this.#event(choice, '{"role":"assistant","content":""}', 'null') : '';
-    for (const token of tokens.slice(written, count)) {
-      events += this.#event(choice, `{"content":${JSON.stringify(token)}}`, 'null');
+    for (const [at, token] of tokens.slice(written, count).entries()) {
+      const told = logprobs?.[written + at];
+      events += this.#event(choice, `{"content":${JSON.stringify(token)}}`, 'null', told);
     }
     this.#written[choice] = count;
     this.#response.write(events);
@@ -110,45 +112,31 @@ export class StreamWriter implements ChatWriter {
     this.#response.end(`data: ${JSON.stringify({ error })}\n\n`);
   }
 
-  #event(choice: number, delta: string, finishReason: string): string {
-    return `${this.#head}[{"index":${choice},"delta":${delta},"finish_reason":${finishReason}}]}\n\n`;
+  #event(choice: number, delta: string, finishReason: string, told?: TokenLogprob): string {
+    const logprobs = told === undefined ? '' : `"logprobs":{"content":[${JSON.stringify(told)}]},`;
+    return `${this.#head}[{"index":${choice},"delta":${delta},${logprobs}"finish_reason":${finishReason}}]}\n\n`;
   }
 }
 
+/** Sends nothing before the answers are whole, then one body. */
 export class BodyWriter implements ChatWriter {
   readonly #response: ServerResponse;
-  readonly #answers: readonly PreparedAnswer[];
-  readonly #identity: ChatIdentity;
+  readonly #choices: number;
+  readonly #body: (usage: MachineUsage) => object;
   #finished = 0;
 
-  constructor(response: ServerResponse, answers: readonly PreparedAnswer[], identity: ChatIdentity) {
+  constructor(response: ServerResponse, choices: number, body: (usage: MachineUsage) => object) {
     this.#response = response;
-    this.#answers = answers;
-    this.#identity = identity;
+    this.#choices = choices;
+    this.#body = body;
   }
 
-  /** Nothing is sent before the answer is whole. */
   start(): void {}
   write(): void {}
 
   finish(_choice: number, usage: MachineUsage): void {
     this.#finished++;
-    if (this.#finished < this.#answers.length) return;
-    const { id, created, model } = this.#identity;
-    this.#send({
-      id,
-      object: 'chat.completion',
-      created,
-      model,
-      choices: this.#answers.map(({ tokens, finishReason }, index) => ({
-        index,
-        message: { role: 'assistant', content: tokens.join('') },
-        logprobs: null,
-        finish_reason: finishReason,
-      })),
-      usage: usageOf(this.#answers, usage),
-      ...timingsOf(this.#answers, usage, this.#identity),
-    });
+    if (this.#finished === this.#choices) this.#send(this.#body(usage));
   }
 
   fail(error: string | object): void {
@@ -160,4 +148,23 @@ export class BodyWriter implements ChatWriter {
     this.#response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
     this.#response.end(text);
   }
+}
+
+/** The answers of a chat that is not streamed. */
+export function chatBody(answers: readonly PreparedAnswer[], usage: MachineUsage, identity: ChatIdentity): object {
+  const { id, created, model } = identity;
+  return {
+    id,
+    object: 'chat.completion',
+    created,
+    model,
+    choices: answers.map(({ tokens, logprobs, finishReason }, index) => ({
+      index,
+      message: { role: 'assistant', content: tokens.join('') },
+      logprobs: logprobs === undefined ? null : { content: logprobs },
+      finish_reason: finishReason,
+    })),
+    usage: usageOf(answers, usage),
+    ...timingsOf(answers, usage, identity),
+  };
 }

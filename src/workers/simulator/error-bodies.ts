@@ -1,4 +1,4 @@
-import type { ResolvedSimulatorOptions } from './options.ts';
+import type { ResolvedSimulatorOptions, ServerFlavour } from './options.ts';
 
 /** What the kinds of servers say when something is wrong, in their own words. */
 export interface ErrorReply {
@@ -23,30 +23,48 @@ function llamaCpp(code: number, message: string, type: string): ErrorReply {
   return { status: code, body: { error: { code, message, type } } };
 }
 
+/** The class of the error names its status. */
+const VLLM_TYPES: Readonly<Record<number, string>> = {
+  400: 'BadRequestError',
+  404: 'NotFoundError',
+  501: 'NotImplementedError',
+  503: 'ServiceUnavailableError',
+};
+
+function vllm(code: number, message: string): ErrorReply {
+  const type = VLLM_TYPES[code] ?? 'InternalServerError';
+  return { status: code, body: { error: { message, type, param: null, code } } };
+}
+
+const LLAMA_TYPES: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error',
+  413: 'invalid_request_error',
+  501: 'not_supported_error',
+  503: 'unavailable_error',
+};
+
 export class ErrorBodies {
-  readonly #isLlamaCpp: boolean;
-  readonly #isOllama: boolean;
+  readonly #flavour: ServerFlavour;
   readonly #models: readonly string[];
 
   constructor(options: Pick<ResolvedSimulatorOptions, 'flavour' | 'models'>) {
-    this.#isLlamaCpp = options.flavour === 'llamacpp';
-    this.#isOllama = options.flavour === 'ollama';
+    this.#flavour = options.flavour;
     this.#models = options.models.map((model) => model.id);
   }
 
   badRequest(message: string, isString: boolean): ErrorReply {
-    return !this.#isLlamaCpp ? lmStudio(400, message, isString) : llamaCpp(400, message, 'invalid_request_error');
+    return this.#reply(400, message, isString);
   }
 
   tooLarge(): ErrorReply {
-    return !this.#isLlamaCpp
-      ? lmStudio(413, 'request entity too large', true)
-      : llamaCpp(413, 'request entity too large', 'invalid_request_error');
+    return this.#reply(413, 'request entity too large', true);
   }
 
   /** llama.cpp takes any id. */
   unknownModel(id: string, isString: boolean): ErrorReply {
-    if (this.#isOllama) return ollama(404, `model "${id}" not found, try pulling it first`, 'not_found_error');
+    if (this.#flavour === 'ollama')
+      return ollama(404, `model "${id}" not found, try pulling it first`, 'not_found_error');
+    if (this.#flavour === 'vllm') return vllm(404, `The model \`${id}\` does not exist.`);
     if (this.#models.length === 0) {
       return lmStudio(
         400,
@@ -60,13 +78,10 @@ export class ErrorBodies {
   }
 
   noVision(isString: boolean): ErrorReply {
-    return !this.#isLlamaCpp
-      ? lmStudio(400, 'Model does not support images. Please use a model that does.', isString)
-      : llamaCpp(
-          500,
-          'image input is not supported - hint: if this is unexpected, you may need to provide the mmproj',
-          'server_error',
-        );
+    if (this.#flavour !== 'llamacpp')
+      return this.#reply(400, 'Model does not support images. Please use a model that does.', isString);
+    const hint = 'hint: if this is unexpected, you may need to provide the mmproj';
+    return this.#reply(500, `image input is not supported - ${hint}`, isString);
   }
 
   /** llama.cpp only: its parser of JSON takes no half of a surrogate pair. */
@@ -81,10 +96,26 @@ export class ErrorBodies {
     return llamaCpp(400, `Field 'n': ${rule}, but got ${choices}`, 'invalid_request_error');
   }
 
+  /** More alternatives to a token than the server tells. */
+  tooManyLogprobs(asked: number, max: number): ErrorReply {
+    return this.#flavour === 'vllm'
+      ? vllm(400, `Requested sample logprobs of ${asked}, which is greater than max allowed: ${max}`)
+      : this.#reply(400, `top_logprobs must be between 0 and ${max}`, false);
+  }
+
+  /** The server knows this form of reads, but the model cannot answer it. */
+  noDecisions(id: string): ErrorReply {
+    return this.#flavour === 'ollama'
+      ? ollama(400, `"${id}" does not support decisions`, 'invalid_request_error')
+      : this.#reply(501, 'This model does not support decisions.', false);
+  }
+
   unparsable(isString: boolean): ErrorReply {
-    return !this.#isLlamaCpp
-      ? lmStudio(500, 'Failed to parse the output of the model.', isString)
-      : llamaCpp(500, 'The model produced output that does not match the expected peg-native format', 'server_error');
+    const isLlamaCpp = this.#flavour === 'llamacpp';
+    const message = isLlamaCpp
+      ? 'The model produced output that does not match the expected peg-native format'
+      : 'Failed to parse the output of the model.';
+    return this.#reply(500, message, isString);
   }
 
   loading(): ErrorReply {
@@ -92,27 +123,40 @@ export class ErrorBodies {
   }
 
   queueFull(isString: boolean): ErrorReply {
-    return !this.#isLlamaCpp
-      ? lmStudio(503, 'The server is overloaded: its queue is full.', isString)
-      : llamaCpp(503, 'The server is overloaded: its queue is full.', 'unavailable_error');
+    return this.#reply(503, 'The server is overloaded: its queue is full.', isString);
   }
 
   crashed(isString: boolean): ErrorReply {
-    return !this.#isLlamaCpp
-      ? lmStudio(500, 'The model has crashed without additional information. (Exit code: null)', isString)
-      : llamaCpp(500, 'Compute error.', 'server_error');
+    const isLlamaCpp = this.#flavour === 'llamacpp';
+    const message = isLlamaCpp
+      ? 'Compute error.'
+      : 'The model has crashed without additional information. (Exit code: null)';
+    return this.#reply(500, message, isString);
   }
 
   /** A model that has to go for another one takes its answers with it. */
   unloaded(): ErrorReply {
-    return this.#isLlamaCpp ? llamaCpp(500, 'Model unloaded', 'server_error') : lmStudio(500, 'Model unloaded.', false);
+    return this.#reply(500, this.#flavour === 'llamacpp' ? 'Model unloaded' : 'Model unloaded.', false);
   }
 
   /** LM Studio answers 200 to paths that it does not have. */
   notFound(method: string, path: string): ErrorReply {
-    if (this.#isOllama) return ollama(404, '404 page not found', 'not_found_error');
-    return !this.#isLlamaCpp
-      ? { status: 200, body: { error: `Unexpected endpoint or method. (${method} ${path})` } }
-      : llamaCpp(404, 'File Not Found', 'not_found_error');
+    switch (this.#flavour) {
+      case 'ollama':
+        return ollama(404, '404 page not found', 'not_found_error');
+      case 'vllm':
+        return vllm(404, 'Not Found');
+      case 'llamacpp':
+        return llamaCpp(404, 'File Not Found', 'not_found_error');
+      case 'lmstudio':
+        return { status: 200, body: { error: `Unexpected endpoint or method. (${method} ${path})` } };
+      default:
+        return this.#flavour satisfies never;
+    }
+  }
+
+  #reply(status: number, message: string, isString: boolean): ErrorReply {
+    if (this.#flavour === 'llamacpp') return llamaCpp(status, message, LLAMA_TYPES[status] ?? 'server_error');
+    return this.#flavour === 'vllm' ? vllm(status, message) : lmStudio(status, message, isString);
   }
 }

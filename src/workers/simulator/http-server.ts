@@ -2,17 +2,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Clock } from '../../shared/clock.ts';
 import { AnswerDesk, type PreparedAnswer } from './answer.ts';
 import { type ChatRequest, parseChatRequest } from './chat-request.ts';
-import { BodyWriter, type ChatWriter, StreamWriter } from './chat-writer.ts';
+import { BodyWriter, type ChatIdentity, type ChatWriter, chatBody, StreamWriter } from './chat-writer.ts';
 import { ErrorBodies, type ErrorReply } from './error-bodies.ts';
 import { infoPage } from './info-pages.ts';
 import { type MachineJob, type MachineStats, SimulatedMachine } from './machine.ts';
 import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
+import { parseRead, type ReadPath, readBody, readPathOf } from './reads/read-forms.ts';
+import type { ReadRequest } from './reads/read-request.ts';
 
 /** Counters since the start; `active` and `queued` are of now. */
 export interface SimulatorStats extends MachineStats {
-  /** Chat requests received. */
+  /** Requests for chats and reads received. */
   readonly requests: number;
-  /** Chat requests refused with an error status. */
+  /** Those of them refused with an error status. */
   readonly refused: number;
   /** Failures that were played: status 500, resets, hangs, error events, cuts. */
   readonly failuresPlayed: number;
@@ -22,7 +24,7 @@ const BODY_BYTES_MAX = 64_000_000;
 /** As llama.cpp does: the client may meet a connection that is closed at the moment of its reuse. */
 const KEEP_ALIVE_MS = 5_000;
 
-/** The HTTP face of the machine: OpenAI's routes, with the manners of LM Studio or llama.cpp. */
+/** The HTTP face of the machine: OpenAI's routes and those of reads, with the manners of the server that is played. */
 export class SimulatorServer {
   readonly #options: ResolvedSimulatorOptions;
   readonly #clock: Clock;
@@ -89,7 +91,12 @@ export class SimulatorServer {
   #route(request: IncomingMessage, response: ServerResponse): void {
     const path = (request.url ?? '/').split('?', 1)[0] as string;
     if (request.method === 'POST' && path === '/v1/chat/completions') {
-      this.#receive(request, response);
+      this.#receive(request, response, (body) => this.#chat(response, parseChatRequest(body)));
+      return;
+    }
+    const form = request.method === 'POST' ? readPathOf(path) : undefined;
+    if (form !== undefined && this.#knows(form)) {
+      this.#receive(request, response, (body) => this.#read(response, form, body));
       return;
     }
     request.resume();
@@ -108,7 +115,7 @@ export class SimulatorServer {
     });
   }
 
-  #receive(request: IncomingMessage, response: ServerResponse): void {
+  #receive(request: IncomingMessage, response: ServerResponse, serve: (body: string) => void): void {
     this.#requests++;
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -118,7 +125,7 @@ export class SimulatorServer {
     });
     request.on('end', () => {
       if (bytes > BODY_BYTES_MAX) this.#refuse(response, this.#errors.tooLarge());
-      else this.#chat(response, parseChatRequest(Buffer.concat(chunks).toString('utf8')));
+      else serve(Buffer.concat(chunks).toString('utf8'));
     });
   }
 
@@ -130,7 +137,12 @@ export class SimulatorServer {
     const model = this.#modelFor(request.model);
     const refusal = this.#refusalOf(request, model);
     if (refusal) this.#refuse(response, refusal);
-    else this.#answer(response, request, model as SimulatedModel);
+    else this.#answer(response, this.#told(request), model as SimulatedModel);
+  }
+
+  /** A server that tells no log probabilities ignores that they are asked for. */
+  #told(request: ChatRequest): ChatRequest {
+    return this.#options.reads.includes('logprobs') ? request : { ...request, topLogprobs: undefined };
   }
 
   /** What is wrong with a request before it is worked on. */
@@ -141,8 +153,15 @@ export class SimulatorServer {
       return this.#errors.tooManyChoices(request.choices, this.#options.slots);
     }
     if (!model) return this.#errors.unknownModel(request.model, this.#isStringError(request));
+    const { topLogprobs = 0 } = this.#told(request);
+    if (topLogprobs > this.#topLogprobsMax) return this.#errors.tooManyLogprobs(topLogprobs, this.#topLogprobsMax);
     const isBlind = request.prompt.images > 0 && !model.vision;
     return isBlind ? this.#errors.noVision(this.#isStringError(request)) : undefined;
+  }
+
+  /** llama.cpp tells the whole vocabulary. */
+  get #topLogprobsMax(): number {
+    return this.#isLlamaCpp ? Number.POSITIVE_INFINITY : 20;
   }
 
   /** With one model loaded LM Studio uses it whatever was asked for; llama.cpp never looks at the id. */
@@ -153,7 +172,7 @@ export class SimulatorServer {
   }
 
   /** `mixed` goes by the length of the prompt: any rule would do that gives the same request the same form. */
-  #isStringError(request: ChatRequest): boolean {
+  #isStringError(request: Pick<ChatRequest, 'prompt'>): boolean {
     const { errorShape } = this.#options;
     return errorShape === 'mixed' ? request.prompt.text.length % 2 === 0 : errorShape === 'string';
   }
@@ -167,12 +186,17 @@ export class SimulatorServer {
     // LM Studio gives one answer, however many are asked for.
     const choices = this.#isLlamaCpp ? request.choices : 1;
     const answers = Array.from({ length: choices }, () => this.#desk.prepare(request, model));
-    const { fate } = answers[0] as PreparedAnswer;
-    const isString = this.#isStringError(request);
+    const writer = this.#writerFor(response, request, model, answers);
+    this.#settle(response, { model, answers, writer, isString: this.#isStringError(request) });
+  }
+
+  /** Plays what is to happen to a request. */
+  #settle(response: ServerResponse, service: Service): void {
+    const { fate } = service.answers[0] as PreparedAnswer;
     if (fate.kind !== 'answer') this.#failuresPlayed++;
     switch (fate.kind) {
       case 'http500':
-        this.#refuse(response, this.#errors.crashed(isString));
+        this.#refuse(response, this.#errors.crashed(service.isString));
         return;
       case 'reset':
         response.socket?.resetAndDestroy();
@@ -180,18 +204,12 @@ export class SimulatorServer {
       case 'hang':
         return;
       default:
-        if (!this.#work(response, request, model, answers)) this.#refuse(response, this.#errors.queueFull(isString));
+        if (!this.#work(response, service)) this.#refuse(response, this.#errors.queueFull(service.isString));
     }
   }
 
   /** False where the queue is full. Each answer is a job with a slot of its own; what goes wrong with the first ends all. */
-  #work(
-    response: ServerResponse,
-    request: ChatRequest,
-    model: SimulatedModel,
-    answers: readonly PreparedAnswer[],
-  ): boolean {
-    const writer = this.#writerFor(response, request, model, answers);
+  #work(response: ServerResponse, { model, answers, writer, isString }: Service): boolean {
     const { fate, tokens } = answers[0] as PreparedAnswer;
     const failsAfter = 'afterTokens' in fate ? fate.afterTokens : Number.POSITIVE_INFINITY;
     const jobs: MachineJob[] = [];
@@ -204,7 +222,7 @@ export class SimulatorServer {
       isBroken = true;
       abort();
       if (evicted !== undefined) return writer.fail(evicted);
-      if (fate.kind === 'unparsable') return this.#tellUnparsable(response, writer, request);
+      if (fate.kind === 'unparsable') return this.#tellUnparsable(response, writer, isString);
       writer.write(0, failsAfter);
       if (fate.kind === 'cut') response.socket?.destroy();
       else writer.fail(this.#errors.crashed(false).body.error);
@@ -238,8 +256,8 @@ export class SimulatorServer {
   }
 
   /** The server reads the whole answer before it can tell: a status where nothing is out yet, else an event. */
-  #tellUnparsable(response: ServerResponse, writer: ChatWriter, request: ChatRequest): void {
-    const reply = this.#errors.unparsable(this.#isStringError(request));
+  #tellUnparsable(response: ServerResponse, writer: ChatWriter, isString: boolean): void {
+    const reply = this.#errors.unparsable(isString);
     if (response.headersSent) writer.fail(reply.body.error);
     else this.#refuse(response, reply);
   }
@@ -250,17 +268,61 @@ export class SimulatorServer {
     model: SimulatedModel,
     answers: readonly PreparedAnswer[],
   ): ChatWriter {
-    const { random } = answers[0] as PreparedAnswer;
-    const identity = {
+    const identity = { ...this.#identity(model, answers[0] as PreparedAnswer), hasTimings: this.#isLlamaCpp };
+    return request.stream
+      ? new StreamWriter(response, request, answers, identity)
+      : new BodyWriter(response, answers.length, (usage) => chatBody(answers, usage, identity));
+  }
+
+  #identity(model: SimulatedModel, { random }: PreparedAnswer): Omit<ChatIdentity, 'hasTimings'> {
+    return {
       id: `chatcmpl-${Math.floor(random.next() * 2 ** 48).toString(36)}`,
       model: model.id,
       created: Math.floor(this.#clock.wallNow() / 1_000),
-      hasTimings: this.#isLlamaCpp,
     };
-    return request.stream
-      ? new StreamWriter(response, request, answers, identity)
-      : new BodyWriter(response, answers, identity);
   }
+
+  // Reads -----------------------------------------------------------------------------------------------------------
+
+  /** Whether the server has the path, if not a model for it: llama.cpp, Ollama and vLLM have System One. */
+  #knows(form: ReadPath): boolean {
+    const { reads, flavour } = this.#options;
+    return reads.includes(form) || (form === 'systemone' && flavour !== 'lmstudio');
+  }
+
+  #read(response: ServerResponse, form: ReadPath, body: string): void {
+    const request = parseRead(form, body, this.#options.flavour);
+    const refusal = this.#refusalOfRead(form, request);
+    if (refusal) this.#refuse(response, refusal);
+    else this.#answerRead(response, request as ReadRequest);
+  }
+
+  #refusalOfRead(form: ReadPath, request: ReadRequest | string): ErrorReply | undefined {
+    if (this.#isLoading) return this.#errors.loading();
+    if (!this.#options.reads.includes(form)) return this.#errors.noDecisions(this.#options.models[0]?.id ?? '');
+    if (typeof request === 'string') return this.#errors.badRequest(request, false);
+    const model = this.#modelFor(request.model);
+    if (!model) return this.#errors.unknownModel(request.model, this.#isStringError(request));
+    return request.prompt.images > 0 && !model.vision ? this.#errors.noVision(false) : undefined;
+  }
+
+  /** All questions are one job: one slot, one reading of the state, and a token for each. */
+  #answerRead(response: ServerResponse, request: ReadRequest): void {
+    const model = this.#modelFor(request.model) as SimulatedModel;
+    const answer = this.#desk.prepareRead(request, model);
+    const identity = { ...this.#identity(model, answer), flavour: this.#options.flavour };
+    const writer = new BodyWriter(response, 1, (usage) => readBody(request, answer.reads, usage, identity));
+    this.#settle(response, { model, answers: [answer], writer, isString: this.#isStringError(request) });
+  }
+}
+
+/** A request that is worked on. */
+interface Service {
+  readonly model: SimulatedModel;
+  readonly answers: readonly PreparedAnswer[];
+  readonly writer: ChatWriter;
+  /** Whether errors are told as text. */
+  readonly isString: boolean;
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

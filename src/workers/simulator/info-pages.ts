@@ -2,13 +2,13 @@ import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
 
 /** What the pages tell of: the settings, and how the machine stands now. */
 export interface InfoSource {
-  readonly options: Pick<ResolvedSimulatorOptions, 'flavour' | 'models' | 'slots'>;
+  readonly options: Pick<ResolvedSimulatorOptions, 'flavour' | 'models' | 'slots' | 'reads'>;
   /** Slots at work, or busy with an aborted request. */
   readonly busySlots: number;
   isLoaded(modelId: string): boolean;
 }
 
-/** What servers tell of themselves with GET, in the shapes of llama.cpp, Ollama and LM Studio. Nothing where the flavour has no such path. */
+/** What servers tell of themselves with GET, in the shapes of llama.cpp, Ollama, LM Studio and vLLM. Nothing where the flavour has no such path. */
 export function infoPage(path: string, source: InfoSource): object | undefined {
   if (path === '/v1/models') return modelList(source);
   switch (source.options.flavour) {
@@ -18,18 +18,36 @@ export function infoPage(path: string, source: InfoSource): object | undefined {
       return ollamaPage(path, source);
     case 'lmstudio':
       return studioPage(path, source);
+    case 'vllm':
+      return vllmPage(path);
     default:
       return source.options.flavour satisfies never;
   }
 }
 
-const OWNERS = { llamacpp: 'llamacpp', ollama: 'library', lmstudio: 'organization_owner' } as const;
+const OWNERS = { llamacpp: 'llamacpp', ollama: 'library', lmstudio: 'organization_owner', vllm: 'vllm' } as const;
 
-/** llama.cpp knows one model. */
-function modelList({ options: { flavour, models } }: InfoSource): object {
+/** llama.cpp knows one model, and tells whether it is for decisions; vLLM tells its context. */
+function modelList({ options: { flavour, models, reads } }: InfoSource): object {
   const owned_by = OWNERS[flavour];
   const listed = flavour === 'llamacpp' ? models.slice(0, 1) : models;
-  return { object: 'list', data: listed.map(({ id }) => ({ id, object: 'model', owned_by })) };
+  const decides = flavour === 'llamacpp' && reads.includes('systemone');
+  const data = listed.map(({ id, vision, contextTokens }) => ({
+    id,
+    object: 'model',
+    owned_by,
+    ...(decides ? { architecture: { input_modalities: seen(vision), output_modalities: ['decisions'] } } : {}),
+    ...(flavour === 'vllm' ? { max_model_len: contextTokens } : {}),
+  }));
+  return { object: 'list', data };
+}
+
+function seen(vision: boolean): string[] {
+  return vision ? ['text', 'image'] : ['text'];
+}
+
+function vllmPage(path: string): object | undefined {
+  return path === '/version' ? { version: '0.33.0' } : undefined;
 }
 
 function llamaPage(path: string, { options, busySlots }: InfoSource): object | undefined {
@@ -57,23 +75,24 @@ function llamaPage(path: string, { options, busySlots }: InfoSource): object | u
 }
 
 /** All that are there, and those in memory. */
-function ollamaPage(path: string, { options: { models }, isLoaded }: InfoSource): object | undefined {
+function ollamaPage(path: string, { options: { models, reads }, isLoaded }: InfoSource): object | undefined {
+  const told = (model: SimulatedModel): object => ollamaModel(model, reads.includes('systemone'));
   switch (path) {
     case '/api/tags':
-      return { models: models.map(ollamaModel) };
+      return { models: models.map(told) };
     case '/api/ps':
-      return { models: models.filter(({ id }) => isLoaded(id)).map(ollamaModel) };
+      return { models: models.filter(({ id }) => isLoaded(id)).map(told) };
     default:
       return undefined;
   }
 }
 
-function ollamaModel({ id, vision, contextTokens }: SimulatedModel): object {
+function ollamaModel({ id, vision, contextTokens }: SimulatedModel, decides: boolean): object {
   return {
     name: id,
     model: id,
     context_length: contextTokens,
-    capabilities: vision ? ['completion', 'vision'] : ['completion'],
+    capabilities: ['completion', ...(vision ? ['vision'] : []), ...(decides ? ['decision'] : [])],
   };
 }
 

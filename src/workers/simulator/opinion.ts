@@ -163,12 +163,22 @@ function worths(reading: PromptReading, scene: Scene): number[] {
   });
 }
 
+/** The worth of every action as the expert sees it, which errs by as much as its skill is short of 1. */
+export function judgedWorths(
+  reading: PromptReading,
+  skill: number,
+  random: Random,
+  scene = readScene(reading.situation),
+): number[] {
+  const error = 1 - skill;
+  return worths(reading, scene).map((worth) => worth + error * randomNormal(random));
+}
+
 /** Nothing where the prompt offers no actions. */
 export function formOpinion(reading: PromptReading, skill: number, random: Random): Opinion | undefined {
   if (reading.actions.length === 0) return undefined;
   const scene = readScene(reading.situation);
-  const error = 1 - skill;
-  const judged = worths(reading, scene).map((worth) => worth + error * randomNormal(random));
+  const judged = judgedWorths(reading, skill, random, scene);
   const index = judged.reduce((best, worth, at) => (worth > (judged[best] as number) ? at : best), 0);
   const best = judged[index] as number;
   const next = judged.reduce((top, worth, at) => (at === index ? top : Math.max(top, worth)), best - 1);

@@ -4,7 +4,11 @@ import { defined } from '../../shared/defined.ts';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 
 /** Which server's manners are played: error bodies, unknown models, extra routes. */
-export type ServerFlavour = 'lmstudio' | 'ollama' | 'llamacpp';
+export type ServerFlavour = 'lmstudio' | 'ollama' | 'llamacpp' | 'vllm';
+
+/** The forms in which a server can be asked for a decision that it reads from its token probabilities. */
+export const READ_FORMS = ['logprobs', 'systemone', 'decisions'] as const;
+export type SimulatedReadForm = (typeof READ_FORMS)[number];
 
 export interface SimulatedModelOptions {
   /** The id that requests name. */
@@ -26,6 +30,11 @@ export interface SimulatedModelOptions {
   readonly contextTokens?: number;
   /** How well it judges when a schema leaves no room for a thought. @default its skill */
   readonly hastySkill?: number;
+  /**
+   * How good its reads are: 1 is as good as the votes it writes without a thought, 0 is noise that has nothing to do with
+   * the prompt. @default 1
+   */
+  readonly readSkill?: number;
   /** Whether it takes pictures; others refuse them. @default false */
   readonly vision?: boolean;
 }
@@ -72,6 +81,12 @@ export interface SimulatorOptions {
   readonly speed?: number;
   /** @default 'lmstudio' */
   readonly flavour?: ServerFlavour;
+  /**
+   * The forms of reads that it answers. Default: what servers of its flavour do, which is none for LM Studio (its chats have
+   * no log probabilities), log probabilities for llama.cpp and Ollama with chat models, all for vLLM. With `systemone`,
+   * llama.cpp and Ollama have decision models.
+   */
+  readonly reads?: 'none' | 'all' | SimulatedReadForm | readonly SimulatedReadForm[];
   /** Requests worked on at once, by all models together. @default 4 */
   readonly slots?: number;
   /** Requests that may wait for a slot; beyond them the answer is 503. @default 1000 */
@@ -109,7 +124,8 @@ export interface SimulatorOptions {
 
 export type SimulatedModel = Required<SimulatedModelOptions>;
 export type ResolvedRates = Required<SimulatorRates> & Readonly<Record<RateName, number>>;
-export interface ResolvedSimulatorOptions extends Required<Omit<SimulatorOptions, 'models' | 'rates'>> {
+export interface ResolvedSimulatorOptions extends Required<Omit<SimulatorOptions, 'models' | 'rates' | 'reads'>> {
+  readonly reads: readonly SimulatedReadForm[];
   readonly models: readonly SimulatedModel[];
   readonly rates: ResolvedRates;
 }
@@ -119,6 +135,7 @@ const MODEL_DEFAULTS = {
   loadSeconds: 4,
   tokensPerSecond: 40,
   vision: false,
+  readSkill: 1,
   thinkTokens: 0,
   thinkSigma: 0.8,
   contextTokens: 8_192,
@@ -130,6 +147,13 @@ const DEFAULT_MODELS: readonly SimulatedModelOptions[] = [
   { id: 'qwen/qwen3-4b', skill: 0.74 },
   { id: 'google/gemma-3-4b', skill: 0.72, vision: true },
 ];
+
+const DEFAULT_READS: Readonly<Record<ServerFlavour, readonly SimulatedReadForm[]>> = {
+  lmstudio: [],
+  llamacpp: ['logprobs'],
+  ollama: ['logprobs'],
+  vllm: READ_FORMS,
+};
 
 export const DEFAULT_RATES: ResolvedRates = {
   illegal: 0.02,
@@ -175,6 +199,7 @@ const modelSchema = z.strictObject({
   thinkSigma: within(0, 3, 'must be a number from 0 to 3'),
   contextTokens: whole(1, 1_000_000),
   hastySkill: share,
+  readSkill: share,
 });
 
 const optionsSchema = z.strictObject({
@@ -182,7 +207,10 @@ const optionsSchema = z.strictObject({
   host: text.optional(),
   seed: whole(0, 2 ** 32 - 1),
   speed: within(0.001, 1e9, 'must be a number of at least 0.001'),
-  flavour: z.enum(['lmstudio', 'ollama', 'llamacpp']).optional(),
+  flavour: z.enum(['lmstudio', 'ollama', 'llamacpp', 'vllm']).optional(),
+  reads: z
+    .custom<SimulatorOptions['reads']>(isReads, `must be none, all, or some of ${READ_FORMS.join(', ')}`)
+    .optional(),
   slots: whole(1, 1_024),
   queueMax: whole(0, 1_000_000),
   models: z.array(modelSchema).superRefine(checkIds).optional(),
@@ -199,6 +227,16 @@ const optionsSchema = z.strictObject({
   errorShape: z.enum(['object', 'string', 'mixed']).optional(),
   rates: z.strictObject(Object.fromEntries(RATE_NAMES.map((name) => [name, share]))).optional(),
 });
+
+function isReads(value: unknown): boolean {
+  return value === 'none' || value === 'all' || [value].flat().every((form) => READ_FORMS.includes(form as never));
+}
+
+function readsOf({ reads, flavour = 'lmstudio' }: SimulatorOptions): readonly SimulatedReadForm[] {
+  if (reads === undefined) return DEFAULT_READS[flavour];
+  if (reads === 'none') return [];
+  return reads === 'all' ? READ_FORMS : [reads].flat();
+}
 
 function checkIds(models: readonly { readonly id: string }[], context: z.RefinementCtx): void {
   const ids = models.map(({ id }) => id);
@@ -243,6 +281,7 @@ export function resolveSimulatorOptions(options: SimulatorOptions = {}): Resolve
     abortSeconds: 0.04,
     errorShape: 'mixed',
     ...defined(options),
+    reads: Object.freeze([...readsOf(options)]),
     models,
     rates,
   } satisfies ResolvedSimulatorOptions);

@@ -8,6 +8,10 @@ export interface PromptReading {
   readonly actions: readonly string[];
   /** Whether the actions stand numbered, so that a number is asked for. */
   readonly isNumbered: boolean;
+  /** What stands before each action: a number from 1 on or a letter from A on. Empty where the actions are not labelled. */
+  readonly labels: readonly string[];
+  /** Whether the answer is to be a label and nothing else. */
+  readonly asksLabel: boolean;
   readonly values: ReadonlyMap<string, number>;
   /** Name and text of the role, where there is one. */
   readonly role: { readonly name: string; readonly text: string } | undefined;
@@ -23,7 +27,7 @@ export interface ExpertOpinion {
 }
 
 const HEADING =
-  /^(SITUATION|ACTIONS|VALUES|TRIED WITHOUT EFFECT|ANSWER|YOUR ROLE|EXPERT OPINIONS|YOUR TASK)\b(?:\s*\([^)]*\))?\s*:?\s*(.*)$/;
+  /^(SITUATION|ACTIONS|OPTIONS|VALUES|TRIED WITHOUT EFFECT|ANSWER|YOUR ROLE|EXPERT OPINIONS|YOUR TASK)\b(?:\s*\([^)]*\))?\s*:?\s*(.*)$/;
 
 interface Section {
   /** What follows the heading on its line. */
@@ -55,10 +59,50 @@ function readPairs(lines: readonly string[]): Map<string, string> {
   return pairs;
 }
 
-function readActions(lines: readonly string[]): { actions: string[]; isNumbered: boolean } {
-  const isNumbered = lines.length > 0 && lines.every((line, index) => line.startsWith(`${index + 1}. `));
-  const actions = lines.map((line) => line.replace(isNumbered ? /^\d+\. / : /^- /, ''));
-  return { actions, isNumbered };
+interface ActionList {
+  readonly actions: readonly string[];
+  readonly labels: readonly string[];
+}
+
+const LABELLED = /^\(?([A-Z]|\d{1,3})[.):]\s+(.*)$/;
+
+/** Actions with labels in order where all lines have them, else their names. */
+function readActions(lines: readonly string[]): ActionList {
+  const parts = lines.map((line) => LABELLED.exec(line));
+  const labels = parts.map((part) => part?.[1] ?? '');
+  if (!isInOrder(labels)) return { actions: lines.map((line) => line.replace(/^- /, '')), labels: [] };
+  return { actions: parts.map((part) => part?.[2] as string), labels };
+}
+
+function isInOrder(labels: readonly string[]): boolean {
+  const isNumbers = labels[0] === '1';
+  return labels.every((label, index) => label === (isNumbers ? String(index + 1) : LETTERS[index]));
+}
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+/** The last list of labelled lines in a text without headings; of one line it is none. */
+function lastLabelledList(text: string): ActionList {
+  const lines = text.split('\n').map((line) => line.trim());
+  let end = lines.findLastIndex((line) => LABELLED.test(line)) + 1;
+  for (; end > 1; end--) {
+    let start = end;
+    while (start > 0 && LABELLED.test(lines[start - 1] as string)) start--;
+    const list = readActions(lines.slice(start, end));
+    if (list.labels.length > 1) return list;
+  }
+  return { actions: [], labels: [] };
+}
+
+/** How prompts ask for a label alone, at their end. */
+const ASKS_LABEL =
+  /\bonly (?:with )?(?:the|a|one|its) (?:single )?(?:number|letter|digit|label)\b|\b(?:number|letter|digit|label)\b[^.\n]{0,60}\bonly\b/i;
+const ASKING_CHARS = 600;
+
+function listOf(sections: ReadonlyMap<string, Section>, text: string, asksLabel: boolean): ActionList {
+  const section = sections.get('OPTIONS') ?? sections.get('ACTIONS');
+  if (section === undefined) return asksLabel ? lastLabelledList(text) : { actions: [], labels: [] };
+  return readActions(section.lines);
 }
 
 /** `attack: 0.70`; an action may have a colon in it, so the last one counts. */
@@ -88,14 +132,17 @@ function readOpinion(line: string, actions: readonly string[]): ExpertOpinion | 
 export function readPrompt(text: string): PromptReading {
   const sections = sectionsOf(text);
   const role = sections.get('YOUR ROLE');
-  const { actions, isNumbered } = readActions(sections.get('ACTIONS')?.lines ?? []);
+  const asksLabel = ASKS_LABEL.test(text.slice(-ASKING_CHARS));
+  const { actions, labels } = listOf(sections, text, asksLabel);
   const opinions = (sections.get('EXPERT OPINIONS')?.lines ?? [])
     .map((line) => readOpinion(line, actions))
     .filter((opinion): opinion is ExpertOpinion => opinion !== undefined);
   return {
     situation: readPairs(sections.get('SITUATION')?.lines ?? []),
     actions,
-    isNumbered,
+    isNumbered: labels[0] === '1',
+    labels,
+    asksLabel: asksLabel && labels.length > 0,
     values: readValues(sections.get('VALUES')?.lines ?? []),
     role: role === undefined ? undefined : { name: role.rest.trim(), text: role.lines.join(' ') },
     opinions,

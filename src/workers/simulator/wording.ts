@@ -26,7 +26,7 @@ function kindOf(rates: WordingRates, random: Random): WordingKind {
 
 type Form = (opinion: Opinion, choice: string) => string;
 
-/** Forms that a lenient reader understands. `choice` is the number where the actions are numbered, else the name. */
+/** Forms that a lenient reader understands. `choice` is the label where the actions have labels, else the name. */
 export const ODD_FORMS: readonly Form[] = [
   ({ action, reason }) => `ACTION: ${action}\nREASON: ${reason}`,
   ({ action, reason, confidence }) => JSON.stringify({ action, reason, confidence }),
@@ -66,7 +66,7 @@ const RAMBLING =
   'This is a difficult one, and a lot depends on how things develop over the next moments. There are good arguments on several sides, and more information would help.';
 
 function inForm(opinion: Opinion, reading: PromptReading, rates: WordingRates, random: Random): string {
-  const choice = reading.isNumbered ? String(opinion.index + 1) : opinion.action;
+  const choice = reading.labels[opinion.index] ?? opinion.action;
   const kind = kindOf(rates, random);
   switch (kind) {
     case 'asked':

@@ -334,7 +334,7 @@ describe('options', () => {
     [{ models: [{ id: 'a' }, { id: 'a' }] }, 'simulator.models[1].id must differ'],
     [{ models: [{ skill: 1 }] }, 'simulator.models[0].id must be a text'],
     [{ sped: 1 }, 'simulator.sped is not a known option'],
-    [{ flavour: 'vllm' }, 'simulator.flavour must be one of lmstudio, ollama, llamacpp, got "vllm"'],
+    [{ flavour: 'sglang' }, 'simulator.flavour must be one of lmstudio, ollama, llamacpp, vllm, got "sglang"'],
   ])('%j is refused', async (options, message) => {
     const refused = startSimulator(options as SimulatorOptions);
     await expect(refused).rejects.toMatchObject({

@@ -1,0 +1,59 @@
+import { type Random, randomNormal } from '../../../shared/random.ts';
+import { judgedWorths } from '../opinion.ts';
+import type { ResolvedRates, SimulatedModel } from '../options.ts';
+import type { PromptReading } from '../prompt-reader.ts';
+
+/**
+ * What a model reads: a probability for each action of the prompt, in their order, with a sum of 1. Pure: the same prompt,
+ * model and luck give the same probabilities.
+ *
+ * The most probable action is the one that the model would write without a thought, with the same errors. Its probability
+ * is the chance that another answer, written with errors of its own, is the same. So reads are as good as written votes
+ * and as sure as these deserve, unless `readSkill` is below 1: then noise of the same spread takes the place of judgement,
+ * and reads are sure of what they should not be.
+ */
+export function readDistribution(
+  reading: PromptReading,
+  { hastySkill, readSkill }: Pick<SimulatedModel, 'hastySkill' | 'readSkill'>,
+  random: Random,
+): number[] {
+  const judged = withNoise(judgedWorths(reading, hastySkill, random), readSkill, random);
+  return softmax(judged, Math.max(TEMPERATURE_MIN, (1 - hastySkill) * TEMPERATURE_OF_ERROR));
+}
+
+/**
+ * The difference between two judgements of the same thing errs by the square root of two times the error of each. A softmax
+ * is the chance of each to be the highest under Gumbel errors; its temperature is that of errors with the same variance.
+ */
+const TEMPERATURE_OF_ERROR = (Math.SQRT2 * Math.sqrt(6)) / Math.PI;
+/** A model that never errs is not quite certain either. */
+const TEMPERATURE_MIN = 0.05;
+
+function withNoise(judged: readonly number[], readSkill: number, random: Random): readonly number[] {
+  if (readSkill === 1) return judged;
+  const mean = judged.reduce((sum, worth) => sum + worth, 0) / judged.length;
+  const spread = Math.sqrt(judged.reduce((sum, worth) => sum + (worth - mean) ** 2, 0) / judged.length);
+  const noise = Math.sqrt(1 - readSkill ** 2) * spread;
+  return judged.map((worth) => mean + readSkill * (worth - mean) + noise * randomNormal(random));
+}
+
+function softmax(values: readonly number[], temperature: number): number[] {
+  const top = Math.max(...values);
+  const weights = values.map((value) => Math.exp((value - top) / temperature));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+/** How often a model says something that is no choice: then little of its probability lies on the labels. */
+export function strayRate({ illegal, ambiguous, empty, rambling }: ResolvedRates): number {
+  return illegal + ambiguous + empty + rambling;
+}
+
+/**
+ * The share of the model's probability that lies on the labels. Most of it, unless the model wanted to say something else:
+ * that has the chance of answers without a choice among those it writes.
+ */
+export function labelMass(strayRate: number, random: Random): number {
+  const isStray = random.next() < strayRate;
+  return isStray ? 0.02 + 0.4 * random.next() : 0.9 + 0.099 * random.next();
+}

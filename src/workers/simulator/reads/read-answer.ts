@@ -1,0 +1,45 @@
+import type { Random } from '../../../shared/random.ts';
+import type { ResolvedRates, SimulatedModel } from '../options.ts';
+import { type PromptReading, readPrompt } from '../prompt-reader.ts';
+import { labelMass, readDistribution, strayRate } from './distribution.ts';
+import type { ReadOption, ReadQuestion } from './read-request.ts';
+
+/** What a model reads for one question. */
+export interface ReadAnswer {
+  readonly question: ReadQuestion;
+  /** For each option, in order; their sum is 1. */
+  readonly probabilities: readonly number[];
+  /** The share of all probability that lies on the options. */
+  readonly mass: number;
+}
+
+/** Pure: the same question about the same text, with the same luck, has the same answer, whatever is asked beside it. */
+export function answerQuestion(
+  text: string,
+  question: ReadQuestion,
+  model: Pick<SimulatedModel, 'hastySkill' | 'readSkill'>,
+  rates: ResolvedRates,
+  luck: (part: string) => Random,
+): ReadAnswer {
+  const reading = readingOf(text, question);
+  return {
+    question,
+    probabilities: readDistribution(reading, model, luck('read')),
+    mass: labelMass(strayRate(rates), luck('mass')),
+  };
+}
+
+/** The situation of the text, the role of the instructions, and the options for actions. */
+function readingOf(text: string, { instructions, options }: ReadQuestion): PromptReading {
+  const reading = readPrompt(`${text}\n\n${instructions}`);
+  const [name = ''] = instructions.split('\n', 1);
+  const actions = options.map((option) => actionOf(option, reading.actions));
+  return { ...reading, actions, role: reading.role ?? { name, text: instructions } };
+}
+
+/** An option stands for the action of its name, or of its description where its name is none: a letter, a number. */
+function actionOf({ value, description }: ReadOption, offered: readonly string[]): string {
+  const name = String(value);
+  if (description === undefined || offered.includes(name)) return name;
+  return offered.includes(description) || /^(?:[A-Za-z]|\d+)$/.test(name) ? description : name;
+}

@@ -1,0 +1,38 @@
+import type { MachineUsage } from '../machine-job.ts';
+import type { ServerFlavour } from '../options.ts';
+import { decisionsBody, parseDecisions } from './decisions.ts';
+import type { ReadAnswer } from './read-answer.ts';
+import { isRecord, type ReadRequest, readLimits } from './read-request.ts';
+import { parseSystemOne, type ReadIdentity, systemOneBody } from './systemone.ts';
+
+/** The forms of reads that have a path of their own. */
+export type ReadPath = ReadRequest['form'];
+
+const PATHS: Readonly<Record<string, ReadPath>> = { '/v1/systemone': 'systemone', '/v1/decisions': 'decisions' };
+
+export function readPathOf(path: string): ReadPath | undefined {
+  return PATHS[path];
+}
+
+/** The request, or the sentence that says what is wrong with it. */
+export function parseRead(form: ReadPath, json: string, flavour: ServerFlavour): ReadRequest | string {
+  let body: unknown;
+  try {
+    body = JSON.parse(json);
+  } catch {
+    return 'the request body is not JSON';
+  }
+  if (!isRecord(body)) return 'the request body must be an object';
+  return (form === 'systemone' ? parseSystemOne : parseDecisions)(body, readLimits(flavour, form));
+}
+
+export function readBody(
+  request: ReadRequest,
+  answers: readonly ReadAnswer[],
+  usage: MachineUsage,
+  identity: ReadIdentity,
+): object {
+  return request.form === 'systemone'
+    ? systemOneBody(request, answers, usage, identity)
+    : decisionsBody(answers, usage, identity);
+}

@@ -1,0 +1,81 @@
+import { readMessages } from '../chat-request.ts';
+import type { MachinePrompt } from '../machine-job.ts';
+import type { ServerFlavour, SimulatedReadForm } from '../options.ts';
+
+/** What is asked about one state in System One or the Decisions API, in one shape for both. */
+export interface ReadRequest {
+  readonly form: Exclude<SimulatedReadForm, 'logprobs'>;
+  readonly model: string;
+  /** The state, as far as it is text. */
+  readonly text: string;
+  /** The state, and after it all questions: the state is read once for all of them. */
+  readonly prompt: MachinePrompt;
+  /** The part of `prompt` that is the state. */
+  readonly state: MachinePrompt;
+  readonly questions: readonly ReadQuestion[];
+}
+
+export interface ReadQuestion {
+  /** The key of a System One question; the name of another one, or nothing where it has none. */
+  readonly name: string | undefined;
+  /** `truth` is System One's noul and the predicate of Decisions: its options are true and false. */
+  readonly type: 'choice' | 'truth' | 'score';
+  readonly instructions: string;
+  readonly options: readonly ReadOption[];
+}
+
+export interface ReadOption {
+  readonly value: string | boolean;
+  readonly description: string | undefined;
+}
+
+/** How much a server takes in one request, and whether it refuses members that it does not know. */
+export interface ReadLimits {
+  readonly questionsMax: number;
+  readonly optionsMax: number;
+  readonly isStrict: boolean;
+}
+
+export function readLimits(flavour: ServerFlavour, form: ReadRequest['form']): ReadLimits {
+  if (flavour === 'vllm') return { questionsMax: 64, optionsMax: 26, isStrict: true };
+  return { questionsMax: form === 'decisions' ? 400 : Number.POSITIVE_INFINITY, optionsMax: 255, isStrict: false };
+}
+
+/** A state of messages is read as a chat of the same messages is; any other is the text of one message, JSON where it is no text. */
+export function stateOf(state: unknown, pictures: readonly string[] = []): Pick<ReadRequest, 'text' | 'prompt'> {
+  const images = pictures.map((url) => ({ type: 'image_url', image_url: { url } }));
+  const messages = messagesOf(state);
+  const rest = messages ?? [{ role: 'user', content: typeof state === 'string' ? state : JSON.stringify(state) }];
+  return readMessages(images.length > 0 ? [{ role: 'user', content: images }, ...rest] : rest);
+}
+
+function messagesOf(state: unknown): { readonly role: string }[] | undefined {
+  const list = isRecord(state) ? state.messages : state;
+  const isChat = Array.isArray(list) && list.length > 0 && list.every((item) => isRecord(item) && 'role' in item);
+  return isChat ? (list as { readonly role: string }[]) : undefined;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** What stands after the state: each question with its options. */
+export function withQuestions(state: MachinePrompt, questions: readonly ReadQuestion[]): MachinePrompt {
+  return { ...state, text: `${state.text}${questions.map(renderQuestion).join('')}` };
+}
+
+export function renderQuestion({ instructions, options }: ReadQuestion): string {
+  const lines = options.map(({ value, description }) => (description ? `${value} - ${description}` : String(value)));
+  return `Question: ${instructions}\n${lines.join('\n')}\n`;
+}
+
+/** A sentence that says what is wrong with a question, or nothing. */
+export function wrongWith({ name, type, options }: ReadQuestion, { optionsMax }: ReadLimits): string | undefined {
+  const where = `question '${name ?? ''}'`;
+  const max = type === 'score' ? 10 : optionsMax;
+  if (name === '') return 'question ids must be non-empty';
+  if (options.length < 2) return `${where}: needs at least 2 options`;
+  if (options.length > max) return `${where}: at most ${max} options for this model, got ${options.length}`;
+  const values = new Set(options.map(({ value }) => value));
+  return values.size < options.length ? `${where}: duplicate option names` : undefined;
+}

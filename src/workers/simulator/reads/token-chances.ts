@@ -1,0 +1,114 @@
+/** The probabilities of the tokens that could come first in an answer, and the form in which chats tell them. Pure. */
+export interface TokenChances {
+  /** The most probable one, which is written. */
+  readonly token: string;
+  /** The whole vocabulary, most probable first. */
+  readonly vocabulary: readonly TokenChance[];
+}
+
+interface TokenChance {
+  readonly token: string;
+  readonly probability: number;
+}
+
+/** A token as `choices[].logprobs.content[]` tells it. */
+export interface TokenLogprob extends TokenAlternative {
+  readonly top_logprobs: readonly TokenAlternative[];
+}
+
+interface TokenAlternative {
+  readonly token: string;
+  readonly logprob: number;
+  readonly bytes: readonly number[];
+}
+
+/** What models begin answers with that are no label. */
+const OTHER_WORDS = ['The', '**', 'I', '\n', 'Based', '<', 'Action', 'To', ' ', '"', 'Given', '#', 'We', '(', '{'];
+/** Few for a vocabulary, but as many as a client can ask for in vain: the tail of a real one is as good as nothing. */
+const VOCABULARY_TOKENS = 600;
+/** Each of the other tokens has so much of the probability of the one before it. */
+const TAIL_FALL = 0.75;
+
+/** `mass` is the share of all probability that lies on the labels; the rest is on other words. */
+export function chancesOfTokens(
+  labels: readonly string[],
+  probabilities: readonly number[],
+  mass: number,
+): TokenChances {
+  const chances = new Map<string, number>();
+  for (const [index, label] of labels.entries()) add(chances, firstTokenOf(label), mass * (probabilities[index] ?? 0));
+  const others = otherTokens(labels);
+  const weights = others.map((_, index) => Math.max(TAIL_FALL ** index, 1e-9));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  for (const [index, token] of others.entries()) add(chances, token, ((1 - mass) * (weights[index] as number)) / sum);
+  const vocabulary = [...chances].map(([token, probability]) => ({ token, probability }));
+  vocabulary.sort((a, b) => b.probability - a.probability);
+  return { token: vocabulary[0]?.token ?? '', vocabulary };
+}
+
+function add(chances: Map<string, number>, token: string, probability: number): void {
+  chances.set(token, (chances.get(token) ?? 0) + probability);
+}
+
+/** Numbers are written digit by digit, so that 1, 10 and 17 begin alike. */
+function firstTokenOf(label: string): string {
+  return label.charAt(0);
+}
+
+function otherTokens(labels: readonly string[]): string[] {
+  const used = new Set(labels.map(firstTokenOf));
+  const words = OTHER_WORDS.filter((word) => !used.has(word));
+  const rest = VOCABULARY_TOKENS - used.size - words.length;
+  return [...words, ...Array.from({ length: rest }, (_, index) => ` tok${index}`)];
+}
+
+/**
+ * What is told of each token that is written, with `top` alternatives. Under a schema the values are those after its rules:
+ * 1 for what is written and 0 for all else, which says nothing about the model.
+ */
+export function tokenLogprobs(
+  tokens: readonly string[],
+  top: number,
+  first: TokenChances | undefined,
+  isConstrained: boolean,
+): TokenLogprob[] {
+  return tokens.map((token, index) => {
+    const { vocabulary } = index === 0 && first ? first : chancesOfTokens([], [], 0);
+    return isConstrained
+      ? constrained(token, vocabulary.slice(0, top))
+      : free(token, index === 0 && first ? vocabulary : certainOf(token, vocabulary), top);
+  });
+}
+
+/** The chances where a token is as good as sure, as most are in the middle of a text. */
+function certainOf(token: string, vocabulary: readonly TokenChance[]): TokenChance[] {
+  const others = vocabulary.filter((other) => other.token !== token);
+  return [
+    { token, probability: CERTAIN },
+    ...others.map((other) => ({ ...other, probability: (1 - CERTAIN) * other.probability })),
+  ];
+}
+
+const CERTAIN = 0.95;
+
+function free(token: string, vocabulary: readonly TokenChance[], top: number): TokenLogprob {
+  const own = vocabulary.find((chance) => chance.token === token)?.probability ?? 0;
+  const alternatives = vocabulary.slice(0, top).map((chance) => told(chance.token, logOf(chance.probability)));
+  return { ...told(token, logOf(own)), top_logprobs: alternatives };
+}
+
+function constrained(token: string, vocabulary: readonly TokenChance[]): TokenLogprob {
+  const others = vocabulary.filter((chance) => chance.token !== token).map((chance) => told(chance.token, LOG_OF_ZERO));
+  return { ...told(token, 0), top_logprobs: [told(token, 0), ...others] };
+}
+
+/** JSON has no infinity. */
+const LOG_OF_ZERO = -3.4028234663852886e38;
+
+function logOf(probability: number): number {
+  return probability > 0 ? Math.log(probability) : LOG_OF_ZERO;
+}
+
+function told(token: string, logprob: number): TokenAlternative {
+  return { token, logprob, bytes: [...Buffer.from(token)] };
+}
