@@ -177,7 +177,7 @@ function renderAnswerForm(actions: readonly string[], answer: PromptForm, thinks
   if (answer === 'none') return '';
   if (answer === 'label') {
     const label = labelsFor(actions)[0] === '1' ? 'number' : 'letter';
-    return `ANSWER\nThe ${label} of one action from the list, and nothing else.`;
+    return `ANSWER\nOnly the ${label} of one action from the list.`;
   }
   const what = `the ${hasNumericNames(actions) ? 'name' : 'number'} of one action from the list`;
   if (answer === 'text') {

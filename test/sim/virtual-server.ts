@@ -6,10 +6,14 @@ import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
 import { CallWatch } from '../../src/shared/model-client/call-watch.ts';
 import { type CallPhase, serverFailure, timeoutFailure } from '../../src/shared/model-client/failures.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
+import { readReadings } from '../../src/shared/reads/read-answer.ts';
+import { readBody } from '../../src/shared/reads/read-body.ts';
+import type { ReadCall, ReadOutcome } from '../../src/shared/reads/reading.ts';
 import type { CallReport, ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
 import type { ChatCaller } from '../../src/shared/vote-answer.ts';
 import { queryExpert } from '../../src/workers/expert-query.ts';
-import { AnswerDesk, type PreparedAnswer } from '../../src/workers/simulator/answer.ts';
+import { queryRead } from '../../src/workers/read-query.ts';
+import { AnswerDesk, type PreparedAnswer, type PreparedRead } from '../../src/workers/simulator/answer.ts';
 import { type ChatRequest, parseChatRequest } from '../../src/workers/simulator/chat-request.ts';
 import { infoPage } from '../../src/workers/simulator/info-pages.ts';
 import { type MachineJob, type MachineStats, SimulatedMachine } from '../../src/workers/simulator/machine.ts';
@@ -21,9 +25,14 @@ import {
   type SimulatorOptions,
 } from '../../src/workers/simulator/options.ts';
 
+import { readBody as answeredRead, parseRead } from '../../src/workers/simulator/reads/read-forms.ts';
+import type { ReadRequest } from '../../src/workers/simulator/reads/read-request.ts';
+
 /** Decides what requests are answered. */
 export interface Desk {
   prepare(request: ChatRequest, model: SimulatedModel): PreparedAnswer;
+  /** Absent where its models are only asked in words. */
+  prepareRead?(request: ReadRequest, model: SimulatedModel): PreparedRead;
 }
 
 /**
@@ -63,6 +72,55 @@ export class VirtualServer {
 
   close(): void {
     this.#machine.close();
+  }
+
+  /** As `ModelClient` reads, in the forms that the server has. */
+  read(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome> {
+    const model = this.#options.models.find((each) => each.id === call.model);
+    if (model === undefined) throw new Error(`the scenario has no model ${call.model}`);
+    const prepared = this.#prepareRead(call, model);
+    if (prepared instanceof PlannerError)
+      return Promise.resolve({ ok: false, failure: prepared, report: { totalMs: 0 } });
+    const { answer, body } = prepared;
+    const { model: id, timeoutMs } = call;
+    const waited = { model: id, timeoutMs, messages: [], maxTokens: 1, temperature: 0, stream: false };
+    const at = new VirtualCall(this.#clock, waited, answer);
+    const { prompt, tokens, latencyRandom: random } = answer;
+    const submit = (listener: Listener) =>
+      this.#machine.submit({ model, prompt, tokens: tokens.length, random, listener });
+    return at.run(submit, signal).then((outcome) => {
+      const { report } = outcome;
+      if (!outcome.ok) return outcome;
+      try {
+        return { ok: true, readings: readReadings(call, body()), report };
+      } catch (error) {
+        if (error instanceof PlannerError) return { ok: false, failure: error, report };
+        throw error;
+      }
+    });
+  }
+
+  #prepareRead(
+    call: ReadCall,
+    model: SimulatedModel,
+  ): { readonly answer: PreparedAnswer; readonly body: () => object } | PlannerError {
+    const { reads, flavour } = this.#options;
+    const text = readBody(call).toString();
+    if (call.form === 'logprobs') {
+      const request = parseChatRequest(text);
+      if (typeof request === 'string') return new PlannerError('ERR_MODEL_REJECTED', request);
+      const answer = this.#desk.prepare(request, model);
+      const content = reads.includes('logprobs') ? answer.logprobs : null;
+      return { answer, body: () => ({ choices: [{ logprobs: { content } }] }) };
+    }
+    if (!reads.includes(call.form) || this.#desk.prepareRead === undefined)
+      return new PlannerError('ERR_METHOD_UNKNOWN', `no ${call.form}`);
+    const request = parseRead(call.form, text, flavour);
+    if (typeof request === 'string') return new PlannerError('ERR_MODEL_REJECTED', request);
+    const answer = this.#desk.prepareRead(request, model);
+    const usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 } as MachineUsage;
+    const identity = { id: 'read', model: model.id, created: 0, flavour };
+    return { answer, body: () => answeredRead(request, answer.reads, usage, identity) };
   }
 
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
@@ -218,6 +276,10 @@ export class VirtualClient implements EndpointClient {
     return this.#server.chat(call, signal);
   }
 
+  read(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome> {
+    return this.#server.read(call, signal);
+  }
+
   listModels(): Promise<readonly string[]> {
     return Promise.resolve(this.#server.models);
   }
@@ -263,6 +325,11 @@ export class VirtualPool implements ExpertRunner {
     this.#running++;
     try {
       const cancel = { slot: 0, generation: 0 };
+      const { read } = task;
+      if (read !== undefined) {
+        const roles = this.#domain.roles.filter(({ name }) => read.roles.includes(name));
+        return await queryRead({ domain: this.#domain, roles, client, task: { ...task, cancel }, read }, signal);
+      }
       const query = { domain: this.#domain, role, client, task: { ...task, cancel }, ...listeners };
       return await queryExpert(query, signal);
     } finally {

@@ -313,7 +313,7 @@ export function makeParts(
     shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
     counters,
     turns,
-    reads: canRead ? new Reads({ options: options.reads, forms: readForms, records, random }) : undefined,
+    reads: canRead ? new Reads({ options: options.reads, forms: readForms, random }) : undefined,
     late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
   };
 }

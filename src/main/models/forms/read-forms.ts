@@ -136,7 +136,7 @@ const SWITCHES: ReadonlySet<ServerKind> = new Set(['llamacpp', 'vllm', 'unknown'
 
 const PROBE = {
   system: 'You choose exactly one of the listed actions.',
-  state: 'ACTIONS\n1. wait\n2. go\n\nANSWER\nThe number of one action from the list, and nothing else.',
+  state: 'ACTIONS\n1. wait\n2. go\n\nANSWER\nOnly the number of one action from the list.',
   roles: [{ name: 'probe', prompt: 'Choose the first action.' }],
   actions: ['wait', 'go'],
 };

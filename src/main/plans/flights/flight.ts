@@ -16,7 +16,7 @@ import type { PanelFit } from '../panel/panel-size.ts';
 import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
 import { FlightRead } from '../reads/flight-read.ts';
-import type { Reads } from '../reads/reads.ts';
+import type { ReadChoice, Reads, ReadUse } from '../reads/reads.ts';
 import { FlightCalls } from './flight-calls.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ShownRequest } from './shown-request.ts';
@@ -52,6 +52,9 @@ export class Flight {
   /** The time of the panel was over before it was settled. */
   #isPanelLate = false;
   #hasBegun = false;
+  #hasConvened = false;
+  /** Whether what is written is held against the read, which has no say. */
+  #isTrial = false;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose) {
     const { options, records, reads } = parts;
@@ -200,37 +203,40 @@ export class Flight {
     }
   }
 
-  /** Whether a read decides. What it says counts as a vote where it does not. */
+  /** Whether a read decides. Else it is a vote, or has no say. */
   async #readFirst(read: FlightRead): Promise<boolean> {
     const reads = this.#parts.reads as Reads;
-    const votes = (): void => {
-      const { choice } = read;
-      if (choice === undefined) return;
-      const { action, model, probability } = choice;
-      const vote = { action, confidence: probability, reason: '' };
-      const readWeight = reads.chanceOf(choice) ?? probability * UNCALIBRATED_WEIGHT;
-      this.#ballot.votes.push({ role: READ_ROLE, model, vote, readWeight });
-    };
-    await read.first(() => {
-      votes();
-      if (read.choice !== undefined) this.#ballot.onVote();
-    });
-    const { choice } = read;
-    if (choice !== undefined && reads.isSure(choice)) {
-      reads.decided++;
-      this.#inHand.decideByRead(choice);
-      return true;
-    }
-    votes();
-    return false;
+    await read.first(() => this.#useRead(read, reads));
+    const use = this.#useRead(read, reads);
+    if (use !== 'decides') return false;
+    reads.decided++;
+    this.#inHand.decideByRead(read.choice as ReadChoice);
+    return true;
+  }
+
+  #useRead({ choice, isCrowded }: FlightRead, reads: Reads): ReadUse | undefined {
+    if (choice === undefined) return undefined;
+    const use = reads.useOf(choice, isCrowded);
+    if (use === 'decides' && !this.#hasConvened) return use;
+    this.#isTrial = use === 'trial' && !this.#hasConvened;
+    if (this.#isTrial) return use;
+    const { action, model, probability } = choice;
+    const vote = { action, confidence: probability, reason: '' };
+    const readWeight = reads.chanceOf(choice) ?? probability * UNCALIBRATED_WEIGHT;
+    this.#ballot.votes.push({ role: READ_ROLE, model, vote, readWeight });
+    this.#ballot.onVote();
+    return 'votes';
   }
 
   #learn({ action, source }: Decision): void {
     const written = this.votes.filter(({ readWeight }) => readWeight === undefined);
     this.#parts.records.decided(written, action);
-    const winner =
-      source === 'quorum' || source === 'vote' ? tallyVotes(written, this.#ballot.request)[0]?.action : action;
-    if (winner !== undefined) this.#parts.reads?.wrote(this.#purpose.state, winner);
+    const isUntold = this.#isTrial || (this.#read === undefined && this.#purpose.oneExpert === undefined);
+    if (!isUntold) return;
+    const isByVotes = source === 'quorum' || source === 'vote';
+    const winner = isByVotes ? tallyVotes(written, this.#ballot.request)[0]?.action : action;
+    const votes = written.map(({ vote }) => vote.action);
+    if (winner !== undefined) this.#parts.reads?.wrote(this.#purpose.state, winner, votes);
   }
 
   #needsSynthesis(): boolean {
@@ -247,6 +253,7 @@ export class Flight {
   // The panel -------------------------------------------------------------------------------------------------------
 
   #convene(): Panel | undefined {
+    this.#hasConvened = true;
     const { options, clock } = this.#parts;
     if (options.experts.length === 0) return undefined;
     const outlook = this.#outlook;

@@ -1,16 +1,18 @@
 import { defined } from '../../../shared/defined.ts';
-import type { PlanRequest } from '../../../shared/plan-request.ts';
+import { type PlanRequest, valueScale } from '../../../shared/plan-request.ts';
 import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
 import { pooled } from '../../../shared/reads/reading.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import { VOTE_MIN } from '../../models/calls/attempt-log.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
+import type { EndpointGate } from '../../models/slots/endpoint-gate.ts';
 import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { FlightCalls } from '../flights/flight-calls.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import { ShownRequest } from '../flights/shown-request.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
+import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { ReadQuery } from './read-query.ts';
 import type { ReadChoice, Reads } from './reads.ts';
 
@@ -20,6 +22,9 @@ const PATIENCE = 2.5;
 const UNKNOWN_SHARE = 0.5;
 /** Until a written vote is expected, and a margin. */
 const WRITING_MARGIN = 1.2;
+
+/** Of all roles together, next to the values. */
+const READ_WEIGHT = 2;
 
 export interface FlightReadParts {
   readonly parts: FlightParts;
@@ -41,6 +46,7 @@ export class FlightRead {
   probabilities: Readonly<Record<string, number>> | undefined;
   readonly #given: FlightReadParts;
   readonly #shown: ShownRequest;
+  #gate: EndpointGate | undefined;
 
   constructor(given: FlightReadParts) {
     this.#given = given;
@@ -49,7 +55,7 @@ export class FlightRead {
     this.#shown = new ShownRequest(given.request, { ...options, promptActionsMax }, given.inVain);
   }
 
-  /** The experts that are asked: all that share the seat of the best record. Empty where none can be read, or no read is worth its time. */
+  /** The experts that are asked, all at the seat of the best record, which is the first one's. Empty where none can be read, or no read is worth its time. */
   #experts(): readonly ResolvedExpert[] {
     const { parts, reads, outlook } = this.#given;
     const { records, endpoints, options } = parts;
@@ -58,10 +64,11 @@ export class FlightRead {
       const { endpoint, model } = expert;
       return endpoints.get(endpoint)?.isResting === false && reads.forms.formFor(endpoint, model) !== undefined;
     });
-    const best = able.toSorted((a, b) => records.weightOf(b) - records.weightOf(a))[0];
+    // What is known of reads is known of a model: it is not left for a little.
+    const rankOf = (expert: ResolvedExpert): number => records.weightOf(expert) * reads.standingOf(expert.model);
+    const best = able.toSorted((a, b) => rankOf(b) - rankOf(a))[0];
     if (best === undefined || !(this.#isOnlyHope(best) || reads.isWorthwhile(best.model))) return [];
-    const others = able.filter((each) => each !== best && isSameSeat(each, best));
-    return [best, ...others];
+    return [best, ...able.filter((each) => each !== best)];
   }
 
   /**
@@ -74,6 +81,7 @@ export class FlightRead {
     if (best === undefined) return;
     const { reads, calls, parts } = this.#given;
     reads.asked++;
+    this.#gate = this.#at(best).gate;
     let isWaited = true;
     const ended = this.#ask(best, experts).then((result) => {
       this.#take(best.model, result);
@@ -110,14 +118,34 @@ export class FlightRead {
     }
     reads.answered++;
     const { actions } = this.#shown.situation;
-    const shares = pooled(result.readings);
+    const shares = this.#withValues(actions, pooled(result.readings));
     this.probabilities = Object.fromEntries(actions.map((action, index) => [action, shares[index] as number]));
-    const { vote } = this.#shown.ownVote(result) as Extract<ExpertResult, { ok: true }>;
-    const { action, confidence = 0 } = vote;
-    if (confidence < VOTE_MIN) return;
+    const probability = Math.max(...shares);
+    if (probability < VOTE_MIN) return;
+    const action = request.actions.find((each) => each === actions[shares.indexOf(probability)]) as string;
     const { scene } = request.observation;
-    this.choice = { model, scene: typeof scene === 'string' ? scene : '', action, probability: confidence };
+    this.choice = { model, scene: typeof scene === 'string' ? scene : '', action, probability };
     reads.read(state, this.choice);
+  }
+
+  /**
+   * What was read and what experience says, in a linear pool (Stone 1961) of the weights that they have as votes: a read of all roles
+   * is as much as a quorum of two. Doubt stays doubt.
+   */
+  #withValues(actions: readonly string[], shares: readonly number[]): readonly number[] {
+    const { parts, request, inVain } = this.#given;
+    if (!parts.options.features.weightedVotes || request.qValues === undefined) return shares;
+    const values = valueScale(request);
+    const worthOf = (action: string): number => (action === inVain ? 0 : VALUES_WEIGHT * (values(action) ?? 0));
+    const mass = shares.reduce((sum, share) => sum + share, 0);
+    const support = shares.map((share, index) => READ_WEIGHT * share + worthOf(actions[index] as string) * mass);
+    const whole = support.reduce((sum, each) => sum + each, 0);
+    return whole === 0 ? shares : support.map((each) => (each / whole) * mass);
+  }
+
+  /** Whether others wait for the slots at which it was asked: what was read has to do, then. */
+  get isCrowded(): boolean {
+    return (this.#gate?.waiting ?? 0) > 0;
   }
 
   /** How long a written vote may wait for the read, milliseconds. */
@@ -157,8 +185,4 @@ export class FlightRead {
     const { parts, calls } = this.#given;
     return lessSettling(calls.deadlineMs - parts.clock.now());
   }
-}
-
-function isSameSeat(a: ResolvedExpert, b: ResolvedExpert): boolean {
-  return a.endpoint === b.endpoint && a.model === b.model;
 }

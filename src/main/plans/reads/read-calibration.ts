@@ -24,10 +24,8 @@ class BinnedOutcomes {
   }
 
   fade(): void {
-    for (let bin = 0; bin < BINS; bin++) {
-      this.counts[bin] = (this.counts[bin] as number) * (1 - 1 / MEMORY);
-      this.agreed[bin] = (this.agreed[bin] as number) * (1 - 1 / MEMORY);
-    }
+    fade(this.counts);
+    fade(this.agreed);
   }
 
   get total(): number {
@@ -58,7 +56,40 @@ export interface CalibrationStats {
   readonly curve: readonly ReliabilityBin[];
 }
 
+/** How often reads agree with written votes, next to how often two of these agree: of the same states, since states differ in that. */
+class PairOutcomes {
+  readonly #counts = new Float64Array(BINS);
+  readonly #withRead = new Float64Array(BINS);
+  readonly #alike = new Float64Array(BINS);
+
+  add(bin: number, agreed: number, areAlike: boolean): void {
+    const outcomes = [this.#counts, this.#withRead, this.#alike];
+    for (const each of outcomes) fade(each);
+    for (const [index, value] of [1, agreed, areAlike ? 1 : 0].entries()) {
+      const each = outcomes[index] as Float64Array;
+      each[bin] = (each[bin] as number) + value;
+    }
+  }
+
+  isEqual(bin: number): boolean {
+    const count = sumOf(this.#counts);
+    if (count < PAIRS_MIN) return false;
+    // A bin speaks for itself beside so many pairs of all bins.
+    const own = (outcomes: Float64Array): number =>
+      ((outcomes[bin] as number) + (PAIRS_SHRINKAGE * sumOf(outcomes)) / count) /
+      ((this.#counts[bin] as number) + PAIRS_SHRINKAGE);
+    return own(this.#withRead) >= own(this.#alike) * EQUAL_SHARE;
+  }
+}
+
+/** With fewer pairs of a model, its reads do not decide. */
+const PAIRS_MIN = 20;
+const PAIRS_SHRINKAGE = 10;
+/** As often, but for what chance makes of it. */
+const EQUAL_SHARE = 0.97;
+
 class ModelCalibration {
+  readonly pairs = new PairOutcomes();
   readonly all = new BinnedOutcomes();
   readonly scenes = new Map<string, BinnedOutcomes>();
   compared = 0;
@@ -126,6 +157,8 @@ class ModelCalibration {
 
 /** With fewer comparisons nothing is said of a model. */
 export const COMPARED_MIN = 20;
+/** A bin with less than this has not been seen of late. */
+const SEEN_MIN = 0.5;
 const MODELS_MAX = 256;
 
 export class ReadCalibration {
@@ -136,6 +169,16 @@ export class ReadCalibration {
     this.#of(model).heard(scene, probability, agrees);
   }
 
+  /** Two written votes for the state of a read: how many of them agree with it, as a share, and whether they agree with each other. */
+  heardPair(model: string, probability: number, agreed: number, areAlike: boolean): void {
+    this.#of(model).pairs.add(binOf(probability), agreed, areAlike);
+  }
+
+  /** Whether reads of such a probability agree with written votes as often as these agree with each other. */
+  isEqual(model: string, probability: number): boolean {
+    return this.#models.get(model)?.pairs.isEqual(binOf(probability)) ?? false;
+  }
+
   /** The chance that the model would decide the same in words. Undefined while too little is known. */
   chanceOf(model: string, scene: string, probability: number): number | undefined {
     const known = this.#models.get(model);
@@ -143,15 +186,13 @@ export class ReadCalibration {
     return known.curveOf(scene)[binOf(probability)];
   }
 
-  /** The best that any read of the model is worth. Undefined while too little is known. */
-  bestOf(model: string): number | undefined {
+  /** Whether reads of any probability that was seen of late are worth at least `chance`. True while too little is known. */
+  isAnySure(model: string, chance: number): boolean {
     const known = this.#models.get(model);
-    if (known === undefined || known.compared < COMPARED_MIN) return undefined;
-    let best = 0;
-    for (const [bin, chance] of known.curve.entries()) {
-      if ((known.all.counts[bin] as number) > 0) best = Math.max(best, chance);
-    }
-    return best;
+    if (known === undefined || known.compared < COMPARED_MIN) return true;
+    return known.curve.some(
+      (worth, bin) => (known.all.counts[bin] as number) >= SEEN_MIN && worth >= chance && known.pairs.isEqual(bin),
+    );
   }
 
   comparedOf(model: string): number {
@@ -175,6 +216,11 @@ export class ReadCalibration {
 
 function binOf(probability: number): number {
   return Math.min(BINS - 1, Math.max(0, Math.floor(probability * BINS)));
+}
+
+/** Older comparisons weigh less. */
+function fade(weights: Float64Array): void {
+  for (const [bin, weight] of weights.entries()) weights[bin] = weight * (1 - 1 / MEMORY);
 }
 
 function sumOf(numbers: Float64Array): number {

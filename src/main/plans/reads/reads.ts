@@ -2,7 +2,6 @@ import { LRUCache } from 'lru-cache';
 import type { Random } from '../../../shared/random.ts';
 import type { ReadForms } from '../../models/forms/read-forms.ts';
 import type { ResolvedReads } from '../../options/planner-options.ts';
-import type { ExpertRecords } from '../panel/expert-records.ts';
 import { type CalibrationStats, COMPARED_MIN, ReadCalibration } from './read-calibration.ts';
 
 /** What a model was read to choose for a state. */
@@ -25,24 +24,30 @@ export interface ReadStats {
   readonly calibration: readonly CalibrationStats[];
 }
 
+/** What a read is for the plan that it was made for. */
+export type ReadUse =
+  /** It decides. */
+  | 'decides'
+  /** It is a vote among those that are written. */
+  | 'votes'
+  /** It has no say: what is written is held against it. */
+  | 'trial';
+
 /** States of reads that no written decision has been held against yet. */
 const CHOICES_MAX = 2_000;
-/** A read decides where the model would say the same in words nearly as often as it repeats itself. */
-const REPEATS_SHARE = 0.95;
-/** How often two experts agree, until that is known. */
-const AGREEMENT_AT_FIRST = 0.5;
-const AGREEMENTS_MIN = 10;
-/** Of sure reads, this share is written all the same: nothing else would show that they have become worse. */
-const WRITTEN_SHARE = 0.02;
-/** Where reads never decide, this share of plans reads: nothing else would show that they have become better. */
-const TRIED_SHARE = 0.05;
-/** After so many comparisons it is known whether reads decide anything. */
-const KNOWN_MIN = 3 * COMPARED_MIN;
+/** A read decides where models would more likely than not say the same in words. */
+const CONFIDENCE_MIN = 0.5;
+/** Until so many reads of a model could be held against what was written, none has a say. */
+const TRIALS_MIN = 2 * COMPARED_MIN;
+/** After that, of those that are sure, and of the others: nothing else would show that they have become worse, or better. */
+const TRIED_SHARE = { sure: 0.03, unsure: 0.1 } as const;
+const KNOWN_BONUS = 0.2;
+/** Where reads never decide, this share of plans reads. */
+const READ_SHARE = 0.05;
 
 export interface ReadsParts {
   readonly options: ResolvedReads;
   readonly forms: ReadForms;
-  readonly records: Pick<ExpertRecords, 'agreement'>;
   readonly random: Random;
 }
 
@@ -50,7 +55,6 @@ export interface ReadsParts {
 export class Reads {
   readonly forms: ReadForms;
   readonly #options: ResolvedReads;
-  readonly #records: ReadsParts['records'];
   readonly #random: Random;
   readonly #calibration = new ReadCalibration();
   readonly #choices = new LRUCache<string, ReadChoice>({ max: CHOICES_MAX });
@@ -59,17 +63,21 @@ export class Reads {
   answered = 0;
   failed = 0;
 
-  constructor({ options, forms, records, random }: ReadsParts) {
+  constructor({ options, forms, random }: ReadsParts) {
     this.#options = options;
     this.forms = forms;
-    this.#records = records;
     this.#random = random;
   }
 
   /** Whether a read of the model may decide, as far as is known. Now and then it is tried against that. */
   isWorthwhile(model: string): boolean {
-    if (this.#options.answers === 'read' || this.#calibration.comparedOf(model) < KNOWN_MIN) return true;
-    return (this.#calibration.bestOf(model) ?? 1) >= this.#sureMin || this.#random.next() < TRIED_SHARE;
+    if (this.#options.answers === 'read' || this.#calibration.comparedOf(model) < TRIALS_MIN) return true;
+    return this.#calibration.isAnySure(model, this.#confidenceMin) || this.#random.next() < READ_SHARE;
+  }
+
+  /** What a model's record counts for where a model is chosen to be read: more where its reads are known. */
+  standingOf(model: string): number {
+    return 1 + KNOWN_BONUS * Math.min(1, this.#calibration.comparedOf(model) / TRIALS_MIN);
   }
 
   /** The chance that the model would decide the same in words. Undefined while too little is known. */
@@ -77,35 +85,43 @@ export class Reads {
     return this.#calibration.chanceOf(model, scene, probability);
   }
 
-  /** Whether a read decides by itself. Now and then a sure one does not, so that it is held against what is written. */
-  isSure(choice: ReadChoice): boolean {
-    if (this.#options.answers === 'read') return true;
-    const chance = this.chanceOf(choice);
-    return chance !== undefined && chance >= this.#sureMin && this.#random.next() >= WRITTEN_SHARE;
+  /** What is made of a read. Where others wait for the slots it decides, unless it is known to be worse than what is written. */
+  useOf(choice: ReadChoice, isCrowded: boolean): ReadUse {
+    if (this.#options.answers === 'read') return 'decides';
+    const isKnown = this.#calibration.comparedOf(choice.model) >= TRIALS_MIN;
+    if (isCrowded && (!isKnown || this.#calibration.isEqual(choice.model, choice.probability))) return 'decides';
+    if (!isKnown) return 'trial';
+    const isSure = this.#isSure(choice);
+    if (this.#random.next() < (isSure ? TRIED_SHARE.sure : TRIED_SHARE.unsure)) return 'trial';
+    return isSure ? 'decides' : 'votes';
   }
 
-  /** A state was read. It is held against the next written decision for it, once. */
+  /** A state was read. It is held against the next decision that models write for it unasked, once. */
   read(state: string, choice: ReadChoice): void {
     this.#choices.set(state, choice);
   }
 
-  /** Models decided in words for a state. */
-  wrote(state: string, action: string): void {
+  /** Models decided in words for a state, and knew nothing of a read. `votes` are those of the experts, in the order in which they came. */
+  wrote(state: string, action: string, votes: readonly string[]): void {
     const choice = this.#choices.get(state);
     if (choice === undefined) return;
     this.#choices.delete(state);
-    this.#calibration.heard(choice.model, choice.scene, choice.probability, choice.action === action);
+    const { model, scene, probability, action: read } = choice;
+    this.#calibration.heard(model, scene, probability, read === action);
+    const [first, second] = votes;
+    if (first === undefined || second === undefined) return;
+    const agreed = ((first === read ? 1 : 0) + (second === read ? 1 : 0)) / 2;
+    this.#calibration.heardPair(model, probability, agreed, first === second);
   }
 
-  /**
-   * A read decides from this chance on. By default that with which one written vote is what models decide, by how often two of them
-   * agree: a written decision would be no better then.
-   */
-  get #sureMin(): number {
-    if (this.#options.confidenceMin !== undefined) return this.#options.confidenceMin;
-    const { agreement } = this.#records;
-    const rate = agreement.compared < AGREEMENTS_MIN ? AGREEMENT_AT_FIRST : (agreement.rate ?? AGREEMENT_AT_FIRST);
-    return Math.sqrt(rate) * REPEATS_SHARE;
+  #isSure(choice: ReadChoice): boolean {
+    const chance = this.chanceOf(choice);
+    if (chance === undefined || chance < this.#confidenceMin) return false;
+    return this.#options.confidenceMin !== undefined || this.#calibration.isEqual(choice.model, choice.probability);
+  }
+
+  get #confidenceMin(): number {
+    return this.#options.confidenceMin ?? CONFIDENCE_MIN;
   }
 
   /** Whether reads decide more often than not. */
