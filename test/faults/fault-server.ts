@@ -3,20 +3,31 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { type Random, seededRandom } from '../../src/shared/random.ts';
 import { readPrompt } from '../../src/workers/simulator/prompt-reader.ts';
 import { BlackHole } from './server/black-hole.ts';
-import { readChatBody } from './server/chat-body.ts';
+import { type ChatBody, readChatBody, readReadBody } from './server/chat-body.ts';
 import { Exchange, type ServerState } from './server/exchange.ts';
 import {
+  type AnyFaultName,
   CONNECTION_FAULTS,
   FAULT_NAMES,
   type FaultEpisode,
   type FaultName,
   type FaultShare,
+  isReadFault,
   type Mixture,
 } from './server/fault-names.ts';
 import { FAULT_PLAYERS } from './server/fault-players.ts';
+import { READ_FAULT_PLAYERS } from './server/read-players.ts';
 import { SlotQueue } from './server/slot-queue.ts';
 
-export { FAULT_CODES, FAULT_NAMES, type FaultEpisode, type FaultName, type FaultShare } from './server/fault-names.ts';
+export {
+  FAULT_CODES,
+  FAULT_NAMES,
+  type FaultEpisode,
+  type FaultName,
+  type FaultShare,
+  READ_FAULT_NAMES,
+  type ReadFaultName,
+} from './server/fault-names.ts';
 
 /**
  * A model server on loopback that speaks the chat API well until it is told to play faults: one, a mixture, or episodes
@@ -35,6 +46,8 @@ export interface FaultServerOptions {
   readonly hugeBytes?: number;
   /** The feature whose value in the prompt names a cancelled request. Default `location`. */
   readonly labelFeature?: string;
+  /** Reads answered before `read-forgotten` sets in. Default 5. */
+  readonly readsRemembered?: number;
   /** `clock-jump` is a fault of the planner's clock: who has the clock makes it jump. */
   readonly onClockJump?: () => void;
 }
@@ -56,13 +69,13 @@ export interface FaultServerStats {
   readonly openLabels: readonly string[];
   readonly cancelled: number;
   /** Requests and connections that met a fault. */
-  readonly played: Readonly<Partial<Record<FaultName, number>>>;
+  readonly played: Readonly<Partial<Record<AnyFaultName, number>>>;
   readonly slotsRunning: number;
   readonly slotsRunningMax: number;
   readonly slotsWaiting: number;
 }
 
-export type Faults = FaultName | Mixture | { readonly episodes: readonly FaultEpisode[] };
+export type Faults = AnyFaultName | Mixture | { readonly episodes: readonly FaultEpisode[] };
 
 /** How long nobody listens when a connection of a mixture is refused, before it is scaled. */
 const OUTAGE_MS = 5_000;
@@ -92,7 +105,7 @@ export class FaultServer implements AsyncDisposable {
   readonly #deaf = new Set<Socket>();
   readonly #open = new Set<Exchange>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #played = new Map<FaultName, number>();
+  readonly #played = new Map<AnyFaultName, number>();
   readonly #cancelledLately: CancelledRequest[] = [];
   #listener: Server | undefined;
   #blackHole: BlackHole | undefined;
@@ -103,6 +116,8 @@ export class FaultServer implements AsyncDisposable {
   #cancelled = 0;
   #arrivals: { readonly at: number; readonly tell: () => void }[] = [];
   #shrunkUntilMs = 0;
+  /** Reads that have met `read-forgotten` since it was begun. */
+  #remembered = 0;
   #isLoaded = true;
   #whenLoaded: (() => void)[] | undefined;
 
@@ -113,6 +128,7 @@ export class FaultServer implements AsyncDisposable {
       scale: 0.01,
       hugeBytes: 100_000_000,
       labelFeature: 'location',
+      readsRemembered: 5,
       onClockJump: () => {},
       ...options,
     };
@@ -147,6 +163,7 @@ export class FaultServer implements AsyncDisposable {
     this.#faults = typeof faults === 'string' ? [{ fault: faults, share: 1 }] : faults;
     this.#playingSinceMs = machineNowMs();
     this.#isLoaded = false;
+    this.#remembered = 0;
     if (faults !== 'refused' && faults !== 'black-hole') return;
     this.#count(faults);
     this.#stopListening();
@@ -237,10 +254,13 @@ export class FaultServer implements AsyncDisposable {
   #route(request: IncomingMessage, response: ServerResponse): void {
     const arrivedAtMs = machineNowMs();
     const path = (request.url ?? '/').split('?', 1)[0] as string;
-    if (request.method === 'POST' && path === '/v1/chat/completions') {
+    const parse = request.method === 'POST' ? PARSERS[path] : undefined;
+    if (parse !== undefined) {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => this.#receive(Buffer.concat(chunks).toString('utf8'), request, response, arrivedAtMs));
+      request.on('end', () =>
+        this.#receive(parse(Buffer.concat(chunks).toString('utf8')), request, response, arrivedAtMs),
+      );
       return;
     }
     request.resume();
@@ -251,8 +271,12 @@ export class FaultServer implements AsyncDisposable {
     response.writeHead(isList ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 
-  #receive(text: string, { socket }: IncomingMessage, response: ServerResponse, arrivedAtMs: number): void {
-    const { text: said, ...asked } = readChatBody(text);
+  #receive(body: ChatBody | string, { socket }: IncomingMessage, response: ServerResponse, arrivedAtMs: number): void {
+    if (typeof body === 'string') {
+      response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { message: body } }));
+      return;
+    }
+    const { text: said, ...asked } = body;
     const servedBefore = this.#sockets.get(socket) ?? 0;
     const exchange = new Exchange(
       {
@@ -270,8 +294,10 @@ export class FaultServer implements AsyncDisposable {
     this.#open.add(exchange);
     response.once('close', () => this.#ended(exchange, response));
     this.#arrived();
-    const fault = this.#draw((name) => !CONNECTION_FAULTS.has(name));
+    const isRead = exchange.read !== undefined;
+    const fault = this.#draw((name) => !CONNECTION_FAULTS.has(name) && (isRead || !isReadFault(name)));
     if (fault === undefined) exchange.answerWell();
+    else if (isReadFault(fault)) READ_FAULT_PLAYERS[fault](exchange);
     else FAULT_PLAYERS[fault](exchange);
   }
 
@@ -298,7 +324,7 @@ export class FaultServer implements AsyncDisposable {
   // Fates -----------------------------------------------------------------------------------------------------------
 
   /** The fault of the present mixture that the next draw falls on, of those that are `meant`. */
-  #draw(meant: (name: FaultName) => boolean): FaultName | undefined {
+  #draw(meant: (name: AnyFaultName) => boolean): AnyFaultName | undefined {
     let left = this.#random.next();
     for (const { fault, share } of this.#mixture()) {
       if (!meant(fault)) continue;
@@ -323,7 +349,7 @@ export class FaultServer implements AsyncDisposable {
     return [];
   }
 
-  #count(fault: FaultName): void {
+  #count(fault: AnyFaultName): void {
     this.#played.set(fault, (this.#played.get(fault) ?? 0) + 1);
   }
 
@@ -355,6 +381,7 @@ export class FaultServer implements AsyncDisposable {
         });
       },
       jumpClock: () => this.#options.onClockJump(),
+      hasForgotten: () => this.#remembered++ >= this.#options.readsRemembered,
     };
   }
 
@@ -372,6 +399,12 @@ export class FaultServer implements AsyncDisposable {
     this.#timers.add(timer);
   }
 }
+
+const PARSERS: Readonly<Record<string, (json: string) => ChatBody | string>> = {
+  '/v1/chat/completions': readChatBody,
+  '/v1/systemone': (json) => readReadBody('systemone', json),
+  '/v1/decisions': (json) => readReadBody('decisions', json),
+};
 
 function listening(port: number, onSocket: (socket: Socket) => void): Promise<Server> {
   return new Promise((resolve, reject) => {

@@ -2,6 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { pick, type Random } from '../../../src/shared/random.ts';
 import type { PromptReading } from '../../../src/workers/simulator/prompt-reader.ts';
+import type { ReadBody } from './chat-body.ts';
+import { answerRead } from './read-answers.ts';
 import type { SlotQueue } from './slot-queue.ts';
 
 /** What a fault may change of the server as a whole. */
@@ -18,6 +20,8 @@ export interface ServerState {
   /** Runs `ready` when the model is in memory. The first to ask begins its loading, of `ms`. */
   whenLoaded(ms: number, ready: () => void): void;
   jumpClock(): void;
+  /** Whether as many reads have been answered since the fault began as the server can before it forgets how. */
+  hasForgotten(): boolean;
 }
 
 export interface ExchangeParts {
@@ -33,6 +37,7 @@ export interface ExchangeParts {
   readonly hasStreamOptions: boolean;
   /** Requests that this connection carried before. */
   readonly servedBefore: number;
+  readonly read?: ReadBody;
 }
 
 /** One chat request and the ways to answer it, well and badly. Time that is set here ends with the response. */
@@ -45,11 +50,12 @@ export class Exchange {
   readonly wantsJson: boolean;
   readonly hasStreamOptions: boolean;
   readonly servedBefore: number;
+  readonly read: ReadBody | undefined;
   readonly arrivedAtMs: number;
   /** Whether the server itself broke the connection off. */
   hasBrokenOff = false;
   readonly #response: ServerResponse;
-  readonly #isStreamed: boolean;
+  readonly isStreamed: boolean;
   readonly #timers = new Set<NodeJS.Timeout>();
 
   constructor(parts: ExchangeParts, arrivedAtMs: number) {
@@ -61,9 +67,10 @@ export class Exchange {
     this.wantsJson = parts.wantsJson;
     this.hasStreamOptions = parts.hasStreamOptions;
     this.servedBefore = parts.servedBefore;
+    this.read = parts.read;
     this.arrivedAtMs = arrivedAtMs;
     this.#response = parts.response;
-    this.#isStreamed = parts.isStreamed;
+    this.isStreamed = parts.isStreamed;
     this.#response.once('close', () => {
       for (const timer of this.#timers) clearTimeout(timer);
     });
@@ -164,9 +171,9 @@ export class Exchange {
     return hash % Math.max(1, this.prompt.actions.length);
   }
 
-  /** How the prompt asks for it: by its number, or by its name. */
+  /** How the prompt asks for it: by its label, or by its name. */
   get choiceText(): string {
-    return this.prompt.isNumbered ? String(this.choice + 1) : (this.prompt.actions[this.choice] ?? '1');
+    return this.prompt.labels[this.choice] ?? this.prompt.actions[this.choice] ?? '1';
   }
 
   /** The choice in JSON: of the schema where one was given, else as models write it. */
@@ -183,12 +190,14 @@ export class Exchange {
 
   /** The answer as it should be, at the pace of the server, in a slot. */
   answerWell(more: object = {}): void {
+    if (this.read !== undefined) return answerRead(this, this.read, { more });
     const text = this.answerText;
     this.say(text.match(/[^\s,]*[\s,]?/g) ?? [], more);
   }
 
   /** The same at once and in one packet, so that its connection is read to the end and kept. */
   answerAtOnce(): void {
+    if (this.read !== undefined) return answerRead(this, this.read);
     this.head();
     this.end(this.piece(this.answerText.trimEnd()) + this.finish());
   }
@@ -196,7 +205,7 @@ export class Exchange {
   say(tokens: readonly string[], more: object = {}, tokenMs = this.server.tokenMs): void {
     this.withSlot(() => {
       if (!this.isOpen) return;
-      if (!this.#isStreamed) return this.#sayWhole(tokens.join(''));
+      if (!this.isStreamed) return this.#sayWhole(tokens.join(''));
       if (tokenMs > 0) return this.#drip(tokens, more, tokenMs);
       this.head(tokens.map((token) => this.piece(token, more)).join(''));
       this.end(this.finish());

@@ -46,13 +46,39 @@ export const FAULT_NAMES = [
 
 export type FaultName = (typeof FAULT_NAMES)[number];
 
+/**
+ * Faults that only requests for reads meet: System One, Decisions, and chats that ask for log probabilities. A list of its
+ * own, so that mixtures of chats stay what they were.
+ */
+export const READ_FAULT_NAMES = [
+  'read-501',
+  'read-404',
+  'read-label-400',
+  'read-option-missing',
+  'read-option-unknown',
+  'read-nan',
+  'read-sum-off',
+  'read-mass-elsewhere',
+  'read-refused',
+  'read-forgotten',
+] as const;
+
+export type ReadFaultName = (typeof READ_FAULT_NAMES)[number];
+
+const READ_FAULTS: ReadonlySet<string> = new Set(READ_FAULT_NAMES);
+
+export function isReadFault(name: string): name is ReadFaultName {
+  return READ_FAULTS.has(name);
+}
+
 /** A part of a mixture: `share` of the requests (0 to 1) meet `fault`; what is left over is answered well. */
-export interface FaultShare {
-  readonly fault: FaultName;
+export interface FaultShare<Name = FaultName> {
+  readonly fault: Name;
   readonly share: number;
 }
 
-export type Mixture = readonly FaultShare[];
+export type AnyFaultName = FaultName | ReadFaultName;
+export type Mixture = readonly FaultShare<AnyFaultName>[];
 
 /** A mixture that holds for a while. Episodes follow one another, and the first follows the last. */
 export interface FaultEpisode {
@@ -61,7 +87,7 @@ export interface FaultEpisode {
 }
 
 /** These meet a connection, not a request: they are drawn when one is made. */
-export const CONNECTION_FAULTS: ReadonlySet<FaultName> = new Set(['refused', 'black-hole']);
+export const CONNECTION_FAULTS: ReadonlySet<AnyFaultName> = new Set(['refused', 'black-hole']);
 
 /**
  * How a call ends that meets the fault: one of these, unless its plan settles before it or gives it up. `OK` where a good
