@@ -14,6 +14,7 @@ export interface SimulateFlags {
   readonly speed: number;
   readonly slots: number;
   readonly flavour: string;
+  readonly reads?: string;
   readonly model?: readonly string[];
   readonly rate?: Rates;
   readonly json?: boolean;
@@ -24,6 +25,7 @@ const EXAMPLES = `
 Examples:
   conclave simulate                              on LM Studio's port, in real time
   conclave simulate --port 8080 --flavour llamacpp --speed 20
+  conclave simulate --flavour vllm --reads systemone      decisions are read in one form only
   conclave simulate --rate hang=0.05 --rate http500=0.1   with failures
   conclave session --endpoint http://localhost:1234/v1   a session with it, in another terminal`;
 
@@ -40,6 +42,12 @@ export function addSimulateCommand(program: Command, run: (flags: SimulateFlags)
       new Option('--flavour <name>', 'server to imitate')
         .choices(['lmstudio', 'ollama', 'llamacpp', 'vllm'])
         .default('lmstudio'),
+    )
+    .addOption(
+      new Option(
+        '--reads <form>',
+        'form in which decisions can be read (default: what the imitated server does)',
+      ).choices(['none', 'logprobs', 'systemone', 'decisions', 'all']),
     )
     .option('--model <id>', 'model to serve (repeatable; default: four small ones)', collect);
   addRateFlag(command)

@@ -11,6 +11,8 @@ export interface EmbeddedSimulatorOptions {
   readonly speed?: number;
   readonly slots?: number;
   readonly flavour?: string;
+  /** A form of reads that it answers, `all`, or `none`. */
+  readonly reads?: string;
   readonly models?: readonly { readonly id: string; readonly [setting: string]: unknown }[];
   readonly rates?: Readonly<Record<string, number>>;
 }

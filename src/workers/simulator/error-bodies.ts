@@ -110,6 +110,11 @@ export class ErrorBodies {
       : this.#reply(501, 'This model does not support decisions.', false);
   }
 
+  /** A read whose prompt does not fit; a chat is cut short in place of that. */
+  tooLong(contextTokens: number): ErrorReply {
+    return this.#reply(400, `The request exceeds the available context size (${contextTokens} tokens).`, false);
+  }
+
   unparsable(isString: boolean): ErrorReply {
     const isLlamaCpp = this.#flavour === 'llamacpp';
     const message = isLlamaCpp

@@ -6,6 +6,7 @@ import { BodyWriter, type ChatIdentity, type ChatWriter, chatBody, StreamWriter 
 import { ErrorBodies, type ErrorReply } from './error-bodies.ts';
 import { infoPage } from './info-pages.ts';
 import { type MachineJob, type MachineStats, SimulatedMachine } from './machine.ts';
+import { promptTokens } from './machine-job.ts';
 import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
 import { parseRead, type ReadPath, readBody, readPathOf } from './reads/read-forms.ts';
 import type { ReadRequest } from './reads/read-request.ts';
@@ -284,10 +285,11 @@ export class SimulatorServer {
 
   // Reads -----------------------------------------------------------------------------------------------------------
 
-  /** Whether the server has the path, if not a model for it: llama.cpp, Ollama and vLLM have System One. */
+  /** Whether the server has the path, if not a model for it. */
   #knows(form: ReadPath): boolean {
     const { reads, flavour } = this.#options;
-    return reads.includes(form) || (form === 'systemone' && flavour !== 'lmstudio');
+    if (reads.includes(form) || flavour === 'vllm') return true;
+    return form === 'systemone' && flavour !== 'lmstudio';
   }
 
   #read(response: ServerResponse, form: ReadPath, body: string): void {
@@ -299,10 +301,16 @@ export class SimulatorServer {
 
   #refusalOfRead(form: ReadPath, request: ReadRequest | string): ErrorReply | undefined {
     if (this.#isLoading) return this.#errors.loading();
-    if (!this.#options.reads.includes(form)) return this.#errors.noDecisions(this.#options.models[0]?.id ?? '');
-    if (typeof request === 'string') return this.#errors.badRequest(request, false);
+    const isServed = this.#options.reads.includes(form);
+    if (typeof request === 'string')
+      return isServed
+        ? this.#errors.badRequest(request, false)
+        : this.#errors.noDecisions(this.#options.models[0]?.id ?? '');
+    if (this.#isLlamaCpp && !request.isUnicode) return this.#errors.notUnicode();
     const model = this.#modelFor(request.model);
     if (!model) return this.#errors.unknownModel(request.model, this.#isStringError(request));
+    if (!isServed) return this.#errors.noDecisions(model.id);
+    if (promptTokens(request.prompt) > model.contextTokens) return this.#errors.tooLong(model.contextTokens);
     return request.prompt.images > 0 && !model.vision ? this.#errors.noVision(false) : undefined;
   }
 

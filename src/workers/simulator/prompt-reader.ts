@@ -81,17 +81,12 @@ function isInOrder(labels: readonly string[]): boolean {
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
-/** The last list of labelled lines in a text without headings; of one line it is none. */
+/** The last list of labelled lines in a text without headings; one line is none. */
 function lastLabelledList(text: string): ActionList {
   const lines = text.split('\n').map((line) => line.trim());
-  let end = lines.findLastIndex((line) => LABELLED.test(line)) + 1;
-  for (; end > 1; end--) {
-    let start = end;
-    while (start > 0 && LABELLED.test(lines[start - 1] as string)) start--;
-    const list = readActions(lines.slice(start, end));
-    if (list.labels.length > 1) return list;
-  }
-  return { actions: [], labels: [] };
+  const last = lines.findLastIndex((line) => LABELLED.test(line));
+  const first = lines.findLastIndex((line, index) => index < last && /^\(?[A1][.):]\s/.test(line));
+  return first === -1 ? { actions: [], labels: [] } : readActions(lines.slice(first, last + 1));
 }
 
 /** How prompts ask for a label alone, at their end. */
@@ -99,10 +94,12 @@ const ASKS_LABEL =
   /\bonly (?:with )?(?:the|a|one|its) (?:single )?(?:number|letter|digit|label)\b|\b(?:number|letter|digit|label)\b[^.\n]{0,60}\bonly\b/i;
 const ASKING_CHARS = 600;
 
+/** Where a label is asked for and what stands under the heading has none, any labelled list of the text will do. */
 function listOf(sections: ReadonlyMap<string, Section>, text: string, asksLabel: boolean): ActionList {
-  const section = sections.get('OPTIONS') ?? sections.get('ACTIONS');
-  if (section === undefined) return asksLabel ? lastLabelledList(text) : { actions: [], labels: [] };
-  return readActions(section.lines);
+  const told = readActions((sections.get('OPTIONS') ?? sections.get('ACTIONS'))?.lines ?? []);
+  if (!asksLabel || told.labels.length > 0) return told;
+  const other = lastLabelledList(text);
+  return other.labels.length > 0 ? other : told;
 }
 
 /** `attack: 0.70`; an action may have a colon in it, so the last one counts. */

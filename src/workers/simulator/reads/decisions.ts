@@ -1,11 +1,11 @@
 import type { MachineUsage } from '../machine-job.ts';
 import type { ReadAnswer } from './read-answer.ts';
 import {
+  type AskedRead,
   isRecord,
   type ReadLimits,
   type ReadOption,
   type ReadQuestion,
-  type ReadRequest,
   stateOf,
   withQuestions,
   wrongWith,
@@ -28,7 +28,7 @@ const QUESTION_MEMBERS: Readonly<Record<ReadQuestion['type'], readonly string[]>
 };
 
 /** The request, or the sentence that says what is wrong with it. */
-export function parseDecisions(body: Readonly<Record<string, unknown>>, limits: ReadLimits): ReadRequest | string {
+export function parseDecisions(body: Readonly<Record<string, unknown>>, limits: ReadLimits): AskedRead | string {
   const unknown = limits.isStrict ? unknownMember(body, REQUEST_MEMBERS) : undefined;
   if (unknown !== undefined) return `unknown field '${unknown}'`;
   const { input, questions: told } = body as { readonly input?: unknown; readonly questions?: unknown };
@@ -41,7 +41,7 @@ export function parseDecisions(body: Readonly<Record<string, unknown>>, limits: 
   return requestOf(body, questions as ReadQuestion[]);
 }
 
-function requestOf(body: Readonly<Record<string, unknown>>, questions: readonly ReadQuestion[]): ReadRequest {
+function requestOf(body: Readonly<Record<string, unknown>>, questions: readonly ReadQuestion[]): AskedRead {
   const { model, input } = body;
   const { text, prompt: state } = stateOf(typeof input === 'string' ? input : (input as unknown[]).map(asMessage));
   const prompt = withQuestions(state, questions);

@@ -7,10 +7,10 @@ import type { PromptReading } from '../prompt-reader.ts';
  * What a model reads: a probability for each action of the prompt, in their order, with a sum of 1. Pure: the same prompt,
  * model and luck give the same probabilities.
  *
- * The most probable action is the one that the model would write without a thought, with the same errors. Its probability
- * is the chance that another answer, written with errors of its own, is the same. So reads are as good as written votes
- * and as sure as these deserve, unless `readSkill` is below 1: then noise of the same spread takes the place of judgement,
- * and reads are sure of what they should not be.
+ * The most probable action is the one that the model would write without a thought, with the same errors, so that reads are
+ * as good as such votes. Its probability is the chance that another answer, with errors of its own, is the same, for one who
+ * knows nothing else of the actions: this overrates actions that are much alike, as uncalibrated models do. With a `readSkill`
+ * below 1, noise of the same spread takes the place of judgement, and reads are as sure as before of what is wrong more often.
  */
 export function readDistribution(
   reading: PromptReading,

@@ -1,3 +1,4 @@
+import { wellFormed } from '../../../shared/well-formed.ts';
 import type { MachineUsage } from '../machine-job.ts';
 import type { ServerFlavour } from '../options.ts';
 import { decisionsBody, parseDecisions } from './decisions.ts';
@@ -23,7 +24,8 @@ export function parseRead(form: ReadPath, json: string, flavour: ServerFlavour):
     return 'the request body is not JSON';
   }
   if (!isRecord(body)) return 'the request body must be an object';
-  return (form === 'systemone' ? parseSystemOne : parseDecisions)(body, readLimits(flavour, form));
+  const request = (form === 'systemone' ? parseSystemOne : parseDecisions)(body, readLimits(flavour, form));
+  return typeof request === 'string' ? request : { ...request, isUnicode: wellFormed(body) === body };
 }
 
 export function readBody(

@@ -13,7 +13,12 @@ export interface ReadRequest {
   /** The part of `prompt` that is the state. */
   readonly state: MachinePrompt;
   readonly questions: readonly ReadQuestion[];
+  /** False where a text has half of a surrogate pair. */
+  readonly isUnicode: boolean;
 }
+
+/** Before what is true of its body as a whole is known. */
+export type AskedRead = Omit<ReadRequest, 'isUnicode'>;
 
 export interface ReadQuestion {
   /** The key of a System One question; the name of another one, or nothing where it has none. */

@@ -3,6 +3,7 @@ import { promptTokens } from '../machine-job.ts';
 import type { ServerFlavour } from '../options.ts';
 import type { ReadAnswer } from './read-answer.ts';
 import {
+  type AskedRead,
   isRecord,
   type ReadLimits,
   type ReadOption,
@@ -27,7 +28,7 @@ const REQUEST_MEMBERS = [
 const QUESTION_MEMBERS = ['type', 'instructions', 'criteria'];
 
 /** The request, or the sentence that says what is wrong with it. */
-export function parseSystemOne(body: Readonly<Record<string, unknown>>, limits: ReadLimits): ReadRequest | string {
+export function parseSystemOne(body: Readonly<Record<string, unknown>>, limits: ReadLimits): AskedRead | string {
   const unknown = limits.isStrict ? unknownMember(body, REQUEST_MEMBERS) : undefined;
   if (unknown !== undefined) return `unknown field '${unknown}'`;
   if (body.state === undefined) return "'state' is required";

@@ -72,43 +72,31 @@ export function tokenLogprobs(
   first: TokenChances | undefined,
   isConstrained: boolean,
 ): TokenLogprob[] {
-  return tokens.map((token, index) => {
-    const { vocabulary } = index === 0 && first ? first : chancesOfTokens([], [], 0);
-    return isConstrained
-      ? constrained(token, vocabulary.slice(0, top))
-      : free(token, index === 0 && first ? vocabulary : certainOf(token, vocabulary), top);
-  });
+  const chance = isConstrained ? 1 : CERTAIN;
+  return tokens.map((token, index) =>
+    index === 0 && first ? told(token, first.vocabulary, top) : told(token, certainOf(token, chance, top), top),
+  );
 }
 
 /** The chances where a token is as good as sure, as most are in the middle of a text. */
-function certainOf(token: string, vocabulary: readonly TokenChance[]): TokenChance[] {
-  const others = vocabulary.filter((other) => other.token !== token);
-  return [
-    { token, probability: CERTAIN },
-    ...others.map((other) => ({ ...other, probability: (1 - CERTAIN) * other.probability })),
-  ];
+function certainOf(token: string, chance: number, top: number): TokenChance[] {
+  const others = NO_LABELS.vocabulary.filter((other) => other.token !== token).slice(0, top);
+  const rest = others.map((other) => ({ ...other, probability: (1 - chance) * other.probability }));
+  return [{ token, probability: chance }, ...rest];
 }
 
 const CERTAIN = 0.95;
+const NO_LABELS = chancesOfTokens([], [], 0);
 
-function free(token: string, vocabulary: readonly TokenChance[], top: number): TokenLogprob {
-  const own = vocabulary.find((chance) => chance.token === token)?.probability ?? 0;
-  const alternatives = vocabulary.slice(0, top).map((chance) => told(chance.token, logOf(chance.probability)));
-  return { ...told(token, logOf(own)), top_logprobs: alternatives };
+function told(token: string, vocabulary: readonly TokenChance[], top: number): TokenLogprob {
+  const probability = vocabulary.find((chance) => chance.token === token)?.probability ?? 0;
+  return { ...alternative({ token, probability }), top_logprobs: vocabulary.slice(0, top).map(alternative) };
 }
 
-function constrained(token: string, vocabulary: readonly TokenChance[]): TokenLogprob {
-  const others = vocabulary.filter((chance) => chance.token !== token).map((chance) => told(chance.token, LOG_OF_ZERO));
-  return { ...told(token, 0), top_logprobs: [told(token, 0), ...others] };
+function alternative({ token, probability }: TokenChance): TokenAlternative {
+  const logprob = probability > 0 ? Math.log(probability) : LOG_OF_ZERO;
+  return { token, logprob, bytes: [...Buffer.from(token)] };
 }
 
 /** JSON has no infinity. */
 const LOG_OF_ZERO = -3.4028234663852886e38;
-
-function logOf(probability: number): number {
-  return probability > 0 ? Math.log(probability) : LOG_OF_ZERO;
-}
-
-function told(token: string, logprob: number): TokenAlternative {
-  return { token, logprob, bytes: [...Buffer.from(token)] };
-}
