@@ -1,8 +1,11 @@
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/shared/clock.ts';
+import { ModelClient } from '../../src/shared/model-client/model-client.ts';
 import {
   FAULT_NAMES,
   type FaultServer,
+  READ_FAULT_CODES,
   READ_FAULT_NAMES,
   type ReadFaultName,
   startFaultServer,
@@ -201,6 +204,57 @@ describe('a fault of reads', () => {
     for (let n = 0; n < 60; n++) statuses.add((await read(server, 'systemone')).status);
     expect(statuses).toEqual(new Set([200, 501, 503]));
   });
+});
+
+/** How a read of the planner's own client ends: its code, or OK where it has a probability for each action. */
+async function endOf(client: ModelClient, form: Form, timeoutMs = 10_000): Promise<string> {
+  const outcome = await client.read({
+    form,
+    model: 'm',
+    system: 'You choose.',
+    state: STATE.replace('A. attack\nB. block\nC. retreat', '1. attack\n2. block\n3. retreat'),
+    roles: [
+      { name: 'one', prompt: 'You judge danger.' },
+      { name: 'two', prompt: 'You look for gain.' },
+    ].slice(0, form === 'logprobs' ? 1 : 2),
+    actions: ACTIONS,
+    timeoutMs,
+    alternativesMax: 20,
+    hasThinkingSwitch: false,
+  });
+  if (!outcome.ok) return outcome.failure.code;
+  for (const { probabilities } of outcome.readings) {
+    expect(probabilities).toHaveLength(ACTIONS.length);
+    expect(probabilities.every((p) => p >= 0 && p <= 1)).toBe(true);
+    expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeLessThan(1 + 1e-9);
+  }
+  return 'OK';
+}
+
+describe("a read of the planner's client that meets", () => {
+  test.each(READ_FAULT_NAMES)('%s ends with a code of the fault, and the next one is well', async (fault) => {
+    for (const seed of [1, 2, 3, 4]) {
+      await using server = await startFaultServer({ seed, tokenMs: 0, readsRemembered: 2 });
+      const client = new ModelClient({ name: 'faulty', baseURL: server.baseURL }, systemClock, 8);
+      await server.play(fault);
+      for (const form of FORMS) {
+        for (let n = 0; n < 4; n++) expect(READ_FAULT_CODES[fault]).toContain(await endOf(client, form));
+      }
+      await server.heal();
+      for (const form of FORMS) expect(await endOf(client, form)).toBe('OK');
+      await client.close();
+    }
+  });
+});
+
+test.each(FAULT_NAMES)('a fault of chats meets reads as well, and they end: %s', async (fault) => {
+  await using server = await startFaultServer({ seed: 3, tokenMs: 0, hugeBytes: 1_000_000 });
+  const client = new ModelClient({ name: 'faulty', baseURL: server.baseURL }, systemClock, 8);
+  await server.play(fault);
+  for (const end of await Promise.all(FORMS.map((form) => endOf(client, form, 250)))) {
+    expect(end).toMatch(/^(?:OK|ERR_MODEL_\w+|ERR_METHOD_UNKNOWN)$/);
+  }
+  await client.close();
 });
 
 test('a request that is no read answers 400', async () => {

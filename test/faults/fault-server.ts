@@ -25,6 +25,7 @@ export {
   type FaultEpisode,
   type FaultName,
   type FaultShare,
+  READ_FAULT_CODES,
   READ_FAULT_NAMES,
   type ReadFaultName,
 } from './server/fault-names.ts';

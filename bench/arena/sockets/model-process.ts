@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { parseChatRequest } from '../../../src/workers/simulator/chat-request.ts';
-import { BodyWriter, StreamWriter } from '../../../src/workers/simulator/chat-writer.ts';
+import { BodyWriter, chatBody, StreamWriter } from '../../../src/workers/simulator/chat-writer.ts';
 import { SimulatedMachine } from '../../../src/workers/simulator/machine.ts';
 import { type Latency, machineOptions, SLOTS } from '../model-server.ts';
 import { MODEL_ID, PolicyDesk } from '../policy.ts';
@@ -37,7 +37,7 @@ function chat(json: string, response: ServerResponse): void {
   const identity = { id: 'chatcmpl-1', model: MODEL_ID, created: 1_700_000_000, hasTimings: false };
   const writer = request.stream
     ? new StreamWriter(response, request, [answer], identity)
-    : new BodyWriter(response, [answer], identity);
+    : new BodyWriter(response, 1, (usage) => chatBody([answer], usage, identity));
   const job = machine.submit({
     model,
     prompt: answer.prompt,

@@ -107,7 +107,7 @@ export class AnswerDesk {
     model: SimulatedModel,
     luck: Luck,
   ): TokenChances | undefined {
-    if (!reading.asksLabel || request.schemaProperties !== undefined) return undefined;
+    if (!isLabelRead(request, reading)) return undefined;
     const thinks = request.mayThink && (model.thinkTokens > 0 || luck('wording').next() < this.#rates.think);
     if (thinks) return undefined;
     const steady = this.#steadyLuckOf(model.id, request.prompt.text);
@@ -165,6 +165,12 @@ type Luck = (part: string) => Random;
 
 /** Ends an answer of one token. Where only that one is allowed, the answer has its limit reached. */
 const END_OF_ANSWER = '';
+
+/** Whoever wants to know the chances of one token reads a label, whatever the prompt asks for after it. */
+function isLabelRead({ topLogprobs, maxTokens, schemaProperties }: ChatRequest, reading: PromptReading): boolean {
+  if (schemaProperties !== undefined || reading.labels.length === 0) return false;
+  return reading.asksLabel || (topLogprobs !== undefined && maxTokens === 1);
+}
 
 /** Where tokens are told, the mark that begins a thought is one. */
 function markFirst(tokens: readonly string[], { topLogprobs }: ChatRequest): readonly string[] {

@@ -8,7 +8,7 @@ import { infoPage } from './info-pages.ts';
 import { type MachineJob, type MachineStats, SimulatedMachine } from './machine.ts';
 import { promptTokens } from './machine-job.ts';
 import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
-import { parseRead, type ReadPath, readBody, readPathOf } from './reads/read-forms.ts';
+import { answeredBody, parseRead, type ReadPath, readPathOf } from './reads/read-forms.ts';
 import type { ReadRequest } from './reads/read-request.ts';
 
 /** Counters since the start; `active` and `queued` are of now. */
@@ -319,7 +319,7 @@ export class SimulatorServer {
     const model = this.#modelFor(request.model) as SimulatedModel;
     const answer = this.#desk.prepareRead(request, model);
     const identity = { ...this.#identity(model, answer), flavour: this.#options.flavour };
-    const writer = new BodyWriter(response, 1, (usage) => readBody(request, answer.reads, usage, identity));
+    const writer = new BodyWriter(response, 1, (usage) => answeredBody(request, answer.reads, usage, identity));
     this.#settle(response, { model, answers: [answer], writer, isString: this.#isStringError(request) });
   }
 }

@@ -28,7 +28,7 @@ interface RoleWeights {
 const ROLE_WEIGHTS: readonly (readonly [RegExp, RoleWeights])[] = [
   [/threat|risk|danger|safety/i, { values: 0.5, safety: 1.3, gain: 0.2, sight: 0.1 }],
   [/opportun|gain|progress|goal/i, { values: 1.2, safety: 0.6, gain: 0.8, sight: 0.2 }],
-  [/visual|perception|vision/i, { values: 0.7, safety: 0.7, gain: 0.4, sight: 0.8 }],
+  [/visual|visible|perception|vision/i, { values: 0.7, safety: 0.7, gain: 0.4, sight: 0.8 }],
   [/spatial|space|situation/i, { values: 0.8, safety: 0.8, gain: 0.4, sight: 0.4 }],
 ];
 const ANY_ROLE: RoleWeights = { values: 1, safety: 0.9, gain: 0.4, sight: 0.3 };

@@ -1,14 +1,11 @@
 import { z } from 'zod';
 import { checkOptions, failOptions } from '../../shared/check-options.ts';
 import { defined } from '../../shared/defined.ts';
+import { READ_FORMS, type ReadForm } from '../../shared/reads/reading.ts';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 
 /** Which server's manners are played: error bodies, unknown models, extra routes. */
 export type ServerFlavour = 'lmstudio' | 'ollama' | 'llamacpp' | 'vllm';
-
-/** The forms in which a server can be asked for a decision that it reads from its token probabilities. */
-export const READ_FORMS = ['logprobs', 'systemone', 'decisions'] as const;
-export type SimulatedReadForm = (typeof READ_FORMS)[number];
 
 export interface SimulatedModelOptions {
   /** The id that requests name. */
@@ -86,7 +83,7 @@ export interface SimulatorOptions {
    * no log probabilities), log probabilities for llama.cpp and Ollama with chat models, all for vLLM. With `systemone`,
    * llama.cpp and Ollama have decision models.
    */
-  readonly reads?: 'none' | 'all' | SimulatedReadForm | readonly SimulatedReadForm[];
+  readonly reads?: 'none' | 'all' | ReadForm | readonly ReadForm[];
   /** Requests worked on at once, by all models together. @default 4 */
   readonly slots?: number;
   /** Requests that may wait for a slot; beyond them the answer is 503. @default 1000 */
@@ -125,7 +122,7 @@ export interface SimulatorOptions {
 export type SimulatedModel = Required<SimulatedModelOptions>;
 export type ResolvedRates = Required<SimulatorRates> & Readonly<Record<RateName, number>>;
 export interface ResolvedSimulatorOptions extends Required<Omit<SimulatorOptions, 'models' | 'rates' | 'reads'>> {
-  readonly reads: readonly SimulatedReadForm[];
+  readonly reads: readonly ReadForm[];
   readonly models: readonly SimulatedModel[];
   readonly rates: ResolvedRates;
 }
@@ -148,7 +145,7 @@ const DEFAULT_MODELS: readonly SimulatedModelOptions[] = [
   { id: 'google/gemma-3-4b', skill: 0.72, vision: true },
 ];
 
-const DEFAULT_READS: Readonly<Record<ServerFlavour, readonly SimulatedReadForm[]>> = {
+const DEFAULT_READS: Readonly<Record<ServerFlavour, readonly ReadForm[]>> = {
   lmstudio: [],
   llamacpp: ['logprobs'],
   ollama: ['logprobs'],
@@ -232,7 +229,7 @@ function isReads(value: unknown): boolean {
   return value === 'none' || value === 'all' || [value].flat().every((form) => READ_FORMS.includes(form as never));
 }
 
-function readsOf({ reads, flavour = 'lmstudio' }: SimulatorOptions): readonly SimulatedReadForm[] {
+function readsOf({ reads, flavour = 'lmstudio' }: SimulatorOptions): readonly ReadForm[] {
   if (reads === undefined) return DEFAULT_READS[flavour];
   if (reads === 'none') return [];
   return reads === 'all' ? READ_FORMS : [reads].flat();

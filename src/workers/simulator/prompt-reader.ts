@@ -89,10 +89,18 @@ function lastLabelledList(text: string): ActionList {
   return first === -1 ? { actions: [], labels: [] } : readActions(lines.slice(first, last + 1));
 }
 
-/** How prompts ask for a label alone, at their end. */
 const ASKS_LABEL =
-  /\bonly (?:with )?(?:the|a|one|its) (?:single )?(?:number|letter|digit|label)\b|\b(?:number|letter|digit|label)\b[^.\n]{0,60}\bonly\b/i;
+  /\bonly (?:with )?(?:the|a|one|its) (?:single )?(?:number|letter|digit|label)\b|\b(?:number|letter|digit|label)\b[^.\n]{0,60}\b(?:only|nothing else)\b/i;
+const ASKS_MORE = /second line|sentence|reason|json/i;
+/** Prompts that say in no section how to answer do so at their end. */
 const ASKING_CHARS = 600;
+
+/** Whether a label is all that is asked for: "only the number", "the letter of one action, and nothing else". */
+function isLabelAsked(sections: ReadonlyMap<string, Section>, text: string): boolean {
+  const answer = sections.get('ANSWER');
+  const asking = answer === undefined ? text.slice(-ASKING_CHARS) : [answer.rest, ...answer.lines].join('\n');
+  return ASKS_LABEL.test(asking) && !ASKS_MORE.test(asking);
+}
 
 /** Where a label is asked for and what stands under the heading has none, any labelled list of the text will do. */
 function listOf(sections: ReadonlyMap<string, Section>, text: string, asksLabel: boolean): ActionList {
@@ -129,7 +137,7 @@ function readOpinion(line: string, actions: readonly string[]): ExpertOpinion | 
 export function readPrompt(text: string): PromptReading {
   const sections = sectionsOf(text);
   const role = sections.get('YOUR ROLE');
-  const asksLabel = ASKS_LABEL.test(text.slice(-ASKING_CHARS));
+  const asksLabel = isLabelAsked(sections, text);
   const { actions, labels } = listOf(sections, text, asksLabel);
   const opinions = (sections.get('EXPERT OPINIONS')?.lines ?? [])
     .map((line) => readOpinion(line, actions))

@@ -164,11 +164,16 @@ export class Exchange {
 
   /** The action that this server is for, whoever asks: of the situation, not of the role. */
   get choice(): number {
+    return this.choiceOf(this.prompt.actions.length);
+  }
+
+  /** The same of so many options in the order of the actions. */
+  choiceOf(count: number): number {
     let hash = 0;
     for (const value of this.prompt.situation.values()) {
       for (let i = 0; i < value.length; i++) hash = (Math.imul(hash, 31) + value.charCodeAt(i)) >>> 0;
     }
-    return hash % Math.max(1, this.prompt.actions.length);
+    return hash % Math.max(1, count);
   }
 
   /** How the prompt asks for it: by its label, or by its name. */

@@ -136,3 +136,17 @@ export const FAULT_CODES: Readonly<Record<FaultName, readonly ('OK' | ErrorCode)
   'no-choice': ['ERR_MODEL_EMPTY', 'ERR_MODEL_STATUS'],
   'stream-options-refused': ['OK'],
 };
+
+/** How a read that meets the fault ends in any of the three forms. `OK` where the answer can still be used, if not for much. */
+export const READ_FAULT_CODES: Readonly<Record<ReadFaultName, readonly ('OK' | ErrorCode)[]>> = {
+  'read-501': ['ERR_METHOD_UNKNOWN'],
+  'read-404': ['ERR_METHOD_UNKNOWN', 'ERR_MODEL_MALFORMED'],
+  'read-label-400': ['ERR_MODEL_REJECTED'],
+  'read-option-missing': ['OK'],
+  'read-option-unknown': ['OK'],
+  'read-nan': ['OK', 'ERR_MODEL_MALFORMED'],
+  'read-sum-off': ['OK', 'ERR_MODEL_MALFORMED'],
+  'read-mass-elsewhere': ['OK'],
+  'read-refused': ['OK', 'ERR_MODEL_EMPTY', 'ERR_MODEL_MALFORMED'],
+  'read-forgotten': ['OK', 'ERR_METHOD_UNKNOWN', 'ERR_MODEL_MALFORMED'],
+};

@@ -45,11 +45,8 @@ function questionsOf({ prompt }: Exchange, read: ReadBody): readonly ReadQuestio
 }
 
 /** This server is for the same action in all forms, whoever asks. */
-function wellTold({ prompt, choice }: Exchange, { name, type, options }: ReadQuestion): ToldAnswer {
-  const action = prompt.actions[choice];
-  const isIt = ({ value, description }: ReadQuestion['options'][number]): boolean =>
-    value === action || description === action;
-  const best = Math.max(0, options.findIndex(isIt));
+function wellTold(exchange: Exchange, { name, type, options }: ReadQuestion): ToldAnswer {
+  const best = exchange.choiceOf(options.length);
   const rest = (1 - SURE) / Math.max(1, options.length - 1);
   return {
     name,
@@ -84,9 +81,9 @@ function bestOf({ values, probabilities }: ToldAnswer): { value: string | boolea
   return { value: values[index], probability: probabilities[index] ?? 0 };
 }
 
-/** The protocol has no refusals: a server that has one leaves the answer out, or says so in a shape of its own. */
-function systemOne(answer: ToldAnswer): object | undefined {
-  if (answer.isRefused) return answer.mass < 0.5 ? undefined : { type: 'refusal' };
+/** The protocol has no refusals: a server that has one gives no answer, or says so in a shape of its own. */
+function systemOne(answer: ToldAnswer): object | null {
+  if (answer.isRefused) return answer.mass < 0.5 ? null : { type: 'refusal' };
   const { type, values, probabilities } = answer;
   const { value, probability: confidence } = bestOf(answer);
   if (type === 'truth') return { type: 'noul', noul: probabilities[0] };

@@ -29,12 +29,17 @@ export function answerQuestion(
   };
 }
 
-/** The situation of the text, the role of the instructions, and the options for actions. */
-function readingOf(text: string, { instructions, options }: ReadQuestion): PromptReading {
-  const reading = readPrompt(`${text}\n\n${instructions}`);
-  const [name = ''] = instructions.split('\n', 1);
-  const actions = options.map((option) => actionOf(option, reading.actions));
-  return { ...reading, actions, role: reading.role ?? { name, text: instructions } };
+/** The situation of the text, the role of the question, and its options for actions. */
+function readingOf(text: string, question: ReadQuestion): PromptReading {
+  const reading = readPrompt(text);
+  const actions = question.options.map((option) => actionOf(option, reading.actions));
+  return { ...reading, actions, role: roleOf(question) };
+}
+
+/** The instructions name it, or the question is named for it, or the instructions are all that is known of it. */
+function roleOf({ name = '', instructions }: ReadQuestion): PromptReading['role'] {
+  const told = readPrompt(instructions).role;
+  return told ?? { name: /^(?:q?\d+|.?)$/.test(name) ? instructions : name, text: instructions };
 }
 
 /** An option stands for the action of its name, or of its description where its name is none: a letter, a number. */

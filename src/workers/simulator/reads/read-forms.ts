@@ -28,7 +28,7 @@ export function parseRead(form: ReadPath, json: string, flavour: ServerFlavour):
   return typeof request === 'string' ? request : { ...request, isUnicode: wellFormed(body) === body };
 }
 
-export function readBody(
+export function answeredBody(
   request: ReadRequest,
   answers: readonly ReadAnswer[],
   usage: MachineUsage,

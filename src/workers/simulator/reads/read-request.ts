@@ -1,10 +1,11 @@
+import type { ReadForm } from '../../../shared/reads/reading.ts';
 import { readMessages } from '../chat-request.ts';
 import type { MachinePrompt } from '../machine-job.ts';
-import type { ServerFlavour, SimulatedReadForm } from '../options.ts';
+import type { ServerFlavour } from '../options.ts';
 
 /** What is asked about one state in System One or the Decisions API, in one shape for both. */
 export interface ReadRequest {
-  readonly form: Exclude<SimulatedReadForm, 'logprobs'>;
+  readonly form: Exclude<ReadForm, 'logprobs'>;
   readonly model: string;
   /** The state, as far as it is text. */
   readonly text: string;

@@ -437,7 +437,7 @@ describe('the option `reads`', () => {
     expect(readsOf({})).toEqual([]);
     expect(readsOf({ flavour: 'llamacpp' })).toEqual(['logprobs']);
     expect(readsOf({ flavour: 'ollama' })).toEqual(['logprobs']);
-    expect(readsOf({ flavour: 'vllm' })).toEqual(['logprobs', 'systemone', 'decisions']);
+    expect(readsOf({ flavour: 'vllm' })).toEqual(['decisions', 'systemone', 'logprobs']);
   });
 
   test('is one form, several, all or none', () => {
@@ -448,7 +448,7 @@ describe('the option `reads`', () => {
   });
 
   test.each([
-    [{ reads: 'words' }, 'simulator.reads must be none, all, or some of logprobs, systemone, decisions, got "words"'],
+    [{ reads: 'words' }, 'simulator.reads must be none, all, or some of decisions, systemone, logprobs, got "words"'],
     [{ models: [{ id: 'a', readSkill: 2 }] }, 'simulator.models[0].readSkill must be a number from 0 to 1, got 2'],
   ])('%j is refused', async (options, message) => {
     await expect(startSimulator(options as SimulatorOptions)).rejects.toMatchObject({

@@ -7,6 +7,11 @@ describe('a prompt that asks for a label', () => {
     ['numbers', 'ACTIONS\n1. attack\n2. block\n\nANSWER\nAnswer with only the number of one action.', ['1', '2']],
     ['letters', 'ACTIONS\nA. attack\nB. block\n\nANSWER\nOnly the letter of the best action.', ['A', 'B']],
     ['brackets', 'OPTIONS:\n(A) attack\n(B) block\n\nThe letter of one option only.', ['A', 'B']],
+    [
+      'our own words',
+      'ACTIONS\n1. attack\n2. block\n\nANSWER\nThe number of one action from the list, and nothing else.\n\nYOUR ROLE: x\nSay why in a sentence.',
+      ['1', '2'],
+    ],
     ['no heading', 'You are hurt.\n\nA) attack\nB) block\n\nWhat now? Reply with only the letter.', ['A', 'B']],
   ])('by %s', (_, text, labels) => {
     expect(readPrompt(text)).toMatchObject({ labels, asksLabel: true, actions: ['attack', 'block'] });
