@@ -37,7 +37,7 @@ function lastLines(reasoning: string): string {
 export interface ChatCaller {
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
   /** Asks once for the probabilities of actions. Absent where nothing can be read. Never rejects. */
-  read?(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome>;
+  readonly read?: ((call: ReadCall, signal?: AbortSignal) => Promise<ReadOutcome>) | undefined;
 }
 
 /** Called when the choice of an answer that is still being written has changed: undefined where none stands any more. */

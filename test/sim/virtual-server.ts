@@ -25,7 +25,7 @@ import {
   type SimulatorOptions,
 } from '../../src/workers/simulator/options.ts';
 
-import { readBody as answeredRead, parseRead } from '../../src/workers/simulator/reads/read-forms.ts';
+import { answeredBody, parseRead } from '../../src/workers/simulator/reads/read-forms.ts';
 import type { ReadRequest } from '../../src/workers/simulator/reads/read-request.ts';
 
 /** Decides what requests are answered. */
@@ -45,12 +45,16 @@ export class VirtualServer {
   readonly #machine: SimulatedMachine;
   readonly #desk: Desk;
 
+  /** Undefined where nothing can be read. */
+  readonly read: ChatCaller['read'];
+
   /** `desk` says what is answered. Default: the simulated experts. */
   constructor(options: SimulatorOptions, clock: Clock, desk?: Desk) {
     this.#options = resolveSimulatorOptions(options);
     this.#clock = clock;
     this.#machine = new SimulatedMachine(this.#options, clock);
     this.#desk = desk ?? new AnswerDesk(this.#options.seed, this.#options.rates);
+    this.read = this.#options.reads.length === 0 ? undefined : (call, signal) => this.#read(call, signal);
   }
 
   stats(): MachineStats {
@@ -75,7 +79,7 @@ export class VirtualServer {
   }
 
   /** As `ModelClient` reads, in the forms that the server has. */
-  read(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome> {
+  #read(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome> {
     const model = this.#options.models.find((each) => each.id === call.model);
     if (model === undefined) throw new Error(`the scenario has no model ${call.model}`);
     const prepared = this.#prepareRead(call, model);
@@ -120,7 +124,7 @@ export class VirtualServer {
     const answer = this.#desk.prepareRead(request, model);
     const usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 } as MachineUsage;
     const identity = { id: 'read', model: model.id, created: 0, flavour };
-    return { answer, body: () => answeredRead(request, answer.reads, usage, identity) };
+    return { answer, body: () => answeredBody(request, answer.reads, usage, identity) };
   }
 
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
@@ -268,16 +272,15 @@ class VirtualCall {
 export class VirtualClient implements EndpointClient {
   readonly #server: VirtualServer;
 
+  readonly read: ChatCaller['read'];
+
   constructor(server: VirtualServer) {
     this.#server = server;
+    this.read = server.read;
   }
 
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     return this.#server.chat(call, signal);
-  }
-
-  read(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome> {
-    return this.#server.read(call, signal);
   }
 
   listModels(): Promise<readonly string[]> {

@@ -119,7 +119,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     staggerMs: 0,
     callRetries: 1,
     timeSlices: true,
-    answers: 'write',
+    answers: 'auto',
     quorum: 'firstAgree',
     synthesisWhen: 'onDisagreement',
     maxTokens: 512,

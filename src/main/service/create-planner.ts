@@ -121,7 +121,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       probing.abort(UNWANTED);
       await Promise.all([release(), profiles.close(parts)]);
     });
-    if (resolved.features.constrainedAnswers || parts.reads !== undefined) {
+    if (resolved.features.constrainedAnswers) {
       const places = placesOf(checked.options);
       const sharedPrompt = resolved.features.priming ? renderSystem(resolved.domain) : undefined;
       const probed = { ...parts, sharedPrompt, reads: parts.reads?.forms };

@@ -33,7 +33,9 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
     return roles.flatMap(({ name }, index) => {
       const answer = memberOf(answers, questionId(index));
       const told = memberOf(answer, 'probabilities');
-      if (told === undefined && (answer === null || memberOf(answer, 'refusal') !== undefined)) return [];
+      const isDeclined =
+        answer === null || memberOf(answer, 'refusal') !== undefined || memberOf(answer, 'type') === 'refusal';
+      if (told === undefined && isDeclined) return [];
       if (typeof told !== 'object' || told === null) throw malformed('an answer has no probabilities');
       const probabilities = distribution(actions, (label) => memberOf(told, label));
       const mass = memberOf(memberOf(memberOf(body, 'diagnostics'), questionId(index)), 'label_mass');

@@ -47,7 +47,7 @@ export async function probeAnswers(
         if (signal.aborted) return;
         forms.begin(name, model, isHonoured);
         if (isHonoured === undefined) unknown.push(model);
-        else if (reads !== undefined) {
+        else if (reads !== undefined && endpoint.facts.kind !== 'unknown') {
           await reads.probe({ endpoint: name, model, facts: endpoint.facts }, caller, timeoutMs, signal);
         }
       }
