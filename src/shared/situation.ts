@@ -167,9 +167,19 @@ function renderActions(actions: readonly string[], answer: PromptForm): string {
   return actions.map((action, i) => (byName ? `- ${oneLine(action)}` : `${i + 1}. ${oneLine(action)}`)).join('\n');
 }
 
-/** The shared first message: who the agent is. */
-export function renderSystem(domain: Domain): string {
-  return `You advise an agent that must act now. ${domain.description}\nYou choose exactly one of the listed actions. You answer briefly.`;
+/**
+ * The shared first message: who the agent is, and with `sharesRoles` what all roles are. What never changes stands first: servers have it
+ * in their prefix caches, so that a new state costs the reading of the state alone, and each further role a line.
+ */
+export function renderSystem(domain: Domain, sharesRoles = false): string {
+  const roles = domain.roles.map(({ name, prompt }) => `- ${oneLine(name)}: ${prompt}`);
+  const shared = sharesRoles && roles.length > 0 ? `\n\nROLES\n${roles.join('\n')}` : '';
+  return `You advise an agent that must act now. ${domain.description}\nYou choose exactly one of the listed actions. You answer briefly.${shared}`;
+}
+
+/** What is asked in a role whose text stands in the shared first message. */
+export function renderRole(role: string): string {
+  return `YOUR ROLE: ${oneLine(role)}`;
 }
 
 /** The form of the answer. A schema constrains what may be said, but no server shows it to the model: this tells it. */

@@ -58,6 +58,8 @@ export interface ExpertTask extends VoteTerms {
   readonly role: string;
   readonly endpoint: string;
   readonly situation: Situation;
+  /** Whether its prompt begins with what all roles are. */
+  readonly sharesRoles?: boolean;
   /** Whether others wait until the model has read its prompt: then the thread says so in shared memory. */
   readonly primes?: boolean;
   /** Whether its choice counts as soon as it stands: then the thread says so in shared memory. */

@@ -21,13 +21,14 @@ export interface ExpertQuery {
 /** One expert's question: the prompt, one call, the vote. Failures it understands are values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
   const { domain, role, client, task, shared, onFirstToken, onChoice, onPhase } = query;
-  const { situation, answer, thinks } = task;
+  const { situation, answer, thinks, sharesRoles } = task;
   const { actions } = situation;
   const messages = expertMessages(
     domain,
     role,
     situation,
     shared ?? renderSituation(domain, situation, answer, thinks),
+    sharesRoles,
   );
   const asked = voteCall(task, messages, actions, onChoice);
   const call = {

@@ -1,20 +1,27 @@
 import type { Domain, ExpertRole, ImageValue } from '../shared/domain.ts';
 import type { ChatMessage } from '../shared/model-client/model-client.ts';
-import { renderSituation, renderSystem, type Situation } from '../shared/situation.ts';
+import { renderRole, renderSituation, renderSystem, type Situation } from '../shared/situation.ts';
 
 /**
  * The prompt of one expert: what all experts share first, the role last. Pure. `shared` is the rendered situation; without
- * it, one that asks for text.
+ * it, one that asks for text. `sharesRoles`: what the role is stands in the shared first message.
  */
-export function expertMessages(domain: Domain, role: ExpertRole, situation: Situation, shared?: string): ChatMessage[] {
-  const text = `${shared ?? renderSituation(domain, situation)}\n\nYOUR ROLE: ${role.name}\n${role.prompt}`;
+export function expertMessages(
+  domain: Domain,
+  role: ExpertRole,
+  situation: Situation,
+  shared?: string,
+  sharesRoles = false,
+): ChatMessage[] {
+  const own = sharesRoles ? renderRole(role.name) : `YOUR ROLE: ${role.name}\n${role.prompt}`;
+  const text = `${shared ?? renderSituation(domain, situation)}\n\n${own}`;
   const images = role.vision ? imagesOf(domain, situation) : [];
   const content =
     images.length === 0
       ? text
       : [...images.map((url) => ({ type: 'image_url' as const, image_url: { url } })), { type: 'text' as const, text }];
   return [
-    { role: 'system', content: renderSystem(domain) },
+    { role: 'system', content: renderSystem(domain, sharesRoles) },
     { role: 'user', content },
   ];
 }

@@ -1,5 +1,5 @@
 import { defined } from '../shared/defined.ts';
-import type { Domain, ExpertRole } from '../shared/domain.ts';
+import type { Domain } from '../shared/domain.ts';
 import { encodeError } from '../shared/errors.ts';
 import type { CallPhase } from '../shared/model-client/failures.ts';
 import { pooled } from '../shared/reads/reading.ts';
@@ -9,7 +9,7 @@ import type { ChatCaller } from '../shared/vote-answer.ts';
 
 export interface ReadAsk {
   readonly domain: Domain;
-  readonly roles: readonly ExpertRole[];
+  readonly roles: readonly string[];
   readonly client: ChatCaller;
   readonly task: ExpertTask;
   readonly read: ReadTerms;
@@ -26,7 +26,8 @@ export async function queryRead(query: ReadAsk, signal: AbortSignal): Promise<Ex
     {
       form,
       model,
-      system: renderSystem(domain),
+      system: renderSystem(domain, true),
+      // The other forms have options and questions of their own.
       state: renderSituation(domain, situation, form === 'logprobs' ? 'label' : 'none'),
       roles,
       actions: situation.actions,

@@ -55,8 +55,7 @@ async function runExpert(task: ExpertTask): Promise<ExpertResult> {
     const { read } = task;
     if (read !== undefined) {
       const { onPhase } = marks(task, () => isRunning);
-      const asked = read.roles.map((name) => known(roles.get(name), `role ${name}`));
-      return await queryRead({ domain, roles: asked, client, task, read, onPhase }, controller.signal);
+      return await queryRead({ domain, roles: read.roles, client, task, read, onPhase }, controller.signal);
     }
     const role = known(roles.get(task.role), `role ${task.role}`);
     const query = { domain, role, client, task, shared: situationText(task) };

@@ -213,10 +213,7 @@ async function endOf(client: ModelClient, form: Form, timeoutMs = 10_000): Promi
     model: 'm',
     system: 'You choose.',
     state: STATE.replace('A. attack\nB. block\nC. retreat', '1. attack\n2. block\n3. retreat'),
-    roles: [
-      { name: 'one', prompt: 'You judge danger.' },
-      { name: 'two', prompt: 'You look for gain.' },
-    ].slice(0, form === 'logprobs' ? 1 : 2),
+    roles: form === 'logprobs' ? ['one'] : ['one', 'two'],
     actions: ACTIONS,
     timeoutMs,
     alternativesMax: 20,

@@ -330,8 +330,10 @@ export class VirtualPool implements ExpertRunner {
       const cancel = { slot: 0, generation: 0 };
       const { read } = task;
       if (read !== undefined) {
-        const roles = this.#domain.roles.filter(({ name }) => read.roles.includes(name));
-        return await queryRead({ domain: this.#domain, roles, client, task: { ...task, cancel }, read }, signal);
+        return await queryRead(
+          { domain: this.#domain, roles: read.roles, client, task: { ...task, cancel }, read },
+          signal,
+        );
       }
       const query = { domain: this.#domain, role, client, task: { ...task, cancel }, ...listeners };
       return await queryExpert(query, signal);

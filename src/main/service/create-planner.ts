@@ -124,7 +124,8 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     if (resolved.features.constrainedAnswers) {
       const places = placesOf(checked.options);
       const sharedPrompt = resolved.features.priming ? renderSystem(resolved.domain) : undefined;
-      const probed = { ...parts, sharedPrompt, reads: parts.reads?.forms };
+      const reads = parts.reads && { forms: parts.reads.forms, system: renderSystem(resolved.domain, true) };
+      const probed = { ...parts, sharedPrompt, reads };
       void probeAnswers(places, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
     }
     lost.report = (message) => planner.warn(message);

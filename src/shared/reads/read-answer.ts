@@ -20,7 +20,7 @@ export function readReadings(call: ReadCall, body: unknown): readonly Reading[] 
 const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => readonly Reading[]>> = {
   decisions: ({ roles, actions }, body) => {
     const answers = listOf(memberOf(body, 'answers'), 'its answers are no list');
-    return roles.flatMap(({ name }, index) => {
+    return roles.flatMap((name, index) => {
       const answer = answers[index];
       if (memberOf(answer, 'type') === 'refusal') return [];
       const told = listOf(memberOf(answer, 'probabilities'), 'an answer has no probabilities');
@@ -30,7 +30,7 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
   },
   systemone: ({ roles, actions }, body) => {
     const answers = memberOf(body, 'answers');
-    return roles.flatMap(({ name }, index) => {
+    return roles.flatMap((name, index) => {
       const answer = memberOf(answers, questionId(index));
       const told = memberOf(answer, 'probabilities');
       const isDeclined =
@@ -62,7 +62,7 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
       );
     }
     const probabilities = distribution(actions, (label) => byLabel.get(label));
-    return [{ role: roles[0]?.name ?? '', probabilities }];
+    return [{ role: roles[0] ?? '', probabilities }];
   },
 };
 

@@ -1,3 +1,4 @@
+import { renderRole } from '../situation.ts';
 import { wellFormed } from '../well-formed.ts';
 import { labelsFor } from './labels.ts';
 import type { ReadCall, ReadForm } from './reading.ts';
@@ -24,7 +25,7 @@ const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
         { role: 'system', content: system },
         { role: 'user', content: state },
       ],
-      questions: roles.map(({ name, prompt }) => ({ type: 'choice', name, instructions: prompt, choices })),
+      questions: roles.map((name) => ({ type: 'choice', name, instructions: renderRole(name), choices })),
     };
   },
   systemone: ({ model, system, state, roles, actions }) => {
@@ -34,14 +35,14 @@ const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
     return {
       model,
       state: `${system}\n\n${state}`,
-      questions: Object.fromEntries(roles.map(({ prompt }, index) => [questionId(index), question(prompt)])),
+      questions: Object.fromEntries(roles.map((role, index) => [questionId(index), question(renderRole(role))])),
     };
   },
   logprobs: ({ model, system, state, roles, alternativesMax, hasThinkingSwitch }) => ({
     model,
     messages: [
       { role: 'system', content: system },
-      { role: 'user', content: `${state}\n\nYOUR ROLE: ${roles[0]?.name}\n${roles[0]?.prompt}` },
+      { role: 'user', content: `${state}\n\n${renderRole(roles[0] ?? '')}` },
     ],
     max_tokens: 1,
     temperature: 0,

@@ -9,12 +9,6 @@ import type { CallReport } from '../tasks.ts';
 export const READ_FORMS = ['decisions', 'systemone', 'logprobs'] as const;
 export type ReadForm = (typeof READ_FORMS)[number];
 
-/** A role that the model is asked in. */
-export interface ReadRole {
-  readonly name: string;
-  readonly prompt: string;
-}
-
 /** What a model is asked about one situation, in one request. */
 export interface ReadCall {
   readonly form: ReadForm;
@@ -23,8 +17,8 @@ export interface ReadCall {
   readonly system: string;
   /** The situation, for `logprobs` with its list of actions under their labels. */
   readonly state: string;
-  /** One question each. The form `logprobs` asks the first alone. */
-  readonly roles: readonly ReadRole[];
+  /** Names of roles that the shared part describes: one question each. The form `logprobs` asks the first alone. */
+  readonly roles: readonly string[];
   readonly actions: readonly string[];
   /** Total time of the call, milliseconds. */
   readonly timeoutMs: number;

@@ -16,8 +16,8 @@ export interface ProbeParts {
   readonly forms: AnswerForms;
   /** What all prompts of the planner begin with: probes begin with it too, so that the servers have read it before the first plan. */
   readonly sharedPrompt?: string | undefined;
-  /** Undefined where no model is read. */
-  readonly reads?: ReadForms | undefined;
+  /** Undefined where no model is read. `system` is what all reads begin with. */
+  readonly reads?: { readonly forms: ReadForms; readonly system: string } | undefined;
 }
 
 /**
@@ -48,7 +48,8 @@ export async function probeAnswers(
         forms.begin(name, model, isHonoured);
         if (isHonoured === undefined) unknown.push(model);
         else if (reads !== undefined && endpoint.facts.kind !== 'unknown') {
-          await reads.probe({ endpoint: name, model, facts: endpoint.facts }, caller, timeoutMs, signal);
+          const seat = { endpoint: name, model, kind: endpoint.facts.kind };
+          await reads.forms.probe(seat, caller, reads.system, timeoutMs, signal);
         }
       }
       for (const model of unknown) {

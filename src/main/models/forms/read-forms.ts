@@ -2,7 +2,8 @@ import type { Clock } from '../../../shared/clock.ts';
 import { READ_FORMS, type ReadForm } from '../../../shared/reads/reading.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
-import type { EndpointFacts, ServerKind } from '../discovery/endpoint-facts.ts';
+import type { ServerKind } from '../discovery/endpoint-facts.ts';
+import type { Seat } from '../seat.ts';
 
 /*
  * The form in which each model of each endpoint can be read: the first of Decisions API, System One and log probabilities that its
@@ -73,18 +74,19 @@ export class ReadForms {
   }
 
   /**
-   * Asks the model a small question in one form after the other, until one is answered. Ends where a call fails for another reason:
+   * Asks the model a small question behind `system`, in one form after the other, until one is answered. Ends where a call fails for another reason:
    * then the next call tells. Never rejects.
    */
   async probe(
-    at: { readonly endpoint: string; readonly model: string; readonly facts: Pick<EndpointFacts, 'kind'> },
+    at: Seat & { readonly kind: ServerKind },
     caller: ChatCaller,
+    system: string,
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<void> {
-    const { endpoint, model, facts } = at;
+    const { endpoint, model, kind } = at;
     for (let form = this.formFor(endpoint, model); form !== undefined; form = this.formFor(endpoint, model)) {
-      const outcome = await caller.read?.({ ...PROBE, form, model, timeoutMs, ...readManner(facts.kind) }, signal);
+      const outcome = await caller.read?.({ ...PROBE, form, model, timeoutMs, ...readManner(kind), system }, signal);
       if (outcome === undefined || signal?.aborted) return;
       const result = outcome.ok ? outcome : ({ ok: false, code: outcome.failure.code } as const);
       if (!this.#observed(endpoint, model, form, result)) return;
@@ -135,9 +137,8 @@ const LLAMACPP_ALTERNATIVES = 100;
 const SWITCHES: ReadonlySet<ServerKind> = new Set(['llamacpp', 'vllm', 'unknown']);
 
 const PROBE = {
-  system: 'You choose exactly one of the listed actions.',
   state: 'ACTIONS\n1. wait\n2. go\n\nANSWER\nOnly the number of one action from the list.',
-  roles: [{ name: 'probe', prompt: 'Choose the first action.' }],
+  roles: ['probe'],
   actions: ['wait', 'go'],
 };
 

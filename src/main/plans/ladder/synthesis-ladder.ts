@@ -162,7 +162,9 @@ class SynthesisQuery implements ModelQuery {
     const thinks = seats.thinks(endpoint, model, this.#rung.seat.thinks);
     const { maxTokens, temperature } = options.synthesis;
     const { situation } = this.#shown;
-    const messages = synthesisMessages(options.domain, situation, this.#ballot.standing, terms.answer, thinks);
+    const sharesRoles = this.#parts.reads?.sharesRoles(endpoint, model);
+    const { standing } = this.#ballot;
+    const messages = synthesisMessages(options.domain, situation, standing, terms.answer, thinks, sharesRoles);
     const asked = { ...terms, model, maxTokens, temperature, thinks };
     const chose = this.#shown.ownChoice(onChoice, (action) => this.#chose(action));
     const call = voteCall(asked, messages, situation.actions, chose);

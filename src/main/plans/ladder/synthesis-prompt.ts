@@ -17,6 +17,7 @@ export function synthesisMessages(
   votes: readonly ExpertVote[],
   answer: AnswerForm = 'text',
   thinks = false,
+  sharesRoles = false,
 ): ChatMessage[] {
   const lines = votes.map(({ role, vote }) => {
     const reason = vote.reason === '' ? '' : ` — ${oneLine(vote.reason, REASON_CHARS_MAX)}`;
@@ -25,7 +26,7 @@ export function synthesisMessages(
   const opinions = lines.length > 0 ? lines.join('\n') : 'none in time';
   const text = `${renderSituation(domain, situation, answer, thinks)}\n\nEXPERT OPINIONS\n${opinions}\n\nYOUR TASK\n${TASK}`;
   return [
-    { role: 'system', content: renderSystem(domain) },
+    { role: 'system', content: renderSystem(domain, sharesRoles) },
     { role: 'user', content: text },
   ];
 }

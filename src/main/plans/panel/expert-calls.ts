@@ -93,6 +93,7 @@ class ExpertQuery implements ModelQuery {
       maxTokens,
       temperature,
       thinks,
+      sharesRoles: this.#parts.reads?.sharesRoles(endpoint, model) ?? false,
     } as const;
     const { onFirstToken, onChoice: chose } = this.#listeners;
     const listeners = { onFirstToken, onChoice: this.#shown.ownChoice(onChoice, chose), onSent };

@@ -48,9 +48,13 @@ export class ReadQuery implements ModelQuery {
       const timeoutMs = Math.max(1, endMs - clock.now());
       const { maxTokens, temperature, role } = first;
       const asked = { kind: 'expert', planId: this.#planId, role, model, endpoint, maxTokens, temperature } as const;
-      const result = await pool.run({ ...asked, thinks: false, ...terms, timeoutMs, situation, read }, signal, {
-        onSent,
-      });
+      const result = await pool.run(
+        { ...asked, thinks: false, sharesRoles: true, ...terms, timeoutMs, situation, read },
+        signal,
+        {
+          onSent,
+        },
+      );
       if (!forms.observe(endpoint, model, read.form, result)) return result;
     }
   }

@@ -69,6 +69,11 @@ export class Reads {
     this.#random = random;
   }
 
+  /** Whether all prompts of a seat begin with what all roles are, since reads do: what stands before the state is read once for all. */
+  sharesRoles(endpoint: string, model: string): boolean {
+    return this.forms.shownFor(endpoint, model) !== undefined;
+  }
+
   /** Whether a read of the model may decide, as far as is known. Now and then it is tried against that. */
   isWorthwhile(model: string): boolean {
     if (this.#options.answers === 'read' || this.#calibration.comparedOf(model) < TRIALS_MIN) return true;

@@ -34,9 +34,9 @@ function read(simulator: SimulatorHandle, form: ReadForm, actions: readonly stri
   return client.read({
     form,
     model: 'one',
-    system: renderSystem(skyrim),
+    system: renderSystem(skyrim, true),
     state: renderSituation(skyrim, situation, form === 'logprobs' ? 'label' : 'none'),
-    roles: skyrim.roles.slice(2, form === 'logprobs' ? 3 : 4),
+    roles: skyrim.roles.slice(2, form === 'logprobs' ? 3 : 4).map(({ name }) => name),
     actions,
     timeoutMs: 10_000,
     alternativesMax: 20,
