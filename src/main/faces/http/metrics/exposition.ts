@@ -1,18 +1,9 @@
 import { Counter, Gauge, type Metric as RegisteredMetric, Registry } from 'prom-client';
-import { CACHE_METRICS } from './cache-metrics.ts';
-import { CALL_METRICS } from './call-metrics.ts';
-import { CHAT_METRICS } from './chat-metrics.ts';
-import { MACHINE_METRICS } from './machine-metrics.ts';
+import { FIGURE_METRICS } from './figure-metrics.ts';
 import type { HistogramMetric, Metric, MetricSample, MetricsSnapshot } from './metric.ts';
-import { PLAN_METRICS } from './plan-metrics.ts';
+import { PROCESS_METRICS } from './process-metrics.ts';
 
-export const METRICS: readonly (Metric | HistogramMetric)[] = [
-  ...PLAN_METRICS,
-  ...CACHE_METRICS,
-  ...CALL_METRICS,
-  ...CHAT_METRICS,
-  ...MACHINE_METRICS,
-];
+export const METRICS: readonly (Metric | HistogramMetric)[] = [...FIGURE_METRICS, ...PROCESS_METRICS];
 
 /**
  * A snapshot in Prometheus' text format, by prom-client. A registry for each scrape: what is counted is counted by the

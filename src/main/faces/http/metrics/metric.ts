@@ -28,11 +28,16 @@ export interface Metric {
   readonly read: (snapshot: MetricsSnapshot) => readonly MetricSample[] | number | undefined;
 }
 
+export interface HistogramSample {
+  readonly labels: Labels;
+  readonly buckets: Buckets;
+}
+
 export interface HistogramMetric {
   readonly name: string;
   readonly help: string;
   readonly type: 'histogram';
-  readonly read: (snapshot: MetricsSnapshot) => readonly { readonly labels: Labels; readonly buckets: Buckets }[];
+  readonly read: (snapshot: MetricsSnapshot) => readonly HistogramSample[];
 }
 
 export function counter(name: string, help: string, read: Metric['read']): Metric {

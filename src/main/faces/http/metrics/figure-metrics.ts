@@ -1,0 +1,122 @@
+import { FIGURES } from '../../../chat/chat-figures.ts';
+import type { CallDistributions } from '../../../plans/distributions.ts';
+import { type Figure, type FoundFigure, valuesAt } from '../../../plans/figures/figure.ts';
+import {
+  counter,
+  gauge,
+  type HistogramMetric,
+  type HistogramSample,
+  histogram,
+  type Labels,
+  type Metric,
+  type MetricSample,
+  type MetricsSnapshot,
+} from './metric.ts';
+
+/** Labels that stand for the `*` of a path: members of the item of a list, or what a record is kept by. */
+const LABELS: Readonly<Record<string, readonly string[]>> = {
+  sources: ['source'],
+  why: ['why'],
+  'calls.byCode': ['code'],
+  models: ['endpoint', 'model', 'step'],
+  endpoints: ['endpoint'],
+  'cache.standing.tiers': ['tier', 'to'],
+  'chats.byOutcome': ['outcome'],
+  'chats.byCode': ['code'],
+};
+
+/** Metrics whose samples are not the figures themselves. */
+const READS: Readonly<Record<string, Metric['read']>> = {
+  conclave_cache_hits_total: ({ stats: { cache } }) =>
+    cache === false
+      ? []
+      : [
+          { labels: { tier: 'exact' }, value: cache.hits - cache.similarHits },
+          { labels: { tier: 'similar' }, value: cache.similarHits },
+        ],
+};
+
+type ModelCalls = MetricsSnapshot['distributions']['models'][number];
+
+const HISTOGRAMS: Readonly<Record<string, HistogramMetric['read']>> = {
+  conclave_plan_duration_seconds: ({ distributions }) =>
+    Object.entries(distributions.plans).map(([source, buckets]) => ({ labels: { source }, buckets })),
+  gen_ai_client_operation_duration_seconds: ofModels(({ durations }) =>
+    [...durations].map(([code, buckets]) => ({ labels: code === 'OK' ? {} : { error_type: code }, buckets })),
+  ),
+  gen_ai_client_operation_time_to_first_chunk_seconds: ofModels(({ firstChunk }) => [
+    { labels: {}, buckets: firstChunk },
+  ]),
+  gen_ai_client_token_usage: ofModels(({ inputTokens, outputTokens }) => [
+    { labels: { gen_ai_token_type: 'input' }, buckets: inputTokens },
+    { labels: { gen_ai_token_type: 'output' }, buckets: outputTokens },
+  ]),
+};
+
+function ofModels(read: (calls: CallDistributions) => readonly HistogramSample[]): HistogramMetric['read'] {
+  return (snapshot) =>
+    snapshot.distributions.models.flatMap((model) =>
+      read(model).map(({ labels, buckets }) => ({ labels: { ...genAi(snapshot, model), ...labels }, buckets })),
+    );
+}
+
+/** A model's labels as OpenTelemetry's GenAI conventions name them; the provider is the kind of server. */
+function genAi({ stats }: MetricsSnapshot, { endpoint, model, step }: ModelCalls): Labels {
+  return {
+    gen_ai_operation_name: 'chat',
+    gen_ai_provider_name: stats.endpoints.find((at) => at.endpoint === endpoint)?.kind ?? 'unknown',
+    gen_ai_request_model: model,
+    conclave_endpoint: endpoint,
+    conclave_step: step,
+  };
+}
+
+const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
+
+/** The only metric of a text. */
+const BREAKER_STATE = gauge('conclave_endpoint_breaker_state', '1 for the state that the breaker is in.', ({ stats }) =>
+  stats.endpoints.flatMap(({ endpoint, breaker }) =>
+    BREAKER_STATES.map((state) => ({ labels: { endpoint, state }, value: breaker.state === state ? 1 : 0 })),
+  ),
+);
+
+/** A metric of the table of figures as it is written there: its name, and the labels that its path does not give. */
+function writtenMetric(metric: string): { readonly name: string; readonly labels: Labels } {
+  const [name, ...pairs] = metric.split(/[{,}]/).filter((part) => part !== '');
+  const labels = pairs.map((pair) => pair.split(/="|"/).slice(0, 2) as [string, string]);
+  return { name: name as string, labels: Object.fromEntries(labels) };
+}
+
+/** What the planner counts, from the table of figures. */
+export const FIGURE_METRICS: readonly (Metric | HistogramMetric)[] = [...metricsOf(FIGURES), BREAKER_STATE];
+
+function metricsOf(figures: readonly Figure[]): (Metric | HistogramMetric)[] {
+  const told = figures.filter(({ metric }) => metric !== undefined);
+  const families = Map.groupBy(told, ({ metric = '' }) => writtenMetric(metric).name);
+  return [...families].map(([name, each]) => {
+    const { help, metricHelp = help } = each[0] as Figure;
+    if (HISTOGRAMS[name] !== undefined) return histogram(name, metricHelp, HISTOGRAMS[name]);
+    const make = name.endsWith('_total') ? counter : gauge;
+    return make(name, metricHelp, READS[name] ?? (({ stats }) => samplesOf(each, stats)));
+  });
+}
+
+/** All samples of one item stand together. */
+function samplesOf(figures: readonly Figure[], stats: MetricsSnapshot['stats']): MetricSample[] {
+  const found = figures.flatMap(({ path, metric = '' }) => {
+    const [list = ''] = path.split('.*');
+    const { labels } = writtenMetric(metric);
+    return valuesAt(stats, path).map((each) => ({ each, labels: { ...labelsOf(list, each), ...labels } }));
+  });
+  const byItem = Map.groupBy(found, ({ each }) => each.at.map(({ name }) => name).join());
+  return [...byItem.values()].flat().flatMap(({ each: { value }, labels }) => {
+    return typeof value === 'number' || typeof value === 'boolean' ? [{ labels, value: Number(value) }] : [];
+  });
+}
+
+/** A tier without an end reaches to infinity. */
+function labelsOf(list: string, { at: [each] }: FoundFigure): Labels {
+  const { name, item } = each ?? {};
+  const told = (label: string): unknown => (typeof item === 'object' ? Reflect.get(item as object, label) : name);
+  return Object.fromEntries((LABELS[list] ?? []).map((label) => [label, `${told(label) ?? 'inf'}`]));
+}

@@ -1,0 +1,84 @@
+/** What a figure is measured in. A `count` may be a part of a whole; a `flag` is 1 for yes. */
+export type FigureUnit = 'count' | 'share' | 'ms' | 'rate' | 'bytes' | 'tokens' | 'flag';
+
+/** What a count is a part of, or a share is taken of. */
+export type Whole = 'plans' | 'calls' | 'lookups' | 'wantedCalls' | 'comparedPlans';
+
+interface FigureExtras {
+  /** Also allows `--expect` to bound a count in percent. */
+  readonly of?: Whole;
+  /** Its metric as Prometheus writes it, with the labels that its path does not give: `conclave_calls_total{outcome="useful"}`. */
+  readonly metric?: string;
+  /** Help text of a metric that several figures make up, at the first of them. */
+  readonly metricHelp?: string;
+  /** Its line in the text of a report: the line's name, what is counted, and what is said of that. */
+  readonly said?: readonly [name: string, noun: string, rest: string];
+}
+
+/** One figure without its path: name, unit, which way is better, and one sentence that defines it. */
+export type FigureRow = readonly [
+  name: string,
+  unit: FigureUnit,
+  best: 'high' | 'low' | 'none',
+  help: string,
+  extras?: FigureExtras,
+];
+
+export interface Figure extends FigureExtras {
+  /** Its place in `stats()` or in a report; `*` stands for each item of a list or each name of a record. */
+  readonly path: string;
+  readonly name: string;
+  readonly unit: FigureUnit;
+  readonly best: FigureRow[2];
+  readonly help: string;
+}
+
+/** Every path to a figure in `T`. `Names` are the keys of records: `*` in a path. Distributions are one figure each. */
+export type FigurePath<T, Names extends string> = {
+  [K in keyof T & string]-?: PathBelow<K, Exclude<T[K], undefined | null>, Names>;
+}[keyof T & string];
+
+type PathBelow<Path extends string, Value, Names extends string> = unknown extends Value
+  ? never
+  : [Value] extends [number | boolean]
+    ? Path
+    : PathInto<Path, Exclude<Value, false | string>, Names>;
+
+type PathInto<Path extends string, Value, Names extends string> = [Value] extends [never]
+  ? never
+  : Value extends readonly (infer Item)[]
+    ? Item extends string
+      ? never
+      : `${Path}.*.${FigurePath<Item, Names>}`
+    : Value extends { readonly p50: number }
+      ? Path
+      : string extends keyof Value
+        ? `${Path}.*`
+        : keyof Value extends Names
+          ? `${Path}.*`
+          : `${Path}.${FigurePath<Value, Names>}`;
+
+export function figuresOf(rows: Readonly<Record<string, FigureRow>>): Figure[] {
+  return Object.entries(rows).map(([path, [name, unit, best, help, extras]]) => {
+    return { path, name, unit, best, help, ...extras };
+  });
+}
+
+/** One value of a figure, and what stands for each `*` of its path: the name in a record, or the item of a list. */
+export interface FoundFigure {
+  readonly value: unknown;
+  readonly at: readonly { readonly name: string; readonly item: unknown }[];
+}
+
+/** All values of the figure at `path`; none where a part of the path is off. */
+export function valuesAt(tree: unknown, path: string): FoundFigure[] {
+  let found: FoundFigure[] = [{ value: tree, at: [] }];
+  for (const name of path.split('.')) {
+    found = found.flatMap(({ value, at }) => {
+      if (value === null || typeof value !== 'object') return [];
+      if (name !== '*') return [{ value: (value as Record<string, unknown>)[name], at }];
+      return Object.entries(value).map(([key, item]) => ({ value: item, at: [...at, { name: key, item }] }));
+    });
+  }
+  return found;
+}
