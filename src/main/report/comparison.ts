@@ -1,6 +1,9 @@
 import { wilson } from '../measure/wilson.ts';
 import type { Better, ComparedRow } from '../page/report-page.ts';
+import type { Figure } from '../plans/figures/figure.ts';
+import { countOf, figureAt, wholeOf } from '../session/figures.ts';
 import type { SessionReport } from '../session/report.ts';
+import { figureOf } from '../session/report-figures.ts';
 
 export interface Comparison {
   readonly rows: readonly ComparedRow[];
@@ -11,129 +14,76 @@ export interface Comparison {
 /** Durations and rates that differ by less than this share of the larger one are the same. */
 const SAME_SHARE = 0.05;
 
-interface Figure {
+/** A figure of one report: its value, and of a share how many it is taken of. */
+interface Found {
   readonly value: number | null;
-  /** Of a share: what it is counted of. */
   readonly of?: number;
 }
 
-interface Metric {
-  readonly key: string;
-  readonly name: string;
-  readonly unit: ComparedRow['unit'];
-  readonly best: 'high' | 'low' | 'none';
-  readonly of: (report: SessionReport) => Figure;
+interface Compared extends Pick<ComparedRow, 'key' | 'name' | 'unit'> {
+  readonly best: Figure['best'];
+  readonly find: (report: SessionReport) => Found;
 }
 
 const MODEL_DECIDED = ['cache', 'similar', 'quorum', 'synthesis', 'fallback', 'vote'] as const;
 
-function part(of: number, whole: number): Figure {
+function part(of: number, whole: number): Found {
   return { value: whole === 0 ? null : of / whole, of: whole };
 }
 
-/** A value, where there were plans to have it of. */
-function ofPlans({ plans }: SessionReport, value: number): Figure {
-  return { value: plans === 0 ? null : value };
-}
-
-function falseHits({ cache: { falseHits } }: SessionReport): Figure {
+function falseHits({ cache: { falseHits } }: SessionReport): Found {
   if (falseHits === null) return { value: null };
   const { exact, similar } = falseHits;
   return part(exact.wrong + similar.wrong, exact.checked + similar.checked);
 }
 
-const time = (key: 'mean' | 'p50' | 'p95' | 'p99' | 'max', name: string): Metric => ({
-  key: `planningMs.${key}`,
-  name,
-  unit: 'ms',
-  best: 'low',
-  of: (report) => ofPlans(report, report.planningMs[key]),
-});
+const PERCENTILES: Readonly<Record<string, string>> = { max: 'longest' };
 
-const METRICS: readonly Metric[] = [
-  { key: 'plans', name: 'Plans', unit: 'count', best: 'none', of: ({ plans }) => ({ value: plans }) },
-  {
-    key: 'plansPerSecond',
-    name: 'Plans per second',
-    unit: 'rate',
-    best: 'high',
-    of: (report) => ofPlans(report, report.plansPerSecond),
-  },
-  { key: 'legal', name: 'Legal', unit: 'share', best: 'high', of: ({ legal, plans }) => part(legal, plans) },
-  { key: 'onTime', name: 'On time', unit: 'share', best: 'high', of: ({ onTime, plans }) => part(onTime, plans) },
+/** A row of the figure at `path` of a report, as the table of figures has it. */
+function figure(path: string, key = path): Compared {
+  const { name, unit, best, of, part: counted = path } = figureOf(path) as Figure;
+  const last = path.slice(path.lastIndexOf('.') + 1);
+  if (of !== undefined) {
+    const find = (report: SessionReport) => part(countOf(report, counted), wholeOf(report, of));
+    return { key, name, unit: 'share', best, find };
+  }
+  const find = (report: SessionReport) => ({ value: numberAt(report, path) });
+  if (unit === 'ms') return { key, name: `${name}, ${PERCENTILES[last] ?? last}`, unit, best, find };
+  return { key, name, unit: unit === 'rate' ? unit : 'count', best, find };
+}
+
+function numberAt(report: SessionReport, path: string): number | null {
+  const value = figureAt(report, path);
+  return typeof value === 'number' ? value : null;
+}
+
+/** What is compared: figures of the report, and what only comes of several. */
+const COMPARED: readonly Compared[] = [
+  ...['plans', 'plansPerSecond', 'legal', 'onTime'].map((path) => figure(path)),
   {
     key: 'modelDecided',
     name: 'Decided by models',
     unit: 'share',
     best: 'high',
-    of: ({ sources, plans }) =>
+    find: ({ sources, plans }) =>
       part(
         MODEL_DECIDED.reduce((sum, source) => sum + sources[source], 0),
         plans,
       ),
   },
-  {
-    key: 'agreement',
-    name: 'As recorded',
-    unit: 'share',
-    best: 'high',
-    of: ({ agreement: { agreed, compared } }) => part(agreed, compared),
-  },
-  time('mean', 'Planning time, mean'),
-  time('p50', 'Planning time, p50'),
-  time('p95', 'Planning time, p95'),
-  time('p99', 'Planning time, p99'),
-  time('max', 'Planning time, longest'),
-  {
-    key: 'hitRate',
-    name: 'Hit rate',
-    unit: 'share',
-    best: 'high',
-    of: ({ cache: { hits, misses } }) => part(hits, hits + misses),
-  },
-  { key: 'falseHits', name: 'False hits', unit: 'share', best: 'low', of: falseHits },
-  {
-    key: 'llmSuccess',
-    name: 'LLM success rate',
-    unit: 'share',
-    best: 'high',
-    of: ({ calls: { useful, timeouts, failed } }) => part(useful, useful + timeouts + failed),
-  },
-  {
-    key: 'timeouts',
-    name: 'Calls out of time',
-    unit: 'share',
-    best: 'low',
-    of: ({ calls: { timeouts, made } }) => part(timeouts, made),
-  },
-  {
-    key: 'fallbacks',
-    name: 'Fallbacks',
-    unit: 'share',
-    best: 'low',
-    of: ({ fallbacks, plans }) => part(fallbacks, plans),
-  },
+  figure('agreement.rate', 'agreement'),
+  ...['mean', 'p50', 'p95', 'p99', 'max'].map((key) => figure(`planningMs.${key}`)),
+  figure('hitRate'),
+  { key: 'falseHits', name: 'False hits', unit: 'share', best: 'low', find: falseHits },
+  ...['llmSuccess', 'timeouts', 'fallbacks'].map((path) => figure(path)),
   {
     key: 'callsPerPlan',
     name: 'Calls a plan',
     unit: 'rate',
     best: 'low',
-    of: (report) => ofPlans(report, report.calls.made / report.plans),
+    find: ({ calls, plans }) => ({ value: plans === 0 ? null : calls.made / plans }),
   },
-  {
-    key: 'tokensPerPlan.prompt',
-    name: 'Tokens read a plan',
-    unit: 'rate',
-    best: 'low',
-    of: (report) => ofPlans(report, report.tokensPerPlan.prompt),
-  },
-  {
-    key: 'tokensPerPlan.completion',
-    name: 'Tokens written a plan',
-    unit: 'rate',
-    best: 'low',
-    of: (report) => ofPlans(report, report.tokensPerPlan.completion),
-  },
+  ...['tokensPerPlan.prompt', 'tokensPerPlan.completion'].map((path) => figure(path)),
 ];
 
 /**
@@ -141,20 +91,20 @@ const METRICS: readonly Metric[] = [
  * differs by more than 5 %, for its spread is not known: two runs of the same may differ by more.
  */
 export function compareReports(a: SessionReport, b: SessionReport): Comparison {
-  const rows = METRICS.map(({ key, name, unit, best, of }): ComparedRow => {
-    const [ofA, ofB] = [of(a), of(b)];
-    return { key, name, unit, a: ofA.value, b: ofB.value, better: betterOf(ofA, ofB, best) };
+  const rows = COMPARED.map(({ key, name, unit, best, find }): ComparedRow => {
+    const [inA, inB] = [find(a), find(b)];
+    return { key, name, unit, a: inA.value, b: inB.value, better: betterOf(inA, inB, best) };
   });
   return { rows, warnings: warningsOf(a, b) };
 }
 
-function betterOf(a: Figure, b: Figure, best: Metric['best']): Better {
+function betterOf(a: Found, b: Found, best: Compared['best']): Better {
   if (best === 'none' || a.value === null || b.value === null) return null;
   if (isSame(a, b)) return 'same';
   return a.value > b.value === (best === 'high') ? 'a' : 'b';
 }
 
-function isSame(a: Figure, b: Figure): boolean {
+function isSame(a: Found, b: Found): boolean {
   const [valueA, valueB] = [a.value ?? 0, b.value ?? 0];
   if (valueA === valueB) return true;
   if (a.of === undefined || b.of === undefined) {

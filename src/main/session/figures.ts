@@ -1,9 +1,11 @@
 import { share } from '../measure/shares.ts';
 import { nearestModels } from '../models/names/nearest-models.ts';
+import { valuesAt, type Whole } from '../plans/figures/figure.ts';
 import type { SessionReport } from './report.ts';
+import { figureOf, NOT_FIGURES, REPORT_FIGURES } from './report-figures.ts';
 
 /** The JSON of a report, or a part of it. */
-export type FigureTree = Readonly<Record<string, unknown>>;
+export type FigureTree = object;
 
 /** What a figure is, or why it is nothing now. */
 export type FigureValue = number | { readonly why: string };
@@ -13,31 +15,31 @@ const UNKNOWN = 'there is nothing to tell it from';
 
 /** The value of the report's figure at `path`, `undefined` where the report has no such figure. */
 export function figureAt(report: FigureTree, path: string): FigureValue | undefined {
-  if (count(report, 'plans') === 0 && path !== 'plans') return { why: NO_PLANS };
+  if (countOf(report, 'plans') === 0 && path !== 'plans') return { why: NO_PLANS };
   const value = valueAt(report, path);
   if (value === null) return { why: UNKNOWN };
   if (typeof value !== 'number') return undefined;
-  const basis = BASES.find(({ of }) => of.test(path));
-  return basis !== undefined && basis.count(report) === 0 ? { why: basis.why } : value;
+  const { unit, of } = figureOf(path) ?? {};
+  return unit === 'share' && of !== undefined && wholeOf(report, of) === 0 ? { why: WHOLES[of].why } : value;
 }
 
 /** The figure as a share of what it is counted of, `undefined` where it is no count of a known whole and no share itself. */
 export function shareAt(report: FigureTree, path: string): FigureValue | undefined {
-  if (SHARES.test(path)) return figureAt(report, path);
-  const whole = WHOLES.find(({ of }) => of.test(path));
-  const part = whole && figureAt(report, path);
-  if (whole === undefined || typeof part !== 'number') return part;
-  const count = whole.count(report);
-  return count === 0 ? { why: whole.why } : part / count;
+  const { unit, of } = figureOf(path) ?? {};
+  const value = unit === 'share' || of !== undefined ? figureAt(report, path) : undefined;
+  if (unit === 'share' || of === undefined || typeof value !== 'number') return value;
+  const whole = wholeOf(report, of);
+  return whole === 0 ? { why: WHOLES[of].why } : value / whole;
 }
 
 export function isShare(path: string): boolean {
-  return SHARES.test(path) || WHOLES.some(({ of }) => of.test(path));
+  const { unit, of } = figureOf(path) ?? {};
+  return unit === 'share' || of !== undefined;
 }
 
 /** Whether the figure is a time in milliseconds. */
 export function isTime(path: string): boolean {
-  return path.split('.').some((name) => name.endsWith('Ms'));
+  return figureOf(path)?.unit === 'ms';
 }
 
 /** Whether the report has, or may come to have, a figure at `path`. `report` may be of before the first plan. */
@@ -45,7 +47,7 @@ export function hasFigure(report: FigureTree, path: string): boolean {
   let at: unknown = report;
   const names = path.split('.');
   for (const [index, name] of names.entries()) {
-    if (index === 0 && NOT_FIGURES.has(name)) return false;
+    if (index === 0 && isNoFigure(name)) return false;
     // What comes later is only known then: lists grow, and what is null has no parts yet.
     if (at === null) return true;
     if (Array.isArray(at)) return /^\d+$/.test(name);
@@ -66,12 +68,13 @@ function lastName(path: string): string {
   return path.slice(path.lastIndexOf('.') + 1).toLowerCase();
 }
 
-/** Charts, and what names the run. */
-const NOT_FIGURES: ReadonlySet<string> = new Set(['series', 'trace', 'server', 'expect']);
+function isNoFigure(name: string): boolean {
+  return (NOT_FIGURES as readonly string[]).includes(name);
+}
 
 function* figureNames(tree: FigureTree, prefix = ''): Generator<string> {
   for (const [name, value] of Object.entries(tree)) {
-    if (prefix === '' && NOT_FIGURES.has(name)) continue;
+    if (prefix === '' && isNoFigure(name)) continue;
     if (typeof value === 'number' || value === null) yield prefix + name;
     else if (typeof value === 'object') yield* figureNames(value as FigureTree, `${prefix}${name}.`);
   }
@@ -94,77 +97,60 @@ function memberOf(at: unknown, name: string, parent: string | undefined): unknow
   if (at === undefined || at === null || typeof at !== 'object' || !Object.hasOwn(at, name)) {
     return parent === 'byCode' && /^(?:OK|ERR_[A-Z_]+)$/.test(name) ? 0 : undefined;
   }
-  return (at as FigureTree)[name];
+  return Reflect.get(at, name);
 }
 
-function count(report: FigureTree, path: string): number {
+/** The count at `path`; 0 where there is none. */
+export function countOf(report: FigureTree, path: string): number {
   const value = valueAt(report, path);
   return typeof value === 'number' ? value : 0;
 }
 
-interface Basis {
-  readonly of: RegExp;
-  readonly count: (report: FigureTree) => number;
-  /** Why there is no value, where the count is 0. */
-  readonly why: string;
-}
+/** The counts that make up each whole, and why a share of it has no value where there is none. */
+const WHOLES: Readonly<Record<Whole, { readonly sum: readonly string[]; readonly why: string }>> = {
+  plans: { sum: ['plans'], why: NO_PLANS },
+  calls: { sum: ['calls.made'], why: 'no call was made' },
+  wantedCalls: { sum: ['calls.useful', 'calls.timeouts', 'calls.failed'], why: 'no call was needed to its end' },
+  lookups: { sum: ['cache.hits', 'cache.misses'], why: 'the cache was not asked' },
+  comparedPlans: { sum: ['agreement.compared'], why: 'nothing was compared' },
+};
 
-const lookups = (report: FigureTree): number => count(report, 'cache.hits') + count(report, 'cache.misses');
-const wanted = (report: FigureTree): number =>
-  count(report, 'calls.useful') + count(report, 'calls.timeouts') + count(report, 'calls.failed');
-const made = (report: FigureTree): number => count(report, 'calls.made');
-
-/** Figures that are 0 in the report where nothing was counted. */
-const BASES: readonly Basis[] = [
-  { of: /^hitRate$/, count: lookups, why: 'the cache was not asked' },
-  { of: /^llmSuccess$/, count: wanted, why: 'no call was needed to its end' },
-  { of: /^agreement\.rate$/, count: (report) => count(report, 'agreement.compared'), why: 'nothing was compared' },
-];
-
-const WHOLES: readonly Basis[] = [
-  {
-    of: /^(?:legal|onTime|fallbacks|coalesced|superseded|sources\.\w+|why\.[\w-]+)$/,
-    count: (report) => count(report, 'plans'),
-    why: NO_PLANS,
-  },
-  { of: /^(?:timeouts|calls\.\w+|calls\.byCode\.\w+)$/, count: made, why: 'no call was made' },
-  { of: /^cache\.(?:hits|misses|similarHits)$/, count: lookups, why: 'the cache was not asked' },
-];
-
-const SHARES =
-  /^(?:hitRate|llmSuccess|agreement\.rate|tokensPerPlan\.estimated|models\.\d+\.successRate|cache\.falseHits\.\w+\.(?:rate|low|high)|cache\.budget\.(?:budget|risk|riskHigh))$/;
-
-type Counts = Readonly<Record<string, unknown>>;
-
-function difference(before: Counts, after: Counts): Record<string, number> {
-  const counted = Object.entries(after).filter(([, value]) => typeof value === 'number') as [string, number][];
-  return Object.fromEntries(counted.map(([name, value]) => [name, value - Number(before[name] ?? 0)]));
+/** How many there are of what a figure is counted of. */
+export function wholeOf(report: FigureTree, of: Whole): number {
+  return WHOLES[of].sum.reduce((sum, path) => sum + countOf(report, path), 0);
 }
 
 /** What came between two reports of one session: what can be counted there, and the shares and means of that. */
 export function figuresBetween(before: SessionReport, after: SessionReport): FigureTree {
-  const totals = ({ plans, legal, onTime, timeouts, fallbacks, coalesced, superseded }: SessionReport) => {
-    return { plans, legal, onTime, timeouts, fallbacks, coalesced, superseded };
-  };
-  const { hits, misses, similarHits } = after.cache;
-  const cache = difference({ ...before.cache }, { hits, misses, similarHits }) as Record<'hits' | 'misses', number>;
-  const calls = difference({ ...before.calls }, { ...after.calls }) as Record<'useful' | 'timeouts' | 'failed', number>;
-  const agreement = difference({ ...before.agreement }, { ...after.agreement }) as Record<
-    'compared' | 'agreed',
-    number
-  >;
-  return {
-    ...difference(totals(before), totals(after)),
-    hitRate: share(cache.hits, cache.hits + cache.misses),
-    llmSuccess: share(calls.useful, calls.useful + calls.timeouts + calls.failed),
-    sources: difference(before.sources, after.sources),
-    why: difference(before.why, after.why),
-    planningMs: { mean: meanBetween(before, after, 'planningMs') },
-    latenessMs: { mean: meanBetween(before, after, 'latenessMs') },
-    cache,
-    calls: { ...calls, byCode: difference(before.calls.byCode, after.calls.byCode) },
-    agreement: { ...agreement, rate: share(agreement.agreed, agreement.compared) },
-  };
+  const between: Record<string, unknown> = {};
+  for (const path of countedPaths(after)) put(between, path, countOf(after, path) - countOf(before, path));
+  for (const { path, of, part } of REPORT_FIGURES) {
+    if (of === undefined || part === undefined || typeof valueAt(after, path) !== 'number') continue;
+    put(between, path, share(countOf(between, part), wholeOf(between, of)));
+  }
+  for (const key of ['planningMs', 'latenessMs'] as const) put(between, `${key}.mean`, meanBetween(before, after, key));
+  return between;
+}
+
+/** Wholes and counts of wholes: they only grow. */
+function countedPaths(report: SessionReport): string[] {
+  const counted = REPORT_FIGURES.filter(({ unit, of }) => unit === 'count' && of !== undefined);
+  const paths = counted.flatMap(({ path }) =>
+    valuesAt(report, path).map(({ at: [each] }) => path.replace('*', each?.name ?? '')),
+  );
+  const wholes = Object.values(WHOLES).flatMap(({ sum }) => sum);
+  return [...wholes, ...paths].filter((path) => typeof valueAt(report, path) === 'number');
+}
+
+function put(tree: Record<string, unknown>, path: string, value: number): void {
+  const names = path.split('.');
+  const last = names.pop() as string;
+  let at = tree;
+  for (const name of names) {
+    at[name] ??= {};
+    at = at[name] as Record<string, unknown>;
+  }
+  at[last] = value;
 }
 
 function meanBetween(before: SessionReport, after: SessionReport, key: 'planningMs' | 'latenessMs'): number {

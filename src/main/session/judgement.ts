@@ -43,7 +43,7 @@ export interface JudgedReports {
 /** What is wrong with a criterion, undefined where nothing is. `report` is of the same planner, before its first plan. */
 export function faultOf(criterion: Criterion, report: SessionReport): string | undefined {
   const { text, stretch, figure, unit } = criterion;
-  const tree = stretch === 'afterWarmUp' ? figuresBetween(report, report) : treeOf(report);
+  const tree = stretch === 'afterWarmUp' ? figuresBetween(report, report) : report;
   const where = stretch === 'afterWarmUp' ? 'a figure that is counted after the warm-up' : 'a figure of the report';
   if (!hasFigure(tree, figure)) {
     const nearest = nearestFigures(tree, figure);
@@ -77,9 +77,9 @@ function foundIn({ stretch, figure, unit }: Criterion, reports: JudgedReports): 
 
 /** The figures of a part of the session, undefined where too few plans were made for it. */
 function stretchOf(stretch: Stretch, { warmUp, lap }: JudgedReports): FigureTree | undefined {
-  if (stretch === 'lap') return treeOf(lap);
+  if (stretch === 'lap') return lap;
   if (warmUp === undefined) return undefined;
-  if (stretch === 'warmUp') return treeOf(warmUp);
+  if (stretch === 'warmUp') return warmUp;
   return lap.plans > warmUp.plans ? figuresBetween(warmUp, lap) : undefined;
 }
 
@@ -108,9 +108,4 @@ function holds(value: number, relation: Relation, bound: number): boolean {
     default:
       return relation satisfies never;
   }
-}
-
-/** A report is plain data, and its figures are found by their names. */
-function treeOf(report: SessionReport): FigureTree {
-  return { ...report };
 }

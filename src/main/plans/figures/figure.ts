@@ -1,12 +1,14 @@
 /** What a figure is measured in. A `count` may be a part of a whole; a `flag` is 1 for yes. */
-export type FigureUnit = 'count' | 'share' | 'ms' | 'rate' | 'bytes' | 'tokens' | 'flag';
+export type FigureUnit = 'count' | 'share' | 'ms' | 's' | 'rate' | 'bytes' | 'tokens' | 'flag';
 
 /** What a count is a part of, or a share is taken of. */
 export type Whole = 'plans' | 'calls' | 'lookups' | 'wantedCalls' | 'comparedPlans';
 
 interface FigureExtras {
-  /** Also allows `--expect` to bound a count in percent. */
+  /** Of a count this allows `--expect` to bound it in percent. */
   readonly of?: Whole;
+  /** Of a share: the path of the count that is divided by its whole. */
+  readonly part?: string;
   /** Its metric as Prometheus writes it, with the labels that its path does not give: `conclave_calls_total{outcome="useful"}`. */
   readonly metric?: string;
   /** Help text of a metric that several figures make up, at the first of them. */
