@@ -79,16 +79,7 @@ export interface CacheStats {
   readonly disk: DiskTierStats | false;
 }
 
-export interface CacheCounts {
-  similarHits: number;
-  loopsBroken: number;
-  contradicted: number;
-  cyclesBroken: number;
-  withheld: number;
-  probes: number;
-  stood: number;
-}
-
-export function emptyCounts(): CacheCounts {
+/** What a cache counts one by one, as it names it in its stats. */
+export function emptyCounts() {
   return { similarHits: 0, loopsBroken: 0, contradicted: 0, cyclesBroken: 0, withheld: 0, probes: 0, stood: 0 };
 }

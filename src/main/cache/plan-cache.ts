@@ -188,7 +188,7 @@ export class PlanCache {
 
   stats(): CacheStats {
     const { exactHits, stale, misses, ...held } = this.#memory.stats();
-    const { similarHits, loopsBroken, contradicted, cyclesBroken, withheld, probes, stood } = this.#counts;
+    const { similarHits, ...counts } = this.#counts;
     const hits = exactHits + similarHits;
     const lookups = hits + stale + misses;
     const { entries: entriesMax, ttl, ttlMs } = this.#options;
@@ -204,12 +204,7 @@ export class PlanCache {
       misses: misses + stale,
       expired: stale,
       hitRate: lookups === 0 ? 0 : hits / lookups,
-      loopsBroken,
-      contradicted,
-      cyclesBroken,
-      withheld,
-      probes,
-      stood,
+      ...counts,
       standing: this.#judge === undefined ? this.#standing.stats() : false,
       falseHits: this.#falseHits.stats(),
       budget: this.#judge?.stats() ?? false,

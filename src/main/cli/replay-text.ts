@@ -2,7 +2,7 @@ import type { BucketingAdvice } from '../replay/bucketing-advice.ts';
 import type { TierOutcome } from '../replay/replay.ts';
 import type { ReplayReport } from '../replay/replay-report.ts';
 import type { SimilarAdvice } from '../replay/similar-advice.ts';
-import { skippedRows } from './report-text.ts';
+import { saidRows, skippedRows } from './report-text.ts';
 import { count, duration, percent, table } from './text.ts';
 
 /** The report for people: how it was served, one line for each thing worth knowing, then advice on the bucketing. */
@@ -44,15 +44,7 @@ function rows(report: ReplayReport): string[][] {
 function occasionalRows({ trace, cache, unjudged, disordered, restarts }: ReplayReport): string[][] {
   const shown: string[][] = skippedRows(trace);
   if (cache.budget !== false) shown.push(['Budget', budgetText(cache.budget)]);
-  if (cache.contradicted > 0) {
-    shown.push(['Contradicted', `${count(cache.contradicted, 'answer')} not served, contradicted by current Q-values`]);
-  }
-  if (cache.cyclesBroken > 0) {
-    shown.push(['Cycles', `${count(cache.cyclesBroken, 'answer')} not served to an agent in a cycle`]);
-  }
-  if (cache.withheld > 0) {
-    shown.push(['Withheld', `${count(cache.withheld, 'answer')} not served, for lack of evidence`]);
-  }
+  shown.push(...saidRows({ cache }, (path) => path.startsWith('cache.') && path !== 'cache.loopsBroken'));
   if (cache.evictions > 0) shown.push(['Evicted', count(cache.evictions, 'decision')]);
   if (unjudged > 0) {
     shown.push(['Not judged', `${count(unjudged, 'record')} without a recorded choice among the offered actions`]);

@@ -3,7 +3,9 @@ import type { Rate } from '../cache/false-hits.ts';
 import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { ReportSide, ReportTable } from '../page/report-page.ts';
+import { countAt } from '../session/figures.ts';
 import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
+import { figureOf, REPORT_FIGURES } from '../session/report-figures.ts';
 import { criteriaTable } from './expectations.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
@@ -53,27 +55,43 @@ function summaryRows(report: SessionReport): string[][] {
   const { plans, planningMs } = report;
   const of = (part: number): string => `${count(part)} of ${count(plans)} (${percent(part, plans)})`;
   const rows = [
-    ['Legal', of(report.legal)],
-    ['On time', of(report.onTime)],
-    ['Planning time', spread(planningMs)],
+    [nameOf('legal'), of(report.legal)],
+    [nameOf('onTime'), of(report.onTime)],
+    [nameOf('planningMs'), spread(planningMs)],
     ['Cache', cacheText(report)],
     ...laterRows(report),
     ...honestyRows(report),
-    ['LLM success rate', successText(report)],
-    ['Timeouts', count(report.timeouts, 'call')],
-    ['Fallbacks', count(report.fallbacks, 'plan')],
+    [nameOf('llmSuccess'), successText(report)],
+    saidRow(report, 'timeouts'),
+    saidRow(report, 'fallbacks'),
     ['Sources', sourcesText(report)],
     ...whyRows(report),
     ...workRows(report),
     ...skippedRows(report.trace),
   ];
-  if (report.cancelled > 0) rows.push(['Cancelled', `${count(report.cancelled, 'plan')} by the interrupt`]);
+  if (report.cancelled > 0) rows.push([nameOf('cancelled'), `${count(report.cancelled, 'plan')} by the interrupt`]);
   const { compared, agreed } = report.agreement;
   if (compared > 0) {
     const share = `${count(agreed)} of ${count(compared)} (${percent(agreed, compared)})`;
-    rows.push(['As recorded', `${share} chose the recorded action`]);
+    rows.push([nameOf('agreement.rate'), `${share} chose the recorded action`]);
   }
   return rows;
+}
+
+function nameOf(path: string): string {
+  return figureOf(path)?.name ?? path;
+}
+
+/** The line of a figure, as the table of figures words it. */
+function saidRow(tree: object, path: string): string[] {
+  const [name, noun, rest] = figureOf(path)?.said ?? [nameOf(path), '', ''];
+  return [name, `${count(countAt(tree, path), noun)}${rest}`];
+}
+
+/** The lines of those figures that have one and are not 0. */
+export function saidRows(tree: object, isWanted: (path: string) => boolean): string[][] {
+  const told = REPORT_FIGURES.filter(({ path, said }) => said !== undefined && isWanted(path));
+  return told.flatMap(({ path }) => (countAt(tree, path) > 0 ? [saidRow(tree, path)] : []));
 }
 
 /** What of a trace was left out. */
@@ -96,24 +114,12 @@ function cacheText({ cache }: SessionReport): string {
 }
 
 /** What was saved, spent and given up: only what there is something to say of. */
-function workRows({ coalesced, superseded, calls, tokensPerPlan, endpoints }: SessionReport): string[][] {
-  const { prompt, completion, cached, estimated } = tokensPerPlan;
-  const rows: string[][] = [];
-  if (coalesced > 0) rows.push(['Shared', `${count(coalesced, 'plan')} joined the model work of another`]);
-  if (superseded > 0)
-    rows.push(['Superseded', `${count(superseded, 'plan')} replaced by a newer request of the same agent`]);
-  if (calls.hedges > 0)
-    rows.push([
-      'Hedges',
-      `${count(calls.hedges, 'call')} repeated elsewhere, because the first try was unusually slow`,
-    ]);
-  if (calls.seatsMoved > 0) {
-    const loads = endpoints.reduce((sum, { memory }) => sum + (memory?.loads ?? 0), 0);
-    const instead = `${count(calls.seatsMoved, 'call')} made to a loaded model instead of one that was not loaded`;
-    rows.push(['Seats moved', `${instead} · ${count(loads, 'load')}`]);
-  }
-  if (calls.earlyChoices > 0)
-    rows.push(['Early choices', `${count(calls.earlyChoices, 'vote')} counted before their reasons were written`]);
+function workRows(report: SessionReport): string[][] {
+  const { prompt, completion, cached, estimated } = report.tokensPerPlan;
+  const rows = saidRows(report, (path) => /^(?:coalesced|superseded|calls\.(?!timeouts).+)$/.test(path));
+  const loads = report.endpoints.reduce((sum, { memory }) => sum + (memory?.loads ?? 0), 0);
+  const moved = rows.find(([name]) => name === figureOf('calls.seatsMoved')?.said?.[0]);
+  if (moved !== undefined) moved[1] += ` · ${count(loads, 'load')}`;
   if (prompt + completion > 0) {
     const ofThem = cached > 0 ? `, ${rate(cached)} of them cached` : '';
     const guessed = estimated > 0 ? ` · ${percent(estimated, 1)} estimated` : '';
@@ -148,7 +154,7 @@ function laterRows({ background, late, endpoints }: SessionReport): string[][] {
 
 /** How far what the cache served can be trusted: only what there is something to say of. */
 function honestyRows({ cache, background }: SessionReport): string[][] {
-  const { falseHits, loopsBroken, contradicted, cyclesBroken, withheld, standing, budget } = cache;
+  const { falseHits, standing, budget } = cache;
   const rows: string[][] = [];
   if (falseHits !== null && background.done > 0) {
     const tiers = [rateText('same state', falseHits.exact), rateText('similar', falseHits.similar)];
@@ -165,16 +171,9 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
       `${percent(budget.budget, 1)} · served ${count(served)} of ${count(judged)} judged · ${count(probes, 'probe')} · ${now}`,
     ]);
   }
-  if (contradicted > 0)
-    rows.push(['Contradicted', `${count(contradicted, 'answer')} not served, contradicted by current Q-values`]);
-  if (withheld > 0) rows.push(['Withheld', `${count(withheld, 'answer')} not served, for lack of evidence`]);
+  rows.push(...saidRows({ cache }, (path) => path.startsWith('cache.')));
   const tiers = (standing?.tiers ?? []).filter(({ tier }) => tier !== 'old').map(tierText);
   if (standing?.trust === 'earned' && tiers.length > 0) rows.push(['Standing', tiers.join(' · ')]);
-  if (cyclesBroken > 0) {
-    rows.push(['Cycles', `${count(cyclesBroken, 'answer')} not served to an agent in a cycle`]);
-  }
-  if (loopsBroken > 0)
-    rows.push(['Loops', `${count(loopsBroken, 'answer')} not served, after having had no effect twice`]);
   return rows;
 }
 

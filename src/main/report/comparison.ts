@@ -1,7 +1,7 @@
 import { wilson } from '../measure/wilson.ts';
 import type { Better, ComparedRow } from '../page/report-page.ts';
 import type { Figure } from '../plans/figures/figure.ts';
-import { countOf, figureAt, wholeOf } from '../session/figures.ts';
+import { countAt, figureAt, wholeOf } from '../session/figures.ts';
 import type { SessionReport } from '../session/report.ts';
 import { figureOf } from '../session/report-figures.ts';
 
@@ -44,7 +44,7 @@ function figure(path: string, key = path): Compared {
   const { name, unit, best, of, part: counted = path } = figureOf(path) as Figure;
   const last = path.slice(path.lastIndexOf('.') + 1);
   if (of !== undefined) {
-    const find = (report: SessionReport) => part(countOf(report, counted), wholeOf(report, of));
+    const find = (report: SessionReport) => part(countAt(report, counted), wholeOf(report, of));
     return { key, name, unit: 'share', best, find };
   }
   const find = (report: SessionReport) => ({ value: numberAt(report, path) });

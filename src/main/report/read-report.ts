@@ -6,6 +6,7 @@ import { PlannerError } from '../../shared/errors.ts';
 import { readText as textOf } from '../../shared/untrusted-json.ts';
 import type { Series } from '../monitor/series.ts';
 import type { SessionReport } from '../session/report.ts';
+import { REPORT_FIGURES } from '../session/report-figures.ts';
 
 /** A report as `session --json` printed it, and where it was read. */
 export interface ReadReport {
@@ -103,6 +104,12 @@ const tier = z.looseObject({
   serving: z.boolean(),
 });
 
+/** Figures that a report's text has a line for. Reports of earlier versions lack some. */
+function saidIn(group: string): Record<string, z.ZodType> {
+  const said = REPORT_FIGURES.filter((figure) => figure.said !== undefined && figure.path.startsWith(group));
+  return Object.fromEntries(said.map(({ path }) => [path.slice(group.length), amount.optional()]));
+}
+
 const calls = z.looseObject({ made: amount, useful: amount, timeouts: amount, cancelled: amount, failed: amount });
 
 const judgement = z.looseObject({
@@ -126,16 +133,13 @@ const schema = z.looseObject({
   why: z.record(name, amount).default({}),
   planningMs: durations,
   cache: z.looseObject({
+    ...saidIn('cache.'),
     entries: amount,
     entriesMax: amount,
     hits: amount,
     misses: amount,
     ttlMs: amount,
     tooLarge: amount,
-    loopsBroken: amount,
-    contradicted: amount,
-    cyclesBroken: amount.optional(),
-    withheld: amount.optional(),
     standing: z
       .looseObject({ models: z.looseObject({ agreement: share.nullable() }), tiers: z.array(tier).max(100) })
       .nullish(),
@@ -149,7 +153,7 @@ const schema = z.looseObject({
   late: z
     .array(z.looseObject({ kind: name, compared: amount, lateOnly: amount, nextOnly: amount, serves: z.boolean() }))
     .default([]),
-  calls: calls.extend({ hedges: amount, seatsMoved: amount.default(0) }),
+  calls: calls.extend(saidIn('calls.')),
   models: z.array(model).max(1_000),
   endpoints: z.array(endpoint).max(1_000),
   tokensPerPlan: z.looseObject({ prompt: amount, completion: amount, cached: amount, estimated: share.default(0) }),

@@ -15,7 +15,7 @@ const UNKNOWN = 'there is nothing to tell it from';
 
 /** The value of the report's figure at `path`, `undefined` where the report has no such figure. */
 export function figureAt(report: FigureTree, path: string): FigureValue | undefined {
-  if (countOf(report, 'plans') === 0 && path !== 'plans') return { why: NO_PLANS };
+  if (countAt(report, 'plans') === 0 && path !== 'plans') return { why: NO_PLANS };
   const value = valueAt(report, path);
   if (value === null) return { why: UNKNOWN };
   if (typeof value !== 'number') return undefined;
@@ -101,7 +101,7 @@ function memberOf(at: unknown, name: string, parent: string | undefined): unknow
 }
 
 /** The count at `path`; 0 where there is none. */
-export function countOf(report: FigureTree, path: string): number {
+export function countAt(report: FigureTree, path: string): number {
   const value = valueAt(report, path);
   return typeof value === 'number' ? value : 0;
 }
@@ -117,16 +117,16 @@ const WHOLES: Readonly<Record<Whole, { readonly sum: readonly string[]; readonly
 
 /** How many there are of what a figure is counted of. */
 export function wholeOf(report: FigureTree, of: Whole): number {
-  return WHOLES[of].sum.reduce((sum, path) => sum + countOf(report, path), 0);
+  return WHOLES[of].sum.reduce((sum, path) => sum + countAt(report, path), 0);
 }
 
 /** What came between two reports of one session: what can be counted there, and the shares and means of that. */
 export function figuresBetween(before: SessionReport, after: SessionReport): FigureTree {
   const between: Record<string, unknown> = {};
-  for (const path of countedPaths(after)) put(between, path, countOf(after, path) - countOf(before, path));
+  for (const path of countedPaths(after)) put(between, path, countAt(after, path) - countAt(before, path));
   for (const { path, of, part } of REPORT_FIGURES) {
     if (of === undefined || part === undefined || typeof valueAt(after, path) !== 'number') continue;
-    put(between, path, share(countOf(between, part), wholeOf(between, of)));
+    put(between, path, share(countAt(between, part), wholeOf(between, of)));
   }
   for (const key of ['planningMs', 'latenessMs'] as const) put(between, `${key}.mean`, meanBetween(before, after, key));
   return between;

@@ -39,7 +39,7 @@ const ROWS = {
   'tokensPerPlan.estimated': ['Tokens estimated', 'share', 'none', 'Tokens of all read and written that no server told.'],
   agents: ['Agents', 'count', 'none', 'Agents that planned.'],
   laps: ['Laps', 'count', 'none', 'How often the trace was begun.'],
-  cancelled: ['Cancelled', 'count', 'none', 'Requests that the interrupt ended while they ran.', { said: ['Cancelled', 'plan', ' by the interrupt'] }],
+  cancelled: ['Cancelled', 'count', 'none', 'Requests that the interrupt ended while they ran.'],
   seconds: ['Length', 's', 'none', 'Length of the session.'],
 } as const satisfies Record<Exclude<ReportFigurePath, PlanFigurePath | keyof typeof MOVED>, FigureRow>;
 

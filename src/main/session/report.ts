@@ -6,6 +6,7 @@ import { rounded, share } from '../measure/shares.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../plans/counters.ts';
+import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
 import type { PlannerStats } from '../plans/planner.ts';
 import type { Judgement } from './judgement.ts';
 import type { SessionOutcome } from './session.ts';
@@ -42,6 +43,10 @@ export interface ReportTokens {
   readonly estimated: number;
 }
 
+/** What `stats()` has of the cache and a report has not, or at another place. */
+type NotReported = 'hitRate' | 'bytes' | 'cut' | 'entriesByScene' | 'ttl' | 'disk';
+const NOT_REPORTED: ReadonlySet<string> = new Set<NotReported>(['hitRate', 'bytes', 'cut']);
+
 /** What a session came to. Counts are numbers, rates are between 0 and 1; `session --json` prints it as it is. */
 export interface SessionReport {
   readonly plans: number;
@@ -64,38 +69,13 @@ export interface SessionReport {
   readonly planningMs: ReportDurations;
   readonly latenessMs: ReportDurations;
   /** All zero where the cache is off. */
-  readonly cache: {
-    readonly entries: number;
-    readonly entriesMax: number;
-    readonly hits: number;
-    readonly misses: number;
-    readonly ttlMs: number;
-    readonly expired: number;
-    readonly evictions: number;
-    /** Decisions not kept: their action and model id alone pass the bound of an entry. */
-    readonly tooLarge: number;
-    /** Those of the hits that came from a similar state. */
-    readonly similarHits: number;
-    /** Answers withheld because their agent had done the same twice without effect. */
-    readonly loopsBroken: number;
-    /** Answers withheld because values spoke against them. */
-    readonly contradicted: number;
-    /** Answers held back until models were asked, because an agent went round with them. */
-    readonly cyclesBroken: number;
-    /** Answers withheld that had not earned to be served. */
-    readonly withheld: number;
-    /** Servable answers about which models were asked first. */
-    readonly probes: number;
-    /** Misses that were answered from memory after all. */
-    readonly stood: number;
+  readonly cache: Omit<CacheStats, NotReported | 'falseHits' | 'standing' | 'budget'> & {
     /** What each tier has shown, and whether it serves; null with an error budget, or where the cache is off. */
     readonly standing: StandingStats | null;
     /** How often what was served turned out to be wrong when models were asked again; null where the cache is off. */
     readonly falseHits: CacheStats['falseHits'] | null;
     /** Null without an error budget. */
     readonly budget: BudgetStats | null;
-    /** What an adaptive TTL came to in each scene, and why. */
-    readonly ttlByScene: CacheStats['ttlByScene'];
   };
   /** Models asked about what nobody waits for. */
   readonly background: PlannerStats['background'];
@@ -173,38 +153,19 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
   };
 }
 
-const NO_CACHE: SessionReport['cache'] = {
-  entries: 0,
-  entriesMax: 0,
-  hits: 0,
-  misses: 0,
-  ttlMs: 0,
-  expired: 0,
-  evictions: 0,
-  tooLarge: 0,
-  similarHits: 0,
-  loopsBroken: 0,
-  contradicted: 0,
-  cyclesBroken: 0,
-  withheld: 0,
-  probes: 0,
-  stood: 0,
-  standing: null,
-  falseHits: null,
-  budget: null,
-  ttlByScene: [],
-};
+type ReportCache = SessionReport['cache'];
+type CacheFigures = Omit<ReportCache, 'standing' | 'falseHits' | 'budget' | 'ttlByScene'>;
 
-function cacheOf(cache: PlannerStats['cache']): SessionReport['cache'] {
-  if (cache === false) return NO_CACHE;
-  const { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge } = cache;
-  const { similarHits, loopsBroken, contradicted, falseHits, ttlByScene } = cache;
-  const { cyclesBroken, withheld, probes, stood } = cache;
-  const standing = cache.standing === false ? null : cache.standing;
-  const budget = cache.budget === false ? null : cache.budget;
-  const sizes = { entries, entriesMax, hits, misses, ttlMs, expired, evictions, tooLarge };
-  const held = { loopsBroken, contradicted, cyclesBroken, withheld, probes, stood };
-  return { ...sizes, similarHits, ...held, standing, falseHits, budget, ttlByScene };
+/** The figures of the cache itself, in the order of the table; what it has lists of comes after them. */
+const CACHE_FIGURES = PLAN_FIGURES.flatMap(({ path }) => /^cache\.(\w+)$/.exec(path)?.[1] ?? []).filter(
+  (name) => !NOT_REPORTED.has(name),
+) as (keyof CacheFigures)[];
+
+function cacheOf(cache: PlannerStats['cache']): ReportCache {
+  const figures = CACHE_FIGURES.map((name) => [name, cache === false ? 0 : cache[name]]);
+  const { standing, falseHits, budget, ttlByScene } = cache || { falseHits: null, ttlByScene: [] };
+  const parts = { standing: standing || null, falseHits, budget: budget || null, ttlByScene };
+  return { ...(Object.fromEntries(figures) as CacheFigures), ...parts };
 }
 
 function tokensPerPlan(models: readonly ModelStats[], plans: number): ReportTokens {
