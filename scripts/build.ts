@@ -15,7 +15,7 @@ if (status !== 0) process.exit(status ?? 1);
 const page = 'main/page/browser';
 cpSync(`${root}/src/${page}`, `${root}/dist/${page}`, {
   recursive: true,
-  filter: (name) => !name.endsWith('tsconfig.json'),
+  filter: (name) => !/tsconfig\.json$|\.d\.ts$/.test(name),
 });
 for (const entry of [
   'main/index.js',

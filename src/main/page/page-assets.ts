@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { FIGURES_MODULE } from './page-figures.ts';
 
 /** One file of the page, as it is sent. */
 export interface PageAsset {
@@ -52,6 +53,7 @@ export function loadPageAssets(): Promise<PageAsset[]> {
   const own = [...PAGE_MODULES, 'page.css', 'icon.svg'];
   return Promise.all([
     load('/', pageFile('index.html')),
+    assetOf('/page/figures.js', Buffer.from(FIGURES_MODULE)),
     load('/page/uplot.js', script),
     load('/page/uplot.css', style),
     ...own.map((name) => load(`/page/${name}`, pageFile(name))),
@@ -59,8 +61,11 @@ export function loadPageAssets(): Promise<PageAsset[]> {
 }
 
 async function load(path: string, file: URL): Promise<PageAsset> {
-  const body = await readFile(file);
+  return assetOf(path, await readFile(file));
+}
+
+async function assetOf(path: string, body: Buffer): Promise<PageAsset> {
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-  const type = TYPES[file.pathname.split('.').at(-1) as string] as string;
+  const type = TYPES[/\.(\w+)$/.exec(path)?.[1] ?? 'html'] as string;
   return { path, type, body, gzipped: await promisify(gzip)(body, { level: 9 }), etag };
 }

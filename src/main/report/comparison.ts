@@ -1,6 +1,6 @@
 import { wilson } from '../measure/wilson.ts';
 import type { Better, ComparedRow } from '../page/report-page.ts';
-import type { Figure } from '../plans/figures/figure.ts';
+import { distributionName, type Figure } from '../plans/figures/figure.ts';
 import { countAt, figureAt, wholeOf } from '../session/figures.ts';
 import type { SessionReport } from '../session/report.ts';
 import { figureOf } from '../session/report-figures.ts';
@@ -37,8 +37,6 @@ function falseHits({ cache: { falseHits } }: SessionReport): Found {
   return part(exact.wrong + similar.wrong, exact.checked + similar.checked);
 }
 
-const PERCENTILES: Readonly<Record<string, string>> = { max: 'longest' };
-
 /** A row of the figure at `path` of a report, as the table of figures has it. */
 function figure(path: string, key = path): Compared {
   const { name, unit, best, of, part: counted = path } = figureOf(path) as Figure;
@@ -48,7 +46,7 @@ function figure(path: string, key = path): Compared {
     return { key, name, unit: 'share', best, find };
   }
   const find = (report: SessionReport) => ({ value: numberAt(report, path) });
-  if (unit === 'ms') return { key, name: `${name}, ${PERCENTILES[last] ?? last}`, unit, best, find };
+  if (unit === 'ms') return { key, name: distributionName(name, last), unit, best, find };
   return { key, name, unit: unit === 'rate' ? unit : 'count', best, find };
 }
 

@@ -1,5 +1,6 @@
 import { SOURCES } from './chart-panels.js';
 import { el, setText, table } from './dom.js';
+import { TOTALS } from './figures.js';
 import { count, duration, NOTHING, percent, rate } from './format.js';
 
 /**
@@ -29,6 +30,11 @@ function at(stats, path) {
       (/** @type {any} */ value, name) => (value === null || value === undefined ? undefined : value[name]),
       stats,
     );
+}
+
+/** The name of a total in the table of figures. @param {string} path */
+function nameOf(path) {
+  return TOTALS.find((total) => total[1] === path)?.[0] ?? path;
 }
 
 /** @param {PlannerStats} stats @param {string} path @param {(value: any) => string} shown */
@@ -69,7 +75,7 @@ const TILES = [
   },
   {
     id: 'hits',
-    name: 'Hit rate',
+    name: nameOf('cache.hitRate'),
     value: ({ minute }) => (minute.lookups === 0 ? NOTHING : percent(minute.hits / minute.lookups)),
     below: ({ stats }) =>
       stats.cache === false ? ['the cache is off'] : [statText(stats, 'cache.hitRate', percent), ' since start'],
@@ -88,19 +94,19 @@ const TILES = [
   planningTile('p99 of planning', 'p99'),
   {
     id: 'timeouts',
-    name: 'Calls out of time',
+    name: nameOf('calls.timeouts'),
     value: ({ minute }) => count(minute.timeouts),
     below: ({ stats }) => [statText(stats, 'calls.timeouts', count), ' since start'],
   },
   {
     id: 'fallbacks',
-    name: 'Fallbacks',
+    name: nameOf('fallbacks'),
     value: ({ minute }) => count(minute.fallbacks),
     below: ({ stats }) => [statText(stats, 'fallbacks', count), ' since start'],
   },
   {
     id: 'in-flight',
-    name: 'Plans in flight',
+    name: nameOf('plans.inFlight'),
     value: ({ stats }) => count(stats.plans.inFlight),
     below: ({ stats }) => [statText(stats, 'calls.running', count), ' calls in progress'],
   },
@@ -121,40 +127,8 @@ export function showTiles(parent, figures) {
   }
 }
 
-/** @type {readonly (readonly [name: string, path: string, shown: (value: any) => string])[]} */
-const TOTALS = [
-  ['Plans', 'plans.settled', count],
-  ['Shared the calls of another plan', 'plans.coalesced', count],
-  ['Superseded by a newer one', 'plans.superseded', count],
-  ['Cancelled by their caller', 'plans.cancelled', count],
-  ['Refused, too many in flight', 'plans.refused', count],
-  ['Refused, invalid', 'plans.invalid', count],
-  ['Planning time, mean', 'planningMs.mean', duration],
-  ['Planning time, longest', 'planningMs.max', duration],
-  ['Past the deadline, p99', 'latenessMs.p99', duration],
-  ['Decisions in the cache', 'cache.entries', count],
-  ['Maximum in the cache', 'cache.entriesMax', count],
-  ['Hits', 'cache.hits', count],
-  ['from a similar state', 'cache.similarHits', count],
-  ['Misses', 'cache.misses', count],
-  ['of them expired', 'cache.expired', count],
-  ['Evictions', 'cache.evictions', count],
-  ['Loops broken', 'cache.loopsBroken', count],
-  ['Cycles broken', 'cache.cyclesBroken', count],
-  ['Contradicted by Q-values', 'cache.contradicted', count],
-  ['Not served, for lack of evidence', 'cache.withheld', count],
-  ['Asked first, to be known', 'cache.probes', count],
-  ['Used because no model was in time', 'cache.stood', count],
-  ['Calls made', 'calls.made', count],
-  ['Useful calls', 'calls.useful', count],
-  ['Calls out of time', 'calls.timeouts', count],
-  ['Calls cancelled, not needed', 'calls.cancelled', count],
-  ['Calls failed', 'calls.failed', count],
-  ['Calls made a second time', 'calls.hedges', count],
-  ['Calls to a loaded model instead of another', 'calls.seatsMoved', count],
-  ['Votes counted before their reasons', 'calls.earlyChoices', count],
-  ['Fallbacks', 'fallbacks', count],
-];
+/** How a figure of a unit is shown; the others are counts. @type {Readonly<Record<string, (value: number) => string>>} */
+const SHOWN = { ms: duration, share: percent, rate };
 
 /** @param {Element} parent @param {PlannerStats} stats */
 export function showTotals(parent, stats) {
@@ -167,7 +141,9 @@ export function showTotals(parent, stats) {
         el('div', {}, el('dt', {}, name), el('dd', {}, statText(stats, path, shown))),
       ),
     );
-  const totals = TOTALS.filter(([, path]) => stats.cache !== false || !path.startsWith('cache.'));
+  const totals = TOTALS.filter(([, path]) => typeof at(stats, path) === 'number').map(
+    ([name, path, unit]) => /** @type {const} */ ([name, path, SHOWN[unit] ?? count]),
+  );
   const sources = SOURCES.map((source) => /** @type {const} */ ([source, `sources.${source}`, count]));
   parent.replaceChildren(
     el('div', { class: 'card' }, list(totals)),

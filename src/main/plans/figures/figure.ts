@@ -66,6 +66,11 @@ export function figuresOf(rows: Readonly<Record<string, FigureRow>>): Figure[] {
   });
 }
 
+/** The name of one value of a distribution: `Planning time, p95`. */
+export function distributionName(name: string, percentile: string): string {
+  return `${name}, ${percentile === 'max' ? 'longest' : percentile}`;
+}
+
 /** One value of a figure, and what stands for each `*` of its path: the name in a record, or the item of a list. */
 export interface FoundFigure {
   readonly value: unknown;
