@@ -5,14 +5,13 @@ import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
 export type PageTotal = readonly [name: string, path: string, unit: FigureUnit];
 
 const IN_TOTALS = /^(?:plans|reads|cache|calls)\.\w+$|^fallbacks$/;
-/** Of distributions, the page shows these. */
-const PERCENTILES: Readonly<Record<string, readonly string[]>> = { planningMs: ['mean', 'max'], latenessMs: ['p99'] };
+/** What the page shows of distributions. */
+const SHOWN_TIMES: Readonly<Record<string, readonly string[]>> = { planningMs: ['mean', 'max'], latenessMs: ['p99'] };
 
-const TOTALS: readonly PageTotal[] = PLAN_FIGURES.flatMap(({ path, name, unit }) =>
-  IN_TOTALS.test(path)
-    ? [[name, path, unit] as const]
-    : (PERCENTILES[path] ?? []).map((at) => [distributionName(name, at), `${path}.${at}`, unit] as const),
-);
+const TOTALS: readonly PageTotal[] = PLAN_FIGURES.flatMap(({ path, name, unit }): PageTotal[] => {
+  if (IN_TOTALS.test(path)) return [[name, path, unit]];
+  return (SHOWN_TIMES[path] ?? []).map((at) => [distributionName(name, at), `${path}.${at}`, 'ms']);
+});
 
 /** The part of the table of figures that the page shows, as one of its modules: it cannot import TypeScript. */
 export const FIGURES_MODULE = `export const TOTALS = ${JSON.stringify(TOTALS)};\n`;

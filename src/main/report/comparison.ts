@@ -46,7 +46,7 @@ function figure(path: string, key = path): Compared {
     return { key, name, unit: 'share', best, find };
   }
   const find = (report: SessionReport) => ({ value: numberAt(report, path) });
-  if (unit === 'ms') return { key, name: distributionName(name, last), unit, best, find };
+  if (unit === 'times') return { key, name: distributionName(name, last), unit: 'ms', best, find };
   return { key, name, unit: unit === 'rate' ? unit : 'count', best, find };
 }
 

@@ -39,7 +39,8 @@ export function isShare(path: string): boolean {
 
 /** Whether the figure is a time in milliseconds. */
 export function isTime(path: string): boolean {
-  return figureOf(path)?.unit === 'ms';
+  const { unit } = figureOf(path) ?? {};
+  return unit === 'ms' || unit === 'times';
 }
 
 /** Whether the report has, or may come to have, a figure at `path`. `report` may be of before the first plan. */

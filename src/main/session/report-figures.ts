@@ -15,7 +15,7 @@ export type ReportFigurePath = FigurePath<
 >;
 
 /** Figures of the planner that a report has at another place than `stats()`. */
-const MOVED = {
+export const MOVED = {
   hitRate: 'cache.hitRate',
   llmSuccess: 'calls.successRate',
   timeouts: 'calls.timeouts',
@@ -43,6 +43,8 @@ const ROWS = {
   seconds: ['Length', 's', 'none', 'Length of the session.'],
 } as const satisfies Record<Exclude<ReportFigurePath, PlanFigurePath | keyof typeof MOVED>, FigureRow>;
 
+export const SESSION_FIGURES: readonly Figure[] = figuresOf(ROWS);
+
 function movedFigures(): Figure[] {
   return Object.entries(MOVED).map(([path, from]) => {
     return { ...(PLAN_FIGURES.find((figure) => figure.path === from) as Figure), path };
@@ -50,7 +52,7 @@ function movedFigures(): Figure[] {
 }
 
 /** All figures of a report. */
-export const REPORT_FIGURES: readonly Figure[] = [...figuresOf(ROWS), ...movedFigures(), ...PLAN_FIGURES];
+export const REPORT_FIGURES: readonly Figure[] = [...SESSION_FIGURES, ...movedFigures(), ...PLAN_FIGURES];
 
 const PATTERNS = REPORT_FIGURES.map((figure) => {
   const path = figure.path.replaceAll('.', '\\.').replaceAll('*', '[^.]+');

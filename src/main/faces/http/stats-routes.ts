@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { RouteParts } from './route-parts.ts';
-import { answer, PROBLEM_ANSWERS, statsSchema } from './schemas/answer-schemas.ts';
+import { answer, PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
+import { statsSchema } from './schemas/stats-schema.ts';
 
 /** `GET /v1/stats`: the planner's counters. `DELETE /v1/cache`: it forgets every decision. */
 export function statsRoutes(app: FastifyInstance, { planner }: RouteParts): void {

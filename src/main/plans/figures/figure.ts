@@ -1,5 +1,5 @@
-/** What a figure is measured in. A `count` may be a part of a whole; a `flag` is 1 for yes. */
-export type FigureUnit = 'count' | 'share' | 'ms' | 's' | 'rate' | 'bytes' | 'tokens' | 'flag';
+/** What a figure is measured in. A `count` may be a part of a whole, `times` is a distribution in ms, a `flag` is 1 for yes. */
+export type FigureUnit = 'count' | 'share' | 'ms' | 'times' | 's' | 'rate' | 'bytes' | 'tokens' | 'flag';
 
 /** What a count is a part of, or a share is taken of. */
 export type Whole = 'plans' | 'calls' | 'lookups' | 'wantedCalls' | 'comparedPlans';

@@ -74,10 +74,13 @@ function genAi({ stats }: MetricsSnapshot, { endpoint, model, step }: ModelCalls
 const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 
 /** The only metric of a text. */
-const BREAKER_STATE = gauge('conclave_endpoint_breaker_state', '1 for the state that the breaker is in.', ({ stats }) =>
-  stats.endpoints.flatMap(({ endpoint, breaker }) =>
-    BREAKER_STATES.map((state) => ({ labels: { endpoint, state }, value: breaker.state === state ? 1 : 0 })),
-  ),
+export const BREAKER_STATE = gauge(
+  'conclave_endpoint_breaker_state',
+  '1 for the state that the breaker is in.',
+  ({ stats }) =>
+    stats.endpoints.flatMap(({ endpoint, breaker }) =>
+      BREAKER_STATES.map((state) => ({ labels: { endpoint, state }, value: breaker.state === state ? 1 : 0 })),
+    ),
 );
 
 /** A metric of the table of figures as it is written there: its name, and the labels that its path does not give. */
@@ -85,6 +88,16 @@ function writtenMetric(metric: string): { readonly name: string; readonly labels
   const [name, ...pairs] = metric.split(/[{,}]/).filter((part) => part !== '');
   const labels = pairs.map((pair) => pair.split(/="|"/).slice(0, 2) as [string, string]);
   return { name: name as string, labels: Object.fromEntries(labels) };
+}
+
+/** The metric of a figure with its labels: `conclave_calls_total{endpoint,model,step,outcome="useful"}`; a histogram has its own. */
+export function metricText({ path, metric }: Figure): string | undefined {
+  if (metric === undefined) return undefined;
+  const { name, labels } = writtenMetric(metric);
+  if (HISTOGRAMS[name] !== undefined) return name;
+  const own = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  const all = [...(LABELS[path.split('.*', 1)[0] as string] ?? []), ...own];
+  return all.length === 0 ? name : `${name}{${all.join()}}`;
 }
 
 /** What the planner counts, from the table of figures. */

@@ -67,28 +67,6 @@ const problemSchema: JsonSchema = jsonSchema(
   }),
 );
 
-const group = z.looseObject({});
-
-/** The groups of `planner.stats()`; what is in them is told by their names. */
-export const statsSchema: JsonSchema = jsonSchema(
-  z.looseObject({
-    plans: z.record(z.string(), z.number()).describe('How many, and how they ended.'),
-    sources: z.record(z.enum(PLAN_SOURCES), z.number()).describe('Plans by where they came from.'),
-    why: z.record(whyCode, z.number()).describe('Plans that no model decided, by why.'),
-    planningMs: z.record(z.string(), z.number()),
-    latenessMs: z.record(z.string(), z.number()),
-    cache: z.union([z.literal(false), group]).describe('False where the cache is off.'),
-    background: group.describe('Models asked about what nobody waits for.'),
-    late: z.array(group).describe('How answers for a state of a moment ago compare with the rung below them.'),
-    calls: group.describe('Calls to models.'),
-    fallbacks: z.number(),
-    models: z.array(group),
-    workers: group,
-    chats: group.describe('What the chat gateway did.'),
-    endpoints: z.array(group).describe('Each model server: slots, health, times.'),
-  }),
-);
-
 /** A response of the document. */
 export function answer(description: string, schema: JsonSchema, type = 'application/json'): JsonSchema {
   return { description, content: { [type]: { schema } } };

@@ -1,0 +1,47 @@
+import { FIGURES } from '../../../chat/chat-figures.ts';
+import type { Figure } from '../../../plans/figures/figure.ts';
+import type { JsonSchema } from './json-schema.ts';
+
+/** Parts of `planner.stats()` that are false where they are off. */
+const MAY_BE_OFF: ReadonlySet<string> = new Set([
+  'reads',
+  'cache',
+  'cache.standing',
+  'cache.budget',
+  'cache.disk',
+  'chats.cache',
+]);
+
+/** What `planner.stats()` has, from the table of figures. Names and states, which are no figures, are not told. */
+export const statsSchema: JsonSchema = {
+  ...partSchema(FIGURES, ''),
+  required: [...new Set(FIGURES.map(({ path }) => path.split('.', 1)[0]))],
+};
+
+function partSchema(figures: readonly Figure[], prefix: string): JsonSchema {
+  const parts = Map.groupBy(figures, ({ path }) => path.slice(prefix.length).split('.', 1)[0] as string);
+  const items = parts.get('*');
+  if (items !== undefined) return { type: 'array', items: partSchema(items, `${prefix}*.`) };
+  const members = [...parts].map(([name, each]) => [name, memberSchema(each, `${prefix}${name}`)]);
+  return { type: 'object', properties: Object.fromEntries(members) };
+}
+
+function memberSchema(figures: readonly Figure[], path: string): JsonSchema {
+  const [first] = figures as readonly [Figure];
+  if (first.path === path) return figureSchema(first);
+  const { help: description } = first;
+  if (first.path === `${path}.*`) return { type: 'object', description, additionalProperties: valueSchema(first) };
+  const part = partSchema(figures, `${path}.`);
+  return MAY_BE_OFF.has(path) ? { anyOf: [{ const: false }, part] } : part;
+}
+
+function figureSchema(figure: Figure): JsonSchema {
+  return { ...valueSchema(figure), description: figure.help };
+}
+
+/** Counts are always there; what is worked out from them may be unknown. */
+function valueSchema({ unit }: Figure): JsonSchema {
+  if (unit === 'flag') return { type: 'boolean' };
+  if (unit === 'times') return { type: 'object', additionalProperties: { type: 'number' } };
+  return { type: unit === 'count' || unit === 'bytes' || unit === 'tokens' ? 'number' : ['number', 'null'] };
+}
