@@ -4,9 +4,24 @@ import type { CallReport } from '../../shared/tasks.ts';
 import { DurationHistogram, type Durations } from '../measure/durations.ts';
 import type { AttemptStep } from '../models/calls/attempt.ts';
 import type { AttemptSubject } from '../models/calls/attempt-log.ts';
-import type { CallLedger } from '../models/calls/call-ledger.ts';
+import { type CallLedger, noTries } from '../models/calls/call-ledger.ts';
 import { CallTimes, type Distributions, planTimes } from './distributions.ts';
 import { WHY_CODE_LIST, type WhyCode } from './ladder/why.ts';
+
+/** How many plans there were, and how those ended that were no plans. */
+export interface PlanCounts {
+  readonly settled: number;
+  /** Plans that shared the model work of another one. */
+  readonly coalesced: number;
+  /** Answered from what was in hand because their agent asked for a newer one. */
+  readonly superseded: number;
+  /** Ended by their caller's signal. */
+  readonly cancelled: number;
+  /** Refused at the bound of plans in flight. */
+  readonly refused: number;
+  /** Refused because the request broke a rule. */
+  readonly invalid: number;
+}
 
 /** How a call ended: with a vote, out of time, unwanted, or in any other failure. */
 export type CallOutcome = 'useful' | 'timeout' | 'cancelled' | 'failed';
@@ -121,21 +136,17 @@ export class PlannerCounters implements CallLedger {
   readonly codes = new Map<string, number>();
   readonly #calls = new CallTally();
   readonly #models = new Map<string, ModelTally>();
-  plans = 0;
-  coalesced = 0;
-  /** Plans that waited for a slot when their agent asked for a newer one. */
-  superseded = 0;
-  cancelled = 0;
-  refused = 0;
-  invalid = 0;
+  readonly plans = {
+    settled: 0,
+    coalesced: 0,
+    superseded: 0,
+    cancelled: 0,
+    refused: 0,
+    invalid: 0,
+  } satisfies PlanCounts;
+  readonly tries = noTries();
   /** Flights in which model A was asked and gave no decision. */
   fallbacks = 0;
-  callRetries = 0;
-  /** Second tries of calls that took unusually long. */
-  hedges = 0;
-  placeChecks = 0;
-  /** Calls made to another model than the one configured, since that one was not in memory. */
-  seatsMoved = 0;
   /** Votes that counted before their answers had ended. */
   earlyChoices = 0;
 

@@ -10,6 +10,7 @@ import { SIGNATURE_WORDS, type Signature, Signer, sumOfHashesInParts } from '../
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import type { Durations } from '../measure/durations.ts';
+import type { TryCounts } from '../models/calls/call-ledger.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { PoolStats } from '../models/pool/expert-pool.ts';
 import type { TurnStats } from '../models/slots/fair-share.ts';
@@ -19,7 +20,7 @@ import { BackgroundLane, type BackgroundStats } from './background/background-la
 import { StateBook } from './background/state-book.ts';
 import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
 import type { Companion } from './companion.ts';
-import type { CallCounts, ModelStats, PlannerCounters } from './counters.ts';
+import type { CallCounts, ModelStats, PlanCounts, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
 import { AskedStates } from './flights/asked-states.ts';
 import { FlightBoard, planCancelled } from './flights/flight-board.ts';
@@ -46,20 +47,7 @@ import { Settlements } from './settlements.ts';
 
 /** `S`: what the companion of the planner tells of itself. */
 export interface PlannerStats<S = unknown> {
-  readonly plans: {
-    readonly settled: number;
-    readonly inFlight: number;
-    /** Plans that shared the model work of another one. */
-    readonly coalesced: number;
-    /** Answered from what was in hand because their agent asked for a newer one. */
-    readonly superseded: number;
-    /** Ended by their caller's signal. */
-    readonly cancelled: number;
-    /** Refused at the bound of plans in flight. */
-    readonly refused: number;
-    /** Refused because the request broke a rule. */
-    readonly invalid: number;
-  };
+  readonly plans: PlanCounts & { readonly inFlight: number };
   readonly sources: Readonly<Record<Plan['source'], number>>;
   /** Plans that no model decided, by why. */
   readonly why: Readonly<Record<WhyCode, number>>;
@@ -75,17 +63,12 @@ export interface PlannerStats<S = unknown> {
   readonly background: BackgroundStats;
   /** How what may stand in where no model is in time compares with the next rung, by kind, age and distance; what serves. */
   readonly late: readonly LateStats[];
-  readonly calls: CallCounts & {
-    readonly retries: number;
-    readonly hedges: number;
-    /** Second tries at a place that was slow, to see whether it still is. */
-    readonly placeChecks: number;
-    /** Calls made to another model than the one configured, since that one was not in memory. */
-    readonly seatsMoved: number;
-    /** Votes that counted before their answers had ended. */
-    readonly earlyChoices: number;
-    readonly byCode: Readonly<Record<string, number>>;
-  };
+  readonly calls: CallCounts &
+    Readonly<TryCounts> & {
+      /** Votes that counted before their answers had ended. */
+      readonly earlyChoices: number;
+      readonly byCode: Readonly<Record<string, number>>;
+    };
   /** Flights in which model A was asked and gave no decision, so that a lower rung had to. */
   readonly fallbacks: number;
   readonly models: readonly ModelStats[];
@@ -186,7 +169,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     try {
       return await this.longWork.run(this.#ownInParts(request, askedAtMs));
     } catch (error) {
-      this.#counters.invalid++;
+      this.#counters.plans.invalid++;
       throw error;
     }
   }
@@ -245,16 +228,9 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
 
   stats(): PlannerStats<ReturnType<C['stats']>> {
     const counters = this.#counters;
+    const { settled, ...plans } = counters.plans;
     return {
-      plans: {
-        settled: counters.plans,
-        inFlight: this.#board.waiting,
-        coalesced: counters.coalesced,
-        superseded: counters.superseded,
-        cancelled: counters.cancelled,
-        refused: counters.refused,
-        invalid: counters.invalid,
-      },
+      plans: { settled, inFlight: this.#board.waiting, ...plans },
       sources: { ...counters.sources },
       why: { ...counters.why },
       turns: this.#parts.shares.stats(),
@@ -266,10 +242,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
       late: this.#parts.late?.stats() ?? [],
       calls: {
         ...counters.calls(),
-        retries: counters.callRetries,
-        hedges: counters.hedges,
-        placeChecks: counters.placeChecks,
-        seatsMoved: counters.seatsMoved,
+        ...counters.tries,
         earlyChoices: counters.earlyChoices,
         byCode: Object.fromEntries([...counters.codes].sort()),
       },
@@ -341,7 +314,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     try {
       return readPlanOptions(given);
     } catch (error) {
-      this.#counters.invalid++;
+      this.#counters.plans.invalid++;
       throw error;
     }
   }
@@ -356,16 +329,16 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
       if (timeoutMs === undefined) timeoutMs = defaultTimeoutMs(this.#parts.options, this.#imageNames, request);
       checkPlanOptions(timeoutMs, options.priority);
     } catch (error) {
-      this.#counters.invalid++;
+      this.#counters.plans.invalid++;
       throw error;
     }
     if (signal?.aborted) {
-      this.#counters.cancelled++;
+      this.#counters.plans.cancelled++;
       throw planCancelled(signal);
     }
     const { maxInFlight } = this.#parts.options;
     if (this.#board.waiting >= maxInFlight) {
-      this.#counters.refused++;
+      this.#counters.plans.refused++;
       throw new PlannerError('ERR_PLANNER_OVERLOADED', `${maxInFlight} plans are in flight (maxInFlight)`, {
         retryable: true,
       });

@@ -74,7 +74,7 @@ export class Settlements {
 
   /** Its caller's signal has ended a call: there is no plan. */
   abandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void {
-    this.#parts.counters.cancelled++;
+    this.#parts.counters.plans.cancelled++;
     const { trace, request, startedAtMs } = call;
     if (trace === undefined) return;
     const latencyMs = this.#parts.clock.now() - startedAtMs;
@@ -116,7 +116,7 @@ export class Settlements {
     }
     if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, nowMs + this.#stampOffsetMs - decidedAtMs);
     this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
-    counters.plans++;
+    counters.plans.settled++;
     counters.sources[plan.source]++;
     counters.planning.record(plan.latencyMs);
     counters.planTimes[plan.source].observe(plan.latencyMs / 1000);

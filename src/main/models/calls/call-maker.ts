@@ -130,7 +130,7 @@ export class CallMaker {
       failedAt.add(at.name);
       const isElsewhere = isOfServer(settled.error.code) && this.#others(plan, failedAt).length > 0;
       if (!settled.error.retryable && !isElsewhere) return settled;
-      ledger.callRetries++;
+      ledger.tries.retries++;
     }
   }
 
@@ -233,7 +233,7 @@ export class CallMaker {
         const ageMs = clock.now() - startedAtMs;
         const other = this.#hedgeAt(plan, at, ageMs);
         if (other !== undefined && this.#hedges.take()) {
-          ledger.hedges++;
+          ledger.tries.hedges++;
           begin(other);
         } else if (options.features.bestPlace) hedgeAfter(Math.max(1, ageMs));
       });
@@ -242,7 +242,7 @@ export class CallMaker {
     signal.addEventListener('abort', onAbort, { once: true });
     begin(at);
     if (unsure !== undefined) {
-      ledger.placeChecks++;
+      ledger.tries.placeChecks++;
       // It counts as no slot of its plan: who waits for that is served elsewhere.
       begin(unsure, { ...call, isPlaceCheck: true });
     }
@@ -300,7 +300,7 @@ export class CallMaker {
     if (entry.kind === 'refused') return refuse(entry.code, entry.message);
     const { slot } = entry;
     subject = { ...subject, model: entry.model ?? subject.model };
-    if (plan.seat !== undefined && plan.seat.model !== subject.model) ledger.seatsMoved++;
+    if (plan.seat !== undefined && plan.seat.model !== subject.model) ledger.tries.seatsMoved++;
     attempt.called(clock.now(), subject);
     const running = this.#runningAt(at.name).add(attempt);
     if (!isPlaceCheck) plan.holder.works(slot);

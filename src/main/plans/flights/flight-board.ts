@@ -91,7 +91,7 @@ export class FlightBoard {
     const key = options.singleFlight ? `${signatureText(call.signature)} ${call.look?.inVain ?? ''}` : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
     const boarding = joined ?? this.#takeOff(call, key, settleMs);
-    if (joined) counters.coalesced++;
+    if (joined) counters.plans.coalesced++;
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
     const onAbort = (): void => this.#abandon(waiter);
     const waiter: Waiter = {
@@ -141,7 +141,7 @@ export class FlightBoard {
     if (older === undefined || older.boarding === waiter.boarding) return;
     const { flight, waiters } = older.boarding;
     if (waiters.size > 1 || !waiters.has(older) || !flight.isQueued) return;
-    this.#parts.counters.superseded++;
+    this.#parts.counters.plans.superseded++;
     this.#answer(older, false, 'superseded');
   }
 

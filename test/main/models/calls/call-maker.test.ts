@@ -146,7 +146,7 @@ describe('another try', () => {
     await under.last.end(voted());
     expect((await call).ok).toBe(true);
     expect(under.codes).toEqual(['a ERR_MODEL_RESET', 'a OK']);
-    expect(under.parts.counters.callRetries).toBe(1);
+    expect(under.parts.counters.tries.retries).toBe(1);
   });
 
   test('is made elsewhere after a failure of the server', async () => {
@@ -199,7 +199,7 @@ describe('another try', () => {
     await ended;
     await call;
     expect(under.codes).toEqual(['a ERR_MODEL_RESET']);
-    expect(under.parts.counters.callRetries).toBe(0);
+    expect(under.parts.counters.tries.retries).toBe(0);
   });
 });
 
@@ -428,7 +428,7 @@ describe('a second try of a call that takes unusually long', () => {
     await flush();
     expect(under.tries.map(({ signal }) => signal.aborted)).toEqual([true, true]);
     expect(under.codes.slice(-2)).toEqual(['a ERR_CANCELLED', 'b OK']);
-    expect(under.parts.counters.hedges).toBe(1);
+    expect(under.parts.counters.tries.hedges).toBe(1);
     expect(under.isAtRest).toBe(true);
   });
 
@@ -466,7 +466,7 @@ describe('a second try of a call that takes unusually long', () => {
     await flush();
     under.clock.advance(1_000);
     await flush();
-    expect([under.asked, under.parts.counters.hedges]).toEqual([['a'], 0]);
+    expect([under.asked, under.parts.counters.tries.hedges]).toEqual([['a'], 0]);
     await under.last.end(voted());
     await call;
     expect(under.isAtRest).toBe(true);
@@ -491,7 +491,7 @@ describe('a second try of a call that takes unusually long', () => {
       under.clock.advance(1_000);
       await flush();
       expect(under.asked).toHaveLength(1);
-      expect([under.parts.counters.hedges, under.at('b').gate.waiting]).toEqual([0, 0]);
+      expect([under.parts.counters.tries.hedges, under.at('b').gate.waiting]).toEqual([0, 0]);
     }
   });
 
