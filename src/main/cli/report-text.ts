@@ -3,6 +3,7 @@ import type { Rate } from '../cache/false-hits.ts';
 import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { ReportSide, ReportTable } from '../page/report-page.ts';
+import type { ModelStats } from '../plans/counters.ts';
 import { countAt } from '../session/figures.ts';
 import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
 import { figureOf, REPORT_FIGURES } from '../session/report-figures.ts';
@@ -216,41 +217,50 @@ function whyRows({ why, plans }: SessionReport): string[][] {
 }
 
 const NOTHING = '–';
-const MODEL_COLUMNS = ['Model', 'Step', 'Calls', 'Useful', 'Timeouts', 'Failed', 'p50', 'p95', 'First token', 'Tokens'];
+
+type Column<T> = readonly [name: string, cell: (item: T) => string];
+
+/** The table of figures names a column, unless what stands in it is no figure. */
+function columnOf<T>(path: string, cell: (item: T) => string): Column<T> {
+  return [nameOf(path), cell];
+}
 
 /** Where several endpoints were asked, each row names its own: one model at two of them has two rows. */
 function modelTable({ models }: SessionReport): ReportTable {
   const hasSeveral = new Set(models.map(({ endpoint }) => endpoint)).size > 1;
-  const rows = models.map((model) => [
-    model.model,
-    ...(hasSeveral ? [model.endpoint] : []),
-    model.step,
-    count(model.made),
-    percent(model.successRate, 1),
-    count(model.timeouts),
-    count(model.failed),
-    duration(model.latencyMs.p50),
-    duration(model.latencyMs.p95),
-    model.firstTokenMs.count === 0 ? NOTHING : duration(model.firstTokenMs.p50),
-    count(model.completionTokens),
-  ]);
-  const [first, ...others] = MODEL_COLUMNS;
-  const head = [first as string, ...(hasSeveral ? ['Endpoint'] : []), ...others];
-  return { title: 'Models', head, rows, alignRightFrom: hasSeveral ? 3 : 2 };
+  const endpoint: Column<ModelStats> = ['Endpoint', (model) => model.endpoint];
+  const columns: Column<ModelStats>[] = [
+    ['Model', ({ model }) => model],
+    ...(hasSeveral ? [endpoint] : []),
+    ['Step', ({ step }) => step],
+    columnOf('models.*.made', ({ made }) => count(made)),
+    columnOf('models.*.successRate', ({ successRate }) => percent(successRate, 1)),
+    columnOf('models.*.timeouts', ({ timeouts }) => count(timeouts)),
+    columnOf('models.*.failed', ({ failed }) => count(failed)),
+    ['p50', ({ latencyMs }) => duration(latencyMs.p50)],
+    ['p95', ({ latencyMs }) => duration(latencyMs.p95)],
+    columnOf('models.*.firstTokenMs', ({ firstTokenMs: of }) => (of.count === 0 ? NOTHING : duration(of.p50))),
+    ['Tokens', ({ completionTokens }) => count(completionTokens)],
+  ];
+  return { ...tableOf('Models', columns, models), alignRightFrom: hasSeveral ? 3 : 2 };
 }
 
 /** A column is left out where no server has anything to say in it. */
 function endpointTable(endpoints: readonly EndpointStats[]): ReportTable {
-  const columns: [name: string, cell: (at: EndpointStats) => string][] = [
+  const columns: Column<EndpointStats>[] = [
     ['Endpoint', ({ endpoint }) => endpoint],
-    ['Slots', ({ slots, slotsKnown }) => `${count(slots)}${slotsKnown ? ' (told)' : ''}`],
-    ['Calls of plans at once', ({ slots, width = slots }) => (width < slots ? count(width) : NOTHING)],
+    columnOf('endpoints.*.slots', ({ slots, slotsKnown }) => `${count(slots)}${slotsKnown ? ' (told)' : ''}`),
+    columnOf('endpoints.*.width', ({ slots, width = slots }) => (width < slots ? count(width) : NOTHING)),
     ['Breaker', ({ breaker }) => breakerText(breaker)],
-    ['Held by aborted calls', ({ held }) => (held > 0 ? count(held, 'slot') : NOTHING)],
+    columnOf('endpoints.*.held', ({ held }) => (held > 0 ? count(held, 'slot') : NOTHING)),
   ];
   const told = columns.filter(([, cell]) => endpoints.some((at) => cell(at) !== NOTHING));
-  const rows = endpoints.map((at) => told.map(([, cell]) => cell(at)));
-  return { title: 'Endpoints', head: told.map(([name]) => name), rows };
+  return tableOf('Endpoints', told, endpoints);
+}
+
+function tableOf<T>(title: string, columns: readonly Column<T>[], items: readonly T[]): ReportTable {
+  const rows = items.map((item) => columns.map(([, cell]) => cell(item)));
+  return { title, head: columns.map(([name]) => name), rows };
 }
 
 function breakerText({ state, opened }: EndpointStats['breaker']): string {

@@ -1,4 +1,4 @@
-import { PLAN_SOURCES, type PlanSource } from '../../shared/decision.ts';
+import type { PlanSource } from '../../shared/decision.ts';
 import { type DurationCounts, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
 import type { Durations } from '../measure/durations.ts';
 import { wilson } from '../measure/wilson.ts';
@@ -23,22 +23,26 @@ export interface EndpointSample extends Pick<EndpointStats, 'endpoint' | 'slots'
   readonly breaker: EndpointStats['breaker']['state'];
 }
 
-/** What changed within a stretch of time, about a second, and what was so at its end. */
-export interface Sample {
-  /** Its end, milliseconds since the Unix epoch. */
-  readonly atMs: number;
-  /** Its length: longer than usual where the event loop was held up. */
-  readonly seconds: number;
+/** What only ever grows, in a planner's counters; or by how much it grew. */
+interface Grown {
   /** Plans that settled. */
   readonly plans: number;
   readonly sources: Readonly<Record<PlanSource, number>>;
-  /** Of the plans that settled, to 4 %. All zero where none did. */
-  readonly planningMs: Durations;
   readonly calls: EndedCalls;
   readonly fallbacks: number;
   /** Lookups in the cache, and those of them that were served. */
   readonly lookups: number;
   readonly hits: number;
+}
+
+/** What changed within a stretch of time, about a second, and what was so at its end. */
+export interface Sample extends Grown {
+  /** Its end, milliseconds since the Unix epoch. */
+  readonly atMs: number;
+  /** Its length: longer than usual where the event loop was held up. */
+  readonly seconds: number;
+  /** Of the plans that settled, to 4 %. All zero where none did. */
+  readonly planningMs: Durations;
   readonly falseHits: FalseHitRate;
   /** Decisions in the cache, plans in flight: at the end. */
   readonly entries: number;
@@ -64,22 +68,11 @@ export function sampleBetween(
   durations: DurationCounts,
   { atMs, seconds }: SampleTime,
 ): MergeableSample {
-  const lookups = lookupsOf(now);
+  const { plans, sources, ...others } = combined(grown(now), grown(before), (after, earlier) => after - earlier);
   const sample: Sample = {
-    atMs,
-    seconds,
-    plans: now.plans.settled - before.plans.settled,
-    sources: bySource((source) => now.sources[source] - before.sources[source]),
+    ...{ atMs, seconds, plans, sources },
     planningMs: durationsOf(durations),
-    calls: {
-      useful: now.calls.useful - before.calls.useful,
-      timeouts: now.calls.timeouts - before.calls.timeouts,
-      cancelled: now.calls.cancelled - before.calls.cancelled,
-      failed: now.calls.failed - before.calls.failed,
-    },
-    fallbacks: now.fallbacks - before.fallbacks,
-    lookups: lookups - lookupsOf(before),
-    hits: hitsOf(now) - hitsOf(before),
+    ...others,
     falseHits: falseHitRate(now),
     entries: now.cache === false ? 0 : now.cache.entries,
     inFlight: now.plans.inFlight,
@@ -93,27 +86,30 @@ export function sampleBetween(
 /** Two samples that follow one another, as one. */
 export function mergedSample(first: MergeableSample, second: MergeableSample): MergeableSample {
   const durations = mergedCounts([first.durations, second.durations]);
-  const [a, b] = [first.sample, second.sample];
-  return {
-    durations,
-    sample: {
-      // What was so at the end.
-      ...b,
-      seconds: a.seconds + b.seconds,
-      plans: a.plans + b.plans,
-      sources: bySource((source) => a.sources[source] + b.sources[source]),
-      planningMs: durationsOf(durations),
-      calls: {
-        useful: a.calls.useful + b.calls.useful,
-        timeouts: a.calls.timeouts + b.calls.timeouts,
-        cancelled: a.calls.cancelled + b.calls.cancelled,
-        failed: a.calls.failed + b.calls.failed,
-      },
-      fallbacks: a.fallbacks + b.fallbacks,
-      lookups: a.lookups + b.lookups,
-      hits: a.hits + b.hits,
-    },
-  };
+  const [{ seconds, ...a }, b] = [first.sample, second.sample];
+  const sum = combined(grownIn(a), grownIn(b), (before, after) => before + after);
+  // The rest is what was so at the end.
+  return { durations, sample: { ...b, ...sum, seconds: seconds + b.seconds, planningMs: durationsOf(durations) } };
+}
+
+function grownIn({ plans, sources, calls, fallbacks, lookups, hits }: Grown): Grown {
+  return { plans, sources, calls, fallbacks, lookups, hits };
+}
+
+function grown({ plans, sources, calls, fallbacks, cache }: PlannerStats): Grown {
+  const { hits, misses } = cache || { hits: 0, misses: 0 };
+  const { useful, timeouts, cancelled, failed } = calls;
+  const ended = { useful, timeouts, cancelled, failed };
+  return { plans: plans.settled, sources, calls: ended, fallbacks, lookups: hits + misses, hits };
+}
+
+/** Two trees of numbers as one, number by number. */
+function combined<T extends object>(a: T, b: T, of: (inA: number, inB: number) => number): T {
+  const members = Object.entries(a).map(([name, inA]) => {
+    const inB: typeof inA = Reflect.get(b, name);
+    return [name, typeof inA === 'number' ? of(inA, inB) : combined(inA, inB, of)];
+  });
+  return Object.fromEntries(members) as T;
 }
 
 /** Same state and similar ones together. */
@@ -124,16 +120,4 @@ export function falseHitRate({ cache }: Pick<PlannerStats, 'cache'>): FalseHitRa
   const checked = exact.checked + similar.checked;
   const wrong = exact.wrong + similar.wrong;
   return checked === 0 ? none : { checked, wrong, rate: wrong / checked, ...wilson(wrong, checked) };
-}
-
-function bySource(of: (source: PlanSource) => number): Record<PlanSource, number> {
-  return Object.fromEntries(PLAN_SOURCES.map((source) => [source, of(source)])) as Record<PlanSource, number>;
-}
-
-function hitsOf({ cache }: PlannerStats): number {
-  return cache === false ? 0 : cache.hits;
-}
-
-function lookupsOf({ cache }: PlannerStats): number {
-  return cache === false ? 0 : cache.hits + cache.misses;
 }

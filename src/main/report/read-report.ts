@@ -4,7 +4,7 @@ import { readBy } from '../../shared/check-options.ts';
 import { PLAN_SOURCES } from '../../shared/decision.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import { readText as textOf } from '../../shared/untrusted-json.ts';
-import type { Series } from '../monitor/series.ts';
+import { type Series, seriesOf } from '../monitor/series.ts';
 import type { SessionReport } from '../session/report.ts';
 import { REPORT_FIGURES } from '../session/report-figures.ts';
 
@@ -30,27 +30,15 @@ const bySource = (amounts: z.ZodType) =>
   z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, OLD_SOURCES.has(key) ? amounts : amounts.optional()])));
 const plansBySource = bySource(amount).transform((sources) => ({ late: 0, ...sources }));
 
+/** Percentiles, and how often hits were wrong, may be unknown for a while. */
+const isWithGaps = (key: string): boolean => /^(?:p\d+|false[A-Z].*)$/.test(key);
+const { sources: _, ...lists } = seriesOf([]);
+
 const series = z
   .object({
+    ...Object.fromEntries(Object.keys(lists).map((key) => [key, isWithGaps(key) ? gaps : values])),
     atMs: values,
-    seconds: values,
-    plans: values,
     sources: bySource(values),
-    p50: gaps,
-    p95: gaps,
-    p99: gaps,
-    useful: values,
-    timeouts: values,
-    cancelled: values,
-    failed: values,
-    fallbacks: values,
-    lookups: values,
-    hits: values,
-    falseRate: gaps,
-    falseLow: gaps,
-    falseHigh: gaps,
-    entries: values,
-    inFlight: values,
   })
   .transform(({ sources, ...rest }) => ({ ...rest, sources: { late: rest.atMs.map(() => 0), ...sources } }));
 
