@@ -43,6 +43,7 @@ const ROWS = {
   seconds: ['Length', 's', 'none', 'Length of the session.'],
 } as const satisfies Record<Exclude<ReportFigurePath, PlanFigurePath | keyof typeof MOVED>, FigureRow>;
 
+/** Figures that a report has in addition to those of the planner. */
 export const SESSION_FIGURES: readonly Figure[] = figuresOf(ROWS);
 
 function movedFigures(): Figure[] {

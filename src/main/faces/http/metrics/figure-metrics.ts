@@ -73,7 +73,7 @@ function genAi({ stats }: MetricsSnapshot, { endpoint, model, step }: ModelCalls
 
 const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 
-/** The only metric of a text. */
+/** The state of each breaker: a text, so that it is no figure. */
 export const BREAKER_STATE = gauge(
   'conclave_endpoint_breaker_state',
   '1 for the state that the breaker is in.',
