@@ -1,15 +1,10 @@
-import type { InParts } from './in-parts.ts';
+import { type InParts, PART_CHARS } from './in-parts.ts';
 import { type JsonReading, jsonRule, parseJson, withoutMark } from './untrusted-json.ts';
 
 /**
  * Parses a long JSON text in parts, so that the event loop turns between them. Where a list or object is long, its members are found
- * first and parsed a few thousand at a time; below `LEVELS_MAX` levels nothing that anybody asks for is long, and all is parsed at once.
- * The value is the one that `JSON.parse` makes of the whole text.
+ * first and parsed a few thousand at a time. The value is the one that `JSON.parse` makes of the whole text.
  */
-const LEVELS_MAX = 4;
-/** Of one part. `JSON.parse` takes about a millisecond for so many, of short members too. */
-const PART_CHARS = 65_536;
-
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
@@ -38,40 +33,41 @@ class JsonParts {
 
   *parse(): InParts<unknown> {
     this.#skipBlanks();
-    const value = yield* this.#value(1, this.#text.length);
+    const value = yield* this.#value(this.#text.length);
     this.#skipBlanks();
     if (this.#at < this.#text.length) throw new SyntaxError('Unexpected text after JSON');
     return value;
   }
 
   /** The value that begins here, and that ends before `end` where it is neither a list nor an object. */
-  *#value(level: number, end: number): InParts<unknown> {
+  *#value(end: number): InParts<unknown> {
     const first = this.#text.charCodeAt(this.#at);
-    if (level <= LEVELS_MAX && first === LIST) return yield* this.#list(level);
-    if (level <= LEVELS_MAX && first === OBJECT) return yield* this.#object(level);
+    yield;
+    if (first === LIST) return yield* this.#list();
+    if (first === OBJECT) return yield* this.#object();
     const from = this.#at;
     this.#at = Math.min(memberEnd(this.#text, from, Number.POSITIVE_INFINITY), end);
     return JSON.parse(this.#text.slice(from, this.#at));
   }
 
-  *#list(level: number): InParts<unknown[]> {
+  *#list(): InParts<unknown[]> {
     const list: unknown[] = [];
     for (let more = this.#enter(LIST_END); more; more = this.#goesOn(LIST_END)) {
       const members = this.#shortMembers();
-      if (members === '') list.push(yield* this.#value(level + 1, this.#text.length));
+      if (members === '') list.push(yield* this.#value(this.#text.length));
       else for (const member of notEmpty(JSON.parse(`[${members}]`) as unknown[])) list.push(member);
       yield;
     }
     return list;
   }
 
-  *#object(level: number): InParts<Record<string, unknown>> {
+  *#object(): InParts<Record<string, unknown>> {
     const object: Record<string, unknown> = {};
     for (let more = this.#enter(OBJECT_END); more; more = this.#goesOn(OBJECT_END)) {
       const members = this.#shortMembers();
       if (members === '') {
         const name = this.#name();
-        setMember(object, name, yield* this.#value(level + 1, this.#text.length));
+        setMember(object, name, yield* this.#value(this.#text.length));
       } else {
         const part = JSON.parse(`{${members}}`) as Record<string, unknown>;
         for (const name of notEmpty(Object.keys(part))) setMember(object, name, part[name]);

@@ -270,10 +270,23 @@ export function readPlainly<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof PlannerError) throw error;
-    const message = `request must be plain data, and reading it threw: ${messageOf(error)}`;
-    throw new PlannerError('ERR_REQUEST_INVALID', message, { cause: error });
+    throw notPlain(error);
   }
+}
+
+/** The same for what is read in parts. */
+export function* readPlainlyInParts<T>(work: InParts<T>): InParts<T> {
+  try {
+    return yield* work;
+  } catch (error) {
+    throw notPlain(error);
+  }
+}
+
+function notPlain(error: unknown): PlannerError {
+  if (error instanceof PlannerError) return error;
+  const message = `request must be plain data, and reading it threw: ${messageOf(error)}`;
+  return new PlannerError('ERR_REQUEST_INVALID', message, { cause: error });
 }
 
 /** Checks a large request of plain data in parts, by the same rules as `checkRequest`. */

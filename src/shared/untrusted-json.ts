@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { type InParts, PART_MEMBERS } from './in-parts.ts';
 import { backslashesBefore, nextMark } from './json-scan.ts';
 
 /**
@@ -208,14 +209,21 @@ export function jsonRule(text: string, error: unknown): string {
   return isWide ? UTF16_RULE : `must be JSON (${(error as Error).message})`;
 }
 
+/** How much a value holds, in all its lists and objects. */
+export interface Extent {
+  readonly members: number;
+  /** Of all texts and names. */
+  readonly chars: number;
+}
+
 /**
- * What a value breaks that was handed over as one, not as text. Counts as the scan does, without recursion: a value that refers
- * to itself is too deep.
+ * How much a value holds that was handed over as one, not as text; else what it breaks. Counts as the scan does, without recursion: a
+ * value that refers to itself is too deep.
  */
-export function valueFault(root: unknown): BoundsFault | undefined {
+export function* extentInParts(root: unknown): InParts<Extent | BoundsFault> {
   const values: unknown[] = [root];
   const levels = [1];
-  let inAll = 0;
+  let [inAll, chars, seen] = [0, 0, 0];
   for (let value = values.pop(); value !== undefined; value = values.pop()) {
     const level = levels.pop() as number;
     if (level > JSON_LIMITS.depth) return 'too-deep';
@@ -224,11 +232,14 @@ export function valueFault(root: unknown): BoundsFault | undefined {
     inAll += Math.max(members, 1);
     if (members > JSON_LIMITS.members || inAll > JSON_LIMITS.membersInAll) return 'too-wide';
     for (let index = 0; index < members; index++) {
-      const member = (value as Record<string | number, unknown>)[names?.[index] ?? index];
+      const name = names?.[index];
+      const member = (value as Record<string | number, unknown>)[name ?? index];
+      chars += (name?.length ?? 0) + (typeof member === 'string' ? member.length : 0);
+      if (++seen % PART_MEMBERS === 0) yield;
       if (member === null || typeof member !== 'object') continue;
       values.push(member);
       levels.push(level + 1);
     }
   }
-  return undefined;
+  return { members: inAll, chars };
 }

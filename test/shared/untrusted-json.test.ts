@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { inOneGo } from '../../src/shared/in-parts.ts';
 import {
   type BoundsFault,
   boundsFault,
+  extentInParts,
   JSON_LIMITS,
   JsonScan,
   readJson,
-  valueFault,
 } from '../../src/shared/untrusted-json.ts';
 import { JSON_ROWS, nested, wide } from '../support/rows/json-rows.ts';
 
@@ -58,6 +59,11 @@ function depthOf(value: unknown): number {
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
 }
 
+function valueFault(value: unknown): unknown {
+  const extent = inOneGo(extentInParts(value));
+  return typeof extent === 'string' ? extent : undefined;
+}
+
 describe('a value is bounded as its text is', () => {
   test.each(JSON_ROWS.filter(([, text]) => isJson(text)))('%s', (_, text, fault) => {
     expect(valueFault(JSON.parse(text))).toBe(fault);
@@ -70,6 +76,11 @@ describe('a value is bounded as its text is', () => {
     const shared = Array.from({ length: 1_000 }, () => []);
     expect(valueFault(Array.from({ length: 1_000 }, () => shared))).toBe('too-wide');
     expect(valueFault(new Array(4_000_000_000))).toBe('too-wide');
+  });
+
+  test('and its members and characters are counted', () => {
+    const value = { a: [1, 'four', {}], long: 'ż'.repeat(100_000), b: null };
+    expect(inOneGo(extentInParts(value))).toEqual({ members: 7, chars: 100_000 + 4 + 6 });
   });
 });
 

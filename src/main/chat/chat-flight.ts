@@ -1,12 +1,14 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
+import { defined } from '../../shared/defined.ts';
 import { encodeError, PlannerError } from '../../shared/errors.ts';
 import { type ChunkEvent, contentOf, isUsageEvent } from '../../shared/model-client/chat-event.ts';
-import type { Relay } from '../../shared/model-client/chat-relay.ts';
+import type { Relay, RestOfBody } from '../../shared/model-client/chat-relay.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import { lessSettling, rungEnd, SLICE_MS_MIN } from '../models/time/time-budget.ts';
+import type { LongWork } from '../plans/long-work.ts';
 import { type Completion, CompletionBuilder, eventsOf, isCut, withoutUsage } from './answers/completion.ts';
 import { EventLog, type LogReader } from './answers/event-log.ts';
-import { type AskedChat, bodyFor } from './chat-request.ts';
+import { type AskedChat, bodyFor, restInParts } from './chat-request.ts';
 import type { ChatPlace, ChatRoute } from './places/chat-route.ts';
 import type { ChatCallEnd, PlaceCaller } from './places/place-caller.ts';
 import { type ChatAttempt, isOfRequest, refusesStream, type TriedInVain, Tries } from './places/tries.ts';
@@ -14,6 +16,8 @@ import { type ChatAttempt, isOfRequest, refusesStream, type TriedInVain, Tries }
 export interface ChatFlightParts {
   readonly clock: Clock;
   readonly caller: PlaceCaller;
+  /** Large bodies are written there. */
+  readonly longWork: LongWork;
   readonly stallMs: number;
   /** Further tries of a call that failed before anything was answered. */
   readonly callRetries: number;
@@ -101,6 +105,8 @@ export class ChatFlight {
   readonly #purpose: ChatFlightPurpose;
   readonly #tries: Tries;
   readonly #ended = Promise.withResolvers<FlightEnd>();
+  /** Of a large body, once it has been written. */
+  #rest: RestOfBody | undefined;
   #draft: Draft | undefined;
   /** An answer without a word: given only if nobody has a better one. */
   #empty: Draft | undefined;
@@ -190,8 +196,9 @@ export class ChatFlight {
   }
 
   async #fly(): Promise<FlightEnd> {
-    const { route, deadlineMs } = this.#purpose;
-    const { clock } = this.#parts;
+    const { asked, route, deadlineMs } = this.#purpose;
+    const { clock, longWork } = this.#parts;
+    if (asked.isLarge) this.#rest = await longWork.run(restInParts(asked));
     const tries = this.#tries;
     const rankMs = deadlineMs;
     let again: ChatPlace | undefined;
@@ -268,6 +275,7 @@ export class ChatFlight {
           draft.relay = client.relay(
             {
               body,
+              ...defined({ rest: this.#rest }),
               ...limits,
               choices: asked.choices,
               listener: {

@@ -1,10 +1,11 @@
 import type { Clock } from '../../shared/clock.ts';
 import { encodeError, PlannerError } from '../../shared/errors.ts';
-import { readPlainly } from '../../shared/plan-request.ts';
+import { readPlainlyInParts } from '../../shared/plan-request.ts';
 import type { ModelEndpoint } from '../models/model-endpoint.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
+import { LongWork } from '../plans/long-work.ts';
 import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
-import { chatKey, modelKey } from './answers/chat-key.ts';
+import { chatKeyInParts, modelKey } from './answers/chat-key.ts';
 import { type Completion, eventsOf, isKeepable } from './answers/completion.ts';
 import {
   type ChatCallOptions,
@@ -17,7 +18,7 @@ import {
 import { ChatCounters, type ChatStats } from './chat-counters.ts';
 import { ChatFlight, type FlightEnd } from './chat-flight.ts';
 import { type ChatOrigin, type ChatReply, FlightFrames, wholeFrames } from './chat-reply.ts';
-import { type AskedChat, readChatRequest } from './chat-request.ts';
+import { type AskedChat, readChatInParts } from './chat-request.ts';
 import { PassGateway } from './passed/pass-gateway.ts';
 import type { PassReply } from './passed/pass-reply.ts';
 import type { PassedRoute } from './passed/pass-request.ts';
@@ -62,6 +63,7 @@ export class ChatGateway {
   readonly #parts: GatewayParts;
   readonly #finder: PlaceFinder;
   readonly #counters = new ChatCounters();
+  readonly #longWork: LongWork;
   readonly #passes: PassGateway;
   readonly #cache: ChatCache | undefined;
   readonly #flights = new Map<string, ChatFlight>();
@@ -73,6 +75,7 @@ export class ChatGateway {
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#finder = new PlaceFinder(parts);
+    this.#longWork = new LongWork(parts.clock);
     this.#passes = new PassGateway({ ...parts, finder: this.#finder, counters: this.#counters });
     const { cache } = parts.options.chat;
     this.#cache = cache === false ? undefined : new ChatCache(cache, parts.clock);
@@ -149,14 +152,14 @@ export class ChatGateway {
     if (this.#isClosed) throw closed();
     const { signal, timeoutMs = this.#parts.options.chat.timeoutMs } = options;
     const startedAtMs = clock.now();
-    const asked = readPlainly(() => readChatRequest(body));
+    const asked = await this.#longWork.begin(readPlainlyInParts(readChatInParts(body)));
     checkTimeout(timeoutMs);
     const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
     const mayFallBack = options.fallback ?? this.#parts.options.chat.fallback;
     const seeking = { model: asked.model, mayFallBack, deadlineMs: asking.deadlineMs };
     const places = seeingPlaces(await this.#finder.find(seeking), asked);
+    const sharing = await this.#sharing(asked, options, places);
     if (signal?.aborted) throw cancelled();
-    const sharing = this.#sharing(asked, options, places);
     if (sharing !== undefined && options.cache !== 'renew') {
       const known = this.#find(sharing.key, places[0] as readonly ChatPlace[]);
       if (known !== undefined) return this.#fromCache(known, asked);
@@ -169,11 +172,15 @@ export class ChatGateway {
   }
 
   /** Undefined where each request is to have an answer of its own. */
-  #sharing(asked: AskedChat, options: ChatCallOptions, places: readonly (readonly ChatPlace[])[]): Sharing | undefined {
+  async #sharing(
+    asked: AskedChat,
+    options: ChatCallOptions,
+    places: readonly (readonly ChatPlace[])[],
+  ): Promise<Sharing | undefined> {
     const { cache } = this.#parts.options.chat;
     if (cache === false || options.cache === 'off') return undefined;
     if (cache.when === 'deterministic' && !asked.isDeterministic) return undefined;
-    const key = chatKey(asked);
+    const key = await this.#longWork.begin(chatKeyInParts(asked));
     if (key === undefined) return undefined;
     // The same models in the same order: who wants no other one does not join who takes any.
     const models = [...new Set(places.map(([first]) => first?.model))];
@@ -217,7 +224,7 @@ export class ChatGateway {
     const { clock, caller, options: resolved } = this.#parts;
     const { stallMs } = resolved.chat;
     const flight = new ChatFlight(
-      { clock, caller, stallMs, callRetries: resolved.callRetries },
+      { clock, caller, longWork: this.#longWork, stallMs, callRetries: resolved.callRetries },
       { asked, route: new ChatRoute(places), startedAtMs, deadlineMs, isShared: sharing !== undefined },
     );
     if (sharing !== undefined) this.#flights.set(sharing.flightKey, flight);

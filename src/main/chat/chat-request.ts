@@ -1,5 +1,9 @@
+import { defined } from '../../shared/defined.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
-import { BOUNDS_RULES, valueFault } from '../../shared/untrusted-json.ts';
+import { type InParts, PART_MEMBERS } from '../../shared/in-parts.ts';
+import { membersInParts } from '../../shared/json-writing.ts';
+import type { RestOfBody } from '../../shared/model-client/chat-relay.ts';
+import { BOUNDS_RULES, extentInParts } from '../../shared/untrusted-json.ts';
 import { wellFormed } from '../../shared/well-formed.ts';
 
 /** A body of `POST /v1/chat/completions` as an OpenAI client sends it: everything but `model` and `messages` is the server's to judge. */
@@ -11,6 +15,8 @@ export type ChatRequestBody = Readonly<Record<string, unknown>> & {
 /** What is read of a request to serve it. */
 export interface AskedChat {
   readonly body: ChatRequestBody;
+  /** Whether the body is to be read and written in parts: it has so many members or so much text. */
+  readonly isLarge: boolean;
   readonly model: string;
   /** Whether the client wants events. */
   readonly isStreamed: boolean;
@@ -129,8 +135,11 @@ const ASSEMBLABLE: ReadonlySet<string> = new Set([
   'ttl',
 ]);
 
+/** A body with more characters is large; so is one with more members than one part takes. */
+const CHARS_MAX = 1_048_576;
+
 /** Reads a request. Throws ERR_REQUEST_INVALID. What it is given must not change later. */
-export function readChatRequest(body: unknown): AskedChat {
+export function* readChatInParts(body: unknown): InParts<AskedChat> {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) {
     throw invalid(`the request must be an object, got ${describeValue(body)}`);
   }
@@ -144,12 +153,14 @@ export function readChatRequest(body: unknown): AskedChat {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid(`messages must be a list that is not empty, got ${describeValue(messages)}`);
   }
-  const fault = valueFault(body);
-  if (fault !== undefined) throw invalid(`the request ${BOUNDS_RULES[fault]}`);
+  const extent = yield* extentInParts(body);
+  if (typeof extent === 'string') throw invalid(`the request ${BOUNDS_RULES[extent]}`);
+  const isLarge = extent.members > PART_MEMBERS || extent.chars > CHARS_MAX;
   const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage;
   return {
-    // A text that is not Unicode would be the end of it at the server; all else goes as it is.
-    body: wellFormed(body as ChatRequestBody),
+    // A text that is not Unicode would be the end of it at the server; all else goes as it is. A large body is mended as it is written.
+    body: isLarge ? (body as ChatRequestBody) : wellFormed(body as ChatRequestBody),
+    isLarge,
     model,
     isStreamed: stream === true,
     includesUsage: usage === true,
@@ -160,17 +171,29 @@ export function readChatRequest(body: unknown): AskedChat {
   };
 }
 
+/** Members of a body that depend on the server it goes to. */
+const HEAD: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options']);
+
+/** The other members of a large body, which are the same for every server. */
+export function* restInParts({ body }: AskedChat): InParts<RestOfBody> {
+  return { json: yield* membersInParts(body, HEAD), isConstrained: body.response_format !== undefined };
+}
+
 /**
- * The body that goes to a server. It is asked for a stream wherever its answer can be told from one, and for the tokens
+ * The body that goes to a server; of a large one what goes before the rest of it. It is asked for a stream wherever its answer can be told from one, and for the tokens
  * with it: the first token is seen, a stalled answer too, and an abort ends its work (docs/decisions/0010). `isAskedWhole`: the
  * server has refused a stream that the client did not ask for, and is asked in the client's own words.
  */
-export function bodyFor(asked: AskedChat, model: string, isAskedWhole = false): ChatRequestBody {
-  const { body } = asked;
+export function bodyFor(asked: AskedChat, model: string, isAskedWhole = false): Readonly<Record<string, unknown>> {
+  const body = asked.isLarge ? headOf(asked.body) : asked.body;
   if (isAskedWhole || !isToldFromStream(asked)) return body.model === model ? body : { ...body, model };
   const given = body.stream_options;
   const options = given !== null && typeof given === 'object' ? given : {};
   return { ...body, model, stream: true, stream_options: { ...options, include_usage: true } };
+}
+
+function headOf({ model, stream, stream_options }: ChatRequestBody): Readonly<Record<string, unknown>> {
+  return defined({ model, stream, stream_options });
 }
 
 function isToldFromStream({ isStreamed, isAssemblable }: AskedChat): boolean {

@@ -18,6 +18,12 @@ export class LongWork {
     this.#clock = clock;
   }
 
+  /** Does the first part now: what is short takes no turn. Throws what that part throws. */
+  begin<T>(work: InParts<T>): T | Promise<T> {
+    const { done, value } = work.next();
+    return done === true ? value : this.run(work);
+  }
+
   /** The first part is done in the next turn. Rejects with what a part throws. */
   run<T>(work: InParts<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();

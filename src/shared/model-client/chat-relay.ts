@@ -6,7 +6,14 @@ import { encodeError, PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { AnswerBytes } from './answer-bytes.ts';
 import { AnswerProgress } from './answer-progress.ts';
-import { type AnswerReader, type AttemptResult, CallAttempt, type ReaderPorts, type Refusal } from './call-attempt.ts';
+import {
+  type AnswerReader,
+  type AttemptResult,
+  CallAttempt,
+  type PassedBody,
+  type ReaderPorts,
+  type Refusal,
+} from './call-attempt.ts';
 import type { PhaseLimits } from './call-watch.ts';
 import { type ChunkEvent, contentOf, errorOf, isDone, parseEvent, statusOf, type TokenUsage } from './chat-event.ts';
 import type { CallPhase } from './failures.ts';
@@ -18,12 +25,22 @@ import type { StreamOptions } from './stream-options.ts';
  */
 export interface RelayCall {
   readonly body: Readonly<Record<string, unknown>>;
+  /** Further members of a large body. */
+  readonly rest?: RestOfBody;
   /** Total time of the call, milliseconds. */
   readonly timeoutMs: number;
   readonly phases?: PhaseLimits;
   /** The answers asked for (`n`): the stream is whole when so many have ended. */
   readonly choices: number;
   readonly listener: RelayListener;
+}
+
+/** Members of a large body that have been written already. */
+export interface RestOfBody {
+  /** Without the braces. */
+  readonly json: Buffer;
+  /** Whether they ask for a schema. */
+  readonly isConstrained: boolean;
 }
 
 export interface RelayListener {
@@ -92,17 +109,17 @@ export function startRelay(
 function relayAttempt(
   sdk: OpenAI,
   clock: Clock,
-  { body, timeoutMs, phases, choices, listener }: RelayCall,
+  { body, rest, timeoutMs, phases, choices, listener }: RelayCall,
   signal: AbortSignal | undefined,
 ): CallAttempt<RelayReader> {
   const isStreamed = body.stream === true;
-  const isConstrained = body.response_format !== undefined;
+  const isConstrained = body.response_format !== undefined || rest?.isConstrained === true;
   return new CallAttempt(
     sdk,
     clock,
     {
       // Whatever a client sends: the servers say what they do not take.
-      body: body as unknown as ChatCompletionCreateParams,
+      body: rest === undefined ? (body as unknown as ChatCompletionCreateParams) : withRest(body, rest),
       timeoutMs,
       ...(isStreamed && phases !== undefined ? { phases } : {}),
       isStreamed,
@@ -111,6 +128,11 @@ function relayAttempt(
     },
     signal,
   );
+}
+
+function withRest(body: RelayCall['body'], { json }: RestOfBody): PassedBody {
+  const head = JSON.stringify(body).slice(0, -1);
+  return { path: '/chat/completions', bytes: Buffer.concat([Buffer.from(`${head},`), json, Buffer.from('}')]) };
 }
 
 function relayEnd({ failure, refusal, reader, report }: AttemptResult<RelayReader>): RelayEnd {

@@ -12,12 +12,18 @@ export interface Row {
 
 export interface Entrance {
   readonly rows: readonly Row[];
-  /** The largest input that is right there. */
-  readonly largest: Row;
+  /** The largest inputs that are right there, by what is large about them. */
+  readonly largest: Readonly<Record<string, Row>>;
 }
 
-export function entrance(door: Door, rows: readonly Buffer[], largest: string | Buffer): Entrance {
-  return { rows: rows.map((bytes) => ({ bytes, door })), largest: { bytes: Buffer.from(largest), door } };
+export function entrance(
+  door: Door,
+  rows: readonly Buffer[],
+  largest: Readonly<Record<string, string | Buffer>>,
+): Entrance {
+  const row = (bytes: Buffer): Row => ({ bytes, door });
+  const named = Object.entries(largest).map(([name, text]) => [name, row(Buffer.from(text as string))]);
+  return { rows: rows.map(row), largest: Object.fromEntries(named) };
 }
 
 /** Part of any repeated row of its own, so that long inputs come as well. */

@@ -63,7 +63,7 @@ async function plansOver(opened: AsyncDisposableStack, at: SocketUnderLoad, atOn
   const port = Number(new URL(face.address).port);
   return {
     'http plans': entrance(bodyDoor(pool, '/v1/plans'), DOOR_ROWS.plans, LARGEST.plan),
-    'http bytes': entrance(requestDoor(port), DOOR_ROWS.requests, rawPlan(LARGEST.plan)),
+    'http bytes': entrance(requestDoor(port), DOOR_ROWS.requests, { plan: rawPlan(LARGEST.plan.plan) }),
   };
 }
 
@@ -108,5 +108,5 @@ async function openServed(opened: AsyncDisposableStack): Promise<Entrance> {
   const door = new ServedDoor({ server, gateway, client });
   const rows = DOOR_ROWS.served.map((row) => ({ bytes: row.bytes, door: door.doorOf(row) }));
   const bytes = Buffer.from(events(piece('1'), piece('x'.repeat(LARGEST.eventChars)), FINISH, '[DONE]'));
-  return { rows, largest: { bytes, door: door.doorOf({ status: 200, type: 'text/event-stream' }) } };
+  return { rows, largest: { event: { bytes, door: door.doorOf({ status: 200, type: 'text/event-stream' }) } } };
 }

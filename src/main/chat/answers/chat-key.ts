@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type InParts, PART_MEMBERS } from '../../../shared/in-parts.ts';
 import type { AskedChat } from '../chat-request.ts';
 
 /** Not part of what is asked: how the answer is to come, and for whom. The model is added by whoever serves. */
@@ -8,17 +9,19 @@ const LEFT_OUT: ReadonlySet<string> = new Set(['model', 'stream', 'stream_option
 const PIECE_CHARS = 16_384;
 /** A larger request is neither kept nor joined: hashing 24 MB would hold up everybody for a tenth of a second. */
 export const KEYED_CHARS_MAX = 1_048_576;
+/** One with a wider object has no key either: its names would have to be sorted in one go. */
+export const KEYED_NAMES_MAX = 16_384;
 
 /**
  * The exact key of a request, but for its model: equal for bodies that differ in nothing but the order of members, in
  * `stream`, `stream_options` and `user`; different for all others (SHA-256 of canonical JSON). Undefined where it is longer than
- * `KEYED_CHARS_MAX`.
+ * `KEYED_CHARS_MAX`, or one of its objects wider than `KEYED_NAMES_MAX`.
  */
-export function chatKey({ body, isStreamed, isAssemblable }: AskedChat): string | undefined {
+export function* chatKeyInParts({ body, isStreamed, isAssemblable }: AskedChat): InParts<string | undefined> {
   const json = new CanonicalJson();
   // What cannot be told from a stream without loss is kept apart by how it was asked for.
   if (!isAssemblable) json.put(isStreamed ? 'stream' : 'whole');
-  json.writeObject(body, LEFT_OUT);
+  yield* json.writeObject(body, LEFT_OUT);
   return json.digest();
 }
 
@@ -32,6 +35,7 @@ class CanonicalJson {
   readonly #hash = createHash('sha256');
   #piece = '';
   #charsLeft = KEYED_CHARS_MAX;
+  #count = 0;
 
   put(text: string): void {
     this.#charsLeft -= text.length;
@@ -44,31 +48,38 @@ class CanonicalJson {
     return this.#charsLeft < 0 ? undefined : this.#hash.digest('base64');
   }
 
-  write(value: unknown): void {
+  *writeObject(object: object, leftOut: ReadonlySet<string> | undefined): InParts<void> {
+    const names = Object.keys(object);
+    if (names.length > KEYED_NAMES_MAX) this.#charsLeft = -1;
     if (this.#charsLeft < 0) return;
-    if (typeof value === 'string' && value.length > this.#charsLeft) this.#charsLeft = -1;
-    else if (value === null || typeof value !== 'object') this.put(JSON.stringify(value) ?? 'null');
-    else if (Array.isArray(value)) {
-      this.put('[');
-      for (const member of value) {
-        this.write(member);
-        this.put(',');
-      }
-      this.put(']');
-    } else this.writeObject(value, undefined);
-  }
-
-  writeObject(object: object, leftOut: ReadonlySet<string> | undefined): void {
     this.put('{');
-    for (const name of Object.keys(object).sort()) {
+    for (const name of names.sort()) {
       const value = (object as Readonly<Record<string, unknown>>)[name];
       if (value === undefined || leftOut?.has(name)) continue;
       this.put(JSON.stringify(name));
       this.put(':');
-      this.write(value);
+      yield* this.#write(value);
       this.put(',');
     }
     this.put('}');
+  }
+
+  *#write(value: unknown): InParts<void> {
+    if (++this.#count % PART_MEMBERS === 0) yield;
+    if (this.#charsLeft < 0) return;
+    if (typeof value === 'string' && value.length > this.#charsLeft) this.#charsLeft = -1;
+    else if (value === null || typeof value !== 'object') this.put(JSON.stringify(value) ?? 'null');
+    else if (Array.isArray(value)) yield* this.#writeList(value);
+    else yield* this.writeObject(value, undefined);
+  }
+
+  *#writeList(list: readonly unknown[]): InParts<void> {
+    this.put('[');
+    for (const member of list) {
+      yield* this.#write(member);
+      this.put(',');
+    }
+    this.put(']');
   }
 
   #flush(): void {
