@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../../shared/clock.ts';
-import { shown } from './text.ts';
+import { shown } from '../../shared/shown-text.ts';
 
 /** Something that shows on a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };

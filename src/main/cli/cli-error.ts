@@ -1,6 +1,6 @@
 import { defined } from '../../shared/defined.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
-import { shown } from './text.ts';
+import { shown } from '../../shared/shown-text.ts';
 
 export const EXIT = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { shown } from '../../shared/shown-text.ts';
 import { type Better, type ComparedRow, reportPage } from '../page/report-page.ts';
 import { type Comparison, compareReports } from '../report/comparison.ts';
 import { type ReadReport, readReport } from '../report/read-report.ts';
@@ -7,7 +8,7 @@ import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide } from './report-text.ts';
-import { count, duration, percent, rate, shown, table } from './text.ts';
+import { count, duration, percent, rate, table } from './text.ts';
 
 export interface CompareFlags {
   readonly report?: string;

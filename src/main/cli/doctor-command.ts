@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Secrets } from '../../shared/secrets.ts';
+import { shown } from '../../shared/shown-text.ts';
 import { adviceFor, areWell } from '../doctor/advice.ts';
 import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
 import { type SupportFacts, supportFacts, warningsIn } from '../doctor/support-facts.ts';
@@ -11,7 +12,7 @@ import { EXIT, type ExitCode } from './cli-error.ts';
 import { type Endpoints, keyVariableOf, secretsIn, withKeys } from './endpoint-keys.ts';
 import { givenEndpoints, isFromConfig } from './planner-host.ts';
 import { addEndpointFlags, wholeNumber } from './server-flags.ts';
-import { count, duration, rate, shown, table } from './text.ts';
+import { count, duration, rate, table } from './text.ts';
 
 export interface DoctorFlags {
   readonly endpoint?: readonly string[];

@@ -5,6 +5,7 @@ import type { Domain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import { shown, shownInLine } from '../../shared/shown-text.ts';
 import { readText as textOf } from '../../shared/untrusted-json.ts';
 import type { Plan } from '../plans/plan.ts';
 import { type LoadedConfig, loadConfig, loadDomain } from '../service/config/config-file.ts';
@@ -12,7 +13,7 @@ import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
 import { openPlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags } from './server-flags.ts';
-import { duration, shown, shownInLine, table } from './text.ts';
+import { duration, table } from './text.ts';
 
 export interface PlanFlags extends ServerFlags {
   readonly domain?: string;

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
+import { shown } from '../../shared/shown-text.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { PROFILES } from '../options/profiles.ts';
 import { checkMemory } from '../options/resolve-options.ts';
@@ -12,7 +13,6 @@ import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cl
 import { barTotal, openReplayProgress } from './progress.ts';
 import { replayText } from './replay-text.ts';
 import { addTraceFlags, traceOptions, wholeNumber } from './server-flags.ts';
-import { shown } from './text.ts';
 
 export interface ReplayFlags {
   readonly serve: 'first' | 'budget';

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { shown } from '../../shared/shown-text.ts';
 import { LOG_LEVELS } from '../service/log/process-log.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
@@ -9,7 +10,6 @@ import { addReplayCommand, replayCommand } from './replay-command.ts';
 import { addServeCommand, type ServiceProcess, serveCommand } from './serve-command.ts';
 import { addSessionCommand, sessionCommand } from './session-command.ts';
 import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
-import { shown } from './text.ts';
 
 export interface CliSettings {
   /** True prints errors with their stack traces. */

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { defined } from '../../shared/defined.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
+import { shown } from '../../shared/shown-text.ts';
 import type { ShownPlan } from '../monitor/latest-plans.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { reportPage } from '../page/report-page.ts';
@@ -26,7 +27,6 @@ import {
   wallTime,
   wholeNumber,
 } from './server-flags.ts';
-import { shown } from './text.ts';
 
 export interface SessionFlags extends ServerFlags {
   readonly limit?: number;

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { type Command, Option } from 'commander';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
+import { shown } from '../../shared/shown-text.ts';
 import { type EmbeddedSimulator, startEmbeddedSimulator } from '../service/embedded-simulator.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from './server-flags.ts';
-import { count, duration, rate, shown, table } from './text.ts';
+import { count, duration, rate, table } from './text.ts';
 
 export interface SimulateFlags {
   readonly port: number;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { failureLines } from '../../../src/main/cli/cli-error.ts';
-import { shown, shownInLine, table } from '../../../src/main/cli/text.ts';
+import { table } from '../../../src/main/cli/text.ts';
 import { PlannerError } from '../../../src/shared/errors.ts';
+import { shown, shownInLine } from '../../../src/shared/shown-text.ts';
 
 const EVIL = '\u001b]0;owned\u0007\u001b[2Jm\u009b31m\u0085\u202ex\r\u2028';
 

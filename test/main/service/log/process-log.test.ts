@@ -43,6 +43,16 @@ describe('a log line', () => {
       expect(text()).not.toContain(secret);
   });
 
+  test('holds nothing that a terminal obeys, and reads as the same text', () => {
+    const { logs, text, lines } = captured();
+    const evil = 'm\u001b[2J\u009b31m\u0085\u007f\u2028\u2029\u202e\n\t';
+    logs.root.warn({ model: evil, [evil]: [evil], err: new Error(evil) }, evil);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+    expect(text()).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202e]/);
+    expect(text().split('\n')).toHaveLength(2);
+    expect(lines()[0]).toMatchObject({ model: evil, [evil]: [evil], msg: evil });
+  });
+
   test('of letters alone takes no time with the square of its length', () => {
     const { logs } = captured();
     // Where it did, each of these would take minutes.
