@@ -47,6 +47,7 @@ class JsonParts {
     if (first === OBJECT) return yield* this.#object();
     const from = this.#at;
     this.#at = Math.min(memberEnd(this.#text, from, Number.POSITIVE_INFINITY), end);
+    yield;
     return JSON.parse(this.#text.slice(from, this.#at));
   }
 

@@ -7,7 +7,7 @@ type Members = Readonly<Record<string, unknown>>;
  * Writes the members of a large object in parts, so that the event loop turns between them: as `JSON.stringify` does, as UTF-8, without
  * the braces around them, and with texts that are Unicode. `leftOut` names members that are not written.
  */
-export function* membersInParts(object: Members, leftOut: ReadonlySet<string>): InParts<Buffer> {
+export function* membersInParts(object: Members, leftOut: ReadonlySet<string>): InParts<readonly Buffer[]> {
   const writer = new PartWriter();
   yield* writer.members(object, leftOut);
   return writer.end();
@@ -31,9 +31,9 @@ class PartWriter {
     }
   }
 
-  end(): Buffer {
+  end(): readonly Buffer[] {
     this.#flush();
-    return Buffer.concat(this.#pieces);
+    return this.#pieces;
   }
 
   *#value(value: unknown): InParts<void> {

@@ -156,6 +156,7 @@ export function* readChatInParts(body: unknown): InParts<AskedChat> {
   const extent = yield* extentInParts(body);
   if (typeof extent === 'string') throw invalid(`the request ${BOUNDS_RULES[extent]}`);
   const isLarge = extent.members > PART_MEMBERS || extent.chars > CHARS_MAX;
+  if (isLarge) yield;
   const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage;
   return {
     // A text that is not Unicode would be the end of it at the server; all else goes as it is. A large body is mended as it is written.

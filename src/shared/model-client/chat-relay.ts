@@ -37,8 +37,8 @@ export interface RelayCall {
 
 /** Members of a large body that have been written already. */
 export interface RestOfBody {
-  /** Without the braces. */
-  readonly json: Buffer;
+  /** In pieces, without the braces. */
+  readonly json: readonly Buffer[];
   /** Whether they ask for a schema. */
   readonly isConstrained: boolean;
 }
@@ -132,7 +132,7 @@ function relayAttempt(
 
 function withRest(body: RelayCall['body'], { json }: RestOfBody): PassedBody {
   const head = JSON.stringify(body).slice(0, -1);
-  return { path: '/chat/completions', bytes: Buffer.concat([Buffer.from(`${head},`), json, Buffer.from('}')]) };
+  return { path: '/chat/completions', bytes: Buffer.concat([Buffer.from(`${head},`), ...json, Buffer.from('}')]) };
 }
 
 function relayEnd({ failure, refusal, reader, report }: AttemptResult<RelayReader>): RelayEnd {

@@ -58,3 +58,19 @@ test('what a part throws ends its own work alone; later work begins anew', async
   while (isTurnSet()) turn();
   expect(await again).toBe(7);
 });
+
+test('what is begun does its first part at once, and takes turns only for what is left', async () => {
+  const { work, turn, isTurnSet } = byHand();
+  let done = 0;
+  function* parts(count: number): InParts<number> {
+    while (++done < count) yield;
+    return count;
+  }
+  expect(work.begin(parts(1))).toBe(1);
+  expect(isTurnSet()).toBe(false);
+  done = 0;
+  const begun = work.begin(parts(3));
+  expect(done).toBe(1);
+  while (isTurnSet()) turn();
+  expect(await begun).toBe(3);
+});

@@ -17,7 +17,8 @@ export const KEYED_NAMES_MAX = 16_384;
  * `stream`, `stream_options` and `user`; different for all others (SHA-256 of canonical JSON). Undefined where it is longer than
  * `KEYED_CHARS_MAX`, or one of its objects wider than `KEYED_NAMES_MAX`.
  */
-export function* chatKeyInParts({ body, isStreamed, isAssemblable }: AskedChat): InParts<string | undefined> {
+export function* chatKeyInParts({ body, isLarge, isStreamed, isAssemblable }: AskedChat): InParts<string | undefined> {
+  if (isLarge) yield;
   const json = new CanonicalJson();
   // What cannot be told from a stream without loss is kept apart by how it was asked for.
   if (!isAssemblable) json.put(isStreamed ? 'stream' : 'whole');
