@@ -61,9 +61,13 @@ async function settingsOf(resolved: ResolvedHttpOptions, clock: Clock): Promise<
   return { token: await readToken(resolved, clock), rateLimitPerMinute, hosts: new HostCheck(allowedHosts) };
 }
 
-async function listen(app: FastifyInstance, { host, port }: ResolvedHttpOptions): Promise<string> {
+/** Node's own number of those that wait to be let in. */
+const BACKLOG_MIN = 511;
+
+async function listen(app: FastifyInstance, { host, port, connectionsMax }: ResolvedHttpOptions): Promise<string> {
   try {
-    return await app.listen({ host, port });
+    // As many may come at one moment as may be connected, or the system resets some of them.
+    return await app.listen({ host, port, backlog: Math.max(connectionsMax, BACKLOG_MIN) });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {
