@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { forkRandom, pick } from '../../src/shared/random.ts';
 import { type Entrance, mutated, type Row } from '../support/doors/door.ts';
-import { HeldUp } from '../support/doors/held-up.ts';
+import { apart, HeldUp } from '../support/doors/held-up.ts';
 import { type Doors, openDoors } from '../support/doors/open-doors.ts';
 import type { SocketUnderLoad } from '../support/make-socket-load.ts';
 import { REQUEST } from '../support/rows/plan-rows.ts';
@@ -62,7 +62,7 @@ async function enterMutated(doors: Doors, loop: HeldUp): Promise<number> {
       const name = names[index % names.length] as string;
       const random = forkRandom(SEED, `input ${index}`);
       const { bytes, door } = pick(random, (doors.each[name] as Entrance).rows);
-      await enter({ bytes: mutated(random, bytes), door }, `input ${index} at ${name}`, loop);
+      await enter({ bytes: apart(() => mutated(random, bytes)), door }, `input ${index} at ${name}`, loop);
       if (index % 100 === 0) doors.forget();
       if (index % TOLD_EVERY === 0) longestMs = Math.max(longestMs, told(`${index} inputs`, loop));
     }

@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 import type { PlanCallWire, PlannerApi } from '../../../src/main/faces/ipc/messages.ts';
 import type { PlannerOptions } from '../../../src/main/options/planner-options.ts';
 import type { Door } from './door.ts';
+import { apart } from './held-up.ts';
 
 const ENTRY = new URL('../../../src/main/service/entries/thread-entry.ts', import.meta.url);
 
@@ -40,9 +41,9 @@ export class ThreadDoor implements AsyncDisposable {
   }
 
   readonly send: Door = async (bytes) => {
-    const request = parsedOrText(bytes) as PlanCallWire['request'];
+    const request = apart(() => parsedOrText(bytes)) as PlanCallWire['request'];
     const asked = { request, timeoutMs: 500, priority: undefined, wantsAttempts: false, sentAtMs: undefined };
-    const reply = await this.#api.plan({ ...asked, call: this.#calls++ });
+    const reply = await apart(() => this.#api.plan({ ...asked, call: this.#calls++ }));
     if (!reply.ok) expect(reply.error.code, reply.error.message).not.toBe('ERR_INTERNAL');
   };
 

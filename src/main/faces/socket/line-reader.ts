@@ -18,6 +18,8 @@ export interface LineFault {
 }
 
 const NEWLINE = 0x0a;
+/** A line that comes whole in one piece is not large. */
+const PIECE_BYTES = UNCHARGED_BYTES_MAX;
 
 /** Whole lines, each with its end. */
 interface Lines {
@@ -70,7 +72,12 @@ export class LineReader {
     return this.#blocks.length > 0;
   }
 
+  /** A stream may hand over a whole large line at once: it is taken as it comes over a wire. */
   push(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) this.#push(chunk.subarray(at, at + PIECE_BYTES));
+  }
+
+  #push(chunk: Buffer): void {
     if (this.#isShut) return;
     let rest = chunk;
     if (this.#tailBytes > 0) {

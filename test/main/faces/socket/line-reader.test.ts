@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ByteBudget } from '../../../../src/main/faces/byte-budget.ts';
 import { type LineFault, LineReader } from '../../../../src/main/faces/socket/line-reader.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 const BYTES_MAX = 64;
 
@@ -109,6 +111,15 @@ test('a line without end holds no more than its bound, however small its pieces'
   expect(reader.next()).toEqual({ fault: 'too-large' });
   reader.push(Buffer.from('\nmore\n'));
   expect(reader.hasLine).toBe(false);
+});
+
+test('a large line that comes whole in one piece is as large as one that comes in many', () => {
+  const budget = new ByteBudget(2 ** 20, new FakeClock());
+  const reader = new LineReader(2 ** 24, { budget });
+  reader.push(Buffer.from(`${JSON.stringify('x'.repeat(200_000))}\nshort\n`));
+  expect(reader.next()).toHaveLength(200_002);
+  expect(reader.takeCharge()?.bytes).toBeGreaterThan(65_536);
+  expect([reader.next(), reader.takeCharge()]).toEqual(['short', undefined]);
 });
 
 describe('a line over the bounds of JSON', () => {
