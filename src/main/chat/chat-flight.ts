@@ -37,8 +37,8 @@ export interface WholeAnswer {
   readonly place: ChatPlace;
   /** Undefined where nobody needed it, or where it came in a form that cannot be told whole. */
   readonly completion: Completion | undefined;
-  /** Of the same, where the server itself told it whole. */
-  readonly text: string | undefined;
+  /** Of the same as JSON: as the server told it, or else written once, which takes a turn of its own where it is long. */
+  readonly json: () => string | Promise<string>;
   /** Whether it is exactly what the server would have told whole. */
   readonly isFaithful: boolean;
 }
@@ -49,6 +49,9 @@ export type FlightEnd = { readonly kind: 'answered'; readonly answer: WholeAnswe
 const PRELUDE_BYTES_MAX = 262_144;
 /** What is put together in memory. */
 const WHOLE_BYTES_MAX = 16 * 1_048_576;
+
+/** An answer of more bytes is written in a turn of its own. */
+const LONG_BYTES = 1_048_576;
 
 /** One try: what came of it so far. It is dropped with all of that where it fails before anybody was told. */
 class Draft {
@@ -84,12 +87,15 @@ class Draft {
     this.#controller.abort(UNWANTED);
   }
 
-  answer(): WholeAnswer {
+  answer(clock: Clock): WholeAnswer {
     const completion = this.body?.completion ?? this.builder?.build();
+    let json: string | Promise<string> | undefined = this.body?.text;
+    const write = (): string => JSON.stringify(completion);
+    const writeLater = (): Promise<string> => new Promise((resolve) => clock.nextTurn(() => resolve(write())));
     return {
       place: this.place,
       completion,
-      text: this.body?.text,
+      json: () => (json ??= this.bytes > LONG_BYTES ? writeLater() : write()),
       isFaithful: this.body !== undefined || this.builder?.hasUnknown === false,
     };
   }
@@ -239,7 +245,7 @@ export class ChatFlight {
 
   #answered(draft: Draft): FlightEnd {
     this.#draft = draft;
-    return { kind: 'answered', answer: draft.answer() };
+    return { kind: 'answered', answer: draft.answer(this.#parts.clock) };
   }
 
   #begin(place: ChatPlace): Draft {

@@ -230,7 +230,7 @@ export class ChatGateway {
     if (sharing !== undefined) this.#flights.set(sharing.flightKey, flight);
     const end = flight.run().then((ended) => {
       this.#flying.delete(flight);
-      if (sharing !== undefined) this.#landed(flight, ended, sharing);
+      if (sharing !== undefined) void this.#landed(flight, ended, sharing);
       this.#counters.tried(flight.attempts);
       if (this.#flying.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
       return ended;
@@ -239,20 +239,18 @@ export class ChatGateway {
     return flight;
   }
 
-  #landed(flight: ChatFlight, end: FlightEnd, { key, flightKey }: Sharing): void {
+  async #landed(flight: ChatFlight, end: FlightEnd, { key, flightKey }: Sharing): Promise<void> {
     if (this.#flights.get(flightKey) === flight) this.#flights.delete(flightKey);
     if (end.kind === 'failed' || this.#cache === undefined) return;
-    const { place, completion, text, isFaithful } = end.answer;
+    const { place, completion, json, isFaithful } = end.answer;
     if (completion === undefined || !isFaithful || !isKeepable(completion)) {
       this.#cache.notKept++;
       return;
     }
-    const model = place.model;
-    this.#cache.keep(modelKey(key, model), {
-      completion: text ?? JSON.stringify(completion),
-      model,
-      endpoint: place.at.name,
-    });
+    const { model, at } = place;
+    const text = json();
+    const kept = { completion: typeof text === 'string' ? text : await text, model, endpoint: at.name };
+    this.#cache.keep(modelKey(key, model), kept);
   }
 
   async #wait(flight: ChatFlight, asking: Asking, isJoined: boolean): Promise<ChatReply> {
@@ -303,15 +301,14 @@ export class ChatGateway {
     return { kind: 'stream', origin: this.#origin(flight, isJoined), frames };
   }
 
-  #whole(flight: ChatFlight, end: FlightEnd | PlannerError, isJoined: boolean): ChatReply {
+  async #whole(flight: ChatFlight, end: FlightEnd | PlannerError, isJoined: boolean): Promise<ChatReply> {
     const { attempts } = flight;
     if (end instanceof PlannerError) return { kind: 'failed', error: end, attempts };
     if (end.kind === 'failed') {
       const { error, refusal } = end;
       return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }), attempts };
     }
-    const { text, completion } = end.answer;
-    return { kind: 'whole', origin: this.#origin(flight, isJoined), completion: text ?? JSON.stringify(completion) };
+    return { kind: 'whole', origin: this.#origin(flight, isJoined), completion: await end.answer.json() };
   }
 
   #origin(flight: ChatFlight, isJoined: boolean): ChatOrigin {
