@@ -3,7 +3,7 @@ import { cutJson } from './asked-json.ts';
 import { asciiDigits } from './numerals.ts';
 import { fromHead, fromLabels } from './stated-choice.ts';
 import { ThoughtScan } from './thoughts.ts';
-import { parseVoteOf, unwrap, withoutTokens } from './vote-parser.ts';
+import { isVoteComplete, parseVoteOf, unwrap, withoutTokens } from './vote-parser.ts';
 
 /**
  * The choice that a streamed answer has already made, before its reason is written. It *stands* once its JSON value is
@@ -33,6 +33,8 @@ export class StandingChoice {
 
   /** The action whose choice stands in this answer; `content` begins with what was given before. */
   look(content: string): string | undefined {
+    // What has the form asked for is read as it is, whatever is marked as a thought behind it.
+    if (isVoteComplete(content)) return votedIn(content, ActionNames.of(this.#actions));
     const text = withoutTokens(this.#visible(content)).trimStart();
     const read = text.startsWith('{') ? endedValues(text) : endedLines(text);
     if (read === this.#read) return this.#action;

@@ -77,6 +77,11 @@ describe('in text a choice stands', () => {
     ]);
   });
 
+  test('in the form asked for, whatever is marked as a thought behind it', () => {
+    expectRows([['2\nbecause it is. </think>1\n', 'block']]);
+    expect(parseVote('2\nbecause it is. </think>1\n', ACTIONS)).toMatchObject({ vote: { action: 'block' } });
+  });
+
   test('not where prose names an action, nor where the first line may be that of a list', () => {
     expectRows([
       ['I think that block is best here\nbecause', undefined],
