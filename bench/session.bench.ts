@@ -23,8 +23,8 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds the profiles are averaged over. */
     seeds: { type: 'string' },
-    /** Comma-separated: profiles, ablation, many, overload, servers, laptop, memory. */
-    only: { type: 'string', default: 'profiles,ablation,many,overload,servers,laptop,memory' },
+    /** Comma-separated: profiles, text, ablation, many, overload, servers, laptop, memory. */
+    only: { type: 'string', default: 'profiles,text,ablation,many,overload,servers,laptop,memory' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -48,6 +48,12 @@ const LAPTOP_SEEDS = args.quick ? 2 : 5;
 const MEMORY_PLANS = 400;
 const MEMORY_SEEDS = args.quick ? 2 : 5;
 const UNLIMITED_MS = 600_000;
+/** Reads may be worse than is assumed. */
+const READ_SKILLS = [0.5, 0] as const;
+/** Of plans that are not from the cache, next to those that are written; short sessions consist of trials for the most part. */
+const MEAN_UNCACHED_MAX = args.quick ? 0.7 : 0.45;
+/** Sessions of few seeds vary by as much. */
+const REGRET_MARGIN = 0.015;
 
 /** As the agent was, but with all the time that its models take. */
 const UNLIMITED: Partial<PlannerOptions> = {
@@ -103,6 +109,10 @@ function named(figures: SessionFigures): Record<string, number | null> {
 async function measureMean(name: string, options: Partial<PlannerOptions>): Promise<SessionFigures> {
   const runs: SessionFigures[] = [];
   for (let at = seed; at < seed + seeds; at++) runs.push(await measure(`${name}, seed ${at}`, options, 1, plans, at));
+  return meanOfRuns(runs);
+}
+
+function meanOfRuns(runs: readonly SessionFigures[]): SessionFigures {
   const mean = (key: keyof SessionFigures): number | null => {
     const known = runs.map((run) => run[key]).filter((value) => value !== null);
     return known.length === 0 ? null : known.reduce((sum, each) => sum + each, 0) / known.length;
@@ -125,6 +135,17 @@ async function measure(
   return figures;
 }
 
+/** The same over several seeds and agents' plans, for observations without pictures. */
+async function measureText(name: string, options: Partial<PlannerOptions>, readSkill = 1): Promise<SessionFigures> {
+  const runs: SessionFigures[] = [];
+  process.stderr.write(`session: text, ${name} …`);
+  for (let at = seed; at < seed + seeds; at++)
+    runs.push(await runSession({ options, agents: 1, plans, seed: at, isBlind: true, readSkill }));
+  process.stderr.write(' done\n');
+  return meanOfRuns(runs);
+}
+
+const text: Record<string, Record<string, number | null>> = {};
 const profiles: Record<string, Record<string, number | null>> = {};
 const ablation: Record<string, Record<string, number | null>> = {};
 const many: Record<string, Record<string, number | null>> = {};
@@ -153,6 +174,28 @@ function checkBaseline(figures: SessionFigures): void {
     if (Math.abs(off) > BASELINE.tolerance * (args.quick ? 2 : 1))
       misses.push(`unoptimized.${key} is ${percent(off)} off what was recorded`);
   }
+}
+
+if (sections.has('text')) {
+  header(`One agent without pictures, ${plans} plans, mean of ${seeds} seeds`);
+  const written = await measureText('write', { answers: 'write' });
+  const asked = await measureText('auto', { answers: 'auto' });
+  text.write = named(written);
+  text.auto = named(asked);
+  row('write', written);
+  row('auto', asked);
+  for (const skill of READ_SKILLS) {
+    const figures = await measureText(`auto, reads of skill ${skill}`, { answers: 'auto' }, skill);
+    text[`auto, reads of skill ${skill}`] = named(figures);
+    row(`auto, skill of reads ${skill}`, figures);
+  }
+  const ofWriting = (value: number | null, whole: number): string => (value === null ? '–' : fixed(value / whole));
+  console.log(
+    `not from the cache: mean ${ofWriting(asked.meanUncachedSeconds, written.meanUncachedSeconds)} of writing's · ${percent(asked.readShare)} decided by reading, p99 ${ofWriting(asked.p99ReadSeconds, written.p99UncachedSeconds)} · the others ${ofWriting(asked.p99UnsureSeconds, written.p99UncachedSeconds)} · read tokens ${fixed(asked.readTokensPerPlan / written.readTokensPerPlan)} · requests ${fixed(asked.requestsPerPlan)} · calibration error ${asked.calibrationError?.toFixed(3) ?? '–'}`,
+  );
+  if (asked.meanUncachedSeconds > MEAN_UNCACHED_MAX * written.meanUncachedSeconds)
+    misses.push('text: plans that are read first take too long');
+  if (asked.regret > written.regret + REGRET_MARGIN) misses.push('text: plans that are read first are worse');
 }
 
 if (sections.has('ablation')) {
@@ -299,6 +342,7 @@ console.log(
     seed,
     plans,
     profiles,
+    text,
     ablation,
     many,
     overload: overloaded,

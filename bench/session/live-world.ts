@@ -33,12 +33,12 @@ export class LiveAgent {
     this.#random = forkRandom(seed, `${this.name}'s eyes`);
   }
 
-  request(atSeconds: number): PlanRequest {
+  request(atSeconds: number, isBlind = false): PlanRequest {
     const life = this.#life;
     const hour = hourAt(atSeconds);
     const actions = actionsOf(life, hour);
     const qValues = Object.fromEntries(actions.map((action) => [action, this.#learner.estimate(life, action, hour)]));
-    const isSeen = this.#random.next() < PICTURE_SHARE;
+    const isSeen = this.#random.next() < PICTURE_SHARE && !isBlind;
     const observation = { ...observationOf(life, hour), ...(isSeen ? { screenshot: this.#picture() } : {}) };
     return { agent: this.name, observation, actions, qValues };
   }

@@ -28,6 +28,10 @@ export interface SessionSetting {
   /** Of all agents together. */
   readonly plans: number;
   readonly seed: number;
+  /** Observations come without pictures. Default: half of them have one. */
+  readonly isBlind?: boolean;
+  /** How good reads are, from noise to as good as written votes. Default 1. */
+  readonly readSkill?: number;
 }
 
 /** Shares from 0 to 1, seconds of the simulated world. */
@@ -52,6 +56,20 @@ export interface SessionFigures {
   /** Read and written by the machine, for each plan. */
   readonly tokensPerPlan: number;
   readonly cachedTokensPerPlan: number;
+  /** Calls of plans that were not answered from the cache, their own alone. */
+  readonly requestsPerPlan: number;
+  /** Tokens that models wrote, for each plan. */
+  readonly writtenTokensPerPlan: number;
+  /** Tokens that the machine had to read, those that it still had left out, for each plan. */
+  readonly readTokensPerPlan: number;
+  /** Of what reads were expected to be worth, next to what was written; null where nothing was compared. */
+  readonly calibrationError: number | null;
+  readonly meanUncachedSeconds: number;
+  readonly p99UncachedSeconds: number;
+  /** The same of plans that a read decided, and of those for which models wrote; null where there were none. */
+  readonly readShare: number;
+  readonly p99ReadSeconds: number | null;
+  readonly p99UnsureSeconds: number | null;
   readonly onTime: number;
   readonly legal: number;
 }
@@ -63,9 +81,14 @@ export interface VirtualSession {
   readonly planner: Planner;
 }
 
-export async function openSession(options: Partial<PlannerOptions>, seed: number): Promise<VirtualSession> {
+export async function openSession(
+  options: Partial<PlannerOptions>,
+  seed: number,
+  readSkill = 1,
+): Promise<VirtualSession> {
   const clock = new VirtualClock();
-  const server = new VirtualServer({ ...OVERLOADED, models: MODELS, seed }, clock);
+  const models = MODELS.map((model) => ({ ...model, readSkill }));
+  const server = new VirtualServer({ ...OVERLOADED, models, seed }, clock);
   const [phi, nemo, qwen, gemma] = MODELS.map(({ id }) => id) as [string, string, string, string];
   const byRole = [gemma, phi, nemo, qwen];
   const opening = createPlanner(
@@ -87,13 +110,14 @@ export async function openSession(options: Partial<PlannerOptions>, seed: number
 }
 
 /** A session in the live world: each agent plans, does what was planned, and plans again when that is done. */
-export async function runSession({ options, agents, plans, seed }: SessionSetting): Promise<SessionFigures> {
-  const { clock, server, planner } = await openSession(options, seed);
+export async function runSession(setting: SessionSetting): Promise<SessionFigures> {
+  const { options, agents, plans, seed, isBlind, readSkill } = setting;
+  const { clock, server, planner } = await openSession(options, seed, readSkill);
   const seen = new Sightings();
   const live = async (agent: LiveAgent): Promise<void> => {
     for (let step = 0; step < plans / agents; step++) {
       const atSeconds = clock.now() / 1_000;
-      const request = agent.request(atSeconds);
+      const request = agent.request(atSeconds, isBlind);
       const plan = await planner.plan(request);
       const { regret, seconds } = agent.act(request, plan.action, atSeconds);
       seen.add(plan, request.actions.includes(plan.action), regret, step >= plans / agents / 2);
@@ -110,7 +134,10 @@ export async function runSession({ options, agents, plans, seed }: SessionSettin
 class Sightings {
   readonly #seconds: number[] = [];
   #modelDecided = 0;
-  #uncached = 0;
+  readonly #uncached: number[] = [];
+  readonly #read: number[] = [];
+  readonly #unsure: number[] = [];
+  #requests = 0;
   #late = { plans: 0, hits: 0 };
   #regret = 0;
   #onTime = 0;
@@ -120,7 +147,7 @@ class Sightings {
     this.#seconds.push(plan.latencyMs / 1_000);
     if (MODEL_SOURCES.has(plan.source)) this.#modelDecided++;
     const isHit = CACHED.has(plan.source);
-    if (!isHit) this.#uncached++;
+    if (!isHit) this.#sawUncached(plan);
     if (isWarm) {
       this.#late.plans++;
       if (isHit) this.#late.hits++;
@@ -130,28 +157,58 @@ class Sightings {
     if (isLegal) this.#legal++;
   }
 
+  #sawUncached({ latencyMs, attempts }: Plan): void {
+    const seconds = latencyMs / 1_000;
+    this.#uncached.push(seconds);
+    this.#requests += attempts.length;
+    const isRead = attempts.some(({ step }) => step === 'read');
+    if (isRead && attempts.length === 1) this.#read.push(seconds);
+    else if (isRead) this.#unsure.push(seconds);
+  }
+
   figures(planner: Planner, server: VirtualServer): SessionFigures {
-    const { calls, cache } = planner.stats();
+    const { calls, cache, reads } = planner.stats();
     const machine = server.stats();
     const plans = this.#seconds.length;
     const wanted = calls.useful + calls.timeouts + calls.failed;
     return {
       llmSuccess: share(calls.useful, wanted),
       modelDecided: this.#modelDecided / plans,
-      meanSeconds: this.#seconds.reduce((sum, each) => sum + each, 0) / plans,
+      meanSeconds: meanOf(this.#seconds),
       p50Seconds: quantile(this.#seconds, 0.5),
       p99Seconds: quantile(this.#seconds, 0.99),
       timeouts: share(calls.timeouts, wanted),
       hitRate: share(this.#late.hits, this.#late.plans),
       falseHitRate: falseHitRate(cache),
       regret: this.#regret / plans,
-      callsPerPlan: share(calls.made, this.#uncached),
+      callsPerPlan: share(calls.made, this.#uncached.length),
       tokensPerPlan: (machine.promptTokens + machine.completionTokens) / plans,
       cachedTokensPerPlan: machine.cachedTokens / plans,
+      requestsPerPlan: share(this.#requests, this.#uncached.length),
+      writtenTokensPerPlan: machine.completionTokens / plans,
+      readTokensPerPlan: (machine.promptTokens - machine.cachedTokens) / plans,
+      calibrationError: calibrationError(reads),
+      meanUncachedSeconds: meanOf(this.#uncached),
+      p99UncachedSeconds: quantile(this.#uncached, 0.99),
+      readShare: share(this.#read.length, this.#uncached.length),
+      p99ReadSeconds: this.#read.length === 0 ? null : quantile(this.#read, 0.99),
+      p99UnsureSeconds: this.#unsure.length === 0 ? null : quantile(this.#unsure, 0.99),
       onTime: this.#onTime / plans,
       legal: this.#legal / plans,
     };
   }
+}
+
+function meanOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, each) => sum + each, 0) / Math.max(1, numbers.length);
+}
+
+/** Of all models that were read, by how often they could be compared. */
+function calibrationError(reads: ReturnType<Planner['stats']>['reads']): number | null {
+  const known = reads === false ? [] : reads.calibration.filter(({ error }) => error !== undefined);
+  const compared = known.reduce((sum, model) => sum + model.compared, 0);
+  if (compared === 0) return null;
+  return known.reduce((sum, model) => sum + model.compared * (model.error as number), 0) / compared;
 }
 
 function falseHitRate(cache: ReturnType<Planner['stats']>['cache']): number | null {

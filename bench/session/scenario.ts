@@ -22,6 +22,12 @@ export const OVERLOADED = {
   overheadSeconds: 0.15,
   /** The same work varies by a tenth. */
   latencySigma: 0.1,
+  /**
+   * Servers of late 2026 tell the probabilities of options, by System One or as log probabilities of a token. What is read is taken to be
+   * as good as what the same model writes without a thought, and no better: nothing that was published compares them for such models.
+   * The section `text` sweeps that downward.
+   */
+  reads: ['systemone', 'logprobs'],
   /** A stream that was given up is noticed at the next token. */
   abortSeconds: 0.04,
   rates: {
