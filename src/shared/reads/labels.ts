@@ -23,7 +23,10 @@ export function labelsFor(actions: readonly string[]): readonly string[] {
 /** What tokenizers and models put around a label: the mark of a blank before a word, quotes, brackets, the point of a list. */
 const AROUND = /^[\s"'([*`\u2581\u0120]+|[\s"')\].:*`]+$/g;
 
+/** A longer token is a word, or from a server that wants to keep the expression busy. */
+const TOKEN_CHARS_MAX = 16;
+
 /** A token without what surrounds a label in it. */
-export function labelOfToken(token: string): string {
-  return token.replace(AROUND, '');
+export function labelOfToken(token: unknown): string {
+  return typeof token !== 'string' || token.length > TOKEN_CHARS_MAX ? '' : token.replace(AROUND, '');
 }

@@ -36,11 +36,16 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
       const isDeclined =
         answer === null || memberOf(answer, 'refusal') !== undefined || memberOf(answer, 'type') === 'refusal';
       if (told === undefined && isDeclined) return [];
-      if (typeof told !== 'object' || told === null) throw malformed('an answer has no probabilities');
+      if (typeof told !== 'object' || told === null || Array.isArray(told)) {
+        throw malformed('an answer has no probabilities');
+      }
       const probabilities = distribution(actions, (label) => memberOf(told, label));
       const mass = memberOf(memberOf(memberOf(body, 'diagnostics'), questionId(index)), 'label_mass');
       return [
-        { role: name, probabilities: isProbability(mass) ? probabilities.map((each) => each * mass) : probabilities },
+        {
+          role: name,
+          probabilities: isProbability(mass) ? probabilities.map((each) => each * Math.min(1, mass)) : probabilities,
+        },
       ];
     });
   },
@@ -48,14 +53,15 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
     const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
     const [token] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
     const told = listOf(memberOf(token, 'top_logprobs'), 'it tells no log probabilities');
+    if (told.length === 0) throw malformed('it tells no log probabilities');
     const byLabel = new Map<string, number>();
     for (const each of told) {
-      const label = labelOfToken(String(memberOf(each, 'token')));
+      const label = labelOfToken(memberOf(each, 'token'));
       const logprob = memberOf(each, 'logprob');
       if (typeof logprob !== 'number' || !(logprob <= 1e-6)) throw malformed('a log probability is none');
       byLabel.set(label, (byLabel.get(label) ?? 0) + Math.exp(logprob));
     }
-    if (THOUGHT.test(String(memberOf(told[0], 'token')))) {
+    if (isThought(memberOf(token, 'token') ?? memberOf(told[0], 'token'))) {
       throw new PlannerError(
         'ERR_MODEL_REJECTED',
         'the model thinks before it answers, and can only be asked in words',
@@ -67,7 +73,11 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
 };
 
 /** The first token of a thought. */
-const THOUGHT = /^\s*(?:<\/?\s*think|<\|channel|\[THINK)/i;
+const THOUGHT = /^\s{0,8}(?:<\/?\s{0,8}think|<\|channel|\[THINK)/i;
+
+function isThought(token: unknown): boolean {
+  return typeof token === 'string' && THOUGHT.test(token);
+}
 
 function distribution(actions: readonly string[], told: (label: string) => unknown): number[] {
   const probabilities = labelsFor(actions).map((label) => {
