@@ -252,7 +252,7 @@ export class ModelEndpoint {
    * held, milliseconds.
    */
   ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, begin: CallBegin): number {
-    const told = result.ok ? 'OK' : result.error.code;
+    const told = result.ok ? 'OK' : codeOf(kind, result.error.code);
     const isLoading = this.#isLoading(begin, result.report);
     // Where the number of slots is not known, a call beside others may wait in the server.
     const isComparable = kind === 'text' && (this.hasKnownSlots || slot.inFlight === 1);
@@ -370,4 +370,9 @@ export class ModelEndpoint {
     const firstTokenMs = report.firstTokenMs ?? report.totalMs;
     if (!wasCold) this.#limit.observe({ model, firstTokenMs, inFlight: slot.inFlight });
   }
+}
+
+/** A server that tells no probabilities, or none that can be, is well: it can be asked in words. */
+function codeOf(kind: CallKind, code: ErrorCode): ErrorCode {
+  return kind === 'read' && code === 'ERR_MODEL_MALFORMED' ? 'ERR_MODEL_EMPTY' : code;
 }

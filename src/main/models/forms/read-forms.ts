@@ -13,6 +13,7 @@ import type { Seat } from '../seat.ts';
  *                                            ^                                                                     |
  *                                            +------------------------- after a while, from the first on ----------+
  *
+ * Also where one that had worked is lost and another one works meanwhile, the first is tried again after that while.
  * A form that fails now and then stays: only of the latest answers too many have to be of no use.
  */
 
@@ -28,20 +29,31 @@ interface FormState {
   /** Whether an answer has shown that it works. */
   isShown: boolean;
   misses: boolean[];
+  /** When the forms are tried again from the first on. */
   retryAtMs: number;
 }
 
 /** What an answer says of its form. */
-type Evidence = 'kept' | 'missed' | 'refused' | 'none';
+type Evidence = 'kept' | 'missed' | 'failed' | 'refused' | 'unknown' | 'none';
 
-/** The server does not know the form, or the model cannot be asked in it. */
-const REFUSED: ReadonlySet<string> = new Set(['ERR_METHOD_UNKNOWN', 'ERR_MODEL_REJECTED']);
-/** It answered, and what it said is no distribution. */
-const MISSED: ReadonlySet<string> = new Set(['ERR_MODEL_MALFORMED', 'ERR_MODEL_EMPTY', 'ERR_MODEL_TOO_LARGE']);
+const EVIDENCE: Readonly<Record<string, Evidence>> = {
+  // The server does not have the form.
+  ERR_METHOD_UNKNOWN: 'unknown',
+  // The model cannot be asked in it; or, where it could until now, something else is wrong with this one request.
+  ERR_MODEL_REJECTED: 'refused',
+  // It answered, and what it said is no distribution.
+  ERR_MODEL_MALFORMED: 'missed',
+  ERR_MODEL_EMPTY: 'missed',
+  ERR_MODEL_TOO_LARGE: 'missed',
+  // Of a form that has never worked: some servers fail, or are silent, on a route that they do not have.
+  ERR_MODEL_STATUS: 'failed',
+  ERR_MODEL_RESET: 'failed',
+  ERR_MODEL_TIMEOUT_HEADERS: 'failed',
+  ERR_MODEL_TIMEOUT_FIRST_TOKEN: 'failed',
+};
 
 function evidenceOf(result: { readonly ok: true } | { readonly ok: false; readonly code: string }): Evidence {
-  if (result.ok) return 'kept';
-  return REFUSED.has(result.code) ? 'refused' : MISSED.has(result.code) ? 'missed' : 'none';
+  return result.ok ? 'kept' : (EVIDENCE[result.code] ?? 'none');
 }
 
 export class ReadForms {
@@ -55,11 +67,11 @@ export class ReadForms {
   /** The form of one call that is now made; its end is to be observed. Undefined where the model cannot be read. */
   formFor(endpoint: string, model: string): ReadForm | undefined {
     const state = this.#stateOf(endpoint, model);
-    if (state.index < READ_FORMS.length) return READ_FORMS[state.index];
-    if (this.#clock.now() < state.retryAtMs) return undefined;
     // The server may be another one by now.
-    Object.assign(state, { index: 0, isShown: false, misses: [] });
-    return READ_FORMS[0];
+    if (this.#clock.now() >= state.retryAtMs) {
+      Object.assign(state, { index: 0, isShown: false, misses: [], retryAtMs: Number.POSITIVE_INFINITY });
+    }
+    return READ_FORMS[state.index];
   }
 
   /** The form that has been shown to work; undefined where none has. */
@@ -103,14 +115,16 @@ export class ReadForms {
     // Of a form that is not asked for any more, nothing is learnt.
     if (READ_FORMS[state.index] !== form) return false;
     const evidence = evidenceOf(result);
-    if (evidence === 'none') return false;
+    if (evidence === 'none' || (evidence === 'failed' && state.isShown)) return false;
     if (evidence === 'kept') state.isShown = true;
-    state.misses = [...state.misses, evidence === 'missed'].slice(-ANSWERS_WATCHED);
+    state.misses = [...state.misses, evidence !== 'kept'].slice(-ANSWERS_WATCHED);
     const isLost = state.misses.filter((missed) => missed).length >= MISSES_MAX;
-    // What has never worked need not fail three times.
-    if (evidence !== 'refused' && !isLost && !(evidence === 'missed' && !state.isShown)) return false;
+    // What has never worked need not be refused three times.
+    const isUseless = evidence === 'unknown' || (!state.isShown && (evidence === 'refused' || evidence === 'missed'));
+    if (!isLost && !isUseless) return false;
+    const isLast = state.index === READ_FORMS.length - 1;
+    if (isLast || state.isShown) state.retryAtMs = this.#clock.now() + RETRY_MS;
     Object.assign(state, { index: state.index + 1, isShown: false, misses: [] });
-    if (state.index === READ_FORMS.length) state.retryAtMs = this.#clock.now() + RETRY_MS;
     return true;
   }
 
@@ -118,7 +132,7 @@ export class ReadForms {
     const key = keyOf(endpoint, model);
     const known = this.#states.get(key);
     if (known !== undefined) return known;
-    const state: FormState = { index: 0, isShown: false, misses: [], retryAtMs: 0 };
+    const state: FormState = { index: 0, isShown: false, misses: [], retryAtMs: Number.POSITIVE_INFINITY };
     this.#states.set(key, state);
     return state;
   }

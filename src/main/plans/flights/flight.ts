@@ -53,6 +53,7 @@ export class Flight {
   #isPanelLate = false;
   #hasBegun = false;
   #hasConvened = false;
+  #isReadUsed = false;
   /** Whether what is written is held against the read, which has no say. */
   #isTrial = false;
 
@@ -105,7 +106,8 @@ export class Flight {
     const { choice, probabilities } = this.#read ?? {};
     if (probabilities === undefined) return {};
     const chance = choice?.action === action ? this.#parts.reads?.chanceOf(choice) : undefined;
-    return { confidence: chance ?? probabilities[action] ?? 0, probabilities };
+    const read = Object.hasOwn(probabilities, action) ? (probabilities[action] as number) : 0;
+    return { confidence: chance ?? read, probabilities };
   }
 
   /** The action that has most support so far. */
@@ -215,9 +217,10 @@ export class Flight {
   }
 
   #useRead({ choice, isCrowded }: FlightRead, reads: Reads): ReadUse | undefined {
-    if (choice === undefined) return undefined;
+    if (choice === undefined || this.#isReadUsed) return undefined;
     const use = reads.useOf(choice, isCrowded);
     if (use === 'decides' && !this.#hasConvened) return use;
+    this.#isReadUsed = true;
     this.#isTrial = use === 'trial' && !this.#hasConvened;
     if (this.#isTrial) return use;
     const { action, model, probability } = choice;

@@ -153,8 +153,8 @@ export class FlightRead {
     const leftMs = this.#leftMs();
     const writingMs = this.#writingMs();
     const readMs = this.#at(best).forecast.expectedMs(best.model, 'read', this.#given.calls.rankMs);
-    if (writingMs === undefined || writingMs >= leftMs) return leftMs;
-    const untilMs = leftMs - writingMs * WRITING_MARGIN;
+    if (writingMs !== undefined && writingMs >= leftMs) return leftMs;
+    const untilMs = writingMs === undefined ? leftMs * UNKNOWN_SHARE : leftMs - writingMs * WRITING_MARGIN;
     if (readMs === undefined) return Math.min(untilMs, leftMs * UNKNOWN_SHARE);
     // Both do not fit: words then go beside the read, unless it decides more often than not.
     if (untilMs < readMs) return this.#given.reads.isMostlySure ? leftMs : 0;

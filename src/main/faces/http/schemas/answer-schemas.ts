@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PLAN_SOURCES } from '../../../../shared/decision.ts';
 import { ERROR_CODES } from '../../../../shared/errors.ts';
+import { READ_FORMS } from '../../../../shared/reads/reading.ts';
 import { WHY_CODES, type WhyCode } from '../../../plans/ladder/why.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
@@ -11,8 +12,8 @@ const code = z.enum(Object.keys(ERROR_CODES) as [string, ...string[]]);
 const whyCode = z.enum(Object.keys(WHY_CODES) as [WhyCode, ...WhyCode[]]);
 
 const attempt = z.object({
-  step: z.enum(['expert', 'synthesis', 'fallback']),
-  role: z.string().describe("The expert's role; absent for synthesis.").optional(),
+  step: z.enum(['read', 'expert', 'synthesis', 'fallback']),
+  role: z.string().describe("The expert's role; absent for synthesis, and for a read of several roles.").optional(),
   model: z.string(),
   endpoint: z.string(),
   code: z.union([z.literal('OK'), code]),
@@ -30,6 +31,11 @@ const attempt = z.object({
   completionTokens: z.number().optional(),
   estimated: z.enum(['prompt', 'completion', 'both']).describe('Which of the tokens are estimates.').optional(),
   modelAnswered: z.string().optional(),
+  form: z
+    .enum([...READ_FORMS, 'json', 'text'])
+    .describe('How the model was asked: for probabilities, or for an answer in words.')
+    .optional(),
+  confidence: z.number().describe('The probability of the action that was read.').optional(),
   action: z.string().describe('What it voted for.').optional(),
 });
 
@@ -47,6 +53,14 @@ export const planSchema: JsonSchema = jsonSchema(
       .describe('Why no model decided. Absent where one did, or where the cache served.')
       .optional(),
     model: z.string().describe('The model that decided, where one did.').optional(),
+    confidence: z
+      .number()
+      .describe('If a model was read: the chance that models asked again, in words, would give the same action.')
+      .optional(),
+    probabilities: z
+      .record(z.string(), z.number())
+      .describe('If a model was read: the probability of each action it was offered. What is missing of 1 is doubt.')
+      .optional(),
     attempts: z.array(attempt),
     coalesced: z.boolean().describe('Whether it shared the work of another request in the same state.'),
     ageMs: ms.describe('For answers from memory: how long ago they were decided.').optional(),
