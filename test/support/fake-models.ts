@@ -4,6 +4,7 @@ import type { Clock } from '../../src/shared/clock.ts';
 import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
 import type { CallPhase } from '../../src/shared/model-client/failures.ts';
 import type { ChatCall, ChatOutcome } from '../../src/shared/model-client/model-client.ts';
+import type { ReadCall, ReadForm, ReadOutcome } from '../../src/shared/reads/reading.ts';
 import type { ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
 import type { OnChoice } from '../../src/shared/vote-answer.ts';
 
@@ -24,8 +25,17 @@ type Ending =
   /** Silent until it is closed, deaf to its timeout and to cancellation: a stuck worker. */
   | { readonly kind: 'stuck' };
 
+/** How a fake model is read: the probabilities of the actions, or another behaviour of a model. */
+export type ReadBehaviour =
+  | { readonly kind: 'reads'; readonly probabilities: Readonly<Record<string, number>>; readonly afterMs?: number }
+  | Exclude<Behaviour, { kind: 'answers' }>;
+
+export type ReadScript = (call: { model: string; nth: number; form: ReadForm }) => ReadBehaviour;
+
 /** What was asked of the fakes. */
 export interface FakeCall {
+  /** Of a read. */
+  readonly form?: ReadForm;
   readonly role: string | undefined;
   readonly model: string;
   readonly timeoutMs: number;
@@ -37,7 +47,7 @@ export interface FakeCall {
   cancelled: boolean;
 }
 
-type Script = (call: { role: string | undefined; model: string; nth: number }) => Behaviour;
+type WrittenScript = (call: { role: string | undefined; model: string; nth: number }) => Behaviour;
 
 /** What experts and synthesis are asked with alike. */
 type Asked = Pick<ChatCall, 'model' | 'timeoutMs' | 'maxTokens' | 'stream'>;
@@ -56,13 +66,70 @@ export class FakeModels implements ExpertRunner, EndpointClient {
   /** The model that calls say they were answered by. */
   answersAs: string | undefined;
   readonly #clock: Clock;
-  readonly #script: Script;
+  readonly #script: WrittenScript;
+  readonly #reads: ReadScript | undefined;
   readonly #counts = new Map<string, number>();
   readonly #stuck: (() => void)[] = [];
 
-  constructor(clock: Clock, script: Script) {
+  /** Without a script of reads, the models can only be asked in words. */
+  constructor(clock: Clock, script: WrittenScript, reads?: ReadScript) {
     this.#clock = clock;
     this.#script = script;
+    this.#reads = reads;
+  }
+
+  /** A probe. Tasks of plans come to `run`. */
+  get read(): ((call: ReadCall, signal?: AbortSignal) => Promise<ReadOutcome>) | undefined {
+    const reads = this.#reads;
+    if (reads === undefined) return undefined;
+    return async ({ model, form }) => {
+      const behaviour = reads({ model, nth: -1, form });
+      const report = { totalMs: 0 };
+      if (behaviour.kind === 'reads') return { ok: true, readings: [{ role: 'probe', probabilities: [1, 0] }], report };
+      const code = behaviour.kind === 'errors' ? behaviour.code : 'ERR_MODEL_TIMEOUT_HEADERS';
+      return { ok: false, failure: new PlannerError(code, code), report };
+    };
+  }
+
+  async #runRead(
+    task: Omit<ExpertTask, 'cancel'>,
+    { form, roles }: NonNullable<ExpertTask['read']>,
+    signal?: AbortSignal,
+  ): Promise<ExpertResult> {
+    const startedAtMs = this.#clock.now();
+    let told: Readonly<Record<string, number>> = {};
+    const settlement = await this.#settle(
+      undefined,
+      task,
+      signal,
+      undefined,
+      undefined,
+      (nth) => {
+        const behaviour = this.#reads?.({ model: task.model, nth, form }) ?? {
+          kind: 'errors',
+          code: 'ERR_METHOD_UNKNOWN',
+        };
+        if (behaviour.kind !== 'reads') return behaviour;
+        told = behaviour.probabilities;
+        return {
+          kind: 'answers',
+          action: '',
+          ...(behaviour.afterMs === undefined ? {} : { afterMs: behaviour.afterMs }),
+        };
+      },
+      form,
+    );
+    const report = { totalMs: this.#clock.now() - startedAtMs };
+    if (settlement.code !== 'OK') {
+      const { code, retryable } = settlement;
+      return { ok: false, error: { code, message: code, retryable }, report };
+    }
+    const { actions } = task.situation;
+    const probabilities = actions.map((action) => (Object.hasOwn(told, action) ? (told[action] as number) : 0));
+    const confidence = Math.max(...probabilities);
+    const action = actions[probabilities.indexOf(confidence)] as string;
+    const readings = roles.map((role) => ({ role, probabilities }));
+    return { ok: true, vote: { action, confidence, reason: '' }, readings, report };
   }
 
   callsOf(model: string): FakeCall[] {
@@ -74,6 +141,7 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     signal?: AbortSignal,
     listeners: ExpertListeners = {},
   ): Promise<ExpertResult> {
+    if (task.read !== undefined) return this.#runRead(task, task.read, signal);
     const startedAtMs = this.#clock.now();
     let phase: CallPhase = 'connect';
     const onPhase = (entered: CallPhase): void => {
@@ -134,15 +202,18 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     signal?: AbortSignal,
     onChoice?: OnChoice,
     onPhase?: (phase: CallPhase) => void,
+    behaviourOf: (nth: number) => Behaviour = (nth) => this.#script({ role, model: asked.model, nth }),
+    form?: ReadForm,
   ): Promise<Settlement> {
     const { model, timeoutMs, maxTokens, stream } = asked;
-    const key = `${role}/${model}`;
+    const key = `${form === undefined ? role : 'read'}/${model}`;
     const nth = this.#counts.get(key) ?? 0;
     this.#counts.set(key, nth + 1);
     const startedAtMs = this.#clock.now();
-    const call: FakeCall = { role, model, timeoutMs, maxTokens, stream, startedAtMs, cancelled: false };
+    const what = { role, model, timeoutMs, maxTokens, stream, startedAtMs, ...(form === undefined ? {} : { form }) };
+    const call: FakeCall = { ...what, cancelled: false };
     this.calls.push(call);
-    const behaviour = this.#script({ role, model, nth });
+    const behaviour = behaviourOf(nth);
     return new Promise((resolve) => {
       const choices = [
         ...(behaviour.reaches ?? []).map(([phase, atMs]) => this.#clock.setTimer(atMs, () => onPhase?.(phase))),

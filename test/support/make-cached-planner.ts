@@ -3,7 +3,7 @@ import type { CacheOptions, PlannerOptions } from '../../src/main/options/planne
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { type Random, seededRandom } from '../../src/shared/random.ts';
 import { FakeClock } from './fake-clock.ts';
-import type { Behaviour } from './fake-models.ts';
+import type { Behaviour, ReadScript } from './fake-models.ts';
 import { testOptions } from './make-planner.ts';
 import { RecordingModels } from './recording-models.ts';
 
@@ -17,6 +17,8 @@ interface Setup {
   readonly cache?: CacheOptions | false;
   readonly options?: Partial<PlannerOptions>;
   readonly random?: Random;
+  /** Without it, the models can only be asked in words. */
+  readonly reads?: ReadScript;
 }
 
 /**
@@ -25,10 +27,10 @@ interface Setup {
  */
 export async function makeCachedPlanner(
   script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
-  { cache = {}, options = {}, random = seededRandom(1) }: Setup = {},
+  { cache = {}, options = {}, random = seededRandom(1), reads }: Setup = {},
 ): Promise<CachedPlanner> {
   const clock = new FakeClock(1_000);
-  const models = new RecordingModels(clock, script);
+  const models = new RecordingModels(clock, script, reads);
   const planner = await createPlanner(
     {
       ...testOptions,

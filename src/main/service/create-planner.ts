@@ -291,7 +291,9 @@ export function makeParts(
     ]),
   );
   const records = new ExpertRecords(options.experts);
-  const canRead = options.experts.some(({ answers }) => answers !== 'write') && [...callers.values()].some(({ read }) => read !== undefined);
+  const canRead =
+    options.experts.some(({ answers }) => answers !== 'write') &&
+    [...callers.values()].some(({ read }) => read !== undefined);
   const maker = new CallMaker({
     options,
     clock,

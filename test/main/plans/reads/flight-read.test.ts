@@ -1,0 +1,218 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { allFeatures } from '../../../../src/main/options/features.ts';
+import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
+import type { Plan } from '../../../../src/main/plans/plan.ts';
+import type { ErrorCode } from '../../../../src/shared/errors.ts';
+import { drive, flush } from '../../../support/drive.ts';
+import type { Behaviour, ReadBehaviour, ReadScript } from '../../../support/fake-models.ts';
+import { type CachedPlanner, makeCachedPlanner } from '../../../support/make-cached-planner.ts';
+import { request, testDomain } from '../../../support/make-planner.ts';
+
+const ON = { ...allFeatures(true), discovery: false, constrainedAnswers: false };
+const SURE: ReadBehaviour = { kind: 'reads', probabilities: { block: 0.9, attack: 0.05 }, afterMs: 20 };
+const WRITES: Behaviour = { kind: 'answers', action: 'block', afterMs: 200 };
+
+let under: CachedPlanner;
+
+async function make(
+  reads: ReadScript | undefined,
+  options: Partial<PlannerOptions> = {},
+  writes = WRITES,
+): Promise<void> {
+  under = await makeCachedPlanner(() => writes, {
+    cache: false,
+    ...(reads === undefined ? {} : { reads }),
+    options: {
+      domain: testDomain,
+      experts: ['one', 'two'].map((role) => ({ role, model: 'e' })),
+      synthesis: { models: ['a'], when: 'onDisagreement' },
+      quorum: 'firstAgree',
+      features: ON,
+      answers: 'auto',
+      ...options,
+    },
+  });
+}
+
+afterEach(async () => {
+  await under.planner.close();
+  expect(under.clock.pendingTimers).toBe(0);
+});
+
+let health = 0;
+function plan(timeoutMs = 1_000): Promise<Plan> {
+  const observation = { place: `cave ${health++}`, health: 50 };
+  return drive(under.clock, under.planner.plan(request({ observation }), { timeoutMs }));
+}
+
+function steps({ attempts }: Plan): string[] {
+  return attempts.map(({ step, code }) => `${step} ${code}`);
+}
+
+function expectLegal({ action, latencyMs, confidence, probabilities }: Plan, timeoutMs = 1_000): void {
+  expect(['attack', 'block', 'flee']).toContain(action);
+  expect(latencyMs).toBeLessThanOrEqual(timeoutMs);
+  if (confidence !== undefined) expect(confidence >= 0 && confidence <= 1).toBe(true);
+  for (const each of Object.values(probabilities ?? {})) expect(each >= 0 && each <= 1).toBe(true);
+}
+
+describe('a read that decides', () => {
+  test('needs no written call, and is on the plan', async () => {
+    await make(() => SURE, { answers: 'read' });
+    const decided = await plan();
+    expect(decided).toMatchObject({ action: 'block', source: 'quorum', model: 'e', latencyMs: 20 });
+    expect(steps(decided)).toEqual(['read OK']);
+    expect(decided.attempts[0]).toMatchObject({ form: 'decisions', confidence: 0.9, action: 'block' });
+    expect(decided.probabilities).toEqual({ attack: 0.05, block: 0.9, flee: 0 });
+    expect(decided.confidence).toBe(0.9);
+    expect(under.planner.stats().reads).toMatchObject({ asked: 1, decided: 1, unsure: 0, failed: 0 });
+  });
+
+  test('is one request for all roles', async () => {
+    await make(() => SURE, { answers: 'read' });
+    await plan();
+    expect(under.models.calls.filter(({ form }) => form !== undefined)).toHaveLength(1);
+  });
+
+  test('decides under auto once what is written has shown it right', async () => {
+    await make(() => SURE);
+    const sources = [];
+    for (let i = 0; i < 80; i++) sources.push(steps(await plan()).join());
+    expect(sources[0]).toContain('expert OK');
+    expect(sources.slice(60).filter((each) => each === 'read OK').length).toBeGreaterThan(15);
+    const decided = await plan();
+    expect(decided.confidence).toBeGreaterThan(0.5);
+  });
+});
+
+describe('a read that does not decide', () => {
+  test('is followed by written votes', async () => {
+    await make(() => ({ kind: 'reads', probabilities: { attack: 0.4, block: 0.35 }, afterMs: 20 }));
+    const decided = await plan();
+    expect(decided).toMatchObject({ action: 'block', source: 'quorum', latencyMs: 220 });
+    expect(steps(decided)).toEqual(['read OK', 'expert OK', 'expert OK']);
+    expect(decided.confidence).toBe(0.35);
+  });
+
+  test('never decides under auto where written votes say otherwise', async () => {
+    await make(() => ({ kind: 'reads', probabilities: { attack: 0.95 }, afterMs: 20 }));
+    for (let i = 0; i < 80; i++) expect((await plan()).action).toBe('block');
+  });
+
+  test('gives no vote where all mass is elsewhere', async () => {
+    await make(() => ({ kind: 'reads', probabilities: {}, afterMs: 20 }), { answers: 'read' });
+    const decided = await plan();
+    expect(decided).toMatchObject({ action: 'block', confidence: 0 });
+    expect(decided.attempts[0]).toMatchObject({ step: 'read', code: 'OK', confidence: 0 });
+    expect(decided.attempts[0]).not.toHaveProperty('action');
+  });
+
+  test('and is slow holds up writing for half of the time at most', async () => {
+    await make(() => ({ kind: 'reads', probabilities: { block: 0.9 }, afterMs: 900 }));
+    const decided = await plan();
+    expect(decided).toMatchObject({ action: 'block', source: 'quorum' });
+    expect(decided.latencyMs).toBeLessThanOrEqual(720);
+  });
+});
+
+describe('a read that ends after its deadline', () => {
+  test('is remembered', async () => {
+    await make(
+      () => ({ kind: 'reads', probabilities: { block: 0.9 }, afterMs: 300 }),
+      { answers: 'read', cache: {} },
+      {
+        kind: 'times-out',
+      },
+    );
+    const same = { observation: { place: 'cave', health: 50 } };
+    const late = await drive(under.clock, under.planner.plan(request(same), { timeoutMs: 200 }));
+    expect(late.source).toBe('heuristic');
+    expect(late.latencyMs).toBeLessThanOrEqual(200);
+    under.clock.advance(400);
+    await flush();
+    under.clock.advance(10_000);
+    await flush();
+    const next = await drive(under.clock, under.planner.plan(request(same), { timeoutMs: 200 }));
+    expect(next).toMatchObject({ action: 'block', source: 'cache' });
+  });
+});
+
+describe('where one slot is all there is', () => {
+  test('a read that hangs leaves plans on time', async () => {
+    const endpoints = { fake: { baseURL: 'http://127.0.0.1:9/v1', slots: 1 } };
+    await make(() => ({ kind: 'times-out' }), { endpoints });
+    const sources: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      const decided = await plan();
+      expectLegal(decided);
+      sources.push(decided.source);
+    }
+    // It is not asked for ever: in the end words have the slot.
+    expect(sources.slice(-2)).toEqual(['quorum', 'quorum']);
+  });
+});
+
+describe('a seat that cannot be read', () => {
+  test('is asked in words, without a trace of reads', async () => {
+    await make(undefined);
+    expect(steps(await plan())).toEqual(['expert OK', 'expert OK']);
+    expect(under.planner.stats().reads).toBe(false);
+  });
+
+  test('is asked for the same forms no more', async () => {
+    await make(() => ({ kind: 'errors', code: 'ERR_METHOD_UNKNOWN' }));
+    for (let i = 0; i < 3; i++) await plan();
+    expect(under.models.calls.filter(({ form }) => form !== undefined).length).toBeLessThanOrEqual(3);
+  });
+
+  test.each(['read', 'auto'] as const)('where an expert says write, answers of %s read nothing', async (answers) => {
+    await make(() => SURE, { answers, experts: [{ role: 'one', model: 'e', answers: 'write' }] });
+    expect(steps(await plan()).filter((each) => each.startsWith('read'))).toEqual([]);
+  });
+
+  test('the form that its server has is found in the same call', async () => {
+    await make(({ form }) => (form === 'logprobs' ? SURE : { kind: 'errors', code: 'ERR_METHOD_UNKNOWN' }), {
+      answers: 'read',
+    });
+    const decided = await plan();
+    expect(decided.attempts).toMatchObject([{ step: 'read', form: 'logprobs', code: 'OK' }]);
+  });
+});
+
+const FAULTS: readonly ReadBehaviour[] = [
+  ...(
+    [
+      'ERR_METHOD_UNKNOWN',
+      'ERR_MODEL_REJECTED',
+      'ERR_MODEL_MALFORMED',
+      'ERR_MODEL_EMPTY',
+      'ERR_MODEL_TOO_LARGE',
+      'ERR_MODEL_STATUS',
+      'ERR_MODEL_OVERLOADED',
+      'ERR_MODEL_RESET',
+      'ERR_WORKER_EXITED',
+    ] satisfies ErrorCode[]
+  ).map((code) => ({ kind: 'errors', code, afterMs: 5 }) as const),
+  { kind: 'times-out' },
+  { kind: 'reads', probabilities: {}, afterMs: 5 },
+  { kind: 'reads', probabilities: { block: 1 }, afterMs: 998 },
+];
+
+describe.each(['auto', 'read'] as const)('under answers of %s', (answers) => {
+  test.each(FAULTS.map((fault) => [fault.kind === 'errors' ? fault.code : JSON.stringify(fault), fault] as const))(
+    '%s leaves plans legal and on time',
+    async (_, fault) => {
+      await make(() => fault, { answers });
+      for (let i = 0; i < 6; i++) {
+        const decided = await plan();
+        expectLegal(decided);
+        expect(['quorum', 'vote', 'synthesis']).toContain(decided.source);
+      }
+    },
+  );
+
+  test('any mixture of faults leaves plans legal and on time', async () => {
+    await make(({ nth }) => (nth % 3 === 0 ? SURE : (FAULTS[(nth * 7) % FAULTS.length] as ReadBehaviour)), { answers });
+    for (let i = 0; i < 60; i++) expectLegal(await plan());
+  });
+});
