@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
-import { READ_FORMS, type ReadCall, type ReadForm, type ReadOutcome } from '../../../src/shared/reads/reading.ts';
+import {
+  READ_FORMS,
+  type ReadCall,
+  type ReadForm,
+  type Reading,
+  type ReadOutcome,
+} from '../../../src/shared/reads/reading.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { json, type Script, ScriptedServer } from '../../support/scripted-server.ts';
 
@@ -86,9 +92,7 @@ describe.each(READ_FORMS)('a read of the form %s', (form) => {
   test('goes to its route, once, and returns the probabilities', async () => {
     const outcome = await readWith(({ response }) => json(response, 200, GOOD[form]), { form });
     expect(outcome).toMatchObject({ ok: true, readings: [{ role: 'scout' }] });
-    const [{ probabilities }] = (outcome as Extract<ReadOutcome, { ok: true }>).readings as [
-      { probabilities: number[] },
-    ];
+    const [{ probabilities }] = (outcome as Extract<ReadOutcome, { ok: true }>).readings as readonly [Reading];
     expect(probabilities[0]).toBeCloseTo(0.75, 9);
     const route = { decisions: '/v1/decisions', systemone: '/v1/systemone', logprobs: '/v1/chat/completions' }[form];
     expect(server.exchanges.map(({ url }) => url)).toEqual([route]);

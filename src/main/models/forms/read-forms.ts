@@ -1,4 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts';
+import type { ErrorCode } from '../../../shared/errors.ts';
 import { READ_FORMS, type ReadForm } from '../../../shared/reads/reading.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
@@ -80,9 +81,9 @@ export class ReadForms {
     return state?.isShown ? READ_FORMS[state.index] : undefined;
   }
 
-  /** How a call in a form ended. Returns whether the next form may be tried at once. */
-  observe(endpoint: string, model: string, form: ReadForm, result: ExpertResult): boolean {
-    return this.#observed(endpoint, model, form, result.ok ? result : { ok: false, code: result.error.code });
+  /** How a call in a form ended, where it failed as `code`. Returns whether the next form may be tried at once. */
+  observe(endpoint: string, model: string, form: ReadForm, result: ExpertResult, code?: ErrorCode): boolean {
+    return this.#observed(endpoint, model, form, result.ok ? result : { ok: false, code: code ?? result.error.code });
   }
 
   /**

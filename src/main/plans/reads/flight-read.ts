@@ -1,14 +1,16 @@
 import { defined } from '../../../shared/defined.ts';
+import { linkedAbort } from '../../../shared/linked-abort.ts';
 import { type PlanRequest, valueScale } from '../../../shared/plan-request.ts';
 import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
 import { pooled } from '../../../shared/reads/reading.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import { VOTE_MIN } from '../../models/calls/attempt-log.ts';
+import { OUT_OF_TIME } from '../../models/calls/call-maker.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { EndpointGate } from '../../models/slots/endpoint-gate.ts';
 import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
-import type { FlightCalls } from '../flights/flight-calls.ts';
+import type { FlightCallPlan, FlightCalls } from '../flights/flight-calls.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import { ShownRequest } from '../flights/shown-request.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
@@ -83,31 +85,40 @@ export class FlightRead {
     reads.asked++;
     this.#gate = this.#at(best).gate;
     let isWaited = true;
-    const ended = this.#ask(best, experts).then((result) => {
+    const read = linkedAbort(calls.signal);
+    const ended = this.#ask(best, experts, read.signal).then((result) => {
+      read.unlink();
       this.#take(best.model, result);
       if (!isWaited) onLate();
     });
     const over = Promise.withResolvers<void>();
-    const timer = parts.clock.setTimer(this.#waitMs(best), over.resolve);
+    const waitMs = this.#waitMs(best);
+    const mayWrite = waitMs < this.#leftMs();
+    const timer = parts.clock.setTimer(waitMs, () => {
+      // It has had its time, and words would have to wait for its slot.
+      if (mayWrite && this.#gate?.free === 0) read.abort(OUT_OF_TIME);
+      over.resolve();
+    });
     calls.signal.addEventListener('abort', () => over.resolve(), { once: true });
     await Promise.race([ended, over.promise]);
     timer.cancel();
     isWaited = false;
   }
 
-  #ask(best: ResolvedExpert, experts: readonly ResolvedExpert[]): Promise<ExpertResult> {
+  #ask(best: ResolvedExpert, experts: readonly ResolvedExpert[], signal: AbortSignal): Promise<ExpertResult> {
     const { parts, reads, planId, calls } = this.#given;
     const { role, model, endpoint, alternatives, timeoutMs } = best;
     const isReadable = (name: string): boolean => reads.forms.formFor(name, model) !== undefined;
     const isAlone = experts.length === 1;
-    return calls.make({
+    const call: FlightCallPlan = {
       subject: { step: 'read', ...defined({ role: isAlone ? role : undefined }), model, endpoint },
       alternatives: alternatives.filter(isReadable),
       kind: 'read',
       ceilingMs: timeoutMs,
       endMs: calls.lastMs(),
       query: new ReadQuery(planId, parts, reads, this.#shown, experts),
-    });
+    };
+    return calls.make(call, signal);
   }
 
   #take(model: string, result: ExpertResult): void {

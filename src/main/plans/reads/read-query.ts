@@ -1,7 +1,7 @@
 import { situationFor } from '../../../shared/situation.ts';
 import type { CallTerms, ExpertResult, ReadTerms } from '../../../shared/tasks.ts';
 import type { AttemptSubject } from '../../models/calls/attempt-log.ts';
-import type { ModelQuery, QueryListeners } from '../../models/calls/call-maker.ts';
+import { type ModelQuery, OUT_OF_TIME, type QueryListeners } from '../../models/calls/call-maker.ts';
 import { readManner } from '../../models/forms/read-forms.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
@@ -48,14 +48,10 @@ export class ReadQuery implements ModelQuery {
       const timeoutMs = Math.max(1, endMs - clock.now());
       const { maxTokens, temperature, role } = first;
       const asked = { kind: 'expert', planId: this.#planId, role, model, endpoint, maxTokens, temperature } as const;
-      const result = await pool.run(
-        { ...asked, thinks: false, sharesRoles: true, ...terms, timeoutMs, situation, read },
-        signal,
-        {
-          onSent,
-        },
-      );
-      if (!forms.observe(endpoint, model, read.form, result)) return result;
+      const task = { ...asked, thinks: false, sharesRoles: true, ...terms, timeoutMs, situation, read };
+      const result = await pool.run(task, signal, { onSent });
+      const code = signal.reason === OUT_OF_TIME ? 'ERR_MODEL_TIMEOUT_HEADERS' : undefined;
+      if (!forms.observe(endpoint, model, read.form, result, code) || signal.aborted) return result;
     }
   }
 

@@ -147,8 +147,8 @@ describe('where one slot is all there is', () => {
       expectLegal(decided);
       sources.push(decided.source);
     }
-    // It is not asked for ever: in the end words have the slot.
-    expect(sources.slice(-2)).toEqual(['quorum', 'quorum']);
+    // It is not waited for to the end: words have the slot in time.
+    for (const source of sources) expect(['quorum', 'vote']).toContain(source);
   });
 });
 

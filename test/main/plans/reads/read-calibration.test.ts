@@ -89,7 +89,7 @@ describe('what a read is worth', () => {
       const random = seededRandom(seed);
       const calibration = new ReadCalibration();
       for (let i = 0; i < 120; i++) {
-        calibration.heard('m', random.next() < 0.5 ? 'a' : 'b', random.next(), random.next() < random.next());
+        calibration.heard('m', random.next() < 0.5 ? 'a' : 'b', random.next(), random.next() < 0.5);
       }
       for (const scene of ['a', 'b', 'never seen']) {
         const curve = curveOf(calibration, scene);
