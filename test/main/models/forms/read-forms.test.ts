@@ -176,7 +176,7 @@ describe('a probe', () => {
     return { chat: () => Promise.reject(new Error('a probe of reads does not chat')), read, asked };
   }
 
-  const at = { endpoint: AT, model: MODEL, facts: { kind: 'llamacpp' } } as const;
+  const at = { endpoint: AT, model: MODEL, kind: 'llamacpp' } as const;
 
   test.each<[ReadForm, readonly ReadForm[]]>([
     ['decisions', ['decisions']],
@@ -184,33 +184,33 @@ describe('a probe', () => {
     ['logprobs', ['decisions', 'systemone', 'logprobs']],
   ])('finds %s, and asks no further', async (found, asked) => {
     const server = caller({ [found]: 'OK' });
-    await forms.probe(at, server, 1_000);
+    await forms.probe(at, server, 'You choose.', 1_000);
     expect(server.asked.map((each) => each.form)).toEqual(asked);
     expect(forms.shownFor(AT, MODEL)).toBe(found);
   });
 
   test('of a model that cannot be read ends with none', async () => {
     const server = caller({});
-    await forms.probe(at, server, 1_000);
+    await forms.probe(at, server, 'You choose.', 1_000);
     expect(server.asked).toHaveLength(3);
     expect(form()).toBeUndefined();
   });
 
   test('that has no time leaves the question to the first call', async () => {
     const server = caller({ decisions: 'ERR_MODEL_TIMEOUT_HEADERS' });
-    await forms.probe(at, server, 1_000);
+    await forms.probe(at, server, 'You choose.', 1_000);
     expect(server.asked).toHaveLength(1);
     expect(form()).toBe('decisions');
     expect(forms.shownFor(AT, MODEL)).toBeUndefined();
   });
 
   test('of a caller that cannot read says nothing', async () => {
-    await forms.probe(at, { chat: caller({}).chat }, 1_000);
+    await forms.probe(at, { chat: caller({}).chat }, 'You choose.', 1_000);
     expect(form()).toBe('decisions');
   });
 
   test('that is cancelled says nothing', async () => {
-    await forms.probe(at, caller({}), 1_000, AbortSignal.abort());
+    await forms.probe(at, caller({}), 'You choose.', 1_000, AbortSignal.abort());
     expect(form()).toBe('decisions');
   });
 });
