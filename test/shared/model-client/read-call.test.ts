@@ -15,7 +15,7 @@ const CALL: ReadCall = {
   model: 'phi-4-mini',
   system: 'You choose.',
   state: 'SITUATION',
-  roles: [{ name: 'scout', prompt: 'Look.' }],
+  roles: ['scout'],
   actions: ['attack', 'block'],
   timeoutMs: 5_000,
   alternativesMax: 20,

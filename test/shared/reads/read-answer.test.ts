@@ -5,10 +5,7 @@ import { labelsFor } from '../../../src/shared/reads/labels.ts';
 import { readReadings } from '../../../src/shared/reads/read-answer.ts';
 import { pooled, READ_FORMS, type ReadCall, type ReadForm, type Reading } from '../../../src/shared/reads/reading.ts';
 
-const ROLES = [
-  { name: 'scout', prompt: 'Look.' },
-  { name: '__proto__', prompt: 'Guard.' },
-];
+const ROLES = ['scout', '__proto__'];
 
 function callOf(form: ReadForm, more: Partial<ReadCall> = {}): ReadCall {
   return {

@@ -9,10 +9,7 @@ function callOf(form: ReadForm, more: Partial<ReadCall> = {}): ReadCall {
     model: 'm',
     system: 'You choose.',
     state: 'SITUATION',
-    roles: [
-      { name: 'scout', prompt: 'Look.' },
-      { name: 'guard', prompt: 'Keep.' },
-    ],
+    roles: ['scout', 'guard'],
     actions: ['attack', 'block'],
     timeoutMs: 1_000,
     alternativesMax: 20,
@@ -34,14 +31,14 @@ describe('the request', () => {
     expect(sent('decisions')).toMatchObject({
       model: 'm',
       questions: [
-        { type: 'choice', name: 'scout', instructions: 'Look.', choices },
-        { type: 'choice', name: 'guard', instructions: 'Keep.', choices },
+        { type: 'choice', name: 'scout', choices },
+        { type: 'choice', name: 'guard', choices },
       ],
     });
   });
 
   test('systemone: ids are our own, whatever the roles are called', () => {
-    const roles = ['__proto__', '', 'q2', '\ud800'].map((name) => ({ name, prompt: 'Look.' }));
+    const roles = ['__proto__', '', 'q2', '\ud800'];
     const { questions } = sent('systemone', { roles }) as { questions: Record<string, object> };
     expect(Object.keys(questions)).toEqual(['q1', 'q2', 'q3', 'q4']);
     expect(questions[questionId(0)]).toMatchObject({ type: 'choice', criteria: { 1: 'attack', 2: 'block' } });
@@ -70,7 +67,7 @@ describe('the request', () => {
     );
     fc.assert(
       fc.property(fc.array(text, { minLength: 1, maxLength: 26 }), text, (actions, name) => {
-        const bytes = readBody(callOf(form, { actions, roles: [{ name, prompt: name }] }));
+        const bytes = readBody(callOf(form, { actions, roles: [name] }));
         expect(bytes.toString('utf8').isWellFormed()).toBe(true);
         expect(bytes.toString('utf8')).not.toMatch(/\\ud[89a-f]/i);
         expect(typeof JSON.parse(bytes.toString('utf8'))).toBe('object');
