@@ -71,24 +71,23 @@ export class FakeModels implements ExpertRunner, EndpointClient {
   readonly #counts = new Map<string, number>();
   readonly #stuck: (() => void)[] = [];
 
+  /** A probe. Tasks of plans come to `run`. */
+  readonly read: ((call: ReadCall) => Promise<ReadOutcome>) | undefined;
+
   /** Without a script of reads, the models can only be asked in words. */
   constructor(clock: Clock, script: WrittenScript, reads?: ReadScript) {
     this.#clock = clock;
     this.#script = script;
     this.#reads = reads;
+    this.read = reads && ((call) => this.#probe(reads, call));
   }
 
-  /** A probe. Tasks of plans come to `run`. */
-  get read(): ((call: ReadCall, signal?: AbortSignal) => Promise<ReadOutcome>) | undefined {
-    const reads = this.#reads;
-    if (reads === undefined) return undefined;
-    return async ({ model, form }) => {
-      const behaviour = reads({ model, nth: -1, form });
-      const report = { totalMs: 0 };
-      if (behaviour.kind === 'reads') return { ok: true, readings: [{ role: 'probe', probabilities: [1, 0] }], report };
-      const code = behaviour.kind === 'errors' ? behaviour.code : 'ERR_MODEL_TIMEOUT_HEADERS';
-      return { ok: false, failure: new PlannerError(code, code), report };
-    };
+  async #probe(reads: ReadScript, { model, form }: ReadCall): Promise<ReadOutcome> {
+    const behaviour = reads({ model, nth: -1, form });
+    const report = { totalMs: 0 };
+    if (behaviour.kind === 'reads') return { ok: true, readings: [{ role: 'probe', probabilities: [1, 0] }], report };
+    const code = behaviour.kind === 'errors' ? behaviour.code : 'ERR_MODEL_TIMEOUT_HEADERS';
+    return { ok: false, failure: new PlannerError(code, code), report };
   }
 
   async #runRead(
