@@ -28,7 +28,8 @@ export type CallOutcome = 'useful' | 'timeout' | 'cancelled' | 'failed';
 
 export function callOutcome(code: 'OK' | ErrorCode): CallOutcome {
   if (code === 'OK') return 'useful';
-  if (code === 'ERR_CANCELLED') return 'cancelled';
+  // The server does not know the form of a read: it will not be asked again.
+  if (code === 'ERR_CANCELLED' || code === 'ERR_METHOD_UNKNOWN') return 'cancelled';
   const isTimeout = code.startsWith('ERR_MODEL_TIMEOUT') || code === 'ERR_WORKER_STUCK' || code === 'ERR_PLAN_SETTLED';
   return isTimeout ? 'timeout' : 'failed';
 }

@@ -28,6 +28,8 @@ interface LoggedAttempt {
   chosen: string | undefined;
   /** How the model is asked; undefined until its call begins. */
   form: Attempt['form'];
+  /** It turned out that its model cannot be asked so: it was none. */
+  isNone: boolean;
   /** The phase that its call is in; undefined while nothing tells. */
   phaseOf: PhaseReader | undefined;
   ending: Ending | undefined;
@@ -50,6 +52,7 @@ export class AttemptLog {
       calledAtMs: undefined,
       chosen: undefined,
       form: undefined,
+      isNone: false,
       phaseOf: undefined,
       ending: undefined,
     };
@@ -61,16 +64,18 @@ export class AttemptLog {
 
   /** As they stand now; those that still run as ERR_PLAN_SETTLED. `originMs` is the start of the plan that looks. */
   snapshot(nowMs: number, originMs: number): Attempt[] {
-    return this.#attempts.map((attempt) => {
-      const latencyMs = Math.max(0, nowMs - attempt.startedAtMs);
-      const running = (): Ending => ({
-        code: 'ERR_PLAN_SETTLED',
-        lastSeen: lastSeenOf(attempt),
-        latencyMs,
-        ...chosenBy(attempt),
+    return this.#attempts
+      .filter(({ isNone }) => !isNone)
+      .map((attempt) => {
+        const latencyMs = Math.max(0, nowMs - attempt.startedAtMs);
+        const running = (): Ending => ({
+          code: 'ERR_PLAN_SETTLED',
+          lastSeen: lastSeenOf(attempt),
+          latencyMs,
+          ...chosenBy(attempt),
+        });
+        return toldFrom(attempt, attempt.ending ?? running(), originMs);
       });
-      return toldFrom(attempt, attempt.ending ?? running(), originMs);
-    });
   }
 
   /** Those that have ended. */
@@ -151,6 +156,11 @@ export class AttemptEnd {
   /** No token of its answer has come. */
   get isSilent(): boolean {
     return !BEGUN.has(lastSeenOf(this.#attempt));
+  }
+
+  /** It turned out that its model cannot be asked so: nobody is told of it. */
+  wasNone(): void {
+    this.#attempt.isNone = true;
   }
 
   /** How its model is asked. */

@@ -337,7 +337,8 @@ export class CallMaker {
     this.#parts.onMeasured?.();
     ledger.callEnded(subject, result.ok ? 'OK' : result.error.code, result.report);
     if (result.ok && subject.model !== plan.subject.model) result = { ...result, model: subject.model };
-    if (result.ok && result.readings !== undefined) attempt.read(result.vote, result.report, clock.now());
+    if (kind === 'read' && !result.ok && result.error.code === 'ERR_METHOD_UNKNOWN') attempt.wasNone();
+    else if (result.ok && result.readings !== undefined) attempt.read(result.vote, result.report, clock.now());
     else if (result.ok) attempt.voted(result.vote, result.report, clock.now());
     else attempt.failed(result.error, result.report, clock.now());
     return result;
