@@ -1,5 +1,5 @@
 import type { ErrorCode, PlannerError } from '../../shared/errors.ts';
-import type { Refusal } from '../../shared/model-client/call-attempt.ts';
+import type { Refusal } from '../../shared/model-client/answer-reader.ts';
 
 /** An error as OpenAI's clients understand it: their classes go by the status, agents by `code` and `message`. */
 export interface OpenAIErrorBody {

@@ -1,5 +1,5 @@
 import { PlannerError } from '../../shared/errors.ts';
-import type { Refusal } from '../../shared/model-client/call-attempt.ts';
+import type { Refusal } from '../../shared/model-client/answer-reader.ts';
 import type { LogEvent, LogReader } from './answers/event-log.ts';
 import { openAIError } from './chat-error.ts';
 import type { FlightEnd } from './chat-flight.ts';

@@ -1,12 +1,19 @@
+import { withoutMark } from '../untrusted-json.ts';
 import { type Form, FormFinder } from './answer-begin.ts';
 import { SseParser } from './sse.ts';
 
-export interface AnswerBytesOptions {
-  /** Whether the content type claims a stream of events. It counts only where the bytes fit neither form. */
-  readonly isEventStream: boolean;
+/** The most bytes that an answer has, by its form. */
+export interface AnswerBounds {
   readonly streamBytesMax: number;
   readonly bodyBytesMax: number;
-  readonly onEvent: (data: string, name?: string) => void;
+  /** A longer body is not kept. Default: every body is. */
+  readonly keptBytesMax?: number;
+}
+
+export interface AnswerBytesListener {
+  /** Each piece of the response, once its form is certain and before it is read. */
+  onBytes(chunk: Buffer, isEventStream: boolean): void;
+  onEvent(data: string, name?: string): void;
 }
 
 /**
@@ -15,21 +22,35 @@ export interface AnswerBytesOptions {
  * and either without a content type.
  */
 export class AnswerBytes {
-  readonly #options: AnswerBytesOptions;
+  readonly #bounds: AnswerBounds;
+  readonly #listener: AnswerBytesListener;
   readonly #sse: SseParser;
   readonly #finder: FormFinder;
   #form: Form | undefined;
   #kept: Buffer[] = [];
+  #isEmpty = true;
   count = 0;
 
-  constructor(options: AnswerBytesOptions) {
-    this.#options = options;
-    this.#finder = new FormFinder(options.isEventStream);
-    this.#sse = new SseParser(options.onEvent);
+  /** `isEventStream` is what the content type claims. It counts only where the bytes fit neither form. */
+  constructor(isEventStream: boolean, bounds: AnswerBounds, listener: AnswerBytesListener) {
+    this.#bounds = bounds;
+    this.#listener = listener;
+    this.#finder = new FormFinder(isEventStream);
+    this.#sse = new SseParser((data, name) => listener.onEvent(data, name));
   }
 
   get isBody(): boolean {
     return this.#form === 'body';
+  }
+
+  /** Whether nothing but white space has come. */
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
+  /** Whether the body is longer than what is kept. */
+  get isTooLong(): boolean {
+    return this.count > (this.#bounds.keptBytesMax ?? Number.POSITIVE_INFINITY);
   }
 
   /** Returns false when there are more bytes than an answer has. */
@@ -37,30 +58,35 @@ export class AnswerBytes {
     this.count += chunk.length;
     if (this.#form !== undefined) return this.#take(chunk);
     const form = this.#finder.push(chunk);
-    return form === undefined ? this.count <= this.#options.bodyBytesMax : this.#begin(form);
+    return form === undefined ? this.count <= this.#bounds.bodyBytesMax : this.#begin(form);
   }
 
-  /** The response ended: reports the last event of a stream, or returns the text of a body. */
-  end(): string | undefined {
+  /** The response ended: reports the last event of a stream. */
+  end(): void {
     if (this.#form === undefined) this.#begin(this.#finder.end());
-    if (this.#form === 'events') {
-      this.#sse.end();
-      return undefined;
-    }
-    return this.text;
+    if (this.#form === 'events') this.#sse.end();
+  }
+
+  /** The body so far. */
+  get body(): Buffer {
+    return Buffer.concat(this.#kept);
   }
 
   /** The body so far, without a byte order mark. */
   get text(): string {
-    const text = Buffer.concat(this.#kept).toString('utf8');
-    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+    return withoutMark(this.body.toString('utf8'));
   }
 
   #take(chunk: Buffer): boolean {
-    const { streamBytesMax, bodyBytesMax } = this.#options;
-    if (this.count > (this.#form === 'events' ? streamBytesMax : bodyBytesMax)) return false;
-    if (this.#form === 'events') return this.#sse.push(chunk);
-    this.#kept.push(chunk);
+    const { streamBytesMax, bodyBytesMax } = this.#bounds;
+    const isEventStream = this.#form === 'events';
+    if (this.count > (isEventStream ? streamBytesMax : bodyBytesMax)) return false;
+    if (chunk.length === 0) return true;
+    this.#isEmpty = false;
+    this.#listener.onBytes(chunk, isEventStream);
+    if (isEventStream) return this.#sse.push(chunk);
+    if (this.isTooLong) this.#kept = [];
+    else this.#kept.push(chunk);
     return true;
   }
 

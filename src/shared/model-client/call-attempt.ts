@@ -5,39 +5,11 @@ import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
 import type { CallReport } from '../tasks.ts';
 import { UNWANTED } from '../unwanted.ts';
+import type { AnswerReader, ReaderPorts, Refusal } from './answer-reader.ts';
 import { CallWatch, type PhaseLimits } from './call-watch.ts';
-import type { TokenUsage } from './chat-event.ts';
 import { type CallPhase, callFailure, serverFailure, timeoutFailure } from './failures.ts';
 import { promptChars } from './prompt-chars.ts';
-import type { ResponseSink, StreamedResponse, TransportInit } from './transport.ts';
-
-/** What reads the answer of a call. It says through `ReaderPorts` how it goes on. */
-export interface AnswerReader extends ResponseSink {
-  readonly phase: CallPhase;
-  /** Whether the server has nothing more to send, so that the connection can be used again. */
-  readonly ended: boolean;
-  /** The model that says it answers. */
-  readonly model: string | undefined;
-  readonly usage: TokenUsage;
-  /** Events with something of the answer, or of the thought before it. */
-  readonly chunks: number;
-  /** Takes the answer as it is, if only the end of its response is missing. Returns false where it is not whole. */
-  endWhole(): boolean;
-}
-
-export interface ReaderPorts {
-  readonly isEventStream: boolean;
-  /** Something of the answer, or of the thought before it, has come. */
-  readonly onToken: () => void;
-  /** Every choice has ended. What may follow, its tokens, is waited for no longer than `AFTER_FINISH_MS`. */
-  readonly onFinished: () => void;
-  /** Called once: with nothing when the answer is there, with the failure when it is not. */
-  readonly onSettled: (failure?: PlannerError) => void;
-  /** The body is not wanted any further. */
-  readonly stop: () => void;
-  /** The response has ended, in whatever way; its connection is free or gone. */
-  readonly onEnded: () => void;
-}
+import type { StreamedResponse, TransportInit } from './transport.ts';
 
 /** The body of a request that is passed on, and where it goes below the base URL. */
 export interface PassedBody {
@@ -49,8 +21,8 @@ export interface AttemptTerms<R extends AnswerReader> {
   readonly body: ChatCompletionCreateParams | PassedBody;
   /** Total time of the call, milliseconds. Its failure names the phase that was running. */
   readonly timeoutMs: number;
-  /** Limits of its phases, where they are known to be shorter. */
-  readonly phases?: PhaseLimits;
+  /** Limits of its phases, where they are known to be shorter. Not of a call without a stream. */
+  readonly phases?: PhaseLimits | undefined;
   /** Whether the answer is to come as it is written. */
   readonly isStreamed: boolean;
   /** Whether a schema was asked for, which the server may be refusing. */
@@ -60,16 +32,10 @@ export interface AttemptTerms<R extends AnswerReader> {
   readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
-/** What a server put into words when it refused a call, as it said it. */
-export interface Refusal {
-  readonly status: number;
-  /** Of an OpenAI server an object with a message; of others a text, or nothing. */
-  readonly error: unknown;
-}
-
 export interface AttemptResult<R extends AnswerReader> {
   /** Absent where the answer is whole. */
   readonly failure?: PlannerError;
+  /** Where the server itself refused the call or broke it off: what it said. */
   readonly refusal?: Refusal;
   /** Absent where no response came. */
   readonly reader?: R;
@@ -101,7 +67,8 @@ export class CallAttempt<R extends AnswerReader> {
     this.#clock = clock;
     this.#terms = terms;
     this.#signal = signal;
-    this.#watch = new CallWatch(clock, terms.timeoutMs, terms.phases, (afterMs) => this.#onTimeout(afterMs));
+    const limits = terms.isStreamed ? terms.phases : undefined;
+    this.#watch = new CallWatch(clock, terms.timeoutMs, limits, (afterMs) => this.#onTimeout(afterMs));
   }
 
   run(): Promise<AttemptResult<R>> {
@@ -205,7 +172,7 @@ export class CallAttempt<R extends AnswerReader> {
 
   #end(failure: PlannerError | undefined): AttemptResult<R> {
     return {
-      ...defined({ failure, refusal: this.#refusal, reader: this.#reader }),
+      ...defined({ failure, refusal: this.#refusal ?? this.#reader?.refusal, reader: this.#reader }),
       report: this.#report(failure !== undefined),
     };
   }

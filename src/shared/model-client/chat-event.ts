@@ -200,17 +200,18 @@ function isText(value: unknown): boolean {
 export function usageAfter(known: TokenUsage, event: ChunkEvent): TokenUsage {
   if (!event.usage && !event.timings) return known;
   const { cache_n, prompt_n, predicted_n } = event.timings ?? {};
-  const prompt = event.usage?.prompt_tokens ?? (isCount(cache_n) && isCount(prompt_n) ? cache_n + prompt_n : undefined);
+  const prompt =
+    event.usage?.prompt_tokens ?? (isTokenCount(cache_n) && isTokenCount(prompt_n) ? cache_n + prompt_n : undefined);
   const completion = event.usage?.completion_tokens ?? predicted_n;
   const cached = event.usage?.prompt_tokens_details?.cached_tokens ?? cache_n;
   return {
     ...known,
-    ...(isCount(prompt) ? { promptTokens: prompt } : {}),
-    ...(isCount(completion) ? { completionTokens: completion } : {}),
-    ...(isCount(cached) ? { cachedTokens: cached } : {}),
+    ...(isTokenCount(prompt) ? { promptTokens: prompt } : {}),
+    ...(isTokenCount(completion) ? { completionTokens: completion } : {}),
+    ...(isTokenCount(cached) ? { cachedTokens: cached } : {}),
   };
 }
 
-function isCount(value: unknown): value is number {
+export function isTokenCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX;
 }

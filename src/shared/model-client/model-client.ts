@@ -242,15 +242,10 @@ async function readAnswer(
   call: ChatCall,
   signal: AbortSignal | undefined,
 ): Promise<ChatOutcome> {
-  const endMs = clock.now() + call.timeoutMs;
-  const body = streamOptions.bodyFor(chatBody(call));
-  const first = await startAttempt(sdk, clock, call, body, call.timeoutMs, signal).run();
-  const again = streamOptions.again(body, first.failure, first.refusal);
-  const leftMs = endMs - clock.now();
-  if (again === undefined || leftMs <= 0 || signal?.aborted) return outcomeOf(first);
-  const second = await startAttempt(sdk, clock, call, again, leftMs, signal).run();
-  if (second.failure === undefined) streamOptions.refused();
-  return outcomeOf(second);
+  const asked = { body: chatBody(call), timeoutMs: call.timeoutMs };
+  const attempt = (body: ChatCompletionCreateParams, timeoutMs: number): Promise<AttemptResult<ChatStream>> =>
+    startAttempt(sdk, clock, call, body, timeoutMs, signal).run();
+  return outcomeOf(await streamOptions.call(asked, signal, attempt));
 }
 
 function startAttempt(
@@ -270,7 +265,7 @@ function startAttempt(
     {
       body,
       timeoutMs,
-      ...(stream && phases !== undefined ? { phases } : {}),
+      phases,
       isStreamed: stream,
       isConstrained,
       onPhase: call.onPhase,

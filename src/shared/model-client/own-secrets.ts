@@ -1,7 +1,7 @@
 import { PlannerError } from '../errors.ts';
 import { SecretValues } from '../secret-values.ts';
 import type { EndpointAddress } from '../tasks.ts';
-import type { Refusal } from './call-attempt.ts';
+import type { Refusal } from './answer-reader.ts';
 
 /**
  * What an endpoint is called with and nobody else may read. A server that refuses a key may say it again in its error, and

@@ -1,5 +1,5 @@
 import type { PlannerError } from '../errors.ts';
-import { finishReasonOf, isNothing, statusOf, type TokenUsage } from './chat-event.ts';
+import { finishReasonOf, isNothing, isTokenCount, statusOf, type TokenUsage } from './chat-event.ts';
 import { errorText, serverFailure } from './failures.ts';
 
 /** What is seen of answers that are passed on: events and whole bodies of the Responses API, of completions and of embeddings. */
@@ -60,11 +60,7 @@ export function usageOf(told: object | null): TokenUsage {
   const prompt = usage.input_tokens ?? usage.prompt_tokens;
   const completion = usage.output_tokens ?? usage.completion_tokens;
   return {
-    ...(isCount(prompt) ? { promptTokens: prompt } : {}),
-    ...(isCount(completion) ? { completionTokens: completion } : {}),
+    ...(isTokenCount(prompt) ? { promptTokens: prompt } : {}),
+    ...(isTokenCount(completion) ? { completionTokens: completion } : {}),
   };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1e9;
 }

@@ -5,17 +5,15 @@ import { readReadings } from '../reads/read-answer.ts';
 import { READ_PATHS, readBody } from '../reads/read-body.ts';
 import type { ReadCall, Reading, ReadOutcome } from '../reads/reading.ts';
 import { readJson } from '../untrusted-json.ts';
-import { AnswerBytes } from './answer-bytes.ts';
-import { type AnswerReader, CallAttempt, type ReaderPorts } from './call-attempt.ts';
+import { AnswerReader, type ReaderPorts } from './answer-reader.ts';
+import { CallAttempt } from './call-attempt.ts';
 import type { TokenUsage } from './chat-event.ts';
-import { type CallPhase, errorText, serverFailure } from './failures.ts';
+import { errorText, serverFailure } from './failures.ts';
 import { usageOf } from './pass-event.ts';
+import { lacksRoute, missingRoute } from './pass-relay.ts';
 
 /** A whole vocabulary with its log probabilities is no more. */
 const BODY_BYTES_MAX = 32_000_000;
-/** These say that a server does not have a route, or a model not this way to answer; LM Studio says so with status 200. */
-const NOT_THERE: ReadonlySet<number> = new Set([404, 405, 501]);
-const NO_ENDPOINT = /unexpected endpoint/i;
 
 /**
  * Asks a model once for the probabilities of actions. Never rejects. ERR_METHOD_UNKNOWN: the server does not have this form.
@@ -27,7 +25,7 @@ export async function makeRead(
   call: ReadCall,
   signal: AbortSignal | undefined,
 ): Promise<ReadOutcome> {
-  const attempt = new CallAttempt<ReadReader>(
+  const attempt = new CallAttempt(
     sdk,
     clock,
     {
@@ -41,66 +39,34 @@ export async function makeRead(
     signal,
   );
   const { failure, refusal, reader, report } = await attempt.run();
-  if (failure === undefined) return { ok: true, readings: (reader as ReadReader).readings, report };
-  const isNotThere =
-    (refusal !== undefined && NOT_THERE.has(refusal.status) && failure.code !== 'ERR_MODEL_INVALID_ID') ||
-    (refusal === undefined && NO_ENDPOINT.test(failure.message));
-  if (!isNotThere) return { ok: false, failure, report };
-  const message = `the server does not have POST ${READ_PATHS[call.form]}: ${failure.message}`;
-  return { ok: false, failure: new PlannerError('ERR_METHOD_UNKNOWN', message), report };
+  if (failure === undefined) return { ok: true, readings: reader?.readings ?? [], report };
+  const isNotThere = lacksRoute(failure, refusal);
+  return { ok: false, failure: isNotThere ? missingRoute(READ_PATHS[call.form], failure) : failure, report };
 }
 
 /** Reads the one JSON body that answers a read. */
-class ReadReader implements AnswerReader {
+class ReadReader extends AnswerReader {
   readings: readonly Reading[] = [];
   model: string | undefined;
   usage: TokenUsage = {};
-  readonly chunks = 0;
-  readonly phase: CallPhase = 'first-token';
-  ended = false;
-  readonly #ports: ReaderPorts;
   readonly #call: ReadCall;
-  readonly #bytes: AnswerBytes;
-  #isSettled = false;
 
   constructor(ports: ReaderPorts, call: ReadCall) {
-    this.#ports = ports;
+    super({ ...ports, isEventStream: false }, { streamBytesMax: 0, bodyBytesMax: BODY_BYTES_MAX });
     this.#call = call;
-    this.#bytes = new AnswerBytes({
-      isEventStream: false,
-      streamBytesMax: 0,
-      bodyBytesMax: BODY_BYTES_MAX,
-      onEvent: () => {},
-    });
   }
 
-  onData(chunk: Buffer): void {
-    if (this.#isSettled || this.#bytes.push(chunk)) return;
-    this.#settle(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound of ${BODY_BYTES_MAX} bytes`));
-    this.#ports.stop();
+  protected onEvent(): void {}
+
+  protected readBody(isEnded: boolean): void {
+    if (!isEnded) return;
+    this.report(() => this.#take(this.bytes.text));
+    this.settle();
   }
 
-  onEnd(): void {
-    this.ended = true;
-    this.#ports.onEnded();
-    if (this.#isSettled) return;
-    try {
-      this.#take(this.#bytes.end() ?? '');
-      this.#settle();
-    } catch (error) {
-      if (!(error instanceof PlannerError)) throw error;
-      this.#settle(error);
-    }
-  }
-
-  onError(error: Error): void {
-    this.ended = true;
-    this.#ports.onEnded();
-    this.#settle(new PlannerError('ERR_MODEL_RESET', 'the connection ended mid-answer', { cause: error }));
-  }
-
-  endWhole(): boolean {
-    return this.#isSettled;
+  /** It tells no probabilities, as any other body that is none of a read. */
+  protected override emptyFailure(): PlannerError {
+    return new PlannerError('ERR_MODEL_MALFORMED', 'the response has no body');
   }
 
   #take(text: string): void {
@@ -112,12 +78,6 @@ class ReadReader implements AnswerReader {
     if (typeof model === 'string') this.model = model;
     this.usage = { ...usageOf(read.value as object | null), ...cachedOf(usage) };
     this.readings = readReadings(this.#call, read.value);
-  }
-
-  #settle(failure?: PlannerError): void {
-    if (this.#isSettled) return;
-    this.#isSettled = true;
-    this.#ports.onSettled(failure);
   }
 }
 

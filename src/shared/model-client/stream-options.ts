@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { PlannerError } from '../errors.ts';
-import type { Refusal } from './call-attempt.ts';
+import type { Refusal } from './answer-reader.ts';
 
 /**
  * Whether a server takes `stream_options`, which asks it to report the tokens of a stream. Older servers and strict gateways
@@ -31,6 +31,23 @@ export class StreamOptions {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Makes a call, and makes it again without the options where they may be what the server refused. */
+  async call<B extends object, E extends { readonly failure?: PlannerError; readonly refusal?: Refusal }>(
+    call: { readonly body: B; readonly timeoutMs: number },
+    signal: AbortSignal | undefined,
+    attempt: (body: B, timeoutMs: number) => Promise<E>,
+  ): Promise<E> {
+    const endMs = this.#clock.now() + call.timeoutMs;
+    const body = this.bodyFor(call.body);
+    const first = await attempt(body, call.timeoutMs);
+    const again = this.again(body, first.failure, first.refusal);
+    const leftMs = endMs - this.#clock.now();
+    if (again === undefined || leftMs <= 0 || signal?.aborted) return first;
+    const second = await attempt(again, leftMs);
+    if (second.failure === undefined) this.refused();
+    return second;
   }
 
   /** The body as the server takes it, as far as is known. */

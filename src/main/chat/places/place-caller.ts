@@ -1,6 +1,6 @@
 import { type Clock, deadlineSignal } from '../../../shared/clock.ts';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
-import type { Refusal } from '../../../shared/model-client/call-attempt.ts';
+import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
 import type { Relay, RelayCall, RelayEnd } from '../../../shared/model-client/chat-relay.ts';
 import type { PassCall, PassRelay } from '../../../shared/model-client/pass-relay.ts';

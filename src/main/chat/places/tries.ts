@@ -1,6 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
-import type { Refusal } from '../../../shared/model-client/call-attempt.ts';
+import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { ChatPlace } from './chat-route.ts';
 import type { ChatCallEnd } from './place-caller.ts';

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { PlannerError } from '../../../shared/errors.ts';
-import type { Refusal } from '../../../shared/model-client/call-attempt.ts';
+import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import { httpStatusOf, openAIError, retryAfterOf } from '../../chat/chat-error.ts';
 import type { ChatAttempt } from '../../chat/places/tries.ts';
 import { answer } from './schemas/answer-schemas.ts';

@@ -1,0 +1,170 @@
+import { encodeError, PlannerError } from '../errors.ts';
+import { type AnswerBounds, AnswerBytes } from './answer-bytes.ts';
+import { isDone, type TokenUsage } from './chat-event.ts';
+import type { CallPhase } from './failures.ts';
+import type { ResponseSink } from './transport.ts';
+
+export interface ReaderPorts {
+  readonly isEventStream: boolean;
+  /** Something of the answer, or of the thought before it, has come. */
+  readonly onToken: () => void;
+  /** Every choice has ended. What may follow, its tokens, is waited for no longer than `AFTER_FINISH_MS`. */
+  readonly onFinished: () => void;
+  /** Called once: with nothing when the answer is there, with the failure when it is not. */
+  readonly onSettled: (failure?: PlannerError) => void;
+  /** The body is not wanted any further. */
+  readonly stop: () => void;
+  /** The response has ended, in whatever way; its connection is free or gone. */
+  readonly onEnded: () => void;
+}
+
+/** What a server put into words when it refused a call, as it said it. */
+export interface Refusal {
+  readonly status: number;
+  /** Of an OpenAI server an object with a message; of others a text, or nothing. */
+  readonly error: unknown;
+}
+
+/**
+ * Reads one answer, a stream of events or a single JSON body, and reports its one end through `ReaderPorts`. Subclasses read what an
+ * event or a body holds, and decide when the answer is whole.
+ */
+export abstract class AnswerReader implements ResponseSink {
+  /** Number of events with something of the answer, or of the thought before it. */
+  chunks = 0;
+  phase: CallPhase = 'first-token';
+  /** Whether the server has nothing more to send, so that the connection can be used again. */
+  ended = false;
+  /** The server's words for an error that came in the answer. */
+  refusal: Refusal | undefined;
+  /** The model that the server names in the answer. */
+  abstract readonly model: string | undefined;
+  abstract readonly usage: TokenUsage;
+  protected readonly ports: ReaderPorts;
+  protected readonly bytes: AnswerBytes;
+  protected isSettled = false;
+  #isDone = false;
+
+  constructor(ports: ReaderPorts, bounds: AnswerBounds) {
+    this.ports = ports;
+    this.bytes = new AnswerBytes(ports.isEventStream, bounds, {
+      onBytes: (chunk, isEventStream) => this.onBytes(chunk, isEventStream),
+      onEvent: (data, name) => this.#onEvent(data, name),
+    });
+  }
+
+  /** Whether nothing of the answer is missing: only the end of its response may be. */
+  protected get isWhole(): boolean {
+    return this.#isDone;
+  }
+
+  protected abstract onEvent(data: string, name?: string): void;
+
+  /** Settles with the JSON body in `bytes`. Before the response has ended, only if the body is whole. */
+  protected abstract readBody(isEnded: boolean): void;
+
+  /** Called after each network read that leaves the answer open. */
+  protected afterRead(): void {}
+
+  /** Called with each piece of the answer before it is read. */
+  protected onBytes(_chunk: Buffer, _isEventStream: boolean): void {}
+
+  /** Why a stream that has come to its end is no answer. */
+  protected endFailure(): PlannerError | undefined {
+    return undefined;
+  }
+
+  /** Why a response without a body is no answer. */
+  protected emptyFailure(): PlannerError {
+    return new PlannerError('ERR_MODEL_EMPTY', 'the response has no body');
+  }
+
+  /** Why an answer that was cut short is none. */
+  protected cutFailure(message: string, cause?: Error): PlannerError {
+    return new PlannerError('ERR_MODEL_RESET', message, { cause });
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.isSettled) return;
+    if (!this.bytes.push(chunk)) return this.flood();
+    if (this.isSettled) return;
+    if (this.#isDone) this.finish();
+    else this.afterRead();
+  }
+
+  onEnd(): void {
+    this.#end();
+    if (!this.isSettled) this.bytes.end();
+    if (this.isSettled) return;
+    if (!this.bytes.isBody) this.#endStream();
+    else if (this.bytes.isEmpty) this.settle(this.emptyFailure());
+    else this.readBody(true);
+  }
+
+  onError(error: Error): void {
+    this.#end();
+    // The model may have finished; then only the end of the response is missing.
+    if (!this.endWhole()) this.settle(this.cutFailure('the connection ended mid-answer', error));
+  }
+
+  /** Takes the answer as it is, if only the end of its response is missing. Returns false where it is not whole. */
+  endWhole(): boolean {
+    if (this.isSettled) return true;
+    if (this.isWhole) this.finish();
+    else if (this.bytes.isBody) this.readBody(false);
+    return this.isSettled;
+  }
+
+  /** Something of the answer, or of the thought before it, has come, in this many events. */
+  protected alive(events = 1): void {
+    this.phase = 'stream';
+    this.chunks += events;
+    this.ports.onToken();
+  }
+
+  protected finish(): void {
+    this.settle(this.endFailure());
+  }
+
+  protected settle(failure?: PlannerError): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    this.ports.onSettled(failure);
+  }
+
+  /** Settles, and ends the connection. */
+  protected stop(failure?: PlannerError): void {
+    this.settle(failure);
+    this.ports.stop();
+  }
+
+  protected flood(): void {
+    this.stop(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.bytes.count} bytes`));
+  }
+
+  /** Calls a listener. An error that it throws is a bug, and ends the call: nobody above the socket's read would catch it. */
+  protected report(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      const { code, message } = encodeError(error);
+      this.stop(new PlannerError(code, message, { cause: error }));
+    }
+  }
+
+  #end(): void {
+    this.ended = true;
+    this.ports.onEnded();
+  }
+
+  #endStream(): void {
+    if (this.isWhole) this.finish();
+    else this.settle(this.cutFailure('the stream ended without [DONE] or a finish reason'));
+  }
+
+  #onEvent(data: string, name: string | undefined): void {
+    if (this.isSettled || this.#isDone) return;
+    if (isDone(data)) this.#isDone = true;
+    else this.onEvent(data, name);
+  }
+}
