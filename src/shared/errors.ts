@@ -98,6 +98,13 @@ export function encodeError(error: unknown): ErrorWire {
   return { code: 'ERR_INTERNAL', message, retryable: false };
 }
 
+/** Any thrown value as an error with a code: ERR_INTERNAL for a bug. */
+export function asPlannerError(thrown: unknown): PlannerError {
+  if (thrown instanceof PlannerError) return thrown;
+  const { code, message } = encodeError(thrown);
+  return new PlannerError(code, message, { cause: thrown });
+}
+
 export function decodeError(wire: ErrorWire): PlannerError {
   const code = Object.hasOwn(ERROR_CODES, wire.code) ? wire.code : 'ERR_INTERNAL';
   return new PlannerError(code, wire.message, { retryable: wire.retryable });

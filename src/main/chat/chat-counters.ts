@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../shared/errors.ts';
+import type { ErrorCode, PlannerError } from '../../shared/errors.ts';
 import { DurationHistogram, type Durations } from '../measure/durations.ts';
 import { type CallOutcome, callOutcome } from '../plans/counters.ts';
 import type { ChatCacheStats } from './answers/chat-cache.ts';
@@ -83,6 +83,14 @@ export class ChatCounters {
   failed(code: ErrorCode): void {
     this.#outcomes[OUTCOMES[code] ?? OF_CALL[callOutcome(code)]]++;
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
+  }
+
+  /** One that was in flight has ended, so long after it was asked. */
+  ended(error: PlannerError | undefined, tookMs: number, isFallback = false): void {
+    this.inFlight--;
+    if (error !== undefined) return this.failed(error.code);
+    this.answered(tookMs);
+    if (isFallback) this.fallbacks++;
   }
 
   begun(afterMs: number): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
-import { encodeError, PlannerError } from '../../shared/errors.ts';
+import { asPlannerError, PlannerError } from '../../shared/errors.ts';
 import { readPlainlyInParts } from '../../shared/plan-request.ts';
 import type { ModelEndpoint } from '../models/model-endpoint.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
@@ -7,22 +7,16 @@ import { LongWork } from '../plans/long-work.ts';
 import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
 import { chatKeyInParts, modelKey } from './answers/chat-key.ts';
 import { type Completion, eventsOf, isKeepable } from './answers/completion.ts';
-import {
-  type ChatCallOptions,
-  cancelled,
-  checkTimeout,
-  closed,
-  readCallOptions,
-  tooMany,
-} from './chat-call-options.ts';
+import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from './chat-call-options.ts';
 import { ChatCounters, type ChatStats } from './chat-counters.ts';
 import { ChatFlight, type FlightEnd } from './chat-flight.ts';
-import { type ChatOrigin, type ChatReply, FlightFrames, wholeFrames } from './chat-reply.ts';
+import { type ChatOrigin, type ChatReply, FlightFrames, originOf, wholeFrames } from './chat-reply.ts';
 import { type AskedChat, readChatInParts } from './chat-request.ts';
 import { PassGateway } from './passed/pass-gateway.ts';
 import type { PassReply } from './passed/pass-reply.ts';
 import type { PassedRoute } from './passed/pass-request.ts';
 import { type ChatPlace, ChatRoute } from './places/chat-route.ts';
+import { FlightSet } from './places/flight-set.ts';
 import type { ListedModel, ModelDirectory } from './places/model-directory.ts';
 import type { PlaceCaller } from './places/place-caller.ts';
 import { outOfTime, PlaceFinder } from './places/place-finder.ts';
@@ -66,18 +60,18 @@ export class ChatGateway {
   readonly #longWork: LongWork;
   readonly #passes: PassGateway;
   readonly #cache: ChatCache | undefined;
-  readonly #flights = new Map<string, ChatFlight>();
-  /** Of every flight that has not ended. */
-  readonly #flying = new Map<ChatFlight, Promise<FlightEnd>>();
-  #onIdle: (() => void)[] = [];
-  #isClosed = false;
+  readonly #flights: FlightSet;
+  /** Those that others may join. */
+  readonly #joinables = new Map<string, ChatFlight>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#finder = new PlaceFinder(parts);
     this.#longWork = new LongWork(parts.clock);
-    this.#passes = new PassGateway({ ...parts, finder: this.#finder, counters: this.#counters });
-    const { cache } = parts.options.chat;
+    const { cache, maxInFlight } = parts.options.chat;
+    this.#flights = new FlightSet(this.#counters, maxInFlight);
+    const [finder, counters, flights] = [this.#finder, this.#counters, this.#flights];
+    this.#passes = new PassGateway({ ...parts, finder, counters, flights });
     this.#cache = cache === false ? undefined : new ChatCache(cache, parts.clock);
   }
 
@@ -92,10 +86,7 @@ export class ChatGateway {
     try {
       return await this.#chat(body, options);
     } catch (error) {
-      if (error instanceof PlannerError) return this.#refused(error);
-      // A bug: whoever asked is told so.
-      const { code, message } = encodeError(error);
-      return this.#refused(new PlannerError(code, message, { cause: error }));
+      return this.#refused(asPlannerError(error));
     }
   }
 
@@ -123,33 +114,24 @@ export class ChatGateway {
 
   /** Refuses new chats from now on. */
   shut(): void {
-    this.#isClosed = true;
-    this.#passes.shut();
+    this.#flights.shut();
   }
 
   /** Resolves when no chat is in flight. */
-  async idle(): Promise<void> {
-    await Promise.all([this.#chatsIdle(), this.#passes.idle()]);
-  }
-
-  #chatsIdle(): Promise<void> {
-    if (this.#flying.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+  idle(): Promise<void> {
+    return this.#flights.idle();
   }
 
   /** Ends what is in flight. */
   async close(): Promise<void> {
-    this.shut();
-    for (const flight of this.#flying.keys()) flight.cancel(closed());
-    await Promise.all([...this.#flying.values(), this.#passes.close()]);
+    await this.#flights.close();
     this.#parts.caller.close();
   }
 
   async #chat(body: unknown, given: unknown): Promise<ChatReply> {
     const options = readCallOptions(given);
     const { clock } = this.#parts;
-    const { maxInFlight } = this.#parts.options.chat;
-    if (this.#isClosed) throw closed();
+    this.#flights.checkOpen();
     const { signal, timeoutMs = this.#parts.options.chat.timeoutMs } = options;
     const startedAtMs = clock.now();
     const asked = await this.#longWork.begin(readPlainlyInParts(readChatInParts(body)));
@@ -164,8 +146,7 @@ export class ChatGateway {
       const known = this.#find(sharing.key, places[0] as readonly ChatPlace[]);
       if (known !== undefined) return this.#fromCache(known, asked);
     }
-    if (this.#counters.inFlight >= maxInFlight) throw tooMany(maxInFlight);
-    if (this.#isClosed) throw closed();
+    this.#flights.admit();
     const joined = sharing && options.cache !== 'renew' ? this.#joinable(sharing.flightKey, asking) : undefined;
     const flight = joined ?? this.#begin(asking, places, sharing);
     return this.#wait(flight, asking, joined !== undefined);
@@ -208,7 +189,7 @@ export class ChatGateway {
   }
 
   #joinable(flightKey: string, { startedAtMs, deadlineMs }: Asking): ChatFlight | undefined {
-    const flight = this.#flights.get(flightKey);
+    const flight = this.#joinables.get(flightKey);
     if (!flight?.isJoinable) return undefined;
     const isEarly = deadlineMs - flight.deadlineMs > JOIN_SHARE * (deadlineMs - startedAtMs);
     if (isEarly) return undefined;
@@ -222,25 +203,20 @@ export class ChatGateway {
     sharing: Sharing | undefined,
   ): ChatFlight {
     const { clock, caller, options: resolved } = this.#parts;
-    const { stallMs } = resolved.chat;
     const flight = new ChatFlight(
-      { clock, caller, longWork: this.#longWork, stallMs, callRetries: resolved.callRetries },
-      { asked, route: new ChatRoute(places), startedAtMs, deadlineMs, isShared: sharing !== undefined },
+      { clock, caller, longWork: this.#longWork, stallMs: resolved.chat.stallMs, callRetries: resolved.callRetries },
+      { asked, route: new ChatRoute(places), startedAtMs, deadlineMs },
+      sharing !== undefined,
     );
-    if (sharing !== undefined) this.#flights.set(sharing.flightKey, flight);
-    const end = flight.run().then((ended) => {
-      this.#flying.delete(flight);
-      if (sharing !== undefined) void this.#landed(flight, ended, sharing);
-      this.#counters.tried(flight.attempts);
-      if (this.#flying.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
-      return ended;
+    if (sharing !== undefined) this.#joinables.set(sharing.flightKey, flight);
+    this.#flights.start(flight, (end) => {
+      if (sharing !== undefined) void this.#landed(flight, end, sharing);
     });
-    this.#flying.set(flight, end);
     return flight;
   }
 
   async #landed(flight: ChatFlight, end: FlightEnd, { key, flightKey }: Sharing): Promise<void> {
-    if (this.#flights.get(flightKey) === flight) this.#flights.delete(flightKey);
+    if (this.#joinables.get(flightKey) === flight) this.#joinables.delete(flightKey);
     if (end.kind === 'failed' || this.#cache === undefined) return;
     const { place, completion, json, isFaithful } = end.answer;
     if (completion === undefined || !isFaithful || !isKeepable(completion)) {
@@ -284,13 +260,8 @@ export class ChatGateway {
       timer?.cancel();
       signal?.removeEventListener('abort', onAbort);
       leave();
-      counters.inFlight--;
       const error = end instanceof PlannerError ? end : end.kind === 'failed' ? end.error : undefined;
-      if (error !== undefined) counters.failed(error.code);
-      else {
-        counters.answered(this.#parts.clock.now() - startedAtMs);
-        if (flight.place?.isFallback) counters.fallbacks++;
-      }
+      counters.ended(error, this.#parts.clock.now() - startedAtMs, flight.place?.isFallback);
       return end;
     });
     if (!asked.isStreamed) return this.#whole(flight, await over, isJoined);
@@ -298,7 +269,7 @@ export class ChatGateway {
     if (reader === undefined || reader instanceof PlannerError) return this.#whole(flight, await over, isJoined);
     counters.begun(this.#parts.clock.now() - startedAtMs);
     frames = new FlightFrames(reader, flight.ended, asked.includesUsage, () => gaveUp(cancelled()));
-    return { kind: 'stream', origin: this.#origin(flight, isJoined), frames };
+    return { kind: 'stream', origin: originOf(flight, isJoined), frames };
   }
 
   async #whole(flight: ChatFlight, end: FlightEnd | PlannerError, isJoined: boolean): Promise<ChatReply> {
@@ -308,18 +279,7 @@ export class ChatGateway {
       const { error, refusal } = end;
       return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }), attempts };
     }
-    return { kind: 'whole', origin: this.#origin(flight, isJoined), completion: await end.answer.json() };
-  }
-
-  #origin(flight: ChatFlight, isJoined: boolean): ChatOrigin {
-    const { at, model, isFallback } = flight.place as ChatPlace;
-    return {
-      source: isFallback ? 'fallback' : 'model',
-      endpoint: at.name,
-      model,
-      attempts: [...flight.attempts],
-      isJoined,
-    };
+    return { kind: 'whole', origin: originOf(flight, isJoined), completion: await end.answer.json() };
   }
 
   #refused(error: PlannerError): ChatReply {

@@ -3,6 +3,7 @@ import type { Refusal } from '../../shared/model-client/answer-reader.ts';
 import type { LogEvent, LogReader } from './answers/event-log.ts';
 import { openAIError } from './chat-error.ts';
 import type { FlightEnd } from './chat-flight.ts';
+import type { ChatPlace } from './places/chat-route.ts';
 import type { ChatAttempt } from './places/tries.ts';
 
 /** Where an answer comes from. `fallback`: of another model than was asked for. */
@@ -37,6 +38,15 @@ export type ChatReply =
       readonly refusal?: Refusal;
       readonly attempts: readonly ChatAttempt[];
     };
+
+export function originOf(
+  { place, attempts }: { readonly place: ChatPlace | undefined; readonly attempts: readonly ChatAttempt[] },
+  isJoined: boolean,
+): ChatOrigin {
+  const { at, model, isFallback } = place as ChatPlace;
+  const source = isFallback ? 'fallback' : 'model';
+  return { source, endpoint: at.name, model, attempts: [...attempts], isJoined };
+}
 
 const DONE = 'data: [DONE]\n\n';
 

@@ -1,4 +1,4 @@
-import { encodeError, PlannerError } from '../errors.ts';
+import { asPlannerError, PlannerError } from '../errors.ts';
 import { type AnswerBounds, AnswerBytes } from './answer-bytes.ts';
 import { isDone, type TokenUsage } from './chat-event.ts';
 import type { CallPhase } from './failures.ts';
@@ -147,8 +147,7 @@ export abstract class AnswerReader implements ResponseSink {
     try {
       call();
     } catch (error) {
-      const { code, message } = encodeError(error);
-      this.stop(new PlannerError(code, message, { cause: error }));
+      this.stop(asPlannerError(error));
     }
   }
 

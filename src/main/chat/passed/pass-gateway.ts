@@ -1,22 +1,17 @@
 import type { Clock } from '../../../shared/clock.ts';
-import { encodeError, PlannerError } from '../../../shared/errors.ts';
+import { asPlannerError, PlannerError } from '../../../shared/errors.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
-import {
-  type ChatCallOptions,
-  cancelled,
-  checkTimeout,
-  closed,
-  readCallOptions,
-  tooMany,
-} from '../chat-call-options.ts';
+import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../chat-call-options.ts';
 import type { ChatCounters } from '../chat-counters.ts';
-import type { ChatOrigin } from '../chat-reply.ts';
+import { originOf } from '../chat-reply.ts';
+import type { AnswerFlightPurpose } from '../places/answer-flight.ts';
 import { type ChatPlace, ChatRoute } from '../places/chat-route.ts';
+import type { FlightSet } from '../places/flight-set.ts';
 import { LADDER_ALIAS } from '../places/model-directory.ts';
 import type { PlaceCaller } from '../places/place-caller.ts';
 import type { PlaceFinder } from '../places/place-finder.ts';
 import { seeingPlaces } from '../places/seeing-places.ts';
-import { PassFlight, type PassFlightEnd } from './pass-flight.ts';
+import { PassFlight } from './pass-flight.ts';
 import { EVENTS_TYPE, JSON_TYPE, type PassReply, passedFrames } from './pass-reply.ts';
 import { type AskedPass, PASSED_PATHS, type PassedRoute, readPassed } from './pass-request.ts';
 import { ServerMemory } from './server-memory.ts';
@@ -28,6 +23,7 @@ export interface PassGatewayParts {
   readonly caller: PlaceCaller;
   /** Requests that are passed on are counted with the chats, and bounded with them. */
   readonly counters: ChatCounters;
+  readonly flights: FlightSet;
 }
 
 /**
@@ -37,9 +33,6 @@ export interface PassGatewayParts {
 export class PassGateway {
   readonly #parts: PassGatewayParts;
   readonly #memory: ServerMemory;
-  readonly #flying = new Map<PassFlight, Promise<PassFlightEnd>>();
-  #onIdle: (() => void)[] = [];
-  #isClosed = false;
 
   constructor(parts: PassGatewayParts) {
     this.#parts = parts;
@@ -53,43 +46,24 @@ export class PassGateway {
     try {
       return await this.#pass(route, bytes, options);
     } catch (cause) {
-      const { code, message, retryable } = encodeError(cause);
-      const error = cause instanceof PlannerError ? cause : new PlannerError(code, message, { retryable, cause });
+      const error = asPlannerError(cause);
       counters.failed(error.code);
       return { kind: 'failed', error, attempts: [] };
     }
   }
 
-  /** Refuses new requests from now on. */
-  shut(): void {
-    this.#isClosed = true;
-  }
-
-  /** Resolves when nothing is in flight. */
-  idle(): Promise<void> {
-    if (this.#flying.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
-  }
-
-  async close(): Promise<void> {
-    this.shut();
-    for (const flight of this.#flying.keys()) flight.cancel(closed());
-    await Promise.all(this.#flying.values());
-  }
-
   async #pass(route: PassedRoute, bytes: unknown, given: unknown): Promise<PassReply> {
-    const { clock, counters, options: resolved } = this.#parts;
+    const { clock, flights, options: resolved } = this.#parts;
     const options = readCallOptions(given);
     const { timeoutMs = resolved.chat.timeoutMs, signal, fallback = resolved.chat.fallback } = options;
-    if (this.#isClosed) throw closed();
+    flights.checkOpen();
     checkTimeout(timeoutMs);
     const startedAtMs = clock.now();
     const deadlineMs = startedAtMs + timeoutMs;
     const asked = await readPassed(route, bytes, clock);
     const groups = await this.#places(asked, fallback, deadlineMs);
     if (signal?.aborted) throw cancelled();
-    if (counters.inFlight >= resolved.chat.maxInFlight) throw tooMany(resolved.chat.maxInFlight);
-    if (this.#isClosed) throw closed();
+    flights.admit();
     const flight = this.#begin({ asked, route: new ChatRoute(groups), startedAtMs, deadlineMs });
     return this.#answer(flight, startedAtMs, signal);
   }
@@ -120,47 +94,33 @@ export class PassGateway {
     throw new PlannerError('ERR_MODEL_MISSING', message);
   }
 
-  #begin(purpose: ConstructorParameters<typeof PassFlight>[1]): PassFlight {
-    const { clock, caller, counters, options } = this.#parts;
-    const { stallMs } = options.chat;
+  #begin(purpose: AnswerFlightPurpose<AskedPass>): PassFlight {
+    const { clock, caller, counters, flights, options } = this.#parts;
     const { callRetries } = options;
-    const flight = new PassFlight({ clock, caller, memory: this.#memory, stallMs, callRetries }, purpose);
+    const flight = new PassFlight({ clock, caller, stallMs: options.chat.stallMs, callRetries }, purpose, this.#memory);
     counters.inFlight++;
-    const ended = flight.run().then((end) => {
-      this.#flying.delete(flight);
-      counters.inFlight--;
-      counters.tried(flight.attempts);
-      if (end.kind === 'failed') counters.failed(end.error.code);
-      else counters.answered(clock.now() - purpose.startedAtMs);
-      if (end.kind === 'answered' && flight.place?.isFallback) counters.fallbacks++;
-      if (this.#flying.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
-      return end;
+    flights.start(flight, (end) => {
+      const error = end.kind === 'failed' ? end.error : undefined;
+      counters.ended(error, clock.now() - purpose.startedAtMs, flight.place?.isFallback);
     });
-    this.#flying.set(flight, ended);
     return flight;
   }
 
   async #answer(flight: PassFlight, startedAtMs: number, signal: AbortSignal | undefined): Promise<PassReply> {
     const { clock, counters } = this.#parts;
-    const ended = flight.run();
+    const { ended } = flight;
     const leave = (): void => flight.cancel(cancelled());
     signal?.addEventListener('abort', leave, { once: true });
     void ended.then(() => signal?.removeEventListener('abort', leave));
     const end = await Promise.race([ended, flight.begun]);
     if (end?.kind === 'failed') return { ...end, attempts: flight.attempts };
-    const origin = originOf(flight);
+    const origin = originOf(flight, false);
     const type = flight.isEventStream ? EVENTS_TYPE : JSON_TYPE;
     const queue = flight.tell();
     if (end !== undefined) return { kind: 'whole', origin, type, bytes: queue.take() };
     counters.begun(clock.now() - startedAtMs);
     return { kind: 'stream', origin, type, frames: passedFrames(queue, ended, flight.isEventStream, leave) };
   }
-}
-
-function originOf(flight: PassFlight): ChatOrigin {
-  const { at, model, isFallback } = flight.place as ChatPlace;
-  const source = isFallback ? 'fallback' : 'model';
-  return { source, endpoint: at.name, model, attempts: [...flight.attempts], isJoined: false };
 }
 
 function noLadder(): PlannerError {

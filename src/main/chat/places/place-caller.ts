@@ -1,5 +1,5 @@
 import { type Clock, deadlineSignal } from '../../../shared/clock.ts';
-import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
+import { asPlannerError, type ErrorCode, PlannerError } from '../../../shared/errors.ts';
 import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
 import type { Relay, RelayCall, RelayEnd } from '../../../shared/model-client/chat-relay.ts';
@@ -177,9 +177,7 @@ export class PlaceCaller {
       end = await begun;
     } catch (error) {
       // A bug: told as such, and counted like any other end, so that slot and breaker get back what is theirs.
-      const { code, message } = encodeError(error);
-      const report = { totalMs: this.#clock.now() - startedAtMs };
-      end = { failure: new PlannerError(code, message, { cause: error }), report };
+      end = { failure: asPlannerError(error), report: { totalMs: this.#clock.now() - startedAtMs } };
     }
     const report = at.counted(model, end.report);
     end = { ...end, report };

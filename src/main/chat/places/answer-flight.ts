@@ -1,0 +1,214 @@
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { asPlannerError, PlannerError } from '../../../shared/errors.ts';
+import type { Relay, RelayEnd } from '../../../shared/model-client/chat-relay.ts';
+import { UNWANTED } from '../../../shared/unwanted.ts';
+import { lessSettling, rungEnd, SLICE_MS_MIN } from '../../models/time/time-budget.ts';
+import type { ChatPlace, ChatRoute } from './chat-route.ts';
+import type { CallLimits, ChatCallEnd, PlaceCaller, RelayClient } from './place-caller.ts';
+import { type ChatAttempt, isOfRequest, type TriedInVain, Tries } from './tries.ts';
+
+export interface AnswerFlightParts {
+  readonly clock: Clock;
+  readonly caller: PlaceCaller;
+  readonly stallMs: number;
+  /** Further tries of a call that failed before anything was answered. */
+  readonly callRetries: number;
+}
+
+export interface AnswerFlightPurpose<A> {
+  readonly asked: A;
+  readonly route: ChatRoute;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+}
+
+/** One try, with what has come of it so far. All of it is dropped if the try fails before anybody was told. */
+export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
+  readonly place: ChatPlace;
+  /** Whether the server is asked for events. */
+  readonly isStreamed: boolean;
+  relay: R | undefined;
+  /** Why it was given up from here. */
+  failure: PlannerError | undefined;
+  readonly #controller = new AbortController();
+
+  constructor(place: ChatPlace, isStreamed: boolean) {
+    this.place = place;
+    this.isStreamed = isStreamed;
+  }
+
+  /** Whether its answer is given only if nobody has a better one. */
+  abstract readonly isEmpty: boolean;
+
+  /** Nothing more will come. */
+  abstract end(): void;
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  giveUp(failure: PlannerError): void {
+    this.failure ??= failure;
+    this.#controller.abort(UNWANTED);
+  }
+}
+
+/**
+ * The work for one request: one place after the other, until one answers. As long as no client has been told anything, the next
+ * place may begin anew; after that, a failure is the end. It never rejects.
+ */
+export abstract class AnswerFlight<A extends { readonly choices: number }, D extends Draft<Relay<RelayEnd>>, E> {
+  readonly deadlineMs: number;
+  protected readonly clock: Clock;
+  protected readonly asked: A;
+  protected draft: D | undefined;
+  /** Whether a client has been told something. */
+  protected isTold = false;
+  protected end: E | undefined;
+  /** Why it was ended from here. */
+  protected cut: PlannerError | undefined;
+  readonly #parts: AnswerFlightParts;
+  readonly #purpose: AnswerFlightPurpose<A>;
+  readonly #tries: Tries;
+  readonly #ended = Promise.withResolvers<E>();
+  #slowTimer: Timer | undefined;
+
+  constructor(parts: AnswerFlightParts, purpose: AnswerFlightPurpose<A>) {
+    this.#parts = parts;
+    this.#purpose = purpose;
+    this.clock = parts.clock;
+    this.asked = purpose.asked;
+    this.deadlineMs = purpose.deadlineMs;
+    this.#tries = new Tries(parts.clock, purpose.startedAtMs);
+  }
+
+  get attempts(): readonly ChatAttempt[] {
+    return this.#tries.attempts;
+  }
+
+  get ended(): Promise<E> {
+    return this.#ended.promise;
+  }
+
+  /** The place whose answer is told. */
+  get place(): ChatPlace | undefined {
+    return this.draft?.place;
+  }
+
+  async run(): Promise<E> {
+    const failed = (thrown: unknown): TriedInVain => ({ kind: 'failed', error: asPlannerError(thrown) });
+    // What is thrown is a bug: whoever waits is told so.
+    const end = this.land(await this.#fly().catch(failed));
+    this.end = end;
+    this.#slowTimer?.cancel();
+    this.draft?.end();
+    this.#ended.resolve(end);
+    return end;
+  }
+
+  cancel(reason: PlannerError): void {
+    if (this.end !== undefined) return;
+    this.cut ??= reason;
+    this.draft?.giveUp(this.cut);
+  }
+
+  /** What is to be done before any place is asked, where that takes time. */
+  protected prepare(): Promise<void> | undefined {
+    return undefined;
+  }
+
+  protected abstract begin(place: ChatPlace): D;
+
+  /** Makes the call of a draft. Returns undefined where the client has no way to make it. */
+  protected abstract call(
+    draft: D,
+    client: RelayClient,
+    limits: CallLimits,
+    onLife: () => void,
+    signal: AbortSignal,
+  ): D['relay'];
+
+  /** Returns whether the same place is to be asked in another way. */
+  protected abstract failed(draft: D, end: ChatCallEnd): boolean;
+
+  /** Returns what it ends with. */
+  protected abstract land(result: D | TriedInVain): E;
+
+  /** The client reads more slowly than the model writes: the model waits, but not for ever, since it keeps its slot. */
+  protected pressed({ relay }: D, isPressed: boolean): void {
+    this.#slowTimer?.cancel();
+    this.#slowTimer = undefined;
+    if (!isPressed) return relay?.resume();
+    if (this.end !== undefined) return;
+    relay?.pause();
+    const { stallMs } = this.#parts;
+    this.#slowTimer = this.clock.setTimer(stallMs, () =>
+      this.cancel(new PlannerError('ERR_CLIENT_SLOW', `the client has read nothing for ${stallMs} ms`)),
+    );
+  }
+
+  async #fly(): Promise<D | TriedInVain> {
+    const { route, deadlineMs } = this.#purpose;
+    const tries = this.#tries;
+    let again: ChatPlace | undefined;
+    let retries = this.#parts.callRetries;
+    let empty: D | undefined;
+    const preparing = this.prepare();
+    if (preparing !== undefined) await preparing;
+    while (this.cut === undefined) {
+      const place = again ?? route.next(deadlineMs, (passed) => tries.passedOver(passed));
+      again = undefined;
+      if (place === undefined || deadlineMs - this.clock.now() < SLICE_MS_MIN) break;
+      const draft = this.begin(place);
+      this.draft = draft;
+      const end = await this.#try(draft);
+      if (end.failure === undefined) {
+        if (!draft.isEmpty) return draft;
+        // Nobody has been told of it: nothing of it is worth telling.
+        empty ??= draft;
+        if (!route.hasNext) break;
+        continue;
+      }
+      if (this.failed(draft, end)) {
+        again = place;
+        continue;
+      }
+      tries.failed(end);
+      if (this.isTold || isOfRequest(end, place)) break;
+      if (end.failure.retryable && retries-- > 0) again = place;
+    }
+    if (this.cut !== undefined) return { kind: 'failed', error: this.cut };
+    if (empty === undefined || this.isTold) return tries.inVain(this.isTold);
+    this.draft = empty;
+    return empty;
+  }
+
+  async #try(draft: D): Promise<ChatCallEnd> {
+    const { deadlineMs, route } = this.#purpose;
+    const { hasNext } = route;
+    const nowMs = this.clock.now();
+    const leftMs = deadlineMs - nowMs;
+    const end = await this.#parts.caller.call(
+      {
+        choices: this.asked.choices,
+        isStreamed: draft.isStreamed,
+        place: draft.place,
+        rankMs: deadlineMs,
+        sliceEndMs: rungEnd(nowMs, deadlineMs, leftMs, { timeSlices: true, hasNext, nextMs: undefined }),
+        endMs: nowMs + lessSettling(leftMs),
+        hasNext,
+        begin: (...parts) => {
+          draft.relay = this.call(draft, ...parts);
+          return draft.relay?.ended;
+        },
+      },
+      draft.signal,
+    );
+    this.#slowTimer?.cancel();
+    // What was given up here was so for a reason that the call does not know.
+    const { failure = end.failure } = end.failure?.code === 'ERR_CANCELLED' ? draft : end;
+    const told: ChatCallEnd = failure === undefined ? end : { ...end, failure };
+    this.#tries.note(draft.place, told, nowMs, draft.isEmpty);
+    return told;
+  }
+}
