@@ -2,7 +2,7 @@ import type { ErrorCode, PlannerError } from '../../shared/errors.ts';
 import { DurationHistogram, type Durations } from '../measure/durations.ts';
 import { type CallOutcome, callOutcome } from '../plans/counters.ts';
 import type { ChatCacheStats } from './answers/chat-cache.ts';
-import type { ChatAttempt } from './places/tries.ts';
+import type { ChatAttempt } from './seats/tries.ts';
 
 /** What `stats().chats` tells. */
 export interface ChatStats {

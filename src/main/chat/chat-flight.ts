@@ -7,10 +7,10 @@ import type { LongWork } from '../plans/long-work.ts';
 import { type Completion, CompletionBuilder, eventsOf, isCut, withoutUsage } from './answers/completion.ts';
 import { EventLog, type LogReader } from './answers/event-log.ts';
 import { type AskedChat, bodyFor, restInParts } from './chat-request.ts';
-import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from './places/answer-flight.ts';
-import type { ChatPlace } from './places/chat-route.ts';
-import type { CallLimits, ChatCallEnd, RelayClient } from './places/place-caller.ts';
-import { refusesStream, type TriedInVain } from './places/tries.ts';
+import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from './seats/answer-flight.ts';
+import type { ChatSeat } from './seats/chat-route.ts';
+import type { CallLimits, ChatCallEnd, RelayClient } from './seats/seat-caller.ts';
+import { refusesStream, type TriedInVain } from './seats/tries.ts';
 
 export interface ChatFlightParts extends AnswerFlightParts {
   /** Large bodies are written there. */
@@ -19,7 +19,7 @@ export interface ChatFlightParts extends AnswerFlightParts {
 
 /** A whole answer. */
 export interface WholeAnswer {
-  readonly place: ChatPlace;
+  readonly seat: ChatSeat;
   /** Undefined where nobody needed it, or where it came in a form that cannot be told whole. */
   readonly completion: Completion | undefined;
   /** Of the same as JSON: as the server told it, or else written once, which takes a turn of its own where it is long. */
@@ -49,8 +49,8 @@ class ChatDraft extends Draft {
   isCutByServer = false;
   body: { readonly text: string; readonly completion: Completion } | undefined;
 
-  constructor(place: ChatPlace, asked: ChatDraft['asked'], isBuilt: boolean) {
-    super(place, asked.stream === true);
+  constructor(seat: ChatSeat, asked: ChatDraft['asked'], isBuilt: boolean) {
+    super(seat, asked.stream === true);
     this.asked = asked;
     this.builder = isBuilt ? new CompletionBuilder() : undefined;
   }
@@ -69,7 +69,7 @@ class ChatDraft extends Draft {
     const write = (): string => JSON.stringify(completion);
     const writeLater = (): Promise<string> => new Promise((resolve) => clock.nextTurn(() => resolve(write())));
     return {
-      place: this.place,
+      seat: this.seat,
       completion,
       json: () => (json ??= this.bytes > LONG_BYTES ? writeLater() : write()),
       isFaithful: this.body !== undefined || this.builder?.hasUnknown === false,
@@ -84,7 +84,7 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
   /** Of a large body, once it has been written. */
   #rest: RestOfBody | undefined;
   /** Where a stream was refused that the client did not ask for. */
-  #wholeAt: ChatPlace | undefined;
+  #wholeAt: ChatSeat | undefined;
   #waiters = 0;
   #wholeWaiters = 0;
   #onChange: (() => void)[] = [];
@@ -138,9 +138,9 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     return result instanceof Draft ? { kind: 'answered', answer: result.answer(this.clock) } : result;
   }
 
-  protected begin(place: ChatPlace): ChatDraft {
-    const body = bodyFor(this.asked, place.model, this.#wholeAt === place);
-    const draft = new ChatDraft(place, body, !this.asked.isStreamed || this.#isShared);
+  protected begin(seat: ChatSeat): ChatDraft {
+    const body = bodyFor(this.asked, seat.model, this.#wholeAt === seat);
+    const draft = new ChatDraft(seat, body, !this.asked.isStreamed || this.#isShared);
     draft.log.hold();
     draft.log.isDrained = () => this.#wholeWaiters > 0;
     draft.log.onPressure = (isPressed) => this.pressed(draft, isPressed);
@@ -165,9 +165,9 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     return client.relay?.({ ...body, ...limits, choices: this.asked.choices, listener }, signal);
   }
 
-  protected failed({ place }: ChatDraft, end: ChatCallEnd): boolean {
-    if (this.#isAskedForStream(place) && refusesStream(end)) {
-      this.#wholeAt = place;
+  protected failed({ seat }: ChatDraft, end: ChatCallEnd): boolean {
+    if (this.#isAskedForStream(seat) && refusesStream(end)) {
+      this.#wholeAt = seat;
       return true;
     }
     if (!this.isTold) this.draft = undefined;
@@ -179,9 +179,9 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
   }
 
   /** Whether it was asked for a stream that no client wants, and nobody has been told a word. */
-  #isAskedForStream(place: ChatPlace): boolean {
+  #isAskedForStream(seat: ChatSeat): boolean {
     const { isStreamed, isAssemblable } = this.asked;
-    return !isStreamed && isAssemblable && this.#wholeAt !== place && !this.isTold;
+    return !isStreamed && isAssemblable && this.#wholeAt !== seat && !this.isTold;
   }
 
   #onEvent(draft: ChatDraft, data: string, event: ChunkEvent): void {
@@ -193,7 +193,7 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
       draft.isCutByServer ||= isCut(event);
       if (contentOf(event) === 'content') {
         draft.hasContent = true;
-        // In the next turn: what the same packet tells of a failure lets another place begin anew.
+        // In the next turn: what the same packet tells of a failure lets another seat begin anew.
         this.clock.nextTurn(() => this.#told(draft));
       } else if (draft.bytes > PRELUDE_BYTES_MAX) flood(draft);
     }

@@ -15,19 +15,19 @@ import { type AskedChat, readChatInParts } from './chat-request.ts';
 import { PassGateway } from './passed/pass-gateway.ts';
 import type { PassReply } from './passed/pass-reply.ts';
 import type { PassedRoute } from './passed/pass-request.ts';
-import { type ChatPlace, ChatRoute } from './places/chat-route.ts';
-import { FlightSet } from './places/flight-set.ts';
-import type { ListedModel, ModelDirectory } from './places/model-directory.ts';
-import type { PlaceCaller } from './places/place-caller.ts';
-import { outOfTime, PlaceFinder } from './places/place-finder.ts';
-import { seeingPlaces } from './places/seeing-places.ts';
+import { ChatRoute, type ChatSeat } from './seats/chat-route.ts';
+import { FlightSet } from './seats/flight-set.ts';
+import type { ListedModel, ModelDirectory } from './seats/model-directory.ts';
+import type { SeatCaller } from './seats/seat-caller.ts';
+import { outOfTime, SeatFinder } from './seats/seat-finder.ts';
+import { seeingSeats } from './seats/seeing-seats.ts';
 
 export interface GatewayParts {
   readonly options: ResolvedOptions;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
   readonly directory: ModelDirectory;
-  readonly caller: PlaceCaller;
+  readonly caller: SeatCaller;
 }
 
 /** A flight may end before one that joins it is out of time: by as much of that one's time at most. */
@@ -49,13 +49,13 @@ interface Sharing {
 }
 
 /**
- * Chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another place where one
+ * Chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another seat where one
  * fails, and exact answers from memory. What a client sends goes on as it is, and what a server says comes back as it is
  * (docs/concurrency.md, "Chats").
  */
 export class ChatGateway {
   readonly #parts: GatewayParts;
-  readonly #finder: PlaceFinder;
+  readonly #finder: SeatFinder;
   readonly #counters = new ChatCounters();
   readonly #longWork: LongWork;
   readonly #passes: PassGateway;
@@ -66,7 +66,7 @@ export class ChatGateway {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.#finder = new PlaceFinder(parts);
+    this.#finder = new SeatFinder(parts);
     this.#longWork = new LongWork(parts.clock);
     const { cache, maxInFlight } = parts.options.chat;
     this.#flights = new FlightSet(this.#counters, maxInFlight);
@@ -139,16 +139,16 @@ export class ChatGateway {
     const asking: Asking = { asked, startedAtMs, deadlineMs: startedAtMs + timeoutMs, signal };
     const mayFallBack = options.fallback ?? this.#parts.options.chat.fallback;
     const seeking = { model: asked.model, mayFallBack, deadlineMs: asking.deadlineMs };
-    const places = seeingPlaces(await this.#finder.find(seeking), asked);
-    const sharing = await this.#sharing(asked, options, places);
+    const seats = seeingSeats(await this.#finder.find(seeking), asked);
+    const sharing = await this.#sharing(asked, options, seats);
     if (signal?.aborted) throw cancelled();
     if (sharing !== undefined && options.cache !== 'renew') {
-      const known = this.#find(sharing.key, places[0] as readonly ChatPlace[]);
+      const known = this.#find(sharing.key, seats[0] as readonly ChatSeat[]);
       if (known !== undefined) return this.#fromCache(known, asked);
     }
     this.#flights.admit();
     const joined = sharing && options.cache !== 'renew' ? this.#joinable(sharing.flightKey, asking) : undefined;
-    const flight = joined ?? this.#begin(asking, places, sharing);
+    const flight = joined ?? this.#begin(asking, seats, sharing);
     return this.#wait(flight, asking, joined !== undefined);
   }
 
@@ -156,7 +156,7 @@ export class ChatGateway {
   async #sharing(
     asked: AskedChat,
     options: ChatCallOptions,
-    places: readonly (readonly ChatPlace[])[],
+    seats: readonly (readonly ChatSeat[])[],
   ): Promise<Sharing | undefined> {
     const { cache } = this.#parts.options.chat;
     if (cache === false || options.cache === 'off') return undefined;
@@ -164,13 +164,13 @@ export class ChatGateway {
     const key = await this.#longWork.begin(chatKeyInParts(asked));
     if (key === undefined) return undefined;
     // The same models in the same order: who wants no other one does not join who takes any.
-    const models = [...new Set(places.map(([first]) => first?.model))];
+    const models = [...new Set(seats.map(([first]) => first?.model))];
     return { key, flightKey: modelKey(key, JSON.stringify(models)) };
   }
 
   /** An answer of the model that was asked for, by whatever name it has where it is. */
-  #find(key: string, places: readonly ChatPlace[]): CachedChat | undefined {
-    const names = new Set(places.map(({ model }) => model));
+  #find(key: string, seats: readonly ChatSeat[]): CachedChat | undefined {
+    const names = new Set(seats.map(({ model }) => model));
     for (const name of names) {
       const known = this.#cache?.find(modelKey(key, name));
       if (known !== undefined) return known;
@@ -199,13 +199,13 @@ export class ChatGateway {
 
   #begin(
     { asked, startedAtMs, deadlineMs }: Asking,
-    places: readonly (readonly ChatPlace[])[],
+    seats: readonly (readonly ChatSeat[])[],
     sharing: Sharing | undefined,
   ): ChatFlight {
     const { clock, caller, options: resolved } = this.#parts;
     const flight = new ChatFlight(
       { clock, caller, longWork: this.#longWork, stallMs: resolved.chat.stallMs, callRetries: resolved.callRetries },
-      { asked, route: new ChatRoute(places), startedAtMs, deadlineMs },
+      { asked, route: new ChatRoute(seats), startedAtMs, deadlineMs },
       sharing !== undefined,
     );
     if (sharing !== undefined) this.#joinables.set(sharing.flightKey, flight);
@@ -218,12 +218,12 @@ export class ChatGateway {
   async #landed(flight: ChatFlight, end: FlightEnd, { key, flightKey }: Sharing): Promise<void> {
     if (this.#joinables.get(flightKey) === flight) this.#joinables.delete(flightKey);
     if (end.kind === 'failed' || this.#cache === undefined) return;
-    const { place, completion, json, isFaithful } = end.answer;
+    const { seat, completion, json, isFaithful } = end.answer;
     if (completion === undefined || !isFaithful || !isKeepable(completion)) {
       this.#cache.notKept++;
       return;
     }
-    const { model, at } = place;
+    const { model, at } = seat;
     const text = json();
     const kept = { completion: typeof text === 'string' ? text : await text, model, endpoint: at.name };
     this.#cache.keep(modelKey(key, model), kept);
@@ -261,7 +261,7 @@ export class ChatGateway {
       signal?.removeEventListener('abort', onAbort);
       leave();
       const error = end instanceof PlannerError ? end : end.kind === 'failed' ? end.error : undefined;
-      counters.ended(error, this.#parts.clock.now() - startedAtMs, flight.place?.isFallback);
+      counters.ended(error, this.#parts.clock.now() - startedAtMs, flight.seat?.isFallback);
       return end;
     });
     if (!asked.isStreamed) return this.#whole(flight, await over, isJoined);

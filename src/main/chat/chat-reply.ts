@@ -3,8 +3,8 @@ import type { Refusal } from '../../shared/model-client/answer-reader.ts';
 import type { LogEvent, LogReader } from './answers/event-log.ts';
 import { openAIError } from './chat-error.ts';
 import type { FlightEnd } from './chat-flight.ts';
-import type { ChatPlace } from './places/chat-route.ts';
-import type { ChatAttempt } from './places/tries.ts';
+import type { ChatSeat } from './seats/chat-route.ts';
+import type { ChatAttempt } from './seats/tries.ts';
 
 /** Where an answer comes from. `fallback`: of another model than was asked for. */
 export type ChatSource = 'model' | 'cache' | 'fallback';
@@ -40,10 +40,10 @@ export type ChatReply =
     };
 
 export function originOf(
-  { place, attempts }: { readonly place: ChatPlace | undefined; readonly attempts: readonly ChatAttempt[] },
+  { seat, attempts }: { readonly seat: ChatSeat | undefined; readonly attempts: readonly ChatAttempt[] },
   isJoined: boolean,
 ): ChatOrigin {
-  const { at, model, isFallback } = place as ChatPlace;
+  const { at, model, isFallback } = seat as ChatSeat;
   const source = isFallback ? 'fallback' : 'model';
   return { source, endpoint: at.name, model, attempts: [...attempts], isJoined };
 }

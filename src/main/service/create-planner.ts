@@ -10,8 +10,8 @@ import { openPlanCache } from '../cache/open-plan-cache.ts';
 import { ChatGateway } from '../chat/chat-gateway.ts';
 import type { ChatPlanner } from '../chat/chat-planner.ts';
 import type { DomainPlanner } from '../chat/domain-planner.ts';
-import { ModelDirectory } from '../chat/places/model-directory.ts';
-import { PlaceCaller, type RelayClient } from '../chat/places/place-caller.ts';
+import { ModelDirectory } from '../chat/seats/model-directory.ts';
+import { type RelayClient, SeatCaller } from '../chat/seats/seat-caller.ts';
 import { CallMaker } from '../models/calls/call-maker.ts';
 import { LoopTurns } from '../models/calls/loop-turns.ts';
 import { busySlots, discoverEndpoint, type JsonReader } from '../models/discovery/discover-endpoint.ts';
@@ -122,11 +122,11 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       await Promise.all([release(), profiles.close(parts)]);
     });
     if (resolved.features.constrainedAnswers) {
-      const places = placesOf(checked.options);
+      const seats = configuredSeats(checked.options);
       const sharedPrompt = resolved.features.priming ? renderSystem(resolved.domain) : undefined;
       const reads = parts.reads && { forms: parts.reads.forms, system: renderSystem(resolved.domain, true) };
       const probed = { ...parts, sharedPrompt, reads };
-      void probeAnswers(places, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
+      void probeAnswers(seats, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
     }
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can listen first.
@@ -155,7 +155,7 @@ function openChats(
 ): ChatGateway {
   const list = (name: string) => (clients.get(name) as EndpointClient).listModels(options.startTimeoutMs);
   const directory = new ModelDirectory(options, listings, list, clock);
-  const caller = new PlaceCaller(options, { clock, turns, clients, endpoints });
+  const caller = new SeatCaller(options, { clock, turns, clients, endpoints });
   return new ChatGateway({ options, clock, endpoints, directory, caller });
 }
 
@@ -167,7 +167,7 @@ const NO_NAMES: NameService = { lookup: async () => [], own: [] };
 const PROBE_MS = 3_000;
 
 /** Every model at every endpoint where it may be asked. */
-function placesOf({ experts, synthesis }: ResolvedOptions): Seat[] {
+function configuredSeats({ experts, synthesis }: ResolvedOptions): Seat[] {
   return [...experts, ...synthesis.models].flatMap(({ model, endpoint, alternatives }) =>
     [endpoint, ...alternatives].map((name) => ({ endpoint: name, model })),
   );
@@ -271,7 +271,7 @@ export function makeParts(
     return machine;
   };
   const { features } = options;
-  const places = placesOf(options);
+  const seats = configuredSeats(options);
   const endpoints = new Map(
     options.endpoints.map((endpoint) => [
       endpoint.name,
@@ -285,7 +285,7 @@ export function makeParts(
         caller: callers.get(endpoint.name),
         askFacts: askFactsOf(options, clients?.get(endpoint.name)),
         askBusy: askBusyOf(options, clients?.get(endpoint.name)),
-        models: new Set(places.filter((place) => place.endpoint === endpoint.name).map(({ model }) => model)),
+        models: new Set(seats.filter((seat) => seat.endpoint === endpoint.name).map(({ model }) => model)),
         askLoaded: askLoadedOf(options, clients?.get(endpoint.name)),
       }),
     ]),

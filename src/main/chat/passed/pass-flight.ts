@@ -1,8 +1,8 @@
 import { type PassEnd, type PassRelay, READ_BYTES_MAX } from '../../../shared/model-client/pass-relay.ts';
-import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from '../places/answer-flight.ts';
-import type { ChatPlace } from '../places/chat-route.ts';
-import type { CallLimits, ChatCallEnd, RelayClient } from '../places/place-caller.ts';
-import type { TriedInVain } from '../places/tries.ts';
+import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from '../seats/answer-flight.ts';
+import type { ChatSeat } from '../seats/chat-route.ts';
+import type { CallLimits, ChatCallEnd, RelayClient } from '../seats/seat-caller.ts';
+import type { TriedInVain } from '../seats/tries.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type AskedPass, bytesFor, PASSED_PATHS } from './pass-request.ts';
 import type { ServerMemory } from './server-memory.ts';
@@ -39,7 +39,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return this.draft?.isEventStream ?? false;
   }
 
-  /** The bytes of the answer, once it has begun or ended. From then on no other place is asked. */
+  /** The bytes of the answer, once it has begun or ended. From then on no other seat is asked. */
   tell(): ByteQueue {
     this.isTold = true;
     return (this.draft as PassDraft).queue;
@@ -55,8 +55,8 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return { ...result, isInAnswer: this.isTold && this.draft?.ended?.isInAnswer === true };
   }
 
-  protected begin(place: ChatPlace): PassDraft {
-    const draft = new PassDraft(place, this.asked.isStreamed);
+  protected begin(seat: ChatSeat): PassDraft {
+    const draft = new PassDraft(seat, this.asked.isStreamed);
     draft.queue.onPressure = (isPressed) => this.pressed(draft, isPressed);
     return draft;
   }
@@ -69,7 +69,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     signal: AbortSignal,
   ): PassRelay | undefined {
     const { route, isStreamed, isSingle, state } = this.asked;
-    const { at, model } = draft.place;
+    const { at, model } = draft.seat;
     const listener = {
       onBytes: (bytes: Buffer, isEventStream: boolean) => this.#onBytes(draft, bytes, isEventStream),
       onLife: () => {
@@ -89,8 +89,8 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return relay;
   }
 
-  protected failed({ place }: PassDraft, { failure }: ChatCallEnd): boolean {
-    if (failure?.code === 'ERR_METHOD_UNKNOWN') this.#memory.lacks(place.at.name, this.asked.route);
+  protected failed({ seat }: PassDraft, { failure }: ChatCallEnd): boolean {
+    if (failure?.code === 'ERR_METHOD_UNKNOWN') this.#memory.lacks(seat.at.name, this.asked.route);
     return false;
   }
 
@@ -104,7 +104,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
   #begin(draft: PassDraft): void {
     if (draft.hasBegun) return;
     draft.hasBegun = true;
-    // In the next turn: what the same packet tells of a failure lets another place begin anew.
+    // In the next turn: what the same packet tells of a failure lets another seat begin anew.
     this.clock.nextTurn(() => {
       if (draft === this.draft && draft.ended?.failure === undefined) this.#begun.resolve();
     });

@@ -4,13 +4,13 @@ import type { ResolvedOptions } from '../../options/planner-options.ts';
 import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../chat-call-options.ts';
 import type { ChatCounters } from '../chat-counters.ts';
 import { originOf } from '../chat-reply.ts';
-import type { AnswerFlightPurpose } from '../places/answer-flight.ts';
-import { type ChatPlace, ChatRoute } from '../places/chat-route.ts';
-import type { FlightSet } from '../places/flight-set.ts';
-import { LADDER_ALIAS } from '../places/model-directory.ts';
-import type { PlaceCaller } from '../places/place-caller.ts';
-import type { PlaceFinder } from '../places/place-finder.ts';
-import { seeingPlaces } from '../places/seeing-places.ts';
+import type { AnswerFlightPurpose } from '../seats/answer-flight.ts';
+import { ChatRoute, type ChatSeat } from '../seats/chat-route.ts';
+import type { FlightSet } from '../seats/flight-set.ts';
+import { LADDER_ALIAS } from '../seats/model-directory.ts';
+import type { SeatCaller } from '../seats/seat-caller.ts';
+import type { SeatFinder } from '../seats/seat-finder.ts';
+import { seeingSeats } from '../seats/seeing-seats.ts';
 import { PassFlight } from './pass-flight.ts';
 import { EVENTS_TYPE, JSON_TYPE, type PassReply, passedFrames } from './pass-reply.ts';
 import { type AskedPass, PASSED_PATHS, type PassedRoute, readPassed } from './pass-request.ts';
@@ -19,8 +19,8 @@ import { ServerMemory } from './server-memory.ts';
 export interface PassGatewayParts {
   readonly options: ResolvedOptions;
   readonly clock: Clock;
-  readonly finder: PlaceFinder;
-  readonly caller: PlaceCaller;
+  readonly finder: SeatFinder;
+  readonly caller: SeatCaller;
   /** Requests that are passed on are counted with the chats, and bounded with them. */
   readonly counters: ChatCounters;
   readonly flights: FlightSet;
@@ -61,7 +61,7 @@ export class PassGateway {
     const startedAtMs = clock.now();
     const deadlineMs = startedAtMs + timeoutMs;
     const asked = await readPassed(route, bytes, clock);
-    const groups = await this.#places(asked, fallback, deadlineMs);
+    const groups = await this.#seats(asked, fallback, deadlineMs);
     if (signal?.aborted) throw cancelled();
     flights.admit();
     const flight = this.#begin({ asked, route: new ChatRoute(groups), startedAtMs, deadlineMs });
@@ -69,13 +69,13 @@ export class PassGateway {
   }
 
   /** Where it may be asked, of each model in turn. Throws ERR_MODEL_MISSING, and ERR_METHOD_UNKNOWN where no server has the route. */
-  async #places(asked: AskedPass, fallback: boolean, deadlineMs: number): Promise<readonly (readonly ChatPlace[])[]> {
+  async #seats(asked: AskedPass, fallback: boolean, deadlineMs: number): Promise<readonly (readonly ChatSeat[])[]> {
     const { route, model, state } = asked;
     // The vectors of one model say nothing to those of another.
     const mayFallBack = fallback && route !== 'embeddings' && state === undefined;
     if (route === 'embeddings' && model === LADDER_ALIAS) throw noLadder();
     const found = await this.#parts.finder.find({ model, mayFallBack, deadlineMs });
-    const groups = seeingPlaces(found, asked);
+    const groups = seeingSeats(found, asked);
     const all = state === undefined ? groups : this.#keeping(groups.flat(), state.previousId);
     const left = all.map((group) => group.filter(({ at }) => !this.#memory.isAbsent(at.name, route)));
     if (left.some((group) => group.length > 0)) return left;
@@ -84,12 +84,12 @@ export class PassGateway {
   }
 
   /** The one server that can know what the request refers to: where that was made, else the first that has the model. */
-  #keeping(places: readonly ChatPlace[], previousId: string | undefined): readonly (readonly ChatPlace[])[] {
+  #keeping(seats: readonly ChatSeat[], previousId: string | undefined): readonly (readonly ChatSeat[])[] {
     const maker = previousId === undefined ? undefined : this.#memory.makerOf(previousId);
-    if (maker === undefined) return [places.slice(0, 1)];
-    const there = places.filter(({ at }) => at.name === maker.endpoint);
-    const place = there.find(({ model }) => model === maker.model) ?? there[0];
-    if (place !== undefined) return [[place]];
+    if (maker === undefined) return [seats.slice(0, 1)];
+    const there = seats.filter(({ at }) => at.name === maker.endpoint);
+    const seat = there.find(({ model }) => model === maker.model) ?? there[0];
+    if (seat !== undefined) return [[seat]];
     const message = `the response ${previousId} was made at ${maker.endpoint}, which does not have the model`;
     throw new PlannerError('ERR_MODEL_MISSING', message);
   }
@@ -101,7 +101,7 @@ export class PassGateway {
     counters.inFlight++;
     flights.start(flight, (end) => {
       const error = end.kind === 'failed' ? end.error : undefined;
-      counters.ended(error, clock.now() - purpose.startedAtMs, flight.place?.isFallback);
+      counters.ended(error, clock.now() - purpose.startedAtMs, flight.seat?.isFallback);
     });
     return flight;
   }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import { httpStatusOf, openAIError, retryAfterOf } from '../../chat/chat-error.ts';
-import type { ChatAttempt } from '../../chat/places/tries.ts';
+import type { ChatAttempt } from '../../chat/seats/tries.ts';
 import { answer } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 

@@ -46,9 +46,9 @@ export class ModelDirectory {
    * Where a model is: at every endpoint that has it under this name, else under another instance suffix. Empty where it is
    * unknown.
    */
-  placesOf(model: string): readonly Seat[] {
-    const exact = this.#places((id) => id === model);
-    return exact.length > 0 ? exact : this.#places((id) => isSameModel(id, model));
+  seatsOf(model: string): readonly Seat[] {
+    const exact = this.#seats((id) => id === model);
+    return exact.length > 0 ? exact : this.#seats((id) => isSameModel(id, model));
   }
 
   /** The models that are asked one after the other where another one fails. */
@@ -95,13 +95,13 @@ export class ModelDirectory {
     );
   }
 
-  #places(isMeant: (id: string) => boolean): Seat[] {
-    const places: Seat[] = [];
+  #seats(isMeant: (id: string) => boolean): Seat[] {
+    const seats: Seat[] = [];
     for (const { name } of this.#options.endpoints) {
       const model = this.#modelsAt(name).find(isMeant);
-      if (model !== undefined) places.push({ endpoint: name, model });
+      if (model !== undefined) seats.push({ endpoint: name, model });
     }
-    return places;
+    return seats;
   }
 
   #byId(): Map<string, string[]> {

@@ -2,8 +2,8 @@ import type { Clock } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
-import type { ChatPlace } from './chat-route.ts';
-import type { ChatCallEnd } from './place-caller.ts';
+import type { ChatSeat } from './chat-route.ts';
+import type { ChatCallEnd } from './seat-caller.ts';
 
 /** What was tried for a chat, and how it ended. */
 export type ChatAttempt = Omit<Attempt, 'step' | 'role' | 'action'>;
@@ -15,7 +15,7 @@ export interface TriedInVain {
   readonly refusal?: Refusal;
 }
 
-/** The places that were tried for one request, and what became of each. */
+/** The seats that were tried for one request, and what became of each. */
 export class Tries {
   readonly attempts: ChatAttempt[] = [];
   readonly #clock: Clock;
@@ -27,8 +27,8 @@ export class Tries {
     this.#startedAtMs = startedAtMs;
   }
 
-  /** A place was not asked, since it rests. */
-  passedOver({ at, model }: ChatPlace): void {
+  /** A seat was not asked, since it rests. */
+  passedOver({ at, model }: ChatSeat): void {
     const failure = new PlannerError(
       'ERR_ENDPOINT_RESTING',
       'it has failed too often lately and is not asked for a while',
@@ -39,8 +39,8 @@ export class Tries {
     this.#failures.push({ failure, waitMs: 0 });
   }
 
-  /** A place was asked. */
-  note({ at, model }: ChatPlace, { failure, report, waitMs }: ChatCallEnd, begunAtMs: number, isEmpty: boolean): void {
+  /** A seat was asked. */
+  note({ at, model }: ChatSeat, { failure, report, waitMs }: ChatCallEnd, begunAtMs: number, isEmpty: boolean): void {
     const { queueMs, firstTokenMs, promptTokens, completionTokens, estimated, modelAnswered } = report ?? {};
     this.attempts.push({
       endpoint: at.name,
@@ -91,7 +91,7 @@ const MAY_REFUSE: ReadonlySet<number> = new Set([400, 422, 500, 501]);
 const OF_REQUEST: ReadonlySet<number> = new Set([400, 413, 422]);
 
 /** The server refuses what the client asked, not whom: another one would as well, and its words are what the client needs. */
-export function isOfRequest({ failure, refusal }: ChatCallEnd, { isFallback }: ChatPlace): boolean {
+export function isOfRequest({ failure, refusal }: ChatCallEnd, { isFallback }: ChatSeat): boolean {
   const isRefused = failure?.code === 'ERR_MODEL_REJECTED' || failure?.code === 'ERR_MODEL_SCHEMA';
   return isRefused && !isFallback && OF_REQUEST.has(refusal?.status ?? 0);
 }

@@ -11,7 +11,7 @@ import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { Slot } from '../../models/slots/ask.ts';
 import { EndpointGate } from '../../models/slots/endpoint-gate.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
-import type { ChatPlace } from './chat-route.ts';
+import type { ChatSeat } from './chat-route.ts';
 
 /** What reaches one endpoint for chats: `ModelClient`. One without `relay` serves none, and one without `pass` passes nothing on. */
 export interface RelayClient {
@@ -22,19 +22,19 @@ export interface RelayClient {
 /** What a call may take. */
 export type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
 
-export interface PlacedChat {
+export interface SeatedChat {
   /** The answers asked for: each takes a slot. */
   readonly choices: number;
   /** Whether the server is asked for events. */
   readonly isStreamed: boolean;
-  readonly place: ChatPlace;
+  readonly seat: ChatSeat;
   /** Its place among all that wait for the same slots: lower is served first. */
   readonly rankMs: number;
-  /** When its answer must have begun: then another place is asked. Without one, the same as `endMs`. */
+  /** When its answer must have begun: then another seat is asked. Without one, the same as `endMs`. */
   readonly sliceEndMs: number;
   /** When it must have ended. */
   readonly endMs: number;
-  /** Whether another place is asked if this one fails. */
+  /** Whether another seat is asked if this one fails. */
   readonly hasNext: boolean;
   /** Makes the call, and calls `onLife` at each sign of life. Undefined where the client has no way to make it. */
   readonly begin: (
@@ -55,7 +55,7 @@ export interface ChatCallEnd {
   readonly waitMs: number;
 }
 
-/** However quick a model usually is, a prompt may be long, or not be in its cache: another place is not asked sooner. */
+/** However quick a model usually is, a prompt may be long, or not be in its cache: another seat is not asked sooner. */
 const FIRST_TOKEN_MS_MIN = 5_000;
 /** A server may keep a tool call back until it is whole. */
 const GAP_MS_MIN = 10_000;
@@ -70,7 +70,7 @@ const LEAST_MS = 1;
  * that asks for several answers takes a slot for each, as it does in the server; one such chat gathers its slots at a time, or
  * two of them would wait for what the other one holds.
  */
-export class PlaceCaller {
+export class SeatCaller {
   readonly #clock: Clock;
   readonly #options: ResolvedOptions;
   readonly #turns: LoopTurns;
@@ -107,9 +107,9 @@ export class PlaceCaller {
   }
 
   /** Never rejects. */
-  async call(call: PlacedChat, signal: AbortSignal): Promise<ChatCallEnd> {
-    const { place, rankMs, sliceEndMs } = call;
-    const { at } = place;
+  async call(call: SeatedChat, signal: AbortSignal): Promise<ChatCallEnd> {
+    const { seat, rankMs, sliceEndMs } = call;
+    const { at } = seat;
     const startedAtMs = this.#clock.now();
     const refuse = (code: ErrorCode, message: string): ChatCallEnd => ({
       failure: new PlannerError(signal.aborted ? 'ERR_CANCELLED' : code, message),
@@ -122,7 +122,7 @@ export class PlaceCaller {
       if (!(await this.#gather(call, waiting.signal, taken))) {
         return refuse('ERR_ENDPOINT_BUSY', 'no slot became free in time');
       }
-      const entry = await enterEndpoint(at, { rankMs, modelNow: () => place.model }, this.#turns, waiting.signal);
+      const entry = await enterEndpoint(at, { rankMs, modelNow: () => seat.model }, this.#turns, waiting.signal);
       if (entry.kind === 'refused') return refuse(entry.code, entry.message);
       const waitMs = this.#clock.now() - startedAtMs;
       // The wait is over: from here on the call has time limits of its own.
@@ -142,7 +142,7 @@ export class PlaceCaller {
   }
 
   /** A share of the endpoint for each answer, and a slot for each but the one that the call enters by. */
-  async #gather({ place: { at }, choices, rankMs }: PlacedChat, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
+  async #gather({ seat: { at }, choices, rankMs }: SeatedChat, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
     const share = this.#shares.get(at.name) as EndpointGate;
     const take = async (gate: EndpointGate, count: number): Promise<boolean> => {
       for (let nth = 0; nth < count; nth++) {
@@ -164,9 +164,9 @@ export class PlaceCaller {
     }
   }
 
-  async #relay(call: PlacedChat, slot: Slot, signal: AbortSignal): Promise<{ end: RelayEnd; heldMs: number }> {
+  async #relay(call: SeatedChat, slot: Slot, signal: AbortSignal): Promise<{ end: RelayEnd; heldMs: number }> {
     const { isStreamed } = call;
-    const { at, model } = call.place;
+    const { at, model } = call.seat;
     const begin = at.begins(model);
     const startedAtMs = this.#clock.now();
     let end: RelayEnd;
@@ -188,15 +188,15 @@ export class PlaceCaller {
   }
 
   /**
-   * What is learned of a model bounds the time to its first token only while another place may answer: where nobody else can,
+   * What is learned of a model bounds the time to its first token only while another seat may answer: where nobody else can,
    * a model that is slow today is better than none.
    */
-  #limits({ place, isStreamed, sliceEndMs, endMs, hasNext }: PlacedChat): CallLimits {
+  #limits({ seat, isStreamed, sliceEndMs, endMs, hasNext }: SeatedChat): CallLimits {
     const nowMs = this.#clock.now();
     const leftMs = Math.max(LEAST_MS, endMs - nowMs);
     const sliceMs = Math.max(LEAST_MS, sliceEndMs - nowMs);
     if (!isStreamed) return { timeoutMs: sliceMs };
-    const { at, model } = place;
+    const { at, model } = seat;
     const { stallMs } = this.#options.chat;
     const learned = at.timeouts(model, 'chat', leftMs);
     const beginMs = (limitMs: number): number => {

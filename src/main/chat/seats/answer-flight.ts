@@ -3,13 +3,13 @@ import { asPlannerError, PlannerError } from '../../../shared/errors.ts';
 import type { Relay, RelayEnd } from '../../../shared/model-client/chat-relay.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import { lessSettling, rungEnd, SLICE_MS_MIN } from '../../models/time/time-budget.ts';
-import type { ChatPlace, ChatRoute } from './chat-route.ts';
-import type { CallLimits, ChatCallEnd, PlaceCaller, RelayClient } from './place-caller.ts';
+import type { ChatRoute, ChatSeat } from './chat-route.ts';
+import type { CallLimits, ChatCallEnd, RelayClient, SeatCaller } from './seat-caller.ts';
 import { type ChatAttempt, isOfRequest, type TriedInVain, Tries } from './tries.ts';
 
 export interface AnswerFlightParts {
   readonly clock: Clock;
-  readonly caller: PlaceCaller;
+  readonly caller: SeatCaller;
   readonly stallMs: number;
   /** Further tries of a call that failed before anything was answered. */
   readonly callRetries: number;
@@ -24,7 +24,7 @@ export interface AnswerFlightPurpose<A> {
 
 /** One try, with what has come of it so far. All of it is dropped if the try fails before anybody was told. */
 export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
-  readonly place: ChatPlace;
+  readonly seat: ChatSeat;
   /** Whether the server is asked for events. */
   readonly isStreamed: boolean;
   relay: R | undefined;
@@ -32,8 +32,8 @@ export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
   failure: PlannerError | undefined;
   readonly #controller = new AbortController();
 
-  constructor(place: ChatPlace, isStreamed: boolean) {
-    this.place = place;
+  constructor(seat: ChatSeat, isStreamed: boolean) {
+    this.seat = seat;
     this.isStreamed = isStreamed;
   }
 
@@ -54,8 +54,8 @@ export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
 }
 
 /**
- * The work for one request: one place after the other, until one answers. As long as no client has been told anything, the next
- * place may begin anew; after that, a failure is the end. It never rejects.
+ * The work for one request: one seat after the other, until one answers. As long as no client has been told anything, the next
+ * seat may begin anew; after that, a failure is the end. It never rejects.
  */
 export abstract class AnswerFlight<A extends { readonly choices: number }, D extends Draft<Relay<RelayEnd>>, E> {
   readonly deadlineMs: number;
@@ -90,9 +90,9 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     return this.#ended.promise;
   }
 
-  /** The place whose answer is told. */
-  get place(): ChatPlace | undefined {
-    return this.draft?.place;
+  /** The seat whose answer is told. */
+  get seat(): ChatSeat | undefined {
+    return this.draft?.seat;
   }
 
   async run(): Promise<E> {
@@ -112,12 +112,12 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     this.draft?.giveUp(this.cut);
   }
 
-  /** What is to be done before any place is asked, where that takes time. */
+  /** What is to be done before any seat is asked, where that takes time. */
   protected prepare(): Promise<void> | undefined {
     return undefined;
   }
 
-  protected abstract begin(place: ChatPlace): D;
+  protected abstract begin(seat: ChatSeat): D;
 
   /** Makes the call of a draft. Returns undefined where the client has no way to make it. */
   protected abstract call(
@@ -128,7 +128,7 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     signal: AbortSignal,
   ): D['relay'];
 
-  /** Returns whether the same place is to be asked in another way. */
+  /** Returns whether the same seat is to be asked in another way. */
   protected abstract failed(draft: D, end: ChatCallEnd): boolean;
 
   /** Returns what it ends with. */
@@ -150,16 +150,16 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
   async #fly(): Promise<D | TriedInVain> {
     const { route, deadlineMs } = this.#purpose;
     const tries = this.#tries;
-    let again: ChatPlace | undefined;
+    let again: ChatSeat | undefined;
     let retries = this.#parts.callRetries;
     let empty: D | undefined;
     const preparing = this.prepare();
     if (preparing !== undefined) await preparing;
     while (this.cut === undefined) {
-      const place = again ?? route.next(deadlineMs, (passed) => tries.passedOver(passed));
+      const seat = again ?? route.next(deadlineMs, (passed) => tries.passedOver(passed));
       again = undefined;
-      if (place === undefined || deadlineMs - this.clock.now() < SLICE_MS_MIN) break;
-      const draft = this.begin(place);
+      if (seat === undefined || deadlineMs - this.clock.now() < SLICE_MS_MIN) break;
+      const draft = this.begin(seat);
       this.draft = draft;
       const end = await this.#try(draft);
       if (end.failure === undefined) {
@@ -170,12 +170,12 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
         continue;
       }
       if (this.failed(draft, end)) {
-        again = place;
+        again = seat;
         continue;
       }
       tries.failed(end);
-      if (this.isTold || isOfRequest(end, place)) break;
-      if (end.failure.retryable && retries-- > 0) again = place;
+      if (this.isTold || isOfRequest(end, seat)) break;
+      if (end.failure.retryable && retries-- > 0) again = seat;
     }
     if (this.cut !== undefined) return { kind: 'failed', error: this.cut };
     if (empty === undefined || this.isTold) return tries.inVain(this.isTold);
@@ -192,7 +192,7 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
       {
         choices: this.asked.choices,
         isStreamed: draft.isStreamed,
-        place: draft.place,
+        seat: draft.seat,
         rankMs: deadlineMs,
         sliceEndMs: rungEnd(nowMs, deadlineMs, leftMs, { timeSlices: true, hasNext, nextMs: undefined }),
         endMs: nowMs + lessSettling(leftMs),
@@ -208,7 +208,7 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     // What was given up here was so for a reason that the call does not know.
     const { failure = end.failure } = end.failure?.code === 'ERR_CANCELLED' ? draft : end;
     const told: ChatCallEnd = failure === undefined ? end : { ...end, failure };
-    this.#tries.note(draft.place, told, nowMs, draft.isEmpty);
+    this.#tries.note(draft.seat, told, nowMs, draft.isEmpty);
     return told;
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
-import type { ChatPlace } from './chat-route.ts';
+import type { ChatSeat } from './chat-route.ts';
 import { LADDER_ALIAS, type ModelDirectory } from './model-directory.ts';
 
 export interface FinderParts {
@@ -19,7 +19,7 @@ export interface Seeking {
 }
 
 /** Finds where a request may be asked. */
-export class PlaceFinder {
+export class SeatFinder {
   readonly #parts: FinderParts;
 
   constructor(parts: FinderParts) {
@@ -27,22 +27,22 @@ export class PlaceFinder {
   }
 
   /**
-   * The places of the model asked for, then those of each model of the ladder. Throws ERR_MODEL_MISSING, or
+   * The seats of the model asked for, then those of each model of the ladder. Throws ERR_MODEL_MISSING, or
    * ERR_MODEL_TIMEOUT_STREAM where an endpoint does not list its models in time.
    */
-  async find({ model, mayFallBack, deadlineMs }: Seeking): Promise<readonly (readonly ChatPlace[])[]> {
+  async find({ model, mayFallBack, deadlineMs }: Seeking): Promise<readonly (readonly ChatSeat[])[]> {
     const { directory } = this.#parts;
-    if (directory.placesOf(model).length === 0) {
+    if (directory.seatsOf(model).length === 0) {
       if (model === LADDER_ALIAS && directory.ladder.length > 0) {
         // It asks for the ladder itself.
-        return directory.ladder.map((each, index) => this.#placesOf(each, index > 0));
+        return directory.ladder.map((each, index) => this.#seatsOf(each, index > 0));
       }
       // It may have been loaded since the endpoints were last asked.
       await this.#refresh(deadlineMs);
     }
-    const asked = this.#placesOf(model, false);
+    const asked = this.#seatsOf(model, false);
     if (asked.length === 0) throw missing(model, directory.nearest(model));
-    return mayFallBack ? [asked, ...directory.fallbacks.map((each) => this.#placesOf(each, true))] : [asked];
+    return mayFallBack ? [asked, ...directory.fallbacks.map((each) => this.#seatsOf(each, true))] : [asked];
   }
 
   /** An endpoint that does not answer holds up nobody beyond their own time. */
@@ -58,10 +58,10 @@ export class PlaceFinder {
     }
   }
 
-  #placesOf(model: string, isFallback: boolean): ChatPlace[] {
-    return this.#parts.directory.placesOf(model).map((place) => ({
-      at: this.#parts.endpoints.get(place.endpoint) as ModelEndpoint,
-      model: place.model,
+  #seatsOf(model: string, isFallback: boolean): ChatSeat[] {
+    return this.#parts.directory.seatsOf(model).map((seat) => ({
+      at: this.#parts.endpoints.get(seat.endpoint) as ModelEndpoint,
+      model: seat.model,
       isFallback,
     }));
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ModelDirectory } from '../../../../src/main/chat/places/model-directory.ts';
+import { ModelDirectory } from '../../../../src/main/chat/seats/model-directory.ts';
 import type { EndpointListing } from '../../../../src/main/models/names/check-models.ts';
 import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../../../src/main/options/resolve-options.ts';
@@ -31,7 +31,7 @@ function makeDirectory(lists: Lists, options: Partial<PlannerOptions> = {}) {
 describe('a model is', () => {
   test('at every endpoint that lists the very id', () => {
     const { directory } = makeDirectory({ a: ['m', 'x'], b: ['m:2', 'm'] });
-    expect(directory.placesOf('m')).toEqual([
+    expect(directory.seatsOf('m')).toEqual([
       { endpoint: 'a', model: 'm' },
       { endpoint: 'b', model: 'm' },
     ]);
@@ -39,8 +39,8 @@ describe('a model is', () => {
 
   test('else where it has another instance suffix, by its name there', () => {
     const { directory } = makeDirectory({ a: ['m@q4_k_m'], b: ['n'] });
-    expect(directory.placesOf('m:2')).toEqual([{ endpoint: 'a', model: 'm@q4_k_m' }]);
-    expect(directory.placesOf('o')).toEqual([]);
+    expect(directory.seatsOf('m:2')).toEqual([{ endpoint: 'a', model: 'm@q4_k_m' }]);
+    expect(directory.seatsOf('o')).toEqual([]);
   });
 
   test('where it is configured, though its endpoint did not answer', () => {
@@ -48,7 +48,7 @@ describe('a model is', () => {
       { a: undefined, b: ['n'] },
       { experts: [{ role: 'one', model: 'm', endpoint: 'a' }] },
     );
-    expect(directory.placesOf('m')).toEqual([{ endpoint: 'a', model: 'm' }]);
+    expect(directory.seatsOf('m')).toEqual([{ endpoint: 'a', model: 'm' }]);
   });
 });
 
@@ -67,7 +67,7 @@ test('the list has each id once, with all its endpoints, and the alias first', (
 test('a model that is called as the alias is itself', () => {
   const { directory } = makeDirectory({ a: ['conclave', 'x'] }, { synthesis: { models: ['x'] } });
   expect(directory.models().map(({ owned_by, id }) => `${owned_by} ${id}`)).toEqual(['a conclave', 'a x']);
-  expect(directory.placesOf('conclave')).toHaveLength(1);
+  expect(directory.seatsOf('conclave')).toHaveLength(1);
 });
 
 test('the ladder is the synthesis, and without one the experts', () => {
@@ -89,7 +89,7 @@ describe('lists are asked for again', () => {
     clock.advance(10_000);
     await Promise.all([directory.refresh(), directory.refresh()]);
     expect(asked).toEqual(['a']);
-    expect(directory.placesOf('new')).toHaveLength(1);
+    expect(directory.seatsOf('new')).toHaveLength(1);
   });
 
   test('and an endpoint that does not answer keeps its list', async () => {
