@@ -12,6 +12,7 @@ import { keptRequest } from '../../plans/kept-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
 import { readPlanOptions } from '../../plans/plan-options.ts';
 import { ownAnswer } from '../own-answer.ts';
+import { callListener, checkCallsMax } from '../remote-calls.ts';
 import { type FromPlanner, isOwn, type PlannerApi, type Reply, type ToPlanner, unwrapped } from './messages.ts';
 import { endText, type Peer, type PeerEnd } from './peer.ts';
 import { PeerEndpoint } from './peer-endpoint.ts';
@@ -198,11 +199,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   }
 
   #checkRoom(): void {
-    const { callsMax } = this.#parts.remote;
-    if (this.#endpoint.waiting < callsMax) return;
-    throw new PlannerError('ERR_PLANNER_OVERLOADED', `${callsMax} calls wait for the planner (callsMax)`, {
-      retryable: true,
-    });
+    checkCallsMax(this.#endpoint.waiting, this.#parts.remote.callsMax);
   }
 
   /** The last rung. Taken from the request now: its host may reuse the lists in the next frame. */
@@ -303,16 +300,8 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     if (this.#isAlive) this.#parts.peer.post(message);
   }
 
-  /** A listener that throws has no say. */
   #tell(name: Told | 'exit' | 'onAttempt', tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      if (name === 'warning') return; // Told to nobody: the listener for warnings is itself broken.
-      const said = error instanceof Error ? error.message : String(error);
-      const what = name === 'onAttempt' ? 'onAttempt' : `a listener of "${name}"`;
-      this.#tell('warning', () => this.emit('warning', `${what} threw: ${said}`));
-    }
+    callListener(name, tell, (message) => this.#tell('warning', () => this.emit('warning', message)));
   }
 }
 

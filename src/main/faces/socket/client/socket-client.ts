@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
-import type { Clock, Timer } from '../../../../shared/clock.ts';
+import type { Timer } from '../../../../shared/clock.ts';
 import type { Decision } from '../../../../shared/decision.ts';
 import type { Domain } from '../../../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../../../shared/errors.ts';
@@ -12,21 +11,16 @@ import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import { readPlanOptions } from '../../../plans/plan-options.ts';
 import { PendingPlan } from '../../ipc/pending-plan.ts';
 import { ownAnswer } from '../../own-answer.ts';
-import { LineReader } from '../line-reader.ts';
+import { callListener, checkCallsMax } from '../../remote-calls.ts';
 import { type HelloResult, type Method, PROGRESS, PROTOCOL, type ProgressParams } from '../wire.ts';
 import type { ConnectedPlanner, ConnectedPlannerEvents } from './connect-planner.ts';
 import { helloOf, isProgress, jsonOf, plannerErrorOf, requestText, strange } from './server-check.ts';
+import { type ConnectionParts, ServerConnection } from './server-connection.ts';
 
-export interface ClientParts {
-  readonly input: Readable;
-  readonly output: Writable;
-  readonly clock: Clock;
-  /** As messages call the planner's side. */
-  readonly address: string;
+export interface ClientParts extends ConnectionParts {
   readonly lateGraceMs: number;
   readonly silenceMs: number;
   readonly callsMax: number;
-  readonly messageBytesMax: number;
   /** Whether the connection is to keep the process alive. */
   hold(isHeld: boolean): void;
 }
@@ -57,7 +51,7 @@ interface Message {
  */
 export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implements ConnectedPlanner {
   readonly #parts: ClientParts;
-  readonly #reader: LineReader;
+  readonly #connection: ServerConnection;
   /** Sent and not answered. */
   readonly #sent = new Map<number, Pending>();
   /** Not sent yet, in order. */
@@ -65,12 +59,8 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   readonly #over = Promise.withResolvers<void>();
   #server: HelloResult | undefined;
   #nextId = 1;
-  #text = '';
-  #isTurnSet = false;
-  #isChoked = false;
-  #heard = 0;
   #watch: Timer | undefined;
-  #state: 'open' | 'closing' | 'ended' = 'open';
+  #isClosing = false;
   #endedBy: PlannerError | undefined;
   /** Ends the draining at once. */
   #hurry = (): void => {};
@@ -78,15 +68,11 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   constructor(parts: ClientParts) {
     super();
     this.#parts = parts;
-    this.#reader = new LineReader(parts.messageBytesMax);
-    const { input, output } = parts;
-    input.on('data', this.#onData);
-    input.on('end', this.#onGone);
-    output.on('drain', this.#onDrain);
-    for (const stream of new Set([input, output])) {
-      stream.on('close', this.#onGone);
-      stream.on('error', this.#onError);
-    }
+    this.#connection = new ServerConnection(parts, {
+      ready: () => this.#ready(),
+      hear: (line) => this.#hear(line),
+      lost: (error, isFault) => this.#end(error, !isFault && this.#isClosing),
+    });
   }
 
   get server(): HelloResult {
@@ -94,7 +80,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   }
 
   get isOpen(): boolean {
-    return this.#state === 'open';
+    return !this.#isClosing && this.#endedBy === undefined;
   }
 
   /**
@@ -153,10 +139,10 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   }
 
   async close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
-    if (this.#state === 'open') {
-      this.#state = 'closing';
+    if (this.isOpen) {
+      this.#isClosing = true;
       if (drainMs > 0 && this.#pending > 0) await this.#drained(drainMs);
-      this.#end(new PlannerError('ERR_PLANNER_CLOSED', 'the connection to the planner is closed'), true);
+      this.#end(connectionClosed(), true);
     } else if (drainMs <= 0) this.#hurry();
     return this.#over.promise;
   }
@@ -185,14 +171,9 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   }
 
   #admit(): void {
-    if (this.#state === 'closing')
-      throw new PlannerError('ERR_PLANNER_CLOSED', 'the connection to the planner is closed');
     if (this.#endedBy !== undefined) throw this.#endedBy;
-    const { callsMax } = this.#parts;
-    if (this.#pending < callsMax) return;
-    throw new PlannerError('ERR_PLANNER_OVERLOADED', `${callsMax} calls wait for the planner (callsMax)`, {
-      retryable: true,
-    });
+    if (this.#isClosing) throw connectionClosed();
+    checkCallsMax(this.#pending, this.#parts.callsMax);
   }
 
   /** A longer line would cost the connection, with all that is under way on it. */
@@ -221,60 +202,24 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     if (this.#pending === 0) this.#parts.hold(true);
     this.#waiting.set(id, pending);
     this.#watch ??= this.#setWatch(false);
-    this.#setTurn();
+    this.#connection.wake();
   }
 
   #cancel(id: number): void {
     if (this.#waiting.delete(id)) return this.#forget();
-    if (this.#sent.has(id)) this.#post(`{"jsonrpc":"2.0","method":"$/cancel","params":{"id":${id}}}`);
+    if (this.#sent.has(id)) this.#connection.post(`{"jsonrpc":"2.0","method":"$/cancel","params":{"id":${id}}}`);
   }
 
-  #post(text: string): void {
-    this.#text += `${text}\n`;
-    this.#setTurn();
-  }
-
-  /** Once a turn, all that can be sent goes out in one write. */
-  #setTurn(): void {
-    if (this.#isTurnSet || this.#isChoked || this.#state === 'ended') return;
-    this.#isTurnSet = true;
-    this.#parts.clock.nextTurn(() => {
-      this.#isTurnSet = false;
-      if (this.#state !== 'ended') this.#write();
-    });
-  }
-
-  #write(): void {
+  /** What the server has room for. */
+  *#ready(): Generator<string> {
     const room = Math.max((this.#server?.limits.callsMax ?? 2) - 1, 1);
     for (const [id, pending] of this.#waiting) {
-      if (this.#sent.size >= room || this.#text.length > WRITE_CHARS_MAX) break;
+      if (this.#sent.size >= room) return;
       this.#waiting.delete(id);
       this.#sent.set(id, pending);
-      this.#text += `${pending.text()}\n`;
+      yield pending.text();
     }
-    if (this.#text === '') return;
-    const text = this.#text;
-    this.#text = '';
-    this.#isChoked = !this.#parts.output.write(text);
-    if (!this.#isChoked && this.#waiting.size > 0 && this.#sent.size < room) this.#setTurn();
   }
-
-  readonly #onDrain = (): void => {
-    this.#isChoked = false;
-    this.#setTurn();
-  };
-
-  readonly #onData = (chunk: Buffer): void => {
-    this.#heard++;
-    this.#reader.push(chunk);
-    while (this.#state !== 'ended') {
-      const line = this.#reader.next();
-      if (line === undefined) break;
-      if (typeof line !== 'string') return this.fail(strange(`a line that is ${line.fault}`));
-      if (line !== '') this.#hear(line);
-    }
-    if (this.#waiting.size > 0) this.#setTurn();
-  };
 
   #hear(line: string): void {
     let message: Message;
@@ -298,31 +243,16 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     this.#sent.delete(id as number);
     if (failure === undefined) pending.resolve(result);
     else pending.reject(failure);
-    this.#forget();
+    if (this.#waiting.size > 0) this.#connection.wake();
+    else this.#forget();
   }
 
-  /** A listener that throws has no say in the plan. */
   #progress({ id, attempt }: ProgressParams): void {
-    try {
-      this.#sent.get(id as number)?.call?.hear(attempt);
-    } catch (error) {
-      const said = error instanceof Error ? error.message : String(error);
-      this.#tell('warning', `onAttempt threw: ${said}`);
-    }
+    this.#tell('onAttempt', () => this.#sent.get(id as number)?.call?.hear(attempt));
   }
 
-  /** A listener that throws has no say. */
-  #tell<K extends keyof ConnectedPlannerEvents>(event: K, ...values: ConnectedPlannerEvents[K]): void {
-    try {
-      // The compiler cannot tell that the values are those of the event.
-      (this.emit as (event: string, ...values: unknown[]) => boolean).call(this, event, ...values);
-    } catch (error) {
-      if (event === 'warning') return; // Told to nobody: the listener for warnings is itself broken.
-      this.#tell(
-        'warning',
-        `a listener of "${event}" threw: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
+  #tell(event: 'warning' | 'exit' | 'onAttempt', call: () => void): void {
+    callListener(event, call, (message) => this.#tell('warning', () => this.emit('warning', message)));
   }
 
   #forget(): void {
@@ -336,41 +266,23 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   /** A server that hangs keeps its connection: while calls wait, it must say something from time to time, if only when asked. */
   #setWatch(isAsked: boolean): Timer {
     const { clock, silenceMs } = this.#parts;
-    const before = this.#heard;
+    const before = this.#connection.reads;
     return clock.setTimer(silenceMs, () => {
-      if (this.#heard > before) this.#watch = this.#setWatch(false);
-      else if (isAsked) this.fail(this.#gone(`has said nothing for ${2 * silenceMs} ms (silenceMs)`));
+      if (this.#connection.reads > before) this.#watch = this.#setWatch(false);
+      else if (isAsked) this.fail(this.#connection.gone(`has said nothing for ${2 * silenceMs} ms (silenceMs)`));
       else {
         this.#watch = this.#setWatch(true);
         this.#sent.set(this.#nextId, { method: 'ping', text: () => '', resolve: () => {}, reject: () => {} });
-        this.#post(`{"jsonrpc":"2.0","id":${this.#nextId++},"method":"ping"}`);
+        this.#connection.post(`{"jsonrpc":"2.0","id":${this.#nextId++},"method":"ping"}`);
       }
     });
   }
 
-  readonly #onGone = (): void => this.#end(this.#gone('has ended'), this.#state === 'closing');
-  readonly #onError = (error: Error): void => this.#end(this.#gone(`has failed: ${error.message}`), false);
-
-  #gone(how: string): PlannerError {
-    return new PlannerError('ERR_PEER_EXITED', `the connection to ${this.#parts.address} ${how}`);
-  }
-
   #end(error: PlannerError, expected: boolean): void {
-    if (this.#state === 'ended') return;
-    this.#state = 'ended';
+    if (this.#endedBy !== undefined) return;
     this.#endedBy = error;
     this.#watch?.cancel();
-    this.#reader.shut();
-    const { input, output } = this.#parts;
-    input.off('data', this.#onData);
-    input.off('end', this.#onGone);
-    output.off('drain', this.#onDrain);
-    for (const stream of new Set([input, output])) {
-      stream.off('close', this.#onGone);
-      stream.off('error', this.#onError);
-      // Whatever it still tells, nobody waits for it.
-      stream.on('error', () => {}).destroy();
-    }
+    this.#connection.close();
     for (const pending of [...this.#sent.values(), ...this.#waiting.values()]) {
       // A close settles plans, as that of a planner does.
       if (expected && pending.call !== undefined) pending.call.answerHere();
@@ -380,9 +292,10 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     this.#waiting.clear();
     this.#hurry();
     this.#over.resolve();
-    this.#tell('exit', { code: null, signal: null, expected });
+    this.#tell('exit', () => this.emit('exit', { code: null, signal: null, expected }));
   }
 }
 
-/** Of one write. */
-const WRITE_CHARS_MAX = 1_048_576;
+function connectionClosed(): PlannerError {
+  return new PlannerError('ERR_PLANNER_CLOSED', 'the connection to the planner is closed');
+}
