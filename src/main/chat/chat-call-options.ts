@@ -2,6 +2,7 @@ import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { readPlainly } from '../../shared/plan-request.ts';
 import { CHAT_MS_MAX } from '../options/chat-options.ts';
 import { checkSignal } from '../plans/plan-options.ts';
+import { invalid } from './chat-request.ts';
 
 /** What a caller says of one chat, or of one request that is passed on. */
 export interface ChatCallOptions {
@@ -18,7 +19,7 @@ export interface ChatCallOptions {
 /** Read once, so that what a getter says later has no say. Throws ERR_REQUEST_INVALID. */
 export function readCallOptions(given: unknown = {}): ChatCallOptions {
   if (given === null || typeof given !== 'object') {
-    throw new PlannerError('ERR_REQUEST_INVALID', `options must be an object, got ${describeValue(given)}`);
+    throw invalid(`options must be an object, got ${describeValue(given)}`);
   }
   const options = readPlainly(() => ({ ...given })) as ChatCallOptions;
   checkSignal(options.signal);
@@ -29,7 +30,7 @@ export function readCallOptions(given: unknown = {}): ChatCallOptions {
 export function checkTimeout(timeoutMs: number): void {
   if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= CHAT_MS_MAX) return;
   const rule = `must be a number of milliseconds above 0 and at most ${CHAT_MS_MAX}`;
-  throw new PlannerError('ERR_REQUEST_INVALID', `timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
+  throw invalid(`timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
 }
 
 export function closed(): PlannerError {

@@ -9,7 +9,7 @@ import { EventLog, type LogReader } from './answers/event-log.ts';
 import { type AskedChat, bodyFor, restInParts } from './chat-request.ts';
 import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from './seats/answer-flight.ts';
 import type { ChatSeat } from './seats/chat-route.ts';
-import type { CallLimits, ChatCallEnd, RelayClient } from './seats/seat-caller.ts';
+import type { CallOpening, ChatCallEnd } from './seats/seat-caller.ts';
 import { refusesStream, type TriedInVain } from './seats/tries.ts';
 
 export interface ChatFlightParts extends AnswerFlightParts {
@@ -147,13 +147,7 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     return draft;
   }
 
-  protected call(
-    draft: ChatDraft,
-    client: RelayClient,
-    limits: CallLimits,
-    onLife: () => void,
-    signal: AbortSignal,
-  ): Relay | undefined {
+  protected call(draft: ChatDraft, { client, limits, onLife, signal }: CallOpening): Relay | undefined {
     const listener = {
       onEvent: (data: string, event: ChunkEvent) => {
         onLife();

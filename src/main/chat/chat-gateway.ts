@@ -275,10 +275,7 @@ export class ChatGateway {
   async #whole(flight: ChatFlight, end: FlightEnd | PlannerError, isJoined: boolean): Promise<ChatReply> {
     const { attempts } = flight;
     if (end instanceof PlannerError) return { kind: 'failed', error: end, attempts };
-    if (end.kind === 'failed') {
-      const { error, refusal } = end;
-      return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }), attempts };
-    }
+    if (end.kind === 'failed') return { ...end, attempts };
     return { kind: 'whole', origin: originOf(flight, isJoined), completion: await end.answer.json() };
   }
 

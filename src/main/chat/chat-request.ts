@@ -32,7 +32,7 @@ export interface AskedChat {
   readonly isDeterministic: boolean;
 }
 
-export const CHOICES_MAX = 128;
+const CHOICES_MAX = 128;
 /** Paths of files are names too. Longer ones would take long to be compared with those that there are. */
 export const MODEL_CHARS_MAX = 1_024;
 
@@ -144,12 +144,7 @@ export function* readChatInParts(body: unknown): InParts<AskedChat> {
     throw invalid(`the request must be an object, got ${describeValue(body)}`);
   }
   const { model, messages, stream, stream_options, n, temperature, seed } = body as Record<string, unknown>;
-  if (typeof model !== 'string' || model === '') {
-    throw invalid(`model must be a text that is not empty, got ${describeValue(model)}`);
-  }
-  if (model.length > MODEL_CHARS_MAX) {
-    throw invalid(`model must be at most ${MODEL_CHARS_MAX} characters, got ${model.length}`);
-  }
+  checkModel(model);
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid(`messages must be a list that is not empty, got ${describeValue(messages)}`);
   }
@@ -165,7 +160,7 @@ export function* readChatInParts(body: unknown): InParts<AskedChat> {
     model,
     isStreamed: stream === true,
     includesUsage: usage === true,
-    choices: typeof n === 'number' && Number.isInteger(n) && n > 0 && n <= CHOICES_MAX ? n : 1,
+    choices: answersAsked(n),
     isAssemblable: Object.keys(body).every((member) => ASSEMBLABLE.has(member)),
     hasPictures: messages.some(hasPicture),
     isDeterministic: temperature === 0 || typeof seed === 'number',
@@ -206,6 +201,21 @@ function hasPicture(message: unknown): boolean {
   return Array.isArray(content) && content.some((part) => part?.type === 'image_url' || part?.image_url !== undefined);
 }
 
-function invalid(message: string): PlannerError {
+/** Throws ERR_REQUEST_INVALID. */
+export function checkModel(model: unknown): asserts model is string {
+  if (typeof model !== 'string' || model === '') {
+    throw invalid(`model must be a text that is not empty, got ${describeValue(model)}`);
+  }
+  if (model.length > MODEL_CHARS_MAX) {
+    throw invalid(`model must be at most ${MODEL_CHARS_MAX} characters, got ${model.length}`);
+  }
+}
+
+/** The number of answers that the member `n` asks for. */
+export function answersAsked(n: unknown): number {
+  return typeof n === 'number' && Number.isInteger(n) && n > 0 && n <= CHOICES_MAX ? n : 1;
+}
+
+export function invalid(message: string): PlannerError {
   return new PlannerError('ERR_REQUEST_INVALID', message);
 }

@@ -191,9 +191,8 @@ export class CallAttempt<R extends AnswerReader> {
       ...(isTold && queueMs !== undefined ? { queueMs } : {}),
       ...(isTold && firstTokenMs !== undefined ? { firstTokenMs, ...(gapMsMax > 0 ? { gapMsMax } : {}) } : {}),
       ...(isCut && this.#watch.isWriting ? { isWriting: true as const } : {}),
-      ...(reader?.model === undefined ? {} : { modelAnswered: reader.model }),
       ...usage,
-      ...defined({ promptChars: chars }),
+      ...defined({ modelAnswered: reader?.model, promptChars: chars }),
       ...(chunks === 0 || usage.completionTokens !== undefined ? {} : { chunks }),
     };
   }

@@ -1,3 +1,4 @@
+import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
 import { BOUNDS_RULES, boundsFault } from '../untrusted-json.ts';
 import { errorText, serverFailure } from './failures.ts';
@@ -206,12 +207,19 @@ export function usageAfter(known: TokenUsage, event: ChunkEvent): TokenUsage {
   const cached = event.usage?.prompt_tokens_details?.cached_tokens ?? cache_n;
   return {
     ...known,
-    ...(isTokenCount(prompt) ? { promptTokens: prompt } : {}),
-    ...(isTokenCount(completion) ? { completionTokens: completion } : {}),
-    ...(isTokenCount(cached) ? { cachedTokens: cached } : {}),
+    ...defined({
+      promptTokens: tokenCount(prompt),
+      completionTokens: tokenCount(completion),
+      cachedTokens: tokenCount(cached),
+    }),
   };
 }
 
-export function isTokenCount(value: unknown): value is number {
+/** A number of tokens as a server told it; undefined where it can be none. */
+export function tokenCount(value: unknown): number | undefined {
+  return isTokenCount(value) ? value : undefined;
+}
+
+function isTokenCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX;
 }

@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
 import { type Clock, deadlineSignal } from '../clock.ts';
+import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
 import type { ReadCall, ReadOutcome } from '../reads/reading.ts';
 import type { CallReport, EndpointAddress } from '../tasks.ts';
@@ -135,8 +136,10 @@ export class ModelClient {
   #withoutSecrets<E extends RelayEnd>({ failure, refusal, ...rest }: E): E {
     return {
       ...(rest as E),
-      ...(failure === undefined ? {} : { failure: this.#secrets.ofFailure(failure) }),
-      ...(refusal === undefined ? {} : { refusal: this.#secrets.ofRefusal(refusal) }),
+      ...defined({
+        failure: failure && this.#secrets.ofFailure(failure),
+        refusal: refusal && this.#secrets.ofRefusal(refusal),
+      }),
     };
   }
 

@@ -1,5 +1,6 @@
+import { defined } from '../defined.ts';
 import type { PlannerError } from '../errors.ts';
-import { finishReasonOf, isNothing, isTokenCount, statusOf, type TokenUsage } from './chat-event.ts';
+import { finishReasonOf, isNothing, statusOf, type TokenUsage, tokenCount } from './chat-event.ts';
 import { errorText, serverFailure } from './failures.ts';
 
 /** What is seen of answers that are passed on: events and whole bodies of the Responses API, of completions and of embeddings. */
@@ -57,10 +58,8 @@ export function isTerminal(event: object): boolean {
 /** The tokens that a body or its event tells, by either API's names. */
 export function usageOf(told: object | null): TokenUsage {
   const usage = ((told as Told | null)?.usage ?? {}) as Readonly<Record<string, unknown>>;
-  const prompt = usage.input_tokens ?? usage.prompt_tokens;
-  const completion = usage.output_tokens ?? usage.completion_tokens;
-  return {
-    ...(isTokenCount(prompt) ? { promptTokens: prompt } : {}),
-    ...(isTokenCount(completion) ? { completionTokens: completion } : {}),
-  };
+  return defined({
+    promptTokens: tokenCount(usage.input_tokens ?? usage.prompt_tokens),
+    completionTokens: tokenCount(usage.output_tokens ?? usage.completion_tokens),
+  });
 }

@@ -1,7 +1,7 @@
 import { type PassEnd, type PassRelay, READ_BYTES_MAX } from '../../../shared/model-client/pass-relay.ts';
 import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from '../seats/answer-flight.ts';
 import type { ChatSeat } from '../seats/chat-route.ts';
-import type { CallLimits, ChatCallEnd, RelayClient } from '../seats/seat-caller.ts';
+import type { CallOpening, ChatCallEnd } from '../seats/seat-caller.ts';
 import type { TriedInVain } from '../seats/tries.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type AskedPass, bytesFor, PASSED_PATHS } from './pass-request.ts';
@@ -61,13 +61,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return draft;
   }
 
-  protected call(
-    draft: PassDraft,
-    client: RelayClient,
-    limits: CallLimits,
-    onLife: () => void,
-    signal: AbortSignal,
-  ): PassRelay | undefined {
+  protected call(draft: PassDraft, { client, limits, onLife, signal }: CallOpening): PassRelay | undefined {
     const { route, isStreamed, isSingle, state } = this.asked;
     const { at, model } = draft.seat;
     const listener = {

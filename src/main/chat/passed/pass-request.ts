@@ -1,8 +1,8 @@
 import type { Clock } from '../../../shared/clock.ts';
-import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { describeValue } from '../../../shared/errors.ts';
 import { type OutlineFault, type Span, TopMembers, valueAt } from '../../../shared/top-members.ts';
 import { BOUNDS_RULES, isUtf16, UTF16_RULE } from '../../../shared/untrusted-json.ts';
-import { CHOICES_MAX, MODEL_CHARS_MAX } from '../chat-request.ts';
+import { answersAsked, checkModel, invalid } from '../chat-request.ts';
 
 /** Routes of OpenAI's whose requests are passed on as bytes, and where each goes below a base URL. */
 export const PASSED_PATHS = {
@@ -71,13 +71,8 @@ function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPas
     return span === undefined ? undefined : readValue(name, bytes.subarray(span.start, span.end));
   };
   const model = valueFor('model');
-  if (typeof model !== 'string' || model === '') {
-    throw invalid(`model must be a text that is not empty, got ${describeValue(model)}`);
-  }
-  if (model.length > MODEL_CHARS_MAX) {
-    throw invalid(`model must be at most ${MODEL_CHARS_MAX} characters, got ${model.length}`);
-  }
-  const choices = route === 'completions' ? choicesOf(valueFor('n')) : 1;
+  checkModel(model);
+  const choices = route === 'completions' ? answersAsked(valueFor('n')) : 1;
   const state = stateOf(valueFor);
   return {
     route,
@@ -100,10 +95,6 @@ function readValue(name: string, bytes: Buffer): unknown {
   const value = valueAt(bytes);
   if (value === undefined) throw invalid(`${name} must be JSON`);
   return value;
-}
-
-function choicesOf(n: unknown): number {
-  return typeof n === 'number' && Number.isInteger(n) && n > 0 && n <= CHOICES_MAX ? n : 1;
 }
 
 function isList(bytes: Buffer, span: Span | undefined): boolean {
@@ -130,8 +121,4 @@ export function bytesFor({ bytes, model, modelSpans }: AskedPass, name: string):
     from = end;
   }
   return Buffer.concat([...pieces, bytes.subarray(from)]);
-}
-
-function invalid(message: string): PlannerError {
-  return new PlannerError('ERR_REQUEST_INVALID', message);
 }

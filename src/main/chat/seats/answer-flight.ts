@@ -4,7 +4,7 @@ import type { Relay, RelayEnd } from '../../../shared/model-client/chat-relay.ts
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import { lessSettling, rungEnd, SLICE_MS_MIN } from '../../models/time/time-budget.ts';
 import type { ChatRoute, ChatSeat } from './chat-route.ts';
-import type { CallLimits, ChatCallEnd, RelayClient, SeatCaller } from './seat-caller.ts';
+import type { CallOpening, ChatCallEnd, SeatCaller } from './seat-caller.ts';
 import { type ChatAttempt, isOfRequest, type TriedInVain, Tries } from './tries.ts';
 
 export interface AnswerFlightParts {
@@ -120,13 +120,7 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
   protected abstract begin(seat: ChatSeat): D;
 
   /** Makes the call of a draft. Returns undefined where the client has no way to make it. */
-  protected abstract call(
-    draft: D,
-    client: RelayClient,
-    limits: CallLimits,
-    onLife: () => void,
-    signal: AbortSignal,
-  ): D['relay'];
+  protected abstract call(draft: D, opening: CallOpening): D['relay'];
 
   /** Returns whether the same seat is to be asked in another way. */
   protected abstract failed(draft: D, end: ChatCallEnd): boolean;
@@ -197,8 +191,8 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
         sliceEndMs: rungEnd(nowMs, deadlineMs, leftMs, { timeSlices: true, hasNext, nextMs: undefined }),
         endMs: nowMs + lessSettling(leftMs),
         hasNext,
-        begin: (...parts) => {
-          draft.relay = this.call(draft, ...parts);
+        begin: (opening) => {
+          draft.relay = this.call(draft, opening);
           return draft.relay?.ended;
         },
       },

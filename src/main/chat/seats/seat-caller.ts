@@ -22,6 +22,14 @@ export interface RelayClient {
 /** What a call may take. */
 export type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
 
+/** What a call begins with. `onLife` is called at each sign of life. */
+export interface CallOpening {
+  readonly client: RelayClient;
+  readonly limits: CallLimits;
+  readonly onLife: () => void;
+  readonly signal: AbortSignal;
+}
+
 export interface SeatedChat {
   /** The answers asked for: each takes a slot. */
   readonly choices: number;
@@ -36,13 +44,8 @@ export interface SeatedChat {
   readonly endMs: number;
   /** Whether another seat is asked if this one fails. */
   readonly hasNext: boolean;
-  /** Makes the call, and calls `onLife` at each sign of life. Undefined where the client has no way to make it. */
-  readonly begin: (
-    client: RelayClient,
-    limits: CallLimits,
-    onLife: () => void,
-    signal: AbortSignal,
-  ) => Promise<RelayEnd> | undefined;
+  /** Makes the call. Undefined where the client has no way to make it. */
+  readonly begin: (opening: CallOpening) => Promise<RelayEnd> | undefined;
 }
 
 export interface ChatCallEnd {
@@ -172,7 +175,8 @@ export class SeatCaller {
     let end: RelayEnd;
     try {
       const client = this.#clients.get(at.name);
-      const begun = client && call.begin(client, this.#limits(call), () => at.answering(), signal);
+      const limits = this.#limits(call);
+      const begun = client && call.begin({ client, limits, onLife: () => at.answering(), signal });
       if (begun === undefined) throw new PlannerError('ERR_INTERNAL', 'the client of the endpoint relays no chats');
       end = await begun;
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts';
+import { defined } from '../../../shared/defined.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
@@ -46,15 +47,11 @@ export class Tries {
       endpoint: at.name,
       model,
       code: failure?.code ?? (isEmpty ? 'ERR_MODEL_EMPTY' : 'OK'),
-      ...(failure === undefined ? {} : { message: failure.message }),
+      ...defined({ message: failure?.message }),
       startMs: begunAtMs - this.#startedAtMs,
       waitMs,
       latencyMs: this.#clock.now() - begunAtMs,
-      ...(queueMs === undefined ? {} : { queueMs }),
-      ...(firstTokenMs === undefined ? {} : { firstTokenMs }),
-      ...(promptTokens === undefined ? {} : { promptTokens }),
-      ...(completionTokens === undefined ? {} : { completionTokens }),
-      ...(estimated === undefined ? {} : { estimated }),
+      ...defined({ queueMs, firstTokenMs, promptTokens, completionTokens, estimated }),
       ...(modelAnswered === undefined || modelAnswered === model ? {} : { modelAnswered }),
     });
   }
@@ -77,7 +74,7 @@ export class Tries {
     }
     const message = this.attempts.length > 1 ? `${failure.message} (tried: ${tried})` : failure.message;
     const error = new PlannerError(failure.code, message, { retryable: failure.retryable, cause: failure });
-    return { kind: 'failed', error, ...(refusal === undefined ? {} : { refusal }) };
+    return { kind: 'failed', error, ...defined({ refusal }) };
   }
 }
 

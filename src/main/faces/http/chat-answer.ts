@@ -2,34 +2,31 @@ import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { defined } from '../../../shared/defined.ts';
-import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { describeValue } from '../../../shared/errors.ts';
 import type { ChatCallOptions } from '../../chat/chat-call-options.ts';
 import type { ChatOrigin, ChatReply } from '../../chat/chat-reply.ts';
+import { invalid } from '../../chat/chat-request.ts';
 import { EVENTS_TYPE, JSON_TYPE, type PassReply } from '../../chat/passed/pass-reply.ts';
 import { attemptsText, headerText, sendOpenAIError } from './openai-error.ts';
+import type { Connections } from './wire/connections.ts';
 
 /** What the headers of a request say about its chat. Throws ERR_REQUEST_INVALID. */
-export function chatOptionsOf({ headers }: FastifyRequest): ChatCallOptions {
+export function chatOptionsOf({ headers, raw }: FastifyRequest, connections: Connections): ChatCallOptions {
   const timeout = headers['x-conclave-timeout-ms'];
   const fallback = headers['x-conclave-fallback'];
   const cacheControl = headers['cache-control'] ?? '';
   if (fallback !== undefined && fallback !== 'on' && fallback !== 'off') {
-    throw invalid('x-conclave-fallback must be on or off', fallback);
+    throw invalid(`x-conclave-fallback must be on or off, got ${describeValue(fallback)}`);
   }
   const timeoutMs = timeout === undefined ? undefined : Number(timeout);
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw invalid('x-conclave-timeout-ms must be a number of milliseconds above 0', timeout);
+    throw invalid(`x-conclave-timeout-ms must be a number of milliseconds above 0, got ${describeValue(timeout)}`);
   }
   const isOff = /\bno-store\b/i.test(cacheControl);
   return {
-    ...defined({ timeoutMs }),
-    ...(fallback === undefined ? {} : { fallback: fallback === 'on' }),
+    ...defined({ timeoutMs, fallback: fallback && fallback === 'on', signal: connections.signalOf(raw) }),
     cache: isOff ? 'off' : /\bno-cache\b/i.test(cacheControl) ? 'renew' : 'use',
   };
-}
-
-function invalid(rule: string, value: unknown): PlannerError {
-  return new PlannerError('ERR_REQUEST_INVALID', `${rule}, got ${describeValue(value)}`);
 }
 
 /** Answers with what the gateway has, of a chat or of a request that is passed on. */

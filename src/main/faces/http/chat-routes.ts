@@ -1,8 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { defined } from '../../../shared/defined.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
-import type { ChatCallOptions } from '../../chat/chat-call-options.ts';
 import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
 import { OPENAI_ERROR_ANSWERS } from './openai-error.ts';
@@ -51,11 +49,7 @@ export function chatRoutes(app: FastifyInstance, { planner, connections }: Route
     '/v1/chat/completions',
     // The schema is for the document: what is checked of a chat, the gateway checks.
     { schema: chat, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
-    async (request, reply) => {
-      const signal = connections.signalOf(request.raw);
-      const options: ChatCallOptions = { ...chatOptionsOf(request), ...defined({ signal }) };
-      return sendReply(reply, await chats.chat(request.body, options));
-    },
+    async (request, reply) => sendReply(reply, await chats.chat(request.body, chatOptionsOf(request, connections))),
   );
 
   const list = {

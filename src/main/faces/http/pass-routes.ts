@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { defined } from '../../../shared/defined.ts';
 import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
 import { PASSED_PATHS, type PassedRoute } from '../../chat/passed/pass-request.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
@@ -46,11 +45,8 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
       `/v1${PASSED_PATHS[route]}`,
       // The schema is for the document: what is checked, the gateway checks.
       { schema, config: { takesBytes: true }, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
-      async (request, reply) => {
-        const signal = connections.signalOf(request.raw);
-        const options = { ...chatOptionsOf(request), ...defined({ signal }) };
-        return sendReply(reply, await chats.pass(route, request.body, options));
-      },
+      async (request, reply) =>
+        sendReply(reply, await chats.pass(route, request.body, chatOptionsOf(request, connections))),
     );
   }
 }

@@ -19,13 +19,14 @@ import type { ResolvedRpcLimits } from './socket-options.ts';
 import {
   type CallId,
   errorLine,
+  errorTo,
   type HelloResult,
   INVALID_REQUEST,
   METHODS,
   PARSE_ERROR,
   PROTOCOLS,
   progressLine,
-  resultLine,
+  resultTo,
   rpcError,
 } from './wire.ts';
 
@@ -225,11 +226,10 @@ export class RpcCalls {
     if (method === 'plan') return this.#plan(id, params, batch);
     let answer: string | undefined;
     try {
-      const result = this.#result(method, params);
-      if (id !== undefined) answer = resultLine(id, result);
+      answer = resultTo(id, this.#result(method, params));
     } catch (error) {
-      if (id !== undefined) answer = errorLine(id, rpcError(encodeError(error)));
-      else this.#parts.counters.ignoredNotifications++;
+      answer = errorTo(id, error);
+      if (id === undefined) this.#parts.counters.ignoredNotifications++;
     }
     this.#answer(answer, batch);
   }
@@ -301,29 +301,23 @@ export class RpcCalls {
   }
 
   #plan(id: CallId | undefined, params: unknown, batch: Batch | undefined): void {
-    let asked: AskedCall;
-    let request: PlanRequest;
-    try {
-      if (this.#isRefusing) throw closing();
-      asked = askedCall(params);
-      request = this.#ownedOr(params, asked.request);
-    } catch (error) {
-      return this.#answer(id === undefined ? undefined : errorLine(id, rpcError(encodeError(error))), batch);
-    }
-    const options: Writable<PlanOptions> = { signal: this.#controller.signal };
-    if (asked.timeoutMs !== undefined) options.timeoutMs = asked.timeoutMs;
-    if (asked.priority !== undefined) options.priority = asked.priority;
-    if (asked.progress && id !== undefined) {
-      options.onAttempt = (attempt) => this.#parts.send(progressLine(id, attempt));
-    }
     let plan: Plan | Promise<Plan>;
     try {
+      if (this.#isRefusing) throw closing();
+      const asked = askedCall(params);
+      const request = this.#ownedOr(params, asked.request);
+      const options: Writable<PlanOptions> = { signal: this.#controller.signal };
+      if (asked.timeoutMs !== undefined) options.timeoutMs = asked.timeoutMs;
+      if (asked.priority !== undefined) options.priority = asked.priority;
+      if (asked.progress && id !== undefined) {
+        options.onAttempt = (attempt) => this.#parts.send(progressLine(id, attempt));
+      }
       plan = this.#parts.planner.planNow(request, options);
     } catch (error) {
-      return this.#answer(id === undefined ? undefined : errorLine(id, rpcError(encodeError(error))), batch);
+      return this.#answer(errorTo(id, error), batch);
     }
     if (plan instanceof Promise) this.#wait({ id, batch, controller: this.#controller, charge: this.#charge }, plan);
-    else this.#answer(id === undefined ? undefined : resultLine(id, plan), batch);
+    else this.#answer(resultTo(id, plan), batch);
   }
 
   /** The request that the planner has taken over, or else as it came. Throws what is wrong with it. */
@@ -341,8 +335,8 @@ export class RpcCalls {
     this.#controller = new AbortController();
     this.#inFlight.set(id === undefined ? call : id, call);
     plan.then(
-      (settled) => this.#settle(call, id === undefined ? undefined : resultLine(id, settled)),
-      (error) => this.#settle(call, id === undefined ? undefined : errorLine(id, rpcError(encodeError(error)))),
+      (settled) => this.#settle(call, resultTo(id, settled)),
+      (error) => this.#settle(call, errorTo(id, error)),
     );
   }
 

@@ -1,4 +1,4 @@
-import type { ErrorCode, ErrorWire } from '../../../shared/errors.ts';
+import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 
 /**
@@ -73,12 +73,17 @@ export function rpcError({ code, message, retryable }: ErrorWire, number = NUMBE
 }
 
 /** Put together as text: the id and the result are all that is not known before. */
-export function resultLine(id: CallId, result: unknown): string {
-  return `{"jsonrpc":"2.0","id":${idText(id)},"result":${JSON.stringify(result)}}`;
-}
-
 export function errorLine(id: CallId, error: RpcError): string {
   return `{"jsonrpc":"2.0","id":${idText(id)},"error":${JSON.stringify(error)}}`;
+}
+
+/** The answer to a call; undefined to a notification. */
+export function resultTo(id: CallId | undefined, result: unknown): string | undefined {
+  return id === undefined ? undefined : `{"jsonrpc":"2.0","id":${idText(id)},"result":${JSON.stringify(result)}}`;
+}
+
+export function errorTo(id: CallId | undefined, error: unknown): string | undefined {
+  return id === undefined ? undefined : errorLine(id, rpcError(encodeError(error)));
 }
 
 export function progressLine(id: CallId, attempt: Attempt): string {
