@@ -45,12 +45,16 @@ export function createCancelBuffer(slotCount: number): SharedArrayBuffer {
 
 /** The worker's side: aborts `controller` when the ticket is cancelled. Call the result when the task has settled. */
 export function watchCancel(words: Int32Array, ticket: CancelTicket, controller: AbortController): () => void {
-  const word = ticket.slot * CANCEL_SLOT_WORDS;
+  return watchWord(words, ticket.slot * CANCEL_SLOT_WORDS, ticket, () => controller.abort(UNWANTED));
+}
+
+/** Calls `onMarked` once, when a word holds the generation of the ticket. Call the result when the task has settled. */
+function watchWord(words: Int32Array, word: number, ticket: CancelTicket, onMarked: () => void): () => void {
   let watching = true;
   const watch = (): void => {
     if (!watching) return;
     const value = Atomics.load(words, word);
-    if (value === ticket.generation) return controller.abort(UNWANTED);
+    if (value === ticket.generation) return onMarked();
     const wait = Atomics.waitAsync(words as Int32Array<SharedArrayBuffer>, word, value);
     // Not async: the word changed between the load and the wait. It changes at most once per task, so this recurs once.
     if (wait.async) void wait.value.then(watch);
@@ -73,21 +77,7 @@ export function markRead(words: Int32Array, ticket: CancelTicket): void {
 
 /** The coordinator's side: hears once that a prompt has been read. Call the result when the task has settled. */
 export function watchRead(words: Int32Array, ticket: CancelTicket, onRead: () => void): () => void {
-  const word = ticket.slot * CANCEL_SLOT_WORDS + READ;
-  let watching = true;
-  const watch = (): void => {
-    if (!watching) return;
-    const value = Atomics.load(words, word);
-    if (value === ticket.generation) return onRead();
-    const wait = Atomics.waitAsync(words as Int32Array<SharedArrayBuffer>, word, value);
-    if (wait.async) void wait.value.then(watch);
-    else watch();
-  };
-  watch();
-  return () => {
-    watching = false;
-    Atomics.notify(words, word);
-  };
+  return watchWord(words, ticket.slot * CANCEL_SLOT_WORDS + READ, ticket, onRead);
 }
 
 /** The coordinator's side, as it gives out a slot: no choice and no phase of its last task is left. */
