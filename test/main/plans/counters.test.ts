@@ -13,7 +13,7 @@ describe('the outcome of a call', () => {
     expect(callOutcome('OK')).toBe('useful');
     const codes = Object.keys(ERROR_CODES) as ErrorCode[];
     const of = (outcome: string) => codes.filter((code) => callOutcome(code) === outcome);
-    expect(of('cancelled')).toEqual(['ERR_METHOD_UNKNOWN', 'ERR_CANCELLED']);
+    expect(of('cancelled')).toEqual(['ERR_CANCELLED', 'ERR_METHOD_UNKNOWN']);
     expect(of('timeout').sort()).toEqual([
       'ERR_MODEL_TIMEOUT_CONNECT',
       'ERR_MODEL_TIMEOUT_FIRST_TOKEN',
