@@ -263,7 +263,9 @@ export class ModelEndpoint {
     // certain was of use: its server is slow, and well.
     const hasChosen = told === 'ERR_PLAN_SETTLED' && result.report.choiceMs !== undefined;
     const isEarly = result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
-    const isCutShort = isTimeout(told) && (hasChosen || isEarly);
+    // A read shows nothing until its end: what its plan cut says less of the server than the words that follow.
+    const isReadCut = kind === 'read' && told === 'ERR_PLAN_SETTLED';
+    const isCutShort = isTimeout(told) && (hasChosen || isEarly || isReadCut);
     const code = isCutShort || (isLoading && isTimeout(told)) ? 'ERR_CANCELLED' : told;
     this.use.ended(model, kind, code);
     // What was given up for somebody else is silent only where the model is known to begin sooner.

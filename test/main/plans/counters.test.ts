@@ -22,7 +22,7 @@ describe('the outcome of a call', () => {
       'ERR_PLAN_SETTLED',
       'ERR_WORKER_STUCK',
     ]);
-    expect(of('failed')).toHaveLength(codes.length - 7);
+    expect(of('failed')).toHaveLength(codes.length - 8);
   });
 });
 

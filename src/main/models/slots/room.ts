@@ -98,7 +98,9 @@ export function companyToGiveUp(question: RoomQuestion & { readonly need: SlotNe
   if (yielding.length === 0) return undefined;
   const profile = profileOf(need.model, need.kind);
   const company = works.length + strangers;
-  const chance = (calls: number): number => profile.chanceWithin(need.deadlineMs - nowMs, calls) ?? 0;
+  // A read is short: while nothing is known of it, it is taken to be in time alone.
+  const unknown = (calls: number): number => (need.kind === 'read' && calls <= 1 ? 1 : 0);
+  const chance = (calls: number): number => profile.chanceWithin(need.deadlineMs - nowMs, calls) ?? unknown(calls);
   const alone = chance(company - yielding.length);
   if (alone < CHANCE_MIN || chance(company) >= alone * CHANCE_WITHOUT_SHARE) return undefined;
   const lefts = new Map(yielding.map((work) => [work, leftMs(work, question)]));

@@ -186,7 +186,8 @@ export class Flight {
     this.#hasBegun = true;
     if (this.#calls.signal.aborted) return;
     if (this.#read !== undefined && (await this.#readFirst(this.#read))) return this.#calls.end(false);
-    const panel = this.#calls.isLate || this.#calls.signal.aborted ? undefined : this.#convene();
+    const isOver = this.#calls.isLate || this.#calls.signal.aborted || this.#read?.isLastWord === true;
+    const panel = isOver ? undefined : this.#convene();
     const inHand = this.#inHand;
     try {
       if (panel !== undefined) await this.#hear(panel);
@@ -245,7 +246,7 @@ export class Flight {
   #needsSynthesis(): boolean {
     const { synthesis, experts } = this.#parts.options;
     if (synthesis.models.length === 0 || this.#calls.signal.aborted || this.#calls.isLate) return false;
-    if (this.#purpose.oneExpert !== undefined || this.#fit.isForLater) return false;
+    if (this.#purpose.oneExpert !== undefined || this.#fit.isForLater || this.#read?.isLastWord === true) return false;
     if (synthesis.when === 'always') return true;
     // Where others wait, what the few experts said has to do.
     if (this.#fit.isCrowded && this.votes.length > 0) return false;

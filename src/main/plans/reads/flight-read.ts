@@ -164,7 +164,7 @@ export class FlightRead {
     const leftMs = this.#leftMs();
     const writingMs = this.#writingMs();
     const readMs = this.#at(best).forecast.expectedMs(best.model, 'read', this.#given.calls.rankMs);
-    if (writingMs !== undefined && writingMs >= leftMs) return leftMs;
+    if (!this.#isWritingTimely || (writingMs !== undefined && writingMs >= leftMs)) return leftMs;
     const untilMs = writingMs === undefined ? leftMs * UNKNOWN_SHARE : leftMs - writingMs * WRITING_MARGIN;
     if (readMs === undefined) return Math.min(untilMs, leftMs * UNKNOWN_SHARE);
     // Both do not fit: words then go beside the read, unless it decides more often than not.
@@ -175,7 +175,18 @@ export class FlightRead {
   /** Whether no written vote is expected in time. */
   #isOnlyHope(best: ResolvedExpert): boolean {
     const readMs = this.#at(best).forecast.workMs(best.model, 'read') ?? 0;
-    return (this.#writingMs() ?? 0) > this.#leftMs() && readMs <= this.#leftMs();
+    return !this.#isWritingTimely && readMs <= this.#leftMs();
+  }
+
+  /** Whether it has answered, and nobody can in words in time: whoever was asked would only keep the next read from its slot. */
+  get isLastWord(): boolean {
+    return this.probabilities !== undefined && !this.#isWritingTimely;
+  }
+
+  /** Whether any expert has a fair chance to answer in words in time. */
+  get #isWritingTimely(): boolean {
+    const { parts, outlook } = this.#given;
+    return parts.options.experts.some((expert) => outlook.isTimely(expert));
   }
 
   /** How long the quickest expert takes in words, where that is known. */
