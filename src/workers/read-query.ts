@@ -2,8 +2,8 @@ import { defined } from '../shared/defined.ts';
 import type { Domain } from '../shared/domain.ts';
 import { encodeError } from '../shared/errors.ts';
 import type { CallPhase } from '../shared/model-client/failures.ts';
+import { planRead } from '../shared/reads/plan-read.ts';
 import { pooled } from '../shared/reads/reading.ts';
-import { renderSituation, renderSystem } from '../shared/situation.ts';
 import type { ExpertResult, ExpertTask, ReadTerms } from '../shared/tasks.ts';
 import type { ChatCaller } from '../shared/vote-answer.ts';
 
@@ -21,23 +21,8 @@ export async function queryRead(query: ReadAsk, signal: AbortSignal): Promise<Ex
   const { domain, roles, client, task, read, onPhase } = query;
   if (client.read === undefined) throw new Error('a client that cannot read was asked to');
   const { situation, model, timeoutMs } = task;
-  const { form, alternativesMax, hasThinkingSwitch } = read;
-  const outcome = await client.read(
-    {
-      form,
-      model,
-      system: renderSystem(domain, true),
-      // The other forms have options and questions of their own.
-      state: renderSituation(domain, situation, form === 'logprobs' ? 'label' : 'none'),
-      roles,
-      actions: situation.actions,
-      timeoutMs,
-      alternativesMax,
-      hasThinkingSwitch,
-      ...defined({ onPhase }),
-    },
-    signal,
-  );
+  const call = planRead(domain, situation, { ...read, roles, model, timeoutMs });
+  const outcome = await client.read({ ...call, ...defined({ onPhase }) }, signal);
   const { report } = outcome;
   if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };
   const probabilities = pooled(outcome.readings);

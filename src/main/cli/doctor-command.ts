@@ -6,6 +6,7 @@ import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '..
 import { type SupportFacts, supportFacts, warningsIn } from '../doctor/support-facts.ts';
 import { type EndpointFacts, SERVER_NAMES } from '../models/discovery/endpoint-facts.ts';
 import { findListeners, KNOWN_PORTS } from '../models/discovery/find-servers.ts';
+import { PROFILES } from '../options/profiles.ts';
 import { type Config, loadConfig } from '../service/config/config-file.ts';
 import { type CliContext, note } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
@@ -38,7 +39,7 @@ export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => 
   const command = program
     .command('doctor')
     .description(
-      'Find model servers and their models, check model ids, time one call to each model that plans would use, and give advice.',
+      'Find model servers and their models, check model ids, time one call to each model that plans would use, see in which forms it can be asked, and give advice.',
     );
   addEndpointFlags(command)
     .option('--timeout-ms <ms>', 'time limit for one call', wholeNumber(1, 3_600_000), 60_000)
@@ -71,15 +72,16 @@ export async function doctorCommand(context: CliContext, flags: DoctorFlags): Pr
 
 async function subjectOf(context: CliContext, flags: DoctorFlags, config: Config): Promise<Subject> {
   const { model: models = [], apiKey = [] } = flags;
+  const asking = askingOf(config);
   if (flags.endpoint !== undefined || config.endpoints !== undefined) {
     const endpoints = givenEndpoints(context, flags, config) as Endpoints;
-    return { endpoints, models, seats: isFromConfig(flags, config) ? seatsIn(config) : [], keyVariableOf };
+    return { endpoints, models, seats: isFromConfig(flags, config) ? seatsIn(config) : [], asking, keyVariableOf };
   }
   // One that hangs is examined too.
   const found = await findListeners(context.clock);
   const there = Object.fromEntries(found.map(({ name, baseURL }) => [name, { baseURL }]));
   const endpoints = withKeys(there, { flags: apiKey, variables: context.keys });
-  return { endpoints, models, seats: [], keyVariableOf };
+  return { endpoints, models, seats: [], asking, keyVariableOf };
 }
 
 /** The models of a configuration, each at its endpoint or at the only one. */
@@ -87,6 +89,20 @@ function seatsIn({ endpoints, experts = [], synthesis }: Config): Subject['seats
   const [only = ''] = Object.keys(endpoints ?? {});
   const ladder = (synthesis?.models ?? []).map((entry) => (typeof entry === 'string' ? { model: entry } : entry));
   return [...experts, ...ladder].map(({ model, endpoint = only }) => ({ model, endpoint }));
+}
+
+/** A seat of experts is read where one of them may be. Of a seat that the configuration does not have, what it says of all. */
+function askingOf({ endpoints, experts = [], profile = 'default', answers, features }: Config): Subject['asking'] {
+  const [only = ''] = Object.keys(endpoints ?? {});
+  const usual = answers ?? PROFILES[profile].answers;
+  return {
+    isConstrained: features?.constrainedAnswers ?? PROFILES[profile].features.constrainedAnswers,
+    ruleFor: ({ model, endpoint }) => {
+      const own = experts.filter((each) => each.model === model && (each.endpoint ?? only) === endpoint);
+      const rules = own.map((each) => each.answers ?? usual);
+      return rules.find((rule) => rule !== 'write') ?? rules[0] ?? usual;
+    },
+  };
 }
 
 function doctorText(endpoints: readonly ExaminedEndpoint[], facts: SupportFacts, advice: readonly string[]): string {
@@ -129,6 +145,8 @@ function endpointText(endpoint: ExaminedEndpoint): string {
     lines.push(`  model ${model} is not listed${near}`);
   }
   if (calls.length > 0) lines.push('', table([CALL_COLUMNS, ...calls.map(callRow)], { indent: 2, alignRightFrom: 2 }));
+  const able = calls.filter(({ read }) => read !== undefined);
+  if (able.length > 0) lines.push('', table([FORM_COLUMNS, ...able.map(formRow)], { indent: 2 }));
   if (untimed.length > 0)
     lines.push('', `  not timed, as no plan would use them: ${listText(untimed)} (--model names others)`);
   return lines.join('\n');
@@ -152,6 +170,23 @@ function listText(models: readonly string[]): string {
 }
 
 const CALL_COLUMNS = ['Model', 'One call', 'Queue', 'First token', 'Total', 'Tokens/s', 'Schema'];
+
+const FORM_COLUMNS = ['Model', 'Can be read', 'Writes', 'Plans ask for', 'One read', 'One written vote'];
+const WORDS = { json: 'JSON', text: 'text' } as const;
+const FORM_NAMES = {
+  decisions: 'decisions',
+  systemone: 'System One',
+  logprobs: 'log probabilities',
+  ...WORDS,
+} as const;
+
+function formRow({ model, read = {}, keepsSchema, asked = [], totalMs }: TimedCall): string[] {
+  const { form, readMs } = read;
+  const can = form === undefined ? 'not known' : form === null ? 'no' : FORM_NAMES[form];
+  const asks = asked.map((each) => FORM_NAMES[each]).join(', then ');
+  const time = readMs === undefined ? '–' : duration(readMs);
+  return [model, can, keepsSchema ? WORDS.json : WORDS.text, asks, time, duration(totalMs)];
+}
 
 function callRow(call: TimedCall): string[] {
   const { model, code, queueMs, firstTokenMs, totalMs, tokensPerSecond, keepsSchema } = call;

@@ -1,3 +1,4 @@
+import { SERVER_NAMES } from '../models/discovery/endpoint-facts.ts';
 import { isChatModel } from '../models/names/choose-models.ts';
 import type { ExaminedEndpoint, TimedCall } from './examine.ts';
 
@@ -16,8 +17,9 @@ export function adviceFor(endpoints: readonly ExaminedEndpoint[]): string[] {
   const trouble = endpoints.flatMap(troubleOf);
   const crowded = endpoints.flatMap(crowdingOf);
   const slow = endpoints.flatMap(({ calls }) => calls.flatMap(slownessOf));
+  const reads = endpoints.flatMap(readingOf);
   const use = trouble.length === 0 ? useOf(endpoints) : [];
-  return [...trouble, ...endpoints.flatMap(addressAdvice), ...crowded, ...slow, ...use];
+  return [...trouble, ...endpoints.flatMap(addressAdvice), ...crowded, ...slow, ...reads, ...use];
 }
 
 function addressAdvice({ givenURL, baseURL }: ExaminedEndpoint): string[] {
@@ -83,6 +85,24 @@ function slownessOf({ model, code, firstTokenMs = 0, totalMs }: TimedCall): stri
   return [
     `${model} is slow for plans within ${PLAN_MS / 1_000} s; give them more with --timeout-ms, or use a smaller model.`,
   ];
+}
+
+function readingOf({ baseURL, server, calls }: ExaminedEndpoint): string[] {
+  const kind = server?.kind ?? 'unknown';
+  return calls.flatMap((call) => readAdvice(kind === 'unknown' ? baseURL : SERVER_NAMES[kind], call));
+}
+
+/** What would let plans read a model that they ask in words. */
+function readAdvice(server: string, { model, read, answers, thinks, totalMs }: TimedCall): string[] {
+  if (read === undefined) return [];
+  const { form, readMs = totalMs } = read;
+  if (answers === 'write') {
+    const isSooner = form !== undefined && form !== null && readMs < totalMs;
+    return isSooner ? [`${model} can be read, which is quicker than words: set answers to auto.`] : [];
+  }
+  if (form !== null) return [];
+  if (thinks) return [`${model} thinks before it answers: switch thinking off for reads, or use a decision model.`];
+  return [`${server} tells no log probabilities of ${model}: it is asked in words. A decision model could be read.`];
 }
 
 function useOf(endpoints: readonly ExaminedEndpoint[]): string[] {

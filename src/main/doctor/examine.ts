@@ -6,12 +6,14 @@ import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { shownURL } from '../../shared/shown-url.ts';
 import { situationOf } from '../../shared/situation.ts';
 import type { CallReport, EndpointAddress } from '../../shared/tasks.ts';
+import { stripThinking } from '../../shared/vote/thoughts.ts';
 import { rounded } from '../measure/shares.ts';
 import { discoverEndpoint } from '../models/discovery/discover-endpoint.ts';
 import type { EndpointFacts } from '../models/discovery/endpoint-facts.ts';
 import { hasAnswered, type ServerTrouble, troubleIn } from '../models/discovery/server-trouble.ts';
 import { listSomewhere } from '../models/discovery/version-path.ts';
 import { probeSchema } from '../models/forms/answer-form.ts';
+import { ReadForms } from '../models/forms/read-forms.ts';
 import { chooseSeats, isChatModel, seatsOf } from '../models/names/choose-models.ts';
 import { nearestModels } from '../models/names/nearest-models.ts';
 import type { Seat } from '../models/seat.ts';
@@ -19,6 +21,7 @@ import type { EndpointOptions } from '../options/planner-options.ts';
 import { synthesisMessages } from '../plans/ladder/synthesis-prompt.ts';
 import { acceptsConnections } from './knock.ts';
 import { MemoryLook } from './memory-look.ts';
+import { type Asked, type Asking, askedIn, lookAtReads, type ReadLook } from './read-look.ts';
 
 /** What is examined: servers, and the models that are to be used there. */
 export interface Subject {
@@ -27,11 +30,13 @@ export interface Subject {
   readonly models: readonly string[];
   /** Named by a configuration for one server each. */
   readonly seats: readonly Seat[];
+  /** How the configuration wants experts to be asked. */
+  readonly asking: Asking;
   /** The variable of the environment for the key of an endpoint. */
   keyVariableOf(name: string): string;
 }
 
-export interface TimedCall {
+export interface TimedCall extends Partial<Asked> {
   readonly model: string;
   readonly code: 'OK' | ErrorCode;
   readonly message?: string;
@@ -42,6 +47,10 @@ export interface TimedCall {
   readonly tokensPerSecond?: number;
   /** Whether its server keeps it to a JSON schema. Absent where the call failed. */
   readonly keepsSchema?: boolean;
+  /** Its answer began with a thought. */
+  readonly thinks?: true;
+  /** Whether its decisions can be read, and how long one read takes. Absent where the call failed. */
+  readonly read?: ReadLook;
 }
 
 /** `by`: absent where times alone show it. */
@@ -87,24 +96,23 @@ const KNOCK_MS = 1_000;
 /** A server is asked for all of its pages at once. */
 const CONNECTIONS = 8;
 const CALL_TOKENS_MAX = 64;
+const READ_MS = 2_000;
+const READ_TIMES = 2;
 /** A question like those of a plan, so that the times are like those of a plan. */
-const MESSAGES = synthesisMessages(
-  skyrim,
-  situationOf(
-    {
-      agent: 'doctor',
-      observation: { scene: 'combat', health: 41, inCombat: true, enemiesNearby: 2, location: 'Whiterun' },
-      actions: ['attack', 'power_attack', 'block', 'dodge', 'use_potion', 'retreat'],
-      qValues: { attack: 0.7, block: 0.4, use_potion: 0.35 },
-    },
-    64,
-  ),
-  [],
+const SITUATION = situationOf(
+  {
+    agent: 'doctor',
+    observation: { scene: 'combat', health: 41, inCombat: true, enemiesNearby: 2, location: 'Whiterun' },
+    actions: ['attack', 'power_attack', 'block', 'dodge', 'use_potion', 'retreat'],
+    qValues: { attack: 0.7, block: 0.4, use_potion: 0.35 },
+  },
+  64,
 );
+const MESSAGES = synthesisMessages(skyrim, SITUATION, []);
 
 /**
- * Reaches every server, asks what it is and has, and times one call to each model that is to be used; another one shows
- * whether it keeps to a schema. One call at a time, so that they do not slow each other down.
+ * Reaches every server, asks what it is and has, and times one call to each model that is to be used; others show whether it
+ * keeps to a schema, and whether and how fast it can be read. One call at a time, so that they do not slow each other down.
  */
 export async function examine(
   subject: Subject,
@@ -129,10 +137,16 @@ export async function examine(
     const wanted = listing.error === undefined ? unique(seats.filter(({ endpoint }) => endpoint === listing.name)) : [];
     const missing = wanted.filter((model) => !listing.models.includes(model));
     const calls: TimedCall[] = [];
-    const memory = new MemoryLook(client, listing.server?.kind ?? 'unknown', signal);
+    const kind = listing.server?.kind ?? 'unknown';
+    const memory = new MemoryLook(client, kind, signal);
+    const forms = new ReadForms(clock);
     for (const model of wanted) {
       if (missing.includes(model) || signal.aborted) continue;
-      calls.push(await timedCall(client, model, callTimeoutMs, signal));
+      const call = await timedCall(client, model, callTimeoutMs, signal);
+      const seat = { endpoint: listing.name, model, kind };
+      const look = (): Promise<ReadLook> =>
+        lookAtReads(seat, forms, client, SITUATION, readTimeoutMs(call, callTimeoutMs), signal);
+      calls.push(call.code === 'OK' ? withForms(call, await look(), subject.asking, seat) : call);
       await memory.called(model);
     }
     const again = (model: string) => timedCall(client, model, callTimeoutMs, signal);
@@ -229,7 +243,17 @@ async function timedCall(
     return { model, code: 'ERR_MODEL_EMPTY', message: 'its answer has no word', ...times };
   }
   const keepsSchema = await probeSchema(client, model, timeoutMs, signal);
-  return { model, code: 'OK', ...times, ...defined({ keepsSchema }) };
+  const isThought = reasoning.trim() !== '' || stripThinking(content) !== content;
+  return { model, code: 'OK', ...times, ...defined({ keepsSchema }), ...(isThought ? { thinks: true } : {}) };
+}
+
+/** A read is one token: it takes no longer than words, unless its server is silent on a route that it does not have. */
+function readTimeoutMs({ totalMs }: TimedCall, callTimeoutMs: number): number {
+  return Math.min(callTimeoutMs, READ_MS + READ_TIMES * totalMs);
+}
+
+function withForms(call: TimedCall, read: ReadLook, asking: Asking, seat: Seat): TimedCall {
+  return { ...call, read, ...askedIn(asking, seat, read, call.keepsSchema === true) };
 }
 
 function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallReport): Omit<TimedCall, 'model' | 'code'> {

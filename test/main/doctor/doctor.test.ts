@@ -303,3 +303,45 @@ describe('what others say reaches no terminal as it is', () => {
     if (args().includes('--json')) for (const line of stdout.trim().split('\n')) JSON.parse(line);
   });
 });
+
+describe('in which form plans ask a model', () => {
+  const READ = /\n {2}phi-4 +log probabilities +text +log probabilities, then text +\S+ ms +\S+ m?s\n/;
+  const reads = ({ body, response }: Exchange): void => {
+    const token = '1';
+    const content = [{ token, logprob: 0, top_logprobs: [{ token, logprob: 0 }] }];
+    if (body.includes('"logprobs":true'))
+      return json(response, 200, { choices: [{ message: { content: token }, logprobs: { content } }] });
+    streamHead(response);
+    return void response.end(events(piece('1'), FINISH, '[DONE]'));
+  };
+  const configured = async (config: object): Promise<unknown> => {
+    const endpoints = { a: { baseURL: server.baseURL } };
+    folder.file('conclave.config.json', JSON.stringify({ endpoints, ...config }));
+    const { stdout } = await conclave(['doctor', '--json']);
+    return JSON.parse(stdout).endpoints[0].calls.map(({ asked }: { asked: unknown }) => asked);
+  };
+  beforeEach(() => {
+    server.chat = reads;
+  });
+
+  test('stands in a table, with how long each takes', async () => {
+    const { code, stdout } = await doctor();
+    expect(stdout).toMatch(/\n {2}Model +Can be read +Writes +Plans ask for +One read +One written vote\n/);
+    expect(stdout).toMatch(READ);
+    expect(code).toBe(0);
+  });
+
+  test('is what the configuration says of all, of its experts, or by its profile', async () => {
+    const role = 'threat_assessment';
+    expect(await configured({})).toEqual([['logprobs', 'text']]);
+    expect(await configured({ answers: 'read' })).toEqual([['logprobs']]);
+    expect(await configured({ answers: 'write' })).toEqual([['text']]);
+    expect(await configured({ profile: 'november' })).toEqual([['text']]);
+    expect(await configured({ experts: [{ role, model: 'phi-4', answers: 'write' }] })).toEqual([['text']]);
+    const both = [
+      { role, model: 'phi-4', answers: 'write' },
+      { role: 'spatial_reasoning', model: 'phi-4' },
+    ];
+    expect(await configured({ experts: both })).toEqual([['logprobs', 'text']]);
+  });
+});

@@ -1,0 +1,82 @@
+import { defined } from '../../shared/defined.ts';
+import { skyrim } from '../../shared/domains/skyrim.ts';
+import type { PlannerError } from '../../shared/errors.ts';
+import type { ModelClient } from '../../shared/model-client/model-client.ts';
+import { planRead } from '../../shared/reads/plan-read.ts';
+import type { ReadForm } from '../../shared/reads/reading.ts';
+import { type AnswerForm, renderSystem, type Situation } from '../../shared/situation.ts';
+import type { ChatCaller } from '../../shared/vote-answer.ts';
+import { rounded } from '../measure/shares.ts';
+import type { ServerKind } from '../models/discovery/endpoint-facts.ts';
+import { type ReadForms, readManner } from '../models/forms/read-forms.ts';
+import type { Seat } from '../models/seat.ts';
+import type { AnswerRule } from '../options/planner-options.ts';
+
+/** Whether the decisions of a model can be read, and how long that takes. */
+export interface ReadLook {
+  /** The form in which it can be read; null where it can only be asked in words, absent where no call told. */
+  readonly form?: ReadForm | null;
+  /** How long one read of the prompt of a plan took. */
+  readonly readMs?: number;
+  /** Why it cannot be read in the last form that was tried. */
+  readonly message?: string;
+}
+
+/** A form in which plans ask a model: one that is read, or that of its words. */
+export type AskedForm = ReadForm | AnswerForm;
+
+/** How plans ask a model. */
+export interface Asked {
+  /** What the configuration says. */
+  readonly answers: AnswerRule;
+  /** The forms that come of it, the first one first. */
+  readonly asked: readonly AskedForm[];
+}
+
+/** What a configuration says of how models are asked. */
+export interface Asking {
+  /** How the model at a seat is to be asked. */
+  readonly ruleFor: (seat: Seat) => AnswerRule;
+  /** Whether answers in words are asked for as JSON of a schema, where the server keeps to it. */
+  readonly isConstrained: boolean;
+}
+
+/** Tries one form of reads after the other; in the first one that works, reads the prompt of a plan once and takes the time. */
+export async function lookAtReads(
+  seat: Seat & { readonly kind: ServerKind },
+  forms: ReadForms,
+  caller: Pick<ModelClient, 'chat' | 'read'>,
+  situation: Situation,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ReadLook> {
+  const { endpoint, model, kind } = seat;
+  let failure: PlannerError | undefined;
+  const listening: ChatCaller = {
+    chat: (call, ended) => caller.chat(call, ended),
+    read: async (call, ended) => {
+      const outcome = await caller.read(call, ended);
+      failure = outcome.ok ? undefined : outcome.failure;
+      return outcome;
+    },
+  };
+  await forms.probe(seat, listening, renderSystem(skyrim, true), timeoutMs, signal);
+  const form = forms.shownFor(endpoint, model);
+  const message = failure?.message;
+  if (form === undefined) {
+    const isNone = forms.formFor(endpoint, model) === undefined;
+    return { ...(isNone ? { form: null } : {}), ...defined({ message }) };
+  }
+  const roles = (form === 'logprobs' ? skyrim.roles.slice(0, 1) : skyrim.roles).map(({ name }) => name);
+  const call = planRead(skyrim, situation, { form, model, roles, timeoutMs, ...readManner(kind) });
+  const read = await caller.read(call, signal);
+  return read.ok ? { form, readMs: rounded(read.report.totalMs, 1) } : { form, message: read.failure.message };
+}
+
+/** How plans ask a model: in words where it cannot be read or is not to be, or where a read leaves them unsure. */
+export function askedIn(asking: Asking, seat: Seat, { form }: ReadLook, keepsSchema: boolean): Asked {
+  const answers = asking.ruleFor(seat);
+  const words = asking.isConstrained && keepsSchema ? 'json' : 'text';
+  if (answers === 'write' || form === undefined || form === null) return { answers, asked: [words] };
+  return { answers, asked: answers === 'read' ? [form] : [form, words] };
+}
