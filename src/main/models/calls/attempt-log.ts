@@ -163,9 +163,10 @@ export class AttemptEnd {
     this.#attempt.isNone = true;
   }
 
-  /** How its model is asked. */
-  asked(form: Attempt['form']): void {
+  /** How its model is asked, and for which role where only then it is known that it is one. */
+  asked(form: Attempt['form'], role?: string): void {
     this.#attempt.form = form;
+    if (role !== undefined) this.#attempt.subject = { ...this.#attempt.subject, role };
   }
 
   /** Its call is on its way, and `phaseOf` reads how far it has come. */

@@ -64,8 +64,8 @@ export interface QueryListeners {
   readonly onChoice: OnChoice;
   /** Called once, when the query is sent. `phaseOf` reads how far it has come. */
   readonly onSent: (phaseOf: PhaseReader) => void;
-  /** Called by a read, with the form in which it asks. */
-  readonly onForm: (form: ReadForm) => void;
+  /** Called by a read, with the form in which it asks, and the role where it asks one alone. */
+  readonly onForm: (form: ReadForm, role: string | undefined) => void;
 }
 
 /** A role, or a rung of the ladder, that may be asked of another model than its own. */
@@ -321,7 +321,7 @@ export class CallMaker {
       const listeners = {
         onChoice,
         onSent: (phaseOf: PhaseReader) => attempt.sent(phaseOf),
-        onForm: (form: ReadForm) => attempt.asked(form),
+        onForm: (form: ReadForm, role: string | undefined) => attempt.asked(form, role),
       };
       result = endedBy(await plan.query.run(subject, terms, signal, listeners), signal);
     } catch (error) {

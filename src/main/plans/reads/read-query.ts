@@ -44,7 +44,7 @@ export class ReadQuery implements ModelQuery {
     for (;;) {
       const read = this.#termsAt(endpoint, model);
       if (read === undefined) return cannotRead(model);
-      onForm(read.form);
+      onForm(read.form, read.roles.length === 1 ? read.roles[0] : undefined);
       const timeoutMs = Math.max(1, endMs - clock.now());
       const { maxTokens, temperature, role } = first;
       const asked = { kind: 'expert', planId: this.#planId, role, model, endpoint, maxTokens, temperature } as const;

@@ -170,6 +170,24 @@ describe('a seat that cannot be read', () => {
     expect(steps(await plan()).filter((each) => each.startsWith('read'))).toEqual([]);
   });
 
+  test.each<[form: string, isOne: boolean]>([
+    ['decisions', false],
+    ['systemone', false],
+    ['logprobs', true],
+  ])('its attempt in the form %s names its role where one alone is asked: %s', async (own, isOne) => {
+    await make(({ form }) => (form === own ? SURE : { kind: 'errors', code: 'ERR_METHOD_UNKNOWN' }), {
+      answers: 'read',
+    });
+    const [attempt] = (await plan()).attempts;
+    expect(attempt).toMatchObject({ step: 'read', form: own, code: 'OK' });
+    expect(attempt?.role).toBe(isOne ? 'one' : undefined);
+  });
+
+  test('its attempt names the role of the only expert in any form', async () => {
+    await make(() => SURE, { answers: 'read', experts: [{ role: 'two', model: 'e' }] });
+    expect((await plan()).attempts).toMatchObject([{ step: 'read', form: 'decisions', role: 'two' }]);
+  });
+
   test('the form that its server has is found in the same call', async () => {
     await make(({ form }) => (form === 'logprobs' ? SURE : { kind: 'errors', code: 'ERR_METHOD_UNKNOWN' }), {
       answers: 'read',
