@@ -1,5 +1,8 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { allFeatures } from '../../src/main/options/features.ts';
+import type { ReadStats } from '../../src/main/plans/reads/reads.ts';
+import type { ReadBehaviour } from '../support/fake-models.ts';
 import { openPage } from './support/browser.ts';
 import { openService, states } from './support/service.ts';
 
@@ -58,6 +61,34 @@ test('what is shown equals /v1/stats', async () => {
   expect(told).toContainEqual(['Calls failed', String(calls.failed)]);
   expect(told).toContainEqual(['synthesis', String(stats.sources.synthesis)]);
   expect(watched.complaints).toEqual([]);
+});
+
+test('what reads decided is shown, with the reliability of each model, where there are any', async () => {
+  const reads = (): ReadBehaviour => ({ kind: 'reads', probabilities: { block: 0.9, flee: 0.05 }, afterMs: 1 });
+  const ON = { ...allFeatures(true), discovery: false, constrainedAnswers: false };
+  await using service = await openService(() => ({ kind: 'answers', action: 'block', afterMs: 2 }), {
+    ...{ reads, answers: 'auto', features: ON, cache: false },
+    experts: ['one', 'two'].map((role) => ({ role, model: 'e' })),
+  });
+  await using silent = await openService();
+  await service.plan(...states(60));
+  await using watched = await openPage();
+  const { page } = watched;
+  await page.goto(service.address);
+  await page.waitForSelector(LIVE);
+  const stats = await service.stats();
+  const { decided, calibration } = stats.reads as ReadStats;
+  expect(decided).toBeGreaterThan(0);
+  const shown = await figures(page, '#reads [data-stat]', 'stat');
+  expect(shown.map(([path]) => path.split('.').at(-1))).toEqual(['error', 'brier', 'brierOfMean', 'compared']);
+  expect(shown).toEqual(shown.map(([path]) => [path, String(at(stats, path))]));
+  expect(await page.textContent('#reads p')).toMatch(/^Read decisions: [\d.]+ % of 60 plans\.$/);
+  expect(await page.locator('#reads [data-reads="e"] tbody tr').count()).toBe(calibration[0]?.curve.length);
+  expect(await page.isVisible('#reads-title')).toBe(true);
+  expect(watched.complaints).toEqual([]);
+  await page.goto(silent.address);
+  await page.waitForSelector(LIVE);
+  expect(await page.isVisible('#reads-title')).toBe(false);
 });
 
 test('it follows what happens, in its list, its charts and its figures', async () => {

@@ -73,7 +73,7 @@ export function numberedStats(): ChatPlannerStats {
       calibration: [
         {
           ...{ model: 'phi', compared: 0, error: 0.05, brier: 0.2, brierOfMean: 0.25 },
-          curve: [{ compared: 0, expected: 0.5, agreed: 0.4 }],
+          curve: [{ from: 0.4, compared: 0, expected: 0.5, agreed: 0.4 }],
         },
       ],
     },

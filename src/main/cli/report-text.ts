@@ -4,6 +4,7 @@ import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { ReportSide, ReportTable } from '../page/report-page.ts';
 import type { ModelStats } from '../plans/counters.ts';
+import type { CalibrationStats } from '../plans/reads/read-calibration.ts';
 import { countAt } from '../session/figures.ts';
 import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
 import { figureOf, REPORT_FIGURES } from '../session/report-figures.ts';
@@ -30,6 +31,7 @@ function reportTables(report: SessionReport): ReportTable[] {
   const tables: ReportTable[] = [{ title: 'Figures', head: [], rows: summaryRows(report) }];
   if (report.expect !== undefined) tables.push(criteriaTable(report, report.expect));
   if (report.models.length > 0) tables.push(modelTable(report));
+  tables.push(...calibrationTables(report));
   const asked = report.endpoints.filter(({ profiles, breaker }) => profiles.length > 0 || breaker.opened > 0);
   if (asked.length > 0) tables.push(endpointTable(asked));
   return tables;
@@ -62,6 +64,7 @@ function summaryRows(report: SessionReport): string[][] {
     ['Cache', cacheText(report)],
     ...laterRows(report),
     ...honestyRows(report),
+    ...readRows(report),
     [nameOf('llmSuccess'), successText(report)],
     saidRow(report, 'timeouts'),
     saidRow(report, 'fallbacks'),
@@ -178,6 +181,18 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
   return rows;
 }
 
+/** What models decided without words: only where a model was read. Of reads for nobody's plan there is a decision, but no plan. */
+function readRows({ reads, plans }: SessionReport): string[][] {
+  if (reads === null || reads.asked === 0) return [];
+  const { asked, decided, unsure, failed, calibration } = reads;
+  const parts = [`${percent(Math.min(decided, plans), plans)} of ${count(plans, 'plan')}`, `${count(asked, 'read')}`];
+  if (unsure > 0) parts.push(`${count(unsure)} unsure`);
+  if (failed > 0) parts.push(`${count(failed)} failed`);
+  const errors = calibration.flatMap(({ model, error }) => (error === undefined ? [] : `${rate(error)} (${model})`));
+  if (errors.length > 0) parts.push(`calibration error ${errors.join(', ')}`);
+  return [['Read decisions', parts.join(' · ')]];
+}
+
 /** similar up to 0.1: 84 % of 120, silent */
 function tierText({ tier, to, compared, agreement, serving }: TierStat): string {
   const where = to === null ? tier : `${tier} up to ${to}`;
@@ -243,6 +258,29 @@ function modelTable({ models }: SessionReport): ReportTable {
     ['Tokens', ({ completionTokens }) => count(completionTokens)],
   ];
   return { ...tableOf('Models', columns, models), alignRightFrom: hasSeveral ? 3 : 2 };
+}
+
+/** How well the probabilities that were read say what models decide in words, by model, and by what was expected. */
+function calibrationTables({ reads }: SessionReport): ReportTable[] {
+  const known = reads?.calibration.filter(({ compared }) => compared > 0) ?? [];
+  if (known.length === 0) return [];
+  const told = (value: number | undefined): string => (value === undefined ? NOTHING : rate(value));
+  const of: Column<CalibrationStats>[] = [
+    ['Reads of', ({ model }) => model],
+    columnOf('reads.calibration.*.compared', ({ compared }) => count(compared)),
+    columnOf('reads.calibration.*.error', ({ error }) => told(error)),
+    columnOf('reads.calibration.*.brier', ({ brier }) => told(brier)),
+    columnOf('reads.calibration.*.brierOfMean', ({ brierOfMean }) => told(brierOfMean)),
+  ];
+  const bins = known.flatMap(({ model, curve }) => curve.map((bin) => ({ model, ...bin })));
+  const by: Column<(typeof bins)[number]>[] = [
+    ['Reads of', ({ model }) => model],
+    ['Expected', ({ expected }) => percent(expected, 1)],
+    ['Came', ({ agreed }) => percent(agreed, 1)],
+    ['Compared', ({ compared }) => count(compared)],
+  ];
+  const tables = [tableOf('Calibration of reads', of, known), tableOf('Reliability of reads', by, bins)];
+  return tables.map((each) => ({ ...each, alignRightFrom: 1 }));
 }
 
 /** A column is left out where no server has anything to say in it. */

@@ -98,6 +98,26 @@ function saidIn(group: string): Record<string, z.ZodType> {
   return Object.fromEntries(said.map(({ path }) => [path.slice(group.length), amount.optional()]));
 }
 
+/** Reports of earlier versions have none. */
+const reads = z.looseObject({
+  asked: amount,
+  decided: amount,
+  unsure: amount,
+  failed: amount,
+  calibration: z
+    .array(
+      z.looseObject({
+        model: name,
+        compared: amount,
+        error: amount.optional(),
+        brier: amount.optional(),
+        brierOfMean: amount.optional(),
+        curve: z.array(z.looseObject({ compared: amount, expected: share, agreed: share })).max(100),
+      }),
+    )
+    .max(1_000),
+});
+
 const calls = z.looseObject({ made: amount, useful: amount, timeouts: amount, cancelled: amount, failed: amount });
 
 const judgement = z.looseObject({
@@ -141,6 +161,7 @@ const schema = z.looseObject({
   late: z
     .array(z.looseObject({ kind: name, compared: amount, lateOnly: amount, nextOnly: amount, serves: z.boolean() }))
     .default([]),
+  reads: reads.nullable().default(null),
   calls: calls.extend(saidIn('calls.')),
   models: z.array(model).max(1_000),
   endpoints: z.array(endpoint).max(1_000),

@@ -8,6 +8,7 @@ import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../plans/counters.ts';
 import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
 import type { PlannerStats } from '../plans/planner.ts';
+import type { ReadStats } from '../plans/reads/reads.ts';
 import type { Judgement } from './judgement.ts';
 import type { SessionOutcome } from './session.ts';
 import type { SkippedLines } from './trace-reader.ts';
@@ -80,6 +81,8 @@ export interface SessionReport {
   /** Models asked about what nobody waits for. */
   readonly background: PlannerStats['background'];
   readonly late: PlannerStats['late'];
+  /** What reads decided, and what their probabilities are worth; null where no model is read. */
+  readonly reads: ReadStats | null;
   /** Its success rate is `llmSuccess`. */
   readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
   readonly models: readonly ModelStats[];
@@ -135,6 +138,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     cache: cacheOf(stats.cache),
     background: stats.background,
     late: stats.late,
+    reads: stats.reads || null,
     calls,
     models: stats.models,
     endpoints: stats.endpoints,

@@ -4,7 +4,7 @@ import type { Planner, PlannerStats } from '../../../src/main/plans/planner.ts';
 import { createPlanner } from '../../../src/main/service/create-planner.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import type { PlanRequest } from '../../../src/shared/plan-request.ts';
-import { type Behaviour, FakeModels } from '../../support/fake-models.ts';
+import { type Behaviour, FakeModels, type ReadScript } from '../../support/fake-models.ts';
 import { request, testOptions } from '../../support/make-planner.ts';
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -26,10 +26,10 @@ export const ANSWERS = (): Behaviour => ({ kind: 'answers', action: 'block', aft
 /** The real planner behind the real HTTP face in real time, over scripted models. */
 export async function openService(
   script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour = ANSWERS,
-  { token, ...options }: Partial<PlannerOptions> & { readonly token?: string } = {},
+  { token, reads, ...options }: Partial<PlannerOptions> & { readonly token?: string; readonly reads?: ReadScript } = {},
 ): Promise<Service> {
   const clock = systemClock;
-  const models = new FakeModels(clock, script);
+  const models = new FakeModels(clock, script, reads);
   const planner = await createPlanner({ ...testOptions, ...options }, { clock, pool: models, client: () => models });
   const open = (port: number): Promise<HttpFace> =>
     openHttpFace(planner, { port, ...(token === undefined ? {} : { token }) }, { clock, log, version: '1.2.3' });

@@ -71,6 +71,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       later: { states: 0, asked: 0, voted: 0 },
     },
     late: [],
+    reads: null,
     calls: {
       made: 1_100,
       useful: 980,

@@ -24,6 +24,15 @@ test('a report is read as it was written', async () => {
   expect((await readReport(write(JSON.stringify(older)))).report).toEqual(older);
 });
 
+test('reads are read as they were written, and those of an earlier version are none', async () => {
+  const curve = [{ from: 0.9, compared: 30, expected: 0.93, agreed: 0.9 }];
+  const calibration = [{ model: 'phi', compared: 30, error: 0.02, brier: 0.1, brierOfMean: 0.2, curve }];
+  const report = makeReport({ reads: { asked: 9, decided: 6, unsure: 2, failed: 1, calibration } });
+  expect((await readReport(write(JSON.stringify(report)))).report).toEqual(report);
+  const { reads, ...older } = report;
+  expect((await readReport(write(JSON.stringify(older)))).report).toEqual({ ...older, reads: null });
+});
+
 test.each<[string, unknown, string]>([
   ['a list', [], 'a.json: the report must be an object, got an empty list'],
   [

@@ -4,6 +4,7 @@ import { reportText } from '../../../src/main/cli/report-text.ts';
 import type { EndpointStats } from '../../../src/main/models/endpoint-parts.ts';
 import { PlannerCounters } from '../../../src/main/plans/counters.ts';
 import type { PlannerStats } from '../../../src/main/plans/planner.ts';
+import type { ReadStats } from '../../../src/main/plans/reads/reads.ts';
 import { type ReportServer, type SessionReport, sessionReport } from '../../../src/main/session/report.ts';
 import type { SessionOutcome } from '../../../src/main/session/session.ts';
 import { PLAN_SOURCES } from '../../../src/shared/decision.ts';
@@ -192,6 +193,46 @@ test('the text tells everything the report promises', () => {
   expect(text).toMatch(/Timeouts +1 call\n/);
   expect(text).toMatch(/Fallbacks +1 plan\n/);
   expect(text).toMatch(/phi +expert +4 +75 % +1 +0/);
+});
+
+const READS: ReadStats = {
+  ...{ asked: 9, decided: 6, unsure: 2, failed: 1 },
+  calibration: [
+    {
+      ...{ model: 'phi', compared: 40, error: 0.031, brier: 0.121, brierOfMean: 0.2 },
+      curve: [
+        { from: 0.5, compared: 15, expected: 0.55, agreed: 0.6 },
+        { from: 0.9, compared: 25, expected: 0.93, agreed: 0.96 },
+      ],
+    },
+    { model: 'nemo', compared: 0, error: undefined, brier: undefined, brierOfMean: undefined, curve: [] },
+    {
+      ...{ model: 'qwen', compared: 3, error: undefined, brier: undefined, brierOfMean: undefined },
+      curve: [{ from: 0.4, compared: 3, expected: 0.45, agreed: 1 / 3 }],
+    },
+  ],
+};
+
+test('what reads decided is told, with how well their probabilities say what is written', () => {
+  const report = sessionReport(OUTCOME, { ...statsOf(true), reads: READS }, { trace: TRACE, server: SIMULATED });
+  expect(report.reads).toEqual(READS);
+  const text = reportText(report);
+  expect(text).toMatch(
+    /Read decisions +60 % of 10 plans · 9 reads · 2 unsure · 1 failed · calibration error 0\.03 \(phi\)\n/,
+  );
+  expect(text).toMatch(/Reads of +Reads compared +Calibration error +Brier score +Brier score of the mean\n/);
+  expect(text).toMatch(/\n {2}phi +40 +0\.03 +0\.12 +0\.2\n {2}qwen +3 +– +– +–\n/);
+  expect(text).toMatch(/Reads of +Expected +Came +Compared\n {2}phi +55 % +60 % +15\n {2}phi +93 % +96 % +25\n/);
+  expect(text).not.toContain('nemo');
+});
+
+test('nothing is told of reads where there were none', () => {
+  const none = { asked: 0, decided: 0, unsure: 0, failed: 0, calibration: [] };
+  for (const reads of [none, false] as const) {
+    const report = sessionReport(OUTCOME, { ...statsOf(true), reads }, { trace: TRACE, server: SIMULATED });
+    expect(report.reads).toEqual(reads || null);
+    expect(reportText(report)).not.toMatch(/[Rr]eads? (?:of|decisions)/);
+  }
 });
 
 test('why no model decided is told where there are such plans, the most frequent first', () => {

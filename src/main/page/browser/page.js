@@ -3,7 +3,7 @@ import { byId, el, setText } from './dom.js';
 import { timeOfDay } from './format.js';
 import { Live } from './live.js';
 import { PlanList } from './plan-list.js';
-import { showEndpoints, showScenes, showTiles, showTotals } from './tables.js';
+import { showEndpoints, showReads, showScenes, showTiles, showTotals } from './tables.js';
 
 /**
  * The page: what the stream tells, put into its places. Where the stream ends, everything stays as it was, marked as old.
@@ -75,6 +75,7 @@ function show({ stats, lately, falseHits }) {
   if (!document.hidden) charts.show(series);
   showEndpoints(byId('endpoints'), stats.endpoints);
   showScenes(byId('scenes'), stats);
+  showReads(byId('reads'), stats);
   showTotals(byId('totals'), stats);
 }
 

@@ -11,6 +11,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
  * @import { PlannerStats } from '../../plans/planner.ts'
  * @import { Durations } from '../../measure/durations.ts'
  * @import { StandingStats } from '../../cache/standing/tier-standing.ts'
+ * @import { CalibrationStats } from '../../plans/reads/read-calibration.ts'
  * @import { EndpointStats } from '../../models/endpoint-parts.ts'
  * @typedef {object} Minute what the latest minute came to
  * @property {number} seconds
@@ -309,6 +310,47 @@ function standingCard({ trust, models, tiers }) {
   const known =
     models.agreement === null ? 'not known yet' : `${percent(models.agreement)} of ${count(models.compared)}`;
   return el('div', { class: 'card' }, el('p', {}, `Trust: ${trust}. Models agree with each other: ${known}.`), made);
+}
+
+/** What reads decided, and what they are worth; nothing where no model is read. @param {Element} parent @param {PlannerStats} stats */
+export function showReads(parent, stats) {
+  const { reads, plans } = stats;
+  /** @type {HTMLElement} */ (parent.closest('section')).hidden = reads === false;
+  if (reads === false) return;
+  // Of those in the background there are decisions, but no plans.
+  const share = plans.settled === 0 ? undefined : Math.min(1, reads.decided / plans.settled);
+  const summary = `Read decisions: ${percent(share)} of ${count(plans.settled)} plans.`;
+  parent.replaceChildren(
+    el('div', { class: 'card' }, el('p', {}, summary), ...reads.calibration.map((_, i) => calibrationOf(stats, i))),
+  );
+}
+
+/** What a model that is read was expected to decide in words, and what came. @param {PlannerStats} stats @param {number} index */
+function calibrationOf(stats, index) {
+  const path = `reads.calibration.${index}`;
+  const { model, curve } = /** @type {CalibrationStats} */ (at(stats, path));
+  const rows = curve.map(({ expected, agreed, compared }) => [percent(expected), percent(agreed), count(compared)]);
+  const made = table(`Reliability of reads of ${model}`, ['Expected', 'Came', 'Compared'], rows);
+  made.classList.add('stacked');
+  return el(
+    'div',
+    { 'data-reads': model },
+    el('h3', {}, model),
+    el(
+      'p',
+      {},
+      'Calibration error ',
+      statText(stats, `${path}.error`, rate),
+      ', Brier score ',
+      statText(stats, `${path}.brier`, rate),
+      ' (',
+      statText(stats, `${path}.brierOfMean`, rate),
+      ' if always the mean was expected), ',
+      statText(stats, `${path}.compared`, count),
+      ' compared',
+    ),
+    made,
+  );
 }
 
 /** @param {number} value @param {number} most @param {string} scene */

@@ -39,6 +39,8 @@ class BinnedOutcomes {
 
 /** One bin of the reliability curve: what was expected on average, and how often it came. */
 export interface ReliabilityBin {
+  /** The bin's lower end, by the probability that was expected. */
+  readonly from: number;
   readonly compared: number;
   readonly expected: number;
   readonly agreed: number;
@@ -140,7 +142,7 @@ class ModelCalibration {
     const curve = [...this.#expected.keys()].map((bin) => {
       const count = this.#expected[bin] as number;
       const mean = (sum: Float64Array): number => (count === 0 ? 0 : (sum[bin] as number) / count);
-      return { compared: count, expected: mean(this.#expectedSum), agreed: mean(this.#came) };
+      return { from: bin / BINS, compared: count, expected: mean(this.#expectedSum), agreed: mean(this.#came) };
     });
     const came = sumOf(this.#came) / Math.max(1, compared);
     const isKnown = compared >= COMPARED_MIN;

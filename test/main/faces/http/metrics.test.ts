@@ -1,9 +1,14 @@
 import { expect, test } from 'vitest';
 import type { ChatPlannerStats } from '../../../../src/main/chat/chat-planner.ts';
+import { openHttpFace } from '../../../../src/main/faces/http/open-http-face.ts';
+import { allFeatures } from '../../../../src/main/options/features.ts';
+import type { CalibrationStats } from '../../../../src/main/plans/reads/read-calibration.ts';
+import type { ReadStats } from '../../../../src/main/plans/reads/reads.ts';
 import { drive } from '../../../support/drive.ts';
 import { type ExposedMetric, readExposition } from '../../../support/exposition.ts';
+import { makeCachedPlanner } from '../../../support/make-cached-planner.ts';
 import { request } from '../../../support/make-planner.ts';
-import { type FaceUnderTest, openFace } from '../../../support/open-face.ts';
+import { type FaceUnderTest, openFace, silentLog } from '../../../support/open-face.ts';
 
 type Metrics = Map<string, ExposedMetric>;
 
@@ -157,6 +162,47 @@ test('every counter equals what stats say', async () => {
   expect(calls.failed).toBeGreaterThan(0);
   expect(cache.similarHits).toBeGreaterThan(0);
   expect(cache.hits).toBeGreaterThan(cache.similarHits);
+});
+
+test('what is known of reads equals what stats say, by model and by what was expected', async () => {
+  const options = {
+    experts: ['one', 'two'].map((role) => ({ role, model: 'e' })),
+    features: { ...allFeatures(true), discovery: false, constrainedAnswers: false },
+    answers: 'auto' as const,
+  };
+  await using at = await makeCachedPlanner(() => ({ kind: 'answers', action: 'block', afterMs: 200 }), {
+    cache: false,
+    options,
+    reads: ({ nth }) =>
+      nth % 9 === 8
+        ? { kind: 'errors', code: 'ERR_MODEL_STATUS' }
+        : { kind: 'reads', probabilities: { block: nth % 3 === 0 ? 0.6 : 0.95 }, afterMs: 20 },
+  });
+  for (let i = 0; i < 80; i++) {
+    const asked = request({ observation: { place: `cave ${i}`, health: 50 } });
+    await drive(at.clock, at.planner.plan(asked, { timeoutMs: 1_000 }));
+  }
+  const face = await openHttpFace(at.planner, { port: 0 }, { clock: at.clock, log: silentLog, version: '1.2.3' });
+  const metrics = readExposition(await (await fetch(`${face.address}/metrics`)).text());
+  await face.close();
+  const { asked, decided, unsure, failed, calibration } = at.planner.stats().reads as ReadStats;
+  expect(Math.min(decided, unsure, failed)).toBeGreaterThan(0);
+  expect(read(metrics, 'conclave_reads_asked_total')).toBe(asked);
+  for (const [outcome, reads] of Object.entries({ decided, unsure, failed }))
+    expect(read(metrics, 'conclave_reads_total', { outcome })).toBe(reads);
+  const [{ compared, error, brier, brierOfMean, curve }] = calibration as readonly [CalibrationStats];
+  const model = 'e';
+  expect(read(metrics, 'conclave_reads_compared_total', { model })).toBe(compared);
+  expect(read(metrics, 'conclave_reads_calibration_error_ratio', { model })).toBe(error);
+  expect(read(metrics, 'conclave_reads_brier_score', { model, of: 'reads' })).toBe(brier);
+  expect(read(metrics, 'conclave_reads_brier_score', { model, of: 'mean' })).toBe(brierOfMean);
+  expect(curve.length).toBeGreaterThan(1);
+  for (const { from, compared, expected, agreed } of curve) {
+    const labels = { model, from: `${from}` };
+    expect(read(metrics, 'conclave_reads_reliability_compared_total', labels)).toBe(compared);
+    expect(read(metrics, 'conclave_reads_reliability_ratio', { ...labels, of: 'expected' })).toBe(expected);
+    expect(read(metrics, 'conclave_reads_reliability_ratio', { ...labels, of: 'agreed' })).toBe(agreed);
+  }
 });
 
 /** What stats do not know is left out. */

@@ -13,13 +13,15 @@ import {
   type MetricsSnapshot,
 } from './metric.ts';
 
-/** Labels that stand for the `*` of a path: members of the item of a list, or what a record is kept by. */
+/** Labels that stand for a `*` after a path: members of the item of a list, or what a record is kept by. */
 const LABELS: Readonly<Record<string, readonly string[]>> = {
   sources: ['source'],
   why: ['why'],
   'calls.byCode': ['code'],
   models: ['endpoint', 'model', 'step'],
   endpoints: ['endpoint'],
+  'reads.calibration': ['model'],
+  'reads.calibration.*.curve': ['from'],
   'cache.standing.tiers': ['tier', 'to'],
   'chats.byOutcome': ['outcome'],
   'chats.byCode': ['code'],
@@ -96,7 +98,7 @@ export function metricText({ path, metric }: Figure): string | undefined {
   const { name, labels } = writtenMetric(metric);
   if (HISTOGRAMS[name] !== undefined) return name;
   const own = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  const all = [...(LABELS[path.split('.*', 1)[0] as string] ?? []), ...own];
+  const all = [...listsIn(path).flatMap((list) => LABELS[list] ?? []), ...own];
   return all.length === 0 ? name : `${name}{${all.join()}}`;
 }
 
@@ -117,9 +119,9 @@ function metricsOf(figures: readonly Figure[]): (Metric | HistogramMetric)[] {
 /** All samples of one item stand together. */
 function samplesOf(figures: readonly Figure[], stats: MetricsSnapshot['stats']): MetricSample[] {
   const found = figures.flatMap(({ path, metric = '' }) => {
-    const [list = ''] = path.split('.*');
+    const lists = listsIn(path);
     const { labels } = writtenMetric(metric);
-    return valuesAt(stats, path).map((each) => ({ each, labels: { ...labelsOf(list, each), ...labels } }));
+    return valuesAt(stats, path).map((each) => ({ each, labels: { ...labelsOf(lists, each), ...labels } }));
   });
   const byItem = Map.groupBy(found, ({ each }) => each.at.map(({ name }) => name).join());
   return [...byItem.values()].flat().flatMap(({ each: { value }, labels }) => {
@@ -127,9 +129,17 @@ function samplesOf(figures: readonly Figure[], stats: MetricsSnapshot['stats']):
   });
 }
 
+/** The lists and records on the way to a figure: what stands before each `*` of its path. */
+function listsIn(path: string): string[] {
+  return [...path.matchAll(/\.\*/g)].map(({ index }) => path.slice(0, index));
+}
+
 /** A tier without an end reaches to infinity. */
-function labelsOf(list: string, { at: [each] }: FoundFigure): Labels {
-  const { name, item } = each ?? {};
-  const told = (label: string): unknown => (typeof item === 'object' ? Reflect.get(item as object, label) : name);
-  return Object.fromEntries((LABELS[list] ?? []).map((label) => [label, `${told(label) ?? 'inf'}`]));
+function labelsOf(lists: readonly string[], { at }: FoundFigure): Labels {
+  const pairs = lists.flatMap((list, depth) => {
+    const { name, item } = at[depth] ?? {};
+    const told = (label: string): unknown => (typeof item === 'object' ? Reflect.get(item as object, label) : name);
+    return (LABELS[list] ?? []).map((label): [string, string] => [label, `${told(label) ?? 'inf'}`]);
+  });
+  return Object.fromEntries(pairs);
 }
