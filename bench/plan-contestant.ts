@@ -6,7 +6,7 @@ import { requestOf } from './requests.ts';
  * One contestant of plan.bench.ts in a process of its own, so that threads, compiled code and garbage do not mix. Takes
  * its name and the server's base URL as arguments, says `ready`, then answers each order with what it cost.
  */
-export const CONTESTANTS = ['conclave', 'openai', 'openai-stream', 'langgraph', 'undici'] as const;
+export const CONTESTANTS = ['conclave', 'conclave-read', 'openai', 'openai-stream', 'langgraph', 'undici'] as const;
 export type ContestantName = (typeof CONTESTANTS)[number];
 
 export interface Order {

@@ -10,11 +10,13 @@ import type { ServerMode } from './zero-latency-server.ts';
 
 /**
  * What a plan from models costs: CPU of all threads of the client, four experts and a synthesis, 16 plans in flight, a
- * zero-latency server in another process. Every contestant is a process of its own; they take turns, and ratios are taken
+ * zero-latency server in another process; and the same plan read from probabilities, the four roles in one request. Every contestant is a process of its own; they take turns, and ratios are taken
  * within a round, so that a disturbance of the machine meets all of them. Then: how long `createPlanner` takes.
  */
 const PLANS_IN_FLIGHT = 16;
 const CALLS_PER_PLAN = 5;
+/** Of one that is read, whatever the number of its roles. */
+const READS_PER_PLAN = 1;
 /** Not counted, at the start of each turn: caches and connections come back after the others' turns. */
 const LEAD_IN_PLANS = 32;
 const STARTS = 5;
@@ -62,7 +64,8 @@ async function turn(running: Running, server: BenchServer): Promise<Cost> {
   const before = await server.calls();
   const cost = await order(running, plans);
   const calls = (await server.calls()) - before;
-  if (calls !== plans * CALLS_PER_PLAN) throw new Error(`${running.name} made ${calls} calls for ${plans} plans`);
+  const each = running.name === 'conclave-read' ? READS_PER_PLAN : CALLS_PER_PLAN;
+  if (calls !== plans * each) throw new Error(`${running.name} made ${calls} calls for ${plans} plans`);
   return cost;
 }
 
@@ -128,9 +131,12 @@ console.log(
     bench: 'plan',
     cpuVsOpenai: ratio(by('conclave'), openai),
     cpuVsLangGraph: ratio(by('conclave'), by('langgraph')),
+    cpuVsOpenaiRead: ratio(by('conclave-read'), openai),
+    cpuVsLangGraphRead: ratio(by('conclave-read'), by('langgraph')),
     cpuVsUndici: ratio(by('conclave'), by('undici')),
     startMs,
     conclaveCpuMs: cpuOf(by('conclave')),
+    conclaveReadCpuMs: cpuOf(by('conclave-read')),
     openaiCpuMs: cpuOf(by('openai')),
     openaiStreamCpuMs: cpuOf(by('openai-stream')),
     langGraphCpuMs: cpuOf(by('langgraph')),

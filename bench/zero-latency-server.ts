@@ -80,6 +80,23 @@ function answerChat(body: string, res: ServerResponse): void {
   else res.end(events.join(''));
 }
 
+/** The second choice of each question, as sure as models are. */
+function answerDecisions(body: string, res: ServerResponse): void {
+  calls++;
+  const { questions } = JSON.parse(body) as {
+    questions: readonly { name: string; choices: readonly { value: string }[] }[];
+  };
+  const answers = questions.map(({ name, choices }) => {
+    const probabilities = choices.map(({ value }, index) => ({
+      value,
+      probability: index === 1 ? 0.8 : 0.2 / (choices.length - 1),
+    }));
+    return { type: 'choice', name, choice: choices[1]?.value, confidence: 0.8, probabilities };
+  });
+  const usage = { input_tokens: 420, output_tokens: 4, total_tokens: 424, input_tokens_details: { cached_tokens: 0 } };
+  sendJson(res, JSON.stringify({ object: 'decision', model, answers, usage }));
+}
+
 function handle(req: IncomingMessage, res: ServerResponse): void {
   if (req.url === '/v1/models') return sendJson(res, MODELS);
   if (req.method === 'GET') {
@@ -88,7 +105,11 @@ function handle(req: IncomingMessage, res: ServerResponse): void {
   }
   const chunks: Buffer[] = [];
   req.on('data', (chunk: Buffer) => chunks.push(chunk));
-  req.on('end', () => answerChat(Buffer.concat(chunks).toString(), res));
+  req.on('end', () => {
+    const body = Buffer.concat(chunks).toString();
+    if (req.url === '/v1/decisions') answerDecisions(body, res);
+    else answerChat(body, res);
+  });
 }
 
 function tell(message: ServerMessage): void {

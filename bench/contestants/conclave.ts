@@ -16,6 +16,7 @@ export function plannerOptions(baseURL: string): PlannerOptions {
     cache: { similar: false },
     quorum: 'all',
     features: { ...allFeatures(false), streaming: true },
+    answers: 'write',
   };
 }
 

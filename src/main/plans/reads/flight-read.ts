@@ -166,6 +166,8 @@ export class FlightRead {
     const readMs = this.#at(best).forecast.expectedMs(best.model, 'read', this.#given.calls.rankMs);
     if (!this.#isWritingTimely || (writingMs !== undefined && writingMs >= leftMs)) return leftMs;
     const untilMs = writingMs === undefined ? leftMs * UNKNOWN_SHARE : leftMs - writingMs * WRITING_MARGIN;
+    // Words are only for what cannot be read.
+    if (this.#given.parts.options.reads.answers === 'read') return Math.max(untilMs, leftMs * UNKNOWN_SHARE);
     if (readMs === undefined) return Math.min(untilMs, leftMs * UNKNOWN_SHARE);
     // Both do not fit: words then go beside the read, unless it decides more often than not.
     if (untilMs < readMs) return this.#given.reads.isMostlySure ? leftMs : 0;
