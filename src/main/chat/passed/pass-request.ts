@@ -4,11 +4,13 @@ import { type OutlineFault, type Span, TopMembers, valueAt } from '../../../shar
 import { BOUNDS_RULES, isUtf16, UTF16_RULE } from '../../../shared/untrusted-json.ts';
 import { answersAsked, checkModel, invalid } from '../chat-request.ts';
 
-/** Routes of OpenAI's whose requests are passed on as bytes, and where each goes below a base URL. */
+/** Routes whose requests are passed on as bytes, and where each goes below a base URL: OpenAI's, and that of System One. */
 export const PASSED_PATHS = {
   responses: '/responses',
   completions: '/completions',
   embeddings: '/embeddings',
+  decisions: '/decisions',
+  systemone: '/systemone',
 } as const;
 
 export type PassedRoute = keyof typeof PASSED_PATHS;
@@ -37,8 +39,12 @@ const OF_STATE = ['previous_response_id', 'conversation', 'background'] as const
 const WANTED = ['model', 'stream', 'n', 'prompt', ...OF_STATE];
 /** Larger bodies are read in several turns of the event loop. */
 const TURN_BYTES = 65_536;
-/** The type of a part that is a picture, in the Responses API. As part of a text it would stand there with backslashes. */
-const PICTURE = '"input_image"';
+/** How a picture is marked on each route. As part of a text it would stand there with backslashes. */
+const PICTURES: Readonly<Partial<Record<PassedRoute, string>>> = {
+  responses: '"input_image"',
+  decisions: '"input_image"',
+  systemone: '"image_url"',
+};
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const RULES: Readonly<Record<OutlineFault, string>> = {
   'no-object': 'must be a JSON object',
@@ -74,11 +80,12 @@ function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPas
   checkModel(model);
   const choices = route === 'completions' ? answersAsked(valueFor('n')) : 1;
   const state = stateOf(valueFor);
+  const picture = PICTURES[route];
   return {
     route,
     bytes,
     model,
-    hasPictures: route === 'responses' && bytes.includes(PICTURE),
+    hasPictures: picture !== undefined && bytes.includes(picture),
     modelSpans: members.spansOf('model'),
     isStreamed: valueFor('stream') === true,
     choices,

@@ -28,7 +28,7 @@ export const OPENAI_ERROR_ANSWERS = {
 const OWN = /^\/v1\/(?:plans|stats|cache|live)(?:\/|$)/;
 const OPENAI = /^\/v1(?:\/|$)/;
 /** What such a client asks for where its base URL lacks the `/v1`. */
-const WITHOUT_VERSION = /^\/(?:chat\/completions|completions|responses|embeddings|models)(?:\/|$)/;
+const WITHOUT_VERSION = /^\/(?:chat\/completions|completions|responses|embeddings|decisions|systemone|models)(?:\/|$)/;
 
 /** Whether whoever asks for this path expects OpenAI's form. */
 export function isOpenAIPath(path: string): boolean {

@@ -17,11 +17,13 @@ const SUMMARIES: Readonly<Record<PassedRoute, string>> = {
   responses: 'Ask a model for a response',
   completions: 'Have a text continued',
   embeddings: 'Turn texts into vectors',
+  decisions: 'Ask a model for the probabilities of answers',
+  systemone: 'Ask a model for the probabilities of answers, as System One',
 };
 const DESCRIPTION =
   "Passed on as bytes to a server that has the model and this route; only `model` and `stream` are read, and what refers to a server's own state. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off).";
 
-/** `POST /v1/responses`, `/v1/completions` and `/v1/embeddings`, as OpenAI's clients call them. */
+/** `POST /v1/responses`, `/v1/completions`, `/v1/embeddings`, `/v1/decisions` and `/v1/systemone`, as the clients of each call them. */
 export function passRoutes(app: FastifyInstance, { planner, connections }: RouteParts): void {
   const { chats } = planner;
   for (const route of Object.keys(PASSED_PATHS) as PassedRoute[]) {
@@ -35,7 +37,7 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
           description: "The server's answer, or its events.",
           content: {
             'application/json': { schema: {} },
-            ...(route === 'embeddings' ? {} : { 'text/event-stream': { schema: {} } }),
+            ...(isWhole(route) ? {} : { 'text/event-stream': { schema: {} } }),
           },
         },
         ...OPENAI_ERROR_ANSWERS,
@@ -49,4 +51,9 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
         sendReply(reply, await chats.pass(route, request.body, chatOptionsOf(request, connections))),
     );
   }
+}
+
+/** Whether a route is never answered in events. */
+function isWhole(route: PassedRoute): boolean {
+  return route !== 'responses' && route !== 'completions';
 }
