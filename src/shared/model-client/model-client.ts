@@ -118,7 +118,7 @@ export class ModelClient {
   /** Asks once for the probabilities of actions. Never rejects. */
   async read(call: ReadCall, signal?: AbortSignal): Promise<ReadOutcome> {
     const outcome = await makeRead(this.#sdk, this.#clock, call, signal);
-    return outcome.ok ? outcome : { ...outcome, failure: this.#secrets.ofFailure(outcome.failure) };
+    return outcome.ok ? outcome : { ...outcome, ...this.#withoutSecrets(outcome) };
   }
 
   /** Makes the call of somebody else, whose body goes as it is, and tells its answer as it comes. Never throws. */

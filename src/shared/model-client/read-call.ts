@@ -1,5 +1,6 @@
 import type { OpenAI } from 'openai';
 import type { Clock } from '../clock.ts';
+import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
 import { readReadings } from '../reads/read-answer.ts';
 import { READ_PATHS, readBody } from '../reads/read-body.ts';
@@ -41,7 +42,8 @@ export async function makeRead(
   const { failure, refusal, reader, report } = await attempt.run();
   if (failure === undefined) return { ok: true, readings: reader?.readings ?? [], report };
   const isNotThere = lacksRoute(failure, refusal);
-  return { ok: false, failure: isNotThere ? missingRoute(READ_PATHS[call.form], failure) : failure, report };
+  const told = isNotThere ? missingRoute(READ_PATHS[call.form], failure) : failure;
+  return { ok: false, failure: told, ...defined({ refusal }), report };
 }
 
 /** Reads the one JSON body that answers a read. */

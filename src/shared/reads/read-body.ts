@@ -38,9 +38,9 @@ const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
       questions: Object.fromEntries(roles.map((role, index) => [questionId(index), question(renderRole(role))])),
     };
   },
-  logprobs: ({ model, system, state, roles, alternativesMax, hasThinkingSwitch }) => ({
+  logprobs: ({ model, system, state, messages, roles, alternativesMax, hasThinkingSwitch }) => ({
     model,
-    messages: [
+    messages: messages ?? [
       { role: 'system', content: system },
       { role: 'user', content: `${state}\n\n${renderRole(roles[0] ?? '')}` },
     ],

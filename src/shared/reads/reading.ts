@@ -1,4 +1,5 @@
 import type { PlannerError } from '../errors.ts';
+import type { Refusal } from '../model-client/answer-reader.ts';
 import type { CallPhase } from '../model-client/failures.ts';
 import type { CallReport } from '../tasks.ts';
 
@@ -14,9 +15,11 @@ export interface ReadCall {
   readonly form: ReadForm;
   readonly model: string;
   /** Who the agent is. */
-  readonly system: string;
+  readonly system?: string;
   /** The situation, for `logprobs` with its list of actions under their labels. */
-  readonly state: string;
+  readonly state?: string;
+  /** The whole chat of the form `logprobs`, in place of `system`, `state` and the role. */
+  readonly messages?: readonly object[];
   /** Names of roles that the shared part describes: one question each. The form `logprobs` asks the first alone. */
   readonly roles: readonly string[];
   readonly actions: readonly string[];
@@ -38,7 +41,7 @@ export interface Reading {
 export type ReadOutcome =
   /** Without the questions that the model declined. At least one reading. */
   | { readonly ok: true; readonly readings: readonly Reading[]; readonly report: CallReport }
-  | { readonly ok: false; readonly failure: PlannerError; readonly report: CallReport };
+  | { readonly ok: false; readonly failure: PlannerError; readonly refusal?: Refusal; readonly report: CallReport };
 
 /** The mean of some readings. */
 export function pooled(readings: readonly Reading[]): number[] {

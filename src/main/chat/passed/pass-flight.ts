@@ -1,4 +1,8 @@
+import { asPlannerError } from '../../../shared/errors.ts';
 import { type PassEnd, type PassRelay, READ_BYTES_MAX } from '../../../shared/model-client/pass-relay.ts';
+import { decisionForm, readQuestionnaire } from '../decisions/decision-forms.ts';
+import { startDecision } from '../decisions/decision-relay.ts';
+import type { DecisionForm, Questionnaire } from '../decisions/questionnaire.ts';
 import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from '../seats/answer-flight.ts';
 import type { ChatSeat } from '../seats/chat-route.ts';
 import type { CallOpening, ChatCallEnd } from '../seats/seat-caller.ts';
@@ -12,6 +16,9 @@ export type PassFlightEnd =
   /** `isInAnswer`: the bytes of the answer tell the client of it. */
   | (TriedInVain & { readonly isInAnswer: boolean });
 
+/** Ollama refuses with this what a model of its own cannot, with a status that is about the request. */
+const NO_DECISIONS = /\bdoes not support decisions\b/i;
+
 class PassDraft extends Draft<PassRelay> {
   readonly isEmpty = false;
   readonly queue = new ByteQueue();
@@ -19,6 +26,8 @@ class PassDraft extends Draft<PassRelay> {
   /** Whether it is worth being told. */
   hasBegun = false;
   ended: PassEnd | undefined;
+  /** Present where the server has no call for decisions, so that its model is read in chats. */
+  reading: Questionnaire | undefined;
 
   end(): void {
     this.queue.end();
@@ -28,11 +37,14 @@ class PassDraft extends Draft<PassRelay> {
 /** The work for one request that is passed on. */
 export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd> {
   readonly #memory: ServerMemory;
+  /** Of a request for decisions. */
+  readonly #form: DecisionForm | undefined;
   readonly #begun = Promise.withResolvers<void>();
 
   constructor(parts: AnswerFlightParts, purpose: AnswerFlightPurpose<AskedPass>, memory: ServerMemory) {
     super(parts, purpose);
     this.#memory = memory;
+    this.#form = decisionForm(purpose.asked.route);
   }
 
   get isEventStream(): boolean {
@@ -58,12 +70,15 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
   protected begin(seat: ChatSeat): PassDraft {
     const draft = new PassDraft(seat, this.asked.isStreamed);
     draft.queue.onPressure = (isPressed) => this.pressed(draft, isPressed);
+    if (this.#form !== undefined && this.#memory.isAbsent(seat, this.asked.route)) this.#prepare(draft, this.#form);
     return draft;
   }
 
-  protected call(draft: PassDraft, { client, limits, onLife, signal }: CallOpening): PassRelay | undefined {
+  protected call(draft: PassDraft, opening: CallOpening): PassRelay | undefined {
     const { route, isStreamed, isSingle, state } = this.asked;
     const { at, model } = draft.seat;
+    if (draft.reading !== undefined) return this.#read(draft, draft.reading, opening);
+    const { client, limits, onLife, signal } = opening;
     const listener = {
       onBytes: (bytes: Buffer, isEventStream: boolean) => this.#onBytes(draft, bytes, isEventStream),
       onLife: () => {
@@ -83,9 +98,26 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return relay;
   }
 
-  protected failed({ seat }: PassDraft, { failure }: ChatCallEnd): boolean {
-    if (failure?.code === 'ERR_METHOD_UNKNOWN') this.#memory.lacks(seat.at.name, this.asked.route);
-    return false;
+  protected failed({ seat, reading }: PassDraft, { failure }: ChatCallEnd): boolean {
+    const isAbsent = this.#form !== undefined && failure !== undefined && NO_DECISIONS.test(failure.message);
+    if (reading !== undefined || !(isAbsent || failure?.code === 'ERR_METHOD_UNKNOWN')) return false;
+    this.#memory.lacks(seat, this.asked.route);
+    return this.#form !== undefined;
+  }
+
+  /** A request that cannot be asked in chats is not asked here at all; another seat may have the call. */
+  #prepare(draft: PassDraft, form: DecisionForm): void {
+    try {
+      draft.reading = readQuestionnaire(form, this.asked.bytes);
+    } catch (error) {
+      draft.giveUp(asPlannerError(error));
+    }
+  }
+
+  #read(draft: PassDraft, questionnaire: Questionnaire, opening: CallOpening): PassRelay | undefined {
+    const onBytes = (bytes: Buffer): void => this.#onBytes(draft, bytes, false);
+    const task = { form: this.#form as DecisionForm, questionnaire, seat: draft.seat, onBytes };
+    return startDecision(this.clock, opening, task);
   }
 
   /** A whole answer that is longer begins to be told before its end, and so does a stream that says nothing for longer. */

@@ -4,6 +4,7 @@ import type { ResolvedOptions } from '../../options/planner-options.ts';
 import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../chat-call-options.ts';
 import type { ChatCounters } from '../chat-counters.ts';
 import { originOf } from '../chat-reply.ts';
+import { decisionForm } from '../decisions/decision-forms.ts';
 import type { AnswerFlightPurpose } from '../seats/answer-flight.ts';
 import { ChatRoute, type ChatSeat } from '../seats/chat-route.ts';
 import type { FlightSet } from '../seats/flight-set.ts';
@@ -77,7 +78,9 @@ export class PassGateway {
     const found = await this.#parts.finder.find({ model, mayFallBack, deadlineMs });
     const groups = seeingSeats(found, asked);
     const all = state === undefined ? groups : this.#keeping(groups.flat(), state.previousId);
-    const left = all.map((group) => group.filter(({ at }) => !this.#memory.isAbsent(at.name, route)));
+    // Where no server has the call for a decision, its model is read.
+    if (decisionForm(route) !== undefined) return all;
+    const left = all.map((group) => group.filter((seat) => !this.#memory.isAbsent(seat, route)));
     if (left.some((group) => group.length > 0)) return left;
     const names = [...new Set(all.flat().map(({ at }) => at.name))].join(', ');
     throw new PlannerError('ERR_METHOD_UNKNOWN', `the servers do not have POST ${PASSED_PATHS[route]} (${names})`);

@@ -4,6 +4,7 @@ import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
 import type { PhaseLimits } from '../../../shared/model-client/call-watch.ts';
 import type { Relay, RelayCall, RelayEnd } from '../../../shared/model-client/chat-relay.ts';
 import type { PassCall, PassRelay } from '../../../shared/model-client/pass-relay.ts';
+import type { ReadCall, ReadOutcome } from '../../../shared/reads/reading.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 import { enterEndpoint } from '../../models/calls/enter-endpoint.ts';
 import type { LoopTurns } from '../../models/calls/loop-turns.ts';
@@ -17,6 +18,7 @@ import type { ChatSeat } from './chat-route.ts';
 export interface RelayClient {
   relay?(call: RelayCall, signal?: AbortSignal): Relay;
   pass?(call: PassCall, signal?: AbortSignal): PassRelay;
+  readonly read?: ((call: ReadCall, signal?: AbortSignal) => Promise<ReadOutcome>) | undefined;
 }
 
 /** What a call may take. */
