@@ -55,7 +55,14 @@ const LEVELS: OpenAI.DecisionCreateParams.QuestionParamScore = {
 };
 const DECISION = { model: 'm', input: SITUATION, questions: [FIGHT, DANGER, LEVELS] };
 
-async function post(path: string, body: unknown): Promise<{ status: number; headers: Headers; body: any }> {
+interface Answered {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: what is expected of it, the tests say.
+  readonly body: any;
+}
+
+async function post(path: string, body: unknown): Promise<Answered> {
   const response = await fetch(`${face.address}/v1${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -130,4 +137,104 @@ describe('System One', () => {
     expect(body.diagnostics.next.label_mass).toBeGreaterThan(0.5);
     expect(body.usage.input_tokens).toBeGreaterThan(0);
   });
+});
+
+describe('requests that no chat server can be asked', () => {
+  const choice = (choices: unknown[]): object => ({ model: 'm', input: 'hi', questions: [{ ...FIGHT, choices }] });
+  const ask = (more: object): object => ({ ...DECISION, ...more });
+  test.each<[string, object, string]>([
+    ['no questions', ask({ questions: [] }), 'questions must have 1 to 400 members, got an empty list'],
+    [
+      '401 questions',
+      ask({ questions: Array.from({ length: 401 }, () => DANGER) }),
+      'questions must have 1 to 400 members, got a list of 401',
+    ],
+    ['no options', choice([]), 'questions[0].choices must have 2 to 255 members, got an empty list'],
+    ['one option', choice([{ value: 'a' }]), 'questions[0].choices must have 2 to 255 members, got a list of 1'],
+    [
+      '300 options',
+      choice(Array.from({ length: 300 }, (_, nth) => ({ value: `option ${nth}` }))),
+      'questions[0].choices must have 2 to 255 members, got a list of 300',
+    ],
+    [
+      'an option twice',
+      choice([{ value: 'a' }, { value: 'a' }]),
+      'questions[0].choices must not have the same value twice',
+    ],
+    [
+      'a type that is none',
+      ask({ questions: [{ type: 'guess', instructions: 'x' }] }),
+      'questions[0].type must be one of predicate, choice, score',
+    ],
+    ['a member that is none', ask({ temprature: 1 }), 'temprature is not known here'],
+    [
+      'a member that is none in a question',
+      ask({ questions: [{ ...DANGER, choises: [] }] }),
+      'questions[0].choises is not known here',
+    ],
+    ['an input that is none', ask({ input: 7 }), 'input must be a text or a list, got 7'],
+    ['no input', { model: 'm', questions: [DANGER] }, 'input must be a text or a list, got nothing'],
+  ])('%s', async (_, body, rule) => {
+    await open({ local: await server({ flavour: 'llamacpp' }) });
+    const { status, body: told } = await post('/decisions', body);
+    expect(status).toBe(400);
+    expect(told.error).toMatchObject({ type: 'invalid_request_error', code: 'ERR_REQUEST_INVALID' });
+    expect(told.error.message).toContain(rule);
+    // Nothing of it is held against the server, nor asked of it.
+    expect(planner.stats().endpoints[0]?.breaker?.state ?? 'closed').toBe('closed');
+  });
+
+  test.each<[string, unknown, string]>([
+    ['no state', { questions: { q: { type: 'noul' } } }, 'state must be given'],
+    ['no questions', { state: 'x', questions: {} }, 'questions must have 1 to 400 questions'],
+    ['an empty id', { state: 'x', questions: { '': { type: 'noul' } } }, 'questions'],
+    [
+      'one option',
+      { state: 'x', questions: { q: { type: 'choice', criteria: { a: null } } } },
+      'questions.q.criteria must have 2 to 255 options',
+    ],
+    ['a type that is none', { state: 'x', questions: { q: { type: 'predicate' } } }, 'questions.q.type must be one of'],
+    ['a member that is none', { state: 'x', questions: { q: { type: 'noul' } }, stat: 1 }, 'stat is not known here'],
+  ])('System One: %s', async (_, more, rule) => {
+    await open({ local: await server({ flavour: 'llamacpp' }) });
+    const { status, body } = await post('/systemone', { model: 'm', ...(more as object) });
+    expect(status).toBe(400);
+    expect(body.error).toMatchObject({ type: 'invalid_request_error', code: 'ERR_REQUEST_INVALID' });
+    expect(body.error.message).toContain(rule);
+  });
+
+  test('a state of 10 MB', async () => {
+    await open({ local: await server({ flavour: 'llamacpp' }) });
+    const { status, body } = await post('/decisions', { ...DECISION, input: 'x'.repeat(10_000_000) });
+    expect(status).toBe(413);
+    expect(body.error).toMatchObject({ type: 'invalid_request_error', code: 'ERR_MESSAGE_TOO_LARGE' });
+  });
+
+  test('what is longer than a body may be', async () => {
+    await open({ local: await server({ flavour: 'llamacpp' }) }, { chat: { bodyBytesMax: 100_000 } });
+    const { status, body } = await post('/systemone', { model: 'm', state: 'x'.repeat(200_000), questions: {} });
+    expect(status).toBe(413);
+    expect(body.error.code).toBe('ERR_MESSAGE_TOO_LARGE');
+  });
+
+  test('no JSON, and no model', async () => {
+    await open({ local: await server({ flavour: 'llamacpp' }) });
+    expect((await post('/decisions', '{"model":"m"')).status).toBe(400);
+    expect((await post('/decisions', { input: 'x' })).body.error.code).toBe('ERR_REQUEST_INVALID');
+    const missing = await post('/decisions', { ...DECISION, model: 'gone' });
+    expect(missing.status).toBe(404);
+    expect(missing.body.error).toMatchObject({ code: 'model_not_found', param: 'model' });
+  });
+});
+
+test('a client that insists on a model that cannot be read is told so, and takes the server from nobody', async () => {
+  await open({ local: await server({ flavour: 'lmstudio' }) });
+  for (let nth = 0; nth < 8; nth++) {
+    const { status, body } = await post('/decisions', DECISION);
+    expect(status).toBe(400);
+    expect(body.error).toMatchObject({ type: 'invalid_request_error', code: 'ERR_MODEL_REJECTED' });
+    expect(body.error.message).toContain('its model cannot be read');
+  }
+  const chat = await client.chat.completions.create({ model: 'm', messages: [{ role: 'user', content: 'hi' }] });
+  expect(chat.choices).toHaveLength(1);
 });
