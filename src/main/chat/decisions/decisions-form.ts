@@ -13,16 +13,6 @@ import {
   toldOf,
 } from './questionnaire.ts';
 
-/** OpenAI's Decisions API: its requests, and answers in its form. */
-export const DECISIONS: DecisionForm = {
-  read(body) {
-    const { input, questions } = checkRequest(request, body);
-    const state = typeof input === 'string' ? [{ role: 'user', content: input }] : input.map(messageOf);
-    return { state, questions: questions.map(toQuestion) };
-  },
-  answer: (model, answers, usage) => ({ model, answers: answers.map(answerOf), usage: usageOf(usage) }),
-};
-
 const part = z.looseObject({ type: z.string() });
 const instructions = z.union([z.string(), z.array(part)]);
 const description = z.string().optional();
@@ -49,6 +39,17 @@ const request = z.strictObject({
   prompt_cache_options: z.unknown().optional(),
   safety_identifier: z.unknown().optional(),
 });
+
+/** OpenAI's Decisions API: its requests, and answers in its form. */
+export const DECISIONS: DecisionForm = {
+  request,
+  read(body) {
+    const { input, questions } = checkRequest(request, body);
+    const state = typeof input === 'string' ? [{ role: 'user', content: input }] : input.map(messageOf);
+    return { state, questions: questions.map(toQuestion) };
+  },
+  answer: (model, answers, usage) => ({ model, answers: answers.map(answerOf), usage: usageOf(usage) }),
+};
 
 function toQuestion(asked: z.output<typeof question>): Question {
   const parts = partsOf(asked.instructions);

@@ -1,3 +1,5 @@
+import type { z } from 'zod';
+
 /** A part of a message in a chat: a text, or a picture as chat servers take it. */
 export type ChatPart = { readonly type: string } & Readonly<Record<string, unknown>>;
 
@@ -45,6 +47,8 @@ export interface DecisionUsage {
 
 /** A protocol of decisions: how its requests are read, and its answers written. */
 export interface DecisionForm {
+  /** What is checked of a request that is asked in chats. */
+  readonly request: z.ZodType;
   /** Returns the questionnaire. Throws ERR_REQUEST_INVALID. */
   read(body: unknown): Questionnaire;
   answer(model: string, answers: readonly QuestionAnswer[], usage: DecisionUsage): object;

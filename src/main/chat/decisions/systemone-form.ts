@@ -13,24 +13,6 @@ import {
   toldOf,
 } from './questionnaire.ts';
 
-/** System One: its requests, and answers in its form. */
-export const SYSTEM_ONE: DecisionForm = {
-  read(body) {
-    const { state, instructions, images = [], files = [], questions } = checkRequest(request, body);
-    const pictures = [...files, ...images].map((url) => picturePart(url));
-    return {
-      state: [...system(instructions), ...withPictures(messagesOf(state), pictures)],
-      questions: Object.entries(questions).map(([name, question]) => toQuestion(name, question)),
-    };
-  },
-  answer: (model, answers, { inputTokens, outputTokens }) => ({
-    model,
-    answers: byName(answers, answerOf),
-    usage: { input_tokens: inputTokens, output_tokens: outputTokens },
-    diagnostics: byName(answers, diagnosticsOf),
-  }),
-};
-
 const instructions = z.unknown().optional();
 const described = z.unknown();
 const choices = z
@@ -62,6 +44,25 @@ const request = z.strictObject({
   priority: z.unknown().optional(),
   request_id: z.unknown().optional(),
 });
+
+/** System One: its requests, and answers in its form. */
+export const SYSTEM_ONE: DecisionForm = {
+  request,
+  read(body) {
+    const { state, instructions, images = [], files = [], questions } = checkRequest(request, body);
+    const pictures = [...files, ...images].map((url) => picturePart(url));
+    return {
+      state: [...system(instructions), ...withPictures(messagesOf(state), pictures)],
+      questions: Object.entries(questions).map(([name, question]) => toQuestion(name, question)),
+    };
+  },
+  answer: (model, answers, { inputTokens, outputTokens }) => ({
+    model,
+    answers: byName(answers, answerOf),
+    usage: { input_tokens: inputTokens, output_tokens: outputTokens },
+    diagnostics: byName(answers, diagnosticsOf),
+  }),
+};
 
 function isBetween(value: number, least: number, most: number): boolean {
   return value >= least && value <= most;

@@ -1,11 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
+import { decisionForm } from '../../chat/decisions/decision-forms.ts';
+import { DECISIONS } from '../../chat/decisions/decisions-form.ts';
+import { SYSTEM_ONE } from '../../chat/decisions/systemone-form.ts';
 import { PASSED_PATHS, type PassedRoute } from '../../chat/passed/pass-request.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
 import { OPENAI_ERROR_ANSWERS } from './openai-error.ts';
 import type { RouteParts } from './route-parts.ts';
-import { jsonSchema } from './schemas/json-schema.ts';
+import { type JsonSchema, jsonSchema } from './schemas/json-schema.ts';
 
 const body = jsonSchema(
   z.looseObject({
@@ -20,6 +23,22 @@ const SUMMARIES: Readonly<Record<PassedRoute, string>> = {
   decisions: 'Ask a model for the probabilities of answers',
   systemone: 'Ask a model for the probabilities of answers, as System One',
 };
+const BODIES: Readonly<Partial<Record<PassedRoute, JsonSchema>>> = {
+  decisions: jsonSchema(DECISIONS.request, {
+    model: 'm',
+    input: 'A wolf comes. You have 12 health.',
+    questions: [
+      { type: 'choice', name: 'next', instructions: 'What now?', choices: [{ value: 'fight' }, { value: 'flee' }] },
+    ],
+  }),
+  systemone: jsonSchema(SYSTEM_ONE.request, {
+    model: 'm',
+    state: 'A wolf comes. You have 12 health.',
+    questions: { next: { type: 'choice', instructions: 'What now?', criteria: { fight: null, flee: 'run away' } } },
+  }),
+};
+const OF_DECISIONS =
+  'Passed on as bytes to a server that has the model and this route, which may take other members than these. Where it does not, each question is one chat of one token, and its probabilities are those of the labels of its options. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off).';
 const DESCRIPTION =
   "Passed on as bytes to a server that has the model and this route; only `model` and `stream` are read, and what refers to a server's own state. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off).";
 
@@ -29,9 +48,9 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
   for (const route of Object.keys(PASSED_PATHS) as PassedRoute[]) {
     const schema = {
       summary: SUMMARIES[route],
-      description: DESCRIPTION,
+      description: decisionForm(route) === undefined ? DESCRIPTION : OF_DECISIONS,
       operationId: route,
-      body,
+      body: BODIES[route] ?? body,
       response: {
         200: {
           description: "The server's answer, or its events.",
