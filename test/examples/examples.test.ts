@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import { openSocketFace, type SocketFace } from '../../src/main/faces/socket/socket-face.ts';
-import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { type EmbeddedSimulator, startEmbeddedSimulator } from '../../src/main/service/embedded-simulator.ts';
 import { systemClock } from '../../src/shared/clock.ts';
@@ -20,7 +20,7 @@ const mayTry = hasPython || process.env.CI !== undefined;
 
 let folder: SocketFolder;
 let simulator: EmbeddedSimulator;
-let planner: Planner;
+let planner: ChatPlanner;
 let face: SocketFace;
 beforeAll(async () => {
   folder = makeSocketFolder();

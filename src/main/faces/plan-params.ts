@@ -31,3 +31,20 @@ export function askedPlan(params: unknown): AskedPlan {
   const { timeoutMs, priority, ...request } = params as PlanParams;
   return { request, timeoutMs, priority };
 }
+
+/** A plan whose attempts may be reported as they end. */
+export interface AskedCall extends AskedPlan {
+  readonly progress: boolean;
+}
+
+/** Throws ERR_REQUEST_INVALID where `params` is no object or `progress` no flag; the rest is for the planner to check. */
+export function askedCall(params: unknown): AskedCall {
+  const { request, timeoutMs, priority } = askedPlan(params);
+  // Looked for only where it is: a rest without it costs as much as the planner's check.
+  if (!('progress' in request)) return { request, timeoutMs, priority, progress: false };
+  const { progress, ...rest } = request as PlanRequest & { readonly progress: unknown };
+  if (typeof progress !== 'boolean') {
+    throw new PlannerError('ERR_REQUEST_INVALID', `progress must be true or false, got ${describeValue(progress)}`);
+  }
+  return { request: rest, timeoutMs, priority, progress };
+}

@@ -52,3 +52,13 @@ export function pooled(readings: readonly Reading[]): number[] {
       readings.reduce((sum, { probabilities }) => sum + (probabilities[index] as number), 0) / readings.length,
   );
 }
+
+/** The first one of several that are the same. */
+export function indexOfBest(values: readonly number[]): number {
+  return values.reduce((best, value, at) => (value > (values[best] as number) ? at : best), 0);
+}
+
+/** The mean of the levels of a score, from 0 on. */
+export function expectedLevel(shares: readonly number[]): number {
+  return shares.reduce((sum, share, level) => sum + level * share, 0);
+}

@@ -3,7 +3,7 @@ import { readBy } from '../../../shared/check-options.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 
 /** A value as its schema has it. Throws ERR_REQUEST_INVALID with the member and the rule. */
-export function checkRequest<T>(schema: z.ZodType<T>, body: unknown): T {
+export function checkDecision<T>(schema: z.ZodType<T>, body: unknown): T {
   const read = readBy(schema, body);
   if ('value' in read) return read.value;
   throw new PlannerError('ERR_REQUEST_INVALID', read.refusal.replace('is not a known option', 'is not known here'));

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { areDistinct, checkRequest, listOf, optionList, QUESTIONS_MAX, questionOf } from './decision-schemas.ts';
+import { expectedLevel } from '../../../shared/reads/reading.ts';
+import { areDistinct, checkDecision, listOf, optionList, QUESTIONS_MAX, questionOf } from './decision-schemas.ts';
 import {
-  type ChatMessage,
   type ChatPart,
   type DecisionForm,
+  type DecisionMessage,
   type DecisionUsage,
-  expectedLevel,
   picturePart,
   type Question,
   type QuestionAnswer,
@@ -44,7 +44,7 @@ const request = z.strictObject({
 export const DECISIONS: DecisionForm = {
   request,
   read(body) {
-    const { input, questions } = checkRequest(request, body);
+    const { input, questions } = checkDecision(request, body);
     const state = typeof input === 'string' ? [{ role: 'user', content: input }] : input.map(messageOf);
     return { state, questions: questions.map(toQuestion) };
   },
@@ -69,7 +69,7 @@ function toQuestion(asked: z.output<typeof question>): Question {
 }
 
 /** Calls of tools and their outputs stand in a chat as texts: whose they are, no template of a model has to know. */
-function messageOf(item: Readonly<Record<string, unknown>>): ChatMessage {
+function messageOf(item: Readonly<Record<string, unknown>>): DecisionMessage {
   const { role, content } = item;
   if (typeof role !== 'string') return { role: 'user', content: JSON.stringify(item) };
   const told = typeof content === 'string' ? content : partsOf(content);

@@ -1,7 +1,7 @@
 import { labelsFor } from '../../../shared/reads/labels.ts';
 import {
-  type ChatMessage,
   type ChatPart,
+  type DecisionMessage,
   type Option,
   type Question,
   type QuestionType,
@@ -26,10 +26,10 @@ export function optionNames({ type }: Question, options: readonly Option[]): str
 
 /** The chat that asks for the label of one of some options, with the state first, so that all questions share its beginning. */
 export function questionChat(
-  state: readonly ChatMessage[],
+  state: readonly DecisionMessage[],
   question: Question,
   options: readonly Option[],
-): readonly ChatMessage[] {
+): readonly DecisionMessage[] {
   const parts = [textPart(LEADS[question.type]), ...question.instructions, textPart(optionText(question, options))];
   const last = state.at(-1);
   if (last?.role !== 'user') return [...state, { role: 'user', content: joined(parts) }];

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
+import { indexOfBest } from '../../../shared/reads/reading.ts';
 
 /** A part of a message in a chat: a text, or a picture as chat servers take it. */
 export type ChatPart = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-export interface ChatMessage {
+export interface DecisionMessage {
   readonly role: string;
   readonly content: string | readonly ChatPart[];
 }
@@ -27,7 +28,7 @@ export interface Question {
 
 /** A request of either protocol, as it can be asked in chats: the state is the same for all questions, and comes first. */
 export interface Questionnaire {
-  readonly state: readonly ChatMessage[];
+  readonly state: readonly DecisionMessage[];
   readonly questions: readonly Question[];
 }
 
@@ -71,15 +72,6 @@ export function toldOf({ probabilities }: QuestionAnswer): Told {
   const shares = probabilities.map((each) => (mass > 0 ? each / mass : 1 / probabilities.length));
   const best = indexOfBest(probabilities);
   return { shares, mass: Math.min(1, mass), best, confidence: probabilities[best] as number };
-}
-
-export function indexOfBest(values: readonly number[]): number {
-  return values.reduce((best, value, at) => (value > (values[best] as number) ? at : best), 0);
-}
-
-/** The mean of the levels of a score, from 0 on. */
-export function expectedLevel(shares: readonly number[]): number {
-  return shares.reduce((sum, share, level) => sum + level * share, 0);
 }
 
 export function textPart(text: string): ChatPart {

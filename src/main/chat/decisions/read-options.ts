@@ -1,5 +1,6 @@
 import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
-import { indexOfBest, type Option } from './questionnaire.ts';
+import { indexOfBest } from '../../../shared/reads/reading.ts';
+import type { Option } from './questionnaire.ts';
 
 /**
  * The probabilities of all options, asked in one chat if there are labels for them. More options are asked in groups, and then the best of

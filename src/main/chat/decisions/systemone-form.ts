@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { checkRequest, optionList, QUESTIONS_MAX, questionOf } from './decision-schemas.ts';
+import { expectedLevel } from '../../../shared/reads/reading.ts';
+import { checkDecision, optionList, QUESTIONS_MAX, questionOf } from './decision-schemas.ts';
 import {
-  type ChatMessage,
   type ChatPart,
   type DecisionForm,
-  expectedLevel,
+  type DecisionMessage,
   type Option,
   picturePart,
   type Question,
@@ -49,7 +49,7 @@ const request = z.strictObject({
 export const SYSTEM_ONE: DecisionForm = {
   request,
   read(body) {
-    const { state, instructions, images = [], files = [], questions } = checkRequest(request, body);
+    const { state, instructions, images = [], files = [], questions } = checkDecision(request, body);
     const pictures = [...files, ...images].map((url) => picturePart(url));
     return {
       state: [...system(instructions), ...withPictures(messagesOf(state), pictures)],
@@ -103,29 +103,29 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function system(told: unknown): ChatMessage[] {
+function system(told: unknown): DecisionMessage[] {
   const content = textOf(told);
   return content === '' ? [] : [{ role: 'system', content }];
 }
 
 /** A state of messages is asked as the chat that it is; any other is the text of one message. */
-function messagesOf(state: unknown): readonly ChatMessage[] {
+function messagesOf(state: unknown): readonly DecisionMessage[] {
   const list = (state as { readonly messages?: unknown } | null)?.messages ?? state;
   const isChat = Array.isArray(list) && list.length > 0 && list.every(isMessage);
   return isChat ? list : [{ role: 'user', content: textOf(state) }];
 }
 
-function isMessage(item: unknown): item is ChatMessage {
+function isMessage(item: unknown): item is DecisionMessage {
   const { role, content } = (item ?? {}) as { readonly role?: unknown; readonly content?: unknown };
   return typeof role === 'string' && (typeof content === 'string' || Array.isArray(content));
 }
 
-function withPictures(messages: readonly ChatMessage[], pictures: readonly ChatPart[]): readonly ChatMessage[] {
+function withPictures(messages: readonly DecisionMessage[], pictures: readonly ChatPart[]): readonly DecisionMessage[] {
   if (pictures.length === 0) return messages;
   const at = messages.findIndex(({ role }) => role === 'user');
   const { content } = messages[at] ?? { content: [] };
   const parts = typeof content === 'string' ? [textPart(content)] : content;
-  const shown: ChatMessage = { role: 'user', content: [...pictures, ...parts] };
+  const shown: DecisionMessage = { role: 'user', content: [...pictures, ...parts] };
   return at === -1 ? [...messages, shown] : messages.with(at, shown);
 }
 

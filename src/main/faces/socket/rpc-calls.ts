@@ -2,10 +2,11 @@ import { describeValue, encodeError, PlannerError } from '../../../shared/errors
 import { parseJsonInParts } from '../../../shared/json-parts.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { type JsonReading, parseJson } from '../../../shared/untrusted-json.ts';
+import type { ChatPlanner } from '../../chat/chat-planner.ts';
+import { decide } from '../../chat/decisions/decide.ts';
 import type { Plan, PlanOptions } from '../../plans/plan.ts';
-import type { Planner } from '../../plans/planner.ts';
 import type { ByteCharge } from '../byte-budget.ts';
-import { type AskedPlan, askedPlan } from '../plan-params.ts';
+import { askedCall, askedPlan } from '../plan-params.ts';
 import {
   cancelledId,
   clipName,
@@ -46,7 +47,7 @@ export interface RpcCounters {
 }
 
 export interface CallsParts {
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly limits: ResolvedRpcLimits;
   readonly version: string;
   readonly counters: RpcCounters;
@@ -67,7 +68,7 @@ interface HeldBatch {
   readonly charge: ByteCharge | undefined;
 }
 
-/** A plan in flight. */
+/** A plan or a decision in flight. */
 interface Call {
   /** Undefined for a notification: nobody hears how it ends. */
   readonly id: CallId | undefined;
@@ -224,6 +225,7 @@ export class RpcCalls {
     }
     this.#parts.counters.calls++;
     if (method === 'plan') return this.#plan(id, params, batch);
+    if (method === 'decide') return this.#decide(id, params, batch);
     let answer: string | undefined;
     try {
       answer = resultTo(id, this.#result(method, params));
@@ -239,7 +241,7 @@ export class RpcCalls {
     this.#answer(errorLine(idOf(message), rpcError(encodeError(error), INVALID_REQUEST)), batch);
   }
 
-  /** What every method but `plan` gives. Throws a PlannerError. */
+  /** What every method but `plan` and `decide` gives. Throws a PlannerError. */
   #result(method: string, params: unknown): unknown {
     if (method === '$/cancel') return this.#cancel(params);
     if (this.#isRefusing) throw closing();
@@ -274,7 +276,7 @@ export class RpcCalls {
     const id = cancelledId(params);
     const call = this.#inFlight.get(id);
     if (call === undefined)
-      throw new PlannerError('ERR_CALL_UNKNOWN', `no plan with id ${describeValue(id)} is in flight`);
+      throw new PlannerError('ERR_CALL_UNKNOWN', `no plan or decision with id ${describeValue(id)} is in flight`);
     call.controller.abort(new PlannerError('ERR_CANCELLED', 'the client sent $/cancel'));
     return true;
   }
@@ -320,6 +322,12 @@ export class RpcCalls {
     else this.#answer(resultTo(id, plan), batch);
   }
 
+  #decide(id: CallId | undefined, params: unknown, batch: Batch | undefined): void {
+    if (this.#isRefusing) return this.#answer(errorTo(id, closing()), batch);
+    const decision = decide(this.#parts.planner.chats, params, this.#controller.signal);
+    this.#wait({ id, batch, controller: this.#controller, charge: this.#charge }, decision);
+  }
+
   /** The request that the planner has taken over, or else as it came. Throws what is wrong with it. */
   #ownedOr(params: unknown, request: PlanRequest): PlanRequest {
     // Only those of large lines, which are charged.
@@ -329,7 +337,7 @@ export class RpcCalls {
     return ownership.request;
   }
 
-  #wait(call: Call, plan: Promise<Plan>): void {
+  #wait(call: Call, plan: Promise<unknown>): void {
     const { id, charge } = call;
     charge?.hold();
     this.#controller = new AbortController();
@@ -371,22 +379,6 @@ function plannedParams(message: unknown): object | undefined {
 function objectOf(params: unknown): PlanRequest {
   askedPlan(params);
   return params as PlanRequest;
-}
-
-interface AskedCall extends AskedPlan {
-  readonly progress: boolean;
-}
-
-/** Throws ERR_REQUEST_INVALID where `params` is no object or `progress` no flag; the rest is for the planner to check. */
-function askedCall(params: unknown): AskedCall {
-  const { request, timeoutMs, priority } = askedPlan(params);
-  // Looked for only where it is: a rest without it costs as much as the planner's check.
-  if (!('progress' in request)) return { request, timeoutMs, priority, progress: false };
-  const { progress, ...rest } = request as PlanRequest & { readonly progress: unknown };
-  if (typeof progress !== 'boolean') {
-    throw new PlannerError('ERR_REQUEST_INVALID', `progress must be true or false, got ${describeValue(progress)}`);
-  }
-  return { request: rest, timeoutMs, priority, progress };
 }
 
 function closing(): PlannerError {

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import { BOUNDS_RULES, UTF16_RULE } from '../../../shared/untrusted-json.ts';
-import type { Planner } from '../../plans/planner.ts';
+import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import type { FaceLog } from '../face.ts';
 import { type LineFault, LineReader } from './line-reader.ts';
@@ -35,7 +35,7 @@ export interface SessionCounters extends RpcCounters, WaitingAnswers {
 export interface SessionParts {
   readonly input: Readable;
   readonly output: Writable;
-  readonly planner: Planner;
+  readonly planner: ChatPlanner;
   readonly limits: ResolvedRpcLimits;
   /** Of all large lines of the face together. */
   readonly budget: ByteBudget;

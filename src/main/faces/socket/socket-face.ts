@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import { PlannerError } from '../../../shared/errors.ts';
-import type { Planner } from '../../plans/planner.ts';
+import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { RpcSession, type SessionCounters } from './rpc-session.ts';
@@ -42,7 +42,7 @@ const TURNED_AWAY_MAX = 512;
  * server that lives has the path; one that nobody answers at is taken over.
  */
 export async function openSocketFace(
-  planner: Planner,
+  planner: ChatPlanner,
   options: SocketFaceOptions,
   parts: FaceParts,
 ): Promise<SocketFace> {
@@ -66,7 +66,7 @@ class SocketListener implements SocketFace {
     slowClients: 0,
     waitingBytes: 0,
   };
-  readonly #planner: Planner;
+  readonly #planner: ChatPlanner;
   readonly #options: ResolvedSocketFace;
   readonly #parts: FaceParts;
   readonly #budget: ByteBudget;
@@ -78,7 +78,7 @@ class SocketListener implements SocketFace {
   #mark: FileMark | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(planner: Planner, options: ResolvedSocketFace, parts: FaceParts) {
+  constructor(planner: ChatPlanner, options: ResolvedSocketFace, parts: FaceParts) {
     this.address = options.path;
     this.#planner = planner;
     this.#options = options;

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Planner } from '../../plans/planner.ts';
+import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { Face, FaceParts } from '../face.ts';
 import { RpcSession } from './rpc-session.ts';
@@ -15,7 +15,7 @@ export interface StdioFace extends Face {
  * ERR_OPTIONS_INVALID.
  */
 export function openStdioFace(
-  planner: Planner,
+  planner: ChatPlanner,
   options: RpcLimits,
   parts: FaceParts & { readonly input: Readable; readonly output: Writable },
 ): StdioFace {

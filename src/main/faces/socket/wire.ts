@@ -10,7 +10,7 @@ import type { Attempt } from '../../models/calls/attempt.ts';
 export const PROTOCOL = 1;
 export const PROTOCOLS: readonly number[] = [PROTOCOL];
 
-export const METHODS = ['hello', 'plan', 'peek', 'stats', 'clearCache', 'ping', '$/cancel'] as const;
+export const METHODS = ['hello', 'plan', 'decide', 'peek', 'stats', 'clearCache', 'ping', '$/cancel'] as const;
 export type Method = (typeof METHODS)[number];
 
 /** The notification of an attempt that has ended, for a plan that was asked for with `progress: true`. */

@@ -1,3 +1,4 @@
+import { expectedLevel, indexOfBest } from '../../../shared/reads/reading.ts';
 import type { MachineUsage } from '../machine-job.ts';
 import type { ReadAnswer } from './read-answer.ts';
 import {
@@ -10,7 +11,7 @@ import {
   withQuestions,
   wrongWith,
 } from './read-request.ts';
-import { asText, expectedLevel, indexOfBest, type ReadIdentity, unknownMember } from './systemone.ts';
+import { asText, type ReadIdentity, unknownMember } from './systemone.ts';
 
 /** `POST /v1/decisions`: requests and answers in the shape of OpenAI's Decisions API, as the types of its client tell it. */
 const REQUEST_MEMBERS = [

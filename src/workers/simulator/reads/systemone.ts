@@ -1,3 +1,4 @@
+import { expectedLevel, indexOfBest } from '../../../shared/reads/reading.ts';
 import type { MachineUsage } from '../machine-job.ts';
 import { promptTokens } from '../machine-job.ts';
 import type { ServerFlavour } from '../options.ts';
@@ -153,14 +154,6 @@ function answerBody({ question, probabilities }: ReadAnswer, isVllm: boolean): o
 
 function yesAndNo([yes, no]: readonly number[], confidence: number): object {
   return { probabilities: { yes, no }, confidence };
-}
-
-export function indexOfBest(values: readonly number[]): number {
-  return values.reduce((best, value, at) => (value > (values[best] as number) ? at : best), 0);
-}
-
-export function expectedLevel(probabilities: readonly number[]): number {
-  return probabilities.reduce((sum, probability, level) => sum + level * probability, 0);
 }
 
 /** llama.cpp's measure: 0 where all options are equally likely, 1 where one is certain. */
