@@ -40,10 +40,10 @@ const WANTED = ['model', 'stream', 'n', 'prompt', ...OF_STATE];
 /** Larger bodies are read in several turns of the event loop. */
 const TURN_BYTES = 65_536;
 /** How a picture is marked on each route. As part of a text it would stand there with backslashes. */
-const PICTURES: Readonly<Partial<Record<PassedRoute, string>>> = {
-  responses: '"input_image"',
-  decisions: '"input_image"',
-  systemone: '"image_url"',
+const PICTURES: Readonly<Partial<Record<PassedRoute, readonly string[]>>> = {
+  responses: ['"input_image"'],
+  decisions: ['"input_image"'],
+  systemone: ['"image_url"', '"images"', '"files"'],
 };
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const RULES: Readonly<Record<OutlineFault, string>> = {
@@ -80,12 +80,11 @@ function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPas
   checkModel(model);
   const choices = route === 'completions' ? answersAsked(valueFor('n')) : 1;
   const state = stateOf(valueFor);
-  const picture = PICTURES[route];
   return {
     route,
     bytes,
     model,
-    hasPictures: picture !== undefined && bytes.includes(picture),
+    hasPictures: PICTURES[route]?.some((mark) => bytes.includes(mark)) ?? false,
     modelSpans: members.spansOf('model'),
     isStreamed: valueFor('stream') === true,
     choices,
