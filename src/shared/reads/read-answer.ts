@@ -95,7 +95,7 @@ function isProbability(value: unknown): value is number {
 }
 
 /** An own member of an object; undefined where there is none. */
-function memberOf(value: unknown, name: string): unknown {
+export function memberOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
   return (value as Record<string, unknown>)[name];
 }

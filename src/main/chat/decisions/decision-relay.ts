@@ -3,9 +3,12 @@ import { asPlannerError, PlannerError } from '../../../shared/errors.ts';
 import type { PassEnd, PassRelay } from '../../../shared/model-client/pass-relay.ts';
 import type { ReadOutcome } from '../../../shared/reads/reading.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
+import { readJson } from '../../../shared/untrusted-json.ts';
+import { wellFormed } from '../../../shared/well-formed.ts';
 import { readManner } from '../../models/forms/read-forms.ts';
 import type { ChatSeat } from '../seats/chat-route.ts';
 import type { CallOpening, RelayClient } from '../seats/seat-caller.ts';
+import type { DecisionCall } from './decision-calls.ts';
 import { optionNames, questionChat } from './question-chat.ts';
 import type { DecisionForm, DecisionUsage, Option, Question, QuestionAnswer, Questionnaire } from './questionnaire.ts';
 import { readOptions } from './read-options.ts';
@@ -25,6 +28,39 @@ export function startDecision(clock: Clock, opening: CallOpening, task: Decision
   if (opening.client.read === undefined) return undefined;
   // Reads are so short that nothing of them is held back.
   return { ended: new Decision(clock, opening, task).run(), pause: () => {}, resume: () => {} };
+}
+
+/**
+ * Asks a server that has the call of the other protocol, all questions at once, and writes its answer in the form of the one asked for.
+ * Undefined where the client passes nothing on.
+ */
+export function startTranslated(
+  { client, limits, signal }: CallOpening,
+  { form, questionnaire, seat, onBytes }: DecisionTask,
+  call: DecisionCall,
+): PassRelay | undefined {
+  const pieces: Buffer[] = [];
+  const listener = { onBytes: (bytes: Buffer) => void pieces.push(bytes), onLife: () => {}, onId: () => {} };
+  const body = Buffer.from(JSON.stringify(wellFormed(call.write(seat.model, questionnaire))));
+  const path = `/${call.route}`;
+  const asked = { path, body, isStreamed: false, isSingle: true, refersToState: false, ...limits, listener };
+  const relay = client.pass?.(asked, signal);
+  const translate = (end: PassEnd): PassEnd => {
+    if (end.failure !== undefined) return end;
+    try {
+      const read = readJson(Buffer.concat(pieces).toString('utf8'));
+      const answers = call.read('value' in read ? read.value : undefined, questionnaire.questions);
+      onBytes(Buffer.from(JSON.stringify(form.answer(seat.model, answers, usageOfReport(end.report)))));
+      return end;
+    } catch (error) {
+      return { ...end, failure: asPlannerError(error) };
+    }
+  };
+  return relay && { ...relay, ended: relay.ended.then(translate) };
+}
+
+function usageOfReport({ promptTokens = 0, cachedTokens = 0, completionTokens = 0 }: CallReport): DecisionUsage {
+  return { inputTokens: promptTokens, cachedTokens, outputTokens: completionTokens };
 }
 
 type Read = NonNullable<RelayClient['read']>;

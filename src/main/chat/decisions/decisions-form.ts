@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { expectedLevel } from '../../../shared/reads/reading.ts';
 import { areDistinct, checkDecision, listOf, optionList, QUESTIONS_MAX, questionOf } from './decision-schemas.ts';
 import {
-  type ChatPart,
   type DecisionForm,
   type DecisionMessage,
+  type DecisionPart,
   type DecisionUsage,
   picturePart,
   type Question,
@@ -76,13 +76,13 @@ function messageOf(item: Readonly<Record<string, unknown>>): DecisionMessage {
   return { role: role === 'developer' ? 'system' : role, content: told };
 }
 
-function partsOf(content: unknown): readonly ChatPart[] {
+function partsOf(content: unknown): readonly DecisionPart[] {
   return typeof content === 'string' || !Array.isArray(content)
     ? [textPart(String(content ?? ''))]
     : content.map(partOf);
 }
 
-function partOf(told: unknown): ChatPart {
+function partOf(told: unknown): DecisionPart {
   const { type, text, refusal, data, image_url: url, detail } = (told ?? {}) as Readonly<Record<string, unknown>>;
   if (type === 'input_image' && typeof url === 'string') return picturePart(url, detail);
   const said = text ?? refusal;

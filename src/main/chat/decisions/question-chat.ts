@@ -1,7 +1,7 @@
 import { labelsFor } from '../../../shared/reads/labels.ts';
 import {
-  type ChatPart,
   type DecisionMessage,
+  type DecisionPart,
   type Option,
   type Question,
   type QuestionType,
@@ -53,9 +53,9 @@ function oneLine(text: string): string {
 }
 
 /** Texts that follow each other are one; servers that see nothing take no lists. */
-function joined(parts: readonly ChatPart[]): string | readonly ChatPart[] {
+function joined(parts: readonly DecisionPart[]): string | readonly DecisionPart[] {
   if (parts.every(({ text }) => typeof text === 'string')) return parts.map(({ text }) => text).join('');
-  const whole: ChatPart[] = [];
+  const whole: DecisionPart[] = [];
   for (const part of parts) {
     const before = whole.at(-1);
     const isText = typeof part.text === 'string' && typeof before?.text === 'string';

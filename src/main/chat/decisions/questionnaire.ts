@@ -2,11 +2,11 @@ import type { z } from 'zod';
 import { indexOfBest } from '../../../shared/reads/reading.ts';
 
 /** A part of a message in a chat: a text, or a picture as chat servers take it. */
-export type ChatPart = { readonly type: string } & Readonly<Record<string, unknown>>;
+export type DecisionPart = { readonly type: string } & Readonly<Record<string, unknown>>;
 
 export interface DecisionMessage {
   readonly role: string;
-  readonly content: string | readonly ChatPart[];
+  readonly content: string | readonly DecisionPart[];
 }
 
 /** `truth` is the predicate of the Decisions API and the noul of System One. Its options are true and false. */
@@ -21,7 +21,7 @@ export interface Question {
   /** The key of a System One question, the name of another one; null if it has none. */
   readonly name: string | null;
   readonly type: QuestionType;
-  readonly instructions: readonly ChatPart[];
+  readonly instructions: readonly DecisionPart[];
   /** At least two. The levels of a score are in their order. */
   readonly options: readonly Option[];
 }
@@ -74,10 +74,10 @@ export function toldOf({ probabilities }: QuestionAnswer): Told {
   return { shares, mass: Math.min(1, mass), best, confidence: probabilities[best] as number };
 }
 
-export function textPart(text: string): ChatPart {
+export function textPart(text: string): DecisionPart {
   return { type: 'text', text };
 }
 
-export function picturePart(url: string, detail?: unknown): ChatPart {
+export function picturePart(url: string, detail?: unknown): DecisionPart {
   return { type: 'image_url', image_url: { url, ...(typeof detail === 'string' ? { detail } : {}) } };
 }

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { expectedLevel } from '../../../shared/reads/reading.ts';
 import { checkDecision, optionList, QUESTIONS_MAX, questionOf } from './decision-schemas.ts';
 import {
-  type ChatPart,
   type DecisionForm,
   type DecisionMessage,
+  type DecisionPart,
   type Option,
   picturePart,
   type Question,
@@ -120,7 +120,10 @@ function isMessage(item: unknown): item is DecisionMessage {
   return typeof role === 'string' && (typeof content === 'string' || Array.isArray(content));
 }
 
-function withPictures(messages: readonly DecisionMessage[], pictures: readonly ChatPart[]): readonly DecisionMessage[] {
+function withPictures(
+  messages: readonly DecisionMessage[],
+  pictures: readonly DecisionPart[],
+): readonly DecisionMessage[] {
   if (pictures.length === 0) return messages;
   const at = messages.findIndex(({ role }) => role === 'user');
   const { content } = messages[at] ?? { content: [] };

@@ -1,7 +1,8 @@
-import { asPlannerError } from '../../../shared/errors.ts';
+import { asPlannerError, type PlannerError } from '../../../shared/errors.ts';
 import { type PassEnd, type PassRelay, READ_BYTES_MAX } from '../../../shared/model-client/pass-relay.ts';
+import { type DecisionCall, otherCall } from '../decisions/decision-calls.ts';
 import { decisionForm, readQuestionnaire } from '../decisions/decision-forms.ts';
-import { startDecision } from '../decisions/decision-relay.ts';
+import { startDecision, startTranslated } from '../decisions/decision-relay.ts';
 import type { DecisionForm, Questionnaire } from '../decisions/questionnaire.ts';
 import { AnswerFlight, type AnswerFlightParts, type AnswerFlightPurpose, Draft } from '../seats/answer-flight.ts';
 import type { ChatSeat } from '../seats/chat-route.ts';
@@ -26,8 +27,10 @@ class PassDraft extends Draft<PassRelay> {
   /** Whether it is worth being told. */
   hasBegun = false;
   ended: PassEnd | undefined;
-  /** Present where the server has no call for decisions, so that its model is read in chats. */
+  /** Present where the server has no call for decisions, so that it is asked in another way. */
   reading: Questionnaire | undefined;
+  /** The call of the other protocol, which the server may have. */
+  other: DecisionCall | undefined;
 
   end(): void {
     this.queue.end();
@@ -98,17 +101,24 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return relay;
   }
 
-  protected failed({ seat, reading }: PassDraft, { failure }: ChatCallEnd): boolean {
-    const isAbsent = this.#form !== undefined && failure !== undefined && NO_DECISIONS.test(failure.message);
-    if (reading !== undefined || !(isAbsent || failure?.code === 'ERR_METHOD_UNKNOWN')) return false;
-    this.#memory.lacks(seat, this.asked.route);
+  protected failed({ seat, reading, other }: PassDraft, { failure }: ChatCallEnd): boolean {
+    const isOfChats = reading !== undefined && other === undefined;
+    if (isOfChats || !this.#isAbsence(failure)) return false;
+    this.#memory.lacks(seat, other?.route ?? this.asked.route);
     return this.#form !== undefined;
+  }
+
+  #isAbsence(failure: PlannerError | undefined): boolean {
+    if (failure?.code === 'ERR_METHOD_UNKNOWN') return true;
+    return this.#form !== undefined && failure !== undefined && NO_DECISIONS.test(failure.message);
   }
 
   /** A request that cannot be asked in chats is not asked here at all; another seat may have the call. */
   #prepare(draft: PassDraft, form: DecisionForm): void {
     try {
       draft.reading = readQuestionnaire(form, this.asked.bytes);
+      const other = otherCall(this.asked.route);
+      if (!this.#memory.isAbsent(draft.seat, other.route)) draft.other = other;
     } catch (error) {
       draft.giveUp(asPlannerError(error));
     }
@@ -117,7 +127,8 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
   #read(draft: PassDraft, questionnaire: Questionnaire, opening: CallOpening): PassRelay | undefined {
     const onBytes = (bytes: Buffer): void => this.#onBytes(draft, bytes, false);
     const task = { form: this.#form as DecisionForm, questionnaire, seat: draft.seat, onBytes };
-    return startDecision(this.clock, opening, task);
+    const { other } = draft;
+    return other === undefined ? startDecision(this.clock, opening, task) : startTranslated(opening, task, other);
   }
 
   /** A whole answer that is longer begins to be told before its end, and so does a stream that says nothing for longer. */

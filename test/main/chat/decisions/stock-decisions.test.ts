@@ -284,3 +284,120 @@ describe('who is asked', () => {
     expect(summary(await late)).toMatch(/^ERR_MODEL_TIMEOUT/);
   });
 });
+
+describe('a server that has only the other call is asked in that one, all questions at once', () => {
+  const SCORE = { type: 'score', name: 'threat', instructions: 'How?', levels: [{ label: 'low' }, { label: 'high' }] };
+  const PREDICATE = { type: 'predicate', instructions: 'It bites.' };
+  const choices = [{ value: 'true', description: 'as a text' }, { value: true }];
+
+  function tells(answers: object, more: object = {}): void {
+    one.routes = {
+      '/v1/systemone': ({ response }) =>
+        json(response, 200, { model: 'm', answers, usage: { input_tokens: 9 }, ...more }),
+    };
+  }
+
+  test('Decisions API over System One', async () => {
+    tells(
+      {
+        q1: { type: 'choice', choice: 'true', probabilities: { '"true"': 0.2, true: 0.8 } },
+        q2: { type: 'noul', noul: 0.9 },
+        q3: { type: 'score', score: 0.7, probabilities: { 0: 0.3, 1: 0.7 } },
+        q4: null,
+      },
+      { diagnostics: { q1: { label_mass: 0.9 } } },
+    );
+    await open();
+    const questions = [{ ...CHOICE, choices }, PREDICATE, SCORE, CHOICE];
+    const body = bodyOf(await ask({ questions }));
+    expect(JSON.parse(one.passed[0]?.body ?? '')).toEqual({
+      model: 'm',
+      state: 'A wolf comes.',
+      questions: {
+        q1: { type: 'choice', instructions: 'Which?', criteria: { '"true"': 'as a text', true: null } },
+        q2: { type: 'noul', instructions: 'It bites.' },
+        q3: { type: 'score', instructions: 'How?', criteria: ['low', 'high'] },
+        q4: { type: 'choice', instructions: 'Which?', criteria: { a: null, b: null } },
+      },
+    });
+    expect(body.answers[0]).toMatchObject({ choice: true, confidence: expect.closeTo(0.72) });
+    expect(body.answers[1]).toEqual({ type: 'predicate', name: null, probability: expect.closeTo(0.9) });
+    expect(body.answers[2]).toMatchObject({ type: 'score', name: 'threat', score: expect.closeTo(0.7) });
+    expect(body.answers[3]).toEqual({ type: 'refusal', name: 'next' });
+    expect(body.usage.input_tokens).toBe(9);
+    expect(one.chats).toHaveLength(0);
+  });
+
+  test('System One over the Decisions API', async () => {
+    one.routes = {
+      '/v1/decisions': ({ response }) =>
+        json(response, 200, {
+          model: 'm',
+          answers: [
+            { type: 'choice', choice: 'a', probabilities: [{ value: 'a', probability: 1 }] },
+            { type: 'predicate', probability: 0.25 },
+            { type: 'refusal', name: null },
+          ],
+        }),
+    };
+    await open();
+    const state = [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'See' },
+          { type: 'image_url', image_url: { url: 'data:x' } },
+        ],
+      },
+    ];
+    const questions = {
+      next: { type: 'choice', instructions: 'Which?', criteria: { a: null, b: 'the other' } },
+      bites: { type: 'noul', instructions: 'It bites.', criteria: { true: 'it has teeth' } },
+      threat: { type: 'score', criteria: ['low', 'high'] },
+    };
+    const body = bodyOf(
+      await planner.chats.pass('systemone', Buffer.from(JSON.stringify({ model: 'm', state, questions })), {
+        timeoutMs: 9_000,
+      }),
+    );
+    expect(JSON.parse(one.passed[0]?.body ?? '')).toEqual({
+      model: 'm',
+      input: [
+        {
+          role: 'user',
+          content: [
+            { type: 'input_text', text: 'See' },
+            { type: 'input_image', image_url: 'data:x' },
+          ],
+        },
+      ],
+      questions: [
+        { type: 'choice', instructions: 'Which?', choices: [{ value: 'a' }, { value: 'b', description: 'the other' }] },
+        { type: 'predicate', instructions: 'It bites.\nyes: it has teeth' },
+        {
+          type: 'score',
+          instructions: '',
+          levels: [
+            { label: '0', description: 'low' },
+            { label: '1', description: 'high' },
+          ],
+        },
+      ],
+    });
+    expect(body.answers.next).toMatchObject({ choice: 'a', probabilities: { a: 1, b: 0 } });
+    expect(body.answers.bites.noul).toBe(0.25);
+    expect(body.diagnostics.threat.label_mass).toBe(0);
+  });
+
+  test.each<[string, unknown]>([
+    ['no answers', undefined],
+    ['a sum far from 1', { q1: { probabilities: { a: 0.9, b: 0.9 } } }],
+    ['a probability that is none', { q1: { probabilities: { a: 'x', b: 0.9 } } }],
+    ['no probabilities', { q1: { choice: 'a' } }],
+  ])('%s is no answer, and the next seat is asked', async (_, answers) => {
+    tells(answers as object);
+    two.chat = reads({ 2: 0.9 });
+    await open();
+    expect(summary(await ask())).toBe('model m at two');
+  });
+});

@@ -78,6 +78,7 @@ describe("the official SDK's decisions.create", () => {
   test.each<[string, Partial<SimulatorOptions>, string]>([
     ['a server that has the call', { flavour: 'vllm' }, 'local m OK'],
     ['a stock chat server', { flavour: 'llamacpp' }, 'local m ERR_METHOD_UNKNOWN'],
+    ['a server that has System One', { flavour: 'llamacpp', reads: ['systemone'] }, 'local m ERR_METHOD_UNKNOWN'],
     ['a stock chat server of another make', { flavour: 'ollama' }, 'local m ERR_METHOD_UNKNOWN'],
   ])('over %s', async (_, options, attempts) => {
     await open({ local: await server(options) });
@@ -122,6 +123,7 @@ describe('System One', () => {
   test.each<[string, Partial<SimulatorOptions>]>([
     ['a server that has the call', { flavour: 'vllm' }],
     ['a stock chat server', { flavour: 'llamacpp' }],
+    ['a server that has the Decisions API', { flavour: 'vllm', reads: ['decisions'] }],
   ])('over %s', async (_, options) => {
     await open({ local: await server(options) });
     const { status, body } = await post('/systemone', ASK);
