@@ -2,11 +2,16 @@ import { z } from 'zod';
 import { readBy } from '../../../shared/check-options.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 
+/** Names of members and questions may be of any length. */
+const MESSAGE_CHARS_MAX = 500;
+
 /** A value as its schema has it. Throws ERR_REQUEST_INVALID with the member and the rule. */
 export function checkDecision<T>(schema: z.ZodType<T>, body: unknown): T {
   const read = readBy(schema, body);
   if ('value' in read) return read.value;
-  throw new PlannerError('ERR_REQUEST_INVALID', read.refusal.replace('is not a known option', 'is not known here'));
+  const told = read.refusal.replace('is not a known option', 'is not known here');
+  const message = told.length > MESSAGE_CHARS_MAX ? `${told.slice(0, MESSAGE_CHARS_MAX)}…` : told;
+  throw new PlannerError('ERR_REQUEST_INVALID', message);
 }
 
 /** Both protocols allow no more. */
