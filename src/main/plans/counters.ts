@@ -28,8 +28,7 @@ export type CallOutcome = 'useful' | 'timeout' | 'cancelled' | 'failed';
 
 export function callOutcome(code: 'OK' | ErrorCode): CallOutcome {
   if (code === 'OK') return 'useful';
-  // The server does not know the form of a read: it will not be asked again.
-  if (code === 'ERR_CANCELLED' || code === 'ERR_METHOD_UNKNOWN') return 'cancelled';
+  if (code === 'ERR_CANCELLED') return 'cancelled';
   const isTimeout = code.startsWith('ERR_MODEL_TIMEOUT') || code === 'ERR_WORKER_STUCK' || code === 'ERR_PLAN_SETTLED';
   return isTimeout ? 'timeout' : 'failed';
 }
@@ -165,6 +164,12 @@ export class PlannerCounters implements CallLedger {
     const isOfUse = code === 'ERR_CANCELLED' && report.choiceMs !== undefined;
     const outcome = isOfUse ? 'useful' : callOutcome(code);
     const model = this.#model(subject);
+    // The server does not know the form of a read: that was no call to its model.
+    if (subject.step === 'read' && code === 'ERR_METHOD_UNKNOWN') {
+      this.#calls.made--;
+      model.made--;
+      return;
+    }
     this.#calls.ended[outcome]++;
     model.ended[outcome]++;
     this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
@@ -184,7 +189,7 @@ export class PlannerCounters implements CallLedger {
   }
 
   models(): ModelStats[] {
-    return [...this.#models.values()].map((model) => model.stats());
+    return [...this.#models.values()].filter(({ made }) => made > 0).map((model) => model.stats());
   }
 
   distributions(): Distributions {
