@@ -14,29 +14,29 @@ import type { AskBusy } from './slots/hold-watch.ts';
 import type { Machine } from './slots/machine.ts';
 import type { CallKind, ProfileStats } from './time/latency-profile.ts';
 
-/** What `stats()` tells of one endpoint. */
+/** What `stats()` reports about one endpoint. */
 export interface EndpointStats {
   readonly endpoint: string;
   readonly kind: EndpointFacts['kind'];
-  /** Calls it is given at once now, and whether the server told so. */
+  /** Number of calls that it is given at once now, and whether the server reported that number. */
   readonly slots: number;
   readonly slotsKnown: boolean;
   /** The machine whose slots it shares with other endpoints, as configured. */
   readonly machine?: string;
-  /** Of these, calls with a deadline that are made at once: fewer where more would all be late. */
+  /** Number of calls with a deadline that are made at once: below `slots` where more would all be late. */
   readonly width: number;
   readonly busy: number;
-  /** Of the busy ones, those whose aborted calls are thought to be at work still. */
+  /** Busy slots whose aborted calls are probably still being worked on. */
   readonly held: number;
   readonly waiting: number;
-  /** Calls that nobody waited for, given up for somebody who could make a deadline with their slots. */
+  /** Background calls that were given up so that a call with a deadline could have their slot. */
   readonly givenUp: number;
   readonly breaker: BreakerStats;
-  /** Requests known to be good, made to find out whether failures were the server's or those of the requests. */
+  /** Known-good requests, made to find out whether the server or the requests caused failures. */
   readonly referenceCalls: number;
-  /** Times that the server was asked again what it is and has. */
+  /** Number of times that the server's facts were requested again. */
   readonly factsAsked: number;
-  /** What is known of the models in its memory. */
+  /** What is known about the models in its memory. */
   readonly memory: ModelMemoryStats;
   readonly profiles: readonly (ProfileStats & { readonly model: string; readonly kind: CallKind })[];
 }
@@ -46,7 +46,7 @@ export type CallEnd =
   | { readonly ok: true; readonly report: CallReport }
   | { readonly ok: false; readonly error: { readonly code: ErrorCode }; readonly report: CallReport };
 
-/** What is known of a call as it begins. */
+/** What is known about a call when it starts. */
 export interface CallBegin {
   /** Whether it may have to wait until its model is loaded. */
   readonly isCold: boolean;
@@ -58,18 +58,18 @@ export interface EndpointParts {
   readonly features: Features;
   readonly clock: Clock;
   readonly random: Random;
-  /** The longest timeout configured, for what profiles show. */
+  /** The longest configured timeout, for display in profiles. */
   readonly ceilingMs: number;
-  /** Makes reference calls; without one, unclear failures in a row are the server's. */
+  /** Makes reference calls; without one, several unclear failures in a row count as the server's. */
   readonly caller?: ChatCaller | undefined;
-  /** Asks the server again what it is and has; without it, what was learnt stays. */
+  /** Requests the server's facts again; without it, the facts first learned stay. */
   readonly askFacts?: AskFacts | undefined;
-  /** How many slots of the server are at work, where it tells; without it, what is held is estimated. */
+  /** Asks how many slots of the server are busy, if it reports that; without it, holds are estimated. */
   readonly askBusy?: AskBusy | undefined;
-  /** The models that are configured to be asked here. */
+  /** The models that are configured for this endpoint. */
   readonly models?: ReadonlySet<string>;
-  /** Asks which models are in its memory now; undefined where it does not tell. Never rejects. */
+  /** Asks which models are in memory now; undefined if the server does not report it. Never rejects. */
   readonly askLoaded?: AskLoaded | undefined;
-  /** Where it shares its machine with other endpoints. */
+  /** The machine that it shares with other endpoints, if any. */
   readonly machine?: Machine | undefined;
 }

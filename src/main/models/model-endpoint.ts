@@ -34,22 +34,22 @@ import type { CallKind, LatencyProfile, PhaseTimeouts } from './time/latency-pro
 import { Profiles } from './time/profiles.ts';
 import { TokenRatios } from './time/token-ratios.ts';
 
-/** A model that nobody asked for longer than this may have been put out of memory (Ollama does so after 5 minutes). */
+/** A model that was idle for longer than this may have been unloaded (Ollama does so after 5 minutes). */
 const IDLE_MS_MAX = 240_000;
 const PROBE_MS_MIN = 3_000;
 const PROBE_MARGIN = 2;
-/** Calls that fail so soon after one another have failed of the same cause, and count once for health and slots. */
+/** Failures this close together have the same cause, and count once for health and slots. */
 const BURST_MS = 100;
-/** Of a model's calls, this share is done after the usual time, */
+/** Quantile of a model's call times that counts as the usual time. */
 const USUAL = 0.95;
-/** which is this where times are not known. */
+/** The usual time if a model's times are not known. */
 const USUAL_MS = 1_000;
-/** A call that was given up before anything came was silent after so long, where times are not known. */
+/** If times are not known, a call that was given up after this long without any output counts as silent. */
 const SILENT_MS = 2_000;
-/** A load may take this many times as long as usual; then its silence is like any other. */
+/** A load may take this many times its usual time; after that, its silence counts like any other. */
 const LOADING_TIMES = 2;
 
-/** Everything known of one model server: its slots, its health, its times. */
+/** Everything known about one model server: its slots, its health, its times. */
 export class ModelEndpoint {
   readonly name: string;
   readonly gate: EndpointGate;
@@ -98,7 +98,7 @@ export class ModelEndpoint {
       caller && ((model, signal) => referenceCall({ caller, gate, clock }, model, signal)),
     );
     this.gate.usefulCompany = () => this.profiles.usefulCompany;
-    // A number of slots that is learned is itself as many calls as get more done together.
+    // A learned number of slots is already the number of calls that get most done together.
     if (features.callWidth)
       this.gate.widthMax = () => (this.#limit.isKnown ? this.#width.now(clock.now()) : Number.POSITIVE_INFINITY);
   }
@@ -107,7 +107,7 @@ export class ModelEndpoint {
     return this.#facts;
   }
 
-  /** What the server told at start. */
+  /** Applies the facts that the server reported. */
   learn(facts: EndpointFacts): void {
     this.#watch?.learnt(facts);
     this.#apply(facts);
@@ -117,37 +117,37 @@ export class ModelEndpoint {
     const slotsBefore = this.#slotsKnown();
     this.#facts = facts;
     this.#memoryWatch?.learnt(facts);
-    // A number that was learned from times stays where the server tells none.
+    // If the server reports no number, one that was learned from times stays.
     if (this.#slotsKnown() === slotsBefore) return;
     this.#limit = new AdaptiveLimit(this.#parts.endpoint.maxConcurrent, this.#slotsKnown());
     this.gate.wake();
   }
 
-  /** Whether the number of its slots was told, by the server or the user, and not learned. */
+  /** Whether the number of slots was given by the server or the user, not learned. */
   get hasKnownSlots(): boolean {
     return this.#parts.features.adaptiveSlots && this.#limit.isKnown;
   }
 
-  /** Whether the breaker lets nobody in. */
+  /** Whether the breaker lets no call through. */
   get isResting(): boolean {
     return this.#parts.features.breaker && this.breaker.isOpen;
   }
 
-  /** Whether a call that is let in now is the one that decides whether the breaker closes. */
+  /** Whether the next call to start decides whether the breaker closes. */
   get isProbed(): boolean {
     return this.#parts.features.breaker && this.breaker.stats().state === 'half-open';
   }
 
   /**
-   * How long the one call may take that decides whether the breaker closes: no longer than the model is known to need, so that the
-   * endpoint does not rest for long, but a server that is slow must have its time. Infinite where nothing is known.
+   * Time limit for the one call that decides whether the breaker closes: no longer than the model is known to need, so that the
+   * endpoint does not rest for long, but long enough for a slow server. Infinite while nothing is known.
    */
   probeMs(model: string, kind: CallKind): number {
     const usualMs = this.forecast.workMs(model, kind);
     return usualMs === undefined ? Number.POSITIVE_INFINITY : Math.max(PROBE_MS_MIN, PROBE_MARGIN * usualMs);
   }
 
-  /** Takes a place at the breaker: every `true` is followed by `ended`. */
+  /** Takes a place at the breaker: every `true` must be followed by `ended`. */
   tryEnter(): boolean {
     return !this.#parts.features.breaker || this.breaker.tryEnter();
   }
@@ -156,7 +156,7 @@ export class ModelEndpoint {
     return this.profiles.of(model, kind);
   }
 
-  /** The timeouts of a call that begins now. */
+  /** The timeouts for a call that starts now. */
   timeouts(model: string, kind: CallKind, ceilingMs: number): PhaseTimeouts {
     if (!this.#parts.features.learnedTimeouts) {
       return { headersMs: ceilingMs, firstTokenMs: ceilingMs, gapMs: ceilingMs, totalMs: ceilingMs };
@@ -164,31 +164,31 @@ export class ModelEndpoint {
     return this.profileOf(model, kind).timeouts(ceilingMs, this.isCold(model));
   }
 
-  /** Whether the server says that a model takes no pictures. */
+  /** Whether the server reports that a model accepts no pictures. */
   isBlind(model: string): boolean {
     return this.#facts.models.find(({ id }) => id === model)?.vision === false;
   }
 
-  /** The model that a call was let in for. */
+  /** The model for which a slot was given. */
   modelOf(slot: Slot): string | undefined {
     return this.#modelTurns.modelOf(slot);
   }
 
-  /** Whether a call of another model is at work, whose answer a load would end. */
+  /** Whether a call to another model is running, whose answer a load would cut off. */
   isBusyWithOthers(model: string): boolean {
     return this.#modelTurns.isBusyWithOthers(model);
   }
 
-  /** Asks which models are in memory, where the server tells. Never rejects. */
+  /** Asks which models are in memory, if the server reports it. Never rejects. */
   async lookAtMemory(): Promise<void> {
     await this.#memoryWatch?.look();
   }
 
-  /** A call begins now: what is told of its end. */
+  /** Records the start of a call. Pass the result to `ended`. */
   begins(model: string): CallBegin {
     const isCold = this.isCold(model);
     const visit = this.memory.begins(model);
-    // Whoever waits can be asked of this model now.
+    // Calls that wait can now be made to this model.
     if (visit.isLoad && this.memory.isShort) this.#parts.clock.nextTurn(() => this.gate.wake());
     this.#memoryWatch?.used();
     return { isCold: isCold || (visit.isLoad && this.memory.isShort), visit };
@@ -203,20 +203,21 @@ export class ModelEndpoint {
   }
 
   /**
-   * Whether a call may be made although its times say that it comes too late: now and then one is, where nobody waits, since
-   * nothing else would show that the model is quicker by now.
+   * Whether a call may be made although its times predict that it comes too late. Occasionally allowed if no other call waits,
+   * because nothing else would show that the model has become quicker.
    */
   mayTry(model: string, kind: CallKind): boolean {
     return this.gate.waiting === 0 && this.use.mayTry(model, kind);
   }
 
-  /** The report of a call with the tokens that its server did not tell, estimated. */
+  /** Completes a report with estimated tokens where the server reported none. */
   counted(model: string, report: CallReport): CallReport {
     return this.#tokens.counted(model, report);
   }
 
   /**
-   * Whether it can work for nobody without delaying anybody: a slot is idle, and where calls slow one another, all of them are.
+   * Whether background work can start here without delaying anyone: a slot is idle, or, where calls slow one another, all of them
+   * are.
    */
   get isIdle(): boolean {
     if (!this.gate.isIdle) return false;
@@ -224,13 +225,13 @@ export class ModelEndpoint {
     return !this.profiles.areSlowed;
   }
 
-  /** A call is at work from now until the result is called. */
+  /** Marks a call as running until the returned function is called. */
   working(model: string, kind: CallKind, slot: Slot, giveUp: () => void): () => void {
     this.use.began(model, kind);
     return this.#works.add(model, kind, slot, giveUp);
   }
 
-  /** A call that somebody waits for has begun. */
+  /** A call that a plan waits for has started. */
   begun(need: SlotNeed): void {
     this.#width.began(need.deadlineMs - this.#parts.clock.now());
     this.#works.begun(need);
@@ -242,36 +243,36 @@ export class ModelEndpoint {
     return holdAfterAbort(report, this.profileOf(model, kind), this.#parts.features.streaming);
   }
 
-  /** The answer of a call that was let in has begun: the server is well, however long it goes on. Its end is told as well. */
+  /** The answer of a call has started: the server is well, however long the answer takes. `ended` is called as well. */
   answering(): void {
     if (this.isProbed) this.breaker.succeeded();
   }
 
   /**
-   * How a call of this endpoint ended. `slot` was its slot, `isStreamed` how it was asked for. Returns for how long the slot is
-   * held, milliseconds.
+   * Records how a call of this endpoint ended. `slot` was its slot; `isStreamed` is whether a stream was requested. Returns how
+   * long the slot is held, in milliseconds.
    */
   ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, begin: CallBegin): number {
     const told = result.ok ? 'OK' : codeOf(kind, result.error.code);
     const isLoading = this.#isLoading(begin, result.report);
-    // Where the number of slots is not known, a call beside others may wait in the server.
+    // If the number of slots is not known, a call made next to others may wait in the server.
     const isComparable = kind === 'text' && (this.hasKnownSlots || slot.inFlight === 1);
     this.#toMemory(begin, result.report, { isComparable, isBroken: BROKEN.has(told) });
     const profile = this.profileOf(model, kind);
     const company = slot.meanCompany();
-    // A call that began late and was cut by its plan before most calls are done says nothing of the server; and one whose choice was
-    // certain was of use: its server is slow, and well.
+    // A call that started late and was cut by its plan before most calls are done says nothing about the server. A call whose choice was certain
+    // was useful: its server is slow, but well.
     const hasChosen = told === 'ERR_PLAN_SETTLED' && result.report.choiceMs !== undefined;
     const isEarly = result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
-    // A read shows nothing until its end: what its plan cut says less of the server than the words that follow.
+    // A read shows nothing until its end, so one that was cut by its plan says less about the server than a cut answer in words.
     const isReadCut = kind === 'read' && told === 'ERR_PLAN_SETTLED';
     const isCutShort = isTimeout(told) && (hasChosen || isEarly || isReadCut);
     const code = isCutShort || (isLoading && isTimeout(told)) ? 'ERR_CANCELLED' : told;
     this.use.ended(model, kind, code);
-    // What was given up for somebody else is silent only where the model is known to begin sooner.
+    // A call that was given up for another counts as silent only if the model is known to start sooner.
     const unknownMs = slot.isBackground ? Number.POSITIVE_INFINITY : SILENT_MS;
     const isSilent = code === 'ERR_CANCELLED' && !isLoading && isSilence(result.report, profile, unknownMs);
-    // Too slow for its plan, but at work to the end: no other server is needed, only more time.
+    // Too slow for its plan, but writing to the end: it needs more time, not another server.
     const isIll = isFailure(code) && !(isTimeout(code) && result.report.isWriting === true);
     const isNew = (isSilent || isIll) && this.#isNewFailure();
     this.#toBreaker(model, code, isNew);
@@ -298,7 +299,7 @@ export class ModelEndpoint {
     return holdMs;
   }
 
-  /** Ends what it does by itself, and holds no slot any more. */
+  /** Stops all activity of its own and releases its held slots. */
   close(): void {
     this.#doubt.close();
     this.#watch?.close();
@@ -329,7 +330,7 @@ export class ModelEndpoint {
     };
   }
 
-  /** A call that was cut while its model was being loaded says nothing of the server, and nothing of how the model answers. */
+  /** A call that was cut while its model was being loaded says nothing about the server or about the model's times. */
   #isLoading({ visit }: CallBegin, { firstTokenMs, totalMs }: CallReport): boolean {
     if (visit?.mayLoad !== true || firstTokenMs !== undefined) return false;
     return totalMs < LOADING_TIMES * this.memory.usualLoadMs(visit.model);
@@ -358,7 +359,7 @@ export class ModelEndpoint {
     else if (isAnswer(code)) this.#watch?.answered();
   }
 
-  /** Whether a failure is one of its own: the experts of a plan fail at the same moment. */
+  /** Whether this failure is separate from the one before: the experts of a plan fail at the same moment. */
   #isNewFailure(): boolean {
     const nowMs = this.#parts.clock.now();
     const isNew = nowMs - this.#failedAtMs > BURST_MS;
@@ -366,15 +367,15 @@ export class ModelEndpoint {
     return isNew;
   }
 
-  /** Prompts of chats and reads are of other lengths than those of votes, so that their first tokens are held against their own. */
+  /** Feeds the slot limit. Chats and reads have prompts of other lengths than votes, so each kind is compared with itself. */
   #toLimit(model: string, report: CallReport, slot: Slot, wasCold: boolean): void {
-    // Without a stream, the time of the whole answer stands for that to its first token.
+    // Without a stream, the time of the whole answer is used as the time to the first token.
     const firstTokenMs = report.firstTokenMs ?? report.totalMs;
     if (!wasCold) this.#limit.observe({ model, firstTokenMs, inFlight: slot.inFlight });
   }
 }
 
-/** A server that tells no probabilities, or none that can be, is well: it can be asked in words. */
+/** A server that returns no probabilities, or invalid ones, is well: it can be asked in words. */
 function codeOf(kind: CallKind, code: ErrorCode): ErrorCode {
   return kind === 'read' && code === 'ERR_MODEL_MALFORMED' ? 'ERR_MODEL_EMPTY' : code;
 }

@@ -14,34 +14,34 @@ export interface AttemptSubject {
   readonly endpoint: string;
 }
 
-/** An action that is read with a smaller probability than this was not chosen. */
+/** An action that is read with a lower probability than this was not chosen. */
 export const VOTE_MIN = 0.05;
 
-/** What an attempt came to, whichever plan looks at it. */
+/** How an attempt ended, independent of the plan that reads it. */
 type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs' | 'form'>;
 
 interface LoggedAttempt {
   subject: AttemptSubject;
   readonly startedAtMs: number;
   calledAtMs: number | undefined;
-  /** What its answer had chosen, as far as it was written. */
+  /** The choice in the answer, as far as it was written. */
   chosen: string | undefined;
   /** How the model is asked; undefined until its call begins. */
   form: Attempt['form'];
-  /** It turned out that its model cannot be asked so: it was none. */
+  /** Whether the model turned out not to support this form: then it does not count as an attempt. */
   isNone: boolean;
-  /** The phase that its call is in; undefined while nothing tells. */
+  /** Reads the phase of its call; undefined while unknown. */
   phaseOf: PhaseReader | undefined;
   ending: Ending | undefined;
 }
 
 /**
- * The attempts of one flight, in the order of their start; a snapshot may be taken at any moment. The plans that share the
- * flight began at different times, so each asks with its own start.
+ * The attempts of one flight, in the order of their start; a snapshot may be taken at any moment. The plans that share the flight
+ * started at different times, so each passes its own start.
  */
 export class AttemptLog {
   readonly #attempts: LoggedAttempt[] = [];
-  /** Called as each attempt ends, with how it looks from the start of a plan. */
+  /** Called as each attempt ends, with a function that returns the attempt relative to the start of a plan. */
   onEnded: (attemptFrom: (originMs: number) => Attempt) => void = () => {};
 
   /** Opens an attempt; the result closes it. Closing twice keeps the first end. */
@@ -62,7 +62,7 @@ export class AttemptLog {
     });
   }
 
-  /** As they stand now; those that still run as ERR_PLAN_SETTLED. `originMs` is the start of the plan that looks. */
+  /** All attempts as they are now; running ones have the code ERR_PLAN_SETTLED. `originMs` is the start of the plan that reads them. */
   snapshot(nowMs: number, originMs: number): Attempt[] {
     return this.#attempts
       .filter(({ isNone }) => !isNone)
@@ -78,7 +78,7 @@ export class AttemptLog {
       });
   }
 
-  /** Those that have ended. */
+  /** The attempts that have ended. */
   ended(originMs: number): Attempt[] {
     return this.#attempts.flatMap((attempt) => (attempt.ending ? [toldFrom(attempt, attempt.ending, originMs)] : []));
   }
@@ -88,7 +88,7 @@ function chosenBy({ chosen }: LoggedAttempt): Pick<Ending, 'action'> {
   return defined({ action: chosen });
 }
 
-/** What was last seen of an attempt by the phase that its call is in, or was when it ended. */
+/** The `lastSeen` of an attempt, by the phase that its call is in, or was in when it ended. */
 const SEEN_IN: Readonly<Record<CallPhase, LastSeen>> = {
   connect: 'called',
   headers: 'sent',
@@ -111,7 +111,7 @@ function lastSeenOf({ calledAtMs, chosen, phaseOf }: LoggedAttempt, ended?: Call
   return chosen === undefined ? SEEN_IN[ended ?? phaseOf?.() ?? 'connect'] : 'choice';
 }
 
-/** The phase in which a call was cut; undefined where nothing tells. */
+/** The phase in which a call was cut; undefined if unknown. */
 function endedIn(code: ErrorCode, report: CallReport | undefined): CallPhase | undefined {
   if (report?.firstTokenMs !== undefined) return 'stream';
   return PHASE_OF_TIMEOUT[code] ?? (report?.queueMs === undefined ? undefined : 'first-token');
@@ -127,7 +127,7 @@ function toldFrom(attempt: LoggedAttempt, ending: Ending, originMs: number): Att
     ...subject,
     ...(form === undefined ? {} : { form }),
     startMs: startedAtMs - originMs,
-    // One that was never called has done nothing but wait.
+    // An attempt that was never called has only waited.
     waitMs: calledAtMs === undefined ? ending.latencyMs : calledAtMs - startedAtMs,
     ...ending,
   };
@@ -142,39 +142,39 @@ export class AttemptEnd {
     this.#onEnded = onEnded;
   }
 
-  /** It has a slot, and its call begins: to this model. */
+  /** It has a slot, and its call to this model starts. */
   called(nowMs: number, subject: AttemptSubject = this.#attempt.subject): void {
     this.#attempt.calledAtMs = nowMs;
     this.#attempt.subject = subject;
   }
 
-  /** How long ago its call began, milliseconds. */
+  /** Time since its call started, in milliseconds. */
   calledMs(nowMs: number): number {
     return nowMs - (this.#attempt.calledAtMs ?? nowMs);
   }
 
-  /** No token of its answer has come. */
+  /** Whether no token of its answer has arrived. */
   get isSilent(): boolean {
     return !BEGUN.has(lastSeenOf(this.#attempt));
   }
 
-  /** It turned out that its model cannot be asked so: nobody is told of it. */
+  /** The model does not support this form: the attempt is not reported. */
   wasNone(): void {
     this.#attempt.isNone = true;
   }
 
-  /** How its model is asked, and for which role where only then it is known that it is one. */
+  /** Records the form in which the model is asked, and the role if it is known only now. */
   asked(form: Attempt['form'], role?: string): void {
     this.#attempt.form = form;
     if (role !== undefined) this.#attempt.subject = { ...this.#attempt.subject, role };
   }
 
-  /** Its call is on its way, and `phaseOf` reads how far it has come. */
+  /** Its call was sent; `phaseOf` reads how far it has come. */
   sent(phaseOf: PhaseReader): void {
     this.#attempt.phaseOf = phaseOf;
   }
 
-  /** The choice of its answer that stands now; undefined where it was withdrawn. */
+  /** The current choice in its answer; undefined if it was withdrawn. */
   chose(action: string | undefined): void {
     this.#attempt.chosen = action;
   }
@@ -183,7 +183,7 @@ export class AttemptEnd {
     this.#close({ code: 'OK', latencyMs: this.#latencyAt(nowMs), ...this.#told(report), action: vote.action });
   }
 
-  /** The model was read. What it gave hardly any probability is no vote. */
+  /** Records the result of a read. An action with hardly any probability is not a vote. */
   read({ action, confidence = 0 }: Vote, report: CallReport, nowMs: number): void {
     const voted = confidence < VOTE_MIN ? {} : { action };
     const read = { confidence: Math.round(confidence * 1e4) / 1e4, ...voted };

@@ -2,13 +2,13 @@ import type { ErrorCode } from '../../../shared/errors.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 import type { AttemptSubject } from './attempt-log.ts';
 
-/** Calls that were made in another way than first meant, as `stats().calls` tells them. */
+/** Calls that were not made as first planned, as `stats().calls` reports them. */
 export interface TryCounts {
   retries: number;
   hedges: number;
-  /** Second tries at a place that was slow, to see whether it still is. */
+  /** Second tries at a place that was slow, to check whether it still is. */
   placeChecks: number;
-  /** Calls made to another model than the one configured, since that one was not in memory. */
+  /** Calls made to another model than the configured one, because that one was not in memory. */
   seatsMoved: number;
 }
 
@@ -16,7 +16,7 @@ export function noTries(): TryCounts {
   return { retries: 0, hedges: 0, placeChecks: 0, seatsMoved: 0 };
 }
 
-/** What the maker of calls writes down. Whoever has calls made keeps it: the planner's counters are one. */
+/** What the call maker records. The code that has calls made provides it, such as the planner's counters. */
 export interface CallLedger {
   callStarted(subject: AttemptSubject): void;
   callEnded(subject: AttemptSubject, code: 'OK' | ErrorCode, report: CallReport): void;

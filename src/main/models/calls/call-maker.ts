@@ -18,53 +18,53 @@ import { placesFor } from './places.ts';
 import type { Silence } from './silence.ts';
 
 /**
- * Makes model calls for flights: at the endpoint that is expected to answer first, on a slot of it, under timeouts that
- * were learned there; again where nothing was answered yet; and a second time elsewhere where the first takes unusually
- * long. A call never rejects. Each try is an attempt of its own, with its end and its time.
+ * Makes model calls for flights: at the endpoint that is expected to answer first, on one of its slots, with timeouts learned
+ * there. Retries if there is no answer yet, and makes a second try elsewhere if the first takes unusually long. A call never
+ * rejects. Each try is a separate attempt, with its end and its time.
  */
 export interface CallPlan {
   readonly subject: AttemptSubject;
   /** Other endpoints that serve the same model. */
   readonly alternatives: readonly string[];
   readonly kind: CallKind;
-  /** Says which model is asked at an endpoint, as late as its slot is there; undefined: the one of the subject. */
+  /** Chooses the model at an endpoint, once its slot is there; undefined: the model of the subject. */
   readonly seat?: CallSeat | undefined;
-  /** The configured timeout, milliseconds. */
+  /** The configured timeout, in milliseconds. */
   readonly ceilingMs: number;
-  /** When it must have ended. */
+  /** The time by which it must have ended. */
   readonly endMs: number;
   readonly lane: Lane;
-  /** Its place among all that wait: lower is served first. */
+  /** Its place in the queue: lower is served first. */
   readonly rankMs: number;
-  /** When the plan must be settled that it is made for. */
+  /** The deadline of the plan that it is made for. */
   readonly deadlineMs: number;
   readonly holder: CallHolder;
   readonly query: ModelQuery;
 }
 
-/** Who has a call made: is told where the call stands, and knows whether it is still wanted. */
+/** The owner of a call: it is notified of the call's progress, and knows whether the call is still wanted. */
 export interface CallHolder {
-  /** Nobody waits for the call any more: it is not tried again. */
+  /** Whether no plan waits for the call any more: then it is not retried. */
   readonly isLate: boolean;
-  /** A try begins to wait for a slot. */
+  /** A try starts to wait for a slot. */
   waits(): void;
-  /** A try has its slot, and its call begins. */
+  /** A try has its slot, and its call starts. */
   works(slot: Slot): void;
-  /** Somebody can use the slot of the call, and nobody waits for the call: cancels it. */
+  /** Cancels the call if no plan waits for it, because another call can use its slot. */
   giveUp(): void;
 }
 
-/** The question of a call, put to a model each time that a try has its slot. */
+/** The question of a call, sent to a model each time a try has its slot. */
 export interface ModelQuery {
   run(subject: AttemptSubject, terms: CallTerms, signal: AbortSignal, listeners: QueryListeners): Promise<ExpertResult>;
 }
 
-/** What is recorded of a query before its result. */
+/** Callbacks for what is recorded about a query before its result. */
 export interface QueryListeners {
   readonly onChoice: OnChoice;
   /** Called once, when the query is sent. `phaseOf` reads how far it has come. */
   readonly onSent: (phaseOf: PhaseReader) => void;
-  /** Called by a read, with the form in which it asks, and the role where it asks one alone. */
+  /** Called by a read with the form that it uses, and with the role if it asks only one. */
   readonly onForm: (form: ReadForm, role: string | undefined) => void;
 }
 
@@ -74,11 +74,11 @@ export interface CallSeat {
   readonly modelAt: (endpoint: string) => string;
 }
 
-/** What all tries of one call have in common. */
+/** What all tries of one call share. */
 interface Call {
   readonly plan: CallPlan;
   readonly attempts: AttemptLog;
-  /** A check of a place takes a slot that its plan does not count as its own. */
+  /** A check of a place takes a slot that does not count as one of its plan's. */
   readonly isPlaceCheck: boolean;
 }
 
@@ -89,30 +89,30 @@ export interface CallMakerParts {
   readonly forms: AnswerForms;
   readonly ledger: CallLedger;
   readonly turns: LoopTurns;
-  /** Called when a call has ended: something more is known of the times of its model. */
+  /** Called when a call has ended and its model's times have been updated. */
   readonly onMeasured?: () => void;
 }
 
-/** A try is not begun where fewer calls than this are done in the time it has, */
+/** A try is not started if fewer than this share of calls finish in the time it has. */
 const HOPE = 0.05;
-/** and while others wait for the same slots, where fewer than this are. */
+/** The same limit while other calls wait for the same slots. */
 const HOPE_IN_A_CROWD = 0.5;
 const HEDGE_QUANTILE = 0.95;
-/** Unless a call with a smaller chance than this is the first of its plan, it is not begun: what it would read is read for nothing. */
+/** A call with a lower chance than this is started only as the first of its plan: otherwise its prompt would be read for nothing. */
 const CHANCE_MIN = 0.15;
-/** A try against what is known is made with nearly all of a plan's time. */
+/** A try against the known times is made only with at least this share of a plan's time left. */
 const FAIR_TRY = 0.9;
-/** What calls at work have shown is looked at again after so long. */
+/** How often the state of running calls is read again. */
 const LOOK_AGAIN_MS = 50;
 
 export class CallMaker {
   readonly #parts: CallMakerParts;
   readonly #hedges = new HedgeBudget();
-  /** Of second tries at places that were slow. */
+  /** Budget for second tries at places that were slow. */
   readonly #checks = new HedgeBudget();
-  /** Calls at work, by endpoint. */
+  /** Running calls, by endpoint. */
   readonly #running = new Map<string, Set<AttemptEnd>>();
-  /** What was seen of the calls at each endpoint, and when. */
+  /** The last observed silence at each endpoint, and when it was observed. */
   readonly #silences = new Map<string, { readonly atMs: number; readonly silence: Silence | undefined }>();
 
   constructor(parts: CallMakerParts) {
@@ -135,8 +135,8 @@ export class CallMaker {
   }
 
   /**
-   * The calls that hold all slots of an endpoint, where none of them has had a token; undefined where one has. Looked at once in a
-   * while: thousands of plans that waited for these slots may settle at one moment.
+   * The calls that hold all slots of an endpoint if none of them has had a token; undefined if one has. Computed at intervals
+   * only, because thousands of plans that waited for these slots may settle at one moment.
    */
   silenceAt(endpoint: string): Silence | undefined {
     const nowMs = this.#parts.clock.now();
@@ -165,7 +165,7 @@ export class CallMaker {
     return known;
   }
 
-  /** Whether any endpoint of the call lets it in now. */
+  /** Whether any endpoint of the call accepts it now. */
   isReachable({ subject, alternatives }: Pick<CallPlan, 'subject' | 'alternatives'>): boolean {
     return [subject.endpoint, ...alternatives].some((name) => !this.#at(name).isResting);
   }
@@ -179,7 +179,7 @@ export class CallMaker {
     return names.map((name) => this.#at(name)).filter((at) => !at.isResting);
   }
 
-  /** Where the call is expected to be done first. What is not known yet is tried; what fails fast attracts nothing. */
+  /** The endpoint where the call is expected to finish first. Unknown endpoints are tried; an endpoint that fails fast is not preferred. */
   #choose(plan: CallPlan, failedAt: ReadonlySet<string>): ModelEndpoint {
     const { subject, kind, rankMs } = plan;
     if (plan.alternatives.length === 0) return this.#at(subject.endpoint);
@@ -199,14 +199,14 @@ export class CallMaker {
     return best ?? this.#at(subject.endpoint);
   }
 
-  /** One try, and where it takes unusually long a second one elsewhere: the first vote counts. */
+  /** Makes one try, and if it takes unusually long a second one elsewhere: the first vote counts. */
   async #try(call: Call, at: ModelEndpoint, signal: AbortSignal): Promise<ExpertResult> {
     const { plan } = call;
     this.#hedges.called();
     this.#checks.called();
     const slowMs = this.#hedgeAfterMs(plan, at);
     const unsure = this.#placeToCheck(plan, at);
-    // A signal that has aborted tells nobody any more.
+    // A signal that has already aborted no longer emits an event.
     if ((slowMs === undefined && unsure === undefined) || signal.aborted) return this.#tryAt(call, at, signal);
     const { clock, ledger, options } = this.#parts;
     const won = Promise.withResolvers<ExpertResult>();
@@ -243,7 +243,7 @@ export class CallMaker {
     begin(at);
     if (unsure !== undefined) {
       ledger.tries.placeChecks++;
-      // It counts as no slot of its plan: who waits for that is served elsewhere.
+      // It counts as no slot of its plan: plans that wait for that one are served elsewhere.
       begin(unsure, { ...call, isPlaceCheck: true });
     }
     try {
@@ -255,7 +255,7 @@ export class CallMaker {
     }
   }
 
-  /** Where a call that has taken `ageMs` is tried a second time: where that is expected to answer sooner than the first. */
+  /** Where to try a call again that has taken `ageMs`: an endpoint that is expected to answer sooner than the first try. */
   #hedgeAt(plan: CallPlan, at: ModelEndpoint, ageMs: number): ModelEndpoint | undefined {
     const { subject, kind, rankMs } = plan;
     const others = this.#others(plan, new Set([at.name]));
@@ -265,7 +265,7 @@ export class CallMaker {
     return best !== undefined && best.foreseenMs <= leftMs ? best.at : undefined;
   }
 
-  /** A place that was too slow to be asked: now and then it is, beside a better one, since nothing else would show a change. */
+  /** A place that is too slow to be preferred. Occasionally it is called in addition to a better one, because nothing else would show a change. */
   #placeToCheck(plan: CallPlan, at: ModelEndpoint): ModelEndpoint | undefined {
     const { subject, kind, alternatives, lane } = plan;
     if (!this.#parts.options.features.bestPlace || alternatives.length === 0 || lane === 'background') return undefined;
@@ -325,7 +325,7 @@ export class CallMaker {
       };
       result = endedBy(await plan.query.run(subject, terms, signal, listeners), signal);
     } catch (error) {
-      // A bug: told as such, counted like any other end, and not made again.
+      // A bug: reported as such, counted like any other end, and not retried.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };
     }
     running.delete(attempt);
@@ -345,8 +345,8 @@ export class CallMaker {
   }
 
   /**
-   * A slot is worth more to another plan than to one that cannot make its deadline. Where nobody else waits for it, an answer
-   * that comes too late for its plan is still worth having.
+   * Whether a plan should leave its slot to another because it cannot make its deadline. If no other plan waits for the slot, an
+   * answer that comes too late is still worth having.
    */
   #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint, askedAtMs: number): boolean {
     const { options, clock } = this.#parts;
@@ -385,12 +385,12 @@ export class CallMaker {
   }
 }
 
-/** Why a flight cancels its calls at its deadline; what is cancelled for another reason was not wanted any more. */
+/** The reason for which a flight cancels its calls at its deadline; calls cancelled for any other reason were no longer wanted. */
 export const OUT_OF_TIME: Error = Object.assign(new Error('the deadline of the plan was reached'), {
   name: 'TimeoutError',
 });
 
-/** A call that was cancelled because its plan was out of time has run out of time, and is counted so. */
+/** A call that was cancelled because its plan ran out of time counts as a timeout. */
 function endedBy(result: ExpertResult, signal: AbortSignal): ExpertResult {
   if (result.ok || result.error.code !== 'ERR_CANCELLED' || signal.reason !== OUT_OF_TIME) return result;
   const { queueMs, firstTokenMs } = result.report;
@@ -399,7 +399,7 @@ function endedBy(result: ExpertResult, signal: AbortSignal): ExpertResult {
   return { ...result, error: { code: 'ERR_PLAN_SETTLED', message, retryable: false } };
 }
 
-/** Failures that another server may not have. */
+/** Whether another server might not fail in this way. */
 function isOfServer(code: ErrorCode): boolean {
   return code.startsWith('ERR_MODEL') || code === 'ERR_ENDPOINT_RESTING' || code === 'ERR_ENDPOINT_BUSY';
 }

@@ -4,7 +4,7 @@ import type { Ask, Slot } from '../slots/ask.ts';
 import type { LoopTurns } from './loop-turns.ts';
 
 export type Entry =
-  /** Let in: its slot is given back, and its place at the breaker too, by `ModelEndpoint.ended`. */
+  /** The call may start. `ModelEndpoint.ended` releases its slot and its place at the breaker. */
   | { readonly kind: 'entered'; readonly slot: Slot; readonly model: string | undefined }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string };
 
@@ -16,7 +16,7 @@ const RESTING: Entry = {
 const BUSY: Entry = { kind: 'refused', code: 'ERR_ENDPOINT_BUSY', message: 'no slot became free in time' };
 const HOPELESS: Entry = { kind: 'refused', code: 'ERR_STEP_SKIPPED', message: 'too little time was left' };
 
-/** The way of every call into an endpoint: rest, slot, turn of the loop, whether it still makes sense, breaker. */
+/** The path of every call into an endpoint: rest, slot, turn of the event loop, check that it is still wanted, breaker. */
 export async function enterEndpoint(
   at: ModelEndpoint,
   ask: Ask,
@@ -24,7 +24,7 @@ export async function enterEndpoint(
   signal: AbortSignal,
   isHopeless: () => boolean = () => false,
 ): Promise<Entry> {
-  // Asked before and after the wait: nobody waits for a slot of an endpoint that rests.
+  // Checked before and after the wait: no call waits for a slot of an endpoint that rests.
   if (at.isResting) return RESTING;
   const slot = await at.gate.acquire(signal, ask);
   if (slot !== undefined) await turns.next('with-slot');

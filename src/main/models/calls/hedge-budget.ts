@@ -1,9 +1,9 @@
 /**
- * Second tries are for the slowest few calls (hedged requests: Dean and Barroso, The Tail at Scale, 2013). At most one call
- * in twenty gets one, whatever is slow: where most calls are, a second try would only add load.
+ * Second tries are for the slowest few calls (hedged requests: Dean and Barroso, The Tail at Scale, 2013). At most one call in
+ * twenty gets one: if most calls are slow, second tries would only add load.
  */
 const SHARE_MAX = 0.05;
-/** Unused tries are saved up to so many. */
+/** Upper bound on unused tries that are saved up. */
 const SAVED_MAX = 5;
 
 export class HedgeBudget {
@@ -14,7 +14,7 @@ export class HedgeBudget {
     this.#saved = Math.min(SAVED_MAX, this.#saved + SHARE_MAX);
   }
 
-  /** Whether a second try may be made now; if so it is counted. */
+  /** Whether a second try may be made now; if so, it is counted. */
   take(): boolean {
     // A sum of twentieths is a little less than 1 after twenty.
     if (this.#saved < 1 - 1e-9) return false;

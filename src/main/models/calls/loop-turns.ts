@@ -1,17 +1,16 @@
 import type { Clock } from '../../../shared/clock.ts';
 
 /**
- * Spreads bursts over turns of the event loop: of many model calls that are to begin in the same turn, a few begin at once
- * and the others a few a turn, in their order. Between two turns the loop looks at its timers, so that a burst of
- * beginnings never keeps a deadline waiting for longer than a few of them take, about a millisecond. Not one a turn,
- * because what is sent to a worker in one turn wakes it once.
+ * Spreads bursts of model calls over turns of the event loop: a few calls start in each turn, in their order. Between turns the
+ * loop checks its timers, so that a burst of starts delays a deadline by about a millisecond at most. Not one call a turn,
+ * because messages sent to a worker in one turn wake it only once.
  */
 const STARTS_PER_TURN = 4;
 
-/** One of these at least is for who begins, whose deadline may be near, where others wait as well. */
+/** Of these, the minimum for calls that are beginning, whose deadline may be near, while others wait as well. */
 const BEGINNINGS_PER_TURN = 1;
 
-/** Whoever holds a slot comes before those who only begin: thousands of these would keep the slots idle. */
+/** Calls that hold a slot go before calls that are only beginning: thousands of these would keep the slots idle. */
 export type TurnKind = 'with-slot' | 'beginning';
 
 export class LoopTurns {
@@ -23,7 +22,7 @@ export class LoopTurns {
     this.#clock = clock;
   }
 
-  /** Undefined when the caller may go on at once. */
+  /** Waits for the caller's turn. Undefined if it may continue immediately. */
   next(turn: TurnKind = 'beginning'): Promise<void> | undefined {
     if (this.#started < STARTS_PER_TURN && this.#isEmpty) {
       this.#start();
@@ -51,7 +50,7 @@ export class LoopTurns {
     }
   }
 
-  /** Who goes on in this turn, in this order. */
+  /** The lines that continue in this turn, in this order. */
   #linesOfTurn(): Line[] {
     const { 'with-slot': withSlot, beginning } = this.#waiting;
     const kept = Math.min(BEGINNINGS_PER_TURN, beginning.length);
@@ -60,7 +59,7 @@ export class LoopTurns {
   }
 }
 
-/** A list from whose head thousands are taken, one after the other: what was taken is cut off now and then. */
+/** A list from whose head thousands of items are taken one by one; the taken part is cut off from time to time. */
 class Line {
   #items: (() => void)[] = [];
   #taken = 0;

@@ -2,20 +2,20 @@ import type { ModelEndpoint } from '../model-endpoint.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 
 /**
- * Where a call may go and when it is expected to be answered there: with the queue, the company and the spread of each place. A
- * place that would answer much later than another one is no room, however idle it is: what is sent there arrives after the others
- * have decided.
+ * Where a call may go, and when an answer is expected there, given the queue, the company and the spread of each place. A place
+ * that would answer much later than another has no room, however idle it is: calls sent there arrive after the others have
+ * decided.
  */
 export interface CallPlace {
   readonly at: ModelEndpoint;
-  /** Until the answer, milliseconds from now. */
+  /** Expected time until the answer, in milliseconds from now. */
   readonly foreseenMs: number;
 }
 
-/** A place that takes so much longer than the best one is as good: what is known of times is not exact. */
+/** A place that takes up to this many times as long as the best is as good, because times are known only roughly. */
 const AS_GOOD = 1.5;
 
-/** The endpoints in the order in which they are expected to answer. One of which nothing is known is as quick as the quickest. */
+/** The endpoints in the order in which they are expected to answer. An unknown endpoint counts as quick as the quickest. */
 export function placesFor(
   endpoints: readonly ModelEndpoint[],
   model: string,
@@ -27,7 +27,7 @@ export function placesFor(
   return places.sort((a, b) => a.foreseenMs - b.foreseenMs);
 }
 
-/** Those that are about as good as the best of `all`. Where nothing is known, a place is as good as any. */
+/** The places that are about as good as the best of `all`. A place with unknown times is as good as any. */
 export function goodPlaces(places: readonly CallPlace[], all: readonly CallPlace[] = places): readonly CallPlace[] {
   const bestMs = Math.min(...all.map(({ foreseenMs }) => foreseenMs).filter((ms) => ms > 0));
   return places.filter(({ foreseenMs }) => foreseenMs <= AS_GOOD * bestMs);

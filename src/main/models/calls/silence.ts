@@ -1,6 +1,6 @@
-/** The calls that hold all slots of an endpoint, where none of them has had a token. */
+/** The calls that hold all slots of an endpoint, when none of them has had a token. */
 export interface Silence {
   readonly calls: number;
-  /** How long ago the first of them began, milliseconds. */
+  /** Time since the first of them started, in milliseconds. */
   readonly oldestMs: number;
 }

@@ -12,7 +12,7 @@ import {
   readOpenAiModels,
 } from './server-pages.ts';
 
-/** Reads one path of a server; `ModelClient`, or a simulated one. */
+/** Reads one path of a server: `ModelClient`, or a simulated one. */
 export interface JsonReader {
   getJson(path: string, timeoutMs: number, signal?: AbortSignal): Promise<unknown>;
 }
@@ -22,9 +22,9 @@ const PATHS = ['/v1/models', '/props', '/slots', '/api/v1/models', '/api/v0/mode
 type Pages = Readonly<Record<(typeof PATHS)[number], unknown>>;
 
 /**
- * Asks a server what it is and has: all paths that any of the known servers has, at once, since most answer at once that
- * they have no such path. Never rejects; what was not learnt in time is absent. A llama.cpp server that is reading a prompt
- * answers `/slots` late or never, so at a busy moment less is learnt.
+ * Asks a server what it is and has. All paths of all known server kinds are requested at once, since most servers immediately
+ * answer that they lack a path. Never rejects; facts that do not arrive in time are absent. A llama.cpp server that is reading a
+ * prompt answers `/slots` late or never, so fewer facts are learned while it is busy.
  */
 export async function discoverEndpoint(
   client: JsonReader,
@@ -37,7 +37,7 @@ export async function discoverEndpoint(
   return factsFrom(Object.fromEntries(read) as Pages);
 }
 
-/** How many slots of the server are at work, where it tells: llama.cpp, unless it is reading a prompt. Never rejects. */
+/** Number of busy slots, if the server reports it: llama.cpp does, unless it is reading a prompt. Never rejects. */
 export async function busySlots(
   client: JsonReader,
   timeoutMs: number,
@@ -55,12 +55,12 @@ async function pageAt(
   try {
     return await client.getJson(path, timeoutMs, signal);
   } catch {
-    // Whatever it was, the page says nothing.
+    // Whatever went wrong, the page has no information.
     return undefined;
   }
 }
 
-/** The most telling page decides: servers imitate the paths of others, but not all that stands there. */
+/** The most specific page decides: servers imitate the paths of others, but not their whole contents. */
 function factsFrom(pages: Pages): EndpointFacts {
   const general = readOpenAiModels(pages['/v1/models']);
   const props = readLlamaProps(pages['/props']);
@@ -79,19 +79,19 @@ function llamaFacts(general: OpenAiPage, props: LlamaProps | undefined, slotsPag
   const slots = props?.slots;
   const listed: readonly ModelFacts[] =
     general.models.length > 0 ? general.models : props?.model === undefined ? [] : [{ id: props.model }];
-  // A router tells of each model whether it is loaded, and nothing of the slots behind it.
+  // A router reports for each model whether it is loaded, and nothing about the slots behind it.
   const models = slots === undefined ? listed : listed.map((model) => withProps(model, props));
   return {
     kind: 'llamacpp',
     ...defined({ slots }),
     models,
-    // Each slot keeps what it has read for itself.
+    // Each slot keeps its own prompt cache.
     sharesPrefixes: false,
     tellsSlots: readBusySlots(slotsPage) !== undefined,
   };
 }
 
-/** A server of one model has it loaded once it answers. */
+/** A server with one model has it loaded once it answers. */
 function withProps(model: ModelFacts, props: LlamaProps | undefined): ModelFacts {
   const { slots, vision, contextLength } = props ?? {};
   return {
@@ -102,8 +102,8 @@ function withProps(model: ModelFacts, props: LlamaProps | undefined): ModelFacts
 }
 
 /**
- * Each loaded instance has slots of its own, and all of them share one machine. The most of any is told, not the sum: that
- * many calls never wait in the server if they go to that model, and more would slow each other down.
+ * Each loaded instance has slots of its own, and all of them share one machine. `slots` is the highest number of any instance,
+ * not the sum: that many calls never wait in the server if they go to that model, and more would slow each other down.
  */
 function studioFacts(general: OpenAiPage, native: readonly NativeModel[]): EndpointFacts {
   const models = merged(native, general.models);
@@ -116,7 +116,7 @@ function studioFacts(general: OpenAiPage, native: readonly NativeModel[]): Endpo
   };
 }
 
-/** The models that chat, first those of the native page, then what the general list has beyond it. */
+/** The models that chat: first those of the native page, then any others on the general list. */
 function merged(native: readonly NativeModel[], general: readonly ModelFacts[]): ModelFacts[] {
   const named = new Set(native.map(({ facts }) => facts.id));
   const chatting = native.filter(({ chats }) => chats).map(({ facts }) => facts);

@@ -1,4 +1,4 @@
-/** What a model server told about itself. What it did not tell is absent: servers differ, and most tell little. */
+/** The kind of a model server. Facts that a server does not report are absent: servers differ, and most report little. */
 export type ServerKind = 'llamacpp' | 'lmstudio' | 'ollama' | 'vllm' | 'unknown';
 
 export const SERVER_NAMES: Readonly<Record<ServerKind, string>> = {
@@ -10,30 +10,30 @@ export const SERVER_NAMES: Readonly<Record<ServerKind, string>> = {
 };
 
 export interface ModelFacts {
-  /** As calls name it. */
+  /** The id that calls use. */
   readonly id: string;
-  /** Whether it is in memory now; another one may evict it. */
+  /** Whether it is in memory now; another model may evict it. */
   readonly loaded?: boolean;
   readonly vision?: boolean;
-  /** Calls to it that are worked on at once. */
+  /** Number of calls to it that run at once. */
   readonly parallel?: number;
-  /** Tokens that a call may have, prompt and answer together. */
+  /** Maximum tokens for a call, prompt and answer together. */
   readonly contextLength?: number;
 }
 
 export interface EndpointFacts {
   readonly kind: ServerKind;
-  /** Calls worked on at once; more of them wait in the server. */
+  /** Number of calls that run at once; more of them wait in the server. */
   readonly slots?: number;
-  /** The models that can chat, as far as the server tells those apart. */
+  /** The models that can chat, as far as the server distinguishes them. */
   readonly models: readonly ModelFacts[];
-  /** Whether what one slot has read need not be read again by another. Undefined where its engine decides. */
+  /** Whether a prompt read by one slot need not be read again by another. Undefined if its engine decides. */
   readonly sharesPrefixes: boolean | undefined;
   /** Whether `busySlots` has an answer. */
   readonly tellsSlots: boolean;
 }
 
-/** Nothing was learnt. */
+/** No facts are known. */
 export const NO_FACTS: EndpointFacts = {
   kind: 'unknown',
   models: [],

@@ -3,10 +3,10 @@ import { defined } from '../../../shared/defined.ts';
 import { type EndpointFacts, NO_FACTS } from './endpoint-facts.ts';
 
 /**
- * Keeps what is known of a server true while it runs: a server is restarted with other slots or another model, or was down
- * when the planner started. It is asked again at the first sign of life after a failure that a restart may have caused, and
- * every few minutes of use; there is no timer, since facts are of use to calls alone. One question at a time, at intervals
- * that grow while nothing is learnt.
+ * Keeps the facts about a server current: it may be restarted with other slots or another model, or may have been down when the
+ * planner started. Asks again at the first sign of life after a failure that a restart may have caused, and every few minutes of
+ * use. There is no timer, since only calls need the facts. Asks one question at a time, at intervals that grow while nothing is
+ * learned.
  */
 export class FactsWatch {
   readonly #clock: Clock;
@@ -14,12 +14,12 @@ export class FactsWatch {
   readonly #onLearnt: (facts: EndpointFacts) => void;
   readonly #closing = new AbortController();
   #known: EndpointFacts = NO_FACTS;
-  /** Whether something has happened since the last answer that may have changed them. */
+  /** Whether something has happened since the last answer that may have changed the facts. */
   #isDoubted = true;
   #isAsking = false;
   #askedAtMs: number;
   #gapMs = GAP_MS_MIN;
-  /** Questions since the start. */
+  /** Number of questions since the start. */
   asked = 0;
 
   constructor(clock: Clock, ask: AskFacts, onLearnt: (facts: EndpointFacts) => void) {
@@ -29,14 +29,14 @@ export class FactsWatch {
     this.#askedAtMs = clock.now();
   }
 
-  /** What is known from now on. */
+  /** Sets the known facts. */
   learnt(facts: EndpointFacts): void {
     this.#known = facts;
     this.#isDoubted = isNothing(facts);
     this.#askedAtMs = this.#clock.now();
   }
 
-  /** The connection failed, or the endpoint began to rest: it may be another server when it is back. */
+  /** The connection failed, or the endpoint started to rest: another server may be there when it is back. */
   doubted(): void {
     this.#isDoubted = true;
   }
@@ -56,7 +56,7 @@ export class FactsWatch {
     this.#isAsking = true;
     this.#askedAtMs = this.#clock.now();
     this.asked++;
-    // What fails from now on may be after the answer.
+    // Failures from now on may be newer than the answer.
     this.#isDoubted = false;
     const fresh = await this.#ask(this.#closing.signal);
     this.#isAsking = false;
@@ -75,16 +75,16 @@ export class FactsWatch {
 /** Asks a server what it is and has. Never rejects. */
 export type AskFacts = (signal: AbortSignal) => Promise<EndpointFacts>;
 
-/** Without a reason, it is asked again after this long. */
+/** Interval between questions without a specific reason. */
 const RENEW_MS = 120_000;
-/** With one, not sooner than this after the last time. */
+/** Shortest interval between questions when there is a reason. */
 const GAP_MS_MIN = 1_000;
 
 function isNothing({ kind, models }: EndpointFacts): boolean {
   return kind === 'unknown' && models.length === 0;
 }
 
-/** At a busy moment a server tells less: what it was silent about stays, unless it is another kind of server by now. */
+/** A busy server reports less: facts missing from its new answer stay, unless it is now another kind of server. */
 function renewed(known: EndpointFacts, fresh: EndpointFacts): EndpointFacts {
   if (fresh.kind !== known.kind) return fresh;
   const slots = fresh.slots ?? known.slots;

@@ -5,7 +5,7 @@ import { discoverEndpoint } from './discover-endpoint.ts';
 import type { ServerKind } from './endpoint-facts.ts';
 import { type ServerTrouble, troubleIn } from './server-trouble.ts';
 
-/** Where local model servers listen unless told otherwise. Other programs listen there too: what a server is, it says itself. */
+/** A default port of local model servers. Other programs use these ports too: the answers show what a server is. */
 export interface KnownPort {
   readonly usual: string;
   readonly port: number;
@@ -19,25 +19,28 @@ export const KNOWN_PORTS: readonly KnownPort[] = [
 ];
 
 export interface FoundServer {
-  /** `localhost:1234`, as an endpoint of this address is called. */
+  /** Name of the endpoint for this address, such as `localhost:1234`. */
   readonly name: string;
   readonly port: number;
   readonly baseURL: string;
   readonly kind: ServerKind;
   readonly models: readonly string[];
-  /** Why it lists no models, where it said so. */
+  /** Why it lists no models, if it reported that. */
   readonly trouble?: ServerTrouble;
 }
 
-/** Somebody at the port of a known server who has not answered in time. */
+/** A listener at the port of a known server that has not answered in time. */
 export type SilentServer = Pick<FoundServer, 'name' | 'port' | 'baseURL'>;
 
-/** A server on this machine answers in a few milliseconds, and a port where nothing listens refuses at once. */
+/** A server on this machine answers in a few milliseconds, and a port where nothing listens refuses immediately. */
 const LOOK_MS = 300;
-/** A server is asked for all of its pages at once. */
+/** All pages of a server are requested at once. */
 const CONNECTIONS = 8;
 
-/** The servers that answer at the known ports of this machine with a list of models, or with why they have none. All ports at once, 300 ms at most for each of two looks. */
+/**
+ * The servers at the known ports of this machine that answer with a list of models, or with why they have none. Tries all ports
+ * at once, twice, for at most 300 ms each time.
+ */
 export async function findServers(
   clock: Clock,
   known: readonly KnownPort[] = KNOWN_PORTS,
@@ -47,7 +50,7 @@ export async function findServers(
   return looked.filter((server): server is FoundServer => 'models' in server);
 }
 
-/** The same, and those that do not refuse and do not answer either. */
+/** As `findServers`, and also the listeners that neither refuse nor answer. */
 export async function findListeners(
   clock: Clock,
   known: readonly KnownPort[] = KNOWN_PORTS,
@@ -70,7 +73,7 @@ async function lookAt(port: number, clock: Clock, timeoutMs: number): Promise<Fo
     const error = encodeError(thrown);
     const trouble = troubleIn(error);
     if (trouble !== undefined) return { ...at, kind: 'unknown', models: [], trouble };
-    // What answers anything else is not a model server: the caller is told what was found.
+    // Any other answer is not from a model server. Only silence is returned.
     return error.code.startsWith('ERR_MODEL_TIMEOUT') ? at : undefined;
   } finally {
     await client.close();

@@ -3,7 +3,7 @@ import type { JsonReader } from './discover-endpoint.ts';
 import type { ModelFacts, ServerKind } from './endpoint-facts.ts';
 import { readLmStudioModels, readOldLmStudioModels, readOllamaModels, readOpenAiModels } from './server-pages.ts';
 
-/** The pages on which each kind of server tells what it has loaded; the first one that tells counts. */
+/** The pages on which each kind of server reports its loaded models; the first that reports any counts. */
 const PAGES: Readonly<Partial<Record<ServerKind, readonly [path: string, read: (page: unknown) => Listed][]>>> = {
   lmstudio: [
     ['/api/v1/models', (page) => readLmStudioModels(page)?.map(({ facts }) => facts)],
@@ -15,7 +15,7 @@ const PAGES: Readonly<Partial<Record<ServerKind, readonly [path: string, read: (
 
 type Listed = readonly ModelFacts[] | undefined;
 
-/** Which models a server has in memory now; undefined where it does not tell. Never rejects. */
+/** The models that a server has in memory now; undefined if it does not report them. Never rejects. */
 export async function loadedModels(
   client: JsonReader,
   kind: ServerKind,
@@ -25,11 +25,11 @@ export async function loadedModels(
   for (const [path, read] of PAGES[kind] ?? []) {
     try {
       const models = read(await client.getJson(path, timeoutMs, signal));
-      // An empty list of what runs is an answer only where nothing else is listed.
+      // An empty list of running models is an answer only if the server lists nothing else.
       if (models !== undefined && (kind === 'ollama' || models.some(({ loaded }) => loaded !== undefined)))
         return loadedOf(models);
     } catch {
-      // Whatever it was, the page says nothing.
+      // Whatever went wrong, the page has no information.
     }
   }
   return undefined;
@@ -37,7 +37,7 @@ export async function loadedModels(
 
 const LATEST = /:latest$/;
 
-/** By all names that calls may use: Ollama takes a name without its tag for the latest. */
+/** The loaded models by every name that calls may use: Ollama takes a name without a tag as the latest. */
 export function loadedOf(models: readonly ModelFacts[]): LoadedModels {
   const loaded = models.filter((model) => model.loaded === true).map(({ id }) => id);
   const names = new Set(loaded.flatMap((id) => (LATEST.test(id) ? [id, id.replace(LATEST, '')] : [id])));

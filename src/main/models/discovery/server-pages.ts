@@ -2,26 +2,26 @@ import { z } from 'zod';
 import type { ModelFacts } from './endpoint-facts.ts';
 
 /**
- * The pages on which model servers tell what they have, read with tolerance: a member of a wrong shape is absent, an entry
- * without a name is passed over, and a page of another shape, such as the `{"error"}` that LM Studio answers with status
- * 200 to paths it does not have, is none. Shapes as of llama.cpp b10229, LM Studio 0.4, Ollama 0.40, vLLM 0.11; earlier ones
- * have less. Pure.
+ * The pages on which model servers report what they have. Reading is tolerant: a member of the wrong shape is absent, an entry
+ * without a name is skipped, and a page of another shape counts as missing, such as the `{"error"}` that LM Studio returns with
+ * status 200 for unknown paths. Shapes as of llama.cpp b10229, LM Studio 0.4, Ollama 0.40, vLLM 0.11; earlier versions have less.
+ * Pure.
  */
 
-/** Entries read of a list. A list of megabytes is no list of models. */
+/** Maximum entries read from a list. A list of megabytes is no list of models. */
 const ENTRIES_MAX = 1_000;
 
 const text = z.string().min(1).max(1_000);
 const count = z.int().min(1).max(1e9);
 
-/** The member, or undefined where it is missing or wrong. */
+/** The member, or undefined if it is missing or invalid. */
 function maybe<T extends z.ZodType>(type: T): z.ZodCatch<z.ZodOptional<T>> {
   return type.optional().catch(undefined);
 }
 
 const anyList = maybe(z.array(z.unknown()));
 
-/** The entries of a list that have the shape asked for. */
+/** The entries of a list that have the given shape. */
 function entries<T extends z.ZodType>(list: readonly unknown[] | undefined, type: T): z.infer<T>[] {
   return (list ?? []).slice(0, ENTRIES_MAX).flatMap((entry) => {
     const read = type.safeParse(entry);
@@ -29,12 +29,12 @@ function entries<T extends z.ZodType>(list: readonly unknown[] | undefined, type
   });
 }
 
-/** Members that are undefined are left out. */
+/** Omits members that are undefined. */
 function factsOf(facts: { readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined } & { id: string }): ModelFacts {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as unknown as ModelFacts;
 }
 
-/** A model of a native page. Embedding models are named too, so that they can be left out of the general list. */
+/** A model on a native page. Embedding models are included, so that they can be removed from the general list. */
 export interface NativeModel {
   readonly facts: ModelFacts;
   readonly chats: boolean;
@@ -56,7 +56,7 @@ const OPENAI_MODEL = z.object({
   status: maybe(z.object({ value: maybe(text) })),
 });
 
-/** Ollama without models lists `null`. */
+/** Reads `/v1/models`. Ollama lists `null` if it has no models. */
 export function readOpenAiModels(page: unknown): OpenAiPage {
   const { data } = z.object({ data: anyList }).catch({ data: undefined }).parse(page);
   const models = entries(data, OPENAI_MODEL);
@@ -75,7 +75,7 @@ export function readOpenAiModels(page: unknown): OpenAiPage {
 // llama.cpp ---------------------------------------------------------------------------------------------------------
 
 export interface LlamaProps {
-  /** Missing in a router of several models. */
+  /** Missing on a router with several models. */
   readonly slots: number | undefined;
   readonly model: string | undefined;
   readonly vision: boolean | undefined;
@@ -104,7 +104,7 @@ export function readLlamaProps(page: unknown): LlamaProps | undefined {
 
 const LLAMA_SLOTS = z.array(z.object({ is_processing: z.boolean() })).min(1);
 
-/** How many slots are at work, where the page tells it of every one of them. */
+/** Number of busy slots, if the page reports every slot. */
 export function readBusySlots(page: unknown): number | undefined {
   const slots = LLAMA_SLOTS.safeParse(page).data;
   return slots?.filter(({ is_processing }) => is_processing).length;
@@ -125,7 +125,7 @@ const LMSTUDIO_MODEL = z.object({
   capabilities: maybe(z.object({ vision: maybe(z.boolean()) })),
 });
 
-/** `/api/v1/models`. Instances that are loaded under a name of their own stand as models of that name too. */
+/** Reads `/api/v1/models`. Loaded instances with names of their own are also listed as models under those names. */
 export function readLmStudioModels(page: unknown): readonly NativeModel[] | undefined {
   const list = z.object({ models: z.array(z.unknown()) }).safeParse(page).data;
   if (list === undefined) return undefined;
@@ -158,7 +158,7 @@ const LMSTUDIO_OLD_MODEL = z.object({
   loaded_context_length: maybe(count),
 });
 
-/** `/api/v0/models`, of earlier versions. Others have this path too, but no `state`. */
+/** Reads `/api/v0/models` of earlier versions. Other servers have this path too, but no `state`. */
 export function readOldLmStudioModels(page: unknown): readonly NativeModel[] | undefined {
   const list = z.object({ data: z.array(z.unknown()) }).safeParse(page).data;
   const models = entries(list?.data, LMSTUDIO_OLD_MODEL);
@@ -188,13 +188,13 @@ function readOllamaList(page: unknown): z.infer<typeof OLLAMA_MODEL>[] | undefin
   return list === undefined ? undefined : entries(list.models ?? [], OLLAMA_MODEL);
 }
 
-/** `/api/tags` with what `/api/ps` says of those in memory. */
+/** Reads `/api/tags`, with what `/api/ps` reports about models in memory. */
 export function readOllamaModels(tags: unknown, ps: unknown): readonly NativeModel[] | undefined {
   const models = readOllamaList(tags);
   const running = readOllamaList(ps);
   return models?.map(({ name, capabilities, details }) => {
     const inMemory = running?.find((other) => other.name === name);
-    // Versions that tell no capabilities name the encoder of pictures among the families; newer models have none.
+    // Versions that report no capabilities list the image encoder among the families; newer models do not have one.
     const sees = details?.families?.includes('clip') ? true : undefined;
     return {
       chats: capabilities === undefined || capabilities.includes('completion'),

@@ -3,21 +3,21 @@ import { shownURL } from '../../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../../options/planner-options.ts';
 import { hasAnswered, troubleIn } from './server-trouble.ts';
 
-/** Base URLs without their version path: `http://localhost:1234` for `http://localhost:1234/v1`, where every server of the kind has it. */
+/** The version path of a base URL: `/v1` in `http://localhost:1234/v1`. */
 const VERSION = /\/v\d\w*\/*$/;
 
 /** Lists the models below a base URL. */
 export type ListAt = (baseURL: string) => Promise<readonly string[]>;
 
 export interface ListedAt {
-  /** Where the list is. */
+  /** The base URL at which the list was found. */
   readonly baseURL: string;
   readonly models: readonly string[];
 }
 
 /**
- * The models of a server; where it answers at its base URL without a list of them, and that has no version path, those below `/v1`.
- * Rejects with what went wrong at the base URL itself.
+ * Lists the models of a server. If it answers at its base URL without a list, and the URL has no version path, lists those below
+ * `/v1`. Rejects with the error of the base URL itself.
  */
 export async function listSomewhere(baseURL: string, list: ListAt): Promise<ListedAt> {
   try {
@@ -37,7 +37,7 @@ export interface Versioned {
   readonly warnings: readonly string[];
 }
 
-/** Options whose base URLs have their version path, where one is lacking and its server shows it. */
+/** Adds the version path to base URLs that lack it, where their servers show that it is needed. */
 export async function addVersionPaths(
   options: ResolvedOptions,
   list: (endpoint: ResolvedEndpoint) => Promise<readonly string[]>,

@@ -7,26 +7,26 @@ import { isVoteComplete } from '../../../shared/vote/vote-parser.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 
 /*
- * The form in which each model of each endpoint is asked to answer: JSON where its server keeps to a schema, else text.
+ * The form in which each model of each endpoint is asked to answer: JSON if its server enforces a schema, else text.
  *
  *   json --refused, or too many misses--> text --after a while, one call--> trial --kept--> json
  *                                           ^                                |
- *                                           +--- refused, missed, or nothing learnt (then the next call may try at once)
+ *                                           +--- refused, missed, or nothing learned (then the next call may try immediately)
  *
- * A server may pass over a schema in silence, for some schemas only, or for some models only, so each answer counts as
- * evidence, not the first one alone. Calls that fail for another reason are none.
+ * A server may silently ignore a schema, some schemas, or schemas for some models, so each answer counts as
+ * evidence, not only the first. Calls that fail for another reason do not count.
  */
 
-/** Of so many of the latest JSON answers … */
+/** Number of latest JSON answers that are considered. */
 const ANSWERS_WATCHED = 8;
-/** … so many that were not of the schema end it. */
+/** This many mismatches among them end the use of JSON. */
 const MISSES_MAX = 3;
 const RETRY_MS = 600_000;
 
 type FormState =
   | { readonly kind: 'json'; readonly misses: readonly boolean[] }
   | { readonly kind: 'text'; readonly retryAtMs: number }
-  /** One call has been told to try JSON; the others get text until it is known how that went. */
+  /** One call tries JSON; the others get text until its result is known. */
   | { readonly kind: 'trial'; readonly sinceMs: number };
 
 type Evidence = 'kept' | 'missed' | 'refused' | 'none';
@@ -46,8 +46,8 @@ export class AnswerForms {
   }
 
   /**
-   * Says what a probe found; undefined where it could not tell, and then the next call may try JSON. Models that nothing is
-   * said of are asked for text, always.
+   * Records what a probe found; undefined if it could not tell, and then the next call may try JSON. Models without a record are
+   * always asked for text.
    */
   begin(endpoint: string, model: string, isHonoured: boolean | undefined): void {
     const state: FormState =
@@ -59,14 +59,14 @@ export class AnswerForms {
     this.#states.set(keyOf(endpoint, model), state);
   }
 
-  /** The same of a probe that took so long that calls may have told by now: what they told stands. */
+  /** As `begin`, for a probe so slow that calls may have given evidence by now: that evidence takes precedence. */
   learned(endpoint: string, model: string, isHonoured: boolean): void {
     const state = this.#states.get(keyOf(endpoint, model));
     const isOpen = state?.kind === 'trial' || (state?.kind === 'text' && state.retryAtMs <= this.#clock.now());
     if (isOpen) this.begin(endpoint, model, isHonoured);
   }
 
-  /** The form of one call that is now made; its end is to be observed. Asking may take the one trial there is. */
+  /** The form for a call that is made now; report its end to `observe`. May take the only available trial. */
   formFor(endpoint: string, model: string): AnswerForm {
     const key = keyOf(endpoint, model);
     const state = this.#states.get(key);
@@ -78,18 +78,18 @@ export class AnswerForms {
       case 'text':
         return this.#tryFrom(key, state.retryAtMs);
       case 'trial':
-        // One that was never heard of again does not keep the others from trying.
+        // A trial that never ended does not keep other calls from trying.
         return this.#tryFrom(key, state.sinceMs + RETRY_MS);
       default:
         return state satisfies never;
     }
   }
 
-  /** How a call of `formFor` ended. */
+  /** Records how a call of `formFor` ended. */
   observe(endpoint: string, model: string, form: AnswerForm, result: ExpertResult): void {
     const key = keyOf(endpoint, model);
     const state = this.#states.get(key);
-    // A late answer of a time when JSON was asked for has no say about now.
+    // A late answer from before the change to text says nothing about now.
     if (form === 'text' || state === undefined || state.kind === 'text') return;
     const evidence = evidenceOf(result);
     this.#states.set(key, state.kind === 'json' ? this.#afterAnswer(state, evidence) : this.#afterTrial(evidence));
@@ -124,7 +124,7 @@ function keyOf(endpoint: string, model: string): string {
   return `${endpoint}\n${model}`;
 }
 
-/** White space and a short thought included. */
+/** Includes white space and a short thought. */
 const PROBE_TOKENS_MAX = 64;
 const PROBE_SCHEMA: ChatSchema = {
   name: 'probe',
@@ -135,13 +135,14 @@ const PROBE_SCHEMA: ChatSchema = {
     additionalProperties: false,
   },
 };
-/** Asks for what the schema forbids: who passes over the schema answers with a word. */
+/** Asks for what the schema forbids: a server that ignores the schema answers with a word. */
 const PROBE_PROMPT =
   'ACTIONS\n1. wait\n2. go\n\nANSWER\nOne word and nothing else: the name of one action from the list.';
 
 /**
- * Whether a server keeps a model to a schema: one short call whose answer is JSON only if it does. Undefined where the call
- * failed for another reason. `sharedPrompt` is what all prompts of the planner begin with: the server has read it then. Never rejects.
+ * Whether a server makes a model follow a schema: one short call whose answer is JSON only if it does. Undefined if the call
+ * failed for another reason. All prompts of the planner start with `sharedPrompt`, so the server has read it afterwards. Never
+ * rejects.
  */
 export async function probeSchema(
   caller: ChatCaller,
@@ -174,7 +175,7 @@ function isOfProbe(text: string): boolean {
     const { choice, ...others } = JSON.parse(text) as { readonly choice?: unknown };
     return (choice === 1 || choice === 2) && Object.keys(others).length === 0;
   } catch {
-    // Text, or JSON that has no members to take apart.
+    // Text, or JSON without members to read.
     return false;
   }
 }

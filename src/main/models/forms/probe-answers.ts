@@ -7,24 +7,24 @@ import type { Lane } from '../slots/ask.ts';
 import { type AnswerForms, probeSchema } from './answer-form.ts';
 import type { ReadForms } from './read-forms.ts';
 
-/** Who had no time to answer has so many times as much when it is asked again. */
+/** Models that had no time to answer get this many times as long on the second try. */
 const PATIENCE = 10;
 
 export interface ProbeParts {
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
   readonly callers: ReadonlyMap<string, ChatCaller>;
   readonly forms: AnswerForms;
-  /** What all prompts of the planner begin with: probes begin with it too, so that the servers have read it before the first plan. */
+  /** The start of all prompts of the planner: probes start with it too, so that servers have read it before the first plan. */
   readonly sharedPrompt?: string | undefined;
-  /** Undefined where no model is read. `system` is what all reads begin with. */
+  /** Undefined if no model is read. `system` is the start of all reads. */
   readonly reads?: { readonly forms: ReadForms; readonly system: string } | undefined;
 }
 
 /**
- * Asks each model once whether its server keeps it to a schema: one model of an endpoint after the other, so that a server
- * that holds one model at a time loads each of them once. Before anyone else, since every plan until then is answered in a
- * form that fails more often; it takes a few short calls. Models that had no time to answer are asked again after that, behind
- * everyone else and with ten times the time. Never rejects.
+ * Asks each model once whether its server enforces a schema: one model of an endpoint after the other, so that a server that
+ * holds one model at a time loads each only once. Goes ahead of all other calls, because until then every plan is answered in a
+ * form that fails more often; it takes a few short calls. Models that had no time to answer are asked again afterwards, behind
+ * all other calls and with ten times the time. Never rejects.
  */
 export async function probeAnswers(
   places: readonly Seat[],
@@ -41,7 +41,7 @@ export async function probeAnswers(
       const probe = (model: string, lane: Lane, limitMs: number): Promise<boolean | undefined> =>
         probeOf(endpoint, model, lane, (ms) => probeSchema(caller, model, ms, signal, sharedPrompt), limitMs, signal);
       for (const model of loadedFirst(endpoint, new Set(at.map((place) => place.model)))) {
-        // Until then, which may be long, the next call may try.
+        // Until the probe, which may be much later, the next call may try.
         if (endpoint.memory.needsLoad(model)) forms.begin(name, model, undefined);
         const isHonoured = await probe(model, 'foreground', timeoutMs);
         if (signal.aborted) return;
@@ -63,8 +63,8 @@ export async function probeAnswers(
 type Probe = (timeoutMs: number) => Promise<boolean | undefined>;
 
 /**
- * A model that would have to be loaded is probed when nobody waits and nothing else is at work, and not at all once it is known that
- * another one has to go for it: its first answers tell.
+ * A model that would have to be loaded is probed while no call waits or runs, and not at all once it is known to evict another
+ * one: then its first answers give the evidence.
  */
 async function probeOf(
   endpoint: ModelEndpoint,
@@ -80,7 +80,7 @@ async function probeOf(
   try {
     if (slot === undefined || (memory.isProven && memory.needsLoad(model))) return undefined;
     const isHonoured = await probe(timeoutMs + memory.loadMs(model));
-    // Before anyone else's call changes it.
+    // Before any other call changes it.
     await endpoint.lookAtMemory();
     return isHonoured;
   } finally {
@@ -95,7 +95,7 @@ function loadedFirst({ facts }: ModelEndpoint, models: ReadonlySet<string>): str
 
 type Reader = NonNullable<ChatCaller['read']>;
 
-/** What a probe is told of its tokens teaches how many characters of a prompt the model has to a token. */
+/** Uses the reported tokens of a probe to learn how many characters a token of the model has. */
 function counting(caller: ChatCaller, endpoint: ModelEndpoint): ChatCaller {
   return {
     chat: async (call, signal) => {

@@ -14,39 +14,39 @@ import type { Seat } from '../seat.ts';
  *                                            ^                                                                     |
  *                                            +------------------------- after a while, from the first on ----------+
  *
- * Also where one that had worked is lost and another one works meanwhile, the first is tried again after that while.
- * A form that fails now and then stays: only of the latest answers too many have to be of no use.
+ * If a form stops working and another works meanwhile, the first is also tried again after that while.
+ * A form that fails occasionally stays: it ends only if too many of the latest answers are useless.
  */
 
-/** Of so many of the latest answers in a form … */
+/** Number of latest answers in a form that are considered. */
 const ANSWERS_WATCHED = 8;
-/** … so many of no use end it. */
+/** This many useless ones among them end the use of the form. */
 const MISSES_MAX = 3;
 const RETRY_MS = 600_000;
 
 interface FormState {
-  /** Index of the form that is asked for; that of none is one past the last. */
+  /** Index of the form that is used; one past the last if there is none. */
   index: number;
   /** Whether an answer has shown that it works. */
   isShown: boolean;
   misses: boolean[];
-  /** When the forms are tried again from the first on. */
+  /** When all forms are tried again from the first. */
   retryAtMs: number;
 }
 
-/** What an answer says of its form. */
+/** What an answer shows about its form. */
 type Evidence = 'kept' | 'missed' | 'failed' | 'refused' | 'unknown' | 'none';
 
 const EVIDENCE: Readonly<Record<string, Evidence>> = {
   // The server does not have the form.
   ERR_METHOD_UNKNOWN: 'unknown',
-  // The model cannot be asked in it; or, where it could until now, something else is wrong with this one request.
+  // The model cannot be read in it; or, if that worked before, something else is wrong with this request.
   ERR_MODEL_REJECTED: 'refused',
-  // It answered, and what it said is no distribution.
+  // It answered without a distribution.
   ERR_MODEL_MALFORMED: 'missed',
   ERR_MODEL_EMPTY: 'missed',
   ERR_MODEL_TOO_LARGE: 'missed',
-  // Of a form that has never worked: some servers fail, or are silent, on a route that they do not have.
+  // For a form that has never worked: some servers fail, or stay silent, on a route that they do not have.
   ERR_MODEL_STATUS: 'failed',
   ERR_MODEL_RESET: 'failed',
   ERR_MODEL_TIMEOUT_HEADERS: 'failed',
@@ -65,30 +65,30 @@ export class ReadForms {
     this.#clock = clock;
   }
 
-  /** The form of one call that is now made; its end is to be observed. Undefined where the model cannot be read. */
+  /** The form for a call that is made now; report its end to `observe`. Undefined if the model cannot be read. */
   formFor(endpoint: string, model: string): ReadForm | undefined {
     const state = this.#stateOf(endpoint, model);
-    // The server may be another one by now.
+    // Another server may be there by now.
     if (this.#clock.now() >= state.retryAtMs) {
       Object.assign(state, { index: 0, isShown: false, misses: [], retryAtMs: Number.POSITIVE_INFINITY });
     }
     return READ_FORMS[state.index];
   }
 
-  /** The form that has been shown to work; undefined where none has. */
+  /** The form that has been shown to work; undefined if none has. */
   shownFor(endpoint: string, model: string): ReadForm | undefined {
     const state = this.#states.get(keyOf(endpoint, model));
     return state?.isShown ? READ_FORMS[state.index] : undefined;
   }
 
-  /** How a call in a form ended, where it failed as `code`. Returns whether the next form may be tried at once. */
+  /** Records how a call in a form ended, with the `code` if it failed. Returns whether the next form may be tried immediately. */
   observe(endpoint: string, model: string, form: ReadForm, result: ExpertResult, code?: ErrorCode): boolean {
     return this.#observed(endpoint, model, form, result.ok ? result : { ok: false, code: code ?? result.error.code });
   }
 
   /**
-   * Asks the model a small question behind `system`, in one form after the other, until one is answered. Ends where a call fails for another reason:
-   * then the next call tells. Never rejects.
+   * Asks the model a small question after `system`, in one form after the other, until one is answered. Stops if a call fails for
+   * another reason: then the next call shows which works. Never rejects.
    */
   async probe(
     at: Seat & { readonly kind: ServerKind },
@@ -113,14 +113,14 @@ export class ReadForms {
     result: { readonly ok: true } | { readonly ok: false; readonly code: string },
   ): boolean {
     const state = this.#stateOf(endpoint, model);
-    // Of a form that is not asked for any more, nothing is learnt.
+    // Results of a form that is no longer used are ignored.
     if (READ_FORMS[state.index] !== form) return false;
     const evidence = evidenceOf(result);
     if (evidence === 'none' || (evidence === 'failed' && state.isShown)) return false;
     if (evidence === 'kept') state.isShown = true;
     state.misses = [...state.misses, evidence !== 'kept'].slice(-ANSWERS_WATCHED);
     const isLost = state.misses.filter((missed) => missed).length >= MISSES_MAX;
-    // What has never worked need not be refused three times.
+    // A form that has never worked need not be refused three times.
     const isUseless = evidence === 'unknown' || (!state.isShown && (evidence === 'refused' || evidence === 'missed'));
     if (!isLost && !isUseless) return false;
     const isLast = state.index === READ_FORMS.length - 1;
@@ -139,7 +139,7 @@ export class ReadForms {
   }
 }
 
-/** How a server of a kind is asked for log probabilities. OpenAI and Ollama tell 20 alternatives at most. */
+/** How a server of a kind is asked for log probabilities. OpenAI and Ollama return at most 20 alternatives. */
 export function readManner(kind: ServerKind): {
   readonly alternativesMax: number;
   readonly hasThinkingSwitch: boolean;
@@ -147,7 +147,7 @@ export function readManner(kind: ServerKind): {
   return { alternativesMax: kind === 'llamacpp' ? LLAMACPP_ALTERNATIVES : 20, hasThinkingSwitch: SWITCHES.has(kind) };
 }
 
-/** llama.cpp tells as many as its vocabulary has; labels are among these where the model means to choose at all. */
+/** llama.cpp returns up to its whole vocabulary; if the model means to choose at all, the labels are among this many. */
 const LLAMACPP_ALTERNATIVES = 100;
 const SWITCHES: ReadonlySet<ServerKind> = new Set(['llamacpp', 'vllm', 'unknown']);
 

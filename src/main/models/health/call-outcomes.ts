@@ -2,21 +2,21 @@ import type { ErrorCode } from '../../../shared/errors.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 import type { LatencyProfile } from '../time/latency-profile.ts';
 
-/** What the outcome of a call says of its server: pure functions of its code and its report. */
+/** What the outcome of a call says about its server: pure functions of its code and its report. */
 
-/** A call that was given up before anything came, after longer than this share of calls takes to begin, was silent. */
+/** A call given up without output counts as silent after longer than this share of calls takes to start. */
 const SILENT_QUANTILE = 0.99;
 
-/** The server failed, or did not answer in time. */
+/** Whether the server failed, or did not answer in time. */
 export function isFailure(code: 'OK' | ErrorCode): boolean {
   if (isAnswer(code) || code === 'ERR_CANCELLED' || code === 'ERR_POOL_FULL' || code === 'ERR_INTERNAL') return false;
   return !code.startsWith('ERR_WORKER');
 }
 
 /**
- * A plan whose other experts agree does not wait for one that is silent, so that its calls never time out: without this,
- * a server that hangs would cost every plan the time until another expert is asked. Of how long the model takes it says
- * nothing.
+ * Whether a cut call counts as a failure because it was silent. A plan whose other experts agree does not wait for a silent one,
+ * so its calls never time out: without this, a hanging server would cost every plan the time until another expert is asked. Says
+ * nothing about how long the model takes.
  */
 export function isSilence({ firstTokenMs, totalMs }: CallReport, profile: LatencyProfile, unknownMs: number): boolean {
   if (firstTokenMs !== undefined) return false;
@@ -24,17 +24,17 @@ export function isSilence({ firstTokenMs, totalMs }: CallReport, profile: Latenc
   return totalMs > (usualMs ?? unknownMs);
 }
 
-/** A status from 500 up that tells no more, or the same in an event: of the server, or of this one request. */
+/** A status of 500 or more without details, or the same in an event: caused by the server, or by this one request. */
 export function isUnclear(code: 'OK' | ErrorCode): boolean {
   return code === 'ERR_MODEL_STATUS';
 }
 
-/** The server is well, whatever the answer is worth; what it refuses is the fault of the request, or of one model's name. */
+/** The server is well, whatever the answer is worth. A refusal is the fault of the request, or of one model's name. */
 export function isAnswer(code: 'OK' | ErrorCode): boolean {
   return isWork(code) || code.startsWith('ERR_VOTE') || code === 'ERR_MODEL_EMPTY' || REFUSALS.has(code);
 }
 
-/** The server may have been restarted, and be another one when it is back. */
+/** The server may have been restarted, and may be another one when it is back. */
 export const CUT_OFF: ReadonlySet<string> = new Set(['ERR_MODEL_REFUSED', 'ERR_MODEL_RESET', 'ERR_MODEL_OVERLOADED']);
 
 /** Answers that the server did not finish. */
@@ -47,7 +47,7 @@ export const REFUSALS: ReadonlySet<string> = new Set([
   'ERR_METHOD_UNKNOWN',
 ]);
 
-/** The model did its work. Useless answers are often very quick, and would make the others seem slow. */
+/** Whether the model did its work. Useless answers are often very quick, and would make the others seem slow. */
 export function isWork(code: 'OK' | ErrorCode): boolean {
   return code === 'OK';
 }

@@ -2,9 +2,9 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { Random } from '../../../shared/random.ts';
 
 /**
- * Whether an endpoint is asked at all (circuit breaker: Nygard, Release It!). It opens on errors and on missed deadlines
- * alike, so that a server that is silent costs a few plans their time and then none, and one that fails fast attracts
- * nothing. After a while one call is let through; its end decides. Written here, since it must run on an injected clock.
+ * Whether an endpoint is called at all (circuit breaker: Nygard, Release It!). It opens on errors and on missed deadlines
+ * alike, so that a silent server costs only a few plans their time, and one that fails fast attracts
+ * no calls. After a while one call is let through; its end decides. Written here, since it must run on an injected clock.
  *
  *   closed --failures--> open --its time has passed--> half-open --success--> closed
  *                          ^                               |
@@ -21,25 +21,25 @@ export interface BreakerStats {
   readonly opened: number;
 }
 
-/** Of the last outcomes this many are looked at. */
+/** Number of latest outcomes that are considered. */
 const WINDOW = 16;
-/** It opens after so many failures in a row, */
+/** It opens after this many failures in a row. */
 const IN_A_ROW = 5;
-/** or when so many were seen, and most of them failed. */
+/** It opens if at least this many outcomes were seen, and most of them failed. */
 const SEEN_MIN = 8;
 const FAILED_SHARE = 0.6;
 const OPEN_MS = 500;
-/** However often its probes fail, it is asked again this soon: a server that is well again is used soon after. */
+/** Longest rest, however often probes fail, so that a recovered server is used soon. */
 const OPEN_MS_MAX = 5_000;
 
 export class CircuitBreaker {
   readonly #clock: Clock;
   readonly #random: Random;
   #state: BreakerState = { kind: 'closed' };
-  /** The latest outcomes, true for a failure, the latest last. */
+  /** The latest outcomes, true for a failure, oldest first. */
   #outcomes: boolean[] = [];
   #opened = 0;
-  /** Hears each opening, with how many there have been. */
+  /** Called at each opening, with the number of openings so far. */
   onOpened: (opened: number) => void = () => {};
 
   constructor(clock: Clock, random: Random) {
@@ -47,7 +47,7 @@ export class CircuitBreaker {
     this.#random = random;
   }
 
-  /** Whether a call may begin. While half open only one does, and every `true` must be followed by its outcome. */
+  /** Whether a call may start. While half open only one may; every `true` must be followed by its outcome. */
   tryEnter(): boolean {
     const state = this.#stateNow();
     if (state.kind === 'closed') return true;
@@ -56,7 +56,7 @@ export class CircuitBreaker {
     return true;
   }
 
-  /** Whether a call would be turned away. */
+  /** Whether a call would be rejected. */
   get isOpen(): boolean {
     const state = this.#stateNow();
     return state.kind === 'open' || (state.kind === 'half-open' && state.isProbing);
@@ -79,13 +79,13 @@ export class CircuitBreaker {
     if (this.#state.kind === 'closed' && this.#isBad()) this.#open(1);
   }
 
-  /** What was tried to find out has shown that the server is ill: it opens, whatever was seen before. */
+  /** Opens regardless of earlier outcomes: a test has shown that the server is ill. */
   trip(): void {
     if (this.#state.kind === 'open') return;
     this.#open(this.#state.kind === 'half-open' ? this.#state.openings + 1 : 1);
   }
 
-  /** A call ended without showing anything: it was cancelled. */
+  /** A call was cancelled, and showed nothing. */
   left(): void {
     if (this.#state.kind === 'half-open') this.#state.isProbing = false;
   }
@@ -114,7 +114,7 @@ export class CircuitBreaker {
 
   #open(openings: number): void {
     const openMs = Math.min(OPEN_MS_MAX, OPEN_MS * 2 ** (openings - 1));
-    // Spread, so that many planners do not ask a server that comes back at the same moment.
+    // Randomized, so that many planners do not call a recovered server at the same moment.
     this.#state = { kind: 'open', untilMs: this.#clock.now() + openMs * (0.75 + 0.5 * this.#random.next()), openings };
     this.#opened++;
     this.#outcomes = [];

@@ -10,14 +10,14 @@ export interface ReferenceParts {
   readonly clock: Clock;
 }
 
-/** For its slot and its answer together. A server that takes longer for one word is slow, which is no failure. */
+/** Time for its slot and its answer together. A server that takes longer for one word is slow, which is no failure. */
 const REFERENCE_MS = 3_000;
-/** A server that says what is wrong works. */
+/** Codes with which a server reports what is wrong, which shows that it works. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_MODEL_INVALID_ID', 'ERR_MODEL_REJECTED', 'ERR_MODEL_EMPTY']);
 
 /**
- * The request that is known to be good: one short line of plain text, one token of answer. It goes ahead of everyone who
- * waits, since what they wait for depends on it. Never rejects.
+ * Makes a request that is known to be good: one short line of plain text, one token of answer. It goes ahead of all waiting
+ * calls, since they depend on its result. Never rejects.
  */
 export async function referenceCall(
   { caller, gate, clock }: ReferenceParts,
@@ -40,7 +40,7 @@ export async function referenceCall(
     const { code } = outcome.failure;
     return code === 'ERR_CANCELLED' || code.startsWith('ERR_MODEL_TIMEOUT') ? 'unknown' : 'ill';
   } catch {
-    // A bug in the caller says nothing of the server.
+    // A bug in the caller says nothing about the server.
     return 'unknown';
   } finally {
     slot.release();

@@ -4,20 +4,20 @@ import type { CallKind } from '../time/latency-profile.ts';
 import { SEATS_MAX } from '../time/profiles.ts';
 import { isUnclear, REFUSALS } from './call-outcomes.ts';
 
-/** So many calls of a model make up what is known of its use. */
+/** Number of latest calls of a model that determine its use. */
 const USE_MEMORY = 20;
 const TRY_EVERY_MS = 2_000;
-/** A place that is not asked since it is slow is tried again after so long. */
+/** A place that is not used because it is slow is tried again after this time. */
 const CHECK_EVERY_MS = 5_000;
 
-/** Of each model at one endpoint: when it was asked last, and of how much use that was. */
+/** Records for each model at one endpoint when it was last called, and how useful its calls were. */
 export class SeatUse {
   readonly #clock: Clock;
-  /** Of the latest calls of each model, the share that gave a vote. */
+  /** Share of the latest calls of each model that gave a vote. */
   readonly #shares = new Map<string, number>();
-  /** When each kind of call was last let through against what is known of its times. */
+  /** When each kind of call was last allowed against its known times. */
   readonly #triedAtMs = new Map<string, number>();
-  /** When the latest call of each kind was begun. */
+  /** When the latest call of each kind was started. */
   readonly #beganAtMs = new Map<string, number>();
   /** When each model last answered. */
   readonly #answeredAtMs = new Map<string, number>();
@@ -26,12 +26,12 @@ export class SeatUse {
     this.#clock = clock;
   }
 
-  /** Of the latest calls of a model, the share that gave a vote; 1 while nothing is known. */
+  /** Share of the latest calls of a model that gave a vote; 1 while nothing is known. */
   share(model: string): number {
     return this.#shares.get(model) ?? 1;
   }
 
-  /** When the model last answered; undefined where it never did. */
+  /** When the model last answered; undefined if never. */
   answeredAtMs(model: string): number | undefined {
     return this.#answeredAtMs.get(model);
   }
@@ -47,13 +47,13 @@ export class SeatUse {
   /** A call of the model has ended with this code. */
   ended(model: string, kind: CallKind, code: 'OK' | ErrorCode): void {
     if (code === 'ERR_CANCELLED' || code.startsWith('ERR_WORKER')) return;
-    // What others ask says nothing of the worth of the model for plans.
+    // Requests of other clients say nothing about the model's worth for plans.
     if (kind === 'chat' && (isUnclear(code) || REFUSALS.has(code))) return;
     const share = this.share(model);
     setBounded(this.#shares, model, share + ((code === 'OK' ? 1 : 0) - share) / USE_MEMORY);
   }
 
-  /** Whether a call may be let through against what is known of its times: now and then one is. Counts as that one. */
+  /** Whether a call may be made against its known times, which is allowed occasionally. A `true` counts as that call. */
   mayTry(model: string, kind: CallKind): boolean {
     const nowMs = this.#clock.now();
     const key = `${kind}\n${model}`;
@@ -62,7 +62,7 @@ export class SeatUse {
     return true;
   }
 
-  /** Whether no call of the kind was begun for so long that it is worth a try to see how long it takes by now. */
+  /** Whether no call of the kind was started for so long that its time is worth checking again. */
   isDueForCheck(model: string, kind: CallKind, everyMs: number = CHECK_EVERY_MS): boolean {
     return this.#clock.now() - (this.#beganAtMs.get(`${kind}\n${model}`) ?? 0) >= everyMs;
   }

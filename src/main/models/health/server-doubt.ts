@@ -1,10 +1,10 @@
 import type { CircuitBreaker } from './circuit-breaker.ts';
 
 /**
- * Whether failures that may be a request's own are the server's. llama.cpp answers 500 to a picture for a model that sees
- * none, to text that is not Unicode and to output that it cannot parse, and to everything once it is broken. Such a failure
- * says nothing against a server that answers others in between. Where several come in a row, or one call was to decide
- * whether the server is well again, a request that is known to be good decides: the breaker opens if that one fails too.
+ * Decides whether failures that may be caused by a request are the server's fault. llama.cpp answers 500 to a picture for a model
+ * without vision, to text that is not Unicode and to output that it cannot parse, and to everything once it is broken. Such a
+ * failure says nothing against a server that answers other requests in between. After several in a row, or if one call was to
+ * decide whether the server is well again, a known-good request decides: the breaker opens if that fails too.
  */
 export class ServerDoubt {
   readonly #breaker: CircuitBreaker;
@@ -13,16 +13,16 @@ export class ServerDoubt {
   /** Unclear failures since the last answer. */
   #unclear = 0;
   #isAsking = false;
-  /** Reference calls made so far. */
+  /** Number of reference calls so far. */
   asked = 0;
 
-  /** Without `ask` nothing is known to be good, and unclear failures in a row are the server's. */
+  /** Without `ask` there is no reference call, and several unclear failures in a row count as the server's. */
   constructor(breaker: CircuitBreaker, ask: AskReference | undefined) {
     this.#breaker = breaker;
     this.#ask = ask;
   }
 
-  /** Something was answered. */
+  /** A call was answered. */
   cleared(): void {
     this.#unclear = 0;
   }
@@ -52,7 +52,7 @@ export class ServerDoubt {
 
   #settle(verdict: ServerVerdict): void {
     if (verdict === 'unknown') {
-      // The next unclear failure asks again.
+      // The next unclear failure makes another reference call.
       this.#breaker.left();
       return;
     }
@@ -62,11 +62,11 @@ export class ServerDoubt {
   }
 }
 
-/** What a reference call shows of its server; `unknown` where it was not made, or did not end. */
+/** What a reference call shows about its server; `unknown` if it was not made or did not end. */
 export type ServerVerdict = 'well' | 'ill' | 'unknown';
 
 /** Makes a request that is known to be good. Never rejects. */
 export type AskReference = (model: string, signal: AbortSignal) => Promise<ServerVerdict>;
 
-/** As many as failures of any other kind that open the breaker. */
+/** The same number of failures of any other kind opens the breaker. */
 const IN_A_ROW = 5;

@@ -3,23 +3,23 @@ import type { EndpointFacts, ServerKind } from '../discovery/endpoint-facts.ts';
 import { loadedOf } from '../discovery/loaded-models.ts';
 import type { ModelMemory } from './model-memory.ts';
 
-/** The models that a server has in memory, and how many those are: one may go by several names. */
+/** The models that a server has in memory, and their number: one model may have several names. */
 export interface LoadedModels {
   readonly names: ReadonlySet<string>;
   readonly count: number;
 }
 
-/** Undefined where the server does not tell. Never rejects. */
+/** Returns the models in memory; undefined if the server does not report them. Never rejects. */
 export type AskLoaded = (kind: ServerKind, signal: AbortSignal) => Promise<LoadedModels | undefined>;
 
-/** While calls are made, a server is asked this often: chats, other clients and the server itself load and unload models too. */
+/** Interval at which a server is asked while calls are made: chats, other clients and the server itself also load and unload models. */
 const EVERY_MS = 5_000;
-/** After a call on a model that was not there, not sooner than this after the last time. */
+/** Shortest interval between questions after a call to a model that was not in memory. */
 const UNSURE_MS = 500;
 
 /**
- * Keeps what is known of a server's memory true where the server has several models and tells which of them are loaded. Asked
- * when calls begin and end, by no timer: what is in memory is of use to calls alone.
+ * Keeps the known contents of a server's memory current, if the server has several models and reports which are loaded. Asks when
+ * calls start and end, without a timer: only calls need to know.
  */
 export class MemoryWatch {
   readonly #clock: Clock;
@@ -36,7 +36,7 @@ export class MemoryWatch {
     this.#ask = ask;
   }
 
-  /** What the server told of itself. */
+  /** Applies the facts that the server reported. */
   learnt({ kind, models }: EndpointFacts): void {
     const telling = models.filter(({ loaded }) => loaded !== undefined);
     const isOfUse = models.length > 1 && telling.length > 0;
@@ -44,18 +44,18 @@ export class MemoryWatch {
     this.#kind = isOfUse ? kind : undefined;
     if (!isOfUse) return;
     this.#memory.lists(loadedOf(telling.map(({ id }) => ({ id, loaded: true }))).names);
-    // Later, what the facts tell may be older than the calls that have begun since.
+    // Later, these facts may be older than the calls that have started since.
     if (!isFirst) return;
     this.#memory.told(loadedOf(models));
   }
 
-  /** A call begins or has ended. */
+  /** A call starts or has ended. */
   used(): void {
     const sinceMs = this.#clock.now() - this.#askedAtMs;
     if (sinceMs >= (this.#memory.isUnsure ? UNSURE_MS : EVERY_MS)) void this.look();
   }
 
-  /** Asks now, or waits for the answer that is on its way. */
+  /** Asks now, or waits for the pending answer. */
   async look(): Promise<void> {
     if (this.#kind === undefined || this.#closing.signal.aborted) return;
     this.#asking ??= this.#askNow(this.#kind);
@@ -72,7 +72,7 @@ export class MemoryWatch {
     const loaded = await this.#ask(kind, this.#closing.signal);
     this.#asking = undefined;
     if (this.#closing.signal.aborted || loaded === undefined) return;
-    // A call that began meanwhile may have changed it.
+    // A call that started meanwhile may have changed it.
     if (this.#memory.begun === begun) this.#memory.told(loaded);
     else this.#askedAtMs = Number.NEGATIVE_INFINITY;
   }

@@ -4,40 +4,40 @@ import type { LoadedModels } from './memory-watch.ts';
 import { type CallShows, SwapTimes, type Visit } from './swap-times.ts';
 
 /**
- * Which models a server has in memory, whether those that are asked fit together, and how long a load takes. The server tells
- * (LM Studio, Ollama, a llama.cpp router), or the times of calls do. Until one model was seen to go for another, nothing is
- * known to be missing, and everything stays as it would be on a server that holds all of its models.
+ * Which models a server has in memory, whether the models in use fit together, and how long a load takes. This is reported by the
+ * server (LM Studio, Ollama, a llama.cpp router) or learned from the times of calls. Until one model has been seen to evict
+ * another, the server is treated as if it held all of its models.
  */
 export interface ModelMemoryStats {
-  /** Whether models that are asked here put one another out of memory, or are taken to until it is known. */
+  /** Whether the models in use evict one another, or are assumed to until it is known. */
   readonly isShort: boolean;
-  /** Whether the server tells which models it has in memory. */
+  /** Whether the server reports which models it has in memory. */
   readonly isTold: boolean;
-  /** The models thought to be in memory, latest used last. */
+  /** The models believed to be in memory, latest used last. */
   readonly loaded: readonly string[];
   /** Calls that had to wait for their model to be loaded. */
   readonly loads: number;
 }
 
-/** A load that nothing is known of takes this long. */
+/** Assumed time of a load while nothing is known about it. */
 const LOAD_MS = 5_000;
-/** Weight of the latest load of a model in how long its loads take. */
+/** Weight of the latest load of a model in its load time. */
 const LOAD_WEIGHT = 0.5;
 const MODELS_MAX = 256;
-/** A model that was not asked for longer may have been put out for being idle. */
+/** A model that was idle for longer may have been unloaded for that. */
 const IDLE_MS_MAX = 240_000;
-/** A model that was not asked for this long is tried again, lest it is forgotten. */
+/** A model that was not called for this long is tried again, so that it is not forgotten. */
 const RECHECK_MS = 600_000;
-/** What was learned from times alone is doubted sooner, and half as often with each load that confirms it. */
+/** The same for what was learned from times alone; doubled with each load that confirms it. */
 const RECHECK_LEARNED_MS = 60_000;
-/** While it is not known whether models fit together, another one is loaded as soon as this. */
+/** The same while it is not known whether the models fit together. */
 const RECHECK_UNPROVEN_MS = 10_000;
-/** A suspicion that times do not confirm does not come back for this long. */
+/** A suspicion that times do not confirm is not raised again for this long. */
 const TRIAL_EVERY_MS = 600_000;
 
 const NOTHING: CallShows = { isComparable: false, isBroken: false };
 
-/** A call at work, for the memory: given back to `ended`. */
+/** A running call, as the memory sees it: pass it to `ended`. */
 export interface MemoryVisit {
   readonly model: string;
   /** Whether its model is loaded for it. */
@@ -52,29 +52,29 @@ export interface MemoryVisit {
 export class ModelMemory {
   readonly #clock: Clock;
   readonly #isOn: boolean;
-  /** The models that are configured to be asked here. */
+  /** The models that are configured for this endpoint. */
   readonly #wanted: ReadonlySet<string>;
   readonly #swaps = new SwapTimes();
-  /** Models thought to be in memory, least recently used first. */
+  /** Models believed to be in memory, least recently used first. */
   readonly #loaded = new Set<string>();
-  /** Calls at work by model. */
+  /** Running calls by model. */
   readonly #running = new Map<string, number>();
   readonly #loadMs = new Map<string, number>();
-  /** When the loads began that are thought to go on. */
+  /** Start times of the loads believed to be in progress. */
   readonly #loadingSinceMs = new Map<string, number>();
   readonly #usedAtMs = new Map<string, number>();
-  /** How many fit; infinite until one was seen to go for another. */
+  /** Number of models that fit; infinite until one was seen to evict another. */
   #fits = Number.POSITIVE_INFINITY;
-  /** Whether a model was seen to go for another one. */
+  /** Whether a model was seen to evict another. */
   #isProven = false;
   #triedAtMs = Number.NEGATIVE_INFINITY;
   #told: ReadonlySet<string> | undefined;
-  /** Of a server that tells, the models of which it says whether they are loaded. */
+  /** The models whose state the server reports. */
   readonly #listed = new Set<string>();
   #recheckMs = RECHECK_LEARNED_MS;
   #changedAtMs: number;
   #loads = 0;
-  /** Calls that have begun so far. */
+  /** Number of calls started so far. */
   begun = 0;
 
   constructor(clock: Clock, isOn: boolean, wanted: ReadonlySet<string> = new Set()) {
@@ -84,63 +84,63 @@ export class ModelMemory {
     this.#changedAtMs = clock.now();
   }
 
-  /** Whether models that are asked here put one another out of memory, or are taken to until it is known. */
+  /** Whether the models in use evict one another, or are assumed to until it is known. */
   get isShort(): boolean {
     return this.#isOn && this.#fits !== Number.POSITIVE_INFINITY;
   }
 
-  /** Whether it is known that they do. */
+  /** Whether they are known to evict one another. */
   get isProven(): boolean {
     return this.isShort && this.#isProven;
   }
 
-  /** How many models fit into memory; infinite while none was seen to go for another. */
+  /** Number of models that fit into memory; infinite until one was seen to evict another. */
   get fits(): number {
     return this.#isOn ? this.#fits : Number.POSITIVE_INFINITY;
   }
 
-  /** Whether a call to the model would put another one out of memory. */
+  /** Whether a call to the model would evict another one. */
   needsLoad(model: string): boolean {
     return this.isShort && this.#isListed(model) && !this.#loaded.has(model);
   }
 
-  /** How long a call to the model would wait for its load, milliseconds; 0 where it is in memory, or all are. */
+  /** How long a call to the model would wait for its load, in milliseconds; 0 if it is in memory, or all are. */
   loadMs(model: string): number {
     if (this.needsLoad(model)) return this.usualLoadMs(model);
     const sinceMs = this.#loadingSinceMs.get(model);
     return sinceMs === undefined ? 0 : Math.max(0, sinceMs + this.usualLoadMs(model) - this.#clock.now());
   }
 
-  /** How long a load of the model takes, milliseconds: as its latest did, else as those of others did. */
+  /** How long a load of the model takes, in milliseconds: from its latest loads, else from those of other models. */
   usualLoadMs(model: string): number {
     const known = this.#loadMs.get(model);
     if (known !== undefined || this.#loadMs.size === 0) return known ?? LOAD_MS;
     return [...this.#loadMs.values()].reduce((sum, ms) => sum + ms, 0) / this.#loadMs.size;
   }
 
-  /** When the model was last asked; undefined if never. */
+  /** When the model was last called; undefined if never. */
   usedAtMs(model: string): number | undefined {
     return this.#usedAtMs.get(model);
   }
 
-  /** When a model was last loaded in another one's place. */
+  /** When a model was last loaded in place of another. */
   get changedAtMs(): number {
     return this.#changedAtMs;
   }
 
-  /** After this long without a change, a model that is not in memory is tried again. */
+  /** Time without a change after which a model that is not in memory is tried again. */
   get recheckMs(): number {
     if (!this.#isProven) return RECHECK_UNPROVEN_MS;
     return this.#told === undefined ? this.#recheckMs : RECHECK_MS;
   }
 
-  /** Whether a call has begun on a model that the server has not yet told to be in memory. */
+  /** Whether a call has started to a model that the server has not yet reported as loaded. */
   get isUnsure(): boolean {
     const told = this.#told;
     return told !== undefined && [...this.#loaded].some((model) => !told.has(model));
   }
 
-  /** Models of which the server says whether they are loaded; of others nothing is concluded. */
+  /** Sets the models whose state the server reports; nothing is concluded about others. */
   lists(models: Iterable<string>): void {
     for (const model of models) this.#listed.add(model);
   }
@@ -149,7 +149,7 @@ export class ModelMemory {
     return this.#told === undefined || this.#listed.has(model);
   }
 
-  /** A call of the model begins. */
+  /** A call of the model starts. */
   begins(model: string): MemoryVisit {
     this.begun++;
     const isLoad =
@@ -168,7 +168,7 @@ export class ModelMemory {
     return { model, isLoad, isCold, mayLoad, swap };
   }
 
-  /** A call has ended; `how` says what its times show. */
+  /** A call has ended; `how` is what its times show. */
   ended({ model, isLoad, swap }: MemoryVisit, report: CallReport, how: CallShows = NOTHING): void {
     const left = (this.#running.get(model) ?? 1) - 1;
     if (left > 0) this.#running.set(model, left);
@@ -179,7 +179,7 @@ export class ModelMemory {
     if (this.#told === undefined) this.#learnFits(swap, report, how);
   }
 
-  /** What the server tells to be in memory now. */
+  /** Applies the list of loaded models that the server reported. */
   told({ names, count }: LoadedModels): void {
     const before = this.#told;
     const were = new Set([...(before ?? []), ...this.#loaded]);
@@ -189,12 +189,12 @@ export class ModelMemory {
     this.#told = names;
     for (const model of gone) this.#loaded.delete(model);
     for (const model of names) this.#found(model);
-    // What went without another one coming, or after minutes without a call, was put out for being idle.
+    // A model that left without another one coming, or after minutes without a call, was unloaded because it was idle.
     const isProof = gone.some((model) => this.#isInUse(model)) && (hasCome || this.#isLoading(names));
     this.#isProven ||= isProof;
     if (isProof) this.#fits = Math.max(1, count);
     else if (this.#fits !== Number.POSITIVE_INFINITY) this.#fits = Math.max(this.#fits, count);
-    // Whether the others fit beside those that are there shows as they are loaded, one at a time.
+    // Whether the others also fit is found out by loading them, one at a time.
     else if (before === undefined && this.#isAnyAbsent) this.#fits = Math.max(1, count);
     if (!this.#isProven && !this.#isAnyAbsent) this.#fits = Number.POSITIVE_INFINITY;
     this.#dropIdle();
@@ -221,14 +221,14 @@ export class ModelMemory {
     return this.#clock.now() - (this.#usedAtMs.get(model) ?? Number.NEGATIVE_INFINITY) < IDLE_MS_MAX;
   }
 
-  /** A model that was thought to be there had gone, and is loaded for the calls that are at work on it. */
+  /** A model believed to be in memory had been unloaded, and is loaded again for its running calls. */
   #isLoadedAgain(model: string): void {
     if (this.#loadingSinceMs.has(model)) return;
     this.#loadingSinceMs.set(model, this.#clock.now());
     this.#loads++;
   }
 
-  /** What is being loaded puts out what no call is at work on. */
+  /** A model that is being loaded evicts those without running calls. */
   #dropIdle(): void {
     for (const model of [...this.#loaded]) {
       if (this.#loaded.size <= this.#fits) return;
@@ -262,7 +262,7 @@ export class ModelMemory {
     }
   }
 
-  /** A call that was cut before anything came says that a load takes at least that long. */
+  /** A call that was cut before its first token shows that a load takes at least that long. */
   #learnLoad(model: string, firstTokenMs: number | undefined, totalMs: number): void {
     const known = this.#loadMs.get(model);
     const ms = Math.max(0, (firstTokenMs ?? totalMs) - this.#swaps.usualMs);
@@ -284,7 +284,7 @@ export class ModelMemory {
         this.#isProven = true;
         return;
       case 'there':
-        // It was there after all.
+        // The model was in memory after all.
         if (!this.#isProven || visit.others >= this.#fits) this.#fitAll();
         return;
       default:
@@ -292,7 +292,7 @@ export class ModelMemory {
     }
   }
 
-  /** Calls after other models take long, and nothing is known of others: for a few plans one model is asked alone, to compare. */
+  /** Calls after other models take long, and there is nothing to compare with: for a few plans one model is called alone. */
   #suspect(): void {
     const nowMs = this.#clock.now();
     if (this.isShort || this.#wanted.size < 2 || nowMs - this.#triedAtMs < TRIAL_EVERY_MS) return;

@@ -3,14 +3,14 @@ import type { Ask, Slot, WaitingAsk, WaitingAsks } from '../slots/ask.ts';
 import type { ModelMemory } from './model-memory.ts';
 
 /**
- * Whose turn it is where models put one another out of memory: a model is loaded only when no call of one that would have to go
- * is at work, since that would end its answer. Calls of models that are there go first, until the one who needs a load has
- * waited as long as the load takes: then at most half of the time goes to loads, and nobody waits for ever.
+ * Which call starts next when models evict one another: a model is loaded only while no model that it would evict has a running
+ * call, since the load would cut off that answer. Calls to loaded models go first, until the call that needs a load has waited as
+ * long as the load takes: so at most half of the time goes to loads, and no call waits forever.
  */
 export class ModelTurns {
   readonly #clock: Clock;
   readonly #memory: ModelMemory;
-  /** The models of calls that were let in and have not ended. */
+  /** The models of running calls. */
   readonly #atWork = new Map<Slot, string>();
 
   constructor(clock: Clock, memory: ModelMemory) {
@@ -18,12 +18,12 @@ export class ModelTurns {
     this.#memory = memory;
   }
 
-  /** A call was let in. */
+  /** A call has its slot. */
   began({ modelNow }: Ask, slot: Slot): void {
     if (modelNow !== undefined) this.#atWork.set(slot, modelNow());
   }
 
-  /** The model that a call was let in for. */
+  /** The model for which a slot was given. */
   modelOf(slot: Slot): string | undefined {
     return this.#atWork.get(slot);
   }
@@ -32,13 +32,13 @@ export class ModelTurns {
     this.#atWork.delete(slot);
   }
 
-  /** Whether a call of another model is at work. */
+  /** Whether a call of another model is running. */
   isBusyWithOthers(model: string): boolean {
     for (const other of this.#atWork.values()) if (other !== model) return true;
     return false;
   }
 
-  /** Whether a call may begin without putting out the model of another one at work. */
+  /** Whether a call may start without evicting the model of a running call. */
   mayBegin({ modelNow }: Ask): boolean {
     return !this.#memory.isShort || modelNow === undefined || this.#mayBegin(modelNow());
   }
@@ -47,7 +47,7 @@ export class ModelTurns {
     return new Set(this.#atWork.values()).add(model).size <= this.#memory.fits;
   }
 
-  /** Of those who wait, the one who is served next; undefined where nobody is. */
+  /** The waiting call that is served next; undefined if none can be. */
   next<T extends WaitingAsk>(queue: WaitingAsks<T>): T | undefined {
     const { first } = queue;
     if (first === undefined || !this.#memory.isShort || first.ask.modelNow === undefined) return first;

@@ -1,24 +1,24 @@
 import type { CallReport } from '../../../shared/tasks.ts';
 
 /**
- * Whether models put one another out of memory, from the times of calls: those of a model that was the last one asked answer
- * soon, and those of one that was asked before other models all take seconds longer until their first token. How many other
- * models lie between says how many fit. Both kinds of calls meet the same queues, so that those make no difference.
+ * Learns from the times of calls whether models evict one another: calls to the model used last start to answer soon, and calls
+ * after other models all take seconds longer to their first token. The number of other models in between shows how many fit. Both
+ * kinds of calls meet the same queues, so queues make no difference.
  */
 export interface Visit {
-  /** How many other models were asked since the model was last asked; undefined where it never answered, or too long ago. */
+  /** Number of other models called since this model was; undefined if it never answered, or too long ago. */
   readonly others: number;
   readonly isKnown: boolean;
-  /** Whether the model had answered since it became the last one that was asked. */
+  /** Whether the model has answered since it became the last one that was called. */
   readonly isWarm: boolean;
   readonly model: string;
-  /** Counts the times that another model was asked than before. */
+  /** Number of times so far that a different model was called than before. */
   readonly turn: number;
 }
 
 /** How a call has ended. */
 export interface CallShows {
-  /** Whether its prompt is like those of others, and it waited in no queue of the server. */
+  /** Whether its prompt is like those of others, and it did not queue in the server. */
   readonly isComparable: boolean;
   /** Whether the server failed it. */
   readonly isBroken: boolean;
@@ -26,24 +26,24 @@ export interface CallShows {
 
 /** What the end of a call shows. */
 export type Finding =
-  /** Models are put out of memory where more than `fits` are asked in turn. */
+  /** Models are evicted when more than `fits` are called in turn. */
   | { readonly kind: 'load'; readonly fits: number }
-  /** The same, with nothing to compare it with. */
+  /** Models may be evicted, but there is nothing to compare with. */
   | { readonly kind: 'suspected' }
-  /** A model was there although others were asked since. */
+  /** A model was in memory although others were called since. */
   | { readonly kind: 'there' };
 
-/** Calls after other models, and calls after none, that are compared. */
+/** Number of calls after other models, and after none, that are compared. */
 const SWAPS = 6;
 const WARM = 8;
 const WARM_MIN = 4;
 const SUSPICIOUS = 3;
 const OTHERS_MAX = 8;
-/** A load takes this much longer, and this many times as long, as most calls without one. */
+/** A load takes at least this much longer, and this many times as long, as most calls without one. */
 const LOAD_MS_MIN = 1_000;
 const LOAD_TIMES = 2;
 const MOST = 0.75;
-/** What was not asked for longer may have been put out for being idle. */
+/** A model that was idle for longer may have been unloaded for that. */
 const IDLE_MS_MAX = 240_000;
 const MODELS_MAX = 64;
 
@@ -54,7 +54,7 @@ interface Swap {
 }
 
 export class SwapTimes {
-  /** Models that were asked, latest last, and when. */
+  /** Models that were called, latest last, and when. */
   readonly #order = new Map<string, number>();
   readonly #answered = new Set<string>();
   #isCurrentThere = false;
@@ -64,7 +64,7 @@ export class SwapTimes {
   /** The latest calls after at least 1, 2, … other models. */
   readonly #swaps: Swap[][] = [];
 
-  /** Until the first token of a call without a load, milliseconds, as most of them take; 0 while unknown. */
+  /** Usual time to the first token of a call without a load, in milliseconds; 0 while unknown. */
   get usualMs(): number {
     const sorted = this.#warm.toSorted((a, b) => a - b);
     return sorted[Math.ceil(MOST * sorted.length) - 1] ?? 0;
@@ -86,7 +86,7 @@ export class SwapTimes {
     return { model, others, isKnown, isWarm, turn: this.#turn };
   }
 
-  /** How a call ended; undefined where it shows nothing. One that broke while another model was asked may have ended with its model. */
+  /** Records how a call ended; undefined if it shows nothing. A call that broke while another model was called may have ended with its model. */
   ended(
     { model, others, isKnown, isWarm, turn }: Visit,
     { firstTokenMs, totalMs }: CallReport,
@@ -107,7 +107,7 @@ export class SwapTimes {
     this.#swaps.length = 0;
   }
 
-  /** Whether all calls after other models took long so far, though they were answered: they may have waited for loads. */
+  /** Whether all calls after other models took long so far, although they were answered: they may have waited for loads. */
   get isSuspicious(): boolean {
     const [all = []] = this.#swaps;
     return all.length >= SUSPICIOUS && all.every(({ ms }) => this.#isLong(ms));
@@ -119,13 +119,13 @@ export class SwapTimes {
 
   #stayed(firstTokenMs: number): Finding | undefined {
     keep(this.#warm, firstTokenMs, WARM);
-    // Only where this is what was missing to compare them.
+    // Compares only if this completes what is needed.
     return this.#warm.length === WARM_MIN ? this.#compared() : undefined;
   }
 
   #swapped(others: number, firstTokenMs: number | undefined, totalMs: number): Finding | undefined {
     const ms = firstTokenMs ?? totalMs;
-    // One that was cut before its first token says something only if it was long by then.
+    // A call cut before its first token shows something only if it had run long by then.
     if (firstTokenMs === undefined && !this.#isLong(ms)) return undefined;
     for (let least = 0; least < Math.min(others, OTHERS_MAX); least++) {
       this.#swaps[least] ??= [];

@@ -4,13 +4,13 @@ import type { ResolvedEndpoint, ResolvedOptions } from '../../options/planner-op
 import { type ServerTrouble, troubleIn } from '../discovery/server-trouble.ts';
 import { isSameModel, nearestModels } from './nearest-models.ts';
 
-/** What one endpoint lists, or why it could not be asked. */
+/** The models that one endpoint lists, or why it could not be asked. */
 export type EndpointListing =
   | { readonly kind: 'listed'; readonly endpoint: ResolvedEndpoint; readonly models: readonly string[] }
   | { readonly kind: 'unreachable'; readonly endpoint: ResolvedEndpoint; readonly error: PlannerError };
 
 export interface CheckedModels {
-  /** The options with missing models substituted or left out, as the policy says. */
+  /** The options, with missing models substituted or left out according to the policy. */
   readonly options: ResolvedOptions;
   readonly warnings: readonly string[];
 }
@@ -48,7 +48,7 @@ function missingMessage(model: string, endpoint: ResolvedEndpoint, models: reado
   return `model "${model}" is not on the list of endpoint ${endpoint.name} (${shownURL(endpoint.baseURL)}); ${hint}`;
 }
 
-/** What an endpoint that lists no models is told to be, and what helps. */
+/** The states of an endpoint that lists no models, in words, with what helps. */
 const STATES: Readonly<Record<ServerTrouble | 'unreachable', { readonly is: string; readonly cure: string }>> = {
   unreachable: { is: 'cannot be reached', cure: 'start the model server' },
   key: { is: 'wants a key that it has not got', cure: 'give or correct its apiKey' },
@@ -56,9 +56,9 @@ const STATES: Readonly<Record<ServerTrouble | 'unreachable', { readonly is: stri
 };
 
 /**
- * Holds every configured model against the list of its endpoint, once, at start. `fail` throws ERR_MODEL_MISSING;
- * `substitute` takes the same model under another instance suffix, else the nearest listed one; `skip` leaves it out.
- * An endpoint that cannot be reached throws ERR_ENDPOINT_UNREACHABLE, or is a warning with `allowOffline`.
+ * Checks every configured model against the list of its endpoint, once, at start. `fail` throws ERR_MODEL_MISSING; `substitute`
+ * takes the same model under another instance suffix, else the nearest listed one; `skip` leaves it out. An endpoint that cannot
+ * be reached throws ERR_ENDPOINT_UNREACHABLE, or causes a warning with `allowOffline`.
  */
 export function checkModels(options: ResolvedOptions, listings: readonly EndpointListing[]): CheckedModels {
   const warnings: string[] = [];
@@ -94,7 +94,7 @@ export function checkModels(options: ResolvedOptions, listings: readonly Endpoin
   };
   const keep = <T extends Placed>(items: readonly T[]): T[] =>
     items.flatMap((item) => {
-      // Of several places, those that list the model. Where none does, the first one decides what is done about it.
+      // The places that list the model. If none does, the first place decides what happens.
       const places = [item.endpoint, ...item.alternatives];
       const listing = places.filter((name) => lists.get(name)?.includes(item.model));
       const [endpoint = item.endpoint, ...alternatives] = listing;

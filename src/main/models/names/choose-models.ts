@@ -7,9 +7,9 @@ export interface ListedEndpoint {
   readonly models: readonly string[];
 }
 
-/** Ids of models that do not chat. */
+/** Matches ids of models that do not chat. */
 const NO_CHAT = /embed|rerank|whisper|(?:^|[/_-])(?:bge|e5|gte|tts|clip|colbert|minilm)(?:[/_.-]|$)/i;
-/** More models than this wear out the memory of a local machine. */
+/** More models than this overload the memory of a local machine. */
 const MODELS_MAX = 2;
 const SYNTHESIS_MODELS_MAX = 8;
 
@@ -27,7 +27,7 @@ export function chooseSeats(endpoints: readonly ListedEndpoint[], seatsMax: numb
   return seats.flat().slice(0, Math.max(seatsMax, endpoints.length));
 }
 
-/** Each model at every endpoint that lists it; at the first endpoint where none does, so that its check names the nearest. */
+/** Each model at every endpoint that lists it; at the first endpoint if none does, so that the check can suggest the nearest. */
 export function seatsOf(models: readonly string[], endpoints: readonly ListedEndpoint[]): Seat[] {
   return models.flatMap((model) => {
     const serving = endpoints.filter((endpoint) => endpoint.models.includes(model));
@@ -35,7 +35,7 @@ export function seatsOf(models: readonly string[], endpoints: readonly ListedEnd
   });
 }
 
-/** Models that take pictures, as far as their names tell. */
+/** Matches names of models that accept pictures. */
 const SEES = /(?:^|[/_.-])(?:vl|vision|llava|gemma-?3|pixtral|minicpm-v|moondream|internvl)(?:[/_.:@-]|\d|$)/i;
 
 export interface PanelOptions {
@@ -43,13 +43,13 @@ export interface PanelOptions {
   readonly synthesis: SynthesisOptions;
 }
 
-/** Spreads the seats over the expert roles, in order; all of them, in order, are the synthesis ladder. */
+/** Spreads the seats over the expert roles, in order; all seats, in order, form the synthesis ladder. */
 export function panelOf(roles: readonly ExpertRole[], seats: readonly Seat[]): PanelOptions {
   const experts = seats.length === 0 ? [] : roles.map((role, index) => ({ role: role.name, ...seatAt(seats, index) }));
   return { experts, synthesis: { models: seats.slice(0, SYNTHESIS_MODELS_MAX) } };
 }
 
-/** As `panelOf`, for seats that nobody ordered: a role that is shown pictures gets a model that sees, if there is one. */
+/** As `panelOf`, for seats that the user did not order: a role that is shown pictures gets a model with vision, if there is one. */
 export function chosenPanel(roles: readonly ExpertRole[], seats: readonly Seat[]): PanelOptions {
   const seeing = seats.find((seat) => SEES.test(seat.model));
   if (seeing === undefined || !roles.some((role) => role.vision)) return panelOf(roles, seats);

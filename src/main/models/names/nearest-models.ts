@@ -19,15 +19,15 @@ export function nearestModels(wanted: string, listed: readonly string[], max = 3
 }
 
 const TOO_FAR = Number.POSITIVE_INFINITY;
-/** Longer names are compared by how they begin and no further. */
+/** Longer names are compared only by how they start. */
 const SPELLED_CHARS_MAX = 128;
-/** Pairs of characters that are compared in one search, a few milliseconds' worth: a server may list anything. */
+/** Maximum pairs of characters compared in one search, a few milliseconds' worth: a server may list anything. */
 const CELLS_MAX = 2_000_000;
 
 interface Effort {
   cellsLeft: number;
 }
-/** Names that begin alike come after the same model, and before names that are merely spelled alike. */
+/** Distance of names that start alike: after the same model, before names that are only spelled alike. */
 const PREFIX_DISTANCE = 5;
 
 function nameDistance(wanted: string, listed: string, effort: Effort): number {
@@ -35,7 +35,7 @@ function nameDistance(wanted: string, listed: string, effort: Effort): number {
     return PREFIX_DISTANCE + Math.abs(wanted.length - listed.length) / 100;
   }
   const distanceMax = Math.max(3, Math.ceil(Math.max(wanted.length, listed.length) * 0.6));
-  // They differ in as many characters at least.
+  // They differ by at least as many characters.
   if (Math.abs(wanted.length - listed.length) >= distanceMax) return TOO_FAR;
   if (Math.max(wanted.length, listed.length) > SPELLED_CHARS_MAX || effort.cellsLeft <= 0) return TOO_FAR;
   effort.cellsLeft -= wanted.length * listed.length;
@@ -48,7 +48,7 @@ export function isSameModel(a: string, b: string): boolean {
   return baseName(a) === baseName(b);
 }
 
-/** Without instance suffixes, in lower case. From the end, character by character: a pattern for all of them takes cubic time. */
+/** The id in lower case, without instance suffixes. Scans character by character from the end: a pattern for all suffixes takes cubic time. */
 function baseName(id: string): string {
   const name = id.toLowerCase();
   let end = name.length;
@@ -64,10 +64,10 @@ function baseName(id: string): string {
 }
 
 const [COLON, AT] = [0x3a, 0x40];
-/** By code: letters, digits and `_.-`. */
+/** Indexed by character code: 1 for letters, digits and `_.-`. */
 const SUFFIX_CHARS = Uint8Array.from({ length: 128 }, (_, code) => Number(/[\w.-]/.test(String.fromCharCode(code))));
 
-/** Without publisher and path: what people remember of an id. */
+/** The id without publisher and path: the part that people remember. */
 function bareName(id: string): string {
   return baseName(id)
     .replace(/^.*\//, '')

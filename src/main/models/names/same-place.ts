@@ -3,11 +3,12 @@ import { shownURL } from '../../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../../options/planner-options.ts';
 
 /**
- * Endpoints that are one server under several names: `localhost`, `127.0.0.1` and the machine's own address, or a name and what it
- * resolves to. They would each be given all of its slots. Public addresses are left alone: many servers stand behind one of them.
+ * Finds endpoints that are one server under several names: `localhost`, `127.0.0.1` and the machine's own address, or a name and
+ * the address that it resolves to. Otherwise each of them would be given all of the server's slots. Public addresses are left
+ * alone: many servers may share one.
  */
 export interface NameService {
-  /** The addresses of a host; none where it has none. Never rejects. */
+  /** The addresses of a host; empty if it has none. Never rejects. */
   lookup(host: string): Promise<readonly string[]>;
   /** The addresses of this machine. */
   readonly own: readonly string[];
@@ -18,7 +19,7 @@ export interface MergedPlaces {
   readonly warnings: readonly string[];
 }
 
-/** The options with one endpoint for each place: the first of those that name it. */
+/** The options with one endpoint for each place: the first of those that refer to it. */
 export async function mergeSamePlaces(options: ResolvedOptions, names: NameService): Promise<MergedPlaces> {
   const { endpoints } = options;
   if (endpoints.length < 2 || !options.features.oneMachine) return { options, warnings: [] };
@@ -55,14 +56,14 @@ export async function mergeSamePlaces(options: ResolvedOptions, names: NameServi
   };
 }
 
-/** Whether calls to both are the same, so that one can stand for the other. */
+/** Whether calls to both are identical, so that one can replace the other. */
 function isAsked(a: ResolvedEndpoint, b: ResolvedEndpoint): boolean {
   return a.apiKey === b.apiKey && JSON.stringify(a.headers ?? {}) === JSON.stringify(b.headers ?? {});
 }
 
 const THIS_MACHINE = 'this machine';
 
-/** Where an endpoint is: scheme, addresses, port and path. */
+/** The places of an endpoint: scheme, address, port and path. */
 async function placesOf({ baseURL }: ResolvedEndpoint, { lookup, own }: NameService): Promise<string[]> {
   const { protocol, hostname, port, pathname } = new URL(baseURL);
   const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();

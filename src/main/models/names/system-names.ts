@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../../shared/clock.ts';
 import type { NameService } from './same-place.ts';
 
-/** What this machine knows of names; a host that does not resolve in time has no address. */
+/** This machine's name service; a host that does not resolve in time has no address. */
 export function systemNames(clock: Clock, timeoutMs: number): NameService {
   return {
     own: Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),

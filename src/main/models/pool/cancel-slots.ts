@@ -9,7 +9,7 @@ import {
 import type { CallPhase } from '../../../shared/model-client/failures.ts';
 import type { CancelTicket } from '../../../shared/tasks.ts';
 
-/** The coordinator's side of cancel-board.ts: gives slots to tasks, and writes the words. */
+/** The coordinator's side of cancel-board.ts: gives slots to tasks, and writes the cancel words. */
 export class CancelSlots {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
@@ -23,7 +23,7 @@ export class CancelSlots {
     this.#generations = new Int32Array(slotCount);
   }
 
-  /** Undefined when as many tasks are in flight as there are slots. */
+  /** Takes a slot for a task; undefined if all slots are in use. */
   acquire(): CancelTicket | undefined {
     const slot = this.#free.pop() ?? (this.#unused < this.#generations.length ? this.#unused++ : undefined);
     if (slot === undefined) return undefined;
@@ -34,7 +34,7 @@ export class CancelSlots {
     return { slot, generation };
   }
 
-  /** Of a task that was released it does nothing: its word would take back the cancellation of its successor. */
+  /** Cancels a task. No effect after its release: the word may belong to a later task by then. */
   cancel(ticket: CancelTicket): void {
     if (this.#generations[ticket.slot] !== ticket.generation) return;
     const word = ticket.slot * CANCEL_SLOT_WORDS;
@@ -47,7 +47,7 @@ export class CancelSlots {
     return watchRead(this.#words, ticket, onRead);
   }
 
-  /** Calls `onChoice` when the choice of the task that stands has changed. Call the result when the task has settled. */
+  /** Calls `onChoice` when the current choice of the task has changed. Returns a function that unsubscribes; call it when the task settles. */
   onChoice(ticket: CancelTicket, onChoice: (place: number | undefined) => void): () => void {
     return watchChoice(this.#words, ticket, onChoice);
   }
@@ -57,7 +57,7 @@ export class CancelSlots {
     return this.#generations[ticket.slot] === ticket.generation ? phaseOf(this.#words, ticket) : undefined;
   }
 
-  /** Only after the worker settled the task, or its thread is gone. */
+  /** Call only after the worker has settled the task, or its thread is gone. */
   release(ticket: CancelTicket): void {
     this.#free.push(ticket.slot);
   }

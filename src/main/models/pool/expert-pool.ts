@@ -30,28 +30,28 @@ export interface ExpertPoolOptions {
   readonly domain: Domain;
   readonly endpoints: readonly EndpointAddress[];
   readonly clock: Clock;
-  /** Told when a thread ended before its time. */
+  /** Called when a thread ended unexpectedly. */
   readonly onThreadLost?: (event: {
     readonly threadId: number;
     readonly tasks: number;
     readonly stuck: boolean;
   }) => void;
-  /** The worker's entry; tests give one with faults. Default: src/workers/worker. */
+  /** The worker's entry; tests use one with faults. Default: src/workers/worker. */
   readonly workerUrl?: URL;
 }
 
-/** What is told of a task before its result. */
+/** Callbacks for progress of a task before its result. */
 export interface ExpertListeners {
   /** Called once, when the model has read the prompt. */
   readonly onFirstToken?: (() => void) | undefined;
   readonly onChoice?: OnChoice | undefined;
-  /** Called once, as the task is sent, with what reads the phase of its call. */
+  /** Called once, when the task is sent, with a function that reads the phase of its call. */
   readonly onSent?: ((phaseOf: PhaseReader) => void) | undefined;
 }
 
-/** What the planner needs of a pool; the simulation gives one without threads. */
+/** The part of a pool that the planner needs; the simulation implements it without threads. */
 export interface ExpertRunner {
-  /** Never rejects. `signal` cancels cooperatively; the result then still comes, from the worker or from the watchdog. */
+  /** Never rejects. `signal` cancels cooperatively; the result still arrives, from the worker or from the watchdog. */
   run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, listeners?: ExpertListeners): Promise<ExpertResult>;
   stats(): PoolStats;
   close(): Promise<void>;
@@ -60,9 +60,9 @@ export interface ExpertRunner {
 export interface PoolStats {
   readonly threads: number;
   readonly running: number;
-  /** Threads that were replaced because a task on them was stuck. */
+  /** Number of threads replaced because a task on them was stuck. */
   readonly stuck: number;
-  /** Threads that ended on their own. */
+  /** Number of threads that ended on their own. */
   readonly crashed: number;
 }
 
@@ -70,18 +70,18 @@ interface Running {
   /** 0 while no thread has taken the task. */
   threadId: number;
   readonly startedAtMs: number;
-  /** When the watchdog calls the task stuck. */
+  /** When the watchdog considers the task stuck. */
   overdueAtMs: number;
-  /** Ends the wait of a task that no thread has taken in its time, as when threads fail to start. */
+  /** Settles a task that no thread has taken in its time, for example because threads fail to start. */
   readonly abandon: (result: ExpertResult) => void;
 }
 
-/** A task on a thread that turns its event loop, but slowly, gets this many further graces before it is given up. */
+/** A task on a thread that turns its event loop, but slowly, gets this many extra grace periods before it is given up. */
 const BUSY_GRACES = 4;
-/** How often the watchdog looks, while there are tasks. */
+/** How often the watchdog checks, while there are tasks. */
 const WATCH_MS = 100;
 
-/** Source and build differ in the ending only. */
+/** The worker's URL in source and build, which differ only in the file extension. */
 function defaultWorkerUrl(): URL {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`../../../workers/worker.${ending}`, import.meta.url);
@@ -99,7 +99,7 @@ export class ExpertPool implements ExpertRunner {
   readonly #options: ExpertPoolOptions;
   readonly #capacity: number;
   readonly #running = new Set<Running>();
-  /** When each thread last settled a task: a thread that does so turns its event loop. */
+  /** When each thread last settled a task, which shows that it turns its event loop. */
   readonly #settledAtMs = new Map<number, number>();
   /** Threads that are ending: they get no more tasks. */
   readonly #lost = new Set<number>();
@@ -129,11 +129,11 @@ export class ExpertPool implements ExpertRunner {
       // The default, 'sync', blocks the worker's event loop between tasks, and with it every kept-alive socket.
       atomics: 'disabled',
       workerData: setup,
-      // Where cores are short, the coordinator's deadlines come first; but a busy host must not starve the experts.
+      // If cores are short, the coordinator's deadlines come first; but a busy host must not starve the experts.
       niceIncrement: 3,
       loadBalancer: (task, workers) => this.#balance(task[queueOptionsSymbol] as Running | null, workers),
     });
-    // A thread that fails without tasks; its tasks, if any, are told by their own rejection.
+    // A thread that failed without tasks; if it had any, each is rejected separately.
     this.#piscina.on('error', () => {
       this.#crashed++;
     });
@@ -142,7 +142,7 @@ export class ExpertPool implements ExpertRunner {
   /** Resolves when every thread has loaded its code. Rejects when one cannot. */
   async ready(): Promise<void> {
     const { threads } = this.#options;
-    // Each goes to a thread of its own, since the balancer takes the least busy one.
+    // Each goes to a thread of its own, because the balancer picks the least busy one.
     await Promise.all(Array.from({ length: threads }, () => this.#piscina.run({ kind: 'ready' } satisfies ReadyTask)));
   }
 
@@ -177,7 +177,7 @@ export class ExpertPool implements ExpertRunner {
     const primes = listeners.onFirstToken === undefined ? {} : { primes: true };
     const tellsChoice = listeners.onChoice === undefined ? {} : { tellsChoice: true };
     try {
-      // Piscina hands what stands under its symbol to the balancer, also of a task that had to wait, and never to a thread.
+      // Piscina passes the value under its symbol to the balancer, also for a task that had to wait, and never to a thread.
       const placed: Promise<ExpertResult> = this.#piscina.run({
         ...task,
         ...primes,
@@ -231,7 +231,7 @@ export class ExpertPool implements ExpertRunner {
     await this.#piscina.destroy();
   }
 
-  /** The least busy thread, or null to let the task wait for one. `running` is null for what is no expert task. */
+  /** The least busy thread, or null to let the task wait for one. `running` is null for anything but an expert task. */
   #balance(running: Running | null, workers: PiscinaWorkers): PiscinaWorkers[number] | null {
     let best: PiscinaWorkers[number] | null = null;
     let bestUsage = this.#options.tasksPerThread;
@@ -248,8 +248,8 @@ export class ExpertPool implements ExpertRunner {
 
   #rejected(running: Running, error: unknown, totalMs: number): ExpertResult {
     if (this.#closing) return failed('ERR_CANCELLED', 'the pool was closed', totalMs);
-    // Piscina takes a thread off its list before it rejects the thread's tasks. One that is still there lives on: the
-    // task could not be sent, or its query threw. Either is a bug.
+    // Piscina removes a thread from its list before it rejects the thread's tasks. One that is still listed is alive: the task could not be sent,
+    // or its query threw. Either is a bug.
     const isAlive = this.#piscina.threads.some((thread) => thread.threadId === running.threadId);
     if (isAlive) return { ok: false, error: encodeError(error), report: { totalMs } };
     const message = error instanceof Error ? error.message : String(error);
@@ -269,7 +269,7 @@ export class ExpertPool implements ExpertRunner {
     this.#watchdog = this.#clock.setTimer(WATCH_MS, () => {
       this.#watchdog = undefined;
       const lagMs = this.#clock.now() - dueAtMs;
-      // The coordinator itself was held up: what its workers settled meanwhile still waits to be read.
+      // The coordinator itself was delayed: results that its workers sent meanwhile have not been read yet.
       if (lagMs > WATCH_MS) for (const running of this.#running) running.overdueAtMs += lagMs;
       else this.#replaceStuckThreads();
       if (this.#running.size > 0 && !this.#closing) this.#watch();
@@ -292,11 +292,11 @@ export class ExpertPool implements ExpertRunner {
   #replace(threadId: number): void {
     this.#stuck++;
     this.#lose(threadId, true);
-    // Piscina sees the exit, rejects the thread's tasks and starts a new thread.
+    // Piscina notices the exit, rejects the thread's tasks and starts a new thread.
     void this.#piscina.threads.find((thread) => thread.threadId === threadId)?.terminate();
   }
 
-  /** Neither its thread is stuck nor does it settle: no thread took it, or a query that forgot its own time limit. */
+  /** The result of a task whose thread is not stuck but that does not settle: no thread took it, or its query exceeded its own time limit. */
   #abandoned({ threadId, startedAtMs }: Running): ExpertResult {
     const what = threadId === 0 ? 'no worker thread took the task in time' : 'the worker forgot the task';
     return failed('ERR_WORKER_STUCK', what, this.#clock.now() - startedAtMs);

@@ -1,40 +1,38 @@
 import { LevelTimes } from './level-times.ts';
 
 /**
- * How many calls an endpoint is given at once. Where the server tells its slots, that many. Where it does not, the number is
- * learned by asking whether twice as many calls get more done: first tokens that come 1.6 times later at the limit than at
- * half of it say that hardly more does, and the calls stand in a queue there. Then the limit shrinks; where they come about
- * as soon, it grows, fast until the first queue is seen. A queue at the server helps nobody: what waits there cannot be put
- * in order, nor cancelled for sure.
+ * How many calls an endpoint is given at once. If the server reports its slots, that many. If it does not, the number is learned
+ * by asking whether twice as many calls get more done: if first tokens take 1.6 times as long at the limit as at half of it,
+ * hardly more gets done, and calls queue in the server. Then the limit shrinks; if they take about the same time, it grows, fast
+ * until the first queue is seen. A queue in the server is useless: calls in it cannot be reordered, nor cancelled reliably.
  *
- * Where calls never began at half the limit, for the demand is always there, the limit is halved for some calls to see how
- * long they take (as BBR probes for the shortest round trip, Cardwell et al. 2016).
+ * If no calls start at half the limit, because demand is constant, the limit is halved for some calls to measure their times (as
+ * BBR probes for the shortest round trip, Cardwell et al. 2016).
  *
- * Rejected: to hold each call against the fastest ones (TCP Vegas, Brakmo and Peterson 1994, as in Netflix's
- * concurrency-limits). Prompts differ more than links do: what that measured was their spread, and it came to rest at 2 slots
- * of 16. The test simulates servers.
+ * Rejected: comparing each call with the fastest ones (TCP Vegas, Brakmo and Peterson 1994, as in Netflix's concurrency-limits).
+ * Prompts differ more than links do: that measured their spread, and settled at 2 slots of 16. The test simulates servers.
  */
 export interface LimitSample {
   readonly model: string;
-  /** From the start of the call to its first token. */
+  /** Time from the start of the call to its first token. */
   readonly firstTokenMs: number;
-  /** Calls at work when it began, itself included. */
+  /** Number of running calls when it started, itself included. */
   readonly inFlight: number;
 }
 
 const LIMIT_START = 4;
-/** Later by less than this lets the limit grow, */
+/** A smaller ratio of times lets the limit grow. */
 const DELAY_LOW = 1.3;
-/** by more makes it shrink: twice the calls get a quarter more done. */
+/** A larger ratio makes it shrink: twice the calls get a quarter more done. */
 const DELAY_HIGH = 1.6;
 const GROWTH_FAST = 1.5;
 const SHRINKING = 0.8;
 const DROP = 0.85;
-/** What is known from fewer calls says nothing. */
+/** Fewer calls than this are not enough to decide. */
 const SAMPLES_MIN = 8;
-/** A limit at which there was a queue is tried again after so many calls. */
+/** A limit at which there was a queue is tried again after this many calls. */
 const SAMPLES_AGAIN = 100;
-/** So many calls are made with the limit halved. */
+/** Number of calls made with the limit halved. */
 const PROBE_CALLS = 24;
 const MODELS_MAX = 64;
 
@@ -44,25 +42,25 @@ export class AdaptiveLimit {
   #limit: number;
   #isFast = true;
   readonly #times = new Map<string, LevelTimes>();
-  /** Calls that began at this limit: only one that is used can be too low. */
+  /** Calls that started at this limit: only a limit that is reached can be too low. */
   #atLimit = 0;
-  /** Calls that began at half of it or below. */
+  /** Calls that started at half the limit or below. */
   #atHalf = 0;
-  /** The lowest limit at which there was a queue, since one as high was found good. */
+  /** The lowest limit at which there was a queue, since that limit or a higher one was last found good. */
   #queuedAt = Number.POSITIVE_INFINITY;
-  /** Calls for which the limit is still halved. */
+  /** Remaining calls for which the limit is halved. */
   #probeCalls = 0;
-  /** Since the limit last changed. */
+  /** Whether the limit was probed since it last changed. */
   #hasProbed = false;
 
-  /** `known`: the slots that the server told. */
+  /** `known`: the number of slots that the server reported. */
   constructor(max: number, known?: number) {
     this.#max = max;
     this.#known = known === undefined ? undefined : Math.max(1, Math.min(known, max));
     this.#limit = this.#known ?? Math.min(LIMIT_START, max);
   }
 
-  /** At least 1. */
+  /** The current limit, at least 1. */
   get now(): number {
     return this.#probeCalls > 0 ? Math.max(1, this.#whole >> 1) : this.#whole;
   }
@@ -80,7 +78,7 @@ export class AdaptiveLimit {
     } else if (inFlight >= this.#whole && this.#probeCalls === 0) this.#judge();
   }
 
-  /** The server refused a call, or did not answer it in time. */
+  /** The server rejected a call, or did not answer it in time. */
   dropped(): void {
     if (this.#known !== undefined) return;
     this.#isFast = false;
@@ -94,7 +92,7 @@ export class AdaptiveLimit {
   #judge(): void {
     if (++this.#atLimit < SAMPLES_MIN) return;
     const limit = this.#whole;
-    // One call at a time stands in no queue of ours.
+    // A single call at a time does not queue behind others of ours.
     const delay = limit === 1 ? 1 : this.#delay();
     if (delay !== undefined && delay > DELAY_HIGH) {
       this.#isFast = false;
@@ -105,7 +103,7 @@ export class AdaptiveLimit {
     } else this.#probeIfDue(delay === undefined);
   }
 
-  /** Nothing is known, or it is neither good nor bad and what is known of half the limit may be by chance. */
+  /** Probes if nothing is known, or if the delay is neither good nor bad and the samples at half the limit are too few. */
   #probeIfDue(isUnknown: boolean): void {
     if (this.#atLimit < SAMPLES_AGAIN && (this.#hasProbed || !isUnknown)) return;
     if (!isUnknown && this.#atHalf >= PROBE_CALLS) return;
@@ -121,7 +119,7 @@ export class AdaptiveLimit {
     this.#set(this.#isFast ? Math.max(next, this.#limit * GROWTH_FAST) : next);
   }
 
-  /** How many times later first tokens come at the limit than at half of it; undefined while too little is known. */
+  /** How many times as long first tokens take at the limit as at half of it; undefined while too little is known. */
   #delay(): number | undefined {
     const limit = this.#whole;
     let count = 0;
@@ -129,7 +127,7 @@ export class AdaptiveLimit {
     for (const times of this.#times.values()) {
       const half = times.mean(limit / 4, limit / 2);
       const full = times.mean(limit * 0.75, limit);
-      // Each model is held against itself.
+      // Each model is compared with itself.
       const both = Math.min(half.count, full.count);
       count += both;
       sum += both * (full.logMs - half.logMs);

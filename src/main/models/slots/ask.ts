@@ -1,16 +1,16 @@
 import type { CallKind } from '../time/latency-profile.ts';
 
-/** What is asked of the gate of an endpoint, and what it gives. */
+/** The queue of a gate in which a call waits. */
 export type Lane = 'foreground' | 'background';
 
 export interface Ask {
   /** Default `foreground`. */
   readonly lane?: Lane;
-  /** Lower is served first, on the scale of the clock: a deadline, as a rule. Default: after all that have one. */
+  /** Lower is served first, on the scale of the clock: usually a deadline. Default: after all that have one. */
   readonly rankMs?: number;
-  /** The model that is asked with it, as it would be chosen now: whose turn it is may depend on what is in the server's memory. */
+  /** The model that would be chosen for the call now: the order may depend on what is in the server's memory. */
   readonly modelNow?: () => string;
-  /** What the slot is needed for, so that it can be seen whether others should make room. Default: they should. */
+  /** What the slot is needed for, which decides whether other calls should make room. Default: they should. */
   readonly need?: SlotNeed;
 }
 
@@ -22,34 +22,34 @@ export interface SlotNeed {
 }
 
 export interface Slot {
-  /** Calls at work when this one was let in, itself included. */
+  /** Number of running calls when this one started, itself included. */
   readonly inFlight: number;
-  /** Whether nobody waits for its call. */
+  /** Whether the call is background work. */
   readonly isBackground: boolean;
-  /** Calls at work since this one was let in, on average, itself included. */
+  /** Average number of running calls since this one started, itself included. */
   meanCompany(): number;
-  /** Gives the slot back after `holdMs`, at once by default; more than once does nothing. */
+  /** Releases the slot after `holdMs`, immediately by default; further calls do nothing. */
   release(holdMs?: number): void;
-  /** From now on it is one of the background: nobody waits for its call any more, and it may have to make room. */
+  /** Makes the call background work: no plan waits for it any more, and it may have to make room. */
   toBackground(): void;
 }
 
-/** Somebody who waits, and since when. */
+/** A waiting call, and since when it waits. */
 export interface WaitingAsk {
   readonly ask: Ask;
   readonly sinceMs: number;
 }
 
-/** Those who wait, in the order of their ranks. */
+/** The waiting calls, in the order of their ranks. */
 export interface WaitingAsks<T extends WaitingAsk> {
   readonly first: T | undefined;
   find(passes: (item: T) => boolean): T | undefined;
 }
 
-/** Says which of those who wait may begin, by the models they ask. */
+/** Decides which of the waiting calls may start, by the models they need. */
 export interface GateTurns {
   mayBegin(ask: Ask): boolean;
-  /** Of those who wait, the one who is served next; undefined where nobody is. */
+  /** The waiting call that is served next; undefined if none can be. */
   next<T extends WaitingAsk>(queue: WaitingAsks<T>): T | undefined;
   began(ask: Ask, slot: Slot): void;
   ended(slot: Slot): void;

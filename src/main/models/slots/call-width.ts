@@ -1,18 +1,18 @@
 import type { CallKind, LatencyProfile } from '../time/latency-profile.ts';
 
 /**
- * How many calls with a deadline a server is given at once, at most its slots. Where its slots share one processor, calls that run
- * together are each as much slower as they are more: together they get nothing more done, and all of them are late where one after
- * the other would have been in time. From the times of calls, what company adds to them, and the time that calls have when they
- * begin, it follows how many calls in time each number gives. Where nearly none is in time and nothing is known of company, one
- * call at a time finds out.
+ * How many calls with a deadline a server is given at once, at most its slots. If its slots share one processor, calls that run
+ * together slow one another in proportion: they get no more done in total, and all of them are late where one after the other
+ * would have been in time. The number of calls in time is computed for each width from the times of calls, the effect of company
+ * on them, and the time until the deadline when calls start. If hardly any call is in time and the effect of company is unknown,
+ * one call at a time finds out.
  */
 export class CallWidth {
   readonly #shown = new Map<string, Shown>();
-  /** How long calls have until their deadlines as they begin, of late. */
+  /** Recent time until the deadline when calls start, in milliseconds. */
   #leftMs: number | undefined;
 
-  /** A call with a deadline begins. */
+  /** A call with a deadline starts. */
   began(leftMs: number): void {
     this.#leftMs = (this.#leftMs ?? leftMs) + LEFT_WEIGHT * (leftMs - (this.#leftMs ?? leftMs));
   }
@@ -26,7 +26,7 @@ export class CallWidth {
     this.#shown.set(key, { profile, slots, width, reckonedAtMs, atMs: nowMs, isNew: true });
   }
 
-  /** Infinite where more calls at once do no harm. */
+  /** The width; infinite if more calls at once do no harm. */
   now(nowMs: number): number {
     let least = Number.POSITIVE_INFINITY;
     for (const shown of this.#shown.values()) {
@@ -53,23 +53,23 @@ interface Shown {
   reckonedAtMs: number;
   /** When the latest of them ended. */
   readonly atMs: number;
-  /** Whether that is not reckoned with yet. */
+  /** Whether this has not been evaluated yet. */
   isNew: boolean;
 }
 
 const NOTHING_SHOWN = { width: Number.POSITIVE_INFINITY, reckonedAtMs: Number.NEGATIVE_INFINITY };
-/** Where calls are so quick that many end within this time, a single one of them changes nothing. */
+/** Pause between evaluations: if many calls end within this time, a single one changes nothing. */
 const PAUSE_MS = 100;
 const LEFT_WEIGHT = 0.1;
 const MODELS_MAX = 256;
-/** What was learned of a model that is not asked any more does not bound the others. */
+/** Results for a model that was not called for this long no longer limit the others. */
 const FORGOTTEN_MS = 60_000;
-/** Fewer calls in time than this are nearly none. */
+/** An expected number of calls in time below this counts as hardly any. */
 const NEARLY_NONE = 0.25;
-/** A smaller number must give so many times as many calls in time. */
+/** A smaller width must give this many times as many calls in time. */
 const GAIN_MIN = 1.1;
 
-/** The number of calls at once that gives most calls in time; the largest of those that are about as good. */
+/** The number of calls at once with most calls in time; the largest of those that are about as good. */
 function bestWidth(profile: LatencyProfile, leftMs: number, slots: number): number {
   const inTime = (calls: number): number | undefined => profile.chanceAmong(leftMs, calls);
   const all = inTime(slots);
@@ -87,7 +87,7 @@ function bestWidth(profile: LatencyProfile, leftMs: number, slots: number): numb
   return best;
 }
 
-/** All small ones, and of the larger ones each by a third more than the one before; downwards. */
+/** The widths to try, in descending order: all small ones, and larger ones in steps of a third. */
 function numbersBelow(slots: number): number[] {
   const numbers: number[] = [];
   for (let calls = 1; calls < slots; calls = Math.max(calls + 1, Math.floor(calls * 1.34))) numbers.push(calls);

@@ -9,15 +9,15 @@ export interface CallsAtWorkParts {
   readonly clock: Clock;
   readonly gate: EndpointGate;
   readonly profiles: Profiles;
-  /** How long the server is thought to work on a call that is given up, milliseconds. */
+  /** How long the server probably continues to work on a call that is given up, in milliseconds. */
   readonly holdMs: (work: Work) => number;
 }
 
-/** The calls of plans at work at one endpoint: how long a newcomer waits behind them, and which of them give way to it. */
+/** The running calls of plans at one endpoint: how long a new call waits behind them, and which of them give way to it. */
 export class CallsAtWork {
   readonly #parts: CallsAtWorkParts;
   readonly #works = new Set<Work>();
-  /** Calls that nobody waited for, given up for somebody who could make a deadline with their slots. */
+  /** Number of background calls given up so that a call with a deadline could have their slot. */
   givenUp = 0;
 
   constructor(parts: CallsAtWorkParts) {
@@ -32,14 +32,14 @@ export class CallsAtWork {
     return this.#works.size === 0;
   }
 
-  /** A call is at work from now until the result is called. */
+  /** Adds a running call; the returned function removes it. */
   add(model: string, kind: CallKind, slot: Slot, giveUp: () => void): () => void {
     const work: Work = { model, kind, startedAtMs: this.#parts.clock.now(), slot, giveUp, isGivenUp: false };
     this.#works.add(work);
     return () => void this.#works.delete(work);
   }
 
-  /** The ages of the calls of a model, milliseconds. */
+  /** The ages of the running calls of a model, in milliseconds. */
   agesMs(model: string, kind: CallKind): number[] {
     const nowMs = this.#parts.clock.now();
     const agesMs: number[] = [];
@@ -50,8 +50,8 @@ export class CallsAtWork {
   }
 
   /**
-   * Until it is the turn of a call, by what is left of those at work. An estimate: background work is taken to make room, though it
-   * does so only where that helps the newcomer.
+   * Estimated time until a call has its turn, by the remaining times of the running calls. Assumes that background work makes
+   * room, although it does so only if that helps the new call.
    */
   waitMs(rankMs: number, workMs: number): number {
     const gate = this.#gate;
@@ -65,18 +65,18 @@ export class CallsAtWork {
       .map((ms) => (ms === Number.POSITIVE_INFINITY ? workMs : ms))
       .concat(gate.heldLeftMs)
       .sort((a, b) => a - b);
-    // More are at work than may be by now: the first to end make room for nobody.
+    // More calls are running than are now allowed: the first to end free no slot.
     lefts.splice(0, Math.max(0, lefts.length - width));
     const free = Math.max(0, gate.free + gate.inBackground);
     const taken = Math.max(0, width - lefts.length - free);
-    // Calls of which nothing is known here end one after the other.
+    // Unknown calls are assumed to end one after the other.
     for (let nth = 1; nth <= taken; nth++) lefts.push((workMs * nth) / taken);
     while (lefts.length < width) lefts.push(0);
     lefts.sort((a, b) => a - b);
     return (lefts[ahead % width] as number) + Math.floor(ahead / width) * workMs;
   }
 
-  /** A call that somebody waits for has begun: work that nobody waits for gives way, where it would slow that one too much. */
+  /** A call that a plan waits for has started: background work gives way if it would slow that call too much. */
   begun(need: SlotNeed): void {
     if (this.#gate.ownInBackground === 0) return;
     for (;;) {
@@ -86,10 +86,10 @@ export class CallsAtWork {
     }
   }
 
-  /** Somebody has to wait for a slot: work that nobody waits for gives way, where that helps. */
+  /** A call has to wait for a slot: background work gives way if that helps. Returns whether room is made. */
   makeRoom({ need, rankMs = Number.POSITIVE_INFINITY }: Ask): boolean {
     if (this.#gate.ownInBackground === 0) return false;
-    // The newcomer itself stands in the queue.
+    // The new call itself is in the queue.
     const ahead = Math.max(0, this.#gate.ahead(rankMs) - 1);
     const work = callToGiveUp({ ...this.#question(ahead), need });
     if (work !== undefined) this.#giveUp(work);

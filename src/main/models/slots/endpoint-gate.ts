@@ -11,14 +11,14 @@ interface Waiter {
   readonly grant: (slot: Slot) => void;
 }
 
-/** A slot whose aborted call is thought to be at work still. */
+/** A slot whose aborted call is probably still being worked on. */
 interface Hold {
   readonly sinceMs: number;
   untilMs: number;
   timer: Timer;
 }
 
-/** Where the server shows that it works on, it is looked at again after so long. */
+/** While the server shows that it continues to work, holds are checked again after this time. */
 const HOLD_ON_MS = 100;
 const ANY: Ask = {};
 const IN_ORDER: GateTurns = {
@@ -27,35 +27,35 @@ const IN_ORDER: GateTurns = {
   began: () => {},
   ended: () => {},
 };
-/** Of those who wait, the first ones are looked at for whom room could be made, a few in each turn of the event loop. */
+/** Number of waiting calls, from the first, for which room could be made, a few in each turn of the event loop. */
 const PRESSED_MAX = 16;
 const PRESSED_PER_TURN = 4;
-/** While somebody waits behind background work, it is looked at again: a call that was nearly done may take much longer. */
+/** Interval at which waiting calls behind background work are checked again: a call that was nearly done may take much longer. */
 const PRESS_EVERY_MS = 100;
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
  *
- * Who waits in the foreground is served by rank, that is mostly by deadline, then in the order of coming (earliest deadline
- * first: Liu and Layland 1973); background work is served when nobody else waits, in its order. Whether it makes room for
- * somebody who waits is for the endpoint to say, which knows how long calls take (`onPressure`, `room.ts`). The pause is
- * between foreground starts, and after any start for the background. A waiter that gives up leaves the queue at once. Bounded by the plans in flight: a plan waits
- * with at most its experts, and no plan outlives its deadline.
+ * Foreground calls are served by rank, that is mostly by deadline, then in the order of arrival (earliest deadline first: Liu and
+ * Layland 1973); background work is served in its order when no other call waits. Whether it makes room for a waiting call is
+ * decided by the endpoint, which knows how long calls take (`onPressure`, `room.ts`). The pause applies between foreground
+ * starts, and after any start for the background. A waiter that gives up leaves the queue immediately. Bounded by the plans in
+ * flight: a plan waits with at most its experts, and no plan outlives its deadline.
  *
- * How many slots there are may change at any moment; where more are at work than there are now, nobody is let in until
- * enough have ended. A slot whose call was aborted stays taken while the server is thought to work on: an abort is a wish.
+ * The number of slots may change at any moment; if more calls are running than there are slots now, none starts until enough have
+ * ended. A slot whose call was aborted stays taken while the server is believed to work on: an abort is only a request.
  */
 export class EndpointGate implements MachineGate {
   readonly #clock: Clock;
   readonly #limit: () => number;
   readonly #staggerMs: number;
   readonly #machine: Machine | undefined;
-  /** Who is served next comes first. */
+  /** The first is served next. */
   readonly #waiting = new RankedQueue<Waiter>();
-  /** All of one rank: in the order of coming. */
+  /** All have the same rank: served in the order of arrival. */
   readonly #backgroundWaiting = new RankedQueue<Waiter>();
   readonly #taken = new Set<Slot>();
-  /** Of these, those of calls that have a deadline. */
+  /** Busy slots of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
   readonly #background = new Set<Slot>();
   readonly #holds = new Map<Slot, Hold>();
@@ -63,34 +63,34 @@ export class EndpointGate implements MachineGate {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
   };
-  /** Of those who wait, those that have no deadline. */
+  /** Number of waiting calls without a deadline. */
   #unhurriedWaiting = 0;
   #timer: Timer | undefined;
   #pressTimer: Timer | undefined;
   #isPressing = false;
   #isClosed = false;
-  /** Slots at work times milliseconds, until `#workedAtMs`. */
+  /** Busy slots times milliseconds, until `#workedAtMs`. */
   #worked = 0;
   #workedAtMs: number;
   /**
-   * Called for those who wait in the foreground while background work is there that could make room; in a turn of the event
-   * loop of its own, since many may have to wait in the same moment. Returns whether room is made.
+   * Called for waiting foreground calls while there is background work that could make room; in a separate turn of the event
+   * loop, since many may start to wait at the same moment. Returns whether room is made.
    */
   onPressure: (ask: Ask) => boolean = () => false;
-  /** Whether the server is known to work on for calls that were aborted: their slots are held on, within bounds. */
+  /** Whether the server is known to continue with aborted calls: then their slots are held longer, within bounds. */
   isHeldOn: () => boolean = () => false;
-  /** Called when a slot may have become free that nobody waits for. */
+  /** Called when a slot may have become free that no call waits for. */
   onIdle: () => void = () => {};
-  /** Calls with a deadline start only while fewer of them than this are at work: beyond it, they make one another late. */
+  /** Calls with a deadline start only while fewer of them than this are running: beyond it, they make one another late. */
   widthMax: () => number = () => Number.POSITIVE_INFINITY;
-  /** Background work starts only while fewer calls than this are at work: beyond it, calls only slow one another. */
+  /** Background work starts only while fewer calls than this are running: beyond it, calls only slow one another. */
   usefulCompany: () => number = () => Number.POSITIVE_INFINITY;
-  /** Default: in the order of the queue. */
+  /** Decides which waiting call starts. Default: the order of the queue. */
   turns: GateTurns = IN_ORDER;
 
   /**
-   * `slots`: how many there are, or how to know how many there are now. On a machine that it shares with others, what it tells
-   * of slots, calls at work and those who wait is of the whole machine.
+   * `slots`: the number of slots, or a function that returns the current number. On a shared machine, the figures about slots,
+   * running calls and waiting calls are those of the whole machine.
    */
   constructor(clock: Clock, slots: number | (() => number), staggerMs: number, machine?: Machine) {
     this.#clock = clock;
@@ -101,7 +101,7 @@ export class EndpointGate implements MachineGate {
     machine?.join(this);
   }
 
-  /** Slots at work, and those whose aborted calls are thought to be at work still. */
+  /** Slots in use, including those whose aborted calls are probably still being worked on. */
   get busy(): number {
     return this.#machine?.busy ?? this.#taken.size;
   }
@@ -134,18 +134,18 @@ export class EndpointGate implements MachineGate {
     return this.#workedNow();
   }
 
-  /** Of the busy ones, those that nobody waits for any more. */
+  /** Busy slots that are only held. */
   get held(): number {
     return this.#holds.size;
   }
 
-  /** Until each of them is thought to be free, milliseconds. */
+  /** Estimated time until each held slot is free, in milliseconds. */
   get heldLeftMs(): readonly number[] {
     const nowMs = this.#clock.now();
     return [...this.#holds.values()].map(({ untilMs }) => untilMs - nowMs);
   }
 
-  /** The server shows that it has stopped. */
+  /** Releases all holds: the server has shown that it stopped. */
   endHolds(): void {
     for (const [slot, { timer }] of [...this.#holds]) {
       timer.cancel();
@@ -158,12 +158,12 @@ export class EndpointGate implements MachineGate {
     return this.#machine?.slots ?? this.#limit();
   }
 
-  /** How many calls with a deadline are let in at once: at most the slots. */
+  /** Maximum calls with a deadline at once: at most the slots. */
   get width(): number {
     return Math.max(1, Math.min(this.slots, this.widthMax()));
   }
 
-  /** Slots that a call with a deadline could have now if nobody waited. */
+  /** Number of slots that a call with a deadline could have now if no other waited. */
   get free(): number {
     return Math.min(this.slots - this.busy, this.width - this.#hurried.size);
   }
@@ -172,28 +172,28 @@ export class EndpointGate implements MachineGate {
     return this.#machine?.waiting ?? this.#waiting.length;
   }
 
-  /** Of the busy ones, those of the background. */
+  /** Busy slots of background work. */
   get inBackground(): number {
     return this.#machine?.inBackground ?? this.#background.size;
   }
 
-  /** Slots that are free for calls with a deadline, and that nobody waits for. */
+  /** Number of slots that are free for calls with a deadline, and that no call waits for. */
   get idle(): number {
     const own = Math.min(this.#limit() - this.#taken.size, this.width - this.#hurried.size) - this.#waiting.length;
     return Math.max(0, this.#machine === undefined ? own : Math.min(own, this.slots - this.busy - this.waiting));
   }
 
-  /** Whether a slot is free that nobody waits for. */
+  /** Whether a slot is free that no call waits for. */
   get isIdle(): boolean {
     return this.idle > 0 && this.#waiting.length + this.#backgroundWaiting.length === 0;
   }
 
-  /** Waiters that are served before one of this rank. */
+  /** Number of waiting calls that are served before one of this rank. */
   ahead(rankMs: number): number {
     return this.#machine?.ahead(rankMs) ?? this.#waiting.before(rankMs);
   }
 
-  /** A slot, or undefined when `signal` aborts first. */
+  /** Returns a slot, or undefined if `signal` aborts first. */
   acquire(signal: AbortSignal, ask: Ask = ANY): Promise<Slot | undefined> | Slot | undefined {
     if (signal.aborted) return undefined;
     const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY } = ask;
@@ -225,7 +225,7 @@ export class EndpointGate implements MachineGate {
     });
   }
 
-  /** From now on no slot is held, and no timer set. */
+  /** Releases all holds and clears all timers, for good. */
   close(): void {
     this.#isClosed = true;
     this.#dropTimer();
@@ -239,7 +239,7 @@ export class EndpointGate implements MachineGate {
     this.#holds.clear();
   }
 
-  /** There may be more slots than before. */
+  /** Call when there may be more slots than before. */
   wake(): void {
     this.#passOn();
   }
@@ -253,7 +253,7 @@ export class EndpointGate implements MachineGate {
     });
   }
 
-  /** The first who wait may have too little time for any slot, so that others are looked at as well. */
+  /** The first waiting calls may have too little time for any slot, so others are considered as well. */
   #press(from: number): void {
     this.#dropPress();
     if (this.#isClosed || this.#waiting.length === 0) return;
@@ -361,7 +361,7 @@ export class EndpointGate implements MachineGate {
     else this.#machine.wake();
   }
 
-  /** What is free goes to those who wait for it, or is told to be free. */
+  /** Gives free slots to the calls that wait for them, or reports them as idle. */
   #passOn(): void {
     this.#wake();
     if (this.isIdle) this.onIdle();
@@ -375,7 +375,7 @@ export class EndpointGate implements MachineGate {
     if (this.#isClosed || this.#waiting.length + this.#backgroundWaiting.length === 0) return;
     if (!this.#hasFree) return;
     const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
-    // What is held back by anything else is served when a call ends.
+    // Waiting for anything else ends when a call ends.
     const delayMs = next - this.#clock.now();
     if (delayMs > 0) this.#timer = this.#clock.setTimer(delayMs, () => this.#passOn());
   }
@@ -388,7 +388,7 @@ export class EndpointGate implements MachineGate {
     }
   }
 
-  /** Who is served next; undefined where nobody can be. Calls without a deadline need not wait for those that have one. */
+  /** The call that is served next; undefined if none can be. Calls without a deadline need not wait for those that have one. */
   #nextOf(lane: Lane, queue: RankedQueue<Waiter>): Waiter | undefined {
     const next = this.#hasFree ? this.turns.next(queue) : undefined;
     if (next === undefined || this.#mayStart(lane, next.ask)) return next;

@@ -2,20 +2,21 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../../shared/clock.ts';
 
 /**
- * The order in which waiting plans are served. It is the order of their deadlines (earliest deadline first), with three changes.
- * Urgent scenes move ahead by a share of the plan's time. An agent that was given more of the slots lately than others moves
- * back; its share fades with time (decay-usage scheduling, as in Unix since 4.3BSD). And an agent whose plans found no model
- * moves ahead by all the time since the first of them: where there is work for many times the slots, whoever has waited longest
- * for a decision of a model is next, and agents take turns. None of the changes is absolute: nobody is shut out.
+ * The order in which waiting plans are served: by deadline (earliest deadline first), with three changes. Urgent scenes move
+ * ahead by a share of the plan's time. An agent that recently had more of the slots than others moves back; its share fades with
+ * time (decay-usage scheduling, as in Unix since 4.3BSD). And an agent whose plans found no model moves ahead by all the time
+ * since the first of them: if there is work for many times the slots, the agent that has waited longest for a model's decision is
+ * next, and agents take turns. None of the changes is absolute, so no agent is shut out.
  *
- * Where agents wait longer for a decision than a plan has time, urgency counts in shares of that wait. It would be lost otherwise.
+ * If agents wait longer for a decision than a plan has time, urgency counts in shares of that wait. It would have no effect
+ * otherwise.
  */
 const HALF_LIFE_MS = 30_000;
 /** Each point of priority moves a plan ahead by this share of its time, up to all of it. */
 const PRIORITY_SHARE = 0.25;
 /** Each recent call of its agent moves a plan back by this share of its time. */
 const SERVED_SHARE = 0.2;
-/** Agents that are remembered whatever `maxInFlight` is; at least twice as many as have a plan in flight. */
+/** Minimum number of agents that are remembered, whatever `maxInFlight` is; otherwise at least twice the plans in flight. */
 const AGENTS_MIN = 10_000;
 /** Weight of the latest decision in the usual wait for one. */
 const WAIT_WEIGHT = 0.05;
@@ -23,26 +24,26 @@ const WAIT_WEIGHT = 0.05;
 interface Share {
   served: number;
   atMs: number;
-  /** When the first of its plans was asked for that no model has decided; undefined while none was. */
+  /** When the first of its plans that no model has decided was requested; undefined if there is none. */
   waitsSinceMs: number | undefined;
-  /** Plans of it that a model works on: their decisions are on the way. */
+  /** Number of its plans that a model works on: their decisions are on the way. */
   atWork: number;
 }
 
 export interface FairShareSettings {
-  /** Whether agents move ahead by the time that they have waited for a decision. Default true. */
+  /** Whether agents move ahead by the time they have waited for a decision. Default true. */
   readonly takeTurns?: boolean;
-  /** Plans in flight at once. Default 0. */
+  /** Maximum plans in flight at once. Default 0. */
   readonly maxInFlight?: number;
 }
 
-/** What `stats()` shows of the turns that agents take. */
+/** What `stats()` reports about the turns that agents take. */
 export interface TurnStats {
-  /** Agents whose latest plan no model has decided. */
+  /** Number of agents whose latest plan no model has decided. */
   readonly waitingAgents: number;
-  /** How long agents wait for a decision of a model, from the first plan that asks for one; of late, milliseconds. */
+  /** Recent time that agents wait for a model's decision, from the first plan that asks for one, in milliseconds. */
   readonly usualWaitMs: number;
-  /** Plans that moved ahead since earlier plans of their agent had found no model. */
+  /** Number of plans that moved ahead because earlier plans of their agent had found no model. */
   readonly movedAhead: number;
 }
 
@@ -84,8 +85,8 @@ export class FairShare {
   }
 
   /**
-   * Models are at work for a plan of the agent, until the result is called: meanwhile its other plans stand where they would
-   * if it had waited for nothing.
+   * Marks a plan of the agent as worked on by models until the returned function is called: meanwhile its other plans are ranked
+   * as if it had not waited.
    */
   working(agent: string): () => void {
     const share = this.#shareOf(agent);
@@ -104,14 +105,14 @@ export class FairShare {
     share.atMs = this.#clock.now();
   }
 
-  /** Calls that were started; those of half a minute ago count half. */
+  /** Number of calls started; those of half a minute ago count half. */
   servedLately(agent: string): number {
     const share = this.#shares.get(agent);
     if (share === undefined) return 0;
     return share.served * 0.5 ** ((this.#clock.now() - share.atMs) / HALF_LIFE_MS);
   }
 
-  /** How long the agent has waited for a decision of a model, milliseconds: a plan that begins now moves ahead by that. */
+  /** How long the agent has waited for a model's decision, in milliseconds: a plan that starts now moves ahead by that. */
   waitedMs(agent: string): number {
     const share = this.#takesTurns ? this.#shares.get(agent) : undefined;
     if (share?.waitsSinceMs === undefined || share.atWork > 0) return 0;
@@ -121,8 +122,8 @@ export class FairShare {
   }
 
   /**
-   * Its place in the order: lower is served first. A plan that nobody competes with stands at its deadline. `waitedMs` is how
-   * long its agent had waited when it began.
+   * The place in the order: lower is served first. Without competition it equals the deadline. `waitedMs` is how long the agent
+   * had waited when the plan started.
    */
   rankMs(agent: string, priority: number, startedAtMs: number, deadlineMs: number, waitedMs = 0): number {
     const timeMs = deadlineMs - startedAtMs;

@@ -1,23 +1,23 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 
 /**
- * What a server shows of the calls that were aborted: llama.cpp tells how many of its slots are at work, and answers that question
- * only between two steps of its work, so that while it reads a prompt to the end there is no answer. Held slots are free as soon as
- * it shows no more at work than are wanted, and are held on, within bounds, while it is silent or shows more. A server that
- * does not answer at all is not asked again for a while: then holds end when they were estimated to.
+ * Watches what a server shows about aborted calls. llama.cpp reports how many of its slots are busy, but only between two steps
+ * of its work, so there is no answer while it reads a prompt to the end. Held slots are released as soon as it shows no more busy
+ * slots than expected, and are held longer, within bounds, while it is silent or shows more. A server that does not answer at all
+ * is not asked again for a while: then holds end when estimated.
  */
 export interface HeldSlots {
-  /** Slots at work and held. */
+  /** Number of busy slots, held ones included. */
   readonly ownBusy: number;
   readonly held: number;
-  /** Frees all that are held. */
+  /** Releases all held slots. */
   endHolds(): void;
 }
 
-/** How many slots of the server are at work; undefined where it does not tell. Never rejects. */
+/** Returns how many slots of the server are busy; undefined if it does not report that. Never rejects. */
 export type AskBusy = (timeoutMs: number, signal: AbortSignal) => Promise<number | undefined>;
 
-/** Shorter holds are over before an answer could be of use. */
+/** Shorter holds are over before an answer could be useful. */
 const WORTH_ASKING_MS = 100;
 const AGAIN_MS = 100;
 const ANSWER_MS_MAX = 10_000;
@@ -39,13 +39,13 @@ export class HoldWatch {
     this.#ask = ask;
   }
 
-  /** A slot is held, for so long by what is known of the server's times. */
+  /** A slot is held for this estimated time. */
   began(holdMs: number): void {
     if (holdMs < WORTH_ASKING_MS || this.#isAsking || this.#again !== undefined) return;
     if (this.#clock.now() >= this.#silentUntilMs) void this.#look();
   }
 
-  /** Whether the server is known, or thought, to work on for calls that were aborted. */
+  /** Whether the server is known, or believed, to continue with aborted calls. */
   get isBusy(): boolean {
     return this.#isAsking || this.#isBusy;
   }

@@ -1,20 +1,20 @@
 /**
- * Times of the calls to one model by how many calls were at work when each began. Bounded by the levels there are; old
- * samples fade, and a level that was not seen for long is forgotten.
+ * Times of the calls to one model, by the number of calls running when each started. Bounded by the number of levels; old samples
+ * fade, and a level that was not seen for long is forgotten.
  */
 const COUNT_MAX = 30;
-/** Calls to the model after which a level that none of them began at is forgotten. */
+/** A level is forgotten after this many calls to the model of which none started at it. */
 const EXPIRY_CALLS = 500;
 
 interface Level {
   count: number;
-  /** Of the logarithms: times are skewed. */
+  /** Mean of the logarithms, because times are skewed. */
   mean: number;
   seenAt: number;
 }
 
 export interface LevelMean {
-  /** Samples behind it, of each level at most the latest thirty or so. */
+  /** Number of samples, for each level at most about the latest thirty. */
   readonly count: number;
   readonly logMs: number;
 }
@@ -36,7 +36,7 @@ export class LevelTimes {
     known.seenAt = this.#calls;
   }
 
-  /** Of the levels above `above`, up to and with `to`. */
+  /** Mean of the levels above `above`, up to and including `to`. */
   mean(above: number, to: number): LevelMean {
     let count = 0;
     let sum = 0;

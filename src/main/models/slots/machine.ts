@@ -1,18 +1,18 @@
 /**
- * One machine behind several endpoints, such as two model servers on one graphics card: they share one budget of slots, that of the
- * endpoint that has most, and a call of one is company to the calls of the others. A slot that becomes free goes to whoever is first
- * in the order of all. Each endpoint keeps its own limit as well.
+ * One machine behind several endpoints, such as two model servers on one graphics card. They share the number of slots of the
+ * endpoint that has most, and a call of one is company to the calls of the others. A slot that becomes free goes to the first
+ * call in the common order. Each endpoint also keeps its own limit.
  */
 export interface MachineGate {
   readonly ownSlots: number;
   readonly ownBusy: number;
   readonly ownWaiting: number;
   readonly ownInBackground: number;
-  /** Of the one that is served next; infinite where none waits. */
+  /** Rank of the call that is served next; infinite if none waits. */
   readonly firstRankMs: number;
-  /** Waiters that are served before one of this rank. */
+  /** Number of waiting calls that are served before one of this rank. */
   ownAhead(rankMs: number): number;
-  /** Slots at work times milliseconds. */
+  /** Busy slots times milliseconds. */
   ownWorked(): number;
   wake(): void;
 }
@@ -49,9 +49,9 @@ export class Machine {
     return this.#sum((gate) => gate.ownWorked());
   }
 
-  /** A slot may be free: it is offered in the order of those who wait. */
+  /** Call when a slot may be free: it is offered to the endpoints in the order of their waiting calls. */
   wake(): void {
-    // Whoever is woken may wake the machine.
+    // A gate that is woken may wake the machine.
     if (this.#isWaking) return;
     this.#isWaking = true;
     try {

@@ -1,6 +1,6 @@
 /**
- * Those who wait, lowest rank first, and of equal ranks in the order of coming. Kept in short sorted lists one after another, so that
- * thousands who come and give up in the same moment cost the square root of their number each, and not their number.
+ * A queue ordered by rank, lowest first, and for equal ranks by arrival. Kept as a sequence of short sorted lists, so that when
+ * thousands come and leave at the same moment, each costs the square root of their number instead of their number.
  */
 export interface Ranked {
   readonly rankMs: number;
@@ -14,7 +14,7 @@ interface Place<T> {
 const LIST_MAX = 256;
 
 export class RankedQueue<T extends Ranked> {
-  /** None is empty. */
+  /** No list is empty. */
   readonly #lists: Place<T>[][] = [];
   readonly #seqs = new Map<T, number>();
   #nextSeq = 0;
@@ -31,7 +31,7 @@ export class RankedQueue<T extends Ranked> {
     return this.#seqs.has(item);
   }
 
-  /** Behind everyone of the same rank. */
+  /** Adds an item behind all others of the same rank. */
   add(item: T): void {
     const place = { item, seq: this.#nextSeq++ };
     this.#seqs.set(item, place.seq);
@@ -43,7 +43,7 @@ export class RankedQueue<T extends Ranked> {
     if (list.length > LIST_MAX) this.#lists.splice(at + 1, 0, list.splice(LIST_MAX >> 1));
   }
 
-  /** Does nothing where the item does not wait. */
+  /** Removes an item. Does nothing if it is not in the queue. */
   delete(item: T): void {
     const seq = this.#seqs.get(item);
     if (seq === undefined) return;
@@ -60,13 +60,13 @@ export class RankedQueue<T extends Ranked> {
     return first;
   }
 
-  /** The first that passes. */
+  /** The first item that passes. */
   find(passes: (item: T) => boolean): T | undefined {
     for (const list of this.#lists) for (const { item } of list) if (passes(item)) return item;
     return undefined;
   }
 
-  /** How many come before one of this rank that would be added now. */
+  /** Number of items that come before one of this rank added now. */
   before(rankMs: number): number {
     const at = this.#listOf(rankMs, this.#nextSeq);
     let count = 0;
@@ -75,7 +75,7 @@ export class RankedQueue<T extends Ranked> {
     return list === undefined ? count : count + placeIn(list, rankMs, this.#nextSeq);
   }
 
-  /** From one place to the next, as of a list. */
+  /** Items from one place to another, as `Array.slice`. */
   slice(from: number, to: number): T[] {
     const items: T[] = [];
     let start = 0;
@@ -101,7 +101,7 @@ function isBefore({ item, seq }: Place<Ranked>, rankMs: number, otherSeq: number
   return item.rankMs < rankMs || (item.rankMs === rankMs && seq < otherSeq);
 }
 
-/** Of a list whose first items pass and whose others do not, where the others begin. */
+/** The index of the first item that does not pass, in a list in which all passing items come first. */
 function firstNot<T>(list: readonly T[], passes: (item: T) => boolean): number {
   let low = 0;
   let high = list.length;

@@ -2,11 +2,11 @@ import type { CallKind, LatencyProfile } from '../time/latency-profile.ts';
 import type { Slot, SlotNeed } from './ask.ts';
 
 /**
- * Who makes room for whom. Work that is nearly done is worth more than work that cannot be done in time: a call that nobody
- * waits for (late, a check, a refresh, a state asked about for later) is given up only for a newcomer that can make its own
- * deadline with the slot that this frees, and could not without it. One call for each newcomer: the one that would run longest.
- * In a crowd, where several wait for each slot, each moment of a slot decides about somebody's deadline: there only a call
- * that is nearly done goes on. A call that hangs makes room for whoever waits: nobody knows when its slot would be free.
+ * Decides which call makes room for another. Work that is nearly done is worth more than work that cannot be done in time: a
+ * background call (late, a check, a refresh, a state asked about for later) is given up only for a new call that can make its
+ * deadline with the freed slot, and could not without it. One call for each new call: the one that would run longest. In a crowd,
+ * when several calls wait for each slot, every moment of a slot decides about a deadline: then only a call that is nearly done
+ * continues. A call that hangs makes room for any waiting call, because nothing shows when its slot would be free.
  */
 export interface Work {
   readonly model: string;
@@ -15,37 +15,37 @@ export interface Work {
   readonly slot: Slot;
   /** Cancels the call at its server. */
   readonly giveUp: () => void;
-  /** Whether that has been done: its slot is about to become free. */
+  /** Whether it has been given up: its slot is about to become free. */
   isGivenUp: boolean;
 }
 
 export interface RoomQuestion {
-  /** Undefined for somebody whose need is not known, such as a chat: room is made. */
+  /** Undefined for a call whose need is not known, such as a chat: room is made. */
   readonly need: SlotNeed | undefined;
-  /** Those who are served before the newcomer. */
+  /** Number of calls that are served before the new one. */
   readonly ahead: number;
   readonly slots: number;
-  /** Everyone who waits in the foreground, the newcomer included. */
+  /** Number of waiting foreground calls, the new one included. */
   readonly waiting: number;
   readonly nowMs: number;
   readonly works: readonly Work[];
-  /** Calls at work of which nothing is known here, such as chats. */
+  /** Number of running calls without details here, such as chats. */
   readonly strangers: number;
   readonly profileOf: (model: string, kind: CallKind) => LatencyProfile;
-  /** How long the server is thought to work on a call that is given up, milliseconds. */
+  /** How long the server probably continues to work on a call that is given up, in milliseconds. */
   readonly holdMs: (work: Work) => number;
 }
 
-/** A newcomer with a better chance than this can make its deadline; */
+/** A new call with a better chance than this can make its deadline. */
 const CHANCE_MIN = 0.4;
-/** and it could not without the slot where its chance is below this share of that. */
+/** It could not without the slot if its chance is below this share of that. */
 const CHANCE_WITHOUT_SHARE = 0.5;
-/** More waiters for each slot than this are a crowd; one plan may wait with two calls. */
+/** More waiting calls for each slot than this are a crowd; one plan may wait with two calls. */
 const CROWD = 2;
 /** A call with less than this share of a usual call's time left is nearly done. */
 const NEARLY_DONE = 0.2;
 
-/** The call to give up for a newcomer; undefined: none. */
+/** The call to give up for a new call; undefined if none. */
 export function callToGiveUp(question: RoomQuestion): Work | undefined {
   const { need, nowMs, works } = question;
   const yielding = works.filter((work) => work.slot.isBackground && !work.isGivenUp);
@@ -53,7 +53,7 @@ export function callToGiveUp(question: RoomQuestion): Work | undefined {
   const lefts = new Map(works.map((work) => [work, leftMs(work, question)]));
   const leftOf = (work: Work): number => lefts.get(work) as number;
   const longest = yielding.reduce((a, b) => (leftOf(b) > leftOf(a) ? b : a));
-  // What is on its way out is no worse than what would be freed.
+  // A call already given up serves as well as one given up now.
   const comingFree = works.filter((work) => work.isGivenUp).length;
   if (comingFree > question.ahead) return undefined;
   if (need === undefined) return longest;
@@ -64,7 +64,7 @@ export function callToGiveUp(question: RoomQuestion): Work | undefined {
   const agesMs = works
     .filter(({ model, kind }) => model === need.model && kind === need.kind)
     .map(({ startedAtMs }) => nowMs - startedAtMs);
-  // Those ahead are taken to ask for what the newcomer asks for.
+  // Calls ahead are assumed to be like the new one.
   const workMs = profile.remainingMs(0, question.slots) ?? 0;
   const chance = (lefts: readonly number[]): number => {
     const waitMs = waitBehind(question.ahead, lefts, workMs);
@@ -78,7 +78,7 @@ export function callToGiveUp(question: RoomQuestion): Work | undefined {
   return isCrowd || chance([...others, leftOf(longest)]) < withSlot * CHANCE_WITHOUT_SHARE ? longest : undefined;
 }
 
-/** Until a slot is free for the one behind `ahead` others, each of which takes the next free slot for `workMs`. */
+/** Time until a slot is free for the call behind `ahead` others, each of which takes the next free slot for `workMs`. */
 function waitBehind(ahead: number, lefts: readonly number[], workMs: number): number {
   const waits = [...lefts];
   for (let nth = 0; nth < ahead; nth++) {
@@ -89,8 +89,8 @@ function waitBehind(ahead: number, lefts: readonly number[], workMs: number): nu
 }
 
 /**
- * The same where calls slow one another: of a call that has just begun, and could make its deadline alone, but not beside
- * work that nobody waits for. The work that would run longest, or undefined.
+ * The background call to give up if calls slow one another: for a call that has just started, and could make its deadline alone
+ * but not in that company. The call that would run longest, or undefined.
  */
 export function companyToGiveUp(question: RoomQuestion & { readonly need: SlotNeed }): Work | undefined {
   const { need, nowMs, works, strangers, profileOf } = question;
@@ -98,7 +98,7 @@ export function companyToGiveUp(question: RoomQuestion & { readonly need: SlotNe
   if (yielding.length === 0) return undefined;
   const profile = profileOf(need.model, need.kind);
   const company = works.length + strangers;
-  // A read is short: while nothing is known of it, it is taken to be in time alone.
+  // A read is short: while its times are not known, it is assumed to be in time if alone.
   const unknown = (calls: number): number => (need.kind === 'read' && calls <= 1 ? 1 : 0);
   const chance = (calls: number): number => profile.chanceWithin(need.deadlineMs - nowMs, calls) ?? unknown(calls);
   const alone = chance(company - yielding.length);
@@ -111,7 +111,7 @@ function hangs({ model, kind, startedAtMs }: Work, { nowMs, works, strangers, pr
   return profileOf(model, kind).hangs(nowMs - startedAtMs, works.length + strangers);
 }
 
-/** Until a call's slot is free, as a median. */
+/** Median time until a call's slot is free. */
 export function leftMs(work: Work, { nowMs, works, strangers, profileOf, holdMs }: Omit<RoomQuestion, 'need'>): number {
   if (work.isGivenUp) return holdMs(work);
   const { model, kind, startedAtMs } = work;

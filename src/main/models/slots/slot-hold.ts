@@ -2,13 +2,13 @@ import type { CallReport } from '../../../shared/tasks.ts';
 import type { LatencyProfile } from '../time/latency-profile.ts';
 
 /**
- * How long a server is thought to work on a call that was aborted. Measured manners (FIELD.md, section 3): a stream that
- * has begun ends within some 40 ms; before the first token, most servers finish reading the prompt first, and a request
- * that waits there may keep its place; what is not streamed is worked to its end. Where nothing is known of the model's times, a
- * call whose response has begun, but not its answer, is thought to read as long again.
+ * How long a server probably continues to work on an aborted call. Measured behaviour (FIELD.md, section 3): a stream that has
+ * started ends within about 40 ms; before the first token, most servers finish reading the prompt first, and a request that
+ * queues there may keep its place; a request without streaming is worked to its end. If the model's times are not known, a call
+ * that has response headers but no answer is assumed to read for as long again.
  */
 const STREAM_MS = 40;
-/** Where nothing is known, of one that may have begun to read, and of one that is not streamed. */
+/** If times are not known: for a call that may have started to read, and for one without streaming. */
 const UNKNOWN_MS = 250;
 export const HOLD_MS_MAX = 10_000;
 
