@@ -21,7 +21,7 @@ import { CancelSlots } from './cancel-slots.ts';
  * cancellation, on a thread that has settled nothing else for as long, sits on an event loop that no longer turns: the
  * thread is replaced, the stuck task fails with ERR_WORKER_STUCK, and its neighbours fail with ERR_WORKER_EXITED, which is retryable.
  *
- * The pool's own balancer records which thread runs which task; Piscina does not tell otherwise.
+ * The pool's own balancer records which thread runs which task, because Piscina does not report it.
  */
 export interface ExpertPoolOptions {
   readonly threads: number;

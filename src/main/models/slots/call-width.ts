@@ -87,7 +87,7 @@ function bestWidth(profile: LatencyProfile, leftMs: number, slots: number): numb
   return best;
 }
 
-/** The widths to try, in descending order: all small ones, and larger ones in steps of a third. */
+/** The widths to try, in descending order: all small ones, and of the larger ones each a third more than the one before. */
 function numbersBelow(slots: number): number[] {
   const numbers: number[] = [];
   for (let calls = 1; calls < slots; calls = Math.max(calls + 1, Math.floor(calls * 1.34))) numbers.push(calls);

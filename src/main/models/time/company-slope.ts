@@ -1,20 +1,20 @@
 /**
- * How much each further call at work slows the others, for one model at one server: a call with `company` calls at work, itself
- * included, takes 1 + slope × (company − 1) times as long as alone. Learned by a straight line through the times of calls
- * and their mean company, in which older calls fade. The slope is 0 while company has not varied, or has made no difference.
+ * How much each additional running call slows the others, for one model at one server: a call with `company` running calls,
+ * itself included, takes 1 + slope × (company − 1) times as long as alone. Learned as a straight line through the times of calls
+ * and their mean company; older calls fade. The slope is 0 while company has not varied, or has made no difference.
  */
 const MEMORY = 80;
 const FADING = Math.exp(-1 / MEMORY);
-/** A slope is believed by as much as company has varied: this much variance counts as half of certainty. */
+/** Trust in a slope depends on how much company has varied: this variance counts as half of certainty. */
 const DOUBT = 0.15;
-/** One processor shared without loss has 1; more would be a server that works against itself. */
+/** One processor shared without loss has a slope of 1; more would mean that calls hinder one another. */
 const SLOPE_MAX = 1.5;
 const SAMPLES_MIN = 8;
-/** Company that has varied by less shows nothing. */
+/** A variance of company below this shows nothing. */
 const VARIANCE_MIN = 0.1;
 const GAIN_MIN = 0.15;
 const COMPANY_MAX = 64;
-/** For sums of floats. */
+/** Slightly below 1, because sums of floats are not exact. */
 const AS_EXPECTED = 0.999;
 
 export class CompanySlope {
@@ -24,7 +24,7 @@ export class CompanySlope {
   #ms = 0;
   #products = 0;
 
-  /** A call that ended after `ms`, with this many calls at work on average while it ran. */
+  /** A call ended after `ms`, with this average number of running calls. */
   observe(ms: number, company: number): void {
     this.#weight = this.#weight * FADING + 1;
     this.#company = this.#company * FADING + company;
@@ -33,7 +33,7 @@ export class CompanySlope {
     this.#products = this.#products * FADING + ms * company;
   }
 
-  /** A call that was cut after `ms`: it counts where it has taken longer by then than was to be expected. */
+  /** A call was cut after `ms`: it counts if it had already taken longer than expected. */
   cut(ms: number, company: number): void {
     const expectedMs = this.#expectedMs(company);
     if (expectedMs === undefined || ms >= expectedMs * AS_EXPECTED) this.observe(ms, company);
@@ -45,7 +45,7 @@ export class CompanySlope {
     return (meanMs / this.factor(this.#company / this.#weight)) * this.factor(company);
   }
 
-  /** Whether calls have run in company that differed enough to tell what it does to their times. */
+  /** Whether company has varied enough to show its effect on the times of calls. */
   get isKnown(): boolean {
     return this.#weight >= SAMPLES_MIN && this.#variance() > VARIANCE_MIN;
   }
@@ -55,7 +55,7 @@ export class CompanySlope {
     return this.#companySquares / this.#weight - company * company;
   }
 
-  /** 0 or more. */
+  /** The slope, 0 or more. */
   get slope(): number {
     if (this.#weight < SAMPLES_MIN) return 0;
     const company = this.#company / this.#weight;
@@ -76,7 +76,7 @@ export class CompanySlope {
     return this.slope === 0 ? Number.POSITIVE_INFINITY : calls;
   }
 
-  /** How many times as long a call takes in company as alone. */
+  /** How many times as long a call takes in this company as alone. */
   factor(company: number): number {
     return 1 + this.slope * Math.max(0, company - 1);
   }

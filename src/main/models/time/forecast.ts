@@ -13,36 +13,36 @@ export interface ForecastParts {
   readonly use: SeatUse;
 }
 
-/** Where no call of a model gives anything, another place is preferred as if these took so much longer. */
+/** Penalty for a place whose calls of the model are all useless. */
 const USELESS_MS = 5_000;
 const USEFUL_MIN = 0.05;
-/** Weight of the latest call in how long a slot is occupied. */
+/** Weight of the latest call in the time that a slot is occupied. */
 const OCCUPIED_WEIGHT = 0.1;
 
-/** When calls at one endpoint are expected to be answered: with the queue, what is at work, loads, and what is known of times. */
+/** Estimates when calls at one endpoint will be answered, from the queue, running calls, loads and known times. */
 export class Forecast {
   readonly #parts: ForecastParts;
-  /** How long calls of all models occupy a slot, of late. */
+  /** Recent time that calls of all models occupy a slot, in milliseconds. */
   #occupiedMs: number | undefined;
 
   constructor(parts: ForecastParts) {
     this.#parts = parts;
   }
 
-  /** A call has occupied its slot for so long. */
+  /** A call has occupied its slot for `ms`. */
   occupied(ms: number): void {
     this.#occupiedMs = (this.#occupiedMs ?? ms) + OCCUPIED_WEIGHT * (ms - (this.#occupiedMs ?? ms));
   }
 
-  /** How long the call itself is expected to take once it is let in, with a load; milliseconds, undefined while nothing is known. */
+  /** Expected time of the call itself once it has a slot, with a load, in milliseconds; undefined while nothing is known. */
   workMs(model: string, kind: CallKind): number | undefined {
     const ms = this.#parts.profiles.of(model, kind).expectedMs;
     return ms === undefined ? undefined : ms + this.#parts.memory.loadMs(model);
   }
 
   /**
-   * When a call that is asked for now is expected to be done, milliseconds from now: its turn at the slots, and its work.
-   * Undefined while nothing is known of the model here.
+   * Expected time until a call requested now is done, in milliseconds: waiting for a slot, and its work. Undefined while nothing
+   * is known about the model here.
    */
   expectedMs(model: string, kind: CallKind, rankMs: number): number | undefined {
     const workMs = this.workMs(model, kind);
@@ -51,8 +51,7 @@ export class Forecast {
   }
 
   /**
-   * The same to compare places by: what is not known yet is tried where a slot is idle, and where no call of the model gives
-   * anything, that counts as time.
+   * As `expectedMs`, for comparing places: an unknown one is tried if it has an idle slot, and useless calls count as extra time.
    */
   rankedMs(model: string, kind: CallKind, rankMs: number): number {
     const known = this.expectedMs(model, kind, rankMs) ?? (this.#parts.gate.idle > 0 ? 0 : Number.MAX_VALUE);
@@ -61,9 +60,9 @@ export class Forecast {
   }
 
   /**
-   * When a call that is asked for now is expected to have answered, milliseconds from now, by the latest calls: its turn at the
-   * slots, the company it will have, the spread of its times, and what is known of calls that were cut or still run. Where nothing
-   * is known, one call after the other finds out: its work is taken for `quickestMs`, or for nothing where that is infinite.
+   * Expected time until a call requested now has answered, in milliseconds, by the latest calls: its wait for a slot, the company
+   * it will have, the spread of its times, and what is known about cut and running calls. While nothing is known, one call after
+   * the other finds out: its work is assumed to take `quickestMs`, or no time if that is infinite.
    */
   foreseenMs(model: string, kind: CallKind, rankMs: number, quickestMs: number): number {
     const { gate } = this.#parts;
@@ -80,14 +79,14 @@ export class Forecast {
     return untilMs / share + (1 - share) * USELESS_MS;
   }
 
-  /** How long calls of a model take on average, in that company; where nothing is known of the model, of all others here. */
+  /** Mean time of calls of a model in that company; if the model is unknown, of all others here. */
   meanMs(model: string, kind: CallKind, company: number): number | undefined {
     return this.#parts.profiles.meanMs(model, kind, company, (each, of) => this.#parts.works.agesMs(each, of));
   }
 
   /**
-   * The chance that a call which begins now has ended in `ms`, in the company of `company` calls, itself
-   * included. Undefined while nothing is known of the model here.
+   * The chance that a call started now ends within `ms`, with `company` running calls, itself included. Undefined while nothing
+   * is known about the model here.
    */
   chanceWithin(model: string, kind: CallKind, ms: number, company: number): number | undefined {
     const workMs = Math.max(0, ms - this.#parts.memory.loadMs(model));

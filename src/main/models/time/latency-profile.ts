@@ -4,85 +4,85 @@ import { CompanySlope } from './company-slope.ts';
 import { SurvivalTimes } from './survival-times.ts';
 
 /**
- * What is known of the times of one model at one endpoint, for one kind of request: how long it waits for a slot, how long
- * the model takes to load, to read the prompt, between two tokens, and in all. From that come the timeouts of each phase:
- * a margin over a high quantile. After a timeout they widen, and with each answer they return.
+ * What is known about the times of one model at one endpoint, for one kind of request: waiting for a slot, loading the model,
+ * reading the prompt, between two tokens, and in total. The timeouts of each phase are derived from it: a margin over a high
+ * quantile. They widen after a timeout, and return with each answer.
  */
 export const PHASES = ['queue', 'load', 'firstToken', 'gap', 'total'] as const;
 export type Phase = (typeof PHASES)[number];
-/** What plans ask, with and without a picture, and read; and chats of others, whose prompts and answers may be of any length. */
+/** What plans ask, with and without a picture, and read; and chats of clients, whose prompts and answers may have any length. */
 export const CALL_KINDS = ['text', 'vision', 'read', 'chat'] as const;
 export type CallKind = (typeof CALL_KINDS)[number];
 
-/** The longest that a call may take in each phase, milliseconds. */
+/** The maximum time of a call in each phase, in milliseconds. */
 export interface PhaseTimeouts {
-  /** From its start to the response headers. */
+  /** From the start of the call to the response headers. */
   readonly headersMs: number;
-  /** From its start to the first token. */
+  /** From the start of the call to the first token. */
   readonly firstTokenMs: number;
   /** Between two tokens. */
   readonly gapMs: number;
   readonly totalMs: number;
 }
 
-/** What `stats()` and `doctor` show of a profile, milliseconds. Phases that were never seen are absent. */
+/** What `stats()` and `doctor` show about a profile, in milliseconds. Phases that were never seen are absent. */
 export interface ProfileStats {
   readonly samples: number;
   readonly phases: Readonly<
     Partial<Record<Phase, { readonly p50: number; readonly p95: number; readonly p99: number }>>
   >;
   readonly timeouts: PhaseTimeouts;
-  /** What timeouts are wider by, after some: 1 when all is well. */
+  /** Factor by which timeouts are widened after some have occurred; 1 when all is well. */
   readonly widening: number;
 }
 
-/** What people are told of a model's times, milliseconds. */
+/** The times of a model as shown to people, in milliseconds. */
 export interface UsualTimes {
-  /** Half of its answers are whole by then. */
+  /** Half of its answers are complete by then. */
   readonly totalMs?: number | undefined;
-  /** Nearly all of its answers have begun by then. */
+  /** Nearly all of its answers have started by then. */
   readonly begunMs?: number | undefined;
 }
 
 export type SavedProfile = Readonly<Record<Phase, SavedQuantiles>>;
 
-/** With fewer samples than this the ceiling is the timeout. */
+/** With fewer samples than this, the ceiling is the timeout. */
 const SAMPLES_MIN = 20;
-/** With fewer, nobody is told how long answers usually take. Weights fade a little: a sample counts for less than 1. */
+/** With fewer samples, no usual time is shown. Weights fade a little: a sample counts for less than 1. */
 const USUAL_SAMPLES_MIN = 2.9;
 const QUANTILE = 0.99;
 const MARGIN = 2;
-/** Phases that are rarely long: a call that waits for a slot behind others is no sign of trouble. */
+/** Minimum timeout for phases that are rarely long: a call that waits for a slot behind others is no sign of trouble. */
 const FLOOR_MS = 1_000;
 /**
- * High: a call that times out teaches nothing, so where a server has become slower for good only a timeout as wide as that
- * lets the first answer through from which to learn.
+ * Upper bound on widening. High, because a call that times out teaches nothing: if a server has become slower for good, only a
+ * timeout this wide lets through the first answer to learn from.
  */
 const WIDENING_MAX = 64;
-/** After an answer, this much of the widening is left. */
+/** Share of the widening that remains after an answer. */
 const RETURN = 0.9;
-/** What did not end in time is taken to need so many times as long. */
+/** A call that did not end in time is assumed to need this many times as long. */
 const LONGER = 2;
-/** A restart may have changed the machine: what was saved counts for less than what is seen. */
+/** Weight of saved profiles next to new samples: a restart may have changed the machine. */
 const RESTORED_SHARE = 0.5;
 
-/** A call that runs for so many times as long as nearly all others is not waited for. */
+/** A call that runs this many times as long as nearly all others counts as hanging. */
 const OUTLIVED = 4;
 
-/** A change of the machine shows within so many calls. */
+/** Number of calls within which a change of the machine shows. */
 const RECENT_MEMORY = 10;
-/** An answer that came sooner than all but so few were expected to, of so many calls, is one of a machine that got quicker. */
+/** If an answer came sooner than expected of all but this share of that many calls, the machine has become quicker. */
 const QUICKER_CHANCE = 0.1;
 const QUICKER_CALLS = 3;
 
-/** Of company: up to 256 calls. */
+/** Levels of company: enough for 256 calls. */
 const LEVELS_MAX = 17;
 const LEVEL_MEMORY = 30;
 const LEVEL_MIN = 3;
-/** What fewer calls than this have shown is not reckoned with. */
+/** Results from fewer calls than this are ignored. */
 const RARE = 0.05;
 
-/** A call that was cut: how long it ran, after how long it began to answer, and its choice was certain. */
+/** A call that was cut: how long it ran, when it started to answer, and when its choice was certain. */
 type CutCall = Pick<CallReport, 'totalMs' | 'choiceMs' | 'firstTokenMs' | 'queueMs'>;
 
 export class LatencyProfile {
@@ -93,31 +93,31 @@ export class LatencyProfile {
     gap: new DecayedQuantiles(),
     total: new DecayedQuantiles(),
   };
-  /** All that is known of how long calls take, also of those that were not waited for to their end; of late. */
+  /** Recent lengths of calls, including the known part of those that were cut. */
   readonly #lengths = new DecayedQuantiles(50);
-  /** How long calls take until their choice is certain, as if each were alone at its server; and until they end. */
+  /** Time until the choice of a call is certain, and until it ends, as if each were alone at its server. */
   readonly #choices = new SurvivalTimes();
   readonly #wholes = new SurvivalTimes();
-  /** The same until the first token. */
+  /** Time until the first token, as if each call were alone. */
   readonly #readings = new SurvivalTimes();
-  /** The last of the latest few, by which places are compared: a server may become slower or quicker at any moment. */
+  /** Total time of the latest few calls, for comparing places: a server may become slower or quicker at any moment. */
   readonly #recent = new SurvivalTimes(RECENT_MEMORY);
   readonly #company = new CompanySlope();
-  /** The same of the times until a choice is certain. */
+  /** The effect of company on the time until a choice is certain. */
   readonly #choiceCompany = new CompanySlope();
-  /** Times until a choice as they were, by company: each level is of half as many calls again as the one before. */
+  /** Measured times until a choice, by company: each level covers half as many calls again as the one before. */
   readonly #byCompany: SurvivalTimes[] = [];
   #widening = 1;
 
   /**
-   * An answer, useful or not: the model did its work. `cold` where it may have been loaded for it. `company`: calls at work
-   * while it ran, on average, itself included.
+   * Records an answer, useful or not: the model did its work. `cold`: the model may have been loaded for it. `company`: average
+   * number of running calls meanwhile, itself included.
    */
   answered(report: CallReport, cold: boolean, company = 1): void {
     const { queueMs, firstTokenMs, gapMsMax, totalMs } = report;
     this.#widening = Math.max(1, this.#widening * RETURN);
     if (cold) {
-      // A load says nothing of how long the model takes when it is there.
+      // A load says nothing about the model's time once it is loaded.
       this.#phases.load.record(firstTokenMs ?? totalMs);
       return;
     }
@@ -137,8 +137,8 @@ export class LatencyProfile {
   }
 
   /**
-   * A call that nobody waited for any longer. It would have taken at least as long as it did; without these, only the fast
-   * calls of each panel would be known.
+   * Records a call that was cancelled because it was no longer needed. It would have taken at least this long; without these,
+   * only the fast calls of each panel would be known.
    */
   cancelled(report: CutCall, company = 1): void {
     const { totalMs } = report;
@@ -147,7 +147,7 @@ export class LatencyProfile {
     if (median !== undefined && totalMs > median) this.#phases.total.record(totalMs);
   }
 
-  /** A call given up before anything came, by a server that may hang: that it would have taken longer is all that it says. */
+  /** Records a call given up without output, at a server that may hang: it shows only that the call would have taken longer. */
   silent(report: CutCall, company = 1): void {
     this.#cut(report, company);
   }
@@ -159,8 +159,8 @@ export class LatencyProfile {
   }
 
   /**
-   * A call that did not end in time would have taken longer, nobody knows how much: twice as long is taken for it. One that
-   * was cut short early says nothing.
+   * Records a call that did not end in time. How much longer it would have taken is unknown: twice as long is assumed. A call
+   * that was cut short early shows nothing.
    */
   timedOut(report: CutCall, company = 1): void {
     const { totalMs } = report;
@@ -172,8 +172,8 @@ export class LatencyProfile {
   }
 
   /**
-   * How long a call takes on average with `company` calls at work, itself included, by the latest few calls and by those that
-   * still run, whose ages are `agesMs`. What was cut took longer; a spread counts. Undefined while no call has ended or was cut.
+   * Mean time of a call with `company` running calls, itself included, from the latest few calls and the ages `agesMs` of those
+   * still running. Cut calls count as longer; the spread counts too. Undefined while no call has ended or was cut.
    */
   meanMs(company = 1, agesMs: readonly number[] = []): number | undefined {
     if (this.#recent.count === 0) return undefined;
@@ -187,15 +187,15 @@ export class LatencyProfile {
     return (this.#recent.meanMs() as number) > 2 * aloneMs && this.#recent.survival(aloneMs) > 1 - QUICKER_CHANCE;
   }
 
-  /** The share `q` of calls is done after so long; undefined while too little is known. */
+  /** The time by which the share `q` of calls is done; undefined while too little is known. */
   quantile(phase: Phase, q: number): number | undefined {
     const phaseOf = this.#phases[phase];
     return phaseOf.count < SAMPLES_MIN ? undefined : phaseOf.quantile(q);
   }
 
   /**
-   * The chance, 0 to 1, that a call that begins now ends within `ms`, with `company` calls at work, itself included. `agesMs`
-   * are the ages of calls of the model that still run. Undefined while nothing is known.
+   * The chance, 0 to 1, that a call started now ends within `ms`, with `company` running calls, itself included. `agesMs` are the
+   * ages of running calls of the model. Undefined while nothing is known.
    */
   chanceWithin(ms: number, company = 1, agesMs: readonly number[] = []): number | undefined {
     const factor = this.besides(company);
@@ -205,14 +205,14 @@ export class LatencyProfile {
     );
   }
 
-  /** How many times as long as alone a call takes to its choice with `company` calls at work, itself included. */
+  /** How many times as long as alone a call takes to its choice with `company` running calls, itself included. */
   besides(company: number): number {
     return this.#choiceCompany.factor(company);
   }
 
   /**
-   * The chance that a call ends within `ms` with `company` calls at work, itself included, by those that ran in such company; by what
-   * company adds where there were few. Undefined while nothing is known.
+   * The chance that a call ends within `ms` with `company` running calls, itself included, from calls in such company; if there
+   * were few, from the effect of company. Undefined while nothing is known.
    */
   chanceAmong(ms: number, company: number): number | undefined {
     const level = this.#levelOf(company);
@@ -226,17 +226,17 @@ export class LatencyProfile {
     return this.#byCompany[level];
   }
 
-  /** Whether it is known what company does to the times of calls. */
+  /** Whether the effect of company on the times of calls is known. */
   get knowsCompany(): boolean {
     return this.#choiceCompany.isKnown;
   }
 
-  /** How many times as long a call takes beside one other as alone. */
+  /** How many times as long a call takes next to one other as alone. */
   get besideAnother(): number {
     return this.#company.factor(2);
   }
 
-  /** The number of calls at once beyond which one more adds little to what they get done together. */
+  /** The number of calls at once beyond which one more adds little to their total output. */
   get usefulCompany(): number {
     return this.#company.useful;
   }
@@ -247,7 +247,7 @@ export class LatencyProfile {
     return this.#choices.chanceAfter(ageMs / factor, ms / factor);
   }
 
-  /** How much longer a call runs that has run for `ageMs`, milliseconds, as a median. Undefined while nothing is known. */
+  /** Median remaining time of a call that has run for `ageMs`, in milliseconds. Undefined while nothing is known. */
   remainingMs(ageMs: number, company = 1): number | undefined {
     const factor = this.#company.factor(company);
     const aloneMs = this.#wholes.remainingMs(ageMs / factor);
@@ -265,20 +265,20 @@ export class LatencyProfile {
   }
 
   /**
-   * How much longer a call reads its prompt that has not begun to answer after `ageMs`, milliseconds, as a median: as long again
-   * where calls that were cut have read for as long. Undefined while no call has begun to answer.
+   * Median remaining reading time of a call that has not started to answer after `ageMs`, in milliseconds: as long again if cut
+   * calls have read for as long. Undefined while no call has started to answer.
    */
   readingLeftMs(ageMs: number): number | undefined {
     if (this.#phases.firstToken.count === 0) return undefined;
     return this.#readings.survival(ageMs) < RARE ? 0 : (this.#readings.remainingMs(ageMs) ?? ageMs);
   }
 
-  /** How long a call is expected to take, milliseconds; undefined while nothing is known. */
+  /** Expected time of a call, in milliseconds; undefined while nothing is known. */
   get expectedMs(): number | undefined {
     return this.#lengths.quantile(0.5);
   }
 
-  /** How long answers take, for sentences about a call; empty while too few have come. */
+  /** Usual times of answers, for sentences about a call; empty while there are too few. */
   get usual(): UsualTimes {
     const { total, firstToken } = this.#phases;
     return {
@@ -287,7 +287,7 @@ export class LatencyProfile {
     };
   }
 
-  /** `cold`: the model may have to be loaded first, which only the ceiling bounds. */
+  /** The timeouts for a call. `cold`: the model may have to be loaded first, which only the ceiling bounds. */
   timeouts(ceilingMs: number, cold: boolean): PhaseTimeouts {
     const bound = (phase: Phase): number => {
       const high = this.quantile(phase, QUANTILE);
@@ -341,7 +341,7 @@ export class LatencyProfile {
 
   #cut({ totalMs, choiceMs, firstTokenMs, queueMs }: CutCall, company: number): void {
     if (firstTokenMs !== undefined) this.#readings.ended(firstTokenMs);
-    // One without a response may have waited for its turn, or for nothing.
+    // A call without a response may only have been waiting for its turn.
     else if (queueMs !== undefined) this.#readings.cut(totalMs);
     const factor = this.#company.factor(company);
     if (choiceMs === undefined) {

@@ -9,27 +9,27 @@ import type { CallKind, SavedProfile } from './latency-profile.ts';
 import { PROFILE_BYTES_MAX, PROFILES_MAX, type ProfileEntry, parseProfiles, profilesText } from './profile-text.ts';
 
 /**
- * Profiles of latencies outlive the process in one small file, so that the first calls after a restart have timeouts too.
+ * Stores latency profiles in one small file, so that the first calls after a restart have timeouts too.
  *
- * The file is replaced as a whole: written beside, synced and renamed, so that whoever reads it, also after a crash, finds
- * one state or the one before. Of several processes with one file the last to write wins. Nothing here fails a start or a
- * plan: what is no file of profiles is set aside, and one that cannot be read or written is told once and done without.
+ * The file is replaced as a whole: written under a temporary name, synced and renamed, so that readers find one complete state,
+ * even after a crash. If several processes share a file, the last to write wins. No error here fails a start or a plan: an
+ * invalid file is set aside, and one that cannot be read or written is reported once and ignored.
  */
 export interface ProfileFile {
-  /** What was there when it was opened, by `profileKey`. */
+  /** The contents when the file was opened, by `profileKey`. */
   readonly saved: ReadonlyMap<string, SavedProfile>;
   /**
-   * These are to be written, beside what was saved of others. Within half a minute, and of what is told until then only
-   * the last; it is read when it is written.
+   * Schedules these to be written, in addition to what was saved of others, within half a minute. Only the last entries passed by
+   * then are written; they are read at that time.
    */
   save(entries: Iterable<ProfileEntry>): void;
-  /** Writes these and ends. What is told later is not written. Never rejects. */
+  /** Writes these and ends. Later entries are not written. Never rejects. */
   close(entries: Iterable<ProfileEntry>): Promise<void>;
 }
 
 const WRITE_EVERY_MS = 30_000;
 
-/** What a profile is saved under. A key in the address of a server is not written to the file: a fingerprint stands for it. */
+/** The key under which a profile is saved. A secret in a server's address is not written to the file: a fingerprint replaces it. */
 export function profileKey(baseURL: string, model: string, kind: CallKind): string {
   return JSON.stringify([savedURL(baseURL), model, kind]);
 }
@@ -40,7 +40,7 @@ function savedURL(baseURL: string): string {
   return `${shown} ${createHash('sha256').update(baseURL).digest('hex').slice(0, 16)}`;
 }
 
-/** Never rejects. `warn` is told what was set aside, and once that the file cannot be read or written. */
+/** Never rejects. `warn` is called when a file is set aside, and once if the file cannot be read or written. */
 export async function openProfileFile(
   path: string,
   clock: Clock,
@@ -51,7 +51,7 @@ export async function openProfileFile(
   return file;
 }
 
-/** In this thread, so that each has a temporary file of its own. */
+/** Number of files opened in this thread, so that each has its own temporary file. */
 let opened = 0;
 
 class OpenProfileFile implements ProfileFile {
@@ -61,7 +61,7 @@ class OpenProfileFile implements ProfileFile {
   readonly #clock: Clock;
   readonly #warn: (message: string) => void;
   #hasWarned = false;
-  /** Each as text, the oldest first. */
+  /** Each profile as text, the oldest first. */
   readonly #profiles = new Map<string, string>();
   #wanted: Iterable<ProfileEntry> | undefined;
   #timer: Timer | undefined;
@@ -131,7 +131,7 @@ class OpenProfileFile implements ProfileFile {
 
   #keep(entry: ProfileEntry): void {
     const [key] = entry;
-    // The latest stands last.
+    // Moves the latest to the end.
     this.#profiles.delete(key);
     this.#profiles.set(key, JSON.stringify(entry));
     if (this.#profiles.size > PROFILES_MAX) this.#profiles.delete(this.#profiles.keys().next().value as string);
@@ -166,7 +166,7 @@ class OpenProfileFile implements ProfileFile {
     if (name !== undefined) this.#warn(`profiles ${this.#path}: set aside as ${name} and begun anew: ${profiles}`);
   }
 
-  /** The profiles, or what is wrong with what stands there. */
+  /** The profiles in the file, or what is wrong with its contents. */
   async #profilesThere(): Promise<readonly ProfileEntry[] | string> {
     const found = await stat(this.#path);
     if (!found.isFile()) return 'it is not a file';
@@ -174,11 +174,11 @@ class OpenProfileFile implements ProfileFile {
     return parseProfiles(await readFile(this.#path, 'utf8'));
   }
 
-  /** Removes what processes left behind that ended while they wrote. */
+  /** Removes temporary files of processes that ended while writing. */
   async #sweep(): Promise<void> {
     const folder = dirname(this.#path);
     const prefix = `${basename(this.#path)}.`;
-    // A folder that is not there yet has none.
+    // A missing folder contains none.
     for (const name of await readdir(folder).catch(() => [])) {
       const pid = name.startsWith(prefix) ? /^(\d+)-\d+-\d+\.tmp$/.exec(name.slice(prefix.length))?.[1] : undefined;
       if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true });
@@ -192,7 +192,7 @@ class OpenProfileFile implements ProfileFile {
   }
 }
 
-/** Which file stands at a path, in which state; undefined where none does. */
+/** Identifies the file at a path and its state; undefined if there is none. */
 async function identityOf(path: string): Promise<string | undefined> {
   try {
     const { ino, size, mtimeMs } = await stat(path);
@@ -213,14 +213,14 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
-/** So that the new name outlives a loss of power. Not every system opens folders. */
+/** Syncs the folder, so that the new name survives a loss of power. Not every system opens folders. */
 async function syncFolder(path: string): Promise<void> {
   let folder: FileHandle | undefined;
   try {
     folder = await open(path, 'r');
     await folder.sync();
   } catch {
-    // The file is whole with either name.
+    // The file is complete under either name.
   } finally {
     await folder?.close();
   }

@@ -2,20 +2,20 @@ import { createHash } from 'node:crypto';
 import { PHASES, type SavedProfile } from './latency-profile.ts';
 
 /**
- * Profiles as the text of a file. Two lines: what it is, with the checksum of the other; and the profiles, the oldest
- * first. What does not match its checksum is read no further.
+ * Profiles as the text of a file. Two lines: the file type with the checksum of the second line, and the profiles, the oldest
+ * first. Text that does not match its checksum is not parsed.
  */
 export type ProfileEntry = readonly [key: string, profile: SavedProfile];
 
-/** Goes up when buckets or phases mean something else. */
+/** Increases when buckets or phases change their meaning. */
 const VERSION = 1;
 const FORMAT = 'conclave profiles';
 export const PROFILES_MAX = 1_000;
 export const PROFILE_BYTES_MAX = 5_000_000;
-/** For the first line. */
+/** Maximum size of the first line. */
 const HEADER_BYTES_MAX = 200;
 
-/** Each profile as text of its own, the oldest first; of more than fit the oldest are left out. */
+/** Joins profiles, each given as text, the oldest first; if they do not all fit, the oldest are left out. */
 export function profilesText(profiles: readonly string[]): string {
   let first = profiles.length;
   let bytes = HEADER_BYTES_MAX;
@@ -28,7 +28,7 @@ export function profilesText(profiles: readonly string[]): string {
   return `${JSON.stringify({ format: FORMAT, version: VERSION, sha256: sha256(body) })}\n${body}\n`;
 }
 
-/** The profiles of a text, or what is wrong with it. */
+/** The profiles in a text, or what is wrong with it. */
 export function parseProfiles(text: string): readonly ProfileEntry[] | string {
   const [first = '', body = ''] = text.split('\n', 2);
   const header = parseJson(first) as { format?: unknown; version?: unknown; sha256?: unknown } | null | undefined;
@@ -36,7 +36,7 @@ export function parseProfiles(text: string): readonly ProfileEntry[] | string {
   if (header.version !== VERSION) return `it is of version ${JSON.stringify(header.version)}, not ${VERSION}`;
   if (header.sha256 !== sha256(body)) return 'it is damaged';
   const entries = parseJson(body);
-  // What has the checksum was written here; this is for the types.
+  // Text with a valid checksum was written here; this check is for the types.
   if (!Array.isArray(entries) || !entries.every(isEntry)) return 'its profiles are none';
   return entries;
 }

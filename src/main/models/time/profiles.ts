@@ -2,12 +2,12 @@ import { type CallKind, LatencyProfile, type ProfileStats, type SavedProfile } f
 import { profileKey } from './profile-file.ts';
 import type { ProfileEntry } from './profile-text.ts';
 
-/** Of more models than this, what is known is forgotten. */
+/** Maximum models whose times are remembered. */
 export const SEATS_MAX = 256;
-/** Calls that take this many times as long beside another one slow one another. */
+/** Calls that take this many times as long next to another one slow one another. */
 const SLOWED = 1.15;
 
-/** The ages of the calls of a model that still run, milliseconds. */
+/** Returns the ages of running calls of a model, in milliseconds. */
 export type AgesOf = (model: string, kind: CallKind) => readonly number[];
 
 interface Known {
@@ -16,7 +16,7 @@ interface Known {
   readonly profile: LatencyProfile;
 }
 
-/** What is known of the times of each model at one endpoint, by kind of request. */
+/** What is known about the times of each model at one endpoint, by kind of request. */
 export class Profiles {
   readonly #baseURL: string;
   readonly #known = new Map<string, Known>();
@@ -36,20 +36,20 @@ export class Profiles {
     return known.profile;
   }
 
-  /** What is known, for a restart. */
+  /** The known profiles, to be saved for a restart. */
   *saved(): Generator<ProfileEntry> {
     for (const { model, kind, profile } of this.#known.values()) {
       yield [profileKey(this.#baseURL, model, kind), profile.save()];
     }
   }
 
-  /** Takes up what was known of a model before a restart. */
+  /** Restores what was known about a model before a restart. */
   restore(model: string, kind: CallKind, saved: ReadonlyMap<string, SavedProfile>): void {
     const known = saved.get(profileKey(this.#baseURL, model, kind));
     if (known !== undefined) this.of(model, kind).restore(known);
   }
 
-  /** How long calls of a model take on average, in that company; where nothing is known of the model, of all others here. */
+  /** Mean time of calls of a model in that company; if the model is unknown, of all others here. */
   meanMs(model: string, kind: CallKind, company: number, agesOf: AgesOf): number | undefined {
     const own = this.of(model, kind).meanMs(company, agesOf(model, kind));
     if (own !== undefined) return own;
@@ -66,7 +66,7 @@ export class Profiles {
     return false;
   }
 
-  /** The number of calls at once beyond which one more adds little to what they get done together. */
+  /** The number of calls at once beyond which one more adds little to their total output. */
   get usefulCompany(): number {
     let useful = Number.POSITIVE_INFINITY;
     for (const { profile } of this.#known.values()) useful = Math.min(useful, profile.usefulCompany);

@@ -1,8 +1,8 @@
 /**
- * The distribution of how long calls take, learned from those that ended and from those that were cut: of the latter it is
- * known only that they would have taken longer (the product-limit estimator: Kaplan and Meier 1958). Left out, only the
- * quick calls would be known; counted as ended, slow calls would look quick. Older calls weigh less and less. Bounded: two
- * weights for each logarithmic bucket.
+ * The distribution of how long calls take, learned from calls that ended and calls that were cut: of the latter it is known only
+ * that they would have taken longer (the product-limit estimator: Kaplan and Meier 1958). Without them, only the quick calls
+ * would be known; counted as ended, they would make slow calls look quick. Older calls lose weight. Bounded: two weights for each
+ * logarithmic bucket.
  */
 const GAMMA = 1.1;
 const LOG_GAMMA = Math.log(GAMMA);
@@ -13,11 +13,11 @@ const BUCKETS = Math.ceil(Math.log(MS_MAX / MS_MIN) / LOG_GAMMA) + 1;
 const VALUES = Float64Array.from({ length: BUCKETS }, (_, bucket) => MS_MIN * GAMMA ** bucket);
 const MEMORY = 60;
 const WEIGHT_MAX = 1e9;
-/** The machine may be another one: what is seen soon outweighs what was saved. */
+/** Maximum weight of saved times: the machine may have changed, so new samples soon outweigh them. */
 const RESTORED_SHARE_MAX = 1 / 3;
-/** Stands for what is not known yet: one call that is in time or not with equal chances. */
+/** Weight of what is not known yet: like one call that is in time with a chance of one half. */
 const DOUBT = 1;
-/** Less than half a call shows nothing. */
+/** Less than half a call is no evidence. */
 const WITNESSES_MIN = 0.5;
 
 export class SurvivalTimes {
@@ -25,19 +25,19 @@ export class SurvivalTimes {
   readonly #cut = new Float64Array(BUCKETS);
   readonly #growth: number;
   readonly #restoredMax: number;
-  /** Outside of these buckets there is nothing: of most models all calls are within a few. */
+  /** First bucket with data: all calls of most models are within a few buckets. */
   #first = BUCKETS;
   #end = 0;
   #total = 0;
   #nextWeight = 1;
 
-  /** After `memory` further calls, one weighs about a third of what a new one does. */
+  /** After `memory` further calls, a call weighs about a third of a new one. */
   constructor(memory: number = MEMORY) {
     this.#growth = Math.exp(1 / memory);
     this.#restoredMax = memory * RESTORED_SHARE_MAX;
   }
 
-  /** How many calls of today's weight all that is remembered amounts to. */
+  /** Total weight of all remembered calls; a new call weighs 1. */
   get count(): number {
     return this.#total / this.#nextWeight;
   }
@@ -48,7 +48,7 @@ export class SurvivalTimes {
     this.#add(this.#ended, ms, 1);
   }
 
-  /** Takes up durations and their weights from before a restart; together they count for a third of the memory at most. */
+  /** Restores durations and their weights from before a restart; together they weigh at most a third of the memory. */
   restore(saved: readonly (readonly [ms: number, weight: number])[]): void {
     const total = saved.reduce((sum, [, weight]) => sum + weight, 0);
     const scale = Math.min(1, this.#restoredMax / total);
@@ -62,8 +62,8 @@ export class SurvivalTimes {
   }
 
   /**
-   * The chance, 0 to 1, that a call ends within `ms`; `agesMs` are the ages of calls that still run, each of which would
-   * have taken longer. Undefined while no call has shown it.
+   * The chance, 0 to 1, that a call ends within `ms`; `agesMs` are the ages of running calls, each of which would have taken
+   * longer. Undefined while there is no evidence.
    */
   chanceWithin(ms: number, agesMs: readonly number[] = []): number | undefined {
     if (ms <= 0) return 0;
@@ -74,8 +74,8 @@ export class SurvivalTimes {
   }
 
   /**
-   * How many calls say whether one ends within `ms`: those that did, those that ran longer, and by its share of that time one
-   * that was cut sooner. Without the last, a model whose calls are always cut would never be known to be slow.
+   * The number of calls that give evidence whether one ends within `ms`: those that did, those that ran longer, and calls cut
+   * sooner, by their share of that time. Without the last, a model whose calls are always cut would never be known to be slow.
    */
   #witnesses(ms: number, agesMs: readonly number[]): number {
     let weight = 0;
@@ -91,23 +91,23 @@ export class SurvivalTimes {
     const running = this.#survival(ageMs, []);
     if (this.#total === 0) return undefined;
     const within = running < 1e-6 ? 0 : 1 - this.#survival(ageMs + ms, []) / running;
-    // What is known of calls this old is what is left of them.
+    // The evidence for calls of this age is the share that still runs.
     const count = this.count * running;
     return (within * count + 0.5 * DOUBT) / (count + DOUBT);
   }
 
-  /** How much longer a call runs that has run for `ageMs`: half of such calls end within it. Undefined while nothing is known. */
+  /** Median remaining time of a call that has run for `ageMs`. Undefined while nothing is known. */
   remainingMs(ageMs: number): number | undefined {
     if (this.#total === 0) return undefined;
     const target = this.#survival(ageMs, []) / 2;
     const last = this.#atLeast(target, ageMs);
-    // Older than any call that is known to have ended: as long again.
+    // Older than any call known to have ended: as long again.
     return last === undefined ? Math.max(ageMs, MS_MIN) : Math.max(0, last - ageMs);
   }
 
   /**
-   * How long a call takes on average, milliseconds; `agesMs` are the ages of calls that still run. Calls that outlast all that is
-   * known take twice as long as the longest that was seen. Undefined while nothing is known.
+   * Mean time of a call, in milliseconds; `agesMs` are the ages of running calls. Calls that outlast all known times are assumed
+   * to take twice as long as the longest. Undefined while nothing is known.
    */
   meanMs(agesMs: readonly number[] = []): number | undefined {
     const ages = agesMs.map((ageMs) => Math.round(placeOf(ageMs)));
@@ -163,13 +163,13 @@ export class SurvivalTimes {
     const place = placeOf(ms);
     const ages = agesMs.map(placeOf);
     const unit = this.#nextWeight;
-    // Calls that are younger than all that have ended say nothing of when those do.
+    // Calls younger than all that have ended say nothing about when those end.
     let atRisk = this.#total + ages.filter((age) => Math.round(age) >= this.#first).length * unit;
     let surviving = 1;
     for (let bucket = this.#first; bucket < this.#end && bucket - 0.5 < place; bucket++) {
       const ended = this.#ended[bucket] as number;
       if (ended > 0 && atRisk > 0) {
-        // Within its bucket a call may have ended anywhere.
+        // Within its bucket, a call may have ended anywhere.
         const passed = Math.min(1, place - (bucket - 0.5));
         surviving *= 1 - Math.min(1, (ended * passed) / atRisk);
       }
@@ -189,7 +189,7 @@ export class SurvivalTimes {
     this.#total += weight;
   }
 
-  /** All that is known weighs a little less beside what is seen now. */
+  /** Reduces the weight of all that is known, relative to new samples. */
   #fade(): void {
     this.#nextWeight *= this.#growth;
     if (this.#nextWeight > WEIGHT_MAX) this.#rescale();
@@ -208,7 +208,7 @@ export class SurvivalTimes {
   }
 }
 
-/** Where a duration lies on the scale of buckets; the whole number is the middle of one. */
+/** The place of a duration on the scale of buckets; whole numbers are their middles. */
 function placeOf(ms: number): number {
   return Math.log(Math.min(Math.max(ms, MS_MIN), MS_MAX) / MS_MIN) / LOG_GAMMA;
 }

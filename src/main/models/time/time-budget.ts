@@ -1,33 +1,32 @@
 /**
- * How a plan's time is shared between its steps. Each step gets a slice of what is left and leaves a reserve for the
- * next one, so that a step that uses all of its slice never starves the ladder below it. Instants are in milliseconds
- * of the process clock.
+ * Shares a plan's time between its steps. Each step gets a slice of what is left and leaves a reserve for the next one, so that a
+ * step that uses all of its slice never starves the ladder below it. Instants are in milliseconds of the process clock.
  */
 
-/** Of what is left, the experts together get this share where a synthesis follows. */
+/** The experts' share of the remaining time if a synthesis follows. */
 const PANEL_SHARE = 0.6;
-/** Where it is known how long a synthesis takes, it gets so much more than that. */
+/** Margin by which a synthesis gets more than its known time. */
 const NEXT_MARGIN = 1.3;
-/** Of what is left then, a model of the ladder gets this share where another follows. */
+/** A ladder model's share of the remaining time if another model follows. */
 const RUNG_SHARE = 0.6;
-/** A step is skipped when its slice is shorter: no local model answers in it. */
+/** A step is skipped if its slice is shorter, in milliseconds: no local model answers within it. */
 export const SLICE_MS_MIN = 5;
 /**
- * Kept back from the last model step, so that its timeout is reported by the step itself, with its phase, before the
- * deadline strikes.
+ * Time kept back from the last model step, in milliseconds, so that the step itself reports its timeout, with its phase, before
+ * the deadline.
  */
 export const SETTLE_MS = 10;
 
 export interface SliceRule {
-  /** Whether slices are cut at all; if not, each step may take its configured timeout up to the deadline. */
+  /** Whether time is cut into slices; if not, each step may take its configured timeout up to the deadline. */
   readonly timeSlices: boolean;
   /** Whether another model step follows. */
   readonly hasNext: boolean;
-  /** How long that step is expected to take, where it is known. */
+  /** Expected time of that step, if known. */
   readonly nextMs: number | undefined;
 }
 
-/** What a last step may use of the time that is left. */
+/** The part of the remaining time that a last step may use. */
 export function lessSettling(leftMs: number): number {
   return leftMs - Math.min(SETTLE_MS, leftMs / 10);
 }

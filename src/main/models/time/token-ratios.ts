@@ -2,14 +2,14 @@ import { defined } from '../../../shared/defined.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 
 /**
- * Tokens of calls whose server did not tell them. A stream that is cut because its vote stands, which most of them are, ends
- * before the event that has the usage. What was written is counted in the chunks that came, mostly one a token; what was read
- * is the length of the prompt by the model's own ratio of tokens to characters, learned from the calls that were told.
+ * Estimates tokens of calls whose server did not report them. A stream that is cut because its vote is certain, as most are, ends
+ * before the usage event. Completion tokens are counted as chunks, mostly one token each; prompt tokens are the prompt's length
+ * by the model's own ratio of tokens to characters, learned from calls with reported usage.
  */
 export class TokenRatios {
   readonly #ratios = new Map<string, Ratio>();
 
-  /** The report with tokens that are told or estimated, and which of them are. Learns from what is told. */
+  /** The report with reported or estimated tokens, and which of them are estimates. Learns from reported tokens. */
   counted(model: string, report: CallReport): CallReport {
     const { promptTokens, completionTokens, promptChars, chunks } = report;
     if (promptTokens !== undefined && promptChars) this.#learn(model, promptChars, promptTokens);
@@ -35,13 +35,13 @@ export class TokenRatios {
   }
 }
 
-/** Of all calls of a model that were told, the latest ones most. */
+/** Sums over the calls of a model with reported tokens, weighted towards the latest. */
 interface Ratio {
   readonly chars: number;
   readonly tokens: number;
 }
 
-/** Of English text, while nothing is known of a model. */
+/** Ratio for English text, while nothing is known about a model. */
 const CHARS_A_TOKEN = 4;
 const MEMORY = 0.95;
 const MODELS_MAX = 256;
