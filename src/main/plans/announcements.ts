@@ -4,9 +4,9 @@ import type { Plan } from './plan.ts';
 
 export interface PlannerEvents {
   plan: [plan: Plan, request: PlanRequest];
-  /** A plan that settled more than 15 ms after its deadline; beside `plan`. */
+  /** A plan that settled more than 15 ms after its deadline; emitted in addition to `plan`. */
   late: [plan: Plan];
-  /** An endpoint has failed so often that it is not asked for a while. `opened`: how often that has happened. */
+  /** An endpoint has failed so often that it is not called for a while. `opened`: how often that has happened. */
   resting: [endpoint: string, opened: number];
   warning: [message: string];
 }
@@ -26,7 +26,7 @@ export class Announcements {
   /** Emits an event. What a listener throws becomes a warning. */
   tell<K extends keyof PlannerEvents>(event: K, ...values: PlannerEvents[K]): void {
     try {
-      // The compiler cannot tell that the values are those of the event.
+      // The compiler cannot infer that the values belong to the event.
       (this.#emitter.emit as (event: string, ...values: unknown[]) => boolean).call(this.#emitter, event, ...values);
     } catch (error) {
       this.warn(`a listener of "${event}" threw: ${error instanceof Error ? error.message : String(error)}`);
@@ -38,7 +38,7 @@ export class Announcements {
     try {
       this.#emitter.emit('warning', message);
     } catch {
-      // The listener for warnings is itself broken, and there is nobody else to tell.
+      // The listener for warnings is itself broken, and there is no other channel.
     }
   }
 }

@@ -4,7 +4,7 @@ import type { ResolvedOptions } from '../options/planner-options.ts';
 
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
-/** Throws ERR_REQUEST_INVALID where the time or the priority of a plan breaks a rule. */
+/** Throws ERR_REQUEST_INVALID if the time or the priority of a plan is invalid. */
 export function checkPlanOptions(timeoutMs: number, priority: number | undefined): void {
   if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
     const rule = `must be a number of milliseconds above 0 and at most ${TIMEOUT_MS_MAX}`;
@@ -15,7 +15,7 @@ export function checkPlanOptions(timeoutMs: number, priority: number | undefined
   }
 }
 
-/** The time of a plan that names none: more where there is something to look at. `imageNames` are those of the domain. */
+/** Default time of a plan: longer if the request has pictures. `imageNames` are those of the domain. */
 export function defaultTimeoutMs(
   { timeoutMs, visionTimeoutMs }: Pick<ResolvedOptions, 'timeoutMs' | 'visionTimeoutMs'>,
   imageNames: readonly string[],

@@ -1,16 +1,15 @@
 /**
- * What lives beside the plans on the same model servers, and as long as they do: the gateway for chats. The planner knows no
- * more of it than this.
+ * A service that shares the planner's model servers and lifetime: the gateway for chats. The planner knows only this interface.
  */
 export interface Companion<S = unknown> {
-  /** What the planner tells of it among its own figures. */
+  /** Its figures, included in those of the planner. */
   stats(): S;
-  /** Forgets what it has cached. */
+  /** Clears its cache. */
   clearCache(): void;
-  /** From now on it refuses what is new. */
+  /** Rejects new work from now on. */
   shut(): void;
-  /** Resolves when nothing of it is under way. */
+  /** Resolves when none of its work is in progress. */
   idle(): Promise<void>;
-  /** Ends what is under way. */
+  /** Ends the work in progress. */
   close(): Promise<void>;
 }

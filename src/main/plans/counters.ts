@@ -8,18 +8,18 @@ import { type CallLedger, noTries } from '../models/calls/call-ledger.ts';
 import { CallTimes, type Distributions, planTimes } from './distributions.ts';
 import { WHY_CODE_LIST, type WhyCode } from './ladder/why.ts';
 
-/** How many plans there were, and how those ended that were no plans. */
+/** Number of plans, and of requests that ended without a plan, by how. */
 export interface PlanCounts {
   readonly settled: number;
-  /** Plans that shared the model work of another one. */
+  /** Plans that shared the model work of another plan. */
   readonly coalesced: number;
-  /** Answered from what was in hand because their agent asked for a newer one. */
+  /** Answered with the best answer in hand because their agent asked for a newer plan. */
   readonly superseded: number;
   /** Ended by their caller's signal. */
   readonly cancelled: number;
-  /** Refused at the bound of plans in flight. */
+  /** Rejected at the limit of plans in flight. */
   readonly refused: number;
-  /** Refused because the request broke a rule. */
+  /** Rejected because the request was invalid. */
   readonly invalid: number;
 }
 
@@ -40,7 +40,7 @@ export interface CallCounts {
   readonly cancelled: number;
   readonly failed: number;
   readonly running: number;
-  /** Useful of all that ended wanted: cancelled calls do not count. 0 to 1; 0 while there are none. */
+  /** Useful calls as a share of all that were not cancelled, 0 to 1; 0 while there are none. */
   readonly successRate: number;
 }
 
@@ -53,12 +53,12 @@ export interface ModelStats extends CallCounts {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly cachedTokens: number;
-  /** Of these, tokens that no server told: its streams were cut before they ended. */
+  /** Tokens among these that are estimated: their streams were cut before the server reported usage. */
   readonly promptTokensEstimated: number;
   readonly completionTokensEstimated: number;
 }
 
-/** What calls are counted by: a fallback is a synthesis of another model. */
+/** The step by which calls are counted: a fallback is a synthesis by another model. */
 export type CallStep = 'read' | 'expert' | 'synthesis';
 
 function stepOf(step: AttemptStep): CallStep {
@@ -125,7 +125,7 @@ class ModelTally extends CallTally {
   }
 }
 
-/** Everything the planner counts. Bounded: one tally a configured model and step. */
+/** Everything the planner counts. Bounded: one tally for each configured model and step. */
 export class PlannerCounters implements CallLedger {
   readonly sources: Record<PlanSource, number>;
   /** Plans that no model decided. */
@@ -160,7 +160,7 @@ export class PlannerCounters implements CallLedger {
   }
 
   callEnded(subject: AttemptSubject, code: 'OK' | ErrorCode, report: CallReport): void {
-    // What was chosen counts, also where nobody waited for the reason.
+    // A choice counts even if the plan did not wait for its reason.
     const isOfUse = code === 'ERR_CANCELLED' && report.choiceMs !== undefined;
     const outcome = isOfUse ? 'useful' : callOutcome(code);
     const model = this.#model(subject);

@@ -3,31 +3,31 @@ import type { ErrorCode } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
 import { BucketCounts, type Buckets } from '../measure/bucket-counts.ts';
 
-/** From a hit to the longest plans that anybody waits for, seconds. */
+/** Bucket bounds in seconds, from a cache hit to the longest useful plans. */
 const PLAN_BOUNDS: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20, 25, 30,
 ];
-/** Of OpenTelemetry's conventions for calls to models: seconds, seconds, tokens. */
+/** Bucket bounds of OpenTelemetry's conventions for calls to models: seconds, seconds, tokens. */
 export const CALL_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_, i) => 2 ** i / 100);
 const FIRST_CHUNK_BOUNDS: readonly number[] = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 export const TOKEN_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_, i) => 4 ** i);
 
-/** How the calls of one model went. */
+/** Times and tokens of the calls of one model. */
 export interface CallDistributions {
-  /** Seconds, by how they ended: as many codes as calls ended with. */
+  /** Durations in seconds, by the code with which calls ended. */
   readonly durations: ReadonlyMap<'OK' | ErrorCode, Buckets>;
-  /** Seconds from the beginning of the call to the first token. */
+  /** Time from the start of the call to the first token, in seconds. */
   readonly firstChunk: Buckets;
-  /** Estimated where the server did not tell. */
+  /** Estimated if the server did not report them. */
   readonly inputTokens: Buckets;
   readonly outputTokens: Buckets;
 }
 
-/** What `stats()` has only the percentiles of, in buckets that a monitoring system can add up. */
+/** The figures of which `stats()` has only percentiles, in buckets that a monitoring system can add up. */
 export interface Distributions {
-  /** Seconds. */
+  /** Planning times in seconds, by source. */
   readonly plans: Readonly<Record<PlanSource, Buckets>>;
   readonly models: readonly (CallDistributions & {
     readonly endpoint: string;

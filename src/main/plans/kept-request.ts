@@ -2,7 +2,7 @@ import type { FeatureValue } from '../../shared/domain.ts';
 import { isLong, OwnedRequest } from '../../shared/owned-request.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 
-/** A copy of a request for the time after `plan()` has returned: a host may reuse its lists in the next frame. An owned one is kept as it is. */
+/** A copy of a request for use after `plan()` has returned: a host may reuse its lists in the next frame. An owned request is not copied. */
 export function keptRequest(request: PlanRequest): PlanRequest {
   if (OwnedRequest.is(request)) return request;
   const { agent, actions, qValues } = request;

@@ -11,7 +11,7 @@ export interface Errand extends Pick<PlanCall, 'request' | 'signature'> {
   readonly hit: Hit;
 }
 
-/** Remembers what models decide: in the cache, in the book of states to ask about, and for answers that stand in for others. */
+/** Remembers what models decide: in the cache, in the book of states to ask about later, and for late answers and other stand-ins. */
 export class Lessons {
   readonly #cache: PlanCache | undefined;
   readonly #book: StateBook;
@@ -23,25 +23,25 @@ export class Lessons {
     this.#late = late;
   }
 
-  /** A flight has decided. `call` is the one it began for; not everyone who waited for it had left by their own signal. */
+  /** A flight has decided. `call` is the one for which it started; at least one of its callers did not cancel. */
   decided({ request, signature, look }: PlanCall, decision: Decision): void {
     if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
     this.#known(signature, decision);
   }
 
-  /** The same for each of the other calls that wait for that flight. */
+  /** As `decided`, for each of the other calls that wait for that flight. */
   shared({ request, signature, look }: PlanCall, decision: Decision): void {
     if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
   }
 
-  /** Models were asked again. `others` are hits of the same state; each counts as a sample of its own. */
+  /** Models were asked again. `others` are hits of the same state; each counts as a separate sample. */
   checked({ request, signature, hit }: Errand, decision: Decision, others: readonly Hit[]): void {
     this.#cache?.checked(request, signature, hit, decision);
     for (const other of others) this.#cache?.counted(other, decision);
     this.#known(signature, decision);
   }
 
-  /** Models voted for a state of the book. Returns what is remembered of it now. */
+  /** Models voted for a state in the book. Returns what is now remembered for it. */
   voted({ request, signature }: BookedState, decision: Decision): Decision {
     this.#late?.decided(signature, decision.action);
     return this.#cache?.addVotes(request, signature, decision) ?? decision;

@@ -2,13 +2,13 @@ import type { Clock } from '../../shared/clock.ts';
 import type { InParts } from '../../shared/in-parts.ts';
 
 interface Running {
-  /** False when it has ended. */
+  /** Does one part. Returns false when the work has ended. */
   step(): boolean;
 }
 
 /**
- * Large messages are read and checked here, one part in a turn of the event loop, whoever it is for: many of them at once take longer,
- * and hold nobody up. They take turns in the order in which they came. Bounded by who brings them: ways in have a budget of bytes.
+ * Reads and checks large messages, one part in each turn of the event loop, for all callers: many at once take longer, but do not
+ * block the loop. They take turns in the order of arrival. Bounded by the callers: ways in have a budget of bytes.
  */
 export class LongWork {
   readonly #clock: Clock;
@@ -18,13 +18,13 @@ export class LongWork {
     this.#clock = clock;
   }
 
-  /** Does the first part now: what is short takes no turn. Throws what that part throws. */
+  /** Does the first part now, so that short work needs no turn. Throws what that part throws. */
   begin<T>(work: InParts<T>): T | Promise<T> {
     const { done, value } = work.next();
     return done === true ? value : this.run(work);
   }
 
-  /** The first part is done in the next turn. Rejects with what a part throws. */
+  /** Does the first part in the next turn. Rejects with what a part throws. */
   run<T>(work: InParts<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const step = (): boolean => {

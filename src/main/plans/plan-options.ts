@@ -4,8 +4,8 @@ import type { PlanOptions } from './plan.ts';
 const NONE: PlanOptions = {};
 
 /**
- * The options of a call, read once, so that what a getter says later has no say. Throws ERR_REQUEST_INVALID. Where a plan begins:
- * its own timers would be the first to find a signal that is none, and nobody is above them.
+ * Reads the options of a call, once, so that later results of a getter have no effect. Throws ERR_REQUEST_INVALID. Called at the
+ * start of a plan: otherwise its own timers would be the first to hit an invalid signal, and no caller could catch the error.
  */
 export function readPlanOptions(options: unknown): PlanOptions {
   if (options === undefined) return NONE;

@@ -17,25 +17,25 @@ import type { ResolvedEndpoint } from '../options/planner-options.ts';
 import type { Plan } from './plan.ts';
 
 /**
- * OpenTelemetry spans of plans, by the API alone: whoever wants them registers an SDK. A plan is a span below its caller's,
- * each expert (and each rung of the synthesis) a span below the plan, each call of a model a span below that, by the
- * conventions for generative AI. They are made when the plan has settled, from the times of its attempts, so that nothing
- * is traced while a deadline runs.
+ * OpenTelemetry spans of plans, made with the API alone: users who want them register an SDK. A plan is a span below its
+ * caller's, each expert (and each rung of the synthesis) a span below the plan, each model call a span below that, by the
+ * conventions for generative AI. Spans are made after the plan has settled, from the times of its attempts, so that nothing is
+ * traced while a deadline runs.
  *
- * A plan that shared another one's model work has no spans below it: the calls would be counted twice. Calls in the
- * background (checks, refreshes) belong to no plan and have none.
+ * A plan that shared the model work of another has no spans below it: the calls would be counted twice. Background calls (checks,
+ * refreshes) belong to no plan and have none.
  */
 
 const LIBRARY = 'conclave';
 
-/** The context of whoever calls; undefined where nobody takes spans. Some 10 ns then, also on the way of a cached plan. */
+/** The caller's context; undefined if no spans are recorded, which costs about 10 ns, also for a cached plan. */
 export function callerContext(): Context | undefined {
   const provider = trace.getTracerProvider();
   if (provider instanceof ProxyTracerProvider && provider.getDelegateTracer(LIBRARY) === undefined) return undefined;
   return context.active();
 }
 
-/** What is told of a model server in the spans of its calls. */
+/** The facts about a model server in the spans of its calls. */
 interface ServerFacts {
   readonly provider: string;
   readonly address: string;
@@ -99,7 +99,7 @@ export class PlanSpans {
       ...more,
     };
     const span = tracer.startSpan('plan', { attributes, startTime: hrTime(startMs) }, parent);
-    // A sampler may have let it out.
+    // A sampler may have dropped it.
     if (span.isRecording() && !plan.coalesced) {
       const below = trace.setSpan(parent, span);
       for (const seat of seatsOf(plan.attempts)) this.#recordSeat(tracer, below, seat, startMs);
@@ -108,7 +108,7 @@ export class PlanSpans {
     span.end(hrTime(startMs + plan.latencyMs));
   }
 
-  /** One expert, or one rung of the synthesis: its calls, the retries and second tries among them. */
+  /** Records one expert, or one rung of the synthesis, with its calls, including retries and second tries. */
   #recordSeat(tracer: Tracer, parent: Context, attempts: readonly [Attempt, ...Attempt[]], originMs: number): void {
     const [{ step, role }] = attempts;
     const voted = attempts.find(({ code }) => code === 'OK');
@@ -166,13 +166,13 @@ export class PlanSpans {
     };
   }
 
-  /** Its kind may become known later than the endpoint itself. */
+  /** The facts about an endpoint. Its kind may become known later than the endpoint itself. */
   #serverOf(endpoint: string): ServerFacts {
     const { options, endpoints } = this.#parts;
     const url = URL.parse(options.endpoints.find(({ name }) => name === endpoint)?.baseURL ?? '');
     const kind = endpoints.get(endpoint)?.facts.kind;
     return {
-      // Every one of them speaks OpenAI's protocol.
+      // Each of them supports OpenAI's protocol.
       provider: kind === undefined || kind === 'unknown' ? 'openai' : kind,
       address: url?.hostname ?? endpoint,
       port: Number(url?.port || (url?.protocol === 'https:' ? 443 : 80)),
@@ -180,13 +180,13 @@ export class PlanSpans {
   }
 }
 
-/** The message is left out: it quotes what a server said. */
+/** Marks a span as failed. The message is omitted, because it quotes the server. */
 function markFailed(span: Span, code: string): void {
   span.setAttribute('error.type', code);
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** The attempts by who was asked, in the order of their first. */
+/** Groups the attempts by seat, in the order of their first. */
 function seatsOf(attempts: readonly Attempt[]): [Attempt, ...Attempt[]][] {
   const seats = new Map<string, [Attempt, ...Attempt[]]>();
   for (const attempt of attempts) {
@@ -198,7 +198,7 @@ function seatsOf(attempts: readonly Attempt[]): [Attempt, ...Attempt[]][] {
   return [...seats.values()];
 }
 
-/** One that never was has done nothing but wait. */
+/** Whether a call was made. Without one, an attempt has only waited. */
 function wasCalled({ waitMs, latencyMs, queueMs, code }: Attempt): boolean {
   return code === 'OK' || queueMs !== undefined || waitMs < latencyMs;
 }
@@ -207,7 +207,7 @@ function endOf({ startMs, latencyMs }: Attempt): number {
   return startMs + latencyMs;
 }
 
-/** Milliseconds since the epoch as seconds and nanoseconds: the API takes small numbers for times since the start. */
+/** Converts milliseconds since the epoch to seconds and nanoseconds: the API treats small numbers as times since the start. */
 function hrTime(ms: number): HrTime {
   const seconds = Math.floor(ms / 1_000);
   return [seconds, Math.round((ms - seconds * 1_000) * 1e6)];

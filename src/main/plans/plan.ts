@@ -3,8 +3,8 @@ import type { Attempt } from '../models/calls/attempt.ts';
 import type { Why } from './ladder/why.ts';
 
 /**
- * How far past its deadline a plan may settle and still count as on time: a timer of Node fires about a millisecond
- * late, and a garbage collection or a full event loop adds a few. It is the p99 the project promises (issue 2).
+ * How far past its deadline a plan may settle and still count as on time: a timer of Node fires about a millisecond late, and a
+ * garbage collection or a full event loop adds a few. It is the p99 that the project promises.
  */
 export const LATENESS_MS_MAX = 15;
 

@@ -39,29 +39,28 @@ import type { ReadStats } from './reads/reads.ts';
 import { Settlements } from './settlements.ts';
 
 /**
- * The planner: one request from observation to plan. Anytime: from the start there is an answer in hand, each rung only
- * replaces it with a better one, and when the deadline strikes, the best one in hand is the plan. Here are the branches of
- * a request; who waits for which model work is the flight board's. All of it runs on one event loop and nothing here
- * blocks it.
+ * The planner: one request from observation to plan. It is an anytime algorithm: there is an answer in hand from the start, each
+ * rung only replaces it with a better one, and at the deadline the best one is the plan. This file has the branches of a request;
+ * the flight board decides which plans wait for which model work. All of it runs on one event loop, and nothing here blocks it.
  */
 
-/** `S`: what the companion of the planner tells of itself. */
+/** `S`: the figures of the planner's companion. */
 export interface PlannerStats<S = unknown> {
   readonly plans: PlanCounts & { readonly inFlight: number };
   readonly sources: Readonly<Record<Plan['source'], number>>;
-  /** Plans that no model decided, by why. */
+  /** Plans that no model decided, by the code of their `why`. */
   readonly why: Readonly<Record<WhyCode, number>>;
-  /** Whose turn it is where plans wait for slots. */
+  /** How agents take turns while plans wait for slots. */
   readonly turns: TurnStats;
   /** Decisions that were read from probabilities; false if models are only asked in words. */
   readonly reads: ReadStats | false;
   readonly planningMs: Durations;
   readonly latenessMs: Durations;
-  /** False when the cache is off. */
+  /** False if the cache is off. */
   readonly cache: CacheStats | false;
-  /** Models asked about what nobody waits for. */
+  /** Figures of background work. */
   readonly background: BackgroundStats;
-  /** How what may stand in where no model is in time compares with the next rung, by kind, age and distance; what serves. */
+  /** How stand-ins compare with the next rung, by kind, age and distance, and which of them serve. */
   readonly late: readonly LateStats[];
   readonly calls: CallCounts &
     Readonly<TryCounts> & {
@@ -69,20 +68,20 @@ export interface PlannerStats<S = unknown> {
       readonly earlyChoices: number;
       readonly byCode: Readonly<Record<string, number>>;
     };
-  /** Flights in which model A was asked and gave no decision, so that a lower rung had to. */
+  /** Flights in which model A was asked and gave no decision, so that a lower rung was needed. */
   readonly fallbacks: number;
   readonly models: readonly ModelStats[];
   readonly workers: PoolStats;
-  /** What the chat gateway did. Its calls are not among those above. */
+  /** Figures of the chat gateway. Its calls are not included above. */
   readonly chats: S;
-  /** Each model server as it is known now: slots, health, times and timeouts. */
+  /** The current state of each model server: slots, health, times and timeouts. */
   readonly endpoints: readonly EndpointStats[];
 }
 
 export class Planner<C extends Companion = Companion> extends EventEmitter<PlannerEvents> implements AsyncDisposable {
-  /** Chats of any OpenAI client on the endpoints of the planner. */
+  /** Serves chats of OpenAI clients on the endpoints of the planner. */
   readonly chats: C;
-  /** What is long to read or to check, of every way in. */
+  /** Reads and checks long messages from every way in. */
   readonly longWork: LongWork;
   readonly #parts: FlightParts;
   readonly #counters: PlannerCounters;
@@ -96,7 +95,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   readonly #announcements: Announcements = new Announcements(this);
   readonly #release: () => Promise<void>;
   #closed: Promise<void> | undefined;
-  /** Ends the draining at once. */
+  /** Ends the draining immediately. */
   #hurry: () => void = () => {};
 
   /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
@@ -129,16 +128,16 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   }
 
   /**
-   * Exactly one of `request.actions`, by the deadline. Rejects only with ERR_REQUEST_INVALID, ERR_PLANNER_OVERLOADED,
-   * ERR_PLANNER_CLOSED, or ERR_PLAN_CANCELLED when the caller's signal aborts.
+   * Returns a plan with exactly one of `request.actions`, by the deadline. Rejects only with ERR_REQUEST_INVALID,
+   * ERR_PLANNER_OVERLOADED, ERR_PLANNER_CLOSED, or ERR_PLAN_CANCELLED when the caller's signal aborts.
    */
   async plan(request: PlanRequest, options?: PlanOptions): Promise<Plan> {
     return this.planNow(request, options);
   }
 
   /**
-   * As `plan`, without a promise for what is answered at once, from the cache: for those who carry many plans a second. What
-   * `plan` rejects with at once is thrown.
+   * As `plan`, but returns answers from the cache directly, without a promise: for callers with many plans a second. Throws the
+   * errors with which `plan` rejects immediately.
    */
   planNow(request: PlanRequest, given?: PlanOptions): Plan | Promise<Plan> {
     const { clock } = this.#parts;
@@ -160,8 +159,8 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   }
 
   /**
-   * Takes over a long request of plain data, which its caller changes no more: it is checked and read in parts, while the event loop
-   * turns, and planned without another pass over it. Its time runs from now on. Rejects as `plan` does.
+   * Takes over a long request of plain data, which its caller must no longer change. It is checked and read in parts, while the
+   * event loop turns, and planned without another pass over it. Its time starts now. Rejects as `plan` does.
    */
   async own(request: PlanRequest): Promise<OwnedRequest> {
     const askedAtMs = this.#parts.clock.now();
@@ -187,7 +186,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     return this.#signer.sign(observation, actions, this.#signature, sum);
   }
 
-  /** An owned request has been checked. */
+  /** Checks a request, unless it is owned and thus already checked. */
   #check(request: PlanRequest): void {
     if (OwnedRequest.is(request) && request.askedAtMs !== undefined) return;
     checkRequest(this.#parts.options.domain, request);
@@ -206,13 +205,13 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     return { ...answer, why: whyOf(hasModels ? 'no-time' : 'no-models', deadlineMs - startedAtMs) };
   }
 
-  /** A fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
+  /** Returns a fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
   peek(request: PlanRequest): Decision | undefined {
     this.#check(request);
     return this.#cache?.peek(request, this.#sign(request));
   }
 
-  /** Forgets every cached decision, and every answer to a chat. */
+  /** Clears every cached decision and every cached answer to a chat. */
   clearCache(): void {
     this.#cache?.clear();
     this.#board.forget();
@@ -221,7 +220,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     this.chats.clearCache();
   }
 
-  /** The cache's memory: any thread of the process reads it with a `StoreReader`, without a message. */
+  /** The cache's memory: any thread of the process can read it with a `StoreReader`, without a message. */
   get cacheBuffer(): SharedArrayBuffer | undefined {
     return this.#cache?.buffer;
   }
@@ -254,7 +253,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     };
   }
 
-  /** Times and tokens in buckets, for monitoring systems; since the start. */
+  /** Times and tokens since the start, in buckets for monitoring systems. */
   distributions(): Distributions {
     return this.#counters.distributions();
   }
@@ -263,23 +262,23 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     return this.#parts.options.domain;
   }
 
-  /** Plans it takes at once; one more is refused. */
+  /** Maximum plans in flight; further ones are rejected. */
   get maxInFlight(): number {
     return this.#parts.options.maxInFlight;
   }
 
-  /** False from the moment that it is told to close: new plans are refused. */
+  /** False from the start of closing: new plans are rejected. */
   get isOpen(): boolean {
     return this.#closed === undefined;
   }
 
   /**
-   * Refuses new plans and chats, lets those in flight go on for `drainMs`, settles the plans that are left with their best
-   * answer in hand, cancels the chats and all model work, and ends the threads. Closing again with no `drainMs` ends the draining.
+   * Rejects new plans and chats, lets those in flight continue for `drainMs`, settles the remaining plans with their best answer
+   * in hand, cancels the chats and all model work, and ends the threads. Closing again without `drainMs` ends the draining.
    */
   close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
     if (this.#closed === undefined) {
-      // First, so that a listener that plans while the last plans settle is refused.
+      // First, so that a listener that plans while the last plans settle is rejected.
       const closed = Promise.withResolvers<void>();
       this.#closed = closed.promise;
       this.chats.shut();
@@ -319,7 +318,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     }
   }
 
-  /** Checks everything that can be wrong with a call. The plan's time in milliseconds. */
+  /** Checks everything that can be wrong with a call. Returns the plan's time in milliseconds. */
   #admit(request: PlanRequest, options: PlanOptions): number {
     const { signal } = options;
     let { timeoutMs } = options;

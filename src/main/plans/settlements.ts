@@ -17,14 +17,14 @@ import { PlanSpans } from './plan-spans.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Whether an answer was remembered: an agent may go round in a cycle with it. */
+/** Whether an answer was remembered: an agent may get into a loop with it. */
 function isFromMemory(source: Plan['source']): boolean {
   return source === 'cache' || source === 'similar' || source === 'stale';
 }
 
 /**
- * Makes the plan of each call that settles, from whatever rung its answer came. Here a plan is counted, traced and announced, and
- * models are asked in the background about what it was answered from. All of it is synchronous.
+ * Makes the plan of each call that settles, whichever rung the answer came from. Plans are counted, traced and announced here,
+ * and background questions about cached answers are started. All of it is synchronous.
  */
 export class Settlements {
   readonly #parts: FlightParts;
@@ -33,7 +33,7 @@ export class Settlements {
   readonly #announcements: Announcements;
   readonly #spans: PlanSpans;
   readonly #imageNames: readonly string[];
-  /** From the steady clock to the stamps of decisions. */
+  /** Offset from the steady clock to the timestamps of decisions. */
   readonly #stampOffsetMs: number;
   #nextPlanId = 1;
 
@@ -47,10 +47,10 @@ export class Settlements {
     this.#stampOffsetMs = stampOffsetMs(parts.clock);
   }
 
-  /** The plan of a call that the cache answers at once. */
+  /** Makes the plan of a call that the cache answers immediately. */
   served(call: Settling, hit: Hit): Plan {
     const { request, signature } = call;
-    // Copied before anyone is told: a listener may plan, which signs into the same words, and the host may change its lists.
+    // Copied before any listener is called: a listener may plan, which overwrites the signature's words, and the host may change its lists.
     const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
     if (hit.tier === 'exact' && !isWellKnown(hit.decision)) this.#askLater(call, hit.decision);
     const plan = this.#settle(call, answerFromHit(hit), [], false);
@@ -58,7 +58,7 @@ export class Settlements {
     return plan;
   }
 
-  /** The plan of a call that memory did not answer at once. It may stand all the same. */
+  /** Makes the plan of a call that the cache did not answer immediately. The answer may still be a standing one. */
   landed(call: PlanCall, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
     const isAnswered = !UNDECIDED_SOURCES.has(answer.source);
     if (isAnswered) this.#parts.shares.decided(call.request.agent);
@@ -72,7 +72,7 @@ export class Settlements {
     return this.#settle(call, answer, attempts, coalesced);
   }
 
-  /** Its caller's signal has ended a call: there is no plan. */
+  /** A call was ended by its caller's signal: there is no plan. */
   abandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void {
     this.#parts.counters.plans.cancelled++;
     const { trace, request, startedAtMs } = call;
@@ -82,10 +82,10 @@ export class Settlements {
     this.#trace(() => this.#spans.ended(trace, ended));
   }
 
-  /** Too little is known of a state, `known` being all that is: models are asked about it when there is room. */
+  /** Too little is known about a state, `known` being all of it: models are asked about it when there is room. */
   #askLater({ request, signature }: Settling, known: Decision | undefined, isUrgent = false): void {
     if (this.#cache === undefined || !this.#parts.options.features.askLater) return;
-    // What is seen is of one moment, and would be gone.
+    // Pictures show one moment, and would be outdated by then.
     if (this.#imageNames.some((name) => request.observation[name] !== undefined)) return;
     this.#lane.askLater(request, signature, known, isUrgent);
   }
@@ -95,7 +95,7 @@ export class Settlements {
     const { counters } = this.#parts;
     const nowMs = this.#parts.clock.now();
     const { action, source, reason, model, decidedAtMs, why, confidence, probabilities } = answer;
-    // Member by member: on the way of a cached plan, spreads would be a tenth of its time.
+    // Member by member: for a cached plan, spreads would take a tenth of its time.
     const plan: Writable<Plan> = {
       id: this.#nextPlanId++,
       agent: request.agent,
@@ -129,7 +129,7 @@ export class Settlements {
     return plan;
   }
 
-  /** What an exporter throws has no effect on the plan. */
+  /** Records a span. An error thrown by an exporter has no effect on the plan. */
   #trace(record: () => void): void {
     try {
       record();

@@ -11,24 +11,24 @@ import type { Errand, Lessons } from '../lessons.ts';
 import type { BookedState, StateBook } from './state-book.ts';
 
 /**
- * Asks models about what nobody waits for: answers that were served from the cache, to see whether they were right or because
- * they expire soon, and states that no model answered in time, for the next time. It delays nobody: a flight starts only
- * while every endpoint has a slot that nobody waits for, takes its slots behind everyone, and each of its calls gives way to
- * somebody who can make a deadline with its slot and could not without it. One flight begins in a turn of the event loop, so
- * that the next one finds its slots taken. Bounded: of more errands than `QUEUE_MAX` the oldest is dropped and counted; states
- * are asked about later with a budget of calls for each plan, and no longer than a minute after the last one.
+ * Asks models questions that no plan waits for: checks and refreshes of answers served from the cache, and states that no model
+ * answered in time, for the next time. It delays no plan: a flight starts only while every endpoint has an idle slot, takes its
+ * slots behind all others, and each of its calls gives way to a call that can make a deadline only with its slot. One flight
+ * starts in each turn of the event loop, so that the next one finds its slots taken. Bounded: beyond `QUEUE_MAX` errands the
+ * oldest is dropped and counted; states are asked about later with a budget of calls for each plan, and at most a minute after
+ * the last one.
  */
 const QUEUE_MAX = 64;
 const FLIGHTS_MAX = 4;
-/** Further hits of a state that wait for the answer to the first one; more are dropped and counted. */
+/** Maximum further hits of a state that wait for the answer to the first; more are dropped and counted. */
 const OTHERS_MAX = 64;
-/** Calls about states for later that each plan allows, and how many may be saved up. */
+/** Number of calls about states for later that each plan allows. The next constant is how many may be saved up. */
 const LATER_PER_PLAN = 2;
 const LATER_SAVED_MAX = 240;
-/** Of these, the share for states that have not come back yet. */
+/** Share of these calls for states that have not come back yet. */
 const OTHERS_SHARE = 0.1;
 const LATER_FLIGHTS_MAX = 64;
-/** After the last plan nobody is there to profit. */
+/** Time after the last plan when these calls stop, because no agent would profit. */
 const LATER_MS_MAX = 60_000;
 
 export interface BackgroundStats {
@@ -38,11 +38,11 @@ export interface BackgroundStats {
   readonly done: number;
   /** Ended without one: the models failed. */
   readonly failed: number;
-  /** Given up because somebody had to wait for a slot, or because the planner closed. */
+  /** Given up because a plan had to wait for a slot, or because the planner closed. */
   readonly cancelled: number;
-  /** Not begun: there was more to do than is kept waiting. */
+  /** Not started: the queue was full. */
   readonly dropped: number;
-  /** States to ask about later: those that wait, calls made about them, and votes that came of these. */
+  /** States to ask about later: those waiting, calls made about them, and votes that resulted. */
   readonly later: { readonly states: number; readonly asked: number; readonly voted: number };
 }
 
@@ -63,10 +63,10 @@ export class BackgroundLane {
   #laterBudget = 0;
   #othersBudget = 0;
   #lastPlanAtMs = Number.NEGATIVE_INFINITY;
-  /** By state: models are asked once, however many hits of it there are. */
+  /** Errands by state: models are asked once, however many hits of it there are. */
   readonly #queue = new Map<string, Job>();
   readonly #running = new Map<string, Job & { readonly flight: Flight }>();
-  /** Of every flight that has not ended, also of those that are cancelled. */
+  /** The ends of all flights in progress, including cancelled ones. */
   readonly #ends = new Set<Promise<void>>();
   readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
   #nextId = -1;
@@ -87,13 +87,16 @@ export class BackgroundLane {
     this.#announcements = announcements;
   }
 
-  /** A request was in a state of which too little is known, `known` being what is remembered; asked about when there is room, an urgent one first. */
+  /**
+   * Notes a state about which too little is known, `known` being what is remembered. Models are asked about it when there is
+   * room, urgent states first.
+   */
   askLater(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
     if (this.#isClosed || this.#parts.options.experts.length === 0) return;
     this.#book.note(request, signature, known, isUrgent);
   }
 
-  /** The cache was cleared: forgets what there was to do, and gives up what runs. */
+  /** The cache was cleared: drops waiting work, and gives up running work. */
   clear(): void {
     this.#book.clear();
     this.#counts.dropped += this.#queue.size;
@@ -101,7 +104,7 @@ export class BackgroundLane {
     this.#giveUpAll();
   }
 
-  /** From now on nothing is begun; what runs goes on. */
+  /** Starts nothing from now on; running work continues. */
   shut(): void {
     this.#isClosed = true;
   }
@@ -117,7 +120,7 @@ export class BackgroundLane {
     }
   }
 
-  /** A plan has settled: there may be room now, and there is somebody to ask for. */
+  /** A plan has settled: there may be room now, and an agent may profit. */
   planSettled(): void {
     this.#lastPlanAtMs = this.#parts.clock.now();
     this.#laterBudget = Math.min(LATER_SAVED_MAX, this.#laterBudget + LATER_PER_PLAN * (1 - OTHERS_SHARE));
@@ -125,7 +128,7 @@ export class BackgroundLane {
     this.wake();
   }
 
-  /** Takes an errand, and begins it as soon as there is room. The request and the signature must not change later. */
+  /** Adds an errand, and starts it as soon as there is room. The request and the signature must not change later. */
   add(errand: Errand): void {
     const key = signatureText(errand.signature);
     if (this.#isClosed) return;
@@ -144,15 +147,15 @@ export class BackgroundLane {
     this.wake();
   }
 
-  /** There may be room now. */
+  /** Call when there may be room. */
   wake(): void {
     if (this.#isWaking || this.#isClosed || !this.#hasWork) return;
     if ((this.#isIdleEverywhere() && this.#beginErrand()) || this.#beginLater()) this.#wakeNextTurn();
   }
 
   /**
-   * A slot has become idle. Whoever gave it back may be a plan that takes one again at once, for its synthesis, so that it
-   * is looked at only when that has been done.
+   * Call when a slot has become idle. Checked only in a later turn, because the plan that released it may immediately take one
+   * again for its synthesis.
    */
   wakeSoon(): void {
     if (this.#hasWork && !this.#isWaking) this.#wakeNextTurn();
@@ -171,7 +174,7 @@ export class BackgroundLane {
     return true;
   }
 
-  /** One more vote for a state of the book. */
+  /** Starts a call for one more vote for a state of the book. */
   #beginLater(): boolean {
     const { clock } = this.#parts;
     const isOver = clock.now() - this.#lastPlanAtMs > LATER_MS_MAX;
@@ -208,7 +211,7 @@ export class BackgroundLane {
   async #flyLater(state: BookedState, flight: Flight): Promise<void> {
     try {
       await flight.run();
-      // Given up by a clearing of the cache, or of a planner that closes.
+      // Given up because the cache was cleared or the planner closes.
       if (this.#later.get(state.key) !== flight || this.#isClosed) return;
       if (flight.decision === undefined) return this.#book.failed(state.key);
       this.#laterCounts.voted++;
@@ -221,7 +224,7 @@ export class BackgroundLane {
     }
   }
 
-  /** Nobody waits: a flight has the default time of a plan, and with `lateAnswers` `lateMs` more. */
+  /** Deadline of a flight that no plan waits for: the default time of a plan, plus `lateMs` with `lateAnswers`. */
   #deadlineMs(): number {
     const { clock, options } = this.#parts;
     return clock.now() + options.timeoutMs;
@@ -276,7 +279,7 @@ export class BackgroundLane {
   async #fly(key: string, flight: Flight, { errand, others }: Job): Promise<void> {
     try {
       await flight.run();
-      // Votes of a flight that was cut short are no second opinion, unless they agree all the same.
+      // Votes of a flight that was cut short are no second opinion, unless they agree.
       const isOpinion = flight.decision !== undefined && flight.decision.source !== 'vote';
       if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
       else if (flight.isCutShort && !isOpinion) this.#counts.cancelled++;
@@ -295,7 +298,7 @@ export class BackgroundLane {
   }
 }
 
-/** The next expert that can be asked: a state has its turn with each of them. One can. */
+/** The next expert that can be asked: a state takes turns with all of them. At least one can be. */
 function nextOpen(open: readonly boolean[], turn: number): number {
   for (let nth = turn; ; nth++) if (open[nth % open.length] === true) return nth % open.length;
 }

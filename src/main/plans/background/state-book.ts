@@ -7,20 +7,20 @@ import { isWellKnown, votesOf } from '../../cache/tally-change.ts';
 import { keptRequest } from '../kept-request.ts';
 
 /**
- * States that models should be asked about for the next time: those that no model answered in time, and those remembered by
- * too few votes. The states that come back most are asked about first, and those of which least is known. One that was met
- * once may never come back: a tenth of the calls is for those, whichever. A state leaves the book when its votes agree, or are many. Bounded: of
- * more than `STATES_MAX` states the one that came back longest ago is dropped.
+ * States that models should be asked about for the next time: those that no model answered in time, and those remembered by too
+ * few votes. The states that come back most are asked about first, and those about which least is known. A state met once may
+ * never come back: a tenth of the calls is for any of those. A state leaves the book when its votes agree, or are many. Bounded:
+ * beyond `STATES_MAX` states, the one that came back longest ago is dropped.
  */
 export interface BookedState {
   readonly key: string;
   readonly request: PlanRequest;
   readonly signature: Signature;
-  /** How often it was met without a good answer. */
+  /** Number of times it was met without a good answer. */
   readonly visits: number;
-  /** Votes known of it. */
+  /** Number of known votes for it. */
   readonly votes: number;
-  /** How often models were asked about it for later: another expert each time. */
+  /** Number of times models were asked about it for later: another expert each time. */
   readonly asked: number;
 }
 
@@ -29,21 +29,21 @@ interface Entry extends BookedState {
   visits: number;
   votes: number;
   asked: number;
-  /** Times in a row that it was asked about and nothing came of it. */
+  /** Number of times in a row that asking about it gave no result. */
   failures: number;
-  /** Its agent goes round in a cycle there: it is asked about first, once, whatever is known of it. */
+  /** Whether its agent is in a loop there: then it is asked about first, once, whatever is known about it. */
   isUrgent: boolean;
 }
 
 const STATES_MAX = 1_000;
-/** All requests of the book together, and one of them, in characters. */
+/** Maximum size in characters of all requests in the book; the next constant limits one of them. */
 const CHARS_MAX = 8_000_000;
 const REQUEST_CHARS_MAX = 100_000;
-/** States that were met at least this often come back. */
+/** A state met at least this often counts as coming back. */
 const VISITS_MIN = 2;
-/** A state of which nothing comes is given up after this many tries. */
+/** A state is given up after this many tries without a result. */
 const FAILURES_MAX = 8;
-/** Worth of one more vote where this many are known: a second one shows a slip of the first, a third decides between two. */
+/** Value of one more vote, by the number of known votes: a second one exposes a mistake of the first, a third decides between two. */
 const WORTHS = [1, 0.5, 0.4, 0.2, 0.1] as const;
 
 export class StateBook {
@@ -63,8 +63,8 @@ export class StateBook {
   }
 
   /**
-   * A request was in this state, of which so much is remembered. What is known well enough is not kept, nor is a request that
-   * is too long. The newest request of a state is what models are shown.
+   * Notes a request in this state, with what is remembered for it. A state that is known well enough is not kept, nor is a
+   * request that is too long. Models are shown the newest request of a state.
    */
   note(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
     const key = signatureText(signature);
@@ -76,7 +76,7 @@ export class StateBook {
     this.#know(entry, known);
   }
 
-  /** What is remembered of a state now. */
+  /** Updates what is remembered for a state. */
   learned(key: string, known: Decision): void {
     const entry = this.#states.peek(key);
     if (entry === undefined) return;
@@ -93,13 +93,13 @@ export class StateBook {
     entry.isUrgent = false;
   }
 
-  /** Nothing came of asking about a state. */
+  /** Asking about a state gave no result. */
   failed(key: string): void {
     const entry = this.#states.peek(key);
     if (entry !== undefined && ++entry.failures >= FAILURES_MAX) this.#states.delete(key);
   }
 
-  /** The state to ask about next, of those that `isOpen` says may be asked about: one that comes back, or undefined. */
+  /** The state to ask about next, among those that `isOpen` accepts: one that comes back, or undefined. */
   next(isOpen: (state: BookedState) => boolean): BookedState | undefined {
     let best: Entry | undefined;
     let bestWorth = 0;
@@ -113,7 +113,7 @@ export class StateBook {
     return best;
   }
 
-  /** Any of the states that were met once. */
+  /** Any state that was met once, if `isOpen` accepts it. */
   any(isOpen: (state: BookedState) => boolean): BookedState | undefined {
     const states = [...this.#states.values()];
     const from = Math.floor(this.#random.next() * states.length);
@@ -145,7 +145,7 @@ function worthOf({ visits, votes, failures }: Entry): number {
   return visits < VISITS_MIN ? 0 : (visits * (WORTHS[votes] ?? 0)) / (1 + failures);
 }
 
-/** About how long a request is. At least 1. */
+/** Approximate length of a request in characters, at least 1. */
 function charsOf({ observation, actions }: PlanRequest): number {
   let chars = 1;
   for (const action of actions) chars += action.length;

@@ -1,19 +1,19 @@
-/** What a figure is measured in. A `count` may be a part of a whole, `times` is a distribution in ms, a `flag` is 1 for yes. */
+/** The unit of a figure. A `count` may be a part of a whole, `times` is a distribution in ms, a `flag` is 1 for yes. */
 export type FigureUnit = 'count' | 'share' | 'ms' | 'times' | 's' | 'rate' | 'bytes' | 'tokens' | 'flag';
 
-/** What a count is a part of, or a share is taken of. */
+/** The whole that a count is a part of, or that a share is taken of. */
 export type Whole = 'plans' | 'calls' | 'lookups' | 'wantedCalls' | 'comparedPlans';
 
 interface FigureExtras {
-  /** Of a count this allows `--expect` to bound it in percent. */
+  /** For a count: allows `--expect` to bound it in percent. */
   readonly of?: Whole;
-  /** Of a share: the path of the count that is divided by its whole. */
+  /** For a share: the path of the count that is divided by its whole. */
   readonly part?: string;
-  /** Its metric as Prometheus writes it, with the labels that its path does not give: `conclave_calls_total{outcome="useful"}`. */
+  /** Its metric in Prometheus syntax, with the labels that its path does not give: `conclave_calls_total{outcome="useful"}`. */
   readonly metric?: string;
-  /** Help text of a metric that several figures make up, at the first of them. */
+  /** Help text of a metric that combines several figures; given at the first of them. */
   readonly metricHelp?: string;
-  /** Its line in the text of a report: the line's name, what is counted, and what is said of that. */
+  /** Its line in the text of a report: the line's name, what is counted, and the rest of the phrase. */
   readonly said?: readonly [name: string, noun: string, rest: string];
 }
 
@@ -71,13 +71,13 @@ export function distributionName(name: string, percentile: string): string {
   return `${name}, ${percentile === 'max' ? 'longest' : percentile}`;
 }
 
-/** One value of a figure, and what stands for each `*` of its path: the name in a record, or the item of a list. */
+/** One value of a figure, and what each `*` of its path matched: the name in a record, or the item of a list. */
 export interface FoundFigure {
   readonly value: unknown;
   readonly at: readonly { readonly name: string; readonly item: unknown }[];
 }
 
-/** All values of the figure at `path`; none where a part of the path is off. */
+/** All values of the figure at `path`; none if a part of the path is off. */
 export function valuesAt(tree: unknown, path: string): FoundFigure[] {
   let found: FoundFigure[] = [{ value: tree, at: [] }];
   for (const name of path.split('.')) {

@@ -4,7 +4,7 @@ import type { WhyCode } from '../ladder/why.ts';
 import type { PlannerStats } from '../planner.ts';
 import { type Figure, type FigurePath, type FigureRow, figuresOf } from './figure.ts';
 
-/** Every path to a figure in `planner.stats()`, but for those of chats. */
+/** Every path to a figure in `planner.stats()`, except those of chats. */
 export type PlanFigurePath = FigurePath<PlannerStats, PlanSource | WhyCode | Phase>;
 
 /**

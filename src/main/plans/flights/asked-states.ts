@@ -1,4 +1,4 @@
-/** The states that flights are asking models about now, for somebody or late, each with the number of its flights. */
+/** The states that flights are currently asking models about, in time or late, each with its number of flights. */
 export class AskedStates {
   readonly #flights = new Map<string, number>();
 
@@ -6,7 +6,7 @@ export class AskedStates {
     return this.#flights.has(state);
   }
 
-  /** A flight for the state begins. */
+  /** A flight for the state starts. */
   add(state: string): void {
     this.#flights.set(state, (this.#flights.get(state) ?? 0) + 1);
   }

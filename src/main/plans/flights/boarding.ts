@@ -8,7 +8,7 @@ import type { PlanCall } from '../plan-call.ts';
 import type { Due } from './early-settling.ts';
 import type { Flight } from './flight.ts';
 
-/** One caller's wait for a flight. It is answered at the latest at `settleMs`, a little ahead of its deadline. */
+/** One caller's wait for a flight. It is answered by `settleMs` at the latest, slightly before its deadline. */
 export interface Waiter extends Due {
   readonly call: PlanCall;
   readonly coalesced: boolean;
@@ -21,22 +21,22 @@ export interface Waiter extends Due {
   timer: Timer | undefined;
 }
 
-/** A flight and who waits for it. */
+/** A flight and the callers that wait for it. */
 export class Boarding {
   readonly flight: Flight;
-  /** The call for which the flight began. */
+  /** The call for which the flight started. */
   readonly call: PlanCall;
-  /** Undefined where flights are not shared. */
+  /** Undefined if flights are not shared. */
   readonly key: string | undefined;
   readonly waiters = new Set<Waiter>();
   /**
-   * What it decides is not remembered: everyone who waited left by their own signal, and what was voted until then is too
-   * little; or the cache was cleared since it began.
+   * Whether its decision is not remembered: all callers cancelled, and too few votes had been given by then; or the cache was
+   * cleared since it started.
    */
   abandoned = false;
   /** Resolves when the flight has ended. */
   done: Promise<void> = Promise.resolve();
-  /** The shorter flight before it, which did not decide, and the votes that came of that one. */
+  /** The shorter flight before it, which did not decide, and that flight's votes. */
   readonly #before: Boarding | undefined;
   readonly #votesBefore: readonly ExpertVote[];
   /** What is remembered of the flight for the agents that asked. */
@@ -52,7 +52,7 @@ export class Boarding {
     for (const work of this.#works) work.answer = () => this.answer;
   }
 
-  /** The attempts so far, as seen from a plan that began at `originMs`. */
+  /** The attempts so far, relative to a plan that started at `originMs`. */
   attemptsFor(originMs: number): Attempt[] {
     return [...(this.#before?.attemptsFor(originMs) ?? []), ...this.flight.attemptsFor(originMs)];
   }
@@ -62,7 +62,7 @@ export class Boarding {
     return this.flight.votes.length > 0 ? this.flight.votes : this.#votesBefore;
   }
 
-  /** What the models of the flight say so far. */
+  /** The answer of the flight's models so far. */
   get answer(): LateAnswer | undefined {
     const { decision, leader, votes } = this.flight;
     if (decision !== undefined) return decision;
@@ -70,12 +70,12 @@ export class Boarding {
     return voter && { action: voter.vote.action, reason: voter.vote.reason, model: voter.model };
   }
 
-  /** An agent remembers the flight. */
+  /** Adds what an agent remembers of the flight. */
   addWork(work: RecentWork): void {
     this.#works.push(work);
   }
 
-  /** The flight has ended: what agents remember of it is its answer alone. */
+  /** The flight has ended: agents remember only its answer. */
   endWorks(): void {
     const { answer } = this;
     for (const work of this.#works) {

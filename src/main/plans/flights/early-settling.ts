@@ -1,57 +1,57 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 
 /**
- * Settles plans ahead of their deadlines where many of them fall due together. Each settlement takes time on the event loop, so that of
- * thousands with one deadline most would be late. Plans due soon are counted, what one costs is measured, and settling starts as much
- * earlier as all of them will take: a few in each turn of the event loop, those that no model works on first. A few plans are settled
- * by their own timers alone.
+ * Settles plans before their deadlines if many fall due together. Each settlement takes time on the event loop, so most of
+ * thousands with one deadline would be late. Plans due soon are counted, the cost of one is measured, and settling starts earlier
+ * by what all of them will take: a few in each turn of the event loop, first those that no model works on. A small number of
+ * plans is settled by their own timers alone.
  */
 export interface Due {
-  /** When it is to be settled at the latest. */
+  /** The latest time to settle it. */
   readonly settleMs: number;
-  /** Whether a model works on it: then it waits as long as it can. */
+  /** Whether a model works on it: then it waits as long as possible. */
   readonly isAtWork: boolean;
 }
 
 /** With fewer plans nothing is counted: their own timers are enough. */
 const CROWD_MIN = 16;
-/** What comes after a look may have to be settled before what was seen then. */
+/** Interval between looks: a new plan may have to be settled before those seen earlier. */
 const LOOK_EVERY_MS = 20;
-/** What takes less time together than this is no reason to be early. */
+/** Work shorter than this in total is no reason to settle early. */
 const WORK_MS_MIN = 3;
 /** Plans whose deadlines are this close together count as due together. */
 const SPAN_MS = 16;
-/** Nothing is settled further ahead than this. */
+/** Nothing is settled earlier than this before its time. */
 const AHEAD_MS_MAX = 5_000;
-/** One turn of the event loop settles plans for so long, and so many at most. */
+/** Maximum settling time in one turn of the event loop. The next constant is the maximum number of plans. */
 const TURN_MS = 4;
 const TURN_MAX = 256;
-/** What a settlement costs before it has been measured, and the least and the most that is believed. */
+/** The assumed cost of a settlement before it has been measured, and the bounds of the measured cost. */
 const COST_MS = { first: 0.25, least: 0.005, most: 1 } as const;
 const COST_WEIGHT = 0.2;
-/** What is measured may be short of what comes. */
+/** Safety factor on the measured cost, which may be too low. */
 const MARGIN = 2;
 
 export class EarlySettling<T extends Due> {
   readonly #clock: Clock;
   readonly #settle: (due: T) => void;
-  /** By the end of the span that their time falls in. */
+  /** Plans by the end of the span that contains their time. */
   readonly #spans = new Map<number, Set<T>>();
   #count = 0;
   #costMs: number = COST_MS.first;
   #isMeasured = false;
   #timer: Timer | undefined;
   #isDraining = false;
-  /** Those that are settled next, the first of them last. */
+  /** The plans that are settled next, the first of them last. */
   #line: T[] = [];
 
-  /** `settle` settles one of them, and takes it out by `delete`. */
+  /** `settle` settles a plan, and removes it by `delete`. */
   constructor(clock: Clock, settle: (due: T) => void) {
     this.#clock = clock;
     this.#settle = settle;
   }
 
-  /** What a settlement is measured to cost, milliseconds of the event loop. */
+  /** The measured cost of a settlement, in milliseconds of the event loop. */
   get costMs(): number {
     return this.#costMs;
   }
@@ -90,8 +90,8 @@ export class EarlySettling<T extends Due> {
   }
 
   /**
-   * How many must be settled from now on without a break, so that none is late: those up to the last span that is not reached in its
-   * time otherwise. Where there are none, how long it is until there may be.
+   * Returns how many plans must be settled from now on without a break so that none is late: those up to the last span that could
+   * not be reached in time otherwise. If there are none, returns the time until there may be.
    */
   #look(): { readonly due: number; readonly slackMs: number } {
     const nowMs = this.#clock.now();
@@ -107,7 +107,7 @@ export class EarlySettling<T extends Due> {
     return { due, slackMs: leastMs };
   }
 
-  /** Those whose time comes within `AHEAD_MS_MAX`, or has passed, in order. */
+  /** The spans whose time comes within `AHEAD_MS_MAX` or has passed, in order. */
   *#nearSpans(): Generator<[key: number, span: ReadonlySet<T>]> {
     const first = spanOf(this.#clock.now()) - 1;
     for (let key = first; key <= first + AHEAD_MS_MAX / SPAN_MS; key++) {
@@ -116,7 +116,7 @@ export class EarlySettling<T extends Due> {
     }
   }
 
-  /** Settles some in this turn, and goes on in the next one. */
+  /** Settles some plans in this turn, and continues in the next. */
   #drain(): void {
     const startedAtMs = this.#clock.now();
     let left = Math.min(TURN_MAX, this.#look().due);
@@ -127,7 +127,7 @@ export class EarlySettling<T extends Due> {
       this.#settle(this.#next());
       settled++;
     } while (--left > 0 && this.#clock.now() - startedAtMs < TURN_MS);
-    // Until the next turn: whoever waits for the settled plans goes on meanwhile, which is part of what they cost.
+    // Measured until the next turn: callers of the settled plans continue meanwhile, which is part of the cost.
     this.#clock.nextTurn(() => {
       this.#measured((this.#clock.now() - startedAtMs) / settled);
       this.#drain();
@@ -145,7 +145,7 @@ export class EarlySettling<T extends Due> {
     this.#isMeasured = true;
   }
 
-  /** Who is settled next. There is somebody. */
+  /** The plan that is settled next. There must be one. */
   #next(): T {
     for (;;) {
       const due = this.#line.pop() ?? this.#lineUp();
@@ -153,7 +153,7 @@ export class EarlySettling<T extends Due> {
     }
   }
 
-  /** Puts the first spans in line, of each those that no model works on before the others: the last of the line is next. */
+  /** Puts the first spans in line, in each span first the plans that no model works on: the last of the line is next. */
   #lineUp(): T {
     const some: T[] = [];
     for (const [, span] of this.#nearSpans()) {
