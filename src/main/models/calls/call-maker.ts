@@ -95,7 +95,7 @@ export interface CallMakerParts {
 
 /** A try is not started if fewer than this share of calls finish in the time it has. */
 const HOPE = 0.05;
-/** The same limit while other calls wait for the same slots. */
+/** As `HOPE`, while other calls wait for the same slots. */
 const HOPE_IN_A_CROWD = 0.5;
 const HEDGE_QUANTILE = 0.95;
 /** A call with a lower chance than this is started only as the first of its plan: otherwise its prompt would be read for nothing. */
@@ -108,7 +108,7 @@ const LOOK_AGAIN_MS = 50;
 export class CallMaker {
   readonly #parts: CallMakerParts;
   readonly #hedges = new HedgeBudget();
-  /** Budget for second tries at places that were slow. */
+  /** Budget for checks of places that were slow. */
   readonly #checks = new HedgeBudget();
   /** Running calls, by endpoint. */
   readonly #running = new Map<string, Set<AttemptEnd>>();

@@ -7,7 +7,7 @@ import type { Clock } from '../../../shared/clock.ts';
  */
 const STARTS_PER_TURN = 4;
 
-/** Of these, the minimum for calls that are beginning, whose deadline may be near, while others wait as well. */
+/** Minimum of the starts in a turn for calls that are beginning, whose deadline may be near, while others wait as well. */
 const BEGINNINGS_PER_TURN = 1;
 
 /** Calls that hold a slot go before calls that are only beginning: thousands of these would keep the slots idle. */

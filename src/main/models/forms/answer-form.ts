@@ -19,7 +19,7 @@ import type { ChatCaller } from '../../../shared/vote-answer.ts';
 
 /** Number of latest JSON answers that are considered. */
 const ANSWERS_WATCHED = 8;
-/** This many mismatches among them end the use of JSON. */
+/** Number of mismatches among `ANSWERS_WATCHED` answers that ends the use of JSON. */
 const MISSES_MAX = 3;
 const RETRY_MS = 600_000;
 

@@ -20,7 +20,7 @@ import type { Seat } from '../seat.ts';
 
 /** Number of latest answers in a form that are considered. */
 const ANSWERS_WATCHED = 8;
-/** This many useless ones among them end the use of the form. */
+/** Number of useless answers among `ANSWERS_WATCHED` that ends the use of the form. */
 const MISSES_MAX = 3;
 const RETRY_MS = 600_000;
 

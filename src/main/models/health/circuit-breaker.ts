@@ -23,9 +23,9 @@ export interface BreakerStats {
 
 /** Number of latest outcomes that are considered. */
 const WINDOW = 16;
-/** It opens after this many failures in a row. */
+/** The breaker opens after this many failures in a row. */
 const IN_A_ROW = 5;
-/** It opens if at least this many outcomes were seen, and most of them failed. */
+/** The breaker opens if at least this many outcomes were seen, and most of them failed. */
 const SEEN_MIN = 8;
 const FAILED_SHARE = 0.6;
 const OPEN_MS = 500;
@@ -79,7 +79,7 @@ export class CircuitBreaker {
     if (this.#state.kind === 'closed' && this.#isBad()) this.#open(1);
   }
 
-  /** Opens regardless of earlier outcomes: a test has shown that the server is ill. */
+  /** Opens the breaker regardless of earlier outcomes: a test has shown that the server is ill. */
   trip(): void {
     if (this.#state.kind === 'open') return;
     this.#open(this.#state.kind === 'half-open' ? this.#state.openings + 1 : 1);

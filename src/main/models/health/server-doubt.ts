@@ -68,5 +68,5 @@ export type ServerVerdict = 'well' | 'ill' | 'unknown';
 /** Makes a request that is known to be good. Never rejects. */
 export type AskReference = (model: string, signal: AbortSignal) => Promise<ServerVerdict>;
 
-/** The same number of failures of any other kind opens the breaker. */
+/** Number of unclear failures in a row after which a reference call is made: as many as other failures that open the breaker. */
 const IN_A_ROW = 5;

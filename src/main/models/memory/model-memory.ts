@@ -28,9 +28,9 @@ const MODELS_MAX = 256;
 const IDLE_MS_MAX = 240_000;
 /** A model that was not called for this long is tried again, so that it is not forgotten. */
 const RECHECK_MS = 600_000;
-/** The same for what was learned from times alone; doubled with each load that confirms it. */
+/** As `RECHECK_MS`, for what was learned from times alone; doubled with each load that confirms it. */
 const RECHECK_LEARNED_MS = 60_000;
-/** The same while it is not known whether the models fit together. */
+/** As `RECHECK_MS`, while it is not known whether the models fit together. */
 const RECHECK_UNPROVEN_MS = 10_000;
 /** A suspicion that times do not confirm is not raised again for this long. */
 const TRIAL_EVERY_MS = 600_000;
@@ -89,7 +89,7 @@ export class ModelMemory {
     return this.#isOn && this.#fits !== Number.POSITIVE_INFINITY;
   }
 
-  /** Whether they are known to evict one another. */
+  /** Whether models are known to evict one another. */
   get isProven(): boolean {
     return this.isShort && this.#isProven;
   }

@@ -21,9 +21,9 @@ export interface LimitSample {
 }
 
 const LIMIT_START = 4;
-/** A smaller ratio of times lets the limit grow. */
+/** The limit grows if first tokens take less than this many times as long at the limit as at half of it. */
 const DELAY_LOW = 1.3;
-/** A larger ratio makes it shrink: twice the calls get a quarter more done. */
+/** The limit shrinks if they take more than this many times as long: twice the calls get a quarter more done. */
 const DELAY_HIGH = 1.6;
 const GROWTH_FAST = 1.5;
 const SHRINKING = 0.8;

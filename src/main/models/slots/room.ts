@@ -38,7 +38,7 @@ export interface RoomQuestion {
 
 /** A new call with a better chance than this can make its deadline. */
 const CHANCE_MIN = 0.4;
-/** It could not without the slot if its chance is below this share of that. */
+/** A new call could not make its deadline without the slot if its chance is below this share of that with it. */
 const CHANCE_WITHOUT_SHARE = 0.5;
 /** More waiting calls for each slot than this are a crowd; one plan may wait with two calls. */
 const CROWD = 2;

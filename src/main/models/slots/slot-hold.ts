@@ -8,7 +8,7 @@ import type { LatencyProfile } from '../time/latency-profile.ts';
  * that has response headers but no answer is assumed to read for as long again.
  */
 const STREAM_MS = 40;
-/** If times are not known: for a call that may have started to read, and for one without streaming. */
+/** Hold if times are not known: for a call that may have started to read, and for one without streaming, in milliseconds. */
 const UNKNOWN_MS = 250;
 export const HOLD_MS_MAX = 10_000;
 

@@ -71,7 +71,7 @@ const OUTLIVED = 4;
 
 /** Number of calls within which a change of the machine shows. */
 const RECENT_MEMORY = 10;
-/** If an answer came sooner than expected of all but this share of that many calls, the machine has become quicker. */
+/** If an answer comes sooner than all but this share of calls would, the machine has become quicker. */
 const QUICKER_CHANCE = 0.1;
 const QUICKER_CALLS = 3;
 
@@ -79,7 +79,7 @@ const QUICKER_CALLS = 3;
 const LEVELS_MAX = 17;
 const LEVEL_MEMORY = 30;
 const LEVEL_MIN = 3;
-/** Results from fewer calls than this are ignored. */
+/** If a smaller share of calls than this reads for as long, the remaining reading time is taken as 0. */
 const RARE = 0.05;
 
 /** A call that was cut: how long it ran, when it started to answer, and when its choice was certain. */

@@ -22,13 +22,13 @@ const QUEUE_MAX = 64;
 const FLIGHTS_MAX = 4;
 /** Maximum further hits of a state that wait for the answer to the first; more are dropped and counted. */
 const OTHERS_MAX = 64;
-/** Number of calls about states for later that each plan allows. The next constant is how many may be saved up. */
+/** Number of calls about states for later that each plan allows; at most `LATER_SAVED_MAX` are saved up. */
 const LATER_PER_PLAN = 2;
 const LATER_SAVED_MAX = 240;
-/** Share of these calls for states that have not come back yet. */
+/** Share of the calls about states for later that goes to states that have not come back yet. */
 const OTHERS_SHARE = 0.1;
 const LATER_FLIGHTS_MAX = 64;
-/** Time after the last plan when these calls stop, because no agent would profit. */
+/** Time after the last plan when calls about states for later stop, because no agent would profit. */
 const LATER_MS_MAX = 60_000;
 
 export interface BackgroundStats {

@@ -36,7 +36,7 @@ interface Entry extends BookedState {
 }
 
 const STATES_MAX = 1_000;
-/** Maximum size in characters of all requests in the book; the next constant limits one of them. */
+/** Maximum size of all requests in the book together, in characters; `REQUEST_CHARS_MAX` limits each. */
 const CHARS_MAX = 8_000_000;
 const REQUEST_CHARS_MAX = 100_000;
 /** A state met at least this often counts as coming back. */

@@ -23,7 +23,7 @@ const WORK_MS_MIN = 3;
 const SPAN_MS = 16;
 /** Nothing is settled earlier than this before its time. */
 const AHEAD_MS_MAX = 5_000;
-/** Maximum settling time in one turn of the event loop. The next constant is the maximum number of plans. */
+/** Maximum settling time in one turn of the event loop, for at most `TURN_MAX` plans. */
 const TURN_MS = 4;
 const TURN_MAX = 256;
 /** The assumed cost of a settlement before it has been measured, and the bounds of the measured cost. */

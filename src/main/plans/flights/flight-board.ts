@@ -20,15 +20,15 @@ import type { FlightParts } from './flight-parts.ts';
 import { UnwantedFlights } from './unwanted-flights.ts';
 
 /**
- * Who waits for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly once, by
- * the first of: the end of its flight, its own deadline, its own signal, `close()`. Settling removes it from its flight's
- * set, and whoever finds it gone does nothing. A flight whose last waiter has left is joined no more. It is cancelled, unless
- * that was at the deadline and models are at work for it: then it goes on late, so that what they say is remembered.
+ * Manages which plans wait for which flight. Plans in the same state share one flight (single flight). A waiter settles exactly
+ * once, by the first of: the end of its flight, its own deadline, its own signal, `close()`. Settling removes it from its
+ * flight's set, and later events for it have no effect. A flight whose last waiter has left is no longer joined. It is cancelled,
+ * unless the waiter left at its deadline and models are at work: then it continues late, so that its answers are remembered.
  */
 
-/** A plan that joined a flight goes on after it only if it can wait this much longer. */
+/** A plan that joined a flight continues after it only if it can wait this much longer. */
 const LONGER_MS_MIN = 20;
-/** Flights that go on after their deadline, so that what they say is remembered. Each holds a slot of an endpoint. */
+/** Maximum flights that continue after their deadline, so that their answers are remembered. Each holds a slot of an endpoint. */
 const LATE_MAX = 1_024;
 
 export class FlightBoard {
@@ -44,12 +44,12 @@ export class FlightBoard {
   readonly #flights = new Map<string, Boarding>();
   readonly #boardings = new Set<Boarding>();
   readonly #unwanted: UnwantedFlights;
-  /** Flights that go on without anyone who waits. */
+  /** Flights that continue without waiters. */
   readonly #late = new Set<Boarding>();
-  /** The latest plan of each agent that waits. */
+  /** The latest waiting plan of each agent. */
   readonly #byAgent = new Map<string, Waiter>();
   #waiting = 0;
-  /** Resolve when nobody waits any more. */
+  /** Called when no plan waits any more. */
   readonly #onIdle: (() => void)[] = [];
   #nextFlightId = 1;
   #isClosed = false;
@@ -71,23 +71,23 @@ export class FlightBoard {
     this.#early = new EarlySettling(parts.clock, (waiter) => this.#answer(waiter, true));
   }
 
-  /** Plans that wait for a flight. */
+  /** Number of plans that wait for a flight. */
   get waiting(): number {
     return this.#waiting;
   }
 
   /**
-   * Waits in the flight of the same state, or in one that begins now. Rejects only with ERR_PLAN_CANCELLED. The request
-   * and the signature are copied: a host may reuse its lists, and the planner its words, as soon as this returns.
+   * Waits in the flight of the same state, or in a new one. Rejects only with ERR_PLAN_CANCELLED. The request and the signature
+   * are copied: a host may reuse its lists, and the planner its words, as soon as this returns.
    */
   wait(given: PlanCall, { signal, onAttempt }: Pick<PlanOptions, 'signal' | 'onAttempt'>): Promise<Plan> {
     const { clock, options, counters, late, shares } = this.#parts;
     const call: PlanCall = { ...given, request: keptRequest(given.request), signature: given.signature.slice() };
     const { startedAtMs, deadlineMs } = call;
     shares.asked(call.request.agent);
-    // The model work must be done when the plan settles, not when its deadline strikes.
+    // The model work must be done when the plan settles, before its deadline.
     const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
-    // Agents that tried something in vain are advised apart from those that did not.
+    // Agents that tried an action without effect are advised separately from those that did not.
     const key = options.singleFlight ? `${signatureText(call.signature)} ${call.look?.inVain ?? ''}` : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
     const boarding = joined ?? this.#takeOff(call, key, settleMs);
@@ -133,7 +133,7 @@ export class FlightBoard {
     if (this.#waiting > 0) await new Promise<void>((resolve) => void this.#onIdle.push(resolve));
   }
 
-  /** An agent that asks again has moved on: its older plan, if it still waits for a first slot, has what is in hand. */
+  /** An agent that asks again has moved on: its older plan, if it still waits for a first slot, is settled with what is in hand. */
   #supersede(waiter: Waiter): void {
     const { agent } = waiter.call.request;
     const older = this.#byAgent.get(agent);
@@ -145,7 +145,7 @@ export class FlightBoard {
     this.#answer(older, false, 'superseded');
   }
 
-  /** What flights that have begun decide is not remembered: the cache was cleared. */
+  /** The cache was cleared: decisions of flights already started are not remembered. */
   forget(): void {
     for (const boarding of this.#boardings) {
       boarding.abandoned = true;
@@ -153,7 +153,7 @@ export class FlightBoard {
     }
   }
 
-  /** Settles everyone at once with the best answer in hand and cancels the model work. Resolves when the flights have ended. */
+  /** Settles all waiters immediately with the best answer in hand, and cancels the model work. Resolves when the flights have ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const boardings = [...this.#boardings];
@@ -165,7 +165,7 @@ export class FlightBoard {
     await Promise.all(boardings.map((boarding) => boarding.done));
   }
 
-  /** Begins a flight that nobody waits for yet. */
+  /** Starts a flight without waiters. */
   #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before?: Boarding): Boarding {
     const state = signatureText(call.signature);
     const purpose = { state, inVain: call.look?.inVain, priority: call.priority };
@@ -183,7 +183,7 @@ export class FlightBoard {
     return boarding;
   }
 
-  /** A listener that throws has no say in the plan. */
+  /** Calls a listener. An error that it throws has no effect on the plan. */
   #tell(onAttempt: (attempt: Attempt) => void, attempt: Attempt): void {
     try {
       onAttempt(attempt);
@@ -204,7 +204,7 @@ export class FlightBoard {
         }
       }
     } catch (error) {
-      // A bug in the flight: its waiters still get the best answer in hand, and the bug is told.
+      // A bug in the flight: its waiters still get the best answer in hand, and the bug is reported.
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#announcements.warn(`a plan's model work failed: ${what}`);
     } finally {
@@ -219,8 +219,8 @@ export class FlightBoard {
   }
 
   /**
-   * A flight has the time of the plan it was begun for. When that was too short for a model to decide, those who joined
-   * it and can wait longer go on in a flight that has theirs.
+   * A flight has the time of the plan for which it started. If that was too short for a model to decide, plans that joined it and
+   * can wait longer continue in a flight with their time.
    */
   #flyOn(boarding: Boarding): void {
     const { flight, waiters, key } = boarding;
@@ -237,14 +237,14 @@ export class FlightBoard {
     }
   }
 
-  /** From here on, a request in the same state begins a flight of its own. */
+  /** From now on, a request in the same state starts a flight of its own. */
   #unshare(boarding: Boarding): void {
     const { key } = boarding;
     // Another flight may have taken the key since.
     if (key !== undefined && this.#flights.get(key) === boarding) this.#flights.delete(key);
   }
 
-  /** Settles a waiter with the best answer in hand: at the end of its flight, or at its deadline, or before by a `cut`. */
+  /** Settles a waiter with the best answer in hand: at the end of its flight, at its deadline, or earlier by a `cut`. */
   #answer(waiter: Waiter, isOutOfTime = false, cut?: WhyCode): void {
     const { boarding, call, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
@@ -308,12 +308,12 @@ export class FlightBoard {
     if (this.#waiting === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** Somebody has left a flight. The last one cancels it, unless its time is over and models are at work for it. */
+  /** A waiter has left a flight. The last one cancels it, unless its time is over and models are at work for it. */
   #leave(boarding: Boarding, isOutOfTime: boolean): void {
     if (boarding.waiters.size > 0) return;
     const mayGoOn = isOutOfTime && this.#late.size < LATE_MAX && !this.#isClosed;
     if (mayGoOn && boarding.flight.goOnLate()) {
-      // Nobody joins it: it has no time of its own left, and may hang.
+      // It is not joined any more: it has no time left, and may hang.
       this.#unshare(boarding);
       this.#late.add(boarding);
     } else this.#drop(boarding, isOutOfTime);

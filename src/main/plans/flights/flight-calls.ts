@@ -10,35 +10,35 @@ import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 
-/** The question of a call and when it must end; its place among all that wait is the flight's. */
+/** The question of a call and the time by which it must end; the flight determines its rank. */
 export type FlightCallPlan = Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'holder'>;
 
 /**
- * The calls of one flight: their place among all that wait, the slots that they were given, and what becomes of them when
- * nobody waits for the flight any more.
+ * The calls of one flight: their rank, the slots that they were given, and what happens to them when no plan waits for the flight
+ * any more.
  */
 export class FlightCalls {
   readonly attempts = new AttemptLog();
   readonly startedAtMs: number;
   readonly deadlineMs: number;
   lane: Lane;
-  /** Whether the deadline has passed and what is at work goes on. */
+  /** Whether the deadline has passed while running calls continue. */
   isLate = false;
-  /** Whether a call was given up for somebody else. */
+  /** Whether a call was given up for another. */
   isCutShort = false;
   readonly #parts: FlightParts;
   readonly #purpose: FlightPurpose;
   readonly #agent: string;
   readonly #outlook: ExpertOutlook;
   readonly #controller = new AbortController();
-  /** How long the agent had waited for a decision of a model when the flight began. */
+  /** How long the agent had waited for a model's decision when the flight started. */
   readonly #waitedMs: number;
-  /** Calls at work or on their way to it. */
+  /** Calls that are running or about to. */
   readonly #open = new Set<FlightCall>();
-  /** The slots of all calls that were let in; those that have ended are given back. */
+  /** The slots that all calls were given, including those that are already released. */
   readonly #slots: Slot[] = [];
   #made = 0;
-  /** Ends the agent's turn: called once nothing is at work any more that somebody waits for. */
+  /** Ends the agent's turn: called once no running call has a plan that waits for it. */
   #turnOver: (() => void) | undefined;
 
   constructor(
@@ -58,12 +58,12 @@ export class FlightCalls {
     this.#waitedMs = this.lane === 'foreground' ? parts.shares.waitedMs(agent) : 0;
   }
 
-  /** Aborts when nobody waits any more. */
+  /** Aborts when no plan waits any more. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Whether no call has been let in yet: all that the flight has is a place in a queue. */
+  /** Whether no call has been given a slot yet: the flight is only queued. */
   get isQueued(): boolean {
     return this.#slots.length === 0;
   }
@@ -74,17 +74,17 @@ export class FlightCalls {
     return false;
   }
 
-  /** The place of the next call among all that wait: lower is served first. */
+  /** The rank of the next call: lower is served first. */
   get rankMs(): number {
     const { priority = 0 } = this.#purpose;
     const { startedAtMs, deadlineMs } = this;
     const rankMs = this.#parts.shares.rankMs(this.#agent, priority, startedAtMs, deadlineMs, this.#waitedMs);
-    // Where a server is given fewer calls than it has slots, others have their first vote before this plan has its second.
+    // If a server is given fewer calls than it has slots, other plans get their first vote before this one gets its second.
     const isBehind = this.#made > 0 && this.#outlook.isNarrowed;
     return isBehind ? rankMs + (deadlineMs - startedAtMs) : rankMs;
   }
 
-  /** When the last calls must have ended: a little before the deadline, or after it where late work is kept. */
+  /** The time by which the last calls must have ended: slightly before the deadline, or after it if late work is kept. */
   lastMs(endMs = Number.POSITIVE_INFINITY): number {
     const { options, clock } = this.#parts;
     if (options.keepsLate) return this.deadlineMs + options.lateMs;
@@ -106,7 +106,7 @@ export class FlightCalls {
     }
   }
 
-  /** Records a call that is not made since too little time is left. */
+  /** Records a call that is not made because too little time is left. */
   skip(subject: AttemptSubject): ExpertResult {
     const nowMs = this.#parts.clock.now();
     const error: ErrorWire = { code: 'ERR_STEP_SKIPPED', message: 'too little time was left', retryable: false };
@@ -123,7 +123,7 @@ export class FlightCalls {
     if (this.isLate) slot.toBackground();
   }
 
-  /** The deadline has come: calls that wait for a slot are cancelled, and those at work go on behind everyone else. */
+  /** The deadline has come: calls that wait for a slot are cancelled, and running ones continue behind all others. */
   goOnLate(): void {
     this.isLate = true;
     this.lane = 'background';
@@ -132,19 +132,19 @@ export class FlightCalls {
     for (const slot of this.#slots) slot.toBackground();
   }
 
-  /** Cancels all calls: the model servers are told. */
+  /** Cancels all calls, which notifies the model servers. */
   cancel(isOutOfTime: boolean): void {
     this.#controller.abort(isOutOfTime ? OUT_OF_TIME : UNWANTED);
   }
 
-  /** The flight has ended: whoever is still asked is not needed any more. */
+  /** The flight has ended: calls that are still open are no longer needed. */
   end(isOutOfTime: boolean): void {
     this.#turnOver?.();
     this.cancel(isOutOfTime);
   }
 }
 
-/** One call of a flight, on all its tries. */
+/** One call of a flight, with all its tries. */
 class FlightCall implements CallHolder {
   isWaiting = false;
   readonly #calls: FlightCalls;

@@ -14,7 +14,7 @@ import type { ExpertRecords } from '../panel/expert-records.ts';
 import type { ResidentSeats } from '../panel/resident-seats.ts';
 import type { Reads } from '../reads/reads.ts';
 
-/** What all flights of a planner share. */
+/** The parts that all flights of a planner share. */
 export interface FlightParts {
   readonly options: ResolvedOptions;
   readonly clock: Clock;
@@ -28,21 +28,21 @@ export interface FlightParts {
   readonly shares: FairShare;
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;
-  /** Undefined where late answers do not stand in for others. */
+  /** Undefined if late answers do not stand in for others. */
   readonly late: LateAnswers | undefined;
-  /** Undefined where models are only asked in words. */
+  /** Undefined if models are only asked in words. */
   readonly reads: Reads | undefined;
 }
 
-/** What one flight is for. */
+/** The purpose of one flight. */
 export interface FlightPurpose {
-  /** The text of the request's signature: a read is held against what is written later for the same state. */
+  /** The text of the request's signature, by which a read is compared with later written decisions for the same state. */
   readonly state: string;
-  /** Background work takes only slots that nobody waits for. Default `foreground`. */
+  /** Background work takes only slots that no call waits for. Default `foreground`. */
   readonly lane?: Lane;
   /** Higher is served first. Default 0. */
   readonly priority?: number;
-  /** An action that the agent has tried in this state without effect: the models are told. */
+  /** An action that the agent has tried in this state without effect: it is shown to the models. */
   readonly inVain?: string | undefined;
   /** Only the expert with this number, modulo their count, is asked: one more vote for a state. Default: a whole panel. */
   readonly oneExpert?: number | undefined;

@@ -21,21 +21,21 @@ import { FlightCalls } from './flight-calls.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ShownRequest } from './shown-request.ts';
 
-/** After so long another expert is asked where nothing is known of their times. */
+/** Time after which another expert is asked if their times are not known. */
 const PATIENCE_MS = 2_000;
 
-/** Where nothing is known of how far reads can be trusted, they weigh so much less than they say. */
+/** Factor on the probability of a read while its calibration is not known. */
 const UNCALIBRATED_WEIGHT = 0.7;
-/** The voice of a read among those of experts. */
+/** The role name of a read among those of experts. */
 const READ_ROLE = 'first impression';
 
-/** Settled by choices alone, a panel waits for a reason for this share of the plan's time. */
+/** Share of the plan's time for which a panel settled by choices alone waits for a reason. */
 const REASON_SHARE = 0.1;
 
 /**
- * The model work for one state: a panel of experts, then the synthesis ladder where they do not agree. Every plan that
- * waits for the same state shares one flight. A flight never fails: it ends with a decision or without one, and until then
- * its votes and attempts can be read at any moment.
+ * The model work for one state: a panel of experts, then the synthesis ladder if they do not agree. All plans that wait for the
+ * same state share one flight. A flight never fails: it ends with a decision or without one, and until then its votes and
+ * attempts can be read at any moment.
  */
 export class Flight {
   readonly #parts: FlightParts;
@@ -49,12 +49,12 @@ export class Flight {
   readonly #read: FlightRead | undefined;
   #panel: Panel | undefined;
   #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
-  /** The time of the panel was over before it was settled. */
+  /** Whether the panel's time was over before the panel was settled. */
   #isPanelLate = false;
   #hasBegun = false;
   #hasConvened = false;
   #isReadUsed = false;
-  /** Whether what is written is held against the read, which has no say. */
+  /** Whether the read has no say and is only compared with what is written. */
   #isTrial = false;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose) {
@@ -74,7 +74,7 @@ export class Flight {
     });
     this.#inHand = new DecisionInHand(parts, this.#ballot, this.#calls.startedAtMs);
     this.#experts = new ExpertCalls(id, parts, shown, this.#outlook, this.#calls);
-    // What nobody waits for is a second opinion in words.
+    // Background work is a second opinion in words.
     if (reads !== undefined && lane !== 'background') {
       const shared = { parts, reads, planId: id, request, inVain, state };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
@@ -91,17 +91,17 @@ export class Flight {
     return this.#inHand.decision;
   }
 
-  /** When its model work must be done: the time at which the plan it began for settles. */
+  /** The time by which its model work must be done: when the plan for which it started settles. */
   get deadlineMs(): number {
     return this.#calls.deadlineMs;
   }
 
-  /** The votes that count now, with the choices that stand. */
+  /** The votes that count now, including current choices. */
   get votes(): readonly ExpertVote[] {
     return this.#ballot.standing;
   }
 
-  /** The chance that models would decide the same again, and the probability of each action, where a model was read. */
+  /** If a model was read: the chance that models would decide the same again, and the probability of each action. */
   confidenceOf(action: string): Pick<Answer, 'confidence' | 'probabilities'> {
     const { choice, probabilities } = this.#read ?? {};
     if (probabilities === undefined) return {};
@@ -115,7 +115,7 @@ export class Flight {
     return this.#ballot.leader;
   }
 
-  /** Whether no call of it has been let in yet: all that it has is a place in a queue. */
+  /** Whether no call has been given a slot yet: the flight is only queued. */
   get isQueued(): boolean {
     return this.#calls.isQueued;
   }
@@ -130,28 +130,29 @@ export class Flight {
     return this.#calls.isAtWork;
   }
 
-  /** Whether a call of it was given up for somebody else: what the others voted is less than was asked for. */
+  /** Whether a call was given up for another: then there are fewer votes than were asked for. */
   get isCutShort(): boolean {
     return this.#calls.isCutShort;
   }
 
   /**
-   * What the choices that stand come to, for a plan that is settled now: an agreement, or the choice of a synthesis. Undefined
-   * where votes have to do.
+   * The decision that the current choices amount to, for a plan that is settled now: an agreement, or the choice of a synthesis.
+   * Undefined if only votes are available.
    */
   standing(): Decision | undefined {
     return this.#inHand.standing();
   }
 
-  /** Nobody waits any more: the model servers are told. What was voted so far may still decide. */
+  /** Cancels the calls, because no plan waits any more. The votes so far may still decide. */
   cancel(isOutOfTime = false): void {
     this.#panel?.close();
     this.#calls.cancel(isOutOfTime);
   }
 
   /**
-   * Its deadline has come and nobody waits. True when it goes on behind everyone else, because a model is at work for it: what
-   * that says is remembered. Nobody further is asked, and each call gives way to somebody who can make a deadline with its slot.
+   * The deadline has come and no plan waits. Returns true if the flight continues behind all others because a model is at work
+   * for it: its answer is remembered. No further model is asked, and each call gives way to a call that can make a deadline with
+   * its slot.
    */
   goOnLate(): boolean {
     if (!this.#parts.options.keepsLate || !this.isAtWork) return false;
@@ -160,7 +161,7 @@ export class Flight {
     return true;
   }
 
-  /** Why nobody was asked, as far as nobody was; undefined where a bug is the cause. */
+  /** Why no model was asked, if none was; undefined if a bug is the cause. */
   get unasked(): WhyCode | undefined {
     const { experts, synthesis } = this.#parts.options;
     if (experts.length + synthesis.models.length === 0) return 'no-models';
@@ -169,13 +170,13 @@ export class Flight {
     return this.#fit.members.length === 0 && experts.length > 0 ? 'no-slot' : undefined;
   }
 
-  /** How long answers of an attempt's model usually take at its endpoint. */
+  /** The usual answer times of an attempt's model at its endpoint. */
   usual({ role, model, endpoint }: Attempt): UsualTimes {
     const kind = role === undefined ? 'text' : this.#outlook.kindOf({ role });
     return this.#parts.endpoints.get(endpoint)?.profileOf(model, kind).usual ?? {};
   }
 
-  /** The attempts as they stand now, seen from a plan that began at `originMs`. */
+  /** The current attempts, relative to a plan that started at `originMs`. */
   attemptsFor(originMs: number): Attempt[] {
     return this.attempts.snapshot(this.#parts.clock.now(), originMs);
   }
@@ -200,13 +201,13 @@ export class Flight {
       if (this.decision !== undefined) this.#learn(this.decision);
     } finally {
       panel?.close();
-      // Whoever had all of the panel's time has run out of it: a server that is silent must be known as such, though its
-      // experts are never waited for to the end.
+      // Experts that had all of the panel's time count as timed out: a silent server must be recognized as such, although its experts are never
+      // waited for to the end.
       this.#calls.end(this.#isPanelLate);
     }
   }
 
-  /** Whether a read decides. Else it is a vote, or has no say. */
+  /** Reads first. Returns whether the read decides; otherwise it is a vote, or has no say. */
   async #readFirst(read: FlightRead): Promise<boolean> {
     const reads = this.#parts.reads as Reads;
     await read.first(() => this.#useRead(read, reads));
@@ -248,7 +249,7 @@ export class Flight {
     if (synthesis.models.length === 0 || this.#calls.signal.aborted || this.#calls.isLate) return false;
     if (this.#purpose.oneExpert !== undefined || this.#fit.isForLater || this.#read?.isLastWord === true) return false;
     if (synthesis.when === 'always') return true;
-    // Where others wait, what the few experts said has to do.
+    // While other plans wait, the votes of the few experts are enough.
     if (this.#fit.isCrowded && this.votes.length > 0) return false;
     if (this.#fit.members.length === 0 && experts.length > 0) return false;
     return !this.#ballot.isAgreed;
@@ -284,7 +285,7 @@ export class Flight {
     return panel;
   }
 
-  /** Waits until the panel is done, its time is over, or nobody waits any more. */
+  /** Waits until the panel is done, its time is over, or no plan waits any more. */
   async #hear(panel: Panel): Promise<void> {
     const { clock } = this.#parts;
     const over = Promise.withResolvers<void>();
@@ -295,7 +296,7 @@ export class Flight {
     const endMs = this.#panelEndMs();
     const enoughMs = this.#enoughMs();
     const onEnough = (): void => {
-      // Who waits for a slot is not slow; and where there is none, a synthesis would have to wait for one as well.
+      // An expert that waits for a slot is not slow; and if no slot is free, a synthesis would have to wait as well.
       isEnough = this.#experts.hasRoom;
       looksEnough();
     };
@@ -310,7 +311,7 @@ export class Flight {
     try {
       await this.#waitFor(Promise.race([panel.done, over.promise]), endMs, onEnd);
       await this.#hearFirst(panel, voted.promise);
-      // Those who are asked may still answer while a synthesis runs; nobody else is asked.
+      // Open calls may still answer while a synthesis runs; no other expert is asked.
       panel.stopAsking();
     } finally {
       enough?.cancel();
@@ -318,7 +319,7 @@ export class Flight {
     }
   }
 
-  /** When the time of the panel is over: a synthesis that may follow has what it needs. */
+  /** When the panel's time is over: the rest is what a synthesis needs. */
   #panelEndMs(): number {
     const { options, clock } = this.#parts;
     const nextMs = this.#outlook.synthesisMs();
@@ -329,15 +330,15 @@ export class Flight {
     return panelEnd(clock.now(), this.deadlineMs, ceilingMs, { timeSlices: options.timeSlices, hasNext, nextMs });
   }
 
-  /** An expert that has not answered until then is slower than nearly all calls. */
+  /** When an expert that has not answered is slower than nearly all calls. */
   #enoughMs(): number | undefined {
     const { features, quorum } = this.#parts.options;
     return features.panelFit && quorum === 'firstAgree' ? this.#outlook.enoughMs(this.#fit.members) : undefined;
   }
 
   /**
-   * Without a vote there is nothing to merge: no synthesis begins while it is no likelier to answer in time than the experts
-   * who are still asked.
+   * Without a vote there is nothing to merge: no synthesis starts while it is no likelier to answer in time than the experts with
+   * open calls.
    */
   async #hearFirst(panel: Panel, voted: Promise<void>): Promise<void> {
     const { clock, options } = this.#parts;
@@ -347,8 +348,8 @@ export class Flight {
   }
 
   /**
-   * Where the ladder gave nothing and there is no vote either, or where no synthesis can be in time, those who are still asked
-   * are waited for as long as there is time.
+   * If the ladder gave nothing and there is no vote either, or if no synthesis can be in time, waits for open calls as long as
+   * there is time.
    */
   async #hearTheRest(panel: Panel | undefined): Promise<void> {
     const ballot = this.#ballot;
@@ -361,7 +362,7 @@ export class Flight {
     await this.#waitFor(Promise.race([panel.done, heard.promise]), this.#calls.lastMs());
   }
 
-  /** Waits for something until `endMs`, and no longer than anybody waits for the flight. */
+  /** Waits for a promise until `endMs`, or until no plan waits for the flight. */
   async #waitFor(promise: Promise<void>, endMs: number, onEnd: () => void = () => {}): Promise<void> {
     const { clock } = this.#parts;
     const { signal } = this.#calls;

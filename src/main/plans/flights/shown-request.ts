@@ -5,8 +5,8 @@ import type { OnChoice } from '../../../shared/vote-answer.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 
 /**
- * A request as models are shown it. An answer comes back through messages and parsers: what counts is the request's own string
- * of the action.
+ * A request as shown to models. Answers pass through messages and parsers, so an action is mapped back to the request's own
+ * string.
  */
 export class ShownRequest {
   readonly #request: PlanRequest;
@@ -20,7 +20,7 @@ export class ShownRequest {
     this.#inVain = inVain;
   }
 
-  /** What models are shown. Made when the first of them is asked, in a turn of its own. */
+  /** What models are shown. Created when the first model is asked, in a separate turn. */
   get situation(): Situation {
     this.#situation ??= situationOf(this.#request, this.#options.promptActionsMax, this.#inVain);
     return this.#situation;
@@ -30,7 +30,7 @@ export class ShownRequest {
     return result.ok ? { ...result, vote: { ...result.vote, action: this.#own(result.vote.action) } } : result;
   }
 
-  /** Returns a listener that passes choices on. Undefined where they do not count before their answers have ended. */
+  /** Returns a listener that passes choices on. Undefined if choices do not count before their answers have ended. */
   ownChoice(...listeners: readonly (OnChoice | undefined)[]): OnChoice | undefined {
     if (!this.#options.features.earlyChoices) return undefined;
     return (action) => {

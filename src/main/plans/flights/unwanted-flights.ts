@@ -5,8 +5,8 @@ import type { Flight } from './flight.ts';
 const CANCELS_PER_TURN = 4;
 
 /**
- * Flights that nobody waits for and that are not cancelled yet. They are cancelled in later turns of the event loop, a few in each: where
- * many deadlines strike at once, every plan settles first.
+ * Flights without waiters that are to be cancelled. They are cancelled in later turns of the event loop, a few in each: when many
+ * deadlines strike at once, all plans settle first.
  */
 export class UnwantedFlights {
   readonly #clock: Clock;

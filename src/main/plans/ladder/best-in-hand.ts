@@ -16,7 +16,7 @@ export interface Answer {
   readonly decidedAtMs?: number;
   /** Why no model decided. */
   readonly why?: Why;
-  /** The chance that models would decide the same again, and the probability of each offered action, where a model was read. */
+  /** If a model was read: the chance that models would decide the same again, and the probability of each offered action. */
   readonly confidence?: number;
   readonly probabilities?: Readonly<Record<string, number>>;
 }
@@ -28,19 +28,19 @@ function answerFromStale(request: PlanRequest, decision: Decision): Answer | und
   return { action, source: 'stale', reason, decidedAtMs, ...(model === '' ? {} : { model }) };
 }
 
-/** The rung of the cache; also for what stands there when no model has answered. */
+/** The cache rung; also for a standing answer if no model has answered. */
 export function answerFromHit({ tier, action, reason, decision }: Hit | Standing): Answer {
   const { model, decidedAtMs } = decision;
   const source = tier === 'exact' ? 'cache' : 'similar';
   return model === '' ? { action, source, reason, decidedAtMs } : { action, source, reason, decidedAtMs, model };
 }
 
-/** Of what was decided by choices alone. */
+/** The reason of a decision by choices alone. */
 export const CHOICE_REASON = "the models' choice; its reason was not waited for";
 
 /**
- * The rung of the best vote: the winner of the tally, or the `leader` of a weighted count, with the reason of the expert
- * that gave it first.
+ * The rung of the best vote: the winner of the tally, or the `leader` of a weighted count, with the reason of the first expert
+ * that voted for it.
  */
 export function answerFromVotes(
   request: PlanRequest,
@@ -58,12 +58,12 @@ export function answerFromVotes(
   return { action: winner.action, source: 'vote', reason, model, tally };
 }
 
-/** What is remembered of a near state, where no model has answered. */
+/** The rung of a near state: what is remembered for it, if no model has answered. */
 export function answerFromNear({ action, decision }: Said): Answer {
   return answerFromHit({ tier: 'similar', action, reason: decision.reason, decision });
 }
 
-/** The rung of an answer of models for a state of a moment ago. */
+/** The rung of a late answer: what models answered for a recent state. */
 export function answerFromLate({ action, reason, model, ageMs }: LateCandidate): Answer {
   const age = `for the state of ${(ageMs / 1_000).toFixed(1)} s ago`;
   const text = reason === '' ? age : `${age}: ${reason}`;
@@ -79,20 +79,20 @@ export function heuristicAnswer(request: PlanRequest): Answer {
 }
 
 export interface InHand {
-  /** What a model decided, once one did. */
+  /** What a model decided, once one has. */
   readonly decision: Decision | undefined;
   readonly votes: readonly ExpertVote[];
-  /** What most speaks for of them, where that is known; else the tally says. */
+  /** The action with most support, if known; otherwise the tally decides. */
   readonly leader?: string | undefined;
-  /** What memory could have served, and models were asked about first. */
+  /** A cached answer that could have been served, but models were asked first. */
   readonly standing?: Standing | undefined;
-  /** What models said of a state of a moment ago, or what is remembered of a near one, where it is known to beat what follows. */
+  /** A late answer for a recent state, or what is remembered for a near one, if it is known to beat the rungs below. */
   readonly standIn?: Answer | undefined;
   /** An expired decision for the same state. */
   readonly stale: Decision | undefined;
 }
 
-/** The best answer in hand, down the ladder. Always one, always legal. */
+/** The best answer in hand, down the ladder. There always is one, and it is always legal. */
 export function bestInHand(request: PlanRequest, inHand: InHand): Answer {
   const { decision, votes, leader, standing, standIn, stale } = inHand;
   const action = decision === undefined ? undefined : legalAction(request, decision.action);

@@ -12,15 +12,15 @@ export interface LadderChoice {
   readonly action: string;
   readonly step: 'synthesis' | 'fallback';
   readonly model: string;
-  /** The action that had most support when the model was asked. */
+  /** The action with most support when the model was asked. */
   readonly leader: string | undefined;
 }
 
-/** The decision of one flight, once it is made, and what the votes and choices come to until then. */
+/** The decision of one flight, once it is made, and what the votes and choices amount to until then. */
 export class DecisionInHand {
   /** What the models decided, once they did. */
   decision: Decision | undefined;
-  /** The choice of the ladder's model that is being asked, while it stands. */
+  /** The current choice of the ladder's model that is being asked. */
   choice: LadderChoice | undefined;
   readonly #parts: FlightParts;
   readonly #ballot: Ballot;
@@ -56,15 +56,15 @@ export class DecisionInHand {
     this.decision = this.#ofVotes(source);
   }
 
-  /** Out of time, or with no synthesis: choices that agree decide, else that of a synthesis, else the votes there are. */
+  /** Decides when time is over or there is no synthesis: by choices that agree, else by the choice of a synthesis, else by the votes. */
   decideInHand(source: 'quorum' | 'vote'): void {
     this.decision = this.standing();
     if (this.decision === undefined) this.decideByVotes(source);
   }
 
   /**
-   * What the choices that stand come to, for a plan that is settled now: an agreement, or the choice of a synthesis. Undefined
-   * where votes have to do.
+   * The decision that the current choices amount to, for a plan that is settled now: an agreement, or the choice of a synthesis.
+   * Undefined if only votes are available.
    */
   standing(): Decision | undefined {
     if (!this.#parts.options.features.earlyChoices) return undefined;

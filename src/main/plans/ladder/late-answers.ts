@@ -8,12 +8,12 @@ import { legalAction } from '../../cache/remembered-action.ts';
 import { wilson } from '../../measure/wilson.ts';
 
 /**
- * What may stand in where no model answered in time: what models say of the state that the agent was in a moment ago (the rung
- * `late`), or what is remembered of a near state, though it has not earned its place before models. Whether that is better than
- * the next rung is not assumed but seen: each time that models decide for a state, the decision is held against what the
- * stand-in would have said and against what the next rung would have said. It serves while it was right clearly more often where
- * only one of the two was: late answers by their age and by whether the state they were for is near (equal gates), remembered
- * ones by their distance. All start silent but one: an answer for the very state, of an earlier request, needs no evidence.
+ * Stand-ins for when no model answered in time: what models answer for a recent state of the agent (the rung `late`), or what is
+ * remembered for a near state although it has not earned being served before models. Whether this is better than the next rung is
+ * measured: each time models decide for a state, the decision is compared with what the stand-in and the next rung would have
+ * answered. A stand-in serves while it was right clearly more often in the cases in which only one of the two was right: late
+ * answers by their age and by whether their state is near (equal gates), remembered ones by their distance. All kinds start
+ * unserved except one: an answer for the same state from an earlier request needs no evidence.
  */
 export interface LateAnswer {
   readonly action: string;
@@ -26,18 +26,18 @@ export interface RecentWork {
   readonly signature: Signature;
   readonly gate: number | undefined;
   readonly askedAtMs: number;
-  /** Returns what models say so far. Whoever asks them replaces it when they have ended, so that nothing else is held. */
+  /** Returns the models' answer so far. The flight replaces it when it has ended, so that nothing else is kept in memory. */
   answer: () => LateAnswer | undefined;
   isEnded: boolean;
 }
 
 export interface LateCandidate extends LateAnswer {
   readonly ageMs: number;
-  /** Which comparisons speak for it. */
+  /** The kind under which it is compared. */
   readonly kind: string;
 }
 
-/** What a stand-in and the next rung would have said where no model decided in time. */
+/** What a stand-in and the next rung would have answered when no model decided in time. */
 interface Comparison {
   readonly kind: string;
   readonly standIn: string;
@@ -45,7 +45,7 @@ interface Comparison {
 }
 
 interface Tally {
-  /** Comparisons in which only the late answer was right, and only the next rung; older ones fade. */
+  /** Number of comparisons in which only the late answer was right (`nextOnly`: only the next rung); older ones fade. */
   lateOnly: number;
   nextOnly: number;
   compared: number;
@@ -60,26 +60,26 @@ export interface LateStats {
 }
 
 const AGENTS_MAX = 10_000;
-/** States of an agent about which models are asked, at most: a model may be this many steps behind. */
+/** Maximum states of an agent about which models are asked: a model may be this many steps behind. */
 const STATES_MAX = 64;
 const SHADOWS_MAX = 1_000;
-/** An answer for a state of longer ago says nothing any more. */
+/** An answer for an older state is useless. */
 const AGE_MS_MAX = 60_000;
-/** Ages are told apart by doublings of this. */
+/** Ages are grouped by doublings of this. */
 const AGE_MS_UNIT = 125;
-/** After each comparison this much of the older ones is left. */
+/** Share of older comparisons that remains after each new one. */
 const FADING = 0.99;
-/** Fewer comparisons in which the two differed say nothing of one kind; what it is pooled with then does. */
+/** A kind with fewer comparisons in which the two differed is judged by what it is pooled with. */
 const DIFFERED_MIN = 4;
-/** The bound on the share won, one-sided, is this many standard errors below it. */
+/** The one-sided bound on the share won is this many standard errors below it. */
 const Z = 1.28;
 const ALL = 'all';
 const LATE_GROUPS: ReadonlySet<string> = new Set(['near', 'far']);
-/** Distances are told apart by tenths. */
+/** Distances are grouped by tenths. */
 const DISTANCE_STEPS = 10;
-/** An answer for the very state, of an earlier request: nothing has to be shown. */
+/** The kind of an answer for the same state from an earlier request, which needs no evidence. */
 const SAME = 'same';
-/** Younger than any decision that has expired; what is older is for the cache to serve. */
+/** Maximum age of such an answer, below that of any expired decision; older ones are served by the cache. */
 const SAME_MS_MAX = 5_000;
 
 export class LateAnswers {
@@ -94,14 +94,14 @@ export class LateAnswers {
     this.#placer = new Placer(domain, this.#signer);
   }
 
-  /** Models are asked about the state of a request; `answer` returns what they say, at any later time. */
+  /** Models are asked about the state of a request; `answer` returns their answer at any later time. */
   asked(request: PlanRequest, signature: Signature, askedAtMs: number, answer: RecentWork['answer']): RecentWork {
     const work: RecentWork = { signature, gate: this.#gateOf(request), askedAtMs, answer, isEnded: false };
     this.#recent.set(request.agent, [...stillOfUse(this.#recent.get(request.agent) ?? []), work]);
     return work;
   }
 
-  /** The newest answer that models gave for a state of the request's agent, where it is legal now. */
+  /** The newest answer that models gave for a state of the request's agent, if it is legal now. */
   candidate(request: PlanRequest, signature: Signature, nowMs: number): LateCandidate | undefined {
     const recent = this.#recent.get(request.agent);
     for (const work of recent?.toReversed() ?? []) {
@@ -121,7 +121,7 @@ export class LateAnswers {
     return undefined;
   }
 
-  /** Whether evidence says that stand-ins of a kind beat the next rung. */
+  /** Whether evidence shows that stand-ins of a kind beat the next rung. */
   serves(kind: string): boolean {
     if (kind === SAME) return true;
     for (const name of poolsOf(kind)) {
@@ -131,7 +131,7 @@ export class LateAnswers {
     return false;
   }
 
-  /** A plan was answered without a model: what the two rungs said is kept until models decide for its state. */
+  /** A plan was answered without a model: keeps what the two rungs answered until models decide for its state. */
   shadow(signature: Signature, comparison: Comparison): void {
     if (comparison.kind === SAME) return;
     const key = signatureText(signature);
@@ -148,7 +148,7 @@ export class LateAnswers {
     return new Set(comparisons.map(({ kind }) => kind));
   }
 
-  /** What was decided, against what a stand-in and the next rung would have said. */
+  /** Compares a decision with what a stand-in and the next rung would have answered. */
   compare({ kind, standIn, next }: Comparison, decided: string): void {
     for (const name of poolsOf(kind)) {
       const tally = this.#tallies.get(name) ?? { lateOnly: 0, nextOnly: 0, compared: 0 };
@@ -180,7 +180,7 @@ export class LateAnswers {
   }
 }
 
-/** What may still give the newest answer: work that goes on, and the newest that has one. */
+/** Work that may still give the newest answer: unfinished work, and the newest with an answer. */
 function stillOfUse(works: readonly RecentWork[]): RecentWork[] {
   const newest = works.findLastIndex(({ isEnded, answer }) => isEnded && answer() !== undefined);
   return works
@@ -189,13 +189,13 @@ function stillOfUse(works: readonly RecentWork[]): RecentWork[] {
     .slice(1 - STATES_MAX);
 }
 
-/** A kind of late answer, and what it is pooled with while little is known of it; what is remembered has pools of its own. */
+/** The kind and what it is pooled with while it has little evidence; remembered answers have pools of their own. */
 function poolsOf(kind: string): string[] {
   const [group = ''] = kind.split(' ');
   return LATE_GROUPS.has(group) ? [kind, `${group} ${ALL}`, ALL] : [kind, `${group} ${ALL}`];
 }
 
-/** The kind of what is remembered of a near state. */
+/** The kind of an answer remembered for a near state. */
 export function kindOfNear({ kind, distance }: Near): string {
   return `${kind} ${Math.ceil(distance * DISTANCE_STEPS)}`;
 }

@@ -4,8 +4,8 @@ import { type Answer, answerFromLate, answerFromNear, bestInHand } from './best-
 import { kindOfNear, type LateAnswers } from './late-answers.ts';
 
 /**
- * The answers that may serve where no model was in time, before the rung that would be next. Each is compared with that rung
- * once models have decided, and the first whose kind has earned it serves.
+ * The answers that may serve if no model was in time, before the next rung. Each is compared with that rung once models have
+ * decided, and the first whose kind has earned it serves.
  */
 export class StandIns {
   readonly #clock: Clock;
@@ -16,7 +16,7 @@ export class StandIns {
     this.#late = late;
   }
 
-  /** The answer that serves before `next`; undefined where none has earned it. */
+  /** The answer that serves before `next`; undefined if none has earned it. */
   before({ request, signature, look }: PlanCall, next: Answer): Answer | undefined {
     const late = this.#late;
     if (late === undefined) return undefined;
@@ -32,7 +32,7 @@ export class StandIns {
     return candidates.find(({ kind }) => late.serves(kind))?.answer;
   }
 
-  /** Models have decided: that shows what would have been right where they had not, or had not in time. */
+  /** Models have decided: compares what would have been right if they had not, or not in time. */
   compare({ request, signature, look }: PlanCall, action: string, isAwaited: boolean): void {
     const near = look?.shadow?.near[0];
     const compared = this.#late?.decided(signature, action);

@@ -21,15 +21,15 @@ interface Rung {
   /** The model as it is asked now. */
   readonly seat: LadderSeat;
   readonly endMs: number;
-  /** Whether another one follows. */
+  /** Whether another rung follows. */
   readonly hasNext: boolean;
-  /** The model as it is configured, where it is asked of whatever is in memory when its turn comes. */
+  /** The model as configured, for a rung that is asked of whatever model is in memory when its turn comes. */
   readonly late: LadderSeat | undefined;
-  /** The action that had most support when the rung began. */
+  /** The action with most support when the rung started. */
   readonly leader: string | undefined;
 }
 
-/** The synthesis of one flight: model A, then model B, and so on, until one of them decides or the votes do meanwhile. */
+/** The synthesis of one flight: model A, then model B, and so on, until one of them decides or the votes agree. */
 export class SynthesisLadder {
   readonly #parts: FlightParts;
   readonly #shown: ShownRequest;
@@ -55,19 +55,19 @@ export class SynthesisLadder {
     this.#inHand = inHand;
   }
 
-  /** Whether no model was asked since none is expected in time. */
+  /** Whether no model was asked because none is expected in time. */
   get isHopeless(): boolean {
     return this.#isHopeless;
   }
 
-  /** Asks one model after the other. True when one of them has decided. */
+  /** Asks one model after the other. Returns true when one of them has decided. */
   async climb(): Promise<boolean> {
     const { features, synthesis } = this.#parts.options;
     const isChosen = features.chanceFit && synthesis.when !== 'always';
     this.#isHopeless = isChosen && !this.#outlook.isSynthesisTimely();
     if (this.#isHopeless) return false;
     const agreed = linkedAbort(this.#calls.signal);
-    // Experts that were slow may settle it after all, and then nobody waits for the synthesis.
+    // Slow experts may still settle it, and then the synthesis is not needed.
     this.#ballot.onVote = () => void (this.#inHand.isOvertaken && agreed.abort(UNWANTED));
     try {
       for (const index of synthesis.models.keys()) {
@@ -91,7 +91,7 @@ export class SynthesisLadder {
       return 'decided';
     }
     if (takesBackChoice(settled.error.code)) this.#inHand.choice = undefined;
-    // Counted by plans: nobody waits for what is asked in the background, and it may have been cancelled.
+    // Counted only for plans: background work is not, and it may have been cancelled.
     if (index === 0 && !signal.aborted && this.#calls.lane !== 'background') this.#parts.counters.fallbacks++;
     return 'failed';
   }
@@ -110,7 +110,7 @@ export class SynthesisLadder {
     return { step, seat, endMs, hasNext, late, leader: this.#ballot.leader };
   }
 
-  /** One rung. It ends with its slice where another follows, and with the flight where it is the last. */
+  /** Asks one rung. It ends with its slice if another follows, and with the flight if it is the last. */
   async #ask(rung: Rung, signal: AbortSignal): Promise<ExpertResult> {
     const { clock, options, seats } = this.#parts;
     const { step, seat, endMs, hasNext, late } = rung;
@@ -118,7 +118,7 @@ export class SynthesisLadder {
     const subject = { step, model, endpoint };
     if (endMs - clock.now() < SLICE_MS_MIN) return this.#calls.skip(subject);
     const isLast = !hasNext && options.keepsLate;
-    // After the call's own timeout, which tells its phase: this is for one that still waits for a slot.
+    // Set after the call's own timeout, which names its phase: this is for a call that still waits for a slot.
     using over = isLast ? undefined : deadlineSignal(clock, endMs + 1, signal, OUT_OF_TIME);
     return await this.#calls.make(
       {

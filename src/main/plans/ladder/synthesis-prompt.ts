@@ -10,7 +10,7 @@ const TASK = [
   'Agreement counts, but a good reason counts more. Where the experts are silent, judge yourself.',
 ].join(' ');
 
-/** The prompt of the synthesizer: what it shares with the experts first, then what they said. Pure. */
+/** The prompt of the synthesizer: first what it shares with the experts, then their answers. Pure. */
 export function synthesisMessages(
   domain: Domain,
   situation: Situation,

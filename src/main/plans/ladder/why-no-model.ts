@@ -5,33 +5,33 @@ import type { UsualTimes } from '../../models/time/latency-profile.ts';
 import { WHY_CODE_LIST, WHY_CODES, type Why, type WhyCode } from './why.ts';
 
 /**
- * Says why no model decided a plan, from what each of its attempts last saw. Only for plans that no model decided: nothing is
- * kept for it on the way, and of the others nothing is looked at.
+ * Determines why no model decided a plan, from what each of its attempts last saw. Used only for such plans: nothing is kept for
+ * this in advance, and other plans are not examined.
  */
 export interface Undecided {
   readonly attempts: readonly Attempt[];
-  /** How long the plan had, milliseconds. */
+  /** How long the plan had, in milliseconds. */
   readonly timeMs: number;
-  /** What ended it before its time. */
+  /** What settled it before its time. */
   readonly cut?: WhyCode | undefined;
-  /** Why no model was asked, where there are no attempts; undefined where a bug is the cause. */
+  /** Why no model was asked, if there are no attempts; undefined if a bug is the cause. */
   readonly unasked?: WhyCode | undefined;
   /** Whether calls of the plan were given up for other plans. */
   readonly gaveWay?: boolean;
-  /** How long answers of the attempt's model usually take there. */
+  /** The usual answer times of the attempt's model at its endpoint. */
   readonly usual?: (attempt: Attempt) => UsualTimes;
   readonly silenceAt?: (endpoint: string) => Silence | undefined;
 }
 
-/** Attempts at one endpoint that came to the same. */
+/** Attempts at one endpoint with the same outcome. */
 interface Group {
   readonly code: WhyCode;
   readonly at: string;
   /** The first of them. */
   readonly first: Attempt;
-  /** How long answers usually take. */
+  /** The usual time of an answer. */
   readonly usualMs: number | undefined;
-  /** What held the slots that they waited for, where that looks like a server that hangs. */
+  /** What held the slots that they waited for, if it looks like a server that hangs. */
   readonly silence: Silence | undefined;
   count: number;
   /** The longest time from a call to its end, and the longest wait for a slot. */
@@ -39,11 +39,11 @@ interface Group {
   waitMs: number;
 }
 
-/** Where times are not known, a call that had less time than this says nothing of its server. */
+/** If times are not known, a call that had less time than this says nothing about its server. */
 const MOMENT_MS = 100;
-/** Where times are not known, a server whose calls have had no token for so long is silent and not busy. */
+/** If times are not known, a server whose calls have had no token for this long is silent, not busy. */
 const SILENT_MS = 2_000;
-/** Endpoints and causes told in one sentence. */
+/** Maximum number of endpoints and causes in one sentence. */
 const GROUPS_MAX = 3;
 
 export function whyNoModel(undecided: Undecided): Why {
@@ -56,12 +56,12 @@ export function whyNoModel(undecided: Undecided): Why {
   return { code: nearest.code, message: parts.join('; ') };
 }
 
-/** Why no model decided a plan of `timeMs`, where no call says more. */
+/** Why no model decided a plan of `timeMs`, if no call gives a reason. */
 export function whyOf(code: WhyCode, timeMs: number): Why {
   return { code, message: PLANS[code]?.(timeText(timeMs)) ?? WHY_CODES[code] };
 }
 
-/** Of plans as a whole; where nothing more is to be said, what the code means says it. */
+/** Messages for plans as a whole; a code without one uses its general description. */
 const PLANS: Readonly<Partial<Record<WhyCode, (time: string) => string>>> = {
   superseded: () =>
     'a newer request with the same agent name came while this one waited for its first slot; agents that plan at the same time need names of their own',
@@ -73,7 +73,7 @@ const PLANS: Readonly<Partial<Record<WhyCode, (time: string) => string>>> = {
   internal: () => 'the model work of this plan failed by a bug: a warning has the details',
 };
 
-/** Of calls at one endpoint. */
+/** Messages for calls at one endpoint. */
 const CALLS: Readonly<Partial<Record<WhyCode, (group: Group) => string>>> = {
   'no-vote': ({ at, count, first }) =>
     `${at} gave ${count === 1 ? '1 answer that was' : `${count} answers that were`} no vote for one of the actions (${first.code})`,
@@ -109,7 +109,7 @@ function silentText({ at, count, calledMs, waitMs, first, silence }: Group): str
   return `no slot of ${at} became free in ${timeText(waitMs)}: it holds ${holders} for ${timeText(silence.oldestMs)}`;
 }
 
-/** The nearest to a vote first. */
+/** Groups the attempts, those nearest to a vote first. */
 function groupsOf(attempts: readonly Attempt[], undecided: Undecided): Group[] {
   const groups = new Map<string, Group>();
   for (const attempt of attempts) {
@@ -128,12 +128,12 @@ function groupsOf(attempts: readonly Attempt[], undecided: Undecided): Group[] {
   return [...groups.values()].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
-/** Calls that were made come before those that were not; then the order of the codes counts. */
+/** Calls that were made come before those that were not; then the order of the codes decides. */
 function rankOf({ code, calledMs }: Group): number {
   return WHY_CODE_LIST.indexOf(code) + (calledMs > 0 ? 0 : WHY_CODE_LIST.length);
 }
 
-/** What a sentence says of all of its attempts: those that differ in it have sentences of their own. */
+/** The details that a sentence gives about all of its attempts: attempts with other details get sentences of their own. */
 function detailOf(cause: WhyCode, attempt: Attempt): string {
   const { code, lastSeen } = attempt;
   if (isQueued(attempt)) return 'queued';
@@ -163,7 +163,7 @@ const CAUSES: Readonly<Partial<Record<'OK' | ErrorCode, WhyCode>>> = {
   ERR_STEP_SKIPPED: 'too-short',
 };
 
-/** Of calls that were cut. */
+/** Causes for calls that were cut. */
 const CAUSES_BY_SEEN: Readonly<Record<LastSeen, WhyCode>> = {
   queued: 'no-slot',
   called: 'unreachable',
@@ -194,7 +194,7 @@ function silenceFor(attempt: Attempt, { silenceAt, usual }: Undecided): Silence 
   return silence.oldestMs > (usual?.(attempt).begunMs ?? SILENT_MS) ? silence : undefined;
 }
 
-/** Whether how long calls usually take has a say: many thousand plans that were never called may settle at one moment. */
+/** Whether usual call times matter: many thousand plans that were never called may settle at one moment. */
 function needsTimes(attempt: Attempt): boolean {
   return !isQueued(attempt) && (attempt.lastSeen !== undefined || attempt.code === 'ERR_STEP_SKIPPED');
 }
@@ -206,11 +206,11 @@ function calls(count: number): string {
 }
 
 function usually(ms: number | undefined): string {
-  // What is learned of times is a few percent wide.
+  // Learned times are accurate to a few percent.
   return ms === undefined ? '' : ` that usually takes ${timeText(Number(ms.toPrecision(2)))}`;
 }
 
-/** 0.4 ms, 585 ms, 3.2 s */
+/** A time with its unit: 0.4 ms, 585 ms, 3.2 s. */
 function timeText(ms: number): string {
   if (ms >= 1_000) return `${(ms / 1_000).toFixed(1)} s`;
   return `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`;

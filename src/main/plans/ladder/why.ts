@@ -1,8 +1,9 @@
 import type { PlanSource } from '../../../shared/decision.ts';
 
 /**
- * Why no model decided a plan, by code, with what each code means. Those from `no-vote` to `too-short` are of single calls, in the
- * order of how near a call came to a vote: of a plan's calls the nearest gives the code. The others are of a plan as a whole.
+ * The codes for why no model decided a plan, with what each means. Those from `no-vote` to `too-short` are about single calls, in
+ * the order of how near a call came to a vote: the plan takes the code of its nearest call. The others are about a plan as a
+ * whole.
  */
 export const WHY_CODES = {
   'no-vote': 'models answered, but no answer was a vote for one of the actions',
@@ -33,9 +34,9 @@ export const WHY_CODE_LIST = Object.keys(WHY_CODES) as readonly WhyCode[];
 /** Why no model decided a plan. */
 export interface Why {
   readonly code: WhyCode;
-  /** One sentence for people, from what each attempt last saw. */
+  /** One sentence for people, based on what each attempt last saw. */
   readonly message: string;
 }
 
-/** Sources of plans that no model answered for their state: these plans have a `why`. */
+/** Sources of plans that no model answered for their state; these plans have a `why`. */
 export const UNDECIDED_SOURCES: ReadonlySet<PlanSource> = new Set(['late', 'stale', 'heuristic']);

@@ -4,7 +4,7 @@ import { isAgreed, type QuorumSettings, type QuorumState, supportOf, type Voice,
 import { StandingChoices } from './standing-choices.ts';
 import type { ExpertVote } from './tally.ts';
 
-/** The votes of one flight and what they come to. The panel fills it; the flight and the ladder read it at any moment. */
+/** The votes of one flight and what they amount to. The panel fills it; the flight and the ladder read it at any moment. */
 export class Ballot {
   readonly request: PlanRequest;
   readonly quorum: QuorumSettings;
@@ -12,7 +12,7 @@ export class Ballot {
   readonly votes: ExpertVote[] = [];
   /** The choices in answers that have not ended. */
   readonly choices = new StandingChoices<ResolvedExpert>();
-  /** Called after each vote, also after the panel has settled or was given up, and where choices have settled it. */
+  /** Called after each vote, also after the panel has settled or was given up, and when choices have settled it. */
   onVote: () => void = () => {};
 
   constructor(request: PlanRequest, quorum: QuorumSettings) {
@@ -25,7 +25,7 @@ export class Ballot {
     return [...this.votes, ...this.choices.votes];
   }
 
-  /** The action that has most support so far. */
+  /** The action with most support so far. */
   get leader(): string | undefined {
     return supportOf(this.standing, this.request, this.quorum)[0]?.action;
   }
@@ -34,7 +34,7 @@ export class Ballot {
     return isAgreed(this.standing, this.request, this.quorum);
   }
 
-  /** Whether the votes settle it, where those who are `pending` may still vote. */
+  /** Whether the votes settle it, given that the `pending` experts may still vote. */
   verdict(pending: readonly Voice[]): QuorumState {
     const weights = pending.map((voice) => this.quorum.weightOf(voice));
     return verdictOf(this.standing, weights, this.request, this.quorum);

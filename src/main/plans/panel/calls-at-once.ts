@@ -1,23 +1,23 @@
 /**
- * How many experts are asked at once, from the chance of each to answer by the deadline. One answer is most of what a plan
- * needs, and the number that a quorum needs is the rest. One more call is made where its slot is idle and it adds to that; on
- * a server whose calls slow one another it may take away from it, and then fewer are asked, one after the other.
+ * The number of experts that are asked at once, from the chance of each to answer by the deadline. One answer is most of what a
+ * plan needs, and a quorum's number is the rest. One more call is made if its slot is idle and it adds to that; on a server whose
+ * calls slow one another it may reduce it, and then fewer are asked, one after the other.
  */
 export interface CallsQuestion {
-  /** Idle slots, and no more than there are experts. */
+  /** Number of idle slots, at most the number of experts. */
   readonly most: number;
-  /** Votes that a quorum may need. */
+  /** Number of votes that a quorum may need. */
   readonly needed: number;
-  /** The chance of each of `calls` calls, where that many begin now. */
+  /** The chance of each of `calls` calls if that many start now. */
   readonly chancesOf: (calls: number) => readonly number[];
 }
 
-/** Worth of one answer in time next to that of a quorum in time. */
+/** Value of one answer in time, as a share; a quorum in time is worth the rest. */
 const FIRST_SHARE = 0.7;
-/** One more call must add this much. */
+/** One more call must add at least this much. */
 const GAIN_MIN = 0.05;
 
-/** At least 1. What finds no idle slot waits in the queue, where it slows nobody. */
+/** The number of calls, at least 1. A call without an idle slot waits in the queue, where it slows nothing. */
 export function callsAtOnce({ most, needed, chancesOf }: CallsQuestion): number {
   let best = 1;
   let bestWorth = worthOf(chancesOf(1), needed);
@@ -34,7 +34,7 @@ function worthOf(chances: readonly number[], needed: number): number {
   return FIRST_SHARE * atLeast(1, chances) + (1 - FIRST_SHARE) * atLeast(needed, chances);
 }
 
-/** The chance that at least so many of the calls end in time. */
+/** The chance that at least `wanted` of the calls end in time. */
 function atLeast(wanted: number, chances: readonly number[]): number {
   // The chances of 0, 1, … calls in time (Poisson binomial).
   let inTime = [1];

@@ -9,34 +9,34 @@ import type { FlightParts } from '../flights/flight-parts.ts';
 import { type FitQuestion, type PanelFit, panelThatFits } from './panel-size.ts';
 import type { Voice } from './quorum.ts';
 
-/** How long a slow expert is waited for before another one is asked: so many of its calls are done then. */
+/** A slow expert is waited for until this share of its calls is done; then another one is asked. */
 const PATIENCE_QUANTILE = 0.75;
-/** What is told of quantiles may be 5 % short. */
+/** Margin on quantiles, which may be 5 % too low. */
 const PATIENCE_MARGIN = 1.05;
 /**
- * Once there is a vote, the others are waited for until so many of the calls of the slowest of them are done, and a margin:
- * what is learned is short of the slowest calls, which are cancelled as soon as two others agree.
+ * Once there is a vote, the others are waited for until this share of the calls of the slowest is done, plus a margin: learned
+ * times miss the slowest calls, which are cancelled as soon as two others agree.
  */
 const ENOUGH_QUANTILE = 0.95;
 const ENOUGH_MARGIN = 1.2;
-/** Upper bound on the extra wait for a priming call, as a share of the model's usual time to first token. */
+/** Quantile of the model's time to first token; the other experts wait this long for the first to read the shared prompt. */
 const PRIME_QUANTILE = 0.9;
-/** What is kept for a synthesis: its time at this quantile. */
+/** Quantile of a synthesis's time that is reserved for it. */
 const SYNTHESIS_QUANTILE = 0.9;
 
-/** An expert on a slower server is asked again after so long. */
+/** An expert on a slower server is asked again after this time. */
 const FORGOTTEN_MS = 30_000;
 
-/** What has a smaller chance than this to answer in time is not begun. */
+/** A call with a smaller chance than this to answer in time is not started. */
 const FAIR_CHANCE = 0.3;
 
-/** An expert that takes no time at all is worth no more than one that takes this share of the plan's. */
+/** An expert that takes no time is worth no more than one that takes this share of the plan's time. */
 const SHARE_MIN = 0.005;
 
-/** A rung of the ladder: a model that may decide where experts do not agree. */
+/** A rung of the ladder: a model that may decide if the experts do not agree. */
 export type LadderSeat = ResolvedSynthesis['models'][number];
 
-/** Where a model may be asked. */
+/** The places where a model may be asked. */
 interface Seats {
   readonly endpoint: string;
   readonly alternatives: readonly string[];
@@ -44,11 +44,11 @@ interface Seats {
 
 type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker' | 'seats'>;
 
-/** What can be expected of the experts for one request, from what is known of their models and of the time there is. */
+/** What can be expected of the experts for one request, given what is known about their models and the time there is. */
 export class ExpertOutlook {
   readonly #parts: Parts;
   readonly #deadlineMs: number;
-  /** Whether there is something to look at. */
+  /** Whether the request has pictures. */
   readonly #isVisual: boolean;
 
   constructor(parts: Parts, { observation }: PlanRequest, deadlineMs: number) {
@@ -63,7 +63,7 @@ export class ExpertOutlook {
       : 'text';
   }
 
-  /** The expert as it is asked now: of its own model, or of one that its server has in memory. */
+  /** The expert as it is asked now: with its own model, or with one that its server has in memory. */
   seated(expert: ResolvedExpert): ResolvedExpert {
     return this.#parts.seats.seated(expert, this.kindOf(expert), this.#leftMs());
   }
@@ -74,7 +74,7 @@ export class ExpertOutlook {
     return first && this.#parts.seats.seated(first, 'text', this.#leftMs());
   }
 
-  /** Who is asked, in which order. */
+  /** The experts to ask, in order. */
   panel(lane: Lane, rankMs: number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
     const { options, clock, maker } = this.#parts;
     const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
@@ -85,8 +85,8 @@ export class ExpertOutlook {
     const experts = options.experts.map((expert) => this.seated(expert));
     if (!options.features.panelFit) return { ...whole, members: experts };
     const leftMs = this.#leftMs();
-    // Who is heard more and who answers sooner comes first; those whose endpoint rests come last. Where plans wait for slots,
-    // what an expert says is worth the time of a slot that it takes.
+    // Experts that weigh more and answer sooner come first; those whose endpoint rests come last. While plans wait for slots, the weight is judged
+    // against the time that the expert takes of a slot.
     const rank = (expert: ResolvedExpert): number => {
       const { endpoint, alternatives } = expert;
       const isReachable = maker.isReachable({ subject: { step: 'expert', model: '', endpoint }, alternatives });
@@ -110,8 +110,9 @@ export class ExpertOutlook {
   }
 
   /**
-   * Without those that only a slower server has, where the others have decided before these can answer, by a synthesis if they
-   * do not agree. Now and then such an expert comes last instead: nothing else would show that its server is quicker by now.
+   * Removes experts that only a slower server has, if the others will have decided before these can answer, by a synthesis if
+   * they do not agree. Occasionally such an expert is put last instead, because nothing else would show that its server has
+   * become quicker.
    */
   #inTimeForOthers(experts: readonly ResolvedExpert[], rankMs: number): readonly ResolvedExpert[] {
     const { options } = this.#parts;
@@ -133,7 +134,7 @@ export class ExpertOutlook {
     return !at.isResting && at.use.isDueForCheck(expert.model, this.kindOf(expert), FORGOTTEN_MS);
   }
 
-  /** Where experts may be asked, and where there is room for one that may not be needed. */
+  /** The places where experts may be asked, and those with room for one that may not be needed. */
   #rooms(experts: readonly ResolvedExpert[], rankMs: number): Pick<FitQuestion, 'placesOf' | 'roomFor'> {
     const all = ({ endpoint, alternatives }: Seats) => [endpoint, ...alternatives].map((name) => this.#at(name));
     if (!this.#isPlaced) return { placesOf: all, roomFor: all };
@@ -146,15 +147,15 @@ export class ExpertOutlook {
     };
   }
 
-  /** Whether a server that experts are asked at gets fewer calls at once than it has slots, since more would all be late. */
+  /** Whether an expert's server is given fewer calls at once than it has slots, because more would all be late. */
   get isNarrowed(): boolean {
     const { endpoints, options } = this.#parts;
-    // To compare places costs more than to see that none is narrow.
+    // Comparing places costs more than seeing that none is narrow.
     if (![...endpoints.values()].some(isNarrow)) return false;
     return options.experts.some((expert) => isNarrow(this.#best(expert, this.kindOf(expert))));
   }
 
-  /** Whether a slot is idle where one more call would be of use. */
+  /** Whether a slot is idle and one more call would be useful. */
   hasRoom(rankMs: number): boolean {
     const { endpoints, options } = this.#parts;
     if (!this.#isPlaced) return [...endpoints.values()].some(({ gate }) => gate.idle > 0);
@@ -175,19 +176,19 @@ export class ExpertOutlook {
     return placesFor(awake.length > 0 ? awake : all, seats.model, kind, rankMs);
   }
 
-  /** Where a call that begins now is expected to be answered first. */
+  /** The endpoint where a call that starts now is expected to be answered first. */
   #best(seats: Seats & { readonly model: string }, kind: CallKind): ModelEndpoint {
     if (!this.#isPlaced || seats.alternatives.length === 0) return this.#at(seats.endpoint);
     return this.#placesOf(seats, kind, this.#deadlineMs)[0]?.at ?? this.#at(seats.endpoint);
   }
 
-  /** After so long, another expert is asked beside the first. Undefined while its times are not known. */
+  /** Time after which another expert is asked in addition to the first. Undefined while its times are not known. */
   patienceMs(first: ResolvedExpert): number | undefined {
     const usualMs = this.#quantile(first, 'total', PATIENCE_QUANTILE);
     return usualMs === undefined ? undefined : usualMs * PATIENCE_MARGIN;
   }
 
-  /** Whether an expert is expected to answer in the time that is left, or has a fair chance to. */
+  /** Whether an expert is expected to answer in the remaining time, or has a fair chance to. */
   isTimely(expert: ResolvedExpert): boolean {
     const at = this.#best(expert, this.kindOf(expert));
     const chance = at.forecast.chanceWithin(expert.model, this.kindOf(expert), this.#leftMs(), at.gate.busy + 1);
@@ -197,8 +198,8 @@ export class ExpertOutlook {
   }
 
   /**
-   * Whether the first rung of the ladder has a fair chance to answer in the time that is left. Now and then it is tried against
-   * what is known: nothing else would show that it is quicker by now.
+   * Whether the first rung of the ladder has a fair chance to answer in the remaining time. Occasionally it is tried against its
+   * known times: nothing else would show that it has become quicker.
    */
   isSynthesisTimely(): boolean {
     const first = this.synthesis;
@@ -207,7 +208,7 @@ export class ExpertOutlook {
     return this.#at(first.endpoint).mayTry(first.model, 'text');
   }
 
-  /** Whether it is likelier to answer in time than experts that have been asked for `ageMs`. */
+  /** Whether a synthesis is likelier to answer in time than experts that were asked `ageMs` ago. */
   isSynthesisLikelier(experts: readonly ResolvedExpert[], ageMs: number): boolean {
     const first = this.synthesis;
     if (first === undefined) return false;
@@ -215,7 +216,7 @@ export class ExpertOutlook {
     for (const expert of experts) {
       const { gate } = this.#best(expert, this.kindOf(expert));
       const chance = this.#profile(expert).chanceAfter(ageMs, this.#leftMs(), gate.busy);
-      // Of the same model, nothing better can be expected than of what it has begun.
+      // A new call to the same model cannot be better than the one that is running.
       if (chance === undefined) {
         if (expert.model === first.model && expert.endpoint === first.endpoint) return false;
       } else best = Math.max(best, chance);
@@ -236,15 +237,15 @@ export class ExpertOutlook {
   }
 
   /**
-   * Where a server reuses for any slot what it has read, one expert reads first what all of them share: at most so long do the
-   * others wait for it. Undefined where it does not.
+   * How long the other experts wait for the first to read the shared prompt, if the server reuses it in any slot. Undefined if it
+   * does not.
    */
   primeMs(first: ResolvedExpert): number | undefined {
     if (this.#at(first.endpoint).facts.sharesPrefixes !== true) return undefined;
     return this.#quantile(first, 'firstToken', PRIME_QUANTILE);
   }
 
-  /** When an expert that has not answered is slower than nearly all calls. Undefined where times are not known. */
+  /** When an expert that has not answered is slower than nearly all calls. Undefined if times are not known. */
   enoughMs(members: readonly ResolvedExpert[]): number | undefined {
     let longestMs = 0;
     for (const expert of members) {
@@ -255,7 +256,7 @@ export class ExpertOutlook {
     return longestMs * ENOUGH_MARGIN;
   }
 
-  /** How long the first rung of the ladder takes, where that is known. */
+  /** The time of the first rung of the ladder, if known. */
   synthesisMs(): number | undefined {
     const first = this.synthesis;
     if (first === undefined || !this.#parts.options.features.learnedTimeouts) return undefined;
@@ -264,7 +265,7 @@ export class ExpertOutlook {
     return ms === undefined ? undefined : ms + at.memory.loadMs(first.model);
   }
 
-  /** Whether a synthesis fits behind these experts at all; where it does not, they have all of the time. */
+  /** Whether there is time for these experts and a synthesis; if not, the experts have all of it. */
   isRoomForBoth(members: readonly ResolvedExpert[], synthesisMs: number | undefined): boolean {
     if (synthesisMs === undefined || this.#parts.options.synthesis.when === 'always') return true;
     const panelMs = members.length === 0 ? 0 : Math.min(...members.map((expert) => this.#lengthOf(expert, 0)));
@@ -286,7 +287,7 @@ export class ExpertOutlook {
     return ms === undefined ? undefined : ms + at.memory.loadMs(expert.model);
   }
 
-  /** How long an expert takes to answer; of those whose times are not known, one that looks at pictures takes longer. */
+  /** The time of an expert's answer; among those with unknown times, one that looks at pictures takes longer. */
   #lengthOf(expert: ResolvedExpert, unknownMs: number): number {
     const kind = this.kindOf(expert);
     return this.#best(expert, kind).forecast.workMs(expert.model, kind) ?? (kind === 'vision' ? unknownMs : 0);

@@ -3,22 +3,22 @@ import type { ExpertVote } from './tally.ts';
 import { VoteAgreement } from './vote-agreement.ts';
 
 /**
- * How often each expert voted for what was decided in the end, and what its vote counts for by that, next to the others'
- * (weighted majority: Littlestone and Warmuth 1994; here by recent shares, so that a model that got worse is heard less).
- * An expert that gives no vote is not judged by it: nothing was heard that could count.
+ * How often each expert voted for what was finally decided, and the weight of its vote relative to the others (weighted majority:
+ * Littlestone and Warmuth 1994; here by recent shares, so that a model that got worse loses weight). An expert that gives no vote
+ * is not judged by it: there is nothing to compare.
  */
 interface ExpertRecord {
   share: number;
   seen: number;
 }
 
-/** Of an expert that is not known yet. */
+/** Share of an expert that is not known yet. */
 const SHARE_AT_FIRST = 0.7;
-/** It counts as if it had been seen in so many plans. */
+/** Weight of that share, in plans. */
 const SEEN_AT_FIRST = 10;
-/** Only so many of the latest plans count. */
+/** Maximum number of plans that count, the latest ones. */
 const SEEN_MAX = 200;
-/** With fewer votes nothing is said of a model. */
+/** With fewer votes, nothing is reported about a model. */
 const SEEN_MIN = 20;
 const WEIGHT_MIN = 0.5;
 const WEIGHT_MAX = 1.5;
@@ -28,7 +28,7 @@ export class ExpertRecords {
   /** How often experts agree with each other. */
   readonly agreement = new VoteAgreement();
   readonly #records = new Map<string, ExpertRecord>();
-  /** What the user has given, by expert, and by role. */
+  /** Weights given by the user, by expert and by role. */
   readonly #given: ReadonlyMap<string, number>;
 
   constructor(experts: readonly (Voice & { readonly weight: number })[] = []) {
@@ -37,12 +37,12 @@ export class ExpertRecords {
     this.#given = new Map([...byRole, ...experts.map((expert) => [keyOf(expert), expert.weight] as const)]);
   }
 
-  /** The weight that the user has given an expert. */
+  /** The weight that the user gave an expert. */
   givenWeightOf(expert: Voice): number {
     return this.#given.get(keyOf(expert)) ?? this.#given.get(expert.role) ?? 1;
   }
 
-  /** Votes of a plan that was decided for `action`. One vote alone agrees with itself: that says nothing. */
+  /** Records the votes of a plan that was decided for `action`. A single vote agrees with itself, which shows nothing. */
   decided(votes: readonly ExpertVote[], action: string): void {
     if (votes.length < 2) return;
     this.agreement.heard(votes);
@@ -53,7 +53,7 @@ export class ExpertRecords {
     }
   }
 
-  /** Its share next to the mean of all experts, from 0.5 to 1.5. */
+  /** The expert's share relative to the mean of all experts, from 0.5 to 1.5. */
   weightOf(expert: Voice): number {
     const record = this.#records.get(keyOf(expert));
     if (record === undefined) return 1;
@@ -63,7 +63,7 @@ export class ExpertRecords {
     return mean === 0 ? 1 : Math.min(WEIGHT_MAX, Math.max(WEIGHT_MIN, record.share / mean));
   }
 
-  /** How often votes of a model were what was decided, in whatever role; undefined while few are known. */
+  /** How often votes of a model, in any role, were what was decided; undefined while there are few. */
   shareOf(model: string): number | undefined {
     let seen = 0;
     let sum = 0;

@@ -4,9 +4,9 @@ import type { CallKind } from '../../models/time/latency-profile.ts';
 import type { ExpertRecords } from './expert-records.ts';
 
 /**
- * When a model is loaded in another one's place although something that is there could be asked: where its votes are known to be
- * better, and so that none is forgotten. Rarely, by a plan that has the time for it, and as a rule while nothing else is asked of
- * the server: a load delays whoever comes next.
+ * Decides when a model is loaded in place of another although a loaded one could be asked: if its votes are known to be better,
+ * and so that no model is forgotten. Rarely, by a plan that has enough time, and usually while the server has no other calls: a
+ * load delays the next plans.
  */
 export interface SwapParts {
   readonly clock: Clock;
@@ -14,33 +14,33 @@ export interface SwapParts {
   readonly records: ExpertRecords;
 }
 
-/** A model is better where its votes are what is decided so much more often, as a share of all. */
+/** A model is better if its votes are decided more often by at least this share. */
 const BETTER = 0.1;
-/** Between two such loads lie at least this many times the time of one. */
+/** Minimum time between two such loads, as a multiple of the time of one. */
 const SWAP_LOADS = 50;
 const SWAP_MS_MIN = 60_000;
-/** A plan that loads a model has this many times the time that it takes; where others wait for the server, so many times. */
+/** A plan that loads a model needs this many times the required time; `SPARE_AMONG_OTHERS` while others wait for the server. */
 const SPARE = 1.5;
 const SPARE_AMONG_OTHERS = 2.5;
-/** Among others it is put off for this many times as long. */
+/** While other calls use the server, the load is delayed by this factor. */
 const PUT_OFF = 3;
 
 export class ModelSwaps {
   readonly #parts: SwapParts;
-  /** The model that is loaded next at an endpoint, until a call to it has begun. */
+  /** The model that is loaded next at an endpoint, until a call to it has started. */
   readonly #next = new Map<string, string>();
 
   constructor(parts: SwapParts) {
     this.#parts = parts;
   }
 
-  /** From now on everybody asks for this model. */
+  /** From now on, all calls ask for this model. */
   choose(name: string, model: string): string {
     this.#next.set(name, model);
     return model;
   }
 
-  /** The model that is to be loaded now, of those that are configured there; undefined where what is there has to do. */
+  /** The model that should be loaded now, among the configured ones; undefined if a loaded model is to be used. */
   nextAt(name: string, models: readonly string[], kind: CallKind, leftMs: number): string | undefined {
     const { memory } = this.#at(name);
     const chosen = this.#next.get(name);
@@ -54,7 +54,7 @@ export class ModelSwaps {
     return next === undefined ? undefined : this.choose(name, next);
   }
 
-  /** Of equal ones the first that is configured. */
+  /** The best model; among equals, the first configured one. */
   best(models: readonly string[]): string | undefined {
     const share = (model: string): number => this.#parts.records.shareOf(model) ?? 0;
     return models.toSorted((a, b) => share(b) - share(a))[0];
@@ -77,14 +77,14 @@ export class ModelSwaps {
     return this.#parts.clock.now() - this.#at(name).memory.changedAtMs;
   }
 
-  /** With its load; a model that nothing is known of takes as long as the others there, or as its load. */
+  /** The time of a call including its load; an unknown model is assumed to take as long as the others there, or as its load. */
   #costMs(name: string, model: string, kind: CallKind): number {
     const at = this.#at(name);
     const loadMs = at.memory.usualLoadMs(model);
     return loadMs + (at.forecast.meanMs(model, kind, 1) ?? loadMs);
   }
 
-  /** One whose votes are decided more often than those of the best one that is there. */
+  /** A model whose votes are decided more often than those of the best loaded one. */
   #better(absent: readonly string[], there: readonly string[]): string | undefined {
     const { records } = this.#parts;
     const best = this.best(absent);
@@ -94,7 +94,7 @@ export class ModelSwaps {
     return share !== undefined && shareNow !== undefined && share >= shareNow + BETTER ? best : undefined;
   }
 
-  /** The one that was not asked for longest, once nothing was loaded for long. */
+  /** The model that was idle longest, if nothing has been loaded for a long time. */
   #forgotten(name: string, absent: readonly string[]): string | undefined {
     const { memory } = this.#at(name);
     const usedAtMs = (model: string): number => memory.usedAtMs(model) ?? Number.NEGATIVE_INFINITY;

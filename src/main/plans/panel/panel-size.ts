@@ -3,43 +3,43 @@ import type { CallKind } from '../../models/time/latency-profile.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import { callsAtOnce } from './calls-at-once.ts';
 
-/** Which experts a plan can afford to ask now. */
+/** The experts that a plan can afford to ask now. */
 export interface PanelFit {
   readonly members: readonly ResolvedExpert[];
-  /** Others wait for the same slots: a plan is then content with what its few experts say. */
+  /** Whether others wait for the same slots: then the votes of a few experts are enough. */
   readonly isCrowded: boolean;
-  /** How many are asked at once; undefined: as many as the quorum may need. */
+  /** Number of experts asked at once; undefined: as many as the quorum may need. */
   readonly atOnce: number | undefined;
-  /** Nobody is expected to answer in time: whoever is asked is asked for the next time, behind everyone else. */
+  /** Whether no expert is expected to answer in time: then one is asked for the next time, behind all others. */
   readonly isForLater: boolean;
 }
 
 export interface FitQuestion {
-  /** Where each expert may be asked. */
+  /** The places where each expert may be asked. */
   readonly placesOf: (expert: ResolvedExpert) => readonly ModelEndpoint[];
   readonly kindOf: (expert: ResolvedExpert) => CallKind;
-  /** Those of them that count as room for one more call: the others answer too late to be of use. Default: all. */
+  /** The places that count as room for one more call: the others answer too late to be useful. Default: all. */
   readonly roomFor?: (expert: ResolvedExpert) => readonly ModelEndpoint[];
-  /** Its place among all that wait. */
+  /** The place in the queue. */
   readonly rankMs: number;
   readonly nowMs: number;
   readonly deadlineMs: number;
-  /** Votes that a quorum may need. */
+  /** Number of votes that a quorum may need. */
   readonly needed: number;
-  /** Whether answers that come too late are of use, and the chance of an answer says how many are asked. */
+  /** Whether late answers are useful, and the number of experts asked depends on the chance of an answer. */
   readonly byChance: boolean;
 }
 
 /** An expert with a smaller chance than this to answer in time is not asked for this plan. */
 const CHANCE_MIN = 0.05;
-/** A little below half, for sums of floats. */
+/** Slightly below one half, because sums of floats are not exact. */
 const LIKELY = 0.49;
 
 /**
- * The panel that fits: experts that are not expected to answer before the deadline are left out; when plans wait for slots
- * two are asked, and when more wait than are at work, one. None where the wait alone would take too long. Where nobody is
- * expected in time, those who still have a chance are asked; where there is none, the first is asked all the same, for the
- * next time, and because it may be better by now. Nothing is left out on a guess: an expert whose times are not known is asked.
+ * The panel that fits: experts that are not expected to answer before the deadline are left out; while plans wait for slots two
+ * are asked, and if more wait than are at work, one. None if the wait alone would take too long. If no expert is expected in
+ * time, those that still have a chance are asked; if there is none, the first is asked anyway, for the next time, and because it
+ * may have become quicker. Nothing is left out on a guess: an expert with unknown times is asked.
  */
 export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQuestion): PanelFit {
   const leftMs = question.deadlineMs - question.nowMs;
@@ -63,8 +63,8 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
 }
 
 /**
- * Whether an expert may still answer in time although its turn is expected to come late, where nobody else waits for it: then there is
- * nobody to leave the slot to, and an answer for the next time is worth more than none.
+ * Whether an expert may still answer in time although its turn is expected to come late, if no other call waits for it: then
+ * nothing else would use the slot, and an answer for the next time is better than none.
  */
 function mayHaveTurn(expert: ResolvedExpert, question: FitQuestion): boolean {
   const leftMs = question.deadlineMs - question.nowMs;
@@ -72,7 +72,7 @@ function mayHaveTurn(expert: ResolvedExpert, question: FitQuestion): boolean {
   return question.placesOf(expert).some(({ gate, isResting }) => !isResting && gate.waiting === 0);
 }
 
-/** Whether an expert is likelier than not to answer in time, or nothing is known of that. */
+/** Whether an expert is likelier than not to answer in time, or this is not known. */
 function isTimely(expert: ResolvedExpert, question: FitQuestion): boolean {
   const leftMs = question.deadlineMs - question.nowMs;
   const isQuick = workMs(expert, question) <= leftMs;
@@ -83,7 +83,7 @@ function hasChance(expert: ResolvedExpert, question: FitQuestion): boolean {
   return chanceOf(expert, 1, question) >= CHANCE_MIN;
 }
 
-/** The chance of an answer in time where `more` calls begin now, in idle slots; 1 where nothing is known. */
+/** The chance of an answer in time if `more` calls start now, in idle slots; 1 if nothing is known. */
 function chanceOf(expert: ResolvedExpert, more: number, question: FitQuestion): number {
   return knownChance(expert, more, question) ?? 1;
 }
@@ -120,7 +120,7 @@ function workMs(expert: ResolvedExpert, { placesOf, kindOf }: FitQuestion): numb
   return Math.min(...placesOf(expert).map((at) => at.forecast.workMs(expert.model, kindOf(expert)) ?? 0));
 }
 
-/** Until it is its turn, where that is soonest. */
+/** Time until an expert's turn at the place where that is soonest. */
 function waitMs(expert: ResolvedExpert, { placesOf, kindOf, rankMs }: FitQuestion): number {
   const kind = kindOf(expert);
   const waits = placesOf(expert).map((at) => {
@@ -130,7 +130,7 @@ function waitMs(expert: ResolvedExpert, { placesOf, kindOf, rankMs }: FitQuestio
   return Math.min(...waits);
 }
 
-/** Waiters for each slot. */
+/** Waiting calls per slot. */
 function pressureAt({ gate }: ModelEndpoint): number {
   return gate.waiting / gate.width;
 }

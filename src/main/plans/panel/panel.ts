@@ -6,36 +6,36 @@ import type { Ballot } from './ballot.ts';
 import type { QuorumState } from './quorum.ts';
 
 /**
- * The experts of one plan, asked until their votes settle it. A staged panel asks as few as a quorum may need, one more for
- * each vote that does not help or does not come, and one more whenever those it waits for are slow and there is room. A
- * choice that stands is a vote; settled by choices alone, it waits a little for a reason. It never cancels: who is still
- * asked when it is settled is the flight's to cancel.
+ * The experts of one plan, asked until their votes settle it. A staged panel asks as few as a quorum may need, one more for each
+ * vote that does not help or does not arrive, and one more whenever pending experts are slow and there is room. A current choice
+ * is a vote; if settled by choices alone, the panel waits briefly for a reason. It never cancels calls: the flight cancels those
+ * that are still open when it is settled.
  */
 export interface PanelJob {
-  /** What the experts vote in. */
+  /** Collects the votes. */
   readonly ballot: Ballot;
   readonly asker: PanelAsker;
-  /** In the order in which they are asked. */
+  /** The experts, in the order in which they are asked. */
   readonly members: readonly ResolvedExpert[];
-  /** Whether it begins with as few as may do; otherwise all are asked at once. */
+  /** Whether it starts with as few as may be enough; otherwise all are asked at once. */
   readonly isStaged: boolean;
-  /** How many a staged panel begins with; undefined: as many as its quorum may need. */
+  /** Number of experts that a staged panel starts with; undefined: as many as its quorum may need. */
   readonly atOnce: number | undefined;
-  /** After so long, another one is asked beside those that have not answered; undefined: never. */
+  /** Time after which another expert is asked in addition to those that have not answered; undefined: never. */
   readonly patienceMs: number | undefined;
-  /** Whether that is a guess: then a server that has sent nothing may still read, and one more prompt would only slow it. */
+  /** Whether the patience is a guess: then a silent server may still be reading, and one more prompt would only slow it. */
   readonly isPatienceGuessed: boolean;
-  /** Where the first one reads the prompt for the others: at most so long do these wait for it. */
+  /** Maximum wait for the first expert to read the prompt that the others share; undefined: no wait. */
   readonly primeMs: number | undefined;
-  /** Settled by choices alone, it waits so long for a reason. */
+  /** How long a panel settled by choices alone waits for a reason. */
   readonly reasonMs: number;
 }
 
-/** Asks experts for a panel, and knows what can be expected of them now. */
+/** Asks experts for a panel, and knows what to expect of them now. */
 export interface PanelAsker {
   /** Whether there is room for an expert that may not be needed. */
   readonly hasRoom: boolean;
-  /** Whether an expert is expected to answer in the time that is left. Those that are not are asked first or never. */
+  /** Whether an expert is expected to answer in the remaining time. Others are asked first or never. */
   isTimely(expert: ResolvedExpert): boolean;
   /** The expert as it is asked now. */
   seated(expert: ResolvedExpert): ResolvedExpert;
@@ -54,7 +54,7 @@ export class Panel {
   #prime: Timer | undefined;
   #reason: Timer | undefined;
   #isOver = false;
-  /** Whether any of them has begun to answer, or has ended. */
+  /** Whether any of them has started to answer, or has ended. */
   #hasBegun = false;
 
   constructor(clock: Clock, job: PanelJob) {
@@ -63,12 +63,12 @@ export class Panel {
     this.#ballot = job.ballot;
   }
 
-  /** Resolves when its votes have settled it, or when no further vote can come. Rejects with a bug. */
+  /** Resolves when votes have settled the panel, or when no further vote can come. Rejects on a bug. */
   get done(): Promise<void> {
     return this.#done.promise;
   }
 
-  /** Experts that are asked and have not answered. */
+  /** Number of experts that are asked and have not answered. */
   get open(): number {
     return this.#open.size;
   }
@@ -96,13 +96,13 @@ export class Panel {
     this.#prime = this.#clock.setTimer(primeMs, () => this.#endPrime());
   }
 
-  /** Nobody further is asked; who is asked may still vote. */
+  /** No further experts are asked; open calls may still vote. */
   stopAsking(): void {
     this.#next = this.#job.members.length;
     this.#patience?.cancel();
   }
 
-  /** The same, and it is done. */
+  /** Stops asking, and ends the panel. */
   close(): void {
     this.#isOver = true;
     this.#patience?.cancel();
@@ -118,7 +118,7 @@ export class Panel {
     this.#goOn();
   }
 
-  /** Asks whoever is needed now, or ends. */
+  /** Asks the experts that are needed now, or ends. */
   #goOn(): void {
     if (this.#isOver || this.#prime !== undefined) return;
     const { isStaged } = this.#job;
@@ -137,7 +137,7 @@ export class Panel {
     return this.#asked <= 1 && this.#ballot.standing.length === 0 && atOnce !== undefined ? atOnce : needed;
   }
 
-  /** Ends, or waits for a reason where only choices speak for the action and one of their answers goes on. */
+  /** Ends, or waits for a reason if only choices support the action and one of their answers continues. */
   #settle(action: string): void {
     const hasReason = this.#ballot.votes.some(({ vote }) => vote.action === action);
     const isComing = [...this.#open].some((expert) => this.#ballot.choices.of(expert) === action);
@@ -149,12 +149,12 @@ export class Panel {
     });
   }
 
-  /** Who is asked and has not chosen. */
+  /** Experts that are asked and have not chosen. */
   #undecided(): ResolvedExpert[] {
     return [...this.#open].filter((expert) => this.#ballot.choices.of(expert) === undefined);
   }
 
-  /** Whether there is another one to ask. The first ones are asked whatever is known of them. */
+  /** Whether there is another expert to ask. The first ones are asked regardless of what is known about them. */
   #hasNext(): boolean {
     const { members, asker } = this.#job;
     while (this.#asked > 0 && this.#next < members.length && !asker.isTimely(members[this.#next] as ResolvedExpert))
@@ -184,7 +184,7 @@ export class Panel {
     };
   }
 
-  /** Whether one more can help: of a server that still reads, only one that is asked elsewhere. */
+  /** Whether one more can help: for a server that still reads, only one that is asked elsewhere. */
   #canHelp(): boolean {
     if (!this.#job.isPatienceGuessed || this.#hasBegun) return true;
     const next = this.#job.members[this.#next];

@@ -4,9 +4,9 @@ import type { QuorumRule } from '../../options/planner-options.ts';
 import { type ExpertVote, tallyVotes } from './tally.ts';
 
 /**
- * When a panel has said enough. A vote counts for its weight; where Q-values are given, experience is a voice of its own,
- * that is for every action by its place between the worst value and the best. Two experts that agree are a quorum under
- * `firstAgree`, unless both are of a poor record, and so is one of a good record that agrees with experience.
+ * When a panel has enough votes. A vote counts by its weight; if Q-values are given, experience is an additional voice, which
+ * supports every action by its place between the worst value and the best. Two experts that agree are a quorum under
+ * `firstAgree`, unless both have a poor record, and so is one with a good record that agrees with experience.
  */
 export interface Voice {
   readonly role: string;
@@ -15,15 +15,15 @@ export interface Voice {
 
 export interface QuorumSettings {
   readonly rule: QuorumRule;
-  /** What an expert's vote counts for; 1 is ordinary. */
+  /** The weight of an expert's vote; 1 is ordinary. */
   readonly weightOf: (voice: Voice) => number;
-  /** What the best value counts for; 0 leaves values out. */
+  /** The weight of the best value; 0 ignores values. */
   readonly valuesWeight: number;
-  /** An action that its agent has just tried here without effect: whatever its value is, experience does not speak for it. */
+  /** An action that the agent has just tried here without effect: experience does not support it, whatever its value. */
   readonly inVain?: string | undefined;
 }
 
-/** What speaks for each action that was voted for, the best first; of equal weight, in the order of the tally. */
+/** The support for each action that was voted for, best first; for equal weight, in the order of the tally. */
 export interface Support {
   readonly action: string;
   /** Votes and values together. */
@@ -33,19 +33,19 @@ export interface Support {
 }
 
 export type QuorumState =
-  /** No vote to come can change what is decided. */
+  /** No vote to come can change the decision. */
   | { readonly kind: 'settled'; readonly action: string }
-  /** So many more votes may settle it. */
+  /** At least this many more votes are needed to settle it. */
   | { readonly kind: 'open'; readonly needed: number };
 
-/** Support at which `firstAgree` is settled, whoever gives it: that of two ordinary votes. A fraction less, for sums of floats. */
+/** Support that settles `firstAgree` whoever gives it: that of two ordinary votes. Slightly less, because sums of floats are not exact. */
 const AGREED = 2 - 1e-6;
 /**
- * The same of two votes or more. Less, since records are weighed against their mean: of any three experts that agree as a
- * rule, two are together a little below it, and would wait for the third.
+ * Support that settles `firstAgree` if two votes or more give it. Lower, because records are weighed against their mean: of any
+ * three experts that usually agree, two are together slightly below it, and would wait for the third.
  */
 const AGREED_BY_TWO = 1.5 - 1e-6;
-/** Experience alone is no quorum, nor is it with a single ordinary vote. */
+/** Weight of experience. Experience alone is no quorum, nor is it with a single ordinary vote. */
 export const VALUES_WEIGHT = 0.9;
 
 export function supportOf(
@@ -68,7 +68,7 @@ export function supportOf(
     .sort((a, b) => b.weight - a.weight);
 }
 
-/** `pending` are the weights of votes that may still come. */
+/** The state of the quorum. `pending` are the weights of votes that may still come. */
 export function verdictOf(
   votes: readonly ExpertVote[],
   pending: readonly number[],
@@ -101,7 +101,7 @@ export function verdictOf(
   }
 }
 
-/** Whether the experts agree on what they say: then no synthesis is needed where it is for disagreement only. */
+/** Whether the experts agree: then no synthesis is needed if it is only for disagreement. */
 export function isAgreed(
   votes: readonly ExpertVote[],
   request: Pick<PlanRequest, 'actions' | 'qValues'>,
@@ -115,7 +115,7 @@ function isEnough({ weight, votes }: Support): boolean {
   return weight >= (votes >= 2 ? AGREED_BY_TWO : AGREED);
 }
 
-/** The most that values give to an action that nobody has voted for yet. */
+/** The most that values support an action that has no vote yet. */
 function valueOfUnheard(
   votes: readonly ExpertVote[],
   request: Pick<PlanRequest, 'actions' | 'qValues'>,
@@ -131,7 +131,7 @@ function valueOfUnheard(
   return most * valuesWeight;
 }
 
-/** How many of the votes to come, the heaviest first, are needed for so much. */
+/** How many of the pending votes, heaviest first, are needed for this weight. */
 function votesFor(weight: number, pending: readonly number[]): number {
   let left = weight;
   let needed = 0;

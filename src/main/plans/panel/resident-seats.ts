@@ -6,13 +6,13 @@ import type { ResolvedOptions } from '../../options/planner-options.ts';
 import { ModelSwaps, type SwapParts } from './model-swaps.ts';
 
 /**
- * Who is asked where models put one another out of memory: for a role or a rung of the ladder whose own model is not there, one of
- * the configured models that is. Where a server holds all of them, as far as is known, everyone is asked as configured.
+ * Chooses the model that is asked when models evict one another: for a role or a rung whose own model is not loaded, one of the
+ * configured models that is. If a server holds all models, as far as is known, all are asked as configured.
  */
 export interface AskedSeat extends Seat {
   readonly alternatives: readonly string[];
   readonly thinks: boolean;
-  /** As it is configured, where another model is asked in its place. */
+  /** The configured seat, if another model is asked in its place. */
   readonly own?: AskedSeat;
 }
 
@@ -38,7 +38,7 @@ export class ResidentSeats {
     }
   }
 
-  /** The seat as it is asked now, by a plan with so much time; as configured where its model is in memory somewhere. */
+  /** The seat as it is asked now, by a plan with this much time; as configured if its model is in memory somewhere. */
   seated<T extends AskedSeat>(given: T, kind: CallKind, leftMs: number): T {
     const own = ownOf(given);
     const names = [own.endpoint, ...own.alternatives];
@@ -52,8 +52,8 @@ export class ResidentSeats {
   }
 
   /**
-   * The same for a rung after the first: those before it were asked of what is in memory and gave nothing, so that its own model
-   * is worth a load, where that can be in time and ends nobody's answer.
+   * As `seated`, for a rung after the first: those before it used loaded models without success, so its own model is worth a load
+   * if it can be in time and cuts off no answer.
    */
   rung<T extends AskedSeat>(given: T, leftMs: number): T {
     const at = this.#at(given.endpoint);
@@ -67,7 +67,7 @@ export class ResidentSeats {
     return index > 0 && own === undefined && this.#at(endpoint).memory.needsLoad(model);
   }
 
-  /** What a call of a role or a rung is asked of at each endpoint, chosen as it begins; undefined where that is fixed. */
+  /** The seat for each endpoint, chosen when the call starts; undefined if that is fixed. */
   lateSeat(given: AskedSeat, kind: CallKind, deadlineMs: number): CallSeat | undefined {
     if (this.#isFixed) return undefined;
     const { model } = ownOf(given);
@@ -91,7 +91,7 @@ export class ResidentSeats {
     const next = this.#swaps.nextAt(name, models, kind, leftMs);
     if (next !== undefined || !memory.needsLoad(own)) return next ?? own;
     const there = models.filter((model) => !memory.needsLoad(model));
-    // Where something has to be loaded, all ask for the same.
+    // If a model has to be loaded, all calls ask for the same one.
     return this.#swaps.best(there) ?? this.#swaps.choose(name, this.#swaps.best(models) ?? own);
   }
 

@@ -4,9 +4,9 @@ import type { Voice } from './quorum.ts';
 import type { ExpertVote } from './tally.ts';
 
 /**
- * The choices that stand in answers which have not ended: votes with an action and nothing else. The whole answer takes
- * the place of its choice. A call that fails instead (cut, reset, out of time) leaves what was chosen, for nothing
- * contradicted it; an answer that ended and gives no vote does contradict it.
+ * The current choices in answers that have not ended: votes with an action and nothing else. The whole answer replaces its
+ * choice. A call that fails instead (cut, reset, timeout) leaves its choice, since nothing contradicted it; an answer that ended
+ * without a vote does contradict it.
  */
 export class StandingChoices<V extends Voice> {
   readonly #byVoice = new Map<V, ExpertVote>();
@@ -20,7 +20,7 @@ export class StandingChoices<V extends Voice> {
     return this.#byVoice.get(voice)?.vote.action;
   }
 
-  /** `action` is undefined where its choice was withdrawn. */
+  /** Records a choice; `action` is undefined if it was withdrawn. */
   chose(voice: V, action: string | undefined): void {
     const { role, model } = voice;
     if (action === undefined) this.#byVoice.delete(voice);
@@ -31,7 +31,7 @@ export class StandingChoices<V extends Voice> {
     if (result.ok || takesBackChoice(result.error.code)) this.#byVoice.delete(voice);
   }
 
-  /** How many count now that have not been counted before. */
+  /** Number of choices that count now and have not been counted before. */
   count(): number {
     const before = this.#counted.size;
     for (const voice of this.#byVoice.keys()) this.#counted.add(voice);

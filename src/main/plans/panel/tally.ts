@@ -8,13 +8,13 @@ export interface ExpertVote {
   readonly role: string;
   readonly model: string;
   readonly vote: Vote;
-  /** Whether its choice counts before its answer has ended. */
+  /** True if its choice counts before its answer has ended. */
   readonly isUnfinished?: true;
-  /** What it weighs where it was read and not written; a record of written votes says nothing of it. */
+  /** Its weight if it was read, not written; records of written votes do not apply to it. */
   readonly readWeight?: number;
 }
 
-/** What a vote weighs when its model stated no confidence. */
+/** Confidence of a vote whose model stated none. */
 const CONFIDENCE_DEFAULT = 0.5;
 
 /**
@@ -42,7 +42,7 @@ export function tallyVotes(
   );
 }
 
-/** Like a subtraction, but right for two equal infinities. */
+/** Compares like a subtraction, but correctly for two equal infinities. */
 function compare(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }

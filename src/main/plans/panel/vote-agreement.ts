@@ -3,9 +3,9 @@ import type { PanelAgreement } from '../../cache/standing/tier-standing.ts';
 import type { ExpertVote } from './tally.ts';
 
 /**
- * How often two experts say the same of one state: what can be expected of anything that answers in their place. Of each
- * panel the two votes that came first are compared. A panel that agrees is stopped there and one that does not goes on, so
- * that all pairs together would count disagreement several times.
+ * How often two experts agree on one state, which is the standard for anything that answers in their place. In each panel, the
+ * first two votes are compared. A panel that agrees stops there and one that does not continues, so comparing all pairs would
+ * count disagreement several times.
  */
 export class VoteAgreement implements PanelAgreement {
   readonly #pairs = new Comparisons();
@@ -18,7 +18,7 @@ export class VoteAgreement implements PanelAgreement {
     return this.#pairs.rate;
   }
 
-  /** Votes of one panel, in the order in which they came. */
+  /** Records the votes of one panel, in the order of arrival. */
   heard([first, second]: readonly ExpertVote[]): void {
     if (first !== undefined && second !== undefined) this.#pairs.add(first.vote.action === second.vote.action);
   }

@@ -18,14 +18,14 @@ import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { ReadQuery } from './read-query.ts';
 import type { ReadChoice, Reads } from './reads.ts';
 
-/** A read is waited for until it has taken so many times as long as usual. */
+/** A read is waited for until it takes this many times its usual time. */
 const PATIENCE = 2.5;
-/** Where nothing is known of its time, for this share of the time there is. */
+/** Share of the remaining time for which a read of unknown time is waited for. */
 const UNKNOWN_SHARE = 0.5;
-/** Until a written vote is expected, and a margin. */
+/** Margin on the time until a written vote is expected. */
 const WRITING_MARGIN = 1.2;
 
-/** Of all roles together, next to the values. */
+/** Weight of a read of all roles together, relative to the values. */
 const READ_WEIGHT = 2;
 
 export interface FlightReadParts {
@@ -40,11 +40,11 @@ export interface FlightReadParts {
   readonly calls: FlightCalls;
 }
 
-/** The read with which a flight begins: one request to the seat of the best record. Until it has ended there is no choice. */
+/** The read with which a flight starts: one request to the seat of the best record. Until it has ended there is no choice. */
 export class FlightRead {
-  /** What the model chose, with any probability. */
+  /** The model's choice, whatever its probability. */
   choice: ReadChoice | undefined;
-  /** The probability of each action that was offered; what is missing of 1 is doubt. */
+  /** The probability of each offered action; what is missing of 1 is doubt. */
   probabilities: Readonly<Record<string, number>> | undefined;
   readonly #given: FlightReadParts;
   readonly #shown: ShownRequest;
@@ -57,7 +57,7 @@ export class FlightRead {
     this.#shown = new ShownRequest(given.request, { ...options, promptActionsMax }, given.inVain);
   }
 
-  /** The experts that are asked, all at the seat of the best record, which is the first one's. Empty where none can be read, or no read is worth its time. */
+  /** The experts to read, all at the seat of the best record, which is the first one's. Empty if none can be read, or no read is worth its time. */
   #experts(): readonly ResolvedExpert[] {
     const { parts, reads, outlook } = this.#given;
     const { records, endpoints, options } = parts;
@@ -66,7 +66,7 @@ export class FlightRead {
       const { endpoint, model } = expert;
       return endpoints.get(endpoint)?.isResting === false && reads.forms.formFor(endpoint, model) !== undefined;
     });
-    // What is known of reads is known of a model: it is not left for a little.
+    // Knowledge about reads belongs to a model, so a model is not left for a small difference.
     const rankOf = (expert: ResolvedExpert): number => records.weightOf(expert) * reads.standingOf(expert.model);
     const best = able.toSorted((a, b) => rankOf(b) - rankOf(a))[0];
     if (best === undefined || !(this.#isOnlyHope(best) || reads.isWorthwhile(best.model))) return [];
@@ -74,8 +74,8 @@ export class FlightRead {
   }
 
   /**
-   * Begins the read, and waits for it as long as a vote in words may still follow. Undefined where nothing is read. `onLate` is called
-   * where it ends after that.
+   * Starts the read, and waits for it as long as a vote in words may still follow. Undefined if nothing is read. `onLate` is
+   * called if it ends after that.
    */
   async first(onLate: () => void): Promise<void> {
     const experts = this.#experts();
@@ -95,7 +95,7 @@ export class FlightRead {
     const waitMs = this.#waitMs(best);
     const mayWrite = waitMs < this.#leftMs();
     const timer = parts.clock.setTimer(waitMs, () => {
-      // It has had its time, and words would have to wait for its slot.
+      // Its time is over, and a written vote would have to wait for its slot.
       if (mayWrite && this.#gate?.free === 0) read.abort(OUT_OF_TIME);
       over.resolve();
     });
@@ -140,8 +140,8 @@ export class FlightRead {
   }
 
   /**
-   * What was read and what experience says, in a linear pool (Stone 1961) of the weights that they have as votes: a read of all roles
-   * is as much as a quorum of two. Doubt stays doubt.
+   * Combines the read with experience, in a linear pool (Stone 1961) with their weights as votes: a read of all roles equals a
+   * quorum of two. Doubt stays doubt.
    */
   #withValues(actions: readonly string[], shares: readonly number[]): readonly number[] {
     const { parts, request, inVain } = this.#given;
@@ -154,22 +154,22 @@ export class FlightRead {
     return whole === 0 ? shares : support.map((each) => (each / whole) * mass);
   }
 
-  /** Whether others wait for the slots at which it was asked: what was read has to do, then. */
+  /** Whether other calls wait for its slots: then the read must be enough. */
   get isCrowded(): boolean {
     return (this.#gate?.waiting ?? 0) > 0;
   }
 
-  /** How long a written vote may wait for the read, milliseconds. */
+  /** How long a written vote may wait for the read, in milliseconds. */
   #waitMs(best: ResolvedExpert): number {
     const leftMs = this.#leftMs();
     const writingMs = this.#writingMs();
     const readMs = this.#at(best).forecast.expectedMs(best.model, 'read', this.#given.calls.rankMs);
     if (!this.#isWritingTimely || (writingMs !== undefined && writingMs >= leftMs)) return leftMs;
     const untilMs = writingMs === undefined ? leftMs * UNKNOWN_SHARE : leftMs - writingMs * WRITING_MARGIN;
-    // Words are only for what cannot be read.
+    // Words are only for models that cannot be read.
     if (this.#given.parts.options.reads.answers === 'read') return Math.max(untilMs, leftMs * UNKNOWN_SHARE);
     if (readMs === undefined) return Math.min(untilMs, leftMs * UNKNOWN_SHARE);
-    // Both do not fit: words then go beside the read, unless it decides more often than not.
+    // There is no time for both: a written vote is asked for alongside the read, unless reads decide more often than not.
     if (untilMs < readMs) return this.#given.reads.isMostlySure ? leftMs : 0;
     return Math.min(untilMs, readMs * PATIENCE);
   }
@@ -180,7 +180,7 @@ export class FlightRead {
     return !this.#isWritingTimely && readMs <= this.#leftMs();
   }
 
-  /** Whether it has answered, and nobody can in words in time: whoever was asked would only keep the next read from its slot. */
+  /** Whether the read has answered and no written vote can be in time: another call would only keep the next read from its slot. */
   get isLastWord(): boolean {
     return this.probabilities !== undefined && !this.#isWritingTimely;
   }
@@ -191,7 +191,7 @@ export class FlightRead {
     return parts.options.experts.some((expert) => outlook.isTimely(expert));
   }
 
-  /** How long the quickest expert takes in words, where that is known. */
+  /** Time of the quickest expert's answer in words, if known. */
   #writingMs(): number | undefined {
     const { parts, outlook } = this.#given;
     const known = parts.options.experts.flatMap((expert) => {

@@ -1,19 +1,19 @@
 /**
- * What the probability of a read action is worth: how often a model that was asked in words decided the same (isotonic regression by
- * pooling adjacent violators: Ayer et al. 1955; for probabilities of classifiers: Zadrozny and Elkan 2002), online, by model, and by
- * scene where a scene differs. Only written decisions count: reads do not judge reads. Older comparisons fade. What was expected of
- * each comparison is held against it before it is learnt from, so that the error told is one of answers that it had not seen.
+ * How reliable the probability of a read action is: how often a model asked in words decided the same (isotonic regression by
+ * pooling adjacent violators: Ayer et al. 1955; for probabilities of classifiers: Zadrozny and Elkan 2002), online, by model, and
+ * by scene if a scene differs. Only written decisions count: reads do not judge reads. Older comparisons fade. Each comparison is
+ * checked against its expectation before it is learned from, so the reported error is one of unseen answers.
  */
 const BINS = 10;
-/** Comparisons of a model that are remembered, by weight. */
+/** Number of comparisons of a model that are remembered, by weight. */
 const MEMORY = 400;
-/** A scene counts for itself by what it has seen, beside so many comparisons of all scenes. */
+/** Number of comparisons of all scenes against which a scene's own are weighed. */
 const SCENE_SHRINKAGE = 10;
-/** Each bin begins with so much of the mean of all. */
+/** Weight of the mean of all in each bin at the start. */
 const PRIOR = 0.5;
 const SCENES_MAX = 256;
 
-/** Weighted comparisons by the probability that was read. */
+/** Weighted comparisons, by the probability that was read. */
 class BinnedOutcomes {
   readonly counts = new Float64Array(BINS);
   readonly agreed = new Float64Array(BINS);
@@ -37,9 +37,9 @@ class BinnedOutcomes {
   }
 }
 
-/** One bin of the reliability curve: what was expected on average, and how often it came. */
+/** One bin of the reliability curve: what was expected on average, and how often it occurred. */
 export interface ReliabilityBin {
-  /** The bin's lower end, by the probability that was expected. */
+  /** The bin's lower end, by expected probability. */
   readonly from: number;
   readonly compared: number;
   readonly expected: number;
@@ -48,17 +48,17 @@ export interface ReliabilityBin {
 
 export interface CalibrationStats {
   readonly model: string;
-  /** Reads that a written decision for the same state could be held against. */
+  /** Number of reads that were compared with a written decision for the same state. */
   readonly compared: number;
-  /** Expected calibration error, less what chance alone makes of it (Kumar et al. 2019); undefined with few comparisons. */
+  /** Expected calibration error, minus what chance alone contributes (Kumar et al. 2019); undefined with few comparisons. */
   readonly error: number | undefined;
-  /** Mean squared error of what was expected, and of always expecting the mean. */
+  /** Mean squared error of what was expected (`brierOfMean`: of always expecting the mean). */
   readonly brier: number | undefined;
   readonly brierOfMean: number | undefined;
   readonly curve: readonly ReliabilityBin[];
 }
 
-/** How often reads agree with written votes, next to how often two of these agree: of the same states, since states differ in that. */
+/** How often reads agree with written votes, compared with how often two written votes agree, for the same states, because states differ. */
 class PairOutcomes {
   readonly #counts = new Float64Array(BINS);
   readonly #withRead = new Float64Array(BINS);
@@ -76,7 +76,7 @@ class PairOutcomes {
   isEqual(bin: number): boolean {
     const count = sumOf(this.#counts);
     if (count < PAIRS_MIN) return false;
-    // A bin speaks for itself beside so many pairs of all bins.
+    // A bin's own pairs are weighed against this many pairs of all bins.
     const own = (outcomes: Float64Array): number =>
       ((outcomes[bin] as number) + (PAIRS_SHRINKAGE * sumOf(outcomes)) / count) /
       ((this.#counts[bin] as number) + PAIRS_SHRINKAGE);
@@ -84,10 +84,10 @@ class PairOutcomes {
   }
 }
 
-/** With fewer pairs of a model, its reads do not decide. */
+/** With fewer pairs, reads of a model do not decide. */
 const PAIRS_MIN = 20;
 const PAIRS_SHRINKAGE = 10;
-/** As often, but for what chance makes of it. */
+/** Reads count as agreeing as often from this share on, to allow for chance. */
 const EQUAL_SHARE = 0.97;
 
 class ModelCalibration {
@@ -95,7 +95,7 @@ class ModelCalibration {
   readonly all = new BinnedOutcomes();
   readonly scenes = new Map<string, BinnedOutcomes>();
   compared = 0;
-  /** Of the error: by what was expected. */
+  /** Comparisons behind the error, by expected probability. */
   readonly #expected = new Float64Array(BINS);
   readonly #expectedSum = new Float64Array(BINS);
   readonly #came = new Float64Array(BINS);
@@ -157,26 +157,26 @@ class ModelCalibration {
   }
 }
 
-/** With fewer comparisons nothing is said of a model. */
+/** With fewer comparisons, nothing is reported about a model. */
 export const COMPARED_MIN = 20;
-/** A bin with less than this has not been seen of late. */
+/** A bin with less weight than this has no recent comparisons. */
 const SEEN_MIN = 0.5;
 const MODELS_MAX = 256;
 
 export class ReadCalibration {
   readonly #models = new Map<string, ModelCalibration>();
 
-  /** A written decision for the state of a read: whether it was the action that the read gave `probability`. */
+  /** Records a written decision for the state of a read: whether it was the action to which the read gave `probability`. */
   heard(model: string, scene: string, probability: number, agrees: boolean): void {
     this.#of(model).heard(scene, probability, agrees);
   }
 
-  /** Two written votes for the state of a read: how many of them agree with it, as a share, and whether they agree with each other. */
+  /** Records two written votes for the state of a read: the share of them that agrees with it, and whether they agree with each other. */
   heardPair(model: string, probability: number, agreed: number, areAlike: boolean): void {
     this.#of(model).pairs.add(binOf(probability), agreed, areAlike);
   }
 
-  /** Whether reads of such a probability agree with written votes as often as these agree with each other. */
+  /** Whether reads of this probability agree with written votes as often as these agree with each other. */
   isEqual(model: string, probability: number): boolean {
     return this.#models.get(model)?.pairs.isEqual(binOf(probability)) ?? false;
   }
@@ -188,7 +188,7 @@ export class ReadCalibration {
     return known.curveOf(scene)[binOf(probability)];
   }
 
-  /** Whether reads of any probability that was seen of late are worth at least `chance`. True while too little is known. */
+  /** Whether reads of any recently seen probability are worth at least `chance`. True while too little is known. */
   isAnySure(model: string, chance: number): boolean {
     const known = this.#models.get(model);
     if (known === undefined || known.compared < COMPARED_MIN) return true;
@@ -220,7 +220,7 @@ function binOf(probability: number): number {
   return Math.min(BINS - 1, Math.max(0, Math.floor(probability * BINS)));
 }
 
-/** Older comparisons weigh less. */
+/** Reduces the weight of older comparisons. */
 function fade(weights: Float64Array): void {
   for (const [bin, weight] of weights.entries()) weights[bin] = weight * (1 - 1 / MEMORY);
 }
@@ -229,7 +229,7 @@ function sumOf(numbers: Float64Array): number {
   return numbers.reduce((sum, each) => sum + each, 0);
 }
 
-/** The shares of each bin, each with `strength` comparisons of what is known without it, never falling from bin to bin. */
+/** The share of each bin, weighted with `strength` comparisons of its prior, never decreasing from bin to bin. */
 function isotonic(outcomes: BinnedOutcomes, prior: (bin: number) => number, strength: number): readonly number[] {
   const blocks: { share: number; weight: number; bins: number }[] = [];
   for (let bin = 0; bin < BINS; bin++) {
@@ -250,7 +250,7 @@ function isotonic(outcomes: BinnedOutcomes, prior: (bin: number) => number, stre
   return blocks.flatMap(({ share, bins }) => Array<number>(bins).fill(share));
 }
 
-/** What chance alone adds to the squared distance of a bin is taken off. */
+/** The calibration error, without what chance alone adds to the squared distance of each bin. */
 function debiasedError(curve: readonly ReliabilityBin[], compared: number): number {
   let squared = 0;
   for (const { compared: count, expected, agreed } of curve) {

@@ -8,7 +8,7 @@ import type { FlightParts } from '../flights/flight-parts.ts';
 import type { ShownRequest } from '../flights/shown-request.ts';
 import type { Reads } from './reads.ts';
 
-/** Reads one model once, in the form that its server has; where that turns out to be another one, in that. */
+/** Reads one model once, in its server's form; if that turns out to be a different form, in that one. */
 export class ReadQuery implements ModelQuery {
   readonly #planId: number;
   readonly #parts: FlightParts;

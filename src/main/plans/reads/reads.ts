@@ -4,7 +4,7 @@ import type { ReadForms } from '../../models/forms/read-forms.ts';
 import type { ResolvedReads } from '../../options/planner-options.ts';
 import { type CalibrationStats, COMPARED_MIN, ReadCalibration } from './read-calibration.ts';
 
-/** What a model was read to choose for a state. */
+/** The action that a model was read to choose for a state. */
 export interface ReadChoice {
   readonly model: string;
   readonly scene: string;
@@ -13,36 +13,36 @@ export interface ReadChoice {
 }
 
 export interface ReadStats {
-  /** Reads that were asked for by plans. */
+  /** Reads requested by plans. */
   readonly asked: number;
-  /** Plans that a read decided, since it was sure enough. */
+  /** Plans that a read decided, because it was sure enough. */
   readonly decided: number;
-  /** Reads that were not sure enough: models were then asked in words, as far as there was time. */
+  /** Reads that were not sure enough: models were then asked in words, if there was time. */
   readonly unsure: number;
-  /** Reads that came to nothing. */
+  /** Reads without a result. */
   readonly failed: number;
   readonly calibration: readonly CalibrationStats[];
 }
 
-/** What a read is for the plan that it was made for. */
+/** How a read is used for its plan. */
 export type ReadUse =
   /** It decides. */
   | 'decides'
   /** It is a vote among those that are written. */
   | 'votes'
-  /** It has no say: what is written is held against it. */
+  /** It has no say, and is only compared with what is written. */
   | 'trial';
 
-/** States of reads that no written decision has been held against yet. */
+/** Maximum states of reads that wait for a written decision to be compared with. */
 const CHOICES_MAX = 2_000;
-/** A read decides where models would more likely than not say the same in words. */
+/** A read decides if models would more likely than not decide the same in words. */
 const CONFIDENCE_MIN = 0.5;
-/** Until so many reads of a model could be held against what was written, none has a say. */
+/** Until this many reads of a model have been compared with written decisions, none has a say. */
 const TRIALS_MIN = 2 * COMPARED_MIN;
-/** After that, of those that are sure, and of the others: nothing else would show that they have become worse, or better. */
+/** Share of later reads that are trials, if they are sure or unsure: nothing else would show that they have become worse, or better. */
 const TRIED_SHARE = { sure: 0.03, unsure: 0.1 } as const;
 const KNOWN_BONUS = 0.2;
-/** Where reads never decide, this share of plans reads. */
+/** Share of plans that read if reads never decide. */
 const READ_SHARE = 0.05;
 
 export interface ReadsParts {
@@ -51,7 +51,7 @@ export interface ReadsParts {
   readonly random: Random;
 }
 
-/** What all flights of a planner know of reading decisions: which models can be read, and what their probabilities are worth. */
+/** What all flights of a planner know about reading decisions: which models can be read, and how reliable their probabilities are. */
 export class Reads {
   readonly forms: ReadForms;
   readonly #options: ResolvedReads;
@@ -69,18 +69,18 @@ export class Reads {
     this.#random = random;
   }
 
-  /** Whether all prompts of a seat begin with what all roles are, since reads do: what stands before the state is read once for all. */
+  /** Whether all prompts of a seat start with the descriptions of all roles, as reads do: what precedes the state is then read once for all. */
   sharesRoles(endpoint: string, model: string): boolean {
     return this.forms.shownFor(endpoint, model) !== undefined;
   }
 
-  /** Whether a read of the model may decide, as far as is known. Now and then it is tried against that. */
+  /** Whether a read of the model may decide, as far as is known. Occasionally one is tried against that. */
   isWorthwhile(model: string): boolean {
     if (this.#options.answers === 'read' || this.#calibration.comparedOf(model) < TRIALS_MIN) return true;
     return this.#calibration.isAnySure(model, this.#confidenceMin) || this.#random.next() < READ_SHARE;
   }
 
-  /** What a model's record counts for where a model is chosen to be read: more where its reads are known. */
+  /** The weight of a model's record when a model is chosen to be read: higher if its reads are known. */
   standingOf(model: string): number {
     return 1 + KNOWN_BONUS * Math.min(1, this.#calibration.comparedOf(model) / TRIALS_MIN);
   }
@@ -90,7 +90,7 @@ export class Reads {
     return this.#calibration.chanceOf(model, scene, probability);
   }
 
-  /** What is made of a read. Where others wait for the slots it decides, unless it is known to be worse than what is written. */
+  /** How a read is used. While other calls wait for the slots it decides, unless it is known to be worse than written votes. */
   useOf(choice: ReadChoice, isCrowded: boolean): ReadUse {
     if (this.#options.answers === 'read') return 'decides';
     const isKnown = this.#calibration.comparedOf(choice.model) >= TRIALS_MIN;
@@ -101,12 +101,12 @@ export class Reads {
     return isSure ? 'decides' : 'votes';
   }
 
-  /** A state was read. It is held against the next decision that models write for it unasked, once. */
+  /** Records that a state was read. The read is compared once, with the next decision that models write for the state without knowing of it. */
   read(state: string, choice: ReadChoice): void {
     this.#choices.set(state, choice);
   }
 
-  /** Models decided in words for a state, and knew nothing of a read. `votes` are those of the experts, in the order in which they came. */
+  /** Models decided in words for a state, without knowing of a read. `votes` are those of the experts, in the order of arrival. */
   wrote(state: string, action: string, votes: readonly string[]): void {
     const choice = this.#choices.get(state);
     if (choice === undefined) return;
