@@ -34,7 +34,7 @@ interface Group {
   /** What held the slots that they waited for, if it looks like a server that hangs. */
   readonly silence: Silence | undefined;
   count: number;
-  /** The longest time from a call to its end, and the longest wait for a slot. */
+  /** The longest time from a call to its end (`waitMs`: the longest wait for a slot). */
   calledMs: number;
   waitMs: number;
 }
