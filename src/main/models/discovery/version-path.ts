@@ -3,7 +3,7 @@ import { shownURL } from '../../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../../options/planner-options.ts';
 import { hasAnswered, troubleIn } from './server-trouble.ts';
 
-/** The version path of a base URL: `/v1` in `http://localhost:1234/v1`. */
+/** Adds the version path to base URLs without it, such as `http://localhost:1234` for `http://localhost:1234/v1`. */
 const VERSION = /\/v\d\w*\/*$/;
 
 /** Lists the models below a base URL. */

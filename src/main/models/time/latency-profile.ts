@@ -10,7 +10,7 @@ import { SurvivalTimes } from './survival-times.ts';
  */
 export const PHASES = ['queue', 'load', 'firstToken', 'gap', 'total'] as const;
 export type Phase = (typeof PHASES)[number];
-/** What plans ask, with and without a picture, and read; and chats of clients, whose prompts and answers may have any length. */
+/** Kinds of calls: votes of plans without and with a picture, reads, and chats, whose prompts and answers may have any length. */
 export const CALL_KINDS = ['text', 'vision', 'read', 'chat'] as const;
 export type CallKind = (typeof CALL_KINDS)[number];
 

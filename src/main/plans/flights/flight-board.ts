@@ -128,7 +128,7 @@ export class FlightBoard {
     return promise;
   }
 
-  /** Resolves when nobody waits for a plan. */
+  /** Resolves when no plan waits for a flight. */
   async idle(): Promise<void> {
     if (this.#waiting > 0) await new Promise<void>((resolve) => void this.#onIdle.push(resolve));
   }

@@ -22,7 +22,7 @@ const SWAP_MS_MIN = 60_000;
 /** A plan that loads a model needs this many times the required time; `SPARE_AMONG_OTHERS` while others wait for the server. */
 const SPARE = 1.5;
 const SPARE_AMONG_OTHERS = 2.5;
-/** While other calls use the server, the load is delayed by this factor. */
+/** While other calls use the server, a forgotten model waits this many times as long for its load. */
 const PUT_OFF = 3;
 
 export class ModelSwaps {

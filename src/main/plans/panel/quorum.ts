@@ -35,7 +35,7 @@ export interface Support {
 export type QuorumState =
   /** No vote to come can change the decision. */
   | { readonly kind: 'settled'; readonly action: string }
-  /** At least this many more votes are needed to settle it. */
+  /** This many more votes may settle it. */
   | { readonly kind: 'open'; readonly needed: number };
 
 /** Support that settles `firstAgree` whoever gives it: that of two ordinary votes. Slightly less, because sums of floats are not exact. */
