@@ -4,19 +4,19 @@ import { CHAT_MS_MAX } from '../options/chat-options.ts';
 import { checkSignal } from '../plans/plan-options.ts';
 import { invalid } from './chat-request.ts';
 
-/** What a caller says of one chat, or of one request that is passed on. */
+/** Options of one chat, or of one request that is passed on. */
 export interface ChatCallOptions {
-  /** For the whole chat, milliseconds. Default: the option `chat.timeoutMs`. */
+  /** Time limit of the whole chat, in milliseconds. Default: the option `chat.timeoutMs`. */
   readonly timeoutMs?: number;
-  /** Ends the chat: its model work stops unless others wait for it. */
+  /** Cancels the chat: its model work stops unless others wait for it. */
   readonly signal?: AbortSignal;
-  /** Whether other models are asked where this one fails. Default: the option `chat.fallback`. */
+  /** Whether to ask other models if this one fails. Default: the option `chat.fallback`. */
   readonly fallback?: boolean;
-  /** `use`: answers may come from memory, and are kept. `renew`: they are kept. `off`: neither. Default `use`. */
+  /** `use`: the answer may come from the cache, and is cached. `renew`: it is only cached. `off`: neither. Default `use`. */
   readonly cache?: 'use' | 'renew' | 'off';
 }
 
-/** Read once, so that what a getter says later has no say. Throws ERR_REQUEST_INVALID. */
+/** Reads each option once, so that a getter cannot change it later. Throws ERR_REQUEST_INVALID. */
 export function readCallOptions(given: unknown = {}): ChatCallOptions {
   if (given === null || typeof given !== 'object') {
     throw invalid(`options must be an object, got ${describeValue(given)}`);
@@ -26,7 +26,7 @@ export function readCallOptions(given: unknown = {}): ChatCallOptions {
   return options;
 }
 
-/** Throws ERR_REQUEST_INVALID. */
+/** Checks a time limit. Throws ERR_REQUEST_INVALID. */
 export function checkTimeout(timeoutMs: number): void {
   if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= CHAT_MS_MAX) return;
   const rule = `must be a number of milliseconds above 0 and at most ${CHAT_MS_MAX}`;

@@ -4,38 +4,38 @@ import { type CallOutcome, callOutcome } from '../plans/counters.ts';
 import type { ChatCacheStats } from './answers/chat-cache.ts';
 import type { ChatAttempt } from './seats/tries.ts';
 
-/** What `stats().chats` tells. */
+/** What `stats().chats` reports. */
 export interface ChatStats {
-  /** Everything that was asked, also what was refused. */
+  /** All requests, including refused ones. */
   readonly requests: number;
   /** Chats that wait for an answer, or for the rest of it. */
   readonly inFlight: number;
   /** Answered from the cache. */
   readonly cached: number;
-  /** Answered by the work for another one that asked the same. */
+  /** Answered by the work for another request that asked the same. */
   readonly joined: number;
-  /** Answered by another model than was asked for. */
+  /** Answered by a model other than the one asked for. */
   readonly fallbacks: number;
-  /** How chats ended. `answered`: whole, from whatever source; `cancelled`: by their client, or since the planner closed. */
+  /** How chats ended. `answered`: in full, from any source; `cancelled`: by their client, or because the planner closed. */
   readonly byOutcome: Readonly<Record<ChatResult, number>>;
-  /** Those that were not answered, by the code of their error. */
+  /** Chats that were not answered, by error code. */
   readonly byCode: Readonly<Record<string, number>>;
-  /** From the request to the end of the answer, of those answered by a model. */
+  /** Time from the request to the end of the answer, for chats answered by a model. */
   readonly chatMs: Durations;
-  /** From the request to the first word, of those. */
+  /** Time from the request to the first word, for the same chats. */
   readonly firstTokenMs: Durations;
-  /** Calls of models that were made for them, and their tokens. */
+  /** Model calls made for chats, and their tokens. */
   readonly calls: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** Of these, tokens that no server told. */
+  /** Prompt tokens that were estimated, because no server reported them. */
   readonly promptTokensEstimated: number;
   readonly completionTokensEstimated: number;
-  /** False when it is off. */
+  /** False when the cache is off. */
   readonly cache: ChatCacheStats | false;
 }
 
-/** `invalid`: broke a rule, or asked for a model that there is not; `refused`: at the bound of chats, or after closing. */
+/** `invalid`: broke a rule, or asked for an unknown model; `refused`: at the limit of chats, or after closing. */
 export type ChatResult = 'answered' | 'timeout' | 'failed' | 'cancelled' | 'refused' | 'invalid';
 
 const OUTCOMES: Readonly<Partial<Record<ErrorCode, ChatResult>>> = {
@@ -51,7 +51,7 @@ const OF_CALL: Readonly<Record<CallOutcome, ChatResult>> = {
   failed: 'failed',
 };
 
-/** Everything the gateway counts. Bounded: the codes there are. */
+/** Everything the gateway counts. Bounded by the number of codes. */
 export class ChatCounters {
   readonly #outcomes: Record<ChatResult, number> = {
     answered: 0,
@@ -85,7 +85,7 @@ export class ChatCounters {
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
   }
 
-  /** One that was in flight has ended, so long after it was asked. */
+  /** Counts the end of a chat in flight, `tookMs` after its request. */
   ended(error: PlannerError | undefined, tookMs: number, isFallback = false): void {
     this.inFlight--;
     if (error !== undefined) return this.failed(error.code);
@@ -97,7 +97,7 @@ export class ChatCounters {
     this.#first.record(afterMs);
   }
 
-  /** The tries of one flight. */
+  /** Counts the tries of one flight. */
   tried(attempts: readonly ChatAttempt[]): void {
     for (const { code, promptTokens = 0, completionTokens = 0, estimated } of attempts) {
       if (code === 'ERR_ENDPOINT_RESTING' || code === 'ERR_ENDPOINT_BUSY') continue;

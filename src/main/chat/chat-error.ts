@@ -1,7 +1,7 @@
 import type { ErrorCode, PlannerError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/model-client/answer-reader.ts';
 
-/** An error as OpenAI's clients understand it: their classes go by the status, agents by `code` and `message`. */
+/** An error in OpenAI's format: its clients choose their error class by the status, agents by `code` and `message`. */
 export interface OpenAIErrorBody {
   readonly error: {
     readonly message: string;
@@ -24,7 +24,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_MESSAGE_TOO_LARGE: 413,
   ERR_PLANNER_OVERLOADED: 429,
   ERR_CLIENT_LIMIT: 429,
-  // Nobody sees it: whoever asked has gone (nginx).
+  // Nobody sees this status: the client has disconnected (as in nginx).
   ERR_CANCELLED: 499,
   ERR_CLIENT_SLOW: 499,
   ERR_INTERNAL: 500,
@@ -33,18 +33,18 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_ENDPOINT_RESTING: 503,
   ERR_MODEL_OVERLOADED: 503,
 };
-/** In what a server said, its own code is what agents look for, as `context_length_exceeded`. */
+/** Codes for which the server's own code is reported, such as `context_length_exceeded`: agents look for it. */
 const OF_SERVER: ReadonlySet<ErrorCode> = new Set(['ERR_MODEL_REJECTED', 'ERR_MODEL_SCHEMA']);
 
 export function httpStatusOf({ code }: Pick<PlannerError, 'code'>, refusal?: Refusal): number {
   const isOfServer = OF_SERVER.has(code) && refusal !== undefined && refusal.status >= 400 && refusal.status < 500;
-  // Whether its server takes the gateway's own key is nothing that a client could mend.
+  // A client cannot fix a server's refusal of the gateway's own key.
   if (isOfServer && refusal.status !== 401 && refusal.status !== 403) return refusal.status;
   if (isOfServer) return 502;
   return STATUS[code] ?? (code.startsWith('ERR_MODEL_TIMEOUT') ? 504 : 502);
 }
 
-/** What a client should wait before it asks again, seconds; undefined where waiting is of no use. */
+/** How long a client should wait before it asks again, in seconds; undefined if waiting does not help. */
 export function retryAfterOf(status: number): number | undefined {
   return status === 429 || status === 503 ? 1 : undefined;
 }

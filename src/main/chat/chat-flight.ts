@@ -13,29 +13,29 @@ import type { CallOpening, ChatCallEnd } from './seats/seat-caller.ts';
 import { refusesStream, type TriedInVain } from './seats/tries.ts';
 
 export interface ChatFlightParts extends AnswerFlightParts {
-  /** Large bodies are written there. */
+  /** Where large bodies are serialized. */
   readonly longWork: LongWork;
 }
 
 /** A whole answer. */
 export interface WholeAnswer {
   readonly seat: ChatSeat;
-  /** Undefined where nobody needed it, or where it came in a form that cannot be told whole. */
+  /** Undefined if nobody needed it, or if its form cannot be converted to a whole answer. */
   readonly completion: Completion | undefined;
-  /** Of the same as JSON: as the server told it, or else written once, which takes a turn of its own where it is long. */
+  /** The answer as JSON: the server's own, or else serialized here, in a turn of its own if it is long. */
   readonly json: () => string | Promise<string>;
-  /** Whether it is exactly what the server would have told whole. */
+  /** True if it is exactly what the server would have answered without a stream. */
   readonly isFaithful: boolean;
 }
 
 export type FlightEnd = { readonly kind: 'answered'; readonly answer: WholeAnswer } | TriedInVain;
 
-/** Before the first word of an answer, servers tell its role, their progress and white space; more than this is a flood. */
+/** Limit of what may precede the first word of an answer: servers send its role, their progress and white space. */
 const PRELUDE_BYTES_MAX = 262_144;
-/** What is put together in memory. */
+/** Limit of what is assembled in memory. */
 const WHOLE_BYTES_MAX = 16 * 1_048_576;
 
-/** An answer of more bytes is written in a turn of its own. */
+/** A longer answer is serialized in a turn of its own. */
 const LONG_BYTES = 1_048_576;
 
 class ChatDraft extends Draft {
@@ -43,9 +43,9 @@ class ChatDraft extends Draft {
   readonly log = new EventLog();
   readonly builder: CompletionBuilder | undefined;
   bytes = 0;
-  /** Whether there is something to tell: a word, a thought, a call of a tool. */
+  /** True if there is something to send: a word, a thought, a tool call. */
   hasContent = false;
-  /** The tokens it was given ran out, or a filter ended it: it is as the client asked for, also when it is empty. */
+  /** True if a token limit or a filter ended it: then it is what the client asked for, even if it is empty. */
   isCutByServer = false;
   body: { readonly text: string; readonly completion: Completion } | undefined;
 
@@ -81,27 +81,27 @@ class ChatDraft extends Draft {
 export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
   readonly #longWork: LongWork;
   readonly #isShared: boolean;
-  /** Of a large body, once it has been written. */
+  /** The rest of a large body, once it has been serialized. */
   #rest: RestOfBody | undefined;
-  /** Where a stream was refused that the client did not ask for. */
+  /** The seat that refused a stream for which the client did not ask. */
   #wholeAt: ChatSeat | undefined;
   #waiters = 0;
   #wholeWaiters = 0;
   #onChange: (() => void)[] = [];
 
-  /** `isShared` is whether others may join it, and its answer may be kept: then it is told in both forms. */
+  /** `isShared`: others may join, and the answer may be cached, so it is built in both forms. */
   constructor(parts: ChatFlightParts, purpose: AnswerFlightPurpose<AskedChat>, isShared: boolean) {
     super(parts, purpose);
     this.#longWork = parts.longWork;
     this.#isShared = isShared;
   }
 
-  /** Whether a client that comes now gets all of the answer. */
+  /** True if a client that joins now gets all of the answer. */
   get isJoinable(): boolean {
     return this.end === undefined && this.cut === undefined && (this.draft?.log.isWhole ?? true);
   }
 
-  /** Somebody waits for it: for its events, or for the whole answer. The result gives that up; the last one cancels it. */
+  /** Adds a client that waits for the events, or for the whole answer. Returns a function to remove it; removing the last one cancels the flight. */
   board(isWhole: boolean): () => void {
     let isAboard = true;
     this.#waiters++;
@@ -117,8 +117,8 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
   }
 
   /**
-   * Resolves when its answer has begun, or when it has ended without one. From then on it may be told: unless `hasLeft` says
-   * that whoever waited has gone.
+   * Resolves when its answer has begun, or when it has ended without one. From then on it may be sent, unless `hasLeft` reports that its clients have
+   * left.
    */
   async begun(hasLeft: () => boolean): Promise<LogReader | undefined> {
     while (this.end === undefined && !this.draft?.hasContent) {
@@ -172,7 +172,7 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     this.#rest = await this.#longWork.run(restInParts(this.asked));
   }
 
-  /** Whether it was asked for a stream that no client wants, and nobody has been told a word. */
+  /** True if the seat was asked for a stream that no client wants, and nothing has been sent yet. */
   #isAskedForStream(seat: ChatSeat): boolean {
     const { isStreamed, isAssemblable } = this.asked;
     return !isStreamed && isAssemblable && this.#wholeAt !== seat && !this.isTold;
@@ -187,7 +187,7 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
       draft.isCutByServer ||= isCut(event);
       if (contentOf(event) === 'content') {
         draft.hasContent = true;
-        // In the next turn: what the same packet tells of a failure lets another seat begin anew.
+        // In the next turn: if the same packet reports a failure, another seat can still start over.
         this.clock.nextTurn(() => this.#told(draft));
       } else if (draft.bytes > PRELUDE_BYTES_MAX) flood(draft);
     }
@@ -203,12 +203,12 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     if (draft.hasContent) this.#told(draft);
   }
 
-  /** Whether somebody may read its events. */
+  /** True if a client may read its events. */
   get #isLogged(): boolean {
     return this.asked.isStreamed || this.#isShared;
   }
 
-  /** Whoever waits for the answer to begin reads it in this turn. */
+  /** Clients that wait for the answer to begin start reading in this turn. */
   #told({ log }: ChatDraft): void {
     this.#changed();
     this.clock.nextTurn(() => log.release());

@@ -30,7 +30,7 @@ export interface GatewayParts {
   readonly caller: SeatCaller;
 }
 
-/** A flight may end before one that joins it is out of time: by as much of that one's time at most. */
+/** Upper bound on how much earlier than a joining chat's deadline the flight may end, as a share of that chat's time. */
 const JOIN_SHARE = 0.1;
 
 /** What is known of a chat from the start. */
@@ -42,16 +42,15 @@ interface Asking {
 }
 
 interface Sharing {
-  /** Without the model. */
+  /** The exact key, without the model. */
   readonly key: string;
-  /** Of the flight that others join. */
+  /** The key of the flight that others join. */
   readonly flightKey: string;
 }
 
 /**
- * Chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another seat where one
- * fails, and exact answers from memory. What a client sends goes on as it is, and what a server says comes back as it is
- * (docs/concurrency.md, "Chats").
+ * Serves chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another seat if one fails, and exact
+ * answers from the cache. Requests and answers are passed on unchanged (docs/concurrency.md, "Chats").
  */
 export class ChatGateway {
   readonly #parts: GatewayParts;
@@ -61,7 +60,7 @@ export class ChatGateway {
   readonly #passes: PassGateway;
   readonly #cache: ChatCache | undefined;
   readonly #flights: FlightSet;
-  /** Those that others may join. */
+  /** Flights that others may join. */
   readonly #joinables = new Map<string, ChatFlight>();
 
   constructor(parts: GatewayParts) {
@@ -75,7 +74,7 @@ export class ChatGateway {
     this.#cache = cache === false ? undefined : new ChatCache(cache, parts.clock);
   }
 
-  /** A request over HTTP may be so large. */
+  /** Maximum size of a request over HTTP. */
   get bodyBytesMax(): number {
     return this.#parts.options.chat.bodyBytesMax;
   }
@@ -91,14 +90,13 @@ export class ChatGateway {
   }
 
   /**
-   * Passes on the bytes of a request to another route of OpenAI's, which must not change later. `cache` has no effect: nothing is
-   * kept of it. Never rejects.
+   * Passes on the bytes of a request to another OpenAI route; they must not change later. `cache` has no effect: nothing is cached. Never rejects.
    */
   pass(route: PassedRoute, bytes: Uint8Array, options?: ChatCallOptions): Promise<PassReply> {
     return this.#passes.pass(route, bytes, options);
   }
 
-  /** What `GET /v1/models` lists: all that endpoints list, and what is configured. */
+  /** The models of `GET /v1/models`: all that endpoints list, and the configured ones. */
   async models(): Promise<readonly ListedModel[]> {
     await this.#parts.directory.refresh();
     return this.#parts.directory.models();
@@ -122,7 +120,7 @@ export class ChatGateway {
     return this.#flights.idle();
   }
 
-  /** Ends what is in flight. */
+  /** Cancels everything in flight. */
   async close(): Promise<void> {
     await this.#flights.close();
     this.#parts.caller.close();
@@ -152,7 +150,7 @@ export class ChatGateway {
     return this.#wait(flight, asking, joined !== undefined);
   }
 
-  /** Undefined where each request is to have an answer of its own. */
+  /** Undefined if each request needs an answer of its own. */
   async #sharing(
     asked: AskedChat,
     options: ChatCallOptions,
@@ -163,12 +161,12 @@ export class ChatGateway {
     if (cache.when === 'deterministic' && !asked.isDeterministic) return undefined;
     const key = await this.#longWork.begin(chatKeyInParts(asked));
     if (key === undefined) return undefined;
-    // The same models in the same order: who wants no other one does not join who takes any.
+    // The same models in the same order: a client that allows no other model does not join one that does.
     const models = [...new Set(seats.map(([first]) => first?.model))];
     return { key, flightKey: modelKey(key, JSON.stringify(models)) };
   }
 
-  /** An answer of the model that was asked for, by whatever name it has where it is. */
+  /** A cached answer of the model that was asked for, under any name it has at its endpoints. */
   #find(key: string, seats: readonly ChatSeat[]): CachedChat | undefined {
     const names = new Set(seats.map(({ model }) => model));
     for (const name of names) {
@@ -246,7 +244,7 @@ export class ChatGateway {
       frames?.stop();
       gaveUp(cancelled());
     };
-    // Whoever joins with less time than the flight has leaves it at its own deadline; the others end with it.
+    // A client with less time than the flight leaves it at its own deadline; the others end with it.
     const isShorter = asking.deadlineMs < flight.deadlineMs;
     const timer = isShorter
       ? this.#parts.clock.setTimer(asking.deadlineMs - this.#parts.clock.now(), () => {

@@ -2,8 +2,8 @@ import type { Planner, PlannerStats } from '../plans/planner.ts';
 import type { ChatStats } from './chat-counters.ts';
 import type { ChatGateway } from './chat-gateway.ts';
 
-/** A planner with the gateway for chats beside it, as `createPlanner` opens it: the library's type `Planner`. */
+/** A planner with the chat gateway, as `createPlanner` opens it: the library's type `Planner`. */
 export type ChatPlanner = Planner<ChatGateway>;
 
-/** What its `stats()` tells, chats included: the library's type `PlannerStats`. */
+/** What its `stats()` reports, including chats: the library's type `PlannerStats`. */
 export type ChatPlannerStats = PlannerStats<ChatStats>;

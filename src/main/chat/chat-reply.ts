@@ -6,20 +6,20 @@ import type { FlightEnd } from './chat-flight.ts';
 import type { ChatSeat } from './seats/chat-route.ts';
 import type { ChatAttempt } from './seats/tries.ts';
 
-/** Where an answer comes from. `fallback`: of another model than was asked for. */
+/** Where an answer comes from. `fallback`: a model other than the one asked for. */
 export type ChatSource = 'model' | 'cache' | 'fallback';
 
-/** Who answers. */
+/** The model and endpoint that answer. */
 export interface ChatOrigin {
   readonly source: ChatSource;
   readonly endpoint: string;
-  /** Its name at the endpoint. */
+  /** The model's name at the endpoint. */
   readonly model: string;
-  /** What was tried so far; of a stream, without the try that answers. */
+  /** The tries so far; for a stream, without the try that answers. */
   readonly attempts: readonly ChatAttempt[];
-  /** Whether it shares the work of another chat. */
+  /** True if it shares the work of another chat. */
   readonly isJoined: boolean;
-  /** Of an answer from the cache: since it was given first, milliseconds. */
+  /** Age of an answer from the cache, in milliseconds. */
   readonly ageMs?: number;
 }
 
@@ -27,14 +27,14 @@ export type ChatReply =
   /** The text of a `chat.completion`. */
   | { readonly kind: 'whole'; readonly origin: ChatOrigin; readonly completion: string }
   /**
-   * Server-sent events, framed, as they come: `data: …` with an empty line. They end with `[DONE]`, or with one event `{error}`
-   * where the answer breaks off. Whoever stops reading before ends the chat, by `return()` or by its signal.
+   * Server-sent events, framed, as they arrive: `data: …` and an empty line. They end with `[DONE]`, or with one event `{error}` if the answer breaks
+   * off. To end the chat before that, call `return()` or abort its signal.
    */
   | { readonly kind: 'stream'; readonly origin: ChatOrigin; readonly frames: AsyncIterableIterator<string> }
   | {
       readonly kind: 'failed';
       readonly error: PlannerError;
-      /** Where a server refused it: what it said. */
+      /** The server's own words, if a server refused it. */
       readonly refusal?: Refusal;
       readonly attempts: readonly ChatAttempt[];
     };
@@ -51,7 +51,7 @@ export function originOf(
 const DONE = 'data: [DONE]\n\n';
 
 function frame(data: string): string {
-  // An event of several lines is told in as many fields.
+  // An event of several lines is sent in as many fields.
   return data.includes('\n') ? `data: ${data.split('\n').join('\ndata: ')}\n\n` : `data: ${data}\n\n`;
 }
 
@@ -73,8 +73,8 @@ function framesOf(events: readonly LogEvent[], includesUsage: boolean): string {
 }
 
 /**
- * Events for a client that did not ask for the tokens. What else the event of the tokens tells joins the event before it, where
- * the server would have put it; where that one has gone out already, it is an event of its own.
+ * Events for a client that did not ask for token counts. Other members of the usage event join the event before it, where the server would have put
+ * them; if that one has already been sent, they become an event of their own.
  */
 function toldWithoutUsage(events: readonly LogEvent[]): string[] {
   const told: string[] = [];
@@ -92,7 +92,7 @@ function joined(before: string | undefined, withoutUsage: string): string[] {
   return [JSON.stringify({ ...(JSON.parse(withoutUsage) as object), ...event })];
 }
 
-/** The events of a flight for one client, as they come and no faster than they are asked for. */
+/** The events of a flight for one client, as they arrive and no faster than the client asks for them. */
 export class FlightFrames implements AsyncIterableIterator<string> {
   readonly #reader: LogReader;
   readonly #ended: Promise<FlightEnd>;
@@ -102,7 +102,7 @@ export class FlightFrames implements AsyncIterableIterator<string> {
   /** Why it ends before the flight does. */
   #cut: PlannerError | undefined;
 
-  /** `leave` is called once: when all has been read, or when nothing more will be. */
+  /** `leave` is called once: when everything has been read, or when nothing more will be. */
   constructor(reader: LogReader, ended: Promise<FlightEnd>, includesUsage: boolean, leave: () => void) {
     this.#reader = reader;
     this.#ended = ended;
@@ -128,13 +128,13 @@ export class FlightFrames implements AsyncIterableIterator<string> {
     return { done: true, value: undefined };
   }
 
-  /** What has not been read yet is given up, and the last event tells why. */
+  /** Drops what has not been read yet; the last event reports why. */
   breakOff(reason: PlannerError): void {
     this.#cut ??= reason;
     this.#reader.leave();
   }
 
-  /** Nobody reads any more. */
+  /** Ends the frames: nobody reads any more. */
   stop(): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -6,39 +6,39 @@ import type { RestOfBody } from '../../shared/model-client/chat-relay.ts';
 import { BOUNDS_RULES, extentInParts } from '../../shared/untrusted-json.ts';
 import { wellFormed } from '../../shared/well-formed.ts';
 
-/** A body of `POST /v1/chat/completions` as an OpenAI client sends it: everything but `model` and `messages` is the server's to judge. */
+/** A body of `POST /v1/chat/completions` as an OpenAI client sends it. Only `model` and `messages` are checked here; the rest is up to the server. */
 export type ChatRequestBody = Readonly<Record<string, unknown>> & {
   readonly model: string;
   readonly messages: readonly unknown[];
 };
 
-/** What is read of a request to serve it. */
+/** What is read from a request in order to serve it. */
 export interface AskedChat {
   readonly body: ChatRequestBody;
-  /** Whether the body is to be read and written in parts: it has so many members or so much text. */
+  /** True if the body has so many members or so much text that it is read and serialized in parts. */
   readonly isLarge: boolean;
   readonly model: string;
-  /** Whether the client wants events. */
+  /** True if the client wants events. */
   readonly isStreamed: boolean;
-  /** Whether it wants the event that tells the tokens. */
+  /** True if it wants the event with the token counts. */
   readonly includesUsage: boolean;
-  /** The answers asked for. */
+  /** Number of answers asked for. */
   readonly choices: number;
-  /** Whether the whole answer can be put together from its events without loss. */
+  /** True if the whole answer can be assembled from its events without loss. */
   readonly isAssemblable: boolean;
-  /** Whether there is something to look at. */
+  /** True if it contains an image. */
   readonly hasPictures: boolean;
-  /** Whether the client asks for the same answer to the same request. */
+  /** True if the client asks for the same answer to the same request. */
   readonly isDeterministic: boolean;
 }
 
 const CHOICES_MAX = 128;
-/** Paths of files are names too. Longer ones would take long to be compared with those that there are. */
+/** Maximum length of a model name, which may be a file path. Longer ones would take long to compare with the known names. */
 export const MODEL_CHARS_MAX = 1_024;
 
 /**
- * Members of a request with which the events of a stream tell everything that a whole answer does. With any other one (audio,
- * search, vendors' own) a client that wants a whole answer gets the server's own.
+ * Request members for which the events of a stream have everything that a whole answer has. With any other member (audio, search, vendors' own), a
+ * client that wants a whole answer gets the server's own.
  */
 const ASSEMBLABLE: ReadonlySet<string> = new Set([
   'model',
@@ -138,7 +138,7 @@ const ASSEMBLABLE: ReadonlySet<string> = new Set([
 /** A body with more characters is large; so is one with more members than one part takes. */
 const CHARS_MAX = 1_048_576;
 
-/** Reads a request. Throws ERR_REQUEST_INVALID. What it is given must not change later. */
+/** Reads a request, which must not change later. Throws ERR_REQUEST_INVALID. */
 export function* readChatInParts(body: unknown): InParts<AskedChat> {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) {
     throw invalid(`the request must be an object, got ${describeValue(body)}`);
@@ -154,7 +154,7 @@ export function* readChatInParts(body: unknown): InParts<AskedChat> {
   if (isLarge) yield;
   const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage;
   return {
-    // A text that is not Unicode would be the end of it at the server; all else goes as it is. A large body is mended as it is written.
+    // Servers reject text that is not Unicode, so it is mended; all else is unchanged. A large body is mended as it is serialized.
     body: isLarge ? (body as ChatRequestBody) : wellFormed(body as ChatRequestBody),
     isLarge,
     model,
@@ -167,7 +167,7 @@ export function* readChatInParts(body: unknown): InParts<AskedChat> {
   };
 }
 
-/** Members of a body that depend on the server it goes to. */
+/** Members of a body that depend on its server. */
 const HEAD: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options']);
 
 /** The other members of a large body, which are the same for every server. */
@@ -176,9 +176,9 @@ export function* restInParts({ body }: AskedChat): InParts<RestOfBody> {
 }
 
 /**
- * The body that goes to a server; of a large one what goes before the rest of it. It is asked for a stream wherever its answer can be told from one, and for the tokens
- * with it: the first token is seen, a stalled answer too, and an abort ends its work (docs/decisions/0010). `isAskedWhole`: the
- * server has refused a stream that the client did not ask for, and is asked in the client's own words.
+ * The body for a server; for a large body, what precedes the rest of it. Asks for a stream whenever the answer can be assembled from one, with token
+ * counts: a stream shows the first token and a stalled answer, and an abort ends its work (docs/decisions/0010). `isAskedWhole`: the server refused a
+ * stream that the client did not ask for, so it gets the client's own request.
  */
 export function bodyFor(asked: AskedChat, model: string, isAskedWhole = false): Readonly<Record<string, unknown>> {
   const body = asked.isLarge ? headOf(asked.body) : asked.body;
@@ -201,7 +201,7 @@ function hasPicture(message: unknown): boolean {
   return Array.isArray(content) && content.some((part) => part?.type === 'image_url' || part?.image_url !== undefined);
 }
 
-/** Throws ERR_REQUEST_INVALID. */
+/** Checks the name of a model. Throws ERR_REQUEST_INVALID. */
 export function checkModel(model: unknown): asserts model is string {
   if (typeof model !== 'string' || model === '') {
     throw invalid(`model must be a text that is not empty, got ${describeValue(model)}`);

@@ -6,9 +6,9 @@ import type { Plan, PlanOptions } from '../plans/plan.ts';
 import type { ChatPlanner } from './chat-planner.ts';
 
 /**
- * A planner whose type knows its domain: the compiler checks each observation, and `plan.action` has the type of the actions
- * in the request. `ChatPlanner<typeof rover>` names the type; `ChatPlanner` alone is a planner of any domain, which takes any
- * observation. At run time there is no difference: every request is checked either way.
+ * A planner whose type knows its domain: the compiler checks each observation, and `plan.action` has the type of the actions in the request.
+ * `ChatPlanner<typeof rover>` names the type; `ChatPlanner` alone is a planner of any domain and takes any observation. At run time both are the
+ * same: every request is checked.
  */
 export type DomainPlanner<D extends DomainDefinition = Domain> = PlannerWith<DomainOf<D>, ObservationOf<D>>;
 

@@ -2,10 +2,10 @@ import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../../shared/clock.ts';
 import { shown } from '../../shared/shown-text.ts';
 
-/** Something that shows on a terminal. */
+/** An output that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** What `bin.ts` gives to the commands: they touch no global. */
+/** What `bin.ts` gives to the commands: they use no globals. */
 export interface CliContext {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Output;
@@ -15,16 +15,16 @@ export interface CliContext {
   /** Aborts at the first interrupt. */
   readonly signal: AbortSignal;
   readonly version: string;
-  /** Where the package lives, with its examples. */
+  /** Folder of the package, with its examples. */
   readonly packageDir: string;
   readonly log: CliLog;
-  /** The variables of the environment that hold keys of model servers. */
+  /** Environment variables that hold keys of model servers. */
   readonly keys: Readonly<Record<string, string>>;
-  /** Notes and warnings become log lines alone, for standard error holds nothing else. Default false. */
+  /** True if notes and warnings are only logged, because standard error carries nothing but the log. Default false. */
   readonly logOnly?: boolean;
 }
 
-/** As much of pino as the commands use. */
+/** The part of pino that the commands use. */
 export interface CliLog {
   isLevelEnabled(level: string): boolean;
   debug(data: object, message: string): void;
@@ -32,7 +32,7 @@ export interface CliLog {
   warn(data: object, message: string): void;
 }
 
-/** One line for people, beside the result. */
+/** Writes one line for people, separate from the result. */
 export function note(context: CliContext, text: string): void {
   if (context.logOnly) context.log.info({}, text);
   else context.stderr.write(`${shown(text)}\n`);
@@ -43,7 +43,7 @@ export function warn(context: CliContext, message: string): void {
   if (!context.logOnly) note(context, `warning: ${message}`);
 }
 
-/** JSON escapes what a terminal obeys only in part; what is escaped here reads as the same text. */
+/** Writes JSON. Escapes control characters that JSON leaves to the terminal; the result parses to the same text. */
 export function printJson(context: CliContext, value: object): void {
   context.stdout.write(`${shown(JSON.stringify(value))}\n`);
 }

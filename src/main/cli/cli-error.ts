@@ -5,12 +5,12 @@ import { shown } from '../../shared/shown-text.ts';
 export const EXIT = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** A call of the command line that breaks its rules; ends with exit code 2. */
+/** A command line that breaks a rule; ends with exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What to do next, where the message itself does not tell. */
+/** What to do next, if the message itself does not say. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   ERR_TRACE_INVALID: 'correct the file; --skip-invalid leaves broken lines out, --limit N stops before them',
   ERR_REPORT_INVALID: 'name a file that "conclave session --json" has written',
@@ -29,7 +29,7 @@ export interface FailureText {
   readonly next?: string;
 }
 
-/** Any thrown value as what the user is told. */
+/** The text for the user of any thrown value. */
 export function failureText(error: unknown): FailureText {
   const { code, message } = describeError(error);
   const next = isUnreadable(error, code) ? 'name a trace that is there and can be read' : ADVICE[code as ErrorCode];
@@ -42,14 +42,14 @@ function describeError(error: unknown): { code: string; message: string } {
   return { code: typeof code === 'string' ? code : 'ERR_INTERNAL', message: error.message || error.name };
 }
 
-/** Whether the system refused to read a trace: none of its lines is at fault then. */
+/** True if the system refused to read a trace: then none of its lines is at fault. */
 function isUnreadable(error: unknown, code: string): boolean {
   if (code !== 'ERR_TRACE_INVALID') return false;
   const { cause } = error as { cause?: Partial<NodeJS.ErrnoException> };
   return ['ENOENT', 'EISDIR', 'EACCES'].includes(cause?.code ?? '');
 }
 
-/** `error: message (CODE)` and, on a line of its own, what to do next. */
+/** `error: message (CODE)` and, on a separate line, what to do next. */
 export function failureLines(error: unknown, withStack: boolean): string {
   const { code, message, next } = failureText(error);
   const stack = withStack && error instanceof Error ? `${stackOf(error)}\n` : '';

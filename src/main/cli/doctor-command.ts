@@ -65,7 +65,7 @@ export async function doctorCommand(context: CliContext, flags: DoctorFlags): Pr
   const text = flags.json
     ? `${JSON.stringify({ ok: isWell, ...facts, endpoints, warnings, advice })}\n`
     : doctorText(endpoints, facts, [...warnings, ...advice]);
-  // A server's error may echo its key, an address may hold a password.
+  // A server's error may contain its key, and an address a password.
   context.stdout.write(shown(secrets.hide(text)));
   return isWell && !context.signal.aborted ? EXIT.SUCCESS : EXIT.FAILURE;
 }
@@ -77,7 +77,7 @@ async function subjectOf(context: CliContext, flags: DoctorFlags, config: Config
     const endpoints = givenEndpoints(context, flags, config) as Endpoints;
     return { endpoints, models, seats: isFromConfig(flags, config) ? seatsIn(config) : [], asking, keyVariableOf };
   }
-  // One that hangs is examined too.
+  // A server that hangs is examined too.
   const found = await findListeners(context.clock);
   const there = Object.fromEntries(found.map(({ name, baseURL }) => [name, { baseURL }]));
   const endpoints = withKeys(there, { flags: apiKey, variables: context.keys });
@@ -91,7 +91,7 @@ function seatsIn({ endpoints, experts = [], synthesis }: Config): Subject['seats
   return [...experts, ...ladder].map(({ model, endpoint = only }) => ({ model, endpoint }));
 }
 
-/** A seat of experts is read where one of them may be. Of a seat that the configuration does not have, what it says of all. */
+/** A seat is read if one of its experts may be. A seat that is not in the configuration uses the configuration's general settings. */
 function askingOf({ endpoints, experts = [], profile = 'default', answers, features }: Config): Subject['asking'] {
   const [only = ''] = Object.keys(endpoints ?? {});
   const usual = answers ?? PROFILES[profile].answers;

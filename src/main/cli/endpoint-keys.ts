@@ -1,20 +1,20 @@
 import type { EndpointOptions } from '../options/planner-options.ts';
 import { UsageError } from './cli-error.ts';
 
-/** Keys of model servers, as flags and the environment give them: each server has its own, and is sent no other one's. */
+/** Keys of model servers, from flags and the environment: each server has its own, and never gets another one's. */
 export type Endpoints = Readonly<Record<string, EndpointOptions>>;
 
-/** The variables of the environment that hold keys begin with this. Alone it is the key of the only endpoint. */
+/** Prefix of environment variables with keys of model servers. The prefix alone is the key of the only endpoint. */
 export const KEY_VARIABLE = 'CONCLAVE_API_KEY';
 
 export interface GivenKeys {
-  /** Of `--api-key`: `KEY` for the only endpoint, `ENDPOINT=KEY` for one of several. */
+  /** Values of `--api-key`: `KEY` for the only endpoint, `ENDPOINT=KEY` for one of several. */
   readonly flags: readonly string[];
-  /** Of the environment, by the names of the variables. */
+  /** Environment variables, by name. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** What of it must not be shown. */
+/** The parts that must not be shown. */
 export function secretsIn({ flags, variables }: GivenKeys): string[] {
   const parts = flags.flatMap((flag) => [flag, flag.slice(flag.indexOf('=') + 1)]);
   return [...parts, ...Object.values(variables)].filter((part) => part !== '');
@@ -26,8 +26,8 @@ export function keyVariableOf(name: string): string {
 }
 
 /**
- * The endpoints with their keys: of a flag first, then of the environment, then as they are configured. Throws a UsageError where a flag
- * does not say for which of several endpoints it is.
+ * Adds keys to the endpoints: from a flag first, then from the environment, else as configured. Throws a UsageError if a flag does not name one of
+ * several endpoints.
  */
 export function withKeys(endpoints: Endpoints, { flags, variables }: GivenKeys): Endpoints {
   const names = Object.keys(endpoints);
@@ -48,6 +48,6 @@ function flagKey(flag: string, names: readonly string[]): [name: string, key: st
   if (named !== undefined) return [named, key];
   if (names.length === 1 && only !== undefined) return [only, key];
   if (names.length === 0) throw new UsageError('--api-key is for a model server: add --endpoint URL');
-  // What was given is a secret and is not told.
+  // The given value is a secret and is not shown.
   throw new UsageError(`--api-key must say whose key it is: NAME=KEY, with one of ${names.join(', ')}`);
 }

@@ -9,7 +9,7 @@ import { UsageError } from './cli-error.ts';
 import { count } from './text.ts';
 
 const PUBLISHED = 'published';
-/** What `--expect` was given. */
+/** The value of `--expect`. */
 export type Expected = Criterion | typeof PUBLISHED;
 
 export function collectExpected(text: string, before: readonly Expected[] = []): Expected[] {
@@ -19,14 +19,14 @@ export function collectExpected(text: string, before: readonly Expected[] = []):
   return [...before, criterion];
 }
 
-/** What a session is held against: its callbacks, and how it did once it has run. */
+/** Checks a session against expectations: its callbacks, and the result once it has run. */
 export interface Expectations extends Pick<SessionOptions, 'onWarmUp' | 'onFirstLap'> {
   readonly judged: () => { readonly expect?: Judgement };
 }
 
 type ReportMaker = (outcome: SessionOutcome) => SessionReport;
 
-/** Throws UsageError for a figure that the report does not have. `report` makes the report as it stands; no plan was made yet. */
+/** Throws UsageError for a figure that the report does not have. `report` makes the current report; no plan has been made yet. */
 export function openExpectations(expected: readonly Expected[] | undefined, report: ReportMaker): Expectations {
   if (expected === undefined) return { judged: () => ({}) };
   const criteria = checkedCriteria(expected, report(NOTHING_DONE));
@@ -62,7 +62,7 @@ export function criteriaTable({ laps }: SessionReport, { met, plans, criteria }:
   return { title: 'Criteria', head: [result, 'Expected', `Found in ${of}`], rows };
 }
 
-/** A share in percent where the criterion is, a time with its unit; other figures as the report has them. */
+/** A share in percent if the criterion is, a time with its unit; other figures as in the report. */
 function foundText({ criterion, value, why = '' }: CriterionResult): string {
   if (value === null) return why;
   if (criterion.endsWith('%')) return `${rounded(100 * value)} %`;

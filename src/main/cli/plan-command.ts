@@ -21,7 +21,7 @@ export interface PlanFlags extends ServerFlags {
 }
 
 const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
-/** The agent of a request that names none. */
+/** Agent of a request that names none. */
 const AGENT = 'cli';
 const EXAMPLES = `
 A request is {"observation":{…},"actions":["attack","block"],"qValues":{"attack":0.7},"agent":"lydia"}; qValues and agent are optional.
@@ -59,7 +59,7 @@ async function domainFor({ cwd }: CliContext, flags: PlanFlags, loaded: LoadedCo
   return loaded?.config.domain ?? skyrim;
 }
 
-/** The action alone on the first line, for scripts. */
+/** Prints the action alone on the first line, for scripts. */
 function planText({ action, source, model, reason, why, latencyMs, attempts }: Plan): string {
   const rows = [
     ['source', model === undefined ? source : `${source} by ${model}`],
@@ -89,7 +89,7 @@ async function readRequest(context: CliContext, file: string | undefined): Promi
   if (request === null || typeof request !== 'object' || Array.isArray(request)) {
     throw new PlannerError('ERR_REQUEST_INVALID', `request must be an object, got ${describeValue(request)}`);
   }
-  // checkRequest looks at every member before anything else does.
+  // checkRequest checks every member before anything else.
   return { agent: AGENT, ...request } as PlanRequest;
 }
 

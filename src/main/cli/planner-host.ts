@@ -30,27 +30,27 @@ import { type Endpoints, keyVariableOf, withKeys } from './endpoint-keys.ts';
 import type { ServerFlags } from './server-flags.ts';
 import { count, rate } from './text.ts';
 
-/** A planner and what it plans with. */
+/** A planner and its options. */
 export interface PlannerHost extends AsyncDisposable {
   readonly planner: ChatPlanner;
   readonly server: ReportServer;
-  /** Plans it takes at once; one more is refused. */
+  /** Maximum number of plans in flight; further ones are refused. */
   readonly maxInFlight: number;
   readonly planLog: PlanLog;
-  /** What it was made of. */
+  /** The options it was started with. */
   readonly options: PlannerOptions;
 }
 
 const LIST_MS = 3_000;
-/** The embedded server has four models, and any number of them is free. */
+/** The embedded server has four models, and all of them are free. */
 const SIMULATED_SEATS = 4;
 const SIMULATED_NAME = 'simulated';
 const SIMULATED_SLACK = 10;
 const SIMULATED_TIMEOUT_MS_MIN = 1_000;
 
 /**
- * Starts the planner that the flags and the configuration ask for; flags come first. Without any endpoint it plans with
- * the simulated server, which it starts.
+ * Starts the planner described by the flags and the configuration; flags take precedence. Without any endpoint it starts the simulated server and
+ * plans with that.
  */
 export async function openPlannerHost(
   context: CliContext,
@@ -102,14 +102,14 @@ export function isFromConfig(flags: Pick<ServerFlags, 'endpoint'>, config: Confi
   return flags.endpoint === undefined && config.endpoints !== undefined;
 }
 
-/** By `localhost:1234`, or with the path where that is another one than `/v1`: what tells two servers apart in messages. */
+/** Names endpoints `localhost:1234`, with the path if it is not `/v1`, so that messages can distinguish servers. */
 function namedEndpoints(baseURLs: readonly string[]): Endpoints {
   const endpoints: Record<string, EndpointOptions> = {};
   for (const baseURL of new Set(baseURLs)) {
     const path = shownPath(baseURL);
     const name = `${new URL(baseURL).host}${path === '/v1' ? '' : path}`;
     let unique = name;
-    // What tells them apart may not be shown.
+    // The part that distinguishes them may not be shown.
     for (let nth = 2; unique in endpoints; nth++) unique = `${name}#${nth}`;
     endpoints[unique] = { baseURL };
   }
@@ -131,14 +131,14 @@ function profileOf(flags: ServerFlags, config: Config): Profile {
   return PROFILES[flags.profile ?? config.profile ?? 'default'];
 }
 
-/** Pauses between calls are shortened with the server's own times, or they would be all there is. */
+/** Pauses between calls are shortened like the server's own times, or they would dominate. */
 function simulatedEndpoints({ baseURL }: EmbeddedSimulator, profile: Profile, speed: number): Endpoints {
   return { [SIMULATED_NAME]: { baseURL, staggerMs: profile.staggerMs / speed } };
 }
 
 /**
- * Plans on the simulated server get less time than the profile says, or one lost request would stand for minutes of its
- * life; but ten times what its speed asks for, since eight agents at once overload a machine of four slots.
+ * Plans on the simulated server get less time than the profile specifies, or one lost request would cost minutes of its time; but ten times what its
+ * speed requires, because eight agents at once overload a machine of four slots.
  */
 function inSimulatedTime(flags: ServerFlags, config: Config): Config {
   const { timeoutMs } = profileOf(flags, config);
@@ -270,8 +270,8 @@ function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['c
 }
 
 /**
- * What the options would be if the planner was started now, where nothing is looked up: what was chosen or started for
- * want of a configured one stays. Throws as `openPlannerHost` does where flags, file and domain do not fit together.
+ * The options of a planner started now, without lookups: anything chosen or started because nothing was configured stays. Throws like
+ * `openPlannerHost` if flags, file and domain conflict.
  */
 export function optionsAgain(
   context: Pick<CliContext, 'keys'>,
@@ -292,11 +292,11 @@ export function optionsAgain(
   const options = plannerOptions(flags, timed, domain, given ?? before.endpoints, panel);
   if (loaded !== undefined) checkWith(loaded, options);
   const isSimulated = SIMULATED_NAME in before.endpoints;
-  // Without any endpoint it would be the simulated one, which is not what runs.
+  // Without any endpoint it would use the simulated one, which is not what runs.
   return given === undefined && !isSimulated ? { ...options, endpoints: {} } : options;
 }
 
-/** What a configuration gets wrong in relation to its domain and its endpoints is told with its file too. */
+/** Reports conflicts of a configuration with its domain or endpoints with its file, too. */
 function checkWith({ file }: LoadedConfig, options: PlannerOptions): void {
   try {
     resolveOptions(options);

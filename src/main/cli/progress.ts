@@ -6,7 +6,7 @@ import { countRecords } from '../session/trace-reader.ts';
 import { type CliContext, note } from './cli-context.ts';
 import { count, rate } from './text.ts';
 
-/** Shows on stderr how a session goes: a bar on a terminal, a line every few seconds elsewhere, nothing if silent. */
+/** Shows the progress of a session on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing if silent. */
 export interface Progress extends Disposable {
   onPlan(plan: Plan): void;
 }
@@ -14,7 +14,7 @@ export interface Progress extends Disposable {
 const BAR_MS = 100;
 const LINE_MS = 5_000;
 
-/** `total` is undefined where nobody counted. */
+/** `total` is undefined if unknown. */
 export function openProgress(context: CliContext, total: number | undefined): Progress {
   const tally = new PlanTally(context.clock);
   const show = context.stderr.isTTY ? barDisplay(context, tally, total) : lineDisplay(context, tally);
@@ -90,7 +90,7 @@ function repeat(clock: Clock, everyMs: number, run: () => void): Timer {
   return { cancel: () => timer.cancel() };
 }
 
-/** A bar on the terminal that is gone when all is done. */
+/** A bar on the terminal that disappears at the end. */
 function newBar({ stderr }: CliContext, format: string): cliProgress.SingleBar {
   return new cliProgress.SingleBar(
     {
@@ -105,10 +105,7 @@ function newBar({ stderr }: CliContext, format: string): cliProgress.SingleBar {
   );
 }
 
-/**
- * The records of a trace, at most `limit`; undefined where nobody counted. Only a terminal shows a bar, and only a bar
- * needs to know where it ends.
- */
+/** The number of records of a trace, at most `limit`; undefined if not counted. Only a terminal shows a bar, and only a bar needs the total. */
 export async function barTotal(
   { stderr, signal }: CliContext,
   file: string,
@@ -119,17 +116,17 @@ export async function barTotal(
     const records = await countRecords(file, signal);
     return Math.min(records, limit ?? records);
   } catch {
-    // Whoever reads the trace in earnest meets the fault, with its line.
+    // Reading the trace for real will report the fault, with its line.
     return limit;
   }
 }
 
-/** Shows on a terminal how far a replay is, once it has taken a while. */
+/** Shows the progress of a replay on a terminal, once it has taken a while. */
 export interface ReplayProgress extends Disposable {
   onRecord(): void;
 }
 
-/** Most replays are over before anyone would want to know. */
+/** Most replays end before anyone would want to see progress. */
 const SHOWN_AFTER_MS = 2_000;
 
 /** `total` is undefined where nobody counted. */

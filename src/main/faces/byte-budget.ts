@@ -1,24 +1,24 @@
 import type { Clock } from '../../shared/clock.ts';
 
 /**
- * Bytes of large messages, together: of a face, or of all faces of a service. Each message has a bound of its own, and 2,000 clients
- * may each come close to it and stop. A message is charged from its first byte until it is answered, once it is large; where no room
- * is left, the one that comes slowest is dropped, which is as a rule one that has stopped. Short messages pass beside.
+ * Limits the total bytes of large messages, for one face or for all faces of a service. Each message has a limit of its own, but 2,000 clients may
+ * each come close to it and stall. A large message is charged from its first byte until it is answered; if there is no room, the slowest one that is
+ * still arriving is dropped, usually one that has stalled. Short messages are not charged.
  */
 
 /** A message up to this size is not charged. */
 export const UNCHARGED_BYTES_MAX = 65_536;
-/** Of one face, unless its options say otherwise. */
+/** Default limit of one face. */
 export const FACE_BYTES = 128 * 2 ** 20;
-/** Of all faces of a service, or as much as one of them may have alone. */
+/** Limit of all faces of a service together, or the limit of its largest face if that is higher. */
 export const SERVICE_BYTES = 128 * 2 ** 20;
 
 export class ByteBudget {
   readonly bytesMax: number;
   readonly #clock: Clock;
-  /** This one, and the one of all faces. */
+  /** This budget, and the one of all faces. */
   readonly #all: readonly ByteBudget[];
-  /** What has not come whole, in the order in which it began. */
+  /** Messages that are still arriving, in the order in which they began. */
   readonly #coming = new Set<ByteCharge>();
   #bytes = 0;
 
@@ -28,12 +28,12 @@ export class ByteBudget {
     this.#all = inAll === undefined ? [this] : [this, inAll];
   }
 
-  /** Charged now. */
+  /** Bytes charged now. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Of one message. `onDropped` is called where it has to give way to another one before it has come. */
+  /** Starts the charge of one message. `onDropped` is called if it has to give way to another one before it has arrived. */
   charge(onDropped: () => void): ByteCharge {
     const startedAtMs = this.#clock.now();
     const charge: ByteCharge = new ByteCharge({
@@ -60,7 +60,7 @@ export class ByteBudget {
     return true;
   }
 
-  /** With the bytes that one asks for counted as its own: one that has just begun has come fast so far. */
+  /** The slowest message, counting the requested bytes for the one that asks: one that has just begun has been fast so far. */
   #slowest(asking: ByteCharge, bytes: number): ByteCharge | undefined {
     let slowest: ByteCharge | undefined;
     let rateMin = Number.POSITIVE_INFINITY;
@@ -92,7 +92,7 @@ interface ChargePorts {
   onDropped(): void;
 }
 
-/** What one message is charged for. Held by whoever works on it; ends when the last of them lets go. */
+/** The charge of one message. Held by everything that works on the message; ends when the last holder releases it. */
 export class ByteCharge {
   bytes = 0;
   readonly #ports: ChargePorts;
@@ -102,17 +102,17 @@ export class ByteCharge {
     this.#ports = ports;
   }
 
-  /** Since it began; never 0. */
+  /** Time since the message began, in milliseconds; never 0. */
   get elapsedMs(): number {
     return this.#ports.elapsedMs();
   }
 
-  /** False where there is no room: then nothing is added, and it is to be let go. */
+  /** Charges more bytes. Returns false if there is no room: nothing is added, and the caller must release the charge. */
   add(bytes: number): boolean {
     return this.#ports.add(bytes);
   }
 
-  /** It has come whole, and gives way to nothing from here on. */
+  /** Marks the message as fully received: it no longer gives way to others. */
   arrived(): void {
     this.#ports.arrive();
   }
@@ -125,7 +125,7 @@ export class ByteCharge {
     if (--this.#holders === 0) this.#ports.end();
   }
 
-  /** Gives its room to another one. */
+  /** Drops the message to make room for another one. */
   drop(): void {
     this.release();
     this.#ports.onDropped();

@@ -1,17 +1,17 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { ByteBudget } from './byte-budget.ts';
 
-/** One way in to a planner, for others than its own process: a socket, standard input, HTTP. */
+/** A way into a planner from outside its process: a socket, standard input, HTTP. */
 export interface Face extends AsyncDisposable {
-  /** Where it listens, as people and messages call it: `http://127.0.0.1:7411`, a path, `standard input`. */
+  /** Where it listens, as shown to people: `http://127.0.0.1:7411`, a path, `standard input`. */
   readonly address: string;
-  /** Lets nothing new in; resolves when what is under way has been answered and every connection has ended. */
+  /** Stops accepting work; resolves when everything in progress has been answered and every connection has closed. */
   drain(): Promise<void>;
-  /** Ends at once; what is under way there is cancelled. */
+  /** Closes at once and cancels everything in progress. */
   close(): Promise<void>;
 }
 
-/** As much of pino as the faces use. */
+/** The part of pino that the faces use. */
 export interface FaceLog {
   debug(data: object, message: string): void;
   info(data: object, message: string): void;
@@ -19,12 +19,12 @@ export interface FaceLog {
   error(data: object, message: string): void;
 }
 
-/** What every face is given beside its planner and its options. */
+/** What every face gets in addition to its planner and options. */
 export interface FaceParts {
   readonly clock: Clock;
   readonly log: FaceLog;
-  /** Of the package. */
+  /** Version of the package. */
   readonly version: string;
-  /** What the large messages of all faces may hold together. Default: each face keeps to its own bound. */
+  /** Shared limit on the large messages of all faces. Default: each face has only its own limit. */
   readonly largeBytes?: ByteBudget;
 }

@@ -4,23 +4,23 @@ const BLOCK_BYTES = 65_536;
 const KEPT_PIECE_BYTES = 16_384;
 
 /**
- * What has come of a message: long pieces as they came, short ones copied into blocks, where a list of them would cost a hundred bytes
- * each. One buffer that grows would leave twice its bytes behind for the garbage collector, of each of thousands of messages.
+ * The bytes of a message so far: long pieces as received, short ones copied into blocks, because each entry of a list costs a hundred bytes. A single
+ * growing buffer would leave twice its bytes to the garbage collector, for each of thousands of messages.
  */
 export class HeldBytes {
   readonly #expected: number;
-  /** Whole ones, and before the block that is being filled. */
+  /** Full pieces that precede the block being filled. */
   #pieces: Buffer[] = [];
   #block: Buffer | undefined;
   #blockLength = 0;
   #length = 0;
 
-  /** `expected` where its length is known, and short enough to be believed. */
+  /** `expected` is the length, if it is known and plausible. */
   constructor(expected = 0) {
     this.#expected = expected;
   }
 
-  /** All of it. Valid until the next `add`. */
+  /** All bytes. Valid until the next `add`. */
   get bytes(): Buffer {
     this.#endBlock();
     const [only] = this.#pieces;
@@ -31,7 +31,7 @@ export class HeldBytes {
 
   add(piece: Buffer): void {
     this.#length += piece.length;
-    // One that is a small part of what it was cut from would keep all of that.
+    // A piece that is a small part of a larger buffer would keep all of that alive.
     if (piece.length >= KEPT_PIECE_BYTES && piece.length * 2 >= piece.buffer.byteLength) {
       this.#endBlock();
       this.#pieces.push(piece);
@@ -45,7 +45,7 @@ export class HeldBytes {
     this.#length = 0;
   }
 
-  /** What did not fit. */
+  /** Fills the block; returns what did not fit. */
   #fill(piece: Buffer): Buffer {
     const wanted = Math.min(this.#blockLength + piece.length, BLOCK_BYTES);
     if (this.#block === undefined || wanted > this.#block.length) this.#block = this.#grown(wanted);
@@ -55,7 +55,7 @@ export class HeldBytes {
     return piece.subarray(copied);
   }
 
-  /** The first block grows with what comes; further ones are whole from the start. */
+  /** The first block grows as needed; later ones have full size from the start. */
   #grown(wanted: number): Buffer {
     const isFirst = this.#pieces.length === 0;
     const bytes = isFirst ? Math.max(this.#expected, 2 * wanted, BYTES_MIN) : BLOCK_BYTES;

@@ -2,12 +2,12 @@ import type { PlanRequest } from '../../shared/plan-request.ts';
 import { heuristicAnswer } from '../plans/ladder/best-in-hand.ts';
 import type { Plan } from '../plans/plan.ts';
 
-/** Of a plan that a host or client answered itself. The planner's own begin at 1. */
+/** Id of a plan that a host or client answered itself. The planner's own ids start at 1. */
 const OWN_PLAN_ID = 0;
 
 /**
- * The last rung, held by whoever asks a planner elsewhere, for `peer` that does not answer. Taken from the request now: its
- * owner may reuse the lists in the next frame. `elapsedMs` tells how long the plan has taken when it is used.
+ * The last rung, used by a host or client if `peer` does not answer. Taken from the request now: its owner may reuse the lists in the next frame.
+ * `elapsedMs` returns how long the plan has taken when it is used.
  */
 export function ownAnswer(
   peer: string,

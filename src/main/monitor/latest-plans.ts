@@ -3,21 +3,21 @@ import { rounded } from '../measure/shares.ts';
 import type { Attempt } from '../models/calls/attempt.ts';
 import type { Plan } from '../plans/plan.ts';
 
-/** A plan as it is shown: what was decided and how, and nothing of what the agent observed. */
+/** A plan as shown: what was decided and how, without the agent's observation. */
 export interface ShownPlan extends Omit<Plan, 'attempts'> {
-  /** When it settled, milliseconds since the Unix epoch. */
+  /** When it settled, in milliseconds since the Unix epoch. */
   readonly atMs: number;
-  /** At most 32. */
+  /** The attempts, at most 32. */
   readonly attempts: readonly Attempt[];
-  /** All of them. */
+  /** Number of all attempts. */
   readonly attemptCount: number;
 }
 
-/** Plans that asked models, */
+/** Maximum number of kept plans that asked models. */
 const ASKED_MAX = 100;
-/** and those answered from memory, that are remembered. */
+/** Maximum number of kept plans that were answered from the cache. */
 const REMEMBERED_MAX = 20;
-/** New ones of each kind between two samples: of plans that asked models the latest, of the others the first. */
+/** Maximum number of new plans of each kind between two samples: the latest of those that asked models, the first of the others. */
 const NEW_ASKED_MAX = 40;
 const NEW_REMEMBERED_MAX = 4;
 const ATTEMPTS_MAX = 32;
@@ -29,8 +29,8 @@ interface Noted {
 }
 
 /**
- * The last plans. To note one is a push to a short list, or nothing at all: cached plans come by the hundred thousand a
- * second. What is shown of the few that are kept is made once a sample.
+ * The last plans. Recording one is at most a push to a short list, because cached plans come by the hundred thousand a second. The few that are kept
+ * are prepared for display once per sample.
  */
 export class LatestPlans {
   readonly #wallNow: () => number;
@@ -53,7 +53,7 @@ export class LatestPlans {
     }
   }
 
-  /** Those of the new ones that are kept, oldest first. */
+  /** The new plans that are kept, oldest first. */
   collect(): ShownPlan[] {
     const asked = this.#asked.splice(0).sort(byId).map(shown);
     const remembered = this.#remembered.splice(0).map(shown);
@@ -63,7 +63,7 @@ export class LatestPlans {
     return [...asked, ...remembered].sort((a, b) => a.id - b.id);
   }
 
-  /** All that are kept, oldest first. */
+  /** All plans that are kept, oldest first. */
   plans(): ShownPlan[] {
     return [...this.#shownAsked, ...this.#shownRemembered].sort((a, b) => a.id - b.id);
   }

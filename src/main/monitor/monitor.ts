@@ -9,28 +9,28 @@ import { type Sample, sampleBetween } from './sample.ts';
 import { SampleStore, type Series, seriesOf } from './series.ts';
 
 export interface MonitorOptions {
-  /** Between two samples. Default 1,000. */
+  /** Time between two samples, in milliseconds. Default 1,000. */
   readonly intervalMs?: number;
-  /** Default 600: ten minutes. */
+  /** Maximum number of samples. Default 600: ten minutes. */
   readonly samplesMax?: number;
-  /** Default `forget`. See `SampleStore`. */
+  /** What to do when the store is full. Default `forget`. See `SampleStore`. */
   readonly whenFull?: 'forget' | 'thin';
 }
 
-/** What is so now. */
+/** The current state. */
 export interface Moment {
   readonly stats: PlannerStats;
-  /** Planning time of the last 60 samples: a minute, unless another interval is set. To 4 %. */
+  /** Planning time of the last 60 samples: a minute with the default interval. Accurate to 4 %. */
   readonly lately: Durations;
 }
 
 export interface MonitorSample extends Moment {
   readonly sample: Sample;
-  /** Plans that settled since the last sample; of many, some. */
+  /** Plans that settled since the last sample; some of them, if there are many. */
   readonly plans: readonly ShownPlan[];
 }
 
-/** All that a page needs to begin. */
+/** Everything a page needs at first. */
 export interface MonitorSnapshot extends Moment {
   readonly atMs: number;
   readonly series: Series;
@@ -43,12 +43,12 @@ export interface MonitorEvents {
 
 const LATELY_SAMPLES = 60;
 
-/** As much of a planner as is watched. */
+/** The part of a planner that is watched. */
 export type Monitored = Pick<Planner, 'stats' | 'on' | 'off'>;
 
 /**
- * Watches a planner: what changed and what is, sample by sample, and the last plans. Everything is bounded. A plan costs
- * it a few additions on the coordinator, and a sample one look at the planner's counters.
+ * Watches a planner: what changed and what is, sample by sample, and the last plans. Everything is bounded. A plan costs a few additions on the
+ * coordinator, and a sample one read of the planner's counters.
  */
 export class Monitor extends EventEmitter<MonitorEvents> implements Disposable {
   readonly #planner: Monitored;
@@ -78,7 +78,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements Disposable {
     planner.on('plan', this.#onPlan);
   }
 
-  /** As of now; since the last sample less than an interval has passed. */
+  /** The state as of now, less than an interval after the last sample. */
   snapshot(): MonitorSnapshot {
     return {
       atMs: this.#clock.wallNow(),
@@ -98,7 +98,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements Disposable {
     return this.#plans.plans();
   }
 
-  /** Takes a sample at once, of what has passed since the last one: the end of a session. */
+  /** Takes a sample at once, of the time since the last one, for the end of a session. */
   sampleNow(): void {
     const nowMs = this.#clock.now();
     const stats = this.#planner.stats();
@@ -131,7 +131,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements Disposable {
   readonly #tick = (): void => {
     this.sampleNow();
     if (this.#isDisposed) return;
-    // At fixed times, so that samples do not drift; after a held-up event loop, those that were missed are left out.
+    // At fixed times, so that samples do not drift; samples missed while the event loop was held up are skipped.
     const nowMs = this.#clock.now();
     const missed = Math.floor((nowMs - this.#dueAtMs) / this.#intervalMs);
     this.#dueAtMs += (missed + 1) * this.#intervalMs;

@@ -6,10 +6,10 @@ import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { CallCounts } from '../plans/counters.ts';
 import type { PlannerStats } from '../plans/planner.ts';
 
-/** Calls that ended, by how. */
+/** Calls that ended, by outcome. */
 export type EndedCalls = Pick<CallCounts, 'useful' | 'timeouts' | 'cancelled' | 'failed'>;
 
-/** How often what was served turned out to be wrong, since the planner began, with the 95 % interval. Null: nothing checked. */
+/** Share of served answers that turned out to be wrong since the planner started, with the 95 % interval. Null: nothing checked. */
 export interface FalseHitRate {
   readonly checked: number;
   readonly wrong: number;
@@ -23,34 +23,34 @@ export interface EndpointSample extends Pick<EndpointStats, 'endpoint' | 'slots'
   readonly breaker: EndpointStats['breaker']['state'];
 }
 
-/** What only ever grows, in a planner's counters; or by how much it grew. */
+/** Counters of a planner that only grow, or their growth. */
 interface Grown {
   /** Plans that settled. */
   readonly plans: number;
   readonly sources: Readonly<Record<PlanSource, number>>;
   readonly calls: EndedCalls;
   readonly fallbacks: number;
-  /** Lookups in the cache, and those of them that were served. */
+  /** Lookups in the cache, and how many of them were served. */
   readonly lookups: number;
   readonly hits: number;
 }
 
-/** What changed within a stretch of time, about a second, and what was so at its end. */
+/** What changed during a period of about a second, and the state at its end. */
 export interface Sample extends Grown {
-  /** Its end, milliseconds since the Unix epoch. */
+  /** Its end, in milliseconds since the Unix epoch. */
   readonly atMs: number;
-  /** Its length: longer than usual where the event loop was held up. */
+  /** Its length in seconds: longer than usual if the event loop was held up. */
   readonly seconds: number;
-  /** Of the plans that settled, to 4 %. All zero where none did. */
+  /** Planning times of the plans that settled, accurate to 4 %. All zero if none did. */
   readonly planningMs: Durations;
   readonly falseHits: FalseHitRate;
-  /** Decisions in the cache, plans in flight: at the end. */
+  /** At the end: decisions in the cache, plans in flight. */
   readonly entries: number;
   readonly inFlight: number;
   readonly endpoints: readonly EndpointSample[];
 }
 
-/** A sample with what it takes to add it to another one. */
+/** A sample with the data needed to merge it with another one. */
 export interface MergeableSample {
   readonly sample: Sample;
   readonly durations: DurationCounts;
@@ -61,7 +61,7 @@ export interface SampleTime {
   readonly seconds: number;
 }
 
-/** Between two looks at the planner's counters, which only ever grow. */
+/** The sample between two readings of the planner's counters, which only grow. */
 export function sampleBetween(
   before: PlannerStats,
   now: PlannerStats,
@@ -83,12 +83,12 @@ export function sampleBetween(
   return { sample, durations };
 }
 
-/** Two samples that follow one another, as one. */
+/** Merges two consecutive samples into one. */
 export function mergedSample(first: MergeableSample, second: MergeableSample): MergeableSample {
   const durations = mergedCounts([first.durations, second.durations]);
   const [{ seconds, ...a }, b] = [first.sample, second.sample];
   const sum = combined(grownIn(a), grownIn(b), (before, after) => before + after);
-  // The rest is what was so at the end.
+  // The rest is the state at the end.
   return { durations, sample: { ...b, ...sum, seconds: seconds + b.seconds, planningMs: durationsOf(durations) } };
 }
 
@@ -103,7 +103,7 @@ function grown({ plans, sources, calls, fallbacks, cache }: PlannerStats): Grown
   return { plans: plans.settled, sources, calls: ended, fallbacks, lookups: hits + misses, hits };
 }
 
-/** Two trees of numbers as one, number by number. */
+/** Combines two trees of numbers, number by number. */
 function combined<T extends object>(a: T, b: T, of: (inA: number, inB: number) => number): T {
   const members = Object.entries(a).map(([name, inA]) => {
     const inB: typeof inA = Reflect.get(b, name);
@@ -112,7 +112,7 @@ function combined<T extends object>(a: T, b: T, of: (inA: number, inB: number) =
   return Object.fromEntries(members) as T;
 }
 
-/** Same state and similar ones together. */
+/** Covers same and similar states together. */
 export function falseHitRate({ cache }: Pick<PlannerStats, 'cache'>): FalseHitRate {
   const none: FalseHitRate = { checked: 0, wrong: 0, rate: null, low: null, high: null };
   if (cache === false) return none;

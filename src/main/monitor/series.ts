@@ -3,15 +3,15 @@ import { rounded } from '../measure/shares.ts';
 import { type MergeableSample, mergedSample, type Sample } from './sample.ts';
 
 /**
- * Samples as charts want them and as they go over a wire: one list for each figure, all of the same length. Of the
- * endpoints nothing: they are shown as they are now.
+ * Samples in the form for charts and for the wire: one list for each figure, all of the same length. Without endpoints, of which only the current
+ * state is shown.
  */
 export interface Series {
   readonly atMs: readonly number[];
   readonly seconds: readonly number[];
   readonly plans: readonly number[];
   readonly sources: Readonly<Record<PlanSource, readonly number[]>>;
-  /** Planning time, milliseconds; null where no plan settled. */
+  /** Planning time in milliseconds; null if no plan settled. */
   readonly p50: readonly (number | null)[];
   readonly p95: readonly (number | null)[];
   readonly p99: readonly (number | null)[];
@@ -22,7 +22,7 @@ export interface Series {
   readonly fallbacks: readonly number[];
   readonly lookups: readonly number[];
   readonly hits: readonly number[];
-  /** Since the planner began: the rate and its 95 % interval, 0 to 1; null while nothing was checked. */
+  /** Rate since the planner started and its 95 % interval, 0 to 1; null until something was checked. */
   readonly falseRate: readonly (number | null)[];
   readonly falseLow: readonly (number | null)[];
   readonly falseHigh: readonly (number | null)[];
@@ -63,14 +63,14 @@ function roundedRate(value: number | null): number | null {
 }
 
 /**
- * The samples of a stretch of time, at most `samplesMax`. When they are as many: `forget` drops the oldest one, for a page
- * that shows what is; `thin` makes one of every two, for a report that shows all of a session, however long.
+ * The samples of a period, at most `samplesMax`. When full, `forget` drops the oldest one, for a live page; `thin` merges every two into one, for a
+ * report of a whole session of any length.
  */
 export class SampleStore {
   readonly #samplesMax: number;
   readonly #whenFull: 'forget' | 'thin';
   #samples: MergeableSample[] = [];
-  /** With `thin`: so many that were taken make one that is kept. */
+  /** With `thin`: how many samples taken make one that is kept. */
   #mergeCount = 1;
   #pending: MergeableSample | undefined;
   #pendingCount = 0;
@@ -92,7 +92,7 @@ export class SampleStore {
     else this.#keepPending();
   }
 
-  /** The latest `count`, oldest first. */
+  /** The latest `count` samples, oldest first. */
   latest(count: number): readonly MergeableSample[] {
     return this.#all().slice(-count);
   }
@@ -111,7 +111,7 @@ export class SampleStore {
     this.#pendingCount = 0;
   }
 
-  /** What is pending is half of one from now on. */
+  /** The pending sample is half of one from now on. */
   #thin(): void {
     const halved: MergeableSample[] = [];
     for (let i = 0; i < this.#samples.length; i += 2) {

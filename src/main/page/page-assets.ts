@@ -4,14 +4,14 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { FIGURES_MODULE } from './page-figures.ts';
 
-/** One file of the page, as it is sent. */
+/** One file of the page, as sent. */
 export interface PageAsset {
-  /** Where it is served. */
+  /** Path at which it is served. */
   readonly path: string;
   readonly type: string;
   readonly body: Buffer;
   readonly gzipped: Buffer;
-  /** Of its content; quoted, as in the header. */
+  /** ETag of its content; quoted, as in the header. */
   readonly etag: string;
 }
 
@@ -41,13 +41,13 @@ export function pageFile(name: string): URL {
   return new URL(name, PAGE_FOLDER);
 }
 
-/** The chart library, as its package has it: one script that makes a global, and its style. */
+/** Files of the chart library, from its package: one script that defines a global, and its style. */
 export function chartLibrary(): { readonly script: URL; readonly style: URL } {
   const at = (name: string): URL => new URL(import.meta.resolve(`uplot/dist/${name}`));
   return { script: at('uPlot.iife.min.js'), style: at('uPlot.min.css') };
 }
 
-/** Reads and compresses all there is: once, before the first request. */
+/** Reads and compresses all files once, before the first request. */
 export function loadPageAssets(): Promise<PageAsset[]> {
   const { script, style } = chartLibrary();
   const own = [...PAGE_MODULES, 'page.css', 'icon.svg'];

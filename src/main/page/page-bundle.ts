@@ -12,15 +12,15 @@ const REPORT_MODULES = [
   'report.js',
 ] as const;
 
-/** What a page of one file needs of the live page: two scripts, in this order, and their style. */
+/** The parts of the live page for a page in one file: two scripts, in this order, and their style. */
 export interface PageBundle {
   readonly scripts: readonly string[];
   readonly style: string;
 }
 
 /**
- * The page's own modules as one script. A page that is opened from a file may not load others, so they are put one behind
- * the other, without their imports: every name at their top level is another one, as a test shows.
+ * The page's own modules as one script. A page opened from a file may not load others, so they are concatenated without their imports: a test checks
+ * that all of their top-level names differ.
  */
 export async function bundlePage(): Promise<PageBundle> {
   const { script, style } = chartLibrary();

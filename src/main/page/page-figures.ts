@@ -5,7 +5,7 @@ import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
 export type PageTotal = readonly [name: string, path: string, unit: FigureUnit];
 
 const IN_TOTALS = /^(?:plans|reads|cache|calls)\.\w+$|^fallbacks$/;
-/** What the page shows of distributions. */
+/** The values of distributions that the page shows. */
 const SHOWN_TIMES: Readonly<Record<string, readonly string[]>> = { planningMs: ['mean', 'max'], latenessMs: ['p99'] };
 
 const TOTALS: readonly PageTotal[] = PLAN_FIGURES.flatMap(({ path, name, unit }): PageTotal[] => {
@@ -13,5 +13,5 @@ const TOTALS: readonly PageTotal[] = PLAN_FIGURES.flatMap(({ path, name, unit })
   return (SHOWN_TIMES[path] ?? []).map((at) => [distributionName(name, at), `${path}.${at}`, 'ms']);
 });
 
-/** The part of the table of figures that the page shows, as one of its modules: it cannot import TypeScript. */
+/** The part of the table of figures that the page shows, as one of its modules: the page cannot import TypeScript. */
 export const FIGURES_MODULE = `export const TOTALS = ${JSON.stringify(TOTALS)};\n`;

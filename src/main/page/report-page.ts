@@ -3,26 +3,26 @@ import type { ShownPlan } from '../monitor/latest-plans.ts';
 import type { Series } from '../monitor/series.ts';
 import { bundlePage } from './page-bundle.ts';
 
-/** A table of texts; without a head, each row is a name and what is so. */
+/** A table of texts; without a head, each row is a name and its value. */
 export interface ReportTable {
   readonly title: string;
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
-  /** Columns from here on are numbers. */
+  /** Index of the first column of numbers. */
   readonly alignRightFrom?: number;
 }
 
 /** One session, as its page shows it. */
 export interface ReportSide {
   readonly title: string;
-  /** What ran and where. */
+  /** Facts about the run: what ran and where. */
   readonly lines: readonly string[];
   readonly tables: readonly ReportTable[];
-  /** Null where the report has none: it is of an earlier version. */
+  /** Null if the report has none, because an earlier version wrote it. */
   readonly series: Series | null;
 }
 
-/** Which of two reports is better in one thing; `same` where the difference says little, null where no way is better. */
+/** Which of two reports is better in one figure; `same` if the difference is not meaningful, null if neither direction is better. */
 export type Better = 'a' | 'b' | 'same' | null;
 
 /** One figure of two sessions, side by side. */
@@ -30,7 +30,7 @@ export interface ComparedRow {
   readonly key: string;
   readonly name: string;
   readonly unit: 'count' | 'share' | 'ms' | 'rate';
-  /** Null where a report has nothing to say of it. */
+  /** Null if a report does not have the figure. */
   readonly a: number | null;
   readonly b: number | null;
   readonly better: Better;
@@ -46,8 +46,8 @@ export type ReportData =
     };
 
 /**
- * One page that needs nothing else: style, scripts and data are in it, and it may be opened from a file or sent on. It loads
- * nothing, by its own policy, and runs only what is written into it here.
+ * One page that needs no other file: it contains style, scripts and data, and may be opened from a file or sent on. Its policy lets it load nothing,
+ * and run only the scripts written into it here.
  */
 export async function reportPage(title: string, data: ReportData): Promise<string> {
   const { scripts, style } = await bundlePage();
@@ -74,7 +74,7 @@ ${scripts.map((script) => `<script>${script}</script>`).join('\n')}
 `;
 }
 
-/** No `<` at all: neither the end of the script nor the beginning of a comment. */
+/** JSON without any `<`, so that it can neither end the script nor start a comment. */
 function jsonInMarkup(data: ReportData): string {
   return JSON.stringify(data).replaceAll('<', '\\u003c');
 }

@@ -44,36 +44,35 @@ import { ResidentSeats } from '../plans/panel/resident-seats.ts';
 import { Planner } from '../plans/planner.ts';
 import { Reads } from '../plans/reads/reads.ts';
 
-/** The coordinator's own connections to one endpoint: synthesis calls at once. */
+/** Maximum number of the coordinator's own connections to one endpoint: synthesis calls at once. */
 const COORDINATOR_CONNECTIONS = 256;
 
-/** What a planner asks of a model server itself; `ModelClient`, or a simulated one. */
+/** The planner's own client of a model server; `ModelClient`, or a simulated one. */
 export interface EndpointClient extends ChatCaller, RelayClient {
   listModels(timeoutMs: number): Promise<readonly string[]>;
-  /** Reads a page of the server, from its root; without it nothing is discovered. */
+  /** Fetches a page of the server, relative to its root; without it nothing is discovered. */
   getJson?(path: string, timeoutMs: number, signal?: AbortSignal): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** The seams that tests and simulations replace. Settings are in `PlannerOptions`. */
+/** Parts that tests and simulations replace. Settings are in `PlannerOptions`. */
 export interface Collaborators {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly pool?: ExpertRunner;
   readonly client?: (endpoint: ResolvedEndpoint) => EndpointClient;
-  /** What hosts resolve to. Default: the system's, with clients of its own; else addresses alone. */
+  /** Resolves host names. Default: the system's resolver; with custom clients, addresses only. */
   readonly names?: NameService;
   /** The worker's entry. */
   readonly workerUrl?: URL;
 }
 
 /**
- * Starts a planner: checks the options, starts its threads, and holds every configured model against its endpoint's
- * list. Throws ERR_OPTIONS_INVALID, ERR_DOMAIN_INVALID, ERR_ENDPOINT_UNREACHABLE or ERR_MODEL_MISSING. Warnings are told
- * on the `warning` event after this resolves. Close it, or declare it with `await using`.
+ * Starts a planner: checks the options, starts its threads, and checks every configured model against its endpoint's list. Throws
+ * ERR_OPTIONS_INVALID, ERR_DOMAIN_INVALID, ERR_ENDPOINT_UNREACHABLE or ERR_MODEL_MISSING. Warnings are emitted as `warning` events after this
+ * resolves. Close it, or declare it with `await using`.
  *
- * The planner's type knows the domain: the compiler checks the observations of requests, and `plan.action` is one of the
- * request's literal actions.
+ * The planner's type knows the domain: the compiler checks the observations of requests, and `plan.action` is one of the request's literal actions.
  */
 export async function createPlanner<const D extends DomainDefinition>(
   options: PlannerOptions<D>,
@@ -89,7 +88,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     collaborators.names ?? (collaborators.client === undefined ? systemNames(clock, NAMES_MS) : NO_NAMES),
   );
   const clients = new Map(resolved.endpoints.map((endpoint) => [endpoint.name, makeClient(endpoint)]));
-  // Until there is a planner to tell them.
+  // Kept until there is a planner to emit them.
   const early: string[] = [];
   const lost = { report: (message: string): void => void early.push(message) };
   const started = collaborators.pool
@@ -129,7 +128,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       void probeAnswers(seats, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
     }
     lost.report = (message) => planner.warn(message);
-    // After the caller's continuation, so that it can listen first.
+    // After the caller's continuation, so that it can add listeners first.
     clock.nextTurn(() => {
       for (const warning of [...early, ...versioned.warnings, ...merged, ...checked.warnings]) planner.warn(warning);
     });
@@ -159,14 +158,14 @@ function openChats(
   return new ChatGateway({ options, clock, endpoints, directory, caller });
 }
 
-/** What a host resolves to is waited for so long at start. */
+/** Time limit for resolving host names at start, in milliseconds. */
 const NAMES_MS = 1_000;
 const NO_NAMES: NameService = { lookup: async () => [], own: [] };
 
-/** A model that has to be loaded first takes longer: then the first calls tell. */
+/** Time limit of a probe, in milliseconds. A model that must be loaded first takes longer: then the first calls show the result. */
 const PROBE_MS = 3_000;
 
-/** Every model at every endpoint where it may be asked. */
+/** Every model, at every endpoint where it may be asked. */
 function configuredSeats({ experts, synthesis }: ResolvedOptions): Seat[] {
   return [...experts, ...synthesis.models].flatMap(({ model, endpoint, alternatives }) =>
     [endpoint, ...alternatives].map((name) => ({ endpoint: name, model })),
@@ -175,7 +174,7 @@ function configuredSeats({ experts, synthesis }: ResolvedOptions): Seat[] {
 
 type Endpoints = Pick<FlightParts, 'endpoints'>;
 
-/** Where the times of models outlive the process: beside the decisions that do. Without a disk tier, nowhere. */
+/** Stores the times of models next to the disk tier's decisions, so that both outlive the process. Without a disk tier, nothing is stored. */
 async function openProfiles(
   { cache, experts, synthesis }: ResolvedOptions,
   clock: Clock,
@@ -200,7 +199,7 @@ async function openProfiles(
 
 const PROFILES_SUFFIX = '.latencies.json';
 
-/** Read when they are written. */
+/** The entries are read when they are written. */
 function entriesOf({ endpoints }: Endpoints): Iterable<ProfileEntry> {
   return {
     *[Symbol.iterator]() {
@@ -209,7 +208,7 @@ function entriesOf({ endpoints }: Endpoints): Iterable<ProfileEntry> {
   };
 }
 
-/** What the servers tell about themselves. */
+/** Collects what the servers report about themselves. */
 async function discover(
   options: ResolvedOptions,
   clients: ReadonlyMap<string, EndpointClient>,
@@ -224,7 +223,7 @@ async function discover(
   return facts;
 }
 
-/** Undefined where nothing is asked. */
+/** Undefined if nothing is to be asked. */
 function askFactsOf(
   { features, startTimeoutMs }: ResolvedOptions,
   client: EndpointClient | undefined,
@@ -233,7 +232,7 @@ function askFactsOf(
   return (signal) => discoverEndpoint(client as JsonReader, startTimeoutMs, signal);
 }
 
-/** The same of how many slots are at work. */
+/** Like `askFactsOf`, for the number of slots at work. */
 function askBusyOf({ features }: ResolvedOptions, client: EndpointClient | undefined): AskBusy | undefined {
   if (!features.discovery || !features.slotHolds || client?.getJson === undefined) return undefined;
   return (timeoutMs, signal) => busySlots(client as JsonReader, timeoutMs, signal);
@@ -244,15 +243,15 @@ function askLoadedOf({ features }: ResolvedOptions, client: EndpointClient | und
   return (kind, signal) => loadedModels(client as JsonReader, kind, LOADED_MS, signal);
 }
 
-/** A server that is asked what it has in memory has this long to answer. */
+/** Time limit for asking a server what it has in memory, in milliseconds. */
 const LOADED_MS = 1_000;
 
-/** What flights share, made of what was opened. */
+/** Builds the parts that flights share. */
 export function makeParts(
   options: ResolvedOptions,
   opened: Pick<FlightParts, 'clock' | 'pool' | 'callers'> & {
     readonly random: Random;
-    /** What tells of the servers while the planner runs; without them, what was learnt at start stays. */
+    /** Clients that query the servers while the planner runs; without them, the facts from the start remain. */
     readonly clients?: ReadonlyMap<string, EndpointClient>;
     readonly onMeasured?: (parts: Pick<FlightParts, 'endpoints'>) => void;
   },

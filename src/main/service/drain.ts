@@ -1,29 +1,29 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Face, FaceLog } from '../faces/face.ts';
 
-/** Of the limit, for settling what is left: a quarter, at most this long. */
+/** Upper bound on the part of the limit reserved for settling the rest, which is a quarter. */
 const RESERVE_MS_MAX = 1_000;
-/** For what must be cut off when the limit has passed. */
+/** Time for closing what must be cut off after the limit, in milliseconds. */
 const CUT_MS = 200;
 
 export interface Draining {
   readonly faces: readonly Face[];
-  /** Settles the plans that are left with what is in hand, flushes the disk, ends the threads. */
+  /** Settles the remaining plans with what is available, flushes the disk, ends the threads. */
   readonly release: () => Promise<void>;
   readonly clock: Clock;
   readonly log: FaceLog;
 }
 
 export interface Drained {
-  /** Whether everything ended within the limit. */
+  /** True if everything ended within the limit. */
   readonly isInTime: boolean;
-  /** Whether the planner has closed, its disk flushed. */
+  /** True if the planner has closed, its disk flushed. */
   readonly isReleased: boolean;
 }
 
 /**
- * Ends a service within `limitMs`: the faces let nothing new in, what is under way has until shortly before the limit, then
- * the planner settles the rest, and what is not over at the limit is cut off. The order is told in docs/concurrency.md.
+ * Ends a service within `limitMs`: the faces stop accepting work, work in progress may finish until shortly before the limit, then the planner
+ * settles the rest, and anything left at the limit is cut off. The order is described in docs/concurrency.md.
  */
 export async function drain({ faces, release, clock, log }: Draining, limitMs: number): Promise<Drained> {
   const settleMs = limitMs - Math.min(RESERVE_MS_MAX, limitMs / 4);
@@ -42,12 +42,12 @@ export async function drain({ faces, release, clock, log }: Draining, limitMs: n
     all(faces, (face) => face.close(), log),
     CUT_MS,
   );
-  // Nobody waits for it any more; what it throws is told by `isReleased`.
+  // Nothing awaits it any more; `isReleased` reports whether it failed.
   ended.catch(() => {});
   return { isInTime: false, isReleased };
 }
 
-/** One face that fails to end does not keep the others from it. */
+/** A face that fails to end does not stop the others from ending. */
 async function all(faces: readonly Face[], end: (face: Face) => Promise<void>, log: FaceLog): Promise<void> {
   const one = async (face: Face): Promise<void> => {
     try {
@@ -59,7 +59,7 @@ async function all(faces: readonly Face[], end: (face: Face) => Promise<void>, l
   await Promise.all(faces.map(one));
 }
 
-/** Whether `promise` settles within `ms`. Rejects as it does. */
+/** Resolves with whether `promise` settles within `ms`. Rejects if it does. */
 async function within(clock: Clock, promise: Promise<unknown>, ms: number): Promise<boolean> {
   const over = Promise.withResolvers<boolean>();
   const timer = clock.setTimer(ms, () => over.resolve(false));

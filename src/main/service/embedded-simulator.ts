@@ -2,12 +2,12 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/clock.ts';
 import { decodeError, type ErrorWire, PlannerError } from '../../shared/errors.ts';
 
-/** What the command line tells the simulated model server. Its own options (src/workers/simulator/options.ts) have more, and check these. */
+/** The command line's options for the simulated model server. Its own options (src/workers/simulator/options.ts) have more, and check these. */
 export interface EmbeddedSimulatorOptions {
   readonly port?: number;
   readonly host?: string;
   readonly seed?: number;
-  /** How many times faster than life. */
+  /** Speed as a multiple of real time. */
   readonly speed?: number;
   readonly slots?: number;
   readonly flavour?: string;
@@ -20,7 +20,7 @@ export interface EmbeddedSimulatorOptions {
 export interface EmbeddedSimulator extends AsyncDisposable {
   readonly port: number;
   readonly baseURL: string;
-  /** Rejects when the thread ends before it is closed; never resolves. */
+  /** Rejects if the thread ends before it is closed; never resolves. */
   readonly failed: Promise<never>;
   /** What the server counted, where it told. Bounded: a thread that does not end is terminated. */
   close(): Promise<Readonly<Record<string, unknown>> | undefined>;

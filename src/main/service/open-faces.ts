@@ -12,7 +12,7 @@ export interface FaceOpener {
   readonly open: () => Promise<Face>;
 }
 
-/** Opens one face after the other. Where one cannot be opened, those before it are closed, and what is wrong is thrown. */
+/** Opens the faces one after the other. If one cannot be opened, those before it are closed, and the error is thrown. */
 export async function openFaces(openers: readonly FaceOpener[]): Promise<NamedFace[]> {
   await using opened = new AsyncDisposableStack();
   const faces: NamedFace[] = [];

@@ -22,7 +22,7 @@ export interface ServiceStreams {
   readonly output: Writable;
 }
 
-/** Opens what the settings ask for; all of it or nothing. */
+/** Opens the faces in the settings: all of them or none. */
 export async function openServiceFaces(
   planner: ChatPlanner,
   settings: ServeSettings['serve'],
@@ -41,7 +41,7 @@ export async function openServiceFaces(
       opened.http = await openHttpFace(planner, http, withBudget('http'));
       return opened.http;
     });
-  // Last: from its first moment it reads what is there.
+  // Last, because it starts to read its input at once.
   if (stdio)
     add('stdio', async () => {
       opened.stdio = openStdioFace(planner, {}, { ...withBudget('stdio'), ...streams });
@@ -51,7 +51,7 @@ export async function openServiceFaces(
   return { all, http: opened.http, stdio: opened.stdio };
 }
 
-/** What all faces may hold together: no less than one of them alone was given. */
+/** The shared limit of all faces: at least the limit of each face alone. */
 function serviceBudget(planner: ChatPlanner, { http, socket }: ServeSettings['serve'], clock: Clock): ByteBudget {
   const bytes = [
     SERVICE_BYTES,

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../../shared/clock.ts';
 import type { ResolvedChatCache } from '../../options/chat-options.ts';
 
-/** A whole answer as it is kept: the text of a `chat.completion`. */
+/** A whole answer as the cache keeps it: the text of a `chat.completion`. */
 export interface CachedChat {
   readonly completion: string;
   readonly model: string;
@@ -15,14 +15,14 @@ export interface ChatCacheStats {
   readonly bytes: number;
   readonly hits: number;
   readonly misses: number;
-  /** Whole answers that are not of a kind that is kept, or pass the bound of an entry. */
+  /** Whole answers not kept, because of their kind or their size. */
   readonly notKept: number;
 }
 
-/** An entry beside its text: key, names, times. */
+/** Size of an entry in addition to its text: key, names, times. */
 const ENTRY_BYTES = 300;
 
-/** Whole answers by exact key. Bounded by entries and by bytes, the least recently used one gives way; nothing outlives its TTL. */
+/** Caches whole answers by exact key. Bounded by entries and bytes; evicts the least recently used entry, and drops each after its TTL. */
 export class ChatCache {
   readonly #clock: Clock;
   readonly #ttlMs: number;
@@ -34,7 +34,7 @@ export class ChatCache {
   constructor({ entries, bytesMax, ttlMs }: ResolvedChatCache, clock: Clock) {
     this.#clock = clock;
     this.#ttlMs = ttlMs;
-    // Expiry is looked at here: the library's own would read another clock.
+    // Expiry is checked here because the library would read another clock.
     this.#entries = new LRUCache({ max: entries, maxSize: bytesMax, maxEntrySize: Math.ceil(bytesMax / 8) });
   }
 

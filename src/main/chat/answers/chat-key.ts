@@ -2,36 +2,36 @@ import { createHash } from 'node:crypto';
 import { type InParts, PART_MEMBERS } from '../../../shared/in-parts.ts';
 import type { AskedChat } from '../chat-request.ts';
 
-/** Not part of what is asked: how the answer is to come, and for whom. The model is added by whoever serves. */
+/** Members that are not part of the question: how the answer is delivered, and to whom. The caller adds the model. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user']);
 
-/** Text is hashed in pieces of about this many characters: a call for each member of a request would take most of the time. */
+/** Text is hashed in pieces of about this many characters: hashing each member separately would take most of the time. */
 const PIECE_CHARS = 16_384;
-/** A larger request is neither kept nor joined: hashing 24 MB would hold up everybody for a tenth of a second. */
+/** A larger request is neither cached nor shared: hashing 24 MB would block the event loop for a tenth of a second. */
 export const KEYED_CHARS_MAX = 1_048_576;
-/** One with a wider object has no key either: its names would have to be sorted in one go. */
+/** A request with a wider object has no key either: its names would have to be sorted in one go. */
 export const KEYED_NAMES_MAX = 16_384;
 
 /**
- * The exact key of a request, but for its model: equal for bodies that differ in nothing but the order of members, in
- * `stream`, `stream_options` and `user`; different for all others (SHA-256 of canonical JSON). Undefined where it is longer than
- * `KEYED_CHARS_MAX`, or one of its objects wider than `KEYED_NAMES_MAX`.
+ * The exact key of a request, without its model: equal for bodies that differ only in the order of members, in `stream`, `stream_options` and `user`;
+ * different for all others (SHA-256 of canonical JSON). Undefined if the request is longer than `KEYED_CHARS_MAX`, or an object in it wider than
+ * `KEYED_NAMES_MAX`.
  */
 export function* chatKeyInParts({ body, isLarge, isStreamed, isAssemblable }: AskedChat): InParts<string | undefined> {
   if (isLarge) yield;
   const json = new CanonicalJson();
-  // What cannot be told from a stream without loss is kept apart by how it was asked for.
+  // An answer that cannot be assembled from a stream without loss gets a separate key for each way of asking.
   if (!isAssemblable) json.put(isStreamed ? 'stream' : 'whole');
   yield* json.writeObject(body, LEFT_OUT);
   return json.digest();
 }
 
-/** The key of a request as one model answers it. */
+/** The key of a request when one particular model answers it. */
 export function modelKey(key: string, model: string): string {
   return `${key} ${model}`;
 }
 
-/** Writes JSON with the members of objects in order, straight into a hash. Nothing more is written where it is too long. */
+/** Writes JSON with sorted object members straight into a hash. Stops writing when it gets too long. */
 class CanonicalJson {
   readonly #hash = createHash('sha256');
   #piece = '';

@@ -2,7 +2,7 @@ import { type ChunkEvent, finishReasonOf } from '../../../shared/model-client/ch
 import { isMembers, type Members, PieceJoiner, setMember } from './pieces.ts';
 import { argumentsText, joinFunction, ToolCalls } from './tool-calls.ts';
 
-/** A whole answer and the events of a stream, each told from the other. */
+/** Converts between a whole answer and the events of a stream. */
 export type Completion = Readonly<Members>;
 
 interface Choice {
@@ -11,27 +11,27 @@ interface Choice {
   readonly tools: ToolCalls;
   finishReason: string | null;
   logprobs: Members | null | undefined;
-  /** Of a choice, what has no meaning here. */
+  /** Members of a choice that have no meaning here. */
   readonly rest: Members;
 }
 
-/** Members of an answer that a stream tells as texts. */
+/** Members of an answer that a stream sends as texts. */
 const TEXTS: ReadonlySet<string> = new Set(['role', 'content', 'reasoning_content', 'reasoning', 'refusal']);
 const OF_EVERY_EVENT: ReadonlySet<string> = new Set(['id', 'created', 'model', 'system_fingerprint', 'service_tier']);
 
 const NOT_KEPT: ReadonlySet<string> = new Set(['choices', 'object', 'error']);
 
-/** Puts a `chat.completion` together from the events of its stream: texts, thoughts, tool calls, log probabilities, all choices. */
+/** Assembles a `chat.completion` from the events of its stream: texts, thoughts, tool calls, log probabilities, all choices. */
 export class CompletionBuilder {
   readonly #top: Members = {};
   readonly #choices = new Map<number, Choice>();
   readonly #joiner = new PieceJoiner();
-  /** Whether something came that a whole answer may tell in another way. */
+  /** True if an event had a member that a whole answer may represent differently. */
   hasUnknown = false;
 
   add(event: ChunkEvent): void {
     for (const [name, value] of Object.entries(event)) {
-      // An event that holds an error is none: this one is empty.
+      // An event that holds an error is not part of the answer: this one is empty.
       if (!NOT_KEPT.has(name) && value !== null) setMember(this.#top, name, value);
     }
     if (!Array.isArray(event.choices)) return;
@@ -92,7 +92,7 @@ function wholeChoice({ index, message, tools, finishReason, logprobs, rest }: Ch
     index,
     message: {
       role: role ?? 'assistant',
-      // As whole answers have it: no words beside a call of a tool.
+      // Whole answers have no text in addition to a tool call.
       content: hasCalls && content === '' ? null : (content ?? null),
       ...others,
       ...(tools.isEmpty ? {} : { tool_calls: tools.list() }),
@@ -103,7 +103,7 @@ function wholeChoice({ index, message, tools, finishReason, logprobs, rest }: Ch
   };
 }
 
-/** Lists grow in place: copied for each token, they would cost the square of its length. */
+/** Lists grow in place: copying them for each token would cost the square of their length. */
 function joinLogprobs(known: Members | null | undefined, more: Members | null): Members | null {
   if (more === null || typeof more !== 'object') return known ?? null;
   const joined = isMembers(known) ? known : {};
@@ -116,7 +116,7 @@ function joinLogprobs(known: Members | null | undefined, more: Members | null): 
   return joined;
 }
 
-/** The events of a stream that tells a whole answer, each as JSON; the last one tells its tokens, where they are known. */
+/** The stream events of a whole answer, each as JSON; the last one has its token counts, if known. */
 export function eventsOf(completion: Completion): { readonly data: string; readonly isUsage: boolean }[] {
   const shared: Members = { object: 'chat.completion.chunk' };
   const rest: Members = {};
@@ -140,8 +140,8 @@ export function eventsOf(completion: Completion): { readonly data: string; reado
 }
 
 /**
- * An event that tells the tokens, for a client that did not ask for them: what else it tells, such as llama.cpp's `timings`,
- * with a choice that adds nothing, since clients look at the first choice of every event. Undefined where nothing is left.
+ * A usage event without its token counts, for a client that did not ask for them. Keeps other members, such as llama.cpp's `timings`, and adds an
+ * empty choice, since clients read the first choice of every event. Undefined if nothing is left.
  */
 export function withoutUsage(event: ChunkEvent): string | undefined {
   const { usage: _usage, choices: _choices, ...rest } = event as Members;
@@ -152,21 +152,21 @@ export function withoutUsage(event: ChunkEvent): string | undefined {
   return JSON.stringify({ ...rest, choices: [{ index: 0, delta: {}, finish_reason: null }] });
 }
 
-/** Calls are numbered by their place: clients put those of one number together. */
+/** Numbers tool calls by position: clients join calls with the same number. */
 function deltaOf(message: unknown): Members {
   const { tool_calls, ...delta } = (message ?? {}) as Members;
   if (!Array.isArray(tool_calls)) return delta;
   return { ...delta, tool_calls: tool_calls.filter(isMembers).map((call, index) => ({ ...callOf(call), index })) };
 }
 
-/** A call with its arguments as a text, which is what clients of a stream join. */
+/** A tool call with its arguments as text, which streaming clients join. */
 function callOf(call: Members): Members {
   const { function: said } = call;
   if (!isMembers(said) || said.arguments === undefined || typeof said.arguments === 'string') return call;
   return { ...call, function: { ...said, arguments: argumentsText(said.arguments) ?? '' } };
 }
 
-/** Whether a whole answer may be given again: it ended by itself, in each of its choices, and says something. */
+/** True if a whole answer may be served again: all of its choices ended by themselves, and it has content. */
 export function isKeepable(completion: Completion): boolean {
   const { choices } = completion;
   if (!Array.isArray(choices) || choices.length === 0) return false;
@@ -179,7 +179,7 @@ export function isKeepable(completion: Completion): boolean {
   });
 }
 
-/** Whether tokens ran out, or a filter ended an answer. */
+/** True if an answer was ended by its token limit or by a filter. */
 export function isCut({ choices }: ChunkEvent): boolean {
   if (!Array.isArray(choices)) return false;
   return choices.some((choice) => choice?.finish_reason === 'length' || choice?.finish_reason === 'content_filter');

@@ -1,22 +1,21 @@
 /**
- * The events of one answer as they come, for everyone who reads them: whoever joins gets what came so far. Each reader
- * goes at its own pace. When even the first of them falls behind by `BEHIND_BYTES`, the log is pressed, and whoever writes to it
- * should stop; of one that is longer than `KEPT_BYTES`, only what somebody has still to read is kept, nobody may join any
- * more, and a reader that is further behind than that has lost its place. One event may be longer than that: for who is behind,
+ * The events of one answer as they arrive, for all of its readers: a new reader gets everything so far. Each reads at its own pace. When even the
+ * fastest reader is `BEHIND_BYTES` behind, the log is pressed, and its writer should stop. A log longer than `KEPT_BYTES` keeps only what a reader
+ * has yet to read, takes no new readers, and drops a reader that is further behind. One event may be longer than that: for readers that are behind,
  * it counts as `BEHIND_BYTES`.
  */
 export interface LogEvent {
   readonly data: string;
-  /** Whether it tells the tokens, which not every client asked for. */
+  /** True if it has the token counts, which not every client asked for. */
   readonly isUsage: boolean;
-  /** What the others get in its place; absent where that is nothing. */
+  /** What the other clients get in its place; absent if nothing. */
   readonly withoutUsage?: string;
 }
 
 interface Kept extends LogEvent {
-  /** Bytes of the log up to its end. */
+  /** Length of the log up to the end of this event, in bytes. */
   readonly endsAt: number;
-  /** The same with long events counted as `BEHIND_BYTES`. */
+  /** The same length with long events counted as `BEHIND_BYTES`. */
   readonly lagsAt: number;
 }
 
@@ -24,7 +23,7 @@ const BEHIND_BYTES = 65_536;
 export const KEPT_BYTES = 1_048_576;
 
 export class EventLog {
-  /** Those kept; the first of them is event number `#first`. */
+  /** The events kept; the first of them is event number `#first`. */
   #events: Kept[] = [];
   #first = 0;
   #bytes = 0;
@@ -34,9 +33,9 @@ export class EventLog {
   #isShort = true;
   #isPressed = false;
   readonly #readers = new Set<LogReader>();
-  /** Whether somebody takes all of it as it comes, beside the readers: then it is not pressed. */
+  /** True while something besides the readers takes all events as they arrive: the log is then never pressed. */
   isDrained: () => boolean = () => false;
-  /** Called when the log becomes pressed, and when it is not any longer. */
+  /** Called when the log becomes pressed, and when it no longer is. */
   onPressure: (isPressed: boolean) => void = () => {};
 
   get length(): number {
@@ -47,12 +46,12 @@ export class EventLog {
     return this.#isEnded;
   }
 
-  /** Whether all of it is here. */
+  /** True while the log has all events from the first one on. */
   get isWhole(): boolean {
     return this.#first === 0 && this.#isShort;
   }
 
-  /** `withoutUsage` is what clients get in its place that did not ask for the tokens; by default that is nothing. */
+  /** `withoutUsage` is what clients that did not ask for token counts get instead; by default nothing. */
   push(data: string, isUsage: boolean, withoutUsage?: string): void {
     this.#bytes += data.length;
     this.#lag += Math.min(data.length, BEHIND_BYTES);
@@ -63,7 +62,7 @@ export class EventLog {
     this.settle();
   }
 
-  /** Drops nothing until `release`: those who wait for the answer to begin do not read yet. */
+  /** Keeps all events until `release`: clients that wait for the answer to begin do not read yet. */
   hold(): void {
     this.#isHeld = true;
   }
@@ -73,21 +72,21 @@ export class EventLog {
     this.settle();
   }
 
-  /** No more will come. */
+  /** Marks the log as complete. */
   end(): void {
     this.#isEnded = true;
     for (const reader of this.#readers) reader.wake();
     this.settle();
   }
 
-  /** From the first event on, while all of it is here. */
+  /** A reader that starts at the first event. Only while no event has been dropped. */
   read(): LogReader {
     const reader = new LogReader(this);
     this.#readers.add(reader);
     return reader;
   }
 
-  /** What a reader at `number` has not read yet; undefined where it has lost its place. */
+  /** The events that a reader at `number` has not read yet; undefined if some of them were dropped. */
   from(number: number): readonly LogEvent[] | undefined {
     return number < this.#first ? undefined : this.#events.slice(number - this.#first);
   }
@@ -97,7 +96,7 @@ export class EventLog {
     this.settle();
   }
 
-  /** Looks who is where: drops what nobody needs, and tells of pressure. */
+  /** Checks the position of each reader: drops events that none needs, and reports pressure. */
   settle(): void {
     let least = this.length;
     let most = this.#readers.size === 0 || this.isDrained() ? this.length : 0;
@@ -112,7 +111,7 @@ export class EventLog {
     this.onPressure(isPressed);
   }
 
-  /** What everyone has read, and what is further behind than the log may be. */
+  /** Drops events that all have read, and those further back than the log may reach. */
   #drop(least: number): void {
     let count = 0;
     for (const { lagsAt } of this.#events) {
@@ -134,7 +133,7 @@ export class EventLog {
 
 export class LogReader {
   readonly #log: EventLog;
-  /** The event that it reads next. */
+  /** The number of the next event to read. */
   number = 0;
   #waiting: (() => void) | undefined;
   #hasLeft = false;
@@ -144,8 +143,8 @@ export class LogReader {
   }
 
   /**
-   * Everything that has come since, at least one event; an empty list when the log has ended, or after `leave`; undefined
-   * when the reader was too slow and something is missing.
+   * All events since the last call, at least one; an empty list when the log has ended, or after `leave`; undefined if the reader was too slow and
+   * events are missing.
    */
   async next(): Promise<readonly LogEvent[] | undefined> {
     while (!this.#hasLeft && this.number >= this.#log.length && !this.#log.isEnded) {

@@ -1,17 +1,17 @@
-/** Joins what the events of a stream say of one member of an answer, piece by piece. */
+/** Joins the pieces of one member of an answer from the events of a stream. */
 export type Members = Record<string, unknown>;
 
 export function isMembers(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** Sets a member, also one whose name JavaScript has another use for. */
+/** Sets a member, even one whose name is special in JavaScript. */
 export function setMember(members: Members, name: string, value: unknown): void {
   if (name !== '__proto__') members[name] = value;
   else Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** Texts that come whole, and again with each piece. */
+/** Texts that are sent in full with each piece. */
 const WHOLE_TEXTS: ReadonlySet<string> = new Set([
   'role',
   'type',
@@ -27,12 +27,11 @@ const WHOLE_TEXTS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Joins pieces as official SDKs do: texts grow, lists grow, objects are joined member by member, an item of a list with an
- * index is joined with the one that has the same index, and of anything else the last one counts. Lists and objects that it
- * returns are its own and grow in place, so that all pieces together cost what their length does.
+ * Joins pieces as official SDKs do: texts grow, lists grow, objects are joined member by member, list items with an index are joined with the item of
+ * the same index, and for anything else the last piece counts. Returned lists and objects grow in place, so that the total cost is linear.
  */
 export class PieceJoiner {
-  /** Of each list that it made, the items by their index. */
+  /** The items of each list that it made, by their index. */
   readonly #byIndex = new WeakMap<readonly unknown[], Map<unknown, Members>>();
 
   join(name: string, known: unknown, more: unknown): unknown {
@@ -88,7 +87,7 @@ function isTextPart(part: Members): boolean {
   return part.type === 'text' && typeof part.text === 'string' && Object.keys(part).length === 2;
 }
 
-/** What joins a list: a text as a part of its own. */
+/** A value as list items: a text becomes one part. */
 function asParts(value: unknown): unknown[] {
   if (Array.isArray(value)) return value;
   if (typeof value !== 'string') return [value];

@@ -1,19 +1,18 @@
 import { isMembers, type Members, type PieceJoiner, setMember } from './pieces.ts';
 
 interface ToolCall {
-  /** The number that the server gave it; undefined where it numbers none. */
+  /** The number that the server gave it; undefined if it does not number calls. */
   readonly key: unknown;
   readonly members: Members;
 }
 
 /**
- * Puts the tool calls of a choice together from their pieces. Most servers number the calls. Others give every call the number
- * 0, or none: there a new id begins another call, and so does a name where one has come already. Calls that are numbered
- * from 1 leave no hole.
+ * Assembles the tool calls of a choice from their pieces. Most servers number the calls. Others give every call the number 0, or none: there, a new
+ * id starts another call, and so does a name after an earlier one. Numbers that start at 1 leave no hole.
  */
 export class ToolCalls {
   readonly #calls: ToolCall[] = [];
-  /** The latest call of each number. */
+  /** The latest call with each number. */
   readonly #latest = new Map<unknown, ToolCall>();
   readonly #byId = new Map<string, ToolCall>();
   readonly #joiner: PieceJoiner;
@@ -39,7 +38,7 @@ export class ToolCalls {
     if (isMembers(said)) call.members.function = joinFunction(functionOf(call), said);
   }
 
-  /** In the order of their numbers, if each has one. */
+  /** The calls in the order of their numbers, if each has one. */
   list(): Members[] {
     const areNumbered = this.#calls.every(({ key }) => typeof key === 'number');
     const calls = areNumbered ? this.#calls.toSorted((a, b) => (a.key as number) - (b.key as number)) : this.#calls;
@@ -52,7 +51,7 @@ export class ToolCalls {
     return call;
   }
 
-  /** The call that a piece goes on with. */
+  /** The call that a piece continues. */
   #continued(key: unknown, id: string | undefined, said: unknown): ToolCall | undefined {
     const known = id === undefined ? undefined : this.#byId.get(nameOf(key, id));
     if (known !== undefined) return known;
@@ -71,7 +70,7 @@ function functionOf({ members }: ToolCall): Members {
   return isMembers(members.function) ? members.function : {};
 }
 
-/** Whether a piece without an id belongs to another call: by its name, or by whole arguments after whole arguments. */
+/** True if a piece without an id belongs to another call: by its name, or by whole arguments after whole arguments. */
 function beginsAnother(known: Members, { name, arguments: more }: Members): boolean {
   if (typeof name !== 'string' || name === '' || typeof known.name !== 'string') return false;
   if (name !== known.name) return true;
@@ -79,7 +78,7 @@ function beginsAnother(known: Members, { name, arguments: more }: Members): bool
   return isWhole && (isMembers(more) || (typeof more === 'string' && /^\s{0,8}\{/.test(more)));
 }
 
-/** The name comes once, the arguments in parts; or as the object that they should be the text of. */
+/** Joins a piece to a function: the name comes once; the arguments in parts, or as an object instead of its text. */
 export function joinFunction(known: Members, { arguments: more, ...rest }: Members): Members {
   for (const [name, value] of Object.entries(rest)) if (value !== null && value !== '') setMember(known, name, value);
   const before = typeof known.arguments === 'string' ? known.arguments : '';
@@ -87,7 +86,7 @@ export function joinFunction(known: Members, { arguments: more, ...rest }: Membe
   return known;
 }
 
-/** Arguments as the text that clients expect; undefined where there are none. */
+/** Arguments as the text that clients expect; undefined if there are none. */
 export function argumentsText(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   return typeof value === 'string' ? value : JSON.stringify(value);

@@ -5,8 +5,8 @@ import type { ChatGateway } from '../chat-gateway.ts';
 import type { PassReply } from '../passed/pass-reply.ts';
 
 /**
- * Answers a request of the Decisions API, or of System One if it has a `state`, with `timeoutMs` beside its members. For callers who have
- * the request as a value. Rejects with a PlannerError.
+ * Answers a request of the Decisions API, or of System One if it has a `state`, with `timeoutMs` as an additional member. For callers that have the
+ * request as a value. Rejects with a PlannerError.
  */
 export async function decide(
   chats: Pick<ChatGateway, 'pass'>,

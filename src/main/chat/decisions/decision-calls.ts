@@ -10,16 +10,16 @@ import {
   textPart,
 } from './questionnaire.ts';
 
-/** A server's call for decisions, where the request came in the other protocol. */
+/** A server's call for decisions, for requests that came in the other protocol. */
 export interface DecisionCall {
   readonly route: 'decisions' | 'systemone';
   /** The request body. */
   write(model: string, questionnaire: Questionnaire): object;
-  /** The answers in its answer. Throws ERR_MODEL_MALFORMED. */
+  /** Reads the answers from a response. Throws ERR_MODEL_MALFORMED. */
   read(body: unknown, questions: readonly Question[]): QuestionAnswer[];
 }
 
-/** The call that a server may have in place of the one asked for. */
+/** The call that a server may have instead of the one asked for. */
 export function otherCall(route: string): DecisionCall {
   return route === 'decisions' ? SYSTEM_ONE_CALL : DECISIONS_CALL;
 }
@@ -102,14 +102,14 @@ const CRITERIA: Readonly<Record<Question['type'], (question: Question) => object
   }),
 };
 
-/** Names of options in System One are texts; `true` and `"true"` stay apart. The levels of a score have their places for names. */
+/** Option names in System One are texts; `true` and `"true"` stay distinct. The levels of a score are named by their positions. */
 function keysOf({ type, options }: Question): string[] {
   if (type === 'score') return options.map((_, level) => String(level));
   const isTyped = new Set(options.map(({ value }) => String(value))).size < options.length;
   return options.map(({ value }) => (isTyped ? JSON.stringify(value) : String(value)));
 }
 
-/** What yes and no mean, which a predicate has no members for. */
+/** The meaning of yes and no, for which a predicate has no members. */
 function meaningOf({ options }: Question): DecisionPart[] {
   return options.flatMap(({ value, description }) =>
     description === undefined ? [] : [textPart(`\n${value === true ? 'yes' : 'no'}: ${description}`)],
@@ -155,7 +155,7 @@ function truth(question: Question, told: unknown): QuestionAnswer {
 function distribution(question: Question, told: (value: string | boolean, index: number) => unknown): QuestionAnswer {
   const probabilities = question.options.map(({ value }, index) => probabilityOf(told(value, index) ?? 0));
   const sum = probabilities.reduce((total, each) => total + each, 0);
-  // By rounding, they may add up to a little more or less.
+  // Rounding may make the sum a little more or less than 1.
   if (Math.abs(sum - 1) > 0.02) throw malformed(`its probabilities add up to ${sum.toFixed(2)}`);
   return { question, probabilities: probabilities.map((each) => each / sum) };
 }

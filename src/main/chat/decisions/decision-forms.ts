@@ -9,12 +9,12 @@ const FORMS: ReadonlyMap<string, DecisionForm> = new Map([
   ['systemone', SYSTEM_ONE],
 ]);
 
-/** The protocol of a route; undefined if what is asked there is no decision. */
+/** The protocol of a route; undefined if the route is not for decisions. */
 export function decisionForm(route: string): DecisionForm | undefined {
   return FORMS.get(route);
 }
 
-/** No chat model has a context for more, and what is longer would hold up the thread that reads it. */
+/** Maximum size of a request. No chat model has a context for more, and reading it would block the thread. */
 const REQUEST_BYTES_MAX = 4 * 2 ** 20;
 
 /** Reads a request for a chat server. Throws ERR_REQUEST_INVALID or ERR_MESSAGE_TOO_LARGE. */

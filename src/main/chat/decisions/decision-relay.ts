@@ -21,18 +21,17 @@ export interface DecisionTask {
 }
 
 /**
- * Answers a questionnaire from a chat server: each question is one short chat of one token behind the same state, one after the other
- * in the slot of the call. Undefined where the client has no way to read.
+ * Answers a questionnaire from a chat server: each question is one chat of one token after the same state, one after the other in the slot of the
+ * call. Undefined if the client cannot read.
  */
 export function startDecision(clock: Clock, opening: CallOpening, task: DecisionTask): PassRelay | undefined {
   if (opening.client.read === undefined) return undefined;
-  // Reads are so short that nothing of them is held back.
+  // Reads are too short to be paused.
   return { ended: new Decision(clock, opening, task).run(), pause: () => {}, resume: () => {} };
 }
 
 /**
- * Asks a server that has the call of the other protocol, all questions at once, and writes its answer in the form of the one asked for.
- * Undefined where the client passes nothing on.
+ * Asks all questions at once through the server's call for the other protocol, and converts its answer. Undefined if the client passes nothing on.
  */
 export function startTranslated(
   { client, limits, signal }: CallOpening,
@@ -65,7 +64,7 @@ function usageOfReport({ promptTokens = 0, cachedTokens = 0, completionTokens = 
 
 type Read = NonNullable<RelayClient['read']>;
 
-/** A read failed: with its outcome the whole decision does. */
+/** Thrown when a read fails: the whole decision then fails with its outcome. */
 class ReadFailed extends Error {
   readonly outcome: Extract<ReadOutcome, { ok: false }>;
 
@@ -154,7 +153,7 @@ class Decision {
   }
 }
 
-/** A server without log probabilities is well: it only cannot be read. */
+/** A server without log probabilities is healthy: it only cannot be read. */
 function asUnreadable(failure: PlannerError): PlannerError {
   if (failure.code !== 'ERR_MODEL_MALFORMED') return failure;
   const message = `the server has no call for decisions, and its model cannot be read: ${failure.message}`;

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { readBy } from '../../../shared/check-options.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 
-/** Names of members and questions may be of any length. */
+/** Maximum length of a message: names of members and questions may have any length. */
 const MESSAGE_CHARS_MAX = 500;
 
-/** A value as its schema has it. Throws ERR_REQUEST_INVALID with the member and the rule. */
+/** Checks a value against its schema. Throws ERR_REQUEST_INVALID with the member and the rule. */
 export function checkDecision<T>(schema: z.ZodType<T>, body: unknown): T {
   const read = readBy(schema, body);
   if ('value' in read) return read.value;
@@ -14,11 +14,11 @@ export function checkDecision<T>(schema: z.ZodType<T>, body: unknown): T {
   throw new PlannerError('ERR_REQUEST_INVALID', message);
 }
 
-/** Both protocols allow no more. */
+/** Maximum number of options in both protocols. */
 const OPTIONS_MAX = 255;
 export const QUESTIONS_MAX = 400;
 
-/** Options of one question. */
+/** Schema of the options of one question. */
 export function optionList<T extends z.ZodType>(option: T): z.ZodType<z.output<T>[]> {
   return listOf(option, 2, OPTIONS_MAX);
 }
@@ -32,7 +32,7 @@ export function areDistinct(values: readonly unknown[]): boolean {
   return new Set(values).size === values.length;
 }
 
-/** The schema of a question by its type. */
+/** Schema of a question, by its type. */
 export function questionOf<T extends z.ZodType>(types: readonly [string, ...string[]], question: T): T {
   return z.looseObject({ type: z.enum(types) }).pipe(question as never) as unknown as T;
 }

@@ -40,7 +40,7 @@ const request = z.strictObject({
   safety_identifier: z.unknown().optional(),
 });
 
-/** OpenAI's Decisions API: its requests, and answers in its form. */
+/** OpenAI's Decisions API: its requests and its answers. */
 export const DECISIONS: DecisionForm = {
   request,
   read(body) {
@@ -68,7 +68,7 @@ function toQuestion(asked: z.output<typeof question>): Question {
   }
 }
 
-/** Calls of tools and their outputs stand in a chat as texts: whose they are, no template of a model has to know. */
+/** Tool calls and their outputs become texts in the chat, so that no template of a model has to know them. */
 function messageOf(item: Readonly<Record<string, unknown>>): DecisionMessage {
   const { role, content } = item;
   if (typeof role !== 'string') return { role: 'user', content: JSON.stringify(item) };
@@ -89,7 +89,7 @@ function partOf(told: unknown): DecisionPart {
   return textPart(typeof said === 'string' ? said : JSON.stringify(data ?? told));
 }
 
-/** A model that would rather say something else declines the question, and only that one. */
+/** Probability of the options below which a model declines a question, and only that one. */
 const DECLINED_BELOW = 0.5;
 
 function answerOf(answer: QuestionAnswer): object {

@@ -8,14 +8,14 @@ import {
   textPart,
 } from './questionnaire.ts';
 
-/** What stands before the instructions, in words that the type of a question means. */
+/** What precedes the instructions: the meaning of each type of question, in words. */
 const LEADS: Readonly<Record<QuestionType, string>> = {
   choice: 'QUESTION\n',
   truth: 'QUESTION\nIs this true?\n',
   score: 'QUESTION\nWhich level fits?\n',
 };
 
-/** The names by which labels are made for the options of one chat. */
+/** The names from which labels are made for the options of one chat. */
 export function optionNames({ type }: Question, options: readonly Option[]): string[] {
   const isTyped = new Set(options.map(({ value }) => String(value))).size < options.length;
   return options.map(({ value }) => {
@@ -24,7 +24,7 @@ export function optionNames({ type }: Question, options: readonly Option[]): str
   });
 }
 
-/** The chat that asks for the label of one of some options, with the state first, so that all questions share its beginning. */
+/** The chat that asks for the label of one of several options. The state comes first, so that all questions share their beginning. */
 export function questionChat(
   state: readonly DecisionMessage[],
   question: Question,
@@ -52,7 +52,7 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** Texts that follow each other are one; servers that see nothing take no lists. */
+/** Joins adjacent texts into one; servers without vision take no lists. */
 function joined(parts: readonly DecisionPart[]): string | readonly DecisionPart[] {
   if (parts.every(({ text }) => typeof text === 'string')) return parts.map(({ text }) => text).join('');
   const whole: DecisionPart[] = [];

@@ -22,48 +22,48 @@ export interface Question {
   readonly name: string | null;
   readonly type: QuestionType;
   readonly instructions: readonly DecisionPart[];
-  /** At least two. The levels of a score are in their order. */
+  /** At least two options; the levels of a score in their order. */
   readonly options: readonly Option[];
 }
 
-/** A request of either protocol, as it can be asked in chats: the state is the same for all questions, and comes first. */
+/** A request of either protocol, in a form that can be asked in chats: the state is the same for all questions, and comes first. */
 export interface Questionnaire {
   readonly state: readonly DecisionMessage[];
   readonly questions: readonly Question[];
 }
 
-/** What a model answered. */
+/** What a model answered to one question. */
 export interface QuestionAnswer {
   readonly question: Question;
-  /** For each option, in order. What is missing of 1 lies on none of them: the model wanted to say something else. */
+  /** For each option, in order. If the sum is below 1, the model wanted to say something else with the remaining probability. */
   readonly probabilities: readonly number[];
 }
 
-/** Tokens of all chats together, as the server counted them. */
+/** Token counts of all chats together, as the server reported them. */
 export interface DecisionUsage {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
 }
 
-/** A protocol of decisions: how its requests are read, and its answers written. */
+/** A protocol of decisions: reads its requests and writes its answers. */
 export interface DecisionForm {
-  /** What is checked of a request that is asked in chats. */
+  /** Schema of a request that is asked in chats. */
   readonly request: z.ZodType;
   /** Returns the questionnaire. Throws ERR_REQUEST_INVALID. */
   read(body: unknown): Questionnaire;
   answer(model: string, answers: readonly QuestionAnswer[], usage: DecisionUsage): object;
 }
 
-/** What is told of an answer in either protocol. */
+/** What both protocols report of an answer. */
 export interface Told {
-  /** Of all options; their sum is 1. */
+  /** Shares of all options; their sum is 1. */
   readonly shares: readonly number[];
-  /** The share of all probability that lies on the options. */
+  /** The sum of the probabilities of all options. */
   readonly mass: number;
   /** Index of the most probable option. */
   readonly best: number;
-  /** Of the most probable option; less where the model wanted to say something else. */
+  /** Confidence of the most probable option; lower if the model wanted to say something else. */
   readonly confidence: number;
 }
 

@@ -3,8 +3,8 @@ import { indexOfBest } from '../../../shared/reads/reading.ts';
 import type { Option } from './questionnaire.ts';
 
 /**
- * The probabilities of all options, asked in one chat if there are labels for them. More options are asked in groups, and then the best of
- * each group against each other: an option has the probability of its group's best, times its own within the group.
+ * The probabilities of all options, asked in one chat if there are enough labels. More options are asked in groups, then the best of each group
+ * against each other: an option's probability is that of its group's best, times its own within the group.
  */
 export async function readOptions(
   options: readonly Option[],

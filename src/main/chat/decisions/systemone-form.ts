@@ -45,7 +45,7 @@ const request = z.strictObject({
   request_id: z.unknown().optional(),
 });
 
-/** System One: its requests, and answers in its form. */
+/** System One: its requests and its answers. */
 export const SYSTEM_ONE: DecisionForm = {
   request,
   read(body) {
@@ -108,7 +108,7 @@ function system(told: unknown): DecisionMessage[] {
   return content === '' ? [] : [{ role: 'system', content }];
 }
 
-/** A state of messages is asked as the chat that it is; any other is the text of one message. */
+/** A state of messages is asked as a chat; any other state becomes the text of one message. */
 function messagesOf(state: unknown): readonly DecisionMessage[] {
   const list = (state as { readonly messages?: unknown } | null)?.messages ?? state;
   const isChat = Array.isArray(list) && list.length > 0 && list.every(isMessage);
@@ -154,7 +154,7 @@ function answerOf(answer: QuestionAnswer): object {
   }
 }
 
-/** This protocol has no refusals: how much the model meant any of the options, vLLM tells beside the answer. */
+/** This protocol has no refusals: vLLM reports separately how likely the model was to choose any of the options. */
 function diagnosticsOf(answer: QuestionAnswer): object {
   const { mass, confidence } = toldOf(answer);
   return { label_mass: mass, argmax_is_label: confidence > 1 - mass };

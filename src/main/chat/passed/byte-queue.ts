@@ -1,6 +1,6 @@
 /**
- * Bytes of one answer on their way to one client, in order, no faster than it takes them. Beyond `BEHIND_BYTES` the queue is pressed,
- * and whoever writes to it should stop.
+ * The bytes of one answer for one client, in order, as fast as the client takes them. Above `BEHIND_BYTES` the queue is pressed, and its writer
+ * should stop.
  */
 const BEHIND_BYTES = 1_048_576;
 
@@ -10,12 +10,12 @@ export class ByteQueue {
   #isEnded = false;
   #isPressed = false;
   #wake: (() => void) | undefined;
-  /** Whether a client takes from it: before that, what has come is only held. */
+  /** True once a client takes from it: before that, bytes are only held. */
   #isRead = false;
-  /** Called when the queue becomes pressed, and when it is not any longer. */
+  /** Called when the queue becomes pressed, and when it no longer is. */
   onPressure: (isPressed: boolean) => void = () => {};
 
-  /** Bytes that nobody has taken yet. */
+  /** Number of bytes not taken yet. */
   get length(): number {
     return this.#bytes;
   }
@@ -26,20 +26,20 @@ export class ByteQueue {
     this.#changed();
   }
 
-  /** No more will come. */
+  /** Marks the end of the answer. */
   end(): void {
     this.#isEnded = true;
     this.#changed();
   }
 
-  /** What has come since the last time, as soon as there is something; undefined at the end. */
+  /** The bytes since the last call, as soon as there are some; undefined at the end. */
   async next(): Promise<Buffer | undefined> {
     this.#isRead = true;
     while (this.#bytes === 0 && !this.#isEnded) await new Promise<void>((resolve) => (this.#wake = resolve));
     return this.#bytes === 0 ? undefined : this.take();
   }
 
-  /** All that is here. */
+  /** Takes all bytes that have arrived. */
   take(): Buffer {
     const taken = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces);
     this.#pieces = [];

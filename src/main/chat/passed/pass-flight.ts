@@ -14,20 +14,20 @@ import type { ServerMemory } from './server-memory.ts';
 
 export type PassFlightEnd =
   | { readonly kind: 'answered' }
-  /** `isInAnswer`: the bytes of the answer tell the client of it. */
+  /** `isInAnswer`: the bytes of the answer tell the client of the failure. */
   | (TriedInVain & { readonly isInAnswer: boolean });
 
-/** Ollama refuses with this what a model of its own cannot, with a status that is about the request. */
+/** Ollama's refusal when one of its models cannot decide; its status blames the request. */
 const NO_DECISIONS = /\bdoes not support decisions\b/i;
 
 class PassDraft extends Draft<PassRelay> {
   readonly isEmpty = false;
   readonly queue = new ByteQueue();
   isEventStream = false;
-  /** Whether it is worth being told. */
+  /** True once the answer is worth sending. */
   hasBegun = false;
   ended: PassEnd | undefined;
-  /** Present where the server has no call for decisions, so that it is asked in another way. */
+  /** Present if the server has no call for decisions and is asked in another way. */
   reading: Questionnaire | undefined;
   /** The call of the other protocol, which the server may have. */
   other: DecisionCall | undefined;
@@ -40,7 +40,7 @@ class PassDraft extends Draft<PassRelay> {
 /** The work for one request that is passed on. */
 export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd> {
   readonly #memory: ServerMemory;
-  /** Of a request for decisions. */
+  /** The form of a request for decisions. */
   readonly #form: DecisionForm | undefined;
   readonly #begun = Promise.withResolvers<void>();
 
@@ -60,7 +60,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return (this.draft as PassDraft).queue;
   }
 
-  /** Resolves when the answer has begun; never, where it ends without. */
+  /** Resolves when the answer has begun; never if it ends without one. */
   get begun(): Promise<void> {
     return this.#begun.promise;
   }
@@ -113,7 +113,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return this.#form !== undefined && failure !== undefined && NO_DECISIONS.test(failure.message);
   }
 
-  /** A request that cannot be asked in chats is not asked here at all; another seat may have the call. */
+  /** A request that cannot be asked in chats is not asked here; another seat may have the call. */
   #prepare(draft: PassDraft, form: DecisionForm): void {
     try {
       draft.reading = readQuestionnaire(form, this.asked.bytes);
@@ -131,7 +131,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return other === undefined ? startDecision(this.clock, opening, task) : startTranslated(opening, task, other);
   }
 
-  /** A whole answer that is longer begins to be told before its end, and so does a stream that says nothing for longer. */
+  /** A longer whole answer is sent before its end, and so is a stream that stays silent for longer. */
   #onBytes(draft: PassDraft, bytes: Buffer, isEventStream: boolean): void {
     draft.isEventStream = isEventStream;
     draft.queue.push(bytes);
@@ -141,7 +141,7 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
   #begin(draft: PassDraft): void {
     if (draft.hasBegun) return;
     draft.hasBegun = true;
-    // In the next turn: what the same packet tells of a failure lets another seat begin anew.
+    // In the next turn: if the same packet reports a failure, another seat can still start over.
     this.clock.nextTurn(() => {
       if (draft === this.draft && draft.ended?.failure === undefined) this.#begun.resolve();
     });

@@ -22,14 +22,14 @@ export interface PassGatewayParts {
   readonly clock: Clock;
   readonly finder: SeatFinder;
   readonly caller: SeatCaller;
-  /** Requests that are passed on are counted with the chats, and bounded with them. */
+  /** Passed-on requests are counted and limited together with the chats. */
   readonly counters: ChatCounters;
   readonly flights: FlightSet;
 }
 
 /**
- * Requests to other routes of OpenAI's than that of chats, passed on as bytes: with the slots, breakers, time limits and fallbacks
- * of chats. Nothing is kept or shared of them.
+ * Passes on requests to OpenAI routes other than chats, as bytes: with the slots, breakers, time limits and fallbacks of chats. Nothing is cached or
+ * shared.
  */
 export class PassGateway {
   readonly #parts: PassGatewayParts;
@@ -40,7 +40,7 @@ export class PassGateway {
     this.#memory = new ServerMemory(parts.clock);
   }
 
-  /** Never rejects. */
+  /** Passes a request on. Never rejects. */
   async pass(route: PassedRoute, bytes: unknown, options?: ChatCallOptions): Promise<PassReply> {
     const { counters } = this.#parts;
     counters.requests++;
@@ -69,16 +69,16 @@ export class PassGateway {
     return this.#answer(flight, startedAtMs, signal);
   }
 
-  /** Where it may be asked, of each model in turn. Throws ERR_MODEL_MISSING, and ERR_METHOD_UNKNOWN where no server has the route. */
+  /** The seats that may be asked, for each model in turn. Throws ERR_MODEL_MISSING, and ERR_METHOD_UNKNOWN if no server has the route. */
   async #seats(asked: AskedPass, fallback: boolean, deadlineMs: number): Promise<readonly (readonly ChatSeat[])[]> {
     const { route, model, state } = asked;
-    // The vectors of one model say nothing to those of another.
+    // Vectors of different models cannot be compared.
     const mayFallBack = fallback && route !== 'embeddings' && state === undefined;
     if (route === 'embeddings' && model === LADDER_ALIAS) throw noLadder();
     const found = await this.#parts.finder.find({ model, mayFallBack, deadlineMs });
     const groups = seeingSeats(found, asked);
     const all = state === undefined ? groups : this.#keeping(groups.flat(), state.previousId);
-    // Where no server has the call for a decision, its model is read.
+    // If no server has the call for a decision, its model is read.
     if (decisionForm(route) !== undefined) return all;
     const left = all.map((group) => group.filter((seat) => !this.#memory.isAbsent(seat, route)));
     if (left.some((group) => group.length > 0)) return left;
@@ -86,7 +86,7 @@ export class PassGateway {
     throw new PlannerError('ERR_METHOD_UNKNOWN', `the servers do not have POST ${PASSED_PATHS[route]} (${names})`);
   }
 
-  /** The one server that can know what the request refers to: where that was made, else the first that has the model. */
+  /** The one server that can know what the request refers to: the one that made it, else the first that has the model. */
   #keeping(seats: readonly ChatSeat[], previousId: string | undefined): readonly (readonly ChatSeat[])[] {
     const maker = previousId === undefined ? undefined : this.#memory.makerOf(previousId);
     if (maker === undefined) return [seats.slice(0, 1)];

@@ -8,8 +8,8 @@ export type PassReply =
   /** All bytes of the answer, as the server wrote them. */
   | { readonly kind: 'whole'; readonly origin: ChatOrigin; readonly type: string; readonly bytes: Buffer }
   /**
-   * The bytes as they come. Where the answer breaks off, events end with one that tells the error, and all else throws.
-   * Whoever stops reading before ends the work, by `return()` or by its signal.
+   * The bytes as they arrive. If the answer breaks off, a stream of events ends with one that reports the error, and anything else throws. To end the
+   * work early, call `return()` or abort the signal.
    */
   | {
       readonly kind: 'stream';
@@ -40,7 +40,7 @@ export async function* passedFrames(
   }
 }
 
-/** Behind whatever was cut off: an event of its own, of the name by which clients of the Responses API know it. */
+/** Follows an answer that was cut off: an event with the name that clients of the Responses API know. */
 function lastEvent(error: PlannerError): Buffer {
   return Buffer.from(`\n\nevent: error\n${errorFrame(error)}`);
 }

@@ -4,7 +4,7 @@ import { type OutlineFault, type Span, TopMembers, valueAt } from '../../../shar
 import { BOUNDS_RULES, isUtf16, UTF16_RULE } from '../../../shared/untrusted-json.ts';
 import { answersAsked, checkModel, invalid } from '../chat-request.ts';
 
-/** Routes whose requests are passed on as bytes, and where each goes below a base URL: OpenAI's, and that of System One. */
+/** Routes whose requests are passed on as bytes, and their paths below a base URL: OpenAI's, and that of System One. */
 export const PASSED_PATHS = {
   responses: '/responses',
   completions: '/completions',
@@ -15,31 +15,31 @@ export const PASSED_PATHS = {
 
 export type PassedRoute = keyof typeof PASSED_PATHS;
 
-/** What is read of a request that is passed on. */
+/** What is read from a request that is passed on. */
 export interface AskedPass {
   readonly route: PassedRoute;
-  /** As they came, without a byte order mark. */
+  /** The bytes as received, without a byte order mark. */
   readonly bytes: Buffer;
   readonly model: string;
   readonly modelSpans: readonly Span[];
-  /** Whether a picture is shown to the model. */
+  /** True if it contains an image. */
   readonly hasPictures: boolean;
-  /** Whether the client wants events. */
+  /** True if the client wants events. */
   readonly isStreamed: boolean;
-  /** The answers asked for. */
+  /** Number of answers asked for. */
   readonly choices: number;
-  /** Whether one answer is asked for. */
+  /** True if it asks for one answer only. */
   readonly isSingle: boolean;
-  /** Present where the request refers to what a server keeps: then no other server can answer it. */
+  /** Present if the request refers to something that a server stores: no other server can answer it. */
   readonly state?: { readonly previousId?: string };
 }
 
-/** Members that refer to what a server keeps. */
+/** Members that refer to something that a server stores. */
 const OF_STATE = ['previous_response_id', 'conversation', 'background'] as const;
 const WANTED = ['model', 'stream', 'n', 'prompt', ...OF_STATE];
-/** Larger bodies are read in several turns of the event loop. */
+/** Larger bodies are read over several turns of the event loop. */
 const TURN_BYTES = 65_536;
-/** How a picture is marked on each route. As part of a text it would stand there with backslashes. */
+/** How each route marks an image. Within a text, the mark would be escaped with backslashes. */
 const PICTURES: Readonly<Partial<Record<PassedRoute, readonly string[]>>> = {
   responses: ['"input_image"'],
   decisions: ['"input_image"'],
@@ -51,7 +51,7 @@ const RULES: Readonly<Record<OutlineFault, string>> = {
   'too-deep': BOUNDS_RULES['too-deep'],
 };
 
-/** Reads a request. Rejects with ERR_REQUEST_INVALID. Its bytes must not change later. */
+/** Reads a request, whose bytes must not change later. Rejects with ERR_REQUEST_INVALID. */
 export async function readPassed(route: PassedRoute, given: unknown, clock: Clock): Promise<AskedPass> {
   if (!(given instanceof Uint8Array)) throw invalid(`the request must be bytes, got ${describeValue(given)}`);
   const all = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
@@ -95,7 +95,7 @@ function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPas
 
 const VALUE_BYTES_MAX = 8_192;
 
-/** A long value is of no shape that is asked for here, so nothing of it counts but that it is there. */
+/** A long value has none of the forms looked for here, so only its presence counts. */
 function readValue(name: string, bytes: Buffer): unknown {
   if (name === 'prompt' || bytes.length > VALUE_BYTES_MAX) return 'x'.repeat(name === 'model' ? VALUE_BYTES_MAX : 1);
   const value = valueAt(bytes);
@@ -116,7 +116,7 @@ function stateOf(valueFor: (name: string) => unknown): AskedPass['state'] {
   return typeof previousId === 'string' && previousId !== '' ? { previousId } : {};
 }
 
-/** The bytes that go to a server that has the model under this name: all else stays as it is. */
+/** The bytes for a server that has the model under this name; only the name changes. */
 export function bytesFor({ bytes, model, modelSpans }: AskedPass, name: string): Buffer {
   if (name === model) return bytes;
   const named = Buffer.from(JSON.stringify(name));

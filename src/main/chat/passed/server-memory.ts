@@ -5,16 +5,16 @@ import { decisionForm } from '../decisions/decision-forms.ts';
 import type { ChatSeat } from '../seats/chat-route.ts';
 import type { PassedRoute } from './pass-request.ts';
 
-/** A server that does not have a route is asked for it again after this long: it may have been replaced. */
+/** After this long, a server without a route is asked for it again: it may have been replaced. */
 export const ABSENT_MS = 300_000;
-/** Of more responses, those that were asked for longest ago are forgotten. */
+/** Maximum number of responses remembered; the least recently used are forgotten. */
 const RESPONSES_MAX = 10_000;
 const ID_CHARS_MAX = 256;
 
-/** What is remembered of servers for requests that are passed on: routes that they do not have, and responses that they made. */
+/** Remembers what servers do with passed-on requests: routes they do not have, and responses they made. */
 export class ServerMemory {
   readonly #clock: Clock;
-  /** Until when each route of each endpoint is taken for absent; decisions of each model, since a server has them for some. */
+  /** When each route of each endpoint counts as absent until; for decisions by model, since a server supports them only for some. */
   readonly #absentUntilMs = new Map<string, number>();
   readonly #makers = new LRUCache<string, Seat>({ max: RESPONSES_MAX });
 

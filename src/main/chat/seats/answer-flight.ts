@@ -11,7 +11,7 @@ export interface AnswerFlightParts {
   readonly clock: Clock;
   readonly caller: SeatCaller;
   readonly stallMs: number;
-  /** Further tries of a call that failed before anything was answered. */
+  /** Number of further tries of a call that failed before it answered anything. */
   readonly callRetries: number;
 }
 
@@ -22,13 +22,13 @@ export interface AnswerFlightPurpose<A> {
   readonly deadlineMs: number;
 }
 
-/** One try, with what has come of it so far. All of it is dropped if the try fails before anybody was told. */
+/** One try and its answer so far, which is dropped if the try fails before anything was sent to a client. */
 export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
   readonly seat: ChatSeat;
-  /** Whether the server is asked for events. */
+  /** True if the server is asked for events. */
   readonly isStreamed: boolean;
   relay: R | undefined;
-  /** Why it was given up from here. */
+  /** Why the gateway gave the try up. */
   failure: PlannerError | undefined;
   readonly #controller = new AbortController();
 
@@ -37,10 +37,10 @@ export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
     this.isStreamed = isStreamed;
   }
 
-  /** Whether its answer is given only if nobody has a better one. */
+  /** True if its answer is used only if there is no better one. */
   abstract readonly isEmpty: boolean;
 
-  /** Nothing more will come. */
+  /** Marks the answer as complete. */
   abstract end(): void;
 
   get signal(): AbortSignal {
@@ -54,18 +54,18 @@ export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
 }
 
 /**
- * The work for one request: one seat after the other, until one answers. As long as no client has been told anything, the next
- * seat may begin anew; after that, a failure is the end. It never rejects.
+ * The work for one request: asks one seat after the other until one answers. Until a client has been sent something, the next seat may start over;
+ * after that, a failure is final. Never rejects.
  */
 export abstract class AnswerFlight<A extends { readonly choices: number }, D extends Draft<Relay<RelayEnd>>, E> {
   readonly deadlineMs: number;
   protected readonly clock: Clock;
   protected readonly asked: A;
   protected draft: D | undefined;
-  /** Whether a client has been told something. */
+  /** True once a client has been sent something. */
   protected isTold = false;
   protected end: E | undefined;
-  /** Why it was ended from here. */
+  /** Why the gateway ended it. */
   protected cut: PlannerError | undefined;
   readonly #parts: AnswerFlightParts;
   readonly #purpose: AnswerFlightPurpose<A>;
@@ -90,14 +90,14 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     return this.#ended.promise;
   }
 
-  /** The seat whose answer is told. */
+  /** The seat whose answer is sent. */
   get seat(): ChatSeat | undefined {
     return this.draft?.seat;
   }
 
   async run(): Promise<E> {
     const failed = (thrown: unknown): TriedInVain => ({ kind: 'failed', error: asPlannerError(thrown) });
-    // What is thrown is a bug: whoever waits is told so.
+    // Anything thrown is a bug; waiting clients get it as an error.
     const end = this.land(await this.#fly().catch(failed));
     this.end = end;
     this.#slowTimer?.cancel();
@@ -112,23 +112,23 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     this.draft?.giveUp(this.cut);
   }
 
-  /** What is to be done before any seat is asked, where that takes time. */
+  /** Work to do before any seat is asked, if it takes time. */
   protected prepare(): Promise<void> | undefined {
     return undefined;
   }
 
   protected abstract begin(seat: ChatSeat): D;
 
-  /** Makes the call of a draft. Returns undefined where the client has no way to make it. */
+  /** Makes the call of a draft. Returns undefined if the client cannot make it. */
   protected abstract call(draft: D, opening: CallOpening): D['relay'];
 
-  /** Returns whether the same seat is to be asked in another way. */
+  /** Returns true if the same seat should be asked in another way. */
   protected abstract failed(draft: D, end: ChatCallEnd): boolean;
 
-  /** Returns what it ends with. */
+  /** Returns the result of the flight. */
   protected abstract land(result: D | TriedInVain): E;
 
-  /** The client reads more slowly than the model writes: the model waits, but not for ever, since it keeps its slot. */
+  /** The client reads more slowly than the model writes: the model waits, but not indefinitely, since it keeps its slot. */
   protected pressed({ relay }: D, isPressed: boolean): void {
     this.#slowTimer?.cancel();
     this.#slowTimer = undefined;
@@ -158,7 +158,7 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
       const end = await this.#try(draft);
       if (end.failure === undefined) {
         if (!draft.isEmpty) return draft;
-        // Nobody has been told of it: nothing of it is worth telling.
+        // Nothing of it has been sent, and nothing of it is worth sending.
         empty ??= draft;
         if (!route.hasNext) break;
         continue;
@@ -199,7 +199,7 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
       draft.signal,
     );
     this.#slowTimer?.cancel();
-    // What was given up here was so for a reason that the call does not know.
+    // The call does not know why the gateway gave it up.
     const { failure = end.failure } = end.failure?.code === 'ERR_CANCELLED' ? draft : end;
     const told: ChatCallEnd = failure === undefined ? end : { ...end, failure };
     this.#tries.note(draft.seat, told, nowMs, draft.isEmpty);

@@ -3,15 +3,15 @@ import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 /** A model at an endpoint where a chat may be asked. */
 export interface ChatSeat {
   readonly at: ModelEndpoint;
-  /** Its name there. */
+  /** The model's name there. */
   readonly model: string;
-  /** Whether it is another model than was asked for. */
+  /** True if it is a model other than the one asked for. */
   readonly isFallback: boolean;
 }
 
 /**
- * The seats of one chat: those of the model asked for, then those of each model of the ladder. Of one model the seat is
- * taken where it is expected to be done first; what rests is passed over.
+ * The seats of one chat: those of the model asked for, then those of each model of the ladder. For each model, the seat expected to finish first is
+ * chosen; resting seats are skipped.
  */
 export class ChatRoute {
   readonly #groups: ChatSeat[][];
@@ -29,7 +29,7 @@ export class ChatRoute {
     );
   }
 
-  /** The next seat, which is then left out; undefined where none is left that lets anybody in. */
+  /** Removes and returns the next seat; undefined if none is left that takes calls. */
   next(rankMs: number, onPassedOver: (seat: ChatSeat) => void): ChatSeat | undefined {
     for (const group of this.#groups) {
       const best = bestOf(group, rankMs);
@@ -45,7 +45,7 @@ export class ChatRoute {
     return undefined;
   }
 
-  /** Whether another seat could be asked. */
+  /** True if another seat could be asked. */
   get hasNext(): boolean {
     return this.#groups.some((group) => group.some(({ at }) => !at.isResting));
   }

@@ -9,7 +9,7 @@ interface Flying<E> {
   cancel(reason: PlannerError): void;
 }
 
-/** Every flight that has not ended, of chats and of what is passed on; both are bounded together. */
+/** All flights that have not ended, of chats and of passed-on requests, with one limit for both. */
 export class FlightSet {
   readonly #counters: ChatCounters;
   readonly #maxInFlight: number;
@@ -33,7 +33,7 @@ export class FlightSet {
     this.checkOpen();
   }
 
-  /** Runs a flight. `onEnded` is called before whoever waits for it hears of its end. */
+  /** Runs a flight. `onEnded` is called before its clients learn of its end. */
   start<E>(flight: Flying<E>, onEnded: (end: E) => void): void {
     const ended = flight.run().then((end) => {
       this.#flying.delete(flight);
@@ -55,7 +55,7 @@ export class FlightSet {
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  /** Ends what is in flight. */
+  /** Cancels everything in flight. */
   async close(): Promise<void> {
     this.shut();
     for (const flight of this.#flying.keys()) flight.cancel(closed());

@@ -4,27 +4,27 @@ import { isSameModel, nearestModels } from '../../models/names/nearest-models.ts
 import type { Seat } from '../../models/seat.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 
-/** The name that stands for the models of `synthesis`, in their order; without any, for those of the experts. */
+/** The name that stands for the models of `synthesis`, in order; without any, for those of the experts. */
 export const LADDER_ALIAS = 'conclave';
 
 /** A model of `GET /v1/models`. */
 export interface ListedModel {
   readonly id: string;
   readonly object: 'model';
-  /** Seconds since 1970; 0, since servers do not agree on what it means. */
+  /** Seconds since 1970; always 0, since servers do not agree on the meaning. */
   readonly created: number;
   /** The endpoint, or the first of several. */
   readonly owned_by: string;
-  /** All of them. */
+  /** All endpoints that have it. */
   readonly endpoints: readonly string[];
 }
 
-/** Lists are asked for again when somebody looks for a model, but not sooner than this. */
+/** Lists are refreshed when a model is looked up, but at most this often. */
 const FRESH_MS = 10_000;
 
 export type ListModelsAt = (endpoint: string) => Promise<readonly string[]>;
 
-/** Which model is where: what the endpoints listed at start, or lately, and what is configured. */
+/** Knows where each model is: from the endpoints' lists, at start or later, and from the configuration. */
 export class ModelDirectory {
   readonly #options: ResolvedOptions;
   readonly #clock: Clock;
@@ -42,16 +42,13 @@ export class ModelDirectory {
       if (listing.kind === 'listed') this.#lists.set(listing.endpoint.name, listing.models);
   }
 
-  /**
-   * Where a model is: at every endpoint that has it under this name, else under another instance suffix. Empty where it is
-   * unknown.
-   */
+  /** The seats of a model: all endpoints that have it under this name, else under another instance suffix. Empty if it is unknown. */
   seatsOf(model: string): readonly Seat[] {
     const exact = this.#seats((id) => id === model);
     return exact.length > 0 ? exact : this.#seats((id) => isSameModel(id, model));
   }
 
-  /** The models that are asked one after the other where another one fails. */
+  /** The models that are asked one after the other if another one fails. */
   get fallbacks(): readonly string[] {
     return [...new Set(this.#options.synthesis.models.map(({ model }) => model))];
   }
@@ -72,7 +69,7 @@ export class ModelDirectory {
     return isTaken || this.ladder.length === 0 ? listed : [entry(LADDER_ALIAS, ['conclave']), ...listed];
   }
 
-  /** Asks every endpoint again, unless that was done lately. One that does not answer keeps its list. */
+  /** Asks every endpoint for its list again, unless that was done recently. One that does not answer keeps its list. */
   refresh(): Promise<void> {
     if (this.#listing !== undefined) return this.#listing;
     if (this.#clock.now() - this.#listedAtMs < FRESH_MS) return Promise.resolve();
@@ -89,7 +86,7 @@ export class ModelDirectory {
         try {
           this.#lists.set(name, await this.#list(name));
         } catch {
-          // What was known of it stands: it may be busy or starting.
+          // The known list is kept: the endpoint may be busy or starting.
         }
       }),
     );
@@ -112,12 +109,12 @@ export class ModelDirectory {
     return byId;
   }
 
-  /** What it lists, and what is configured to be there. */
+  /** The models that an endpoint lists, and those configured to be there. */
   #modelsAt(endpoint: string): readonly string[] {
     const { experts, synthesis } = this.#options;
     const isListed = this.#lists.has(endpoint);
     const configured = [...synthesis.models, ...experts]
-      // An alternative is only a place where the model may be: its list would say so.
+      // An alternative is only a place where the model may be: the list would show it.
       .filter((each) => each.endpoint === endpoint || (!isListed && each.alternatives.includes(endpoint)))
       .map(({ model }) => model);
     return [...new Set([...(this.#lists.get(endpoint) ?? []), ...configured])];

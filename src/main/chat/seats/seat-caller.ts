@@ -14,17 +14,17 @@ import { EndpointGate } from '../../models/slots/endpoint-gate.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { ChatSeat } from './chat-route.ts';
 
-/** What reaches one endpoint for chats: `ModelClient`. One without `relay` serves none, and one without `pass` passes nothing on. */
+/** The client of one endpoint for chats: `ModelClient`. Without `relay` it serves no chats, and without `pass` it passes nothing on. */
 export interface RelayClient {
   relay?(call: RelayCall, signal?: AbortSignal): Relay;
   pass?(call: PassCall, signal?: AbortSignal): PassRelay;
   readonly read?: ((call: ReadCall, signal?: AbortSignal) => Promise<ReadOutcome>) | undefined;
 }
 
-/** What a call may take. */
+/** Time limits of a call. */
 export type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
 
-/** What a call begins with. `onLife` is called at each sign of life. */
+/** Parameters of a call. `onLife` is called at each sign of life. */
 export interface CallOpening {
   readonly client: RelayClient;
   readonly limits: CallLimits;
@@ -33,47 +33,46 @@ export interface CallOpening {
 }
 
 export interface SeatedChat {
-  /** The answers asked for: each takes a slot. */
+  /** Number of answers asked for: each takes a slot. */
   readonly choices: number;
-  /** Whether the server is asked for events. */
+  /** True if the server is asked for events. */
   readonly isStreamed: boolean;
   readonly seat: ChatSeat;
-  /** Its place among all that wait for the same slots: lower is served first. */
+  /** Its rank among the calls that wait for the same slots: lower is served first. */
   readonly rankMs: number;
-  /** When its answer must have begun: then another seat is asked. Without one, the same as `endMs`. */
+  /** When its answer must have begun, else another seat is asked. Default: `endMs`. */
   readonly sliceEndMs: number;
   /** When it must have ended. */
   readonly endMs: number;
-  /** Whether another seat is asked if this one fails. */
+  /** True if another seat is asked if this one fails. */
   readonly hasNext: boolean;
-  /** Makes the call. Undefined where the client has no way to make it. */
+  /** Makes the call. Undefined if the client cannot make it. */
   readonly begin: (opening: CallOpening) => Promise<RelayEnd> | undefined;
 }
 
 export interface ChatCallEnd {
-  /** Absent where the answer is whole. */
+  /** Absent if the answer is complete. */
   readonly failure?: PlannerError;
   readonly refusal?: Refusal;
-  /** Absent where no call was made. */
+  /** Absent if no call was made. */
   readonly report?: CallReport;
-  /** Until the call began. */
+  /** Time until the call began. */
   readonly waitMs: number;
 }
 
-/** However quick a model usually is, a prompt may be long, or not be in its cache: another seat is not asked sooner. */
+/** Minimum wait for a first token before another seat is asked: however fast a model usually is, a prompt may be long or uncached. */
 const FIRST_TOKEN_MS_MIN = 5_000;
-/** A server may keep a tool call back until it is whole. */
+/** Minimum limit for a gap: a server may hold a tool call back until it is complete. */
 const GAP_MS_MIN = 10_000;
-/** The one call that decides whether an endpoint is well again does not keep it resting for long. */
+/** Minimum time for the probe that decides whether an endpoint is well again, so that it does not rest for long. */
 const PROBE_MS_MIN = 10_000;
-/** A stream is read; what is left to the whole time bounds it. */
+/** Minimum for a streamed call, which is bounded by the rest of the total time. */
 const LEAST_MS = 1;
 
 /**
- * Calls endpoints for chats, beside the plans: through the same gates, breakers and profiles. Of an endpoint that plans use,
- * chats leave one slot free where it is known to have several: an answer of a minute would hold up a plan of a second. A chat
- * that asks for several answers takes a slot for each, as it does in the server; one such chat gathers its slots at a time, or
- * two of them would wait for what the other one holds.
+ * Calls endpoints for chats, through the same gates, breakers and profiles as plans. If an endpoint that plans use is known to have several slots,
+ * chats leave one free: an answer of a minute would hold up a plan of a second. A chat that asks for several answers takes a slot for each, as it
+ * does in the server; only one such chat gathers slots at a time, or two would wait for each other.
  */
 export class SeatCaller {
   readonly #clock: Clock;
@@ -81,7 +80,7 @@ export class SeatCaller {
   readonly #turns: LoopTurns;
   readonly #clients: ReadonlyMap<string, RelayClient>;
   readonly #shares = new Map<string, EndpointGate>();
-  /** Who gathers several slots of an endpoint. */
+  /** Lets one chat at a time gather several slots of an endpoint. */
   readonly #gathering = new Map<string, EndpointGate>();
 
   constructor(
@@ -104,14 +103,14 @@ export class SeatCaller {
       ]),
     );
     for (const [name, at] of parts.endpoints) {
-      // A number of slots that is learned grows only where all of them are used.
+      // A learned number of slots grows only if all of them are used.
       const left = (): number => (ofPlans.has(name) && at.hasKnownSlots ? 1 : 0);
       this.#gathering.set(name, new EndpointGate(this.#clock, 1, 0));
       this.#shares.set(name, new EndpointGate(this.#clock, () => Math.max(1, at.gate.slots - left()), 0));
     }
   }
 
-  /** Never rejects. */
+  /** Makes a call. Never rejects. */
   async call(call: SeatedChat, signal: AbortSignal): Promise<ChatCallEnd> {
     const { seat, rankMs, sliceEndMs } = call;
     const { at } = seat;
@@ -130,14 +129,14 @@ export class SeatCaller {
       const entry = await enterEndpoint(at, { rankMs, modelNow: () => seat.model }, this.#turns, waiting.signal);
       if (entry.kind === 'refused') return refuse(entry.code, entry.message);
       const waitMs = this.#clock.now() - startedAtMs;
-      // The wait is over: from here on the call has time limits of its own.
+      // The wait is over: from here on the call has its own time limits.
       waiting.dispose();
       const { end, heldMs } = await this.#relay(call, entry.slot, signal);
       holdMs = heldMs;
       return { ...end, waitMs };
     } finally {
       waiting.dispose();
-      // As long as the slot itself: else an aborted chat and the next one would have two.
+      // As long as the slot itself, or an aborted chat and the next one would have two.
       for (const slot of taken) slot.release(holdMs);
     }
   }
@@ -146,7 +145,7 @@ export class SeatCaller {
     for (const gate of [...this.#shares.values(), ...this.#gathering.values()]) gate.close();
   }
 
-  /** A share of the endpoint for each answer, and a slot for each but the one that the call enters by. */
+  /** Takes a share of the endpoint for each answer, and a slot for each except the one that the call enters by. */
   async #gather({ seat: { at }, choices, rankMs }: SeatedChat, signal: AbortSignal, taken: Slot[]): Promise<boolean> {
     const share = this.#shares.get(at.name) as EndpointGate;
     const take = async (gate: EndpointGate, count: number): Promise<boolean> => {
@@ -162,7 +161,7 @@ export class SeatCaller {
     try {
       const shares = Math.min(choices, share.slots);
       const slots = Math.min(choices, at.gate.slots);
-      // Nobody waits for slots of an endpoint that rests: the call is refused as it enters.
+      // No waiting for slots of a resting endpoint: the call is refused when it enters.
       return turn !== undefined && (await take(share, shares)) && (at.isResting || (await take(at.gate, slots - 1)));
     } finally {
       turn?.release();
@@ -182,7 +181,7 @@ export class SeatCaller {
       if (begun === undefined) throw new PlannerError('ERR_INTERNAL', 'the client of the endpoint relays no chats');
       end = await begun;
     } catch (error) {
-      // A bug: told as such, and counted like any other end, so that slot and breaker get back what is theirs.
+      // A bug: reported as one, and counted like any other end, so that slot and breaker are released.
       end = { failure: asPlannerError(error), report: { totalMs: this.#clock.now() - startedAtMs } };
     }
     const report = at.counted(model, end.report);
@@ -193,10 +192,7 @@ export class SeatCaller {
     return { end, heldMs: at.ended(model, 'chat', result, slot, isStreamed, begin) };
   }
 
-  /**
-   * What is learned of a model bounds the time to its first token only while another seat may answer: where nobody else can,
-   * a model that is slow today is better than none.
-   */
+  /** Learned times bound the wait for the first token only while another seat may answer: without one, a slow model is better than none. */
   #limits({ seat, isStreamed, sliceEndMs, endMs, hasNext }: SeatedChat): CallLimits {
     const nowMs = this.#clock.now();
     const leftMs = Math.max(LEAST_MS, endMs - nowMs);

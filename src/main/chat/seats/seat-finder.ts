@@ -10,15 +10,15 @@ export interface FinderParts {
   readonly directory: ModelDirectory;
 }
 
-/** Who asks, as far as it bears on the search. */
+/** The parts of a request that matter for the search. */
 export interface Seeking {
   readonly model: string;
-  /** Whether other models may be asked where this one fails. */
+  /** True if other models may be asked if this one fails. */
   readonly mayFallBack: boolean;
   readonly deadlineMs: number;
 }
 
-/** Finds where a request may be asked. */
+/** Finds the seats that may be asked. */
 export class SeatFinder {
   readonly #parts: FinderParts;
 
@@ -27,17 +27,17 @@ export class SeatFinder {
   }
 
   /**
-   * The seats of the model asked for, then those of each model of the ladder. Throws ERR_MODEL_MISSING, or
-   * ERR_MODEL_TIMEOUT_STREAM where an endpoint does not list its models in time.
+   * The seats of the model asked for, then those of each model of the ladder. Throws ERR_MODEL_MISSING, or ERR_MODEL_TIMEOUT_STREAM if an endpoint
+   * does not list its models in time.
    */
   async find({ model, mayFallBack, deadlineMs }: Seeking): Promise<readonly (readonly ChatSeat[])[]> {
     const { directory } = this.#parts;
     if (directory.seatsOf(model).length === 0) {
       if (model === LADDER_ALIAS && directory.ladder.length > 0) {
-        // It asks for the ladder itself.
+        // The request names the ladder itself.
         return directory.ladder.map((each, index) => this.#seatsOf(each, index > 0));
       }
-      // It may have been loaded since the endpoints were last asked.
+      // It may have been loaded since the last refresh.
       await this.#refresh(deadlineMs);
     }
     const asked = this.#seatsOf(model, false);
@@ -45,7 +45,7 @@ export class SeatFinder {
     return mayFallBack ? [asked, ...directory.fallbacks.map((each) => this.#seatsOf(each, true))] : [asked];
   }
 
-  /** An endpoint that does not answer holds up nobody beyond their own time. */
+  /** An endpoint that does not answer delays a request no longer than the request's own time. */
   async #refresh(deadlineMs: number): Promise<void> {
     const { clock, directory } = this.#parts;
     const leftMs = deadlineMs - clock.now();

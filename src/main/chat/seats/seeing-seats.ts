@@ -2,8 +2,8 @@ import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { ChatSeat } from './chat-route.ts';
 
 /**
- * The seats that can answer: a request with a picture does not go where the server has reported that the model takes none. Throws
- * ERR_MODEL_REJECTED where no seat is left.
+ * The seats that can answer: a request with an image skips models whose server has reported that they take none. Throws ERR_MODEL_REJECTED if no seat
+ * is left.
  */
 export function seeingSeats(
   groups: readonly (readonly ChatSeat[])[],

@@ -9,14 +9,14 @@ import type { ChatCallEnd } from './seat-caller.ts';
 /** What was tried for a chat, and how it ended. */
 export type ChatAttempt = Omit<Attempt, 'step' | 'role' | 'action'>;
 
-/** Why nothing was answered. */
+/** Why there is no answer. */
 export interface TriedInVain {
   readonly kind: 'failed';
   readonly error: PlannerError;
   readonly refusal?: Refusal;
 }
 
-/** The seats that were tried for one request, and what became of each. */
+/** The seats that were tried for one request, and how each try ended. */
 export class Tries {
   readonly attempts: ChatAttempt[] = [];
   readonly #clock: Clock;
@@ -28,7 +28,7 @@ export class Tries {
     this.#startedAtMs = startedAtMs;
   }
 
-  /** A seat was not asked, since it rests. */
+  /** Records that a seat was skipped because it rests. */
   passedOver({ at, model }: ChatSeat): void {
     const failure = new PlannerError(
       'ERR_ENDPOINT_RESTING',
@@ -40,7 +40,7 @@ export class Tries {
     this.#failures.push({ failure, waitMs: 0 });
   }
 
-  /** A seat was asked. */
+  /** Records a try. */
   note({ at, model }: ChatSeat, { failure, report, waitMs }: ChatCallEnd, begunAtMs: number, isEmpty: boolean): void {
     const { queueMs, firstTokenMs, promptTokens, completionTokens, estimated, modelAnswered } = report ?? {};
     this.attempts.push({
@@ -60,7 +60,7 @@ export class Tries {
     this.#failures.push(end);
   }
 
-  /** What the client is told. `isTold`: its answer had begun, so that the last failure is the one that counts. */
+  /** The error for the client. `isTold`: its answer had begun, so the last failure counts. */
   inVain(isTold: boolean): TriedInVain {
     const refused = this.#failures.find(
       ({ refusal, failure }) => failure?.code === 'ERR_MODEL_REJECTED' && refusal !== undefined,
@@ -78,16 +78,16 @@ export class Tries {
   }
 }
 
-/** A model was really asked. */
+/** True if a model was actually called. */
 function isOfCall({ report }: ChatCallEnd): boolean {
   return report !== undefined;
 }
 
-/** Servers say with these that they do not take what was asked; some count it as a fault of their own. */
+/** Statuses with which servers refuse a request; some report it as a fault of their own. */
 const MAY_REFUSE: ReadonlySet<number> = new Set([400, 422, 500, 501]);
 const OF_REQUEST: ReadonlySet<number> = new Set([400, 413, 422]);
 
-/** The server refuses what the client asked, not whom: another one would as well, and its words are what the client needs. */
+/** True if the server refuses the request itself: any other would too, and the client needs its words. */
 export function isOfRequest({ failure, refusal }: ChatCallEnd, { isFallback }: ChatSeat): boolean {
   const isRefused = failure?.code === 'ERR_MODEL_REJECTED' || failure?.code === 'ERR_MODEL_SCHEMA';
   return isRefused && !isFallback && OF_REQUEST.has(refusal?.status ?? 0);
@@ -97,7 +97,7 @@ const STREAM = /\bstream(?:s|ed|ing)?\b/i;
 const DENIAL = /\b(?:not|cannot|no|unsupported|disabled|without|only|must|incompatible|invalid)\b|n't\b/i;
 const CHARS_READ = 4_000;
 
-/** The server refuses to stream this answer, in words or by the name of the member: in one piece it may give it. */
+/** True if the server refuses to stream this answer, by its words or the name of the member: it may answer in one piece. */
 export function refusesStream({ failure, refusal }: ChatCallEnd): boolean {
   if (failure === undefined || refusal === undefined || !MAY_REFUSE.has(refusal.status)) return false;
   if ((refusal.error as { param?: unknown } | undefined)?.param === 'stream') return true;

@@ -10,7 +10,7 @@ import { EVENTS_TYPE, JSON_TYPE, type PassReply } from '../../chat/passed/pass-r
 import { attemptsText, headerText, sendOpenAIError } from './openai-error.ts';
 import type { Connections } from './wire/connections.ts';
 
-/** What the headers of a request say about its chat. Throws ERR_REQUEST_INVALID. */
+/** Reads the chat options in the headers of a request. Throws ERR_REQUEST_INVALID. */
 export function chatOptionsOf({ headers, raw }: FastifyRequest, connections: Connections): ChatCallOptions {
   const timeout = headers['x-conclave-timeout-ms'];
   const fallback = headers['x-conclave-fallback'];
@@ -29,7 +29,7 @@ export function chatOptionsOf({ headers, raw }: FastifyRequest, connections: Con
   };
 }
 
-/** Answers with what the gateway has, of a chat or of a request that is passed on. */
+/** Sends the gateway's answer to a chat or to a request that is passed on. */
 export async function sendReply(reply: FastifyReply, answered: ChatReply | PassReply): Promise<unknown> {
   switch (answered.kind) {
     case 'whole': {
@@ -43,7 +43,7 @@ export async function sendReply(reply: FastifyReply, answered: ChatReply | PassR
       return sendOpenAIError(reply, error, { refusal, attempts });
     }
     case 'stream': {
-      // From here on the answer is the stream's, and fastify has no part in it.
+      // From here on the answer is a stream that fastify does not handle.
       reply.hijack();
       const type = 'type' in answered ? answered.type : EVENTS_TYPE;
       const headers = { ...reply.getHeaders(), ...originHeaders(answered.origin), 'content-type': type };
@@ -55,7 +55,7 @@ export async function sendReply(reply: FastifyReply, answered: ChatReply | PassR
   }
 }
 
-/** Writes as fast as the client reads. Who goes away ends the frames by the signal of its connection. */
+/** Writes as fast as the client reads. If the client disconnects, the signal of its connection ends the frames. */
 async function pour(
   frames: AsyncIterable<string | Buffer>,
   raw: ServerResponse,
@@ -69,7 +69,7 @@ async function pour(
     }
     raw.end();
   } catch (error) {
-    // What has no event to say so breaks off.
+    // Without events to report the error, the answer breaks off.
     raw.destroy(error as Error);
   }
 }
@@ -79,7 +79,7 @@ async function drained(raw: ServerResponse): Promise<void> {
   try {
     await Promise.race(['drain', 'close'].map((event) => once(raw, event, { signal: either.signal })));
   } catch {
-    // The connection broke: that is seen where it is written to.
+    // The connection broke: the writing side reports that.
   } finally {
     either.abort();
   }

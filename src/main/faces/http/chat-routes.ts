@@ -26,9 +26,7 @@ const modelSchema = z.object({
   owned_by: z.string().describe('The endpoint, or the first of several.'),
   endpoints: z.array(z.string()),
 });
-/**
- * `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`, as OpenAI's clients call them.
- */
+/** `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`, as OpenAI's clients call them. */
 export function chatRoutes(app: FastifyInstance, { planner, connections }: RouteParts): void {
   const { chats } = planner;
   const chat = {
@@ -47,7 +45,7 @@ export function chatRoutes(app: FastifyInstance, { planner, connections }: Route
   };
   app.post(
     '/v1/chat/completions',
-    // The schema is for the document: what is checked of a chat, the gateway checks.
+    // The schema only documents: the gateway checks chats.
     { schema: chat, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
     async (request, reply) => sendReply(reply, await chats.chat(request.body, chatOptionsOf(request, connections))),
   );
@@ -67,7 +65,7 @@ export function chatRoutes(app: FastifyInstance, { planner, connections }: Route
     operationId: 'model',
     response: { 200: answer('As OpenAI has it.', jsonSchema(modelSchema)), ...OPENAI_ERROR_ANSWERS },
   };
-  // Ids have slashes.
+  // Ids contain slashes.
   app.get<{ Params: { '*': string } }>('/v1/models/*', { schema: one }, async ({ params }) => {
     const id = params['*'];
     const found = (await chats.models()).find((model) => model.id === id);

@@ -4,11 +4,11 @@ import type { RouteParts } from './route-parts.ts';
 
 const OPENAPI = '3.1.0';
 
-/** Writes down every route that is added after it. */
+/** Documents every route that is added after it. */
 export async function documentRoutes(app: FastifyInstance, { version, options }: RouteParts): Promise<void> {
   const hasToken = options.token !== undefined || options.tokenFile !== undefined;
   await app.register(swagger, {
-    // A path that goes on has no name of its own, and OpenAPI none without.
+    // OpenAPI requires a name for the rest of a path, which the route lacks.
     transform: ({ schema, url }) => ({ schema: schema ?? {}, url: url.replace(/\*$/, ':id') }),
     openapi: {
       openapi: OPENAPI,

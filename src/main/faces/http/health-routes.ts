@@ -9,7 +9,7 @@ import { jsonSchema } from './schemas/json-schema.ts';
 const healthSchema = jsonSchema(z.object({ status: z.enum(['ok', 'ready']) }));
 const config = { isOpen: true };
 
-/** `GET /healthz`: whether the process lives. `GET /readyz`: whether a plan that comes now is well served. */
+/** `GET /healthz`: whether the process is alive. `GET /readyz`: whether a new plan would be served well. */
 export function healthRoutes(app: FastifyInstance, { planner, draining }: RouteParts): void {
   const health = {
     summary: 'Whether the process lives',

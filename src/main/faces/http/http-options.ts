@@ -117,7 +117,7 @@ export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): Re
   const bodyBytesMax = given.bodyBytesMax ?? (hasImages ? BODY_BYTES_WITH_IMAGES : BODY_BYTES);
   const resolved: ResolvedHttpOptions = Object.freeze({
     port: given.port,
-    // Under the name there are two addresses, and two servers would have to end together.
+    // The name has two addresses, and two servers would have to close together.
     host: host === 'localhost' ? '127.0.0.1' : host,
     isLocal,
     token: given.token,

@@ -15,14 +15,14 @@ import type { ResolvedHttpOptions } from './http-options.ts';
 import { notFound, onError, PROBLEM_TYPE, pathOf, problemOf, sendError } from './problem.ts';
 import { PauseWatch } from './wire/pause-watch.ts';
 
-/** A client has its own header and request times, but is looked at only so often. */
+/** Maximum interval between checks of the header and request times of clients. */
 const CHECK_MS_MAX = 1_000;
 
-/** fastify, with its limits, its log and problem+json for all that goes wrong. It has no routes yet. */
+/** Creates fastify with its limits, its log and problem+json for all errors. It has no routes yet. */
 export function makeApp(options: ResolvedHttpOptions, log: FaceLog, clock: Clock): FastifyInstance {
   const { headersTimeoutMs, requestTimeoutMs } = options;
   const app = fastify({
-    // A request that fastify logs, or might, costs a third of a cached plan: it is given the log for those who debug alone.
+    // A request that fastify logs, or might log, costs a third of a cached plan: only a debugging host passes it the log.
     ...(isDebugging(log)
       ? { loggerInstance: log, logController: new RequestLog({ requestIdLogLabel: 'requestId' }) }
       : {}),
@@ -50,12 +50,12 @@ export function makeApp(options: ResolvedHttpOptions, log: FaceLog, clock: Clock
   });
   app.setNotFoundHandler(notFound((path) => methods.get(path) ?? []));
   app.setErrorHandler(onError(log));
-  // Schemas of answers are for the document: what is sent is sent whole.
+  // Response schemas only document: everything is sent in full.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   return app;
 }
 
-/** One line a request, when it has been answered. What goes wrong is logged where it is answered. */
+/** Logs one line per answered request. Errors are logged where they are answered. */
 class RequestLog extends LogController {
   override incomingRequest(): void {}
 
@@ -67,13 +67,13 @@ class RequestLog extends LogController {
   override routeNotFound(): void {}
 }
 
-/** Whether the log is a pino that prints at this level. */
+/** True if the log is a pino that prints at this level. */
 function isDebugging(log: FaceLog): log is FaceLog & FastifyBaseLogger {
   const pino = log as FaceLog & { isLevelEnabled?(level: string): boolean };
   return typeof pino.isLevelEnabled === 'function' && pino.isLevelEnabled('debug');
 }
 
-/** A path that cannot be decoded comes to no hook, and to no handler of errors. */
+/** A path that cannot be decoded reaches no hook and no error handler. */
 function refusePath(_: FastifyError, { raw }: FastifyRequest, reply: FastifyReply): void {
   sendError(reply, pathOf(raw.url ?? ''), new PlannerError('ERR_PROTOCOL', 'the path cannot be decoded'), 400);
 }
@@ -83,7 +83,7 @@ const STATUS_OF_BYTES: Readonly<Record<string, readonly [PlannerError, number]>>
   ERR_HTTP_REQUEST_TIMEOUT: [new PlannerError('ERR_CLIENT_SLOW', 'the request did not come in its time'), 408],
 };
 
-/** What is no HTTP, or never becomes a request: fastify does not see it. */
+/** Refuses bytes that are not HTTP, or that never become a request: fastify does not see them. */
 function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const [reason, status] = STATUS_OF_BYTES[error.code ?? ''] ?? [

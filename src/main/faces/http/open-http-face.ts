@@ -17,15 +17,15 @@ import { takeJsonBodies } from './wire/json-body.ts';
 
 export interface HttpFace extends Face {
   /**
-   * Takes over what may change while it runs: the token (a file is read again), `allowedHosts`, `rateLimitPerMinute`.
-   * Resolves with the keys of what has changed besides and needs a restart. Throws ERR_OPTIONS_INVALID, and nothing changes.
+   * Applies the options that may change while the face runs: the token (a file is read again), `allowedHosts`, `rateLimitPerMinute`. Resolves with
+   * the keys of other changes, which need a restart. Throws ERR_OPTIONS_INVALID, and then nothing changes.
    */
   reload(options: HttpFaceOptions): Promise<readonly string[]>;
 }
 
 /**
- * Serves a planner over HTTP. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE where the port is taken. The planner stays
- * its owner's: drain or close the face before it.
+ * Serves a planner over HTTP. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE if the port is taken. The planner still belongs to its owner: drain
+ * or close the face before it.
  */
 export async function openHttpFace(
   planner: ChatPlanner,
@@ -38,7 +38,7 @@ export async function openHttpFace(
   const draining = new AbortController();
   try {
     const connections = new Connections(app.server, resolved.slowClientMs);
-    // A body may be as large as the gateway lets one be.
+    // A body may be as large as the gateway allows.
     const bytesMax = Math.max(resolved.largeBodiesBytesMax, planner.chats.bodyBytesMax);
     const budget = new ByteBudget(bytesMax, parts.clock, parts.largeBytes);
     takeJsonBodies(app, { budget, longWork: planner.longWork, answerTo: (request) => connections.answerTo(request) });
@@ -61,12 +61,12 @@ async function settingsOf(resolved: ResolvedHttpOptions, clock: Clock): Promise<
   return { token: await readToken(resolved, clock), rateLimitPerMinute, hosts: new HostCheck(allowedHosts) };
 }
 
-/** Node's own number of those that wait to be let in. */
+/** Node's default number of connections that wait to be accepted. */
 const BACKLOG_MIN = 511;
 
 async function listen(app: FastifyInstance, { host, port, connectionsMax }: ResolvedHttpOptions): Promise<string> {
   try {
-    // As many may come at one moment as may be connected, or the system resets some of them.
+    // All permitted connections may come at one moment, or the system would reset some of them.
     return await app.listen({ host, port, backlog: Math.max(connectionsMax, BACKLOG_MIN) });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
@@ -117,7 +117,7 @@ class OpenFace implements HttpFace {
   async reload(options: HttpFaceOptions): Promise<readonly string[]> {
     const { planner, guard, resolved, clock } = this.#parts;
     const changed = resolveHttpOptions(options, planner.domain);
-    // Of the address that is in use: one that only a restart leaves must not lose its token before.
+    // Uses the current address: an address that changes only with a restart must not lose its token before.
     guard.change(await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, planner.domain), clock));
     return (Object.keys(changed) as (keyof ResolvedHttpOptions)[]).filter(
       (key) => !MAY_CHANGE.has(key) && changed[key] !== resolved[key],
@@ -129,12 +129,12 @@ class OpenFace implements HttpFace {
     const ended = once(app.server, 'close');
     draining.abort();
     connections.endAfterAnswers();
-    // Takes no new connections, and ends those that wait for nothing. Of `net`, since that of `http` would stop looking for
-    // requests that do not come in their time: one half would keep the drain waiting for ever.
+    // Stops accepting connections, and closes idle ones. Uses `net`'s method because `http`'s would stop checking for requests that are overdue: half
+    // a request would keep the drain waiting indefinitely.
     Server.prototype.close.call(app.server);
     app.server.closeIdleConnections();
     await ended;
-    // This one stops looking.
+    // This one stops the checks.
     app.server.close();
     await app.close();
   }

@@ -7,7 +7,7 @@ import type { ChatAttempt } from '../../chat/seats/tries.ts';
 import { answer } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 
-/** Errors in the form that OpenAI's clients read. To them problem+json is an answer without a body. */
+/** Errors in the form that OpenAI's clients read. To them, problem+json is an answer without a body. */
 const errorSchema = jsonSchema(
   z.object({
     error: z.object({
@@ -24,18 +24,18 @@ export const OPENAI_ERROR_ANSWERS = {
   '5xx': answer('No model answered. As OpenAI has it.', errorSchema),
 };
 
-/** Under `/v1`, what is not OpenAI's. */
+/** Paths under `/v1` that are not OpenAI's. */
 const OWN = /^\/v1\/(?:plans|stats|cache|live)(?:\/|$)/;
 const OPENAI = /^\/v1(?:\/|$)/;
-/** What such a client asks for where its base URL lacks the `/v1`. */
+/** Paths that such a client requests if its base URL lacks the `/v1`. */
 const WITHOUT_VERSION = /^\/(?:chat\/completions|completions|responses|embeddings|decisions|systemone|models)(?:\/|$)/;
 
-/** Whether whoever asks for this path expects OpenAI's form. */
+/** True if clients of this path expect OpenAI's form. */
 export function isOpenAIPath(path: string): boolean {
   return (OPENAI.test(path) && !OWN.test(path)) || WITHOUT_VERSION.test(path);
 }
 
-/** What helps a client that asks for a path which is not there. */
+/** A hint for a client that requests an unknown path. */
 export function pathHint(path: string): string {
   return WITHOUT_VERSION.test(path) ? '; the base URL of this server ends with /v1' : '';
 }
@@ -43,7 +43,7 @@ export function pathHint(path: string): string {
 export interface ErrorAnswer {
   readonly refusal?: Refusal | undefined;
   readonly attempts?: readonly ChatAttempt[];
-  /** Where it does not follow from the error. */
+  /** Present if it does not follow from the error. */
   readonly status?: number;
 }
 
@@ -55,7 +55,7 @@ export function sendOpenAIError(
   const after = retryAfterOf(status);
   if (attempts.length > 0) reply.header('x-conclave-attempts', attemptsText(attempts));
   if (after !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', after);
-  // What took all of its time would take it again: the SDK repeats such calls on its own account.
+  // A request that took all of its time would take it again: the SDK retries such calls by itself.
   if (status === 504) reply.header('x-should-retry', 'false');
   return reply
     .code(status)
@@ -63,9 +63,9 @@ export function sendOpenAIError(
     .send(JSON.stringify(openAIError(error, refusal)));
 }
 
-/** What is thrown on the way to a route, or refused by fastify itself. */
+/** Sends an error thrown before a route, or by fastify itself. */
 export function sendThrown(reply: FastifyReply, error: FastifyError | PlannerError): void {
-  // Too many chats are one client's doing as a rule (429), too many large bodies everybody's.
+  // Too many chats are usually caused by one client (429), too many large bodies by all of them.
   const isCrowded = error instanceof PlannerError && error.code === 'ERR_PLANNER_OVERLOADED';
   if (isCrowded) return void sendOpenAIError(reply, error, { status: 503 });
   if (error instanceof PlannerError) return void sendOpenAIError(reply, error);
@@ -78,11 +78,11 @@ export function sendThrown(reply: FastifyReply, error: FastifyError | PlannerErr
   sendOpenAIError(reply, new PlannerError(code, error.message), { status: statusCode });
 }
 
-/** Of more attempts, the last ones: clients bound their headers. */
+/** Maximum number of attempts reported, the latest ones: clients limit their headers. */
 const ATTEMPTS_TOLD_MAX = 16;
 const NAME_CHARS_MAX = 200;
 
-/** `endpoint model code ms`, one after the other. */
+/** A list of `endpoint model code ms`. */
 export function attemptsText(attempts: readonly ChatAttempt[]): string {
   return attempts
     .slice(-ATTEMPTS_TOLD_MAX)
@@ -91,7 +91,7 @@ export function attemptsText(attempts: readonly ChatAttempt[]): string {
     .join(', ');
 }
 
-/** What stands for itself in a list of a header; all else is percent-encoded. */
+/** Text for a list in a header; characters that are not safe there are percent-encoded. */
 export function headerText(text: string): string {
   return text
     .slice(0, NAME_CHARS_MAX)

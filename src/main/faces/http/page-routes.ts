@@ -9,7 +9,7 @@ import { PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
 
 const SAMPLES_MAX = 600;
 
-/** Nothing from elsewhere, nothing inline, nothing framed; text never becomes markup, for the browser refuses it. */
+/** Nothing from other origins, nothing inline, nothing framed; the browser refuses to turn text into markup. */
 const PAGE_HEADERS = {
   'content-security-policy':
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
@@ -17,7 +17,7 @@ const PAGE_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
-  // Asked for again each time, and sent again only where it is another one.
+  // Revalidated each time, and sent again only if it has changed.
   'cache-control': 'no-cache',
   vary: 'accept-encoding',
 };
@@ -29,7 +29,7 @@ const LIVE_HEADERS = {
   vary: 'accept-encoding',
 };
 
-/** `GET /`: the page, with its files below `/page/`, and `GET /v1/live`: what it shows, as server-sent events. */
+/** `GET /`: the page, with its files below `/page/`, and `GET /v1/live`: its data, as server-sent events. */
 export function pageRoutes(app: FastifyInstance, { planner, clock, version, draining }: RouteParts): void {
   const monitor = new Monitor(planner, clock, { samplesMax: SAMPLES_MAX });
   const feed = new LiveFeed(monitor, { version, domain: planner.domain.name, samplesMax: SAMPLES_MAX }, clock);
@@ -58,7 +58,7 @@ export function pageRoutes(app: FastifyInstance, { planner, clock, version, drai
       .headers(LIVE_HEADERS)
       .send(isGzipped ? gzipped(events) : events);
   });
-  // There is no data in the files: they need no token, so that the page can ask for one.
+  // The files contain no data: they need no token, so that the page can ask for one.
   const open = { config: { isOpen: true }, schema: { hide: true } };
   app.register(async (page) => {
     for (const asset of await loadPageAssets()) {
@@ -75,10 +75,10 @@ function sendAsset(asset: PageAsset, request: FastifyRequest, reply: FastifyRepl
   return reply.type(type).header('content-encoding', 'gzip').send(asset.gzipped);
 }
 
-/** Each event as soon as it is there. The small window costs little of the ratio and most of the memory of a client. */
+/** Sends each event as soon as it is there. The small window costs little compression and saves most of a client's memory. */
 function gzipped(events: Readable): Readable {
   const gzip = createGzip({ flush: constants.Z_SYNC_FLUSH, level: 6, windowBits: 14, memLevel: 7 });
-  // Whichever side ends, the other one does. An error is a client that has gone.
+  // If either side ends, so does the other. An error means that the client has disconnected.
   return pipeline(events, gzip, () => {});
 }
 

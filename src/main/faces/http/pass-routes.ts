@@ -64,7 +64,7 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
     };
     app.post<{ Body: Buffer }>(
       `/v1${PASSED_PATHS[route]}`,
-      // The schema is for the document: what is checked, the gateway checks.
+      // The schema only documents: the gateway checks.
       { schema, config: { takesBytes: true }, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
       async (request, reply) =>
         sendReply(reply, await chats.pass(route, request.body, chatOptionsOf(request, connections))),
@@ -72,7 +72,7 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
   }
 }
 
-/** Whether a route is never answered in events. */
+/** True if a route never answers with events. */
 function isWhole(route: PassedRoute): boolean {
   return route !== 'responses' && route !== 'completions';
 }

@@ -13,7 +13,10 @@ import { prefersEvents } from './wire/accept.ts';
 import { EventStream } from './wire/event-stream.ts';
 import { LargeBody } from './wire/json-body.ts';
 
-/** `POST /v1/plans`: a request, with `timeoutMs` and `priority` beside its members, to its plan, or to its votes and then it. */
+/**
+ * `POST /v1/plans`: takes a request with `timeoutMs` and `priority` as additional members; answers with the plan, or with votes as events and then
+ * the plan.
+ */
 export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
   const { domain } = parts.planner;
   const schema = {
@@ -30,7 +33,7 @@ export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
       ...PROBLEM_ANSWERS,
     },
   };
-  // The schema is for the document: what is checked of a request, the planner checks.
+  // The schema only documents: the planner checks requests.
   const options = { schema, validatorCompiler: () => () => true, config: { takesLarge: true } };
   app.post('/v1/plans', options, (request, reply) => {
     if (request.body instanceof LargeBody) return planLarge(parts, askedPlan(request.body.value), request, reply);
@@ -38,7 +41,7 @@ export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
   });
 }
 
-/** A large body: the planner checks and copies it in parts. */
+/** Plans a large body: the planner checks and copies it in parts. */
 async function planLarge(
   parts: RouteParts,
   asked: AskedPlan,
@@ -62,7 +65,7 @@ function answer(parts: RouteParts, asked: AskedPlan, { headers, raw }: FastifyRe
   else sendPlan(parts, reply, plan);
 }
 
-/** Member by member: on the way of a cached plan, spreads are felt. */
+/** Copies member by member: a spread would noticeably slow down a cached plan. */
 function optionsOf({ timeoutMs, priority }: AskedPlan, signal: AbortSignal | undefined): PlanOptions {
   const options: { -readonly [K in keyof PlanOptions]: PlanOptions[K] } = {};
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
@@ -77,7 +80,7 @@ function sendPlan({ log }: RouteParts, reply: FastifyReply, plan: Plan): void {
   reply.type('application/json; charset=utf-8').send(JSON.stringify(plan));
 }
 
-/** Votes as they arrive, then the plan. What the planner refuses is thrown before, and answered with its status. */
+/** Sends votes as they arrive, then the plan. If the planner refuses the request, that is thrown first, and answered with its status. */
 function streamPlan(
   { planner, log }: RouteParts,
   request: PlanRequest,

@@ -5,7 +5,7 @@ import { type ErrorCode, encodeError, PlannerError } from '../../../shared/error
 import type { FaceLog } from '../face.ts';
 import { isOpenAIPath, pathHint, sendOpenAIError, sendThrown } from './openai-error.ts';
 
-/** The status that an error has over HTTP where its code says it all. */
+/** The HTTP status of an error whose code alone determines it. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   ERR_REQUEST_INVALID: 400,
   ERR_OPTIONS_INVALID: 500,
@@ -57,7 +57,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   ERR_INTERNAL: 500,
 };
 
-/** An error as RFC 9457 has it. `code` is the identity, `retryable` says whether the same request may succeed at once. */
+/** An error in the form of RFC 9457. `code` is the identity; `retryable` is true if the same request may succeed at once. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -79,7 +79,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
-/** Whatever a route throws, and what fastify itself refuses, in the form that the path has. Bugs are logged. */
+/** Answers errors of routes and of fastify itself in the form for the path. Logs bugs. */
 export function onError(log: FaceLog) {
   return (error: FastifyError | PlannerError, request: FastifyRequest, reply: FastifyReply): void => {
     if (isOpenAIPath(pathOf(request.url))) {
@@ -93,7 +93,7 @@ export function onError(log: FaceLog) {
   };
 }
 
-/** There is nothing under this path, or not by this method. */
+/** Answers requests for an unknown path, or with a method that the path does not have. */
 export function notFound(methodsOf: (path: string) => readonly string[]) {
   return ({ method, url }: FastifyRequest, reply: FastifyReply): void => {
     const path = pathOf(url);
@@ -105,7 +105,7 @@ export function notFound(methodsOf: (path: string) => readonly string[]) {
   };
 }
 
-/** In the form that the path has. */
+/** Sends an error in the form for the path. */
 export function sendError(reply: FastifyReply, path: string, error: PlannerError, status: number): void {
   if (isOpenAIPath(path)) sendOpenAIError(reply, error, { status });
   else sendProblem(reply, problemOf(error, status));

@@ -10,9 +10,8 @@ import type { RouteParts } from './route-parts.ts';
 import { statsRoutes } from './stats-routes.ts';
 
 /**
- * All routes of the face. One function a subject, called once before the face listens: it adds its routes to `app`, throws
- * or rejects with a `PlannerError` where something is wrong (which becomes problem+json), and frees what it opened in an
- * `onClose` hook.
+ * All routes of the face. One function per subject, called once before the face listens: it adds its routes to `app`, throws or rejects with a
+ * `PlannerError` on failure (which becomes problem+json), and frees its resources in an `onClose` hook.
  */
 const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [
   planRoutes,
@@ -25,7 +24,7 @@ const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [
 ];
 
 export async function addRoutes(app: FastifyInstance, parts: RouteParts): Promise<void> {
-  // First: the document shows the routes that come after it.
+  // First, because the document shows the routes that follow it.
   await documentRoutes(app, parts);
   for (const add of ROUTES) add(app, parts);
 }

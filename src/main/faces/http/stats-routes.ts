@@ -3,7 +3,7 @@ import type { RouteParts } from './route-parts.ts';
 import { answer, PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
 import { statsSchema } from './schemas/stats-schema.ts';
 
-/** `GET /v1/stats`: the planner's counters. `DELETE /v1/cache`: it forgets every decision. */
+/** `GET /v1/stats`: the planner's counters. `DELETE /v1/cache`: deletes every cached decision. */
 export function statsRoutes(app: FastifyInstance, { planner }: RouteParts): void {
   const stats = {
     summary: 'The counters of the planner',

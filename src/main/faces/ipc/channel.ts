@@ -1,11 +1,11 @@
 import type { Endpoint } from 'comlink';
 import { isOwn } from './messages.ts';
 
-/** One side of the way between a host and its planner: a thread's port, or a process' IPC channel. */
+/** One side of the connection between a host and its planner: a thread's port, or a process' IPC channel. */
 export interface Channel {
-  /** Throws what cannot be cloned. */
+  /** Sends a message. Throws if it cannot be cloned. */
   post(message: unknown): void;
-  /** Called once, with the one who hears everything. */
+  /** Sets the listener for all messages. Called once. */
   listen(hear: (message: unknown) => void): void;
 }
 
@@ -20,7 +20,7 @@ export function deliver(listeners: Iterable<Listener>, data: unknown): void {
   }
 }
 
-/** The planner's side of a channel for comlink; what is not comlink's goes to `hearOwn`. */
+/** The planner's side of a channel for comlink; other messages go to `hearOwn`. */
 export function calledEndpoint(channel: Channel, hearOwn: (message: unknown) => void): Endpoint {
   const listeners = new Set<Listener>();
   channel.listen((message) => {

@@ -7,15 +7,14 @@ import type { PlannerOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
 
 /**
- * What goes between a host and a planner in another thread or process. Calls and replies are comlink's, and carry an `id`;
- * what stands here under `kind` goes one way beside them, in the same order. Data only: signals arrive as `{}` and functions
- * not at all.
+ * Messages between a host and a planner in another thread or process. Calls and replies are comlink's and carry an `id`; messages with a `kind` go
+ * one way, in the same order. Data only: signals arrive as `{}`, and functions not at all.
  */
 export type ToPlanner =
   | { readonly kind: 'start'; readonly options: PlannerOptions }
-  /** Which events the host wants to hear from now on. */
+  /** Which events the host listens to from now on. */
   | { readonly kind: 'listen'; readonly plan: boolean; readonly warning: boolean }
-  /** Nobody waits for this plan any more. Means nothing where it has settled. */
+  /** The caller no longer waits for this plan. No effect if it has settled. */
   | { readonly kind: 'cancel'; readonly call: number };
 
 export type FromPlanner =
@@ -25,19 +24,19 @@ export type FromPlanner =
   | { readonly kind: 'plan'; readonly plan: Plan; readonly request: PlanRequest }
   | { readonly kind: 'warning'; readonly message: string };
 
-/** A plan as it is asked for over the channel. */
+/** A plan request as sent over the channel. */
 export interface PlanCallWire {
-  /** Names the call in `cancel` and `attempt`. */
+  /** Identifies the call in `cancel` and `attempt`. */
   readonly call: number;
   readonly request: PlanRequest;
   readonly timeoutMs: number;
   readonly priority: number | undefined;
   readonly wantsAttempts: boolean;
-  /** On the clock that both sides share; undefined where they do not. */
+  /** On the clock that both sides share; undefined if they do not. */
   readonly sentAtMs: number | undefined;
 }
 
-/** What comlink exposes. Nothing in it throws: comlink would drop the error's code. */
+/** The interface that comlink exposes. Nothing in it throws: comlink would drop the error's code. */
 export interface PlannerApi {
   plan(asked: PlanCallWire): Promise<Reply<Plan>>;
   peek(request: PlanRequest): Promise<Reply<Decision | undefined>>;
@@ -46,10 +45,10 @@ export interface PlannerApi {
   close(options: CloseOptions): Promise<Reply<undefined>>;
 }
 
-/** The outcome of a call, as it crosses. */
+/** The outcome of a call, as sent over the channel. */
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorWire };
 
-/** What `run` came to. Never rejects. */
+/** The outcome of `run`. Never rejects. */
 export async function replyOf<T>(run: () => T | Promise<T>): Promise<Reply<T>> {
   try {
     return { ok: true, value: await run() };
@@ -64,7 +63,7 @@ export function unwrapped<T>(reply: Reply<T>): T {
   throw decodeError(reply.error);
 }
 
-/** Tells our own messages from comlink's. */
+/** Distinguishes our own messages from comlink's. */
 export function isOwn(message: unknown): message is ToPlanner | FromPlanner {
   return message !== null && typeof message === 'object' && 'kind' in message;
 }

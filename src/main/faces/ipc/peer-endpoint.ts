@@ -5,16 +5,15 @@ import { deliver } from './channel.ts';
 type Listener = Parameters<Endpoint['addEventListener']>[1];
 
 export interface PeerEndpointParts {
-  /** Sends to the peer. Throws what cannot be cloned. */
+  /** Sends to the peer. Throws if the message cannot be cloned. */
   post(message: unknown): void;
-  /** The first call waits for its reply, or the last one has it. */
+  /** Called when the first call starts to wait, and when the last one has its reply. */
   onBusy(isBusy: boolean): void;
 }
 
 /**
- * The host's side of the channel, as comlink sees it: one that answers every call. What the peer cannot answer, since it has
- * ended or since the call cannot be cloned, is answered here with an error, in the form in which a reply comes. So comlink
- * keeps nothing of it, and every call settles.
+ * The host's side of the channel for comlink, which answers every call. If the peer cannot answer, because it has exited or the call cannot be
+ * cloned, the endpoint replies with an error in the peer's place. So comlink keeps no state, and every call settles.
  */
 export class PeerEndpoint implements Endpoint {
   readonly #parts: PeerEndpointParts;
@@ -27,7 +26,7 @@ export class PeerEndpoint implements Endpoint {
     this.#parts = parts;
   }
 
-  /** Calls that wait for their reply. */
+  /** Number of calls that wait for a reply. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -40,12 +39,12 @@ export class PeerEndpoint implements Endpoint {
     try {
       this.#parts.post(message);
     } catch (error) {
-      // What cannot be cloned is for its caller to know; the channel is as it was.
+      // Only the caller is affected if something cannot be cloned; the channel is unchanged.
       this.#settle(id, notSent(error));
     }
   }
 
-  /** Hears a reply of the peer. One that nobody waits for is dropped. */
+  /** Takes a reply of the peer. Drops it if no call waits for it. */
   hear(reply: unknown): void {
     const id = (reply as { readonly id?: unknown } | null | undefined)?.id;
     if (typeof id !== 'string' || !this.#waiting.delete(id)) return;
@@ -53,7 +52,7 @@ export class PeerEndpoint implements Endpoint {
     if (this.#waiting.size === 0) this.#parts.onBusy(false);
   }
 
-  /** The peer is gone: answers every call that waits, and every later one, with `error`. */
+  /** The peer has exited: answers every waiting and later call with `error`. */
   end(error: ErrorWire): void {
     this.#ended ??= error;
     for (const id of [...this.#waiting]) this.#settle(id, this.#ended);

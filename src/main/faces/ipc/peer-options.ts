@@ -16,7 +16,7 @@ export const remoteShape = {
 
 export type ResolvedRemote = Required<RemoteOptions>;
 
-/** Checks a planner's options here, before anything is started, and that they can cross. */
+/** Checks a planner's options before anything is started, and that they can be sent over the channel. */
 export function checkCrossing(options: PlannerOptions): ResolvedOptions {
   const resolved = resolveOptions(options);
   checkPlain('', options, new Set());
@@ -35,7 +35,7 @@ function checkPlain(key: string, value: unknown, above: Set<object>): void {
   above.delete(value);
 }
 
-/** Of any realm: its prototype is null or one that has none. */
+/** True for a plain object of any realm: its prototype is null or has no prototype. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

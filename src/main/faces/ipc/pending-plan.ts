@@ -9,18 +9,18 @@ export interface PendingPlanParts {
   readonly lateGraceMs: number;
   readonly signal: AbortSignal | undefined;
   readonly onAttempt: ((attempt: Attempt) => void) | undefined;
-  /** The plan of the host's own rung. */
+  /** The plan from the host's own rung. */
   answerHere(): Plan;
-  /** Tells the peer that nobody waits any more. */
+  /** Tells the peer that the caller no longer waits. */
   cancel(): void;
 }
 
-/** A timer that fires later than this was held up, and with it everything that came meanwhile. */
+/** A timer this late means that the host was held up, and so was everything that arrived meanwhile. */
 const HELD_UP_MS = 10;
-/** How often a host that is held up again and again begins its grace anew. */
+/** How often a host that is repeatedly held up restarts its grace period. */
 const HELD_UP_TIMES_MAX = 4;
 
-/** One plan as its host waits for it. Settles once: by the peer's reply, its signal, or the host's own answer. */
+/** One plan that its host waits for. Settles once: by the peer's reply, its signal, or the host's own answer. */
 export class PendingPlan {
   readonly #parts: PendingPlanParts;
   readonly #settled = Promise.withResolvers<Plan>();
@@ -47,12 +47,12 @@ export class PendingPlan {
     if (this.#end()) this.#settled.reject(error);
   }
 
-  /** Throws what its listener throws. */
+  /** Reports an attempt. Throws what its listener throws. */
   hear(attempt: Attempt): void {
     if (this.#isOpen) this.#parts.onAttempt?.(attempt);
   }
 
-  /** Takes the host's own answer, where the peer gives none any more. */
+  /** Settles with the host's own answer if the peer no longer gives one. */
   answerHere(): void {
     if (this.#end()) this.#settled.resolve(this.#parts.answerHere());
   }
@@ -74,7 +74,7 @@ export class PendingPlan {
       this.#timer = this.#armed(clock.now() + lateGraceMs);
       return;
     }
-    // Timers come before messages in a turn: what has come by now is heard first.
+    // Timers precede messages in a turn, so messages that have arrived are handled first.
     clock.nextTurn(() => {
       if (!this.#isOpen) return;
       this.answerHere();
@@ -82,7 +82,7 @@ export class PendingPlan {
     });
   }
 
-  /** False where it has ended before. */
+  /** Returns false if it has already settled. */
   #end(): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;

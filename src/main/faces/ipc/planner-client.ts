@@ -30,27 +30,27 @@ export interface PlannerClientParts {
 type Told = 'plan' | 'warning';
 
 /**
- * The host's side of a planner in another thread or process. The protocol stands in docs/concurrency.md, "A planner in
- * another thread or process".
+ * The host's side of a planner in another thread or process. The protocol is described in docs/concurrency.md, "A planner in another thread or
+ * process".
  */
 export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements RemotePlanner {
   protected readonly api: Remote<PlannerApi>;
   readonly #parts: PlannerClientParts;
   readonly #imageNames: readonly string[];
   readonly #endpoint: PeerEndpoint;
-  /** Kept, since every look at comlink's proxy makes another one. */
+  /** Kept, because every access to comlink's proxy creates another one. */
   readonly #planRemotely: Remote<PlannerApi>['plan'];
   readonly #plans = new Map<number, PendingPlan>();
   readonly #ready = Promise.withResolvers<SharedArrayBuffer | undefined>();
   #state: 'starting' | 'open' | 'ended' = 'starting';
-  /** What the planner is to tell. */
+  /** The events that the planner should send. */
   readonly #listens: Record<Told, boolean> = { plan: false, warning: false };
-  /** The planner keeps its first warnings until it is told this once, so that is not before the host can have listened. */
+  /** The planner keeps its first warnings until it gets this message, so it is sent only after the host could add listeners. */
   #hasToldListens = false;
   #nextCall = 1;
   #invalid = 0;
   #closed: Promise<void> | undefined;
-  /** Whether the peer ends since it was told to. */
+  /** True if the peer is ending because it was told to. */
   #isLeaving = false;
   #hurry: () => void = () => {};
 
@@ -71,7 +71,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     this.on('removeListener', (name: string | symbol) => this.#tellInterest(name, false));
   }
 
-  /** Starts the planner there. Rejects with what is wrong, and then the peer has ended. */
+  /** Starts the planner there. On failure, rejects with the reason after the peer has exited. */
   async start(options: PlannerOptions): Promise<SharedArrayBuffer | undefined> {
     const { peer, clock, remote } = this.#parts;
     const timer = clock.setTimer(remote.startTimeoutMs, () => {
@@ -83,7 +83,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
       const cacheBuffer = await this.#ready.promise;
       this.#state = 'open';
       this.#hold();
-      // After the caller's continuation, so that it can listen first.
+      // After the caller's continuation, so that it can add listeners first.
       clock.nextTurn(() => this.#tellListens());
       return cacheBuffer;
     } catch (error) {
@@ -132,7 +132,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
       (error) => call.reject(isUncloneable(error) ? uncloneable(error) : decodeError(encodeError(error))),
     );
     try {
-      // The planner promises one of the request's actions.
+      // The planner guarantees one of the request's actions.
       return (await call.settled) as Plan<A>;
     } finally {
       this.#plans.delete(number);
@@ -158,7 +158,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     return this.close();
   }
 
-  /** Of everybody's listeners, not of this class' own. */
+  /** Removes the caller's listeners, not this class' own. */
   override removeAllListeners(name?: string | symbol): this {
     for (const each of name === undefined ? ['plan', 'warning', 'exit'] : [name])
       super.removeAllListeners(each as Told);
@@ -180,7 +180,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     }
   }
 
-  /** Checks everything that can be wrong with a call, so that none is sent in vain. The plan's time in milliseconds. */
+  /** Checks a call before it is sent. Returns the plan's time in milliseconds. */
   #admit(request: PlanRequest, options: PlanOptions): number {
     const { planner } = this.#parts;
     if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
@@ -202,7 +202,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     checkCallsMax(this.#endpoint.waiting, this.#parts.remote.callsMax);
   }
 
-  /** The last rung. Taken from the request now: its host may reuse the lists in the next frame. */
+  /** The last rung. Taken from the request now: the host may reuse the lists in the next frame. */
   #ownAnswer(request: PlanRequest, startedAtMs: number, timeoutMs: number): () => Plan {
     const { clock, peer } = this.#parts;
     const answer = ownAnswer(`the planner's ${peer.name}`, request, timeoutMs, () => clock.now() - startedAtMs);
@@ -225,7 +225,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     this.#hurry = () => {
       timer.cancel();
       timer = clock.setTimer(remote.closeTimeoutMs, kill);
-      // Answered with the first close.
+      // The first close awaits the answer.
       void this.api.close({});
     };
     await this.api.close({ drainMs });
@@ -266,14 +266,14 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
       : new PlannerError('ERR_PEER_EXITED', text);
     this.#state = 'ended';
     this.#ready.reject(error);
-    // A close settles plans, also one that had to use force.
+    // A close settles plans, even a forced one.
     if (expected) for (const call of [...this.#plans.values()]) call.answerHere();
     this.#endpoint.end(encodeError(error));
     const { code, signal } = end;
     this.#tell('exit', () => this.emit('exit', { code, signal, expected }));
   }
 
-  /** Calls that wait for a reply keep the process alive; a planner that idles does not. */
+  /** Calls that wait for a reply keep the process alive; an idle planner does not. */
   #hold(): void {
     if (this.#state === 'open') this.#parts.peer.hold(this.#endpoint.waiting > 0);
   }

@@ -19,23 +19,23 @@ import {
   type ToPlanner,
 } from './messages.ts';
 
-/** What crosses is plain data of any form. */
+/** Data from the channel may have any form. */
 function hasLongList(request: PlanRequest): boolean {
   return Array.isArray(request?.actions) && isLong(request.actions);
 }
 
-/** Warnings kept for a host that has not said yet whether it listens: those of the start. */
+/** Maximum number of warnings kept from the start for a host that has not reported yet whether it listens. */
 const EARLY_WARNINGS_MAX = 100;
 
 export interface PlannerServerParts {
   readonly channel: Channel;
   readonly createPlanner: (options: PlannerOptions) => Promise<ChatPlanner>;
   readonly clock: Clock;
-  /** Whether the host sees this memory: another thread does, another process does not. */
+  /** True if the host shares this memory: another thread does, another process does not. */
   readonly sharesMemory: boolean;
 }
 
-/** The planner's side: starts it as the host says, and serves it over the channel. */
+/** The planner's side: starts it as the host requests, and serves it over the channel. */
 export class PlannerServer {
   readonly #parts: PlannerServerParts;
   /** Plans in flight, by the number of their call. */
@@ -52,7 +52,7 @@ export class PlannerServer {
     expose(this.#api(), endpoint);
   }
 
-  /** Ends the planner where there is one, for a host that is gone. */
+  /** Closes the planner, if there is one, when the host has gone. */
   async close(): Promise<void> {
     await this.#planner?.close();
   }
@@ -91,7 +91,7 @@ export class PlannerServer {
       const lainMs = sentAtMs === undefined ? 0 : this.#parts.clock.now() - sentAtMs;
       const asked = hasLongList(request) ? await planner.own(request) : request;
       return await planner.plan(asked, {
-        // One whose time is over is answered with what is at hand.
+        // A plan whose time is over is answered with what is available.
         timeoutMs: Math.max(timeoutMs - lainMs, Math.min(1, timeoutMs)),
         signal: controller.signal,
         ...defined({ priority }),
@@ -107,7 +107,7 @@ export class PlannerServer {
     return hasLongList(request) ? planner.own(request).then((owned) => planner.peek(owned)) : planner.peek(request);
   }
 
-  /** The reply to a close is the last one: every plan has had its own. */
+  /** The reply to a close is the last one: every plan has already been answered. */
   async #close(options: CloseOptions): Promise<undefined> {
     await this.#started().close(options);
     await Promise.all(this.#answering);

@@ -14,9 +14,8 @@ export interface RemotePlannerEvents extends PlannerEvents {
 }
 
 /**
- * A planner that runs elsewhere: what `Planner` does, with an answer that comes by message. When its thread or process ends
- * before it is closed, everything pending and everything after rejects with ERR_PEER_EXITED, and `exit` is emitted; it is
- * not started again.
+ * A planner that runs elsewhere: a `Planner` that answers by message. If its thread or process exits before it is closed, all pending and later calls
+ * reject with ERR_PEER_EXITED, and `exit` is emitted; it is not restarted.
  */
 export type RemotePlanner<D extends DomainDefinition = Domain> = RemoteWith<DomainOf<D>, ObservationOf<D>>;
 
@@ -29,8 +28,8 @@ interface RemoteWith<D extends Domain, O extends Observation>
   /** False once `close` was called or the peer has exited. */
   readonly isOpen: boolean;
   /**
-   * As `Planner.plan`, and also on time when the planner's thread hangs: where no answer has come `lateGraceMs` after the
-   * deadline, the plan is the action of the highest Q-value (`heuristic`, no attempts, id 0). Rejects also with ERR_PEER_EXITED.
+   * Like `Planner.plan`, and on time even if the planner's thread hangs: without an answer `lateGraceMs` after the deadline, the plan is the action
+   * with the highest Q-value (`heuristic`, no attempts, id 0). Also rejects with ERR_PEER_EXITED.
    */
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   stats(): Promise<ChatPlannerStats>;
@@ -45,8 +44,8 @@ export type EmbeddedPlanner<D extends DomainDefinition = Domain> = EmbeddedWith<
 
 interface EmbeddedWith<D extends Domain, O extends Observation> extends RemoteWith<D, O> {
   /**
-   * The fresh cached decision for exactly this state, or undefined, from the shared cache: synchronous and without a message,
-   * whatever the planner's thread is doing. As `openCache`: it knows nothing of similar states, budget and loop guard.
+   * The fresh cached decision for exactly this state, or undefined. Read synchronously from the shared cache, without a message, even if the
+   * planner's thread is busy. Like `openCache`, it ignores similar states, error budget and loop guard.
    */
   peek(request: RequestWith<O>): Decision | undefined;
   /** The cache's shared memory, for other threads (`openCache`). Undefined if the cache is off. */

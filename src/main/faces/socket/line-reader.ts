@@ -5,39 +5,38 @@ import { type ByteBudget, type ByteCharge, UNCHARGED_BYTES_MAX } from '../byte-b
 import { HeldBytes } from '../held-bytes.ts';
 
 /**
- * Bytes in, lines out. The whole lines of a chunk are decoded at once: no character spans a line's end, and one decoding of
- * 64 kB costs less than three hundred of 200 bytes. What is left of a line at the end of a chunk is kept as bytes in one
- * buffer that grows up to the bound, so that many small chunks cost no more than their bytes. Where that grows large it is
- * scanned and charged as it comes: a line that nests too deep, holds too much or finds no room is dropped at once, and what is left
- * of it as it comes.
+ * Splits bytes into lines. The whole lines of a chunk are decoded at once: no character spans a line's end, and one decoding of 64 kB costs less than
+ * three hundred of 200 bytes. An unfinished line is kept as bytes in one buffer that grows up to the limit, so that many small chunks cost only their
+ * bytes. Once large, it is scanned and charged as it arrives: a line that nests too deep, holds too much or finds no room is dropped at once, and the
+ * rest of it as it arrives.
  */
 
-/** A line that cannot be read. The next one can, except after `too-large`: whatever comes then is dropped. */
+/** A line that cannot be read. The next one can, except after `too-large`: everything later is dropped. */
 export interface LineFault {
   readonly fault: 'not-utf8' | 'utf-16' | 'too-large' | 'crowded' | BoundsFault;
 }
 
 const NEWLINE = 0x0a;
-/** A line that comes whole in one piece is not large. */
+/** A line that arrives whole in one piece is not large. */
 const PIECE_BYTES = UNCHARGED_BYTES_MAX;
 
 /** Whole lines, each with its end. */
 interface Lines {
   readonly text: string;
-  /** Of one line that is large: it was scanned as it came. */
+  /** Present for a single large line, scanned as it arrived. */
   readonly large?: Large;
 }
 
-/** Of a line that is large. */
+/** State of a large line. */
 interface Large {
   readonly scan: JsonScan;
   readonly charge: ByteCharge | undefined;
 }
 
 export interface LineReaderOptions {
-  /** Of all large lines together. Default: they are not charged. */
+  /** Shared by all large lines. Default: they are not charged. */
   readonly budget?: ByteBudget | undefined;
-  /** A line that had not come whole was dropped, to make room. */
+  /** Called when an unfinished line was dropped to make room. */
   readonly onDropped?: () => void;
 }
 
@@ -46,33 +45,33 @@ export class LineReader {
   readonly #options: LineReaderOptions;
   /** Whole lines, or one that cannot be read. */
   readonly #blocks: (Lines | LineFault)[] = [];
-  /** Where the next line begins in the first block. */
+  /** Start of the next line in the first block. */
   #at = 0;
-  /** The beginning of a line whose end has not come. */
+  /** The beginning of an unfinished line. */
   readonly #tail: HeldBytes;
-  /** Of it, dropped ones too. */
+  /** Length of the unfinished line, including dropped bytes. */
   #tailBytes = 0;
-  /** Of a beginning that is large. */
+  /** Present if the unfinished line is large. */
   #large: Large | undefined;
-  /** Of the line that was taken last. */
+  /** Charge of the line that was taken last. */
   #charge: ByteCharge | undefined;
-  /** The line whose end has not come has been answered already. */
+  /** True if the unfinished line has already been answered. */
   #isDropped = false;
   #isShut = false;
 
-  /** `bytesMax` bounds a line without its end. */
+  /** `bytesMax` limits a line, without its end. */
   constructor(bytesMax: number, options: LineReaderOptions = {}) {
     this.#bytesMax = bytesMax;
     this.#options = options;
     this.#tail = new HeldBytes();
   }
 
-  /** Whether there is a line to take. */
+  /** True if there is a line to take. */
   get hasLine(): boolean {
     return this.#blocks.length > 0;
   }
 
-  /** A stream may hand over a whole large line at once: it is taken as it comes over a wire. */
+  /** A stream may deliver a whole large line at once: it is processed in pieces, as from a wire. */
   push(chunk: Buffer): void {
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) this.#push(chunk.subarray(at, at + PIECE_BYTES));
   }
@@ -92,12 +91,12 @@ export class LineReader {
     if (last + 1 < rest.length && !this.#isShut) this.#keep(rest.subarray(last + 1));
   }
 
-  /** The input is over: what has come of its last line is a line. */
+  /** Ends the input: what has arrived of the last line becomes a line. */
   end(): void {
     if (this.#tailBytes > 0) this.push(Buffer.of(NEWLINE));
   }
 
-  /** The next line, without its `\n`; undefined where none is whole. */
+  /** The next line, without its `\n`; undefined if none is complete. */
   next(): string | LineFault | undefined {
     const block = this.#blocks[0];
     if (block === undefined || 'fault' in block) {
@@ -117,14 +116,14 @@ export class LineReader {
     return fault === undefined ? line : { fault };
   }
 
-  /** The charge of the line that was taken last, if it was large: the taker's to release. */
+  /** The charge of the line that was taken last, if it was large; the caller must release it. */
   takeCharge(): ByteCharge | undefined {
     const charge = this.#charge;
     this.#charge = undefined;
     return charge;
   }
 
-  /** Drops what it holds and whatever comes. */
+  /** Drops all lines, present and future. */
   shut(): void {
     this.#isShut = true;
     for (const block of this.#blocks.splice(0)) if ('large' in block) block.large?.charge?.release();
@@ -132,7 +131,7 @@ export class LineReader {
     this.#refuseTail();
   }
 
-  /** The end of the line that the tail is of. */
+  /** Ends the unfinished line. */
   #endTail(): void {
     const line = this.#tail.bytes;
     if (this.#isDropped) this.#forgetTail();
@@ -153,7 +152,7 @@ export class LineReader {
     } else this.#takeOneByOne(lines);
   }
 
-  /** Where something is wrong with a line, or may be. */
+  /** Takes lines one by one, because one of them is or may be faulty. */
   #takeOneByOne(lines: Buffer): void {
     for (let start = 0; start < lines.length; ) {
       const end = lines.indexOf(NEWLINE, start) + 1;
@@ -182,14 +181,14 @@ export class LineReader {
     return charge?.add(added.length) === false ? 'crowded' : scan.push(added);
   }
 
-  /** Its charge has ended already. */
+  /** Its charge has already ended. */
   readonly #onDropped = (): void => {
     this.#large = undefined;
     this.#dropTail('crowded');
     this.#options.onDropped?.();
   };
 
-  /** Answers the line whose end has not come. What still comes of it is counted, and no more. */
+  /** Answers the unfinished line. The rest of it is only counted. */
   #dropTail(fault: LineFault['fault']): void {
     this.#large?.charge?.release();
     this.#large = undefined;

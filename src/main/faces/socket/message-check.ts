@@ -9,10 +9,10 @@ export interface RpcMessage {
   readonly params?: unknown;
 }
 
-/** Names in answers are the client's too: a long one must not come back whole. */
+/** Names in answers may come from the client: a long one must not be sent back whole. */
 const NAME_CHARS_MAX = 100;
 
-/** What keeps a value from being a call or a notification. On the way of every plan: one pass over its few members. */
+/** Why a value is not a call or a notification. Runs for every plan: one pass over its few members. */
 export function messageFault(message: unknown): PlannerError | undefined {
   if (message === null || typeof message !== 'object' || Array.isArray(message)) {
     return protocolFault(`a message must be an object, got ${describeValue(message)}`);
@@ -37,20 +37,20 @@ export function messageFault(message: unknown): PlannerError | undefined {
   return undefined;
 }
 
-/** The id that an answer to a message may carry, also where the message is refused. */
+/** The id for the answer to a message, even if the message is refused. */
 export function idOf(message: unknown): CallId {
   if (message === null || typeof message !== 'object') return null;
   const { id } = message as { readonly id?: unknown };
   return isId(id) ? id : null;
 }
 
-/** A number that is no safe integer would come back as another one. */
+/** A number that is not a safe integer would be returned changed. */
 function isId(id: unknown): id is CallId {
   if (typeof id === 'string') return id.length <= ID_CHARS_MAX;
   return Number.isSafeInteger(id) || id === null;
 }
 
-/** The named members of `params`, for a method that takes these and no others. Throws ERR_REQUEST_INVALID. */
+/** The members of `params`, for a method that takes only these. Throws ERR_REQUEST_INVALID. */
 export function membersOf(
   params: unknown,
   method: string,

@@ -3,19 +3,19 @@ import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { ResolvedRpcLimits } from './socket-options.ts';
 
 /**
- * Answers on their way to one client. What is sent in one turn of the event loop is one write. Above a mark nothing more is
- * read from the client; a client that then takes nothing for a while, or lets more wait than the bound, is slow.
+ * Answers to one client. All answers of one turn of the event loop are sent in one write. Above a mark, the server stops reading from the client; a
+ * client that then reads nothing for a while, or lets more wait than the limit, is slow.
  */
 
-/** Bytes of answers that wait for all clients of a face, together. */
+/** Bytes of answers that wait for all clients of a face together. */
 export interface WaitingAnswers {
   waitingBytes: number;
 }
 
-/** Above this, of all clients, nothing more is read from one for which more than `FREE_BYTES` wait. */
+/** Above this total of all clients, the server stops reading from those for which more than `FREE_BYTES` wait. */
 const ALL_BYTES = 8 * 2 ** 20;
 const FREE_BYTES = 16_384;
-/** Above this, of all clients, one for which more than `writeBufferBytes` wait is slow. */
+/** Above this total of all clients, those for which more than `writeBufferBytes` wait are slow. */
 const ALL_BYTES_MAX = 64 * 2 ** 20;
 
 export interface OutboxParts {
@@ -23,22 +23,22 @@ export interface OutboxParts {
   readonly output: Writable;
   readonly limits: ResolvedRpcLimits;
   readonly clock: Clock;
-  /** Some of what waited is gone. */
+  /** Some of the waiting data has been taken. */
   onTaken(): void;
-  /** Told once: the client does not read. */
+  /** Called once: the client does not read. */
   onSlow(message: string): void;
 }
 
 export class Outbox {
   readonly #parts: OutboxParts;
-  /** Sent and not written yet. */
+  /** Text sent and not written yet. */
   #text = '';
   /** Bytes written and not taken yet. */
   #written = 0;
-  /** Writes that have been taken. */
+  /** Number of writes that have been taken. */
   #taken = 0;
   #watch: Timer | undefined;
-  /** Bytes written and not taken, above which it is watched whether the client reads. */
+  /** Bytes written and not taken, above which the client's reading is watched. */
   #watchedAbove: number;
   #isShut = false;
 
@@ -47,7 +47,7 @@ export class Outbox {
     this.#watchedAbove = parts.limits.writeBufferBytes;
   }
 
-  /** More waits than the mark allows. Until it is written, text counts one byte a character. */
+  /** True if more waits than the mark allows. Unwritten text counts one byte a character. */
   get isOver(): boolean {
     const { limits, waiting } = this.#parts;
     const bytes = this.#bytes;
@@ -58,7 +58,7 @@ export class Outbox {
     return this.#text.length + this.#written;
   }
 
-  /** Everything that was sent has been taken. */
+  /** True if everything sent has been taken. */
   get isEmpty(): boolean {
     return this.#text === '' && this.#written === 0;
   }
@@ -75,7 +75,7 @@ export class Outbox {
     }
   }
 
-  /** Writes what was sent since the last time. */
+  /** Writes everything sent since the last flush. */
   flush(): void {
     if (this.#text === '') return;
     const bytes = Buffer.byteLength(this.#text);
@@ -83,19 +83,19 @@ export class Outbox {
     this.#text = '';
     this.#written += bytes;
     this.#parts.waiting.waitingBytes += bytes - text.length;
-    // One byte a character means ASCII, which is written without being encoded.
+    // One byte a character means ASCII, which needs no encoding.
     const encoding = bytes === text.length ? 'latin1' : 'utf8';
     this.#parts.output.write(text, encoding, () => this.#onTaken(bytes));
     if (this.#written > this.#watchedAbove) this.#watch ??= this.#setWatch();
   }
 
-  /** Nothing more is to come: from now on the client has to take whatever waits, not only what is above the mark. */
+  /** Nothing more will be sent: from now on the client must take everything that waits, not only what exceeds the mark. */
   expectEnd(): void {
     this.#watchedAbove = 0;
     if (this.#written > 0) this.#watch ??= this.#setWatch();
   }
 
-  /** Drops what waits. */
+  /** Drops everything that waits. */
   shut(): void {
     if (!this.#isShut) this.#parts.waiting.waitingBytes -= this.#bytes;
     this.#isShut = true;

@@ -32,17 +32,16 @@ import {
 } from './wire.ts';
 
 /**
- * The calls of one client: lines in, answers out, each exactly once. Plans are in flight until the planner settles them and
- * are answered in the order in which it does; all other methods are answered at once. Where a batch has more calls than
- * there is room for, it is held until there is.
+ * The calls of one client: lines in, answers out, each exactly once. Plans are answered in the order in which the planner settles them; all other
+ * methods at once. A batch with more calls than there is room for is held until there is.
  */
 
-/** Counted over all clients of a face. */
+/** Counters over all clients of a face. */
 export interface RpcCounters {
   calls: number;
-  /** Messages that were no call and no notification. */
+  /** Messages that were neither a call nor a notification. */
   badMessages: number;
-  /** Notifications without effect: an unknown method, a cancel for what is not in flight. */
+  /** Notifications without effect: an unknown method, or a cancel for a call that is not in flight. */
   ignoredNotifications: number;
 }
 
@@ -51,13 +50,13 @@ export interface CallsParts {
   readonly limits: ResolvedRpcLimits;
   readonly version: string;
   readonly counters: RpcCounters;
-  /** One message for the client, without its end. */
+  /** Sends one message to the client, without a line end. */
   send(text: string): void;
   /** A plan has settled, so there may be room. */
   onSettled(): void;
 }
 
-/** Answers that go out together when the last one is there. */
+/** Answers that are sent together when the last one is ready. */
 interface Batch {
   readonly answers: string[];
   left: number;
@@ -70,11 +69,11 @@ interface HeldBatch {
 
 /** A plan or a decision in flight. */
 interface Call {
-  /** Undefined for a notification: nobody hears how it ends. */
+  /** Undefined for a notification: its result is not reported. */
   readonly id: CallId | undefined;
   readonly batch: Batch | undefined;
   readonly controller: AbortController;
-  /** Of the line that it came in, where that was large. */
+  /** The charge of its line, if that was large. */
   readonly charge: ByteCharge | undefined;
 }
 
@@ -82,16 +81,16 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class RpcCalls {
   readonly #parts: CallsParts;
-  /** By id; a notification's by itself. */
+  /** By id; a notification by itself. */
   readonly #inFlight = new Map<CallId | Call, Call>();
-  /** Of the next plan that has to wait. One that is answered at once does not use it. */
+  /** The controller of the next plan that has to wait. A plan that is answered at once does not use it. */
   #controller = new AbortController();
   #held: HeldBatch | undefined;
-  /** Of the line that is being taken. */
+  /** Charge of the line being processed. */
   #charge: ByteCharge | undefined;
-  /** What has become of the requests of large lines, by the parameters they came in, until their calls begin. */
+  /** The requests of large lines, by their parameters, until their calls begin: taken over, or why not. */
   readonly #owned = new WeakMap<object, Ownership>();
-  /** A large line is being read and checked: no other may be taken, or it would come before it. */
+  /** True while a large line is being read and checked: no other line may overtake it. */
   #isReading = false;
   #isRefusing = false;
   #isGone = false;
@@ -104,12 +103,12 @@ export class RpcCalls {
     return this.#inFlight.size;
   }
 
-  /** Nothing in flight and nothing held. */
+  /** True if nothing is in flight or held. */
   get isIdle(): boolean {
     return this.#inFlight.size === 0 && this.#held === undefined && !this.#isReading;
   }
 
-  /** No line may be taken now. */
+  /** True if no line may be taken now. */
   get isFull(): boolean {
     const { callsMax } = this.#parts.limits;
     if (this.#isReading) return true;
@@ -117,12 +116,12 @@ export class RpcCalls {
     return this.#inFlight.size >= callsMax;
   }
 
-  /** Answers whatever begins from now on with ERR_PLANNER_CLOSED, except a cancel. */
+  /** Answers all new calls with ERR_PLANNER_CLOSED, except a cancel. */
   refuse(): void {
     this.#isRefusing = true;
   }
 
-  /** The client is gone: nothing begins any more. */
+  /** The client has disconnected: cancels everything and starts nothing. */
   cancelAll(reason: Error): void {
     this.#isGone = true;
     this.#held?.charge?.release();
@@ -130,7 +129,7 @@ export class RpcCalls {
     for (const { controller } of this.#inFlight.values()) controller.abort(reason);
   }
 
-  /** Begins the batch that was held. False where there was none. */
+  /** Starts the held batch. Returns false if there is none. */
   takeHeld(): boolean {
     const held = this.#held;
     if (held === undefined) return false;
@@ -141,14 +140,14 @@ export class RpcCalls {
     return true;
   }
 
-  /** `charge` is that of a large line, and released when every plan of it has been answered. */
+  /** Takes a line. `charge` is that of a large line; it is released when every plan of the line has been answered. */
   take(line: string, charge: ByteCharge | undefined): void {
-    // Its bounds were looked at where it was read.
+    // Its limits were checked when it was read.
     if (charge === undefined) this.#take(parseJson(line));
     else void this.#takeLarge(line, charge);
   }
 
-  /** In parts, while the event loop turns. What cannot be read or planned is answered in its place. */
+  /** Reads in parts, over turns of the event loop. What cannot be read or planned is answered in its place. */
   async #takeLarge(line: string, charge: ByteCharge): Promise<void> {
     this.#isReading = true;
     const reading = await this.#parts.planner.longWork.run(parseJsonInParts(line));
@@ -160,7 +159,7 @@ export class RpcCalls {
     this.#parts.onSettled();
   }
 
-  /** The planner takes over the requests of a message, or of those of a batch. */
+  /** Lets the planner take over the requests of a message or batch. */
   async #own(message: unknown): Promise<void> {
     for (const each of Array.isArray(message) ? message.slice(0, this.#parts.limits.callsMax) : [message]) {
       const params = plannedParams(each);
@@ -170,7 +169,7 @@ export class RpcCalls {
 
   async #ownership(params: object, method: string): Promise<Ownership> {
     try {
-      // A peek has no time of its own: its parameters are the request.
+      // A peek has no timeout: its parameters are the request.
       const request = method === 'plan' ? askedCall(params).request : (params as PlanRequest);
       return { request: await this.#parts.planner.own(request) };
     } catch (error) {
@@ -190,7 +189,7 @@ export class RpcCalls {
     else this.#handle(message, undefined);
   }
 
-  /** Answers what cannot be read, to nobody in particular. */
+  /** Reports what cannot be read, without an id. */
   fault(error: PlannerError, number?: number): void {
     this.#parts.counters.badMessages++;
     this.#parts.send(errorLine(null, rpcError(encodeError(error), number)));
@@ -219,7 +218,7 @@ export class RpcCalls {
     if (fault !== undefined) return this.#refuseMessage(message, fault, batch);
     const { id, method, params } = message as RpcMessage;
     if (id !== undefined && this.#inFlight.size > 0 && this.#inFlight.has(id)) {
-      // Under the id, the answer would be taken for that of the call that is in flight.
+      // With the id, it would be taken for the answer to the call in flight.
       const error = protocolFault(`id ${describeValue(id)} is that of a call in flight`);
       return this.#refuseMessage(undefined, error, batch);
     }
@@ -241,7 +240,7 @@ export class RpcCalls {
     this.#answer(errorLine(idOf(message), rpcError(encodeError(error), INVALID_REQUEST)), batch);
   }
 
-  /** What every method but `plan` and `decide` gives. Throws a PlannerError. */
+  /** The result of every method except `plan` and `decide`. Throws a PlannerError. */
   #result(method: string, params: unknown): unknown {
     if (method === '$/cancel') return this.#cancel(params);
     if (this.#isRefusing) throw closing();
@@ -250,7 +249,7 @@ export class RpcCalls {
       case 'hello':
         return this.#hello(params);
       case 'peek':
-        // Whole, so that the planner names a timeout or priority, which a peek does not have.
+        // Unsplit, so that the planner rejects a timeout or priority by name: a peek has neither.
         return planner.peek(this.#ownedOr(params, objectOf(params))) ?? null;
       case 'stats':
         membersOf(params, method, []);
@@ -328,9 +327,9 @@ export class RpcCalls {
     this.#wait({ id, batch, controller: this.#controller, charge: this.#charge }, decision);
   }
 
-  /** The request that the planner has taken over, or else as it came. Throws what is wrong with it. */
+  /** The request that the planner has taken over, or the original one. Throws why it was refused. */
   #ownedOr(params: unknown, request: PlanRequest): PlanRequest {
-    // Only those of large lines, which are charged.
+    // Only requests of large lines, which are charged.
     const ownership = this.#charge === undefined ? undefined : this.#owned.get(params as object);
     if (ownership === undefined) return request;
     if ('error' in ownership) throw ownership.error;
@@ -368,7 +367,7 @@ export class RpcCalls {
 /** A request that was taken over, or why it was not. */
 type Ownership = { readonly request: PlanRequest } | { readonly error: unknown };
 
-/** The parameters of a message that has a request in them. */
+/** The parameters of a message that contains a request. */
 function plannedParams(message: unknown): object | undefined {
   if (messageFault(message) !== undefined) return undefined;
   const { method, params } = message as RpcMessage;

@@ -21,14 +21,14 @@ import { PARSE_ERROR } from './wire.ts';
  */
 type Phase = 'open' | 'finishing' | 'ended' | 'closed';
 
-/** What breaks these costs the line, and not the connection. */
+/** Faults that cost the line, but not the connection. */
 const LINE_RULES = { 'not-utf8': 'must be UTF-8', 'utf-16': UTF16_RULE, ...BOUNDS_RULES } as const;
 
-/** After the last answer, the other side has this long to close its own. */
+/** How long the other side has to close after the last answer. */
 const LINGER_MS = 1_000;
 
 export interface SessionCounters extends RpcCounters, WaitingAnswers {
-  /** Clients closed because they did not read. */
+  /** Number of clients disconnected because they did not read. */
   slowClients: number;
 }
 
@@ -37,18 +37,18 @@ export interface SessionParts {
   readonly output: Writable;
   readonly planner: ChatPlanner;
   readonly limits: ResolvedRpcLimits;
-  /** Of all large lines of the face together. */
+  /** Shared by all large lines of the face. */
   readonly budget: ByteBudget;
   readonly clock: Clock;
   readonly log: FaceLog;
   readonly version: string;
   readonly counters: SessionCounters;
   /**
-   * What the end of the input means. `leaves`: the client is gone, and its plans are cancelled; a socket does not tell a
-   * client that died from one that has only said all it had to say. `asks-no-more`: it waits for its answers.
+   * What the end of the input means. `leaves`: the client has gone, and its plans are cancelled; a socket cannot distinguish a client that died from
+   * one that only stopped sending. `asks-no-more`: it waits for its answers.
    */
   readonly atEnd: 'leaves' | 'asks-no-more';
-  /** Closes the output after the last answer: a socket is ours, standard output is the process's. */
+  /** Whether to close the output after the last answer: a socket is ours, standard output is the process's. */
   readonly endsOutput: boolean;
 }
 
@@ -91,26 +91,26 @@ export class RpcSession {
     }
   }
 
-  /** Resolves when nothing of it is left. */
+  /** Resolves when the session has closed completely. */
   get closed(): Promise<void> {
     return this.#closed.promise;
   }
 
-  /** Refuses what begins from now on; ends when what is under way has been answered. */
+  /** Refuses new calls; ends when those in progress have been answered. */
   drain(): Promise<void> {
     this.#calls.refuse();
     this.#finish();
     return this.closed;
   }
 
-  /** Says why the client is not let in, and ends: nothing that it asks is heard. */
+  /** Reports why the client is refused, and ends without reading from it. */
   turnAway(error: PlannerError): void {
     this.#reader.shut();
     this.#calls.fault(error);
     this.#finish();
   }
 
-  /** Cancels what is under way and ends at once. */
+  /** Cancels everything in progress and ends at once. */
   close(): Promise<void> {
     this.#close(new PlannerError('ERR_PLANNER_CLOSED', 'the server is closing'));
     return this.closed;
@@ -124,7 +124,7 @@ export class RpcSession {
 
   readonly #onEnd = (): void => {
     const { input, output } = this.#parts;
-    // Two streams end apart: the input closes here, and its answers have yet to go out.
+    // Two streams end separately: the input closes here, and its answers are still to be sent.
     if (input !== (output as Readable | Writable)) input.off('close', this.#onBroken);
     if (this.#parts.atEnd === 'leaves') {
       this.#reader.shut();
@@ -138,7 +138,7 @@ export class RpcSession {
     this.#close(new PlannerError('ERR_PEER_EXITED', 'the client has left'));
   };
 
-  /** A turn for each write would be in vain: most find nothing that waits. */
+  /** Scheduling a turn for each write would be wasteful: usually nothing waits. */
   #onTaken(): void {
     if (this.#isPaused || this.#reader.hasLine || this.#phase === 'finishing') this.#setTurn();
   }
@@ -153,14 +153,14 @@ export class RpcSession {
     return this.#calls.isFull || this.#outbox.isOver;
   }
 
-  /** Takes lines while there is room. What it leaves is taken in the turn after there is. */
+  /** Takes lines while there is room. The rest follows in the turn after there is room again. */
   #pump(): void {
     while (!this.#isFull && this.#phase !== 'closed') {
       if (this.#calls.takeHeld()) continue;
       const line = this.#reader.next();
       if (line === undefined) return this.#resume();
       if (typeof line !== 'string') this.#onFault(line.fault);
-      // A blank line asks for nothing.
+      // Blank lines are ignored.
       else if (line !== '' && line !== '\r') this.#calls.take(line, this.#reader.takeCharge());
     }
   }
@@ -180,7 +180,7 @@ export class RpcSession {
     return new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
   }
 
-  /** Once a turn: writes what was sent, takes lines if there is room again, ends if there is nothing left to do. */
+  /** Once a turn: writes what was sent, takes lines if there is room again, and ends if nothing is left to do. */
   #setTurn(): void {
     if (this.#isTurnSet || this.#phase === 'closed') return;
     this.#isTurnSet = true;
@@ -203,12 +203,12 @@ export class RpcSession {
   /** Ends when everything is answered and taken. */
   #wind(): void {
     if (!this.#calls.isIdle || this.#reader.hasLine) return;
-    // Whoever goes on asking is not heard from here on: the end would wait for a client that never stops.
+    // A client that keeps asking is ignored from here on, or the session would never end.
     this.#reader.shut();
     if (this.#outbox.isEmpty) this.#end();
   }
 
-  /** Everything is answered. What the client still says is read and dropped, or its system would call this a reset. */
+  /** Everything is answered. Further input is read and dropped, or the client's system would report a reset. */
   #end(): void {
     this.#phase = 'ended';
     this.#reader.shut();
@@ -233,7 +233,7 @@ export class RpcSession {
       stream.off('close', this.#onBroken);
       if (endsOutput) stream.destroy();
     }
-    // What is still being written may fail later, and nobody else would hear it.
+    // A pending write may fail later, and nothing else would handle the error.
     if (!this.#outbox.isEmpty) output.on('error', () => {});
     if (!endsOutput) input.pause();
     this.#closed.resolve();

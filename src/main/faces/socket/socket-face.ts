@@ -18,9 +18,9 @@ import {
 } from './socket-path.ts';
 
 export interface SocketFaceCounters extends SessionCounters {
-  /** Clients that were let in. */
+  /** Clients accepted. */
   connections: number;
-  /** Clients beyond `connectionsMax`. */
+  /** Clients refused beyond `connectionsMax`. */
   refusedConnections: number;
 }
 
@@ -30,16 +30,16 @@ export interface SocketFace extends Face {
   readonly counters: Readonly<SocketFaceCounters>;
 }
 
-/** Read and write for its owner. */
+/** Read and write for the owner. */
 const SOCKET_MODE = 0o600;
-/** Node's own number: those who are one too many are to be let in and told so. */
+/** Node's default: clients beyond the limit should connect and get an error. */
 const BACKLOG_MIN = 511;
-/** Clients that are being told so; one more hears nothing. */
+/** Maximum number of refused clients that are sent the reason at once; others are just closed. */
 const TURNED_AWAY_MAX = 512;
 
 /**
- * Serves `planner` at a Unix socket of mode 0600 or a named pipe. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE where a
- * server that lives has the path; one that nobody answers at is taken over.
+ * Serves `planner` at a Unix socket of mode 0600 or a named pipe. Throws ERR_OPTIONS_INVALID, or ERR_ADDRESS_IN_USE if a live server has the path; a
+ * path where nothing answers is taken over.
  */
 export async function openSocketFace(
   planner: ChatPlanner,
@@ -72,9 +72,9 @@ class SocketListener implements SocketFace {
   readonly #budget: ByteBudget;
   readonly #server: Server;
   readonly #sessions = new Set<RpcSession>();
-  /** Of clients that are told that they are one too many. */
+  /** Sessions of clients that are being refused. */
   readonly #turnedAway = new Set<RpcSession>();
-  /** Of the socket's file; undefined for a named pipe. */
+  /** Identifies the socket's file; undefined for a named pipe. */
   #mark: FileMark | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -84,7 +84,7 @@ class SocketListener implements SocketFace {
     this.#options = options;
     this.#parts = parts;
     this.#budget = new ByteBudget(options.largeMessagesBytesMax, parts.clock, parts.largeBytes);
-    // Half open, so that what a client asked before it closed its side is answered before ours is closed.
+    // Half open, so that requests sent before the client closed its side are answered before ours is closed.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
@@ -106,7 +106,7 @@ class SocketListener implements SocketFace {
     }
   }
 
-  /** Pipes end with their process, and are their creator's alone unless they are said to be everybody's. */
+  /** Pipes end with their process, and belong to their creator alone unless opened to everybody. */
   async listenAtPipe(): Promise<void> {
     const { path } = this.#options;
     try {
@@ -142,11 +142,10 @@ class SocketListener implements SocketFace {
       this.#server.on('error', (err) => this.#parts.log.error({ err }, 'the socket failed to let a client in'));
       resolve();
     });
-    // Node binds before `listen` returns. Only the main thread may set the mask; elsewhere the socket has its mode before
-    // it has its path.
+    // Node binds before `listen` returns. Only the main thread may set the mask; elsewhere the socket gets its mode before its path.
     const mask = isMainThread ? process.umask(0o177) : undefined;
     try {
-      // As many may come at one moment as may be connected, or the system sends them away with EAGAIN.
+      // All permitted clients may connect at one moment, or the system would refuse some with EAGAIN.
       this.#server.listen({ path, backlog: Math.max(this.#options.connectionsMax, BACKLOG_MIN) });
     } finally {
       if (mask !== undefined) process.umask(mask);
@@ -163,7 +162,7 @@ class SocketListener implements SocketFace {
     return this.#stopped;
   }
 
-  /** A path that cannot be removed any more keeps nobody from ending. */
+  /** A path that cannot be removed does not prevent closing. */
   #unpublish(): void {
     const { path } = this.#options;
     try {
@@ -207,7 +206,7 @@ class SocketListener implements SocketFace {
     const message = `${connectionsMax} clients are connected (connectionsMax)`;
     this.#parts.log.warn({ code: 'ERR_CLIENT_LIMIT' }, `a client was turned away: ${message}`);
     if (this.#turnedAway.size >= TURNED_AWAY_MAX) return void socket.destroy();
-    // Not closed at once: a client that is still writing would be told of a broken pipe and nothing else.
+    // Not closed at once: a client that is still writing would only see a broken pipe.
     const session = this.#session(socket, { ...this.counters });
     this.#keep(session, this.#turnedAway);
     session.turnAway(new PlannerError('ERR_CLIENT_LIMIT', message, { retryable: true }));

@@ -9,28 +9,26 @@ import { LineReader } from './line-reader.ts';
 import { type HelloResult, PROTOCOL } from './wire.ts';
 
 /**
- * A path for a Unix socket, and who has it. A server listens under a name of its own beside the path first and is then linked
- * to the path, because then
- * - the path is taken or not, in one step, whoever else starts at the same moment;
+ * Claims a path for a Unix socket. A server first listens under a name of its own next to the path and is then linked to the path, so that
+ * - the path is taken or not in one step, even if others start at the same moment;
  * - the socket has its mode before anyone can find it;
- * - closing does not remove what stands at the path: libuv unlinks the name that it was bound to, whoever has it by then.
+ * - closing does not remove another server's socket at the path: libuv unlinks the name that it was bound to, whatever it has become.
  *
- * A socket is removed by whoever has claimed it, with a file named after that very socket. So nobody removes what another
- * one has put at the path since, and what is in use is never moved, not even for a moment in which a third one would find
- * the path free.
+ * A socket is removed only by the process that has claimed it, with a file named after that very socket. So none removes a socket that another has
+ * put at the path since, and a socket in use is never moved, not even for a moment in which a third process would find the path free.
  */
 
-/** What `sun_path` holds, less the NUL at its end. */
+/** Maximum length of `sun_path`, without the NUL at its end. */
 const PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;
 const HELLO_MS = 500;
-/** Of answers to `hello`. */
+/** Maximum size of an answer to `hello`. */
 const HELLO_BYTES_MAX = 65_536;
-/** Taking over is tried again where another server does the same at the same moment. */
+/** How often taking over is tried, if another server does the same at the same moment. */
 const TRIES_MAX = 5;
-/** A claim is held for a few system calls; one that is still there after this long is of a process that died. */
+/** A claim is held for a few system calls; an older one belongs to a process that died. */
 const CLAIM_MS = 1_000;
 
-/** Tells a file from another one that comes after it at the same path: a number of an inode is soon given again. */
+/** Distinguishes a file from a later one at the same path: inode numbers are soon reused. */
 export interface FileMark {
   readonly ino: bigint;
   readonly mtimeNs: bigint;
@@ -60,8 +58,8 @@ export function ownNameBeside(path: string): string {
 }
 
 /**
- * Gives `path` to the socket at `own`. What stands there is taken over if nobody answers. Throws ERR_ADDRESS_IN_USE, saying
- * by whom, or ERR_OPTIONS_INVALID where it is no socket; that is never removed.
+ * Gives `path` to the socket at `own`. Takes over an existing socket if nothing answers there. Throws ERR_ADDRESS_IN_USE with its holder, or
+ * ERR_OPTIONS_INVALID if the path is not a socket; that is never removed.
  */
 export async function publishSocket(own: string, path: string, clock: Clock): Promise<FileMark> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -82,14 +80,14 @@ export async function publishSocket(own: string, path: string, clock: Clock): Pr
   });
 }
 
-/** Removes the file at `path` if it is the one of `mark`. False where another one is about to. */
+/** Removes the file at `path` if `mark` identifies it. Returns false if another process is about to. */
 export function removeIfSame(path: string, mark: FileMark): boolean {
   const claim = claimOn(path, mark);
   try {
     writeFileSync(claim, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {
     if (isCode(error, 'EEXIST')) return false;
-    // Without its folder it is gone.
+    // Without its folder, the file is gone.
     if (isCode(error, 'ENOENT')) return true;
     throw error;
   }
@@ -101,12 +99,12 @@ export function removeIfSame(path: string, mark: FileMark): boolean {
   return true;
 }
 
-/** No two sockets have the same. */
+/** The name of a claim, unique to the socket. */
 function claimOn(path: string, { ino, mtimeNs }: FileMark): string {
   return join(dirname(path), `.${ino}-${mtimeNs}`);
 }
 
-/** Resolves when nobody claims the socket of `mark`; drops the claim of a process that died with it. */
+/** Resolves when no process claims the socket of `mark`; removes the claim of a process that died. */
 async function claimGone(path: string, mark: FileMark, clock: Clock): Promise<void> {
   const claim = claimOn(path, mark);
   for (const untilMs = clock.now() + CLAIM_MS; clock.now() < untilMs; ) {
@@ -120,7 +118,7 @@ function isSame(one: FileMark | undefined, other: FileMark): boolean {
   return one !== undefined && one.ino === other.ino && one.mtimeNs === other.mtimeNs;
 }
 
-/** False where there is something at `path`. */
+/** Returns false if `path` exists. */
 function linked(own: string, path: string): boolean {
   try {
     linkSync(own, path);
@@ -141,7 +139,7 @@ function kindOf(stats: BigIntStats): string {
   return stats.isSymbolicLink() ? 'a symbolic link' : 'something else';
 }
 
-/** Who listens at `path`, for people; undefined where nobody does. */
+/** Describes the server that listens at `path`; undefined if there is none. */
 export async function askHolder(path: string, clock: Clock): Promise<string | undefined> {
   const socket = createConnection(path);
   const answer = Promise.withResolvers<string | undefined>();
@@ -175,7 +173,7 @@ function holderOf(line: string): string {
     if (result?.name === 'conclave') return `conclave ${result.version} (process ${result.pid})`;
     return error?.message === undefined ? 'another kind of server' : `a server that says: ${error.message}`;
   } catch {
-    // Whoever it is speaks another protocol; that is the answer.
+    // It speaks another protocol, which answers the question.
     return 'another kind of server';
   }
 }

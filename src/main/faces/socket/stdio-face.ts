@@ -6,14 +6,11 @@ import { RpcSession } from './rpc-session.ts';
 import { type RpcLimits, resolveRpcLimits } from './socket-options.ts';
 
 export interface StdioFace extends Face {
-  /** Resolves when the input has ended and all that it asked has been answered, or when the face is closed. */
+  /** Resolves when the input has ended and all its calls have been answered, or when the face is closed. */
   readonly ended: Promise<void>;
 }
 
-/**
- * Serves `planner` to one client over two streams, as a rule those of the process. They stay open when it ends. Throws
- * ERR_OPTIONS_INVALID.
- */
+/** Serves `planner` to one client over two streams, usually those of the process. They stay open when it ends. Throws ERR_OPTIONS_INVALID. */
 export function openStdioFace(
   planner: ChatPlanner,
   options: RpcLimits,

@@ -1,22 +1,19 @@
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 
-/**
- * What goes over the wire, for both sides: JSON-RPC 2.0, one message a line, UTF-8. Described for users in
- * `docs/socket.md`.
- */
+/** The wire format, for both sides: JSON-RPC 2.0, one message a line, UTF-8. Described for users in `docs/socket.md`. */
 
-/** Of the methods and their members. A server may speak several. */
+/** Version of the methods and their members. A server may support several. */
 export const PROTOCOL = 1;
 export const PROTOCOLS: readonly number[] = [PROTOCOL];
 
 export const METHODS = ['hello', 'plan', 'decide', 'peek', 'stats', 'clearCache', 'ping', '$/cancel'] as const;
 export type Method = (typeof METHODS)[number];
 
-/** The notification of an attempt that has ended, for a plan that was asked for with `progress: true`. */
+/** The notification that an attempt has ended, for a plan requested with `progress: true`. */
 export const PROGRESS = '$/progress';
 
-/** What a call is known by between its question and its answer. */
+/** Identifies a call in its answer. */
 export type CallId = string | number | null;
 export const ID_CHARS_MAX = 256;
 
@@ -32,7 +29,7 @@ export interface HelloResult {
 }
 
 export interface ProgressParams {
-  /** Of the plan's call. */
+  /** Id of the plan's call. */
   readonly id: CallId;
   readonly attempt: Attempt;
 }
@@ -49,10 +46,10 @@ export const INVALID_REQUEST = -32600;
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
 const INTERNAL_ERROR = -32603;
-/** Of ours, where there is no other number. */
+/** Number of our own errors that have no other. */
 const PLANNER_ERROR = -32000;
 
-/** The spec's numbers where it has one for the matter, else one of those it leaves to servers. */
+/** The spec's numbers where one fits, else numbers from the range reserved for servers. */
 const NUMBERS: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_PROTOCOL: INVALID_REQUEST,
   ERR_METHOD_UNKNOWN: METHOD_NOT_FOUND,
@@ -67,17 +64,17 @@ const NUMBERS: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_CLIENT_LIMIT: -32007,
 };
 
-/** `number` where the spec asks for another one than the code has. */
+/** `number` is given if the spec requires one other than the code's. */
 export function rpcError({ code, message, retryable }: ErrorWire, number = NUMBERS[code] ?? PLANNER_ERROR): RpcError {
   return { code: number, message, data: { code, retryable } };
 }
 
-/** Put together as text: the id and the result are all that is not known before. */
+/** Built as text: only the id and the result vary. */
 export function errorLine(id: CallId, error: RpcError): string {
   return `{"jsonrpc":"2.0","id":${idText(id)},"error":${JSON.stringify(error)}}`;
 }
 
-/** The answer to a call; undefined to a notification. */
+/** The answer to a call; undefined for a notification. */
 export function resultTo(id: CallId | undefined, result: unknown): string | undefined {
   return id === undefined ? undefined : `{"jsonrpc":"2.0","id":${idText(id)},"result":${JSON.stringify(result)}}`;
 }

@@ -23,7 +23,7 @@ import { duration, percent, rate } from './format.js';
  * @property {{ low: (series: Series) => Values, high: (series: Series) => Values, of: number }} [band] the interval of a line
  */
 
-/** Where plans came from, from the best rung to the last. */
+/** Sources of plans, from the best rung to the last. */
 export const SOURCES = /** @type {const} */ ([
   'cache',
   'similar',
@@ -45,8 +45,10 @@ const sum = (values) => values.reduce((total, value) => total + value, 0);
 /** @param {(series: Series) => readonly number[]} of @returns {(series: Series) => number | null} */
 const meanPerSecond = (of) => (series) => quotient(sum(of(series)), sum(series.seconds));
 
-/** What happened so often in each sample, by the second.
- * @param {string} name @param {string} color @param {(series: Series) => readonly number[]} of @param {number[]} [dash] */
+/**
+ * A line of counts, converted to counts per second.
+ * @param {string} name @param {string} color @param {(series: Series) => readonly number[]} of @param {number[]} [dash]
+ */
 function counted(name, color, of, dash) {
   return { name, color, ...(dash === undefined ? {} : { dash }), of: perSecond(of), whole: meanPerSecond(of) };
 }

@@ -3,8 +3,8 @@ import { el, setText, table } from './dom.js';
 import { duration, timeOfDay } from './format.js';
 
 /**
- * Draws the panels with uPlot, which is a global. Each chart has a legend that tells the values at the cursor, else the
- * latest ones, a sentence that says the same as the picture, and its figures as a table on demand.
+ * Draws the panels with uPlot, which is a global. Each chart has a legend with the values at the cursor, else the latest ones, a sentence that
+ * summarizes it, and a table of its figures on demand.
  *
  * @import { Series } from '../../monitor/series.ts'
  * @import { Panel, Values } from './chart-panels.js'
@@ -16,7 +16,7 @@ import { duration, timeOfDay } from './format.js';
 
 const HEIGHT = 168;
 const LOGARITHMIC = 3;
-/** Rows of the table below a chart. */
+/** Number of rows of the table below a chart. */
 const ROWS = 12;
 
 /** @type {Map<string, string>} */
@@ -42,8 +42,10 @@ export function highestOf(panel, series) {
   return drawn.reduce((max, values) => known(values).reduce((a, b) => Math.max(a, b), max), 0);
 }
 
-/** What is drawn: the values of each line, where they are stacked each as the sum of itself and those before it.
- * @param {Panel} panel @param {Series} series @returns {Values[]} */
+/**
+ * The values to draw for each line; in a stacked panel, the sum of its own and those before it.
+ * @param {Panel} panel @param {Series} series @returns {Values[]}
+ */
 function drawnOf({ kind, lines, band }, series) {
   const values = lines.map(({ of }) => of(series));
   if (kind !== 'stacked') return band === undefined ? values : [...values, band.low(series), band.high(series)];
@@ -69,7 +71,7 @@ export class Charts {
 
   /** @param {Series} series */
   show(series) {
-    // All widths before the first chart is made: each look after a change would lay out the page again.
+    // Measures all widths before the first chart is made: measuring after a change would repeat the layout each time.
     for (const chart of this.#charts) chart.measure();
     for (const chart of this.#charts) chart.show(series);
   }
@@ -175,7 +177,7 @@ class Chart {
         ],
       },
     };
-    // Where areas are stacked, the highest sum is drawn first, and the others over it.
+    // In a stacked chart, the highest sum is drawn first, and the others over it.
     if (kind === 'stacked') options.series = [{}, ...this.#lines().toReversed()];
     // @ts-expect-error: uPlot is a script of its own, before this one.
     this.#plot = new uPlot(options, this.#dataOf(this.#series), this.#canvas);
@@ -235,7 +237,7 @@ class Chart {
   #dataOf(series) {
     if (series === undefined) return [[]];
     const [first = 0] = series.atMs;
-    // Of a whole session the first sample begins before its own end.
+    // The first sample of a session ends after the session's start, which is the origin of the axis.
     const offset = this.#options.isElapsed ? first - 1_000 * (series.seconds[0] ?? 0) : 0;
     const drawn = drawnOf(this.#panel, series);
     if (this.#panel.kind === 'stacked') drawn.reverse();
@@ -260,8 +262,10 @@ class Chart {
     return [low, Math.max(top > 0 ? 10 ** Math.ceil(Math.log10(top)) : 0, 10 * low)];
   }
 
-  /** The values at a place, or the latest ones.
-   * @param {number | undefined} index */
+  /**
+   * Shows the values at an index, or the latest ones.
+   * @param {number | undefined} index
+   */
   #tell(index) {
     const series = this.#series;
     if (series === undefined) return;
@@ -304,8 +308,10 @@ class Chart {
   }
 }
 
-/** A value without any before or after it is no line: it is drawn as a point.
- * @param {{ data: Values[] }} plot @param {number} line */
+/**
+ * A value with no neighbours makes no line: it is drawn as a point.
+ * @param {{ data: Values[] }} plot @param {number} line
+ */
 function lonePoints({ data }, line) {
   const values = data[line] ?? [];
   return values.flatMap((value, i) =>
@@ -323,8 +329,10 @@ function timeLabels(_plot, splits) {
   return splits.map((seconds) => timeOfDay(seconds * 1_000));
 }
 
-/** Of a logarithmic axis, a line at each power of ten is enough.
- * @param {any} _plot @param {readonly number[]} splits */
+/**
+ * A logarithmic axis needs a line only at each power of ten.
+ * @param {any} _plot @param {readonly number[]} splits
+ */
 function powersOfTen(_plot, splits) {
   return splits.map((value) => (isPowerOfTen(value) ? value : null));
 }

@@ -1,5 +1,5 @@
 /**
- * Elements, made so that text is never read as markup: what agents and models wrote goes through `textContent` alone.
+ * Creates elements without parsing text as markup: text from agents and models is only set through `textContent`.
  *
  * @typedef {Record<string, string | number | boolean | ((event: any) => void) | null | undefined>} Props
  */
@@ -29,9 +29,11 @@ export function byId(id) {
   return element;
 }
 
-/** Changes the text only where it is another one, so that a selection in it survives.
+/**
+ * Sets the text only if it differs, so that a selection in it survives.
  * @param {Element} element
- * @param {string} text */
+ * @param {string} text
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,4 +1,4 @@
 import type { PageTotal } from '../page-figures.ts';
 
-/** The module that the server makes from the table of figures. */
+/** The module that the server generates from the table of figures. */
 export const TOTALS: readonly PageTotal[];

@@ -1,4 +1,4 @@
-/** Numbers as people read them; the same forms as the command line prints. */
+/** Formats numbers for people, in the same forms as the command line. */
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
 export const NOTHING = '–';
@@ -8,15 +8,19 @@ export function count(value) {
   return GROUPED.format(value);
 }
 
-/** A number that is not a count: three digits that matter.
- * @param {number} value */
+/**
+ * Formats a number that is not a count with three significant digits.
+ * @param {number} value
+ */
 export function rate(value) {
   if (value >= 100) return GROUPED.format(value);
   return value >= 10 ? value.toFixed(1).replace(/\.0$/, '') : value.toFixed(2).replace(/\.?0+$/, '');
 }
 
-/** Neither 0 % nor 100 % unless it is exactly that.
- * @param {number | null | undefined} share 0 to 1 */
+/**
+ * Formats a share in percent, as 0 % or 100 % only if it is exactly that.
+ * @param {number | null | undefined} share 0 to 1
+ */
 export function percent(share) {
   if (share === null || share === undefined || Number.isNaN(share)) return NOTHING;
   const value = 100 * share;
@@ -25,8 +29,10 @@ export function percent(share) {
   return `${value.toFixed(1).replace(/\.0$/, '')} %`;
 }
 
-/** Milliseconds in the unit that fits.
- * @param {number | null | undefined} ms */
+/**
+ * Formats milliseconds in a suitable unit.
+ * @param {number | null | undefined} ms
+ */
 export function duration(ms) {
   if (ms === null || ms === undefined) return NOTHING;
   if (ms < 0.995) return `${rate(ms)} ms`;
@@ -41,8 +47,10 @@ export function duration(ms) {
 
 const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
-/** The time of day, here.
- * @param {number} atMs since the Unix epoch */
+/**
+ * The local time of day.
+ * @param {number} atMs since the Unix epoch
+ */
 export function timeOfDay(atMs) {
   return TIME.format(atMs);
 }

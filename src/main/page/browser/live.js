@@ -1,6 +1,6 @@
 /**
- * What the server tells, as it comes. `EventSource` cannot send a token, so the stream is read with `fetch`. A stream that
- * ends, or that is silent for too long, is opened again: at once, then after twice as long each time.
+ * Receives the server's events. `EventSource` cannot send a token, so the stream is read with `fetch`. A stream that ends, or is silent for too long,
+ * is reopened: at once, then after a delay that doubles each time.
  *
  * @typedef {object} Listener
  * @property {(event: string, data: any) => void} onEvent
@@ -9,13 +9,13 @@
 
 const PATH = '/v1/live';
 const TOKEN_KEY = 'conclave token';
-/** Characters that a header carries. */
+/** Characters that a header can carry. */
 const VISIBLE = /^[\x21-\x7e]+$/;
-/** The server tells something every second. */
+/** Silence after which the stream is reopened: the server sends something every second. */
 const SILENT_MS = 5_000;
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 10_000;
-/** A line longer than this is not the server's. */
+/** Maximum length of a line; longer ones cannot be the server's. */
 const BUFFER_MAX = 16 * 2 ** 20;
 
 export class Live {
@@ -32,7 +32,7 @@ export class Live {
     this.#listener = listener;
   }
 
-  /** Opens the stream now, also where another try is due later. */
+  /** Opens the stream now, even if the next attempt is due later. */
   async connect() {
     clearTimeout(this.#again);
     this.#open?.abort();
@@ -45,7 +45,7 @@ export class Live {
       if (this.#open !== controller) return;
       controller.abort();
       if (error instanceof Unauthorized) this.#listener.onState({ kind: 'unauthorized' });
-      // All that a browser says of a server that is not there.
+      // This is all that a browser reports about an unreachable server.
       else if (error instanceof TypeError) this.#lost('the server cannot be reached');
       else this.#lost(error instanceof Error ? error.message : String(error));
     }
@@ -53,7 +53,7 @@ export class Live {
 
   /** @param {string} token */
   async useToken(token) {
-    // Another one can be no server's, and `fetch` would fail with it again and again.
+    // No server has any other token, and `fetch` would fail with it every time.
     if (!VISIBLE.test(token)) return this.#listener.onState({ kind: 'unauthorized' });
     sessionStorage.setItem(TOKEN_KEY, token);
     this.#failures = 0;
@@ -106,7 +106,7 @@ export class Live {
     }
     if (data === '') return;
     this.#listener.onEvent(event, JSON.parse(data));
-    // With one, every stream begins.
+    // Every stream starts with a snapshot.
     if (event !== 'snapshot') return;
     this.#failures = 0;
     this.#listener.onState({ kind: 'live' });

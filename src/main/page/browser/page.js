@@ -6,7 +6,7 @@ import { PlanList } from './plan-list.js';
 import { showEndpoints, showReads, showScenes, showTiles, showTotals } from './tables.js';
 
 /**
- * The page: what the stream tells, put into its places. Where the stream ends, everything stays as it was, marked as old.
+ * The page: puts the stream's data into place. When the stream ends, everything stays as it was, marked as old.
  *
  * @import { MonitorSample, MonitorSnapshot } from '../../monitor/monitor.ts'
  * @import { FalseHitRate } from '../../monitor/sample.ts'
@@ -22,7 +22,7 @@ const plans = new PlanList(byId('plan-list'));
 /** @type {any} */
 let series;
 let samplesMax = 600;
-/** When something was heard last, milliseconds since the Unix epoch by the clock of this machine. */
+/** When the last data arrived, in milliseconds since the Unix epoch by this machine's clock. */
 let heardAtMs = 0;
 
 const live = new Live({
@@ -57,8 +57,10 @@ function follow(taken) {
   show(taken);
 }
 
-/** Puts the one row of `row` behind the lists of `list`, and takes the oldest one away where they are full.
- * @param {any} list @param {any} row */
+/**
+ * Appends the one row of `row` to the lists of `list`, and removes the oldest if they are full.
+ * @param {any} list @param {any} row
+ */
 function append(list, row) {
   for (const [name, values] of Object.entries(row)) {
     if (!Array.isArray(values)) append(list[name], values);

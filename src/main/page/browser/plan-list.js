@@ -3,8 +3,8 @@ import { duration, timeOfDay } from './format.js';
 import { phaseLegend, planBars, planDetail } from './timeline.js';
 
 /**
- * The last plans, the latest first, and the one that is selected: by mouse, or with the arrow keys in the list. What is
- * selected stays shown when newer plans push it out of the list.
+ * The last plans, latest first, and the selected one: selected by mouse, or with the arrow keys in the list. The selected plan stays visible when
+ * newer plans push it out of the list.
  *
  * @import { ShownPlan } from '../../monitor/latest-plans.ts'
  */
@@ -18,7 +18,7 @@ export class PlanList {
   #items = new Map();
   /** @type {ShownPlan | undefined} */
   #selected;
-  /** New plans that came while the list is held. @type {ShownPlan[] | undefined} */
+  /** Plans that arrived while the list is held. @type {ShownPlan[] | undefined} */
   #held;
   #list = el('ul', {
     class: 'plans',
@@ -153,7 +153,7 @@ export class PlanList {
     if (plan === undefined) return;
     this.#selected = plan;
     this.#markSelected();
-    // Within the list alone: the page must not move under the reader.
+    // Scrolls the list only: the page must not move while it is read.
     const item = this.#items.get(plan.id);
     if (item !== undefined) {
       const { offsetTop, offsetHeight } = item;

@@ -4,7 +4,7 @@ import { byId, el, table } from './dom.js';
 import { PlanList } from './plan-list.js';
 
 /**
- * A report: what the command line prints, with the charts of the live page; or two of them side by side, on equal scales.
+ * A report: what the command line prints, with the charts of the live page; or two reports side by side, on equal scales.
  *
  * @import { ReportData, ReportSide, ReportTable } from '../report-page.ts'
  */

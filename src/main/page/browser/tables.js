@@ -128,7 +128,7 @@ export function showTiles(parent, figures) {
   }
 }
 
-/** How a figure of a unit is shown; the others are counts. @type {Readonly<Record<string, (value: number) => string>>} */
+/** How figures of each unit are formatted; the others are counts. @type {Readonly<Record<string, (value: number) => string>>} */
 const SHOWN = { ms: duration, share: percent, rate };
 
 /** @param {Element} parent @param {PlannerStats} stats */
@@ -179,8 +179,10 @@ function whyOf({ why }) {
   );
 }
 
-/** Codes have no dots in them, but whoever reads a path should not have to know.
- * @param {PlannerStats} stats */
+/**
+ * Codes contain no dots, but a reader of the path should not have to know that.
+ * @param {PlannerStats} stats
+ */
 function codesOf({ calls }) {
   const rows = Object.entries(calls.byCode).map(([code, calls]) =>
     el(
@@ -199,7 +201,7 @@ export function showEndpoints(parent, endpoints) {
   if (endpoints.length === 0) parent.append(el('p', { class: 'muted' }, 'None configured.'));
 }
 
-/** Slots that are drawn one by one. */
+/** Maximum number of slots that are drawn one by one. */
 const SLOTS_DRAWN = 64;
 
 /** @param {EndpointStats} at */
@@ -296,7 +298,7 @@ export function showScenes(parent, stats) {
   );
 }
 
-/** What each tier would be or is right in, and whether it serves. @param {StandingStats} standing */
+/** How often each tier is or would be right, and whether it serves. @param {StandingStats} standing */
 function standingCard({ trust, models, tiers }) {
   const rows = tiers.map(({ tier, to, compared, agreement, serving, why }) => [
     to === null ? tier : `${tier} up to ${tier === 'old' ? duration(to) : to}`,
@@ -312,12 +314,12 @@ function standingCard({ trust, models, tiers }) {
   return el('div', { class: 'card' }, el('p', {}, `Trust: ${trust}. Models agree with each other: ${known}.`), made);
 }
 
-/** What reads decided, and what they are worth; nothing where no model is read. @param {Element} parent @param {PlannerStats} stats */
+/** What reads decided, and how reliable they are; nothing if no model is read. @param {Element} parent @param {PlannerStats} stats */
 export function showReads(parent, stats) {
   const { reads, plans } = stats;
   /** @type {HTMLElement} */ (parent.closest('section')).hidden = reads === false;
   if (reads === false) return;
-  // Of those in the background there are decisions, but no plans.
+  // Background reads make decisions, but no plans.
   const share = plans.settled === 0 ? undefined : Math.min(1, reads.decided / plans.settled);
   const summary = `Read decisions: ${percent(share)} of ${count(plans.settled)} plans.`;
   parent.replaceChildren(
@@ -325,7 +327,7 @@ export function showReads(parent, stats) {
   );
 }
 
-/** What a model that is read was expected to decide in words, and what came. @param {PlannerStats} stats @param {number} index */
+/** What a model that is read was expected to decide in words, and what it decided. @param {PlannerStats} stats @param {number} index */
 function calibrationOf(stats, index) {
   const path = `reads.calibration.${index}`;
   const { model, curve } = /** @type {CalibrationStats} */ (at(stats, path));

@@ -2,8 +2,7 @@ import { el } from './dom.js';
 import { count, duration, NOTHING } from './format.js';
 
 /**
- * The attempts of a plan as bars over its time. Each phase has a pattern of its own and each bad end a sign, so that
- * nothing is told by colour alone.
+ * The attempts of a plan as bars over its time. Each phase has its own pattern and each failure a sign, so that nothing depends on colour alone.
  *
  * @import { Attempt } from '../../models/calls/attempt.ts'
  * @import { ShownPlan } from '../../monitor/latest-plans.ts'
@@ -28,8 +27,10 @@ export function endingOf({ code }) {
   return code === 'ERR_CANCELLED' ? 'cancelled' : 'failed';
 }
 
-/** How long each phase of an attempt was; those after the one in which it ended are left out.
- * @param {Attempt} attempt @returns {{ phase: Phase, ms: number }[]} */
+/**
+ * Length of each phase of an attempt, up to the one in which it ended.
+ * @param {Attempt} attempt @returns {{ phase: Phase, ms: number }[]}
+ */
 export function phasesOf({ waitMs, latencyMs, queueMs, firstTokenMs }) {
   const calledMs = Math.max(0, latencyMs - waitMs);
   const headersMs = Math.min(queueMs ?? firstTokenMs ?? calledMs, calledMs);
@@ -44,8 +45,10 @@ export function phasesOf({ waitMs, latencyMs, queueMs, firstTokenMs }) {
   return phases.filter(({ ms }) => ms > 0);
 }
 
-/** From when to when a plan is drawn, milliseconds from its start: joined work began before it.
- * @param {ShownPlan} plan */
+/**
+ * The drawn time span of a plan, in milliseconds from its start: joined work began before it.
+ * @param {ShownPlan} plan
+ */
 export function spanOf({ attempts, latencyMs }) {
   const from = attempts.reduce((min, { startMs }) => Math.min(min, startMs), 0);
   const to = attempts.reduce((max, attempt) => Math.max(max, attempt.startMs + attempt.latencyMs), latencyMs);
@@ -113,14 +116,18 @@ const SEEN = {
   choice: 'with its choice made',
 };
 
-/** Whose attempt it is: the expert's role, or the step of the synthesis.
- * @param {Attempt} attempt */
+/**
+ * Name of an attempt: the expert's role, or the step of the synthesis.
+ * @param {Attempt} attempt
+ */
 export function attemptName({ step, role }) {
   return role ?? step;
 }
 
-/** One plan with everything that is known of it.
- * @param {ShownPlan} plan @param {string} time */
+/**
+ * One plan with all of its details.
+ * @param {ShownPlan} plan @param {string} time
+ */
 export function planDetail(plan, time) {
   const { attempts, attemptCount } = plan;
   const left = attemptCount - attempts.length;

@@ -1,9 +1,9 @@
-/** Compared as a whole: what is in it means nothing alone, or is changed as a whole. */
+/** Keys compared as a whole: their parts mean nothing alone, or cannot be changed separately. */
 const WHOLE = new Set(['domain', 'serve.http.allowedHosts']);
 
 /**
- * The keys whose values differ, as a configuration calls them (`cache.entries`, `experts[1].model`), in the order of
- * `before`, then of `after`. A list of another length, and what is there on one side only, is named itself.
+ * The keys whose values differ, as written in a configuration (`cache.entries`, `experts[1].model`), in the order of `before`, then of `after`. A
+ * list whose length differs, and a value that only one side has, is reported as a whole.
  */
 export function changedKeys(before: unknown, after: unknown, key = ''): string[] {
   if (WHOLE.has(key)) return JSON.stringify(before) === JSON.stringify(after) ? [] : [key];

@@ -14,7 +14,7 @@ import type { PlannerOptions } from '../../options/planner-options.ts';
 import { plannerOptionsSchema } from '../../options/resolve-options.ts';
 import { type LogConfig, logSchema, type ServeConfig, serveSchema } from './serve-config.ts';
 
-/** Names of configuration files, in the order in which they are looked for in the current folder. */
+/** Names of configuration files, in the order in which they are looked up in the current folder. */
 const CONFIG_NAMES = [
   'conclave.config.ts',
   'conclave.config.js',
@@ -48,9 +48,8 @@ const configSchema = plannerOptionsSchema
   .extend({ serve: serveSchema.optional(), log: logSchema.optional() });
 
 /**
- * The configuration named by `given`, else the one in `cwd`, else undefined. Throws ERR_OPTIONS_INVALID with the file,
- * the key, the rule and the value. Where it is read again it is what is in the file now; but a module that it imports
- * stays as it was.
+ * The configuration named by `given`, else the one in `cwd`, else undefined. Throws ERR_OPTIONS_INVALID with the file, the key, the rule and the
+ * value. Loading again reads the file again, but not the modules that it imports.
  */
 export async function loadConfig(cwd: string, given?: string): Promise<LoadedConfig | undefined> {
   const name = given ?? findConfig(cwd);
@@ -101,7 +100,7 @@ async function readData(name: string, path: string): Promise<unknown> {
 /** Maximum size of a configuration or domain file, as text. */
 const TEXT_BYTES_MAX = 16 * 1_048_576;
 
-/** Before anything that waits for it: the loader of modules opens what it is given. */
+/** Checked before loading, because the module loader opens whatever it is given. */
 async function checkIsFile(name: string, path: string): Promise<void> {
   let kind: string;
   try {
@@ -113,10 +112,10 @@ async function checkIsFile(name: string, path: string): Promise<void> {
   if (kind !== 'a file') failIn(name, `must be a file, and is ${kind}`);
 }
 
-/** When each module file was last changed before it was first loaded. One of a process, as its modules are. */
+/** When each module file had last changed before it was first loaded. One map per process, like its modules. */
 const loadedAtMs = new Map<string, number>();
 
-/** A module is loaded once for each URL; one that has changed since needs another. */
+/** A module is loaded once for each URL, so a changed one needs another URL. */
 async function moduleURL(path: string): Promise<string> {
   const { mtimeMs } = await stat(path);
   const { href } = pathToFileURL(path);
@@ -163,7 +162,7 @@ function checkConfig(file: string, data: unknown): Omit<LoadedConfig, 'file'> {
     failIn(file, `must hold an object of options, got ${describeValue(data)}`);
   }
   const { serve, log, ...planner } = checkOptions(configSchema, data, `${file}: `);
-  // The schemas are those of these types; only their optional members are typed `| undefined`.
+  // The schemas match these types; only their optional members are typed `| undefined`.
   const sections = { serve, log } as Pick<LoadedConfig, 'serve' | 'log'>;
   return { config: withDomain(file, planner), ...sections };
 }

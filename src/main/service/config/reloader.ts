@@ -1,24 +1,24 @@
 import { changedKeys } from './changed-keys.ts';
 
-/** What is configured, key by key; flags and environment are in it already. */
+/** The configuration, key by key, including flags and environment. */
 export type Configured = Readonly<Record<string, unknown>>;
 
-/** What one reload came to. */
+/** The result of one reload. */
 export type Reloaded =
   | { readonly kind: 'done'; readonly applied: readonly string[]; readonly needRestart: readonly string[] }
   | { readonly kind: 'refused'; readonly error: unknown };
 
 export interface ReloaderParts<T extends { readonly configured: Configured }> {
-  /** Reads and checks everything anew, and changes nothing. Throws what is wrong. */
+  /** Reads and checks everything again, without changing anything. Throws on any error. */
   readonly read: () => Promise<T>;
-  /** Puts what was read to use. Gets the changed keys, and resolves with those it could. Throws, and nothing has changed. */
+  /** Applies what was read. Gets the changed keys; resolves with those it could apply. If it throws, nothing has changed. */
   readonly apply: (read: T, changed: readonly string[]) => Promise<readonly string[]>;
   readonly tell: (reloaded: Reloaded) => void;
 }
 
 /**
- * Reads the configuration again while it is in use. One reload at a time; asked for during one, another follows it. A key
- * that needs a restart is told at each reload until its value is again the one in use.
+ * Reloads the configuration while it is in use. One reload runs at a time; one requested meanwhile follows it. A key that needs a restart is reported
+ * at each reload until its value is again the one in use.
  */
 export class Reloader<T extends { readonly configured: Configured }> {
   readonly #parts: ReloaderParts<T>;
@@ -37,7 +37,7 @@ export class Reloader<T extends { readonly configured: Configured }> {
     void this.#run();
   }
 
-  /** What is being read is not put to use any more. */
+  /** Discards a reload in progress. */
   stop(): void {
     this.#state = 'stopped';
   }
@@ -70,7 +70,7 @@ export class Reloader<T extends { readonly configured: Configured }> {
   }
 }
 
-/** A copy in which one key has the value that it has in `from`. */
+/** A copy in which one key has its value from `from`. */
 function withKey(object: Configured, [name = '', ...rest]: readonly string[], from: Configured): Configured {
   if (rest.length === 0) return { ...object, [name]: from[name] };
   const [inner, innerFrom] = [object[name] ?? {}, from[name] ?? {}] as [Configured, Configured];

@@ -4,7 +4,7 @@ import type { SocketFaceOptions } from '../../faces/socket/socket-options.ts';
 import type { LoadedConfig } from './config-file.ts';
 import { DRAIN_MS } from './serve-config.ts';
 
-/** What the command line says about serving. */
+/** What the command line specifies about serving. */
 export interface ServeChoice {
   readonly socket?: string;
   readonly stdio?: boolean;
@@ -14,17 +14,17 @@ export interface ServeChoice {
   readonly drainMs?: number;
 }
 
-/** What the environment says; `logLevel` may be from a flag, too. */
+/** What the environment specifies; `logLevel` may also come from a flag. */
 export interface ServeSurroundings {
   readonly token: string | undefined;
   readonly logLevel: string | undefined;
 }
 
-/** What flags, environment and configuration come to, in this order. */
+/** The settings from flags, environment and configuration, in this order of precedence. */
 export interface ServeSettings {
   readonly serve: {
     readonly socket?: SocketFaceOptions;
-    /** Standard input and output are a face. */
+    /** True if standard input and output are a face. */
     readonly stdio: boolean;
     readonly http?: HttpFaceOptions;
     readonly drainMs: number;
@@ -32,7 +32,7 @@ export interface ServeSettings {
   readonly log: { readonly level: string };
 }
 
-/** Keys of `ServeSettings` that can be changed while they are in use. */
+/** Keys of `ServeSettings` that can change while in use. */
 export const CHANGEABLE: readonly string[] = [
   'log.level',
   'serve.drainMs',
@@ -78,7 +78,7 @@ function httpOptions(
   };
 }
 
-/** The first place that names one. */
+/** The token from the first place that names one. */
 function tokenOf(
   flag: string | undefined,
   envToken: string | undefined,

@@ -39,10 +39,9 @@ function threadArgs(): { execArgv?: string[] } {
 }
 
 /**
- * Starts a planner in a worker thread of its own: the host's event loop has no more to do with a plan than two messages, and
- * with `peek` not even those. Rejects as `createPlanner` does, with ERR_OPTIONS_INVALID also for options that are not plain
- * data, and with ERR_PEER_EXITED where the thread does not start; no thread is left then. Close it, or declare it with
- * `await using`.
+ * Starts a planner in a worker thread: the host's event loop handles only two messages for each plan, and none for `peek`. Rejects like
+ * `createPlanner`, with ERR_OPTIONS_INVALID also for options that are not plain data, and with ERR_PEER_EXITED if the thread does not start; no
+ * thread is left then. Close it, or declare it with `await using`.
  */
 export async function embedPlanner<const D extends DomainDefinition>(
   options: PlannerOptions<D>,
@@ -96,7 +95,7 @@ class ThreadPeer implements Peer {
     worker.on('error', (error: unknown) => {
       this.#reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     });
-    // Nobody knows which reply it was: its call would wait for ever.
+    // It is unknown which reply this was: its call would wait indefinitely.
     worker.on('messageerror', (error) => {
       this.#reason = `a message could not be read: ${error.message}`;
       this.kill();
@@ -104,7 +103,7 @@ class ThreadPeer implements Peer {
     this.ended = new Promise((resolve) => {
       worker.once('exit', (code) => {
         const reason = defined({ reason: this.#reason });
-        // One that was told to leave is terminated, which counts as 1.
+        // A thread that was told to leave is terminated, which gives exit code 1.
         resolve({ code: this.#hasLeft ? 0 : code, signal: null, ...reason });
       });
     });

@@ -2,19 +2,19 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { systemClock } from '../../../shared/clock.ts';
 
 /**
- * A thread of a planner's process that sees what a blocked event loop cannot: that the parent has gone. Whoever is orphaned is
- * adopted by another process, so its parent's id changes; on Windows it does not, and there only the channel tells.
+ * A thread in a planner's process that detects what a blocked event loop cannot: that the parent has exited. An orphan is adopted by another process,
+ * so its parent's id changes; on Windows it does not, and only the channel shows it.
  */
 const LOOK_MS = 500;
-/** Longer than the process takes to close by itself, told by its channel. */
+/** Longer than the process takes to close by itself when its channel closes. */
 const GRACE_MS = 3_000;
 
-/** Begins to watch. Keeps nothing alive. */
+/** Starts the watch. Does not keep the process alive. */
 export function watchForOrphaning(): void {
   if (process.platform === 'win32') return;
   const thread = new Worker(new URL(import.meta.url), { workerData: process.ppid, name: 'orphan-watch' });
   thread.unref();
-  // Without it, the channel still tells.
+  // Without the thread, the channel still shows it.
   thread.on('error', () => {});
 }
 

@@ -5,20 +5,19 @@ import { createPlanner } from '../create-planner.ts';
 import { watchForOrphaning } from './orphan-watch.ts';
 
 /**
- * The entry of `spawnPlanner`'s process. It belongs to its parent: signals that come to a whole group or unit of processes
- * are its parent's matter, and when the parent is gone, however it went, the channel closes and this process ends; a thread
- * beside it ends it where its event loop is blocked and never hears of that.
+ * The entry of `spawnPlanner`'s process, which belongs to its parent: signals to a whole group or unit of processes are left to the parent. When the
+ * parent exits, however it does, the channel closes and this process ends; a separate thread ends it if its event loop is blocked and cannot notice.
  */
 assert(process.send !== undefined, 'this file is the entry of a process with an IPC channel');
 
-/** For closing the planner of a parent that is gone. */
+/** Time limit for closing the planner after its parent has exited, in milliseconds. */
 const CLOSE_MS = 2_000;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 const server = new PlannerServer({
   channel: {
-    // A parent that is gone is told by `disconnect`.
+    // `disconnect` reports that the parent has exited.
     post: (message) => void process.send?.(message, undefined, undefined, () => {}),
     listen: (hear) => void process.on('message', hear),
   },
@@ -37,5 +36,5 @@ function end(): void {
 
 watchForOrphaning();
 process.once('disconnect', end);
-// The parent may have gone while this file was loaded.
+// The parent may have exited while this file was loaded.
 if (!process.connected) end();

@@ -14,8 +14,8 @@ import type { PlannerOptions } from '../../options/planner-options.ts';
 
 export interface SpawnOptions extends RemoteOptions {
   /**
-   * Where what the process prints goes: warnings of Node, the trace of a crash. Never to standard output, which may be a
-   * protocol of yours. Default `stderr`: this process' standard error.
+   * Destination of the process' output, such as Node's warnings or the trace of a crash. Never standard output, which may carry a protocol of yours.
+   * Default `stderr`: this process' standard error.
    */
   readonly output?: 'stderr' | 'ignore';
   /** Arguments for Node in the child, such as `--max-old-space-size=512`. Default: none; this process's own are not passed on. */
@@ -42,8 +42,8 @@ function entryUrl(): URL {
 }
 
 /**
- * Starts a planner in a child process, over its IPC channel: what happens there cannot take this process with it. The child
- * ends when this process does, also when it is killed. Rejects as `embedPlanner` does; no process is left then.
+ * Starts a planner in a child process, over its IPC channel: a crash there cannot end this process. The child ends when this process does, even if it
+ * is killed. Rejects like `embedPlanner`; no process is left then.
  */
 export async function spawnPlanner<const D extends DomainDefinition>(
   options: PlannerOptions<D>,
@@ -58,7 +58,7 @@ export async function spawnPlanner(
   const { output, execArgv, ...remote } = checkOptions(spawnSchema, spawnOptions, 'spawnOptions.');
   const planner = checkCrossing(options);
   const clock = parts.clock ?? systemClock;
-  // The descriptor of this process' standard error, for the child's output and errors alike.
+  // The descriptor of this process' standard error, for both the child's output and its errors.
   const stream = output === 'stderr' ? 2 : 'ignore';
   const child = fork(parts.entryUrl ?? entryUrl(), [], {
     execArgv: [...execArgv],
@@ -89,7 +89,7 @@ class SpawnedClient extends PlannerClient implements SpawnedPlanner {
   }
 }
 
-/** How long to wait for a process to exit after its channel has closed, or the other way round. */
+/** How long to wait for a process to exit after its channel has closed, or the reverse. */
 const APART_MS = 1_000;
 
 class ProcessPeer implements Peer {
@@ -102,7 +102,7 @@ class ProcessPeer implements Peer {
   constructor(child: ChildProcess, clock: Clock) {
     this.#child = child;
     this.ended = new Promise((resolve) => {
-      // What it sent before it ended is read until the channel closes, so both are waited for.
+      // Its last messages are read until the channel closes, so both are awaited.
       child.once('exit', (code, signal) => {
         const end = (): void => resolve({ code, signal });
         if (!child.connected) return end();
@@ -112,7 +112,7 @@ class ProcessPeer implements Peer {
           end();
         });
       });
-      // One without a channel is of no use: it is dying, or broken.
+      // A child without a channel is useless: it is dying, or broken.
       child.once('disconnect', () => {
         if (this.#hasLeft || child.exitCode !== null || child.signalCode !== null) return;
         const timer = clock.setTimer(APART_MS, () => this.kill());
@@ -125,7 +125,7 @@ class ProcessPeer implements Peer {
   }
 
   post(message: unknown): void {
-    // That it is gone is told by `exit`.
+    // `exit` reports that it has gone.
     if (this.#child.connected) this.#child.send(message as object, () => {});
   }
 

@@ -3,7 +3,7 @@ import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Plan } from '../../plans/plan.ts';
 import type { Planner } from '../../plans/planner.ts';
 
-/** As much of pino as it uses. */
+/** The part of pino that it uses. */
 export interface PlanLogSink {
   isLevelEnabled(level: string): boolean;
   debug(data: object, message: string): void;
@@ -11,9 +11,8 @@ export interface PlanLogSink {
 }
 
 /**
- * What a planner does, as lines of a log: each plan at debug, late plans and endpoints that rest at warn. Every line about
- * a plan has its `planId`. A listener for all plans would be a part of a cached plan's time, so it is there only while
- * debug is on: call `update` when the level has changed.
+ * Logs what a planner does: each plan at debug, late plans and resting endpoints at warn. Every line about a plan has its `planId`. A listener for
+ * all plans would slow down cached plans, so there is one only while debug is on: call `update` when the level has changed.
  */
 export class PlanLog {
   readonly #planner: Planner;

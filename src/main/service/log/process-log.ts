@@ -6,15 +6,14 @@ export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * The log of the process: one JSON object a line, the object first, then a constant message. Members that are secret by
- * their name are hidden at any depth; what `secrets` knows, and what looks like credentials, is cut from the finished
- * line, whatever text it got into. A terminal that shows the log obeys nothing in it: what JSON leaves as it is, controls of U+0080 to
- * U+009F among it, is escaped too. The level may be changed while the log is in use.
+ * The log of the process: one JSON object a line, the object first, then a constant message. Members with secret names are hidden at any depth; the
+ * texts in `secrets`, and what looks like credentials, are cut from the finished line. Control characters that JSON does not escape, such as U+0080
+ * to U+009F, are escaped too, so that a terminal does not obey them. The level may change while the log is in use.
  */
 export class ProcessLog {
   readonly secrets = new Secrets();
   readonly root: Logger;
-  /** One for each part. They have the level of the root, also when it changes. */
+  /** One logger for each part. They always have the level of the root. */
   readonly #children = new Map<string, Logger>();
 
   constructor(destination: DestinationStream) {

@@ -7,13 +7,13 @@ import { readText } from '../../../../shared/untrusted-json.ts';
 import type { ResolvedHttpOptions } from '../http-options.ts';
 
 const TOKEN_CHARS_MAX = 4_096;
-/** Visible ASCII: all that a header carries unchanged. */
+/** Visible ASCII: the characters that a header carries unchanged. */
 const TOKEN = /^[\x21-\x7e]+$/;
 const OTHERS = 0o077;
-/** A credential that systemd passes on: it is root's, and the right of one user more shows in the bits of the group. */
+/** Mode of a credential from systemd: root owns it, and the read permission of one more user shows in the group bits. */
 const CREDENTIAL = 0o440;
 
-/** The token that callers must send; undefined where none is asked for. Throws ERR_OPTIONS_INVALID. */
+/** The token that callers must send; undefined if none is required. Throws ERR_OPTIONS_INVALID. */
 export async function readToken(
   { token, tokenFile }: Pick<ResolvedHttpOptions, 'token' | 'tokenFile'>,
   clock?: Clock,
@@ -25,7 +25,7 @@ export async function readToken(
   return token === undefined ? undefined : checked('http.token', token);
 }
 
-/** The value is a secret and is not told. */
+/** Checks a token. Errors do not contain it: it is a secret. */
 function checked(key: string, token: string): string {
   if (token === '') failOptions(`${key} must hold a token, got an empty one`);
   if (!TOKEN.test(token)) failOptions(`${key} must hold one token of visible ASCII characters without spaces`);
@@ -42,7 +42,7 @@ function unreadable(error: Error): never {
 async function readTokenFile(path: string): Promise<string> {
   const file: FileHandle = await openRegular(path);
   try {
-    // Of the file that is open, so that no other one can take its place in between.
+    // Checked on the open file, so that no other file can replace it in between.
     const { mode, size, uid, gid } = await file.stat();
     const isCredential = uid === 0 && gid === 0 && (mode & 0o777) === CREDENTIAL;
     if (process.platform !== 'win32' && (mode & OTHERS) !== 0 && !isCredential) {

@@ -6,25 +6,25 @@ import type { HostCheck } from './host-check.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers without a token, outside of the rate limit, and while the face drains. Default false. */
+    /** Served without a token, outside the rate limit, and while the face drains. Default false. */
     readonly isOpen?: boolean;
   }
 }
 
-/** What may change while the face is open. */
+/** Settings that may change while the face is open. */
 export interface GuardSettings {
   readonly token: string | undefined;
   readonly rateLimitPerMinute: number | false;
   readonly hosts: HostCheck;
 }
 
-/** Clients whose requests are counted at once; of more, the one heard of longest ago is forgotten. */
+/** Maximum number of clients whose requests are counted; the least recently active ones are forgotten. */
 const CLIENTS_MAX = 5_000;
 const WINDOW_MS = 60_000;
 
 /**
- * Who may come in. Looks at every request before its body is read, also at those for routes that there are not: whether
- * the face drains, host and origin, rate, token, in this order: who guesses tokens is slowed down too.
+ * Access control. Checks every request before its body is read, even for unknown routes: draining, host and origin, rate, token, in this order, so
+ * that the rate limit also slows down guessing tokens.
  */
 export class Guard {
   readonly #draining: AbortSignal;
@@ -34,7 +34,7 @@ export class Guard {
   #perMinute: number | false;
   #verify: verifyBearerAuth | undefined;
 
-  /** Its `admit` is to be called for every request. */
+  /** Creates a guard, whose `admit` must be called for every request. */
   static async create(app: FastifyInstance, settings: GuardSettings, draining: AbortSignal): Promise<Guard> {
     await app.register(bearerAuth, { addHook: false, keys: new Set<string>() });
     await app.register(rateLimit, { global: false, cache: CLIENTS_MAX, timeWindow: WINDOW_MS });
@@ -50,14 +50,14 @@ export class Guard {
     this.#verify = this.#verifier(settings.token);
   }
 
-  /** From the next request on. */
+  /** Changes the settings from the next request on. */
   change({ token, rateLimitPerMinute, hosts }: GuardSettings): void {
     this.#hosts = hosts;
     this.#perMinute = rateLimitPerMinute;
     this.#verify = this.#verifier(token);
   }
 
-  /** Calls back with what is wrong, if anything. */
+  /** Calls back with the error, if the request is refused. */
   admit(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     const { headers } = request;
     if (this.#draining.aborted) {

@@ -2,12 +2,11 @@ import { PlannerError } from '../../../../shared/errors.ts';
 import { LOCAL_NAMES } from '../http-options.ts';
 
 /**
- * Keeps pages of other origins out. A browser sends any page's requests to this machine: from another origin with that
- * origin in `Origin`, and from a name that was made to point here (DNS rebinding) with that name in `Host`. Programs send no
- * `Origin`, and the name they were given.
+ * Rejects pages of other origins. A browser lets any page send requests to this machine: from another origin, `Origin` names that origin; through a
+ * name made to point here (DNS rebinding), `Host` has that name. Programs send no `Origin`, and the name they were given.
  */
 export class HostCheck {
-  /** Undefined: any. */
+  /** Undefined: any name. */
   readonly #names: ReadonlySet<string> | undefined;
   /** The last `Host` that passed: nearly always the next one too. */
   #passed: string | undefined;
@@ -16,7 +15,7 @@ export class HostCheck {
     if (allowed !== undefined) this.#names = new Set([...LOCAL_NAMES, ...allowed.map((name) => name.toLowerCase())]);
   }
 
-  /** What is wrong with a request's headers, if anything. */
+  /** The error in a request's headers, if any. */
   refusal(host: string | undefined, origin: string | undefined): PlannerError | undefined {
     if (host !== this.#passed && !this.#isAllowed(host)) {
       return new PlannerError('ERR_ORIGIN', `Host must be a name of this server (allowedHosts), got ${clip(host)}`);
@@ -29,13 +28,13 @@ export class HostCheck {
     );
   }
 
-  /** Only HTTP/1.0 leaves the name out, which no browser speaks. */
+  /** Only HTTP/1.0 omits the name, and no browser uses that. */
   #isAllowed(host: string | undefined): boolean {
     return host === undefined || this.#names === undefined || this.#names.has(nameOf(host));
   }
 }
 
-/** Without the port. */
+/** The host name without the port. */
 function nameOf(host: string): string {
   return host.toLowerCase().replace(/:\d*$/, '');
 }

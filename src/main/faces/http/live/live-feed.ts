@@ -5,30 +5,29 @@ import type { Moment, Monitor, MonitorSample } from '../../../monitor/monitor.ts
 import { falseHitRate } from '../../../monitor/sample.ts';
 import { seriesOf } from '../../../monitor/series.ts';
 
-/** What a page is told beside the figures. */
+/** What a page gets in addition to the figures. */
 export interface LiveAbout {
   readonly version: string;
   readonly domain: string;
   readonly samplesMax: number;
 }
 
-/** Pages at once. One more takes the place of one that does not read, or else of the one that is open longest. */
+/** Maximum number of pages. One more replaces a page that does not read, else the one that has been open longest. */
 const CLIENTS_MAX = 64;
-/** A page keeps its place for so long, whoever comes; where all are as new, one more is refused. It opens again by itself. */
+/** How long a page cannot be replaced; if all are newer than this, one more is refused. A replaced page reconnects by itself. */
 const PLACE_MS = 10_000;
-/** Of a stream, held until the client reads on. */
+/** Bytes of a stream that are held until the client reads on. */
 const BUFFER_BYTES = 64 * 1_024;
 
 /**
- * A monitor as server-sent events: `snapshot` with all there is, then `sample` each second. What all clients are told is
- * written once. A client that does not read is told nothing until it does, and then all there is: it holds at most one
- * snapshot and BUFFER_BYTES.
+ * A monitor as server-sent events: `snapshot` with everything, then `sample` each second. Common data is serialized once for all clients. A client
+ * that does not read gets nothing until it does, and then a new snapshot: it holds at most one snapshot and BUFFER_BYTES.
  */
 export class LiveFeed {
   readonly #monitor: Monitor;
   readonly #about: LiveAbout;
   readonly #clock: Clock;
-  /** The one that is open longest comes first. */
+  /** The one that has been open longest comes first. */
   readonly #streams = new Set<LiveStream>();
   #isClosed = false;
 
@@ -39,7 +38,7 @@ export class LiveFeed {
     monitor.on('sample', this.#onSample);
   }
 
-  /** Throws ERR_CLIENT_LIMIT, or ERR_PLANNER_CLOSED. */
+  /** Opens a stream. Throws ERR_CLIENT_LIMIT, or ERR_PLANNER_CLOSED. */
   open(): Readable {
     if (this.#isClosed) throw new PlannerError('ERR_PLANNER_CLOSED', 'the server is closing');
     if (this.#streams.size >= CLIENTS_MAX && !this.#makeRoom()) {
@@ -54,7 +53,7 @@ export class LiveFeed {
     return stream;
   }
 
-  /** Whoever never reads would keep everybody else out. What the system holds for it hides that for long: then age decides. */
+  /** Replaces a page that does not read, or it would keep others out. System buffers can hide that for long: then age decides. */
   #makeRoom(): boolean {
     const settled = [...this.#streams].filter(({ openedAtMs }) => this.#clock.now() - openedAtMs >= PLACE_MS);
     const leaving = settled.find((stream) => stream.isBehind) ?? settled[0];
@@ -86,7 +85,7 @@ export class LiveFeed {
   }
 }
 
-/** Both tiers together: the page would have to know Wilson's interval. */
+/** The rate of both tiers together, computed here so that the page need not know Wilson's interval. */
 function withRate<T extends Moment>(moment: T): T & { readonly falseHits: ReturnType<typeof falseHitRate> } {
   return { ...moment, falseHits: falseHitRate(moment.stats) };
 }
@@ -99,7 +98,7 @@ class LiveStream extends Readable {
   readonly openedAtMs: number;
   readonly #snapshot: () => string;
   readonly #onEnd: () => void;
-  /** Whether it has told all there was to tell; at first it has not. */
+  /** True while it has something left to send, as at first. */
   #isBehind = true;
   #isWanted = false;
   #isEnded = false;
@@ -111,7 +110,7 @@ class LiveStream extends Readable {
     this.#onEnd = onEnd;
   }
 
-  /** Whether its client has not read what there was to tell. */
+  /** True if its client has not read what there was to send. */
   get isBehind(): boolean {
     return this.#isBehind;
   }

@@ -6,8 +6,7 @@ import { PROCESS_METRICS } from './process-metrics.ts';
 export const METRICS: readonly (Metric | HistogramMetric)[] = [...FIGURE_METRICS, ...PROCESS_METRICS];
 
 /**
- * A snapshot in Prometheus' text format, by prom-client. A registry for each scrape: what is counted is counted by the
- * planner, and nothing is kept here that could be counted twice.
+ * A snapshot in Prometheus' text format, by prom-client. Uses a new registry for each scrape: the planner counts, so nothing is counted twice here.
  */
 export async function expose(snapshot: MetricsSnapshot): Promise<string> {
   const registry = new Registry();
@@ -35,7 +34,7 @@ function add(registry: Registry, { name, help, type, read }: Metric, snapshot: M
   }
 }
 
-/** prom-client's own histogram counts by itself; this one hands it what is counted. */
+/** prom-client's own histogram counts by itself; this one reports existing counts. */
 function addHistogram(registry: Registry, { name, help, read }: HistogramMetric, snapshot: MetricsSnapshot): void {
   const values = read(snapshot).flatMap(({ labels, buckets: { bounds, counts, count, sum } }) => {
     let below = 0;
@@ -52,6 +51,6 @@ function addHistogram(registry: Registry, { name, help, read }: HistogramMetric,
   });
   if (values.length === 0) return;
   const metric = { name, get: async () => ({ name, help, type: 'histogram', aggregator: 'sum', values }) };
-  // The registry asks a metric for no more than its name and `get`.
+  // The registry only uses a metric's name and `get`.
   registry.registerMetric(metric as unknown as RegisteredMetric);
 }

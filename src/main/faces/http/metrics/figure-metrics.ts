@@ -13,7 +13,7 @@ import {
   type MetricsSnapshot,
 } from './metric.ts';
 
-/** Labels that stand for a `*` after a path: members of the item of a list, or what a record is kept by. */
+/** Labels for each `*` in a path: members of a list item, or the key of a record. */
 const LABELS: Readonly<Record<string, readonly string[]>> = {
   sources: ['source'],
   why: ['why'],
@@ -27,7 +27,7 @@ const LABELS: Readonly<Record<string, readonly string[]>> = {
   'chats.byCode': ['code'],
 };
 
-/** Metrics whose samples are not the figures themselves. */
+/** Metrics whose samples differ from the figures themselves. */
 const READS: Readonly<Record<string, Metric['read']>> = {
   conclave_cache_hits_total: ({ stats: { cache } }) =>
     cache === false
@@ -62,7 +62,7 @@ function ofModels(read: (calls: CallDistributions) => readonly HistogramSample[]
     );
 }
 
-/** A model's labels as OpenTelemetry's GenAI conventions name them; the provider is the kind of server. */
+/** A model's labels in OpenTelemetry's GenAI conventions; the provider is the kind of server. */
 function genAi({ stats }: MetricsSnapshot, { endpoint, model, step }: ModelCalls): Labels {
   return {
     gen_ai_operation_name: 'chat',
@@ -75,7 +75,7 @@ function genAi({ stats }: MetricsSnapshot, { endpoint, model, step }: ModelCalls
 
 const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 
-/** The state of each breaker: a text, so that it is no figure. */
+/** The state of each breaker: not a figure, because it is a text. */
 export const BREAKER_STATE = gauge(
   'conclave_endpoint_breaker_state',
   '1 for the state that the breaker is in.',
@@ -85,7 +85,7 @@ export const BREAKER_STATE = gauge(
     ),
 );
 
-/** A metric of the table of figures as it is written there: its name, and the labels that its path does not give. */
+/** A metric as written in the table of figures: its name, and the labels that its path does not give. */
 function writtenMetric(metric: string): { readonly name: string; readonly labels: Labels } {
   const [name, ...pairs] = metric.split(/[{,}]/).filter((part) => part !== '');
   const labels = pairs.map((pair) => pair.split(/="|"/).slice(0, 2) as [string, string]);
@@ -102,7 +102,7 @@ export function metricText({ path, metric }: Figure): string | undefined {
   return all.length === 0 ? name : `${name}{${all.join()}}`;
 }
 
-/** What the planner counts, from the table of figures. */
+/** The planner's counters, from the table of figures. */
 export const FIGURE_METRICS: readonly (Metric | HistogramMetric)[] = [...metricsOf(FIGURES), BREAKER_STATE];
 
 function metricsOf(figures: readonly Figure[]): (Metric | HistogramMetric)[] {
@@ -116,7 +116,7 @@ function metricsOf(figures: readonly Figure[]): (Metric | HistogramMetric)[] {
   });
 }
 
-/** All samples of one item stand together. */
+/** Samples, grouped by item. */
 function samplesOf(figures: readonly Figure[], stats: MetricsSnapshot['stats']): MetricSample[] {
   const found = figures.flatMap(({ path, metric = '' }) => {
     const lists = listsIn(path);
@@ -129,12 +129,12 @@ function samplesOf(figures: readonly Figure[], stats: MetricsSnapshot['stats']):
   });
 }
 
-/** The lists and records on the way to a figure: what stands before each `*` of its path. */
+/** The lists and records on the path to a figure: what precedes each `*`. */
 function listsIn(path: string): string[] {
   return [...path.matchAll(/\.\*/g)].map(({ index }) => path.slice(0, index));
 }
 
-/** A tier without an end reaches to infinity. */
+/** A tier without an upper end reaches to infinity. */
 function labelsOf(lists: readonly string[], { at }: FoundFigure): Labels {
   const pairs = lists.flatMap((list, depth) => {
     const { name, item } = at[depth] ?? {};

@@ -3,12 +3,12 @@ import type { Buckets } from '../../../measure/bucket-counts.ts';
 import type { Distributions } from '../../../plans/distributions.ts';
 import type { ProcessUse } from './process-use.ts';
 
-/** All that one scrape tells, taken at one moment. */
+/** The data of one scrape, taken at one moment. */
 export interface MetricsSnapshot {
   readonly stats: ChatPlannerStats;
   readonly distributions: Distributions;
   readonly process: ProcessUse;
-  /** Whether a plan that comes now is taken. */
+  /** True if a new plan would be accepted. */
   readonly isOpen: boolean;
   readonly version: string;
 }
@@ -20,7 +20,7 @@ export interface MetricSample {
   readonly value: number;
 }
 
-/** One metric of the exposition: what it is called, and what it is in a snapshot. No samples: it is left out. */
+/** One metric of the exposition: its name, and its value in a snapshot. Left out if it has no samples. */
 export interface Metric {
   readonly name: string;
   readonly help: string;

@@ -1,6 +1,6 @@
 import { counter, gauge, type Metric } from './metric.ts';
 
-/** This process: what it uses, and whether it takes plans. `planner.stats()` has none of it. */
+/** Metrics of this process, which are not part of `planner.stats()`: what it uses, and whether it takes plans. */
 export const PROCESS_METRICS: readonly Metric[] = [
   gauge('conclave_open', '1 while new plans are taken.', ({ isOpen }) => (isOpen ? 1 : 0)),
   gauge('conclave_build_info', 'Always 1.', ({ version }) => [{ labels: { version }, value: 1 }]),

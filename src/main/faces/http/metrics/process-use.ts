@@ -1,6 +1,6 @@
 import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 
-/** What the process uses. */
+/** Resources that the process uses. */
 export interface ProcessUse {
   readonly userCpuSeconds: number;
   readonly systemCpuSeconds: number;
@@ -9,10 +9,10 @@ export interface ProcessUse {
   readonly heapTotalBytes: number;
   readonly externalBytes: number;
   readonly uptimeSeconds: number;
-  /** How long this event loop worked and waited since it began. */
+  /** How long this event loop has worked and waited since it started. */
   readonly loopActiveSeconds: number;
   readonly loopIdleSeconds: number;
-  /** How late timers of this event loop were since the last look, by quantile; empty while nothing was measured. */
+  /** How late this event loop's timers were since the last reading, by quantile; empty if nothing was measured. */
   readonly loopDelaySeconds: readonly { readonly quantile: string; readonly value: number }[];
 }
 
@@ -54,7 +54,7 @@ export class ProcessMeter implements Disposable {
     if (this.#delay.count === 0) return [];
     const delays = QUANTILES.map((percentile) => ({
       quantile: String(percentile / 100),
-      // What it measures has its own interval in it.
+      // The measured value includes its own interval.
       value: Math.max(0, this.#delay.percentile(percentile) / 1e9 - RESOLUTION_MS / 1000),
     }));
     this.#delay.reset();

@@ -5,7 +5,7 @@ import { READ_FORMS } from '../../../../shared/reads/reading.ts';
 import { WHY_CODES, type WhyCode } from '../../../plans/ladder/why.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
-/** What routes answer with. For the document alone: answers are not checked, tests do that. */
+/** Response bodies of the routes. For the document only: tests check the answers. */
 const ms = z.number();
 const code = z.enum(Object.keys(ERROR_CODES) as [string, ...string[]]);
 
@@ -69,7 +69,7 @@ export const planSchema: JsonSchema = jsonSchema(
   }),
 );
 
-/** An error, as RFC 9457 has it. */
+/** An error, in the form of RFC 9457. */
 const problemSchema: JsonSchema = jsonSchema(
   z.object({
     type: z.literal('about:blank'),
@@ -81,12 +81,12 @@ const problemSchema: JsonSchema = jsonSchema(
   }),
 );
 
-/** A response of the document. */
+/** A response in the document. */
 export function answer(description: string, schema: JsonSchema, type = 'application/json'): JsonSchema {
   return { description, content: { [type]: { schema } } };
 }
 
-/** What any route may answer with when something is wrong. */
+/** Error responses that any route may send. */
 export const PROBLEM_ANSWERS: Readonly<Record<string, JsonSchema>> = {
   '4xx': answer('The request breaks a rule, or may not be made.', problemSchema, 'application/problem+json'),
   '5xx': answer('It was not the fault of the request.', problemSchema, 'application/problem+json'),

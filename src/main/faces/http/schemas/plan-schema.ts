@@ -3,15 +3,14 @@ import type { Domain, Feature } from '../../../../shared/domain.ts';
 import { REQUEST_LIMITS } from '../../../../shared/plan-request.ts';
 
 /**
- * The bodies of `POST /v1/plans`, in zod, for one domain, from which the JSON Schema of `/openapi.json` is made. It does not validate:
- * `checkRequest`, which the planner calls for every way in, decides. That counts characters as JavaScript does (UTF-16), where JSON
- * Schema counts code points.
+ * The bodies of `POST /v1/plans` for one domain, in zod; the JSON Schema of `/openapi.json` is made from it. It does not validate: the planner calls
+ * `checkRequest` for every face. That counts characters as JavaScript does (UTF-16), where JSON Schema counts code points.
  */
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
 const { actions, actionChars, agentChars, imageChars, setItems, textChars, valueChars } = REQUEST_LIMITS;
 
-// Without flags, which JSON Schema has not.
+// Without flags, because JSON Schema has none.
 const IMAGE_URL = /^[dD][aA][tT][aA]:[iI][mM][aA][gG][eE]\/[A-Za-z0-9.+-]+;[bB][aA][sS][eE]64,[A-Za-z0-9+/]/;
 
 const imageValue = z.union([
@@ -58,7 +57,7 @@ function observationOf(domain: Domain): z.ZodType {
   return z.strictObject(Object.fromEntries(members)).describe(`What the agent perceives now (${domain.name}).`);
 }
 
-/** Everything that may be asked of a planner of this domain. */
+/** The body of any request to a planner of this domain. */
 export function planBody(domain: Domain): z.ZodType {
   return z.strictObject({
     agent: z.string().min(1).max(agentChars).describe('Who asks.'),
@@ -82,7 +81,7 @@ export function planBody(domain: Domain): z.ZodType {
   });
 }
 
-/** A request of the domain, as an example. */
+/** An example request of the domain. */
 export function examplePlan(domain: Domain): Record<string, unknown> {
   const observation = Object.fromEntries(
     Object.entries(domain.features)

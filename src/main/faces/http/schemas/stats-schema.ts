@@ -2,7 +2,7 @@ import { FIGURES } from '../../../chat/chat-figures.ts';
 import type { Figure } from '../../../plans/figures/figure.ts';
 import type { JsonSchema } from './json-schema.ts';
 
-/** Parts of `planner.stats()` that are false where they are off. */
+/** Parts of `planner.stats()` that are false if switched off. */
 const MAY_BE_OFF: ReadonlySet<string> = new Set([
   'reads',
   'cache',
@@ -12,7 +12,7 @@ const MAY_BE_OFF: ReadonlySet<string> = new Set([
   'chats.cache',
 ]);
 
-/** What `planner.stats()` has, from the table of figures. Names and states, which are no figures, are not told. */
+/** Schema of `planner.stats()`, from the table of figures. Names and states are not figures, and not included. */
 export const statsSchema: JsonSchema = {
   ...partSchema(FIGURES, ''),
   required: [...new Set(FIGURES.map(({ path }) => path.split('.', 1)[0]))],
@@ -39,7 +39,7 @@ function figureSchema(figure: Figure): JsonSchema {
   return { ...valueSchema(figure), description: figure.help };
 }
 
-/** Counts are always there; what is worked out from them may be unknown. */
+/** Counts are always present; derived values may be unknown. */
 function valueSchema({ unit }: Figure): JsonSchema {
   if (unit === 'flag') return { type: 'boolean' };
   if (unit === 'times') return { type: 'object', additionalProperties: { type: 'number' } };

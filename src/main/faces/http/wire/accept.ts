@@ -1,4 +1,4 @@
-/** One entry of `Accept`: a media range and how much it is liked, 0 to 1. */
+/** One entry of `Accept`: a media range and its quality, 0 to 1. */
 interface MediaRange {
   readonly type: string;
   readonly q: number;
@@ -12,7 +12,7 @@ function rangesOf(accept: string): MediaRange[] {
   });
 }
 
-/** How much a type is liked, by the most specific range that has it. */
+/** The quality of a type, by the most specific range that matches. */
 function qualityOf(type: string, ranges: readonly MediaRange[]): { q: number; isNamed: boolean } {
   const group = `${type.split('/', 1)[0]}/*`;
   for (const name of [type, group, '*/*']) {
@@ -22,7 +22,7 @@ function qualityOf(type: string, ranges: readonly MediaRange[]): { q: number; is
   return { q: 0, isNamed: false };
 }
 
-/** Whether a client would rather have events than JSON. Of two that it likes alike, the one it names, and names first. */
+/** True if a client prefers events to JSON. If both have the same quality, the type that it names, or names first, wins. */
 export function prefersEvents(accept: string | undefined): boolean {
   if (accept === undefined || !/text\/event-stream/i.test(accept)) return false;
   const ranges = rangesOf(accept);

@@ -2,20 +2,20 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 interface Connection {
-  /** Made when it is first asked for. */
+  /** Created on first use. */
   ended: AbortController | undefined;
-  /** The last answer that was begun. */
+  /** The last answer that was started. */
   answer: ServerResponse | undefined;
 }
 
 /**
- * The connections of a server. A client cancels a request of HTTP/1 only by ending its connection, so one signal a connection
- * serves for all its requests, and a plan costs no listener of its own.
+ * The connections of a server. A client can cancel an HTTP/1 request only by closing its connection, so one signal per connection serves all its
+ * requests, and a plan needs no listener of its own.
  */
 export class Connections {
   readonly #open = new Map<Socket, Connection>();
 
-  /** A client that takes nothing for `slowClientMs` of what waits to be sent to it is cut off. */
+  /** A client that reads nothing of its pending data for `slowClientMs` is disconnected. */
   constructor(server: Server, slowClientMs: number) {
     server.on('connection', (socket: Socket) => {
       const connection: Connection = { ended: undefined, answer: undefined };
@@ -25,22 +25,21 @@ export class Connections {
         connection.ended?.abort();
       });
     });
-    // Nothing was sent or came for so long, or since the last answer for the time of keep-alive. While something waits to be
-    // sent, that is the client's doing; while an answer is worked on, it is not. Who hears of these times ends connections
-    // itself: node does not then.
+    // Nothing was sent or received for this long, or for the keep-alive time since the last answer. If data waits to be sent, the client is at fault;
+    // if an answer is still being made, it is not. A listener for these timeouts must close connections itself: node then does not.
     server.timeout = slowClientMs;
     server.on('timeout', (socket: Socket) => {
       if (socket.writableLength > 0 || this.#isIdle(socket)) socket.destroy();
     });
   }
 
-  /** Notes the answer that a connection waits for. */
+  /** Records the answer that a connection waits for. */
   began(request: IncomingMessage, answer: ServerResponse): void {
     const connection = this.#open.get(request.socket);
     if (connection !== undefined) connection.answer = answer;
   }
 
-  /** The answer that the last request of its connection waits for. */
+  /** The answer to the last request of its connection. */
   answerTo(request: IncomingMessage): ServerResponse | undefined {
     return this.#open.get(request.socket)?.answer;
   }
@@ -53,12 +52,12 @@ export class Connections {
     return connection.ended.signal;
   }
 
-  /** Whether its last request has been answered. For the first one there is a time of its own. */
+  /** True if its last request has been answered. The first request has a time limit of its own. */
   #isIdle(socket: Socket): boolean {
     return this.#open.get(socket)?.answer?.writableFinished === true;
   }
 
-  /** Ends every connection as soon as it has been answered: the server ends only those that wait for nothing now. */
+  /** Closes every connection once it has been answered: the server closes only those that are idle now. */
   endAfterAnswers(): void {
     for (const [socket, { answer }] of this.#open) {
       if (answer === undefined || answer.writableFinished) continue;

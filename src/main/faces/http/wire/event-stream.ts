@@ -1,12 +1,12 @@
 import type { FastifyReply } from 'fastify';
 import { PlannerError } from '../../../../shared/errors.ts';
 
-/** What may wait for a client that reads slowly; one that has more to read is cut off. */
+/** Maximum size of unread data; a client with more than this is disconnected. */
 const BUFFER_BYTES_MAX = 1_048_576;
 
 /**
- * Server-sent events as the answer to a request. From `open` on it is the stream's, and fastify has no part in it. Whoever
- * sends need not wait: what the client has not taken is kept up to a bound, and a client beyond it is cut off.
+ * Server-sent events as the answer to a request. From `open` on, fastify no longer handles the response. Senders need not wait: unread data is kept
+ * up to a limit, and a client beyond it is disconnected.
  */
 export class EventStream {
   readonly #reply: FastifyReply;
@@ -16,7 +16,7 @@ export class EventStream {
     this.#reply = reply;
   }
 
-  /** Sends the headers, where they are not sent yet. */
+  /** Sends the headers, unless they have been sent. */
   open(): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
@@ -26,7 +26,7 @@ export class EventStream {
     raw.flushHeaders();
   }
 
-  /** `data` is sent as JSON, on one line. */
+  /** Sends `data` as JSON, on one line. */
   send(event: string, data: object): void {
     this.open();
     const { raw } = this.#reply;
@@ -38,7 +38,7 @@ export class EventStream {
     raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
-  /** The last event. */
+  /** Sends the last event. */
   end(event: string, data: object): void {
     this.send(event, data);
     this.#reply.raw.end();

@@ -9,14 +9,14 @@ import { HeldBytes } from '../../held-bytes.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Its body is passed on: it is given as bytes, and only its length is looked at here. Default false. */
+    /** The body is passed on: it is given as bytes, and only its length is checked here. Default false. */
     readonly takesBytes?: boolean;
-    /** A large body is given as a `LargeBody`, which no schema looks through. Default false. */
+    /** A large body is given as a `LargeBody`, which no schema validates. Default false. */
     readonly takesLarge?: boolean;
   }
 }
 
-/** A large body and its value: whoever takes it checks it in parts. */
+/** A large body and its value, for a caller that checks it in parts. */
 export class LargeBody {
   readonly #value: unknown;
 
@@ -32,19 +32,18 @@ export class LargeBody {
 type Done = (error: Error | null, body?: unknown) => void;
 
 export interface BodyParts {
-  /** Of all large bodies together. */
+  /** Shared by all large bodies. */
   readonly budget: ByteBudget;
-  /** Large ones are parsed there. */
+  /** Where large bodies are parsed. */
   readonly longWork: LongWork;
   /** The answer that a request waits for. */
   answerTo(request: IncomingMessage): ServerResponse | undefined;
 }
 
 /**
- * Bodies are JSON in UTF-8 and nothing else, and plain. Half a character is refused, where a decoder would put another one in.
- * A long body is scanned as it comes: what nests too deep or holds too much is refused before the rest of it is there. It is charged
- * until it has been answered, and refused with ERR_PLANNER_OVERLOADED where there is no room; short ones cannot be wide, and parse in
- * little time.
+ * Accepts only uncompressed JSON in UTF-8. Incomplete characters are refused, where a decoder would replace them. A long body is scanned as it
+ * arrives, and refused early if it nests too deep or holds too much. It is charged until it has been answered, and refused with
+ * ERR_PLANNER_OVERLOADED if there is no room; short bodies cannot be wide, and parse quickly.
  */
 export function takeJsonBodies(app: FastifyInstance, parts: BodyParts): void {
   app.removeAllContentTypeParsers();
@@ -66,7 +65,7 @@ function announced({ headers }: FastifyRequest): { encoding: string | undefined;
 }
 
 interface ComingBody extends BodyParts {
-  /** As announced; 0 where it is not. */
+  /** The announced length; 0 if there is none. */
   readonly length: number;
   readonly bytesMax: number;
   readonly takesBytes: boolean;
@@ -80,7 +79,7 @@ class JsonBody {
   readonly #coming: ComingBody;
   readonly #held: HeldBytes;
   #bytes = 0;
-  /** Of a large one. */
+  /** Present if the body is large. */
   #large: { readonly scan: JsonScan; readonly charge: ByteCharge } | undefined;
 
   constructor(payload: IncomingMessage, coming: ComingBody) {
@@ -107,7 +106,7 @@ class JsonBody {
     if (fault !== undefined) this.#refuse(refused(BOUNDS_RULES[fault]));
   };
 
-  /** Its charge has ended already. */
+  /** Its charge has already ended. */
   readonly #onDropped = (): void => {
     this.#settle(crowded(this.#coming.budget.bytesMax));
   };
@@ -138,7 +137,7 @@ class JsonBody {
     this.#refuse(Object.assign(error, { statusCode: 400 }));
   };
 
-  /** What was made of the body lives as long as its answer is worked on. */
+  /** Keeps the charge while the answer is being made: the value made from the body lives as long. */
   #keepCharge(): void {
     if (this.#large === undefined) return;
     const { charge } = this.#large;
@@ -158,7 +157,7 @@ class JsonBody {
     this.#coming.done(error, body);
   }
 
-  /** Nothing more is wanted of the connection. */
+  /** Stops reading from the connection. */
   #leave(): void {
     this.#payload.off('data', this.#onData);
     this.#payload.off('end', this.#onEnd);
@@ -184,7 +183,7 @@ function crowded(bytesMax: number): PlannerError {
   return new PlannerError('ERR_PLANNER_OVERLOADED', message, { retryable: true });
 }
 
-/** As fastify refuses a content type. */
+/** The error with which fastify refuses a content type. */
 function unsupported(message: string): FastifyError {
   return Object.assign(new Error(message), {
     statusCode: 415,

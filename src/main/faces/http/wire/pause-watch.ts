@@ -3,11 +3,11 @@ import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../../../shared/clock.ts';
 
 /**
- * Requests that seem slow because this process was paused. Node compares the age of a request with its time before it reads what came
- * meanwhile: after a pause of ten seconds every request on its way would be refused. Such a request gets its time once more.
+ * Spares requests that seem slow because this process was paused. Node compares the age of a request with its time limit before it reads what arrived
+ * meanwhile: after a pause of ten seconds it would refuse every request in transit. Such a request gets its time once more.
  */
 const BEAT_MS = 250;
-/** A beat that is later than this is a pause. */
+/** A beat that is later than this indicates a pause. */
 const PAUSE_MS = 750;
 /** Node looks for slow requests once a second. */
 const AFTERMATH_MS = 1_500;
@@ -20,7 +20,7 @@ export class PauseWatch {
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
 
-  /** `graceMs`: how long a request that was spared has. */
+  /** `graceMs` is the time that a spared request gets. */
   constructor(clock: Clock, server: Server, graceMs: number) {
     this.#clock = clock;
     this.#graceMs = graceMs;
@@ -30,13 +30,13 @@ export class PauseWatch {
     server.on('close', () => this.#timer?.cancel());
   }
 
-  /** Whether the process has just been paused. */
+  /** True if the process was paused recently. */
   get isAfterPause(): boolean {
     this.#look();
     return this.#clock.now() - this.#pausedUntilMs < AFTERMATH_MS;
   }
 
-  /** Calls `refuse` where the request that a connection is about to make has not come whole in its time, counted from now. */
+  /** Calls `refuse` if the connection's next request is not complete within its time, counted from now. */
   spare(socket: Socket, refuse: () => void): void {
     const before = this.#lastRequests.get(socket);
     const isBodyAwaited = before?.complete === false;

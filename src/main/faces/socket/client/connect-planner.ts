@@ -23,8 +23,8 @@ export interface ConnectedPlannerEvents {
 }
 
 /**
- * A planner behind a socket or two streams. When the connection ends before it is closed, everything pending and everything
- * after rejects with ERR_PEER_EXITED, and `exit` is emitted; it is not made again.
+ * A planner behind a socket or two streams. If the connection ends before it is closed, all pending and later calls reject with ERR_PEER_EXITED, and
+ * `exit` is emitted; it does not reconnect.
  */
 export type ConnectedPlanner<D extends DomainDefinition = Domain> = ConnectedWith<ObservationOf<D>>;
 
@@ -34,9 +34,9 @@ interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPla
   /** False once `close` was called or the connection has ended. */
   readonly isOpen: boolean;
   /**
-   * As `Planner.plan`. With a `timeoutMs` also on time when the server hangs: where no answer has come `lateGraceMs` after the
-   * deadline, the plan is the action of the highest Q-value (`heuristic`, no attempts, id 0). Rejects also with
-   * ERR_PEER_EXITED, ERR_MESSAGE_TOO_LARGE, and ERR_PLANNER_OVERLOADED at `callsMax`.
+   * Like `Planner.plan`. With a `timeoutMs`, on time even if the server hangs: without an answer `lateGraceMs` after the deadline, the plan is the
+   * action with the highest Q-value (`heuristic`, no attempts, id 0). Also rejects with ERR_PEER_EXITED, ERR_MESSAGE_TOO_LARGE, and
+   * ERR_PLANNER_OVERLOADED at `callsMax`.
    */
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   /** Looks into the cache like `Planner.peek`, by a call to the server. */
@@ -44,10 +44,7 @@ interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPla
   stats(): Promise<ChatPlannerStats>;
   /** Deletes every cached decision, for all clients of the planner. */
   clearCache(): Promise<void>;
-  /**
-   * Ends the connection, after at most `drainMs` for what is pending; the planner goes on. Closing again with no `drainMs` ends
-   * the draining.
-   */
+  /** Ends the connection, after at most `drainMs` for pending calls; the planner keeps running. Closing again without `drainMs` ends the wait. */
   close(options?: CloseOptions): Promise<void>;
 }
 
@@ -87,12 +84,12 @@ export interface PlannerStreams {
 }
 
 /**
- * Connects to a planner at a Unix socket or named pipe, or behind two streams. Throws ERR_OPTIONS_INVALID, ERR_PEER_EXITED
- * where nobody answers in time, ERR_PROTOCOL_VERSION where the server speaks another protocol, ERR_PROTOCOL where it is no
- * planner, ERR_CLIENT_LIMIT (`retryable`) where it has as many clients as it takes.
+ * Connects to a planner at a Unix socket or named pipe, or behind two streams. Throws ERR_OPTIONS_INVALID, ERR_PEER_EXITED if nothing answers in
+ * time, ERR_PROTOCOL_VERSION if the server uses another protocol version, ERR_PROTOCOL if it is not a planner, ERR_CLIENT_LIMIT (`retryable`) if it
+ * has its maximum of clients.
  *
- * Which domain the server plans for is its own affair: `connectPlanner<typeof rover>(path)` tells the compiler, which then
- * checks observations. The server checks every request either way; `planner.server.domain` is the name of its domain.
+ * The server determines the domain: `connectPlanner<typeof rover>(path)` tells the compiler, which then checks observations. The server checks every
+ * request in any case; `planner.server.domain` is the name of its domain.
  */
 export async function connectPlanner<D extends DomainDefinition = Domain>(
   to: string | PlannerStreams,
@@ -133,7 +130,7 @@ function socketTo(path: string): Pick<ClientParts, 'input' | 'output' | 'address
     input: socket,
     output: socket,
     address: path,
-    // Calls that wait for an answer keep the process alive; a connection that idles does not.
+    // Calls that wait for an answer keep the process alive; an idle connection does not.
     hold: (isHeld) => void (isHeld ? socket.ref() : socket.unref()),
   };
 }

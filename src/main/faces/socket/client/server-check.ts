@@ -2,13 +2,13 @@ import { decodeError, describeValue, type ErrorCode, messageOf, PlannerError } f
 import { type PlanRequest, readPlainly } from '../../../../shared/plan-request.ts';
 import type { HelloResult, ProgressParams } from '../wire.ts';
 
-/** What a client lets in from a server, which may be another one than it took it for, and what it lets out. */
+/** Checks what a client receives from a server, which may not be the expected one, and what it sends. */
 
 export function strange(what: string): PlannerError {
   return new PlannerError('ERR_PROTOCOL', `the server sent ${what}`);
 }
 
-/** Throws ERR_PROTOCOL for the answer of something else than a planner. */
+/** Reads the answer to `hello`. Throws ERR_PROTOCOL if it is not a planner's. */
 export function helloOf(result: unknown): HelloResult {
   const { name, limits } = (result ?? {}) as Partial<HelloResult>;
   if (name === 'conclave' && isCount(limits?.callsMax) && isCount(limits.messageBytesMax)) return result as HelloResult;
@@ -19,7 +19,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
-/** The `error` of an answer; undefined where it is none. */
+/** The `error` of an answer; undefined if it has none of ours. */
 export function plannerErrorOf(error: unknown): PlannerError | undefined {
   if (error === null || typeof error !== 'object') return undefined;
   const { message, data } = error as { message?: unknown; data?: { code?: unknown; retryable?: unknown } | null };
@@ -33,7 +33,7 @@ export function isProgress(params: unknown): params is ProgressParams {
   return attempt !== null && typeof attempt === 'object';
 }
 
-/** What stands beside a request in a message, and would be taken for an option of the call. */
+/** Members that accompany a request in a message: in a request, they would be taken for options of the call. */
 const BESIDE = ['timeoutMs', 'priority', 'progress'] as const;
 
 /** The JSON of a request, an object of at least one member. Throws ERR_REQUEST_INVALID. */
@@ -58,7 +58,7 @@ function checkedText(request: PlanRequest): string {
   return text;
 }
 
-/** Throws ERR_REQUEST_INVALID for what JSON cannot say. */
+/** Throws ERR_REQUEST_INVALID for values that JSON cannot represent. */
 export function jsonOf(value: object): string {
   try {
     return JSON.stringify(value);

@@ -8,24 +8,24 @@ export interface ConnectionParts {
   readonly input: Readable;
   readonly output: Writable;
   readonly clock: Clock;
-  /** As messages call the planner's side. */
+  /** The name of the planner's side in messages. */
   readonly address: string;
   readonly messageBytesMax: number;
 }
 
-/** Whose messages a connection carries. */
+/** The owner of a connection, whose messages it carries. */
 export interface ConnectionOwner {
-  /** The messages that may be sent now. Those that are not taken from it come again. */
+  /** The messages that may be sent now. Those not taken are offered again. */
   ready(): Iterable<string>;
   hear(line: string): void;
-  /** The connection has ended; it is destroyed by `close`. `isFault` is false where the server just ended it. */
+  /** The connection is lost; `close` destroys it. `isFault` is false if the server simply closed it. */
   lost(error: PlannerError, isFault: boolean): void;
 }
 
-/** Of one write. */
+/** Maximum size of one write. */
 const WRITE_CHARS_MAX = 1_048_576;
 
-/** The lines to and from one server. Once a turn, all that can be sent goes out in one write; nothing while the server does not read. */
+/** The lines to and from one server. Once a turn, everything that can be sent goes out in one write; nothing while the server does not read. */
 export class ServerConnection {
   readonly #parts: ConnectionParts;
   readonly #owner: ConnectionOwner;
@@ -75,7 +75,7 @@ export class ServerConnection {
     });
   }
 
-  /** Whatever the server still sends, nobody waits for it. */
+  /** Closes the connection and ignores whatever the server still sends. */
   close(): void {
     this.#isClosed = true;
     this.#reader.shut();
@@ -92,7 +92,7 @@ export class ServerConnection {
     if (text === '') return;
     this.#text = '';
     this.#isChoked = !this.#parts.output.write(text);
-    // What did not go into this write goes into the next one.
+    // The rest goes into the next write.
     if (text.length > WRITE_CHARS_MAX) this.wake();
   }
 

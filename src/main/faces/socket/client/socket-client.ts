@@ -21,7 +21,7 @@ export interface ClientParts extends ConnectionParts {
   readonly lateGraceMs: number;
   readonly silenceMs: number;
   readonly callsMax: number;
-  /** Whether the connection is to keep the process alive. */
+  /** Sets whether the connection keeps the process alive. */
   hold(isHeld: boolean): void;
 }
 
@@ -33,7 +33,7 @@ interface Pending {
   readonly text: () => string;
   resolve(result: unknown): void;
   reject(error: PlannerError): void;
-  /** Of a plan. */
+  /** Present for a plan. */
   readonly call?: PendingPlan;
 }
 
@@ -46,15 +46,15 @@ interface Message {
 }
 
 /**
- * The other side of a `SocketFace`: one connection, many calls. Calls are numbered, and sent in their order while the server
- * has room for one more, so that a cancel is always read; what waits for that waits here, up to `callsMax` in all.
+ * The client of a `SocketFace`: one connection, many calls. Calls are numbered, and sent in order while the server has room for one more, so that a
+ * cancel is always read; the others wait here, up to `callsMax` in all.
  */
 export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implements ConnectedPlanner {
   readonly #parts: ClientParts;
   readonly #connection: ServerConnection;
-  /** Sent and not answered. */
+  /** Calls sent and not answered. */
   readonly #sent = new Map<number, Pending>();
-  /** Not sent yet, in order. */
+  /** Calls not sent yet, in order. */
   readonly #waiting = new Map<number, Pending>();
   readonly #over = Promise.withResolvers<void>();
   #server: HelloResult | undefined;
@@ -84,8 +84,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
   }
 
   /**
-   * Says who it is. Rejects with ERR_PROTOCOL_VERSION where the server speaks none of its protocols, and ERR_PROTOCOL where
-   * it is no planner.
+   * Introduces the client. Rejects with ERR_PROTOCOL_VERSION if the server supports none of its protocols, and ERR_PROTOCOL if it is not a planner.
    */
   async hello(client: string): Promise<void> {
     const params = { protocol: PROTOCOL, client };
@@ -102,7 +101,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     const members = requestText(request).slice(0, -1);
     this.#checkSize(members);
     const extra = `${priority === undefined ? '' : `,"priority":${priority}`}${onAttempt ? ',"progress":true' : ''}`;
-    // What it has waited here is gone from its time.
+    // The time spent waiting here is subtracted.
     const timeText = (): string =>
       timeoutMs === undefined ? '' : `,"timeoutMs":${Math.max(timeoutMs - (clock.now() - startedAtMs), 0.1)}`;
     const id = this.#nextId++;
@@ -122,7 +121,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       resolve: (plan) => call.resolve(plan as Plan),
       reject: (error) => call.reject(error),
     });
-    // The server promises one of the request's actions.
+    // The server guarantees one of the request's actions.
     return call.settled as Promise<Plan<A>>;
   }
 
@@ -151,7 +150,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     return this.close();
   }
 
-  /** Ends the connection as one that has failed. */
+  /** Ends the connection after a failure. */
   fail(error: PlannerError): void {
     this.#end(error, false);
   }
@@ -176,7 +175,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     checkCallsMax(this.#pending, this.#parts.callsMax);
   }
 
-  /** A longer line would cost the connection, with all that is under way on it. */
+  /** A longer line would end the connection and everything in flight on it. */
   #checkSize(text: string): void {
     const bytesMax = this.#server?.limits.messageBytesMax;
     if (bytesMax === undefined || 3 * (text.length + 512) <= bytesMax) return;
@@ -210,7 +209,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     if (this.#sent.has(id)) this.#connection.post(`{"jsonrpc":"2.0","method":"$/cancel","params":{"id":${id}}}`);
   }
 
-  /** What the server has room for. */
+  /** The messages that the server has room for. */
   *#ready(): Generator<string> {
     const room = Math.max((this.#server?.limits.callsMax ?? 2) - 1, 1);
     for (const [id, pending] of this.#waiting) {
@@ -237,7 +236,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     if (error !== undefined && failure === undefined) return this.fail(strange('an error that says nothing'));
     const pending = typeof id === 'number' ? this.#sent.get(id) : undefined;
     if (pending === undefined) {
-      // An error of no call is one of the connection: turned away, a line too long.
+      // An error without a call concerns the connection: refused, or a line too long.
       return this.fail(failure ?? strange(`an answer to no call (id ${describeValue(id)})`));
     }
     this.#sent.delete(id as number);
@@ -263,7 +262,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     this.#hurry();
   }
 
-  /** A server that hangs keeps its connection: while calls wait, it must say something from time to time, if only when asked. */
+  /** A hung server keeps its connection open: while calls wait, it must send something now and then, if only in reply to a ping. */
   #setWatch(isAsked: boolean): Timer {
     const { clock, silenceMs } = this.#parts;
     const before = this.#connection.reads;
@@ -284,7 +283,7 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     this.#watch?.cancel();
     this.#connection.close();
     for (const pending of [...this.#sent.values(), ...this.#waiting.values()]) {
-      // A close settles plans, as that of a planner does.
+      // A close settles plans, like a planner's own.
       if (expected && pending.call !== undefined) pending.call.answerHere();
       else pending.reject(error);
     }
