@@ -11,14 +11,14 @@ export interface ExpertQuery {
   readonly role: ExpertRole;
   readonly client: ChatCaller;
   readonly task: ExpertTask;
-  /** The rendered situation, where the thread has it from another expert of the same plan. */
+  /** The rendered situation, if another expert of the same plan has rendered it on this thread. */
   readonly shared?: string;
   readonly onFirstToken?: (() => void) | undefined;
   readonly onChoice?: OnChoice | undefined;
   readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
-/** One expert's question: the prompt, one call, the vote. Failures it understands are values; bugs throw. */
+/** Asks one expert: the prompt, one call, the vote. Known failures are returned as values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
   const { domain, role, client, task, shared, onFirstToken, onChoice, onPhase } = query;
   const { situation, answer, thinks, sharesRoles } = task;

@@ -3,8 +3,8 @@ import type { ChatMessage } from '../shared/model-client/model-client.ts';
 import { renderRole, renderSituation, renderSystem, type Situation } from '../shared/situation.ts';
 
 /**
- * The prompt of one expert: what all experts share first, the role last. Pure. `shared` is the rendered situation; without
- * it, one that asks for text. `sharesRoles`: what the role is stands in the shared first message.
+ * The prompt of one expert: the part shared by all experts first, the role last. Pure. `shared` is the rendered situation; by default, one that asks
+ * for text. `sharesRoles`: the shared first message describes the role.
  */
 export function expertMessages(
   domain: Domain,

@@ -16,7 +16,7 @@ export interface ReadAsk {
   readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
-/** One request for the probabilities of the actions; the vote is the best of the pooled ones. Failures it understands are values; bugs throw. */
+/** Requests the probabilities of the actions; the vote is the best of the pooled ones. Known failures are returned as values; bugs throw. */
 export async function queryRead(query: ReadAsk, signal: AbortSignal): Promise<ExpertResult> {
   const { domain, roles, client, task, read, onPhase } = query;
   if (client.read === undefined) throw new Error('a client that cannot read was asked to');

@@ -129,7 +129,7 @@ export interface ReplayProgress extends Disposable {
 /** Most replays end before anyone would want to see progress. */
 const SHOWN_AFTER_MS = 2_000;
 
-/** `total` is undefined where nobody counted. */
+/** `total` is undefined if unknown. */
 export function openReplayProgress(context: CliContext, total: number | undefined): ReplayProgress {
   const { clock, stderr } = context;
   if (!stderr.isTTY) return { onRecord: () => {}, [Symbol.dispose]: () => {} };

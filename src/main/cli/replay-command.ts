@@ -33,9 +33,9 @@ export interface ReplayFlags {
 
 const CACHE = PROFILES.default.cache as ResolvedCache;
 const ERROR_BUDGET = 0.05;
-/** Enough that the replay judges the cache and not its eviction. */
+/** Enough for the replay to judge the cache, not its eviction. */
 const ENTRIES = 100_000;
-/** The start of a planner's adaptive TTL. Here it is fixed, so that two replays differ only by their flags. */
+/** The initial value of a planner's adaptive TTL. Fixed here, so that two replays differ only by their flags. */
 const TTL_SECONDS = CACHE.ttlMs / 1_000;
 const AGENTS_MAX = 100_000;
 const TTL_SECONDS_MAX = 1e9;
@@ -133,7 +133,7 @@ export async function replayCommand(
   return exit;
 }
 
-/** Whether the trace was replayed as far as was asked. */
+/** Returns true if the trace was replayed as far as requested. */
 async function replayFile(
   context: CliContext,
   flags: ReplayFlags,
@@ -154,7 +154,7 @@ async function replayFile(
     if (fault !== undefined) context.stderr.write(failureLines(fault, withStack));
     return fault === undefined && !run.interrupted;
   } catch (error) {
-    // An interrupt while the file was being opened: it seems to have no header.
+    // Interrupted while the file was being opened, so it seems to have no header.
     if (context.signal.aborted) return false;
     if (!(error instanceof PlannerError && error.code === 'ERR_TRACE_INVALID')) throw error;
     if (flags.json) printJson(context, { trace: { file }, error: failureText(error) });
@@ -208,9 +208,9 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
     loopGuard: guard,
     cycleGuard: guard,
     trust,
-    // Only where it is asked for: what was chosen often is what the values said, so they would judge themselves.
+    // Only if requested: frequent choices usually followed the values, so they would judge themselves.
     valuesMin: valuesMin ?? false,
-    // What was served is learned by checks alone.
+    // Served states are learned by checks alone.
     refreshAhead: false,
     agentsMax: AGENTS_MAX,
     disk: false,

@@ -5,7 +5,7 @@ import type { SimilarAdvice } from '../replay/similar-advice.ts';
 import { saidRows, skippedRows } from './report-text.ts';
 import { count, duration, percent, table } from './text.ts';
 
-/** The report for people: how it was served, one line for each thing worth knowing, then advice on the bucketing. */
+/** The report for people: how it was served, one line for each noteworthy figure, then advice on the bucketing. */
 export function replayText(report: ReplayReport, seconds: number): string {
   const parts = [heading(report, seconds), table(rows(report), { indent: 2 })];
   if (report.similarAdvice !== null) parts.push(similarText(report.similarAdvice, report.trust));
@@ -40,7 +40,7 @@ function rows(report: ReplayReport): string[][] {
   ];
 }
 
-/** What is worth a line only where it happened. */
+/** Rows that are shown only if they apply. */
 function occasionalRows({ trace, cache, unjudged, disordered, restarts }: ReplayReport): string[][] {
   const shown: string[][] = skippedRows(trace);
   if (cache.budget !== false) shown.push(['Budget', budgetText(cache.budget)]);
@@ -73,7 +73,7 @@ function budgetText({ budget, risk, riskHigh, probes }: Exclude<ReplayReport['ca
   return `${percent(budget, 1)}: ${now}; ${count(probes, 'probe')} made to gather evidence`;
 }
 
-/** Similar states are wrong in 61 % of 789, where the record differs from itself in 37 %: they stay silent; … */
+/** Returns, for example, `Similar states are wrong in 61 % of 789, where the record differs from itself in 37 %: they stay silent; …`. */
 export function similarText({ compared, wrong, selfWrong, serving, advised }: SimilarAdvice, trust: string): string {
   const found = `Similar states are wrong in ${percent(wrong, 1)} of ${count(compared)}; in the same state, recorded choices differ in ${percent(selfWrong, 1)}`;
   if (advised && trust === 'always')

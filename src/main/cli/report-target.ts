@@ -4,7 +4,7 @@ import { ReportFile } from '../report/report-file.ts';
 import type { CliContext } from './cli-context.ts';
 import { UsageError } from './cli-error.ts';
 
-/** The file of `--report`, or undefined where none is asked for. Throws before any work begins where it cannot be written. */
+/** The file of `--report`, or undefined without that flag. If it cannot be written, throws before any work begins. */
 export async function openReportFile({ cwd }: CliContext, file: string | undefined): Promise<ReportFile | undefined> {
   if (file === undefined) return undefined;
   try {
@@ -16,7 +16,7 @@ export async function openReportFile({ cwd }: CliContext, file: string | undefin
   }
 }
 
-/** Where a file is or would be, the same for each of its names. */
+/** The canonical path of a file that exists or will, the same for each of its names. */
 export function placeOf(cwd: string, file: string): string {
   const path = resolve(cwd, file);
   return existsSync(path) ? realpathSync(path) : path;

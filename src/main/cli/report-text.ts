@@ -11,7 +11,7 @@ import { figureOf, REPORT_FIGURES } from '../session/report-figures.ts';
 import { criteriaTable } from './expectations.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
-/** The report for people: what ran, then one line for each thing worth knowing, then the models and their servers. */
+/** The report for people: what ran, one line for each noteworthy figure, then the models and their servers. */
 export function reportText(report: SessionReport): string {
   const [summary, ...tables] = reportTables(report) as [ReportTable, ...ReportTable[]];
   const others = tables.map(({ head, rows, alignRightFrom }) =>
@@ -21,7 +21,7 @@ export function reportText(report: SessionReport): string {
   return `${[heading, table(summary.rows, { indent: 2 }), ...others].join('\n\n')}\n`;
 }
 
-/** The same for a page. */
+/** The report for a page. */
 export function reportSide(report: SessionReport): ReportSide {
   const lines = [headline(report), serverText(report.server)];
   return { title: report.trace.name, lines, tables: reportTables(report), series: report.series ?? null };
@@ -86,7 +86,7 @@ function nameOf(path: string): string {
   return figureOf(path)?.name ?? path;
 }
 
-/** The line of a figure, as the table of figures words it. */
+/** The line of a figure, worded as in the table of figures. */
 function saidRow(tree: object, path: string): string[] {
   const [name, noun, rest] = figureOf(path)?.said ?? [nameOf(path), '', ''];
   return [name, `${count(countAt(tree, path), noun)}${rest}`];
@@ -98,7 +98,7 @@ export function saidRows(tree: object, isWanted: (path: string) => boolean): str
   return told.flatMap(({ path }) => (countAt(tree, path) > 0 ? [saidRow(tree, path)] : []));
 }
 
-/** What of a trace was left out. */
+/** What was skipped in a trace. */
 export function skippedRows({ skipped }: ReportTrace): string[][] {
   if (skipped === undefined) return [];
   return [['Skipped', `${count(skipped.lines, 'broken line')}; the first: ${skipped.first}`]];
@@ -117,7 +117,7 @@ function cacheText({ cache }: SessionReport): string {
   return `${size} entries · hit rate ${hitRate} · ${count(hits, 'hit')} · ${count(misses, 'miss', 'misses')} · TTL ${duration(ttlMs)}${dropped}`;
 }
 
-/** What was saved, spent and given up: only what there is something to say of. */
+/** What was saved, spent and given up; omits rows with nothing to report. */
 function workRows(report: SessionReport): string[][] {
   const { prompt, completion, cached, estimated } = report.tokensPerPlan;
   const rows = saidRows(report, (path) => /^(?:coalesced|superseded|calls\.(?!timeouts).+)$/.test(path));
@@ -132,7 +132,7 @@ function workRows(report: SessionReport): string[][] {
   return rows;
 }
 
-/** What was done for the next time, where models were too slow for this one. */
+/** Work for later requests, done because models were too slow for this one. */
 function laterRows({ background, late, endpoints }: SessionReport): string[][] {
   const rows: string[][] = [];
   const { asked, voted, states } = background.later;
@@ -156,7 +156,7 @@ function laterRows({ background, late, endpoints }: SessionReport): string[][] {
   return rows;
 }
 
-/** How far what the cache served can be trusted: only what there is something to say of. */
+/** How far the cache's answers can be trusted; omits rows with nothing to report. */
 function honestyRows({ cache, background }: SessionReport): string[][] {
   const { falseHits, standing, budget } = cache;
   const rows: string[][] = [];
@@ -181,7 +181,7 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
   return rows;
 }
 
-/** What models decided without words: only where a model was read. Of reads for nobody's plan there is a decision, but no plan. */
+/** What models decided without words, if a model was read. Background reads make decisions, but no plans. */
 function readRows({ reads, plans }: SessionReport): string[][] {
   if (reads === null || reads.asked === 0) return [];
   const { asked, decided, unsure, failed, calibration } = reads;
@@ -193,7 +193,7 @@ function readRows({ reads, plans }: SessionReport): string[][] {
   return [['Read decisions', parts.join(' · ')]];
 }
 
-/** similar up to 0.1: 84 % of 120, silent */
+/** Returns, for example, `similar up to 0.1: 84 % of 120, silent`. */
 function tierText({ tier, to, compared, agreement, serving }: TierStat): string {
   const where = to === null ? tier : `${tier} up to ${to}`;
   return `${where}: ${percent(agreement ?? 0, 1)} of ${count(compared)} right, ${serving ? 'serves' : 'silent'}`;
@@ -221,7 +221,7 @@ function sourcesText({ sources, plans }: SessionReport): string {
   return used.map(([source, plansOf]) => `${source} ${count(plansOf)} (${percent(plansOf, plans)})`).join(' · ');
 }
 
-/** Why no model decided, the most frequent first: only where there are such plans. */
+/** Why no model decided, most frequent first; empty if there are no such plans. */
 function whyRows({ why, plans }: SessionReport): string[][] {
   const found = Object.entries(why).filter(([, plansOf]) => plansOf > 0);
   if (found.length === 0) return [];
@@ -235,12 +235,12 @@ const NOTHING = '–';
 
 type Column<T> = readonly [name: string, cell: (item: T) => string];
 
-/** The table of figures names a column, unless what stands in it is no figure. */
+/** The table of figures names a column, unless its cells are not figures. */
 function columnOf<T>(path: string, cell: (item: T) => string): Column<T> {
   return [nameOf(path), cell];
 }
 
-/** Where several endpoints were asked, each row names its own: one model at two of them has two rows. */
+/** If several endpoints were asked, each row names its own: a model at two of them has two rows. */
 function modelTable({ models }: SessionReport): ReportTable {
   const hasSeveral = new Set(models.map(({ endpoint }) => endpoint)).size > 1;
   const endpoint: Column<ModelStats> = ['Endpoint', (model) => model.endpoint];
@@ -260,7 +260,7 @@ function modelTable({ models }: SessionReport): ReportTable {
   return { ...tableOf('Models', columns, models), alignRightFrom: hasSeveral ? 3 : 2 };
 }
 
-/** How well the probabilities that were read say what models decide in words, by model, and by what was expected. */
+/** How well the probabilities that were read predict what models decide in words, by model and expected share. */
 function calibrationTables({ reads }: SessionReport): ReportTable[] {
   const known = reads?.calibration.filter(({ compared }) => compared > 0) ?? [];
   if (known.length === 0) return [];
@@ -283,7 +283,7 @@ function calibrationTables({ reads }: SessionReport): ReportTable[] {
   return tables.map((each) => ({ ...each, alignRightFrom: 1 }));
 }
 
-/** A column is left out where no server has anything to say in it. */
+/** Omits columns in which no server has a value. */
 function endpointTable(endpoints: readonly EndpointStats[]): ReportTable {
   const columns: Column<EndpointStats>[] = [
     ['Endpoint', ({ endpoint }) => endpoint],

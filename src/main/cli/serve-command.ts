@@ -29,7 +29,7 @@ export interface ServeFlags extends ServerFlags {
   readonly json?: boolean;
 }
 
-/** What a command that runs until it is stopped needs of its process. */
+/** What a command that runs until it is stopped needs from its process. */
 export interface ServiceProcess {
   readonly pid: number;
   /** The bearer token from the environment. */
@@ -39,7 +39,7 @@ export interface ServiceProcess {
   logLevel: string | undefined;
   /** Calls `reload` at every SIGHUP, which would otherwise end the process. Returns a function that unsubscribes. */
   onHangup(reload: () => void): () => void;
-  /** Calls `end`, and does not end the process, when the reader of standard output has gone. */
+  /** Calls `end`, instead of ending the process, when the reader of standard output has gone. */
   onOutputBroken(end: () => void): void;
   exit(code: number): never;
 }
@@ -80,7 +80,7 @@ export function addServeCommand(program: Command, run: (flags: ServeFlags) => Pr
     .action((flags: ServeFlags) => run(flags));
 }
 
-/** A service that runs, and what it runs with. */
+/** A running service and its settings. */
 interface Service {
   readonly context: CliContext;
   readonly flags: ServeFlags;
@@ -93,7 +93,7 @@ interface Service {
 }
 
 export async function serveCommand(given: CliContext, flags: ServeFlags, process: ServiceProcess): Promise<ExitCode> {
-  // From the first moment to the last: a hangup while it starts or drains must not end it.
+  // From start to end: a hangup while the service starts or drains must not end it.
   using hangups = new Hangups(process);
   const { logs } = process;
   const context: CliContext = {
@@ -127,7 +127,7 @@ function checkUse({ json, host, tokenFile }: ServeFlags, { serve: { socket, stdi
   if (stdio && json) throw new UsageError('--json cannot go with --stdio, whose standard output is the protocol');
 }
 
-/** What no log line may show. */
+/** Registers the secrets that no log line may show. */
 function knowSecrets({ secrets }: ProcessLog, loaded: LoadedConfig | undefined, settings: ServeSettings): void {
   secrets.addFrom(loaded);
   secrets.addFrom(settings);
@@ -160,13 +160,13 @@ function tellReady({ context, flags, faces, process: { pid } }: Service): void {
   if (flags.json) printJson(context, { ready: true, pid, faces: places });
 }
 
-/** As a log line, or in words where there is no log. */
+/** Reports as a log line, or in words if there is no log. */
 function tell(context: CliContext, data: object, message: string, words: string): void {
   if (context.logOnly) context.log.info(data, message);
   else note(context, words);
 }
 
-/** Resolves at the first interrupt, and when the program at standard input and output has gone. */
+/** Resolves at the first interrupt, or when the program at standard input and output has gone. */
 async function untilTold({ context: { signal }, process, faces: { stdio } }: Service): Promise<void> {
   const gone = new Promise<void>((resolve) => process.onOutputBroken(resolve));
   const ends = [once(signal, 'abort'), gone, ...(stdio === undefined ? [] : [stdio.ended])];
@@ -181,7 +181,7 @@ interface Read {
   readonly configured: Configured;
 }
 
-/** Every SIGHUP from the start to the end. One that comes before there is somebody to hear of it is told at once then. */
+/** Catches every SIGHUP from start to end. One that arrives before there is a listener is delivered once there is. */
 class Hangups implements Disposable {
   #listener: (() => void) | undefined;
   #isDue = false;
@@ -230,7 +230,7 @@ async function readAgain({ context, flags, process, file, host }: Service): Prom
   return { loaded, settings, configured: configuredBy(options, settings) };
 }
 
-/** The face first: it may refuse. */
+/** The face first, because it may refuse. */
 async function applyTo(service: Service, { loaded, settings }: Read, changed: readonly string[]): Promise<string[]> {
   const { faces, process, host } = service;
   const { serve, log } = settings;
@@ -273,7 +273,7 @@ async function end({ context, process, host, faces, settings }: Service): Promis
   const ms = Math.round(clock.now() - startedAtMs);
   tell(context, { ms, ...drained }, 'drained', `${drained.isInTime ? 'Ended' : 'Cut off'} after ${duration(ms)}`);
   const code = drained.isReleased ? EXIT.SUCCESS : EXIT.FAILURE;
-  // What still runs would keep the process alive.
+  // Anything still running would keep the process alive.
   if (!drained.isInTime) process.exit(code);
   return code;
 }

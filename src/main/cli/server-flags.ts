@@ -59,7 +59,7 @@ export function collect(text: string, before: readonly string[] = []): string[] 
   return [...before, text];
 }
 
-/** Collects base URLs of servers. `/v1` is added to a bare host, because every server of this kind has it there. */
+/** Collects base URLs of servers. Adds `/v1` to a bare host, because every such server has it there. */
 function collectURL(text: string, before: readonly string[] = []): string[] {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {

@@ -105,14 +105,14 @@ export async function sessionCommand(
 
 interface Played {
   readonly report: SessionReport;
-  /** The last ones. */
+  /** The last plans. */
   readonly plans: readonly ShownPlan[];
   readonly interrupted: boolean;
-  /** What ended the session early, and why its recording is not whole. The report tells the first. */
+  /** What ended the session early, and why its recording is incomplete. The report shows the first. */
   readonly faults: readonly Error[];
 }
 
-/** Runs the trace on a planner of its own, and closes everything that takes. */
+/** Runs the trace on a planner of its own, and closes everything that this needs. */
 async function play(
   context: CliContext,
   flags: SessionFlags,
@@ -139,7 +139,7 @@ async function play(
   return { report: whole, plans: monitor.plans(), interrupted: outcome.interrupted, faults };
 }
 
-/** How many plans there will be, for a bar; undefined where none is shown, or where only the time tells. */
+/** The number of plans, for a bar; undefined if there is no bar, or if only the time ends the session. */
 async function totalOf(context: CliContext, flags: SessionFlags, { file }: Trace): Promise<number | undefined> {
   return flags.json || flags.for !== undefined ? undefined : barTotal(context, file, flags.limit);
 }
@@ -156,7 +156,7 @@ async function runOn(
   return await runSession(host.planner, records, { ...options, onPlan: (plan) => progress.onPlan(plan) });
 }
 
-/** Each lap reads the trace anew. Broken lines are counted in the first one. */
+/** Each lap reads the trace again. Broken lines are counted in the first lap. */
 function lapsOf(
   context: CliContext,
   flags: SessionFlags,
@@ -174,7 +174,7 @@ function lapsOf(
 
 type ReportExtras = Pick<ReportSubject, 'series' | 'expect'>;
 
-/** A recording that could not be written takes nothing away from the report. */
+/** A failed recording does not affect the report. */
 async function closeFault(writer: TraceWriter | undefined): Promise<Error | undefined> {
   try {
     await writer?.close();
@@ -228,7 +228,7 @@ function exampleTrace({ packageDir, cwd }: CliContext): string {
   return near.startsWith('..') ? path : near;
 }
 
-/** The configuration's domain has the last word, if it is the one that the trace is of. */
+/** The configuration's domain takes precedence, if the trace is of that domain. */
 function domainFor(trace: Trace, loaded: LoadedConfig | undefined): Domain {
   const configured = loaded?.config.domain;
   if (configured === undefined) return trace.domain;
@@ -239,7 +239,7 @@ function domainFor(trace: Trace, loaded: LoadedConfig | undefined): Domain {
   );
 }
 
-/** What is written must not be what is read, or written twice. */
+/** Rejects targets that would overwrite the input or each other. */
 function checkTargets({ cwd }: CliContext, file: string, { record, report }: SessionFlags): void {
   const trace = placeOf(cwd, file);
   for (const [flag, given] of [

@@ -98,7 +98,7 @@ function countsText(ms: number, stats: Readonly<Record<string, unknown>> | undef
   return [`Stopped after ${duration(ms)}`, ...counts].join(' · ');
 }
 
-/** `failuresPlayed` as `failures played`. */
+/** Turns `failuresPlayed` into `failures played`. */
 function words(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

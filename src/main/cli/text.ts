@@ -1,6 +1,6 @@
 import { shownInLine } from '../../shared/shown-text.ts';
 
-/** Numbers and tables, as people read them. */
+/** Formats numbers and tables for people. */
 
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -10,13 +10,13 @@ export function count(value: number, singular?: string, plural = `${singular}s`)
   return singular === undefined ? digits : `${digits} ${value === 1 ? singular : plural}`;
 }
 
-/** A number that is not a count: three digits that matter. */
+/** Formats a number that is not a count with three significant digits. */
 export function rate(value: number): string {
   if (value >= 100) return GROUPED.format(value);
   return value >= 10 ? value.toFixed(1).replace(/\.0$/, '') : value.toFixed(2).replace(/\.?0+$/, '');
 }
 
-/** `61.2 %`. Neither 0 % nor 100 % unless it is exactly that. */
+/** `61.2 %`. Shows 0 % or 100 % only if it is exactly that. */
 export function percent(part: number, whole: number): string {
   if (whole === 0) return '0 %';
   const value = (100 * part) / whole;
@@ -25,7 +25,7 @@ export function percent(part: number, whole: number): string {
   return `${value.toFixed(1).replace(/\.0$/, '')} %`;
 }
 
-/** Milliseconds in the unit that fits: `0.07 ms`, `8.4 ms`, `84 ms`, `1.24 s`, `2 min 5 s`. */
+/** Milliseconds in a suitable unit: `0.07 ms`, `8.4 ms`, `84 ms`, `1.24 s`, `2 min 5 s`. */
 export function duration(ms: number): string {
   if (ms < 0.995) return `${rate(ms)} ms`;
   if (ms < 9.95) return `${ms.toFixed(1).replace(/\.0$/, '')} ms`;
@@ -36,7 +36,7 @@ export function duration(ms: number): string {
   return `${Math.floor(seconds / 60)} min${rest === 0 ? '' : ` ${rest} s`}`;
 }
 
-/** Columns side by side, two spaces apart. From column `alignRightFrom` on, cells stand at the right. */
+/** Columns side by side, two spaces apart. From column `alignRightFrom` on, cells are aligned right. */
 export function table(
   rows: readonly (readonly string[])[],
   { indent = 0, alignRightFrom = Number.POSITIVE_INFINITY }: { indent?: number; alignRightFrom?: number } = {},

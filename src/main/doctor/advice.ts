@@ -2,12 +2,12 @@ import { SERVER_NAMES } from '../models/discovery/endpoint-facts.ts';
 import { isChatModel } from '../models/names/choose-models.ts';
 import type { ExaminedEndpoint, TimedCall } from './examine.ts';
 
-/** A first token later than this was most likely a model being loaded. */
+/** A first token later than this most likely waited for a model to load. */
 const LOADING_MS = 5_000;
-/** A plan is the experts at once and then the synthesis; the default profile gives it this long. */
+/** Time limit of a plan in the default profile: the experts at once and then the synthesis. */
 const PLAN_MS = 10_000;
 
-/** Whether a planner would work with these servers: each serves all that is to be used of it. */
+/** True if a planner would work with these servers: each serves everything that would be used. */
 export function areWell(endpoints: readonly ExaminedEndpoint[]): boolean {
   return endpoints.length > 0 && endpoints.every((endpoint) => troubleOf(endpoint).length === 0);
 }
@@ -52,7 +52,7 @@ function keyAdvice({ baseURL, keyVariable, hasKey }: ExaminedEndpoint): string {
     : `${baseURL} requires a key: set it with ${where}.`;
 }
 
-/** The server took the call, and not a token came. */
+/** Errors of a server that took the call but sent no token. */
 const SILENT: ReadonlySet<string> = new Set(['ERR_MODEL_TIMEOUT_HEADERS', 'ERR_MODEL_TIMEOUT_FIRST_TOKEN']);
 
 function failureAdvice(baseURL: string, { model, code, message = 'no reason given', totalMs }: TimedCall): string[] {
@@ -92,7 +92,7 @@ function readingOf({ baseURL, server, calls }: ExaminedEndpoint): string[] {
   return calls.flatMap((call) => readAdvice(kind === 'unknown' ? baseURL : SERVER_NAMES[kind], call));
 }
 
-/** What would let plans read a model that they ask in words. */
+/** How to let plans read a model that they ask in words. */
 function readAdvice(server: string, { model, read, answers, thinks, totalMs }: TimedCall): string[] {
   if (read === undefined) return [];
   const { form, readMs = totalMs } = read;

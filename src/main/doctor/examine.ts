@@ -23,16 +23,16 @@ import { acceptsConnections } from './knock.ts';
 import { MemoryLook } from './memory-look.ts';
 import { type Asked, type Asking, askedIn, lookAtReads, type ReadLook } from './read-look.ts';
 
-/** What is examined: servers, and the models that are to be used there. */
+/** What is examined: servers, and the models that will be used there. */
 export interface Subject {
   readonly endpoints: Readonly<Record<string, EndpointOptions>>;
-  /** Named by the user for any of the servers. */
+  /** Models that the user named for any of the servers. */
   readonly models: readonly string[];
-  /** Named by a configuration for one server each. */
+  /** Models that a configuration names for one server each. */
   readonly seats: readonly Seat[];
   /** How the configuration wants experts to be asked. */
   readonly asking: Asking;
-  /** The variable of the environment for the key of an endpoint. */
+  /** The environment variable for the key of an endpoint. */
   keyVariableOf(name: string): string;
 }
 
@@ -41,19 +41,19 @@ export interface TimedCall extends Partial<Asked> {
   readonly code: 'OK' | ErrorCode;
   readonly message?: string;
   readonly totalMs: number;
-  /** Until the response headers. */
+  /** Time to the response headers, in milliseconds. */
   readonly queueMs?: number;
   readonly firstTokenMs?: number;
   readonly tokensPerSecond?: number;
-  /** Whether its server keeps it to a JSON schema. Absent where the call failed. */
+  /** True if its server enforces a JSON schema. Absent if the call failed. */
   readonly keepsSchema?: boolean;
-  /** Its answer began with a thought. */
+  /** Present if its answer began with a thought. */
   readonly thinks?: true;
-  /** Whether its decisions can be read, and how long one read takes. Absent where the call failed. */
+  /** Whether its decisions can be read, and how long one read takes. Absent if the call failed. */
   readonly read?: ReadLook;
 }
 
-/** `by`: absent where times alone show it. */
+/** A model that lost its place in memory. `by` is absent if only times show it. */
 export interface DisplacedModel {
   readonly model: string;
   readonly by?: string;
@@ -61,31 +61,31 @@ export interface DisplacedModel {
 
 export interface ExaminedEndpoint {
   readonly name: string;
-  /** As it may be shown. */
+  /** The base URL, safe to show. */
   readonly baseURL: string;
-  /** What was given for it, where that lacks the version path. */
+  /** The URL as given, if that lacks the version path. */
   readonly givenURL?: string;
-  /** Whether it answers, whatever it says. */
+  /** True if it answers, even with an error. */
   readonly reachable: boolean;
-  /** It cannot be reached, and yet accepts connections: its process hangs, or is stopped. */
+  /** Present if it accepts connections but does not answer: its process hangs, or is stopped. */
   readonly silent?: true;
-  /** Why it does not serve, where it said so: to the list of models, or to every call. */
+  /** Why it does not serve, if it reported a reason: for the list of models, or for every call. */
   readonly trouble?: ServerTrouble;
-  /** Whether a key was given for it, and the variable of the environment that would hold one. */
+  /** Whether a key was given for it, and the environment variable that would hold one. */
   readonly hasKey: boolean;
   readonly keyVariable: string;
-  /** Whether the user named the models to call. */
+  /** True if the user named the models to call. */
   readonly isNamed: boolean;
-  /** How long the list of models took. */
+  /** How long the list of models took, in milliseconds. */
   readonly listMs: number;
   readonly models: readonly string[];
-  /** What the server told about itself. Absent where it cannot be reached. */
+  /** What the server reports about itself. Absent if it cannot be reached. */
   readonly server?: EndpointFacts;
   readonly missing: readonly { readonly model: string; readonly nearest: readonly string[] }[];
   readonly calls: readonly TimedCall[];
-  /** Models that had to go from memory for others that were called after them. */
+  /** Models that were evicted from memory for others called after them. */
   readonly displaced: readonly DisplacedModel[];
-  /** Models that chat and were not called, where the user named none: a plan would not use them. */
+  /** Chat models that were not called because the user named none: a plan would not use them. */
   readonly untimed: readonly string[];
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
@@ -93,12 +93,12 @@ export interface ExaminedEndpoint {
 const LIST_MS = 3_000;
 const DISCOVER_MS = 2_000;
 const KNOCK_MS = 1_000;
-/** A server is asked for all of its pages at once. */
+/** All pages of a server are requested at once. */
 const CONNECTIONS = 8;
 const CALL_TOKENS_MAX = 64;
 const READ_MS = 2_000;
 const READ_TIMES = 2;
-/** A question like those of a plan, so that the times are like those of a plan. */
+/** A question like those of a plan, so that the times are representative. */
 const SITUATION = situationOf(
   {
     agent: 'doctor',
@@ -111,8 +111,8 @@ const SITUATION = situationOf(
 const MESSAGES = synthesisMessages(skyrim, SITUATION, []);
 
 /**
- * Reaches every server, asks what it is and has, and times one call to each model that is to be used; others show whether it
- * keeps to a schema, and whether and how fast it can be read. One call at a time, so that they do not slow each other down.
+ * Contacts every server, asks what it is and has, and times one call to each model that will be used; further calls show whether it enforces a
+ * schema, and whether and how fast it can be read. One call at a time, so that they do not slow each other down.
  */
 export async function examine(
   subject: Subject,
@@ -167,7 +167,7 @@ type Server = Pick<ExaminedEndpoint, 'name' | 'hasKey' | 'keyVariable'>;
 
 type Listing = Omit<ExaminedEndpoint, 'missing' | 'calls' | 'displaced' | 'untimed' | 'isNamed'>;
 
-/** llama.cpp lists its model also while it loads it, and to whoever has no key: then the calls tell. */
+/** llama.cpp lists its model even while loading it, and to clients without a key: then the calls show the trouble. */
 function troubleOf({ trouble }: Listing, calls: readonly TimedCall[]): { readonly trouble?: ServerTrouble } {
   const told = trouble ?? calls.map(troubleInCall).find((each) => each !== undefined);
   return defined({ trouble: told });
@@ -247,7 +247,7 @@ async function timedCall(
   return { model, code: 'OK', ...times, ...defined({ keepsSchema }), ...(isThought ? { thinks: true } : {}) };
 }
 
-/** A read is one token: it takes no longer than words, unless its server is silent on a route that it does not have. */
+/** A read is one token: it takes no longer than words, unless its server never answers on a route that it does not have. */
 function readTimeoutMs({ totalMs }: TimedCall, callTimeoutMs: number): number {
   return Math.min(callTimeoutMs, READ_MS + READ_TIMES * totalMs);
 }
@@ -263,7 +263,7 @@ function timesOf({ totalMs, queueMs, firstTokenMs, completionTokens }: CallRepor
     totalMs: rounded(totalMs, 1),
     ...(queueMs === undefined ? {} : { queueMs: rounded(queueMs, 1) }),
     ...(firstTokenMs === undefined ? {} : { firstTokenMs: rounded(firstTokenMs, 1) }),
-    // The first token's time is that of the prompt.
+    // The time of the first token is that of the prompt.
     ...(tokens > 1 && streamMs > 0 ? { tokensPerSecond: rounded((1_000 * (tokens - 1)) / streamMs, 1) } : {}),
   };
 }

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Clock } from '../../shared/clock.ts';
 
-/** Whether somebody accepts connections at the address of a URL: a process that hangs, or is stopped, still does. */
+/** Resolves to true if the address of a URL accepts connections, which a hung or stopped process still does. */
 export function acceptsConnections(url: string, clock: Clock, timeoutMs: number): Promise<boolean> {
   const at = URL.parse(url);
   if (at === null) return Promise.resolve(false);

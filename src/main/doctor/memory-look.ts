@@ -4,11 +4,11 @@ import { loadedModels } from '../models/discovery/loaded-models.ts';
 import type { DisplacedModel, TimedCall } from './examine.ts';
 
 const LOOK_MS = 1_000;
-/** A first token that comes this much later than the next one, and this many times as late, waited for a load. */
+/** A first token this much later than the next one, and this many times as late, waited for a load. */
 const LOAD_MS = 1_000;
 const LOAD_TIMES = 2;
 
-/** Sees which models put one another out of a server's memory, while they are called one after the other. */
+/** Detects which models evict one another from a server's memory while they are called one after the other. */
 export class MemoryLook {
   readonly #client: JsonReader;
   readonly #kind: ServerKind;
@@ -23,7 +23,7 @@ export class MemoryLook {
     this.#signal = signal;
   }
 
-  /** A model has been called: looks who is there now. */
+  /** Checks which models are in memory after a call. */
   async called(model: string): Promise<void> {
     const told = await loadedModels(this.#client, this.#kind, LOOK_MS, this.#signal);
     const gone = this.#called.filter(
@@ -34,7 +34,7 @@ export class MemoryLook {
     this.#called.push(model);
   }
 
-  /** Where the server does not tell, the first model is called twice more: if only the first time takes long, it was gone. */
+  /** If the server does not report it, the first model is called twice more: if only the first of these calls is slow, it had been evicted. */
   async displaced(
     calls: readonly TimedCall[],
     again: (model: string) => Promise<TimedCall>,

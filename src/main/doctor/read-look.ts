@@ -14,34 +14,34 @@ import type { AnswerRule } from '../options/planner-options.ts';
 
 /** Whether the decisions of a model can be read, and how long that takes. */
 export interface ReadLook {
-  /** The form in which it can be read; null where it can only be asked in words, absent where no call told. */
+  /** The form in which it can be read; null if it can only be asked in words, absent if no call showed it. */
   readonly form?: ReadForm | null;
-  /** How long one read of the prompt of a plan took. */
+  /** How long one read of a plan's prompt took, in milliseconds. */
   readonly readMs?: number;
   /** Why it cannot be read in the last form that was tried. */
   readonly message?: string;
 }
 
-/** A form in which plans ask a model: one that is read, or that of its words. */
+/** A form in which plans ask a model: a form of reads, or of answers in words. */
 export type AskedForm = ReadForm | AnswerForm;
 
 /** How plans ask a model. */
 export interface Asked {
-  /** What the configuration says. */
+  /** The rule in the configuration. */
   readonly answers: AnswerRule;
-  /** The forms that come of it, the first one first. */
+  /** The resulting forms, in order. */
   readonly asked: readonly AskedForm[];
 }
 
-/** What a configuration says of how models are asked. */
+/** How a configuration wants models to be asked. */
 export interface Asking {
-  /** How the model at a seat is to be asked. */
+  /** The rule for the model at a seat. */
   readonly ruleFor: (seat: Seat) => AnswerRule;
-  /** Whether answers in words are asked for as JSON of a schema, where the server keeps to it. */
+  /** Whether answers in words are requested as JSON with a schema, if the server enforces it. */
   readonly isConstrained: boolean;
 }
 
-/** Tries one form of reads after the other; in the first one that works, reads the prompt of a plan once and takes the time. */
+/** Tries the forms of reads one after the other; times one read of a plan's prompt with the first one that works. */
 export async function lookAtReads(
   seat: Seat & { readonly kind: ServerKind },
   forms: ReadForms,
@@ -73,7 +73,7 @@ export async function lookAtReads(
   return read.ok ? { form, readMs: rounded(read.report.totalMs, 1) } : { form, message: read.failure.message };
 }
 
-/** How plans ask a model: in words where it cannot be read or is not to be, or where a read leaves them unsure. */
+/** How plans ask a model: in words if it cannot or may not be read, or if a read leaves them unsure. */
 export function askedIn(asking: Asking, seat: Seat, { form }: ReadLook, keepsSchema: boolean): Asked {
   const answers = asking.ruleFor(seat);
   const words = asking.isConstrained && keepsSchema ? 'json' : 'text';

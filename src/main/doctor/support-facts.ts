@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { withoutSecrets } from '../../shared/secrets.ts';
 import type { LoadedConfig } from '../service/config/config-file.ts';
 
-/** What whoever helps from afar asks for first. Nothing in it is secret. */
+/** What remote support asks for first. Contains no secrets. */
 export interface SupportFacts {
   readonly versions: { readonly conclave: string; readonly node: string; readonly os: string };
   readonly machine: {
@@ -14,18 +14,18 @@ export interface SupportFacts {
     readonly memoryBytes: number;
     readonly freeMemoryBytes: number;
   };
-  /** As it stands in its file, its secrets hidden; of a domain the name alone. Absent where there is no file. */
+  /** The configuration as in its file, with secrets hidden; only the name of a domain. Absent if there is no file. */
   readonly configuration?: { readonly file: string; readonly [section: string]: unknown };
-  /** Where `serve` would listen. Empty where the configuration does not say. */
+  /** Where `serve` would listen. Empty if the configuration does not specify it. */
   readonly places: readonly FaceAddress[];
-  /** The file of the disk tier. Absent where none is configured. */
+  /** The file of the disk tier. Absent if none is configured. */
   readonly disk?: DiskFacts;
 }
 
 export interface FaceAddress {
   readonly face: 'http' | 'socket';
   readonly address: string;
-  /** `stale`: a socket that nobody listens at any more; `serve` takes it over. */
+  /** `stale`: a socket without a server; `serve` takes it over. */
   readonly state: 'free' | 'in use' | 'stale' | 'not available';
   readonly message?: string;
 }
@@ -94,7 +94,7 @@ function httpPlace(host: string, port: number): Promise<FaceAddress> {
   });
 }
 
-/** Only knocks: listening would leave a socket behind if this process was killed. Where nothing is, its folder is asked. */
+/** Only tries to connect: listening would leave a socket behind if this process was killed. If nothing is there, checks its folder. */
 function socketPlace(path: string): Promise<FaceAddress> {
   const place = { face: 'socket', address: path } as const;
   return new Promise((resolve) => {
@@ -115,7 +115,7 @@ function socketPlace(path: string): Promise<FaceAddress> {
   });
 }
 
-/** What of it needs somebody's hand, one sentence each. */
+/** What the user must fix, one sentence each. */
 export function warningsIn({ places, disk }: SupportFacts): string[] {
   const taken = places.filter(({ state }) => state === 'in use' || state === 'not available');
   const warnings = taken.map(({ address, state, message }) =>

@@ -7,15 +7,13 @@ import { share } from '../measure/shares.ts';
 import { wilson } from '../measure/wilson.ts';
 
 /**
- * What the exact key would do if one thing about a domain's features were changed: a feature left out of it, or every
- * second edge of a number. Each change is judged by a plain cache of first answers (no expiry, no eviction, no guard, no
- * similar states) that runs beside the one of the key as it is, over the same decisions. Changes are judged one at a time:
- * what two of them gain together is another question.
+ * Predicts what the exact key would do if one of a domain's features was changed: a feature dropped, or every second edge of a number removed. Each
+ * change is judged by a plain cache of first answers (no expiry, no eviction, no guard, no similar states), next to one with the current key, over
+ * the same decisions. Changes are judged one at a time, not in combination.
  *
- * A change is advised where it serves at least SERVED_GAIN_MIN more of the decisions, and where the answers that it adds
- * are not clearly worse than those served now: of the added ones, no greater share is wrong than WRONG_FACTOR_MAX times
- * the upper end of the 95 % interval of what is wrong now. Where next to nothing is served now that interval is wide, and
- * says little; so the added answers must be right more often than not in any case.
+ * A change is advised if it serves at least SERVED_GAIN_MIN more of the decisions, and the added answers are not clearly worse than those served now:
+ * the wrong share of the added ones must not exceed WRONG_FACTOR_MAX times the upper end of the 95 % interval of the wrong share now. If next to
+ * nothing is served now, that interval is wide and means little; so the added answers must in any case be right more often than not.
  */
 const SERVED_GAIN_MIN = 0.02;
 const ADDED_MIN = 10;
@@ -23,27 +21,27 @@ const WRONG_FACTOR_MAX = 1.25;
 const WRONG_ADDED_MAX = 0.5;
 
 /**
- * Keys that all variants remember together: some 50 bytes each. When a variant has used up its part the comparison ends
- * for all of them, as they would no longer be judged alike; what they came to until then stands.
+ * Maximum number of keys that all variants store together, at some 50 bytes each. When a variant has used up its share, the comparison ends for all
+ * of them, as they would no longer be judged alike; results until then stay valid.
  */
 const KEYS_MAX = 4_000_000;
-/** Of one variant. */
+/** Maximum number of keys of one variant. */
 const VARIANT_KEYS_MAX = 500_000;
 
 export interface BucketingAdvice {
   readonly feature: string;
   readonly change: 'drop' | 'halve-edges';
-  /** What would remain of the edges, where they are halved. */
+  /** The remaining edges, if they are halved. */
   readonly edges?: readonly number[];
-  /** Whether the change is worth it. */
+  /** True if the change is worth it. */
   readonly advised: boolean;
-  /** With the change: share of the decisions that is served, and of those the share that is wrong. */
+  /** With the change: the share of decisions that is served, and the share of those that is wrong. */
   readonly served: number;
   readonly wrong: number;
-  /** The same with the key as it is. */
+  /** The same shares with the current key. */
   readonly servedNow: number;
   readonly wrongNow: number;
-  /** Decisions that were compared. */
+  /** Number of decisions compared. */
   readonly decisions: number;
 }
 
@@ -111,7 +109,7 @@ export class BucketingStudy {
     for (const { answers } of this.#variants) answers.decide(observation, actionSet, chosen, this.#words);
   }
 
-  /** Every change with its figures: first the advised ones, and of each kind first what adds most right answers. */
+  /** Every change with its figures: advised ones first, then by the right answers they add. */
   advice(): BucketingAdvice[] {
     const rightOf = ({ served, wrong }: FirstAnswers): number => served - wrong;
     return this.#variants

@@ -1,20 +1,20 @@
 import { LRUCache } from 'lru-cache';
 
-/** What an agent was recorded to do last. */
+/** The last recorded action of an agent. */
 interface LastDone {
   readonly state: string;
   readonly action: string;
-  /** How many times in a row, its state unchanged throughout. */
+  /** How many times in a row, in an unchanged state. */
   readonly times: number;
 }
 
 /** How often a served answer repeats what its agent did just before, while nothing changed. */
 export type Repeat = 'none' | 'second' | 'third';
 
-/** Agents whose last action is remembered. */
+/** Maximum number of agents whose last action is remembered. */
 const AGENTS_MAX = 1_000_000;
 
-/** What each agent did last, by the trace alone: the cache's loop guard keeps its own memory, and is judged by this one. */
+/** What each agent did last, according to the trace alone: the cache's loop guard, which is judged by this, has its own memory. */
 export class Repeats {
   readonly #agents: LRUCache<string, LastDone>;
 
@@ -22,14 +22,14 @@ export class Repeats {
     this.#agents = new LRUCache({ max: agentsMax });
   }
 
-  /** Whether an answer repeats the agent's last action in an unchanged state, and whether it did even that twice. */
+  /** Tells whether an answer repeats the agent's last action in an unchanged state, or its last two. */
   of(agent: string, state: string, action: string): Repeat {
     const last = this.#agents.get(agent);
     if (last === undefined || last.state !== state || last.action !== action) return 'none';
     return last.times >= 2 ? 'third' : 'second';
   }
 
-  /** The agent was in this state and did this; undefined where the trace does not tell what. */
+  /** Records what the agent did in a state; undefined if the trace does not say. */
   done(agent: string, state: string, action: string | undefined): void {
     const last = this.#agents.get(agent);
     if (action === undefined) {

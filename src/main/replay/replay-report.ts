@@ -7,44 +7,44 @@ import type { TierOutcome } from './replay.ts';
 import type { ReplayRun } from './run-replay.ts';
 import { type SimilarAdvice, similarAdvice } from './similar-advice.ts';
 
-/** What a replay came to. Shares are between 0 and 1, to six digits; `replay --json` prints it as it is. */
+/** The result of a replay. Shares are between 0 and 1, to six digits; `replay --json` prints it unchanged. */
 export interface ReplayReport {
   readonly decisions: number;
-  /** Of the decisions. */
+  /** Share of the decisions that was served. */
   readonly served: number;
-  /** Of the served, with the ends of its 95 % interval here and below. */
+  /** Share of the served that was wrong, followed by its 95 % interval. */
   readonly wrong: number;
   readonly wrongHigh: number;
-  /** Of the served: those that equal the agent's last recorded action in an unchanged state. */
+  /** Share of the served that equals the agent's last recorded action in an unchanged state. */
   readonly looped: number;
   /** Served answers that equal the agent's last two recorded actions, its state unchanged throughout. */
   readonly thirdInARow: number;
-  /** Of the cache alone: the signature and the lookup. */
+  /** Rate of the cache alone: the signature and the lookup. */
   readonly lookupsPerSecond: number;
   readonly trace: ReportTrace;
   readonly serve: 'first' | 'budget';
-  /** Whether what serves had to earn it; without a say where there is a budget. */
+  /** Whether tiers must earn trust before they serve; no effect with an error budget. */
   readonly trust: 'earned' | 'always';
   /** Null without a budget. */
   readonly errorBudget: number | null;
   /** 0 for no expiry. */
   readonly ttlSeconds: number;
   readonly entries: number;
-  /** Records that do not tell what was chosen, or chose what was not offered. */
+  /** Records without a usable choice: none is recorded, or it was not offered. */
   readonly unjudged: number;
   readonly wrongLow: number;
   readonly exact: TierOutcome;
   readonly similar: TierOutcome;
   readonly advice: readonly BucketingAdvice[];
-  /** Whether similar states are right often enough; null where too little was compared. */
+  /** Whether similar states are right often enough; null if too little was compared. */
   readonly similarAdvice: SimilarAdvice | null;
   readonly cache: CacheStats;
   readonly servedCount: number;
   readonly wrongCount: number;
   readonly loopedCount: number;
-  /** Records a little older than one before them, for which time stood still. */
+  /** Records a little older than a previous one, for which time stood still. */
   readonly disordered: number;
-  /** Times that the trace jumped back, and time went on from where it was. */
+  /** How often the trace jumped back; time then continued from where it was. */
   readonly restarts: number;
   readonly interrupted: boolean;
   /** What ended the replay early, or made it worthless. */

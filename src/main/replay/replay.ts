@@ -14,9 +14,8 @@ import { SelfAgreement } from './self-agreement.ts';
 import { TraceClock } from './trace-clock.ts';
 
 /**
- * Judges the cache alone against what was really chosen, in order: a request is served or not. If not, `chosen` is
- * learned, as if a model had answered. If so, it is not, but for the share that a background check would have asked.
- * Time is the trace's own.
+ * Judges the cache alone against the recorded choices, in order. A request that is not served learns `chosen`, as if a model had answered. One that
+ * is served does not, except for the share that a background check would have asked. Time is the trace's own.
  */
 export interface ReplayOptions {
   readonly cache: ResolvedCache;
@@ -24,9 +23,9 @@ export interface ReplayOptions {
 }
 
 export interface TierOutcome {
-  /** Share of all decisions. */
+  /** Share of all decisions that was served. */
   readonly served: number;
-  /** Share of the served. */
+  /** Share of the served that was wrong. */
   readonly wrong: number;
   readonly wrongLow: number;
   readonly wrongHigh: number;
@@ -36,13 +35,13 @@ export interface TierOutcome {
 
 export interface ReplayOutcome extends TierOutcome {
   readonly decisions: number;
-  /** Records that do not tell what was chosen, or chose what was not offered: looked up, neither judged nor learned. */
+  /** Records without a usable choice (none is recorded, or it was not offered): looked up, but neither judged nor learned. */
   readonly unjudged: number;
-  /** Records a little older than one before them, for which time stood still. */
+  /** Records a little older than a previous one, for which time stood still. */
   readonly disordered: number;
-  /** Times that the trace jumped back, and time went on from where it was. */
+  /** How often the trace jumped back; time then continued from where it was. */
   readonly restarts: number;
-  /** Share of the served that equal the agent's last recorded action in an unchanged state. */
+  /** Share of the served that equals the agent's last recorded action in an unchanged state. */
   readonly looped: number;
   readonly loopedCount: number;
   /** Served answers that equal the agent's last two recorded actions, its state unchanged throughout. */
@@ -79,7 +78,7 @@ export class Replay {
     this.#cache = new PlanCache(cache, domain, this.#clock, forkRandom(seed, 'replay'), this.#agreement);
   }
 
-  /** One record, in the order of the trace. Whether it could be judged. */
+  /** Replays one record, in the order of the trace. Returns whether it could be judged. */
   next({ t, request, chosen }: TraceRecord): boolean {
     this.#clock.advanceTo(t);
     const startedAtMs = systemClock.now();
@@ -99,7 +98,7 @@ export class Replay {
       this.#agreement.chosen(fingerprintNumber(signature), chosen);
     } else this.#unjudged++;
     if (chosen !== undefined) {
-      // As if memory had told it, where it would have told the same.
+      // Treated as coming from the cache if the cache would have given the same answer.
       const isFromMemory = look.kind === 'hit' && look.action === chosen;
       this.#cache.took(request, signature, chosen, this.#clock.now(), isFromMemory);
     }

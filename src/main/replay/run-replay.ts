@@ -7,20 +7,20 @@ import { type BucketingAdvice, BucketingStudy } from './bucketing-advice.ts';
 import { Replay, type ReplayOptions, type ReplayOutcome } from './replay.ts';
 
 export interface ReplayRunOptions extends ReplayOptions {
-  /** Whether changes of the bucketing are tried beside. */
+  /** Whether to try changes of the bucketing, too. */
   readonly advice: boolean;
-  /** Records to replay at most. Default: all. */
+  /** Maximum number of records to replay. Default: all. */
   readonly limit?: number;
-  /** Of the process; the replay itself goes by the trace's time. */
+  /** The process's clock; the replay itself uses the trace's time. */
   readonly clock: Clock;
-  /** Ends the replay: what was done is reported. */
+  /** Ends the replay; the results so far are reported. */
   readonly signal?: AbortSignal;
   readonly onRecord?: () => void;
 }
 
 export interface ReplayRun {
   readonly outcome: ReplayOutcome;
-  /** Empty where it was not asked for. */
+  /** Empty if not requested. */
   readonly advice: readonly BucketingAdvice[];
   readonly seconds: number;
   readonly interrupted: boolean;
@@ -28,10 +28,10 @@ export interface ReplayRun {
   readonly fault?: PlannerError;
 }
 
-/** A replay never waits, so it makes way for interrupts and for its own progress bar. */
+/** A replay never waits, so it yields this often to interrupts and its own progress bar, in milliseconds. */
 const TURN_MS = 50;
 
-/** Replays a trace to its end, its first broken line, the limit or the interrupt. */
+/** Replays a trace to its end, its first broken line, the limit or an interrupt. */
 export async function runReplay(
   records: AsyncIterable<TraceRecord>,
   domain: Domain,

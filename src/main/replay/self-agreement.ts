@@ -1,12 +1,12 @@
 import { Comparisons } from '../cache/standing/comparisons.ts';
 import type { PanelAgreement } from '../cache/standing/tier-standing.ts';
 
-/** States whose last choice is remembered, some 50 bytes each; of those met later nothing is compared. */
+/** Maximum number of states whose last choice is remembered, some 50 bytes each; later states are not compared. */
 const STATES_MAX = 1_000_000;
 
 /**
- * How often a record chooses in a state what it chose there the last time. A trace has no panels: this is what stands in
- * for the agreement of models with each other, and no cache can be expected to do better.
+ * How often a record makes the same choice in a state as the last time. A trace has no panels, so this stands in for the agreement between models; no
+ * cache can be expected to do better.
  */
 export class SelfAgreement implements PanelAgreement {
   readonly #pairs = new Comparisons();
@@ -20,7 +20,7 @@ export class SelfAgreement implements PanelAgreement {
     return this.#pairs.rate;
   }
 
-  /** By the fingerprint of the state. */
+  /** `state` is the fingerprint of the state. */
   chosen(state: number, action: string): void {
     const before = this.#choices.get(state);
     if (before !== undefined) this.#pairs.add(before === action);

@@ -1,12 +1,11 @@
 import type { Clock } from '../../shared/clock.ts';
 
-/** A step back by more is no disorder, but the start of another recording in the same file. */
+/** A larger step back is not disorder, but the start of another recording in the same file. */
 const DISORDER_SECONDS_MAX = 10;
 
 /**
- * The trace's time, from its first record on; it never goes backwards. It stands still for records that are a little out
- * of order, and goes on from where it is where the trace jumps back: recordings are often put one after another, each
- * with an origin of its own.
+ * The trace's time, from its first record on; it never goes backwards. It stands still for records that are slightly out of order, and continues from
+ * where it is if the trace jumps back: recordings are often concatenated, each with an origin of its own.
  */
 export class TraceClock implements Clock {
   #nowMs = 0;
@@ -28,12 +27,12 @@ export class TraceClock implements Clock {
     }
   }
 
-  /** Records a little older than one before them. */
+  /** Number of records a little older than a previous one. */
   get disordered(): number {
     return this.#disordered;
   }
 
-  /** Times that the trace began again. */
+  /** How often the trace started again. */
   get restarts(): number {
     return this.#restarts;
   }

@@ -7,14 +7,14 @@ import { figureOf } from '../session/report-figures.ts';
 
 export interface Comparison {
   readonly rows: readonly ComparedRow[];
-  /** Why the two may not be of the same thing. */
+  /** Why the two may not be comparable. */
   readonly warnings: readonly string[];
 }
 
-/** Durations and rates that differ by less than this share of the larger one are the same. */
+/** Durations and rates that differ by less than this share of the larger one count as the same. */
 const SAME_SHARE = 0.05;
 
-/** A figure of one report: its value, and of a share how many it is taken of. */
+/** A figure of one report: its value and, for a share, how many it is a share of. */
 interface Found {
   readonly value: number | null;
   readonly of?: number;
@@ -37,7 +37,7 @@ function falseHits({ cache: { falseHits } }: SessionReport): Found {
   return part(exact.wrong + similar.wrong, exact.checked + similar.checked);
 }
 
-/** A row of the figure at `path` of a report, as the table of figures has it. */
+/** A row for the figure at `path` of a report, from the table of figures. */
 function figure(path: string, key = path): Compared {
   const { name, unit, best, of, part: counted = path } = figureOf(path) as Figure;
   const last = path.slice(path.lastIndexOf('.') + 1);
@@ -55,7 +55,7 @@ function numberAt(report: SessionReport, path: string): number | null {
   return typeof value === 'number' ? value : null;
 }
 
-/** What is compared: figures of the report, and what only comes of several. */
+/** What is compared: figures of the report, and values computed from several. */
 const COMPARED: readonly Compared[] = [
   ...['plans', 'plansPerSecond', 'legal', 'onTime'].map((path) => figure(path)),
   {
@@ -85,8 +85,8 @@ const COMPARED: readonly Compared[] = [
 ];
 
 /**
- * Two sessions, figure by figure. A share is better where the 95 % intervals of the two do not meet; a time or a rate where it
- * differs by more than 5 %, for its spread is not known: two runs of the same may differ by more.
+ * Compares two sessions, figure by figure. A share is better if the 95 % intervals of the two do not overlap; a time or rate if it differs by more
+ * than 5 %. The spread of the latter is unknown: two identical runs may differ by more.
  */
 export function compareReports(a: SessionReport, b: SessionReport): Comparison {
   const rows = COMPARED.map(({ key, name, unit, best, find }): ComparedRow => {
@@ -112,7 +112,7 @@ function isSame(a: Found, b: Found): boolean {
   return rangeA.low <= rangeB.high && rangeB.low <= rangeA.high;
 }
 
-/** Never over one in one: of a background flight there is a fallback, but no plan. */
+/** Never more than one in one: a background flight has a fallback, but no plan. */
 function rangeOf(share: number, of: number): { readonly low: number; readonly high: number } {
   return wilson(Math.min(of, Math.round(share * of)), of);
 }
@@ -132,7 +132,7 @@ function warningsOf(a: SessionReport, b: SessionReport): string[] {
   return warnings;
 }
 
-/** The port of a simulated server is another one at each run. */
+/** The port of a simulated server differs at each run. */
 function serverText({ server }: SessionReport): string {
   if (server.kind === 'simulated') return `simulated at ${server.speed} times real time`;
   return [...server.baseURLs].sort().join(', ');

@@ -24,7 +24,7 @@ const name = z.string().max(NAME_MAX);
 const durations = z.looseObject({ mean: amount, p50: amount, p95: amount, p99: amount, max: amount });
 const values = z.array(amount).max(SAMPLES_MAX);
 const gaps = z.array(amount.nullable()).max(SAMPLES_MAX);
-/** Sources that every report has; those that came later have no plans in older ones. */
+/** Sources that every report has; newer sources count as 0 plans in older reports. */
 const OLD_SOURCES: ReadonlySet<string> = new Set(PLAN_SOURCES.filter((source) => source !== 'late'));
 const bySource = (amounts: z.ZodType) =>
   z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, OLD_SOURCES.has(key) ? amounts : amounts.optional()])));
@@ -66,7 +66,7 @@ const endpoint = z.looseObject({
   endpoint: name,
   slots: amount,
   slotsKnown: z.boolean(),
-  /** Reports of earlier versions do not tell it. */
+  /** Missing in reports of earlier versions. */
   width: amount.optional(),
   held: amount,
   givenUp: amount.default(0),
@@ -83,7 +83,7 @@ const budget = z.looseObject({
   riskHigh: amount.nullable(),
 });
 
-/** Reports of earlier versions have none. */
+/** Missing in reports of earlier versions. */
 const tier = z.looseObject({
   tier: name,
   to: amount.nullable(),
@@ -92,13 +92,13 @@ const tier = z.looseObject({
   serving: z.boolean(),
 });
 
-/** Figures that a report's text has a line for. Reports of earlier versions lack some. */
+/** Figures with a line in the text of a report. Reports of earlier versions lack some. */
 function saidIn(group: string): Record<string, z.ZodType> {
   const said = REPORT_FIGURES.filter((figure) => figure.said !== undefined && figure.path.startsWith(group));
   return Object.fromEntries(said.map(({ path }) => [path.slice(group.length), amount.optional()]));
 }
 
-/** Reports of earlier versions have none. */
+/** Missing in reports of earlier versions. */
 const reads = z.looseObject({
   asked: amount,
   decided: amount,
@@ -128,7 +128,7 @@ const judgement = z.looseObject({
     .max(1_000),
 });
 
-/** What is shown of a report, and so what must be right in it; it may have more. */
+/** The parts of a report that are shown, and so must be valid; it may have more. */
 const schema = z.looseObject({
   plans: amount,
   legal: amount,
@@ -185,7 +185,7 @@ const schema = z.looseObject({
   series: series.optional(),
 });
 
-/** Throws ERR_REPORT_INVALID with the file, called `file` in the message, and what is wrong in it. */
+/** Reads a report. Throws ERR_REPORT_INVALID with the file, called `file` in the message, and what is wrong in it. */
 export async function readReport(path: string, file = path): Promise<ReadReport> {
   const text = await readText(path, file);
   let value: unknown;
@@ -201,7 +201,7 @@ export async function readReport(path: string, file = path): Promise<ReadReport>
   if (lengths !== undefined && lengths.size > 1) {
     throw fault(file, `series must have lists of one length, got ${[...lengths].join(' and ')}`);
   }
-  // What is shown was looked at above; the rest is as it was.
+  // The shown parts were checked above; the rest is unchanged.
   return { file, report: read.value as unknown as SessionReport };
 }
 

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 
 /**
- * The file that a report will be written to, opened before the work that it reports begins: what cannot be written is known
- * at once. What the file held stays until there is a report.
+ * The file for a report, opened before the reported work begins, so that an unwritable file is an error at once. Its old content stays until there is
+ * a report.
  */
 export class ReportFile implements AsyncDisposable {
   readonly #path: string;
@@ -17,7 +17,7 @@ export class ReportFile implements AsyncDisposable {
     this.#isNew = isNew;
   }
 
-  /** Rejects with the error of the file system, or where there is something that is no file: a device, a pipe. */
+  /** Rejects with the error of the file system, or if the path is not a regular file: a device, a pipe. */
   static async open(path: string): Promise<ReportFile> {
     const { handle, isNew } = await openToAppend(path);
     try {
@@ -42,14 +42,14 @@ export class ReportFile implements AsyncDisposable {
   }
 }
 
-/** To append: that makes the file where there is none, and takes nothing away where there is one. */
+/** Opens to append: creates a missing file and keeps the content of an existing one. */
 async function openToAppend(path: string): Promise<{ handle: FileHandle; isNew: boolean }> {
   const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
   try {
     return { handle: await open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL), isNew: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    // A pipe that nobody reads would be waited for.
+    // Opening a pipe without a reader would block.
     return { handle: await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK), isNew: false };
   }
 }

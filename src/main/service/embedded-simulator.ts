@@ -22,11 +22,11 @@ export interface EmbeddedSimulator extends AsyncDisposable {
   readonly baseURL: string;
   /** Rejects if the thread ends before it is closed; never resolves. */
   readonly failed: Promise<never>;
-  /** What the server counted, where it told. Bounded: a thread that does not end is terminated. */
+  /** Returns the server's counters, if it reported them. Bounded: a thread that does not end is terminated. */
   close(): Promise<Readonly<Record<string, unknown>> | undefined>;
 }
 
-/** What the thread says (src/workers/simulator/simulator-thread.ts). */
+/** Messages from the thread (src/workers/simulator/simulator-thread.ts). */
 type Reply =
   | { readonly kind: 'ready'; readonly port: number }
   | { readonly kind: 'failed'; readonly error: ErrorWire }
@@ -34,13 +34,13 @@ type Reply =
 
 const CLOSE_MS = 2_000;
 
-/** Source and build differ in the ending only. */
+/** Source and build differ only in the extension. */
 function threadUrl(): URL {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`../../workers/simulator/simulator-thread.${ending}`, import.meta.url);
 }
 
-/** Starts the simulated model server in a worker thread. Throws what it says is wrong with its options or its port. */
+/** Starts the simulated model server in a worker thread. Throws the thread's error if its options are invalid or its port is taken. */
 export async function startEmbeddedSimulator(
   options: EmbeddedSimulatorOptions,
   clock: Clock,
@@ -71,7 +71,7 @@ class SimulatorThread {
   constructor(worker: Worker, clock: Clock) {
     this.#worker = worker;
     this.#clock = clock;
-    // Nobody has to listen.
+    // Handling the rejection is optional.
     this.#failed.promise.catch(() => {});
     worker.on('message', (reply: Reply) => this.#hear(reply));
     worker.on('error', (error) => this.#fail(new PlannerError('ERR_INTERNAL', died(error), { cause: error })));

@@ -1,11 +1,8 @@
-/**
- * Work of several agents: one thing of an agent at a time, in its order, different agents at once. Who has waited
- * longest comes first.
- */
+/** Runs the work of several agents: one item of an agent at a time, in order, different agents at once. The agent that has waited longest is next. */
 export class AgentLanes<T> {
-  /** Agents with something to do and nothing running, in the order in which they became so. */
+  /** Agents with an item that may start, longest-waiting first. */
   readonly #ready: { readonly agent: string; readonly item: T }[] = [];
-  /** What waits behind the running thing of its agent. A key is an agent that has something ready or running. */
+  /** Items that wait behind the running one of their agent. The keys are agents with a ready or running item. */
   readonly #behind = new Map<string, T[]>();
 
   push(agent: string, item: T): void {
@@ -18,19 +15,19 @@ export class AgentLanes<T> {
     this.#ready.push({ agent, item });
   }
 
-  /** The next thing that may start. `finish` must follow. */
+  /** The next item that may start. The caller must call `finish` later. */
   take(): T | undefined {
     return this.#ready.shift()?.item;
   }
 
-  /** The running thing of `agent` has ended: its next one may start. */
+  /** The running item of `agent` has ended: its next one may start. */
   finish(agent: string): void {
     const item = this.#behind.get(agent)?.shift();
     if (item === undefined) this.#behind.delete(agent);
     else this.#ready.push({ agent, item });
   }
 
-  /** Drops everything that has not started. */
+  /** Drops and returns everything that has not started. */
   clear(): T[] {
     const dropped = [...this.#ready.splice(0).map(({ item }) => item), ...[...this.#behind.values()].flat()];
     for (const lane of this.#behind.values()) lane.length = 0;

@@ -1,19 +1,19 @@
-/** The part of a session that a criterion is about. All of them are in the first lap: later ones meet what is remembered. */
+/** The part of a session that a criterion covers. All parts are in the first lap: later laps find their states in the cache. */
 export type Stretch = 'lap' | 'warmUp' | 'afterWarmUp';
 
 const RELATIONS = ['<=', '>=', '<', '>', '='] as const;
 export type Relation = (typeof RELATIONS)[number];
 
-/** What is expected of one figure of the report. */
+/** An expectation of one figure of the report. */
 export interface Criterion {
-  /** As it was given. */
+  /** The text as given. */
   readonly text: string;
   readonly stretch: Stretch;
   /** The path of the figure in the JSON report, such as `planningMs.mean`. */
   readonly figure: string;
   readonly relation: Relation;
   readonly bound: number;
-  /** What the bound is given in: a share of the whole in percent, a time, or the figure's own unit. */
+  /** The unit of the bound: percent of the whole, a time, or the figure's own unit. */
   readonly unit: '%' | 'ms' | 's' | undefined;
 }
 
@@ -21,7 +21,7 @@ const FORM = /^\s*(?:(warmUp|afterWarmUp)\.)?([A-Za-z][\w.-]*)\s*(<=|>=|==|=|<|>
 export const CRITERION_RULE =
   'must be a figure of the report, one of < <= > >= =, and a number, in quotes: "hitRate>0.3", "timeouts<10%", "planningMs.mean<5s"';
 
-/** A criterion as it is written; undefined where the text is not one. Whether there is such a figure only the report knows. */
+/** Parses a criterion; undefined if the text is not one. Only the report knows whether its figure exists. */
 export function parseCriterion(text: string): Criterion | undefined {
   const [, stretch, figure, relation, bound, unit] = FORM.exec(text) ?? [];
   if (figure === undefined) return undefined;
@@ -35,12 +35,12 @@ export function parseCriterion(text: string): Criterion | undefined {
   };
 }
 
-/** The published time for a plan, in life. A simulated server that runs faster is held to as much less. */
+/** The published mean time of a plan, in real time. For a faster simulated server it is divided by its speed. */
 const PUBLISHED_MEAN_MS = 5_000;
 
 /**
- * The published list: no invalid model; of the plans, hits over 30 % in the first hundred and over 50 % after them; 5 s a plan;
- * of the calls, less than 10 % out of time and at least 80 % successful; fallbacks for less than 5 % of the plans.
+ * The published list: no invalid model; cache hits for over 30 % of the first hundred plans and over 50 % afterwards; 5 s a plan; less than 10 % of
+ * calls out of time and at least 80 % successful; fallbacks for less than 5 % of plans.
  */
 export function publishedCriteria(speed: number): Criterion[] {
   return [

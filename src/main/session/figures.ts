@@ -7,13 +7,13 @@ import { figureOf, NOT_FIGURES, REPORT_FIGURES } from './report-figures.ts';
 /** The JSON of a report, or a part of it. */
 export type FigureTree = object;
 
-/** What a figure is, or why it is nothing now. */
+/** The value of a figure, or why it has none now. */
 export type FigureValue = number | { readonly why: string };
 
 const NO_PLANS = 'no plan was made';
 const UNKNOWN = 'there is nothing to tell it from';
 
-/** The value of the report's figure at `path`, `undefined` where the report has no such figure. */
+/** The value of the report's figure at `path`; `undefined` if the report has no such figure. */
 export function figureAt(report: FigureTree, path: string): FigureValue | undefined {
   if (countAt(report, 'plans') === 0 && path !== 'plans') return { why: NO_PLANS };
   const value = valueAt(report, path);
@@ -23,7 +23,7 @@ export function figureAt(report: FigureTree, path: string): FigureValue | undefi
   return unit === 'share' && of !== undefined && wholeOf(report, of) === 0 ? { why: WHOLES[of].why } : value;
 }
 
-/** The figure as a share of what it is counted of, `undefined` where it is no count of a known whole and no share itself. */
+/** The figure as a share of its whole; `undefined` if it is neither a count of a known whole nor a share itself. */
 export function shareAt(report: FigureTree, path: string): FigureValue | undefined {
   const { unit, of } = figureOf(path) ?? {};
   const value = unit === 'share' || of !== undefined ? figureAt(report, path) : undefined;
@@ -37,19 +37,19 @@ export function isShare(path: string): boolean {
   return unit === 'share' || of !== undefined;
 }
 
-/** Whether the figure is a time in milliseconds. */
+/** True if the figure is a time in milliseconds. */
 export function isTime(path: string): boolean {
   const { unit } = figureOf(path) ?? {};
   return unit === 'ms' || unit === 'times';
 }
 
-/** Whether the report has, or may come to have, a figure at `path`. `report` may be of before the first plan. */
+/** True if the report has, or may later have, a figure at `path`. `report` may be from before the first plan. */
 export function hasFigure(report: FigureTree, path: string): boolean {
   let at: unknown = report;
   const names = path.split('.');
   for (const [index, name] of names.entries()) {
     if (index === 0 && isNoFigure(name)) return false;
-    // What comes later is only known then: lists grow, and what is null has no parts yet.
+    // Later parts are not known yet: lists grow, and null values have no parts.
     if (at === null) return true;
     if (Array.isArray(at)) return /^\d+$/.test(name);
     at = memberOf(at, name, names[index - 1]);
@@ -86,14 +86,14 @@ function valueAt(report: FigureTree, path: string): unknown {
   const names = path.split('.');
   for (const [index, name] of names.entries()) {
     if (at === null) return null;
-    // A list that stayed shorter.
+    // A list with fewer items.
     if (Array.isArray(at) && at[Number(name)] === undefined) return null;
     at = memberOf(at, name, names[index - 1]);
   }
   return at;
 }
 
-/** Codes are counted from their first call on. */
+/** Codes appear in the counts with their first call. */
 function memberOf(at: unknown, name: string, parent: string | undefined): unknown {
   if (at === undefined || at === null || typeof at !== 'object' || !Object.hasOwn(at, name)) {
     return parent === 'byCode' && /^(?:OK|ERR_[A-Z_]+)$/.test(name) ? 0 : undefined;
@@ -101,13 +101,13 @@ function memberOf(at: unknown, name: string, parent: string | undefined): unknow
   return Reflect.get(at, name);
 }
 
-/** The count at `path`; 0 where there is none. */
+/** The count at `path`; 0 if there is none. */
 export function countAt(report: FigureTree, path: string): number {
   const value = valueAt(report, path);
   return typeof value === 'number' ? value : 0;
 }
 
-/** The counts that make up each whole, and why a share of it has no value where there is none. */
+/** The counts that make up each whole, and why a share of it has no value if it is 0. */
 const WHOLES: Readonly<Record<Whole, { readonly sum: readonly string[]; readonly why: string }>> = {
   plans: { sum: ['plans'], why: NO_PLANS },
   calls: { sum: ['calls.made'], why: 'no call was made' },
@@ -116,12 +116,12 @@ const WHOLES: Readonly<Record<Whole, { readonly sum: readonly string[]; readonly
   comparedPlans: { sum: ['agreement.compared'], why: 'nothing was compared' },
 };
 
-/** How many there are of what a figure is counted of. */
+/** The size of the whole that a figure is counted of. */
 export function wholeOf(report: FigureTree, of: Whole): number {
   return WHOLES[of].sum.reduce((sum, path) => sum + countAt(report, path), 0);
 }
 
-/** What came between two reports of one session: what can be counted there, and the shares and means of that. */
+/** The figures of the period between two reports of one session: its counts, and their shares and means. */
 export function figuresBetween(before: SessionReport, after: SessionReport): FigureTree {
   const between: Record<string, unknown> = {};
   for (const path of countedPaths(after)) put(between, path, countAt(after, path) - countAt(before, path));

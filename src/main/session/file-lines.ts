@@ -4,16 +4,16 @@ import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
 
 /**
- * The lines of a text file, plain or gzip (told by its first bytes, not by its name), one at a time. Memory is bounded
- * by one line and one read. What precedes a fault is delivered before the fault is thrown, also where a gzip is cut
- * short: Node's own stream would drop what it had already unpacked.
+ * Reads the lines of a text file, plain or gzip (detected by its first bytes, not its name), one at a time. Memory is bounded by one line and one
+ * read. Everything before a fault is delivered before the fault is thrown, even in a truncated gzip file: Node's own stream would drop what it had
+ * already unpacked.
  */
 export interface Line {
-  /** From 1. */
+  /** Line number, from 1. */
   readonly number: number;
-  /** Empty where the line has a fault. */
+  /** Empty if the line has a fault. */
   readonly text: string;
-  /** Why it cannot be read: it is not UTF-8, or longer than its bound. The lines after it can. */
+  /** Why it cannot be read: not UTF-8, or too long. Later lines can be read. */
   readonly fault?: PlannerError;
 }
 
@@ -27,10 +27,7 @@ export function traceFault(file: string, line: number | undefined, message: stri
   return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, defined({ cause }));
 }
 
-/**
- * Throws ERR_TRACE_INVALID for a file that cannot be read and a gzip that is broken. A line that passes its bound is dropped as it
- * comes.
- */
+/** Throws ERR_TRACE_INVALID for an unreadable file or a broken gzip. An overlong line is dropped as it arrives. */
 export async function* fileLines(
   file: string,
   signal?: AbortSignal,
@@ -53,11 +50,11 @@ export async function* fileLines(
   for await (const chunk of unpacked(file, signal)) {
     for (const bytes of splitter.push(chunk)) yield decode(bytes);
   }
-  // What an interrupt has cut off is no line.
+  // A remainder cut off by an interrupt is not a line.
   if (!signal?.aborted && splitter.hasRest) yield decode(splitter.take());
 }
 
-/** Cuts bytes into lines. A line is held in pieces until its end, so that long ones are copied once; too long ones are undefined. */
+/** Splits bytes into lines. A line is kept in pieces until its end, so that long ones are copied once; overlong ones are undefined. */
 class LineSplitter {
   readonly #bytesMax: number;
   #pieces: Uint8Array[] = [];
@@ -67,7 +64,7 @@ class LineSplitter {
     this.#bytesMax = bytesMax;
   }
 
-  /** Whether there is a last line, which no line end follows. */
+  /** True if there is a last line without a line end. */
   get hasRest(): boolean {
     return this.#bytes > 0;
   }
@@ -101,7 +98,7 @@ async function* unpacked(file: string, signal: AbortSignal | undefined): AsyncGe
   const chunks = fileChunks(file, signal);
   const head: Uint8Array[] = [];
   let headBytes = 0;
-  // A pipe may give one byte at a time.
+  // A pipe may deliver one byte at a time.
   while (headBytes < 2) {
     const { value, done } = await chunks.next();
     if (done) break;
@@ -145,7 +142,7 @@ async function* inflated(
   const gunzip = createGunzip();
   const output: Buffer[] = [];
   let fault: unknown;
-  // Flowing, so that each piece is here before the write that it comes from has ended.
+  // In flowing mode, so that each piece arrives before its write has ended.
   gunzip.on('data', (piece: Buffer) => output.push(piece));
   gunzip.on('error', (error) => {
     fault ??= error;
@@ -164,7 +161,7 @@ async function* inflated(
   }
 }
 
-/** Resolves on a fault too, which ends the stream without the callback: it is told by the `error` event. */
+/** Also resolves on a fault, which ends the stream without the callback: the `error` event reports it. */
 function written(gunzip: Gunzip, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -13,34 +13,34 @@ import {
 import type { SessionReport } from './report.ts';
 import { WARM_UP_PLANS } from './session.ts';
 
-/** How one criterion came out. */
+/** The result of one criterion. */
 export interface CriterionResult {
   readonly criterion: string;
   readonly met: boolean;
-  /** The figure, or its share where the bound is one; null where there is no value. */
+  /** The figure, or its share if the bound is a share; null if it has no value. */
   readonly value: number | null;
   /** Why there is no value. Such a criterion is not met. */
   readonly why?: string;
 }
 
-/** How a session did by what was expected of it. */
+/** How a session compared with its expectations. */
 export interface Judgement {
-  /** Whether all criteria are met. */
+  /** True if all criteria are met. */
   readonly met: boolean;
   /** Plans of the first lap, which alone counts. */
   readonly plans: number;
   readonly criteria: readonly CriterionResult[];
 }
 
-/** The reports that criteria are held against. */
+/** The reports that criteria are checked against. */
 export interface JudgedReports {
-  /** As it stood after the plans of the warm-up; undefined where there were fewer. */
+  /** The report after the plans of the warm-up; undefined if there were fewer. */
   readonly warmUp: SessionReport | undefined;
-  /** As it stood after the first lap. */
+  /** The report after the first lap. */
   readonly lap: SessionReport;
 }
 
-/** What is wrong with a criterion, undefined where nothing is. `report` is of the same planner, before its first plan. */
+/** What is wrong with a criterion; undefined if nothing is. `report` is of the same planner, before its first plan. */
 export function faultOf(criterion: Criterion, report: SessionReport): string | undefined {
   const { text, stretch, figure, unit } = criterion;
   const tree = stretch === 'afterWarmUp' ? figuresBetween(report, report) : report;
@@ -75,7 +75,7 @@ function foundIn({ stretch, figure, unit }: Criterion, reports: JudgedReports): 
   return value ?? { why: 'not in the report' };
 }
 
-/** The figures of a part of the session, undefined where too few plans were made for it. */
+/** The figures of a part of the session; undefined if it has too few plans for it. */
 function stretchOf(stretch: Stretch, { warmUp, lap }: JudgedReports): FigureTree | undefined {
   if (stretch === 'lap') return lap;
   if (warmUp === undefined) return undefined;

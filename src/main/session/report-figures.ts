@@ -5,7 +5,7 @@ import { PLAN_FIGURES, type PlanFigurePath } from '../plans/figures/plan-figures
 import type { WhyCode } from '../plans/ladder/why.ts';
 import type { SessionReport } from './report.ts';
 
-/** What of a report is no figure: charts, and what names the run. */
+/** Parts of a report that are not figures: charts, and descriptions of the run. */
 export const NOT_FIGURES = ['series', 'trace', 'server', 'expect', 'error', 'interrupted'] as const;
 
 /** Every path to a figure in a report. */
@@ -14,7 +14,7 @@ export type ReportFigurePath = FigurePath<
   PlanSource | WhyCode | Phase
 >;
 
-/** Figures of the planner that a report has at another place than `stats()`. */
+/** Figures of the planner whose place in a report differs from `stats()`. */
 export const MOVED = {
   hitRate: 'cache.hitRate',
   llmSuccess: 'calls.successRate',
@@ -60,7 +60,7 @@ const PATTERNS = REPORT_FIGURES.map((figure) => {
   return { figure, pattern: new RegExp(`^${path}(?:\\.(?:count|mean|p50|p95|p99|max))?$`) };
 });
 
-/** The figure at a path of a report, in which `*` stands for a name or a place in a list. */
+/** The figure at a path of a report, in which `*` stands for a name or an index. */
 export function figureOf(path: string): Figure | undefined {
   return PATTERNS.find(({ pattern }) => pattern.test(path))?.figure;
 }

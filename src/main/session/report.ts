@@ -13,7 +13,7 @@ import type { Judgement } from './judgement.ts';
 import type { SessionOutcome } from './session.ts';
 import type { SkippedLines } from './trace-reader.ts';
 
-/** Which models answered: the simulated server, which may run faster than life, or the user's own. */
+/** Which models answered: the simulated server, which may run faster than real time, or the user's own. */
 export type ReportServer =
   | { readonly kind: 'simulated'; readonly speed: number; readonly baseURL: string }
   | { readonly kind: 'endpoints'; readonly baseURLs: readonly string[] };
@@ -21,11 +21,11 @@ export type ReportServer =
 export interface ReportTrace {
   readonly file: string;
   readonly name: string;
-  /** Broken lines that were left out, where that was asked for and there were some. */
+  /** Broken lines that were skipped; absent if there are none, or if they are not to be skipped. */
   readonly skipped?: SkippedLines;
 }
 
-/** A distribution of durations, milliseconds. */
+/** A distribution of durations, in milliseconds. */
 export interface ReportDurations {
   readonly mean: number;
   readonly p50: number;
@@ -34,82 +34,82 @@ export interface ReportDurations {
   readonly max: number;
 }
 
-/** Tokens that servers told of, in all calls: those of the background and of the cancelled too. */
+/** Token counts that servers reported, over all calls, including background and cancelled ones. */
 export interface ReportTokens {
   readonly prompt: number;
   readonly completion: number;
-  /** Of the prompt's, those that the server had read before. */
+  /** Prompt tokens that the server had read before. */
   readonly cached: number;
-  /** Of those read and written, the share that no server told: 0 to 1. */
+  /** Share of the tokens read and written that no server reported: 0 to 1. */
   readonly estimated: number;
 }
 
-/** What `stats()` has of the cache and a report has not, or at another place. */
+/** Parts of the cache's `stats()` that a report lacks, or has at another place. */
 type NotReported = 'hitRate' | 'bytes' | 'cut' | 'entriesByScene' | 'ttl' | 'disk';
 const NOT_REPORTED: ReadonlySet<string> = new Set<NotReported>(['hitRate', 'bytes', 'cut']);
 
-/** What a session came to. Counts are numbers, rates are between 0 and 1; `session --json` prints it as it is. */
+/** The result of a session. Counts are numbers, rates are between 0 and 1; `session --json` prints it unchanged. */
 export interface SessionReport {
   readonly plans: number;
   readonly legal: number;
   readonly onTime: number;
-  /** Of the lookups in the cache. */
+  /** Share of the cache lookups that were hits. */
   readonly hitRate: number;
   /**
-   * Calls that gave a vote, of those that ended while they were wanted. Cancelled ones do not count, `calls.cancelled` tells
-   * them: a panel that has its quorum cancels the rest on purpose.
+   * Share of the calls that gave a vote, of those that ended while they were wanted. Cancelled calls do not count (see `calls.cancelled`): a panel
+   * that has its quorum cancels the rest on purpose.
    */
   readonly llmSuccess: number;
   /** Calls that ran out of time. */
   readonly timeouts: number;
-  /** Plans for which model A gave no decision and a later rung was begun. */
+  /** Plans for which model A gave no decision and a later rung was started. */
   readonly fallbacks: number;
   readonly sources: PlannerStats['sources'];
-  /** Plans that no model decided, by why. */
+  /** Plans that no model decided, by reason. */
   readonly why: PlannerStats['why'];
   readonly planningMs: ReportDurations;
   readonly latenessMs: ReportDurations;
-  /** All zero where the cache is off. */
+  /** All zero if the cache is off. */
   readonly cache: Omit<CacheStats, NotReported | 'falseHits' | 'standing' | 'budget'> & {
-    /** What each tier has shown, and whether it serves; null with an error budget, or where the cache is off. */
+    /** What each tier has shown, and whether it serves; null with an error budget, or if the cache is off. */
     readonly standing: StandingStats | null;
-    /** How often what was served turned out to be wrong when models were asked again; null where the cache is off. */
+    /** How often served answers turned out to be wrong when models were asked again; null if the cache is off. */
     readonly falseHits: CacheStats['falseHits'] | null;
     /** Null without an error budget. */
     readonly budget: BudgetStats | null;
   };
-  /** Models asked about what nobody waits for. */
+  /** Model calls that no plan waits for. */
   readonly background: PlannerStats['background'];
   readonly late: PlannerStats['late'];
-  /** What reads decided, and what their probabilities are worth; null where no model is read. */
+  /** What reads decided, and how reliable their probabilities are; null if no model is read. */
   readonly reads: ReadStats | null;
   /** Its success rate is `llmSuccess`. */
   readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
   readonly models: readonly ModelStats[];
-  /** Each model server as it was known at the end. */
+  /** The state of each model server at the end. */
   readonly endpoints: readonly EndpointStats[];
   readonly tokensPerPlan: ReportTokens;
   /** Plans that shared the model work of another one. */
   readonly coalesced: number;
-  /** Plans answered from what was in hand because their agent asked for a newer one. */
+  /** Plans answered with what was available because their agent asked for a newer one. */
   readonly superseded: number;
-  /** Plans for records that tell what the agent really did, and those that chose the same. */
+  /** Plans for records with the agent's real action, and those that chose the same. */
   readonly agreement: { readonly compared: number; readonly agreed: number; readonly rate: number };
   readonly agents: number;
-  /** How often the trace was begun. All figures are of all laps; those of `expect` are of the first one. */
+  /** How often the trace was started. Figures cover all laps; those of `expect` cover the first one. */
   readonly laps: number;
   readonly interrupted: boolean;
-  /** Requests that the interrupt ended while they ran. */
+  /** Requests cancelled by the interrupt while they ran. */
   readonly cancelled: number;
   readonly seconds: number;
   readonly plansPerSecond: number;
   readonly trace: ReportTrace;
   readonly server: ReportServer;
-  /** What happened when, in at most 601 samples, for charts; `--json` has them. */
+  /** The course of the session in at most 601 samples, for charts; included in `--json`. */
   readonly series?: Series;
-  /** How it did by what was expected of it, where something was. */
+  /** The result of the expectations, if there were any. */
   readonly expect?: Judgement;
-  /** What ended the session early, or why its recording is not whole. */
+  /** What ended the session early, or why its recording is incomplete. */
   readonly error?: ErrorWire;
 }
 
@@ -160,7 +160,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
 type ReportCache = SessionReport['cache'];
 type CacheFigures = Omit<ReportCache, 'standing' | 'falseHits' | 'budget' | 'ttlByScene'>;
 
-/** The figures of the cache itself, in the order of the table; what it has lists of comes after them. */
+/** The figures of the cache itself, in the order of the table; its lists follow them. */
 const CACHE_FIGURES = PLAN_FIGURES.flatMap(({ path }) => /^cache\.(\w+)$/.exec(path)?.[1] ?? []).filter(
   (name) => !NOT_REPORTED.has(name),
 ) as (keyof CacheFigures)[];

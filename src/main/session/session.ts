@@ -7,61 +7,61 @@ import { AgentLanes } from './agent-lanes.ts';
 import type { TraceRecord } from './trace-reader.ts';
 import type { TraceWriter } from './trace-writer.ts';
 
-/** What a session needs of a planner. */
+/** The part of a planner that a session needs. */
 export interface SessionPlanner {
   plan(request: PlanRequest, options?: PlanOptions): Promise<Plan>;
 }
 
-/** Plans of the first lap after which a planner has warmed up: it has met the states that come often. */
+/** Number of plans of the first lap after which a planner has warmed up: it has met the frequent states. */
 export const WARM_UP_PLANS = 100;
 
 export interface LapOptions {
-  /** For how long, milliseconds of the session's clock. Then nothing more starts, and what runs goes on to its end. */
+  /** Duration in milliseconds of the session's clock. After it nothing more starts, and running work finishes. */
   readonly forMs: number;
-  /** The records once more, from the first one. */
+  /** The records again, from the first one. */
   again(): AsyncIterable<TraceRecord>;
 }
 
 export interface SessionOptions {
-  /** Agents planned for at once. */
+  /** Number of agents planned for at once. */
   readonly concurrency: number;
-  /** Requests to run at most; of each lap, where there are several. Default: all. */
+  /** Maximum number of requests in each lap. Default: all. */
   readonly limit?: number;
-  /** Goes round the records again and again until the time is over. A lap starts when the one before has ended. Default: once. */
+  /** Repeats the records until the time is over. A lap starts when the previous one has ended. Default: one lap. */
   readonly laps?: LapOptions;
   readonly clock: Clock;
-  /** Ends the session: what runs is cancelled, what was done is reported. */
+  /** Ends the session: running work is cancelled, and the results so far are reported. */
   readonly signal?: AbortSignal;
-  /** Gets the first lap. */
+  /** Records the first lap. */
   readonly writer?: TraceWriter;
   readonly onPlan?: (plan: Plan, counts: SessionCounts) => void;
-  /** Called once, if the first lap has as many plans: after the last one of the warm-up. */
+  /** Called once, after the last plan of the warm-up, if the first lap has that many plans. */
   readonly onWarmUp?: (outcome: SessionOutcome) => void;
-  /** Called once, when the first lap is over, whole or not. */
+  /** Called once, when the first lap is over, complete or not. */
   readonly onFirstLap?: (outcome: SessionOutcome) => void;
 }
 
-/** What the session itself saw, whatever the planner counts. */
+/** What the session itself counts, independently of the planner. */
 export interface SessionCounts {
   readonly plans: number;
   /** Plans whose action is one of the request's. */
   readonly legal: number;
   /** Plans that settled at most LATENESS_MS_MAX after their deadline. */
   readonly onTime: number;
-  /** Requests ended by the interrupt while they ran. */
+  /** Requests cancelled by the interrupt while they ran. */
   readonly cancelled: number;
-  /** Plans for a record that tells what was really done, and those of them that chose the same. */
+  /** Plans for a record with the agent's real action, and those of them that chose the same. */
   readonly compared: number;
   readonly agreed: number;
   readonly agents: number;
-  /** How often the records were begun. */
+  /** How often the records were started. */
   readonly laps: number;
 }
 
 export interface SessionOutcome extends SessionCounts {
   readonly seconds: number;
   readonly interrupted: boolean;
-  /** What ended the session early: the trace that could not be read to its end, or whatever a plan rejected with. */
+  /** What ended the session early: a trace that could not be read to its end, or the rejection of a plan. */
   readonly fault?: Error;
 }
 
@@ -84,9 +84,9 @@ const READ_AHEAD = 32;
 const READ_AHEAD_MIN = 256;
 
 /**
- * Runs a planner over a stream of requests: those of one agent in order, several agents at once. A broken trace ends the
- * reading; what was read before runs to its end. A plan that rejects ends the session as an interrupt does, and what runs
- * still ends on its own. Never rejects: what was done is worth telling in either case.
+ * Runs a planner over a stream of requests: those of one agent in order, several agents at once. A broken trace ends the reading; earlier records run
+ * to their end. A rejected plan ends the session like an interrupt, and running plans still end on their own. Never rejects: in either case the
+ * results so far are worth reporting.
  */
 export async function runSession(
   planner: SessionPlanner,
@@ -97,7 +97,7 @@ export async function runSession(
 }
 
 interface Job {
-  /** The place in the recording; undefined where it is not recorded. */
+  /** Index in the recording; undefined if it is not recorded. */
   readonly index: number | undefined;
   readonly record: TraceRecord;
 }
@@ -110,12 +110,12 @@ class Session {
   readonly #openMax: number;
   readonly #startedAtMs: number;
   readonly #counts = { plans: 0, legal: 0, onTime: 0, cancelled: 0, compared: 0, agreed: 0, laps: 0 };
-  /** Read and not settled. */
+  /** Number of records read and not settled. */
   #open = 0;
   #running = 0;
   /** The first thing that went wrong. */
   #fault: Error | undefined;
-  /** By more than a broken trace, or because the time is over: nothing more is started. */
+  /** True after a fault other than a broken trace, or when the time is over: nothing more is started. */
   #isStopped = false;
   #wake: (() => void) | undefined;
 
@@ -133,7 +133,7 @@ class Session {
     const timer = laps && clock.setTimer(laps.forMs, () => this.#stop());
     let read = await this.#lap(records);
     onFirstLap?.(this.#outcome());
-    // A lap without a record would be followed by another one for ever.
+    // Laps without a record would repeat indefinitely.
     while (laps !== undefined && read > 0 && this.#fault === undefined && !this.#isOver()) {
       read = await this.#lap(laps.again());
     }

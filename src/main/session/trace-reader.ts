@@ -18,16 +18,16 @@ export interface TraceHeader {
 
 /** One recorded request, checked against the domain. */
 export interface TraceRecord {
-  /** Where it stands in its file, from 1. */
+  /** Line number in its file, from 1. */
   readonly line: number;
-  /** Seconds; the origin is the trace's own. */
+  /** Time in seconds; its origin is the trace's own. */
   readonly t: number;
   readonly request: PlanRequest;
   /** What the agent really did. */
   readonly chosen?: string;
 }
 
-/** Lines that were left out, since they are broken. */
+/** Broken lines that were skipped. */
 export interface SkippedLines {
   readonly lines: number;
   /** Where the first of them is, and what is wrong with it. */
@@ -37,18 +37,18 @@ export interface SkippedLines {
 export interface TraceOptions {
   /** When it aborts, the records end. */
   readonly signal?: AbortSignal;
-  /** Whether broken lines are left out and counted. A header, or a file, that is broken is an error in any case. Default false. */
+  /** Whether to skip and count broken lines. A broken header or file is always an error. Default false. */
   readonly skipsInvalid?: boolean;
 }
 
 export interface Trace extends AsyncDisposable {
   readonly file: string;
   readonly header: TraceHeader;
-  /** What its records are checked against: the header's features, with the built-in roles and description where it names `skyrim`. */
+  /** The domain that its records are checked against: the header's features, with the built-in roles and description if it names `skyrim`. */
   readonly domain: Domain;
-  /** The broken lines that were left out so far; undefined while there is none. */
+  /** The broken lines skipped so far; undefined if none. */
   readonly skipped: SkippedLines | undefined;
-  /** Once. Throws ERR_TRACE_INVALID at the first broken line, after the records before it, unless broken lines are left out. */
+  /** Call once. Throws ERR_TRACE_INVALID at the first broken line, after the records before it, unless broken lines are skipped. */
   records(domain?: Domain): AsyncGenerator<TraceRecord, void, undefined>;
 }
 
@@ -84,7 +84,7 @@ export async function openTrace(file: string, { signal, skipsInvalid = false }: 
   }
 }
 
-/** How many records a file seems to have: its lines less the header. Reads all of it, and checks nothing. */
+/** Estimates the number of records in a file: its lines less the header. Reads all of it, and checks nothing. */
 export async function countRecords(file: string, signal?: AbortSignal): Promise<number> {
   let count = -1;
   for await (const line of fileLines(file, signal)) if (!isBlank(line)) count++;
@@ -155,7 +155,7 @@ async function* readRecords(
   }
 }
 
-/** Not thrown through the generator, whose consumer may throw errors of the same code. */
+/** Returned, not thrown through the generator, whose consumer may throw errors of the same code. */
 function recordOrFault(file: string, line: Line, domain: Domain): TraceRecord | PlannerError {
   try {
     return readRecord(file, line, domain);
@@ -173,7 +173,7 @@ function readRecord(file: string, line: Line, domain: Domain): TraceRecord {
   if (chosen !== undefined && typeof chosen !== 'string') {
     throw traceFault(file, line.number, `chosen must be a text, got ${describeValue(chosen)}`);
   }
-  // As typed as JSON can be: checkRequest looks at every member before anything else does.
+  // Typed only as far as JSON can be: checkRequest checks every member before anything else.
   const request = { agent, observation, actions, ...defined({ qValues }) } as PlanRequest;
   try {
     checkRequest(domain, request);

@@ -13,15 +13,14 @@ export interface RecordedTrace {
 }
 
 /**
- * Writes the trace that a session ran, with what was planned as `chosen`, in the order of the requests although plans
- * settle in another: what came early waits here, at most as many records as the session has open. gzip where the name
- * ends in `.gz`.
+ * Writes the trace that a session ran, with the planned actions as `chosen`, in the order of the requests even though plans settle in another order:
+ * early lines wait here, at most as many as the session has open. Writes gzip if the name ends in `.gz`.
  */
 export class TraceWriter {
   readonly #file: string;
   readonly #sink: WriteStream;
   readonly #gzip: Gzip | undefined;
-  /** Lines by place, undefined where the request has no plan. */
+  /** Lines by index; undefined if the request has no plan. */
   readonly #early = new Map<number, string | undefined>();
   #next = 0;
   #fault: Error | undefined;
@@ -39,7 +38,7 @@ export class TraceWriter {
     this.#gzip?.on('error', () => {});
   }
 
-  /** Opens the file, empties it and writes the header. Throws ERR_OPTIONS_INVALID where it cannot be written. */
+  /** Opens the file, empties it and writes the header. Throws ERR_OPTIONS_INVALID if it cannot be written. */
   static async open(file: string, trace: RecordedTrace): Promise<TraceWriter> {
     const sink = createWriteStream(file);
     try {
@@ -52,23 +51,23 @@ export class TraceWriter {
     return writer;
   }
 
-  /** The plan of the request at `index`, counted from 0 without a gap. */
+  /** Adds the plan of the request at `index`, counted from 0 without gaps. */
   add(index: number, { t, request }: TraceRecord, action: string): void {
     const { agent, observation, actions, qValues } = request;
     this.#settle(index, JSON.stringify({ t, agent, observation, actions, qValues, chosen: action }));
   }
 
-  /** The request at `index` has no plan: it was cancelled. */
+  /** Skips the request at `index`, which has no plan because it was cancelled. */
   skip(index: number): void {
     this.#settle(index, undefined);
   }
 
-  /** Resolves when the disk has caught up, so that a slow one slows the session down instead of filling memory. */
+  /** Resolves when the disk has caught up, so that a slow disk slows the session down instead of filling memory. */
   async ready(): Promise<void> {
     await this.#drained;
   }
 
-  /** Writes what is left, also behind a gap, and closes the file. Throws where something could not be written. */
+  /** Writes the rest, even after a gap, and closes the file. Throws if something could not be written. */
   async close(): Promise<void> {
     for (const [, line] of [...this.#early].sort(([a], [b]) => a - b)) this.#put(line);
     this.#early.clear();

@@ -1,4 +1,4 @@
-/** What kind of deed an action is, judged by the words of its name, as one who knows no more than the name would. */
+/** The nature of an action, guessed from the words of its name alone. */
 export type ActionNature = 'heal' | 'guard' | 'flee' | 'strike' | 'move' | 'talk' | 'gain' | 'rest' | 'leave' | 'other';
 
 const NATURES: readonly (readonly [ActionNature, RegExp])[] = [

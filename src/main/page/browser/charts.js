@@ -237,7 +237,7 @@ class Chart {
   #dataOf(series) {
     if (series === undefined) return [[]];
     const [first = 0] = series.atMs;
-    // The first sample of a session ends after the session's start, which is the origin of the axis.
+    // A session starts before the end of its first sample; the axis counts from there.
     const offset = this.#options.isElapsed ? first - 1_000 * (series.seconds[0] ?? 0) : 0;
     const drawn = drawnOf(this.#panel, series);
     if (this.#panel.kind === 'stacked') drawn.reverse();

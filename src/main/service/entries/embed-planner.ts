@@ -31,8 +31,8 @@ function entryUrl(): URL {
 }
 
 /**
- * A thread has the arguments of its process, as for a proxy or certificates; but under `--input-type`, which is about the
- * text of `node -e`, no thread with a file as its entry starts.
+ * A thread inherits the arguments of its process, for example for a proxy or certificates; but with `--input-type`, which is meant for `node -e`, no
+ * thread starts from a file.
  */
 function threadArgs(): { execArgv?: string[] } {
   return process.execArgv.some((arg) => arg.startsWith('--input-type')) ? { execArgv: [] } : {};
