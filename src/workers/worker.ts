@@ -14,7 +14,7 @@ const { domain, endpoints, cancelBuffer, connectionsMax } = workerData as Worker
 const cancelWords = new Int32Array(cancelBuffer);
 const roles = new Map<string, ExpertRole>(domain.roles.map((role) => [role.name, role]));
 const clients = new Map(endpoints.map((at) => [at.name, new ModelClient(at, systemClock, connectionsMax)]));
-/** The shared part of prompts by plan and form of answer: the experts of one plan that meet on this thread render it once. */
+/** The shared part of prompts, by plan and form of answer: experts of one plan on this thread render it once. */
 const situations = new LRUCache<string, string>({ max: 64 });
 
 function known<T>(value: T | undefined, what: string): T {
@@ -31,7 +31,7 @@ function situationText(task: ExpertTask): string {
   return text;
 }
 
-/** What is told in shared memory while the task runs: its slot belongs to another one afterwards. */
+/** Reports progress in shared memory while the task runs: later its slot belongs to another task. */
 function marks(
   { primes, tellsChoice, cancel, situation }: ExpertTask,
   isRunning: () => boolean,
@@ -61,10 +61,10 @@ async function runExpert(task: ExpertTask): Promise<ExpertResult> {
     const query = { domain, role, client, task, shared: situationText(task) };
     return await queryExpert({ ...query, ...marks(task, () => isRunning) }, controller.signal);
   } catch (error) {
-    // A bug: reported as such, never retried. What kills the thread is seen by the pool instead.
+    // A bug: reported as such, never retried. If the thread dies, the pool notices.
     return { ok: false, error: encodeError(error), report: { totalMs: systemClock.now() - startedAt } };
   } finally {
-    // A call that ran out of time may be sent a little more before its connection is closed.
+    // A timed-out call may receive a little more before its connection is closed.
     isRunning = false;
     unwatch();
   }
@@ -73,8 +73,8 @@ async function runExpert(task: ExpertTask): Promise<ExpertResult> {
 let turnEnd: Promise<void> | undefined;
 
 /**
- * Resolves when this turn of the event loop ends. Results are posted then, all at once: a message that finds the
- * coordinator asleep costs this thread a system call that wakes it, about as much as the whole rest of a query.
+ * Resolves when this turn of the event loop ends. Results are then posted all at once: a message to a sleeping coordinator costs this thread a system
+ * call to wake it, about as much as the rest of a query.
  */
 function endOfTurn(): Promise<void> {
   turnEnd ??= new Promise((resolve) => {

@@ -21,34 +21,34 @@ import {
 } from './wording.ts';
 
 /**
- * What a request will be answered, decided before it is worked on. All luck comes from the seed, the model, the prompt
- * and how often that prompt was sent before, so answers do not depend on what else the server is asked, or when.
+ * The answer to a request, decided before the work starts. Its luck depends only on the seed, the model, the prompt and how often that prompt was
+ * sent before, so other requests and timing do not change answers.
  */
 export type Fate =
   | { readonly kind: 'answer' }
   | { readonly kind: 'http500' | 'reset' | 'hang' }
-  /** Goes wrong after so many tokens. */
+  /** Fails after this many tokens. */
   | { readonly kind: 'errorEvent' | 'cut' | 'unparsable'; readonly afterTokens: number };
 
 export interface PreparedAnswer {
   readonly prompt: MachinePrompt;
   readonly tokens: readonly string[];
-  /** What is told of the tokens, where that is asked for. */
+  /** The log probabilities of its tokens, if requested. */
   readonly logprobs?: readonly TokenLogprob[];
   readonly finishReason: 'stop' | 'length';
   readonly fate: Fate;
-  /** For the machine. */
+  /** Luck for the machine. */
   readonly latencyRandom: Random;
-  /** For what the server itself draws. */
+  /** Luck for the server itself. */
   readonly random: Random;
 }
 
-/** What the questions of a request are answered. Each takes one token. */
+/** The answers to the questions of a request. Each takes one token. */
 export interface PreparedRead extends PreparedAnswer {
   readonly reads: readonly ReadAnswer[];
 }
 
-/** Prompts of which the number of occurrences is remembered. */
+/** Maximum number of prompts whose occurrences are counted. */
 const PROMPTS_MAX = 50_000;
 
 export class AnswerDesk {
@@ -100,7 +100,7 @@ export class AnswerDesk {
     };
   }
 
-  /** The chances of the one token that a prompt asks for; undefined where it asks for more, or the model thinks first. */
+  /** The chances of the one token that a prompt asks for; undefined if it asks for more, or the model thinks first. */
   #firstToken(
     request: ChatRequest,
     reading: PromptReading,
@@ -125,13 +125,13 @@ export class AnswerDesk {
     return { logprobs: tokenLogprobs(tokens, topLogprobs, chances, schemaProperties !== undefined) };
   }
 
-  /** The fault of the request: it is the same however often it is sent. */
+  /** A fault of the request itself: the same however often it is sent. */
   #isUnparsable(modelId: string, promptText: string): boolean {
     const key = hash('sha1', `${modelId}\n${promptText}`);
     return forkRandom(this.#seed, `unparsable:${key}`).next() < this.#rates.unparsable;
   }
 
-  /** Generators of their own for the n-th asking of this prompt. */
+  /** Separate generators for the n-th time that this prompt is sent. */
   #luckOf(modelId: string, promptText: string): Luck {
     const key = hash('sha1', `${modelId}\n${promptText}`);
     const occurrence = this.#occurrences.get(key) ?? 0;
@@ -139,7 +139,7 @@ export class AnswerDesk {
     return (part) => forkRandom(this.#seed, `${occurrence}:${part}:${key}`);
   }
 
-  /** The same for each asking of this prompt: what is read errs in the same way each time. */
+  /** The same generators each time: reads of a prompt err in the same way each time. */
   #steadyLuckOf(modelId: string, text: string): Luck {
     const key = hash('sha1', `${modelId}\n${text}`);
     return (part) => forkRandom(this.#seed, `${part}:${key}`);
@@ -160,26 +160,26 @@ export class AnswerDesk {
   }
 }
 
-/** Generators of their own for the parts of an answer. */
+/** A separate generator for each part of an answer. */
 type Luck = (part: string) => Random;
 
-/** Ends an answer of one token. Where only that one is allowed, the answer has its limit reached. */
+/** Ends an answer of one token. If only one token is allowed, the limit ends the answer instead. */
 const END_OF_ANSWER = '';
 
-/** Whoever wants to know the chances of one token reads a label, whatever the prompt asks for after it. */
+/** A request for the chances of one token reads a label, whatever the prompt asks for after it. */
 function isLabelRead({ topLogprobs, maxTokens, schemaProperties }: ChatRequest, reading: PromptReading): boolean {
   if (schemaProperties !== undefined || reading.labels.length === 0) return false;
   return reading.asksLabel || (topLogprobs !== undefined && maxTokens === 1);
 }
 
-/** Where tokens are told, the mark that begins a thought is one. */
+/** If tokens are reported, the mark that begins a thought is one of them. */
 function markFirst(tokens: readonly string[], { topLogprobs }: ChatRequest): readonly string[] {
   const [first, second] = tokens;
   const isMark = topLogprobs !== undefined && `${first}${second}` === '<think>';
   return isMark ? ['<think>', ...tokens.slice(2)] : tokens;
 }
 
-/** Tokens that the context leaves for an answer. */
+/** Number of tokens that the context leaves for an answer. */
 function roomFor({ prompt }: ChatRequest, { contextTokens }: SimulatedModel): number {
   return contextTokens - promptTokens(prompt);
 }

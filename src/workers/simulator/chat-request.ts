@@ -2,24 +2,24 @@ import { hash } from 'node:crypto';
 import { wellFormed } from '../../shared/well-formed.ts';
 import type { MachinePrompt } from './machine-job.ts';
 
-/** The body of a chat request as far as the simulated server reads it. */
+/** The parts of a chat request that the simulated server reads. */
 export interface ChatRequest {
   readonly model: string;
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly maxTokens: number | undefined;
-  /** The answers asked for (`n`). */
+  /** Number of answers asked for (`n`). */
   readonly choices: number;
-  /** False where a text has half of a surrogate pair. */
+  /** False if a text contains half of a surrogate pair. */
   readonly isUnicode: boolean;
   /** All text parts of all messages. */
   readonly text: string;
   readonly prompt: MachinePrompt;
-  /** The properties of the JSON schema asked for. */
+  /** The properties of the requested JSON schema. */
   readonly schemaProperties: Readonly<Record<string, object>> | undefined;
-  /** The alternatives to each token whose log probabilities are asked for; undefined where none are, not even the token's. */
+  /** Number of alternatives whose log probabilities are requested for each token; undefined if no log probabilities are, not even the token's. */
   readonly topLogprobs: number | undefined;
-  /** False where the request switches thoughts off. */
+  /** False if the request disables thoughts. */
   readonly mayThink: boolean;
 }
 
@@ -49,7 +49,7 @@ interface Message {
   readonly content?: unknown;
 }
 
-/** The request, or the sentence that says what is wrong with it. */
+/** The request, or a sentence that describes what is wrong with it. */
 export function parseChatRequest(json: string): ChatRequest | string {
   let body: Body;
   try {

@@ -7,11 +7,11 @@ import type { TokenLogprob } from './reads/token-chances.ts';
 /** Writes the answers of a request to its response, as a stream of events or as one JSON body. */
 export interface ChatWriter {
   start(): void;
-  /** So many tokens of one of the answers are there by now. */
+  /** This many tokens of one of the answers are now available. */
   write(choice: number, count: number): void;
-  /** One of the answers is whole; with the last one, the response is. */
+  /** One of the answers is complete; with the last one, so is the response. */
   finish(choice: number, usage: MachineUsage): void;
-  /** An error in place of the rest, under the status 200 that is already out. */
+  /** Sends an error instead of the rest, after status 200 has been sent. */
   fail(error: string | object): void;
 }
 
@@ -20,7 +20,7 @@ export interface ChatIdentity {
   readonly model: string;
   /** Seconds since the Unix epoch. */
   readonly created: number;
-  /** Whether `timings` are given, as llama.cpp does. */
+  /** Whether to include `timings`, as llama.cpp does. */
   readonly hasTimings: boolean;
 }
 
@@ -51,9 +51,9 @@ export class StreamWriter implements ChatWriter {
   readonly #request: ChatRequest;
   readonly #answers: readonly PreparedAnswer[];
   readonly #identity: ChatIdentity;
-  /** All events of a stream begin alike. */
+  /** The common beginning of all events of a stream. */
   readonly #head: string;
-  /** Tokens of each answer. */
+  /** Number of tokens written of each answer. */
   readonly #written: number[];
   #finished = 0;
 
@@ -72,7 +72,7 @@ export class StreamWriter implements ChatWriter {
     this.#head = `data: {"id":"${id}","object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},"choices":`;
   }
 
-  /** The headers go out when a slot starts; the first event only after the prompt is read. */
+  /** The headers are sent when a slot starts; the first event only after the prompt is read. */
   start(): void {
     if (this.#response.headersSent) return;
     this.#response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
@@ -118,7 +118,7 @@ export class StreamWriter implements ChatWriter {
   }
 }
 
-/** Sends nothing before the answers are whole, then one body. */
+/** Sends nothing until the answers are complete, then one body. */
 export class BodyWriter implements ChatWriter {
   readonly #response: ServerResponse;
   readonly #choices: number;
@@ -150,7 +150,7 @@ export class BodyWriter implements ChatWriter {
   }
 }
 
-/** The answers of a chat that is not streamed. */
+/** The body of a chat that is not streamed. */
 export function chatBody(answers: readonly PreparedAnswer[], usage: MachineUsage, identity: ChatIdentity): object {
   const { id, created, model } = identity;
   return {

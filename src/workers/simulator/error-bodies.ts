@@ -1,12 +1,12 @@
 import type { ResolvedSimulatorOptions, ServerFlavour } from './options.ts';
 
-/** What the kinds of servers say when something is wrong, in their own words. */
+/** Error messages of each kind of server, in its own words. */
 export interface ErrorReply {
   readonly status: number;
   readonly body: { readonly error: string | object };
 }
 
-/** LM Studio has answered with both forms, depending on its version and on what is wrong. */
+/** LM Studio has used both forms, depending on its version and the error. */
 function lmStudio(status: number, message: string, isString: boolean, code: string | null = null): ErrorReply {
   const error = isString
     ? message
@@ -23,7 +23,7 @@ function llamaCpp(code: number, message: string, type: string): ErrorReply {
   return { status: code, body: { error: { code, message, type } } };
 }
 
-/** The class of the error names its status. */
+/** The error class for each status. */
 const VLLM_TYPES: Readonly<Record<number, string>> = {
   400: 'BadRequestError',
   404: 'NotFoundError',
@@ -60,7 +60,7 @@ export class ErrorBodies {
     return this.#reply(413, 'request entity too large', true);
   }
 
-  /** llama.cpp takes any id. */
+  /** llama.cpp accepts any id. */
   unknownModel(id: string, isString: boolean): ErrorReply {
     if (this.#flavour === 'ollama')
       return ollama(404, `model "${id}" not found, try pulling it first`, 'not_found_error');
@@ -84,7 +84,7 @@ export class ErrorBodies {
     return this.#reply(500, `image input is not supported - ${hint}`, isString);
   }
 
-  /** llama.cpp only: its parser of JSON takes no half of a surrogate pair. */
+  /** llama.cpp only: its JSON parser rejects half of a surrogate pair. */
   notUnicode(): ErrorReply {
     const problem = 'surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF';
     return llamaCpp(500, `[json.exception.parse_error.101] parse error: invalid string: ${problem}`, 'server_error');
@@ -96,21 +96,21 @@ export class ErrorBodies {
     return llamaCpp(400, `Field 'n': ${rule}, but got ${choices}`, 'invalid_request_error');
   }
 
-  /** More alternatives to a token than the server tells. */
+  /** More alternatives requested for a token than the server reports. */
   tooManyLogprobs(asked: number, max: number): ErrorReply {
     return this.#flavour === 'vllm'
       ? vllm(400, `Requested sample logprobs of ${asked}, which is greater than max allowed: ${max}`)
       : this.#reply(400, `top_logprobs must be between 0 and ${max}`, false);
   }
 
-  /** The server knows this form of reads, but the model cannot answer it. */
+  /** The server supports this form of reads, but the model cannot answer it. */
   noDecisions(id: string): ErrorReply {
     return this.#flavour === 'ollama'
       ? ollama(400, `"${id}" does not support decisions`, 'invalid_request_error')
       : this.#reply(501, 'This model does not support decisions.', false);
   }
 
-  /** A read whose prompt does not fit; a chat is cut short in place of that. */
+  /** A read whose prompt does not fit; a chat would be cut short instead. */
   tooLong(contextTokens: number): ErrorReply {
     return this.#reply(400, `The request exceeds the available context size (${contextTokens} tokens).`, false);
   }
@@ -139,12 +139,12 @@ export class ErrorBodies {
     return this.#reply(500, message, isString);
   }
 
-  /** A model that has to go for another one takes its answers with it. */
+  /** The answer ended because its model was evicted for another one. */
   unloaded(): ErrorReply {
     return this.#reply(500, this.#flavour === 'llamacpp' ? 'Model unloaded' : 'Model unloaded.', false);
   }
 
-  /** LM Studio answers 200 to paths that it does not have. */
+  /** LM Studio answers 200 to unknown paths. */
   notFound(method: string, path: string): ErrorReply {
     switch (this.#flavour) {
       case 'ollama':

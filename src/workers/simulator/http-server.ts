@@ -11,21 +11,21 @@ import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
 import { answeredBody, parseRead, type ReadPath, readPathOf } from './reads/read-forms.ts';
 import type { ReadRequest } from './reads/read-request.ts';
 
-/** Counters since the start; `active` and `queued` are of now. */
+/** Counters since the start; `active` and `queued` are current. */
 export interface SimulatorStats extends MachineStats {
   /** Requests for chats and reads received. */
   readonly requests: number;
-  /** Those of them refused with an error status. */
+  /** Requests refused with an error status. */
   readonly refused: number;
-  /** Failures that were played: status 500, resets, hangs, error events, cuts. */
+  /** Failures simulated: status 500, resets, hangs, error events, cuts. */
   readonly failuresPlayed: number;
 }
 
 const BODY_BYTES_MAX = 64_000_000;
-/** As llama.cpp does: the client may meet a connection that is closed at the moment of its reuse. */
+/** As in llama.cpp: the client may reuse a connection at the moment it is closed. */
 const KEEP_ALIVE_MS = 5_000;
 
-/** The HTTP face of the machine: OpenAI's routes and those of reads, with the manners of the server that is played. */
+/** The HTTP interface of the machine: OpenAI's routes and those of reads, with the behaviour of the simulated kind of server. */
 export class SimulatorServer {
   readonly #options: ResolvedSimulatorOptions;
   readonly #clock: Clock;
@@ -52,7 +52,7 @@ export class SimulatorServer {
     });
   }
 
-  /** Resolves with the port. Rejects where the port is taken. */
+  /** Resolves with the port. Rejects if the port is taken. */
   listen(): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.#server.once('error', reject);
@@ -103,7 +103,7 @@ export class SimulatorServer {
     request.resume();
     const page = request.method === 'GET' ? this.#page(path) : undefined;
     if (page === undefined) sendError(response, this.#errors.notFound(request.method ?? '', path));
-    // While llama.cpp loads its model it has nothing to say of it but its name.
+    // While llama.cpp loads its model, it reports only its name.
     else if (this.#isLoading && path !== '/v1/models') sendError(response, this.#errors.loading());
     else sendJson(response, 200, page);
   }
@@ -141,12 +141,12 @@ export class SimulatorServer {
     else this.#answer(response, this.#told(request), model as SimulatedModel);
   }
 
-  /** A server that tells no log probabilities ignores that they are asked for. */
+  /** A server without log probabilities ignores the request for them. */
   #told(request: ChatRequest): ChatRequest {
     return this.#options.reads.includes('logprobs') ? request : { ...request, topLogprobs: undefined };
   }
 
-  /** What is wrong with a request before it is worked on. */
+  /** What is wrong with a request, checked before the work starts. */
   #refusalOf(request: ChatRequest, model: SimulatedModel | undefined): ErrorReply | undefined {
     if (this.#isLoading) return this.#errors.loading();
     if (this.#isLlamaCpp && !request.isUnicode) return this.#errors.notUnicode();
@@ -160,19 +160,19 @@ export class SimulatorServer {
     return isBlind ? this.#errors.noVision(this.#isStringError(request)) : undefined;
   }
 
-  /** llama.cpp tells the whole vocabulary. */
+  /** llama.cpp can report the whole vocabulary. */
   get #topLogprobsMax(): number {
     return this.#isLlamaCpp ? Number.POSITIVE_INFINITY : 20;
   }
 
-  /** With one model loaded LM Studio uses it whatever was asked for; llama.cpp never looks at the id. */
+  /** With one model loaded, LM Studio uses it whatever was asked for; llama.cpp ignores the id. */
   #modelFor(id: string): SimulatedModel | undefined {
     const { models } = this.#options;
     if (this.#isLlamaCpp || models.length === 1) return models[0];
     return models.find((model) => model.id === id);
   }
 
-  /** `mixed` goes by the length of the prompt: any rule would do that gives the same request the same form. */
+  /** `mixed` decides by the length of the prompt: any rule will do that gives the same request the same form. */
   #isStringError(request: Pick<ChatRequest, 'prompt'>): boolean {
     const { errorShape } = this.#options;
     return errorShape === 'mixed' ? request.prompt.text.length % 2 === 0 : errorShape === 'string';
@@ -191,7 +191,7 @@ export class SimulatorServer {
     this.#settle(response, { model, answers, writer, isString: this.#isStringError(request) });
   }
 
-  /** Plays what is to happen to a request. */
+  /** Carries out the fate of a request. */
   #settle(response: ServerResponse, service: Service): void {
     const { fate } = service.answers[0] as PreparedAnswer;
     if (fate.kind !== 'answer') this.#failuresPlayed++;
@@ -209,7 +209,7 @@ export class SimulatorServer {
     }
   }
 
-  /** False where the queue is full. Each answer is a job with a slot of its own; what goes wrong with the first ends all. */
+  /** Returns false if the queue is full. Each answer is a job with a slot of its own; the first failure ends all of them. */
   #work(response: ServerResponse, { model, answers, writer, isString }: Service): boolean {
     const { fate, tokens } = answers[0] as PreparedAnswer;
     const failsAfter = 'afterTokens' in fate ? fate.afterTokens : Number.POSITIVE_INFINITY;
@@ -248,7 +248,7 @@ export class SimulatorServer {
       }
       jobs.push(job);
     }
-    // With no work to do it may be over already.
+    // Without work to do it may already have ended.
     if (isBroken) abort();
     response.once('close', () => {
       if (!response.writableFinished) abort();
@@ -256,7 +256,7 @@ export class SimulatorServer {
     return true;
   }
 
-  /** The server reads the whole answer before it can tell: a status where nothing is out yet, else an event. */
+  /** The server reads the whole answer before it can report the error: as a status if nothing has been sent, else as an event. */
   #tellUnparsable(response: ServerResponse, writer: ChatWriter, isString: boolean): void {
     const reply = this.#errors.unparsable(isString);
     if (response.headersSent) writer.fail(reply.body.error);
@@ -285,7 +285,7 @@ export class SimulatorServer {
 
   // Reads -----------------------------------------------------------------------------------------------------------
 
-  /** Whether the server has the path, if not a model for it. */
+  /** True if the server has the path, even without a model for it. */
   #knows(form: ReadPath): boolean {
     const { reads, flavour } = this.#options;
     if (reads.includes(form) || flavour === 'vllm') return true;
@@ -324,12 +324,12 @@ export class SimulatorServer {
   }
 }
 
-/** A request that is worked on. */
+/** A request being worked on. */
 interface Service {
   readonly model: SimulatedModel;
   readonly answers: readonly PreparedAnswer[];
   readonly writer: ChatWriter;
-  /** Whether errors are told as text. */
+  /** Whether errors have the form of a text. */
   readonly isString: boolean;
 }
 

@@ -1,14 +1,16 @@
 import type { ResolvedSimulatorOptions, SimulatedModel } from './options.ts';
 
-/** What the pages tell of: the settings, and how the machine stands now. */
+/** The data of the pages: the settings, and the machine's current state. */
 export interface InfoSource {
   readonly options: Pick<ResolvedSimulatorOptions, 'flavour' | 'models' | 'slots' | 'reads'>;
-  /** Slots at work, or busy with an aborted request. */
+  /** Number of slots at work, or still busy with an aborted request. */
   readonly busySlots: number;
   isLoaded(modelId: string): boolean;
 }
 
-/** What servers tell of themselves with GET, in the shapes of llama.cpp, Ollama, LM Studio and vLLM. Nothing where the flavour has no such path. */
+/**
+ * What servers report about themselves with GET, in the formats of llama.cpp, Ollama, LM Studio and vLLM. Undefined if the flavour has no such path.
+ */
 export function infoPage(path: string, source: InfoSource): object | undefined {
   if (path === '/v1/models') return modelList(source);
   switch (source.options.flavour) {
@@ -27,7 +29,7 @@ export function infoPage(path: string, source: InfoSource): object | undefined {
 
 const OWNERS = { llamacpp: 'llamacpp', ollama: 'library', lmstudio: 'organization_owner', vllm: 'vllm' } as const;
 
-/** llama.cpp knows one model, and tells whether it is for decisions; vLLM tells its context. */
+/** llama.cpp lists one model, and whether it is for decisions; vLLM reports its context. */
 function modelList({ options: { flavour, models, reads } }: InfoSource): object {
   const owned_by = OWNERS[flavour];
   const listed = flavour === 'llamacpp' ? models.slice(0, 1) : models;
@@ -63,7 +65,7 @@ function llamaPage(path: string, { options, busySlots }: InfoSource): object | u
         default_generation_settings: { n_ctx: model.contextTokens },
       };
     case '/slots':
-      // The machine tells how many are busy, not which; to who counts them it is the same.
+      // The machine reports how many are busy, not which; for counting them that makes no difference.
       return Array.from({ length: options.slots }, (_, id) => ({
         id,
         n_ctx: model.contextTokens,
@@ -74,7 +76,7 @@ function llamaPage(path: string, { options, busySlots }: InfoSource): object | u
   }
 }
 
-/** All that are there, and those in memory. */
+/** Lists all models, or those in memory. */
 function ollamaPage(path: string, { options: { models, reads }, isLoaded }: InfoSource): object | undefined {
   const told = (model: SimulatedModel): object => ollamaModel(model, reads.includes('systemone'));
   switch (path) {
@@ -108,7 +110,7 @@ function studioPage(path: string, source: InfoSource): object | undefined {
   }
 }
 
-/** Each loaded model says that it may have all slots of the machine, which it shares with the others. */
+/** Each loaded model claims all slots of the machine, although it shares them. */
 function studioModel({ id, vision, contextTokens }: SimulatedModel, source: InfoSource): object {
   const config = { context_length: contextTokens, parallel: source.options.slots };
   return {

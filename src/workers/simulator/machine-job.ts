@@ -3,7 +3,7 @@ import type { SimulatedModel } from './options.ts';
 
 /** What a machine works on, and where: requests, the jobs they become, and the slots that hold jobs. Pure. */
 export interface MachinePrompt {
-  /** All that is read, in order; pictures stand in it by their fingerprint. */
+  /** The whole prompt in reading order; pictures are represented by their fingerprints. */
   readonly text: string;
   readonly images: number;
   /** Where in `text` the last picture ends. */
@@ -13,19 +13,19 @@ export interface MachinePrompt {
 export interface MachineListener {
   /** A slot begins to read the prompt. */
   onStart(): void;
-  /** So many tokens are written by now. Told for each token, or for several at once where they follow fast. */
+  /** This many tokens have been written. Called for each token, or once for several that follow fast. */
   onTokens(count: number): void;
   onDone(usage: MachineUsage): void;
-  /** Its model had to go for another one, and its answer with it. */
+  /** Its model was evicted for another one, and its answer is lost. */
   onEvicted?(): void;
 }
 
 export interface MachineRequest {
   readonly model: SimulatedModel;
   readonly prompt: MachinePrompt;
-  /** How many tokens it writes. */
+  /** Number of tokens it writes. */
   readonly tokens: number;
-  /** For the luck of this request; of its own, so that requests do not shift one another's. */
+  /** Luck of this request; separate, so that requests do not affect one another's. */
   readonly random: Random;
   readonly listener: MachineListener;
 }
@@ -39,7 +39,7 @@ const CHARS_PER_TOKEN = 4;
 const IMAGE_TOKENS = 256;
 export interface SimulatedSlot {
   job: Job | undefined;
-  /** What its prefix cache holds, and for which model. */
+  /** The model whose prompt its prefix cache holds. */
   model: string;
   text: string;
   usedAt: number;
@@ -49,7 +49,7 @@ export type JobState =
   | { readonly kind: 'queued' }
   | { readonly kind: 'loading'; readonly slot: SimulatedSlot; readonly untilMs: number }
   | { readonly kind: 'reading'; readonly slot: SimulatedSlot; readonly workMs: number; leftMs: number }
-  /** Where prompts are read in batches: before one is begun for it, and while that is read. */
+  /** If prompts are read in batches: the states before its batch starts, and while that is read. */
   | { readonly kind: 'awaiting'; readonly slot: SimulatedSlot; readonly workMs: number; untilMs: number }
   | { readonly kind: 'batched'; readonly slot: SimulatedSlot; readonly untilMs: number }
   | { readonly kind: 'writing'; readonly slot: SimulatedSlot; readonly workMs: number; leftMs: number; told: number }
@@ -58,7 +58,7 @@ export type JobState =
 
 export interface Job {
   readonly request: MachineRequest;
-  /** The lognormal factor on all its times. */
+  /** The lognormal factor on all of its times. */
   readonly luck: number;
   usage: MachineUsage;
   state: JobState;
@@ -80,12 +80,12 @@ export function writtenTokens(job: Job, state: JobState & { kind: 'writing' }): 
   return state.workMs === 0 ? tokens : Math.floor((1 - state.leftMs / state.workMs) * tokens + 1e-6);
 }
 
-/** How many characters of the prompt a slot has read already. */
+/** How many characters of the prompt a slot has already read. */
 export function heldPrefix(slot: SimulatedSlot, request: MachineRequest): number {
   return slot.model === request.model.id ? commonPrefix(slot.text, request.prompt.text) : 0;
 }
 
-/** The free slot that has read most of the prompt already, else the one unused for longest, as llama.cpp does. */
+/** The free slot that has already read most of the prompt, else the least recently used one, as in llama.cpp. */
 export function freeSlotFor(slots: readonly SimulatedSlot[], request: MachineRequest): SimulatedSlot | undefined {
   let best: SimulatedSlot | undefined;
   let bestPrefix = -1;
@@ -102,17 +102,17 @@ export function freeSlotFor(slots: readonly SimulatedSlot[], request: MachineReq
 
 export interface ReadingCost {
   readonly usage: MachineUsage;
-  /** What must be read, without the pictures. */
+  /** Number of tokens to read, without the pictures. */
   readonly textTokens: number;
   readonly images: number;
 }
 
-/** What is left to read of a prompt of which `prefix` characters are held. */
+/** The cost of reading the rest of a prompt of which `prefix` characters are held. */
 export function readingCost(prompt: MachinePrompt, prefix: number): ReadingCost {
   const imagesHeld = prompt.images > 0 && prefix >= prompt.imagesEnd;
   const total = promptTokens(prompt);
   const images = imagesHeld ? 0 : prompt.images;
-  // The last token is always read again: the first one of the answer follows from it.
+  // The last token is always read again: the first token of the answer follows from it.
   const held = Math.floor(prefix / CHARS_PER_TOKEN) + (imagesHeld ? prompt.images * IMAGE_TOKENS : 0);
   const cachedTokens = Math.min(held, total - 1);
   return {

@@ -32,7 +32,7 @@ import type { ResolvedSimulatorOptions } from './options.ts';
  * moment at which things are told, never of how long they took. One timer serves all slots.
  */
 export interface MachineJob {
-  /** Nobody listens any more. Ends a queued job at once, frees the slot of another after a short delay. */
+  /** Called when nobody listens any more. Ends a queued job at once, frees the slot of any other after a short delay. */
   abort(): void;
 }
 
@@ -46,7 +46,7 @@ export interface MachineStats {
   readonly completionTokens: number;
   readonly loads: number;
   readonly evictions: number;
-  /** Answers that ended with the model that wrote them. */
+  /** Answers cut off by the eviction of their model. */
   readonly cutByEviction: number;
 }
 
@@ -68,9 +68,9 @@ export type MachineSettings = Pick<
   | 'abortSeconds'
 >;
 
-/** Tokens that follow one another faster than this, in real time, are told together. */
+/** Tokens that follow one another faster than this, in real time, are reported together. */
 const TICK_MS = 2;
-/** What is left for those who write while a batch is read: next to nothing. */
+/** Share left for writing while a batch is read: next to nothing. */
 const SHARE_BESIDE_BATCH = 1e-6;
 
 export class SimulatedMachine {
@@ -82,7 +82,7 @@ export class SimulatedMachine {
   readonly #memory: SimulatedMemory;
   /** The machine's own time, at most the clock's. */
   #atMs = 0;
-  /** When the latest batch of prompts is read, or was. */
+  /** When the reading of the latest batch of prompts ends or ended. */
   #batchUntilMs = 0;
   #timer: Timer | undefined;
   #running = false;
@@ -102,7 +102,7 @@ export class SimulatedMachine {
     this.#slots = Array.from({ length: settings.slots }, () => ({ job: undefined, model: '', text: '', usedAt: 0 }));
   }
 
-  /** Nothing where the queue is full. */
+  /** Returns undefined if the queue is full. */
   submit(request: MachineRequest): MachineJob | undefined {
     this.#run();
     const waits = this.#queue.length > 0 || this.#slots.every((slot) => slot.job !== undefined);
@@ -136,7 +136,7 @@ export class SimulatedMachine {
     };
   }
 
-  /** Drops all work without a word to the listeners. */
+  /** Drops all work without notifying the listeners. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
@@ -148,12 +148,12 @@ export class SimulatedMachine {
     return (this.#clock.now() - this.#bornMs) * this.#settings.speed;
   }
 
-  /** What is closer than this is now: rounding must not make a timer fire for nothing again and again. */
+  /** Anything nearer than this is due now, or rounding could make a timer fire repeatedly without effect. */
   #due(): number {
     return 1e-6 * Math.max(this.#settings.speed, 1) + this.#atMs * 1e-12;
   }
 
-  /** Catches up with the clock, lets `change` happen at that moment, and plans the next. Listeners may call back in. */
+  /** Catches up with the clock, applies `change` at that moment, and schedules the next event. Listeners may call back in. */
   #run(change?: () => void): void {
     if (this.#running || this.#closed) {
       change?.();
@@ -163,7 +163,7 @@ export class SimulatedMachine {
     this.#catchUp();
     change?.();
     this.#admit();
-    // Work of no length is done at once.
+    // Work of zero length is done at once.
     this.#catchUp();
     this.#tellTokens();
     this.#admit();
@@ -290,7 +290,7 @@ export class SimulatedMachine {
     return this.#batchUntilMs > this.#atMs + this.#due();
   }
 
-  /** One that is ready to be read begins the next batch, or awaits the end of this one. */
+  /** A job that is ready to be read starts the next batch, or awaits the end of the current one. */
   #beginBatch(ready: JobState & { kind: 'awaiting' }): void {
     if (this.#isBatchOpen()) {
       ready.untilMs = this.#batchUntilMs;
@@ -355,7 +355,7 @@ export class SimulatedMachine {
     });
   }
 
-  /** The moment at which a job has its next token written. */
+  /** When the next token of a job will be written. */
   #nextTokenMs(job: Job, share: number): number {
     const { state } = job;
     if (state.kind !== 'writing') return Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 import type { SimulatedModel } from './options.ts';
 
-/** Which models are in memory, least recently used first, and since when. Times are milliseconds of life. */
+/** Which models are in memory, least recently used first, and since when. Times are in simulated milliseconds. */
 export class SimulatedMemory {
   readonly #loadedMax: number;
   readonly #readyAt = new Map<string, number>();
@@ -12,14 +12,14 @@ export class SimulatedMemory {
     for (const model of preloaded.slice(0, loadedMax)) this.#readyAt.set(model.id, 0);
   }
 
-  /** Whether a model is there at a moment; one that is being loaded is not yet. */
+  /** True if a model is in memory at a given time; one that is still loading is not. */
   isReady(id: string, atMs: number): boolean {
     return (this.#readyAt.get(id) ?? Number.POSITIVE_INFINITY) <= atMs;
   }
 
   /**
-   * When the model is ready, loading it now if it is not there. `onEvicted` hears who had to go. An answer that an
-   * evicted model is writing is finished: its memory goes when it is done.
+   * When the model is ready; loads it now if it is not in memory. `onEvicted` is called with each evicted model. An answer that an evicted model is
+   * writing is finished: its memory is freed afterwards.
    */
   use(model: SimulatedModel, atMs: number, onEvicted: (id: string) => void): number {
     const held = this.#readyAt.get(model.id);

@@ -3,9 +3,8 @@ import { type ActionNature, natureOf } from './action-nature.ts';
 import type { PromptReading } from './prompt-reader.ts';
 
 /**
- * The fallible expert. It gives every action a worth from the situation, the learned values, the opinions of others and
- * its role, errs by as much as its skill is short of 1, and picks the action that then looks best. Pure: the same
- * prompt, skill and luck give the same opinion.
+ * The fallible expert. It rates every action by the situation, the learned values, the opinions of others and its role, errs the more the lower its
+ * skill is, and picks the action that then looks best. Pure: the same prompt, skill and luck give the same opinion.
  */
 export interface Opinion {
   /** Index into the actions of the prompt. */
@@ -13,11 +12,11 @@ export interface Opinion {
   readonly action: string;
   /** One sentence. */
   readonly reason: string;
-  /** 0 to 1, from how far the choice is ahead of the next. */
+  /** 0 to 1, from the lead of the choice over the next one. */
   readonly confidence: number;
 }
 
-/** How much a role listens to what. */
+/** How much weight a role gives to each aspect. */
 interface RoleWeights {
   readonly values: number;
   readonly safety: number;
@@ -33,13 +32,13 @@ const ROLE_WEIGHTS: readonly (readonly [RegExp, RoleWeights])[] = [
 ];
 const ANY_ROLE: RoleWeights = { values: 1, safety: 0.9, gain: 0.4, sight: 0.3 };
 
-/** What it makes of the situation. */
+/** The expert's understanding of the situation. */
 interface Scene {
-  /** 0 to 1; nothing where the prompt speaks of no health. */
+  /** 0 to 1; undefined if the prompt does not mention health. */
   readonly health: number | undefined;
   readonly inCombat: boolean;
   readonly enemies: number;
-  /** All that is seen, lower case. */
+  /** All words of the situation, in lower case. */
   readonly words: string;
 }
 
@@ -67,12 +66,12 @@ function readHealth(value: string): number | undefined {
   return Math.min(1, Math.max(0, number > 1 ? number / 100 : number));
 }
 
-/** What speaks against doing once more what has just changed nothing. */
+/** Penalty for repeating an action that has just had no effect. */
 const IN_VAIN = 0.8;
 
 type NatureWorth = Partial<Readonly<Record<ActionNature, number>>>;
 
-/** How well each kind of deed serves safety. */
+/** How well each kind of action serves safety. */
 function safetyOf(scene: Scene): NatureWorth {
   const { health = 1, enemies } = scene;
   if (!scene.inCombat)
@@ -89,7 +88,7 @@ function gainOf(scene: Scene): NatureWorth {
   return { gain: 0.6, talk: 0.4, move: 0.3, rest: -0.3, leave: -0.1, guard: -0.2 };
 }
 
-/** Values on a scale from 0 (the worst told) to 1 (the best). What is not among the best told is a little below them. */
+/** Values on a scale from 0 (the worst given) to 1 (the best). Actions without a given value are a little below them. */
 function valueScale(values: ReadonlyMap<string, number>): (action: string) => number {
   if (values.size === 0) return () => 0;
   const told = [...values.values()];
@@ -102,7 +101,7 @@ function valueScale(values: ReadonlyMap<string, number>): (action: string) => nu
   };
 }
 
-/** What keeps its meaning from one moment to the next: numbers coarse, long texts left out. */
+/** The stable part of a situation from one moment to the next: coarse numbers, no long texts. */
 function coarseSituation(situation: ReadonlyMap<string, string>): string {
   const lines: string[] = [];
   for (const [label, value] of situation) {
@@ -127,7 +126,7 @@ function weightsOf(reading: PromptReading): RoleWeights {
   return ROLE_WEIGHTS.find(([pattern]) => pattern.test(name))?.[1] ?? ANY_ROLE;
 }
 
-/** Each opinion counts alike, that of the one who judges danger double when there is danger. */
+/** Opinions have equal weight, except that the role that judges danger counts double when there is danger. */
 function supportOf(reading: PromptReading, scene: Scene): Map<string, number> {
   const support = new Map<string, number>();
   const inDanger = scene.inCombat && (scene.health ?? 1) < 0.4;
@@ -138,7 +137,7 @@ function supportOf(reading: PromptReading, scene: Scene): Map<string, number> {
   return support;
 }
 
-/** The worth of every action before the expert's own error. */
+/** The worth of every action, before the expert's own error. */
 function worths(reading: PromptReading, scene: Scene): number[] {
   const weights = weightsOf(reading);
   const told = valueScale(reading.values);
@@ -146,7 +145,7 @@ function worths(reading: PromptReading, scene: Scene): number[] {
   const gain = gainOf(scene);
   const support = supportOf(reading, scene);
   const coarse = coarseSituation(reading.situation);
-  // Where neither values nor health tell anything, taste decides, the same one each time.
+  // If neither values nor health help, a constant taste decides.
   const tasteWeight = reading.values.size === 0 && scene.health === undefined ? 1.2 : 0.15;
   return reading.actions.map((action) => {
     const nature = natureOf(action);
@@ -163,7 +162,7 @@ function worths(reading: PromptReading, scene: Scene): number[] {
   });
 }
 
-/** The worth of every action as the expert sees it, which errs by as much as its skill is short of 1. */
+/** The worth of every action as the expert sees it, with an error that grows as its skill falls below 1. */
 export function judgedWorths(
   reading: PromptReading,
   skill: number,
@@ -174,7 +173,7 @@ export function judgedWorths(
   return worths(reading, scene).map((worth) => worth + error * randomNormal(random));
 }
 
-/** Nothing where the prompt offers no actions. */
+/** Returns undefined if the prompt offers no actions. */
 export function formOpinion(reading: PromptReading, skill: number, random: Random): Opinion | undefined {
   if (reading.actions.length === 0) return undefined;
   const scene = readScene(reading.situation);

@@ -4,59 +4,53 @@ import { defined } from '../../shared/defined.ts';
 import { READ_FORMS, type ReadForm } from '../../shared/reads/reading.ts';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 
-/** Which server's manners are played: error bodies, unknown models, extra routes. */
+/** The kind of server that is simulated: error bodies, unknown models, extra routes. */
 export type ServerFlavour = 'lmstudio' | 'ollama' | 'llamacpp' | 'vllm';
 
 export interface SimulatedModelOptions {
   /** The id that requests name. */
   readonly id: string;
-  /** How well it judges, 0 (guesses) to 1 (never errs). @default 0.75 */
+  /** How well it judges, from 0 (guesses) to 1 (never errs). @default 0.75 */
   readonly skill?: number;
   /** Seconds to load it into memory. @default 4 */
   readonly loadSeconds?: number;
-  /** Tokens a second when it has the machine to itself. @default 40 */
+  /** Tokens per second when it has the machine to itself. @default 40 */
   readonly tokensPerSecond?: number;
-  /**
-   * Tokens that it thinks before an answer that no schema binds, the median of a lognormal; 0 where it does not think on
-   * its own. @default 0
-   */
+  /** Median of the lognormal number of tokens that it thinks before an answer without a schema; 0 if it does not think by itself. @default 0 */
   readonly thinkTokens?: number;
   /** Sigma of that lognormal: with 1.2, one thought in a hundred is sixteen times as long as the median. @default 0.8 */
   readonly thinkSigma?: number;
-  /** Tokens of prompt and answer together, at which it stops. @default 8192 */
+  /** Maximum number of tokens of prompt and answer together. @default 8192 */
   readonly contextTokens?: number;
-  /** How well it judges when a schema leaves no room for a thought. @default its skill */
+  /** How well it judges if a schema leaves no room for a thought. @default its skill */
   readonly hastySkill?: number;
-  /**
-   * How good its reads are: 1 is as good as the votes it writes without a thought, 0 is noise that has nothing to do with
-   * the prompt. @default 1
-   */
+  /** How good its reads are: 1 is as good as the votes it writes without a thought, 0 is noise unrelated to the prompt. @default 1 */
   readonly readSkill?: number;
-  /** Whether it takes pictures; others refuse them. @default false */
+  /** Whether it accepts pictures; other models refuse them. @default false */
   readonly vision?: boolean;
 }
 
-/** Shares of the requests, each from 0 to 1. The first five are kinds of answers, and their sum is at most 1; so are the last five. */
+/** Shares of the requests, each from 0 to 1. The first five are kinds of answers, and their sum is at most 1; the same applies to the last five. */
 export interface SimulatorRates {
   /** Answers with an action that was not offered. @default 0.02 */
   readonly illegal?: number;
   /** Names two actions. @default 0.005 */
   readonly ambiguous?: number;
-  /** Answers nothing. @default 0.003 */
+  /** Answers with nothing. @default 0.003 */
   readonly empty?: number;
   /** Talks without choosing. @default 0.005 */
   readonly rambling?: number;
-  /** A readable answer in another form than the one asked for. @default 0.1 */
+  /** Gives a readable answer in another form than the one asked for. @default 0.1 */
   readonly oddFormat?: number;
-  /** A `<think>` block before the answer, of whatever kind. @default 0.05 */
+  /** Writes a `<think>` block before the answer, of any kind. @default 0.05 */
   readonly think?: number;
-  /** A thought that never ends, but with the tokens allowed or the context. A schema leaves no room for it. @default 0 */
+  /** Thinks until the token limit or the context ends it. A schema leaves no room for that. @default 0 */
   readonly runaway?: number;
   /** HTTP status 500. @default 0.004 */
   readonly http500?: number;
   /** The connection is reset before the response. @default 0.002 */
   readonly reset?: number;
-  /** Never answers. Holds no slot: the server has lost the request. @default 0.001 */
+  /** Never answers. Takes no slot: the server has lost the request. @default 0.001 */
   readonly hang?: number;
   /** An error event inside a 200 stream, without [DONE]. @default 0.002 */
   readonly errorEvent?: number;
@@ -66,37 +60,36 @@ export interface SimulatorRates {
   readonly unparsable?: number;
 }
 
-/** What the simulated model server can be told. Seconds are seconds of life: `speed` divides them. */
+/** Options of the simulated model server. Durations are in simulated seconds: `speed` divides them. */
 export interface SimulatorOptions {
-  /** 0 takes any free port. @default 0 */
+  /** Port to listen on; 0 chooses a free one. @default 0 */
   readonly port?: number;
   /** @default '127.0.0.1' */
   readonly host?: string;
-  /** With one seed a prompt gets the same answers, whatever else the server is asked. @default 1 */
+  /** The same seed gives the same answers to a prompt, whatever else the server is asked. @default 1 */
   readonly seed?: number;
-  /** How many times faster than life. @default 1 */
+  /** Speed as a multiple of real time. @default 1 */
   readonly speed?: number;
   /** @default 'lmstudio' */
   readonly flavour?: ServerFlavour;
   /**
-   * The forms of reads that it answers. Default: what servers of its flavour do, which is none for LM Studio (its chats have
-   * no log probabilities), log probabilities for llama.cpp and Ollama with chat models, all for vLLM. With `systemone`,
-   * llama.cpp and Ollama have decision models.
+   * The forms of reads that it answers. Default: as servers of its flavour do: none for LM Studio (its chats have no log probabilities), log
+   * probabilities for llama.cpp and Ollama with chat models, all for vLLM. With `systemone`, llama.cpp and Ollama have decision models.
    */
   readonly reads?: 'none' | 'all' | ReadForm | readonly ReadForm[];
-  /** Requests worked on at once, by all models together. @default 4 */
+  /** Maximum number of requests worked on at once, by all models together. @default 4 */
   readonly slots?: number;
-  /** Requests that may wait for a slot; beyond them the answer is 503. @default 1000 */
+  /** Maximum number of requests that wait for a slot; further ones are answered with 503. @default 1000 */
   readonly queueMax?: number;
   /** @default four small models, of which google/gemma-3-4b sees */
   readonly models?: readonly SimulatedModelOptions[];
-  /** Models in memory at once; another one evicts the least recently used. @default all */
+  /** Maximum number of models in memory; another one evicts the least recently used. @default all */
   readonly loadedModelsMax?: number;
-  /** Whether a model that has to go for another one takes its answers with it, as LM Studio's do; else they are finished. @default false */
+  /** Whether evicting a model cuts off its answers, as in LM Studio; otherwise they are finished. @default false */
   readonly evictionCuts?: boolean;
   /** Whether the first `loadedModelsMax` models are in memory at the start. @default true */
   readonly preload?: boolean;
-  /** Speed of reading a prompt when it has the machine to itself. @default 800 */
+  /** Prompt tokens read per second when it has the machine to itself. @default 800 */
   readonly promptTokensPerSecond?: number;
   /** Fixed time before the prompt is read. @default 0.15 */
   readonly overheadSeconds?: number;
@@ -105,16 +98,16 @@ export interface SimulatorOptions {
   /** Each further busy slot makes all of them slower: with n busy, each runs at 1 / (1 + slotSlowdown × (n - 1)). @default 0.25 */
   readonly slotSlowdown?: number;
   /**
-   * How prompts are read: side by side, each slot at its share of the machine; or in batches, as llama.cpp does: those that
-   * come while a batch is read are the next one, nobody writes meanwhile, and an aborted prompt is read to the end of its batch.
+   * How prompts are read: side by side, each slot at its share of the machine; or in batches, as in llama.cpp: prompts that arrive while a batch is
+   * read form the next one, no slot writes meanwhile, and an aborted prompt is read to the end of its batch.
    * @default 'shared'
    */
   readonly reading?: 'shared' | 'batched';
   /** Sigma of the lognormal factor on the time of a request; 0.4 makes one in a hundred 2.5 times slower. @default 0.4 */
   readonly latencySigma?: number;
-  /** How long an aborted request still holds its slot. @default 0.04 */
+  /** How long an aborted request keeps its slot. @default 0.04 */
   readonly abortSeconds?: number;
-  /** The form of `error` in LM Studio's bodies; `mixed` draws for each request. @default 'mixed' */
+  /** The form of `error` in LM Studio's bodies; `mixed` chooses for each request. @default 'mixed' */
   readonly errorShape?: 'object' | 'string' | 'mixed';
   readonly rates?: SimulatorRates;
 }
@@ -168,7 +161,7 @@ export const DEFAULT_RATES: ResolvedRates = {
   unparsable: 0,
 };
 
-/** No failure and no odd answer: what a test of something else wants. */
+/** No failures and no odd answers, for tests of something else. */
 export const NO_RATES = Object.fromEntries(RATE_NAMES.map((name) => [name, 0])) as ResolvedRates;
 
 const within = (low: number, high: number, rule: string) =>
@@ -247,7 +240,7 @@ function checkSum(rates: ResolvedRates, names: readonly (keyof ResolvedRates)[])
   if (sum > 1 + 1e-9) failOptions(`simulator.rates must have a sum of at most 1 over ${names.join(', ')}, got ${sum}`);
 }
 
-/** Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
+/** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
 export function resolveSimulatorOptions(options: SimulatorOptions = {}): ResolvedSimulatorOptions {
   checkOptions(optionsSchema, options, 'simulator.');
   const models = (options.models ?? DEFAULT_MODELS).map((model) =>

@@ -1,22 +1,22 @@
 /**
- * What the simulated expert understands of a prompt: the blocks that `shared/situation.ts` and `workers/prompt.ts` write,
- * found by their headings. Nothing is told to it aside from the prompt. Prompts without such blocks have no actions.
+ * What the simulated expert understands of a prompt: the blocks that `shared/situation.ts` and `workers/prompt.ts` write, found by their headings.
+ * The prompt is its only source. Prompts without such blocks have no actions.
  */
 export interface PromptReading {
-  /** Label to value, as in `health: 41`, lower case labels. */
+  /** Values by label, such as `health: 41`; labels in lower case. */
   readonly situation: ReadonlyMap<string, string>;
   readonly actions: readonly string[];
-  /** Whether the actions stand numbered, so that a number is asked for. */
+  /** True if the actions are numbered, so that a number is asked for. */
   readonly isNumbered: boolean;
-  /** What stands before each action: a number from 1 on or a letter from A on. Empty where the actions are not labelled. */
+  /** The labels of the actions: numbers from 1 or letters from A. Empty if the actions have none. */
   readonly labels: readonly string[];
-  /** Whether the answer is to be a label and nothing else. */
+  /** True if the answer should be a label and nothing else. */
   readonly asksLabel: boolean;
   readonly values: ReadonlyMap<string, number>;
-  /** Name and text of the role, where there is one. */
+  /** Name and text of the role, if there is one. */
   readonly role: { readonly name: string; readonly text: string } | undefined;
   readonly opinions: readonly ExpertOpinion[];
-  /** What has been tried in this situation and changed nothing. */
+  /** Actions that have been tried in this situation without effect. */
   readonly inVain: ReadonlySet<string>;
 }
 
@@ -30,7 +30,7 @@ const HEADING =
   /^(SITUATION|ACTIONS|OPTIONS|VALUES|TRIED WITHOUT EFFECT|ANSWER|YOUR ROLE|EXPERT OPINIONS|YOUR TASK)\b(?:\s*\([^)]*\))?\s*:?\s*(.*)$/;
 
 interface Section {
-  /** What follows the heading on its line. */
+  /** The text after the heading on its line. */
   readonly rest: string;
   readonly lines: string[];
 }
@@ -66,7 +66,7 @@ interface ActionList {
 
 const LABELLED = /^\(?([A-Z]|\d{1,3})[.):]\s+(.*)$/;
 
-/** Actions with labels in order where all lines have them, else their names. */
+/** Actions with labels in order if all lines have them, else their names. */
 function readActions(lines: readonly string[]): ActionList {
   const parts = lines.map((line) => LABELLED.exec(line));
   const labels = parts.map((part) => part?.[1] ?? '');
@@ -81,7 +81,7 @@ function isInOrder(labels: readonly string[]): boolean {
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
-/** The last list of labelled lines in a text without headings; one line is none. */
+/** The last list of labelled lines in a text without headings; a single line does not count. */
 function lastLabelledList(text: string): ActionList {
   const lines = text.split('\n').map((line) => line.trim());
   const last = lines.findLastIndex((line) => LABELLED.test(line));
@@ -92,17 +92,17 @@ function lastLabelledList(text: string): ActionList {
 const ASKS_LABEL =
   /\bonly (?:with )?(?:the|a|one|its) (?:single )?(?:number|letter|digit|label)\b|\b(?:number|letter|digit|label)\b[^.\n]{0,60}\b(?:only|nothing else)\b/i;
 const ASKS_MORE = /second line|sentence|reason|json/i;
-/** Prompts that say in no section how to answer do so at their end. */
+/** Prompts without a section on how to answer describe that at their end. */
 const ASKING_CHARS = 600;
 
-/** Whether a label is all that is asked for: "only the number", "the letter of one action, and nothing else". */
+/** True if only a label is asked for: "only the number", "the letter of one action, and nothing else". */
 function isLabelAsked(sections: ReadonlyMap<string, Section>, text: string): boolean {
   const answer = sections.get('ANSWER');
   const asking = answer === undefined ? text.slice(-ASKING_CHARS) : [answer.rest, ...answer.lines].join('\n');
   return ASKS_LABEL.test(asking) && !ASKS_MORE.test(asking);
 }
 
-/** Where a label is asked for and what stands under the heading has none, any labelled list of the text will do. */
+/** If a label is asked for and the lines under the heading have none, any labelled list in the text is used. */
 function listOf(sections: ReadonlyMap<string, Section>, text: string, asksLabel: boolean): ActionList {
   const told = readActions((sections.get('OPTIONS') ?? sections.get('ACTIONS'))?.lines ?? []);
   if (!asksLabel || told.labels.length > 0) return told;
@@ -110,7 +110,7 @@ function listOf(sections: ReadonlyMap<string, Section>, text: string, asksLabel:
   return other.labels.length > 0 ? other : told;
 }
 
-/** `attack: 0.70`; an action may have a colon in it, so the last one counts. */
+/** `attack: 0.70`; an action may contain a colon, so the last one counts. */
 function readValues(lines: readonly string[]): Map<string, number> {
   const values = new Map<string, number>();
   for (const line of lines) {

@@ -8,7 +8,7 @@ import { type SimulatorHandle, startSimulator } from './start.ts';
 export type SimulatorThreadReply =
   | { readonly kind: 'ready'; readonly port: number }
   | { readonly kind: 'failed'; readonly error: ErrorWire }
-  /** The last message: what was served. */
+  /** The last message: the counters. */
   | { readonly kind: 'closed'; readonly stats: SimulatorStats };
 
 export interface SimulatorThreadOrder {

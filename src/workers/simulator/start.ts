@@ -5,16 +5,16 @@ import { resolveSimulatorOptions, type SimulatorOptions } from './options.ts';
 
 export interface SimulatorHandle extends AsyncDisposable {
   readonly port: number;
-  /** What a client is given: `http://127.0.0.1:PORT/v1`. */
+  /** The URL for clients: `http://127.0.0.1:PORT/v1`. */
   readonly baseURL: string;
   stats(): SimulatorStats;
   /** Ends open connections and drops their work. */
   close(): Promise<void>;
-  /** The same with other settings, at the same port, as a server that its user starts anew: what it tells of itself changes. */
+  /** Restarts with other settings at the same port, as a user would: what the server reports about itself changes. */
   restart(changes: SimulatorOptions): Promise<void>;
 }
 
-/** Starts a simulated model server in this thread. Throws ERR_OPTIONS_INVALID, also for a port that cannot be had. */
+/** Starts a simulated model server in this thread. Throws ERR_OPTIONS_INVALID, also if the port is not available. */
 export async function startSimulator(
   options: SimulatorOptions = {},
   clock: Clock = systemClock,

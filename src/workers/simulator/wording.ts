@@ -3,7 +3,7 @@ import type { Opinion } from './opinion.ts';
 import type { ResolvedRates } from './options.ts';
 import type { PromptReading } from './prompt-reader.ts';
 
-/** How an opinion is put into words: mostly as asked, sometimes in another form, sometimes useless. Pure. */
+/** Puts an opinion into words: mostly as requested, sometimes in another form, sometimes useless. Pure. */
 type WordingRates = Pick<ResolvedRates, 'illegal' | 'ambiguous' | 'empty' | 'rambling' | 'oddFormat' | 'think'>;
 
 type WordingKind = 'asked' | 'illegal' | 'ambiguous' | 'empty' | 'rambling' | 'odd';
@@ -26,7 +26,7 @@ function kindOf(rates: WordingRates, random: Random): WordingKind {
 
 type Form = (opinion: Opinion, choice: string) => string;
 
-/** Forms that a lenient reader understands. `choice` is the label where the actions have labels, else the name. */
+/** Forms that a lenient reader understands. `choice` is the label if the actions have labels, else the name. */
 export const ODD_FORMS: readonly Form[] = [
   ({ action, reason }) => `ACTION: ${action}\nREASON: ${reason}`,
   ({ action, reason, confidence }) => JSON.stringify({ action, reason, confidence }),
@@ -46,7 +46,7 @@ const INVENTED = [
   'negotiate_peace',
 ];
 
-/** As asked in form, but an action that nobody offered: a number too high or an invented name. */
+/** The requested form, but an action that was not offered: a number too high or an invented name. */
 function illegal(opinion: Opinion, reading: PromptReading, random: Random): string {
   if (reading.isNumbered && random.next() < 0.5) {
     return `${reading.actions.length + 1 + randomIndex(random, 3)}\n${opinion.reason}`;
@@ -99,7 +99,7 @@ export function wordAnswer(opinion: Opinion, reading: PromptReading, rates: Word
   return isThinking ? thought(opinion, reading) + answer : answer;
 }
 
-/** A thought of a length of its own, as reasoning models have. */
+/** A thought of a given length, as reasoning models have. */
 export function longThought(tokens: number): string {
   return `<think>${' hmm'.repeat(Math.min(tokens, THOUGHT_TOKENS_MAX))}\n</think>\n\n`;
 }
@@ -111,12 +111,12 @@ export function endlessThought(contextTokens: number): string {
 
 const THOUGHT_TOKENS_MAX = 20_000;
 
-/** What fits into the field of a schema. */
+/** A thought that fits into the field of a schema. */
 function shortThought({ action, reason }: Opinion): string {
   return `What matters most now? ${reason} The values that are told and what is seen have to fit together. Other actions would cost time or health. So ${action} looks best.`;
 }
 
-/** Whether a schema has a place for a thought before the choice. */
+/** True if a schema has a field for a thought before the choice. */
 export function isThoughtAsked(properties: Readonly<Record<string, SchemaProperty>>): boolean {
   return Object.keys(properties).some((name) => THOUGHT.test(name));
 }
@@ -147,7 +147,7 @@ function schemaValue(opinion: Opinion, name: string, property: SchemaProperty): 
   return /action|choice|name/i.test(name) ? opinion.action : opinion.reason;
 }
 
-/** What is answered to a prompt that offers no actions. */
+/** The answer to a prompt that offers no actions. */
 export function smallTalk(text: string): string {
   const wanted = /\b(?:say|reply|answer|respond)(?: only)?(?: with)?(?: the word)?:? ["']?([A-Za-z]{1,20})["']?/i.exec(
     text,
@@ -155,7 +155,7 @@ export function smallTalk(text: string): string {
   return wanted ? (wanted[1] as string) : 'Understood. I am ready.';
 }
 
-/** A text cut into pieces of a token's usual size; together they are the text again. */
+/** Splits a text into pieces of a token's usual size; joined, they give the text again. */
 export function tokenize(text: string): string[] {
   return text.match(/\s*\S{1,5}|\s+$/g) ?? [];
 }

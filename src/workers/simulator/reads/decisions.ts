@@ -13,7 +13,7 @@ import {
 } from './read-request.ts';
 import { asText, type ReadIdentity, unknownMember } from './systemone.ts';
 
-/** `POST /v1/decisions`: requests and answers in the shape of OpenAI's Decisions API, as the types of its client tell it. */
+/** `POST /v1/decisions`: requests and answers in the format of OpenAI's Decisions API, according to the types of its client. */
 const REQUEST_MEMBERS = [
   'model',
   'input',
@@ -28,7 +28,7 @@ const QUESTION_MEMBERS: Readonly<Record<ReadQuestion['type'], readonly string[]>
   score: ['type', 'name', 'instructions', 'levels'],
 };
 
-/** The request, or the sentence that says what is wrong with it. */
+/** The request, or a sentence that describes what is wrong with it. */
 export function parseDecisions(body: Readonly<Record<string, unknown>>, limits: ReadLimits): AskedRead | string {
   const unknown = limits.isStrict ? unknownMember(body, REQUEST_MEMBERS) : undefined;
   if (unknown !== undefined) return `unknown field '${unknown}'`;
@@ -49,7 +49,7 @@ function requestOf(body: Readonly<Record<string, unknown>>, questions: readonly 
   return { form: 'decisions', model: typeof model === 'string' ? model : '', text, state, prompt, questions };
 }
 
-/** Calls of tools and their outputs stand in a chat as text. */
+/** Tool calls and their outputs become text in the chat. */
 function asMessage(item: unknown): object {
   const part = isRecord(item) ? item : {};
   if (!('role' in part)) return { role: 'tool', content: JSON.stringify(part) };
@@ -115,7 +115,7 @@ export function decisionsBody(answers: readonly ReadAnswer[], usage: MachineUsag
   };
 }
 
-/** A model that wanted to say something else declines the question, and only that one. */
+/** Probability of the options below which a model declines a question, and only that one. */
 const REFUSED_BELOW = 0.5;
 
 function answerBody({ question, probabilities, mass }: ReadAnswer): object {

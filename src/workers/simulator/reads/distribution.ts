@@ -4,13 +4,13 @@ import type { ResolvedRates, SimulatedModel } from '../options.ts';
 import type { PromptReading } from '../prompt-reader.ts';
 
 /**
- * What a model reads: a probability for each action of the prompt, in their order, with a sum of 1. Pure: the same prompt,
- * model and luck give the same probabilities.
+ * The result of a read: a probability for each action of the prompt, in order, with a sum of 1. Pure: the same prompt, model and luck give the same
+ * probabilities.
  *
- * The most probable action is the one that the model would write without a thought, with the same errors, so that reads are
- * as good as such votes. Its probability is the chance that another answer, with errors of its own, is the same, for one who
- * knows nothing else of the actions: this overrates actions that are much alike, as uncalibrated models do. With a `readSkill`
- * below 1, noise of the same spread takes the place of judgement, and reads are as sure as before of what is wrong more often.
+ * The most probable action is the one that the model would write without a thought, with the same errors, so that reads are as good as such votes.
+ * Its probability is the chance that another answer, with errors of its own, is the same, given no other knowledge of the actions: this overrates
+ * actions that are much alike, as uncalibrated models do. With a `readSkill` below 1, noise of the same spread replaces judgement: reads stay as
+ * sure, and are wrong more often.
  */
 export function readDistribution(
   reading: PromptReading,
@@ -22,11 +22,11 @@ export function readDistribution(
 }
 
 /**
- * The difference between two judgements of the same thing errs by the square root of two times the error of each. A softmax
- * is the chance of each to be the highest under Gumbel errors; its temperature is that of errors with the same variance.
+ * The error of the difference between two judgements is the square root of two times the error of each. A softmax is the chance of each to be the
+ * highest under Gumbel errors; its temperature is that of errors with the same variance.
  */
 const TEMPERATURE_OF_ERROR = (Math.SQRT2 * Math.sqrt(6)) / Math.PI;
-/** A model that never errs is not quite certain either. */
+/** Even a model that never errs is not quite certain. */
 const TEMPERATURE_MIN = 0.05;
 
 function withNoise(judged: readonly number[], readSkill: number, random: Random): readonly number[] {
@@ -44,14 +44,14 @@ function softmax(values: readonly number[], temperature: number): number[] {
   return weights.map((weight) => weight / sum);
 }
 
-/** How often a model says something that is no choice: then little of its probability lies on the labels. */
+/** How often a model's answer is not a choice: then little of its probability lies on the labels. */
 export function strayRate({ illegal, ambiguous, empty, rambling }: ResolvedRates): number {
   return illegal + ambiguous + empty + rambling;
 }
 
 /**
- * The share of the model's probability that lies on the labels. Most of it, unless the model wanted to say something else:
- * that has the chance of answers without a choice among those it writes.
+ * The share of the model's probability that lies on the labels: most of it, unless the model wanted to say something else. That is as likely as
+ * written answers without a choice.
  */
 export function labelMass(strayRate: number, random: Random): number {
   const isStray = random.next() < strayRate;

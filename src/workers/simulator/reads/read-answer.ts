@@ -4,16 +4,16 @@ import { type PromptReading, readPrompt } from '../prompt-reader.ts';
 import { labelMass, readDistribution, strayRate } from './distribution.ts';
 import type { ReadOption, ReadQuestion } from './read-request.ts';
 
-/** What a model reads for one question. */
+/** A model's answer to one question. */
 export interface ReadAnswer {
   readonly question: ReadQuestion;
   /** For each option, in order; their sum is 1. */
   readonly probabilities: readonly number[];
-  /** The share of all probability that lies on the options. */
+  /** The sum of the probabilities of all options. */
   readonly mass: number;
 }
 
-/** Pure: the same question about the same text, with the same luck, has the same answer, whatever is asked beside it. */
+/** Pure: the same question about the same text, with the same luck, has the same answer, whatever else is asked. */
 export function answerQuestion(
   text: string,
   question: ReadQuestion,
@@ -36,13 +36,13 @@ function readingOf(text: string, question: ReadQuestion): PromptReading {
   return { ...reading, actions, role: roleOf(question) };
 }
 
-/** The instructions name it, or the question is named for it, or the instructions are all that is known of it. */
+/** The role is named in the instructions, or is the question's name; otherwise only the instructions are known of it. */
 function roleOf({ name = '', instructions }: ReadQuestion): PromptReading['role'] {
   const told = readPrompt(instructions).role;
   return told ?? { name: /^(?:q?\d+|.?)$/.test(name) ? instructions : name, text: instructions };
 }
 
-/** An option stands for the action of its name, or of its description where its name is none: a letter, a number. */
+/** An option stands for the action in its name, or in its description if the name is only a letter or a number. */
 function actionOf({ value, description }: ReadOption, offered: readonly string[]): string {
   const name = String(value);
   if (description === undefined || offered.includes(name)) return name;

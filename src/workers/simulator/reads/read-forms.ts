@@ -15,7 +15,7 @@ export function readPathOf(path: string): ReadPath | undefined {
   return PATHS[path];
 }
 
-/** The request, or the sentence that says what is wrong with it. */
+/** The request, or a sentence that describes what is wrong with it. */
 export function parseRead(form: ReadPath, json: string, flavour: ServerFlavour): ReadRequest | string {
   let body: unknown;
   try {

@@ -3,26 +3,26 @@ import { readMessages } from '../chat-request.ts';
 import type { MachinePrompt } from '../machine-job.ts';
 import type { ServerFlavour } from '../options.ts';
 
-/** What is asked about one state in System One or the Decisions API, in one shape for both. */
+/** The questions about one state, in a common form for System One and the Decisions API. */
 export interface ReadRequest {
   readonly form: Exclude<ReadForm, 'logprobs'>;
   readonly model: string;
-  /** The state, as far as it is text. */
+  /** The text in the state. */
   readonly text: string;
-  /** The state, and after it all questions: the state is read once for all of them. */
+  /** The state followed by all questions: the state is read once for all of them. */
   readonly prompt: MachinePrompt;
   /** The part of `prompt` that is the state. */
   readonly state: MachinePrompt;
   readonly questions: readonly ReadQuestion[];
-  /** False where a text has half of a surrogate pair. */
+  /** False if a text contains half of a surrogate pair. */
   readonly isUnicode: boolean;
 }
 
-/** Before what is true of its body as a whole is known. */
+/** A request before the checks that concern its body as a whole. */
 export type AskedRead = Omit<ReadRequest, 'isUnicode'>;
 
 export interface ReadQuestion {
-  /** The key of a System One question; the name of another one, or nothing where it has none. */
+  /** The key of a System One question, the name of any other; undefined if it has none. */
   readonly name: string | undefined;
   /** `truth` is System One's noul and the predicate of Decisions: its options are true and false. */
   readonly type: 'choice' | 'truth' | 'score';
@@ -35,7 +35,7 @@ export interface ReadOption {
   readonly description: string | undefined;
 }
 
-/** How much a server takes in one request, and whether it refuses members that it does not know. */
+/** How much a server accepts in one request, and whether it refuses unknown members. */
 export interface ReadLimits {
   readonly questionsMax: number;
   readonly optionsMax: number;
@@ -47,7 +47,7 @@ export function readLimits(flavour: ServerFlavour, form: ReadRequest['form']): R
   return { questionsMax: form === 'decisions' ? 400 : Number.POSITIVE_INFINITY, optionsMax: 255, isStrict: false };
 }
 
-/** A state of messages is read as a chat of the same messages is; any other is the text of one message, JSON where it is no text. */
+/** A state of messages is read like a chat; any other state is the text of one message, as JSON if it is not a text. */
 export function stateOf(state: unknown, pictures: readonly string[] = []): Pick<ReadRequest, 'text' | 'prompt'> {
   const images = pictures.map((url) => ({ type: 'image_url', image_url: { url } }));
   const messages = messagesOf(state);
@@ -65,7 +65,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** What stands after the state: each question with its options. */
+/** The state followed by each question with its options. */
 export function withQuestions(state: MachinePrompt, questions: readonly ReadQuestion[]): MachinePrompt {
   return { ...state, text: `${state.text}${questions.map(renderQuestion).join('')}` };
 }
@@ -75,7 +75,7 @@ export function renderQuestion({ instructions, options }: ReadQuestion): string 
   return `Question: ${instructions}\n${lines.join('\n')}\n`;
 }
 
-/** A sentence that says what is wrong with a question, or nothing. */
+/** A sentence that describes what is wrong with a question; undefined if nothing is. */
 export function wrongWith({ name, type, options }: ReadQuestion, { optionsMax }: ReadLimits): string | undefined {
   const where = `question '${name ?? ''}'`;
   const max = type === 'score' ? 10 : optionsMax;

@@ -15,7 +15,7 @@ import {
   wrongWith,
 } from './read-request.ts';
 
-/** `POST /v1/systemone`: requests and answers in the shape of TypeSafe's System One API, as llama.cpp, Ollama and vLLM speak it. */
+/** `POST /v1/systemone`: requests and answers in the format of TypeSafe's System One API, as in llama.cpp, Ollama and vLLM. */
 const REQUEST_MEMBERS = [
   'model',
   'state',
@@ -28,7 +28,7 @@ const REQUEST_MEMBERS = [
 ];
 const QUESTION_MEMBERS = ['type', 'instructions', 'criteria'];
 
-/** The request, or the sentence that says what is wrong with it. */
+/** The request, or a sentence that describes what is wrong with it. */
 export function parseSystemOne(body: Readonly<Record<string, unknown>>, limits: ReadLimits): AskedRead | string {
   const unknown = limits.isStrict ? unknownMember(body, REQUEST_MEMBERS) : undefined;
   if (unknown !== undefined) return `unknown field '${unknown}'`;
@@ -109,7 +109,7 @@ export interface ReadIdentity {
   readonly created: number;
 }
 
-/** The body of the response. vLLM tells more: an id, and how much of the probability lay on the labels. */
+/** The body of the response. vLLM also reports an id, and the share of the probability on the labels. */
 export function systemOneBody(
   request: ReadRequest,
   answers: readonly ReadAnswer[],
@@ -128,7 +128,7 @@ export function systemOneBody(
   };
 }
 
-/** The servers count the state once for each question, although it is read once. */
+/** The servers count the state once for each question, although they read it only once. */
 function inputTokens({ state, questions }: ReadRequest, usage: MachineUsage): number {
   return usage.promptTokens + (questions.length - 1) * promptTokens(state);
 }
@@ -156,7 +156,7 @@ function yesAndNo([yes, no]: readonly number[], confidence: number): object {
   return { probabilities: { yes, no }, confidence };
 }
 
-/** llama.cpp's measure: 0 where all options are equally likely, 1 where one is certain. */
+/** llama.cpp's measure: 0 if all options are equally likely, 1 if one is certain. */
 function overChance(probabilities: readonly number[]): number {
   const even = 1 / probabilities.length;
   return Math.max(0, (Math.max(...probabilities) - even) / (1 - even));

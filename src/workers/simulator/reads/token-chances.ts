@@ -1,6 +1,6 @@
-/** The probabilities of the tokens that could come first in an answer, and the form in which chats tell them. Pure. */
+/** The probabilities of possible first tokens of an answer, and how chats report them. Pure. */
 export interface TokenChances {
-  /** The most probable one, which is written. */
+  /** The most probable token, which is written. */
   readonly token: string;
   /** The whole vocabulary, most probable first. */
   readonly vocabulary: readonly TokenChance[];
@@ -11,7 +11,7 @@ interface TokenChance {
   readonly probability: number;
 }
 
-/** A token as `choices[].logprobs.content[]` tells it. */
+/** A token in the form of `choices[].logprobs.content[]`. */
 export interface TokenLogprob extends TokenAlternative {
   readonly top_logprobs: readonly TokenAlternative[];
 }
@@ -22,14 +22,14 @@ interface TokenAlternative {
   readonly bytes: readonly number[];
 }
 
-/** What models begin answers with that are no label. */
+/** First tokens of answers that do not start with a label. */
 const OTHER_WORDS = ['The', '**', 'I', '\n', 'Based', '<', 'Action', 'To', ' ', '"', 'Given', '#', 'We', '(', '{'];
-/** Few for a vocabulary, but as many as a client can ask for in vain: the tail of a real one is as good as nothing. */
+/** Small for a vocabulary, but more than a client can ask for with effect: the tail of a real one is negligible. */
 const VOCABULARY_TOKENS = 600;
-/** Each of the other tokens has so much of the probability of the one before it. */
+/** The probability of each other token, as a share of the one before it. */
 const TAIL_FALL = 0.75;
 
-/** `mass` is the share of all probability that lies on the labels; the rest is on other words. */
+/** `mass` is the share of the probability that lies on the labels; the rest is on other words. */
 export function chancesOfTokens(
   labels: readonly string[],
   probabilities: readonly number[],
@@ -50,7 +50,7 @@ function add(chances: Map<string, number>, token: string, probability: number): 
   chances.set(token, (chances.get(token) ?? 0) + probability);
 }
 
-/** Numbers are written digit by digit, so that 1, 10 and 17 begin alike. */
+/** Numbers are written digit by digit, so 1, 10 and 17 start with the same token. */
 function firstTokenOf(label: string): string {
   return label.charAt(0);
 }
@@ -63,8 +63,8 @@ function otherTokens(labels: readonly string[]): string[] {
 }
 
 /**
- * What is told of each token that is written, with `top` alternatives. Under a schema the values are those after its rules:
- * 1 for what is written and 0 for all else, which says nothing about the model.
+ * The report for each written token, with `top` alternatives. Under a schema the values are those after its rules: 1 for what is written and 0 for
+ * all else, which says nothing about the model.
  */
 export function tokenLogprobs(
   tokens: readonly string[],
@@ -78,7 +78,7 @@ export function tokenLogprobs(
   );
 }
 
-/** The chances where a token is as good as sure, as most are in the middle of a text. */
+/** The chances at a nearly certain token, as most tokens in the middle of a text are. */
 function certainOf(token: string, chance: number, top: number): TokenChance[] {
   const others = NO_LABELS.vocabulary.filter((other) => other.token !== token).slice(0, top);
   const rest = others.map((other) => ({ ...other, probability: (1 - chance) * other.probability }));
