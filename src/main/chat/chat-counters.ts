@@ -4,7 +4,7 @@ import { type CallOutcome, callOutcome } from '../plans/counters.ts';
 import type { ChatCacheStats } from './answers/chat-cache.ts';
 import type { ChatAttempt } from './seats/tries.ts';
 
-/** What `stats().chats` reports. */
+/** The counters in `stats().chats`. */
 export interface ChatStats {
   /** All requests, including refused ones. */
   readonly requests: number;

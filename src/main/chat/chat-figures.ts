@@ -4,7 +4,7 @@ import type { ChatResult, ChatStats } from './chat-counters.ts';
 
 type ChatFigurePath = FigurePath<{ readonly chats: ChatStats }, ChatResult>;
 
-/** What the chat gateway counts: the rest of the table of figures. */
+/** The counters of the chat gateway: the rest of the table of figures. */
 // biome-ignore format: a figure is one line.
 const ROWS = {
   'chats.requests': ['Chats', 'count', 'none', 'Everything that was asked, also what was refused.'],

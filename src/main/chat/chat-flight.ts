@@ -13,7 +13,7 @@ import type { CallOpening, ChatCallEnd } from './seats/seat-caller.ts';
 import { refusesStream, type TriedInVain } from './seats/tries.ts';
 
 export interface ChatFlightParts extends AnswerFlightParts {
-  /** Where large bodies are serialized. */
+  /** Serializes large bodies. */
   readonly longWork: LongWork;
 }
 

@@ -33,7 +33,7 @@ export interface GatewayParts {
 /** Upper bound on how much earlier than a joining chat's deadline the flight may end, as a share of that chat's time. */
 const JOIN_SHARE = 0.1;
 
-/** What is known of a chat from the start. */
+/** The facts about a chat that are known from the start. */
 interface Asking {
   readonly asked: AskedChat;
   readonly startedAtMs: number;
@@ -79,7 +79,7 @@ export class ChatGateway {
     return this.#parts.options.chat.bodyBytesMax;
   }
 
-  /** Answers a request body of `POST /v1/chat/completions`, which must not change later. Never rejects. */
+  /** Answers a request body of `POST /v1/chat/completions`. The body must not change later. Never rejects. */
   async chat(body: unknown, options?: ChatCallOptions): Promise<ChatReply> {
     this.#counters.requests++;
     try {

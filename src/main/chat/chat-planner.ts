@@ -5,5 +5,5 @@ import type { ChatGateway } from './chat-gateway.ts';
 /** A planner with the chat gateway, as `createPlanner` opens it: the library's type `Planner`. */
 export type ChatPlanner = Planner<ChatGateway>;
 
-/** What its `stats()` reports, including chats: the library's type `PlannerStats`. */
+/** The type of its `stats()`, including chats: the library's type `PlannerStats`. */
 export type ChatPlannerStats = PlannerStats<ChatStats>;

@@ -6,7 +6,7 @@ import type { FlightEnd } from './chat-flight.ts';
 import type { ChatSeat } from './seats/chat-route.ts';
 import type { ChatAttempt } from './seats/tries.ts';
 
-/** Where an answer comes from. `fallback`: a model other than the one asked for. */
+/** The origin of an answer. `fallback`: a model other than the one asked for. */
 export type ChatSource = 'model' | 'cache' | 'fallback';
 
 /** The model and endpoint that answer. */

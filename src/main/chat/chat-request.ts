@@ -12,7 +12,7 @@ export type ChatRequestBody = Readonly<Record<string, unknown>> & {
   readonly messages: readonly unknown[];
 };
 
-/** What is read from a request in order to serve it. */
+/** The parts of a request that are read in order to serve it. */
 export interface AskedChat {
   readonly body: ChatRequestBody;
   /** True if the body has so many members or so much text that it is read and serialized in parts. */

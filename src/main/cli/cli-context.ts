@@ -5,7 +5,7 @@ import { shown } from '../../shared/shown-text.ts';
 /** An output that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** What `bin.ts` gives to the commands: they use no globals. */
+/** The process as seen by the commands, from `bin.ts`: they use no globals. */
 export interface CliContext {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Output;

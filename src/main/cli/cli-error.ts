@@ -10,7 +10,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What to do next, if the message itself does not say. */
+/** Advice on what to do next, if the message itself does not say. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   ERR_TRACE_INVALID: 'correct the file; --skip-invalid leaves broken lines out, --limit N stops before them',
   ERR_REPORT_INVALID: 'name a file that "conclave session --json" has written',

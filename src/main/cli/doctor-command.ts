@@ -152,7 +152,7 @@ function endpointText(endpoint: ExaminedEndpoint): string {
   return lines.join('\n');
 }
 
-/** What a server reports about itself. What it does not report is left out, except for its slots. */
+/** The facts that a server reports about itself. Missing ones are left out, except for its slots. */
 function serverLines({ kind, slots, models }: EndpointFacts): string[] {
   const room = slots === undefined ? 'does not report its slots' : `has ${count(slots, 'slot')}`;
   const lines = [`  is ${SERVER_NAMES[kind]} and ${room}`];

@@ -98,7 +98,7 @@ export function saidRows(tree: object, isWanted: (path: string) => boolean): str
   return told.flatMap(({ path }) => (countAt(tree, path) > 0 ? [saidRow(tree, path)] : []));
 }
 
-/** What was skipped in a trace. */
+/** Rows about what was skipped in a trace. */
 export function skippedRows({ skipped }: ReportTrace): string[][] {
   if (skipped === undefined) return [];
   return [['Skipped', `${count(skipped.lines, 'broken line')}; the first: ${skipped.first}`]];
@@ -117,7 +117,7 @@ function cacheText({ cache }: SessionReport): string {
   return `${size} entries · hit rate ${hitRate} · ${count(hits, 'hit')} · ${count(misses, 'miss', 'misses')} · TTL ${duration(ttlMs)}${dropped}`;
 }
 
-/** What was saved, spent and given up; omits rows with nothing to report. */
+/** Rows about work saved, spent and given up; omitted if there is nothing to report. */
 function workRows(report: SessionReport): string[][] {
   const { prompt, completion, cached, estimated } = report.tokensPerPlan;
   const rows = saidRows(report, (path) => /^(?:coalesced|superseded|calls\.(?!timeouts).+)$/.test(path));
@@ -132,7 +132,7 @@ function workRows(report: SessionReport): string[][] {
   return rows;
 }
 
-/** Work for later requests, done because models were too slow for this one. */
+/** Rows about work for later requests, done because models were too slow for this one. */
 function laterRows({ background, late, endpoints }: SessionReport): string[][] {
   const rows: string[][] = [];
   const { asked, voted, states } = background.later;
@@ -156,7 +156,7 @@ function laterRows({ background, late, endpoints }: SessionReport): string[][] {
   return rows;
 }
 
-/** How far the cache's answers can be trusted; omits rows with nothing to report. */
+/** Rows about how far the cache's answers can be trusted; omitted if there is nothing to report. */
 function honestyRows({ cache, background }: SessionReport): string[][] {
   const { falseHits, standing, budget } = cache;
   const rows: string[][] = [];
@@ -181,7 +181,7 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
   return rows;
 }
 
-/** What models decided without words, if a model was read. Background reads make decisions, but no plans. */
+/** Rows about decisions without words, if a model was read. Background reads make decisions, but no plans. */
 function readRows({ reads, plans }: SessionReport): string[][] {
   if (reads === null || reads.asked === 0) return [];
   const { asked, decided, unsure, failed, calibration } = reads;

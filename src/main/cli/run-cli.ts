@@ -16,7 +16,7 @@ export interface CliSettings {
   readonly debug: boolean;
   /** Called before a command runs, with undefined if `--log-level` is not given. */
   readonly onLogLevel: (level: string | undefined) => void;
-  /** What `serve` needs from its process. Without it, there is no command `serve`. */
+  /** The functions of its process that `serve` needs. Without them, there is no command `serve`. */
   readonly service?: ServiceProcess;
 }
 

@@ -29,7 +29,7 @@ export interface ServeFlags extends ServerFlags {
   readonly json?: boolean;
 }
 
-/** What a command that runs until it is stopped needs from its process. */
+/** The functions of its process that a command needs to run until it is stopped. */
 export interface ServiceProcess {
   readonly pid: number;
   /** The bearer token from the environment. */

@@ -108,7 +108,7 @@ interface Played {
   /** The last plans. */
   readonly plans: readonly ShownPlan[];
   readonly interrupted: boolean;
-  /** What ended the session early, and why its recording is incomplete. The report shows the first. */
+  /** Errors that ended the session early or made its recording incomplete. The report shows the first. */
   readonly faults: readonly Error[];
 }
 

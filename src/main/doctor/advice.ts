@@ -12,7 +12,7 @@ export function areWell(endpoints: readonly ExaminedEndpoint[]): boolean {
   return endpoints.length > 0 && endpoints.every((endpoint) => troubleOf(endpoint).length === 0);
 }
 
-/** What to do next, one sentence each, most urgent first. */
+/** Advice on what to do next, one sentence each, most urgent first. */
 export function adviceFor(endpoints: readonly ExaminedEndpoint[]): string[] {
   const trouble = endpoints.flatMap(troubleOf);
   const crowded = endpoints.flatMap(crowdingOf);

@@ -23,7 +23,7 @@ import { acceptsConnections } from './knock.ts';
 import { MemoryLook } from './memory-look.ts';
 import { type Asked, type Asking, askedIn, lookAtReads, type ReadLook } from './read-look.ts';
 
-/** What is examined: servers, and the models that will be used there. */
+/** The subject of an examination: servers, and the models that will be used there. */
 export interface Subject {
   readonly endpoints: Readonly<Record<string, EndpointOptions>>;
   /** Models that the user named for any of the servers. */
@@ -49,7 +49,7 @@ export interface TimedCall extends Partial<Asked> {
   readonly keepsSchema?: boolean;
   /** Present if its answer began with a thought. */
   readonly thinks?: true;
-  /** Whether its decisions can be read, and how long one read takes. Absent if the call failed. */
+  /** The result of trying to read its decisions. Absent if the call failed. */
   readonly read?: ReadLook;
 }
 
@@ -79,7 +79,7 @@ export interface ExaminedEndpoint {
   /** How long the list of models took, in milliseconds. */
   readonly listMs: number;
   readonly models: readonly string[];
-  /** What the server reports about itself. Absent if it cannot be reached. */
+  /** The facts that the server reports about itself. Absent if it cannot be reached. */
   readonly server?: EndpointFacts;
   readonly missing: readonly { readonly model: string; readonly nearest: readonly string[] }[];
   readonly calls: readonly TimedCall[];

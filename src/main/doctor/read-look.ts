@@ -12,7 +12,7 @@ import { type ReadForms, readManner } from '../models/forms/read-forms.ts';
 import type { Seat } from '../models/seat.ts';
 import type { AnswerRule } from '../options/planner-options.ts';
 
-/** Whether the decisions of a model can be read, and how long that takes. */
+/** The result of trying to read the decisions of a model, and how long that takes. */
 export interface ReadLook {
   /** The form in which it can be read; null if it can only be asked in words, absent if no call showed it. */
   readonly form?: ReadForm | null;

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { withoutSecrets } from '../../shared/secrets.ts';
 import type { LoadedConfig } from '../service/config/config-file.ts';
 
-/** What remote support asks for first. Contains no secrets. */
+/** The facts that remote support asks for first. Contains no secrets. */
 export interface SupportFacts {
   readonly versions: { readonly conclave: string; readonly node: string; readonly os: string };
   readonly machine: {
@@ -16,7 +16,7 @@ export interface SupportFacts {
   };
   /** The configuration as in its file, with secrets hidden; only the name of a domain. Absent if there is no file. */
   readonly configuration?: { readonly file: string; readonly [section: string]: unknown };
-  /** Where `serve` would listen. Empty if the configuration does not specify it. */
+  /** The addresses at which `serve` would listen. Empty if the configuration does not specify them. */
   readonly places: readonly FaceAddress[];
   /** The file of the disk tier. Absent if none is configured. */
   readonly disk?: DiskFacts;
@@ -115,7 +115,7 @@ function socketPlace(path: string): Promise<FaceAddress> {
   });
 }
 
-/** What the user must fix, one sentence each. */
+/** Problems that the user must fix, one sentence each. */
 export function warningsIn({ places, disk }: SupportFacts): string[] {
   const taken = places.filter(({ state }) => state === 'in use' || state === 'not available');
   const warnings = taken.map(({ address, state, message }) =>

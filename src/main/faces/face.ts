@@ -19,7 +19,7 @@ export interface FaceLog {
   error(data: object, message: string): void;
 }
 
-/** What every face gets in addition to its planner and options. */
+/** Parameters of every face, in addition to its planner and options. */
 export interface FaceParts {
   readonly clock: Clock;
   readonly log: FaceLog;

@@ -35,7 +35,7 @@ interface Grown {
   readonly hits: number;
 }
 
-/** What changed during a period of about a second, and the state at its end. */
+/** The changes during a period of about a second, and the state at its end. */
 export interface Sample extends Grown {
   /** Its end, in milliseconds since the Unix epoch. */
   readonly atMs: number;

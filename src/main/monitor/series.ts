@@ -70,7 +70,7 @@ export class SampleStore {
   readonly #samplesMax: number;
   readonly #whenFull: 'forget' | 'thin';
   #samples: MergeableSample[] = [];
-  /** With `thin`: how many samples taken make one that is kept. */
+  /** With `thin`: the number of samples that are merged into each one kept. */
   #mergeCount = 1;
   #pending: MergeableSample | undefined;
   #pendingCount = 0;

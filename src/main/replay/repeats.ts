@@ -14,7 +14,7 @@ export type Repeat = 'none' | 'second' | 'third';
 /** Maximum number of agents whose last action is remembered. */
 const AGENTS_MAX = 1_000_000;
 
-/** What each agent did last, according to the trace alone: the cache's loop guard, which is judged by this, has its own memory. */
+/** Each agent's last action, according to the trace alone: the cache's loop guard, which is judged by this, has its own memory. */
 export class Repeats {
   readonly #agents: LRUCache<string, LastDone>;
 
@@ -22,7 +22,7 @@ export class Repeats {
     this.#agents = new LRUCache({ max: agentsMax });
   }
 
-  /** Tells whether an answer repeats the agent's last action in an unchanged state, or its last two. */
+  /** Returns whether an answer repeats the agent's last action in an unchanged state, or its last two. */
   of(agent: string, state: string, action: string): Repeat {
     const last = this.#agents.get(agent);
     if (last === undefined || last.state !== state || last.action !== action) return 'none';

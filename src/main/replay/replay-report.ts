@@ -47,7 +47,7 @@ export interface ReplayReport {
   /** How often the trace jumped back; time then continued from where it was. */
   readonly restarts: number;
   readonly interrupted: boolean;
-  /** What ended the replay early, or made it worthless. */
+  /** The error that ended the replay early, or made it worthless. */
   readonly error?: ErrorWire;
 }
 

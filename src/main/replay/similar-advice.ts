@@ -2,7 +2,7 @@ import { COMPARISONS_MIN, MARGIN } from '../cache/standing/tier-standing.ts';
 import { wilson } from '../measure/wilson.ts';
 import type { ReplayOutcome } from './replay.ts';
 
-/** How good similar states are on a trace: everything that they answered or would have answered, compared with what was chosen. */
+/** How good similar states are on a trace: compares all that they answered or would have answered with what was chosen. */
 export interface SimilarAdvice {
   readonly compared: number;
   /** Share of the compared that was wrong. */

@@ -55,7 +55,7 @@ function numberAt(report: SessionReport, path: string): number | null {
   return typeof value === 'number' ? value : null;
 }
 
-/** What is compared: figures of the report, and values computed from several. */
+/** The compared figures: those of the report, and values computed from several. */
 const COMPARED: readonly Compared[] = [
   ...['plans', 'plansPerSecond', 'legal', 'onTime'].map((path) => figure(path)),
   {

@@ -81,7 +81,7 @@ export interface SessionReport {
   /** Model calls that no plan waits for. */
   readonly background: PlannerStats['background'];
   readonly late: PlannerStats['late'];
-  /** What reads decided, and how reliable their probabilities are; null if no model is read. */
+  /** The decisions of reads, and how reliable their probabilities are; null if no model is read. */
   readonly reads: ReadStats | null;
   /** Its success rate is `llmSuccess`. */
   readonly calls: Omit<PlannerStats['calls'], 'successRate'>;
@@ -109,7 +109,7 @@ export interface SessionReport {
   readonly series?: Series;
   /** The result of the expectations, if there were any. */
   readonly expect?: Judgement;
-  /** What ended the session early, or why its recording is incomplete. */
+  /** The error that ended the session early, or made its recording incomplete. */
   readonly error?: ErrorWire;
 }
 

@@ -41,7 +41,7 @@ export interface SessionOptions {
   readonly onFirstLap?: (outcome: SessionOutcome) => void;
 }
 
-/** What the session itself counts, independently of the planner. */
+/** Counts of the session itself, independent of the planner. */
 export interface SessionCounts {
   readonly plans: number;
   /** Plans whose action is one of the request's. */
@@ -61,7 +61,7 @@ export interface SessionCounts {
 export interface SessionOutcome extends SessionCounts {
   readonly seconds: number;
   readonly interrupted: boolean;
-  /** What ended the session early: a trace that could not be read to its end, or the rejection of a plan. */
+  /** The error that ended the session early: a trace that could not be read to its end, or the rejection of a plan. */
   readonly fault?: Error;
 }
 

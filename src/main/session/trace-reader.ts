@@ -23,14 +23,14 @@ export interface TraceRecord {
   /** Time in seconds; its origin is the trace's own. */
   readonly t: number;
   readonly request: PlanRequest;
-  /** What the agent really did. */
+  /** The agent's real action. */
   readonly chosen?: string;
 }
 
 /** Broken lines that were skipped. */
 export interface SkippedLines {
   readonly lines: number;
-  /** Where the first of them is, and what is wrong with it. */
+  /** The place of the first of them, and what is wrong with it. */
   readonly first: string;
 }
 

@@ -22,7 +22,7 @@ export interface SimulatorStats extends MachineStats {
 }
 
 const BODY_BYTES_MAX = 64_000_000;
-/** As in llama.cpp: the client may reuse a connection at the moment it is closed. */
+/** Keep-alive time as in llama.cpp: the client may reuse a connection at the moment it is closed. */
 const KEEP_ALIVE_MS = 5_000;
 
 /** The HTTP interface of the machine: OpenAI's routes and those of reads, with the behaviour of the simulated kind of server. */
@@ -33,7 +33,7 @@ export class SimulatorServer {
   readonly #desk: AnswerDesk;
   readonly #errors: ErrorBodies;
   readonly #server: Server;
-  /** Until then llama.cpp's single model is loading. */
+  /** When llama.cpp's single model has been loaded. */
   readonly #readyAtMs: number;
   #requests = 0;
   #refused = 0;
@@ -146,7 +146,7 @@ export class SimulatorServer {
     return this.#options.reads.includes('logprobs') ? request : { ...request, topLogprobs: undefined };
   }
 
-  /** What is wrong with a request, checked before the work starts. */
+  /** Returns what is wrong with a request, before the work starts. */
   #refusalOf(request: ChatRequest, model: SimulatedModel | undefined): ErrorReply | undefined {
     if (this.#isLoading) return this.#errors.loading();
     if (this.#isLlamaCpp && !request.isUnicode) return this.#errors.notUnicode();

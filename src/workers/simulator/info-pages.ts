@@ -9,7 +9,8 @@ export interface InfoSource {
 }
 
 /**
- * What servers report about themselves with GET, in the formats of llama.cpp, Ollama, LM Studio and vLLM. Undefined if the flavour has no such path.
+ * The pages in which servers report about themselves with GET, in the formats of llama.cpp, Ollama, LM Studio and vLLM. Undefined if the flavour has
+ * no such path.
  */
 export function infoPage(path: string, source: InfoSource): object | undefined {
   if (path === '/v1/models') return modelList(source);

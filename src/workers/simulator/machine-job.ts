@@ -1,12 +1,12 @@
 import type { Random } from '../../shared/random.ts';
 import type { SimulatedModel } from './options.ts';
 
-/** What a machine works on, and where: requests, the jobs they become, and the slots that hold jobs. Pure. */
+/** The machine's work: requests, the jobs they become, and the slots that hold jobs. Pure. */
 export interface MachinePrompt {
   /** The whole prompt in reading order; pictures are represented by their fingerprints. */
   readonly text: string;
   readonly images: number;
-  /** Where in `text` the last picture ends. */
+  /** Index in `text` at which the last picture ends. */
   readonly imagesEnd: number;
 }
 

@@ -15,21 +15,19 @@ import { SimulatedMemory } from './model-memory.ts';
 import type { ResolvedSimulatorOptions } from './options.ts';
 
 /*
- * The machine under the simulated server: slots shared by all models, a FIFO queue before them, and one processor that
- * they share.
+ * The machine under the simulated server: slots shared by all models, a FIFO queue before them, and one processor that they share.
  *
  *   queued --slot free--> loading --model there--> reading --prompt read--> writing --last token--> ended
  *     |                      |                        |                        |
  *     +--abort--> ended      +---------- abort -------+--> draining --short delay--> ended
  *
- * Where prompts are read in batches (`reading: 'batched'`), as llama.cpp does, a slot that has a prompt to read awaits the
- * end of the batch that is being read; all that await it are the next batch, which takes as long as their prompts together.
- * Nobody writes meanwhile, and a prompt that nobody wants any more is read to the end with the others.
+ * If prompts are read in batches (`reading: 'batched'`), as in llama.cpp, a slot that has a prompt to read awaits the end of the current batch; all
+ * slots that wait form the next batch, which takes as long as their prompts together. No slot writes meanwhile, and the prompt of an aborted job is
+ * read to the end with the others.
  *
- * It is a fluid simulation. Work is measured in the milliseconds it takes alone; with n slots at work each of them
- * advances at 1 / (1 + slotSlowdown * (n - 1)). Time is that of life: the clock's, times `speed`. The machine runs from
- * event to event in its own time and is exact however late its timer fires, so a high speed costs precision of the
- * moment at which things are told, never of how long they took. One timer serves all slots.
+ * It is a fluid simulation. Work is measured in the milliseconds it takes alone; with n slots at work each of them advances at
+ * 1 / (1 + slotSlowdown * (n - 1)). Its time is the clock's, times `speed`. The machine runs from event to event in its own time and is exact however
+ * late its timer fires, so a high speed makes the moments of reports less precise, never the durations. One timer serves all slots.
  */
 export interface MachineJob {
   /** Called when nobody listens any more. Ends a queued job at once, frees the slot of any other after a short delay. */

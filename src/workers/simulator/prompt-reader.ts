@@ -1,6 +1,6 @@
 /**
- * What the simulated expert understands of a prompt: the blocks that `shared/situation.ts` and `workers/prompt.ts` write, found by their headings.
- * The prompt is its only source. Prompts without such blocks have no actions.
+ * The content of a prompt as the simulated expert understands it: the blocks that `shared/situation.ts` and `workers/prompt.ts` write, found by their
+ * headings. The prompt is its only source. Prompts without such blocks have no actions.
  */
 export interface PromptReading {
   /** Values by label, such as `health: 41`; labels in lower case. */

@@ -8,7 +8,7 @@ export interface LogEvent {
   readonly data: string;
   /** True if it has the token counts, which not every client asked for. */
   readonly isUsage: boolean;
-  /** What the other clients get in its place; absent if nothing. */
+  /** The event for the other clients; absent if they get none. */
   readonly withoutUsage?: string;
 }
 

@@ -8,7 +8,7 @@ import {
   textPart,
 } from './questionnaire.ts';
 
-/** What precedes the instructions: the meaning of each type of question, in words. */
+/** Texts that precede the instructions: the meaning of each type of question. */
 const LEADS: Readonly<Record<QuestionType, string>> = {
   choice: 'QUESTION\n',
   truth: 'QUESTION\nIs this true?\n',

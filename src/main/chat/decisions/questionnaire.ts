@@ -32,7 +32,7 @@ export interface Questionnaire {
   readonly questions: readonly Question[];
 }
 
-/** What a model answered to one question. */
+/** A model's answer to one question. */
 export interface QuestionAnswer {
   readonly question: Question;
   /** For each option, in order. If the sum is below 1, the model wanted to say something else with the remaining probability. */
@@ -55,7 +55,7 @@ export interface DecisionForm {
   answer(model: string, answers: readonly QuestionAnswer[], usage: DecisionUsage): object;
 }
 
-/** What both protocols report of an answer. */
+/** The figures of an answer that both protocols report. */
 export interface Told {
   /** Shares of all options; their sum is 1. */
   readonly shares: readonly number[];

@@ -15,7 +15,7 @@ export const PASSED_PATHS = {
 
 export type PassedRoute = keyof typeof PASSED_PATHS;
 
-/** What is read from a request that is passed on. */
+/** The parts of a passed-on request that are read. */
 export interface AskedPass {
   readonly route: PassedRoute;
   /** The bytes as received, without a byte order mark. */

@@ -53,7 +53,7 @@ export class ModelDirectory {
     return [...new Set(this.#options.synthesis.models.map(({ model }) => model))];
   }
 
-  /** What the alias stands for. */
+  /** The models that the alias stands for. */
   get ladder(): readonly string[] {
     const { fallbacks } = this;
     return fallbacks.length > 0 ? fallbacks : [...new Set(this.#options.experts.map(({ model }) => model))];

@@ -6,7 +6,7 @@ import type { Attempt } from '../../models/calls/attempt.ts';
 import type { ChatSeat } from './chat-route.ts';
 import type { ChatCallEnd } from './seat-caller.ts';
 
-/** What was tried for a chat, and how it ended. */
+/** One try of a chat, and how it ended. */
 export type ChatAttempt = Omit<Attempt, 'step' | 'role' | 'action'>;
 
 /** Why there is no answer. */

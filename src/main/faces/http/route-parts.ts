@@ -3,7 +3,7 @@ import type { FaceParts } from '../face.ts';
 import type { ResolvedHttpOptions } from './http-options.ts';
 import type { Connections } from './wire/connections.ts';
 
-/** What every route gets. Routes are added in `routes.ts`. */
+/** Parameters of every route. Routes are added in `routes.ts`. */
 export interface RouteParts extends FaceParts {
   readonly planner: ChatPlanner;
   readonly options: ResolvedHttpOptions;

@@ -165,7 +165,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     return this;
   }
 
-  /** A call with a reply. */
+  /** Makes a call that has a reply. */
   protected async ask<T>(call: () => Promise<Reply<T>>): Promise<T> {
     this.#checkRoom();
     return unwrapped(await call());

@@ -81,7 +81,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class RpcCalls {
   readonly #parts: CallsParts;
-  /** By id; a notification by itself. */
+  /** Calls by id; a notification is its own key. */
   readonly #inFlight = new Map<CallId | Call, Call>();
   /** The controller of the next plan that has to wait. A plan that is answered at once does not use it. */
   #controller = new AbortController();

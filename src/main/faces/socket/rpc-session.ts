@@ -44,8 +44,8 @@ export interface SessionParts {
   readonly version: string;
   readonly counters: SessionCounters;
   /**
-   * What the end of the input means. `leaves`: the client has gone, and its plans are cancelled; a socket cannot distinguish a client that died from
-   * one that only stopped sending. `asks-no-more`: it waits for its answers.
+   * The meaning of the end of the input. `leaves`: the client has gone, and its plans are cancelled; a socket cannot distinguish a client that died
+   * from one that only stopped sending. `asks-no-more`: it waits for its answers.
    */
   readonly atEnd: 'leaves' | 'asks-no-more';
   /** Whether to close the output after the last answer: a socket is ours, standard output is the process's. */

@@ -1,7 +1,7 @@
 import { duration, percent, rate } from './format.js';
 
 /**
- * What the charts show: one panel each, the same on the page and in reports.
+ * The charts: one panel each, the same on the page and in reports.
  *
  * @import { Series } from '../../monitor/series.ts'
  * @typedef {readonly (number | null)[]} Values
@@ -10,13 +10,13 @@ import { duration, percent, rate } from './format.js';
  * @property {string} color a custom property of page.css
  * @property {number[]} [dash]
  * @property {(series: Series) => Values} of
- * @property {(series: Series) => number | null} [whole] over all the time that is shown; else only the highest is told
+ * @property {(series: Series) => number | null} [whole] over all the time that is shown; by default only the highest is shown
  * @typedef {object} Panel
  * @property {string} id
  * @property {string} title
  * @property {'lines' | 'area' | 'stacked'} kind
  * @property {boolean} [isLog]
- * @property {number} [max] of the scale, where it is fixed
+ * @property {number} [max] the end of the scale, if fixed
  * @property {number} [maxMin] the scale reaches at least as far
  * @property {(value: number | null | undefined) => string} shown
  * @property {readonly Line[]} lines

@@ -4,8 +4,7 @@ import { TOTALS } from './figures.js';
 import { count, duration, NOTHING, percent, rate } from './format.js';
 
 /**
- * The figures: tiles, totals, endpoints and scenes. What stands there of `/v1/stats` has the figure's path in `data-stat`
- * and its exact value in `data-value`.
+ * The figures: tiles, totals, endpoints and scenes. A figure of `/v1/stats` has its path in `data-stat` and its exact value in `data-value`.
  *
  * @import { FalseHitRate } from '../../monitor/sample.ts'
  * @import { PlannerStats } from '../../plans/planner.ts'
@@ -13,7 +12,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
  * @import { StandingStats } from '../../cache/standing/tier-standing.ts'
  * @import { CalibrationStats } from '../../plans/reads/read-calibration.ts'
  * @import { EndpointStats } from '../../models/endpoint-parts.ts'
- * @typedef {object} Minute what the latest minute came to
+ * @typedef {object} Minute totals of the latest minute
  * @property {number} seconds
  * @property {number} plans
  * @property {number} hits
@@ -314,7 +313,7 @@ function standingCard({ trust, models, tiers }) {
   return el('div', { class: 'card' }, el('p', {}, `Trust: ${trust}. Models agree with each other: ${known}.`), made);
 }
 
-/** What reads decided, and how reliable they are; nothing if no model is read. @param {Element} parent @param {PlannerStats} stats */
+/** Shows what reads decided, and how reliable they are; nothing if no model is read. @param {Element} parent @param {PlannerStats} stats */
 export function showReads(parent, stats) {
   const { reads, plans } = stats;
   /** @type {HTMLElement} */ (parent.closest('section')).hidden = reads === false;
@@ -327,7 +326,7 @@ export function showReads(parent, stats) {
   );
 }
 
-/** What a model that is read was expected to decide in words, and what it decided. @param {PlannerStats} stats @param {number} index */
+/** Compares what a read model was expected to decide in words with what it decided. @param {PlannerStats} stats @param {number} index */
 function calibrationOf(stats, index) {
   const path = `reads.calibration.${index}`;
   const { model, curve } = /** @type {CalibrationStats} */ (at(stats, path));

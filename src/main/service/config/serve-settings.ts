@@ -4,7 +4,7 @@ import type { SocketFaceOptions } from '../../faces/socket/socket-options.ts';
 import type { LoadedConfig } from './config-file.ts';
 import { DRAIN_MS } from './serve-config.ts';
 
-/** What the command line specifies about serving. */
+/** Settings from the command line. */
 export interface ServeChoice {
   readonly socket?: string;
   readonly stdio?: boolean;
@@ -14,7 +14,7 @@ export interface ServeChoice {
   readonly drainMs?: number;
 }
 
-/** What the environment specifies; `logLevel` may also come from a flag. */
+/** Settings from the environment; `logLevel` may also come from a flag. */
 export interface ServeSurroundings {
   readonly token: string | undefined;
   readonly logLevel: string | undefined;

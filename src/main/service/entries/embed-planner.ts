@@ -103,7 +103,7 @@ class ThreadPeer implements Peer {
     this.ended = new Promise((resolve) => {
       worker.once('exit', (code) => {
         const reason = defined({ reason: this.#reason });
-        // A thread that was told to leave is terminated, which gives exit code 1.
+        // A thread that ends on request is terminated, which gives exit code 1.
         resolve({ code: this.#hasLeft ? 0 : code, signal: null, ...reason });
       });
     });

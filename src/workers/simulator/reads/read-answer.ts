@@ -42,7 +42,7 @@ function roleOf({ name = '', instructions }: ReadQuestion): PromptReading['role'
   return told ?? { name: /^(?:q?\d+|.?)$/.test(name) ? instructions : name, text: instructions };
 }
 
-/** An option stands for the action in its name, or in its description if the name is only a letter or a number. */
+/** The action of an option: its name, or its description if that is an offered action or the name is only a letter or a number. */
 function actionOf({ value, description }: ReadOption, offered: readonly string[]): string {
   const name = String(value);
   if (description === undefined || offered.includes(name)) return name;

@@ -24,7 +24,7 @@ interface TokenAlternative {
 
 /** First tokens of answers that do not start with a label. */
 const OTHER_WORDS = ['The', '**', 'I', '\n', 'Based', '<', 'Action', 'To', ' ', '"', 'Given', '#', 'We', '(', '{'];
-/** Small for a vocabulary, but more than a client can ask for with effect: the tail of a real one is negligible. */
+/** Size of the vocabulary: small, but more than a client can use. The tail of a real one is negligible. */
 const VOCABULARY_TOKENS = 600;
 /** The probability of each other token, as a share of the one before it. */
 const TAIL_FALL = 0.75;

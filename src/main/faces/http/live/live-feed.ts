@@ -5,7 +5,7 @@ import type { Moment, Monitor, MonitorSample } from '../../../monitor/monitor.ts
 import { falseHitRate } from '../../../monitor/sample.ts';
 import { seriesOf } from '../../../monitor/series.ts';
 
-/** What a page gets in addition to the figures. */
+/** Facts that a page gets in addition to the figures. */
 export interface LiveAbout {
   readonly version: string;
   readonly domain: string;

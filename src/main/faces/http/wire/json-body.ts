@@ -34,7 +34,7 @@ type Done = (error: Error | null, body?: unknown) => void;
 export interface BodyParts {
   /** Shared by all large bodies. */
   readonly budget: ByteBudget;
-  /** Where large bodies are parsed. */
+  /** Parses large bodies. */
   readonly longWork: LongWork;
   /** The answer that a request waits for. */
   answerTo(request: IncomingMessage): ServerResponse | undefined;

@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../../../../shared/clock.ts';
 const BEAT_MS = 250;
 /** A beat that is later than this indicates a pause. */
 const PAUSE_MS = 750;
-/** Node looks for slow requests once a second. */
+/** How long after a pause requests are spared: Node looks for slow requests once a second. */
 const AFTERMATH_MS = 1_500;
 
 export class PauseWatch {
