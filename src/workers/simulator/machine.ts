@@ -30,7 +30,7 @@ import type { ResolvedSimulatorOptions } from './options.ts';
  * late its timer fires, so a high speed makes the moments of reports less precise, never the durations. One timer serves all slots.
  */
 export interface MachineJob {
-  /** Called when nobody listens any more. Ends a queued job at once, frees the slot of any other after a short delay. */
+  /** Ends a queued job at once; frees the slot of any other after a short delay. Listeners are no longer called. */
   abort(): void;
 }
 

@@ -14,7 +14,7 @@ const ID_CHARS_MAX = 256;
 /** Remembers what servers do with passed-on requests: routes they do not have, and responses they made. */
 export class ServerMemory {
   readonly #clock: Clock;
-  /** When each route of each endpoint counts as absent until; for decisions by model, since a server supports them only for some. */
+  /** Time until which each route of each endpoint counts as absent; decisions by model, since a server supports them only for some. */
   readonly #absentUntilMs = new Map<string, number>();
   readonly #makers = new LRUCache<string, Seat>({ max: RESPONSES_MAX });
 

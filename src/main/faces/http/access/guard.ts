@@ -57,7 +57,7 @@ export class Guard {
     this.#verify = this.#verifier(token);
   }
 
-  /** Calls back with the error, if the request is refused. */
+  /** Calls `done`, with an error if the request is refused. */
   admit(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     const { headers } = request;
     if (this.#draining.aborted) {
