@@ -5,26 +5,26 @@ import type { SceneTtl } from './freshness/adaptive-ttl.ts';
 import type { SceneEntries } from './scene-occupancy.ts';
 import type { StandingStats } from './standing/tier-standing.ts';
 
-/** The cache's part of `ResolvedOptions`. */
+/** The resolved options of the cache. */
 export interface ResolvedCache {
   readonly entries: number;
   readonly ttl: 'fixed' | 'adaptive';
-  /** How long a decision is fresh; with an adaptive TTL, until enough was seen. */
+  /** How long a decision is fresh. An adaptive TTL starts with it. */
   readonly ttlMs: number;
   readonly ttlMinMs: number;
   readonly ttlMaxMs: number;
   readonly similar: { readonly distanceMax: number; readonly confirmedMax: number } | false;
-  /** Share of hits that are asked again in the background. */
+  /** Share of hits that are asked again in the background, as checks. */
   readonly checkShare: number;
   readonly errorBudget: number | false;
   readonly loopGuard: boolean;
   readonly cycleGuard: boolean;
-  /** Whether what is found has to earn that it is served. An error budget overrides it. */
+  /** `earned`: a tier serves only once it has earned trust. An error budget overrides it. */
   readonly trust: 'earned' | 'always';
-  /** What a remembered action's value must reach now, between the worst (0) and the best (1); false: whatever it is. */
+  /** Lowest relative Q-value, from the worst (0) to the best (1), at which a remembered action is served. False ignores Q-values. */
   readonly valuesMin: number | false;
   readonly refreshAhead: boolean;
-  /** Agents whose last state and action are remembered. */
+  /** Maximum number of agents whose last state and action are remembered. */
   readonly agentsMax: number;
   readonly disk: { readonly path: string; readonly bytesMax: number } | false;
 }
@@ -33,53 +33,53 @@ export interface CacheStats {
   readonly entries: number;
   readonly entriesMax: number;
   /**
-   * The entries of each scene, the fullest first; 64 scenes by name, later ones together as `other`. Less than `entries` in
-   * sum where decisions of earlier runs are among them, whose scene is not known before they serve.
+   * Entries by scene, the fullest first: up to 64 scenes by name, later ones together as `other`. The sum may be less than
+   * `entries`, because the scene of a decision from an earlier run is unknown until it serves.
    */
   readonly entriesByScene: readonly SceneEntries[];
-  /** Of the shared memory. */
+  /** Size of the shared memory. */
   readonly bytes: number;
   readonly ttl: 'fixed' | 'adaptive';
   readonly ttlMs: number;
-  /** What an adaptive TTL has come to in each scene, and why. */
+  /** The adaptive TTL of each scene, and what decided it. */
   readonly ttlByScene: readonly SceneTtl[];
-  /** Answers withheld because the values given now speak against them. */
+  /** Answers withheld because current Q-values contradict them. */
   readonly contradicted: number;
-  /** Lookups of all threads that were served, from the same state or from a similar one. */
+  /** Lookups of all threads that were served, from the same or a similar state. */
   readonly hits: number;
-  /** Those of them from a similar state. */
+  /** Hits from a similar state. */
   readonly similarHits: number;
   readonly misses: number;
   /** Misses that found an expired entry. */
   readonly expired: number;
-  /** Hits of all lookups, 0 to 1. */
+  /** Share of all lookups that were hits, 0 to 1. */
   readonly hitRate: number;
-  /** Answers not served because their agent had done the same twice without effect. */
+  /** Answers not served because the same action had no effect twice for this agent. */
   readonly loopsBroken: number;
-  /** Answers held back until models were asked, because an agent went round and round with them. */
+  /** Answers held back until models were asked, because the agent repeated a cycle with them. */
   readonly cyclesBroken: number;
-  /** Lookups that memory could have answered and did not, because its tier has not earned it or evidence speaks against it. */
+  /** Lookups that memory could have answered but did not, because their tier has not earned trust or evidence contradicts it. */
   readonly withheld: number;
-  /** Answers of tiers that serve about which models were asked first, so that they are known. */
+  /** Servable requests that models were asked about first, to gather evidence. */
   readonly probes: number;
-  /** Misses that were answered from memory after all, because no model had answered in time. */
+  /** Misses answered from memory after all, because no model answered in time. */
   readonly stood: number;
   readonly evictions: number;
-  /** Decisions whose reason or tally was cut to keep the payload's bound. */
+  /** Decisions whose reason or tally was cut to fit the payload. */
   readonly cut: number;
-  /** Decisions not kept because their action alone passed the bound. */
+  /** Decisions not kept because their action and model alone exceed the payload. */
   readonly tooLarge: number;
-  /** How often what was served turned out to be wrong when models were asked again. */
+  /** How often served answers turned out to be wrong when models were asked again. */
   readonly falseHits: FalseHitStats;
-  /** What each tier has shown, and whether it serves. False with an error budget. */
+  /** What each tier has shown, and whether it serves. False if there is an error budget. */
   readonly standing: StandingStats | false;
-  /** False without an error budget. */
+  /** False if there is no error budget. */
   readonly budget: BudgetStats | false;
-  /** False without a disk tier. */
+  /** False if there is no disk tier. */
   readonly disk: DiskTierStats | false;
 }
 
-/** What a cache counts one by one, as it names it in its stats. */
+/** The cache's own counters, all zero, by their names in its stats. */
 export function emptyCounts() {
   return { similarHits: 0, loopsBroken: 0, contradicted: 0, cyclesBroken: 0, withheld: 0, probes: 0, stood: 0 };
 }

@@ -26,7 +26,7 @@ export interface LearnerParts {
   readonly adaptiveTtl: AdaptiveTtl | undefined;
 }
 
-/** What the cache learns from decisions of models: the decision itself, and how good what it served or withheld was. */
+/** Updates the cache when models decide: stores the decision, and judges what the cache served or withheld. */
 export class DecisionLearner {
   readonly #parts: LearnerParts;
 
@@ -34,20 +34,20 @@ export class DecisionLearner {
     this.#parts = parts;
   }
 
-  /** Models have decided for a request that was not served. */
+  /** Learns from a decision of models for a request that was not served. */
   learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
     const scene = sceneOf(this.#parts.domain, request.observation);
     if (look.kind === 'miss' && look.stale !== undefined) this.#aged(scene, look.stale, decision);
     this.learnOutcome(request, signature, look, decision);
     if (look.kind === 'hit') return this.#remember(request, signature, scene, decision);
     if (look.shadow !== undefined) this.#compareShadow(look.shadow, scene, decision);
-    // What was learned of the state since it was looked for, from a late answer say, has its say beside the votes of now, and
-    // so has an entry that was doubted; where its agent went round in a cycle, an entry has not.
+    // Votes learned since the lookup (from a late answer, for example) count together with the new ones, and so does a doubted
+    // entry. If the agent was in a cycle, the old entry does not count.
     const isJoined = look.tier === 'similar' || look.shadow?.exact !== undefined;
     this.#remember(request, signature, scene, isJoined ? this.#withHeld(signature, decision) : decision);
   }
 
-  /** More votes for a state, of models that were asked for later. Returns what is remembered of it now. */
+  /** Adds votes of models that were asked later. Returns the decision that is now remembered. */
   addVotes(request: PlanRequest, signature: Signature, decision: Decision): Decision {
     const scene = sceneOf(this.#parts.domain, request.observation);
     const held = this.#parts.memory.peek(signature, this.#parts.clock.now());
@@ -60,7 +60,7 @@ export class DecisionLearner {
     return merged;
   }
 
-  /** What came of what was not served, when another request is the one that the decision is remembered for. */
+  /** Records the outcome of a request that was not served, if the decision itself is remembered for another request. */
   learnOutcome(request: PlanRequest, signature: Signature, look: Look, { action }: Decision): void {
     const { judgement } = look;
     if (look.kind === 'miss' && look.isCycle) {
@@ -68,13 +68,13 @@ export class DecisionLearner {
     }
     if (judgement === undefined) return;
     this.#parts.judge?.learn(judgement, action);
-    // A probe is a sample of what is served, as a check is.
+    // A probe is a sample of the served answers, as a check is.
     if (look.kind === 'hit' || judgement.verdict !== 'probe') return;
     const scene = sceneOf(this.#parts.domain, request.observation);
     this.#parts.falseHits.checked(look.tier, scene, action !== judgement.prediction?.action);
   }
 
-  /** Models were asked again, in the background, about a hit. */
+  /** Records that models were asked again, in the background, about a hit. */
   checked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
     const { scene } = hit;
     this.#aged(scene, hit.decision, decision);
@@ -82,7 +82,7 @@ export class DecisionLearner {
     this.#remember(request, signature, scene, this.#withHeld(signature, decision));
   }
 
-  /** A hit that was to be checked is held against what models decided since. Nothing is remembered of it. */
+  /** Compares a hit that was to be checked with a later decision of models. Remembers nothing. */
   compared(hit: Hit, decision: Decision): void {
     const { again, scene, action, near } = hit;
     if (again !== 'check') return;
@@ -92,22 +92,19 @@ export class DecisionLearner {
     this.counted(hit, decision);
   }
 
-  /**
-   * The same for a further hit of the state, for which one answer is enough: it counts among what was served, and says nothing
-   * more of its tier.
-   */
+  /** Counts a further checked hit of the same state among the served ones. Does not compare its tier again: one answer is enough. */
   counted({ again, scene, tier, action, judgement }: Hit, decision: Decision): void {
     if (again !== 'check') return;
     this.#parts.falseHits.checked(tier, scene, decision.action !== action);
     if (judgement !== undefined) this.#parts.judge?.learn(judgement, decision.action);
   }
 
-  /** An agent took this action twice without effect: it has less weight from now on. */
+  /** Reduces the weight of an action that had no effect twice for an agent. */
   weaken(signature: Signature, entry: StoreEntry, action: string): void {
     const { decision } = entry;
     const weakened = weakenedDecision(decision, action);
     const hasVotes = decision.tally.some((voted) => voted.action === action && voted.count > 0);
-    // Nothing to take away any more: the slot would be written again at every request of a stuck agent.
+    // Nothing is left to take away. Otherwise, every request of a stuck agent would write the slot again.
     if (weakened.action === decision.action && !hasVotes) return;
     this.#parts.memory.amend(signature, weakened, entry.expiresAtMs);
   }
@@ -121,7 +118,7 @@ export class DecisionLearner {
     for (const { kind, distance, action: said } of near) standing.compare(kind, scene, distance, said === action);
   }
 
-  /** A newer decision with that which is remembered. What has expired has no say: it would be fresh again. */
+  /** Merges a newer decision with the remembered one, unless that has expired: merging would make it fresh again. */
   #withHeld(signature: Signature, decision: Decision): Decision {
     const held = this.#parts.memory.peek(signature, this.#parts.clock.now());
     return held.kind === 'hit' ? mergedDecision(held.entry.decision, decision) : decision;

@@ -12,21 +12,21 @@ import { StoreWriter } from './store-writer.ts';
 
 export interface DecisionStats
   extends Pick<CacheStats, 'entries' | 'entriesByScene' | 'evictions' | 'cut' | 'tooLarge' | 'disk'> {
-  /** Lookups of all threads, of exactly one state each: served, expired, and without any entry. */
+  /** Lookups by all threads for the same state: served, expired, and without an entry. */
   readonly exactHits: number;
   readonly stale: number;
   readonly misses: number;
 }
 
-/** A remembered state near another one. */
+/** A remembered state near another state. */
 export interface NearEntry {
   readonly entry: StoreEntry;
   readonly distance: number;
 }
 
 /**
- * Where decisions are kept: in the shared store, of which this is the only writer, among similar states, and on disk. It
- * knows what is fresh; whether that may be served is not its concern.
+ * Keeps decisions in the shared store (as its only writer), in the index of similar states, and on disk. It knows what is fresh;
+ * whether that may be served is decided elsewhere.
  */
 export class DecisionMemory {
   readonly buffer: SharedArrayBuffer;
@@ -55,9 +55,8 @@ export class DecisionMemory {
   }
 
   /**
-   * Decisions of earlier runs are looked for there too, and new ones are written there. A miss finds them from the first
-   * moment; meanwhile those written last are brought into memory, so that similar states find them as well. Resolves
-   * when that is done, or the memory is full.
+   * Connects the disk tier. From then on, misses are looked up there and new decisions are written there. The newest decisions
+   * are loaded into memory, so that they also serve similar states. Resolves when they are loaded or the memory is full.
    */
   async useDisk(disk: DecisionDisk): Promise<void> {
     this.#disk = disk;
@@ -69,14 +68,14 @@ export class DecisionMemory {
     }
   }
 
-  /** Of exactly this state, on disk too. */
+  /** Looks up the same state only, in memory and on disk. */
   look(signature: Signature, nowMs: number): Lookup {
     const lookup = this.#reader.look(signature, nowMs);
     if (lookup.kind === 'hit' || this.#disk === undefined) return lookup;
     const found = this.#disk.read(signature);
     if (found === undefined) return lookup;
     if (lookup.kind === 'stale') {
-      // Another process may have decided since. The same decision again would only begin its life anew.
+      // Another process may have decided since. Restoring the same decision again would restart its lifetime.
       const isNewer = found.decision.decidedAtMs > lookup.entry.decision.decidedAtMs;
       if (!isNewer || found.expiresAtMs <= nowMs) return lookup;
     }
@@ -84,14 +83,14 @@ export class DecisionMemory {
     return this.#reader.look(signature, nowMs);
   }
 
-  /** Of exactly this state, without bringing it back from disk. */
+  /** Looks up the same state only, in memory alone. */
   peek(signature: Signature, nowMs: number): Lookup {
     return this.#reader.look(signature, nowMs);
   }
 
   /**
-   * The nearest fresh entry that `accept` takes. The expired ones it met are taken out of the index, so that they do not
-   * use up the next search; when they are decided anew, they are put back.
+   * Returns the nearest fresh entry that `accept` takes. Expired entries that it meets are removed from the index so that they
+   * do not slow down the next search; a new decision puts them back.
    */
   nearest(
     place: StatePoint,
@@ -114,17 +113,17 @@ export class DecisionMemory {
     return nearest && entry && { entry, distance: nearest.distance };
   }
 
-  /** An entry was of use: it is the last to go. */
+  /** Marks an entry as just used, so that it is evicted last. */
   touch(slot: SlotIndex): void {
     this.#writer.touch(slot);
   }
 
-  /** An entry of exactly this state served a request of this scene: of those from disk it was not known. */
+  /** Records the scene in which an entry served. The scene of an entry from disk is unknown until then. */
   noteScene(slot: SlotIndex, scene: string): void {
     this.#scenes.learn(slot, scene);
   }
 
-  /** What came of looking for exactly this state, in the counts that all threads share. */
+  /** Counts the outcome of a lookup of the same state, in the counters that all threads share. */
   count(outcome: Lookup['kind']): void {
     this.#reader.count(outcome);
   }
@@ -142,19 +141,19 @@ export class DecisionMemory {
     this.#disk?.write(signature, place, decision, expiresAtMs);
   }
 
-  /** The decision of an entry is another one from now on, until the entry expires. Not on disk. */
+  /** Replaces the decision of an entry until the entry expires. Not written to disk. */
   amend(signature: Signature, decision: Decision, expiresAtMs: number): void {
     this.#writer.write(signature, decision, expiresAtMs);
   }
 
   clear(): void {
-    // The index first: the writer tells it of every slot that it empties.
+    // The index goes first, because the writer notifies it of every slot that it empties.
     this.#similar?.clear();
     this.#writer.clear();
     this.#disk?.clear();
   }
 
-  /** Ends the writing to disk. What was remembered is there when this resolves. */
+  /** Closes the disk tier. Resolves when everything remembered is on disk. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#disk?.close();
@@ -175,7 +174,7 @@ export class DecisionMemory {
     };
   }
 
-  /** Puts a decision of an earlier run back, as the one used last, or as the first to go. */
+  /** Restores a decision of an earlier run as the most recently used one or, if cold, as the first to be evicted. */
   #restore({ signature, place, decision, expiresAtMs }: RestoredDecision, isCold: boolean): void {
     const outcome = this.#writer.write(signature, decision, expiresAtMs);
     if (outcome.kind !== 'stored') return;

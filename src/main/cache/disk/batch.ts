@@ -12,14 +12,14 @@ export function makeIndexKey(identity: Uint8Array, key: Uint8Array): Uint8Array 
 
 export interface BatchStart {
   readonly identity: Uint8Array;
-  /** Order of the first record; the others follow. */
+  /** Order of the first record; the others follow it. */
   readonly order: number;
   readonly writer: number;
 }
 
 /**
- * The changes that a batch of writes makes. Reads the index as it is now: a process that writes the same key at the same
- * moment leaves a record that the index does not lead to.
+ * The changes that write a batch. They are based on the index as it is now: if another process writes the same key at the same
+ * moment, one record is left that the index does not point to.
  */
 export function changesOfWrites(file: DiskFile, writes: readonly QueuedWrite[], start: BatchStart): Change[] {
   const changes: Change[] = [];
@@ -39,7 +39,7 @@ export function changesOfWrites(file: DiskFile, writes: readonly QueuedWrite[], 
   return changes;
 }
 
-/** The changes that let the oldest records go, of whatever identity. They come before the writes of the same batch. */
+/** The changes that remove the oldest records of any identity. They come before the writes of the same batch. */
 export function changesOfEviction(file: DiskFile, count: number): Change[] {
   const changes: Change[] = [];
   for (const { place, frame } of file.oldest(count)) {
@@ -51,7 +51,7 @@ export function changesOfEviction(file: DiskFile, count: number): Change[] {
   return changes;
 }
 
-/** The changes that forget some records of one identity. Empty when none is left. */
+/** The changes that remove some records of one identity. Empty if none is left. */
 export function changesOfClearing(file: DiskFile, identity: Uint8Array, count: number): Change[] {
   const changes: Change[] = [];
   for (const indexKey of file.indexKeys(identity, count)) {

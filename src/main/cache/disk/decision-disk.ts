@@ -8,29 +8,29 @@ import type { DiskTier, DiskTierStats } from './disk-tier.ts';
 import type { DiskRecord } from './record-frame.ts';
 
 /*
- * A decision as a record of the disk tier, little-endian; the key is the signature:
+ * A decision as a record of the disk tier, in little-endian order. The key is the signature:
  *
  *   u8 has place | u8 coordinates | u8 soft words | u8 0 | f64 gate | f64 coordinate ... | i32 soft word ... | payload
  */
 const HEAD_BYTES = 12;
-/** A place of more numbers or soft features is not kept: its decision is found under its own signature only. */
+/** Maximum number of coordinates or soft features of a stored place. Beyond it, a decision is found by its own signature only. */
 const PLACE_PARTS_MAX = 255;
 
 export interface RestoredDecision {
   readonly signature: Signature;
   readonly place: StatePoint | undefined;
   readonly decision: Decision;
-  /** In milliseconds of the process clock. */
+  /** Time of the process clock, in milliseconds. */
   readonly expiresAtMs: number;
 }
 
-/** Decisions on disk: what they are made of here, how they are kept in `DiskTier`. */
+/** Reads and writes decisions on disk: encodes them here, and stores them in `DiskTier`. */
 export class DecisionDisk {
   readonly #tier: DiskTier;
   readonly #clock: Clock;
-  /** No decision is fresh for longer, whatever a clock that was set back says. */
+  /** Upper bound of freshness, in case a clock was set back. */
   readonly #ttlMaxMs: number;
-  /** Between the two clocks: the greatest seen, so that a wall clock set back under way makes nothing fresh again. */
+  /** Greatest difference seen between the two clocks, so that setting the wall clock back makes nothing fresh again. */
   #wallOffsetMs = Number.NEGATIVE_INFINITY;
 
   constructor(tier: DiskTier, clock: Clock, ttlMaxMs: number) {
@@ -49,7 +49,7 @@ export class DecisionDisk {
     return record === undefined ? undefined : this.#restored(record);
   }
 
-  /** The decisions written last, newest first, a few milliseconds of work at a time. */
+  /** Yields the newest decisions first, a few milliseconds of work at a time. */
   async *newest(decisionsMax: number): AsyncGenerator<readonly RestoredDecision[], void, undefined> {
     for await (const records of this.#tier.newestInChunks(decisionsMax)) {
       yield records.flatMap((record) => this.#restored(record) ?? []);
@@ -74,9 +74,9 @@ export class DecisionDisk {
     const wallOffsetMs = this.#wallOffset();
     const nowMs = this.#clock.now();
     const { decidedAtMs } = decoded.decision;
-    // Decided in the future: the wall clock was set back since, and nobody knows how old it is.
+    // A time in the future means that the wall clock was set back since: the age is unknown.
     const isOfUnknownAge = decidedAtMs > nowMs + wallOffsetMs;
-    // The expiry may have been written by a wall clock that had been ahead: no decision is fresh for longer than it may be.
+    // A wall clock that was ahead may have written the expiry, so freshness is limited to the longest TTL.
     const ageMs = Math.max(0, this.#clock.wallNow() - decidedAtMs);
     const leftMaxMs = isOfUnknownAge ? 0 : this.#ttlMaxMs - ageMs;
     const signature = new Int32Array(SIGNATURE_WORDS);
@@ -89,7 +89,7 @@ export class DecisionDisk {
     };
   }
 
-  /** As another process reads it, whose steady clock was set at another time: its age is kept, and counted back from the wall clock. */
+  /** Converts the time of a decision to the wall clock, keeping its age: the steady clock of another process starts elsewhere. */
   #byWallClock(decision: Decision): Decision {
     const movedMs = this.#clock.wallNow() - this.#clock.now() - stampOffsetMs(this.#clock);
     return { ...decision, decidedAtMs: decision.decidedAtMs + movedMs };
@@ -123,7 +123,7 @@ function encodeRecord(where: StatePoint | undefined, decision: Decision): Uint8A
   return bytes.slice(0, payloadAt + (encoded?.length ?? 0));
 }
 
-/** Undefined for bytes of another make, though their checksum was right. */
+/** Undefined if the bytes have another format, even though their checksum is right. */
 function decodeRecord(bytes: Uint8Array): { place: StatePoint | undefined; decision: Decision } | undefined {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

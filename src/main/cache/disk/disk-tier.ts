@@ -21,23 +21,23 @@ import { type QueuedWrite, WriteQueue } from './write-queue.ts';
 export type { DiskRecord, DiskTierOptions, DiskTierParts, DiskTierStats };
 export { DISK_BYTES_DEFAULT, DISK_BYTES_MIN };
 
-/** Writes of a batch: preparing it takes the event loop under a millisecond. */
+/** Number of writes in a batch: preparing it blocks the event loop for less than a millisecond. */
 const BATCH_WRITES = 128;
 const BATCH_EVICTIONS_MAX = 256;
-/** How long a write waits for others to share its flush with. What a crash may lose. */
+/** How long a write waits for others to share its flush. A crash may lose this much. */
 const BATCH_DELAY_MS = 50;
 const CHUNK_RECORDS = 64;
 
 /**
- * Decisions on disk, by key. `get` reads through the memory map; `put` and `remove` are queued and written behind, in
- * transactions of another thread. Nothing here throws for what the disk or the file does: the tier goes off and tries again.
+ * Stores decisions on disk by key. `get` reads through the memory map; `put` and `remove` are queued and written behind, in
+ * transactions on another thread. Nothing here throws on a failure of the disk or file: the tier turns off and tries again.
  */
 export class DiskTier {
   readonly #availability: FileAvailability;
   readonly #bytesMax: number;
   readonly #identity: Uint8Array;
   readonly #clock: Clock;
-  /** Keeps the places of two writers apart. */
+  /** Keeps the record places of two writers distinct. */
   readonly #writer: number;
   readonly #queue = new WriteQueue(DISK_QUEUE_MAX);
   #order = 0;
@@ -50,7 +50,7 @@ export class DiskTier {
 
   /**
    * Opens the tier. Resolves even if the file cannot be opened: the tier is off then, and tries again. Rejects with
-   * ERR_OPTIONS_INVALID where something else than a file of the cache stands at its path.
+   * ERR_OPTIONS_INVALID if something other than a file of the cache stands at its path.
    */
   static async open(options: DiskTierOptions, parts: DiskTierParts = {}): Promise<DiskTier> {
     const tier = new DiskTier(options, parts);
@@ -74,7 +74,7 @@ export class DiskTier {
     this.#availability = new FileAvailability(place, this.#clock, (file) => this.#startOn(file));
   }
 
-  /** The record of a key, expired or not. What is queued is seen already. */
+  /** Returns the record of a key, expired or not. Includes queued writes. */
   get(key: Uint8Array): DiskRecord | undefined {
     assert.equal(key.length, KEY_BYTES);
     const queued = this.#queue.find(key);
@@ -83,7 +83,7 @@ export class DiskTier {
     return file === undefined ? undefined : this.#guard(() => this.#read(file, key));
   }
 
-  /** Queues a record. The newest of one key wins; at the bound of the queue the one that waits longest is dropped. */
+  /** Queues a record. The newest write of a key wins. If the queue is full, the oldest write is dropped. */
   put(key: Uint8Array, value: Uint8Array, expiresAtWallMs: number): void {
     assert.equal(key.length, KEY_BYTES);
     if (this.#availability.file === undefined || value.length > DISK_VALUE_BYTES_MAX) {
@@ -91,29 +91,29 @@ export class DiskTier {
       this.remove(key);
       return;
     }
-    // Copies: callers encode into scratch memory. `slice` of a Buffer would not copy.
+    // Copies, because callers encode into scratch memory. `slice` of a Buffer would not copy.
     this.#add({ kind: 'put', key: new Uint8Array(key), value: new Uint8Array(value), expiresAtWallMs });
   }
 
-  /** Queues a removal. It is kept while the tier is off. */
+  /** Queues a removal, which is kept while the tier is off. */
   remove(key: Uint8Array): void {
     assert.equal(key.length, KEY_BYTES);
     if (!this.#availability.isClosed) this.#add({ kind: 'remove', key: new Uint8Array(key) });
   }
 
-  /** Forgets the records of this identity. None is served from the call on; resolves when they are gone, or the tier is off. */
+  /** Removes the records of this identity. None is served after the call; resolves when they are gone, or the tier is off. */
   async clear(): Promise<void> {
     this.#queue.clear();
     this.#isClearing = true;
     await this.flush();
   }
 
-  /** Records that `get` would return from the file, the most recently written first. What is queued is not among them. */
+  /** Yields the records that `get` would return from the file, most recently written first. Excludes queued writes. */
   *newest(limit: number): Generator<DiskRecord> {
     for (const chunk of this.#chunks(limit)) yield* chunk;
   }
 
-  /** As `newest`, in chunks of a millisecond or two, with a turn of the event loop after each. */
+  /** Yields the same records as `newest`, in chunks of a millisecond or two, with a turn of the event loop after each. */
   async *newestInChunks(limit: number): AsyncGenerator<readonly DiskRecord[]> {
     for (const chunk of this.#chunks(limit)) {
       yield chunk;
@@ -133,13 +133,13 @@ export class DiskTier {
     };
   }
 
-  /** Resolves when all that is queued is on disk, or the tier is off. Waits for an attempt to open that is under way. */
+  /** Resolves when everything queued is on disk, or the tier is off. Waits for an attempt to open that is under way. */
   async flush(): Promise<void> {
     await this.#availability.settled();
     while (this.#availability.file !== undefined && this.#hasWork()) await this.#write();
   }
 
-  /** Writes what is queued and closes the file. */
+  /** Writes everything queued and closes the file. */
   async close(): Promise<void> {
     this.#availability.cancelTimers();
     this.#cancelBatch();
@@ -184,7 +184,7 @@ export class DiskTier {
     }
   }
 
-  /** The record of a frame, if it is one of ours and the index leads to it. */
+  /** Returns the record in a frame, if it has our identity and the index points to it. */
   #current(file: DiskFile, place: RecordPlace, frame: Uint8Array): DiskRecord | undefined {
     const indexKey = isFrameOf(frame, this.#identity) ? indexKeyOf(frame) : undefined;
     if (indexKey === undefined || !file.leadsTo(indexKey, place)) return undefined;
@@ -193,7 +193,7 @@ export class DiskTier {
     return record;
   }
 
-  /** Runs a read. What it throws turns the tier off, because the file must be checked again. */
+  /** Runs a read. If it throws, the tier turns off, because the file must be checked again. */
   #guard<T>(read: () => T): T | undefined {
     try {
       return read();
@@ -218,7 +218,7 @@ export class DiskTier {
     else this.#batchTimer ??= this.#clock.setTimer(BATCH_DELAY_MS, () => void this.#write());
   }
 
-  /** Writes batches until nothing is left to do. One run at a time. */
+  /** Writes batches until nothing is left. Only one run is active at a time. */
   #write(): Promise<void> {
     this.#cancelBatch();
     this.#writing ??= this.#writeAll().finally(() => {
@@ -265,7 +265,7 @@ export class DiskTier {
     }
   }
 
-  /** After the newest record of any process, and not before the wall clock: orders of two processes stay comparable. */
+  /** Returns an order after the newest record of any process and not before the wall clock, so that orders of two processes are comparable. */
   #nextOrder(file: DiskFile): number {
     const newest = file.newest(undefined, 1)[0];
     const held = newest === undefined ? 0 : orderOf(newest.place) + 1;
@@ -283,7 +283,7 @@ export class DiskTier {
     this.#availability.wasWritten(file);
   }
 
-  /** Sees what is over the bound, as the file is now: nothing that is counted here could drift from it. */
+  /** Measures the file as it is now, so that no counter can drift from it. */
   #measure(file: DiskFile): FileSize {
     const size = file.size();
     this.#evictions = evictionsFor(size, this.#bytesMax);
@@ -291,7 +291,7 @@ export class DiskTier {
     return size;
   }
 
-  /** Goes on with a file that has just been opened. */
+  /** Resumes with a file that has just been opened. */
   #startOn(file: DiskFile): void {
     this.#measure(file);
     this.#schedule();
@@ -310,7 +310,7 @@ export class DiskTier {
   }
 }
 
-/** How many records must go for the file to keep its bound. */
+/** Returns how many records must be removed to keep the file's size limit. */
 function evictionsFor({ records, bytes }: FileSize, bytesMax: number): number {
   if (bytes <= bytesMax || records === 0) return 0;
   return Math.min(Math.ceil((bytes - bytesMax) / (bytes / records)), BATCH_EVICTIONS_MAX);

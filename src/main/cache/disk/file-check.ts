@@ -20,30 +20,30 @@ import { INDEX_KEY_BYTES, INDEX_TABLE, ORDER_END, orderOf, PLACE_BYTES, RECORDS_
 import { check, Damage, markFreeRecord, type TreeSnapshot, TreeWalk, type ValueAt } from './tree-walk.ts';
 
 /*
- * Whether lmdb may open a file. lmdb reads its file through the memory map and follows what stands there: a cut file ends
+ * Decides whether lmdb may open a file. lmdb reads through the memory map and follows what it finds: a truncated file ends
  * the process with SIGBUS, a wrong offset with SIGSEGV, a wrong free list with an assertion or with another page
  * overwritten. None of that can be caught, so the whole structure is read first, with plain reads, in small steps.
  *
- * Checked is the newest snapshot, which is the one that lmdb takes. Not checked are the values: each has a checksum of its
- * own, and lmdb does not look into them. Given up: damage that happens while the file is open, as of any mapped file.
+ * The newest snapshot is checked, which is the one lmdb takes. Values are not: each has its own checksum, and lmdb does
+ * not look into them. Damage that happens while the file is open is not detected, as with any mapped file.
  *
- * Another process may write while this one reads, and give pages that were read a new use. Then the file looks damaged
- * and its meta pages change under the check. It begins anew; a file that keeps changing is in good use by a process that
+ * Another process may write during the check and reuse pages that were read. Then the file looks damaged and its meta
+ * pages change, so the check starts again. A file that keeps changing is in use by a process that has checked it.
  * has checked it.
  */
 export type FileVerdict =
   | { readonly kind: 'missing' | 'empty' | 'sound' }
   | { readonly kind: 'damaged'; readonly reason: string };
 
-/** How often a file that changes during the check is read anew. */
+/** Maximum number of checks of a file that changes meanwhile. */
 const TRIES_MAX = 3;
-/** The file is read once from its start, so that the walk does not wait for a disk page by page. */
+/** Chunk size for reading the file once from its start, so that the walk does not wait for the disk page by page. */
 const WARM_BYTES = 1 << 20;
-/** Of another program's file, enough to know that. */
+/** Maximum number of table names read: enough to recognize another program's file. */
 const NAMES_MAX = 1_000;
-/** A walk keeps a byte for each page. */
+/** Maximum number of pages: the walk keeps one byte for each. */
 const PAGES_MAX = 2 ** 24;
-/** A file may end before its last page, if the pages in between are free. No transaction of ours takes more. */
+/** Maximum number of free pages missing at the end of a file. No transaction of ours takes more. */
 const ABSENT_PAGES_MAX = 16_384;
 const META_BYTES = PAGE.HEADER_BYTES + META.BYTES;
 
@@ -73,7 +73,7 @@ export async function checkFile(path: string): Promise<FileVerdict> {
   }
 }
 
-/** As far as its pages go: a sparse file may say that it has terabytes. Nothing of one without a sound head. */
+/** Size of the file up to its last page: a sparse file may claim terabytes. 0 without a valid header. */
 function usedBytes(fd: number, fileBytes: number): number {
   try {
     const { lastPage, pageBytes } = newestSnapshot(fd, fileBytes).snapshot;
@@ -84,7 +84,7 @@ function usedBytes(fd: number, fileBytes: number): number {
   }
 }
 
-/** Where heads of lmdb in our data format stand, whatever else is damaged. */
+/** Positions of lmdb headers in our data format, whatever else is damaged. */
 function headsOf(view: DataView): number[] {
   const places = [0];
   for (let at = PAGE_BYTES_MIN; at <= PAGE_BYTES_MAX; at *= 2) places.push(at);
@@ -97,12 +97,12 @@ function headsOf(view: DataView): number[] {
   });
 }
 
-/** Whether it is ours by one of its heads, as far as heads tell. */
+/** Whether any header shows that the file is ours. */
 export function hasOwnHead(fd: number): boolean {
   return headsOf(metasIn(fd)).length > 0;
 }
 
-/** The names of its tables by each of its heads, with whatever options they were made, as far as they can be read. */
+/** Names of the tables under each header, whatever their options, as far as they can be read. */
 export function tableNamesOf(fd: number): string[] {
   const view = metasIn(fd);
   const names: string[] = [];
@@ -130,7 +130,7 @@ function metasIn(fd: number): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** The name of a table ends with a zero in some versions of lmdb-js, and without in others. */
+/** Decodes a table name, which some versions of lmdb-js end with a zero byte. */
 function tableName(key: Uint8Array): string {
   return Buffer.from(key).toString('latin1').replace(/\0$/, '');
 }
@@ -143,7 +143,7 @@ async function warm(handle: FileHandle, bytes: number): Promise<void> {
   }
 }
 
-/** The start of the file with both meta pages, wherever the second one stands. Shorter if the file is. */
+/** Reads the start of the file with both meta pages, wherever the second one is. Shorter if the file is. */
 function readMetas(fd: number): Buffer {
   const bytes = Buffer.alloc(PAGE_BYTES_MAX + META_BYTES);
   return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
@@ -212,7 +212,7 @@ interface FileHead {
   readonly nameTree: TreeHeader;
 }
 
-/** The snapshot that lmdb will take: of the meta page with the higher transaction. Both must be as lmdb writes them. */
+/** Returns the snapshot that lmdb will take: the meta page with the higher transaction. Both must be as lmdb writes them. */
 function newestSnapshot(fd: number, fileBytes: number): FileHead {
   const bytes = readMetas(fd);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -14,7 +14,7 @@ export interface PlacedFrame {
   readonly frame: Uint8Array;
 }
 
-/** Puts `value` under `key` of a table, or removes the key if there is none. */
+/** Sets `value` under `key` of a table, or removes the key if there is no value. */
 export interface Change {
   readonly table: 'records' | 'index';
   readonly key: Uint8Array;
@@ -23,25 +23,25 @@ export interface Change {
 
 export interface FileSize {
   readonly records: number;
-  /** Pages in use, in bytes. */
+  /** Size of the pages in use, in bytes. */
   readonly bytes: number;
-  /** All pages, in bytes: free ones are used again, but a file never becomes shorter. */
+  /** Size of all pages, in bytes. Free pages are reused, but a file never shrinks. */
   readonly fileBytes: number;
 }
 
-/** An open file: synchronous reads, writes in the background. Its second implementation is the faulty one of the tests. */
+/** An open file with synchronous reads and background writes. Tests have a second implementation that fails. */
 export interface DiskFile {
   placeOf(indexKey: Uint8Array): RecordPlace | undefined;
-  /** Whether the index leads from a key to this place. */
+  /** Whether the index points from a key to this place. */
   leadsTo(indexKey: Uint8Array, place: RecordPlace): boolean;
   frameAt(place: RecordPlace): Uint8Array | undefined;
-  /** Records in the order of writing. */
+  /** Records in the order of writing, oldest first. */
   oldest(limit: number): PlacedFrame[];
-  /** Records against the order of writing, those before `before`. */
+  /** Records written before `before`, newest first. */
   newest(before: RecordPlace | undefined, limit: number): PlacedFrame[];
-  /** Some keys of one identity. */
+  /** Returns some keys of one identity. */
   indexKeys(identity: Uint8Array, limit: number): Uint8Array[];
-  /** All changes in order, in one transaction that is on disk when the promise resolves. Touches no disk meanwhile. */
+  /** Commits all changes in order, in one transaction that is on disk when the promise resolves. The call itself does no disk access. */
   commit(changes: readonly Change[]): Promise<void>;
   size(): FileSize;
   close(): Promise<void>;
@@ -50,17 +50,17 @@ export interface DiskFile {
 export type OpenFile = (path: string, bytesMax: number) => Promise<DiskFile>;
 
 /**
- * How large a file may become. Free pages wait until no process reads an older state; one that stands still while it
- * reads would let the file grow for ever.
+ * Maximum size of a file. Free pages cannot be reused while a process reads an older state, so a process that hangs while
+ * reading would otherwise let the file grow forever.
  */
 export function fileBytesMax(bytesMax: number): number {
   return Math.max(4 * bytesMax, 64 * 2 ** 20);
 }
 
-/** lmdb keeps a byte that is above every place. */
+/** A key above every place: lmdb compares bytes. */
 const PLACE_END = new Uint8Array(PLACE_BYTES).fill(0xff);
 
-/** Opens a file that `checkFile` found sound, or makes it. lmdb is loaded here, on first use. */
+/** Opens a file that `checkFile` found sound, or creates it. Loads lmdb on first use. */
 export const openLmdbFile: OpenFile = async (path, bytesMax) => {
   const { open } = await import('lmdb');
   const tables = { encoding: 'binary', keyEncoding: 'binary' } as const;
@@ -69,17 +69,17 @@ export const openLmdbFile: OpenFile = async (path, bytesMax) => {
     path,
     noSubdir: true,
     maxDbs: 2,
-    // Address space, not memory; with room to spare it is never remapped under a reader. Windows gives a file the size
-    // of its map.
+    // Reserves address space, not memory, with enough room that the file is never remapped under a reader. Windows makes the
+    // file as large as its map.
     ...(process.platform === 'win32' ? {} : { mapSize: 2 * fileBytesMax(bytesMax) }),
-    // A commit is flushed before it counts. The default flushes after, which gains throughput that decisions do not need
-    // and keeps a third head in the file (docs/decisions/0006-disk-tier.md).
+    // A commit is flushed before it counts. The default flushes afterwards, which adds throughput that decisions do not need and
+    // a third header in the file (docs/decisions/0006-disk-tier.md).
     overlappingSync: false,
     noSync: false,
     noMetaSync: false,
     // A write map would turn a full disk into SIGBUS.
     useWritemap: false,
-    // Unused parts of pages are zeroed, so that no other memory of the process gets into the file.
+    // Zeroes unused parts of pages, so that no other memory of the process gets into the file.
     noMemInit: false,
   });
   try {
@@ -110,7 +110,7 @@ class LmdbFile implements DiskFile {
   }
 
   leadsTo(indexKey: Uint8Array, place: RecordPlace): boolean {
-    // Memory that the next read writes over: no copy for what is only compared.
+    // The next read overwrites this memory: comparing needs no copy.
     const held = this.#index.getBinaryFast(indexKey);
     return held?.length === place.length && holdsAt(held, 0, place);
   }
@@ -137,10 +137,10 @@ class LmdbFile implements DiskFile {
   }
 
   async commit(changes: readonly Change[]): Promise<void> {
-    // A process that was killed while it read keeps freed pages from being used again. lmdb-js looks for the dead every
-    // ten minutes, in which a file of 1 MiB can grow by gigabytes.
+    // A process killed while reading keeps freed pages from being reused. lmdb-js looks for dead readers only every ten minutes,
+    // in which a file of 1 MiB can grow by gigabytes.
     this.#root.readerCheck();
-    // What is written in one turn of the event loop is one transaction. Each write has a promise, most of them the same.
+    // All writes of one turn of the event loop form one transaction. Each returns a promise, most of them the same one.
     const writes = new Set<Promise<boolean>>();
     for (const { table, key, value } of changes) {
       const target = table === 'records' ? this.#records : this.#index;
@@ -180,7 +180,7 @@ function tableBytes(stats: TableStats): number {
   return (stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize;
 }
 
-/** lmdb-js rejects with a general error whose `commitError` is a promise that rejects with the one that tells. */
+/** lmdb-js rejects with a general error whose `commitError` is a promise that rejects with the cause. */
 async function commitErrorOf(reason: unknown): Promise<unknown> {
   const commitError = (reason as { commitError?: Promise<unknown> } | undefined)?.commitError;
   if (commitError === undefined) return reason;

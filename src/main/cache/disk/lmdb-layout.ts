@@ -55,22 +55,22 @@ export const REFERENCE = { PAGE: 0, PAGES: 16, BYTES: 24 } as const;
 
 export const MAGIC = 0xbeefc0de;
 export const DATA_VERSION = 2;
-/** Flags of the free tree: keys are integers. lmdb keeps the flags of the environment in the same word: no subfolder. */
+/** Flags of the free tree: its keys are integers. lmdb keeps the flag "no subfolder" of the environment in the same word. */
 export const FREE_TREE_FLAGS = 0x4008;
 export const META_PAGES = 2;
-/** lmdb's cursors have room for this many levels. */
+/** Maximum depth that lmdb's cursors support. */
 export const DEPTH_MAX = 32;
 export const PAGE_BYTES_MIN = 512;
 export const PAGE_BYTES_MAX = 65_536;
-/** The root of a tree without entries. */
+/** The root of an empty tree. */
 export const NO_PAGE = -1;
 
-/** An unsigned word as a number: exact up to 2^53, beyond that surely out of every bound it is held against. */
+/** Reads an unsigned word as a number: exact up to 2^53; larger values exceed every bound they are compared with. */
 export function readWord(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
 
-/** A signed word. */
+/** Reads a signed word. */
 export function readSignedWord(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getInt32(at + 4, true) * 2 ** 32;
 }

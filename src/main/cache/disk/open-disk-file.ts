@@ -16,14 +16,14 @@ export interface DiskFilePlace {
   readonly warn: (message: string) => void;
 }
 
-/** Files set aside in one go, before something else must be wrong. */
+/** Maximum number of files set aside in one go. Beyond it, something else must be wrong. */
 const TRIES_MAX = 3;
-/** No reason to believe that the same would work later, and none to lose the file: what stands there cannot be read. */
+/** Errors for which retrying is pointless and setting the file aside is wrong: it cannot be read. */
 const UNREADABLE = new Set(['EACCES', 'EPERM', 'EISDIR']);
 
 /**
- * Opens the file at a path, after setting aside one of ours that is damaged. Throws ERR_OPTIONS_INVALID where something else stands
- * there, which is not touched, and what it cannot help.
+ * Opens the file at a path, after setting aside a damaged file of ours. Throws ERR_OPTIONS_INVALID, and touches nothing, if
+ * something else stands there; passes on other errors that it cannot help.
  */
 export async function openDiskFile(place: DiskFilePlace): Promise<DiskFile> {
   if (endianness() !== 'LE' || !process.arch.includes('64')) {
@@ -61,7 +61,7 @@ async function replace(place: DiskFilePlace, identity: string | undefined, reaso
   if (name !== undefined) place.warn(`disk cache ${place.path}: set aside as ${name} and begun anew: ${reason}`);
 }
 
-/** What makes the file at a path unusable, or undefined. */
+/** Returns what makes the file at a path unusable, or undefined. */
 async function damageOf(path: string): Promise<string | undefined> {
   try {
     const lock = await lstat(lockPathOf(path)).catch(() => undefined);
@@ -74,7 +74,7 @@ async function damageOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Which file stands at a path, however often its content changes. */
+/** Identifies the file at a path, regardless of its content. */
 async function fileIdentity(path: string): Promise<string | undefined> {
   try {
     const { dev, ino } = await stat(path, { bigint: true });
@@ -84,7 +84,7 @@ async function fileIdentity(path: string): Promise<string | undefined> {
   }
 }
 
-/** Whether an error is one of this file, not of the disk or the machine. lmdb's own codes are below -30,000. */
+/** Whether an error concerns this file and not the disk or the machine. lmdb's own codes are below -30,000. */
 function isOfTheFile(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return typeof code === 'number' ? code < -30_000 : UNREADABLE.has(String(code));

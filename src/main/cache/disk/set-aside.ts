@@ -1,7 +1,7 @@
 import { lstat, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** Damaged files that are kept for people to look at. Older ones go. */
+/** Maximum number of damaged files kept for inspection. Older ones are removed. */
 export const SET_ASIDE_MAX = 3;
 
 export function lockPathOf(path: string): string {
@@ -9,8 +9,8 @@ export function lockPathOf(path: string): string {
 }
 
 /**
- * Renames what stands at `path`, and forgets lmdb's lock of it, which belongs to that file. Returns the new name. Another
- * process may have found the same damage: `stillIsIt` is asked last, so that its new file is not set aside as well.
+ * Renames the file at `path` and removes its lmdb lock, which belongs to that file. Returns the new name. Another process may
+ * have found the same damage, so `stillIsIt` is called last: its new file must not be set aside too.
  */
 export async function setAside(
   path: string,
@@ -18,14 +18,14 @@ export async function setAside(
   stillIsIt: () => Promise<boolean>,
 ): Promise<string | undefined> {
   const asides = await setAsideOf(path);
-  // Names go up even if the clock does not, so that the oldest is known by its name.
+  // Numbers increase even if the clock does not, so that names show which file is oldest.
   const number = Math.max(Math.floor(wallMs), (asides.at(-1)?.number ?? 0) + 1);
   const target = `${path}.damaged-${number}`;
   if (!(await stillIsIt())) return undefined;
-  // Only the lock may be there.
+  // The file is gone: only the lock may be left.
   if ((await lstat(path).catch(() => undefined)) !== undefined) await rename(path, target);
   await forgetLock(lockPathOf(path), target);
-  // Folders stay: what is in them is not ours.
+  // Folders stay, because their content is not ours.
   const files = (await setAsideOf(path)).filter(({ isFolder }) => !isFolder);
   for (const { name } of files.slice(0, Math.max(0, files.length - SET_ASIDE_MAX))) await rm(name, { force: true });
   return target;
@@ -37,7 +37,7 @@ interface Aside {
   readonly isFolder: boolean;
 }
 
-/** What was set aside of a path before, the oldest first. */
+/** Lists what was set aside from a path before, oldest first. */
 async function setAsideOf(path: string): Promise<Aside[]> {
   const prefix = `${basename(path)}.damaged-`;
   const entries = await readdir(dirname(path), { withFileTypes: true });
@@ -51,7 +51,7 @@ async function setAsideOf(path: string): Promise<Aside[]> {
     .sort((a, b) => a.number - b.number);
 }
 
-/** A process that has the lock open keeps it; only the name goes. What is not a file is somebody's, and is renamed. */
+/** Removes a lock file; a process that has it open keeps it. Anything that is not a file belongs to someone else, and is renamed. */
 async function forgetLock(lock: string, target: string): Promise<void> {
   const stat = await lstat(lock).catch(() => undefined);
   if (stat === undefined) return;

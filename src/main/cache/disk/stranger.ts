@@ -6,8 +6,9 @@ import { lockPathOf } from './set-aside.ts';
 import { TABLE_MARK } from './tables.ts';
 
 /**
- * What stands at a path, or at that of its lock, and is none of ours: it is never touched. Ours is what has a head of our kind, however
- * damaged the rest is, unless its tables say that it is another program's; and what is empty. Undefined where there is nothing, or ours.
+ * Returns what is at a path, or at that of its lock, and is not ours; it is never touched. Empty files are ours, and so are
+ * files with a header of our kind, however damaged, unless their tables show that another program wrote them. Undefined for
+ * nothing, or for ours.
  */
 export async function strangerAt(path: string): Promise<string | undefined> {
   if (/[/\\]$/.test(path) || basename(path) === '.' || basename(path) === '..') return 'it names a folder';

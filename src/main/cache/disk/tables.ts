@@ -1,15 +1,15 @@
 /*
- * Two tables of one lmdb file.
+ * The two tables of one lmdb file.
  *
  *   index     identity 8, key 16               ->  order 8, writer 4
  *   records   order 8, writer 4 (big-endian)   ->  frame (record-frame.ts)
  *
- * Records stand in the order in which they were written, so the oldest ones leave whole pages behind when they go, and
- * the newest ones are read from neighbouring pages. The writer keeps two processes from taking the same place. A record
- * counts only if the index leads to it: two processes that write one key at once leave a record that nothing leads to,
- * and it ages out like any other. The names carry the format: another one is another file.
+ * Records are stored in the order of writing, so the oldest ones leave whole pages behind when they are removed, and
+ * the newest ones are read from neighbouring pages. The writer number keeps two processes from taking the same place. A
+ * record counts only if the index points to it: two processes that write one key at once leave a record without a
+ * pointer, which ages out like any other. The names include the format: another format is another file.
  */
-/** How every name of ours begins, of any format. */
+/** Start of all our table names, in any format. */
 export const TABLE_MARK = 'conclave ';
 export const RECORDS_TABLE = 'conclave records 1';
 export const INDEX_TABLE = 'conclave index 1';
@@ -18,10 +18,10 @@ export const IDENTITY_BYTES = 8;
 export const KEY_BYTES = 16;
 export const INDEX_KEY_BYTES = IDENTITY_BYTES + KEY_BYTES;
 export const PLACE_BYTES = 12;
-/** Orders are microseconds of wall time or more, and stay exact as numbers. 2^52 of them last until the year 2112. */
+/** Upper bound of orders, which are microseconds of wall time or more. They stay exact as numbers, and last until the year 2112. */
 export const ORDER_END = 2 ** 52;
 
-/** Where a record stands: its order of writing, then who wrote it. */
+/** The place of a record: its order of writing, then its writer. */
 export type RecordPlace = Uint8Array;
 
 export function makePlace(order: number, writer: number): RecordPlace {
@@ -38,7 +38,7 @@ export function orderOf(place: RecordPlace): number {
   return view.getUint32(0) * 2 ** 32 + view.getUint32(4);
 }
 
-/** Whether `bytes` holds `part` from `at` on. */
+/** Whether `bytes` contains `part` at `at`. */
 export function holdsAt(bytes: Uint8Array, at: number, part: Uint8Array): boolean {
   if (bytes.length < at + part.length) return false;
   for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;

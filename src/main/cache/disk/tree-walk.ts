@@ -14,12 +14,12 @@ import {
   type TreeHeader,
 } from './lmdb-layout.ts';
 
-/** What makes a file unusable, in words for the warning. */
+/** Thrown if a file is unusable. Its message is the reason, for the warning. */
 export class Damage extends Error {
   override readonly name = 'Damage';
 }
 
-/** Throws Damage unless `holds`. */
+/** Throws Damage if `holds` is false. */
 export function check(holds: boolean, reason: string): asserts holds {
   if (!holds) throw new Damage(reason);
 }
@@ -31,7 +31,7 @@ export interface TreeSnapshot {
   readonly transaction: number;
 }
 
-/** A value where it stands: in its leaf, or in the run of pages that was read for it. */
+/** A value in memory: in its leaf, or in the run of pages that was read for it. */
 export interface ValueAt {
   readonly view: DataView;
   readonly at: number;
@@ -41,11 +41,11 @@ export interface ValueAt {
 export interface TreeRules {
   readonly name: string;
   readonly keys: 'bytes' | 'integers';
-  /** Exact length of every key. */
+  /** Exact length of every key, in bytes. */
   readonly keyBytes?: number;
   /** Whether values are trees, as in the table of names. */
   readonly valuesAreTrees?: boolean;
-  /** Told of each entry, in order. */
+  /** Called with each entry, in order. */
   readonly entry?: (key: Uint8Array, value: ValueAt) => void;
 }
 
@@ -55,7 +55,7 @@ interface LoadedPage {
   readonly view: DataView;
 }
 
-/** Pages between two yields: a fraction of a millisecond. */
+/** Number of pages between two yields: a fraction of a millisecond. */
 const PAGES_PER_STEP = 64;
 const MARK = { NONE: 0, USED: 1, FREE: 2 } as const;
 
@@ -65,15 +65,15 @@ function loadedPage(pageBytes: number): LoadedPage {
 }
 
 /**
- * Walks the trees of one snapshot as lmdb would, and checks every number it would follow: page kinds, counts, offsets,
- * lengths, order of keys, and that no page has two owners. Yields now and then, for the caller to let others run.
+ * Walks the trees of one snapshot as lmdb would and checks every number that lmdb would follow: page kinds, counts, offsets,
+ * lengths, order of keys, and that no page has two owners. Yields regularly so that the caller can let other work run.
  */
 export class TreeWalk {
   readonly #snapshot: TreeSnapshot;
   readonly #marks: Uint8Array;
   readonly #levels: LoadedPage[] = [];
   readonly #offsets = new Uint16Array(PAGE_BYTES_MAX / 2);
-  /** The last key passed, in order. A bound of a branch may be met again by the first key below it. */
+  /** The last key passed, in order. A branch bound may be equal to the first key below it. */
   readonly #lastKey = new Uint8Array(PAGE_BYTES_MAX);
   #lastKeyBytes = -1;
   #lastIsBound = false;
@@ -106,7 +106,7 @@ export class TreeWalk {
     const loaded = this.#load(page, level, PAGE_KIND.BRANCH);
     const nodes = this.#nodes(loaded, page, true, rules);
     this.#counts.branches++;
-    // lmdb leaves a single child in the free tree for a while.
+    // lmdb temporarily leaves a single child in the free tree.
     check(nodes >= (rules.keys === 'integers' ? 1 : 2), `${rules.name}: page ${page} is a branch of ${nodes}`);
     for (let i = 0; i < nodes; i++) {
       const at = nodeAt(loaded, i);
@@ -139,7 +139,7 @@ export class TreeWalk {
     }
   }
 
-  /** The run of pages that a long value refers to. */
+  /** Returns the run of pages that a long value refers to. */
   #run(view: DataView, at: number, valueBytes: number, rules: TreeRules): ValueAt {
     const { fd, pageBytes } = this.#snapshot;
     const page = readWord(view, at + REFERENCE.PAGE);
@@ -147,7 +147,7 @@ export class TreeWalk {
     check(pages === Math.ceil((PAGE.HEADER_BYTES + valueBytes) / pageBytes), `${rules.name}: a run of ${pages} pages`);
     this.#mark(page, pages, MARK.USED);
     this.#counts.overflows += pages;
-    // To its end, or reading the value from the map would end the process.
+    // Read to its end, because otherwise reading the value from the map could end the process.
     const run = loadedPage(pages * pageBytes);
     check(readSync(fd, run.bytes, 0, run.bytes.length, page * pageBytes) === run.bytes.length, 'the file ends early');
     this.#checkHeader(run.view, page, PAGE_KIND.OVERFLOW);
@@ -171,7 +171,7 @@ export class TreeWalk {
     check(readWord(view, PAGE.TRANSACTION) <= this.#snapshot.transaction, `page ${page} is newer than the file`);
   }
 
-  /** Checks that offsets and nodes fill the page as `lower` and `upper` say, without a gap or an overlap. */
+  /** Checks that offsets and nodes fill the page as `lower` and `upper` say, without gaps or overlaps. */
   #nodes(loaded: LoadedPage, page: number, isBranch: boolean, rules: TreeRules): number {
     const { words, view } = loaded;
     const room = this.#snapshot.pageBytes - PAGE.HEADER_BYTES;
@@ -206,12 +206,12 @@ export class TreeWalk {
     return bytes + (bytes % 2);
   }
 
-  /** Passes a key: it must come after the last one. */
+  /** Passes a key, which must come after the last one. */
   #pass(loaded: LoadedPage, at: number, page: number, isBound: boolean, rules: TreeRules): void {
     const keyBytes = loaded.view.getUint16(at + NODE.KEY_BYTES, true);
     const keyAt = at + NODE.HEADER_BYTES;
     const { bytes } = loaded;
-    // A branch of bytes may cut its keys short: only leaves have their full length.
+    // A branch of byte keys may shorten them: only leaves have the full length.
     const isLength = rules.keyBytes === undefined || keyBytes === rules.keyBytes || (isBound && rules.keys === 'bytes');
     check(isLength, `${rules.name}: page ${page} has a key of ${keyBytes} bytes`);
     if (this.#lastKeyBytes >= 0) {

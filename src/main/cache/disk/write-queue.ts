@@ -1,16 +1,16 @@
-/** What waits to be written. A removal is written too. */
+/** A write in the queue: a put or a removal. */
 export type QueuedWrite =
   | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: Uint8Array; readonly expiresAtWallMs: number }
   | { readonly kind: 'remove'; readonly key: Uint8Array };
 
-/** The text of a key, for maps. */
+/** Returns the text of a key, for use in maps. */
 function textOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 }
 
 /**
- * Writes that wait, one per key, the longest unchanged first. What was taken for a batch is still found until the batch
- * is settled, so a reader never sees an older decision in between.
+ * Queue of writes, one per key, the one unchanged for longest first. A batch that was taken can be found until it is settled, so
+ * a reader never sees an older decision in between.
  */
 export class WriteQueue {
   readonly #max: number;
@@ -25,7 +25,7 @@ export class WriteQueue {
     return this.#waiting.size;
   }
 
-  /** Adds a write; the newest of one key wins. At the bound the oldest one goes, and is returned. */
+  /** Adds a write; the newest write of a key wins. If the queue is full, removes and returns the oldest one. */
   add(write: QueuedWrite): QueuedWrite | undefined {
     const text = textOf(write.key);
     this.#waiting.delete(text);
@@ -42,7 +42,7 @@ export class WriteQueue {
     return this.#waiting.get(text) ?? this.#taken.get(text);
   }
 
-  /** Takes the next batch. The one before must be settled. */
+  /** Takes the next batch. The previous one must be settled. */
   take(count: number): QueuedWrite[] {
     for (const [text, write] of this.#waiting) {
       if (this.#taken.size === count) break;
@@ -52,14 +52,14 @@ export class WriteQueue {
     return [...this.#taken.values()];
   }
 
-  /** The batch that was taken is on disk. */
+  /** Records that the batch taken is on disk. */
   settle(): void {
     this.#taken = new Map();
   }
 
   /**
-   * Nothing can be written for now. Every put becomes the removal of its key: what stands on disk under it is older, and
-   * must not be served when the disk is back. Returns how many puts were given up.
+   * Turns every put into a removal of its key, because nothing can be written for now: the value on disk is older, and must not
+   * be served when the disk is back. Returns the number of puts given up.
    */
   giveUpPuts(): number {
     let puts = 0;
@@ -71,7 +71,7 @@ export class WriteQueue {
     return puts;
   }
 
-  /** Forgets all, the batch that was taken too. */
+  /** Empties the queue, including the batch taken. */
   clear(): void {
     this.#waiting.clear();
     this.#taken = new Map();
