@@ -1,14 +1,14 @@
 import { wilson } from '../measure/wilson.ts';
 
-/** How a hit was found: under its own signature, or under that of a similar state. */
+/** How a hit was found: by its own signature, or by that of a similar state. */
 export type HitTier = 'exact' | 'similar';
 
-/** How often hits are wrong, with the 95 % Wilson interval. Null while nothing was checked. */
+/** How often hits are wrong, with the 95 % Wilson interval. Null while none was checked. */
 export interface Rate {
   readonly served: number;
   readonly checked: number;
   readonly wrong: number;
-  /** Wrong of checked, 0 to 1. */
+  /** Share of checked hits that were wrong, 0 to 1. */
   readonly rate: number | null;
   readonly low: number | null;
   readonly high: number | null;
@@ -21,15 +21,15 @@ export interface SceneRate extends Rate {
 export interface FalseHitStats {
   readonly exact: Rate;
   readonly similar: Rate;
-  /** Both tiers together, the most served first. */
+  /** Both tiers together, the most served scenes first. */
   readonly scenes: readonly SceneRate[];
 }
 
-/** Scenes that are told apart by name. Scenes met later are counted together, with any that has this name itself. */
+/** Maximum number of scenes listed by name. Later scenes are counted together, as is a scene that has this name itself. */
 export const SCENES_MAX = 64;
 export const OTHER_SCENE = 'other';
 
-/** What is kept of a scene: its own record while there is room for names, the record of all others after that. */
+/** Returns the record of a scene: its own while there is room for names, else the record that all others share. */
 export function recordOfScene<T>(scenes: Map<string, T>, scene: string, create: () => T): T {
   const known = scenes.get(scene);
   if (known !== undefined) return known;
@@ -57,9 +57,9 @@ class HitTally {
 }
 
 /**
- * How often the cache is wrong: hits that were served, and those of them that were asked again and answered otherwise.
- * The rate is that of all hits only if the checked ones were drawn by chance. It counts against the cache what the
- * models owe to themselves: asked twice about one state they differ, cache or no cache.
+ * Counts hits that were served, and how many of them were answered differently when asked again. The rate is valid for all hits
+ * only if the checked ones were drawn at random. It includes the models' own inconsistency: asked twice about one state they
+ * differ, with or without a cache.
  */
 export class FalseHits {
   readonly #tiers: Readonly<Record<HitTier, HitTally>> = { exact: new HitTally(), similar: new HitTally() };

@@ -3,10 +3,10 @@ import type { HitJudgement } from './evidence/hit-judge.ts';
 import type { HitTier } from './false-hits.ts';
 import type { NearKind } from './standing/tier-standing.ts';
 
-/** An answer found for another state, and by what. */
+/** How an answer for another state was found. */
 export interface Near {
   readonly kind: NearKind;
-  /** 0 for equal states, 1 for opposite ones. */
+  /** Distance to that state: 0 for equal states, 1 for opposite ones. */
   readonly distance: number;
 }
 
@@ -14,38 +14,38 @@ export interface Near {
 export interface Hit {
   readonly kind: 'hit';
   readonly tier: HitTier;
-  /** One of the request's own. */
+  /** One of the request's actions. */
   readonly action: string;
   readonly reason: string;
   readonly decision: Decision;
   readonly scene: string;
-  /** Of the state itself where undefined. */
+  /** The similar state that the decision is for. Undefined if it is for the same state. */
   readonly near: Near | undefined;
-  /** Models are to be asked again in the background: to see whether this was right, by a fair draw, or because it expires soon. */
+  /** Why models are asked again in the background: as a check, drawn at random, or as a refresh, because the entry expires soon. */
   readonly again: 'check' | 'refresh' | undefined;
   readonly judgement: HitJudgement | undefined;
 }
 
-/** What memory has to say and does not serve before models were asked. It stands where they do not answer in time. */
+/** An answer from memory that is not served before models were asked. It is used if they do not answer in time. */
 export interface Standing {
   readonly tier: HitTier;
-  /** One of the request's own. */
+  /** One of the request's actions. */
   readonly action: string;
   readonly reason: string;
   readonly decision: Decision;
 }
 
-/** What a tier would have said. */
+/** The answer that a tier would have given. */
 export interface Said {
   readonly action: string;
   readonly decision: Decision;
 }
 
-/** What each tier would have said for a request that models are asked about, to be held against what they decide. */
+/** The answer that each tier would have given for a request that models are asked about, for comparison with their decision. */
 export interface Shadow {
-  /** Of the state itself, fresh. */
+  /** A fresh decision for the same state. */
   readonly exact: Said | undefined;
-  /** Of the state itself, expired. */
+  /** An expired decision for the same state. */
   readonly old: Said | undefined;
   readonly near: readonly (Near & Said)[];
 }
@@ -54,17 +54,17 @@ export interface Miss {
   readonly kind: 'miss';
   /** An expired decision for the same state. */
   readonly stale: Decision | undefined;
-  /** What the agent did here twice without effect, or again and again without getting anywhere. */
+  /** The action that has had no effect here twice, or that was repeated in a cycle. */
   readonly inVain: string | undefined;
-  /** Undefined where memory has nothing that it could serve. */
+  /** Undefined if memory has nothing that it could serve. */
   readonly standing: Standing | undefined;
-  /** The agent goes round in a cycle: the newest decision counts, and where there is none in time, memory stands. */
+  /** True if the agent repeats a cycle: the newest decision counts, and if none comes in time, the answer from memory. */
   readonly isCycle: boolean;
-  /** Undefined where nothing is compared. */
+  /** Undefined if nothing is to be compared. */
   readonly shadow: Shadow | undefined;
-  /** Where an answer would have come from, had it been served. */
+  /** The tier that the answer would have come from. */
   readonly tier: HitTier;
-  /** What was predicted and not served, to be held against what models decide. */
+  /** A prediction that was not served, for comparison with the decision of models. */
   readonly judgement: HitJudgement | undefined;
 }
 

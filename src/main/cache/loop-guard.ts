@@ -4,36 +4,36 @@ import type { Signature } from '../../shared/signature.ts';
 import { Visits } from './visits.ts';
 
 /**
- * What the cache knows of an agent: the state it was last in and what it did there. An agent that comes back in the same
- * state after an action has shown that the action did nothing; a cache that serves it again and again would lock the
- * agent in a loop. Bounded: the agents seen last are remembered, `agentsMax` of them.
+ * What the cache knows about an agent: its last state and what it did there. If an agent is in the same state after an action,
+ * the action had no effect; a cache that keeps serving it would lock the agent in a loop. Bounded: the `agentsMax` most recent
+ * agents are remembered.
  */
 export interface AgentMemory {
   readonly signature: Int32Array;
   scene: string;
   action: string;
-  /** How many times in a row the action was taken while the state stayed the same. */
+  /** Number of times in a row that the action was taken while the state stayed the same. */
   repeats: number;
-  /** How many times in a row the action was taken, in whatever states. */
+  /** Number of times in a row that the action was taken, in any state. */
   streak: number;
-  /** Since when the agent is in this state, milliseconds of the process clock. */
+  /** When the agent entered this state, in milliseconds of the process clock. */
   sinceMs: number;
-  /** Whether the action was an answer of memory. */
+  /** Whether the action came from memory. */
   isFromMemory: boolean;
-  /** Where it was of late; kept from its second state on. */
+  /** The agent's recent states. Kept from its second state on. */
   visits: Visits | undefined;
 }
 
-/** A state that an agent has left. */
+/** The stay of an agent in a state that it has left. */
 export interface Dwell {
   readonly scene: string;
   readonly ms: number;
 }
 
 /**
- * Models were asked about a cycle and insisted on what goes round in it: it is right there, as far as anybody knows, whoever
- * the agent is. The next cycles of that state are let pass, twice as many each time, so that a world of few states does
- * not have its models asked at every turn.
+ * An action that models confirmed when asked about a cycle: as far as is known it is right in that state, for any agent. The
+ * next cycles of the state pass without asking, twice as many each time, so that models are not asked at every turn in a world
+ * of few states.
  */
 interface Insisted {
   readonly action: string;
@@ -43,16 +43,16 @@ interface Insisted {
 
 const PASSES_AT_FIRST = 4;
 const PASSES_MAX = 256;
-/** States about which models insisted; the ones asked about longest ago are forgotten. */
+/** Maximum number of confirmed states. The ones asked about longest ago are forgotten. */
 const INSISTED_MAX = 4_096;
 
-/** An action without effect is served once more, for the world may lag, and never a third time. */
+/** An action without effect is served once more, because the world may lag, but never a third time. */
 export const REPEATS_MAX = 2;
 
 export class LoopGuard {
   readonly #agents: LRUCache<string, AgentMemory>;
   readonly #insisted = new LRUCache<number, Insisted>({ max: INSISTED_MAX });
-  /** Who was asked about last: an agent's plan asks twice. */
+  /** The agent looked up last: a plan looks up its agent twice. */
   #lastAgent = '';
   #lastMemory: AgentMemory | undefined;
 
@@ -60,7 +60,7 @@ export class LoopGuard {
     this.#agents = new LRUCache({ max: agentsMax });
   }
 
-  /** What the agent did last, if it is remembered. */
+  /** Returns what the agent did last, if it is remembered. */
   recall(agent: string): AgentMemory | undefined {
     if (agent !== this.#lastAgent) {
       this.#lastAgent = agent;
@@ -69,7 +69,7 @@ export class LoopGuard {
     return this.#lastMemory;
   }
 
-  /** The agent is in this state and takes this action. How long the state before lasted, if it was another one. */
+  /** Records that the agent takes this action in this state. Returns its stay in the previous state, if that was another one. */
   took(
     agent: string,
     signature: Signature,
@@ -113,14 +113,14 @@ export class LoopGuard {
   }
 
   /**
-   * Whether the same answer came from memory in this state again and again, while the agent saw nothing new, and models have
-   * not insisted on it lately. Changes nothing.
+   * Whether memory gave the same answer in this state repeatedly while the agent saw nothing new, and models have not recently
+   * confirmed it. Changes nothing.
    */
   isCycle(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
     return this.#passOf(memory, signature, action) === 'none';
   }
 
-  /** The same, where the answer is served if it is none: uses up one of the cycles that are let pass. */
+  /** Same as `isCycle`, for an answer that is served if false: uses up one of the cycles that may pass. */
   goesRound(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
     const pass = this.#passOf(memory, signature, action);
     if (pass === 'none') return true;
@@ -128,7 +128,7 @@ export class LoopGuard {
     return false;
   }
 
-  /** What lets a cycle pass, or that nothing does; undefined where there is no cycle. */
+  /** Returns the record that lets a cycle pass, `none` if nothing does, or undefined if there is no cycle. */
   #passOf(memory: AgentMemory | undefined, signature: Signature, action: string): Insisted | 'none' | undefined {
     if (memory?.visits === undefined) return undefined;
     const state = fingerprintNumber(signature);
@@ -137,7 +137,7 @@ export class LoopGuard {
     return insisted?.action === action && insisted.passesLeft > 0 ? insisted : 'none';
   }
 
-  /** What models say of a cycle, who were told what goes round in it. */
+  /** Records what models answered about a cycle, after they were shown the repeated action. */
   answered(signature: Signature, action: string, tried: string | undefined): void {
     const state = fingerprintNumber(signature);
     if (action !== tried) {
@@ -169,7 +169,7 @@ export function isUnchanged(memory: AgentMemory, signature: Signature): boolean 
   return was[0] === signature[0] && was[1] === signature[1] && was[2] === signature[2] && was[3] === signature[3];
 }
 
-/** The action that may not be served now: taken twice already in this state, which did not change. */
+/** Returns the action that may not be served now: taken twice already in this state, which did not change. */
 export function actionInVain(memory: AgentMemory | undefined, signature: Signature): string | undefined {
   if (memory === undefined || memory.repeats < REPEATS_MAX || !isUnchanged(memory, signature)) return undefined;
   return memory.action;

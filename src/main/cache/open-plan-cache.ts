@@ -7,10 +7,10 @@ import { DecisionDisk } from './disk/decision-disk.ts';
 import { PlanCache } from './plan-cache.ts';
 import type { PanelAgreement } from './standing/tier-standing.ts';
 
-/** Of a record on disk: what its key and its bytes mean. */
+/** Version of the records on disk: what their keys and bytes mean. */
 const RECORD_VERSION = 1;
 
-/** The cache as configured; with a disk tier, it knows what was decided in earlier runs. Undefined where there is to be none. */
+/** Opens the configured cache, with the decisions of earlier runs if it has a disk tier. Undefined if the cache is off. */
 export async function openPlanCache(
   { cache: options, domain }: { readonly cache: ResolvedCache | false; readonly domain: Domain },
   clock: Clock,
@@ -21,10 +21,10 @@ export async function openPlanCache(
   if (options === false) return undefined;
   const cache = new PlanCache(options, domain, clock, random, models);
   if (options.disk === false) return cache;
-  // Loaded only where it is used: it brings native code.
+  // Loaded only if used, because it brings native code.
   const { DiskTier } = await import('./disk/disk-tier.ts');
   const { path, bytesMax } = options.disk;
-  // Places are measured by ranges and weights, which the key knows nothing of.
+  // Places depend on ranges and weights, which are not part of the key.
   const identity = `conclave ${RECORD_VERSION} ${domainIdentity(domain)} ${JSON.stringify(domain.features)}`;
   const tier = await DiskTier.open({ path, bytesMax, identity, clock, warn });
   const ttlMaxMs = options.ttl === 'adaptive' ? options.ttlMaxMs : options.ttlMs;

@@ -22,16 +22,13 @@ import { NearAnswers, shadowOf } from './similar/near-answers.ts';
 import { NO_AGREEMENT, type PanelAgreement, TierStanding } from './standing/tier-standing.ts';
 import { isSingle } from './tally-change.ts';
 
-/**
- * An entry that has more than this many times what it took to compute left is not looked at for a refresh: the chance of
- * one is below e^-40.
- */
+/** An entry is not considered for a refresh while its time left exceeds this many times its compute time: the chance of a refresh is below e^-40. */
 const REFRESH_HORIZON = 40;
 
-/** What a miss is told beside what was found. */
+/** What a miss reports in addition to what was found. */
 type MissParts = Partial<Pick<Miss, 'inVain' | 'standing' | 'isCycle' | 'shadow' | 'judgement'>>;
 
-/** What was decided before, by state: the coordinator's side of the shared store, and whether it may be served. */
+/** Earlier decisions by state: the coordinator's side of the shared store, with the rules for what may be served. */
 export class PlanCache {
   readonly buffer: SharedArrayBuffer;
   readonly #options: ResolvedCache;
@@ -46,13 +43,13 @@ export class PlanCache {
   readonly #judge: HitJudge | undefined;
   readonly #falseHits = new FalseHits();
   readonly #learner: DecisionLearner;
-  /** Without a say where there is an error budget, which judges by evidence of its own. */
+  /** Not used if there is an error budget, which has its own evidence. */
   readonly #standing: TierStanding;
   readonly #adaptiveTtl: AdaptiveTtl | undefined;
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
 
-  /** `models` tells how often models agree with each other: what a tier is held against. */
+  /** `models` tells how often models agree with each other, which tiers are compared with. */
   constructor(
     options: ResolvedCache,
     domain: Domain,
@@ -89,7 +86,7 @@ export class PlanCache {
     });
   }
 
-  /** Decisions of earlier runs are looked for there too, and new ones are written there. */
+  /** Connects the disk tier: decisions of earlier runs are looked up there, and new ones are written there. */
   useDisk(disk: DecisionDisk): Promise<void> {
     return this.#memory.useDisk(disk);
   }
@@ -105,7 +102,7 @@ export class PlanCache {
       : this.#lookNear(request, signature, exact, memory, inVain, nowMs);
   }
 
-  /** A fresh decision for exactly this state that may be served, without counting and without any effect. */
+  /** Returns a fresh decision for the same state that may be served. Counts nothing and changes nothing. */
   peek(request: PlanRequest, signature: Signature): Decision | undefined {
     const lookup = this.#memory.peek(signature, this.#clock.now());
     if (lookup.kind !== 'hit') return undefined;
@@ -126,37 +123,37 @@ export class PlanCache {
     return decisionFor(decision, action);
   }
 
-  /** Models have decided for a request that was not served. */
+  /** Learns from a decision of models for a request that was not served. */
   learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
     this.#learner.learn(request, signature, look, decision);
   }
 
-  /** More votes for a state, of models that were asked for later. Returns what is remembered of it now. */
+  /** Adds votes of models that were asked later. Returns the decision that is now remembered. */
   addVotes(request: PlanRequest, signature: Signature, decision: Decision): Decision {
     return this.#learner.addVotes(request, signature, decision);
   }
 
-  /** What came of what was not served, when another request is the one that the decision is remembered for. */
+  /** Records the outcome of a request that was not served, if the decision itself is remembered for another request. */
   learnOutcome(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
     this.#learner.learnOutcome(request, signature, look, decision);
   }
 
-  /** Models were asked again, in the background, about a hit. */
+  /** Records that models were asked again, in the background, about a hit. */
   checked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
     this.#learner.checked(request, signature, hit, decision);
   }
 
-  /** A hit that was to be checked is held against what models decided since. Nothing is remembered of it. */
+  /** Compares a hit that was to be checked with a later decision of models. Remembers nothing. */
   compared(hit: Hit, decision: Decision): void {
     this.#learner.compared(hit, decision);
   }
 
-  /** The same for a further hit of the state, for which one answer is enough. */
+  /** Counts a further checked hit of the same state, for which one answer is enough. */
   counted(hit: Hit, decision: Decision): void {
     this.#learner.counted(hit, decision);
   }
 
-  /** The agent is in this state and is told to do this, by memory or otherwise, or was seen to. */
+  /** Records that the agent takes this action in this state, whether memory, a model or the caller chose it. */
   took(
     request: PlanRequest,
     signature: Signature,
@@ -176,12 +173,12 @@ export class PlanCache {
     this.#standing.clear();
   }
 
-  /** A miss was answered by what memory had to say after all: no model had answered in time. */
+  /** Counts a miss that memory answered after all, because no model answered in time. */
   stood(): void {
     this.#counts.stood++;
   }
 
-  /** Ends the writing to disk. What was remembered is there when this resolves. */
+  /** Closes the disk tier. Resolves when everything remembered is on disk. */
   close(): Promise<void> {
     return this.#memory.close();
   }
@@ -244,7 +241,7 @@ export class PlanCache {
     return this.#miss(request, exact, { inVain, standing, shadow });
   }
 
-  /** The state itself has no fresh decision: a near one may serve. */
+  /** Looks for a similar state, because the state itself has no fresh decision. */
   #lookNear(
     request: PlanRequest,
     signature: Signature,
@@ -303,7 +300,7 @@ export class PlanCache {
     const predicted = this.#predict(judge, request, signature, place, memory);
     const { prediction } = predicted;
     if (prediction === undefined) return this.#miss(request, exact, { inVain, judgement: predicted });
-    // What is served must stand on an entry that is fresh: of this state, or of one with equal gates.
+    // An answer must rest on a fresh entry: of this state, or of one with equal gates.
     const base = exact.kind === 'hit' ? exact.entry : this.#freshNeighbour(place, nowMs);
     if (base === undefined) return this.#miss(request, exact, { inVain, judgement: predicted });
     if (prediction.action === inVain) {
@@ -320,7 +317,7 @@ export class PlanCache {
     return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, nowMs, judgement);
   }
 
-  /** An entry with equal gates, however far: with a budget, evidence says how much nearness matters. */
+  /** Returns a fresh entry with equal gates at any distance: with a budget, evidence decides how much distance matters. */
   #freshNeighbour(place: StatePoint, nowMs: number): StoreEntry | undefined {
     return this.#memory.nearest(place, Number.POSITIVE_INFINITY, nowMs, () => true)?.entry;
   }
@@ -372,7 +369,7 @@ export class PlanCache {
   #miss(request: PlanRequest, exact: Lookup, parts: MissParts): Miss {
     this.#memory.count(exact.kind === 'stale' ? 'stale' : 'miss');
     const { inVain, standing, isCycle = false, shadow, judgement } = parts;
-    // What had no effect twice is not served a third time by this rung either.
+    // This rung does not serve an action a third time either if it had no effect twice.
     const expired = exact.kind === 'stale' ? exact.entry.decision : undefined;
     const isInVain = expired !== undefined && rememberedAction(request, expired) === inVain;
     const stale = isInVain ? undefined : expired;

@@ -6,7 +6,7 @@ export function rememberedReason(decision: Decision, action: string): string {
   return decision.action === action ? decision.reason : 'the best legal one of the votes for this state';
 }
 
-/** The same within an error budget, where evidence of all agents says what is served. */
+/** The reason of a plan that memory answers within an error budget, where evidence from all agents decides what is served. */
 export function evidenceReason(decision: Decision, action: string, { prediction }: HitJudgement): string {
   if (decision.action === action || prediction === undefined) return rememberedReason(decision, action);
   const { agreeing, inState, inGates } = prediction;

@@ -2,7 +2,7 @@ import type { Decision } from '../../shared/decision.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { ranked } from './tally-change.ts';
 
-/** The request's own string for an action, if the action is legal. */
+/** Returns the request's own string for an action, if the action is legal. */
 export function legalAction(request: Pick<PlanRequest, 'actions'>, action: string): string | undefined {
   const index = request.actions.indexOf(action);
   return index < 0 ? undefined : request.actions[index];
@@ -19,7 +19,7 @@ export function rememberedAction(request: Pick<PlanRequest, 'actions'>, decision
   return undefined;
 }
 
-/** A remembered decision as one for an action of the request. */
+/** Returns a remembered decision with an action of the request as its winner. */
 export function decisionFor(decision: Decision, action: string): Decision {
   return action === decision.action ? decision : { ...decision, action };
 }

@@ -6,12 +6,12 @@ export interface SceneEntries {
   readonly entries: number;
 }
 
-/** No scene: the slot is empty, or holds a decision of an earlier run whose state nobody was in yet. */
+/** No scene: the slot is empty, or holds a decision of an earlier run that has not served yet. */
 const UNKNOWN = 0;
 
 /**
- * How many entries of the store belong to each scene, counted as they come and go: one byte a slot, and two additions a
- * change. 64 scenes by name, those met later together.
+ * Counts the entries of each scene in the store as they come and go, at one byte a slot and two additions a change. 64 scenes by
+ * name, later ones together.
  */
 export class SceneOccupancy {
   readonly #sceneAt: Uint8Array;
@@ -31,7 +31,7 @@ export class SceneOccupancy {
     this.#entries[number] = (this.#entries[number] as number) + 1;
   }
 
-  /** The scene of an entry whose scene was not known yet. */
+  /** Records the scene of an entry whose scene was unknown. */
   learn(slot: SlotIndex, scene: string): void {
     if (this.#sceneAt[slot] === UNKNOWN) this.set(slot, scene);
   }
@@ -43,7 +43,7 @@ export class SceneOccupancy {
     this.#sceneAt[slot] = UNKNOWN;
   }
 
-  /** The fullest first. Scenes without entries are left out. */
+  /** Entries by scene, the fullest first. Scenes without entries are left out. */
   stats(): SceneEntries[] {
     return [...this.#numbers]
       .map(([scene, number]) => ({ scene, entries: this.#entries[number] as number }))

@@ -12,18 +12,18 @@ export type SharedCache<D extends DomainDefinition = Domain> = SharedCacheWith<O
 
 interface SharedCacheWith<O extends Observation> {
   /**
-   * The fresh decision for exactly this state, with an action that is legal now, or undefined. Synchronous, without a
+   * Returns the fresh decision for the same state, with an action that is legal now, or undefined. Synchronous, without a
    * message to the planner, and counted in its `stats()`. Throws ERR_REQUEST_INVALID.
    *
-   * What is in the store, no more: it knows nothing of similar states, of an error budget, or of what the agent has
-   * already tried in vain, which the planner's own `plan` and `peek` do.
+   * It reads the store only: similar states, the error budget and the loop guard are known to the planner's own `plan` and
+   * `peek`.
    */
   peek(request: RequestWith<O>): Decision | undefined;
 }
 
 /**
- * Opens `planner.cacheBuffer` in another thread of the same process. `domain` must be the planner's. Throws
- * ERR_STORE_INVALID on a buffer that is not a store of this version. Keep it: opening claims one of 64 blocks of counters.
+ * Opens `planner.cacheBuffer` in another thread of the same process. `domain` must be the planner's. Throws ERR_STORE_INVALID if
+ * the buffer is not a store of this version. Keep the result: each call claims one of 64 blocks of counters.
  */
 export function openCache<D extends Domain>(buffer: SharedArrayBuffer, domain: D, clock?: Clock): SharedCache<D>;
 export function openCache(buffer: SharedArrayBuffer, domain: Domain, clock: Clock = systemClock): SharedCache {

@@ -12,20 +12,19 @@ import {
   storeLayout,
 } from '../../shared/store/store-layout.ts';
 
-/** How many touched slots an eviction passes over before it takes the next one anyway. */
+/** Maximum number of touched slots that an eviction passes over before it takes the next one anyway. */
 const SECOND_CHANCES_MAX = 64;
 const NONE = -1;
 
 export type WriteOutcome =
-  /** `cut`: parts of the decision were left out to keep the bound of the payload. */
+  /** `cut`: parts of the decision were left out to fit the payload. */
   | { readonly kind: 'stored'; readonly slot: SlotIndex; readonly cut: boolean }
-  /** Its action and model alone pass the bound of the payload. */
+  /** Its action and model alone exceed the payload. */
   | { readonly kind: 'too-large' };
 
 /**
- * The only code that writes the shared store; the protocol is in store-layout.ts. Keeps the order of use in private
- * memory: exactly least-recently-used for what the coordinator reads, with a second chance for slots that other
- * threads have touched since.
+ * The only code that writes the shared store; the protocol is in store-layout.ts. Keeps the order of use in private memory:
+ * exactly least recently used for the coordinator's reads, with a second chance for slots that other threads have touched since.
  */
 export class StoreWriter {
   readonly buffer: SharedArrayBuffer;
@@ -45,7 +44,7 @@ export class StoreWriter {
 
   readonly #onRetire: (slot: SlotIndex) => void;
 
-  /** `onRetire` is told of every slot that is emptied: evicted, removed or cleared. */
+  /** `onRetire` is called with every slot that is emptied: evicted, removed or cleared. */
   constructor(slotCount: number, onRetire: (slot: SlotIndex) => void = () => {}) {
     this.#onRetire = onRetire;
     this.layout = storeLayout(slotCount);
@@ -122,7 +121,7 @@ export class StoreWriter {
     }
   }
 
-  /** Begins to write a slot. Its SEQUENCE as it was. */
+  /** Starts to write a slot. Returns its previous SEQUENCE. */
   #open(slot: SlotIndex): number {
     // An add, not a store: it reads from the readers' adds before it, so that what they have copied is left alone.
     const sequence = Atomics.add(this.#words, this.layout.sequencesAt + slot, 1);
@@ -176,7 +175,7 @@ export class StoreWriter {
     return this.#oldest;
   }
 
-  /** Takes a slot out of its chain and out of the order of use, and empties it. */
+  /** Removes a slot from its chain and from the order of use, and empties it. */
   #retire(slot: SlotIndex): void {
     const at = this.#slotAt(slot);
     const words = this.#words;

@@ -1,9 +1,9 @@
 import type { Decision, TallyEntry } from '../../shared/decision.ts';
 
-/** Votes of a remembered decision for each one of a newer decision. */
+/** Maximum number of votes of a remembered decision for each vote of a newer one. */
 const OLDER_VOTES_MAX = 3;
 
-/** How many votes a decision stands on. */
+/** Number of votes that a decision is based on. */
 export function votesOf({ tally }: Decision): number {
   return tally.reduce((sum, { count }) => sum + count, 0);
 }
@@ -12,7 +12,7 @@ export function votesOf({ tally }: Decision): number {
 const VOTES_ENOUGH = 5;
 const LEAD_ENOUGH = 2;
 
-/** Whether models agree on a decision as far as more votes would show. A single vote agrees with itself. */
+/** Whether further votes would hardly change a decision. A single vote agrees with itself. */
 export function isWellKnown({ tally }: Decision): boolean {
   let votes = 0;
   let first = 0;
@@ -31,28 +31,28 @@ function countFor({ tally }: Decision, action: string): number {
   return tally.find((entry) => entry.action === action)?.count ?? 0;
 }
 
-/** Votes that agree, on which a decision stands firm. */
+/** Number of agreeing votes that make a decision firm. */
 const AGREED = 2;
 
-/** Whether a decision stands on one vote, or on none: of the experts and the synthesis, nobody has agreed with anybody. */
+/** Whether a decision is based on one vote or none: no expert or synthesis has agreed with another. */
 export function isSingle(decision: Decision): boolean {
   const [first] = decision.tally;
-  // The winner is first in every tally but those that were cut, or are from earlier versions.
+  // The winner is first in every tally except those that were cut or come from earlier versions.
   const count = first?.action === decision.action ? first.count : countFor(decision, decision.action);
   return count < AGREED;
 }
 
-/** The entries with the winner first: most votes, then most confidence, then as they stood. */
+/** The entries by votes, then by confidence, then in their previous order. */
 export function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
   return [...entries].sort((a, b) => b.count - a.count || b.weight - a.weight);
 }
 
 /**
- * A remembered decision and a newer one for the same state. Where they agree, that stands, whatever the votes were: a
- * synthesizer may have overruled them twice. Where they differ, both tallies together decide between the two, and the
- * newer one at a tie. The older votes count at most three times as much as the newer ones, so that what models think now
- * prevails at the third time, however long they thought otherwise. Single votes weigh less than agreement: what two have
- * agreed on is not overturned by one, whatever else was voted for beside it, and one vote by any that agree.
+ * Merges a remembered decision and a newer one for the same state. If they agree, that action stays, whatever the votes: a
+ * synthesizer may have overruled them twice. If they differ, both tallies together decide between the two, and the newer one
+ * wins a tie. The older votes count at most three times as much as the newer ones, so a changed opinion prevails at the third
+ * time, however long it was different. Single votes weigh less than agreement: one vote does not overturn an action that two
+ * agreed on, whatever the other votes, and any agreement overturns one vote.
  */
 export function mergedDecision(older: Decision, newer: Decision): Decision {
   const sums = new Map<string, { action: string; count: number; weight: number }>();
@@ -78,10 +78,7 @@ export function mergedDecision(older: Decision, newer: Decision): Decision {
   return keepsOlder ? { ...older, decidedAtMs: newer.decidedAtMs, tally } : { ...newer, tally };
 }
 
-/**
- * A decision for a state in which an action showed no effect: what spoke for it counts half. If it was the winner, another
- * one may win.
- */
+/** Halves the votes for an action that showed no effect in a state. If it was the winner, another one may win. */
 export function weakenedDecision(decision: Decision, action: string): Decision {
   const halved = decision.tally.map((entry) =>
     entry.action === action ? { action, count: Math.floor(entry.count / 2), weight: entry.weight / 2 } : entry,
@@ -90,11 +87,11 @@ export function weakenedDecision(decision: Decision, action: string): Decision {
   const tally = ranked(halved);
   const winner = tally[0]?.action ?? action;
   if (winner === action) return { ...decision, tally };
-  // Votes decide it now: the model had decided for the other one.
+  // Votes decide now, because the model had decided for the other action.
   return { ...decision, action: winner, reason: `"${action}" showed no effect here`, source: 'vote', model: '', tally };
 }
 
-/** The entries with that of one action on top, where it has one. */
+/** Returns the entries with that of one action first, if it has one. */
 function withFirst(entries: readonly TallyEntry[], first: string): TallyEntry[] {
   return [...entries.filter(({ action }) => action === first), ...entries.filter(({ action }) => action !== first)];
 }

@@ -1,28 +1,28 @@
 /**
- * The states that an agent was in of late, one visit each however long it stayed, with what it did there last. A state that
- * comes round again and again while memory answers the same in it is a cycle: nothing new is seen, and nothing that was
- * remembered leads out of it. It need not be wrong: agents have few states in some worlds, and go round in them for ever.
+ * The recent states of an agent, one visit each regardless of its length, with its last action there. A cycle is a state that
+ * comes up again and again while memory gives the same answer in it: the agent sees nothing new, and memory does not lead out of
+ * it. A cycle need not be wrong: in some worlds agents have few states and repeat them forever.
  */
 
-/** The same answer from memory counts towards a cycle when its visits are at most so many visits apart. */
+/** Maximum number of visits between two visits that count towards a cycle. */
 const CYCLE_VISITS = 16;
-/** Two such stretches: from now back to the last time, and from there to the one before. A power of two. */
+/** Number of visits kept: from now back to the last time, and from there to the one before. A power of two. */
 const KEPT = 2 * CYCLE_VISITS;
-/** Served so often already with nothing new between, the same answer is not served again before models were asked. */
+/** Number of times the same answer is served with nothing new in between, before models are asked. */
 const SERVED_MAX = 2;
 
 const FROM_MEMORY = 1;
-/** The state was not among those kept when the agent came there. */
+/** The state was not among those kept when the agent entered it. */
 const NEW = 2;
 
 export class Visits {
   readonly #states = new Float64Array(KEPT);
   readonly #marks = new Uint8Array(KEPT);
   readonly #actions: string[] = [];
-  /** Visits since the beginning; the latest one stands at `#count - 1`, modulo what is kept. */
+  /** Visits since the start; the latest one is at `#count - 1`, modulo the number kept. */
   #count = 0;
 
-  /** The agent has come to a state, by its fingerprint, and takes this action there. */
+  /** Records that the agent enters a state, given by its fingerprint, and takes this action. */
   entered(state: number, action: string, isFromMemory: boolean): void {
     const isNew = !this.#isKept(state);
     const at = this.#count++ & (KEPT - 1);
@@ -31,14 +31,14 @@ export class Visits {
     this.#marks[at] = (isNew ? NEW : 0) | (isFromMemory ? FROM_MEMORY : 0);
   }
 
-  /** It is still there and takes this action now. */
+  /** Records that the agent stays in its state and now takes this action. */
   stayed(action: string, isFromMemory: boolean): void {
     const at = (this.#count - 1) & (KEPT - 1);
     this.#actions[at] = action;
     this.#marks[at] = ((this.#marks[at] as number) & ~FROM_MEMORY) | (isFromMemory ? FROM_MEMORY : 0);
   }
 
-  /** Whether to serve this from memory once more in this state would go round in a cycle. */
+  /** Whether serving this action from memory once more in this state would continue a cycle. */
   isCycle(state: number, action: string): boolean {
     const oldest = Math.max(0, this.#count - KEPT);
     let served = 0;

@@ -1,14 +1,14 @@
-/** A distribution in fixed buckets, as Prometheus has it: what is above the last bound counts in `count` alone. */
+/** A distribution in fixed buckets, as in Prometheus: values above the last bound are counted in `count` only. */
 export interface Buckets {
-  /** Ascending, each counted in: a value equal to a bound is in its bucket. */
+  /** Ascending and inclusive: a value equal to a bound is in its bucket. */
   readonly bounds: readonly number[];
-  /** By bound, each without those before it. */
+  /** Counts by bound, not cumulative. */
   readonly counts: ArrayLike<number>;
   readonly count: number;
   readonly sum: number;
 }
 
-/** Counts values by bucket: a few comparisons and two additions each. */
+/** Counts values by bucket, at a few comparisons and two additions each. */
 export class BucketCounts implements Buckets {
   readonly bounds: readonly number[];
   readonly counts: Float64Array;

@@ -1,8 +1,8 @@
 /**
- * Streaming quantiles of durations that forget: a histogram of logarithmic buckets (as in DDSketch, Masson et al. 2019)
- * whose older samples weigh less and less. Any quantile is within 5 % of a value that was recorded. Bounded: some two
- * hundred numbers, whatever is recorded. Instead of fading every bucket at every sample, each new sample weighs more
- * than the one before it, and all are scaled down when the weights grow large.
+ * Streaming quantiles of durations that forget: a histogram of logarithmic buckets (as in DDSketch, Masson et al. 2019) in which
+ * older samples weigh less and less. Any quantile is within 5 % of a recorded value. Bounded: about two hundred numbers. Instead
+ * of fading every bucket at every sample, each new sample weighs more than the one before it, and all are scaled down when the
+ * weights grow large.
  */
 const GAMMA = 1.1;
 const LOG_GAMMA = Math.log(GAMMA);
@@ -11,24 +11,24 @@ const MS_MAX = 86_400_000;
 const BUCKETS = Math.ceil(Math.log(MS_MAX / MS_MIN) / LOG_GAMMA) + 1;
 const WEIGHT_MAX = 1e12;
 
-/** What survives a restart: the buckets that hold anything, as pairs of index and weight. */
+/** The saved state: the buckets that are not empty, as pairs of index and weight. */
 export type SavedQuantiles = readonly (readonly [bucket: number, weight: number])[];
 
 export class DecayedQuantiles {
   readonly #weights = new Float64Array(BUCKETS);
   readonly #growth: number;
-  /** What `count` comes near to. */
+  /** The limit that `count` approaches. */
   readonly #countMax: number;
   #total = 0;
   #nextWeight = 1;
 
-  /** `memory`: after so many further samples, one weighs about a third of what a new one does. */
+  /** `memory`: after this many further samples, a sample weighs about a third of a new one. */
   constructor(memory = 500) {
     this.#growth = Math.exp(1 / memory);
     this.#countMax = 1 / (1 - 1 / this.#growth);
   }
 
-  /** How many samples of today's weight all that is remembered amounts to. */
+  /** The remembered weight, in samples of today's weight. */
   get count(): number {
     return this.#total / this.#nextWeight;
   }
@@ -40,7 +40,7 @@ export class DecayedQuantiles {
     if (this.#nextWeight > WEIGHT_MAX) this.#rescale();
   }
 
-  /** The value that the share `q` (0 to 1) of the samples does not pass; undefined while there are none. */
+  /** Returns the value that a share `q` (0 to 1) of the samples does not exceed; undefined while there are none. */
   quantile(q: number): number | undefined {
     if (this.#total === 0) return undefined;
     const wanted = q * this.#total;
@@ -51,7 +51,7 @@ export class DecayedQuantiles {
       if (weight === 0) continue;
       seen += weight;
       last = bucket;
-      // Sums of floats: the last bucket is reached however they were rounded.
+      // Tolerates rounding of the sums, so that the last bucket is always reached.
       if (seen >= wanted * (1 - 1e-9)) break;
     }
     return durationAt(last);
@@ -67,8 +67,8 @@ export class DecayedQuantiles {
   }
 
   /**
-   * Takes up what was saved; what is not in range is left out. `share` of its weight counts, and together no more than can be
-   * remembered: new samples would not be seen for long.
+   * Restores saved buckets and ignores those out of range. `share` of their weight counts, up to what can be remembered:
+   * otherwise new samples would have no effect for a long time.
    */
   restore(saved: SavedQuantiles, share = 1): void {
     const valid = saved.filter(([bucket, weight]) => isBucket(bucket) && weight > 0 && weight <= WEIGHT_MAX);
@@ -101,7 +101,7 @@ function bucketOf(ms: number): number {
   return Math.round(Math.log(Math.min(Math.max(ms, MS_MIN), MS_MAX) / MS_MIN) / LOG_GAMMA);
 }
 
-/** The duration that a bucket stands for, milliseconds. */
+/** The duration that a bucket represents, in milliseconds. */
 export function durationAt(bucket: number): number {
   return MS_MIN * GAMMA ** bucket;
 }

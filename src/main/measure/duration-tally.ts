@@ -2,10 +2,10 @@ import type { Durations } from './durations.ts';
 import { rounded } from './shares.ts';
 
 /**
- * A distribution of durations that can be added to another one: counts in buckets that are 4.4 % wide (16 per octave), from a
- * microsecond to a day. A percentile is the upper end of its bucket, but never more than the longest duration.
- * Rejected: the HdrHistogram of `DurationHistogram`. It is finer and can be merged too, but each record costs a call into native
- * code, and there may be 100,000 cached plans a second.
+ * A distribution of durations that can be added to another one: counts in buckets 4.4 % wide (16 per octave), from a microsecond
+ * to a day. A percentile is the upper end of its bucket, but at most the longest duration. Rejected: the HdrHistogram of
+ * `DurationHistogram`. It is finer and can be merged too, but each record costs a call into native code, and there may be
+ * 100,000 cached plans a second.
  */
 const BUCKETS_PER_OCTAVE = 16;
 const LOWEST_OCTAVE = -10;
@@ -43,7 +43,7 @@ export class DurationTally {
     for (let i = 0; i < other.counts.length; i++) this.#add(other.from + i, other.counts[i] as number);
   }
 
-  /** What was recorded since the last time, and begins anew. */
+  /** Returns what was recorded since the last call, and starts again from zero. */
   take(): DurationCounts {
     const isEmpty = this.#high < 0;
     const from = isEmpty ? 0 : this.#low;
@@ -71,7 +71,7 @@ export class DurationTally {
   }
 }
 
-/** All zero where nothing was recorded. */
+/** All zero if nothing was recorded. */
 export function durationsOf({ count, sum, max, from, counts }: DurationCounts): Durations {
   if (count === 0) return { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 };
   const at = (share: number): number => {
@@ -94,7 +94,7 @@ export function mergedCounts(parts: Iterable<DurationCounts>): DurationCounts {
 
 function bucketOf(ms: number): number {
   const bucket = Math.floor((Math.log2(ms) - LOWEST_OCTAVE) * BUCKETS_PER_OCTAVE);
-  // Written so that 0 ms, whose logarithm is no number to count with, is in the first one.
+  // Written so that 0 ms, whose logarithm is -Infinity, is in the first bucket.
   return bucket > 0 ? Math.min(bucket, BUCKETS - 1) : 0;
 }
 

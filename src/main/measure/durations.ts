@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
-/** A distribution of durations, milliseconds. All zero while nothing was recorded. */
+/** A distribution of durations, in milliseconds. All zero while nothing was recorded. */
 export interface Durations {
   readonly count: number;
   readonly mean: number;

@@ -7,9 +7,9 @@ export interface Interval {
 }
 
 /**
- * The score interval for a share of which `wrong` of `n` were seen (E. B. Wilson, "Probable Inference, the Law of
- * Succession, and Statistical Inference", Journal of the American Statistical Association 22, 1927). Unlike p ± z·s it
- * is never empty at 0 of n and never leaves [0, 1]. Nothing seen allows every share. The default `z` is 95 %, two-sided.
+ * The score interval for a share of which `wrong` of `n` were seen (E. B. Wilson, "Probable Inference, the Law of Succession,
+ * and Statistical Inference", Journal of the American Statistical Association 22, 1927). Unlike p ± z·s it is never empty at 0
+ * of n and never leaves [0, 1]. For n = 0 it is [0, 1]. The default `z` gives 95 %, two-sided.
  */
 export function wilson(wrong: number, n: number, z = 1.96): Interval {
   assert(wrong >= 0 && wrong <= n, `wilson needs 0 <= wrong <= n, got ${wrong} of ${n}`);
@@ -18,6 +18,6 @@ export function wilson(wrong: number, n: number, z = 1.96): Interval {
   const spread = (z * z) / n;
   const middle = share + spread / 2;
   const half = Math.sqrt(spread * (share * (1 - share) + spread / 4));
-  // Where all were wrong the formula gives 1, but its rounding may not.
+  // If all were wrong the formula gives 1, but rounding may not.
   return { low: (middle - half) / (1 + spread), high: wrong === n ? 1 : (middle + half) / (1 + spread) };
 }

@@ -233,7 +233,7 @@ export interface ResolvedExpert {
   readonly answers: AnswerRule;
   /** Other endpoints that may be asked for the same model. */
   readonly alternatives: readonly string[];
-  /** As it is configured, where another model is asked in its place. */
+  /** The expert as configured, if another model is asked in its place. */
   readonly own?: ResolvedExpert;
 }
 
@@ -243,7 +243,7 @@ export interface ResolvedSynthesis {
     readonly endpoint: string;
     readonly alternatives: readonly string[];
     readonly thinks: boolean;
-    /** As it is configured, where another model is asked in its place. */
+    /** The model as configured, if another one is asked in its place. */
     readonly own?: ResolvedSynthesis['models'][number];
   }[];
   readonly when: SynthesisWhen;
@@ -252,10 +252,10 @@ export interface ResolvedSynthesis {
   readonly temperature: number;
 }
 
-/** When models are read. */
+/** When and how models are read. */
 export interface ResolvedReads {
   readonly answers: AnswerRule;
-  /** Undefined where it is derived from how often experts agree. */
+  /** Undefined if it is derived from how often experts agree. */
   readonly confidenceMin: number | undefined;
 }
 

@@ -12,7 +12,7 @@ export type ProfileName = (typeof PROFILE_NAMES)[number];
 export interface Profile {
   /** Deadline of a plan whose request sets none. */
   readonly timeoutMs: number;
-  /** The same for a request with an image. */
+  /** Deadline of a plan with an image whose request sets none. */
   readonly visionTimeoutMs: number;
   readonly expertTimeoutMs: number;
   readonly synthesisTimeoutMs: number;
@@ -58,7 +58,7 @@ const CACHE: ResolvedCache = {
   disk: false,
 };
 
-/** The published optimization: 200 plans for 120 seconds, with similarity, and none of what keeps a cache honest. */
+/** The published optimization: 200 plans for 120 seconds, with similar states, but nothing that detects wrong answers. */
 const NOVEMBER_CACHE: ResolvedCache = {
   ...CACHE,
   entries: 200,

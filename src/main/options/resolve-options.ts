@@ -22,7 +22,7 @@ import {
 } from './planner-options.ts';
 import { PROFILE_NAMES, PROFILES, type Profile, SIMILAR_DEFAULT } from './profiles.ts';
 
-/** Of the machine's memory, for the store of decisions. */
+/** Maximum share of the machine's memory for the store of decisions. */
 const MEMORY_SHARE_MAX = 0.8;
 const MS_MAX = 24 * 60 * 60 * 1000;
 const ms = z.number().int().positive().max(MS_MAX);
@@ -91,7 +91,7 @@ const cacheSchema = z.strictObject({
     .optional(),
 });
 
-/** Everything of `PlannerOptions` but the domain, which `defineDomain` checks. Also the schema of configuration files. */
+/** Schema of `PlannerOptions` without the domain, which `defineDomain` checks. Also the schema of configuration files. */
 export const plannerOptionsSchema = z.strictObject({
   profile: z.enum(PROFILE_NAMES).optional(),
   domain: z.unknown().optional(),
@@ -140,7 +140,7 @@ function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] 
   }));
 }
 
-/** Where a model is asked: at the endpoint that is named, else at any that turns out to list it. */
+/** Returns where a model is asked: at the named endpoint, else at any that lists it. */
 function resolvePlaces(
   key: string,
   given: string | undefined,
@@ -218,7 +218,7 @@ function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'
   const cache: ResolvedCache = {
     ...defaults,
     ...given,
-    // Who says how long a decision is fresh means just that.
+    // A given `ttlMs` implies a fixed TTL.
     ttl: given.ttl ?? (given.ttlMs === undefined ? defaults.ttl : 'fixed'),
     ...(similar === undefined ? {} : { similar: resolveSimilar(similar, defaults) }),
     ...(disk ? { disk: { path: disk.path, bytesMax: disk.bytesMax ?? DISK_BYTES_DEFAULT } } : {}),
@@ -241,7 +241,7 @@ function resolveSimilar(
   return { distanceMax, confirmedMax: Math.max(distanceMax, given.confirmedMax ?? usual.confirmedMax) };
 }
 
-/** Shared memory is given out before it exists: a store beyond the machine's memory would end the process later. */
+/** Shared memory is allocated lazily: a store larger than the machine's memory would end the process later. */
 export function checkMemory(entries: number, key: string): void {
   const { byteLength } = storeLayout(entries);
   if (byteLength <= totalmem() * MEMORY_SHARE_MAX) return;

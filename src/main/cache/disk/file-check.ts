@@ -29,7 +29,6 @@ import { check, Damage, markFreeRecord, type TreeSnapshot, TreeWalk, type ValueA
  *
  * Another process may write during the check and reuse pages that were read. Then the file looks damaged and its meta
  * pages change, so the check starts again. A file that keeps changing is in use by a process that has checked it.
- * has checked it.
  */
 export type FileVerdict =
   | { readonly kind: 'missing' | 'empty' | 'sound' }

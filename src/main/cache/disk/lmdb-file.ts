@@ -57,7 +57,7 @@ export function fileBytesMax(bytesMax: number): number {
   return Math.max(4 * bytesMax, 64 * 2 ** 20);
 }
 
-/** A key above every place: lmdb compares bytes. */
+/** A key above every place, for a search from the end. */
 const PLACE_END = new Uint8Array(PLACE_BYTES).fill(0xff);
 
 /** Opens a file that `checkFile` found sound, or creates it. Loads lmdb on first use. */

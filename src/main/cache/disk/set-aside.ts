@@ -22,7 +22,7 @@ export async function setAside(
   const number = Math.max(Math.floor(wallMs), (asides.at(-1)?.number ?? 0) + 1);
   const target = `${path}.damaged-${number}`;
   if (!(await stillIsIt())) return undefined;
-  // The file is gone: only the lock may be left.
+  // The file itself may be missing, and only its lock left.
   if ((await lstat(path).catch(() => undefined)) !== undefined) await rename(path, target);
   await forgetLock(lockPathOf(path), target);
   // Folders stay, because their content is not ours.

@@ -1,39 +1,38 @@
 /**
- * Which predictions may be served so that no more than `budget` of all that is served is wrong. The rule and where it
- * comes from are in docs/decisions/0007-error-budget.md.
+ * Decides which predictions may be served so that at most `budget` of everything served is wrong. The rule and its origin are in
+ * docs/decisions/0007-error-budget.md.
  *
- * Predictions fall into classes by their estimated risk. What really came of each class is observed: on requests that
- * were not served, on checks of served ones, and on a share of servable requests that are asked anyway (probes). Classes
- * are taken from the surest on, and the cut stands where the upper bound of the risk of all that is taken still meets
- * the budget. Observations fade with every request of their class, so that a class that is served on old evidence alone
- * loses it and must earn it anew.
+ * Predictions fall into classes by estimated risk. The real outcomes of each class are observed: on requests that were not
+ * served, on checks of served ones, and on a share of servable requests that are asked anyway (probes). Classes are served from
+ * the surest on, as long as the upper bound of their risk together meets the budget. Observations fade with every request of
+ * their class, so a class that is served on old evidence alone loses it and must earn it again.
  */
 const CLASSES = 24;
-/** Requests of a class after which an observation counts for 1/e. */
+/** Number of requests of a class after which an observation counts for 1/e. */
 const MEMORY = 2_000;
-/** Requests after which the mix of classes is forgotten. */
+/** Number of requests after which the mix of classes is forgotten. */
 const MIX_MEMORY = 4_000;
 const MIX_FADES_EVERY = 64;
-/** The cut is worked out anew after so many predictions. */
+/** Number of predictions after which the cut is recomputed. */
 const CUT_EVERY = 8;
-/** Share of servable requests that are asked all the same. */
+/** Share of servable requests that are asked anyway. */
 const PROBE_SHARE = 0.06;
-/** Standard errors of the bound: while little was served, a mistake weighs more in the total. */
+/** Standard errors added to the bound at first: while little was served, each mistake weighs more in the total. */
 const CAUTION_AT_FIRST = 2.2;
 const CAUTION_LATER = 0.8;
 const SERVED_UNTIL_LATER = 2_500;
-/** What comes true strays around its risk: one standard error of so many served is kept back. */
+/** Actual errors vary around their risk: one standard error for this many served answers is kept in reserve. */
 const STRAY_SERVED = 1_500;
-/** Each class starts with one observation's worth of its prior risk. */
+/** Number of observations that the prior risk of each class counts for. */
 const PRIOR_OBSERVATIONS = 1;
 
 export interface BudgetStats {
   readonly budget: number;
-  /** Predictions judged, and how many of them may be served. */
+  /** Predictions judged, and how many of them could be served. */
   readonly judged: number;
   readonly served: number;
   readonly probes: number;
-  /** The estimated risk of the predictions that are served now, and its upper bound. Null while none is. */
+  /** Estimated risk of the predictions served now, and its upper bound. Null while none is served. */
   readonly risk: number | null;
   readonly riskHigh: number | null;
 }
@@ -42,7 +41,7 @@ export type BudgetVerdict = 'serve' | 'probe' | 'ask';
 
 export class ErrorBudget {
   readonly #budget: number;
-  /** The risk aimed at, a little below the budget. */
+  /** The target risk, a little below the budget. */
   readonly #target: number;
   readonly #priors = Float64Array.from({ length: CLASSES }, (_, i) => Math.min(0.95, 0.01 + 1.5 * classRisk(i)));
   readonly #observed = new Float64Array(CLASSES);
@@ -61,12 +60,12 @@ export class ErrorBudget {
     this.#target = budget - Math.sqrt((budget * (1 - budget)) / STRAY_SERVED);
   }
 
-  /** The class of an estimated chance of being right; 0 is the surest. */
+  /** Returns the class of an estimated chance of being right; 0 is the surest. */
   classOf(chance: number): number {
     return Math.min(CLASSES - 1, Math.floor(Math.sqrt(1 - chance) * CLASSES));
   }
 
-  /** What to do with a prediction of this class. `random` is a number in [0, 1). */
+  /** Decides what to do with a prediction of this class. `random` is a number in [0, 1). */
   judge(riskClass: number, random: number): BudgetVerdict {
     if (this.#judged % CUT_EVERY === 0) this.#findCut();
     this.#judged++;
@@ -80,12 +79,12 @@ export class ErrorBudget {
     return 'serve';
   }
 
-  /** Whether a prediction of this class is servable now. Counts nothing. */
+  /** Whether a prediction of this class may be served now. Counts nothing. */
   allows(riskClass: number): boolean {
     return riskClass <= this.#cut;
   }
 
-  /** What came of a prediction of this class. */
+  /** Records the outcome of a prediction of this class. */
   observe(riskClass: number, isWrong: boolean): void {
     this.#observed[riskClass] = (this.#observed[riskClass] as number) + 1;
     if (isWrong) this.#wrong[riskClass] = (this.#wrong[riskClass] as number) + 1;
@@ -135,7 +134,7 @@ export class ErrorBudget {
       wrong += weight * risk;
       variance += (weight * weight * risk * (1 - risk)) / ((this.#observed[i] as number) + PRIOR_OBSERVATIONS);
       observed += this.#observed[i] as number;
-      // The last term is the width that remains where nothing wrong was ever seen (as in Wilson's interval).
+      // The last term is the width that remains if nothing wrong was ever seen (as in Wilson's interval).
       const high = (wrong + caution * Math.sqrt(variance)) / mix + (caution * caution) / (4 * (observed + 1));
       if (high > this.#target) continue;
       this.#cut = i;
@@ -144,7 +143,7 @@ export class ErrorBudget {
     }
   }
 
-  /** The risk of each class as observed, made to rise from class to class (pool adjacent violators: Ayer et al., 1955). */
+  /** Observed risk of each class, made to rise from class to class (pool adjacent violators: Ayer et al., 1955). */
   #risks(): Float64Array {
     const pools: { wrong: number; weight: number; classes: number }[] = [];
     for (let i = 0; i < CLASSES; i++) {
@@ -172,7 +171,7 @@ export class ErrorBudget {
   }
 }
 
-/** The estimated risk in the middle of a class: narrow classes where the risk is small. */
+/** Estimated risk in the middle of a class. Classes are narrow where the risk is small. */
 function classRisk(riskClass: number): number {
   return ((riskClass + 0.5) / CLASSES) ** 2;
 }

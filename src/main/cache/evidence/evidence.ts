@@ -1,35 +1,35 @@
 import { type ContextTally, countOf, Tallies } from './tallies.ts';
 
 /*
- * What earlier decisions say about a state. Evidence is pooled, from the state itself to whole sets of actions:
+ * Predicts from earlier decisions. Evidence is pooled, from the state itself to whole sets of actions:
  *
  *   0  this state, after the agent's last action      3  equal gates (all that must be equal for states to be similar)
  *   1  this state                                     4  this set of actions, in the agent's momentum
  *   2  equal gates, in the agent's momentum           5  this set of actions
  *
- * Momentum is the agent's last action, how long it has been at it, and whether its state changed since. The chance of an
- * action is backed off from the coarsest context to the finest (Witten and Bell, 1991): each context has a say that
- * grows with what was decided in it and shrinks with how many different things were.
+ * Momentum is the agent's last action, how long it has repeated it, and whether its state changed since. The chance of
+ * an action is backed off from the coarsest context to the finest (Witten and Bell, 1991): the weight of each context
+ * grows with the number of decisions in it and shrinks with the number of different actions.
  */
 const LEVEL = { STATE_AFTER: 0, STATE: 1, GATES_MOVING: 2, GATES: 3, ACTIONS_MOVING: 4, ACTIONS: 5, COUNT: 6 } as const;
-/** How much a context of its own trusts itself less for each different action decided in it. */
+/** How much each different action decided in a context reduces its weight, by level. */
 const DOUBT = [0.6, 0.6, 1.2, 1.2, 1.2, 1.2] as const;
 
-/** Requests with more actions are not judged: the chance of each would have to be worked out. */
+/** Requests with more actions are not judged, because the chance of each action would have to be computed. */
 export const JUDGED_ACTIONS_MAX = 200;
 
-/** What the agent did before; undefined for one that is not remembered. */
+/** What the agent did before. Undefined for an agent that is not remembered. */
 export interface Momentum {
   readonly action: string;
-  /** Times in a row that the action was taken while the state stayed the same. */
+  /** Number of times in a row that the action was taken while the state stayed the same. */
   readonly repeats: number;
-  /** Times in a row that it was taken, in whatever states. */
+  /** Number of times in a row that it was taken, in any state. */
   readonly streak: number;
-  /** Whether the state is still the one in which it was taken. */
+  /** Whether the state is still the one in which the action was taken. */
   readonly isUnchanged: boolean;
 }
 
-/** A state as evidence sees it: fingerprints of the state, its gates and its actions, and the momentum. */
+/** The context of a prediction: fingerprints of the state, its gates and its actions, and the momentum. */
 export interface Circumstances {
   readonly state: number;
   readonly gates: number;
@@ -39,16 +39,16 @@ export interface Circumstances {
 
 export interface Prediction {
   readonly action: string;
-  /** What a model that judges the risk goes by; the meaning of each is in `FEATURES`. */
+  /** Input of the risk model, in the order of `FEATURES`. */
   readonly features: Float64Array;
-  /** Decisions known of this very state, and of states with equal gates. */
+  /** Number of known decisions for this state, and for states with equal gates. */
   readonly inState: number;
   readonly inGates: number;
   /** How many of those were for the action. */
   readonly agreeing: number;
 }
 
-/** What a prediction is judged by. The first one is always 1. */
+/** Names of the risk model's inputs. The first one is always 1. */
 export const FEATURES = [
   'one',
   'logOdds',
@@ -87,7 +87,7 @@ interface ActionRecord {
   right: number;
 }
 
-/** How many actions' records of having been predicted rightly are kept. */
+/** Maximum number of actions for which the success of predictions is recorded. */
 const RECORDS_MAX = 10_000;
 
 export class Evidence {
@@ -98,7 +98,7 @@ export class Evidence {
     this.#tallies = new Tallies(contextsMax);
   }
 
-  /** The likeliest of the actions, if anything is known of this state or of similar ones. */
+  /** Returns the likeliest action, if anything is known about this state or similar ones. */
   predict(actions: readonly string[], circumstances: Circumstances): Prediction | undefined {
     if (actions.length > JUDGED_ACTIONS_MAX) return undefined;
     const contexts = contextsOf(circumstances).map((context) => this.#tallies.get(context));
@@ -125,7 +125,7 @@ export class Evidence {
     };
   }
 
-  /** A model decided. `predicted` is what would have been served, if there was a prediction. */
+  /** Learns a decision of models. `predicted` is the action that would have been served, if any. */
   learn(circumstances: Circumstances, action: string, predicted: string | undefined): void {
     for (const context of contextsOf(circumstances)) this.#tallies.add(context, action);
     if (predicted === undefined) return;
@@ -200,7 +200,7 @@ export class Evidence {
   }
 }
 
-/** The names of the contexts, by level. */
+/** Names of the contexts, by level. */
 function contextsOf({ state, gates, actionSet, momentum }: Circumstances): string[] {
   const unchanged = momentum?.isUnchanged ?? false;
   const after = `${momentum?.action ?? ''} ${unchanged ? Math.min(momentum?.repeats ?? 0, 3) : 0}`;
@@ -216,7 +216,7 @@ function contextsOf({ state, gates, actionSet, momentum }: Circumstances): strin
   ];
 }
 
-/** An agent that has been at something for long goes on with it more often than one that has just begun. */
+/** Class of a streak: an agent that has done something for a long time is likelier to continue than one that has just begun. */
 function streakClass(streak: number): number {
   if (streak <= 1) return 1;
   if (streak <= 3) return 2;

@@ -3,20 +3,20 @@ import { type BudgetStats, type BudgetVerdict, ErrorBudget } from './error-budge
 import { type Circumstances, Evidence, type Prediction } from './evidence.ts';
 import { RiskModel } from './risk-model.ts';
 
-/** A prediction, how sure it is, and what to do with it. Kept until its outcome is known. */
+/** A prediction, its certainty, and what to do with it. Kept until its outcome is known. */
 export interface HitJudgement {
   readonly circumstances: Circumstances;
-  /** What would be served; undefined where nothing is known of such states. */
+  /** What would be served. Undefined if nothing is known about such states. */
   readonly prediction: Prediction | undefined;
-  /** The class of its risk; undefined where it was not to be judged, because it may not be served anyway. */
+  /** The class of its risk. Undefined if it was not judged, because it may not be served anyway. */
   readonly riskClass: number | undefined;
   readonly verdict: BudgetVerdict;
 }
 
-/** Contexts that evidence is kept of: some six a state. */
+/** Maximum number of contexts with evidence, about six for each state. */
 const CONTEXTS_MAX = 200_000;
 
-/** Says of every hit whether it may be served within the error budget, and learns from what models answer. */
+/** Decides for every hit whether it may be served within the error budget, and learns from the answers of models. */
 export class HitJudge {
   readonly #evidence = new Evidence(CONTEXTS_MAX);
   readonly #risk = new RiskModel();
@@ -28,13 +28,13 @@ export class HitJudge {
     this.#random = random;
   }
 
-  /** What such states lead to, without a verdict. */
+  /** Predicts an action for such states, without a verdict. */
   predict(actions: readonly string[], circumstances: Circumstances): HitJudgement {
     const prediction = this.#evidence.predict(actions, circumstances);
     return { circumstances, prediction, riskClass: undefined, verdict: 'ask' };
   }
 
-  /** The verdict on a prediction that could be served. Counts it as seen. */
+  /** Decides on a prediction that could be served, and counts it. */
   judge(judgement: HitJudgement): HitJudgement {
     const { prediction } = judgement;
     if (prediction === undefined) return judgement;
@@ -47,7 +47,7 @@ export class HitJudge {
     return this.#budget.allows(this.#budget.classOf(this.#risk.chance(prediction.features)));
   }
 
-  /** Models have decided in the circumstances of a judgement. */
+  /** Learns what models decided in the circumstances of a judgement. */
   learn({ circumstances, prediction, riskClass }: HitJudgement, action: string): void {
     this.#evidence.learn(circumstances, action, prediction?.action);
     if (prediction === undefined) return;

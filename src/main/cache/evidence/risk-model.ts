@@ -1,15 +1,15 @@
 import { FEATURES } from './evidence.ts';
 
 /**
- * The chance that a prediction is right, by logistic regression that learns online from every outcome, with a step of
- * its own for each weight (AdaGrad: Duchi, Hazan, Singer, JMLR 2011). It only ranks predictions: what a rank means is
- * measured by the error budget.
+ * Estimates the chance that a prediction is right, by logistic regression that learns online from every outcome, with a separate
+ * step for each weight (AdaGrad: Duchi, Hazan, Singer, JMLR 2011). It only ranks predictions: the error budget measures what a
+ * rank means.
  */
 const STEP = 0.2;
-/** As if this much had been learned already: the first outcomes must not throw the start weights over. */
+/** Initial sum of squared gradients, so that the first outcomes do not upset the start weights. */
 const SQUARES_AT_START = 3;
 
-/** Where learning starts: what weighs in the decisions of quite different agents. The others start at 0. */
+/** Initial weights of the features that matter for very different agents. The others start at 0. */
 const START: Partial<Record<(typeof FEATURES)[number], number>> = {
   one: -0.6,
   logOdds: 0.7,
@@ -29,7 +29,7 @@ export class RiskModel {
   #weights = startWeights();
   #squares = new Float64Array(FEATURES.length).fill(SQUARES_AT_START);
 
-  /** The estimated chance of being right, 0 to 1. */
+  /** Returns the estimated chance of being right, 0 to 1. */
   chance(features: Float64Array): number {
     let sum = 0;
     for (let i = 0; i < features.length; i++) sum += (this.#weights[i] as number) * (features[i] as number);

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 
-/** How often each action was decided in one context, and which one has been decided in a row of late. */
+/** How often each action was decided in one context, and which one was decided in a row most recently. */
 export interface ContextTally {
-  /** All that was decided here, also of actions that are no longer kept. */
+  /** All decisions here, including those for actions that are no longer kept. */
   total: number;
   readonly actions: string[];
   readonly counts: number[];
@@ -11,10 +11,10 @@ export interface ContextTally {
   inARow: number;
 }
 
-/** More different actions of one context are not told apart: the rarest gives way. */
+/** Maximum number of different actions kept for a context. Beyond it, the rarest is dropped. */
 const ACTIONS_MAX = 16;
 
-/** The tallies of contexts by name. Bounded: the contexts used last are kept. */
+/** Tallies by context name. Bounded: the most recently used contexts are kept. */
 export class Tallies {
   readonly #contexts: LRUCache<string, ContextTally>;
 

@@ -4,24 +4,24 @@ import { recordOfScene } from '../false-hits.ts';
 /*
  * A TTL per scene, from how fast its answers and its states change.
  *
- * Answers. Models that are asked twice about one state differ half of the time at once, so a difference alone says
- * nothing about age; that old answers differ more often than young ones does. The model of an answer of age a:
+ * Answers. Models asked twice about one state differ half of the time at once, so a single difference says nothing
+ * about age; that old answers differ more often than young ones does. The model of an answer of age a:
  *
  *   P(same | a) = (1 - d0) * (r + (1 - r) * 2^(-k * a / life))      k such that half of the agreement is lost at a = life
  *
- * d0 is the noise at age 0. r is the agreement by chance that remains however old the answer is: few actions, so a
+ * d0 is the noise at age 0. r is the chance agreement that remains at any age: there are few actions, so a
  * changed world often asks for the same one. With r = 0 this is d0 + (1 - d0)(1 - exp(-λa)) and life = ln 2 / λ. The
  * TTL is the posterior mean of ln life, on a grid over life, d0 and r, with a normal prior around the initial TTL: little
  * evidence leaves it there, and old answers that are no worse than young ones push it to the far end of the grid. Older
  * checks fade, so that a change of regime is followed. Rejected: λ from the disagreement of one young and one old class.
- * It takes no part of the evidence within a class, needs a smoothing of its own, and does not know chance agreement.
+ * It uses none of the evidence within a class, needs separate smoothing, and ignores chance agreement.
  *
- * States. An answer outlives at most STATE_LIVES_MAX states of its scene: by then what the observation does not tell has
- * moved on as well. A rule of thumb, so the bound is wide: it decides only where states fly by.
+ * States. An answer outlives at most STATE_LIVES_MAX states of its scene: by then, what the observation does not show
+ * has changed as well. This is a rule of thumb, so the bound is wide: it decides only where states change very fast.
  *
- * What it gives up: checks that are all of one age cannot tell noise from change, and the TTL stays near the initial one;
- * those of random hits have all ages up to the TTL. With half of the answers noise it takes some 400 checks to be within a
- * factor of two; with two thirds of them noise, answers that do not age reach the upper bound late or not at all.
+ * Limitations: checks that are all of one age cannot separate noise from change, and the TTL stays near the initial one;
+ * checks of random hits have all ages up to the TTL. With half of the answers noise, it takes about 400 checks to be within
+ * a factor of two; with two thirds noise, answers that do not age reach the upper bound late or not at all.
  */
 
 export interface AdaptiveTtlOptions {
@@ -35,27 +35,27 @@ export interface SceneTtl {
   readonly ttlMs: number;
   /** Mean time in a state. Null while too few were seen. */
   readonly stateLifeMs: number | null;
-  /** Age at which half of the agreement is lost. Null while too little is known, and where it is beyond the upper bound. */
+  /** Age at which half of the agreement is lost. Null while too little is known, or if it is beyond the upper bound. */
   readonly answerLifeMs: number | null;
-  /** Answers that were asked again. */
+  /** Number of answers that were asked again. */
   readonly checks: number;
-  /** Which of the parts decided. */
+  /** What decided the TTL. */
   readonly why: string;
 }
 
-/** Fewer checks than this change nothing, whatever they say. */
+/** Minimum number of checks that have any effect. */
 const CHECKS_MIN = 20;
-/** The weight of a check falls by 1/e over this many later ones. */
+/** Number of later checks after which the weight of a check falls to 1/e. */
 const CHECKS_MEMORY = 400;
-/** Of the prior's variance: with more than this left, the checks have said little about age. */
+/** Share of the prior's variance. If more is left, the checks have said little about age. */
 const VARIANCE_LEFT_MAX = 0.75;
-/** The share of checks that no model explains. Bounds what a single one can do. */
+/** Share of checks that no model explains. Bounds the effect of a single check. */
 const OUTLIERS = 0.01;
 
 const LIVES = 32;
 /** How far the grid reaches beyond the bounds of the TTL, as a factor. */
 const GRID_MARGIN = 8;
-/** Standard deviations of the prior from its middle to an end of the grid: how slowly the TTL leaves the initial one. */
+/** Standard deviations of the prior from its middle to an end of the grid: how slowly the TTL leaves its initial value. */
 const PRIOR_DEVIATIONS = 4;
 const NOISE_LEVELS = Array.from({ length: 12 }, (_, i) => (i + 0.5) / 12);
 const CHANCE_AGREEMENTS = [0, 1 / 3];
@@ -71,7 +71,7 @@ interface Estimate {
   readonly isTelling: boolean;
 }
 
-/** The lives that are thought possible, evenly spaced in the logarithm and symmetric around the initial TTL. */
+/** The possible lives, evenly spaced in the logarithm and symmetric around the initial TTL. */
 class LifeGrid {
   readonly logLives: readonly number[];
   readonly logPrior: readonly number[];
@@ -85,13 +85,13 @@ class LifeGrid {
     this.#priorVariance = this.#moments(this.logPrior).variance;
   }
 
-  /** The life under log weights, one for each life of the grid. */
+  /** Estimates the life from log weights, one for each life of the grid. */
   estimate(logWeights: readonly number[]): Estimate {
     const { mean, variance } = this.#moments(logWeights);
     return { lifeMs: Math.exp(mean), isTelling: variance <= VARIANCE_LEFT_MAX * this.#priorVariance };
   }
 
-  /** Of the logarithm of the life. */
+  /** Mean and variance of the logarithm of the life. */
   #moments(logWeights: readonly number[]): { mean: number; variance: number } {
     const top = Math.max(...logWeights);
     const weights = logWeights.map((logWeight) => Math.exp(logWeight - top));
@@ -102,7 +102,7 @@ class LifeGrid {
   }
 }
 
-/** How fast the answers of a scene lose their agreement. 6 KB of log likelihoods, faded. */
+/** Estimates how fast the answers of a scene lose their agreement, from 6 KB of fading log likelihoods. */
 class AnswerAgeing {
   readonly #grid: LifeGrid;
   readonly #logLikelihoods = new Float64Array(LIVES * CELLS_PER_LIFE);
@@ -129,7 +129,7 @@ class AnswerAgeing {
     }
   }
 
-  /** The life of an answer, once there are checks enough to speak of one. */
+  /** Returns the life of an answer, once there are enough checks. */
   estimate(): Estimate | undefined {
     if (this.checks < CHECKS_MIN) return undefined;
     this.#estimate ??= this.#grid.estimate(
@@ -142,7 +142,7 @@ class AnswerAgeing {
   }
 }
 
-/** The mean time in a state: of all while they are few, fading after that. */
+/** Mean time in a state: a plain mean at first, a fading one later. */
 class StateSpeed {
   #count = 0;
   #meanMs = 0;
@@ -162,7 +162,7 @@ interface SceneRecord {
   readonly states: StateSpeed;
 }
 
-/** The TTL of `ttl: 'adaptive'`. Bounded: 64 scenes by name, the later ones share the record `other`. */
+/** The TTL of `ttl: 'adaptive'`. Bounded: 64 scenes by name, later ones share the record `other`. */
 export class AdaptiveTtl {
   readonly #options: AdaptiveTtlOptions;
   readonly #grid: LifeGrid;
@@ -176,12 +176,12 @@ export class AdaptiveTtl {
     this.#grid = new LifeGrid(options);
   }
 
-  /** The state of an agent in this scene changed after `dwellMs`. A longer pause than any TTL counts as `maxMs`. */
+  /** Records that the state of an agent in this scene changed after `dwellMs`. A longer pause than any TTL counts as `maxMs`. */
   stateSeen(scene: string, dwellMs: number): void {
     this.#scene(scene).states.seen(clamp(dwellMs, 0, this.#options.maxMs));
   }
 
-  /** A remembered answer of this age was asked again, and `changed` or was the same. */
+  /** Records that a remembered answer of this age was asked again, and whether it changed. */
   answerSeen(scene: string, ageMs: number, changed: boolean): void {
     this.#scene(scene).answers.check(Math.max(0, ageMs), changed);
   }
@@ -190,7 +190,7 @@ export class AdaptiveTtl {
     return this.#explain(this.#scene(scene)).ttlMs;
   }
 
-  /** The most checked scenes first. */
+  /** TTLs by scene, the most checked scenes first. */
   stats(): readonly SceneTtl[] {
     return [...this.#scenes]
       .map(([scene, record]) => ({ scene, ...this.#explain(record) }))
@@ -232,7 +232,7 @@ export class AdaptiveTtl {
   }
 }
 
-/** The agreement left at an age given in lives: 1 at 0, a half at 1, `chance` in the end. */
+/** Agreement left at an age in lives: 1 at 0, a half at 1, `chance` in the end. */
 function agreementLeft(ageInLives: number, chance: number): number {
   const halvings = Math.log2((1 - chance) / (0.5 - chance));
   return chance + (1 - chance) * 2 ** (-halvings * ageInLives);
@@ -251,7 +251,7 @@ function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
 }
 
-/** A duration in one unit and two digits: 0.3 s, 40 s, 12 min. */
+/** Formats a duration in one unit and two digits: 0.3 s, 40 s, 12 min. */
 function inWords(ms: number): string {
   const [amount, unit] =
     ms < 120_000 ? [ms / 1000, 's'] : ms < 7_200_000 ? [ms / 60_000, 'min'] : [ms / 3_600_000, 'h'];

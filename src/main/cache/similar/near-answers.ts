@@ -6,13 +6,13 @@ import type { DecisionMemory, NearEntry } from '../decision-memory.ts';
 import type { Near, Said, Shadow } from '../look.ts';
 import { rememberedAction } from '../remembered-action.ts';
 
-/** What is found near a state, and what was passed over. */
+/** What was found near a state, and what was passed over. */
 export interface Neighbours {
-  /** The values of now confirm it: it may come from further away. */
+  /** Confirmed by the request's Q-values, so it may be further away. */
   readonly confirmed: NearAnswer | undefined;
-  /** From nearby; the values say nothing against it. */
+  /** Nearby, and not contradicted by the Q-values. */
   readonly similar: NearAnswer | undefined;
-  /** The only ones nearby were those that had no effect, or that the values speak against. */
+  /** Why there is no similar answer: those nearby had no effect, or the Q-values contradict them. */
   readonly passedOver: 'loop' | 'contradicted' | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface NearAnswer extends Near, Said {
   readonly entry: StoreEntry;
 }
 
-/** Searches for what was decided in states near a request's. */
+/** Searches for decisions in states near that of a request. */
 export class NearAnswers {
   readonly #options: ResolvedCache;
   readonly #memory: DecisionMemory;
@@ -32,7 +32,7 @@ export class NearAnswers {
     this.#placer = placer;
   }
 
-  /** Entries near a state that are fresh, legal now, and not shown to be without effect. */
+  /** Finds entries near a state that are fresh, legal now, and not known to have no effect. */
   find(request: PlanRequest, inVain: string | undefined, nowMs: number): Neighbours {
     const none: Neighbours = { confirmed: undefined, similar: undefined, passedOver: undefined };
     const { similar, valuesMin, trust } = this.#options;
@@ -57,13 +57,13 @@ export class NearAnswers {
       const { decision } = found.entry;
       return { ...found, kind, decision, action: rememberedAction(request, decision) as string };
     };
-    // What the values of now confirm may come from further away.
+    // An answer that current Q-values confirm may be further away.
     const isConfirmed = (value: number | undefined): boolean => value !== undefined && value >= (valuesMin as number);
     const isConfirming = valuesMin !== false && request.qValues !== undefined;
     const confirmed = isConfirming ? search('confirmed', similar.confirmedMax, isConfirmed) : undefined;
-    // It serves then, whatever is nearer.
+    // It is then served, even if another one is nearer.
     if (confirmed !== undefined && trust === 'always') return { ...none, confirmed };
-    // From nearby, what they do not speak against.
+    // A nearby answer need only not be contradicted.
     let isContradicted = false;
     const nearest = search('similar', similar.distanceMax, (value) => {
       if (value === undefined || isConfirmed(value)) return true;
@@ -74,7 +74,7 @@ export class NearAnswers {
     return { confirmed, similar: nearest, passedOver };
   }
 
-  /** Whether the values given now speak against an action. */
+  /** Whether the request's Q-values contradict an action. */
   contradicts(request: PlanRequest, action: string): boolean {
     const { valuesMin } = this.#options;
     if (valuesMin === false || request.qValues === undefined) return false;
@@ -83,7 +83,7 @@ export class NearAnswers {
   }
 }
 
-/** What the tiers that were found and not served would have said. */
+/** The answers of tiers that were found but not served. */
 export function shadowOf(
   request: PlanRequest,
   exact: Lookup,

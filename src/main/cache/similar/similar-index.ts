@@ -2,32 +2,32 @@ import type { StatePoint } from '../../../shared/place.ts';
 import type { SlotIndex } from '../../../shared/store/store-layout.ts';
 
 /**
- * Finds remembered states near a new one: among the slots whose gates are equal, the nearest by distance. One k-d tree
- * (Bentley, 1975) for each gate, with leaves of up to `LEAF_SLOTS` slots, so that a lookup costs the neighbours it looks
- * at and not the entries there are. It looks at no more than `LOOKED_MAX` of them: then the nearest so far is the answer,
- * which in a tree is near though maybe not the nearest.
+ * Finds remembered states near a new one: among the slots with equal gates, the nearest by distance. There is one k-d tree
+ * (Bentley, 1975) for each gate, with leaves of up to `LEAF_SLOTS` slots, so the cost of a lookup depends on the neighbours it
+ * looks at, not on the number of entries. It looks at no more than `LOOKED_MAX` slots and then returns the nearest so far, which
+ * may not be the nearest of all.
  *
- * A node stands for a cell of space and is divided in its middle, so that no order of arrival makes a tree deeper than
- * `CELL_MIN` allows. Rejected: division at the median of a leaf, which a feature that only grows, as time does, turns
- * into a chain as deep as there are leaves.
+ * A node covers a cell of space that is split in its middle, so no order of arrival makes a tree deeper than `CELL_MIN` allows.
+ * Rejected: splitting at the median of a leaf, which a feature that only grows, such as time, turns into a chain as deep as
+ * there are leaves.
  */
 const LEAF_SLOTS = 24;
 export const LOOKED_MAX = 256;
-/** Slots that lie closer together than this, in every dimension, are not divided. Coordinates are from 0 to 1. */
+/** Slots closer together than this in every dimension are not divided. Coordinates are from 0 to 1. */
 const CELL_MIN = 2 ** -20;
 
 interface Leaf {
   readonly kind: 'leaf';
   parent: Branch | undefined;
   readonly slots: SlotIndex[];
-  /** With more slots it is divided. Raised where that failed, or each new slot would have all be looked at again. */
+  /** The leaf is divided if it has more slots. Raised after a failed division, which would otherwise be repeated for each new slot. */
   slotsMax: number;
 }
 interface Branch {
   readonly kind: 'branch';
   parent: Branch | undefined;
   readonly dimension: number;
-  /** Slots whose coordinate is below stand in `low`. */
+  /** Slots with a coordinate below this are in `low`. */
   readonly split: number;
   low: TreeNode;
   high: TreeNode;
@@ -44,7 +44,7 @@ interface Search {
   readonly place: StatePoint;
   readonly accept: (slot: SlotIndex) => boolean;
   slot: SlotIndex | undefined;
-  /** Squared; nothing farther is wanted. */
+  /** Squared distance beyond which nothing is accepted. */
   within: number;
   looked: number;
 }
@@ -56,7 +56,7 @@ export class SimilarIndex {
   readonly #soft: Int32Array;
   readonly #gates: Float64Array;
   readonly #leaves: (Leaf | undefined)[] = [];
-  /** Where in its leaf a slot stands. */
+  /** Position of each slot in its leaf. */
   readonly #positions: Int32Array;
   readonly #roots = new Map<number, TreeNode>();
 
@@ -69,12 +69,12 @@ export class SimilarIndex {
     this.#positions = new Int32Array(slotCount);
   }
 
-  /** How many different gates have slots. */
+  /** Number of different gates that have slots. */
   get groups(): number {
     return this.#roots.size;
   }
 
-  /** Puts a slot at a place, from wherever it stood before. */
+  /** Puts a slot at a place, or moves it there. */
   set(slot: SlotIndex, place: StatePoint): void {
     if (this.#leaves[slot] !== undefined) this.remove(slot);
     this.#coordinates.set(place.coordinates, slot * this.#dimensions);
@@ -90,7 +90,7 @@ export class SimilarIndex {
     if (node.slots.length > node.slotsMax) this.#divide(node, place.gate);
   }
 
-  /** Takes a slot out, if it is in. */
+  /** Removes a slot, if it is in the index. */
   remove(slot: SlotIndex): void {
     const leaf = this.#leaves[slot];
     if (leaf === undefined) return;
@@ -110,11 +110,11 @@ export class SimilarIndex {
     this.#leaves.length = 0;
   }
 
-  /** The nearest slot with equal gates that `accept` takes, at most `distanceMax` away. */
+  /** Returns the nearest slot with equal gates that `accept` takes, at most `distanceMax` away. */
   nearest(place: StatePoint, distanceMax: number, accept: (slot: SlotIndex) => boolean): Neighbour | undefined {
     const root = this.#roots.get(place.gate);
     if (root === undefined) return undefined;
-    // A little more, because coordinates are kept in 32 bits: a distance of 0 must find an equal state.
+    // Slightly more, because coordinates are kept in 32 bits: a distance of 0 must find an equal state.
     const within = (distanceMax + 1e-6) ** 2;
     const search: Search = { place, accept, slot: undefined, within, looked: 0 };
     this.#search(root, search);
@@ -169,7 +169,7 @@ export class SimilarIndex {
     leaf.slots.push(slot);
   }
 
-  /** A leaf that has become too large becomes a branch, divided in the middle of its cell, across its widest dimension. */
+  /** Turns a leaf that has become too large into a branch, split in the middle of its cell across its widest dimension. */
   #divide(leaf: Leaf, gate: number): void {
     const dimension = this.#widest(leaf.slots);
     if (dimension === undefined) {
@@ -184,11 +184,11 @@ export class SimilarIndex {
     low.parent = branch;
     high.parent = branch;
     this.#replace(leaf, branch, gate);
-    // All of them may lie in one half.
+    // All of them may be in one half.
     for (const half of [low, high]) if (half.slots.length > half.slotsMax) this.#divide(half, gate);
   }
 
-  /** The dimension in which the slots lie farthest apart; undefined where they lie in one place. */
+  /** Returns the dimension in which the slots are farthest apart; undefined if they are all at one place. */
   #widest(slots: readonly SlotIndex[]): number | undefined {
     let widest: number | undefined;
     let width = CELL_MIN;
@@ -207,7 +207,7 @@ export class SimilarIndex {
     return widest;
   }
 
-  /** Two halves that are both empty become one leaf again, and an empty tree goes: no branch is without slots. */
+  /** Merges two empty halves into one leaf, and removes an empty tree, so that no branch is without slots. */
   #collapse(leaf: Leaf, gate: number): void {
     for (let { parent } = leaf; parent !== undefined; parent = leaf.parent) {
       const sibling = parent.low === leaf ? parent.high : parent.low;
@@ -230,7 +230,7 @@ function emptyLeaf(): Leaf {
   return { kind: 'leaf', parent: undefined, slots: [], slotsMax: LEAF_SLOTS };
 }
 
-/** The middle of what the divisions above have left to a leaf. */
+/** The middle of the cell that the splits above leave to a leaf. */
 function middleOfCell(leaf: Leaf, dimension: number): number {
   let low = 0;
   let high = 1;

@@ -1,27 +1,27 @@
 import { type Interval, wilson } from '../../measure/wilson.ts';
 
-/** A comparison counts for 1/e after so many more of its kind: the latest few hundred decide. */
+/** Number of later comparisons of a kind after which one counts for 1/e: the latest few hundred decide. */
 const MEMORY = 300;
-/** The latest ones are watched apart, so that a change of the world is noticed long before the old ones have faded. */
+/** Number of latest comparisons that are watched separately, so that a change of the world is noticed before older ones fade. */
 const RECENT = 32;
-/** Of their interval: 99 %, as they are looked at every time. */
+/** The z of their interval: 99 %, because they are looked at every time. */
 const RECENT_Z = 2.58;
-/** So many of the latest say how closely a tier that serves is watched. */
+/** Number of latest comparisons that decide how closely a serving tier is watched. */
 const LATEST = 4;
 
 /**
- * How often two opinions on a state were the same, of late. Where the latest 32 speak clearly of another share than all
- * before them, the world has changed: only they count from then on.
+ * How often two opinions on a state agreed recently. If the latest 32 clearly differ from all before them, the world has
+ * changed: only they count from then on.
  */
 export class Comparisons {
-  /** All there ever were. */
+  /** Number of comparisons ever made. */
   total = 0;
   totalWrong = 0;
-  /** Since it began anew. */
+  /** Number of comparisons since the last fresh start. */
   seen = 0;
   #weight = 0;
   #wrong = 0;
-  /** The latest 32, the last one in the lowest bit; 1 is wrong. */
+  /** The latest 32 results, the newest in the lowest bit; 1 is wrong. */
   #recent = 0;
 
   add(isRight: boolean): void {
@@ -35,17 +35,17 @@ export class Comparisons {
     if (this.seen > RECENT) this.#noticeChange();
   }
 
-  /** The share that was right, of what counts now; undefined while there is nothing. */
+  /** Share of the comparisons that count now that were right; undefined while there are none. */
   get rate(): number | undefined {
     return this.#weight === 0 ? undefined : 1 - this.#wrong / this.#weight;
   }
 
-  /** The 95 % interval of the share that is right. */
+  /** The 95 % interval of the share that was right. */
   right(): Interval {
     return complement(wilson(Math.min(this.#wrong, this.#weight), this.#weight));
   }
 
-  /** Wrong ones among the latest four. */
+  /** Number of wrong ones among the latest four. */
   get latestWrong(): number {
     return bits(this.#recent & (2 ** LATEST - 1));
   }

@@ -2,44 +2,43 @@ import { recordOfScene } from '../false-hits.ts';
 import { Comparisons } from './comparisons.ts';
 
 /**
- * Which tiers may serve, by what they have shown. Whatever a tier served or would have served is compared with what models
- * decide for the same state. What comes from another state (`similar`, `confirmed`) is silent until it has earned to be
- * heard: while the lower 95 % bound of its agreement is at least what models reach with each other, less a margin. What
- * was decided for the state itself (`exact`, or `single` where one vote is all that it stands on) serves until evidence
- * speaks against it: while the upper bound is below that. What has expired (`old`) is only watched.
+ * Decides which tiers may serve, by what they have shown. Everything that a tier served or would have served is compared with
+ * what models decide for the same state. Answers from another state (`similar`, `confirmed`) are served only while the lower 95
+ * % bound of their agreement is at least the agreement of models with each other, less a margin. Answers for the state itself
+ * (`exact`, or `single` if based on one vote) are served until their upper bound is below that. Expired answers (`old`) are only
+ * watched.
  *
- * Evidence is kept by distance, or age, and by scene; where a scene has little, that of all scenes stands in. A tier that
- * serves goes on being compared, so that it can lose its standing. Decision and figures:
- * docs/decisions/0011-tiers-earn-their-place.md.
+ * Evidence is kept by distance or age, and by scene; for a scene with little evidence, that of all scenes is used. A serving
+ * tier is still compared, so it can lose its standing. Decision and figures: docs/decisions/0011-tiers-earn-their-place.md.
  */
 export const TIER_KINDS = ['exact', 'single', 'similar', 'confirmed', 'old'] as const;
 export type TierKind = (typeof TIER_KINDS)[number];
 
-/** Tiers that serve what was decided for another state. */
+/** Tiers that serve decisions for another state. */
 export type NearKind = 'similar' | 'confirmed';
 
-/** How often two votes on one state are the same. */
+/** How often two votes on one state agree. */
 export interface PanelAgreement {
-  /** Pairs of votes that were compared. */
+  /** Number of pairs of votes compared. */
   readonly compared: number;
-  /** Of the latest few hundred, 0 to 1; undefined while there are none. */
+  /** Share of the latest few hundred pairs that agreed, 0 to 1; undefined while there are none. */
   readonly rate: number | undefined;
 }
 
 export const NO_AGREEMENT: PanelAgreement = { compared: 0, rate: undefined };
 
-/** Comparisons without which nothing is known, of a tier and of models with each other alike. */
+/** Minimum number of comparisons for any conclusion, about a tier or about the models' agreement. */
 export const COMPARISONS_MIN = 30;
-/** What was decided for the state itself is innocent until so many were compared: one wrong answer alone proves nothing. */
+/** Minimum number of comparisons before a decision for the state itself is doubted: one wrong answer proves nothing. */
 export const DOUBT_MIN = 8;
-/** A tier may agree by so much less than models do with each other: what it saves is worth something. */
+/** How much less than models with each other a tier may agree: saving a call is worth something. */
 export const MARGIN = 0.1;
-/** Share of what a tier from other states may serve that is asked all the same; doubled by each wrong one of the last four. */
+/** Share of servable answers from other states that are asked anyway; doubled by each wrong one of the last four. */
 export const PROBE_SHARE = 0.05;
-/** Scenes that `stats()` names for each tier. */
+/** Number of scenes that `stats()` names for each tier. */
 const SCENES_SHOWN = 3;
 
-/** The upper ends of the bins: distances for what is near, milliseconds for what is old. */
+/** Upper ends of the bins: distances for near states, milliseconds for old answers. */
 const BINS: Readonly<Record<TierKind, readonly number[]>> = {
   exact: [Number.POSITIVE_INFINITY],
   single: [Number.POSITIVE_INFINITY],
@@ -57,26 +56,26 @@ export interface SceneStanding {
 
 export interface TierStat {
   readonly tier: TierKind;
-  /** The largest distance, or age in milliseconds, of this row; null without an end. */
+  /** The largest distance, or age in milliseconds, of this row; null if it has no end. */
   readonly to: number | null;
-  /** Comparisons since the start, and those in which models said otherwise. */
+  /** Comparisons since the start, and those in which models decided differently. */
   readonly compared: number;
   readonly wrong: number;
-  /** Of the latest few hundred, with its 95 % interval; null while there are none. */
+  /** Share of the latest few hundred that agreed, with its 95 % interval; null while there are none. */
   readonly agreement: number | null;
   readonly low: number | null;
   readonly high: number | null;
-  /** What it is held against; null while that is not known. */
+  /** The agreement required; null while it is not known. */
   readonly required: number | null;
   readonly serving: boolean;
   readonly why: string;
-  /** Those with the most comparisons. */
+  /** The scenes with the most comparisons. */
   readonly scenes: readonly SceneStanding[];
 }
 
 export interface StandingStats {
   readonly trust: 'earned' | 'always';
-  /** Pairs of models' votes that were compared, and how often the latest of them agreed. */
+  /** Pairs of models' votes compared, and how often the latest of them agreed. */
   readonly models: { readonly compared: number; readonly agreement: number | null };
   readonly tiers: readonly TierStat[];
 }
@@ -88,7 +87,7 @@ export class TierStanding {
   readonly #models: PanelAgreement;
   #all: Records = new Map();
   readonly #scenes = new Map<string, Records>();
-  /** Whether the state itself was ever wrong: on the way of a hit there is nothing else to look at before that. */
+  /** Whether an answer for the state itself was ever wrong. Until then, a hit needs no other test. */
   #hasDoubts = false;
 
   constructor(trust: 'earned' | 'always', models: PanelAgreement = NO_AGREEMENT) {
@@ -96,7 +95,7 @@ export class TierStanding {
     this.#models = models;
   }
 
-  /** What a tier served or would have served, at this distance or age, was right or not by what models decided. */
+  /** Records whether an answer that a tier served or would have served, at this distance or age, was right. */
   compare(kind: TierKind, scene: string, at: number, isRight: boolean): void {
     const bin = binOf(kind, at);
     if (!isRight && (kind === 'exact' || kind === 'single')) this.#hasDoubts = true;
@@ -105,20 +104,20 @@ export class TierStanding {
     recordIn(own, kind, bin).add(isRight);
   }
 
-  /** Whether an answer from so far away may be served. */
+  /** Whether an answer from this distance may be served. */
   serves(kind: NearKind, scene: string, distance: number): boolean {
     if (this.#trust === 'always') return true;
     return isEarned(this.#judging(kind, binOf(kind, distance), scene), this.#required());
   }
 
-  /** Share of such answers that are asked all the same. */
+  /** Share of such answers that are asked anyway. */
   probeShare(kind: NearKind, scene: string, distance: number): number {
     if (this.#trust === 'always') return 0;
     const latestWrong = this.#judging(kind, binOf(kind, distance), scene)?.latestWrong ?? 0;
     return PROBE_SHARE * 2 ** latestWrong;
   }
 
-  /** Whether evidence speaks against what was decided for the state itself: all of it, or what one vote decided. */
+  /** Whether evidence contradicts decisions for the state itself: all of them, or those based on one vote. */
   isDoubted(isSingle: boolean, scene: string): boolean {
     if (this.#trust === 'always' || !this.#hasDoubts) return false;
     return this.#isAgainst('exact', scene) || (isSingle && this.#isAgainst('single', scene));
@@ -192,13 +191,13 @@ export class TierStanding {
     return `right ${percent(low)} at least, where ${percent(required)} is asked`;
   }
 
-  /** The scene's own record where it says enough, else that of all scenes. */
+  /** The scene's own record if it has enough comparisons, else that of all scenes. */
   #judging(kind: TierKind, bin: number, scene: string): Comparisons | undefined {
     const own = this.#ownRecord(kind, bin, scene);
     return own !== undefined && own.seen >= COMPARISONS_MIN ? own : this.#all.get(kind)?.[bin];
   }
 
-  /** A scene's own record speaks for itself as soon as it speaks against: nothing else is known to be like it. */
+  /** A scene's own record counts as soon as it contradicts, because no other scene is known to be like it. */
   #isAgainst(kind: 'exact' | 'single', scene: string): boolean {
     const pooled = this.#all.get(kind)?.[0];
     if (pooled === undefined || pooled.totalWrong === 0) return false;
@@ -213,8 +212,8 @@ export class TierStanding {
   }
 
   /**
-   * What models reach with each other, less the margin. Where no panels have two votes to compare, the same models asked
-   * again about the same state stand in: what a similar state says must be as good as what the state itself does.
+   * The agreement of models with each other, less the margin. If no panels have two votes to compare, the same models asked
+   * again about the same state are used instead: a similar state must be as good as the state itself.
    */
   #required(): number | undefined {
     const { compared, rate } = this.#models;
@@ -253,7 +252,7 @@ function recordIn(records: Records, kind: TierKind, bin: number): Comparisons {
 
 function binOf(kind: TierKind, at: number): number {
   const bins = BINS[kind];
-  // A distance of two places is 1 at most; sums of floats may pass it.
+  // The distance of two places is at most 1, but sums of floats may exceed it.
   const bin = bins.findIndex((end) => at <= end + 1e-9);
   return bin < 0 ? bins.length - 1 : bin;
 }
