@@ -3,8 +3,8 @@ import type { CancelTicket } from './tasks.ts';
 import { UNWANTED } from './unwanted.ts';
 
 /*
- * Cooperative cancellation, and what a worker tells of a task before its result: a few Int32 per task in flight, in one
- * SharedArrayBuffer.
+ * Cooperative cancellation, and what a worker reports about a task before its result: a few Int32 per task in flight, in
+ * one SharedArrayBuffer.
  *
  *   word 0                        16                       32
  *        +------------------------+------------------------+----
@@ -28,11 +28,11 @@ import { UNWANTED } from './unwanted.ts';
  * its own generation, so nothing is reset between tasks and a late notify for an old task cannot touch its successor. A
  * slot is given to the next task only after the worker settled the last one, or its thread is gone.
  *
- * CHOICE holds the place of the action whose choice stands, from 1, and 0 while none does. It may change many times, and
- * the newest value is all there is. A generation would need a second word, and a reader that never sees the two apart;
- * instead it is cleared when the slot is given out, which happens while no worker may write it, and the message that
- * carries the task publishes the 0 before the worker's first write. PHASE holds the place of the call's phase in CALL_PHASES,
- * under the same rule; nobody waits for it, so that a phase costs its worker one store.
+ * CHOICE holds the place of the action that is the current choice, from 1, or 0 for none. It may change many times, and
+ * only the newest value matters. A generation would need a second word, and a reader that never sees the two apart;
+ * instead it is cleared when the slot is given out, while no worker may write it, and the message that carries the task
+ * publishes the 0 before the worker's first write. PHASE holds the place of the call's phase in CALL_PHASES, under the
+ * same rule; nothing waits for it, so a phase costs its worker one store.
  */
 export const CANCEL_SLOT_WORDS = 16;
 const READ = 1;
@@ -43,12 +43,12 @@ export function createCancelBuffer(slotCount: number): SharedArrayBuffer {
   return new SharedArrayBuffer(slotCount * CANCEL_SLOT_WORDS * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** The worker's side: aborts `controller` when the ticket is cancelled. Call the result when the task has settled. */
+/** Worker side: aborts `controller` when the ticket is cancelled. Returns a function that unsubscribes; call it when the task settles. */
 export function watchCancel(words: Int32Array, ticket: CancelTicket, controller: AbortController): () => void {
   return watchWord(words, ticket.slot * CANCEL_SLOT_WORDS, ticket, () => controller.abort(UNWANTED));
 }
 
-/** Calls `onMarked` once, when a word holds the generation of the ticket. Call the result when the task has settled. */
+/** Calls `onMarked` once, when a word holds the generation of the ticket. Returns a function that unsubscribes; call it when the task settles. */
 function watchWord(words: Int32Array, word: number, ticket: CancelTicket, onMarked: () => void): () => void {
   let watching = true;
   const watch = (): void => {
@@ -68,42 +68,42 @@ function watchWord(words: Int32Array, word: number, ticket: CancelTicket, onMark
   };
 }
 
-/** The worker's side: the model has read the prompt of this task. */
+/** Worker side: marks that the model has read the prompt of this task. */
 export function markRead(words: Int32Array, ticket: CancelTicket): void {
   const word = ticket.slot * CANCEL_SLOT_WORDS + READ;
   Atomics.store(words, word, ticket.generation);
   Atomics.notify(words, word);
 }
 
-/** The coordinator's side: hears once that a prompt has been read. Call the result when the task has settled. */
+/** Coordinator side: calls `onRead` once, when the prompt has been read. Returns a function that unsubscribes; call it when the task settles. */
 export function watchRead(words: Int32Array, ticket: CancelTicket, onRead: () => void): () => void {
   return watchWord(words, ticket.slot * CANCEL_SLOT_WORDS + READ, ticket, onRead);
 }
 
-/** The coordinator's side, as it gives out a slot: no choice and no phase of its last task is left. */
+/** Coordinator side: clears the choice and phase of a slot's last task before the slot is given out. */
 export function clearMarks(words: Int32Array, slot: number): void {
   Atomics.store(words, slot * CANCEL_SLOT_WORDS + CHOICE, 0);
   Atomics.store(words, slot * CANCEL_SLOT_WORDS + PHASE, 0);
 }
 
-/** The worker's side: the call of this task has entered a phase. */
+/** Worker side: marks that the call of this task has entered a phase. */
 export function markPhase(words: Int32Array, ticket: CancelTicket, phase: CallPhase): void {
   Atomics.store(words, ticket.slot * CANCEL_SLOT_WORDS + PHASE, CALL_PHASES.indexOf(phase));
 }
 
-/** The coordinator's side: the phase that the call of this task is in. Only while the slot is the task's. */
+/** Coordinator side: returns the phase of this task's call. Valid only while the slot belongs to the task. */
 export function phaseOf(words: Int32Array, ticket: CancelTicket): CallPhase {
   return CALL_PHASES[Atomics.load(words, ticket.slot * CANCEL_SLOT_WORDS + PHASE)] ?? 'connect';
 }
 
-/** The worker's side: the choice that stands now, as the place of its action from 0; undefined where it was withdrawn. */
+/** Worker side: marks the current choice, as the place of its action from 0; undefined if it was withdrawn. */
 export function markChoice(words: Int32Array, ticket: CancelTicket, place: number | undefined): void {
   const word = ticket.slot * CANCEL_SLOT_WORDS + CHOICE;
   Atomics.store(words, word, place === undefined ? 0 : place + 1);
   Atomics.notify(words, word);
 }
 
-/** The coordinator's side: calls `onChoice` when the standing choice has changed. Call the result when the task has settled. */
+/** Coordinator side: calls `onChoice` when the current choice has changed. Returns a function that unsubscribes; call it when the task settles. */
 export function watchChoice(
   words: Int32Array,
   ticket: CancelTicket,
@@ -121,7 +121,7 @@ export function watchChoice(
         continue;
       }
       const wait = Atomics.waitAsync(words as Int32Array<SharedArrayBuffer>, word, value);
-      // Not async: the word changed between the load and the wait, and is looked at again. It changes once a network read.
+      // Not async: the word changed between the load and the wait, so it is read again. It changes at most once per network read.
       if (wait.async) return void wait.value.then(watch);
     }
   };

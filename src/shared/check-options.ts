@@ -21,7 +21,7 @@ function pathText(path: readonly PropertyKey[]): string {
 
 type Issue = z.core.$ZodIssue;
 
-/** What zod calls types, as people call them. */
+/** Everyday names of zod's types. */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   array: 'a list',
   boolean: 'true or false',
@@ -53,11 +53,11 @@ function ruleOf(issue: Issue): string {
   }
 }
 
-/** The most telling of the issues of a union: the one that reached deepest. */
+/** Returns the most specific issue of a union: the one that reached deepest. */
 function deepest(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue;
   let best: Issue = issue;
-  // An alternative that is wrong at its root tells no more than the union itself.
+  // An alternative that is wrong at its root says no more than the union itself.
   let depth = 0;
   for (const inner of issue.errors.flat().map(deepest)) {
     const score = inner.path.length + (inner.code === 'unrecognized_keys' ? 1 : 0);
@@ -69,7 +69,7 @@ function deepest(issue: Issue): Issue {
   return best;
 }
 
-/** Of a secret only what kind of value it is; of an address nothing that it is not to hold. */
+/** Describes a value for a message: a secret only by its type, an address only by what it must not hold. */
 function describeMember(path: readonly PropertyKey[], value: unknown): string {
   const isSecret = path.some((key) => key === 'headers' || isSecretName(String(key)));
   if (!isSecret) return typeof value === 'string' ? describeValue(withoutCredentials(value)) : describeValue(value);
@@ -83,13 +83,13 @@ export function checkOptions<T>(schema: z.ZodType<T>, options: unknown, prefix =
   return 'refusal' in read ? failOptions(read.refusal) : read.value;
 }
 
-/** A value as its schema has it, or one message that names the key, the rule and the value. */
+/** Returns a value as its schema parses it, or one message that names the key, the rule and the value. */
 export function readBy<T>(schema: z.ZodType<T>, given: unknown, prefix = ''): { value: T } | { refusal: string } {
   const { success, data, error } = schema.safeParse(given, { error: hintOf });
   return success ? { value: data } : { refusal: refusalText(given, error, prefix) };
 }
 
-/** The message of an unknown key is the known key that was probably meant; Zod words all other issues. */
+/** Returns the known key that an unknown key probably means, as its message; Zod words all other issues. */
 function hintOf(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code !== 'unrecognized_keys') return undefined;
   const { inst } = issue as { inst?: unknown };
@@ -97,7 +97,7 @@ function hintOf(issue: z.core.$ZodRawIssue): string | undefined {
   return near === undefined ? '' : ` (did you mean ${near}?)`;
 }
 
-/** A misspelt key comes before the missing one that it was meant to be. */
+/** Reports a misspelt key before the missing key that it was meant to be. */
 function refusalText(root: unknown, error: z.ZodError, prefix: string): string {
   const issues = error.issues.map(deepest);
   const misspelt = issues.find(({ code, message }) => code === 'unrecognized_keys' && message.includes('did you mean'));
@@ -110,7 +110,7 @@ function refusalText(root: unknown, error: z.ZodError, prefix: string): string {
   return `${key} ${ruleOf(issue)}, got ${describeMember(issue.path, valueAt(root, issue.path))}`;
 }
 
-/** Throws ERR_OPTIONS_INVALID, for rules between options that a schema cannot tell. */
+/** Throws ERR_OPTIONS_INVALID, for rules between options that a schema cannot express. */
 export function failOptions(message: string, cause?: unknown): never {
   throw new PlannerError('ERR_OPTIONS_INVALID', message, { cause });
 }

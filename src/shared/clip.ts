@@ -1,4 +1,4 @@
-/** A text of at most this many characters, with an ellipsis in place of the rest. What callers send may be megabytes, and is not sent back whole. */
+/** Shortens a text to this many characters, ending in an ellipsis. A caller's text may be megabytes and must not be sent back whole. */
 export function clip(text: string, charsMax: number): string {
   return text.length > charsMax ? `${text.slice(0, charsMax)}…` : text;
 }

@@ -1,6 +1,6 @@
 /**
- * Time, injected. This file and `random.ts` are the only ones that touch the real clock and real chance, so every other
- * part runs under a fake clock without fake timers (which would not reach into workers anyway).
+ * Injected time. Only this file and `random.ts` use the real clock and real chance, so every other part runs with a fake clock
+ * and without fake timers (which would not reach into workers anyway).
  */
 export interface Timer {
   cancel(): void;
@@ -13,15 +13,15 @@ export interface Clock {
   wallNow(): number;
   /** Runs `fire` once after `delayMs`. The timer keeps the process alive. */
   setTimer(delayMs: number, fire: () => void): Timer;
-  /** Runs `fire` in the next turn of the event loop, after what the turns before it have queued. */
+  /** Runs `fire` in the next turn of the event loop, after everything queued before. */
   nextTurn(fire: () => void): void;
 }
 
 const stampOffsetsMs = new WeakMap<Clock, number>();
 
 /**
- * The difference between `stampNow` and `now` of a clock, milliseconds. It is the one between the wall clock and the steady clock
- * when it was first asked for, and stays so.
+ * Difference between `stampNow` and `now` of a clock, in milliseconds: that between the wall clock and the steady clock at the
+ * first call. It never changes.
  */
 export function stampOffsetMs(clock: Clock): number {
   let offsetMs = stampOffsetsMs.get(clock);
@@ -33,20 +33,20 @@ export function stampOffsetMs(clock: Clock): number {
 }
 
 /**
- * Milliseconds since the Unix epoch that never jump: the steady clock, set by the wall clock once. The difference of two stamps of
- * one clock is the time between them, whatever the wall clock has done meanwhile.
+ * Milliseconds since the Unix epoch that never jump: the steady clock, set once by the wall clock. The difference of two stamps
+ * of one clock is the time between them, even if the wall clock was changed meanwhile.
  */
 export function stampNow(clock: Clock): number {
   return stampOffsetMs(clock) + clock.now();
 }
 
-/** Node fires a timer with a longer delay at once. */
+/** Longest delay of a timer, in milliseconds. Node fires a timer with a longer delay at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 
 class SystemTimer implements Timer {
   readonly #handle: NodeJS.Timeout;
   constructor(delayMs: number, fire: () => void) {
-    // Whole milliseconds: Node keeps one list of timers for each different delay.
+    // Whole milliseconds, because Node keeps one list of timers for each different delay.
     this.#handle = setTimeout(fire, Math.ceil(Math.min(Math.max(delayMs, 0), DELAY_MS_MAX)));
   }
   cancel(): void {
@@ -63,14 +63,14 @@ export const systemClock: Clock = {
 
 export interface DeadlineSignal extends Disposable {
   readonly signal: AbortSignal;
-  /** Whether the signal was raised by the deadline, not by the parent. */
+  /** True if the deadline raised the signal, and not the parent. */
   readonly expired: boolean;
   dispose(): void;
 }
 
 /**
- * A signal that aborts at `atMs` of `clock`, with `reason` or a TimeoutError, or when `parent` does, with its reason. Dispose
- * it, or it holds its timer and its listener.
+ * A signal that aborts at `atMs` of `clock`, with `reason` or a TimeoutError, or when `parent` does, with its reason. Must be
+ * disposed, or its timer and listener remain.
  */
 export function deadlineSignal(clock: Clock, atMs: number, parent?: AbortSignal, reason?: Error): DeadlineSignal {
   const controller = new AbortController();

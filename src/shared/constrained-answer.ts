@@ -4,19 +4,19 @@ import { closedObject } from './vote/asked-json.ts';
 import { stripThinking } from './vote/thoughts.ts';
 
 /**
- * Answers that a JSON schema constrains: the schema, and whether a server kept to it. Members stand in the order in which
- * a model is to write them, since llama.cpp's grammar takes it from the schema: a thought helps only before the choice, and
- * a choice that stands before its reason survives an answer that is cut short.
+ * Answers constrained by a JSON schema: the schema, and whether a server kept to it. Members are in the order in which a model
+ * writes them, which llama.cpp's grammar takes from the schema: a thought helps only before the choice, and a choice before its
+ * reason survives if the answer is cut short.
  */
 const THOUGHT_CHARS_MAX = 400;
 const REASON_CHARS_MAX = 160;
 
 export interface AnswerSchemaOptions {
-  /** Whether the answer begins with a thought, for models that judge worse in haste. */
+  /** True if the answer begins with a thought, for models that otherwise judge worse. */
   readonly thinks: boolean;
 }
 
-/** The schema of one vote for one of `actions`: by number, or by name where names are numbers themselves. */
+/** The schema of one vote for one of `actions`: by number, or by name if the names are numbers themselves. */
 export function answerSchema(actions: readonly string[], { thinks }: AnswerSchemaOptions): ChatSchema {
   const choice = hasNumericNames(actions)
     ? { type: 'string', enum: actions }
@@ -32,9 +32,8 @@ export function answerSchema(actions: readonly string[], { thinks }: AnswerSchem
 }
 
 /**
- * Whether an answer is JSON of the schema for these actions; undefined where its tokens ran out first, while it was
- * thinking or inside an object. Bounds of numbers other than the choice and lengths of texts are not looked at: llama.cpp
- * does not keep to the former.
+ * Whether an answer is JSON of the schema for these actions; undefined if its tokens ran out first, in a thought or inside an
+ * object. Text lengths, and bounds of numbers other than the choice, are not checked: llama.cpp ignores such bounds.
  */
 export function keepsSchema(answer: ChatAnswer, actions: readonly string[]): boolean | undefined {
   const content = stripThinking(answer.content).trim();

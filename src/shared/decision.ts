@@ -12,7 +12,7 @@ export const PLAN_SOURCES = [
 ] as const;
 export type PlanSource = (typeof PLAN_SOURCES)[number];
 
-/** The rungs on which a model decided. Only these are remembered. */
+/** The sources for which a model decided. Only these are remembered. */
 export const MODEL_SOURCES = ['quorum', 'synthesis', 'fallback', 'vote'] as const;
 export type ModelSource = (typeof MODEL_SOURCES)[number];
 
@@ -32,7 +32,7 @@ export interface Decision {
   readonly source: ModelSource;
   /** The model that decided. Empty if votes alone decided. */
   readonly model: string;
-  /** When it was decided, in milliseconds since the Unix epoch: by the steady clock of its process (`stampNow`), on disk by the wall clock. */
+  /** When it was decided, in milliseconds since the Unix epoch: by the process's steady clock (`stampNow`), on disk by the wall clock. */
   readonly decidedAtMs: number;
   /** How long the decision took, in milliseconds. */
   readonly latencyMs: number;

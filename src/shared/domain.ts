@@ -1,8 +1,8 @@
 import { describeValue, PlannerError } from './errors.ts';
 
 /**
- * A domain says what a kind of agent perceives and who advises it: features with their kind, expert roles with their
- * prompt. It is data only, so that it crosses threads and files unchanged.
+ * A domain describes what a kind of agent perceives and who advises it: features with their kind, expert roles with their
+ * prompt. It is plain data, so it crosses threads and files unchanged.
  */
 interface FeatureCommon {
   /** True if requests may omit the feature. A missing value is a separate state in the signature. Default false. */
@@ -13,8 +13,8 @@ interface FeatureCommon {
 /** Options of features that are not numbers, for similar states. */
 interface GateFeature extends FeatureCommon {
   /**
-   * Similar states must have equal values, unless the feature is soft: then a difference is a distance. The exact key
-   * has it either way. Default false.
+   * Similar states must have equal values, unless the feature is soft: then a difference adds to the distance. The exact key
+   * includes the feature either way. Default false.
    */
   readonly soft?: boolean;
   /** Weight of a difference in a soft feature, relative to the numbers. Default 1. */
@@ -47,8 +47,8 @@ export type TextLayout = (typeof TEXT_LAYOUTS)[number];
 export interface TextFeature extends FeatureCommon {
   readonly kind: 'text';
   /**
-   * `keep`: blanks and line breaks stand in the prompt as they are given, in a fenced block, for maps and tables. `fold`: it is one line.
-   * Either way the first 2,000 characters are shown. Default `fold`.
+   * `keep`: spaces and line breaks appear in the prompt as given, in a fenced block, for maps and tables. `fold`: the text
+   * becomes one line. Either way, the first 2,000 characters are shown. Default `fold`.
    */
   readonly layout?: TextLayout;
 }
@@ -73,8 +73,8 @@ export interface ExpertRole {
 }
 
 /**
- * A checked domain. Its type keeps the features that `defineDomain` was given, so that the compiler checks observations
- * against them; a domain from a file is a plain `Domain`, of any features.
+ * A checked domain. Its type keeps the features given to `defineDomain`, so that the compiler checks observations against them;
+ * a domain from a file is a plain `Domain` with any features.
  */
 export interface Domain<F extends FeatureMap = FeatureMap> {
   readonly name: string;
@@ -95,8 +95,8 @@ export interface DomainDefinition<F extends FeatureMap = FeatureMap> {
   /** The expert roles. Default: four roles that fit any agent (situation, risk, opportunity, progress). */
   readonly roles?: readonly ExpertRole[];
   /**
-   * The category by whose value false hits and lifetimes are told apart. Default: `scene` where there is a category of
-   * that name, else the first category.
+   * The category by whose value false hits and lifetimes are counted. Default: `scene` if there is a category of that name, else
+   * the first category.
    */
   readonly sceneFeature?: string | undefined;
   /** Priorities by scene: if plans wait for models, higher numbers are served first. Default: 0 for every scene. */
@@ -225,16 +225,15 @@ function defaultScene(features: Readonly<Record<string, Feature>>): string | und
   return Object.keys(features).find((key) => features[key]?.kind === 'category');
 }
 
-/** The scene of an observation, for statistics by scene. */
+/** Returns the scene of an observation, for statistics by scene. */
 export function sceneOf(domain: Domain, observation: Observation): string {
   const value = domain.sceneFeature === undefined ? undefined : observation[domain.sceneFeature];
   return typeof value === 'string' ? value : 'all';
 }
 
 /**
- * Checks a definition and fills in its defaults. Throws ERR_DOMAIN_INVALID with the key, the rule and the value. The type of
- * the result keeps the features as they are written, so that planners of this domain have their observations checked by the
- * compiler.
+ * Checks a definition and fills in its defaults. Throws ERR_DOMAIN_INVALID with the key, the rule and the value. The result's
+ * type keeps the features as written, so that the compiler checks observations for planners of this domain.
  */
 export function defineDomain<const F extends FeatureMap>(definition: DomainDefinition<F>): Domain<F> {
   const { name, description, features, roles } = definition;
@@ -248,7 +247,7 @@ export function defineDomain<const F extends FeatureMap>(definition: DomainDefin
     fail(`domain.features must name at least one feature, got ${describeValue(features)}`);
   }
   for (const [key, feature] of Object.entries(features)) {
-    // An observation that lacks the feature would seem to have it.
+    // An observation without the feature would seem to have it.
     if (key in Object.prototype) fail(`domain.features.${key} is a name that every object has; choose another`);
     checkFeature(`domain.features.${key}`, feature);
   }
@@ -265,7 +264,7 @@ export function defineDomain<const F extends FeatureMap>(definition: DomainDefin
   return Object.freeze({
     name,
     description: description ?? `An agent of the domain ${name}.`,
-    // Without a prototype, so that an observation cannot name an inherited member.
+    // No prototype, so that an observation cannot name an inherited member.
     features: Object.freeze(Object.assign(Object.create(null) as object, features)),
     roles: Object.freeze([...checkedRoles]),
     sceneFeature,
@@ -285,7 +284,7 @@ function checkPriorities(priorities: Readonly<Record<string, number>> | undefine
   }
 }
 
-/** Priority of plans in this scene, if plans wait for models. */
+/** Priority of plans in the scene of an observation, if plans wait for models. */
 export function priorityOf(domain: Domain, observation: Observation): number {
   const scene = sceneOf(domain, observation);
   return Object.hasOwn(domain.priorities, scene) ? (domain.priorities[scene] as number) : 0;

@@ -1,7 +1,7 @@
 /**
- * The one error table. `code` is the identity, `message` is for people, and `retryable` is decided where the failure
- * is understood. Errors cross threads, ports and sockets as `ErrorWire`, because a thrown subclass arrives on the other
- * side as a plain Error without its code.
+ * The only error table. `code` is the identity, `message` is for people, and `retryable` is decided where the failure is
+ * understood. Errors cross threads, ports and sockets as `ErrorWire`, because a thrown subclass arrives on the other side as a
+ * plain Error without its code.
  */
 export const ERROR_CODES = {
   ERR_REQUEST_INVALID: 'a request that breaks a rule: its actions, observation, Q-values or plan options',
@@ -57,7 +57,7 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** How an error looks on any wire: between threads, over IPC, over a socket. */
+/** The form of an error on any wire: between threads, over IPC, over a socket. */
 export interface ErrorWire {
   readonly code: ErrorCode;
   readonly message: string;
@@ -82,7 +82,7 @@ export class PlannerError extends Error {
   }
 }
 
-/** What a thrown value says, in one line. Never throws, whatever was thrown. */
+/** Returns the message of a thrown value, in one line. Never throws, whatever was thrown. */
 export function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error).split('\n', 1)[0] as string;
@@ -91,14 +91,14 @@ export function messageOf(error: unknown): string {
   }
 }
 
-/** Any thrown value as its wire form. What is not a PlannerError is a bug and keeps its message under ERR_INTERNAL. */
+/** Converts any thrown value to its wire form. Anything but a PlannerError is a bug, and keeps its message under ERR_INTERNAL. */
 export function encodeError(error: unknown): ErrorWire {
   if (error instanceof PlannerError) return { code: error.code, message: error.message, retryable: error.retryable };
   const message = error instanceof Error ? `${error.name}: ${error.message}` : messageOf(error);
   return { code: 'ERR_INTERNAL', message, retryable: false };
 }
 
-/** Any thrown value as an error with a code: ERR_INTERNAL for a bug. */
+/** Converts any thrown value to an error with a code: ERR_INTERNAL for a bug. */
 export function asPlannerError(thrown: unknown): PlannerError {
   if (thrown instanceof PlannerError) return thrown;
   const { code, message } = encodeError(thrown);
@@ -110,7 +110,7 @@ export function decodeError(wire: ErrorWire): PlannerError {
   return new PlannerError(code, wire.message, { retryable: wire.retryable });
 }
 
-/** A value as it appears in a message: short, on one line, with its type visible. */
+/** Formats a value for a message: short, on one line, with its type visible. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') {
     return value.length > 60

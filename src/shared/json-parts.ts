@@ -2,14 +2,14 @@ import { type InParts, PART_CHARS } from './in-parts.ts';
 import { type JsonReading, jsonRule, parseJson, withoutMark } from './untrusted-json.ts';
 
 /**
- * Parses a long JSON text in parts, so that the event loop turns between them. Where a list or object is long, its members are found
- * first and parsed a few thousand at a time. The value is the one that `JSON.parse` makes of the whole text.
+ * Parses a long JSON text in parts, so that the event loop can run between them. Members of a long list or object are located
+ * first and parsed a few thousand at a time. The result equals that of `JSON.parse` for the whole text.
  */
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
-/** As `parseJson`, for a text that a scan has passed. */
+/** Same as `parseJson`, in parts, for a text that a scan has passed. */
 export function* parseJsonInParts(text: string): InParts<JsonReading> {
   if (text.length <= PART_CHARS) return parseJson(text);
   try {
@@ -17,7 +17,7 @@ export function* parseJsonInParts(text: string): InParts<JsonReading> {
     yield;
     return { value: yield* new JsonParts(plain).parse() };
   } catch (error) {
-    // Places in a part are not those in the text.
+    // Positions in a part differ from those in the text.
     const message = (error as Error).message.replace(/ at position \d.*$/s, '');
     return { rule: jsonRule(text, new SyntaxError(message)) };
   }
@@ -39,7 +39,7 @@ class JsonParts {
     return value;
   }
 
-  /** The value that begins here, and that ends before `end` where it is neither a list nor an object. */
+  /** Parses the value that begins here; unless it is a list or object, it ends before `end`. */
   *#value(end: number): InParts<unknown> {
     const first = this.#text.charCodeAt(this.#at);
     yield;
@@ -78,7 +78,7 @@ class JsonParts {
     return object;
   }
 
-  /** Past the bracket that opens. False where the list or object is empty, and then past the one that closes it. */
+  /** Moves past the opening bracket. Returns false if the list or object is empty, after moving past its closing bracket too. */
   #enter(close: number): boolean {
     this.#at++;
     this.#skipBlanks();
@@ -87,7 +87,7 @@ class JsonParts {
     return false;
   }
 
-  /** Past the comma behind a member. False at the end, and then past the bracket that closes. */
+  /** Moves past the comma after a member. Returns false at the end, after moving past the closing bracket. */
   #goesOn(close: number): boolean {
     this.#skipBlanks();
     const next = this.#text.charCodeAt(this.#at);
@@ -97,7 +97,7 @@ class JsonParts {
     return next === COMMA;
   }
 
-  /** The text of the next members that make a part together; empty where the first of them alone is longer. */
+  /** Returns the text of the next members that together make a part; empty if the first member alone is longer. */
   #shortMembers(): string {
     const from = this.#at;
     let end = memberEnd(this.#text, from, from + PART_CHARS);
@@ -127,19 +127,19 @@ class JsonParts {
   }
 }
 
-/** Members that are announced by a comma, or by a list that is not empty, have to be there. */
+/** Throws if there are no members: a comma or an opening bracket has announced them. */
 function notEmpty<T>(members: readonly T[]): readonly T[] {
   if (members.length === 0) throw new SyntaxError('Expected a member in JSON');
   return members;
 }
 
-/** As JSON.parse does: `__proto__` is a name like others. */
+/** Sets a member as JSON.parse does: `__proto__` is a name like any other. */
 function setMember(object: Record<string, unknown>, name: string, value: unknown): void {
   if (name !== '__proto__') object[name] = value;
   else Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
-/** Where a member ends: the place of the comma or bracket behind it, or of the end of the text. -1 where that is `stop` or later. */
+/** Returns where a member ends: the position of the comma or bracket after it, or of the end of the text. -1 if that is `stop` or later. */
 function memberEnd(text: string, from: number, stop: number): number {
   const end = Math.min(text.length, stop);
   let depth = 0;
@@ -153,7 +153,7 @@ function memberEnd(text: string, from: number, stop: number): number {
   return stop > text.length ? text.length : -1;
 }
 
-/** The place of the quote that closes the text that begins at `from`. */
+/** Returns the position of the quote that closes the text that begins at `from`. */
 function textEnd(text: string, from: number): number {
   for (let at = text.indexOf('"', from + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let start = at;

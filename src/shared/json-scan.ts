@@ -1,14 +1,14 @@
-/** Steps of reading JSON without parsing it, for the readers that only look for its structure. Pure. */
+/** Helpers to read JSON without parsing it, for readers that only look for its structure. Pure. */
 
 const BACKSLASH = 0x5c;
 
-/** Where in a text, from a place on, the next character stands that the global expression `marks` finds; its length where none does. */
+/** Returns the position of the next match of the global expression `marks` at or after `from`; the text's length if there is none. */
 export function nextMark(marks: RegExp, chars: string, from: number): number {
   marks.lastIndex = from;
   return marks.test(chars) ? marks.lastIndex - 1 : chars.length;
 }
 
-/** How many backslashes stand right before `end`, as far back as `from`: after an odd number a quote is part of its text. */
+/** Counts the backslashes right before `end`, back to `from`: after an odd number, a quote is part of its text. */
 export function backslashesBefore(bytes: Buffer, end: number, from: number): number {
   let start = end;
   while (start > from && bytes[start - 1] === BACKSLASH) start--;

@@ -4,8 +4,8 @@ import { wellFormed } from './well-formed.ts';
 type Members = Readonly<Record<string, unknown>>;
 
 /**
- * Writes the members of a large object in parts, so that the event loop turns between them: as `JSON.stringify` does, as UTF-8, without
- * the braces around them, and with texts that are Unicode. `leftOut` names members that are not written.
+ * Writes the members of a large object in parts, so that the event loop can run between them: as `JSON.stringify` does, but as
+ * UTF-8, without the braces, and with well-formed Unicode. `leftOut` names members that are not written.
  */
 export function* membersInParts(object: Members, leftOut: ReadonlySet<string>): InParts<readonly Buffer[]> {
   const writer = new PartWriter();
@@ -78,19 +78,19 @@ class PartWriter {
   }
 }
 
-/** What JSON has no word for is left out of an object. */
+/** Whether JSON can express a value. Other members of an object are left out. */
 function isWritten(value: unknown): boolean {
   return value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
 }
 
-/** Whether it is an object that is written member by member. */
+/** Whether a value is an object that is written member by member. */
 function isPlain(value: unknown): value is Members {
   if (value === null || typeof value !== 'object') return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return (prototype === Object.prototype || prototype === null) && typeof (value as Members).toJSON !== 'function';
 }
 
-/** Where the next piece of a long text ends: not between the halves of a character. */
+/** Returns where the next piece of a long text ends: never between the halves of a character. */
 function pieceEnd(text: string, from: number): number {
   const end = from + PART_CHARS;
   if (end >= text.length) return text.length;

@@ -1,6 +1,6 @@
 /**
- * A controller that aborts with `parent`, for the same reason, and can be aborted alone. `unlink` it when it is done with, or
- * the parent holds its listener. Not `AbortSignal.any`, whose signals the parent holds until they are collected.
+ * A controller that aborts with `parent`, for the same reason, and can be aborted alone. Call `unlink` when done, or the parent
+ * keeps its listener. `AbortSignal.any` is not used, because the parent holds its signals until they are collected.
  */
 export interface LinkedAbort {
   readonly signal: AbortSignal;

@@ -4,7 +4,7 @@
  * it. A cycle need not be wrong: in some worlds agents have few states and repeat them forever.
  */
 
-/** Maximum number of visits between two visits that count towards a cycle. */
+/** Maximum distance, in visits, between two equal answers from memory that count towards a cycle. */
 const CYCLE_VISITS = 16;
 /** Number of visits kept: from now back to the last time, and from there to the one before. A power of two. */
 const KEPT = 2 * CYCLE_VISITS;

@@ -24,7 +24,7 @@ export const skyrim = defineDomain({
     health: { kind: 'number', edges: [30, 70], range: [0, 100] },
     inCombat: { kind: 'flag' },
     enemiesNearby: { kind: 'number', edges: [1, 2, 4], range: [0, 10], optional: true },
-    // What is wise in one place mostly is in another one like it.
+    // What is wise in one place is usually wise in a similar one.
     location: { kind: 'category', optional: true, soft: true, weight: 0.2 },
     motivation: { kind: 'category', optional: true, soft: true, weight: 0.2 },
     visual: { kind: 'text', optional: true, label: 'what it sees' },

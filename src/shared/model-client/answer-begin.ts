@@ -1,7 +1,7 @@
-/** What a response is: server-sent events, or one JSON body. */
+/** The form of a response: server-sent events, or one JSON body. */
 export type Form = 'events' | 'body';
 
-/** Bytes of a field name and its colon: the form of a response is certain by then. */
+/** Number of bytes after which the form of a response is certain: a field name and its colon. */
 const FORM_CHARS = 'event:'.length;
 /** A byte order mark of UTF-8, read as Latin-1. */
 const MARK = '\u00ef\u00bb\u00bf';
@@ -9,13 +9,13 @@ const FIELD = /^(?:data|event|id|retry)?(?::|[\r\n])/;
 const FIELDS = ['data:', 'event:', 'id:', 'retry:', MARK];
 
 /**
- * Finds the form of a response by how it begins: servers and proxies send events as `application/json` or `text/plain`, JSON as
- * `text/event-stream`, and either without a content type. `isEventStream` is what the content type claims; it counts only where the
- * bytes fit neither form.
+ * Detects the form of a response from its beginning: servers and proxies send events as `application/json` or `text/plain`, JSON
+ * as `text/event-stream`, and either without a content type. `isEventStream` is what the content type claims; it counts only if
+ * the bytes match neither form.
  */
 export class FormFinder {
   readonly #isEventStream: boolean;
-  /** All that has come, less the white space before it. */
+  /** All bytes received, without the white space before them. */
   bytes: Buffer = Buffer.alloc(0);
 
   constructor(isEventStream: boolean) {
@@ -27,18 +27,18 @@ export class FormFinder {
     const bytes = this.bytes.length === 0 ? chunk : Buffer.concat([this.bytes, chunk]);
     const start = meaningfulStart(bytes);
     const form = formOf(bytes.toString('latin1', start, start + FORM_CHARS), this.#isEventStream);
-    // White space before an answer may have any length, and means nothing.
+    // White space before an answer may have any length and has no meaning.
     this.bytes = form === undefined ? bytes.subarray(start) : bytes;
     return form;
   }
 
-  /** The response ended before its form was certain. */
+  /** Returns the form if the response ended before it was certain. */
   end(): Form {
     return this.#isEventStream ? 'events' : 'body';
   }
 }
 
-/** Where something other than white space begins, past a byte order mark. */
+/** Returns where something other than white space begins, after a byte order mark. */
 function meaningfulStart(bytes: Buffer): number {
   let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? MARK.length : 0;
   while (at < bytes.length && (bytes[at] as number) <= 32) at++;

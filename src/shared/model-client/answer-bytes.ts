@@ -2,24 +2,24 @@ import { withoutMark } from '../untrusted-json.ts';
 import { type Form, FormFinder } from './answer-begin.ts';
 import { SseParser } from './sse.ts';
 
-/** The most bytes that an answer has, by its form. */
+/** Maximum number of bytes in an answer, by its form. */
 export interface AnswerBounds {
   readonly streamBytesMax: number;
   readonly bodyBytesMax: number;
-  /** A longer body is not kept. Default: every body is. */
+  /** Maximum size of a body that is kept. Default: no limit. */
   readonly keptBytesMax?: number;
 }
 
 export interface AnswerBytesListener {
-  /** Each piece of the response, once its form is certain and before it is read. */
+  /** Called with each piece of the response, once its form is certain and before it is read. */
   onBytes(chunk: Buffer, isEventStream: boolean): void;
   onEvent(data: string, name?: string): void;
 }
 
 /**
- * The bytes of one response: server-sent events, reported as they come, or one JSON body, kept to its end. Which of them it is
- * depends on how it begins: servers and proxies send events as `application/json` or `text/plain`, JSON as `text/event-stream`,
- * and either without a content type.
+ * The bytes of one response: server-sent events, reported as they arrive, or one JSON body, kept to its end. The form is
+ * detected from its beginning: servers and proxies send events as `application/json` or `text/plain`, JSON as
+ * `text/event-stream`, and either without a content type.
  */
 export class AnswerBytes {
   readonly #bounds: AnswerBounds;
@@ -31,7 +31,7 @@ export class AnswerBytes {
   #isEmpty = true;
   count = 0;
 
-  /** `isEventStream` is what the content type claims. It counts only where the bytes fit neither form. */
+  /** `isEventStream` is what the content type claims. It counts only if the bytes match neither form. */
   constructor(isEventStream: boolean, bounds: AnswerBounds, listener: AnswerBytesListener) {
     this.#bounds = bounds;
     this.#listener = listener;
@@ -43,7 +43,7 @@ export class AnswerBytes {
     return this.#form === 'body';
   }
 
-  /** Whether nothing but white space has come. */
+  /** Whether nothing but white space has arrived. */
   get isEmpty(): boolean {
     return this.#isEmpty;
   }
@@ -53,7 +53,7 @@ export class AnswerBytes {
     return this.count > (this.#bounds.keptBytesMax ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Returns false when there are more bytes than an answer has. */
+  /** Takes the next bytes. Returns false if the answer exceeds its bounds. */
   push(chunk: Buffer): boolean {
     this.count += chunk.length;
     if (this.#form !== undefined) return this.#take(chunk);
@@ -61,7 +61,7 @@ export class AnswerBytes {
     return form === undefined ? this.count <= this.#bounds.bodyBytesMax : this.#begin(form);
   }
 
-  /** The response ended: reports the last event of a stream. */
+  /** Ends the response: reports the last event of a stream. */
   end(): void {
     if (this.#form === undefined) this.#begin(this.#finder.end());
     if (this.#form === 'events') this.#sse.end();

@@ -12,8 +12,8 @@ import {
 import { serverFailure } from './failures.ts';
 
 /**
- * How far an answer has come: who writes it, its tokens, and which of its choices have ended. An answer that ends without a
- * choice is a failure, with the words of the server where it sent any.
+ * Progress of an answer: its model, its tokens, and which of its choices have ended. An answer that ends without a choice is a
+ * failure, in the server's words if it sent any.
  */
 export class AnswerProgress {
   model: string | undefined;
@@ -35,7 +35,7 @@ export class AnswerProgress {
     return this.#finished.size >= this.#choices;
   }
 
-  /** Takes a parsed event. Returns the failure that it reports, which ends the answer. */
+  /** Takes a parsed event. Returns a failure if the event reports one, which ends the answer. */
   take(said: unknown, name?: string): PlannerError | undefined {
     const failure = eventFailure(said, this.#isConstrained, name);
     if (failure !== undefined) return failure;
@@ -51,18 +51,18 @@ export class AnswerProgress {
     return undefined;
   }
 
-  /** Why a stream that has come to its end is no answer. */
+  /** The failure of a stream that ended without an answer; undefined if it is whole. */
   endFailure(): PlannerError | undefined {
     if (!this.isFinished && this.#failure !== undefined) return this.#failure;
     return this.#hasChoice ? undefined : new PlannerError('ERR_MODEL_EMPTY', 'the answer holds no choice');
   }
 
-  /** Why an answer that was cut short is none: what the server said, or that it was cut. */
+  /** The failure of an answer that was cut short: what the server said, or that it was cut. */
   cutFailure(message: string, cause?: Error): PlannerError {
     return this.#failure ?? new PlannerError('ERR_MODEL_RESET', message, { cause });
   }
 
-  /** Why a whole body is no answer. */
+  /** The failure of a body without an answer; undefined if it is whole. */
   bodyFailure({ choices }: ChunkEvent): PlannerError | undefined {
     if (Array.isArray(choices) || this.#failure !== undefined) return this.endFailure();
     return new PlannerError('ERR_MODEL_MALFORMED', 'the response has no choices');

@@ -6,22 +6,22 @@ import type { ResponseSink } from './transport.ts';
 
 export interface ReaderPorts {
   readonly isEventStream: boolean;
-  /** Something of the answer, or of the thought before it, has come. */
+  /** Called when part of the answer, or of the thought before it, has arrived. */
   readonly onToken: () => void;
-  /** Every choice has ended. What may follow, its tokens, is waited for no longer than `AFTER_FINISH_MS`. */
+  /** Called when every choice has ended. The tokens that may follow are waited for at most `AFTER_FINISH_MS`. */
   readonly onFinished: () => void;
-  /** Called once: with nothing when the answer is there, with the failure when it is not. */
+  /** Called once: without an argument when the answer is complete, else with the failure. */
   readonly onSettled: (failure?: PlannerError) => void;
-  /** The body is not wanted any further. */
+  /** Stops the response, because no more of its body is wanted. */
   readonly stop: () => void;
-  /** The response has ended, in whatever way; its connection is free or gone. */
+  /** Called when the response has ended in any way; its connection is free or gone. */
   readonly onEnded: () => void;
 }
 
-/** What a server put into words when it refused a call, as it said it. */
+/** The server's own words when it refused a call. */
 export interface Refusal {
   readonly status: number;
-  /** Of an OpenAI server an object with a message; of others a text, or nothing. */
+  /** An object with a message from OpenAI servers; from others a text, or nothing. */
   readonly error: unknown;
 }
 
@@ -30,7 +30,7 @@ export interface Refusal {
  * event or a body holds, and decide when the answer is whole.
  */
 export abstract class AnswerReader implements ResponseSink {
-  /** Number of events with something of the answer, or of the thought before it. */
+  /** Number of events with part of the answer, or of the thought before it. */
   chunks = 0;
   phase: CallPhase = 'first-token';
   /** Whether the server has nothing more to send, so that the connection can be used again. */
@@ -53,7 +53,7 @@ export abstract class AnswerReader implements ResponseSink {
     });
   }
 
-  /** Whether nothing of the answer is missing: only the end of its response may be. */
+  /** Whether the answer is whole: only the end of its response may be missing. */
   protected get isWhole(): boolean {
     return this.#isDone;
   }
@@ -69,17 +69,17 @@ export abstract class AnswerReader implements ResponseSink {
   /** Called with each piece of the answer before it is read. */
   protected onBytes(_chunk: Buffer, _isEventStream: boolean): void {}
 
-  /** Why a stream that has come to its end is no answer. */
+  /** The failure of a stream that ended without an answer. */
   protected endFailure(): PlannerError | undefined {
     return undefined;
   }
 
-  /** Why a response without a body is no answer. */
+  /** The failure of a response without a body. */
   protected emptyFailure(): PlannerError {
     return new PlannerError('ERR_MODEL_EMPTY', 'the response has no body');
   }
 
-  /** Why an answer that was cut short is none. */
+  /** The failure of an answer that was cut short. */
   protected cutFailure(message: string, cause?: Error): PlannerError {
     return new PlannerError('ERR_MODEL_RESET', message, { cause });
   }
@@ -107,7 +107,7 @@ export abstract class AnswerReader implements ResponseSink {
     if (!this.endWhole()) this.settle(this.cutFailure('the connection ended mid-answer', error));
   }
 
-  /** Takes the answer as it is, if only the end of its response is missing. Returns false where it is not whole. */
+  /** Settles with the answer if only the end of its response is missing. Returns false if the answer is not whole. */
   endWhole(): boolean {
     if (this.isSettled) return true;
     if (this.isWhole) this.finish();
@@ -115,7 +115,7 @@ export abstract class AnswerReader implements ResponseSink {
     return this.isSettled;
   }
 
-  /** Something of the answer, or of the thought before it, has come, in this many events. */
+  /** Reports that part of the answer, or of the thought before it, has arrived, in this many events. */
   protected alive(events = 1): void {
     this.phase = 'stream';
     this.chunks += events;
@@ -132,7 +132,7 @@ export abstract class AnswerReader implements ResponseSink {
     this.ports.onSettled(failure);
   }
 
-  /** Settles, and ends the connection. */
+  /** Settles, and closes the connection. */
   protected stop(failure?: PlannerError): void {
     this.settle(failure);
     this.ports.stop();
@@ -142,7 +142,7 @@ export abstract class AnswerReader implements ResponseSink {
     this.stop(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${this.bytes.count} bytes`));
   }
 
-  /** Calls a listener. An error that it throws is a bug, and ends the call: nobody above the socket's read would catch it. */
+  /** Calls a listener. An error that it throws is a bug, and ends the call: nothing above the socket's read would catch it. */
   protected report(call: () => void): void {
     try {
       call();

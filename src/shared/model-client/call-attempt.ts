@@ -11,7 +11,7 @@ import { type CallPhase, callFailure, serverFailure, timeoutFailure } from './fa
 import { promptChars } from './prompt-chars.ts';
 import type { StreamedResponse, TransportInit } from './transport.ts';
 
-/** The body of a request that is passed on, and where it goes below the base URL. */
+/** The body of a request that is passed on, and its path below the base URL. */
 export interface PassedBody {
   readonly path: string;
   readonly bytes: Buffer;
@@ -19,33 +19,33 @@ export interface PassedBody {
 
 export interface AttemptTerms<R extends AnswerReader> {
   readonly body: ChatCompletionCreateParams | PassedBody;
-  /** Total time of the call, milliseconds. Its failure names the phase that was running. */
+  /** Time limit of the whole call, in milliseconds. Its failure names the phase that was running. */
   readonly timeoutMs: number;
-  /** Limits of its phases, where they are known to be shorter. Not of a call without a stream. */
+  /** Shorter time limits of its phases, if known. Not used without a stream. */
   readonly phases?: PhaseLimits | undefined;
-  /** Whether the answer is to come as it is written. */
+  /** True if the answer should arrive as it is written. */
   readonly isStreamed: boolean;
-  /** Whether a schema was asked for, which the server may be refusing. */
+  /** True if a schema was asked for, which the server may be refusing. */
   readonly isConstrained: boolean;
   readonly read: (ports: ReaderPorts) => R;
-  /** Called as the call begins to wait for headers, and then for the first token. */
+  /** Called when the call starts to wait for headers, and then for the first token. */
   readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
 export interface AttemptResult<R extends AnswerReader> {
-  /** Absent where the answer is whole. */
+  /** Absent if the answer is whole. */
   readonly failure?: PlannerError;
-  /** Where the server itself refused the call or broke it off: what it said. */
+  /** What the server said, if it refused the call or broke it off. */
   readonly refusal?: Refusal;
-  /** Absent where no response came. */
+  /** Absent if there was no response. */
   readonly reader?: R;
   readonly report: CallReport;
 }
 
-/** After [DONE] a server has this long to end the response before its connection is closed. */
+/** Time after [DONE] in which a server must end the response before its connection is closed. */
 const LINGER_MS = 500;
 
-/** One call from its start to its one settlement. Never rejects. */
+/** One call from its start until it settles, once. Never rejects. */
 export class CallAttempt<R extends AnswerReader> {
   readonly #sdk: OpenAI;
   readonly #clock: Clock;
@@ -54,7 +54,7 @@ export class CallAttempt<R extends AnswerReader> {
   readonly #controller = new AbortController();
   readonly #watch: CallWatch;
   #phase: CallPhase = 'connect';
-  /** Of a response that is an error. */
+  /** The status of an error response. */
   #errorStatus: number | undefined;
   #refusal: Refusal | undefined;
   #onTimeout: (afterMs: number) => void = () => {};
@@ -80,7 +80,7 @@ export class CallAttempt<R extends AnswerReader> {
       this.#watch.dispose();
       this.#signal?.removeEventListener('abort', onAbort);
       resolve(this.#end(failure));
-      // After this read: most servers end the response in the packet that says [DONE].
+      // After this read, because most servers end the response in the packet that contains [DONE].
       if (failure === undefined) queueMicrotask(() => this.#linger());
     };
     const onAbort = (): void => {
@@ -90,7 +90,7 @@ export class CallAttempt<R extends AnswerReader> {
     this.#onTimeout = (afterMs) => {
       if (this.#reader?.endWhole()) return;
       settle(this.#timedOut(afterMs));
-      // In the next turn: closing a socket takes longer than settling, and other timers are due at the same time.
+      // In the next turn, because closing a socket takes longer than settling, and other timers are due at the same time.
       this.#clock.nextTurn(() => this.#controller.abort(UNWANTED));
     };
     if (this.#signal?.aborted) onAbort();
@@ -108,7 +108,7 @@ export class CallAttempt<R extends AnswerReader> {
     return promise;
   }
 
-  /** Reads no further until `resume`: what has come is still given. Only the total time goes on. */
+  /** Stops reading until `resume`; what has already arrived is still delivered. Only the total time continues. */
   pause(): void {
     this.#watch.suspend();
     this.#response?.pause();
@@ -132,7 +132,7 @@ export class CallAttempt<R extends AnswerReader> {
         },
       },
     };
-    // The SDK types fetchOptions for the platform's fetch; what it holds is passed on to ours untouched.
+    // The SDK types fetchOptions for the platform's fetch, but passes the content on to ours unchanged.
     const options = { fetchOptions } as OpenAI.RequestOptions;
     const { body } = this.#terms;
     if (!isPassed(body)) return this.#sdk.chat.completions.create(body, options).asResponse();
@@ -140,7 +140,7 @@ export class CallAttempt<R extends AnswerReader> {
     return this.#sdk.post(body.path, { ...options, headers, body: body.bytes }).asResponse();
   }
 
-  /** A status that is an error says more than the time that its page took. */
+  /** An error status says more than the time that its page took. */
   #timedOut(afterMs: number): PlannerError {
     if (this.#errorStatus !== undefined) return serverFailure(this.#errorStatus, 'its body did not end in time');
     return timeoutFailure(this.#reader?.phase ?? this.#phase, afterMs);
@@ -159,12 +159,12 @@ export class CallAttempt<R extends AnswerReader> {
       onEnded: () => this.#lingerTimer?.cancel(),
     });
     this.#reader = reader;
-    // What asResponse() gives is what our fetch returned.
+    // asResponse() returns the result of our fetch.
     this.#response = response as unknown as StreamedResponse;
     this.#response.consume(reader);
   }
 
-  /** The answer is whole; its connection is kept if the server ends the response soon, and closed if it does not. */
+  /** Keeps the connection of a whole answer if the server ends the response soon, and closes it if not. */
   #linger(): void {
     if (this.#reader === undefined || this.#reader.ended || this.#controller.signal.aborted) return;
     this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#controller.abort(UNWANTED));
@@ -179,7 +179,7 @@ export class CallAttempt<R extends AnswerReader> {
 
   #report(isCut: boolean): CallReport {
     const reader = this.#reader;
-    // Without a stream all of it comes at the end: that says nothing of the queue, nor of the first token.
+    // Without a stream everything arrives at the end, so the queue and first token times are unknown.
     const isTold = this.#terms.isStreamed;
     const { startedAtMs, queueMs, firstTokenMs, gapMsMax } = this.#watch;
     const { usage = {}, chunks = 0 } = reader ?? {};

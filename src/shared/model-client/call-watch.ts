@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts';
 
-/** The longest each phase of a streamed call may take, milliseconds. */
+/** Maximum durations of the phases of a streamed call, in milliseconds. */
 export interface PhaseLimits {
   /** From the start of the call to the response headers. */
   readonly headersMs: number;
@@ -10,16 +10,16 @@ export interface PhaseLimits {
   readonly gapMs: number;
 }
 
-/** A stream is alive for so long after a token, or for as long as so many of its longest pauses. */
+/** A stream counts as writing for this long after a token, or for a multiple of its longest pause. */
 const WRITING_MS = 1_000;
 const WRITING_GAPS = 3;
-/** After the last choice of an answer has ended, a server has this long to report its tokens and to end the response. */
+/** Time that a server has after the last choice to report its tokens and end the response. */
 export const AFTER_FINISH_MS = 1_000;
 
 /**
- * Watches one call: it is told of headers and tokens, measures them, and says once when a phase, or all of it, takes too
- * long. Only content counts as life: headers, comments and empty events extend nothing. One timer, which is set anew only
- * when a limit comes nearer: a token costs a look at the clock.
+ * Watches one call: measures its headers and tokens, and reports once if a phase or the whole call takes too long. Only content
+ * counts as a sign of life: headers, comments and empty events extend nothing. It uses one timer, reset only when a limit moves
+ * closer: a token costs one look at the clock.
  */
 export class CallWatch {
   readonly #clock: Clock;
@@ -30,7 +30,7 @@ export class CallWatch {
   #headersAtMs: number | undefined;
   #firstTokenAtMs: number | undefined;
   #lastTokenAtMs = 0;
-  /** The longest pause between two tokens so far, milliseconds. */
+  /** The longest pause between two tokens so far, in milliseconds. */
   gapMsMax = 0;
   /** When the last choice ended. */
   #finishedAtMs: number | undefined;
@@ -47,7 +47,7 @@ export class CallWatch {
     this.#arm();
   }
 
-  /** From the start to the headers; undefined before them. */
+  /** Time from the start to the headers; undefined before them. */
   get queueMs(): number | undefined {
     return this.#headersAtMs === undefined ? undefined : this.#headersAtMs - this.startedAtMs;
   }
@@ -56,7 +56,7 @@ export class CallWatch {
     return this.#firstTokenAtMs === undefined ? undefined : this.#firstTokenAtMs - this.startedAtMs;
   }
 
-  /** Whether tokens come: the last one came no longer ago than a few of the longest pauses before it, or a second. */
+  /** Whether tokens are arriving: the last one came within a few of the longest pauses before it, or within a second. */
   get isWriting(): boolean {
     if (this.#firstTokenAtMs === undefined) return false;
     return this.#clock.now() - this.#lastTokenAtMs <= Math.max(WRITING_MS, WRITING_GAPS * this.gapMsMax);
@@ -80,7 +80,7 @@ export class CallWatch {
     this.#arm();
   }
 
-  /** Whoever reads the answer has stopped reading: no phase is over before `resume`, only the whole time. */
+  /** Suspends the phase limits until `resume`, because the reader of the answer has paused. The total time continues. */
   suspend(): void {
     this.#isSuspended = true;
   }
@@ -119,7 +119,7 @@ export class CallWatch {
 
   #fire(): void {
     this.#armedMs = Number.POSITIVE_INFINITY;
-    // A timer may fire a fraction of a millisecond early; and a token may have come since it was set.
+    // A timer may fire a fraction of a millisecond early, and a token may have come since it was set.
     if (this.#dueMs() > this.#clock.now() + 1) {
       this.#arm();
       return;

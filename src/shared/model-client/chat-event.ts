@@ -3,7 +3,7 @@ import { PlannerError } from '../errors.ts';
 import { BOUNDS_RULES, boundsFault } from '../untrusted-json.ts';
 import { errorText, serverFailure } from './failures.ts';
 
-/** No call has more tokens; a server that says so is wrong, and its figure would spoil every sum. */
+/** Maximum credible number of tokens: a wrong figure from a server would spoil every sum. */
 const TOKENS_MAX = 1_000_000_000;
 
 export interface TokenUsage {
@@ -12,7 +12,7 @@ export interface TokenUsage {
   readonly cachedTokens?: number;
 }
 
-/** Events of a chat stream as far as they are read. Everything is optional: servers differ. */
+/** The parts of a chat stream's events that are read. Everything is optional, because servers differ. */
 export interface ChunkEvent {
   readonly model?: unknown;
   readonly error?: unknown;
@@ -22,7 +22,7 @@ export interface ChunkEvent {
     readonly completion_tokens?: unknown;
     readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
   } | null;
-  /** llama.cpp's: of the prompt, what was held and what was read, and what is written so far. */
+  /** Timings of llama.cpp: prompt tokens cached and read, and tokens written so far. */
   readonly timings?: { readonly cache_n?: unknown; readonly prompt_n?: unknown; readonly predicted_n?: unknown };
 }
 
@@ -42,12 +42,12 @@ export interface AnswerPart {
   readonly reasoning_details?: unknown;
 }
 
-/** The data of the event that ends a stream; some servers put blanks around it. */
+/** Whether this data ends a stream; some servers put blanks around it. */
 export function isDone(data: string): boolean {
   return data.length < 64 && data.trim() === '[DONE]';
 }
 
-/** An event of a stream, or a whole body, as JSON; or that it is none. */
+/** Parses an event of a stream, or a whole body; returns the failure if it is not JSON. */
 export function parseEvent(data: string): unknown {
   const fault = boundsFault(data);
   if (fault !== undefined) {
@@ -60,17 +60,17 @@ export function parseEvent(data: string): unknown {
   }
 }
 
-/** Texts that stand for "not finished yet" where the protocol has null. */
+/** Texts that mean "not finished yet" where the protocol has null. */
 const NO_REASON: ReadonlySet<string> = new Set(['', 'null', 'none', 'undefined']);
 
-/** Why a choice has ended; undefined while it goes on. */
+/** Returns why a choice has ended; undefined while it continues. */
 export function finishReasonOf(choice: { readonly finish_reason?: unknown } | null | undefined): string | undefined {
   const reason = choice?.finish_reason;
   if (typeof reason !== 'string' || NO_REASON.has(reason.trim().toLowerCase())) return undefined;
   return reason;
 }
 
-/** The choices of an event that say something, if only that they have ended. */
+/** The choices of an event that contain something, if only that they have ended. */
 export function choicesOf({ choices }: ChunkEvent): ChunkChoice[] {
   if (!Array.isArray(choices)) return [];
   return (choices as readonly (ChunkChoice | null | undefined)[]).filter((choice) => isChoice(choice));
@@ -85,13 +85,13 @@ function isObject(value: unknown): value is object {
   return value !== null && typeof value === 'object';
 }
 
-/** Whether an event tells the tokens and nothing of an answer: clients get it only if they asked for it. */
+/** Whether an event reports tokens and no part of an answer: clients receive it only if they asked for it. */
 export function isUsageEvent({ usage, choices }: ChunkEvent): boolean {
   return Boolean(usage) && (!Array.isArray(choices) || choices.length === 0);
 }
 
 /**
- * The error that an event reports, as its member `error`, or flat where its type or the name of the event says so. Some servers
+ * Returns the error that an event reports: its member `error`, or the event itself if its type or name says so. Some servers
  * send an empty `error` with every answer.
  */
 export function errorOf(event: ChunkEvent, name?: string): unknown {
@@ -101,28 +101,28 @@ export function errorOf(event: ChunkEvent, name?: string): unknown {
   return isFlat && choicesOf(event).length === 0 ? event : undefined;
 }
 
-/** What an event without a choice puts into words: an error, if nothing else comes. */
+/** Returns the text of an event without a choice: an error, if nothing else follows. */
 export function wordsOf(event: ChunkEvent): string | undefined {
   const { message, detail, msg } = event as Readonly<Record<'message' | 'detail' | 'msg', unknown>>;
   const words = [message, detail, msg].find((each) => !isNothing(each));
   return words === undefined || choicesOf(event).length > 0 ? undefined : errorText(words);
 }
 
-/** Whether a member such as `error` holds nothing: servers send empty ones with good answers. */
+/** Whether a member such as `error` is empty: servers send empty ones with good answers. */
 export function isNothing(value: unknown): boolean {
   if (typeof value === 'string') return value.trim() === '';
   if (isObject(value)) return Object.values(value).every((member) => !isObject(member) && isNothing(member));
   return value === undefined || value === null || value === false || value === 0;
 }
 
-/** The HTTP status that an error names, as a number or in digits; 500 where it names none. */
+/** Returns the HTTP status that an error names, as a number or in digits; 500 if it names none. */
 export function statusOf(error: unknown): number {
   const { code, status } = error as { readonly code?: unknown; readonly status?: unknown };
   const told = [code, status].map(Number).find((each) => Number.isInteger(each) && each >= 400 && each <= 599);
   return told ?? 500;
 }
 
-/** The failure that an event tells of, or is; undefined where it is a part of an answer. */
+/** Returns the failure that an event reports; undefined if it is part of an answer. */
 export function eventFailure(event: unknown, isConstrained: boolean, name?: string): PlannerError | undefined {
   if (event instanceof PlannerError) return event;
   if (event === null || typeof event !== 'object') {
@@ -133,8 +133,8 @@ export function eventFailure(event: unknown, isConstrained: boolean, name?: stri
 }
 
 /**
- * What an event holds of an answer, in any of its choices: `content` (words, a thought, a call of a tool), `blank` where it
- * is nothing but white space, or `none`. Any member of a delta counts but the role: servers have more of them than OpenAI.
+ * What an event contains of an answer, in any of its choices: `content` (words, a thought, a tool call), `blank` if only white
+ * space, or `none`. Every member of a delta counts except the role: servers have more of them than OpenAI.
  */
 export function contentOf({ choices }: ChunkEvent): 'content' | 'blank' | 'none' {
   let found: 'blank' | 'none' = 'none';
@@ -151,13 +151,13 @@ export function contentOf({ choices }: ChunkEvent): 'content' | 'blank' | 'none'
   return found;
 }
 
-/** A call of a tool is something of an answer before its name has come. */
+/** A tool call is part of an answer even before its name has arrived. */
 function isCall(name: string, value: unknown): boolean {
   if (name !== 'tool_calls' && name !== 'function_call') return false;
   return Array.isArray(value) ? value.length > 0 : isObject(value);
 }
 
-/** Members of a part that say what it is, and nothing of the answer. */
+/** Members of a part that describe it and are not part of the answer. */
 const LABELS: ReadonlySet<string> = new Set(['type', 'index', 'format', 'role']);
 
 function weightOf(value: unknown): 'content' | 'blank' | 'none' {
@@ -172,7 +172,7 @@ function weightOf(value: unknown): 'content' | 'blank' | 'none' {
   return found;
 }
 
-/** The words that a part adds, and what it adds to the thought before them. Lists of parts hold both. */
+/** The words that a part adds, and what it adds to the thought before them. Lists of parts may contain both. */
 export function textOf(part: AnswerPart): { readonly words: string; readonly thought: string } {
   const { content, reasoning_content, reasoning, thinking, reasoning_details } = part;
   const thoughts = [reasoning_content, reasoning, thinking, reasoning_details].map((each) => partText(each, 'any'));
@@ -182,7 +182,7 @@ export function textOf(part: AnswerPart): { readonly words: string; readonly tho
 
 const OF_THOUGHT = /think|thought|reason|analysis/i;
 
-/** The text of a value that is one, of a part, or of a list of parts, as far as its parts are of the `kind` asked for. */
+/** Returns the text of a value that is a text, a part, or a list of parts of the `kind` asked for. */
 function partText(value: unknown, kind: 'words' | 'thought' | 'any'): string {
   if (typeof value === 'string') return kind === 'thought' ? '' : value;
   if (Array.isArray(value)) return value.map((each) => partText(each, kind)).join('');
@@ -197,7 +197,7 @@ function isText(value: unknown): boolean {
   return typeof value === 'string' || isObject(value);
 }
 
-/** What is known of the tokens after an event: its figures over those of the events before. */
+/** Updates the known token figures with those of an event. */
 export function usageAfter(known: TokenUsage, event: ChunkEvent): TokenUsage {
   if (!event.usage && !event.timings) return known;
   const { cache_n, prompt_n, predicted_n } = event.timings ?? {};
@@ -215,7 +215,7 @@ export function usageAfter(known: TokenUsage, event: ChunkEvent): TokenUsage {
   };
 }
 
-/** A number of tokens as a server told it; undefined where it can be none. */
+/** Returns a token count reported by a server; undefined if it is not a possible count. */
 export function tokenCount(value: unknown): number | undefined {
   return isTokenCount(value) ? value : undefined;
 }

@@ -26,7 +26,7 @@ export abstract class ChatReader extends AnswerReader {
     return super.isWhole || this.progress.isFinished;
   }
 
-  /** Takes what an event adds to the answer, or the whole of it. */
+  /** Takes what an event adds to the answer, or the whole answer. */
   protected abstract take(event: ChunkEvent, data: string, isBody: boolean): void;
 
   protected override endFailure(): PlannerError | undefined {
@@ -57,7 +57,7 @@ export abstract class ChatReader extends AnswerReader {
     this.settle(failure);
   }
 
-  /** Returns undefined for an event that reports a failure, which ends the answer. */
+  /** Returns undefined if the event reports a failure, which ends the answer. */
   #read(said: unknown, name?: string): ChunkEvent | undefined {
     const failure = this.progress.take(said, name);
     if (failure === undefined) return said as ChunkEvent;

@@ -12,40 +12,40 @@ import { ChatReader } from './chat-reader.ts';
 import type { StreamOptions } from './stream-options.ts';
 
 /**
- * A chat call of somebody else: its body is sent as it is, and its answer is told event by event, in the server's own
- * words. Nothing is added, and nothing but errors is kept back.
+ * A chat call on behalf of a client: its body is sent unchanged, and its answer is reported event by event, in the server's own
+ * words. Nothing is added, and only errors are held back.
  */
 export interface RelayCall {
   readonly body: Readonly<Record<string, unknown>>;
-  /** Further members of a large body. */
+  /** The remaining members of a large body. */
   readonly rest?: RestOfBody;
-  /** Total time of the call, milliseconds. */
+  /** Time limit of the whole call, in milliseconds. */
   readonly timeoutMs: number;
   readonly phases?: PhaseLimits;
-  /** The answers asked for (`n`): the stream is whole when so many have ended. */
+  /** Number of answers asked for (`n`): the stream is whole when this many have ended. */
   readonly choices: number;
   readonly listener: RelayListener;
 }
 
-/** Members of a large body that have been written already. */
+/** Members of a large body that are already written as JSON. */
 export interface RestOfBody {
-  /** In pieces, without the braces. */
+  /** The JSON in pieces, without the braces. */
   readonly json: readonly Buffer[];
-  /** Whether they ask for a schema. */
+  /** True if they ask for a schema. */
   readonly isConstrained: boolean;
 }
 
 export interface RelayListener {
-  /** One event of a stream, as the server wrote it and as it reads. */
+  /** Called with each event of a stream, as the server wrote it and as parsed. */
   onEvent(data: string, event: ChunkEvent): void;
-  /** The whole answer of a server that does not stream. */
+  /** Called with the whole answer of a server that does not stream. */
   onBody(text: string, body: ChunkEvent): void;
 }
 
 export interface RelayEnd {
-  /** Absent where the answer is whole. */
+  /** Absent if the answer is whole. */
   readonly failure?: PlannerError;
-  /** Where the server itself refused the call or broke it off: what it said. */
+  /** What the server said, if it refused the call or broke it off. */
   readonly refusal?: Refusal;
   readonly report: CallReport;
 }
@@ -54,12 +54,12 @@ export interface RelayEnd {
 export interface Relay<E extends RelayEnd = RelayEnd> {
   /** Never rejects. */
   readonly ended: Promise<E>;
-  /** Reads no further until `resume`; meanwhile only the total time goes on. */
+  /** Stops reading until `resume`; meanwhile only the total time continues. */
   pause(): void;
   resume(): void;
 }
 
-/** Beyond these it is no answer but a flood; the connection is closed. */
+/** Maximum sizes of an answer. Beyond them the connection is closed. */
 const BOUNDS: AnswerBounds = { streamBytesMax: 64_000_000, bodyBytesMax: 16 * 1_048_576 };
 
 export function startRelay(
@@ -100,7 +100,7 @@ function relayAttempt(
     sdk,
     clock,
     {
-      // Whatever a client sends: the servers say what they do not take.
+      // Anything a client sends is passed on: the servers reject what they do not accept.
       body: rest === undefined ? (body as unknown as ChatCompletionCreateParams) : withRest(body, rest),
       timeoutMs,
       phases,

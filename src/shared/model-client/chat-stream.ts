@@ -2,23 +2,20 @@ import type { ReaderPorts } from './answer-reader.ts';
 import { type ChunkEvent, finishReasonOf, textOf } from './chat-event.ts';
 import { ChatReader } from './chat-reader.ts';
 
-/** Beyond these an answer is no answer but a flood; the connection is closed. */
+/** Maximum length of an answer. Beyond it the connection is closed. */
 const ANSWER_CHARS_MAX = 200_000;
 const STREAM_BYTES_MAX = 8_000_000;
 
 export interface ChatStreamOptions extends ReaderPorts {
-  /** Whether a schema was asked for. */
+  /** True if a schema was asked for. */
   readonly isConstrained: boolean;
-  /** Looked at once per network read: true ends the stream, and its connection, here. */
+  /** Called once per network read: true ends the stream and its connection. */
   readonly isComplete: ((content: string) => boolean) | undefined;
-  /** Called once per network read that leaves the answer open, with all of it so far. */
+  /** Called once per network read that leaves the answer open, with the whole answer so far. */
   readonly onContent?: ((content: string) => void) | undefined;
 }
 
-/**
- * Reads the text of one answer. It is whole once its choice has a finish reason: what else may come, its tokens at most, is not
- * waited for.
- */
+/** Reads the text of one answer. It is whole once its choice has a finish reason: anything that may follow, at most its tokens, is not waited for. */
 export class ChatStream extends ChatReader {
   content = '';
   reasoning = '';
@@ -47,7 +44,7 @@ export class ChatStream extends ChatReader {
     const part = choice?.delta ?? choice?.message;
     if (part !== null && typeof part === 'object') {
       const { words, thought } = textOf(part);
-      // The tokens of a whole body cannot be told by its one event.
+      // One event cannot show how many tokens a whole body has.
       if (words !== '' || thought !== '') this.alive(isBody ? 0 : 1);
       this.content += words;
       this.reasoning += thought;

@@ -2,9 +2,9 @@ import { APIConnectionError, APIError, APIUserAbortError } from 'openai';
 import { errors } from 'undici';
 import { type ErrorCode, PlannerError } from '../errors.ts';
 
-/** Turns what the SDK, the transport and the servers say into one code of the error table. */
+/** Turns errors of the SDK, the transport and the servers into codes of the error table. */
 
-/** Where a call stands, and so which timeout it is when time runs out. */
+/** The phases of a call; the current one decides which timeout it is when time runs out. */
 export const CALL_PHASES = ['connect', 'headers', 'first-token', 'stream'] as const;
 export type CallPhase = (typeof CALL_PHASES)[number];
 
@@ -29,14 +29,14 @@ const OVERLOADED = /overloaded|loading model|too many requests|busy|queue is ful
 // provided JSON schema contains features not supported by xgrammar."; Ollama: "invalid format".
 const REFUSED_SCHEMA =
   /response_format|json[_ ]?schema|grammar|structured[_ ]output|guided|invalid (?:format|schema)|unsupported|not support/i;
-/** What a model cannot take has nothing to do with the schema. */
+/** Refusals because of images, which have nothing to do with the schema. */
 const OF_IMAGES = /image|vision|multimodal|mmproj/i;
 
 function isSchemaRefusal(status: number, text: string): boolean {
   return status >= 400 && status !== 429 && status !== 503 && REFUSED_SCHEMA.test(text) && !OF_IMAGES.test(text);
 }
 
-/** `error` bodies are an object with a message, or a string. */
+/** Returns the text of an `error` body, which is an object with a message, or a string. */
 export function errorText(body: unknown): string {
   if (typeof body === 'string') return body;
   if (body !== null && typeof body === 'object') {
@@ -48,7 +48,7 @@ export function errorText(body: unknown): string {
   return String(body);
 }
 
-/** An error page may be of any size and shape; its meaning stands at its start. */
+/** Number of characters read of an error page, which may have any size: its meaning is at its start. */
 const ERROR_CHARS_READ = 2_000;
 
 function shorten(text: string): string {
@@ -60,8 +60,8 @@ function shorten(text: string): string {
 }
 
 /**
- * An error the server put into words: as a status, as an event of the stream, or as the body of a 200. `isConstrained` is
- * whether a schema was asked for, which the server may be refusing.
+ * The failure for an error in a server's words: as a status, as an event of the stream, or as the body of a 200. `isConstrained`
+ * is whether a schema was asked for, which the server may be refusing.
  */
 export function serverFailure(status: number, body: string, isConstrained = false): PlannerError {
   const text = body.slice(0, ERROR_CHARS_READ);
@@ -79,7 +79,7 @@ function systemCode(error: unknown): string {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     const { code } = at as NodeJS.ErrnoException;
     if (typeof code === 'string') return code;
-    // undici gives its parser's error a code only sometimes.
+    // undici gives its parser's error a code only in some cases.
     if (at instanceof errors.HTTPParserError) return 'HPE_INVALID_RESPONSE';
     if (at instanceof AggregateError && at.errors.length > 0) return systemCode(at.errors[0]);
   }
@@ -96,8 +96,7 @@ function connectionFailure(error: unknown, phase: CallPhase): PlannerError {
   if (code.startsWith('HPE_') || code.startsWith('UND_ERR_RES') || code === 'UND_ERR_INVALID_ARG') {
     return new PlannerError('ERR_MODEL_MALFORMED', `the response is not HTTP (${code})`, { cause: error });
   }
-  // A kept-alive connection that the server closed at the moment of reuse looks the same; nothing was answered yet, so
-  // the call may simply be made again.
+  // A kept-alive connection that the server closed at the moment of reuse looks the same. Nothing was answered yet, so the call may be repeated.
   const retryable = phase === 'connect' || phase === 'headers';
   return new PlannerError('ERR_MODEL_RESET', `the connection ended early (${code || 'closed'})`, {
     retryable,
@@ -105,7 +104,7 @@ function connectionFailure(error: unknown, phase: CallPhase): PlannerError {
   });
 }
 
-/** Any failure of a call that is neither its timeout nor its cancellation. */
+/** Converts any failure of a call that is neither its timeout nor its cancellation. */
 export function callFailure(error: unknown, phase: CallPhase, isConstrained = false): PlannerError {
   if (error instanceof PlannerError) return error;
   if (error instanceof APIUserAbortError) return new PlannerError('ERR_CANCELLED', 'the call was cancelled');
@@ -113,7 +112,7 @@ export function callFailure(error: unknown, phase: CallPhase, isConstrained = fa
     return error.cause instanceof PlannerError ? error.cause : connectionFailure(error.cause, phase);
   }
   if (error instanceof APIError && error.status !== undefined) {
-    // The SDK puts the status before a body that is not JSON; so do we.
+    // The SDK puts the status before a body that is not JSON, so it is removed.
     const text = error.error === undefined ? error.message.replace(/^\d{3} /, '') : errorText(error.error);
     return serverFailure(error.status, text, isConstrained);
   }

@@ -8,11 +8,11 @@ type BuiltRequest = Awaited<ReturnType<BuildRequest>>;
 /**
  * The SDK with two of its public methods replaced.
  *
- * `buildRequest`, an extension point that it names ("complete replacement builders"): URL and headers of a client never
- * change, since its key is fixed, so the first call's are kept. Building and checking some fifteen headers anew is half
- * of what the SDK costs a call.
+ * `buildRequest`, a documented extension point ("complete replacement builders"): URL and headers of a client never change,
+ * because its key is fixed, so those of the first call are reused. Building and checking some fifteen headers is half of what
+ * the SDK costs a call.
  *
- * `fetchWithTimeout`: its timer and its composite signal go. Our own timeout always comes first, and `Transport` is given
+ * `fetchWithTimeout`: its timer and its composite signal are removed. Our own timeout always comes first, and `Transport` gets
  * the signal of the call itself.
  */
 export class LeanOpenAI extends OpenAI {
@@ -36,7 +36,7 @@ export class LeanOpenAI extends OpenAI {
     this.#built ??= await super.buildRequest({ ...options, fetchOptions: {} }, context);
     const { req, url, timeout } = this.#built;
     const body = JSON.stringify(options.body);
-    // The SDK's type of a finished request is an intersection that a spread loses.
+    // The SDK's type of a finished request is an intersection, which a spread loses.
     return { req: { ...req, ...options.fetchOptions, body } as BuiltRequest['req'], url, timeout };
   }
 }

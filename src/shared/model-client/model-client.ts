@@ -20,8 +20,8 @@ import { StreamOptions } from './stream-options.ts';
 import { type StreamedResponse, Transport } from './transport.ts';
 
 /**
- * One streamed chat call to one endpoint; workers and the coordinator both use it. The SDK builds requests and reads
- * error statuses; the transport and the stream are ours. It never retries: that is the planner's, under the deadline.
+ * One streamed chat call to one endpoint, for workers and the coordinator. The SDK builds requests and reads error statuses; the
+ * transport and the stream are ours. It never retries: the planner does, within the deadline.
  */
 export type ChatContent =
   | string
@@ -35,7 +35,7 @@ export interface ChatMessage {
   readonly content: ChatContent;
 }
 
-/** What constrains an answer. Servers read JSON Schema to different extents: numbers and lengths are wishes. */
+/** A schema that constrains an answer. Servers support JSON Schema to different extents: bounds of numbers and lengths may be ignored. */
 export interface ChatSchema {
   readonly name: string;
   readonly schema: Readonly<Record<string, unknown>>;
@@ -46,23 +46,23 @@ export interface ChatCall {
   readonly messages: readonly ChatMessage[];
   readonly maxTokens: number;
   readonly temperature: number;
-  /** Total time of the call, milliseconds. Its failure names the phase that was running. */
+  /** Time limit of the whole call, in milliseconds. Its failure names the phase that was running. */
   readonly timeoutMs: number;
-  /** Limits of its phases, where they are known to be shorter. Not of a call without a stream. */
+  /** Shorter time limits of its phases, if known. Not used without a stream. */
   readonly phases?: PhaseLimits;
-  /** True ends the call, and its connection, as soon as the answer is decided. Default: read to the end. */
+  /** Returns true to end the call and its connection as soon as the answer is decided. Default: read to the end. */
   readonly isComplete?: (content: string) => boolean;
-  /** Hears once that the answer has begun. */
+  /** Called once, when the answer begins. */
   readonly onFirstToken?: () => void;
   /** Called with each phase that the call enters after the first, which is `connect`. */
   readonly onPhase?: (phase: CallPhase) => void;
-  /** Called once per network read that leaves the answer open, with all of it so far. Not of a call without a stream. */
+  /** Called once per network read that leaves the answer open, with the whole answer so far. Not called without a stream. */
   readonly onContent?: (content: string) => void;
-  /** The answer is to be JSON of this schema. Default: text. */
+  /** The answer must be JSON of this schema. Default: text. */
   readonly schema?: ChatSchema;
-  /** False asks for the answer in one piece, and then nothing can end it early. Default true. */
+  /** False asks for the answer in one piece, which nothing can end early. Default true. */
   readonly stream?: boolean;
-  /** True asks for the tokens with every event, which llama.cpp tells. Default: with the last one. */
+  /** True asks for the tokens with every event, which llama.cpp can report. Default: with the last event. */
   readonly tellsTokens?: boolean;
 }
 
@@ -76,7 +76,7 @@ export type ChatOutcome =
   | { readonly ok: true; readonly answer: ChatAnswer; readonly report: CallReport }
   | { readonly ok: false; readonly failure: PlannerError; readonly report: CallReport };
 
-/** The SDK wants a timeout of its own; ours always comes first. */
+/** The SDK requires a timeout of its own; ours always comes first. */
 const SDK_TIMEOUT_MS = 2 ** 31 - 1;
 
 export class ModelClient {
@@ -97,7 +97,7 @@ export class ModelClient {
     this.#sdk = new LeanOpenAI({
       baseURL: endpoint.baseURL,
       apiKey: endpoint.apiKey ?? 'not-needed',
-      // Given as null so that the SDK does not read them from the environment.
+      // Null, so that the SDK does not read them from the environment.
       organization: null,
       project: null,
       webhookSecret: null,
@@ -109,7 +109,7 @@ export class ModelClient {
     });
   }
 
-  /** Never rejects: every failure is a code of the error table, with the times that were reached. */
+  /** Asks for a chat answer. Never rejects: every failure is a code of the error table, with the times that were reached. */
   async chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {
     const outcome = await readAnswer(this.#sdk, this.#clock, this.#streamOptions, call, signal);
     return outcome.ok ? outcome : { ...outcome, failure: this.#secrets.ofFailure(outcome.failure) };
@@ -121,13 +121,13 @@ export class ModelClient {
     return outcome.ok ? outcome : { ...outcome, ...this.#withoutSecrets(outcome) };
   }
 
-  /** Makes the call of somebody else, whose body goes as it is, and tells its answer as it comes. Never throws. */
+  /** Makes a call on behalf of a client, with an unchanged body, and reports its answer as it arrives. Never throws. */
   relay(call: RelayCall, signal?: AbortSignal): Relay {
     const relay = startRelay(this.#sdk, this.#clock, this.#streamOptions, call, signal);
     return this.#secrets.isEmpty ? relay : { ...relay, ended: relay.ended.then((end) => this.#withoutSecrets(end)) };
   }
 
-  /** Passes on a request to another route than that of chats, as bytes, and tells its answer as it comes. Never throws. */
+  /** Passes on a request to a route other than chats, as bytes, and reports its answer as it arrives. Never throws. */
   pass(call: PassCall, signal?: AbortSignal): PassRelay {
     const relay = startPass(this.#sdk, this.#clock, call, signal);
     return this.#secrets.isEmpty ? relay : { ...relay, ended: relay.ended.then((end) => this.#withoutSecrets(end)) };
@@ -143,12 +143,12 @@ export class ModelClient {
     };
   }
 
-  /** The ids the endpoint lists. Throws a coded error. */
+  /** Returns the model ids that the endpoint lists. Throws a coded error. */
   async listModels(timeoutMs: number, signal?: AbortSignal): Promise<string[]> {
     return modelIds(await this.#get('/models', timeoutMs, signal));
   }
 
-  /** The JSON at a path of the server, which starts where the version path of its base URL does. Throws a coded error. */
+  /** Returns the JSON at a path of the server, relative to the base URL without its version path. Throws a coded error. */
   getJson(path: string, timeoutMs: number, signal?: AbortSignal): Promise<unknown> {
     return this.#get(`${this.#root}${path}`, timeoutMs, signal);
   }
@@ -158,9 +158,9 @@ export class ModelClient {
     const over = new AbortController();
     try {
       const whole = AbortSignal.any([deadline.signal, over.signal]);
-      // Read by hand: the SDK takes whatever has no list of models for an empty one.
+      // Read by hand, because the SDK takes a response without a list of models for an empty one.
       const response = await this.#sdk.get<unknown>(url, { signal: whole }).asResponse();
-      // What asResponse() gives is what our fetch returned.
+      // asResponse() returns the result of our fetch.
       return await readJson(response as unknown as StreamedResponse, () => over.abort(UNWANTED));
     } catch (error) {
       if (deadline.expired) throw timeoutFailure('headers', timeoutMs);
@@ -176,10 +176,10 @@ export class ModelClient {
   }
 }
 
-/** Longer than any list of models, also one of slots with their prompts. */
+/** Maximum size of a JSON body: larger than any list of models, or of slots with their prompts. */
 const JSON_BYTES_MAX = 4_000_000;
 
-/** The JSON of a whole body. One that is too long is not read to its end: `stop` closes its connection. */
+/** Reads the JSON of a whole body. A body that is too long is not read to its end: `stop` closes its connection. */
 async function readJson(response: StreamedResponse, stop: () => void): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const chunks: Buffer[] = [];
@@ -196,11 +196,11 @@ async function readJson(response: StreamedResponse, stop: () => void): Promise<u
     onEnd: () => resolve(Buffer.concat(chunks).toString('utf8')),
     onError: reject,
   });
-  // Some servers put a byte order mark before it.
+  // Some servers send a byte order mark before it.
   return JSON.parse((await promise).replace(/^\ufeff/, ''));
 }
 
-/** The ids of a model list. Ollama without models lists `null`. */
+/** Returns the ids of a model list. Ollama lists `null` if it has no models. */
 function modelIds(list: unknown): string[] {
   const data = list !== null && typeof list === 'object' ? (list as { data?: unknown }).data : undefined;
   if (data === null) return [];
@@ -214,7 +214,7 @@ function modelIds(list: unknown): string[] {
   return ids;
 }
 
-/** Of one server. It may list anything, and every name that is not known is looked for in it. */
+/** Maximum number of models of one server. It may list anything, and every unknown name is searched for in the list. */
 const MODELS_MAX = 10_000;
 const MODEL_ID_CHARS_MAX = 1_024;
 

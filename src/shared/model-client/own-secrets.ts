@@ -4,8 +4,8 @@ import type { EndpointAddress } from '../tasks.ts';
 import type { Refusal } from './answer-reader.ts';
 
 /**
- * What an endpoint is called with and nobody else may read. A server that refuses a key may say it again in its error, and
- * that goes on to whoever asked for a plan or a chat, into logs, and onto the page.
+ * The secrets that an endpoint is called with. A server that refuses a key may repeat it in its error, which is passed on to the
+ * caller, into logs, and to the page.
  */
 export class OwnSecrets {
   readonly #values = new SecretValues();
@@ -22,7 +22,7 @@ export class OwnSecrets {
     return this.#values.isEmpty;
   }
 
-  /** The same failure without them. */
+  /** Returns the same failure without the secrets. */
   ofFailure(failure: PlannerError): PlannerError {
     const { code, message, retryable, cause } = failure;
     const hidden = this.#values.hide(message);
@@ -30,7 +30,7 @@ export class OwnSecrets {
   }
 
   ofRefusal({ status, error }: Refusal): Refusal {
-    // Bytes of a server: JSON whatever they are.
+    // A server may send any JSON here.
     const text = JSON.stringify(error ?? null);
     const hidden = this.#values.hide(text);
     return { status, error: hidden === text ? error : JSON.parse(hidden) };

@@ -3,20 +3,20 @@ import type { PlannerError } from '../errors.ts';
 import { finishReasonOf, isNothing, statusOf, type TokenUsage, tokenCount } from './chat-event.ts';
 import { errorText, serverFailure } from './failures.ts';
 
-/** What is seen of answers that are passed on: events and whole bodies of the Responses API, of completions and of embeddings. */
+/** The members that are read of answers passed on: events and bodies of the Responses API, of completions and of embeddings. */
 interface Told {
-  /** Of an event of the Responses API. */
+  /** Set in events of the Responses API. */
   readonly type?: unknown;
   readonly delta?: unknown;
   readonly response?: unknown;
   readonly status?: unknown;
-  /** Of completions. */
+  /** Set in completions. */
   readonly choices?: unknown;
   readonly error?: unknown;
   readonly usage?: unknown;
 }
 
-/** The failure that an event or a body tells of. An `error` that holds nothing tells of none. */
+/** Returns the failure that an event or body reports. An empty `error` reports none. */
 export function failureOf(value: object): PlannerError | undefined {
   const { type, response, error } = value as Told;
   if (!isNothing(error)) return serverFailure(statusOf(error), errorText(error));
@@ -26,15 +26,15 @@ export function failureOf(value: object): PlannerError | undefined {
   return serverFailure(500, !isNothing(whole.error) ? errorText(whole.error) : 'the response failed');
 }
 
-/** Of the Responses API, what comes before the model has said something. */
+/** Events of the Responses API that precede the model's first words. */
 const BEFORE_ANSWER = /^response\.(?:created|queued|in_progress|output_item\.added|content_part\.added)$/;
 
-/** Whether the event shows that the model works: content only, not the frame around it. */
+/** Whether the event shows that the model works: only content does, not the frame around it. */
 export function isLife(event: object): boolean {
   const { type, delta, choices } = event as Told;
   if (Array.isArray(choices)) return choices.some((choice) => isSaid(choice?.text) || hasFinished(choice));
   if (typeof type === 'string' && BEFORE_ANSWER.test(type)) return false;
-  // Of another vendor's event nothing is known but that it came.
+  // Of another vendor's event, it is only known that it arrived.
   return typeof delta !== 'string' || delta !== '';
 }
 
@@ -55,7 +55,7 @@ export function isTerminal(event: object): boolean {
   return Array.isArray(choices) && choices.some(hasFinished);
 }
 
-/** The tokens that a body or its event tells, by either API's names. */
+/** Returns the tokens that a body or its event reports, by either API's names. */
 export function usageOf(told: object | null): TokenUsage {
   const usage = ((told as Told | null)?.usage ?? {}) as Readonly<Record<string, unknown>>;
   return defined({

@@ -13,47 +13,47 @@ import type { Relay, RelayEnd } from './chat-relay.ts';
 import { failureOf, isLife, isTerminal, usageOf } from './pass-event.ts';
 
 /**
- * A request of somebody else to a route that is passed on: its bytes go to the server unchanged, and the bytes of the answer come
- * back unchanged. The answer is only looked at: whether it shows life, fails or is whole, its tokens, and the id it has.
+ * A client's request to a route that is passed on: its bytes go to the server unchanged, and so do the bytes of the answer to
+ * the client. The answer is only observed: whether it shows life, fails or is whole, its tokens, and its id.
  */
 export interface PassCall {
-  /** Below the base URL, such as `/responses`. */
+  /** Path below the base URL, such as `/responses`. */
   readonly path: string;
   readonly body: Buffer;
   readonly isStreamed: boolean;
-  /** Whether it asks for one answer, so that this one's end is the end of all. */
+  /** True if the request asks for one answer, so that the end of this one is the end of all. */
   readonly isSingle: boolean;
-  /** Whether a 404 may be about something that the server has kept, and not about the route. */
+  /** True if a 404 may concern something that the server has kept, and not the route. */
   readonly refersToState: boolean;
-  /** Total time of the call, milliseconds. */
+  /** Time limit of the whole call, in milliseconds. */
   readonly timeoutMs: number;
   readonly phases?: PhaseLimits;
   readonly listener: PassListener;
 }
 
 export interface PassListener {
-  /** Some bytes of the answer, before anything is known of them. */
+  /** Called with bytes of the answer, before they are examined. */
   onBytes(bytes: Buffer, isEventStream: boolean): void;
-  /** The answer shows life: from now on it is worth being told. */
+  /** Called when the answer first shows life: from now on it is worth passing on. */
   onLife(): void;
-  /** The id that the server gives the answer, once. */
+  /** Called once, with the id that the server gives the answer. */
   onId(id: string): void;
 }
 
 export interface PassEnd extends RelayEnd {
-  /** Absent where the answer is whole. ERR_METHOD_UNKNOWN where the server does not have the route. */
+  /** Absent if the answer is whole. ERR_METHOD_UNKNOWN if the server does not have the route. */
   readonly failure?: PlannerError;
-  /** Whether the failure stands in the bytes of the answer. */
+  /** True if the bytes of the answer contain the failure. */
   readonly isInAnswer: boolean;
 }
 
 export type PassRelay = Relay<PassEnd>;
 
-/** Of a longer body nothing is read, and its client is told of it before its end. */
+/** Maximum size of a body that is examined. The client of a longer body receives it before its end. */
 export const READ_BYTES_MAX = 16_000_000;
-/** More than this is no answer but a flood. */
+/** Maximum size of an answer. */
 const BOUNDS: AnswerBounds = { streamBytesMax: 64_000_000, bodyBytesMax: 64_000_000, keptBytesMax: READ_BYTES_MAX };
-/** These say that a server does not have a route; LM Studio says so with status 200. */
+/** Statuses of a server that does not have a route; LM Studio reports it with status 200. */
 const NOT_THERE: ReadonlySet<number> = new Set([404, 405, 501]);
 const NO_ENDPOINT = /unexpected endpoint/i;
 
@@ -72,14 +72,14 @@ export function startPass(sdk: OpenAI, clock: Clock, call: PassCall, signal: Abo
   return { ended, pause: () => attempt.pause(), resume: () => attempt.resume() };
 }
 
-/** What a status of "not there" means: the route, unless the server speaks of a model, or may speak of what it has kept. */
+/** Interprets a "not found" status: the route is missing, unless the server mentions a model or may mean something it has kept. */
 function routeFailure(failure: PlannerError, refusal: Refusal | undefined, call: PassCall): PlannerError {
   if (!lacksRoute(failure, refusal)) return failure;
   if (isAboutModel(refusal?.error)) return new PlannerError('ERR_MODEL_INVALID_ID', failure.message);
   return refusal?.status === 404 && call.refersToState ? failure : missingRoute(call.path, failure);
 }
 
-/** Whether a server refused a call because it does not have the route, or a model not this way to answer. */
+/** Whether a server refused a call because it does not have the route, or because a model cannot answer this way. */
 export function lacksRoute({ code, message }: PlannerError, refusal: Refusal | undefined): boolean {
   if (code === 'ERR_MODEL_INVALID_ID') return false;
   if (refusal !== undefined) return NOT_THERE.has(refusal.status);
@@ -100,7 +100,7 @@ const WANTED = ['id', 'model', 'usage', 'error', 'status'];
 class PassReader extends AnswerReader {
   model: string | undefined;
   usage: TokenUsage = {};
-  /** Whether the answer itself tells of a failure. */
+  /** Whether the answer itself reports a failure. */
   hasFailed = false;
   readonly #call: PassCall;
   readonly #members = new TopMembers(WANTED);

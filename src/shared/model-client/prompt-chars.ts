@@ -3,7 +3,7 @@ interface Prompt {
   readonly tools?: unknown;
 }
 
-/** Characters that a model reads for a chat request: its messages and tools. Undefined where there is more than text. */
+/** Number of characters that a model reads for a chat request: its messages and tools. Undefined if there is more than text. */
 export function promptChars({ messages, tools }: Prompt): number | undefined {
   let chars = tools === undefined ? 0 : JSON.stringify(tools).length;
   for (const message of Array.isArray(messages) ? messages : []) {

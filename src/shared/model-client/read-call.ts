@@ -13,12 +13,12 @@ import { errorText, serverFailure } from './failures.ts';
 import { usageOf } from './pass-event.ts';
 import { lacksRoute, missingRoute } from './pass-relay.ts';
 
-/** A whole vocabulary with its log probabilities is no more. */
+/** Maximum size of a body: a whole vocabulary with its log probabilities. */
 const BODY_BYTES_MAX = 32_000_000;
 
 /**
  * Asks a model once for the probabilities of actions. Never rejects. ERR_METHOD_UNKNOWN: the server does not have this form.
- * ERR_MODEL_REJECTED: it refuses this request. ERR_MODEL_MALFORMED: its answer tells no probabilities, or none that can be.
+ * ERR_MODEL_REJECTED: it refuses this request. ERR_MODEL_MALFORMED: its answer has no probabilities, or impossible ones.
  */
 export async function makeRead(
   sdk: OpenAI,
@@ -66,7 +66,7 @@ class ReadReader extends AnswerReader {
     this.settle();
   }
 
-  /** It tells no probabilities, as any other body that is none of a read. */
+  /** An empty body has no probabilities, like any other that does not answer a read. */
   protected override emptyFailure(): PlannerError {
     return new PlannerError('ERR_MODEL_MALFORMED', 'the response has no body');
   }

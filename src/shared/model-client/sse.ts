@@ -1,40 +1,40 @@
 import { StringDecoder } from 'node:string_decoder';
 
-/** Longest event, in characters: a picture or a long tool call may come as one. */
+/** Maximum length of an event, in characters: a picture or a long tool call may arrive as one. */
 export const EVENT_CHARS_MAX = 16 * 1_048_576;
 
 const BYTE_ORDER_MARK = 0xfeff;
 
 /**
  * Parses server-sent events (WHATWG HTML, section 9.2), of which a chat stream uses the fields `data` and `event`. Takes bytes
- * in any cut, also inside a character or a line end; reports the data of each event, with its name where it has one. Comments
- * are no sign of life and are not reported. Linear: each character is searched once, however long its line.
+ * in pieces of any size, even cut inside a character or line end; reports the data of each event, with its name if it has one.
+ * Comments are no sign of life and are not reported. Linear: each character is searched once, however long its line.
  */
 export class SseParser {
   readonly #onEvent: (data: string, name?: string) => void;
   readonly #decoder = new StringDecoder('utf8');
-  /** The line that has not ended yet, in pieces. */
+  /** The unfinished line, in pieces. */
   #pieces: string[] = [];
-  /** Characters of the event that has not ended yet. */
+  /** Number of characters in the unfinished event. */
   #chars = 0;
   #data: string | undefined;
   #name: string | undefined;
   #hasBegun = false;
-  /** The last character was CR: an LF right after it ends no other line. */
+  /** True if the last character was CR: an LF right after it ends no other line. */
   #endedInCr = false;
 
   constructor(onEvent: (data: string, name?: string) => void) {
     this.#onEvent = onEvent;
   }
 
-  /** Returns false when the stream is beyond repair: an event without end. */
+  /** Takes the next bytes. Returns false if the stream is beyond repair: an event without end. */
   push(chunk: Buffer): boolean {
     const text = this.#decoder.write(chunk);
     if (text !== '') this.#take(text);
     return this.#chars <= EVENT_CHARS_MAX;
   }
 
-  /** The stream ended. An event that no blank line closed still counts, since servers forget it. */
+  /** Ends the stream. An event that no blank line closed still counts, because some servers omit it. */
   end(): void {
     if (this.#pieces.length > 0) this.#endLine('');
     this.#line('');
@@ -57,7 +57,7 @@ export class SseParser {
     if (start < text.length) this.#keep(text.slice(start));
   }
 
-  /** Where a read begins: after a byte order mark, and after the second half of a line end. */
+  /** Returns where a read begins: after a byte order mark, or after the second half of a line end. */
   #startOf(text: string): number {
     const first = text.charCodeAt(0);
     const isSkipped = this.#hasBegun ? this.#endedInCr && first === 10 : first === BYTE_ORDER_MARK;
@@ -84,7 +84,7 @@ export class SseParser {
       this.#data = this.#data === undefined ? data : `${this.#data}\n${data}`;
       return;
     }
-    // Comments and other fields are no part of the event.
+    // Comments and other fields are not part of the event.
     this.#chars = this.#data?.length ?? 0;
     this.#name = fieldOf(line, 'event') ?? this.#name;
   }
@@ -98,7 +98,7 @@ export class SseParser {
   }
 }
 
-/** The value of a line that is this field; a field without a colon is empty. */
+/** Returns the value of a line with this field; a field without a colon is empty. */
 function fieldOf(line: string, field: string): string | undefined {
   if (!line.startsWith(field)) return undefined;
   if (line.length === field.length) return '';

@@ -3,22 +3,23 @@ import type { PlannerError } from '../errors.ts';
 import type { Refusal } from './answer-reader.ts';
 
 /**
- * Whether a server takes `stream_options`, which asks it to report the tokens of a stream. Older servers and strict gateways
- * refuse the whole call for it. Then the call is made again without, and later calls do without from the start, for a while.
+ * Tracks whether a server accepts `stream_options`, which asks it to report the tokens of a stream. Older servers and strict
+ * gateways refuse the whole call for it. Then the call is repeated without it, and for a while later calls omit it from the
+ * start.
  */
 const RETRY_MS = 600_000;
 
-/** Refusals of one member are among these; others are of the model, the key or the load. */
+/** Codes that a refusal of one member may have; others concern the model, the key or the load. */
 const REFUSED = new Set(['ERR_MODEL_REJECTED', 'ERR_MODEL_SCHEMA', 'ERR_MODEL_STATUS']);
 const NAMED = /stream[_ ]?options|include[_ ]?usage/i;
-/** Refusals of some member that is not named, and those without words. */
+/** Matches refusals of a member that is not named, and those without words. */
 const UNNAMED =
   /\b(?:unknown|unrecogni[sz]ed|unexpected|unsupported|extra|additional|not (?:permitted|allowed|supported))\b.{0,60}\b(?:fields?|param(?:eter)?s?|propert(?:y|ies)|arguments?|inputs?|keys?|options?|members?)\b/i;
 const WORDLESS =
   /^\d{3}(?: (?:status code \(no body\)|bad request|unprocessable (?:entity|content)|invalid request|error)\.?)?$/i;
 const CHARS_READ = 4_000;
 
-/** Names that stand in any refusal, whatever it is about. */
+/** Names that may appear in any refusal. */
 const COMMON: ReadonlySet<string> = new Set(['model', 'messages', 'stream', 'n', 'stop', 'user', 'stream_options']);
 
 type Body = Readonly<Record<string, unknown>>;
@@ -26,14 +27,14 @@ type Body = Readonly<Record<string, unknown>>;
 export class StreamOptions {
   readonly #clock: Clock;
   #refusedUntilMs = Number.NEGATIVE_INFINITY;
-  /** The server has answered a call that had them. */
+  /** True once the server has answered a call that had the options. */
   #areTaken = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Makes a call, and makes it again without the options where they may be what the server refused. */
+  /** Makes a call, and repeats it without the options if the server may have refused them. */
   async call<B extends object, E extends { readonly failure?: PlannerError; readonly refusal?: Refusal }>(
     call: { readonly body: B; readonly timeoutMs: number },
     signal: AbortSignal | undefined,
@@ -50,12 +51,12 @@ export class StreamOptions {
     return second;
   }
 
-  /** The body as the server takes it, as far as is known. */
+  /** The body as the server accepts it, as far as is known. */
   bodyFor<B extends object>(body: B): B {
     return this.#clock.now() < this.#refusedUntilMs ? withoutOptions(body) : body;
   }
 
-  /** How a call ended. Returns the body to make it again with, where the options may be what was refused. */
+  /** Records how a call ended. Returns the body to repeat it with, if the options may be what was refused. */
   again<B extends object>(body: B, failure: PlannerError | undefined, refusal: Refusal | undefined): B | undefined {
     if (!('stream_options' in body)) return undefined;
     if (failure === undefined) {
@@ -69,7 +70,7 @@ export class StreamOptions {
     return withoutOptions(body);
   }
 
-  /** A call with them was refused, and the same call without was not. */
+  /** Records that a call was refused with the options and accepted without them. */
   refused(): void {
     this.#areTaken = false;
     this.#refusedUntilMs = this.#clock.now() + RETRY_MS;
@@ -86,7 +87,7 @@ function wordsOf({ message }: PlannerError, refusal: Refusal | undefined): strin
   return `${message} ${said}`.slice(0, CHARS_READ).trim();
 }
 
-/** Whether a request was refused for something that is not named; a member that is named is another one. */
+/** Whether a request was refused because of something unnamed; a named member would be another one. */
 function isUnnamed({ message }: PlannerError, words: string, body: Body): boolean {
   if (!/^4(?:00|22)\b/.test(message)) return false;
   const isOther = Object.keys(body).some((name) => !COMMON.has(name) && words.includes(name));

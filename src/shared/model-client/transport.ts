@@ -5,10 +5,10 @@ import { PlannerError } from '../errors.ts';
 import { UNWANTED } from '../unwanted.ts';
 
 /**
- * The transport under the openai SDK: its `fetch`, over an undici pool of one origin. It hands over bytes as they come
- * from the socket, without web streams, which cost more CPU than the rest of a call (docs/decisions/0002).
+ * The transport under the openai SDK: its `fetch`, over an undici pool of one origin. It delivers bytes as they arrive from the
+ * socket, without web streams, which cost more CPU than the rest of a call (docs/decisions/0002).
  *
- * The SDK sees as much of a Response as it reads: status, headers, text() and json(). A streamed body is read through
+ * The SDK sees only the parts of a Response that it reads: status, headers, text() and json(). A streamed body is read through
  * `StreamedResponse.consume`.
  */
 export interface ResponseSink {
@@ -17,14 +17,14 @@ export interface ResponseSink {
   onError(error: Error): void;
 }
 
-/** Requests that may wait for a connection beyond the connections there may be. */
+/** Maximum number of requests that wait for a connection, in addition to those that have one. */
 const WAITING_MAX = 256;
-/** Bodies read whole are cut here: model lists, */
+/** Maximum size of bodies that are read whole, such as model lists. */
 const BODY_BYTES_MAX = 4_000_000;
-/** and pages of errors, whose meaning stands at their start. Their connection is closed. */
+/** Maximum size of error pages, whose meaning is at their start. Their connection is closed. */
 const ERROR_BYTES_MAX = 64_000;
 
-/** The read-only part of Headers that the SDK uses. Building real ones for every call is measurable. */
+/** The read-only part of Headers that the SDK uses. Building real ones for every call has a measurable cost. */
 class HeaderView {
   readonly #headers: IncomingHttpHeaders;
   constructor(headers: IncomingHttpHeaders) {
@@ -45,7 +45,7 @@ class HeaderView {
   }
 }
 
-/** What holds up the bytes of a response. */
+/** Pauses and resumes the bytes of a response. */
 export interface ResponseFlow {
   pause(): void;
   resume(): void;
@@ -60,11 +60,11 @@ export class StreamedResponse {
   readonly #stop: () => void;
   readonly #flow: ResponseFlow | undefined;
   #sink: ResponseSink | undefined;
-  /** What arrived before a sink was there. The SDK takes a few microtasks to hand the response over. */
+  /** Bytes that arrived before the sink. The SDK takes a few microtasks to return the response. */
   #early: Buffer[] = [];
   #settled: { readonly error?: Error } | undefined;
 
-  /** `stop` closes the connection: the rest of the body is not wanted. `flow` holds it up. */
+  /** `stop` closes the connection, because the rest of the body is not wanted. `flow` pauses it. */
   constructor(url: string, status: number, headers: IncomingHttpHeaders, stop: () => void, flow?: ResponseFlow) {
     this.url = url;
     this.#stop = stop;
@@ -74,7 +74,7 @@ export class StreamedResponse {
     this.headers = new HeaderView(headers);
   }
 
-  /** Takes over the body: what has arrived at once, then what follows. One sink, once. */
+  /** Takes over the body: what has arrived at once, then what follows. May be called once. */
   consume(sink: ResponseSink): void {
     this.#sink = sink;
     for (const chunk of this.#early) sink.onData(chunk);
@@ -94,7 +94,7 @@ export class StreamedResponse {
     else this.#sink?.onEnd();
   }
 
-  /** Reads no more of the socket until `resume`, so that the server has to wait. */
+  /** Stops reading the socket until `resume`, so that the server has to wait. */
   pause(): void {
     this.#flow?.pause();
   }
@@ -130,25 +130,22 @@ export class StreamedResponse {
 }
 
 export interface TransportHooks {
-  /**
-   * Ends the request at any moment. Given here and not to the SDK, which would wrap it in a controller of its own and
-   * make a DOMException at each abort.
-   */
+  /** Ends the request at any moment. Not given to the SDK, which would wrap it in a controller of its own and create a DOMException at each abort. */
   readonly signal: AbortSignal;
-  /** The request goes out on a connected socket. */
+  /** Called when the request goes out on a connected socket. */
   onSent?(): void;
-  /** The headers of the response are there. */
+  /** Called when the headers of the response have arrived. */
   onStatus?(status: number): void;
 }
 
-/** What `ModelClient` passes through the SDK's `fetchOptions` to its own fetch. */
+/** The options that `ModelClient` passes through the SDK's `fetchOptions` to its own fetch. */
 export interface TransportInit extends RequestInit {
   readonly hooks?: TransportHooks;
 }
 
 const plainByHeaders = new WeakMap<object, Record<string, string>>();
 
-/** Headers as undici's dispatch takes them. Kept by identity: those of chat calls are one object per client. */
+/** Converts headers for undici's dispatch. Cached by identity: those of chat calls are one object per client. */
 function plainHeaders(headers: RequestInit['headers'] & object): Record<string, string> {
   const kept = plainByHeaders.get(headers);
   if (kept !== undefined) return kept;
@@ -162,7 +159,7 @@ export class Transport {
   readonly #pool: Pool;
   readonly #origin: string;
   readonly #unsentMax: number;
-  /** Requests that no connection has taken yet. undici keeps those that were aborted until one does. */
+  /** Requests that no connection has taken yet. undici keeps aborted ones until a connection does. */
   #unsent = 0;
 
   constructor(baseURL: string, connectionsMax: number) {
@@ -175,13 +172,13 @@ export class Transport {
       headersTimeout: 0,
       bodyTimeout: 0,
       connectTimeout: 3_000,
-      // llama.cpp closes idle connections after 5 s; a server's own Keep-Alive header has precedence.
+      // llama.cpp closes idle connections after 5 s; a server's own Keep-Alive header takes precedence.
       keepAliveTimeout: 4_000,
       allowH2: false,
     });
   }
 
-  /** To be given to the SDK as its `fetch`. */
+  /** The `fetch` for the SDK. */
   readonly fetch = (input: string | URL | Request, init: TransportInit = {}): Promise<Response> => {
     const url = String(input);
     return new Promise((resolve, reject) => {
@@ -221,11 +218,11 @@ export class Transport {
             init.hooks?.onSent?.();
           },
           onResponseStart: (controller, status, headers) => {
-            // Informational, as 102 and 103: the response itself follows.
+            // Informational responses such as 102 and 103 precede the response itself.
             if (status < 200) return;
             init.hooks?.onStatus?.(status);
             response = new StreamedResponse(url, status, headers, () => controller.abort(UNWANTED), controller);
-            // The SDK's type asks for a whole Response; it reads the members that StreamedResponse has.
+            // The SDK's type requires a whole Response; it reads the members that StreamedResponse has.
             resolve(response as unknown as Response);
           },
           onResponseData: (_controller, chunk) => response?.push(chunk),
