@@ -1,4 +1,4 @@
-/** Returns the name that differs least from `given`, upper and lower case apart; undefined if none is near enough to be a slip. */
+/** Returns the name that differs least from `given`, ignoring case; undefined if none is close enough to be a typing error. */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
   const slipsMax = given.length / 3;
   const slips = (name: string): number => editDistance(given.toLowerCase(), name.toLowerCase());
@@ -8,7 +8,7 @@ export function nearestName(given: string, names: readonly string[]): string | u
   return nearest;
 }
 
-/** The number of characters to insert, delete or replace to make one text the other (Levenshtein). */
+/** Returns the number of characters to insert, delete or replace to turn one text into the other (Levenshtein). */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [index, char] of [...from].entries()) {

@@ -1,13 +1,13 @@
 import type { Domain, DomainDefinition, Feature, FeatureMap, ImageValue, Observation } from './domain.ts';
 
 /**
- * The features of a domain as the compiler knows them. A domain from a file has any features; so has a domain of which the
- * compiler only knows that it is one of several and may be from a file.
+ * The features of a domain as the compiler knows them. A domain from a file may have any features; so may a domain whose type is
+ * a union that includes one from a file.
  */
 export type FeaturesOf<D extends DomainDefinition> = string extends NamesIn<D> ? FeatureMap : D['features'];
 type NamesIn<D extends DomainDefinition> = D extends unknown ? keyof D['features'] : never;
 
-/** The type of one feature's value: the values of a category where they are listed, else what its kind allows. */
+/** The type of one feature's value: the listed values of a category, else what its kind allows. */
 type ValueOf<F extends Feature> = F extends { readonly kind: 'category' }
   ? F extends { readonly values: readonly (infer V extends string)[] }
     ? V
@@ -22,7 +22,7 @@ type ValueOf<F extends Feature> = F extends { readonly kind: 'category' }
           ? string
           : ImageValue;
 
-/** The names of the features that every request must have. One whose `optional` is only known at run time is not among them. */
+/** The names of the features that every request must have. Excludes those whose `optional` is known only at run time. */
 type RequiredNames<F extends FeatureMap> = {
   [K in keyof F]: F[K] extends { readonly kind: string; readonly optional?: false } ? K : never;
 }[keyof F];
@@ -34,12 +34,12 @@ type Known<F extends FeatureMap> = F extends unknown
       }
     >
   : never;
-/** One object, without a name of its own: messages of the compiler and editors show the features and nothing else. */
+/** One object without a name of its own, so that compiler messages and editors show only the features. */
 type Shown<T> = T extends infer U ? { [K in keyof U]: U[K] } : never;
 
 /**
- * An observation of a domain, as the compiler checks it: the name of each feature, the values of its kind, and whether it may
- * be left out. For a plain `Domain`, whose features are known at run time only, any observation.
+ * An observation of a domain, as the compiler checks it: the name of each feature, the values of its kind, and whether it may be
+ * omitted. For a plain `Domain`, whose features are known only at run time, any observation.
  */
 export type ObservationOf<D extends DomainDefinition> = string extends keyof FeaturesOf<D>
   ? Observation
@@ -48,5 +48,5 @@ export type ObservationOf<D extends DomainDefinition> = string extends keyof Fea
     ? O
     : never;
 
-/** What `defineDomain` makes of a definition. A checked domain is itself. */
+/** The result type of `defineDomain` for a definition. A checked domain is its own result. */
 export type DomainOf<D extends DomainDefinition> = Domain<FeaturesOf<D>>;

@@ -3,12 +3,12 @@ import { type InParts, inOneGo, PART_MEMBERS } from './in-parts.ts';
 import type { PlanRequest } from './plan-request.ts';
 import type { StringHash } from './signature.ts';
 
-/** The values of a long request, read once. */
+/** The Q-values of a long request, read once. */
 export interface ValueSummary {
-  /** Of the actions that have one; `low` is above `high` where none has. */
+  /** Lowest and highest value of the actions that have one; `low` is above `high` if none has. */
   readonly low: number;
   readonly high: number;
-  /** The actions of the highest values, best first, the earlier one on a tie; at most `BEST_MAX`. */
+  /** The actions with the highest values, best first, the earlier one on a tie; at most `BEST_MAX`. */
   readonly best: readonly Valued[];
 }
 
@@ -16,7 +16,7 @@ export type Valued = readonly [action: string, value: number];
 
 export const BEST_MAX = 256;
 
-/** From this many actions on, a pass over them costs more than to remember what it found. */
+/** Number of actions from which a pass over them costs more than remembering its result. */
 const LONG_ACTIONS = 1_000;
 
 export function isLong(actions: readonly string[]): boolean {
@@ -31,8 +31,8 @@ interface Findings {
 }
 
 /**
- * A long request that nobody changes any more, so that what was found in it holds: its values are read once, and it is not copied.
- * Either a copy, or one that came over a wire and was checked in parts (`Planner.own`).
+ * A long request that nothing changes any more, so that findings about it stay valid: its values are read once, and it is not
+ * copied. It is either a copy, or came over a wire and was checked in parts (`Planner.own`).
  */
 export class OwnedRequest implements PlanRequest {
   readonly agent: string;
@@ -51,17 +51,17 @@ export class OwnedRequest implements PlanRequest {
     this.#values = findings?.values;
   }
 
-  /** Also of what is no request at all, and of proxies, whose traps may throw. */
+  /** Accepts any value, including proxies, whose traps may throw. */
   static is(value: unknown): value is OwnedRequest {
     return typeof value === 'object' && value !== null && #findings in value;
   }
 
-  /** When it was asked for, by the clock of the planner that has checked it; undefined for a copy. */
+  /** When it was asked for, by the clock of the planner that checked it; undefined for a copy. */
   get askedAtMs(): number | undefined {
     return this.#findings?.askedAtMs;
   }
 
-  /** The sum of the hashes of its actions, where it is known. */
+  /** The sum of the hashes of its actions, if known. */
   get actionsSum(): StringHash | undefined {
     return this.#findings?.actionsSum;
   }
@@ -72,13 +72,13 @@ export class OwnedRequest implements PlanRequest {
   }
 }
 
-/** The Q-value of an action, if one was given. What an action inherits, as "constructor" does, is no number. */
+/** Returns the Q-value of an action, if one was given. Inherited members such as "constructor" are not numbers. */
 export function qValueOf(request: Pick<PlanRequest, 'qValues'>, action: string): number | undefined {
   const value: unknown = request.qValues?.[action];
   return typeof value === 'number' ? value : undefined;
 }
 
-/** One pass over the actions. */
+/** Summarizes the Q-values in one pass over the actions. */
 export function* valuesInParts(request: Pick<PlanRequest, 'actions' | 'qValues'>): InParts<ValueSummary> {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
@@ -96,7 +96,7 @@ export function* valuesInParts(request: Pick<PlanRequest, 'actions' | 'qValues'>
   return { low, high, best: best.list };
 }
 
-/** The actions of the highest values, best first, the earlier one on a tie: one pass, so that long lists stay cheap. */
+/** Collects the actions with the highest values, best first, the earlier one on a tie. One pass, so that long lists are cheap. */
 export class BestValued {
   readonly list: Valued[] = [];
   readonly #max: number;

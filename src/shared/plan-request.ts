@@ -83,7 +83,7 @@ function checkImage(key: string, value: unknown): void {
 function checkFeatureValue(name: string, feature: Feature, value: FeatureValue): void {
   switch (feature.kind) {
     case 'category':
-      // On the way of every plan: the name of what is wrong is put together only when something is.
+      // Every plan runs this, so the name of a faulty value is put together only if there is a fault.
       if (typeof value !== 'string' || value.length > REQUEST_LIMITS.valueChars) {
         return checkString(`observation.${name}`, value, REQUEST_LIMITS.valueChars);
       }
@@ -128,7 +128,7 @@ function checkObservation(domain: Domain, observation: Observation): void {
       fail(`observation.${name}`, `is a ${feature.kind} that ${domain.name} needs`, value);
     }
   }
-  // As many members as there are known ones: none is unknown, and the names need not be looked up.
+  // If there are as many members as known ones, none is unknown, and the names need not be looked up.
   let members = 0;
   for (const _ in observation) members++;
   if (members !== known) checkNames(domain, observation);
@@ -167,7 +167,7 @@ const SPACE = 0x20;
 
 function checkAction(action: unknown, index: number): void {
   if (typeof action !== 'string' || action === '') return fail(`actions[${index}]`, 'must be a name', action);
-  // What begins with a visible ASCII character is not blank.
+  // A text that begins with a visible ASCII character is not blank.
   const first = action.charCodeAt(0);
   if ((first <= SPACE || first > 0x7e) && action.trim() === '') fail(`actions[${index}]`, 'must be a name', action);
   if (action.length > REQUEST_LIMITS.actionChars) {
@@ -274,7 +274,7 @@ export function readPlainly<T>(read: () => T): T {
   }
 }
 
-/** The same for what is read in parts. */
+/** Same as `readPlainly`, for work in parts. */
 export function* readPlainlyInParts<T>(work: InParts<T>): InParts<T> {
   try {
     return yield* work;
@@ -333,8 +333,8 @@ function valuesByName(request: Pick<PlanRequest, 'actions' | 'qValues'>): number
 }
 
 /**
- * The values, where they stand in the order of their actions, as most agents write them; undefined where they do not. On the
- * way of every cached plan: comparing names is several times faster than looking up those that have just been parsed.
+ * Returns the values if they are in the order of their actions, as most agents write them; undefined otherwise. Runs for every
+ * cached plan: comparing names is several times faster than looking up names that have just been parsed.
  */
 function valuesInOrder(qValues: Readonly<Record<string, number>>, actions: readonly string[]): number[] | undefined {
   const values: number[] = [];
@@ -363,13 +363,13 @@ function valueRange(request: Pick<PlanRequest, 'actions' | 'qValues'>): { low: n
 }
 
 /**
- * Where the values of a request stand: 0 for the worst, 1 for the best, undefined for an action without one. Undefined for
- * all where there are none, or only equal ones: such values tell nothing.
+ * Returns a function for the relative Q-value of an action: 0 for the worst, 1 for the best, undefined for an action without
+ * one. Undefined for all if there are no values or all are equal: such values say nothing.
  */
 export function valueScale(request: Pick<PlanRequest, 'actions' | 'qValues'>): (action: string) => number | undefined {
   if (request.qValues === undefined) return () => undefined;
   const { low, high } = valueRange(request);
-  // By halves, since the whole may be more than a number holds.
+  // Halved, because the whole may exceed the range of a number.
   const span = high / 2 - low / 2;
   if (!(span > 0)) return () => undefined;
   return (action) => {

@@ -1,8 +1,6 @@
-/**
- * Chance, injected. `seededRandom` replays exactly; `systemRandom` is for jitter outside of tests and simulations.
- */
+/** Injected chance. `seededRandom` replays exactly; `systemRandom` is for jitter outside of tests and simulations. */
 export interface Random {
-  /** A float in [0, 1). */
+  /** Returns a float in [0, 1). */
   next(): number;
 }
 
@@ -21,14 +19,14 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** A generator of its own for a named part, so that one part drawing more does not shift the others. */
+/** Returns a separate generator for a named part, so that draws of one part do not shift the others. */
 export function forkRandom(seed: number, name: string): Random {
   let hash = seed >>> 0;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193) >>> 0;
   return seededRandom(hash);
 }
 
-/** A whole number in [0, bound). */
+/** Returns a whole number in [0, bound). */
 export function randomIndex(random: Random, bound: number): number {
   return Math.floor(random.next() * bound);
 }
@@ -39,7 +37,7 @@ export function pick<T>(random: Random, items: readonly T[]): T {
   return item;
 }
 
-/** A standard normal deviate (Box and Muller, 1958). */
+/** Returns a standard normal deviate (Box and Muller, 1958). */
 export function randomNormal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
 }

@@ -3,22 +3,23 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { type Clock, systemClock } from './clock.ts';
 
 /**
- * Files that a user names, which may be anything. Opening a FIFO waits for somebody who writes, and a file system whose server is gone
- * answers never; both hold a thread of the process, and `process.exit` waits for that thread. So nothing is waited for in `open`, what
- * is no file is refused, and what does not answer in its time is given up. A path that has not answered is not asked again until it does.
+ * Access to files that a user names, which may be anything. Opening a FIFO waits for a writer, and a file system whose server is
+ * gone never answers; both hold a thread of the process, and `process.exit` waits for that thread. So `open` never waits,
+ * anything but a file is rejected, and work that does not answer in time is given up. A path that has not answered is not tried
+ * again until it does.
  */
 
-/** Far longer than a file system takes that is there. */
+/** Time limit for a file, in milliseconds: far longer than an available file system takes. */
 export const FILE_MS_MAX = 3_000;
 
 const stuck = new Set<string>();
 
-/** Whether something has been given up that still holds a thread: the process does not end by `process.exit` then. */
+/** Whether work was given up that still holds a thread: `process.exit` does not end the process then. */
 export function hasStuckFile(): boolean {
   return stuck.size > 0;
 }
 
-/** What `work` on the files of a path comes to. Rejects where it takes too long; then it goes on for nobody. */
+/** Returns the result of `work` on the files of a path. Rejects if it takes too long; the work then continues, and its result is dropped. */
 export async function inFileTime<T>(path: string, work: () => Promise<T>, clock: Clock = systemClock): Promise<T> {
   if (stuck.has(path)) throw new Error('it has not answered before, and still does not');
   const late = Promise.withResolvers<never>();
@@ -36,9 +37,9 @@ export async function inFileTime<T>(path: string, work: () => Promise<T>, clock:
   }
 }
 
-/** Opens a file for reading and nothing else, without waiting for anybody. Close it. */
+/** Opens a file for reading only, without waiting. The caller must close it. */
 export async function openRegular(path: string): Promise<FileHandle> {
-  // On Windows there is no such flag, and no FIFO among files.
+  // Windows has no such flag, and no FIFO among files.
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   const kind = kindOf(await handle.stat());
   if (kind === 'a file') return handle;
@@ -53,7 +54,7 @@ export function kindOf(stats: Pick<Stats, 'isFile' | 'isDirectory' | 'isFIFO' | 
   return stats.isSocket() ? 'a socket' : 'a device';
 }
 
-/** The bytes of a file, at most `bytesMax`. */
+/** Returns the bytes of a file, at most `bytesMax`. */
 export async function readRegular(path: string, bytesMax: number, clock: Clock = systemClock): Promise<Buffer> {
   return inFileTime(
     path,

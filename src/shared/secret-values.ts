@@ -1,11 +1,11 @@
-/** What stands in the place of a secret. */
+/** Replaces a secret in texts. */
 export const HIDDEN = '[hidden]';
-/** A shorter one would be found in words that are none. */
+/** Minimum length of a secret. A shorter one would be found inside ordinary words. */
 const SECRET_CHARS_MIN = 6;
 
-/** Secrets that are known by their value, to be cut from whatever text they got into. */
+/** Secrets known by their value, which are removed from any text. */
 export class SecretValues {
-  /** The longest first: one may begin with another. */
+  /** Longest first, because one may begin with another. */
   #values: readonly string[] = [];
 
   get isEmpty(): boolean {
@@ -14,7 +14,7 @@ export class SecretValues {
 
   add(value: string | undefined): void {
     if (value === undefined || value.length < SECRET_CHARS_MIN) return;
-    // As it looks inside of JSON, and of JSON inside of JSON.
+    // The value as it appears inside JSON, and inside JSON within JSON.
     const escaped = JSON.stringify(value).slice(1, -1);
     const all = new Set([...this.#values, value, escaped, JSON.stringify(escaped).slice(1, -1)]);
     this.#values = [...all].sort((a, b) => b.length - a.length);

@@ -1,19 +1,19 @@
 import { HIDDEN, SecretValues } from './secret-values.ts';
 
 /**
- * What must not be read by whoever reads a log or a report: the values of members that are secret by their name, and,
- * wherever they turn up in a text, the values that are known to be secret (a server's error may echo its key).
+ * Removes what readers of logs and reports must not see: the values of members whose name marks them as secret and, anywhere in
+ * a text, values known to be secret (a server's error may repeat its key).
  */
 
-/** Nothing that is logged is deeper; a member of more is left out. */
+/** Maximum depth of logged values; deeper members are left out. */
 const DEPTH_MAX = 12;
 
 const SECRET_NAME =
   /^(?:(?:x[-_])?api[-_]?key|(?:proxy[-_]?)?authorization|(?:access|auth|bearer|http)?[-_]?token|password|secret|(?:set[-_]?)?cookies?)$/i;
 
 /**
- * Credentials that show by their form: in a URL, in its query, after `Bearer`. Each begins with fixed text, or a long line
- * of letters would take time with its square.
+ * Credentials recognized by their form: in a URL, in its query, after `Bearer`. Each begins with fixed text; otherwise a long
+ * line of letters would take quadratic time.
  */
 const FORMS: readonly (readonly [RegExp, string])[] = [
   [/:\/\/[^/?#\s"']+@/g, `://${HIDDEN}@`],
@@ -21,7 +21,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`],
 ];
 
-/** A text in which nothing is left of what shows as credentials by its form. */
+/** Removes everything from a text that is recognized as credentials by its form. */
 export function withoutCredentials(text: string): string {
   return FORMS.reduce((hidden, [form, instead]) => hidden.replace(form, instead), text);
 }
@@ -31,7 +31,7 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** The secrets that are known by their value. */
+/** Secrets known by their value. */
 export class Secrets {
   readonly #values = new SecretValues();
 
@@ -39,7 +39,7 @@ export class Secrets {
     this.#values.add(value);
   }
 
-  /** Every text below a secret name, or below `headers`, in a configuration. */
+  /** Adds every text below a secret name, or below `headers`, in a configuration. */
   addFrom(config: unknown, isSecret = false, depth = 0): void {
     if (typeof config === 'string' && isSecret) this.add(config);
     if (config === null || typeof config !== 'object' || depth > DEPTH_MAX) return;
@@ -48,15 +48,15 @@ export class Secrets {
     }
   }
 
-  /** A text without them, and without what looks like credentials. */
+  /** Returns a text without the secrets, and without anything that looks like credentials. */
   hide(text: string): string {
     return withoutCredentials(this.#values.hide(text));
   }
 }
 
 /**
- * A copy in which the values of secret members, and those of `headers`, are hidden at any depth. Only plain objects,
- * lists and errors are looked into: what has a class of its own is left to its own way of becoming text.
+ * Returns a copy in which the values of secret members, and those of `headers`, are hidden at any depth. Only plain objects,
+ * lists and errors are searched; instances of other classes are converted to text in their own way.
  */
 export function withoutSecrets(value: unknown, depth = 0): unknown {
   if (value === null || typeof value !== 'object') return value;
@@ -76,7 +76,7 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Which headers there are may be of use; what is in them is not told. */
+/** Names of headers may be useful and are shown; their values are not. */
 function hiddenValues(headers: unknown): unknown {
   if (headers === null || typeof headers !== 'object') return headers === undefined ? undefined : HIDDEN;
   return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN]));

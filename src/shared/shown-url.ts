@@ -1,13 +1,13 @@
 import { HIDDEN } from './secret-values.ts';
 
-/** A part of a path that looks like a key and not like a word: by what keys begin with, as a UUID, or as a long run of letters and digits. */
+/** Matches a part of a path that looks like a key and not a word: by a typical prefix, as a UUID, or as a long run of letters and digits. */
 const KEY_PREFIX = /^(?:sk|pk|rk|key|token|secret|bearer)[-_=.].{6,}/i;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const LONG_RUN = /[A-Za-z\d_]{20,}/;
 
 /**
- * The address of a server as it may be shown, in messages, names, reports and logs: its host, and of its path what does not look like a key; of
- * its query the names alone. What is no URL is not shown at all.
+ * Returns the address of a server for messages, names, reports and logs: its host, the parts of its path that do not look like
+ * keys, and only the names in its query. Anything but a URL is not shown at all.
  */
 export function shownURL(url: string): string {
   const parsed = URL.parse(url);
@@ -19,7 +19,7 @@ export function shownURL(url: string): string {
   return `${protocol}//${user}${host}${shownPath(url)}${query}`;
 }
 
-/** Of the path, as it was written. */
+/** Returns the path of a URL as it was written. */
 export function shownPath(url: string): string {
   const path = /^[^:]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
   return path.split('/').map(shownPart).join('/');

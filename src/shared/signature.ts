@@ -2,23 +2,23 @@ import { type Domain, type Feature, type FeatureValue, isSoft, type Observation 
 import { type InParts, inOneGo, PART_MEMBERS } from './in-parts.ts';
 
 /**
- * The signature: a 128-bit fingerprint of the bucketed observation and the set of actions, the exact cache key. Equal
- * in every thread and process, for it depends on nothing but the domain and the request. Text and images do not enter.
+ * The signature: a 128-bit fingerprint of the bucketed observation and the set of actions, which is the exact cache key. Equal
+ * in every thread and process, because it depends only on the domain and the request. Text and images are not included.
  *
- * The hash is MurmurHash3_x86_128 (Austin Appleby, public domain), fed word by word: two UTF-16 units of a string make
- * a word, and its length closes it. A long category enters by a hash of its own, which is looked up faster than it is made.
- * Sets enter as the sum of the hashes of their members, so order does not matter.
- * It is no cryptographic hash: who can choose observations freely could make two collide.
+ * The hash is MurmurHash3_x86_128 (Austin Appleby, public domain), fed word by word: two UTF-16 units of a string make a word,
+ * and its length closes it. A long category is included by its own hash, which is faster to look up than to compute. Sets are
+ * included as the sum of their members' hashes, so order does not matter. This is not a cryptographic hash: anyone who can
+ * choose observations freely could make two collide.
  */
 export type Signature = Int32Array;
 
 export const SIGNATURE_WORDS = 4;
 
-// What is to be hashed, word by word. Module variables, because an object would be allocated on every lookup; hashed in
-// one go at the end, with its state in local variables.
+// The words to be hashed. Module variables, because an object would be allocated on every lookup; hashed in one pass at the end,
+// with its state in local variables.
 let input = new Int32Array(1_024);
 let length = 0;
-// The result of the last hash.
+// Result of the last hash.
 let h1 = 0;
 let h2 = 0;
 let h3 = 0;
@@ -29,7 +29,7 @@ const C2 = 0xab0e9789 | 0;
 const C3 = 0x38b34ae5;
 const C4 = 0xa1e38b93 | 0;
 
-/** Also throws away what a hash left behind that was broken off by a value of a wrong type. */
+/** Starts a new hash. Also discards what an unfinished hash left behind after a value of a wrong type. */
 function begin(): void {
   length = 0;
 }
@@ -61,7 +61,7 @@ function avalanche(h: number): number {
   return h ^ (h >>> 16);
 }
 
-// The four lanes of the hash: each mixes a word in and takes the next lane along.
+// The four lanes of the hash: each mixes in a word and the next lane.
 
 function mixA(h: number, next: number, word: number): number {
   const k = Math.imul(word, C1);
@@ -87,7 +87,7 @@ function mixD(h: number, next: number, word: number): number {
   return (Math.imul(((mixed << 13) | (mixed >>> 19)) + next, 5) + 0x32ac3b17) | 0;
 }
 
-/** Hashes the input from the word `from` on, and takes it out. `s1` to `s4` are the seed. */
+/** Hashes the input from the word `from` on, and removes it. `s1` to `s4` are the seed. */
 function hashFrom(from: number, s1: number, s2: number, s3: number, s4: number): void {
   const source = input;
   const end = length;
@@ -127,7 +127,7 @@ function hashFrom(from: number, s1: number, s2: number, s3: number, s4: number):
   h4 = (d + a) | 0;
 }
 
-/** The hash of one string, or the sum of several, four words. */
+/** The hash of one string, or the sum of several hashes, as four words. */
 export interface StringHash {
   readonly h1: number;
   readonly h2: number;
@@ -136,14 +136,14 @@ export interface StringHash {
 }
 
 /**
- * Hashes of members met before: the same few actions come again with every request, and looking one up is faster than
- * hashing it. Bounded in number and, as long strings are left out, in bytes; when it is full it begins anew.
+ * Hashes of members met before: the same few actions come with every request, and looking one up is faster than hashing it.
+ * Bounded in number and, because long strings are left out, in bytes; cleared when full.
  */
 const memberHashes = new Map<string, StringHash>();
 const MEMBER_HASHES_MAX = 8_192;
 const MEMBER_CHARS_MAX = 100;
 const SHORT_CHARS_MAX = 12;
-/** The members of a larger set are hashed anew. */
+/** Maximum size of a set whose members are looked up; those of larger sets are hashed again. */
 const MEMBERS_LOOKED_UP_MAX = MEMBER_HASHES_MAX / 8;
 
 function hashMember(member: string): void {
@@ -163,7 +163,7 @@ function memberHash(member: string): StringHash {
   return hash;
 }
 
-/** Enters a string: a long one by its hash, which is looked up faster than it is made. */
+/** Adds a string to the input. A long one is added by its hash, which is faster to look up than to compute. */
 function pushName(name: string): void {
   if (name.length <= SHORT_CHARS_MAX) return pushString(name);
   const hash = memberHash(name);
@@ -190,7 +190,7 @@ function sumOfHashes(members: readonly string[]): StringHash {
   return { h1: s1, h2: s2, h3: s3, h4: s4 };
 }
 
-/** The same sum for many members, which would push all others out of what is remembered: looked up is none of them. */
+/** Returns the sum of hashes for many members. None of them is looked up, because they would displace all others in the map. */
 export function* sumOfHashesInParts(members: readonly string[]): InParts<StringHash> {
   let s1 = 0;
   let s2 = 0;
@@ -207,7 +207,7 @@ export function* sumOfHashesInParts(members: readonly string[]): InParts<StringH
   return { h1: s1, h2: s2, h3: s3, h4: s4 };
 }
 
-/** Enters a set: the sum of its members' own hashes, and their number. The members differ from one another. */
+/** Adds a set to the input: the sum of its members' hashes, and their number. The members differ from one another. */
 function pushSet(members: readonly string[], sum = sumOfHashes(members)): void {
   pushWord(sum.h1);
   pushWord(sum.h2);
@@ -216,10 +216,10 @@ function pushSet(members: readonly string[], sum = sumOfHashes(members)): void {
   pushWord(members.length);
 }
 
-/** The actions hashed last and their sum: agents are offered the same ones over and over. */
+/** The actions hashed last and their sum: agents are offered the same ones repeatedly. */
 let lastActions: readonly string[] = [];
 let lastSum: StringHash = { h1: 0, h2: 0, h3: 0, h4: 0 };
-/** A longer list is not kept. */
+/** Maximum length of a list that is kept. */
 const LAST_ACTIONS_MAX = 100;
 
 function isLast(actions: readonly string[]): boolean {
@@ -239,14 +239,14 @@ function pushActions(actions: readonly string[], known?: StringHash): void {
   pushSet(actions, sum);
 }
 
-/** The bucket of a number: how many of the ascending edges are at or below it. */
+/** Returns the bucket of a number: how many of the ascending edges are at or below it. */
 export function bucketOf(edges: readonly number[], value: number): number {
   let bucket = 0;
   while (bucket < edges.length && (edges[bucket] as number) <= value) bucket++;
   return bucket;
 }
 
-/** A tag before every value, so that an absent feature, an empty text and a zero are three states. */
+/** Tags before every value, so that an absent feature, an empty text and a zero are three states. */
 const TAG = { ABSENT: 1, CATEGORY: 2, FLAG: 3, NUMBER: 4, SET: 5, HASHED: 6 } as const;
 
 function isKeyed(feature: Feature): boolean {
@@ -274,7 +274,7 @@ function pushFeature(feature: Feature, value: FeatureValue | undefined): void {
   }
 }
 
-/** Everything of a domain that changes what a bucket means: what enters the seed of its signatures. */
+/** Everything in a domain that changes the meaning of a bucket; part of the seed of its signatures. */
 export function domainIdentity(domain: Domain): string {
   const keyed = Object.entries(domain.features)
     .filter(([, feature]) => isKeyed(feature))
@@ -282,7 +282,7 @@ export function domainIdentity(domain: Domain): string {
   return JSON.stringify([domain.name, keyed]);
 }
 
-/** Signs requests of one domain. Make one per domain and thread, and keep it. */
+/** Computes the signatures of requests of one domain. Make one per domain and thread, and keep it. */
 export class Signer {
   readonly #names: readonly string[];
   readonly #features: readonly Feature[];
@@ -298,8 +298,8 @@ export class Signer {
   }
 
   /**
-   * The signature of a request that passed `checkRequest`. Writes to `out`, so that a lookup allocates nothing. `sum` is that of the
-   * hashes of the actions, where it is known.
+   * Computes the signature of a request that passed `checkRequest`. Writes to `out`, so that a lookup allocates nothing. `sum`
+   * is the sum of the hashes of the actions, if known.
    */
   sign(observation: Observation, actions: readonly string[], out: Signature, sum?: StringHash): Signature {
     const seed = this.#seed;
@@ -313,8 +313,8 @@ export class Signer {
   }
 
   /**
-   * The fingerprint of what must be equal for two states to be similar: the action set, the categories, flags and sets
-   * that are not `soft`, and which of the numbers are there at all.
+   * Computes the fingerprint of what must be equal for two states to be similar: the action set, the categories, flags and sets
+   * that are not `soft`, and which numbers are present.
    */
   signGates(observation: Observation, actions: readonly string[], out: Signature): Signature {
     const seed = this.#seed;
@@ -331,7 +331,7 @@ export class Signer {
     return finished(out);
   }
 
-  /** The fingerprint of the action set alone. */
+  /** Computes the fingerprint of the action set alone. */
   signActions(actions: readonly string[], out: Signature): Signature {
     const seed = this.#seed;
     begin();
@@ -349,7 +349,7 @@ function finished(out: Signature): Signature {
   return out;
 }
 
-/** Of a value of a category, flag or set: equal values have equal words. For comparing soft features. */
+/** Returns a word for the value of a category, flag or set: equal values have equal words. Used to compare soft features. */
 export function valueWord(feature: Feature, value: FeatureValue | undefined): number {
   begin();
   pushFeature(feature, value);
@@ -357,7 +357,7 @@ export function valueWord(feature: Feature, value: FeatureValue | undefined): nu
   return h1;
 }
 
-/** A signature as 32 hexadecimal digits: the key of maps, logs and files. */
+/** Formats a signature as 32 hexadecimal digits, for maps, logs and files. */
 export function signatureText(signature: Signature): string {
   let text = '';
   for (const word of signature) text += (word >>> 0).toString(16).padStart(8, '0');

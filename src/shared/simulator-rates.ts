@@ -1,4 +1,7 @@
-/** The kinds of answers and failures whose shares the simulated model server can be told (src/workers/simulator/options.ts says what each is). */
+/**
+ * Names of the rates of the simulated model server: the shares of each kind of answer and failure
+ * (src/workers/simulator/options.ts describes each).
+ */
 export const RATE_NAMES = [
   'illegal',
   'ambiguous',

@@ -5,34 +5,34 @@ import type { PlanRequest } from './plan-request.ts';
 import { hasNumericNames, labelsFor } from './reads/labels.ts';
 
 /**
- * The part of a prompt that all experts and the synthesizer share. It stands first, word for word the same, so that the
- * prefix cache of a server reads it once. Pure.
+ * The part of a prompt that all experts and the synthesizer share. It comes first, word for word the same, so that a server's
+ * prefix cache reads it once. Pure.
  */
 export interface Situation {
   readonly observation: Observation;
-  /** The actions as offered to models, in order; a subset where there are more than `promptActionsMax`. */
+  /** The actions offered to models, in order; a subset if there are more than `promptActionsMax`. */
   readonly actions: readonly string[];
-  /** The best values known of offered actions, best first, at most `TOP_VALUES`. */
+  /** The offered actions with the highest known values, best first, at most `TOP_VALUES`. */
   readonly topValues: readonly (readonly [action: string, value: number])[];
-  /** What the agent has just done twice in this situation, which did not change. */
+  /** The action that the agent has just taken twice in this situation, without effect. */
   readonly inVain?: string;
 }
 
-/** How a model is asked to answer: two lines of text, or JSON that a schema constrains. */
+/** How a model is asked to answer: two lines of text, or JSON constrained by a schema. */
 export type AnswerForm = 'text' | 'json';
 
-/** What a prompt asks for: an answer in words, one label of an action, or nothing, where the request itself has the question. */
+/** What a prompt asks for: an answer in words, one label of an action, or nothing if the request itself contains the question. */
 export type PromptForm = AnswerForm | 'label' | 'none';
 
 export const TOP_VALUES = 5;
 
-/** Long texts are cut in the prompt: a local model's context is small, and its first sentences tell the most. */
+/** Maximum length of a text in the prompt: a local model's context is small, and the first sentences say the most. */
 const PROMPT_TEXT_CHARS_MAX = 2_000;
 const PROMPT_NAME_CHARS_MAX = 300;
 
 /**
- * What models are shown of a request. Of more actions than `actionsMax` the ones of the highest values are offered, then
- * the first ones; the order of the request is kept. Every action offered is one of the request's own strings.
+ * Selects what models see of a request. If there are more than `actionsMax` actions, those with the highest values are offered,
+ * then the first ones, in the order of the request. Every action offered is one of the request's own strings.
  */
 export function situationOf(request: PlanRequest, actionsMax: number, inVain?: string): Situation {
   const isOverlong = request.actions.length > actionsMax;
@@ -66,47 +66,45 @@ function offered(request: PlanRequest, best: readonly Valued[], actionsMax: numb
 }
 
 /**
- * What is sent to one worker: no images for an expert that does not see, since each of megabytes would be copied to it, and
- * no more of a text than a prompt shows.
+ * Selects what is sent to one worker: no images for an expert without vision, because megabytes would be copied, and no more of
+ * a text than a prompt shows.
  */
 export function situationFor(domain: Domain, situation: Situation, sees: boolean): Situation {
   const observation: Record<string, FeatureValue | undefined> = { ...situation.observation };
   for (const [name, feature] of Object.entries(domain.features)) {
     const value = observation[name];
     if (feature.kind === 'image' && !sees) delete observation[name];
-    // Twice, for white space that one line of a prompt folds.
+    // Twice the limit, because white space is folded in a one-line text.
     if (feature.kind === 'text' && typeof value === 'string')
       observation[name] = value.slice(0, PROMPT_TEXT_CHARS_MAX * 2);
   }
   return { ...situation, observation };
 }
 
-/** White space and all controls: some models take U+0085 or U+001E for the end of a line, and escapes for marks of their own. */
+/** White space and all controls: some models read U+0085 or U+001E as the end of a line, and escapes as their own marks. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
 const BLANKS = /[\s\u0000-\u001f\u007f-\u009f]+/g;
 
-/** One line of a prompt: a name with a line break in it would forge another line. */
+/** Turns a text into one line of a prompt: a name with a line break could forge another line. */
 export function oneLine(text: string, charsMax = PROMPT_NAME_CHARS_MAX): string {
   const flat = text.replace(BLANKS, ' ').trim();
   return flat.length > charsMax ? `${flat.slice(0, charsMax - 1)}…` : flat;
 }
 
-/** Line ends of all systems, and what some models take for one. */
+/** Line ends of all systems, and what some models read as one. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
 const LINE_ENDS = /\r\n|[\n\r\u000b\u000c\u001e\u0085\u2028\u2029]/;
-/** Controls that are left in a line; tabs stay, since tables are written with them. */
+/** Controls that remain in a line. Tabs are kept, because tables are written with them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
 const LINE_CONTROLS = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/g;
-/** More lines of a text are cut like more characters: an empty line costs a token too. */
+/** Maximum number of lines of a text in the prompt: even an empty line costs a token. */
 const PROMPT_LINES_MAX = 200;
 
-/**
- * A text with its blanks and line breaks, in a block that nothing in it can close: its fence is longer than any run of backticks in it.
- */
+/** Puts a text with its spaces and line breaks in a block that it cannot close: the fence is longer than any run of backticks in it. */
 export function fenced(text: string): string {
   const cut = text.slice(0, PROMPT_TEXT_CHARS_MAX);
   const lines = cut.split(LINE_ENDS).map((line) => line.replace(LINE_CONTROLS, ' '));
-  // A last line end opens no further line.
+  // The last line end starts no further line.
   if (lines.at(-1) === '') lines.pop();
   const isCut = cut.length < text.length || lines.length > PROMPT_LINES_MAX;
   const shown = [...lines.slice(0, PROMPT_LINES_MAX), ...(isCut ? ['…'] : [])].join('\n');
@@ -135,7 +133,7 @@ function renderValue(feature: Feature, value: FeatureValue): string {
   }
 }
 
-/** `inCombat` and `in_combat` as "in combat". */
+/** Turns `inCombat` or `in_combat` into "in combat". */
 export function labelOf(name: string, feature: Feature): string {
   return (
     feature.label ??
@@ -168,8 +166,8 @@ function renderActions(actions: readonly string[], answer: PromptForm): string {
 }
 
 /**
- * The shared first message: who the agent is, and with `sharesRoles` what all roles are. What never changes stands first: servers have it
- * in their prefix caches, so that a new state costs the reading of the state alone, and each further role a line.
+ * Renders the shared first message: a description of the agent and, with `sharesRoles`, of all roles. What never changes comes
+ * first, for servers' prefix caches: a new state costs reading the state alone, and each further role a line.
  */
 export function renderSystem(domain: Domain, sharesRoles = false): string {
   const roles = domain.roles.map(({ name, prompt }) => `- ${oneLine(name)}: ${prompt}`);
@@ -177,12 +175,12 @@ export function renderSystem(domain: Domain, sharesRoles = false): string {
   return `You advise an agent that must act now. ${domain.description}\nYou choose exactly one of the listed actions. You answer briefly.${shared}`;
 }
 
-/** What is asked in a role whose text stands in the shared first message. */
+/** Renders the question of a role that is described in the shared first message. */
 export function renderRole(role: string): string {
   return `YOUR ROLE: ${oneLine(role)}`;
 }
 
-/** The form of the answer. A schema constrains what may be said, but no server shows it to the model: this tells it. */
+/** Describes the form of the answer. A schema constrains the answer, but no server shows it to the model. */
 function renderAnswerForm(actions: readonly string[], answer: PromptForm, thinks: boolean): string {
   if (answer === 'none') return '';
   if (answer === 'label') {
@@ -199,8 +197,8 @@ function renderAnswerForm(actions: readonly string[], answer: PromptForm, thinks
 }
 
 /**
- * The shared start of the second message: situation, actions, values, and last the form of the answer, so that prompts of
- * all forms share what stands before it. `thinks` is whether JSON begins with a thought.
+ * Renders the shared start of the second message: situation, actions, values, and last the form of the answer, so that prompts
+ * of all forms share everything before it. `thinks` is whether JSON begins with a thought.
  */
 export function renderSituation(
   domain: Domain,

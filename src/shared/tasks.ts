@@ -6,8 +6,8 @@ import type { AnswerForm, Situation } from './situation.ts';
 import type { Vote } from './vote/vote-parser.ts';
 
 /**
- * The wire between the coordinator and its workers: data only, no signals (they arrive as `{}`), durations instead of
- * instants. What does not change between tasks goes once, as `WorkerSetup`, when the thread starts.
+ * The wire between the coordinator and its workers: data only, no signals (they arrive as `{}`), and durations instead of
+ * instants. What does not change between tasks is sent once, as `WorkerSetup`, when the thread starts.
  */
 export interface EndpointAddress {
   readonly name: string;
@@ -16,62 +16,62 @@ export interface EndpointAddress {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Names one cancel word of the `CancelBoard` for one task. */
+/** Identifies the cancel word of one task in the `CancelBoard`. */
 export interface CancelTicket {
   readonly slot: number;
   readonly generation: number;
 }
 
-/** What a worker thread is given once, when it starts. */
+/** Sent to a worker thread once, when it starts. */
 export interface WorkerSetup {
   readonly domain: Domain;
   readonly endpoints: readonly EndpointAddress[];
   readonly cancelBuffer: SharedArrayBuffer;
-  /** Connections a thread may open to one endpoint. */
+  /** Maximum number of connections that a thread may open to one endpoint. */
   readonly connectionsMax: number;
 }
 
-/** What one call may take, and how it is asked for. */
+/** Limits of one call, and how it is asked for. */
 export interface CallTerms {
   readonly timeoutMs: number;
-  /** Limits of its phases, durations as well. */
+  /** Time limits of its phases, as durations too. */
   readonly phases?: PhaseLimits;
   readonly answer: AnswerForm;
   readonly stream: boolean;
-  /** Whether the server can tell its tokens with every event (llama.cpp), so that they are known of a stream that is cut. */
+  /** True if the server can report its tokens with every event (llama.cpp), so that those of a cut stream are known. */
   readonly tellsTokens?: boolean;
 }
 
-/** What a model is asked for a vote with, whoever asks. */
+/** How a model is asked for a vote, for experts and syntheses alike. */
 export interface VoteTerms extends CallTerms {
   readonly model: string;
   readonly maxTokens: number;
   readonly temperature: number;
-  /** Whether a JSON answer begins with a thought. Says nothing of text. */
+  /** True if a JSON answer begins with a thought. Has no effect on text. */
   readonly thinks: boolean;
 }
 
 export interface ExpertTask extends VoteTerms {
   readonly kind: 'expert';
-  /** The experts of one plan share it, and with it the rendered situation. */
+  /** Shared by the experts of one plan, as is the rendered situation. */
   readonly planId: number;
   readonly role: string;
   readonly endpoint: string;
   readonly situation: Situation;
-  /** Whether its prompt begins with what all roles are. */
+  /** True if its prompt begins with the descriptions of all roles. */
   readonly sharesRoles?: boolean;
-  /** Whether others wait until the model has read its prompt: then the thread says so in shared memory. */
+  /** True if others wait until the model has read its prompt: the thread then reports that in shared memory. */
   readonly primes?: boolean;
-  /** Whether its choice counts as soon as it stands: then the thread says so in shared memory. */
+  /** True if its choice counts as soon as it is certain: the thread then reports it in shared memory. */
   readonly tellsChoice?: boolean;
   readonly cancel: CancelTicket;
-  /** Present where the probabilities of the actions are asked for, instead of words. */
+  /** Present if the probabilities of the actions are asked for, instead of words. */
   readonly read?: ReadTerms;
 }
 
 /** How a decision is read. */
 export interface ReadTerms extends Pick<ReadCall, 'form' | 'alternativesMax' | 'hasThinkingSwitch'> {
-  /** The roles that are asked in one request. */
+  /** The roles asked in one request. */
   readonly roles: readonly string[];
 }
 
@@ -82,31 +82,31 @@ export interface ReadyTask {
 
 export type Task = ExpertTask | ReadyTask;
 
-/** What a model call cost and what it told about itself. Milliseconds from the start of the call. */
+/** The cost of a model call and what it reported about itself. Times are in milliseconds from the start of the call. */
 export interface CallReport {
-  /** Until the response headers: connecting, and waiting for a slot. Not of a call without a stream. */
+  /** Time to the response headers: connecting, and waiting for a slot. Absent without a stream. */
   readonly queueMs?: number;
   readonly firstTokenMs?: number;
-  /** Until the choice of its answer was certain. Absent where none was before its end. */
+  /** Time until the choice of its answer was certain. Absent if that was not before its end. */
   readonly choiceMs?: number;
-  /** The longest pause between two tokens. */
+  /** The longest pause between two tokens, in milliseconds. */
   readonly gapMsMax?: number;
   readonly totalMs: number;
-  /** Of a call that was cut: whether tokens came to its end. Its server is slow, and well. */
+  /** Present if a call was cut while tokens were still arriving: its server is slow, but well. */
   readonly isWriting?: true;
   readonly promptTokens?: number;
   readonly completionTokens?: number;
-  /** What of `promptTokens` and `completionTokens` the server did not tell, and is estimated. */
+  /** Which of `promptTokens` and `completionTokens` are estimated, because the server did not report them. */
   readonly estimated?: 'prompt' | 'completion' | 'both';
-  /** Characters of a prompt that the server began to read, or has read; absent where there is more than text in it. */
+  /** Characters of a prompt that the server has read or begun to read; absent if it contains more than text. */
   readonly promptChars?: number;
-  /** Pieces of the answer that came, where the server did not tell how many tokens they are. */
+  /** Number of pieces of the answer, if the server did not report its tokens. */
   readonly chunks?: number;
   /** Prompt tokens that the server did not have to read again. */
   readonly cachedTokens?: number;
-  /** The model that says it answered. */
+  /** The model that the server names in its answer. */
   readonly modelAnswered?: string;
-  /** Whether the answer was JSON of the schema asked for. Absent where none was, or where it cannot be told. */
+  /** Whether the answer was JSON of the schema asked for. Absent without a schema, or if unknown. */
   readonly keptSchema?: boolean;
 }
 
@@ -115,9 +115,9 @@ export type ExpertResult =
       readonly ok: true;
       readonly vote: Vote;
       readonly report: CallReport;
-      /** The model that gave it, where that is another one than was meant to be asked. */
+      /** The model that gave it, if another one than intended. */
       readonly model?: string;
-      /** Of a read: what the vote is the best of. */
+      /** For a read: the readings from which the vote was taken. */
       readonly readings?: readonly Reading[];
     }
   | { readonly ok: false; readonly error: ErrorWire; readonly report: CallReport };

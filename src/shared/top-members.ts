@@ -2,14 +2,14 @@ import { backslashesBefore, nextMark } from './json-scan.ts';
 import { JSON_LIMITS } from './untrusted-json.ts';
 
 /**
- * Finds where the wanted members of one JSON object stand, without parsing it: for bodies and answers that are passed on as bytes.
- * It takes a few nanoseconds a byte, holds nothing but places, and may be fed in any cut. Whether the values are JSON, whoever reads
- * them finds out; of the object itself only its outline is checked.
+ * Finds where the wanted members of one JSON object are, without parsing it: for bodies and answers that are passed on as bytes.
+ * It takes a few nanoseconds a byte, keeps only positions, and accepts pieces of any size. It checks only the outline of the
+ * object; readers of the values find out whether they are JSON.
  */
 export interface Span {
-  /** Offset of the first byte of a value, of all bytes that were pushed. */
+  /** Offset of the first byte of a value, counted over all bytes pushed. */
   readonly start: number;
-  /** Offset behind its last byte. */
+  /** Offset after its last byte. */
   readonly end: number;
 }
 
@@ -18,22 +18,22 @@ export type OutlineFault = 'no-object' | 'too-deep';
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
-/** What counts below the members: texts and brackets. */
+/** What matters below the members: texts and brackets. */
 const MARKS = /["[\]{}]/g;
 const IS_MARK = new Uint8Array(256);
 for (const byte of [QUOTE, LIST, LIST_END, OBJECT, OBJECT_END]) IS_MARK[byte as number] = 1;
-/** So few bytes are read through before a search of the system's has begun. */
+/** Number of bytes that are scanned here before a native search pays off. */
 const SHORT_BYTES = 24;
-/** A longer name is none that anybody wants, escaped or not. */
+/** Maximum length of a name: no wanted name is longer, escaped or not. */
 const NAME_BYTES_MAX = 256;
 
-/** What comes next in the object itself. */
+/** What is expected next in the object itself. */
 type Place = 'object' | 'name' | 'colon' | 'value' | 'nothing';
 
 export class TopMembers {
   readonly #wanted: ReadonlySet<string>;
   readonly #spans = new Map<string, Span[]>();
-  /** Bytes of the pieces before. */
+  /** Number of bytes in the pieces before. */
   #offset = 0;
   #depth = 0;
   #place: Place = 'object';
@@ -49,18 +49,18 @@ export class TopMembers {
     this.#wanted = new Set(wanted);
   }
 
-  /** Once something is wrong, no further byte is looked at. */
+  /** Takes the next bytes. After a fault, no further byte is examined. */
   push(piece: Buffer): void {
     if (this.#fault === undefined) this.#scan(piece);
     this.#offset += piece.length;
   }
 
-  /** What is wrong with all of it, at its end. */
+  /** The fault in the whole input, at its end. */
   get fault(): OutlineFault | undefined {
     return this.#fault ?? (this.#place === 'nothing' ? undefined : 'no-object');
   }
 
-  /** Every place where the object has this member: readers take the last one of several. */
+  /** Returns every position at which the object has this member: readers take the last one of several. */
   spansOf(name: string): readonly Span[] {
     return this.#spans.get(name) ?? [];
   }
@@ -149,7 +149,7 @@ export class TopMembers {
     this.#fault = 'no-object';
   }
 
-  /** Where it goes on after the text that `from` is in. */
+  /** Returns the position after the text that `from` is in. */
   #afterText(piece: Buffer, from: number): number {
     let at = from;
     while (at < piece.length) {
@@ -202,10 +202,10 @@ export class TopMembers {
   }
 }
 
-/** A name that is there more often is nobody's mistake. */
+/** Maximum number of positions kept for a name. More of them are no accident. */
 const SPANS_MAX = 15;
 
-/** As readers of JSON take it: `mod\u0065l` is `model`. Empty where it is no name. */
+/** Decodes a name as JSON readers do: `mod\u0065l` is `model`. Empty if it is not a valid name. */
 function nameOf(parts: readonly Buffer[]): string {
   const bytes = Buffer.concat(parts);
   if (bytes.length > NAME_BYTES_MAX) return '';
@@ -215,7 +215,7 @@ function nameOf(parts: readonly Buffer[]): string {
 
 const QUOTE_BYTE = Buffer.from('"');
 
-/** The value that stands in these bytes; undefined where it is no JSON. */
+/** Parses the value in these bytes; undefined if it is not JSON. */
 export function valueAt(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString());

@@ -3,24 +3,24 @@ import { type InParts, PART_MEMBERS } from './in-parts.ts';
 import { backslashesBefore, nextMark } from './json-scan.ts';
 
 /**
- * JSON from elsewhere, bounded before it is parsed. `JSON.parse` takes half a microsecond and 40 bytes for a level, and nearly a
- * microsecond and 200 bytes for an empty member: 24 MB of brackets hold up a thread for seconds. A scan of the bytes takes a
- * nanosecond each, remembers nothing but counts, and may be fed as they arrive. It finds what is too deep or too wide; whether
- * it is JSON, the parser says.
+ * Bounds JSON from elsewhere before it is parsed. `JSON.parse` takes half a microsecond and 40 bytes for a level, and nearly a
+ * microsecond and 200 bytes for an empty member: 24 MB of brackets block a thread for seconds. A scan takes a nanosecond a byte,
+ * keeps only counts, and accepts bytes as they arrive. It finds what is too deep or too wide; the parser decides whether it is
+ * JSON.
  */
 
-/** Both sides of every wire keep to these. The largest valid request has 100,000 actions and a Q-value for each. */
+/** Limits that both sides of every wire keep. The largest valid request has 100,000 actions and a Q-value for each. */
 export const JSON_LIMITS = {
   depth: 128,
-  /** Of one list or object. */
+  /** Members of one list or object. */
   members: 100_000,
-  /** Of all lists and objects of a text together. */
+  /** Members of all lists and objects of a text together. */
   membersInAll: 250_000,
 } as const;
 
 export type BoundsFault = 'too-deep' | 'too-wide';
 
-/** What a text breaks, as the end of a sentence that begins with its name. */
+/** The rule that a text breaks, as the end of a sentence that begins with its name. */
 export const BOUNDS_RULES: Readonly<Record<BoundsFault, string>> = {
   'too-deep': `must not nest deeper than ${JSON_LIMITS.depth} levels`,
   'too-wide': `must hold at most ${JSON_LIMITS.members} members in one list or object and ${JSON_LIMITS.membersInAll} in all`,
@@ -31,27 +31,25 @@ const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 const MEANS_NOTHING = new Uint8Array(256).fill(1);
 for (const byte of [QUOTE, COMMA, LIST, LIST_END, OBJECT, OBJECT_END]) MEANS_NOTHING[byte as number] = 0;
 const TEXTS_MAX = 2 * JSON_LIMITS.membersInAll + 1;
-/** After a longer run of digits and blanks the next byte that counts is searched for, twenty times as fast as by a loop here. */
+/** Maximum run of digits and blanks scanned here. After a longer run, the next byte that counts is found by a native search, twenty times as fast. */
 const PLAIN_BYTES_MAX = 8;
 const MARKS = /["[\]{},]/g;
-/** A shorter text is read through before `indexOf` has begun. */
+/** Number of bytes of a text that are scanned here before `indexOf` pays off. */
 const SHORT_TEXT_BYTES = 24;
 
-/**
- * Counts one JSON text of UTF-8 bytes, in any cut. A list or object counts one member more than it has commas, an empty one too.
- */
+/** Counts one JSON text of UTF-8 bytes, in pieces of any size. A list or object counts one member more than it has commas, even if empty. */
 export class JsonScan {
-  /** Members of the open lists and objects, by level. */
+  /** Number of members of the open lists and objects, by level. */
   readonly #members = new Uint32Array(JSON_LIMITS.depth + 2);
   #depth = 0;
   #inAll = 0;
   #texts = 0;
   #isInText = false;
-  /** The bytes before ended within a text, with a backslash that takes the next byte with it. */
+  /** True if the last bytes ended within a text, with a backslash that escapes the next byte. */
   #isEscaped = false;
   #fault: BoundsFault | undefined;
 
-  /** What the bytes so far break. Once broken, no further byte is looked at. */
+  /** Returns the limit that the bytes so far exceed. After that, no further byte is examined. */
   push(bytes: Uint8Array): BoundsFault | undefined {
     if (this.#fault === undefined) this.#scan(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return this.#fault;
@@ -76,7 +74,7 @@ export class JsonScan {
         at = this.#afterText(bytes, at);
       } else if (byte === LIST_END || byte === OBJECT_END) {
         if (this.#depth > 0) this.#depth--;
-        // What closes more than it opened is no JSON, and the parser's to refuse; but not for ever.
+        // Input that closes more than it opened is not JSON, which the parser rejects; but it is not scanned forever.
         else if (!this.#countText()) return;
       } else {
         if (byte !== COMMA && !this.#open()) return;
@@ -101,14 +99,14 @@ export class JsonScan {
     return false;
   }
 
-  /** No JSON of so many members has more texts than a name and a value for each. */
+  /** Counts a text. JSON has at most a name and a value for each member. */
   #countText(): boolean {
     if (++this.#texts <= TEXTS_MAX) return true;
     this.#fault = 'too-wide';
     return false;
   }
 
-  /** Where it goes on after the text that `start` is in; the end of the bytes where the text does not end in them. */
+  /** Returns the position after the text that `start` is in; the end of the bytes if the text does not end in them. */
   #afterText(bytes: Buffer, start: number): number {
     let at = start;
     this.#isInText = true;
@@ -124,14 +122,14 @@ export class JsonScan {
         if (byte === BACKSLASH) at++;
       }
       if (at >= bytes.length) break;
-      // A long text: to its next quote, which the system finds faster than any loop here.
+      // A long text: skip to its next quote with a native search, which is faster than any loop here.
       const quote = bytes.indexOf(QUOTE, at);
       const end = quote < 0 ? bytes.length : quote;
       const isEven = backslashesBefore(bytes, end, at) % 2 === 0;
       if (quote >= 0 && isEven) return this.#leaveText(quote + 1);
       at = isEven ? end : end + 1;
     }
-    // The byte behind a last backslash is the first one of the next piece.
+    // The byte after a last backslash is the first one of the next piece.
     this.#isEscaped = at > bytes.length;
     return bytes.length;
   }
@@ -142,7 +140,7 @@ export class JsonScan {
   }
 }
 
-/** What a whole text breaks. On the way of every message: most are too short to be wide, and open few brackets. */
+/** Returns the limit that a whole text exceeds. Runs for every message: most are too short to be wide, and open few brackets. */
 export function boundsFault(text: string): BoundsFault | undefined {
   if (text.length <= JSON_LIMITS.members && !opensMore(text, JSON_LIMITS.depth)) return undefined;
   return new JsonScan().push(Buffer.from(text));
@@ -161,13 +159,13 @@ export type JsonReading = { readonly value: unknown } | { readonly rule: string 
 export const UTF16_RULE = 'must be UTF-8, and is UTF-16';
 const BYTE_ORDER_MARK = 0xfeff;
 
-/** Whether bytes are UTF-16, as Windows programs write it: by its byte order mark, or by the half of a character that is zero. */
+/** Whether bytes are UTF-16, as Windows programs write it: by its byte order mark, or by the zero half of a character. */
 export function isUtf16(bytes: Uint8Array): boolean {
   const [first, second] = bytes;
   return hasUtf16Mark(bytes) || (bytes.length > 1 && (first === 0) !== (second === 0));
 }
 
-/** By its mark alone, before a character of ASCII or before nothing. */
+/** Whether bytes begin with the mark of UTF-16, before an ASCII character or nothing. */
 export function hasUtf16Mark(bytes: Uint8Array): boolean {
   const [first, second, third, fourth] = bytes;
   if (first === 0xff && second === 0xfe) return fourth === 0 || bytes.length < 4;
@@ -176,25 +174,25 @@ export function hasUtf16Mark(bytes: Uint8Array): boolean {
 
 export type TextReading = { readonly text: string } | { readonly rule: string };
 
-/** The text of bytes from a file or a body, without a byte order mark; else the rule that they break. */
+/** Returns the text of bytes from a file or a body, without a byte order mark; else the rule that they break. */
 export function readText(bytes: Uint8Array): TextReading {
   if (isUtf16(bytes)) return { rule: UTF16_RULE };
   if (!isUtf8(bytes)) return { rule: 'must be UTF-8' };
   return { text: withoutMark(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) };
 }
 
-/** Without a byte order mark. */
+/** Removes a byte order mark. */
 export function withoutMark(text: string): string {
   return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 
-/** Parses what is within the bounds; else the rule that it breaks, as the end of a sentence that begins with its name. */
+/** Parses a text within the limits; else returns the rule that it breaks, as the end of a sentence that begins with its name. */
 export function readJson(text: string): JsonReading {
   const fault = boundsFault(text);
   return fault === undefined ? parseJson(text) : { rule: BOUNDS_RULES[fault] };
 }
 
-/** The same for a text that a scan has passed. */
+/** Same as `readJson`, for a text that a scan has passed. */
 export function parseJson(text: string): JsonReading {
   try {
     return { value: JSON.parse(withoutMark(text)) };
@@ -203,22 +201,22 @@ export function parseJson(text: string): JsonReading {
   }
 }
 
-/** The rule that a text breaks which a parser has refused. */
+/** Returns the rule that a text breaks if a parser has rejected it. */
 export function jsonRule(text: string, error: unknown): string {
   const isWide = text.length > 1 && (text.charCodeAt(0) === 0) !== (text.charCodeAt(1) === 0);
   return isWide ? UTF16_RULE : `must be JSON (${(error as Error).message})`;
 }
 
-/** How much a value holds, in all its lists and objects. */
+/** The size of a value, with all its lists and objects. */
 export interface Extent {
   readonly members: number;
-  /** Of all texts and names. */
+  /** Characters of all texts and names. */
   readonly chars: number;
 }
 
 /**
- * How much a value holds that was handed over as one, not as text; else what it breaks. Counts as the scan does, without recursion: a
- * value that refers to itself is too deep.
+ * Measures a value that was passed as an object, not as text; returns the limit that it exceeds, if any. Counts as the scan
+ * does, without recursion: a value that refers to itself is too deep.
  */
 export function* extentInParts(root: unknown): InParts<Extent | BoundsFault> {
   const values: unknown[] = [root];

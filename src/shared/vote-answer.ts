@@ -10,9 +10,8 @@ import { stripThinking } from './vote/thoughts.ts';
 import { hasJsonChoice, isVoteComplete, requireVote, type Vote } from './vote/vote-parser.ts';
 
 /**
- * The vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: then only the JSON
- * asked for or its last lines are read, where the choice stands, and only when there is no content at all. Throws a coded
- * error.
+ * Returns the vote in a model's answer. Thinking models may put the whole answer into `reasoning_content`: only if there is no
+ * content at all, the JSON asked for or the last lines of that text are read, which contain the choice. Throws a coded error.
  */
 export function readVote(answer: ChatAnswer, actions: readonly string[]): Vote {
   if (stripThinking(answer.content).trim() !== '') return requireVote(answer.content, actions);
@@ -25,7 +24,7 @@ export function readVote(answer: ChatAnswer, actions: readonly string[]): Vote {
   return requireVote(conclusion, actions);
 }
 
-/** From the last opening brace or, where there is none, the last three lines. */
+/** Returns the text from the last opening brace or, if there is none, the last three lines. */
 function lastLines(reasoning: string): string {
   const text = reasoning.trim();
   const brace = text.lastIndexOf('{');
@@ -33,20 +32,20 @@ function lastLines(reasoning: string): string {
   return text.split('\n').slice(-3).join('\n');
 }
 
-/** One streamed chat call; `ModelClient`, or a simulated one. */
+/** Makes streamed chat calls: `ModelClient`, or a simulated one. */
 export interface ChatCaller {
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome>;
-  /** Asks once for the probabilities of actions. Absent where nothing can be read. Never rejects. */
+  /** Asks once for the probabilities of actions. Absent if nothing can be read. Never rejects. */
   readonly read?: ((call: ReadCall, signal?: AbortSignal) => Promise<ReadOutcome>) | undefined;
 }
 
-/** Called when the choice of an answer that is still being written has changed: undefined where none stands any more. */
+/** Called when the choice in an unfinished answer has changed; undefined if it was withdrawn. */
 export type OnChoice = (action: string | undefined) => void;
 
-/** Returns the phase that a call is in; undefined where nobody knows any more. */
+/** Returns the phase of a call; undefined if it is no longer known. */
 export type PhaseReader = () => CallPhase | undefined;
 
-/** Makes the calls of `caller`, and gives what reads the phase of each to `onSent`. */
+/** Wraps `caller` so that `onSent` receives a function that reads the phase of each call. */
 export function phaseTelling(caller: ChatCaller, onSent: (phaseOf: PhaseReader) => void): ChatCaller {
   return {
     chat: (call, signal) => {
@@ -60,7 +59,7 @@ export function phaseTelling(caller: ChatCaller, onSent: (phaseOf: PhaseReader) 
   };
 }
 
-/** The call that asks for a vote for one of `actions`. */
+/** Returns the call that asks for a vote for one of `actions`. */
 export function voteCall(
   terms: VoteTerms,
   messages: readonly ChatMessage[],
@@ -82,7 +81,7 @@ export function voteCall(
   };
 }
 
-/** Makes a call and reads its vote: of an expert, or of a synthesizer. Failures it understands are values; bugs throw. */
+/** Makes a call and reads the vote of an expert or synthesizer. Returns failures that it understands as values; bugs throw. */
 export async function askForVote(
   caller: ChatCaller,
   call: ChatCall,

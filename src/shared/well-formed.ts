@@ -1,6 +1,7 @@
 /**
- * A JSON value whose texts are Unicode: half of a surrogate pair becomes U+FFFD. Servers parse their requests as UTF-8 and
- * fail on such a text, llama.cpp with a 500. Returns the very value where nothing is to be mended, names of members included.
+ * Returns a JSON value with well-formed Unicode texts: half of a surrogate pair becomes U+FFFD. Servers parse requests as UTF-8
+ * and fail on such a text, llama.cpp with status 500. Returns the same object if nothing is wrong, including the names of
+ * members.
  */
 export function wellFormed<T>(value: T): T {
   return isWellFormed(value) ? value : (mended(value) as T);
@@ -12,7 +13,7 @@ function isWellFormed(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed();
   if (value === null || typeof value !== 'object') return true;
   if (Array.isArray(value)) return value.every(isWellFormed);
-  // Of an object of 100,000 members, its entries take three times as long as its names.
+  // For an object of 100,000 members, entries take three times as long as names.
   return Object.keys(value).every((name) => name.isWellFormed() && isWellFormed((value as Members)[name]));
 }
 

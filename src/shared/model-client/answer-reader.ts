@@ -26,7 +26,7 @@ export interface Refusal {
 }
 
 /**
- * Reads one answer, a stream of events or a single JSON body, and reports its one end through `ReaderPorts`. Subclasses read what an
+ * Reads one answer, a stream of events or a single JSON body, and reports its end once through `ReaderPorts`. Subclasses read what an
  * event or a body holds, and decide when the answer is whole.
  */
 export abstract class AnswerReader implements ResponseSink {

@@ -3,7 +3,7 @@ import { renderSituation, renderSystem, type Situation } from '../situation.ts';
 import type { ReadTerms } from '../tasks.ts';
 import type { ReadCall } from './reading.ts';
 
-/** The call that reads a plan's decision: its situation, rendered for the form in which it is asked. */
+/** Returns the call that reads a plan's decision, with the situation rendered for the form. */
 export function planRead(
   domain: Domain,
   situation: Situation,
@@ -12,7 +12,7 @@ export function planRead(
   return {
     ...terms,
     system: renderSystem(domain, true),
-    // The other forms have options and questions of their own.
+    // The other forms carry options and questions of their own.
     state: renderSituation(domain, situation, terms.form === 'logprobs' ? 'label' : 'none'),
     actions: situation.actions,
   };

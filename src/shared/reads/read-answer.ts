@@ -3,13 +3,13 @@ import { labelOfToken, labelsFor } from './labels.ts';
 import { questionId } from './read-body.ts';
 import type { ReadCall, ReadForm, Reading } from './reading.ts';
 
-/** Probabilities may add up to a little more than 1 by rounding. */
+/** Maximum sum of probabilities, which may exceed 1 a little by rounding. */
 const SUM_MAX = 1.02;
 
 /**
- * The readings in the body of an answer. Nothing in it is trusted: an unknown option is passed over, a missing one has no probability,
- * and what is no distribution is a failure. Throws ERR_MODEL_MALFORMED, ERR_MODEL_EMPTY where every question was declined, or
- * ERR_MODEL_REJECTED where the model thinks before it answers.
+ * Returns the readings in the body of an answer. Nothing in it is trusted: an unknown option is ignored, a missing one has no
+ * probability, and anything but a distribution is a failure. Throws ERR_MODEL_MALFORMED, ERR_MODEL_EMPTY if every question was
+ * declined, or ERR_MODEL_REJECTED if the model thinks before it answers.
  */
 export function readReadings(call: ReadCall, body: unknown): readonly Reading[] {
   const readings = READERS[call.form](call, body);
@@ -72,7 +72,7 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
   },
 };
 
-/** The first token of a thought. */
+/** Matches the first token of a thought. */
 const THOUGHT = /^\s{0,8}(?:<\/?\s{0,8}think|<\|channel|\[THINK)/i;
 
 function isThought(token: unknown): boolean {
@@ -94,7 +94,7 @@ function isProbability(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= 1 + 1e-6;
 }
 
-/** An own member of an object; undefined where there is none. */
+/** Returns an own member of an object; undefined if there is none. */
 export function memberOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
   return (value as Record<string, unknown>)[name];

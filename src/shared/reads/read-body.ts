@@ -3,14 +3,14 @@ import { wellFormed } from '../well-formed.ts';
 import { labelsFor } from './labels.ts';
 import type { ReadCall, ReadForm } from './reading.ts';
 
-/** Where each form is asked for, below the base URL. */
+/** Path of each form, below the base URL. */
 export const READ_PATHS: Readonly<Record<ReadForm, string>> = {
   decisions: '/decisions',
   systemone: '/systemone',
   logprobs: '/chat/completions',
 };
 
-/** The request of each form. Options are labels, and what they are described as are the actions: names may be of any length and shape. */
+/** Builds the request of each form. Options are labels, described by the actions, because names may have any length and shape. */
 export function readBody(call: ReadCall): Buffer {
   return Buffer.from(JSON.stringify(wellFormed(BODIES[call.form](call))));
 }
@@ -53,7 +53,7 @@ const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
   }),
 };
 
-/** Names of roles may be of any shape; ids of questions are ours. */
+/** Returns our own id of a question, because names of roles may have any shape. */
 export function questionId(index: number): string {
   return `q${index + 1}`;
 }

@@ -4,46 +4,46 @@ import type { CallPhase } from '../model-client/failures.ts';
 import type { CallReport } from '../tasks.ts';
 
 /**
- * Reading a decision: the probabilities that a model gives the offered actions, instead of words. Three protocols have them: OpenAI's
- * Decisions API, System One, and chats of one token with log probabilities.
+ * Ways to read a decision, which return the probabilities of the offered actions instead of words: OpenAI's Decisions API,
+ * System One, and chats of one token with log probabilities.
  */
 export const READ_FORMS = ['decisions', 'systemone', 'logprobs'] as const;
 export type ReadForm = (typeof READ_FORMS)[number];
 
-/** What a model is asked about one situation, in one request. */
+/** One request that asks a model about one situation. */
 export interface ReadCall {
   readonly form: ReadForm;
   readonly model: string;
-  /** Who the agent is. */
+  /** Description of the agent. */
   readonly system?: string;
-  /** The situation, for `logprobs` with its list of actions under their labels. */
+  /** The situation; for `logprobs`, with its actions listed by label. */
   readonly state?: string;
-  /** The whole chat of the form `logprobs`, in place of `system`, `state` and the role. */
+  /** The whole chat for the form `logprobs`, in place of `system`, `state` and the role. */
   readonly messages?: readonly object[];
-  /** Names of roles that the shared part describes: one question each. The form `logprobs` asks the first alone. */
+  /** Names of roles described in the shared part: one question each. The form `logprobs` asks only the first. */
   readonly roles: readonly string[];
   readonly actions: readonly string[];
-  /** Total time of the call, milliseconds. */
+  /** Time limit of the whole call, in milliseconds. */
   readonly timeoutMs: number;
-  /** How many alternatives of a token the server tells at most; of the form `logprobs`. */
+  /** Maximum number of alternatives of a token that the server reports; for the form `logprobs`. */
   readonly alternativesMax: number;
-  /** Whether the server has a switch that keeps a model from thinking first. */
+  /** True if the server has a switch that keeps a model from thinking first. */
   readonly hasThinkingSwitch: boolean;
   readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
-/** The probability of each action, in the order of the actions. What is missing of 1 is doubt: the model wanted to say something else. */
+/** The probability of each action, in the order of the actions. The rest up to 1 is doubt: the model wanted to say something else. */
 export interface Reading {
   readonly role: string;
   readonly probabilities: readonly number[];
 }
 
 export type ReadOutcome =
-  /** Without the questions that the model declined. At least one reading. */
+  /** Questions that the model declined are left out. There is at least one reading. */
   | { readonly ok: true; readonly readings: readonly Reading[]; readonly report: CallReport }
   | { readonly ok: false; readonly failure: PlannerError; readonly refusal?: Refusal; readonly report: CallReport };
 
-/** The mean of some readings. */
+/** Returns the mean of several readings. */
 export function pooled(readings: readonly Reading[]): number[] {
   const [first] = readings;
   if (first === undefined) return [];
@@ -53,12 +53,12 @@ export function pooled(readings: readonly Reading[]): number[] {
   );
 }
 
-/** The first one of several that are the same. */
+/** Returns the index of the highest value, the first one on a tie. */
 export function indexOfBest(values: readonly number[]): number {
   return values.reduce((best, value, at) => (value > (values[best] as number) ? at : best), 0);
 }
 
-/** The mean of the levels of a score, from 0 on. */
+/** Returns the mean of a score whose levels, from 0 on, have these shares. */
 export function expectedLevel(shares: readonly number[]): number {
   return shares.reduce((sum, share, level) => sum + level * share, 0);
 }

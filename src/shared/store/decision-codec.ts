@@ -6,15 +6,15 @@ import { type Decision, MODEL_SOURCES, type ModelSource, type TallyEntry } from 
  *   u8 version | u8 source | u8 flags | u8 tally count | f64 decidedAtMs | f32 latencyMs
  *   string action | string model | string reason | tally: { string action, u16 count, f32 weight } ...
  *
- * A string is u16 byte length and UTF-8. The action and the model are kept whole or the decision is not stored; the
- * tally gives up its last entries first, then the reason its end, and flags say so.
+ * A string is u16 byte length and UTF-8. The action and the model are kept whole, or the decision is not stored. If space
+ * is short, the tally loses its last entries first, then the reason its end; flags mark both.
  */
 const VERSION = 1;
 const HEADER_BYTES = 16;
 const FLAG = { REASON_CUT: 1, TALLY_CUT: 2 } as const;
 const TALLY_MAX = 16;
 const COUNT_MAX = 0xffff;
-/** What the reason keeps at least before tally entries are given up. */
+/** Minimum bytes kept of the reason before tally entries are dropped. */
 const REASON_BYTES_MIN = 120;
 
 const encoder = new TextEncoder();
@@ -29,11 +29,11 @@ function tallyBytes(entry: TallyEntry): number {
 
 export interface EncodedDecision {
   readonly length: number;
-  /** Something was left out to keep the bound. */
+  /** True if something was left out to fit the bound. */
   readonly cut: boolean;
 }
 
-/** Writes `decision` to the start of `bytes`. Undefined when its action and model alone pass the bound. */
+/** Writes `decision` to the start of `bytes`. Undefined if its action and model alone exceed them. */
 export function encodeDecision(decision: Decision, bytes: Uint8Array): EncodedDecision | undefined {
   let room = bytes.length - HEADER_BYTES - stringBytes(decision.action) - stringBytes(decision.model) - 2;
   if (room < 0) return undefined;
@@ -68,8 +68,8 @@ export function encodeDecision(decision: Decision, bytes: Uint8Array): EncodedDe
 }
 
 /**
- * Reads what `encodeDecision` wrote. Throws a RangeError on bytes that it did not write. `ownName` may give back an equal
- * string for the name of an action or a model.
+ * Reads what `encodeDecision` wrote. Throws a RangeError for any other bytes. `ownName` may return an equal string for the name
+ * of an action or a model.
  */
 export function decodeDecision(bytes: Uint8Array, ownName: (name: string) => string = (name) => name): Decision {
   const input = new PayloadReader(bytes);
@@ -114,7 +114,7 @@ class PayloadWriter {
     this.#view.setFloat64(this.length, value, true);
     this.length += 8;
   }
-  /** As many whole characters as fit into `bytesMax`. */
+  /** Writes as many whole characters as fit into `bytesMax`. */
   string(text: string, bytesMax: number): void {
     const from = this.length + 2;
     const to = Math.min(this.#bytes.length, from + bytesMax);

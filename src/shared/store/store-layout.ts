@@ -11,8 +11,8 @@ import { PlannerError } from '../errors.ts';
  *
  *   slot   +0..3 KEY +4 NEXT +5 EXPIRES_HIGH +6 EXPIRES_LOW +7 LENGTH +8 payload: LENGTH bytes (decision-codec.ts)
  *
- * Each slot has one word of SEQUENCE and one of TOUCHED. They stand apart from the slots, because they are all that a
- * reader looks at when it holds the decision decoded already: side by side they stay in the processor's cache. A slot is
+ * Each slot has one word of SEQUENCE and one of TOUCHED. They are kept apart from the slots, because a reader that already
+ * holds the decoded decision looks at nothing else: side by side they stay in the processor's cache. A slot is
  * found by the head of its bucket and the NEXT words of the slots before it: both hold slot + 1, or 0.
  *
  *   EMPTY --write--> READY --write--> READY --retire--> EMPTY     SEQUENCE is odd while a slot is being written
@@ -37,9 +37,9 @@ import { PlannerError } from '../errors.ts';
  *           W2 plain writes                      R2 plain reads
  *           W3 store(SEQUENCE): even             R3 add(SEQUENCE, 0): the same as R1, or the copy is thrown away
  *
- * All operations on SEQUENCE stand in one order, and each reads from the last write or add before it, with which it
- * synchronizes. Between the W3 of a write and the W1 of the next one stand only readers' loads and adds: whatever stands
- * there happens after that W3, be it through a chain of other readers' adds. Now let R1 and R3 see the same even number,
+ * All operations on SEQUENCE have one order, and each reads from the last write or add before it, with which it
+ * synchronizes. Between the W3 of a write and the W1 of the next one are only readers' loads and adds: each of them
+ * happens after that W3, if only through a chain of other readers' adds. Now let R1 and R3 see the same even number,
  * and take any write of the slot:
  *
  *   W1 before R1, W3 after R1    R1 would have seen an odd number.
@@ -56,19 +56,19 @@ import { PlannerError } from '../errors.ts';
  * for W1, nothing would tie W2 to R3: on arm64 a plain write may be seen before the atomic store that precedes it.
  *
  * An entry that a reader holds decoded is whole, and is served while SEQUENCE is the number that it was decoded with. That
- * look may be plain: it cannot give a number that was replaced by a write which happens before it. Such writes are the
- * thread's own, those it was told of by a message, and all up to the last one that it has copied, of whatever slot. So no
- * thread is given an older decision than one of the same key that it had. How late a plain look may be otherwise is up to
- * the processor, which shows a store in next to no time, and to the compiler, which might look once for a loop in which
- * there is nothing but looks; an atomic look is right at its moment.
+ * look may be plain: it cannot return a number that was replaced by a write which happens before it. Such writes are the
+ * thread's own, those it was notified of by a message, and all up to the last one that it has copied, of any slot. So no
+ * thread gets an older decision than one of the same key that it had. How late a plain look may be otherwise depends on
+ * the processor, which shows a store almost immediately, and on the compiler, which might look once for a loop that
+ * contains nothing but looks; an atomic look is right at its moment.
  *
- * SEQUENCE comes round after 2^31 writes of one slot. A reader would be deceived if exactly so many fell between its two
+ * SEQUENCE wraps around after 2^31 writes of one slot. A reader would be deceived if exactly that many fell between its two
  * looks: at a thousand writes a second to one slot, after 25 days, to the very write.
  *
- * What it gives up. A reader that follows NEXT while the writer relinks a chain can land in another chain and miss an
+ * Limitations. A reader that follows NEXT while the writer relinks a chain can land in another chain and miss an
  * entry that is there; so can one that meets the writer in the slot at each of its few tries. A miss costs one model call.
- * It cannot find a wrong entry, since all four key words are compared in the copy that was validated, and it cannot run in
- * circles, since its steps are bounded. Sixteen slots share a cache line of SEQUENCE, so a write slows the next read of
+ * It cannot find a wrong entry, because all four key words are compared in the validated copy, and it cannot loop
+ * forever, because its steps are bounded. Sixteen slots share a cache line of SEQUENCE, so a write slows the next read of
  * its neighbours: writes come with model calls, reads by the million.
  */
 export const HEADER = {
@@ -77,7 +77,7 @@ export const HEADER = {
   SLOT_COUNT: 2,
   BUCKET_COUNT: 3,
   PAYLOAD_WORDS: 4,
-  /** How many counter blocks were claimed, also beyond their number. */
+  /** Number of counter blocks claimed, including claims beyond the last block. */
   READERS: 5,
   WORDS: 16,
 } as const;
@@ -92,7 +92,7 @@ export const COUNTER = {
   STALE_HIGH: 3,
   MISSES_LOW: 4,
   MISSES_HIGH: 5,
-  /** One cache line a block: threads that count would else slow one another down. */
+  /** One cache line a block: threads that count would otherwise slow one another down. */
   WORDS: 16,
 } as const;
 /** Readers beyond this number share the last block. */
@@ -107,9 +107,9 @@ export const SLOT = {
   PAYLOAD: 8,
 } as const;
 
-/** 448 bytes for the decision; with the words above, a slot has 480. */
+/** Words of the payload: 448 bytes for the decision. With the words above, a slot has 480 bytes. */
 export const PAYLOAD_WORDS_DEFAULT = 112;
-/** Longest walk along a chain. At two buckets a slot, chains of more than ten do not occur. */
+/** Maximum number of steps along a chain. At two buckets a slot, chains of more than ten do not occur. */
 export const CHAIN_STEPS_MAX = 64;
 
 /** The number of a slot, as opposed to a word offset. */
@@ -140,7 +140,7 @@ export function storeLayout(slotCount: number, payloadWords = PAYLOAD_WORDS_DEFA
   return { slotCount, bucketCount, payloadWords, sequencesAt, touchedAt, bucketsAt, slotsAt, slotWords, byteLength };
 }
 
-/** A new, empty store. */
+/** Creates a new, empty store. */
 export function createStoreBuffer(slotCount: number, payloadWords = PAYLOAD_WORDS_DEFAULT): SharedArrayBuffer {
   const layout = storeLayout(slotCount, payloadWords);
   const buffer = new SharedArrayBuffer(layout.byteLength);
@@ -149,12 +149,12 @@ export function createStoreBuffer(slotCount: number, payloadWords = PAYLOAD_WORD
   Atomics.store(words, HEADER.SLOT_COUNT, slotCount);
   Atomics.store(words, HEADER.BUCKET_COUNT, layout.bucketCount);
   Atomics.store(words, HEADER.PAYLOAD_WORDS, payloadWords);
-  // Last: a buffer with the magic has the rest of its header.
+  // Stored last: a buffer with the magic has the rest of its header.
   Atomics.store(words, HEADER.MAGIC, STORE_MAGIC);
   return buffer;
 }
 
-/** The layout of an existing store. Throws ERR_STORE_INVALID on a buffer that is not one, or of another version. */
+/** Returns the layout of an existing store. Throws ERR_STORE_INVALID if the buffer is not a store, or one of another version. */
 export function openStoreLayout(buffer: SharedArrayBuffer): StoreLayout {
   if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < HEADER.WORDS * Int32Array.BYTES_PER_ELEMENT) {
     throw new PlannerError('ERR_STORE_INVALID', 'the store must be a SharedArrayBuffer made by Conclave');
@@ -186,10 +186,10 @@ export function openStoreLayout(buffer: SharedArrayBuffer): StoreLayout {
 }
 
 const HIGH_UNIT = 2 ** 32;
-/** The high word of a time that never comes: what never expires. */
+/** High word of the expiry of an entry that never expires. */
 const NEVER = 0x7fffffff;
 
-/** Milliseconds of the process clock as two words: one word would end after 49 days. Infinity has words of its own. */
+/** Splits milliseconds of the process clock into two words: one word would overflow after 49 days. Infinity has words of its own. */
 export function highWord(ms: number): number {
   return ms === Number.POSITIVE_INFINITY ? NEVER : Math.floor(ms / HIGH_UNIT) | 0;
 }

@@ -14,7 +14,7 @@ import {
   timeFromWords,
 } from './store-layout.ts';
 
-/** A decision as one thread has decoded it, valid while its slot has the same SEQUENCE. */
+/** A decision as decoded by one thread, valid while its slot has the same SEQUENCE. */
 export interface StoreEntry {
   readonly slot: SlotIndex;
   readonly sequence: number;
@@ -31,33 +31,33 @@ export type Lookup =
 const MISS: Lookup = { kind: 'miss' };
 
 export interface StoreReaderOptions {
-  /** Whether hits set the touched mark that eviction honours. The coordinator keeps exact order instead. Default true. */
+  /** Whether hits set the touched mark, which eviction respects. The coordinator keeps the exact order instead. Default true. */
   readonly marksTouched?: boolean;
   /**
-   * Decisions to keep decoded in this thread, about 0.5 KB each. Default: all slots, at most 131,072. The table has two to
-   * four places for each, at least four, and all of them can fill while keys change.
+   * Number of decisions kept decoded in this thread, about 0.5 KB each. Default: all slots, at most 131,072. The table has two
+   * to four places for each, at least four, and all of them can fill while keys change.
    */
   readonly decodedMax?: number;
 }
 
 const DECODED_MAX = 131_072;
-/** Names of actions and models that are kept as one string each. */
+/** Maximum number of names of actions and models that are kept as one string each. */
 const NAMES_MAX = 4_096;
-/** How often a read begins anew when the writer was in the same slot. Then it is a miss. */
+/** Maximum number of tries of a read that meets the writer in the same slot. Then it is a miss. */
 const READ_TRIES = 3;
-/** A key stands in one of so many neighbouring places of the table of held entries, from where its hash points. */
+/** Number of neighbouring places of the table that may hold a key, starting where its hash points. */
 const WINDOW = 4;
-/** The SEQUENCE of an empty place: odd, as no slot that can be read has it, but slot 0 while it is first written. */
+/** SEQUENCE of an empty place: odd, which no readable slot has, except slot 0 while it is first written. */
 const EMPTY = 1;
 const NOWHERE = -1;
-/** Stands where an entry is going to name itself. */
+/** Placeholder in an entry that is about to refer to itself. */
 const NO_ENTRY = undefined as unknown as StoreEntry;
-/** What is compared of a held entry, side by side: two of them are one line of the processor's cache. */
+/** What is compared of a held entry, side by side: two of them fit one line of the processor's cache. */
 const PLACE = { KEY: 0, SEQUENCE: 4, SLOT: 5, WORDS: 8 } as const;
 /** The last two words of a place are its expiry, as a double in the same memory. */
 const EXPIRY = { AT: 3, STRIDE: 4 } as const;
 
-/** An entry that is also the answer to the lookup that hits it: made once, so that a hit allocates nothing. */
+/** An entry that is also the result of the lookup that hits it: made once, so that a hit allocates nothing. */
 interface Held extends StoreEntry {
   readonly kind: 'hit';
   entry: StoreEntry;
@@ -66,10 +66,10 @@ interface Held extends StoreEntry {
 /**
  * The read path of the store: lock-free, without a message, from any thread.
  *
- * Decoded entries are held in a table of this thread's own, with two places for each. A held entry is right as long
- * as the SEQUENCE of its slot is what it was when it was decoded, so that a hit costs one look into that table and one at
- * the SEQUENCE. Reads are as fast as memory lets them be, so what is compared stands in one place, apart from the objects.
- * An order of use for the table would cost more than the whole read; a key whose places are all taken takes one over.
+ * Decoded entries are held in this thread's own table, with two places for each. A held entry is valid while the SEQUENCE of its
+ * slot is the one it was decoded with, so a hit costs one look into that table and one at the SEQUENCE. Memory limits the speed
+ * of reads, so everything compared is in one place, apart from the objects. An order of use for the table would cost more than
+ * the whole read; a key whose places are all taken replaces another.
  */
 export class StoreReader {
   readonly layout: StoreLayout;
@@ -77,7 +77,7 @@ export class StoreReader {
   readonly #scratch: Int32Array;
   readonly #scratchBytes: Uint8Array;
   readonly #held: (Held | undefined)[];
-  /** By place, `PLACE.WORDS` each. */
+  /** The places of the table, `PLACE.WORDS` words each. */
   readonly #places: Int32Array;
   readonly #expiries: Float64Array;
   readonly #pointMask: number;
@@ -85,9 +85,9 @@ export class StoreReader {
   readonly #sequences: Int32Array;
   readonly #touched: Int32Array;
   readonly #names = new Map<string, string>();
-  /** The block of this reader. */
+  /** The counter block of this reader. */
   readonly #counters: Int32Array;
-  /** Readers beyond the number of counter blocks share the last one. */
+  /** False if this reader shares the last counter block with others. */
   readonly #ownsCounters: boolean;
   readonly #marksTouched: boolean;
 
@@ -119,7 +119,7 @@ export class StoreReader {
     const place = this.#find(signature);
     const isHit = place !== NOWHERE && (this.#expiries[place * EXPIRY.STRIDE + EXPIRY.AT] as number) > nowMs;
     if (!isHit) return this.#missed(place);
-    // Asked for first: it comes from far memory, and what follows is done while it comes.
+    // Requested first, because it comes from distant memory, and the rest is done meanwhile.
     const lookup = this.#held[place] as Lookup;
     this.#count(COUNTER.HITS_LOW);
     if (this.#marksTouched) this.#markTouched(this.#places[place * PLACE.WORDS + PLACE.SLOT] as number);
@@ -127,14 +127,14 @@ export class StoreReader {
   }
 
   #missed(place: number): Lookup {
-    // An empty place is found by the key of four zeros alone (see EMPTY).
+    // Only the key of four zeros can match an empty place (see EMPTY).
     const held = place === NOWHERE ? undefined : this.#held[place];
     const lookup: Lookup = held === undefined ? MISS : { kind: 'stale', entry: held };
     this.count(lookup.kind);
     return lookup;
   }
 
-  /** The same without counting and without a mark: for who has yet to decide whether a hit is served. */
+  /** Same as `lookup`, without counting and without a mark, for callers that have yet to decide whether to serve a hit. */
   look(signature: Signature, nowMs: number): Lookup {
     const place = this.#find(signature);
     const held = place === NOWHERE ? undefined : this.#held[place];
@@ -149,13 +149,13 @@ export class StoreReader {
     else this.#count(outcome === 'stale' ? COUNTER.STALE_LOW : COUNTER.MISSES_LOW);
   }
 
-  /** The entry of a signature, expired or not, without counting. */
+  /** Returns the entry of a signature, expired or not, without counting. */
   find(signature: Signature): StoreEntry | undefined {
     const place = this.#find(signature);
     return place === NOWHERE ? undefined : this.#held[place];
   }
 
-  /** The entry that stands in a slot now, without counting. For who knows the slot and not the signature. */
+  /** Returns the entry in a slot now, without counting, for callers that know the slot and not the signature. */
   entryAt(slot: SlotIndex): StoreEntry | undefined {
     const at = this.#slotAt(slot);
     const first = (this.#words[at + SLOT.KEY] as number) & this.#pointMask;
@@ -169,7 +169,7 @@ export class StoreReader {
     return place === NOWHERE ? undefined : this.#held[place];
   }
 
-  /** The place where the entry of a signature is held, which it may be only now. */
+  /** Returns the place that holds the entry of a signature, decoding it first if necessary. */
   #find(signature: Signature): number {
     const places = this.#places;
     const key0 = signature[0] as number;
@@ -177,11 +177,11 @@ export class StoreReader {
     const first = key0 & this.#pointMask;
     for (let place = first; place < first + WINDOW; place++) {
       const at = place * PLACE.WORDS;
-      // The second word first: keys that share a place share bits of the first one.
+      // Compares the second word first, because keys that share a place share bits of the first one.
       if (places[at + PLACE.KEY + 1] !== key1 || places[at + PLACE.KEY] !== key0) continue;
       if (places[at + PLACE.KEY + 2] !== signature[2] || places[at + PLACE.KEY + 3] !== signature[3]) continue;
-      // An unchanged SEQUENCE says that the whole slot is as it was when it was decoded, its key too. Plain: what is held
-      // is whole whatever is read here, and a number that comes a moment late serves what was right a moment ago.
+      // An unchanged SEQUENCE means that the whole slot is as it was when decoded, including its key. The read is plain: the
+      // held entry is whole in any case, and a number that arrives a moment late serves what was right a moment ago.
       if (this.#sequences[places[at + PLACE.SLOT] as number] === places[at + PLACE.SEQUENCE]) return place;
       // No break: the key may be held a second time, for the slot that has it now.
     }
@@ -196,7 +196,7 @@ export class StoreReader {
     for (let steps = 0; reference !== 0 && steps < CHAIN_STEPS_MAX; steps++) {
       const slot: SlotIndex = reference - 1;
       const at = this.#slotAt(slot);
-      // A first look without a guard, to pass over other keys; the guarded one follows.
+      // A first look without validation, to pass over other keys; the validated one follows.
       if (words[at + SLOT.KEY] === key0) {
         const place = this.#read(slot, signature);
         if (place !== NOWHERE) return place;
@@ -211,8 +211,8 @@ export class StoreReader {
   }
 
   /**
-   * Copies, decodes and holds a slot. The place where it is held; `NOWHERE` when it is empty, has another key than the one
-   * wanted, or when the writer was in it at every try.
+   * Copies, decodes and holds a slot. Returns its place in the table; `NOWHERE` if the slot is empty, has another key than
+   * `wanted`, or was being written at every try.
    */
   #read(slot: SlotIndex, wanted: Signature | undefined): number {
     const words = this.#words;
@@ -230,15 +230,15 @@ export class StoreReader {
       const length = words[at + SLOT.LENGTH] as number;
       const copied = Math.min(Math.max(0, (length + 3) >> 2), scratch.length);
       for (let i = 0; i < copied; i++) scratch[i] = words[at + SLOT.PAYLOAD + i] as number;
-      // Adds nothing and changes all: a load would let the plain reads above be moved past it. Pairs with the add that
-      // opens the next write, in StoreWriter.
+      // Adds nothing but is required: with a load, the plain reads above might be moved past it. Pairs with the add that opens
+      // the next write, in StoreWriter.
       if (Atomics.add(this.#sequences, slot, 0) !== sequence) continue;
       if (length <= 0 || length > this.#scratchBytes.length) return NOWHERE;
       const isOther = wanted && (key0 !== wanted[0] || key1 !== wanted[1] || key2 !== wanted[2] || key3 !== wanted[3]);
       if (isOther) return NOWHERE;
       const decision = decodeDecision(this.#scratchBytes.subarray(0, length), this.#ownName);
       const expiresAtMs = timeFromWords(high, low);
-      // What a reader goes on to comes first: the object may pass the end of a line of the processor's cache.
+      // Members that readers use next come first: the object may cross the end of a line of the processor's cache.
       const held = { kind: 'hit', entry: NO_ENTRY, decision, slot, sequence, expiresAtMs } as Held;
       held.entry = held;
       const place = this.#placeFor(key0, slot);
@@ -250,7 +250,7 @@ export class StoreReader {
     return NOWHERE;
   }
 
-  /** That of the slot's former entry, or a free one, or that of the entry that has to go. */
+  /** Returns the place of the slot's former entry, a free one, or that of the entry to be replaced. */
   #placeFor(key0: number, slot: SlotIndex): number {
     const first = key0 & this.#pointMask;
     let place = first + (slot & (WINDOW - 1));
@@ -262,7 +262,7 @@ export class StoreReader {
     return place;
   }
 
-  /** One string for each name, however many decisions have it: it stays in the processor's cache, and memory is saved. */
+  /** Returns one string for each name, however many decisions have it: it stays in the processor's cache, and memory is saved. */
   readonly #ownName = (name: string): string => {
     const own = this.#names.get(name);
     if (own !== undefined) return own;
@@ -272,20 +272,20 @@ export class StoreReader {
   };
 
   #markTouched(slot: SlotIndex): void {
-    // Only when it is not set: a store would take the cache line away from every other reader. Plain, since a mark that
-    // comes a moment late or not at all costs nothing but a worse eviction.
+    // Only if it is not set: a store would take the cache line away from every other reader. Plain, because a mark that arrives
+    // late or not at all only costs a worse eviction.
     if (this.#touched[slot] === 0) this.#touched[slot] = 1;
   }
 
-  /** Counts one in a pair of words: the low one, and the high one where it passes its end. */
+  /** Adds one to a pair of words: the low one, and the high one on overflow. */
   #count(low: number): void {
     const counters = this.#counters;
     if (!this.#ownsCounters) {
       if (Atomics.add(counters, low, 1) === -1) Atomics.add(counters, low + 1, 1);
       return;
     }
-    // Plain, because only this thread writes its block, and who sums the blocks may be a moment late. An atomic add
-    // would be a third of the whole read.
+    // Plain, because only this thread writes its block, and sums of the blocks may be a moment late. An atomic add would be a
+    // third of the whole read.
     const count = ((counters[low] as number) + 1) | 0;
     counters[low] = count;
     if (count === 0) counters[low + 1] = (counters[low + 1] as number) + 1;
@@ -304,7 +304,7 @@ export interface StoreCounts {
   readonly misses: number;
 }
 
-/** The lookups of all threads so far, summed. */
+/** Returns the lookups of all threads so far, summed. */
 export function readStoreCounts(buffer: SharedArrayBuffer): StoreCounts {
   const words = new Int32Array(buffer);
   const blocks = Math.min(Atomics.load(words, HEADER.READERS), COUNTER_BLOCKS);

@@ -2,25 +2,26 @@ import { LRUCache } from 'lru-cache';
 import { hasNumericNames } from '../reads/labels.ts';
 import { asciiDigits } from './numerals.ts';
 
-/** One thing an answer chooses: an action that was offered, or something that was not. */
+/** One choice in an answer: an action that was offered, or something that was not. */
 export type Choice =
   | { readonly kind: 'action'; readonly action: string }
   | { readonly kind: 'illegal'; readonly named: string };
 
-/** Longer than any name of an action (`REQUEST_LIMITS.actionChars`) with its number and decoration. */
+/** Maximum length of a choice: longer than any action name (`REQUEST_LIMITS.actionChars`) with its number and decoration. */
 const CHOICE_CHARS_MAX = 1_200;
-/** The names of actions come back in every answer; long texts do not. */
+/** Maximum length of a name that is kept: names of actions occur in every answer, long texts do not. */
 const NAME_CHARS_KEPT = 100;
 const normalizedNames = new LRUCache<string, string>({ max: 4_096 });
 
-/** Marks that change how a character looks and not what it says: variants of emoji, and what encloses a digit. */
+/** Marks that change the look of a character and not its meaning: variants of emoji, and enclosures of digits. */
 const DECORATION = /[\p{Variation_Selector}\p{Me}]+/gu;
-/** A mark belongs to the letter or number before it; after anything else it is none of a word. */
+/** Everything that is not part of a word. A mark belongs to the letter or number before it; elsewhere it is not part of a word. */
 const NO_WORD = /^\p{M}+|[^\p{L}\p{M}\p{N}]+\p{M}*/gu;
 
 /**
- * Letters, their marks and numbers only, composed, lower case, digits in ASCII, one space between words: "Power-Attack" and
- * "power_attack" are the same name. Han characters are words of their own, for no spaces part them; "don't" is "do not".
+ * Reduces a name to letters with their marks and numbers, composed, in lower case, with ASCII digits and one space between
+ * words: "Power-Attack" and "power_attack" are the same name. Han characters are separate words, because no spaces divide them;
+ * "don't" is "do not".
  */
 export function normalizeName(name: string): string {
   const kept = normalizedNames.get(name);
@@ -34,13 +35,13 @@ export function normalizeName(name: string): string {
   return normalized;
 }
 
-/** Composed, in lower case, with digits in ASCII and without decoration. */
+/** Returns a text composed, in lower case, with ASCII digits and without decoration. */
 function plainly(name: string): string {
   if (!/\P{ASCII}/u.test(name)) return name.toLowerCase();
   return asciiDigits(name.normalize('NFC').toLowerCase()).replace(DECORATION, '');
 }
 
-/** Of actions that differ only in punctuation, those whose own spelling stands in the text; all of them where none does. */
+/** Of actions that differ only in punctuation, returns those spelled exactly in the text; all of them if none is. */
 export function spelledIn(text: string, sharers: readonly string[]): readonly string[] {
   if (sharers.length === 1) return sharers;
   const composed = text.normalize('NFC');
@@ -54,7 +55,7 @@ export function chosen(actions: readonly string[]): Choice[] {
   return actions.map((action) => ({ kind: 'action', action }));
 }
 
-/** "2", "option 2", "#2", "**2.**", "（２）" */
+/** Matches a number alone: "2", "option 2", "#2", "**2.**", "（２）". */
 const LONE_NUMBER =
   /^(?:(?:action|option|choice|number|no\.?)\s*:?\s*)?[#([{*$"'`（「『【]*\s*(\p{Nd}{1,6})\s*[)\]}*$"'`.:,!）」』】。．、，：！]*$/iu;
 
@@ -63,22 +64,22 @@ function firstWord(name: string): string {
   return end < 0 ? name : name.slice(0, end);
 }
 
-/** What the names of some actions are found by. */
+/** Index of the names of some actions. */
 interface NameIndex {
-  /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
+  /** Actions by normalized name: names that differ only in punctuation share an entry. */
   readonly byName: ReadonlyMap<string, readonly string[]>;
-  /** First word of a name to the numbers of words of the names that begin with it. */
+  /** Numbers of words of the names that begin with a word, by that word. */
   readonly wordCounts: ReadonlyMap<string, ReadonlySet<number>>;
-  /** Where a name stands among all names, in the order of the actions. */
+  /** Position of each name among all names, in the order of the actions. */
   readonly places: ReadonlyMap<string, number>;
 }
 
-/** The same actions are offered again and again, and are read for each expert. */
+/** Maximum number of action lists whose names are kept: the same actions are offered repeatedly, and read for each expert. */
 const ACTIONS_KEPT = 100;
 const KEY_CHARS_KEPT = 4_096;
 const keptNames = new LRUCache<string, ActionNames>({ max: 128 });
 
-/** Indexed when a name is looked for: most answers are a number. */
+/** The names of some actions. Indexed only when a name is looked for, because most answers are a number. */
 export class ActionNames {
   readonly actions: readonly string[];
   readonly numbered: boolean;
@@ -90,7 +91,7 @@ export class ActionNames {
     this.numbered = !hasNumericNames(actions);
   }
 
-  /** The names of these actions; the same object for the same actions, as far as it is still remembered. */
+  /** Returns the names of these actions: the same object for the same actions, while it is remembered. */
   static of(actions: readonly string[]): ActionNames {
     if (actions.length > ACTIONS_KEPT) return new ActionNames(actions);
     const key = actions.join('\n');
@@ -101,12 +102,12 @@ export class ActionNames {
     return names;
   }
 
-  /** Normalized name to the actions that have it: names that differ only in punctuation share an entry. */
+  /** Actions by normalized name: names that differ only in punctuation share an entry. */
   get byName(): ReadonlyMap<string, readonly string[]> {
     return this.#names.byName;
   }
 
-  /** Composed name to its action; undefined where several compose to the same: those are chosen by number only. */
+  /** Actions by composed name; undefined if several names compose to the same: these are chosen by number only. */
   get #texts(): ReadonlyMap<string, string | undefined> {
     if (this.#byText !== undefined) return this.#byText;
     const byText = new Map<string, string | undefined>();
@@ -123,13 +124,13 @@ export class ActionNames {
     return this.#index;
   }
 
-  /** The action whose very name a text is, however its accents are composed. */
+  /** Returns the action whose exact name a text is, however its accents are composed. */
   named(text: string): string | undefined {
     const texts = this.#texts;
     return /\P{ASCII}/u.test(text) ? texts.get(text.normalize('NFC')) : texts.get(text);
   }
 
-  /** The names that stand in a normalized text, longest first. Looked up by their words: there may be thousands of names. */
+  /** Returns the names in a normalized text, longest first. Looked up by their words, because there may be thousands of names. */
   within(text: string): string[] {
     const words = text.trim().split(' ');
     const found = new Set<string>();
@@ -148,7 +149,7 @@ export class ActionNames {
     return counts.map((count) => words.slice(at, at + count).join(' ')).filter((name) => this.byName.has(name));
   }
 
-  /** What a short text names when it names nothing else: "3", "Block!", "**block**". Several where it could be either. */
+  /** Returns what a short text names if it names nothing else: "3", "Block!", "**block**". Several if it is ambiguous. */
   resolve(text: string): readonly Choice[] | undefined {
     const bare = text.trim();
     if (bare === '' || bare.length > CHOICE_CHARS_MAX) return undefined;
@@ -159,7 +160,7 @@ export class ActionNames {
     const unquoted = bare.replace(/^[\s"'`*_([{<]+|(?<![\s"'`*_)\]}>.!,;:])[\s"'`*_)\]}>.!,;:]+$/g, '');
     const quoted = this.named(unquoted);
     if (quoted !== undefined) return chosen([quoted]);
-    // The sign is all that parts "-1" from "1".
+    // Only the sign distinguishes "-1" from "1".
     if (/^-\p{Nd}/u.test(unquoted)) return [{ kind: 'illegal', named: unquoted }];
     const sharers = this.byName.get(normalizeName(bare));
     return sharers && chosen(spelledIn(bare, sharers));

@@ -1,15 +1,15 @@
 /**
- * The JSON that is asked for, `{"thought"?, "choice", "confidence", "reason"}`, in an answer that begins with it: whole, or
- * cut short after its choice. Any white space may stand in it. Pure, and linear in the text.
+ * Reads the JSON asked for, `{"thought"?, "choice", "confidence", "reason"}`, in an answer that begins with it: whole, or cut
+ * short after its choice. White space may be anywhere in it. Pure, and linear in the text.
  */
 export type JsonMembers = Readonly<Record<string, unknown>>;
 
 const ASKED_KEYS: ReadonlySet<string> = new Set(['thought', 'choice', 'confidence', 'reason']);
 
-/** No vote has as many braces, brackets and commas: what has more is not parsed. */
+/** Maximum number of braces, brackets and commas in a vote. Text with more is not parsed. */
 const PARTS_MAX = 1_000;
 
-/** The object at the head of a text, from brace to brace. Nothing where it is not closed. */
+/** Returns the object at the head of a text, from brace to brace. Undefined if it is not closed. */
 export function closedObject(text: string): string | undefined {
   const start = text.search(/\S/);
   if (text[start] !== '{') return undefined;
@@ -29,7 +29,7 @@ export function closedObject(text: string): string | undefined {
   return undefined;
 }
 
-/** The members of the object asked for, where an answer begins with it; what follows it has no say. */
+/** Returns the members of the object asked for if an answer begins with it; what follows it does not count. */
 export function askedJson(answer: string): JsonMembers | undefined {
   const json = closedObject(answer);
   if (json === undefined) return undefined;
@@ -38,9 +38,9 @@ export function askedJson(answer: string): JsonMembers | undefined {
   return Object.keys(members).every((key) => ASKED_KEYS.has(key)) ? members : undefined;
 }
 
-// Unrolled: an alternation under a star would need a stack as deep as the string is long.
+// Unrolled, because an alternation under a star would need a stack as deep as the string is long.
 const STRING = '"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"';
-// A number is whole only when something follows it: "1" may be the first digit of "12".
+// A number is whole only if something follows it: "1" may be the first digit of "12".
 const WHOLE_MEMBER = new RegExp(
   `[\\s,]*(${STRING})\\s*:\\s*(${STRING}|-?\\d[\\d.eE+-]*(?=[\\s,}])|(?:true|false|null)(?=[\\s,}]))`,
   'sy',
@@ -48,8 +48,8 @@ const WHOLE_MEMBER = new RegExp(
 const CUT_STRING = new RegExp(`[\\s,]*(${STRING})\\s*:\\s*("[^"\\\\]*(?:\\\\.[^"\\\\]*)*)\\\\?$`, 'sy');
 
 /**
- * The whole members of an object that an answer begins with and that was cut short, as tokens run out; a text that was
- * itself cut ends in "…". Nothing where the answer begins with no object, or with one of other members first.
+ * Returns the whole members of a truncated object at the start of an answer whose tokens ran out; a text that was itself cut
+ * ends in "…". Undefined if the answer does not begin with an object, or begins with one of other members.
  */
 export function cutJson(answer: string): JsonMembers | undefined {
   const text = answer.trimStart();
@@ -66,12 +66,12 @@ export function cutJson(answer: string): JsonMembers | undefined {
   CUT_STRING.lastIndex = at;
   const cut = CUT_STRING.exec(text);
   const key = cut === null ? undefined : parse(cut[1] as string);
-  // A name that was cut is no choice.
+  // A truncated name is not a choice.
   if (key !== 'choice') keep(members, key, parse(`${cut?.[2]}…"`));
   return members;
 }
 
-/** Of two members of one name the last one counts, as in `JSON.parse`. */
+/** Of two members with one name the last one counts, as in `JSON.parse`. */
 function keep(members: Record<string, unknown>, key: unknown, value: unknown): void {
   if (typeof key === 'string' && ASKED_KEYS.has(key) && value !== undefined) members[key] = value;
 }

@@ -5,8 +5,8 @@ import type { JsonMembers } from './asked-json.ts';
 import { type Explicit, readValue } from './stated-choice.ts';
 
 /**
- * The choice in an answer of JSON, bare, fenced or with text around it, under any of the keys that models give it. Of
- * objects that were cut short only the form asked for is read (asked-json.ts); the lines of others are read as labels.
+ * Reads the choice in an answer of JSON, bare, fenced or with text around it, under any of the keys that models use. Of
+ * truncated objects, only the form asked for is read (asked-json.ts); the lines of others are read as labels.
  */
 
 const JSON_CHOICE_KEYS = [
@@ -21,7 +21,7 @@ const JSON_CHOICE_KEYS = [
   'vote',
 ];
 const JSON_REASON_KEYS = ['reason', 'why', 'reasoning', 'explanation', 'rationale', 'justification', 'thought'];
-/** Opening and closing braces tried, each. */
+/** Maximum number of opening and of closing braces tried. */
 const JSON_TRIES_MAX = 8;
 
 function firstKey(object: JsonMembers, keys: readonly string[]): unknown {
@@ -31,7 +31,7 @@ function firstKey(object: JsonMembers, keys: readonly string[]): unknown {
   return undefined;
 }
 
-/** The JSON objects in a text, fenced or bare, also with text around them. */
+/** Returns the JSON objects in a text, fenced or bare, even with text around them. */
 function findJson(text: string): Record<string, unknown>[] {
   const ends: number[] = [];
   for (let end = text.lastIndexOf('}'); end > 0 && ends.length < JSON_TRIES_MAX; end = text.lastIndexOf('}', end - 1)) {
@@ -47,7 +47,7 @@ function findJson(text: string): Record<string, unknown>[] {
   return objects;
 }
 
-/** The first of `ends` at which what begins at `start` is JSON, with its value. What nests deep is none. */
+/** Returns the first of `ends` at which the text from `start` is JSON, with its value. Deep nesting does not count as JSON. */
 function firstJson(
   text: string,
   start: number,
@@ -72,7 +72,7 @@ export function fromJson(text: string, names: ActionNames): Explicit | undefined
   return fromObjects(findJson(text), names);
 }
 
-/** What objects choose. The reason and the confidence are those of the first that chooses something. */
+/** Returns what the objects choose, with the reason and confidence of the first one that chooses something. */
 export function fromObjects(all: readonly JsonMembers[], names: ActionNames): Explicit | undefined {
   const objects = all.filter((object) => firstKey(object, JSON_CHOICE_KEYS) !== undefined);
   const choices = objects.flatMap((object) => jsonChoices(object, names));
@@ -91,7 +91,7 @@ function jsonChoices(object: JsonMembers, names: ActionNames): Choice[] {
   const choices: Choice[] = [];
   for (const key of JSON_CHOICE_KEYS) {
     const value = Object.hasOwn(object, key) ? object[key] : undefined;
-    // A name from a schema comes back byte for byte, white space and all.
+    // A name from a schema is returned byte for byte, including white space.
     const itself = typeof value === 'string' ? names.named(value) : undefined;
     if (itself !== undefined) choices.push(...chosen([itself]));
     else if (typeof value === 'string' || typeof value === 'number') choices.push(...readValue(String(value), names));

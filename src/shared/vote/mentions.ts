@@ -1,25 +1,25 @@
 import { type ActionNames, type Choice, normalizeName, spelledIn } from './action-names.ts';
 
 /**
- * What a running text names, by name or by number, where no form states the choice. What is named only to be turned
- * down, after "not" or "instead of", does not count.
+ * Finds what running text names, by name or by number, if no form states the choice. A name that is only rejected, after "not"
+ * or "instead of", does not count.
  */
 
 const NEGATION =
   /(?:\bnot|n['’]t|\bcannot|\bnever|\bavoid|\binstead of|\brather than|\bwithout|\bover|\bthan)\s+(?:to\s+|the\s+|an?\s+|choose\s+|pick\s+)*$/;
 const NEGATION_CHARS_MAX = 40;
 
-/** Whether what stands before a name turns it down. */
+/** Whether the text before a name rejects it. */
 function isNegated(before: string): boolean {
   return NEGATION.test(before.slice(-NEGATION_CHARS_MAX).toLowerCase());
 }
 
-/** "3.5", "20%" */
+/** Matches quantities: "3.5", "20%". */
 const QUANTITY = /\p{Nd}+(?:[.,．，]\p{Nd}+)+|\p{Nd}+\s?[%％٪]/gu;
 
-/** The actions a running text names, longest names first, so that "power attack" does not also name "attack". */
+/** Returns the actions that running text names, longest names first, so that "power attack" does not also name "attack". */
 export function mentions(text: string, names: ActionNames): string[] {
-  // "3.5" and "20%" are quantities, also where actions are called "3" or "20".
+  // "3.5" and "20%" are quantities, even if actions are called "3" or "20".
   const quantities = names.numbered
     ? text
     : text.replace(QUANTITY, (found) => (names.named(found) === undefined ? ' ' : found));
@@ -34,8 +34,8 @@ export function mentions(text: string, names: ActionNames): string[] {
 }
 
 /**
- * A text without a name, and whether the name stands in it at all but where it is turned down. The text is written once: to write it
- * anew for each occurrence would take time with the square of its length.
+ * Removes a name from a text, and reports whether it occurs anywhere without being rejected. The text is built once: building it
+ * for each occurrence would take quadratic time.
  */
 function takeOut(text: string, name: string): { readonly isNamed: boolean; readonly without: string } {
   const needle = ` ${name} `;
@@ -44,7 +44,7 @@ function takeOut(text: string, name: string): { readonly isNamed: boolean; reado
   let before = '';
   let isNamed = false;
   let from = 0;
-  // One blank may stand between two names.
+  // Two names may have one blank between them.
   for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, from)) {
     const piece = text.slice(from, at);
     before = (before + piece.slice(-NEGATION_CHARS_MAX)).slice(-NEGATION_CHARS_MAX);
@@ -70,7 +70,7 @@ export function inlineNumbers(text: string, names: ActionNames): Choice[] {
   return choices;
 }
 
-/** What stands before "because" counts more than what follows. */
+/** Text before "because" counts more than text after it. */
 export function beforeBecause<T>(text: string, read: (part: string) => readonly T[]): readonly T[] {
   const found = read(text.split(BECAUSE, 1)[0] as string);
   return found.length > 0 ? found : read(text);

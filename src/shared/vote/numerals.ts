@@ -3,7 +3,7 @@ const OTHER_DIGIT = /(?![0-9])\p{Nd}/gu;
 const DIGIT = /\p{Nd}/u;
 const values = new Map<string, string>();
 
-/** A text with its digits in ASCII. */
+/** Returns a text with its digits in ASCII. */
 export function asciiDigits(text: string): string {
   return text.replace(OTHER_DIGIT, (digit) => {
     const known = values.get(digit);
@@ -14,7 +14,7 @@ export function asciiDigits(text: string): string {
   });
 }
 
-/** Unicode holds the digits of a script in a row, from zero to nine. */
+/** Returns the value of a digit. Unicode has the digits of a script in a row, from zero to nine. */
 function digitValue(codePoint: number): number {
   let zero = codePoint;
   while (DIGIT.test(String.fromCodePoint(zero - 1))) zero--;

@@ -6,24 +6,24 @@ import { ThoughtScan } from './thoughts.ts';
 import { isVoteComplete, parseVoteOf, unwrap, withoutTokens } from './vote-parser.ts';
 
 /**
- * The choice that a streamed answer has already made, before its reason is written. It *stands* once its JSON value is
- * closed (1 is not yet 12) or the line that states it has ended, and what stands is what the parser would read if the
- * answer ended there. Prose is no statement, whatever it names. What is written later may contradict a choice: then it
- * stands no more. Nothing stands while the model is thinking.
+ * Finds the choice that a streamed answer has already made, before its reason is written. It *stands* once its JSON value is
+ * closed (1 is not yet 12) or the line that states it has ended, and is what the parser would read if the answer ended there.
+ * Prose is no statement, whatever it names. Later text may contradict a choice: then it no longer stands. Nothing stands while
+ * the model is thinking.
  */
 
-/** A choice that does not stand within this many characters of the answer is read with the whole answer. */
+/** Number of characters within which a choice can stand. A later choice is read with the whole answer. */
 const READ_CHARS_MAX = 4_000;
-/** "1. attack" may begin a list of the actions: the next line shows whether it does. */
+/** Matches "1. attack", which may begin a list of the actions: the next line shows whether it does. */
 const FIRST_OF_LIST = /^[ \t>*_#-]*1[.):。．、：）][ \t]*\S/;
 const NO_LIST = /^[^\s\p{Nd}>*_#-]/u;
 
-/** Follows one answer as it grows. Each look costs a bounded time, whatever was written before. */
+/** Follows one answer as it grows. The time of each look is bounded, however long the answer is. */
 export class StandingChoice {
   readonly #actions: readonly string[];
   #names: ActionNames | undefined;
   readonly #thoughts = new ThoughtScan(READ_CHARS_MAX);
-  /** What was looked at last. */
+  /** The text examined last. */
   #read = '';
   #action: string | undefined;
 
@@ -31,9 +31,9 @@ export class StandingChoice {
     this.#actions = actions;
   }
 
-  /** The action whose choice stands in this answer; `content` begins with what was given before. */
+  /** Returns the action that stands in this answer; `content` begins with what was given before. */
   look(content: string): string | undefined {
-    // What has the form asked for is read as it is, whatever is marked as a thought behind it.
+    // The form asked for is read as it is, even if something after it is marked as a thought.
     if (isVoteComplete(content)) return votedIn(content, ActionNames.of(this.#actions));
     const text = withoutTokens(this.#visible(content)).trimStart();
     const read = text.startsWith('{') ? endedValues(text) : endedLines(text);
@@ -51,7 +51,7 @@ export class StandingChoice {
   }
 }
 
-/** A callback for each network read of an answer, that calls `onChoice` when the action that stands has changed. */
+/** Returns a callback for each network read of an answer; it calls `onChoice` when the standing action has changed. */
 export function watchAnswer(
   actions: readonly string[],
   onChoice: (action: string | undefined) => void,
@@ -66,7 +66,7 @@ export function watchAnswer(
   };
 }
 
-/** Of JSON as much as may state anything: to the last quote, comma or brace, or number with white space after it. */
+/** Returns the part of JSON that may state anything: to the last quote, comma or brace, or number with white space after it. */
 function endedValues(text: string): string {
   for (let at = text.length - 1; at >= 0; at--) {
     const char = text[at] as string;
@@ -80,7 +80,7 @@ function isDigit(char: string | undefined): boolean {
   return char !== undefined && char >= '0' && char <= '9';
 }
 
-/** The lines that have ended, where the first of them is not, as far as can be told, the first of a list. */
+/** Returns the lines that have ended, unless the first of them may be the first line of a list. */
 function endedLines(text: string): string {
   const ended = text.slice(0, text.lastIndexOf('\n') + 1);
   const rest = text.slice(text.indexOf('\n') + 1).trimStart();
@@ -90,7 +90,7 @@ function endedLines(text: string): string {
 function isStated(read: string, names: ActionNames): boolean {
   if (read.startsWith('{')) return cutJson(read)?.choice !== undefined;
   const text = unwrap(read);
-  // Of objects in a text, the parser reads other keys and other places once they are closed.
+  // In a text with objects, the parser reads other keys and places once the objects are closed.
   if (text === '' || text.includes('{')) return false;
   return fromHead(text, names) !== undefined || fromLabels(text, names) !== undefined;
 }

@@ -1,10 +1,7 @@
 import { type ActionNames, type Choice, chosen, normalizeName } from './action-names.ts';
 import { BECAUSE, beforeBecause, mentions } from './mentions.ts';
 
-/**
- * Choices that an answer states in a form of their own: at its head, which is the form that is asked for, or after a
- * label.
- */
+/** Reads choices that an answer states explicitly: at its head, which is the form asked for, or after a label. */
 
 export interface Explicit {
   readonly choices: readonly Choice[];
@@ -12,10 +9,10 @@ export interface Explicit {
   readonly confidence?: number;
 }
 
-/** A field of JSON may be as long as an answer. A choice stands within this many characters of it. */
+/** Number of characters within which a choice is read: a field of JSON may be as long as an answer. */
 const VALUE_CHARS_MAX = 8_000;
 
-/** What a labelled value or a JSON field chooses: "2", "2. block", "Block - it is safe". */
+/** Returns what a labelled value or a JSON field chooses: "2", "2. block", "Block - it is safe". */
 export function readValue(whole: string, names: ActionNames): readonly Choice[] {
   const value = whole.slice(0, VALUE_CHARS_MAX);
   const choices = names.resolve(value) ?? fromHead(value, names)?.choices;
@@ -38,11 +35,11 @@ const HEAD_NUMBER =
 
 export interface Head {
   readonly choices: readonly Choice[];
-  /** What follows the choice. */
+  /** The text after the choice. */
   readonly rest: string;
 }
 
-/** The choice at the head of a text, with what follows it: "3", "3. block", "block - the reason", "3) because …". */
+/** Returns the choice at the head of a text, with what follows it: "3", "3. block", "block - the reason", "3) because …". */
 export function fromHead(text: string, names: ActionNames): Head | undefined {
   const trimmed = text.replace(/^[\s*_#>`"'([]+/, '');
   const whole = names.resolve(firstLine(text)) ?? names.resolve(firstLine(trimmed));
@@ -57,13 +54,13 @@ export function fromHead(text: string, names: ActionNames): Head | undefined {
   return withNext([names.byNumber(head[1] as string)], rest, names);
 }
 
-/** A line that is a choice and nothing else may be contradicted by the next line, if that is nothing else either. */
+/** A line with only a choice may be contradicted by the next line, if that has only a choice too. */
 function withSecondLine(first: readonly Choice[], rest: string, names: ActionNames): Head {
   const second = names.resolve(firstLine(rest.trimStart())) ?? [];
   return { choices: [...first, ...second.filter((choice) => !isSpelling(choice, first))], rest };
 }
 
-/** Adds a choice that stands right after the first: "2. retreat" repeats it, "2 or 3" and "attack, block" contradict it. */
+/** Adds a choice right after the first one: "2. retreat" repeats it, "2 or 3" and "attack, block" contradict it. */
 function withNext(first: readonly Choice[], rest: string, names: ActionNames): Head {
   const join = /^(?:[\s.):\]*;"'`–—([-]|[,/&]|(?:or|and)\b)*/i.exec(rest)?.[0] ?? '';
   const next = rest.slice(join.length);
@@ -74,7 +71,7 @@ function withNext(first: readonly Choice[], rest: string, names: ActionNames): H
   return { choices: [...first, ...second.filter((choice) => !isSpelling(choice, first))], rest };
 }
 
-/** Whether a choice is the first one in another spelling: "2. power attack" where the second action is "power_attack". */
+/** Whether a choice is another spelling of the first one: "2. power attack" if the second action is "power_attack". */
 function isSpelling(choice: Choice, first: readonly Choice[]): boolean {
   const [only] = first;
   if (first.length !== 1 || only?.kind !== 'action' || choice.kind !== 'action') return false;
@@ -86,7 +83,7 @@ export function firstLine(text: string): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** The words before the first punctuation: where "2. retreat: too dangerous" repeats its choice by name. */
+/** Returns the words before the first punctuation, where "2. retreat: too dangerous" repeats its choice by name. */
 function leadingName(text: string): string {
   const line = firstLine(text);
   const end = line.search(/[:;!?()–—]|[.,](?!\d)|\s-\s/);
@@ -100,7 +97,7 @@ export function fromLabels(text: string, names: ActionNames): Explicit | undefin
   return { choices, reason: REASON_LINE.exec(text)?.[1] ?? text.replace(LABELLED, '') };
 }
 
-/** Choices that labels state outright after a choice at the head: "2", then "ACTION: 3". */
+/** Returns choices that labels state after a choice at the head: "2", then "ACTION: 3". */
 export function labelledAgain(head: Head, names: ActionNames): Choice[] {
   const choices: Choice[] = [];
   for (const match of head.rest.matchAll(LABELLED)) choices.push(...(names.resolve(match[1] as string) ?? []));

@@ -1,13 +1,13 @@
 /**
- * Takes the thoughts out of an answer that a server left in it. Models mark them in many ways: tags of HTML, brackets, tokens
- * of their templates, channels, or headings. A thought that never ends leaves nothing after it; one that never began (its
- * mark was the end of the prompt) leaves nothing before its end. Linear: each mark is bounded, and is seen once.
+ * Removes thoughts that a server left in an answer. Models mark them in many ways: HTML tags, brackets, tokens of their
+ * templates, channels, or headings. A thought without an end leaves nothing after it; one without a start (its mark was the end
+ * of the prompt) leaves nothing before its end. Linear: each mark is bounded, and is seen once.
  */
 
 const NAMES =
   'think|thinking|thought|thoughts|reasoning|analysis|scratchpad|reflection|deliberation|inner_monologue|monologue|seed:think|longcat_think|cot|chain_of_thought';
 
-/** Groups 1 and 2 are a slash where a tag or bracket ends a thought; 3 is the name of a channel. The rest open or close. */
+/** Groups 1 and 2 are a slash if a tag or bracket ends a thought; 3 is the name of a channel. The others open or close. */
 const MARK = new RegExp(
   [
     // <think>, </seed:think>, < think >
@@ -15,9 +15,9 @@ const MARK = new RegExp(
     // Kimi, Magistral
     '◁(/?)think▷',
     '\\[(/?)THINK\\]',
-    // gpt-oss: everything but the channel `final` is thought. Its other tokens may be missing.
+    // gpt-oss: everything except the channel `final` is thought. Its other tokens may be missing.
     '<\\|channel\\|?>\\s{0,3}([a-z_]{1,20})(?:\\s{0,3}<\\|constrain\\|>\\s{0,3}[a-z_]{0,20})?(?:\\s{0,3}<\\|message\\|>|(?=[^a-z_]))',
-    // Gemma, Command A, Sky-T1, Apertus, and the rest of the kind
+    // Gemma, Command A, Sky-T1, Apertus, and similar models
     '(<channel\\|>|<\\|(?:END_THINKING|end_of_thought|end_of_thinking|inner_suffix|thought_end|/think)\\|>|<unused95>|\\[unused17\\])',
     '(<\\|(?:START_THINKING|begin_of_thought|begin_of_thinking|inner_prefix|thought_start|think)\\|>|<unused94>|\\[unused16\\])',
     // gpt-oss without its tokens
@@ -28,12 +28,12 @@ const MARK = new RegExp(
   ].join('|'),
   'gi',
 );
-/** What every mark has in it. To look for this takes a fraction of what looking for the marks does. */
+/** Part of every mark. Searching for it takes a fraction of the time of searching for the marks. */
 const HINT = /[<◁[]|assistantfinal|here(?: is|['’]s) my/i;
-/** No mark is longer. */
+/** Maximum length of a mark. */
 const MARK_CHARS_MAX = 96;
 
-/** The head of a gpt-oss answer whose tokens were taken out: "analysisWe have to choose". */
+/** Matches the head of a gpt-oss answer whose tokens were removed: "analysisWe have to choose". */
 const BARE_ANALYSIS = /^\s*analysis(?=\p{Lu})/u;
 
 /** Follows the thoughts of an answer as it grows. */
@@ -41,18 +41,18 @@ export class ThoughtScan {
   readonly #keptMax: number;
   #scannedTo = 0;
   isThinking = false;
-  /** What was written outside of thoughts, up to the last mark. */
+  /** The text outside of thoughts, up to the last mark. */
   kept = '';
-  /** Where the rest of it begins. */
+  /** Where the rest of that text begins. */
   from = 0;
   #hasMark = false;
 
-  /** At most `keptMax` characters are remembered of what stands before a mark. */
+  /** Keeps at most `keptMax` characters of the text before a mark. */
   constructor(keptMax = Number.POSITIVE_INFINITY) {
     this.#keptMax = keptMax;
   }
 
-  /** `content` begins with what was given before. Each mark is seen once, also one that came in two pieces. */
+  /** Scans an answer; `content` begins with what was given before. Each mark is seen once, even if it came in two pieces. */
   scan(content: string): this {
     if (!this.#hasMark) this.isThinking = BARE_ANALYSIS.test(content.slice(0, MARK_CHARS_MAX));
     const start = Math.max(this.from, this.#scannedTo - MARK_CHARS_MAX);
@@ -62,7 +62,7 @@ export class ThoughtScan {
     return this;
   }
 
-  /** Headings are words: they mark a thought that an answer begins with, and nothing elsewhere. */
+  /** Whether a heading is ordinary text: it marks a thought only at the start of an answer. */
   #isProse(before: string, [, , , , , , , , response, thought]: RegExpExecArray): boolean {
     if (thought !== undefined) return this.isThinking || `${this.kept}${before}`.trim() !== '';
     return response !== undefined && !this.isThinking;
@@ -89,7 +89,7 @@ function endsThought([, tag, kimi, bracket, channel, close, , final, response]: 
   );
 }
 
-/** What is left of a text when thinking is taken out. */
+/** Returns a text without its thoughts. */
 export function stripThinking(text: string): string {
   const { isThinking, kept, from } = new ThoughtScan().scan(text);
   return isThinking ? kept : kept + text.slice(from);

@@ -9,15 +9,15 @@ import { type Explicit, firstLine, fromHead, fromLabels, labelledAgain, REASON_L
 import { stripThinking } from './thoughts.ts';
 
 /**
- * Reads which action a model chose, leniently: a number, a name in any case, an `ACTION:` line, JSON, or a sentence. An
- * explicit choice (the form asked for, a labelled line, a JSON field) is believed over mentions in running text. Two
- * different actions named in the same way are ambiguous; the first is never taken just because it is first.
+ * Reads which action a model chose, leniently: a number, a name in any case, an `ACTION:` line, JSON, or a sentence. An explicit
+ * choice (the form asked for, a labelled line, a JSON field) takes precedence over names in running text. Two different actions
+ * named in the same way are ambiguous; the first is never taken only because it is first.
  */
 export interface Vote {
   /** One of the actions offered, byte for byte. */
   readonly action: string;
   readonly reason: string;
-  /** 0 to 1, where the model stated one. */
+  /** Confidence from 0 to 1, if the model stated one. */
   readonly confidence?: number;
 }
 
@@ -28,16 +28,16 @@ export type ParsedVote =
   | { readonly kind: 'ambiguous'; readonly named: readonly string[] };
 
 const REASON_CHARS_MAX = 400;
-/** An answer is a line or two. What comes after this many characters is not read for a choice. */
+/** Number of characters that are read for a choice. An answer should be a line or two. */
 const READ_CHARS_MAX = 8_000;
-/** Of a long answer, the end is read for the form that was asked for. */
+/** Number of characters at the end of a long answer that are read for the form asked for. */
 const TAIL_CHARS_MAX = 2_000;
-/** The form that was asked for stands within this many characters, or it is not there. */
+/** Number of characters within which the form asked for must be found. */
 const ASKED_CHARS_MAX = 2_000;
-/** So does JSON, with a thought and some white space. Looked at for each network read, so no further. */
+/** The same limit for JSON with a thought and some white space. Kept short, because every network read checks it. */
 const ASKED_JSON_CHARS_MAX = 4_000;
 
-/** Takes off what wraps an answer: `\boxed{2}`, `<answer>2</answer>`, tokens of a chat template that leaked. */
+/** Removes what wraps an answer: `\boxed{2}`, `<answer>2</answer>`, leaked tokens of a chat template. */
 export function unwrap(text: string): string {
   return text
     .replace(/\\boxed\{(?:\\text\{)?([^{}]{1,200})\}{1,2}/g, '$1')
@@ -45,7 +45,7 @@ export function unwrap(text: string): string {
     .trim();
 }
 
-/** Tokens of a template that stand before an answer, as behind the mark of its channel. */
+/** Tokens of a template before an answer, such as those after the mark of its channel. */
 const LEADING_TOKENS = /^(?:\s{0,20}<\|[a-z_]{1,40}\|>(?:[a-z_]{1,20}(?=\s{0,3}<\|message\|>))?){1,8}/i;
 
 export function withoutTokens(text: string): string {
@@ -69,15 +69,15 @@ function decide(choices: readonly Choice[], reason: string, confidence?: number)
   return { kind: 'vote', vote: { action, reason: clip(reason), ...defined({ confidence }) } };
 }
 
-/** The vote in an answer. `actions` are the ones offered, in the order of their numbers. */
+/** Returns the vote in an answer. `actions` are the ones offered, in the order of their numbers. */
 export function parseVote(answer: string, actions: readonly string[]): ParsedVote {
   return parseVoteOf(answer, ActionNames.of(actions));
 }
 
-/** The same for those who read many answers with the same actions. */
+/** Same as `parseVote`, for callers that read many answers with the same actions. */
 export function parseVoteOf(answer: string, names: ActionNames): ParsedVote {
-  // A stream may have been cut at the end of its first sentence: what follows must not change the vote.
-  // The same answer after thinking has the same vote.
+  // A stream may have been cut at the end of its first sentence, so what follows must not change the vote. The same answer after
+  // thinking has the same vote.
   const visible = withoutTokens(stripThinking(answer));
   const asked = askedForm(answer) ?? askedForm(visible);
   if (asked !== undefined) return fromText(asked.trim(), names);
@@ -96,7 +96,7 @@ export function parseVoteOf(answer: string, names: ActionNames): ParsedVote {
   return concluded.kind === 'vote' ? concluded : decide(chosen(mentions(text, names)), text);
 }
 
-/** Where the choice is missing nothing else is read: a thought names actions that it turns down. */
+/** Without a choice nothing else is read, because a thought names actions that it rejects. */
 function fromMembers(members: JsonMembers, names: ActionNames): ParsedVote {
   const json = fromObjects([members], names);
   return json === undefined ? { kind: 'none' } : decide(json.choices, json.reason, json.confidence);
@@ -104,13 +104,13 @@ function fromMembers(members: JsonMembers, names: ActionNames): ParsedVote {
 
 const LISTED_LINE = /^[ \t>*_#-]*(\p{Nd}{1,6})[.):。．、：）].*$/gmu;
 
-/** Whether an answer goes through the actions, "1. …" and then "2. …": then the first one is not its choice. */
+/** Whether an answer lists the actions, "1. …" and then "2. …": then the first one is not its choice. */
 function isListing(text: string): boolean {
   const [first, second] = text.matchAll(LISTED_LINE);
   return asciiDigits(first?.[1] ?? '') === '1' && asciiDigits(second?.[1] ?? '') === '2';
 }
 
-/** `tail` is the end of the answer, where the form asked for stands after a thought that nothing marks. */
+/** `tail` is the end of the answer, which has the form asked for if an unmarked thought precedes it. */
 function fromText(text: string, names: ActionNames, tail = ''): ParsedVote {
   const head = fromHead(text, names);
   if (head === undefined) {
@@ -127,8 +127,8 @@ function isLong(visible: string): boolean {
 }
 
 /**
- * The choice in the last two lines of several, alone on its line and followed by its reason at most. Nothing where other lines
- * that are a choice and nothing else state another one: that is a list of the actions.
+ * Returns the choice in the last two of several lines, alone on its line or followed only by its reason. Undefined if other
+ * lines consist of a different choice alone: that is a list of the actions.
  */
 function fromTail(tail: string, names: ActionNames): Explicit | undefined {
   const lines = unwrap(tail)
@@ -145,7 +145,7 @@ function fromTail(tail: string, names: ActionNames): Explicit | undefined {
   return { choices, reason: (all.at(-1) === undefined ? lines.at(-1) : lines.slice(0, -1).join(' ')) ?? '' };
 }
 
-/** The last resort: what a running text names. */
+/** The last resort: returns what running text names. */
 function fromSentence(text: string, names: ActionNames): ParsedVote {
   const choices = beforeBecause(text, (part) => [
     ...chosen(mentions(part, names)),
@@ -156,7 +156,7 @@ function fromSentence(text: string, names: ActionNames): ParsedVote {
   return first.length <= 40 && first.split(/\s+/).length <= 4 ? { kind: 'illegal', named: first } : { kind: 'none' };
 }
 
-/** The vote, or the coded error that says why there is none. */
+/** Returns the vote, or throws the coded error that explains why there is none. */
 export function requireVote(answer: string, actions: readonly string[]): Vote {
   const parsed = parseVote(answer, actions);
   switch (parsed.kind) {
@@ -190,14 +190,14 @@ function askedForm(text: string): string | undefined {
 }
 
 /**
- * Whether a streamed answer can be cut here: it has one of the forms that are asked for, two lines or a JSON object that
- * is closed, and nothing after it can change the vote. Answers of any other form are read to their end.
+ * Whether a streamed answer can be cut here: it has one of the forms asked for, two lines or a closed JSON object, and nothing
+ * after it can change the vote. Answers of any other form are read to their end.
  */
 export function isVoteComplete(answer: string): boolean {
   return askedForm(answer) !== undefined || askedJson(answer.slice(0, ASKED_JSON_CHARS_MAX)) !== undefined;
 }
 
-/** Whether JSON of the form asked for, whole or cut short, states a choice. */
+/** Whether JSON of the form asked for, whole or truncated, states a choice. */
 export function hasJsonChoice(answer: string): boolean {
   return (askedJson(answer) ?? cutJson(answer))?.choice !== undefined;
 }
