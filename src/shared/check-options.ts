@@ -89,7 +89,7 @@ export function readBy<T>(schema: z.ZodType<T>, given: unknown, prefix = ''): { 
   return success ? { value: data } : { refusal: refusalText(given, error, prefix) };
 }
 
-/** Returns the known key that an unknown key probably means, as its message; Zod words all other issues. */
+/** Returns the message for an unknown key, which suggests the key that was probably meant; Zod words all other issues. */
 function hintOf(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code !== 'unrecognized_keys') return undefined;
   const { inst } = issue as { inst?: unknown };

@@ -95,7 +95,7 @@ export interface DomainDefinition<F extends FeatureMap = FeatureMap> {
   /** The expert roles. Default: four roles that fit any agent (situation, risk, opportunity, progress). */
   readonly roles?: readonly ExpertRole[];
   /**
-   * The category by whose value false hits and lifetimes are counted. Default: `scene` if there is a category of that name, else
+   * The category by whose value false hits and TTLs are kept separately. Default: `scene` if there is a category of that name, else
    * the first category.
    */
   readonly sceneFeature?: string | undefined;

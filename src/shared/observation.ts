@@ -43,7 +43,7 @@ type Shown<T> = T extends infer U ? { [K in keyof U]: U[K] } : never;
  */
 export type ObservationOf<D extends DomainDefinition> = string extends keyof FeaturesOf<D>
   ? Observation
-  : // The constraint says that the result is an observation, also where the domain is a type parameter.
+  : // The constraint says that the result is an observation, even if the domain is a type parameter.
     Known<FeaturesOf<D>> extends infer O extends Observation
     ? O
     : never;

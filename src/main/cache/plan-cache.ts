@@ -49,7 +49,7 @@ export class PlanCache {
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
 
-  /** `models` tells how often models agree with each other, which tiers are compared with. */
+  /** `models` reports how often models agree with each other, the measure for tiers. */
   constructor(
     options: ResolvedCache,
     domain: Domain,

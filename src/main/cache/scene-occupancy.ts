@@ -16,7 +16,7 @@ const UNKNOWN = 0;
 export class SceneOccupancy {
   readonly #sceneAt: Uint8Array;
   readonly #numbers = new Map<string, number>();
-  /** By scene number. */
+  /** Number of entries by scene number. */
   readonly #entries: number[] = [0];
 
   constructor(slotCount: number) {

@@ -118,7 +118,7 @@ export interface CacheOptions {
   readonly cycleGuard?: boolean;
   /**
    * `earned`: similar states are served while they agree with models nearly as often as models agree with each other, and the same
-   * state until evidence speaks against it; `stats().cache.standing` shows both. `always`: whatever is fresh and near enough is
+   * state until evidence contradicts it; `stats().cache.standing` shows both. `always`: whatever is fresh and near enough is
    * served. Has no effect with an error budget. Default `earned`.
    */
   readonly trust?: 'earned' | 'always';

@@ -34,7 +34,7 @@ export interface Profile {
   readonly features: Features;
 }
 
-/** No bound in practice. The original agent sent none: its models wrote until they finished or their context was full. */
+/** Practically no limit. The original agent sent none: its models wrote until they finished or their context was full. */
 const TOKENS_UNBOUND = 100_000;
 
 /** Maximum distances of similar states: without Q-values, and if the request's Q-values confirm the answer. */

@@ -2,11 +2,11 @@ import type { Clock, Timer } from '../clock.ts';
 
 /** Maximum durations of the phases of a streamed call, in milliseconds. */
 export interface PhaseLimits {
-  /** From the start of the call to the response headers. */
+  /** Time from the start of the call to the response headers. */
   readonly headersMs: number;
-  /** From the start of the call to the first token. */
+  /** Time from the start of the call to the first token. */
   readonly firstTokenMs: number;
-  /** From one token to the next. */
+  /** Time from one token to the next. */
   readonly gapMs: number;
 }
 

@@ -52,7 +52,7 @@ const EMPTY = 1;
 const NOWHERE = -1;
 /** Placeholder in an entry that is about to refer to itself. */
 const NO_ENTRY = undefined as unknown as StoreEntry;
-/** What is compared of a held entry, side by side: two of them fit one line of the processor's cache. */
+/** Words of a held entry that are compared, side by side: two entries fit one line of the processor's cache. */
 const PLACE = { KEY: 0, SEQUENCE: 4, SLOT: 5, WORDS: 8 } as const;
 /** The last two words of a place are its expiry, as a double in the same memory. */
 const EXPIRY = { AT: 3, STRIDE: 4 } as const;

@@ -43,7 +43,7 @@ export class ThoughtScan {
   isThinking = false;
   /** The text outside of thoughts, up to the last mark. */
   kept = '';
-  /** Where the rest of that text begins. */
+  /** Start of the text after the last mark. */
   from = 0;
   #hasMark = false;
 

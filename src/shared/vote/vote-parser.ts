@@ -34,7 +34,7 @@ const READ_CHARS_MAX = 8_000;
 const TAIL_CHARS_MAX = 2_000;
 /** Number of characters within which the form asked for must be found. */
 const ASKED_CHARS_MAX = 2_000;
-/** The same limit for JSON with a thought and some white space. Kept short, because every network read checks it. */
+/** Number of characters within which JSON with a thought and white space must be found. Kept short, because every network read checks it. */
 const ASKED_JSON_CHARS_MAX = 4_000;
 
 /** Removes what wraps an answer: `\boxed{2}`, `<answer>2</answer>`, leaked tokens of a chat template. */

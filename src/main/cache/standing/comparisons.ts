@@ -4,7 +4,7 @@ import { type Interval, wilson } from '../../measure/wilson.ts';
 const MEMORY = 300;
 /** Number of latest comparisons that are watched separately, so that a change of the world is noticed before older ones fade. */
 const RECENT = 32;
-/** The z of their interval: 99 %, because they are looked at every time. */
+/** The z of their interval: 99 %, because it is tested at every comparison. */
 const RECENT_Z = 2.58;
 /** Number of latest comparisons that decide how closely a serving tier is watched. */
 const LATEST = 4;
