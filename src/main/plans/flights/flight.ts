@@ -218,12 +218,13 @@ export class Flight {
     return true;
   }
 
-  #useRead({ choice, isCrowded }: FlightRead, reads: Reads): ReadUse | undefined {
+  #useRead({ choice, isCrowded, isLastWord }: FlightRead, reads: Reads): ReadUse | undefined {
     if (choice === undefined || this.#isReadUsed) return undefined;
     const use = reads.useOf(choice, isCrowded);
     if (use === 'decides' && !this.#hasConvened) return use;
     this.#isReadUsed = true;
-    this.#isTrial = use === 'trial' && !this.#hasConvened;
+    // A trial needs written votes to be compared with. If none can be in time, the read is the best vote there is.
+    this.#isTrial = use === 'trial' && !this.#hasConvened && !isLastWord;
     if (this.#isTrial) return use;
     const { action, model, probability } = choice;
     const vote = { action, confidence: probability, reason: '' };

@@ -93,15 +93,18 @@ export class FlightRead {
     });
     const over = Promise.withResolvers<void>();
     const waitMs = this.#waitMs(best);
+    // If no written vote can follow in time, the read continues past the deadline as any late call does.
     const mayWrite = waitMs < this.#leftMs();
-    const timer = parts.clock.setTimer(waitMs, () => {
-      // Its time is over, and a written vote would have to wait for its slot.
-      if (mayWrite && this.#gate?.free === 0) read.abort(OUT_OF_TIME);
-      over.resolve();
-    });
+    const timer = mayWrite
+      ? parts.clock.setTimer(waitMs, () => {
+          // Its time is over, and a written vote would have to wait for its slot.
+          if (this.#gate?.free === 0) read.abort(OUT_OF_TIME);
+          over.resolve();
+        })
+      : undefined;
     calls.signal.addEventListener('abort', () => over.resolve(), { once: true });
     await Promise.race([ended, over.promise]);
-    timer.cancel();
+    timer?.cancel();
     isWaited = false;
   }
 

@@ -137,6 +137,29 @@ describe('a read that ends after its deadline', () => {
   });
 });
 
+describe('where nobody can write in time', () => {
+  test('a read has all of the time and more, and no expert is asked beside it', async () => {
+    const reads = () => ({ kind: 'reads', probabilities: { block: 0.9 }, afterMs: 300 }) as const;
+    const features = { ...allFeatures(false), chanceFit: true, lateAnswers: true, learnedTimeouts: true };
+    await make(reads, { answers: 'auto', cache: {}, features }, { kind: 'answers', action: 'block', afterMs: 5_000 });
+    const at = (health: number) => request({ observation: { place: 'cave', health } });
+    const ask = (health: number) => drive(under.clock, under.planner.plan(at(health), { timeoutMs: 200 }));
+    const rest = async (): Promise<void> => {
+      under.clock.advance(6_000);
+      await flush();
+    };
+    for (const health of [10, 40, 80, 20]) {
+      await ask(health);
+      await rest();
+    }
+    under.planner.clearCache();
+    const late = await ask(50);
+    expect(steps(late)).toEqual(['read ERR_PLAN_SETTLED']);
+    await rest();
+    expect((await ask(50)).source).toBe('cache');
+  });
+});
+
 describe('where one slot is all there is', () => {
   test('a read that hangs leaves plans on time', async () => {
     const endpoints = { fake: { baseURL: 'http://127.0.0.1:9/v1', slots: 1 } };
