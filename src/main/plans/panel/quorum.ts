@@ -48,17 +48,25 @@ const AGREED_BY_TWO = 1.5 - 1e-6;
 /** Weight of experience. Experience alone is no quorum, nor is it with a single ordinary vote. */
 export const VALUES_WEIGHT = 0.9;
 
+/** Returns what the values of a request add to the support of an action. */
+export function worthByValues(
+  request: Pick<PlanRequest, 'actions' | 'qValues'>,
+  { valuesWeight, inVain }: Pick<QuorumSettings, 'valuesWeight' | 'inVain'>,
+): (action: string) => number {
+  const scale = valuesWeight > 0 ? valueScale(request) : () => undefined;
+  return (action) => (action === inVain ? 0 : valuesWeight * (scale(action) ?? 0));
+}
+
 export function supportOf(
   votes: readonly ExpertVote[],
   request: Pick<PlanRequest, 'actions' | 'qValues'>,
   settings: Pick<QuorumSettings, 'weightOf' | 'valuesWeight' | 'inVain'>,
 ): Support[] {
-  const scale = settings.valuesWeight > 0 ? valueScale(request) : () => undefined;
-  const values = (action: string): number => (action === settings.inVain ? 0 : (scale(action) ?? 0));
+  const worthOf = worthByValues(request, settings);
   const byAction = new Map<string, { weight: number; votes: number }>();
   for (const expert of votes) {
     const { action } = expert.vote;
-    const known = byAction.get(action) ?? { weight: settings.valuesWeight * values(action), votes: 0 };
+    const known = byAction.get(action) ?? { weight: worthOf(action), votes: 0 };
     known.weight += expert.readWeight ?? settings.weightOf(expert);
     known.votes++;
     byAction.set(action, known);

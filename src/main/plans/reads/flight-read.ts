@@ -1,6 +1,6 @@
 import { defined } from '../../../shared/defined.ts';
 import { linkedAbort } from '../../../shared/linked-abort.ts';
-import { type PlanRequest, valueScale } from '../../../shared/plan-request.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
 import { pooled } from '../../../shared/reads/reading.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
@@ -14,7 +14,7 @@ import type { FlightCallPlan, FlightCalls } from '../flights/flight-calls.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import { ShownRequest } from '../flights/shown-request.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
-import { VALUES_WEIGHT } from '../panel/quorum.ts';
+import { VALUES_WEIGHT, worthByValues } from '../panel/quorum.ts';
 import { ReadQuery } from './read-query.ts';
 import type { ReadChoice, Reads } from './reads.ts';
 
@@ -149,8 +149,7 @@ export class FlightRead {
   #withValues(actions: readonly string[], shares: readonly number[]): readonly number[] {
     const { parts, request, inVain } = this.#given;
     if (!parts.options.features.weightedVotes || request.qValues === undefined) return shares;
-    const values = valueScale(request);
-    const worthOf = (action: string): number => (action === inVain ? 0 : VALUES_WEIGHT * (values(action) ?? 0));
+    const worthOf = worthByValues(request, { valuesWeight: VALUES_WEIGHT, inVain });
     const mass = shares.reduce((sum, share) => sum + share, 0);
     const support = shares.map((share, index) => READ_WEIGHT * share + worthOf(actions[index] as string) * mass);
     const whole = support.reduce((sum, each) => sum + each, 0);
