@@ -36,6 +36,7 @@ const FIGURES = [
   'planVsLru',
   'peekVsLru',
   'growth',
+  'readAtMillionVsLruCache',
   'bytesPerEntry',
   'evictionWorstPoints',
 ];
@@ -64,6 +65,7 @@ function readArguments() {
 const FLAGS: Partial<Record<SectionName, string[]>> = {
   size: ['--expose-gc'],
   'growth-of-peers': ['--max-old-space-size=4096'],
+  million: ['--max-old-space-size=6000'],
 };
 
 async function runSection(name: SectionName, settings: Settings): Promise<Figures> {

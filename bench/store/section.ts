@@ -5,6 +5,7 @@ export const SECTIONS = {
   reads: './sections/reads.ts',
   growth: './sections/growth.ts',
   'growth-of-peers': './sections/growth-of-peers.ts',
+  million: './sections/million.ts',
   'two-threads': './sections/two-threads.ts',
   'host-read': './sections/host-read.ts',
   plans: './sections/plans.ts',

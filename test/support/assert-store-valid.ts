@@ -1,17 +1,24 @@
 import assert from 'node:assert/strict';
 import { decodeDecision } from '../../src/shared/store/decision-codec.ts';
-import { openStoreLayout, SLOT, type SlotIndex, type StoreLayout } from '../../src/shared/store/store-layout.ts';
+import {
+  HEADER,
+  openStoreLayout,
+  SLOT,
+  type SlotIndex,
+  type StoreLayout,
+} from '../../src/shared/store/store-layout.ts';
 
 /**
  * Everything that holds for a store between two writes: each chain ends; each slot with a decision stands in exactly one
  * chain, that of its key; no key is there twice; SEQUENCE is even and TOUCHED is a mark or none; LENGTH is in bounds, and
- * the payload decodes. An empty slot has no key. `entries`, where given, is how many decisions there must be.
+ * the payload decodes. An empty slot has no key. What a clear has left over does not count. `entries`, where given, is how many decisions there must be.
  */
 export function assertStoreValid(buffer: SharedArrayBuffer, entries?: number): void {
   const layout = openStoreLayout(buffer);
   const words = new Int32Array(buffer);
   const chained = walkChains(words, layout);
   const keys = new Set<string>();
+  const epoch = Atomics.load(words, HEADER.EPOCH);
   for (let slot = 0; slot < layout.slotCount; slot++) {
     assertMarks(words, layout, slot);
     const at = slotAt(layout, slot);
@@ -27,6 +34,7 @@ export function assertStoreValid(buffer: SharedArrayBuffer, entries?: number): v
       continue;
     }
     assert(length > 0 && length <= layout.payloadWords * 4, `slot ${slot} has its LENGTH ${length} in bounds`);
+    if (words[at + SLOT.EPOCH] !== epoch) continue;
     assert(!keys.has(key), `the key ${key} is in one slot only`);
     keys.add(key);
     const payload = Int32Array.from(words.subarray(at + SLOT.PAYLOAD, at + SLOT.PAYLOAD + layout.payloadWords));

@@ -18,6 +18,9 @@ export interface DecisionStats
   readonly misses: number;
 }
 
+/** Number of slots that a clear empties at once, in less than a millisecond. */
+const SWEPT_AT_ONCE = 256;
+
 /** A remembered state near another state. */
 export interface NearEntry {
   readonly entry: StoreEntry;
@@ -38,6 +41,7 @@ export class DecisionMemory {
   readonly #scenes: SceneOccupancy;
   #disk: DecisionDisk | undefined;
   #isClosed = false;
+  #isSweeping = false;
   #cut = 0;
   #tooLarge = 0;
 
@@ -146,11 +150,18 @@ export class DecisionMemory {
     this.#writer.write(signature, decision, expiresAtMs);
   }
 
+  /** Forgets every decision at once. The slots of many are emptied a few at a time, so that nothing waits for it. */
   clear(): void {
-    // The index goes first, because the writer notifies it of every slot that it empties.
     this.#similar?.clear();
+    this.#scenes.clear();
     this.#writer.clear();
     this.#disk?.clear();
+    if (!this.#isSweeping) this.#sweep();
+  }
+
+  #sweep(): void {
+    this.#isSweeping = this.#writer.sweep(SWEPT_AT_ONCE) && !this.#isClosed;
+    if (this.#isSweeping) setImmediate(() => this.#sweep()).unref();
   }
 
   /** Closes the disk tier. Resolves when everything remembered is on disk. */

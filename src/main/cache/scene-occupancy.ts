@@ -43,6 +43,11 @@ export class SceneOccupancy {
     this.#sceneAt[slot] = UNKNOWN;
   }
 
+  clear(): void {
+    this.#sceneAt.fill(UNKNOWN);
+    this.#entries.fill(0);
+  }
+
   /** Entries by scene, the fullest first. Scenes without entries are left out. */
   stats(): SceneEntries[] {
     return [...this.#numbers]

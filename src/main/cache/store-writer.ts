@@ -4,6 +4,7 @@ import type { Signature } from '../../shared/signature.ts';
 import { encodeDecision } from '../../shared/store/decision-codec.ts';
 import {
   createStoreBuffer,
+  HEADER,
   highWord,
   lowWord,
   SLOT,
@@ -37,14 +38,17 @@ export class StoreWriter {
   readonly #older: Int32Array;
   #newest: SlotIndex = NONE;
   #oldest: SlotIndex = NONE;
+  /** The oldest slot of those that a clear has left to be emptied; `#newer` leads to the others. */
+  #leftOver: SlotIndex = NONE;
   #free: SlotIndex[] = [];
   #unused = 0;
   #count = 0;
   #evictions = 0;
+  #epoch = 0;
 
   readonly #onRetire: (slot: SlotIndex) => void;
 
-  /** `onRetire` is called with every slot that is emptied: evicted, removed or cleared. */
+  /** `onRetire` is called with every slot that is emptied because it was evicted or removed. */
   constructor(slotCount: number, onRetire: (slot: SlotIndex) => void = () => {}) {
     this.#onRetire = onRetire;
     this.layout = storeLayout(slotCount);
@@ -77,6 +81,7 @@ export class StoreWriter {
     words[at + SLOT.EXPIRES_HIGH] = highWord(expiresAtMs);
     words[at + SLOT.EXPIRES_LOW] = lowWord(expiresAtMs);
     words[at + SLOT.LENGTH] = encoded.length;
+    words[at + SLOT.EPOCH] = this.#epoch;
     for (let i = 0; i < (encoded.length + 3) >> 2; i++) words[at + SLOT.PAYLOAD + i] = this.#scratch[i] as number;
     this.#close(slot, sequence);
     words[this.layout.touchedAt + slot] = 0;
@@ -85,7 +90,7 @@ export class StoreWriter {
     return { kind: 'stored', slot, cut: encoded.cut };
   }
 
-  /** Makes a slot the most recently used one. */
+  /** Makes a slot that has an entry the most recently used one. */
   touch(slot: SlotIndex): void {
     if (this.#newest === slot) return;
     this.#unlist(slot);
@@ -95,7 +100,7 @@ export class StoreWriter {
     if (this.#oldest === NONE) this.#oldest = slot;
   }
 
-  /** Makes a slot the least recently used one: the first to go. */
+  /** Makes a slot that has an entry the least recently used one: the first to go. */
   demote(slot: SlotIndex): void {
     if (this.#oldest === slot) return;
     this.#unlist(slot);
@@ -108,17 +113,32 @@ export class StoreWriter {
   remove(signature: Signature): boolean {
     const slot = this.#find(signature);
     if (slot === NONE) return false;
-    this.#retire(slot);
+    this.#evict(slot);
     this.#free.push(slot);
     return true;
   }
 
+  /**
+   * Removes all entries at once, in constant time: none is found from now on. Their slots are left over and have to be emptied
+   * by `sweep`, or one by one when a write needs them.
+   */
   clear(): void {
-    while (this.#oldest !== NONE) {
-      const slot = this.#oldest;
-      this.#retire(slot);
-      this.#free.push(slot);
-    }
+    if (this.#newest === NONE) return;
+    this.#epoch = (this.#epoch + 1) | 0;
+    Atomics.store(this.#words, HEADER.EPOCH, this.#epoch);
+    // What an earlier clear has left follows.
+    this.#newer[this.#newest] = this.#leftOver;
+    if (this.#leftOver !== NONE) this.#older[this.#leftOver] = this.#newest;
+    this.#leftOver = this.#oldest;
+    this.#newest = NONE;
+    this.#oldest = NONE;
+    this.#count = 0;
+  }
+
+  /** Empties up to `slots` of the slots that a clear has left over. Returns whether there are more. */
+  sweep(slots: number): boolean {
+    for (let swept = 0; swept < slots && this.#leftOver !== NONE; swept++) this.#free.push(this.#emptyLeftOver());
+    return this.#leftOver !== NONE;
   }
 
   /** Starts to write a slot. Returns its previous SEQUENCE. */
@@ -146,7 +166,7 @@ export class StoreWriter {
     let reference = Atomics.load(this.#words, this.#bucketAt(signature[0] as number));
     while (reference !== 0) {
       const at = this.#slotAt(reference - 1);
-      let same = true;
+      let same = this.#words[at + SLOT.EPOCH] === this.#epoch;
       for (let i = 0; i < 4 && same; i++) same = this.#words[at + SLOT.KEY + i] === signature[i];
       if (same) return reference - 1;
       reference = Atomics.load(this.#words, at + SLOT.NEXT);
@@ -159,8 +179,9 @@ export class StoreWriter {
     const freed = this.#free.pop();
     if (freed !== undefined) return freed;
     if (this.#unused < this.layout.slotCount) return this.#unused++;
+    if (this.#leftOver !== NONE) return this.#emptyLeftOver();
     const victim = this.#victim();
-    this.#retire(victim);
+    this.#evict(victim);
     this.#evictions++;
     return victim;
   }
@@ -175,8 +196,26 @@ export class StoreWriter {
     return this.#oldest;
   }
 
-  /** Removes a slot from its chain and from the order of use, and empties it. */
-  #retire(slot: SlotIndex): void {
+  /** Empties the oldest slot that a clear has left over, and returns it. */
+  #emptyLeftOver(): SlotIndex {
+    const slot = this.#leftOver;
+    this.#leftOver = this.#newer[slot] as number;
+    if (this.#leftOver !== NONE) this.#older[this.#leftOver] = NONE;
+    this.#newer[slot] = NONE;
+    this.#empty(slot);
+    return slot;
+  }
+
+  /** Empties a slot in use. */
+  #evict(slot: SlotIndex): void {
+    this.#empty(slot);
+    this.#unlist(slot);
+    this.#count--;
+    this.#onRetire(slot);
+  }
+
+  /** Removes a slot from its chain, and empties it. */
+  #empty(slot: SlotIndex): void {
     const at = this.#slotAt(slot);
     const words = this.#words;
     this.#unlink(slot);
@@ -184,9 +223,6 @@ export class StoreWriter {
     for (let i = 0; i < 4; i++) words[at + SLOT.KEY + i] = 0;
     words[at + SLOT.LENGTH] = 0;
     this.#close(slot, sequence);
-    this.#unlist(slot);
-    this.#count--;
-    this.#onRetire(slot);
   }
 
   #link(slot: SlotIndex, firstKeyWord: number): void {

@@ -9,7 +9,7 @@ import { PlannerError } from '../errors.ts';
  *        +--------+-------------------------+-----------+---------+--------------+--------+--------+
  *   word 0        16                        1040        + slots   + slots        + buckets
  *
- *   slot   +0..3 KEY +4 NEXT +5 EXPIRES_HIGH +6 EXPIRES_LOW +7 LENGTH +8 payload: LENGTH bytes (decision-codec.ts)
+ *   slot   +0..3 KEY +4 NEXT +5 EXPIRES_HIGH +6 EXPIRES_LOW +7 LENGTH +8 EPOCH +9 payload: LENGTH bytes (decision-codec.ts)
  *
  * Each slot has one word of SEQUENCE and one of TOUCHED. They are kept apart from the slots, because a reader that already
  * holds the decoded decision looks at nothing else: side by side they stay in the processor's cache. A slot is
@@ -17,13 +17,18 @@ import { PlannerError } from '../errors.ts';
  *
  *   EMPTY --write--> READY --write--> READY --retire--> EMPTY     SEQUENCE is odd while a slot is being written
  *
+ * A clear of all entries is one addition to the header's EPOCH: an entry counts only while its slot has the EPOCH of the header.
+ * The writer empties the slots of earlier epochs afterwards, some at a time.
+ *
  *   word                   writer       readers  access                                      if the writer dies
  *   header                 creator      any      Atomics                                     the process is gone
  *   SEQUENCE               coordinator  any      Atomics; opened and validated by add;       same
  *                                                plain to ask after what is held decoded
  *   bucket heads, NEXT     coordinator  any      Atomics                                     same
  *   KEY, EXPIRES, LENGTH,  coordinator  any      plain, between the two SEQUENCE operations  same
- *   payload                                      (KEY also without, to pass over other keys)
+ *   EPOCH, payload                               (KEY also without, to pass over other keys)
+ *   EPOCH of the header    coordinator  any      stored by Atomics, read plain like SEQUENCE same
+ *                                                of what is held
  *   TOUCHED                any reader sets it, the coordinator clears it, both plain; a lost mark costs a worse
  *                          eviction, no more
  *   counter block          the reader that claimed it, plain, and by add in the last block, which many may share; a
@@ -49,7 +54,7 @@ import { PlannerError } from '../errors.ts';
  *                                does not see a write that happens after it.
  *   W3 before R1                 Only the last such write can be seen: the W2 of an older one happened before its W2, and
  *                                that before R2. This holds for each word that is used, since each write writes KEY,
- *                                EXPIRES, LENGTH and LENGTH bytes (a retired slot has LENGTH 0, and nothing else counts).
+ *                                EXPIRES, LENGTH, EPOCH and LENGTH bytes (a retired slot has LENGTH 0, and nothing else counts).
  *
  * Hence R2 sees the last write before R1, whole. Words are not torn either: they are aligned Int32. Both adds are needed.
  * With a load for R3, plain reads may be moved past it, on arm64 by the processor and anywhere by a compiler. With a store
@@ -79,11 +84,13 @@ export const HEADER = {
   PAYLOAD_WORDS: 4,
   /** Number of counter blocks claimed, including claims beyond the last block. */
   READERS: 5,
+  /** The number of clears so far, of which 32 bits are kept. */
+  EPOCH: 6,
   WORDS: 16,
 } as const;
 
 const STORE_MAGIC = 0x434f4e43;
-export const STORE_VERSION = 2;
+export const STORE_VERSION = 3;
 
 export const COUNTER = {
   HITS_LOW: 0,
@@ -104,10 +111,11 @@ export const SLOT = {
   EXPIRES_HIGH: 5,
   EXPIRES_LOW: 6,
   LENGTH: 7,
-  PAYLOAD: 8,
+  EPOCH: 8,
+  PAYLOAD: 9,
 } as const;
 
-/** Words of the payload: 448 bytes for the decision. With the words above, a slot has 480 bytes. */
+/** Words of the payload: 448 bytes for the decision. With the words above, a slot has 484 bytes. */
 export const PAYLOAD_WORDS_DEFAULT = 112;
 /** Maximum number of steps along a chain. At two buckets a slot, chains of more than ten do not occur. */
 export const CHAIN_STEPS_MAX = 64;

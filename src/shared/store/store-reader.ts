@@ -1,6 +1,8 @@
+import { getHeapStatistics } from 'node:v8';
 import type { Decision } from '../decision.ts';
 import type { Signature } from '../signature.ts';
-import { decodeDecision } from './decision-codec.ts';
+import { DecisionDecoder } from './decision-codec.ts';
+import { NameTable } from './name-table.ts';
 import {
   CHAIN_STEPS_MAX,
   COUNTER,
@@ -34,22 +36,32 @@ export interface StoreReaderOptions {
   /** Whether hits set the touched mark, which eviction respects. The coordinator keeps the exact order instead. Default true. */
   readonly marksTouched?: boolean;
   /**
-   * Number of decisions kept decoded in this thread, about 0.5 KB each. Default: all slots, at most 131,072. The table has two
-   * to four places for each, at least four, and all of them can fill while keys change.
+   * Number of decisions kept decoded in this thread, about 0.6 KB each. Default: all slots, at most what a quarter of the
+   * thread's heap limit holds. The table has two to four places for each, at least four, and all of them can fill while keys
+   * change.
    */
   readonly decodedMax?: number;
 }
 
-const DECODED_MAX = 131_072;
-/** Maximum number of names of actions and models that are kept as one string each. */
-const NAMES_MAX = 4_096;
+/** Heap of a decoded decision with a sentence for a reason and three actions in its tally. */
+const DECODED_BYTES = 640;
+/** Share of the heap limit that decoded decisions may take. */
+const HEAP_SHARE = 0.25;
 /** Maximum number of tries of a read that meets the writer in the same slot. Then it is a miss. */
 const READ_TRIES = 3;
 /** Number of neighbouring places of the table that may hold a key, starting where its hash points. */
 const WINDOW = 4;
-/** SEQUENCE of an empty place: odd, which no readable slot has, except slot 0 while it is first written. */
-const EMPTY = 1;
+/** SEQUENCE of an empty place, as in new memory: that of a slot before its first write, which has no decision. */
+const EMPTY = 0;
+/** Number of places whose entries of an earlier epoch are let go with each decoded one. */
+const LET_GO = 64;
 const NOWHERE = -1;
+/**
+ * Of the entries that could only be held in another's place, one in so many is. Where more is asked for than can be held, those
+ * asked for often stay, and the rest dies young instead of aging in the heap (bimodal insertion: Qureshi et al., "Adaptive
+ * Insertion Policies for High Performance Caching", 2007).
+ */
+const REPLACES_ONE_IN = 8;
 /** Placeholder in an entry that is about to refer to itself. */
 const NO_ENTRY = undefined as unknown as StoreEntry;
 /** Words of a held entry that are compared, side by side: two entries fit one line of the processor's cache. */
@@ -75,16 +87,22 @@ export class StoreReader {
   readonly layout: StoreLayout;
   readonly #words: Int32Array;
   readonly #scratch: Int32Array;
-  readonly #scratchBytes: Uint8Array;
+  readonly #decoder: DecisionDecoder;
   readonly #held: (Held | undefined)[];
   /** The places of the table, `PLACE.WORDS` words each. */
-  readonly #places: Int32Array;
-  readonly #expiries: Float64Array;
+  #places: Int32Array;
+  #expiries: Float64Array;
+  /** The EPOCH of what is held. */
+  #epoch: number;
+  /** Entries from this place on may be of an earlier epoch, if their place is empty. */
+  #letGoFrom = Number.POSITIVE_INFINITY;
   readonly #pointMask: number;
   readonly #bucketMask: number;
+  /** The place of an entry that is held only until the next one like it. */
+  readonly #passingPlace: number;
+  #refused = 0;
   readonly #sequences: Int32Array;
   readonly #touched: Int32Array;
-  readonly #names = new Map<string, string>();
   /** The counter block of this reader. */
   readonly #counters: Int32Array;
   /** False if this reader shares the last counter block with others. */
@@ -95,13 +113,14 @@ export class StoreReader {
     this.layout = openStoreLayout(buffer);
     this.#words = new Int32Array(buffer);
     this.#scratch = new Int32Array(this.layout.payloadWords);
-    this.#scratchBytes = new Uint8Array(this.#scratch.buffer);
-    const points = powerOfTwo(2 * Math.min(this.layout.slotCount, options.decodedMax ?? DECODED_MAX));
-    const places = points + WINDOW - 1;
+    this.#decoder = new DecisionDecoder(new Uint8Array(this.#scratch.buffer), new NameTable());
+    const points = powerOfTwo(2 * Math.min(this.layout.slotCount, options.decodedMax ?? heldByHeap()));
+    this.#passingPlace = points + WINDOW - 1;
+    const places = this.#passingPlace + 1;
     this.#held = new Array<Held | undefined>(places).fill(undefined);
     this.#places = new Int32Array(places * PLACE.WORDS);
     this.#expiries = new Float64Array(this.#places.buffer);
-    for (let place = 0; place < places; place++) this.#places[place * PLACE.WORDS + PLACE.SEQUENCE] = EMPTY;
+    this.#epoch = Atomics.load(this.#words, HEADER.EPOCH);
     this.#pointMask = points - 1;
     this.#bucketMask = this.layout.bucketCount - 1;
     const { sequencesAt, touchedAt, slotCount } = this.layout;
@@ -157,6 +176,7 @@ export class StoreReader {
 
   /** Returns the entry in a slot now, without counting, for callers that know the slot and not the signature. */
   entryAt(slot: SlotIndex): StoreEntry | undefined {
+    if (this.#words[HEADER.EPOCH] !== this.#epoch) this.#startEpoch();
     const at = this.#slotAt(slot);
     const first = (this.#words[at + SLOT.KEY] as number) & this.#pointMask;
     const sequence = Atomics.load(this.#sequences, slot);
@@ -171,6 +191,7 @@ export class StoreReader {
 
   /** Returns the place that holds the entry of a signature, decoding it first if necessary. */
   #find(signature: Signature): number {
+    if (this.#words[HEADER.EPOCH] !== this.#epoch) this.#startEpoch();
     const places = this.#places;
     const key0 = signature[0] as number;
     const key1 = signature[1] as number;
@@ -206,6 +227,24 @@ export class StoreReader {
     return NOWHERE;
   }
 
+  /** Forgets everything held. Takes new memory, which arrives as zeros at no cost, instead of writing over the old one. */
+  #startEpoch(): void {
+    this.#epoch = Atomics.load(this.#words, HEADER.EPOCH);
+    this.#places = new Int32Array(this.#places.length);
+    this.#expiries = new Float64Array(this.#places.buffer);
+    this.#letGoFrom = 0;
+  }
+
+  /** Lets go of some entries of earlier epochs, which no place leads to. */
+  #letGo(): void {
+    const from = this.#letGoFrom;
+    const end = Math.min(from + LET_GO, this.#held.length);
+    for (let place = from; place < end; place++) {
+      if (this.#places[place * PLACE.WORDS + PLACE.SEQUENCE] === EMPTY) this.#held[place] = undefined;
+    }
+    this.#letGoFrom = end < this.#held.length ? end : Number.POSITIVE_INFINITY;
+  }
+
   #slotAt(slot: SlotIndex): number {
     return this.layout.slotsAt + slot * this.layout.slotWords;
   }
@@ -228,48 +267,51 @@ export class StoreReader {
       const high = words[at + SLOT.EXPIRES_HIGH] as number;
       const low = words[at + SLOT.EXPIRES_LOW] as number;
       const length = words[at + SLOT.LENGTH] as number;
+      const epoch = words[at + SLOT.EPOCH] as number;
       const copied = Math.min(Math.max(0, (length + 3) >> 2), scratch.length);
       for (let i = 0; i < copied; i++) scratch[i] = words[at + SLOT.PAYLOAD + i] as number;
       // Adds nothing but is required: with a load, the plain reads above might be moved past it. Pairs with the add that opens
       // the next write, in StoreWriter.
       if (Atomics.add(this.#sequences, slot, 0) !== sequence) continue;
-      if (length <= 0 || length > this.#scratchBytes.length) return NOWHERE;
+      if (length <= 0 || length > this.#scratch.byteLength || epoch !== this.#epoch) return NOWHERE;
       const isOther = wanted && (key0 !== wanted[0] || key1 !== wanted[1] || key2 !== wanted[2] || key3 !== wanted[3]);
       if (isOther) return NOWHERE;
-      const decision = decodeDecision(this.#scratchBytes.subarray(0, length), this.#ownName);
+      const decision = this.#decoder.decode(length);
       const expiresAtMs = timeFromWords(high, low);
+      if (this.#letGoFrom < this.#held.length) this.#letGo();
       // Members that readers use next come first: the object may cross the end of a line of the processor's cache.
       const held = { kind: 'hit', entry: NO_ENTRY, decision, slot, sequence, expiresAtMs } as Held;
       held.entry = held;
       const place = this.#placeFor(key0, slot);
       this.#held[place] = held;
-      this.#places.set([key0, key1, key2, key3, sequence, slot], place * PLACE.WORDS);
+      const places = this.#places;
+      const placeAt = place * PLACE.WORDS;
+      places[placeAt + PLACE.KEY] = key0;
+      places[placeAt + PLACE.KEY + 1] = key1;
+      places[placeAt + PLACE.KEY + 2] = key2;
+      places[placeAt + PLACE.KEY + 3] = key3;
+      places[placeAt + PLACE.SEQUENCE] = sequence;
+      places[placeAt + PLACE.SLOT] = slot;
       this.#expiries[place * EXPIRY.STRIDE + EXPIRY.AT] = expiresAtMs;
       return place;
     }
     return NOWHERE;
   }
 
-  /** Returns the place of the slot's former entry, a free one, or that of the entry to be replaced. */
+  /** Returns the place of the slot's former entry, a free one, that of an entry to be replaced, or the passing one. */
   #placeFor(key0: number, slot: SlotIndex): number {
     const first = key0 & this.#pointMask;
-    let place = first + (slot & (WINDOW - 1));
+    let free = NOWHERE;
     for (let at = first + WINDOW - 1; at >= first; at--) {
-      const held = this.#held[at];
-      if (held?.slot === slot) return at;
-      if (held === undefined) place = at;
+      const placeAt = at * PLACE.WORDS;
+      // Looks at the table alone: the entries themselves are in distant memory.
+      if (this.#places[placeAt + PLACE.SEQUENCE] === EMPTY) free = at;
+      else if (this.#places[placeAt + PLACE.SLOT] === slot) return at;
     }
-    return place;
+    if (free !== NOWHERE) return free;
+    this.#refused = (this.#refused + 1) % REPLACES_ONE_IN;
+    return this.#refused === 0 ? first + (slot & (WINDOW - 1)) : this.#passingPlace;
   }
-
-  /** Returns one string for each name, however many decisions have it: it stays in the processor's cache, and memory is saved. */
-  readonly #ownName = (name: string): string => {
-    const own = this.#names.get(name);
-    if (own !== undefined) return own;
-    if (this.#names.size >= NAMES_MAX) this.#names.clear();
-    this.#names.set(name, name);
-    return name;
-  };
 
   #markTouched(slot: SlotIndex): void {
     // Only if it is not set: a store would take the cache line away from every other reader. Plain, because a mark that arrives
@@ -290,6 +332,11 @@ export class StoreReader {
     counters[low] = count;
     if (count === 0) counters[low + 1] = (counters[low + 1] as number) + 1;
   }
+}
+
+/** Number of decoded decisions in the share of the heap that they may take. */
+function heldByHeap(): number {
+  return Math.ceil((HEAP_SHARE * getHeapStatistics().heap_size_limit) / DECODED_BYTES);
 }
 
 function powerOfTwo(atLeast: number): number {

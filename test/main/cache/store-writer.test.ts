@@ -88,36 +88,39 @@ describe('the slot', () => {
     }
   });
 
-  test.each([1, 2, 3])('is told when it is emptied, and never while it holds a decision, seed %i', (seed) => {
-    const random = seededRandom(seed);
-    const told: number[] = [];
-    const writer = new StoreWriter(10, (slot) => told.push(slot));
-    const slots = new Map<number, number>();
-    const expectTold = (...expected: (number | undefined)[]): void => {
-      expect(told.splice(0)).toEqual(expected);
-    };
-    for (let operation = 0; operation < 2_000; operation++) {
-      const id = randomIndex(random, 25);
-      const choice = random.next();
-      if (choice < 0.7) {
-        const evictions = writer.evictions;
-        const slot = slotOf(writer.write(signatureOf(id), decision(), 1_000));
-        const [before] = [...slots].find(([other, at]) => at === slot && other !== id) ?? [];
-        expect(writer.evictions - evictions).toBe(before === undefined ? 0 : 1);
-        expectTold(...(before === undefined ? [] : [slot]));
-        if (before !== undefined) slots.delete(before);
-        slots.set(id, slot);
-      } else if (choice < 0.99) {
-        writer.remove(signatureOf(id));
-        expectTold(...(slots.has(id) ? [slots.get(id)] : []));
-        slots.delete(id);
-      } else {
-        writer.clear();
-        expect(told.splice(0).sort()).toEqual([...slots.values()].sort());
-        slots.clear();
+  test.each([1, 2, 3])(
+    'is told when it is evicted or removed, and never while it holds a decision, seed %i',
+    (seed) => {
+      const random = seededRandom(seed);
+      const told: number[] = [];
+      const writer = new StoreWriter(10, (slot) => told.push(slot));
+      const slots = new Map<number, number>();
+      const expectTold = (...expected: (number | undefined)[]): void => {
+        expect(told.splice(0)).toEqual(expected);
+      };
+      for (let operation = 0; operation < 2_000; operation++) {
+        const id = randomIndex(random, 25);
+        const choice = random.next();
+        if (choice < 0.7) {
+          const evictions = writer.evictions;
+          const slot = slotOf(writer.write(signatureOf(id), decision(), 1_000));
+          const [before] = [...slots].find(([other, at]) => at === slot && other !== id) ?? [];
+          expect(writer.evictions - evictions).toBe(before === undefined ? 0 : 1);
+          expectTold(...(before === undefined ? [] : [slot]));
+          if (before !== undefined) slots.delete(before);
+          slots.set(id, slot);
+        } else if (choice < 0.99) {
+          writer.remove(signatureOf(id));
+          expectTold(...(slots.has(id) ? [slots.get(id)] : []));
+          slots.delete(id);
+        } else {
+          writer.clear();
+          expectTold();
+          slots.clear();
+        }
       }
-    }
-  });
+    },
+  );
 });
 
 describe('the order of eviction', () => {
@@ -299,6 +302,52 @@ describe('removal', () => {
     writer.clear();
     writer.clear();
     assertStoreValid(writer.buffer, 0);
+  });
+
+  test('of everything is known to readers that hold what was there, at once', () => {
+    const writer = new StoreWriter(5);
+    const reader = new StoreReader(writer.buffer);
+    const slots = range(0, 5).map((id) => slotOf(writer.write(signatureOf(id), decision(), 1_000)));
+    for (const id of range(0, 5)) expect(reader.lookup(signatureOf(id), 0).kind).toBe('hit');
+    writer.clear();
+    for (const id of range(0, 5)) expect(reader.lookup(signatureOf(id), 0).kind).toBe('miss');
+    for (const slot of slots) expect(reader.entryAt(slot)).toBeUndefined();
+    const slot = slotOf(writer.write(signatureOf(3), decision({ reason: 'anew' }), 1_000));
+    expect(reader.find(signatureOf(3))?.decision.reason).toBe('anew');
+    expect(reader.entryAt(slot)?.decision.reason).toBe('anew');
+    expect(writer.size).toBe(1);
+    assertStoreValid(writer.buffer, 1);
+  });
+
+  test.each([1, 2, 3, 4])('of everything is the same as a new store, whatever is swept when, seed %i', (seed) => {
+    const random = seededRandom(seed);
+    const max = 12;
+    const writer = new StoreWriter(max);
+    const reader = new StoreReader(writer.buffer, { marksTouched: false });
+    const judge = new LRUCache<number, true>({ max });
+    for (let operation = 0; operation < 5_000; operation++) {
+      const id = randomIndex(random, 20);
+      const choice = random.next();
+      if (choice < 0.4) {
+        write(writer, id);
+        judge.set(id, true);
+      } else if (choice < 0.7) {
+        const entry = reader.find(signatureOf(id));
+        if (entry !== undefined) writer.touch(entry.slot);
+        expect(entry !== undefined).toBe(judge.get(id) === true);
+      } else if (choice < 0.8) {
+        expect(writer.remove(signatureOf(id))).toBe(judge.delete(id));
+      } else if (choice < 0.9) {
+        writer.sweep(randomIndex(random, 4));
+      } else if (choice < 0.95) {
+        writer.clear();
+        judge.clear();
+      }
+      if (operation % 100 === 0) assertStoreValid(writer.buffer, judge.size);
+    }
+    expect(writer.size).toBe(judge.size);
+    while (writer.sweep(1));
+    assertStoreValid(writer.buffer, judge.size);
   });
 });
 
