@@ -5,6 +5,7 @@ import { fingerprintNumber, Placer, type StatePoint } from '../../shared/place.t
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
+import { ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache } from './cache-options.ts';
 import { DecisionLearner } from './decision-learner.ts';
@@ -45,6 +46,8 @@ export class PlanCache {
   readonly #learner: DecisionLearner;
   /** Not used if there is an error budget, which has its own evidence. */
   readonly #standing: TierStanding;
+  /** What other readers of the store are told. */
+  readonly #rules: ServingRulesWriter;
   readonly #adaptiveTtl: AdaptiveTtl | undefined;
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
@@ -68,7 +71,11 @@ export class PlanCache {
     this.#near = new NearAnswers(options, this.#memory, this.#placer);
     this.#guard = new LoopGuard(options.agentsMax);
     if (options.errorBudget !== false) this.#judge = new HitJudge(options.errorBudget, random);
-    this.#standing = new TierStanding(options.trust, models);
+    this.#rules = new ServingRulesWriter(this.buffer, {
+      hasBudget: options.errorBudget !== false,
+      valuesMin: options.valuesMin,
+    });
+    this.#standing = new TierStanding(options.trust, models, (...doubt) => this.#rules.doubt(...doubt));
     if (options.ttl === 'adaptive') {
       const { ttlMs: initialMs, ttlMinMs: minMs, ttlMaxMs: maxMs } = options;
       this.#adaptiveTtl = new AdaptiveTtl({ initialMs, minMs, maxMs });
@@ -171,6 +178,7 @@ export class PlanCache {
     this.#guard.clear();
     this.#judge?.clear();
     this.#standing.clear();
+    this.#rules.clear();
   }
 
   /** Counts a miss that memory answered after all, because no model answered in time. */

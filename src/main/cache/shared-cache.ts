@@ -1,11 +1,14 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
-import type { Domain, DomainDefinition, Observation } from '../../shared/domain.ts';
+import { type Domain, type DomainDefinition, type Observation, sceneOf } from '../../shared/domain.ts';
 import type { ObservationOf } from '../../shared/observation.ts';
-import { checkRequest, type RequestWith } from '../../shared/plan-request.ts';
+import { checkRequest, type PlanRequest, type RequestWith } from '../../shared/plan-request.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
+import { ServingRulesReader } from '../../shared/store/serving-rules.ts';
 import { StoreReader } from '../../shared/store/store-reader.ts';
 import { decisionFor, rememberedAction } from './remembered-action.ts';
+import { isContradicted } from './similar/near-answers.ts';
+import { isSingle } from './tally-change.ts';
 
 /** Reads a planner's cache from any thread of the process. */
 export type SharedCache<D extends DomainDefinition = Domain> = SharedCacheWith<ObservationOf<D>>;
@@ -15,19 +18,33 @@ interface SharedCacheWith<O extends Observation> {
    * Returns the fresh decision for the same state, with an action that is legal now, or undefined. Synchronous, without a
    * message to the planner, and counted in its `stats()`. Throws ERR_REQUEST_INVALID.
    *
-   * It reads the store only: similar states, the error budget and the loop guard are known to the planner's own `plan` and
-   * `peek`.
+   * It serves what the planner would serve by the request's Q-values (`valuesMin`) and by what checks have shown about the
+   * scene's decisions (`trust`), and nothing if there is an error budget, which only the planner can keep. Similar states and
+   * the guards are known to the planner's own `plan` and `peek` alone.
    */
   peek(request: RequestWith<O>): Decision | undefined;
+}
+
+export interface OpenCacheOptions {
+  /** Returns whatever is fresh and legal, also what the planner itself would not serve. Default false. */
+  readonly unchecked?: boolean;
+  /** Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /**
  * Opens `planner.cacheBuffer` in another thread of the same process. `domain` must be the planner's. Throws ERR_STORE_INVALID if
  * the buffer is not a store of this version. Keep the result: each call claims one of 64 blocks of counters.
  */
-export function openCache<D extends Domain>(buffer: SharedArrayBuffer, domain: D, clock?: Clock): SharedCache<D>;
-export function openCache(buffer: SharedArrayBuffer, domain: Domain, clock: Clock = systemClock): SharedCache {
+export function openCache<D extends Domain>(
+  buffer: SharedArrayBuffer,
+  domain: D,
+  options?: OpenCacheOptions,
+): SharedCache<D>;
+export function openCache(buffer: SharedArrayBuffer, domain: Domain, options: OpenCacheOptions = {}): SharedCache {
+  const { unchecked = false, clock = systemClock } = options;
   const reader = new StoreReader(buffer);
+  const rules = new ServingRulesReader(buffer);
   const signer = new Signer(domain);
   const signature: Signature = new Int32Array(SIGNATURE_WORDS);
   return {
@@ -37,7 +54,24 @@ export function openCache(buffer: SharedArrayBuffer, domain: Domain, clock: Cloc
       if (lookup.kind !== 'hit') return undefined;
       const { decision } = lookup.entry;
       const action = rememberedAction(request, decision);
-      return action === undefined ? undefined : decisionFor(decision, action);
+      if (action === undefined) return undefined;
+      return unchecked || isServed(rules, domain, request, decision, action)
+        ? decisionFor(decision, action)
+        : undefined;
     },
   };
+}
+
+/** Whether the planner's rules, as far as they are known to all readers, allow a decision to be served. */
+function isServed(
+  reader: ServingRulesReader,
+  domain: Domain,
+  request: PlanRequest,
+  decision: Decision,
+  action: string,
+): boolean {
+  const { hasBudget, valuesMin } = reader.rules;
+  if (hasBudget || isContradicted(request, action, valuesMin)) return false;
+  const scene = sceneOf(domain, request.observation);
+  return !reader.isDoubted('exact', scene) && !(isSingle(decision) && reader.isDoubted('single', scene));
 }

@@ -86,6 +86,11 @@ export const HEADER = {
   READERS: 5,
   /** The number of clears so far, of which 32 bits are kept. */
   EPOCH: 6,
+  /** What the planner tells other readers about serving (serving-rules.ts). */
+  RULES: 7,
+  VALUES_MIN: 8,
+  DOUBTED_EXACT: 9,
+  DOUBTED_SINGLE: 10,
   WORDS: 16,
 } as const;
 

@@ -64,23 +64,27 @@ export class NearAnswers {
     // It is then served, even if another one is nearer.
     if (confirmed !== undefined && trust === 'always') return { ...none, confirmed };
     // A nearby answer need only not be contradicted.
-    let isContradicted = false;
+    let wasContradicted = false;
     const nearest = search('similar', similar.distanceMax, (value) => {
       if (value === undefined || isConfirmed(value)) return true;
-      isContradicted = true;
+      wasContradicted = true;
       return false;
     });
-    const passedOver = isHeldBack ? 'loop' : isContradicted ? 'contradicted' : undefined;
+    const passedOver = isHeldBack ? 'loop' : wasContradicted ? 'contradicted' : undefined;
     return { confirmed, similar: nearest, passedOver };
   }
 
   /** Whether the request's Q-values contradict an action. */
   contradicts(request: PlanRequest, action: string): boolean {
-    const { valuesMin } = this.#options;
-    if (valuesMin === false || request.qValues === undefined) return false;
-    const place = valueScale(request)(action);
-    return place !== undefined && place < valuesMin;
+    return isContradicted(request, action, this.#options.valuesMin);
   }
+}
+
+/** Whether a request's Q-values contradict an action: its place between the worst (0) and the best (1) is below `valuesMin`. */
+export function isContradicted(request: PlanRequest, action: string, valuesMin: number | false): boolean {
+  if (valuesMin === false || request.qValues === undefined) return false;
+  const place = valueScale(request)(action);
+  return place !== undefined && place < valuesMin;
 }
 
 /** The answers of tiers that were found but not served. */

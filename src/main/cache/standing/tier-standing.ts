@@ -80,6 +80,12 @@ export interface StandingStats {
   readonly tiers: readonly TierStat[];
 }
 
+/**
+ * Tells whether answers of a scene for the state itself are doubted: all of them, or those based on one vote. Without a scene,
+ * it is about scenes that have no evidence of their own.
+ */
+type OnDoubt = (kind: 'exact' | 'single', scene: string | undefined, isDoubted: boolean) => void;
+
 type Records = Map<TierKind, (Comparisons | undefined)[]>;
 
 export class TierStanding {
@@ -90,9 +96,13 @@ export class TierStanding {
   /** Whether an answer for the state itself was ever wrong. Until then, a hit needs no other test. */
   #hasDoubts = false;
 
-  constructor(trust: 'earned' | 'always', models: PanelAgreement = NO_AGREEMENT) {
+  readonly #onDoubt: OnDoubt;
+
+  /** `onDoubt` is called with each comparison of an answer for the state itself. */
+  constructor(trust: 'earned' | 'always', models: PanelAgreement = NO_AGREEMENT, onDoubt: OnDoubt = () => {}) {
     this.#trust = trust;
     this.#models = models;
+    this.#onDoubt = onDoubt;
   }
 
   /** Records whether an answer that a tier served or would have served, at this distance or age, was right. */
@@ -102,6 +112,7 @@ export class TierStanding {
     recordIn(this.#all, kind, bin).add(isRight);
     const own = recordOfScene<Records>(this.#scenes, scene, () => new Map());
     recordIn(own, kind, bin).add(isRight);
+    if (kind === 'exact' || kind === 'single') this.#tellDoubts(kind, scene);
   }
 
   /** Whether an answer from this distance may be served. */
@@ -121,6 +132,13 @@ export class TierStanding {
   isDoubted(isSingle: boolean, scene: string): boolean {
     if (this.#trust === 'always' || !this.#hasDoubts) return false;
     return this.#isAgainst('exact', scene) || (isSingle && this.#isAgainst('single', scene));
+  }
+
+  #tellDoubts(kind: 'exact' | 'single', scene: string): void {
+    if (this.#trust === 'always' || !this.#hasDoubts) return;
+    const pooled = this.#all.get(kind)?.[0];
+    this.#onDoubt(kind, scene, this.#isAgainst(kind, scene));
+    this.#onDoubt(kind, undefined, pooled !== undefined && isAgainst(pooled, this.#required()));
   }
 
   clear(): void {

@@ -45,7 +45,7 @@ export type EmbeddedPlanner<D extends DomainDefinition = Domain> = EmbeddedWith<
 interface EmbeddedWith<D extends Domain, O extends Observation> extends RemoteWith<D, O> {
   /**
    * The fresh cached decision for exactly this state, or undefined. Read synchronously from the shared cache, without a message, even if the
-   * planner's thread is busy. Like `openCache`, it ignores similar states, error budget and loop guard.
+   * planner's thread is busy. Like `openCache`, it returns nothing from similar states, and nothing under an error budget.
    */
   peek(request: RequestWith<O>): Decision | undefined;
   /** The cache's shared memory, for other threads (`openCache`). Undefined if the cache is off. */

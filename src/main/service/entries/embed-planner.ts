@@ -68,7 +68,7 @@ class EmbeddedClient extends PlannerClient implements EmbeddedPlanner {
 
   opened(buffer: SharedArrayBuffer | undefined, clock: Clock): void {
     this.#cacheBuffer = buffer;
-    this.#cache = buffer === undefined ? undefined : openCache(buffer, this.domain, clock);
+    this.#cache = buffer === undefined ? undefined : openCache(buffer, this.domain, { clock });
   }
 
   get cacheBuffer(): SharedArrayBuffer | undefined {

@@ -1,0 +1,93 @@
+import { HEADER } from './store-layout.ts';
+
+/*
+ * What the planner tells the other readers of its store about serving, in words of the header:
+ *
+ *   RULES           a bit for each rule below
+ *   VALUES_MIN      in thousandths, if the rule VALUES is set
+ *   DOUBTED_EXACT   a bit for each scene whose decisions evidence contradicts, all bits if that of all scenes does;
+ *   DOUBTED_SINGLE  32 groups of scenes by hash, so another scene may be withheld too; SINGLE: those that rest on one vote
+ */
+const RULE = { BUDGET: 1, VALUES: 2 } as const;
+const VALUES_UNIT = 1_000;
+
+/** What the cache's options say about serving. */
+export interface ServingRules {
+  /** Only answers within an error budget are served, which only the planner can judge. */
+  readonly hasBudget: boolean;
+  /** Lowest relative Q-value at which a remembered action is served. */
+  readonly valuesMin: number | false;
+}
+
+/** Decisions that are doubted: all, or those that rest on one vote. */
+export type Doubted = 'exact' | 'single';
+
+/** The coordinator's side. */
+export class ServingRulesWriter {
+  readonly #words: Int32Array;
+  readonly #doubts: Readonly<Record<Doubted, Map<string | undefined, number>>> = {
+    exact: new Map(),
+    single: new Map(),
+  };
+
+  constructor(buffer: SharedArrayBuffer, { hasBudget, valuesMin }: ServingRules) {
+    this.#words = new Int32Array(buffer, 0, HEADER.WORDS);
+    if (valuesMin !== false) Atomics.store(this.#words, HEADER.VALUES_MIN, Math.round(valuesMin * VALUES_UNIT));
+    Atomics.store(this.#words, HEADER.RULES, (hasBudget ? RULE.BUDGET : 0) | (valuesMin === false ? 0 : RULE.VALUES));
+  }
+
+  /** Records whether decisions of a scene are doubted now; without a scene, those of all. */
+  doubt(kind: Doubted, scene: string | undefined, isDoubted: boolean): void {
+    const doubts = this.#doubts[kind];
+    if (doubts.has(scene) === isDoubted) return;
+    if (isDoubted) doubts.set(scene, scene === undefined ? -1 : sceneBit(scene));
+    else doubts.delete(scene);
+    this.#publish(kind);
+  }
+
+  /** Forgets all doubts. */
+  clear(): void {
+    for (const kind of ['exact', 'single'] as const) {
+      this.#doubts[kind].clear();
+      this.#publish(kind);
+    }
+  }
+
+  #publish(kind: Doubted): void {
+    let mask = 0;
+    for (const bit of this.#doubts[kind].values()) mask |= bit;
+    Atomics.store(this.#words, wordOf(kind), mask);
+  }
+}
+
+/** The side of any other reader of the store. */
+export class ServingRulesReader {
+  readonly #words: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new Int32Array(buffer, 0, HEADER.WORDS);
+  }
+
+  get rules(): ServingRules {
+    const rules = Atomics.load(this.#words, HEADER.RULES);
+    return {
+      hasBudget: (rules & RULE.BUDGET) !== 0,
+      valuesMin: (rules & RULE.VALUES) === 0 ? false : Atomics.load(this.#words, HEADER.VALUES_MIN) / VALUES_UNIT,
+    };
+  }
+
+  /** Whether decisions of a scene are doubted; of another one too, if both are in one group. */
+  isDoubted(kind: Doubted, scene: string): boolean {
+    return (Atomics.load(this.#words, wordOf(kind)) & sceneBit(scene)) !== 0;
+  }
+}
+
+function wordOf(kind: Doubted): number {
+  return kind === 'exact' ? HEADER.DOUBTED_EXACT : HEADER.DOUBTED_SINGLE;
+}
+
+function sceneBit(scene: string): number {
+  let hash = 0;
+  for (let i = 0; i < scene.length; i++) hash = (Math.imul(hash, 31) + scene.charCodeAt(i)) | 0;
+  return 1 << (hash & 31);
+}
