@@ -1,6 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
 import { defined } from '../../shared/defined.ts';
-import { PlannerError } from '../../shared/errors.ts';
 import { type ChunkEvent, contentOf, isUsageEvent } from '../../shared/model-client/chat-event.ts';
 import type { Relay, RestOfBody } from '../../shared/model-client/chat-relay.ts';
 import type { LongWork } from '../plans/long-work.ts';
@@ -85,8 +84,6 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
   #rest: RestOfBody | undefined;
   /** The seat that refused a stream for which the client did not ask. */
   #wholeAt: ChatSeat | undefined;
-  #waiters = 0;
-  #wholeWaiters = 0;
   #onChange: (() => void)[] = [];
 
   /** `isShared`: others may join, and the answer may be cached, so it is built in both forms. */
@@ -96,24 +93,8 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     this.#isShared = isShared;
   }
 
-  /** True if a client that joins now gets all of the answer. */
-  get isJoinable(): boolean {
-    return this.end === undefined && this.cut === undefined && (this.draft?.log.isWhole ?? true);
-  }
-
-  /** Adds a client that waits for the events, or for the whole answer. Returns a function to remove it; removing the last one cancels the flight. */
-  board(isWhole: boolean): () => void {
-    let isAboard = true;
-    this.#waiters++;
-    if (isWhole) this.#wholeWaiters++;
-    return () => {
-      if (!isAboard) return;
-      isAboard = false;
-      this.#waiters--;
-      if (isWhole) this.#wholeWaiters--;
-      this.draft?.log.settle();
-      if (this.#waiters === 0) this.cancel(new PlannerError('ERR_CANCELLED', 'nobody waits for this chat any more'));
-    };
+  override get isJoinable(): boolean {
+    return super.isJoinable && (this.draft?.log.isWhole ?? true);
   }
 
   /**
@@ -129,6 +110,10 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     return this.draft.log.read();
   }
 
+  protected override clientLeft(): void {
+    this.draft?.log.settle();
+  }
+
   protected override prepare(): Promise<void> | undefined {
     return this.asked.isLarge ? this.#writeRest() : undefined;
   }
@@ -142,7 +127,7 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
     const body = bodyFor(this.asked, seat.model, this.#wholeAt === seat);
     const draft = new ChatDraft(seat, body, !this.asked.isStreamed || this.#isShared);
     draft.log.hold();
-    draft.log.isDrained = () => this.#wholeWaiters > 0;
+    draft.log.isDrained = () => this.wholeWaiters > 0;
     draft.log.onPressure = (isPressed) => this.pressed(draft, isPressed);
     return draft;
   }
@@ -189,9 +174,9 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
         draft.hasContent = true;
         // In the next turn: if the same packet reports a failure, another seat can still start over.
         this.clock.nextTurn(() => this.#told(draft));
-      } else if (draft.bytes > PRELUDE_BYTES_MAX) flood(draft);
+      } else if (draft.bytes > PRELUDE_BYTES_MAX) draft.flood(draft.bytes);
     }
-    if (draft.bytes > WHOLE_BYTES_MAX && draft.builder !== undefined) flood(draft);
+    if (draft.bytes > WHOLE_BYTES_MAX && draft.builder !== undefined) draft.flood(draft.bytes);
   }
 
   #onBody(draft: ChatDraft, text: string, body: ChunkEvent): void {
@@ -217,8 +202,4 @@ export class ChatFlight extends AnswerFlight<AskedChat, ChatDraft, FlightEnd> {
   #changed(): void {
     for (const resolve of this.#onChange.splice(0)) resolve();
   }
-}
-
-function flood(draft: ChatDraft): void {
-  draft.giveUp(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${draft.bytes} bytes`));
 }

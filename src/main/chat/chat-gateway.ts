@@ -5,21 +5,23 @@ import type { ModelEndpoint } from '../models/model-endpoint.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
 import { LongWork } from '../plans/long-work.ts';
 import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
-import { chatKeyInParts, modelKey } from './answers/chat-key.ts';
+import { chatKeyInParts } from './answers/chat-key.ts';
 import { type Completion, eventsOf, isKeepable } from './answers/completion.ts';
+import { SharedAnswers, type Sharing } from './answers/shared-answers.ts';
 import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from './chat-call-options.ts';
 import { ChatCounters, type ChatStats } from './chat-counters.ts';
 import { ChatFlight, type FlightEnd } from './chat-flight.ts';
-import { type ChatOrigin, type ChatReply, FlightFrames, originOf, wholeFrames } from './chat-reply.ts';
+import { type ChatReply, FlightFrames, originInCache, originOf, wholeFrames } from './chat-reply.ts';
 import { type AskedChat, readChatInParts } from './chat-request.ts';
 import { PassGateway } from './passed/pass-gateway.ts';
 import type { PassReply } from './passed/pass-reply.ts';
 import type { PassedRoute } from './passed/pass-request.ts';
 import { ChatRoute, type ChatSeat } from './seats/chat-route.ts';
+import { FlightClient, type Waiting } from './seats/flight-client.ts';
 import { FlightSet } from './seats/flight-set.ts';
 import type { ListedModel, ModelDirectory } from './seats/model-directory.ts';
 import type { SeatCaller } from './seats/seat-caller.ts';
-import { outOfTime, SeatFinder } from './seats/seat-finder.ts';
+import { SeatFinder } from './seats/seat-finder.ts';
 import { seeingSeats } from './seats/seeing-seats.ts';
 
 export interface GatewayParts {
@@ -30,22 +32,9 @@ export interface GatewayParts {
   readonly caller: SeatCaller;
 }
 
-/** Upper bound on how much earlier than a joining chat's deadline the flight may end, as a share of that chat's time. */
-const JOIN_SHARE = 0.1;
-
 /** The facts about a chat that are known from the start. */
-interface Asking {
+interface Asking extends Waiting {
   readonly asked: AskedChat;
-  readonly startedAtMs: number;
-  readonly deadlineMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-interface Sharing {
-  /** The exact key, without the model. */
-  readonly key: string;
-  /** The key of the flight that others join. */
-  readonly flightKey: string;
 }
 
 /**
@@ -60,8 +49,7 @@ export class ChatGateway {
   readonly #passes: PassGateway;
   readonly #cache: ChatCache | undefined;
   readonly #flights: FlightSet;
-  /** Flights that others may join. */
-  readonly #joinables = new Map<string, ChatFlight>();
+  readonly #shared: SharedAnswers<ChatFlight> | undefined;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -70,8 +58,9 @@ export class ChatGateway {
     const { cache, maxInFlight } = parts.options.chat;
     this.#flights = new FlightSet(this.#counters, maxInFlight);
     const [finder, counters, flights] = [this.#finder, this.#counters, this.#flights];
-    this.#passes = new PassGateway({ ...parts, finder, counters, flights });
     this.#cache = cache === false ? undefined : new ChatCache(cache, parts.clock);
+    this.#shared = this.#cache && new SharedAnswers(this.#cache, counters);
+    this.#passes = new PassGateway({ ...parts, finder, counters, flights, cache: this.#cache });
   }
 
   /** Maximum size of a request over HTTP. */
@@ -89,9 +78,7 @@ export class ChatGateway {
     }
   }
 
-  /**
-   * Passes on the bytes of a request to another OpenAI route; they must not change later. `cache` has no effect: nothing is cached. Never rejects.
-   */
+  /** Passes on the bytes of a request to another route; they must not change later. Only decisions are cached and shared. Never rejects. */
   pass(route: PassedRoute, bytes: Uint8Array, options?: ChatCallOptions): Promise<PassReply> {
     return this.#passes.pass(route, bytes, options);
   }
@@ -140,12 +127,11 @@ export class ChatGateway {
     const seats = seeingSeats(await this.#finder.find(seeking), asked);
     const sharing = await this.#sharing(asked, options, seats);
     if (signal?.aborted) throw cancelled();
-    if (sharing !== undefined && options.cache !== 'renew') {
-      const known = this.#find(sharing.key, seats[0] as readonly ChatSeat[]);
-      if (known !== undefined) return this.#fromCache(known, asked);
-    }
+    const isReused = sharing !== undefined && options.cache !== 'renew';
+    const known = isReused ? this.#shared?.find(sharing, seats) : undefined;
+    if (known !== undefined) return this.#fromCache(known, asked);
     this.#flights.admit();
-    const joined = sharing && options.cache !== 'renew' ? this.#joinable(sharing.flightKey, asking) : undefined;
+    const joined = isReused ? this.#shared?.join(sharing, startedAtMs, asking.deadlineMs) : undefined;
     const flight = joined ?? this.#begin(asking, seats, sharing);
     return this.#wait(flight, asking, joined !== undefined);
   }
@@ -160,39 +146,15 @@ export class ChatGateway {
     if (cache === false || options.cache === 'off') return undefined;
     if (cache.when === 'deterministic' && !asked.isDeterministic) return undefined;
     const key = await this.#longWork.begin(chatKeyInParts(asked));
-    if (key === undefined) return undefined;
-    // The same models in the same order: a client that allows no other model does not join one that does.
-    const models = [...new Set(seats.map(([first]) => first?.model))];
-    return { key, flightKey: modelKey(key, JSON.stringify(models)) };
+    return key === undefined ? undefined : this.#shared?.sharing(key, seats);
   }
 
-  /** A cached answer of the model that was asked for, under any name it has at its endpoints. */
-  #find(key: string, seats: readonly ChatSeat[]): CachedChat | undefined {
-    const names = new Set(seats.map(({ model }) => model));
-    for (const name of names) {
-      const known = this.#cache?.find(modelKey(key, name));
-      if (known !== undefined) return known;
-    }
-    return undefined;
-  }
-
-  #fromCache({ completion, endpoint, model, storedAtMs }: CachedChat, asked: AskedChat): ChatReply {
-    this.#counters.cached++;
-    this.#counters.answered();
-    const ageMs = this.#parts.clock.now() - storedAtMs;
-    const origin: ChatOrigin = { source: 'cache', endpoint, model, attempts: [], isJoined: false, ageMs };
+  #fromCache(known: CachedChat, asked: AskedChat): ChatReply {
+    const { completion } = known;
+    const origin = originInCache(known, this.#parts.clock.now());
     if (!asked.isStreamed) return { kind: 'whole', origin, completion };
     const events = eventsOf(JSON.parse(completion) as Completion);
     return { kind: 'stream', origin, frames: wholeFrames(events, asked.includesUsage) };
-  }
-
-  #joinable(flightKey: string, { startedAtMs, deadlineMs }: Asking): ChatFlight | undefined {
-    const flight = this.#joinables.get(flightKey);
-    if (!flight?.isJoinable) return undefined;
-    const isEarly = deadlineMs - flight.deadlineMs > JOIN_SHARE * (deadlineMs - startedAtMs);
-    if (isEarly) return undefined;
-    this.#counters.joined++;
-    return flight;
   }
 
   #begin(
@@ -206,67 +168,34 @@ export class ChatGateway {
       { asked, route: new ChatRoute(seats), startedAtMs, deadlineMs },
       sharing !== undefined,
     );
-    if (sharing !== undefined) this.#joinables.set(sharing.flightKey, flight);
+    if (sharing !== undefined) this.#shared?.started(sharing, flight);
     this.#flights.start(flight, (end) => {
       if (sharing !== undefined) void this.#landed(flight, end, sharing);
     });
     return flight;
   }
 
-  async #landed(flight: ChatFlight, end: FlightEnd, { key, flightKey }: Sharing): Promise<void> {
-    if (this.#joinables.get(flightKey) === flight) this.#joinables.delete(flightKey);
-    if (end.kind === 'failed' || this.#cache === undefined) return;
+  async #landed(flight: ChatFlight, end: FlightEnd, sharing: Sharing): Promise<void> {
+    this.#shared?.ended(sharing, flight);
+    if (end.kind === 'failed') return;
     const { seat, completion, json, isFaithful } = end.answer;
-    if (completion === undefined || !isFaithful || !isKeepable(completion)) {
-      this.#cache.notKept++;
-      return;
-    }
-    const { model, at } = seat;
-    const text = json();
-    const kept = { completion: typeof text === 'string' ? text : await text, model, endpoint: at.name };
-    this.#cache.keep(modelKey(key, model), kept);
+    const isKept = completion !== undefined && isFaithful && isKeepable(completion);
+    const text = isKept ? json() : undefined;
+    this.#shared?.keep(sharing, seat, text instanceof Promise ? await text : text);
   }
 
   async #wait(flight: ChatFlight, asking: Asking, isJoined: boolean): Promise<ChatReply> {
-    const { asked, startedAtMs, signal } = asking;
+    const { asked, startedAtMs } = asking;
+    const { clock } = this.#parts;
     const counters = this.#counters;
-    const leave = flight.board(!asked.isStreamed);
-    counters.inFlight++;
-    const left = Promise.withResolvers<PlannerError>();
-    let hasLeft = false;
-    let frames: FlightFrames | undefined;
-    const gaveUp = (reason: PlannerError): void => {
-      hasLeft = true;
-      left.resolve(reason);
-      leave();
-    };
-    const onAbort = (): void => {
-      frames?.stop();
-      gaveUp(cancelled());
-    };
-    // A client with less time than the flight leaves it at its own deadline; the others end with it.
-    const isShorter = asking.deadlineMs < flight.deadlineMs;
-    const timer = isShorter
-      ? this.#parts.clock.setTimer(asking.deadlineMs - this.#parts.clock.now(), () => {
-          const reason = outOfTime(asking.deadlineMs - startedAtMs);
-          frames?.breakOff(reason);
-          gaveUp(reason);
-        })
-      : undefined;
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const over = Promise.race([flight.ended, left.promise]).then((end) => {
-      timer?.cancel();
-      signal?.removeEventListener('abort', onAbort);
-      leave();
-      const error = end instanceof PlannerError ? end : end.kind === 'failed' ? end.error : undefined;
-      counters.ended(error, this.#parts.clock.now() - startedAtMs, flight.seat?.isFallback);
-      return end;
-    });
+    const client = new FlightClient(flight, asking, !asked.isStreamed, { clock, counters });
+    const { over } = client;
     if (!asked.isStreamed) return this.#whole(flight, await over, isJoined);
-    const reader = await Promise.race([flight.begun(() => hasLeft), left.promise]);
+    const reader = await Promise.race([flight.begun(() => client.hasLeft), client.left]);
     if (reader === undefined || reader instanceof PlannerError) return this.#whole(flight, await over, isJoined);
-    counters.begun(this.#parts.clock.now() - startedAtMs);
-    frames = new FlightFrames(reader, flight.ended, asked.includesUsage, () => gaveUp(cancelled()));
+    counters.begun(clock.now() - startedAtMs);
+    const frames = new FlightFrames(reader, flight.ended, asked.includesUsage, () => client.leave());
+    client.onLeft = (reason) => (reason.code === 'ERR_CANCELLED' ? frames.stop() : frames.breakOff(reason));
     return { kind: 'stream', origin: originOf(flight, isJoined), frames };
   }
 

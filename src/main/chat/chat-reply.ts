@@ -1,5 +1,6 @@
 import { PlannerError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/model-client/answer-reader.ts';
+import type { CachedChat } from './answers/chat-cache.ts';
 import type { LogEvent, LogReader } from './answers/event-log.ts';
 import { openAIError } from './chat-error.ts';
 import type { FlightEnd } from './chat-flight.ts';
@@ -46,6 +47,10 @@ export function originOf(
   const { at, model, isFallback } = seat as ChatSeat;
   const source = isFallback ? 'fallback' : 'model';
   return { source, endpoint: at.name, model, attempts: [...attempts], isJoined };
+}
+
+export function originInCache({ endpoint, model, storedAtMs }: CachedChat, nowMs: number): ChatOrigin {
+  return { source: 'cache', endpoint, model, attempts: [], isJoined: false, ageMs: nowMs - storedAtMs };
 }
 
 const DONE = 'data: [DONE]\n\n';

@@ -42,11 +42,20 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
   readonly #memory: ServerMemory;
   /** The form of a request for decisions. */
   readonly #form: DecisionForm | undefined;
+  readonly #isShared: boolean;
   readonly #begun = Promise.withResolvers<void>();
+  #whole: Buffer | undefined;
 
-  constructor(parts: AnswerFlightParts, purpose: AnswerFlightPurpose<AskedPass>, memory: ServerMemory) {
+  /** `isShared`: others may join, and the answer may be cached, so it is held until it is whole. */
+  constructor(
+    parts: AnswerFlightParts,
+    purpose: AnswerFlightPurpose<AskedPass>,
+    memory: ServerMemory,
+    isShared: boolean,
+  ) {
     super(parts, purpose);
     this.#memory = memory;
+    this.#isShared = isShared;
     this.#form = decisionForm(purpose.asked.route);
   }
 
@@ -60,7 +69,13 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
     return (this.draft as PassDraft).queue;
   }
 
-  /** Resolves when the answer has begun; never if it ends without one. */
+  /** All bytes of the answer, once it has ended. */
+  get whole(): Buffer {
+    this.#whole ??= this.tell().take();
+    return this.#whole;
+  }
+
+  /** Resolves when the answer has begun; never if it ends without one, or is held until it is whole. */
   get begun(): Promise<void> {
     return this.#begun.promise;
   }
@@ -135,11 +150,14 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
   #onBytes(draft: PassDraft, bytes: Buffer, isEventStream: boolean): void {
     draft.isEventStream = isEventStream;
     draft.queue.push(bytes);
-    if (draft.queue.length > READ_BYTES_MAX) this.#begin(draft);
+    const { length } = draft.queue;
+    if (length <= READ_BYTES_MAX) return;
+    if (this.#isShared) draft.flood(length);
+    else this.#begin(draft);
   }
 
   #begin(draft: PassDraft): void {
-    if (draft.hasBegun) return;
+    if (draft.hasBegun || this.#isShared) return;
     draft.hasBegun = true;
     // In the next turn: if the same packet reports a failure, another seat can still start over.
     this.clock.nextTurn(() => {

@@ -1,18 +1,22 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { asPlannerError, PlannerError } from '../../../shared/errors.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
+import type { CachedChat, ChatCache } from '../answers/chat-cache.ts';
+import { SharedAnswers, type Sharing } from '../answers/shared-answers.ts';
 import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../chat-call-options.ts';
 import type { ChatCounters } from '../chat-counters.ts';
-import { originOf } from '../chat-reply.ts';
+import { originInCache, originOf } from '../chat-reply.ts';
 import { decisionForm } from '../decisions/decision-forms.ts';
+import { decisionKey, keepableDecision } from '../decisions/decision-key.ts';
 import type { AnswerFlightPurpose } from '../seats/answer-flight.ts';
 import { ChatRoute, type ChatSeat } from '../seats/chat-route.ts';
+import { FlightClient, type Waiting } from '../seats/flight-client.ts';
 import type { FlightSet } from '../seats/flight-set.ts';
 import { LADDER_ALIAS } from '../seats/model-directory.ts';
 import type { SeatCaller } from '../seats/seat-caller.ts';
 import type { SeatFinder } from '../seats/seat-finder.ts';
 import { seeingSeats } from '../seats/seeing-seats.ts';
-import { PassFlight } from './pass-flight.ts';
+import { PassFlight, type PassFlightEnd } from './pass-flight.ts';
 import { EVENTS_TYPE, JSON_TYPE, type PassReply, passedFrames } from './pass-reply.ts';
 import { type AskedPass, PASSED_PATHS, type PassedRoute, readPassed } from './pass-request.ts';
 import { ServerMemory } from './server-memory.ts';
@@ -25,18 +29,22 @@ export interface PassGatewayParts {
   /** Passed-on requests are counted and limited together with the chats. */
   readonly counters: ChatCounters;
   readonly flights: FlightSet;
+  /** The cache of chats, which keeps decisions too. */
+  readonly cache: ChatCache | undefined;
 }
 
 /**
- * Passes on requests to OpenAI routes other than chats, as bytes: with the slots, breakers, time limits and fallbacks of chats. Nothing is cached or
- * shared.
+ * Passes on requests to routes other than chats, as bytes: with the slots, breakers, time limits and fallbacks of chats. Only decisions are cached
+ * and shared: nothing in them is drawn at random.
  */
 export class PassGateway {
   readonly #parts: PassGatewayParts;
   readonly #memory: ServerMemory;
+  readonly #shared: SharedAnswers<PassFlight> | undefined;
 
   constructor(parts: PassGatewayParts) {
     this.#parts = parts;
+    this.#shared = parts.cache && new SharedAnswers(parts.cache, parts.counters);
     this.#memory = new ServerMemory(parts.clock);
   }
 
@@ -64,9 +72,26 @@ export class PassGateway {
     const asked = await readPassed(route, bytes, clock);
     const groups = await this.#seats(asked, fallback, deadlineMs);
     if (signal?.aborted) throw cancelled();
+    const sharing = options.cache === 'off' ? undefined : this.#sharing(asked, groups);
+    const isReused = sharing !== undefined && options.cache !== 'renew';
+    const known = isReused ? this.#shared?.find(sharing, groups) : undefined;
+    if (known !== undefined) return this.#fromCache(known);
     flights.admit();
-    const flight = this.#begin({ asked, route: new ChatRoute(groups), startedAtMs, deadlineMs });
-    return this.#answer(flight, startedAtMs, signal);
+    const joined = isReused ? this.#shared?.join(sharing, startedAtMs, deadlineMs) : undefined;
+    const flight = joined ?? this.#begin({ asked, route: new ChatRoute(groups), startedAtMs, deadlineMs }, sharing);
+    return this.#answer(flight, { startedAtMs, deadlineMs, signal }, joined !== undefined);
+  }
+
+  /** Undefined if the answer is for this request only. */
+  #sharing(asked: AskedPass, groups: readonly (readonly ChatSeat[])[]): Sharing | undefined {
+    if (this.#shared === undefined || asked.isStreamed || decisionForm(asked.route) === undefined) return undefined;
+    const key = decisionKey(asked);
+    return key === undefined ? undefined : this.#shared.sharing(key, groups);
+  }
+
+  #fromCache(known: CachedChat): PassReply {
+    const origin = originInCache(known, this.#parts.clock.now());
+    return { kind: 'whole', origin, type: JSON_TYPE, bytes: Buffer.from(known.completion) };
   }
 
   /** The seats that may be asked, for each model in turn. Throws ERR_MODEL_MISSING, and ERR_METHOD_UNKNOWN if no server has the route. */
@@ -97,32 +122,36 @@ export class PassGateway {
     throw new PlannerError('ERR_MODEL_MISSING', message);
   }
 
-  #begin(purpose: AnswerFlightPurpose<AskedPass>): PassFlight {
-    const { clock, caller, counters, flights, options } = this.#parts;
-    const { callRetries } = options;
-    const flight = new PassFlight({ clock, caller, stallMs: options.chat.stallMs, callRetries }, purpose, this.#memory);
-    counters.inFlight++;
+  #begin(purpose: AnswerFlightPurpose<AskedPass>, sharing: Sharing | undefined): PassFlight {
+    const { clock, caller, flights, options } = this.#parts;
+    const parts = { clock, caller, stallMs: options.chat.stallMs, callRetries: options.callRetries };
+    const flight = new PassFlight(parts, purpose, this.#memory, sharing !== undefined);
+    if (sharing !== undefined) this.#shared?.started(sharing, flight);
     flights.start(flight, (end) => {
-      const error = end.kind === 'failed' ? end.error : undefined;
-      counters.ended(error, clock.now() - purpose.startedAtMs, flight.seat?.isFallback);
+      if (sharing !== undefined) this.#landed(flight, end, sharing);
     });
     return flight;
   }
 
-  async #answer(flight: PassFlight, startedAtMs: number, signal: AbortSignal | undefined): Promise<PassReply> {
+  #landed(flight: PassFlight, end: PassFlightEnd, sharing: Sharing): void {
+    this.#shared?.ended(sharing, flight);
+    if (end.kind === 'failed') return;
+    const text = flight.isEventStream ? undefined : keepableDecision(flight.whole);
+    this.#shared?.keep(sharing, flight.seat as ChatSeat, text);
+  }
+
+  async #answer(flight: PassFlight, waiting: Waiting, isJoined: boolean): Promise<PassReply> {
     const { clock, counters } = this.#parts;
-    const { ended } = flight;
-    const leave = (): void => flight.cancel(cancelled());
-    signal?.addEventListener('abort', leave, { once: true });
-    void ended.then(() => signal?.removeEventListener('abort', leave));
-    const end = await Promise.race([ended, flight.begun]);
+    const client = new FlightClient(flight, waiting, true, { clock, counters });
+    const end = await Promise.race([client.over, flight.begun]);
+    if (end instanceof PlannerError) return { kind: 'failed', error: end, attempts: flight.attempts };
     if (end?.kind === 'failed') return { ...end, attempts: flight.attempts };
-    const origin = originOf(flight, false);
+    const origin = originOf(flight, isJoined);
     const type = flight.isEventStream ? EVENTS_TYPE : JSON_TYPE;
-    const queue = flight.tell();
-    if (end !== undefined) return { kind: 'whole', origin, type, bytes: queue.take() };
-    counters.begun(clock.now() - startedAtMs);
-    return { kind: 'stream', origin, type, frames: passedFrames(queue, ended, flight.isEventStream, leave) };
+    if (end !== undefined) return { kind: 'whole', origin, type, bytes: flight.whole };
+    counters.begun(clock.now() - waiting.startedAtMs);
+    const frames = passedFrames(flight.tell(), flight.ended, flight.isEventStream, () => client.leave());
+    return { kind: 'stream', origin, type, frames };
   }
 }
 

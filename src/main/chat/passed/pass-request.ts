@@ -22,6 +22,8 @@ export interface AskedPass {
   readonly bytes: Buffer;
   readonly model: string;
   readonly modelSpans: readonly Span[];
+  /** Values that name who asks: they do not change the answer. */
+  readonly askerSpans: readonly Span[];
   /** True if it contains an image. */
   readonly hasPictures: boolean;
   /** True if the client wants events. */
@@ -36,7 +38,9 @@ export interface AskedPass {
 
 /** Members that refer to something that a server stores. */
 const OF_STATE = ['previous_response_id', 'conversation', 'background'] as const;
-const WANTED = ['model', 'stream', 'n', 'prompt', ...OF_STATE];
+/** Members that name who asks. */
+const OF_ASKER = ['safety_identifier', 'request_id'] as const;
+const WANTED = ['model', 'stream', 'n', 'prompt', ...OF_STATE, ...OF_ASKER];
 /** Larger bodies are read over several turns of the event loop. */
 const TURN_BYTES = 65_536;
 /** How each route marks an image. Within a text, the mark would be escaped with backslashes. */
@@ -86,6 +90,7 @@ function asked(route: PassedRoute, bytes: Buffer, members: TopMembers): AskedPas
     model,
     hasPictures: PICTURES[route]?.some((mark) => bytes.includes(mark)) ?? false,
     modelSpans: members.spansOf('model'),
+    askerSpans: OF_ASKER.flatMap((name) => members.spansOf(name)),
     isStreamed: valueFor('stream') === true,
     choices,
     isSingle: choices === 1 && !isList(bytes, members.spansOf('prompt').at(-1)),
@@ -120,11 +125,12 @@ function stateOf(valueFor: (name: string) => unknown): AskedPass['state'] {
 export function bytesFor({ bytes, model, modelSpans }: AskedPass, name: string): Buffer {
   if (name === model) return bytes;
   const named = Buffer.from(JSON.stringify(name));
-  const pieces: Buffer[] = [];
-  let from = 0;
-  for (const { start, end } of modelSpans) {
-    pieces.push(bytes.subarray(from, start), named);
-    from = end;
-  }
-  return Buffer.concat([...pieces, bytes.subarray(from)]);
+  const [first, ...others] = piecesAround(bytes, modelSpans);
+  return Buffer.concat([first as Buffer, ...others.flatMap((piece) => [named, piece])]);
+}
+
+/** The bytes before, between and after the spans, which are in order. */
+export function piecesAround(bytes: Buffer, spans: readonly Span[]): Buffer[] {
+  const starts = [0, ...spans.map(({ end }) => end)];
+  return starts.map((start, nth) => bytes.subarray(start, spans[nth]?.start));
 }

@@ -51,6 +51,11 @@ export abstract class Draft<R extends Relay<RelayEnd> = Relay> {
     this.failure ??= failure;
     this.#controller.abort(UNWANTED);
   }
+
+  /** Gives the try up because its answer is too long to be held. */
+  flood(bytes: number): void {
+    this.giveUp(new PlannerError('ERR_MODEL_TOO_LARGE', `the answer passed its bound after ${bytes} bytes`));
+  }
 }
 
 /**
@@ -72,6 +77,9 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
   readonly #tries: Tries;
   readonly #ended = Promise.withResolvers<E>();
   #slowTimer: Timer | undefined;
+  #waiters = 0;
+  /** Number of clients that wait for the whole answer. */
+  protected wholeWaiters = 0;
 
   constructor(parts: AnswerFlightParts, purpose: AnswerFlightPurpose<A>) {
     this.#parts = parts;
@@ -95,6 +103,27 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     return this.draft?.seat;
   }
 
+  /** True if a client that joins now gets all of the answer. */
+  get isJoinable(): boolean {
+    return this.end === undefined && this.cut === undefined;
+  }
+
+  /** Adds a client that waits for the pieces, or for the whole answer. Returns a function to remove it; removing the last one cancels the flight. */
+  board(isWhole: boolean): () => void {
+    const wholeWaiters = isWhole ? 1 : 0;
+    let isAboard = true;
+    this.#waiters++;
+    this.wholeWaiters += wholeWaiters;
+    return () => {
+      if (!isAboard) return;
+      isAboard = false;
+      this.#waiters--;
+      this.wholeWaiters -= wholeWaiters;
+      this.clientLeft();
+      if (this.#waiters === 0) this.cancel(new PlannerError('ERR_CANCELLED', 'nobody waits for this answer any more'));
+    };
+  }
+
   async run(): Promise<E> {
     const failed = (thrown: unknown): TriedInVain => ({ kind: 'failed', error: asPlannerError(thrown) });
     // Anything thrown is a bug; waiting clients get it as an error.
@@ -111,6 +140,9 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     this.cut ??= reason;
     this.draft?.giveUp(this.cut);
   }
+
+  /** Called when a client has left. */
+  protected clientLeft(): void {}
 
   /** Work to do before any seat is asked, if it takes time. */
   protected prepare(): Promise<void> | undefined {
