@@ -2,12 +2,11 @@ import diagnostics from 'node:diagnostics_channel';
 import { getEventListeners, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { type ChatCall, type ChatOutcome, ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import { isVoteComplete } from '../../../src/shared/vote/vote-parser.ts';
 import { readVote } from '../../../src/shared/vote-answer.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 import {
   events,
   FINISH,
@@ -18,6 +17,7 @@ import {
   streamHead,
   streamWhole,
 } from '../../support/scripted-server.ts';
+import { client, clock, openClient, server, turn, useModelClient } from '../../support/use-model-client.ts';
 
 const CALL: ChatCall = {
   model: 'phi-4-mini',
@@ -27,21 +27,7 @@ const CALL: ChatCall = {
   timeoutMs: 5_000,
 };
 
-let server: ScriptedServer;
-let clock: FakeClock;
-let client: ModelClient;
-
-beforeEach(async () => {
-  server = await ScriptedServer.start();
-  clock = new FakeClock();
-  client = new ModelClient({ name: 'local', baseURL: server.baseURL }, clock, 4);
-});
-
-afterEach(async () => {
-  await client.close();
-  await server[Symbol.asyncDispose]();
-  expect(clock.pendingTimers, 'timers left').toBe(0);
-});
+useModelClient();
 
 function chat(more: Partial<ChatCall> = {}, signal?: AbortSignal): Promise<ChatOutcome> {
   return client.chat({ ...CALL, ...more }, signal);
@@ -51,11 +37,6 @@ function chat(more: Partial<ChatCall> = {}, signal?: AbortSignal): Promise<ChatO
 function chatWith(script: Script, more: Partial<ChatCall> = {}): Promise<ChatOutcome> {
   server.script = script;
   return chat(more);
-}
-
-/** Runs what has become ready, network reads included. */
-async function turn(): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Resolves when undici has come this far with a request: `headers` are read, `trailers` end the response. */
@@ -132,9 +113,7 @@ describe('an answer', () => {
   });
 
   test('is asked for as a stream with usage, with the key and headers of the endpoint', async () => {
-    await client.close();
-    const endpoint = { name: 'x', baseURL: server.baseURL, apiKey: 'secret', headers: { 'x-team': 'lydia' } };
-    client = new ModelClient(endpoint, clock, 4);
+    await openClient({ apiKey: 'secret', headers: { 'x-team': 'lydia' } });
     await chatWith(({ response }) => streamWhole(response, '2'));
     const [exchange] = server.exchanges;
     expect(exchange?.url).toBe('/v1/chat/completions');
@@ -386,8 +365,7 @@ describe('connections', () => {
   });
 
   test('more calls than connections wait, and are answered', async () => {
-    await client.close();
-    client = new ModelClient({ name: 'x', baseURL: server.baseURL }, clock, 2);
+    await openClient({}, 2);
     server.script = ({ response }) => setImmediate(() => streamWhole(response, '2'));
     const outcomes = await Promise.all(Array.from({ length: 20 }, () => chat()));
     expect(outcomes.map(content)).toEqual(new Array(20).fill('2'));
@@ -423,8 +401,7 @@ describe('cancelling', () => {
   });
 
   test('a call that waits for a connection sends nothing', async () => {
-    await client.close();
-    client = new ModelClient({ name: 'x', baseURL: server.baseURL }, clock, 1);
+    await openClient({}, 1);
     const arrived = server.next();
     server.script = () => {};
     const first = chat();
@@ -538,8 +515,7 @@ describe('time', () => {
   });
 
   test('that runs out while waiting for a free connection counts as connecting', async () => {
-    await client.close();
-    client = new ModelClient({ name: 'x', baseURL: server.baseURL }, clock, 1);
+    await openClient({}, 1);
     const arrived = server.next();
     const first = chatWith(() => {});
     await arrived;
@@ -554,9 +530,8 @@ describe('time', () => {
     const sockets: Socket[] = [];
     const deaf: Server = createServer((socket) => sockets.push(socket));
     await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
-    await client.close();
     const baseURL = `https://127.0.0.1:${(deaf.address() as AddressInfo).port}/v1`;
-    client = new ModelClient({ name: 'deaf', baseURL }, clock, 1);
+    await openClient({ name: 'deaf', baseURL }, 1);
     try {
       const connected = once(deaf, 'connection');
       const outcome = chat();

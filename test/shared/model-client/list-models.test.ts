@@ -1,24 +1,10 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 import { json, type Script, ScriptedServer } from '../../support/scripted-server.ts';
+import { client, clock, server, turn, useModelClient } from '../../support/use-model-client.ts';
 
-let server: ScriptedServer;
-let clock: FakeClock;
-let client: ModelClient;
-
-beforeEach(async () => {
-  server = await ScriptedServer.start();
-  clock = new FakeClock();
-  client = new ModelClient({ name: 'local', baseURL: server.baseURL }, clock, 2);
-});
-
-afterEach(async () => {
-  await client.close();
-  await server[Symbol.asyncDispose]();
-  expect(clock.pendingTimers, 'timers left').toBe(0);
-});
+useModelClient();
 
 function listWith(script: Script, signal?: AbortSignal): Promise<string[]> {
   server.script = script;
@@ -33,11 +19,6 @@ const text =
   (value: string, status = 200, type = 'text/html'): Script =>
   ({ response }) =>
     response.writeHead(status, { 'content-type': type }).end(value);
-
-/** Runs what has become ready, network reads included. */
-async function turn(): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
-}
 
 async function codeOf(list: Promise<string[]>): Promise<string> {
   return list.then(

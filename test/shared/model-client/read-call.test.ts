@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ModelClient } from '../../../src/shared/model-client/model-client.ts';
 import {
   READ_FORMS,
@@ -7,8 +7,8 @@ import {
   type Reading,
   type ReadOutcome,
 } from '../../../src/shared/reads/reading.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
-import { json, type Script, ScriptedServer } from '../../support/scripted-server.ts';
+import { json, type Script } from '../../support/scripted-server.ts';
+import { client, clock, server, turn, useModelClient } from '../../support/use-model-client.ts';
 
 const CALL: ReadCall = {
   form: 'systemone',
@@ -55,21 +55,7 @@ const GOOD: Readonly<Record<ReadForm, object>> = {
   },
 };
 
-let server: ScriptedServer;
-let clock: FakeClock;
-let client: ModelClient;
-
-beforeEach(async () => {
-  server = await ScriptedServer.start();
-  clock = new FakeClock();
-  client = new ModelClient({ name: 'local', baseURL: server.baseURL }, clock, 4);
-});
-
-afterEach(async () => {
-  await client.close();
-  await server[Symbol.asyncDispose]();
-  expect(clock.pendingTimers, 'timers left').toBe(0);
-});
+useModelClient();
 
 function readWith(script: Script, more: Partial<ReadCall> = {}, signal?: AbortSignal): Promise<ReadOutcome> {
   server.script = script;
@@ -81,11 +67,6 @@ async function failureWith(script: Script, more: Partial<ReadCall> = {}): Promis
   if (outcome.ok) throw new Error('the read succeeded');
   const { code, message } = outcome.failure;
   return { code, message };
-}
-
-/** Runs what has become ready, network reads included. */
-async function turn(): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe.each(READ_FORMS)('a read of the form %s', (form) => {
@@ -140,6 +121,13 @@ describe('a body', () => {
       'ERR_MODEL_RESET',
     ],
     ['whose connection is reset', ({ socket }) => socket.destroy(), 'ERR_MODEL_RESET'],
+    ['of no answers', ({ response }) => json(response, 200, {}), 'ERR_MODEL_MALFORMED'],
+    [
+      'of a stream',
+      ({ response }) =>
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: {"answers":{}}\n\n'),
+      'ERR_MODEL_TOO_LARGE',
+    ],
     [
       'of an error page that is no JSON',
       ({ response }) => response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found'),
@@ -160,6 +148,13 @@ describe('a body', () => {
       response.end();
     });
     expect(outcome.ok).toBe(true);
+  });
+
+  test('is read whatever its content type claims', async () => {
+    const outcome = await readWith(({ response }) =>
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(JSON.stringify(GOOD.systemone)),
+    );
+    expect(outcome).toMatchObject({ ok: true, readings: [{ role: 'scout', probabilities: [0.75, 0.25] }] });
   });
 
   test('without a content type is read all the same', async () => {

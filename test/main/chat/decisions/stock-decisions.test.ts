@@ -1,43 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ChatPlanner } from '../../../../src/main/chat/chat-planner.ts';
+import { describe, expect, test } from 'vitest';
 import type { PassReply } from '../../../../src/main/chat/passed/pass-reply.ts';
 import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
 import { flush } from '../../../support/drive.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { ChatServer, makeChats } from '../../../support/make-chats.ts';
+import type { ChatServer } from '../../../support/make-chats.ts';
 import { type Exchange, json } from '../../../support/scripted-server.ts';
+import { clock, one, open as openPlanner, planner, summary, two, useTwoServers } from '../../../support/two-servers.ts';
 
-/** Chat servers without a call for decisions, on a clock that the test moves. `one` and `two` have `m`, `two` the ladder's `backup` too. */
-let one: ChatServer;
-let two: ChatServer;
-let planner: ChatPlanner;
-let clock: FakeClock;
+/** Chat servers without a call for decisions. */
+useTwoServers();
 
-beforeEach(async () => {
-  clock = new FakeClock(1_000);
-  one = await ChatServer.start('m');
-  two = await ChatServer.start('m', 'backup');
-});
-afterEach(async () => {
-  await planner.close();
-  expect(clock.pendingTimers).toBe(0);
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
-});
-
-async function open(options: Partial<PlannerOptions> = {}): Promise<void> {
-  planner = await makeChats(
-    { one, two },
-    { synthesis: { models: [{ model: 'backup', endpoint: 'two' }] }, callRetries: 0, ...options },
-    clock,
-  );
-}
+const open = (options: Partial<PlannerOptions> = {}): Promise<void> => openPlanner({ callRetries: 0, ...options });
 
 const CHOICE = { type: 'choice', name: 'next', instructions: 'Which?', choices: [{ value: 'a' }, { value: 'b' }] };
 
 function ask(more: object = {}, options: object = {}): Promise<PassReply> {
   const body = { model: 'm', input: 'A wolf comes.', questions: [CHOICE], ...more };
-  return planner.chats.pass('decisions', Buffer.from(JSON.stringify(body)), { timeoutMs: 100_000, ...options });
+  return planner.chats.pass('decisions', Buffer.from(JSON.stringify(body)), {
+    timeoutMs: 100_000,
+    cache: 'off',
+    ...options,
+  });
 }
 
 /** A token with its alternatives, as chat servers tell them. */
@@ -61,11 +43,6 @@ const reads =
 function bodyOf(reply: PassReply): any {
   if (reply.kind !== 'whole') throw new Error(reply.kind === 'failed' ? reply.error.message : reply.kind);
   return JSON.parse(reply.bytes.toString());
-}
-
-function summary(reply: PassReply): string {
-  if (reply.kind === 'failed') return `${reply.error.code} ${reply.refusal?.status ?? ''}`.trim();
-  return `${reply.origin.source} ${reply.origin.model} at ${reply.origin.endpoint}`;
 }
 
 interface SentChat {

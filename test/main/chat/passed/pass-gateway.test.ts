@@ -1,38 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ChatPlanner } from '../../../../src/main/chat/chat-planner.ts';
+import { describe, expect, test } from 'vitest';
 import type { PassReply } from '../../../../src/main/chat/passed/pass-reply.ts';
 import type { PassedRoute } from '../../../../src/main/chat/passed/pass-request.ts';
-import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
 import { flush } from '../../../support/drive.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { ChatServer, makeChats } from '../../../support/make-chats.ts';
+import type { ChatServer } from '../../../support/make-chats.ts';
 import { type Exchange, json, streamHead } from '../../../support/scripted-server.ts';
+import { clock, one, open, planner, summary, two, useTwoServers } from '../../../support/two-servers.ts';
 
-/** Real sockets on a clock that the test moves. `one` and `two` have the model `m`, `two` the ladder's `backup` too. */
-let one: ChatServer;
-let two: ChatServer;
-let planner: ChatPlanner;
-let clock: FakeClock;
-
-beforeEach(async () => {
-  clock = new FakeClock(1_000);
-  one = await ChatServer.start('m');
-  two = await ChatServer.start('m', 'backup');
-});
-afterEach(async () => {
-  await planner.close();
-  expect(clock.pendingTimers).toBe(0);
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
-});
-
-async function open(options: Partial<PlannerOptions> = {}): Promise<void> {
-  planner = await makeChats(
-    { one, two },
-    { synthesis: { models: [{ model: 'backup', endpoint: 'two' }] }, ...options },
-    clock,
-  );
-}
+useTwoServers();
 
 function pass(more: object = {}, route: PassedRoute = 'responses', timeoutMs = 100_000): Promise<PassReply> {
   return planner.chats.pass(route, Buffer.from(JSON.stringify({ model: 'm', input: 'hi', ...more })), { timeoutMs });
@@ -49,11 +23,6 @@ const fails =
 
 function at(path: string, server: ChatServer, act: (exchange: Exchange) => unknown): void {
   server.routes = { ...server.routes, [path]: act };
-}
-
-function summary(reply: PassReply): string {
-  if (reply.kind === 'failed') return `${reply.error.code} ${reply.refusal?.status ?? ''}`.trim();
-  return `${reply.origin.source} ${reply.origin.model} at ${reply.origin.endpoint}`;
 }
 
 async function textOf(reply: PassReply): Promise<string> {
@@ -298,7 +267,8 @@ describe('time and slots', () => {
   });
 
   test('each waits for a slot, as chats do', async () => {
-    planner = await makeChats({ one }, { endpoints: { one: { baseURL: one.baseURL, maxConcurrent: 1 } } }, clock);
+    const endpoints = { one: { baseURL: one.baseURL, maxConcurrent: 1 } };
+    await open({ endpoints, synthesis: { models: [] } }, { one });
     const held: Exchange[] = [];
     at('/v1/embeddings', one, (exchange) => held.push(exchange));
     const first = pass({}, 'embeddings');
