@@ -38,7 +38,7 @@ const BODIES: Readonly<Partial<Record<PassedRoute, JsonSchema>>> = {
   }),
 };
 const OF_DECISIONS =
-  'Passed on as bytes to a server that has the model and this route, which may take other members than these. Where it has neither this route nor the other one of decisions, each question is one chat of one token, and its probabilities are those of the labels of its options. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off).';
+  'Passed on as bytes to a server that has the model and this route, which may take other members than these. Where it has neither this route nor the other one of decisions, each question is one chat of one token, and its probabilities are those of the labels of its options. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off), cache-control (no-cache, no-store).';
 const DESCRIPTION =
   "Passed on as bytes to a server that has the model and this route; only `model` and `stream` are read, and what refers to a server's own state. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off).";
 
