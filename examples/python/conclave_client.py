@@ -55,8 +55,14 @@ class Planner:
     def plan(self, agent, observation, actions, q_values=None, **options):
         """The plan: a dict with `action`, `source`, `reason`, `attempts`, ..., and `why` where no model decided. Takes the options of `begin`.
         A server that hangs is left: ERR_PEER_EXITED, `SILENCE` after the `timeout_ms` that was given."""
-        future = self.begin(agent, observation, actions, q_values, **options)
-        timeout_ms = options.get("timeout_ms")
+        return self._within(self.begin(agent, observation, actions, q_values, **options), options.get("timeout_ms"))
+
+    def decide(self, request, **options):
+        """The answers to questions about a state, with a probability for each option: to a request of the Decisions API (`input`) or
+        of System One (`state`), in the form of that protocol. Takes the options of `begin_decision`, and leaves a server that hangs."""
+        return self._within(self.begin_decision(request, **options), options.get("timeout_ms"))
+
+    def _within(self, future, timeout_ms):
         # One that is no number is for the server to refuse, as one of more than a day.
         seconds = min(timeout_ms / 1000, 86_400) + SILENCE if isinstance(timeout_ms, (int, float)) else None
         done, _ = wait([future], seconds)
@@ -78,8 +84,13 @@ class Planner:
             params["progress"] = True
         return self._call("plan", params, on_attempt)
 
+    def begin_decision(self, request, timeout_ms=None, fallback=None, cache=None):
+        """Asks for a decision and returns its future at once. `fallback=False` asks no other model; `cache` is "use", "renew" or "off"."""
+        options = {"timeoutMs": timeout_ms, "fallback": fallback, "cache": cache}
+        return self._call("decide", {**request, **{name: value for name, value in options.items() if value is not None}})
+
     def cancel(self, future):
-        """Ends the plan of a future: it raises PlannerError with ERR_PLAN_CANCELLED, unless it was answered before."""
+        """Ends the plan or decision of a future: it raises PlannerError with ERR_PLAN_CANCELLED or ERR_CANCELLED, unless it was answered before."""
         if not future.done():
             self._send(_line({"jsonrpc": "2.0", "method": "$/cancel", "params": {"id": future.call_id}}))
 

@@ -34,6 +34,14 @@ with connect(sys.argv[1], client="demo.py") as planner:
     except PlannerError as error:
         print(f"ghost: {error.code}")
 
+    question = {"type": "predicate", "instructions": "The guard is in danger."}
+    request = {"model": "conclave", "input": "A wolf comes.", "questions": [question]}
+    try:
+        [answer] = planner.decide(request, timeout_ms=5000)["answers"]
+        print(f"in danger: {answer.get('probability', answer['type'])}")
+    except PlannerError as error:
+        print(f"in danger: {error.code}, as no model can be read")
+
     try:
         planner.plan("lydia", {**moment(41), "mood": "bad"}, ACTIONS)
     except PlannerError as error:

@@ -30,6 +30,15 @@ export type { ChatStats } from './chat/chat-counters.ts';
 export type { ChatGateway } from './chat/chat-gateway.ts';
 export type { ChatPlannerStats as PlannerStats } from './chat/chat-planner.ts';
 export type { ChatOrigin, ChatReply, ChatSource } from './chat/chat-reply.ts';
+export type {
+  DecisionCaller,
+  DecisionsAnswer,
+  DecisionsAnswers,
+  DecisionsRequest,
+  SystemOneAnswer,
+  SystemOneAnswers,
+  SystemOneRequest,
+} from './chat/decisions/decision-types.ts';
 export type { DomainPlanner as Planner } from './chat/domain-planner.ts';
 export type { PassReply } from './chat/passed/pass-reply.ts';
 export type { PassedRoute } from './chat/passed/pass-request.ts';

@@ -25,12 +25,16 @@ let face: SocketFace;
 beforeAll(async () => {
   folder = makeSocketFolder();
   const MODEL = 'microsoft/phi-4-mini-reasoning';
-  simulator = await startEmbeddedSimulator({ speed: 20, slots: 8, models: [{ id: MODEL }] }, systemClock);
+  simulator = await startEmbeddedSimulator(
+    { speed: 20, slots: 8, models: [{ id: MODEL }], reads: 'decisions' },
+    systemClock,
+  );
   planner = await createPlanner({
     domain: skyrim,
     endpoints: { sim: { baseURL: simulator.baseURL } },
     experts: skyrim.roles.map(({ name }) => ({ role: name, model: MODEL })),
     workers: { threads: 1 },
+    answers: 'write',
   });
   const path = join(folder.path, 's');
   face = await openSocketFace(planner, { path }, { clock: systemClock, log: makeLog().log, version: '1.2.3' });
@@ -63,6 +67,7 @@ test.runIf(mayTry)(
     expect(output).toMatch(/lydia: (attack|block|retreat) \(\w+\), [1-9]\d* attempts told/);
     expect(output).toContain('40 plans pipelined');
     expect(output).toMatch(/ghost: ERR_PLAN_CANCELLED|ghost was faster/);
+    expect(output).toMatch(/in danger: (0\.\d+|refusal)\n/);
     expect(output).toContain('refused: ERR_REQUEST_INVALID: observation.mood is not a feature of skyrim');
     expect(code).toBe(0);
     await eventually(() => face.connected === 0, 'it has left');
@@ -93,6 +98,11 @@ with connect(sys.argv[1]) as planner:
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     print(len(seen), all(seen))
+    ask = {'model': 'conclave', 'input': 'A wolf.', 'questions': [{'type': 'choice', 'instructions': 'What now?', 'choices': [{'value': 'a'}, {'value': 'b'}]}]}
+    [chosen] = planner.decide(ask, timeout_ms=5000, cache='renew')['answers']
+    assert chosen['type'] in ('choice', 'refusal'), chosen
+    print(code_of(lambda: planner.decide({**ask, 'questions': []})))
+    print(code_of(lambda: planner.decide(ask, cache='always')))
     def broken(attempt): raise ZeroDivisionError
     planner.clear_cache()
     assert planner.plan('x', O, ['c', 'd'], timeout_ms=5000, on_attempt=broken)['action'] in 'cd'
@@ -146,6 +156,8 @@ test.runIf(mayTry)(
     expect(output.split('\n').filter((line) => !/^(Traceback|ZeroDiv| )/.test(line))).toEqual([
       'ERR_REQUEST_INVALID',
       '1200 True',
+      'ERR_MODEL_REJECTED',
+      'ERR_REQUEST_INVALID',
       'ERR_PLANNER_CLOSED',
       'True',
       'ERR_PLANNER_CLOSED',

@@ -4,6 +4,8 @@ import { CHAT_MS_MAX } from '../options/chat-options.ts';
 import { checkSignal } from '../plans/plan-options.ts';
 import { invalid } from './chat-request.ts';
 
+const CACHE_USES = ['use', 'renew', 'off'] as const;
+
 /** Options of one chat, or of one request that is passed on. */
 export interface ChatCallOptions {
   /** Time limit of the whole chat, in milliseconds. Default: the option `chat.timeoutMs`. */
@@ -13,7 +15,7 @@ export interface ChatCallOptions {
   /** Whether to ask other models if this one fails. Default: the option `chat.fallback`. */
   readonly fallback?: boolean;
   /** `use`: the answer may come from the cache, and is cached. `renew`: it is only cached. `off`: neither. Default `use`. */
-  readonly cache?: 'use' | 'renew' | 'off';
+  readonly cache?: (typeof CACHE_USES)[number];
 }
 
 /** Reads each option once, so that a getter cannot change it later. Throws ERR_REQUEST_INVALID. */
@@ -22,7 +24,14 @@ export function readCallOptions(given: unknown = {}): ChatCallOptions {
     throw invalid(`options must be an object, got ${describeValue(given)}`);
   }
   const options = readPlainly(() => ({ ...given })) as ChatCallOptions;
-  checkSignal(options.signal);
+  const { signal, fallback, cache } = options;
+  checkSignal(signal);
+  if (fallback !== undefined && typeof fallback !== 'boolean') {
+    throw invalid(`fallback must be true or false, got ${describeValue(fallback)}`);
+  }
+  if (cache !== undefined && !CACHE_USES.includes(cache)) {
+    throw invalid(`cache must be one of ${CACHE_USES.join(', ')}, got ${describeValue(cache)}`);
+  }
   return options;
 }
 

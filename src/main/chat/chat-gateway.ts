@@ -13,6 +13,14 @@ import { ChatCounters, type ChatStats } from './chat-counters.ts';
 import { ChatFlight, type FlightEnd } from './chat-flight.ts';
 import { type ChatReply, FlightFrames, originInCache, originOf, wholeFrames } from './chat-reply.ts';
 import { type AskedChat, readChatInParts } from './chat-request.ts';
+import { decisionAnswer, decisionBytesInParts } from './decisions/decide.ts';
+import type {
+  DecisionCaller,
+  DecisionsAnswers,
+  DecisionsRequest,
+  SystemOneAnswers,
+  SystemOneRequest,
+} from './decisions/decision-types.ts';
 import { PassGateway } from './passed/pass-gateway.ts';
 import type { PassReply } from './passed/pass-reply.ts';
 import type { PassedRoute } from './passed/pass-request.ts';
@@ -41,7 +49,7 @@ interface Asking extends Waiting {
  * Serves chats of any OpenAI client on the planner's endpoints: with their slots, breakers and learned times, another seat if one fails, and exact
  * answers from the cache. Requests and answers are passed on unchanged (docs/concurrency.md, "Chats").
  */
-export class ChatGateway {
+export class ChatGateway implements DecisionCaller {
   readonly #parts: GatewayParts;
   readonly #finder: SeatFinder;
   readonly #counters = new ChatCounters();
@@ -81,6 +89,13 @@ export class ChatGateway {
   /** Passes on the bytes of a request to another route; they must not change later. Only decisions are cached and shared. Never rejects. */
   pass(route: PassedRoute, bytes: Uint8Array, options?: ChatCallOptions): Promise<PassReply> {
     return this.#passes.pass(route, bytes, options);
+  }
+
+  decide(request: DecisionsRequest, options?: ChatCallOptions): Promise<DecisionsAnswers>;
+  decide(request: SystemOneRequest, options?: ChatCallOptions): Promise<SystemOneAnswers>;
+  async decide(request: object, options?: ChatCallOptions): Promise<unknown> {
+    const bytes = await this.#longWork.begin(readPlainlyInParts(decisionBytesInParts(request)));
+    return decisionAnswer(await this.pass('state' in request ? 'systemone' : 'decisions', bytes, options));
   }
 
   /** The models of `GET /v1/models`: all that endpoints list, and the configured ones. */

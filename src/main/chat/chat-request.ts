@@ -3,7 +3,7 @@ import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { type InParts, PART_MEMBERS } from '../../shared/in-parts.ts';
 import { membersInParts } from '../../shared/json-writing.ts';
 import type { RestOfBody } from '../../shared/model-client/chat-relay.ts';
-import { BOUNDS_RULES, extentInParts } from '../../shared/untrusted-json.ts';
+import { BOUNDS_RULES, type Extent, extentInParts } from '../../shared/untrusted-json.ts';
 import { wellFormed } from '../../shared/well-formed.ts';
 
 /** A body of `POST /v1/chat/completions` as an OpenAI client sends it. Only `model` and `messages` are checked here; the rest is up to the server. */
@@ -138,6 +138,11 @@ const ASSEMBLABLE: ReadonlySet<string> = new Set([
 /** A body with more characters is large; so is one with more members than one part takes. */
 const CHARS_MAX = 1_048_576;
 
+/** True for a value that is read and written in parts. */
+export function isLarge({ members, chars }: Extent): boolean {
+  return members > PART_MEMBERS || chars > CHARS_MAX;
+}
+
 /** Reads a request, which must not change later. Throws ERR_REQUEST_INVALID. */
 export function* readChatInParts(body: unknown): InParts<AskedChat> {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) {
@@ -150,13 +155,13 @@ export function* readChatInParts(body: unknown): InParts<AskedChat> {
   }
   const extent = yield* extentInParts(body);
   if (typeof extent === 'string') throw invalid(`the request ${BOUNDS_RULES[extent]}`);
-  const isLarge = extent.members > PART_MEMBERS || extent.chars > CHARS_MAX;
-  if (isLarge) yield;
+  const isInParts = isLarge(extent);
+  if (isInParts) yield;
   const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage;
   return {
     // Servers reject text that is not Unicode, so it is mended; all else is unchanged. A large body is mended as it is serialized.
-    body: isLarge ? (body as ChatRequestBody) : wellFormed(body as ChatRequestBody),
-    isLarge,
+    body: isInParts ? (body as ChatRequestBody) : wellFormed(body as ChatRequestBody),
+    isLarge: isInParts,
     model,
     isStreamed: stream === true,
     includesUsage: usage === true,

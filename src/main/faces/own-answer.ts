@@ -1,6 +1,12 @@
+import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { heuristicAnswer } from '../plans/ladder/best-in-hand.ts';
 import type { Plan } from '../plans/plan.ts';
+
+/** The error of a decision that `peer` does not answer: a host cannot decide by itself. */
+export function noDecision(peer: string, timeoutMs: number): PlannerError {
+  return new PlannerError('ERR_MODEL_TIMEOUT_STREAM', `${peer} did not answer in ${timeoutMs} ms`);
+}
 
 /** Id of a plan that a host or client answered itself. The planner's own ids start at 1. */
 const OWN_PLAN_ID = 0;

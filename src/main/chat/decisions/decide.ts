@@ -1,28 +1,43 @@
-import { defined } from '../../../shared/defined.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
-import { readJson } from '../../../shared/untrusted-json.ts';
-import type { ChatGateway } from '../chat-gateway.ts';
+import type { InParts } from '../../../shared/in-parts.ts';
+import { membersInParts } from '../../../shared/json-writing.ts';
+import { BOUNDS_RULES, extentInParts, readJson } from '../../../shared/untrusted-json.ts';
+import { wellFormed } from '../../../shared/well-formed.ts';
+import type { ChatCallOptions } from '../chat-call-options.ts';
+import { invalid, isLarge } from '../chat-request.ts';
 import type { PassReply } from '../passed/pass-reply.ts';
 
-/**
- * Answers a request of the Decisions API, or of System One if it has a `state`, with `timeoutMs` as an additional member. For callers that have the
- * request as a value. Rejects with a PlannerError.
- */
-export async function decide(
-  chats: Pick<ChatGateway, 'pass'>,
-  request: unknown,
-  signal: AbortSignal,
-): Promise<unknown> {
-  if (request === null || typeof request !== 'object' || Array.isArray(request)) {
-    throw new PlannerError('ERR_REQUEST_INVALID', `request must be an object, got ${describeValue(request)}`);
-  }
-  const { timeoutMs, ...body } = request as { readonly timeoutMs?: number };
-  const route = 'state' in body ? 'systemone' : 'decisions';
-  const bytes = Buffer.from(JSON.stringify(body));
-  return answerOf(await chats.pass(route, bytes, { signal, ...defined({ timeoutMs }) }));
+type Members = Readonly<Record<string, unknown>>;
+/** Options that clients elsewhere send as further members of a request. */
+export type SentOptions = Omit<ChatCallOptions, 'signal'>;
+export const SENT_OPTIONS = ['timeoutMs', 'fallback', 'cache'] as const satisfies readonly (keyof SentOptions)[];
+
+/** Separates a request from the options sent with it. Throws ERR_REQUEST_INVALID. */
+export function splitDecision(params: unknown): { readonly request: Members; readonly options: SentOptions } {
+  const { timeoutMs, fallback, cache, ...request } = decisionMembers(params);
+  return { request, options: { timeoutMs, fallback, cache } as SentOptions };
 }
 
-async function answerOf(reply: PassReply): Promise<unknown> {
+/** The members of a request. Throws ERR_REQUEST_INVALID if it is no object. */
+export function decisionMembers(request: unknown): Members {
+  if (request !== null && typeof request === 'object' && !Array.isArray(request)) return request as Members;
+  throw invalid(`request must be an object, got ${describeValue(request)}`);
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Writes a request as JSON. Throws ERR_REQUEST_INVALID. */
+export function* decisionBytesInParts(request: unknown): InParts<Buffer> {
+  const members = decisionMembers(request);
+  const extent = yield* extentInParts(members);
+  if (typeof extent === 'string') throw invalid(`the request ${BOUNDS_RULES[extent]}`);
+  if (!isLarge(extent)) return Buffer.from(JSON.stringify(wellFormed(members)));
+  const pieces = yield* membersInParts(members, NONE);
+  return Buffer.concat([Buffer.from('{'), ...pieces, Buffer.from('}')]);
+}
+
+/** The value of an answer. Rejects with what failed, or ERR_MODEL_MALFORMED. */
+export async function decisionAnswer(reply: PassReply): Promise<unknown> {
   if (reply.kind === 'failed') throw reply.error;
   const read = readJson((await bytesOf(reply)).toString('utf8'));
   if ('value' in read) return read.value;

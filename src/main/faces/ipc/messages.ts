@@ -2,6 +2,7 @@ import type { Decision } from '../../../shared/decision.ts';
 import { decodeError, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
+import type { SentOptions } from '../../chat/decisions/decide.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
@@ -36,9 +37,18 @@ export interface PlanCallWire {
   readonly sentAtMs: number | undefined;
 }
 
+/** A request for decisions as sent over the channel. */
+export interface DecideCallWire {
+  /** Identifies the call in `cancel`. */
+  readonly call: number;
+  readonly request: unknown;
+  readonly options: SentOptions;
+}
+
 /** The interface that comlink exposes. Nothing in it throws: comlink would drop the error's code. */
 export interface PlannerApi {
   plan(asked: PlanCallWire): Promise<Reply<Plan>>;
+  decide(asked: DecideCallWire): Promise<Reply<unknown>>;
   peek(request: PlanRequest): Promise<Reply<Decision | undefined>>;
   stats(): Promise<Reply<ChatPlannerStats>>;
   clearCache(): Promise<Reply<undefined>>;

@@ -4,20 +4,27 @@ import type { Clock } from '../../../shared/clock.ts';
 import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
 import { decodeError, encodeError, PlannerError } from '../../../shared/errors.ts';
 import { checkRequest, type PlanRequest, readPlainly } from '../../../shared/plan-request.ts';
+import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../../chat/chat-call-options.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
+import type {
+  DecisionsAnswers,
+  DecisionsRequest,
+  SystemOneAnswers,
+  SystemOneRequest,
+} from '../../chat/decisions/decision-types.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import { checkPlanOptions, defaultTimeoutMs } from '../../plans/check-plan-options.ts';
 import { planCancelled } from '../../plans/flights/flight-board.ts';
 import { keptRequest } from '../../plans/kept-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
 import { readPlanOptions } from '../../plans/plan-options.ts';
-import { ownAnswer } from '../own-answer.ts';
+import { noDecision, ownAnswer } from '../own-answer.ts';
 import { callListener, checkCallsMax } from '../remote-calls.ts';
 import { type FromPlanner, isOwn, type PlannerApi, type Reply, type ToPlanner, unwrapped } from './messages.ts';
 import { endText, type Peer, type PeerEnd } from './peer.ts';
 import { PeerEndpoint } from './peer-endpoint.ts';
 import type { ResolvedRemote } from './peer-options.ts';
-import { PendingPlan } from './pending-plan.ts';
+import { PendingCall } from './pending-call.ts';
 import type { RemotePlanner, RemotePlannerEvents } from './remote-planner.ts';
 
 export interface PlannerClientParts {
@@ -40,7 +47,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   readonly #endpoint: PeerEndpoint;
   /** Kept, because every access to comlink's proxy creates another one. */
   readonly #planRemotely: Remote<PlannerApi>['plan'];
-  readonly #plans = new Map<number, PendingPlan>();
+  readonly #plans = new Map<number, PendingCall<Plan>>();
   readonly #ready = Promise.withResolvers<SharedArrayBuffer | undefined>();
   #state: 'starting' | 'open' | 'ended' = 'starting';
   /** The events that the planner should send. */
@@ -115,28 +122,50 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     const timeoutMs = this.#admit(request, options);
     const { signal, onAttempt, priority } = options;
     const number = this.#nextCall++;
-    const call = new PendingPlan({
+    const call = new PendingCall<Plan>({
       clock,
       deadlineMs: startedAtMs + timeoutMs,
       lateGraceMs: remote.lateGraceMs,
       signal,
       onAttempt,
       answerHere: readPlainly(() => this.#ownAnswer(request, startedAtMs, timeoutMs)),
+      cancelled: () => planCancelled(signal),
       cancel: () => this.#post({ kind: 'cancel', call: number }),
     });
     this.#plans.set(number, call);
     const sentAtMs = peer.sharesClock ? startedAtMs : undefined;
     const asked = { call: number, request, timeoutMs, priority, wantsAttempts: onAttempt !== undefined, sentAtMs };
-    this.#planRemotely(asked).then(
-      (reply) => (reply.ok ? call.resolve(reply.value) : call.reject(decodeError(reply.error))),
-      (error) => call.reject(isUncloneable(error) ? uncloneable(error) : decodeError(encodeError(error))),
-    );
+    settle(call, this.#planRemotely(asked));
     try {
       // The planner guarantees one of the request's actions.
       return (await call.settled) as Plan<A>;
     } finally {
       this.#plans.delete(number);
     }
+  }
+
+  decide(request: DecisionsRequest, options?: ChatCallOptions): Promise<DecisionsAnswers>;
+  decide(request: SystemOneRequest, options?: ChatCallOptions): Promise<SystemOneAnswers>;
+  async decide(request: object, given?: ChatCallOptions): Promise<unknown> {
+    const { clock, peer, planner, remote } = this.#parts;
+    const { signal, ...options } = readCallOptions(given);
+    const { timeoutMs = planner.chat.timeoutMs } = options;
+    checkTimeout(timeoutMs);
+    this.#checkOpen();
+    if (signal?.aborted) throw cancelled();
+    this.#checkRoom();
+    const number = this.#nextCall++;
+    const call = new PendingCall<unknown>({
+      clock,
+      deadlineMs: clock.now() + timeoutMs,
+      lateGraceMs: remote.lateGraceMs,
+      signal,
+      answerHere: () => Promise.reject(noDecision(`the planner's ${peer.name}`, timeoutMs)),
+      cancelled,
+      cancel: () => this.#post({ kind: 'cancel', call: number }),
+    });
+    settle(call, this.api.decide({ call: number, request, options }));
+    return call.settled;
   }
 
   async stats(): Promise<ChatPlannerStats> {
@@ -183,7 +212,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   /** Checks a call before it is sent. Returns the plan's time in milliseconds. */
   #admit(request: PlanRequest, options: PlanOptions): number {
     const { planner } = this.#parts;
-    if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
+    this.#checkOpen();
     let timeoutMs: number;
     try {
       checkRequest(planner.domain, request);
@@ -196,6 +225,10 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     if (options.signal?.aborted) throw planCancelled(options.signal);
     this.#checkRoom();
     return timeoutMs;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
   }
 
   #checkRoom(): void {
@@ -303,6 +336,13 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   #tell(name: Told | 'exit' | 'onAttempt', tell: () => void): void {
     callListener(name, tell, (message) => this.#tell('warning', () => this.emit('warning', message)));
   }
+}
+
+function settle<T>(call: PendingCall<T>, reply: Promise<Reply<T>>): void {
+  reply.then(
+    (settled) => (settled.ok ? call.resolve(settled.value) : call.reject(decodeError(settled.error))),
+    (error) => call.reject(isUncloneable(error) ? uncloneable(error) : decodeError(encodeError(error))),
+  );
 }
 
 function isUncloneable(error: unknown): error is DOMException {

@@ -6,11 +6,13 @@ import { encodeError } from '../../../shared/errors.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ChatPlanner } from '../../chat/chat-planner.ts';
+import type { DecisionsRequest } from '../../chat/decisions/decision-types.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
 import { type Channel, calledEndpoint } from './channel.ts';
 import {
+  type DecideCallWire,
   type FromPlanner,
   type PlanCallWire,
   type PlannerApi,
@@ -38,7 +40,7 @@ export interface PlannerServerParts {
 /** The planner's side: starts it as the host requests, and serves it over the channel. */
 export class PlannerServer {
   readonly #parts: PlannerServerParts;
-  /** Plans in flight, by the number of their call. */
+  /** Plans and decisions in flight, by the number of their call. */
   readonly #calls = new Map<number, AbortController>();
   readonly #answering = new Set<Promise<unknown>>();
   readonly #onPlan = (plan: Plan, request: PlanRequest): void => this.#post({ kind: 'plan', plan, request });
@@ -60,6 +62,7 @@ export class PlannerServer {
   #api(): PlannerApi {
     return {
       plan: (asked) => this.#answer(() => this.#plan(asked)),
+      decide: (asked) => this.#answer(() => this.#decide(asked)),
       peek: (request) => this.#answer(() => this.#peek(request)),
       stats: () => this.#answer(() => this.#started().stats()),
       clearCache: () =>
@@ -84,19 +87,31 @@ export class PlannerServer {
   }
 
   async #plan({ call, request, timeoutMs, priority, wantsAttempts, sentAtMs }: PlanCallWire): Promise<Plan> {
-    const controller = new AbortController();
-    this.#calls.set(call, controller);
-    try {
-      const planner = this.#started();
+    return this.#cancellable(call, async (planner, signal) => {
       const lainMs = sentAtMs === undefined ? 0 : this.#parts.clock.now() - sentAtMs;
       const asked = hasLongList(request) ? await planner.own(request) : request;
-      return await planner.plan(asked, {
+      return planner.plan(asked, {
         // A plan whose time is over is answered with what is available.
         timeoutMs: Math.max(timeoutMs - lainMs, Math.min(1, timeoutMs)),
-        signal: controller.signal,
+        signal,
         ...defined({ priority }),
         ...(wantsAttempts ? { onAttempt: (attempt: Attempt) => this.#post({ kind: 'attempt', call, attempt }) } : {}),
       });
+    });
+  }
+
+  #decide({ call, request, options }: DecideCallWire): Promise<unknown> {
+    return this.#cancellable(call, (planner, signal) =>
+      planner.chats.decide(request as DecisionsRequest, { ...options, signal }),
+    );
+  }
+
+  /** Runs a call that its host may cancel by its number. */
+  async #cancellable<T>(call: number, run: (planner: ChatPlanner, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    this.#calls.set(call, controller);
+    try {
+      return await run(this.#started(), controller.signal);
     } finally {
       this.#calls.delete(call);
     }

@@ -4,6 +4,7 @@ import type { Domain, DomainDefinition, Observation } from '../../../shared/doma
 import type { DomainOf, ObservationOf } from '../../../shared/observation.ts';
 import type { RequestWith } from '../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
+import type { DecisionCaller } from '../../chat/decisions/decision-types.ts';
 import type { PlannerEvents } from '../../plans/announcements.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
 import type { PeerExit } from './peer.ts';
@@ -21,7 +22,8 @@ export type RemotePlanner<D extends DomainDefinition = Domain> = RemoteWith<Doma
 
 interface RemoteWith<D extends Domain, O extends Observation>
   extends EventEmitter<RemotePlannerEvents>,
-    AsyncDisposable {
+    AsyncDisposable,
+    DecisionCaller {
   readonly domain: D;
   /** Maximum number of plans in flight. Further plans are rejected. */
   readonly maxInFlight: number;

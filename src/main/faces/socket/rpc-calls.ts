@@ -3,7 +3,8 @@ import { parseJsonInParts } from '../../../shared/json-parts.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { type JsonReading, parseJson } from '../../../shared/untrusted-json.ts';
 import type { ChatPlanner } from '../../chat/chat-planner.ts';
-import { decide } from '../../chat/decisions/decide.ts';
+import { splitDecision } from '../../chat/decisions/decide.ts';
+import type { DecisionsRequest } from '../../chat/decisions/decision-types.ts';
 import type { Plan, PlanOptions } from '../../plans/plan.ts';
 import type { ByteCharge } from '../byte-budget.ts';
 import { askedCall, askedPlan } from '../plan-params.ts';
@@ -323,8 +324,13 @@ export class RpcCalls {
 
   #decide(id: CallId | undefined, params: unknown, batch: Batch | undefined): void {
     if (this.#isRefusing) return this.#answer(errorTo(id, closing()), batch);
-    const decision = decide(this.#parts.planner.chats, params, this.#controller.signal);
+    const decision = this.#decided(params, this.#controller.signal);
     this.#wait({ id, batch, controller: this.#controller, charge: this.#charge }, decision);
+  }
+
+  async #decided(params: unknown, signal: AbortSignal): Promise<unknown> {
+    const { request, options } = splitDecision(params);
+    return this.#parts.planner.chats.decide(request as unknown as DecisionsRequest, { ...options, signal });
   }
 
   /** The request that the planner has taken over, or the original one. Throws why it was refused. */

@@ -10,6 +10,7 @@ import { PlannerError } from '../../../../shared/errors.ts';
 import type { ObservationOf } from '../../../../shared/observation.ts';
 import type { RequestWith } from '../../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
+import type { DecisionCaller } from '../../../chat/decisions/decision-types.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import type { PeerExit } from '../../ipc/peer.ts';
 import type { HelloResult } from '../wire.ts';
@@ -28,7 +29,10 @@ export interface ConnectedPlannerEvents {
  */
 export type ConnectedPlanner<D extends DomainDefinition = Domain> = ConnectedWith<ObservationOf<D>>;
 
-interface ConnectedWith<O extends Observation> extends EventEmitter<ConnectedPlannerEvents>, AsyncDisposable {
+interface ConnectedWith<O extends Observation>
+  extends EventEmitter<ConnectedPlannerEvents>,
+    AsyncDisposable,
+    DecisionCaller {
   /** The server's answer to `hello`. */
   readonly server: HelloResult;
   /** False once `close` was called or the connection has ended. */

@@ -1,5 +1,6 @@
 import { decodeError, describeValue, type ErrorCode, messageOf, PlannerError } from '../../../../shared/errors.ts';
 import { type PlanRequest, readPlainly } from '../../../../shared/plan-request.ts';
+import { decisionMembers, SENT_OPTIONS } from '../../../chat/decisions/decide.ts';
 import type { HelloResult, ProgressParams } from '../wire.ts';
 
 /** Checks what a client receives from a server, which may not be the expected one, and what it sends. */
@@ -36,6 +37,17 @@ export function isProgress(params: unknown): params is ProgressParams {
 /** Members that accompany a request in a message: in a request, they would be taken for options of the call. */
 const BESIDE = ['timeoutMs', 'priority', 'progress'] as const;
 
+/** The JSON of a request for decisions, with the options of the call. Throws ERR_REQUEST_INVALID. */
+export function decisionText(request: unknown, options: object): string {
+  return readPlainly(() => {
+    const members = decisionMembers(request);
+    for (const name of SENT_OPTIONS) {
+      if (name in members) refuse(`${name} is not a part of a request for decisions`);
+    }
+    return plainText({ ...members, ...options });
+  });
+}
+
 /** The JSON of a request, an object of at least one member. Throws ERR_REQUEST_INVALID. */
 export function requestText(request: PlanRequest): string {
   return readPlainly(() => checkedText(request));
@@ -53,6 +65,10 @@ function checkedText(request: PlanRequest): string {
   if (qValues !== undefined && (qValues === null || typeof qValues !== 'object')) {
     refuse(`qValues must be an object of numbers by action, got ${describeValue(qValues)}`);
   }
+  return plainText(request);
+}
+
+function plainText(request: object): string {
   const text = jsonOf(request);
   if (!text.startsWith('{"')) refuse('request must be an object of plain data');
   return text;

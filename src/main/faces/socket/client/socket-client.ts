@@ -4,17 +4,24 @@ import type { Decision } from '../../../../shared/decision.ts';
 import type { Domain } from '../../../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../../../shared/errors.ts';
 import { type PlanRequest, readPlainly } from '../../../../shared/plan-request.ts';
+import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../../../chat/chat-call-options.ts';
 import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
+import type {
+  DecisionsAnswers,
+  DecisionsRequest,
+  SystemOneAnswers,
+  SystemOneRequest,
+} from '../../../chat/decisions/decision-types.ts';
 import { checkPlanOptions } from '../../../plans/check-plan-options.ts';
 import { planCancelled } from '../../../plans/flights/flight-board.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import { readPlanOptions } from '../../../plans/plan-options.ts';
-import { PendingPlan } from '../../ipc/pending-plan.ts';
-import { ownAnswer } from '../../own-answer.ts';
+import { PendingCall } from '../../ipc/pending-call.ts';
+import { noDecision, ownAnswer } from '../../own-answer.ts';
 import { callListener, checkCallsMax } from '../../remote-calls.ts';
 import { type HelloResult, type Method, PROGRESS, PROTOCOL, type ProgressParams } from '../wire.ts';
 import type { ConnectedPlanner, ConnectedPlannerEvents } from './connect-planner.ts';
-import { helloOf, isProgress, jsonOf, plannerErrorOf, requestText, strange } from './server-check.ts';
+import { decisionText, helloOf, isProgress, jsonOf, plannerErrorOf, requestText, strange } from './server-check.ts';
 import { type ConnectionParts, ServerConnection } from './server-connection.ts';
 
 export interface ClientParts extends ConnectionParts {
@@ -34,7 +41,7 @@ interface Pending {
   resolve(result: unknown): void;
   reject(error: PlannerError): void;
   /** Present for a plan. */
-  readonly call?: PendingPlan;
+  readonly call?: PendingCall<Plan>;
 }
 
 interface Message {
@@ -101,17 +108,16 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     const members = requestText(request).slice(0, -1);
     this.#checkSize(members);
     const extra = `${priority === undefined ? '' : `,"priority":${priority}`}${onAttempt ? ',"progress":true' : ''}`;
-    // The time spent waiting here is subtracted.
-    const timeText = (): string =>
-      timeoutMs === undefined ? '' : `,"timeoutMs":${Math.max(timeoutMs - (clock.now() - startedAtMs), 0.1)}`;
+    const timeText = this.#timeText(timeoutMs);
     const id = this.#nextId++;
-    const call = new PendingPlan({
+    const call = new PendingCall<Plan>({
       clock,
       deadlineMs: startedAtMs + (timeoutMs ?? TIMEOUT_MS_MAX),
       lateGraceMs,
       signal,
       onAttempt,
       answerHere: readPlainly(() => ownAnswer('the planner', request, timeoutMs, () => clock.now() - startedAtMs)),
+      cancelled: () => planCancelled(signal),
       cancel: () => this.#cancel(id),
     });
     this.#add(id, {
@@ -123,6 +129,36 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     });
     // The server guarantees one of the request's actions.
     return call.settled as Promise<Plan<A>>;
+  }
+
+  decide(request: DecisionsRequest, options?: ChatCallOptions): Promise<DecisionsAnswers>;
+  decide(request: SystemOneRequest, options?: ChatCallOptions): Promise<SystemOneAnswers>;
+  async decide(request: object, given?: ChatCallOptions): Promise<unknown> {
+    this.#admit();
+    const { signal, timeoutMs, ...options } = readCallOptions(given);
+    if (signal?.aborted) throw cancelled();
+    if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+    const { clock, lateGraceMs } = this.#parts;
+    const members = decisionText(request, options).slice(0, -1);
+    this.#checkSize(members);
+    const timeText = this.#timeText(timeoutMs);
+    const id = this.#nextId++;
+    const call = new PendingCall<unknown>({
+      clock,
+      deadlineMs: clock.now() + (timeoutMs ?? TIMEOUT_MS_MAX),
+      lateGraceMs,
+      signal,
+      answerHere: () => Promise.reject(noDecision('the planner', timeoutMs ?? TIMEOUT_MS_MAX)),
+      cancelled,
+      cancel: () => this.#cancel(id),
+    });
+    this.#add(id, {
+      method: 'decide',
+      text: () => `{"jsonrpc":"2.0","id":${id},"method":"decide","params":${members}${timeText()}}}`,
+      resolve: (answers) => call.resolve(answers),
+      reject: (error) => call.reject(error),
+    });
+    return call.settled;
   }
 
   async peek(request: PlanRequest): Promise<Decision | undefined> {
@@ -185,6 +221,14 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
       'ERR_MESSAGE_TOO_LARGE',
       `a request must be at most ${bytesMax - 512} bytes, got ${bytes - 512}`,
     );
+  }
+
+  /** The member that tells the server the time left of a call: the time spent waiting here is subtracted. */
+  #timeText(timeoutMs: number | undefined): () => string {
+    const { clock } = this.#parts;
+    const startedAtMs = clock.now();
+    return () =>
+      timeoutMs === undefined ? '' : `,"timeoutMs":${Math.max(timeoutMs - (clock.now() - startedAtMs), 0.1)}`;
   }
 
   async #ask(method: Method, params?: object): Promise<unknown> {

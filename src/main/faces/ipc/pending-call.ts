@@ -1,16 +1,17 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
+import type { PlannerError } from '../../../shared/errors.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
-import { planCancelled } from '../../plans/flights/flight-board.ts';
-import type { Plan } from '../../plans/plan.ts';
 
-export interface PendingPlanParts {
+export interface PendingCallParts<T> {
   readonly clock: Clock;
   readonly deadlineMs: number;
   readonly lateGraceMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly onAttempt: ((attempt: Attempt) => void) | undefined;
-  /** The plan from the host's own rung. */
-  answerHere(): Plan;
+  readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
+  /** The answer from the host's own rung, or a rejection if it has none. */
+  answerHere(): T | Promise<T>;
+  /** The error of a caller that leaves. */
+  cancelled(): PlannerError;
   /** Tells the peer that the caller no longer waits. */
   cancel(): void;
 }
@@ -20,27 +21,27 @@ const HELD_UP_MS = 10;
 /** How often a host that is repeatedly held up restarts its grace period. */
 const HELD_UP_TIMES_MAX = 4;
 
-/** One plan that its host waits for. Settles once: by the peer's reply, its signal, or the host's own answer. */
-export class PendingPlan {
-  readonly #parts: PendingPlanParts;
-  readonly #settled = Promise.withResolvers<Plan>();
+/** A plan or a decision that its host waits for. Settles once: by the peer's reply, its signal, or the host's own answer. */
+export class PendingCall<T> {
+  readonly #parts: PendingCallParts<T>;
+  readonly #settled = Promise.withResolvers<T>();
   readonly #onAbort = (): void => this.#leave();
   #timer: Timer;
   #heldUpTimes = 0;
   #isOpen = true;
 
-  constructor(parts: PendingPlanParts) {
+  constructor(parts: PendingCallParts<T>) {
     this.#parts = parts;
     this.#timer = this.#armed(parts.deadlineMs + parts.lateGraceMs);
     parts.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  get settled(): Promise<Plan> {
+  get settled(): Promise<T> {
     return this.#settled.promise;
   }
 
-  resolve(plan: Plan): void {
-    if (this.#end()) this.#settled.resolve(plan);
+  resolve(answer: T): void {
+    if (this.#end()) this.#settled.resolve(answer);
   }
 
   reject(error: unknown): void {
@@ -60,7 +61,7 @@ export class PendingPlan {
   #leave(): void {
     if (!this.#end()) return;
     this.#parts.cancel();
-    this.#settled.reject(planCancelled(this.#parts.signal));
+    this.#settled.reject(this.#parts.cancelled());
   }
 
   #armed(dueAtMs: number): Timer {
