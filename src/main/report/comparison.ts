@@ -37,6 +37,14 @@ function falseHits({ cache: { falseHits } }: SessionReport): Found {
   return part(exact.wrong + similar.wrong, exact.checked + similar.checked);
 }
 
+/** The mean over the models that are read, each by its number of comparisons. */
+function calibrationError({ reads }: SessionReport): Found {
+  const known = (reads?.calibration ?? []).filter(({ error }) => typeof error === 'number');
+  const compared = known.reduce((sum, each) => sum + each.compared, 0);
+  const errors = known.reduce((sum, each) => sum + each.compared * (each.error as number), 0);
+  return { value: compared === 0 ? null : errors / compared };
+}
+
 /** A row for the figure at `path` of a report, from the table of figures. */
 function figure(path: string, key = path): Compared {
   const { name, unit, best, of, part: counted = path } = figureOf(path) as Figure;
@@ -84,12 +92,25 @@ const COMPARED: readonly Compared[] = [
   ...['tokensPerPlan.prompt', 'tokensPerPlan.completion'].map((path) => figure(path)),
 ];
 
+/** Compared too if a model was read in either session. */
+const COMPARED_READS: readonly Compared[] = [
+  figure('reads.decided'),
+  {
+    key: 'calibrationError',
+    name: 'Calibration error of reads',
+    unit: 'share',
+    best: 'low',
+    find: calibrationError,
+  },
+];
+
 /**
  * Compares two sessions, figure by figure. A share is better if the 95 % intervals of the two do not overlap; a time or rate if it differs by more
  * than 5 %. The spread of the latter is unknown: two identical runs may differ by more.
  */
 export function compareReports(a: SessionReport, b: SessionReport): Comparison {
-  const rows = COMPARED.map(({ key, name, unit, best, find }): ComparedRow => {
+  const reads = [a, b].some((report) => (report.reads?.asked ?? 0) > 0) ? COMPARED_READS : [];
+  const rows = [...COMPARED, ...reads].map(({ key, name, unit, best, find }): ComparedRow => {
     const [inA, inB] = [find(a), find(b)];
     return { key, name, unit, a: inA.value, b: inB.value, better: betterOf(inA, inB, best) };
   });

@@ -48,6 +48,38 @@ describe('which is better', () => {
   });
 });
 
+describe('reads', () => {
+  const model = { model: 'phi', compared: 300, error: 0.02, brier: 0.1, brierOfMean: 0.2, curve: [] };
+  const counts = { asked: 900, decided: 800, unsure: 90, failed: 10 };
+  const rowsOf = (a: SessionReport['reads'], b: SessionReport['reads']) =>
+    compareReports(makeReport({ reads: a }), makeReport({ reads: b })).rows.slice(-2);
+
+  test('have a share and a calibration error, of all models by what was compared', () => {
+    const calibration = [model, { ...model, compared: 100, error: 0.06 }, { ...model, error: undefined }];
+    expect(rowsOf({ ...counts, calibration }, { ...counts, decided: 400, calibration: [model] })).toEqual([
+      { key: 'reads.decided', name: 'Reads that decided', unit: 'share', a: 0.8, b: 0.4, better: 'a' },
+      {
+        key: 'calibrationError',
+        name: 'Calibration error of reads',
+        unit: 'share',
+        a: expect.closeTo(0.03),
+        b: 0.02,
+        better: 'b',
+      },
+    ]);
+  });
+
+  test('of one session only are compared in their share alone', () => {
+    const [decided, error] = rowsOf(null, { ...counts, calibration: [] });
+    expect(decided).toMatchObject({ key: 'reads.decided', a: 0, b: 0.8, better: 'b' });
+    expect(error).toMatchObject({ key: 'calibrationError', a: null, b: null, better: null });
+  });
+
+  test('of neither are left out', () => {
+    expect(rowsOf(null, { ...counts, asked: 0, calibration: [] }).map(({ key }) => key)).not.toContain('reads.decided');
+  });
+});
+
 describe('what is to mind', () => {
   const server = { kind: 'endpoints', baseURLs: ['http://b/v1', 'http://a/v1'] } as const;
   const model = { endpoint: 'local', step: 'expert' } as SessionReport['models'][number];
