@@ -5,7 +5,8 @@ import type { Say } from './store/rounds.ts';
 
 /**
  * What the ways in to a planner cost: the event loop of a host beside an embedded planner, a peek from the host against a
- * call, cached plans over a socket against a bare echo, and over HTTP against a bare fastify route. See README.md.
+ * call, cached plans over a socket against a bare echo, and over HTTP against a bare fastify route, and what chats and
+ * decisions cost over the bare model server. See README.md.
  */
 interface Section {
   run(settings: Settings, say: Say): Promise<Figures>;
@@ -15,6 +16,7 @@ const SECTIONS = {
   host: './ipc/sections/host.ts',
   lines: './ipc/sections/lines.ts',
   http: './ipc/sections/http.ts',
+  decisions: './ipc/sections/decisions.ts',
 } as const;
 type SectionName = keyof typeof SECTIONS;
 
@@ -40,6 +42,9 @@ const FIGURES = [
   'httpVsBare',
   'socketPlansPerSecond',
   'httpPlansPerSecond',
+  'chatOverhead',
+  'decisionOverhead',
+  'readOverhead',
 ];
 
 const line = benchLine(HELP);

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 /**
  * A model server that costs a client nothing but the protocol, in a process of its own: `start-server.ts` forks it with
  * the mode and its model as arguments. `answer` answers every chat call at once, `drip` sends each event on its own, and
- * `silent` reads chat calls and never answers. All of them list the model.
+ * `silent` reads chat calls and never answers. `stock` is `answer` without a call for decisions. All of them list the model.
  */
-export type ServerMode = 'answer' | 'drip' | 'silent';
+export type ServerMode = 'answer' | 'drip' | 'silent' | 'stock';
 
 /** To the parent: the address, then the number of chat calls received whenever the parent asks with any message. */
 export type ServerMessage = { readonly port: number } | { readonly calls: number };
@@ -48,6 +48,25 @@ const WHOLE = JSON.stringify({
   choices: [{ index: 0, message: { role: 'assistant', content: ANSWER }, logprobs: null, finish_reason: 'stop' }],
   usage: USAGE,
 });
+/** One token and its alternatives: the labels of two options. */
+const READ_TOKENS = [0.8, 0.2].map((chance, index) => ({
+  token: String(index + 1),
+  logprob: Math.log(chance),
+  bytes: [49 + index],
+}));
+const READ = JSON.stringify({
+  ...base,
+  object: 'chat.completion',
+  choices: [
+    {
+      index: 0,
+      message: { role: 'assistant', content: '1' },
+      logprobs: { content: [{ ...READ_TOKENS[0], top_logprobs: READ_TOKENS }] },
+      finish_reason: 'length',
+    },
+  ],
+  usage: { prompt_tokens: 420, completion_tokens: 1, total_tokens: 421 },
+});
 const MODELS = JSON.stringify({
   object: 'list',
   data: [{ id: model, object: 'model', created: 1, owned_by: 'bench' }],
@@ -69,11 +88,12 @@ function drip(res: ServerResponse, events: readonly string[], next = 0): void {
 function answerChat(body: string, res: ServerResponse): void {
   calls++;
   if (mode === 'silent') return;
-  const { stream, stream_options } = JSON.parse(body) as {
+  const { stream, stream_options, logprobs } = JSON.parse(body) as {
+    logprobs?: boolean;
     stream?: boolean;
     stream_options?: { include_usage?: boolean };
   };
-  if (stream !== true) return sendJson(res, WHOLE);
+  if (stream !== true) return sendJson(res, logprobs === true ? READ : WHOLE);
   const events = stream_options?.include_usage === true ? STREAM.withUsage : STREAM.plain;
   res.writeHead(200, { 'content-type': 'text/event-stream' });
   if (mode === 'drip') drip(res, events);
@@ -107,7 +127,8 @@ function handle(req: IncomingMessage, res: ServerResponse): void {
   req.on('data', (chunk: Buffer) => chunks.push(chunk));
   req.on('end', () => {
     const body = Buffer.concat(chunks).toString();
-    if (req.url === '/v1/decisions') answerDecisions(body, res);
+    if (mode === 'stock' && req.url !== '/v1/chat/completions') res.writeHead(404).end('{}');
+    else if (req.url === '/v1/decisions') answerDecisions(body, res);
     else answerChat(body, res);
   });
 }

@@ -18,17 +18,21 @@ const HEAD_END = '\r\n\r\n';
 const LENGTH = 'content-length: ';
 
 /** HTTP/1.1 on kept connections, with answers that tell their length. */
-export const HTTP: Dialect = {
-  request: (index) => {
-    const body = JSON.stringify(cachedRequest(index));
-    const head = [
-      'POST /v1/plans HTTP/1.1',
-      'host: 127.0.0.1',
-      'content-type: application/json',
-      `content-length: ${Buffer.byteLength(body)}`,
-    ];
-    return `${head.join('\r\n')}${HEAD_END}${body}`;
-  },
+export function posts(path: string, bodyOf: (index: number) => object): Dialect {
+  return { ...ANSWERS, request: (index) => post(path, JSON.stringify(bodyOf(index))) };
+}
+
+function post(path: string, body: string): string {
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'host: 127.0.0.1',
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  return `${head.join('\r\n')}${HEAD_END}${body}`;
+}
+
+const ANSWERS: Pick<Dialect, 'reader'> = {
   reader: () => {
     let rest = '';
     return (chunk) => {
@@ -47,3 +51,6 @@ export const HTTP: Dialect = {
     };
   },
 };
+
+/** Cached plans over HTTP. */
+export const HTTP: Dialect = posts('/v1/plans', cachedRequest);

@@ -4,6 +4,7 @@ import type { Serving } from './serving.ts';
 export const SERVERS = {
   'conclave-socket': './conclave-socket.ts',
   'conclave-http': './conclave-http.ts',
+  'conclave-chats': './conclave-chats.ts',
   'echo-lines': './echo-lines.ts',
   'bare-fastify': './bare-fastify.ts',
 } as const;
