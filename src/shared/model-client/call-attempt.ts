@@ -8,6 +8,7 @@ import { UNWANTED } from '../unwanted.ts';
 import type { AnswerReader, ReaderPorts, Refusal } from './answer-reader.ts';
 import { CallWatch, type PhaseLimits } from './call-watch.ts';
 import { type CallPhase, callFailure, serverFailure, timeoutFailure } from './failures.ts';
+import { BYTES_HEADERS } from './lean-sdk.ts';
 import { promptChars } from './prompt-chars.ts';
 import type { StreamedResponse, TransportInit } from './transport.ts';
 
@@ -136,8 +137,7 @@ export class CallAttempt<R extends AnswerReader> {
     const options = { fetchOptions } as OpenAI.RequestOptions;
     const { body } = this.#terms;
     if (!isPassed(body)) return this.#sdk.chat.completions.create(body, options).asResponse();
-    const headers = { 'content-type': 'application/json' };
-    return this.#sdk.post(body.path, { ...options, headers, body: body.bytes }).asResponse();
+    return this.#sdk.post(body.path, { ...options, headers: BYTES_HEADERS, body: body.bytes }).asResponse();
   }
 
   /** An error status says more than the time that its page took. */

@@ -5,6 +5,11 @@ type FetchWithTimeout = OpenAI['fetchWithTimeout'];
 type BuildRequest = OpenAI['buildRequest'];
 type BuiltRequest = Awaited<ReturnType<BuildRequest>>;
 
+/** Headers of a request whose body is bytes of JSON. */
+export const BYTES_HEADERS = { 'content-type': 'application/json' } as const;
+/** Stands for the body of a request that is built once: its headers are the same for any. */
+const NO_BODY = {};
+
 /**
  * The SDK with two of its public methods replaced.
  *
@@ -17,7 +22,8 @@ type BuiltRequest = Awaited<ReturnType<BuildRequest>>;
  */
 export class LeanOpenAI extends OpenAI {
   readonly #fetch: Fetch;
-  #built: BuiltRequest | undefined;
+  /** By path, for chats and for bytes. */
+  readonly #built = new Map<string, BuiltRequest>();
 
   constructor(options: ClientOptions & { readonly fetch: Fetch }) {
     super(options);
@@ -29,13 +35,17 @@ export class LeanOpenAI extends OpenAI {
   }
 
   override async buildRequest(...[options, context]: Parameters<BuildRequest>): Promise<BuiltRequest> {
-    const isChat = options.method === 'post' && options.path === '/chat/completions';
-    if (!isChat || options.headers !== undefined || options.query !== undefined) {
+    const isBytes = options.headers === BYTES_HEADERS;
+    const isChat = options.headers === undefined && options.path === '/chat/completions';
+    if (!(isBytes || isChat) || options.method !== 'post' || options.query !== undefined) {
       return super.buildRequest(options, context);
     }
-    this.#built ??= await super.buildRequest({ ...options, fetchOptions: {} }, context);
-    const { req, url, timeout } = this.#built;
-    const body = JSON.stringify(options.body);
+    const key = `${isBytes} ${options.path}`;
+    const built =
+      this.#built.get(key) ?? (await super.buildRequest({ ...options, body: NO_BODY, fetchOptions: {} }, context));
+    this.#built.set(key, built);
+    const { req, url, timeout } = built;
+    const body = isBytes ? options.body : JSON.stringify(options.body);
     // The SDK's type of a finished request is an intersection, which a spread loses.
     return { req: { ...req, ...options.fetchOptions, body } as BuiltRequest['req'], url, timeout };
   }
