@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
+import type { ListedModel } from '../../chat/seats/model-directory.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
 import { OPENAI_ERROR_ANSWERS } from './openai-error.ts';
 import type { RouteParts } from './route-parts.ts';
@@ -26,6 +27,9 @@ const modelSchema = z.object({
   owned_by: z.string().describe('The endpoint, or the first of several.'),
   endpoints: z.array(z.string()),
 });
+/** A model as clients of System One list it. */
+const cardSchema = z.object({ name: z.string(), description: z.string(), release_date: z.string() });
+
 /** `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`, as OpenAI's clients call them. */
 export function chatRoutes(app: FastifyInstance, { planner, connections }: RouteParts): void {
   const { chats } = planner;
@@ -54,11 +58,17 @@ export function chatRoutes(app: FastifyInstance, { planner, connections }: Route
     summary: 'The models that there are',
     operationId: 'models',
     response: {
-      200: answer('As OpenAI has it.', jsonSchema(z.object({ object: z.literal('list'), data: z.array(modelSchema) }))),
+      200: answer(
+        'As OpenAI has it, and in `models` as System One has it.',
+        jsonSchema(z.object({ object: z.literal('list'), data: z.array(modelSchema), models: z.array(cardSchema) })),
+      ),
       ...OPENAI_ERROR_ANSWERS,
     },
   };
-  app.get('/v1/models', { schema: list }, async () => ({ object: 'list', data: await chats.models() }));
+  app.get('/v1/models', { schema: list }, async () => {
+    const data = await chats.models();
+    return { object: 'list', data, models: data.map(cardOf) };
+  });
 
   const one = {
     summary: 'One model',
@@ -72,4 +82,8 @@ export function chatRoutes(app: FastifyInstance, { planner, connections }: Route
     if (found === undefined) throw new PlannerError('ERR_MODEL_MISSING', `there is no model ${describeValue(id)}`);
     return found;
   });
+}
+
+function cardOf({ id, endpoints }: ListedModel): z.output<typeof cardSchema> {
+  return { name: id, description: `at ${endpoints.join(', ')}`, release_date: '' };
 }

@@ -63,10 +63,10 @@ interface Answered {
   readonly body: any;
 }
 
-async function post(path: string, body: unknown): Promise<Answered> {
+async function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answered> {
   const response = await fetch(`${face.address}/v1${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   return { status: response.status, headers: response.headers, body: await response.json() };
@@ -140,6 +140,27 @@ describe('System One', () => {
     expect(body.diagnostics.next.label_mass).toBeGreaterThan(0.5);
     expect(body.usage.input_tokens).toBeGreaterThan(0);
   });
+});
+
+test('an equal request is answered from the cache, unless its client wants none of it', async () => {
+  await open({ local: await server({ flavour: 'vllm' }) });
+  const first = await post('/decisions', DECISION);
+  const again = await post('/decisions', DECISION);
+  expect(again.body).toEqual(first.body);
+  expect(again.headers.get('x-conclave-source')).toBe('cache');
+  expect(again.headers.get('age')).toBe('0');
+  expect(again.headers.get('x-conclave-endpoint')).toBe('local');
+  for (const control of ['no-store', 'no-cache']) {
+    const { headers } = await post('/decisions', DECISION, { 'cache-control': control });
+    expect([headers.get('x-conclave-source'), headers.get('age')]).toEqual(['model', null]);
+  }
+});
+
+test('clients of System One find the models in their form', async () => {
+  await open({ local: await server({ flavour: 'vllm' }) });
+  const { data, models } = (await (await fetch(`${face.address}/v1/models`)).json()) as Record<string, unknown>;
+  expect(data).toMatchObject([{ id: 'm' }]);
+  expect(models).toEqual([{ name: 'm', description: 'at local', release_date: '' }]);
 });
 
 describe('requests that no chat server can be asked', () => {
