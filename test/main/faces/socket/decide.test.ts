@@ -76,12 +76,15 @@ describe('decide', () => {
     expect(answers.find(({ id }) => id === 1)?.error?.data.code).toBe('ERR_CANCELLED');
   });
 
-  test.each(BAD_DECISIONS)('refuses $name', async ({ body, code, rule }) => {
+  test('refuses each request that breaks a rule of its protocol, and the connection goes on', async () => {
     server.routes = {};
     using client = await RawClient.connect(path);
-    const { error } = await client.ask(1, 'decide', body);
-    expect(error).toMatchObject({ data: { code, retryable: false }, message: expect.stringContaining(rule) });
-    if (code === 'ERR_REQUEST_INVALID') expect(error?.code).toBe(-32602);
+    for (const [id, { name, body, code, rule }] of BAD_DECISIONS.entries()) {
+      const { error } = await client.ask(id, 'decide', body);
+      const told = { data: { code, retryable: false }, message: expect.stringContaining(rule) };
+      expect(error, name).toMatchObject(told);
+      if (code === 'ERR_REQUEST_INVALID') expect(error?.code, name).toBe(-32602);
+    }
     expect(server.chats).toHaveLength(0);
   });
 
