@@ -7,6 +7,13 @@ export function wellFormed<T>(value: T): T {
   return isWellFormed(value) ? value : (mended(value) as T);
 }
 
+/** Writes a value as JSON with well-formed Unicode texts. */
+export function wellFormedJson(value: object): string {
+  const json = JSON.stringify(value);
+  // Half of a surrogate pair is written as an escape: without one, everything is well-formed, and need not be walked.
+  return json.includes('\\ud') ? JSON.stringify(wellFormed(value)) : json;
+}
+
 type Members = Readonly<Record<string, unknown>>;
 
 function isWellFormed(value: unknown): boolean {

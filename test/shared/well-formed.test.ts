@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { wellFormed } from '../../src/shared/well-formed.ts';
+import { wellFormed, wellFormedJson } from '../../src/shared/well-formed.ts';
 
 describe('a value whose texts are Unicode', () => {
   test('is returned as it is', () => {
@@ -28,6 +28,7 @@ describe('half of a pair', () => {
     fc.assert(
       fc.property(fc.dictionary(text, fc.array(text)), (value) => {
         expect(/\\ud[89a-f]/.test(JSON.stringify(wellFormed(value)).replaceAll('\\\\', ''))).toBe(false);
+        expect(wellFormedJson(value)).toBe(JSON.stringify(wellFormed(value)));
       }),
     );
   });

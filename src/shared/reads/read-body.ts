@@ -1,5 +1,5 @@
 import { renderRole } from '../situation.ts';
-import { wellFormed } from '../well-formed.ts';
+import { wellFormedJson } from '../well-formed.ts';
 import { labelsFor } from './labels.ts';
 import type { ReadCall, ReadForm } from './reading.ts';
 
@@ -12,7 +12,7 @@ export const READ_PATHS: Readonly<Record<ReadForm, string>> = {
 
 /** Builds the request of each form. Options are labels, described by the actions, because names may have any length and shape. */
 export function readBody(call: ReadCall): Buffer {
-  return Buffer.from(JSON.stringify(wellFormed(BODIES[call.form](call))));
+  return Buffer.from(wellFormedJson(BODIES[call.form](call)));
 }
 
 const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {

@@ -7,8 +7,8 @@ import {
   type Reading,
   type ReadOutcome,
 } from '../../../src/shared/reads/reading.ts';
-import { json, type Script } from '../../support/scripted-server.ts';
-import { client, clock, server, turn, useModelClient } from '../../support/use-model-client.ts';
+import { type Exchange, json, type Script } from '../../support/scripted-server.ts';
+import { client, clock, openClient, server, turn, useModelClient } from '../../support/use-model-client.ts';
 
 const CALL: ReadCall = {
   form: 'systemone',
@@ -260,6 +260,20 @@ describe('the report', () => {
     const outcome = await readWith(({ response }) => json(response, 200, { ...GOOD.systemone, model: 'phi-4@q4' }));
     expect(outcome.report.modelAnswered).toBe('phi-4@q4');
   });
+});
+
+test('each read has its own body, with the key and headers of the endpoint', async () => {
+  await openClient({ apiKey: 'sk-secret', headers: { 'x-team': 'lydia' } });
+  for (const state of ['Night.', 'Day.']) {
+    await readWith(({ response }) => json(response, 200, GOOD.systemone), { state });
+  }
+  for (const [nth, state] of ['Night.', 'Day.'].entries()) {
+    const { headers, body } = server.exchanges[nth] as Exchange;
+    const { authorization, 'x-team': team, 'content-type': type } = headers;
+    expect([authorization, team, type]).toEqual(['Bearer sk-secret', 'lydia', 'application/json']);
+    expect(headers['content-length']).toBe(String(Buffer.byteLength(body)));
+    expect(body).toContain(state);
+  }
 });
 
 test('a key is not in the message of a failure', async () => {

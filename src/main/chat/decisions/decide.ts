@@ -2,7 +2,7 @@ import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { InParts } from '../../../shared/in-parts.ts';
 import { membersInParts } from '../../../shared/json-writing.ts';
 import { BOUNDS_RULES, extentInParts, readJson } from '../../../shared/untrusted-json.ts';
-import { wellFormed } from '../../../shared/well-formed.ts';
+import { wellFormedJson } from '../../../shared/well-formed.ts';
 import type { ChatCallOptions } from '../chat-call-options.ts';
 import { invalid, isLarge } from '../chat-request.ts';
 import type { PassReply } from '../passed/pass-reply.ts';
@@ -31,7 +31,7 @@ export function* decisionBytesInParts(request: unknown): InParts<Buffer> {
   const members = decisionMembers(request);
   const extent = yield* extentInParts(members);
   if (typeof extent === 'string') throw invalid(`the request ${BOUNDS_RULES[extent]}`);
-  if (!isLarge(extent)) return Buffer.from(JSON.stringify(wellFormed(members)));
+  if (!isLarge(extent)) return Buffer.from(wellFormedJson(members));
   const pieces = yield* membersInParts(members, NONE);
   return Buffer.concat([Buffer.from('{'), ...pieces, Buffer.from('}')]);
 }

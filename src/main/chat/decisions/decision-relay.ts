@@ -4,7 +4,7 @@ import type { PassEnd, PassRelay } from '../../../shared/model-client/pass-relay
 import type { ReadOutcome } from '../../../shared/reads/reading.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 import { readJson } from '../../../shared/untrusted-json.ts';
-import { wellFormed } from '../../../shared/well-formed.ts';
+import { wellFormedJson } from '../../../shared/well-formed.ts';
 import { readManner } from '../../models/forms/read-forms.ts';
 import type { ChatSeat } from '../seats/chat-route.ts';
 import type { CallOpening, RelayClient } from '../seats/seat-caller.ts';
@@ -40,7 +40,7 @@ export function startTranslated(
 ): PassRelay | undefined {
   const pieces: Buffer[] = [];
   const listener = { onBytes: (bytes: Buffer) => void pieces.push(bytes), onLife: () => {}, onId: () => {} };
-  const body = Buffer.from(JSON.stringify(wellFormed(call.write(seat.model, questionnaire))));
+  const body = Buffer.from(wellFormedJson(call.write(seat.model, questionnaire)));
   const path = `/${call.route}`;
   const asked = { path, body, isStreamed: false, isSingle: true, refersToState: false, ...limits, listener };
   const relay = client.pass?.(asked, signal);
