@@ -38,7 +38,7 @@ export type {
   SystemOneAnswer,
   SystemOneAnswers,
   SystemOneRequest,
-} from './chat/decisions/decision-types.ts';
+} from './chat/decisions/decide.ts';
 export type { DomainPlanner as Planner } from './chat/domain-planner.ts';
 export type { PassReply } from './chat/passed/pass-reply.ts';
 export type { PassedRoute } from './chat/passed/pass-request.ts';

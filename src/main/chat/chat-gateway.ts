@@ -13,14 +13,15 @@ import { ChatCounters, type ChatStats } from './chat-counters.ts';
 import { ChatFlight, type FlightEnd } from './chat-flight.ts';
 import { type ChatReply, FlightFrames, originInCache, originOf, wholeFrames } from './chat-reply.ts';
 import { type AskedChat, readChatInParts } from './chat-request.ts';
-import { decisionAnswer, decisionBytesInParts } from './decisions/decide.ts';
-import type {
-  DecisionCaller,
-  DecisionsAnswers,
-  DecisionsRequest,
-  SystemOneAnswers,
-  SystemOneRequest,
-} from './decisions/decision-types.ts';
+import {
+  type DecisionCaller,
+  type DecisionsAnswers,
+  type DecisionsRequest,
+  decisionAnswer,
+  decisionBytesInParts,
+  type SystemOneAnswers,
+  type SystemOneRequest,
+} from './decisions/decide.ts';
 import { PassGateway } from './passed/pass-gateway.ts';
 import type { PassReply } from './passed/pass-reply.ts';
 import type { PassedRoute } from './passed/pass-request.ts';

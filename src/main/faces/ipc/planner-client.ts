@@ -11,7 +11,7 @@ import type {
   DecisionsRequest,
   SystemOneAnswers,
   SystemOneRequest,
-} from '../../chat/decisions/decision-types.ts';
+} from '../../chat/decisions/decide.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import { checkPlanOptions, defaultTimeoutMs } from '../../plans/check-plan-options.ts';
 import { planCancelled } from '../../plans/flights/flight-board.ts';

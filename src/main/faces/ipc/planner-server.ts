@@ -6,7 +6,7 @@ import { encodeError } from '../../../shared/errors.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ChatPlanner } from '../../chat/chat-planner.ts';
-import type { DecisionsRequest } from '../../chat/decisions/decision-types.ts';
+import type { DecisionsRequest } from '../../chat/decisions/decide.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';

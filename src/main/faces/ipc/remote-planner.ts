@@ -4,7 +4,7 @@ import type { Domain, DomainDefinition, Observation } from '../../../shared/doma
 import type { DomainOf, ObservationOf } from '../../../shared/observation.ts';
 import type { RequestWith } from '../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
-import type { DecisionCaller } from '../../chat/decisions/decision-types.ts';
+import type { DecisionCaller } from '../../chat/decisions/decide.ts';
 import type { PlannerEvents } from '../../plans/announcements.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
 import type { PeerExit } from './peer.ts';

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatPlanner } from '../../../../src/main/chat/chat-planner.ts';
-import type { DecisionsRequest } from '../../../../src/main/chat/decisions/decision-types.ts';
+import type { DecisionsRequest } from '../../../../src/main/chat/decisions/decide.ts';
 import { connectPlanner } from '../../../../src/main/faces/socket/client/connect-planner.ts';
 import { SocketClient } from '../../../../src/main/faces/socket/client/socket-client.ts';
 import { openSocketFace, type SocketFace } from '../../../../src/main/faces/socket/socket-face.ts';

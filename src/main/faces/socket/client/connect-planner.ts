@@ -10,7 +10,7 @@ import { PlannerError } from '../../../../shared/errors.ts';
 import type { ObservationOf } from '../../../../shared/observation.ts';
 import type { RequestWith } from '../../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
-import type { DecisionCaller } from '../../../chat/decisions/decision-types.ts';
+import type { DecisionCaller } from '../../../chat/decisions/decide.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import type { PeerExit } from '../../ipc/peer.ts';
 import type { HelloResult } from '../wire.ts';

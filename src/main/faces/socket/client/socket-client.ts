@@ -11,7 +11,7 @@ import type {
   DecisionsRequest,
   SystemOneAnswers,
   SystemOneRequest,
-} from '../../../chat/decisions/decision-types.ts';
+} from '../../../chat/decisions/decide.ts';
 import { checkPlanOptions } from '../../../plans/check-plan-options.ts';
 import { planCancelled } from '../../../plans/flights/flight-board.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { memberOf } from '../../../shared/reads/read-answer.ts';
 import { readJson } from '../../../shared/untrusted-json.ts';
-import { KEYED_CHARS_MAX } from '../answers/chat-key.ts';
 import { type AskedPass, piecesAround } from '../passed/pass-request.ts';
+import { KEYED_CHARS_MAX } from './chat-key.ts';
 
 /**
  * The exact key of a request for decisions, without its model: equal for requests that are equal byte by byte except for who asks. The order of members
