@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { Random } from '../../../shared/random.ts';
 import type { ReadForms } from '../../models/forms/read-forms.ts';
 import type { ResolvedReads } from '../../options/planner-options.ts';
-import { type CalibrationStats, COMPARED_MIN, ReadCalibration } from './read-calibration.ts';
+import type { ReadWorth } from './equality-test.ts';
+import { type CalibrationStats, COMPARED_MIN, ReadCalibration, type SavedCalibration } from './read-calibration.ts';
 
 /** The action that a model was read to choose for a state. */
 export interface ReadChoice {
@@ -37,13 +38,20 @@ export type ReadUse =
 const CHOICES_MAX = 2_000;
 /** A read decides if models would more likely than not decide the same in words. */
 const CONFIDENCE_MIN = 0.5;
-/** Until this many reads of a model have been compared with written decisions, none has a say. */
+/** After this many comparisons a model's reads are no news any more. */
 const TRIALS_MIN = 2 * COMPARED_MIN;
-/** Share of later reads that are trials, if they are sure or unsure: nothing else would show that they have become worse, or better. */
+/** While there is no verdict after this many comparisons, only a third of the plans read. */
+const TRIALS_MAX = 150;
+const UNDECIDED_SHARE = 1 / 3;
+/** Share of trials after a verdict for reads, if they are sure or unsure: nothing else would show that they have become worse, or better. */
 const TRIED_SHARE = { sure: 0.03, unsure: 0.1 } as const;
 const KNOWN_BONUS = 0.2;
+/** Another model is read in place of one whose reads are worse, unless its record is this much worse. */
+const WORSE_STANDING = 0.5;
 /** Share of plans that read if reads never decide. */
 const READ_SHARE = 0.05;
+/** The same of a model without a verdict if those of another are worse: models at the same servers often err alike. */
+const OTHER_SHARE = 0.1;
 
 export interface ReadsParts {
   readonly options: ResolvedReads;
@@ -76,12 +84,28 @@ export class Reads {
 
   /** Whether a read of the model may decide, as far as is known. Occasionally one is tried against that. */
   isWorthwhile(model: string): boolean {
-    if (this.#options.answers === 'read' || this.#calibration.comparedOf(model) < TRIALS_MIN) return true;
-    return this.#calibration.isAnySure(model, this.#confidenceMin) || this.#random.next() < READ_SHARE;
+    const share = this.#options.answers === 'read' ? 1 : this.#readShare(model);
+    return share === 1 || this.#random.next() < share;
   }
 
-  /** The weight of a model's record when a model is chosen to be read: higher if its reads are known. */
+  #readShare(model: string): number {
+    const compared = this.#calibration.comparedOf(model);
+    const worth = this.#worthOf(model);
+    if (worth === 'unknown' && this.#calibration.isAnyWorse) return OTHER_SHARE;
+    if (compared < TRIALS_MIN) return 1;
+    if (worth === 'worse' || !this.#calibration.isAnySure(model, this.#confidenceMin)) return READ_SHARE;
+    return worth === 'equal' || compared < TRIALS_MAX ? 1 : UNDECIDED_SHARE;
+  }
+
+  /** The verdict on a model's reads. A chance that the user demands is enough, so it is the verdict. */
+  #worthOf(model: string): ReadWorth {
+    if (this.#options.confidenceMin === undefined) return this.#calibration.worthOf(model);
+    return this.#calibration.comparedOf(model) < TRIALS_MIN ? 'unknown' : 'equal';
+  }
+
+  /** The weight of a model's record when a model is chosen to be read: higher if its reads are known, lower if they are known to be worse. */
   standingOf(model: string): number {
+    if (this.#worthOf(model) === 'worse') return WORSE_STANDING;
     return 1 + KNOWN_BONUS * Math.min(1, this.#calibration.comparedOf(model) / TRIALS_MIN);
   }
 
@@ -92,13 +116,20 @@ export class Reads {
 
   /** How a read is used. While other calls wait for the slots it decides, unless it is known to be worse than written votes. */
   useOf(choice: ReadChoice, isCrowded: boolean): ReadUse {
-    if (this.#options.answers === 'read') return 'decides';
-    const isKnown = this.#calibration.comparedOf(choice.model) >= TRIALS_MIN;
-    if (isCrowded && (!isKnown || this.#calibration.isEqual(choice.model, choice.probability))) return 'decides';
-    if (!isKnown) return 'trial';
+    if (this.#options.answers === 'read' || (isCrowded && this.#mayBeEqual(choice))) return 'decides';
     const isSure = this.#isSure(choice);
-    if (this.#random.next() < (isSure ? TRIED_SHARE.sure : TRIED_SHARE.unsure)) return 'trial';
+    if (this.#random.next() < this.#triedShare(choice.model, isSure)) return 'trial';
     return isSure ? 'decides' : 'votes';
+  }
+
+  #mayBeEqual({ model, probability }: ReadChoice): boolean {
+    return this.#calibration.comparedOf(model) < TRIALS_MIN || this.#calibration.mayBeEqual(model, probability);
+  }
+
+  /** The share of a model's reads that are trials: all while there is no verdict for them, because they are of no other use. */
+  #triedShare(model: string, isSure: boolean): number {
+    if (this.#worthOf(model) !== 'equal') return 1;
+    return isSure ? TRIED_SHARE.sure : TRIED_SHARE.unsure;
   }
 
   /** Records that a state was read. The read is compared once, with the next decision that models write for the state without knowing of it. */
@@ -132,6 +163,16 @@ export class Reads {
   /** Whether reads decide more often than not. */
   get isMostlySure(): boolean {
     return 2 * this.decided > this.answered + this.failed;
+  }
+
+  /** What is known about a model's reads, to be saved for a restart. */
+  saved(model: string): SavedCalibration | undefined {
+    return this.#calibration.saved(model);
+  }
+
+  /** Restores what was known about a model's reads before a restart. */
+  restore(model: string, saved: SavedCalibration): void {
+    this.#calibration.restore(model, saved);
   }
 
   stats(): ReadStats {
