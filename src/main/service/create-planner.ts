@@ -31,9 +31,6 @@ import type { Seat } from '../models/seat.ts';
 import { FairShare } from '../models/slots/fair-share.ts';
 import type { AskBusy } from '../models/slots/hold-watch.ts';
 import { Machine } from '../models/slots/machine.ts';
-import { CALL_KINDS } from '../models/time/latency-profile.ts';
-import { openProfileFile } from '../models/time/profile-file.ts';
-import type { ProfileEntry } from '../models/time/profile-text.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import { PlannerCounters } from '../plans/counters.ts';
@@ -43,6 +40,7 @@ import { ExpertRecords } from '../plans/panel/expert-records.ts';
 import { ResidentSeats } from '../plans/panel/resident-seats.ts';
 import { Planner } from '../plans/planner.ts';
 import { Reads } from '../plans/reads/reads.ts';
+import { type LearningParts, openLearned } from './learned-files.ts';
 
 /** Maximum number of the coordinator's own connections to one endpoint: synthesis calls at once. */
 const COORDINATOR_CONNECTIONS = 256;
@@ -108,9 +106,17 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     ]);
     const checked = checkModels(resolved, listings);
     const random = collaborators.random ?? systemRandom;
-    const { profiles, ...kept } = await openProfiles(checked.options, clock, (message) => lost.report(message));
-    const parts = makeParts(checked.options, { clock, random, pool, callers: clients, clients, ...kept });
-    profiles.restore(parts);
+    const learned = await openLearned(checked.options, clock, (message) => lost.report(message));
+    const onMeasured = learned.save;
+    const parts = makeParts(checked.options, {
+      clock,
+      random,
+      pool,
+      callers: clients,
+      clients,
+      ...defined({ onMeasured }),
+    });
+    learned.restore(parts);
     const { agreement } = parts.records;
     const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message), agreement);
     for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
@@ -118,7 +124,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     const chats = openChats(parts, clients, listings);
     const planner = new Planner(parts, cache, chats, random, async () => {
       probing.abort(UNWANTED);
-      await Promise.all([release(), profiles.close(parts)]);
+      await Promise.all([release(), learned.close(parts)]);
     });
     if (resolved.features.constrainedAnswers) {
       const seats = configuredSeats(checked.options);
@@ -172,42 +178,6 @@ function configuredSeats({ experts, synthesis }: ResolvedOptions): Seat[] {
   );
 }
 
-type Endpoints = Pick<FlightParts, 'endpoints'>;
-
-/** Stores the times of models next to the disk tier's decisions, so that both outlive the process. Without a disk tier, nothing is stored. */
-async function openProfiles(
-  { cache, experts, synthesis }: ResolvedOptions,
-  clock: Clock,
-  warn: (message: string) => void,
-): Promise<{
-  profiles: { restore(parts: Endpoints): void; close(parts: Endpoints): Promise<void> };
-  onMeasured?: (parts: Endpoints) => void;
-}> {
-  if (cache === false || cache.disk === false) return { profiles: { restore: () => {}, close: async () => {} } };
-  const file = await openProfileFile(`${cache.disk.path}${PROFILES_SUFFIX}`, clock, warn);
-  const models = new Set([...experts, ...synthesis.models].map(({ model }) => model));
-  const restore = ({ endpoints }: Endpoints): void => {
-    for (const at of endpoints.values()) {
-      for (const model of models) for (const kind of CALL_KINDS) at.profiles.restore(model, kind, file.saved);
-    }
-  };
-  return {
-    profiles: { restore, close: (parts) => file.close(entriesOf(parts)) },
-    onMeasured: (parts) => file.save(entriesOf(parts)),
-  };
-}
-
-const PROFILES_SUFFIX = '.latencies.json';
-
-/** The entries are read when they are written. */
-function entriesOf({ endpoints }: Endpoints): Iterable<ProfileEntry> {
-  return {
-    *[Symbol.iterator]() {
-      for (const at of endpoints.values()) yield* at.profiles.saved();
-    },
-  };
-}
-
 /** Collects what the servers report about themselves. */
 async function discover(
   options: ResolvedOptions,
@@ -253,7 +223,7 @@ export function makeParts(
     readonly random: Random;
     /** Clients that query the servers while the planner runs; without them, the facts from the start remain. */
     readonly clients?: ReadonlyMap<string, EndpointClient>;
-    readonly onMeasured?: (parts: Pick<FlightParts, 'endpoints'>) => void;
+    readonly onMeasured?: (parts: LearningParts) => void;
   },
 ): FlightParts {
   const { clock, random, pool, callers, clients, onMeasured } = opened;
@@ -293,6 +263,7 @@ export function makeParts(
   const canRead =
     options.experts.some(({ answers }) => answers !== 'write') &&
     [...callers.values()].some(({ read }) => read !== undefined);
+  const reads = canRead ? new Reads({ options: options.reads, forms: readForms, random }) : undefined;
   const maker = new CallMaker({
     options,
     clock,
@@ -300,7 +271,7 @@ export function makeParts(
     forms,
     ledger: counters,
     turns,
-    ...(onMeasured === undefined ? {} : { onMeasured: () => onMeasured({ endpoints }) }),
+    ...(onMeasured === undefined ? {} : { onMeasured: () => onMeasured({ endpoints, reads }) }),
   });
   return {
     options,
@@ -315,7 +286,7 @@ export function makeParts(
     shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
     counters,
     turns,
-    reads: canRead ? new Reads({ options: options.reads, forms: readForms, random }) : undefined,
+    reads,
     late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
   };
 }

@@ -6,31 +6,41 @@ import type { Clock, Timer } from '../../../shared/clock.ts';
 import { shownURL } from '../../../shared/shown-url.ts';
 import { setAside } from '../../cache/disk/set-aside.ts';
 import type { CallKind, SavedProfile } from './latency-profile.ts';
-import { PROFILE_BYTES_MAX, PROFILES_MAX, type ProfileEntry, parseProfiles, profilesText } from './profile-text.ts';
+import {
+  type EntryFormat,
+  PROFILE_BYTES_MAX,
+  PROFILE_FORMAT,
+  PROFILES_MAX,
+  parseEntries,
+  profilesText,
+  type SavedEntry,
+} from './profile-text.ts';
 
 /**
- * Stores latency profiles in one small file, so that the first calls after a restart have timeouts too.
+ * Stores what was learned in one small file: latency profiles, so that the first calls after a restart have timeouts too, and in
+ * another file how reliable reads are.
  *
  * The file is replaced as a whole: written under a temporary name, synced and renamed, so that readers find one complete state,
  * even after a crash. If several processes share a file, the last to write wins. No error here fails a start or a plan: an
  * invalid file is set aside, and one that cannot be read or written is reported once and ignored.
  */
-export interface ProfileFile {
-  /** The contents when the file was opened, by `profileKey`. */
-  readonly saved: ReadonlyMap<string, SavedProfile>;
+export interface SavedFile<Value> {
+  /** The contents when the file was opened, by key. */
+  readonly saved: ReadonlyMap<string, Value>;
   /**
    * Schedules these to be written, in addition to what was saved of others, within half a minute. Only the last entries passed by
    * then are written; they are read at that time.
    */
-  save(entries: Iterable<ProfileEntry>): void;
+  save(entries: Iterable<SavedEntry<Value>>): void;
   /** Writes these and ends. Later entries are not written. Never rejects. */
-  close(entries: Iterable<ProfileEntry>): Promise<void>;
+  close(entries: Iterable<SavedEntry<Value>>): Promise<void>;
 }
+export type ProfileFile = SavedFile<SavedProfile>;
 
 const WRITE_EVERY_MS = 30_000;
 
-/** The key under which a profile is saved. A secret in a server's address is not written to the file: a fingerprint replaces it. */
-export function profileKey(baseURL: string, model: string, kind: CallKind): string {
+/** The key under which something about a model is saved. A secret in a server's address is not written to the file: a fingerprint replaces it. */
+export function profileKey(baseURL: string, model: string, kind: CallKind | 'calibration'): string {
   return JSON.stringify([savedURL(baseURL), model, kind]);
 }
 
@@ -40,13 +50,19 @@ function savedURL(baseURL: string): string {
   return `${shown} ${createHash('sha256').update(baseURL).digest('hex').slice(0, 16)}`;
 }
 
+/** Opens the file of latency profiles, as `openSavedFile` does. */
+export function openProfileFile(path: string, clock: Clock, warn: (message: string) => void): Promise<ProfileFile> {
+  return openSavedFile(path, PROFILE_FORMAT, clock, warn);
+}
+
 /** Never rejects. `warn` is called when a file is set aside, and once if the file cannot be read or written. */
-export async function openProfileFile(
+export async function openSavedFile<Value>(
   path: string,
+  format: EntryFormat<Value>,
   clock: Clock,
   warn: (message: string) => void,
-): Promise<ProfileFile> {
-  const file = new OpenProfileFile(path, clock, warn);
+): Promise<SavedFile<Value>> {
+  const file = new OpenFile(path, format, clock, warn);
   await file.open();
   return file;
 }
@@ -54,23 +70,25 @@ export async function openProfileFile(
 /** Number of files opened in this thread, so that each has its own temporary file. */
 let opened = 0;
 
-class OpenProfileFile implements ProfileFile {
-  readonly saved = new Map<string, SavedProfile>();
+class OpenFile<Value> implements SavedFile<Value> {
+  readonly saved = new Map<string, Value>();
   readonly #path: string;
+  readonly #format: EntryFormat<Value>;
   readonly #temporaryPath: string;
   readonly #clock: Clock;
   readonly #warn: (message: string) => void;
   #hasWarned = false;
-  /** Each profile as text, the oldest first. */
-  readonly #profiles = new Map<string, string>();
-  #wanted: Iterable<ProfileEntry> | undefined;
+  /** Each entry as text, the oldest first. */
+  readonly #entries = new Map<string, string>();
+  #wanted: Iterable<SavedEntry<Value>> | undefined;
   #timer: Timer | undefined;
   #nextWriteAtMs: number;
   #writing: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(path: string, clock: Clock, warn: (message: string) => void) {
+  constructor(path: string, format: EntryFormat<Value>, clock: Clock, warn: (message: string) => void) {
     this.#path = path;
+    this.#format = format;
     this.#temporaryPath = `${path}.${process.pid}-${threadId}-${opened++}.tmp`;
     this.#clock = clock;
     this.#warn = warn;
@@ -86,18 +104,18 @@ class OpenProfileFile implements ProfileFile {
     }
   }
 
-  save(entries: Iterable<ProfileEntry>): void {
+  save(entries: Iterable<SavedEntry<Value>>): void {
     if (this.#closed !== undefined) return;
     this.#wanted = entries;
     if (this.#writing === undefined) this.#arm();
   }
 
-  close(entries: Iterable<ProfileEntry>): Promise<void> {
+  close(entries: Iterable<SavedEntry<Value>>): Promise<void> {
     this.#closed ??= this.#close(entries);
     return this.#closed;
   }
 
-  async #close(entries: Iterable<ProfileEntry>): Promise<void> {
+  async #close(entries: Iterable<SavedEntry<Value>>): Promise<void> {
     this.#timer?.cancel();
     this.#wanted = undefined;
     await this.#writing;
@@ -112,7 +130,7 @@ class OpenProfileFile implements ProfileFile {
   }
 
   async #writeWanted(): Promise<void> {
-    const entries = this.#wanted as Iterable<ProfileEntry>;
+    const entries = this.#wanted as Iterable<SavedEntry<Value>>;
     this.#wanted = undefined;
     this.#nextWriteAtMs = this.#clock.now() + WRITE_EVERY_MS;
     await this.#write(entries);
@@ -120,21 +138,21 @@ class OpenProfileFile implements ProfileFile {
     if (this.#wanted !== undefined) this.#arm();
   }
 
-  async #write(entries: Iterable<ProfileEntry>): Promise<void> {
+  async #write(entries: Iterable<SavedEntry<Value>>): Promise<void> {
     try {
       for (const entry of entries) this.#keep(entry);
-      await this.#replace(profilesText([...this.#profiles.values()]));
+      await this.#replace(profilesText([...this.#entries.values()], this.#format));
     } catch (error) {
       this.#warnOnce('cannot be written', error);
     }
   }
 
-  #keep(entry: ProfileEntry): void {
+  #keep(entry: SavedEntry<Value>): void {
     const [key] = entry;
     // Moves the latest to the end.
-    this.#profiles.delete(key);
-    this.#profiles.set(key, JSON.stringify(entry));
-    if (this.#profiles.size > PROFILES_MAX) this.#profiles.delete(this.#profiles.keys().next().value as string);
+    this.#entries.delete(key);
+    this.#entries.set(key, JSON.stringify(entry));
+    if (this.#entries.size > PROFILES_MAX) this.#entries.delete(this.#entries.keys().next().value as string);
   }
 
   async #replace(text: string): Promise<void> {
@@ -153,9 +171,9 @@ class OpenProfileFile implements ProfileFile {
   async #read(): Promise<void> {
     const found = await identityOf(this.#path);
     if (found === undefined) return;
-    const profiles = await this.#profilesThere();
-    if (typeof profiles !== 'string') {
-      for (const entry of profiles) {
+    const entries = await this.#entriesThere();
+    if (typeof entries !== 'string') {
+      for (const entry of entries) {
         this.saved.set(...entry);
         this.#keep(entry);
       }
@@ -163,15 +181,16 @@ class OpenProfileFile implements ProfileFile {
     }
     const isStillIt = async (): Promise<boolean> => (await identityOf(this.#path)) === found;
     const name = await setAside(this.#path, this.#clock.wallNow(), isStillIt);
-    if (name !== undefined) this.#warn(`profiles ${this.#path}: set aside as ${name} and begun anew: ${profiles}`);
+    if (name !== undefined)
+      this.#warn(`${this.#format.noun} ${this.#path}: set aside as ${name} and begun anew: ${entries}`);
   }
 
-  /** The profiles in the file, or what is wrong with its contents. */
-  async #profilesThere(): Promise<readonly ProfileEntry[] | string> {
+  /** The entries in the file, or what is wrong with its contents. */
+  async #entriesThere(): Promise<readonly SavedEntry<Value>[] | string> {
     const found = await stat(this.#path);
     if (!found.isFile()) return 'it is not a file';
     if (found.size > PROFILE_BYTES_MAX) return `it is larger than ${PROFILE_BYTES_MAX} bytes`;
-    return parseProfiles(await readFile(this.#path, 'utf8'));
+    return parseEntries(await readFile(this.#path, 'utf8'), this.#format);
   }
 
   /** Removes temporary files of processes that ended while writing. */
@@ -188,7 +207,7 @@ class OpenProfileFile implements ProfileFile {
   #warnOnce(what: string, error: unknown): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    this.#warn(`profiles ${this.#path} ${what}: ${error instanceof Error ? error.message : String(error)}`);
+    this.#warn(`${this.#format.noun} ${this.#path} ${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

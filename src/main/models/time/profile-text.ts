@@ -2,21 +2,34 @@ import { createHash } from 'node:crypto';
 import { PHASES, type SavedProfile } from './latency-profile.ts';
 
 /**
- * Profiles as the text of a file. Two lines: the file type with the checksum of the second line, and the profiles, the oldest
- * first. Text that does not match its checksum is not parsed.
+ * What was learned, by key, as the text of a file. Two lines: the file type with the checksum of the second line, and the entries, the
+ * oldest first. Text that does not match its checksum is not parsed.
  */
-export type ProfileEntry = readonly [key: string, profile: SavedProfile];
+export type SavedEntry<Value> = readonly [key: string, value: Value];
+export type ProfileEntry = SavedEntry<SavedProfile>;
 
-/** Increases when buckets or phases change their meaning. */
-const VERSION = 1;
-const FORMAT = 'conclave profiles';
+/** A type of file. */
+export interface EntryFormat<Value> {
+  /** What the entries are called in the file and in messages. */
+  readonly noun: string;
+  /** Increases when values change their meaning. */
+  readonly version: number;
+  /** Whether this is a value. Unknown members are no obstacle. */
+  isValue(value: unknown): value is Value;
+}
+
+export const PROFILE_FORMAT: EntryFormat<SavedProfile> = { noun: 'profiles', version: 1, isValue: isProfile };
+
 export const PROFILES_MAX = 1_000;
 export const PROFILE_BYTES_MAX = 5_000_000;
 /** Maximum size of the first line. */
 const HEADER_BYTES_MAX = 200;
 
-/** Joins profiles, each given as text, the oldest first; if they do not all fit, the oldest are left out. */
-export function profilesText(profiles: readonly string[]): string {
+/** Joins entries, each given as text, the oldest first; if they do not all fit, the oldest are left out. */
+export function profilesText(
+  profiles: readonly string[],
+  { noun, version }: Pick<EntryFormat<unknown>, 'noun' | 'version'> = PROFILE_FORMAT,
+): string {
   let first = profiles.length;
   let bytes = HEADER_BYTES_MAX;
   while (first > 0 && profiles.length - first < PROFILES_MAX) {
@@ -25,19 +38,25 @@ export function profilesText(profiles: readonly string[]): string {
     first--;
   }
   const body = `[${profiles.slice(first).join(',')}]`;
-  return `${JSON.stringify({ format: FORMAT, version: VERSION, sha256: sha256(body) })}\n${body}\n`;
+  return `${JSON.stringify({ format: `conclave ${noun}`, version, sha256: sha256(body) })}\n${body}\n`;
 }
 
 /** The profiles in a text, or what is wrong with it. */
 export function parseProfiles(text: string): readonly ProfileEntry[] | string {
+  return parseEntries(text, PROFILE_FORMAT);
+}
+
+/** The entries in a text, or what is wrong with it. */
+export function parseEntries<Value>(text: string, format: EntryFormat<Value>): readonly SavedEntry<Value>[] | string {
+  const { noun, version } = format;
   const [first = '', body = ''] = text.split('\n', 2);
   const header = parseJson(first) as { format?: unknown; version?: unknown; sha256?: unknown } | null | undefined;
-  if (header?.format !== FORMAT) return 'it holds something else';
-  if (header.version !== VERSION) return `it is of version ${JSON.stringify(header.version)}, not ${VERSION}`;
+  if (header?.format !== `conclave ${noun}`) return 'it holds something else';
+  if (header.version !== version) return `it is of version ${JSON.stringify(header.version)}, not ${version}`;
   if (header.sha256 !== sha256(body)) return 'it is damaged';
   const entries = parseJson(body);
   // Text with a valid checksum was written here; this check is for the types.
-  if (!Array.isArray(entries) || !entries.every(isEntry)) return 'its profiles are none';
+  if (!Array.isArray(entries) || !entries.every((entry) => isEntry(entry, format))) return `its ${noun} are none`;
   return entries;
 }
 
@@ -49,9 +68,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-function isEntry(entry: unknown): entry is ProfileEntry {
-  if (!Array.isArray(entry) || entry.length !== 2 || typeof entry[0] !== 'string') return false;
-  const profile: unknown = entry[1];
+function isEntry<Value>(entry: unknown, format: EntryFormat<Value>): entry is SavedEntry<Value> {
+  return Array.isArray(entry) && entry.length === 2 && typeof entry[0] === 'string' && format.isValue(entry[1]);
+}
+
+function isProfile(profile: unknown): profile is SavedProfile {
   if (profile === null || typeof profile !== 'object') return false;
   return PHASES.every((phase) => {
     const buckets: unknown = (profile as Partial<Record<string, unknown>>)[phase];

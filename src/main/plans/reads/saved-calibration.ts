@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import type { EntryFormat } from '../../models/time/profile-text.ts';
+import { BINS } from './bins.ts';
+import { READ_WORTHS } from './equality-test.ts';
+import type { SavedCalibration } from './read-calibration.ts';
+
+const number = z.number();
+const bins = z.array(number).length(BINS);
+const outcomes = z.object({ counts: bins, agreed: bins });
+const expectations = z.object({ counts: bins, expected: bins, agreed: bins });
+const verdict = z.enum(READ_WORTHS);
+
+const calibration = z.object({
+  compared: number,
+  all: outcomes,
+  scenes: z.array(z.tuple([z.string(), outcomes])),
+  record: z.object({ all: expectations, judged: expectations, squares: number }),
+  equality: z.object({ counts: bins, excess: bins, squares: number, ofSure: number, ofAll: number, verdict }),
+});
+
+/** The file of what is known about reads of each model. */
+export const CALIBRATION_FORMAT: EntryFormat<SavedCalibration> = {
+  noun: 'calibrations',
+  version: 1,
+  isValue: (value): value is SavedCalibration => calibration.safeParse(value).success,
+};

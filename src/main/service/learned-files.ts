@@ -1,0 +1,98 @@
+import type { Clock } from '../../shared/clock.ts';
+import { CALL_KINDS } from '../models/time/latency-profile.ts';
+import { openProfileFile, openSavedFile, profileKey, type SavedFile } from '../models/time/profile-file.ts';
+import type { ProfileEntry, SavedEntry } from '../models/time/profile-text.ts';
+import type { ResolvedOptions } from '../options/planner-options.ts';
+import type { FlightParts } from '../plans/flights/flight-parts.ts';
+import type { SavedCalibration } from '../plans/reads/read-calibration.ts';
+import { CALIBRATION_FORMAT } from '../plans/reads/saved-calibration.ts';
+
+export type LearningParts = Pick<FlightParts, 'endpoints' | 'reads'>;
+
+/** The files of what a planner has learned about models. */
+export interface LearnedFiles {
+  restore(parts: LearningParts): void;
+  /** Schedules a write. Undefined if nothing is stored. */
+  readonly save?: (parts: LearningParts) => void;
+  close(parts: LearningParts): Promise<void>;
+}
+
+const PROFILES_SUFFIX = '.latencies.json';
+const CALIBRATIONS_SUFFIX = '.reads.json';
+
+/**
+ * Stores the times of models and the worth of their reads next to the disk tier's decisions, so that they outlive the process. Without
+ * a disk tier, nothing is stored.
+ */
+export async function openLearned(
+  options: ResolvedOptions,
+  clock: Clock,
+  warn: (message: string) => void,
+): Promise<LearnedFiles> {
+  const { cache } = options;
+  if (cache === false || cache.disk === false) return { restore: () => {}, close: async () => {} };
+  const { path } = cache.disk;
+  const stores = await Promise.all([
+    openProfileFile(`${path}${PROFILES_SUFFIX}`, clock, warn).then((file) => storeOfTimes(options, file)),
+    openSavedFile(`${path}${CALIBRATIONS_SUFFIX}`, CALIBRATION_FORMAT, clock, warn).then((file) =>
+      storeOfReads(options, file),
+    ),
+  ]);
+  return {
+    restore: (parts) => {
+      for (const store of stores) store.restore(parts);
+    },
+    save: (parts) => {
+      for (const store of stores) store.save(parts);
+    },
+    close: async (parts) => void (await Promise.all(stores.map((store) => store.close(parts)))),
+  };
+}
+
+type Store = Required<LearnedFiles>;
+
+function storeOfTimes({ experts, synthesis }: ResolvedOptions, file: SavedFile<ProfileEntry[1]>): Store {
+  const models = new Set([...experts, ...synthesis.models].map(({ model }) => model));
+  const restore = ({ endpoints }: LearningParts): void => {
+    for (const at of endpoints.values()) {
+      for (const model of models) for (const kind of CALL_KINDS) at.profiles.restore(model, kind, file.saved);
+    }
+  };
+  return storeOf(file, restore, function* ({ endpoints }) {
+    for (const at of endpoints.values()) yield* at.profiles.saved();
+  });
+}
+
+/** What is known about reads of a model belongs to the first expert's endpoint that asks it. */
+function storeOfReads({ experts, endpoints }: ResolvedOptions, file: SavedFile<SavedCalibration>): Store {
+  const addresses = new Map(endpoints.map(({ name, baseURL }) => [name, baseURL]));
+  const keys = new Map(
+    experts
+      .toReversed()
+      .map(({ model, endpoint }) => [model, profileKey(addresses.get(endpoint) as string, model, 'calibration')]),
+  );
+  const restore = ({ reads }: LearningParts): void => {
+    for (const [model, key] of keys) {
+      const saved = file.saved.get(key);
+      if (saved !== undefined) reads?.restore(model, saved);
+    }
+  };
+  return storeOf(file, restore, function* ({ reads }) {
+    for (const [model, key] of keys) {
+      const saved = reads?.saved(model);
+      if (saved !== undefined) yield [key, saved];
+    }
+  });
+}
+
+/** The entries are read when they are written. */
+function storeOf<Value>(
+  file: SavedFile<Value>,
+  restore: Store['restore'],
+  entriesOf: (parts: LearningParts) => Generator<SavedEntry<Value>>,
+): Store {
+  const entries = (parts: LearningParts): Iterable<SavedEntry<Value>> => ({
+    [Symbol.iterator]: () => entriesOf(parts),
+  });
+  return { restore, save: (parts) => file.save(entries(parts)), close: (parts) => file.close(entries(parts)) };
+}
