@@ -5,11 +5,16 @@ import { shown } from '../../shared/shown-text.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { PROFILES } from '../options/profiles.ts';
 import { checkMemory } from '../options/resolve-options.ts';
+import { foresightReport, runForesight } from '../replay/foresight/foresight-report.ts';
+import type { ReplayOutcome } from '../replay/replay.ts';
 import { replayReport } from '../replay/replay-report.ts';
-import { type ReplayRun, type ReplayRunOptions, runReplay } from '../replay/run-replay.ts';
+import { runReplay } from '../replay/run-replay.ts';
+import type { ReadOptions } from '../replay/take-records.ts';
+import type { ReportTrace } from '../session/report.ts';
 import { openTrace, type Trace } from '../session/trace-reader.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
+import { foresightText } from './foresight-text.ts';
 import { barTotal, openReplayProgress } from './progress.ts';
 import { replayText } from './replay-text.ts';
 import { addTraceFlags, traceOptions, wholeNumber } from './server-flags.ts';
@@ -25,6 +30,7 @@ export interface ReplayFlags {
   readonly guard: boolean;
   readonly valuesMin?: number;
   readonly advice: boolean;
+  readonly foresight?: boolean;
   readonly seed: number;
   readonly limit?: number;
   readonly skipInvalid?: boolean;
@@ -48,6 +54,7 @@ Examples:
   conclave replay *.jsonl.gz --serve budget --error-budget 0.1
                                                        what can be served if one in ten may be wrong
   conclave replay trace.jsonl --values-min 0.85        with Q-values, as in a planner
+  conclave replay trace.jsonl --foresight              how well the next requests can be foreseen, and whether it pays
   conclave replay trace.jsonl --json                   with every bucketing that was tried`;
 
 export function addReplayCommand(
@@ -57,7 +64,7 @@ export function addReplayCommand(
   const command = program
     .command('replay')
     .description(
-      'Judge the cache by the recorded choices of a trace, without asking a model. What the cache does not serve, it learns.',
+      'Judge the cache by the recorded choices of a trace, without asking a model. What the cache does not serve, it learns. With --foresight, judge how well requests can be foreseen.',
     )
     .argument('<trace...>', 'trace files, plain or gzip, replayed one by one');
   addTraceFlags(command)
@@ -105,6 +112,10 @@ export function addReplayCommand(
     .option('--no-similar', 'serve only answers for exactly the same state')
     .option('--no-guard', 'also serve answers that have had no effect twice, or that keep an agent in a cycle')
     .option('--no-advice', 'do not try other bucketings')
+    .option(
+      '--foresight',
+      'judge foresight instead of the cache: how many requests are foreseen, how far ahead, and what models asked ahead would do',
+    )
     .option('--seed <n>', 'seed that selects checks and probes', wholeNumber(0, 2 ** 32 - 1), 1)
     .option(
       '--limit <n>',
@@ -143,16 +154,11 @@ async function replayFile(
 ): Promise<boolean> {
   try {
     await using trace = await openTrace(file, traceOptions(context, flags));
-    const run = await play(context, flags, cache, trace);
-    const fault = run.fault ?? unjudgeable(run, file);
-    const { skipped, header } = trace;
-    const named = { file, name: header.name, ...defined({ skipped }) };
-    const subject = { trace: named, cache, ...defined({ fault }) };
-    const report = replayReport(run, subject);
-    if (flags.json) printJson(context, report);
-    else context.stdout.write(shown(replayText(report, run.seconds)));
+    const { fault, interrupted } = flags.foresight
+      ? await judgeForesight(context, flags, trace)
+      : await judgeCache(context, flags, cache, trace);
     if (fault !== undefined) context.stderr.write(failureLines(fault, withStack));
-    return fault === undefined && !run.interrupted;
+    return fault === undefined && !interrupted;
   } catch (error) {
     // Interrupted while the file was being opened, so it seems to have no header.
     if (context.signal.aborted) return false;
@@ -163,24 +169,57 @@ async function replayFile(
   }
 }
 
-async function play(context: CliContext, flags: ReplayFlags, cache: ResolvedCache, trace: Trace): Promise<ReplayRun> {
-  const { clock, signal } = context;
-  const { seed, limit, advice } = flags;
-  using progress = openReplayProgress(context, await barTotal(context, trace.file, limit));
-  const options: ReplayRunOptions = {
-    cache,
-    seed,
-    advice,
-    clock,
-    signal,
-    onRecord: () => progress.onRecord(),
-    ...defined({ limit }),
-  };
-  return await runReplay(trace.records(), trace.domain, options);
+/** How the replay of one trace ended. */
+interface Ended {
+  readonly interrupted: boolean;
+  readonly fault?: PlannerError | undefined;
 }
 
-function unjudgeable({ outcome, interrupted }: ReplayRun, file: string): PlannerError | undefined {
-  const { decisions, unjudged } = outcome;
+/** Judges the cache, and prints the report. */
+async function judgeCache(context: CliContext, flags: ReplayFlags, cache: ResolvedCache, trace: Trace): Promise<Ended> {
+  const { seed, advice } = flags;
+  const run = await withProgress(context, flags, trace, (options) =>
+    runReplay(trace.records(), trace.domain, { ...options, cache, seed, advice }),
+  );
+  const fault = run.fault ?? unjudgeable(run.outcome, run.interrupted, trace.file);
+  const report = replayReport(run, { trace: namedTrace(trace), cache, ...defined({ fault }) });
+  if (flags.json) printJson(context, report);
+  else context.stdout.write(shown(replayText(report, run.seconds)));
+  return { fault, interrupted: run.interrupted };
+}
+
+/** Judges foresight, and prints the report. */
+async function judgeForesight(context: CliContext, flags: ReplayFlags, trace: Trace): Promise<Ended> {
+  const run = await withProgress(context, flags, trace, (options) =>
+    runForesight(trace.records(), trace.domain, options),
+  );
+  const fault = run.fault ?? unjudgeable(run.outcome, run.interrupted, trace.file);
+  const report = foresightReport(run, namedTrace(trace), fault);
+  if (flags.json) printJson(context, report);
+  else context.stdout.write(shown(foresightText(report)));
+  return { fault, interrupted: run.interrupted };
+}
+
+async function withProgress<T>(
+  context: CliContext,
+  { limit }: ReplayFlags,
+  { file }: Trace,
+  run: (options: ReadOptions) => Promise<T>,
+): Promise<T> {
+  const { clock, signal } = context;
+  using progress = openReplayProgress(context, await barTotal(context, file, limit));
+  return await run({ clock, signal, onRecord: () => progress.onRecord(), ...defined({ limit }) });
+}
+
+function namedTrace({ file, header, skipped }: Trace): ReportTrace {
+  return { file, name: header.name, ...defined({ skipped }) };
+}
+
+function unjudgeable(
+  { decisions, unjudged }: Pick<ReplayOutcome, 'decisions' | 'unjudged'>,
+  interrupted: boolean,
+  file: string,
+): PlannerError | undefined {
   if (decisions > 0 || unjudged === 0 || interrupted) return undefined;
   const records = unjudged === 1 ? 'its one record' : `any of its ${unjudged} records`;
   return new PlannerError(

@@ -532,3 +532,50 @@ describe('--skip-invalid', () => {
     expect(code).toBe(1);
   });
 });
+
+describe('--foresight', () => {
+  test('prints one line of JSON for each trace: how much is foreseen, and what the gates would do', async () => {
+    const file = trace(records(40));
+    const { code, stdout, stderr } = await replay([file, file, '--foresight', '--json']);
+    const [first, second] = stdout.trimEnd().split('\n');
+    expect(second).toBe(first);
+    const { foresight, ...rest } = JSON.parse(first as string);
+    expect(rest).toEqual({ trace: { file, name: 'cave' }, interrupted: false });
+    // Health counts up, so that the two agents cross its only edge once, from a state never seen before.
+    expect(foresight).toMatchObject({ decisions: 40, requests: 38, newRequests: 0, extraCalls: { 200: 0, 5000: 0 } });
+    expect(foresight.first).toBeGreaterThan(0.9);
+    expect(foresight.byHorizon.map((horizon: object) => Object.keys(horizon)[0])).toEqual([
+      ...['steps', 'steps', 'steps', 'seconds', 'seconds', 'seconds', 'seconds'],
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  test('prints two tables and a conclusion for people', async () => {
+    const { code, stdout } = await replay([trace(records(40)), '--foresight']);
+    expect(stdout).toMatch(/^Foresight cave: 38 requests after a decision, 0 in a state never seen before\n/);
+    expect(stdout).toMatch(/1 request ahead +\d/);
+    expect(stdout).toMatch(/5 s ahead +\d/);
+    expect(stdout).toMatch(/a model of 200 ms +0 %/);
+    expect(stdout).toContain('does not pay here');
+    expect(code).toBe(0);
+  });
+
+  test('reports a broken line after what came before it, and takes --limit', async () => {
+    const broken = await replay([trace([...records(20), '{"t":']), '--foresight', '--json']);
+    expect(JSON.parse(broken.stdout)).toMatchObject({
+      foresight: { decisions: 20 },
+      error: { code: 'ERR_TRACE_INVALID' },
+    });
+    expect(broken.stderr).toContain('line 22: is not JSON');
+    expect(broken.code).toBe(1);
+    const limited = await replay([trace(records(20)), '--foresight', '--json', '--limit', '5']);
+    expect(JSON.parse(limited.stdout).foresight.decisions).toBe(5);
+  });
+
+  test('fails for a trace without choices', async () => {
+    const lines = records(3).map((record) => ({ ...record, chosen: undefined }));
+    const { code, stderr } = await replay([trace(lines), '--foresight']);
+    expect(stderr).toContain('nothing can be judged');
+    expect(code).toBe(1);
+  });
+});
