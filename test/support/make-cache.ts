@@ -28,6 +28,7 @@ export const PLAIN_CACHE: ResolvedCache = {
   ttlMaxMs: 1_800_000,
   similar: false,
   checkShare: 0,
+  checkReserve: 0,
   errorBudget: false,
   loopGuard: false,
   cycleGuard: false,

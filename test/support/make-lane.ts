@@ -1,3 +1,4 @@
+import type { SharedHits } from '../../src/main/cache/false-hits.ts';
 import type { Hit } from '../../src/main/cache/look.ts';
 import type { ModelEndpoint } from '../../src/main/models/model-endpoint.ts';
 import type { Slot } from '../../src/main/models/slots/ask.ts';
@@ -25,6 +26,7 @@ export function errand(id: number, again: Hit['again'] = 'check'): Errand {
     action: 'attack',
     reason: '',
     decision: decision(),
+    expiresAtMs: Number.POSITIVE_INFINITY,
     scene: `place ${id}`,
     near: undefined,
     again,
@@ -45,13 +47,17 @@ export class LaneUnderTest {
   /** What the lane brought home, by the place that was asked about. */
   readonly decided: [place: unknown, action: string][] = [];
   readonly warnings: string[] = [];
+  /** Hits that will not be checked, by their scene, and how many shared one answer. */
+  readonly lost: [scene: string, count: number][] = [];
+  /** Places whose entries are no longer remembered. */
+  readonly gone = new Set<unknown>();
   /** Votes for states that were asked about later, by the place. */
   readonly voted: [place: unknown, action: string][] = [];
   /** States that models are asked about for somebody now, by their keys. */
   readonly askedAbout = new Set<string>();
   /** What is remembered of a state after a vote: as a rule the vote. */
   onVoted: (state: BookedState, made: Decision) => Decision = (_state, made) => made;
-  onDecided: (errand: Errand, decision: Decision, others: readonly Hit[]) => void = () => {};
+  onDecided: (errand: Errand, decision: Decision, others: readonly SharedHits[]) => void = () => {};
 
   constructor(
     script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
@@ -76,7 +82,11 @@ export class LaneUnderTest {
     });
     this.gates = new Map([...parts.endpoints].map(([name, at]) => [name, at.gate]));
     this.endpoints = parts.endpoints;
-    const lessons: Pick<Lessons, 'checked' | 'voted'> = {
+    const lessons: Pick<Lessons, 'checked' | 'voted' | 'holds' | 'lost'> = {
+      holds: ({ request: { observation } }) => !this.gone.has(observation.place),
+      lost: (hits) => {
+        for (const { hit, count } of hits) this.lost.push([hit.scene, count]);
+      },
       checked: (done, made, others) => {
         this.decided.push([done.request.observation.place, made.action]);
         this.onDecided(done, made, others);

@@ -21,8 +21,8 @@ function numberOf(path: string): number {
 }
 
 const TIMES: Durations = { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 };
-const HITS = { served: 0, checked: 0, wrong: 0, rate: 0.1, low: 0.018, high: 0.404 };
-const UNCHECKED = { served: 2, checked: 0, wrong: 0, rate: null, low: null, high: null };
+const HITS = { served: 0, due: 0, checked: 0, lost: 0, wrong: 0, tooFew: false, rate: 0.1, low: 0.018, high: 0.404 };
+const UNCHECKED = { served: 2, due: 0, checked: 0, lost: 0, wrong: 0, tooFew: true, rate: null, low: null, high: null };
 
 function modelStats(endpoint: string, model: string, step: ModelStats['step']): ModelStats {
   const ended = { useful: 0, timeouts: 0, cancelled: 0, failed: 0 };
@@ -101,7 +101,7 @@ export function numberedStats(): ChatPlannerStats {
       evictions: 0,
       cut: 0,
       tooLarge: 0,
-      falseHits: { exact: HITS, similar: UNCHECKED, scenes: [{ scene: 'cave', ...HITS }] },
+      falseHits: { all: HITS, exact: HITS, similar: UNCHECKED, scenes: [{ scene: 'cave', ...HITS }] },
       standing: {
         trust: 'earned',
         models: { compared: 0, agreement: 0.5 },
@@ -137,6 +137,7 @@ export function numberedStats(): ChatPlannerStats {
     },
     background: {
       ...{ queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, dropped: 0 },
+      lost: { full: 0, gone: 0, old: 0, failed: 0, ended: 0 },
       later: { states: 0, asked: 0, voted: 0 },
     },
     late: [{ kind: 'all', compared: 0, lateOnly: 0, nextOnly: 0, serves: true }],

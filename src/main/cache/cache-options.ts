@@ -16,6 +16,8 @@ export interface ResolvedCache {
   readonly similar: { readonly distanceMax: number; readonly confirmedMax: number } | false;
   /** Share of hits that are asked again in the background, as checks. */
   readonly checkShare: number;
+  /** Share of the models' time within which checks do not give way. */
+  readonly checkReserve: number;
   readonly errorBudget: number | false;
   readonly loopGuard: boolean;
   readonly cycleGuard: boolean;

@@ -7,7 +7,7 @@ import type { StoreEntry } from '../../shared/store/store-reader.ts';
 import type { ResolvedCache } from './cache-options.ts';
 import type { DecisionMemory } from './decision-memory.ts';
 import type { HitJudge } from './evidence/hit-judge.ts';
-import type { FalseHits } from './false-hits.ts';
+import type { FalseHits, SharedHits } from './false-hits.ts';
 import type { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import type { Hit, Look, Said, Shadow } from './look.ts';
 import type { LoopGuard } from './loop-guard.ts';
@@ -71,32 +71,33 @@ export class DecisionLearner {
     // A probe is a sample of the served answers, as a check is.
     if (look.kind === 'hit' || judgement.verdict !== 'probe') return;
     const scene = sceneOf(this.#parts.domain, request.observation);
-    this.#parts.falseHits.checked(look.tier, scene, action !== judgement.prediction?.action);
+    this.#parts.falseHits.probed(look.tier, scene, action !== judgement.prediction?.action);
   }
 
-  /** Records that models were asked again, in the background, about a hit. */
-  checked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
+  /** Records that models were asked again, in the background, about a hit, and about others of its state that share the answer. */
+  checked(
+    request: PlanRequest,
+    signature: Signature,
+    hit: Hit,
+    decision: Decision,
+    others: readonly SharedHits[],
+  ): void {
     const { scene } = hit;
     this.#aged(scene, hit.decision, decision);
-    this.compared(hit, decision);
+    const checks = [{ hit, count: 1 }, ...others].filter((each) => each.hit.again === 'check');
+    // One answer is one comparison of the tier, and one sample of each judgement.
+    if (checks[0] !== undefined) this.#compareTier(checks[0].hit, decision);
+    this.#parts.falseHits.answered(checks, decision.action);
+    for (const { hit: each } of checks) {
+      if (each.judgement !== undefined) this.#parts.judge?.learn(each.judgement, decision.action);
+    }
     this.#remember(request, signature, scene, this.#withHeld(signature, decision));
   }
 
-  /** Compares a hit that was to be checked with a later decision of models. Remembers nothing. */
-  compared(hit: Hit, decision: Decision): void {
-    const { again, scene, action, near } = hit;
-    if (again !== 'check') return;
+  #compareTier({ scene, action, near, decision: served }: Hit, decision: Decision): void {
     const isRight = decision.action === action;
     if (near !== undefined) this.#parts.standing.compare(near.kind, scene, near.distance, isRight);
-    else this.#parts.standing.compare(isSingle(hit.decision) ? 'single' : 'exact', scene, 0, isRight);
-    this.counted(hit, decision);
-  }
-
-  /** Counts a further checked hit of the same state among the served ones. Does not compare its tier again: one answer is enough. */
-  counted({ again, scene, tier, action, judgement }: Hit, decision: Decision): void {
-    if (again !== 'check') return;
-    this.#parts.falseHits.checked(tier, scene, decision.action !== action);
-    if (judgement !== undefined) this.#parts.judge?.learn(judgement, decision.action);
+    else this.#parts.standing.compare(isSingle(served) ? 'single' : 'exact', scene, 0, isRight);
   }
 
   /** Reduces the weight of an action that had no effect twice for an agent. */

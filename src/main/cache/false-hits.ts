@@ -1,4 +1,5 @@
-import { wilson } from '../measure/wilson.ts';
+import { wilsonOf } from '../measure/wilson.ts';
+import type { Hit } from './look.ts';
 
 /** How a hit was found: by its own signature, or by that of a similar state. */
 export type HitTier = 'exact' | 'similar';
@@ -6,8 +7,15 @@ export type HitTier = 'exact' | 'similar';
 /** How often hits are wrong, with the 95 % Wilson interval. Null while none was checked. */
 export interface Rate {
   readonly served: number;
+  /** Number of hits drawn to be checked when they were served; with an error budget also those that were asked about instead. */
+  readonly due: number;
+  /** Number of those that were checked. */
   readonly checked: number;
+  /** Number of those that never will be. The others wait. */
+  readonly lost: number;
   readonly wrong: number;
+  /** Whether the checks rest on too few answers of models to tell the rate. */
+  readonly tooFew: boolean;
   /** Share of checked hits that were wrong, 0 to 1. */
   readonly rate: number | null;
   readonly low: number | null;
@@ -19,6 +27,8 @@ export interface SceneRate extends Rate {
 }
 
 export interface FalseHitStats {
+  /** Both tiers together. */
+  readonly all: Rate;
   readonly exact: Rate;
   readonly similar: Rate;
   /** Both tiers together, the most served scenes first. */
@@ -39,44 +49,95 @@ export function recordOfScene<T>(scenes: Map<string, T>, scene: string, create: 
   return created;
 }
 
+/** Hits of one state that share the answer of one check. */
+export interface SharedHits {
+  readonly hit: Hit;
+  count: number;
+}
+
+/** With fewer independent answers, a rate is too uncertain to be told. */
+const ANSWERS_MIN = 20;
+
 class HitTally {
   served = 0;
+  due = 0;
   checked = 0;
+  lost = 0;
   wrong = 0;
+  /** Sum of the squares of the numbers of hits that shared each answer. */
+  #squares = 0;
 
-  check(wrong: boolean): void {
-    this.checked++;
-    if (wrong) this.wrong++;
+  /** Records one answer, which was compared with `checked` hits. */
+  answered({ checked, wrong }: Pick<Rate, 'checked' | 'wrong'>): void {
+    this.checked += checked;
+    this.wrong += wrong;
+    this.#squares += checked * checked;
   }
 
   rate(): Rate {
-    const { served, checked, wrong } = this;
-    if (checked === 0) return { served, checked, wrong, rate: null, low: null, high: null };
-    return { served, checked, wrong, rate: wrong / checked, ...wilson(wrong, checked) };
+    const { served, due, checked, lost, wrong } = this;
+    const counts = { served, due, checked, lost, wrong };
+    if (checked === 0) return { ...counts, tooFew: true, rate: null, low: null, high: null };
+    const answers = checked ** 2 / this.#squares;
+    return { ...counts, tooFew: answers < ANSWERS_MIN, rate: wrong / checked, ...wilsonOf(wrong / checked, answers) };
   }
 }
 
 /**
- * Counts hits that were served, and how many of them were answered differently when asked again. The rate is valid for all hits
- * only if the checked ones were drawn at random. It includes the models' own inconsistency: asked twice about one state they
- * differ, with or without a cache.
+ * Counts hits that were served, how many of them were drawn to be checked, and what came of these. The rate is valid for all hits
+ * only if the checked ones were drawn at random, and few were lost. It includes the models' own inconsistency: asked twice about
+ * one state they differ, with or without a cache.
+ *
+ * Hits of a state that share an answer are right or wrong together, so the interval counts them as one cluster: its sample size is
+ * the effective one, n² / Σnᵢ² (L. Kish, "Survey Sampling", 1965). Later answers for the same state are samples of their own.
  */
 export class FalseHits {
+  readonly #all = new HitTally();
   readonly #tiers: Readonly<Record<HitTier, HitTally>> = { exact: new HitTally(), similar: new HitTally() };
   readonly #scenes = new Map<string, HitTally>();
 
-  served(tier: HitTier, scene: string): void {
-    this.#tiers[tier].served++;
-    this.#scene(scene).served++;
+  /** `isDue`: whether the hit was drawn to be checked. */
+  served(tier: HitTier, scene: string, isDue = false): void {
+    for (const tally of this.#talliesOf(tier, scene)) {
+      tally.served++;
+      if (isDue) tally.due++;
+    }
   }
 
+  /** Records the check of one hit. */
   checked(tier: HitTier, scene: string, wrong: boolean): void {
-    this.#tiers[tier].check(wrong);
-    this.#scene(scene).check(wrong);
+    for (const tally of this.#talliesOf(tier, scene)) tally.answered({ checked: 1, wrong: wrong ? 1 : 0 });
+  }
+
+  /** Models were asked about a hit instead of serving it: it is a sample of the served ones, as a check is. */
+  probed(tier: HitTier, scene: string, wrong: boolean): void {
+    for (const tally of this.#talliesOf(tier, scene)) tally.due++;
+    this.checked(tier, scene, wrong);
+  }
+
+  /** Records one answer of models, and the hits that it checks. */
+  answered(hits: readonly SharedHits[], answer: string): void {
+    const clusters = new Map<HitTally, { checked: number; wrong: number }>();
+    for (const { hit, count } of hits) {
+      for (const tally of this.#talliesOf(hit.tier, hit.scene)) {
+        const { checked, wrong } = clusters.get(tally) ?? { checked: 0, wrong: 0 };
+        clusters.set(tally, { checked: checked + count, wrong: wrong + (hit.action === answer ? 0 : count) });
+      }
+    }
+    for (const [tally, cluster] of clusters) tally.answered(cluster);
+  }
+
+  /** Records that hits that were due will not be checked. */
+  lost(hits: readonly SharedHits[]): void {
+    for (const { hit, count } of hits) {
+      if (hit.again !== 'check') continue;
+      for (const tally of this.#talliesOf(hit.tier, hit.scene)) tally.lost += count;
+    }
   }
 
   stats(): FalseHitStats {
     return {
+      all: this.#all.rate(),
       exact: this.#tiers.exact.rate(),
       similar: this.#tiers.similar.rate(),
       scenes: [...this.#scenes]
@@ -85,7 +146,7 @@ export class FalseHits {
     };
   }
 
-  #scene(scene: string): HitTally {
-    return recordOfScene(this.#scenes, scene, () => new HitTally());
+  #talliesOf(tier: HitTier, scene: string): readonly [HitTally, HitTally, HitTally] {
+    return [this.#all, this.#tiers[tier], recordOfScene(this.#scenes, scene, () => new HitTally())];
   }
 }

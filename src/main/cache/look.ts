@@ -18,6 +18,8 @@ export interface Hit {
   readonly action: string;
   readonly reason: string;
   readonly decision: Decision;
+  /** When the entry that was served is no longer fresh. */
+  readonly expiresAtMs: number;
   readonly scene: string;
   /** The similar state that the decision is for. Undefined if it is for the same state. */
   readonly near: Near | undefined;

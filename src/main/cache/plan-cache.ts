@@ -12,7 +12,7 @@ import { DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionDisk } from './disk/decision-disk.ts';
 import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
-import { FalseHits, type HitTier } from './false-hits.ts';
+import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import { isRefreshDue } from './freshness/refresh-ahead.ts';
 import type { Hit, Look, Miss, Near, Shadow, Standing } from './look.ts';
@@ -145,19 +145,26 @@ export class PlanCache {
     this.#learner.learnOutcome(request, signature, look, decision);
   }
 
-  /** Records that models were asked again, in the background, about a hit. */
-  checked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
-    this.#learner.checked(request, signature, hit, decision);
+  /** Records that models were asked again, in the background, about a hit. `others` are hits of the same state that share the answer. */
+  checked(
+    request: PlanRequest,
+    signature: Signature,
+    hit: Hit,
+    decision: Decision,
+    others: readonly SharedHits[] = [],
+  ): void {
+    this.#learner.checked(request, signature, hit, decision, others);
   }
 
-  /** Compares a hit that was to be checked with a later decision of models. Remembers nothing. */
-  compared(hit: Hit, decision: Decision): void {
-    this.#learner.compared(hit, decision);
+  /** Records that hits that were to be checked never will be. */
+  lost(hits: readonly SharedHits[]): void {
+    this.#falseHits.lost(hits);
   }
 
-  /** Counts a further checked hit of the same state, for which one answer is enough. */
-  counted(hit: Hit, decision: Decision): void {
-    this.#learner.counted(hit, decision);
+  /** Whether the answer of a hit is still remembered and fresh. */
+  holds(signature: Signature, { tier, expiresAtMs }: Hit): boolean {
+    const nowMs = this.#clock.now();
+    return tier === 'exact' ? this.#memory.peek(signature, nowMs).kind === 'hit' : nowMs < expiresAtMs;
   }
 
   /** Records that the agent takes this action in this state, whether memory, a model or the caller chose it. */
@@ -360,18 +367,18 @@ export class PlanCache {
     judgement: HitJudgement | undefined,
     near?: Near,
   ): Hit {
-    const { decision, slot } = entry;
+    const { decision, slot, expiresAtMs } = entry;
     this.#memory.touch(slot);
     const scene = sceneOf(this.#domain, request.observation);
     if (tier === 'exact') {
       this.#memory.count('hit');
       this.#memory.noteScene(slot, scene);
     } else this.#counts.similarHits++;
-    this.#falseHits.served(tier, scene);
     const again = this.#again(tier, entry, nowMs);
+    this.#falseHits.served(tier, scene, again === 'check');
     const reason =
       judgement === undefined ? rememberedReason(decision, action) : evidenceReason(decision, action, judgement);
-    return { kind: 'hit', tier, action, reason, decision, scene, near, again, judgement };
+    return { kind: 'hit', tier, action, reason, decision, expiresAtMs, scene, near, again, judgement };
   }
 
   #miss(request: PlanRequest, exact: Lookup, parts: MissParts): Miss {

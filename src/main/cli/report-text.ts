@@ -164,6 +164,9 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
     const tiers = [rateText('same state', falseHits.exact), rateText('similar', falseHits.similar)];
     rows.push(['False hits', tiers.filter((text) => text !== '').join(' · ')]);
   }
+  const { due = 0, checked = 0, lost = 0 } = falseHits?.all ?? {};
+  if (due > 0)
+    rows.push(['Checks', `${count(checked)} of ${count(due)} due (${percent(checked, due)}), ${count(lost)} lost`]);
   if (budget !== null) {
     const { served, judged, probes, risk, riskHigh } = budget;
     const now =
@@ -199,8 +202,9 @@ function tierText({ tier, to, compared, agreement, serving }: TierStat): string 
   return `${where}: ${percent(agreement ?? 0, 1)} of ${count(compared)} right, ${serving ? 'serves' : 'silent'}`;
 }
 
-function rateText(tier: string, { checked, wrong, low, high }: Rate): string {
+function rateText(tier: string, { checked, wrong, low, high, tooFew }: Rate): string {
   if (checked === 0 || low === null || high === null) return '';
+  if (tooFew) return `${tier}: ${count(wrong)} of ${count(checked)} checked, too few to tell`;
   return `${tier}: ${count(wrong)} of ${count(checked)} checked (95 % interval ${percent(low, 1)} to ${percent(high, 1)})`;
 }
 

@@ -13,11 +13,14 @@ export interface Interval {
  */
 export function wilson(wrong: number, n: number, z = 1.96): Interval {
   assert(wrong >= 0 && wrong <= n, `wilson needs 0 <= wrong <= n, got ${wrong} of ${n}`);
-  if (n === 0) return { low: 0, high: 1 };
-  const share = wrong / n;
+  return n === 0 ? { low: 0, high: 1 } : wilsonOf(wrong / n, n, z);
+}
+
+/** The same for a share that rests on `n` independent samples, which need not be a whole number. */
+export function wilsonOf(share: number, n: number, z = 1.96): Interval {
   const spread = (z * z) / n;
   const middle = share + spread / 2;
   const half = Math.sqrt(spread * (share * (1 - share) + spread / 4));
   // If all were wrong the formula gives 1, but rounding may not.
-  return { low: (middle - half) / (1 + spread), high: wrong === n ? 1 : (middle + half) / (1 + spread) };
+  return { low: (middle - half) / (1 + spread), high: share === 1 ? 1 : (middle + half) / (1 + spread) };
 }

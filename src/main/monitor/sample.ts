@@ -1,7 +1,6 @@
 import type { PlanSource } from '../../shared/decision.ts';
 import { type DurationCounts, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
 import type { Durations } from '../measure/durations.ts';
-import { wilson } from '../measure/wilson.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { CallCounts } from '../plans/counters.ts';
 import type { PlannerStats } from '../plans/planner.ts';
@@ -116,8 +115,6 @@ function combined<T extends object>(a: T, b: T, of: (inA: number, inB: number) =
 export function falseHitRate({ cache }: Pick<PlannerStats, 'cache'>): FalseHitRate {
   const none: FalseHitRate = { checked: 0, wrong: 0, rate: null, low: null, high: null };
   if (cache === false) return none;
-  const { exact, similar } = cache.falseHits;
-  const checked = exact.checked + similar.checked;
-  const wrong = exact.wrong + similar.wrong;
-  return checked === 0 ? none : { checked, wrong, rate: wrong / checked, ...wilson(wrong, checked) };
+  const { checked, wrong, rate, low, high } = cache.falseHits.all;
+  return { checked, wrong, rate, low, high };
 }

@@ -105,6 +105,11 @@ export interface CacheOptions {
   /** Share of hits that are checked with the models in the background, to measure how often the cache is wrong. Default 0.02. */
   readonly checkShare?: number;
   /**
+   * Share of the time that models work which checks may use even while plans wait, at most 0.5. With 0, a check starts only while all
+   * servers are idle, and gives way to plans. Default 0.03.
+   */
+  readonly checkReserve?: number;
+  /**
    * Share of the served answers that may be wrong, for example 0.05. A hit is served only while the evidence says that the budget is
    * kept, so at first nothing is served. Default false: every fresh hit is served.
    */

@@ -65,6 +65,8 @@ const synthesisSchema = z.strictObject({
 });
 
 const share = z.number().min(0).max(1);
+/** More would no longer be a reserve. */
+const CHECK_RESERVE_MAX = 0.5;
 
 const cacheSchema = z.strictObject({
   entries: count(4_000_000).optional(),
@@ -76,6 +78,7 @@ const cacheSchema = z.strictObject({
     .union([z.literal(false), z.strictObject({ distanceMax: share.optional(), confirmedMax: share.optional() })])
     .optional(),
   checkShare: share.optional(),
+  checkReserve: z.number().min(0).max(CHECK_RESERVE_MAX).optional(),
   errorBudget: z.union([z.literal(false), z.number().gt(0).lt(1)]).optional(),
   loopGuard: z.boolean().optional(),
   cycleGuard: z.boolean().optional(),

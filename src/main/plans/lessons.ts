@@ -1,5 +1,6 @@
 import type { Decision } from '../../shared/decision.ts';
 import { signatureText } from '../../shared/signature.ts';
+import type { SharedHits } from '../cache/false-hits.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import type { BookedState, StateBook } from './background/state-book.ts';
@@ -34,11 +35,20 @@ export class Lessons {
     if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
   }
 
-  /** Models were asked again. `others` are hits of the same state; each counts as a separate sample. */
-  checked({ request, signature, hit }: Errand, decision: Decision, others: readonly Hit[]): void {
-    this.#cache?.checked(request, signature, hit, decision);
-    for (const other of others) this.#cache?.counted(other, decision);
+  /** Models were asked again. `others` are further hits of the same state that share the answer. */
+  checked({ request, signature, hit }: Errand, decision: Decision, others: readonly SharedHits[]): void {
+    this.#cache?.checked(request, signature, hit, decision, others);
     this.#known(signature, decision);
+  }
+
+  /** Whether the answer that an errand is about is still remembered. */
+  holds({ signature, hit }: Errand): boolean {
+    return this.#cache?.holds(signature, hit) === true;
+  }
+
+  /** These hits were to be checked, and never will be. */
+  lost(hits: readonly SharedHits[]): void {
+    this.#cache?.lost(hits);
   }
 
   /** Models voted for a state in the book. Returns what is now remembered for it. */

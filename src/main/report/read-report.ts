@@ -47,6 +47,10 @@ const rate = z.looseObject({
   wrong: amount,
   low: share.nullable(),
   high: share.nullable(),
+  // Older reports have neither.
+  due: amount.default(0),
+  lost: amount.default(0),
+  tooFew: z.boolean().default(false),
 });
 
 const model = z.looseObject({
@@ -151,7 +155,7 @@ const schema = z.looseObject({
     standing: z
       .looseObject({ models: z.looseObject({ agreement: share.nullable() }), tiers: z.array(tier).max(100) })
       .nullish(),
-    falseHits: z.looseObject({ exact: rate, similar: rate }).nullable(),
+    falseHits: z.looseObject({ all: rate.optional(), exact: rate, similar: rate }).nullable(),
     budget: budget.nullable(),
   }),
   background: z.looseObject({

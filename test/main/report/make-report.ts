@@ -6,7 +6,8 @@ import { PLAN_SOURCES, type PlanSource } from '../../../src/shared/decision.ts';
 const bySource = <T>(of: (source: PlanSource) => T): Record<PlanSource, T> =>
   Object.fromEntries(PLAN_SOURCES.map((source) => [source, of(source)])) as Record<PlanSource, T>;
 
-const NONE = { served: 0, checked: 0, wrong: 0, rate: null, low: null, high: null };
+const NONE = { served: 0, due: 0, checked: 0, lost: 0, wrong: 0, tooFew: true, rate: null, low: null, high: null };
+const HITS = { ...NONE, due: 100, checked: 100, wrong: 10, tooFew: false };
 
 export function makeSeries(samples = 3): Series {
   const list = <T>(value: T): T[] => Array<T>(samples).fill(value);
@@ -57,7 +58,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       probes: 0,
       stood: 0,
       standing: null,
-      falseHits: { exact: { ...NONE, checked: 100, wrong: 10 }, similar: NONE, scenes: [] },
+      falseHits: { all: HITS, exact: HITS, similar: NONE, scenes: [] },
       budget: null,
       ttlByScene: [],
     },
@@ -68,6 +69,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
       failed: 0,
       cancelled: 0,
       dropped: 0,
+      lost: { full: 0, gone: 0, old: 0, failed: 0, ended: 0 },
       later: { states: 0, asked: 0, voted: 0 },
     },
     late: [],

@@ -25,8 +25,9 @@ const OUTCOME: SessionOutcome = {
 const TRACE = { file: 'cave.jsonl', name: 'cave' };
 const SIMULATED: ReportServer = { kind: 'simulated', speed: 100, baseURL: 'http://127.0.0.1:1/v1' };
 
-const HITS = { served: 4, checked: 10, wrong: 1, rate: 0.1, low: 0.018, high: 0.404 };
-const UNCHECKED = { served: 2, checked: 0, wrong: 0, rate: null, low: null, high: null };
+const CHECKS = { due: 12, lost: 1, tooFew: false };
+const HITS = { ...CHECKS, served: 4, checked: 10, wrong: 1, rate: 0.1, low: 0.018, high: 0.404 };
+const UNCHECKED = { ...CHECKS, due: 0, lost: 0, served: 2, checked: 0, wrong: 0, rate: null, low: null, high: null };
 
 function endpointStats(given: Partial<EndpointStats>): EndpointStats {
   return {
@@ -101,7 +102,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       probes: 0,
       stood: 0,
       standing: false,
-      falseHits: { exact: HITS, similar: UNCHECKED, scenes: [] },
+      falseHits: { all: HITS, exact: HITS, similar: UNCHECKED, scenes: [] },
       budget: { budget: 0.05, judged: 20, served: 6, probes: 1, risk: 0.02, riskHigh: 0.045 },
       disk: false,
     },
@@ -112,6 +113,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       failed: 0,
       cancelled: 0,
       dropped: 0,
+      lost: { full: 0, gone: 0, old: 0, failed: 0, ended: 0 },
       later: { states: 0, asked: 0, voted: 0 },
     },
     calls: { ...counters.calls(), hedges: 0, placeChecks: 0, seatsMoved: 0, earlyChoices: 0, retries: 0, byCode: {} },

@@ -33,7 +33,9 @@ export interface CallPlan {
   readonly ceilingMs: number;
   /** The time by which it must have ended. */
   readonly endMs: number;
-  readonly lane: Lane;
+  readonly lane: CallLane;
+  /** Whether its plan has a raised priority. */
+  readonly isRaised?: boolean | undefined;
   /** Its place in the queue: lower is served first. */
   readonly rankMs: number;
   /** The deadline of the plan that it is made for. */
@@ -41,6 +43,9 @@ export interface CallPlan {
   readonly holder: CallHolder;
   readonly query: ModelQuery;
 }
+
+/** `reserved`: no plan waits for it, but it waits like one for its slot, and does not yield. */
+export type CallLane = Lane | 'reserved';
 
 /** The owner of a call: it is notified of the call's progress, and knows whether the call is still wanted. */
 export interface CallHolder {
@@ -268,7 +273,7 @@ export class CallMaker {
   /** A place that is too slow to be preferred. Occasionally it is called in addition to a better one, because nothing else would show a change. */
   #placeToCheck(plan: CallPlan, at: ModelEndpoint): ModelEndpoint | undefined {
     const { subject, kind, alternatives, lane } = plan;
-    if (!this.#parts.options.features.bestPlace || alternatives.length === 0 || lane === 'background') return undefined;
+    if (!this.#parts.options.features.bestPlace || alternatives.length === 0 || lane !== 'foreground') return undefined;
     for (const other of this.#others(plan, new Set([at.name]))) {
       if (other.gate.idle > 0 && other.use.isDueForCheck(subject.model, kind) && this.#checks.take()) return other;
     }
@@ -276,7 +281,7 @@ export class CallMaker {
   }
 
   #hedgeAfterMs({ subject, kind, alternatives, lane }: CallPlan, at: ModelEndpoint): number | undefined {
-    if (!this.#parts.options.features.hedging || alternatives.length === 0 || lane === 'background') return undefined;
+    if (!this.#parts.options.features.hedging || alternatives.length === 0 || lane !== 'foreground') return undefined;
     return at.profileOf(subject.model, kind).quantile('total', HEDGE_QUANTILE);
   }
 
@@ -291,8 +296,9 @@ export class CallMaker {
       attempt.failed(error, undefined, clock.now());
       return { ok: false, error, report: { totalMs: 0 } };
     };
-    const { kind, lane, rankMs, deadlineMs } = plan;
-    const ask: Ask = { lane, rankMs, modelNow, need: { model: subject.model, kind, deadlineMs } };
+    const { kind, lane, isRaised = false, rankMs, deadlineMs } = plan;
+    const need = { model: subject.model, kind, deadlineMs };
+    const ask: Ask = { lane: lane === 'background' ? lane : 'foreground', isRaised, rankMs, modelNow, need };
     const askedAtMs = clock.now();
     const entry = await enterEndpoint(at, ask, turns, signal, () =>
       this.#isHopeless({ ...plan, subject: { ...plan.subject, model: modelNow() } }, at, askedAtMs),
@@ -351,7 +357,7 @@ export class CallMaker {
   #isHopeless({ subject, kind, lane, endMs, deadlineMs }: CallPlan, at: ModelEndpoint, askedAtMs: number): boolean {
     const { options, clock } = this.#parts;
     const { learnedTimeouts, chanceFit } = options.features;
-    if (!learnedTimeouts || lane === 'background') return false;
+    if (!learnedTimeouts || lane !== 'foreground') return false;
     const isAwaited = at.gate.waiting > 0;
     if (options.keepsLate && !isAwaited) return false;
     const byMs = Math.min(endMs, deadlineMs);

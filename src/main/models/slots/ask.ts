@@ -8,6 +8,8 @@ export interface Ask {
   readonly lane?: Lane;
   /** Lower is served first, on the scale of the clock: usually a deadline. Default: after all that have one. */
   readonly rankMs?: number;
+  /** Whether its plan has a raised priority. */
+  readonly isRaised?: boolean;
   /** The model that would be chosen for the call now: the order may depend on what is in the server's memory. */
   readonly modelNow?: () => string;
   /** What the slot is needed for, which decides whether other calls should make room. Default: they should. */

@@ -172,6 +172,11 @@ export class EndpointGate implements MachineGate {
     return this.#machine?.waiting ?? this.#waiting.length;
   }
 
+  /** Whether a call of raised priority waits here. */
+  get hasRaised(): boolean {
+    return this.#waiting.find(({ ask }) => ask.isRaised === true) !== undefined;
+  }
+
   /** Busy slots of background work. */
   get inBackground(): number {
     return this.#machine?.inBackground ?? this.#background.size;

@@ -65,6 +65,11 @@ function planningTile(name, percentile) {
   };
 }
 
+/** What came of the checks of all hits. @param {PlannerStats} stats */
+function checksOf({ cache }) {
+  return cache === false ? undefined : cache.falseHits.all;
+}
+
 /** @type {readonly Tile[]} */
 const TILES = [
   {
@@ -83,11 +88,13 @@ const TILES = [
   {
     id: 'false-hits',
     name: 'False hits so far',
-    value: ({ falseHits }) => percent(falseHits.rate),
-    below: ({ falseHits: { checked, wrong, low, high } }) =>
-      checked === 0
-        ? ['none checked yet']
-        : [`${count(wrong)} of ${count(checked)}; 95 % interval ${percent(low)} to ${percent(high)}`],
+    value: ({ stats, falseHits }) => (checksOf(stats)?.tooFew ? NOTHING : percent(falseHits.rate)),
+    below: ({ stats, falseHits: { checked, wrong, low, high } }) => {
+      const { due, lost, tooFew } = checksOf(stats) ?? { due: 0, lost: 0, tooFew: false };
+      if (due + checked === 0) return ['none checked yet'];
+      const interval = tooFew ? 'too few to tell' : `95 % interval ${percent(low)} to ${percent(high)}`;
+      return [`${count(wrong)} of ${count(checked)}; ${interval}; ${count(due)} checks due, ${count(lost)} lost`];
+    },
   },
   planningTile('p50 of planning', 'p50'),
   planningTile('p95 of planning', 'p95'),

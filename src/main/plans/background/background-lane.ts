@@ -1,27 +1,27 @@
 import type { Decision } from '../../../shared/decision.ts';
+import { defined } from '../../../shared/defined.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import { type Signature, signatureText } from '../../../shared/signature.ts';
-import type { Hit } from '../../cache/look.ts';
+import type { Signature } from '../../../shared/signature.ts';
+import type { SharedHits } from '../../cache/false-hits.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { Announcements } from '../announcements.ts';
 import type { AskedStates } from '../flights/asked-states.ts';
 import { Flight } from '../flights/flight.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import type { Errand, Lessons } from '../lessons.ts';
+import { CheckReserve } from './check-reserve.ts';
+import { ErrandQueue, hitsOf, isCheckJob, type Job, LOST_REASONS, type LostReason, servedBy } from './errand-queue.ts';
 import type { BookedState, StateBook } from './state-book.ts';
 
 /**
  * Asks models questions that no plan waits for: checks and refreshes of answers served from the cache, and states that no model
- * answered in time, for the next time. It delays no plan: a flight starts only while every endpoint has an idle slot, takes its
- * slots behind all others, and each of its calls gives way to a call that can make a deadline only with its slot. One flight
- * starts in each turn of the event loop, so that the next one finds its slots taken. Bounded: beyond `QUEUE_MAX` errands the
- * oldest is dropped and counted; states are asked about later with a budget of calls for each plan, and at most a minute after
- * the last one.
+ * answered in time, for the next time. It delays no plan, but for checks within their reserve: a flight starts only while every
+ * endpoint has an idle slot, takes its slots behind all others, and each of its calls gives way to a call that can make a deadline
+ * only with its slot. An errand that gave way is asked again later. One flight starts in each turn of the event loop, so that the
+ * next one finds its slots taken. Bounded: of too many errands the oldest is dropped and counted; states are asked about later with
+ * a budget of calls for each plan, and at most a minute after the last one.
  */
-const QUEUE_MAX = 64;
 const FLIGHTS_MAX = 4;
-/** Maximum further hits of a state that wait for the answer to the first; more are dropped and counted. */
-const OTHERS_MAX = 64;
 /** Number of calls about states for later that each plan allows; at most `LATER_SAVED_MAX` are saved up. */
 const LATER_PER_PLAN = 2;
 const LATER_SAVED_MAX = 240;
@@ -38,24 +38,29 @@ export interface BackgroundStats {
   readonly done: number;
   /** Ended without one: the models failed. */
   readonly failed: number;
-  /** Given up because a plan had to wait for a slot, or because the planner closed. */
+  /** Given up because a plan had to wait for a slot, or because the planner closed. The former go back to the queue. */
   readonly cancelled: number;
-  /** Not started: the queue was full. */
+  /** Not started: the queue was full, or there was no reason any more. */
   readonly dropped: number;
+  /**
+   * Ended without an answer, with all hits that shared it: the queue was full; the entry was gone; it had waited too long; the models
+   * failed; the cache was cleared or the planner closed.
+   */
+  readonly lost: Readonly<Record<LostReason, number>>;
   /** States to ask about later: those waiting, calls made about them, and votes that resulted. */
   readonly later: { readonly states: number; readonly asked: number; readonly voted: number };
 }
 
-/** An errand that waits or runs. */
-interface Job {
-  readonly errand: Errand;
-  readonly others: Hit[];
+/** A job, its flight, and the time that is set aside for it: 0 for one that gives way. */
+interface RunningJob extends Job {
+  readonly flight: Flight;
+  readonly reservedMs: number;
 }
 
 export class BackgroundLane {
   readonly #parts: FlightParts;
   readonly #book: StateBook;
-  readonly #lessons: Pick<Lessons, 'checked' | 'voted'>;
+  readonly #lessons: LaneLessons;
   readonly #asked: Pick<AskedStates, 'has'>;
   readonly #announcements: Pick<Announcements, 'warn'>;
   readonly #later = new Map<string, Flight>();
@@ -63,12 +68,13 @@ export class BackgroundLane {
   #laterBudget = 0;
   #othersBudget = 0;
   #lastPlanAtMs = Number.NEGATIVE_INFINITY;
-  /** Errands by state: models are asked once, however many hits of it there are. */
-  readonly #queue = new Map<string, Job>();
-  readonly #running = new Map<string, Job & { readonly flight: Flight }>();
+  readonly #queue: ErrandQueue;
+  readonly #reserve: CheckReserve;
+  readonly #running = new Map<string, RunningJob>();
   /** The ends of all flights in progress, including cancelled ones. */
   readonly #ends = new Set<Promise<void>>();
   readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
+  readonly #lost = Object.fromEntries(LOST_REASONS.map((reason) => [reason, 0])) as Record<LostReason, number>;
   #nextId = -1;
   #isWaking = false;
   #isClosed = false;
@@ -76,7 +82,7 @@ export class BackgroundLane {
   constructor(
     parts: FlightParts,
     book: StateBook,
-    lessons: Pick<Lessons, 'checked' | 'voted'>,
+    lessons: LaneLessons,
     asked: Pick<AskedStates, 'has'>,
     announcements: Pick<Announcements, 'warn'>,
   ) {
@@ -85,6 +91,22 @@ export class BackgroundLane {
     this.#lessons = lessons;
     this.#asked = asked;
     this.#announcements = announcements;
+    this.#queue = new ErrandQueue({
+      holds: (errand) => lessons.holds(errand),
+      onLost: (hits, reason) => {
+        if (reason !== 'failed') this.#counts.dropped += countOf(hits);
+        this.#lose(hits, reason);
+      },
+    });
+    const { cache } = parts.options;
+    this.#reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, () =>
+      [...parts.endpoints.values()].reduce((sum, { gate }) => sum + gate.ownWorked(), 0),
+    );
+  }
+
+  #lose(hits: readonly SharedHits[], reason: LostReason): void {
+    this.#lost[reason] += countOf(hits);
+    this.#lessons.lost(hits);
   }
 
   /**
@@ -99,7 +121,6 @@ export class BackgroundLane {
   /** The cache was cleared: drops waiting work, and gives up running work. */
   clear(): void {
     this.#book.clear();
-    this.#counts.dropped += this.#queue.size;
     this.#queue.clear();
     this.#giveUpAll();
   }
@@ -110,8 +131,9 @@ export class BackgroundLane {
   }
 
   #giveUpAll(): void {
-    for (const [key, { flight }] of [...this.#running]) {
+    for (const [key, { flight, ...job }] of [...this.#running]) {
       this.#running.delete(key);
+      this.#lose(hitsOf(job), 'ended');
       flight.cancel();
     }
     for (const [key, flight] of [...this.#later]) {
@@ -130,27 +152,15 @@ export class BackgroundLane {
 
   /** Adds an errand, and starts it as soon as there is room. The request and the signature must not change later. */
   add(errand: Errand): void {
-    const key = signatureText(errand.signature);
     if (this.#isClosed) return;
-    const known = this.#queue.get(key) ?? this.#running.get(key);
-    if (known !== undefined) {
-      if (known.others.length < OTHERS_MAX) known.others.push(errand.hit);
-      else this.#counts.dropped++;
-      return;
-    }
-    this.#queue.set(key, { errand, others: [] });
-    if (this.#queue.size > QUEUE_MAX) {
-      const [oldest, job] = this.#queue.entries().next().value as [string, Job];
-      this.#queue.delete(oldest);
-      this.#counts.dropped += 1 + job.others.length;
-    }
+    this.#queue.add(errand, this.#parts.clock.now(), this.#running);
     this.wake();
   }
 
   /** Call when there may be room. */
   wake(): void {
     if (this.#isWaking || this.#isClosed || !this.#hasWork) return;
-    if ((this.#isIdleEverywhere() && this.#beginErrand()) || this.#beginLater()) this.#wakeNextTurn();
+    if (this.#beginErrand() || this.#beginLater()) this.#wakeNextTurn();
   }
 
   /**
@@ -166,12 +176,20 @@ export class BackgroundLane {
   }
 
   #beginErrand(): boolean {
-    if (this.#running.size >= FLIGHTS_MAX) return false;
-    const next = this.#queue.entries().next().value;
-    if (next === undefined) return false;
-    this.#queue.delete(next[0]);
-    this.#begin(...next);
+    if (this.#running.size >= FLIGHTS_MAX || this.#queue.size === 0) return false;
+    const isIdle = this.#isIdleEverywhere();
+    const job = this.#queue.next(this.#parts.clock.now(), !isIdle);
+    if (job === undefined) return false;
+    const isReserved = isCheckJob(job) && this.#reserve.covers && !this.#hasRaised();
+    if (!isReserved && !isIdle) return false;
+    this.#queue.remove(job);
+    this.#begin(job, isReserved ? this.#reserve.take() : 0);
     return true;
+  }
+
+  /** Whether a request of raised priority waits for a slot. */
+  #hasRaised(): boolean {
+    return [...this.#parts.endpoints.values()].some(({ gate }) => gate.hasRaised);
   }
 
   /** Starts a call for one more vote for a state of the book. */
@@ -244,7 +262,6 @@ export class BackgroundLane {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#counts.dropped += this.#queue.size;
     this.#queue.clear();
     this.#giveUpAll();
     await Promise.all(this.#ends);
@@ -252,7 +269,7 @@ export class BackgroundLane {
 
   stats(): BackgroundStats {
     const later = { states: this.#book.size, ...this.#laterCounts };
-    return { queued: this.#queue.size, running: this.#running.size, ...this.#counts, later };
+    return { queued: this.#queue.size, running: this.#running.size, ...this.#counts, lost: { ...this.#lost }, later };
   }
 
   #hasIdleSeat({ endpoint, alternatives }: ResolvedExpert): boolean {
@@ -266,36 +283,66 @@ export class BackgroundLane {
     return [...this.#parts.endpoints.values()].every(({ isIdle }) => isIdle);
   }
 
-  #begin(key: string, job: Job): void {
+  #begin(job: Job, reservedMs: number): void {
+    const { key } = job;
+    const served = servedBy(job);
     const flight = new Flight(this.#parts, this.#nextId--, job.errand.request, this.#deadlineMs(), {
-      lane: 'background',
+      lane: reservedMs > 0 ? 'reserved' : 'background',
+      reserveMs: reservedMs,
       state: key,
+      ...defined({ served }),
     });
-    this.#running.set(key, { ...job, flight });
-    const end = this.#fly(key, flight, job).finally(() => this.#ends.delete(end));
+    const running = { ...job, flight, reservedMs };
+    this.#running.set(key, running);
+    const end = this.#fly(running).finally(() => this.#ends.delete(end));
     this.#ends.add(end);
   }
 
-  async #fly(key: string, flight: Flight, { errand, others }: Job): Promise<void> {
+  async #fly(job: RunningJob): Promise<void> {
+    const { key, flight } = job;
     try {
       await flight.run();
-      // Votes of a flight that was cut short are no second opinion, unless they agree.
-      const isOpinion = flight.decision !== undefined && flight.decision.source !== 'vote';
-      if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
-      else if (flight.isCutShort && !isOpinion) this.#counts.cancelled++;
-      else if (flight.decision === undefined) this.#counts.failed++;
-      else {
-        this.#lessons.checked(errand, flight.decision, others);
-        this.#counts.done++;
-      }
+      this.#landed(job);
     } catch (error) {
       this.#counts.failed++;
+      this.#lose(hitsOf(job), 'failed');
       this.#warn('asking models again', error);
     } finally {
       if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
       this.wake();
     }
   }
+
+  #landed(job: RunningJob): void {
+    const { key, flight, errand, others, reservedMs } = job;
+    const { decision } = flight;
+    // Votes of a flight that was cut short are no second opinion, unless they agree.
+    const isCut = flight.isCutShort && (decision === undefined || decision.source === 'vote');
+    if (isCheckJob(job)) this.#reserve.settle(reservedMs, flight.workedMs, decision !== undefined && !isCut);
+    if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
+    else if (isCut || (decision === undefined && flight.isStarved)) this.#takeBack(job);
+    else if (decision === undefined) {
+      this.#counts.failed++;
+      this.#lose(hitsOf(job), 'failed');
+    } else {
+      this.#lessons.checked(errand, decision, others);
+      this.#counts.done++;
+    }
+  }
+
+  /** An errand that had to make room, or found none, waits again. */
+  #takeBack({ flight: _flight, reservedMs: _reservedMs, ...job }: RunningJob): void {
+    this.#counts.cancelled++;
+    this.#running.delete(job.key);
+    if (this.#isClosed) this.#lose(hitsOf(job), 'ended');
+    else this.#queue.put(job);
+  }
+}
+
+type LaneLessons = Pick<Lessons, 'checked' | 'voted' | 'holds' | 'lost'>;
+
+function countOf(hits: readonly SharedHits[]): number {
+  return hits.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** The next expert that can be asked: a state takes turns with all of them. At least one can be. */

@@ -1,17 +1,18 @@
+import type { Timer } from '../../../shared/clock.ts';
 import type { ErrorWire } from '../../../shared/errors.ts';
 import { type LinkedAbort, linkedAbort } from '../../../shared/linked-abort.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import { AttemptLog, type AttemptSubject } from '../../models/calls/attempt-log.ts';
-import { type CallHolder, type CallPlan, OUT_OF_TIME } from '../../models/calls/call-maker.ts';
-import type { Lane, Slot } from '../../models/slots/ask.ts';
+import { type CallHolder, type CallLane, type CallPlan, OUT_OF_TIME } from '../../models/calls/call-maker.ts';
+import type { Slot } from '../../models/slots/ask.ts';
 import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 
 /** The question of a call and the time by which it must end; the flight determines its rank. */
-export type FlightCallPlan = Omit<CallPlan, 'lane' | 'rankMs' | 'deadlineMs' | 'holder'>;
+export type FlightCallPlan = Omit<CallPlan, 'lane' | 'isRaised' | 'rankMs' | 'deadlineMs' | 'holder'>;
 
 /**
  * The calls of one flight: their rank, the slots that they were given, and what happens to them when no plan waits for the flight
@@ -21,11 +22,15 @@ export class FlightCalls {
   readonly attempts = new AttemptLog();
   readonly startedAtMs: number;
   readonly deadlineMs: number;
-  lane: Lane;
+  lane: CallLane;
   /** Whether the deadline has passed while running calls continue. */
   isLate = false;
   /** Whether a call was given up for another. */
   isCutShort = false;
+  /** Whether a call still waited for a slot at the end. */
+  isStarved = false;
+  /** Time that its calls had slots, in milliseconds, once they have ended. */
+  workedMs = 0;
   readonly #parts: FlightParts;
   readonly #purpose: FlightPurpose;
   readonly #agent: string;
@@ -38,6 +43,8 @@ export class FlightCalls {
   /** The slots that all calls were given, including those that are already released. */
   readonly #slots: Slot[] = [];
   #made = 0;
+  /** The end of the reserve of a flight in the lane `reserved`. */
+  #reserve: Timer | undefined;
   /** Ends the agent's turn: called once no running call has a plan that waits for it. */
   #turnOver: (() => void) | undefined;
 
@@ -63,6 +70,10 @@ export class FlightCalls {
     return this.#controller.signal;
   }
 
+  get nowMs(): number {
+    return this.#parts.clock.now();
+  }
+
   /** Whether no call has been given a slot yet: the flight is only queued. */
   get isQueued(): boolean {
     return this.#slots.length === 0;
@@ -78,6 +89,7 @@ export class FlightCalls {
   get rankMs(): number {
     const { priority = 0 } = this.#purpose;
     const { startedAtMs, deadlineMs } = this;
+    if (this.lane === 'reserved') return Number.NEGATIVE_INFINITY;
     const rankMs = this.#parts.shares.rankMs(this.#agent, priority, startedAtMs, deadlineMs, this.#waitedMs);
     // If a server is given fewer calls than it has slots, other plans get their first vote before this one gets its second.
     const isBehind = this.#made > 0 && this.#outlook.isNarrowed;
@@ -98,7 +110,8 @@ export class FlightCalls {
     this.#made++;
     this.#open.add(holder);
     try {
-      const whole = { ...plan, lane, rankMs, deadlineMs, holder };
+      const isRaised = (this.#purpose.priority ?? 0) > 0;
+      const whole = { ...plan, lane, isRaised, rankMs, deadlineMs, holder };
       return await this.#parts.maker.make(whole, this.attempts, holder.signal);
     } finally {
       holder.end();
@@ -116,19 +129,26 @@ export class FlightCalls {
 
   /** A call has a slot. */
   served(slot: Slot): void {
-    const { shares } = this.#parts;
-    if (this.#purpose.lane !== 'background') shares.served(this.#agent);
+    const { shares, clock } = this.#parts;
+    const { lane = 'foreground', reserveMs = 0 } = this.#purpose;
+    if (lane === 'foreground') shares.served(this.#agent);
+    if (this.lane === 'reserved') this.#reserve ??= clock.setTimer(reserveMs, () => this.#yield());
     if (this.lane === 'foreground') this.#turnOver ??= shares.working(this.#agent);
     this.#slots.push(slot);
-    if (this.isLate) slot.toBackground();
+    if (this.lane === 'background') slot.toBackground();
   }
 
   /** The deadline has come: calls that wait for a slot are cancelled, and running ones continue behind all others. */
   goOnLate(): void {
     this.isLate = true;
-    this.lane = 'background';
     this.#turnOver?.();
     for (const call of [...this.#open]) if (call.isWaiting) call.cancel(OUT_OF_TIME);
+    this.#yield();
+  }
+
+  /** From now on the calls give way to those of plans. */
+  #yield(): void {
+    this.lane = 'background';
     for (const slot of this.#slots) slot.toBackground();
   }
 
@@ -140,6 +160,8 @@ export class FlightCalls {
   /** The flight has ended: calls that are still open are no longer needed. */
   end(isOutOfTime: boolean): void {
     this.#turnOver?.();
+    this.#reserve?.cancel();
+    this.isStarved = [...this.#open].some((call) => call.isWaiting);
     this.cancel(isOutOfTime);
   }
 }
@@ -149,6 +171,7 @@ class FlightCall implements CallHolder {
   isWaiting = false;
   readonly #calls: FlightCalls;
   readonly #abort: LinkedAbort;
+  #worksSinceMs: number | undefined;
 
   constructor(calls: FlightCalls, abort: LinkedAbort) {
     this.#calls = calls;
@@ -170,6 +193,7 @@ class FlightCall implements CallHolder {
   works(slot: Slot): void {
     this.#calls.served(slot);
     this.isWaiting = false;
+    this.#worksSinceMs ??= this.#calls.nowMs;
   }
 
   giveUp(): void {
@@ -182,6 +206,7 @@ class FlightCall implements CallHolder {
   }
 
   end(): void {
+    if (this.#worksSinceMs !== undefined) this.#calls.workedMs += this.#calls.nowMs - this.#worksSinceMs;
     this.#abort.unlink();
   }
 }

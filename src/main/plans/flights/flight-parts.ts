@@ -1,11 +1,10 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
-import type { CallMaker } from '../../models/calls/call-maker.ts';
+import type { CallLane, CallMaker } from '../../models/calls/call-maker.ts';
 import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { AnswerForms } from '../../models/forms/answer-form.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { ExpertRunner } from '../../models/pool/expert-pool.ts';
-import type { Lane } from '../../models/slots/ask.ts';
 import type { FairShare } from '../../models/slots/fair-share.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { PlannerCounters } from '../counters.ts';
@@ -38,8 +37,12 @@ export interface FlightParts {
 export interface FlightPurpose {
   /** The text of the request's signature, by which a read is compared with later written decisions for the same state. */
   readonly state: string;
-  /** Background work takes only slots that no call waits for. Default `foreground`. */
-  readonly lane?: Lane;
+  /** Background work takes only slots that no call waits for; a check within its reserve does not wait. Default `foreground`. */
+  readonly lane?: CallLane;
+  /** Time for which the slots of a flight in the lane `reserved` do not yield, in milliseconds. */
+  readonly reserveMs?: number;
+  /** The action that was served from the cache, if the flight checks it. */
+  readonly served?: string;
   /** Higher is served first. Default 0. */
   readonly priority?: number;
   /** An action that the agent has tried in this state without effect: it is shown to the models. */

@@ -59,7 +59,7 @@ export class Flight {
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose) {
     const { options, records, reads } = parts;
-    const { inVain, lane, state } = purpose;
+    const { inVain, lane, state, served } = purpose;
     const isWeighted = options.features.weightedVotes;
     const shown = new ShownRequest(request, options, inVain);
     this.#parts = parts;
@@ -74,8 +74,8 @@ export class Flight {
     });
     this.#inHand = new DecisionInHand(parts, this.#ballot, this.#calls.startedAtMs);
     this.#experts = new ExpertCalls(id, parts, shown, this.#outlook, this.#calls);
-    // Background work is a second opinion in words.
-    if (reads !== undefined && lane !== 'background') {
+    // Other background work than checks is a second opinion in words.
+    if (reads !== undefined && (lane !== 'background' || served !== undefined)) {
       const shared = { parts, reads, planId: id, request, inVain, state };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
@@ -135,6 +135,16 @@ export class Flight {
     return this.#calls.isCutShort;
   }
 
+  /** Whether a call still waited for a slot when the flight ended. */
+  get isStarved(): boolean {
+    return this.#calls.isStarved;
+  }
+
+  /** Time that its calls had slots, in milliseconds. */
+  get workedMs(): number {
+    return this.#calls.workedMs;
+  }
+
   /**
    * The decision that the current choices amount to, for a plan that is settled now: an agreement, or the choice of a synthesis.
    * Undefined if only votes are available.
@@ -187,7 +197,10 @@ export class Flight {
     this.#hasBegun = true;
     if (this.#calls.signal.aborted) return;
     if (this.#read !== undefined && (await this.#readFirst(this.#read))) return this.#calls.end(false);
-    const isOver = this.#calls.isLate || this.#calls.signal.aborted || this.#read?.isLastWord === true;
+    // What a check would decide after it was cut short does not count.
+    const isCutCheck = this.#purpose.served !== undefined && this.isCutShort;
+    const { isLate, signal } = this.#calls;
+    const isOver = isLate || signal.aborted || isCutCheck || this.#read?.isLastWord === true;
     const panel = isOver ? undefined : this.#convene();
     const inHand = this.#inHand;
     try {
@@ -221,6 +234,8 @@ export class Flight {
   #useRead({ choice, isCrowded, isLastWord }: FlightRead, reads: Reads): ReadUse | undefined {
     if (choice === undefined || this.#isReadUsed) return undefined;
     const use = reads.useOf(choice, isCrowded);
+    const { served } = this.#purpose;
+    if (served !== undefined) return this.#useReadOfCheck(use, choice.action === served, isLastWord);
     if (use === 'decides' && !this.#hasConvened) return use;
     this.#isReadUsed = true;
     // A trial needs written votes to be compared with. If none can be in time, the read is the best vote there is.
@@ -232,6 +247,18 @@ export class Flight {
     this.#ballot.votes.push({ role: READ_ROLE, model, vote, readWeight });
     this.#ballot.onVote();
     return 'votes';
+  }
+
+  /**
+   * A read of a check decides if it is sure and finds what was served, or if nobody can write. Otherwise experts write without
+   * knowing of it. They are asked because the read contradicts, so reads are not judged by what they say then.
+   */
+  #useReadOfCheck(use: ReadUse, agrees: boolean, isLastWord: boolean): ReadUse {
+    const isEnough = agrees || this.#parts.options.reads.answers === 'read';
+    if (!this.#hasConvened && (isLastWord || (use === 'decides' && isEnough))) return 'decides';
+    this.#isReadUsed = true;
+    this.#isTrial = use !== 'decides' || this.#hasConvened;
+    return 'trial';
   }
 
   #learn({ action, source }: Decision): void {

@@ -92,7 +92,7 @@ export class SynthesisLadder {
     }
     if (takesBackChoice(settled.error.code)) this.#inHand.choice = undefined;
     // Counted only for plans: background work is not, and it may have been cancelled.
-    if (index === 0 && !signal.aborted && this.#calls.lane !== 'background') this.#parts.counters.fallbacks++;
+    if (index === 0 && !signal.aborted && this.#calls.lane === 'foreground') this.#parts.counters.fallbacks++;
     return 'failed';
   }
 

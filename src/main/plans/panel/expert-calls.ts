@@ -32,7 +32,7 @@ export class ExpertCalls implements PanelAsker {
 
   isTimely(expert: ResolvedExpert): boolean {
     const { panelFit } = this.#parts.options.features;
-    return !panelFit || this.#calls.lane === 'background' || this.#outlook.isTimely(expert);
+    return !panelFit || this.#calls.lane !== 'foreground' || this.#outlook.isTimely(expert);
   }
 
   seated(expert: ResolvedExpert): ResolvedExpert {

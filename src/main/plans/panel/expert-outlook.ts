@@ -2,7 +2,7 @@ import { imageFeaturesOf } from '../../../shared/domain.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { type CallPlace, goodPlaces, placesFor } from '../../models/calls/places.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
-import type { Lane } from '../../models/slots/ask.ts';
+import type { CallLane } from '../../models/calls/call-maker.ts';
 import type { CallKind, LatencyProfile } from '../../models/time/latency-profile.ts';
 import type { ResolvedExpert, ResolvedSynthesis } from '../../options/planner-options.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
@@ -75,7 +75,7 @@ export class ExpertOutlook {
   }
 
   /** The experts to ask, in order. */
-  panel(lane: Lane, rankMs: number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
+  panel(lane: CallLane, rankMs: number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
     const { options, clock, maker } = this.#parts;
     const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
     if (oneExpert !== undefined) {
@@ -96,7 +96,7 @@ export class ExpertOutlook {
     };
     const ranks = new Map(experts.map((expert) => [expert, rank(expert)]));
     const inOrder = experts.toSorted((a, b) => (ranks.get(b) as number) - (ranks.get(a) as number));
-    if (lane === 'background') return { ...whole, members: inOrder };
+    if (lane !== 'foreground') return { ...whole, members: inOrder };
     const ordered = this.#inTimeForOthers(inOrder, rankMs);
     return panelThatFits(ordered, {
       ...this.#rooms(experts, rankMs),

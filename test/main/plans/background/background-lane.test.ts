@@ -35,7 +35,9 @@ describe('an errand begins', () => {
     await advance(60);
     expect(under.decided).toEqual(ofPlace(1));
     const later = { states: 0, asked: 0, voted: 0 };
-    expect(under.lane.stats()).toEqual({ queued: 0, running: 0, done: 1, failed: 0, cancelled: 0, dropped: 0, later });
+    const lost = { full: 0, gone: 0, old: 0, failed: 0, ended: 0 };
+    const counts = { queued: 0, running: 0, done: 1, failed: 0, cancelled: 0, dropped: 0 };
+    expect(under.lane.stats()).toEqual({ ...counts, lost, later });
   });
 
   test('only when every endpoint has a slot, also those that it would not use', async () => {
@@ -230,11 +232,15 @@ describe('somebody who has to wait for a slot', () => {
     await advance(5);
     const slot = (await under.gate().acquire(NEVER)) as Slot;
     await flush();
-    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0, cancelled: 1 });
+    // The one that gave way waits behind the other.
+    expect(under.lane.stats()).toMatchObject({ queued: 2, running: 0, cancelled: 1 });
     slot.release();
     under.lane.wake();
     await advance(60);
     expect(under.decided).toEqual(ofPlace(2));
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(2, 1));
+    expect(under.lane.stats()).toMatchObject({ queued: 0, done: 2, dropped: 0 });
   });
 
   test('finds the state asked about again once the flight that was cut short has ended', async () => {

@@ -137,6 +137,7 @@ describe('answers from one rung', () => {
     action: 'block',
     reason: 'the best legal one of the votes for this state',
     decision: decision({ action: 'dance', decidedAtMs: 77 }),
+    expiresAtMs: 1_000,
     scene: 'cave',
     near: undefined,
     again: undefined,

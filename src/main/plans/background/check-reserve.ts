@@ -1,0 +1,59 @@
+/**
+ * The share of the models' time that checks may use although plans wait for it. Every millisecond that a slot is busy credits that
+ * share of a millisecond, so checks take no more of a busy server than of an idle one, however many slots it has. A check is paid
+ * for when it starts, by the time that checks usually take; what it does not use is credited again.
+ */
+
+/** Assumed time of the first check. */
+const FIRST_MS = 1_000;
+/** A check may take this many times the usual time before it is no longer covered. */
+const MARGIN = 2;
+/** At most the time of this many checks is saved up. */
+const SAVED_MAX = 8;
+/** Weight of the latest check in the usual time. */
+const WEIGHT = 0.2;
+/** A check that was cut short would have taken at least this many times as long. */
+const CUT_FACTOR = 1.5;
+
+export class CheckReserve {
+  readonly #share: number;
+  /** Busy slots times milliseconds since the start, at all model servers. */
+  readonly #workedMs: () => number;
+  #seenMs: number;
+  #creditMs = 0;
+  #usualMs: number | undefined;
+
+  constructor(share: number, workedMs: () => number) {
+    this.#share = share;
+    this.#workedMs = workedMs;
+    this.#seenMs = workedMs();
+  }
+
+  /** Whether the credit covers one more check. */
+  get covers(): boolean {
+    const workedMs = this.#workedMs();
+    const creditMs = this.#creditMs + this.#share * (workedMs - this.#seenMs);
+    this.#creditMs = Math.min(SAVED_MAX * this.#expectedMs, creditMs);
+    this.#seenMs = workedMs;
+    return this.#creditMs >= this.#expectedMs;
+  }
+
+  /** Sets time aside for a check. Returns how much, in milliseconds. */
+  take(): number {
+    const takenMs = Math.min(this.#creditMs, MARGIN * this.#expectedMs);
+    this.#creditMs -= takenMs;
+    return takenMs;
+  }
+
+  /** A check has ended, for which `takenMs` were set aside. */
+  settle(takenMs: number, usedMs: number, isDone: boolean): void {
+    this.#creditMs += Math.max(0, takenMs - usedMs);
+    const usualMs = this.#usualMs ?? usedMs;
+    if (isDone) this.#usualMs = usualMs + WEIGHT * (usedMs - usualMs);
+    else this.#usualMs = Math.max(this.#expectedMs, CUT_FACTOR * usedMs);
+  }
+
+  get #expectedMs(): number {
+    return Math.max(1, this.#usualMs ?? FIRST_MS);
+  }
+}

@@ -1,0 +1,112 @@
+import { signatureText } from '../../../shared/signature.ts';
+import type { SharedHits } from '../../cache/false-hits.ts';
+import type { Hit } from '../../cache/look.ts';
+import type { Errand } from '../lessons.ts';
+
+/** Why an errand ended without an answer. */
+export const LOST_REASONS = ['full', 'gone', 'old', 'failed', 'ended'] as const;
+export type LostReason = (typeof LOST_REASONS)[number];
+
+/** An errand that waits or runs, and the other hits of its state that share its answer. */
+export interface Job {
+  readonly key: string;
+  readonly errand: Errand;
+  readonly sinceMs: number;
+  readonly others: SharedHits[];
+}
+
+export interface ErrandQueueParts {
+  /** Whether the entry that was served is still remembered. */
+  readonly holds: (errand: Errand) => boolean;
+  /** Called for hits that will not be compared with any answer. */
+  readonly onLost: (hits: readonly SharedHits[], reason: LostReason) => void;
+}
+
+const QUEUE_MAX = 64;
+/** Maximum further hits of a state that are kept one by one; those that served the same remembered decision are only counted. */
+const OTHERS_MAX = 64;
+/** An answer to a question that has waited for longer says little about what was served. */
+const AGE_MS_MAX = 600_000;
+
+/** Errands in the order of their arrival, one for each state. Beyond `QUEUE_MAX` of them the oldest is dropped. */
+export class ErrandQueue {
+  readonly #parts: ErrandQueueParts;
+  readonly #jobs = new Map<string, Job>();
+
+  constructor(parts: ErrandQueueParts) {
+    this.#parts = parts;
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Adds an errand, or its hit to `running` or to the waiting job of the same state. */
+  add(errand: Errand, nowMs: number, running: ReadonlyMap<string, Job>): void {
+    const key = signatureText(errand.signature);
+    const known = this.#jobs.get(key) ?? running.get(key);
+    if (known === undefined) this.put({ key, errand, sinceMs: nowMs, others: [] });
+    else if (!isShared(known, errand.hit)) this.#parts.onLost([{ hit: errand.hit, count: 1 }], 'full');
+  }
+
+  /** Adds a job at the end. */
+  put(job: Job): void {
+    this.#jobs.set(job.key, job);
+    if (this.#jobs.size > QUEUE_MAX) this.#drop(this.#jobs.values().next().value as Job, 'full');
+  }
+
+  /** The oldest job that still means something, of checks alone if `isCheck`. Those before it that mean nothing are dropped. */
+  next(nowMs: number, isCheck: boolean): Job | undefined {
+    for (const job of this.#jobs.values()) {
+      if (isCheck && !isCheckJob(job)) continue;
+      if (nowMs - job.sinceMs > AGE_MS_MAX) this.#drop(job, 'old');
+      else if (!this.#parts.holds(job.errand)) this.#drop(job, 'gone');
+      else return job;
+    }
+    return undefined;
+  }
+
+  remove({ key }: Job): void {
+    this.#jobs.delete(key);
+  }
+
+  clear(): void {
+    for (const job of [...this.#jobs.values()]) this.#drop(job, 'ended');
+  }
+
+  #drop(job: Job, reason: LostReason): void {
+    this.#jobs.delete(job.key);
+    this.#parts.onLost(hitsOf(job), reason);
+  }
+}
+
+/** All hits that share the answer to a job. */
+export function hitsOf({ errand, others }: Job): readonly SharedHits[] {
+  return [{ hit: errand.hit, count: 1 }, ...others];
+}
+
+export function isCheckJob(job: Job): boolean {
+  return hitsOf(job).some(({ hit }) => hit.again === 'check');
+}
+
+/** The action that a job checks; undefined if there is none, or several. */
+export function servedBy(job: Job): string | undefined {
+  const checks = hitsOf(job).filter(({ hit }) => hit.again === 'check');
+  const actions = new Set(checks.map(({ hit }) => hit.action));
+  return actions.size === 1 ? [...actions][0] : undefined;
+}
+
+/** Adds a further hit to a job, unless that is full. */
+function isShared({ others }: Job, hit: Hit): boolean {
+  const same = others.find((each) => isSameAnswer(each.hit, hit));
+  if (same !== undefined) same.count++;
+  else if (others.length < OTHERS_MAX) others.push({ hit, count: 1 });
+  else return false;
+  return true;
+}
+
+/** With an error budget, each hit has its own judgement to learn from. */
+function isSameAnswer(a: Hit, b: Hit): boolean {
+  const isSame = a.decision === b.decision && a.action === b.action && a.tier === b.tier && a.again === b.again;
+  return isSame && a.judgement === undefined && b.judgement === undefined;
+}
