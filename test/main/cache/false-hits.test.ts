@@ -1,12 +1,21 @@
 import { describe, expect, test } from 'vitest';
-import { FalseHits, OTHER_SCENE, SCENES_MAX } from '../../../src/main/cache/false-hits.ts';
+import { FalseHits, OTHER_SCENE, SCENES_MAX, type SharedHits } from '../../../src/main/cache/false-hits.ts';
+import type { Hit } from '../../../src/main/cache/look.ts';
+import { decision } from '../../support/decisions.ts';
+
+/** Hits that served `action` and share an answer. */
+function shared(action: string, count = 1, given: Partial<Hit> = {}): SharedHits {
+  const hit = { kind: 'hit', tier: 'exact', reason: '', decision: decision(), expiresAtMs: 0, scene: 'combat' } as const;
+  return { hit: { ...hit, near: undefined, again: 'check', judgement: undefined, action, ...given }, count };
+}
 
 describe('FalseHits', () => {
   test('knows no rate while nothing was checked', () => {
     const hits = new FalseHits();
     hits.served('exact', 'combat');
-    const unknown = { checked: 0, wrong: 0, rate: null, low: null, high: null };
+    const unknown = { due: 0, checked: 0, lost: 0, wrong: 0, tooFew: true, rate: null, low: null, high: null };
     expect(hits.stats()).toEqual({
+      all: { served: 1, ...unknown },
       exact: { served: 1, ...unknown },
       similar: { served: 0, ...unknown },
       scenes: [{ scene: 'combat', served: 1, ...unknown }],
@@ -56,5 +65,55 @@ describe('FalseHits', () => {
     for (let i = 0; i < SCENES_MAX; i++) hits.served('exact', `scene ${i}`);
     expect(hits.stats().scenes).toHaveLength(SCENES_MAX);
     expect(hits.stats().scenes[0]).toMatchObject({ scene: OTHER_SCENE, served: 2 });
+  });
+
+  test('takes hits that share an answer as one sample', () => {
+    const hits = new FalseHits();
+    const one = new FalseHits();
+    for (let i = 0; i < 40; i++) {
+      one.checked('exact', 'combat', i < 4);
+      hits.answered([shared('attack', 20), shared('attack', 5)], i < 4 ? 'flee' : 'attack');
+    }
+    const { checked, wrong, low, high, tooFew } = hits.stats().exact;
+    expect({ checked, wrong }).toEqual({ checked: 1_000, wrong: 100 });
+    const alone = one.stats().exact;
+    expect([low, high, tooFew]).toEqual([alone.low, alone.high, false]);
+    // One answer for very many hits tells hardly more than the others.
+    hits.answered([shared('attack', 10_000)], 'flee');
+    expect(hits.stats().exact.tooFew).toBe(true);
+  });
+
+  test('compares each hit with the answer, by its own tier and scene', () => {
+    const hits = new FalseHits();
+    hits.answered([shared('attack', 2), shared('flee', 3, { tier: 'similar', scene: 'town' })], 'flee');
+    const { all, exact, similar, scenes } = hits.stats();
+    expect([all, exact, similar].map(({ checked, wrong }) => [checked, wrong])).toEqual([
+      [5, 2],
+      [2, 2],
+      [3, 0],
+    ]);
+    expect(scenes).toMatchObject([
+      { scene: 'combat', checked: 2, wrong: 2 },
+      { scene: 'town', checked: 3, wrong: 0 },
+    ]);
+  });
+
+  test('keeps what is lost among what is due, and refreshes in neither', () => {
+    const hits = new FalseHits();
+    for (let i = 0; i < 5; i++) hits.served('exact', 'combat', i < 3);
+    hits.checked('exact', 'combat', false);
+    hits.lost([shared('attack'), shared('attack', 7, { again: 'refresh' })]);
+    expect(hits.stats().all).toMatchObject({ served: 5, due: 3, checked: 1, lost: 1, tooFew: true });
+    hits.probed('exact', 'combat', true);
+    expect(hits.stats().all).toMatchObject({ served: 5, due: 4, checked: 2, wrong: 1 });
+  });
+
+  test.each([
+    [19, true],
+    [20, false],
+  ])('after %i answers, whether there are too few to tell is %j', (answers, tooFew) => {
+    const hits = new FalseHits();
+    for (let i = 0; i < answers; i++) hits.checked('exact', 'combat', false);
+    expect(hits.stats().all.tooFew).toBe(tooFew);
   });
 });

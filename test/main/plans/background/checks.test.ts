@@ -1,0 +1,191 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Slot } from '../../../../src/main/models/slots/ask.ts';
+import { CheckReserve } from '../../../../src/main/plans/background/check-reserve.ts';
+import { flush } from '../../../support/drive.ts';
+import type { Behaviour } from '../../../support/fake-models.ts';
+import { errand, LaneUnderTest } from '../../../support/make-lane.ts';
+
+const NEVER = new AbortController().signal;
+const answers = (): Behaviour => ({ kind: 'answers', action: 'block', afterMs: 50 });
+const ofPlace = (...ids: number[]) => ids.map((id) => [`place ${id}`, 'block']);
+
+let under: LaneUnderTest;
+
+async function advance(ms: number): Promise<void> {
+  for (let i = 0; i < ms; i++) {
+    under.clock.advance(1);
+    await flush();
+  }
+}
+
+afterEach(async () => {
+  await under.lane.close();
+  for (const gate of under.gates.values()) gate.close();
+  expect(under.clock.pendingTimers).toBe(0);
+});
+
+describe('an errand that is lost is counted by reason', () => {
+  test('gone: its entry is no longer remembered when its turn comes', async () => {
+    under = new LaneUnderTest(answers);
+    const slot = under.takeSlot();
+    for (const id of [1, 2, 2]) under.lane.add(errand(id));
+    under.gone.add('place 2');
+    slot.release();
+    under.lane.wake();
+    await advance(120);
+    expect(under.decided).toEqual(ofPlace(1));
+    expect(under.lost).toEqual([['place 2', 1], ['place 2', 1]]);
+    expect(under.lane.stats()).toMatchObject({ done: 1, dropped: 2, lost: { gone: 2, full: 0, old: 0 } });
+  });
+
+  test('old: it has waited for more than ten minutes', async () => {
+    under = new LaneUnderTest(answers);
+    const slot = under.takeSlot();
+    under.lane.add(errand(1));
+    under.clock.advance(1);
+    under.lane.add(errand(2));
+    under.clock.advance(600_000);
+    slot.release();
+    under.lane.wake();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(2));
+    expect(under.lane.stats().lost).toMatchObject({ old: 1, full: 0 });
+  });
+
+  test('full, failed and ended: the queue had no room, the models failed, the lane was closed', async () => {
+    under = new LaneUnderTest(({ nth }) => (nth === 0 ? { kind: 'empty' } : { kind: 'times-out' }));
+    under.lane.add(errand(100));
+    await advance(5);
+    under.lane.add(errand(101));
+    for (let id = 0; id < 65; id++) under.lane.add(errand(id));
+    expect(under.lane.stats()).toMatchObject({ failed: 1, lost: { full: 1, failed: 1 } });
+    await under.lane.close();
+    expect(under.lane.stats().lost.ended).toBe(65);
+    expect(under.lost).toHaveLength(67);
+  });
+});
+
+test('hits that served the same remembered decision share one answer, however many they are', async () => {
+  under = new LaneUnderTest(answers);
+  const counts: number[][] = [];
+  under.onDecided = (_errand, _made, others) => counts.push(others.map(({ count }) => count));
+  const slot = under.takeSlot();
+  const first = errand(1);
+  const again = errand(1);
+  under.lane.add(first);
+  for (let nth = 0; nth < 500; nth++) under.lane.add(again);
+  slot.release();
+  under.lane.wake();
+  await advance(60);
+  expect(counts).toEqual([[500]]);
+  expect(under.lane.stats()).toMatchObject({ done: 1, dropped: 0 });
+});
+
+describe('a check within its reserve', () => {
+  const RESERVED = { cache: { checkReserve: 0.5 } };
+
+  /** All slots are busy for long enough to cover a check. */
+  async function busy(): Promise<Slot> {
+    const slot = under.takeSlot();
+    under.clock.advance(3_000);
+    await flush();
+    return slot;
+  }
+
+  test('starts although no slot is idle, and is served before plans that wait', async () => {
+    under = new LaneUnderTest(answers, RESERVED);
+    const slot = await busy();
+    const waits = Promise.resolve(under.gate().acquire(NEVER, { rankMs: 0 }));
+    under.lane.add(errand(1));
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 1 });
+    await flush();
+    slot.release();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1));
+    (await waits)?.release();
+  });
+
+  test('does not give way, and does so when the reserve is used up; then it waits again', async () => {
+    under = new LaneUnderTest(() => ({ kind: 'times-out' }), { ...RESERVED, timeoutMs: 10_000 });
+    (await busy()).release();
+    under.lane.add(errand(1));
+    await flush();
+    const waits = Promise.resolve(under.gate().acquire(NEVER));
+    await advance(1_000);
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([false]);
+    under.clock.advance(500);
+    await advance(200);
+    expect(under.models.calls.map(({ cancelled }) => cancelled)).toEqual([true]);
+    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0, cancelled: 1, dropped: 0 });
+    (await waits)?.release();
+  });
+
+  test('does not start while a request of raised priority waits', async () => {
+    under = new LaneUnderTest(answers, RESERVED);
+    const slot = await busy();
+    const waits = Promise.resolve(under.gate().acquire(NEVER, { isRaised: true }));
+    under.lane.add(errand(1));
+    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0 });
+    slot.release();
+    const raised = await waits;
+    under.lane.wake();
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 1 });
+    raised?.release();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1));
+  });
+
+  test('is no refresh, and needs a reserve', async () => {
+    under = new LaneUnderTest(answers, RESERVED);
+    const slot = await busy();
+    under.lane.add(errand(1, 'refresh'));
+    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0 });
+    under.lane.add(errand(2));
+    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 1 });
+    slot.release();
+    await advance(120);
+    expect(under.decided).toEqual(ofPlace(2, 1));
+    const without = new LaneUnderTest(answers, { cache: { checkReserve: 0 } });
+    const taken = without.takeSlot();
+    without.clock.advance(100_000);
+    without.lane.add(errand(1));
+    expect(without.lane.stats()).toMatchObject({ queued: 1, running: 0 });
+    taken.release();
+    await without.lane.close();
+  });
+});
+
+describe('the reserve', () => {
+  test('is a share of the time that models work, and all checks together take no more', () => {
+    under = new LaneUnderTest(answers);
+    let workedMs = 0;
+    const reserve = new CheckReserve(0.03, () => workedMs);
+    let usedMs = 0;
+    for (let ms = 0; ms < 1_000_000; ms += 100) {
+      workedMs += 400;
+      if (!reserve.covers) continue;
+      const takenMs = reserve.take();
+      reserve.settle(takenMs, 300, true);
+      usedMs += 300;
+    }
+    expect(usedMs / workedMs).toBeLessThanOrEqual(0.03);
+    expect(usedMs / workedMs).toBeGreaterThan(0.029);
+  });
+
+  test('saves up the time of eight checks, and waits longer for one that was cut short', () => {
+    let workedMs = 0;
+    const reserve = new CheckReserve(0.1, () => workedMs);
+    workedMs = 10_000;
+    expect(reserve.covers).toBe(true);
+    reserve.settle(reserve.take(), 100, true);
+    workedMs = 1_000_000;
+    let checks = 0;
+    for (; reserve.covers; checks++) reserve.settle(reserve.take(), 100, true);
+    expect(checks).toBe(8);
+    reserve.settle(0, 400, false);
+    workedMs += 5_000;
+    expect(reserve.covers).toBe(false);
+    workedMs += 1_000;
+    expect(reserve.covers).toBe(true);
+  });
+});
