@@ -5,6 +5,7 @@ import { quantile, rounded } from './figures.ts';
 import { writeChart } from './stress/chart.ts';
 import { ForcedCollections } from './stress/forced-collection.ts';
 import { growthPerMinute } from './stress/growth.ts';
+import { measureHonesty } from './stress/honesty.ts';
 import { Load } from './stress/load.ts';
 import { Outcome } from './stress/outcome.ts';
 import { type Sample, Sampler } from './stress/sampler.ts';
@@ -13,7 +14,8 @@ import { States } from './stress/states.ts';
 
 /**
  * Sustained mixed load from many agents, on servers that fail: what a planner gives for minutes or hours, and whether it
- * grows. The planner is in this process, with its threads; each server is in one of its own.
+ * grows. The planner is in this process, with its threads; each server is in one of its own. Before that, in virtual time:
+ * whether the cache's checks are made while servers are saturated, and on demand what they cost and how fair they are.
  */
 const QUICK_SECONDS = 15;
 const TELL_EVERY_SECONDS = 5;
@@ -29,6 +31,8 @@ const { values: args } = parseArgs({
     agents: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: fileURLToPath(new URL('out/stress.html', import.meta.url)) },
+    /** Comma-separated: load, checks, price, fairness. */
+    only: { type: 'string', default: 'load,checks' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -70,6 +74,13 @@ function plannerOptions(simulated: string, faults: string): PlannerOptions {
     // Fewer than there are states, so that some are forgotten.
     cache: { entries: 500 },
   };
+}
+
+const sections = new Set(args.only.split(','));
+const honesty = await measureHonesty(sections, seed, args.quick);
+if (!sections.has('load')) {
+  console.log(JSON.stringify({ bench: 'stress', ...honesty, seed }));
+  process.exit(0);
 }
 
 const states = new States(seed);
@@ -154,9 +165,14 @@ const result = {
   latenessMaxMs: all.latenessAt(100),
   cancelled: outcome.cancelledPlans,
   interrupted: isInterrupted,
+  ...honesty,
   agents,
   seed,
 };
+
+function checksText({ due, checked, lost }: { due: number; checked: number; lost: number }): string {
+  return `${checked} of ${due} due, ${lost} lost`;
+}
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(2)} %`;
@@ -192,6 +208,7 @@ const rows: [string, string][] = [
       .join(', '),
   ],
   ['shared, superseded', `${plans.coalesced}, ${plans.superseded}`],
+  ['checks', cache === false ? 'off' : checksText(cache.falseHits.all)],
   ['hits', cache === false ? 'off' : `${percent(cache.hitRate)}, ${cache.similarHits} of a similar state`],
   [
     'calls',

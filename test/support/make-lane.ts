@@ -59,6 +59,8 @@ export class LaneUnderTest {
   onVoted: (state: BookedState, made: Decision) => Decision = (_state, made) => made;
   onDecided: (errand: Errand, decision: Decision, others: readonly SharedHits[]) => void = () => {};
 
+  onLost: (hits: readonly SharedHits[]) => void = () => {};
+
   constructor(
     script: (call: { role: string | undefined; model: string; nth: number }) => Behaviour,
     more: Partial<PlannerOptions> = {},
@@ -86,6 +88,7 @@ export class LaneUnderTest {
       holds: ({ request: { observation } }) => !this.gone.has(observation.place),
       lost: (hits) => {
         for (const { hit, count } of hits) this.lost.push([hit.scene, count]);
+        this.onLost(hits);
       },
       checked: (done, made, others) => {
         this.decided.push([done.request.observation.place, made.action]);

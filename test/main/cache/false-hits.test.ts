@@ -5,7 +5,14 @@ import { decision } from '../../support/decisions.ts';
 
 /** Hits that served `action` and share an answer. */
 function shared(action: string, count = 1, given: Partial<Hit> = {}): SharedHits {
-  const hit = { kind: 'hit', tier: 'exact', reason: '', decision: decision(), expiresAtMs: 0, scene: 'combat' } as const;
+  const hit = {
+    kind: 'hit',
+    tier: 'exact',
+    reason: '',
+    decision: decision(),
+    expiresAtMs: 0,
+    scene: 'combat',
+  } as const;
   return { hit: { ...hit, near: undefined, again: 'check', judgement: undefined, action, ...given }, count };
 }
 

@@ -43,6 +43,7 @@ export class FlightCalls {
   /** The slots that all calls were given, including those that are already released. */
   readonly #slots: Slot[] = [];
   #made = 0;
+  #isSpent = false;
   /** The end of the reserve of a flight in the lane `reserved`. */
   #reserve: Timer | undefined;
   /** Ends the agent's turn: called once no running call has a plan that waits for it. */
@@ -105,6 +106,10 @@ export class FlightCalls {
   }
 
   async make(plan: FlightCallPlan, signal: AbortSignal = this.signal): Promise<ExpertResult> {
+    if (this.#isSpent) {
+      this.isCutShort = true;
+      return this.skip(plan.subject);
+    }
     const { lane, rankMs, deadlineMs } = this;
     const holder = new FlightCall(this, linkedAbort(signal));
     this.#made++;
@@ -132,7 +137,7 @@ export class FlightCalls {
     const { shares, clock } = this.#parts;
     const { lane = 'foreground', reserveMs = 0 } = this.#purpose;
     if (lane === 'foreground') shares.served(this.#agent);
-    if (this.lane === 'reserved') this.#reserve ??= clock.setTimer(reserveMs, () => this.#yield());
+    if (this.lane === 'reserved') this.#reserve ??= clock.setTimer(reserveMs, () => this.#leaveReserve());
     if (this.lane === 'foreground') this.#turnOver ??= shares.working(this.#agent);
     this.#slots.push(slot);
     if (this.lane === 'background') slot.toBackground();
@@ -143,6 +148,13 @@ export class FlightCalls {
     this.isLate = true;
     this.#turnOver?.();
     for (const call of [...this.#open]) if (call.isWaiting) call.cancel(OUT_OF_TIME);
+    this.#yield();
+  }
+
+  /** The reserve is used up: running calls continue as background work, but no other call would find a slot. */
+  #leaveReserve(): void {
+    this.#isSpent = true;
+    for (const call of [...this.#open]) if (call.isWaiting) call.giveUp();
     this.#yield();
   }
 

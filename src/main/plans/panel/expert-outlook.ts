@@ -1,8 +1,8 @@
 import { imageFeaturesOf } from '../../../shared/domain.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
+import type { CallLane } from '../../models/calls/call-maker.ts';
 import { type CallPlace, goodPlaces, placesFor } from '../../models/calls/places.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
-import type { CallLane } from '../../models/calls/call-maker.ts';
 import type { CallKind, LatencyProfile } from '../../models/time/latency-profile.ts';
 import type { ResolvedExpert, ResolvedSynthesis } from '../../options/planner-options.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';

@@ -34,7 +34,10 @@ describe('an errand that is lost is counted by reason', () => {
     under.lane.wake();
     await advance(120);
     expect(under.decided).toEqual(ofPlace(1));
-    expect(under.lost).toEqual([['place 2', 1], ['place 2', 1]]);
+    expect(under.lost).toEqual([
+      ['place 2', 1],
+      ['place 2', 1],
+    ]);
     expect(under.lane.stats()).toMatchObject({ done: 1, dropped: 2, lost: { gone: 2, full: 0, old: 0 } });
   });
 

@@ -35,8 +35,7 @@ afterEach(async () => {
 });
 
 const at = (place: string, agent = 'x') => request({ agent, observation: { place, health: 50 } });
-const plan = (place: string, agent?: string): Promise<Plan> =>
-  drive(under.clock, under.planner.plan(at(place, agent)));
+const plan = (place: string, agent?: string): Promise<Plan> => drive(under.clock, under.planner.plan(at(place, agent)));
 
 async function pass(ms: number): Promise<void> {
   for (let i = 0; i < ms; i++) {
