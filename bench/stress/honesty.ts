@@ -7,7 +7,13 @@ const CALM = 31;
 const SATURATED = 80;
 const PRICE_SEEDS = 8;
 /** What checks find out changes what is served, and so the load; what they cost shows where nothing but time decides about that. */
-const SAME_HITS: CacheOptions = { similar: false, trust: 'always', ttlMs: 600_000, refreshAhead: false, valuesMin: false };
+const SAME_HITS: CacheOptions = {
+  similar: false,
+  trust: 'always',
+  ttlMs: 600_000,
+  refreshAhead: false,
+  valuesMin: false,
+};
 /** So that chance is used up as with checks. */
 const NO_CHECKS = 1e-9;
 const FAIRNESS_SEEDS = 400;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FalseHits, OTHER_SCENE, SCENES_MAX, type SharedHits } from '../../../src/main/cache/false-hits.ts';
 import type { Hit } from '../../../src/main/cache/look.ts';
+import { seededRandom } from '../../../src/shared/random.ts';
 import { decision } from '../../support/decisions.ts';
 
 /** Hits that served `action` and share an answer. */
@@ -123,4 +124,44 @@ describe('FalseHits', () => {
     for (let i = 0; i < answers; i++) hits.checked('exact', 'combat', false);
     expect(hits.stats().all.tooFew).toBe(tooFew);
   });
+
+  // The busy scene's states come back often, so that several due hits share an answer. All of its hits are wrong, or half of its answers.
+  test.each([1, 0.5])(
+    'has an interval that is fair, where answers in the busy scene are wrong with a chance of %d',
+    (chance) => {
+      let covered = 0;
+      let width = 0;
+      for (let seed = 1; seed <= SESSIONS; seed++) {
+        const { low, high } = checksOf(seed, chance);
+        if (low <= BUSY_SHARE * chance && BUSY_SHARE * chance <= high) covered++;
+        width += (high - low) / SESSIONS;
+      }
+      expect(covered).toBeGreaterThanOrEqual(0.93 * SESSIONS);
+      expect(width).toBeLessThanOrEqual(0.1);
+    },
+  );
 });
+
+const SESSIONS = 200;
+const BUSY_SHARE = 0.4;
+
+/** Due hits in a busy scene of few states and in a quiet one of many; those of a state share an answer until it is given. */
+function checksOf(seed: number, chance: number): { low: number; high: number } {
+  const random = seededRandom(seed);
+  const hits = new FalseHits();
+  const waiting = new Map<number, SharedHits>();
+  for (let due = 0; due < 480; due++) {
+    const isBusy = random.next() < BUSY_SHARE;
+    const state = isBusy ? Math.floor(random.next() * 60) : 1_000 + Math.floor(random.next() * 600);
+    const known = waiting.get(state);
+    if (known !== undefined) known.count++;
+    else waiting.set(state, shared('attack', 1, { scene: isBusy ? 'combat' : 'town' }));
+    if (waiting.size < 8) continue;
+    const [first, answered] = waiting.entries().next().value as [number, SharedHits];
+    waiting.delete(first);
+    const isWrong = answered.hit.scene === 'combat' && random.next() < chance;
+    hits.answered([answered], isWrong ? 'flee' : 'attack');
+  }
+  const { low, high } = hits.stats().all;
+  return { low: low ?? 0, high: high ?? 1 };
+}
