@@ -10,7 +10,15 @@ import { Flight } from '../flights/flight.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import type { Errand, Lessons } from '../lessons.ts';
 import { CheckReserve } from './check-reserve.ts';
-import { ErrandQueue, hitsOf, isCheckJob, type Job, LOST_REASONS, type LostReason, servedBy } from './errand-queue.ts';
+import {
+  type ErrandJob,
+  ErrandQueue,
+  hitsOf,
+  isCheckJob,
+  LOST_REASONS,
+  type LostReason,
+  servedBy,
+} from './errand-queue.ts';
 import type { BookedState, StateBook } from './state-book.ts';
 
 /**
@@ -52,7 +60,7 @@ export interface BackgroundStats {
 }
 
 /** A job, its flight, and the time that is set aside for it: 0 for one that gives way. */
-interface RunningJob extends Job {
+interface RunningJob extends ErrandJob {
   readonly flight: Flight;
   readonly reservedMs: number;
 }
@@ -283,7 +291,7 @@ export class BackgroundLane {
     return [...this.#parts.endpoints.values()].every(({ isIdle }) => isIdle);
   }
 
-  #begin(job: Job, reservedMs: number): void {
+  #begin(job: ErrandJob, reservedMs: number): void {
     const { key } = job;
     const served = servedBy(job);
     const flight = new Flight(this.#parts, this.#nextId--, job.errand.request, this.#deadlineMs(), {

@@ -8,7 +8,7 @@ export const LOST_REASONS = ['full', 'gone', 'old', 'failed', 'ended'] as const;
 export type LostReason = (typeof LOST_REASONS)[number];
 
 /** An errand that waits or runs, and the other hits of its state that share its answer. */
-export interface Job {
+export interface ErrandJob {
   readonly key: string;
   readonly errand: Errand;
   readonly sinceMs: number;
@@ -31,7 +31,7 @@ const AGE_MS_MAX = 600_000;
 /** Errands in the order of their arrival, one for each state. Beyond `QUEUE_MAX` of them the oldest is dropped. */
 export class ErrandQueue {
   readonly #parts: ErrandQueueParts;
-  readonly #jobs = new Map<string, Job>();
+  readonly #jobs = new Map<string, ErrandJob>();
 
   constructor(parts: ErrandQueueParts) {
     this.#parts = parts;
@@ -42,7 +42,7 @@ export class ErrandQueue {
   }
 
   /** Adds an errand, or its hit to `running` or to the waiting job of the same state. */
-  add(errand: Errand, nowMs: number, running: ReadonlyMap<string, Job>): void {
+  add(errand: Errand, nowMs: number, running: ReadonlyMap<string, ErrandJob>): void {
     const key = signatureText(errand.signature);
     const known = this.#jobs.get(key) ?? running.get(key);
     if (known === undefined) this.put({ key, errand, sinceMs: nowMs, others: [] });
@@ -50,13 +50,13 @@ export class ErrandQueue {
   }
 
   /** Adds a job at the end. */
-  put(job: Job): void {
+  put(job: ErrandJob): void {
     this.#jobs.set(job.key, job);
-    if (this.#jobs.size > QUEUE_MAX) this.#drop(this.#jobs.values().next().value as Job, 'full');
+    if (this.#jobs.size > QUEUE_MAX) this.#drop(this.#jobs.values().next().value as ErrandJob, 'full');
   }
 
   /** The oldest job that still means something, of checks alone if `isCheck`. Those before it that mean nothing are dropped. */
-  next(nowMs: number, isCheck: boolean): Job | undefined {
+  next(nowMs: number, isCheck: boolean): ErrandJob | undefined {
     for (const job of this.#jobs.values()) {
       if (isCheck && !isCheckJob(job)) continue;
       if (nowMs - job.sinceMs > AGE_MS_MAX) this.#drop(job, 'old');
@@ -66,7 +66,7 @@ export class ErrandQueue {
     return undefined;
   }
 
-  remove({ key }: Job): void {
+  remove({ key }: ErrandJob): void {
     this.#jobs.delete(key);
   }
 
@@ -74,30 +74,30 @@ export class ErrandQueue {
     for (const job of [...this.#jobs.values()]) this.#drop(job, 'ended');
   }
 
-  #drop(job: Job, reason: LostReason): void {
+  #drop(job: ErrandJob, reason: LostReason): void {
     this.#jobs.delete(job.key);
     this.#parts.onLost(hitsOf(job), reason);
   }
 }
 
 /** All hits that share the answer to a job. */
-export function hitsOf({ errand, others }: Job): readonly SharedHits[] {
+export function hitsOf({ errand, others }: ErrandJob): readonly SharedHits[] {
   return [{ hit: errand.hit, count: 1 }, ...others];
 }
 
-export function isCheckJob(job: Job): boolean {
+export function isCheckJob(job: ErrandJob): boolean {
   return hitsOf(job).some(({ hit }) => hit.again === 'check');
 }
 
 /** The action that a job checks; undefined if there is none, or several. */
-export function servedBy(job: Job): string | undefined {
+export function servedBy(job: ErrandJob): string | undefined {
   const checks = hitsOf(job).filter(({ hit }) => hit.again === 'check');
   const actions = new Set(checks.map(({ hit }) => hit.action));
   return actions.size === 1 ? [...actions][0] : undefined;
 }
 
 /** Adds a further hit to a job, unless that is full. */
-function isShared({ others }: Job, hit: Hit): boolean {
+function isShared({ others }: ErrandJob, hit: Hit): boolean {
   const same = others.find((each) => isSameAnswer(each.hit, hit));
   if (same !== undefined) same.count++;
   else if (others.length < OTHERS_MAX) others.push({ hit, count: 1 });
