@@ -1,5 +1,5 @@
 import type { Rate } from '../../src/main/cache/false-hits.ts';
-import type { CacheOptions } from '../../src/main/options/planner-options.ts';
+import type { AnswerRule, CacheOptions } from '../../src/main/options/planner-options.ts';
 import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
@@ -29,6 +29,7 @@ export interface ChecksSetting {
   readonly offered: number;
   readonly seed: number;
   readonly cache?: CacheOptions;
+  readonly answers?: AnswerRule;
   readonly seconds?: number;
 }
 
@@ -43,7 +44,11 @@ const TIMEOUT_MS = 3_000;
 const SERVER = { ...QUICK_SERVER, reads: ['systemone', 'logprobs'] as const };
 const MODEL_SOURCES: ReadonlySet<string> = new Set(['quorum', 'synthesis', 'fallback', 'vote']);
 
-function openPlanner(clock: VirtualClock, server: VirtualServer, seed: number, cache: CacheOptions): Promise<Planner> {
+function openPlanner(
+  clock: VirtualClock,
+  server: VirtualServer,
+  { seed, cache = {}, answers = 'auto' }: ChecksSetting,
+): Promise<Planner> {
   const opening = createPlanner(
     {
       domain: skyrim,
@@ -52,6 +57,7 @@ function openPlanner(clock: VirtualClock, server: VirtualServer, seed: number, c
       synthesis: { models: [...QUICK_MODELS] },
       timeoutMs: TIMEOUT_MS,
       cache,
+      answers,
     },
     {
       clock,
@@ -65,10 +71,10 @@ function openPlanner(clock: VirtualClock, server: VirtualServer, seed: number, c
 
 /** Agents that ask at a given rate, whatever they were answered, in virtual time. */
 export async function runChecks(setting: ChecksSetting): Promise<ChecksFigures> {
-  const { offered, seed, cache = {}, seconds = SECONDS } = setting;
+  const { offered, seed, seconds = SECONDS } = setting;
   const clock = new VirtualClock();
   const server = new VirtualServer({ ...SERVER, seed }, clock);
-  const planner = await openPlanner(clock, server, seed, cache);
+  const planner = await openPlanner(clock, server, setting);
   // Checks that become due until then are watched for as long again as they have time.
   const endMs = 1_000 * (WARM_SECONDS + seconds + LIMIT_SECONDS);
   const isCounted = (): boolean => clock.now() >= WARM_SECONDS * 1_000;

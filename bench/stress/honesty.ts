@@ -3,10 +3,13 @@ import { type ChecksFigures, runChecks } from './checks.ts';
 import { runFairness } from './fairness.ts';
 
 /** Plans a second: at 70 % of what the server can do, and at more than it can. */
-const CALM = 31;
+const CALM = 14;
 const SATURATED = 80;
 const PRICE_SEEDS = 8;
-/** What checks find out changes what is served, and so the load; what they cost shows where nothing but time decides about that. */
+/**
+ * What checks find out changes what is served and how much is read, and so the load. What they cost shows where all is written, and
+ * nothing but time decides about what is served.
+ */
 const SAME_HITS: CacheOptions = {
   similar: false,
   trust: 'always',
@@ -69,8 +72,9 @@ async function measurePrice(seed: number, isQuick: boolean): Promise<{ calm: Pri
 async function priceAt(offered: number, from: number, seeds: number): Promise<Price> {
   const sum = { load: 0, goodput: 0, p90: 0 };
   for (let seed = from; seed < from + seeds; seed++) {
-    const without = await runChecks({ offered, seed, seconds: 0, cache: { ...SAME_HITS, checkShare: NO_CHECKS } });
-    const beside = await runChecks({ offered, seed, seconds: 0, cache: SAME_HITS });
+    const setting = { offered, seed, seconds: 0, answers: 'write' } as const;
+    const without = await runChecks({ ...setting, cache: { ...SAME_HITS, checkShare: NO_CHECKS } });
+    const beside = await runChecks({ ...setting, cache: SAME_HITS });
     sum.load += beside.load / seeds;
     sum.goodput += beside.goodput / without.goodput / seeds;
     sum.p90 += beside.p90Seconds / without.p90Seconds / seeds;

@@ -326,9 +326,9 @@ export class BackgroundLane {
     const { decision } = flight;
     // Votes of a flight that was cut short are no second opinion, unless they agree.
     const isCut = flight.isCutShort && (decision === undefined || decision.source === 'vote');
-    if (isCheckJob(job)) this.#reserve.settle(reservedMs, flight.workedMs, decision !== undefined && !isCut);
+    if (isCheckJob(job)) this.#reserve.settle(reservedMs, flight.use.workedMs, decision !== undefined && !isCut);
     if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
-    else if (isCut || (decision === undefined && flight.isStarved)) this.#takeBack(job);
+    else if (isCut || (decision === undefined && flight.use.isStarved)) this.#takeBack(job);
     else if (decision === undefined) {
       this.#counts.failed++;
       this.#lose(hitsOf(job), 'failed');

@@ -135,14 +135,9 @@ export class Flight {
     return this.#calls.isCutShort;
   }
 
-  /** Whether a call still waited for a slot when the flight ended. */
-  get isStarved(): boolean {
-    return this.#calls.isStarved;
-  }
-
-  /** Time that its calls had slots, in milliseconds. */
-  get workedMs(): number {
-    return this.#calls.workedMs;
+  /** Whether a call still waited for a slot when the flight ended, and for how long all of them had slots. */
+  get use(): Pick<FlightCalls, 'isStarved' | 'workedMs'> {
+    return this.#calls;
   }
 
   /**
