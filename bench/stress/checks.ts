@@ -1,5 +1,6 @@
 import type { Rate } from '../../src/main/cache/false-hits.ts';
 import type { AnswerRule, CacheOptions } from '../../src/main/options/planner-options.ts';
+import type { BackgroundStats } from '../../src/main/plans/background/background-lane.ts';
 import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
@@ -17,6 +18,8 @@ export interface ChecksFigures {
   /** Those that were done within two minutes. */
   readonly checksDone: number;
   readonly checksLost: number;
+  /** All that is lost, by reason. */
+  readonly lostBy: BackgroundStats['lost'];
   /** Share of the time of all slots in which they were taken. */
   readonly load: number;
   /** Plans a second that models decided, now or before. */
@@ -108,10 +111,11 @@ export async function runChecks(setting: ChecksSetting): Promise<ChecksFigures> 
     await Promise.all(open);
   };
   await runVirtual(clock, Promise.all(liveAgents(AGENTS, seed).map(live)));
+  const { lost: lostBy } = planner.stats().background;
   await runVirtual(clock, planner.close());
   server.close();
   const goodput = (times.length + remembered) / (seconds + LIMIT_SECONDS);
-  return { ...watch.figures(seconds), goodput, p90Seconds: quantile(times, 0.9) };
+  return { ...watch.figures(seconds), lostBy, goodput, p90Seconds: quantile(times, 0.9) };
 }
 
 /** What was due, done and lost each second, and how busy the servers were. */
@@ -142,11 +146,14 @@ class Watch {
       const { checked, lost } = at(second + LIMIT_SECONDS - 1);
       timely += Math.max(0, Math.min(at(second).due, checked + lost) - at(second - 1).due);
     }
-    const lost = at(seconds + LIMIT_SECONDS - 1).lost - at(0).lost;
+    const [first, last] = [at(0), at(seconds + LIMIT_SECONDS - 1)];
+    const checksDue = at(seconds).due - first.due;
+    // Which ones are lost is not known: the same share of those that are watched as of all.
+    const checksLost = Math.ceil((last.lost - first.lost) * (checksDue / Math.max(1, last.due - first.due)));
     return {
-      checksDue: at(seconds).due - at(0).due,
-      checksDone: Math.max(0, timely - lost),
-      checksLost: lost,
+      checksDue,
+      checksDone: Math.max(0, timely - checksLost),
+      checksLost,
       load: this.#slots.busy / this.#slots.all,
     };
   }
