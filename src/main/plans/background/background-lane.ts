@@ -328,7 +328,8 @@ export class BackgroundLane {
     const isCut = flight.isCutShort && (decision === undefined || decision.source === 'vote');
     if (isCheckJob(job)) this.#reserve.settle(reservedMs, flight.use.workedMs, decision !== undefined && !isCut);
     if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
-    else if (isCut || (decision === undefined && flight.use.isStarved)) this.#takeBack(job);
+    // Within the reserve others wait as well: whoever had too little time there may have more later.
+    else if (isCut || (decision === undefined && (flight.use.isStarved || reservedMs > 0))) this.#takeBack(job);
     else if (decision === undefined) {
       this.#counts.failed++;
       this.#lose(hitsOf(job), 'failed');
