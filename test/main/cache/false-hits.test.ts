@@ -142,7 +142,7 @@ describe('FalseHits', () => {
   );
 });
 
-const SESSIONS = 80;
+const SESSIONS = 200;
 const BUSY_SHARE = 0.4;
 
 /** Due hits in a busy scene of few states and in a quiet one of many; those of a state share an answer until it is given. */
