@@ -38,4 +38,6 @@ export interface Decision {
   readonly latencyMs: number;
   /** The votes by action, the winner first. */
   readonly tally: readonly TallyEntry[];
+  /** Present if all of it was decided ahead, for a state that an agent was only expected to be in. */
+  readonly foreseen?: true;
 }

@@ -140,6 +140,20 @@ export function numberedStats(): ChatPlannerStats {
       lost: { full: 0, gone: 0, old: 0, failed: 0, ended: 0 },
       later: { states: 0, asked: 0, voted: 0 },
     },
+    foresight: {
+      ...{ told: 0, asked: 0, known: 0, used: 0, tooLate: 0, joined: 0, withheld: 0, wrong: 0, dropped: 0 },
+      ...{ waiting: 0, running: 0, off: null },
+      bySource: [
+        {
+          ...{ source: 'host', scene: 'cave', told: 0, asked: 0, known: 0, used: 0, tooLate: 0, joined: 0 },
+          ...{ withheld: 0, wrong: 0, dropped: 0 },
+        },
+      ],
+    },
+    landing: {
+      ...{ fits: 0, moved: 0, illegal: 0, chosenAnew: 0 },
+      scenes: [{ scene: 'cave', fits: 0, moved: 0, illegal: 0 }],
+    },
     late: [{ kind: 'all', compared: 0, lateOnly: 0, nextOnly: 0, serves: true }],
     calls: {
       ...{ made: 0, useful: 0, timeouts: 0, cancelled: 0, failed: 0, running: 0, successRate: 0.8125 },

@@ -101,6 +101,16 @@ export const WHY_SCENARIOS: Readonly<Record<Exclude<WhyCode, 'gave-way' | 'plann
     play: once,
     message: '4 calls to fake failed in Conclave itself (ERR_WORKER_STUCK)',
   },
+  'state-changed': {
+    script: () => ({ kind: 'answers', action: 'block', afterMs: 100 }),
+    play: async (stage) => {
+      const plan = stage.plan(at('cave'), 600);
+      await inFlight(stage, 1);
+      stage.planner.observe({ ...at('wood'), actions: ['hide'] });
+      return drive(stage.clock, plan);
+    },
+    message: 'the agent came into another state while models decided, and their action is not possible there',
+  },
   'no-slot': {
     options: ONE_SLOT,
     script: stuckIn(['headers', 1]),

@@ -12,7 +12,7 @@ import type { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import type { Hit, Look, Said, Shadow } from './look.ts';
 import type { LoopGuard } from './loop-guard.ts';
 import type { TierStanding } from './standing/tier-standing.ts';
-import { isSingle, mergedDecision, weakenedDecision } from './tally-change.ts';
+import { mergedDecision, ownKind, weakenedDecision } from './tally-change.ts';
 
 export interface LearnerParts {
   readonly options: ResolvedCache;
@@ -53,11 +53,17 @@ export class DecisionLearner {
     const held = this.#parts.memory.peek(signature, this.#parts.clock.now());
     if (held.kind === 'hit') {
       const { decision: older } = held.entry;
-      this.#parts.standing.compare(isSingle(older) ? 'single' : 'exact', scene, 0, decision.action === older.action);
+      this.#parts.standing.compare(ownKind(older), scene, 0, decision.action === older.action);
     }
     const merged = this.#withHeld(signature, decision);
     this.#remember(request, signature, scene, merged);
     return merged;
+  }
+
+  /** Remembers what models decided for a state that an agent is expected to be in. */
+  foreseen(request: PlanRequest, signature: Signature, decision: Decision): void {
+    const scene = sceneOf(this.#parts.domain, request.observation);
+    this.#remember(request, signature, scene, this.#withHeld(signature, { ...decision, foreseen: true }));
   }
 
   /** Records the outcome of a request that was not served, if the decision itself is remembered for another request. */
@@ -97,7 +103,7 @@ export class DecisionLearner {
   #compareTier({ scene, action, near, decision: served }: Hit, decision: Decision): void {
     const isRight = decision.action === action;
     if (near !== undefined) this.#parts.standing.compare(near.kind, scene, near.distance, isRight);
-    else this.#parts.standing.compare(isSingle(served) ? 'single' : 'exact', scene, 0, isRight);
+    else this.#parts.standing.compare(ownKind(served), scene, 0, isRight);
   }
 
   /** Reduces the weight of an action that had no effect twice for an agent. */
@@ -113,7 +119,7 @@ export class DecisionLearner {
   #compareShadow({ exact, old, near }: Shadow, scene: string, { action, decidedAtMs }: Decision): void {
     const standing = this.#parts.standing;
     const isRight = (said: Said): boolean => said.action === action;
-    if (exact !== undefined) standing.compare(isSingle(exact.decision) ? 'single' : 'exact', scene, 0, isRight(exact));
+    if (exact !== undefined) standing.compare(ownKind(exact.decision), scene, 0, isRight(exact));
     const ageMs = old && decidedAtMs - old.decision.decidedAtMs;
     if (old !== undefined && ageMs !== undefined) standing.compare('old', scene, ageMs, isRight(old));
     for (const { kind, distance, action: said } of near) standing.compare(kind, scene, distance, said === action);

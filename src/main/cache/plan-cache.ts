@@ -21,7 +21,7 @@ import { evidenceReason, rememberedReason } from './reasons.ts';
 import { decisionFor, rememberedAction } from './remembered-action.ts';
 import { NearAnswers, shadowOf } from './similar/near-answers.ts';
 import { NO_AGREEMENT, type PanelAgreement, TierStanding } from './standing/tier-standing.ts';
-import { isSingle } from './tally-change.ts';
+import { ownKind } from './tally-change.ts';
 
 /** An entry is not considered for a refresh while its time left exceeds this many times its compute time: the chance of a refresh is below e^-40. */
 const REFRESH_HORIZON = 40;
@@ -133,6 +133,35 @@ export class PlanCache {
   /** Learns from a decision of models for a request that was not served. */
   learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
     this.#learner.learn(request, signature, look, decision);
+  }
+
+  /** Remembers what models decided for a state that an agent is expected to be in. */
+  foreseen(request: PlanRequest, signature: Signature, decision: Decision): void {
+    if (this.#judge !== undefined) this.#learnFrom(this.#judge, request, signature, decision);
+    this.#learner.foreseen(request, signature, decision);
+  }
+
+  /** With an error budget, only evidence serves: the decision becomes part of it. */
+  #learnFrom(judge: HitJudge, request: PlanRequest, signature: Signature, { action }: Decision): void {
+    const place = this.#placer.place(request.observation, request.actions);
+    if (place !== undefined) judge.learn(this.#predict(judge, request, signature, place, undefined), action);
+  }
+
+  /** Whether a state will have a fresh decision at some time that would be served now. Counts nothing. */
+  knows(request: PlanRequest, signature: Signature, atMs: number): boolean {
+    return this.#memory.peek(signature, atMs).kind === 'hit' && this.peek(request, signature) !== undefined;
+  }
+
+  /** Whether an agent acted last in this state. */
+  wasIn(agent: string, signature: Signature): boolean {
+    const memory = this.#guard.recall(agent);
+    return memory !== undefined && isUnchanged(memory, signature);
+  }
+
+  /** The expired decision for a state. Counts nothing. */
+  expired(signature: Signature): Decision | undefined {
+    const lookup = this.#memory.peek(signature, this.#clock.now());
+    return lookup.kind === 'stale' ? lookup.entry.decision : undefined;
   }
 
   /** Adds votes of models that were asked later. Returns the decision that is now remembered. */
@@ -298,7 +327,7 @@ export class PlanCache {
   }
 
   #isDoubted(request: PlanRequest, decision: Decision): boolean {
-    return this.#standing.isDoubted(isSingle(decision), sceneOf(this.#domain, request.observation));
+    return this.#standing.isDoubted(ownKind(decision), sceneOf(this.#domain, request.observation));
   }
 
   #lookWithinBudget(

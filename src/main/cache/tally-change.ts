@@ -42,6 +42,12 @@ export function isSingle(decision: Decision): boolean {
   return count < AGREED;
 }
 
+/** The class by which a decision for the state itself is judged. */
+export function ownKind(decision: Decision): 'exact' | 'single' | 'foreseen' {
+  if (decision.foreseen) return 'foreseen';
+  return isSingle(decision) ? 'single' : 'exact';
+}
+
 /** The entries by votes, then by confidence, then in their previous order. */
 export function ranked(entries: readonly TallyEntry[]): TallyEntry[] {
   return [...entries].sort((a, b) => b.count - a.count || b.weight - a.weight);
@@ -75,7 +81,10 @@ export function mergedDecision(older: Decision, newer: Decision): Decision {
   const keepsOlder = newer.action !== older.action && (lead > 0 || isFirm) && !(isSingle(older) && !isSingle(newer));
   const winner = keepsOlder ? older.action : newer.action;
   const tally = withFirst(ranked([...sums.values()]), winner);
-  return keepsOlder ? { ...older, decidedAtMs: newer.decidedAtMs, tally } : { ...newer, tally };
+  const { foreseen, ...merged } = keepsOlder
+    ? { ...older, decidedAtMs: newer.decidedAtMs, tally }
+    : { ...newer, tally };
+  return older.foreseen && newer.foreseen ? { ...merged, foreseen: true } : merged;
 }
 
 /** Halves the votes for an action that showed no effect in a state. If it was the winner, another one may win. */

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { CallReport } from '../../shared/tasks.ts';
+import { DecayedRate } from '../measure/decayed-rate.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
 import { FactsWatch } from './discovery/facts-watch.ts';
 import type { CallBegin, CallEnd, EndpointParts, EndpointStats } from './endpoint-parts.ts';
@@ -48,6 +49,8 @@ const USUAL_MS = 1_000;
 const SILENT_MS = 2_000;
 /** A load may take this many times its usual time; after that, its silence counts like any other. */
 const LOADING_TIMES = 2;
+/** Memory of the rate at which calls that plans wait for start. */
+const STARTS_MEMORY_MS = 20_000;
 
 /** Everything known about one model server: its slots, its health, its times. */
 export class ModelEndpoint {
@@ -69,6 +72,7 @@ export class ModelEndpoint {
   readonly use: SeatUse;
   #failedAtMs = Number.NEGATIVE_INFINITY;
   readonly #works: CallsAtWork;
+  readonly #starts = new DecayedRate(STARTS_MEMORY_MS);
   readonly forecast: Forecast;
 
   constructor(parts: EndpointParts) {
@@ -233,8 +237,15 @@ export class ModelEndpoint {
 
   /** A call that a plan waits for has started. */
   begun(need: SlotNeed): void {
-    this.#width.began(need.deadlineMs - this.#parts.clock.now());
+    const nowMs = this.#parts.clock.now();
+    this.#starts.add(nowMs);
+    this.#width.began(need.deadlineMs - nowMs);
     this.#works.begun(need);
+  }
+
+  /** The number of calls that plans are expected to start here within this time. */
+  expectedStarts(withinMs: number): number {
+    return this.#starts.perMs(this.#parts.clock.now()) * withinMs;
   }
 
   #holdMs({ model, kind, startedAtMs }: Work): number {

@@ -33,6 +33,8 @@ export const FEATURE_NAMES = [
   'lateAnswers',
   /** Asks models on idle slots about states that none answered in time, or that have few votes. */
   'askLater',
+  /** Asks models on idle slots about states that agents are expected to be in, so that the answer is there when it is asked for. */
+  'foresight',
   /** If no model answers in time, uses an answer for the agent's state of a moment ago, or for a near state, if evidence supports it. */
   'lateRung',
   /** Derives the number of experts asked at once from their chance to answer by the deadline. */

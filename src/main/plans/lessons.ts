@@ -30,6 +30,12 @@ export class Lessons {
     this.#known(signature, decision);
   }
 
+  /** Models have decided for a state that an agent is expected to be in. */
+  foreseen({ request, signature }: Pick<PlanCall, 'request' | 'signature'>, decision: Decision): void {
+    this.#cache?.foreseen(request, signature, decision);
+    this.#known(signature, decision);
+  }
+
   /** As `decided`, for each of the other calls that wait for that flight. */
   shared({ request, signature, look }: PlanCall, decision: Decision): void {
     if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);

@@ -8,11 +8,17 @@ import type { Why } from './ladder/why.ts';
  */
 export const LATENESS_MS_MAX = 15;
 
+/** Whether a plan fits the newest state of its agent; `illegal`: the action that was decided is not possible there. */
+export type Landing = 'fits' | 'moved' | 'illegal';
+
 /** The answer to one request. `A` is the type of the request's actions: their union if the compiler knows them. */
 export interface Plan<A extends string = string> {
   readonly id: number;
   readonly agent: string;
-  /** One of `request.actions`, byte for byte. */
+  /**
+   * One of `request.actions`, byte for byte. If the host calls `observe` and the agent has come into another state meanwhile: one of
+   * the actions of the newest state.
+   */
   readonly action: A;
   readonly source: PlanSource;
   readonly reason: string;
@@ -31,6 +37,12 @@ export interface Plan<A extends string = string> {
   readonly ageMs?: number;
   /** Time from the request to this answer, in milliseconds. */
   readonly latencyMs: number;
+  /**
+   * How the plan fits the newest state of its agent that was told: by `observe`, or by a later request. `fits`: it is the state of the
+   * request. `moved`: it is another one, in which the decided action is possible. `illegal`: it is not possible there, so that the
+   * plan of a host that observes has another action. Absent if no state is known.
+   */
+  readonly landing?: Landing;
   /** How long after its deadline the plan settled, in milliseconds; 0 if it was on time. */
   readonly latenessMs: number;
 }

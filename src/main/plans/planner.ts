@@ -22,6 +22,9 @@ import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
 import type { Companion } from './companion.ts';
 import type { CallCounts, ModelStats, PlanCounts, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
+import { Foresight, type ForesightStats } from './expectations/foresight.ts';
+import { checkedFutures, type Future, type Guess } from './expectations/future.ts';
+import { type LandingStats, Landings } from './expectations/landings.ts';
 import { AskedStates } from './flights/asked-states.ts';
 import { FlightBoard, planCancelled } from './flights/flight-board.ts';
 import type { FlightParts } from './flights/flight-parts.ts';
@@ -60,6 +63,10 @@ export interface PlannerStats<S = unknown> {
   readonly cache: CacheStats | false;
   /** Figures of background work. */
   readonly background: BackgroundStats;
+  /** What became of the states that agents were expected to be in. */
+  readonly foresight: ForesightStats;
+  /** How plans fitted the newest states of their agents, as far as those are known. */
+  readonly landing: LandingStats;
   /** How stand-ins compare with the next rung, by kind, age and distance, and which of them serve. */
   readonly late: readonly LateStats[];
   readonly calls: CallCounts &
@@ -92,6 +99,8 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   readonly #board: FlightBoard;
   readonly #lane: BackgroundLane;
   readonly #settlements: Settlements;
+  readonly #landings: Landings;
+  readonly #foresight: Foresight;
   readonly #announcements: Announcements = new Announcements(this);
   readonly #release: () => Promise<void>;
   #closed: Promise<void> | undefined;
@@ -118,8 +127,11 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     const asked = new AskedStates();
     const lessons = new Lessons(cache, book, parts.late);
     this.#lane = new BackgroundLane(parts, book, lessons, asked, this.#announcements);
-    this.#settlements = new Settlements(parts, cache, this.#lane, this.#announcements);
+    this.#landings = new Landings(parts.options.domain, cache);
+    this.#settlements = new Settlements(parts, cache, this.#lane, this.#landings, this.#announcements);
     this.#board = new FlightBoard(parts, this.#settlements, lessons, asked, this.#announcements);
+    this.#foresight = new Foresight({ parts, cache, board: this.#board, asked, wake: () => this.#lane.wakeSoon() });
+    this.#lane.ahead = this.#foresight;
     for (const { name, gate, breaker } of parts.endpoints.values()) {
       breaker.onOpened = (opened) => this.#announcements.tell('resting', name, opened);
       gate.onIdle = () => this.#lane.wakeSoon();
@@ -146,6 +158,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     const deadlineMs = startedAtMs + this.#admit(request, options);
     const signature = this.#sign(request);
     const look = this.#cache?.look(request, signature, startedAtMs);
+    this.#foresight.came(request, signature, look?.kind === 'hit');
     const trace = callerContext();
     if (look?.kind === 'hit') {
       return this.#settlements.served({ request, signature, startedAtMs, deadlineMs, trace }, look);
@@ -153,6 +166,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
     const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs, trace };
     if (deadlineMs - clock.now() < SLICE_MS_MIN) {
+      this.#settlements.waits(call);
       return this.#settlements.landed(call, this.#atOnce(call), [], false);
     }
     return this.#board.wait(call, options);
@@ -211,10 +225,39 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     return this.#cache?.peek(request, this.#sign(request));
   }
 
+  /**
+   * Tells requests that agents are expected to make soon. Models are asked about them while their servers are idle, the likeliest
+   * first, so that the answers are there when they are asked for. Cheap, and bounded for each agent: what is useless or too much
+   * is dropped and counted in `stats().foresight`. Throws ERR_REQUEST_INVALID, or ERR_PLANNER_CLOSED.
+   */
+  expect(futures: readonly Future[]): void {
+    this.#refuseIfClosed();
+    this.take(checkedFutures(this.#parts.options.domain, futures));
+  }
+
+  /** Takes futures from any source. Their requests are valid, and the planner copies them. */
+  take(guesses: readonly Guess[]): void {
+    this.#foresight.take(guesses, (guess) => this.#sign(guess));
+  }
+
+  /**
+   * Tells the state that an agent is in now, without asking for a plan: a request without options. From then on, each plan of this
+   * agent that settles has an action that is possible in the newest state told, and `plan.landing` says how the plan fits it.
+   * Throws ERR_REQUEST_INVALID, or ERR_PLANNER_CLOSED.
+   */
+  observe(state: PlanRequest): void {
+    this.#refuseIfClosed();
+    this.#check(state);
+    const signature = this.#sign(state);
+    this.#landings.observe(state, signature);
+    this.#foresight.observed(state, signature);
+  }
+
   /** Clears every cached decision and every cached answer to a chat. */
   clearCache(): void {
     this.#cache?.clear();
     this.#board.forget();
+    this.#foresight.clear();
     this.#lane.clear();
     this.#parts.late?.clear();
     this.chats.clearCache();
@@ -238,6 +281,8 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
       latenessMs: counters.lateness.summary(),
       cache: this.#cache?.stats() ?? false,
       background: this.#lane.stats(),
+      foresight: this.#foresight.stats(),
+      landing: this.#landings.stats(),
       late: this.#parts.late?.stats() ?? [],
       calls: {
         ...counters.calls(),
@@ -282,6 +327,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
       const closed = Promise.withResolvers<void>();
       this.#closed = closed.promise;
       this.chats.shut();
+      this.#foresight.shut();
       this.#lane.shut();
       this.#close(drainMs).then(closed.resolve, closed.reject);
     } else if (drainMs <= 0) this.#hurry();

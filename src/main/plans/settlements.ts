@@ -1,5 +1,6 @@
 import { stampOffsetMs } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
+import { defined } from '../../shared/defined.ts';
 import { imageFeaturesOf } from '../../shared/domain.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
@@ -7,6 +8,7 @@ import { isWellKnown } from '../cache/tally-change.ts';
 import type { Attempt } from '../models/calls/attempt.ts';
 import type { Announcements } from './announcements.ts';
 import type { BackgroundLane } from './background/background-lane.ts';
+import type { Landed, Landings } from './expectations/landings.ts';
 import type { FlightParts } from './flights/flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 import { type Answer, answerFromHit } from './ladder/best-in-hand.ts';
@@ -17,9 +19,13 @@ import { PlanSpans } from './plan-spans.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+function isFromTier(source: Plan['source']): boolean {
+  return source === 'cache' || source === 'similar';
+}
+
 /** Whether an answer was remembered: an agent may get into a loop with it. */
 function isFromMemory(source: Plan['source']): boolean {
-  return source === 'cache' || source === 'similar' || source === 'stale';
+  return isFromTier(source) || source === 'stale';
 }
 
 /**
@@ -30,6 +36,7 @@ export class Settlements {
   readonly #parts: FlightParts;
   readonly #cache: PlanCache | undefined;
   readonly #lane: BackgroundLane;
+  readonly #landings: Landings;
   readonly #announcements: Announcements;
   readonly #spans: PlanSpans;
   readonly #imageNames: readonly string[];
@@ -37,10 +44,17 @@ export class Settlements {
   readonly #stampOffsetMs: number;
   #nextPlanId = 1;
 
-  constructor(parts: FlightParts, cache: PlanCache | undefined, lane: BackgroundLane, announcements: Announcements) {
+  constructor(
+    parts: FlightParts,
+    cache: PlanCache | undefined,
+    lane: BackgroundLane,
+    landings: Landings,
+    announcements: Announcements,
+  ) {
     this.#parts = parts;
     this.#cache = cache;
     this.#lane = lane;
+    this.#landings = landings;
     this.#announcements = announcements;
     this.#spans = new PlanSpans(parts);
     this.#imageNames = imageFeaturesOf(parts.options.domain);
@@ -53,7 +67,8 @@ export class Settlements {
     // Copied before any listener is called: a listener may plan, which overwrites the signature's words, and the host may change its lists.
     const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
     if (hit.tier === 'exact' && !isWellKnown(hit.decision)) this.#askLater(call, hit.decision);
-    const plan = this.#settle(call, answerFromHit(hit), [], false);
+    const landing = this.#landings.served(call);
+    const plan = this.#settle(call, { answer: answerFromHit(hit), ...defined({ landing }) }, [], false);
     if (errand !== undefined) this.#lane.add(errand);
     return plan;
   }
@@ -63,18 +78,25 @@ export class Settlements {
     const isAnswered = !UNDECIDED_SOURCES.has(answer.source);
     if (isAnswered) this.#parts.shares.decided(call.request.agent);
     if (!isAnswered) this.#askLater(call, undefined);
-    else if (answer.source === 'cache' || answer.source === 'similar') {
-      this.#cache?.stood();
+    else if (isFromTier(answer.source)) {
       const { standing, isCycle } = call.look ?? {};
       const known = standing?.tier === 'exact' ? standing.decision : undefined;
       this.#askLater(call, known, isCycle);
     }
-    return this.#settle(call, answer, attempts, coalesced);
+    const landed = this.#landings.landed(call, answer);
+    if (isFromTier(landed.answer.source)) this.#cache?.stood();
+    return this.#settle(call, landed, attempts, coalesced);
+  }
+
+  /** A plan starts to wait. */
+  waits(call: PlanCall): void {
+    this.#landings.waits(call);
   }
 
   /** A call was ended by its caller's signal: there is no plan. */
   abandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void {
     this.#parts.counters.plans.cancelled++;
+    this.#landings.left(call.request);
     const { trace, request, startedAtMs } = call;
     if (trace === undefined) return;
     const latencyMs = this.#parts.clock.now() - startedAtMs;
@@ -90,8 +112,9 @@ export class Settlements {
     this.#lane.askLater(request, signature, known, isUrgent);
   }
 
-  #settle(call: Settling, answer: Answer, attempts: readonly Attempt[], coalesced: boolean): Plan {
-    const { request, signature, startedAtMs, deadlineMs } = call;
+  #settle(call: Settling, landed: Landed, attempts: readonly Attempt[], coalesced: boolean): Plan {
+    const { request, startedAtMs, deadlineMs } = call;
+    const { answer, landing, state = call } = landed;
     const { counters } = this.#parts;
     const nowMs = this.#parts.clock.now();
     const { action, source, reason, model, decidedAtMs, why, confidence, probabilities } = answer;
@@ -110,12 +133,13 @@ export class Settlements {
     if (model !== undefined) plan.model = model;
     if (confidence !== undefined) plan.confidence = confidence;
     if (probabilities !== undefined) plan.probabilities = probabilities;
+    if (landing !== undefined) plan.landing = landing;
     if (why !== undefined) {
       plan.why = why;
       counters.why[why.code]++;
     }
     if (decidedAtMs !== undefined) plan.ageMs = Math.max(0, nowMs + this.#stampOffsetMs - decidedAtMs);
-    this.#cache?.took(request, signature, plan.action, nowMs, isFromMemory(source));
+    this.#cache?.took(state.request, state.signature, plan.action, nowMs, isFromMemory(source));
     counters.plans.settled++;
     counters.sources[plan.source]++;
     counters.planning.record(plan.latencyMs);

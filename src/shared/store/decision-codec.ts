@@ -9,11 +9,11 @@ import type { NameTable } from './name-table.ts';
  *
  * A string is u16 byte length and UTF-8. The action and the model are kept whole, or the decision is not stored. If space
  * is short, the tally loses its last entries first, then the reason its end; flags mark both. A third flag marks a reason in
- * ASCII, which is read faster.
+ * ASCII, which is read faster, and a fourth one what was foreseen.
  */
 const VERSION = 1;
 const HEADER_BYTES = 16;
-const FLAG = { REASON_CUT: 1, TALLY_CUT: 2, REASON_ASCII: 4 } as const;
+const FLAG = { REASON_CUT: 1, TALLY_CUT: 2, REASON_ASCII: 4, FORESEEN: 8 } as const;
 const TALLY_MAX = 16;
 const COUNT_MAX = 0xffff;
 /** Minimum bytes kept of the reason before tally entries are dropped. */
@@ -55,7 +55,7 @@ export function encodeDecision(decision: Decision, bytes: Uint8Array): EncodedDe
   const isAscii = reasonWanted === decision.reason.length;
   out.u8(VERSION);
   out.u8(MODEL_SOURCES.indexOf(decision.source));
-  out.u8(cut | (isAscii ? FLAG.REASON_ASCII : 0));
+  out.u8(cut | (isAscii ? FLAG.REASON_ASCII : 0) | (decision.foreseen ? FLAG.FORESEEN : 0));
   out.u8(tally.length);
   out.f64(decision.decidedAtMs);
   out.f32(decision.latencyMs);
@@ -101,7 +101,8 @@ export class DecisionDecoder {
     // Of its length from the start: a list that grows has room for more, and many are kept.
     const tally = new Array<TallyEntry>(count);
     for (let i = 0; i < count; i++) tally[i] = { action: input.name(), count: input.u16(), weight: input.f32() };
-    return { action, reason, source: source satisfies ModelSource, model, decidedAtMs, latencyMs, tally };
+    const decision = { action, reason, source: source satisfies ModelSource, model, decidedAtMs, latencyMs, tally };
+    return (flags & FLAG.FORESEEN) === 0 ? decision : { ...decision, foreseen: true };
   }
 }
 

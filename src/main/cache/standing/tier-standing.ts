@@ -5,17 +5,21 @@ import { Comparisons } from './comparisons.ts';
  * Decides which tiers may serve, by what they have shown. Everything that a tier served or would have served is compared with
  * what models decide for the same state. Answers from another state (`similar`, `confirmed`) are served only while the lower 95
  * % bound of their agreement is at least the agreement of models with each other, less a margin. Answers for the state itself
- * (`exact`, or `single` if based on one vote) are served until their upper bound is below that. Expired answers (`old`) are only
+ * (`exact`, `single` if based on one vote, `foreseen` if decided ahead) are served until their upper bound is below that. Expired answers (`old`) are only
  * watched.
  *
  * Evidence is kept by distance or age, and by scene; for a scene with little evidence, that of all scenes is used. A serving
  * tier is still compared, so it can lose its standing. Decision and figures: docs/decisions/0011-tiers-earn-their-place.md.
  */
-export const TIER_KINDS = ['exact', 'single', 'similar', 'confirmed', 'old'] as const;
+export const TIER_KINDS = ['exact', 'single', 'foreseen', 'similar', 'confirmed', 'old'] as const;
 export type TierKind = (typeof TIER_KINDS)[number];
 
 /** Tiers that serve decisions for another state. */
 export type NearKind = 'similar' | 'confirmed';
+
+/** Classes of decisions for the state itself. */
+export type OwnKind = Exclude<TierKind, NearKind | 'old'>;
+const OWN_KINDS: ReadonlySet<TierKind> = new Set<OwnKind>(['exact', 'single', 'foreseen']);
 
 /** How often two votes on one state agree. */
 export interface PanelAgreement {
@@ -42,6 +46,7 @@ const SCENES_SHOWN = 3;
 const BINS: Readonly<Record<TierKind, readonly number[]>> = {
   exact: [Number.POSITIVE_INFINITY],
   single: [Number.POSITIVE_INFINITY],
+  foreseen: [Number.POSITIVE_INFINITY],
   similar: [0.02, 0.05, 0.1, 0.3, 0.6, 1],
   confirmed: [0.02, 0.05, 0.1, 0.3, 0.6, 1],
   old: [60_000, 600_000, 3_600_000, Number.POSITIVE_INFINITY],
@@ -108,7 +113,7 @@ export class TierStanding {
   /** Records whether an answer that a tier served or would have served, at this distance or age, was right. */
   compare(kind: TierKind, scene: string, at: number, isRight: boolean): void {
     const bin = binOf(kind, at);
-    if (!isRight && (kind === 'exact' || kind === 'single')) this.#hasDoubts = true;
+    if (!isRight && OWN_KINDS.has(kind)) this.#hasDoubts = true;
     recordIn(this.#all, kind, bin).add(isRight);
     const own = recordOfScene<Records>(this.#scenes, scene, () => new Map());
     recordIn(own, kind, bin).add(isRight);
@@ -128,10 +133,10 @@ export class TierStanding {
     return PROBE_SHARE * 2 ** latestWrong;
   }
 
-  /** Whether evidence contradicts decisions for the state itself: all of them, or those based on one vote. */
-  isDoubted(isSingle: boolean, scene: string): boolean {
+  /** Whether evidence contradicts decisions for the state itself: all of them, or those of this class. */
+  isDoubted(kind: OwnKind, scene: string): boolean {
     if (this.#trust === 'always' || !this.#hasDoubts) return false;
-    return this.#isAgainst('exact', scene) || (isSingle && this.#isAgainst('single', scene));
+    return this.#isAgainst('exact', scene) || (kind !== 'exact' && this.#isAgainst(kind, scene));
   }
 
   #tellDoubts(kind: 'exact' | 'single', scene: string): void {
@@ -199,7 +204,7 @@ export class TierStanding {
     if (this.#trust === 'always') return 'all that is fresh is served';
     const required = this.#required();
     const { low, high } = record.right();
-    if (tier === 'exact' || tier === 'single') {
+    if (OWN_KINDS.has(tier)) {
       if (required === undefined) return 'nothing is known yet that it could be held against';
       if (isAgainst(record, required)) return `right ${percent(high)} at most, where ${percent(required)} is asked`;
       return `nothing speaks against it: right ${percent(high)} at most, where ${percent(required)} is asked`;
@@ -216,7 +221,7 @@ export class TierStanding {
   }
 
   /** A scene's own record counts as soon as it contradicts, because no other scene is known to be like it. */
-  #isAgainst(kind: 'exact' | 'single', scene: string): boolean {
+  #isAgainst(kind: OwnKind, scene: string): boolean {
     const pooled = this.#all.get(kind)?.[0];
     if (pooled === undefined || pooled.totalWrong === 0) return false;
     const required = this.#required();

@@ -34,6 +34,8 @@ export interface Slot {
   release(holdMs?: number): void;
   /** Makes the call background work: no plan waits for it any more, and it may have to make room. */
   toBackground(): void;
+  /** A plan waits for the background call from now on: it makes no room any more. */
+  toForeground(): void;
 }
 
 /** A waiting call, and since when it waits. */

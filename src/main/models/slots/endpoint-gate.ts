@@ -5,9 +5,10 @@ import { RankedQueue } from './ranked-queue.ts';
 import { HOLD_MS_MAX } from './slot-hold.ts';
 
 interface Waiter {
-  readonly rankMs: number;
+  rankMs: number;
   readonly sinceMs: number;
-  readonly ask: Ask;
+  ask: Ask;
+  readonly signal: AbortSignal;
   readonly grant: (slot: Slot) => void;
 }
 
@@ -207,7 +208,9 @@ export class EndpointGate implements MachineGate {
     if (isFirst && this.#mayStart(lane, ask) && this.turns.mayBegin(ask)) return this.#start(lane, ask);
     return new Promise((resolve) => {
       const onAbort = (): void => {
-        queue.delete(waiter);
+        // It may have moved to the other queue.
+        this.#waiting.delete(waiter);
+        this.#backgroundWaiting.delete(waiter);
         if (ask.need === undefined) this.#unhurriedWaiting--;
         resolve(undefined);
         this.#passOn();
@@ -220,6 +223,7 @@ export class EndpointGate implements MachineGate {
         rankMs: lane === 'foreground' ? rankMs : 0,
         sinceMs: this.#clock.now(),
         ask,
+        signal,
         grant,
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -228,6 +232,19 @@ export class EndpointGate implements MachineGate {
       this.#wake();
       if (lane === 'foreground' && queue.has(waiter)) this.#pressSoon();
     });
+  }
+
+  /** A plan waits from now on for the background call with this signal: if it waits for a slot, it moves to the other queue. */
+  advance(signal: AbortSignal, rankMs: number, deadlineMs: number): void {
+    const waiter = this.#backgroundWaiting.find((each) => each.signal === signal);
+    if (waiter === undefined) return;
+    this.#backgroundWaiting.delete(waiter);
+    const { need } = waiter.ask;
+    waiter.rankMs = rankMs;
+    waiter.ask = { ...waiter.ask, lane: 'foreground', rankMs, ...(need && { need: { ...need, deadlineMs } }) };
+    this.#waiting.add(waiter);
+    this.#wake();
+    if (this.#waiting.has(waiter)) this.#pressSoon();
   }
 
   /** Releases all holds and clears all timers, for good. */
@@ -314,6 +331,7 @@ export class EndpointGate implements MachineGate {
       this.#background.add(slot);
       if (this.#waiting.length > 0) this.#pressSoon();
     };
+    const toForeground = (): void => void this.#background.delete(slot);
     const meanCompany = (): number => {
       const ms = this.#clock.now() - startedAtMs;
       return ms <= 0 ? inFlight : (worked() - workedBefore) / ms;
@@ -327,6 +345,7 @@ export class EndpointGate implements MachineGate {
       meanCompany,
       release,
       toBackground,
+      toForeground,
     };
     this.#taken.add(slot);
     if (ask.need !== undefined) this.#hurried.add(slot);

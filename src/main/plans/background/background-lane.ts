@@ -59,6 +59,13 @@ export interface BackgroundStats {
   readonly later: { readonly states: number; readonly asked: number; readonly voted: number };
 }
 
+/** Work ahead of plans: after errands, and before states for later. */
+export interface AheadWork {
+  readonly hasWork: boolean;
+  /** Starts a flight, if there is room that it is worth. */
+  begin(): boolean;
+}
+
 /** A job, its flight, and the time that is set aside for it: 0 for one that gives way. */
 interface RunningJob extends ErrandJob {
   readonly flight: Flight;
@@ -84,6 +91,7 @@ export class BackgroundLane {
   readonly #counts = { done: 0, failed: 0, cancelled: 0, dropped: 0 };
   readonly #lost = Object.fromEntries(LOST_REASONS.map((reason) => [reason, 0])) as Record<LostReason, number>;
   #nextId = -1;
+  ahead: AheadWork = { hasWork: false, begin: () => false };
   #isWaking = false;
   #isClosed = false;
 
@@ -168,7 +176,7 @@ export class BackgroundLane {
   /** Call when there may be room. */
   wake(): void {
     if (this.#isWaking || this.#isClosed || !this.#hasWork) return;
-    if (this.#beginErrand() || this.#beginLater()) this.#wakeNextTurn();
+    if (this.#beginErrand() || this.ahead.begin() || this.#beginLater()) this.#wakeNextTurn();
   }
 
   /**
@@ -180,7 +188,11 @@ export class BackgroundLane {
   }
 
   get #hasWork(): boolean {
-    return this.#queue.size > 0 || (this.#book.size > 0 && Math.max(this.#laterBudget, this.#othersBudget) >= 1);
+    return (
+      this.#queue.size > 0 ||
+      this.ahead.hasWork ||
+      (this.#book.size > 0 && Math.max(this.#laterBudget, this.#othersBudget) >= 1)
+    );
   }
 
   #beginErrand(): boolean {

@@ -4,7 +4,7 @@ import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Random } from '../../../shared/random.ts';
 import { type Signature, signatureText } from '../../../shared/signature.ts';
 import { isWellKnown, votesOf } from '../../cache/tally-change.ts';
-import { keptRequest } from '../kept-request.ts';
+import { charsOf, keptRequest, REQUEST_CHARS_MAX } from '../kept-request.ts';
 
 /**
  * States that models should be asked about for the next time: those that no model answered in time, and those remembered by too
@@ -38,7 +38,6 @@ interface Entry extends BookedState {
 const STATES_MAX = 1_000;
 /** Maximum size of all requests in the book together, in characters; `REQUEST_CHARS_MAX` limits each. */
 const CHARS_MAX = 8_000_000;
-const REQUEST_CHARS_MAX = 100_000;
 /** A state met at least this often counts as coming back. */
 const VISITS_MIN = 2;
 /** A state is given up after this many tries without a result. */
@@ -143,15 +142,4 @@ export class StateBook {
 
 function worthOf({ visits, votes, failures }: Entry): number {
   return visits < VISITS_MIN ? 0 : (visits * (WORTHS[votes] ?? 0)) / (1 + failures);
-}
-
-/** Approximate length of a request in characters, at least 1. */
-function charsOf({ observation, actions }: PlanRequest): number {
-  let chars = 1;
-  for (const action of actions) chars += action.length;
-  for (const value of Object.values(observation)) {
-    if (typeof value === 'string') chars += value.length;
-    else if (Array.isArray(value)) for (const each of value) chars += String(each).length;
-  }
-  return chars;
 }

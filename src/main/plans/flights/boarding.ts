@@ -34,6 +34,8 @@ export class Boarding {
    * cleared since it started.
    */
   abandoned = false;
+  /** Whether it is for a state that an agent is expected to be in, and whether a plan has joined it since. */
+  foreseen: 'waits' | 'joined' | undefined;
   /** Resolves when the flight has ended. */
   done: Promise<void> = Promise.resolve();
   /** The shorter flight before it, which did not decide, and that flight's votes. */
@@ -50,6 +52,20 @@ export class Boarding {
     this.#votesBefore = before?.votes ?? [];
     this.#works = before === undefined ? [] : before.#works.splice(0);
     for (const work of this.#works) work.answer = () => this.answer;
+  }
+
+  /** A plan joins. Returns whether it shares the work of another plan: the first one to join foreseen work does not. */
+  join({ request: { agent }, startedAtMs, deadlineMs, priority }: PlanCall): boolean {
+    if (this.foreseen !== 'waits') return true;
+    this.foreseen = 'joined';
+    this.flight.promote({ agent, startedAtMs, deadlineMs, priority });
+    return false;
+  }
+
+  /** Whether models have decided with more than single votes, so that plans with more time need no other flight. */
+  get isSettled(): boolean {
+    const { decision } = this.flight;
+    return decision !== undefined && decision.source !== 'vote';
   }
 
   /** The attempts so far, relative to a plan that started at `originMs`. */

@@ -30,6 +30,16 @@ import { UnwantedFlights } from './unwanted-flights.ts';
 const LONGER_MS_MIN = 20;
 /** Maximum flights that continue after their deadline, so that their answers are remembered. Each holds a slot of an endpoint. */
 const LATE_MAX = 1_024;
+/** Ids of flights for foreseen states go down from here, those of the rest of the background from -1. */
+const FORESEEN_ID = -1_000_000_000;
+const FORESEEN = { lane: 'background', isForeseen: true } as const;
+
+/** Model work for a state that an agent is expected to be in. */
+export interface Foreseen {
+  readonly done: Promise<'decided' | 'gave way' | 'failed'>;
+  /** Gives the work up, unless plans wait for it. */
+  cancel(): void;
+}
 
 export class FlightBoard {
   readonly #parts: FlightParts;
@@ -52,6 +62,7 @@ export class FlightBoard {
   /** Called when no plan waits any more. */
   readonly #onIdle: (() => void)[] = [];
   #nextFlightId = 1;
+  #nextForeseenId = FORESEEN_ID;
   #isClosed = false;
 
   constructor(
@@ -85,13 +96,14 @@ export class FlightBoard {
     const call: PlanCall = { ...given, request: keptRequest(given.request), signature: given.signature.slice() };
     const { startedAtMs, deadlineMs } = call;
     shares.asked(call.request.agent);
+    this.#settlements.waits(call);
     // The model work must be done when the plan settles, before its deadline.
     const settleMs = deadlineMs - this.#guard.ahead(deadlineMs - startedAtMs);
-    // Agents that tried an action without effect are advised separately from those that did not.
-    const key = options.singleFlight ? `${signatureText(call.signature)} ${call.look?.inVain ?? ''}` : undefined;
+    const key = options.singleFlight ? flightKey(signatureText(call.signature), call.look?.inVain) : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
     const boarding = joined ?? this.#takeOff(call, key, settleMs);
-    if (joined) counters.plans.coalesced++;
+    const coalesced = joined?.join(call) === true;
+    if (coalesced) counters.plans.coalesced++;
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
     const onAbort = (): void => this.#abandon(waiter);
     const waiter: Waiter = {
@@ -101,7 +113,7 @@ export class FlightBoard {
         return waiter.boarding.flight.isAtWork;
       },
       boarding,
-      coalesced: joined !== undefined,
+      coalesced,
       signal,
       onAbort,
       onAttempt,
@@ -126,6 +138,28 @@ export class FlightBoard {
       boarding.addWork(late.asked(request, signature, startedAtMs, () => boarding.answer));
     }
     return promise;
+  }
+
+  /**
+   * Asks models about a state that an agent is expected to be in, behind all others. A plan in that state joins. Undefined if models are
+   * asked about it already.
+   */
+  foresee(call: PlanCall): Foreseen | undefined {
+    const state = signatureText(call.signature);
+    if (this.#isClosed || this.#asked.has(state)) return undefined;
+    const key = this.#parts.options.singleFlight ? flightKey(state) : undefined;
+    const id = this.#nextForeseenId--;
+    const flight = new Flight(this.#parts, id, call.request, call.deadlineMs, { ...FORESEEN, state });
+    const boarding = new Boarding(flight, call, key);
+    boarding.foreseen = 'waits';
+    this.#board(boarding, state);
+    const end = (): Awaited<Foreseen['done']> => (flight.isCutShort ? 'gave way' : 'failed');
+    return {
+      done: boarding.done.then(() => (flight.decision === undefined ? end() : 'decided')),
+      cancel: () => {
+        if (boarding.waiters.size === 0 && this.#boardings.has(boarding)) this.#drop(boarding, false);
+      },
+    };
   }
 
   /** Resolves when no plan waits for a flight. */
@@ -160,7 +194,7 @@ export class FlightBoard {
     for (const boarding of boardings) {
       for (const waiter of [...boarding.waiters]) this.#answer(waiter, false, 'closing');
     }
-    for (const boarding of [...this.#late]) this.#drop(boarding, false);
+    for (const boarding of boardings) if (this.#isUnawaited(boarding)) this.#drop(boarding, false);
     this.#unwanted.cancelAll();
     await Promise.all(boardings.map((boarding) => boarding.done));
   }
@@ -171,16 +205,24 @@ export class FlightBoard {
     const purpose = { state, inVain: call.look?.inVain, priority: call.priority };
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const boarding = new Boarding(flight, call, key, before);
-    flight.attempts.onEnded = (attemptFrom) => {
+    return this.#board(boarding, state);
+  }
+
+  #board(boarding: Boarding, state: string): Boarding {
+    boarding.flight.attempts.onEnded = (attemptFrom) => {
       for (const { onAttempt, call: waiting } of boarding.waiters) {
         if (onAttempt !== undefined) this.#tell(onAttempt, attemptFrom(waiting.startedAtMs));
       }
     };
-    if (key !== undefined) this.#flights.set(key, boarding);
+    if (boarding.key !== undefined) this.#flights.set(boarding.key, boarding);
     this.#boardings.add(boarding);
     this.#asked.add(state);
     boarding.done = this.#fly(boarding);
     return boarding;
+  }
+
+  #isUnawaited(boarding: Boarding): boolean {
+    return this.#late.has(boarding) || (boarding.foreseen !== undefined && boarding.waiters.size === 0);
   }
 
   /** Calls a listener. An error that it throws has no effect on the plan. */
@@ -198,7 +240,8 @@ export class FlightBoard {
       await flight.run();
       if (flight.decision !== undefined && !boarding.abandoned) {
         this.#standIns.compare(call, flight.decision.action, boarding.waiters.size > 0);
-        this.#lessons.decided(call, flight.decision);
+        if (boarding.foreseen === undefined) this.#lessons.decided(call, flight.decision);
+        else this.#lessons.foreseen(call, flight.decision);
         for (const waiter of boarding.waiters) {
           if (waiter.call !== call) this.#lessons.shared(waiter.call, flight.decision);
         }
@@ -223,11 +266,13 @@ export class FlightBoard {
    * can wait longer continue in a flight with their time.
    */
   #flyOn(boarding: Boarding): void {
-    const { flight, waiters, key } = boarding;
-    const isDecided = flight.decision !== undefined && flight.decision.source !== 'vote';
-    const patient = [...waiters].filter((waiter) => waiter.settleMs > flight.deadlineMs + LONGER_MS_MIN);
+    const { flight, waiters, key, foreseen } = boarding;
+    // Calls of foreseen work may have been given up: that was not the time of the plan that joined it.
+    const isCut = foreseen !== undefined && (flight.decision === undefined || flight.isCutShort);
+    const untilMs = isCut ? this.#parts.clock.now() : flight.deadlineMs;
+    const patient = [...waiters].filter((waiter) => waiter.settleMs > untilMs + LONGER_MS_MIN);
     const [first] = patient;
-    if (isDecided || first === undefined || this.#isClosed) return;
+    if (boarding.isSettled || first === undefined || this.#isClosed) return;
     const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
     const next = this.#takeOff(first.call, key, settleMs, boarding);
     for (const waiter of patient) {
@@ -325,6 +370,11 @@ export class FlightBoard {
     if (!boarding.flight.hasBegun) return boarding.flight.cancel(isOutOfTime);
     this.#unwanted.add(boarding.flight, isOutOfTime);
   }
+}
+
+/** Plans with the same key share a flight. Agents that tried an action without effect are advised separately. */
+function flightKey(state: string, inVain = ''): string {
+  return `${state} ${inVain}`;
 }
 
 export function planCancelled(signal: AbortSignal | undefined): PlannerError {

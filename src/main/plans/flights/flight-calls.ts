@@ -14,6 +14,16 @@ import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 /** The question of a call and the time by which it must end; the flight determines its rank. */
 export type FlightCallPlan = Omit<CallPlan, 'lane' | 'isRaised' | 'rankMs' | 'deadlineMs' | 'holder'>;
 
+/** The plan that a flight's calls are made for. */
+export interface AwaitedPlan {
+  readonly agent: string;
+  readonly startedAtMs: number;
+  readonly deadlineMs: number;
+  readonly priority: number;
+  /** How long its agent had waited for a model's decision by then. */
+  readonly waitedMs: number;
+}
+
 /**
  * The calls of one flight: their rank, the slots that they were given, and what happens to them when no plan waits for the flight
  * any more.
@@ -32,12 +42,14 @@ export class FlightCalls {
   /** Time that its calls had slots, in milliseconds, once they have ended. */
   workedMs = 0;
   readonly #parts: FlightParts;
-  readonly #purpose: FlightPurpose;
-  readonly #agent: string;
+  /** Slot time that may be used before it gives way; 0 for all but reserved work. */
+  readonly #reserveMs: number;
   readonly #outlook: ExpertOutlook;
   readonly #controller = new AbortController();
-  /** How long the agent had waited for a model's decision when the flight started. */
-  readonly #waitedMs: number;
+  /** What the rank of its calls is made from: the plan that they are made for. */
+  #plan: AwaitedPlan;
+  /** Whether it is for a plan, or only for later. */
+  #isAwaited: boolean;
   /** Calls that are running or about to. */
   readonly #open = new Set<FlightCall>();
   /** The slots that all calls were given, including those that are already released. */
@@ -57,13 +69,14 @@ export class FlightCalls {
     outlook: ExpertOutlook,
   ) {
     this.#parts = parts;
-    this.#purpose = purpose;
-    this.#agent = agent;
     this.#outlook = outlook;
     this.deadlineMs = deadlineMs;
     this.startedAtMs = parts.clock.now();
     this.lane = purpose.lane ?? 'foreground';
-    this.#waitedMs = this.lane === 'foreground' ? parts.shares.waitedMs(agent) : 0;
+    this.#reserveMs = purpose.reserveMs ?? 0;
+    this.#isAwaited = this.lane === 'foreground';
+    const waitedMs = this.#isAwaited ? parts.shares.waitedMs(agent) : 0;
+    this.#plan = { agent, startedAtMs: this.startedAtMs, deadlineMs, priority: purpose.priority ?? 0, waitedMs };
   }
 
   /** Aborts when no plan waits any more. */
@@ -88,10 +101,9 @@ export class FlightCalls {
 
   /** The rank of the next call: lower is served first. */
   get rankMs(): number {
-    const { priority = 0 } = this.#purpose;
-    const { startedAtMs, deadlineMs } = this;
     if (this.lane === 'reserved') return Number.NEGATIVE_INFINITY;
-    const rankMs = this.#parts.shares.rankMs(this.#agent, priority, startedAtMs, deadlineMs, this.#waitedMs);
+    const { agent, startedAtMs, deadlineMs, priority, waitedMs } = this.#plan;
+    const rankMs = this.#parts.shares.rankMs(agent, priority, startedAtMs, deadlineMs, waitedMs);
     // If a server is given fewer calls than it has slots, other plans get their first vote before this one gets its second.
     const isBehind = this.#made > 0 && this.#outlook.isNarrowed;
     return isBehind ? rankMs + (deadlineMs - startedAtMs) : rankMs;
@@ -110,12 +122,13 @@ export class FlightCalls {
       this.isCutShort = true;
       return this.skip(plan.subject);
     }
-    const { lane, rankMs, deadlineMs } = this;
+    const { lane, rankMs } = this;
+    const { deadlineMs } = this.#plan;
     const holder = new FlightCall(this, linkedAbort(signal));
     this.#made++;
     this.#open.add(holder);
     try {
-      const isRaised = (this.#purpose.priority ?? 0) > 0;
+      const isRaised = this.#plan.priority > 0;
       const whole = { ...plan, lane, isRaised, rankMs, deadlineMs, holder };
       return await this.#parts.maker.make(whole, this.attempts, holder.signal);
     } finally {
@@ -135,12 +148,26 @@ export class FlightCalls {
   /** A call has a slot. */
   served(slot: Slot): void {
     const { shares, clock } = this.#parts;
-    const { lane = 'foreground', reserveMs = 0 } = this.#purpose;
-    if (lane === 'foreground') shares.served(this.#agent);
-    if (this.lane === 'reserved') this.#reserve ??= clock.setTimer(reserveMs, () => this.#leaveReserve());
-    if (this.lane === 'foreground') this.#turnOver ??= shares.working(this.#agent);
+    const { agent } = this.#plan;
+    if (this.#isAwaited) shares.served(agent);
+    if (this.lane === 'reserved') this.#reserve ??= clock.setTimer(this.#reserveMs, () => this.#leaveReserve());
+    if (this.lane === 'foreground') this.#turnOver ??= shares.working(agent);
     this.#slots.push(slot);
     if (this.lane === 'background') slot.toBackground();
+  }
+
+  /** A plan waits from now on for these calls, which were for later. */
+  promote(plan: Omit<AwaitedPlan, 'waitedMs'>): void {
+    const { shares, endpoints } = this.#parts;
+    const { agent, deadlineMs } = plan;
+    this.#plan = { ...plan, waitedMs: shares.waitedMs(agent) };
+    this.#isAwaited = true;
+    this.lane = 'foreground';
+    for (const slot of this.#slots) slot.toForeground();
+    if (this.isAtWork) this.#turnOver ??= shares.working(agent);
+    for (const { signal, isWaiting } of this.#open) {
+      if (isWaiting) for (const { gate } of endpoints.values()) gate.advance(signal, this.rankMs, deadlineMs);
+    }
   }
 
   /** The deadline has come: calls that wait for a slot are cancelled, and running ones continue behind all others. */

@@ -49,4 +49,6 @@ export interface FlightPurpose {
   readonly inVain?: string | undefined;
   /** Only the expert with this number, modulo their count, is asked: one more vote for a state. Default: a whole panel. */
   readonly oneExpert?: number | undefined;
+  /** It is for a state that an agent is expected to be in: a whole plan in the background, until a plan joins it. */
+  readonly isForeseen?: boolean;
 }

@@ -17,7 +17,7 @@ import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
 import { FlightRead } from '../reads/flight-read.ts';
 import type { ReadChoice, Reads, ReadUse } from '../reads/reads.ts';
-import { FlightCalls } from './flight-calls.ts';
+import { type AwaitedPlan, FlightCalls } from './flight-calls.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ShownRequest } from './shown-request.ts';
 
@@ -59,7 +59,7 @@ export class Flight {
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose) {
     const { options, records, reads } = parts;
-    const { inVain, lane, state, served } = purpose;
+    const { inVain, lane, state, served, isForeseen } = purpose;
     const isWeighted = options.features.weightedVotes;
     const shown = new ShownRequest(request, options, inVain);
     this.#parts = parts;
@@ -74,8 +74,8 @@ export class Flight {
     });
     this.#inHand = new DecisionInHand(parts, this.#ballot, this.#calls.startedAtMs);
     this.#experts = new ExpertCalls(id, parts, shown, this.#outlook, this.#calls);
-    // Other background work than checks is a second opinion in words.
-    if (reads !== undefined && (lane !== 'background' || served !== undefined)) {
+    // Other background work is a second opinion in words.
+    if (reads !== undefined && (lane !== 'background' || served !== undefined || isForeseen)) {
       const shared = { parts, reads, planId: id, request, inVain, state };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
@@ -146,6 +146,11 @@ export class Flight {
    */
   standing(): Decision | undefined {
     return this.#inHand.standing();
+  }
+
+  /** A plan joins a flight that was for later: its calls are that plan's from now on. */
+  promote(plan: Omit<AwaitedPlan, 'waitedMs'>): void {
+    this.#calls.promote(plan);
   }
 
   /** Cancels the calls, because no plan waits any more. The votes so far may still decide. */

@@ -22,6 +22,8 @@ export const WHY_CODES = {
   closing: 'the planner was closed',
   'no-turn': 'so many plans came at once that the time was over before a model could be asked',
   'no-time': 'the plan had less time than any model call takes',
+  'state-changed':
+    'models decided for a state that the agent had left, and their action is not possible in the new one',
   'no-models': 'no model is configured, or none of the configured ones is there',
   'planner-silent':
     'the thread, process or server of the planner did not answer in time, and the client answered itself',

@@ -116,42 +116,42 @@ describe.each<NearKind>(['similar', 'confirmed'])('%s states', (kind) => {
 describe('the state itself', () => {
   test('serves until the upper bound is below what is asked, and then no more', () => {
     const standing = new TierStanding('earned', MODELS);
-    expect(standing.isDoubted(true, 'cave')).toBe(false);
+    expect(standing.isDoubted('single', 'cave')).toBe(false);
     // 5 of 10: the bound is 0.76.
     fill(standing, 'single', 5, 4);
-    expect(standing.isDoubted(true, 'cave')).toBe(false);
+    expect(standing.isDoubted('single', 'cave')).toBe(false);
     expect(statOf(standing, 'single', null)).toMatchObject({ serving: true });
     fill(standing, 'single', 0, 1);
-    expect([standing.isDoubted(true, 'cave'), standing.isDoubted(false, 'cave')]).toEqual([true, false]);
+    expect([standing.isDoubted('single', 'cave'), standing.isDoubted('exact', 'cave')]).toEqual([true, false]);
     expect(statOf(standing, 'single', null)).toMatchObject({ serving: false });
   });
 
   test('is doubted whole, single votes too, where agreed decisions are', () => {
     const standing = new TierStanding('earned', MODELS);
     fill(standing, 'exact', 10, 20);
-    expect([standing.isDoubted(true, 'cave'), standing.isDoubted(false, 'cave')]).toEqual([true, true]);
+    expect([standing.isDoubted('single', 'cave'), standing.isDoubted('exact', 'cave')]).toEqual([true, true]);
   });
 
   test('is doubted by its own scene at once, and by the others only while its own says little', () => {
     const standing = new TierStanding('earned', MODELS);
     fill(standing, 'exact', 300, 0, 'wood');
     fill(standing, 'exact', 0, 7, 'cave');
-    expect(standing.isDoubted(false, 'cave')).toBe(false);
+    expect(standing.isDoubted('exact', 'cave')).toBe(false);
     fill(standing, 'exact', 0, 1, 'cave');
-    expect([standing.isDoubted(false, 'cave'), standing.isDoubted(false, 'wood')]).toEqual([true, false]);
+    expect([standing.isDoubted('exact', 'cave'), standing.isDoubted('exact', 'wood')]).toEqual([true, false]);
     const others = new TierStanding('earned', MODELS);
     fill(others, 'exact', 0, 100, 'wood');
     fill(others, 'exact', 29, 0, 'cave');
-    expect([others.isDoubted(false, 'cave'), others.isDoubted(false, 'hall')]).toEqual([true, true]);
+    expect([others.isDoubted('exact', 'cave'), others.isDoubted('exact', 'hall')]).toEqual([true, true]);
     fill(others, 'exact', 1, 0, 'cave');
-    expect(others.isDoubted(false, 'cave')).toBe(false);
+    expect(others.isDoubted('exact', 'cave')).toBe(false);
   });
 
   test('is not doubted while nobody knows how often models agree, nor where all is trusted', () => {
     for (const standing of [new TierStanding('earned'), new TierStanding('always', MODELS)]) {
       fill(standing, 'exact', 0, 100);
       fill(standing, 'single', 0, 100);
-      expect([standing.isDoubted(true, 'cave'), standing.isDoubted(false, 'cave')]).toEqual([false, false]);
+      expect([standing.isDoubted('single', 'cave'), standing.isDoubted('exact', 'cave')]).toEqual([false, false]);
     }
   });
 });

@@ -14,6 +14,7 @@ function work(ageMs: number, more: Partial<Work> & { readonly isBackground?: boo
     meanCompany: () => 1,
     release: () => {},
     toBackground: () => {},
+    toForeground: () => {},
   };
   return { model: 'm', kind: 'text', startedAtMs: NOW_MS - ageMs, slot, giveUp: () => {}, isGivenUp: false, ...rest };
 }

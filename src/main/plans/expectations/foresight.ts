@@ -1,0 +1,247 @@
+import { LRUCache } from 'lru-cache';
+import { priorityOf, sceneOf } from '../../../shared/domain.ts';
+import { isLong } from '../../../shared/owned-request.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
+import { type Signature, signatureText } from '../../../shared/signature.ts';
+import type { PlanCache } from '../../cache/plan-cache.ts';
+import type { AskedStates } from '../flights/asked-states.ts';
+import type { FlightBoard, Foreseen } from '../flights/flight-board.ts';
+import type { FlightParts } from '../flights/flight-parts.ts';
+import { charsOf, keptRequest, REQUEST_CHARS_MAX } from '../kept-request.ts';
+import { AgentExpectations, type Expectation, firstOf, isOverdue, timesOf } from './expectation.ts';
+import { ForesightCounts, type GuessCounts, type GuessEvent, type GuessRow } from './foresight-counts.ts';
+import type { Guess, GuessOutcome } from './future.ts';
+import { IdleRoom } from './idle-room.ts';
+
+/**
+ * Asks models about states that agents are expected to be in, so that the answer is there when it is asked for. It takes guesses
+ * from any source, and only fills the cache: a wrong guess costs an idle slot for a while, and never an answer. The protocol is in
+ * docs/concurrency.md, "Foresight". Bounded: at each bound the oldest is dropped and counted.
+ */
+const AGENTS_MAX = 10_000;
+const WAITING_MAX = 1_024;
+const FLIGHTS_MAX = 64;
+/** Models are asked this often about a future if its calls gave way to those of plans. */
+const TRIES_MAX = 2;
+
+export interface ForesightStats extends GuessCounts {
+  /** Futures that models are to be asked about. */
+  readonly waiting: number;
+  /** Futures that models are asked about now. */
+  readonly running: number;
+  /** Why nothing is asked ahead; null if it is. */
+  readonly off: string | null;
+  /** The counts by source and scene. */
+  readonly bySource: readonly GuessRow[];
+}
+
+export interface ForesightParts {
+  readonly parts: FlightParts;
+  readonly cache: PlanCache | undefined;
+  readonly board: Pick<FlightBoard, 'foresee'>;
+  readonly asked: Pick<AskedStates, 'has'>;
+  /** Called when there may be something to ask. */
+  readonly wake: () => void;
+}
+
+export class Foresight {
+  readonly #given: ForesightParts;
+  readonly #room: IdleRoom;
+  readonly #counts = new ForesightCounts();
+  readonly #agents = new LRUCache<string, AgentExpectations>({
+    max: AGENTS_MAX,
+    dispose: ({ all }) => {
+      for (const each of all) this.#end(each, 'dropped');
+    },
+  });
+  /** Expectations that models are to be asked about, the oldest first. */
+  readonly #waiting = new Set<Expectation>();
+  #running = 0;
+  #isClosed = false;
+
+  constructor(given: ForesightParts) {
+    this.#given = given;
+    this.#room = new IdleRoom(given.parts);
+  }
+
+  /** Takes guesses, which are checked and which nothing changes later; `signatures` are those of their requests. */
+  take(guesses: readonly Guess[], signatureOf: (guess: Guess) => Signature): void {
+    if (this.#isClosed) return;
+    const nowMs = this.#given.parts.clock.now();
+    const isOff = this.#off !== null;
+    for (const guess of guesses) {
+      if (isOff || isTooLong(guess)) this.#refuse(guess);
+      else this.#expect(guess, signatureOf(guess).slice(), nowMs);
+    }
+    this.#given.wake();
+  }
+
+  get hasWork(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Starts to ask models about the next future, if there is one and it is worth a slot. */
+  begin(): boolean {
+    if (this.#isClosed || this.#running >= FLIGHTS_MAX || !this.#room.isIdle) return false;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (!this.#room.isWorth(next.likelihood)) return false;
+      if (this.#fly(next)) return true;
+    }
+    return false;
+  }
+
+  /** An agent asks for a plan; `isServed` by the cache. Ends what came true, and what did not. */
+  came({ agent }: PlanRequest, signature: Signature, isServed: boolean): void {
+    const expected = this.#agents.size === 0 ? undefined : this.#agents.get(agent);
+    if (expected === undefined) return;
+    const key = signatureText(signature);
+    const isSame = this.#given.cache?.wasIn(agent, signature) === true;
+    const nowMs = this.#given.parts.clock.now();
+    for (const each of expected.all) {
+      if (each.key === key) this.#cameTrue(each, isServed);
+      else if (!isSame && each.judgedFromMs <= nowMs) this.#end(each, 'wrong');
+    }
+  }
+
+  /** An agent is in a state: if it was expected, it asks there soon. */
+  observed({ agent }: PlanRequest, signature: Signature): void {
+    const expectation = this.#agents.get(agent)?.find(signatureText(signature));
+    if (expectation === undefined) return;
+    expectation.likelihood = 1;
+    this.#given.wake();
+  }
+
+  /** The cache was cleared: gives up all work. */
+  clear(): void {
+    this.#agents.clear();
+  }
+
+  /** Starts nothing from now on. */
+  shut(): void {
+    this.#isClosed = true;
+    this.clear();
+  }
+
+  stats(): ForesightStats {
+    const { total } = this.#counts;
+    const now = { waiting: this.#waiting.size, running: this.#running, off: this.#off };
+    return { ...total, ...now, bySource: this.#counts.rows() };
+  }
+
+  get #off(): string | null {
+    const { options } = this.#given.parts;
+    if (!options.features.foresight) return 'it is switched off (features.foresight)';
+    if (this.#given.cache === undefined) return 'there is no cache that could keep the answers';
+    return options.experts.length + options.synthesis.models.length === 0 ? 'there are no models' : null;
+  }
+
+  /** Ends a guess that is not kept at all. */
+  #refuse(guess: Guess): void {
+    const scene = sceneOf(this.#given.parts.options.domain, guess.observation);
+    this.#count('told', { guess, scene });
+    this.#count('dropped', { guess, scene });
+    guess.onEnd?.('dropped');
+  }
+
+  #expect(guess: Guess, signature: Signature, nowMs: number): void {
+    const key = signatureText(signature);
+    const agent = this.#agents.get(guess.agent) ?? new AgentExpectations();
+    for (const each of agent.all) if (isOverdue(each, nowMs)) this.#end(each, 'wrong');
+    const told = agent.find(key);
+    const times = timesOf(guess, nowMs);
+    const { likelihood = 1 } = guess;
+    if (told !== undefined) return void Object.assign(told, { ...times, likelihood });
+    const { domain } = this.#given.parts.options;
+    const scene = sceneOf(domain, guess.observation);
+    const rest = { likelihood, tries: 0, work: 'waiting' } as const;
+    const expectation: Expectation = { guess, request: keptRequest(guess), signature, key, scene, ...times, ...rest };
+    this.#agents.set(guess.agent, agent);
+    this.#count('told', expectation);
+    this.#wait(expectation);
+    const oldest = agent.add(expectation);
+    if (oldest !== undefined) this.#end(oldest, 'dropped');
+  }
+
+  #wait(expectation: Expectation): void {
+    expectation.work = 'waiting';
+    this.#waiting.add(expectation);
+    const [oldest] = this.#waiting;
+    if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#end(oldest, 'dropped');
+  }
+
+  /** The expectation to ask about next. Those that need no asking end on the way. */
+  #next(): Expectation | undefined {
+    const { parts, cache, asked } = this.#given;
+    const nowMs = parts.clock.now();
+    for (;;) {
+      const next = firstOf([...this.#waiting].filter(({ key }) => !asked.has(key)));
+      if (next === undefined) return undefined;
+      if (isOverdue(next, nowMs)) this.#end(next, 'dropped');
+      else if (cache?.knows(next.request, next.signature, Math.max(nowMs, next.dueMs))) this.#end(next, 'known');
+      else return next;
+    }
+  }
+
+  #fly(expectation: Expectation): boolean {
+    const { board, parts } = this.#given;
+    const { request, signature } = expectation;
+    const nowMs = parts.clock.now();
+    const flight = board.foresee({
+      ...{ request, signature, look: undefined, trace: undefined },
+      priority: priorityOf(parts.options.domain, request.observation),
+      startedAtMs: nowMs,
+      deadlineMs: nowMs + parts.options.timeoutMs,
+    });
+    if (flight === undefined) return false;
+    this.#waiting.delete(expectation);
+    this.#running++;
+    expectation.work = flight;
+    if (expectation.tries++ === 0) this.#count('asked', expectation);
+    void flight.done.then((end) => this.#landed(expectation, flight, end));
+    return true;
+  }
+
+  #landed(expectation: Expectation, flight: Foreseen, end: Awaited<Foreseen['done']>): void {
+    this.#running--;
+    // Otherwise it has ended, or its plan came.
+    if (expectation.work === flight) {
+      if (end === 'decided') expectation.work = 'answered';
+      else if (end === 'gave way' && expectation.tries < TRIES_MAX) this.#wait(expectation);
+      else this.#end(expectation, 'dropped');
+    }
+    this.#given.wake();
+  }
+
+  #cameTrue(expectation: Expectation, isServed: boolean): void {
+    const { work } = expectation;
+    if (work === 'answered') return this.#end(expectation, isServed ? 'used' : 'withheld');
+    if (work === 'waiting') return this.#end(expectation, isServed ? 'known' : 'tooLate');
+    // The plan joins the work, unless it was served.
+    if (!isServed) {
+      this.#count('joined', expectation);
+      expectation.work = 'answered';
+    }
+    this.#end(expectation, 'tooLate');
+  }
+
+  #end(expectation: Expectation, outcome: GuessOutcome): void {
+    const { work, guess } = expectation;
+    const agent = this.#agents.peek(guess.agent);
+    agent?.remove(expectation);
+    if (agent?.all.length === 0) this.#agents.delete(guess.agent);
+    const isWaiting = this.#waiting.delete(expectation);
+    expectation.work = 'answered';
+    const end = isWaiting && outcome === 'wrong' ? 'dropped' : outcome;
+    this.#count(end, expectation);
+    guess.onEnd?.(end);
+    if (typeof work !== 'string') work.cancel();
+  }
+
+  #count(event: GuessEvent, { guess, scene }: Pick<Expectation, 'guess' | 'scene'>): void {
+    this.#counts.add(event, guess.source, scene);
+  }
+}
+
+function isTooLong(guess: Guess): boolean {
+  return isLong(guess.actions) || charsOf(guess) > REQUEST_CHARS_MAX;
+}
