@@ -98,6 +98,17 @@ class Planner:
         """What is remembered for this very state, or None. Asks no model."""
         return self._ask("peek", {"agent": agent, "observation": observation, "actions": list(actions)})
 
+    def expect(self, futures):
+        """Tells requests that agents will make soon: dicts with `agent`, `observation` and `actions`, and if known `inMs` and `likelihood`."""
+        self._ask("expect", {"futures": list(futures)})
+
+    def observe(self, agent, observation, actions, q_values=None):
+        """Tells the state that an agent is in now. Plans of it that settle later have one of these actions, and a `landing`."""
+        params = {"agent": agent, "observation": observation, "actions": list(actions)}
+        if q_values is not None:
+            params["qValues"] = q_values
+        self._ask("observe", params)
+
     def stats(self):
         return self._ask("stats")
 

@@ -69,7 +69,8 @@ export type {
 } from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
 export type { PlannerEvents } from './plans/announcements.ts';
-export type { CloseOptions, Plan, PlanOptions } from './plans/plan.ts';
+export type { Future } from './plans/expectations/future.ts';
+export type { CloseOptions, Landing, Plan, PlanOptions } from './plans/plan.ts';
 export type { ConfigDefinition } from './service/config/config-file.ts';
 export { createPlanner } from './service/create-planner.ts';
 export { type EmbedOptions, embedPlanner } from './service/entries/embed-planner.ts';

@@ -2,6 +2,7 @@ import type { Decision } from '../../shared/decision.ts';
 import type { Domain, DomainDefinition, Observation } from '../../shared/domain.ts';
 import type { DomainOf, ObservationOf } from '../../shared/observation.ts';
 import type { RequestWith } from '../../shared/plan-request.ts';
+import type { FutureTerms } from '../plans/expectations/future.ts';
 import type { Plan, PlanOptions } from '../plans/plan.ts';
 import type { ChatPlanner } from './chat-planner.ts';
 
@@ -17,4 +18,6 @@ interface PlannerWith<D extends Domain, O extends Observation> extends ChatPlann
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   planNow<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Plan<A> | Promise<Plan<A>>;
   peek(request: RequestWith<O>): Decision | undefined;
+  expect(futures: readonly (RequestWith<O> & FutureTerms)[]): void;
+  observe(state: RequestWith<O>): void;
 }

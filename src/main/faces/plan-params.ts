@@ -1,5 +1,6 @@
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
+import type { Future } from '../plans/expectations/future.ts';
 
 /**
  * A plan request over any wire: the members of a request plus `timeoutMs` and `priority`. The planner itself checks their values, so that a cached
@@ -30,6 +31,14 @@ export function askedPlan(params: unknown): AskedPlan {
   }
   const { timeoutMs, priority, ...request } = params as PlanParams;
   return { request, timeoutMs, priority };
+}
+
+/** The futures in parameters received over a wire. Throws ERR_REQUEST_INVALID if there is anything else; the planner checks the futures. */
+export function toldFutures(params: unknown): readonly Future[] {
+  const { futures, ...others } = Object(params) as { readonly futures: readonly Future[] };
+  const [other] = Object.keys(others);
+  if (other === undefined) return futures;
+  throw new PlannerError('ERR_REQUEST_INVALID', `only futures can be told, got ${describeValue(other)}`);
 }
 
 /** A plan whose attempts may be reported as they end. */

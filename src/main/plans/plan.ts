@@ -9,7 +9,8 @@ import type { Why } from './ladder/why.ts';
 export const LATENESS_MS_MAX = 15;
 
 /** Whether a plan fits the newest state of its agent; `illegal`: the action that was decided is not possible there. */
-export type Landing = 'fits' | 'moved' | 'illegal';
+export const LANDINGS = ['fits', 'moved', 'illegal'] as const;
+export type Landing = (typeof LANDINGS)[number];
 
 /** The answer to one request. `A` is the type of the request's actions: their union if the compiler knows them. */
 export interface Plan<A extends string = string> {
@@ -40,7 +41,7 @@ export interface Plan<A extends string = string> {
   /**
    * How the plan fits the newest state of its agent that was told: by `observe`, or by a later request. `fits`: it is the state of the
    * request. `moved`: it is another one, in which the decided action is possible. `illegal`: it is not possible there, so that the
-   * plan of a host that observes has another action. Absent if no state is known.
+   * plan of a host that observes has another action. Absent if no newer state is known.
    */
   readonly landing?: Landing;
   /** How long after its deadline the plan settled, in milliseconds; 0 if it was on time. */

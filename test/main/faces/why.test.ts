@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ChatPlanner } from '../../../src/main/chat/chat-planner.ts';
-import type { Channel } from '../../../src/main/faces/ipc/channel.ts';
-import type { Peer, PeerEnd } from '../../../src/main/faces/ipc/peer.ts';
 import { checkCrossing } from '../../../src/main/faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../../src/main/faces/ipc/planner-client.ts';
 import { PlannerServer } from '../../../src/main/faces/ipc/planner-server.ts';
@@ -12,6 +10,7 @@ import { flush } from '../../support/drive.ts';
 import { makePlanner, type request, testOptions } from '../../support/make-planner.ts';
 import { makeSocketFace } from '../../support/make-socket-face.ts';
 import { openFace } from '../../support/open-face.ts';
+import { pairedChannels } from '../../support/paired-channels.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { expectedWhy, type Stage, WHY_SCENARIOS, type WhyScenario } from '../../support/why-scenarios.ts';
 
@@ -20,24 +19,6 @@ let opened: AsyncDisposableStack;
 afterEach(() => opened.disposeAsync());
 
 type Opening = (scenario: WhyScenario, stack: AsyncDisposableStack) => Promise<Stage>;
-
-/** A thread's two ends, in this thread: what is posted is cloned. */
-function pairedChannels(): [Peer, Channel] {
-  const hears: ((message: unknown) => void)[] = [];
-  const end = (own: 0 | 1): Channel => ({
-    post: (message) => {
-      const copy: unknown = structuredClone(message);
-      setImmediate(() => hears[1 - own]?.(copy));
-    },
-    listen: (hear) => {
-      hears[own] = hear;
-    },
-  });
-  const ended = Promise.withResolvers<PeerEnd>();
-  const leave = (): void => ended.resolve({ code: 0, signal: null });
-  const host = { ...end(0), name: 'thread', sharesClock: true, ended: ended.promise, hold: () => {} } as const;
-  return [{ ...host, leave, kill: leave }, end(1)];
-}
 
 const FACES: Readonly<Record<string, Opening>> = {
   HTTP: async ({ script, options = {} }, stack) => {

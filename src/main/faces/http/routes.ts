@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { chatRoutes } from './chat-routes.ts';
 import { documentRoutes } from './document-routes.ts';
+import { foresightRoutes } from './foresight-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { pageRoutes } from './page-routes.ts';
@@ -15,6 +16,7 @@ import { statsRoutes } from './stats-routes.ts';
  */
 const ROUTES: readonly ((app: FastifyInstance, parts: RouteParts) => void)[] = [
   planRoutes,
+  foresightRoutes,
   chatRoutes,
   passRoutes,
   statsRoutes,

@@ -5,6 +5,7 @@ import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
 import type { SentOptions } from '../../chat/decisions/decide.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { Future } from '../../plans/expectations/future.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
 
 /**
@@ -50,6 +51,8 @@ export interface PlannerApi {
   plan(asked: PlanCallWire): Promise<Reply<Plan>>;
   decide(asked: DecideCallWire): Promise<Reply<unknown>>;
   peek(request: PlanRequest): Promise<Reply<Decision | undefined>>;
+  expect(futures: readonly Future[]): Promise<Reply<undefined>>;
+  observe(state: PlanRequest): Promise<Reply<undefined>>;
   stats(): Promise<Reply<ChatPlannerStats>>;
   clearCache(): Promise<Reply<undefined>>;
   close(options: CloseOptions): Promise<Reply<undefined>>;

@@ -14,6 +14,7 @@ import type {
 } from '../../chat/decisions/decide.ts';
 import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import { checkPlanOptions, defaultTimeoutMs } from '../../plans/check-plan-options.ts';
+import { checkedFutures, type Future } from '../../plans/expectations/future.ts';
 import { planCancelled } from '../../plans/flights/flight-board.ts';
 import { keptRequest } from '../../plans/kept-request.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
@@ -166,6 +167,16 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     });
     settle(call, this.api.decide({ call: number, request, options }));
     return call.settled;
+  }
+
+  async expect(futures: readonly Future[]): Promise<void> {
+    checkedFutures(this.domain, futures);
+    await this.ask(() => this.api.expect(futures));
+  }
+
+  async observe(state: PlanRequest): Promise<void> {
+    checkRequest(this.domain, state);
+    await this.ask(() => this.api.observe(state));
   }
 
   async stats(): Promise<ChatPlannerStats> {

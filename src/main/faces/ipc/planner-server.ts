@@ -64,6 +64,8 @@ export class PlannerServer {
       plan: (asked) => this.#answer(() => this.#plan(asked)),
       decide: (asked) => this.#answer(() => this.#decide(asked)),
       peek: (request) => this.#answer(() => this.#peek(request)),
+      expect: (futures) => this.#answer(() => void this.#started().expect(futures)),
+      observe: (state) => this.#answer(() => this.#observe(state)),
       stats: () => this.#answer(() => this.#started().stats()),
       clearCache: () =>
         this.#answer(() => {
@@ -120,6 +122,12 @@ export class PlannerServer {
   #peek(request: PlanRequest): Decision | undefined | Promise<Decision | undefined> {
     const planner = this.#started();
     return hasLongList(request) ? planner.own(request).then((owned) => planner.peek(owned)) : planner.peek(request);
+  }
+
+  #observe(state: PlanRequest): undefined | Promise<undefined> {
+    const planner = this.#started();
+    if (hasLongList(state)) return planner.own(state).then((owned) => void planner.observe(owned));
+    return void planner.observe(state);
   }
 
   /** The reply to a close is the last one: every plan has already been answered. */

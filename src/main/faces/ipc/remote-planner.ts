@@ -6,6 +6,7 @@ import type { RequestWith } from '../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
 import type { DecisionCaller } from '../../chat/decisions/decide.ts';
 import type { PlannerEvents } from '../../plans/announcements.ts';
+import type { FutureTerms } from '../../plans/expectations/future.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../plans/plan.ts';
 import type { PeerExit } from './peer.ts';
 
@@ -34,6 +35,10 @@ interface RemoteWith<D extends Domain, O extends Observation>
    * with the highest Q-value (`heuristic`, no attempts, id 0). Also rejects with ERR_PEER_EXITED.
    */
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
+  /** Tells requests that agents are expected to make soon, like `Planner.expect`. Resolves when the planner has taken them. */
+  expect(futures: readonly (RequestWith<O> & FutureTerms)[]): Promise<void>;
+  /** Tells the state that an agent is in now, like `Planner.observe`. Resolves when the planner has taken it. */
+  observe(state: RequestWith<O>): Promise<void>;
   stats(): Promise<ChatPlannerStats>;
   /** Deletes every cached decision. */
   clearCache(): Promise<void>;

@@ -6,7 +6,7 @@ import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import { type DecisionsRequest, splitDecision } from '../../chat/decisions/decide.ts';
 import type { Plan, PlanOptions } from '../../plans/plan.ts';
 import type { ByteCharge } from '../byte-budget.ts';
-import { askedCall, askedPlan } from '../plan-params.ts';
+import { askedCall, askedPlan, toldFutures } from '../plan-params.ts';
 import {
   cancelledId,
   clipName,
@@ -169,7 +169,7 @@ export class RpcCalls {
 
   async #ownership(params: object, method: string): Promise<Ownership> {
     try {
-      // A peek has no timeout: its parameters are the request.
+      // The others have no timeout: their parameters are the request.
       const request = method === 'plan' ? askedCall(params).request : (params as PlanRequest);
       return { request: await this.#parts.planner.own(request) };
     } catch (error) {
@@ -251,6 +251,12 @@ export class RpcCalls {
       case 'peek':
         // Unsplit, so that the planner rejects a timeout or priority by name: a peek has neither.
         return planner.peek(this.#ownedOr(params, objectOf(params))) ?? null;
+      case 'expect':
+        planner.expect(toldFutures(params));
+        return null;
+      case 'observe':
+        planner.observe(this.#ownedOr(params, objectOf(params)));
+        return null;
       case 'stats':
         membersOf(params, method, []);
         return planner.stats();
@@ -376,7 +382,7 @@ type Ownership = { readonly request: PlanRequest } | { readonly error: unknown }
 function plannedParams(message: unknown): object | undefined {
   if (messageFault(message) !== undefined) return undefined;
   const { method, params } = message as RpcMessage;
-  if (method !== 'plan' && method !== 'peek') return undefined;
+  if (method !== 'plan' && method !== 'peek' && method !== 'observe') return undefined;
   return params === null || typeof params !== 'object' || Array.isArray(params) ? undefined : params;
 }
 

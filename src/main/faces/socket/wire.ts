@@ -7,7 +7,10 @@ import type { Attempt } from '../../models/calls/attempt.ts';
 export const PROTOCOL = 1;
 export const PROTOCOLS: readonly number[] = [PROTOCOL];
 
-export const METHODS = ['hello', 'plan', 'decide', 'peek', 'stats', 'clearCache', 'ping', '$/cancel'] as const;
+export const METHODS = [
+  ...(['hello', 'plan', 'decide', 'peek', 'expect', 'observe'] as const),
+  ...(['stats', 'clearCache', 'ping', '$/cancel'] as const),
+] as const;
 export type Method = (typeof METHODS)[number];
 
 /** The notification that an attempt has ended, for a plan requested with `progress: true`. */

@@ -3,13 +3,15 @@ import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import { checkRequest, type PlanRequest, readPlainly } from '../../../shared/plan-request.ts';
 
-/** A request that an agent is expected to make soon. */
-export interface Future extends PlanRequest {
+export interface FutureTerms {
   /** Time until the agent is expected to ask, in milliseconds. Default: with its next request. */
   readonly inMs?: number;
   /** How likely it is that the agent asks exactly this, from 0 to 1. Default: the same for all futures of one call. */
   readonly likelihood?: number;
 }
+
+/** A request that an agent is expected to make soon. */
+export interface Future extends PlanRequest, FutureTerms {}
 
 /** Where futures come from, best first: the host told them, its domain computes them, or they follow from what was seen before. */
 export const GUESS_SOURCES = ['host', 'domain', 'experience'] as const;

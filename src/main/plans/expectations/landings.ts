@@ -101,7 +101,8 @@ export class Landings {
     this.left(request);
     if (newest === undefined) return { answer };
     const landing = this.#counted(request, landingOf(newest, signature, answer.action));
-    if (landing === 'fits' || !newest.isTold) return { answer, landing };
+    if (!newest.isTold) return landing === 'fits' ? { answer } : { answer, landing };
+    if (landing === 'fits') return { answer, landing };
     const anew = this.#anew(newest, answer, landing);
     if (anew !== answer) this.#chosenAnew++;
     return { answer: anew, landing, state: newest };

@@ -267,12 +267,13 @@ export class FlightBoard {
    */
   #flyOn(boarding: Boarding): void {
     const { flight, waiters, key, foreseen } = boarding;
-    // Calls of foreseen work may have been given up: that was not the time of the plan that joined it.
-    const isCut = foreseen !== undefined && (flight.decision === undefined || flight.isCutShort);
-    const untilMs = isCut ? this.#parts.clock.now() : flight.deadlineMs;
+    // A plan gives foreseen work the time that it needs, but its calls may have been given up before.
+    const isCut = flight.decision === undefined || flight.isCutShort;
+    const untilMs = foreseen === undefined ? flight.deadlineMs : this.#parts.clock.now();
     const patient = [...waiters].filter((waiter) => waiter.settleMs > untilMs + LONGER_MS_MIN);
     const [first] = patient;
-    if (boarding.isSettled || first === undefined || this.#isClosed) return;
+    const isDone = boarding.isSettled || (foreseen !== undefined && !isCut);
+    if (isDone || first === undefined || this.#isClosed) return;
     const settleMs = Math.max(...patient.map((waiter) => waiter.settleMs));
     const next = this.#takeOff(first.call, key, settleMs, boarding);
     for (const waiter of patient) {

@@ -88,7 +88,18 @@ describe('the other methods', () => {
     using client = await RawClient.connect(made.path);
     const { result } = await client.ask(1, 'hello', { protocol: 1, client: 'a test' });
     expect(result).toMatchObject({ protocol: 1, name: 'conclave', version: '1.2.3', pid: process.pid, domain: 'test' });
-    expect(result.methods).toEqual(['hello', 'plan', 'decide', 'peek', 'stats', 'clearCache', 'ping', '$/cancel']);
+    expect(result.methods).toEqual([
+      'hello',
+      'plan',
+      'decide',
+      'peek',
+      'expect',
+      'observe',
+      'stats',
+      'clearCache',
+      'ping',
+      '$/cancel',
+    ]);
     expect(result.limits).toEqual({ callsMax: 256, messageBytesMax: 24 * 2 ** 20 });
   });
 

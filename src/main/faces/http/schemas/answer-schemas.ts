@@ -3,6 +3,7 @@ import { PLAN_SOURCES } from '../../../../shared/decision.ts';
 import { ERROR_CODES } from '../../../../shared/errors.ts';
 import { READ_FORMS } from '../../../../shared/reads/reading.ts';
 import { WHY_CODES, type WhyCode } from '../../../plans/ladder/why.ts';
+import { LANDINGS } from '../../../plans/plan.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
 /** Response bodies of the routes. For the document only: tests check the answers. */
@@ -45,7 +46,9 @@ export const planSchema: JsonSchema = jsonSchema(
   z.object({
     id: z.number(),
     agent: z.string(),
-    action: z.string().describe('One of the actions of the request, byte for byte.'),
+    action: z
+      .string()
+      .describe('One of the actions of the request, byte for byte; after an observation, of the newest state.'),
     source: z.enum(PLAN_SOURCES).describe('Where the answer came from.'),
     reason: z.string(),
     why: z
@@ -65,6 +68,10 @@ export const planSchema: JsonSchema = jsonSchema(
     coalesced: z.boolean().describe('Whether it shared the work of another request in the same state.'),
     ageMs: ms.describe('For answers from memory: how long ago they were decided.').optional(),
     latencyMs: ms,
+    landing: z
+      .enum(LANDINGS)
+      .describe('How it fits the newest state of its agent that was told; absent where no newer one is known.')
+      .optional(),
     latenessMs: ms.describe('How far the deadline was passed when the plan settled.'),
   }),
 );

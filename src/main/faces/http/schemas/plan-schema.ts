@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Domain, Feature } from '../../../../shared/domain.ts';
 import { REQUEST_LIMITS } from '../../../../shared/plan-request.ts';
+import { FUTURES_MAX } from '../../../plans/expectations/future.ts';
 
 /**
  * The bodies of `POST /v1/plans` for one domain, in zod; the JSON Schema of `/openapi.json` is made from it. It does not validate: the planner calls
@@ -60,6 +61,43 @@ function observationOf(domain: Domain): z.ZodType {
 /** The body of any request to a planner of this domain. */
 export function planBody(domain: Domain): z.ZodType {
   return z.strictObject({
+    ...stateMembers(domain),
+    timeoutMs: z
+      .number()
+      .gt(0)
+      .lte(TIMEOUT_MS_MAX)
+      .describe("Time until the plan settles, milliseconds. Default: the planner's.")
+      .optional(),
+    priority: z.number().describe('Where plans wait for models, higher numbers come first.').optional(),
+  });
+}
+
+/** The body of an observation: a request without its terms. */
+export function stateBody(domain: Domain): z.ZodType {
+  return z.strictObject(stateMembers(domain));
+}
+
+/** The body of expectations. */
+export function futuresBody(domain: Domain): z.ZodType {
+  const future = z.strictObject({
+    ...stateMembers(domain),
+    inMs: z
+      .number()
+      .min(0)
+      .describe('Time until the agent is expected to ask, milliseconds. Default: at once.')
+      .optional(),
+    likelihood: z
+      .number()
+      .min(0)
+      .max(1)
+      .describe('How likely it is. Default: the same for all told together.')
+      .optional(),
+  });
+  return z.strictObject({ futures: z.array(future).max(FUTURES_MAX) });
+}
+
+function stateMembers(domain: Domain): Record<string, z.ZodType> {
+  return {
     agent: z.string().min(1).max(agentChars).describe('Who asks.'),
     observation: observationOf(domain),
     actions: z
@@ -71,24 +109,21 @@ export function planBody(domain: Domain): z.ZodType {
       .record(z.string(), z.number())
       .meta({ maxProperties: actions, description: 'Learned values by action, higher is better.' })
       .optional(),
-    timeoutMs: z
-      .number()
-      .gt(0)
-      .lte(TIMEOUT_MS_MAX)
-      .describe("Time until the plan settles, milliseconds. Default: the planner's.")
-      .optional(),
-    priority: z.number().describe('Where plans wait for models, higher numbers come first.').optional(),
-  });
+  };
 }
 
 /** An example request of the domain. */
 export function examplePlan(domain: Domain): Record<string, unknown> {
+  return { ...exampleState(domain), timeoutMs: 5_000 };
+}
+
+export function exampleState(domain: Domain): Record<string, unknown> {
   const observation = Object.fromEntries(
     Object.entries(domain.features)
       .filter(([, { optional }]) => !optional)
       .map(([name, feature]) => [name, exampleValue(feature)]),
   );
-  return { agent: 'lydia', observation, actions: ['attack', 'retreat'], qValues: { attack: 0.7 }, timeoutMs: 5_000 };
+  return { agent: 'lydia', observation, actions: ['attack', 'retreat'], qValues: { attack: 0.7 } };
 }
 
 function exampleValue(feature: Feature): unknown {

@@ -11,6 +11,7 @@ import type { ObservationOf } from '../../../../shared/observation.ts';
 import type { RequestWith } from '../../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
 import type { DecisionCaller } from '../../../chat/decisions/decide.ts';
+import type { FutureTerms } from '../../../plans/expectations/future.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import type { PeerExit } from '../../ipc/peer.ts';
 import type { HelloResult } from '../wire.ts';
@@ -45,6 +46,10 @@ interface ConnectedWith<O extends Observation>
   plan<const A extends string>(request: RequestWith<O, A>, options?: PlanOptions): Promise<Plan<A>>;
   /** Looks into the cache like `Planner.peek`, by a call to the server. */
   peek(request: RequestWith<O>): Promise<Decision | undefined>;
+  /** Tells requests that agents are expected to make soon, like `Planner.expect`. Resolves when the server has taken them. */
+  expect(futures: readonly (RequestWith<O> & FutureTerms)[]): Promise<void>;
+  /** Tells the state that an agent is in now, like `Planner.observe`. Resolves when the server has taken it. */
+  observe(state: RequestWith<O>): Promise<void>;
   stats(): Promise<ChatPlannerStats>;
   /** Deletes every cached decision, for all clients of the planner. */
   clearCache(): Promise<void>;

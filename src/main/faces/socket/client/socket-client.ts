@@ -13,6 +13,7 @@ import type {
   SystemOneRequest,
 } from '../../../chat/decisions/decide.ts';
 import { checkPlanOptions } from '../../../plans/check-plan-options.ts';
+import type { Future } from '../../../plans/expectations/future.ts';
 import { planCancelled } from '../../../plans/flights/flight-board.ts';
 import type { CloseOptions, Plan, PlanOptions } from '../../../plans/plan.ts';
 import { readPlanOptions } from '../../../plans/plan-options.ts';
@@ -163,6 +164,14 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
 
   async peek(request: PlanRequest): Promise<Decision | undefined> {
     return ((await this.#ask('peek', request)) as Decision | null) ?? undefined;
+  }
+
+  async expect(futures: readonly Future[]): Promise<void> {
+    await this.#ask('expect', { futures });
+  }
+
+  async observe(state: PlanRequest): Promise<void> {
+    await this.#ask('observe', state);
   }
 
   async stats(): Promise<ChatPlannerStats> {
