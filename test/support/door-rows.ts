@@ -25,6 +25,13 @@ const PLANS: readonly unknown[] = [
   ...[...BAD_PLANS, ...GOOD_PLANS].map(([, request]) => request),
 ];
 
+const FUTURES: readonly unknown[] = [
+  { futures: [{ ...REQUEST, inMs: 100, likelihood: 0.5 }, { ...REQUEST, agent: 'other' }] },
+  { futures: [{ ...REQUEST, inMs: -1 }] },
+  { futures: {}, more: [] },
+  { futures: PLANS.slice(0, 64) },
+];
+
 const MESSAGES = [{ role: 'user', content: 'hi' }];
 const PICTURE = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
 const TOOL = { type: 'function', function: { name: 'act', parameters: { type: 'object', properties: {} } } };
@@ -86,6 +93,7 @@ const plans = texts(PLANS);
 /** Inputs of every door, whole and right or wrong in known ways: what mutations begin with. */
 export const DOOR_ROWS = {
   plans: [...plans, ...JSON_TEXTS],
+  futures: [...texts(FUTURES), ...JSON_TEXTS],
   /** What a structured clone may hold as well. */
   values: plans,
   chats: [...texts(CHATS), ...JSON_TEXTS],

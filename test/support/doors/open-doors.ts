@@ -63,6 +63,8 @@ async function plansOver(opened: AsyncDisposableStack, at: SocketUnderLoad, atOn
   const port = Number(new URL(face.address).port);
   return {
     'http plans': entrance(bodyDoor(pool, '/v1/plans'), DOOR_ROWS.plans, LARGEST.plan),
+    'http expectations': entrance(bodyDoor(pool, '/v1/expectations'), DOOR_ROWS.futures, LARGEST.plan),
+    'http observations': entrance(bodyDoor(pool, '/v1/observations'), DOOR_ROWS.plans, LARGEST.plan),
     'http bytes': entrance(requestDoor(port), DOOR_ROWS.requests, { plan: rawPlan(LARGEST.plan.plan) }),
   };
 }

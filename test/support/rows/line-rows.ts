@@ -6,6 +6,8 @@ export function lineValues(request: object): readonly unknown[] {
     message(1, 'plan', plan),
     message('two', 'plan', { ...plan, progress: true }),
     message(null, 'peek', request),
+    message(11, 'expect', { futures: [{ ...request, inMs: 50, likelihood: 1 }] }),
+    message(12, 'observe', request),
     message(4, 'hello', { protocol: 1, client: 'fuzz' }),
     message(5, 'stats'),
     message(6, 'clearCache', {}),

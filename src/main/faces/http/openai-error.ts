@@ -25,7 +25,7 @@ export const OPENAI_ERROR_ANSWERS = {
 };
 
 /** Paths under `/v1` that are not OpenAI's. */
-const OWN = /^\/v1\/(?:plans|stats|cache|live)(?:\/|$)/;
+const OWN = /^\/v1\/(?:plans|expectations|observations|stats|cache|live)(?:\/|$)/;
 const OPENAI = /^\/v1(?:\/|$)/;
 /** Paths that such a client requests if its base URL lacks the `/v1`. */
 const WITHOUT_VERSION = /^\/(?:chat\/completions|completions|responses|embeddings|decisions|systemone|models)(?:\/|$)/;
