@@ -84,7 +84,9 @@ class Session {
     this.#planner = planner;
     this.#random = random;
     const names = Array.from({ length: 1 + randomIndex(random, 5) }, (_, nth) => `agent ${nth}`);
-    this.#movers = new Map(names.map((name, nth) => [name, new Mover(name, forkRandom(nth, `mover ${random.next()}`))]));
+    this.#movers = new Map(
+      names.map((name, nth) => [name, new Mover(name, forkRandom(nth, `mover ${random.next()}`))]),
+    );
     planner.on('plan', (plan, request) => this.#settled(plan, request));
     planner.on('warning', (message) => this.#findings.claim(!/failed:|threw/.test(message), message));
   }

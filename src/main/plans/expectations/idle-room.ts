@@ -33,10 +33,15 @@ export class IdleRoom {
     return seats.some(({ endpoint, alternatives, model }) =>
       [endpoint, ...alternatives].some((name) => {
         const at = this.#parts.endpoints.get(name);
-        return at?.isIdle === true && !at.isResting && passes(at, model);
+        return at !== undefined && !at.isResting && isIdle(at) && passes(at, model);
       }),
     );
   }
+}
+
+/** Where calls slow each other, only those that no plan waits for may have company: they have to share what the machine can do anyway. */
+function isIdle({ gate, profiles }: ModelEndpoint): boolean {
+  return gate.isIdle && (gate.busy <= gate.inBackground || !profiles.areSlowed);
 }
 
 function isWorthAt(at: ModelEndpoint, model: string, likelihood: number): boolean {
