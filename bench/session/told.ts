@@ -1,0 +1,146 @@
+import type { Planner } from '../../src/main/plans/planner.ts';
+import { createPlanner } from '../../src/main/service/create-planner.ts';
+import { defineDomain } from '../../src/shared/domain.ts';
+import type { PlanRequest } from '../../src/shared/plan-request.ts';
+import { forkRandom, pick, type Random } from '../../src/shared/random.ts';
+import { NO_RATES } from '../../src/workers/simulator/options.ts';
+import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';
+import { VirtualClient, VirtualPool, VirtualServer } from '../../test/sim/virtual-server.ts';
+import { quantile } from '../figures.ts';
+import { MODEL_SOURCES } from './overload.ts';
+
+/** What futures that some hosts tell cost the agents of hosts that tell none, in virtual time: paired seeds, foresight on and off. */
+export interface ToldFigures {
+  /** Of the agents that tell nothing: plans that models decided in time, a second, and how long these took. */
+  readonly goodput: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  /** Of the agents that tell: share of their plans that were there within 5 ms. */
+  readonly readyShare: number;
+  readonly callsPerPlan: number;
+}
+
+const domain = defineDomain({
+  name: 'told',
+  features: { place: { kind: 'category' }, note: { kind: 'text', optional: true } },
+  roles: ['risk', 'gain', 'space'].map((name) => ({ name, prompt: `Judge ${name}.` })),
+});
+const ACTIONS = ['attack', 'block', 'flee', 'hide', 'talk', 'wait'];
+const WARM_MS = 60_000;
+const COMES = 0.8;
+/** Plans take so long as a rule. */
+const USUAL_MS = 1_000;
+
+export interface ToldSetting {
+  readonly seed: number;
+  readonly foresight: boolean;
+  /** Futures told after each plan; one of them comes in four cases of five. */
+  readonly told: number;
+  readonly experts: number;
+  readonly slotSlowdown: number;
+  readonly agents: number;
+  /** Agents act so long after a plan of usual length. */
+  readonly actMs: readonly [least: number, most: number];
+  readonly seconds: number;
+}
+
+export async function runTold(setting: ToldSetting): Promise<ToldFigures> {
+  const { seed, experts, slotSlowdown, seconds } = setting;
+  const clock = new VirtualClock();
+  const options = { slots: 4, models: [{ id: 'm', tokensPerSecond: 40 }], promptTokensPerSecond: 800, slotSlowdown };
+  const server = new VirtualServer({ ...options, rates: NO_RATES, seed }, clock);
+  const planner = await runVirtual(
+    clock,
+    createPlanner(
+      {
+        domain,
+        endpoints: { machine: { baseURL: 'http://127.0.0.1:9/v1', slots: 4 } },
+        experts: domain.roles.slice(0, experts).map(({ name }) => ({ role: name, model: 'm' })),
+        ...(setting.foresight ? {} : { features: { foresight: false } }),
+      },
+      {
+        clock,
+        random: forkRandom(seed, 'planner'),
+        pool: new VirtualPool(domain, new Map([['machine', server]])),
+        client: () => new VirtualClient(server),
+      },
+    ),
+  );
+  const crowd = new ToldCrowd(clock, planner, setting);
+  await runVirtual(clock, crowd.run());
+  const made = planner.stats().calls.made;
+  await runVirtual(clock, planner.close());
+  server.close();
+  return crowd.figures(made, seconds);
+}
+
+class ToldCrowd {
+  readonly #clock: VirtualClock;
+  readonly #planner: Planner;
+  readonly #setting: ToldSetting;
+  readonly #endMs: number;
+  readonly #times: number[] = [];
+  readonly #tellers = { plans: 0, ready: 0 };
+  #plans = 0;
+  #nth = 0;
+
+  constructor(clock: VirtualClock, planner: Planner, setting: ToldSetting) {
+    this.#clock = clock;
+    this.#planner = planner;
+    this.#setting = setting;
+    this.#endMs = WARM_MS + setting.seconds * 1_000;
+  }
+
+  async run(): Promise<void> {
+    const lives = Array.from({ length: this.#setting.agents }, (_, nth) => this.#live(nth));
+    await Promise.all(lives);
+  }
+
+  figures(made: number, seconds: number): ToldFigures {
+    return {
+      goodput: this.#times.length / seconds,
+      p50Ms: quantile(this.#times, 0.5),
+      p90Ms: quantile(this.#times, 0.9),
+      readyShare: this.#tellers.ready / this.#tellers.plans,
+      callsPerPlan: made / this.#plans,
+    };
+  }
+
+  async #live(nth: number): Promise<void> {
+    const random = forkRandom(this.#setting.seed, `agent ${nth}`);
+    const tells = nth % 2 === 0;
+    const [least, most] = this.#setting.actMs;
+    let state = this.#state(nth, random);
+    await this.#pass(random.next() * most);
+    while (this.#clock.now() < this.#endMs) {
+      const askedAtMs = this.#clock.now();
+      const plan = await this.#planner.plan(state, { timeoutMs: 8_000 });
+      this.#plans++;
+      const isCounted = this.#clock.now() >= WARM_MS;
+      if (isCounted && tells) {
+        this.#tellers.plans++;
+        if (plan.latencyMs <= 5) this.#tellers.ready++;
+      } else if (isCounted && MODEL_SOURCES.has(plan.source)) this.#times.push(plan.latencyMs);
+      const actMs = least + random.next() * (most - least);
+      const futures = Array.from({ length: this.#setting.told }, () => this.#state(nth, random));
+      if (tells) this.#planner.expect(futures.map((future) => ({ ...future, inMs: actMs })));
+      // Whoever is answered sooner does not ask sooner: the load stays the same.
+      await this.#pass(Math.max(actMs, askedAtMs + USUAL_MS + actMs - this.#clock.now()));
+      state = random.next() < COMES ? pick(random, futures) : this.#state(nth, random);
+    }
+  }
+
+  /** No state comes back. */
+  #state(nth: number, random: Random): PlanRequest {
+    const from = Math.floor(random.next() * 3);
+    return {
+      agent: `agent ${nth}`,
+      observation: { place: `place ${this.#nth++}`, note: 'It is dark. '.repeat(5) },
+      actions: ACTIONS.slice(from, from + 3),
+    };
+  }
+
+  #pass(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#clock.setTimer(ms, resolve));
+  }
+}
