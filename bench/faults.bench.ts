@@ -43,6 +43,7 @@ const { values: args } = parseArgs({
     scale: { type: 'string', default: '0.01' },
     lanes: { type: 'string', default: '2' },
     quick: { type: 'boolean', default: false },
+    foresight: { type: 'boolean', default: false },
   },
 });
 const mixtures = Number(args.mixtures ?? (args.quick ? 12 : 200));
@@ -68,6 +69,7 @@ const lanes = await Promise.all(
       scale: Number(args.scale),
       timeoutMs: TIMEOUT_MS,
       plansInFlight: PLANS_IN_FLIGHT,
+      foresight: args.foresight,
     }),
   ),
 );
@@ -154,6 +156,10 @@ async function underEpisodes(lane: Lane, count: number, signal: AbortSignal): Pr
   return tally;
 }
 
+function futuresText({ asked, used, tooLate, wrong, running }: (typeof foreseen)[number]): string {
+  return `${asked} asked: ${used} used, ${tooLate} too late, ${wrong} wrong; ${running} left running`;
+}
+
 function percent(share: number): string {
   return `${(share * 100).toFixed(2)} %`;
 }
@@ -172,6 +178,7 @@ const cancelled = await cancellations();
 const leaks = await leaksOf(lanes, leakPlans, underEpisodes);
 const workers = lanes.map(({ planner }) => planner.stats().workers);
 await Promise.all(lanes.map((lane) => lane.close()));
+const foreseen = lanes.map(({ planner }) => planner.stats().foresight);
 
 const rows: [string, string | number][] = [
   ['faults alone, mixtures, plans', `${FAULT_NAMES.length}, ${mixtures}, ${all.plans}`],
@@ -189,6 +196,7 @@ const rows: [string, string | number][] = [
   ],
   ['cancel to close p99', `${cancelled.closedP99Ms} ms of ${cancelled.closed}; ${cancelled.open} stayed open`],
   ['threads stuck, crashed', workers.map(({ stuck, crashed }) => `${stuck}, ${crashed}`).join('; ')],
+  ...(args.foresight ? [['futures', foreseen.map(futuresText).join('; ')] as [string, string]] : []),
   ['codes', all.topCodes(30)],
   ['faults without their code', wrongCodes.join(', ') || 'none'],
 ];

@@ -1,4 +1,4 @@
-import { createPlanner, type Plan, type Planner, skyrim } from '../../src/main/index.ts';
+import { createPlanner, type Plan, type Planner, type PlanRequest, skyrim } from '../../src/main/index.ts';
 import { type Faults, machineNowMs } from '../../test/faults/fault-server.ts';
 import { JumpingClock } from '../../test/faults/server/jumping-clock.ts';
 import { inFlight } from '../figures.ts';
@@ -14,12 +14,16 @@ const ROUND_DECIDED = 19;
 const ROUND_MS_MIN = 20;
 /** What is not well by then is told as not well after this long. */
 const RECOVERY_MS_MAX = 60_000;
+/** A request so far ahead is not made. */
+const NEVER = 5_000_000;
 
 export interface LaneOptions {
   readonly seed: number;
   readonly scale: number;
   readonly timeoutMs: number;
   readonly plansInFlight: number;
+  /** Every plan tells what comes after it, half of which is true, and where its agent is. */
+  readonly foresight: boolean;
 }
 
 /** How models came to decide again when the server was well. */
@@ -53,8 +57,8 @@ export class Lane {
         endpoints: { faults: { baseURL: server.baseURL } },
         experts: skyrim.roles.map(({ name }) => ({ role: name, model: 'm' })),
         synthesis: { models: ['m-a', 'm-b'] },
-        cache: false,
-        singleFlight: false,
+        cache: options.foresight ? { similar: false, checkShare: 0 } : false,
+        singleFlight: options.foresight,
       },
       { clock },
     );
@@ -135,8 +139,17 @@ export class Lane {
     }
   }
 
+  /** Of the futures, every second one comes within the next few plans. */
+  #tell(request: PlanRequest): void {
+    const ahead = this.#options.plansInFlight;
+    const comes = requestOf(this.#asked + ahead + (this.#asked % ahead));
+    this.planner.expect([comes, requestOf(this.#asked + NEVER)]);
+    this.planner.observe(request);
+  }
+
   async #plan(tally: PlanTally, timeoutMs: number, signal: AbortSignal | undefined): Promise<Plan | undefined> {
     const request = requestOf(this.#asked++);
+    if (this.#options.foresight) this.#tell(request);
     const patience = Promise.withResolvers<undefined>();
     const timer = setTimeout(patience.resolve, timeoutMs + PATIENCE_MS, undefined);
     const calledAt = performance.now();

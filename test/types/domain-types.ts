@@ -93,6 +93,10 @@ export async function planned(planner: Planner<Rover>): Promise<void> {
   planner.peek({ agent: 'r', observation: here, actions: names });
   // @ts-expect-error the observation is not one of a rover
   planner.peek({ agent: 'r', observation: {}, actions: names });
+  planner.expect([{ agent: 'r', observation: here, actions: names, inMs: 100, likelihood: 0.5 }]);
+  planner.observe({ agent: 'r', observation: here, actions: names });
+  // @ts-expect-error: an observation of another domain
+  planner.expect([{ agent: 'r', observation: {}, actions: names }]);
   // @ts-expect-error `batery` is not a feature
   await planner.plan({ agent: 'r', observation: { ...here, batery: 1 }, actions: names });
   // @ts-expect-error `battery` is a number

@@ -66,7 +66,8 @@ export class Settlements {
     const { request, signature } = call;
     // Copied before any listener is called: a listener may plan, which overwrites the signature's words, and the host may change its lists.
     const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
-    if (hit.tier === 'exact' && !isWellKnown(hit.decision)) this.#askLater(call, hit.decision);
+    const isKnown = hit.decision.foreseen || isWellKnown(hit.decision);
+    if (hit.tier === 'exact' && !isKnown) this.#askLater(call, hit.decision);
     const landing = this.#landings.served(call);
     const plan = this.#settle(call, { answer: answerFromHit(hit), ...defined({ landing }) }, [], false);
     if (errand !== undefined) this.#lane.add(errand);

@@ -81,6 +81,35 @@ describe('futures', () => {
     expect(under.planner.stats().plans.coalesced).toBe(0);
   });
 
+  test('the calls of a joined flight that wait for a slot are those of the plan from then on', async () => {
+    const experts = ['one', 'two'].map((role) => ({ role, model: 'e' }));
+    await make(1, { experts });
+    // Once the times are known, nothing has to be given up for a plan that has time enough.
+    for (const place of ['a', 'b', 'c', 'd']) await plan(place);
+    await pass(60_000);
+    const before = under.models.situations.length;
+    under.planner.expect([at('cave', { likelihood: 1 })]);
+    await pass(20);
+    expect(under.planner.stats().endpoints[0]).toMatchObject({ busy: 1, waiting: 0 });
+    const hall = request({ agent: 'other', observation: { place: 'hall', health: 50 } });
+    const other = under.planner.plan(hall, { timeoutMs: 5_000 });
+    await pass(10);
+    const joined = await plan('cave', 900);
+    expect(joined).toMatchObject({ source: 'quorum', action: 'block' });
+    await drive(under.clock, other);
+    const places = under.models.situations.map(({ observation }) => observation.place);
+    expect(places.slice(before, before + 3)).toEqual(['cave', 'cave', 'hall']);
+  });
+
+  test('a plan that joined calls which had been given up continues with calls of its own', async () => {
+    await make(1, {}, () => ({ kind: 'illegal', afterMs: 100 }));
+    under.planner.expect([at('cave')]);
+    await pass(50);
+    const joined = await plan('cave');
+    expect(joined.attempts.length).toBeGreaterThan(1);
+    expect(foresight()).toMatchObject({ joined: 1, tooLate: 1 });
+  });
+
   test('the likeliest future is asked first, and one that has not begun gives way to the plan itself', async () => {
     await make(1);
     under.planner.expect([at('cave', { likelihood: 0.2 }), at('wood', { likelihood: 0.7 })]);

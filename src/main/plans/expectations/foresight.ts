@@ -8,6 +8,7 @@ import type { AskedStates } from '../flights/asked-states.ts';
 import type { FlightBoard, Foreseen } from '../flights/flight-board.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import { charsOf, keptRequest, REQUEST_CHARS_MAX } from '../kept-request.ts';
+import { AskShares } from './ask-shares.ts';
 import { AgentExpectations, type Expectation, firstOf, isOverdue, timesOf } from './expectation.ts';
 import { ForesightCounts, type GuessCounts, type GuessEvent, type GuessRow } from './foresight-counts.ts';
 import type { Guess, GuessOutcome } from './future.ts';
@@ -54,6 +55,7 @@ export class Foresight {
       for (const each of all) this.#end(each, 'dropped');
     },
   });
+  readonly #asks: AskShares;
   /** Expectations that models are to be asked about, the oldest first. */
   readonly #waiting = new Set<Expectation>();
   #running = 0;
@@ -62,6 +64,7 @@ export class Foresight {
   constructor(given: ForesightParts) {
     this.#given = given;
     this.#room = new IdleRoom(given.parts);
+    this.#asks = new AskShares(given.parts.clock);
   }
 
   /** Takes guesses, which are checked and which nothing changes later; `signatures` are those of their requests. */
@@ -84,7 +87,7 @@ export class Foresight {
   begin(): boolean {
     if (this.#isClosed || this.#running >= FLIGHTS_MAX || !this.#room.isIdle) return false;
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      if (!this.#room.isWorth(next.likelihood)) return false;
+      if (!this.#room.isWorth(next.likelihood, this.#asks.othersShare(next.guess.agent))) return false;
       if (this.#fly(next)) return true;
     }
     return false;
@@ -92,6 +95,7 @@ export class Foresight {
 
   /** An agent asks for a plan; `isServed` by the cache. Ends what came true, and what did not. */
   came({ agent }: PlanRequest, signature: Signature, isServed: boolean): void {
+    if (!isServed) this.#asks.add(agent);
     const expected = this.#agents.size === 0 ? undefined : this.#agents.get(agent);
     if (expected === undefined) return;
     const key = signatureText(signature);
@@ -156,6 +160,7 @@ export class Foresight {
     const rest = { likelihood, tries: 0, work: 'waiting' } as const;
     const expectation: Expectation = { guess, request: keptRequest(guess), signature, key, scene, ...times, ...rest };
     this.#agents.set(guess.agent, agent);
+    this.#asks.watch(guess.agent);
     this.#count('told', expectation);
     this.#wait(expectation);
     const oldest = agent.add(expectation);

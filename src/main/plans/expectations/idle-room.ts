@@ -3,13 +3,12 @@ import type { FlightParts } from '../flights/flight-parts.ts';
 
 /** Time of a call while the times of its model are not known. */
 const UNKNOWN_MS = 1_000;
-/** How much more it costs a plan to wait for a slot than it is worth to have an answer ready. */
-const PRICE = 3;
-const LIKELIHOOD_MAX = 0.99;
+/** How much more it costs plans of other agents to wait for a slot than it is worth to have an answer ready. */
+const PRICE = 10;
 
 /**
- * Whether a slot is worth being used for a future: by the value rule p · gain > (1 − p) · cost · price, in which the price is the
- * chance that more calls of plans start during a usual call than slots would be left idle.
+ * Whether a slot is worth being used for a future: its likelihood must exceed the price, which is a multiple of the chance that
+ * other agents start more calls during a usual call than slots would be left idle.
  */
 export class IdleRoom {
   readonly #parts: Pick<FlightParts, 'options' | 'endpoints'>;
@@ -23,8 +22,12 @@ export class IdleRoom {
     return this.#somePlace(() => true);
   }
 
-  isWorth(likelihood: number): boolean {
-    return this.#somePlace((at, model) => isWorthAt(at, model, Math.min(likelihood, LIKELIHOOD_MAX)));
+  /** `othersShare`: the share of all calls that other agents start. */
+  isWorth(likelihood: number, othersShare: number): boolean {
+    return this.#somePlace((at, model) => {
+      const usualMs = at.forecast.workMs(model, 'text') ?? UNKNOWN_MS;
+      return likelihood > PRICE * chanceOfMore(at.expectedStarts(usualMs) * othersShare, at.gate.idle - 1);
+    });
   }
 
   #somePlace(passes: (at: ModelEndpoint, model: string) => boolean): boolean {
@@ -42,11 +45,6 @@ export class IdleRoom {
 /** Where calls slow each other, only those that no plan waits for may have company: they have to share what the machine can do anyway. */
 function isIdle({ gate, profiles }: ModelEndpoint): boolean {
   return gate.isIdle && (gate.busy <= gate.inBackground || !profiles.areSlowed);
-}
-
-function isWorthAt(at: ModelEndpoint, model: string, likelihood: number): boolean {
-  const starts = at.expectedStarts(at.forecast.workMs(model, 'text') ?? UNKNOWN_MS);
-  return likelihood / (1 - likelihood) > PRICE * chanceOfMore(starts, at.gate.idle - 1);
 }
 
 /** The chance that more than `count` events happen where `mean` are expected (Poisson). */
