@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { Ask, GateTurns, Lane, Slot } from './ask.ts';
+import { HeldSlots } from './held-slots.ts';
 import type { Machine, MachineGate } from './machine.ts';
 import { RankedQueue } from './ranked-queue.ts';
-import { HOLD_MS_MAX } from './slot-hold.ts';
 
 interface Waiter {
   rankMs: number;
@@ -12,15 +12,6 @@ interface Waiter {
   readonly grant: (slot: Slot) => void;
 }
 
-/** A slot whose aborted call is probably still being worked on. */
-interface Hold {
-  readonly sinceMs: number;
-  untilMs: number;
-  timer: Timer;
-}
-
-/** While the server shows that it continues to work, holds are checked again after this time. */
-const HOLD_ON_MS = 100;
 const ANY: Ask = {};
 const IN_ORDER: GateTurns = {
   mayBegin: () => true,
@@ -59,7 +50,7 @@ export class EndpointGate implements MachineGate {
   /** Busy slots of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
   readonly #background = new Set<Slot>();
-  readonly #holds = new Map<Slot, Hold>();
+  readonly #holds: HeldSlots;
   readonly #nextStartAt: Record<Lane, number> = {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
@@ -99,6 +90,11 @@ export class EndpointGate implements MachineGate {
     this.#staggerMs = staggerMs;
     this.#workedAtMs = clock.now();
     this.#machine = machine;
+    this.#holds = new HeldSlots(
+      clock,
+      (slot) => this.#free(slot),
+      () => this.isHeldOn(),
+    );
     machine?.join(this);
   }
 
@@ -142,17 +138,12 @@ export class EndpointGate implements MachineGate {
 
   /** Estimated time until each held slot is free, in milliseconds. */
   get heldLeftMs(): readonly number[] {
-    const nowMs = this.#clock.now();
-    return [...this.#holds.values()].map(({ untilMs }) => untilMs - nowMs);
+    return this.#holds.leftMs;
   }
 
   /** Releases all holds: the server has shown that it stopped. */
   endHolds(): void {
-    for (const [slot, { timer }] of [...this.#holds]) {
-      timer.cancel();
-      this.#holds.delete(slot);
-      this.#free(slot);
-    }
+    this.#holds.freeAll();
   }
 
   get slots(): number {
@@ -253,12 +244,10 @@ export class EndpointGate implements MachineGate {
     this.#dropTimer();
     this.#dropPress();
     this.#workedNow();
-    for (const [slot, hold] of this.#holds) {
-      hold.timer.cancel();
+    for (const slot of this.#holds.drop()) {
       this.#taken.delete(slot);
       this.#hurried.delete(slot);
     }
-    this.#holds.clear();
   }
 
   /** Call when there may be more slots than before. */
@@ -323,7 +312,7 @@ export class EndpointGate implements MachineGate {
       isHeld = false;
       this.#background.delete(slot);
       this.turns.ended(slot);
-      if (holdMs > 0 && !this.#isClosed) this.#hold(slot, holdMs);
+      if (holdMs > 0 && !this.#isClosed) this.#holds.add(slot, holdMs);
       else this.#free(slot);
     };
     const toBackground = (): void => {
@@ -359,22 +348,6 @@ export class EndpointGate implements MachineGate {
     this.#worked += this.#taken.size * (nowMs - this.#workedAtMs);
     this.#workedAtMs = nowMs;
     return this.#worked;
-  }
-
-  #hold(slot: Slot, holdMs: number): void {
-    const sinceMs = this.#clock.now();
-    const hold: Hold = { sinceMs, untilMs: sinceMs + holdMs, timer: this.#clock.setTimer(holdMs, () => onEnd()) };
-    const onEnd = (): void => {
-      const nowMs = this.#clock.now();
-      if (this.isHeldOn() && nowMs - hold.sinceMs < HOLD_MS_MAX) {
-        hold.untilMs = nowMs + HOLD_ON_MS;
-        hold.timer = this.#clock.setTimer(HOLD_ON_MS, onEnd);
-        return;
-      }
-      this.#holds.delete(slot);
-      this.#free(slot);
-    };
-    this.#holds.set(slot, hold);
   }
 
   #free(slot: Slot): void {
