@@ -117,6 +117,12 @@ with connect(sys.argv[1]) as planner:
     print(code_of(late.result))
     print({code_of(future.result) for future in futures} <= {None, 'ERR_PLANNER_CLOSED'})
     print(code_of(planner.stats))
+with connect(sys.argv[1]) as planner:
+    planner.expect([{'agent': 'seer', 'observation': {**O, 'health': 12}, 'actions': ['a', 'b'], 'inMs': 10}])
+    planner.observe('seer', O, ['a', 'b'], {'a': 1})
+    assert planner.plan('seer', O, ['a', 'b'], timeout_ms=2)['landing'] == 'fits'
+    assert planner.stats()['foresight']['told'] == 1
+    print(code_of(lambda: planner.expect([{'agent': 'seer'}])), code_of(lambda: planner.observe('seer', O, [])))
 print(code_of(lambda: connect('/no/such/socket')))
 `;
 
@@ -161,6 +167,7 @@ test.runIf(mayTry)(
       'ERR_PLANNER_CLOSED',
       'True',
       'ERR_PLANNER_CLOSED',
+      'ERR_REQUEST_INVALID ERR_REQUEST_INVALID',
       'FileNotFoundError',
       '',
     ]);
@@ -172,6 +179,14 @@ test.runIf(mayTry)(
 test.runIf(mayTry)(`the Python client leaves a server that hangs${title}`, { timeout: 60_000 }, async () => {
   const { code, output } = await run('python3', ['-c', HUNG]);
   expect(output).toBe('ERR_PEER_EXITED\n'.repeat(3));
+  expect(code).toBe(0);
+});
+
+test('the game in turns tells what may come next', { timeout: 60_000 }, async () => {
+  const { code, output } = await run(process.execPath, ['examples/turn-based/main.ts', simulator.baseURL, '4', '100']);
+  expect(output).toMatch(/^turn 1: troll roars, hero (approach|shoot|step back|wait) \(\w+, [\d.]+ ms\)\n/);
+  expect(output).toMatch(/\d of 3 told states were answered within 5 ms/);
+  expect(output).toMatch(/[1-9]\d* futures asked: \d+ used/);
   expect(code).toBe(0);
 });
 
