@@ -153,7 +153,10 @@ function maybe<T>(random: Random, share: number, member: () => T): T | Record<st
 function chosenOptions(random: Random, servers: readonly ServerSetting[]): PlannerOptions {
   const profile: ProfileName = pick(random, ['default', 'default', 'default', 'november', 'unoptimized']);
   const features = Object.fromEntries(
-    FEATURE_NAMES.map((name) => [name, PROFILES[profile].features[name] !== random.next() < 0.12]),
+    FEATURE_NAMES.filter((name) => name !== 'foresight').map((name) => [
+      name,
+      PROFILES[profile].features[name] !== random.next() < 0.12,
+    ]),
   );
   const isBalanced = features.balancing === true;
   const place = (): { model: string; endpoint?: string } => {

@@ -3,7 +3,7 @@ import type { Planner, PlannerStats } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import type { Timer } from '../../src/shared/clock.ts';
 import { MODEL_SOURCES } from '../../src/shared/decision.ts';
-import { forkRandom, pick, type Random } from '../../src/shared/random.ts';
+import { forkRandom, pick, type Random, randomIndex } from '../../src/shared/random.ts';
 import { assertStoreValid } from '../support/assert-store-valid.ts';
 import { CallBook } from './call-book.ts';
 import { Crowd, crowdDomain } from './crowd.ts';
@@ -34,6 +34,7 @@ const DECIDED: ReadonlySet<string> = new Set(MODEL_SOURCES);
 /** Flights of the background about what was served, and about states for later. */
 const BACKGROUND_MAX = 4;
 const LATER_MAX = 64;
+const FORESEEN_MAX = 64;
 /** After the last plan, states are asked about for this long; then those that have begun end. */
 const LATER_MS_MAX = 60_000;
 /** How long it may take after an act until nothing of it is left: the longest call, load and deaf work. */
@@ -60,6 +61,8 @@ class Simulation {
   readonly #calls: CallBook;
   readonly #planner: Planner;
   readonly #plans: PlanBook;
+  readonly #oracle: Crowd;
+  readonly #foretelling: Random;
   readonly #crowd: Crowd;
   readonly #random: Random;
   readonly #isShared: boolean;
@@ -135,6 +138,8 @@ class Simulation {
     this.#isShared = singleFlight;
     this.#crowd = new Crowd(forkRandom(seed, 'crowd'), scenario.agents, scenario.states);
     this.#random = forkRandom(seed, 'events');
+    this.#oracle = new Crowd(forkRandom(seed, 'crowd'), scenario.agents, scenario.states);
+    this.#foretelling = forkRandom(seed, 'futures');
   }
 
   get outcome(): Outcome {
@@ -196,7 +201,20 @@ class Simulation {
     }
   }
 
+  /** Hosts tell requests of which some are made. */
+  #foretell(): void {
+    const random = this.#foretelling;
+    if (this.#closed !== undefined || random.next() > 0.4) return;
+    const futures = Array.from({ length: 1 + randomIndex(random, 4) }, () => ({
+      ...this.#oracle.request(),
+      ...(random.next() < 0.5 ? { inMs: random.next() * 5_000 } : {}),
+      ...(random.next() < 0.5 ? { likelihood: random.next() } : {}),
+    }));
+    this.#planner.expect(futures);
+  }
+
   #ask([leastMs, mostMs]: readonly [number, number]): void {
+    this.#foretell();
     const random = this.#random;
     const request = this.#crowd.request();
     const luck = random.next();
@@ -282,7 +300,8 @@ class Simulation {
     const { waiting } = this.#plans;
     const flights = foreground.size;
     const inBackground = background.size;
-    this.#findings.claim(inBackground <= BACKGROUND_MAX + LATER_MAX, `${inBackground} flights of the background`);
+    const mostInBackground = BACKGROUND_MAX + LATER_MAX + FORESEEN_MAX;
+    this.#findings.claim(inBackground <= mostInBackground, `${inBackground} flights of the background`);
     // Flights of plans that have settled have the time of late work, and no more.
     const longestMs = this.#plans.timeoutMsMax + this.#plans.stalledMs + this.#lateMs;
     const overdue = this.#calls.olderThan(this.#clock.now() - longestMs - 1);
@@ -381,6 +400,12 @@ class Simulation {
     findings.report();
   }
 
+  #checkFutures({ told, running, waiting, ...ends }: PlannerStats['foresight']): void {
+    const { known, used, tooLate, withheld, wrong, dropped } = ends;
+    this.#equal('futures that ended', told, known + used + tooLate + withheld + wrong + dropped);
+    this.#equal('futures left', running + waiting, 0);
+  }
+
   #checkEnd(stats: PlannerStats): void {
     const { counts, sources } = this.#plans;
     const { plans, calls, cache, models, endpoints, background } = stats;
@@ -396,6 +421,7 @@ class Simulation {
     for (const [source, count] of Object.entries(stats.sources)) this.#equal(source, count, sources[source] ?? 0);
     if (cache !== false) this.#equal('hits', cache.hits + cache.stood, (sources.cache ?? 0) + (sources.similar ?? 0));
     this.#equal('flights of the background', background.running + background.queued, 0);
+    this.#checkFutures(stats.foresight);
     for (const { endpoint, busy, held, waiting } of endpoints) {
       this.#findings.claim(busy + held + waiting === 0, `slots of ${endpoint} at the end: ${busy} busy, ${held} held`);
     }

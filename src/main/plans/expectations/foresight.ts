@@ -51,9 +51,8 @@ export class Foresight {
   readonly #counts = new ForesightCounts();
   readonly #agents = new LRUCache<string, AgentExpectations>({
     max: AGENTS_MAX,
-    dispose: ({ all }) => {
-      for (const each of all) this.#end(each, 'dropped');
-    },
+    // Those that ended by themselves leave an empty list.
+    disposeAfter: ({ all }) => this.#drop(all),
   });
   readonly #asks: AskShares;
   /** Expectations that models are to be asked about, the oldest first. */
@@ -117,7 +116,7 @@ export class Foresight {
 
   /** The cache was cleared: gives up all work. */
   clear(): void {
-    this.#agents.clear();
+    for (const { all } of [...this.#agents.values()]) this.#drop(all);
   }
 
   /** Starts nothing from now on. */
@@ -227,6 +226,10 @@ export class Foresight {
       expectation.work = 'answered';
     }
     this.#end(expectation, 'tooLate');
+  }
+
+  #drop(expected: readonly Expectation[]): void {
+    for (const each of expected) this.#end(each, 'dropped');
   }
 
   #end(expectation: Expectation, outcome: GuessOutcome): void {
