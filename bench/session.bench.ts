@@ -9,6 +9,7 @@ import { type OverloadFigures, runOverload } from './session/overload.ts';
 import { runSession, type SessionFigures } from './session/run-session.ts';
 import { BASELINE, MODELS } from './session/scenario.ts';
 import { runServersMean, SERVERS, type ServersFigures } from './session/servers.ts';
+import { runToldPairs, TOLD, type ToldChange } from './session/told.ts';
 
 /**
  * The measured session: agents live in a small world and plan on one overloaded machine (bench/session/scenario.ts), in
@@ -23,7 +24,7 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds the profiles are averaged over. */
     seeds: { type: 'string' },
-    /** Comma-separated: profiles, text, ablation, many, overload, servers, laptop, memory. */
+    /** Comma-separated: profiles, text, ablation, many, overload, servers, laptop, memory; told only if named. */
     only: { type: 'string', default: 'profiles,text,ablation,many,overload,servers,laptop,memory' },
     quick: { type: 'boolean', default: false },
   },
@@ -48,6 +49,8 @@ const LAPTOP_SEEDS = args.quick ? 2 : 5;
 const MEMORY_PLANS = 400;
 const MEMORY_SEEDS = args.quick ? 2 : 5;
 const UNLIMITED_MS = 600_000;
+const TOLD_SECONDS = args.quick ? 120 : 240;
+const TOLD_SEEDS = args.quick ? 4 : 24;
 /** Reads may be worse than is assumed. */
 const READ_SKILLS = [0.5, 0] as const;
 /** Of plans that are not from the cache, next to those that are written; short sessions consist of trials for the most part. */
@@ -332,6 +335,18 @@ if (sections.has('memory')) {
   }
 }
 
+const told: Record<string, ToldChange> = {};
+if (sections.has('told')) {
+  console.log(`\nAgents of hosts that tell nothing, beside as many of hosts that tell futures, foresight on by off`);
+  for (const { name, ...setting } of TOLD) {
+    const change = await runToldPairs(setting, TOLD_SECONDS, seed, TOLD_SEEDS);
+    told[name] = change;
+    console.log(
+      `${name.padEnd(32)}goodput ${fixed(change.goodput)} · p90 ${fixed(change.p90Ms)} (± ${fixed(change.p90Error)}) · ready for those that tell ${percent(change.readyShare)} · calls ${fixed(change.callsPerPlan)}`,
+    );
+  }
+}
+
 for (const miss of misses) console.error(`session: ${miss}`);
 const all = (figures: object = {}): Record<string, number> =>
   Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, rounded(value)]));
@@ -348,6 +363,7 @@ console.log(
     overload: overloaded,
     laptop: Object.fromEntries(Object.entries(laptop).map(([name, figures]) => [name, all(figures)])),
     servers: Object.fromEntries(Object.entries(servers).map(([name, figures]) => [name, all(figures)])),
+    told: Object.fromEntries(Object.entries(told).map(([name, change]) => [name, all(change)])),
     memory: Object.fromEntries(Object.entries(memory).map(([name, figures]) => [name, all(figures)])),
   }),
 );

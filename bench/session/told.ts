@@ -74,6 +74,46 @@ export async function runTold(setting: ToldSetting): Promise<ToldFigures> {
   return crowd.figures(made, seconds);
 }
 
+/** 70 % of what the machine can do, then twice of it. */
+export const TOLD = [
+  { name: 'a third busy, 4 told', agents: 5, told: 4, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
+  { name: '70 % busy, 1 told', agents: 12, told: 1, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
+  { name: '70 % busy, 4 told', agents: 12, told: 4, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
+  { name: 'saturated, 1 told', agents: 30, told: 1, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
+] as const;
+
+/** Foresight on by off, of the agents that tell nothing, mean of the seeds; and of those that tell, what was ready. */
+export interface ToldChange extends Pick<ToldFigures, 'goodput' | 'p90Ms' | 'readyShare' | 'callsPerPlan'> {
+  /** Standard error of the change of the p90. */
+  readonly p90Error: number;
+}
+
+export async function runToldPairs(
+  setting: Omit<ToldSetting, 'seed' | 'foresight' | 'seconds'>,
+  seconds: number,
+  seed: number,
+  seeds: number,
+): Promise<ToldChange> {
+  const on: ToldFigures[] = [];
+  const off: ToldFigures[] = [];
+  for (let nth = 0; nth < seeds; nth++) {
+    on.push(await runTold({ ...setting, seconds, seed: seed + nth, foresight: true }));
+    off.push(await runTold({ ...setting, seconds, seed: seed + nth, foresight: false }));
+  }
+  const mean = (of: readonly number[]): number => of.reduce((sum, each) => sum + each, 0) / of.length;
+  const meanOf = (runs: readonly ToldFigures[], key: keyof ToldFigures): number => mean(runs.map((run) => run[key]));
+  const change = (key: keyof ToldFigures): number => meanOf(on, key) / meanOf(off, key);
+  const changes = on.map((run, nth) => run.p90Ms / (off[nth] as ToldFigures).p90Ms);
+  const squares = mean(changes.map((each) => (each - mean(changes)) ** 2));
+  return {
+    goodput: change('goodput'),
+    p90Ms: change('p90Ms'),
+    p90Error: Math.sqrt(squares / Math.max(1, seeds - 1)),
+    readyShare: meanOf(on, 'readyShare'),
+    callsPerPlan: change('callsPerPlan'),
+  };
+}
+
 class ToldCrowd {
   readonly #clock: VirtualClock;
   readonly #planner: Planner;
