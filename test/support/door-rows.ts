@@ -26,7 +26,12 @@ const PLANS: readonly unknown[] = [
 ];
 
 const FUTURES: readonly unknown[] = [
-  { futures: [{ ...REQUEST, inMs: 100, likelihood: 0.5 }, { ...REQUEST, agent: 'other' }] },
+  {
+    futures: [
+      { ...REQUEST, inMs: 100, likelihood: 0.5 },
+      { ...REQUEST, agent: 'other' },
+    ],
+  },
   { futures: [{ ...REQUEST, inMs: -1 }] },
   { futures: {}, more: [] },
   { futures: PLANS.slice(0, 64) },
