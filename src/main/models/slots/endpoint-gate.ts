@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { Ask, GateTurns, Lane, Slot } from './ask.ts';
-import { HeldSlots } from './held-slots.ts';
 import type { Machine, MachineGate } from './machine.ts';
 import { RankedQueue } from './ranked-queue.ts';
+import { SlotHolds } from './slot-holds.ts';
 
 interface Waiter {
   rankMs: number;
@@ -50,7 +50,7 @@ export class EndpointGate implements MachineGate {
   /** Busy slots of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
   readonly #background = new Set<Slot>();
-  readonly #holds: HeldSlots;
+  readonly #holds: SlotHolds;
   readonly #nextStartAt: Record<Lane, number> = {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
@@ -90,7 +90,7 @@ export class EndpointGate implements MachineGate {
     this.#staggerMs = staggerMs;
     this.#workedAtMs = clock.now();
     this.#machine = machine;
-    this.#holds = new HeldSlots(
+    this.#holds = new SlotHolds(
       clock,
       (slot) => this.#free(slot),
       () => this.isHeldOn(),

@@ -13,7 +13,7 @@ interface Hold {
 const HOLD_ON_MS = 100;
 
 /** The slots of a gate whose calls were aborted: each stays taken while its server is believed to work on. */
-export class HeldSlots {
+export class SlotHolds {
   readonly #clock: Clock;
   readonly #free: (slot: Slot) => void;
   readonly #isHeldOn: () => boolean;
