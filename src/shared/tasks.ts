@@ -2,7 +2,7 @@ import type { Domain } from './domain.ts';
 import type { ErrorWire } from './errors.ts';
 import type { PhaseLimits } from './model-client/call-watch.ts';
 import type { ReadCall, Reading } from './reads/reading.ts';
-import type { AnswerForm, Situation } from './situation.ts';
+import type { AnswerForm, Preamble, Situation } from './situation.ts';
 import type { Vote } from './vote/vote-parser.ts';
 
 /**
@@ -58,8 +58,10 @@ export interface ExpertTask extends VoteTerms {
   readonly role: string;
   readonly endpoint: string;
   readonly situation: Situation;
-  /** True if its prompt begins with the descriptions of all roles. */
-  readonly sharesRoles?: boolean;
+  /** What all prompts of its seat begin with. Default: the descriptions of all roles. */
+  readonly preamble?: Preamble;
+  /** What was left out of its situation so that the prompt fits the model; absent if nothing was. */
+  readonly trimmed?: string;
   /** True if others wait until the model has read its prompt: the thread then reports that in shared memory. */
   readonly primes?: boolean;
   /** True if its choice counts as soon as it is certain: the thread then reports it in shared memory. */

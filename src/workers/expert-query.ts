@@ -21,15 +21,10 @@ export interface ExpertQuery {
 /** Asks one expert: the prompt, one call, the vote. Known failures are returned as values; bugs throw. */
 export async function queryExpert(query: ExpertQuery, signal: AbortSignal): Promise<ExpertResult> {
   const { domain, role, client, task, shared, onFirstToken, onChoice, onPhase } = query;
-  const { situation, answer, thinks, sharesRoles } = task;
+  const { situation, answer, preamble } = task;
   const { actions } = situation;
-  const messages = expertMessages(
-    domain,
-    role,
-    situation,
-    shared ?? renderSituation(domain, situation, answer, thinks),
-    sharesRoles,
-  );
+  const rendered = shared ?? renderSituation(domain, situation, answer);
+  const messages = expertMessages(domain, role, situation, rendered, preamble);
   const asked = voteCall(task, messages, actions, onChoice);
   const call = {
     ...asked,

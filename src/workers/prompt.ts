@@ -1,27 +1,26 @@
 import type { Domain, ExpertRole, ImageValue } from '../shared/domain.ts';
 import type { ChatMessage } from '../shared/model-client/model-client.ts';
-import { renderRole, renderSituation, renderSystem, type Situation } from '../shared/situation.ts';
+import { type Preamble, renderRole, renderSituation, renderSystem, type Situation } from '../shared/situation.ts';
 
 /**
- * The prompt of one expert: the part shared by all experts first, the role last. Pure. `shared` is the rendered situation; by default, one that asks
- * for text. `sharesRoles`: the shared first message describes the role.
+ * The prompt of one expert: what its seat's prompts have in common, the situation that all experts share, and the role in one line.
+ * Pure. `shared` is the rendered situation; by default, one that asks for text. The default preamble describes all roles.
  */
 export function expertMessages(
   domain: Domain,
   role: ExpertRole,
   situation: Situation,
   shared?: string,
-  sharesRoles = false,
+  preamble?: Preamble,
 ): ChatMessage[] {
-  const own = sharesRoles ? renderRole(role.name) : `YOUR ROLE: ${role.name}\n${role.prompt}`;
-  const text = `${shared ?? renderSituation(domain, situation)}\n\n${own}`;
+  const text = `${shared ?? renderSituation(domain, situation)}\n\n${renderRole(role.name)}`;
   const images = role.vision ? imagesOf(domain, situation) : [];
   const content =
     images.length === 0
       ? text
       : [...images.map((url) => ({ type: 'image_url' as const, image_url: { url } })), { type: 'text' as const, text }];
   return [
-    { role: 'system', content: renderSystem(domain, sharesRoles) },
+    { role: 'system', content: renderSystem(domain, preamble) },
     { role: 'user', content },
   ];
 }

@@ -20,8 +20,8 @@ export interface ReadAsk {
 export async function queryRead(query: ReadAsk, signal: AbortSignal): Promise<ExpertResult> {
   const { domain, roles, client, task, read, onPhase } = query;
   if (client.read === undefined) throw new Error('a client that cannot read was asked to');
-  const { situation, model, timeoutMs } = task;
-  const call = planRead(domain, situation, { ...read, roles, model, timeoutMs });
+  const { situation, model, timeoutMs, preamble } = task;
+  const call = planRead(domain, situation, { ...read, roles, model, timeoutMs }, preamble);
   const outcome = await client.read({ ...call, ...defined({ onPhase }) }, signal);
   const { report } = outcome;
   if (!outcome.ok) return { ok: false, error: encodeError(outcome.failure), report };

@@ -23,10 +23,10 @@ function known<T>(value: T | undefined, what: string): T {
 }
 
 function situationText(task: ExpertTask): string {
-  const key = `${task.planId} ${task.answer} ${task.thinks}`;
+  const key = `${task.planId} ${task.answer} ${task.trimmed ?? ''}`;
   const held = situations.get(key);
   if (held !== undefined) return held;
-  const text = renderSituation(domain, task.situation, task.answer, task.thinks);
+  const text = renderSituation(domain, task.situation, task.answer);
   situations.set(key, text);
   return text;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { answerSchema, keepsSchema } from '../../src/shared/constrained-answer.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
-import { renderSituation, type Situation, situationOf } from '../../src/shared/situation.ts';
+import { renderSituation, renderSystem, type Situation, situationOf } from '../../src/shared/situation.ts';
 
 const ACTIONS = ['attack', 'block', 'retreat'];
 const NUMERIC = ['0', '1', ' fire\n'];
@@ -103,11 +103,10 @@ describe('the JSON form of a prompt', () => {
       fc.property(
         fc.uniqueArray(action, { minLength: 1, maxLength: 8 }),
         fc.option(action, { nil: undefined }),
-        fc.boolean(),
-        (actions, inVain, thinks) => {
+        (actions, inVain) => {
           const situation = shown(actions, { [actions[0] as string]: 1 }, inVain);
           const text = renderSituation(skyrim, situation);
-          const json = renderSituation(skyrim, situation, 'json', thinks);
+          const json = renderSituation(skyrim, situation, 'json');
           const at = text.lastIndexOf('\n\nANSWER\n');
           expect(json.slice(0, at)).toBe(text.slice(0, at));
           expect(json.slice(at)).toMatch(/^\n\nANSWER\n[^\n]+$/);
@@ -117,13 +116,15 @@ describe('the JSON form of a prompt', () => {
   });
 
   test('names the members in the order of the schema, and what the choice is', () => {
-    const block = (actions: readonly string[], thinks: boolean) =>
-      renderSituation(skyrim, shown(actions, {}), 'json', thinks).split('ANSWER\n')[1] ?? '';
+    const block = (actions: readonly string[], thinks: boolean) => {
+      const form = renderSystem(skyrim, { roles: [], json: { thinks } }).split('\n\nJSON: ')[1] ?? '';
+      return `${form}\n${renderSituation(skyrim, shown(actions, {}), 'json').split('ANSWER\n')[1]}`;
+    };
     for (const thinks of [true, false]) {
       const quoted = [...block(ACTIONS, thinks).matchAll(/"(\w+)"/g)].map(([, name]) => name);
       expect(quoted).toEqual(Object.keys(properties(ACTIONS, thinks)));
     }
-    expect(block(ACTIONS, false)).toContain('"choice" is the number of one action from the list');
+    expect(block(ACTIONS, false)).toContain('"choice": the number of one action from the list');
     expect(block(NUMERIC, false)).toContain('"choice" is the name of one action from the list');
   });
 });

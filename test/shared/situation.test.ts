@@ -97,20 +97,20 @@ describe('renderSituation', () => {
     const observation = { ...OBSERVATION, items: ['sword', 'potion'], visual: 'a  bandit\nwith an axe' };
     expect(rendered(['attack', 'block'], { observation, qValues: { block: 0.456, attack: -2 } })).toBe(
       [
-        'SITUATION',
-        'scene: combat',
-        'in combat: yes',
-        'items: sword, potion',
-        'health: 41.5',
-        'what it sees: a bandit with an axe',
-        '',
         'ACTIONS',
         '1. attack',
         '2. block',
         '',
-        'VALUES (learned from experience, higher is better)',
-        'block: 0.46',
-        'attack: -2.00',
+        'SITUATION',
+        'scene: combat',
+        'in combat: yes',
+        'items: sword, potion',
+        'health: 42',
+        'what it sees: a bandit with an axe',
+        '',
+        'VALUES',
+        '2: 0.5',
+        '1: -2',
         '',
         'ANSWER',
         'First line: the number of one action from the list, and nothing else.',
@@ -128,7 +128,7 @@ describe('renderSituation', () => {
   test('says nothing of values where there are none, nor of features that are absent', () => {
     const prompt = rendered(['a']);
     expect(prompt).not.toContain('VALUES');
-    expect(section(prompt, 'SITUATION')).toEqual(['scene: combat', 'in combat: yes', 'health: 41.5']);
+    expect(section(prompt, 'SITUATION')).toEqual(['scene: combat', 'in combat: yes', 'health: 42']);
   });
 
   test('shows images to nobody as text', () => {
@@ -180,6 +180,56 @@ describe('renderSituation', () => {
   });
 });
 
+describe('numbers in a prompt', () => {
+  const shownIn = (range: readonly [number, number], edges: readonly number[], value: number): string | undefined => {
+    const world = defineDomain({ name: 'world', features: { x: { kind: 'number', range, edges } } });
+    const asked = { agent: 'a', observation: { x: value }, actions: ['go'] };
+    return section(renderSituation(world, situationOf(asked, 50)), 'SITUATION')[0];
+  };
+
+  test.each<[readonly [number, number], readonly number[], number, string]>([
+    [[0, 100], [30], 41.4999, '41'],
+    [[0, 100], [30], 29.6, '29.6'],
+    [[0, 100], [30], 29.9996, '29.9996'],
+    [[0, 100], [30], 30, '30'],
+    [[0, 100], [], -0.2, '0'],
+    [[0, 10], [], 3.1789, '3.2'],
+    [[0, 1], [], 0.123456, '0.12'],
+    [[0, 20_000], [], 12_345, '12300'],
+    [[-1.7e308, 1.7e308], [], 5, '0'],
+    [[-1.7e308, 1.7e308], [3], 5, '10'],
+    [[0, 5e-324], [], 7.5, '7.5'],
+  ])('of the range %j with edges %j: %d is shown as %s', (range, edges, value, text) => {
+    expect(shownIn(range, edges, value)).toBe(`x: ${text}`);
+  });
+
+  test('are in the same bucket as shown and as given, whatever they are', () => {
+    const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+    fc.assert(
+      fc.property(fc.uniqueArray(number, { maxLength: 5 }), number, (edges, value) => {
+        const ascending = edges
+          .toSorted((a, b) => a - b)
+          .filter((edge, at, all) => at === 0 || edge > (all[at - 1] as number));
+        const text = shownIn([0, 100], ascending, value)?.slice(3);
+        const bucket = (of: number): number => ascending.filter((edge) => edge <= of).length;
+        expect(bucket(Number(text))).toBe(bucket(value));
+      }),
+    );
+  });
+
+  test('that are values are told apart where they differ by a twentieth of their spread', () => {
+    const shown = (...values: number[]) => {
+      const actions = values.map((_, index) => `a${index}`);
+      const qValues = Object.fromEntries(values.map((value, index) => [`a${index}`, value]));
+      return section(rendered(actions, { qValues }), 'VALUES').map((line) => line.split(': ')[1]);
+    };
+    expect(shown(0.456, 0.411, -0.2)).toEqual(['0.46', '0.41', '-0.2']);
+    expect(shown(1234.5, 900, 17)).toEqual(['1230', '900', '20']);
+    expect(shown(5)).toEqual(['5']);
+    expect(shown(0, -0)).toEqual(['0', '0']);
+  });
+});
+
 describe('what was tried without effect', () => {
   const asked = request(['attack', 'block'], { qValues: { block: 1 } });
   const shown = (inVain?: string) => renderSituation(domain, situationOf(asked, 50, inVain));
@@ -187,9 +237,9 @@ describe('what was tried without effect', () => {
   test('stands on a line of its own, after the values and before the answer', () => {
     const parts = shown('attack').split('\n\n');
     expect(parts.map((part) => part.split('\n')[0])).toEqual([
-      'SITUATION',
       'ACTIONS',
-      'VALUES (learned from experience, higher is better)',
+      'SITUATION',
+      'VALUES',
       'TRIED WITHOUT EFFECT',
       'ANSWER',
     ]);
@@ -233,12 +283,13 @@ describe('prompts of experts', () => {
     return message.content;
   };
 
-  test('are the same up to the role, which stands last', () => {
+  test('are the same up to the name of the role, which stands last', () => {
     const shared = `${renderSituation(skyrim, situation)}\n\nYOUR ROLE: `;
     for (const role of skyrim.roles) {
       const [system, user] = expertMessages(skyrim, role, situation);
       expect(text(system)).toBe(renderSystem(skyrim));
-      expect(text(user)).toBe(`${shared}${role.name}\n${role.prompt}`);
+      expect(text(user)).toBe(`${shared}${role.name}`);
+      expect(text(system)).toContain(`- ${role.name}: ${role.prompt}`);
     }
   });
 
@@ -275,7 +326,8 @@ describe('a text whose layout is kept', () => {
     const world = defineDomain({ name: 'world', features });
     const asked = { agent: 'a', observation: { map }, actions: ['go', 'stay'] };
     const sent = situationFor(world, situationOf(asked, 50), false);
-    return renderSituation(world, sent).split('\n\nACTIONS\n')[0]?.replace('SITUATION\n', '') as string;
+    const [, state = ''] = renderSituation(world, sent).split('\n\nSITUATION\n');
+    return state.split('\n\nANSWER\nFirst line')[0] as string;
   };
 
   test.each<[string, string, string]>([

@@ -72,7 +72,7 @@ describe('a query for JSON', () => {
     const { call } = await ask(json, '');
     expect(call.schema).toEqual(answerSchema(situation.actions, { thinks: true }));
     expect(call).toMatchObject({ stream: false });
-    expect(prompt(call)).toContain(renderSituation(skyrim, situation, 'json', true));
+    expect(prompt(call)).toContain(renderSituation(skyrim, situation, 'json'));
   });
 
   test('ends at the closing brace', async () => {

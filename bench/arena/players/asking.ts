@@ -1,7 +1,6 @@
 import type { ExpertRole } from '../../../src/shared/domain.ts';
-import { renderSituation, situationOf } from '../../../src/shared/situation.ts';
 import { askForVote, voteCall } from '../../../src/shared/vote-answer.ts';
-import { expertMessages } from '../../../src/workers/prompt.ts';
+import { oldLayout } from '../../prompt/old-layout.ts';
 import { SLOTS } from '../model-server.ts';
 import type { Sight, Table } from '../player.ts';
 import { MODEL_ID } from '../policy.ts';
@@ -51,9 +50,9 @@ export class Asking {
   async #call(sight: Sight): Promise<string | undefined> {
     const { world, server } = this.#table;
     const { domain } = world;
-    const situation = situationOf({ agent: 'agent', ...sight }, 64);
-    const shared = renderSituation(domain, situation, 'json');
-    const messages = expertMessages(domain, domain.roles[0] as ExpertRole, situation, shared);
+    // The machine's speed was chosen for this prompt, and stays as it is.
+    const role = domain.roles[0] as ExpertRole;
+    const messages = oldLayout.messages(domain, { agent: 'agent', ...sight }, role, 'json');
     const terms = {
       model: MODEL_ID,
       maxTokens: 512,

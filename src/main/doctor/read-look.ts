@@ -60,7 +60,7 @@ export async function lookAtReads(
       return outcome;
     },
   };
-  await forms.probe(seat, listening, renderSystem(skyrim, true), timeoutMs, signal);
+  await forms.probe(seat, listening, renderSystem(skyrim), timeoutMs, signal);
   const form = forms.shownFor(endpoint, model);
   const message = failure?.message;
   if (form === undefined) {

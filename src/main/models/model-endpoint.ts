@@ -219,6 +219,16 @@ export class ModelEndpoint {
     return this.#tokens.counted(model, report);
   }
 
+  /** Records how many tokens a prompt of this length has. */
+  learnTokens(model: string, chars: number, tokens: number): void {
+    this.#tokens.learn(model, chars, tokens);
+  }
+
+  /** The characters of a prompt that has this many tokens, by the model's own ratio as far as it is known. */
+  charsOf(model: string, tokens: number): number {
+    return this.#tokens.charsOf(model, tokens);
+  }
+
   /**
    * Whether background work can start here without delaying anyone: a slot is idle, or, where calls slow one another, all of them
    * are.

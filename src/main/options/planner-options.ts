@@ -201,6 +201,15 @@ export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefi
   readonly maxInFlight?: number;
   /** Maximum number of actions shown to models: of more, those with the highest Q-values and the first ones. Default 64. */
   readonly promptActionsMax?: number;
+  /** What prompts may cost. */
+  readonly prompt?: {
+    /**
+     * Maximum number of tokens of a prompt, by an estimate learned from what servers report, at least 100. Of a longer one, long texts
+     * are shortened first, then actions of low value are left out, then optional features; the attempts of the plan say so. A prompt
+     * never exceeds the context of its model either, if that is known. Default: no other limit.
+     */
+    readonly tokensMax?: number;
+  };
   /** The threads that talk to the model servers. */
   readonly workers?: {
     /** Number of worker threads. Default: one fewer than the processors, from 1 to 4. */
@@ -267,6 +276,12 @@ export interface ResolvedReads {
   readonly confidenceMin: number | undefined;
 }
 
+/** What prompts may cost. */
+export interface ResolvedPrompt {
+  /** Undefined if only the context of a model limits its prompts. */
+  readonly tokensMax: number | undefined;
+}
+
 /** The checked options with all defaults filled in. Each part of the planner takes the members that it needs. */
 export interface ResolvedOptions {
   readonly profile: ProfileName;
@@ -291,6 +306,7 @@ export interface ResolvedOptions {
   readonly keepsLate: boolean;
   readonly maxInFlight: number;
   readonly promptActionsMax: number;
+  readonly prompt: ResolvedPrompt;
   readonly workers: { readonly threads: number; readonly tasksPerThread: number; readonly stuckGraceMs: number };
   readonly onMissingModel: 'fail' | 'substitute' | 'skip';
   readonly allowOffline: boolean;

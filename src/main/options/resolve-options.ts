@@ -24,6 +24,8 @@ import { PROFILE_NAMES, PROFILES, type Profile, SIMILAR_DEFAULT } from './profil
 
 /** Maximum share of the machine's memory for the store of decisions. */
 const MEMORY_SHARE_MAX = 0.8;
+/** Rules, roles and the form of the answer alone take more than this with most domains. */
+const PROMPT_TOKENS_MIN = 100;
 const MS_MAX = 24 * 60 * 60 * 1000;
 const ms = z.number().int().positive().max(MS_MAX);
 const count = (max: number) => z.number().int().positive().max(max);
@@ -118,6 +120,7 @@ export const plannerOptionsSchema = z.strictObject({
   callRetries: z.number().int().min(0).max(5).optional(),
   maxInFlight: count(1_000_000).optional(),
   promptActionsMax: count(10_000).optional(),
+  prompt: z.strictObject({ tokensMax: z.number().int().min(PROMPT_TOKENS_MIN).max(10_000_000).optional() }).optional(),
   workers: z
     .strictObject({
       threads: count(64).optional(),
@@ -286,6 +289,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     lateMs: parsed.lateMs ?? 10_000,
     maxInFlight: parsed.maxInFlight ?? 1_024,
     promptActionsMax: parsed.promptActionsMax ?? 64,
+    prompt: { tokensMax: parsed.prompt?.tokensMax },
     workers: {
       threads: parsed.workers?.threads ?? Math.min(4, Math.max(1, availableParallelism() - 1)),
       tasksPerThread: parsed.workers?.tasksPerThread ?? 512,

@@ -39,6 +39,7 @@ import { LateAnswers } from '../plans/ladder/late-answers.ts';
 import { ExpertRecords } from '../plans/panel/expert-records.ts';
 import { ResidentSeats } from '../plans/panel/resident-seats.ts';
 import { Planner } from '../plans/planner.ts';
+import { Prompts } from '../plans/prompts/prompts.ts';
 import { Reads } from '../plans/reads/reads.ts';
 import { type LearningParts, openLearned } from './learned-files.ts';
 
@@ -128,9 +129,10 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     });
     if (resolved.features.constrainedAnswers) {
       const seats = configuredSeats(checked.options);
-      const sharedPrompt = resolved.features.priming ? renderSystem(resolved.domain) : undefined;
-      const reads = parts.reads && { forms: parts.reads.forms, system: renderSystem(resolved.domain, true) };
-      const probed = { ...parts, sharedPrompt, reads };
+      const { preambles } = parts.prompts;
+      const sharedPrompt = (seat: Seat): string => renderSystem(resolved.domain, preambles.probe(seat));
+      const reads = parts.reads && { forms: parts.reads.forms, system: renderSystem(resolved.domain) };
+      const probed = { ...parts, sharedPrompt: resolved.features.priming ? sharedPrompt : undefined, reads };
       void probeAnswers(seats, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
     }
     lost.report = (message) => planner.warn(message);
@@ -264,6 +266,7 @@ export function makeParts(
     options.experts.some(({ answers }) => answers !== 'write') &&
     [...callers.values()].some(({ read }) => read !== undefined);
   const reads = canRead ? new Reads({ options: options.reads, forms: readForms, random }) : undefined;
+  const resident = new ResidentSeats({ options, clock, endpoints, records });
   const maker = new CallMaker({
     options,
     clock,
@@ -282,7 +285,14 @@ export function makeParts(
     forms,
     maker,
     records,
-    seats: new ResidentSeats({ options, clock, endpoints, records }),
+    seats: resident,
+    prompts: new Prompts({
+      options,
+      endpoints,
+      forms,
+      readForms: canRead ? readForms : undefined,
+      thinks: (...seat) => resident.thinks(...seat),
+    }),
     shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
     counters,
     turns,

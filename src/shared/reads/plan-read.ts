@@ -1,5 +1,5 @@
 import type { Domain } from '../domain.ts';
-import { renderSituation, renderSystem, type Situation } from '../situation.ts';
+import { type Preamble, renderSituation, renderSystem, type Situation } from '../situation.ts';
 import type { ReadTerms } from '../tasks.ts';
 import type { ReadCall } from './reading.ts';
 
@@ -8,10 +8,11 @@ export function planRead(
   domain: Domain,
   situation: Situation,
   terms: ReadTerms & Pick<ReadCall, 'model' | 'timeoutMs'>,
+  preamble?: Preamble,
 ): ReadCall {
   return {
     ...terms,
-    system: renderSystem(domain, true),
+    system: renderSystem(domain, preamble),
     // The other forms carry options and questions of their own.
     state: renderSituation(domain, situation, terms.form === 'logprobs' ? 'label' : 'none'),
     actions: situation.actions,

@@ -27,7 +27,7 @@ export interface ExpertOpinion {
 }
 
 const HEADING =
-  /^(SITUATION|ACTIONS|OPTIONS|VALUES|TRIED WITHOUT EFFECT|ANSWER|YOUR ROLE|EXPERT OPINIONS|YOUR TASK)\b(?:\s*\([^)]*\))?\s*:?\s*(.*)$/;
+  /^(SITUATION|NOW|ACTIONS|OPTIONS|VALUES|TRIED WITHOUT EFFECT|ANSWER|YOUR ROLE|EXPERT OPINIONS|YOUR TASK)\b(?:\s*\([^)]*\))?\s*:?\s*(.*)$/;
 
 interface Section {
   /** The text after the heading on its line. */
@@ -110,12 +110,14 @@ function listOf(sections: ReadonlyMap<string, Section>, text: string, asksLabel:
   return other.labels.length > 0 ? other : told;
 }
 
-/** `attack: 0.70`; an action may contain a colon, so the last one counts. */
-function readValues(lines: readonly string[]): Map<string, number> {
+/** `attack: 0.70`, or the label of the action: `1: 0.70`. An action may contain a colon, so the last one counts. */
+function readValues(lines: readonly string[], { actions, labels }: ActionList): Map<string, number> {
   const values = new Map<string, number>();
   for (const line of lines) {
     const pair = /^(.*):\s*(-?\d[\d.e+-]*)$/.exec(line);
-    if (pair) values.set(pair[1] as string, Number(pair[2]));
+    if (pair === null) continue;
+    const named = pair[1] as string;
+    values.set(actions[labels.indexOf(named)] ?? named, Number(pair[2]));
   }
   return values;
 }
@@ -138,17 +140,18 @@ export function readPrompt(text: string): PromptReading {
   const sections = sectionsOf(text);
   const role = sections.get('YOUR ROLE');
   const asksLabel = isLabelAsked(sections, text);
-  const { actions, labels } = listOf(sections, text, asksLabel);
+  const list = listOf(sections, text, asksLabel);
+  const { actions, labels } = list;
   const opinions = (sections.get('EXPERT OPINIONS')?.lines ?? [])
     .map((line) => readOpinion(line, actions))
     .filter((opinion): opinion is ExpertOpinion => opinion !== undefined);
   return {
-    situation: readPairs(sections.get('SITUATION')?.lines ?? []),
+    situation: readPairs(['SITUATION', 'NOW'].flatMap((heading) => sections.get(heading)?.lines ?? [])),
     actions,
     isNumbered: labels[0] === '1',
     labels,
     asksLabel: asksLabel && labels.length > 0,
-    values: readValues(sections.get('VALUES')?.lines ?? []),
+    values: readValues(sections.get('VALUES')?.lines ?? [], list),
     role: role === undefined ? undefined : { name: role.rest.trim(), text: role.lines.join(' ') },
     opinions,
     inVain: new Set(sections.get('TRIED WITHOUT EFFECT')?.lines ?? []),

@@ -18,7 +18,7 @@ export interface AttemptSubject {
 export const VOTE_MIN = 0.05;
 
 /** How an attempt ended, independent of the plan that reads it. */
-type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs' | 'form'>;
+type Ending = Omit<Attempt, keyof AttemptSubject | 'startMs' | 'waitMs' | 'form' | 'trimmed'>;
 
 interface LoggedAttempt {
   subject: AttemptSubject;
@@ -28,6 +28,7 @@ interface LoggedAttempt {
   chosen: string | undefined;
   /** How the model is asked; undefined until its call begins. */
   form: Attempt['form'];
+  trimmed: string | undefined;
   /** Whether the model turned out not to support this form: then it does not count as an attempt. */
   isNone: boolean;
   /** Reads the phase of its call; undefined while unknown. */
@@ -52,6 +53,7 @@ export class AttemptLog {
       calledAtMs: undefined,
       chosen: undefined,
       form: undefined,
+      trimmed: undefined,
       isNone: false,
       phaseOf: undefined,
       ending: undefined,
@@ -122,10 +124,10 @@ function isCut(code: ErrorCode): boolean {
 }
 
 function toldFrom(attempt: LoggedAttempt, ending: Ending, originMs: number): Attempt {
-  const { subject, startedAtMs, calledAtMs, form } = attempt;
+  const { subject, startedAtMs, calledAtMs, form, trimmed } = attempt;
   return {
     ...subject,
-    ...(form === undefined ? {} : { form }),
+    ...defined({ form, trimmed }),
     startMs: startedAtMs - originMs,
     // An attempt that was never called has only waited.
     waitMs: calledAtMs === undefined ? ending.latencyMs : calledAtMs - startedAtMs,
@@ -167,6 +169,11 @@ export class AttemptEnd {
   asked(form: Attempt['form'], role?: string): void {
     this.#attempt.form = form;
     if (role !== undefined) this.#attempt.subject = { ...this.#attempt.subject, role };
+  }
+
+  /** Records what was left out of its prompt. */
+  trimmed(what: string | undefined): void {
+    this.#attempt.trimmed = what;
   }
 
   /** Its call was sent; `phaseOf` reads how far it has come. */

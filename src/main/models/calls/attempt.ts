@@ -42,6 +42,8 @@ export interface Attempt {
   readonly modelAnswered?: string;
   /** How the model was asked: by a read of probabilities, or for an answer in words. Absent until the call begins. */
   readonly form?: ReadForm | AnswerForm;
+  /** What was left out of the prompt because it was too long for `prompt.tokensMax` or for the model's context. Absent if nothing was. */
+  readonly trimmed?: string;
   /** The probability of the action that was read. */
   readonly confidence?: number;
   /** The action voted for, even if the plan did not wait for the rest of the answer, or the call failed after its choice. */

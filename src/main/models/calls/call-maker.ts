@@ -71,6 +71,8 @@ export interface QueryListeners {
   readonly onSent: (phaseOf: PhaseReader) => void;
   /** Called by a read with the form that it uses, and with the role if it asks only one. */
   readonly onForm: (form: ReadForm, role: string | undefined) => void;
+  /** Called with what was left out of the prompt, if anything was. */
+  readonly onTrimmed: (what: string | undefined) => void;
 }
 
 /** A role, or a rung of the ladder, that may be asked of another model than its own. */
@@ -328,6 +330,7 @@ export class CallMaker {
         onChoice,
         onSent: (phaseOf: PhaseReader) => attempt.sent(phaseOf),
         onForm: (form: ReadForm, role: string | undefined) => attempt.asked(form, role),
+        onTrimmed: (what: string | undefined) => attempt.trimmed(what),
       };
       result = endedBy(await plan.query.run(subject, terms, signal, listeners), signal);
     } catch (error) {

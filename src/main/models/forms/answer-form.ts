@@ -85,6 +85,11 @@ export class AnswerForms {
     }
   }
 
+  /** Whether calls get JSON, without taking a trial. */
+  isJson(endpoint: string, model: string): boolean {
+    return this.#states.get(keyOf(endpoint, model))?.kind === 'json';
+  }
+
   /** Records how a call of `formFor` ended. */
   observe(endpoint: string, model: string, form: AnswerForm, result: ExpertResult): void {
     const key = keyOf(endpoint, model);

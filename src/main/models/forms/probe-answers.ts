@@ -14,8 +14,8 @@ export interface ProbeParts {
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
   readonly callers: ReadonlyMap<string, ChatCaller>;
   readonly forms: AnswerForms;
-  /** The start of all prompts of the planner: probes start with it too, so that servers have read it before the first plan. */
-  readonly sharedPrompt?: string | undefined;
+  /** The start of all prompts of a seat: probes start with it too, so that servers have read it before the first plan. */
+  readonly sharedPrompt?: ((seat: Seat) => string) | undefined;
   /** Undefined if no model is read. `system` is the start of all reads. */
   readonly reads?: { readonly forms: ReadForms; readonly system: string } | undefined;
 }
@@ -39,7 +39,14 @@ export async function probeAnswers(
       const caller = counting(callers.get(name) as ChatCaller, endpoint);
       const unknown: string[] = [];
       const probe = (model: string, lane: Lane, limitMs: number): Promise<boolean | undefined> =>
-        probeOf(endpoint, model, lane, (ms) => probeSchema(caller, model, ms, signal, sharedPrompt), limitMs, signal);
+        probeOf(
+          endpoint,
+          model,
+          lane,
+          (ms) => probeSchema(caller, model, ms, signal, sharedPrompt?.({ endpoint: name, model })),
+          limitMs,
+          signal,
+        );
       for (const model of loadedFirst(endpoint, new Set(at.map((place) => place.model)))) {
         // Until the probe, which may be much later, the next call may try.
         if (endpoint.memory.needsLoad(model)) forms.begin(name, model, undefined);
@@ -100,7 +107,8 @@ function counting(caller: ChatCaller, endpoint: ModelEndpoint): ChatCaller {
   return {
     chat: async (call, signal) => {
       const visit = endpoint.memory.begins(call.model);
-      const outcome = await caller.chat(call, signal);
+      const tellsTokens = endpoint.facts.kind === 'llamacpp';
+      const outcome = await caller.chat({ ...call, ...(tellsTokens ? { tellsTokens } : {}) }, signal);
       endpoint.memory.ended(visit, outcome.report);
       return { ...outcome, report: endpoint.counted(call.model, outcome.report) };
     },

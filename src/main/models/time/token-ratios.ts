@@ -12,7 +12,7 @@ export class TokenRatios {
   /** The report with reported or estimated tokens, and which of them are estimates. Learns from reported tokens. */
   counted(model: string, report: CallReport): CallReport {
     const { promptTokens, completionTokens, promptChars, chunks } = report;
-    if (promptTokens !== undefined && promptChars) this.#learn(model, promptChars, promptTokens);
+    if (promptTokens !== undefined && promptChars) this.learn(model, promptChars, promptTokens);
     const prompt = promptTokens === undefined && promptChars ? this.#tokensOf(model, promptChars) : undefined;
     const completion = completionTokens === undefined && chunks ? chunks : undefined;
     if (prompt === undefined && completion === undefined) return report;
@@ -23,12 +23,19 @@ export class TokenRatios {
     };
   }
 
+  /** The characters that this many tokens of a prompt have, by what is known about the model. */
+  charsOf(model: string, tokens: number): number {
+    const known = this.#ratios.get(model);
+    return known === undefined ? tokens * CHARS_A_TOKEN : (tokens * known.chars) / known.tokens;
+  }
+
   #tokensOf(model: string, chars: number): number {
     const known = this.#ratios.get(model);
     return Math.max(1, Math.round(known === undefined ? chars / CHARS_A_TOKEN : (chars * known.tokens) / known.chars));
   }
 
-  #learn(model: string, chars: number, tokens: number): void {
+  /** Records a prompt of this length. */
+  learn(model: string, chars: number, tokens: number): void {
     if (this.#ratios.size >= MODELS_MAX && !this.#ratios.has(model)) this.#ratios.clear();
     const { chars: before = 0, tokens: beforeTokens = 0 } = this.#ratios.get(model) ?? {};
     this.#ratios.set(model, { chars: before * MEMORY + chars, tokens: beforeTokens * MEMORY + tokens });

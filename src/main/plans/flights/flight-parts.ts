@@ -11,6 +11,7 @@ import type { PlannerCounters } from '../counters.ts';
 import type { LateAnswers } from '../ladder/late-answers.ts';
 import type { ExpertRecords } from '../panel/expert-records.ts';
 import type { ResidentSeats } from '../panel/resident-seats.ts';
+import type { Prompts } from '../prompts/prompts.ts';
 import type { Reads } from '../reads/reads.ts';
 
 /** The parts that all flights of a planner share. */
@@ -24,6 +25,7 @@ export interface FlightParts {
   readonly maker: CallMaker;
   readonly records: ExpertRecords;
   readonly seats: ResidentSeats;
+  readonly prompts: Prompts;
   readonly shares: FairShare;
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;

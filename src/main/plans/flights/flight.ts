@@ -47,6 +47,7 @@ export class Flight {
   readonly #ladder: SynthesisLadder;
   readonly #experts: ExpertCalls;
   readonly #read: FlightRead | undefined;
+  readonly #shown: ShownRequest;
   #panel: Panel | undefined;
   #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
   /** Whether the panel's time was over before the panel was settled. */
@@ -61,7 +62,9 @@ export class Flight {
     const { options, records, reads } = parts;
     const { inVain, lane, state, served, isForeseen } = purpose;
     const isWeighted = options.features.weightedVotes;
-    const shown = new ShownRequest(request, options, inVain);
+    const order = parts.prompts.order.current;
+    const shown = new ShownRequest(request, options, inVain, order);
+    this.#shown = shown;
     this.#parts = parts;
     this.#purpose = purpose;
     this.#outlook = new ExpertOutlook(parts, request, deadlineMs);
@@ -76,7 +79,7 @@ export class Flight {
     this.#experts = new ExpertCalls(id, parts, shown, this.#outlook, this.#calls);
     // Other background work is a second opinion in words.
     if (reads !== undefined && (lane !== 'background' || served !== undefined || isForeseen)) {
-      const shared = { parts, reads, planId: id, request, inVain, state };
+      const shared = { parts, reads, planId: id, request, inVain, order, state };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
     this.#ladder = new SynthesisLadder(parts, shown, this.#outlook, this.#calls, this.#ballot, this.#inHand);
@@ -196,6 +199,7 @@ export class Flight {
     await this.#parts.turns.next();
     this.#hasBegun = true;
     if (this.#calls.signal.aborted) return;
+    this.#parts.prompts.order.saw(this.#ballot.request.agent, this.#shown.situation);
     if (this.#read !== undefined && (await this.#readFirst(this.#read))) return this.#calls.end(false);
     // What a check would decide after it was cut short does not count.
     const isCutCheck = this.#purpose.served !== undefined && this.isCutShort;

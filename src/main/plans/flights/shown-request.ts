@@ -1,5 +1,5 @@
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import { type Situation, situationOf } from '../../../shared/situation.ts';
+import { type PromptOrder, type Situation, situationOf } from '../../../shared/situation.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import type { OnChoice } from '../../../shared/vote-answer.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
@@ -12,17 +12,24 @@ export class ShownRequest {
   readonly #request: PlanRequest;
   readonly #options: ResolvedOptions;
   readonly #inVain: string | undefined;
+  readonly #order: PromptOrder | undefined;
   #situation: Situation | undefined;
 
-  constructor(request: PlanRequest, options: ResolvedOptions, inVain: string | undefined) {
+  constructor(
+    request: PlanRequest,
+    options: ResolvedOptions,
+    inVain: string | undefined,
+    order: PromptOrder | undefined,
+  ) {
     this.#request = request;
     this.#options = options;
     this.#inVain = inVain;
+    this.#order = order;
   }
 
   /** What models are shown. Created when the first model is asked, in a separate turn. */
   get situation(): Situation {
-    this.#situation ??= situationOf(this.#request, this.#options.promptActionsMax, this.#inVain);
+    this.#situation ??= situationOf(this.#request, this.#options.promptActionsMax, this.#inVain, this.#order);
     return this.#situation;
   }
 

@@ -155,21 +155,26 @@ class SynthesisQuery implements ModelQuery {
     { endpoint, model }: AttemptSubject,
     terms: CallTerms,
     signal: AbortSignal,
-    { onChoice, onSent }: QueryListeners,
+    { onChoice, onSent, onTrimmed }: QueryListeners,
   ): Promise<ExpertResult> {
-    const { callers, options, seats } = this.#parts;
+    const { callers, options, seats, prompts } = this.#parts;
     const caller = phaseTelling(callers.get(endpoint) as ChatCaller, onSent);
     const thinks = seats.thinks(endpoint, model, this.#rung.seat.thinks);
     const { maxTokens, temperature } = options.synthesis;
-    const { situation } = this.#shown;
-    const sharesRoles = this.#parts.reads?.sharesRoles(endpoint, model);
+    const seat = { endpoint, model };
+    const begins = prompts.preambles.written(seat, { answer: terms.answer, thinks });
+    const fit = prompts.fitted(seat, this.#shown.situation, begins, [], maxTokens);
+    const { preamble, situation, trimmed } = fit;
+    onTrimmed(trimmed);
     const { standing } = this.#ballot;
-    const messages = synthesisMessages(options.domain, situation, standing, terms.answer, thinks, sharesRoles);
+    const messages = synthesisMessages(options.domain, situation, standing, terms.answer, preamble);
     const asked = { ...terms, model, maxTokens, temperature, thinks };
     const chose = this.#shown.ownChoice(onChoice, (action) => this.#chose(action));
     const call = voteCall(asked, messages, situation.actions, chose);
     // A rung that answers without a legal action has failed; the next one is tried.
-    return this.#shown.ownVote(await askForVote(caller, call, situation.actions, signal));
+    const result = await askForVote(caller, call, situation.actions, signal);
+    prompts.ended(seat, fit, result);
+    return this.#shown.ownVote(result);
   }
 
   #chose(action: string | undefined): void {

@@ -1,6 +1,13 @@
 import type { Domain } from '../../../shared/domain.ts';
 import type { ChatMessage } from '../../../shared/model-client/model-client.ts';
-import { type AnswerForm, oneLine, renderSituation, renderSystem, type Situation } from '../../../shared/situation.ts';
+import {
+  type AnswerForm,
+  oneLine,
+  type Preamble,
+  renderSituation,
+  renderSystem,
+  type Situation,
+} from '../../../shared/situation.ts';
 import type { ExpertVote } from '../panel/tally.ts';
 
 const REASON_CHARS_MAX = 240;
@@ -16,17 +23,16 @@ export function synthesisMessages(
   situation: Situation,
   votes: readonly ExpertVote[],
   answer: AnswerForm = 'text',
-  thinks = false,
-  sharesRoles = false,
+  preamble?: Preamble,
 ): ChatMessage[] {
   const lines = votes.map(({ role, vote }) => {
     const reason = vote.reason === '' ? '' : ` — ${oneLine(vote.reason, REASON_CHARS_MAX)}`;
     return `- ${role}: ${oneLine(vote.action)}${reason}`;
   });
   const opinions = lines.length > 0 ? lines.join('\n') : 'none in time';
-  const text = `${renderSituation(domain, situation, answer, thinks)}\n\nEXPERT OPINIONS\n${opinions}\n\nYOUR TASK\n${TASK}`;
+  const text = `${renderSituation(domain, situation, answer)}\n\nEXPERT OPINIONS\n${opinions}\n\nYOUR TASK\n${TASK}`;
   return [
-    { role: 'system', content: renderSystem(domain, sharesRoles) },
+    { role: 'system', content: renderSystem(domain, preamble) },
     { role: 'user', content: text },
   ];
 }

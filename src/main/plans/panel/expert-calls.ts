@@ -80,10 +80,15 @@ class ExpertQuery implements ModelQuery {
     { endpoint, model }: AttemptSubject,
     terms: CallTerms,
     signal: AbortSignal,
-    { onChoice, onSent }: QueryListeners,
+    { onChoice, onSent, onTrimmed }: QueryListeners,
   ): Promise<ExpertResult> {
     const { role, maxTokens, temperature } = this.#expert;
-    const thinks = this.#parts.seats.thinks(endpoint, model, this.#expert.thinks);
+    const { seats, prompts, pool } = this.#parts;
+    const thinks = seats.thinks(endpoint, model, this.#expert.thinks);
+    const seat = { endpoint, model };
+    const preamble = prompts.preambles.written(seat, { answer: terms.answer, thinks }, role);
+    const fit = prompts.fitted(seat, this.#situation(endpoint, model), preamble, [role], maxTokens);
+    onTrimmed(fit.trimmed);
     const asked = {
       kind: 'expert',
       planId: this.#planId,
@@ -93,12 +98,13 @@ class ExpertQuery implements ModelQuery {
       maxTokens,
       temperature,
       thinks,
-      sharesRoles: this.#parts.reads?.sharesRoles(endpoint, model) ?? false,
+      ...fit,
     } as const;
     const { onFirstToken, onChoice: chose } = this.#listeners;
     const listeners = { onFirstToken, onChoice: this.#shown.ownChoice(onChoice, chose), onSent };
-    const task = { ...asked, ...terms, situation: this.#situation(endpoint, model) };
-    return this.#shown.ownVote(await this.#parts.pool.run(task, signal, listeners));
+    const result = await pool.run({ ...asked, ...terms }, signal, listeners);
+    prompts.ended(seat, fit, result);
+    return this.#shown.ownVote(result);
   }
 
   #situation(endpoint: string, model: string): ReturnType<typeof situationFor> {

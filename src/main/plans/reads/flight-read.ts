@@ -3,6 +3,7 @@ import { linkedAbort } from '../../../shared/linked-abort.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
 import { pooled } from '../../../shared/reads/reading.ts';
+import type { PromptOrder } from '../../../shared/situation.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import { VOTE_MIN } from '../../models/calls/attempt-log.ts';
 import { OUT_OF_TIME } from '../../models/calls/call-maker.ts';
@@ -34,6 +35,7 @@ export interface FlightReadParts {
   readonly planId: number;
   readonly request: PlanRequest;
   readonly inVain: string | undefined;
+  readonly order: PromptOrder | undefined;
   /** The text of the request's signature. */
   readonly state: string;
   readonly outlook: ExpertOutlook;
@@ -54,7 +56,7 @@ export class FlightRead {
     this.#given = given;
     const { options } = given.parts;
     const promptActionsMax = Math.min(options.promptActionsMax, READ_ACTIONS_MAX);
-    this.#shown = new ShownRequest(given.request, { ...options, promptActionsMax }, given.inVain);
+    this.#shown = new ShownRequest(given.request, { ...options, promptActionsMax }, given.inVain, given.order);
   }
 
   /** The experts to read, all at the seat of the best record, which is the first one's. Empty if none can be read, or no read is worth its time. */

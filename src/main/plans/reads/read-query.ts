@@ -34,13 +34,13 @@ export class ReadQuery implements ModelQuery {
     { endpoint, model }: AttemptSubject,
     terms: CallTerms,
     signal: AbortSignal,
-    { onSent, onForm }: QueryListeners,
+    { onSent, onForm, onTrimmed }: QueryListeners,
   ): Promise<ExpertResult> {
-    const { clock, options, pool } = this.#parts;
+    const { clock, options, pool, prompts } = this.#parts;
     const { forms } = this.#reads;
     const endMs = clock.now() + terms.timeoutMs;
     const [first] = this.#experts as readonly [ResolvedExpert, ...ResolvedExpert[]];
-    const situation = situationFor(options.domain, this.#shown.situation, false);
+    const shown = situationFor(options.domain, this.#shown.situation, false);
     for (;;) {
       const read = this.#termsAt(endpoint, model);
       if (read === undefined) return cannotRead(model);
@@ -48,8 +48,14 @@ export class ReadQuery implements ModelQuery {
       const timeoutMs = Math.max(1, endMs - clock.now());
       const { maxTokens, temperature, role } = first;
       const asked = { kind: 'expert', planId: this.#planId, role, model, endpoint, maxTokens, temperature } as const;
-      const task = { ...asked, thinks: false, sharesRoles: true, ...terms, timeoutMs, situation, read };
-      const result = await pool.run(task, signal, { onSent });
+      const begins = prompts.preambles.read({ endpoint, model }, read.form, read.roles);
+      const fit = prompts.fitted({ endpoint, model }, shown, begins, read.roles, read.roles.length);
+      const { preamble, situation, trimmed } = fit;
+      onTrimmed(trimmed);
+      const task = { ...asked, thinks: false, preamble, ...terms, timeoutMs, situation, read };
+      const answered = await pool.run(task, signal, { onSent });
+      prompts.ended({ endpoint, model }, fit, answered);
+      const result = ofShown(answered, situation.actions, shown.actions);
       const code = signal.reason === OUT_OF_TIME ? 'ERR_MODEL_TIMEOUT_HEADERS' : undefined;
       if (!forms.observe(endpoint, model, read.form, result, code) || signal.aborted) return result;
     }
@@ -63,6 +69,16 @@ export class ReadQuery implements ModelQuery {
     const manner = readManner(this.#parts.endpoints.get(endpoint)?.facts.kind ?? 'unknown');
     return { form, roles: experts.map(({ role }) => role), ...manner };
   }
+}
+
+/** Probabilities of all shown actions: those that were left out of the prompt have none. */
+function ofShown(result: ExpertResult, asked: readonly string[], shown: readonly string[]): ExpertResult {
+  if (!result.ok || result.readings === undefined || asked.length === shown.length) return result;
+  const readings = result.readings.map(({ role, probabilities }) => ({
+    role,
+    probabilities: shown.map((action) => probabilities[asked.indexOf(action)] ?? 0),
+  }));
+  return { ...result, readings };
 }
 
 function cannotRead(model: string): ExpertResult {

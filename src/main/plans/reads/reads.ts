@@ -77,11 +77,6 @@ export class Reads {
     this.#random = random;
   }
 
-  /** Whether all prompts of a seat start with the descriptions of all roles, as reads do: what precedes the state is then read once for all. */
-  sharesRoles(endpoint: string, model: string): boolean {
-    return this.forms.shownFor(endpoint, model) !== undefined;
-  }
-
   /** Whether a read of the model may decide, as far as is known. Occasionally one is tried against that. */
   isWorthwhile(model: string): boolean {
     const share = this.#options.answers === 'read' ? 1 : this.#readShare(model);

@@ -247,7 +247,7 @@ describe('the simulated server', () => {
         for (const stream of [true, false]) {
           const observation = { scene: 'combat', health: 20, inCombat: true };
           const situation = situationOf({ agent: 'a', observation, actions }, 64);
-          const content = renderSituation(skyrim, situation, 'json', true);
+          const content = renderSituation(skyrim, situation, 'json');
           const call: ChatCall = {
             model: 'm',
             messages: [{ role: 'user', content }],

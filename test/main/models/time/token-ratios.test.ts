@@ -15,6 +15,8 @@ describe('tokens that a server did not tell', () => {
       completionTokens: 7,
       estimated: 'both',
     });
+    expect(ratios.charsOf('m', 100)).toBeCloseTo(300);
+    expect(ratios.charsOf('other', 100)).toBe(400);
     // Four characters a token, as long as nothing else is known.
     expect(ratios.counted('other', CUT)).toMatchObject({ promptTokens: 250, estimated: 'both' });
   });

@@ -43,10 +43,13 @@ describe('the prompt of the synthesizer', () => {
   test('asks for JSON where it is told to, and differs in nothing else', () => {
     const votes = [vote('threat', 'retreat', 'too weak')];
     const text = textOf(votes);
-    const json = userText(synthesisMessages(skyrim, situation, votes, 'json', true));
+    const preamble = { roles: [], json: { thinks: true } };
+    const [system, user] = synthesisMessages(skyrim, situation, votes, 'json', preamble);
+    const json = user?.content as string;
     const around = (prompt: string) => prompt.split(/\n\nANSWER\n[\s\S]*?\n\n/);
     expect(around(json)).toEqual(around(text));
-    expect(json).toMatch(/\n\nANSWER\nOne JSON object [^\n]*"thought" [^\n]*\n\nEXPERT OPINIONS\n/);
+    expect(json).toMatch(/\n\nANSWER\nJSON [^\n]*\n\nEXPERT OPINIONS\n/);
+    expect(system?.content).toMatch(/\n\nJSON: \{"thought": [^\n]*\}$/);
   });
 
   test('holds the opinions in the order of the votes, one a line', () => {

@@ -34,7 +34,7 @@ function read(simulator: SimulatorHandle, form: ReadForm, actions: readonly stri
   return client.read({
     form,
     model: 'one',
-    system: renderSystem(skyrim, true),
+    system: renderSystem(skyrim),
     state: renderSituation(skyrim, situation, form === 'logprobs' ? 'label' : 'none'),
     roles: skyrim.roles.slice(2, form === 'logprobs' ? 3 : 4).map(({ name }) => name),
     actions,

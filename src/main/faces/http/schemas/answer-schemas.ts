@@ -36,6 +36,7 @@ const attempt = z.object({
     .enum([...READ_FORMS, 'json', 'text'])
     .describe('How the model was asked: for probabilities, or for an answer in words.')
     .optional(),
+  trimmed: z.string().describe('What was left out of the prompt because it was too long for the model.').optional(),
   confidence: z.number().describe('The probability of the action that was read.').optional(),
   action: z.string().describe('What it voted for.').optional(),
 });
