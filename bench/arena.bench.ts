@@ -4,6 +4,7 @@ import { FEATURE_NAMES } from '../src/main/options/features.ts';
 import { CONTESTANT_NAMES, type ContestantName, type Features } from './arena/contestants.ts';
 import { LATENCIES, type Latency } from './arena/model-server.ts';
 import type { Cell } from './arena/play-seed.ts';
+import { judgeReads, readTableOf, withReads } from './arena/read-verdict.ts';
 import { runCells } from './arena/runner.ts';
 import { playSockets, SOCKET_CONTESTANTS, type SocketResult } from './arena/sockets/play-sockets.ts';
 import { tableOf } from './arena/table.ts';
@@ -24,6 +25,10 @@ Virtual time: the same seed gives the same figures on any machine.
   --values LIST         whether requests have Q-values, of no, yes
   --contestants LIST    of ${CONTESTANT_NAMES.join(', ')}; default all. planner and default always play
   --features LIST       of the planner, as panelFit=false
+  --reads               the planner alone, where the server writes, and where it can also be read: in .1, .5 and .9 of the
+                        time of a call, as well as it writes, half as well, and noise; --seeds default 8
+  --read-shares LIST    of 0.1, 0.5, 0.9
+  --read-skills LIST    of 1, 0.5, 0
   --jobs N              threads, default the number of processors
   --sockets             the check: three games of each world at T = L (or --worlds, --ratios) in real time, L = 200 ms, over
                         real sockets and with real threads, beside the same games in virtual time; --seeds default 1, at most 8`;
@@ -41,6 +46,9 @@ const { values: args } = parseArgs({
     contestants: { type: 'string' },
     features: { type: 'string' },
     jobs: { type: 'string' },
+    reads: { type: 'boolean', default: false },
+    'read-shares': { type: 'string' },
+    'read-skills': { type: 'string' },
     sockets: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -52,6 +60,8 @@ if (args.help) {
 
 const RATIOS = ['0.25', '0.5', '1', '2', '4'];
 const QUICK_RATIOS = '0.5,1,4';
+const READ_SHARES = ['0.1', '0.5', '0.9'];
+const READ_SKILLS = ['1', '0.5', '0'];
 const SOCKET_SEEDS_MAX = 8;
 
 function listed<T extends string>(name: string, text: string | undefined, known: readonly T[]): readonly T[] {
@@ -89,7 +99,7 @@ function figures<T extends object>(of: T): T {
   return Object.fromEntries(Object.entries(of).map(([key, value]) => [key, figure(key, value)])) as T;
 }
 
-const seedCount = positive('seeds', args.seeds, args.quick ? 3 : 32);
+const seedCount = positive('seeds', args.seeds, args.quick ? 3 : args.reads ? 8 : 32);
 const ratios = listed('ratios', args.ratios ?? (args.quick ? QUICK_RATIOS : undefined), RATIOS);
 const latencies = listed<Latency>('latency', args.latency, LATENCIES);
 const withValues = listed('values', args.values, ['no', 'yes']);
@@ -105,6 +115,12 @@ const wanted = new Set<ContestantName>([
   'planner',
   ...listed('contestants', args.contestants, CONTESTANT_NAMES),
 ]);
+
+function readKinds(): { share: number; skill: number }[] {
+  const shares = listed('read-shares', args['read-shares'], READ_SHARES);
+  const skills = listed('read-skills', args['read-skills'], READ_SKILLS);
+  return skills.flatMap((skill) => shares.map((share) => ({ share: Number(share), skill: Number(skill) })));
+}
 
 /** One contestant after the other has a machine to itself; they play side by side, for they mostly wait. */
 async function checkSockets(): Promise<void> {
@@ -133,8 +149,8 @@ async function checkSockets(): Promise<void> {
 const startedAt = performance.now();
 let toldAt = startedAt;
 const results = await runCells({
-  cells,
-  contestants: CONTESTANT_NAMES.filter((name) => wanted.has(name)),
+  cells: args.reads ? [...cells, ...withReads(cells, readKinds())] : cells,
+  contestants: args.reads ? ['planner'] : CONTESTANT_NAMES.filter((name) => wanted.has(name)),
   seeds: Array.from({ length: seedCount }, (_, index) => index + 1),
   features,
   threads: positive('jobs', args.jobs, availableParallelism()),
@@ -144,6 +160,12 @@ const results = await runCells({
     process.stderr.write(`arena: ${done} of ${of} after ${((toldAt - startedAt) / 1_000).toFixed(0)} s\n`);
   },
 });
+if (args.reads) {
+  const verdict = judgeReads(results, GAMES * STEPS);
+  console.log(readTableOf(verdict));
+  console.log(JSON.stringify({ bench: 'arena', ...figures(verdict), seeds: seedCount }));
+  process.exit();
+}
 const verdict = judge(results, GAMES * STEPS);
 console.log(tableOf(verdict));
 console.log(

@@ -6,7 +6,7 @@ import {
   type SimulatorOptions,
 } from '../../src/workers/simulator/options.ts';
 import { VirtualClient, VirtualServer } from '../../test/sim/virtual-server.ts';
-import { MODEL_ID, PolicyDesk } from './policy.ts';
+import { MODEL_ID, PolicyDesk, type ReadKind } from './policy.ts';
 import type { World } from './world.ts';
 
 /**
@@ -54,8 +54,20 @@ export function machineOptions(latency: Latency, speed: number): ResolvedSimulat
   return resolveSimulatorOptions({ ...MACHINES[latency], speed });
 }
 
-export function openModelServer(world: World, latency: Latency, seed: number, clock: Clock): VirtualServer {
-  return new VirtualServer(MACHINES[latency], clock, new PolicyDesk(world, seed));
+export interface ServerKind {
+  readonly latency: Latency;
+  /** Absent where the server only writes. */
+  readonly reads?: ReadKind;
+}
+
+export function openModelServer(
+  world: World,
+  { latency, reads }: ServerKind,
+  seed: number,
+  clock: Clock,
+): VirtualServer {
+  const options: SimulatorOptions = { ...MACHINES[latency], reads: reads === undefined ? 'none' : ['systemone'] };
+  return new VirtualServer(options, clock, new PolicyDesk(world, seed, reads));
 }
 
 /** Tells its slots as llama.cpp does. */

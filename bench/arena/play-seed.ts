@@ -1,16 +1,15 @@
 import type { Clock } from '../../src/shared/clock.ts';
 import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';
 import { type ContestantName, contestant, type Features } from './contestants.ts';
-import { LATENCY_MS, type Latency, openModelServer } from './model-server.ts';
+import { LATENCY_MS, openModelServer, type ServerKind } from './model-server.ts';
 import { type Player, type PlayerReport, sightOf } from './player.ts';
 import { GAMES, STEPS, type World } from './world.ts';
 import { WORLDS } from './worlds/worlds.ts';
 
-export interface Cell {
+export interface Cell extends ServerKind {
   readonly world: string;
   /** Time of a step as a multiple of the mean time of a call. */
   readonly ratio: number;
-  readonly latency: Latency;
   /** Whether requests have coarse values. */
   readonly values: boolean;
 }
@@ -63,7 +62,7 @@ export async function playSeed(
   const make = WORLDS[cell.world];
   if (make === undefined) throw new Error(`there is no world ${cell.world}`);
   const world = make(seed);
-  const server = openModelServer(world, cell.latency, seed, clock);
+  const server = openModelServer(world, cell, seed, clock);
   const stepMs = cell.ratio * LATENCY_MS;
   const play = async (): Promise<SeedResult> => {
     const player = await contestant(name).open({ world, seed, stepMs, clock, server }, features);

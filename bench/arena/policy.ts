@@ -1,8 +1,9 @@
 import type { Random } from '../../src/shared/random.ts';
 import { forkRandom } from '../../src/shared/random.ts';
-import type { PreparedAnswer } from '../../src/workers/simulator/answer.ts';
+import type { PreparedAnswer, PreparedRead } from '../../src/workers/simulator/answer.ts';
 import type { ChatRequest } from '../../src/workers/simulator/chat-request.ts';
 import { type PromptReading, readPrompt } from '../../src/workers/simulator/prompt-reader.ts';
+import type { ReadRequest } from '../../src/workers/simulator/reads/read-request.ts';
 import { wordBySchema } from '../../src/workers/simulator/wording.ts';
 import type { Desk } from '../../test/sim/virtual-server.ts';
 import { luckOf, type World } from './world.ts';
@@ -17,10 +18,37 @@ const RANDOM_SHARE = 0.05;
 const STATE_ERRORS = 0.1;
 /** Of the answers that are not drawn at random. With five actions it makes 80 % of all right. */
 const CALL_ERRORS = 0.076;
+/** The probability of the action that is read; the others share the rest. It says nothing of whether the action is right. */
+const READ_PROBABILITY = 0.8;
 /** In so many pieces every answer is written. */
 const PIECES = 6;
 
 export const MODEL_ID = 'policy';
+
+/** What reads of the model are like. */
+export interface ReadKind {
+  /** The time of a read, relative to a written call. */
+  readonly share: number;
+  /** 1: as good as one written vote. 0: noise. Between them, this share of the states is read as well as that. */
+  readonly skill: number;
+}
+
+/**
+ * What is read for a prompt: each time the same, whatever the role, because roles of one model err alike. `tried` is what the
+ * prompt says was tried in vain. Its errors of a call are its own.
+ */
+export function readChoice(
+  world: World,
+  seed: number,
+  values: readonly number[],
+  legal: readonly string[],
+  tried: string,
+  skill: number,
+): string {
+  const key = `${world.key(values)} ${tried}`;
+  if (luckOf(seed, `reads ${key}`) < skill) return policyChoice(world, seed, values, legal, `read ${tried}`);
+  return legal[Math.floor(luckOf(seed, `reads noise ${key}`) * legal.length)] as string;
+}
 
 /** What the model says about a state when it is asked for the n-th time. */
 export function policyChoice(
@@ -28,7 +56,7 @@ export function policyChoice(
   seed: number,
   values: readonly number[],
   legal: readonly string[],
-  nth: number,
+  nth: number | string,
 ): string {
   const key = world.key(values);
   const call = forkRandom(seed, `call ${nth} ${key}`);
@@ -48,18 +76,52 @@ export class PolicyDesk implements Desk {
   readonly #world: World;
   readonly #seed: number;
   readonly #asked = new Map<string, number>();
+  /** Absent if it is only asked in words. */
+  readonly prepareRead: Desk['prepareRead'];
 
-  constructor(world: World, seed: number) {
+  constructor(world: World, seed: number, reads?: ReadKind) {
     this.#world = world;
     this.#seed = seed;
+    this.prepareRead = reads && ((request) => this.#read(request, reads));
+  }
+
+  /** One read asks as many questions as it has roles, and takes the time of one. */
+  #read({ text, prompt, questions }: ReadRequest, { share, skill }: ReadKind): PreparedRead {
+    const { situation, inVain } = readPrompt(text);
+    const values = this.#world.read(situation);
+    const tried = [...inVain].sort().join(' ');
+    const key = values === undefined ? '' : this.#world.key(values);
+    const nth = this.#countOf(`read ${key}`);
+    const reads = questions.map((question) => {
+      const legal = question.options.map(({ value, description }) => description ?? String(value));
+      const choice = values && readChoice(this.#world, this.#seed, values, legal, tried, skill);
+      const other = (1 - READ_PROBABILITY) / Math.max(1, legal.length - 1);
+      const probabilities = legal.map((action) => (action === choice ? READ_PROBABILITY : other));
+      return { question, probabilities, mass: 1 };
+    });
+    return {
+      prompt,
+      tokens: Array.from({ length: PIECES }, () => ''),
+      workShare: share,
+      reads,
+      finishReason: 'stop',
+      fate: { kind: 'answer' },
+      latencyRandom: stirred(this.#seed, `read latency ${nth} ${key}`),
+      random: stirred(this.#seed, `read server ${nth} ${key}`),
+    };
+  }
+
+  #countOf(key: string): number {
+    const nth = this.#asked.get(key) ?? 0;
+    this.#asked.set(key, nth + 1);
+    return nth;
   }
 
   prepare(request: ChatRequest): PreparedAnswer {
     const reading = readPrompt(request.text);
     const values = this.#world.read(reading.situation);
     const key = values === undefined ? '' : this.#world.key(values);
-    const nth = this.#asked.get(key) ?? 0;
-    this.#asked.set(key, nth + 1);
+    const nth = this.#countOf(key);
     const action =
       values === undefined
         ? (reading.actions[0] ?? '')

@@ -28,10 +28,11 @@ export interface Run {
 
 /** Whether anything of a cell makes a difference to who plays; the others need to play each world only once. */
 function partOf(cell: Cell, name: ContestantName): string {
-  const { world, ratio, latency, values } = cell;
+  const { world, ratio, latency, values, reads } = cell;
   if (name === 'default' || name === 'zero') return world;
   if (name === 'bestQ') return `${world} values`;
-  return `${world} ${ratio} ${latency} ${values}`;
+  const readable = reads === undefined ? '' : ` ${reads.share} ${reads.skill}`;
+  return `${world} ${ratio} ${latency} ${values}${readable}`;
 }
 
 /** All contestants of all cells, on several threads. What comes out does not depend on how many. */

@@ -35,7 +35,7 @@ export interface Verdict {
 }
 
 /** All cells together are wrongly called losses with at most this probability. */
-const LEVEL = 0.01;
+export const LEVEL = 0.01;
 /** A bound that reaches no more than this share of the world's best above the default says nothing about a ratio. */
 const BOUND_MIN = 0.03;
 

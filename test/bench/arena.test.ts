@@ -140,7 +140,7 @@ test('the policy has the skill it is said to have, and half of its errors belong
 test.each(LATENCIES)('a call that is alone takes the mean latency: %s', async (latency) => {
   const clock = new VirtualClock();
   const world = (WORLDS.kitchen as (seed: number) => World)(1);
-  const server = openModelServer(world, latency, 1, clock);
+  const server = openModelServer(world, { latency }, 1, clock);
   const asking = new Asking({ world, seed: 1, stepMs: LATENCY_MS, clock, server });
   const askAll = async (): Promise<void> => {
     for (const { state } of statesOf(world, ({ values }) => world.best(values))) {

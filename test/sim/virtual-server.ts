@@ -1,6 +1,7 @@
 import type { ExpertListeners, ExpertRunner, PoolStats } from '../../src/main/models/pool/expert-pool.ts';
 import type { EndpointClient } from '../../src/main/service/create-planner.ts';
 import type { Clock } from '../../src/shared/clock.ts';
+import { defined } from '../../src/shared/defined.ts';
 import type { Domain } from '../../src/shared/domain.ts';
 import { type ErrorCode, PlannerError } from '../../src/shared/errors.ts';
 import { CallWatch } from '../../src/shared/model-client/call-watch.ts';
@@ -32,7 +33,7 @@ import type { ReadRequest } from '../../src/workers/simulator/reads/read-request
 export interface Desk {
   prepare(request: ChatRequest, model: SimulatedModel): PreparedAnswer;
   /** Absent where its models are only asked in words. */
-  prepareRead?(request: ReadRequest, model: SimulatedModel): PreparedRead;
+  readonly prepareRead?: ((request: ReadRequest, model: SimulatedModel) => PreparedRead) | undefined;
 }
 
 /**
@@ -85,13 +86,13 @@ export class VirtualServer {
     const prepared = this.#prepareRead(call, model);
     if (prepared instanceof PlannerError)
       return Promise.resolve({ ok: false, failure: prepared, report: { totalMs: 0 } });
-    const { answer, body } = prepared;
+    const { answer, body, ...pace } = prepared;
     const { model: id, timeoutMs } = call;
     const waited = { model: id, timeoutMs, messages: [], maxTokens: 1, temperature: 0, stream: false };
     const at = new VirtualCall(this.#clock, waited, answer);
     const { prompt, tokens, latencyRandom: random } = answer;
     const submit = (listener: Listener) =>
-      this.#machine.submit({ model, prompt, tokens: tokens.length, random, listener });
+      this.#machine.submit({ model, prompt, tokens: tokens.length, random, listener, ...pace });
     return at.run(submit, signal).then((outcome) => {
       const { report } = outcome;
       if (!outcome.ok) return outcome;
@@ -107,7 +108,7 @@ export class VirtualServer {
   #prepareRead(
     call: ReadCall,
     model: SimulatedModel,
-  ): { readonly answer: PreparedAnswer; readonly body: () => object } | PlannerError {
+  ): { readonly answer: PreparedAnswer; readonly body: () => object; readonly workShare?: number } | PlannerError {
     const { reads, flavour } = this.#options;
     const text = readBody(call).toString();
     if (call.form === 'logprobs') {
@@ -124,7 +125,8 @@ export class VirtualServer {
     const answer = this.#desk.prepareRead(request, model);
     const usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 } as MachineUsage;
     const identity = { id: 'read', model: model.id, created: 0, flavour };
-    return { answer, body: () => answeredBody(request, answer.reads, usage, identity) };
+    const pace = defined({ workShare: answer.workShare });
+    return { answer, body: () => answeredBody(request, answer.reads, usage, identity), ...pace };
   }
 
   chat(call: ChatCall, signal?: AbortSignal): Promise<ChatOutcome> {

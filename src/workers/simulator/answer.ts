@@ -45,6 +45,8 @@ export interface PreparedAnswer {
 
 /** The answers to the questions of a request. Each takes one token. */
 export interface PreparedRead extends PreparedAnswer {
+  /** Factor on the time that it takes. Default 1. */
+  readonly workShare?: number;
   readonly reads: readonly ReadAnswer[];
 }
 

@@ -25,6 +25,8 @@ export interface MachineRequest {
   readonly prompt: MachinePrompt;
   /** Number of tokens it writes. */
   readonly tokens: number;
+  /** Factor on the time that it takes. Default 1. */
+  readonly workShare?: number;
   /** Luck of this request; separate, so that requests do not affect one another's. */
   readonly random: Random;
   readonly listener: MachineListener;

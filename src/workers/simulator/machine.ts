@@ -107,7 +107,7 @@ export class SimulatedMachine {
     if (this.#closed || (waits && this.#queue.length >= this.#settings.queueMax)) return undefined;
     const job: Job = {
       request,
-      luck: Math.exp(this.#settings.latencySigma * randomNormal(request.random)),
+      luck: (request.workShare ?? 1) * Math.exp(this.#settings.latencySigma * randomNormal(request.random)),
       usage: { promptTokens: promptTokens(request.prompt), cachedTokens: 0 },
       state: { kind: 'queued' },
     };

@@ -27,6 +27,8 @@ export interface PanelAgreement {
   readonly compared: number;
   /** Share of the latest few hundred pairs that agreed, 0 to 1; undefined while there are none. */
   readonly rate: number | undefined;
+  /** How often two roles of a read agreed; undefined while too little is known. */
+  readonly ofRoles?: number | undefined;
 }
 
 export const NO_AGREEMENT: PanelAgreement = { compared: 0, rate: undefined };
@@ -123,7 +125,7 @@ export class TierStanding {
   /** Whether an answer from this distance may be served. */
   serves(kind: NearKind, scene: string, distance: number): boolean {
     if (this.#trust === 'always') return true;
-    return isEarned(this.#judging(kind, binOf(kind, distance), scene), this.#required());
+    return isEarned(this.#judging(kind, binOf(kind, distance), scene), this.#requiredOf(kind));
   }
 
   /** Share of such answers that are asked anyway. */
@@ -171,7 +173,7 @@ export class TierStanding {
           agreement: record.rate ?? null,
           low,
           high,
-          required: this.#required() ?? null,
+          required: this.#requiredOf(tier) ?? null,
           serving: this.#isServing(tier, record),
           why: this.#why(tier, record),
           scenes: this.#scenesOf(tier, bin),
@@ -195,14 +197,14 @@ export class TierStanding {
   #isServing(tier: TierKind, record: Comparisons): boolean {
     if (tier === 'old') return false;
     if (this.#trust === 'always') return true;
-    const required = this.#required();
+    const required = this.#requiredOf(tier);
     return tier === 'similar' || tier === 'confirmed' ? isEarned(record, required) : !isAgainst(record, required);
   }
 
   #why(tier: TierKind, record: Comparisons): string {
     if (tier === 'old') return 'served only where nothing better is in hand';
     if (this.#trust === 'always') return 'all that is fresh is served';
-    const required = this.#required();
+    const required = this.#requiredOf(tier);
     const { low, high } = record.right();
     if (OWN_KINDS.has(tier)) {
       if (required === undefined) return 'nothing is known yet that it could be held against';
@@ -232,6 +234,16 @@ export class TierStanding {
 
   #ownRecord(kind: TierKind, bin: number, scene: string): Comparisons | undefined {
     return this.#scenes.get(scene)?.get(kind)?.[bin];
+  }
+
+  /**
+   * As `#required`. While experts hardly write, near states are held against the agreement of two roles of a read: roles of one
+   * model err alike, so that this asks for more. It would be unfair to what was decided for the state itself.
+   */
+  #requiredOf(kind: TierKind): number | undefined {
+    const { ofRoles } = this.#models;
+    const isNear = kind === 'similar' || kind === 'confirmed';
+    return this.#required() ?? (isNear && ofRoles !== undefined ? ofRoles - MARGIN : undefined);
   }
 
   /**

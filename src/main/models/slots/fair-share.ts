@@ -98,10 +98,10 @@ export class FairShare {
     };
   }
 
-  /** A call of the agent was started. */
-  served(agent: string): void {
+  /** A call of the agent was started, which occupies a slot for this share of the time of a written call. */
+  served(agent: string, callShare = 1): void {
     const share = this.#shareOf(agent);
-    share.served = this.servedLately(agent) + 1;
+    share.served = this.servedLately(agent) + callShare;
     share.atMs = this.#clock.now();
   }
 

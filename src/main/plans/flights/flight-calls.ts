@@ -11,6 +11,9 @@ import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 
+/** A read occupies a slot for about this share of the time of a written call. */
+const READ_SHARE = 0.25;
+
 /** The question of a call and the time by which it must end; the flight determines its rank. */
 export type FlightCallPlan = Omit<CallPlan, 'lane' | 'isRaised' | 'rankMs' | 'deadlineMs' | 'holder'>;
 
@@ -124,7 +127,7 @@ export class FlightCalls {
     }
     const { lane, rankMs } = this;
     const { deadlineMs } = this.#plan;
-    const holder = new FlightCall(this, linkedAbort(signal));
+    const holder = new FlightCall(this, linkedAbort(signal), plan.kind === 'read' ? READ_SHARE : 1);
     this.#made++;
     this.#open.add(holder);
     try {
@@ -146,10 +149,10 @@ export class FlightCalls {
   }
 
   /** A call has a slot. */
-  served(slot: Slot): void {
+  served(slot: Slot, share: number): void {
     const { shares, clock } = this.#parts;
     const { agent } = this.#plan;
-    if (this.#isAwaited) shares.served(agent);
+    if (this.#isAwaited) shares.served(agent, share);
     if (this.lane === 'reserved') this.#reserve ??= clock.setTimer(this.#reserveMs, () => this.#leaveReserve());
     if (this.lane === 'foreground') this.#turnOver ??= shares.working(agent);
     this.#slots.push(slot);
@@ -211,10 +214,13 @@ class FlightCall implements CallHolder {
   readonly #calls: FlightCalls;
   readonly #abort: LinkedAbort;
   #worksSinceMs: number | undefined;
+  readonly #share: number;
 
-  constructor(calls: FlightCalls, abort: LinkedAbort) {
+  /** `share`: time that it occupies a slot, relative to a written call. */
+  constructor(calls: FlightCalls, abort: LinkedAbort, share: number) {
     this.#calls = calls;
     this.#abort = abort;
+    this.#share = share;
   }
 
   get isLate(): boolean {
@@ -230,7 +236,7 @@ class FlightCall implements CallHolder {
   }
 
   works(slot: Slot): void {
-    this.#calls.served(slot);
+    this.#calls.served(slot, this.#share);
     this.isWaiting = false;
     this.#worksSinceMs ??= this.#calls.nowMs;
   }

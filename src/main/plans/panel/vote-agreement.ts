@@ -1,5 +1,5 @@
 import { Comparisons } from '../../cache/standing/comparisons.ts';
-import type { PanelAgreement } from '../../cache/standing/tier-standing.ts';
+import { COMPARISONS_MIN, type PanelAgreement } from '../../cache/standing/tier-standing.ts';
 import type { ExpertVote } from './tally.ts';
 
 /**
@@ -9,6 +9,7 @@ import type { ExpertVote } from './tally.ts';
  */
 export class VoteAgreement implements PanelAgreement {
   readonly #pairs = new Comparisons();
+  readonly #roles = new Comparisons();
 
   get compared(): number {
     return this.#pairs.total;
@@ -16,6 +17,15 @@ export class VoteAgreement implements PanelAgreement {
 
   get rate(): number | undefined {
     return this.#pairs.rate;
+  }
+
+  get ofRoles(): number | undefined {
+    return this.#roles.total < COMPARISONS_MIN ? undefined : this.#roles.rate;
+  }
+
+  /** Records whether the first two roles of a read chose the same action. */
+  read(areAlike: boolean): void {
+    this.#roles.add(areAlike);
   }
 
   /** Records the votes of one panel, in the order of arrival. */

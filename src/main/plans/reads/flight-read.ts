@@ -1,8 +1,9 @@
+import type { Timer } from '../../../shared/clock.ts';
 import { defined } from '../../../shared/defined.ts';
 import { linkedAbort } from '../../../shared/linked-abort.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
-import { pooled } from '../../../shared/reads/reading.ts';
+import { indexOfBest, pooled, type Reading } from '../../../shared/reads/reading.ts';
 import type { PromptOrder } from '../../../shared/situation.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import { VOTE_MIN } from '../../models/calls/attempt-log.ts';
@@ -25,6 +26,9 @@ const PATIENCE = 2.5;
 const UNKNOWN_SHARE = 0.5;
 /** Margin on the time until a written vote is expected. */
 const WRITING_MARGIN = 1.2;
+
+/** Reads ask one role if those that wait would take more than this share of the plan's time. */
+const PRESSED_SHARE = 0.2;
 
 /** Weight of a read of all roles together, relative to the values. */
 const READ_WEIGHT = 2;
@@ -51,6 +55,8 @@ export class FlightRead {
   readonly #given: FlightReadParts;
   readonly #shown: ShownRequest;
   #gate: EndpointGate | undefined;
+  /** Whether others waited for the slot, so that fewer roles were asked. */
+  #isShortened = false;
 
   constructor(given: FlightReadParts) {
     this.#given = given;
@@ -71,7 +77,11 @@ export class FlightRead {
     // Knowledge about reads belongs to a model, so a model is not left for a small difference.
     const rankOf = (expert: ResolvedExpert): number => records.weightOf(expert) * reads.standingOf(expert.model);
     const best = able.toSorted((a, b) => rankOf(b) - rankOf(a))[0];
-    if (best === undefined || !(this.#isOnlyHope(best) || reads.isWorthwhile(best.model))) return [];
+    if (best === undefined) return [];
+    const isCrowded = this.#at(best).gate.waiting > 0;
+    const isForLater = !isCrowded && !this.#isWritingTimely;
+    if (isForLater && reads.wouldRepeat(this.#given.state, this.#given.inVain)) return [];
+    if (!this.#isOnlyHope(best) && !reads.isWorthwhile(best.model, isCrowded)) return [];
     return [best, ...able.filter((each) => each !== best)];
   }
 
@@ -88,29 +98,51 @@ export class FlightRead {
     this.#gate = this.#at(best).gate;
     let isWaited = true;
     const read = linkedAbort(calls.signal);
-    const ended = this.#ask(best, experts, read.signal).then((result) => {
+    const over = Promise.withResolvers<void>();
+    let timer: Timer | undefined;
+    let isStarted = false;
+    let isHeld = false;
+    const wait = (): void => {
+      timer?.cancel();
+      const waitMs = this.#waitMs(best);
+      // If no written vote can follow in time, the read continues past the deadline as any late call does.
+      timer = waitMs < this.#leftMs() ? parts.clock.setTimer(waitMs, onOver) : undefined;
+    };
+    const onOver = (): void => {
+      // A written vote would only wait behind the read.
+      isHeld = calls.isQueued && !this.#given.outlook.hasRoom(calls.rankMs);
+      if (isHeld) return;
+      // Its time is over, and a written vote would have to wait for its slot.
+      if (this.#gate?.free === 0) read.abort(OUT_OF_TIME);
+      over.resolve();
+    };
+    const ended = this.#ask(best, experts, read.signal, () => {
+      // The wait starts again when the read has its first slot, if its time is known or was over in the queue.
+      const isKnown = this.#at(best).forecast.workMs(best.model, 'read') !== undefined;
+      if (isWaited && !isStarted && (isHeld || isKnown)) wait();
+      isStarted = true;
+      const isPressed = this.#isPressed(best);
+      const roles = reads.gains.rolesFor(best.model, experts.length, isPressed);
+      this.#isShortened = isPressed && roles < experts.length;
+      return roles;
+    }).then((result) => {
       read.unlink();
       this.#take(best.model, result);
       if (!isWaited) onLate();
     });
-    const over = Promise.withResolvers<void>();
-    const waitMs = this.#waitMs(best);
-    // If no written vote can follow in time, the read continues past the deadline as any late call does.
-    const mayWrite = waitMs < this.#leftMs();
-    const timer = mayWrite
-      ? parts.clock.setTimer(waitMs, () => {
-          // Its time is over, and a written vote would have to wait for its slot.
-          if (this.#gate?.free === 0) read.abort(OUT_OF_TIME);
-          over.resolve();
-        })
-      : undefined;
+    wait();
     calls.signal.addEventListener('abort', () => over.resolve(), { once: true });
     await Promise.race([ended, over.promise]);
     timer?.cancel();
     isWaited = false;
   }
 
-  #ask(best: ResolvedExpert, experts: readonly ResolvedExpert[], signal: AbortSignal): Promise<ExpertResult> {
+  #ask(
+    best: ResolvedExpert,
+    experts: readonly ResolvedExpert[],
+    signal: AbortSignal,
+    onStart: () => number,
+  ): Promise<ExpertResult> {
     const { parts, reads, planId, calls } = this.#given;
     const { role, model, endpoint, alternatives, timeoutMs } = best;
     const isReadable = (name: string): boolean => reads.forms.formFor(name, model) !== undefined;
@@ -121,7 +153,7 @@ export class FlightRead {
       kind: 'read',
       ceilingMs: timeoutMs,
       endMs: calls.lastMs(),
-      query: new ReadQuery(planId, parts, reads, this.#shown, experts),
+      query: new ReadQuery(planId, parts, reads, this.#shown, experts, onStart),
     };
     return calls.make(call, signal);
   }
@@ -130,18 +162,36 @@ export class FlightRead {
     const { reads, request, state } = this.#given;
     if (!result.ok || result.readings === undefined) {
       reads.failed++;
+      if (this.#given.calls.isQueued) reads.unserved++;
       return;
     }
     reads.answered++;
     const { actions } = this.#shown.situation;
     const shares = this.#withValues(actions, pooled(result.readings));
+    this.#compareRoles(model, actions, result.readings, shares);
     this.probabilities = Object.fromEntries(actions.map((action, index) => [action, shares[index] as number]));
     const probability = Math.max(...shares);
     if (probability < VOTE_MIN) return;
     const action = request.actions.find((each) => each === actions[shares.indexOf(probability)]) as string;
     const { scene } = request.observation;
     this.choice = { model, scene: typeof scene === 'string' ? scene : '', action, probability };
-    reads.read(state, this.choice);
+    // What fewer roles say is another figure than what is learned of all of them.
+    if (!this.#isShortened) reads.read(state, this.choice);
+  }
+
+  /** Compares what all roles chose with what the first one would have, and the first two with each other. */
+  #compareRoles(
+    model: string,
+    actions: readonly string[],
+    readings: readonly Reading[],
+    shares: readonly number[],
+  ): void {
+    const [first, second] = readings;
+    if (first === undefined || second === undefined) return;
+    const { parts, reads } = this.#given;
+    const alone = this.#withValues(actions, first.probabilities);
+    reads.gains.compared(model, indexOfBest(alone) !== indexOfBest(shares));
+    parts.records.agreement.read(indexOfBest(first.probabilities) === indexOfBest(second.probabilities));
   }
 
   /**
@@ -163,23 +213,36 @@ export class FlightRead {
     return (this.#gate?.waiting ?? 0) > 0;
   }
 
+  /** Whether those that wait for its slots take so long that further roles would make some of them late. */
+  #isPressed(best: ResolvedExpert): boolean {
+    const { gate, forecast } = this.#at(best);
+    const { startedAtMs, deadlineMs } = this.#given.calls;
+    const behindMs = (gate.waiting / gate.width) * (forecast.workMs(best.model, 'read') ?? 0);
+    return behindMs > PRESSED_SHARE * (deadlineMs - startedAtMs);
+  }
+
   /** How long a written vote may wait for the read, in milliseconds. */
   #waitMs(best: ResolvedExpert): number {
     const leftMs = this.#leftMs();
     const writingMs = this.#writingMs();
-    const readMs = this.#at(best).forecast.expectedMs(best.model, 'read', this.#given.calls.rankMs);
+    const { forecast } = this.#at(best);
+    const { isQueued, rankMs } = this.#given.calls;
+    const readMs = isQueued ? forecast.expectedMs(best.model, 'read', rankMs) : forecast.workMs(best.model, 'read');
     if (!this.#isWritingTimely || (writingMs !== undefined && writingMs >= leftMs)) return leftMs;
     const untilMs = writingMs === undefined ? leftMs * UNKNOWN_SHARE : leftMs - writingMs * WRITING_MARGIN;
     // Words are only for models that cannot be read.
     if (this.#given.parts.options.reads.answers === 'read') return Math.max(untilMs, leftMs * UNKNOWN_SHARE);
     if (readMs === undefined) return Math.min(untilMs, leftMs * UNKNOWN_SHARE);
+    // In a queue, what an expert writes costs others their reads.
+    if (this.isCrowded && !isQueued) return leftMs;
     // There is no time for both: a written vote is asked for alongside the read, unless reads decide more often than not.
     if (untilMs < readMs) return this.#given.reads.isMostlySure ? leftMs : 0;
     return Math.min(untilMs, readMs * PATIENCE);
   }
 
-  /** Whether no written vote is expected in time. */
+  /** Whether no written vote is expected in time, and a read may be. */
   #isOnlyHope(best: ResolvedExpert): boolean {
+    if (!this.#given.reads.isBetterThanNone(best.model)) return false;
     const readMs = this.#at(best).forecast.workMs(best.model, 'read') ?? 0;
     return !this.#isWritingTimely && readMs <= this.#leftMs();
   }

@@ -15,6 +15,7 @@ export class ReadQuery implements ModelQuery {
   readonly #reads: Reads;
   readonly #shown: ShownRequest;
   readonly #experts: readonly ResolvedExpert[];
+  readonly #onStart: () => number;
 
   constructor(
     planId: number,
@@ -22,12 +23,14 @@ export class ReadQuery implements ModelQuery {
     reads: Reads,
     shown: ShownRequest,
     experts: readonly ResolvedExpert[],
+    onStart: () => number,
   ) {
     this.#planId = planId;
     this.#parts = parts;
     this.#reads = reads;
     this.#shown = shown;
     this.#experts = experts;
+    this.#onStart = onStart;
   }
 
   async run(
@@ -36,13 +39,14 @@ export class ReadQuery implements ModelQuery {
     signal: AbortSignal,
     { onSent, onForm, onTrimmed }: QueryListeners,
   ): Promise<ExpertResult> {
+    const rolesMax = this.#onStart();
     const { clock, options, pool, prompts } = this.#parts;
     const { forms } = this.#reads;
     const endMs = clock.now() + terms.timeoutMs;
     const [first] = this.#experts as readonly [ResolvedExpert, ...ResolvedExpert[]];
     const shown = situationFor(options.domain, this.#shown.situation, false);
     for (;;) {
-      const read = this.#termsAt(endpoint, model);
+      const read = this.#termsAt(endpoint, model, rolesMax);
       if (read === undefined) return cannotRead(model);
       onForm(read.form, read.roles.length === 1 ? read.roles[0] : undefined);
       const timeoutMs = Math.max(1, endMs - clock.now());
@@ -61,11 +65,11 @@ export class ReadQuery implements ModelQuery {
     }
   }
 
-  #termsAt(endpoint: string, model: string): ReadTerms | undefined {
+  #termsAt(endpoint: string, model: string, rolesMax: number): ReadTerms | undefined {
     const form = this.#reads.forms.formFor(endpoint, model);
     if (form === undefined) return undefined;
     // One token has room for one answer; the other forms ask all roles in one reading of the situation.
-    const experts = form === 'logprobs' ? this.#experts.slice(0, 1) : this.#experts;
+    const experts = this.#experts.slice(0, form === 'logprobs' ? 1 : rolesMax);
     const manner = readManner(this.#parts.endpoints.get(endpoint)?.facts.kind ?? 'unknown');
     return { form, roles: experts.map(({ role }) => role), ...manner };
   }

@@ -4,6 +4,7 @@ import type { ReadForms } from '../../models/forms/read-forms.ts';
 import type { ResolvedReads } from '../../options/planner-options.ts';
 import type { ReadWorth } from './equality-test.ts';
 import { type CalibrationStats, COMPARED_MIN, ReadCalibration, type SavedCalibration } from './read-calibration.ts';
+import { RoleGains } from './role-gains.ts';
 
 /** The action that a model was read to choose for a state. */
 export interface ReadChoice {
@@ -38,6 +39,8 @@ export type ReadUse =
 const CHOICES_MAX = 2_000;
 /** A read decides if models would more likely than not decide the same in words. */
 const CONFIDENCE_MIN = 0.5;
+/** Factor on the confidence needed while other calls wait. */
+const CROWD_SHARE = 0.5;
 /** After this many comparisons a model's reads are no news any more. */
 const TRIALS_MIN = 2 * COMPARED_MIN;
 /** While there is no verdict after this many comparisons, only a third of the plans read. */
@@ -62,23 +65,30 @@ export interface ReadsParts {
 /** What all flights of a planner know about reading decisions: which models can be read, and how reliable their probabilities are. */
 export class Reads {
   readonly forms: ReadForms;
+  readonly gains: RoleGains;
   readonly #options: ResolvedReads;
   readonly #random: Random;
   readonly #calibration = new ReadCalibration();
   readonly #choices = new LRUCache<string, ReadChoice>({ max: CHOICES_MAX });
+  /** States in which an agent was stuck when they were read. */
+  readonly #stuck = new LRUCache<string, true>({ max: CHOICES_MAX });
   asked = 0;
   decided = 0;
   answered = 0;
   failed = 0;
+  /** Reads that failed before they had a slot. */
+  unserved = 0;
 
   constructor({ options, forms, random }: ReadsParts) {
     this.#options = options;
     this.forms = forms;
     this.#random = random;
+    this.gains = new RoleGains(random);
   }
 
   /** Whether a read of the model may decide, as far as is known. Occasionally one is tried against that. */
-  isWorthwhile(model: string): boolean {
+  isWorthwhile(model: string, isCrowded: boolean): boolean {
+    if (isCrowded && this.isBetterThanNone(model)) return true;
     const share = this.#options.answers === 'read' ? 1 : this.#readShare(model);
     return share === 1 || this.#random.next() < share;
   }
@@ -98,6 +108,12 @@ export class Reads {
     return this.#calibration.comparedOf(model) < TRIALS_MIN ? 'unknown' : 'equal';
   }
 
+  /** Whether reads of a model are worth having where experts cannot write. True while too little is known. */
+  isBetterThanNone(model: string): boolean {
+    // The surest reads have the highest chance.
+    return this.#isEnoughInCrowd(this.#calibration.chanceOf(model, '', 1) ?? 1);
+  }
+
   /** The weight of a model's record when a model is chosen to be read: higher if its reads are known, lower if they are known to be worse. */
   standingOf(model: string): number {
     if (this.#worthOf(model) === 'worse') return WORSE_STANDING;
@@ -109,16 +125,16 @@ export class Reads {
     return this.#calibration.chanceOf(model, scene, probability);
   }
 
-  /** How a read is used. While other calls wait for the slots it decides, unless it is known to be worse than written votes. */
+  /**
+   * How a read is used. While other calls wait for the slots it decides with half the confidence: in the time that experts take
+   * to write, several of the waiting plans are read, and would otherwise have no model.
+   */
   useOf(choice: ReadChoice, isCrowded: boolean): ReadUse {
-    if (this.#options.answers === 'read' || (isCrowded && this.#mayBeEqual(choice))) return 'decides';
+    if (this.#options.answers === 'read' || (isCrowded && this.#isEnoughInCrowd(this.chanceOf(choice) ?? 1)))
+      return 'decides';
     const isSure = this.#isSure(choice);
     if (this.#random.next() < this.#triedShare(choice.model, isSure)) return 'trial';
     return isSure ? 'decides' : 'votes';
-  }
-
-  #mayBeEqual({ model, probability }: ReadChoice): boolean {
-    return this.#calibration.comparedOf(model) < TRIALS_MIN || this.#calibration.mayBeEqual(model, probability);
   }
 
   /** The share of a model's reads that are trials: all while there is no verdict for them, because they are of no other use. */
@@ -130,6 +146,15 @@ export class Reads {
   /** Records that a state was read. The read is compared once, with the next decision that models write for the state without knowing of it. */
   read(state: string, choice: ReadChoice): void {
     this.#choices.set(state, choice);
+  }
+
+  /** Whether a state was read before while the same action had shown no effect: the same prompt is read in the same way again. */
+  wouldRepeat(state: string, inVain: string | undefined): boolean {
+    if (inVain === undefined) return false;
+    const key = `${state} ${inVain}`;
+    const isKnown = this.#stuck.has(key);
+    this.#stuck.set(key, true);
+    return isKnown;
   }
 
   /** Models decided in words for a state, without knowing of a read. `votes` are those of the experts, in the order of arrival. */
@@ -151,13 +176,17 @@ export class Reads {
     return this.#options.confidenceMin !== undefined || this.#calibration.isEqual(choice.model, choice.probability);
   }
 
+  #isEnoughInCrowd(chance = 0): boolean {
+    return chance >= this.#confidenceMin * CROWD_SHARE;
+  }
+
   get #confidenceMin(): number {
     return this.#options.confidenceMin ?? CONFIDENCE_MIN;
   }
 
   /** Whether reads decide more often than not. */
   get isMostlySure(): boolean {
-    return 2 * this.decided > this.answered + this.failed;
+    return 2 * this.decided > this.answered + this.failed - this.unserved;
   }
 
   /** What is known about a model's reads, to be saved for a restart. */

@@ -22,3 +22,12 @@ test('is the share of panels whose first two votes are the same', () => {
   expect(agreement.compared).toBe(2);
   expect(agreement.rate).toBeCloseTo(0.5, 2);
 });
+
+test('roles of reads are reported separately, once there are enough', () => {
+  const agreement = new VoteAgreement();
+  for (let i = 0; i < 29; i++) agreement.read(i % 2 === 0);
+  expect(agreement.ofRoles).toBeUndefined();
+  agreement.read(false);
+  expect(agreement.ofRoles).toBeCloseTo(0.5, 1);
+  expect([agreement.compared, agreement.rate]).toEqual([0, undefined]);
+});
