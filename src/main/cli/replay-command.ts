@@ -28,6 +28,7 @@ export interface ReplayFlags {
   readonly check: number;
   readonly similar: boolean;
   readonly guard: boolean;
+  readonly compareGuard?: boolean;
   readonly valuesMin?: number;
   readonly advice: boolean;
   readonly foresight?: boolean;
@@ -53,6 +54,8 @@ Examples:
                                                        a plain cache of exact states without expiry
   conclave replay *.jsonl.gz --serve budget --error-budget 0.1
                                                        what can be served if one in ten may be wrong
+  conclave replay trace.jsonl.gz --serve budget --compare-guard
+                                                       the same budget with and without the loop guard
   conclave replay trace.jsonl --values-min 0.85        with Q-values, as in a planner
   conclave replay trace.jsonl --foresight              how well the next requests can be foreseen, and whether it pays
   conclave replay trace.jsonl --json                   with every bucketing that was tried`;
@@ -111,6 +114,7 @@ export function addReplayCommand(
     )
     .option('--no-similar', 'serve only answers for exactly the same state')
     .option('--no-guard', 'also serve answers that have had no effect twice, or that keep an agent in a cycle')
+    .option('--compare-guard', 'replay each trace twice: with the guard, then without it')
     .option('--no-advice', 'do not try other bucketings')
     .option(
       '--foresight',
@@ -135,11 +139,14 @@ export async function replayCommand(
   files: readonly string[],
 ): Promise<ExitCode> {
   const cache = resolveCache(flags);
+  const caches = flags.compareGuard ? [true, false].map((guard) => withGuard(cache, guard)) : [cache];
   let exit: ExitCode = EXIT.SUCCESS;
-  for (const [index, file] of files.entries()) {
+  for (const [index, [file, judged]] of files
+    .flatMap((file) => caches.map((each) => [file, each] as const))
+    .entries()) {
     if (context.signal.aborted) return EXIT.FAILURE;
     if (index > 0 && !flags.json) context.stdout.write('\n');
-    if (!(await replayFile(context, flags, cache, withStack, file))) exit = EXIT.FAILURE;
+    if (!(await replayFile(context, flags, judged, withStack, file))) exit = EXIT.FAILURE;
   }
   return exit;
 }
@@ -254,6 +261,10 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
     agentsMax: AGENTS_MAX,
     disk: false,
   };
+}
+
+function withGuard(cache: ResolvedCache, guard: boolean): ResolvedCache {
+  return { ...cache, loopGuard: guard, cycleGuard: guard };
 }
 
 function shareFlag(text: string): number {

@@ -5,6 +5,7 @@ import type { ReportTrace } from '../session/report.ts';
 import type { BucketingAdvice } from './bucketing-advice.ts';
 import type { TierOutcome } from './replay.ts';
 import type { ReplayRun } from './run-replay.ts';
+import type { SharePoint } from './running-share.ts';
 import { type SimilarAdvice, similarAdvice } from './similar-advice.ts';
 
 /** The result of a replay. Shares are between 0 and 1, to six digits; `replay --json` prints it unchanged. */
@@ -39,6 +40,11 @@ export interface ReplayReport {
   /** Whether similar states are right often enough; null if too little was compared. */
   readonly similarAdvice: SimilarAdvice | null;
   readonly cache: CacheStats;
+  /** Whether the loop guard and the cycle guard were on. */
+  readonly guard: boolean;
+  readonly withheld: Withheld;
+  /** What was served and wrong up to some points of the trace, the last of them at its end. */
+  readonly running: readonly SharePoint[];
   readonly servedCount: number;
   readonly wrongCount: number;
   readonly loopedCount: number;
@@ -49,6 +55,22 @@ export interface ReplayReport {
   readonly interrupted: boolean;
   /** The error that ended the replay early, or made it worthless. */
   readonly error?: ErrorWire;
+}
+
+/** Answers that memory had and did not serve, by what held them back. */
+export interface Withheld {
+  /** The same action had had no effect twice. */
+  readonly loop: number;
+  /** The agent repeated a cycle. Always 0 with an error budget. */
+  readonly cycle: number;
+  /** Q-values contradicted it. */
+  readonly values: number;
+  /** The state's own entry had expired, and nothing else was served. */
+  readonly expiry: number;
+  /** Too likely to be wrong for the error budget, or of a tier that has not earned trust. */
+  readonly evidence: number;
+  /** It could be served, and was asked about to gather evidence. */
+  readonly probes: number;
 }
 
 export interface ReplaySubject {
@@ -81,6 +103,9 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     advice: advice.map(roundedAdvice),
     similarAdvice: roundedSimilar(similarAdvice(outcome)),
     cache: outcome.cache,
+    guard: options.loopGuard,
+    withheld: withheldOf(outcome.cache),
+    running: outcome.running,
     servedCount: outcome.servedCount,
     wrongCount: outcome.wrongCount,
     loopedCount: outcome.loopedCount,
@@ -88,6 +113,25 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     restarts: outcome.restarts,
     interrupted,
     ...(fault === undefined ? {} : { error: encodeError(fault) }),
+  };
+}
+
+function withheldOf({
+  loopsBroken,
+  cyclesBroken,
+  contradicted,
+  expired,
+  withheld,
+  probes,
+  budget,
+}: CacheStats): Withheld {
+  return {
+    loop: loopsBroken,
+    cycle: cyclesBroken,
+    values: contradicted,
+    expiry: expired,
+    evidence: budget === false ? withheld : budget.judged - budget.served - budget.probes,
+    probes: budget === false ? probes : budget.probes,
   };
 }
 

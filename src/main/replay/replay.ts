@@ -10,6 +10,7 @@ import { PlanCache } from '../cache/plan-cache.ts';
 import { wilson } from '../measure/wilson.ts';
 import type { TraceRecord } from '../session/trace-reader.ts';
 import { Repeats } from './repeats.ts';
+import { RunningShare, type SharePoint } from './running-share.ts';
 import { SelfAgreement } from './self-agreement.ts';
 import { TraceClock } from './trace-clock.ts';
 
@@ -50,6 +51,8 @@ export interface ReplayOutcome extends TierOutcome {
   readonly similar: TierOutcome;
   readonly lookupsPerSecond: number;
   readonly cache: CacheStats;
+  /** What was served and wrong up to some points of the trace. */
+  readonly running: readonly SharePoint[];
 }
 
 interface Count {
@@ -66,6 +69,7 @@ export class Replay {
   readonly #agreement = new SelfAgreement();
   readonly #exact: Count = { served: 0, wrong: 0 };
   readonly #similar: Count = { served: 0, wrong: 0 };
+  readonly #running = new RunningShare();
   #decisions = 0;
   #unjudged = 0;
   #looped = 0;
@@ -96,6 +100,7 @@ export class Replay {
         if (look.again === 'check') this.#cache.checked(request, signature, look, decision);
       } else this.#cache.learn(request, signature, look, decision);
       this.#agreement.chosen(fingerprintNumber(signature), chosen);
+      this.#running.add(this.#decisions, this.soFar());
     } else this.#unjudged++;
     if (chosen !== undefined) {
       // Treated as coming from the cache if the cache would have given the same answer.
@@ -106,8 +111,14 @@ export class Replay {
     return isJudged;
   }
 
+  /** What was served so far, and how much of it was wrong. */
+  soFar(): Count {
+    const { served, wrong } = this.#exact;
+    return { served: served + this.#similar.served, wrong: wrong + this.#similar.wrong };
+  }
+
   outcome(): ReplayOutcome {
-    const all = { served: this.#exact.served + this.#similar.served, wrong: this.#exact.wrong + this.#similar.wrong };
+    const all = this.soFar();
     return {
       decisions: this.#decisions,
       unjudged: this.#unjudged,
@@ -121,6 +132,7 @@ export class Replay {
       similar: this.#tier(this.#similar),
       lookupsPerSecond: this.#lookups === 0 ? 0 : Math.round(this.#lookups / Math.max(1e-6, this.#lookingMs / 1_000)),
       cache: this.#cache.stats(),
+      running: this.#running.points(this.#decisions, all),
     };
   }
 

@@ -147,6 +147,19 @@ describe('--json', () => {
     expect(code).toBe(0);
   });
 
+  test('--compare-guard replays a trace with the guard and without it, and says what each held back', async () => {
+    const { stdout } = await replay([trace(records(6)), '--compare-guard', '--trust', 'always', '--json']);
+    const reports = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(reports.map(({ guard }) => guard)).toEqual([true, false]);
+    for (const { withheld, cache, running, servedCount, wrongCount } of reports) {
+      expect(withheld).toMatchObject({ loop: cache.loopsBroken, cycle: cache.cyclesBroken, values: 0, expiry: 0 });
+      expect(running).toEqual([{ decisions: 6, served: servedCount, wrong: wrongCount }]);
+    }
+  });
+
   test('a seed tells all but the speed', async () => {
     const file = trace(
       Array.from({ length: 400 }, (_, index) => ({ ...recordAt(index), chosen: index % 7 ? 'go' : 'stay' })),

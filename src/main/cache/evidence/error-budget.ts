@@ -1,30 +1,42 @@
+import { CLASSES, ClassOutcomes } from './class-outcomes.ts';
+import { ServedShare } from './served-share.ts';
+
 /**
  * Decides which predictions may be served so that at most `budget` of everything served is wrong. The rule and its origin are in
  * docs/decisions/0007-error-budget.md.
  *
  * Predictions fall into classes by estimated risk. The real outcomes of each class are observed: on requests that were not
- * served, on checks of served ones, and on a share of servable requests that are asked anyway (probes). Classes are served from
- * the surest on, as long as the upper bound of their risk together meets the budget. Observations fade with every request of
- * their class, so a class that is served on old evidence alone loses it and must earn it again.
+ * served, and on samples of those that could be (checks, and probes: servable requests that are asked anyway). Classes are
+ * served from the surest on, as long as the upper bound of their risk together meets the budget. The share of samples that is
+ * wrong shrinks what is served if it is higher than the classes say; if it is lower, nothing grows.
  */
-const CLASSES = 24;
-/** Number of requests of a class after which an observation counts for 1/e. */
-const MEMORY = 2_000;
 /** Number of requests after which the mix of classes is forgotten. */
-const MIX_MEMORY = 4_000;
+const MIX_MEMORY = 800;
 const MIX_FADES_EVERY = 64;
 /** Number of predictions after which the cut is recomputed. */
 const CUT_EVERY = 8;
-/** Share of servable requests that are asked anyway. */
-const PROBE_SHARE = 0.06;
-/** Standard errors added to the bound at first: while little was served, each mistake weighs more in the total. */
-const CAUTION_AT_FIRST = 2.2;
-const CAUTION_LATER = 0.8;
-const SERVED_UNTIL_LATER = 2_500;
-/** Actual errors vary around their risk: one standard error for this many served answers is kept in reserve. */
+/** Share of servable requests that are asked anyway, and the same at first and in doubt. */
+const PROBE_SHARE = 0.1;
+const PROBE_SHARE_WARY = 0.13;
+/** Standard errors added to the bound at first and after an alarm: while little was served, each mistake weighs more in the total. */
+const CAUTION_AT_FIRST = 2;
+const CAUTION_LATER = 0.6;
+const SERVED_UNTIL_LATER = 600;
+/**
+ * A class riskier than this many budgets is not served, even if surer ones would make up for it. Such classes add little to what
+ * is served and much to what is wrong, and the less sure a class, the more often it is worse than observed.
+ */
+const RISK_MAX = 3;
+/** The same at least, for classes of which little is known. */
+const CAUTION_UNKNOWN = 1.2;
+/** Actual errors vary around their risk: a part of the standard error for this many served answers and more is kept in reserve. */
 const STRAY_SERVED = 1_500;
-/** Number of observations that the prior risk of each class counts for. */
-const PRIOR_OBSERVATIONS = 1;
+const STRAY_SHARE = 0.8;
+const STRAY_GROWTH = 0.3;
+/** Number of served answers in which a debt is to be paid back. */
+const REPAID_IN = 500;
+/** Share of the observations that still counts after an alarm. */
+const KEPT_AFTER_ALARM = 0.1;
 
 export interface BudgetStats {
   readonly budget: number;
@@ -41,11 +53,8 @@ export type BudgetVerdict = 'serve' | 'probe' | 'ask';
 
 export class ErrorBudget {
   readonly #budget: number;
-  /** The target risk, a little below the budget. */
-  readonly #target: number;
-  readonly #priors = Float64Array.from({ length: CLASSES }, (_, i) => Math.min(0.95, 0.01 + 1.5 * classRisk(i)));
-  readonly #observed = new Float64Array(CLASSES);
-  readonly #wrong = new Float64Array(CLASSES);
+  readonly #outcomes = new ClassOutcomes();
+  readonly #share: ServedShare;
   readonly #mix = new Float64Array(CLASSES);
   /** The last class that is served; -1 for none. */
   #cut = -1;
@@ -53,11 +62,12 @@ export class ErrorBudget {
   #riskHigh: number | null = null;
   #judged = 0;
   #served = 0;
+  #servedSinceAlarm = 0;
   #probes = 0;
 
   constructor(budget: number) {
     this.#budget = budget;
-    this.#target = budget - Math.sqrt((budget * (1 - budget)) / STRAY_SERVED);
+    this.#share = new ServedShare(budget);
   }
 
   /** Returns the class of an estimated chance of being right; 0 is the surest. */
@@ -71,11 +81,14 @@ export class ErrorBudget {
     this.#judged++;
     this.#fade(riskClass);
     if (riskClass > this.#cut) return 'ask';
-    if (random < PROBE_SHARE) {
+    this.#share.servable();
+    if (random < (this.#share.isWary ? PROBE_SHARE_WARY : PROBE_SHARE)) {
       this.#probes++;
       return 'probe';
     }
     this.#served++;
+    this.#servedSinceAlarm++;
+    this.#share.served(this.#risk ?? this.#budget);
     return 'serve';
   }
 
@@ -84,17 +97,20 @@ export class ErrorBudget {
     return riskClass <= this.#cut;
   }
 
-  /** Records the outcome of a prediction of this class. */
-  observe(riskClass: number, isWrong: boolean): void {
-    this.#observed[riskClass] = (this.#observed[riskClass] as number) + 1;
-    if (isWrong) this.#wrong[riskClass] = (this.#wrong[riskClass] as number) + 1;
+  /** Records the outcome of a prediction of this class. `isSample` says that it could be served: it is of a probe or a check. */
+  observe(riskClass: number, isWrong: boolean, isSample = this.allows(riskClass)): void {
+    this.#outcomes.add(riskClass, isWrong, isSample);
+    if (!isSample || !this.#share.sampled(isWrong, this.#outcomes.askedRisk(riskClass))) return;
+    this.#outcomes.discount(KEPT_AFTER_ALARM);
+    this.#servedSinceAlarm = 0;
   }
 
   clear(): void {
-    for (const counts of [this.#observed, this.#wrong, this.#mix]) counts.fill(0);
-    this.#cut = -1;
-    this.#risk = null;
-    this.#riskHigh = null;
+    this.#outcomes.clear();
+    this.#share.clear();
+    this.#mix.fill(0);
+    this.#cutAt(-1, null, null);
+    this.#servedSinceAlarm = 0;
   }
 
   stats(): BudgetStats {
@@ -110,18 +126,28 @@ export class ErrorBudget {
 
   #fade(riskClass: number): void {
     this.#mix[riskClass] = (this.#mix[riskClass] as number) + 1;
-    this.#observed[riskClass] = (this.#observed[riskClass] as number) * (1 - 1 / MEMORY);
-    this.#wrong[riskClass] = (this.#wrong[riskClass] as number) * (1 - 1 / MEMORY);
+    this.#outcomes.fade(riskClass, this.allows(riskClass));
+    this.#share.judged();
     if (this.#judged % MIX_FADES_EVERY !== 0) return;
     for (let i = 0; i < CLASSES; i++) this.#mix[i] = (this.#mix[i] as number) * (1 - MIX_FADES_EVERY / MIX_MEMORY);
   }
 
+  /** The risk that may be shown: a little below the budget, less what is to be paid back. */
+  #target(): number {
+    const variance = (this.#budget * (1 - this.#budget)) / (STRAY_SERVED + STRAY_GROWTH * this.#served);
+    return this.#budget - STRAY_SHARE * Math.sqrt(variance) - this.#share.debt / REPAID_IN;
+  }
+
+  #caution(): number {
+    return CAUTION_LATER + (CAUTION_AT_FIRST - CAUTION_LATER) * Math.exp(-this.#servedSinceAlarm / SERVED_UNTIL_LATER);
+  }
+
   #findCut(): void {
-    const caution = CAUTION_LATER + (CAUTION_AT_FIRST - CAUTION_LATER) * Math.exp(-this.#served / SERVED_UNTIL_LATER);
-    const risks = this.#risks();
-    this.#cut = -1;
-    this.#risk = null;
-    this.#riskHigh = null;
+    const caution = this.#caution();
+    const width = Math.max(caution, CAUTION_UNKNOWN) ** 2;
+    const target = this.#target();
+    const risks = this.#outcomes.risks(this.#share.bias);
+    this.#cutAt(-1, null, null);
     let mix = 0;
     let wrong = 0;
     let variance = 0;
@@ -130,48 +156,21 @@ export class ErrorBudget {
       const weight = this.#mix[i] as number;
       if (weight <= 0) continue;
       const risk = risks[i] as number;
+      if (risk > RISK_MAX * this.#budget) break;
       mix += weight;
       wrong += weight * risk;
-      variance += (weight * weight * risk * (1 - risk)) / ((this.#observed[i] as number) + PRIOR_OBSERVATIONS);
-      observed += this.#observed[i] as number;
+      const count = this.#outcomes.countOf(i);
+      variance += (weight * weight * risk * (1 - risk)) / (count + 1);
+      observed += count;
       // The last term is the width that remains if nothing wrong was ever seen (as in Wilson's interval).
-      const high = (wrong + caution * Math.sqrt(variance)) / mix + (caution * caution) / (4 * (observed + 1));
-      if (high > this.#target) continue;
-      this.#cut = i;
-      this.#risk = wrong / mix;
-      this.#riskHigh = high;
+      const high = (wrong + caution * Math.sqrt(variance)) / mix + width / (4 * (observed + 1));
+      if (high <= target) this.#cutAt(i, wrong / mix, high);
     }
   }
 
-  /** Observed risk of each class, made to rise from class to class (pool adjacent violators: Ayer et al., 1955). */
-  #risks(): Float64Array {
-    const pools: { wrong: number; weight: number; classes: number }[] = [];
-    for (let i = 0; i < CLASSES; i++) {
-      const weight = (this.#observed[i] as number) + PRIOR_OBSERVATIONS;
-      const wrong = (this.#wrong[i] as number) + PRIOR_OBSERVATIONS * (this.#priors[i] as number);
-      pools.push({ wrong, weight, classes: 1 });
-      for (;;) {
-        const last = pools.at(-1);
-        const before = pools.at(-2);
-        if (last === undefined || before === undefined || before.wrong / before.weight <= last.wrong / last.weight)
-          break;
-        pools.pop();
-        before.wrong += last.wrong;
-        before.weight += last.weight;
-        before.classes += last.classes;
-      }
-    }
-    const risks = new Float64Array(CLASSES);
-    let at = 0;
-    for (const pool of pools) {
-      risks.fill(pool.wrong / pool.weight, at, at + pool.classes);
-      at += pool.classes;
-    }
-    return risks;
+  #cutAt(riskClass: number, risk: number | null, riskHigh: number | null): void {
+    this.#cut = riskClass;
+    this.#risk = risk;
+    this.#riskHigh = riskHigh;
   }
-}
-
-/** Estimated risk in the middle of a class. Classes are narrow where the risk is small. */
-function classRisk(riskClass: number): number {
-  return ((riskClass + 0.5) / CLASSES) ** 2;
 }

@@ -7,6 +7,9 @@ import { type ContextTally, countOf, Tallies } from './tallies.ts';
  *   1  this state                                     4  this set of actions, in the agent's momentum
  *   2  equal gates, in the agent's momentum           5  this set of actions
  *
+ * Levels 1, 3 and 5 have two tallies each: of agents that arrived in the state, and of all. The second is used for agents that are
+ * stuck in it: what these repeat is no evidence of what arriving ones do.
+ *
  * Momentum is the agent's last action, how long it has repeated it, and whether its state changed since. The chance of
  * an action is backed off from the coarsest context to the finest (Witten and Bell, 1991): the weight of each context
  * grows with the number of decisions in it and shrinks with the number of different actions.
@@ -119,15 +122,16 @@ export class Evidence {
     return {
       action: best,
       features,
-      inState: contexts[LEVEL.STATE]?.total ?? 0,
-      inGates: contexts[LEVEL.GATES]?.total ?? 0,
-      agreeing: near === undefined ? 0 : countOf(near, best),
+      inState: Math.round(contexts[LEVEL.STATE]?.total ?? 0),
+      inGates: Math.round(contexts[LEVEL.GATES]?.total ?? 0),
+      agreeing: near === undefined ? 0 : Math.round(countOf(near, best)),
     };
   }
 
   /** Learns a decision of models. `predicted` is the action that would have been served, if any. */
   learn(circumstances: Circumstances, action: string, predicted: string | undefined): void {
     for (const context of contextsOf(circumstances)) this.#tallies.add(context, action);
+    if (!isStuck(circumstances)) for (const context of stuckContexts(circumstances)) this.#tallies.add(context, action);
     if (predicted === undefined) return;
     const record = this.#records.get(predicted);
     if (record !== undefined) {
@@ -203,17 +207,28 @@ export class Evidence {
 /** Names of the contexts, by level. */
 function contextsOf({ state, gates, actionSet, momentum }: Circumstances): string[] {
   const unchanged = momentum?.isUnchanged ?? false;
+  const stuck = unchanged ? 's' : '';
   const after = `${momentum?.action ?? ''} ${unchanged ? Math.min(momentum?.repeats ?? 0, 3) : 0}`;
   const moving =
     momentum === undefined ? '-' : `${momentum.action} ${streakClass(momentum.streak)} ${unchanged ? 1 : 0}`;
   return [
     `0 ${state} ${after}`,
-    `1 ${state}`,
+    `1${stuck} ${state}`,
     `2 ${gates} ${moving}`,
-    `3 ${gates}`,
+    `3${stuck} ${gates}`,
     `4 ${actionSet} ${moving}`,
-    `5 ${actionSet}`,
+    `5${stuck} ${actionSet}`,
   ];
+}
+
+/** Whether the agent is still in the state in which it took its last action. */
+function isStuck({ momentum }: Circumstances): boolean {
+  return momentum?.isUnchanged === true;
+}
+
+/** Names of the contexts of agents that are stuck. They include what agents do on arriving. */
+function stuckContexts({ state, gates, actionSet }: Circumstances): string[] {
+  return [`1s ${state}`, `3s ${gates}`, `5s ${actionSet}`];
 }
 
 /** Class of a streak: an agent that has done something for a long time is likelier to continue than one that has just begun. */

@@ -13,7 +13,7 @@ export interface HitJudgement {
   readonly verdict: BudgetVerdict;
 }
 
-/** Maximum number of contexts with evidence, about six for each state. */
+/** Maximum number of contexts with evidence, up to nine for each state. */
 const CONTEXTS_MAX = 200_000;
 
 /** Decides for every hit whether it may be served within the error budget, and learns from the answers of models. */
@@ -47,13 +47,16 @@ export class HitJudge {
     return this.#budget.allows(this.#budget.classOf(this.#risk.chance(prediction.features)));
   }
 
-  /** Learns what models decided in the circumstances of a judgement. */
-  learn({ circumstances, prediction, riskClass }: HitJudgement, action: string): void {
+  /**
+   * Learns what models decided in the circumstances of a judgement. How often predictions are right is learned only from those that
+   * were judged: what the guard, values or expiry held back is no evidence of what is served.
+   */
+  learn({ circumstances, prediction, riskClass, verdict }: HitJudgement, action: string): void {
     this.#evidence.learn(circumstances, action, prediction?.action);
-    if (prediction === undefined) return;
+    if (prediction === undefined || riskClass === undefined) return;
     const isRight = prediction.action === action;
     this.#risk.learn(prediction.features, isRight);
-    if (riskClass !== undefined) this.#budget.observe(riskClass, !isRight);
+    this.#budget.observe(riskClass, !isRight, verdict !== 'ask');
   }
 
   clear(): void {

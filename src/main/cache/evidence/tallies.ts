@@ -11,6 +11,9 @@ export interface ContextTally {
   inARow: number;
 }
 
+/** This many equal answers in a row halve an older majority: models may have changed their mind. */
+const TURNED_AFTER = 2;
+
 /** Maximum number of different actions kept for a context. Beyond it, the rarest is dropped. */
 const ACTIONS_MAX = 16;
 
@@ -35,6 +38,7 @@ export class Tallies {
     tally.total++;
     tally.inARow = tally.latest === action ? tally.inARow + 1 : 1;
     tally.latest = action;
+    if (tally.inARow >= TURNED_AFTER && countOf(tally, action) < tally.total / 2) halveOlder(tally);
     const at = tally.actions.indexOf(action);
     if (at >= 0) {
       (tally.counts[at] as number)++;
@@ -58,4 +62,13 @@ export class Tallies {
 export function countOf(tally: ContextTally, action: string): number {
   const at = tally.actions.indexOf(action);
   return at < 0 ? 0 : (tally.counts[at] as number);
+}
+
+/** Halves the counts of all actions but the latest. */
+function halveOlder(tally: ContextTally): void {
+  for (let i = 0; i < tally.counts.length; i++) {
+    if (tally.actions[i] === tally.latest) continue;
+    tally.counts[i] = (tally.counts[i] as number) / 2;
+    tally.total -= tally.counts[i] as number;
+  }
 }

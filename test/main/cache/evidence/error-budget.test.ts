@@ -201,11 +201,24 @@ describe('the classes', () => {
 });
 
 describe('probes', () => {
-  test('are 6 % of what could be served, by the draw, and are asked though they could be served', () => {
+  test('are 13 % of what could be served at first, when little is known of what is served', () => {
     const under = evidence(0.1, 400);
+    expect(under.judge(0, 0.1299)).toBe('probe');
+    expect(under.judge(0, 0.13)).toBe('serve');
+  });
+
+  test('are 13 % again once one of them is wrong, until it is known whether the world has changed', () => {
+    const under = evidence(0.1, 2_000);
+    under.observe(0, true);
+    under.observe(0, true);
+    expect(under.judge(0, 0.1299)).toBe('probe');
+  });
+
+  test('are 10 % of what could be served, by the draw, and are asked though they could be served', () => {
+    const under = evidence(0.1, 2_000);
     const before = under.stats();
-    expect(under.judge(0, 0.0599)).toBe('probe');
-    expect(under.judge(0, 0.06)).toBe('serve');
+    expect(under.judge(0, 0.0999)).toBe('probe');
+    expect(under.judge(0, 0.1)).toBe('serve');
     expect(under.stats()).toMatchObject({
       judged: before.judged + 2,
       served: before.served + 1,

@@ -86,9 +86,9 @@ describe('the class of a risk', () => {
     for (let i = 0; i < 40; i++) {
       const elsewhere: Circumstances = { state: 100 + i, gates: 100 + i, actionSet: 100 + i, momentum: undefined };
       const others = [`left ${i}`, `right ${i}`, `up ${i}`];
-      for (let n = 0; n < 10; n++) judge.learn(judge.predict(others, elsewhere), `left ${i}`);
-      for (let n = 0; n < 4; n++) judge.learn(judge.predict(others, elsewhere), `right ${i}`);
-      for (let n = 0; n < 3; n++) judge.learn(judge.predict(others, elsewhere), `up ${i}`);
+      for (let n = 0; n < 10; n++) judge.learn(judge.judge(judge.predict(others, elsewhere)), `left ${i}`);
+      for (let n = 0; n < 4; n++) judge.learn(judge.judge(judge.predict(others, elsewhere)), `right ${i}`);
+      for (let n = 0; n < 3; n++) judge.learn(judge.judge(judge.predict(others, elsewhere)), `up ${i}`);
     }
   }
 
