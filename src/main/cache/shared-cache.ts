@@ -8,7 +8,7 @@ import { ServingRulesReader } from '../../shared/store/serving-rules.ts';
 import { StoreReader } from '../../shared/store/store-reader.ts';
 import { decisionFor, rememberedAction } from './remembered-action.ts';
 import { isContradicted } from './similar/near-answers.ts';
-import { isSingle } from './tally-change.ts';
+import { ownKind } from './tally-change.ts';
 
 /** Reads a planner's cache from any thread of the process. */
 export type SharedCache<D extends DomainDefinition = Domain> = SharedCacheWith<ObservationOf<D>>;
@@ -73,5 +73,5 @@ function isServed(
   const { hasBudget, valuesMin } = reader.rules;
   if (hasBudget || isContradicted(request, action, valuesMin)) return false;
   const scene = sceneOf(domain, request.observation);
-  return !reader.isDoubted('exact', scene) && !(isSingle(decision) && reader.isDoubted('single', scene));
+  return !reader.isDoubted(ownKind(decision), scene) && !reader.isDoubted('exact', scene);
 }

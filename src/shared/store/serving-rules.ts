@@ -3,10 +3,11 @@ import { HEADER } from './store-layout.ts';
 /*
  * What the planner tells the other readers of its store about serving, in words of the header:
  *
- *   RULES           a bit for each rule below
- *   VALUES_MIN      in thousandths, if the rule VALUES is set
- *   DOUBTED_EXACT   a bit for each scene whose decisions evidence contradicts, all bits if that of all scenes does;
- *   DOUBTED_SINGLE  32 groups of scenes by hash, so another scene may be withheld too; SINGLE: those that rest on one vote
+ *   RULES             a bit for each rule below
+ *   VALUES_MIN        in thousandths, if the rule VALUES is set
+ *   DOUBTED_EXACT     a bit for each scene whose decisions evidence contradicts, all bits if that of all scenes does;
+ *   DOUBTED_SINGLE    32 groups of scenes by hash, so another scene may be withheld too; SINGLE: those that rest on one
+ *   DOUBTED_FORESEEN  vote, FORESEEN: those that were decided ahead
  */
 const RULE = { BUDGET: 1, VALUES: 2 } as const;
 const VALUES_UNIT = 1_000;
@@ -19,8 +20,16 @@ export interface ServingRules {
   readonly valuesMin: number | false;
 }
 
-/** Decisions that are doubted: all, or those that rest on one vote. */
-export type Doubted = 'exact' | 'single';
+/** Where the doubts about decisions are told: about all, those that rest on one vote, and those that were decided ahead. */
+const WORD_OF = {
+  exact: HEADER.DOUBTED_EXACT,
+  single: HEADER.DOUBTED_SINGLE,
+  foreseen: HEADER.DOUBTED_FORESEEN,
+} as const;
+
+/** Decisions that are doubted together. */
+export type Doubted = keyof typeof WORD_OF;
+const DOUBTED = Object.keys(WORD_OF) as readonly Doubted[];
 
 /** The coordinator's side. */
 export class ServingRulesWriter {
@@ -28,6 +37,7 @@ export class ServingRulesWriter {
   readonly #doubts: Readonly<Record<Doubted, Map<string | undefined, number>>> = {
     exact: new Map(),
     single: new Map(),
+    foreseen: new Map(),
   };
 
   constructor(buffer: SharedArrayBuffer, { hasBudget, valuesMin }: ServingRules) {
@@ -47,7 +57,7 @@ export class ServingRulesWriter {
 
   /** Forgets all doubts. */
   clear(): void {
-    for (const kind of ['exact', 'single'] as const) {
+    for (const kind of DOUBTED) {
       this.#doubts[kind].clear();
       this.#publish(kind);
     }
@@ -56,7 +66,7 @@ export class ServingRulesWriter {
   #publish(kind: Doubted): void {
     let mask = 0;
     for (const bit of this.#doubts[kind].values()) mask |= bit;
-    Atomics.store(this.#words, wordOf(kind), mask);
+    Atomics.store(this.#words, WORD_OF[kind], mask);
   }
 }
 
@@ -78,12 +88,8 @@ export class ServingRulesReader {
 
   /** Whether decisions of a scene are doubted; of another one too, if both are in one group. */
   isDoubted(kind: Doubted, scene: string): boolean {
-    return (Atomics.load(this.#words, wordOf(kind)) & sceneBit(scene)) !== 0;
+    return (Atomics.load(this.#words, WORD_OF[kind]) & sceneBit(scene)) !== 0;
   }
-}
-
-function wordOf(kind: Doubted): number {
-  return kind === 'exact' ? HEADER.DOUBTED_EXACT : HEADER.DOUBTED_SINGLE;
 }
 
 function sceneBit(scene: string): number {

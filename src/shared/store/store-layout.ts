@@ -27,6 +27,7 @@ import { PlannerError } from '../errors.ts';
  *   bucket heads, NEXT     coordinator  any      Atomics                                     same
  *   KEY, EXPIRES, LENGTH,  coordinator  any      plain, between the two SEQUENCE operations  same
  *   EPOCH, payload                               (KEY also without, to pass over other keys)
+ *   RULES and what follows coordinator  any      Atomics                                     same
  *   EPOCH of the header    coordinator  any      stored by Atomics, read plain like SEQUENCE same
  *                                                of what is held
  *   TOUCHED                any reader sets it, the coordinator clears it, both plain; a lost mark costs a worse
@@ -91,6 +92,7 @@ export const HEADER = {
   VALUES_MIN: 8,
   DOUBTED_EXACT: 9,
   DOUBTED_SINGLE: 10,
+  DOUBTED_FORESEEN: 11,
   WORDS: 16,
 } as const;
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ResolvedCache } from '../../../src/main/cache/cache-options.ts';
 import { openCache, type SharedCache } from '../../../src/main/cache/shared-cache.ts';
+import { decision } from '../../support/decisions.ts';
 import { CacheUnderTest, cacheDomain, seen, state } from '../../support/make-cache.ts';
 
 const MODELS = { compared: 200, rate: 0.9 };
@@ -63,6 +64,24 @@ describe('a cache opened by another thread', () => {
     under.cache.clear();
     under.teach(state(50));
     expect(shared.peek(state(50))?.action).toBe('attack');
+  });
+
+  test('withholds what was decided ahead if checks have contradicted that, and nothing else', () => {
+    const { under, shared, unchecked } = opened({ trust: 'earned', checkShare: 1 });
+    const ahead = (id: number): void => {
+      under.cache.foreseen(state(id), under.sign(state(id)), decision({ tally: AGREED }));
+    };
+    for (let id = 0; id < 12; id++) {
+      ahead(id);
+      const hit = under.served(state(id));
+      if (hit !== undefined) under.checked(state(id), hit, { action: 'flee' });
+    }
+    ahead(50);
+    under.teach(state(51));
+    for (const id of [50, 51]) expect(shared.peek(state(id))).toEqual(under.peek(state(id)));
+    expect(shared.peek(state(50))).toBeUndefined();
+    expect(unchecked.peek(state(50))?.action).toBe('attack');
+    expect(shared.peek(state(51))?.action).toBe('attack');
   });
 
   test('withholds one scene if the others are right', () => {

@@ -88,10 +88,10 @@ export interface StandingStats {
 }
 
 /**
- * Tells whether answers of a scene for the state itself are doubted: all of them, or those based on one vote. Without a scene,
- * it is about scenes that have no evidence of their own.
+ * Tells whether answers of a scene for the state itself are doubted: all of them, or those of one class. Without a scene, it is
+ * about scenes that have no evidence of their own.
  */
-type OnDoubt = (kind: 'exact' | 'single', scene: string | undefined, isDoubted: boolean) => void;
+type OnDoubt = (kind: OwnKind, scene: string | undefined, isDoubted: boolean) => void;
 
 type Records = Map<TierKind, (Comparisons | undefined)[]>;
 
@@ -115,11 +115,11 @@ export class TierStanding {
   /** Records whether an answer that a tier served or would have served, at this distance or age, was right. */
   compare(kind: TierKind, scene: string, at: number, isRight: boolean): void {
     const bin = binOf(kind, at);
-    if (!isRight && OWN_KINDS.has(kind)) this.#hasDoubts = true;
+    if (!isRight && isOwn(kind)) this.#hasDoubts = true;
     recordIn(this.#all, kind, bin).add(isRight);
     const own = recordOfScene<Records>(this.#scenes, scene, () => new Map());
     recordIn(own, kind, bin).add(isRight);
-    if (kind === 'exact' || kind === 'single') this.#tellDoubts(kind, scene);
+    if (isOwn(kind)) this.#tellDoubts(kind, scene);
   }
 
   /** Whether an answer from this distance may be served. */
@@ -141,7 +141,7 @@ export class TierStanding {
     return this.#isAgainst('exact', scene) || (kind !== 'exact' && this.#isAgainst(kind, scene));
   }
 
-  #tellDoubts(kind: 'exact' | 'single', scene: string): void {
+  #tellDoubts(kind: OwnKind, scene: string): void {
     if (this.#trust === 'always' || !this.#hasDoubts) return;
     const pooled = this.#all.get(kind)?.[0];
     this.#onDoubt(kind, scene, this.#isAgainst(kind, scene));
@@ -206,7 +206,7 @@ export class TierStanding {
     if (this.#trust === 'always') return 'all that is fresh is served';
     const required = this.#requiredOf(tier);
     const { low, high } = record.right();
-    if (OWN_KINDS.has(tier)) {
+    if (isOwn(tier)) {
       if (required === undefined) return 'nothing is known yet that it could be held against';
       if (isAgainst(record, required)) return `right ${percent(high)} at most, where ${percent(required)} is asked`;
       return `nothing speaks against it: right ${percent(high)} at most, where ${percent(required)} is asked`;
@@ -260,6 +260,10 @@ export class TierStanding {
     }
     return again?.rate === undefined ? undefined : again.rate - MARGIN;
   }
+}
+
+function isOwn(kind: TierKind): kind is OwnKind {
+  return OWN_KINDS.has(kind);
 }
 
 function isEarned(record: Comparisons | undefined, required: number | undefined): boolean {
