@@ -42,6 +42,7 @@ export class DecisionMemory {
   #disk: DecisionDisk | undefined;
   #isClosed = false;
   #isSweeping = false;
+  #clears = 0;
   #cut = 0;
   #tooLarge = 0;
 
@@ -60,13 +61,15 @@ export class DecisionMemory {
 
   /**
    * Connects the disk tier. From then on, misses are looked up there and new decisions are written there. The newest decisions
-   * are loaded into memory, so that they also serve similar states. Resolves when they are loaded or the memory is full.
+   * are loaded into memory, so that they also serve similar states. Resolves when they are loaded, the memory is full, or
+   * everything was cleared: what was read before that is not restored.
    */
   async useDisk(disk: DecisionDisk): Promise<void> {
     this.#disk = disk;
+    const clears = this.#clears;
     for await (const decisions of disk.newest(this.#entriesMax)) {
       for (const restored of decisions) {
-        if (this.#isClosed || this.#writer.size >= this.#entriesMax) return;
+        if (this.#isClosed || this.#clears !== clears || this.#writer.size >= this.#entriesMax) return;
         if (this.#reader.find(restored.signature) === undefined) this.#restore(restored, true);
       }
     }
@@ -152,6 +155,7 @@ export class DecisionMemory {
 
   /** Forgets every decision at once. The slots of many are emptied a few at a time, so that nothing waits for it. */
   clear(): void {
+    this.#clears++;
     this.#similar?.clear();
     this.#scenes.clear();
     this.#writer.clear();

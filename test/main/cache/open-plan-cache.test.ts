@@ -2,9 +2,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ResolvedCache } from '../../../src/main/cache/cache-options.ts';
+import type { DecisionDisk } from '../../../src/main/cache/disk/decision-disk.ts';
 import { openPlanCache } from '../../../src/main/cache/open-plan-cache.ts';
 import { type Domain, defineDomain } from '../../../src/shared/domain.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
+import { decision } from '../../support/decisions.ts';
 import { flush } from '../../support/drive.ts';
 import { CacheUnderTest, cacheDomain, PLAIN_CACHE, seen, state } from '../../support/make-cache.ts';
 import { FakeWallClock } from '../../support/wall-clock.ts';
@@ -74,6 +76,27 @@ test('the scene of a decision of an earlier run is known from its first hit on',
   expect(under.cache.stats().entriesByScene).toEqual([]);
   expect(under.served(seen())).toBeDefined();
   expect(under.cache.stats().entriesByScene).toEqual([{ scene: 'combat', entries: 1 }]);
+});
+
+test('a clear while decisions are loaded is not undone by those that were read before it', async () => {
+  const under = new CacheUnderTest();
+  const restored = (id: number) => ({
+    ...{ signature: under.sign(state(id)).slice(), place: undefined },
+    ...{ decision: decision(), expiresAtMs: 1_000_000 },
+  });
+  const disk = {
+    async *newest() {
+      yield [restored(1)];
+      const read = restored(2);
+      under.cache.clear();
+      yield [read];
+    },
+    read: () => undefined,
+    clear: () => {},
+    close: async () => {},
+  };
+  await under.cache.useDisk(disk as unknown as DecisionDisk);
+  for (const id of [1, 2]) expect(under.peek(state(id))).toBeUndefined();
 });
 
 describe('a cache', () => {
