@@ -1,4 +1,4 @@
-import type { FeatureValue } from '../../shared/domain.ts';
+import type { FeatureValue, ImageValue } from '../../shared/domain.ts';
 import { isLong, OwnedRequest } from '../../shared/owned-request.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 
@@ -18,12 +18,22 @@ export function keptRequest(request: PlanRequest): PlanRequest {
 export const REQUEST_CHARS_MAX = 100_000;
 
 /** Approximate length of a request in characters, at least 1. */
-export function charsOf({ observation, actions }: PlanRequest): number {
+export function charsOf({ observation, actions, qValues }: PlanRequest): number {
   let chars = 1;
   for (const action of actions) chars += action.length;
-  for (const value of Object.values(observation)) {
-    if (typeof value === 'string') chars += value.length;
-    else if (Array.isArray(value)) for (const each of value) chars += String(each).length;
-  }
+  // To read the names of very many values takes longer than the rest: those of a long request are taken for its actions.
+  if (qValues !== undefined && isLong(actions)) chars *= 2;
+  else for (const name in qValues) chars += name.length;
+  for (const value of Object.values(observation)) chars += charsOfValue(value);
   return chars;
+}
+
+function charsOfValue(value: FeatureValue | undefined): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object') return 0;
+  return isImage(value) ? value.base64.length : value.reduce((chars, each) => chars + each.length, 0);
+}
+
+function isImage(value: Exclude<FeatureValue, string | number | boolean>): value is Exclude<ImageValue, string> {
+  return !Array.isArray(value);
 }
