@@ -23,7 +23,7 @@ import type { Companion } from './companion.ts';
 import type { CallCounts, ModelStats, PlanCounts, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
 import { Foresight, type ForesightStats } from './expectations/foresight.ts';
-import { checkedFutures, type Future, type Guess } from './expectations/future.ts';
+import { checkedFutures, checkedFuturesInParts, type Future, type Guess } from './expectations/future.ts';
 import { type LandingStats, Landings } from './expectations/landings.ts';
 import { AskedStates } from './flights/asked-states.ts';
 import { FlightBoard, planCancelled } from './flights/flight-board.ts';
@@ -233,6 +233,19 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   expect(futures: readonly Future[]): void {
     this.#refuseIfClosed();
     this.take(checkedFutures(this.#parts.options.domain, futures));
+  }
+
+  /** As `expect`, for futures of plain data that their caller must no longer change: they are read while the event loop turns. */
+  async expectInParts(futures: readonly Future[]): Promise<void> {
+    this.#refuseIfClosed();
+    await this.longWork.run(this.#expectInParts(futures));
+  }
+
+  *#expectInParts(futures: readonly Future[]): InParts<void> {
+    for (const guess of yield* checkedFuturesInParts(this.#parts.options.domain, futures)) {
+      this.take([guess]);
+      yield;
+    }
   }
 
   /** Takes futures from any source. Their requests are valid, and the planner copies them. */

@@ -92,6 +92,17 @@ describe.each(Object.entries(DOORS))('through %s', (_, open) => {
     expect(planner.stats().foresight.told).toBe(0);
   });
 
+  test('futures that are very long are refused as others are, or counted', async () => {
+    opened = new AsyncDisposableStack();
+    const { planner, tell } = await open(opened);
+    const qValues = Object.fromEntries(Array.from({ length: 8_000 }, (_each, nth) => [`action ${nth}`, nth]));
+    const long = { ...CAVE, qValues };
+    await expect(tell('expect', [long, { ...long, agent: '' }])).rejects.toMatchObject({ code: 'ERR_REQUEST_INVALID' });
+    expect(planner.stats().foresight.told).toBe(0);
+    await tell('expect', [long, { ...CAVE, agent: 'other' }]);
+    expect(planner.stats().foresight.told).toBe(2);
+  });
+
   test('a state of many actions is told whole', async () => {
     opened = new AsyncDisposableStack();
     const { tell } = await open(opened);

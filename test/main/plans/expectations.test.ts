@@ -195,6 +195,48 @@ describe('futures', () => {
     expect(() => under.planner.expect([at('cave')])).toThrow(expect.objectContaining({ code: 'ERR_PLANNER_CLOSED' }));
   });
 
+  test('a future that is too long to be kept is dropped, whatever makes it long', async () => {
+    await make(4);
+    const name = 'x'.repeat(1_000);
+    const long = [
+      at('cave', { actions: Array.from({ length: 101 }, (_, nth) => `${nth} ${name}`.slice(0, 1_000)) }),
+      at('cave', { qValues: Object.fromEntries(Array.from({ length: 101 }, (_, nth) => [nth + name, 0])) }),
+      at('cave', { actions: Array.from({ length: 1_000 }, (_, nth) => `${nth}`) }),
+    ];
+    under.planner.expect(long);
+    expect(foresight()).toMatchObject({ told: 3, dropped: 3, waiting: 0 });
+  });
+
+  test('futures that are told in parts are taken over several turns, all or none', async () => {
+    await make(4);
+    const told = under.planner.expectInParts([at('cave'), at('wood'), at('hill')]);
+    await new Promise(setImmediate);
+    expect(foresight().told).toBe(0);
+    await told;
+    expect(foresight().told).toBe(3);
+    await expect(under.planner.expectInParts([at('lake'), at('cave', { inMs: -1 })])).rejects.toThrow(
+      'futures[1].inMs',
+    );
+    expect(foresight().told).toBe(3);
+  });
+
+  test('very many futures that the cache knows end over several turns', async () => {
+    await make(1);
+    await plan('cave');
+    const asked = plan('wood');
+    await flush();
+    const agents = Array.from({ length: 200 }, (_, nth) => at('cave', { agent: `agent ${nth}` }));
+    for (let from = 0; from < agents.length; from += 50) under.planner.expect(agents.slice(from, from + 50));
+    await asked;
+    let turns = 0;
+    for (let before = 0; foresight().known < 200; before = foresight().known) {
+      await new Promise(setImmediate);
+      expect(foresight().known - before).toBeLessThanOrEqual(64);
+      expect(turns++).toBeLessThan(50);
+    }
+    expect(foresight()).toMatchObject({ known: 200, waiting: 0, asked: 0 });
+  });
+
   test('switched off, it takes futures, asks nothing, and says why', async () => {
     await make(4, { features: { ...FEATURES, foresight: false } });
     under.planner.expect([at('cave')]);

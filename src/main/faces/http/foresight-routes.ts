@@ -23,9 +23,11 @@ export function foresightRoutes(app: FastifyInstance, { planner }: RouteParts): 
     body: jsonSchema(futuresBody(domain), { futures: [{ ...exampleState(domain), inMs: 2_000, likelihood: 0.5 }] }),
     response,
   };
-  app.post('/v1/expectations', { ...unchecked, schema: expectations }, (request, reply) => {
-    planner.expect(toldFutures(request.body));
-    reply.code(204).send();
+  const takesLarge = { ...unchecked, config: { takesLarge: true } };
+  app.post('/v1/expectations', { ...takesLarge, schema: expectations }, async ({ body }, reply) => {
+    if (body instanceof LargeBody) await planner.expectInParts(toldFutures(body.value));
+    else planner.expect(toldFutures(body));
+    return reply.code(204).send();
   });
   const observations = {
     summary: 'Tell the state that an agent is in',
@@ -35,8 +37,7 @@ export function foresightRoutes(app: FastifyInstance, { planner }: RouteParts): 
     body: jsonSchema(stateBody(domain), exampleState(domain)),
     response,
   };
-  const options = { ...unchecked, schema: observations, config: { takesLarge: true } };
-  app.post('/v1/observations', options, async ({ body }, reply) => {
+  app.post('/v1/observations', { ...takesLarge, schema: observations }, async ({ body }, reply) => {
     const isLarge = body instanceof LargeBody;
     askedPlan(isLarge ? body.value : body);
     planner.observe(isLarge ? await planner.own(body.value as never) : (body as never));

@@ -24,6 +24,7 @@ import {
   type HelloResult,
   INVALID_REQUEST,
   METHODS,
+  type Method,
   PARSE_ERROR,
   PROTOCOLS,
   progressLine,
@@ -88,7 +89,7 @@ export class RpcCalls {
   #held: HeldBatch | undefined;
   /** Charge of the line being processed. */
   #charge: ByteCharge | undefined;
-  /** The requests of large lines, by their parameters, until their calls begin: taken over, or why not. */
+  /** What large lines ask for, by its parameters, until the calls begin: taken over, or why not. */
   readonly #owned = new WeakMap<object, Ownership>();
   /** True while a large line is being read and checked: no other line may overtake it. */
   #isReading = false;
@@ -169,6 +170,10 @@ export class RpcCalls {
 
   async #ownership(params: object, method: string): Promise<Ownership> {
     try {
+      if (method === 'expect') {
+        await this.#parts.planner.expectInParts(toldFutures(params));
+        return { isTold: true };
+      }
       // The others have no timeout: their parameters are the request.
       const request = method === 'plan' ? askedCall(params).request : (params as PlanRequest);
       return { request: await this.#parts.planner.own(request) };
@@ -252,7 +257,7 @@ export class RpcCalls {
         // Unsplit, so that the planner rejects a timeout or priority by name: a peek has neither.
         return planner.peek(this.#ownedOr(params, objectOf(params))) ?? null;
       case 'expect':
-        planner.expect(toldFutures(params));
+        if (this.#ownershipOf(params) === undefined) planner.expect(toldFutures(params));
         return null;
       case 'observe':
         planner.observe(this.#ownedOr(params, objectOf(params)));
@@ -340,11 +345,16 @@ export class RpcCalls {
 
   /** The request that the planner has taken over, or the original one. Throws why it was refused. */
   #ownedOr(params: unknown, request: PlanRequest): PlanRequest {
-    // Only requests of large lines, which are charged.
+    const owned = this.#ownershipOf(params);
+    return owned !== undefined && 'request' in owned ? owned.request : request;
+  }
+
+  /** What became of parameters that were taken over. Throws why they were refused. */
+  #ownershipOf(params: unknown): Ownership | undefined {
+    // Only those of large lines, which are charged.
     const ownership = this.#charge === undefined ? undefined : this.#owned.get(params as object);
-    if (ownership === undefined) return request;
-    if ('error' in ownership) throw ownership.error;
-    return ownership.request;
+    if (ownership !== undefined && 'error' in ownership) throw ownership.error;
+    return ownership;
   }
 
   #wait(call: Call, plan: Promise<unknown>): void {
@@ -375,14 +385,16 @@ export class RpcCalls {
   }
 }
 
-/** A request that was taken over, or why it was not. */
-type Ownership = { readonly request: PlanRequest } | { readonly error: unknown };
+/** A request that was taken over, futures that were told, or why not. */
+type Ownership = { readonly request: PlanRequest } | { readonly isTold: true } | { readonly error: unknown };
 
-/** The parameters of a message that contains a request. */
+const OWNED_METHODS: ReadonlySet<string> = new Set<Method>(['plan', 'peek', 'observe', 'expect']);
+
+/** The parameters of a message that contains a request, or futures. */
 function plannedParams(message: unknown): object | undefined {
   if (messageFault(message) !== undefined) return undefined;
   const { method, params } = message as RpcMessage;
-  if (method !== 'plan' && method !== 'peek' && method !== 'observe') return undefined;
+  if (!OWNED_METHODS.has(method)) return undefined;
   return params === null || typeof params !== 'object' || Array.isArray(params) ? undefined : params;
 }
 

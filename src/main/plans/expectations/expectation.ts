@@ -1,12 +1,11 @@
-import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Signature } from '../../../shared/signature.ts';
 import type { Foreseen } from '../flights/flight-board.ts';
 import type { Guess } from './future.ts';
 
 /** A future that has not ended. */
 export interface Expectation {
-  readonly guess: Guess;
-  readonly request: PlanRequest;
+  /** Without its request: one that is answered lives on until it comes, and there may be very many. */
+  readonly guess: Pick<Guess, 'agent' | 'source' | 'onEnd'>;
   readonly signature: Signature;
   /** The text of the signature. */
   readonly key: string;
@@ -37,11 +36,13 @@ export function isOverdue({ dueMs }: Expectation, nowMs: number): boolean {
   return nowMs > dueMs + OVERDUE_MS_MAX;
 }
 
-/** The expectation that is asked about first: the likeliest, then the one that is due first. */
-export function firstOf(expected: Iterable<Expectation>): Expectation | undefined {
-  let first: Expectation | undefined;
-  for (const each of expected) if (first === undefined || isBefore(each, first)) first = each;
-  return first;
+/** In the order in which models are asked: the likeliest first, then the one that is due first. Sorts only if more than one is taken. */
+export function* inOrder(expected: readonly Expectation[]): Generator<Expectation, void, void> {
+  let [first] = expected;
+  if (first === undefined) return;
+  for (const each of expected) if (isBefore(each, first)) first = each;
+  yield first;
+  yield* expected.filter((each) => each !== first).sort((one, other) => (isBefore(one, other) ? -1 : 1));
 }
 
 function isBefore(one: Expectation, other: Expectation): boolean {

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { defined } from '../../../shared/defined.ts';
 import { priorityOf, sceneOf } from '../../../shared/domain.ts';
 import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
@@ -9,7 +10,7 @@ import type { FlightBoard, Foreseen } from '../flights/flight-board.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import { charsOf, keptRequest, REQUEST_CHARS_MAX } from '../kept-request.ts';
 import { AskShares } from './ask-shares.ts';
-import { AgentExpectations, type Expectation, firstOf, isOverdue, timesOf } from './expectation.ts';
+import { AgentExpectations, type Expectation, inOrder, isOverdue, timesOf } from './expectation.ts';
 import { ForesightCounts, type GuessCounts, type GuessEvent, type GuessRow } from './foresight-counts.ts';
 import type { Guess, GuessOutcome } from './future.ts';
 import { IdleRoom } from './idle-room.ts';
@@ -22,6 +23,8 @@ import { IdleRoom } from './idle-room.ts';
 const AGENTS_MAX = 10_000;
 const WAITING_MAX = 1_024;
 const FLIGHTS_MAX = 64;
+/** Number of expectations that need no asking and end in one turn of the event loop. */
+const ENDED_AT_ONCE = 64;
 /** Models are asked this often about a future if its calls gave way to those of plans. */
 const TRIES_MAX = 2;
 
@@ -55,8 +58,8 @@ export class Foresight {
     disposeAfter: ({ all }) => this.#drop(all),
   });
   readonly #asks: AskShares;
-  /** Expectations that models are to be asked about, the oldest first. */
-  readonly #waiting = new Set<Expectation>();
+  /** Expectations that models are to be asked about, with their requests, the oldest first. */
+  readonly #waiting = new Map<Expectation, PlanRequest>();
   #running = 0;
   #isClosed = false;
 
@@ -157,19 +160,20 @@ export class Foresight {
     const { domain } = this.#given.parts.options;
     const scene = sceneOf(domain, guess.observation);
     const rest = { likelihood, tries: 0, work: 'waiting' } as const;
-    const expectation: Expectation = { guess, request: keptRequest(guess), signature, key, scene, ...times, ...rest };
+    const kept = { agent: guess.agent, source: guess.source, ...defined({ onEnd: guess.onEnd }) };
+    const expectation: Expectation = { guess: kept, signature, key, scene, ...times, ...rest };
     this.#agents.set(guess.agent, agent);
     this.#asks.watch(guess.agent);
     this.#count('told', expectation);
-    this.#wait(expectation);
+    this.#wait(expectation, keptRequest(guess));
     const oldest = agent.add(expectation);
     if (oldest !== undefined) this.#end(oldest, 'dropped');
   }
 
-  #wait(expectation: Expectation): void {
+  #wait(expectation: Expectation, request: PlanRequest): void {
     expectation.work = 'waiting';
-    this.#waiting.add(expectation);
-    const [oldest] = this.#waiting;
+    this.#waiting.set(expectation, request);
+    const [oldest] = this.#waiting.keys();
     if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#end(oldest, 'dropped');
   }
 
@@ -177,18 +181,21 @@ export class Foresight {
   #next(): Expectation | undefined {
     const { parts, cache, asked } = this.#given;
     const nowMs = parts.clock.now();
-    for (;;) {
-      const next = firstOf([...this.#waiting].filter(({ key }) => !asked.has(key)));
-      if (next === undefined) return undefined;
+    let ended = 0;
+    for (const next of inOrder([...this.#waiting.keys()].filter(({ key }) => !asked.has(key)))) {
+      const request = this.#waiting.get(next) as PlanRequest;
       if (isOverdue(next, nowMs)) this.#end(next, 'dropped');
-      else if (cache?.knows(next.request, next.signature, Math.max(nowMs, next.dueMs))) this.#end(next, 'known');
+      else if (cache?.knows(request, next.signature, Math.max(nowMs, next.dueMs))) this.#end(next, 'known');
       else return next;
+      if (++ended === ENDED_AT_ONCE) return void this.#given.wake();
     }
+    return undefined;
   }
 
   #fly(expectation: Expectation): boolean {
     const { board, parts } = this.#given;
-    const { request, signature } = expectation;
+    const { signature } = expectation;
+    const request = this.#waiting.get(expectation) as PlanRequest;
     const nowMs = parts.clock.now();
     const flight = board.foresee({
       ...{ request, signature, look: undefined, trace: undefined },
@@ -201,16 +208,16 @@ export class Foresight {
     this.#running++;
     expectation.work = flight;
     if (expectation.tries++ === 0) this.#count('asked', expectation);
-    void flight.done.then((end) => this.#landed(expectation, flight, end));
+    void flight.done.then((end) => this.#landed(expectation, request, flight, end));
     return true;
   }
 
-  #landed(expectation: Expectation, flight: Foreseen, end: Awaited<Foreseen['done']>): void {
+  #landed(expectation: Expectation, request: PlanRequest, flight: Foreseen, end: Awaited<Foreseen['done']>): void {
     this.#running--;
     // Otherwise it has ended, or its plan came.
     if (expectation.work === flight) {
       if (end === 'decided') expectation.work = 'answered';
-      else if (end === 'gave way' && expectation.tries < TRIES_MAX) this.#wait(expectation);
+      else if (end === 'gave way' && expectation.tries < TRIES_MAX) this.#wait(expectation, request);
       else this.#end(expectation, 'dropped');
     }
     this.#given.wake();

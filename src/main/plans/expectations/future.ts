@@ -1,7 +1,8 @@
 import type { Domain } from '../../../shared/domain.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { type InParts, inOneGo } from '../../../shared/in-parts.ts';
 import { isLong } from '../../../shared/owned-request.ts';
-import { checkRequest, type PlanRequest, readPlainly } from '../../../shared/plan-request.ts';
+import { checkRequestInParts, type PlanRequest, readPlainly } from '../../../shared/plan-request.ts';
 
 export interface FutureTerms {
   /** Time until the agent is expected to ask, in milliseconds. Default: with its next request. */
@@ -33,18 +34,28 @@ const IN_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** Checks what a host tells, which may be anything. Throws ERR_REQUEST_INVALID, and then nothing is taken. Futures that are too long to be kept are not checked in full. */
 export function checkedFutures(domain: Domain, told: unknown): Guess[] {
-  if (!Array.isArray(told)) refuse('futures', 'must be a list', told);
-  if (told.length > FUTURES_MAX) refuse('futures', `must be at most ${FUTURES_MAX}`, told.length);
-  return readPlainly(() => told.map((future: unknown, nth) => checkedFuture(domain, future, nth, told.length)));
+  return readPlainly(() => inOneGo(checkedFuturesInParts(domain, told)));
 }
 
-function checkedFuture(domain: Domain, told: unknown, nth: number, count: number): Guess {
+/** The same for plain data. */
+export function* checkedFuturesInParts(domain: Domain, told: unknown): InParts<Guess[]> {
+  if (!Array.isArray(told)) refuse('futures', 'must be a list', told);
+  if (told.length > FUTURES_MAX) refuse('futures', `must be at most ${FUTURES_MAX}`, told.length);
+  const guesses: Guess[] = [];
+  for (let nth = 0; nth < told.length; nth++) {
+    guesses.push(yield* checkedFuture(domain, told[nth], nth, told.length));
+    yield;
+  }
+  return guesses;
+}
+
+function* checkedFuture(domain: Domain, told: unknown, nth: number, count: number): InParts<Guess> {
   const at = `futures[${nth}]`;
   if (told === null || typeof told !== 'object' || Array.isArray(told)) refuse(at, 'must be an object', told);
   const { inMs, likelihood = 1 / count, ...request } = told as Future;
   checkNumber(`${at}.inMs`, inMs, IN_MS_MAX);
   checkNumber(`${at}.likelihood`, likelihood, 1);
-  if (!Array.isArray(request.actions) || !isLong(request.actions)) checkAt(at, domain, request);
+  if (!Array.isArray(request.actions) || !isLong(request.actions)) yield* checkAt(at, domain, request);
   return { ...request, likelihood, source: 'host', ...(inMs === undefined ? {} : { inMs }) };
 }
 
@@ -53,9 +64,9 @@ function checkNumber(name: string, value: unknown, max: number): void {
   refuse(name, `must be a number from 0 to ${max}`, value);
 }
 
-function checkAt(at: string, domain: Domain, request: PlanRequest): void {
+function* checkAt(at: string, domain: Domain, request: PlanRequest): InParts<void> {
   try {
-    checkRequest(domain, request);
+    yield* checkRequestInParts(domain, request);
   } catch (error) {
     if (!(error instanceof PlannerError)) throw error;
     throw new PlannerError(error.code, `${at}: ${error.message}`, { cause: error });
