@@ -43,8 +43,10 @@ const MODELS_MS = [200, 1_000, 5_000] as const;
 const AGENTS_MAX = 10_000;
 /** Maximum number of states that are remembered; later ones count as new each time. */
 const STATES_MAX = 1_000_000;
-/** Decisions remembered for each agent, to look up the one that was the given number of seconds ago. */
+/** Maximum number of decisions remembered for each agent, to look up the one that was the given number of seconds ago. */
 const PAST_MAX = 128;
+const STEPS_MAX = Math.max(...STEPS);
+const MS_MAX = 1_000 * Math.max(...SECONDS);
 const GUESSES_NONE: readonly KeyedGuess[] = [];
 
 /** The guesses that were fixed after one decision. */
@@ -169,14 +171,14 @@ export class ForesightReplay {
     this.#guesses += guesses.get(1)?.length ?? 0;
     const stepsAhead = SECONDS.map((seconds) => this.#stepsIn(1_000 * seconds, agent, scene));
     const past = this.#past.get(agent) ?? [];
-    this.#past.set(agent, [...past.slice(1 - PAST_MAX), { atMs, guesses, stepsAhead }]);
+    this.#past.set(agent, [...stillNeeded(past, atMs), { atMs, guesses, stepsAhead }]);
     const decision = { agent, scene, atMs, guesses };
     for (const trial of this.#trials) trial.decided(decision, (key) => this.#states.has(key));
   }
 
   #guessesFor(agent: string, steps: number): readonly KeyedGuess[] {
     const guesses = this.#foreseer.guesses(agent, steps);
-    return guesses.map((guess) => ({ guess, key: this.#keyOf(guess.observation, guess.actions) }));
+    return guesses.map(({ observation, actions, ...guess }) => ({ guess, key: this.#keyOf(observation, actions) }));
   }
 
   /** Returns the horizon by which the agent usually asks this much later, as near as there is one. */
@@ -188,4 +190,10 @@ export class ForesightReplay {
   #keyOf(observation: TraceRecord['request']['observation'], actions: readonly string[]): string {
     return signatureText(this.#signer.sign(observation, actions, this.#words));
   }
+}
+
+/** The decisions that later ones may look up: the last few, those within the longest time, and the one before. */
+function stillNeeded(past: readonly Fixed[], nowMs: number): readonly Fixed[] {
+  const old = past.findLastIndex(({ atMs }) => nowMs - atMs >= MS_MAX);
+  return past.slice(Math.max(0, Math.min(old, past.length + 1 - STEPS_MAX), past.length + 1 - PAST_MAX));
 }

@@ -6,9 +6,9 @@ import { TimeGate } from '../../foresight/time-gate.ts';
 import { type GuessKind, WorthGate } from '../../foresight/worth-gate.ts';
 import { share } from '../../measure/shares.ts';
 
-/** A guess and the fingerprint of its state. */
+/** A guess with the fingerprint of its state in place of the state: very many are held. */
 export interface KeyedGuess {
-  readonly guess: ExperienceGuess;
+  readonly guess: Omit<ExperienceGuess, 'observation' | 'actions'>;
   readonly key: string;
 }
 
