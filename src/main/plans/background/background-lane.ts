@@ -251,7 +251,10 @@ export class BackgroundLane {
       await flight.run();
       // Given up because the cache was cleared or the planner closes.
       if (this.#later.get(state.key) !== flight || this.#isClosed) return;
-      if (flight.decision === undefined) return this.#book.failed(state.key);
+      if (flight.decision === undefined) {
+        if (!flight.use.isStarved) this.#book.failed(state.key);
+        return;
+      }
       this.#laterCounts.voted++;
       this.#book.learned(state.key, this.#lessons.voted(state, flight.decision));
     } catch (error) {

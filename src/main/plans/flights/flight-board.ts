@@ -153,7 +153,7 @@ export class FlightBoard {
     const boarding = new Boarding(flight, call, key);
     boarding.foreseen = 'waits';
     this.#board(boarding, state);
-    const end = (): Awaited<Foreseen['done']> => (flight.isCutShort ? 'gave way' : 'failed');
+    const end = (): Awaited<Foreseen['done']> => (flight.isCutShort || flight.use.isStarved ? 'gave way' : 'failed');
     return {
       done: boarding.done.then(() => (flight.decision === undefined ? end() : 'decided')),
       cancel: () => {

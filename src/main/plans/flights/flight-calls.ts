@@ -40,10 +40,11 @@ export class FlightCalls {
   isLate = false;
   /** Whether a call was given up for another. */
   isCutShort = false;
-  /** Whether a call still waited for a slot at the end. */
+  /** Whether a call still waited for a slot at the deadline or at the end. */
   isStarved = false;
-  /** Time that its calls had slots, in milliseconds, once they have ended. */
-  workedMs = 0;
+  /** Called at the deadline while no plan waits: those that wait are settled by their flight board, which then ends the flight. */
+  onDeadline: () => void = () => {};
+  #endedWorkMs = 0;
   readonly #parts: FlightParts;
   /** Slot time that may be used before it gives way; 0 for all but reserved work. */
   readonly #reserveMs: number;
@@ -61,6 +62,7 @@ export class FlightCalls {
   #isSpent = false;
   /** The end of the reserve of a flight in the lane `reserved`. */
   #reserve: Timer | undefined;
+  #deadline: Timer | undefined;
   /** Ends the agent's turn: called once no running call has a plan that waits for it. */
   #turnOver: (() => void) | undefined;
 
@@ -102,6 +104,11 @@ export class FlightCalls {
     return false;
   }
 
+  /** Time that its calls have had slots, in milliseconds. */
+  get workedMs(): number {
+    return [...this.#open].reduce((sum, call) => sum + call.workedMs, this.#endedWorkMs);
+  }
+
   /** The rank of the next call: lower is served first. */
   get rankMs(): number {
     if (this.lane === 'reserved') return Number.NEGATIVE_INFINITY;
@@ -127,15 +134,18 @@ export class FlightCalls {
     }
     const { lane, rankMs } = this;
     const { deadlineMs } = this.#plan;
+    const { clock, maker } = this.#parts;
+    if (!this.#isAwaited) this.#deadline ??= clock.setTimer(this.deadlineMs - this.nowMs, () => this.onDeadline());
     const holder = new FlightCall(this, linkedAbort(signal), plan.kind === 'read' ? READ_SHARE : 1);
     this.#made++;
     this.#open.add(holder);
     try {
       const isRaised = this.#plan.priority > 0;
       const whole = { ...plan, lane, isRaised, rankMs, deadlineMs, holder };
-      return await this.#parts.maker.make(whole, this.attempts, holder.signal);
+      return await maker.make(whole, this.attempts, holder.signal);
     } finally {
       holder.end();
+      this.#endedWorkMs += holder.workedMs;
       this.#open.delete(holder);
     }
   }
@@ -156,7 +166,9 @@ export class FlightCalls {
     if (this.lane === 'reserved') this.#reserve ??= clock.setTimer(this.#reserveMs, () => this.#leaveReserve());
     if (this.lane === 'foreground') this.#turnOver ??= shares.working(agent);
     this.#slots.push(slot);
+    // A plan may have joined, or left, since the call was given the slot.
     if (this.lane === 'background') slot.toBackground();
+    else slot.toForeground();
   }
 
   /** A plan waits from now on for these calls, which were for later. */
@@ -165,6 +177,7 @@ export class FlightCalls {
     const { agent, deadlineMs } = plan;
     this.#plan = { ...plan, waitedMs: shares.waitedMs(agent) };
     this.#isAwaited = true;
+    this.#deadline?.cancel();
     this.lane = 'foreground';
     for (const slot of this.#slots) slot.toForeground();
     if (this.isAtWork) this.#turnOver ??= shares.working(agent);
@@ -177,6 +190,7 @@ export class FlightCalls {
   goOnLate(): void {
     this.isLate = true;
     this.#turnOver?.();
+    this.#noteStarved();
     for (const call of [...this.#open]) if (call.isWaiting) call.cancel(OUT_OF_TIME);
     this.#yield();
   }
@@ -196,6 +210,7 @@ export class FlightCalls {
 
   /** Cancels all calls, which notifies the model servers. */
   cancel(isOutOfTime: boolean): void {
+    this.#noteStarved();
     this.#controller.abort(isOutOfTime ? OUT_OF_TIME : UNWANTED);
   }
 
@@ -203,8 +218,12 @@ export class FlightCalls {
   end(isOutOfTime: boolean): void {
     this.#turnOver?.();
     this.#reserve?.cancel();
-    this.isStarved = [...this.#open].some((call) => call.isWaiting);
+    this.#deadline?.cancel();
     this.cancel(isOutOfTime);
+  }
+
+  #noteStarved(): void {
+    this.isStarved ||= [...this.#open].some((call) => call.isWaiting);
   }
 }
 
@@ -250,8 +269,12 @@ class FlightCall implements CallHolder {
     this.#abort.abort(reason);
   }
 
+  /** Time since it has had a slot, in milliseconds. */
+  get workedMs(): number {
+    return this.#worksSinceMs === undefined ? 0 : this.#calls.nowMs - this.#worksSinceMs;
+  }
+
   end(): void {
-    if (this.#worksSinceMs !== undefined) this.#calls.workedMs += this.#calls.nowMs - this.#worksSinceMs;
     this.#abort.unlink();
   }
 }
