@@ -3,6 +3,9 @@ import type { CallKind } from '../time/latency-profile.ts';
 /** The queue of a gate in which a call waits. */
 export type Lane = 'foreground' | 'background';
 
+/** The rank of a check within its reserve: before all plans, but not while one of raised priority waits. */
+export const RESERVED_RANK_MS: number = Number.NEGATIVE_INFINITY;
+
 export interface Ask {
   /** Default `foreground`. */
   readonly lane?: Lane;

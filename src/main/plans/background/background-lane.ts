@@ -341,10 +341,13 @@ export class BackgroundLane {
     const { decision } = flight;
     // Votes of a flight that was cut short are no second opinion, unless they agree.
     const isCut = flight.isCutShort && (decision === undefined || decision.source === 'vote');
-    if (isCheckJob(job)) this.#reserve.settle(reservedMs, flight.use.workedMs, decision !== undefined && !isCut);
+    const { use } = flight;
+    const isDone = decision !== undefined && !isCut;
+    if (isCheckJob(job)) this.#reserve.settle(reservedMs, use.workedMs, isDone, use.reservedMs);
     if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
+    else if (isCut || (decision === undefined && use.isStarved)) this.#takeBack(job, false);
     // Within the reserve others wait as well: whoever had too little time there may have more later.
-    else if (isCut || (decision === undefined && (flight.use.isStarved || reservedMs > 0))) this.#takeBack(job);
+    else if (decision === undefined && reservedMs > 0) this.#takeBack(job, true);
     else if (decision === undefined) {
       this.#counts.failed++;
       this.#lose(hitsOf(job), 'failed');
@@ -355,10 +358,11 @@ export class BackgroundLane {
   }
 
   /** An errand that had to make room, or found none, waits again. */
-  #takeBack({ flight: _flight, reservedMs: _reservedMs, ...job }: RunningJob): void {
+  #takeBack({ flight: _flight, reservedMs: _reservedMs, ...job }: RunningJob, hasFailed: boolean): void {
     this.#counts.cancelled++;
     this.#running.delete(job.key);
     if (this.#isClosed) this.#lose(hitsOf(job), 'ended');
+    else if (hasFailed) this.#queue.putLater(job, this.#parts.clock.now());
     else this.#queue.put(job);
   }
 }

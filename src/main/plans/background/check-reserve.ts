@@ -1,7 +1,7 @@
 /**
  * The share of the models' time that checks may use although plans wait for it. Every millisecond that a slot is busy credits that
  * share of a millisecond, so checks take no more of a busy server than of an idle one, however many slots it has. A check is paid
- * for when it starts, by the time that checks usually take; what it does not use is credited again.
+ * for when it starts, by the time that checks usually take; what it does not use is credited again, and what it takes in excess is owed.
  */
 
 /** Assumed time of the first check. */
@@ -45,9 +45,12 @@ export class CheckReserve {
     return takenMs;
   }
 
-  /** A check has ended, for which `takenMs` were set aside. */
-  settle(takenMs: number, usedMs: number, isDone: boolean): void {
-    this.#creditMs += Math.max(0, takenMs - usedMs);
+  /**
+   * A check has ended, for which `takenMs` were set aside. It had slots for `usedMs`, `reservedMs` of which did not yield: calls that run
+   * at once use up more time than passes.
+   */
+  settle(takenMs: number, usedMs: number, isDone: boolean, reservedMs = usedMs): void {
+    if (takenMs > 0) this.#creditMs += takenMs - reservedMs;
     const usualMs = this.#usualMs ?? usedMs;
     if (isDone) this.#usualMs = usualMs + WEIGHT * (usedMs - usualMs);
     else this.#usualMs = Math.max(this.#expectedMs, CUT_FACTOR * usedMs);

@@ -13,6 +13,8 @@ export interface ErrandJob {
   readonly errand: Errand;
   readonly sinceMs: number;
   readonly others: SharedHits[];
+  /** It waits at least until then, because models have failed. */
+  readonly notBeforeMs?: number;
 }
 
 export interface ErrandQueueParts {
@@ -27,8 +29,9 @@ const QUEUE_MAX = 64;
 const OTHERS_MAX = 64;
 /** An answer to a question that has waited for longer says little about what was served. */
 const AGE_MS_MAX = 600_000;
+const PAUSE_MS_MIN = 1_000;
 
-/** Errands in the order of their arrival, one for each state. Beyond `QUEUE_MAX` of them the oldest is dropped. */
+/** Errands in the order of their arrival, one for each state. Beyond `QUEUE_MAX` of them the oldest is dropped, checks last. */
 export class ErrandQueue {
   readonly #parts: ErrandQueueParts;
   readonly #jobs = new Map<string, ErrandJob>();
@@ -52,13 +55,21 @@ export class ErrandQueue {
   /** Adds a job at the end. */
   put(job: ErrandJob): void {
     this.#jobs.set(job.key, job);
-    if (this.#jobs.size > QUEUE_MAX) this.#drop(this.#jobs.values().next().value as ErrandJob, 'full');
+    if (this.#jobs.size <= QUEUE_MAX) return;
+    const jobs = [...this.#jobs.values()];
+    this.#drop(jobs.find((each) => !isCheckJob(each)) ?? (jobs[0] as ErrandJob), 'full');
+  }
+
+  /** Adds a job about which models have failed: it waits for as long again as it has, at least a second. */
+  putLater(job: ErrandJob, nowMs: number): void {
+    this.put({ ...job, notBeforeMs: nowMs + Math.max(PAUSE_MS_MIN, nowMs - job.sinceMs) });
   }
 
   /** The oldest job that still means something, of checks alone if `isCheck`. Those before it that mean nothing are dropped. */
   next(nowMs: number, isCheck: boolean): ErrandJob | undefined {
     for (const job of this.#jobs.values()) {
       if (isCheck && !isCheckJob(job)) continue;
+      if (job.notBeforeMs !== undefined && nowMs < job.notBeforeMs) continue;
       if (nowMs - job.sinceMs > AGE_MS_MAX) this.#drop(job, 'old');
       else if (!this.#parts.holds(job.errand)) this.#drop(job, 'gone');
       else return job;

@@ -6,7 +6,7 @@ import type { ExpertResult } from '../../../shared/tasks.ts';
 import { UNWANTED } from '../../../shared/unwanted.ts';
 import { AttemptLog, type AttemptSubject } from '../../models/calls/attempt-log.ts';
 import { type CallHolder, type CallLane, type CallPlan, OUT_OF_TIME } from '../../models/calls/call-maker.ts';
-import type { Slot } from '../../models/slots/ask.ts';
+import { RESERVED_RANK_MS, type Slot } from '../../models/slots/ask.ts';
 import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
@@ -45,14 +45,15 @@ export class FlightCalls {
   /** Called at the deadline while no plan waits: those that wait are settled by their flight board, which then ends the flight. */
   onDeadline: () => void = () => {};
   #endedWorkMs = 0;
+  /** The part of `workedMs` in which its slots did not yield; undefined while they do not. */
+  #reservedWorkMs: number | undefined;
   readonly #parts: FlightParts;
-  /** Slot time that may be used before it gives way; 0 for all but reserved work. */
+  /** Time from its first slot on until it gives way; 0 for all but reserved work. */
   readonly #reserveMs: number;
   readonly #outlook: ExpertOutlook;
   readonly #controller = new AbortController();
   /** What the rank of its calls is made from: the plan that they are made for. */
   #plan: AwaitedPlan;
-  /** Whether it is for a plan, or only for later. */
   #isAwaited: boolean;
   /** Calls that are running or about to. */
   readonly #open = new Set<FlightCall>();
@@ -98,6 +99,11 @@ export class FlightCalls {
     return this.#slots.length === 0;
   }
 
+  /** Whether it is for a plan, or only for later. */
+  get isAwaited(): boolean {
+    return this.#isAwaited;
+  }
+
   /** Whether a model works on a call. */
   get isAtWork(): boolean {
     for (const call of this.#open) if (!call.isWaiting) return true;
@@ -109,9 +115,14 @@ export class FlightCalls {
     return [...this.#open].reduce((sum, call) => sum + call.workedMs, this.#endedWorkMs);
   }
 
+  /** Time of these in which a flight in the lane `reserved` did not yield, in milliseconds. */
+  get reservedMs(): number {
+    return this.#reservedWorkMs ?? this.workedMs;
+  }
+
   /** The rank of the next call: lower is served first. */
   get rankMs(): number {
-    if (this.lane === 'reserved') return Number.NEGATIVE_INFINITY;
+    if (this.lane === 'reserved') return RESERVED_RANK_MS;
     const { agent, startedAtMs, deadlineMs, priority, waitedMs } = this.#plan;
     const rankMs = this.#parts.shares.rankMs(agent, priority, startedAtMs, deadlineMs, waitedMs);
     // If a server is given fewer calls than it has slots, other plans get their first vote before this one gets its second.
@@ -204,6 +215,7 @@ export class FlightCalls {
 
   /** From now on the calls give way to those of plans. */
   #yield(): void {
+    this.#reservedWorkMs ??= this.workedMs;
     this.lane = 'background';
     for (const slot of this.#slots) slot.toBackground();
   }

@@ -141,8 +141,8 @@ export class Flight {
     return this.#calls.isCutShort;
   }
 
-  /** Whether a call still waited for a slot when the flight ended, and for how long all of them had slots. */
-  get use(): Pick<FlightCalls, 'isStarved' | 'workedMs'> {
+  /** Whether a call still waited for a slot when its time was over, and for how long all of them had slots. */
+  get use(): Pick<FlightCalls, 'isStarved' | 'workedMs' | 'reservedMs'> {
     return this.#calls;
   }
 

@@ -68,6 +68,19 @@ describe('an errand that is lost is counted by reason', () => {
   });
 });
 
+test('where the queue is full of refreshes, these are dropped before checks', async () => {
+  under = new LaneUnderTest(answers);
+  const slot = under.takeSlot();
+  under.lane.add(errand(1_000));
+  for (let id = 0; id < 100; id++) under.lane.add(errand(id, 'refresh'));
+  expect(under.lost.filter(([scene]) => scene === 'place 1000')).toEqual([]);
+  for (let id = 2_000; id < 2_063; id++) under.lane.add(errand(id));
+  expect(under.lost).toHaveLength(100);
+  under.lane.add(errand(3_000));
+  expect(under.lost.at(-1)).toEqual(['place 1000', 1]);
+  slot.release();
+});
+
 test('hits that served the same remembered decision share one answer, however many they are', async () => {
   under = new LaneUnderTest(answers);
   const counts: number[][] = [];
@@ -138,6 +151,29 @@ describe('a check within its reserve', () => {
     expect(under.decided).toEqual(ofPlace(1));
   });
 
+  test('is not asked again at once where servers refuse every call', async () => {
+    under = new LaneUnderTest(() => ({ kind: 'errors', code: 'ERR_MODEL_REFUSED', afterMs: 0 }), RESERVED);
+    (await busy()).release();
+    under.lane.add(errand(1));
+    await advance(1_000);
+    expect(under.models.calls.length).toBeLessThan(5);
+    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0, failed: 0 });
+  });
+
+  test('whose request waits for a slot lets one of raised priority go first', async () => {
+    under = new LaneUnderTest(answers, RESERVED);
+    const slot = await busy();
+    under.lane.add(errand(1));
+    await flush();
+    const waits = Promise.resolve(under.gate().acquire(NEVER, { isRaised: true, rankMs: 0 }));
+    slot.release();
+    await flush();
+    expect(under.models.calls).toEqual([]);
+    (await waits)?.release();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1));
+  });
+
   test('is no refresh, and needs a reserve', async () => {
     under = new LaneUnderTest(answers, RESERVED);
     const slot = await busy();
@@ -173,6 +209,22 @@ describe('the reserve', () => {
     }
     expect(usedMs / workedMs).toBeLessThanOrEqual(0.03);
     expect(usedMs / workedMs).toBeGreaterThan(0.029);
+  });
+
+  test('is owed what a check took in excess of the time set aside for it', () => {
+    let workedMs = 0;
+    const reserve = new CheckReserve(0.03, () => workedMs);
+    let usedMs = 0;
+    for (let ms = 0, nth = 0; ms < 3_000_000; ms += 100) {
+      workedMs += 400;
+      if (!reserve.covers) continue;
+      const takenMs = reserve.take();
+      const tookMs = nth++ % 10 === 0 ? 5_000 : 100;
+      reserve.settle(takenMs, tookMs, true);
+      usedMs += tookMs;
+    }
+    expect(usedMs / workedMs).toBeLessThanOrEqual(0.031);
+    expect(usedMs / workedMs).toBeGreaterThan(0.025);
   });
 
   test('saves up the time of eight checks, and waits longer for one that was cut short', () => {
