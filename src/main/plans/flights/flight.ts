@@ -16,7 +16,7 @@ import type { PanelFit } from '../panel/panel-size.ts';
 import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
 import { FlightRead } from '../reads/flight-read.ts';
-import type { ReadChoice, Reads, ReadUse } from '../reads/reads.ts';
+import { noReadCounts, type ReadChoice, type ReadCounts, type Reads, type ReadUse } from '../reads/reads.ts';
 import { type AwaitedPlan, FlightCalls } from './flight-calls.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ShownRequest } from './shown-request.ts';
@@ -47,6 +47,8 @@ export class Flight {
   readonly #ladder: SynthesisLadder;
   readonly #experts: ExpertCalls;
   readonly #read: FlightRead | undefined;
+  /** Reads of checks are not counted as those of plans. */
+  readonly #counts: ReadCounts = noReadCounts();
   readonly #shown: ShownRequest;
   #panel: Panel | undefined;
   #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
@@ -60,7 +62,7 @@ export class Flight {
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose) {
     const { options, records, reads } = parts;
-    const { inVain, lane, state, served, isForeseen } = purpose;
+    const { inVain, state, served, isForeseen } = purpose;
     const isWeighted = options.features.weightedVotes;
     const order = parts.prompts.order.current;
     const shown = new ShownRequest(request, options, inVain, order);
@@ -80,9 +82,10 @@ export class Flight {
     });
     this.#inHand = new DecisionInHand(parts, this.#ballot, this.#calls.startedAtMs);
     this.#experts = new ExpertCalls(id, parts, shown, this.#outlook, this.#calls);
-    // Other background work is a second opinion in words.
-    if (reads !== undefined && (lane !== 'background' || served !== undefined || isForeseen)) {
-      const shared = { parts, reads, planId: id, request, inVain, order, state };
+    // Other work that no plan waits for is a second opinion in words, such as a check of several different answers.
+    if (reads !== undefined && (this.#calls.isAwaited || served !== undefined || isForeseen)) {
+      this.#counts = served === undefined ? reads.counts : noReadCounts();
+      const shared = { parts, reads, counts: this.#counts, planId: id, request, inVain, order, state };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
     this.#ladder = new SynthesisLadder(parts, shown, this.#outlook, this.#calls, this.#ballot, this.#inHand);
@@ -233,7 +236,7 @@ export class Flight {
     await read.first(() => this.#useRead(read, reads));
     const use = this.#useRead(read, reads);
     if (use !== 'decides') return false;
-    reads.decided++;
+    this.#counts.decided++;
     this.#inHand.decideByRead(read.choice as ReadChoice);
     return true;
   }

@@ -18,7 +18,7 @@ import { ShownRequest } from '../flights/shown-request.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import { VALUES_WEIGHT, worthByValues } from '../panel/quorum.ts';
 import { ReadQuery } from './read-query.ts';
-import type { ReadChoice, Reads } from './reads.ts';
+import type { ReadChoice, ReadCounts, Reads } from './reads.ts';
 
 /** A read is waited for until it takes this many times its usual time. */
 const PATIENCE = 2.5;
@@ -26,16 +26,16 @@ const PATIENCE = 2.5;
 const UNKNOWN_SHARE = 0.5;
 /** Margin on the time until a written vote is expected. */
 const WRITING_MARGIN = 1.2;
-
 /** Reads ask one role if those that wait would take more than this share of the plan's time. */
 const PRESSED_SHARE = 0.2;
-
 /** Weight of a read of all roles together, relative to the values. */
 const READ_WEIGHT = 2;
 
 export interface FlightReadParts {
   readonly parts: FlightParts;
   readonly reads: Reads;
+  /** Where it is counted. */
+  readonly counts: ReadCounts;
   readonly planId: number;
   readonly request: PlanRequest;
   readonly inVain: string | undefined;
@@ -86,15 +86,15 @@ export class FlightRead {
   }
 
   /**
-   * Starts the read, and waits for it as long as a vote in words may still follow. Undefined if nothing is read. `onLate` is
+   * Starts the read, if any, and waits for it as long as a vote in words may still follow. `onLate` is
    * called if it ends after that.
    */
   async first(onLate: () => void): Promise<void> {
     const experts = this.#experts();
     const [best] = experts;
     if (best === undefined) return;
-    const { reads, calls, parts } = this.#given;
-    reads.asked++;
+    const { reads, counts, calls, parts } = this.#given;
+    counts.asked++;
     this.#gate = this.#at(best).gate;
     let isWaited = true;
     const read = linkedAbort(calls.signal);
@@ -159,13 +159,13 @@ export class FlightRead {
   }
 
   #take(model: string, result: ExpertResult): void {
-    const { reads, request, state } = this.#given;
+    const { reads, counts, request, state } = this.#given;
     if (!result.ok || result.readings === undefined) {
-      reads.failed++;
-      if (this.#given.calls.isQueued) reads.unserved++;
+      counts.failed++;
+      if (this.#given.calls.isQueued) counts.unserved++;
       return;
     }
-    reads.answered++;
+    counts.answered++;
     const { actions } = this.#shown.situation;
     const shares = this.#withValues(actions, pooled(result.readings));
     this.#compareRoles(model, actions, result.readings, shares);

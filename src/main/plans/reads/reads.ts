@@ -26,6 +26,19 @@ export interface ReadStats {
   readonly calibration: readonly CalibrationStats[];
 }
 
+export interface ReadCounts {
+  asked: number;
+  decided: number;
+  answered: number;
+  failed: number;
+  /** Those of the failed ones that never had a slot. */
+  unserved: number;
+}
+
+export function noReadCounts(): ReadCounts {
+  return { asked: 0, decided: 0, answered: 0, failed: 0, unserved: 0 };
+}
+
 /** How a read is used for its plan. */
 export type ReadUse =
   /** It decides. */
@@ -72,12 +85,8 @@ export class Reads {
   readonly #choices = new LRUCache<string, ReadChoice>({ max: CHOICES_MAX });
   /** States in which an agent was stuck when they were read. */
   readonly #stuck = new LRUCache<string, true>({ max: CHOICES_MAX });
-  asked = 0;
-  decided = 0;
-  answered = 0;
-  failed = 0;
-  /** Reads that failed before they had a slot. */
-  unserved = 0;
+  /** Reads of plans. */
+  readonly counts = noReadCounts();
 
   constructor({ options, forms, random }: ReadsParts) {
     this.#options = options;
@@ -186,7 +195,8 @@ export class Reads {
 
   /** Whether reads decide more often than not. */
   get isMostlySure(): boolean {
-    return 2 * this.decided > this.answered + this.failed - this.unserved;
+    const { decided, answered, failed, unserved } = this.counts;
+    return 2 * decided > answered + failed - unserved;
   }
 
   /** What is known about a model's reads, to be saved for a restart. */
@@ -200,7 +210,7 @@ export class Reads {
   }
 
   stats(): ReadStats {
-    const { asked, answered, decided, failed } = this;
+    const { asked, answered, decided, failed } = this.counts;
     return { asked, decided, unsure: answered - decided, failed, calibration: this.#calibration.stats() };
   }
 }

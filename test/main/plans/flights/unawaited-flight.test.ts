@@ -103,3 +103,12 @@ test('the time of calls that are cut at the end of a flight is counted', async (
   await models.close();
   await flush();
 });
+
+test.each(['reserved', 'background'] as const)('a check of several different answers is written: %s', async (lane) => {
+  make(2, answers, () => ({ kind: 'reads', probabilities: { flee: 0.99 }, afterMs: 5 }));
+  const { flight, end } = fly({ lane, reserveMs: 60_000 });
+  await pass(100);
+  await end;
+  expect(models.calls.map(({ role }) => role)).toEqual(['one', 'two']);
+  expect(flight.decision).toMatchObject({ action: 'block', source: 'quorum' });
+});

@@ -102,6 +102,13 @@ test('a check where models are only read counts what is read', async () => {
   expect(exact()).toMatchObject({ checked: 1, wrong: 1 });
 });
 
+test('reads of checks are not counted as reads of plans', async () => {
+  await make('read');
+  await plan('cave');
+  await check('cave');
+  expect(under.planner.stats().reads).toMatchObject({ asked: 1, decided: 1, unsure: 0 });
+});
+
 test('a check where models only write is written', async () => {
   await make('write');
   await plan('cave');
