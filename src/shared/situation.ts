@@ -45,7 +45,8 @@ export const TOP_VALUES = 5;
 
 /** Maximum length of a text in the prompt: a local model's context is small, and the first sentences say the most. */
 export const PROMPT_TEXT_CHARS_MAX = 2_000;
-const PROMPT_NAME_CHARS_MAX = 300;
+/** Maximum length of an action, or of any other value, in the prompt. */
+export const PROMPT_NAME_CHARS_MAX = 300;
 
 /**
  * Selects what models see of a request. If there are more than `actionsMax` actions, those with the highest values are offered,

@@ -1,5 +1,5 @@
 import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
-import { labelOf, PROMPT_TEXT_CHARS_MAX, type Situation } from '../../../shared/situation.ts';
+import { labelOf, PROMPT_NAME_CHARS_MAX, PROMPT_TEXT_CHARS_MAX, type Situation } from '../../../shared/situation.ts';
 
 /*
  * Shortens a situation until its prompt fits a model, in this order: long texts, actions of low value, optional features. Rules, roles
@@ -13,7 +13,7 @@ export interface FittedSituation {
 
 /** A text is not shortened below this length. */
 const TEXT_CHARS_MIN = 160;
-/** A model is offered at least so many of the actions. */
+/** A model is offered at least this many of the actions. */
 const ACTIONS_MIN = 4;
 /** Number, separators and line end of a list's line, and of a value's. */
 const LINE_CHARS = 5;
@@ -38,9 +38,14 @@ export function fitted(domain: Domain, situation: Situation, charsMax: number): 
 /** Estimates the characters of a rendered situation, without rendering it. */
 export function situationChars(domain: Domain, { observation, actions, topValues }: Situation): number {
   let chars = FRAME_CHARS + topValues.length * VALUE_CHARS;
-  for (const action of actions) chars += action.length + LINE_CHARS;
+  for (const action of actions) chars += actionChars(action);
   for (const name of Object.keys(observation)) chars += featureChars(domain, observation, name);
   return chars;
+}
+
+/** An action's line in the list. */
+function actionChars({ length }: string): number {
+  return Math.min(length, PROMPT_NAME_CHARS_MAX) + LINE_CHARS;
 }
 
 function featureChars(domain: Domain, observation: Situation['observation'], name: string): number {
@@ -48,7 +53,8 @@ function featureChars(domain: Domain, observation: Situation['observation'], nam
   const value = observation[name];
   if (feature === undefined || value === undefined || feature.kind === 'image') return 0;
   const text = Array.isArray(value) ? value.join(', ') : String(value);
-  return labelOf(name, feature).length + Math.min(text.length, PROMPT_TEXT_CHARS_MAX) + 3;
+  const charsMax = feature.kind === 'text' ? PROMPT_TEXT_CHARS_MAX : PROMPT_NAME_CHARS_MAX;
+  return labelOf(name, feature).length + Math.min(text.length, charsMax) + 3;
 }
 
 type Trim = (domain: Domain, situation: Situation, over: number, said: string[]) => Situation;
@@ -78,7 +84,7 @@ const leaveOutActions: Trim = (_, situation, over, said) => {
   const ranked = [...valued, ...actions.filter((action) => !valued.includes(action))];
   let left = over;
   let count = ranked.length;
-  while (left > 0 && count > ACTIONS_MIN) left -= (ranked[--count] as string).length + LINE_CHARS;
+  while (left > 0 && count > ACTIONS_MIN) left -= actionChars(ranked[--count] as string);
   if (count === ranked.length) return situation;
   const kept = new Set(ranked.slice(0, count));
   said.push(`${ranked.length - count} of ${actions.length} actions left out`);

@@ -12,8 +12,7 @@ import { StreamOrder } from './stream-order.ts';
 const ANSWER_SHARE = 0.25;
 /** Share of what is left that a prompt may fill: the count is an estimate, and the server adds marks of its own. */
 const FILL_SHARE = 0.9;
-
-/** A situation needs at least about so many characters. */
+/** A situation needs about this many characters at least. */
 const SITUATION_CHARS_MIN = 600;
 
 /** What a model is sent. */

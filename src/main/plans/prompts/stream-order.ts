@@ -19,6 +19,8 @@ const PAIRS_KEPT = 256;
 /** A new order must save this share of what the present one reads. */
 const SAVING_MIN = 0.1;
 const AGENTS_MAX = 1_000;
+/** Maximum size of their latest prompts together, in characters. */
+const CHARS_MAX = 8_000_000;
 /** Weight of a new length in its mean. */
 const LENGTH_SHARE = 0.05;
 
@@ -29,7 +31,11 @@ export class StreamOrder {
   /** The order to use now; undefined while nothing better than the default is known. */
   current: PromptOrder | undefined;
   readonly #features: readonly (readonly [name: string, feature: Feature])[];
-  readonly #last = new LRUCache<string, readonly string[]>({ max: AGENTS_MAX });
+  readonly #last = new LRUCache<string, readonly string[]>({
+    max: AGENTS_MAX,
+    maxSize: CHARS_MAX,
+    sizeCalculation: (parts) => 1 + parts.reduce((sum, { length }) => sum + length, 0),
+  });
   /** For each of the latest pairs, whether each part changed. */
   readonly #pairs: (readonly boolean[])[] = [];
   readonly #chars: number[];

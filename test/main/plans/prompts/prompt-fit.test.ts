@@ -36,6 +36,15 @@ describe('a situation', () => {
     expect(fitted(domain, whole, 10_000)).toEqual({ situation: whole });
   });
 
+  test('loses no actions for what a prompt does not show of long names', () => {
+    const long = situation(
+      Array.from({ length: 8 }, (_, index) => `${index} ${'x'.repeat(2_000)}`),
+      10,
+    );
+    const chars = renderSituation(domain, long).length;
+    expect(fitted(domain, long, chars + 200)).toEqual({ situation: long });
+  });
+
   test('loses the ends of its longest texts first', () => {
     const { situation: fit, trimmed } = fitted(domain, situation(), 1_600);
     expect(fit.actions).toEqual(['attack', 'block']);
