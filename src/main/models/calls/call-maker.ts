@@ -312,7 +312,7 @@ export class CallMaker {
     attempt.called(clock.now(), subject);
     const running = this.#runningAt(at.name).add(attempt);
     if (!isPlaceCheck) plan.holder.works(slot);
-    if (!slot.isBackground) at.begun({ model: subject.model, kind, deadlineMs });
+    if (!slot.isBackground && lane !== 'reserved') at.begun({ model: subject.model, kind, deadlineMs });
     const rest = at.working(subject.model, kind, slot, () => plan.holder.giveUp());
     const begin = at.begins(subject.model);
     const terms = this.#terms(plan, at);

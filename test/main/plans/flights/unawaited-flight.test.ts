@@ -104,6 +104,15 @@ test('the time of calls that are cut at the end of a flight is counted', async (
   await flush();
 });
 
+test('calls of a check within its reserve are not expected to come as those of plans are', async () => {
+  make(2, answers);
+  const { end } = fly({ lane: 'reserved', reserveMs: 60_000, served: 'block' });
+  await pass(100);
+  await end;
+  expect(models.calls).toHaveLength(2);
+  expect(parts.endpoints.get('fake')?.expectedStarts(1_000)).toBe(0);
+});
+
 test.each(['reserved', 'background'] as const)('a check of several different answers is written: %s', async (lane) => {
   make(2, answers, () => ({ kind: 'reads', probabilities: { flee: 0.99 }, afterMs: 5 }));
   const { flight, end } = fly({ lane, reserveMs: 60_000 });
