@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { faultOfSeal, parseJson, SEAL_BYTES_MAX, type SealFormat, sealOf } from '../../cache/learned/sealed-text.ts';
 import { PHASES, type SavedProfile } from './latency-profile.ts';
 
 /**
@@ -9,11 +10,7 @@ export type SavedEntry<Value> = readonly [key: string, value: Value];
 export type ProfileEntry = SavedEntry<SavedProfile>;
 
 /** A type of file. */
-export interface EntryFormat<Value> {
-  /** What the entries are called in the file and in messages. */
-  readonly noun: string;
-  /** Increases when values change their meaning. */
-  readonly version: number;
+export interface EntryFormat<Value> extends SealFormat {
   /** Whether this is a value. Unknown members are no obstacle. */
   isValue(value: unknown): value is Value;
 }
@@ -22,23 +19,21 @@ export const PROFILE_FORMAT: EntryFormat<SavedProfile> = { noun: 'profiles', ver
 
 export const PROFILES_MAX = 1_000;
 export const PROFILE_BYTES_MAX = 5_000_000;
-/** Maximum size of the first line. */
-const HEADER_BYTES_MAX = 200;
 
 /** Joins entries, each given as text, the oldest first; if they do not all fit, the oldest are left out. */
 export function profilesText(
   profiles: readonly string[],
-  { noun, version }: Pick<EntryFormat<unknown>, 'noun' | 'version'> = PROFILE_FORMAT,
+  format: SealFormat = PROFILE_FORMAT,
 ): string {
   let first = profiles.length;
-  let bytes = HEADER_BYTES_MAX;
+  let bytes = SEAL_BYTES_MAX;
   while (first > 0 && profiles.length - first < PROFILES_MAX) {
     bytes += Buffer.byteLength(profiles[first - 1] as string) + 1;
     if (bytes > PROFILE_BYTES_MAX) break;
     first--;
   }
   const body = `[${profiles.slice(first).join(',')}]`;
-  return `${JSON.stringify({ format: `conclave ${noun}`, version, sha256: sha256(body) })}\n${body}\n`;
+  return `${sealOf(format, sha256(body))}\n${body}\n`;
 }
 
 /** The profiles in a text, or what is wrong with it. */
@@ -48,24 +43,13 @@ export function parseProfiles(text: string): readonly ProfileEntry[] | string {
 
 /** The entries in a text, or what is wrong with it. */
 export function parseEntries<Value>(text: string, format: EntryFormat<Value>): readonly SavedEntry<Value>[] | string {
-  const { noun, version } = format;
   const [first = '', body = ''] = text.split('\n', 2);
-  const header = parseJson(first) as { format?: unknown; version?: unknown; sha256?: unknown } | null | undefined;
-  if (header?.format !== `conclave ${noun}`) return 'it holds something else';
-  if (header.version !== version) return `it is of version ${JSON.stringify(header.version)}, not ${version}`;
-  if (header.sha256 !== sha256(body)) return 'it is damaged';
+  const fault = faultOfSeal(first, format, sha256(body));
+  if (fault !== undefined) return fault;
   const entries = parseJson(body);
   // Text with a valid checksum was written here; this check is for the types.
-  if (!Array.isArray(entries) || !entries.every((entry) => isEntry(entry, format))) return `its ${noun} are none`;
+  if (!Array.isArray(entries) || !entries.every((entry) => isEntry(entry, format))) return `its ${format.noun} are none`;
   return entries;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isEntry<Value>(entry: unknown, format: EntryFormat<Value>): entry is SavedEntry<Value> {
