@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,14 +9,18 @@ import type { PlanCache } from '../src/main/cache/plan-cache.ts';
 import { skyrim } from '../src/main/index.ts';
 import { PROFILES } from '../src/main/options/profiles.ts';
 import { systemClock } from '../src/shared/clock.ts';
-import { systemRandom } from '../src/shared/random.ts';
+import { type Random, systemRandom } from '../src/shared/random.ts';
 import { Signer } from '../src/shared/signature.ts';
 import { rounded } from './figures.ts';
+import { AnsweredStream, Draws, ROUNDS } from './store/answered-stream.ts';
 import { decisionOf, randomOrder, States } from './store/states.ts';
 
 /**
  * A restart is warm: one process remembers decisions on disk and ends, another one opens the file and is asked for them
  * in random order. What counts is the share of hits within the first second after the cache began to open.
+ *
+ * With an error budget, evidence serves. A twin that did not restart is asked the same with the same draws; what counts is how
+ * much of what the twin serves is served within the first second.
  */
 const ENTRIES_DEFAULT = 100_000;
 const WITHIN_MS = 1_000;
@@ -24,24 +28,33 @@ const WITHIN_MS = 1_000;
 const STEP = 250;
 
 const { values: args, positionals } = parseArgs({
-  options: { entries: { type: 'string', default: String(ENTRIES_DEFAULT) }, help: { type: 'boolean', default: false } },
+  options: {
+    entries: { type: 'string', default: String(ENTRIES_DEFAULT) },
+    'error-budget': { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
 if (args.help) {
-  console.log('usage: node scripts/bench.ts restart [--entries N]   decisions on disk, 100,000 unless given');
+  console.log('usage: node scripts/bench.ts restart [--entries N] [--error-budget SHARE]');
+  console.log('  --entries       decisions on disk, 100,000 unless given');
+  console.log('  --error-budget  compares what is served within this budget with a twin that did not restart');
   process.exit(0);
 }
 const entries = Number(args.entries);
+const errorBudget = args['error-budget'] === undefined ? (false as const) : Number(args['error-budget']);
 const [part, path] = positionals;
-if (part === undefined || path === undefined) runBoth();
-else if (part === 'fill') await fill(path);
-else await restart(path);
+const PARTS: Readonly<Record<string, (path: string) => Promise<void>>> =
+  errorBudget === false ? { fill, restart } : { twin, learn: learnAll, restart: restartWithinBudget };
+if (part === undefined || path === undefined) runAll();
+else await PARTS[part]?.(path);
 
-function runBoth(): void {
+function runAll(): void {
   const folder = mkdtempSync(join(tmpdir(), 'conclave-restart-'));
   try {
-    for (const name of ['fill', 'restart']) {
+    for (const name of Object.keys(PARTS)) {
       const own = [fileURLToPath(import.meta.url), name, join(folder, 'decisions'), '--entries', String(entries)];
+      if (errorBudget !== false) own.push('--error-budget', String(errorBudget));
       const { status } = spawnSync(process.execPath, [...process.execArgv, ...own], { stdio: 'inherit' });
       if (status !== 0) process.exit(status ?? 1);
     }
@@ -50,23 +63,24 @@ function runBoth(): void {
   }
 }
 
-async function openCache(file: string): Promise<PlanCache> {
+async function openCache(file: string, random: Random = systemRandom): Promise<PlanCache> {
   const defaults = PROFILES.default.cache;
   if (defaults === false) throw new Error('the default profile has a cache');
   const disk = { path: file, bytesMax: 2 ** 30 };
   const cache = {
     ...defaults,
     entries,
-    similar: false as const,
+    similar: errorBudget === false ? (false as const) : defaults.similar,
+    errorBudget,
     valuesMin: false as const,
     ttl: 'fixed' as const,
     ttlMs: 86_400_000,
     checkShare: 0,
     refreshAhead: false,
-    loopGuard: false,
+    loopGuard: errorBudget !== false,
     disk,
   };
-  const opened = await openPlanCache({ cache, domain: skyrim }, systemClock, systemRandom, console.error);
+  const opened = await openPlanCache({ cache, domain: skyrim }, systemClock, random, console.error);
   if (opened === undefined) throw new Error('there is no cache');
   return opened;
 }
@@ -83,10 +97,14 @@ async function fill(file: string): Promise<void> {
     if (look.kind === 'miss')
       cache.learn(request, signature, look, { ...decisionOf(i), decidedAtMs: systemClock.wallNow() });
     // The queue to the disk is bounded: as slow as models are, it never fills; this loop would.
-    if (i % STEP === STEP - 1) while (queuedOn(cache) > 1_000) await turn();
+    if (i % STEP === STEP - 1) await written(cache);
   }
   await cache.close();
   console.error(`restart: ${entries} decisions written`);
+}
+
+async function written(cache: PlanCache): Promise<void> {
+  while (queuedOn(cache) > 1_000) await turn();
 }
 
 function queuedOn(cache: PlanCache): number {
@@ -131,6 +149,100 @@ async function restart(file: string): Promise<void> {
     openMs: rounded(openMs),
     lookupsWithin1s: inFirst.lookups,
     allMs: rounded(allMs),
+    entries,
+  };
+  console.log(JSON.stringify(result));
+}
+
+// Within an error budget ------------------------------------------------------------------------------------------------
+
+async function learnFrom(file: string, draws: Draws): Promise<PlanCache> {
+  const cache = await openCache(file, draws);
+  const stream = new AnsweredStream(cache, entries, 1);
+  for (let asked = 0; asked < ROUNDS * entries; asked += STEP) {
+    for (let i = 0; i < STEP; i++) stream.next();
+    await written(cache);
+  }
+  return cache;
+}
+
+async function learnAll(file: string): Promise<void> {
+  const cache = await learnFrom(file, new Draws());
+  const startedAt = performance.now();
+  const longestMs = await longestPause(() => cache.close());
+  const tookMs = rounded(performance.now() - startedAt);
+  console.error(`restart: written and closed in ${tookMs} ms, ${rounded(longestMs)} ms at most at once`);
+}
+
+/** The longest time for which the event loop did not run during some work. */
+async function longestPause(work: () => Promise<unknown>): Promise<number> {
+  let isRunning = true;
+  let longestMs = 0;
+  const ended = work().finally(() => {
+    isRunning = false;
+  });
+  for (let at = performance.now(); isRunning; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = performance.now();
+    longestMs = Math.max(longestMs, now - at);
+    at = now;
+  }
+  await ended;
+  return longestMs;
+}
+
+/** What a planner that was not restarted serves: the number of served requests after each step. */
+async function twin(file: string): Promise<void> {
+  const draws = new Draws();
+  const cache = await learnFrom(`${file}-twin`, draws);
+  draws.restart();
+  const stream = new AnsweredStream(cache, entries, 2);
+  const served: number[] = [];
+  for (let asked = 0; asked < entries; asked += STEP) {
+    for (let i = 0; i < STEP; i++) stream.next();
+    served.push(stream.served);
+    await written(cache);
+  }
+  writeFileSync(`${file}-served.json`, JSON.stringify(served));
+  await cache.close();
+}
+
+async function restartWithinBudget(file: string): Promise<void> {
+  const byTwin = JSON.parse(readFileSync(`${file}-served.json`, 'utf8')) as number[];
+  const draws = new Draws();
+  draws.restart();
+  const startedAt = performance.now();
+  let opened: PlanCache | undefined;
+  const longestMs = await longestPause(async () => {
+    opened = await openCache(file, draws);
+  });
+  const cache = opened as PlanCache;
+  const openMs = performance.now() - startedAt;
+  const stream = new AnsweredStream(cache, entries, 2);
+  let inFirst = { requests: 0, served: 0, byTwin: 0 };
+  for (const [step, twinServed] of byTwin.entries()) {
+    for (let i = 0; i < STEP; i++) stream.next();
+    if (performance.now() - startedAt <= WITHIN_MS) {
+      inFirst = { requests: (step + 1) * STEP, served: stream.served, byTwin: twinServed };
+    }
+    await written(cache);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await cache.close();
+  const { requests, served, byTwin: twinServed } = inFirst;
+  console.log(`opened after ${rounded(openMs)} ms, ${rounded(longestMs)} ms at most at once`);
+  console.log(`${requests} requests in the first second: ${served} served, ${twinServed} by the twin`);
+  const result = {
+    bench: 'restart',
+    servedShare: twinServed === 0 ? 0 : rounded(served / twinServed),
+    servedWithin1s: served,
+    servedByTwin: twinServed,
+    requestsWithin1s: requests,
+    servedShareOfAll: rounded(stream.served / (byTwin.at(-1) as number)),
+    wrongShare: rounded(stream.wrong / stream.served),
+    openMs: rounded(openMs),
+    openPauseMs: rounded(longestMs),
+    errorBudget,
     entries,
   };
   console.log(JSON.stringify(result));

@@ -81,6 +81,11 @@ export interface CacheStats {
   readonly disk: DiskTierStats | false;
 }
 
+/** The longest time that a decision may be fresh. */
+export function ttlMaxOf({ ttl, ttlMs, ttlMaxMs }: Pick<ResolvedCache, 'ttl' | 'ttlMs' | 'ttlMaxMs'>): number {
+  return ttl === 'adaptive' ? ttlMaxMs : ttlMs;
+}
+
 /** The cache's own counters, all zero, by their names in its stats. */
 export function emptyCounts() {
   return { similarHits: 0, loopsBroken: 0, contradicted: 0, cyclesBroken: 0, withheld: 0, probes: 0, stood: 0 };

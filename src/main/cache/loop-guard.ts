@@ -1,6 +1,9 @@
 import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../shared/clock.ts';
 import { fingerprintNumber } from '../../shared/place.ts';
 import type { Signature } from '../../shared/signature.ts';
+import { areAll, inChunks, type LearnedPart } from './learned/learned-part.ts';
+import { isSavedAgent, isSavedInsistence, memoryOf, type SavedAgent, savedAgent } from './saved-agents.ts';
 import { Visits } from './visits.ts';
 
 /**
@@ -18,6 +21,8 @@ export interface AgentMemory {
   streak: number;
   /** When the agent entered this state, in milliseconds of the process clock. */
   sinceMs: number;
+  /** When it last took an action there. */
+  lastMs: number;
   /** Whether the action came from memory. */
   isFromMemory: boolean;
   /** The agent's recent states. Kept from its second state on. */
@@ -35,7 +40,7 @@ export interface Dwell {
  * next cycles of the state pass without asking, twice as many each time, so that models are not asked at every turn in a world
  * of few states.
  */
-interface Insisted {
+export interface Insisted {
   readonly action: string;
   readonly passesMax: number;
   passesLeft: number;
@@ -45,6 +50,11 @@ const PASSES_AT_FIRST = 4;
 const PASSES_MAX = 256;
 /** Maximum number of confirmed states. The ones asked about longest ago are forgotten. */
 const INSISTED_MAX = 4_096;
+/** Maximum number of agents, and of confirmed states, that are saved: the latest ones. */
+const SAVED_MAX = 4_096;
+/** Number of agents, and of confirmed states, that are saved in one value. */
+const AGENTS_AT_ONCE = 100;
+const INSISTED_AT_ONCE = 1_000;
 
 /** An action without effect is served once more, because the world may lag, but never a third time. */
 export const REPEATS_MAX = 2;
@@ -87,6 +97,7 @@ export class LoopGuard {
         repeats: 1,
         streak: 1,
         sinceMs: nowMs,
+        lastMs: nowMs,
         isFromMemory,
         visits: undefined,
       };
@@ -103,6 +114,7 @@ export class LoopGuard {
       memory.visits.entered(fingerprintNumber(signature), action, isFromMemory);
     }
     memory.action = action;
+    memory.lastMs = nowMs;
     memory.isFromMemory = isFromMemory;
     if (isSameState) return undefined;
     memory.signature.set(signature);
@@ -149,12 +161,55 @@ export class LoopGuard {
     this.#insisted.set(state, { action, passesMax, passesLeft: passesMax });
   }
 
+  /** What outlives the process. An agent is not restored if it acted last longer than `lifeMs` ago. */
+  learnedParts(clock: Clock, lifeMs: number): LearnedPart[] {
+    return [
+      {
+        name: 'agents',
+        saved: () => this.#savedAgents(clock),
+        restore: (agents) => {
+          if (!areAll(agents, isSavedAgent)) return false;
+          for (const saved of agents) {
+            const memory = memoryOf(saved, clock, lifeMs);
+            if (memory !== undefined) this.#agents.set(saved.agent, memory);
+          }
+          return true;
+        },
+      },
+      {
+        name: 'insisted',
+        saved: () => inChunks(latest(this.#insisted), INSISTED_AT_ONCE),
+        restore: (states) => {
+          if (!areAll(states, isSavedInsistence)) return false;
+          for (const [state, insisted] of states) this.#insisted.set(state, insisted);
+          return true;
+        },
+      },
+    ];
+  }
+
+  *#savedAgents(clock: Clock): Generator<SavedAgent[]> {
+    for (const agents of inChunks(latest(this.#agents), AGENTS_AT_ONCE)) {
+      yield agents.map(([agent, memory]) => savedAgent(agent, memory, clock));
+    }
+  }
+
   clear(): void {
     this.#insisted.clear();
     this.#agents.clear();
     this.#lastAgent = '';
     this.#lastMemory = undefined;
   }
+}
+
+/** The entries used last, the oldest of them first. */
+function latest<K extends {}, V extends {}>(map: LRUCache<K, V>): [K, V][] {
+  const entries: [K, V][] = [];
+  for (const entry of map.entries()) {
+    entries.push(entry);
+    if (entries.length === SAVED_MAX) break;
+  }
+  return entries.reverse();
 }
 
 function visitsFrom({ signature, action, isFromMemory }: AgentMemory): Visits {

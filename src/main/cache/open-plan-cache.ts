@@ -2,15 +2,18 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Domain } from '../../shared/domain.ts';
 import type { Random } from '../../shared/random.ts';
 import { domainIdentity } from '../../shared/signature.ts';
-import type { ResolvedCache } from './cache-options.ts';
+import { type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import { DecisionDisk } from './disk/decision-disk.ts';
+import { LearnedFile } from './learned/learned-file.ts';
 import { PlanCache } from './plan-cache.ts';
 import type { PanelAgreement } from './standing/tier-standing.ts';
 
 /** Version of the records on disk: what their keys and bytes mean. */
 const RECORD_VERSION = 1;
+/** Added to the path of the decisions. */
+const EVIDENCE_SUFFIX = '.evidence.json';
 
-/** Opens the configured cache, with the decisions of earlier runs if it has a disk tier. Undefined if the cache is off. */
+/** Opens the configured cache, with the decisions and the evidence of earlier runs if it has a disk tier. Undefined if the cache is off. */
 export async function openPlanCache(
   { cache: options, domain }: { readonly cache: ResolvedCache | false; readonly domain: Domain },
   clock: Clock,
@@ -26,9 +29,11 @@ export async function openPlanCache(
   const { path, bytesMax } = options.disk;
   // Places depend on ranges and weights, which are not part of the key.
   const identity = `conclave ${RECORD_VERSION} ${domainIdentity(domain)} ${JSON.stringify(domain.features)}`;
+  // First the decisions: what is not theirs at the path is refused, and nothing is written beside it.
   const tier = await DiskTier.open({ path, bytesMax, identity, clock, warn });
-  const ttlMaxMs = options.ttl === 'adaptive' ? options.ttlMaxMs : options.ttlMs;
-  const disk = new DecisionDisk(tier, clock, ttlMaxMs);
+  const evidence = { path: `${path}${EVIDENCE_SUFFIX}`, identity, clock, warn };
+  cache.useLearned(await LearnedFile.open(evidence, cache.learnedParts()));
+  const disk = new DecisionDisk(tier, clock, ttlMaxOf(options));
   cache.useDisk(disk).catch((error: unknown) => {
     warn(`decisions on disk could not all be read: ${error instanceof Error ? error.message : String(error)}`);
   });

@@ -7,7 +7,7 @@ import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import { ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
-import { type CacheStats, emptyCounts, type ResolvedCache } from './cache-options.ts';
+import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import { DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionDisk } from './disk/decision-disk.ts';
@@ -15,6 +15,8 @@ import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import { isRefreshDue } from './freshness/refresh-ahead.ts';
+import type { LearnedFile } from './learned/learned-file.ts';
+import type { LearnedPart } from './learned/learned-part.ts';
 import type { Hit, Look, Miss, Near, Shadow, Standing } from './look.ts';
 import { type AgentMemory, actionInVain, isUnchanged, LoopGuard } from './loop-guard.ts';
 import { evidenceReason, rememberedReason } from './reasons.ts';
@@ -51,6 +53,7 @@ export class PlanCache {
   readonly #adaptiveTtl: AdaptiveTtl | undefined;
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
+  #learned: LearnedFile | undefined;
 
   /** `models` reports how often models agree with each other, the measure for tiers. */
   constructor(
@@ -98,6 +101,17 @@ export class PlanCache {
     return this.#memory.useDisk(disk);
   }
 
+  /** What the cache knows in addition to decisions and outlives the process, the largest part first. */
+  learnedParts(): readonly LearnedPart[] {
+    const evidence = this.#judge?.learnedParts() ?? this.#standing.learnedParts();
+    return [...evidence, ...this.#guard.learnedParts(this.#clock, ttlMaxOf(this.#options))];
+  }
+
+  /** Connects the file that keeps `learnedParts`. */
+  useLearned(file: LearnedFile): void {
+    this.#learned = file;
+  }
+
   /** Looks for a remembered answer that may be served now. */
   look(request: PlanRequest, signature: Signature, nowMs = this.#clock.now()): Look {
     const memory = this.#guard.recall(request.agent);
@@ -133,12 +147,14 @@ export class PlanCache {
   /** Learns from a decision of models for a request that was not served. */
   learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
     this.#learner.learn(request, signature, look, decision);
+    this.#learned?.changed();
   }
 
   /** Remembers what models decided for a state that an agent is expected to be in. */
   foreseen(request: PlanRequest, signature: Signature, decision: Decision): void {
     if (this.#judge !== undefined) this.#learnFrom(this.#judge, request, signature, decision);
     this.#learner.foreseen(request, signature, decision);
+    this.#learned?.changed();
   }
 
   /** With an error budget, only evidence serves: the decision becomes part of it. */
@@ -183,6 +199,7 @@ export class PlanCache {
     others: readonly SharedHits[] = [],
   ): void {
     this.#learner.checked(request, signature, hit, decision, others);
+    this.#learned?.changed();
   }
 
   /** Records that hits that were to be checked never will be. */
@@ -207,6 +224,7 @@ export class PlanCache {
     const scene = sceneOf(this.#domain, request.observation);
     const left = this.#guard.took(request.agent, signature, scene, action, nowMs, isFromMemory);
     if (left !== undefined) this.#adaptiveTtl?.stateSeen(left.scene, left.ms);
+    this.#learned?.changed();
   }
 
   clear(): void {
@@ -215,6 +233,7 @@ export class PlanCache {
     this.#judge?.clear();
     this.#standing.clear();
     this.#rules.clear();
+    this.#learned?.cleared();
   }
 
   /** Counts a miss that memory answered after all, because no model answered in time. */
@@ -223,8 +242,8 @@ export class PlanCache {
   }
 
   /** Closes the disk tier. Resolves when everything remembered is on disk. */
-  close(): Promise<void> {
-    return this.#memory.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#memory.close(), this.#learned?.close()]);
   }
 
   stats(): CacheStats {

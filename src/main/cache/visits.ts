@@ -15,6 +15,9 @@ const FROM_MEMORY = 1;
 /** The state was not among those kept when the agent entered it. */
 const NEW = 2;
 
+/** A visit as it is saved. */
+export type SavedVisit = readonly [state: number, action: string, marks: number];
+
 export class Visits {
   readonly #states = new Float64Array(KEPT);
   readonly #marks = new Uint8Array(KEPT);
@@ -53,6 +56,26 @@ export class Visits {
       if ((marks & NEW) !== 0) return false;
     }
     return false;
+  }
+
+  /** The visits that are kept, the oldest first. */
+  saved(): SavedVisit[] {
+    const oldest = Math.max(0, this.#count - KEPT);
+    return Array.from({ length: this.#count - oldest }, (_, i) => {
+      const at = (oldest + i) & (KEPT - 1);
+      return [this.#states[at] as number, this.#actions[at] as string, this.#marks[at] as number];
+    });
+  }
+
+  /** Takes over what `saved` returned. */
+  restore(visits: readonly SavedVisit[]): void {
+    this.#count = 0;
+    for (const [state, action, marks] of visits.slice(-KEPT)) {
+      const at = this.#count++;
+      this.#states[at] = state;
+      this.#actions[at] = action;
+      this.#marks[at] = marks;
+    }
   }
 
   #isKept(state: number): boolean {

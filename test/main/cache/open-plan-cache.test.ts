@@ -298,19 +298,6 @@ describe('a restart', () => {
       },
     });
   });
-
-  test('begins without evidence: within an error budget nothing is served before it is earned anew', async () => {
-    const options = { errorBudget: 0.1, ttlMs: 1_000_000 };
-    const first = await open({ options });
-    for (let look = 0; look < 300; look++) {
-      const missed = first.look(seen());
-      if (missed.kind === 'miss') first.learn(seen(), missed);
-    }
-    expect(first.peek(seen())).toBeDefined();
-    const under = await restarted(first, { options });
-    await warm(under, 1);
-    for (let look = 0; look < 5; look++) under.learn(seen(), under.missed(seen()));
-  });
 });
 
 describe('two processes on one file', () => {

@@ -57,6 +57,15 @@ export class ClassOutcomes {
     return risingRisks(observed, wrong);
   }
 
+  saved(): number[][] {
+    return this.#all().map((counts) => [...counts]);
+  }
+
+  /** Takes over what `saved` returned: four lists of `CLASSES` numbers. */
+  restore(saved: readonly (readonly number[])[]): void {
+    for (const [i, counts] of this.#all().entries()) counts.set(saved[i] as readonly number[]);
+  }
+
   clear(): void {
     for (const counts of this.#all()) counts.fill(0);
   }

@@ -1,3 +1,4 @@
+import { areAll, areNumbers } from '../learned/learned-part.ts';
 import { CLASSES, ClassOutcomes } from './class-outcomes.ts';
 import { ServedShare } from './served-share.ts';
 
@@ -49,6 +50,16 @@ export interface BudgetStats {
   readonly riskHigh: number | null;
 }
 
+/** What outlives the process. */
+interface SavedBudget {
+  readonly budget: number;
+  readonly outcomes: number[][];
+  readonly mix: number[];
+  readonly share: number[];
+  readonly served: number;
+  readonly servedSinceAlarm: number;
+}
+
 export type BudgetVerdict = 'serve' | 'probe' | 'ask';
 
 export class ErrorBudget {
@@ -62,6 +73,8 @@ export class ErrorBudget {
   #riskHigh: number | null = null;
   #judged = 0;
   #served = 0;
+  /** The same of earlier processes. */
+  #servedBefore = 0;
   #servedSinceAlarm = 0;
   #probes = 0;
 
@@ -105,6 +118,34 @@ export class ErrorBudget {
     this.#servedSinceAlarm = 0;
   }
 
+  saved(): SavedBudget {
+    return {
+      budget: this.#budget,
+      outcomes: this.#outcomes.saved(),
+      mix: [...this.#mix],
+      share: this.#share.saved(),
+      served: this.#servedBefore + this.#served,
+      servedSinceAlarm: this.#servedSinceAlarm,
+    };
+  }
+
+  /**
+   * Takes over what `saved` returned in an earlier process. What was served under another budget says nothing about this one: only
+   * what is known of the classes counts then. Returns false, and changes nothing, if the value is none.
+   */
+  restore(saved: unknown): boolean {
+    if (!isSavedBudget(saved)) return false;
+    this.#outcomes.restore(saved.outcomes);
+    this.#mix.set(saved.mix);
+    if (saved.budget === this.#budget) {
+      this.#share.restore(saved.share);
+      this.#servedBefore = saved.served;
+      this.#servedSinceAlarm = saved.servedSinceAlarm;
+    }
+    this.#findCut();
+    return true;
+  }
+
   clear(): void {
     this.#outcomes.clear();
     this.#share.clear();
@@ -134,7 +175,8 @@ export class ErrorBudget {
 
   /** The risk that may be shown: a little below the budget, less what is to be paid back. */
   #target(): number {
-    const variance = (this.#budget * (1 - this.#budget)) / (STRAY_SERVED + STRAY_GROWTH * this.#served);
+    const variance =
+      (this.#budget * (1 - this.#budget)) / (STRAY_SERVED + STRAY_GROWTH * (this.#servedBefore + this.#served));
     return this.#budget - STRAY_SHARE * Math.sqrt(variance) - this.#share.debt / REPAID_IN;
   }
 
@@ -173,4 +215,11 @@ export class ErrorBudget {
     this.#risk = risk;
     this.#riskHigh = riskHigh;
   }
+}
+
+function isSavedBudget(value: unknown): value is SavedBudget {
+  const { outcomes, mix, share, ...counts } = (value ?? {}) as Partial<Record<string, unknown>>;
+  const isOfClasses = (list: unknown): list is number[] => areNumbers(list, CLASSES);
+  const isWhole = areAll(outcomes, isOfClasses) && outcomes.length === 4 && isOfClasses(mix) && areNumbers(share, 9);
+  return isWhole && areNumbers([counts.budget, counts.served, counts.servedSinceAlarm]);
 }

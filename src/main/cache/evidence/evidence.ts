@@ -1,3 +1,4 @@
+import { areAll, inChunks } from '../learned/learned-part.ts';
 import { type ContextTally, countOf, Tallies } from './tallies.ts';
 
 /*
@@ -92,19 +93,24 @@ interface ActionRecord {
 
 /** Maximum number of actions for which the success of predictions is recorded. */
 const RECORDS_MAX = 10_000;
+/** Number of those that are saved in one value. */
+const RECORDS_AT_ONCE = 1_000;
+
+type SavedRecord = readonly [action: string, judged: number, right: number];
 
 export class Evidence {
-  readonly #tallies: Tallies;
+  /** What was decided in each context. */
+  readonly tallies: Tallies;
   readonly #records = new Map<string, ActionRecord>();
 
   constructor(contextsMax: number) {
-    this.#tallies = new Tallies(contextsMax);
+    this.tallies = new Tallies(contextsMax);
   }
 
   /** Returns the likeliest action, if anything is known about this state or similar ones. */
   predict(actions: readonly string[], circumstances: Circumstances): Prediction | undefined {
     if (actions.length > JUDGED_ACTIONS_MAX) return undefined;
-    const contexts = contextsOf(circumstances).map((context) => this.#tallies.get(context));
+    const contexts = contextsOf(circumstances).map((context) => this.tallies.get(context));
     if (contexts[LEVEL.STATE] === undefined && contexts[LEVEL.GATES] === undefined) return undefined;
     let best = '';
     let chance = 0;
@@ -130,8 +136,8 @@ export class Evidence {
 
   /** Learns a decision of models. `predicted` is the action that would have been served, if any. */
   learn(circumstances: Circumstances, action: string, predicted: string | undefined): void {
-    for (const context of contextsOf(circumstances)) this.#tallies.add(context, action);
-    if (!isStuck(circumstances)) for (const context of stuckContexts(circumstances)) this.#tallies.add(context, action);
+    for (const context of contextsOf(circumstances)) this.tallies.add(context, action);
+    if (!isStuck(circumstances)) for (const context of stuckContexts(circumstances)) this.tallies.add(context, action);
     if (predicted === undefined) return;
     const record = this.#records.get(predicted);
     if (record !== undefined) {
@@ -142,8 +148,24 @@ export class Evidence {
     }
   }
 
+  /** The records of actions, in chunks. */
+  *savedRecords(): Generator<SavedRecord[]> {
+    for (const chunk of inChunks([...this.#records], RECORDS_AT_ONCE)) {
+      yield chunk.map(([action, { judged, right }]) => [action, judged, right]);
+    }
+  }
+
+  /** Adds the records of a chunk. Returns false if it is none. */
+  restoreRecords(chunk: unknown): boolean {
+    if (!areAll(chunk, isSavedRecord)) return false;
+    for (const [action, judged, right] of chunk.slice(0, RECORDS_MAX - this.#records.size)) {
+      this.#records.set(action, { judged, right });
+    }
+    return true;
+  }
+
   clear(): void {
-    this.#tallies.clear();
+    this.tallies.clear();
     this.#records.clear();
   }
 
@@ -202,6 +224,11 @@ export class Evidence {
       known(LEVEL.ACTIONS_MOVING, 4),
     );
   }
+}
+
+function isSavedRecord(value: unknown): value is SavedRecord {
+  if (!Array.isArray(value) || value.length !== 3) return false;
+  return typeof value[0] === 'string' && Number.isFinite(value[1]) && Number.isFinite(value[2]);
 }
 
 /** Names of the contexts, by level. */

@@ -1,4 +1,5 @@
 import type { Random } from '../../../shared/random.ts';
+import type { LearnedPart } from '../learned/learned-part.ts';
 import { type BudgetStats, type BudgetVerdict, ErrorBudget } from './error-budget.ts';
 import { type Circumstances, Evidence, type Prediction } from './evidence.ts';
 import { RiskModel } from './risk-model.ts';
@@ -57,6 +58,21 @@ export class HitJudge {
     const isRight = prediction.action === action;
     this.#risk.learn(prediction.features, isRight);
     this.#budget.observe(riskClass, !isRight, verdict !== 'ask');
+  }
+
+  /** What outlives the process. */
+  learnedParts(): LearnedPart[] {
+    const { tallies } = this.#evidence;
+    return [
+      { name: 'tallies', saved: () => tallies.saved(), restore: (chunk) => tallies.restore(chunk) },
+      {
+        name: 'records',
+        saved: () => this.#evidence.savedRecords(),
+        restore: (chunk) => this.#evidence.restoreRecords(chunk),
+      },
+      { name: 'risk', saved: () => [this.#risk.saved()], restore: (saved) => this.#risk.restore(saved) },
+      { name: 'budget', saved: () => [this.#budget.saved()], restore: (saved) => this.#budget.restore(saved) },
+    ];
   }
 
   clear(): void {

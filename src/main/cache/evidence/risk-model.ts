@@ -1,3 +1,4 @@
+import { areNumbers } from '../learned/learned-part.ts';
 import { FEATURES } from './evidence.ts';
 
 /**
@@ -43,6 +44,19 @@ export class RiskModel {
       this.#squares[i] = (this.#squares[i] as number) + gradient * gradient;
       this.#weights[i] = (this.#weights[i] as number) + (STEP * gradient) / Math.sqrt(this.#squares[i] as number);
     }
+  }
+
+  saved(): { readonly weights: number[]; readonly squares: number[] } {
+    return { weights: [...this.#weights], squares: [...this.#squares] };
+  }
+
+  /** Returns false, and changes nothing, if the value is not what `saved` returns. */
+  restore(value: unknown): boolean {
+    const { weights, squares } = (value ?? {}) as Partial<Record<string, unknown>>;
+    if (!areNumbers(weights, FEATURES.length) || !areNumbers(squares, FEATURES.length)) return false;
+    this.#weights.set(weights);
+    this.#squares.set(squares);
+    return true;
   }
 
   clear(): void {

@@ -97,16 +97,37 @@ export class ServedShare {
     return true;
   }
 
+  saved(): number[] {
+    return [
+      this.#recent,
+      this.#recentWrong,
+      this.#biasWrong,
+      this.#biasExpected,
+      this.#pendingWrong,
+      this.#pendingExpected,
+      this.#suspicion,
+      this.#debt,
+      this.#servableSinceAlarm,
+    ];
+  }
+
+  /** Takes over what `saved` returned for the same budget. Without numbers, nothing is known. */
+  restore(saved: readonly number[]): void {
+    [
+      this.#recent = 0,
+      this.#recentWrong = 0,
+      this.#biasWrong = 0,
+      this.#biasExpected = 0,
+      this.#pendingWrong = 0,
+      this.#pendingExpected = 0,
+      this.#suspicion = 0,
+      this.#debt = 0,
+      this.#servableSinceAlarm = 0,
+    ] = saved;
+  }
+
   clear(): void {
-    this.#recent = 0;
-    this.#recentWrong = 0;
-    this.#biasWrong = 0;
-    this.#biasExpected = 0;
-    this.#pendingWrong = 0;
-    this.#pendingExpected = 0;
-    this.#suspicion = 0;
-    this.#debt = 0;
-    this.#servableSinceAlarm = 0;
+    this.restore([]);
   }
 
   #allay(): void {

@@ -36,9 +36,7 @@ export class ReplacedFile {
    * Returns what `parse` makes of the contents, or undefined if there is no usable file. `parse` returns a text if it finds the
    * contents invalid: what is wrong with them.
    */
-  async read<T extends object>(
-    parse: (contents: Buffer) => T | string | Promise<T | string>,
-  ): Promise<T | undefined> {
+  async read<T extends object>(parse: (contents: Buffer) => T | string | Promise<T | string>): Promise<T | undefined> {
     try {
       const found = await this.#parsed(parse);
       await this.#sweep();

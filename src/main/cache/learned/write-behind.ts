@@ -33,6 +33,14 @@ export class WriteBehind {
     if (this.#writing === undefined) this.#arm();
   }
 
+  /** Asks for a write as soon as none runs. */
+  wantNow(): void {
+    this.#lastStartMs = Number.NEGATIVE_INFINITY;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.want();
+  }
+
   /** Writes a last time, after a write that runs. */
   close(): Promise<void> {
     this.#closed ??= this.#close();

@@ -50,6 +50,20 @@ export class Comparisons {
     return bits(this.#recent & (2 ** LATEST - 1));
   }
 
+  saved(): number[] {
+    return [this.total, this.totalWrong, this.seen, this.#weight, this.#wrong, this.#recent];
+  }
+
+  /** Takes over what `saved` returned. */
+  restore([total = 0, totalWrong = 0, seen = 0, weight = 0, wrong = 0, recent = 0]: readonly number[]): void {
+    this.total = total;
+    this.totalWrong = totalWrong;
+    this.seen = seen;
+    this.#weight = weight;
+    this.#wrong = wrong;
+    this.#recent = recent;
+  }
+
   #noticeChange(): void {
     const wrong = bits(this.#recent);
     const recent = complement(wilson(wrong, RECENT, RECENT_Z));

@@ -1,4 +1,5 @@
 import { recordOfScene } from '../false-hits.ts';
+import { areAll, areNumbers, inChunks, type LearnedPart } from '../learned/learned-part.ts';
 import { Comparisons } from './comparisons.ts';
 
 /**
@@ -95,11 +96,19 @@ type OnDoubt = (kind: OwnKind, scene: string | undefined, isDoubted: boolean) =>
 
 type Records = Map<TierKind, (Comparisons | undefined)[]>;
 
+/** A record as it is saved: its scene, or null for all together, its tier and bin, and six numbers. */
+type SavedRow = readonly [scene: string | null, kind: TierKind, bin: number, ...comparisons: number[]];
+
+/** Number of records that are saved in one value. */
+const ROWS_AT_ONCE = 1_000;
+
 export class TierStanding {
   readonly #trust: 'earned' | 'always';
   readonly #models: PanelAgreement;
   #all: Records = new Map();
   readonly #scenes = new Map<string, Records>();
+  /** How often models agreed in an earlier process. Counts until enough is known of this one. */
+  #earlier: PanelAgreement = NO_AGREEMENT;
   /** Whether an answer for the state itself was ever wrong. Until then, a hit needs no other test. */
   #hasDoubts = false;
 
@@ -117,8 +126,7 @@ export class TierStanding {
     const bin = binOf(kind, at);
     if (!isRight && isOwn(kind)) this.#hasDoubts = true;
     recordIn(this.#all, kind, bin).add(isRight);
-    const own = recordOfScene<Records>(this.#scenes, scene, () => new Map());
-    recordIn(own, kind, bin).add(isRight);
+    recordIn(this.#recordsOf(scene), kind, bin).add(isRight);
     if (isOwn(kind)) this.#tellDoubts(kind, scene);
   }
 
@@ -146,6 +154,43 @@ export class TierStanding {
     const pooled = this.#all.get(kind)?.[0];
     this.#onDoubt(kind, scene, this.#isAgainst(kind, scene));
     this.#onDoubt(kind, undefined, pooled !== undefined && isAgainst(pooled, this.#required()));
+  }
+
+  /** What outlives the process. */
+  learnedParts(): LearnedPart[] {
+    return [
+      {
+        name: 'standing',
+        saved: () => inChunks([...this.#rows()], ROWS_AT_ONCE),
+        restore: (rows) => this.#restore(rows),
+      },
+      { name: 'agreement', saved: () => [this.#agreement()], restore: (saved) => this.#restoreAgreement(saved) },
+    ];
+  }
+
+  /** The records of all scenes together come first. */
+  *#rows(): Generator<SavedRow> {
+    yield* rowsOf(null, this.#all);
+    for (const [scene, records] of this.#scenes) yield* rowsOf(scene, records);
+  }
+
+  #restore(rows: unknown): boolean {
+    if (!areAll(rows, isSavedRow)) return false;
+    for (const [scene, kind, bin, ...comparisons] of rows) {
+      recordIn(this.#recordsOf(scene), kind, bin).restore(comparisons);
+      if (isOwn(kind) && (comparisons[1] as number) > 0) this.#hasDoubts = true;
+    }
+    for (const [scene, kind] of rows) {
+      if (scene !== null && isOwn(kind)) this.#tellDoubts(kind, scene);
+    }
+    return true;
+  }
+
+  #restoreAgreement(saved: unknown): boolean {
+    const { compared, rate, ofRoles } = (saved ?? {}) as Partial<Record<string, unknown>>;
+    if (!areNumbers([compared, rate ?? 0, ofRoles ?? 0])) return false;
+    this.#earlier = saved as PanelAgreement;
+    return true;
   }
 
   clear(): void {
@@ -216,6 +261,10 @@ export class TierStanding {
     return `right ${percent(low)} at least, where ${percent(required)} is asked`;
   }
 
+  #recordsOf(scene: string | null): Records {
+    return scene === null ? this.#all : recordOfScene<Records>(this.#scenes, scene, () => new Map());
+  }
+
   /** The scene's own record if it has enough comparisons, else that of all scenes. */
   #judging(kind: TierKind, bin: number, scene: string): Comparisons | undefined {
     const own = this.#ownRecord(kind, bin, scene);
@@ -241,9 +290,14 @@ export class TierStanding {
    * model err alike, so that this asks for more. It would be unfair to what was decided for the state itself.
    */
   #requiredOf(kind: TierKind): number | undefined {
-    const { ofRoles } = this.#models;
+    const { ofRoles } = this.#agreement();
     const isNear = kind === 'similar' || kind === 'confirmed';
     return this.#required() ?? (isNear && ofRoles !== undefined ? ofRoles - MARGIN : undefined);
+  }
+
+  #agreement(): PanelAgreement {
+    const { compared, rate } = this.#models.compared >= COMPARISONS_MIN ? this.#models : this.#earlier;
+    return { compared, rate, ofRoles: this.#models.ofRoles ?? this.#earlier.ofRoles };
   }
 
   /**
@@ -251,7 +305,7 @@ export class TierStanding {
    * again about the same state are used instead: a similar state must be as good as the state itself.
    */
   #required(): number | undefined {
-    const { compared, rate } = this.#models;
+    const { compared, rate } = this.#agreement();
     if (compared >= COMPARISONS_MIN && rate !== undefined) return rate - MARGIN;
     let again: Comparisons | undefined;
     for (const kind of ['exact', 'single'] as const) {
@@ -287,6 +341,19 @@ function recordIn(records: Records, kind: TierKind, bin: number): Comparisons {
     ofKind[bin] = record;
   }
   return record;
+}
+
+function* rowsOf(scene: string | null, records: Records): Generator<SavedRow> {
+  for (const [kind, bins] of records) {
+    for (const [bin, record] of bins.entries()) if (record !== undefined) yield [scene, kind, bin, ...record.saved()];
+  }
+}
+
+function isSavedRow(value: unknown): value is SavedRow {
+  if (!Array.isArray(value) || value.length !== 9) return false;
+  const [scene, kind, bin, ...comparisons] = value as [unknown, TierKind, number, ...unknown[]];
+  const isOfScene = scene === null || typeof scene === 'string';
+  return isOfScene && TIER_KINDS.includes(kind) && BINS[kind][bin] !== undefined && areNumbers(comparisons);
 }
 
 function binOf(kind: TierKind, at: number): number {

@@ -21,10 +21,7 @@ export const PROFILES_MAX = 1_000;
 export const PROFILE_BYTES_MAX = 5_000_000;
 
 /** Joins entries, each given as text, the oldest first; if they do not all fit, the oldest are left out. */
-export function profilesText(
-  profiles: readonly string[],
-  format: SealFormat = PROFILE_FORMAT,
-): string {
+export function profilesText(profiles: readonly string[], format: SealFormat = PROFILE_FORMAT): string {
   let first = profiles.length;
   let bytes = SEAL_BYTES_MAX;
   while (first > 0 && profiles.length - first < PROFILES_MAX) {
@@ -48,7 +45,8 @@ export function parseEntries<Value>(text: string, format: EntryFormat<Value>): r
   if (fault !== undefined) return fault;
   const entries = parseJson(body);
   // Text with a valid checksum was written here; this check is for the types.
-  if (!Array.isArray(entries) || !entries.every((entry) => isEntry(entry, format))) return `its ${format.noun} are none`;
+  if (!Array.isArray(entries) || !entries.every((entry) => isEntry(entry, format)))
+    return `its ${format.noun} are none`;
   return entries;
 }
 
