@@ -3,7 +3,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import { type InParts, inTurns } from '../../../shared/in-parts.ts';
 import type { LearnedPart } from './learned-part.ts';
 import { ReplacedFile } from './replaced-file.ts';
-import { faultOfSeal, parseJson, SEAL_BYTES_MAX, type SealFormat, sealOf } from './sealed-text.ts';
+import { faultOfSeal, jsonIn, SEAL_BYTES_MAX, type SealFormat, sealOf } from './sealed-text.ts';
 import { WriteBehind } from './write-behind.ts';
 
 /*
@@ -95,7 +95,7 @@ export class LearnedFile {
   *#restoreLines(body: Buffer): InParts<void> {
     const byName = new Map(this.#parts.map((part) => [part.name, part]));
     for (const line of linesIn(body)) {
-      const [name, value] = (parseJson(line) ?? []) as unknown[];
+      const [name, value] = (jsonIn(line) ?? []) as unknown[];
       byName.get(name as string)?.restore(value);
       yield;
     }

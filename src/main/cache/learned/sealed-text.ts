@@ -16,14 +16,14 @@ export function sealOf({ noun, version }: SealFormat, sha256: string): string {
 
 /** What is wrong with a first line, if `sha256` is the checksum of the rest; undefined if nothing is. */
 export function faultOfSeal(seal: string, { noun, version }: SealFormat, sha256: string): string | undefined {
-  const header = parseJson(seal) as { format?: unknown; version?: unknown; sha256?: unknown } | null | undefined;
+  const header = jsonIn(seal) as { format?: unknown; version?: unknown; sha256?: unknown } | null | undefined;
   if (header?.format !== `conclave ${noun}`) return 'it holds something else';
   if (header.version !== version) return `it is of version ${JSON.stringify(header.version)}, not ${version}`;
   return header.sha256 === sha256 ? undefined : 'it is damaged';
 }
 
 /** Undefined if the text is none of JSON. */
-export function parseJson(text: string): unknown {
+export function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -66,7 +66,7 @@ export interface TierStat {
   readonly tier: TierKind;
   /** The largest distance, or age in milliseconds, of this row; null if it has no end. */
   readonly to: number | null;
-  /** Comparisons since the start, and those in which models decided differently. */
+  /** Comparisons since the start, and of earlier runs with a disk tier, and those in which models decided differently. */
   readonly compared: number;
   readonly wrong: number;
   /** Share of the latest few hundred that agreed, with its 95 % interval; null while there are none. */

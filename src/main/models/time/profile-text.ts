@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { faultOfSeal, parseJson, SEAL_BYTES_MAX, type SealFormat, sealOf } from '../../cache/learned/sealed-text.ts';
+import { faultOfSeal, jsonIn, SEAL_BYTES_MAX, type SealFormat, sealOf } from '../../cache/learned/sealed-text.ts';
 import { PHASES, type SavedProfile } from './latency-profile.ts';
 
 /**
@@ -43,7 +43,7 @@ export function parseEntries<Value>(text: string, format: EntryFormat<Value>): r
   const [first = '', body = ''] = text.split('\n', 2);
   const fault = faultOfSeal(first, format, sha256(body));
   if (fault !== undefined) return fault;
-  const entries = parseJson(body);
+  const entries = jsonIn(body);
   // Text with a valid checksum was written here; this check is for the types.
   if (!Array.isArray(entries) || !entries.every((entry) => isEntry(entry, format)))
     return `its ${format.noun} are none`;
