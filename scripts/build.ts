@@ -27,6 +27,7 @@ for (const entry of [
   'main/service/entries/orphan-watch.js',
   'main/service/entries/process-entry.js',
   'workers/worker.js',
+  'workers/next-states.js',
   'workers/simulator/simulator-thread.js',
 ]) {
   if (!existsSync(`${root}/dist/${entry}`)) throw new Error(`the build left out dist/${entry}`);

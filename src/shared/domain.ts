@@ -1,3 +1,4 @@
+import { defined } from './defined.ts';
 import { describeValue, PlannerError } from './errors.ts';
 
 /**
@@ -86,6 +87,8 @@ export interface Domain<F extends FeatureMap = FeatureMap> {
   readonly sceneFeature: string | undefined;
   /** Priorities by scene: if plans wait for models, higher numbers are served first. 0 for scenes without an entry. */
   readonly priorities: Readonly<Record<string, number>>;
+  /** Path or file URL of the module that computes next states. Absent if there is none. */
+  readonly next?: string;
 }
 
 export interface DomainDefinition<F extends FeatureMap = FeatureMap> {
@@ -101,6 +104,12 @@ export interface DomainDefinition<F extends FeatureMap = FeatureMap> {
   readonly sceneFeature?: string | undefined;
   /** Priorities by scene: if plans wait for models, higher numbers are served first. Default: 0 for every scene. */
   readonly priorities?: Readonly<Record<string, number>>;
+  /**
+   * Path or file URL of a module with two pure functions: `next(observation, action)` returns the observations that may follow an
+   * action, and `nextActions(observation)` the actions that are possible there. After each plan, models are asked ahead about these
+   * states. Relative to the configuration file, else to the current folder.
+   */
+  readonly next?: string;
 }
 
 /** Roles of a domain that defines none, such as one from a trace header. */
@@ -158,7 +167,7 @@ export function isSoft(feature: Feature): boolean {
   return (feature.kind === 'category' || feature.kind === 'flag' || feature.kind === 'set') && feature.soft === true;
 }
 
-const DOMAIN_KEYS = ['name', 'description', 'features', 'roles', 'sceneFeature', 'priorities'];
+const DOMAIN_KEYS = ['name', 'description', 'features', 'roles', 'sceneFeature', 'priorities', 'next'];
 const ROLE_KEYS = ['name', 'prompt', 'vision'];
 
 function checkKeys(key: string, what: string, value: object, allowed: readonly string[]): void {
@@ -259,6 +268,7 @@ export function defineDomain<const F extends FeatureMap>(definition: DomainDefin
     fail(`domain.sceneFeature ${rule}, got ${describeValue(sceneFeature)}`);
   }
   checkPriorities(definition.priorities);
+  checkNext(definition.next);
   const checkedRoles = roles ?? GENERIC_ROLES;
   checkRoles(checkedRoles);
   return Object.freeze({
@@ -269,7 +279,14 @@ export function defineDomain<const F extends FeatureMap>(definition: DomainDefin
     roles: Object.freeze([...checkedRoles]),
     sceneFeature,
     priorities: Object.freeze({ ...definition.priorities }),
+    ...defined({ next: definition.next }),
   });
+}
+
+function checkNext(next: string | undefined): void {
+  if (next === undefined || (typeof next === 'string' && next !== '')) return;
+  const rule = 'must be the path or file URL of a module, because functions cannot cross to its thread';
+  fail(`domain.next ${rule}, got ${describeValue(next)}`);
 }
 
 function checkPriorities(priorities: Readonly<Record<string, number>> | undefined): void {

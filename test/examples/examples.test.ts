@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { warehouse, work } from '../../examples/grid-world/warehouse.ts';
 import type { ChatPlanner } from '../../src/main/chat/chat-planner.ts';
 import { openSocketFace, type SocketFace } from '../../src/main/faces/socket/socket-face.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
@@ -188,6 +189,28 @@ test('the game in turns tells what may come next', { timeout: 60_000 }, async ()
   expect(output).toMatch(/\d of 3 told states were answered within 5 ms/);
   expect(output).toMatch(/[1-9]\d* futures asked: \d+ used/);
   expect(code).toBe(0);
+});
+
+test('the robot in a warehouse is planned ahead by its domain', { timeout: 60_000 }, async () => {
+  await using robot = await createPlanner({
+    domain: warehouse,
+    endpoints: { sim: { baseURL: simulator.baseURL } },
+    experts: [{ role: 'route', model: 'microsoft/phi-4-mini-reasoning' }],
+    workers: { threads: 1 },
+  });
+  const lines: string[] = [];
+  const pass = async (): Promise<void> => {
+    const { told: before } = robot.stats().foresight;
+    const isIdle = (): boolean => {
+      const { told, waiting, running } = robot.stats().foresight;
+      return told > before && waiting + running === 0;
+    };
+    await eventually(isIdle, 'all next states are answered');
+  };
+  const ready = await work(robot, { steps: 4, pass, random: () => 0.5, log: (line) => void lines.push(line) });
+  expect(lines[0]).toMatch(/^step 1: 2\/2 (north|south|east|west|wait) \(/);
+  expect(ready).toBeGreaterThan(0);
+  expect(robot.stats().foresight).toMatchObject({ domain: { calls: 4, invalid: 0, dropped: 0, off: null } });
 });
 
 test('the game loop runs to its end and applies plans on the way', { timeout: 60_000 }, async () => {

@@ -33,6 +33,11 @@ describe('a definition that breaks a rule is one clear error', () => {
     ['no name', { features: {} }, 'domain.name must be a name, got nothing'],
     ['an empty name', { name: '', features: {} }, 'domain.name must be a name, got ""'],
     ['no features', { name: 'a', features: {} }, 'domain.features must name at least one feature, got an object'],
+    [
+      'functions for next states',
+      { name: 'a', features: { x: NUMBER }, next: () => [] },
+      'domain.next must be the path or file URL of a module, because functions cannot cross to its thread, got a function',
+    ],
     ['features left out', { name: 'a' }, 'domain.features must name at least one feature, got nothing'],
     [
       'a list of features',
@@ -164,7 +169,7 @@ describe('a definition that breaks a rule is one clear error', () => {
     [
       'an unknown key',
       { ...withFeature({ kind: 'flag' }), rolls: [] },
-      'domain.rolls is not a setting of a domain (name, description, features, roles, sceneFeature, priorities)',
+      'domain.rolls is not a setting of a domain (name, description, features, roles, sceneFeature, priorities, next)',
     ],
     [
       'an unknown key of a role',

@@ -147,6 +147,7 @@ export class Settlements {
     counters.planTimes[plan.source].observe(plan.latencyMs / 1000);
     counters.lateness.record(plan.latenessMs);
     this.#lane.planSettled();
+    this.#parts.domainFutures?.decided(state.request, plan.action);
     const { trace } = call;
     if (trace !== undefined) this.#trace(() => this.#spans.settled(trace, plan));
     if (plan.latenessMs > LATENESS_MS_MAX) this.#announcements.tell('late', plan);

@@ -34,6 +34,7 @@ import { Machine } from '../models/slots/machine.ts';
 import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import { PlannerCounters } from '../plans/counters.ts';
+import type { DomainFutures } from '../plans/expectations/domain-futures.ts';
 import type { FlightParts } from '../plans/flights/flight-parts.ts';
 import { LateAnswers } from '../plans/ladder/late-answers.ts';
 import { ExpertRecords } from '../plans/panel/expert-records.ts';
@@ -42,6 +43,7 @@ import { Planner } from '../plans/planner.ts';
 import { Prompts } from '../plans/prompts/prompts.ts';
 import { Reads } from '../plans/reads/reads.ts';
 import { type LearningParts, openLearned } from './learned-files.ts';
+import { openDomainFutures } from './open-domain-futures.ts';
 
 /** Maximum number of the coordinator's own connections to one endpoint: synthesis calls at once. */
 const COORDINATOR_CONNECTIONS = 256;
@@ -94,10 +96,12 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     ? undefined
     : startPool(resolved, clock, collaborators.workerUrl, (message) => lost.report(message));
   const pool: ExpertRunner = collaborators.pool ?? (started as ExpertPool);
+  let domainFutures: DomainFutures | undefined;
   const release = async (): Promise<void> => {
-    await Promise.all([pool.close(), ...[...clients.values()].map((client) => client.close())]);
+    await Promise.all([pool.close(), domainFutures?.close(), ...[...clients.values()].map((client) => client.close())]);
   };
   try {
+    domainFutures = await openDomainFutures(resolved, clock);
     const list = (at: ResolvedEndpoint, timeoutMs: number) =>
       (clients.get(at.name) as EndpointClient).listModels(timeoutMs);
     const [listings, facts] = await Promise.all([
@@ -115,7 +119,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       pool,
       callers: clients,
       clients,
-      ...defined({ onMeasured }),
+      ...defined({ onMeasured, domainFutures }),
     });
     learned.restore(parts);
     const { agreement } = parts.records;
@@ -135,6 +139,7 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
       const probed = { ...parts, sharedPrompt: resolved.features.priming ? sharedPrompt : undefined, reads };
       void probeAnswers(seats, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
     }
+    if (domainFutures !== undefined) domainFutures.host = planner;
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can add listeners first.
     clock.nextTurn(() => {
@@ -221,14 +226,14 @@ const LOADED_MS = 1_000;
 /** Builds the parts that flights share. */
 export function makeParts(
   options: ResolvedOptions,
-  opened: Pick<FlightParts, 'clock' | 'pool' | 'callers'> & {
+  opened: Pick<FlightParts, 'clock' | 'pool' | 'callers' | 'domainFutures'> & {
     readonly random: Random;
     /** Clients that query the servers while the planner runs; without them, the facts from the start remain. */
     readonly clients?: ReadonlyMap<string, EndpointClient>;
     readonly onMeasured?: (parts: LearningParts) => void;
   },
 ): FlightParts {
-  const { clock, random, pool, callers, clients, onMeasured } = opened;
+  const { clock, random, pool, callers, clients, onMeasured, domainFutures } = opened;
   const counters = new PlannerCounters();
   const turns = new LoopTurns(clock);
   const forms = new AnswerForms(clock);
@@ -298,6 +303,7 @@ export function makeParts(
     turns,
     reads,
     late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
+    ...defined({ domainFutures }),
   };
 }
 

@@ -134,6 +134,9 @@ function readHeader(file: string, line: Line): { header: TraceHeader; domain: Do
 function domainOf(file: string, line: Line, definition: DomainDefinition): Domain {
   const builtIn =
     definition.name === skyrim.name ? { description: skyrim.description, roles: skyrim.roles } : undefined;
+  if ('next' in definition) {
+    throw traceFault(file, line.number, 'header: domain.next is not allowed: a trace is data, and runs no code');
+  }
   try {
     return defineDomain({ ...builtIn, ...definition });
   } catch (error) {

@@ -47,7 +47,9 @@ export class TraceWriter {
       throw writeFault(file, cause);
     }
     const writer = new TraceWriter(file, sink);
-    writer.#put(JSON.stringify({ trace: TRACE_VERSION, ...trace }));
+    // A trace names no code.
+    const { next: _, ...domain } = trace.domain;
+    writer.#put(JSON.stringify({ trace: TRACE_VERSION, ...trace, domain }));
     return writer;
   }
 

@@ -75,7 +75,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     plans: { settled: 10, inFlight: 0, superseded: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
     sources: counters.sources,
     why: counters.why,
-    foresight: { ...new ForesightCounts().total, waiting: 0, running: 0, off: null, bySource: [] },
+    foresight: { ...new ForesightCounts().total, waiting: 0, running: 0, off: null, domain: false, bySource: [] },
     landing: { fits: 0, moved: 0, illegal: 0, chosenAnew: 0, scenes: [] },
     late: [],
     reads: false,

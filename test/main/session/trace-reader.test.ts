@@ -181,6 +181,11 @@ describe('a header', () => {
     ['without a name', { ...HEADER, name: undefined }, 'header: name must be a name, got nothing'],
     ['with a licence that is no text', { ...HEADER, licence: 1 }, 'header: licence must be a text, got 1'],
     ['without a domain', { ...HEADER, domain: undefined }, 'header: domain must be an object with name and features'],
+    [
+      'with a domain that names code',
+      { ...HEADER, domain: { ...HEADER.domain, next: './world.js' } },
+      'header: domain.next is not allowed: a trace is data, and runs no code',
+    ],
     ['without features', { ...HEADER, domain: { name: 'cave' } }, 'header: domain.features must name at least one'],
     [
       'with an unknown kind of feature',

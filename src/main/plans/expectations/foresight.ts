@@ -10,9 +10,10 @@ import type { FlightBoard, Foreseen } from '../flights/flight-board.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import { charsOf, keptRequest, REQUEST_CHARS_MAX } from '../kept-request.ts';
 import { AskShares } from './ask-shares.ts';
+import type { DomainFuturesStats } from './domain-futures.ts';
 import { AgentExpectations, type Expectation, inOrder, isOverdue, timesOf } from './expectation.ts';
 import { ForesightCounts, type GuessCounts, type GuessEvent, type GuessRow } from './foresight-counts.ts';
-import type { Guess, GuessOutcome } from './future.ts';
+import { GUESS_SOURCES, type Guess, type GuessOutcome } from './future.ts';
 import { IdleRoom } from './idle-room.ts';
 
 /**
@@ -35,6 +36,8 @@ export interface ForesightStats extends GuessCounts {
   readonly running: number;
   /** Why nothing is asked ahead; null if it is. */
   readonly off: string | null;
+  /** What came of asking the domain for next states; false if it cannot tell. */
+  readonly domain: false | DomainFuturesStats;
   /** The counts by source and scene. */
   readonly bySource: readonly GuessRow[];
 }
@@ -130,8 +133,9 @@ export class Foresight {
 
   stats(): ForesightStats {
     const { total } = this.#counts;
+    const domain = this.#given.parts.domainFutures?.stats() ?? false;
     const now = { waiting: this.#waiting.size, running: this.#running, off: this.#off };
-    return { ...total, ...now, bySource: this.#counts.rows() };
+    return { ...total, ...now, domain, bySource: this.#counts.rows() };
   }
 
   get #off(): string | null {
@@ -156,6 +160,7 @@ export class Foresight {
     const told = agent.find(key);
     const times = timesOf(guess, nowMs);
     const { likelihood = 1 } = guess;
+    if (told !== undefined && !isAsGood(guess, told)) return;
     if (told !== undefined) return void Object.assign(told, { ...times, likelihood });
     const { domain } = this.#given.parts.options;
     const scene = sceneOf(domain, guess.observation);
@@ -255,6 +260,11 @@ export class Foresight {
   #count(event: GuessEvent, { guess, scene }: Pick<Expectation, 'guess' | 'scene'>): void {
     this.#counts.add(event, guess.source, scene);
   }
+}
+
+/** What the host told is not changed by what its domain computes. */
+function isAsGood({ source }: Guess, { guess }: Expectation): boolean {
+  return GUESS_SOURCES.indexOf(source) <= GUESS_SOURCES.indexOf(guess.source);
 }
 
 function isTooLong(guess: Guess): boolean {

@@ -8,6 +8,7 @@ import type { ExpertRunner } from '../../models/pool/expert-pool.ts';
 import type { FairShare } from '../../models/slots/fair-share.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { PlannerCounters } from '../counters.ts';
+import type { DomainFutures } from '../expectations/domain-futures.ts';
 import type { LateAnswers } from '../ladder/late-answers.ts';
 import type { ExpertRecords } from '../panel/expert-records.ts';
 import type { ResidentSeats } from '../panel/resident-seats.ts';
@@ -33,6 +34,8 @@ export interface FlightParts {
   readonly late: LateAnswers | undefined;
   /** Undefined if models are only asked in words. */
   readonly reads: Reads | undefined;
+  /** Absent if the domain cannot compute next states. */
+  readonly domainFutures?: DomainFutures;
 }
 
 /** The purpose of one flight. */

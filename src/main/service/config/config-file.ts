@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
@@ -55,7 +55,7 @@ export async function loadConfig(cwd: string, given?: string): Promise<LoadedCon
   const name = given ?? findConfig(cwd);
   if (name === undefined) return undefined;
   const path = resolve(cwd, name);
-  return { file: name, ...checkConfig(name, await readData(name, path)) };
+  return { file: name, ...checkConfig({ name, path }, await readData(name, path)) };
 }
 
 /** Loads a domain by its name (`skyrim`) or from a file that defines it. Throws ERR_DOMAIN_INVALID or ERR_OPTIONS_INVALID. */
@@ -65,8 +65,9 @@ export async function loadDomain(cwd: string, given: string): Promise<Domain> {
     const message = `domain must be "${skyrim.name}" or a file with a definition, got ${describeValue(given)}`;
     throw new PlannerError('ERR_DOMAIN_INVALID', message);
   }
-  const data = await readData(given, resolve(cwd, given));
-  return domainOf(given, (data as { domain?: unknown } | null)?.domain ?? data);
+  const path = resolve(cwd, given);
+  const data = await readData(given, path);
+  return domainOf({ name: given, path }, (data as { domain?: unknown } | null)?.domain ?? data);
 }
 
 function findConfig(cwd: string): string | undefined {
@@ -157,30 +158,43 @@ async function readText(
   }
 }
 
-function checkConfig(file: string, data: unknown): Omit<LoadedConfig, 'file'> {
+/** A file as it is named in messages, and where it is. */
+interface NamedFile {
+  readonly name: string;
+  readonly path: string;
+}
+
+function checkConfig(file: NamedFile, data: unknown): Omit<LoadedConfig, 'file'> {
   if (data === null || typeof data !== 'object' || Array.isArray(data)) {
-    failIn(file, `must hold an object of options, got ${describeValue(data)}`);
+    failIn(file.name, `must hold an object of options, got ${describeValue(data)}`);
   }
-  const { serve, log, ...planner } = checkOptions(configSchema, data, `${file}: `);
+  const { serve, log, ...planner } = checkOptions(configSchema, data, `${file.name}: `);
   // The schemas match these types; only their optional members are typed `| undefined`.
   const sections = { serve, log } as Pick<LoadedConfig, 'serve' | 'log'>;
   return { config: withDomain(file, planner), ...sections };
 }
 
-function withDomain(file: string, parsed: Omit<z.infer<typeof configSchema>, 'serve' | 'log'>): Config {
+function withDomain(file: NamedFile, parsed: Omit<z.infer<typeof configSchema>, 'serve' | 'log'>): Config {
   const { domain, ...rest } = parsed;
   return { ...(rest as Config), ...(domain === undefined ? {} : { domain: domainOf(file, domain) }) };
 }
 
-function domainOf(file: string, domain: unknown): Domain {
+function domainOf({ name, path }: NamedFile, domain: unknown): Domain {
   if (domain === skyrim.name) return skyrim;
   if (domain === null || typeof domain !== 'object') {
-    failIn(file, `domain must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
+    failIn(name, `domain must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
   }
   try {
-    return defineDomain(domain as DomainDefinition);
+    return defineDomain(withPath(domain as DomainDefinition, dirname(path)));
   } catch (error) {
     if (!(error instanceof PlannerError)) throw error;
-    throw new PlannerError(error.code, `${file}: ${error.message}`, { cause: error });
+    throw new PlannerError(error.code, `${name}: ${error.message}`, { cause: error });
   }
+}
+
+/** The path of its module is relative to the file. */
+function withPath(domain: DomainDefinition, folder: string): DomainDefinition {
+  const { next } = domain;
+  if (typeof next !== 'string' || next === '' || next.startsWith('file:')) return domain;
+  return { ...domain, next: resolve(folder, next) };
 }

@@ -1,4 +1,5 @@
 import { utimesSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig, loadDomain } from '../../../../src/main/service/config/config-file.ts';
 import { skyrim } from '../../../../src/shared/domains/skyrim.ts';
@@ -167,6 +168,16 @@ describe('a domain', () => {
     folder.file('cave.json', '{"name":"cave","features":{"dark":{"kind":"flag"}}}');
     expect(await loadDomain(folder.path, 'skyrim')).toBe(skyrim);
     expect((await loadDomain(folder.path, 'cave.json')).name).toBe('cave');
+  });
+
+  test('from a file names its module for next states relative to that file', async () => {
+    const features = { dark: { kind: 'flag' } };
+    const at = (next: string): string => folder.file('cave.json', JSON.stringify({ name: 'cave', features, next }));
+    const nextOf = async (next: string) => (await loadDomain('/', at(next))).next;
+    expect(await nextOf('./world.js')).toBe(join(folder.path, 'world.js'));
+    expect(await nextOf('/srv/world.js')).toBe('/srv/world.js');
+    expect(await nextOf('file:///srv/world.js')).toBe('file:///srv/world.js');
+    await expect(nextOf('')).rejects.toThrow('cave.json: domain.next must be the path or file URL of a module');
   });
 
   test('of another name is refused', async () => {

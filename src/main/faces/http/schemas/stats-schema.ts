@@ -10,6 +10,7 @@ const MAY_BE_OFF: ReadonlySet<string> = new Set([
   'cache.budget',
   'cache.disk',
   'chats.cache',
+  'foresight.domain',
 ]);
 
 /** Schema of `planner.stats()`, from the table of figures. Names and states are not figures, and not included. */
