@@ -1,5 +1,8 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { allFeatures } from '../../src/main/options/features.ts';
+import { request } from '../support/make-planner.ts';
+import { eventually } from '../support/raw-client.ts';
 import { openPage } from './support/browser.ts';
 import { openService, type Service, states } from './support/service.ts';
 
@@ -8,10 +11,12 @@ const WIDTHS = [360, 768, 1_280];
 const LOOKS = SCHEMES.flatMap((colorScheme) => WIDTHS.map((width) => [colorScheme, width] as const));
 
 function open(): Promise<Service> {
-  return openService(({ role, nth }) =>
-    role === 'one' && nth % 2 === 1
-      ? { kind: 'errors', code: 'ERR_MODEL_STATUS', afterMs: 4 }
-      : { kind: 'answers', action: 'block', afterMs: 10 },
+  return openService(
+    ({ role, nth }) =>
+      role === 'one' && nth % 2 === 1
+        ? { kind: 'errors', code: 'ERR_MODEL_STATUS', afterMs: 4 }
+        : { kind: 'answers', action: 'block', afterMs: 10 },
+    { features: { ...allFeatures(false), foresight: true } },
   );
 }
 
@@ -60,6 +65,10 @@ test.each(LOOKS)('%s and %i px wide: no scrolling sideways, and every text stand
   await using service = await open();
   const long = 'a-name-without-any-place-to-break-that-is-longer-than-a-phone-is-wide';
   await service.plan(...states(6, { agent: long, actions: [long, 'block'] }));
+  const foreseen = { observation: { place: long, health: 1 } };
+  service.planner.expect([request(foreseen)]);
+  await eventually(() => service.planner.stats().foresight.asked === 1, 'it is asked about');
+  await service.plan(foreseen);
   await using watched = await openPage({ colorScheme, viewport: { width, height: 800 } });
   const { page } = watched;
   await page.goto(service.address);

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { ReadStats } from '../../src/main/plans/reads/reads.ts';
 import type { ReadBehaviour } from '../support/fake-models.ts';
+import { request } from '../support/make-planner.ts';
+import { eventually } from '../support/raw-client.ts';
 import { openPage } from './support/browser.ts';
 import { openService, states } from './support/service.ts';
 
@@ -89,6 +91,57 @@ test('what reads decided is shown, with the reliability of each model, where the
   await page.goto(silent.address);
   await page.waitForSelector(LIVE);
   expect(await page.isVisible('#reads-title')).toBe(false);
+});
+
+const FORESEEING = { ...allFeatures(false), foresight: true, askLater: false };
+
+test('what was foreseen is a bar of what was ready, late and wrong; work that began before its plan shows so', async () => {
+  await using service = await openService(
+    ({ nth }) => ({ kind: 'answers', action: 'block', afterMs: nth < 2 ? 5 : 500 }),
+    {
+      experts: [{ role: 'one', model: 'e' }],
+      ...{ synthesis: { models: [] }, quorum: 'firstAgree', features: FORESEEING },
+      endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', slots: 4 } },
+    },
+  );
+  const { planner } = service;
+  const foresight = () => planner.stats().foresight;
+  const at = (place: string) => request({ observation: { place, health: 50 } });
+  planner.expect([at('ready'), at('wrong')]);
+  await eventually(() => foresight().asked === 2 && foresight().running === 0, 'both are answered');
+  await planner.plan(at('ready'));
+  planner.expect([at('late')]);
+  await eventually(() => foresight().running === 1, 'it is asked about');
+  await planner.plan(at('late'));
+  await using watched = await openPage();
+  const { page } = watched;
+  await page.goto(service.address);
+  await page.waitForSelector(LIVE);
+  expect(await figures(page, '#foresight [data-stat]', 'stat')).toEqual([
+    ['foresight.used', '1'],
+    ['foresight.withheld', '0'],
+    ['foresight.tooLate', '1'],
+    ['foresight.wrong', '1'],
+  ]);
+  expect(await page.isVisible('#foresight-title')).toBe(true);
+  expect(await page.$$eval('.foresight-bar .foreseen', (parts) => parts.map((part) => part.className))).toEqual([
+    'foreseen used',
+    'foreseen tooLate',
+    'foreseen wrong',
+  ]);
+  expect(await page.locator('#foresight tbody tr').allTextContents()).toEqual([
+    'hostready111000',
+    'hostwrong110010',
+    'hostlate110100',
+  ]);
+  await page.click('.plans li:has(.before)');
+  expect(await page.locator('#detail .before').count()).toBe(1);
+  expect(await page.textContent('#detail .facts')).toMatch(/Work began[\d.]+ ms before it was asked/);
+  expect(watched.complaints).toEqual([]);
+  await using silent = await openService();
+  await page.goto(silent.address);
+  await page.waitForSelector(LIVE);
+  expect(await page.isVisible('#foresight-title')).toBe(false);
 });
 
 test('it follows what happens, in its list, its charts and its figures', async () => {

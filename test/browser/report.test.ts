@@ -43,6 +43,20 @@ test('a report opens from its file alone, with the table, the charts and the pla
   expect(watched.complaints).toEqual([]);
 });
 
+test('a report draws what was foreseen, where any state was expected', async () => {
+  const counts = { told: 12, asked: 9, known: 0, used: 5, tooLate: 2, joined: 1, withheld: 0, wrong: 2, dropped: 3 };
+  const foresight = { ...counts, waiting: 0, running: 0, off: null, domain: false, bySource: [] } as const;
+  await using watched = await openPage();
+  const { page } = watched;
+  await show(page, { kind: 'session', side: reportSide(makeReport({ foresight })), plans: [] });
+  expect(await page.textContent('section:has(.foresight-bar) h2')).toBe('What was foreseen');
+  expect(await page.locator('.foresight-bar .foreseen').count()).toBe(3);
+  expect(await page.locator('.foresight li b').allTextContents()).toEqual(['5', '0', '2', '2']);
+  await show(page, { kind: 'session', side: reportSide(makeReport()), plans: [] });
+  expect(await page.locator('.foresight-bar').count()).toBe(0);
+  expect(watched.complaints).toEqual([]);
+});
+
 test('two reports stand side by side, on equal scales, with what is better marked', async () => {
   const [a, b] = [makeReport(), makeReport({ onTime: 900, series: { ...makeSeries(9), plans: Array(9).fill(50) } })];
   const { rows, warnings } = compareReports(a, b);

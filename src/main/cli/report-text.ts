@@ -24,7 +24,13 @@ export function reportText(report: SessionReport): string {
 /** The report for a page. */
 export function reportSide(report: SessionReport): ReportSide {
   const lines = [headline(report), serverText(report.server)];
-  return { title: report.trace.name, lines, tables: reportTables(report), series: report.series ?? null };
+  return {
+    title: report.trace.name,
+    lines,
+    tables: reportTables(report),
+    foresight: report.foresight,
+    series: report.series ?? null,
+  };
 }
 
 function reportTables(report: SessionReport): ReportTable[] {
@@ -65,6 +71,7 @@ function summaryRows(report: SessionReport): string[][] {
     ...laterRows(report),
     ...honestyRows(report),
     ...readRows(report),
+    ...foresightRows(report),
     [nameOf('llmSuccess'), successText(report)],
     saidRow(report, 'timeouts'),
     saidRow(report, 'fallbacks'),
@@ -194,6 +201,15 @@ function readRows({ reads, plans }: SessionReport): string[][] {
   const errors = calibration.flatMap(({ model, error }) => (error === undefined ? [] : `${rate(error)} (${model})`));
   if (errors.length > 0) parts.push(`calibration error ${errors.join(', ')}`);
   return [['Read decisions', parts.join(' · ')]];
+}
+
+/** The row of what models were asked ahead, if any state was told or guessed. */
+function foresightRows({ foresight }: SessionReport): string[][] {
+  if (foresight === null || foresight.told === 0) return [];
+  const { told, asked, used, tooLate, joined, wrong, dropped } = foresight;
+  const late = `${count(tooLate)} late (${count(joined)} joined)`;
+  const ends = `${count(used)} ready · ${late} · ${count(wrong)} wrong · ${count(dropped)} dropped`;
+  return [['Foreseen', `${count(told, 'state')}, ${count(asked)} asked: ${ends}`]];
 }
 
 /** Returns, for example, `similar up to 0.1: 84 % of 120, silent`. */

@@ -9,6 +9,7 @@ const REPORT_MODULES = [
   'charts.js',
   'timeline.js',
   'plan-list.js',
+  'foresight.js',
   'report.js',
 ] as const;
 

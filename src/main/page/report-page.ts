@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ShownPlan } from '../monitor/latest-plans.ts';
 import type { Series } from '../monitor/series.ts';
+import type { GuessCounts } from '../plans/expectations/foresight-counts.ts';
 import { bundlePage } from './page-bundle.ts';
 
 /** A table of texts; without a head, each row is a name and its value. */
@@ -18,6 +19,8 @@ export interface ReportSide {
   /** Facts about the run: what ran and where. */
   readonly lines: readonly string[];
   readonly tables: readonly ReportTable[];
+  /** What became of expected states. Null in reports of earlier versions. */
+  readonly foresight: GuessCounts | null;
   /** Null if the report has none, because an earlier version wrote it. */
   readonly series: Series | null;
 }

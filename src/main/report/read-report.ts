@@ -122,6 +122,12 @@ const reads = z.looseObject({
     .max(1_000),
 });
 
+/** Missing in reports of earlier versions. */
+const foresight = z.looseObject({
+  ...{ told: amount, asked: amount, used: amount, tooLate: amount, joined: amount, withheld: amount, wrong: amount },
+  dropped: amount,
+});
+
 const calls = z.looseObject({ made: amount, useful: amount, timeouts: amount, cancelled: amount, failed: amount });
 
 const judgement = z.looseObject({
@@ -166,6 +172,7 @@ const schema = z.looseObject({
     .array(z.looseObject({ kind: name, compared: amount, lateOnly: amount, nextOnly: amount, serves: z.boolean() }))
     .default([]),
   reads: reads.nullable().default(null),
+  foresight: foresight.nullable().default(null),
   calls: calls.extend(saidIn('calls.')),
   models: z.array(model).max(1_000),
   endpoints: z.array(endpoint).max(1_000),

@@ -81,6 +81,8 @@ export interface SessionReport {
   /** Model calls that no plan waits for. */
   readonly background: PlannerStats['background'];
   readonly late: PlannerStats['late'];
+  /** What became of the states that agents were expected to be in. Null in reports of earlier versions. */
+  readonly foresight: PlannerStats['foresight'] | null;
   /** The decisions of reads, and how reliable their probabilities are; null if no model is read. */
   readonly reads: ReadStats | null;
   /** Its success rate is `llmSuccess`. */
@@ -138,6 +140,7 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     cache: cacheOf(stats.cache),
     background: stats.background,
     late: stats.late,
+    foresight: stats.foresight,
     reads: stats.reads || null,
     calls,
     models: stats.models,

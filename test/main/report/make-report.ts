@@ -74,6 +74,7 @@ export function makeReport(overrides: Partial<SessionReport> = {}): SessionRepor
     },
     late: [],
     reads: null,
+    foresight: null,
     calls: {
       made: 1_100,
       useful: 980,

@@ -218,6 +218,18 @@ const READS: ReadStats = {
   ],
 };
 
+test('what was foreseen is told in one line, where any state was expected', () => {
+  const stats = statsOf(true);
+  const counts = { told: 12, asked: 9, used: 5, tooLate: 2, joined: 1, wrong: 2, dropped: 3 };
+  const foresight = { ...stats.foresight, ...counts };
+  const report = sessionReport(OUTCOME, { ...stats, foresight }, { trace: TRACE, server: SIMULATED });
+  expect(report.foresight).toEqual(foresight);
+  expect(reportText(report)).toMatch(
+    /Foreseen +12 states, 9 asked: 5 ready · 2 late \(1 joined\) · 2 wrong · 3 dropped\n/,
+  );
+  expect(reportText(sessionReport(OUTCOME, stats, { trace: TRACE, server: SIMULATED }))).not.toContain('Foreseen');
+});
+
 test('what reads decided is told, with how well their probabilities say what is written', () => {
   const report = sessionReport(OUTCOME, { ...statsOf(true), reads: READS }, { trace: TRACE, server: SIMULATED });
   expect(report.reads).toEqual(READS);

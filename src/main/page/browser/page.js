@@ -1,5 +1,6 @@
 import { Charts } from './charts.js';
 import { byId, el, setText } from './dom.js';
+import { showForesight } from './foresight.js';
 import { timeOfDay } from './format.js';
 import { Live } from './live.js';
 import { PlanList } from './plan-list.js';
@@ -78,6 +79,7 @@ function show({ stats, lately, falseHits }) {
   showEndpoints(byId('endpoints'), stats.endpoints);
   showScenes(byId('scenes'), stats);
   showReads(byId('reads'), stats);
+  showForesight(byId('foresight'), stats);
   showTotals(byId('totals'), stats);
 }
 

@@ -1,6 +1,7 @@
 import { PANELS } from './chart-panels.js';
 import { Charts, highestOf } from './charts.js';
 import { byId, el, table } from './dom.js';
+import { foresightBar } from './foresight.js';
 import { PlanList } from './plan-list.js';
 
 /**
@@ -66,15 +67,25 @@ function showComparison(main, { sides, rows, warnings }) {
           charts.place,
         ),
       ),
-      ...made.map(({ side }) => el('div', {}, ...side.tables.map(tableSection))),
+      ...made.map(({ side }) => el('div', {}, ...side.tables.map(tableSection), ...foresightSections(side.foresight))),
     ),
   );
   for (const { side, charts } of made) showCharts(charts.place, side, { maxOf, secondsMin });
 }
 
 /** @param {ReportSide} side */
-function sideParts({ lines, tables }) {
-  return [...lines.map((line) => el('p', { class: 'muted' }, line)), ...tables.map(tableSection)];
+function sideParts({ lines, tables, foresight }) {
+  return [
+    ...lines.map((line) => el('p', { class: 'muted' }, line)),
+    ...tables.map(tableSection),
+    ...foresightSections(foresight),
+  ];
+}
+
+/** @param {ReportSide['foresight']} foresight */
+function foresightSections(foresight) {
+  if (foresight === null || foresight.told === 0) return [];
+  return [section('What was foreseen', el('div', { class: 'card' }, foresightBar(foresight)))];
 }
 
 /** @param {ReportTable} given */

@@ -69,7 +69,15 @@ export function attemptBar(attempt, { from, to }) {
     bar.append(part);
   }
   if (ending !== 'ok') bar.append(el('span', { class: 'sign' }, SIGNS[ending]));
-  return el('span', { class: 'track' }, bar);
+  return el('span', { class: 'track' }, beforeIt({ from, to }), bar);
+}
+
+/** Marks the time before the plan was asked, if there was work by then. @param {{ from: number, to: number }} span */
+function beforeIt({ from, to }) {
+  if (from === 0) return null;
+  const before = el('span', { class: 'before' });
+  before.style.width = `${percentOf(-from, to - from)}%`;
+  return before;
 }
 
 /** All attempts of a plan, one above the other.
@@ -102,6 +110,7 @@ export function phaseLegend() {
       el('i', { class: 'swatch sign failed', 'aria-hidden': 'true' }, SIGNS.failed),
       'failed or out of time',
     ),
+    el('li', {}, el('i', { class: 'swatch before', 'aria-hidden': 'true' }), 'before the plan was asked'),
     el('li', {}, 'Each plan over its own time.'),
   );
 }
@@ -167,6 +176,8 @@ function factsOf(plan, time) {
     ['Settled', plan.latenessMs > 0 ? `${time}, ${duration(plan.latenessMs)} after its deadline` : time],
   ];
   if (plan.ageMs !== undefined) facts.push(['Decided', `${duration(plan.ageMs)} before`]);
+  const { from } = spanOf(plan);
+  if (from < 0) facts.push(['Work began', `${duration(-from)} before it was asked`]);
   if (plan.coalesced) facts.push(['Shared', 'the model work of another plan']);
   return facts;
 }
