@@ -79,8 +79,9 @@ describe('the next states of a domain', () => {
     await thread.answer({ states: [at('wood'), ...wrong, { ...at('hill'), actions: [] }], left: 2 });
     expect(taken).toMatchObject([{ observation: { place: 'wood' }, likelihood: 0.25 }]);
     expect(futures.stats()).toMatchObject({ invalid: 3, dropped: 2, off: null });
-    expect(warnings).toEqual([expect.stringContaining('domain.next returned an invalid state')]);
-    expect(warnings[0]).toContain('observation.place is a category that test needs');
+    expect(warnings).toEqual([
+      'domain.next returned an invalid state, and such states are dropped: observation.place is a category that test needs, got nothing',
+    ]);
   });
 
   test('are computed for one action at a time, and of an agent for the newest', async () => {
@@ -160,6 +161,14 @@ describe('a domain is switched off', () => {
       await thread.answer({ slow: call % 100 === 0 ? 1 : 0 });
     }
     expect(futures.stats()).toMatchObject({ calls: 301, slow: 4, off: null });
+  });
+
+  test('not if its answer came while the planner was busy', async () => {
+    await decide();
+    clock.advance(5_000);
+    await thread.answer({ states: [at('wood')] });
+    expect(futures.stats().off).toBeNull();
+    expect(taken).toHaveLength(1);
   });
 
   test('without a warning when its planner closes', async () => {

@@ -1,4 +1,4 @@
-import { type Clock, deadlineSignal } from '../../../shared/clock.ts';
+import type { Clock } from '../../../shared/clock.ts';
 import { type Domain, imageFeaturesOf, type Observation } from '../../../shared/domain.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import { NEXT_CALL_MS_MAX, type NextStates, type NextTask } from '../../../shared/next-states.ts';
@@ -124,15 +124,19 @@ export class DomainFutures {
 
   async #run(task: NextTask): Promise<NextStates | undefined> {
     const { clock, thread } = this.#given;
-    const deadline = deadlineSignal(clock, clock.now() + STUCK_MS);
+    const ending = new AbortController();
+    let isOver = false;
+    // In the turn after: a result that came while this thread was busy is read first.
+    const timer = clock.setTimer(STUCK_MS, () => clock.nextTurn(() => isOver || ending.abort()));
     try {
-      return await thread.run(task, deadline.signal);
+      return await thread.run(task, ending.signal);
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
-      this.#switchOff(deadline.expired ? `a call took more than ${STUCK_MS} ms` : `it failed: ${what}`);
+      this.#switchOff(ending.signal.aborted ? `a call took more than ${STUCK_MS} ms` : `it failed: ${what}`);
       return undefined;
     } finally {
-      deadline.dispose();
+      isOver = true;
+      timer.cancel();
     }
   }
 
@@ -156,11 +160,13 @@ export class DomainFutures {
       return checkedFutures(this.#given.domain, [future]).map((guess) => ({ ...guess, source: 'domain' }));
     } catch (error) {
       if (!(error instanceof PlannerError)) throw error;
-      const isFirst = this.#counts.invalid++ === 0;
-      if (isFirst)
-        this.host?.warn(`domain.next returned an invalid state, and such states are dropped: ${error.message}`);
+      if (this.#counts.invalid++ === 0) this.#warnOfInvalid(error.cause instanceof Error ? error.cause : error);
       return [];
     }
+  }
+
+  #warnOfInvalid({ message }: Error): void {
+    this.host?.warn(`domain.next returned an invalid state, and such states are dropped: ${message}`);
   }
 
   #switchOff(reason: string): void {
