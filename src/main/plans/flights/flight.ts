@@ -250,7 +250,7 @@ export class Flight {
     this.#isReadUsed = true;
     // A trial needs written votes to be compared with. If none can be in time, the read is the best vote there is.
     this.#isTrial = use === 'trial' && !this.#hasConvened && !isLastWord;
-    if (this.#isTrial) return use;
+    if (this.#isTrial) return this.#hearPair();
     const { action, model, probability } = choice;
     const vote = { action, confidence: probability, reason: '' };
     const readWeight = reads.chanceOf(choice) ?? probability * UNCALIBRATED_WEIGHT;
@@ -268,6 +268,12 @@ export class Flight {
     if (!this.#hasConvened && (isLastWord || (use === 'decides' && isEnough))) return 'decides';
     this.#isReadUsed = true;
     this.#isTrial = use !== 'decides' || this.#hasConvened;
+    return this.#isTrial ? this.#hearPair() : 'trial';
+  }
+
+  /** A trial takes two votes, even where one that agrees with experience would settle it: else only pairs were heard whose first vote contradicts. */
+  #hearPair(): ReadUse {
+    this.#ballot.votesMin = 2;
     return 'trial';
   }
 

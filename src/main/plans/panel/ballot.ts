@@ -12,6 +12,8 @@ export class Ballot {
   readonly votes: ExpertVote[] = [];
   /** The choices in answers that have not ended. */
   readonly choices = new StandingChoices<ResolvedExpert>();
+  /** With fewer votes it is not settled while more may come: how often experts agree is not known from votes that stop as soon as they do. */
+  votesMin = 1;
   /** Called after each vote, also after the panel has settled or was given up, and when choices have settled it. */
   onVote: () => void = () => {};
 
@@ -37,6 +39,8 @@ export class Ballot {
   /** Whether the votes settle it, given that the `pending` experts may still vote. */
   verdict(pending: readonly Voice[]): QuorumState {
     const weights = pending.map((voice) => this.quorum.weightOf(voice));
-    return verdictOf(this.standing, weights, this.request, this.quorum);
+    const state = verdictOf(this.standing, weights, this.request, this.quorum);
+    const isShort = state.kind === 'settled' && pending.length > 0 && this.standing.length < this.votesMin;
+    return isShort ? { kind: 'open', needed: 1 } : state;
   }
 }

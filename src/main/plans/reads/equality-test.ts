@@ -19,7 +19,7 @@ const PAIRS_MIN = 20;
 /** A probability's own pairs are weighed against this many pairs of all probabilities. */
 const PAIRS_SHRINKAGE = 10;
 /** Variance of the excess at the start, and its weight in pairs. */
-const VARIANCE_AT_FIRST = 0.1;
+const VARIANCE_AT_FIRST = 0.25;
 const VARIANCE_WEIGHT = 5;
 /** Where votes hardly ever differ, the evidence of a pair is that of this variance. */
 const VARIANCE_MIN = 0.02;

@@ -107,20 +107,15 @@ export class ReadCalibration {
     return this.#models.get(model)?.equality.worth ?? 'unknown';
   }
 
-  /** Whether reads of any model are worse. */
-  get isAnyWorse(): boolean {
-    return [...this.#models.values()].some(({ equality }) => equality.worth === 'worse');
+  /** Number of models whose reads are worse. */
+  get worse(): number {
+    return [...this.#models.values()].filter(({ equality }) => equality.worth === 'worse').length;
   }
 
   /** Whether reads of this probability agree with written votes as often as these agree with each other. */
   isEqual(model: string, probability: number): boolean {
-    return this.worthOf(model) === 'equal' && this.mayBeEqual(model, probability);
-  }
-
-  /** The same as far as is known, if there is no verdict. */
-  mayBeEqual(model: string, probability: number): boolean {
     const equality = this.#models.get(model)?.equality;
-    return equality === undefined || (equality.worth !== 'worse' && equality.isTrusted(binOf(probability)));
+    return equality?.worth === 'equal' && equality.isTrusted(binOf(probability));
   }
 
   /** The chance that the model would decide the same in words. Undefined while too little is known. */

@@ -66,8 +66,6 @@ const KNOWN_BONUS = 0.2;
 const WORSE_STANDING = 0.5;
 /** Share of plans that read if reads never decide. */
 const READ_SHARE = 0.05;
-/** The same of a model without a verdict if those of another are worse: models at the same servers often err alike. */
-const OTHER_SHARE = 0.1;
 
 export interface ReadsParts {
   readonly options: ResolvedReads;
@@ -105,7 +103,9 @@ export class Reads {
   #readShare(model: string): number {
     const compared = this.#calibration.comparedOf(model);
     const worth = this.#worthOf(model);
-    if (worth === 'unknown' && this.#calibration.isAnyWorse) return OTHER_SHARE;
+    const { worse } = this.#calibration;
+    // Models at the same servers often err alike: each whose reads are worse promises less of the next.
+    if (worth === 'unknown' && worse > 0) return UNDECIDED_SHARE / worse;
     if (compared < TRIALS_MIN) return 1;
     if (worth === 'worse' || !this.#calibration.isAnySure(model, this.#confidenceMin)) return READ_SHARE;
     return worth === 'equal' || compared < TRIALS_MAX ? 1 : UNDECIDED_SHARE;
