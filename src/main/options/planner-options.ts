@@ -138,8 +138,9 @@ export interface CacheOptions {
   /** Maximum number of agents whose last state and action are remembered. Default 10,000. */
   readonly agentsMax?: number;
   /**
-   * File that keeps decisions across restarts, and its maximum size (default 256 MiB). Two small files beside it keep what was learned about
-   * models: `PATH.latencies.json` their times, `PATH.reads.json` the worth of their reads. Default false: memory only.
+   * File that keeps decisions across restarts, and its maximum size (default 256 MiB). Files beside it keep what was learned:
+   * `PATH.latencies.json` the times of models, `PATH.reads.json` the worth of their reads, `PATH.evidence.json` what is known about
+   * decisions. Default false: memory only.
    */
   readonly disk?: false | { readonly path: string; readonly bytesMax?: number };
 }

@@ -3,9 +3,13 @@ import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import type { Clock } from '../../../shared/clock.ts';
 import { setAside } from '../disk/set-aside.ts';
+import { inChunks } from './learned-part.ts';
 
 /** Number of files opened in this thread, so that each has its own temporary file. */
 let opened = 0;
+
+/** Number of pieces in one write. */
+const PIECES_AT_ONCE = 16;
 
 export interface ReplacedFileOptions {
   readonly path: string;
@@ -127,7 +131,7 @@ async function identityOf(path: string): Promise<string | undefined> {
 async function writeSynced(path: string, pieces: readonly string[]): Promise<void> {
   const file = await open(path, 'w');
   try {
-    for (const piece of pieces) await file.writeFile(piece);
+    for (const some of inChunks(pieces, PIECES_AT_ONCE)) await file.writeFile(some.join(''));
     await file.sync();
   } finally {
     await file.close();
