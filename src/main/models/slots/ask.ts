@@ -53,6 +53,13 @@ export interface WaitingAsks<T extends WaitingAsk> {
   find(passes: (item: T) => boolean): T | undefined;
 }
 
+/** The waiting calls without those that have the rank of the reserve. */
+export function unreserved<T extends WaitingAsk & { readonly rankMs: number }>(queue: WaitingAsks<T>): WaitingAsks<T> {
+  const find = (passes: (item: T) => boolean): T | undefined =>
+    queue.find((item) => item.rankMs !== RESERVED_RANK_MS && passes(item));
+  return { first: find(() => true), find };
+}
+
 /** Decides which of the waiting calls may start, by the models they need. */
 export interface GateTurns {
   mayBegin(ask: Ask): boolean;

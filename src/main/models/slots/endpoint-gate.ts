@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import { type Ask, type GateTurns, type Lane, RESERVED_RANK_MS, type Slot, type WaitingAsks } from './ask.ts';
+import { type Ask, type GateTurns, type Lane, RESERVED_RANK_MS, type Slot, unreserved } from './ask.ts';
 import type { Machine, MachineGate } from './machine.ts';
 import { RankedQueue } from './ranked-queue.ts';
 import { SlotHolds } from './slot-holds.ts';
@@ -385,17 +385,10 @@ export class EndpointGate implements MachineGate {
     }
   }
 
-  /** The waiting calls that may be served: none within its reserve while one of raised priority waits. */
-  #candidates(queue: RankedQueue<Waiter>): WaitingAsks<Waiter> {
-    if (queue.first?.rankMs !== RESERVED_RANK_MS || !this.hasRaised) return queue;
-    const find = (passes: (waiter: Waiter) => boolean): Waiter | undefined =>
-      queue.find((waiter) => waiter.rankMs !== RESERVED_RANK_MS && passes(waiter));
-    return { first: find(() => true), find };
-  }
-
   /** The call that is served next; undefined if none can be. Calls without a deadline need not wait for those that have one. */
   #nextOf(lane: Lane, queue: RankedQueue<Waiter>): Waiter | undefined {
-    const next = this.#hasFree ? this.turns.next(this.#candidates(queue)) : undefined;
+    const isReserved = queue.first?.rankMs === RESERVED_RANK_MS && this.hasRaised;
+    const next = this.#hasFree ? this.turns.next(isReserved ? unreserved(queue) : queue) : undefined;
     if (next === undefined || this.#mayStart(lane, next.ask)) return next;
     if (this.#unhurriedWaiting === 0) return undefined;
     return queue.find(({ ask }) => ask.need === undefined && this.#mayStart(lane, ask) && this.turns.mayBegin(ask));

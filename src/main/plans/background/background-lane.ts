@@ -358,9 +358,10 @@ export class BackgroundLane {
   }
 
   /** An errand that had to make room, or found none, waits again. */
-  #takeBack({ flight: _flight, reservedMs: _reservedMs, ...job }: RunningJob, hasFailed: boolean): void {
+  #takeBack({ key, errand, sinceMs, others }: RunningJob, hasFailed: boolean): void {
+    const job = { key, errand, sinceMs, others };
     this.#counts.cancelled++;
-    this.#running.delete(job.key);
+    this.#running.delete(key);
     if (this.#isClosed) this.#lose(hitsOf(job), 'ended');
     else if (hasFailed) this.#queue.putLater(job, this.#parts.clock.now());
     else this.#queue.put(job);
