@@ -40,10 +40,10 @@ export class FlightCalls {
   isLate = false;
   /** Whether a call was given up for another. */
   isCutShort = false;
-  /** Whether a call still waited for a slot at the deadline or at the end. */
+  /** Whether a call still waited for a slot when the flight's time was over. */
   isStarved = false;
-  /** Called at the deadline while no plan waits: those that wait are settled by their flight board, which then ends the flight. */
-  onDeadline: () => void = () => {};
+  /** Called when the time of a flight is over that no plan waits for; the flights of plans are ended by their flight board. */
+  onTimeOver: () => void = () => {};
   #endedWorkMs = 0;
   /** The part of `workedMs` in which its slots did not yield; undefined while they do not. */
   #reservedWorkMs: number | undefined;
@@ -63,7 +63,7 @@ export class FlightCalls {
   #isSpent = false;
   /** The end of the reserve of a flight in the lane `reserved`. */
   #reserve: Timer | undefined;
-  #deadline: Timer | undefined;
+  #timeOver: Timer | undefined;
   /** Ends the agent's turn: called once no running call has a plan that waits for it. */
   #turnOver: (() => void) | undefined;
 
@@ -133,9 +133,15 @@ export class FlightCalls {
   /** The time by which the last calls must have ended: slightly before the deadline, or after it if late work is kept. */
   lastMs(endMs = Number.POSITIVE_INFINITY): number {
     const { options, clock } = this.#parts;
-    if (options.keepsLate) return this.deadlineMs + options.lateMs;
+    if (options.keepsLate) return this.#endMs;
     const nowMs = clock.now();
     return Math.min(endMs, nowMs + lessSettling(this.deadlineMs - nowMs));
+  }
+
+  /** The time by which everything must have ended. */
+  get #endMs(): number {
+    const { keepsLate, lateMs } = this.#parts.options;
+    return this.deadlineMs + (keepsLate ? lateMs : 0);
   }
 
   async make(plan: FlightCallPlan, signal: AbortSignal = this.signal): Promise<ExpertResult> {
@@ -146,7 +152,7 @@ export class FlightCalls {
     const { lane, rankMs } = this;
     const { deadlineMs } = this.#plan;
     const { clock, maker } = this.#parts;
-    if (!this.#isAwaited) this.#deadline ??= clock.setTimer(this.deadlineMs - this.nowMs, () => this.onDeadline());
+    if (!this.#isAwaited) this.#timeOver ??= clock.setTimer(this.#endMs - this.nowMs, () => this.onTimeOver());
     const holder = new FlightCall(this, linkedAbort(signal), plan.kind === 'read' ? READ_SHARE : 1);
     this.#made++;
     this.#open.add(holder);
@@ -188,7 +194,7 @@ export class FlightCalls {
     const { agent, deadlineMs } = plan;
     this.#plan = { ...plan, waitedMs: shares.waitedMs(agent) };
     this.#isAwaited = true;
-    this.#deadline?.cancel();
+    this.#timeOver?.cancel();
     this.lane = 'foreground';
     for (const slot of this.#slots) slot.toForeground();
     if (this.isAtWork) this.#turnOver ??= shares.working(agent);
@@ -230,7 +236,7 @@ export class FlightCalls {
   end(isOutOfTime: boolean): void {
     this.#turnOver?.();
     this.#reserve?.cancel();
-    this.#deadline?.cancel();
+    this.#timeOver?.cancel();
     this.cancel(isOutOfTime);
   }
 

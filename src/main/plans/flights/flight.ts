@@ -71,9 +71,7 @@ export class Flight {
     this.#purpose = purpose;
     this.#outlook = new ExpertOutlook(parts, request, deadlineMs);
     this.#calls = new FlightCalls(parts, request, deadlineMs, purpose, this.#outlook);
-    this.#calls.onDeadline = () => {
-      if (!this.goOnLate()) this.cancel(true);
-    };
+    this.#calls.onTimeOver = () => this.cancel(true);
     this.#ballot = new Ballot(request, {
       rule: options.quorum,
       weightOf: (voice) => records.givenWeightOf(voice) * (isWeighted ? records.weightOf(voice) : 1),
