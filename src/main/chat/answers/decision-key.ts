@@ -17,13 +17,19 @@ export function decisionKey({ route, bytes, modelSpans, askerSpans }: AskedPass)
 }
 
 /** The text of an answer that may be given again: every question is answered, and none is refused. Undefined for any other answer. */
-export function keepableDecision(answer: Buffer): string | undefined {
+export function keepableDecision({ bytes }: Pick<AskedPass, 'bytes'>, answer: Buffer): string | undefined {
   if (answer.length > KEYED_CHARS_MAX) return undefined;
   const text = answer.toString('utf8');
+  const answers = listed(text, 'answers');
+  if (answers.length === 0 || !answers.every(isAnswer)) return undefined;
+  return answers.length < listed(bytes.toString('utf8'), 'questions').length ? undefined : text;
+}
+
+/** The values in a list or an object that is a member of a JSON text; none if there is no such member. */
+function listed(text: string, name: string): readonly unknown[] {
   const read = readJson(text);
-  const answers = memberOf('value' in read ? read.value : undefined, 'answers');
-  const all = answers === null || typeof answers !== 'object' ? [] : Object.values(answers);
-  return all.length > 0 && all.every(isAnswer) ? text : undefined;
+  const list = memberOf('value' in read ? read.value : undefined, name);
+  return list === null || typeof list !== 'object' ? [] : Object.values(list);
 }
 
 function isAnswer(answer: unknown): boolean {

@@ -1,5 +1,6 @@
 import { asPlannerError, type PlannerError } from '../../../shared/errors.ts';
 import { type PassEnd, type PassRelay, READ_BYTES_MAX } from '../../../shared/model-client/pass-relay.ts';
+import { keepableDecision } from '../answers/decision-key.ts';
 import { type DecisionCall, otherCall } from '../decisions/decision-calls.ts';
 import { decisionForm, readQuestionnaire } from '../decisions/decision-forms.ts';
 import { startDecision, startTranslated } from '../decisions/decision-relay.ts';
@@ -73,6 +74,11 @@ export class PassFlight extends AnswerFlight<AskedPass, PassDraft, PassFlightEnd
   get whole(): Buffer {
     this.#whole ??= this.tell().take();
     return this.#whole;
+  }
+
+  /** The text of a whole answer to a request for decisions, if it may be given again. */
+  get keepable(): string | undefined {
+    return this.isEventStream ? undefined : keepableDecision(this.asked, this.whole);
   }
 
   /** Resolves when the answer has begun; never if it ends without one, or is held until it is whole. */

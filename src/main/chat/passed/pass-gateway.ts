@@ -2,7 +2,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import { asPlannerError, PlannerError } from '../../../shared/errors.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { CachedChat, ChatCache } from '../answers/chat-cache.ts';
-import { decisionKey, keepableDecision } from '../answers/decision-key.ts';
+import { decisionKey } from '../answers/decision-key.ts';
 import { SharedAnswers, type Sharing } from '../answers/shared-answers.ts';
 import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../chat-call-options.ts';
 import type { ChatCounters } from '../chat-counters.ts';
@@ -136,8 +136,7 @@ export class PassGateway {
   #landed(flight: PassFlight, end: PassFlightEnd, sharing: Sharing): void {
     this.#shared?.ended(sharing, flight);
     if (end.kind === 'failed') return;
-    const text = flight.isEventStream ? undefined : keepableDecision(flight.whole);
-    this.#shared?.keep(sharing, flight.seat as ChatSeat, text);
+    this.#shared?.keep(sharing, flight.seat as ChatSeat, flight.keepable);
   }
 
   async #answer(flight: PassFlight, waiting: Waiting, isJoined: boolean): Promise<PassReply> {

@@ -167,11 +167,11 @@ describe('an exact answer', () => {
   test.each<[string, readonly unknown[]]>([
     ['a question that was refused', [CHOSEN, { type: 'refusal', name: null }]],
     ['nothing for a question', [CHOSEN, null]],
+    ['fewer answers than questions', [CHOSEN]],
   ])('is not kept with %s', async (_, told) => {
     await open();
     answers(one, ...told);
-    expect(await idOf(ask())).toBe('model d1');
-    expect(await idOf(ask())).toBe('model d2');
+    for (const id of ['d1', 'd2']) expect(await idOf(ask({ questions: [QUESTION, QUESTION] }))).toBe(`model ${id}`);
     expect(planner.stats().chats.cache).toMatchObject({ entries: 0, notKept: 2 });
   });
 
