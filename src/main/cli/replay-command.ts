@@ -242,6 +242,9 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
       `--error-budget must be left out unless --serve is budget, got ${errorBudget} with --serve ${serve}`,
     );
   }
+  if (flags.foresight && flags.compareGuard) {
+    throw new UsageError('--compare-guard must be left out with --foresight, which does not replay a cache, got both');
+  }
   checkMemory(entries, '--entries');
   return {
     ...CACHE,

@@ -263,6 +263,10 @@ describe('flags', () => {
       'error: --error-budget must be left out unless --serve is budget, got 0.1 with --serve first',
     ],
     [
+      ['t', '--foresight', '--compare-guard'],
+      'error: --compare-guard must be left out with --foresight, which does not replay a cache, got both',
+    ],
+    [
       ['t', '--serve', 'budget', '--error-budget', '0'],
       "argument '0' is invalid. It must be a share above 0 and below 1.",
     ],

@@ -84,7 +84,7 @@ export function futuresBody(domain: Domain): z.ZodType {
     inMs: z
       .number()
       .min(0)
-      .describe('Time until the agent is expected to ask, milliseconds. Default: at once.')
+      .describe('Time until the agent is expected to ask, milliseconds. Default: with its next request.')
       .optional(),
     likelihood: z
       .number()
