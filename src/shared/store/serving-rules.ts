@@ -11,6 +11,8 @@ import { HEADER } from './store-layout.ts';
  */
 const RULE = { BUDGET: 1, VALUES: 2 } as const;
 const VALUES_UNIT = 1_000;
+/** Maximum number of scenes whose doubts can end one by one. Those of later ones last until a clear. */
+const SCENES_MAX = 1_024;
 
 /** What the cache's options say about serving. */
 export interface ServingRules {
@@ -34,7 +36,8 @@ const DOUBTED = Object.keys(WORD_OF) as readonly Doubted[];
 /** The coordinator's side. */
 export class ServingRulesWriter {
   readonly #words: Int32Array;
-  readonly #doubts: Readonly<Record<Doubted, Map<string | undefined, number>>> = {
+  /** The bits of what is doubted, by scene; by themselves for scenes beyond the bound. */
+  readonly #doubts: Readonly<Record<Doubted, Map<string | number | undefined, number>>> = {
     exact: new Map(),
     single: new Map(),
     foreseen: new Map(),
@@ -50,8 +53,9 @@ export class ServingRulesWriter {
   doubt(kind: Doubted, scene: string | undefined, isDoubted: boolean): void {
     const doubts = this.#doubts[kind];
     if (doubts.has(scene) === isDoubted) return;
-    if (isDoubted) doubts.set(scene, scene === undefined ? -1 : sceneBit(scene));
-    else doubts.delete(scene);
+    const bits = scene === undefined ? -1 : sceneBit(scene);
+    if (!isDoubted) doubts.delete(scene);
+    else doubts.set(scene === undefined || doubts.size < SCENES_MAX ? scene : bits, bits);
     this.#publish(kind);
   }
 

@@ -104,7 +104,8 @@ describe('--json', () => {
         'advice',
         'similarAdvice',
       ],
-      ...['cache', 'servedCount', 'wrongCount', 'loopedCount', 'disordered', 'restarts', 'interrupted'],
+      ...['cache', 'guard', 'withheld', 'running'],
+      ...['servedCount', 'wrongCount', 'loopedCount', 'disordered', 'restarts', 'interrupted'],
     ]);
     // Two agents in one state take turns, and both always go: all but the first record are served, and all but the first
     // one served to each agent repeat its last action.
