@@ -60,8 +60,8 @@ const INSISTED_AT_ONCE = 1_000;
 export const REPEATS_MAX = 2;
 
 export class LoopGuard {
-  readonly #agents: LRUCache<string, AgentMemory>;
-  readonly #insisted = new LRUCache<number, Insisted>({ max: INSISTED_MAX });
+  #agents: LRUCache<string, AgentMemory>;
+  #insisted = new LRUCache<number, Insisted>({ max: INSISTED_MAX });
   /** The agent looked up last: a plan looks up its agent twice. */
   #lastAgent = '';
   #lastMemory: AgentMemory | undefined;
@@ -194,9 +194,10 @@ export class LoopGuard {
     }
   }
 
+  /** Starts with new lists: to empty the old ones takes several times longer. */
   clear(): void {
-    this.#insisted.clear();
-    this.#agents.clear();
+    this.#insisted = new LRUCache({ max: INSISTED_MAX });
+    this.#agents = new LRUCache({ max: this.#agents.max });
     this.#lastAgent = '';
     this.#lastMemory = undefined;
   }
