@@ -180,16 +180,22 @@ export class TierStanding {
       recordIn(this.#recordsOf(scene), kind, bin).restore(comparisons);
       if (isOwn(kind) && (comparisons[1] as number) > 0) this.#hasDoubts = true;
     }
-    for (const [scene, kind] of rows) {
-      if (scene !== null && isOwn(kind)) this.#tellDoubts(kind, scene);
-    }
+    this.#tellAllDoubts();
     return true;
+  }
+
+  #tellAllDoubts(): void {
+    for (const [scene, records] of this.#scenes) {
+      for (const kind of records.keys()) if (isOwn(kind)) this.#tellDoubts(kind, scene);
+    }
   }
 
   #restoreAgreement(saved: unknown): boolean {
     const { compared, rate, ofRoles } = (saved ?? {}) as Partial<Record<string, unknown>>;
     if (!areNumbers([compared, rate ?? 0, ofRoles ?? 0])) return false;
     this.#earlier = saved as PanelAgreement;
+    // What is asked of answers depends on it.
+    this.#tellAllDoubts();
     return true;
   }
 
