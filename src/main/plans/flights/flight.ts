@@ -269,7 +269,7 @@ export class Flight {
     return this.#isTrial ? this.#hearPair() : 'trial';
   }
 
-  /** A trial takes two votes, even where one that agrees with experience would settle it: else only pairs were heard whose first vote contradicts. */
+  /** A trial takes two votes, even where one that agrees with experience is enough. Else only pairs would be heard whose first vote contradicts. */
   #hearPair(): ReadUse {
     this.#ballot.votesMin = 2;
     return 'trial';

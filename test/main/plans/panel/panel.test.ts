@@ -119,6 +119,17 @@ describe('a staged panel', () => {
     expect(under.panel.verdict).toEqual({ kind: 'settled', action: 'flee' });
   });
 
+  test('is not done before it has as many votes as are wanted, while more can come', async () => {
+    const under = new PanelUnderTest('abc', 'firstAgree', { atOnce: 1 });
+    under.ballot.votesMin = 3;
+    await under.votes('a', 'flee');
+    await under.votes('b', 'flee');
+    expect([under.isDone, under.asked]).toEqual([false, ['a', 'b', 'c']]);
+    await under.fails('c');
+    expect(under.isDone).toBe(true);
+    expect(under.panel.verdict).toEqual({ kind: 'settled', action: 'flee' });
+  });
+
   test('asks one more for each vote that does not help, and is done when there is nobody else', async () => {
     const under = new PanelUnderTest('abcd');
     await under.votes('a', 'flee');

@@ -17,9 +17,9 @@ let under: CachedPlanner;
 async function make(
   reads: ReadScript | undefined,
   options: Partial<PlannerOptions> = {},
-  writes = WRITES,
+  writes: Behaviour | ((call: { role: string | undefined }) => Behaviour) = WRITES,
 ): Promise<void> {
-  under = await makeCachedPlanner(() => writes, {
+  under = await makeCachedPlanner(typeof writes === 'function' ? writes : () => writes, {
     cache: false,
     ...(reads === undefined ? {} : { reads }),
     options: {
@@ -92,6 +92,24 @@ describe('a read that does not decide', () => {
     expect(decided).toMatchObject({ action: 'block', source: 'quorum', latencyMs: 220 });
     expect(steps(decided)).toEqual(['read OK', 'expert OK', 'expert OK']);
     expect(decided.confidence).toBe(0.35);
+  });
+
+  test('has two votes to be held against, even where the first agrees with experience and is enough', async () => {
+    const experts = ['one', 'two'].map((role) => ({ role, model: 'e', weight: 1.2 }));
+    const qValues = { attack: 0, block: 1, flee: 0 };
+    const slower = ({ role }: { role: string | undefined }): Behaviour => ({
+      ...WRITES,
+      afterMs: role === 'one' ? 200 : 400,
+    });
+    const timed = async (): Promise<number> => {
+      const asked = under.planner.plan(request({ qValues }), { timeoutMs: 1_000 });
+      return (await drive(under.clock, asked)).latencyMs;
+    };
+    await make(undefined, { experts }, slower);
+    expect(await timed()).toBe(200);
+    await under.planner.close();
+    await make(() => ({ kind: 'reads', probabilities: { block: 0.5 }, afterMs: 20 }), { experts }, slower);
+    expect(await timed()).toBe(420);
   });
 
   test('never decides under auto where written votes say otherwise', async () => {
