@@ -191,6 +191,7 @@ function chosenOptions(random: Random, servers: readonly ServerSetting[]): Plann
     ...maybe(random, 0.3, () => ({ callRetries: randomIndex(random, 3) })),
     ...maybe(random, 0.4, () => ({ maxInFlight: pick(random, [1, 3, 20]) })),
     ...maybe(random, 0.2, () => ({ promptActionsMax: pick(random, [1, 2, 3]) })),
+    ...maybe(random, 0.4, () => ({ foresight: { experience: true, share: pick(random, [0, 0.2, 1]) } })),
   };
 }
 

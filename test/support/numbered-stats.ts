@@ -144,6 +144,7 @@ export function numberedStats(): ChatPlannerStats {
       ...{ told: 0, asked: 0, known: 0, used: 0, tooLate: 0, joined: 0, withheld: 0, wrong: 0, dropped: 0 },
       ...{ waiting: 0, running: 0, off: null },
       domain: { calls: 0, slow: 0, invalid: 0, dropped: 0, off: null },
+      experience: { off: null, passed: 0, heldBack: { time: 0, worth: 0, share: 0 }, skipped: 0 },
       bySource: [
         {
           ...{ source: 'host', scene: 'cave', told: 0, asked: 0, known: 0, used: 0, tooLate: 0, joined: 0 },

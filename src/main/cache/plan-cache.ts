@@ -165,7 +165,12 @@ export class PlanCache {
 
   /** Whether a state will have a fresh decision at some time that would be served now. Counts nothing. */
   knows(request: PlanRequest, signature: Signature, atMs: number): boolean {
-    return this.#memory.peek(signature, atMs).kind === 'hit' && this.peek(request, signature) !== undefined;
+    return this.remembers(signature, atMs) && this.peek(request, signature) !== undefined;
+  }
+
+  /** Whether a state will have a fresh decision at some time, served or not. Counts nothing. */
+  remembers(signature: Signature, atMs: number): boolean {
+    return this.#memory.peek(signature, atMs).kind === 'hit';
   }
 
   /** Whether an agent acted last in this state. */

@@ -194,6 +194,19 @@ export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefi
   readonly seats?: SeatRule;
   /** Switches single features of the planner on or off. Default: the profile's. */
   readonly features?: Readonly<Partial<Record<FeatureName, boolean>>>;
+  /** What is asked ahead of agents. Has no effect without the feature `foresight`. */
+  readonly foresight?: {
+    /**
+     * Guesses what agents ask next from what followed before, and asks models about the guesses that pass the gates
+     * (docs/foresight.md). Default false.
+     */
+    readonly experience?: boolean;
+    /**
+     * Maximum share of the time that models work which may go to guesses that nobody asks for later, from 0 to 1. Futures that a host tells do
+     * not count. Default 0.2.
+     */
+    readonly share?: number;
+  };
   /** How long calls may continue after the deadline to fill the cache, in milliseconds. Default 10,000. */
   readonly lateMs?: number;
   /** Number of retries of a call that failed before any of its answer arrived. Default: the profile's, 1. */
@@ -277,6 +290,12 @@ export interface ResolvedReads {
   readonly confidenceMin: number | undefined;
 }
 
+/** What is asked ahead of agents. */
+export interface ResolvedForesight {
+  readonly experience: boolean;
+  readonly share: number;
+}
+
 /** What prompts may cost. */
 export interface ResolvedPrompt {
   /** Undefined if only the context of a model limits its prompts. */
@@ -308,6 +327,7 @@ export interface ResolvedOptions {
   readonly maxInFlight: number;
   readonly promptActionsMax: number;
   readonly prompt: ResolvedPrompt;
+  readonly foresight: ResolvedForesight;
   readonly workers: { readonly threads: number; readonly tasksPerThread: number; readonly stuckGraceMs: number };
   readonly onMissingModel: 'fail' | 'substitute' | 'skip';
   readonly allowOffline: boolean;

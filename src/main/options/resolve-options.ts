@@ -67,6 +67,8 @@ const synthesisSchema = z.strictObject({
 });
 
 const share = z.number().min(0).max(1);
+/** With it, a decision costs at most a quarter more calls. */
+const FORESIGHT_SHARE = 0.2;
 /** More would no longer be a reserve. */
 const CHECK_RESERVE_MAX = 0.5;
 
@@ -116,6 +118,7 @@ export const plannerOptionsSchema = z.strictObject({
   answers: z.enum(ANSWER_RULES).optional(),
   confidenceMin: z.number().min(0).max(1).optional(),
   features: z.strictObject(Object.fromEntries(FEATURE_NAMES.map((each) => [each, z.boolean().optional()]))).optional(),
+  foresight: z.strictObject({ experience: z.boolean().optional(), share: share.optional() }).optional(),
   lateMs: z.number().int().min(0).max(MS_MAX).optional(),
   callRetries: z.number().int().min(0).max(5).optional(),
   maxInFlight: count(1_000_000).optional(),
@@ -290,6 +293,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     maxInFlight: parsed.maxInFlight ?? 1_024,
     promptActionsMax: parsed.promptActionsMax ?? 64,
     prompt: { tokensMax: parsed.prompt?.tokensMax },
+    foresight: { experience: parsed.foresight?.experience ?? false, share: parsed.foresight?.share ?? FORESIGHT_SHARE },
     workers: {
       threads: parsed.workers?.threads ?? Math.min(4, Math.max(1, availableParallelism() - 1)),
       tasksPerThread: parsed.workers?.tasksPerThread ?? 512,

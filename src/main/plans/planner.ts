@@ -132,6 +132,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
     this.#board = new FlightBoard(parts, this.#settlements, lessons, asked, this.#announcements);
     this.#foresight = new Foresight({ parts, cache, board: this.#board, asked, wake: () => this.#lane.wakeSoon() });
     this.#lane.ahead = this.#foresight;
+    this.#settlements.experience = this.#foresight.experience;
     for (const { name, gate, breaker } of parts.endpoints.values()) {
       breaker.onOpened = (opened) => this.#announcements.tell('resting', name, opened);
       gate.onIdle = () => this.#lane.wakeSoon();

@@ -9,6 +9,7 @@ import type { Attempt } from '../models/calls/attempt.ts';
 import type { Announcements } from './announcements.ts';
 import type { BackgroundLane } from './background/background-lane.ts';
 import type { Landed, Landings } from './expectations/landings.ts';
+import type { Experience } from './experience/experience.ts';
 import type { FlightParts } from './flights/flight-parts.ts';
 import { keptRequest } from './kept-request.ts';
 import { type Answer, answerFromHit } from './ladder/best-in-hand.ts';
@@ -42,6 +43,8 @@ export class Settlements {
   readonly #imageNames: readonly string[];
   /** Offset from the steady clock to the timestamps of decisions. */
   readonly #stampOffsetMs: number;
+  /** Learns what follows on plans; undefined if nothing does. */
+  experience: Pick<Experience, 'settled' | 'lost'> | undefined;
   #nextPlanId = 1;
 
   constructor(
@@ -98,6 +101,7 @@ export class Settlements {
   abandoned(call: PlanCall, attempts: readonly Attempt[], coalesced: boolean): void {
     this.#parts.counters.plans.cancelled++;
     this.#landings.left(call.request);
+    this.experience?.lost(call.request.agent);
     const { trace, request, startedAtMs } = call;
     if (trace === undefined) return;
     const latencyMs = this.#parts.clock.now() - startedAtMs;
@@ -148,6 +152,7 @@ export class Settlements {
     counters.lateness.record(plan.latenessMs);
     this.#lane.planSettled();
     this.#parts.domainFutures?.decided(state.request, plan.action);
+    this.experience?.settled(call, state.request, plan, nowMs);
     const { trace } = call;
     if (trace !== undefined) this.#trace(() => this.#spans.settled(trace, plan));
     if (plan.latenessMs > LATENESS_MS_MAX) this.#announcements.tell('late', plan);

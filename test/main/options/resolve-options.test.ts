@@ -52,6 +52,7 @@ describe('bad input is refused with the key, the rule and the value', () => {
     [{ callRetries: 6 }, 'callRetries must be at most 5, got 6'],
     [{ maxInFlight: 0 }, 'maxInFlight must be more than 0, got 0'],
     [{ promptActionsMax: 10_001 }, 'promptActionsMax must be at most 10000, got 10001'],
+    [{ foresight: { share: 2 } }, 'foresight.share must be at most 1, got 2'],
     [{ prompt: { tokensMax: 99 } }, 'prompt.tokensMax must be at least 100, got 99'],
     [{ prompt: { tokensMax: 1.5 } }, 'prompt.tokensMax must be a whole number, got 1.5'],
     [{ prompt: { tokens: 500 } }, 'prompt.tokens is not a known option'],

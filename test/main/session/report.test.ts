@@ -4,6 +4,7 @@ import { reportText } from '../../../src/main/cli/report-text.ts';
 import type { EndpointStats } from '../../../src/main/models/endpoint-parts.ts';
 import { PlannerCounters } from '../../../src/main/plans/counters.ts';
 import { ForesightCounts } from '../../../src/main/plans/expectations/foresight-counts.ts';
+import { noExperience } from '../../../src/main/plans/experience/experience.ts';
 import type { PlannerStats } from '../../../src/main/plans/planner.ts';
 import type { ReadStats } from '../../../src/main/plans/reads/reads.ts';
 import { type ReportServer, type SessionReport, sessionReport } from '../../../src/main/session/report.ts';
@@ -75,7 +76,10 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
     plans: { settled: 10, inFlight: 0, superseded: 0, coalesced: 1, cancelled: 0, refused: 0, invalid: 0 },
     sources: counters.sources,
     why: counters.why,
-    foresight: { ...new ForesightCounts().total, waiting: 0, running: 0, off: null, domain: false, bySource: [] },
+    foresight: {
+      ...{ ...new ForesightCounts().total, waiting: 0, running: 0, off: null, domain: false as const, bySource: [] },
+      experience: noExperience('off'),
+    },
     landing: { fits: 0, moved: 0, illegal: 0, chosenAnew: 0, scenes: [] },
     late: [],
     reads: false,

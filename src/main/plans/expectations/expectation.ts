@@ -17,6 +17,10 @@ export interface Expectation {
   likelihood: number;
   /** How often models were asked about it. */
   tries: number;
+  /** How long models worked on it in tries that have ended. */
+  spentMs: number;
+  /** When the latest try began. */
+  askedAtMs: number;
   work: 'waiting' | 'answered' | Foreseen;
 }
 

@@ -5,6 +5,13 @@ import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../../shared/signature.ts';
 import type { PlanCache } from '../../cache/plan-cache.ts';
+import {
+  Experience,
+  type ExperienceStats,
+  noExperience,
+  type SignedGuess,
+  whyNoExperience,
+} from '../experience/experience.ts';
 import type { AskedStates } from '../flights/asked-states.ts';
 import type { FlightBoard, Foreseen } from '../flights/flight-board.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
@@ -38,6 +45,8 @@ export interface ForesightStats extends GuessCounts {
   readonly off: string | null;
   /** What came of asking the domain for next states; false if it cannot tell. */
   readonly domain: false | DomainFuturesStats;
+  /** What is foreseen from experience, and what holds it back. */
+  readonly experience: ExperienceStats;
   /** The counts by source and scene. */
   readonly bySource: readonly GuessRow[];
 }
@@ -52,6 +61,8 @@ export interface ForesightParts {
 }
 
 export class Foresight {
+  /** Undefined if nothing is asked ahead from experience. */
+  readonly experience: Experience | undefined;
   readonly #given: ForesightParts;
   readonly #room: IdleRoom;
   readonly #counts = new ForesightCounts();
@@ -70,10 +81,17 @@ export class Foresight {
     this.#given = given;
     this.#room = new IdleRoom(given.parts);
     this.#asks = new AskShares(given.parts.clock);
+    this.experience = this.#makeExperience(given);
+  }
+
+  #makeExperience({ parts, cache }: ForesightParts): Experience | undefined {
+    if (cache === undefined || this.#whyNoExperience !== null) return undefined;
+    const take = (guesses: readonly SignedGuess[]): void => this.take(guesses, ({ signature }) => signature);
+    return new Experience({ parts, cache, room: this.#room, asks: this.#asks, take });
   }
 
   /** Takes guesses, which are checked and which nothing changes later; `signatures` are those of their requests. */
-  take(guesses: readonly Guess[], signatureOf: (guess: Guess) => Signature): void {
+  take<G extends Guess>(guesses: readonly G[], signatureOf: (guess: G) => Signature): void {
     if (this.#isClosed) return;
     const nowMs = this.#given.parts.clock.now();
     const isOff = this.#off !== null;
@@ -128,6 +146,7 @@ export class Foresight {
   /** Starts nothing from now on. */
   shut(): void {
     this.#isClosed = true;
+    this.experience?.close();
     this.clear();
   }
 
@@ -135,7 +154,12 @@ export class Foresight {
     const { total } = this.#counts;
     const domain = this.#given.parts.domainFutures?.stats() ?? false;
     const now = { waiting: this.#waiting.size, running: this.#running, off: this.#off };
-    return { ...total, ...now, domain, bySource: this.#counts.rows() };
+    const experience = this.experience?.stats() ?? noExperience(this.#whyNoExperience);
+    return { ...total, ...now, domain, experience, bySource: this.#counts.rows() };
+  }
+
+  get #whyNoExperience(): string | null {
+    return this.#off ?? whyNoExperience(this.#given.parts.options);
   }
 
   get #off(): string | null {
@@ -150,7 +174,7 @@ export class Foresight {
     const scene = sceneOf(this.#given.parts.options.domain, guess.observation);
     this.#count('told', { guess, scene });
     this.#count('dropped', { guess, scene });
-    guess.onEnd?.('dropped');
+    guess.onEnd?.('dropped', 0);
   }
 
   #expect(guess: Guess, signature: Signature, nowMs: number): void {
@@ -164,7 +188,7 @@ export class Foresight {
     if (told !== undefined) return void Object.assign(told, { ...times, likelihood });
     const { domain } = this.#given.parts.options;
     const scene = sceneOf(domain, guess.observation);
-    const rest = { likelihood, tries: 0, work: 'waiting' } as const;
+    const rest = { likelihood, tries: 0, spentMs: 0, askedAtMs: nowMs, work: 'waiting' } as const;
     const kept = { agent: guess.agent, source: guess.source, ...defined({ onEnd: guess.onEnd }) };
     const expectation: Expectation = { guess: kept, signature, key, scene, ...times, ...rest };
     this.#agents.set(guess.agent, agent);
@@ -212,6 +236,7 @@ export class Foresight {
     this.#waiting.delete(expectation);
     this.#running++;
     expectation.work = flight;
+    expectation.askedAtMs = nowMs;
     if (expectation.tries++ === 0) this.#count('asked', expectation);
     void flight.done.then((end) => this.#landed(expectation, request, flight, end));
     return true;
@@ -221,9 +246,10 @@ export class Foresight {
     this.#running--;
     // Otherwise it has ended, or its plan came.
     if (expectation.work === flight) {
-      if (end === 'decided') expectation.work = 'answered';
-      else if (end === 'gave way' && expectation.tries < TRIES_MAX) this.#wait(expectation, request);
-      else this.#end(expectation, 'dropped');
+      expectation.spentMs += flight.workedMs;
+      expectation.work = 'answered';
+      if (end === 'gave way' && expectation.tries < TRIES_MAX) this.#wait(expectation, request);
+      else if (end !== 'decided') this.#end(expectation, 'dropped');
     }
     this.#given.wake();
   }
@@ -253,7 +279,9 @@ export class Foresight {
     expectation.work = 'answered';
     const end = isWaiting && outcome === 'wrong' ? 'dropped' : outcome;
     this.#count(end, expectation);
-    guess.onEnd?.(end);
+    // Calls under way are given up, unless a plan has joined them.
+    const restMs = typeof work === 'string' ? 0 : this.#given.parts.clock.now() - expectation.askedAtMs;
+    guess.onEnd?.(end, expectation.spentMs + restMs);
     if (typeof work !== 'string') work.cancel();
   }
 

@@ -25,7 +25,8 @@ export type GuessOutcome = (typeof GUESS_OUTCOMES)[number];
 /** A future with its source, which is told how it ended. */
 export interface Guess extends Future {
   readonly source: GuessSource;
-  readonly onEnd?: (outcome: GuessOutcome) => void;
+  /** `spentMs`: how long models worked on it, apart from the calls that a plan has joined. */
+  readonly onEnd?: (outcome: GuessOutcome, spentMs: number) => void;
 }
 
 /** Maximum futures in one call. */

@@ -24,10 +24,17 @@ export class IdleRoom {
 
   /** `othersShare`: the share of all calls that other agents start. */
   isWorth(likelihood: number, othersShare: number): boolean {
-    return this.#somePlace((at, model) => {
-      const usualMs = at.forecast.workMs(model, 'text') ?? UNKNOWN_MS;
-      return likelihood > PRICE * chanceOfMore(at.expectedStarts(usualMs) * othersShare, at.gate.idle - 1);
+    return this.#somePlace((at, model) => likelihood > PRICE * chanceNeeded(at, model, othersShare));
+  }
+
+  /** The chance that other agents need the slot during a usual call, at the place where it is lowest; 1 if no slot is idle. */
+  chanceNeeded(othersShare: number): number {
+    let lowest = 1;
+    this.#somePlace((at, model) => {
+      lowest = Math.min(lowest, chanceNeeded(at, model, othersShare));
+      return false;
     });
+    return lowest;
   }
 
   #somePlace(passes: (at: ModelEndpoint, model: string) => boolean): boolean {
@@ -40,6 +47,11 @@ export class IdleRoom {
       }),
     );
   }
+}
+
+function chanceNeeded(at: ModelEndpoint, model: string, othersShare: number): number {
+  const usualMs = at.forecast.workMs(model, 'text') ?? UNKNOWN_MS;
+  return chanceOfMore(at.expectedStarts(usualMs) * othersShare, at.gate.idle - 1);
 }
 
 /** Where calls slow each other, only those that no plan waits for may have company: they have to share what the machine can do anyway. */

@@ -37,6 +37,8 @@ const FORESEEN = { lane: 'background', isForeseen: true } as const;
 /** Model work for a state that an agent is expected to be in. */
 export interface Foreseen {
   readonly done: Promise<'decided' | 'gave way' | 'failed'>;
+  /** How long models worked on it in calls that have ended, all calls together. */
+  readonly workedMs: number;
   /** Gives the work up, unless plans wait for it. */
   cancel(): void;
 }
@@ -156,6 +158,9 @@ export class FlightBoard {
     const end = (): Awaited<Foreseen['done']> => (flight.isCutShort || flight.use.isStarved ? 'gave way' : 'failed');
     return {
       done: boarding.done.then(() => (flight.decision === undefined ? end() : 'decided')),
+      get workedMs() {
+        return flight.use.workedMs;
+      },
       cancel: () => {
         if (boarding.waiters.size === 0 && this.#boardings.has(boarding)) this.#drop(boarding, false);
       },

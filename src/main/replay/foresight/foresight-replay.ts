@@ -106,11 +106,12 @@ export class ForesightReplay {
   #unjudged = 0;
   #guesses = 0;
 
-  constructor(domain: Domain) {
+  /** `modelsMs`: how long the models take for which the gates are judged. */
+  constructor(domain: Domain, modelsMs: readonly number[] = MODELS_MS) {
     this.#domain = domain;
     this.#foreseer = new Foreseer(domain, { horizons: STEPS, agentsMax: AGENTS_MAX });
     this.#signer = new Signer(domain);
-    this.#trials = MODELS_MS.map((modelMs) => new ForesightTrial(modelMs, this.#foreseer.times, STEPS));
+    this.#trials = modelsMs.map((modelMs) => new ForesightTrial(modelMs, this.#foreseer.times, STEPS));
   }
 
   /** Replays one record: judges the guesses about it, learns from it, and fixes new ones if it has a usable choice. */

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import type { AskingTimes } from '../../foresight/asking-times.ts';
 import type { ExperienceGuess } from '../../foresight/foreseer.ts';
+import { OpenGuesses } from '../../foresight/open-guesses.ts';
 import { SlotPrice } from '../../foresight/slot-price.ts';
 import { TimeGate } from '../../foresight/time-gate.ts';
 import { type GuessKind, WorthGate } from '../../foresight/worth-gate.ts';
@@ -49,8 +49,7 @@ export class ForesightTrial {
   readonly #horizons: readonly number[];
   readonly #worth = new WorthGate();
   readonly #price = new SlotPrice();
-  /** Guesses by agent, by how many requests are left. */
-  readonly #open = new LRUCache<string, Map<number, readonly Open[]>>({ max: AGENTS_MAX });
+  readonly #open = new OpenGuesses<Open>(AGENTS_MAX);
   /** Since when the answers of states that were asked ahead are ready. */
   readonly #readyAtMs = new Map<string, number>();
   #requests = 0;
@@ -89,7 +88,7 @@ export class ForesightTrial {
     const asked = worth.length > 0 ? worth : best !== undefined && this.#worth.tries() ? [best] : [];
     if (this.#readyAtMs.size < STATES_MAX) for (const { key } of asked) this.#readyAtMs.set(key, atMs + this.#modelMs);
     this.#calls += asked.length;
-    this.#openOf(agent).set(horizon, open);
+    this.#open.set(agent, horizon, open);
   }
 
   outcome(): TrialOutcome {
@@ -108,19 +107,11 @@ export class ForesightTrial {
     return this.#worth.opens(kind, { savedMs: callMs, callMs, askedChance, heldMs: callMs });
   }
 
-  #openOf(agent: string): Map<number, readonly Open[]> {
-    const open = this.#open.get(agent) ?? new Map<number, readonly Open[]>();
-    this.#open.set(agent, open);
-    return open;
-  }
-
-  /** Judges the guesses about this request, and moves the others one request nearer. */
+  /** Judges the guesses about this request. */
   #judge(agent: string, key: string, atMs: number): void {
-    const open = this.#open.get(agent);
-    if (open === undefined) return;
     const isInTime = (from: number): boolean => atMs - from >= this.#modelMs;
-    for (const guess of open.get(1) ?? []) this.#worth.judged(guess.kind, guess.key === key && isInTime(guess.atMs));
-    const nearer = [...open].filter(([left]) => left > 1).map(([left, guesses]) => [left - 1, guesses] as const);
-    this.#open.set(agent, new Map(nearer));
+    for (const guess of this.#open.came(agent)) {
+      this.#worth.judged(guess.kind, guess.key === key && isInTime(guess.atMs));
+    }
   }
 }
