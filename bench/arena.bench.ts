@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { FEATURE_NAMES } from '../src/main/options/features.ts';
-import { CONTESTANT_NAMES, type ContestantName, type Features } from './arena/contestants.ts';
+import { CONTESTANT_NAMES, type ContestantName, contestant, type Features } from './arena/contestants.ts';
 import { LATENCIES, type Latency } from './arena/model-server.ts';
 import type { Cell } from './arena/play-seed.ts';
 import { judgeReads, readTableOf, withReads } from './arena/read-verdict.ts';
@@ -23,7 +23,8 @@ Virtual time: the same seed gives the same figures on any machine.
   --ratios LIST         time of a step over the mean time of a call, of 0.25, 0.5, 1, 2, 4
   --latency LIST        of ${LATENCIES.join(', ')}
   --values LIST         whether requests have Q-values, of no, yes
-  --contestants LIST    of ${CONTESTANT_NAMES.join(', ')}; default all. planner and default always play
+  --contestants LIST    of ${CONTESTANT_NAMES.join(', ')}; default all but toldOnce and
+                        toldPlanner, whose host tells one step early. planner and default always play
   --features LIST       of the planner, as panelFit=false
   --reads               the planner alone, where the server writes, and where it can also be read: in .1, .5 and .9 of the
                         time of a call, as well as it writes, half as well, and noise; --seeds default 8
@@ -113,7 +114,9 @@ const cells: Cell[] = worlds.flatMap((world) =>
 const wanted = new Set<ContestantName>([
   'default',
   'planner',
-  ...listed('contestants', args.contestants, CONTESTANT_NAMES),
+  ...listed('contestants', args.contestants, CONTESTANT_NAMES).filter(
+    (name) => args.contestants !== undefined || contestant(name).isOptional !== true,
+  ),
 ]);
 
 function readKinds(): { share: number; skill: number }[] {

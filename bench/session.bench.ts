@@ -3,6 +3,7 @@ import type { PlannerOptions } from '../src/main/options/planner-options.ts';
 import { rounded } from './figures.ts';
 import { ABLATIONS } from './session/ablation.ts';
 import { type CrowdFigures, runCrowd } from './session/crowd.ts';
+import { type ForesightChange, runForesightPairs } from './session/foresight.ts';
 import { LAPTOP_SCENARIOS, type LaptopFigures, laptopCapacity, runLaptop } from './session/laptop.ts';
 import { MEMORY, type MemoryFigures, runMemoryMean } from './session/memory.ts';
 import { type OverloadFigures, runOverload } from './session/overload.ts';
@@ -24,7 +25,7 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds the profiles are averaged over. */
     seeds: { type: 'string' },
-    /** Comma-separated: profiles, text, ablation, many, overload, servers, laptop, memory; told only if named. */
+    /** Comma-separated: profiles, text, ablation, many, overload, servers, laptop, memory; told and foresight only if named. */
     only: { type: 'string', default: 'profiles,text,ablation,many,overload,servers,laptop,memory' },
     quick: { type: 'boolean', default: false },
   },
@@ -49,6 +50,11 @@ const LAPTOP_SEEDS = args.quick ? 2 : 5;
 const MEMORY_PLANS = 400;
 const MEMORY_SEEDS = args.quick ? 2 : 5;
 const UNLIMITED_MS = 600_000;
+const FORESIGHT_PLANS = args.quick ? 600 : 1_500;
+const FORESIGHT_SEEDS = args.quick ? 2 : 8;
+/** Of what the gates allow, this share is gained at least, for at most this many calls a plan. */
+const GAINED_MIN = 0.8;
+const CALLS_MAX = 1.3;
 const TOLD_SECONDS = args.quick ? 120 : 240;
 const TOLD_SEEDS = args.quick ? 4 : 24;
 /** Reads may be worse than is assumed. */
@@ -337,14 +343,36 @@ if (sections.has('memory')) {
 
 const told: Record<string, ToldChange> = {};
 if (sections.has('told')) {
-  console.log(`\nAgents of hosts that tell nothing, beside as many of hosts that tell futures, foresight on by off`);
+  console.log(`\nAgents without futures, beside as many whose futures are told or guessed, foresight on by off`);
   for (const { name, ...setting } of TOLD) {
     const change = await runToldPairs(setting, TOLD_SECONDS, seed, TOLD_SEEDS);
     told[name] = change;
     console.log(
-      `${name.padEnd(32)}goodput ${fixed(change.goodput)} · p90 ${fixed(change.p90Ms)} (± ${fixed(change.p90Error)}) · ready for those that tell ${percent(change.readyShare)} · calls ${fixed(change.callsPerPlan)}`,
+      `${name.padEnd(32)}goodput ${fixed(change.goodput)} · p90 ${fixed(change.p90Ms)} (± ${fixed(change.p90Error)}) · ready for those with futures ${percent(change.readyShare)} · calls ${fixed(change.callsPerPlan)}`,
     );
   }
+}
+
+let foresight: ForesightChange | undefined;
+if (sections.has('foresight')) {
+  console.log(
+    `\nOne agent that acts for 1 to 4 s, foresight from experience, ${FORESIGHT_PLANS} plans, mean of ${FORESIGHT_SEEDS} seeds`,
+  );
+  foresight = await runForesightPairs(1, FORESIGHT_PLANS, seed, FORESIGHT_SEEDS);
+  const { on, off, gained, regretError } = foresight;
+  for (const [name, of] of [
+    ['off', off],
+    ['on', on],
+  ] as const) {
+    console.log(
+      `${name.padEnd(8)}ready ${percent(of.readyShare)} · hits ${percent(of.hitRate)} · mean ${fixed(of.meanSeconds)} s, p90 ${fixed(of.p90Seconds)} s · calls a plan ${fixed(of.callsPerDecision)} · regret ${of.regret.toFixed(4)}`,
+    );
+  }
+  console.log(
+    `the gates allow ${percent(on.allowed)}, gained ${fixed(gained)} of it · regret ${(on.regret - off.regret).toFixed(4)} (± ${regretError.toFixed(4)})`,
+  );
+  if (gained < GAINED_MIN) misses.push(`foresight: ${fixed(gained)} of what its gates allow`);
+  if (on.callsPerDecision > CALLS_MAX) misses.push(`foresight: ${fixed(on.callsPerDecision)} calls a plan`);
 }
 
 for (const miss of misses) console.error(`session: ${miss}`);
@@ -364,6 +392,7 @@ console.log(
     laptop: Object.fromEntries(Object.entries(laptop).map(([name, figures]) => [name, all(figures)])),
     servers: Object.fromEntries(Object.entries(servers).map(([name, figures]) => [name, all(figures)])),
     told: Object.fromEntries(Object.entries(told).map(([name, change]) => [name, all(change)])),
+    foresight: { ...all(foresight?.on), off: all(foresight?.off), gained: rounded(foresight?.gained ?? 0) },
     memory: Object.fromEntries(Object.entries(memory).map(([name, figures]) => [name, all(figures)])),
   }),
 );

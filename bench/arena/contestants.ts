@@ -1,9 +1,9 @@
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import type { VirtualServer } from '../../test/sim/virtual-server.ts';
 import type { Player, Table } from './player.ts';
-import { four, lateAgain, lateRemembered } from './players/bounds.ts';
+import { four, lateAgain, lateRemembered, toldOnce } from './players/bounds.ts';
 import { asynchronous, bestValue, blocking, safeDefault, zero } from './players/plain.ts';
-import { openPlanner, PlannerPlayer } from './players/planner.ts';
+import { openPlanner, PlannerPlayer, ToldPlayer } from './players/planner.ts';
 
 export type VirtualTable = Table & { readonly server: VirtualServer };
 export type Features = NonNullable<PlannerOptions['features']>;
@@ -13,6 +13,8 @@ interface Contestant {
   readonly kind: 'plain' | 'planner' | 'bound' | 'shown';
   /** Cells in which it plays. Default: all. */
   readonly values?: boolean;
+  /** Plays only if it is named. */
+  readonly isOptional?: boolean;
   open(table: VirtualTable, features: Features): Player | Promise<Player>;
 }
 
@@ -32,6 +34,12 @@ export const CONTESTANTS = {
   lateRemembered: { kind: 'bound', open: lateRemembered },
   lateAgain: { kind: 'bound', open: lateAgain },
   zero: { kind: 'shown', open: zero },
+  toldOnce: { kind: 'shown', isOptional: true, open: toldOnce },
+  toldPlanner: {
+    kind: 'shown',
+    isOptional: true,
+    open: async (table, features) => new ToldPlayer(await openPlanner(table, { features }), table),
+  },
 } as const satisfies Readonly<Record<string, Contestant>>;
 
 export type ContestantName = keyof typeof CONTESTANTS;

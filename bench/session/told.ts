@@ -9,20 +9,34 @@ import { VirtualClient, VirtualPool, VirtualServer } from '../../test/sim/virtua
 import { quantile } from '../figures.ts';
 import { MODEL_SOURCES } from './overload.ts';
 
-/** What futures that some hosts tell cost the agents of hosts that tell none, in virtual time: paired seeds, foresight on and off. */
+/**
+ * What the futures of some agents cost the others, in virtual time: paired seeds, foresight on and off. The futures are told by the
+ * hosts of these agents, or guessed from experience.
+ */
 export interface ToldFigures {
-  /** Of the agents that tell nothing: plans that models decided in time, a second, and how long these took. */
+  /** Of the agents without futures: plans that models decided in time, a second, and how long these took. */
   readonly goodput: number;
   readonly p50Ms: number;
   readonly p90Ms: number;
-  /** Of the agents that tell: share of their plans that were there within 5 ms. */
+  /** Of the agents with futures: share of their plans that were there within 5 ms. */
   readonly readyShare: number;
   readonly callsPerPlan: number;
 }
 
+/** Turns that an agent may count, each a state of its own. */
+const TURNS_MAX = 2_000;
+
 const domain = defineDomain({
   name: 'told',
-  features: { place: { kind: 'category' }, note: { kind: 'text', optional: true } },
+  features: {
+    place: { kind: 'category' },
+    turn: {
+      kind: 'number',
+      range: [0, TURNS_MAX],
+      edges: Array.from({ length: TURNS_MAX - 1 }, (_, turn) => turn + 1),
+    },
+    note: { kind: 'text', optional: true },
+  },
   roles: ['risk', 'gain', 'space'].map((name) => ({ name, prompt: `Judge ${name}.` })),
 });
 const ACTIONS = ['attack', 'block', 'flee', 'hide', 'talk', 'wait'];
@@ -34,7 +48,7 @@ const USUAL_MS = 1_000;
 export interface ToldSetting {
   readonly seed: number;
   readonly foresight: boolean;
-  /** Futures told after each plan; one of them comes in four cases of five. */
+  /** Futures told after each plan; one of them comes in four cases of five. 0: none is told, and what comes can be learned. */
   readonly told: number;
   readonly experts: number;
   readonly slotSlowdown: number;
@@ -56,6 +70,7 @@ export async function runTold(setting: ToldSetting): Promise<ToldFigures> {
         domain,
         endpoints: { machine: { baseURL: 'http://127.0.0.1:9/v1', slots: 4 } },
         experts: domain.roles.slice(0, experts).map(({ name }) => ({ role: name, model: 'm' })),
+        foresight: { experience: setting.told === 0 },
         ...(setting.foresight ? {} : { features: { foresight: false } }),
       },
       {
@@ -79,6 +94,9 @@ export const TOLD = [
   { name: 'a third busy, 4 told', agents: 5, told: 4, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
   { name: '70 % busy, 1 told', agents: 12, told: 1, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
   { name: '70 % busy, 4 told', agents: 12, told: 4, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
+  { name: 'a third busy, experience', agents: 5, told: 0, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
+  { name: '70 % busy, experience', agents: 12, told: 0, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
+  { name: 'saturated, experience', agents: 30, told: 0, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
   { name: 'saturated, 1 told', agents: 30, told: 1, experts: 1, slotSlowdown: 0, actMs: [1_000, 4_000] },
 ] as const;
 
@@ -164,9 +182,12 @@ class ToldCrowd {
       const actMs = least + random.next() * (most - least);
       const futures = Array.from({ length: this.#setting.told }, () => this.#state(nth, random));
       if (tells) this.#planner.expect(futures.map((future) => ({ ...future, inMs: actMs })));
+      if (tells && futures.length === 0)
+        futures.push(later(state, random.next() < COMES ? 1 : 2 + Math.floor(random.next() * 20)));
       // Whoever is answered sooner does not ask sooner: the load stays the same.
       await this.#pass(Math.max(actMs, askedAtMs + USUAL_MS + actMs - this.#clock.now()));
-      state = random.next() < COMES ? pick(random, futures) : this.#state(nth, random);
+      const isForeseen = futures.length > 0 && (this.#setting.told === 0 || random.next() < COMES);
+      state = isForeseen ? pick(random, futures) : this.#state(nth, random);
     }
   }
 
@@ -175,7 +196,7 @@ class ToldCrowd {
     const from = Math.floor(random.next() * 3);
     return {
       agent: `agent ${nth}`,
-      observation: { place: `place ${this.#nth++}`, note: 'It is dark. '.repeat(5) },
+      observation: { place: `place ${this.#nth++}`, turn: 0, note: 'It is dark. '.repeat(5) },
       actions: ACTIONS.slice(from, from + 3),
     };
   }
@@ -183,4 +204,8 @@ class ToldCrowd {
   #pass(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#clock.setTimer(ms, resolve));
   }
+}
+
+function later({ observation, ...rest }: PlanRequest, turns: number): PlanRequest {
+  return { ...rest, observation: { ...observation, turn: Number(observation.turn) + turns } };
 }

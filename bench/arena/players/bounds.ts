@@ -76,13 +76,19 @@ class Memory {
     return met;
   }
 
-  ask(met: Met): void {
+  ask(met: Met, onVote: () => void = () => {}): void {
     met.flying++;
     this.#asking.ask(met.sight, (answer) => {
       met.flying--;
       met.votes.add(answer.action);
       this.#newest.take(answer);
+      onVote();
     });
+  }
+
+  /** Asks about a state without a vote, if a slot is free. */
+  askOnce(met: Met, onVote?: () => void): void {
+    if (met.votes.total + met.flying === 0 && this.#asking.free > 0) this.ask(met, onVote);
   }
 
   /** Of the states that were met twice and have fewer votes than that, the one that comes most. */
@@ -130,6 +136,25 @@ export function lateAgain(table: Table): Player {
         if (wanted === undefined) return;
         memory.ask(wanted);
       }
+    },
+    act: (sight) => memory.act(sight),
+    close: () => report(asking),
+  };
+}
+
+/** Its host tells, as soon as it knows what it will do, the state that this leads to, and it is asked about one step early. */
+export function toldOnce(table: Table): Player {
+  const asking = new Asking(table);
+  const memory = new Memory(asking, new Newest());
+  let steps = 0;
+  return {
+    begin: (sight, expect) => {
+      const step = ++steps;
+      const foresee = (): void => {
+        if (step === steps) memory.askOnce(memory.meet(expect(memory.act(sight))));
+      };
+      memory.askOnce(memory.meet(sight), foresee);
+      foresee();
     },
     act: (sight) => memory.act(sight),
     close: () => report(asking),
