@@ -45,7 +45,8 @@ test('a report opens from its file alone, with the table, the charts and the pla
 
 test('a report draws what was foreseen, where any state was expected', async () => {
   const counts = { told: 12, asked: 9, known: 0, used: 5, tooLate: 2, joined: 1, withheld: 0, wrong: 2, dropped: 3 };
-  const foresight = { ...counts, waiting: 0, running: 0, off: null, domain: false, bySource: [] } as const;
+  const experience = { off: null, passed: 0, heldBack: { time: 0, worth: 0, share: 0 }, skipped: 0 };
+  const foresight = { ...counts, waiting: 0, running: 0, off: null, domain: false, bySource: [], experience } as const;
   await using watched = await openPage();
   const { page } = watched;
   await show(page, { kind: 'session', side: reportSide(makeReport({ foresight })), plans: [] });

@@ -48,12 +48,13 @@ function outcomeItem(counts, [outcome, text]) {
 
 /** Shows what was foreseen; nothing if no state was told or guessed. @param {Element} parent @param {PlannerStats} stats */
 export function showForesight(parent, { foresight }) {
-  const { told, off, domain, bySource, waiting, running } = foresight;
+  const { told, off, domain, experience, bySource, waiting, running } = foresight;
   const isShown = told > 0 || (domain !== false && domain.off !== null);
   /** @type {HTMLElement} */ (parent.closest('section')).hidden = !isShown;
   if (!isShown) return;
   const reasons = [
     off === null ? null : `Nothing is asked ahead: ${off}.`,
+    off !== null || experience.off === null ? null : `Nothing is foreseen from experience: ${experience.off}.`,
     domain === false || domain.off === null ? null : `The domain is not asked for next states: ${domain.off}.`,
   ];
   parent.replaceChildren(
