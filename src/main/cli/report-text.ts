@@ -195,6 +195,9 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
 function readRows({ reads, plans }: SessionReport): string[][] {
   if (reads === null || reads.asked === 0) return [];
   const { asked, decided, unsure, failed, calibration } = reads;
+  if (failed === asked) {
+    return [['Read decisions', `none: ${count(asked, 'read')} failed; conclave doctor says which models can be read`]];
+  }
   const parts = [`${percent(Math.min(decided, plans), plans)} of ${count(plans, 'plan')}`, `${count(asked, 'read')}`];
   if (unsure > 0) parts.push(`${count(unsure)} unsure`);
   if (failed > 0) parts.push(`${count(failed)} failed`);

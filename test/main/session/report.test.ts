@@ -247,6 +247,12 @@ test('what reads decided is told, with how well their probabilities say what is 
   expect(text).not.toContain('nemo');
 });
 
+test('a server whose models cannot be read is told as such', () => {
+  const reads = { ...READS, asked: 12, failed: 12, decided: 0, unsure: 0, calibration: [] };
+  const report = sessionReport(OUTCOME, { ...statsOf(true), reads }, { trace: TRACE, server: SIMULATED });
+  expect(reportText(report)).toContain('none: 12 reads failed; conclave doctor says which models can be read\n');
+});
+
 test('nothing is told of reads where there were none', () => {
   const none = { asked: 0, decided: 0, unsure: 0, failed: 0, calibration: [] };
   for (const reads of [none, false] as const) {
