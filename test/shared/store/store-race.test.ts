@@ -177,7 +177,7 @@ function accessesOf(layout: StoreLayout, run: () => void): string[] {
 
 // On x64 this is all that tells an add from a load and a store: see store-weak-memory.test.ts for what they are there for.
 describe('the accesses to a slot', () => {
-  const guarded = [0, 1, 2, 3, SLOT.EXPIRES_HIGH, SLOT.EXPIRES_LOW, SLOT.LENGTH];
+  const guarded = [0, 1, 2, 3, SLOT.EXPIRES_HIGH, SLOT.EXPIRES_LOW, SLOT.LENGTH, SLOT.EPOCH];
   const payload = Array.from({ length: 8 }, (_, i) => SLOT.PAYLOAD + i);
 
   test('of a write are an add, plain writes of each guarded word, and a store', () => {
