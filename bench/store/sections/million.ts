@@ -75,7 +75,7 @@ async function clearMemory(entries: number, say: Say): Promise<Figures> {
   const startedAtMs = performance.now();
   memory.clear();
   const turnsMs = [performance.now() - startedAtMs];
-  for (let turn = 0; turn < entries / 200; turn++) {
+  for (let turn = 0; turn < entries / 50; turn++) {
     const turnAtMs = performance.now();
     await nextTurn();
     turnsMs.push(performance.now() - turnAtMs);

@@ -19,7 +19,7 @@ export interface DecisionStats
 }
 
 /** Number of slots that a clear empties at once, in less than a millisecond. */
-const SWEPT_AT_ONCE = 256;
+const SWEPT_AT_ONCE = 64;
 
 /** A remembered state near another state. */
 export interface NearEntry {
