@@ -24,7 +24,7 @@ export { Signer } from '../shared/signature.ts';
 export type { Lookup, StoreEntry } from '../shared/store/store-reader.ts';
 export { StoreReader } from '../shared/store/store-reader.ts';
 export type { CacheStats } from './cache/cache-options.ts';
-export { openCache, type SharedCache } from './cache/shared-cache.ts';
+export { type OpenCacheOptions, openCache, type SharedCache } from './cache/shared-cache.ts';
 export type { ChatCallOptions } from './chat/chat-call-options.ts';
 export type { ChatStats } from './chat/chat-counters.ts';
 export type { ChatGateway } from './chat/chat-gateway.ts';

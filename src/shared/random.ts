@@ -21,9 +21,14 @@ export function seededRandom(seed: number): Random {
 
 /** Returns a separate generator for a named part, so that draws of one part do not shift the others. */
 export function forkRandom(seed: number, name: string): Random {
+  return seededRandom(hashOf(name, seed));
+}
+
+/** Hashes the UTF-16 units of a text to 32 bits, as FNV-1a does bytes (Fowler, Noll, Vo). Not for keys that an attacker may choose. */
+export function hashOf(text: string, seed = 0): number {
   let hash = seed >>> 0;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193) >>> 0;
-  return seededRandom(hash);
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return hash;
 }
 
 /** Returns a whole number in [0, bound). */

@@ -1,3 +1,4 @@
+import { hashOf } from '../random.ts';
 import { HEADER } from './store-layout.ts';
 
 /*
@@ -76,17 +77,17 @@ export class ServingRulesWriter {
 
 /** The side of any other reader of the store. */
 export class ServingRulesReader {
+  /** Written once, before anybody else has the store. */
+  readonly rules: ServingRules;
   readonly #words: Int32Array;
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#words = new Int32Array(buffer, 0, HEADER.WORDS);
-  }
-
-  get rules(): ServingRules {
-    const rules = Atomics.load(this.#words, HEADER.RULES);
-    return {
+    const words = new Int32Array(buffer, 0, HEADER.WORDS);
+    const rules = Atomics.load(words, HEADER.RULES);
+    this.#words = words;
+    this.rules = {
       hasBudget: (rules & RULE.BUDGET) !== 0,
-      valuesMin: (rules & RULE.VALUES) === 0 ? false : Atomics.load(this.#words, HEADER.VALUES_MIN) / VALUES_UNIT,
+      valuesMin: (rules & RULE.VALUES) === 0 ? false : Atomics.load(words, HEADER.VALUES_MIN) / VALUES_UNIT,
     };
   }
 
@@ -97,7 +98,5 @@ export class ServingRulesReader {
 }
 
 function sceneBit(scene: string): number {
-  let hash = 0;
-  for (let i = 0; i < scene.length; i++) hash = (Math.imul(hash, 31) + scene.charCodeAt(i)) | 0;
-  return 1 << (hash & 31);
+  return 1 << (hashOf(scene) & 31);
 }
