@@ -51,6 +51,8 @@ export const ERROR_CODES = {
   ERR_UNAUTHORIZED: 'a bearer token that is missing or wrong',
   ERR_ORIGIN: 'a request from a page of another origin, or for a name that is not this server',
   ERR_ADDRESS_IN_USE: 'the port or socket path is taken by a process that lives',
+  ERR_CLUSTER_AWAY: "the cluster's engine is not connected, or did not answer in time; the node goes on alone",
+  ERR_CLUSTER_REFUSED: "the cluster's engine answered with an error: it is full, read-only, too old, or no such engine",
   ERR_STORE_INVALID: 'a buffer that is not a store, or of another version',
   ERR_INTERNAL: 'a bug in Conclave; the message and cause say where',
 } as const;
