@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests that take long: whole processes, threads, simulations, and files of more than ten seconds. `npm test` leaves them out. */
 export const SLOW = [
+  'test/**/*.redis.test.ts',
   'test/faults/**/*.test.ts',
   'test/sim/**/*.test.ts',
   'test/threads/**/*.test.ts',

@@ -1,0 +1,184 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { clusterNames } from '../../../../src/main/cluster/engine/engine.ts';
+import { functionLibrary } from '../../../../src/main/cluster/engine/function-library.ts';
+import { RedisEngine } from '../../../../src/main/cluster/engine/redis-engine.ts';
+import { systemClock } from '../../../../src/shared/clock.ts';
+import { systemRandom } from '../../../../src/shared/random.ts';
+import { hasRedis, type RedisServer, startRedis } from '../../../support/redis-server.ts';
+
+const names = clusterNames('test');
+const library = functionLibrary([
+  {
+    source: `
+redis.register_function(named('echo'), function(keys, args)
+  redis.call('SPUBLISH', keys[1], args[1])
+  return { args[1], is_present(args[2]) and 1 or 0, now_ms(), false }
+end)`,
+  },
+]);
+
+function engineAt(url: string, node = 'a'): RedisEngine {
+  const engine = new RedisEngine({ url, node, names, library, clock: systemClock, random: systemRandom });
+  onTestFinished(() => engine.close());
+  return engine;
+}
+
+function comesUp(engine: RedisEngine): Promise<void> {
+  return new Promise((resolve) => {
+    const end = engine.onChange((isUp) => {
+      if (!isUp) return;
+      end();
+      resolve();
+    });
+  });
+}
+
+function goesAway(engine: RedisEngine): Promise<void> {
+  return new Promise((resolve) => {
+    const end = engine.onChange((isUp) => {
+      if (isUp) return;
+      end();
+      resolve();
+    });
+  });
+}
+
+const echo = (engine: RedisEngine, of: string) =>
+  engine.call('echo', [names.key('bus')], ['hello', names.presence(of)]);
+
+describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(() => redis.stop());
+
+  it('calls functions that two nodes load at the same moment, with bytes both ways', async () => {
+    const [a, b] = [engineAt(redis.url, 'a'), engineAt(redis.url, 'b')];
+    await Promise.all([a.start(), b.start()]);
+    const bytes = Buffer.from([0, 255, 10, 13]);
+    const [told, isPresent, time, nothing] = (await b.call(
+      'echo',
+      [names.key('bus')],
+      [bytes, names.presence('a')],
+    )) as [];
+    expect({ told, isPresent, nothing }).toEqual({ told: bytes, isPresent: 1, nothing: null });
+    expect(time).toBeTypeOf('number');
+    expect(a.stats()).toMatchObject({ isUp: true, why: undefined, memoryPolicy: 'noeviction' });
+    expect(a.stats().version).toMatch(/^(redis|valkey) \d/);
+  });
+
+  it('hears what any node publishes, also on a channel that it listens to later', async () => {
+    const [a, b] = [engineAt(redis.url, 'a'), engineAt(redis.url, 'b')];
+    await Promise.all([a.start(), b.start()]);
+    const heard = new Promise<Buffer>((resolve) => void a.listen(names.key('bus'), resolve));
+    // The engine takes commands of one connection in order; the subscription is on another, so the first message may be too early.
+    let isHeard = false;
+    void heard.then(() => {
+      isHeard = true;
+    });
+    for (let i = 0; i < 100 && !isHeard; i++) await echo(b, 'a');
+    expect(String(await heard)).toBe('hello');
+  });
+
+  it('sees at once that a node has gone', async () => {
+    const [a, b] = [engineAt(redis.url, 'a'), engineAt(redis.url, 'b')];
+    await Promise.all([a.start(), b.start()]);
+    b.close();
+    let isPresent: unknown = 1;
+    for (let i = 0; i < 200 && isPresent === 1; i++) [, isPresent] = (await echo(a, 'b')) as unknown[];
+    expect(isPresent).toBe(0);
+  });
+
+  it('reports an error reply, and loads functions again that were removed', async () => {
+    const engine = engineAt(redis.url);
+    await engine.start();
+    const lost = goesAway(engine);
+    await expect(engine.call('none', [], [])).rejects.toMatchObject({ code: 'ERR_CLUSTER_REFUSED' });
+    await lost;
+    await expect(echo(engine, 'a')).rejects.toMatchObject({ code: 'ERR_CLUSTER_AWAY', retryable: true });
+    await comesUp(engine);
+    await expect(echo(engine, 'a')).resolves.toHaveLength(4);
+  });
+
+  it('goes away when the engine is killed, and comes back when it is there again, empty', async () => {
+    await using mortal = await startRedis();
+    const engine = engineAt(mortal.url);
+    await engine.start();
+    const lost = goesAway(engine);
+    await mortal.kill();
+    await lost;
+    await expect(echo(engine, 'a')).rejects.toMatchObject({ code: 'ERR_CLUSTER_AWAY' });
+    const back = comesUp(engine);
+    await mortal.restart();
+    await back;
+    await expect(echo(engine, 'a')).resolves.toHaveLength(4);
+    expect(engine.stats().losses).toBe(1);
+  });
+
+  it('goes away when the engine is paused, and no call waits longer than its limit', async () => {
+    await using mortal = await startRedis();
+    const engine = engineAt(mortal.url);
+    await engine.start();
+    const lost = goesAway(engine);
+    mortal.pause();
+    await expect(engine.call('echo', [names.key('bus')], ['x', 'y'], { timeoutMs: 20 })).rejects.toThrow(
+      /no answer within 20 ms/,
+    );
+    await lost;
+    expect(engine.stats().why).toBe('silent for 500 ms');
+    const back = comesUp(engine);
+    mortal.resume();
+    await back;
+  });
+
+  describe('refuses at start', () => {
+    it.each([
+      ['a wrong password', ['--requirepass', 'secret'], /refuses the name or password/],
+      ['a full memory', ['--maxmemory', '1kb', '--maxmemory-policy', 'noeviction'], /its memory is full/],
+      ['a replica', ['--replicaof', '127.0.0.1 1'], /is read-only/],
+      [
+        'a user without rights',
+        ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-function'],
+        /may not use a command/,
+      ],
+    ])('%s', async (_, flags, message) => {
+      await using wrong = await startRedis(flags);
+      const error = await engineAt(wrong.url)
+        .start()
+        .catch((thrown: Error) => thrown);
+      expect(error).toMatchObject({ code: 'ERR_CLUSTER_REFUSED', message: expect.stringMatching(message) });
+    });
+
+    it('nobody at the address', async () => {
+      const error = await engineAt('redis://user:secret@127.0.0.1:1')
+        .start()
+        .catch((thrown: Error) => thrown);
+      expect(error).toMatchObject({ code: 'ERR_CLUSTER_AWAY', message: expect.stringMatching(/ECONNREFUSED/) });
+      expect((error as Error).message).not.toContain('secret');
+    });
+
+    it('a web server', async () => {
+      const server = createHttpServer().listen(0, '127.0.0.1');
+      onTestFinished(() => void server.close());
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      await expect(engineAt(`redis://127.0.0.1:${port}`).start()).rejects.toMatchObject({ code: 'ERR_CLUSTER_AWAY' });
+    });
+
+    it('a server that says nothing', async () => {
+      const sockets: { destroy(): void }[] = [];
+      const server = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+      onTestFinished(() => {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      });
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      await expect(engineAt(`redis://127.0.0.1:${port}`).start()).rejects.toThrow(/not ready within 1000 ms/);
+    });
+  });
+});
