@@ -9,6 +9,7 @@ import { failureLines } from './cli/cli-error.ts';
 import { KEY_VARIABLE } from './cli/endpoint-keys.ts';
 import { runCli } from './cli/run-cli.ts';
 import type { ServiceProcess } from './cli/serve-command.ts';
+import { CLUSTER_VARIABLE } from './cluster/cluster-options.ts';
 import { LOG_LEVELS, ProcessLog } from './service/log/process-log.ts';
 
 /**
@@ -22,7 +23,7 @@ const ECHO_MS = 100;
 const debug = process.argv.includes('--debug') || Boolean(process.env.CONCLAVE_DEBUG);
 const packageURL = new URL('../../', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('package.json', packageURL), 'utf8')) as { version: string };
-const { CONCLAVE_TOKEN: token, CONCLAVE_LOG_LEVEL: envLevel } = process.env;
+const { CONCLAVE_TOKEN: token, CONCLAVE_LOG_LEVEL: envLevel, [CLUSTER_VARIABLE]: clusterUrl } = process.env;
 const logs = new ProcessLog(pino.destination({ fd: 2, sync: true }));
 const interrupt = new AbortController();
 
@@ -79,6 +80,7 @@ const context: CliContext = {
   packageDir: fileURLToPath(packageURL),
   log: logs.root,
   keys: keysIn(process.env),
+  ...(clusterUrl ? { clusterUrl } : {}),
 };
 if (!(envLevel === undefined || LOG_LEVELS.some((level) => level === envLevel))) {
   const rule = `must be one of ${LOG_LEVELS.join(', ')}`;

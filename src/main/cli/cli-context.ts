@@ -20,6 +20,8 @@ export interface CliContext {
   readonly log: CliLog;
   /** Environment variables that hold keys of model servers. */
   readonly keys: Readonly<Record<string, string>>;
+  /** The URL of a cluster's engine from the environment. */
+  readonly clusterUrl?: string;
   /** True if notes and warnings are only logged, because standard error carries nothing but the log. Default false. */
   readonly logOnly?: boolean;
 }

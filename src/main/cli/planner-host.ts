@@ -64,7 +64,8 @@ export async function openPlannerHost(
   const simulator = given === undefined ? stack.use(await startSimulated(context, flags)) : undefined;
   const endpoints = given ?? simulatedEndpoints(simulator as EmbeddedSimulator, profileOf(flags, config), flags.speed);
   const panel = await panelFor(context, flags, config, domain, endpoints);
-  const options = plannerOptions(flags, given ? config : inSimulatedTime(flags, config), domain, endpoints, panel);
+  const timed = joined(context, flags, given ? config : inSimulatedTime(flags, config));
+  const options = plannerOptions(flags, timed, domain, endpoints, panel);
   if (loaded !== undefined) checkWith(loaded, options);
   const planner = stack.use(await createPlanner(options));
   tell(context, planner, options);
@@ -262,6 +263,12 @@ function plannerOptions(
   };
 }
 
+/** The configuration with the cluster of the flag, or of the environment. */
+function joined({ clusterUrl }: Pick<CliContext, 'clusterUrl'>, flags: ServerFlags, config: Config): Config {
+  const url = flags.cluster ?? clusterUrl;
+  return url === undefined ? config : { ...config, cluster: { ...config.cluster, url } };
+}
+
 function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['cache'] {
   if (!flags.cache) return false;
   const { cacheEntries: entries, cacheTtlMs: ttlMs } = flags;
@@ -274,7 +281,7 @@ function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['c
  * `openPlannerHost` if flags, file and domain conflict.
  */
 export function optionsAgain(
-  context: Pick<CliContext, 'keys'>,
+  context: Pick<CliContext, 'keys' | 'clusterUrl'>,
   before: PlannerOptions,
   flags: ServerFlags,
   loaded: LoadedConfig | undefined,
@@ -288,7 +295,7 @@ export function optionsAgain(
     experts: experts ?? before.experts,
     synthesis: synthesis ?? (experts === undefined ? before.synthesis : undefined) ?? { models: [] },
   } as PanelOptions;
-  const timed = given ? config : inSimulatedTime(flags, config);
+  const timed = joined(context, flags, given ? config : inSimulatedTime(flags, config));
   const options = plannerOptions(flags, timed, domain, given ?? before.endpoints, panel);
   if (loaded !== undefined) checkWith(loaded, options);
   const isSimulated = SIMULATED_NAME in before.endpoints;

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { RATE_NAMES, type RateName } from '../../shared/simulator-rates.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
+import { CLUSTER_VARIABLE, engineUrlFault } from '../cluster/cluster-options.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from '../options/profiles.ts';
 import type { TraceOptions } from '../session/trace-reader.ts';
 import type { CliContext } from './cli-context.ts';
@@ -22,6 +23,7 @@ export interface ServerFlags {
   readonly cacheEntries?: number;
   readonly cacheTtlMs?: number;
   readonly onMissingModel?: 'fail' | 'substitute' | 'skip';
+  readonly cluster?: string;
   readonly allowOffline?: boolean;
   readonly threads?: number;
   readonly speed: number;
@@ -66,6 +68,13 @@ function collectURL(text: string, before: readonly string[] = []): string[] {
     throw new InvalidArgumentError('It must be a URL such as http://localhost:1234/v1.');
   }
   return [...before, url.pathname === '/' ? `${url.origin}/v1` : text.replace(/\/+$/, '')];
+}
+
+/** Checks the URL of a cluster's engine. */
+function engineURL(text: string): string {
+  const fault = engineUrlFault(text);
+  if (fault !== undefined) throw new InvalidArgumentError(`It ${fault}.`);
+  return text;
 }
 
 /** Collects rates such as `hang=0.05`: one request in twenty is never answered. The last value of a name counts. */
@@ -144,7 +153,12 @@ export function addServerFlags(command: Command): Command {
         'skip',
       ]),
     )
-    .option('--allow-offline', 'start even if a server cannot be reached')
+    .option(
+      '--cluster <url>',
+      `join the nodes at this Redis or Valkey, such as redis://localhost:6379. For a URL with a password the environment variable ${CLUSTER_VARIABLE} is safer`,
+      engineURL,
+    )
+    .option('--allow-offline', 'start even if a server, or the engine of the cluster, cannot be reached')
     .option('--threads <n>', 'worker threads (default: one fewer than the processors, from 1 to 4)', wholeNumber(1, 64))
     .option('--speed <n>', 'speed of the simulated server, as a multiple of real time', positiveNumber, SIMULATED_SPEED)
     .option('--seed <n>', 'seed of the simulated server', wholeNumber(0, SEED_MAX), 1);

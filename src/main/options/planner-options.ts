@@ -1,5 +1,6 @@
 import type { Domain, DomainDefinition } from '../../shared/domain.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
+import type { ClusterOptions, ResolvedCluster } from '../cluster/cluster-options.ts';
 import type { ChatOptions, ResolvedChat } from './chat-options.ts';
 import type { FeatureName, Features } from './features.ts';
 import type { ProfileName } from './profiles.ts';
@@ -233,9 +234,14 @@ export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefi
     /** How long a task may take to settle after its deadline, in milliseconds, before its thread is replaced. Default 400. */
     readonly stuckGraceMs?: number;
   };
+  /**
+   * Joins this planner with others before the same model servers: they share decisions, plan each state once, and keep to one budget of
+   * slots (docs/cluster.md). Without the engine each goes on alone. Default: alone.
+   */
+  readonly cluster?: ClusterOptions;
   /** What to do at start about a model that its endpoint does not list: fail, use the nearest id, or skip the expert. Default `fail`. */
   readonly onMissingModel?: 'fail' | 'substitute' | 'skip';
-  /** Starts with a warning, and not an error, if an endpoint cannot be reached. Default false. */
+  /** Starts with a warning, and not an error, if an endpoint or the engine of the cluster cannot be used. Default false. */
   readonly allowOffline?: boolean;
   /** Time limit for checking one endpoint at start, in milliseconds. Default 3,000. */
   readonly startTimeoutMs?: number;
@@ -329,6 +335,8 @@ export interface ResolvedOptions {
   readonly prompt: ResolvedPrompt;
   readonly foresight: ResolvedForesight;
   readonly workers: { readonly threads: number; readonly tasksPerThread: number; readonly stuckGraceMs: number };
+  /** Undefined if the planner works alone. */
+  readonly cluster: ResolvedCluster | undefined;
   readonly onMissingModel: 'fail' | 'substitute' | 'skip';
   readonly allowOffline: boolean;
   readonly startTimeoutMs: number;

@@ -7,6 +7,7 @@ import { describeValue } from '../../shared/errors.ts';
 import { storeLayout } from '../../shared/store/store-layout.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
+import { clusterSchema, resolveCluster } from '../cluster/cluster-options.ts';
 import { chatSchema, resolveChat } from './chat-options.ts';
 import { FEATURE_NAMES } from './features.ts';
 import {
@@ -131,6 +132,7 @@ export const plannerOptionsSchema = z.strictObject({
       stuckGraceMs: ms.optional(),
     })
     .optional(),
+  cluster: clusterSchema.optional(),
   onMissingModel: z.enum(['fail', 'substitute', 'skip']).optional(),
   allowOffline: z.boolean().optional(),
   startTimeoutMs: ms.optional(),
@@ -299,6 +301,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
       tasksPerThread: parsed.workers?.tasksPerThread ?? 512,
       stuckGraceMs: parsed.workers?.stuckGraceMs ?? 400,
     },
+    cluster: resolveCluster(parsed.cluster),
     onMissingModel: parsed.onMissingModel ?? 'fail',
     allowOffline: parsed.allowOffline ?? false,
     startTimeoutMs: parsed.startTimeoutMs ?? 3_000,

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+/** Joins the nodes that plan with the same model servers. */
+export interface ClusterOptions {
+  /** The engine: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Redis 7 or later, or Valkey. */
+  readonly url: string;
+  /** Nodes meet those of the same name. Default `default`. */
+  readonly name?: string;
+}
+
+export interface ResolvedCluster {
+  readonly url: string;
+  readonly name: string;
+}
+
+/** Environment variable with the URL of the engine; a flag takes precedence over it, and it over a configuration. */
+export const CLUSTER_VARIABLE = 'CONCLAVE_CLUSTER_URL';
+
+/** Returns why a text is no engine's URL; undefined if it is one. The text may hold a password and is not shown. */
+export function engineUrlFault(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
+    return 'must be a URL such as redis://localhost:6379, or rediss://user:password@host:6380 for TLS';
+  }
+  if (!/^\/?\d*$/.test(url.pathname))
+    return 'must have no path, or the number of a database, such as redis://host:6379/2';
+  return undefined;
+}
+
+export const clusterSchema = z.strictObject({
+  url: z.string().superRefine((text, context) => {
+    const message = engineUrlFault(text);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  }),
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, 'must have 1 to 64 letters, digits, dots, dashes or underscores')
+    .optional(),
+});
+
+export function resolveCluster(given: z.infer<typeof clusterSchema> | undefined): ResolvedCluster | undefined {
+  return given && { url: given.url, name: given.name ?? 'default' };
+}
