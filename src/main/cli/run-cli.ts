@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { withoutCredentials } from '../../shared/secrets.ts';
 import { shown } from '../../shared/shown-text.ts';
 import { LOG_LEVELS } from '../service/log/process-log.ts';
 import { type CliContext, printJson } from './cli-context.ts';
@@ -51,7 +52,7 @@ function buildProgram(
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
       writeErr: (text) => void context.stderr.write(text),
-      outputError: (text, write) => write(usageLine(text, argv)),
+      outputError: (text, write) => write(withoutCredentials(usageLine(text, argv))),
     })
     .hook('preAction', (command) => settings.onLogLevel(command.opts().logLevel));
   addSessionCommand(program, async (flags, file) => done(await sessionCommand(context, flags, settings.debug, file)));
