@@ -20,7 +20,7 @@ export const CLUSTER_VARIABLE = 'CONCLAVE_CLUSTER_URL';
 export function engineUrlFault(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
-    return 'must be a URL such as redis://localhost:6379, or rediss://user:password@host:6380 for TLS';
+    return 'must be a URL such as redis://localhost:6379, or rediss://host:6380 for TLS';
   }
   if (!/^\/?\d*$/.test(url.pathname))
     return 'must have no path, or the number of a database, such as redis://host:6379/2';
