@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
 import { Secrets } from '../../shared/secrets.ts';
 import { shown } from '../../shared/shown-text.ts';
+import { resolveCluster } from '../cluster/cluster-options.ts';
+import { CLUSTER_LIBRARY } from '../cluster/library.ts';
 import { adviceFor, areWell } from '../doctor/advice.ts';
+import { type EngineLook, engineAdvice, lookAtEngine } from '../doctor/engine-look.ts';
 import { type ExaminedEndpoint, examine, type Subject, type TimedCall } from '../doctor/examine.ts';
 import { type SupportFacts, supportFacts, warningsIn } from '../doctor/support-facts.ts';
 import { type EndpointFacts, SERVER_NAMES } from '../models/discovery/endpoint-facts.ts';
@@ -11,8 +14,8 @@ import { type Config, loadConfig } from '../service/config/config-file.ts';
 import { type CliContext, note } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { type Endpoints, keyVariableOf, secretsIn, withKeys } from './endpoint-keys.ts';
-import { givenEndpoints, isFromConfig } from './planner-host.ts';
-import { addEndpointFlags, wholeNumber } from './server-flags.ts';
+import { givenEndpoints, isFromConfig, joined } from './planner-host.ts';
+import { addClusterFlag, addEndpointFlags, wholeNumber } from './server-flags.ts';
 import { count, duration, rate, table } from './text.ts';
 
 export interface DoctorFlags {
@@ -21,6 +24,7 @@ export interface DoctorFlags {
   readonly apiKey?: readonly string[];
   readonly config?: string;
   readonly timeoutMs: number;
+  readonly cluster?: string;
   readonly json?: boolean;
 }
 
@@ -41,7 +45,7 @@ export function addDoctorCommand(program: Command, run: (flags: DoctorFlags) => 
     .description(
       'Find model servers and their models, check model ids, time one call to each model that plans would use, see in which forms it can be asked, and give advice.',
     );
-  addEndpointFlags(command)
+  addEndpointFlags(addClusterFlag(command))
     .option('--timeout-ms <ms>', 'time limit for one call', wholeNumber(1, 3_600_000), 60_000)
     .option('--json', 'print everything as one JSON object without secrets')
     .addHelpText('after', EXAMPLES)
@@ -55,16 +59,17 @@ export async function doctorCommand(context: CliContext, flags: DoctorFlags): Pr
   if (!flags.json && flags.endpoint === undefined && config.endpoints === undefined)
     note(context, `Looked for model servers at localhost ports ${KNOWN}.`);
   const endpoints = await examine(subject, context.clock, flags.timeoutMs, context.signal);
-  const facts = await supportFacts(context.version, loaded);
+  const [facts, engine] = await Promise.all([supportFacts(context.version, loaded), engineOf(context, flags, config)]);
   const warnings = warningsIn(facts);
-  const advice = endpoints.length === 0 ? NOTHING : adviceFor(endpoints);
-  const isWell = areWell(endpoints);
+  const about = endpoints.length === 0 ? NOTHING : adviceFor(endpoints);
+  const advice = engine === undefined ? about : [...engineAdvice(engine), ...about];
+  const isWell = areWell(endpoints) && engine?.isFit !== false;
   const secrets = new Secrets();
   secrets.addFrom(loaded);
   for (const secret of secretsIn({ flags: flags.apiKey ?? [], variables: context.keys })) secrets.add(secret);
   const text = flags.json
-    ? `${JSON.stringify({ ok: isWell, ...facts, endpoints, warnings, advice })}\n`
-    : doctorText(endpoints, facts, [...warnings, ...advice]);
+    ? `${JSON.stringify({ ok: isWell, ...facts, endpoints, ...(engine && { engine }), warnings, advice })}\n`
+    : doctorText(endpoints, facts, engine, [...warnings, ...advice]);
   // A server's error may contain its key, and an address a password.
   context.stdout.write(shown(secrets.hide(text)));
   return isWell && !context.signal.aborted ? EXIT.SUCCESS : EXIT.FAILURE;
@@ -105,9 +110,30 @@ function askingOf({ endpoints, experts = [], profile = 'default', answers, featu
   };
 }
 
-function doctorText(endpoints: readonly ExaminedEndpoint[], facts: SupportFacts, advice: readonly string[]): string {
+/** Undefined if no cluster is asked for. */
+async function engineOf(context: CliContext, flags: DoctorFlags, config: Config): Promise<EngineLook | undefined> {
+  const { cluster } = joined(context, flags, config);
+  const resolved = resolveCluster(cluster);
+  return resolved && lookAtEngine(resolved, CLUSTER_LIBRARY, context.clock);
+}
+
+function doctorText(
+  endpoints: readonly ExaminedEndpoint[],
+  facts: SupportFacts,
+  engine: EngineLook | undefined,
+  advice: readonly string[],
+): string {
   const found = endpoints.length === 0 ? ['No model server answered.'] : endpoints.map(endpointText);
-  return `${[...found, factsText(facts), advice.join('\n')].join('\n\n')}\n`;
+  const cluster = engine === undefined ? [] : [engineText(engine)];
+  return `${[...found, ...cluster, factsText(facts), advice.join('\n')].join('\n\n')}\n`;
+}
+
+function engineText({ url, isFit, error, version, memoryPolicy, roundTripMs }: EngineLook): string {
+  if (!isFit) return `${url}\n  cannot join nodes: ${error}`;
+  const lines = [url, `  is ${version ?? 'a shard of a larger engine'} and can join nodes`];
+  if (memoryPolicy !== undefined) lines.push(`  when its memory is full: ${memoryPolicy}`);
+  if (roundTripMs !== undefined) lines.push(`  a round trip takes ${duration(roundTripMs)}`);
+  return lines.join('\n');
 }
 
 function factsText({ versions, machine, configuration, places, disk }: SupportFacts): string {

@@ -264,7 +264,11 @@ function plannerOptions(
 }
 
 /** The configuration with the cluster of the flag, or of the environment. */
-function joined({ clusterUrl }: Pick<CliContext, 'clusterUrl'>, flags: ServerFlags, config: Config): Config {
+export function joined(
+  { clusterUrl }: Pick<CliContext, 'clusterUrl'>,
+  flags: Pick<ServerFlags, 'cluster'>,
+  config: Config,
+): Config {
   const url = flags.cluster ?? clusterUrl;
   return url === undefined ? config : { ...config, cluster: { ...config.cluster, url } };
 }

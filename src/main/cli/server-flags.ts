@@ -127,8 +127,16 @@ export function addEndpointFlags(command: Command): Command {
     .option('--config <file>', 'configuration file (default: conclave.config.{ts,js,yaml,json} in this folder)');
 }
 
+export function addClusterFlag(command: Command): Command {
+  return command.option(
+    '--cluster <url>',
+    `join the nodes at this Redis or Valkey, such as redis://localhost:6379. For a URL with a password the environment variable ${CLUSTER_VARIABLE} is safer`,
+    engineURL,
+  );
+}
+
 export function addServerFlags(command: Command): Command {
-  addEndpointFlags(command)
+  addEndpointFlags(addClusterFlag(command))
     .addOption(new Option('--profile <name>', 'set of defaults').choices(PROFILE_NAMES))
     .option(
       '--timeout-ms <ms>',
@@ -152,11 +160,6 @@ export function addServerFlags(command: Command): Command {
         'substitute',
         'skip',
       ]),
-    )
-    .option(
-      '--cluster <url>',
-      `join the nodes at this Redis or Valkey, such as redis://localhost:6379. For a URL with a password the environment variable ${CLUSTER_VARIABLE} is safer`,
-      engineURL,
     )
     .option('--allow-offline', 'start even if a server, or the engine of the cluster, cannot be reached')
     .option('--threads <n>', 'worker threads (default: one fewer than the processors, from 1 to 4)', wholeNumber(1, 64))
