@@ -78,7 +78,7 @@ for (const name of ['a', 'b']) {
 for (let round = 0; round < ROUNDS; round++) {
   const asked = Array.from({ length: STATES }, async (_, state) => {
     const node = nodes[(state + round) % 2] as string;
-    return plan(node, `guard ${state}`, state);
+    return plan(node, `guard ${state} of round ${round}`, state);
   });
   const counts = new Map<string, number>();
   for (const { source } of await Promise.all(asked)) counts.set(source, (counts.get(source) ?? 0) + 1);
