@@ -60,6 +60,8 @@ export async function startRedis(flags: readonly string[] = []): Promise<RedisSe
 async function start(port: number, flags: readonly string[]): Promise<ChildProcess> {
   const bound = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...flags];
   const child = spawn('redis-server', bound, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // Also if the test's process ends before it stops the server.
+  process.on('exit', () => child.kill('SIGKILL'));
   let said = '';
   for await (const part of child.stdout) {
     said += part;

@@ -90,11 +90,11 @@ export class RedisEngine implements Engine {
   }
 
   /**
-   * Connects for the first time. Rejects with ERR_CLUSTER_AWAY or ERR_CLUSTER_REFUSED if that fails, and tries again by itself all the same
+   * Connects for the first time, within `timeoutMs` (default 1,000). Rejects with ERR_CLUSTER_AWAY or ERR_CLUSTER_REFUSED if that fails, and tries again by itself all the same
    * until it is closed.
    */
-  async start(): Promise<void> {
-    const error = await this.#connect();
+  async start(timeoutMs: number = OPEN_MS): Promise<void> {
+    const error = await this.#connect(timeoutMs);
     if (error !== undefined) throw error;
   }
 
@@ -175,9 +175,14 @@ export class RedisEngine implements Engine {
   }
 
   /** Returns why it failed. */
-  async #connect(): Promise<PlannerError | undefined> {
+  async #connect(timeoutMs: number = OPEN_MS): Promise<PlannerError | undefined> {
     const { clock } = this.#parts;
-    const limit = deadlineSignal(clock, clock.now() + OPEN_MS, undefined, new Error(`not ready within ${OPEN_MS} ms`));
+    const limit = deadlineSignal(
+      clock,
+      clock.now() + timeoutMs,
+      undefined,
+      new Error(`not ready within ${timeoutMs} ms`),
+    );
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {});
     limit.signal.addEventListener('abort', () => failed.reject(limit.signal.reason));
