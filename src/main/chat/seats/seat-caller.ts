@@ -10,6 +10,7 @@ import { enterEndpoint } from '../../models/calls/enter-endpoint.ts';
 import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { Slot } from '../../models/slots/ask.ts';
+import { cuttable } from '../../models/slots/cuttable.ts';
 import { EndpointGate } from '../../models/slots/endpoint-gate.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { ChatSeat } from './chat-route.ts';
@@ -177,7 +178,8 @@ export class SeatCaller {
     try {
       const client = this.#clients.get(at.name);
       const limits = this.#limits(call);
-      const begun = client && call.begin({ client, limits, onLife: () => at.answering(), signal });
+      const stop = cuttable(at.gate, slot, signal);
+      const begun = client && call.begin({ client, limits, onLife: () => at.answering(), signal: stop });
       if (begun === undefined) throw new PlannerError('ERR_INTERNAL', 'the client of the endpoint relays no chats');
       end = await begun;
     } catch (error) {

@@ -8,6 +8,7 @@ import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { AnswerForms } from '../forms/answer-form.ts';
 import type { ModelEndpoint } from '../model-endpoint.ts';
 import type { Ask, Lane, Slot } from '../slots/ask.ts';
+import { cuttable } from '../slots/cuttable.ts';
 import type { CallKind } from '../time/latency-profile.ts';
 import type { AttemptEnd, AttemptLog, AttemptSubject } from './attempt-log.ts';
 import type { CallLedger } from './call-ledger.ts';
@@ -332,7 +333,8 @@ export class CallMaker {
         onForm: (form: ReadForm, role: string | undefined) => attempt.asked(form, role),
         onTrimmed: (what: string | undefined) => attempt.trimmed(what),
       };
-      result = endedBy(await plan.query.run(subject, terms, signal, listeners), signal);
+      const stop = cuttable(at.gate, slot, signal);
+      result = endedBy(await plan.query.run(subject, terms, stop, listeners), signal);
     } catch (error) {
       // A bug: reported as such, counted like any other end, and not retried.
       result = { ok: false, error: encodeError(error), report: { totalMs: clock.now() - startedAtMs } };

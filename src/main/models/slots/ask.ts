@@ -31,6 +31,8 @@ export interface Slot {
   readonly inFlight: number;
   /** Whether the call is background work. */
   readonly isBackground: boolean;
+  /** Cancels the call that has it; set by whoever makes one that can be cancelled. */
+  cut?: (() => void) | undefined;
   /** Average number of running calls since this one started, itself included. */
   meanCompany(): number;
   /** Releases the slot after `holdMs`, immediately by default; further calls do nothing. */

@@ -1,8 +1,11 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { type Ask, type GateTurns, type Lane, RESERVED_RANK_MS, type Slot, unreserved } from './ask.ts';
 import type { Machine, MachineGate } from './machine.ts';
+import { Pressure } from './pressure.ts';
 import { RankedQueue } from './ranked-queue.ts';
+import type { SlotBudget } from './slot-budget.ts';
 import { SlotHolds } from './slot-holds.ts';
+import { type SlotOwner, TakenSlot } from './taken-slot.ts';
 
 interface Waiter {
   rankMs: number;
@@ -19,11 +22,6 @@ const IN_ORDER: GateTurns = {
   began: () => {},
   ended: () => {},
 };
-/** Number of waiting calls, from the first, for which room could be made, a few in each turn of the event loop. */
-const PRESSED_MAX = 16;
-const PRESSED_PER_TURN = 4;
-/** Interval at which waiting calls behind background work are checked again: a call that was nearly done may take much longer. */
-const PRESS_EVERY_MS = 100;
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
@@ -46,11 +44,13 @@ export class EndpointGate implements MachineGate {
   readonly #waiting = new RankedQueue<Waiter>();
   /** All have the same rank: served in the order of arrival. */
   readonly #backgroundWaiting = new RankedQueue<Waiter>();
-  readonly #taken = new Set<Slot>();
+  readonly #taken = new Set<TakenSlot>();
   /** Busy slots of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
   readonly #background = new Set<Slot>();
   readonly #holds: SlotHolds;
+  readonly #owner: SlotOwner;
+  readonly #pressure: Pressure;
   readonly #nextStartAt: Record<Lane, number> = {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
@@ -58,8 +58,6 @@ export class EndpointGate implements MachineGate {
   /** Number of waiting calls without a deadline. */
   #unhurriedWaiting = 0;
   #timer: Timer | undefined;
-  #pressTimer: Timer | undefined;
-  #isPressing = false;
   #isClosed = false;
   /** Busy slots times milliseconds, until `#workedAtMs`. */
   #worked = 0;
@@ -79,6 +77,8 @@ export class EndpointGate implements MachineGate {
   usefulCompany: () => number = () => Number.POSITIVE_INFINITY;
   /** Decides which waiting call starts. Default: the order of the queue. */
   turns: GateTurns = IN_ORDER;
+  /** The part of the slots that this node has while several nodes share them. Default: all. */
+  budget: SlotBudget | undefined;
 
   /**
    * `slots`: the number of slots, or a function that returns the current number. On a shared machine, the figures about slots,
@@ -95,6 +95,18 @@ export class EndpointGate implements MachineGate {
       (slot) => this.#free(slot),
       () => this.isHeldOn(),
     );
+    this.#owner = {
+      now: () => clock.now(),
+      worked: () => machine?.worked() ?? this.#workedNow(),
+      released: (slot, holdMs) => this.#released(slot, holdMs),
+      movedLane: (slot) => this.#movedLane(slot),
+    };
+    this.#pressure = new Pressure(clock, {
+      hasBackground: () => this.#background.size > 0,
+      waiting: () => this.#waiting.length,
+      asks: (from, to) => this.#waiting.slice(from, to).map(({ ask }) => ask),
+      makeRoom: (ask) => this.onPressure(ask),
+    });
     machine?.join(this);
   }
 
@@ -131,6 +143,11 @@ export class EndpointGate implements MachineGate {
     return this.#workedNow();
   }
 
+  /** The slots of running calls. */
+  get running(): readonly TakenSlot[] {
+    return [...this.#taken].filter(({ isRunning }) => isRunning);
+  }
+
   /** Busy slots that are only held. */
   get held(): number {
     return this.#holds.size;
@@ -146,13 +163,34 @@ export class EndpointGate implements MachineGate {
     this.#holds.freeAll();
   }
 
+  /** Number of slots that calls of this planner can count on. */
   get slots(): number {
+    return Math.min(this.limit, this.budget?.share ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** All slots of the server. */
+  get limit(): number {
     return this.#machine?.slots ?? this.#limit();
+  }
+
+  /** Number of its waiting calls that could start if other nodes left all slots. */
+  get willing(): number {
+    const hurried = Math.min(this.limit, this.#widthShare) - this.#hurried.size;
+    return Math.min(this.#waiting.length, Math.max(0, hurried) + this.#unhurriedWaiting);
+  }
+
+  get waitingInBackground(): number {
+    return this.#backgroundWaiting.length;
   }
 
   /** Maximum calls with a deadline at once: at most the slots. */
   get width(): number {
-    return Math.max(1, Math.min(this.slots, this.widthMax()));
+    return Math.max(1, Math.min(this.slots, this.#widthShare));
+  }
+
+  /** This planner's part of the width, which is that of the whole server. */
+  get #widthShare(): number {
+    return Math.max(1, Math.round((this.widthMax() * this.slots) / this.limit));
   }
 
   /** Number of slots that a call with a deadline could have now if no other waited. */
@@ -177,7 +215,9 @@ export class EndpointGate implements MachineGate {
   /** Number of slots that are free for calls with a deadline, and that no call waits for. */
   get idle(): number {
     const own = Math.min(this.#limit() - this.#taken.size, this.width - this.#hurried.size) - this.#waiting.length;
-    return Math.max(0, this.#machine === undefined ? own : Math.min(own, this.slots - this.busy - this.waiting));
+    if (this.#machine === undefined && this.budget === undefined) return Math.max(0, own);
+    const inReach = Math.min(this.limit, this.budget?.reach ?? Number.POSITIVE_INFINITY);
+    return Math.max(0, Math.min(own, inReach - this.busy - this.waiting));
   }
 
   /** Whether a slot is free that no call waits for. */
@@ -205,6 +245,7 @@ export class EndpointGate implements MachineGate {
         if (ask.need === undefined) this.#unhurriedWaiting--;
         resolve(undefined);
         this.#passOn();
+        this.budget?.changed();
       };
       const grant = (slot: Slot): void => {
         signal.removeEventListener('abort', onAbort);
@@ -221,7 +262,8 @@ export class EndpointGate implements MachineGate {
       if (ask.need === undefined) this.#unhurriedWaiting++;
       queue.add(waiter);
       this.#wake();
-      if (lane === 'foreground' && queue.has(waiter)) this.#pressSoon();
+      if (lane === 'foreground' && queue.has(waiter)) this.#pressure.soon();
+      this.budget?.changed();
     });
   }
 
@@ -235,14 +277,14 @@ export class EndpointGate implements MachineGate {
     waiter.ask = { ...waiter.ask, lane: 'foreground', rankMs, ...(need && { need: { ...need, deadlineMs } }) };
     this.#waiting.add(waiter);
     this.#wake();
-    if (this.#waiting.has(waiter)) this.#pressSoon();
+    if (this.#waiting.has(waiter)) this.#pressure.soon();
   }
 
   /** Releases all holds and clears all timers, for good. */
   close(): void {
     this.#isClosed = true;
     this.#dropTimer();
-    this.#dropPress();
+    this.#pressure.close();
     this.#workedNow();
     for (const slot of this.#holds.drop()) {
       this.#taken.delete(slot);
@@ -255,30 +297,9 @@ export class EndpointGate implements MachineGate {
     this.#passOn();
   }
 
-  #pressSoon(from = 0): void {
-    if (this.#isPressing || this.#isClosed || this.#background.size === 0) return;
-    this.#isPressing = true;
-    this.#clock.nextTurn(() => {
-      this.#isPressing = false;
-      this.#press(from);
-    });
-  }
-
-  /** The first waiting calls may have too little time for any slot, so others are considered as well. */
-  #press(from: number): void {
-    this.#dropPress();
-    if (this.#isClosed || this.#waiting.length === 0) return;
-    const some = this.#waiting.slice(from, Math.min(from + PRESSED_PER_TURN, PRESSED_MAX));
-    const isMade = some.some(({ ask }) => this.onPressure(ask));
-    if (isMade) this.#pressSoon();
-    else if (from + PRESSED_PER_TURN < Math.min(PRESSED_MAX, this.#waiting.length))
-      this.#pressSoon(from + PRESSED_PER_TURN);
-    else if (this.#background.size > 0) this.#pressTimer = this.#clock.setTimer(PRESS_EVERY_MS, () => this.#press(0));
-  }
-
-  #dropPress(): void {
-    this.#pressTimer?.cancel();
-    this.#pressTimer = undefined;
+  /** The same for all endpoints of its machine, in their common order. */
+  wakeAll(): void {
+    (this.#machine ?? this).wake();
   }
 
   #dropTimer(): void {
@@ -287,7 +308,7 @@ export class EndpointGate implements MachineGate {
   }
 
   get #hasFree(): boolean {
-    return this.#taken.size < this.#limit() && this.busy < this.slots;
+    return this.#taken.size < this.#limit() && this.busy < Math.min(this.limit, this.budget?.held ?? this.limit);
   }
 
   #mayStart(lane: Lane, { need }: Ask): boolean {
@@ -296,51 +317,34 @@ export class EndpointGate implements MachineGate {
     return lane === 'foreground' || this.busy < this.usefulCompany();
   }
 
-  #start(lane: Lane, ask: Ask): Slot {
-    const worked = (): number => this.#machine?.worked() ?? this.#workedNow();
-    const workedBefore = worked();
-    const startedAtMs = this.#clock.now();
-    const inFlight = this.busy + 1;
+  #start(lane: Lane, ask: Ask): TakenSlot {
     if (this.#staggerMs > 0) {
       const nextStartAt = this.#clock.now() + this.#staggerMs;
       this.#nextStartAt.background = nextStartAt;
       if (lane === 'foreground') this.#nextStartAt.foreground = nextStartAt;
     }
-    let isHeld = true;
-    const release = (holdMs = 0): void => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.#background.delete(slot);
-      this.turns.ended(slot);
-      if (holdMs > 0 && !this.#isClosed) this.#holds.add(slot, holdMs);
-      else this.#free(slot);
-    };
-    const toBackground = (): void => {
-      if (!isHeld) return;
-      this.#background.add(slot);
-      if (this.#waiting.length > 0) this.#pressSoon();
-    };
-    const toForeground = (): void => void this.#background.delete(slot);
-    const meanCompany = (): number => {
-      const ms = this.#clock.now() - startedAtMs;
-      return ms <= 0 ? inFlight : (worked() - workedBefore) / ms;
-    };
-    const background = this.#background;
-    const slot: Slot = {
-      inFlight,
-      get isBackground() {
-        return background.has(slot);
-      },
-      meanCompany,
-      release,
-      toBackground,
-      toForeground,
-    };
+    const endsAtMs = ask.need?.deadlineMs ?? Number.POSITIVE_INFINITY;
+    const others = this.budget?.othersBusy ?? 0;
+    const slot = new TakenSlot(this.#owner, this.busy + 1, others, lane === 'background', endsAtMs);
     this.#taken.add(slot);
     if (ask.need !== undefined) this.#hurried.add(slot);
     this.turns.began(ask, slot);
-    if (lane === 'background') background.add(slot);
+    if (slot.isBackground) this.#background.add(slot);
+    this.budget?.changed();
     return slot;
+  }
+
+  #released(slot: TakenSlot, holdMs: number): void {
+    this.#background.delete(slot);
+    this.turns.ended(slot);
+    if (holdMs > 0 && !this.#isClosed) this.#holds.add(slot, holdMs);
+    else this.#free(slot);
+  }
+
+  #movedLane(slot: TakenSlot): void {
+    if (!slot.isBackground) return void this.#background.delete(slot);
+    this.#background.add(slot);
+    if (this.#waiting.length > 0) this.#pressure.soon();
   }
 
   #workedNow(): number {
@@ -350,12 +354,12 @@ export class EndpointGate implements MachineGate {
     return this.#worked;
   }
 
-  #free(slot: Slot): void {
+  #free(slot: TakenSlot): void {
     this.#workedNow();
     this.#taken.delete(slot);
     this.#hurried.delete(slot);
-    if (this.#machine === undefined) this.#passOn();
-    else this.#machine.wake();
+    this.wakeAll();
+    this.budget?.changed();
   }
 
   /** Gives free slots to the calls that wait for them, or reports them as idle. */
@@ -366,7 +370,7 @@ export class EndpointGate implements MachineGate {
 
   #wake(): void {
     this.#serve('foreground', this.#waiting);
-    if (this.#waiting.length === 0) this.#dropPress();
+    if (this.#waiting.length === 0) this.#pressure.drop();
     if (this.#waiting.length === 0) this.#serve('background', this.#backgroundWaiting);
     this.#dropTimer();
     if (this.#isClosed || this.#waiting.length + this.#backgroundWaiting.length === 0) return;

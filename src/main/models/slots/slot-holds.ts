@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import type { Slot } from './ask.ts';
 import { HOLD_MS_MAX } from './slot-hold.ts';
+import type { TakenSlot } from './taken-slot.ts';
 
 /** A slot whose aborted call is probably still being worked on. */
 interface Hold {
@@ -15,12 +15,12 @@ const HOLD_ON_MS = 100;
 /** The slots of a gate whose calls were aborted: each stays taken while its server is believed to work on. */
 export class SlotHolds {
   readonly #clock: Clock;
-  readonly #free: (slot: Slot) => void;
+  readonly #free: (slot: TakenSlot) => void;
   readonly #isHeldOn: () => boolean;
-  readonly #holds = new Map<Slot, Hold>();
+  readonly #holds = new Map<TakenSlot, Hold>();
 
   /** `free` is called when a hold ends; `isHeldOn`: whether the server is known to continue with aborted calls. */
-  constructor(clock: Clock, free: (slot: Slot) => void, isHeldOn: () => boolean) {
+  constructor(clock: Clock, free: (slot: TakenSlot) => void, isHeldOn: () => boolean) {
     this.#clock = clock;
     this.#free = free;
     this.#isHeldOn = isHeldOn;
@@ -36,7 +36,7 @@ export class SlotHolds {
     return [...this.#holds.values()].map(({ untilMs }) => untilMs - nowMs);
   }
 
-  add(slot: Slot, holdMs: number): void {
+  add(slot: TakenSlot, holdMs: number): void {
     const sinceMs = this.#clock.now();
     const hold: Hold = { sinceMs, untilMs: sinceMs + holdMs, timer: this.#clock.setTimer(holdMs, () => onEnd()) };
     const onEnd = (): void => {
@@ -58,7 +58,7 @@ export class SlotHolds {
   }
 
   /** Forgets all holds. Returns their slots. */
-  drop(): readonly Slot[] {
+  drop(): readonly TakenSlot[] {
     const slots = [...this.#holds.keys()];
     for (const { timer } of this.#holds.values()) timer.cancel();
     this.#holds.clear();

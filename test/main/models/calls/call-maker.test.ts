@@ -46,6 +46,20 @@ describe('a call', () => {
     expect([under.codes, under.isAtRest]).toEqual([['a ERR_VOTE_NONE'], true]);
   });
 
+  test('that has lost its lease is cancelled, is not tried again, and its slot is held', async () => {
+    const under = new MakerUnderTest(['slotHolds'], { callRetries: 1 });
+    const { gate } = under.at('a');
+    gate.budget = { held: 1, reach: 1, share: 1, othersBusy: 0, changed: () => {} };
+    const call = under.make();
+    await flush();
+    expect(under.last.signal.aborted).toBe(false);
+    gate.running[0]?.cut?.();
+    expect(under.last.signal.aborted).toBe(true);
+    await under.last.end(failed('ERR_CANCELLED'));
+    expect(await call).toMatchObject({ ok: false, error: { code: 'ERR_CANCELLED' } });
+    expect([under.tries.length, gate.held]).toEqual([1, 1]);
+  });
+
   test('is not tried again once nobody waits for it', async () => {
     for (const isLate of [false, true]) {
       const under = new MakerUnderTest([], { callRetries: 1 });
