@@ -28,6 +28,7 @@ import { CallWidth } from './slots/call-width.ts';
 import { CallsAtWork } from './slots/calls-at-work.ts';
 import { EndpointGate } from './slots/endpoint-gate.ts';
 import { HoldWatch } from './slots/hold-watch.ts';
+import type { SharedEndpoint } from './slots/leased-gates.ts';
 import type { Work } from './slots/room.ts';
 import { holdAfterAbort } from './slots/slot-hold.ts';
 import { Forecast } from './time/forecast.ts';
@@ -130,6 +131,24 @@ export class ModelEndpoint {
   /** Whether the number of slots was given by the server or the user, not learned. */
   get hasKnownSlots(): boolean {
     return this.#parts.features.adaptiveSlots && this.#limit.isKnown;
+  }
+
+  /** What other nodes that share its slots learn from it, and it from them. */
+  get shared(): SharedEndpoint {
+    const { gate, breaker } = this;
+    const { adaptiveSlots, breaker: hasBreaker } = this.#parts.features;
+    const limit = (): AdaptiveLimit => this.#limit;
+    return {
+      gate,
+      get learnedSlots() {
+        return adaptiveSlots ? limit().learned : undefined;
+      },
+      adoptSlots: (slots) => limit().adopt(slots),
+      get restMs() {
+        return hasBreaker ? breaker.restMs : 0;
+      },
+      doubt: (restMs) => breaker.warn(restMs),
+    };
   }
 
   /** Whether the breaker lets no call through. */

@@ -39,6 +39,7 @@ export class CircuitBreaker {
   /** The latest outcomes, true for a failure, oldest first. */
   #outcomes: boolean[] = [];
   #opened = 0;
+  #warnedUntilMs = Number.NEGATIVE_INFINITY;
   /** Called at each opening, with the number of openings so far. */
   onOpened: (opened: number) => void = () => {};
 
@@ -60,6 +61,20 @@ export class CircuitBreaker {
   get isOpen(): boolean {
     const state = this.#stateNow();
     return state.kind === 'open' || (state.kind === 'half-open' && state.isProbing);
+  }
+
+  /** For how many milliseconds it stays open; 0 if it is not. */
+  get restMs(): number {
+    const state = this.#stateNow();
+    return state.kind === 'open' ? state.untilMs - this.#clock.now() : 0;
+  }
+
+  /**
+   * Another node does not call the server for this long. That may be the other node's own trouble, so this breaker stays closed, but opens
+   * at the first failure meanwhile.
+   */
+  warn(restMs: number): void {
+    this.#warnedUntilMs = this.#clock.now() + restMs;
   }
 
   succeeded(): void {
@@ -108,6 +123,7 @@ export class CircuitBreaker {
 
   #isBad(): boolean {
     const seen = this.#outcomes.length;
+    if (this.#outcomes.at(-1) === true && this.#clock.now() < this.#warnedUntilMs) return true;
     if (seen >= IN_A_ROW && this.#outcomes.slice(-IN_A_ROW).every((isFailure) => isFailure)) return true;
     return seen >= SEEN_MIN && this.#outcomes.filter((isFailure) => isFailure).length >= seen * FAILED_SHARE;
   }

@@ -65,6 +65,16 @@ export class AdaptiveLimit {
     return this.#probeCalls > 0 ? Math.max(1, this.#whole >> 1) : this.#whole;
   }
 
+  /** The number that was learned, regardless of probing; undefined if it is known. */
+  get learned(): number | undefined {
+    return this.#known === undefined ? this.#whole : undefined;
+  }
+
+  /** Continues from the number that another node has learned. */
+  adopt(limit: number): void {
+    if (this.#known === undefined && limit !== this.#whole) this.#set(limit);
+  }
+
   get isKnown(): boolean {
     return this.#known !== undefined;
   }

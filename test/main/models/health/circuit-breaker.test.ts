@@ -48,6 +48,28 @@ function opensAfter(outcomes: string): number | undefined {
   return undefined;
 }
 
+describe('warned by another node', () => {
+  test('it stays closed, and opens at the first failure meanwhile', () => {
+    const { clock, breaker } = make();
+    breaker.succeeded();
+    breaker.warn(500);
+    expect([breaker.isOpen, breaker.restMs]).toEqual([false, 0]);
+    breaker.succeeded();
+    breaker.failed();
+    expect([breaker.isOpen, breaker.restMs]).toEqual([true, 500]);
+    clock.advance(200);
+    expect(breaker.restMs).toBe(300);
+  });
+
+  test('and as always after that', () => {
+    const { clock, breaker } = make();
+    breaker.warn(500);
+    clock.advance(500);
+    breaker.failed();
+    expect(breaker.isOpen).toBe(false);
+  });
+});
+
 describe('tripped', () => {
   test('it opens at once, longer after a probe, and no further while it is open', () => {
     const closed = make();
