@@ -89,6 +89,8 @@ export interface Domain<F extends FeatureMap = FeatureMap> {
   readonly priorities: Readonly<Record<string, number>>;
   /** Path or file URL of the module that computes next states. Absent if there is none. */
   readonly next?: string;
+  /** Set by a planner of several domains: it makes the keys of this domain differ from those of all others. */
+  readonly scope?: string;
 }
 
 export interface DomainDefinition<F extends FeatureMap = FeatureMap> {

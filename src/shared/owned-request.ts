@@ -38,15 +38,17 @@ export class OwnedRequest implements PlanRequest {
   readonly agent: string;
   readonly observation: Observation;
   readonly actions: readonly string[];
+  declare readonly domain?: string;
   declare readonly qValues?: Readonly<Record<string, number>>;
   readonly #findings: Findings | undefined;
   #values: ValueSummary | undefined;
 
-  constructor({ agent, observation, actions, qValues }: PlanRequest, findings?: Findings) {
+  constructor({ agent, observation, actions, qValues, domain }: PlanRequest, findings?: Findings) {
     this.agent = agent;
     this.observation = observation;
     this.actions = actions;
     if (qValues !== undefined) this.qValues = qValues;
+    if (domain !== undefined) this.domain = domain;
     this.#findings = findings;
     this.#values = findings?.values;
   }

@@ -25,6 +25,8 @@ export interface RequestWith<O extends Observation, A extends string = string> {
   readonly actions: readonly A[];
   /** The agent's learned values by action; higher is better. Values of actions that are not legal now are ignored. */
   readonly qValues?: Readonly<Record<string, number>>;
+  /** Name of the agent's domain in a planner of several. Optional if there is only one. */
+  readonly domain?: string;
 }
 
 /** Upper bounds of the parts of a request. */
@@ -115,7 +117,7 @@ function checkObservation(domain: Domain, observation: Observation): void {
   if (observation === null || typeof observation !== 'object' || Array.isArray(observation)) {
     fail('observation', 'must be an object of named features', observation);
   }
-  const { names, features } = listed(domain);
+  const { names, features } = rememberedOf(domain);
   let known = 0;
   for (let i = 0; i < names.length; i++) {
     const name = names[i] as string;
@@ -146,21 +148,31 @@ function checkNames(domain: Domain, observation: Observation): void {
   }
 }
 
-interface ListedFeatures {
+/** What checks of a domain's requests have in common. */
+interface DomainMemory {
+  /** The features as lists, which are iterated several times faster than the object. */
   readonly names: readonly string[];
   readonly features: readonly Feature[];
+  /** The last list of actions that passed the check. Agents are offered the same actions over and over, so it need not be checked again. */
+  passed: readonly string[];
 }
 
-let listedLast: ListedFeatures = { names: [], features: [] };
-let listedOf: Domain | undefined;
+const memories = new WeakMap<Domain, DomainMemory>();
+let lastMemory: DomainMemory = { names: [], features: [], passed: [] };
+let lastDomain: Domain | undefined;
 
-/** The features of the latest domain as lists, which are iterated several times faster than the object. */
-function listed(domain: Domain): ListedFeatures {
-  if (listedOf !== domain) {
-    listedOf = domain;
-    listedLast = { names: Object.keys(domain.features), features: Object.values(domain.features) };
+function rememberedOf(domain: Domain): DomainMemory {
+  if (lastDomain !== domain) {
+    lastDomain = domain;
+    lastMemory = memories.get(domain) ?? remember(domain);
   }
-  return listedLast;
+  return lastMemory;
+}
+
+function remember(domain: Domain): DomainMemory {
+  const memory = { names: Object.keys(domain.features), features: Object.values(domain.features), passed: [] };
+  memories.set(domain, memory);
+  return memory;
 }
 
 const SPACE = 0x20;
@@ -177,25 +189,23 @@ function checkAction(action: unknown, index: number): void {
 
 /** Up to about this many actions, comparing all pairs is faster than building a set. */
 const PAIRWISE_MAX = 16;
-/** Longer lists are not kept in `passedLast`. */
+/** Longer lists are not kept as `passed`. */
 const PASSED_ACTIONS_MAX = 100;
 
-/** The last list that passed the check. Agents are offered the same actions over and over, so it need not be checked again. */
-let passedLast: readonly string[] = [];
-
-function isPassedLast(actions: readonly string[]): boolean {
-  if (actions.length !== passedLast.length) return false;
-  for (let i = 0; i < actions.length; i++) if (actions[i] !== passedLast[i]) return false;
+function areEqual(actions: readonly string[], passed: readonly string[]): boolean {
+  if (actions.length !== passed.length) return false;
+  for (let i = 0; i < actions.length; i++) if (actions[i] !== passed[i]) return false;
   return true;
 }
 
-function checkActions(actions: readonly string[]): void {
+function checkActions(domain: Domain, actions: readonly string[]): void {
   if (!Array.isArray(actions) || actions.length === 0)
     fail('actions', 'must be a list of at least one action', actions);
-  if (isPassedLast(actions)) return;
+  const memory = rememberedOf(domain);
+  if (areEqual(actions, memory.passed)) return;
   if (actions.length > REQUEST_LIMITS.actions) fail('actions', `must hold at most ${REQUEST_LIMITS.actions}`, actions);
   checkActionsBetween(actions, actions.length > PAIRWISE_MAX ? new Set() : undefined, 0, actions.length);
-  if (actions.length <= PASSED_ACTIONS_MAX) passedLast = [...actions];
+  if (actions.length <= PASSED_ACTIONS_MAX) memory.passed = [...actions];
 }
 
 /** Checks the actions from `from` to `end`. `seen` holds those before `from`; if it is undefined, all pairs are compared. */
@@ -214,9 +224,9 @@ function checkActionsBetween(
   }
 }
 
-function* checkActionsInParts(actions: readonly string[]): InParts<void> {
+function* checkActionsInParts(domain: Domain, actions: readonly string[]): InParts<void> {
   if (!Array.isArray(actions) || actions.length <= PART_MEMBERS || actions.length > REQUEST_LIMITS.actions)
-    return checkActions(actions);
+    return checkActions(domain, actions);
   const seen = new Set<string>();
   for (let from = 0; from < actions.length; from += PART_MEMBERS) {
     checkActionsBetween(actions, seen, from, Math.min(from + PART_MEMBERS, actions.length));
@@ -227,7 +237,8 @@ function* checkActionsInParts(actions: readonly string[]): InParts<void> {
 /** Rejects unknown keys, because a misspelt one would have no effect. This runs for every plan, so no list is searched. */
 function checkKeys(request: PlanRequest): void {
   for (const key in request) {
-    if (key === 'agent' || key === 'observation' || key === 'actions' || key === 'qValues') continue;
+    if (key === 'agent' || key === 'observation' || key === 'actions' || key === 'qValues' || key === 'domain')
+      continue;
     const rule = 'is not a part of a request (agent, observation, actions, qValues)';
     throw new PlannerError('ERR_REQUEST_INVALID', `${clip(key, KEY_CHARS_MAX)} ${rule}`);
   }
@@ -292,14 +303,14 @@ function notPlain(error: unknown): PlannerError {
 /** Checks a large request of plain data in parts, by the same rules as `checkRequest`. */
 export function* checkRequestInParts(domain: Domain, request: PlanRequest): InParts<void> {
   checkNamed(request);
-  yield* checkActionsInParts(request.actions);
+  yield* checkActionsInParts(domain, request.actions);
   checkObservation(domain, request.observation);
   if (request.qValues !== undefined) yield* checkQValuesInParts(request.qValues);
 }
 
 function checkParts(domain: Domain, request: PlanRequest): void {
   checkNamed(request);
-  checkActions(request.actions);
+  checkActions(domain, request.actions);
   checkObservation(domain, request.observation);
   if (request.qValues !== undefined) checkQValues(request.qValues);
 }

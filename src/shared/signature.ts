@@ -279,7 +279,7 @@ export function domainIdentity(domain: Domain): string {
   const keyed = Object.entries(domain.features)
     .filter(([, feature]) => isKeyed(feature))
     .map(([name, feature]) => [name, feature.kind, feature.kind === 'number' ? feature.edges : 0]);
-  return JSON.stringify([domain.name, keyed]);
+  return JSON.stringify(domain.scope === undefined ? [domain.name, keyed] : [domain.name, keyed, domain.scope]);
 }
 
 /** Computes the signatures of requests of one domain. Make one per domain and thread, and keep it. */

@@ -25,6 +25,8 @@ export interface CancelTicket {
 /** Sent to a worker thread once, when it starts. */
 export interface WorkerSetup {
   readonly domain: Domain;
+  /** All domains by name, if there are several. */
+  readonly domains?: Readonly<Record<string, Domain>>;
   readonly endpoints: readonly EndpointAddress[];
   readonly cancelBuffer: SharedArrayBuffer;
   /** Maximum number of connections that a thread may open to one endpoint. */
@@ -55,6 +57,8 @@ export interface ExpertTask extends VoteTerms {
   readonly kind: 'expert';
   /** Shared by the experts of one plan, as is the rendered situation. */
   readonly planId: number;
+  /** Name of its domain, if there are several. */
+  readonly domain?: string;
   readonly role: string;
   readonly endpoint: string;
   readonly situation: Situation;

@@ -2,7 +2,7 @@ import { workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
 import { markChoice, markPhase, markRead, watchCancel } from '../shared/cancel-board.ts';
 import { systemClock } from '../shared/clock.ts';
-import type { ExpertRole } from '../shared/domain.ts';
+import type { Domain, ExpertRole } from '../shared/domain.ts';
 import { encodeError } from '../shared/errors.ts';
 import { ModelClient } from '../shared/model-client/model-client.ts';
 import { renderSituation } from '../shared/situation.ts';
@@ -10,9 +10,8 @@ import type { ExpertResult, ExpertTask, Task, WorkerSetup } from '../shared/task
 import { type ExpertQuery, queryExpert } from './expert-query.ts';
 import { queryRead } from './read-query.ts';
 
-const { domain, endpoints, cancelBuffer, connectionsMax } = workerData as WorkerSetup;
+const { domain, domains = {}, endpoints, cancelBuffer, connectionsMax } = workerData as WorkerSetup;
 const cancelWords = new Int32Array(cancelBuffer);
-const roles = new Map<string, ExpertRole>(domain.roles.map((role) => [role.name, role]));
 const clients = new Map(endpoints.map((at) => [at.name, new ModelClient(at, systemClock, connectionsMax)]));
 /** The shared part of prompts, by plan and form of answer: experts of one plan on this thread render it once. */
 const situations = new LRUCache<string, string>({ max: 64 });
@@ -22,11 +21,20 @@ function known<T>(value: T | undefined, what: string): T {
   return value;
 }
 
+function domainOf({ domain: name }: ExpertTask): Domain {
+  return name === undefined ? domain : known(domains[name], `domain ${name}`);
+}
+
+function roleOf(task: ExpertTask): ExpertRole {
+  const role = domainOf(task).roles.find(({ name }) => name === task.role);
+  return known(role, `role ${task.role}`);
+}
+
 function situationText(task: ExpertTask): string {
-  const key = `${task.planId} ${task.answer} ${task.trimmed ?? ''}`;
+  const key = `${task.planId} ${task.answer} ${task.domain ?? ''} ${task.trimmed ?? ''}`;
   const held = situations.get(key);
   if (held !== undefined) return held;
-  const text = renderSituation(domain, task.situation, task.answer);
+  const text = renderSituation(domainOf(task), task.situation, task.answer);
   situations.set(key, text);
   return text;
 }
@@ -55,10 +63,10 @@ async function runExpert(task: ExpertTask): Promise<ExpertResult> {
     const { read } = task;
     if (read !== undefined) {
       const { onPhase } = marks(task, () => isRunning);
-      return await queryRead({ domain, roles: read.roles, client, task, read, onPhase }, controller.signal);
+      const query = { domain: domainOf(task), roles: read.roles, client, task, read, onPhase };
+      return await queryRead(query, controller.signal);
     }
-    const role = known(roles.get(task.role), `role ${task.role}`);
-    const query = { domain, role, client, task, shared: situationText(task) };
+    const query = { domain: domainOf(task), role: roleOf(task), client, task, shared: situationText(task) };
     return await queryExpert({ ...query, ...marks(task, () => isRunning) }, controller.signal);
   } catch (error) {
     // A bug: reported as such, never retried. If the thread dies, the pool notices.

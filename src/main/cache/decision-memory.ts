@@ -5,21 +5,19 @@ import type { Signature } from '../../shared/signature.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import { type Lookup, readStoreCounts, type StoreEntry, StoreReader } from '../../shared/store/store-reader.ts';
 import type { CacheStats, ResolvedCache } from './cache-options.ts';
+import { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
 import { SceneOccupancy } from './scene-occupancy.ts';
 import { SimilarIndex } from './similar/similar-index.ts';
-import { StoreWriter } from './store-writer.ts';
+import type { StoreWriter } from './store-writer.ts';
 
 export interface DecisionStats
   extends Pick<CacheStats, 'entries' | 'entriesByScene' | 'evictions' | 'cut' | 'tooLarge' | 'disk'> {
-  /** Lookups by all threads for the same state: served, expired, and without an entry. */
+  /** Lookups for the same state: served, expired, and without an entry. By all threads, or by the planner in a shared store. */
   readonly exactHits: number;
   readonly stale: number;
   readonly misses: number;
 }
-
-/** Number of slots that a clear empties at once, in less than a millisecond. */
-const SWEPT_AT_ONCE = 64;
 
 /** A remembered state near another state. */
 export interface NearEntry {
@@ -28,32 +26,39 @@ export interface NearEntry {
 }
 
 /**
- * Keeps decisions in the shared store (as its only writer), in the index of similar states, and on disk. It knows what is fresh;
- * whether that may be served is decided elsewhere.
+ * Keeps the decisions of one domain in the shared store (as its only writer, with those of other domains), in the index of similar
+ * states, and on disk. It knows what is fresh; whether that may be served is decided elsewhere.
  */
 export class DecisionMemory {
   readonly buffer: SharedArrayBuffer;
-  readonly #entriesMax: number;
+  readonly #store: DecisionStore;
   readonly #placer: Placer;
   readonly #writer: StoreWriter;
   readonly #reader: StoreReader;
   readonly #similar: SimilarIndex | undefined;
   readonly #scenes: SceneOccupancy;
+  /** In a shared store, a 1 for each slot that holds a decision of this domain; else empty. */
+  readonly #own: Uint8Array;
+  readonly #looked: Record<Lookup['kind'], number> = { hit: 0, stale: 0, miss: 0 };
+  #entries = 0;
+  #evictions = 0;
   #disk: DecisionDisk | undefined;
   #isClosed = false;
-  #isSweeping = false;
   #clears = 0;
   #cut = 0;
   #tooLarge = 0;
 
-  constructor({ entries, similar }: Pick<ResolvedCache, 'entries' | 'similar'>, placer: Placer) {
-    this.#entriesMax = entries;
+  constructor(
+    { entries, similar }: Pick<ResolvedCache, 'entries' | 'similar'>,
+    placer: Placer,
+    store = new DecisionStore(entries),
+  ) {
+    this.#store = store;
     this.#placer = placer;
     this.#scenes = new SceneOccupancy(entries);
-    this.#writer = new StoreWriter(entries, (slot) => {
-      this.#similar?.remove(slot);
-      this.#scenes.remove(slot);
-    });
+    this.#own = new Uint8Array(store.isShared ? entries : 0);
+    this.#writer = store.writer;
+    store.onRetire((slot) => this.#retired(slot));
     this.buffer = this.#writer.buffer;
     this.#reader = new StoreReader(this.buffer, { marksTouched: false });
     if (similar !== false) this.#similar = new SimilarIndex(entries, placer.dimensions, placer.softWeights);
@@ -67,9 +72,10 @@ export class DecisionMemory {
   async useDisk(disk: DecisionDisk): Promise<void> {
     this.#disk = disk;
     const clears = this.#clears;
-    for await (const decisions of disk.newest(this.#entriesMax)) {
+    const { restoredMax } = this.#store;
+    for await (const decisions of disk.newest(restoredMax)) {
       for (const restored of decisions) {
-        if (this.#isClosed || this.#clears !== clears || this.#writer.size >= this.#entriesMax) return;
+        if (this.#isClosed || this.#clears !== clears || this.#size >= restoredMax) return;
         if (this.#reader.find(restored.signature) === undefined) this.#restore(restored, true);
       }
     }
@@ -133,6 +139,7 @@ export class DecisionMemory {
   /** Counts the outcome of a lookup of the same state, in the counters that all threads share. */
   count(outcome: Lookup['kind']): void {
     this.#reader.count(outcome);
+    this.#looked[outcome]++;
   }
 
   remember(request: PlanRequest, signature: Signature, scene: string, decision: Decision, expiresAtMs: number): void {
@@ -143,6 +150,7 @@ export class DecisionMemory {
       return;
     }
     if (outcome.cut) this.#cut++;
+    this.#holds(outcome.slot);
     this.#scenes.set(outcome.slot, scene);
     if (place !== undefined) this.#similar?.set(outcome.slot, place);
     this.#disk?.write(signature, place, decision, expiresAtMs);
@@ -153,36 +161,57 @@ export class DecisionMemory {
     this.#writer.write(signature, decision, expiresAtMs);
   }
 
-  /** Forgets every decision at once. The slots of many are emptied a few at a time, so that nothing waits for it. */
+  /** Forgets every decision at once, also those of other domains in the same store: they must be cleared too. */
   clear(): void {
     this.#clears++;
     this.#similar?.clear();
     this.#scenes.clear();
-    this.#writer.clear();
+    this.#own.fill(0);
+    this.#entries = 0;
+    this.#store.clear();
     this.#disk?.clear();
-    if (!this.#isSweeping) this.#sweep();
   }
 
-  #sweep(): void {
-    this.#isSweeping = this.#writer.sweep(SWEPT_AT_ONCE) && !this.#isClosed;
-    if (this.#isSweeping) setImmediate(() => this.#sweep()).unref();
+  get #size(): number {
+    return this.#store.isShared ? this.#entries : this.#writer.size;
+  }
+
+  /** A slot has come to hold a decision of this domain. */
+  #holds(slot: SlotIndex): void {
+    if (this.#own[slot] !== 0) return;
+    this.#own[slot] = 1;
+    this.#entries++;
+  }
+
+  #retired(slot: SlotIndex): void {
+    this.#similar?.remove(slot);
+    this.#scenes.remove(slot);
+    if (this.#own[slot] !== 1) return;
+    this.#own[slot] = 0;
+    this.#entries--;
+    this.#evictions++;
   }
 
   /** Closes the disk tier. Resolves when everything remembered is on disk. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#store.close();
     await this.#disk?.close();
   }
 
   stats(): DecisionStats {
-    const { hits: exactHits, stale, misses } = readStoreCounts(this.buffer);
+    const { isShared } = this.#store;
+    const { hit, stale: expired, miss } = this.#looked;
+    const { hits, stale, misses } = isShared
+      ? { hits: hit, stale: expired, misses: miss }
+      : readStoreCounts(this.buffer);
     return {
-      exactHits,
+      exactHits: hits,
       stale,
       misses,
-      entries: this.#writer.size,
+      entries: this.#size,
       entriesByScene: this.#scenes.stats(),
-      evictions: this.#writer.evictions,
+      evictions: isShared ? this.#evictions : this.#writer.evictions,
       cut: this.#cut,
       tooLarge: this.#tooLarge,
       disk: this.#disk?.stats() ?? false,
@@ -193,6 +222,7 @@ export class DecisionMemory {
   #restore({ signature, place, decision, expiresAtMs }: RestoredDecision, isCold: boolean): void {
     const outcome = this.#writer.write(signature, decision, expiresAtMs);
     if (outcome.kind !== 'stored') return;
+    this.#holds(outcome.slot);
     if (place !== undefined) this.#similar?.set(outcome.slot, place);
     if (isCold) this.#writer.demote(outcome.slot);
   }

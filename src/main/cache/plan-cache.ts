@@ -5,11 +5,12 @@ import { fingerprintNumber, Placer, type StatePoint } from '../../shared/place.t
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
-import { ServingRulesWriter } from '../../shared/store/serving-rules.ts';
+import { DomainRulesWriter, ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import { DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
+import type { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk } from './disk/decision-disk.ts';
 import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
@@ -31,6 +32,12 @@ const REFRESH_HORIZON = 40;
 /** What a miss reports in addition to what was found. */
 type MissParts = Partial<Pick<Miss, 'inVain' | 'standing' | 'isCycle' | 'shadow' | 'judgement'>>;
 
+/** What the caches of several domains have in common. */
+export interface SharedStore {
+  readonly store: DecisionStore;
+  readonly rules: ServingRulesWriter;
+}
+
 /** Earlier decisions by state: the coordinator's side of the shared store, with the rules for what may be served. */
 export class PlanCache {
   readonly buffer: SharedArrayBuffer;
@@ -49,19 +56,20 @@ export class PlanCache {
   /** Not used if there is an error budget, which has its own evidence. */
   readonly #standing: TierStanding;
   /** What other readers of the store are told. */
-  readonly #rules: ServingRulesWriter;
+  readonly #rules: Pick<ServingRulesWriter, 'doubt' | 'clear'>;
   readonly #adaptiveTtl: AdaptiveTtl | undefined;
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
   #learned: LearnedFile | undefined;
 
-  /** `models` reports how often models agree with each other, the measure for tiers. */
+  /** `models` reports how often models agree with each other, the measure for tiers. `shared`: what several domains have in common. */
   constructor(
     options: ResolvedCache,
     domain: Domain,
     clock: Clock,
     random: Random,
     models: PanelAgreement = NO_AGREEMENT,
+    shared?: SharedStore,
   ) {
     this.#options = options;
     this.#domain = domain;
@@ -69,15 +77,15 @@ export class PlanCache {
     this.#random = random;
     this.#signer = new Signer(domain);
     this.#placer = new Placer(domain, this.#signer);
-    this.#memory = new DecisionMemory(options, this.#placer);
+    this.#memory = new DecisionMemory(options, this.#placer, shared?.store);
     this.buffer = this.#memory.buffer;
     this.#near = new NearAnswers(options, this.#memory, this.#placer);
     this.#guard = new LoopGuard(options.agentsMax);
     if (options.errorBudget !== false) this.#judge = new HitJudge(options.errorBudget, random);
-    this.#rules = new ServingRulesWriter(this.buffer, {
-      hasBudget: options.errorBudget !== false,
-      valuesMin: options.valuesMin,
-    });
+    const hasBudget = options.errorBudget !== false;
+    this.#rules = shared
+      ? new DomainRulesWriter(shared.rules, domain.scope ?? domain.name, hasBudget)
+      : new ServingRulesWriter(this.buffer, { hasBudget, valuesMin: options.valuesMin });
     this.#standing = new TierStanding(options.trust, models, (...doubt) => this.#rules.doubt(...doubt));
     if (options.ttl === 'adaptive') {
       const { ttlMs: initialMs, ttlMinMs: minMs, ttlMaxMs: maxMs } = options;

@@ -1,8 +1,10 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, type DomainDefinition, type Observation, sceneOf } from '../../shared/domain.ts';
+import { NamedDomains } from '../../shared/named-domain.ts';
 import type { ObservationOf } from '../../shared/observation.ts';
 import { checkRequest, type PlanRequest, type RequestWith } from '../../shared/plan-request.ts';
+import { scopedDomain } from '../../shared/scoped-domain.ts';
 import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
 import { ServingRulesReader } from '../../shared/store/serving-rules.ts';
 import { StoreReader } from '../../shared/store/store-reader.ts';
@@ -32,8 +34,14 @@ export interface OpenCacheOptions {
   readonly clock?: Clock;
 }
 
+/** All domains of a planner of several, by name. */
+export interface SeveralDomains {
+  readonly domains: Readonly<Record<string, Domain>>;
+}
+
 /**
- * Opens `planner.cacheBuffer` in another thread of the same process. `domain` must be the planner's. Throws ERR_STORE_INVALID if
+ * Opens `planner.cacheBuffer` in another thread of the same process. The domain must be the planner's, and so must all of several,
+ * as `{ domains }`; then each request names its own. Throws ERR_STORE_INVALID if
  * the buffer is not a store of this version. Keep the result: each call claims one of 64 blocks of counters.
  */
 export function openCache<D extends Domain>(
@@ -41,14 +49,20 @@ export function openCache<D extends Domain>(
   domain: D,
   options?: OpenCacheOptions,
 ): SharedCache<D>;
-export function openCache(buffer: SharedArrayBuffer, domain: Domain, options: OpenCacheOptions = {}): SharedCache {
+export function openCache(buffer: SharedArrayBuffer, given: SeveralDomains, options?: OpenCacheOptions): SharedCache;
+export function openCache(
+  buffer: SharedArrayBuffer,
+  given: Domain | SeveralDomains,
+  options: OpenCacheOptions = {},
+): SharedCache {
   const { unchecked = false, clock = systemClock } = options;
   const reader = new StoreReader(buffer);
   const rules = new ServingRulesReader(buffer);
-  const signer = new Signer(domain);
+  const domains = keyedDomains(given);
   const signature: Signature = new Int32Array(SIGNATURE_WORDS);
   return {
     peek(request) {
+      const { domain, signer } = domains.of(request);
       checkRequest(domain, request);
       const lookup = reader.lookup(signer.sign(request.observation, request.actions, signature), clock.now());
       if (lookup.kind !== 'hit') return undefined;
@@ -62,6 +76,22 @@ export function openCache(buffer: SharedArrayBuffer, domain: Domain, options: Op
   };
 }
 
+interface KeyedDomain {
+  readonly domain: Domain;
+  readonly signer: Signer;
+}
+
+/** Several domains have other keys than each of them alone. */
+function keyedDomains(given: Domain | SeveralDomains): NamedDomains<KeyedDomain> {
+  const named = 'domains' in given ? Object.entries(given.domains) : ([[given.name, given]] as const);
+  const isAlone = named.length === 1;
+  const keyed = named.map(([name, domain]): [string, KeyedDomain] => {
+    const own = isAlone || domain.scope !== undefined ? domain : scopedDomain(name, domain);
+    return [name, { domain: own, signer: new Signer(own) }];
+  });
+  return new NamedDomains(new Map(keyed));
+}
+
 /** Whether the planner's rules, as far as they are known to all readers, allow a decision to be served. */
 function isServed(
   reader: ServingRulesReader,
@@ -73,5 +103,6 @@ function isServed(
   const { hasBudget, valuesMin } = reader.rules;
   if (hasBudget || isContradicted(request, action, valuesMin)) return false;
   const scene = sceneOf(domain, request.observation);
-  return !reader.isDoubted(ownKind(decision), scene) && !reader.isDoubted('exact', scene);
+  const { scope } = domain;
+  return !reader.isDoubted(ownKind(decision), scene, scope) && !reader.isDoubted('exact', scene, scope);
 }

@@ -2,6 +2,7 @@ import type { Decision } from '../../shared/decision.ts';
 import type { Domain, DomainDefinition, Observation } from '../../shared/domain.ts';
 import type { DomainOf, ObservationOf } from '../../shared/observation.ts';
 import type { RequestWith } from '../../shared/plan-request.ts';
+import type { DomainsOption } from '../options/planner-options.ts';
 import type { FutureTerms } from '../plans/expectations/future.ts';
 import type { Plan, PlanOptions } from '../plans/plan.ts';
 import type { ChatPlanner } from './chat-planner.ts';
@@ -20,4 +21,25 @@ interface PlannerWith<D extends Domain, O extends Observation> extends ChatPlann
   peek(request: RequestWith<O>): Decision | undefined;
   expect(futures: readonly (RequestWith<O> & FutureTerms)[]): void;
   observe(state: RequestWith<O>): void;
+}
+
+/** The domain of an entry of `domains`. */
+type DomainIn<E> = E extends { readonly domain: infer D extends DomainDefinition }
+  ? D
+  : E extends DomainDefinition
+    ? E
+    : Domain;
+
+/** A request to a planner of several domains: it names one of them, and has an observation of that. */
+export type DomainsRequest<M extends DomainsOption, A extends string = string> = {
+  readonly [N in keyof M & string]: RequestWith<ObservationOf<DomainIn<M[N]>>, A> & { readonly domain: N };
+}[keyof M & string];
+
+/** A planner of several domains whose type knows them: the compiler checks each observation against the domain that the request names. */
+export interface DomainsPlanner<M extends DomainsOption> extends ChatPlanner {
+  plan<const A extends string>(request: DomainsRequest<M, A>, options?: PlanOptions): Promise<Plan<A>>;
+  planNow<const A extends string>(request: DomainsRequest<M, A>, options?: PlanOptions): Plan<A> | Promise<Plan<A>>;
+  peek(request: DomainsRequest<M>): Decision | undefined;
+  expect(futures: readonly (DomainsRequest<M> & FutureTerms)[]): void;
+  observe(state: DomainsRequest<M>): void;
 }

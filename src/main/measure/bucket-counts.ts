@@ -20,6 +20,13 @@ export class BucketCounts implements Buckets {
     this.counts = new Float64Array(bounds.length);
   }
 
+  /** Adds counts in the same buckets. */
+  add(other: BucketCounts): void {
+    this.count += other.count;
+    this.sum += other.sum;
+    for (let i = 0; i < this.counts.length; i++) this.counts[i] = (this.counts[i] as number) + (other.counts[i] ?? 0);
+  }
+
   observe(value: number): void {
     this.count++;
     this.sum += value;

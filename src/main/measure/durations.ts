@@ -18,6 +18,11 @@ export class DurationHistogram {
     this.#histogram.record(Math.max(1, Math.round(ms * 1000)));
   }
 
+  add(other: DurationHistogram): void {
+    // Node refuses to add one that is empty.
+    if (other.#histogram.count > 0) this.#histogram.add(other.#histogram);
+  }
+
   summary(): Durations {
     const { count } = this.#histogram;
     if (count === 0) return { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 };

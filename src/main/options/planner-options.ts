@@ -146,6 +146,36 @@ export interface CacheOptions {
   readonly disk?: false | { readonly path: string; readonly bytesMax?: number };
 }
 
+/** What a domain of several may have of its own in the cache; the memory itself is shared. */
+export type DomainCacheOptions = Omit<CacheOptions, 'entries' | 'agentsMax' | 'checkReserve' | 'disk'>;
+
+/** One of several domains with options of its own. What is absent is as in the options of the planner. */
+export interface DomainOptions<D extends DomainDefinition = Domain | DomainDefinition> {
+  /** The kind of agents. */
+  readonly domain: D;
+  /** The roles, and the model that plays each. */
+  readonly experts?: readonly ExpertOptions[];
+  /** Models that decide if the experts disagree. */
+  readonly synthesis?: SynthesisOptions;
+  /** How long this domain's decisions are fresh, and when they are served; false: they are not remembered. */
+  readonly cache?: false | DomainCacheOptions;
+}
+
+/** Domains by names of your choice: definitions, or definitions with options of their own. */
+export type DomainsOption = Readonly<Record<string, Domain | DomainDefinition | DomainOptions>>;
+
+/** The options of `createPlanner` for several kinds of agents. A request names its domain. */
+export interface DomainsPlannerOptions<M extends DomainsOption = DomainsOption>
+  extends Omit<PlannerOptions, 'domain' | 'experts'> {
+  /**
+   * The kinds of agents that the planner plans for, by name. They share servers, slots, threads and memory; experts, synthesis, TTL,
+   * trust and statistics are each domain's own.
+   */
+  readonly domains: M;
+  /** The experts of domains that have none of their own. Default: none. */
+  readonly experts?: readonly ExpertOptions[];
+}
+
 /** The options of `createPlanner`. The domain `D` gives the planner its type. */
 export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefinition> {
   /** Named set of defaults for all other options. Default `default`. */
@@ -270,6 +300,8 @@ export interface ResolvedExpert {
   readonly answers: AnswerRule;
   /** Other endpoints that may be asked for the same model. */
   readonly alternatives: readonly string[];
+  /** Name of its domain, if there are several. */
+  readonly ofDomain?: string;
   /** The expert as configured, if another model is asked in its place. */
   readonly own?: ResolvedExpert;
 }
@@ -280,6 +312,8 @@ export interface ResolvedSynthesis {
     readonly endpoint: string;
     readonly alternatives: readonly string[];
     readonly thinks: boolean;
+    /** Name of its domain, if there are several. */
+    readonly ofDomain?: string;
     /** The model as configured, if another one is asked in its place. */
     readonly own?: ResolvedSynthesis['models'][number];
   }[];
@@ -308,10 +342,21 @@ export interface ResolvedPrompt {
   readonly tokensMax: number | undefined;
 }
 
+/** One kind of agents, and what it does not share with the others. Its experts and models of synthesis bear its name. */
+export interface ResolvedDomain {
+  readonly name: string;
+  readonly domain: Domain;
+  /** Absent if it is the only one. */
+  readonly own?: Pick<ResolvedOptions, 'synthesis' | 'cache' | 'keepsLate'>;
+}
+
 /** The checked options with all defaults filled in. Each part of the planner takes the members that it needs. */
 export interface ResolvedOptions {
   readonly profile: ProfileName;
+  /** The only domain, or the first of several. */
   readonly domain: Domain;
+  /** All domains; `experts` and `synthesis` are those of all of them. */
+  readonly domains: readonly ResolvedDomain[];
   readonly endpoints: readonly ResolvedEndpoint[];
   readonly experts: readonly ResolvedExpert[];
   readonly synthesis: ResolvedSynthesis;

@@ -2,18 +2,20 @@ import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { checkOptions, failOptions } from '../../shared/check-options.ts';
 import { defined } from '../../shared/defined.ts';
-import { type Domain, defineDomain } from '../../shared/domain.ts';
 import { describeValue } from '../../shared/errors.ts';
 import { storeLayout } from '../../shared/store/store-layout.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { DISK_BYTES_DEFAULT, DISK_BYTES_MIN } from '../cache/disk/disk-tier.ts';
 import { clusterSchema, resolveCluster } from '../cluster/cluster-options.ts';
 import { chatSchema, resolveChat } from './chat-options.ts';
+import { type GivenDomain, givenDomains } from './domain-options.ts';
 import { FEATURE_NAMES } from './features.ts';
 import {
   ANSWER_RULES,
+  type DomainsPlannerOptions,
   type PlannerOptions,
   QUORUM_RULES,
+  type ResolvedDomain,
   type ResolvedEndpoint,
   type ResolvedExpert,
   type ResolvedOptions,
@@ -36,6 +38,7 @@ const httpURL = z
   .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http(s) URL')
   .refine((text) => !URL.parse(text)?.username, 'must not hold credentials (give apiKey)');
 const temperature = z.number().min(0).max(2);
+const EXPERTS_MAX = 32;
 
 const endpointSchema = z.strictObject({
   baseURL: httpURL,
@@ -99,14 +102,25 @@ const cacheSchema = z.strictObject({
     .optional(),
 });
 
+/** What an entry of `domains` may have of its own; its domain is checked by `defineDomain`. */
+const ownSchema = z.strictObject({
+  domain: z.unknown(),
+  experts: z.array(expertSchema).max(EXPERTS_MAX).optional(),
+  synthesis: synthesisSchema.optional(),
+  cache: z
+    .union([z.literal(false), cacheSchema.omit({ entries: true, agentsMax: true, checkReserve: true, disk: true })])
+    .optional(),
+});
+
 /** Schema of `PlannerOptions` without the domain, which `defineDomain` checks. Also the schema of configuration files. */
 export const plannerOptionsSchema = z.strictObject({
   profile: z.enum(PROFILE_NAMES).optional(),
   domain: z.unknown().optional(),
+  domains: z.record(name, z.unknown()).optional(),
   endpoints: z
     .record(name, endpointSchema)
     .refine((all) => Object.keys(all).length > 0, 'must name at least one endpoint'),
-  experts: z.array(expertSchema).max(32),
+  experts: z.array(expertSchema).max(EXPERTS_MAX).optional(),
   synthesis: synthesisSchema.optional(),
   timeoutMs: ms.optional(),
   expertTimeoutMs: ms.optional(),
@@ -139,6 +153,8 @@ export const plannerOptionsSchema = z.strictObject({
 });
 
 type Parsed = z.infer<typeof plannerOptionsSchema>;
+/** What may be a domain's own. */
+type Own = Pick<Parsed, 'experts' | 'synthesis'> & { cache?: Parsed['cache'] };
 
 function resolveEndpoints(parsed: Parsed, profile: Profile): ResolvedEndpoint[] {
   return Object.entries(parsed.endpoints).map(([endpointName, endpoint]) => ({
@@ -173,19 +189,23 @@ function resolvePlaces(
 function resolveExperts(
   parsed: Parsed,
   profile: Profile,
-  domain: Domain,
+  { domain, own, prefix }: GivenDomain<Own>,
   endpoints: readonly ResolvedEndpoint[],
   isBalanced: boolean,
 ): ResolvedExpert[] {
-  return parsed.experts.map((expert, index) => {
+  const key = own.experts === undefined ? 'experts' : `${prefix}experts`;
+  return (own.experts ?? parsed.experts ?? []).map((expert, index) => {
     const roles = domain.roles.map((role) => role.name);
     if (!roles.includes(expert.role)) {
-      failOptions(`experts[${index}].role must be one of ${roles.join(', ')}, got ${describeValue(expert.role)}`);
+      const where = own.experts === undefined && prefix !== '' ? ` of ${domain.name}` : '';
+      failOptions(
+        `${key}[${index}].role must be one of ${roles.join(', ')}${where}, got ${describeValue(expert.role)}`,
+      );
     }
     return {
       role: expert.role,
       model: expert.model,
-      ...resolvePlaces(`experts[${index}].endpoint`, expert.endpoint, endpoints, isBalanced),
+      ...resolvePlaces(`${key}[${index}].endpoint`, expert.endpoint, endpoints, isBalanced),
       timeoutMs: expert.timeoutMs ?? parsed.expertTimeoutMs ?? profile.expertTimeoutMs,
       maxTokens: expert.maxTokens ?? profile.maxTokens,
       temperature: expert.temperature ?? 0.2,
@@ -199,13 +219,15 @@ function resolveExperts(
 function resolveSynthesis(
   parsed: Parsed,
   profile: Profile,
+  { own, prefix }: GivenDomain<Own>,
   endpoints: readonly ResolvedEndpoint[],
   isBalanced: boolean,
 ): ResolvedSynthesis {
-  const given = parsed.synthesis;
+  const given = own.synthesis ?? parsed.synthesis;
+  const key = own.synthesis === undefined ? 'synthesis' : `${prefix}synthesis`;
   const models = (given?.models ?? []).slice(0, profile.synthesisModelsMax).map((entry, index) => {
     const { model, endpoint } = typeof entry === 'string' ? { model: entry, endpoint: undefined } : entry;
-    const places = resolvePlaces(`synthesis.models[${index}].endpoint`, endpoint, endpoints, isBalanced);
+    const places = resolvePlaces(`${key}.models[${index}].endpoint`, endpoint, endpoints, isBalanced);
     return { model, ...places, thinks: thinksByName(model) };
   });
   return {
@@ -222,10 +244,12 @@ function thinksByName(model: string): boolean {
   return /reason|think|qwq|deepseek-r1|magistral/i.test(model);
 }
 
-function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'] {
-  if (parsed.cache === false || (parsed.cache === undefined && profile.cache === false)) return false;
+function resolveCache(parsed: Parsed, profile: Profile, { own, prefix }: GivenDomain<Own>): ResolvedOptions['cache'] {
+  if (parsed.cache === false || own.cache === false) return false;
+  const isGiven = parsed.cache !== undefined || own.cache !== undefined;
+  if (!isGiven && profile.cache === false) return false;
   const defaults = (profile.cache === false ? PROFILES.default.cache : profile.cache) as ResolvedCache;
-  const { similar, disk, ...given } = defined(parsed.cache ?? {});
+  const { similar, disk, ...given } = defined({ ...parsed.cache, ...defined(own.cache ?? {}) });
   const cache: ResolvedCache = {
     ...defaults,
     ...given,
@@ -236,7 +260,9 @@ function resolveCache(parsed: Parsed, profile: Profile): ResolvedOptions['cache'
   };
   if (cache.ttl === 'adaptive' && !(cache.ttlMinMs <= cache.ttlMs && cache.ttlMs <= cache.ttlMaxMs)) {
     const bounds = `cache.ttlMinMs and cache.ttlMaxMs (${cache.ttlMinMs} and ${cache.ttlMaxMs})`;
-    failOptions(`cache.ttlMs must be between ${bounds} for an adaptive TTL, got ${cache.ttlMs}`);
+    failOptions(
+      `${own.cache === undefined ? '' : prefix}cache.ttlMs must be between ${bounds} for an adaptive TTL, got ${cache.ttlMs}`,
+    );
   }
   checkMemory(cache.entries, 'cache.entries');
   return cache;
@@ -261,24 +287,40 @@ export function checkMemory(entries: number, key: string): void {
 }
 
 /** Checks and completes options, once. Throws ERR_OPTIONS_INVALID or ERR_DOMAIN_INVALID. */
-export function resolveOptions(options: PlannerOptions): ResolvedOptions {
+export function resolveOptions(options: PlannerOptions | DomainsPlannerOptions): ResolvedOptions {
   const parsed = checkOptions(plannerOptionsSchema, options);
-  if (parsed.domain === null || typeof parsed.domain !== 'object')
-    failOptions(
-      `domain must be a domain (the built-in skyrim, or one of defineDomain), got ${describeValue(parsed.domain)}`,
-    );
-  const domain = defineDomain(parsed.domain as Domain);
+  if (parsed.experts === undefined && parsed.domains === undefined)
+    failOptions(`experts must be a list, got ${describeValue(undefined)}`);
+  const ownOf = (entry: unknown, prefix: string): Own => checkOptions(ownSchema, entry, prefix);
+  const given = givenDomains<Own>(parsed, ownOf, {});
+  const [{ domain }] = given as [GivenDomain<Own>, ...unknown[]];
   const profileName = parsed.profile ?? 'default';
   const profile = PROFILES[profileName];
   const endpoints = resolveEndpoints(parsed, profile);
   const features = { ...profile.features, ...defined(parsed.features ?? {}) };
-  const cache = resolveCache(parsed, profile);
+  const isBalanced = features.balancing;
+  const several = given.length > 1;
+  const resolved = given.map((each) => {
+    const named = several ? { ofDomain: each.name } : {};
+    const panel = resolveExperts(parsed, profile, each, endpoints, isBalanced);
+    const { models, ...rest } = resolveSynthesis(parsed, profile, each, endpoints, isBalanced);
+    const cache = resolveCache(parsed, profile, each);
+    const keepsLate = features.lateAnswers && (cache !== false || features.lateRung);
+    const synthesis = { models: models.map((model) => ({ ...model, ...named })), ...rest };
+    return { experts: panel.map((expert) => ({ ...expert, ...named })), own: { synthesis, cache, keepsLate } };
+  });
+  const [first] = resolved as [(typeof resolved)[0]];
+  const { cache, keepsLate, synthesis } = first.own;
   return Object.freeze({
     profile: profileName,
     domain,
+    domains: given.map(({ name, domain: each }, index): ResolvedDomain => {
+      const own = several ? resolved[index]?.own : undefined;
+      return { name, domain: each, ...defined({ own }) };
+    }),
     endpoints,
-    experts: resolveExperts(parsed, profile, domain, endpoints, features.balancing),
-    synthesis: resolveSynthesis(parsed, profile, endpoints, features.balancing),
+    experts: resolved.flatMap(({ experts }) => experts),
+    synthesis: { ...synthesis, models: resolved.flatMap(({ own }) => own.synthesis.models) },
     timeoutMs: parsed.timeoutMs ?? profile.timeoutMs,
     visionTimeoutMs: parsed.timeoutMs ?? profile.visionTimeoutMs,
     cache,
@@ -290,7 +332,7 @@ export function resolveOptions(options: PlannerOptions): ResolvedOptions {
     seats: parsed.seats ?? 'resident',
     reads: { answers: parsed.answers ?? profile.answers, confidenceMin: parsed.confidenceMin },
     features,
-    keepsLate: features.lateAnswers && (cache !== false || features.lateRung),
+    keepsLate,
     lateMs: parsed.lateMs ?? 10_000,
     maxInFlight: parsed.maxInFlight ?? 1_024,
     promptActionsMax: parsed.promptActionsMax ?? 64,

@@ -65,9 +65,19 @@ function stepOf(step: AttemptStep): CallStep {
   return step === 'fallback' ? 'synthesis' : step;
 }
 
+function addCounts(to: object, from: object): void {
+  const sums = to as Record<string, number>;
+  for (const [name, count] of Object.entries(from)) sums[name] = (sums[name] ?? 0) + count;
+}
+
 class CallTally {
   made = 0;
   readonly ended: Record<CallOutcome, number> = { useful: 0, timeout: 0, cancelled: 0, failed: 0 };
+
+  add(other: CallTally): void {
+    this.made += other.made;
+    addCounts(this.ended, other.ended);
+  }
 
   counts(): CallCounts {
     const { useful, timeout, cancelled, failed } = this.ended;
@@ -98,6 +108,18 @@ class ModelTally extends CallTally {
   constructor(subject: AttemptSubject) {
     super();
     this.subject = subject;
+  }
+
+  addModel(other: ModelTally): void {
+    this.add(other);
+    this.latency.add(other.latency);
+    this.firstToken.add(other.firstToken);
+    this.times.add(other.times);
+    this.promptTokens += other.promptTokens;
+    this.completionTokens += other.completionTokens;
+    this.cachedTokens += other.cachedTokens;
+    this.promptTokensEstimated += other.promptTokensEstimated;
+    this.completionTokensEstimated += other.completionTokensEstimated;
   }
 
   stats(): ModelStats {
@@ -182,6 +204,22 @@ export class PlannerCounters implements CallLedger {
     if (estimated === 'prompt' || estimated === 'both') model.promptTokensEstimated += promptTokens;
     if (estimated === 'completion' || estimated === 'both') model.completionTokensEstimated += completionTokens;
     model.cachedTokens += report.cachedTokens ?? 0;
+  }
+
+  /** Adds what others have counted. */
+  add(other: PlannerCounters): void {
+    addCounts(this.sources, other.sources);
+    addCounts(this.why, other.why);
+    addCounts(this.plans, other.plans);
+    addCounts(this.tries, other.tries);
+    this.planning.add(other.planning);
+    this.lateness.add(other.lateness);
+    for (const source of PLAN_SOURCES) this.planTimes[source].add(other.planTimes[source]);
+    for (const [code, count] of other.codes) this.codes.set(code, (this.codes.get(code) ?? 0) + count);
+    this.#calls.add(other.#calls);
+    for (const model of other.#models.values()) this.#model(model.subject).addModel(model);
+    this.fallbacks += other.fallbacks;
+    this.earlyChoices += other.earlyChoices;
   }
 
   calls(): CallCounts {

@@ -43,15 +43,23 @@ export class CallTimes implements CallDistributions {
   readonly outputTokens = new BucketCounts(TOKEN_BOUNDS);
 
   ended(code: 'OK' | ErrorCode, { totalMs, firstTokenMs, promptTokens, completionTokens }: CallReport): void {
-    let durations = this.durations.get(code);
-    if (durations === undefined) {
-      durations = new BucketCounts(CALL_BOUNDS);
-      this.durations.set(code, durations);
-    }
-    durations.observe(totalMs / 1000);
+    this.#durationsOf(code).observe(totalMs / 1000);
     if (firstTokenMs !== undefined) this.firstChunk.observe(firstTokenMs / 1000);
     if (promptTokens !== undefined) this.inputTokens.observe(promptTokens);
     if (completionTokens !== undefined) this.outputTokens.observe(completionTokens);
+  }
+
+  add(other: CallTimes): void {
+    for (const [code, durations] of other.durations) this.#durationsOf(code).add(durations);
+    this.firstChunk.add(other.firstChunk);
+    this.inputTokens.add(other.inputTokens);
+    this.outputTokens.add(other.outputTokens);
+  }
+
+  #durationsOf(code: 'OK' | ErrorCode): BucketCounts {
+    const known = this.durations.get(code) ?? new BucketCounts(CALL_BOUNDS);
+    this.durations.set(code, known);
+    return known;
   }
 }
 

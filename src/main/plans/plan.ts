@@ -16,6 +16,8 @@ export type Landing = (typeof LANDINGS)[number];
 export interface Plan<A extends string = string> {
   readonly id: number;
   readonly agent: string;
+  /** The agent's domain, if the planner has several. */
+  readonly domain?: string;
   /**
    * One of `request.actions`, byte for byte. If the host calls `observe` and the agent has come into another state meanwhile: one of
    * the actions of the newest state.

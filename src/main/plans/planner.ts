@@ -1,88 +1,46 @@
 import { EventEmitter } from 'node:events';
 import type { Decision } from '../../shared/decision.ts';
-import { type Domain, imageFeaturesOf, priorityOf } from '../../shared/domain.ts';
-import { PlannerError } from '../../shared/errors.ts';
+import type { Domain } from '../../shared/domain.ts';
 import type { InParts } from '../../shared/in-parts.ts';
-import { OwnedRequest, valuesInParts } from '../../shared/owned-request.ts';
-import { checkRequest, checkRequestInParts, type PlanRequest } from '../../shared/plan-request.ts';
+import { NamedDomains } from '../../shared/named-domain.ts';
+import type { OwnedRequest } from '../../shared/owned-request.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
-import { SIGNATURE_WORDS, type Signature, Signer, sumOfHashesInParts } from '../../shared/signature.ts';
-import type { CacheStats } from '../cache/cache-options.ts';
-import type { PlanCache } from '../cache/plan-cache.ts';
-import type { Durations } from '../measure/durations.ts';
-import type { TryCounts } from '../models/calls/call-ledger.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { PoolStats } from '../models/pool/expert-pool.ts';
 import type { TurnStats } from '../models/slots/fair-share.ts';
-import { SLICE_MS_MIN } from '../models/time/time-budget.ts';
 import { Announcements, type PlannerEvents } from './announcements.ts';
-import { BackgroundLane, type BackgroundStats } from './background/background-lane.ts';
-import { StateBook } from './background/state-book.ts';
-import { checkPlanOptions, defaultTimeoutMs } from './check-plan-options.ts';
+import { sharedLanes } from './background/background-lane.ts';
 import type { Companion } from './companion.ts';
-import type { CallCounts, ModelStats, PlanCounts, PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
-import { Foresight, type ForesightStats } from './expectations/foresight.ts';
+import { DomainCore, type DomainParts, type DomainStats, plannerClosed, type SharedCore } from './domain-core.ts';
 import { checkedFutures, checkedFuturesInParts, type Future, type Guess } from './expectations/future.ts';
-import { type LandingStats, Landings } from './expectations/landings.ts';
-import { AskedStates } from './flights/asked-states.ts';
-import { FlightBoard, planCancelled } from './flights/flight-board.ts';
 import type { FlightParts } from './flights/flight-parts.ts';
-import { type Answer, bestInHand } from './ladder/best-in-hand.ts';
-import type { LateStats } from './ladder/late-answers.ts';
-import { UNDECIDED_SOURCES, type WhyCode } from './ladder/why.ts';
-import { whyOf } from './ladder/why-no-model.ts';
-import { Lessons } from './lessons.ts';
 import { LongWork } from './long-work.ts';
+import { mergedDistributions, mergedStats } from './merged-stats.ts';
 import type { CloseOptions, Plan, PlanOptions } from './plan.ts';
-import type { PlanCall } from './plan-call.ts';
-import { readPlanOptions } from './plan-options.ts';
-import { callerContext } from './plan-spans.ts';
-import type { ReadStats } from './reads/reads.ts';
-import { Settlements } from './settlements.ts';
 
 /**
  * The planner: one request from observation to plan. It is an anytime algorithm: there is an answer in hand from the start, each
- * rung only replaces it with a better one, and at the deadline the best one is the plan. This file has the branches of a request;
- * the flight board decides which plans wait for which model work. All of it runs on one event loop, and nothing here blocks it.
+ * rung only replaces it with a better one, and at the deadline the best one is the plan. Each domain has a core that plans for its
+ * agents; this file finds the core of a request, and has what all domains share. All of it runs on one event loop, and nothing here
+ * blocks it.
  */
 
-/** `S`: the figures of the planner's companion. */
-export interface PlannerStats<S = unknown> {
-  readonly plans: PlanCounts & { readonly inFlight: number };
-  readonly sources: Readonly<Record<Plan['source'], number>>;
-  /** Plans that no model decided, by the code of their `why`. */
-  readonly why: Readonly<Record<WhyCode, number>>;
+/** `S`: the figures of the planner's companion. With several domains, the counts of all of them together. */
+export interface PlannerStats<S = unknown> extends DomainStats {
   /** How agents take turns while plans wait for slots. */
   readonly turns: TurnStats;
-  /** Decisions that were read from probabilities; false if models are only asked in words. */
-  readonly reads: ReadStats | false;
-  readonly planningMs: Durations;
-  readonly latenessMs: Durations;
-  /** False if the cache is off. */
-  readonly cache: CacheStats | false;
-  /** Figures of background work. */
-  readonly background: BackgroundStats;
-  /** What became of the states that agents were expected to be in. */
-  readonly foresight: ForesightStats;
-  /** How plans fitted the newest states of their agents, as far as those are known. */
-  readonly landing: LandingStats;
-  /** How stand-ins compare with the next rung, by kind, age and distance, and which of them serve. */
-  readonly late: readonly LateStats[];
-  readonly calls: CallCounts &
-    Readonly<TryCounts> & {
-      /** Votes that counted before their answers had ended. */
-      readonly earlyChoices: number;
-      readonly byCode: Readonly<Record<string, number>>;
-    };
-  /** Flights in which model A was asked and gave no decision, so that a lower rung was needed. */
-  readonly fallbacks: number;
-  readonly models: readonly ModelStats[];
   readonly workers: PoolStats;
   /** Figures of the chat gateway. Its calls are not included above. */
   readonly chats: S;
   /** The current state of each model server: slots, health, times and timeouts. */
   readonly endpoints: readonly EndpointStats[];
+}
+
+/** The figures by domain, if there are several. */
+export interface StatsByDomain {
+  readonly domains?: Readonly<Record<string, DomainStats>>;
 }
 
 export class Planner<C extends Companion = Companion> extends EventEmitter<PlannerEvents> implements AsyncDisposable {
@@ -91,53 +49,56 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   /** Reads and checks long messages from every way in. */
   readonly longWork: LongWork;
   readonly #parts: FlightParts;
-  readonly #counters: PlannerCounters;
-  readonly #signer: Signer;
-  readonly #imageNames: readonly string[];
-  readonly #signature: Signature = new Int32Array(SIGNATURE_WORDS);
-  readonly #cache: PlanCache | undefined;
-  readonly #board: FlightBoard;
-  readonly #lane: BackgroundLane;
-  readonly #settlements: Settlements;
-  readonly #landings: Landings;
-  readonly #foresight: Foresight;
+  readonly #domains: NamedDomains<DomainCore>;
+  readonly #cores: readonly DomainCore[];
   readonly #announcements: Announcements = new Announcements(this);
   readonly #release: () => Promise<void>;
+  /** Requests that were refused because they name no domain of the planner. */
+  #unknown = 0;
   #closed: Promise<void> | undefined;
   /** Ends the draining immediately. */
   #hurry: () => void = () => {};
 
   /** Use `createPlanner`, which also starts threads and checks models. `release` frees what the parts opened. */
   constructor(
-    parts: FlightParts,
-    cache: PlanCache | undefined,
+    domains: readonly [DomainParts, ...DomainParts[]],
     chats: C,
     random: Random,
     release: () => Promise<void>,
   ) {
     super();
     this.chats = chats;
-    this.longWork = new LongWork(parts.clock);
-    this.#parts = parts;
-    this.#counters = parts.counters;
-    this.#signer = new Signer(parts.options.domain);
-    this.#imageNames = imageFeaturesOf(parts.options.domain);
-    this.#cache = cache;
-    const book = new StateBook(random);
-    const asked = new AskedStates();
-    const lessons = new Lessons(cache, book, parts.late);
-    this.#lane = new BackgroundLane(parts, book, lessons, asked, this.#announcements);
-    this.#landings = new Landings(parts.options.domain, cache);
-    this.#settlements = new Settlements(parts, cache, this.#lane, this.#landings, this.#announcements);
-    this.#board = new FlightBoard(parts, this.#settlements, lessons, asked, this.#announcements);
-    this.#foresight = new Foresight({ parts, cache, board: this.#board, asked, wake: () => this.#lane.wakeSoon() });
-    this.#lane.ahead = this.#foresight;
-    this.#settlements.experience = this.#foresight.experience;
-    for (const { name, gate, breaker } of parts.endpoints.values()) {
+    this.#parts = domains[0].parts;
+    this.longWork = new LongWork(this.#parts.clock);
+    const shared = this.#sharedCore(domains, random);
+    this.#cores = domains.map((domain) => new DomainCore(domain, shared));
+    this.#domains = new NamedDomains(new Map(this.#cores.map((core) => [core.name, core])));
+    for (const { name, gate, breaker } of this.#parts.endpoints.values()) {
       breaker.onOpened = (opened) => this.#announcements.tell('resting', name, opened);
-      gate.onIdle = () => this.#lane.wakeSoon();
+      gate.onIdle = () => {
+        for (const core of this.#cores) core.wake();
+      };
     }
     this.#release = release;
+  }
+
+  #sharedCore(domains: readonly [DomainParts, ...DomainParts[]], random: Random): SharedCore {
+    const remembering = domains.find(({ cache }) => cache !== undefined) ?? domains[0];
+    return {
+      random,
+      announcements: this.#announcements,
+      lanes: sharedLanes(remembering.parts),
+      isOneOfSeveral: domains.length > 1,
+      ids: { next: 1 },
+      waiting: () => this.#waiting(),
+      isClosed: () => this.#closed !== undefined,
+    };
+  }
+
+  #waiting(): number {
+    let waiting = 0;
+    for (let i = 0; i < this.#cores.length; i++) waiting += (this.#cores[i] as DomainCore).waiting;
+    return waiting;
   }
 
   /**
@@ -153,24 +114,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
    * errors with which `plan` rejects immediately.
    */
   planNow(request: PlanRequest, given?: PlanOptions): Plan | Promise<Plan> {
-    const { clock } = this.#parts;
-    const startedAtMs = (OwnedRequest.is(request) ? request.askedAtMs : undefined) ?? clock.now();
-    const options = this.#optionsOf(given);
-    const deadlineMs = startedAtMs + this.#admit(request, options);
-    const signature = this.#sign(request);
-    const look = this.#cache?.look(request, signature, startedAtMs);
-    this.#foresight.came(request, signature, look?.kind === 'hit');
-    const trace = callerContext();
-    if (look?.kind === 'hit') {
-      return this.#settlements.served({ request, signature, startedAtMs, deadlineMs, trace }, look);
-    }
-    const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
-    const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs, trace };
-    if (deadlineMs - clock.now() < SLICE_MS_MIN) {
-      this.#settlements.waits(call);
-      return this.#settlements.landed(call, this.#atOnce(call), [], false);
-    }
-    return this.#board.wait(call, options);
+    return this.#countedCoreOf(request).planNow(request, given);
   }
 
   /**
@@ -180,50 +124,33 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   async own(request: PlanRequest): Promise<OwnedRequest> {
     const askedAtMs = this.#parts.clock.now();
     this.#refuseIfClosed();
+    const core = this.#countedCoreOf(request);
     try {
-      return await this.longWork.run(this.#ownInParts(request, askedAtMs));
+      return await this.longWork.run(core.ownInParts(request, askedAtMs));
     } catch (error) {
-      this.#counters.plans.invalid++;
+      core.counters.plans.invalid++;
       throw error;
     }
   }
 
-  *#ownInParts(request: PlanRequest, askedAtMs: number): InParts<OwnedRequest> {
-    yield* checkRequestInParts(this.#parts.options.domain, request);
-    const actionsSum = yield* sumOfHashesInParts(request.actions);
-    const values = yield* valuesInParts(request);
-    return new OwnedRequest(request, { askedAtMs, actionsSum, values });
-  }
-
-  #sign(request: PlanRequest): Signature {
-    const { observation, actions } = request;
-    const sum = OwnedRequest.is(request) ? request.actionsSum : undefined;
-    return this.#signer.sign(observation, actions, this.#signature, sum);
-  }
-
-  /** Checks a request, unless it is owned and thus already checked. */
-  #check(request: PlanRequest): void {
-    if (OwnedRequest.is(request) && request.askedAtMs !== undefined) return;
-    checkRequest(this.#parts.options.domain, request);
-  }
-
   #refuseIfClosed(): void {
-    if (this.#closed !== undefined) throw new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
+    if (this.#closed !== undefined) throw plannerClosed();
   }
 
-  /** The answer to a call that has too little time for any model. */
-  #atOnce({ request, look, startedAtMs, deadlineMs }: PlanCall): Answer {
-    const { standing, stale } = look ?? { standing: undefined, stale: undefined };
-    const answer = bestInHand(request, { decision: undefined, votes: [], standing, stale });
-    if (!UNDECIDED_SOURCES.has(answer.source)) return answer;
-    const hasModels = this.#parts.options.experts.length + this.#parts.options.synthesis.models.length > 0;
-    return { ...answer, why: whyOf(hasModels ? 'no-time' : 'no-models', deadlineMs - startedAtMs) };
+  /** The core of the request's domain. A request without one is counted as invalid. */
+  #countedCoreOf(request: PlanRequest): DomainCore {
+    try {
+      return this.#domains.of(request);
+    } catch (error) {
+      if (this.#domains.only === undefined) this.#unknown++;
+      else this.#domains.only.counters.plans.invalid++;
+      throw error;
+    }
   }
 
   /** Returns a fresh cached decision for the request's state, or undefined. Synchronous; counts nothing. */
   peek(request: PlanRequest): Decision | undefined {
-    this.#check(request);
-    return this.#cache?.peek(request, this.#sign(request));
+    return this.#domains.of(request).peek(request);
   }
 
   /**
@@ -233,7 +160,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
    */
   expect(futures: readonly Future[]): void {
     this.#refuseIfClosed();
-    this.take(checkedFutures(this.#parts.options.domain, futures));
+    this.take(checkedFutures(this.#domainOf, futures));
   }
 
   /** As `expect`, for futures of plain data that their caller must no longer change: they are read while the event loop turns. */
@@ -243,15 +170,19 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   }
 
   *#expectInParts(futures: readonly Future[]): InParts<void> {
-    for (const guess of yield* checkedFuturesInParts(this.#parts.options.domain, futures)) {
+    for (const guess of yield* checkedFuturesInParts(this.#domainOf, futures)) {
       this.take([guess]);
       yield;
     }
   }
 
+  readonly #domainOf = (request: PlanRequest): Domain => this.#domains.of(request).domain;
+
   /** Takes futures from any source. Their requests are valid, and the planner copies them. */
   take(guesses: readonly Guess[]): void {
-    this.#foresight.take(guesses, (guess) => this.#sign(guess));
+    const { only } = this.#domains;
+    if (only !== undefined) return only.take(guesses);
+    for (const [core, own] of Map.groupBy(guesses, (guess) => this.#domains.of(guess))) core.take(own);
   }
 
   /**
@@ -261,64 +192,50 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
    */
   observe(state: PlanRequest): void {
     this.#refuseIfClosed();
-    this.#check(state);
-    const signature = this.#sign(state);
-    this.#landings.observe(state, signature);
-    this.#foresight.observed(state, signature);
+    this.#domains.of(state).observe(state);
   }
 
   /** Clears every cached decision and every cached answer to a chat. */
   clearCache(): void {
-    this.#cache?.clear();
-    this.#board.forget();
-    this.#foresight.clear();
-    this.#lane.clear();
-    this.#parts.late?.clear();
+    for (const core of this.#cores) core.clearCache();
     this.chats.clearCache();
   }
 
   /** The cache's memory: any thread of the process can read it with a `StoreReader`, without a message. */
   get cacheBuffer(): SharedArrayBuffer | undefined {
-    return this.#cache?.buffer;
+    return this.#cores.find(({ cache }) => cache !== undefined)?.cache?.buffer;
   }
 
-  stats(): PlannerStats<ReturnType<C['stats']>> {
-    const counters = this.#counters;
-    const { settled, ...plans } = counters.plans;
+  stats(): PlannerStats<ReturnType<C['stats']>> & StatsByDomain {
+    const byDomain = this.#cores.map((core) => [core.name, core.stats()] as const);
     return {
-      plans: { settled, inFlight: this.#board.waiting, ...plans },
-      sources: { ...counters.sources },
-      why: { ...counters.why },
+      ...mergedStats(this.#cores, byDomain, this.#unknown),
       turns: this.#parts.shares.stats(),
-      reads: this.#parts.reads?.stats() ?? false,
-      planningMs: counters.planning.summary(),
-      latenessMs: counters.lateness.summary(),
-      cache: this.#cache?.stats() ?? false,
-      background: this.#lane.stats(),
-      foresight: this.#foresight.stats(),
-      landing: this.#landings.stats(),
-      late: this.#parts.late?.stats() ?? [],
-      calls: {
-        ...counters.calls(),
-        ...counters.tries,
-        earlyChoices: counters.earlyChoices,
-        byCode: Object.fromEntries([...counters.codes].sort()),
-      },
-      fallbacks: counters.fallbacks,
-      models: counters.models(),
       workers: this.#parts.pool.stats(),
       chats: this.chats.stats() as ReturnType<C['stats']>,
       endpoints: [...this.#parts.endpoints.values()].map((at) => at.stats()),
+      ...(byDomain.length === 1 ? {} : { domains: Object.fromEntries(byDomain) }),
     };
   }
 
   /** Times and tokens since the start, in buckets for monitoring systems. */
   distributions(): Distributions {
-    return this.#counters.distributions();
+    return mergedDistributions(this.#cores);
   }
 
+  /** As `distributions`, by domain. */
+  distributionsByDomain(): Readonly<Record<string, Distributions>> {
+    return Object.fromEntries(this.#cores.map(({ name, counters }) => [name, counters.distributions()]));
+  }
+
+  /** The only domain, or the first of several. */
   get domain(): Domain {
     return this.#parts.options.domain;
+  }
+
+  /** All domains by name. */
+  get domains(): Readonly<Record<string, Domain>> {
+    return Object.fromEntries(this.#cores.map(({ name, domain }) => [name, domain]));
   }
 
   /** Maximum plans in flight; further ones are rejected. */
@@ -341,8 +258,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
       const closed = Promise.withResolvers<void>();
       this.#closed = closed.promise;
       this.chats.shut();
-      this.#foresight.shut();
-      this.#lane.shut();
+      for (const core of this.#cores) core.shut();
       this.#close(drainMs).then(closed.resolve, closed.reject);
     } else if (drainMs <= 0) this.#hurry();
     return this.#closed;
@@ -354,55 +270,20 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
 
   async #close(drainMs: number): Promise<void> {
     if (drainMs > 0) await this.#drain(drainMs);
-    const landed = Promise.all([this.#board.close(), this.#lane.close(), this.chats.close()]);
+    const landed = Promise.all([...this.#cores.map((core) => core.close()), this.chats.close()]);
     for (const endpoint of this.#parts.endpoints.values()) endpoint.close();
     await this.#release();
     await landed;
-    await this.#cache?.close();
+    await Promise.all(this.#cores.map(({ cache }) => cache?.close()));
   }
 
   async #drain(drainMs: number): Promise<void> {
     const over = Promise.withResolvers<void>();
     this.#hurry = over.resolve;
     const timer = this.#parts.clock.setTimer(drainMs, over.resolve);
-    await Promise.race([Promise.all([this.#board.idle(), this.chats.idle()]), over.promise]);
+    const idle = [...this.#cores.map((core) => core.idle()), this.chats.idle()];
+    await Promise.race([Promise.all(idle), over.promise]);
     timer.cancel();
-  }
-
-  #optionsOf(given: PlanOptions | undefined): PlanOptions {
-    try {
-      return readPlanOptions(given);
-    } catch (error) {
-      this.#counters.plans.invalid++;
-      throw error;
-    }
-  }
-
-  /** Checks everything that can be wrong with a call. Returns the plan's time in milliseconds. */
-  #admit(request: PlanRequest, options: PlanOptions): number {
-    const { signal } = options;
-    let { timeoutMs } = options;
-    this.#refuseIfClosed();
-    try {
-      this.#check(request);
-      if (timeoutMs === undefined) timeoutMs = defaultTimeoutMs(this.#parts.options, this.#imageNames, request);
-      checkPlanOptions(timeoutMs, options.priority);
-    } catch (error) {
-      this.#counters.plans.invalid++;
-      throw error;
-    }
-    if (signal?.aborted) {
-      this.#counters.plans.cancelled++;
-      throw planCancelled(signal);
-    }
-    const { maxInFlight } = this.#parts.options;
-    if (this.#board.waiting >= maxInFlight) {
-      this.#counters.plans.refused++;
-      throw new PlannerError('ERR_PLANNER_OVERLOADED', `${maxInFlight} plans are in flight (maxInFlight)`, {
-        retryable: true,
-      });
-    }
-    return timeoutMs;
   }
 
   /** Emits the event `warning`. */

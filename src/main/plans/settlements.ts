@@ -29,6 +29,14 @@ function isFromMemory(source: Plan['source']): boolean {
   return isFromTier(source) || source === 'stale';
 }
 
+/** What plans are known by. */
+export interface PlanMarks {
+  /** The number of the next plan, of whichever domain. */
+  readonly ids: { next: number };
+  /** The domain, if there are several. */
+  readonly domain?: string;
+}
+
 /**
  * Makes the plan of each call that settles, whichever rung the answer came from. Plans are counted, traced and announced here,
  * and background questions about cached answers are started. All of it is synchronous.
@@ -45,7 +53,7 @@ export class Settlements {
   readonly #stampOffsetMs: number;
   /** Learns what follows on plans; undefined if nothing does. */
   experience: Pick<Experience, 'settled' | 'lost'> | undefined;
-  #nextPlanId = 1;
+  readonly #marks: PlanMarks;
 
   constructor(
     parts: FlightParts,
@@ -53,7 +61,9 @@ export class Settlements {
     lane: BackgroundLane,
     landings: Landings,
     announcements: Announcements,
+    marks: PlanMarks,
   ) {
+    this.#marks = marks;
     this.#parts = parts;
     this.#cache = cache;
     this.#lane = lane;
@@ -125,7 +135,7 @@ export class Settlements {
     const { action, source, reason, model, decidedAtMs, why, confidence, probabilities } = answer;
     // Member by member: for a cached plan, spreads would take a tenth of its time.
     const plan: Writable<Plan> = {
-      id: this.#nextPlanId++,
+      id: this.#marks.ids.next++,
       agent: request.agent,
       action,
       source,
@@ -135,6 +145,7 @@ export class Settlements {
       latencyMs: nowMs - startedAtMs,
       latenessMs: Math.max(0, nowMs - deadlineMs),
     };
+    if (this.#marks.domain !== undefined) plan.domain = this.#marks.domain;
     if (model !== undefined) plan.model = model;
     if (confidence !== undefined) plan.confidence = confidence;
     if (probabilities !== undefined) plan.probabilities = probabilities;

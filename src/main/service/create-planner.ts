@@ -1,48 +1,39 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { defined } from '../../shared/defined.ts';
-import type { DomainDefinition } from '../../shared/domain.ts';
+import type { Domain, DomainDefinition } from '../../shared/domain.ts';
 import { ModelClient } from '../../shared/model-client/model-client.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
 import { renderSystem } from '../../shared/situation.ts';
 import { UNWANTED } from '../../shared/unwanted.ts';
 import type { ChatCaller } from '../../shared/vote-answer.ts';
-import { openPlanCache } from '../cache/open-plan-cache.ts';
+import { openPlanCache, openSharedStore } from '../cache/open-plan-cache.ts';
 import { ChatGateway } from '../chat/chat-gateway.ts';
 import type { ChatPlanner } from '../chat/chat-planner.ts';
-import type { DomainPlanner } from '../chat/domain-planner.ts';
+import type { DomainPlanner, DomainsPlanner } from '../chat/domain-planner.ts';
 import { ModelDirectory } from '../chat/seats/model-directory.ts';
 import { type RelayClient, SeatCaller } from '../chat/seats/seat-caller.ts';
-import { CallMaker } from '../models/calls/call-maker.ts';
-import { LoopTurns } from '../models/calls/loop-turns.ts';
-import { busySlots, discoverEndpoint, type JsonReader } from '../models/discovery/discover-endpoint.ts';
-import type { EndpointFacts } from '../models/discovery/endpoint-facts.ts';
-import { loadedModels } from '../models/discovery/loaded-models.ts';
 import { addVersionPaths } from '../models/discovery/version-path.ts';
-import { AnswerForms } from '../models/forms/answer-form.ts';
 import { probeAnswers } from '../models/forms/probe-answers.ts';
-import { ReadForms } from '../models/forms/read-forms.ts';
-import type { AskLoaded } from '../models/memory/memory-watch.ts';
-import { ModelEndpoint } from '../models/model-endpoint.ts';
 import { checkModels, type EndpointListing, listEndpoints } from '../models/names/check-models.ts';
 import { mergeSamePlaces, type NameService } from '../models/names/same-place.ts';
 import { systemNames } from '../models/names/system-names.ts';
 import { ExpertPool, type ExpertRunner } from '../models/pool/expert-pool.ts';
 import type { Seat } from '../models/seat.ts';
-import { FairShare } from '../models/slots/fair-share.ts';
-import type { AskBusy } from '../models/slots/hold-watch.ts';
-import { Machine } from '../models/slots/machine.ts';
-import type { PlannerOptions, ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
+import { optionsOfDomain } from '../options/domain-options.ts';
+import type {
+  DomainsOption,
+  DomainsPlannerOptions,
+  PlannerOptions,
+  ResolvedEndpoint,
+  ResolvedOptions,
+} from '../options/planner-options.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
-import { PlannerCounters } from '../plans/counters.ts';
+import type { DomainParts } from '../plans/domain-core.ts';
 import type { DomainFutures } from '../plans/expectations/domain-futures.ts';
 import type { FlightParts } from '../plans/flights/flight-parts.ts';
-import { LateAnswers } from '../plans/ladder/late-answers.ts';
-import { ExpertRecords } from '../plans/panel/expert-records.ts';
-import { ResidentSeats } from '../plans/panel/resident-seats.ts';
 import { Planner } from '../plans/planner.ts';
-import { Prompts } from '../plans/prompts/prompts.ts';
-import { Reads } from '../plans/reads/reads.ts';
-import { type LearningParts, openLearned } from './learned-files.ts';
+import { type LearningDomain, openLearned } from './learned-files.ts';
+import { configuredSeats, discover, makeParts, makeShared } from './make-parts.ts';
 import { openDomainFutures } from './open-domain-futures.ts';
 
 /** Maximum number of the coordinator's own connections to one endpoint: synthesis calls at once. */
@@ -79,7 +70,15 @@ export async function createPlanner<const D extends DomainDefinition>(
   options: PlannerOptions<D>,
   collaborators?: Collaborators,
 ): Promise<DomainPlanner<D>>;
-export async function createPlanner(options: PlannerOptions, collaborators: Collaborators = {}): Promise<ChatPlanner> {
+/** Starts a planner for several kinds of agents. Each request names its domain, and the compiler checks its observation against that. */
+export async function createPlanner<const M extends DomainsOption>(
+  options: DomainsPlannerOptions<M>,
+  collaborators?: Collaborators,
+): Promise<DomainsPlanner<M>>;
+export async function createPlanner(
+  options: PlannerOptions | DomainsPlannerOptions,
+  collaborators: Collaborators = {},
+): Promise<ChatPlanner> {
   const clock = collaborators.clock ?? systemClock;
   const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
   const asked = resolveOptions(options);
@@ -92,16 +91,19 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
   // Kept until there is a planner to emit them.
   const early: string[] = [];
   const lost = { report: (message: string): void => void early.push(message) };
-  const started = collaborators.pool
-    ? undefined
-    : startPool(resolved, clock, collaborators.workerUrl, (message) => lost.report(message));
+  const warn = (message: string): void => lost.report(message);
+  const started = collaborators.pool ? undefined : startPool(resolved, clock, collaborators.workerUrl, warn);
   const pool: ExpertRunner = collaborators.pool ?? (started as ExpertPool);
-  let domainFutures: DomainFutures | undefined;
+  const futures = new Map<string, DomainFutures>();
   const release = async (): Promise<void> => {
-    await Promise.all([pool.close(), domainFutures?.close(), ...[...clients.values()].map((client) => client.close())]);
+    const open = [pool, ...futures.values(), ...clients.values()];
+    await Promise.all(open.map((each) => each.close()));
   };
   try {
-    domainFutures = await openDomainFutures(resolved, clock);
+    for (const { name, domain } of resolved.domains) {
+      const own = await openDomainFutures({ domain, startTimeoutMs: resolved.startTimeoutMs }, clock);
+      if (own !== undefined) futures.set(name, own);
+    }
     const list = (at: ResolvedEndpoint, timeoutMs: number) =>
       (clients.get(at.name) as EndpointClient).listModels(timeoutMs);
     const [listings, facts] = await Promise.all([
@@ -111,35 +113,32 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
     ]);
     const checked = checkModels(resolved, listings);
     const random = collaborators.random ?? systemRandom;
-    const learned = await openLearned(checked.options, clock, (message) => lost.report(message));
-    const onMeasured = learned.save;
-    const parts = makeParts(checked.options, {
-      clock,
-      random,
-      pool,
-      callers: clients,
-      clients,
-      ...defined({ onMeasured, domainFutures }),
+    const learned = await openLearned(checked.options, clock, warn);
+    const opened = { clock, random, pool, callers: clients, clients };
+    const shared = makeShared(checked.options, opened);
+    const isAlone = resolved.domains.length === 1;
+    const learning: LearningDomain[] = [];
+    const learns = { endpoints: shared.endpoints, domains: learning };
+    const onMeasured = learned.save && (() => learned.save?.(learns));
+    const made = resolved.domains.map(({ name }) => {
+      const own = { ...opened, ...defined({ onMeasured, domainFutures: futures.get(name) }) };
+      const parts = makeParts(optionsOfDomain(checked.options, name), own, shared, isAlone ? undefined : name);
+      learning.push({ name: isAlone ? undefined : name, parts });
+      return { name, parts };
     });
-    learned.restore(parts);
-    const { agreement } = parts.records;
-    const cache = await openPlanCache(resolved, clock, random, (message) => lost.report(message), agreement);
-    for (const [name, told] of facts) parts.endpoints.get(name)?.learn(told);
+    learned.restore(learns);
+    const domains = await withCaches(made, clock, random, warn);
+    for (const [name, told] of facts) shared.endpoints.get(name)?.learn(told);
     const probing = new AbortController();
-    const chats = openChats(parts, clients, listings);
-    const planner = new Planner(parts, cache, chats, random, async () => {
+    const chats = openChats(checked.options, { ...shared, clock }, clients, listings);
+    const planner = new Planner(domains, chats, random, async () => {
       probing.abort(UNWANTED);
-      await Promise.all([release(), learned.close(parts)]);
+      await Promise.all([release(), learned.close(learns)]);
     });
     if (resolved.features.constrainedAnswers) {
-      const seats = configuredSeats(checked.options);
-      const { preambles } = parts.prompts;
-      const sharedPrompt = (seat: Seat): string => renderSystem(resolved.domain, preambles.probe(seat));
-      const reads = parts.reads && { forms: parts.reads.forms, system: renderSystem(resolved.domain) };
-      const probed = { ...parts, sharedPrompt: resolved.features.priming ? sharedPrompt : undefined, reads };
-      void probeAnswers(seats, probed, PROBE_MS, probing.signal).catch((error: Error) => planner.warn(error.message));
+      const probed = probeDomains(domains, probing.signal);
+      void probed.catch((error: Error) => planner.warn(error.message));
     }
-    if (domainFutures !== undefined) domainFutures.host = planner;
     lost.report = (message) => planner.warn(message);
     // After the caller's continuation, so that it can add listeners first.
     clock.nextTurn(() => {
@@ -152,6 +151,44 @@ export async function createPlanner(options: PlannerOptions, collaborators: Coll
   }
 }
 
+type MadeDomain = Omit<DomainParts, 'cache'>;
+
+/** Opens the caches of all domains on one store, one after the other: they share their file. */
+async function withCaches(
+  made: readonly MadeDomain[],
+  clock: Clock,
+  random: Random,
+  warn: (message: string) => void,
+): Promise<[DomainParts, ...DomainParts[]]> {
+  const shared = openSharedStore(made.map(({ parts }) => parts.options.cache));
+  const domains: DomainParts[] = [];
+  for (const { name, parts } of made) {
+    const { agreement } = parts.records;
+    domains.push({ name, parts, cache: await openPlanCache(parts.options, clock, random, warn, agreement, shared) });
+  }
+  return domains as [DomainParts, ...DomainParts[]];
+}
+
+/** Probes each seat once, with the start of the prompts of the first domain that asks it. */
+async function probeDomains(domains: readonly DomainParts[], signal: AbortSignal): Promise<void> {
+  const known = new Set<string>();
+  await Promise.all(
+    domains.map(({ parts }) => {
+      const { options, prompts, reads } = parts;
+      const { domain, features } = options;
+      const seats = configuredSeats(options).filter(({ endpoint, model }) => !known.has(`${endpoint}\n${model}`));
+      for (const { endpoint, model } of seats) known.add(`${endpoint}\n${model}`);
+      const sharedPrompt = (seat: Seat): string => renderSystem(domain, prompts.preambles.probe(seat));
+      const probed = {
+        ...parts,
+        sharedPrompt: features.priming ? sharedPrompt : undefined,
+        reads: reads && { forms: reads.forms, system: renderSystem(domain) },
+      };
+      return probeAnswers(seats, probed, PROBE_MS, signal);
+    }),
+  );
+}
+
 async function listOnce(client: EndpointClient, { startTimeoutMs }: ResolvedOptions): Promise<readonly string[]> {
   try {
     return await client.listModels(startTimeoutMs);
@@ -161,7 +198,8 @@ async function listOnce(client: EndpointClient, { startTimeoutMs }: ResolvedOpti
 }
 
 function openChats(
-  { options, clock, endpoints, turns }: FlightParts,
+  options: ResolvedOptions,
+  { clock, endpoints, turns }: Pick<FlightParts, 'clock' | 'endpoints' | 'turns'>,
   clients: ReadonlyMap<string, EndpointClient>,
   listings: readonly EndpointListing[],
 ): ChatGateway {
@@ -178,135 +216,6 @@ const NO_NAMES: NameService = { lookup: async () => [], own: [] };
 /** Time limit of a probe, in milliseconds. A model that must be loaded first takes longer: then the first calls show the result. */
 const PROBE_MS = 3_000;
 
-/** Every model, at every endpoint where it may be asked. */
-function configuredSeats({ experts, synthesis }: ResolvedOptions): Seat[] {
-  return [...experts, ...synthesis.models].flatMap(({ model, endpoint, alternatives }) =>
-    [endpoint, ...alternatives].map((name) => ({ endpoint: name, model })),
-  );
-}
-
-/** Collects what the servers report about themselves. */
-async function discover(
-  options: ResolvedOptions,
-  clients: ReadonlyMap<string, EndpointClient>,
-): Promise<Map<string, EndpointFacts>> {
-  const facts = new Map<string, EndpointFacts>();
-  await Promise.all(
-    [...clients].map(async ([name, client]) => {
-      const told = await askFactsOf(options, client)?.();
-      if (told !== undefined) facts.set(name, told);
-    }),
-  );
-  return facts;
-}
-
-/** Undefined if nothing is to be asked. */
-function askFactsOf(
-  { features, startTimeoutMs }: ResolvedOptions,
-  client: EndpointClient | undefined,
-): ((signal?: AbortSignal) => Promise<EndpointFacts>) | undefined {
-  if (!features.discovery || client?.getJson === undefined) return undefined;
-  return (signal) => discoverEndpoint(client as JsonReader, startTimeoutMs, signal);
-}
-
-/** Like `askFactsOf`, for the number of slots at work. */
-function askBusyOf({ features }: ResolvedOptions, client: EndpointClient | undefined): AskBusy | undefined {
-  if (!features.discovery || !features.slotHolds || client?.getJson === undefined) return undefined;
-  return (timeoutMs, signal) => busySlots(client as JsonReader, timeoutMs, signal);
-}
-
-function askLoadedOf({ features }: ResolvedOptions, client: EndpointClient | undefined): AskLoaded | undefined {
-  if (!features.discovery || client?.getJson === undefined) return undefined;
-  return (kind, signal) => loadedModels(client as JsonReader, kind, LOADED_MS, signal);
-}
-
-/** Time limit for asking a server what it has in memory, in milliseconds. */
-const LOADED_MS = 1_000;
-
-/** Builds the parts that flights share. */
-export function makeParts(
-  options: ResolvedOptions,
-  opened: Pick<FlightParts, 'clock' | 'pool' | 'callers' | 'domainFutures'> & {
-    readonly random: Random;
-    /** Clients that query the servers while the planner runs; without them, the facts from the start remain. */
-    readonly clients?: ReadonlyMap<string, EndpointClient>;
-    readonly onMeasured?: (parts: LearningParts) => void;
-  },
-): FlightParts {
-  const { clock, random, pool, callers, clients, onMeasured, domainFutures } = opened;
-  const counters = new PlannerCounters();
-  const turns = new LoopTurns(clock);
-  const forms = new AnswerForms(clock);
-  const readForms = new ReadForms(clock);
-  const ceilingMs = Math.max(options.synthesis.timeoutMs, ...options.experts.map(({ timeoutMs }) => timeoutMs));
-  const machines = new Map<string, Machine>();
-  const machineOf = ({ machine: name }: ResolvedEndpoint): Machine | undefined => {
-    if (name === undefined || !options.features.oneMachine) return undefined;
-    const machine = machines.get(name) ?? new Machine();
-    machines.set(name, machine);
-    return machine;
-  };
-  const { features } = options;
-  const seats = configuredSeats(options);
-  const endpoints = new Map(
-    options.endpoints.map((endpoint) => [
-      endpoint.name,
-      new ModelEndpoint({
-        endpoint,
-        features,
-        clock,
-        random,
-        ceilingMs,
-        machine: machineOf(endpoint),
-        caller: callers.get(endpoint.name),
-        askFacts: askFactsOf(options, clients?.get(endpoint.name)),
-        askBusy: askBusyOf(options, clients?.get(endpoint.name)),
-        models: new Set(seats.filter((seat) => seat.endpoint === endpoint.name).map(({ model }) => model)),
-        askLoaded: askLoadedOf(options, clients?.get(endpoint.name)),
-      }),
-    ]),
-  );
-  const records = new ExpertRecords(options.experts);
-  const canRead =
-    options.experts.some(({ answers }) => answers !== 'write') &&
-    [...callers.values()].some(({ read }) => read !== undefined);
-  const reads = canRead ? new Reads({ options: options.reads, forms: readForms, random }) : undefined;
-  const resident = new ResidentSeats({ options, clock, endpoints, records });
-  const maker = new CallMaker({
-    options,
-    clock,
-    endpoints,
-    forms,
-    ledger: counters,
-    turns,
-    ...(onMeasured === undefined ? {} : { onMeasured: () => onMeasured({ endpoints, reads }) }),
-  });
-  return {
-    options,
-    clock,
-    pool,
-    callers,
-    endpoints,
-    forms,
-    maker,
-    records,
-    seats: resident,
-    prompts: new Prompts({
-      options,
-      endpoints,
-      forms,
-      readForms: canRead ? readForms : undefined,
-      thinks: (...seat) => resident.thinks(...seat),
-    }),
-    shares: new FairShare(clock, { takeTurns: options.features.fairTurns, maxInFlight: options.maxInFlight }),
-    counters,
-    turns,
-    reads,
-    late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
-    ...defined({ domainFutures }),
-  };
-}
-
 function startPool(
   options: ResolvedOptions,
   clock: Clock,
@@ -318,8 +227,14 @@ function startPool(
     domain: options.domain,
     endpoints: options.endpoints,
     clock,
-    ...defined({ workerUrl }),
+    ...defined({ workerUrl, domains: options.domains.length === 1 ? undefined : domainsOf(options) }),
     onThreadLost: ({ threadId, tasks, stuck }) =>
       report(`worker thread ${threadId} ${stuck ? 'was stuck' : 'ended'} with ${tasks} tasks and is replaced`),
   });
 }
+
+function domainsOf({ domains }: ResolvedOptions): Readonly<Record<string, Domain>> {
+  return Object.fromEntries(domains.map(({ name, domain }) => [name, domain]));
+}
+
+export { makeParts } from './make-parts.ts';

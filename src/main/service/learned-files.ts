@@ -7,7 +7,16 @@ import type { FlightParts } from '../plans/flights/flight-parts.ts';
 import type { SavedCalibration } from '../plans/reads/read-calibration.ts';
 import { CALIBRATION_FORMAT } from '../plans/reads/saved-calibration.ts';
 
-export type LearningParts = Pick<FlightParts, 'endpoints' | 'reads'>;
+export interface LearningParts extends Pick<FlightParts, 'endpoints'> {
+  readonly domains: readonly LearningDomain[];
+}
+
+/** A domain, whose models are read for its own states. */
+export interface LearningDomain {
+  /** Undefined if it is the only one. */
+  readonly name: string | undefined;
+  readonly parts: Pick<FlightParts, 'options' | 'reads'>;
+}
 
 /** The files of what a planner has learned about models. */
 export interface LearnedFiles {
@@ -63,26 +72,36 @@ function storeOfTimes({ experts, synthesis }: ResolvedOptions, file: SavedFile<P
   });
 }
 
-/** What is known about reads of a model belongs to the first expert's endpoint that asks it. */
-function storeOfReads({ experts, endpoints }: ResolvedOptions, file: SavedFile<SavedCalibration>): Store {
+function storeOfReads({ endpoints }: ResolvedOptions, file: SavedFile<SavedCalibration>): Store {
   const addresses = new Map(endpoints.map(({ name, baseURL }) => [name, baseURL]));
-  const keys = new Map(
-    experts
-      .toReversed()
-      .map(({ model, endpoint }) => [model, profileKey(addresses.get(endpoint) as string, model, 'calibration')]),
-  );
-  const restore = ({ reads }: LearningParts): void => {
-    for (const [model, key] of keys) {
-      const saved = file.saved.get(key);
-      if (saved !== undefined) reads?.restore(model, saved);
+  const restore = ({ domains }: LearningParts): void => {
+    for (const domain of domains) {
+      for (const [model, key] of readKeys(domain, addresses)) {
+        const saved = file.saved.get(key);
+        if (saved !== undefined) domain.parts.reads?.restore(model, saved);
+      }
     }
   };
-  return storeOf(file, restore, function* ({ reads }) {
-    for (const [model, key] of keys) {
-      const saved = reads?.saved(model);
-      if (saved !== undefined) yield [key, saved];
+  return storeOf(file, restore, function* ({ domains }) {
+    for (const domain of domains) {
+      for (const [model, key] of readKeys(domain, addresses)) {
+        const saved = domain.parts.reads?.saved(model);
+        if (saved !== undefined) yield [key, saved];
+      }
     }
   });
+}
+
+/** What is known about reads of a model belongs to the first expert's endpoint that asks it, and to the domain of its states. */
+function readKeys(
+  { name, parts }: LearningDomain,
+  addresses: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const suffix = name === undefined ? '' : ` ${name}`;
+  const entries = parts.options.experts.toReversed().map(({ model, endpoint }): [string, string] => {
+    return [model, `${profileKey(addresses.get(endpoint) as string, model, 'calibration')}${suffix}`];
+  });
+  return new Map(entries);
 }
 
 /** The entries are read when they are written. */

@@ -30,6 +30,9 @@ const WORD_OF = {
   foreseen: HEADER.DOUBTED_FORESEEN,
 } as const;
 
+/** Stands for all scenes of a domain that shares its store. No scene has this name. */
+const ALL_SCENES = '\n';
+
 /** Decisions that are doubted together. */
 export type Doubted = keyof typeof WORD_OF;
 const DOUBTED = Object.keys(WORD_OF) as readonly Doubted[];
@@ -75,6 +78,38 @@ export class ServingRulesWriter {
   }
 }
 
+/** The rules of one domain of several: its scenes are told apart from those of the others. */
+export class DomainRulesWriter implements Pick<ServingRulesWriter, 'doubt' | 'clear'> {
+  readonly #rules: ServingRulesWriter;
+  readonly #scope: string;
+  readonly #hasBudget: boolean;
+
+  /** With a budget of its own, nothing of the domain is served to other readers. */
+  constructor(rules: ServingRulesWriter, scope: string, hasBudget: boolean) {
+    this.#rules = rules;
+    this.#scope = scope;
+    this.#hasBudget = hasBudget;
+    this.#doubtIfBudget();
+  }
+
+  doubt(kind: Doubted, scene: string | undefined, isDoubted: boolean): void {
+    if (!this.#hasBudget) this.#rules.doubt(kind, scopedScene(this.#scope, scene), isDoubted);
+  }
+
+  clear(): void {
+    this.#rules.clear();
+    this.#doubtIfBudget();
+  }
+
+  #doubtIfBudget(): void {
+    if (this.#hasBudget) this.#rules.doubt('exact', scopedScene(this.#scope, undefined), true);
+  }
+}
+
+function scopedScene(scope: string, scene = ALL_SCENES): string {
+  return `${scope}\n${scene}`;
+}
+
 /** The side of any other reader of the store. */
 export class ServingRulesReader {
   /** Written once, before anybody else has the store. */
@@ -91,9 +126,14 @@ export class ServingRulesReader {
     };
   }
 
-  /** Whether decisions of a scene are doubted; of another one too, if both are in one group. */
-  isDoubted(kind: Doubted, scene: string): boolean {
-    return (Atomics.load(this.#words, WORD_OF[kind]) & sceneBit(scene)) !== 0;
+  /** Whether decisions of a scene are doubted; of another one too, if both are in one group. `scope` is that of its domain. */
+  isDoubted(kind: Doubted, scene: string, scope?: string): boolean {
+    const doubts = Atomics.load(this.#words, WORD_OF[kind]);
+    const bits =
+      scope === undefined
+        ? sceneBit(scene)
+        : sceneBit(scopedScene(scope, scene)) | sceneBit(scopedScene(scope, undefined));
+    return (doubts & bits) !== 0;
   }
 }
 

@@ -99,7 +99,12 @@ export interface CallMakerParts {
   readonly turns: LoopTurns;
   /** Called when a call has ended and its model's times have been updated. */
   readonly onMeasured?: () => void;
+  /** The running calls of all call makers that share these endpoints. Default: its own alone. */
+  readonly running?: RunningCalls;
 }
+
+/** Running calls, by endpoint. */
+export type RunningCalls = Map<string, Set<AttemptEnd>>;
 
 /** A try is not started if fewer than this share of calls finish in the time it has. */
 const HOPE = 0.05;
@@ -118,13 +123,13 @@ export class CallMaker {
   readonly #hedges = new HedgeBudget();
   /** Budget for checks of places that were slow. */
   readonly #checks = new HedgeBudget();
-  /** Running calls, by endpoint. */
-  readonly #running = new Map<string, Set<AttemptEnd>>();
+  readonly #running: RunningCalls;
   /** The last observed silence at each endpoint, and when it was observed. */
   readonly #silences = new Map<string, { readonly atMs: number; readonly silence: Silence | undefined }>();
 
   constructor(parts: CallMakerParts) {
     this.#parts = parts;
+    this.#running = parts.running ?? new Map();
   }
 
   async make(plan: CallPlan, attempts: AttemptLog, signal: AbortSignal): Promise<ExpertResult> {

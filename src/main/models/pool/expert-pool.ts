@@ -1,5 +1,6 @@
 import { Piscina, queueOptionsSymbol } from 'piscina';
 import type { Clock, Timer } from '../../../shared/clock.ts';
+import { defined } from '../../../shared/defined.ts';
 import type { Domain } from '../../../shared/domain.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
 import type {
@@ -28,6 +29,8 @@ export interface ExpertPoolOptions {
   readonly tasksPerThread: number;
   readonly stuckGraceMs: number;
   readonly domain: Domain;
+  /** All domains by name, if there are several. */
+  readonly domains?: Readonly<Record<string, Domain>>;
   readonly endpoints: readonly EndpointAddress[];
   readonly clock: Clock;
   /** Called when a thread ended unexpectedly. */
@@ -55,6 +58,15 @@ export interface ExpertRunner {
   run(task: Omit<ExpertTask, 'cancel'>, signal?: AbortSignal, listeners?: ExpertListeners): Promise<ExpertResult>;
   stats(): PoolStats;
   close(): Promise<void>;
+}
+
+/** The pool for the tasks of one of several domains. */
+export function poolOfDomain(pool: ExpertRunner, domain: string): ExpertRunner {
+  return {
+    run: (task, signal, listeners) => pool.run({ ...task, domain }, signal, listeners),
+    stats: () => pool.stats(),
+    close: () => pool.close(),
+  };
 }
 
 export interface PoolStats {
@@ -115,6 +127,7 @@ export class ExpertPool implements ExpertRunner {
     this.#slots = new CancelSlots(this.#capacity);
     const setup: WorkerSetup = {
       domain: options.domain,
+      ...defined({ domains: options.domains }),
       endpoints: options.endpoints,
       cancelBuffer: this.#slots.buffer,
       connectionsMax: options.tasksPerThread,

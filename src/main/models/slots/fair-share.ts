@@ -47,6 +47,23 @@ export interface TurnStats {
   readonly movedAhead: number;
 }
 
+/** What plans need of the shares. */
+export type AgentShares = Pick<FairShare, 'asked' | 'decided' | 'working' | 'served' | 'waitedMs' | 'rankMs' | 'stats'>;
+
+/** The agents of one of several domains: of equal names in two domains, each has its own share. */
+export function sharesOfDomain(shares: FairShare, domain: string): AgentShares {
+  const named = (agent: string): string => `${domain}\n${agent}`;
+  return {
+    asked: (agent) => shares.asked(named(agent)),
+    decided: (agent) => shares.decided(named(agent)),
+    working: (agent) => shares.working(named(agent)),
+    served: (agent, callShare) => shares.served(named(agent), callShare),
+    waitedMs: (agent) => shares.waitedMs(named(agent)),
+    rankMs: (agent, ...rest) => shares.rankMs(named(agent), ...rest),
+    stats: () => shares.stats(),
+  };
+}
+
 export class FairShare {
   readonly #clock: Clock;
   readonly #takesTurns: boolean;

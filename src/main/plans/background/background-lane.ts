@@ -19,6 +19,7 @@ import {
   type LostReason,
   servedBy,
 } from './errand-queue.ts';
+import { LaneTurns } from './lane-turns.ts';
 import type { BookedState, StateBook } from './state-book.ts';
 
 /**
@@ -72,6 +73,22 @@ interface RunningJob extends ErrandJob {
   readonly reservedMs: number;
 }
 
+/** What the background lanes of all domains have in common. */
+export interface SharedLanes {
+  readonly turns: LaneTurns;
+  readonly reserve: CheckReserve;
+}
+
+export function sharedLanes({ options, endpoints, clock }: SharedLaneParts): SharedLanes {
+  const { cache } = options;
+  const reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, () =>
+    [...endpoints.values()].reduce((sum, { gate }) => sum + gate.ownWorked(), 0),
+  );
+  return { turns: new LaneTurns(clock), reserve };
+}
+
+type SharedLaneParts = Pick<FlightParts, 'options' | 'endpoints' | 'clock'>;
+
 export class BackgroundLane {
   readonly #parts: FlightParts;
   readonly #book: StateBook;
@@ -92,7 +109,7 @@ export class BackgroundLane {
   readonly #lost = Object.fromEntries(LOST_REASONS.map((reason) => [reason, 0])) as Record<LostReason, number>;
   #nextId = -1;
   ahead: AheadWork = { hasWork: false, begin: () => false };
-  #isWaking = false;
+  readonly #turns: LaneTurns;
   #isClosed = false;
 
   constructor(
@@ -101,6 +118,7 @@ export class BackgroundLane {
     lessons: LaneLessons,
     asked: Pick<AskedStates, 'has'>,
     announcements: Pick<Announcements, 'warn'>,
+    shared?: SharedLanes,
   ) {
     this.#parts = parts;
     this.#book = book;
@@ -114,10 +132,10 @@ export class BackgroundLane {
         this.#lose(hits, reason);
       },
     });
-    const { cache } = parts.options;
-    this.#reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, () =>
-      [...parts.endpoints.values()].reduce((sum, { gate }) => sum + gate.ownWorked(), 0),
-    );
+    const { turns, reserve } = shared ?? sharedLanes(parts);
+    this.#reserve = reserve;
+    this.#turns = turns;
+    turns.add({ begin: () => this.#begins() });
   }
 
   #lose(hits: readonly SharedHits[], reason: LostReason): void {
@@ -175,8 +193,12 @@ export class BackgroundLane {
 
   /** Call when there may be room. */
   wake(): void {
-    if (this.#isWaking || this.#isClosed || !this.#hasWork) return;
-    if (this.#beginErrand() || this.ahead.begin() || this.#beginLater()) this.#wakeNextTurn();
+    if (!this.#isClosed && this.#hasWork) this.#turns.wake();
+  }
+
+  #begins(): boolean {
+    if (this.#isClosed || !this.#hasWork) return false;
+    return this.#beginErrand() || this.ahead.begin() || this.#beginLater();
   }
 
   /**
@@ -184,7 +206,7 @@ export class BackgroundLane {
    * again for its synthesis.
    */
   wakeSoon(): void {
-    if (this.#hasWork && !this.#isWaking) this.#wakeNextTurn();
+    if (this.#hasWork) this.#turns.wakeSoon();
   }
 
   get #hasWork(): boolean {
@@ -273,14 +295,6 @@ export class BackgroundLane {
 
   #warn(what: string, error: unknown): void {
     this.#announcements.warn(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
-  }
-
-  #wakeNextTurn(): void {
-    this.#isWaking = true;
-    this.#parts.clock.nextTurn(() => {
-      this.#isWaking = false;
-      this.wake();
-    });
   }
 
   async close(): Promise<void> {

@@ -33,13 +33,16 @@ export interface Guess extends Future {
 export const FUTURES_MAX = 64;
 const IN_MS_MAX = 24 * 60 * 60 * 1000;
 
+/** The domain of all requests, or how to find that of one. */
+export type DomainFor = Domain | ((request: PlanRequest) => Domain);
+
 /** Checks what a host tells, which may be anything. Throws ERR_REQUEST_INVALID, and then nothing is taken. Futures that are too long to be kept are not checked in full. */
-export function checkedFutures(domain: Domain, told: unknown): Guess[] {
+export function checkedFutures(domain: DomainFor, told: unknown): Guess[] {
   return readPlainly(() => inOneGo(checkedFuturesInParts(domain, told)));
 }
 
 /** The same for plain data. */
-export function* checkedFuturesInParts(domain: Domain, told: unknown): InParts<Guess[]> {
+export function* checkedFuturesInParts(domain: DomainFor, told: unknown): InParts<Guess[]> {
   if (!Array.isArray(told)) refuse('futures', 'must be a list', told);
   if (told.length > FUTURES_MAX) refuse('futures', `must be at most ${FUTURES_MAX}`, told.length);
   const guesses: Guess[] = [];
@@ -50,13 +53,14 @@ export function* checkedFuturesInParts(domain: Domain, told: unknown): InParts<G
   return guesses;
 }
 
-function* checkedFuture(domain: Domain, told: unknown, nth: number, count: number): InParts<Guess> {
+function* checkedFuture(domain: DomainFor, told: unknown, nth: number, count: number): InParts<Guess> {
   const at = `futures[${nth}]`;
   if (told === null || typeof told !== 'object' || Array.isArray(told)) refuse(at, 'must be an object', told);
   const { inMs, likelihood = 1 / count, ...request } = told as Future;
   checkNumber(`${at}.inMs`, inMs, IN_MS_MAX);
   checkNumber(`${at}.likelihood`, likelihood, 1);
-  if (!Array.isArray(request.actions) || !isLong(request.actions)) yield* checkAt(at, domain, request);
+  const isShort = !Array.isArray(request.actions) || !isLong(request.actions);
+  yield* checkAt(at, domain, request, isShort);
   return { ...request, likelihood, source: 'host', ...(inMs === undefined ? {} : { inMs }) };
 }
 
@@ -65,9 +69,10 @@ function checkNumber(name: string, value: unknown, max: number): void {
   refuse(name, `must be a number from 0 to ${max}`, value);
 }
 
-function* checkAt(at: string, domain: Domain, request: PlanRequest): InParts<void> {
+function* checkAt(at: string, given: DomainFor, request: PlanRequest, isWhole: boolean): InParts<void> {
   try {
-    yield* checkRequestInParts(domain, request);
+    const domain = typeof given === 'function' ? given(request) : given;
+    if (isWhole) yield* checkRequestInParts(domain, request);
   } catch (error) {
     if (!(error instanceof PlannerError)) throw error;
     throw new PlannerError(error.code, `${at}: ${error.message}`, { cause: error });

@@ -5,7 +5,7 @@ import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { AnswerForms } from '../../models/forms/answer-form.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { ExpertRunner } from '../../models/pool/expert-pool.ts';
-import type { FairShare } from '../../models/slots/fair-share.ts';
+import type { AgentShares } from '../../models/slots/fair-share.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { PlannerCounters } from '../counters.ts';
 import type { DomainFutures } from '../expectations/domain-futures.ts';
@@ -15,7 +15,7 @@ import type { ResidentSeats } from '../panel/resident-seats.ts';
 import type { Prompts } from '../prompts/prompts.ts';
 import type { Reads } from '../reads/reads.ts';
 
-/** The parts that all flights of a planner share. */
+/** The parts that all flights of a domain share. */
 export interface FlightParts {
   readonly options: ResolvedOptions;
   readonly clock: Clock;
@@ -27,7 +27,7 @@ export interface FlightParts {
   readonly records: ExpertRecords;
   readonly seats: ResidentSeats;
   readonly prompts: Prompts;
-  readonly shares: FairShare;
+  readonly shares: AgentShares;
   readonly counters: PlannerCounters;
   readonly turns: LoopTurns;
   /** Undefined if late answers do not stand in for others. */
