@@ -1,4 +1,4 @@
-import type { Planner, PlannerStats } from '../plans/planner.ts';
+import type { Planner, PlannerStats, StatsByDomain } from '../plans/planner.ts';
 import type { ChatStats } from './chat-counters.ts';
 import type { ChatGateway } from './chat-gateway.ts';
 
@@ -6,4 +6,4 @@ import type { ChatGateway } from './chat-gateway.ts';
 export type ChatPlanner = Planner<ChatGateway>;
 
 /** The type of its `stats()`, including chats: the library's type `PlannerStats`. */
-export type ChatPlannerStats = PlannerStats<ChatStats>;
+export type ChatPlannerStats = PlannerStats<ChatStats> & StatsByDomain;

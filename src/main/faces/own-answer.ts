@@ -1,3 +1,4 @@
+import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { heuristicAnswer } from '../plans/ladder/best-in-hand.ts';
@@ -21,13 +22,14 @@ export function ownAnswer(
   timeoutMs: number | undefined,
   elapsedMs: () => number,
 ): () => Plan {
-  const { agent } = request;
+  const { agent, domain } = request;
   const { action, source, reason } = heuristicAnswer(request);
   return () => {
     const latencyMs = elapsedMs();
     return {
       id: OWN_PLAN_ID,
       agent,
+      ...defined({ domain }),
       action,
       source,
       reason: `${peer} did not answer in time; ${reason}`,

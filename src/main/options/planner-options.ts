@@ -277,6 +277,9 @@ export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefi
   readonly startTimeoutMs?: number;
 }
 
+/** The options of `createPlanner`, for one domain or several. */
+export type AnyPlannerOptions = PlannerOptions | DomainsPlannerOptions;
+
 export interface ResolvedEndpoint {
   readonly name: string;
   readonly baseURL: string;

@@ -12,8 +12,7 @@ import { type GivenDomain, givenDomains } from './domain-options.ts';
 import { FEATURE_NAMES } from './features.ts';
 import {
   ANSWER_RULES,
-  type DomainsPlannerOptions,
-  type PlannerOptions,
+  type AnyPlannerOptions,
   QUORUM_RULES,
   type ResolvedDomain,
   type ResolvedEndpoint,
@@ -287,7 +286,7 @@ export function checkMemory(entries: number, key: string): void {
 }
 
 /** Checks and completes options, once. Throws ERR_OPTIONS_INVALID or ERR_DOMAIN_INVALID. */
-export function resolveOptions(options: PlannerOptions | DomainsPlannerOptions): ResolvedOptions {
+export function resolveOptions(options: AnyPlannerOptions): ResolvedOptions {
   const parsed = checkOptions(plannerOptionsSchema, options);
   if (parsed.experts === undefined && parsed.domains === undefined)
     failOptions(`experts must be a list, got ${describeValue(undefined)}`);

@@ -5,12 +5,13 @@ import type { PlanRequest } from '../../shared/plan-request.ts';
 /** A copy of a request for use after `plan()` has returned: a host may reuse its lists in the next frame. An owned request is not copied. */
 export function keptRequest(request: PlanRequest): PlanRequest {
   if (OwnedRequest.is(request)) return request;
-  const { agent, actions, qValues } = request;
+  const { agent, actions, qValues, domain } = request;
   const observation: Record<string, FeatureValue | undefined> = { ...request.observation };
   for (const [name, value] of Object.entries(observation)) {
     if (Array.isArray(value)) observation[name] = [...value];
   }
-  const kept = { agent, observation, actions: [...actions], ...(qValues && { qValues: { ...qValues } }) };
+  const named = domain === undefined ? {} : { domain };
+  const kept = { agent, observation, actions: [...actions], ...(qValues && { qValues: { ...qValues } }), ...named };
   return isLong(actions) ? new OwnedRequest(kept) : kept;
 }
 

@@ -21,6 +21,7 @@ import { ExpertPool, type ExpertRunner } from '../models/pool/expert-pool.ts';
 import type { Seat } from '../models/seat.ts';
 import { optionsOfDomain } from '../options/domain-options.ts';
 import type {
+  AnyPlannerOptions,
   DomainsOption,
   DomainsPlannerOptions,
   PlannerOptions,
@@ -75,8 +76,9 @@ export async function createPlanner<const M extends DomainsOption>(
   options: DomainsPlannerOptions<M>,
   collaborators?: Collaborators,
 ): Promise<DomainsPlanner<M>>;
+export async function createPlanner(options: AnyPlannerOptions, collaborators?: Collaborators): Promise<ChatPlanner>;
 export async function createPlanner(
-  options: PlannerOptions | DomainsPlannerOptions,
+  options: AnyPlannerOptions,
   collaborators: Collaborators = {},
 ): Promise<ChatPlanner> {
   const clock = collaborators.clock ?? systemClock;

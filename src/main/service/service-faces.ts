@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { ChatPlanner } from '../chat/chat-planner.ts';
 import { ByteBudget, SERVICE_BYTES } from '../faces/byte-budget.ts';
 import type { Face, FaceParts } from '../faces/face.ts';
-import { resolveHttpOptions } from '../faces/http/http-options.ts';
+import { largestDomain, resolveHttpOptions } from '../faces/http/http-options.ts';
 import { type HttpFace, openHttpFace } from '../faces/http/open-http-face.ts';
 import { openSocketFace } from '../faces/socket/socket-face.ts';
 import { resolveSocketFace } from '../faces/socket/socket-options.ts';
@@ -56,7 +56,7 @@ function serviceBudget(planner: ChatPlanner, { http, socket }: ServeSettings['se
   const bytes = [
     SERVICE_BYTES,
     planner.chats.bodyBytesMax,
-    http === undefined ? 0 : resolveHttpOptions(http, planner.domain).largeBodiesBytesMax,
+    http === undefined ? 0 : resolveHttpOptions(http, largestDomain(planner.domains)).largeBodiesBytesMax,
     socket === undefined ? 0 : resolveSocketFace(socket).largeMessagesBytesMax,
   ];
   return new ByteBudget(Math.max(...bytes), clock);

@@ -11,7 +11,7 @@ import { LargeBody } from './wire/json-body.ts';
  * is in now. Both answer with 204 as soon as the planner has taken them.
  */
 export function foresightRoutes(app: FastifyInstance, { planner }: RouteParts): void {
-  const { domain } = planner;
+  const { domains } = planner;
   const response = { 204: { type: 'null', description: 'Taken.' }, ...PROBLEM_ANSWERS };
   // The schemas only document: the planner checks what it is told.
   const unchecked = { validatorCompiler: () => () => true };
@@ -20,7 +20,7 @@ export function foresightRoutes(app: FastifyInstance, { planner }: RouteParts): 
     description:
       'Models are asked about them while their servers are idle, so that the answers are there when they are asked for.',
     operationId: 'expect',
-    body: jsonSchema(futuresBody(domain), { futures: [{ ...exampleState(domain), inMs: 2_000, likelihood: 0.5 }] }),
+    body: jsonSchema(futuresBody(domains), { futures: [{ ...exampleState(domains), inMs: 2_000, likelihood: 0.5 }] }),
     response,
   };
   const takesLarge = { ...unchecked, config: { takesLarge: true } };
@@ -34,7 +34,7 @@ export function foresightRoutes(app: FastifyInstance, { planner }: RouteParts): 
     description:
       'Plans of this agent that settle from then on have an action that is possible there, and tell it in `landing`.',
     operationId: 'observe',
-    body: jsonSchema(stateBody(domain), exampleState(domain)),
+    body: jsonSchema(stateBody(domains), exampleState(domains)),
     response,
   };
   app.post('/v1/observations', { ...takesLarge, schema: observations }, async ({ body }, reply) => {

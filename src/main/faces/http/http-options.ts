@@ -108,6 +108,12 @@ const BODY_BYTES = 2 * 1_048_576;
 const BODY_BYTES_WITH_IMAGES = 24 * 1_048_576;
 const RATE_BEYOND = 6_000;
 
+/** The domain whose requests are the largest: one with images, if there is one. */
+export function largestDomain(domains: Readonly<Record<string, Domain>>): Domain {
+  const all = Object.values(domains);
+  return all.find((domain) => imageFeaturesOf(domain).length > 0) ?? (all[0] as Domain);
+}
+
 /** Checks options and fills in defaults. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
 export function resolveHttpOptions(options: HttpFaceOptions, domain: Domain): ResolvedHttpOptions {
   const given = checkOptions(httpFaceSchema, options, 'http.');

@@ -9,7 +9,7 @@ import type { Face, FaceParts } from '../face.ts';
 import { readToken } from './access/bearer-token.ts';
 import { Guard, type GuardSettings } from './access/guard.ts';
 import { HostCheck } from './access/host-check.ts';
-import { type HttpFaceOptions, type ResolvedHttpOptions, resolveHttpOptions } from './http-options.ts';
+import { type HttpFaceOptions, largestDomain, type ResolvedHttpOptions, resolveHttpOptions } from './http-options.ts';
 import { makeApp } from './make-app.ts';
 import { addRoutes } from './routes.ts';
 import { Connections } from './wire/connections.ts';
@@ -32,7 +32,7 @@ export async function openHttpFace(
   options: HttpFaceOptions,
   parts: FaceParts,
 ): Promise<HttpFace> {
-  const resolved = resolveHttpOptions(options, planner.domain);
+  const resolved = resolveHttpOptions(options, largestDomain(planner.domains));
   const settings = await settingsOf(resolved, parts.clock);
   const app = makeApp(resolved, parts.log, parts.clock);
   const draining = new AbortController();
@@ -116,9 +116,11 @@ class OpenFace implements HttpFace {
 
   async reload(options: HttpFaceOptions): Promise<readonly string[]> {
     const { planner, guard, resolved, clock } = this.#parts;
-    const changed = resolveHttpOptions(options, planner.domain);
+    const changed = resolveHttpOptions(options, largestDomain(planner.domains));
     // Uses the current address: an address that changes only with a restart must not lose its token before.
-    guard.change(await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, planner.domain), clock));
+    guard.change(
+      await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, largestDomain(planner.domains)), clock),
+    );
     return (Object.keys(changed) as (keyof ResolvedHttpOptions)[]).filter(
       (key) => !MAY_CHANGE.has(key) && changed[key] !== resolved[key],
     );

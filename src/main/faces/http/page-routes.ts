@@ -32,7 +32,11 @@ const LIVE_HEADERS = {
 /** `GET /`: the page, with its files below `/page/`, and `GET /v1/live`: its data, as server-sent events. */
 export function pageRoutes(app: FastifyInstance, { planner, clock, version, draining }: RouteParts): void {
   const monitor = new Monitor(planner, clock, { samplesMax: SAMPLES_MAX });
-  const feed = new LiveFeed(monitor, { version, domain: planner.domain.name, samplesMax: SAMPLES_MAX }, clock);
+  const feed = new LiveFeed(
+    monitor,
+    { version, domain: Object.keys(planner.domains).join(', '), samplesMax: SAMPLES_MAX },
+    clock,
+  );
   const end = (): void => {
     feed.close();
     monitor.dispose();

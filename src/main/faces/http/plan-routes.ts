@@ -18,13 +18,13 @@ import { LargeBody } from './wire/json-body.ts';
  * the plan.
  */
 export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
-  const { domain } = parts.planner;
+  const { domains } = parts.planner;
   const schema = {
     summary: 'Plan one request',
     description:
       'Answers with one of the actions, before the deadline. With `Accept: text/event-stream`: an event `attempt` for each vote as it arrives, then `plan`, or `error`.',
     operationId: 'plan',
-    body: jsonSchema(planBody(domain), examplePlan(domain)),
+    body: jsonSchema(planBody(domains), examplePlan(domains)),
     response: {
       200: {
         description: 'The plan.',

@@ -4,7 +4,7 @@ import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
 import type { SentOptions } from '../../chat/decisions/decide.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
-import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { AnyPlannerOptions } from '../../options/planner-options.ts';
 import type { Future } from '../../plans/expectations/future.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
 
@@ -13,7 +13,7 @@ import type { CloseOptions, Plan } from '../../plans/plan.ts';
  * one way, in the same order. Data only: signals arrive as `{}`, and functions not at all.
  */
 export type ToPlanner =
-  | { readonly kind: 'start'; readonly options: PlannerOptions }
+  | { readonly kind: 'start'; readonly options: AnyPlannerOptions }
   /** Which events the host listens to from now on. */
   | { readonly kind: 'listen'; readonly plan: boolean; readonly warning: boolean }
   /** The caller no longer waits for this plan. No effect if it has settled. */

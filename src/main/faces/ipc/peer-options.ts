@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
-import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
+import type { AnyPlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import { resolveOptions } from '../../options/resolve-options.ts';
 import type { RemoteOptions } from './remote-planner.ts';
 
@@ -17,7 +17,7 @@ export const remoteShape = {
 export type ResolvedRemote = Required<RemoteOptions>;
 
 /** Checks a planner's options before anything is started, and that they can be sent over the channel. */
-export function checkCrossing(options: PlannerOptions): ResolvedOptions {
+export function checkCrossing(options: AnyPlannerOptions): ResolvedOptions {
   const resolved = resolveOptions(options);
   checkPlain('', options, new Set());
   return resolved;

@@ -3,6 +3,7 @@ import { type Remote, wrap } from 'comlink';
 import type { Clock } from '../../../shared/clock.ts';
 import { type Domain, imageFeaturesOf } from '../../../shared/domain.ts';
 import { decodeError, encodeError, PlannerError } from '../../../shared/errors.ts';
+import { NamedDomains } from '../../../shared/named-domain.ts';
 import { checkRequest, type PlanRequest, readPlainly } from '../../../shared/plan-request.ts';
 import { type ChatCallOptions, cancelled, checkTimeout, readCallOptions } from '../../chat/chat-call-options.ts';
 import type { ChatPlannerStats } from '../../chat/chat-planner.ts';
@@ -12,7 +13,7 @@ import type {
   SystemOneAnswers,
   SystemOneRequest,
 } from '../../chat/decisions/decide.ts';
-import type { PlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
+import type { AnyPlannerOptions, ResolvedOptions } from '../../options/planner-options.ts';
 import { checkPlanOptions, defaultTimeoutMs } from '../../plans/check-plan-options.ts';
 import { checkedFutures, type Future } from '../../plans/expectations/future.ts';
 import { planCancelled } from '../../plans/flights/flight-board.ts';
@@ -44,7 +45,7 @@ type Told = 'plan' | 'warning';
 export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements RemotePlanner {
   protected readonly api: Remote<PlannerApi>;
   readonly #parts: PlannerClientParts;
-  readonly #imageNames: readonly string[];
+  readonly #domains: NamedDomains<Domain>;
   readonly #endpoint: PeerEndpoint;
   /** Kept, because every access to comlink's proxy creates another one. */
   readonly #planRemotely: Remote<PlannerApi>['plan'];
@@ -66,7 +67,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     super();
     this.#parts = parts;
     const { peer } = parts;
-    this.#imageNames = imageFeaturesOf(parts.planner.domain);
+    this.#domains = new NamedDomains(new Map(parts.planner.domains.map(({ name, domain }) => [name, domain])));
     this.#endpoint = new PeerEndpoint({ post: (message) => peer.post(message), onBusy: () => this.#hold() });
     this.api = wrap<PlannerApi>(this.#endpoint);
     this.#planRemotely = this.api.plan;
@@ -80,7 +81,7 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   }
 
   /** Starts the planner there. On failure, rejects with the reason after the peer has exited. */
-  async start(options: PlannerOptions): Promise<SharedArrayBuffer | undefined> {
+  async start(options: AnyPlannerOptions): Promise<SharedArrayBuffer | undefined> {
     const { peer, clock, remote } = this.#parts;
     const timer = clock.setTimer(remote.startTimeoutMs, () => {
       const why = `the planner's ${peer.name} did not start in ${remote.startTimeoutMs} ms (startTimeoutMs)`;
@@ -106,6 +107,16 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
 
   get domain(): Domain {
     return this.#parts.planner.domain;
+  }
+
+  /** All domains by name. */
+  get domains(): Readonly<Record<string, Domain>> {
+    return Object.fromEntries(this.#domains.all);
+  }
+
+  /** Checks a request by the rules of its domain. Throws ERR_REQUEST_INVALID. */
+  protected check(request: PlanRequest): void {
+    checkRequest(this.#domains.of(request), request);
   }
 
   get maxInFlight(): number {
@@ -170,12 +181,12 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
   }
 
   async expect(futures: readonly Future[]): Promise<void> {
-    checkedFutures(this.domain, futures);
+    checkedFutures((future) => this.#domains.of(future), futures);
     await this.ask(() => this.api.expect(futures));
   }
 
   async observe(state: PlanRequest): Promise<void> {
-    checkRequest(this.domain, state);
+    this.check(state);
     await this.ask(() => this.api.observe(state));
   }
 
@@ -226,8 +237,9 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     this.#checkOpen();
     let timeoutMs: number;
     try {
-      checkRequest(planner.domain, request);
-      timeoutMs = options.timeoutMs ?? defaultTimeoutMs(planner, this.#imageNames, request);
+      const domain = this.#domains.of(request);
+      checkRequest(domain, request);
+      timeoutMs = options.timeoutMs ?? defaultTimeoutMs(planner, imageFeaturesOf(domain), request);
       checkPlanOptions(timeoutMs, options.priority);
     } catch (error) {
       this.#invalid++;

@@ -8,7 +8,7 @@ import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import type { DecisionsRequest } from '../../chat/decisions/decide.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
-import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { AnyPlannerOptions } from '../../options/planner-options.ts';
 import type { CloseOptions, Plan } from '../../plans/plan.ts';
 import { type Channel, calledEndpoint } from './channel.ts';
 import {
@@ -31,7 +31,7 @@ const EARLY_WARNINGS_MAX = 100;
 
 export interface PlannerServerParts {
   readonly channel: Channel;
-  readonly createPlanner: (options: PlannerOptions) => Promise<ChatPlanner>;
+  readonly createPlanner: (options: AnyPlannerOptions) => Promise<ChatPlanner>;
   readonly clock: Clock;
   /** True if the host shares this memory: another thread does, another process does not. */
   readonly sharesMemory: boolean;
@@ -149,7 +149,7 @@ export class PlannerServer {
     }
   }
 
-  async #start(options: PlannerOptions): Promise<void> {
+  async #start(options: AnyPlannerOptions): Promise<void> {
     try {
       const planner = await this.#parts.createPlanner(options);
       this.#planner = planner;

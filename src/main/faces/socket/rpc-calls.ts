@@ -301,12 +301,14 @@ export class RpcCalls {
       throw new PlannerError('ERR_REQUEST_INVALID', `client must be a name, got ${describeValue(client)}`);
     }
     const { planner, version, limits } = this.#parts;
+    const domains = Object.keys(planner.domains);
     return {
       protocol: protocol as number,
       name: 'conclave',
       version,
       pid: process.pid,
-      domain: planner.domain.name,
+      domain: domains[0] as string,
+      ...(domains.length === 1 ? {} : { domains }),
       methods: METHODS,
       limits: { callsMax: limits.callsMax, messageBytesMax: limits.messageBytesMax },
     };

@@ -25,8 +25,10 @@ export interface HelloResult {
   readonly name: 'conclave';
   readonly version: string;
   readonly pid: number;
-  /** The name of the domain. */
+  /** The name of the domain; of several, the first. */
   readonly domain: string;
+  /** The names of all domains, if there are several: each request names its own. */
+  readonly domains?: readonly string[];
   readonly methods: readonly Method[];
   readonly limits: { readonly callsMax: number; readonly messageBytesMax: number };
 }

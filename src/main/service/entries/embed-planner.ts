@@ -5,13 +5,13 @@ import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import { defined } from '../../../shared/defined.ts';
 import type { DomainDefinition } from '../../../shared/domain.ts';
-import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { openCache, type SharedCache } from '../../cache/shared-cache.ts';
 import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
 import { checkCrossing, remoteShape } from '../../faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { EmbeddedPlanner, RemoteOptions } from '../../faces/ipc/remote-planner.ts';
-import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { AnyPlannerOptions, PlannerOptions } from '../../options/planner-options.ts';
 
 export type EmbedOptions = RemoteOptions;
 
@@ -49,7 +49,12 @@ export async function embedPlanner<const D extends DomainDefinition>(
   parts?: EmbedParts,
 ): Promise<EmbeddedPlanner<D>>;
 export async function embedPlanner(
-  options: PlannerOptions,
+  options: AnyPlannerOptions,
+  embedOptions?: EmbedOptions,
+  parts?: EmbedParts,
+): Promise<EmbeddedPlanner>;
+export async function embedPlanner(
+  options: AnyPlannerOptions,
   embedOptions: EmbedOptions = {},
   parts: EmbedParts = {},
 ): Promise<EmbeddedPlanner> {
@@ -68,7 +73,7 @@ class EmbeddedClient extends PlannerClient implements EmbeddedPlanner {
 
   opened(buffer: SharedArrayBuffer | undefined, clock: Clock): void {
     this.#cacheBuffer = buffer;
-    this.#cache = buffer === undefined ? undefined : openCache(buffer, this.domain, { clock });
+    this.#cache = buffer === undefined ? undefined : openCache(buffer, { domains: this.domains }, { clock });
   }
 
   get cacheBuffer(): SharedArrayBuffer | undefined {
@@ -77,7 +82,7 @@ class EmbeddedClient extends PlannerClient implements EmbeddedPlanner {
 
   peek(request: PlanRequest): Decision | undefined {
     if (this.#cache !== undefined) return this.#cache.peek(request);
-    checkRequest(this.domain, request);
+    this.check(request);
     return undefined;
   }
 }

@@ -5,12 +5,12 @@ import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import type { DomainDefinition } from '../../../shared/domain.ts';
 import { PlannerError } from '../../../shared/errors.ts';
-import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
+import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
 import { checkCrossing, remoteShape } from '../../faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { RemoteOptions, SpawnedPlanner } from '../../faces/ipc/remote-planner.ts';
-import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { AnyPlannerOptions, PlannerOptions } from '../../options/planner-options.ts';
 
 export interface SpawnOptions extends RemoteOptions {
   /**
@@ -51,7 +51,12 @@ export async function spawnPlanner<const D extends DomainDefinition>(
   parts?: SpawnParts,
 ): Promise<SpawnedPlanner<D>>;
 export async function spawnPlanner(
-  options: PlannerOptions,
+  options: AnyPlannerOptions,
+  spawnOptions?: SpawnOptions,
+  parts?: SpawnParts,
+): Promise<SpawnedPlanner>;
+export async function spawnPlanner(
+  options: AnyPlannerOptions,
   spawnOptions: SpawnOptions = {},
   parts: SpawnParts = {},
 ): Promise<SpawnedPlanner> {
@@ -84,7 +89,7 @@ class SpawnedClient extends PlannerClient implements SpawnedPlanner {
   }
 
   async peek(request: PlanRequest): Promise<Decision | undefined> {
-    checkRequest(this.domain, request);
+    this.check(request);
     return this.ask(() => this.api.peek(request));
   }
 }

@@ -171,7 +171,7 @@ describe('the schema of plans', () => {
 
   const BODIES: readonly [string, unknown][] = [
     ['good', good],
-    ['an example', examplePlan(everything)],
+    ['an example', examplePlan({ all: everything })],
     ['no agent', { ...good, agent: undefined }],
     ['an empty agent', { ...good, agent: '' }],
     ['an agent at its bound', { ...good, agent: 'a'.repeat(256) }],
@@ -221,7 +221,7 @@ describe('the schema of plans', () => {
 
   test.each(BODIES)('and the planner agree on %s', (_, body) => {
     const wire = body === undefined ? undefined : JSON.parse(JSON.stringify(body));
-    const validate = ajv.compile(jsonSchema(planBody(everything)));
+    const validate = ajv.compile(jsonSchema(planBody({ all: everything })));
     const { timeoutMs: _ms, priority: _p, ...asked } = (wire ?? {}) as Json;
     let isTaken = wire !== null && typeof wire === 'object' && !Array.isArray(wire);
     try {
@@ -233,7 +233,7 @@ describe('the schema of plans', () => {
   });
 
   test('and the planner agree on bodies that are changed in one place, thousands of them', () => {
-    const validate = ajv.compile(jsonSchema(planBody(skyrim)));
+    const validate = ajv.compile(jsonSchema(planBody({ skyrim })));
     const values: unknown[] = [
       null,
       true,

@@ -102,6 +102,9 @@ export function metricText({ path, metric }: Figure): string | undefined {
   return all.length === 0 ? name : `${name}{${all.join()}}`;
 }
 
+/** Figures of what the domains of a planner share. */
+const SHARED = /^(turns|workers|chats|endpoints)\.|^cache\.(entriesMax|bytes|disk\.)/;
+
 /** The planner's counters, from the table of figures. */
 export const FIGURE_METRICS: readonly (Metric | HistogramMetric)[] = [...metricsOf(FIGURES), BREAKER_STATE];
 
@@ -109,11 +112,29 @@ function metricsOf(figures: readonly Figure[]): (Metric | HistogramMetric)[] {
   const told = figures.filter(({ metric }) => metric !== undefined);
   const families = Map.groupBy(told, ({ metric = '' }) => writtenMetric(metric).name);
   return [...families].map(([name, each]) => {
-    const { help, metricHelp = help } = each[0] as Figure;
-    if (HISTOGRAMS[name] !== undefined) return histogram(name, metricHelp, HISTOGRAMS[name]);
+    const { help, metricHelp = help, path } = each[0] as Figure;
+    if (HISTOGRAMS[name] !== undefined) return histogram(name, metricHelp, byDomain(HISTOGRAMS[name]));
     const make = name.endsWith('_total') ? counter : gauge;
-    return make(name, metricHelp, READS[name] ?? (({ stats }) => samplesOf(each, stats)));
+    const own = READS[name];
+    const read = (snapshot: MetricsSnapshot): readonly MetricSample[] => {
+      const samples = own?.(snapshot) ?? samplesOf(each, snapshot.stats);
+      return typeof samples === 'number' ? [{ value: samples }] : samples;
+    };
+    return make(name, metricHelp, SHARED.test(path) ? read : byDomain(read));
   });
+}
+
+/** Reads the figures of each domain, if there are several, and labels them with its name. */
+function byDomain<S extends { readonly labels?: Labels }>(
+  read: (snapshot: MetricsSnapshot) => readonly S[],
+): (snapshot: MetricsSnapshot) => readonly S[] {
+  return (snapshot) => {
+    if (snapshot.domains === undefined) return read(snapshot);
+    return Object.entries(snapshot.domains).flatMap(([domain, { stats, distributions }]) => {
+      const own = { ...snapshot, stats: { ...snapshot.stats, ...stats }, distributions };
+      return read(own).map((sample) => ({ ...sample, labels: { domain, ...sample.labels } }));
+    });
+  };
 }
 
 /** Samples, grouped by item. */

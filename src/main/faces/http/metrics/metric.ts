@@ -1,12 +1,15 @@
 import type { ChatPlannerStats } from '../../../chat/chat-planner.ts';
 import type { Buckets } from '../../../measure/bucket-counts.ts';
 import type { Distributions } from '../../../plans/distributions.ts';
+import type { DomainStats } from '../../../plans/domain-core.ts';
 import type { ProcessUse } from './process-use.ts';
 
 /** The data of one scrape, taken at one moment. */
 export interface MetricsSnapshot {
   readonly stats: ChatPlannerStats;
   readonly distributions: Distributions;
+  /** The same by domain, if there are several. */
+  readonly domains?: Readonly<Record<string, { readonly stats: DomainStats; readonly distributions: Distributions }>>;
   readonly process: ProcessUse;
   /** True if a new plan would be accepted. */
   readonly isOpen: boolean;

@@ -47,6 +47,7 @@ export const planSchema: JsonSchema = jsonSchema(
   z.object({
     id: z.number(),
     agent: z.string(),
+    domain: z.string().describe("The agent's domain, if the planner has several.").optional(),
     action: z
       .string()
       .describe('One of the actions of the request, byte for byte; after an observation, of the newest state.'),

@@ -4,7 +4,7 @@ import { REQUEST_LIMITS } from '../../../../shared/plan-request.ts';
 import { FUTURES_MAX } from '../../../plans/expectations/future.ts';
 
 /**
- * The bodies of `POST /v1/plans` for one domain, in zod; the JSON Schema of `/openapi.json` is made from it. It does not validate: the planner calls
+ * The bodies of `POST /v1/plans`, in zod; the JSON Schema of `/openapi.json` is made from it. It does not validate: the planner calls
  * `checkRequest` for every face. That counts characters as JavaScript does (UTF-16), where JSON Schema counts code points.
  */
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
@@ -58,10 +58,12 @@ function observationOf(domain: Domain): z.ZodType {
   return z.strictObject(Object.fromEntries(members)).describe(`What the agent perceives now (${domain.name}).`);
 }
 
-/** The body of any request to a planner of this domain. */
-export function planBody(domain: Domain): z.ZodType {
-  return z.strictObject({
-    ...stateMembers(domain),
+/** The domains of a planner by name. */
+export type DomainsByName = Readonly<Record<string, Domain>>;
+
+/** The body of any request to a planner of these domains. */
+export function planBody(domains: DomainsByName): z.ZodType {
+  return bodyOf(domains, {
     timeoutMs: z
       .number()
       .gt(0)
@@ -73,14 +75,13 @@ export function planBody(domain: Domain): z.ZodType {
 }
 
 /** The body of an observation: a request without its terms. */
-export function stateBody(domain: Domain): z.ZodType {
-  return z.strictObject(stateMembers(domain));
+export function stateBody(domains: DomainsByName): z.ZodType {
+  return bodyOf(domains, {});
 }
 
 /** The body of expectations. */
-export function futuresBody(domain: Domain): z.ZodType {
-  const future = z.strictObject({
-    ...stateMembers(domain),
+export function futuresBody(domains: DomainsByName): z.ZodType {
+  const future = bodyOf(domains, {
     inMs: z
       .number()
       .min(0)
@@ -94,6 +95,19 @@ export function futuresBody(domain: Domain): z.ZodType {
       .optional(),
   });
   return z.strictObject({ futures: z.array(future).max(FUTURES_MAX) });
+}
+
+/** A state of one of the domains, which it names if there are several, with these further members. */
+function bodyOf(domains: DomainsByName, more: Record<string, z.ZodType>): z.ZodType {
+  const [only, ...others] = Object.entries(domains);
+  const nameOf = (name: string) => z.literal(name).describe("The agent's domain.");
+  if (only !== undefined && others.length === 0) {
+    return z.strictObject({ ...stateMembers(only[1]), domain: nameOf(only[0]).optional(), ...more });
+  }
+  const bodies = Object.entries(domains).map(([name, domain]) => {
+    return z.strictObject({ domain: nameOf(name), ...stateMembers(domain), ...more });
+  });
+  return z.union(bodies);
 }
 
 function stateMembers(domain: Domain): Record<string, z.ZodType> {
@@ -112,18 +126,20 @@ function stateMembers(domain: Domain): Record<string, z.ZodType> {
   };
 }
 
-/** An example request of the domain. */
-export function examplePlan(domain: Domain): Record<string, unknown> {
-  return { ...exampleState(domain), timeoutMs: 5_000 };
+/** An example request of the first domain. */
+export function examplePlan(domains: DomainsByName): Record<string, unknown> {
+  return { ...exampleState(domains), timeoutMs: 5_000 };
 }
 
-export function exampleState(domain: Domain): Record<string, unknown> {
+export function exampleState(domains: DomainsByName): Record<string, unknown> {
+  const [[name, domain], ...others] = Object.entries(domains) as [[string, Domain], ...unknown[]];
   const observation = Object.fromEntries(
     Object.entries(domain.features)
       .filter(([, { optional }]) => !optional)
       .map(([name, feature]) => [name, exampleValue(feature)]),
   );
-  return { agent: 'lydia', observation, actions: ['attack', 'retreat'], qValues: { attack: 0.7 } };
+  const own = others.length === 0 ? {} : { domain: name };
+  return { ...own, agent: 'lydia', observation, actions: ['attack', 'retreat'], qValues: { attack: 0.7 } };
 }
 
 function exampleValue(feature: Feature): unknown {
