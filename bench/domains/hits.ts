@@ -1,6 +1,7 @@
 import type { AnyPlannerOptions } from '../../src/main/options/planner-options.ts';
 import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
+import type { Domain } from '../../src/shared/domain.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import type { PlanRequest } from '../../src/shared/plan-request.ts';
 import type { ExpertResult, ExpertTask } from '../../src/shared/tasks.ts';
@@ -35,7 +36,7 @@ const CLIENT = {
   close: async () => {},
 };
 
-async function open(options: Pick<AnyPlannerOptions, 'domains'> | object): Promise<Planner> {
+async function open(kinds: { domain: Domain } | { domains: Record<string, Domain> }): Promise<Planner> {
   const common = {
     endpoints: { none: { baseURL: 'http://127.0.0.1:1/v1' } },
     experts: [{ role: skyrim.roles[0]?.name as string, model: 'm' }],
@@ -49,7 +50,7 @@ async function open(options: Pick<AnyPlannerOptions, 'domains'> | object): Promi
       ttlMs: 3_600_000,
     },
   } as const;
-  return createPlanner({ ...common, ...options } as AnyPlannerOptions, { pool: POOL, client: () => CLIENT });
+  return createPlanner({ ...common, ...kinds } as AnyPlannerOptions, { pool: POOL, client: () => CLIENT });
 }
 
 /** The requests take turns by domain, which is the hardest order for what is remembered of the last one. */

@@ -1,22 +1,21 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import type { Domain } from '../../shared/domain.ts';
-import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
 import { shown, shownInLine } from '../../shared/shown-text.ts';
 import { readText as textOf } from '../../shared/untrusted-json.ts';
 import type { Plan } from '../plans/plan.ts';
-import { type LoadedConfig, loadConfig, loadDomain } from '../service/config/config-file.ts';
+import { loadConfig } from '../service/config/config-file.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
+import { DOMAIN_FLAG, domainsOf, kindsFor, repeated } from './kinds.ts';
 import { openPlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags } from './server-flags.ts';
 import { duration, table } from './text.ts';
 
 export interface PlanFlags extends ServerFlags {
-  readonly domain?: string;
+  readonly domain?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -36,7 +35,7 @@ export function addPlanCommand(program: Command, run: (flags: PlanFlags, file?: 
     .description('Plan one request, and print the action.')
     .argument('[file]', 'request as JSON (default: standard input)');
   addServerFlags(command)
-    .option('--domain <name>', 'skyrim, or a file that defines a domain (default: the configured one, else skyrim)')
+    .option(...DOMAIN_FLAG, repeated)
     .option('--json', 'print the whole plan as one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((file: string | undefined, flags: PlanFlags) => run(flags, file));
@@ -44,19 +43,14 @@ export function addPlanCommand(program: Command, run: (flags: PlanFlags, file?: 
 
 export async function planCommand(context: CliContext, flags: PlanFlags, file?: string): Promise<ExitCode> {
   const loaded = await loadConfig(context.cwd, flags.config);
-  const domain = await domainFor(context, flags, loaded);
+  const kinds = await kindsFor(context.cwd, flags.domain, loaded?.config);
   const request = await readRequest(context, file);
-  checkRequest(domain, request);
-  await using host = await openPlannerHost(context, flags, loaded, domain);
+  checkRequest(domainsOf(kinds).of(request), request);
+  await using host = await openPlannerHost(context, flags, loaded, kinds);
   const plan = await host.planner.plan(request, { signal: context.signal });
   if (flags.json) printJson(context, plan);
   else context.stdout.write(shown(planText(plan)));
   return EXIT.SUCCESS;
-}
-
-async function domainFor({ cwd }: CliContext, flags: PlanFlags, loaded: LoadedConfig | undefined): Promise<Domain> {
-  if (flags.domain !== undefined) return loadDomain(cwd, flags.domain);
-  return loaded?.config.domain ?? skyrim;
 }
 
 /** Prints the action alone on the first line, for scripts. */

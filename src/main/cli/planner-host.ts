@@ -17,7 +17,7 @@ import {
   panelOf,
   seatsOf,
 } from '../models/names/choose-models.ts';
-import type { EndpointOptions, PlannerOptions } from '../options/planner-options.ts';
+import type { AnyPlannerOptions, DomainsPlannerOptions, EndpointOptions } from '../options/planner-options.ts';
 import { PROFILES, type Profile } from '../options/profiles.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import type { Config, LoadedConfig } from '../service/config/config-file.ts';
@@ -27,6 +27,7 @@ import { PlanLog } from '../service/log/plan-log.ts';
 import type { ReportServer } from '../session/report.ts';
 import { type CliContext, note, warn } from './cli-context.ts';
 import { type Endpoints, keyVariableOf, withKeys } from './endpoint-keys.ts';
+import { type Kinds, withPanels } from './kinds.ts';
 import type { ServerFlags } from './server-flags.ts';
 import { count, rate } from './text.ts';
 
@@ -38,7 +39,7 @@ export interface PlannerHost extends AsyncDisposable {
   readonly maxInFlight: number;
   readonly planLog: PlanLog;
   /** The options it was started with. */
-  readonly options: PlannerOptions;
+  readonly options: AnyPlannerOptions;
 }
 
 const LIST_MS = 3_000;
@@ -56,16 +57,16 @@ export async function openPlannerHost(
   context: CliContext,
   flags: ServerFlags,
   loaded: LoadedConfig | undefined,
-  domain: Domain,
+  kinds: Kinds,
 ): Promise<PlannerHost> {
   await using stack = new AsyncDisposableStack();
   const config = loaded?.config ?? {};
   const given = givenEndpoints(context, flags, config);
   const simulator = given === undefined ? stack.use(await startSimulated(context, flags)) : undefined;
   const endpoints = given ?? simulatedEndpoints(simulator as EmbeddedSimulator, profileOf(flags, config), flags.speed);
-  const panel = await panelFor(context, flags, config, domain, endpoints);
+  const panels = await panelsFor(context, flags, config, kinds, endpoints);
   const timed = joined(context, flags, given ? config : inSimulatedTime(flags, config));
-  const options = plannerOptions(flags, timed, domain, endpoints, panel);
+  const options = plannerOptions(flags, timed, endpoints, panels);
   if (loaded !== undefined) checkWith(loaded, options);
   const planner = stack.use(await createPlanner(options));
   tell(context, planner, options);
@@ -76,10 +77,20 @@ export async function openPlannerHost(
   return { planner, server, maxInFlight, planLog, options, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-function tell(context: CliContext, planner: ChatPlanner, { endpoints, experts, synthesis }: PlannerOptions): void {
-  const baseURLs = Object.values(endpoints).map(({ baseURL }) => shownURL(baseURL));
-  context.log.info({ baseURLs, experts, synthesis }, 'planner ready');
+function tell(context: CliContext, planner: ChatPlanner, options: AnyPlannerOptions): void {
+  const baseURLs = Object.values(options.endpoints).map(({ baseURL }) => shownURL(baseURL));
+  context.log.info({ baseURLs, ...panelsTold(options) }, 'planner ready');
   planner.on('warning', (message) => warn(context, message));
+}
+
+function panelsTold(options: AnyPlannerOptions): object {
+  const { experts, synthesis } = options;
+  if (!('domains' in options)) return { experts, synthesis };
+  const told = Object.entries(options.domains).map(([name, own]) => {
+    const panel = 'features' in own ? {} : { experts: own.experts, synthesis: own.synthesis };
+    return [name, { experts, synthesis, ...defined(panel) }] as const;
+  });
+  return { domains: Object.fromEntries(told) };
 }
 
 function serverOf(endpoints: Endpoints, simulator: EmbeddedSimulator | undefined, flags: ServerFlags): ReportServer {
@@ -167,30 +178,52 @@ function whatIs({ kind, models, trouble }: FoundServer): string {
 
 // Models --------------------------------------------------------------------------------------------------------------
 
-async function panelFor(
+/** The domains with their experts, of the flags, of the configuration, or chosen from what the servers list. */
+async function panelsFor(
   context: CliContext,
   flags: ServerFlags,
   config: Config,
-  domain: Domain,
+  kinds: Kinds,
   endpoints: Endpoints,
-): Promise<PanelOptions> {
+): Promise<Panels> {
+  const fromConfig = isFromConfig(flags, config) && flags.model === undefined;
+  if (fromConfig && hasOwnPanels(kinds)) return withPanels(kinds, () => undefined, true);
+  return withPanels(kinds, await panelChooser(context, flags, config, endpoints), fromConfig);
+}
+
+function hasOwnPanels(kinds: Kinds): boolean {
+  if ('domain' in kinds) return false;
+  return Object.values(kinds.domains).every((own) => !('features' in own) && own.experts !== undefined);
+}
+
+type Panels = ReturnType<typeof withPanels>;
+
+async function panelChooser(
+  context: CliContext,
+  flags: ServerFlags,
+  config: Config,
+  endpoints: Endpoints,
+): Promise<(domain: Domain) => PanelOptions> {
   const names = Object.keys(endpoints);
   if (flags.model !== undefined) {
     // With one endpoint there is nothing to look up: the planner checks the ids at start.
     const listed =
       names.length === 1 ? [{ name: names[0] as string, models: [] }] : await listAll(context, flags, endpoints);
-    return panelOf(domain.roles, seatsOf(flags.model, listed));
+    const given = seatsOf(flags.model, listed);
+    return ({ roles }) => panelOf(roles, given);
   }
   const { experts, synthesis } = config;
   const fromConfig = isFromConfig(flags, config);
-  if (fromConfig && experts !== undefined) return { experts: [...experts], synthesis: synthesis ?? { models: [] } };
+  if (fromConfig && experts !== undefined) {
+    return () => ({ experts: [...experts], synthesis: synthesis ?? { models: [] } });
+  }
   const isSimulated = SIMULATED_NAME in endpoints;
   const listed = await listAll(context, flags, endpoints);
   const seats = chooseSeats(listed, isSimulated ? SIMULATED_SEATS : undefined);
   if (seats.length === 0) throw noModels(endpoints);
-  const chosen = chosenPanel(domain.roles, seats);
   if (!isSimulated) note(context, `Using ${modelsText(seats, endpoints)}; choose others with --model.`);
-  return fromConfig && synthesis !== undefined ? { ...chosen, synthesis } : chosen;
+  const own = fromConfig ? defined({ synthesis }) : {};
+  return ({ roles }) => ({ ...chosenPanel(roles, seats), ...own });
 }
 
 function modelsText(seats: readonly { model: string; endpoint: string }[], endpoints: Endpoints): string {
@@ -241,26 +274,19 @@ function unlisted(name: string, endpoint: EndpointOptions, cause: unknown): Plan
 
 // Options -------------------------------------------------------------------------------------------------------------
 
-function plannerOptions(
-  flags: ServerFlags,
-  config: Config,
-  domain: Domain,
-  endpoints: Endpoints,
-  panel: PanelOptions,
-): PlannerOptions {
-  const { cache, workers, ...rest } = config;
+function plannerOptions(flags: ServerFlags, config: Config, endpoints: Endpoints, panels: Panels): AnyPlannerOptions {
+  const { cache, workers, domain: _domain, domains: _domains, ...rest } = config;
   const { profile, timeoutMs, onMissingModel, allowOffline, threads } = flags;
   return {
     ...rest,
-    domain,
     endpoints,
-    ...panel,
+    ...panels,
     ...defined({ profile, timeoutMs, onMissingModel, allowOffline }),
     ...defined({
       cache: cacheOption(flags, cache),
       workers: threads === undefined ? workers : { ...workers, threads },
     }),
-  };
+  } as AnyPlannerOptions;
 }
 
 /** The configuration with the cluster of the flag, or of the environment. */
@@ -286,11 +312,11 @@ function cacheOption(flags: ServerFlags, configured: Config['cache']): Config['c
  */
 export function optionsAgain(
   context: Pick<CliContext, 'keys' | 'clusterUrl'>,
-  before: PlannerOptions,
+  before: AnyPlannerOptions,
   flags: ServerFlags,
   loaded: LoadedConfig | undefined,
-  domain: Domain,
-): PlannerOptions {
+  kinds: Kinds,
+): AnyPlannerOptions {
   const config = loaded?.config ?? {};
   const given = givenEndpoints(context, flags, config);
   const fromConfig = isFromConfig(flags, config) && flags.model === undefined;
@@ -300,15 +326,26 @@ export function optionsAgain(
     synthesis: synthesis ?? (experts === undefined ? before.synthesis : undefined) ?? { models: [] },
   } as PanelOptions;
   const timed = joined(context, flags, given ? config : inSimulatedTime(flags, config));
-  const options = plannerOptions(flags, timed, domain, given ?? before.endpoints, panel);
+  const chosen = 'domains' in before ? (domain: Domain) => panelBefore(before, domain) : () => panel;
+  const options = plannerOptions(flags, timed, given ?? before.endpoints, withPanels(kinds, chosen, fromConfig));
   if (loaded !== undefined) checkWith(loaded, options);
   const isSimulated = SIMULATED_NAME in before.endpoints;
   // Without any endpoint it would use the simulated one, which is not what runs.
   return given === undefined && !isSimulated ? { ...options, endpoints: {} } : options;
 }
 
+/** The experts that were chosen for a domain with these roles. */
+function panelBefore({ domains }: DomainsPlannerOptions, { roles }: Domain): PanelOptions | undefined {
+  const known = Object.values(domains).find((own) => {
+    const defined = 'features' in own ? own : own.domain;
+    return JSON.stringify(defined.roles) === JSON.stringify(roles);
+  });
+  if (known === undefined || 'features' in known || known.experts === undefined) return undefined;
+  return { experts: [...known.experts], synthesis: known.synthesis ?? { models: [] } };
+}
+
 /** Reports conflicts of a configuration with its domain or endpoints with its file, too. */
-function checkWith({ file }: LoadedConfig, options: PlannerOptions): void {
+function checkWith({ file }: LoadedConfig, options: AnyPlannerOptions): void {
   try {
     resolveOptions(options);
   } catch (error) {

@@ -11,7 +11,7 @@ import { replayReport } from '../replay/replay-report.ts';
 import { runReplay } from '../replay/run-replay.ts';
 import type { ReadOptions } from '../replay/take-records.ts';
 import type { ReportTrace } from '../session/report.ts';
-import { openTrace, type Trace } from '../session/trace-reader.ts';
+import { openTrace, type Trace, traceOfDomain } from '../session/trace-reader.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
 import { foresightText } from './foresight-text.ts';
@@ -161,11 +161,14 @@ async function replayFile(
 ): Promise<boolean> {
   try {
     await using trace = await openTrace(file, traceOptions(context, flags));
-    const { fault, interrupted } = flags.foresight
-      ? await judgeForesight(context, flags, trace)
-      : await judgeCache(context, flags, cache, trace);
-    if (fault !== undefined) context.stderr.write(failureLines(fault, withStack));
-    return fault === undefined && !interrupted;
+    const names = Object.keys(trace.domains);
+    if (names.length === 1) return await replayTrace(context, flags, cache, withStack, trace);
+    let isDone = true;
+    for (const name of names) {
+      await using again = await openTrace(file, traceOptions(context, flags));
+      isDone = (await replayTrace(context, flags, cache, withStack, traceOfDomain(again, name))) && isDone;
+    }
+    return isDone;
   } catch (error) {
     // Interrupted while the file was being opened, so it seems to have no header.
     if (context.signal.aborted) return false;
@@ -174,6 +177,21 @@ async function replayFile(
     context.stderr.write(failureLines(error, withStack));
     return false;
   }
+}
+
+/** Replays the records of one domain. */
+async function replayTrace(
+  context: CliContext,
+  flags: ReplayFlags,
+  cache: ResolvedCache,
+  withStack: boolean,
+  trace: Trace,
+): Promise<boolean> {
+  const { fault, interrupted } = flags.foresight
+    ? await judgeForesight(context, flags, trace)
+    : await judgeCache(context, flags, cache, trace);
+  if (fault !== undefined) context.stderr.write(failureLines(fault, withStack));
+  return fault === undefined && !interrupted;
 }
 
 /** How the replay of one trace ended. */

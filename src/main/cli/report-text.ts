@@ -1,4 +1,5 @@
 import { defined } from '../../shared/defined.ts';
+import { shownInLine } from '../../shared/shown-text.ts';
 import type { Rate } from '../cache/false-hits.ts';
 import type { TierStat } from '../cache/standing/tier-standing.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
@@ -76,6 +77,7 @@ function summaryRows(report: SessionReport): string[][] {
     saidRow(report, 'timeouts'),
     saidRow(report, 'fallbacks'),
     ['Sources', sourcesText(report)],
+    ...domainRows(report),
     ...whyRows(report),
     ...workRows(report),
     ...skippedRows(report.trace),
@@ -87,6 +89,14 @@ function summaryRows(report: SessionReport): string[][] {
     rows.push([nameOf('agreement.rate'), `${share} chose the recorded action`]);
   }
   return rows;
+}
+
+/** A row for each of several domains. */
+function domainRows({ domains = {} }: SessionReport): string[][] {
+  return Object.entries(domains).map(([name, { plans, hitRate, planningMs, sources }]) => {
+    const told = `${count(plans, 'plan')} · hit rate ${percent(hitRate, 1)} · p50 ${duration(planningMs.p50)}`;
+    return [`Domain ${shownInLine(name)}`, `${told} · ${sourcesText({ sources, plans })}`];
+  });
 }
 
 function nameOf(path: string): string {
@@ -238,7 +248,7 @@ function successText({ llmSuccess, calls }: SessionReport): string {
   return parts.join(' · ');
 }
 
-function sourcesText({ sources, plans }: SessionReport): string {
+function sourcesText({ sources, plans }: Pick<SessionReport, 'sources' | 'plans'>): string {
   const used = Object.entries(sources).filter(([, plansOf]) => plansOf > 0);
   if (used.length === 0) return 'none';
   return used.map(([source, plansOf]) => `${source} ${count(plansOf)} (${percent(plansOf, plans)})`).join(' · ');

@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
-import type { Domain } from '../../shared/domain.ts';
-import { skyrim } from '../../shared/domains/skyrim.ts';
 import type { FaceParts } from '../faces/face.ts';
-import { type LoadedConfig, loadConfig, loadDomain } from '../service/config/config-file.ts';
+import { type LoadedConfig, loadConfig } from '../service/config/config-file.ts';
 import { type Configured, Reloader } from '../service/config/reloader.ts';
 import { DRAIN_MS_MAX } from '../service/config/serve-config.ts';
 import { CHANGEABLE, type ServeSettings, serveSettings } from '../service/config/serve-settings.ts';
@@ -14,6 +12,7 @@ import { openServiceFaces, type ServiceFaces } from '../service/service-faces.ts
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureText, UsageError } from './cli-error.ts';
 import { secretsIn } from './endpoint-keys.ts';
+import { DOMAIN_FLAG, kindsFor, repeated } from './kinds.ts';
 import { openPlannerHost, optionsAgain, type PlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 import { count, duration } from './text.ts';
@@ -25,7 +24,7 @@ export interface ServeFlags extends ServerFlags {
   readonly host?: string;
   readonly tokenFile?: string;
   readonly drainMs?: number;
-  readonly domain?: string;
+  readonly domain?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -73,7 +72,7 @@ export function addServeCommand(program: Command, run: (flags: ServeFlags) => Pr
       'how long plans in flight may take after SIGTERM or SIGINT (default: 10000)',
       wholeNumber(0, DRAIN_MS_MAX),
     )
-    .option('--domain <name>', 'skyrim, or a file that defines a domain (default: the configured one, else skyrim)');
+    .option(...DOMAIN_FLAG, repeated);
   addServerFlags(command)
     .option('--json', 'print one JSON object when the service is ready')
     .addHelpText('after', EXAMPLES)
@@ -109,7 +108,7 @@ export async function serveCommand(given: CliContext, flags: ServeFlags, process
   knowSecrets(logs, loaded, settings);
   for (const secret of secretsIn({ flags: flags.apiKey ?? [], variables: given.keys })) logs.secrets.add(secret);
   logs.level = settings.log.level;
-  const host = await openPlannerHost(context, flags, loaded, await domainFor(given.cwd, flags, loaded));
+  const host = await openPlannerHost(context, flags, loaded, await kindsFor(given.cwd, flags.domain, loaded?.config));
   const faces = await openFaces(context, settings, host, logs);
   const service: Service = { context, flags, process, file: loaded?.file, host, faces, settings };
   const stopReloading = reloadAt(hangups, service);
@@ -131,11 +130,6 @@ function checkUse({ json, host, tokenFile }: ServeFlags, { serve: { socket, stdi
 function knowSecrets({ secrets }: ProcessLog, loaded: LoadedConfig | undefined, settings: ServeSettings): void {
   secrets.addFrom(loaded);
   secrets.addFrom(settings);
-}
-
-async function domainFor(cwd: string, flags: ServeFlags, loaded: LoadedConfig | undefined): Promise<Domain> {
-  if (flags.domain !== undefined) return loadDomain(cwd, flags.domain);
-  return loaded?.config.domain ?? skyrim;
 }
 
 async function openFaces(
@@ -225,8 +219,8 @@ function configuredBy(options: object, settings: ServeSettings): Configured {
 async function readAgain({ context, flags, process, file, host }: Service): Promise<Read> {
   const loaded = await loadConfig(context.cwd, flags.config ?? file);
   const settings = serveSettings(flags, loaded, process);
-  const domain = await domainFor(context.cwd, flags, loaded);
-  const options = optionsAgain(context, host.options, flags, loaded, domain);
+  const kinds = await kindsFor(context.cwd, flags.domain, loaded?.config);
+  const options = optionsAgain(context, host.options, flags, loaded, kinds);
   return { loaded, settings, configured: configuredBy(options, settings) };
 }
 

@@ -3,11 +3,12 @@ import type { Command } from 'commander';
 import { defined } from '../../shared/defined.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
+import type { NamedDomains } from '../../shared/named-domain.ts';
 import { shown } from '../../shared/shown-text.ts';
 import type { ShownPlan } from '../monitor/latest-plans.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { reportPage } from '../page/report-page.ts';
-import { type LoadedConfig, loadConfig } from '../service/config/config-file.ts';
+import { type Config, type LoadedConfig, loadConfig } from '../service/config/config-file.ts';
 import { type ReportSubject, type SessionReport, sessionReport } from '../session/report.ts';
 import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
 import { openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
@@ -15,6 +16,7 @@ import { TraceWriter } from '../session/trace-writer.ts';
 import { type CliContext, note, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { collectExpected, type Expected, openExpectations } from './expectations.ts';
+import { domainsOf, type Kinds } from './kinds.ts';
 import { openPlannerHost, type PlannerHost } from './planner-host.ts';
 import { barTotal, openProgress, SILENT } from './progress.ts';
 import { openReportFile, placeOf } from './report-target.ts';
@@ -91,8 +93,8 @@ export async function sessionCommand(
   await using trace = await openTrace(file, traceOptions(context, flags));
   await using page = await openReportFile(context, flags.report);
   const loaded = await loadConfig(context.cwd, flags.config);
-  const domain = domainFor(trace, loaded);
-  const { faults, interrupted, report, plans } = await play(context, flags, trace, loaded, domain);
+  const kinds = kindsOf(trace, loaded);
+  const { faults, interrupted, report, plans } = await play(context, flags, trace, loaded, kinds);
   if (flags.json) printJson(context, report);
   else context.stdout.write(shown(reportText(report)));
   await page?.write(
@@ -118,17 +120,18 @@ async function play(
   flags: SessionFlags,
   trace: Trace,
   loaded: LoadedConfig | undefined,
-  domain: Domain,
+  kinds: Kinds,
 ): Promise<Played> {
-  await using host = await openPlannerHost(context, flags, loaded, domain);
+  await using host = await openPlannerHost(context, flags, loaded, kinds);
+  const domains = domainsOf(kinds);
   const report = (outcome: SessionOutcome, more: ReportExtras = {}) => reportOf(outcome, host, trace, more);
   const { judged, ...watch } = openExpectations(flags.expect, report);
   const total = await totalOf(context, flags, trace);
-  const writer = await openWriter(flags, trace, loaded);
+  const writer = await openWriter(flags, trace, kinds);
   using monitor = new Monitor(host.planner, context.clock, SESSION_SAMPLES);
-  const outcome = await runOn(context, flags, host, trace.records(domain), total, {
+  const outcome = await runOn(context, flags, host, trace.records(domains), total, {
     ...sessionOptions(context, flags, host, writer),
-    ...lapsOf(context, flags, trace, domain),
+    ...lapsOf(context, flags, trace, domains),
     ...watch,
   });
   monitor.sampleNow();
@@ -161,13 +164,13 @@ function lapsOf(
   context: CliContext,
   flags: SessionFlags,
   { file }: Trace,
-  domain: Domain,
+  domains: NamedDomains<Domain>,
 ): Pick<SessionOptions, 'laps'> {
   const { for: forMs } = flags;
   if (forMs === undefined) return {};
   const again = async function* (): AsyncGenerator<TraceRecord, void, undefined> {
     await using trace = await openTrace(file, traceOptions(context, flags));
-    yield* trace.records(domain);
+    yield* trace.records(domains);
   };
   return { laps: { forMs, again } };
 }
@@ -212,14 +215,17 @@ function sessionOptions(
 
 async function openWriter(
   { record }: SessionFlags,
-  { header }: Trace,
-  loaded: LoadedConfig | undefined,
+  { header, domain: own }: Trace,
+  kinds: Kinds,
 ): Promise<TraceWriter | undefined> {
   if (record === undefined) return undefined;
   const { name, licence } = header;
-  const domain = loaded?.config.domain ?? header.domain;
+  const { all, only } = domainsOf(kinds);
+  // The header as it is, if nothing else was configured.
+  const domain = only === own ? header.domain : only;
+  const of = domain === undefined ? { domains: Object.fromEntries(all) } : { domain };
   const source = `planned by conclave session over ${name}${header.source ? ` (${header.source})` : ''}`;
-  return TraceWriter.open(record, { name, source, ...defined({ licence }), domain });
+  return TraceWriter.open(record, { name, source, ...defined({ licence }), ...of });
 }
 
 function exampleTrace({ packageDir, cwd }: CliContext): string {
@@ -228,11 +234,34 @@ function exampleTrace({ packageDir, cwd }: CliContext): string {
   return near.startsWith('..') ? path : near;
 }
 
-/** The configuration's domain takes precedence, if the trace is of that domain. */
-function domainFor(trace: Trace, loaded: LoadedConfig | undefined): Domain {
-  const configured = loaded?.config.domain;
+/** The configuration's domains take precedence, if the trace is of those domains. */
+function kindsOf(trace: Trace, loaded: LoadedConfig | undefined): Kinds {
+  const { domain, domains } = loaded?.config ?? {};
+  const names = Object.keys(trace.domains);
+  if (domains !== undefined) return { domains: configuredKinds(trace, loaded as LoadedConfig, domains) };
+  if (names.length > 1 && domain === undefined) return { domains: trace.domains };
+  return { domain: domainFor(trace, domain, loaded) };
+}
+
+/** Those of the configured domains that the trace is of. */
+function configuredKinds(
+  { domains, file }: Trace,
+  loaded: LoadedConfig,
+  configured: NonNullable<Config['domains']>,
+): NonNullable<Config['domains']> {
+  const own = Object.keys(domains).map((name) => {
+    const found = configured[name];
+    if (found !== undefined) return [name, found] as const;
+    const names = Object.keys(configured).join(', ');
+    const message = `${loaded.file}: domains must have ${name}, which ${file} has; got ${names}`;
+    throw new PlannerError('ERR_OPTIONS_INVALID', message);
+  });
+  return Object.fromEntries(own);
+}
+
+function domainFor(trace: Trace, configured: Domain | undefined, loaded: LoadedConfig | undefined): Domain {
   if (configured === undefined) return trace.domain;
-  if (configured.name === trace.domain.name) return configured;
+  if (configured.name === trace.domain.name && Object.keys(trace.domains).length === 1) return configured;
   throw new PlannerError(
     'ERR_OPTIONS_INVALID',
     `${loaded?.file}: domain must be ${trace.domain.name}, that of ${trace.file}, or be left out; got ${configured.name}`,

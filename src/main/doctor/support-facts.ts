@@ -50,8 +50,14 @@ export async function supportFacts(version: string, loaded: LoadedConfig | undef
 }
 
 function configurationOf({ file, config, serve, log }: LoadedConfig): { readonly file: string } {
-  const { domain, ...rest } = config;
-  const shown = { ...rest, ...(domain === undefined ? {} : { domain: domain.name }), serve, log };
+  const { domain, domains, ...rest } = config;
+  const shown = {
+    ...rest,
+    ...(domain === undefined ? {} : { domain: domain.name }),
+    ...(domains === undefined ? {} : { domains: Object.keys(domains) }),
+    serve,
+    log,
+  };
   return { file, ...(withoutSecrets(shown) as object) };
 }
 

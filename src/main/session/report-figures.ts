@@ -6,7 +6,7 @@ import type { WhyCode } from '../plans/ladder/why.ts';
 import type { SessionReport } from './report.ts';
 
 /** Parts of a report that are not figures: charts, and descriptions of the run. */
-export const NOT_FIGURES = ['series', 'trace', 'server', 'expect', 'error', 'interrupted'] as const;
+export const NOT_FIGURES = ['series', 'trace', 'server', 'expect', 'error', 'interrupted', 'domains'] as const;
 
 /** Every path to a figure in a report. */
 export type ReportFigurePath = FigurePath<

@@ -6,8 +6,9 @@ import { rounded, share } from '../measure/shares.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { Series } from '../monitor/series.ts';
 import type { ModelStats } from '../plans/counters.ts';
+import type { DomainStats } from '../plans/domain-core.ts';
 import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
-import type { PlannerStats } from '../plans/planner.ts';
+import type { PlannerStats, StatsByDomain } from '../plans/planner.ts';
 import type { ReadStats } from '../plans/reads/reads.ts';
 import type { Judgement } from './judgement.ts';
 import type { SessionOutcome } from './session.ts';
@@ -107,12 +108,23 @@ export interface SessionReport {
   readonly plansPerSecond: number;
   readonly trace: ReportTrace;
   readonly server: ReportServer;
+  /** By domain, if there are several; the figures above are of all together. */
+  readonly domains?: Readonly<Record<string, ReportDomain>>;
   /** The course of the session in at most 601 samples, for charts; included in `--json`. */
   readonly series?: Series;
   /** The result of the expectations, if there were any. */
   readonly expect?: Judgement;
   /** The error that ended the session early, or made its recording incomplete. */
   readonly error?: ErrorWire;
+}
+
+/** The figures of one of several domains. */
+export interface ReportDomain extends Pick<DomainStats, 'sources' | 'why' | 'fallbacks'> {
+  readonly plans: number;
+  readonly hitRate: number;
+  readonly planningMs: ReportDurations;
+  /** How often served answers turned out to be wrong; null if nothing is remembered. */
+  readonly falseHits: CacheStats['falseHits']['all'] | null;
 }
 
 export interface ReportSubject {
@@ -122,7 +134,11 @@ export interface ReportSubject {
   readonly expect?: Judgement;
 }
 
-export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subject: ReportSubject): SessionReport {
+export function sessionReport(
+  outcome: SessionOutcome,
+  stats: PlannerStats & StatsByDomain,
+  subject: ReportSubject,
+): SessionReport {
   const { successRate: llmSuccess, ...calls } = stats.calls;
   const { plans, legal, onTime, compared, agreed, agents, laps, interrupted, cancelled, seconds, fault } = outcome;
   return {
@@ -156,8 +172,19 @@ export function sessionReport(outcome: SessionOutcome, stats: PlannerStats, subj
     seconds: rounded(seconds),
     plansPerSecond: rounded(share(plans, seconds)),
     ...subject,
+    ...(stats.domains === undefined ? {} : { domains: byDomain(stats.domains) }),
     ...(fault === undefined ? {} : { error: encodeError(fault) }),
   };
+}
+
+function byDomain(domains: Readonly<Record<string, DomainStats>>): Readonly<Record<string, ReportDomain>> {
+  const entries = Object.entries(domains).map(([name, stats]): [string, ReportDomain] => {
+    const { plans, sources, why, fallbacks, cache, planningMs } = stats;
+    const { hitRate, falseHits } = cache || { hitRate: 0, falseHits: undefined };
+    const figures = { sources, why, fallbacks, hitRate, planningMs: durations(planningMs) };
+    return [name, { plans: plans.settled, ...figures, falseHits: falseHits?.all ?? null }];
+  });
+  return Object.fromEntries(entries);
 }
 
 type ReportCache = SessionReport['cache'];

@@ -164,8 +164,9 @@ class Session {
     for await (const record of records) {
       if (this.#isOver()) return read;
       this.#open++;
-      this.#agents.add(record.request.agent);
-      this.#lanes.push(record.request.agent, { index: isFirst ? read : undefined, record });
+      const agent = agentOf(record);
+      this.#agents.add(agent);
+      this.#lanes.push(agent, { index: isFirst ? read : undefined, record });
       read++;
       this.#start();
       if (read >= limit) return read;
@@ -203,7 +204,7 @@ class Session {
     } finally {
       this.#running--;
       this.#settled(1);
-      this.#lanes.finish(record.request.agent);
+      this.#lanes.finish(agentOf(record));
       if (!this.#isOver()) this.#start();
     }
   }
@@ -261,6 +262,11 @@ class Session {
   #seen(): SessionCounts {
     return { ...this.#counts, agents: this.#agents.size };
   }
+}
+
+/** Agents of equal names in two domains are two agents. */
+function agentOf({ request: { agent, domain } }: TraceRecord): string {
+  return domain === undefined ? agent : `${domain}\n${agent}`;
 }
 
 function isTraceFault(error: unknown): error is PlannerError {

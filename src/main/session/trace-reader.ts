@@ -2,6 +2,7 @@ import { defined } from '../../shared/defined.ts';
 import { type Domain, type DomainDefinition, defineDomain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
+import { NamedDomains } from '../../shared/named-domain.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
 import { fileLines, type Line, traceFault } from './file-lines.ts';
 
@@ -13,7 +14,9 @@ export interface TraceHeader {
   readonly name: string;
   readonly source?: string;
   readonly licence?: string;
-  readonly domain: DomainDefinition;
+  readonly domain?: DomainDefinition;
+  /** Several kinds of agents by name, in place of `domain`: then each record names its own. */
+  readonly domains?: Readonly<Record<string, DomainDefinition>>;
 }
 
 /** One recorded request, checked against the domain. */
@@ -44,12 +47,32 @@ export interface TraceOptions {
 export interface Trace extends AsyncDisposable {
   readonly file: string;
   readonly header: TraceHeader;
-  /** The domain that its records are checked against: the header's features, with the built-in roles and description if it names `skyrim`. */
+  /** The domain that its records are checked against: the header's features, with the built-in roles and description if it names `skyrim`. Of several, the first. */
   readonly domain: Domain;
+  /** All domains by name. */
+  readonly domains: Readonly<Record<string, Domain>>;
   /** The broken lines skipped so far; undefined if none. */
   readonly skipped: SkippedLines | undefined;
   /** Call once. Throws ERR_TRACE_INVALID at the first broken line, after the records before it, unless broken lines are skipped. */
-  records(domain?: Domain): AsyncGenerator<TraceRecord, void, undefined>;
+  records(domains?: NamedDomains<Domain>): AsyncGenerator<TraceRecord, void, undefined>;
+}
+
+/** What a trace has of one of its domains. Closing it closes the trace. */
+export function traceOfDomain(trace: Trace, name: string): Trace {
+  const domain = trace.domains[name] as Domain;
+  return {
+    file: trace.file,
+    header: { ...trace.header, name: `${trace.header.name} (${name})` },
+    domain,
+    domains: { [name]: domain },
+    get skipped() {
+      return trace.skipped;
+    },
+    async *records(checkedBy) {
+      for await (const record of trace.records(checkedBy)) if (record.request.domain === name) yield record;
+    },
+    [Symbol.asyncDispose]: () => trace[Symbol.asyncDispose](),
+  };
 }
 
 /**
@@ -61,7 +84,8 @@ export async function openTrace(file: string, { signal, skipsInvalid = false }: 
   try {
     const first = await nextLine(lines);
     if (first === undefined) throw traceFault(file, undefined, 'is empty; a trace begins with a header line');
-    const { header, domain } = readHeader(file, first);
+    const { header, domains } = readHeader(file, first);
+    const byName = new NamedDomains(new Map(Object.entries(domains)));
     const close = async (): Promise<void> => void (await lines.return());
     let skipped: SkippedLines | undefined;
     const onBroken = (fault: PlannerError): void => {
@@ -71,11 +95,12 @@ export async function openTrace(file: string, { signal, skipsInvalid = false }: 
     return {
       file,
       header,
-      domain,
+      domain: Object.values(domains)[0] as Domain,
+      domains,
       get skipped() {
         return skipped;
       },
-      records: (checkedBy = domain) => readRecords(file, lines, checkedBy, onBroken),
+      records: (checkedBy = byName) => readRecords(file, lines, checkedBy, onBroken),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -116,7 +141,7 @@ function parseObject(file: string, { number, text, fault }: Line): Record<string
   return value as Record<string, unknown>;
 }
 
-function readHeader(file: string, line: Line): { header: TraceHeader; domain: Domain } {
+function readHeader(file: string, line: Line): { header: TraceHeader; domains: Readonly<Record<string, Domain>> } {
   const fail = (key: string, rule: string, value: unknown): never => {
     throw traceFault(file, line.number, `header: ${key} must be ${rule}, got ${describeValue(value)}`);
   };
@@ -126,9 +151,20 @@ function readHeader(file: string, line: Line): { header: TraceHeader; domain: Do
   for (const key of ['source', 'licence']) {
     if (header[key] !== undefined && typeof header[key] !== 'string') fail(key, 'a text', header[key]);
   }
-  const { domain } = header;
-  if (domain === null || typeof domain !== 'object') fail('domain', 'an object with name and features', domain);
-  return { header: header as unknown as TraceHeader, domain: domainOf(file, line, domain as DomainDefinition) };
+  const { domain, domains } = header;
+  const told = header as unknown as TraceHeader;
+  if (domain !== undefined || domains === undefined) {
+    if (domain === null || typeof domain !== 'object') fail('domain', 'an object with name and features', domain);
+    const only = domainOf(file, line, domain as DomainDefinition);
+    return { header: told, domains: { [only.name]: only } };
+  }
+  const isEmpty = domains === null || typeof domains !== 'object' || Object.keys(domains).length === 0;
+  if (isEmpty) fail('domains', 'an object of domains by name', domains);
+  const entries = Object.entries(domains as object).map(([name, each]): [string, Domain] => {
+    if (each === null || typeof each !== 'object') fail(`domains.${name}`, 'an object with name and features', each);
+    return [name, domainOf(file, line, each)];
+  });
+  return { header: told, domains: Object.fromEntries(entries) };
 }
 
 function domainOf(file: string, line: Line, definition: DomainDefinition): Domain {
@@ -148,28 +184,28 @@ function domainOf(file: string, line: Line, definition: DomainDefinition): Domai
 async function* readRecords(
   file: string,
   lines: AsyncGenerator<Line, void, undefined>,
-  domain: Domain,
+  domains: NamedDomains<Domain>,
   onBroken: (fault: PlannerError) => void,
 ): AsyncGenerator<TraceRecord, void, undefined> {
   for (let line = await nextLine(lines); line !== undefined; line = await nextLine(lines)) {
-    const record = recordOrFault(file, line, domain);
+    const record = recordOrFault(file, line, domains);
     if (record instanceof PlannerError) onBroken(record);
     else yield record;
   }
 }
 
 /** Returned, not thrown through the generator, whose consumer may throw errors of the same code. */
-function recordOrFault(file: string, line: Line, domain: Domain): TraceRecord | PlannerError {
+function recordOrFault(file: string, line: Line, domains: NamedDomains<Domain>): TraceRecord | PlannerError {
   try {
-    return readRecord(file, line, domain);
+    return readRecord(file, line, domains);
   } catch (error) {
     if (error instanceof PlannerError) return error;
     throw error;
   }
 }
 
-function readRecord(file: string, line: Line, domain: Domain): TraceRecord {
-  const { t, agent, observation, actions, qValues, chosen } = parseObject(file, line);
+function readRecord(file: string, line: Line, domains: NamedDomains<Domain>): TraceRecord {
+  const { t, agent, observation, actions, qValues, chosen, domain } = parseObject(file, line);
   if (typeof t !== 'number') {
     throw traceFault(file, line.number, `t must be a number of seconds, got ${describeValue(t)}`);
   }
@@ -177,9 +213,9 @@ function readRecord(file: string, line: Line, domain: Domain): TraceRecord {
     throw traceFault(file, line.number, `chosen must be a text, got ${describeValue(chosen)}`);
   }
   // Typed only as far as JSON can be: checkRequest checks every member before anything else.
-  const request = { agent, observation, actions, ...defined({ qValues }) } as PlanRequest;
+  const request = { agent, observation, actions, ...defined({ qValues, domain }) } as PlanRequest;
   try {
-    checkRequest(domain, request);
+    checkRequest(domains.of(request), request);
   } catch (error) {
     if (error instanceof PlannerError) throw traceFault(file, line.number, error.message, error);
     throw error;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { createGzip, type Gzip } from 'node:zlib';
-import type { DomainDefinition } from '../../shared/domain.ts';
+import type { Domain, DomainDefinition } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import { TRACE_VERSION, type TraceRecord } from './trace-reader.ts';
 
@@ -9,7 +9,9 @@ export interface RecordedTrace {
   readonly name: string;
   readonly source: string;
   readonly licence?: string;
-  readonly domain: DomainDefinition;
+  /** The domain, or several by name. */
+  readonly domain?: DomainDefinition;
+  readonly domains?: Readonly<Record<string, DomainDefinition>>;
 }
 
 /**
@@ -47,16 +49,16 @@ export class TraceWriter {
       throw writeFault(file, cause);
     }
     const writer = new TraceWriter(file, sink);
-    // A trace names no code.
-    const { next: _, ...domain } = trace.domain;
-    writer.#put(JSON.stringify({ trace: TRACE_VERSION, ...trace, domain }));
+    const { domain, domains, ...rest } = trace;
+    const of = domains === undefined ? { domain: withoutCode(domain) } : { domains: allWithoutCode(domains) };
+    writer.#put(JSON.stringify({ trace: TRACE_VERSION, ...rest, ...of }));
     return writer;
   }
 
   /** Adds the plan of the request at `index`, counted from 0 without gaps. */
   add(index: number, { t, request }: TraceRecord, action: string): void {
-    const { agent, observation, actions, qValues } = request;
-    this.#settle(index, JSON.stringify({ t, agent, observation, actions, qValues, chosen: action }));
+    const { agent, observation, actions, qValues, domain } = request;
+    this.#settle(index, JSON.stringify({ t, domain, agent, observation, actions, qValues, chosen: action }));
   }
 
   /** Skips the request at `index`, which has no plan because it was cancelled. */
@@ -103,6 +105,16 @@ export class TraceWriter {
     target.on('drain', drained).on('close', drained);
     this.#drained = settled.promise;
   }
+}
+
+/** A trace names no code, and keys of a planner mean nothing in it. */
+function withoutCode(domain: DomainDefinition | undefined): object | undefined {
+  const { next: _next, scope: _scope, ...data } = { ...domain } as Domain;
+  return data;
+}
+
+function allWithoutCode(domains: Readonly<Record<string, DomainDefinition>>): object {
+  return Object.fromEntries(Object.entries(domains).map(([name, domain]) => [name, withoutCode(domain)]));
 }
 
 function writeFault(file: string, cause: unknown): PlannerError {

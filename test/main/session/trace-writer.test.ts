@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openTrace, type TraceRecord } from '../../../src/main/session/trace-reader.ts';
+import { openTrace, type TraceRecord, traceOfDomain } from '../../../src/main/session/trace-reader.ts';
 import { TraceWriter } from '../../../src/main/session/trace-writer.ts';
 import { HEADER, records, type TempFolder, tempFolder, traceText } from '../../support/trace-files.ts';
 
@@ -84,4 +84,31 @@ test('a file that cannot be written is refused with its name', async () => {
     code: 'ERR_OPTIONS_INVALID',
     message: expect.stringContaining('none/out: the trace cannot be written: there is no such folder'),
   });
+});
+
+test('a trace of several domains names the domain of each record, and is read again', async () => {
+  const domains = { ours: HEADER.domain, theirs: { ...HEADER.domain, name: 'den' } };
+  const { domain: _, ...header } = HEADER;
+  const lines = records(6).map((record, index) => ({ ...Object(record), domain: index % 2 === 0 ? 'ours' : 'theirs' }));
+  const given = await readTrace(folder.file('given', traceText(lines, { ...header, domains })));
+  expect(given.map(({ request: { domain } }) => domain).slice(0, 3)).toEqual(['ours', 'theirs', 'ours']);
+  const { trace: _version, ...recorded } = { ...header, domains };
+  const writer = await TraceWriter.open(`${folder.path}/out`, recorded);
+  for (const [index, record] of given.entries()) writer.add(index, record, 'go');
+  await writer.close();
+  expect(await readTrace(`${folder.path}/out`)).toEqual(given);
+  await using whole = await openTrace(`${folder.path}/out`);
+  const own: string[] = [];
+  for await (const { request } of traceOfDomain(whole, 'theirs').records()) own.push(request.domain ?? '');
+  expect(own).toEqual(['theirs', 'theirs', 'theirs']);
+});
+
+test.each([
+  [{}, 'header: domains must be an object of domains by name, got an object'],
+  [{ ours: 5 }, 'header: domains.ours must be an object with name and features, got 5'],
+  [{ ours: HEADER.domain, theirs: HEADER.domain }, 'line 2: domain must be one of ours, theirs, got nothing'],
+])('is refused with its line, key, rule and value: %#', async (domains, message) => {
+  const { domain: _, ...header } = HEADER;
+  const file = folder.file('given', traceText(records(1), { ...header, domains }));
+  await expect(readTrace(file)).rejects.toThrow(message);
 });

@@ -1,5 +1,5 @@
 /** Keys compared as a whole: their parts mean nothing alone, or cannot be changed separately. */
-const WHOLE = new Set(['domain', 'serve.http.allowedHosts']);
+const WHOLE = new Set(['domain', 'domains', 'serve.http.allowedHosts']);
 
 /**
  * The keys whose values differ, as written in a configuration (`cache.entries`, `experts[1].model`), in the order of `before`, then of `after`. A

@@ -10,7 +10,7 @@ import { skyrim } from '../../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { inFileTime, kindOf, readRegular } from '../../../shared/regular-file.ts';
 import { readText as textOf } from '../../../shared/untrusted-json.ts';
-import type { PlannerOptions } from '../../options/planner-options.ts';
+import type { DomainOptions, PlannerOptions } from '../../options/planner-options.ts';
 import { plannerOptionsSchema } from '../../options/resolve-options.ts';
 import { type LogConfig, logSchema, type ServeConfig, serveSchema } from './serve-config.ts';
 
@@ -25,7 +25,14 @@ const CONFIG_NAMES = [
 /** `PlannerOptions` in which everything is optional and the domain may be given by name. */
 export interface Config extends Partial<Omit<PlannerOptions, 'domain'>> {
   readonly domain?: Domain;
+  readonly domains?: Readonly<Record<string, ConfiguredDomain>>;
 }
+
+/** One of several domains, with options of its own if it has any. */
+export type ConfiguredDomain = Domain | DomainOptions<Domain>;
+
+/** A domain in a configuration file: the built-in one, the path of a file that defines one, or a definition. */
+type DomainEntry = 'skyrim' | (string & {}) | Domain | DomainDefinition;
 
 export interface LoadedConfig {
   /** Name of the file in messages. */
@@ -39,6 +46,10 @@ export interface LoadedConfig {
 /** The type of a configuration file: `PlannerOptions`, in which `'skyrim'` may stand for the built-in domain. */
 export interface ConfigDefinition extends Partial<Omit<PlannerOptions, 'domain'>> {
   readonly domain?: 'skyrim' | Domain | DomainDefinition;
+  /** Several kinds of agents by name, each with options of its own if it has any. */
+  readonly domains?: Readonly<
+    Record<string, DomainEntry | (Omit<DomainOptions, 'domain'> & { readonly domain: DomainEntry })>
+  >;
   readonly serve?: ServeConfig;
   readonly log?: LogConfig;
 }
@@ -55,7 +66,7 @@ export async function loadConfig(cwd: string, given?: string): Promise<LoadedCon
   const name = given ?? findConfig(cwd);
   if (name === undefined) return undefined;
   const path = resolve(cwd, name);
-  return { file: name, ...checkConfig({ name, path }, await readData(name, path)) };
+  return { file: name, ...(await checkConfig({ name, path }, await readData(name, path))) };
 }
 
 /** Loads a domain by its name (`skyrim`) or from a file that defines it. Throws ERR_DOMAIN_INVALID or ERR_OPTIONS_INVALID. */
@@ -164,25 +175,48 @@ interface NamedFile {
   readonly path: string;
 }
 
-function checkConfig(file: NamedFile, data: unknown): Omit<LoadedConfig, 'file'> {
+async function checkConfig(file: NamedFile, data: unknown): Promise<Omit<LoadedConfig, 'file'>> {
   if (data === null || typeof data !== 'object' || Array.isArray(data)) {
     failIn(file.name, `must hold an object of options, got ${describeValue(data)}`);
   }
   const { serve, log, ...planner } = checkOptions(configSchema, data, `${file.name}: `);
   // The schemas match these types; only their optional members are typed `| undefined`.
   const sections = { serve, log } as Pick<LoadedConfig, 'serve' | 'log'>;
-  return { config: withDomain(file, planner), ...sections };
+  return { config: await withDomain(file, planner), ...sections };
 }
 
-function withDomain(file: NamedFile, parsed: Omit<z.infer<typeof configSchema>, 'serve' | 'log'>): Config {
-  const { domain, ...rest } = parsed;
-  return { ...(rest as Config), ...(domain === undefined ? {} : { domain: domainOf(file, domain) }) };
+async function withDomain(
+  file: NamedFile,
+  parsed: Omit<z.infer<typeof configSchema>, 'serve' | 'log'>,
+): Promise<Config> {
+  const { domain, domains, ...rest } = parsed;
+  if (domain !== undefined && domains !== undefined)
+    failIn(file.name, 'domains must not be given together with domain');
+  const config: Config = rest as Config;
+  if (domain !== undefined) return { ...config, domain: domainOf(file, domain) };
+  if (domains === undefined) return config;
+  const entries = Object.entries(domains).map(
+    async ([name, entry]) => [name, await entryOf(file, name, entry)] as const,
+  );
+  return { ...config, domains: Object.fromEntries(await Promise.all(entries)) };
 }
 
-function domainOf({ name, path }: NamedFile, domain: unknown): Domain {
+/** The options of its own are checked with those of the planner. */
+async function entryOf(file: NamedFile, name: string, entry: unknown): Promise<ConfiguredDomain> {
+  const hasOwn = entry !== null && typeof entry === 'object' && 'domain' in entry && !('features' in entry);
+  if (!hasOwn) return namedDomain(file, `domains.${name}`, entry);
+  return { ...entry, domain: await namedDomain(file, `domains.${name}.domain`, entry.domain) };
+}
+
+async function namedDomain(file: NamedFile, key: string, domain: unknown): Promise<Domain> {
+  if (typeof domain !== 'string') return domainOf(file, domain, key);
+  return loadDomain(dirname(file.path), domain);
+}
+
+function domainOf({ name, path }: NamedFile, domain: unknown, key = 'domain'): Domain {
   if (domain === skyrim.name) return skyrim;
   if (domain === null || typeof domain !== 'object') {
-    failIn(name, `domain must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
+    failIn(name, `${key} must be "${skyrim.name}" or a definition, got ${describeValue(domain)}`);
   }
   try {
     return defineDomain(withPath(domain as DomainDefinition, dirname(path)));

@@ -107,6 +107,31 @@ describe('a configuration', () => {
   });
 });
 
+describe('several domains', () => {
+  const features = { place: { kind: 'category' } };
+  test('are built in, files beside the configuration, or definitions, each with options of its own', async () => {
+    folder.file('cave.yaml', 'name: cave\nfeatures: { place: { kind: category } }');
+    const domains = { hero: 'skyrim', bat: './cave.yaml', rat: { domain: { name: 'den', features }, cache: false } };
+    folder.file('conclave.config.json', JSON.stringify({ domains }));
+    const loaded = await loadConfig(folder.path);
+    expect(loaded?.config.domains).toMatchObject({
+      hero: { name: 'skyrim' },
+      bat: { name: 'cave', features },
+      rat: { cache: false, domain: { name: 'den', features } },
+    });
+  });
+
+  test.each([
+    [{ domain: 'skyrim', domains: {} }, 'domains must not be given together with domain'],
+    [{ domains: { bat: 5 } }, 'domains.bat must be "skyrim" or a definition, got 5'],
+    [{ domains: { bat: { domain: null } } }, 'domains.bat.domain must be "skyrim" or a definition, got null'],
+    [{ domains: { bat: 'missing.yaml' } }, 'missing.yaml'],
+  ])('are refused with the key, the rule and the value: %#', async (config, message) => {
+    folder.file('conclave.config.json', JSON.stringify(config));
+    await expect(loadConfig(folder.path)).rejects.toThrow(message);
+  });
+});
+
 describe('a bad configuration', () => {
   test.each([
     ['an unknown key', '{"cach":{}}', 'cach is not a known option'],
