@@ -16,6 +16,7 @@ import type { AskBusy } from '../models/slots/hold-watch.ts';
 import { Machine } from '../models/slots/machine.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../options/planner-options.ts';
 import { PlannerCounters } from '../plans/counters.ts';
+import { askRate } from '../plans/expectations/ask-shares.ts';
 import type { FlightParts } from '../plans/flights/flight-parts.ts';
 import { LateAnswers } from '../plans/ladder/late-answers.ts';
 import { ExpertRecords } from '../plans/panel/expert-records.ts';
@@ -25,7 +26,7 @@ import { Reads } from '../plans/reads/reads.ts';
 import type { EndpointClient } from './create-planner.ts';
 
 /** What the domains of a planner plan on together: the model servers with their slots, and what is known about their models. */
-export interface SharedParts extends Pick<FlightParts, 'endpoints' | 'forms' | 'turns'> {
+export interface SharedParts extends Required<Pick<FlightParts, 'endpoints' | 'forms' | 'turns' | 'ahead'>> {
   readonly readForms: ReadForms;
   readonly shares: FairShare;
   readonly running: RunningCalls;
@@ -113,6 +114,7 @@ export function makeShared(
     turns: new LoopTurns(clock),
     shares: new FairShare(clock, { takeTurns: features.fairTurns, maxInFlight: options.maxInFlight }),
     running: new Map(),
+    ahead: { asks: askRate(), credit: { ms: 0, seenMs: 0 } },
   };
 }
 
@@ -159,6 +161,7 @@ export function makeParts(
       thinks: (...seat) => seats.thinks(...seat),
     }),
     shares: name === undefined ? shares : sharesOfDomain(shares, name),
+    ...(name === undefined ? {} : { ahead: shared.ahead }),
     late: options.features.lateRung ? new LateAnswers(options.domain) : undefined,
     ...defined({ domainFutures }),
   };

@@ -5,14 +5,21 @@ import { DecayedRate } from '../../measure/decayed-rate.ts';
 const AGENTS_MAX = 10_000;
 const MEMORY_MS = 20_000;
 
+/** How often plans need models. */
+export function askRate(): DecayedRate {
+  return new DecayedRate(MEMORY_MS);
+}
+
 /** Whose plans need models of late. An agent is watched from the first future on that is told of it. */
 export class AskShares {
   readonly #clock: Clock;
-  readonly #all = new DecayedRate(MEMORY_MS);
+  readonly #all: DecayedRate;
   readonly #agents = new LRUCache<string, DecayedRate>({ max: AGENTS_MAX });
 
-  constructor(clock: Clock) {
+  /** `all`: the plans of all domains, if there are several. */
+  constructor(clock: Clock, all = askRate()) {
     this.#clock = clock;
+    this.#all = all;
   }
 
   watch(agent: string): void {

@@ -80,7 +80,7 @@ export class Foresight {
   constructor(given: ForesightParts) {
     this.#given = given;
     this.#room = new IdleRoom(given.parts);
-    this.#asks = new AskShares(given.parts.clock);
+    this.#asks = new AskShares(given.parts.clock, given.parts.ahead?.asks);
     this.experience = this.#makeExperience(given);
   }
 

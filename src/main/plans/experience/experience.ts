@@ -57,7 +57,7 @@ export interface ExperienceStats {
 }
 
 export interface ExperienceParts {
-  readonly parts: Pick<FlightParts, 'options' | 'clock' | 'endpoints'>;
+  readonly parts: Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'ahead'>;
   readonly cache: Pick<PlanCache, 'remembers'>;
   readonly room: Pick<IdleRoom, 'isIdle' | 'chanceNeeded'>;
   readonly asks: Pick<AskShares, 'watch' | 'othersShare'>;
@@ -129,7 +129,7 @@ export class Experience {
     this.#signer = new Signer(domain);
     const gates = [...given.parts.endpoints.values()].map(({ gate }) => gate);
     const workedMs = (): number => gates.reduce((sum, gate) => sum + gate.ownWorked(), 0);
-    this.#gates = new GuessGates(this.#foreseer.times, foresight.share, workedMs);
+    this.#gates = new GuessGates(this.#foreseer.times, foresight.share, workedMs, given.parts.ahead?.credit);
     this.#lastMs = given.parts.clock.now();
   }
 

@@ -35,6 +35,13 @@ export interface GateTimes {
   readonly askedChance: number;
 }
 
+/** Model time that guesses may waste, of all domains together. */
+export interface ShareCredit {
+  ms: number;
+  /** The work of the servers that has been credited. */
+  seenMs: number;
+}
+
 export class GuessGates {
   /** Decisions whose guesses were all held back, by gate. */
   readonly heldBack: HeldBack = { ...NONE_HELD_BACK };
@@ -43,16 +50,16 @@ export class GuessGates {
   readonly #share: number;
   /** Busy slots times milliseconds since the start, at all model servers. */
   readonly #workedMs: () => number;
-  #seenMs: number;
-  #creditMs = 0;
+  readonly #credit: ShareCredit;
   /** The same, since something was last let through. */
   #silence: HeldBack = { ...NONE_HELD_BACK };
 
-  constructor(times: AskingTimes, share: number, workedMs: () => number) {
+  constructor(times: AskingTimes, share: number, workedMs: () => number, credit: ShareCredit = { ms: 0, seenMs: 0 }) {
     this.#time = new TimeGate(times);
     this.#share = share;
     this.#workedMs = workedMs;
-    this.#seenMs = workedMs();
+    this.#credit = credit;
+    credit.seenMs = workedMs();
   }
 
   /** What most often held guesses back, if nothing has been let through for a while; null if something has. */
@@ -94,17 +101,17 @@ export class GuessGates {
   /** A guess that was let through has ended. */
   ended(kind: GuessKind, outcome: GuessOutcome, spentMs: number): void {
     const isWaste = outcome === 'wrong' || outcome === 'withheld' || outcome === 'dropped';
-    if (isWaste) this.#creditMs -= spentMs;
+    if (isWaste) this.#credit.ms -= spentMs;
     // Otherwise nothing was asked, or to the end.
     if (outcome !== 'dropped' && outcome !== 'known') this.#worth.judged(kind, outcome === 'used');
   }
 
   #hasCredit(answerMs: number): boolean {
     const workedMs = this.#workedMs();
-    const creditMs = this.#creditMs + this.#share * (workedMs - this.#seenMs);
-    this.#creditMs = Math.min(SAVED_MAX * answerMs, creditMs);
-    this.#seenMs = workedMs;
-    return this.#creditMs > 0;
+    const creditMs = this.#credit.ms + this.#share * (workedMs - this.#credit.seenMs);
+    this.#credit.ms = Math.min(SAVED_MAX * answerMs, creditMs);
+    this.#credit.seenMs = workedMs;
+    return this.#credit.ms > 0;
   }
 
   #hold(gate: Gate): void {

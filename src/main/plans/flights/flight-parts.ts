@@ -1,5 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
+import type { DecayedRate } from '../../measure/decayed-rate.ts';
 import type { CallLane, CallMaker } from '../../models/calls/call-maker.ts';
 import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { AnswerForms } from '../../models/forms/answer-form.ts';
@@ -9,6 +10,7 @@ import type { AgentShares } from '../../models/slots/fair-share.ts';
 import type { ResolvedOptions } from '../../options/planner-options.ts';
 import type { PlannerCounters } from '../counters.ts';
 import type { DomainFutures } from '../expectations/domain-futures.ts';
+import type { ShareCredit } from '../experience/guess-gates.ts';
 import type { LateAnswers } from '../ladder/late-answers.ts';
 import type { ExpertRecords } from '../panel/expert-records.ts';
 import type { ResidentSeats } from '../panel/resident-seats.ts';
@@ -36,6 +38,8 @@ export interface FlightParts {
   readonly reads: Reads | undefined;
   /** Absent if the domain cannot compute next states. */
   readonly domainFutures?: DomainFutures;
+  /** What foresight of several domains has in common; absent if there is only one. */
+  readonly ahead?: { readonly asks: DecayedRate; readonly credit: ShareCredit };
 }
 
 /** The purpose of one flight. */
