@@ -70,10 +70,11 @@ class Planner:
             self._end(PlannerError("ERR_PEER_EXITED", f"the planner has said nothing for {SILENCE} s after its deadline"))
         return future.result()
 
-    def begin(self, agent, observation, actions, q_values=None, timeout_ms=None, priority=None, on_attempt=None):
+    def begin(self, agent, observation, actions, q_values=None, timeout_ms=None, priority=None, on_attempt=None, domain=None):
         """Asks for a plan and returns its future at once. `cancel` ends it. `on_attempt` hears each attempt as it ends, on
-        the thread that reads; it must not wait for anything. Raises TypeError or ValueError for what JSON cannot say."""
-        params = {"agent": agent, "observation": observation, "actions": list(actions)}
+        the thread that reads; it must not wait for anything. `domain` names the agent's domain where the planner has several.
+        Raises TypeError or ValueError for what JSON cannot say."""
+        params = _state(agent, observation, actions, domain)
         if q_values is not None:
             params["qValues"] = q_values
         if timeout_ms is not None:
@@ -94,17 +95,17 @@ class Planner:
         if not future.done():
             self._send(_line({"jsonrpc": "2.0", "method": "$/cancel", "params": {"id": future.call_id}}))
 
-    def peek(self, agent, observation, actions):
+    def peek(self, agent, observation, actions, domain=None):
         """What is remembered for this very state, or None. Asks no model."""
-        return self._ask("peek", {"agent": agent, "observation": observation, "actions": list(actions)})
+        return self._ask("peek", _state(agent, observation, actions, domain))
 
     def expect(self, futures):
-        """Tells requests that agents will make soon: dicts with `agent`, `observation` and `actions`, and if known `inMs` and `likelihood`."""
+        """Tells requests that agents will make soon: dicts with `agent`, `observation` and `actions`, if known `inMs` and `likelihood`, and `domain` where there are several."""
         self._ask("expect", {"futures": list(futures)})
 
-    def observe(self, agent, observation, actions, q_values=None):
+    def observe(self, agent, observation, actions, q_values=None, domain=None):
         """Tells the state that an agent is in now. Plans of it that settle later have one of these actions, and a `landing`."""
-        params = {"agent": agent, "observation": observation, "actions": list(actions)}
+        params = _state(agent, observation, actions, domain)
         if q_values is not None:
             params["qValues"] = q_values
         self._ask("observe", params)
@@ -206,6 +207,11 @@ class Planner:
         self._socket.close()
         for future, _ in pending.values():
             future.set_exception(error)
+
+
+def _state(agent, observation, actions, domain):
+    state = {"agent": agent, "observation": observation, "actions": list(actions)}
+    return state if domain is None else {"domain": domain, **state}
 
 
 def _line(message):

@@ -24,7 +24,7 @@ export { Signer } from '../shared/signature.ts';
 export type { Lookup, StoreEntry } from '../shared/store/store-reader.ts';
 export { StoreReader } from '../shared/store/store-reader.ts';
 export type { CacheStats } from './cache/cache-options.ts';
-export { type OpenCacheOptions, openCache, type SharedCache } from './cache/shared-cache.ts';
+export { type OpenCacheOptions, openCache, type SeveralDomains, type SharedCache } from './cache/shared-cache.ts';
 export type { ChatCallOptions } from './chat/chat-call-options.ts';
 export type { ChatStats } from './chat/chat-counters.ts';
 export type { ChatGateway } from './chat/chat-gateway.ts';
@@ -39,7 +39,7 @@ export type {
   SystemOneAnswers,
   SystemOneRequest,
 } from './chat/decisions/decide.ts';
-export type { DomainPlanner as Planner } from './chat/domain-planner.ts';
+export type { DomainPlanner as Planner, DomainsPlanner, DomainsRequest } from './chat/domain-planner.ts';
 export type { PassReply } from './chat/passed/pass-reply.ts';
 export type { PassedRoute } from './chat/passed/pass-request.ts';
 export type { PeerExit } from './faces/ipc/peer.ts';
@@ -62,6 +62,10 @@ export type { Attempt } from './models/calls/attempt.ts';
 export type { ChatCacheOptions, ChatOptions } from './options/chat-options.ts';
 export type {
   CacheOptions,
+  DomainCacheOptions,
+  DomainOptions,
+  DomainsOption,
+  DomainsPlannerOptions,
   EndpointOptions,
   ExpertOptions,
   PlannerOptions,
@@ -69,6 +73,7 @@ export type {
 } from './options/planner-options.ts';
 export type { ProfileName } from './options/profiles.ts';
 export type { PlannerEvents } from './plans/announcements.ts';
+export type { DomainStats } from './plans/domain-core.ts';
 export type { Future } from './plans/expectations/future.ts';
 export type { CloseOptions, Landing, Plan, PlanOptions } from './plans/plan.ts';
 export type { ConfigDefinition } from './service/config/config-file.ts';

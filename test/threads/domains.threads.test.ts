@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { embedPlanner, spawnPlanner } from '../../src/main/index.ts';
 import { ExpertPool, poolOfDomain } from '../../src/main/models/pool/expert-pool.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { NO_RATES } from '../../src/workers/simulator/options.ts';
 import { startSimulator } from '../../src/workers/simulator/start.ts';
-import { GUARD, ROVER } from '../support/make-domains.ts';
+import { asked, GUARD, ROVER } from '../support/make-domains.ts';
 
 const TASK = {
   kind: 'expert',
@@ -39,4 +40,28 @@ test('one thread asks the roles of each domain, and knows none of another', asyn
   } finally {
     await pool.close();
   }
+});
+
+test.each([
+  ['a thread', embedPlanner],
+  ['a process', spawnPlanner],
+] as const)('a planner in %s plans for each domain, and its host looks into the memory of each', async (_, start) => {
+  await using simulator = await startSimulator({ speed: 50, rates: NO_RATES });
+  const model = 'microsoft/phi-4-mini-reasoning';
+  await using planner = await start({
+    domains: {
+      rover: { domain: ROVER, experts: [{ role: 'scout', model }] },
+      guard: { domain: GUARD, experts: [{ role: 'sentry', model }] },
+    },
+    endpoints: { local: { baseURL: simulator.baseURL } },
+    workers: { threads: 1 },
+  });
+  const plan = await planner.plan(asked('guard'), { timeoutMs: 10_000 });
+  expect(plan).toMatchObject({ domain: 'guard', source: 'vote' });
+  expect((await planner.peek(asked('guard')))?.action).toBe(plan.action);
+  expect(await planner.peek(asked('rover'))).toBeUndefined();
+  await expect(planner.plan(asked('gard'))).rejects.toThrow('did you mean guard?');
+  await planner.observe(asked('rover'));
+  const { domains } = await planner.stats();
+  expect([domains?.rover?.plans.settled, domains?.guard?.plans.settled]).toEqual([0, 1]);
 });

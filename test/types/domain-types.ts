@@ -196,3 +196,26 @@ export function optionalAtRunTime(optional: boolean): ObservationOf<Rover | Doma
   const wrong: ObservationOf<typeof domain> = { a: true };
   return { ...observation, ...wrong };
 }
+
+const guard = defineDomain({ name: 'guard', features: { gate: { kind: 'category', values: ['open', 'shut'] } } });
+
+export async function plannedBySeveral(): Promise<void> {
+  const domains = { rover, guard: { domain: guard, cache: { ttlMs: 1_000 } } };
+  const planner = await createPlanner({ domains, endpoints: {}, experts: [] });
+  const { action } = await planner.plan({
+    domain: 'guard',
+    agent: 'g',
+    observation: { gate: 'open' },
+    actions: ['shut'],
+  });
+  same<typeof action, 'shut'>(true);
+  planner.observe({ domain: 'rover', agent: 'r', observation: here, actions: ['dig'] });
+  // @ts-expect-error the observation is that of another domain
+  planner.peek({ domain: 'rover', agent: 'g', observation: { gate: 'open' }, actions: ['shut'] });
+  // @ts-expect-error there is no such domain
+  planner.peek({ domain: 'gard', agent: 'g', observation: { gate: 'open' }, actions: ['shut'] });
+  // @ts-expect-error a request names its domain
+  await planner.plan({ agent: 'g', observation: { gate: 'open' }, actions: ['shut'] });
+  // @ts-expect-error the TTL is a number
+  await createPlanner({ domains: { rover: { domain: rover, cache: { ttlMs: '1 s' } } }, endpoints: {} });
+}
