@@ -7,7 +7,7 @@ import type { DomainCore, DomainStats } from './domain-core.ts';
 
 /**
  * The figures of several domains together. Counts are added up, and distributions of times are merged. Rows of lists bear the name of
- * their domain. What the domains share is told once, and what cannot be added is the largest of all.
+ * their domain, and scenes are named with it. What the domains share is told once, and what cannot be added is the largest of all.
  */
 type Named<T> = readonly (readonly [name: string, value: T])[];
 
@@ -97,11 +97,16 @@ function merged(path: string, all: Named<unknown>): unknown {
   if (first === undefined) return all[0]?.[1];
   if (typeof first === 'number') return mergedNumber(path, known as Named<number>);
   if (Array.isArray(first))
-    return known.flatMap(([domain, rows]) => (rows as object[]).map((row) => ({ ...row, domain })));
+    return known.flatMap(([domain, rows]) => (rows as object[]).map((row) => rowOf(domain, row)));
   if (typeof first === 'object') return mergedObject(path, known as Named<object>);
   // A reason why something is off holds for all only if it is off for all.
   if (typeof first === 'string') return path.endsWith('off') && known.length < all.length ? null : first;
   return first;
+}
+
+/** Scenes of equal names in two domains are two scenes. */
+function rowOf(domain: string, row: object): object {
+  return 'scene' in row ? { ...row, scene: `${domain}: ${row.scene}`, domain } : { ...row, domain };
 }
 
 function mergedNumber(path: string, numbers: Named<number>): number {

@@ -109,7 +109,7 @@ export class PlanList {
         click: () => this.#select(plan),
       },
       el('span', { class: 'at' }, timeOfDay(plan.atMs)),
-      el('span', { class: 'agent' }, plan.agent),
+      el('span', { class: 'agent' }, plan.domain === undefined ? plan.agent : `${plan.domain}: ${plan.agent}`),
       el('span', { class: 'action' }, plan.action),
       el('span', { class: `source source-${plan.source}` }, plan.source),
       el('span', { class: 'took' }, duration(plan.latencyMs)),

@@ -7,7 +7,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
  * The figures: tiles, totals, endpoints and scenes. A figure of `/v1/stats` has its path in `data-stat` and its exact value in `data-value`.
  *
  * @import { FalseHitRate } from '../../monitor/sample.ts'
- * @import { PlannerStats } from '../../plans/planner.ts'
+ * @import { PlannerStats, StatsByDomain } from '../../plans/planner.ts'
  * @import { Durations } from '../../measure/durations.ts'
  * @import { StandingStats } from '../../cache/standing/tier-standing.ts'
  * @import { CalibrationStats } from '../../plans/reads/read-calibration.ts'
@@ -137,7 +137,7 @@ export function showTiles(parent, figures) {
 /** How figures of each unit are formatted; the others are counts. @type {Readonly<Record<string, (value: number) => string>>} */
 const SHOWN = { ms: duration, share: percent, rate };
 
-/** @param {Element} parent @param {PlannerStats} stats */
+/** @param {Element} parent @param {PlannerStats & StatsByDomain} stats */
 export function showTotals(parent, stats) {
   /** @param {readonly (readonly [string, string, (value: any) => string])[]} rows */
   const list = (rows) =>
@@ -153,6 +153,7 @@ export function showTotals(parent, stats) {
   );
   const sources = SOURCES.map((source) => /** @type {const} */ ([source, `sources.${source}`, count]));
   parent.replaceChildren(
+    ...domainsOf(stats),
     el('div', { class: 'card' }, list(totals)),
     el(
       'div',
@@ -165,6 +166,26 @@ export function showTotals(parent, stats) {
       codesOf(stats),
     ),
   );
+}
+
+/** A table of the domains, if there are several. @param {PlannerStats & StatsByDomain} stats */
+function domainsOf({ domains }) {
+  if (domains === undefined) return [];
+  const heads = ['Domain', 'Plans', 'In flight', 'Hit rate', 'Wrong', 'p50', 'p95', 'Calls'];
+  const rows = Object.entries(domains).map(([name, { plans, cache, planningMs, calls }]) => {
+    const wrong = cache === false ? null : cache.falseHits.all.rate;
+    return [
+      name,
+      count(plans.settled),
+      count(plans.inFlight),
+      cache === false ? NOTHING : percent(cache.hitRate),
+      wrong === null ? NOTHING : percent(wrong),
+      duration(planningMs.p50),
+      duration(planningMs.p95),
+      count(calls.made),
+    ];
+  });
+  return [el('div', { class: 'card' }, el('h3', {}, 'By domain'), table('Totals by domain', heads, rows))];
 }
 
 /** @param {PlannerStats} stats */

@@ -170,7 +170,7 @@ export function planDetail(plan, time) {
 function factsOf(plan, time) {
   /** @type {[string, string][]} */
   const facts = [
-    ['Agent', plan.agent],
+    ['Agent', plan.domain === undefined ? plan.agent : `${plan.agent} (${plan.domain})`],
     ['Source', plan.source + (plan.model === undefined || plan.model === '' ? '' : `, ${plan.model}`)],
     ['Planned in', duration(plan.latencyMs)],
     ['Settled', plan.latenessMs > 0 ? `${time}, ${duration(plan.latenessMs)} after its deadline` : time],
