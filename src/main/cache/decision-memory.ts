@@ -5,6 +5,7 @@ import type { Signature } from '../../shared/signature.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import { type Lookup, readStoreCounts, type StoreEntry, StoreReader } from '../../shared/store/store-reader.ts';
 import type { CacheStats, ResolvedCache } from './cache-options.ts';
+import type { DecisionJournal } from './decision-journal.ts';
 import { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
 import { SceneOccupancy } from './scene-occupancy.ts';
@@ -43,6 +44,8 @@ export class DecisionMemory {
   #entries = 0;
   #evictions = 0;
   #disk: DecisionDisk | undefined;
+  /** Undefined if no other node follows. */
+  journal: DecisionJournal | undefined;
   #isClosed = false;
   #clears = 0;
   #cut = 0;
@@ -143,21 +146,41 @@ export class DecisionMemory {
   }
 
   remember(request: PlanRequest, signature: Signature, scene: string, decision: Decision, expiresAtMs: number): void {
-    const place = this.#similar || this.#disk ? this.#placer.place(request.observation, request.actions) : undefined;
+    const isPlaced = this.#similar ?? this.#disk ?? this.journal;
+    const place = isPlaced && this.#placer.place(request.observation, request.actions);
+    const slot = this.#put({ signature, place, decision, expiresAtMs });
+    if (slot === undefined) return;
+    this.#scenes.set(slot, scene);
+    this.journal?.decided(signature, place, decision, expiresAtMs, false);
+  }
+
+  /** Remembers what another node has decided, in place of what is remembered. The journal is not told. */
+  adopt(adopted: RestoredDecision): void {
+    this.#put(adopted);
+  }
+
+  /** Returns the slot, unless the decision is too large. */
+  #put({ signature, place, decision, expiresAtMs }: RestoredDecision): SlotIndex | undefined {
     const outcome = this.#writer.write(signature, decision, expiresAtMs);
     if (outcome.kind === 'too-large') {
       this.#tooLarge++;
-      return;
+      return undefined;
     }
     if (outcome.cut) this.#cut++;
     this.#holds(outcome.slot);
-    this.#scenes.set(outcome.slot, scene);
     if (place !== undefined) this.#similar?.set(outcome.slot, place);
     this.#disk?.write(signature, place, decision, expiresAtMs);
+    return outcome.slot;
   }
 
   /** Replaces the decision of an entry until the entry expires. Not written to disk. */
   amend(signature: Signature, decision: Decision, expiresAtMs: number): void {
+    this.adoptAmended(signature, decision, expiresAtMs);
+    this.journal?.decided(signature, undefined, decision, expiresAtMs, true);
+  }
+
+  /** As `amend`, for what another node has amended. */
+  adoptAmended(signature: Signature, decision: Decision, expiresAtMs: number): void {
     this.#writer.write(signature, decision, expiresAtMs);
   }
 
@@ -170,6 +193,7 @@ export class DecisionMemory {
     this.#entries = 0;
     this.#store.clear();
     this.#disk?.clear();
+    this.journal?.cleared();
   }
 
   get #size(): number {

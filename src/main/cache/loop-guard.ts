@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import { fingerprintNumber } from '../../shared/place.ts';
 import type { Signature } from '../../shared/signature.ts';
+import type { AgentAct } from './decision-journal.ts';
 import { areAll, inChunks, type LearnedPart } from './learned/learned-part.ts';
 import { isSavedAgent, isSavedInsistence, memoryOf, type SavedAgent, savedAgent } from './saved-agents.ts';
 import { Visits } from './visits.ts';
@@ -27,6 +28,8 @@ export interface AgentMemory {
   isFromMemory: boolean;
   /** The agent's recent states. Kept from its second state on. */
   visits: Visits | undefined;
+  /** Whether its last act is among the news for other nodes. */
+  isNews: boolean;
 }
 
 /** The stay of an agent in a state that it has left. */
@@ -65,6 +68,9 @@ export class LoopGuard {
   /** The agent looked up last: a plan looks up its agent twice. */
   #lastAgent = '';
   #lastMemory: AgentMemory | undefined;
+  /** Called when the first agent has acted since the news were taken last; undefined if no other node follows. */
+  onNews: (() => void) | undefined;
+  #news: [agent: string, memory: AgentMemory][] = [];
 
   constructor(agentsMax: number) {
     this.#agents = new LRUCache({ max: agentsMax });
@@ -88,6 +94,43 @@ export class LoopGuard {
     nowMs: number,
     isFromMemory = false,
   ): Dwell | undefined {
+    const left = this.#took(agent, signature, scene, action, nowMs, isFromMemory);
+    if (this.onNews !== undefined) this.#note(agent, this.#lastMemory as AgentMemory, this.onNews);
+    return left;
+  }
+
+  #note(agent: string, memory: AgentMemory, onNews: () => void): void {
+    if (memory.isNews) return;
+    memory.isNews = true;
+    if (this.#news.push([agent, memory]) === 1) onNews();
+  }
+
+  /** Takes the last acts of agents since the last time, at most this many. The others are dropped: returns how many. */
+  takeNews(actsMax: number): { readonly acts: readonly AgentAct[]; readonly dropped: number } {
+    const news = this.#news;
+    this.#news = [];
+    for (const [, memory] of news) memory.isNews = false;
+    const acts = news.slice(0, actsMax).map(([agent, memory]) => ({ ...memory, agent }));
+    return { acts, dropped: news.length - acts.length };
+  }
+
+  /** Records what an agent did at another node, as if it had asked here. */
+  heard({ agent, signature, scene, action, isFromMemory, repeats, streak }: AgentAct, nowMs: number): Dwell | undefined {
+    const left = this.#took(agent, signature, scene, action, nowMs, isFromMemory);
+    const memory = this.#lastMemory as AgentMemory;
+    memory.repeats = Math.max(memory.repeats, repeats);
+    memory.streak = Math.max(memory.streak, streak);
+    return left;
+  }
+
+  #took(
+    agent: string,
+    signature: Signature,
+    scene: string,
+    action: string,
+    nowMs: number,
+    isFromMemory: boolean,
+  ): Dwell | undefined {
     const memory = this.recall(agent);
     if (memory === undefined) {
       this.#lastMemory = {
@@ -100,6 +143,7 @@ export class LoopGuard {
         lastMs: nowMs,
         isFromMemory,
         visits: undefined,
+        isNews: false,
       };
       this.#agents.set(agent, this.#lastMemory);
       return undefined;
@@ -200,6 +244,7 @@ export class LoopGuard {
     this.#agents = new LRUCache({ max: this.#agents.max });
     this.#lastAgent = '';
     this.#lastMemory = undefined;
+    this.#news = [];
   }
 }
 

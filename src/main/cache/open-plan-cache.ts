@@ -1,17 +1,15 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Domain } from '../../shared/domain.ts';
 import type { Random } from '../../shared/random.ts';
-import { domainIdentity } from '../../shared/signature.ts';
 import { ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import { type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import { DecisionStore } from './decision-store.ts';
 import { DecisionDisk } from './disk/decision-disk.ts';
+import { recordIdentity } from './disk/decision-record.ts';
 import { LearnedFile } from './learned/learned-file.ts';
 import { PlanCache, type SharedStore } from './plan-cache.ts';
 import type { PanelAgreement } from './standing/tier-standing.ts';
 
-/** Version of the records on disk: what their keys and bytes mean. */
-const RECORD_VERSION = 1;
 /** Added to the path of the decisions. */
 const EVIDENCE_SUFFIX = '.evidence.json';
 
@@ -30,8 +28,7 @@ export async function openPlanCache(
   // Loaded only if used, because it brings native code.
   const { DiskTier } = await import('./disk/disk-tier.ts');
   const { path, bytesMax } = options.disk;
-  // Places depend on ranges and weights, which are not part of the key.
-  const identity = `conclave ${RECORD_VERSION} ${domainIdentity(domain)} ${JSON.stringify(domain.features)}`;
+  const identity = recordIdentity(domain);
   // First the decisions: what is not theirs at the path is refused, and nothing is written beside it.
   const tier = await DiskTier.open({ path, bytesMax, identity, clock, warn });
   const evidence = { path: `${path}${ownSuffix(domain)}${EVIDENCE_SUFFIX}`, identity, clock, warn };

@@ -8,10 +8,11 @@ import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.
 import { DomainRulesWriter, ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
+import type { AgentAct, DecisionJournal } from './decision-journal.ts';
 import { DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionStore } from './decision-store.ts';
-import type { DecisionDisk } from './disk/decision-disk.ts';
+import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
 import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
@@ -118,6 +119,35 @@ export class PlanCache {
   /** Connects the file that keeps `learnedParts`. */
   useLearned(file: LearnedFile): void {
     this.#learned = file;
+  }
+
+  /** Connects the other nodes of a cluster: they are told what this cache learns, and it is told by `adopt` and `heard`. */
+  share(journal: DecisionJournal, onNews: () => void): void {
+    this.#memory.journal = journal;
+    this.#guard.onNews = onNews;
+  }
+
+  /** Remembers what another node has decided, in place of what is remembered. */
+  adopt(adopted: RestoredDecision, isAmended: boolean): void {
+    if (isAmended) this.#memory.adoptAmended(adopted.signature, adopted.decision, adopted.expiresAtMs);
+    else this.#memory.adopt(adopted);
+  }
+
+  /** Records what an agent did at another node, as if it had asked here. */
+  heard(act: AgentAct): void {
+    const left = this.#guard.heard(act, this.#clock.now());
+    if (left !== undefined) this.#adaptiveTtl?.stateSeen(left.scene, left.ms);
+    this.#learned?.changed();
+  }
+
+  /** Takes the last acts of agents since the last time, for other nodes. */
+  takeNews(actsMax: number): ReturnType<LoopGuard['takeNews']> {
+    return this.#guard.takeNews(actsMax);
+  }
+
+  /** Whether the place of a state can be one of this cache's domain. */
+  fits({ coordinates, soft }: StatePoint): boolean {
+    return coordinates.length === this.#placer.dimensions && soft.length === this.#placer.softWeights.length;
   }
 
   /** Looks for a remembered answer that may be served now. */

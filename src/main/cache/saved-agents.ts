@@ -4,7 +4,7 @@ import type { AgentMemory, Insisted } from './loop-guard.ts';
 import { type SavedVisit, Visits } from './visits.ts';
 
 /** What the guard knows about an agent, as it is saved. */
-export interface SavedAgent extends Omit<AgentMemory, 'signature' | 'sinceMs' | 'lastMs' | 'visits'> {
+export interface SavedAgent extends Omit<AgentMemory, 'signature' | 'sinceMs' | 'lastMs' | 'visits' | 'isNews'> {
   readonly agent: string;
   readonly signature: readonly number[];
   /** How long it had been in its state when it acted last. */
@@ -15,7 +15,7 @@ export interface SavedAgent extends Omit<AgentMemory, 'signature' | 'sinceMs' | 
 }
 
 export function savedAgent(agent: string, memory: AgentMemory, clock: Clock): SavedAgent {
-  const { signature, sinceMs, lastMs, visits, ...rest } = memory;
+  const { signature, sinceMs, lastMs, visits, isNews: _, ...rest } = memory;
   return {
     agent,
     ...rest,
@@ -35,7 +35,8 @@ export function memoryOf(saved: SavedAgent, clock: Clock, lifeMs: number): Agent
   const visits = visited === null ? undefined : new Visits();
   visits?.restore(visited ?? []);
   const nowMs = clock.now();
-  return { ...rest, signature: Int32Array.from(signature), sinceMs: nowMs - stayMs, lastMs: nowMs - ageMs, visits };
+  const words = Int32Array.from(signature);
+  return { ...rest, signature: words, sinceMs: nowMs - stayMs, lastMs: nowMs - ageMs, visits, isNews: false };
 }
 
 export function isSavedAgent(value: unknown): value is SavedAgent {
