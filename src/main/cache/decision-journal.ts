@@ -27,3 +27,8 @@ export interface AgentAct {
   readonly streak: number;
   readonly isFromMemory: boolean;
 }
+
+export interface AgentNews {
+  readonly acts: readonly AgentAct[];
+  readonly dropped: number;
+}

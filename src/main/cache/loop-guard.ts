@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import { fingerprintNumber } from '../../shared/place.ts';
 import type { Signature } from '../../shared/signature.ts';
-import type { AgentAct } from './decision-journal.ts';
+import type { AgentAct, AgentNews } from './decision-journal.ts';
 import { areAll, inChunks, type LearnedPart } from './learned/learned-part.ts';
 import { isSavedAgent, isSavedInsistence, memoryOf, type SavedAgent, savedAgent } from './saved-agents.ts';
 import { Visits } from './visits.ts';
@@ -59,6 +59,9 @@ const SAVED_MAX = 4_096;
 const AGENTS_AT_ONCE = 100;
 const INSISTED_AT_ONCE = 1_000;
 
+/** Maximum number of agents whose last acts wait for other nodes. */
+const NEWS_MAX = 128;
+
 /** An action without effect is served once more, because the world may lag, but never a third time. */
 export const REPEATS_MAX = 2;
 
@@ -71,6 +74,7 @@ export class LoopGuard {
   /** Called when the first agent has acted since the news were taken last; undefined if no other node follows. */
   onNews: (() => void) | undefined;
   #news: [agent: string, memory: AgentMemory][] = [];
+  #newsDropped = 0;
 
   constructor(agentsMax: number) {
     this.#agents = new LRUCache({ max: agentsMax });
@@ -101,17 +105,19 @@ export class LoopGuard {
 
   #note(agent: string, memory: AgentMemory, onNews: () => void): void {
     if (memory.isNews) return;
+    if (this.#news.length >= NEWS_MAX) return void this.#newsDropped++;
     memory.isNews = true;
     if (this.#news.push([agent, memory]) === 1) onNews();
   }
 
-  /** Takes the last acts of agents since the last time, at most this many. The others are dropped: returns how many. */
-  takeNews(actsMax: number): { readonly acts: readonly AgentAct[]; readonly dropped: number } {
+  /** Takes the last acts of agents since the last time, and the number of those that were dropped because there were too many. */
+  takeNews(): AgentNews {
     const news = this.#news;
     this.#news = [];
     for (const [, memory] of news) memory.isNews = false;
-    const acts = news.slice(0, actsMax).map(([agent, memory]) => ({ ...memory, agent }));
-    return { acts, dropped: news.length - acts.length };
+    const dropped = this.#newsDropped;
+    this.#newsDropped = 0;
+    return { acts: news.map(([agent, memory]) => ({ ...memory, agent })), dropped };
   }
 
   /** Records what an agent did at another node, as if it had asked here. */

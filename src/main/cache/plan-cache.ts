@@ -8,7 +8,7 @@ import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.
 import { DomainRulesWriter, ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
-import type { AgentAct, DecisionJournal } from './decision-journal.ts';
+import type { AgentAct, AgentNews, DecisionJournal } from './decision-journal.ts';
 import { DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionStore } from './decision-store.ts';
@@ -141,8 +141,8 @@ export class PlanCache {
   }
 
   /** Takes the last acts of agents since the last time, for other nodes. */
-  takeNews(actsMax: number): ReturnType<LoopGuard['takeNews']> {
-    return this.#guard.takeNews(actsMax);
+  takeNews(): AgentNews {
+    return this.#guard.takeNews();
   }
 
   /** Whether the place of a state can be one of this cache's domain. */

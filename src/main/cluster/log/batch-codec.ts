@@ -1,0 +1,100 @@
+import type { Decision } from '../../../shared/decision.ts';
+import type { StatePoint } from '../../../shared/place.ts';
+import { SIGNATURE_WORDS, type Signature } from '../../../shared/signature.ts';
+import { decodeRecord, encodeRecord } from '../../cache/disk/decision-record.ts';
+import { framed } from './frames.ts';
+
+/*
+ * A batch is a head and records, each in a frame with its checksum, little-endian:
+ *
+ *   head    u8 version | u8 flags | f64 sent, by the engine's clock (NaN: unknown) | u8 length, node | u8 length, id of the last clear it has seen
+ *   clear   u8 1
+ *   decided u8 2 or 3 (amended) | i32 signature x 4 | f64 fresh for, ms | f64 age, ms | decision record
+ */
+const VERSION = 1;
+const FLAG_CLEAR = 1;
+const KIND = { CLEAR: 1, DECIDED: 2, AMENDED: 3 } as const;
+const DECIDED_HEAD_BYTES = 1 + 4 * SIGNATURE_WORDS + 16;
+
+export interface BatchHead {
+  readonly node: string;
+  readonly hasClear: boolean;
+  /** The id of the last clear in the log that the sender has seen; empty if none. */
+  readonly clearId: string;
+  /** When it was sent, at the earliest, in milliseconds of the engine's clock. NaN if the sender does not know. */
+  readonly sentMs: number;
+}
+
+/** A decision as it travels: how long it is still fresh, and its age, at the moment of sending. */
+export interface DecidedRecord {
+  readonly kind: 'decided' | 'amended';
+  readonly signature: Signature;
+  readonly place: StatePoint | undefined;
+  readonly decision: Decision;
+  readonly leftMs: number;
+  readonly ageMs: number;
+}
+
+export type LogRecord = DecidedRecord | { readonly kind: 'clear' };
+
+export function encodeHead({ node, hasClear, clearId, sentMs }: BatchHead): Buffer {
+  const bytes = Buffer.alloc(12 + node.length + clearId.length);
+  bytes.writeUInt8(VERSION, 0);
+  bytes.writeUInt8(hasClear ? FLAG_CLEAR : 0, 1);
+  bytes.writeDoubleLE(sentMs, 2);
+  bytes.writeUInt8(node.length, 10);
+  bytes.write(node, 11, 'latin1');
+  bytes.writeUInt8(clearId.length, 11 + node.length);
+  bytes.write(clearId, 12 + node.length, 'latin1');
+  return framed(bytes);
+}
+
+/** Undefined if the bytes are no head of this version. */
+export function decodeHead(bytes: Buffer): BatchHead | undefined {
+  if (bytes.length < 12 || bytes.readUInt8(0) !== VERSION) return undefined;
+  const nodeEnd = 11 + bytes.readUInt8(10);
+  if (nodeEnd >= bytes.length || nodeEnd + 1 + bytes.readUInt8(nodeEnd) !== bytes.length) return undefined;
+  return {
+    node: bytes.toString('latin1', 11, nodeEnd),
+    hasClear: (bytes.readUInt8(1) & FLAG_CLEAR) !== 0,
+    clearId: bytes.toString('latin1', nodeEnd + 1),
+    sentMs: bytes.readDoubleLE(2),
+  };
+}
+
+export const CLEAR_FRAME = framed(Buffer.of(KIND.CLEAR));
+
+export function encodeDecided({ kind, signature, place, decision, leftMs, ageMs }: DecidedRecord): Buffer {
+  const head = Buffer.alloc(DECIDED_HEAD_BYTES);
+  head.writeUInt8(kind === 'amended' ? KIND.AMENDED : KIND.DECIDED, 0);
+  for (let i = 0; i < SIGNATURE_WORDS; i++) head.writeInt32LE(signature[i] as number, 1 + 4 * i);
+  head.writeDoubleLE(leftMs, DECIDED_HEAD_BYTES - 16);
+  head.writeDoubleLE(ageMs, DECIDED_HEAD_BYTES - 8);
+  return framed(Buffer.concat([head, encodeRecord(place, decision)]));
+}
+
+/** Undefined if the bytes are no record, or have values that no node would send. */
+export function decodeLogRecord(bytes: Buffer): LogRecord | undefined {
+  const kind = bytes[0];
+  if (kind === KIND.CLEAR) return bytes.length === 1 ? { kind: 'clear' } : undefined;
+  if ((kind !== KIND.DECIDED && kind !== KIND.AMENDED) || bytes.length < DECIDED_HEAD_BYTES) return undefined;
+  const decoded = decodeRecord(bytes.subarray(DECIDED_HEAD_BYTES));
+  if (decoded === undefined) return undefined;
+  const record = {
+    ...decoded,
+    kind: kind === KIND.AMENDED ? ('amended' as const) : ('decided' as const),
+    signature: Int32Array.from({ length: SIGNATURE_WORDS }, (_, i) => bytes.readInt32LE(1 + 4 * i)),
+    leftMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 16),
+    ageMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 8),
+  };
+  return isSound(record) ? record : undefined;
+}
+
+/** Whether a whole record has only values that a node may have sent. */
+function isSound({ decision, place, leftMs, ageMs }: DecidedRecord): boolean {
+  const { action, tally, latencyMs } = decision;
+  const areTimes = leftMs >= 0 && Number.isFinite(ageMs) && ageMs >= 0 && Number.isFinite(latencyMs);
+  const areVotes = tally.every(({ action: voted, weight }) => voted !== '' && Number.isFinite(weight) && weight >= 0);
+  const isPlace = place === undefined || (Number.isFinite(place.gate) && place.coordinates.every(Number.isFinite));
+  return areTimes && areVotes && isPlace && action !== '';
+}

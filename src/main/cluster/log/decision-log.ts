@@ -1,0 +1,275 @@
+import { type Clock, stampNow } from '../../../shared/clock.ts';
+import type { Decision } from '../../../shared/decision.ts';
+import type { StatePoint } from '../../../shared/place.ts';
+import type { Random } from '../../../shared/random.ts';
+import type { Signature } from '../../../shared/signature.ts';
+import type { DecisionJournal } from '../../cache/decision-journal.ts';
+import type { RestoredDecision } from '../../cache/disk/decision-disk.ts';
+import { DurationHistogram, type Durations } from '../../measure/durations.ts';
+import type { ClusterNames, Engine } from '../engine/engine.ts';
+import { type BatchHead, type DecidedRecord, decodeHead, decodeLogRecord, type LogRecord } from './batch-codec.ts';
+import { EngineTime } from './engine-time.ts';
+import { compareEntries, type EntryId, entryId } from './entry-id.ts';
+import { framesOf } from './frames.ts';
+import { type LogEntry, LogReader } from './log-reader.ts';
+import { decodeMessage, encodeTail, readTail } from './message.ts';
+import { type EndedClaim, Outbox } from './outbox.ts';
+
+/** Where the node keeps decisions: its cache. */
+export interface LoggedMemory {
+  /** Remembers what another node has decided, in place of what is remembered. */
+  adopt(adopted: RestoredDecision, isAmended: boolean): void;
+  /** Whether a place can be one of this domain. */
+  fits(place: StatePoint): boolean;
+}
+
+export interface DecisionLogParts {
+  readonly engine: Engine;
+  readonly names: ClusterNames;
+  /** Of `fingerprintOf`. */
+  readonly fingerprint: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Undefined without a cache: then only claims and acts travel. */
+  readonly memory: LoggedMemory | undefined;
+  /** The longest time that a decision is fresh, whatever a record says. */
+  readonly ttlMaxMs: number;
+  /** Another node has cleared its cache: this one does the same. */
+  readonly onCleared: () => void;
+}
+
+export interface LogStats {
+  /** Whether this node follows the log without a gap. */
+  readonly isLive: boolean;
+  /** Records of this node that wait. */
+  readonly queued: number;
+  readonly sent: number;
+  readonly batches: number;
+  /** Records of other nodes that were taken over. */
+  readonly received: number;
+  /** Records that were not taken over or not sent, by reason: damaged; expired; decided before a clear; older than this node's own; too many waited. */
+  readonly dropped: Readonly<Record<'poisoned' | 'expired' | 'cleared' | 'overridden' | 'full', number>>;
+  /** Clears of other nodes. */
+  readonly clears: number;
+  readonly gaps: number;
+  /** Reads of the log. */
+  readonly reads: number;
+  /** How often the whole log was read, because the node's place was not in it any more. */
+  readonly restarts: number;
+  /** Calls to the engine that failed. */
+  readonly failed: number;
+  /** Age of the entry received last when it was applied, in milliseconds. */
+  readonly lagMs: number;
+  /** The same for pushes, all together. */
+  readonly lagsMs: Durations;
+}
+
+/**
+ * Shares decisions with the other nodes of a cluster: what this node's cache remembers goes to the log, and what others have decided comes
+ * into the cache. The protocol is in docs/concurrency.md. Nothing is thrown, and nothing waits for it.
+ */
+export class DecisionLog implements DecisionJournal {
+  readonly #parts: DecisionLogParts;
+  readonly #time: EngineTime;
+  readonly #outbox: Outbox;
+  readonly #reader: LogReader;
+  readonly #channel: string;
+  readonly #ends: (() => void)[] = [];
+  readonly #lags = new DurationHistogram();
+  readonly #dropped = { poisoned: 0, expired: 0, cleared: 0, overridden: 0 };
+  #received = 0;
+  #clears = 0;
+  #lagMs = 0;
+  #isClearing = false;
+  #changedStates: string[] = [];
+  /** Takes the acts of agents that other nodes are to hear of. */
+  takeActs: () => readonly Buffer[] = () => [];
+  onAct: (act: Buffer) => void = () => {};
+  /** The claim of a state has ended at another node. */
+  onState: (state: string) => void = () => {};
+
+  constructor(parts: DecisionLogParts) {
+    this.#parts = parts;
+    const { engine, names, fingerprint, clock, random } = parts;
+    const stream = names.key('log', fingerprint);
+    this.#channel = names.key('news', fingerprint);
+    this.#time = new EngineTime(clock);
+    const shared = { engine, clock, random, time: this.#time, stream, channel: this.#channel };
+    this.#outbox = new Outbox({ ...shared, takeTail: () => this.#takeTail() });
+    this.#reader = new LogReader({
+      ...shared,
+      apply: (entry) => this.#apply(entry),
+      onRestart: () => this.#outbox.restart(),
+      onLive: () => this.#outbox.wake(),
+    });
+  }
+
+  /** Follows the log from now on. */
+  start(): void {
+    const { engine } = this.#parts;
+    this.#ends.push(
+      engine.listen(this.#channel, (message) => this.#heard(message)),
+      engine.onChange((isUp) => this.#changed(isUp)),
+    );
+    if (engine.isUp) this.#reader.wake();
+  }
+
+  #changed(isUp: boolean): void {
+    this.#outbox.sleep();
+    if (isUp) this.#reader.wake();
+    else this.#reader.sleep();
+  }
+
+  close(): void {
+    for (const end of this.#ends.splice(0)) end();
+    this.#reader.close();
+    this.#outbox.close();
+  }
+
+  decided(
+    signature: Signature,
+    place: StatePoint | undefined,
+    decision: Decision,
+    expiresAtMs: number,
+    isAmended: boolean,
+  ): void {
+    this.#outbox.add({ signature: signature.slice(), place, decision, expiresAtMs, isAmended });
+  }
+
+  cleared(): void {
+    if (!this.#isClearing) this.#outbox.clear();
+  }
+
+  /** Ends a claim, in the same call as what was decided in the same turn. */
+  endClaim(claim: EndedClaim, state: string): void {
+    if (this.#changedStates.push(state) > CHANGED_MAX) this.#changedStates.shift();
+    this.#outbox.noteTail();
+    this.#outbox.end(claim);
+  }
+
+  /** There are acts to take. */
+  noteActs(): void {
+    this.#outbox.noteTail();
+  }
+
+  stats(): LogStats {
+    const { gaps, reads, restarts } = this.#reader.counts;
+    const { sent, batches, full, failed } = this.#outbox.counts;
+    return {
+      isLive: this.#reader.isLive,
+      queued: this.#outbox.queued,
+      sent,
+      batches,
+      received: this.#received,
+      dropped: { ...this.#dropped, full },
+      clears: this.#clears,
+      gaps,
+      reads,
+      restarts,
+      failed,
+      lagMs: this.#lagMs,
+      lagsMs: this.#lags.summary(),
+    };
+  }
+
+  #takeTail(): Buffer {
+    return encodeTail(this.#parts.engine.node, this.#changedStates.splice(0), this.takeActs());
+  }
+
+  #heard(message: Buffer): void {
+    const decoded = decodeMessage(message);
+    if (decoded === undefined) return this.#poisoned();
+    const { entry, tail } = decoded;
+    if (entry !== undefined) this.#reader.pushed(entry.id, entry.bytes);
+    const { node } = this.#parts.engine;
+    readTail(tail, { node, onState: this.onState, onAct: this.onAct, onDamaged: () => this.#poisoned() });
+  }
+
+  #poisoned(): void {
+    this.#dropped.poisoned++;
+  }
+
+  /** Applies the records of an entry, one at each step. */
+  *#apply(entry: LogEntry): Generator<void, void, undefined> {
+    const frames = framesOf(entry.bytes);
+    const first = frames.next().value;
+    const head = first && decodeHead(first);
+    if (head === undefined) return this.#poisoned();
+    const isOwn = head.node === this.#parts.engine.node;
+    this.#outbox.read(entry.id, isOwn && head.hasClear);
+    if (isOwn) return;
+    const sentMs = this.#noteLag(entry, head);
+    let isCleared = this.#isBeforeClear(head);
+    for (const frame of frames) {
+      const record = frame && decodeLogRecord(frame);
+      if (record === undefined) this.#poisoned();
+      else if (record.kind === 'clear') isCleared = this.#clear(entry.id);
+      else if (isCleared || this.#outbox.isClearing) this.#dropped.cleared++;
+      else this.#adopt(record, sentMs);
+      yield;
+    }
+  }
+
+  /** Whether a batch was sent by a node that had not yet seen the last clear. If it had seen one that this node missed, that is made up for. */
+  #isBeforeClear({ clearId }: BatchHead): boolean {
+    const seen = entryId(clearId);
+    if (seen === undefined) return true;
+    const known = this.#outbox.clearedAt;
+    if (known === undefined) this.#outbox.noteClear(seen);
+    else if (compareEntries(seen, known) > 0) this.#clear(seen);
+    else return compareEntries(seen, known) < 0;
+    return false;
+  }
+
+  /** Another node has cleared everything. Returns false: what follows was decided after it. */
+  #clear(id: EntryId): boolean {
+    this.#clears++;
+    this.#outbox.noteClear(id);
+    // Its own clear comes later in the log, and what it decided since even later.
+    if (this.#outbox.isClearing) return false;
+    this.#outbox.forget();
+    this.#isClearing = true;
+    try {
+      this.#parts.onCleared();
+    } finally {
+      this.#isClearing = false;
+    }
+    return false;
+  }
+
+  /** Returns when the batch was sent, at the earliest, in milliseconds of the steady clock; NaN if it cannot be known. */
+  #noteLag({ receivedMs }: LogEntry, { sentMs }: BatchHead): number {
+    const nowMs = this.#parts.clock.now();
+    const isOfFuture = sentMs > this.#time.now() + CLOCK_STEP_MS;
+    if (Number.isNaN(sentMs) || isOfFuture) return Number.NaN;
+    const ownMs = Math.min(receivedMs, this.#time.earliest(sentMs));
+    this.#lagMs = nowMs - ownMs;
+    this.#lags.record(this.#lagMs);
+    return ownMs;
+  }
+
+  #adopt(record: DecidedRecord, sentMs: number): void {
+    const { clock, memory, ttlMaxMs } = this.#parts;
+    const nowMs = clock.now();
+    const onTheWayMs = nowMs - sentMs;
+    const leftMs = Math.min(record.leftMs, ttlMaxMs - record.ageMs) - onTheWayMs;
+    // Also if it is not known how long it was on the way.
+    if (!(leftMs > 0)) return void this.#dropped.expired++;
+    if (this.#outbox.overrides(record.signature)) return void this.#dropped.overridden++;
+    const { signature, decision } = record;
+    const place = record.place && memory?.fits(record.place) ? record.place : undefined;
+    const decidedAtMs = stampNow(clock) - record.ageMs - onTheWayMs;
+    this.#received++;
+    memory?.adopt(
+      { signature, place, decision: { ...decision, decidedAtMs }, expiresAtMs: nowMs + leftMs },
+      record.kind === 'amended',
+    );
+  }
+}
+
+/** Maximum number of states with a changed claim that wait to be sent. Flights that wait for others ask again by themselves. */
+const CHANGED_MAX = 1_024;
+/** A batch that was sent this much later than now shows that the engine's clock was set back, in milliseconds. */
+const CLOCK_STEP_MS = 1_000;
+
+export type { LogRecord };

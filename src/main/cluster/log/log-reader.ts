@@ -1,0 +1,208 @@
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import type { Random } from '../../../shared/random.ts';
+import type { Engine, Reply } from '../engine/engine.ts';
+import type { EngineTime } from './engine-time.ts';
+import { compareEntries, type EntryId, entryId, entryText, follows } from './entry-id.ts';
+
+/** Entries that are read at once. */
+const PAGE_ENTRIES = 32;
+/** Pushes that are kept while a node reads what it missed. With more, it reads on. */
+const PUSHES_MAX = 256;
+/** Records that are applied in one turn of the event loop: in less than a millisecond. */
+const RECORDS_AT_ONCE = 24;
+/** A live node looks at the log at this interval, in milliseconds, up to a quarter earlier. */
+const LOOK_MS = 2_000;
+/** Pause after a failed read, in milliseconds. */
+const PAUSE_MS = 300;
+const CALL_MS = 1_000;
+
+export interface LogEntry {
+  readonly id: EntryId;
+  readonly bytes: Buffer;
+  readonly receivedMs: number;
+}
+
+export interface LogReaderParts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly time: EngineTime;
+  readonly stream: string;
+  /** Applies an entry, one record at each step. */
+  readonly apply: (entry: LogEntry) => Iterator<unknown>;
+  /** The place of this node is not in the log any more: all of the log follows. */
+  readonly onRestart: () => void;
+  /** This node has read all of the log, and follows it from now on. */
+  readonly onLive: () => void;
+}
+
+/** Reads the log in its order, without a gap: from pushes while live, else in pages. The protocol is in docs/concurrency.md. */
+export class LogReader {
+  readonly #parts: LogReaderParts;
+  /** The last entry that was taken over. */
+  #place: EntryId | undefined;
+  #isLive = false;
+  #isReading = false;
+  #isClosed = false;
+  #pushes: LogEntry[] = [];
+  #hasLostPushes = false;
+  #queue: LogEntry[] = [];
+  #current: Iterator<unknown> | undefined;
+  #isApplying = false;
+  #onApplied: (() => void)[] = [];
+  #timer: Timer | undefined;
+  readonly counts = { gaps: 0, reads: 0, restarts: 0, entries: 0 };
+
+  constructor(parts: LogReaderParts) {
+    this.#parts = parts;
+  }
+
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  /** The engine is there, or is back. */
+  wake(): void {
+    this.#isLive = false;
+    this.#lookLater(0);
+  }
+
+  /** The engine is away. */
+  sleep(): void {
+    this.#isLive = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.sleep();
+    this.#queue = [];
+    this.#current = undefined;
+  }
+
+  /** An entry was pushed. */
+  pushed(id: EntryId, bytes: Buffer): void {
+    this.#arrived({ id, bytes, receivedMs: this.#parts.clock.now() });
+  }
+
+  #arrived(entry: LogEntry): void {
+    const place = this.#place;
+    if (place !== undefined && entry.id.epoch === place.epoch && compareEntries(entry.id, place) <= 0) return;
+    const isNext = follows(entry.id, place);
+    const isInTime = this.#parts.time.isKnown && this.#queue.length < PUSHES_MAX;
+    if (this.#isLive && isNext && isInTime) return this.#take(entry);
+    this.#keep(entry);
+    if (!this.#isLive) return;
+    if (!isNext) this.counts.gaps++;
+    this.wake();
+  }
+
+  #keep(entry: LogEntry): void {
+    this.#pushes.push(entry);
+    if (this.#pushes.length <= PUSHES_MAX) return;
+    this.#pushes.shift();
+    this.#hasLostPushes = true;
+  }
+
+  #lookLater(afterMs: number): void {
+    const { clock } = this.#parts;
+    this.#timer?.cancel();
+    this.#timer = this.#isClosed ? undefined : clock.setTimer(afterMs, () => void this.#look());
+  }
+
+  /** Reads what follows on the place of this node, until there is no more. */
+  async #look(): Promise<void> {
+    const { engine, random } = this.#parts;
+    this.#timer = undefined;
+    if (this.#isReading || !engine.isUp) return;
+    this.#isReading = true;
+    let afterMs = PAUSE_MS;
+    try {
+      let hasMore = true;
+      while (hasMore) {
+        hasMore = await this.#readPage();
+        await this.#applied();
+      }
+      this.#goLive();
+      afterMs = this.#isLive ? LOOK_MS * (1 - random.next() / 4) : 0;
+    } catch {
+      // Away, or refused. If it comes back, this node is woken.
+    } finally {
+      this.#isReading = false;
+      if (engine.isUp) this.#lookLater(afterMs);
+    }
+  }
+
+  /** Returns whether there may be more. */
+  async #readPage(): Promise<boolean> {
+    const { engine, clock, stream, time } = this.#parts;
+    const sentMs = clock.now();
+    const after = this.#place === undefined ? '' : entryText(this.#place);
+    this.#hasLostPushes = false;
+    this.counts.reads++;
+    const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES)], { timeoutMs: CALL_MS });
+    const [nowMs, isKnown, listed] = reply as [number, number, readonly Reply[]];
+    time.sample(sentMs, nowMs);
+    if (isKnown === 0 && this.#place !== undefined) this.#restart();
+    for (const one of listed) this.#takeListed(one);
+    return listed.length === PAGE_ENTRIES || this.#hasLostPushes;
+  }
+
+  #restart(): void {
+    this.counts.restarts++;
+    this.#place = undefined;
+    this.#parts.onRestart();
+  }
+
+  #takeListed(listed: Reply): void {
+    const [idText, fields] = listed as [Buffer, readonly Buffer[]];
+    const id = entryId(String(idText));
+    if (id === undefined) return;
+    this.#take({ id, bytes: fields[1] ?? Buffer.alloc(0), receivedMs: this.#parts.clock.now() });
+  }
+
+  /** Takes over the pushes that arrived meanwhile. If there is a gap among them, the rest has to be read. */
+  #goLive(): void {
+    this.#isLive = true;
+    this.#parts.onLive();
+    const pushes = this.#pushes;
+    this.#pushes = [];
+    for (const push of pushes) this.#arrived(push);
+  }
+
+  #take(entry: LogEntry): void {
+    this.#place = entry.id;
+    this.counts.entries++;
+    this.#queue.push(entry);
+    if (!this.#isApplying) this.#apply();
+  }
+
+  #apply(): void {
+    this.#isApplying = true;
+    for (let records = 0; records < RECORDS_AT_ONCE; records++) {
+      if (this.#step()) continue;
+      this.#isApplying = false;
+      for (const resolve of this.#onApplied.splice(0)) resolve();
+      return;
+    }
+    this.#parts.clock.nextTurn(() => this.#apply());
+  }
+
+  /** Applies one record. Returns false if none is left. */
+  #step(): boolean {
+    if (this.#current === undefined) {
+      const entry = this.#queue.shift();
+      if (entry === undefined) return false;
+      this.#current = this.#parts.apply(entry);
+    }
+    if (this.#current.next().done === true) this.#current = undefined;
+    return true;
+  }
+
+  /** Resolves when all entries that were taken over are applied. */
+  #applied(): Promise<void> {
+    if (!this.#isApplying) return Promise.resolve();
+    return new Promise((resolve) => void this.#onApplied.push(resolve));
+  }
+}

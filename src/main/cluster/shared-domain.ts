@@ -1,0 +1,75 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { Random } from '../../shared/random.ts';
+import type { PlanCache } from '../cache/plan-cache.ts';
+import { AgentActs, type ActStats } from './agents/agent-acts.ts';
+import type { ClusterNames, Engine } from './engine/engine.ts';
+import { LOG_LUA } from './log/log-lua.ts';
+import { DecisionLog, type LogStats } from './log/decision-log.ts';
+import { ClusterStates, type StateStats } from './states/cluster-states.ts';
+import { STATES_LUA } from './states/states-lua.ts';
+
+/** The engine's functions for what a domain shares. */
+export const SHARED_DOMAIN_LUA = [LOG_LUA, STATES_LUA];
+
+/** Without a cache, a decision is kept this long for flights that ask just after it was made, in milliseconds. */
+const MADE_UNCACHED_MS = 100;
+
+export interface SharedDomainParts {
+  readonly engine: Engine;
+  readonly names: ClusterNames;
+  /** Of `fingerprintOf`. */
+  readonly fingerprint: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Undefined if the cache is off. */
+  readonly cache: PlanCache | undefined;
+  /** The longest time that a decision is fresh, in milliseconds. */
+  readonly ttlMaxMs: number;
+  /** Another node has cleared its cache: clears this one, as a caller would. */
+  readonly onCleared: () => void;
+}
+
+export interface SharedDomainStats {
+  readonly log: LogStats;
+  readonly states: StateStats;
+  readonly acts: ActStats;
+}
+
+/** What the nodes of a cluster share of one domain: the log of decisions, one flight for each state, and the last acts of agents. */
+export class SharedDomain {
+  readonly states: ClusterStates;
+  readonly #log: DecisionLog;
+  readonly #acts: AgentActs;
+  readonly #end: () => void;
+
+  /** Starts at once. Nothing waits for the engine. */
+  constructor(parts: SharedDomainParts) {
+    const { cache, engine } = parts;
+    const log = new DecisionLog({ ...parts, memory: cache });
+    this.#log = log;
+    this.states = new ClusterStates({
+      ...parts,
+      ...(cache === undefined ? { madeMs: MADE_UNCACHED_MS } : {}),
+      endClaim: (claim, state) => log.endClaim(claim, state),
+    });
+    this.#acts = new AgentActs(cache ?? NO_ACTS);
+    log.takeActs = () => this.#acts.take();
+    log.onAct = (act) => this.#acts.heard(act);
+    log.onState = (state) => this.states.changed(state);
+    this.#end = engine.onChange(() => this.states.changedAll());
+    cache?.share(log, () => log.noteActs());
+    log.start();
+  }
+
+  stats(): SharedDomainStats {
+    return { log: this.#log.stats(), states: this.states.stats(), acts: this.#acts.stats() };
+  }
+
+  close(): void {
+    this.#end();
+    this.#log.close();
+    this.states.changedAll();
+  }
+}
+
+const NO_ACTS = { takeNews: () => ({ acts: [], dropped: 0 }), heard: () => {} };

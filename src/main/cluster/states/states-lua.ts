@@ -1,0 +1,26 @@
+import type { LibraryPart } from '../engine/function-library.ts';
+
+/**
+ * Claims of states: one key for each. Its value is `C` and the token of the owner (`node:number`), or `D` and what was made, which is
+ * kept for a short time. `log_append` ends claims.
+ */
+export const STATES_LUA: LibraryPart = {
+  source: `
+do
+  -- keys: the claim; args: token, time to live in ms, beginning of the channels of presence, whether what was made just now is taken
+  -- Returns 1 (yours); 0, owner, time left (another's); or 2 and what was made.
+  redis.register_function(named('state_claim'), function(keys, args)
+    local mine = 'C' .. args[1]
+    local held = redis.call('SET', keys[1], mine, 'NX', 'GET', 'PX', args[2])
+    if not held then return { 1 } end
+    if string.sub(held, 1, 1) == 'D' and args[4] == '1' then return { 2, string.sub(held, 2) } end
+    local owner = string.match(held, '^C(.*):')
+    local node = string.match(args[1], '^(.*):')
+    if owner and owner ~= node and is_present(args[3] .. owner) then
+      return { 0, owner, redis.call('PTTL', keys[1]) }
+    end
+    redis.call('SET', keys[1], mine, 'PX', args[2])
+    return { 1 }
+  end)
+end`,
+};
