@@ -7,17 +7,21 @@ import { framed } from './frames.ts';
 /*
  * A batch is a head and records, each in a frame with its checksum, little-endian:
  *
- *   head    u8 version | u8 flags | f64 sent, by the engine's clock (NaN: unknown) | u8 length, node | u8 length, id of the last clear it has seen
+ *   head    u8 version | u8 flags | f64 sent, by the engine's clock (NaN: unknown) | u32 number | u8 length, node |
+ *           u8 length, id of the last clear it has seen
  *   clear   u8 1
  *   decided u8 2 or 3 (amended) | i32 signature x 4 | f64 fresh for, ms | f64 age, ms | decision record
  */
 const VERSION = 1;
 const FLAG_CLEAR = 1;
+const NODE_AT = 15;
 const KIND = { CLEAR: 1, DECIDED: 2, AMENDED: 3 } as const;
 const DECIDED_HEAD_BYTES = 1 + 4 * SIGNATURE_WORDS + 16;
 
 export interface BatchHead {
   readonly node: string;
+  /** Counts the batches of the node. */
+  readonly number: number;
   readonly hasClear: boolean;
   /** The id of the last clear in the log that the sender has seen; empty if none. */
   readonly clearId: string;
@@ -37,25 +41,27 @@ export interface DecidedRecord {
 
 export type LogRecord = DecidedRecord | { readonly kind: 'clear' };
 
-export function encodeHead({ node, hasClear, clearId, sentMs }: BatchHead): Buffer {
-  const bytes = Buffer.alloc(12 + node.length + clearId.length);
+export function encodeHead({ node, number, hasClear, clearId, sentMs }: BatchHead): Buffer {
+  const bytes = Buffer.alloc(NODE_AT + node.length + 1 + clearId.length);
   bytes.writeUInt8(VERSION, 0);
   bytes.writeUInt8(hasClear ? FLAG_CLEAR : 0, 1);
   bytes.writeDoubleLE(sentMs, 2);
-  bytes.writeUInt8(node.length, 10);
-  bytes.write(node, 11, 'latin1');
-  bytes.writeUInt8(clearId.length, 11 + node.length);
-  bytes.write(clearId, 12 + node.length, 'latin1');
+  bytes.writeUInt32LE(number >>> 0, 10);
+  bytes.writeUInt8(node.length, NODE_AT - 1);
+  bytes.write(node, NODE_AT, 'latin1');
+  bytes.writeUInt8(clearId.length, NODE_AT + node.length);
+  bytes.write(clearId, NODE_AT + node.length + 1, 'latin1');
   return framed(bytes);
 }
 
 /** Undefined if the bytes are no head of this version. */
 export function decodeHead(bytes: Buffer): BatchHead | undefined {
-  if (bytes.length < 12 || bytes.readUInt8(0) !== VERSION) return undefined;
-  const nodeEnd = 11 + bytes.readUInt8(10);
+  if (bytes.length <= NODE_AT || bytes.readUInt8(0) !== VERSION) return undefined;
+  const nodeEnd = NODE_AT + bytes.readUInt8(NODE_AT - 1);
   if (nodeEnd >= bytes.length || nodeEnd + 1 + bytes.readUInt8(nodeEnd) !== bytes.length) return undefined;
   return {
-    node: bytes.toString('latin1', 11, nodeEnd),
+    node: bytes.toString('latin1', NODE_AT, nodeEnd),
+    number: bytes.readUInt32LE(10),
     hasClear: (bytes.readUInt8(1) & FLAG_CLEAR) !== 0,
     clearId: bytes.toString('latin1', nodeEnd + 1),
     sentMs: bytes.readDoubleLE(2),

@@ -195,9 +195,7 @@ export class DecisionLog implements DecisionJournal {
     const first = frames.next().value;
     const head = first && decodeHead(first);
     if (head === undefined) return this.#poisoned();
-    const isOwn = head.node === this.#parts.engine.node;
-    this.#outbox.read(entry.id, isOwn && head.hasClear);
-    if (isOwn) return;
+    if (head.node === this.#parts.engine.node) return this.#outbox.readOwn(entry.id, head);
     const sentMs = this.#noteLag(entry, head);
     let isCleared = this.#isBeforeClear(head);
     for (const frame of frames) {

@@ -3,7 +3,7 @@ import type { Decision } from '../../../shared/decision.ts';
 import type { StatePoint } from '../../../shared/place.ts';
 import { type Signature, signatureText } from '../../../shared/signature.ts';
 import type { Engine } from '../engine/engine.ts';
-import { CLEAR_FRAME, encodeDecided, encodeHead } from './batch-codec.ts';
+import { type BatchHead, CLEAR_FRAME, encodeDecided, encodeHead } from './batch-codec.ts';
 import type { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId, entryText } from './entry-id.ts';
 
@@ -60,16 +60,18 @@ export interface OutboxParts {
 
 /** What is sent in one call. */
 interface Batch {
+  readonly number: number;
   readonly hasClear: boolean;
   readonly records: readonly [state: string, record: Outgoing][];
   readonly claims: readonly EndedClaim[];
   readonly bytes: Buffer;
 }
 
-/** Records of this node that it has not read in the log yet, and their place there once it is known. */
+/** A batch of this node that it has not read in the log yet: the states of its records. */
 interface Unread {
+  readonly number: number;
   readonly states: ReadonlySet<string>;
-  id: EntryId | undefined;
+  isInLog: boolean;
 }
 
 /** Stands for no clear: before every id. */
@@ -98,6 +100,7 @@ export class Outbox {
   #isReady = false;
   #isClosed = false;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #nextNumber = 1;
   #epoch: string | undefined;
   #renewMs = 0;
   #meanBytes = 1_024;
@@ -173,20 +176,18 @@ export class Outbox {
     this.#sendSoon();
   }
 
-  /** This node has read the log up to `id`. `isOwnClear`: the entry there is this node's, with a clear. */
-  read(id: EntryId, isOwnClear: boolean): void {
-    if (isOwnClear) {
-      this.#unreadClears = Math.max(0, this.#unreadClears - 1);
-      this.noteClear(id);
-    }
-    if (this.#unread.length === 0) return;
-    this.#unread = this.#unread.filter((batch) => batch.id === undefined || compareEntries(batch.id, id) > 0);
+  /** This node has read a batch of its own in the log. */
+  readOwn(id: EntryId, { number, hasClear }: BatchHead): void {
+    this.#unread = this.#unread.filter((batch) => batch.number > number);
+    if (!hasClear) return;
+    this.#unreadClears = Math.max(0, this.#unreadClears - 1);
+    this.noteClear(id);
   }
 
   /** The log was lost, or trimmed beyond the place of this node: what it has put there before counts as read. */
   restart(): void {
     this.#epoch = undefined;
-    this.#unread = this.#unread.filter(({ id }) => id === undefined);
+    this.#unread = this.#unread.filter(({ isInLog }) => !isInLog);
     if (this.#isSending || this.#unreadClears === 0) return;
     this.#unreadClears = 0;
     this.#hasClear = true;
@@ -230,13 +231,14 @@ export class Outbox {
   async #send(): Promise<void> {
     const { clock } = this.#parts;
     const batch = this.#nextBatch();
-    const unread: Unread = { states: new Set(batch.records.map(([state]) => state)), id: undefined };
+    const states = new Set(batch.records.map(([state]) => state));
+    const unread: Unread = { number: batch.number, states, isInLog: false };
     const clears = this.#clears;
     this.#isSending = true;
     if (batch.records.length > 0) this.#unread.push(unread);
     try {
-      unread.id = entryId(await this.#append(batch));
-      this.#sent(batch, unread.id);
+      this.#sent(batch, entryId(await this.#append(batch)));
+      unread.isInLog = true;
     } catch {
       this.counts.failed++;
       this.#unread = this.#unread.filter((each) => each !== unread);
@@ -250,11 +252,12 @@ export class Outbox {
 
   #nextBatch(): Batch {
     const { engine, time, clock } = this.#parts;
+    const number = this.#nextNumber++;
     const hasClear = this.#hasClear;
     this.#hasClear = false;
     if (hasClear) this.#unreadClears++;
     const clearId = this.#clearedAt === undefined ? '' : entryText(this.#clearedAt);
-    const frames = [encodeHead({ node: engine.node, hasClear, clearId, sentMs: time.now() })];
+    const frames = [encodeHead({ node: engine.node, number, hasClear, clearId, sentMs: time.now() })];
     if (hasClear) frames.push(CLEAR_FRAME);
     const records: [string, Outgoing][] = [];
     let bytes = 0;
@@ -268,7 +271,7 @@ export class Outbox {
     }
     const isEmpty = !hasClear && records.length === 0;
     const claims = this.#claims.splice(0, CLAIMS_PER_BATCH);
-    return { hasClear, records, claims, bytes: isEmpty ? Buffer.alloc(0) : Buffer.concat(frames) };
+    return { number, hasClear, records, claims, bytes: isEmpty ? Buffer.alloc(0) : Buffer.concat(frames) };
   }
 
   async #append({ bytes, claims }: Batch): Promise<string> {
