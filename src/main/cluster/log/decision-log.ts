@@ -47,7 +47,7 @@ export interface LogStats {
   readonly batches: number;
   /** Records of other nodes that were taken over. */
   readonly received: number;
-  /** Records that were not taken over or not sent, by reason: damaged; expired; decided before a clear; older than this node's own; too many waited. */
+  /** Records that serve nobody, by reason: damaged; expired when they came; decided before a clear; older than this node's own; too many waited. */
   readonly dropped: Readonly<Record<'poisoned' | 'expired' | 'cleared' | 'overridden' | 'full', number>>;
   /** Clears of other nodes. */
   readonly clears: number;
@@ -246,22 +246,22 @@ export class DecisionLog implements DecisionJournal {
     return ownMs;
   }
 
+  /** An expired record is adopted too: it replaces what was decided before it, and is there for the rung of stale answers. */
   #adopt(record: DecidedRecord, sentMs: number): void {
     const { clock, memory, ttlMaxMs } = this.#parts;
-    const nowMs = clock.now();
-    const onTheWayMs = nowMs - sentMs;
-    const leftMs = Math.min(record.leftMs, ttlMaxMs - record.ageMs) - onTheWayMs;
-    // Also if it is not known how long it was on the way.
-    if (!(leftMs > 0)) return void this.#dropped.expired++;
     if (this.#outbox.overrides(record.signature)) return void this.#dropped.overridden++;
-    const { signature, decision } = record;
-    const place = record.place && memory?.fits(record.place) ? record.place : undefined;
+    const nowMs = clock.now();
+    const isTimeKnown = !Number.isNaN(sentMs);
+    const onTheWayMs = isTimeKnown ? nowMs - sentMs : 0;
+    const leftMs = isTimeKnown ? Math.min(record.leftMs, ttlMaxMs - record.ageMs) - onTheWayMs : 0;
+    if (leftMs > 0) this.#received++;
+    else this.#dropped.expired++;
     const decidedAtMs = stampNow(clock) - record.ageMs - onTheWayMs;
-    this.#received++;
-    memory?.adopt(
-      { signature, place, decision: { ...decision, decidedAtMs }, expiresAtMs: nowMs + leftMs },
-      record.kind === 'amended',
-    );
+    const { signature } = record;
+    const place = record.place && memory?.fits(record.place) ? record.place : undefined;
+    const decision = { ...record.decision, decidedAtMs };
+    const expiresAtMs = Math.max(0, nowMs + leftMs);
+    memory?.adopt({ signature, place, decision, expiresAtMs }, record.kind === 'amended');
   }
 }
 

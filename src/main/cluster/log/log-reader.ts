@@ -46,6 +46,8 @@ export class LogReader {
   #isClosed = false;
   #pushes: LogEntry[] = [];
   #hasLostPushes = false;
+  /** When the last page was asked for. */
+  #readMs = 0;
   #queue: LogEntry[] = [];
   #current: Iterator<unknown> | undefined;
   #isApplying = false;
@@ -139,6 +141,7 @@ export class LogReader {
     const { engine, clock, stream, time } = this.#parts;
     const sentMs = clock.now();
     const after = this.#place === undefined ? '' : entryText(this.#place);
+    this.#readMs = sentMs;
     this.#hasLostPushes = false;
     this.counts.reads++;
     const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES)], { timeoutMs: CALL_MS });
@@ -162,11 +165,14 @@ export class LogReader {
     this.#take({ id, bytes: fields[1] ?? Buffer.alloc(0), receivedMs: this.#parts.clock.now() });
   }
 
-  /** Takes over the pushes that arrived meanwhile. If there is a gap among them, the rest has to be read. */
+  /**
+   * Takes over the pushes that arrived since the last read; those before are in the log, or in one that was lost. If there is a gap among
+   * them, the rest has to be read.
+   */
   #goLive(): void {
     this.#isLive = true;
     this.#parts.onLive();
-    const pushes = this.#pushes;
+    const pushes = this.#pushes.filter(({ receivedMs }) => receivedMs >= this.#readMs);
     this.#pushes = [];
     for (const push of pushes) this.#arrived(push);
   }
