@@ -89,15 +89,18 @@ export class LogReader {
   }
 
   #arrived(entry: LogEntry): void {
-    const place = this.#place;
-    if (place !== undefined && entry.id.epoch === place.epoch && compareEntries(entry.id, place) <= 0) return;
-    const isNext = follows(entry.id, place);
+    if (this.#hasTaken(entry.id)) return;
+    const isNext = follows(entry.id, this.#place);
     const isInTime = this.#parts.time.isKnown && this.#queue.length < PUSHES_MAX;
     if (this.#isLive && isNext && isInTime) return this.#take(entry);
     this.#keep(entry);
     if (!this.#isLive) return;
     if (!isNext) this.counts.gaps++;
     this.wake();
+  }
+
+  #hasTaken(id: EntryId): boolean {
+    return this.#place?.epoch === id.epoch && compareEntries(id, this.#place) <= 0;
   }
 
   #keep(entry: LogEntry): void {
@@ -161,7 +164,8 @@ export class LogReader {
   #takeListed(listed: Reply): void {
     const [idText, fields] = listed as [Buffer, readonly Buffer[]];
     const id = entryId(String(idText));
-    if (id === undefined) return;
+    // Pushes may have come first.
+    if (id === undefined || this.#hasTaken(id)) return;
     this.#take({ id, bytes: fields[1] ?? Buffer.alloc(0), receivedMs: this.#parts.clock.now() });
   }
 
