@@ -86,7 +86,7 @@ export class Outbox {
   readonly #parts: OutboxParts;
   readonly #records = new Map<string, Outgoing>();
   #unread: Unread[] = [];
-  readonly #claims: EndedClaim[] = [];
+  #claims: EndedClaim[] = [];
   #hasTail = false;
   /** Clears so far: what was under way at one is not taken back. */
   #clears = 0;
@@ -101,6 +101,10 @@ export class Outbox {
   #isClosed = false;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #nextNumber = 1;
+  /** The last batch of its own that this node has read in the log. */
+  #landed = 0;
+  /** The last batch whose call failed. */
+  #returned: Batch | undefined;
   #epoch: string | undefined;
   #renewMs = 0;
   #meanBytes = 1_024;
@@ -179,9 +183,17 @@ export class Outbox {
   /** This node has read a batch of its own in the log. */
   readOwn(id: EntryId, { number, hasClear }: BatchHead): void {
     this.#unread = this.#unread.filter((batch) => batch.number > number);
+    this.#landed = number;
+    if (this.#returned?.number === number) this.#unreturn(this.#returned);
     if (!hasClear) return;
     this.#unreadClears = Math.max(0, this.#unreadClears - 1);
     this.noteClear(id);
+  }
+
+  /** A batch whose call had failed is in the log after all: sent again, it would undo what others have decided since. */
+  #unreturn({ records, claims }: Batch): void {
+    for (const [state, record] of records) if (this.#records.get(state) === record) this.#records.delete(state);
+    this.#claims = this.#claims.filter((claim) => !claims.includes(claim));
   }
 
   /** The log was lost, or trimmed beyond the place of this node: what it has put there before counts as read. */
@@ -242,7 +254,7 @@ export class Outbox {
     } catch {
       this.counts.failed++;
       this.#unread = this.#unread.filter((each) => each !== unread);
-      this.#takeBack(batch, clears === this.#clears);
+      if (this.#landed !== batch.number) this.#takeBack(batch, clears === this.#clears);
       this.#pausedUntilMs = clock.now() + PAUSE_MS;
     } finally {
       this.#isSending = false;
@@ -304,7 +316,9 @@ export class Outbox {
   }
 
   /** Newer records of the same states stay. */
-  #takeBack({ records, claims, hasClear }: Batch, isCurrent: boolean): void {
+  #takeBack(batch: Batch, isCurrent: boolean): void {
+    const { records, claims, hasClear } = batch;
+    this.#returned = batch;
     this.#claims.unshift(...claims.slice(0, CLAIMS_MAX - this.#claims.length));
     this.#hasClear ||= hasClear;
     if (hasClear) this.#unreadClears--;
