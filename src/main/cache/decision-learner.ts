@@ -81,15 +81,8 @@ export class DecisionLearner {
   }
 
   /** Records that models were asked again, in the background, about a hit, and about others of its state that share the answer. */
-  checked(
-    request: PlanRequest,
-    signature: Signature,
-    hit: Hit,
-    decision: Decision,
-    others: readonly SharedHits[],
-  ): void {
-    const { scene } = hit;
-    this.#aged(scene, hit.decision, decision);
+  checked(hit: Hit, decision: Decision, others: readonly SharedHits[]): void {
+    this.#aged(hit.scene, hit.decision, decision);
     const checks = [{ hit, count: 1 }, ...others].filter((each) => each.hit.again === 'check');
     // One answer is one comparison of the tier, and one sample of each judgement.
     if (checks[0] !== undefined) this.#compareTier(checks[0].hit, decision);
@@ -97,6 +90,10 @@ export class DecisionLearner {
     for (const { hit: each } of checks) {
       if (each.judgement !== undefined) this.#parts.judge?.learn(each.judgement, decision.action);
     }
+  }
+
+  /** Adds the votes of a check to what is remembered. */
+  addChecked(request: PlanRequest, signature: Signature, { scene }: Hit, decision: Decision): void {
     this.#remember(request, signature, scene, this.#withHeld(signature, decision));
   }
 

@@ -233,15 +233,20 @@ export class PlanCache {
     this.#learner.learnOutcome(request, signature, look, decision);
   }
 
-  /** Records that models were asked again, in the background, about a hit. `others` are hits of the same state that share the answer. */
+  /**
+   * Records that models were asked again, in the background, about a hit. `others` are hits of the same state that share the answer.
+   * `isElsewhere`: by another node, so that the votes come through the log of the cluster.
+   */
   checked(
     request: PlanRequest,
     signature: Signature,
     hit: Hit,
     decision: Decision,
     others: readonly SharedHits[] = [],
+    isElsewhere = false,
   ): void {
-    this.#learner.checked(request, signature, hit, decision, others);
+    this.#learner.checked(hit, decision, others);
+    if (!isElsewhere) this.#learner.addChecked(request, signature, hit, decision);
     this.#learned?.changed();
   }
 

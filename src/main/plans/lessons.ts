@@ -30,6 +30,12 @@ export class Lessons {
     this.#known(signature, decision);
   }
 
+  /** Another node's models have decided. What to remember comes through the log of the cluster. */
+  decidedElsewhere({ request, signature, look }: PlanCall, decision: Decision): void {
+    if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
+    this.#known(signature, decision);
+  }
+
   /** Models have decided for a state that an agent is expected to be in. */
   foreseen({ request, signature }: Pick<PlanCall, 'request' | 'signature'>, decision: Decision): void {
     this.#cache?.foreseen(request, signature, decision);
@@ -41,9 +47,14 @@ export class Lessons {
     if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
   }
 
-  /** Models were asked again. `others` are further hits of the same state that share the answer. */
-  checked({ request, signature, hit }: Errand, decision: Decision, others: readonly SharedHits[]): void {
-    this.#cache?.checked(request, signature, hit, decision, others);
+  /** Models were asked again, here or at another node. `others` are further hits of the same state that share the answer. */
+  checked(
+    { request, signature, hit }: Errand,
+    decision: Decision,
+    others: readonly SharedHits[],
+    isElsewhere = false,
+  ): void {
+    this.#cache?.checked(request, signature, hit, decision, others, isElsewhere);
     this.#known(signature, decision);
   }
 

@@ -132,7 +132,7 @@ export class Settlements {
     const { answer, landing, state = call } = landed;
     const { counters } = this.#parts;
     const nowMs = this.#parts.clock.now();
-    const { action, source, reason, model, decidedAtMs, why, confidence, probabilities } = answer;
+    const { action, source, reason, model, decidedAtMs, why, confidence, probabilities, node } = answer;
     // Member by member: for a cached plan, spreads would take a tenth of its time.
     const plan: Writable<Plan> = {
       id: this.#marks.ids.next++,
@@ -150,6 +150,7 @@ export class Settlements {
     if (confidence !== undefined) plan.confidence = confidence;
     if (probabilities !== undefined) plan.probabilities = probabilities;
     if (landing !== undefined) plan.landing = landing;
+    if (node !== undefined) plan.node = node;
     if (why !== undefined) {
       plan.why = why;
       counters.why[why.code]++;

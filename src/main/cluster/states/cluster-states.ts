@@ -1,5 +1,4 @@
-import type { Clock } from '../../../shared/clock.ts';
-import { stampNow } from '../../../shared/clock.ts';
+import { type Clock, stampNow } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import { decodeRecord, encodeRecord } from '../../cache/disk/decision-record.ts';
 import type { ClusterNames, Engine } from '../engine/engine.ts';
@@ -81,8 +80,6 @@ export class ClusterStates {
   #waitingNow = 0;
   #waits = 0;
   #inVain = 0;
-  /** Clears of the cache so far: what was decided before one is not handed on. */
-  #clears = 0;
 
   constructor(parts: ClusterStatesParts) {
     this.#parts = parts;
@@ -126,11 +123,6 @@ export class ClusterStates {
     for (const state of [...this.#waiting.keys()]) this.changed(state);
   }
 
-  /** The cache was cleared: what current flights decide is not handed on. */
-  clear(): void {
-    this.#clears++;
-  }
-
   stats(): StateStats {
     return { claims: { ...this.#claims }, waiting: this.#waitingNow, waits: this.#waits, inVain: this.#inVain };
   }
@@ -170,14 +162,12 @@ export class ClusterStates {
 
   #claimOf(state: string, token: string): StateClaim {
     const { endClaim, engine, clock, madeMs = MADE_MS } = this.#parts;
-    const clears = this.#clears;
     let isEnded = false;
     return {
       end: (decision) => {
         if (isEnded) return;
         isEnded = true;
-        const isCurrent = clears === this.#clears;
-        const made = decision && isCurrent ? encodeMade({ decision, node: engine.node }, clock) : undefined;
+        const made = decision ? encodeMade({ decision, node: engine.node }, clock) : undefined;
         endClaim({ key: this.#keyOf(state), token, made, keptMs: madeMs }, state);
       },
     };

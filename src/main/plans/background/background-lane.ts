@@ -274,7 +274,7 @@ export class BackgroundLane {
       // Given up because the cache was cleared or the planner closes.
       if (this.#later.get(state.key) !== flight || this.#isClosed) return;
       if (flight.decision === undefined) {
-        if (!flight.use.isStarved) this.#book.failed(state.key);
+        if (!flight.use.isStarved && !flight.claim?.isTaken) this.#book.failed(state.key);
         return;
       }
       this.#laterCounts.voted++;
@@ -282,6 +282,7 @@ export class BackgroundLane {
     } catch (error) {
       this.#warn('asking models for later', error);
     } finally {
+      flight.claim?.end(undefined);
       if (this.#later.get(state.key) === flight) this.#later.delete(state.key);
       this.wake();
     }
@@ -345,6 +346,7 @@ export class BackgroundLane {
       this.#lose(hitsOf(job), 'failed');
       this.#warn('asking models again', error);
     } finally {
+      flight.claim?.end(flight.isCutShort ? undefined : flight.decision);
       if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
       this.wake();
     }
@@ -361,12 +363,12 @@ export class BackgroundLane {
     if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
     else if (isCut || (decision === undefined && use.isStarved)) this.#takeBack(job, false);
     // Within the reserve others wait as well: whoever had too little time there may have more later.
-    else if (decision === undefined && reservedMs > 0) this.#takeBack(job, true);
+    else if (decision === undefined && (reservedMs > 0 || flight.claim?.isTaken)) this.#takeBack(job, true);
     else if (decision === undefined) {
       this.#counts.failed++;
       this.#lose(hitsOf(job), 'failed');
     } else {
-      this.#lessons.checked(errand, decision, others);
+      this.#lessons.checked(errand, decision, others, flight.claim?.made !== undefined);
       this.#counts.done++;
     }
   }

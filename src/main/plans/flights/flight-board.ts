@@ -1,3 +1,4 @@
+import type { Decision } from '../../../shared/decision.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import { signatureText } from '../../../shared/signature.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
@@ -155,7 +156,8 @@ export class FlightBoard {
     const boarding = new Boarding(flight, call, key);
     boarding.foreseen = 'waits';
     this.#board(boarding, state);
-    const end = (): Awaited<Foreseen['done']> => (flight.isCutShort || flight.use.isStarved ? 'gave way' : 'failed');
+    const end = (): Awaited<Foreseen['done']> =>
+      flight.isCutShort || flight.use.isStarved || flight.claim?.isTaken ? 'gave way' : 'failed';
     return {
       done: boarding.done.then(() => (flight.decision === undefined ? end() : 'decided')),
       get workedMs() {
@@ -207,7 +209,8 @@ export class FlightBoard {
   /** Starts a flight without waiters. */
   #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before?: Boarding): Boarding {
     const state = signatureText(call.signature);
-    const purpose = { state, inVain: call.look?.inVain, priority: call.priority };
+    const asksAgain = call.look?.tier === 'exact' || before !== undefined;
+    const purpose = { state, inVain: call.look?.inVain, priority: call.priority, asksAgain };
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const boarding = new Boarding(flight, call, key, before);
     return this.#board(boarding, state);
@@ -245,17 +248,14 @@ export class FlightBoard {
       await flight.run();
       if (flight.decision !== undefined && !boarding.abandoned) {
         this.#standIns.compare(call, flight.decision.action, boarding.waiters.size > 0);
-        if (boarding.foreseen === undefined) this.#lessons.decided(call, flight.decision);
-        else this.#lessons.foreseen(call, flight.decision);
-        for (const waiter of boarding.waiters) {
-          if (waiter.call !== call) this.#lessons.shared(waiter.call, flight.decision);
-        }
+        this.#learn(boarding, flight.decision);
       }
     } catch (error) {
       // A bug in the flight: its waiters still get the best answer in hand, and the bug is reported.
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#announcements.warn(`a plan's model work failed: ${what}`);
     } finally {
+      flight.claim?.end(boarding.abandoned ? undefined : flight.decision);
       this.#unshare(boarding);
       this.#flyOn(boarding);
       for (const waiter of [...boarding.waiters]) this.#answer(waiter);
@@ -264,6 +264,13 @@ export class FlightBoard {
       this.#asked.delete(signatureText(call.signature));
       boarding.endWorks();
     }
+  }
+
+  #learn({ flight, call, foreseen, waiters }: Boarding, decision: Decision): void {
+    if (flight.claim?.made !== undefined) this.#lessons.decidedElsewhere(call, decision);
+    else if (foreseen === undefined) this.#lessons.decided(call, decision);
+    else this.#lessons.foreseen(call, decision);
+    for (const waiter of waiters) if (waiter.call !== call) this.#lessons.shared(waiter.call, decision);
   }
 
   /**
@@ -304,9 +311,14 @@ export class FlightBoard {
     const attempts = boarding.attemptsFor(call.startedAtMs);
     const told = UNDECIDED_SOURCES.has(answer.source)
       ? { ...answer, why: this.#whyOf(waiter, attempts, cut) }
-      : { ...answer, ...boarding.flight.confidenceOf(answer.action) };
-    waiter.resolve(this.#settlements.landed(call, told, attempts, coalesced));
+      : { ...answer, ...boarding.flight.confidenceOf(answer.action), ...this.#decidedBy(boarding) };
+    waiter.resolve(this.#settlements.landed(call, told, attempts, coalesced || 'node' in told));
     this.#leave(boarding, isOutOfTime);
+  }
+
+  #decidedBy({ flight }: Boarding): Pick<Answer, 'node'> {
+    const { made } = flight.claim ?? {};
+    return made === undefined ? {} : { node: made.node };
   }
 
   #whyOf({ boarding, call }: Waiter, attempts: readonly Attempt[], cut: WhyCode | undefined): Why {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { DecayedRate } from '../../measure/decayed-rate.ts';
+import type { ClusterStates } from '../../cluster/states/cluster-states.ts';
 import type { CallLane, CallMaker } from '../../models/calls/call-maker.ts';
 import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { AnswerForms } from '../../models/forms/answer-form.ts';
@@ -40,6 +41,8 @@ export interface FlightParts {
   readonly domainFutures?: DomainFutures;
   /** What foresight of several domains has in common; absent if there is only one. */
   readonly ahead?: { readonly asks: DecayedRate; readonly credit: ShareCredit };
+  /** Absent without a cluster. */
+  readonly states?: Pick<ClusterStates, 'claim'>;
 }
 
 /** The purpose of one flight. */
@@ -60,4 +63,6 @@ export interface FlightPurpose {
   readonly oneExpert?: number | undefined;
   /** It is for a state that an agent is expected to be in: a whole plan in the background, until a plan joins it. */
   readonly isForeseen?: boolean;
+  /** Whether models are asked although a decision is known: then one that another node has just made is no answer. */
+  readonly asksAgain?: boolean;
 }

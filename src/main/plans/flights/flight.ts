@@ -18,6 +18,7 @@ import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
 import { FlightRead } from '../reads/flight-read.ts';
 import { noReadCounts, type ReadChoice, type ReadCounts, type Reads, type ReadUse } from '../reads/reads.ts';
 import { type AwaitedPlan, FlightCalls } from './flight-calls.ts';
+import { FlightClaim } from './flight-claim.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ShownRequest } from './shown-request.ts';
 
@@ -50,6 +51,8 @@ export class Flight {
   /** Reads of checks are not counted as those of plans. */
   readonly #counts: ReadCounts = noReadCounts();
   readonly #shown: ShownRequest;
+  /** Undefined without a cluster. */
+  readonly claim: FlightClaim | undefined;
   #panel: Panel | undefined;
   #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
   /** Whether the panel's time was over before the panel was settled. */
@@ -86,6 +89,8 @@ export class Flight {
       const shared = { parts, reads, counts: this.#counts, planId: id, request, inVain, order, state };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
+    const { outlook, calls } = { outlook: this.#outlook, calls: this.#calls };
+    if (parts.states !== undefined) this.claim = new FlightClaim({ states: parts.states, request, purpose, calls, outlook });
     this.#ladder = new SynthesisLadder(parts, shown, this.#outlook, this.#calls, this.#ballot, this.#inHand);
   }
 
@@ -203,6 +208,8 @@ export class Flight {
     await this.#parts.turns.next();
     this.#hasBegun = true;
     if (this.#calls.signal.aborted) return;
+    if (this.claim !== undefined && !(await this.claim.take())) return this.#endElsewhere(this.claim);
+    if (this.#calls.signal.aborted) return;
     this.#parts.prompts.order.saw(this.#ballot.request.agent, this.#shown.situation);
     if (this.#read !== undefined && (await this.#readFirst(this.#read))) return this.#calls.end(false);
     // What a check would decide after it was cut short does not count.
@@ -226,6 +233,12 @@ export class Flight {
       // waited for to the end.
       this.#calls.end(this.#isPanelLate);
     }
+  }
+
+  /** Another node has decided, or is about to. */
+  #endElsewhere({ made }: FlightClaim): void {
+    if (made !== undefined) this.#inHand.decision = made.decision;
+    this.#calls.end(false);
   }
 
   /** Reads first. Returns whether the read decides; otherwise it is a vote, or has no say. */

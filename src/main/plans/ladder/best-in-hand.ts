@@ -19,6 +19,8 @@ export interface Answer {
   /** If a model was read: the chance that models would decide the same again, and the probability of each offered action. */
   readonly confidence?: number;
   readonly probabilities?: Readonly<Record<string, number>>;
+  /** The node of the cluster that decided, if it is another one. */
+  readonly node?: string;
 }
 
 function answerFromStale(request: PlanRequest, decision: Decision): Answer | undefined {

@@ -265,6 +265,13 @@ export class ExpertOutlook {
     return ms === undefined ? undefined : ms + at.memory.loadMs(first.model);
   }
 
+  /** Time that models usually take to decide: the quickest expert, and a synthesis. Undefined while it is not known. */
+  usualMs(): number | undefined {
+    const known = this.#parts.options.experts.map((one) => this.#quantile(this.seated(one), 'total', ENOUGH_QUANTILE));
+    const times = known.filter((ms) => ms !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times) + (this.synthesisMs() ?? 0);
+  }
+
   /** Whether there is time for these experts and a synthesis; if not, the experts have all of it. */
   isRoomForBoth(members: readonly ResolvedExpert[], synthesisMs: number | undefined): boolean {
     if (synthesisMs === undefined || this.#parts.options.synthesis.when === 'always') return true;
