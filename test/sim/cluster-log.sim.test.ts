@@ -6,7 +6,8 @@ import { type LogNode, LogNodes } from '../support/cluster/log-nodes.ts';
  * Nodes with a log under faults of nodes, network and engine, in virtual time. Each decision has a number, and the test knows when it
  * ends, by one clock. `SIM_SEED` plays one seed.
  */
-const seeds = process.env.SIM_SEED === undefined ? Array.from({ length: 40 }, (_, i) => i + 1) : [Number(process.env.SIM_SEED)];
+const seeds =
+  process.env.SIM_SEED === undefined ? Array.from({ length: 40 }, (_, i) => i + 1) : [Number(process.env.SIM_SEED)];
 const NODES = 4;
 const STATES = 12;
 const STEPS = 400;

@@ -121,7 +121,10 @@ export class LoopGuard {
   }
 
   /** Records what an agent did at another node, as if it had asked here. */
-  heard({ agent, signature, scene, action, isFromMemory, repeats, streak }: AgentAct, nowMs: number): Dwell | undefined {
+  heard(
+    { agent, signature, scene, action, isFromMemory, repeats, streak }: AgentAct,
+    nowMs: number,
+  ): Dwell | undefined {
     const left = this.#took(agent, signature, scene, action, nowMs, isFromMemory);
     const memory = this.#lastMemory as AgentMemory;
     memory.repeats = Math.max(memory.repeats, repeats);

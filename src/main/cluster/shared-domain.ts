@@ -1,10 +1,10 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Random } from '../../shared/random.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
-import { AgentActs, type ActStats } from './agents/agent-acts.ts';
+import { type ActStats, AgentActs } from './agents/agent-acts.ts';
 import type { ClusterNames, Engine } from './engine/engine.ts';
-import { LOG_LUA } from './log/log-lua.ts';
 import { DecisionLog, type LogStats } from './log/decision-log.ts';
+import { LOG_LUA } from './log/log-lua.ts';
 import { ClusterStates, type StateStats } from './states/cluster-states.ts';
 import { STATES_LUA } from './states/states-lua.ts';
 

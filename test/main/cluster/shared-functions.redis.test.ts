@@ -18,7 +18,10 @@ interface Append {
   readonly ends?: readonly [key: string, token: string, made: string, keptMs: number][];
 }
 
-async function append(at: Engine, { epoch = '', most = 100, records = '', tail = '', ends = [] }: Append): Promise<string> {
+async function append(
+  at: Engine,
+  { epoch = '', most = 100, records = '', tail = '', ends = [] }: Append,
+): Promise<string> {
   const keys = [stream, ...ends.map(([key]) => key)];
   const told = ends.flatMap(([, token, made, keptMs]) => [token, made, String(keptMs)]);
   return String(await at.call('log_append', keys, [channel, epoch, String(most), LIFE, records, tail, ...told]));
@@ -34,7 +37,11 @@ async function read(at: Engine, after = '', most = 100) {
 }
 
 async function claim(at: Engine, token: string, takesMade = '1', ttlMs = 5_000): Promise<unknown[]> {
-  const reply = (await at.call('state_claim', [state], [token, String(ttlMs), caseNames.presence(''), takesMade])) as Reply[];
+  const reply = (await at.call(
+    'state_claim',
+    [state],
+    [token, String(ttlMs), caseNames.presence(''), takesMade],
+  )) as Reply[];
   return reply.map((each) => (Buffer.isBuffer(each) ? String(each) : each));
 }
 
@@ -109,23 +116,26 @@ describe.each(engines)('log and claims at %s', (_, isThere, open) => {
     expect(shown[1]).toEqual(Buffer.concat([Buffer.alloc(6), Buffer.from('end')]));
   });
 
-  it.runIf(isThere)('gives a state to one node, and to another when that frees it, has gone, or its time is over', async () => {
-    const { a, b, kill } = await use();
-    expect(await claim(a, 'a:1')).toEqual([1]);
-    const [kind, owner, leftMs] = await claim(b, 'b:1');
-    expect([kind, owner]).toEqual([0, 'a']);
-    expect(leftMs).toBeGreaterThan(4_000);
-    expect(leftMs).toBeLessThanOrEqual(5_000);
-    expect(await claim(a, 'a:2')).toEqual([1]);
-    // Another flight of the same node has it now.
-    await append(a, { ends: [[state, 'a:1', '', 0]] });
-    expect((await claim(b, 'b:1'))[0]).toBe(0);
-    await append(a, { ends: [[state, 'a:2', '', 0]] });
-    expect(await claim(b, 'b:1')).toEqual([1]);
-    await kill('b');
-    for (let tries = 0; tries < 200; tries++) if ((await claim(a, 'a:3'))[0] === 1) return;
-    expect.fail('the claim of a node that has gone stays');
-  });
+  it.runIf(isThere)(
+    'gives a state to one node, and to another when that frees it, has gone, or its time is over',
+    async () => {
+      const { a, b, kill } = await use();
+      expect(await claim(a, 'a:1')).toEqual([1]);
+      const [kind, owner, leftMs] = await claim(b, 'b:1');
+      expect([kind, owner]).toEqual([0, 'a']);
+      expect(leftMs).toBeGreaterThan(4_000);
+      expect(leftMs).toBeLessThanOrEqual(5_000);
+      expect(await claim(a, 'a:2')).toEqual([1]);
+      // Another flight of the same node has it now.
+      await append(a, { ends: [[state, 'a:1', '', 0]] });
+      expect((await claim(b, 'b:1'))[0]).toBe(0);
+      await append(a, { ends: [[state, 'a:2', '', 0]] });
+      expect(await claim(b, 'b:1')).toEqual([1]);
+      await kill('b');
+      for (let tries = 0; tries < 200; tries++) if ((await claim(a, 'a:3'))[0] === 1) return;
+      expect.fail('the claim of a node that has gone stays');
+    },
+  );
 
   it.runIf(isThere)('keeps what was made for those who ask just after, unless they ask again', async () => {
     const { a, b } = await use();

@@ -1,5 +1,9 @@
 import { clusterNames, type Engine } from '../../../src/main/cluster/engine/engine.ts';
-import { type FunctionLibrary, functionLibrary, type LibraryPart } from '../../../src/main/cluster/engine/function-library.ts';
+import {
+  type FunctionLibrary,
+  functionLibrary,
+  type LibraryPart,
+} from '../../../src/main/cluster/engine/function-library.ts';
 import { RedisEngine } from '../../../src/main/cluster/engine/redis-engine.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { seededRandom } from '../../../src/shared/random.ts';

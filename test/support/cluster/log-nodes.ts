@@ -90,7 +90,13 @@ export class LogNodes {
   }
 
   join(id: string, fingerprint?: string): LogNode {
-    return new LogNode(this.model, id, 1e6 * this.random.next(), seededRandom(this.random.next() * 2 ** 32), fingerprint);
+    return new LogNode(
+      this.model,
+      id,
+      1e6 * this.random.next(),
+      seededRandom(this.random.next() * 2 ** 32),
+      fingerprint,
+    );
   }
 
   async pass(ms: number): Promise<void> {

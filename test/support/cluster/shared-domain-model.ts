@@ -16,7 +16,8 @@ export function modelSharedDomain(model: EngineModel): void {
 
 function append(keys: readonly string[], args: readonly Buffer[], context: ModelContext): Reply {
   const [channel, epoch, most, life, records, tail, ...ends] = args as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
-  const id = records.length === 0 ? '' : added(keys[0] as string, String(epoch), Number(most), Number(life), records, context);
+  const id =
+    records.length === 0 ? '' : added(keys[0] as string, String(epoch), Number(most), Number(life), records, context);
   for (const [i, key] of keys.slice(1).entries()) {
     const [token, made, keep] = (ends as Buffer[]).slice(3 * i, 3 * i + 3) as [Buffer, Buffer, Buffer];
     if (made.length > 0) context.set(key, Buffer.concat([Buffer.from('D'), made]), Number(keep));

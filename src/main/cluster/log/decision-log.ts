@@ -11,9 +11,9 @@ import { type BatchHead, type DecidedRecord, decodeHead, decodeLogRecord, type L
 import { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId } from './entry-id.ts';
 import { framesOf } from './frames.ts';
-import { type LogEntry, LogReader } from './log-reader.ts';
+import { type LogEntry, LogFollower } from './log-follower.ts';
+import { type EndedClaim, LogSender } from './log-sender.ts';
 import { decodeMessage, encodeTail, readTail } from './message.ts';
-import { type EndedClaim, Outbox } from './outbox.ts';
 
 /** Where the node keeps decisions: its cache. */
 export interface LoggedMemory {
@@ -71,8 +71,8 @@ export interface LogStats {
 export class DecisionLog implements DecisionJournal {
   readonly #parts: DecisionLogParts;
   readonly #time: EngineTime;
-  readonly #outbox: Outbox;
-  readonly #reader: LogReader;
+  readonly #sender: LogSender;
+  readonly #follower: LogFollower;
   readonly #channel: string;
   readonly #ends: (() => void)[] = [];
   readonly #lags = new DurationHistogram();
@@ -95,12 +95,12 @@ export class DecisionLog implements DecisionJournal {
     this.#channel = names.key('news', fingerprint);
     this.#time = new EngineTime(clock);
     const shared = { engine, clock, random, time: this.#time, stream, channel: this.#channel };
-    this.#outbox = new Outbox({ ...shared, takeTail: () => this.#takeTail() });
-    this.#reader = new LogReader({
+    this.#sender = new LogSender({ ...shared, takeTail: () => this.#takeTail() });
+    this.#follower = new LogFollower({
       ...shared,
       apply: (entry) => this.#apply(entry),
-      onRestart: () => this.#outbox.restart(),
-      onLive: () => this.#outbox.wake(),
+      onRestart: () => this.#sender.restart(),
+      onLive: () => this.#sender.wake(),
     });
   }
 
@@ -111,19 +111,19 @@ export class DecisionLog implements DecisionJournal {
       engine.listen(this.#channel, (message) => this.#heard(message)),
       engine.onChange((isUp) => this.#changed(isUp)),
     );
-    if (engine.isUp) this.#reader.wake();
+    if (engine.isUp) this.#follower.wake();
   }
 
   #changed(isUp: boolean): void {
-    this.#outbox.sleep();
-    if (isUp) this.#reader.wake();
-    else this.#reader.sleep();
+    this.#sender.sleep();
+    if (isUp) this.#follower.wake();
+    else this.#follower.sleep();
   }
 
   close(): void {
     for (const end of this.#ends.splice(0)) end();
-    this.#reader.close();
-    this.#outbox.close();
+    this.#follower.close();
+    this.#sender.close();
   }
 
   decided(
@@ -133,31 +133,31 @@ export class DecisionLog implements DecisionJournal {
     expiresAtMs: number,
     isAmended: boolean,
   ): void {
-    this.#outbox.add({ signature: signature.slice(), place, decision, expiresAtMs, isAmended });
+    this.#sender.add({ signature: signature.slice(), place, decision, expiresAtMs, isAmended });
   }
 
   cleared(): void {
-    if (!this.#isClearing) this.#outbox.clear();
+    if (!this.#isClearing) this.#sender.clear();
   }
 
   /** Ends a claim, in the same call as what was decided in the same turn. */
   endClaim(claim: EndedClaim, state: string): void {
     if (this.#changedStates.push(state) > CHANGED_MAX) this.#changedStates.shift();
-    this.#outbox.noteTail();
-    this.#outbox.end(claim);
+    this.#sender.noteTail();
+    this.#sender.end(claim);
   }
 
   /** There are acts to take. */
   noteActs(): void {
-    this.#outbox.noteTail();
+    this.#sender.noteTail();
   }
 
   stats(): LogStats {
-    const { gaps, reads, restarts } = this.#reader.counts;
-    const { sent, batches, full, failed } = this.#outbox.counts;
+    const { gaps, reads, restarts } = this.#follower.counts;
+    const { sent, batches, full, failed } = this.#sender.counts;
     return {
-      isLive: this.#reader.isLive,
-      queued: this.#outbox.queued,
+      isLive: this.#follower.isLive,
+      queued: this.#sender.queued,
       sent,
       batches,
       received: this.#received,
@@ -180,7 +180,7 @@ export class DecisionLog implements DecisionJournal {
     const decoded = decodeMessage(message);
     if (decoded === undefined) return this.#poisoned();
     const { entry, tail } = decoded;
-    if (entry !== undefined) this.#reader.pushed(entry.id, entry.bytes);
+    if (entry !== undefined) this.#follower.pushed(entry.id, entry.bytes);
     const { node } = this.#parts.engine;
     readTail(tail, { node, onState: this.onState, onAct: this.onAct, onDamaged: () => this.#poisoned() });
   }
@@ -195,14 +195,14 @@ export class DecisionLog implements DecisionJournal {
     const first = frames.next().value;
     const head = first && decodeHead(first);
     if (head === undefined) return this.#poisoned();
-    if (head.node === this.#parts.engine.node) return this.#outbox.readOwn(entry.id, head);
+    if (head.node === this.#parts.engine.node) return this.#sender.readOwn(entry.id, head);
     const sentMs = this.#noteLag(entry, head);
     let isCleared = this.#isBeforeClear(head);
     for (const frame of frames) {
       const record = frame && decodeLogRecord(frame);
       if (record === undefined) this.#poisoned();
       else if (record.kind === 'clear') isCleared = this.#clear(entry.id);
-      else if (isCleared || this.#outbox.isClearing) this.#dropped.cleared++;
+      else if (isCleared || this.#sender.isClearing) this.#dropped.cleared++;
       else this.#adopt(record, sentMs);
       yield;
     }
@@ -212,8 +212,8 @@ export class DecisionLog implements DecisionJournal {
   #isBeforeClear({ clearId }: BatchHead): boolean {
     const seen = entryId(clearId);
     if (seen === undefined) return true;
-    const known = this.#outbox.clearedAt;
-    if (known === undefined) this.#outbox.noteClear(seen);
+    const known = this.#sender.clearedAt;
+    if (known === undefined) this.#sender.noteClear(seen);
     else if (compareEntries(seen, known) > 0) this.#clear(seen);
     else return compareEntries(seen, known) < 0;
     return false;
@@ -222,10 +222,10 @@ export class DecisionLog implements DecisionJournal {
   /** Another node has cleared everything. Returns false: what follows was decided after it. */
   #clear(id: EntryId): boolean {
     this.#clears++;
-    this.#outbox.noteClear(id);
+    this.#sender.noteClear(id);
     // Its own clear comes later in the log, and what it decided since even later.
-    if (this.#outbox.isClearing) return false;
-    this.#outbox.forget();
+    if (this.#sender.isClearing) return false;
+    this.#sender.forget();
     this.#isClearing = true;
     try {
       this.#parts.onCleared();
@@ -249,7 +249,7 @@ export class DecisionLog implements DecisionJournal {
   /** An expired record is adopted too: it replaces what was decided before it, and is there for the rung of stale answers. */
   #adopt(record: DecidedRecord, sentMs: number): void {
     const { clock, memory, ttlMaxMs } = this.#parts;
-    if (this.#outbox.overrides(record.signature)) return void this.#dropped.overridden++;
+    if (this.#sender.overrides(record.signature)) return void this.#dropped.overridden++;
     const nowMs = clock.now();
     const isTimeKnown = !Number.isNaN(sentMs);
     const onTheWayMs = isTimeKnown ? nowMs - sentMs : 0;

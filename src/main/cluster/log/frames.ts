@@ -17,7 +17,8 @@ export function framed(bytes: Uint8Array): Buffer {
 export function* framesOf(bytes: Buffer): Generator<Buffer | undefined, void, undefined> {
   let at = 0;
   while (at < bytes.length) {
-    const end = at + HEAD_BYTES <= bytes.length ? at + HEAD_BYTES + bytes.readUInt32LE(at + 4) : Number.POSITIVE_INFINITY;
+    const end =
+      at + HEAD_BYTES <= bytes.length ? at + HEAD_BYTES + bytes.readUInt32LE(at + 4) : Number.POSITIVE_INFINITY;
     if (end > bytes.length) return void (yield undefined);
     const isWhole = bytes.readUInt32LE(at) === crc32(bytes.subarray(at + 4, end));
     yield isWhole ? bytes.subarray(at + HEAD_BYTES, end) : undefined;

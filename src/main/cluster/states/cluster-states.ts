@@ -3,7 +3,7 @@ import type { Decision } from '../../../shared/decision.ts';
 import { decodeRecord, encodeRecord } from '../../cache/disk/decision-record.ts';
 import type { ClusterNames, Engine } from '../engine/engine.ts';
 import { framed, framesOf } from '../log/frames.ts';
-import type { EndedClaim } from '../log/outbox.ts';
+import type { EndedClaim } from '../log/log-sender.ts';
 
 /** How long a claim may take, in milliseconds. Then the flight goes on alone. */
 const CLAIM_MS = 10;
@@ -127,7 +127,10 @@ export class ClusterStates {
     return { claims: { ...this.#claims }, waiting: this.#waitingNow, waits: this.#waits, inVain: this.#inVain };
   }
 
-  async #ask({ state, deadlineMs }: ClaimQuestion, takesMade: boolean): Promise<ClaimOutcome | { kind: 'another'; leftMs: number }> {
+  async #ask(
+    { state, deadlineMs }: ClaimQuestion,
+    takesMade: boolean,
+  ): Promise<ClaimOutcome | { kind: 'another'; leftMs: number }> {
     const { engine, names, clock } = this.#parts;
     const leftMs = Math.floor(deadlineMs - clock.now());
     if (!engine.isUp || leftMs < TIME_MS_MIN) {
@@ -147,7 +150,10 @@ export class ClusterStates {
     }
   }
 
-  #read([kind, told, leftMs]: readonly unknown[], claim: StateClaim): ClaimOutcome | { kind: 'another'; leftMs: number } {
+  #read(
+    [kind, told, leftMs]: readonly unknown[],
+    claim: StateClaim,
+  ): ClaimOutcome | { kind: 'another'; leftMs: number } {
     if (kind === 0) {
       this.#claims.another++;
       return { kind: 'another', leftMs: Number(leftMs) };
@@ -217,10 +223,7 @@ const NO_CLAIM: StateClaim = { end: () => {} };
 function encodeMade({ decision, node }: MadeElsewhere, clock: Clock): Buffer {
   const age = Buffer.alloc(8);
   age.writeDoubleLE(Math.max(0, stampNow(clock) - decision.decidedAtMs));
-  return Buffer.concat([
-    framed(Buffer.from(node)),
-    framed(Buffer.concat([age, encodeRecord(undefined, decision)])),
-  ]);
+  return Buffer.concat([framed(Buffer.from(node)), framed(Buffer.concat([age, encodeRecord(undefined, decision)]))]);
 }
 
 /** Undefined if the bytes are damaged: then the claim is as good as free. */

@@ -90,7 +90,8 @@ export class Flight {
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
     const { outlook, calls } = { outlook: this.#outlook, calls: this.#calls };
-    if (parts.states !== undefined) this.claim = new FlightClaim({ states: parts.states, request, purpose, calls, outlook });
+    if (parts.states !== undefined)
+      this.claim = new FlightClaim({ states: parts.states, request, purpose, calls, outlook });
     this.#ladder = new SynthesisLadder(parts, shown, this.#outlook, this.#calls, this.#ballot, this.#inHand);
   }
 

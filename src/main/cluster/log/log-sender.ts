@@ -48,7 +48,7 @@ export interface EndedClaim {
   readonly keptMs: number;
 }
 
-export interface OutboxParts {
+export interface LogSenderParts {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly time: EngineTime;
@@ -82,8 +82,8 @@ const NO_CLEAR: EntryId = { epoch: 0, number: 0 };
  * clear, which removes the records before it; ended claims; and the tail. One call is under way at a time, so that batches arrive in
  * their order. What a failed call contained is sent again: it may be in the log twice, which changes nothing.
  */
-export class Outbox {
-  readonly #parts: OutboxParts;
+export class LogSender {
+  readonly #parts: LogSenderParts;
   readonly #records = new Map<string, Outgoing>();
   #unread: Unread[] = [];
   #claims: EndedClaim[] = [];
@@ -110,7 +110,7 @@ export class Outbox {
   #meanBytes = 1_024;
   readonly counts = { sent: 0, batches: 0, full: 0, failed: 0 };
 
-  constructor(parts: OutboxParts) {
+  constructor(parts: LogSenderParts) {
     this.#parts = parts;
   }
 

@@ -22,7 +22,7 @@ export interface LogEntry {
   readonly receivedMs: number;
 }
 
-export interface LogReaderParts {
+export interface LogFollowerParts {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly random: Random;
@@ -37,8 +37,8 @@ export interface LogReaderParts {
 }
 
 /** Reads the log in its order, without a gap: from pushes while live, else in pages. The protocol is in docs/concurrency.md. */
-export class LogReader {
-  readonly #parts: LogReaderParts;
+export class LogFollower {
+  readonly #parts: LogFollowerParts;
   /** The last entry that was taken over. */
   #place: EntryId | undefined;
   #isLive = false;
@@ -55,7 +55,7 @@ export class LogReader {
   #timer: Timer | undefined;
   readonly counts = { gaps: 0, reads: 0, restarts: 0, entries: 0 };
 
-  constructor(parts: LogReaderParts) {
+  constructor(parts: LogFollowerParts) {
     this.#parts = parts;
   }
 
