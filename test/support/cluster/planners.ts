@@ -103,7 +103,7 @@ export class PlannerNodes implements AsyncDisposable {
   }
 }
 
-const NO_CHATS = {
+export const NO_CHATS = {
   stats: () => undefined,
   clearCache: () => {},
   shut: () => {},
