@@ -57,7 +57,11 @@ describe.skipIf(!hasRedis)('commands at the engine', () => {
     const plans: Promise<unknown>[] = [];
     for (let i = 0; i < PLANS; i++) {
       const observation = { place: `place ${i}`, health: 50 };
-      plans.push(nodes[i % NODES]?.planner.plan(request({ agent: `a${i}`, observation }), { timeoutMs: 5_000 }) as Promise<unknown>);
+      plans.push(
+        nodes[i % NODES]?.planner.plan(request({ agent: `a${i}`, observation }), {
+          timeoutMs: 5_000,
+        }) as Promise<unknown>,
+      );
       const next = Promise.withResolvers<void>();
       systemClock.setTimer(EVERY_MS, next.resolve);
       await next.promise;
@@ -67,9 +71,9 @@ describe.skipIf(!hasRedis)('commands at the engine', () => {
     systemClock.setTimer(100, over.resolve);
     await over.promise;
     const info = String(await client.sendCommand(['INFO', 'commandstats']));
-    const counts = Object.fromEntries(
-      [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name, calls]) => [name, Number(calls) / PLANS]),
-    );
+    const counts: Record<string, number> = {};
+    for (const [, name = '', calls] of info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g))
+      counts[name] = Number(calls) / PLANS;
     const { ping = 0, info: _, ...others } = counts;
     const perPlan = Object.values(others).reduce((sum, count) => sum + count, 0);
     console.info('commands for a plan:', perPlan.toFixed(2), 'and heartbeats', ping.toFixed(2), JSON.stringify(others));

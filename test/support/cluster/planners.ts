@@ -26,6 +26,7 @@ export class PlannerNodes implements AsyncDisposable {
   readonly clock = new VirtualClock(5_000);
   readonly model: EngineModel;
   readonly nodes: PlannerNode[] = [];
+  fingerprint = '';
 
   static async open(
     count: number,
@@ -61,11 +62,12 @@ export class PlannerNodes implements AsyncDisposable {
     const models = new FakeModels(clock, script);
     const cache = await openPlanCache(options, clock, random, () => {});
     const seats = options.experts.map(({ role, model }) => ({ role, model }));
+    this.fingerprint = fingerprintOf({ domain: testDomain, seats, prompt: '' });
     let planner: Planner | undefined;
     const shared = new SharedDomain({
       engine: this.model.node(id),
       names: this.model.names,
-      fingerprint: fingerprintOf({ domain: testDomain, seats, prompt: '' }),
+      fingerprint: this.fingerprint,
       clock,
       random,
       cache,

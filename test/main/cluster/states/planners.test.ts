@@ -141,3 +141,36 @@ it('an agent that asks another node is not caught in a loop', async () => {
   expect(b?.planner.planNow(request({ agent: 'other' }))).toMatchObject({ source: 'cache', action: 'flee' });
   expect(b?.shared.stats().acts).toMatchObject({ received: 2, dropped: 0 });
 });
+
+it('what another node decided serves similar states too', async () => {
+  const cluster = await open(2, () => answers('flee', 100), {
+    cache: { checkShare: 0, refreshAhead: false, trust: 'always', similar: { distanceMax: 0.5 } },
+  });
+  const plan = cluster.nodes[0]?.planner.plan(request(), { timeoutMs: 1_000 });
+  await cluster.pass(400);
+  await plan;
+  const near = request({ observation: { place: 'cave', health: 75 } });
+  expect(cluster.nodes[1]?.planner.planNow(near)).toMatchObject({ source: 'similar', action: 'flee' });
+});
+
+it('entries that somebody else has put into the log are dropped and counted', async () => {
+  const cluster = await open(2, () => answers('flee', 100));
+  const [a, b] = cluster.nodes;
+  const names = cluster.model.names;
+  const plan = a?.planner.plan(request(), { timeoutMs: 1_000 });
+  await cluster.pass(300);
+  await plan;
+  const [, , listed] = cluster.model.run('log_read', [names.key('log', cluster.fingerprint)], ['', '9']) as [
+    number,
+    number,
+    [Buffer, Buffer[]][],
+  ];
+  const whole = listed[0]?.[1][1] as Buffer;
+  for (const bytes of [Buffer.from('rubbish'), whole.map((byte, i) => (i > 90 ? byte ^ 1 : byte))]) {
+    const args = [names.key('news', cluster.fingerprint), '', '100', '9999', Buffer.from(bytes), ''];
+    cluster.model.run('log_append', [names.key('log', cluster.fingerprint)], args);
+  }
+  await cluster.pass(100);
+  expect(b?.shared.stats().log).toMatchObject({ received: 1, dropped: { poisoned: 2 }, isLive: true });
+  expect(b?.planner.planNow(request({ agent: 'other' }))).toMatchObject({ source: 'cache', action: 'flee' });
+});
