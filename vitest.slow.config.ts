@@ -8,6 +8,7 @@ export const SLOW = [
   'test/threads/**/*.test.ts',
   'test/main/cli/cli.test.ts',
   'test/main/cli/replay-command.test.ts',
+  'test/main/cluster/states/planners.test.ts',
   'test/main/doctor/doctor.test.ts',
   'test/main/plans/one-model.test.ts',
   'test/main/plans/slow-server.test.ts',

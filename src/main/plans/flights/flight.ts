@@ -89,9 +89,10 @@ export class Flight {
       const shared = { parts, reads, counts: this.#counts, planId: id, request, inVain, order, state };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
-    const { outlook, calls } = { outlook: this.#outlook, calls: this.#calls };
-    if (parts.states !== undefined)
-      this.claim = new FlightClaim({ states: parts.states, request, purpose, calls, outlook });
+    const { states } = parts;
+    if (states !== undefined && options.singleFlight) {
+      this.claim = new FlightClaim({ states, request, purpose, calls: this.#calls, outlook: this.#outlook });
+    }
     this.#ladder = new SynthesisLadder(parts, shown, this.#outlook, this.#calls, this.#ballot, this.#inHand);
   }
 
