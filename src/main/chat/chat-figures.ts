@@ -1,3 +1,4 @@
+import { CLUSTER_FIGURES } from '../plans/figures/cluster-figures.ts';
 import { type Figure, type FigurePath, type FigureRow, figuresOf } from '../plans/figures/figure.ts';
 import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
 import type { ChatResult, ChatStats } from './chat-counters.ts';
@@ -29,4 +30,4 @@ const ROWS = {
 } as const satisfies Record<ChatFigurePath, FigureRow>;
 
 /** All figures of `planner.stats()`. */
-export const FIGURES: readonly Figure[] = [...PLAN_FIGURES, ...figuresOf(ROWS)];
+export const FIGURES: readonly Figure[] = [...PLAN_FIGURES, ...figuresOf(ROWS), ...CLUSTER_FIGURES];

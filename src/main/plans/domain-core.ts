@@ -71,6 +71,8 @@ export interface DomainParts {
   readonly parts: FlightParts;
   /** Undefined if nothing is remembered. */
   readonly cache: PlanCache | undefined;
+  /** Present in a cluster; the core sets what is to be done when another node has cleared its cache. */
+  readonly sharing?: { onCleared: () => void };
 }
 
 /** What the cores of a planner have in common, in addition to model servers. */
@@ -106,7 +108,7 @@ export class DomainCore {
   readonly #landings: Landings;
   readonly #foresight: Foresight;
 
-  constructor({ name, parts, cache }: DomainParts, shared: SharedCore) {
+  constructor({ name, parts, cache, sharing }: DomainParts, shared: SharedCore) {
     const { random, announcements, lanes } = shared;
     this.name = name;
     this.#parts = parts;
@@ -127,6 +129,7 @@ export class DomainCore {
     this.#lane.ahead = this.#foresight;
     this.#settlements.experience = this.#foresight.experience;
     if (parts.domainFutures !== undefined) parts.domainFutures.host = this;
+    if (sharing !== undefined) sharing.onCleared = () => this.clearCache();
   }
 
   get domain(): Domain {

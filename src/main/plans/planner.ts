@@ -6,6 +6,7 @@ import { NamedDomains } from '../../shared/named-domain.ts';
 import type { OwnedRequest } from '../../shared/owned-request.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
+import type { ClusterStats } from '../cluster/cluster.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { PoolStats } from '../models/pool/expert-pool.ts';
 import type { TurnStats } from '../models/slots/fair-share.ts';
@@ -36,6 +37,8 @@ export interface PlannerStats<S = unknown> extends DomainStats {
   readonly chats: S;
   /** The current state of each model server: slots, health, times and timeouts. */
   readonly endpoints: readonly EndpointStats[];
+  /** This node's part in a cluster; absent if the planner works alone. */
+  readonly cluster?: ClusterStats;
 }
 
 /** The figures by domain, if there are several. */
@@ -52,6 +55,8 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   readonly #domains: NamedDomains<DomainCore>;
   readonly #cores: readonly DomainCore[];
   readonly #announcements: Announcements = new Announcements(this);
+  /** Undefined if the planner works alone. */
+  readonly #cluster: { stats(): ClusterStats } | undefined;
   readonly #release: () => Promise<void>;
   /** Requests that were refused because they name no domain of the planner. */
   #unknown = 0;
@@ -63,6 +68,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
   constructor(
     domains: readonly [DomainParts, ...DomainParts[]],
     chats: C,
+    cluster: { stats(): ClusterStats } | undefined,
     random: Random,
     release: () => Promise<void>,
   ) {
@@ -79,6 +85,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
         for (const core of this.#cores) core.wake();
       };
     }
+    this.#cluster = cluster;
     this.#release = release;
   }
 
@@ -214,6 +221,7 @@ export class Planner<C extends Companion = Companion> extends EventEmitter<Plann
       workers: this.#parts.pool.stats(),
       chats: this.chats.stats() as ReturnType<C['stats']>,
       endpoints: [...this.#parts.endpoints.values()].map((at) => at.stats()),
+      ...(this.#cluster && { cluster: this.#cluster.stats() }),
       ...(byDomain.length === 1 ? {} : { domains: Object.fromEntries(byDomain) }),
     };
   }

@@ -12,6 +12,7 @@ import type { ChatPlanner } from '../chat/chat-planner.ts';
 import type { DomainPlanner, DomainsPlanner } from '../chat/domain-planner.ts';
 import { ModelDirectory } from '../chat/seats/model-directory.ts';
 import { type RelayClient, SeatCaller } from '../chat/seats/seat-caller.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { addVersionPaths } from '../models/discovery/version-path.ts';
 import { probeAnswers } from '../models/forms/probe-answers.ts';
 import { checkModels, type EndpointListing, listEndpoints } from '../models/names/check-models.ts';
@@ -33,6 +34,7 @@ import type { DomainParts } from '../plans/domain-core.ts';
 import type { DomainFutures } from '../plans/expectations/domain-futures.ts';
 import type { FlightParts } from '../plans/flights/flight-parts.ts';
 import { Planner } from '../plans/planner.ts';
+import { openCluster, shareDomain, shareSlots } from './join-cluster.ts';
 import { type LearningDomain, openLearned } from './learned-files.ts';
 import { configuredSeats, discover, makeParts, makeShared } from './make-parts.ts';
 import { openDomainFutures } from './open-domain-futures.ts';
@@ -97,7 +99,9 @@ export async function createPlanner(
   const started = collaborators.pool ? undefined : startPool(resolved, clock, collaborators.workerUrl, warn);
   const pool: ExpertRunner = collaborators.pool ?? (started as ExpertPool);
   const futures = new Map<string, DomainFutures>();
+  let cluster: Cluster | undefined;
   const release = async (): Promise<void> => {
+    cluster?.close();
     const open = [pool, ...futures.values(), ...clients.values()];
     await Promise.all(open.map((each) => each.close()));
   };
@@ -108,13 +112,14 @@ export async function createPlanner(
     }
     const list = (at: ResolvedEndpoint, timeoutMs: number) =>
       (clients.get(at.name) as EndpointClient).listModels(timeoutMs);
+    const random = collaborators.random ?? systemRandom;
+    cluster = await openCluster(resolved, clock, random, warn);
     const [listings, facts] = await Promise.all([
       listEndpoints(resolved, list),
       discover(resolved, clients),
       started?.ready(),
     ]);
     const checked = checkModels(resolved, listings);
-    const random = collaborators.random ?? systemRandom;
     const learned = await openLearned(checked.options, clock, warn);
     const opened = { clock, random, pool, callers: clients, clients };
     const shared = makeShared(checked.options, opened);
@@ -129,11 +134,12 @@ export async function createPlanner(
       return { name, parts };
     });
     learned.restore(learns);
-    const domains = await withCaches(made, clock, random, warn);
+    const domains = await withCaches(made, clock, random, warn, cluster);
     for (const [name, told] of facts) shared.endpoints.get(name)?.learn(told);
+    if (cluster !== undefined) shareSlots(cluster, checked.options, shared.endpoints, clock, random);
     const probing = new AbortController();
     const chats = openChats(checked.options, { ...shared, clock }, clients, listings);
-    const planner = new Planner(domains, chats, random, async () => {
+    const planner = new Planner(domains, chats, cluster, random, async () => {
       probing.abort(UNWANTED);
       await Promise.all([release(), learned.close(learns)]);
     });
@@ -161,12 +167,14 @@ async function withCaches(
   clock: Clock,
   random: Random,
   warn: (message: string) => void,
+  cluster: Cluster | undefined,
 ): Promise<[DomainParts, ...DomainParts[]]> {
   const shared = openSharedStore(made.map(({ parts }) => parts.options.cache));
   const domains: DomainParts[] = [];
   for (const { name, parts } of made) {
     const { agreement } = parts.records;
-    domains.push({ name, parts, cache: await openPlanCache(parts.options, clock, random, warn, agreement, shared) });
+    const cache = await openPlanCache(parts.options, clock, random, warn, agreement, shared);
+    domains.push(cluster === undefined ? { name, parts, cache } : shareDomain(cluster, { name, parts, cache }, random));
   }
   return domains as [DomainParts, ...DomainParts[]];
 }

@@ -29,7 +29,7 @@ function plannerWith(lodger: Lodger): Planner<Lodger> {
   const options = resolveOptions({ domain: testDomain, endpoints, experts: [], features: allFeatures(false) });
   const random = seededRandom(1);
   const parts = makeParts(options, { clock, random, pool, callers: new Map() });
-  return new Planner([{ name: 'test', parts, cache: undefined }], lodger, random, () => pool.close());
+  return new Planner([{ name: 'test', parts, cache: undefined }], lodger, undefined, random, () => pool.close());
 }
 
 test('a planner tells the figures of its companion, clears its cache, waits for it while it drains, and closes it', async () => {

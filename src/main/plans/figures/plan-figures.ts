@@ -4,8 +4,8 @@ import type { WhyCode } from '../ladder/why.ts';
 import type { PlannerStats } from '../planner.ts';
 import { type Figure, type FigurePath, type FigureRow, figuresOf } from './figure.ts';
 
-/** Every path to a figure in `planner.stats()`, except those of chats. */
-export type PlanFigurePath = FigurePath<PlannerStats, PlanSource | WhyCode | Phase>;
+/** Every path to a figure in `planner.stats()`, except those of chats and of the cluster. */
+export type PlanFigurePath = FigurePath<Omit<PlannerStats, 'cluster'>, PlanSource | WhyCode | Phase>;
 
 /**
  * The table of figures: what the planner counts, named once. Metrics, reports and their text, comparisons, `--expect`, the

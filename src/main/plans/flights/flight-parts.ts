@@ -1,7 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
-import type { DecayedRate } from '../../measure/decayed-rate.ts';
 import type { ClusterStates } from '../../cluster/states/cluster-states.ts';
+import type { DecayedRate } from '../../measure/decayed-rate.ts';
 import type { CallLane, CallMaker } from '../../models/calls/call-maker.ts';
 import type { LoopTurns } from '../../models/calls/loop-turns.ts';
 import type { AnswerForms } from '../../models/forms/answer-form.ts';

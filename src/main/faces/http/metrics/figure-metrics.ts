@@ -24,6 +24,8 @@ const LABELS: Readonly<Record<string, readonly string[]>> = {
   'reads.calibration.*.curve': ['from'],
   'cache.standing.tiers': ['tier', 'to'],
   'chats.byOutcome': ['outcome'],
+  'cluster.leases': ['server'],
+  'cluster.shared': ['domain'],
   'chats.byCode': ['code'],
 };
 
@@ -103,7 +105,7 @@ export function metricText({ path, metric }: Figure): string | undefined {
 }
 
 /** Figures of what the domains of a planner share. */
-const SHARED = /^(turns|workers|chats|endpoints)\.|^cache\.(entriesMax|bytes|disk\.)/;
+const SHARED = /^(turns|workers|chats|endpoints|cluster)\.|^cache\.(entriesMax|bytes|disk\.)/;
 
 /** The planner's counters, from the table of figures. */
 export const FIGURE_METRICS: readonly (Metric | HistogramMetric)[] = [...metricsOf(FIGURES), BREAKER_STATE];

@@ -13,10 +13,13 @@ const MAY_BE_OFF: ReadonlySet<string> = new Set([
   'foresight.domain',
 ]);
 
+/** Absent if the planner works alone. */
+const CLUSTER = 'cluster';
+
 /** Schema of `planner.stats()`, from the table of figures. Names and states are not figures, and not included. */
 export const statsSchema: JsonSchema = {
   ...partSchema(FIGURES, ''),
-  required: [...new Set(FIGURES.map(({ path }) => path.split('.', 1)[0]))],
+  required: [...new Set(FIGURES.map(({ path }) => path.split('.', 1)[0] as string))].filter((part) => part !== CLUSTER),
 };
 
 function partSchema(figures: readonly Figure[], prefix: string): JsonSchema {

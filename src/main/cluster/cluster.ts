@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../shared/clock.ts';
+import type { Random } from '../../shared/random.ts';
+import type { ResolvedCluster } from './cluster-options.ts';
+import { type ClusterNames, clusterNames, type Engine } from './engine/engine.ts';
+import { type EngineStats, RedisEngine } from './engine/redis-engine.ts';
+import type { LeaseStats, SlotLeases } from './leases/slot-leases.ts';
+import { CLUSTER_LIBRARY } from './library.ts';
+import type { SharedDomain, SharedDomainStats } from './shared-domain.ts';
+
+/** What `stats()` reports about the cluster. */
+export interface ClusterStats {
+  readonly name: string;
+  /** A random name of this run of the node. */
+  readonly node: string;
+  readonly engine: EngineStats;
+  /** The slots of each model server that nodes share. */
+  readonly leases: readonly LeaseStats[];
+  /** What is shared of each domain. */
+  readonly shared: readonly (SharedDomainStats & { readonly domain: string })[];
+}
+
+/** This node's part in a cluster: its way to the engine, and the rooms that use it. */
+export class Cluster {
+  readonly names: ClusterNames;
+  readonly #name: string;
+  readonly #engine: RedisEngine;
+  readonly #domains = new Map<string, SharedDomain>();
+  readonly #leases: SlotLeases[] = [];
+  #isClosed = false;
+
+  constructor({ url, name }: ResolvedCluster, clock: Clock, random: Random) {
+    this.#name = name;
+    this.names = clusterNames(name);
+    const node = randomBytes(6).toString('hex');
+    this.#engine = new RedisEngine({ url, node, names: this.names, library: CLUSTER_LIBRARY, clock, random });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** Connects within `timeoutMs`. Rejects with ERR_CLUSTER_AWAY or ERR_CLUSTER_REFUSED, and goes on trying all the same until it is closed. */
+  start(timeoutMs: number): Promise<void> {
+    return this.#engine.start(timeoutMs);
+  }
+
+  shareDomain(name: string, domain: SharedDomain): void {
+    this.#domains.set(name, domain);
+  }
+
+  shareSlots(leases: SlotLeases): void {
+    this.#leases.push(leases);
+  }
+
+  stats(): ClusterStats {
+    return {
+      name: this.#name,
+      node: this.#engine.node,
+      engine: this.#engine.stats(),
+      leases: this.#leases.map((each) => each.stats()),
+      shared: [...this.#domains].map(([domain, shared]) => ({ domain, ...shared.stats() })),
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const domain of this.#domains.values()) domain.close();
+    for (const leases of this.#leases) leases.close();
+    this.#engine.close();
+  }
+}

@@ -1,0 +1,93 @@
+import { hostname } from 'node:os';
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Random } from '../../shared/random.ts';
+import { renderSystem } from '../../shared/situation.ts';
+import { ttlMaxOf } from '../cache/cache-options.ts';
+import { Cluster } from '../cluster/cluster.ts';
+import { serverKey } from '../cluster/leases/server-key.ts';
+import { SlotLeases } from '../cluster/leases/slot-leases.ts';
+import { fingerprintOf } from '../cluster/log/fingerprint.ts';
+import { SharedDomain } from '../cluster/shared-domain.ts';
+import type { ModelEndpoint } from '../models/model-endpoint.ts';
+import { LeasedGates } from '../models/slots/leased-gates.ts';
+import type { ResolvedOptions } from '../options/planner-options.ts';
+import type { DomainParts } from '../plans/domain-core.ts';
+
+/** Connects to the engine of the cluster, if the options name one. Rejects if that fails, unless a start without it is allowed. */
+export async function openCluster(
+  { cluster: options, allowOffline, startTimeoutMs }: ResolvedOptions,
+  clock: Clock,
+  random: Random,
+  warn: (message: string) => void,
+): Promise<Cluster | undefined> {
+  if (options === undefined) return undefined;
+  const cluster = new Cluster(options, clock, random);
+  try {
+    await cluster.start(startTimeoutMs);
+  } catch (error) {
+    if (!allowOffline) {
+      cluster.close();
+      throw error;
+    }
+    warn(`${messageOf(error)}; this node goes on alone until it is there (allowOffline)`);
+  }
+  let wasUp = cluster.engine.isUp;
+  cluster.engine.onChange((isUp) => {
+    if (isUp !== wasUp && !cluster.isClosed) warn(isUp ? 'the cluster is joined again' : awayText(cluster));
+    wasUp = isUp;
+  });
+  return cluster;
+}
+
+function awayText(cluster: Cluster): string {
+  const { url, why } = cluster.stats().engine;
+  return `the engine of the cluster at ${url} is away (${why}): this node goes on alone, with its share of the slots`;
+}
+
+/** From now on the endpoints give out no more slots than this node has leases for. Endpoints of one machine, or one address, share theirs. */
+export function shareSlots(
+  cluster: Cluster,
+  options: ResolvedOptions,
+  endpoints: ReadonlyMap<string, ModelEndpoint>,
+  clock: Clock,
+  random: Random,
+): void {
+  const byServer = new Map<string, ModelEndpoint[]>();
+  for (const endpoint of options.endpoints) {
+    const server = serverKey(endpoint, hostname());
+    byServer.set(server, [...(byServer.get(server) ?? []), endpoints.get(endpoint.name) as ModelEndpoint]);
+  }
+  for (const [server, [first, ...others]] of byServer) {
+    if (first === undefined) continue;
+    const demand = new LeasedGates({
+      clock,
+      endpoints: [first.shared, ...others.map(({ shared }) => shared)],
+      callMs: Math.max(options.timeoutMs, options.visionTimeoutMs),
+      lateMs: options.lateMs,
+    });
+    const leases = new SlotLeases({ engine: cluster.engine, names: cluster.names, server, clock, random, demand });
+    demand.share(leases);
+    cluster.shareSlots(leases);
+  }
+}
+
+/** From now on a domain's decisions, flights and last acts are shared. Returns the domain with what its flights claim states from. */
+export function shareDomain(cluster: Cluster, { name, parts, cache }: DomainParts, random: Random): DomainParts {
+  const { options, clock } = parts;
+  const { domain, experts, synthesis } = options;
+  const synthesizers = synthesis.models.map(({ model }) => ({ role: 'synthesis', model }));
+  const sharing = { onCleared: () => {} };
+  const shared = new SharedDomain({
+    engine: cluster.engine,
+    names: cluster.names,
+    fingerprint: fingerprintOf({ domain, seats: [...experts, ...synthesizers], prompt: renderSystem(domain) }),
+    clock,
+    random,
+    cache,
+    ttlMaxMs: options.cache === false ? 0 : ttlMaxOf(options.cache),
+    onCleared: () => sharing.onCleared(),
+  });
+  cluster.shareDomain(name, shared);
+  return { name, cache, sharing, parts: { ...parts, states: shared.states } };
+}
