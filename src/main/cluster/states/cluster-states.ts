@@ -5,8 +5,9 @@ import type { ClusterNames, Engine } from '../engine/engine.ts';
 import { framed, framesOf } from '../log/frames.ts';
 import type { EndedClaim } from '../log/log-sender.ts';
 
-/** How long a claim may take, in milliseconds. Then the flight goes on alone. */
-const CLAIM_MS = 10;
+/** How long a claim may take: this share of the flight's time, within bounds in milliseconds. Then the flight goes on alone. */
+const CLAIM_SHARE = 0.02;
+const CLAIM_MS = { min: 10, max: 100 };
 /** A flight that waits for another node's asks again at this interval, in case the owner has died. */
 const ASK_AGAIN_MS = 500;
 const MADE_MS = 2_000;
@@ -141,7 +142,7 @@ export class ClusterStates {
     const claim = this.#claimOf(state, token);
     try {
       const args = [token, String(leftMs), names.presence(''), takesMade ? '1' : '0'];
-      const reply = await engine.call('state_claim', [this.#keyOf(state)], args, { timeoutMs: CLAIM_MS });
+      const reply = await engine.call('state_claim', [this.#keyOf(state)], args, { timeoutMs: claimMs(leftMs) });
       return this.#read(reply as readonly unknown[], claim);
     } catch {
       this.#claims.late++;
@@ -234,4 +235,8 @@ function decodeMade(bytes: Buffer, clock: Clock): MadeElsewhere | undefined {
   if (decision === undefined) return undefined;
   const decidedAtMs = stampNow(clock) - record.readDoubleLE(0);
   return { node: String(node), decision: { ...decision, decidedAtMs } };
+}
+
+function claimMs(leftMs: number): number {
+  return Math.min(CLAIM_MS.max, Math.max(CLAIM_MS.min, leftMs * CLAIM_SHARE));
 }

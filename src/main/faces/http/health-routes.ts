@@ -1,12 +1,24 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { defined } from '../../../shared/defined.ts';
 import { PlannerError } from '../../../shared/errors.ts';
+import type { ClusterStats } from '../../cluster/cluster.ts';
 import { problemOf, sendProblem } from './problem.ts';
 import type { RouteParts } from './route-parts.ts';
 import { answer, PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 
-const healthSchema = jsonSchema(z.object({ status: z.enum(['ok', 'ready']) }));
+const healthSchema = jsonSchema(
+  z.object({
+    status: z.enum(['ok', 'ready']),
+    cluster: z
+      .object({ engine: z.enum(['joined', 'away']), why: z.string().optional() })
+      .optional()
+      .describe(
+        'Absent if the planner works alone. While the engine is away, the node goes on with its share of the slots.',
+      ),
+  }),
+);
 const config = { isOpen: true };
 
 /** `GET /healthz`: whether the process is alive. `GET /readyz`: whether a new plan would be served well. */
@@ -27,10 +39,16 @@ export function healthRoutes(app: FastifyInstance, { planner, draining }: RouteP
     response: { 200: answer('They are.', healthSchema), ...PROBLEM_ANSWERS },
   };
   app.get('/readyz', { config, schema: ready }, (_, reply) => {
-    const reason = unready(draining.aborted || !planner.isOpen, planner.stats().endpoints);
-    if (reason === undefined) return { status: 'ready' };
+    const { endpoints, cluster } = planner.stats();
+    const reason = unready(draining.aborted || !planner.isOpen, endpoints);
+    if (reason === undefined) return { status: 'ready', ...(cluster && { cluster: clusterState(cluster) }) };
     return sendProblem(reply, problemOf(reason, 503));
   });
+}
+
+/** A node without the engine serves plans as well as it can, so it stays ready. */
+function clusterState({ engine: { isUp, why } }: ClusterStats): { engine: 'joined' | 'away'; why?: string } {
+  return isUp ? { engine: 'joined' } : { engine: 'away', ...defined({ why }) };
 }
 
 interface EndpointHealth {
