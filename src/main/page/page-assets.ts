@@ -25,6 +25,7 @@ const PAGE_MODULES = [
   'charts.js',
   'timeline.js',
   'plan-list.js',
+  'cluster.js',
   'foresight.js',
   'tables.js',
   'live.js',

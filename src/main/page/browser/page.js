@@ -1,4 +1,5 @@
 import { Charts } from './charts.js';
+import { showCluster } from './cluster.js';
 import { byId, el, setText } from './dom.js';
 import { showForesight } from './foresight.js';
 import { timeOfDay } from './format.js';
@@ -80,6 +81,7 @@ function show({ stats, lately, falseHits }) {
   showScenes(byId('scenes'), stats);
   showReads(byId('reads'), stats);
   showForesight(byId('foresight'), stats);
+  showCluster(byId('cluster'), stats);
   showTotals(byId('totals'), stats);
 }
 
