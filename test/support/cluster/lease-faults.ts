@@ -136,6 +136,8 @@ class Watch {
   #idleSinceMs: number | undefined;
   /** Nodes of which the engine may know nothing, with calls at work. */
   readonly #forgotten = new Set<SimNode>();
+  /** Nodes that the engine could not reach, until it has heard all nodes: those that it reaches again may not know of each other. */
+  readonly #strayed = new Set<SimNode>();
   #mostAtWork = 0;
   #mostOver = 0;
   #mostBeyondOneEach = 0;
@@ -216,10 +218,10 @@ class Watch {
 
   /** What a node may have at work besides the slots that the engine counts. */
   #extra(node: SimNode, isAway: boolean): number {
-    if (!this.#isLost(node)) {
-      this.#forgotten.delete(node);
-      return 0;
-    }
+    if (this.#isLost(node)) this.#strayed.add(node);
+    else if (!isAway) this.#strayed.delete(node);
+    if (!this.#isLost(node)) this.#forgotten.delete(node);
+    if (!this.#strayed.has(node)) return 0;
     // While it stands still, its calls go on at the server.
     if (node.isPaused) return isAway || this.#forgotten.has(node) ? node.atWork : 0;
     return Math.max(node.share, this.#forgotten.has(node) ? node.atWork : 0);
