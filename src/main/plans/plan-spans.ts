@@ -59,9 +59,12 @@ export interface EndedPlan {
 
 export class PlanSpans {
   readonly #parts: PlanSpansParts;
+  readonly #domain: string;
 
-  constructor(parts: PlanSpansParts) {
+  /** `domain`: its name in a planner of several. */
+  constructor(parts: PlanSpansParts, domain = parts.options.domain.name) {
     this.#parts = parts;
+    this.#domain = domain;
   }
 
   /** Records a plan that settles now. */
@@ -93,7 +96,7 @@ export class PlanSpans {
     const tracer = trace.getTracer(LIBRARY);
     const startMs = this.#parts.clock.wallNow() - plan.latencyMs;
     const attributes: Attributes = {
-      'conclave.domain': this.#parts.options.domain.name,
+      'conclave.domain': this.#domain,
       'conclave.agent': plan.agent,
       'conclave.plan.coalesced': plan.coalesced,
       ...more,

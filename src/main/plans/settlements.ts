@@ -69,7 +69,7 @@ export class Settlements {
     this.#lane = lane;
     this.#landings = landings;
     this.#announcements = announcements;
-    this.#spans = new PlanSpans(parts);
+    this.#spans = new PlanSpans(parts, marks.domain);
     this.#imageNames = imageFeaturesOf(parts.options.domain);
     this.#stampOffsetMs = stampOffsetMs(parts.clock);
   }

@@ -33,7 +33,7 @@ export class PlanLog {
   }
 }
 
-function planLine({ id, agent, action, source, why, latencyMs, attempts }: Plan): object {
+function planLine({ id, domain, agent, action, source, why, latencyMs, attempts }: Plan): object {
   const tries = attempts.map(({ step, role, model, code }) => ({ step, role, model, code }));
-  return { planId: id, agent, action, source, ...defined({ why }), latencyMs, attempts: tries };
+  return { planId: id, ...defined({ domain }), agent, action, source, ...defined({ why }), latencyMs, attempts: tries };
 }
