@@ -2,7 +2,7 @@ import type { Domain } from '../../shared/domain.ts';
 import { skyrim } from '../../shared/domains/skyrim.ts';
 import { NamedDomains } from '../../shared/named-domain.ts';
 import type { PanelOptions } from '../models/names/choose-models.ts';
-import type { DomainOptions } from '../options/planner-options.ts';
+import type { DomainOptions, DomainsOption } from '../options/planner-options.ts';
 import { type Config, type ConfiguredDomain, loadDomain } from '../service/config/config-file.ts';
 import { UsageError } from './cli-error.ts';
 
@@ -48,6 +48,11 @@ export function domainsOf(kinds: Kinds): NamedDomains<Domain> {
     return [name, 'features' in own ? own : own.domain];
   });
   return new NamedDomains(new Map(named));
+}
+
+/** An entry of `domains` as options of its own. */
+export function ownOptions(entry: DomainsOption[string]): DomainOptions {
+  return typeof entry === 'string' || 'features' in entry ? { domain: entry } : entry;
 }
 
 /** The options of the domains, each with experts: its own, if `keepsOwn`, else those that `panelFor` chooses for its roles. */

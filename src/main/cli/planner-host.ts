@@ -17,7 +17,12 @@ import {
   panelOf,
   seatsOf,
 } from '../models/names/choose-models.ts';
-import type { AnyPlannerOptions, DomainsPlannerOptions, EndpointOptions } from '../options/planner-options.ts';
+import type {
+  AnyPlannerOptions,
+  DomainOptions,
+  DomainsPlannerOptions,
+  EndpointOptions,
+} from '../options/planner-options.ts';
 import { PROFILES, type Profile } from '../options/profiles.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import type { Config, LoadedConfig } from '../service/config/config-file.ts';
@@ -27,7 +32,7 @@ import { PlanLog } from '../service/log/plan-log.ts';
 import type { ReportServer } from '../session/report.ts';
 import { type CliContext, note, warn } from './cli-context.ts';
 import { type Endpoints, keyVariableOf, withKeys } from './endpoint-keys.ts';
-import { type Kinds, withPanels } from './kinds.ts';
+import { type Kinds, ownOptions, withPanels } from './kinds.ts';
 import type { ServerFlags } from './server-flags.ts';
 import { count, rate } from './text.ts';
 
@@ -86,9 +91,9 @@ function tell(context: CliContext, planner: ChatPlanner, options: AnyPlannerOpti
 function panelsTold(options: AnyPlannerOptions): object {
   const { experts, synthesis } = options;
   if (!('domains' in options)) return { experts, synthesis };
-  const told = Object.entries(options.domains).map(([name, own]) => {
-    const panel = 'features' in own ? {} : { experts: own.experts, synthesis: own.synthesis };
-    return [name, { experts, synthesis, ...defined(panel) }] as const;
+  const told = Object.entries(options.domains).map(([name, entry]) => {
+    const own = ownOptions(entry);
+    return [name, { experts: own.experts ?? experts, synthesis: own.synthesis ?? synthesis }] as const;
   });
   return { domains: Object.fromEntries(told) };
 }
@@ -336,11 +341,10 @@ export function optionsAgain(
 
 /** The experts that were chosen for a domain with these roles. */
 function panelBefore({ domains }: DomainsPlannerOptions, { roles }: Domain): PanelOptions | undefined {
-  const known = Object.values(domains).find((own) => {
-    const defined = 'features' in own ? own : own.domain;
-    return JSON.stringify(defined.roles) === JSON.stringify(roles);
-  });
-  if (known === undefined || 'features' in known || known.experts === undefined) return undefined;
+  const isSame = ({ domain }: DomainOptions): boolean =>
+    typeof domain !== 'string' && JSON.stringify(domain.roles) === JSON.stringify(roles);
+  const known = Object.values(domains).map(ownOptions).find(isSame);
+  if (known?.experts === undefined) return undefined;
   return { experts: [...known.experts], synthesis: known.synthesis ?? { models: [] } };
 }
 

@@ -150,8 +150,8 @@ export interface CacheOptions {
 export type DomainCacheOptions = Omit<CacheOptions, 'entries' | 'agentsMax' | 'checkReserve' | 'disk'>;
 
 /** One of several domains with options of its own. What is absent is as in the options of the planner. */
-export interface DomainOptions<D extends DomainDefinition = Domain | DomainDefinition> {
-  /** The kind of agents. */
+export interface DomainOptions<D extends DomainDefinition | string = Domain | DomainDefinition | string> {
+  /** The kind of agents, or the path of a file that defines it, relative to the current folder. */
   readonly domain: D;
   /** The roles, and the model that plays each. */
   readonly experts?: readonly ExpertOptions[];
@@ -161,8 +161,8 @@ export interface DomainOptions<D extends DomainDefinition = Domain | DomainDefin
   readonly cache?: false | DomainCacheOptions;
 }
 
-/** Domains by names of your choice: definitions, or definitions with options of their own. */
-export type DomainsOption = Readonly<Record<string, Domain | DomainDefinition | DomainOptions>>;
+/** Domains by names of your choice: definitions or paths of files that define them, each with options of its own if it has any. */
+export type DomainsOption = Readonly<Record<string, string | Domain | DomainDefinition | DomainOptions>>;
 
 /** The options of `createPlanner` for several kinds of agents. A request names its domain. */
 export interface DomainsPlannerOptions<M extends DomainsOption = DomainsOption>

@@ -34,6 +34,7 @@ import type { DomainParts } from '../plans/domain-core.ts';
 import type { DomainFutures } from '../plans/expectations/domain-futures.ts';
 import type { FlightParts } from '../plans/flights/flight-parts.ts';
 import { Planner } from '../plans/planner.ts';
+import { withLoadedDomains } from './config/loaded-domains.ts';
 import { openCluster, shareDomain, shareSlots } from './join-cluster.ts';
 import { type LearningDomain, openLearned } from './learned-files.ts';
 import { configuredSeats, discover, makeParts, makeShared } from './make-parts.ts';
@@ -85,7 +86,7 @@ export async function createPlanner(
 ): Promise<ChatPlanner> {
   const clock = collaborators.clock ?? systemClock;
   const makeClient = collaborators.client ?? ((at) => new ModelClient(at, clock, COORDINATOR_CONNECTIONS));
-  const asked = resolveOptions(options);
+  const asked = resolveOptions(await withLoadedDomains(options));
   const versioned = await addVersionPaths(asked, (at) => listOnce(makeClient(at), asked));
   const { options: resolved, warnings: merged } = await mergeSamePlaces(
     versioned.options,

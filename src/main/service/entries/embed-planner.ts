@@ -12,6 +12,7 @@ import { checkCrossing, remoteShape } from '../../faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { EmbeddedPlanner, RemoteOptions } from '../../faces/ipc/remote-planner.ts';
 import type { AnyPlannerOptions, PlannerOptions } from '../../options/planner-options.ts';
+import { withLoadedDomains } from '../config/loaded-domains.ts';
 
 export type EmbedOptions = RemoteOptions;
 
@@ -59,11 +60,12 @@ export async function embedPlanner(
   parts: EmbedParts = {},
 ): Promise<EmbeddedPlanner> {
   const remote = checkOptions(embedSchema, embedOptions, 'embedOptions.');
-  const planner = checkCrossing(options);
+  const loaded = await withLoadedDomains(options);
+  const planner = checkCrossing(loaded);
   const clock = parts.clock ?? systemClock;
   const peer = new ThreadPeer(new Worker(parts.entryUrl ?? entryUrl(), { name: 'planner', ...threadArgs() }));
   const client = new EmbeddedClient({ peer, clock, planner, remote });
-  client.opened(await client.start(options), clock);
+  client.opened(await client.start(loaded), clock);
   return client;
 }
 

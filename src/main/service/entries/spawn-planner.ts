@@ -11,6 +11,7 @@ import { checkCrossing, remoteShape } from '../../faces/ipc/peer-options.ts';
 import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { RemoteOptions, SpawnedPlanner } from '../../faces/ipc/remote-planner.ts';
 import type { AnyPlannerOptions, PlannerOptions } from '../../options/planner-options.ts';
+import { withLoadedDomains } from '../config/loaded-domains.ts';
 
 export interface SpawnOptions extends RemoteOptions {
   /**
@@ -61,7 +62,8 @@ export async function spawnPlanner(
   parts: SpawnParts = {},
 ): Promise<SpawnedPlanner> {
   const { output, execArgv, ...remote } = checkOptions(spawnSchema, spawnOptions, 'spawnOptions.');
-  const planner = checkCrossing(options);
+  const loaded = await withLoadedDomains(options);
+  const planner = checkCrossing(loaded);
   const clock = parts.clock ?? systemClock;
   // The descriptor of this process' standard error, for both the child's output and its errors.
   const stream = output === 'stderr' ? 2 : 'ignore';
@@ -71,7 +73,7 @@ export async function spawnPlanner(
     stdio: ['ignore', stream, stream, 'ipc'],
   });
   const client = new SpawnedClient({ peer: new ProcessPeer(child, clock), clock, planner, remote }, child.pid);
-  await client.start(options);
+  await client.start(loaded);
   return client;
 }
 

@@ -2,6 +2,7 @@ import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig, loadDomain } from '../../../../src/main/service/config/config-file.ts';
+import { withLoadedDomains } from '../../../../src/main/service/config/loaded-domains.ts';
 import { skyrim } from '../../../../src/shared/domains/skyrim.ts';
 import { type TempFolder, tempFolder } from '../../../support/trace-files.ts';
 
@@ -208,4 +209,16 @@ describe('a domain', () => {
   test('of another name is refused', async () => {
     await expect(loadDomain(folder.path, 'oblivion')).rejects.toThrow('domain must be "skyrim" or a file');
   });
+});
+
+test('domains of options may be the paths of files; what is none is left as it is', async () => {
+  const path = folder.file('cave.yaml', 'name: cave\nfeatures: { place: { kind: category } }');
+  const options = { domains: { a: path, b: { domain: path, cache: false }, c: skyrim }, endpoints: {} } as const;
+  expect(await withLoadedDomains(options)).toMatchObject({
+    domains: { a: { name: 'cave' }, b: { domain: { name: 'cave' }, cache: false }, c: skyrim },
+  });
+  for (const other of [null, 5, { domains: 7 }, { domain: skyrim }]) {
+    expect(await withLoadedDomains(other as never)).toBe(other);
+  }
+  await expect(withLoadedDomains({ domains: { a: 'nope' }, endpoints: {} })).rejects.toThrow('got "nope"');
 });
