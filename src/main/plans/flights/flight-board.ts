@@ -311,14 +311,11 @@ export class FlightBoard {
     const attempts = boarding.attemptsFor(call.startedAtMs);
     const told = UNDECIDED_SOURCES.has(answer.source)
       ? { ...answer, why: this.#whyOf(waiter, attempts, cut) }
-      : { ...answer, ...boarding.flight.confidenceOf(answer.action), ...this.#decidedBy(boarding) };
-    waiter.resolve(this.#settlements.landed(call, told, attempts, coalesced || 'node' in told));
+      : { ...answer, ...boarding.flight.confidenceOf(answer.action), ...boarding.flight.claim?.by };
+    const isElsewhere = 'node' in told;
+    if (isElsewhere && !coalesced) this.#parts.counters.plans.coalesced++;
+    waiter.resolve(this.#settlements.landed(call, told, attempts, coalesced || isElsewhere));
     this.#leave(boarding, isOutOfTime);
-  }
-
-  #decidedBy({ flight }: Boarding): Pick<Answer, 'node'> {
-    const { made } = flight.claim ?? {};
-    return made === undefined ? {} : { node: made.node };
   }
 
   #whyOf({ boarding, call }: Waiter, attempts: readonly Attempt[], cut: WhyCode | undefined): Why {

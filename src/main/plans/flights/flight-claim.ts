@@ -31,6 +31,11 @@ export class FlightClaim {
     this.#parts = parts;
   }
 
+  /** Names the node that has decided, if another one has. */
+  get by(): { readonly node?: string } {
+    return this.made === undefined ? {} : { node: this.made.node };
+  }
+
   /** Returns whether the flight is to ask models. Otherwise another node has, or is about to. */
   async take(): Promise<boolean> {
     const { states, purpose, calls } = this.#parts;

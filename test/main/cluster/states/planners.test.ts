@@ -22,6 +22,7 @@ it('1,000 equal requests over four nodes are one panel, and every plan has its d
   expect(cluster.asked).toBe(3);
   expect(new Set(settled.map((plan) => `${plan?.action} ${plan?.source}`))).toEqual(new Set(['attack synthesis']));
   expect(settled.filter((plan) => plan?.coalesced)).toHaveLength(999);
+  expect(cluster.nodes.reduce((sum, { planner }) => sum + planner.stats().plans.coalesced, 0)).toBe(999);
   const owners = new Set(settled.map((plan) => plan?.node));
   expect(owners.size).toBe(2);
   for (const plan of settled) expect(plan?.latencyMs).toBeLessThan(700);
