@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Engine, Reply } from '../../../src/main/cluster/engine/engine.ts';
+import type { Engine, EngineReply } from '../../../src/main/cluster/engine/engine.ts';
 import { SHARED_DOMAIN_LUA } from '../../../src/main/cluster/shared-domain.ts';
 import { caseNames, type EngineUnderTest, modelledEngine, realEngine } from '../../support/cluster/engine-cases.ts';
 import { modelSharedDomain } from '../../support/cluster/shared-domain-model.ts';
@@ -41,7 +41,7 @@ async function claim(at: Engine, token: string, takesMade = '1', ttlMs = 5_000):
     'state_claim',
     [state],
     [token, String(ttlMs), caseNames.presence(''), takesMade],
-  )) as Reply[];
+  )) as EngineReply[];
   return reply.map((each) => (Buffer.isBuffer(each) ? String(each) : each));
 }
 

@@ -1,4 +1,4 @@
-import type { CallBounds, ClusterNames, Engine, Reply } from '../../../src/main/cluster/engine/engine.ts';
+import type { CallBounds, ClusterNames, Engine, EngineReply } from '../../../src/main/cluster/engine/engine.ts';
 import type { Clock, Timer } from '../../../src/shared/clock.ts';
 import { PlannerError } from '../../../src/shared/errors.ts';
 import type { Random } from '../../../src/shared/random.ts';
@@ -17,7 +17,7 @@ export interface ModelContext {
   isPresent(channel: string): boolean;
 }
 
-export type ModelFunction = (keys: readonly string[], args: readonly Buffer[], context: ModelContext) => Reply;
+export type ModelFunction = (keys: readonly string[], args: readonly Buffer[], context: ModelContext) => EngineReply;
 
 export interface EngineModelParts {
   readonly clock: Clock;
@@ -115,7 +115,7 @@ export class EngineModel {
   }
 
   /** Runs a function now. For the nodes, and for tests that look into the engine. */
-  run(name: string, keys: readonly string[], args: readonly (string | Buffer)[]): Reply {
+  run(name: string, keys: readonly string[], args: readonly (string | Buffer)[]): EngineReply {
     const fn = this.#functions.get(name);
     if (fn === undefined) throw new PlannerError('ERR_CLUSTER_REFUSED', `no function ${name}`);
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
@@ -180,10 +180,10 @@ class ModelNode implements Engine {
     keys: readonly string[],
     args: readonly (string | Buffer)[],
     { timeoutMs = CALL_MS }: CallBounds = {},
-  ): Promise<Reply> {
+  ): Promise<EngineReply> {
     const { clock } = this.#model;
     if (!this.isUp || this.#isDead) return Promise.reject(away('away'));
-    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+    const { promise, resolve, reject } = Promise.withResolvers<EngineReply>();
     const life = this.#life;
     const fail = (why: string): void => reject(away(why));
     const timer = clock.setTimer(timeoutMs, () => this.whenAwake(() => fail(`no answer within ${timeoutMs} ms`)));
@@ -209,9 +209,9 @@ class ModelNode implements Engine {
   #answer(fn: string, keys: readonly string[], args: readonly (string | Buffer)[]) {
     try {
       const reply = this.#model.run(fn, keys, args);
-      return (resolve: (reply: Reply) => void, _reject: (error: Error) => void): void => resolve(reply);
+      return (resolve: (reply: EngineReply) => void, _reject: (error: Error) => void): void => resolve(reply);
     } catch (error) {
-      return (_resolve: (reply: Reply) => void, reject: (error: Error) => void): void => reject(error as Error);
+      return (_resolve: (reply: EngineReply) => void, reject: (error: Error) => void): void => reject(error as Error);
     }
   }
 

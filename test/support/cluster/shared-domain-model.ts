@@ -1,4 +1,4 @@
-import type { Reply } from '../../../src/main/cluster/engine/engine.ts';
+import type { EngineReply } from '../../../src/main/cluster/engine/engine.ts';
 import { PlannerError } from '../../../src/shared/errors.ts';
 import type { EngineModel, ModelContext } from './engine-model.ts';
 
@@ -14,7 +14,7 @@ export function modelSharedDomain(model: EngineModel): void {
   model.register('state_claim', claim);
 }
 
-function append(keys: readonly string[], args: readonly Buffer[], context: ModelContext): Reply {
+function append(keys: readonly string[], args: readonly Buffer[], context: ModelContext): EngineReply {
   const [channel, epoch, most, life, records, tail, ...ends] = args as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
   const id =
     records.length === 0 ? '' : added(keys[0] as string, String(epoch), Number(most), Number(life), records, context);
@@ -40,7 +40,7 @@ function added(key: string, epoch: string, most: number, life: number, records: 
   return `${last.epoch}-${last.number}`;
 }
 
-function read([key]: readonly string[], [after, most]: readonly Buffer[], context: ModelContext): Reply {
+function read([key]: readonly string[], [after, most]: readonly Buffer[], context: ModelContext): EngineReply {
   const entries = context.get<Stream>(key as string)?.entries ?? [];
   const at = entries.findIndex(({ epoch, number }) => `${epoch}-${number}` === String(after));
   const listed = entries.slice(at + 1, at + 1 + Number(most));
@@ -51,10 +51,10 @@ function read([key]: readonly string[], [after, most]: readonly Buffer[], contex
   return [context.nowMs, at < 0 ? 0 : 1, shown];
 }
 
-function claim([key]: readonly string[], args: readonly Buffer[], context: ModelContext): Reply {
+function claim([key]: readonly string[], args: readonly Buffer[], context: ModelContext): EngineReply {
   const [token = '', ttl, presence, takesMade] = args.map(String);
   const held = context.get<Buffer>(key as string);
-  const give = (): Reply => {
+  const give = (): EngineReply => {
     context.set(key as string, Buffer.from(`C${token}`), Number(ttl));
     return [1];
   };

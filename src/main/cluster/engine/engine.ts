@@ -5,7 +5,7 @@
  */
 
 /** A value as the engine's functions return it. Strings come as bytes. */
-export type Reply = number | Buffer | null | readonly Reply[];
+export type EngineReply = number | Buffer | null | readonly EngineReply[];
 
 export interface CallBounds {
   /** How long the reply may take. Default 250 ms. */
@@ -21,7 +21,12 @@ export interface Engine {
    * Calls a function of the library. Rejects with ERR_CLUSTER_AWAY, immediately while the engine is not up and otherwise after
    * `timeoutMs`, or with ERR_CLUSTER_REFUSED if the engine answers with an error. Whether a call that timed out had an effect is unknown.
    */
-  call(fn: string, keys: readonly string[], args: readonly (string | Buffer)[], bounds?: CallBounds): Promise<Reply>;
+  call(
+    fn: string,
+    keys: readonly string[],
+    args: readonly (string | Buffer)[],
+    bounds?: CallBounds,
+  ): Promise<EngineReply>;
   /**
    * Receives what any node publishes on a channel, this one included, while the engine is up; what is published meanwhile is lost.
    * Returns a function that ends it. An engine counts as up only when all channels are subscribed to.

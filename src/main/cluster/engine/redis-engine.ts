@@ -3,7 +3,7 @@ import { messageOf, PlannerError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import { shownURL } from '../../../shared/shown-url.ts';
 import { DurationHistogram, type Durations } from '../../measure/durations.ts';
-import type { CallBounds, ClusterNames, Engine, Reply } from './engine.ts';
+import type { CallBounds, ClusterNames, Engine, EngineReply } from './engine.ts';
 import { type EngineFacts, examineEngine, MovedError, refusalOf } from './examine-engine.ts';
 import type { FunctionLibrary } from './function-library.ts';
 import { type EngineLink, type OpenLink, openRedisLink } from './redis-link.ts';
@@ -103,7 +103,7 @@ export class RedisEngine implements Engine {
     keys: readonly string[],
     args: readonly (string | Buffer)[],
     { timeoutMs = CALL_MS }: CallBounds = {},
-  ): Promise<Reply> {
+  ): Promise<EngineReply> {
     const link = this.#link;
     if (!this.#isUp || link === undefined) throw this.#away(this.#why ?? 'not connected');
     const { clock, library } = this.#parts;

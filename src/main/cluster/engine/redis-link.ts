@@ -1,10 +1,10 @@
 import { createClient, RESP_TYPES } from '@redis/client';
-import type { Reply } from './engine.ts';
+import type { EngineReply } from './engine.ts';
 
 /** One life of the two connections to an engine: one for commands, one on which messages arrive. */
 export interface EngineLink {
   /** Rejects with the engine's error reply, or when the connection ends. Has no time limit of its own. */
-  send(args: readonly (string | Buffer)[]): Promise<Reply>;
+  send(args: readonly (string | Buffer)[]): Promise<EngineReply>;
   /** Resolves when the engine has confirmed. */
   subscribe(channel: string, onMessage: (message: Buffer) => void): Promise<void>;
   unsubscribe(channel: string): void;
@@ -46,7 +46,7 @@ export const openRedisLink: OpenLink = async (url, signal) => {
     link.onLost(cause);
   };
   const link: EngineLink = {
-    send: (args) => commands.sendCommand<Reply>(args),
+    send: (args) => commands.sendCommand<EngineReply>(args),
     subscribe: (channel, onMessage) => messages.sSubscribe(channel, onMessage, true),
     unsubscribe: (channel) => void messages.sUnsubscribe(channel).catch(() => {}),
     beat: async () => void (await Promise.all([commands.sendCommand(['PING']), messages.ping()])),

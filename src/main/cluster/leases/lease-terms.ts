@@ -1,4 +1,4 @@
-import type { Reply } from '../engine/engine.ts';
+import type { EngineReply } from '../engine/engine.ts';
 
 /** The times of the protocol of leases, in milliseconds. The engine's function is made from the same figures. */
 export const LEASE = {
@@ -83,7 +83,7 @@ export function reportArgs(report: LeaseReport): string[] {
 }
 
 /** Undefined if the engine ignored the report because a newer one had arrived. */
-export function readGrant(reply: Reply): LeaseGrant | undefined {
+export function readGrant(reply: EngineReply): LeaseGrant | undefined {
   if (!Array.isArray(reply) || reply.length !== FIGURES.length) return undefined;
   return Object.fromEntries(FIGURES.map((name, nth) => [name, Number(reply[nth])])) as unknown as LeaseGrant;
 }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { Random } from '../../../shared/random.ts';
-import type { Engine, Reply } from '../engine/engine.ts';
+import type { Engine, EngineReply } from '../engine/engine.ts';
 import type { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId, entryText, follows } from './entry-id.ts';
 
@@ -148,7 +148,7 @@ export class LogFollower {
     this.#hasLostPushes = false;
     this.counts.reads++;
     const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES)], { timeoutMs: CALL_MS });
-    const [nowMs, isKnown, listed] = reply as [number, number, readonly Reply[]];
+    const [nowMs, isKnown, listed] = reply as [number, number, readonly EngineReply[]];
     time.sample(sentMs, nowMs);
     if (isKnown === 0 && this.#place !== undefined) this.#restart();
     for (const one of listed) this.#takeListed(one);
@@ -161,7 +161,7 @@ export class LogFollower {
     this.#parts.onRestart();
   }
 
-  #takeListed(listed: Reply): void {
+  #takeListed(listed: EngineReply): void {
     const [idText, fields] = listed as [Buffer, readonly Buffer[]];
     const id = entryId(String(idText));
     // Pushes may have come first.

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { clusterNames, type Reply } from '../../../../src/main/cluster/engine/engine.ts';
+import { clusterNames, type EngineReply } from '../../../../src/main/cluster/engine/engine.ts';
 import { functionLibrary } from '../../../../src/main/cluster/engine/function-library.ts';
 import { RedisEngine } from '../../../../src/main/cluster/engine/redis-engine.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
@@ -64,7 +64,7 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
       'echo',
       [names.key('bus')],
       [bytes, names.presence('a')],
-    )) as Reply[];
+    )) as EngineReply[];
     expect({ told, isPresent, nothing }).toEqual({ told: bytes, isPresent: 1, nothing: null });
     expect(time).toBeTypeOf('number');
     expect(a.stats()).toMatchObject({ isUp: true, why: undefined, memoryPolicy: 'noeviction' });
