@@ -32,7 +32,7 @@ async function join(redis: RedisServer, node: string) {
   const shared = new SharedDomain({ ...at, onCleared: () => {} });
   const callers = new Map(options.endpoints.map(({ name }) => [name, models]));
   const parts = { ...makeParts(options, { clock: systemClock, random, pool: models, callers }), states: shared.states };
-  const planner = new Planner(parts, cache, NO_CHATS, random, async () => {
+  const planner = new Planner([{ name: 'test', parts, cache }], NO_CHATS, undefined, random, async () => {
     shared.close();
     engine.close();
   });

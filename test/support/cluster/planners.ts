@@ -76,7 +76,7 @@ export class PlannerNodes implements AsyncDisposable {
     });
     const callers = new Map(options.endpoints.map(({ name }) => [name, models]));
     const parts = { ...makeParts(options, { clock, random, pool: models, callers }), states: shared.states };
-    planner = new Planner(parts, cache, NO_CHATS, random, async () => shared.close());
+    planner = new Planner([{ name: 'test', parts, cache }], NO_CHATS, undefined, random, async () => shared.close());
     return { id, planner, models, shared };
   }
 
