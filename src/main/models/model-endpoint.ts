@@ -31,6 +31,7 @@ import { HoldWatch } from './slots/hold-watch.ts';
 import type { SharedEndpoint } from './slots/leased-gates.ts';
 import type { Work } from './slots/room.ts';
 import { holdAfterAbort } from './slots/slot-hold.ts';
+import { SlotsLeft } from './slots/slots-left.ts';
 import { Forecast } from './time/forecast.ts';
 import type { CallKind, LatencyProfile, PhaseTimeouts } from './time/latency-profile.ts';
 import { Profiles } from './time/profiles.ts';
@@ -75,6 +76,8 @@ export class ModelEndpoint {
   readonly #works: CallsAtWork;
   readonly #starts = new DecayedRate(STARTS_MEMORY_MS);
   readonly forecast: Forecast;
+  /** What calls that plans wait for have left idle when they started. */
+  readonly slotsLeft = new SlotsLeft();
 
   constructor(parts: EndpointParts) {
     const { endpoint, features, clock, random, caller, askFacts, askBusy, askLoaded } = parts;
@@ -270,6 +273,7 @@ export class ModelEndpoint {
     this.#starts.add(nowMs);
     this.#width.began(need.deadlineMs - nowMs);
     this.#works.begun(need);
+    this.slotsLeft.record(this.gate.idle, this.gate.waiting);
   }
 
   /** The number of calls that plans are expected to start here within this time. */
@@ -334,6 +338,7 @@ export class ModelEndpoint {
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;
     this.forecast.occupied(result.report.totalMs + holdMs);
+    if (isAborted) this.forecast.held(holdMs);
     slot.release(holdMs);
     if (this.#facts.tellsSlots) this.#holds?.began(holdMs);
     return holdMs;

@@ -4,10 +4,10 @@ import type { Attempt } from '../models/calls/attempt.ts';
 import type { Plan } from '../plans/plan.ts';
 
 /** A plan as shown: what was decided and how, without the agent's observation. */
-export interface ShownPlan extends Omit<Plan, 'attempts'> {
+export interface ShownPlan extends Omit<Plan, 'attempts' | 'foreseen'> {
   /** When it settled, in milliseconds since the Unix epoch. */
   readonly atMs: number;
-  /** The attempts, at most 32. */
+  /** The attempts, at most 32, those that were made ahead first. */
   readonly attempts: readonly Attempt[];
   /** Number of all attempts. */
   readonly attemptCount: number;
@@ -45,7 +45,7 @@ export class LatestPlans {
   }
 
   note(plan: Plan): void {
-    if (plan.attempts.length > 0) {
+    if (attemptsOf(plan).length > 0) {
       this.#asked[this.#nextAsked] = { plan, atMs: this.#wallNow() };
       this.#nextAsked = (this.#nextAsked + 1) % NEW_ASKED_MAX;
     } else if (this.#remembered.length < NEW_REMEMBERED_MAX) {
@@ -69,6 +69,11 @@ export class LatestPlans {
   }
 }
 
+/** How models were asked about its state, ahead of the request and since. */
+function attemptsOf({ attempts, foreseen }: Plan): readonly Attempt[] {
+  return foreseen === undefined ? attempts : [...foreseen, ...attempts];
+}
+
 function byId(a: Noted, b: Noted): number {
   return a.plan.id - b.plan.id;
 }
@@ -79,7 +84,19 @@ function append(list: ShownPlan[], added: readonly ShownPlan[], max: number): vo
 }
 
 function shown({ plan, atMs }: Noted): ShownPlan {
-  const { agent, action, reason, why, latencyMs, latenessMs, attempts, ageMs, ...rest } = plan;
+  const {
+    agent,
+    action,
+    reason,
+    why,
+    latencyMs,
+    latenessMs,
+    attempts: _attempts,
+    foreseen: _foreseen,
+    ageMs,
+    ...rest
+  } = plan;
+  const attempts = attemptsOf(plan);
   return {
     ...rest,
     agent: clip(agent, TEXT_MAX),

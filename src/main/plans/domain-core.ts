@@ -156,10 +156,10 @@ export class DomainCore {
     const deadlineMs = startedAtMs + this.#admit(request, options);
     const signature = this.#sign(request);
     const look = this.#cache?.look(request, signature, startedAtMs);
-    this.#foresight.came(request, signature, look?.kind === 'hit');
+    const foreseen = this.#foresight.came(request, signature, look?.kind === 'hit', startedAtMs, deadlineMs);
     const trace = callerContext();
     if (look?.kind === 'hit') {
-      return this.#settlements.served({ request, signature, startedAtMs, deadlineMs, trace }, look);
+      return this.#settlements.served({ request, signature, startedAtMs, deadlineMs, trace }, look, foreseen);
     }
     const priority = options.priority ?? priorityOf(this.#parts.options.domain, request.observation);
     const call: PlanCall = { request, signature, look, priority, startedAtMs, deadlineMs, trace };

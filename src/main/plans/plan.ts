@@ -34,6 +34,8 @@ export interface Plan<A extends string = string> {
   /** If a model was read: the probability of each action that it was offered. What is missing of 1 is doubt. */
   readonly probabilities?: Readonly<Record<string, number>>;
   readonly attempts: readonly Attempt[];
+  /** If the answer was foreseen: how models were asked about this state before the request, so that `startMs` is negative. */
+  readonly foreseen?: readonly Attempt[];
   /** True if the plan shared the model calls of another request in the same state, at this node or another. */
   readonly coalesced: boolean;
   /** The node of the cluster whose models decided, if it is another one. */

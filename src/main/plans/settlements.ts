@@ -74,15 +74,16 @@ export class Settlements {
     this.#stampOffsetMs = stampOffsetMs(parts.clock);
   }
 
-  /** Makes the plan of a call that the cache answers immediately. */
-  served(call: Settling, hit: Hit): Plan {
+  /** Makes the plan of a call that the cache answers immediately. `foreseen`: how models were asked before, if they were asked ahead. */
+  served(call: Settling, hit: Hit, foreseen?: readonly Attempt[]): Plan {
     const { request, signature } = call;
     // Copied before any listener is called: a listener may plan, which overwrites the signature's words, and the host may change its lists.
     const errand = hit.again && { request: keptRequest(request), signature: signature.slice(), hit };
-    const isKnown = hit.decision.foreseen || isWellKnown(hit.decision);
-    if (hit.tier === 'exact' && !isKnown) this.#askLater(call, hit.decision);
+    // The first plan that is served what was foreseen is the first visit to its state: only a state that comes back is asked about later.
+    const isBack = hit.tier === 'exact' && foreseen === undefined;
+    if (isBack && !isWellKnown(hit.decision)) this.#askLater(call, hit.decision);
     const landing = this.#landings.served(call);
-    const plan = this.#settle(call, { answer: answerFromHit(hit), ...defined({ landing }) }, [], false);
+    const plan = this.#settle(call, { answer: answerFromHit(hit), ...defined({ landing }) }, [], false, foreseen);
     if (errand !== undefined) this.#lane.add(errand);
     return plan;
   }
@@ -127,7 +128,13 @@ export class Settlements {
     this.#lane.askLater(request, signature, known, isUrgent);
   }
 
-  #settle(call: Settling, landed: Landed, attempts: readonly Attempt[], coalesced: boolean): Plan {
+  #settle(
+    call: Settling,
+    landed: Landed,
+    attempts: readonly Attempt[],
+    coalesced: boolean,
+    foreseen?: readonly Attempt[],
+  ): Plan {
     const { request, startedAtMs, deadlineMs } = call;
     const { answer, landing, state = call } = landed;
     const { counters } = this.#parts;
@@ -147,6 +154,7 @@ export class Settlements {
     };
     if (this.#marks.domain !== undefined) plan.domain = this.#marks.domain;
     if (model !== undefined) plan.model = model;
+    if (foreseen !== undefined) plan.foreseen = foreseen;
     if (confidence !== undefined) plan.confidence = confidence;
     if (probabilities !== undefined) plan.probabilities = probabilities;
     if (landing !== undefined) plan.landing = landing;

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { AskingTimes } from '../../../src/main/foresight/asking-times.ts';
+import { type GuessKind, GuessRecord } from '../../../src/main/foresight/guess-record.ts';
 import { SlotPrice } from '../../../src/main/foresight/slot-price.ts';
 import { TimeGate } from '../../../src/main/foresight/time-gate.ts';
-import { type GuessKind, type Stakes, WorthGate } from '../../../src/main/foresight/worth-gate.ts';
+import { type Stakes, WorthGate } from '../../../src/main/foresight/worth-gate.ts';
 
 describe('the time gate', () => {
   const times = new AskingTimes();
@@ -124,4 +125,17 @@ test('the chance that a model is needed grows with the time and with how often o
   expect(price.chanceWithin(100)).toBeLessThan(0.1);
   for (let i = 0; i < 100; i++) price.asked(50_000 + 10 * i);
   expect(price.chanceWithin(1_000)).toBeGreaterThan(0.99);
+});
+
+test('what a host claims is believed until there is evidence, and less where it was wrong', () => {
+  const record = new GuessRecord();
+  const told: GuessKind = { source: 'host', scene: 'camp', likelihood: 0.8, horizon: 1 };
+  expect(record.usedLow(told)).toBe(0);
+  expect(record.claimedLow(told)).toBeGreaterThan(0.5);
+  expect(record.claimedLow(told)).toBeLessThan(0.8);
+  expect(record.claimedLow({ ...told, likelihood: 0 })).toBe(0);
+  for (let i = 0; i < 400; i++) record.judged(told, i % 10 === 0);
+  expect(record.claimedLow(told)).toBeLessThan(0.2);
+  for (let i = 0; i < 1_000; i++) record.judged(told, true);
+  expect(record.claimedLow(told)).toBeGreaterThan(0.9);
 });

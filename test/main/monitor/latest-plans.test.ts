@@ -37,6 +37,13 @@ test('of many new plans from memory, the first four are kept', () => {
   expect(ids(noted(range(1, 1_000).map((id) => plan(id, []))).collect())).toEqual([1, 2, 3, 4]);
 });
 
+test('a plan that was foreseen is shown with the calls that were made before it was asked', () => {
+  const ahead = { ...ATTEMPT, startMs: -900.12345 };
+  const [shown] = noted([plan(1, [], { foreseen: [ahead] }), plan(2, [])]).collect();
+  expect(shown).toMatchObject({ id: 1, source: 'cache', attemptCount: 1, attempts: [{ startMs: -900.123 }] });
+  expect(shown).not.toHaveProperty('foreseen');
+});
+
 test('cached plans do not push out those that asked models', () => {
   const log = noted([plan(1, [ATTEMPT])]);
   for (let second = 0; second < 50; second++) {

@@ -68,6 +68,26 @@ describe('futures', () => {
     ]);
   });
 
+  test('a plan that was foreseen lists the calls that were made before it was asked, once', async () => {
+    await make(4);
+    under.planner.expect([at('cave')]);
+    await pass(150);
+    const { foreseen } = await plan('cave');
+    expect(foreseen).toMatchObject([{ step: 'expert', model: 'e', code: 'OK', action: 'block' }]);
+    expect(foreseen?.[0]?.startMs).toBeLessThanOrEqual(-150);
+    await plan('wood');
+    expect(await plan('cave')).not.toHaveProperty('foreseen');
+  });
+
+  test('a joined flight has the time of its plan, also if it began with more', async () => {
+    await make(4, {}, () => ({ kind: 'answers', action: 'block', afterMs: 4_000 }));
+    under.planner.expect([at('cave')]);
+    await pass(50);
+    const joined = await plan('cave', 500);
+    expect(joined).toMatchObject({ source: 'heuristic' });
+    expect(joined.latencyMs).toBeLessThanOrEqual(500);
+  });
+
   test('a plan joins the flight under way for its state: models are asked once', async () => {
     await make(4);
     under.planner.expect([at('cave')]);

@@ -16,7 +16,7 @@ export interface ForecastParts {
 /** Penalty for a place whose calls of the model are all useless. */
 const USELESS_MS = 5_000;
 const USEFUL_MIN = 0.05;
-/** Weight of the latest call in the time that a slot is occupied. */
+/** Weight of the latest call in the time that a slot is occupied, and in that for which an aborted one is held. */
 const OCCUPIED_WEIGHT = 0.1;
 
 /** Estimates when calls at one endpoint will be answered, from the queue, running calls, loads and known times. */
@@ -24,6 +24,7 @@ export class Forecast {
   readonly #parts: ForecastParts;
   /** Recent time that calls of all models occupy a slot, in milliseconds. */
   #occupiedMs: number | undefined;
+  #heldMs: number | undefined;
 
   constructor(parts: ForecastParts) {
     this.#parts = parts;
@@ -31,7 +32,17 @@ export class Forecast {
 
   /** A call has occupied its slot for `ms`. */
   occupied(ms: number): void {
-    this.#occupiedMs = (this.#occupiedMs ?? ms) + OCCUPIED_WEIGHT * (ms - (this.#occupiedMs ?? ms));
+    this.#occupiedMs = latest(this.#occupiedMs, ms);
+  }
+
+  /** An aborted call holds its slot for `ms`. */
+  held(ms: number): void {
+    this.#heldMs = latest(this.#heldMs, ms);
+  }
+
+  /** Recent time for which an aborted call held its slot, in milliseconds; undefined while none was aborted. */
+  get heldMs(): number | undefined {
+    return this.#heldMs;
   }
 
   /** Expected time of the call itself once it has a slot, with a load, in milliseconds; undefined while nothing is known. */
@@ -92,4 +103,8 @@ export class Forecast {
     const workMs = Math.max(0, ms - this.#parts.memory.loadMs(model));
     return this.#parts.profiles.of(model, kind).chanceWithin(workMs, company, this.#parts.works.agesMs(model, kind));
   }
+}
+
+function latest(meanMs: number | undefined, ms: number): number {
+  return meanMs === undefined ? ms : meanMs + OCCUPIED_WEIGHT * (ms - meanMs);
 }

@@ -1,4 +1,5 @@
 import type { Signature } from '../../../shared/signature.ts';
+import type { GuessKind } from '../../foresight/guess-record.ts';
 import type { Foreseen } from '../flights/flight-board.ts';
 import type { Guess } from './future.ts';
 
@@ -34,6 +35,11 @@ const JUDGED_SHARE = 0.75;
 /** When a future told now is due, and from when on it is judged. */
 export function timesOf({ inMs = 0 }: Guess, nowMs: number): Pick<Expectation, 'dueMs' | 'judgedFromMs'> {
   return { dueMs: nowMs + inMs, judgedFromMs: nowMs + inMs * JUDGED_SHARE };
+}
+
+/** The kind by which it is judged. */
+export function guessKindOf({ guess: { source }, scene, likelihood }: Expectation): GuessKind {
+  return { source, scene, likelihood, horizon: 1 };
 }
 
 export function isOverdue({ dueMs }: Expectation, nowMs: number): boolean {

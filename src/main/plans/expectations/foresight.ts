@@ -5,6 +5,8 @@ import { isLong } from '../../../shared/owned-request.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { type Signature, signatureText } from '../../../shared/signature.ts';
 import type { PlanCache } from '../../cache/plan-cache.ts';
+import { GuessRecord } from '../../foresight/guess-record.ts';
+import type { Attempt } from '../../models/calls/attempt.ts';
 import {
   Experience,
   type ExperienceStats,
@@ -18,10 +20,11 @@ import type { FlightParts } from '../flights/flight-parts.ts';
 import { charsOf, keptRequest, REQUEST_CHARS_MAX } from '../kept-request.ts';
 import { AskShares } from './ask-shares.ts';
 import type { DomainFuturesStats } from './domain-futures.ts';
-import { AgentExpectations, type Expectation, inOrder, isOverdue, timesOf } from './expectation.ts';
+import { AgentExpectations, type Expectation, guessKindOf, inOrder, isOverdue, timesOf } from './expectation.ts';
 import { ForesightCounts, type GuessCounts, type GuessEvent, type GuessRow } from './foresight-counts.ts';
 import { GUESS_SOURCES, type Guess, type GuessOutcome } from './future.ts';
 import { IdleRoom } from './idle-room.ts';
+import { UnaskedFutures } from './unasked-futures.ts';
 
 /**
  * Asks models about states that agents are expected to be in, so that the answer is there when it is asked for. It takes guesses
@@ -33,6 +36,8 @@ const WAITING_MAX = 1_024;
 const FLIGHTS_MAX = 64;
 /** Number of expectations that need no asking and end in one turn of the event loop. */
 const ENDED_AT_ONCE = 64;
+/** Number of answered expectations whose attempts are kept, for the plan that is served the answer. */
+const LOGS_MAX = 1_024;
 /** Models are asked this often about a future if its calls gave way to those of plans. */
 const TRIES_MAX = 2;
 
@@ -72,8 +77,12 @@ export class Foresight {
     disposeAfter: ({ all }) => this.#drop(all),
   });
   readonly #asks: AskShares;
+  readonly #record = new GuessRecord();
   /** Expectations that models are to be asked about, with their requests, the oldest first. */
   readonly #waiting = new Map<Expectation, PlanRequest>();
+  /** What was asked about expectations that are answered; their attempts start on the clock. */
+  readonly #logs = new LRUCache<Expectation, readonly Attempt[]>({ max: LOGS_MAX });
+  readonly #unasked = new UnaskedFutures();
   #running = 0;
   #isClosed = false;
 
@@ -108,26 +117,45 @@ export class Foresight {
 
   /** Starts to ask models about the next future, if there is one and it is worth a slot. */
   begin(): boolean {
-    if (this.#isClosed || this.#running >= FLIGHTS_MAX || !this.#room.isIdle) return false;
+    if (this.#isClosed || this.#running >= FLIGHTS_MAX) return false;
+    if (!this.#room.isIdle) return this.#unasked.heldBack('slot');
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      if (!this.#room.isWorth(next.likelihood, this.#asks.othersShare(next.guess.agent))) return false;
+      if (!this.#isWorth(next)) return this.#unasked.heldBack('price');
       if (this.#fly(next)) return true;
     }
     return false;
   }
 
-  /** An agent asks for a plan; `isServed` by the cache. Ends what came true, and what did not. */
-  came({ agent }: PlanRequest, signature: Signature, isServed: boolean): void {
-    if (!isServed) this.#asks.add(agent);
+  #isWorth(next: Expectation): boolean {
+    const { aheadPerPlan } = this.#asks;
+    const usedLow = this.#record.claimedLow(guessKindOf(next));
+    return this.#room.isWorth(usedLow, { aheadPerPlan, othersShare: this.#asks.othersShare(next.guess.agent) });
+  }
+
+  /**
+   * An agent asks for a plan; `isServed` by the cache. Ends what came true, and what did not. Returns how models were asked about the
+   * answer if it was foreseen.
+   */
+  came(
+    { agent }: PlanRequest,
+    signature: Signature,
+    isServed: boolean,
+    askedAtMs: number,
+    deadlineMs: number,
+  ): readonly Attempt[] | undefined {
+    if (!isServed) this.#asks.add(agent, deadlineMs - askedAtMs);
     const expected = this.#agents.size === 0 ? undefined : this.#agents.get(agent);
-    if (expected === undefined) return;
+    if (expected === undefined) return undefined;
     const key = signatureText(signature);
     const isSame = this.#given.cache?.wasIn(agent, signature) === true;
     const nowMs = this.#given.parts.clock.now();
+    const came = expected.find(key);
+    const log = came && isServed ? this.#logs.get(came) : undefined;
     for (const each of expected.all) {
-      if (each.key === key) this.#cameTrue(each, isServed);
-      else if (!isSame && each.judgedFromMs <= nowMs) this.#end(each, 'wrong');
+      if (each === came) this.#cameTrue(each, isServed);
+      else if (!isSame && each.judgedFromMs <= nowMs) this.#proveWrong(each);
     }
+    return log?.map((attempt) => ({ ...attempt, startMs: attempt.startMs - askedAtMs }));
   }
 
   /** An agent is in a state: if it was expected, it asks there soon. */
@@ -153,7 +181,7 @@ export class Foresight {
   stats(): ForesightStats {
     const { total } = this.#counts;
     const domain = this.#given.parts.domainFutures?.stats() ?? false;
-    const now = { waiting: this.#waiting.size, running: this.#running, off: this.#off };
+    const now = { waiting: this.#waiting.size, running: this.#running, off: this.#off ?? this.#unasked.why };
     const experience = this.experience?.stats() ?? noExperience(this.#whyNoExperience);
     return { ...total, ...now, domain, experience, bySource: this.#counts.rows() };
   }
@@ -180,7 +208,7 @@ export class Foresight {
   #expect(guess: Guess, signature: Signature, nowMs: number): void {
     const key = signatureText(signature);
     const agent = this.#agents.get(guess.agent) ?? new AgentExpectations();
-    for (const each of agent.all) if (isOverdue(each, nowMs)) this.#end(each, 'wrong');
+    for (const each of agent.all) if (isOverdue(each, nowMs)) this.#proveWrong(each);
     const told = agent.find(key);
     const times = timesOf(guess, nowMs);
     const { likelihood = 1 } = guess;
@@ -230,16 +258,26 @@ export class Foresight {
       ...{ request, signature, look: undefined, trace: undefined },
       priority: priorityOf(parts.options.domain, request.observation),
       startedAtMs: nowMs,
-      deadlineMs: nowMs + parts.options.timeoutMs,
+      deadlineMs: Math.min(
+        nowMs + parts.options.timeoutMs,
+        Math.max(nowMs, expectation.dueMs) + this.#planMs(expectation),
+      ),
     });
     if (flight === undefined) return false;
     this.#waiting.delete(expectation);
     this.#running++;
     expectation.work = flight;
     expectation.askedAtMs = nowMs;
+    this.#unasked.broken();
+    this.#asks.addAhead();
     if (expectation.tries++ === 0) this.#count('asked', expectation);
     void flight.done.then((end) => this.#landed(expectation, request, flight, end));
     return true;
+  }
+
+  /** The time that the agent's plans have. */
+  #planMs({ guess }: Expectation): number {
+    return this.#asks.timeMs(guess.agent) ?? this.#given.parts.options.timeoutMs;
   }
 
   #landed(expectation: Expectation, request: PlanRequest, flight: Foreseen, end: Awaited<Foreseen['done']>): void {
@@ -248,6 +286,7 @@ export class Foresight {
     if (expectation.work === flight) {
       expectation.spentMs += flight.workedMs;
       expectation.work = 'answered';
+      if (end === 'decided') this.#logs.set(expectation, flight.attemptsFor(0));
       if (end === 'gave way' && expectation.tries < TRIES_MAX) this.#wait(expectation, request);
       else if (end !== 'decided') this.#end(expectation, 'dropped');
     }
@@ -256,6 +295,7 @@ export class Foresight {
 
   #cameTrue(expectation: Expectation, isServed: boolean): void {
     const { work } = expectation;
+    this.#record.judged(guessKindOf(expectation), work !== 'answered' || isServed);
     if (work === 'answered') return this.#end(expectation, isServed ? 'used' : 'withheld');
     if (work === 'waiting') return this.#end(expectation, isServed ? 'known' : 'tooLate');
     // The plan joins the work, unless it was served.
@@ -264,6 +304,11 @@ export class Foresight {
       expectation.work = 'answered';
     }
     this.#end(expectation, 'tooLate');
+  }
+
+  #proveWrong(expectation: Expectation): void {
+    this.#record.judged(guessKindOf(expectation), false);
+    this.#end(expectation, 'wrong');
   }
 
   #drop(expected: readonly Expectation[]): void {
@@ -275,7 +320,9 @@ export class Foresight {
     const agent = this.#agents.peek(guess.agent);
     agent?.remove(expectation);
     if (agent?.all.length === 0) this.#agents.delete(guess.agent);
+    this.#logs.delete(expectation);
     const isWaiting = this.#waiting.delete(expectation);
+    if (isWaiting && outcome !== 'known') this.#unasked.unasked();
     expectation.work = 'answered';
     const end = isWaiting && outcome === 'wrong' ? 'dropped' : outcome;
     this.#count(end, expectation);

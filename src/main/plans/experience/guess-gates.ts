@@ -1,6 +1,7 @@
 import type { AskingTimes } from '../../foresight/asking-times.ts';
+import type { GuessKind } from '../../foresight/guess-record.ts';
 import { TimeGate } from '../../foresight/time-gate.ts';
-import { type GuessKind, WorthGate } from '../../foresight/worth-gate.ts';
+import { WorthGate } from '../../foresight/worth-gate.ts';
 import type { GuessOutcome } from '../expectations/future.ts';
 
 /**

@@ -55,10 +55,10 @@ export class Boarding {
   }
 
   /** A plan joins. Returns whether it shares the work of another plan: the first one to join foreseen work does not. */
-  join({ request: { agent }, startedAtMs, deadlineMs, priority }: PlanCall): boolean {
+  join({ request: { agent }, startedAtMs, deadlineMs, priority }: PlanCall, settleMs: number): boolean {
     if (this.foreseen !== 'waits') return true;
     this.foreseen = 'joined';
-    this.flight.promote({ agent, startedAtMs, deadlineMs, priority });
+    this.flight.promote({ agent, startedAtMs, deadlineMs, priority, settleMs });
     return false;
   }
 

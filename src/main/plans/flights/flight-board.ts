@@ -40,6 +40,8 @@ export interface Foreseen {
   readonly done: Promise<'decided' | 'gave way' | 'failed'>;
   /** How long models worked on it in calls that have ended, all calls together. */
   readonly workedMs: number;
+  /** Its attempts so far, relative to a plan that starts at `originMs`. */
+  attemptsFor(originMs: number): readonly Attempt[];
   /** Gives the work up, unless plans wait for it. */
   cancel(): void;
 }
@@ -105,7 +107,7 @@ export class FlightBoard {
     const key = options.singleFlight ? flightKey(signatureText(call.signature), call.look?.inVain) : undefined;
     const joined = key === undefined ? undefined : this.#flights.get(key);
     const boarding = joined ?? this.#takeOff(call, key, settleMs);
-    const coalesced = joined?.join(call) === true;
+    const coalesced = joined?.join(call, settleMs) === true;
     if (coalesced) counters.plans.coalesced++;
     const { promise, resolve, reject } = Promise.withResolvers<Plan>();
     const onAbort = (): void => this.#abandon(waiter);
@@ -163,6 +165,7 @@ export class FlightBoard {
       get workedMs() {
         return flight.use.workedMs;
       },
+      attemptsFor: (originMs) => boarding.attemptsFor(originMs),
       cancel: () => {
         if (boarding.waiters.size === 0 && this.#boardings.has(boarding)) this.#drop(boarding, false);
       },

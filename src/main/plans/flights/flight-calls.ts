@@ -27,6 +27,11 @@ export interface AwaitedPlan {
   readonly waitedMs: number;
 }
 
+/** A plan that joins work for later, and the time by which that work must be done from then on. */
+export interface JoiningPlan extends Omit<AwaitedPlan, 'waitedMs'> {
+  readonly settleMs: number;
+}
+
 /**
  * The calls of one flight: their rank, the slots that they were given, and what happens to them when no plan waits for the flight
  * any more.
@@ -34,7 +39,7 @@ export interface AwaitedPlan {
 export class FlightCalls {
   readonly attempts = new AttemptLog();
   readonly startedAtMs: number;
-  readonly deadlineMs: number;
+  deadlineMs: number;
   lane: CallLane;
   /** Whether the deadline has passed while running calls continue. */
   isLate = false;
@@ -189,10 +194,12 @@ export class FlightCalls {
   }
 
   /** A plan waits from now on for these calls, which were for later. */
-  promote(plan: Omit<AwaitedPlan, 'waitedMs'>): void {
+  promote({ settleMs, ...plan }: JoiningPlan): void {
     const { shares, endpoints } = this.#parts;
     const { agent, deadlineMs } = plan;
     this.#plan = { ...plan, waitedMs: shares.waitedMs(agent) };
+    this.deadlineMs = settleMs;
+    this.#outlook.deadlineMs = settleMs;
     this.#isAwaited = true;
     this.#timeOver?.cancel();
     this.lane = 'foreground';

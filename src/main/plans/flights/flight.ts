@@ -17,7 +17,7 @@ import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
 import { FlightRead } from '../reads/flight-read.ts';
 import { noReadCounts, type ReadChoice, type ReadCounts, type Reads, type ReadUse } from '../reads/reads.ts';
-import { type AwaitedPlan, FlightCalls } from './flight-calls.ts';
+import { FlightCalls, type JoiningPlan } from './flight-calls.ts';
 import { FlightClaim } from './flight-claim.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
 import { ShownRequest } from './shown-request.ts';
@@ -163,7 +163,7 @@ export class Flight {
   }
 
   /** A plan joins a flight that was for later: its calls are that plan's from now on. */
-  promote(plan: Omit<AwaitedPlan, 'waitedMs'>): void {
+  promote(plan: JoiningPlan): void {
     this.#calls.promote(plan);
   }
 
@@ -321,7 +321,8 @@ export class Flight {
     const outlook = this.#outlook;
     const calls = this.#calls;
     const { features, quorum } = options;
-    this.#fit = outlook.panel(calls.lane, calls.rankMs, this.#ballot.quorum.weightOf, this.#purpose.oneExpert);
+    const lane = this.#purpose.isForeseen && !calls.isAwaited ? 'ahead' : calls.lane;
+    this.#fit = outlook.panel(lane, calls.rankMs, this.#ballot.quorum.weightOf, this.#purpose.oneExpert);
     const { members, isCrowded, atOnce, isForLater } = this.#fit;
     if (isForLater) calls.lane = 'background';
     const first = members[0];

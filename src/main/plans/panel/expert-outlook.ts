@@ -47,13 +47,14 @@ type Parts = Pick<FlightParts, 'options' | 'clock' | 'endpoints' | 'maker' | 'se
 /** What can be expected of the experts for one request, given what is known about their models and the time there is. */
 export class ExpertOutlook {
   readonly #parts: Parts;
-  readonly #deadlineMs: number;
+  /** When the plan that the experts are asked for has to settle. */
+  deadlineMs: number;
   /** Whether the request has pictures. */
   readonly #isVisual: boolean;
 
   constructor(parts: Parts, { observation }: PlanRequest, deadlineMs: number) {
     this.#parts = parts;
-    this.#deadlineMs = deadlineMs;
+    this.deadlineMs = deadlineMs;
     this.#isVisual = imageFeaturesOf(parts.options.domain).some((name) => observation[name] !== undefined);
   }
 
@@ -74,8 +75,16 @@ export class ExpertOutlook {
     return first && this.#parts.seats.seated(first, 'text', this.#leftMs());
   }
 
-  /** The experts to ask, in order. */
-  panel(lane: CallLane, rankMs: number, weightOf: (voice: Voice) => number, oneExpert: number | undefined): PanelFit {
+  /**
+   * The experts to ask, in order. Work ahead has the panel of the plan that it is for, which may join it. Where none would be in time it
+   * is for later, and so has all of them, unless they would slow each other.
+   */
+  panel(
+    lane: CallLane | 'ahead',
+    rankMs: number,
+    weightOf: (voice: Voice) => number,
+    oneExpert: number | undefined,
+  ): PanelFit {
     const { options, clock, maker } = this.#parts;
     const whole = { isCrowded: false, atOnce: undefined, isForLater: false };
     if (oneExpert !== undefined) {
@@ -96,17 +105,18 @@ export class ExpertOutlook {
     };
     const ranks = new Map(experts.map((expert) => [expert, rank(expert)]));
     const inOrder = experts.toSorted((a, b) => (ranks.get(b) as number) - (ranks.get(a) as number));
-    if (lane !== 'foreground') return { ...whole, members: inOrder };
+    if (lane === 'background' || lane === 'reserved') return { ...whole, members: inOrder };
     const ordered = this.#inTimeForOthers(inOrder, rankMs);
-    return panelThatFits(ordered, {
+    const fit = panelThatFits(ordered, {
       ...this.#rooms(experts, rankMs),
       kindOf: (expert) => this.kindOf(expert),
       rankMs,
       nowMs: clock.now(),
-      deadlineMs: this.#deadlineMs,
+      deadlineMs: this.deadlineMs,
       needed: options.quorum === 'firstAgree' ? 2 : Math.ceil((options.experts.length + 1) / 2),
       byChance: options.features.chanceFit && options.keepsLate,
     });
+    return lane === 'ahead' && fit.isForLater && !this.#areSlowed ? { ...whole, members: inOrder } : fit;
   }
 
   /**
@@ -155,6 +165,11 @@ export class ExpertOutlook {
     return options.experts.some((expert) => isNarrow(this.#best(expert, this.kindOf(expert))));
   }
 
+  /** Whether calls slow each other at the server of an expert. */
+  get #areSlowed(): boolean {
+    return this.#parts.options.experts.some(({ endpoint }) => this.#at(endpoint).profiles.areSlowed);
+  }
+
   /** Whether a slot is idle and one more call would be useful. */
   hasRoom(rankMs: number): boolean {
     const { endpoints, options } = this.#parts;
@@ -179,7 +194,7 @@ export class ExpertOutlook {
   /** The endpoint where a call that starts now is expected to be answered first. */
   #best(seats: Seats & { readonly model: string }, kind: CallKind): ModelEndpoint {
     if (!this.#isPlaced || seats.alternatives.length === 0) return this.#at(seats.endpoint);
-    return this.#placesOf(seats, kind, this.#deadlineMs)[0]?.at ?? this.#at(seats.endpoint);
+    return this.#placesOf(seats, kind, this.deadlineMs)[0]?.at ?? this.#at(seats.endpoint);
   }
 
   /** Time after which another expert is asked in addition to the first. Undefined while its times are not known. */
@@ -280,7 +295,7 @@ export class ExpertOutlook {
   }
 
   #leftMs(): number {
-    return this.#deadlineMs - this.#parts.clock.now();
+    return this.deadlineMs - this.#parts.clock.now();
   }
 
   #at(name: string): ModelEndpoint {

@@ -97,7 +97,9 @@ export class ForesightReplay {
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #clock = new TraceClock();
   readonly #trials: readonly ForesightTrial[];
-  readonly #states = new Set<string>();
+  /** The states that were requested, with the time of their latest request. */
+  readonly #states = new Map<string, number>();
+  readonly #freshMs: number;
   /** The latest decisions of each agent without a gap, oldest first. */
   readonly #past = new LRUCache<string, readonly Fixed[]>({ max: AGENTS_MAX });
   readonly #bySteps = STEPS.map(() => new Tally());
@@ -106,12 +108,13 @@ export class ForesightReplay {
   #unjudged = 0;
   #guesses = 0;
 
-  /** `modelsMs`: how long the models take for which the gates are judged. */
-  constructor(domain: Domain, modelsMs: readonly number[] = MODELS_MS) {
+  /** `modelsMs`: how long the models take for which the gates are judged. `freshMs`: how long their answers are kept. */
+  constructor(domain: Domain, modelsMs: readonly number[] = MODELS_MS, freshMs = Number.POSITIVE_INFINITY) {
     this.#domain = domain;
+    this.#freshMs = freshMs;
     this.#foreseer = new Foreseer(domain, { horizons: STEPS, agentsMax: AGENTS_MAX });
     this.#signer = new Signer(domain);
-    this.#trials = modelsMs.map((modelMs) => new ForesightTrial(modelMs, this.#foreseer.times, STEPS));
+    this.#trials = modelsMs.map((modelMs) => new ForesightTrial(modelMs, this.#foreseer.times, STEPS, freshMs));
   }
 
   /** Replays one record: judges the guesses about it, learns from it, and fixes new ones if it has a usable choice. */
@@ -122,7 +125,7 @@ export class ForesightReplay {
     const key = this.#keyOf(observation, actions);
     const isNew = !this.#states.has(key);
     this.#judge(agent, key, isNew, atMs);
-    if (this.#states.size < STATES_MAX) this.#states.add(key);
+    if (!isNew || this.#states.size < STATES_MAX) this.#states.set(key, atMs);
     this.#foreseer.asked(agent, observation, actions, atMs);
     if (chosen !== undefined && actions.includes(chosen)) {
       this.#decide(agent, sceneOf(this.#domain, observation), chosen, atMs);
@@ -161,7 +164,8 @@ export class ForesightReplay {
       const steps = fixed?.stepsAhead[index] ?? 1;
       if (fixed !== undefined) this.#bySeconds[index]?.add(fixed.guesses.get(steps) ?? GUESSES_NONE, key, isNew);
     }
-    for (const trial of this.#trials) trial.asked(agent, key, isNew, atMs);
+    const needsModel = !this.#isFresh(key, atMs);
+    for (const trial of this.#trials) trial.asked(agent, key, needsModel, atMs);
   }
 
   /** Fixes the guesses after a decision. */
@@ -174,7 +178,13 @@ export class ForesightReplay {
     const past = this.#past.get(agent) ?? [];
     this.#past.set(agent, [...stillNeeded(past, atMs), { atMs, guesses, stepsAhead }]);
     const decision = { agent, scene, atMs, guesses };
-    for (const trial of this.#trials) trial.decided(decision, (key) => this.#states.has(key));
+    for (const trial of this.#trials) trial.decided(decision, (key) => this.#isFresh(key, atMs));
+  }
+
+  /** Whether a state was requested so lately that its answer is still kept. */
+  #isFresh(key: string, atMs: number): boolean {
+    const askedAtMs = this.#states.get(key);
+    return askedAtMs !== undefined && atMs - askedAtMs < this.#freshMs;
   }
 
   #guessesFor(agent: string, steps: number): readonly KeyedGuess[] {

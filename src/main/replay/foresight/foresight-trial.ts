@@ -1,9 +1,10 @@
 import type { AskingTimes } from '../../foresight/asking-times.ts';
 import type { ExperienceGuess } from '../../foresight/foreseer.ts';
+import type { GuessKind } from '../../foresight/guess-record.ts';
 import { OpenGuesses } from '../../foresight/open-guesses.ts';
 import { SlotPrice } from '../../foresight/slot-price.ts';
 import { TimeGate } from '../../foresight/time-gate.ts';
-import { type GuessKind, WorthGate } from '../../foresight/worth-gate.ts';
+import { WorthGate } from '../../foresight/worth-gate.ts';
 import { share } from '../../measure/shares.ts';
 
 /** A guess with the fingerprint of its state in place of the state: very many are held. */
@@ -47,6 +48,7 @@ export class ForesightTrial {
   readonly #modelMs: number;
   readonly #time: TimeGate;
   readonly #horizons: readonly number[];
+  readonly #freshMs: number;
   readonly #worth = new WorthGate();
   readonly #price = new SlotPrice();
   readonly #open = new OpenGuesses<Open>(AGENTS_MAX);
@@ -58,19 +60,21 @@ export class ForesightTrial {
   #used = 0;
   #ready = 0;
 
-  constructor(modelMs: number, times: AskingTimes, horizons: readonly number[]) {
+  /** `freshMs`: how long an answer is kept. */
+  constructor(modelMs: number, times: AskingTimes, horizons: readonly number[], freshMs = Number.POSITIVE_INFINITY) {
+    this.#freshMs = freshMs;
     this.#modelMs = modelMs;
     this.#time = new TimeGate(times);
     this.#horizons = horizons;
   }
 
   /** Takes in a request. One whose state is known needs no model. */
-  asked(agent: string, key: string, isNew: boolean, atMs: number): void {
+  asked(agent: string, key: string, needsModel: boolean, atMs: number): void {
     this.#requests++;
     this.#judge(agent, key, atMs);
     const readyAtMs = this.#readyAtMs.get(key);
-    if (!isNew) return;
-    if (readyAtMs === undefined) return this.#price.asked(atMs);
+    if (!needsModel) return;
+    if (readyAtMs === undefined || !this.#isFresh(readyAtMs, atMs)) return this.#price.asked(atMs);
     this.#used++;
     if (readyAtMs <= atMs) this.#ready++;
   }
@@ -81,7 +85,7 @@ export class ForesightTrial {
     const horizon = this.#time.horizon(agent, scene, 0, this.#modelMs, this.#horizons);
     if (horizon === undefined) return;
     const open = (guesses.get(horizon) ?? [])
-      .filter(({ key }) => !isKnown(key) && !this.#readyAtMs.has(key))
+      .filter(({ key }) => !isKnown(key) && !this.#isAsked(key, atMs))
       .map((keyed) => ({ ...keyed, kind: { ...keyed.guess, scene }, atMs }));
     const worth = open.filter(({ kind }) => this.#opens(kind));
     const [best] = open;
@@ -98,6 +102,16 @@ export class ForesightTrial {
       extraCalls: share(this.#calls - this.#used, this.#decisions),
       ready: share(this.#ready, this.#requests),
     };
+  }
+
+  /** Whether a model was asked about a state, and its answer is still kept. */
+  #isAsked(key: string, atMs: number): boolean {
+    const readyAtMs = this.#readyAtMs.get(key);
+    return readyAtMs !== undefined && this.#isFresh(readyAtMs, atMs);
+  }
+
+  #isFresh(readyAtMs: number, atMs: number): boolean {
+    return atMs - readyAtMs < this.#freshMs;
   }
 
   #opens(kind: GuessKind): boolean {

@@ -87,7 +87,8 @@ test('a plan that joins while a call has its slot but has not begun keeps it', a
   // The start of a call waits for a turn of the event loop.
   for (let nth = 0; nth < 4; nth++) void parts.turns.next('with-slot');
   while (gate().busy === 0) await Promise.resolve();
-  flight.promote({ agent: 'x', startedAtMs: clock.now(), deadlineMs: clock.now() + 1_000, priority: 0 });
+  const deadlineMs = clock.now() + 1_000;
+  flight.promote({ agent: 'x', startedAtMs: clock.now(), deadlineMs, settleMs: deadlineMs, priority: 0 });
   await flush();
   expect(gate().ownInBackground).toBe(0);
   await pass(200);

@@ -67,6 +67,10 @@ export const planSchema: JsonSchema = jsonSchema(
       .describe('If a model was read: the probability of each action it was offered. What is missing of 1 is doubt.')
       .optional(),
     attempts: z.array(attempt),
+    foreseen: z
+      .array(attempt)
+      .describe('For an answer that was foreseen: how models were asked before the request; `startMs` is negative.')
+      .optional(),
     coalesced: z.boolean().describe('Whether it shared the work of another request in the same state.'),
     ageMs: ms.describe('For answers from memory: how long ago they were decided.').optional(),
     latencyMs: ms,
