@@ -13,7 +13,7 @@ import { openSession } from './run-session.ts';
 export interface ForesightFigures {
   /** Share of the plans that were answered immediately because models had been asked ahead. */
   readonly readyShare: number;
-  /** What `replay --foresight` says its gates allow, for the same requests and a model as quick as this one was. */
+  /** What `replay --foresight` says its gates allow, for the same requests, a model as quick as this one was, and answers that expire. */
   readonly allowed: number;
   /** Calls of any kind, for each plan. */
   readonly callsPerDecision: number;
@@ -48,7 +48,7 @@ export async function runForesight(
     }
   };
   await runVirtual(clock, Promise.all(liveAgents(agents, seed).map(live)));
-  const { foresight, calls } = planner.stats();
+  const { foresight, calls, cache } = planner.stats();
   await runVirtual(clock, planner.close());
   server.close();
   const seconds = made.map(({ latencyMs }) => latencyMs / 1_000);
@@ -56,7 +56,7 @@ export async function runForesight(
   const answerMs = quantile(answers, 0.5);
   return {
     readyShare: share(foresight.used, made.length),
-    allowed: allowedOf(records, answerMs),
+    allowed: allowedOf(records, answerMs, cache === false ? 0 : cache.ttlMs),
     callsPerDecision: share(calls.made, made.length),
     meanSeconds: seconds.reduce((sum, each) => sum + each, 0) / made.length,
     p90Seconds: quantile(seconds, 0.9),
@@ -66,8 +66,8 @@ export async function runForesight(
   };
 }
 
-function allowedOf(records: readonly TraceRecord[], answerMs: number): number {
-  const replay = new ForesightReplay(skyrim, [answerMs]);
+function allowedOf(records: readonly TraceRecord[], answerMs: number, freshMs: number): number {
+  const replay = new ForesightReplay(skyrim, [answerMs], freshMs);
   for (const record of records) replay.next(record);
   return replay.outcome().trials[0]?.ready ?? 0;
 }
