@@ -65,6 +65,8 @@ export class ModelEndpoint {
   readonly #watch: FactsWatch | undefined;
   readonly #holds: HoldWatch | undefined;
   readonly #width = new CallWidth();
+  /** The kinds of calls that plans have made here. */
+  readonly #awaitedKinds = new Set<CallKind>();
   readonly memory: ModelMemory;
   readonly #modelTurns: ModelTurns;
   readonly #memoryWatch: MemoryWatch | undefined;
@@ -271,6 +273,7 @@ export class ModelEndpoint {
   begun(need: SlotNeed): void {
     const nowMs = this.#parts.clock.now();
     this.#starts.add(nowMs);
+    this.#awaitedKinds.add(need.kind);
     this.#width.began(need.deadlineMs - nowMs);
     this.#works.begun(need);
     this.slotsLeft.record(this.gate.idle, this.gate.waiting);
@@ -333,7 +336,8 @@ export class ModelEndpoint {
       if (isNew) this.#limit.dropped();
     } else if (isSilent) profile.silent(result.report, company);
     else if (code === 'ERR_CANCELLED' && !isLoading) profile.cancelled(result.report, company);
-    if (kind !== 'chat') this.#width.learned(model, kind, profile, this.gate.slots, this.#parts.clock.now());
+    if (this.#awaitedKinds.has(kind) && kind !== 'chat')
+      this.#width.learned(model, kind, profile, this.gate.slots, this.#parts.clock.now());
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
     const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;

@@ -616,3 +616,15 @@ test('only so many profiles are kept', () => {
   for (let id = 0; id < 10_000; id++) at.profileOf(`${id}`, 'text');
   expect(at.stats().profiles.length).toBeLessThanOrEqual(256);
 });
+
+test('calls that no plan has made do not decide how many calls of plans run at once', () => {
+  const under = new EndpointUnderTest(['callWidth'], { maxConcurrent: 4, slots: 4 });
+  const late = voted(10_000);
+  const nextMs = (): number => under.clock.now() + 1_000;
+  under.at.begun({ model: 'm', kind: 'read', deadlineMs: nextMs() });
+  under.ended(late, { times: 20, gapMs: 200 });
+  expect(under.at.gate.width).toBe(4);
+  under.at.begun({ model: 'm', kind: 'text', deadlineMs: nextMs() });
+  under.ended(late, { times: 20, gapMs: 200 });
+  expect(under.at.gate.width).toBe(1);
+});

@@ -13,11 +13,15 @@ const SAMPLES_MIN = 8;
 /** A variance of company below this shows nothing. */
 const VARIANCE_MIN = 0.1;
 const GAIN_MIN = 0.15;
+/** Calls with less company than this on average had times without any. */
+const AMONG_MIN = 1.5;
 const COMPANY_MAX = 64;
 /** Slightly below 1, because sums of floats are not exact. */
 const AS_EXPECTED = 0.999;
 
 export class CompanySlope {
+  /** Number of calls observed. */
+  observed = 0;
   #weight = 0;
   #company = 0;
   #companySquares = 0;
@@ -26,6 +30,7 @@ export class CompanySlope {
 
   /** A call ended after `ms`, with this average number of running calls. */
   observe(ms: number, company: number): void {
+    this.observed++;
     this.#weight = this.#weight * FADING + 1;
     this.#company = this.#company * FADING + company;
     this.#companySquares = this.#companySquares * FADING + company * company;
@@ -48,6 +53,11 @@ export class CompanySlope {
   /** Whether company has varied enough to show its effect on the times of calls. */
   get isKnown(): boolean {
     return this.#weight >= SAMPLES_MIN && this.#variance() > VARIANCE_MIN;
+  }
+
+  /** Whether calls always have the same company, so that its effect does not show. */
+  get isHidden(): boolean {
+    return this.#weight >= SAMPLES_MIN && !this.isKnown && this.#company >= AMONG_MIN * this.#weight;
   }
 
   #variance(): number {

@@ -241,6 +241,11 @@ export class LatencyProfile {
     return this.#company.useful;
   }
 
+  /** Number of calls so far if all of the recent ones had the same company, so that its effect does not show; 0 if it may. */
+  get callsInSameCompany(): number {
+    return this.#company.isHidden ? this.#company.observed : 0;
+  }
+
   /** The chance that a call which has run for `ageMs` ends within `ms` more. Undefined while nothing is known. */
   chanceAfter(ageMs: number, ms: number, company = 1): number | undefined {
     const factor = this.besides(company);

@@ -6,6 +6,8 @@ import type { ProfileEntry } from './profile-text.ts';
 export const SEATS_MAX = 256;
 /** Calls that take this many times as long next to another one slow one another. */
 const SLOWED = 1.15;
+/** While the effect of company does not show, background work joins other calls for this many calls, and stays away for as many. */
+const ALTERNATED_CALLS = 4;
 
 /** Returns the ages of running calls of a model, in milliseconds. */
 export type AgesOf = (model: string, kind: CallKind) => readonly number[];
@@ -66,11 +68,18 @@ export class Profiles {
     return false;
   }
 
-  /** The number of calls at once beyond which one more adds little to their total output. */
+  /**
+   * The number of calls at once beyond which one more adds little to their total output. Background work that always fills all slots
+   * would hide what company does to calls, so while it is hidden this alternates between one and any number.
+   */
   get usefulCompany(): number {
     let useful = Number.POSITIVE_INFINITY;
-    for (const { profile } of this.#known.values()) useful = Math.min(useful, profile.usefulCompany);
-    return useful;
+    let hidden = 0;
+    for (const { profile } of this.#known.values()) {
+      useful = Math.min(useful, profile.usefulCompany);
+      hidden += profile.callsInSameCompany;
+    }
+    return Math.floor(hidden / ALTERNATED_CALLS) % 2 === 0 ? useful : 1;
   }
 
   stats(ceilingMs: number): (ProfileStats & { readonly model: string; readonly kind: CallKind })[] {
