@@ -106,8 +106,8 @@ export interface CacheOptions {
   /** Share of hits that are checked with the models in the background, to measure how often the cache is wrong. Default 0.02. */
   readonly checkShare?: number;
   /**
-   * Share of the time that models work which checks may use even while plans wait, at most 0.5. With 0, a check starts only while all
-   * servers are idle, and gives way to plans. Default 0.03.
+   * Share of the time that models work which checks may use even while plans wait, at most 0.5: a check that no server was idle for
+   * in five seconds starts within it. With 0, a check starts only while all servers are idle, and gives way to plans. Default 0.03.
    */
   readonly checkReserve?: number;
   /**

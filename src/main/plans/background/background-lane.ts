@@ -31,6 +31,8 @@ import type { BookedState, StateBook } from './state-book.ts';
  * a budget of calls for each plan, and at most a minute after the last one.
  */
 const FLIGHTS_MAX = 4;
+/** A check waits this long for an idle server before it takes a slot from plans, within the reserve. */
+const PATIENCE_MS = 5_000;
 /** Number of calls about states for later that each plan allows; at most `LATER_SAVED_MAX` are saved up. */
 const LATER_PER_PLAN = 2;
 const LATER_SAVED_MAX = 240;
@@ -222,11 +224,19 @@ export class BackgroundLane {
     const isIdle = this.#isIdleEverywhere();
     const job = this.#queue.next(this.#parts.clock.now(), !isIdle);
     if (job === undefined) return false;
-    const isReserved = isCheckJob(job) && this.#reserve.covers && !this.#hasRaised();
+    const isReserved = this.#mayReserve(job);
     if (!isReserved && !isIdle) return false;
     this.#queue.remove(job);
     this.#begin(job, isReserved ? this.#reserve.take() : 0);
     return true;
+  }
+
+  /** Whether a check need not give way to plans. At any moment, no more of them do than their share of the slots, but one may. */
+  #mayReserve(job: ErrandJob): boolean {
+    if (!isCheckJob(job) || this.#parts.clock.now() - job.sinceMs < PATIENCE_MS) return false;
+    const reserved = [...this.#running.values()].filter(({ reservedMs }) => reservedMs > 0).length;
+    const slots = [...this.#parts.endpoints.values()].reduce((sum, { gate }) => sum + gate.ownSlots, 0);
+    return reserved < Math.max(1, this.#reserve.share * slots) && this.#reserve.covers && !this.#hasRaised();
   }
 
   /** Whether a request of raised priority waits for a slot. */

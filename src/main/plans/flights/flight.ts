@@ -323,7 +323,9 @@ export class Flight {
     const { features, quorum } = options;
     const lane = this.#purpose.isForeseen && !calls.isAwaited ? 'ahead' : calls.lane;
     this.#fit = outlook.panel(lane, calls.rankMs, this.#ballot.quorum.weightOf, this.#purpose.oneExpert);
-    const { members, isCrowded, atOnce, isForLater } = this.#fit;
+    const { members, isCrowded, isForLater } = this.#fit;
+    // No plan waits for a check, and one vote may be enough.
+    const atOnce = this.#purpose.served === undefined ? this.#fit.atOnce : 1;
     if (isForLater) calls.lane = 'background';
     const first = members[0];
     const knownMs = first === undefined ? undefined : outlook.patienceMs(first);

@@ -100,10 +100,11 @@ test('hits that served the same remembered decision share one answer, however ma
 describe('a check within its reserve', () => {
   const RESERVED = { cache: { checkReserve: 0.5 } };
 
-  /** All slots are busy for long enough to cover a check. */
+  /** All slots are busy while a check waits, for long enough to cover it. */
   async function busy(): Promise<Slot> {
     const slot = under.takeSlot();
-    under.clock.advance(3_000);
+    under.lane.add(errand(1));
+    under.clock.advance(5_000);
     await flush();
     return slot;
   }
@@ -112,7 +113,7 @@ describe('a check within its reserve', () => {
     under = new LaneUnderTest(answers, RESERVED);
     const slot = await busy();
     const waits = Promise.resolve(under.gate().acquire(NEVER, { rankMs: 0 }));
-    under.lane.add(errand(1));
+    under.lane.wake();
     expect(under.lane.stats()).toMatchObject({ queued: 0, running: 1 });
     await flush();
     slot.release();
@@ -124,7 +125,7 @@ describe('a check within its reserve', () => {
   test('does not give way, and does so when the reserve is used up; then it waits again', async () => {
     under = new LaneUnderTest(() => ({ kind: 'times-out' }), { ...RESERVED, timeoutMs: 10_000 });
     (await busy()).release();
-    under.lane.add(errand(1));
+    under.lane.wake();
     await flush();
     const waits = Promise.resolve(under.gate().acquire(NEVER));
     await advance(1_000);
@@ -140,7 +141,7 @@ describe('a check within its reserve', () => {
     under = new LaneUnderTest(answers, RESERVED);
     const slot = await busy();
     const waits = Promise.resolve(under.gate().acquire(NEVER, { isRaised: true }));
-    under.lane.add(errand(1));
+    under.lane.wake();
     expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0 });
     slot.release();
     const raised = await waits;
@@ -154,7 +155,6 @@ describe('a check within its reserve', () => {
   test('is not asked again at once where servers refuse every call', async () => {
     under = new LaneUnderTest(() => ({ kind: 'errors', code: 'ERR_MODEL_REFUSED', afterMs: 0 }), RESERVED);
     (await busy()).release();
-    under.lane.add(errand(1));
     await advance(1_000);
     expect(under.models.calls.length).toBeLessThan(5);
     expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0, failed: 0 });
@@ -163,7 +163,7 @@ describe('a check within its reserve', () => {
   test('whose request waits for a slot lets one of raised priority go first', async () => {
     under = new LaneUnderTest(answers, RESERVED);
     const slot = await busy();
-    under.lane.add(errand(1));
+    under.lane.wake();
     await flush();
     const waits = Promise.resolve(under.gate().acquire(NEVER, { isRaised: true, rankMs: 0 }));
     slot.release();
@@ -176,22 +176,42 @@ describe('a check within its reserve', () => {
 
   test('is no refresh, and needs a reserve', async () => {
     under = new LaneUnderTest(answers, RESERVED);
-    const slot = await busy();
+    const slot = under.takeSlot();
     under.lane.add(errand(1, 'refresh'));
-    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0 });
+    under.clock.advance(5_000);
     under.lane.add(errand(2));
+    expect(under.lane.stats()).toMatchObject({ queued: 2, running: 0 });
+    under.clock.advance(5_000);
+    under.lane.wake();
     expect(under.lane.stats()).toMatchObject({ queued: 1, running: 1 });
     slot.release();
     await advance(120);
     expect(under.decided).toEqual(ofPlace(2, 1));
     const without = new LaneUnderTest(answers, { cache: { checkReserve: 0 } });
     const taken = without.takeSlot();
-    without.clock.advance(100_000);
     without.lane.add(errand(1));
+    without.clock.advance(100_000);
+    without.lane.wake();
     expect(without.lane.stats()).toMatchObject({ queued: 1, running: 0 });
     taken.release();
     await without.lane.close();
   });
+});
+
+test('a check waits for an idle server before it takes a slot from plans, and then no more than one does', async () => {
+  under = new LaneUnderTest(answers, { cache: { checkReserve: 0.5 } });
+  const slot = under.takeSlot();
+  for (const id of [1, 2]) under.lane.add(errand(id));
+  under.clock.advance(4_999);
+  under.lane.wake();
+  expect(under.lane.stats()).toMatchObject({ queued: 2, running: 0 });
+  under.clock.advance(1);
+  under.lane.wake();
+  await advance(2);
+  expect(under.lane.stats()).toMatchObject({ queued: 1, running: 1 });
+  slot.release();
+  await advance(120);
+  expect(under.decided).toEqual(ofPlace(1, 2));
 });
 
 describe('the reserve', () => {
@@ -225,6 +245,20 @@ describe('the reserve', () => {
     }
     expect(usedMs / workedMs).toBeLessThanOrEqual(0.031);
     expect(usedMs / workedMs).toBeGreaterThan(0.025);
+  });
+
+  test('sets aside what nearly all checks take, where most read and some write', () => {
+    let workedMs = 0;
+    const reserve = new CheckReserve(0.1, () => workedMs);
+    let takenMs = 0;
+    for (let nth = 0; nth < 200; nth++) {
+      workedMs += 100_000;
+      expect(reserve.covers).toBe(true);
+      takenMs = reserve.take();
+      reserve.settle(takenMs, nth % 4 === 0 ? 1_000 : 100, true);
+    }
+    expect(takenMs).toBeGreaterThan(1_000);
+    expect(takenMs).toBeLessThan(2_000);
   });
 
   test('saves up the time of eight checks, and waits longer for one that was cut short', () => {

@@ -48,7 +48,7 @@ async function pass(ms: number): Promise<void> {
 async function check(place: string): Promise<{ reads: number; written: number }> {
   const before = under.models.calls.length;
   expect((await plan(place, 'y')).source).toBe('cache');
-  await pass(100);
+  await pass(400);
   const calls = under.models.calls.slice(before);
   const reads = calls.filter(({ form }) => form !== undefined).length;
   return { reads, written: calls.length - reads };
