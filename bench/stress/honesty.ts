@@ -1,14 +1,17 @@
-import type { CacheOptions } from '../../src/main/options/planner-options.ts';
+import type { AnswerRule, CacheOptions } from '../../src/main/options/planner-options.ts';
 import { type ChecksFigures, runChecks } from './checks.ts';
 import { runFairness } from './fairness.ts';
+import { meanRatio, type Ratio } from './mean-ratio.ts';
 
 /** Plans a second: at 70 % of what the server can do, and at more than it can. */
 const CALM = 14;
 const SATURATED = 80;
-const PRICE_SEEDS = 8;
+/** Where models are read first, at half of what the server can do. */
+const CALM_READS = 50;
+const PRICE_SEEDS = 10;
 /**
- * What checks find out changes what is served and how much is read, and so the load. What they cost shows where all is written, and
- * nothing but time decides about what is served.
+ * What checks find out changes what is served, and so the load. What they cost shows where nothing but time decides about what is
+ * served. Where models are read, they also change how soon reads decide; this differs from seed to seed, so the interval is wide.
  */
 const SAME_HITS: CacheOptions = {
   similar: false,
@@ -25,9 +28,11 @@ const QUICK = { seconds: 30, priceSeeds: 1, fairnessSeeds: 20 };
 /** With checks next to without them, on the same seeds. */
 interface Price {
   readonly load: number;
-  readonly goodput: number;
-  readonly p90: number;
+  readonly goodput: Ratio;
+  readonly p90: Ratio;
 }
+
+type Prices = Readonly<Record<'calm' | 'saturated' | 'reads', Price>>;
 
 interface Fairness {
   readonly seeds: number;
@@ -37,7 +42,7 @@ interface Fairness {
 }
 
 export interface Honesty extends Partial<Pick<ChecksFigures, 'checksDue' | 'checksDone' | 'checksLost'>> {
-  readonly price?: { readonly calm: Price; readonly saturated: Price };
+  readonly price?: Prices;
   readonly fairness?: Fairness;
 }
 
@@ -59,27 +64,35 @@ async function measureChecks(seed: number, isQuick: boolean): Promise<ChecksFigu
   return figures;
 }
 
-async function measurePrice(seed: number, isQuick: boolean): Promise<{ calm: Price; saturated: Price }> {
-  const seeds = isQuick ? QUICK.priceSeeds : PRICE_SEEDS;
-  const [calm, saturated] = [await priceAt(CALM, seed, seeds), await priceAt(SATURATED, seed, seeds)];
-  for (const { load, goodput, p90 } of [calm, saturated]) {
-    const costs = `goodput ${percent(goodput)}, p90 ${percent(p90)}`;
-    console.error(`price of checks, slots busy ${percent(load)}: ${costs} of without, mean of ${seeds} seeds`);
-  }
-  return { calm, saturated };
+async function measurePrice(from: number, isQuick: boolean): Promise<Prices> {
+  const seeds = Array.from({ length: isQuick ? QUICK.priceSeeds : PRICE_SEEDS }, (_, nth) => from + nth);
+  return {
+    calm: await priceAt(CALM, 'write', seeds),
+    saturated: await priceAt(SATURATED, 'write', seeds),
+    reads: await priceAt(CALM_READS, 'auto', seeds),
+  };
 }
 
-async function priceAt(offered: number, from: number, seeds: number): Promise<Price> {
-  const sum = { load: 0, goodput: 0, p90: 0 };
-  for (let seed = from; seed < from + seeds; seed++) {
-    const setting = { offered, seed, seconds: 0, answers: 'write' } as const;
+async function priceAt(offered: number, answers: AnswerRule, seeds: readonly number[]): Promise<Price> {
+  const pairs: { readonly beside: ChecksFigures; readonly without: ChecksFigures }[] = [];
+  for (const seed of seeds) {
+    const setting = { offered, seed, seconds: 0, answers };
     const without = await runChecks({ ...setting, cache: { ...SAME_HITS, checkShare: NO_CHECKS } });
-    const beside = await runChecks({ ...setting, cache: SAME_HITS });
-    sum.load += beside.load / seeds;
-    sum.goodput += beside.goodput / without.goodput / seeds;
-    sum.p90 += beside.p90Seconds / without.p90Seconds / seeds;
+    pairs.push({ beside: await runChecks({ ...setting, cache: SAME_HITS }), without });
   }
-  return sum;
+  const ratioOf = (of: 'goodput' | 'p90Seconds'): Ratio =>
+    meanRatio(pairs.map(({ beside, without }) => beside[of] / without[of]));
+  const load = pairs.reduce((sum, { beside }) => sum + beside.load / pairs.length, 0);
+  const price = { load, goodput: ratioOf('goodput'), p90: ratioOf('p90Seconds') };
+  const costs = `goodput ${shown(price.goodput)}, p90 ${shown(price.p90)}`;
+  console.error(
+    `price of checks (${answers}), slots busy ${percent(load)}: ${costs} of without, mean of ${seeds.length} seeds`,
+  );
+  return price;
+}
+
+function shown({ mean, low, high }: Ratio): string {
+  return `${percent(mean)} [${percent(low)}, ${percent(high)}]`;
 }
 
 async function measureFairness(from: number, isQuick: boolean): Promise<Fairness> {

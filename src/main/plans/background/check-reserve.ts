@@ -56,9 +56,9 @@ export class CheckReserve {
   settle(takenMs: number, usedMs: number, isDone: boolean, reservedMs = usedMs): void {
     if (takenMs > 0) this.#creditMs += takenMs - reservedMs;
     const usualMs = this.#usualMs ?? usedMs;
-    if (!isDone) return void (this.#usualMs = Math.max(this.#expectedMs, CUT_FACTOR * usedMs));
     const excessMs = usedMs - usualMs;
-    this.#usualMs = usualMs + WEIGHT * excessMs;
+    this.#usualMs = isDone ? usualMs + WEIGHT * excessMs : Math.max(this.#expectedMs, CUT_FACTOR * usedMs);
+    if (!isDone) return;
     this.#variance = (1 - WEIGHT) * (this.#variance + WEIGHT * excessMs ** 2);
   }
 
