@@ -12,7 +12,7 @@ import { Ballot } from '../panel/ballot.ts';
 import { ExpertCalls } from '../panel/expert-calls.ts';
 import { ExpertOutlook } from '../panel/expert-outlook.ts';
 import { Panel } from '../panel/panel.ts';
-import type { PanelFit } from '../panel/panel-size.ts';
+import { askedTwice, type PanelFit } from '../panel/panel-size.ts';
 import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
 import { FlightRead } from '../reads/flight-read.ts';
@@ -322,7 +322,8 @@ export class Flight {
     const calls = this.#calls;
     const { features, quorum } = options;
     const lane = this.#purpose.isForeseen && !calls.isAwaited ? 'ahead' : calls.lane;
-    this.#fit = outlook.panel(lane, calls.rankMs, this.#ballot.quorum.weightOf, this.#purpose.oneExpert);
+    const fit = outlook.panel(lane, calls.rankMs, this.#ballot.quorum.weightOf, this.#purpose.oneExpert);
+    this.#fit = this.#isTrial && options.experts.length === 1 ? askedTwice(fit) : fit;
     const { members, isCrowded, isForLater } = this.#fit;
     // No plan waits for a check, and one vote may be enough.
     const atOnce = this.#purpose.served === undefined ? this.#fit.atOnce : 1;

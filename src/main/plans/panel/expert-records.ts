@@ -42,9 +42,9 @@ export class ExpertRecords {
     return this.#given.get(keyOf(expert)) ?? this.#given.get(expert.role) ?? 1;
   }
 
-  /** Records the votes of a plan that was decided for `action`. A single vote agrees with itself, which shows nothing. */
+  /** Records the votes of a plan that was decided for `action`. An expert alone agrees with itself, which shows nothing. */
   decided(votes: readonly ExpertVote[], action: string): void {
-    if (votes.length < 2) return;
+    if (new Set(votes.map(keyOf)).size < 2) return;
     this.agreement.heard(votes);
     for (const expert of votes) {
       const record = this.#of(expert);

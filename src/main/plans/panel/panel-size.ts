@@ -62,6 +62,13 @@ export function panelThatFits(experts: readonly ResolvedExpert[], question: FitQ
   return { members: fitting, isCrowded: false, atOnce: isForLater ? 1 : atOnce(fitting, question), isForLater };
 }
 
+/** Asks an only expert twice, independently: a read is compared with two votes. In a crowd, and for later, it is asked once. */
+export function askedTwice(fit: PanelFit): PanelFit {
+  const [only] = fit.members;
+  if (only === undefined || fit.isCrowded || fit.isForLater) return fit;
+  return { ...fit, members: [only, { ...only }], atOnce: undefined };
+}
+
 /**
  * Whether an expert may still answer in time although its turn is expected to come late, if no other call waits for it: then
  * nothing else would use the slot, and an answer for the next time is better than none.

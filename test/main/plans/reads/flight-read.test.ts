@@ -112,6 +112,14 @@ describe('a read that does not decide', () => {
     expect(await timed()).toBe(420);
   });
 
+  test('is held against two votes of an only expert, and so may decide in time', async () => {
+    await make(() => SURE, { experts: [{ role: 'one', model: 'e' }], synthesis: { models: [] } });
+    expect(steps(await plan())).toEqual(['read OK', 'expert OK', 'expert OK']);
+    const sources: string[] = [];
+    for (let i = 0; i < 80; i++) sources.push(steps(await plan()).join());
+    expect(sources.slice(60).filter((each) => each === 'read OK').length).toBeGreaterThan(15);
+  });
+
   test('never decides under auto where written votes say otherwise', async () => {
     await make(() => ({ kind: 'reads', probabilities: { attack: 0.95 }, afterMs: 20 }));
     for (let i = 0; i < 80; i++) expect((await plan()).action).toBe('block');
