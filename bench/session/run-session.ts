@@ -160,7 +160,7 @@ class Sightings {
   #sawUncached({ latencyMs, attempts }: Plan): void {
     const seconds = latencyMs / 1_000;
     this.#uncached.push(seconds);
-    this.#requests += attempts.length;
+    for (const { requests = 1 } of attempts) this.#requests += requests;
     const isRead = attempts.some(({ step }) => step === 'read');
     if (isRead && attempts.length === 1) this.#read.push(seconds);
     else if (isRead) this.#unsure.push(seconds);

@@ -98,6 +98,8 @@ export interface CallReport {
   /** The longest pause between two tokens, in milliseconds. */
   readonly gapMsMax?: number;
   readonly totalMs: number;
+  /** Number of requests that the call made one after the other; absent if it was one. */
+  readonly requests?: number;
   /** Present if a call was cut while tokens were still arriving: its server is slow, but well. */
   readonly isWriting?: true;
   readonly promptTokens?: number;

@@ -30,7 +30,13 @@ export type ReadBehaviour =
   | { readonly kind: 'reads'; readonly probabilities: Readonly<Record<string, number>>; readonly afterMs?: number }
   | Exclude<Behaviour, { kind: 'answers' }>;
 
-export type ReadScript = (call: { model: string; nth: number; form: ReadForm }) => ReadBehaviour;
+export type ReadScript = (call: {
+  model: string;
+  nth: number;
+  form: ReadForm;
+  roles: readonly string[];
+  actions: readonly string[];
+}) => ReadBehaviour;
 
 /** What was asked of the fakes. */
 export interface FakeCall {
@@ -82,8 +88,8 @@ export class FakeModels implements ExpertRunner, EndpointClient {
     this.read = reads && ((call) => this.#probe(reads, call));
   }
 
-  async #probe(reads: ReadScript, { model, form }: ReadCall): Promise<ReadOutcome> {
-    const behaviour = reads({ model, nth: -1, form });
+  async #probe(reads: ReadScript, { model, form, roles, actions }: ReadCall): Promise<ReadOutcome> {
+    const behaviour = reads({ model, nth: -1, form, roles, actions });
     const report = { totalMs: 0 };
     if (behaviour.kind === 'reads') return { ok: true, readings: [{ role: 'probe', probabilities: [1, 0] }], report };
     const code = behaviour.kind === 'errors' ? behaviour.code : 'ERR_MODEL_TIMEOUT_HEADERS';
@@ -104,7 +110,8 @@ export class FakeModels implements ExpertRunner, EndpointClient {
       undefined,
       undefined,
       (nth) => {
-        const behaviour = this.#reads?.({ model: task.model, nth, form }) ?? {
+        const { actions } = task.situation;
+        const behaviour = this.#reads?.({ model: task.model, nth, form, roles, actions }) ?? {
           kind: 'errors',
           code: 'ERR_METHOD_UNKNOWN',
         };

@@ -218,6 +218,7 @@ export class AttemptEnd {
   #told({
     queueMs,
     firstTokenMs,
+    requests,
     promptTokens,
     completionTokens,
     estimated,
@@ -225,7 +226,7 @@ export class AttemptEnd {
   }: CallReport): Partial<Ending> {
     const isOther = modelAnswered !== undefined && modelAnswered !== this.#attempt.subject.model;
     return {
-      ...defined({ queueMs, firstTokenMs, promptTokens, completionTokens, estimated }),
+      ...defined({ queueMs, firstTokenMs, requests, promptTokens, completionTokens, estimated }),
       ...(isOther ? { modelAnswered } : {}),
     };
   }

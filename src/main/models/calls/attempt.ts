@@ -14,7 +14,7 @@ export type LastSeen = 'queued' | 'called' | 'sent' | 'headers' | 'token' | 'cho
 /** One attempt of a plan, and how it ended. Attempts are listed in the order in which they started. */
 export interface Attempt {
   readonly step: AttemptStep;
-  /** The expert's role. Absent for synthesis, and for a read of several roles. */
+  /** The expert's role. Absent for synthesis, and for a read of several roles in one request; of several requests, the first one's. */
   readonly role?: string;
   readonly model: string;
   readonly endpoint: string;
@@ -33,6 +33,8 @@ export interface Attempt {
   readonly queueMs?: number;
   /** Time from the start of the call to the first token, in milliseconds. */
   readonly firstTokenMs?: number;
+  /** Number of requests that a read made one after the other, for more roles or more actions; absent if it was one. */
+  readonly requests?: number;
   /** Number of tokens that the server read and wrote: as reported, or estimated for streams that were cut before the report. */
   readonly promptTokens?: number;
   readonly completionTokens?: number;

@@ -1,33 +1,25 @@
 import type { Timer } from '../../../shared/clock.ts';
 import { defined } from '../../../shared/defined.ts';
-import { linkedAbort } from '../../../shared/linked-abort.ts';
+import { type LinkedAbort, linkedAbort } from '../../../shared/linked-abort.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
-import { indexOfBest, pooled, type Reading } from '../../../shared/reads/reading.ts';
+import { indexOfBest, pooled } from '../../../shared/reads/reading.ts';
 import type { PromptOrder } from '../../../shared/situation.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
+import { UNWANTED } from '../../../shared/unwanted.ts';
 import { VOTE_MIN } from '../../models/calls/attempt-log.ts';
 import { OUT_OF_TIME } from '../../models/calls/call-maker.ts';
 import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { EndpointGate } from '../../models/slots/endpoint-gate.ts';
-import { lessSettling } from '../../models/time/time-budget.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { FlightCallPlan, FlightCalls } from '../flights/flight-calls.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
-import { ShownRequest } from '../flights/shown-request.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import { VALUES_WEIGHT, worthByValues } from '../panel/quorum.ts';
-import { ReadQuery } from './read-query.ts';
+import { type ReadInHand, type ReadPace, ReadQuery } from './asking/read-query.ts';
+import { ReadTimes } from './asking/read-times.ts';
+import { ShownGroups } from './asking/shown-groups.ts';
 import type { ReadChoice, ReadCounts, Reads } from './reads.ts';
 
-/** A read is waited for until it takes this many times its usual time. */
-const PATIENCE = 2.5;
-/** Share of the remaining time for which a read of unknown time is waited for. */
-const UNKNOWN_SHARE = 0.5;
-/** Margin on the time until a written vote is expected. */
-const WRITING_MARGIN = 1.2;
-/** Reads ask one role if those that wait would take more than this share of the plan's time. */
-const PRESSED_SHARE = 0.2;
 /** Weight of a read of all roles together, relative to the values. */
 const READ_WEIGHT = 2;
 
@@ -46,23 +38,37 @@ export interface FlightReadParts {
   readonly calls: FlightCalls;
 }
 
-/** The read with which a flight starts: one request to the seat of the best record. Until it has ended there is no choice. */
+/** The read with which a flight starts, at the seat of the best record. Until it has ended, or its time is over, there is no choice. */
 export class FlightRead {
   /** The model's choice, whatever its probability. */
   choice: ReadChoice | undefined;
   /** The probability of each offered action; what is missing of 1 is doubt. */
   probabilities: Readonly<Record<string, number>> | undefined;
   readonly #given: FlightReadParts;
-  readonly #shown: ShownRequest;
+  readonly #shown: ShownGroups;
+  readonly #times: ReadTimes;
+  readonly #over = Promise.withResolvers<void>();
+  #abort: LinkedAbort | undefined;
   #gate: EndpointGate | undefined;
+  /** Number of roles of the whole panel. */
+  #roles = 0;
+  #timer: Timer | undefined;
+  #isStarted = false;
+  /** Whether its time was over in the queue, where a written vote would only wait behind it. */
+  #isHeld = false;
+  /** Whether an expert waits for it before it is asked. */
+  #isWaited = true;
   /** Whether others waited for the slot, so that fewer roles were asked. */
   #isShortened = false;
+  /** What counts if its further requests are not answered in time. */
+  #inHand: ReadInHand | undefined;
+  #isTaken = false;
 
   constructor(given: FlightReadParts) {
     this.#given = given;
-    const { options } = given.parts;
-    const promptActionsMax = Math.min(options.promptActionsMax, READ_ACTIONS_MAX);
-    this.#shown = new ShownRequest(given.request, { ...options, promptActionsMax }, given.inVain, given.order);
+    const { parts, request, inVain, order } = given;
+    this.#shown = new ShownGroups(request, parts.options, inVain, order);
+    this.#times = new ReadTimes(given);
   }
 
   /** The experts to read, all at the seat of the best record, which is the first one's. Empty if none can be read, or no read is worth its time. */
@@ -79,9 +85,9 @@ export class FlightRead {
     const best = able.toSorted((a, b) => rankOf(b) - rankOf(a))[0];
     if (best === undefined) return [];
     const isCrowded = this.#at(best).gate.waiting > 0;
-    const isForLater = !isCrowded && !this.#isWritingTimely;
+    const isForLater = !isCrowded && !this.#times.isWritingTimely;
     if (isForLater && reads.wouldRepeat(this.#given.state, this.#given.inVain)) return [];
-    if (!this.#isOnlyHope(best) && !reads.isWorthwhile(best.model, isCrowded)) return [];
+    if (!this.#times.isOnlyHope(best) && !reads.isWorthwhile(best.model, isCrowded)) return [];
     return [best, ...able.filter((each) => each !== best)];
   }
 
@@ -93,56 +99,50 @@ export class FlightRead {
     const experts = this.#experts();
     const [best] = experts;
     if (best === undefined) return;
-    const { reads, counts, calls, parts } = this.#given;
+    const { counts, calls } = this.#given;
     counts.asked++;
+    this.#roles = experts.length;
     this.#gate = this.#at(best).gate;
-    let isWaited = true;
-    const read = linkedAbort(calls.signal);
-    const over = Promise.withResolvers<void>();
-    let timer: Timer | undefined;
-    let isStarted = false;
-    let isHeld = false;
-    const wait = (): void => {
-      timer?.cancel();
-      const waitMs = this.#waitMs(best);
-      // If no written vote can follow in time, the read continues past the deadline as any late call does.
-      timer = waitMs < this.#leftMs() ? parts.clock.setTimer(waitMs, onOver) : undefined;
-    };
-    const onOver = (): void => {
-      // A written vote would only wait behind the read.
-      isHeld = calls.isQueued && !this.#given.outlook.hasRoom(calls.rankMs);
-      if (isHeld) return;
-      // Its time is over, and a written vote would have to wait for its slot.
-      if (this.#gate?.free === 0) read.abort(OUT_OF_TIME);
-      over.resolve();
-    };
-    const ended = this.#ask(best, experts, read.signal, () => {
-      // The wait starts again when the read has its first slot, if its time is known or was over in the queue.
-      const isKnown = this.#at(best).forecast.workMs(best.model, 'read') !== undefined;
-      if (isWaited && !isStarted && (isHeld || isKnown)) wait();
-      isStarted = true;
-      const isPressed = this.#isPressed(best);
-      const roles = reads.gains.rolesFor(best.model, experts.length, isPressed);
-      this.#isShortened = isPressed && roles < experts.length;
-      return roles;
-    }).then((result) => {
-      read.unlink();
-      this.#take(best.model, result);
-      if (!isWaited) onLate();
+    const abort = linkedAbort(calls.signal);
+    this.#abort = abort;
+    const ended = this.#ask(best, experts, abort.signal).then((result) => {
+      abort.unlink();
+      this.#end(best.model, result.ok ? this.#inHand : undefined);
+      if (!this.#isWaited) onLate();
     });
-    wait();
-    calls.signal.addEventListener('abort', () => over.resolve(), { once: true });
-    await Promise.race([ended, over.promise]);
-    timer?.cancel();
-    isWaited = false;
+    this.#wait(best);
+    calls.signal.addEventListener('abort', () => this.#over.resolve(), { once: true });
+    await Promise.race([ended, this.#over.promise]);
+    this.#timer?.cancel();
+    this.#isWaited = false;
   }
 
-  #ask(
-    best: ResolvedExpert,
-    experts: readonly ResolvedExpert[],
-    signal: AbortSignal,
-    onStart: () => number,
-  ): Promise<ExpertResult> {
+  /** Waits for the read from now on. If no written vote can follow in time, it continues past the deadline as any late call does. */
+  #wait(best: ResolvedExpert): void {
+    const waitMs = this.#times.waitMs(best);
+    this.#timer?.cancel();
+    if (waitMs < this.#times.leftMs) this.#waitFor(waitMs, best.model);
+  }
+
+  #waitFor(waitMs: number, model: string): void {
+    this.#timer?.cancel();
+    this.#timer = this.#given.parts.clock.setTimer(waitMs, () => this.#onOver(model));
+  }
+
+  #onOver(model: string): void {
+    const { calls, outlook } = this.#given;
+    this.#isHeld = calls.isQueued && !outlook.hasRoom(calls.rankMs);
+    if (this.#isHeld) return;
+    if (this.#inHand !== undefined) {
+      this.#end(model, this.#inHand);
+      this.#abort?.abort(UNWANTED);
+    }
+    // A written vote would have to wait for its slot.
+    else if (this.#gate?.free === 0) this.#abort?.abort(OUT_OF_TIME);
+    this.#over.resolve();
+  }
+
+  #ask(best: ResolvedExpert, experts: readonly ResolvedExpert[], signal: AbortSignal): Promise<ExpertResult> {
     const { parts, reads, planId, calls } = this.#given;
     const { role, model, endpoint, alternatives, timeoutMs } = best;
     const isReadable = (name: string): boolean => reads.forms.formFor(name, model) !== undefined;
@@ -153,22 +153,69 @@ export class FlightRead {
       kind: 'read',
       ceilingMs: timeoutMs,
       endMs: calls.lastMs(),
-      query: new ReadQuery(planId, parts, reads, this.#shown, experts, onStart),
+      query: new ReadQuery({ planId, parts, reads, shown: this.#shown, experts, pace: this.#paceOf(best) }),
     };
     return calls.make(call, signal);
   }
 
-  #take(model: string, result: ExpertResult): void {
+  #paceOf(best: ResolvedExpert): ReadPace {
+    const furtherMs = (): number => this.#furtherMs(best);
+    return {
+      started: () => this.#started(best),
+      inHand: (read, mayGoOn) => {
+        this.#inHand = read;
+        if (mayGoOn && this.#isWaited) this.#waitFor(Math.max(0, furtherMs()), best.model);
+      },
+      get leftMs() {
+        return furtherMs();
+      },
+      choiceOf: (read) => this.#choiceOf(read),
+    };
+  }
+
+  /** It has a slot: the wait starts again with the first one, if its time is known or was over in the queue. Returns how many roles to ask. */
+  #started(best: ResolvedExpert): number {
+    const isKnown = this.#at(best).forecast.workMs(best.model, 'read') !== undefined;
+    if (this.#isWaited && !this.#isStarted && (this.#isHeld || isKnown)) this.#wait(best);
+    this.#isStarted = true;
+    const isPressed = this.#times.isPressed(best);
+    const roles = this.#given.reads.gains.rolesFor(best.model, this.#roles, isPressed);
+    this.#isShortened = isPressed && roles < this.#roles;
+    return roles;
+  }
+
+  /** Time for further requests, in milliseconds: none if others wait, or if experts are asked already. */
+  #furtherMs(best: ResolvedExpert): number {
+    if (!this.#isWaited || this.#isTaken || this.#given.calls.isLate) return 0;
+    this.#isShortened ||= this.#times.isPressed(best);
+    if (this.#isShortened) return 0;
+    const { leftMs, untilWritingMs } = this.#times;
+    // What is in hand decides: nothing is written after it.
+    return this.#given.parts.options.reads.answers === 'read' ? leftMs : (untilWritingMs ?? leftMs);
+  }
+
+  #at({ endpoint }: ResolvedExpert): ModelEndpoint {
+    return this.#given.parts.endpoints.get(endpoint) as ModelEndpoint;
+  }
+
+  /** Takes what was read, once: all of it at its end, or what is in hand when its time is over. */
+  #end(model: string, read: ReadInHand | undefined): void {
+    if (this.#isTaken) return;
+    this.#isTaken = true;
+    this.#take(model, read);
+  }
+
+  #take(model: string, read: ReadInHand | undefined): void {
     const { reads, counts, request, state } = this.#given;
-    if (!result.ok || result.readings === undefined) {
+    if (read === undefined) {
       counts.failed++;
       if (this.#given.calls.isQueued) counts.unserved++;
       return;
     }
     counts.answered++;
-    const { actions } = this.#shown.situation;
-    const shares = this.#withValues(actions, pooled(result.readings));
-    this.#compareRoles(model, actions, result.readings, shares);
+    const { actions } = read;
+    const shares = this.#sharesOf(read);
+    this.#compareRoles(model, read, actions[indexOfBest(shares)] as string);
     this.probabilities = Object.fromEntries(actions.map((action, index) => [action, shares[index] as number]));
     const probability = Math.max(...shares);
     if (probability < VOTE_MIN) return;
@@ -179,19 +226,29 @@ export class FlightRead {
     if (!this.#isShortened) reads.read(state, this.choice);
   }
 
-  /** Compares what all roles chose with what the first one would have, and the first two with each other. */
-  #compareRoles(
-    model: string,
-    actions: readonly string[],
-    readings: readonly Reading[],
-    shares: readonly number[],
-  ): void {
+  /** Compares what all roles chose with what fewer of them would have, and the first two with each other. */
+  #compareRoles(model: string, { actions, readings }: ReadInHand, chosen: string): void {
     const [first, second] = readings;
     if (first === undefined || second === undefined) return;
     const { parts, reads } = this.#given;
-    const alone = this.#withValues(actions, first.probabilities);
-    reads.gains.compared(model, indexOfBest(alone) !== indexOfBest(shares));
     parts.records.agreement.read(indexOfBest(first.probabilities) === indexOfBest(second.probabilities));
+    if (readings.length < this.#roles) return;
+    for (let roles = 1; roles < readings.length; roles++) {
+      const { action, probability } = this.#choiceOf({ actions, readings: readings.slice(0, roles) });
+      if (roles === 1) reads.gains.compared(model, action !== chosen);
+      reads.further.compared(`${model} ${roles}`, probability, action !== chosen);
+    }
+  }
+
+  /** What a read chooses, with experience. */
+  #choiceOf(read: ReadInHand): { readonly action: string; readonly probability: number } {
+    const shares = this.#sharesOf(read);
+    const place = indexOfBest(shares);
+    return { action: read.actions[place] as string, probability: shares[place] as number };
+  }
+
+  #sharesOf({ actions, readings }: ReadInHand): readonly number[] {
+    return this.#withValues(actions, pooled(readings));
   }
 
   /**
@@ -213,67 +270,8 @@ export class FlightRead {
     return (this.#gate?.waiting ?? 0) > 0;
   }
 
-  /** Whether those that wait for its slots take so long that further roles would make some of them late. */
-  #isPressed(best: ResolvedExpert): boolean {
-    const { gate, forecast } = this.#at(best);
-    const { startedAtMs, deadlineMs } = this.#given.calls;
-    const behindMs = (gate.waiting / gate.width) * (forecast.workMs(best.model, 'read') ?? 0);
-    return behindMs > PRESSED_SHARE * (deadlineMs - startedAtMs);
-  }
-
-  /** How long a written vote may wait for the read, in milliseconds. */
-  #waitMs(best: ResolvedExpert): number {
-    const leftMs = this.#leftMs();
-    const writingMs = this.#writingMs();
-    const { forecast } = this.#at(best);
-    const { isQueued, rankMs } = this.#given.calls;
-    const readMs = isQueued ? forecast.expectedMs(best.model, 'read', rankMs) : forecast.workMs(best.model, 'read');
-    if (!this.#isWritingTimely || (writingMs !== undefined && writingMs >= leftMs)) return leftMs;
-    const untilMs = writingMs === undefined ? leftMs * UNKNOWN_SHARE : leftMs - writingMs * WRITING_MARGIN;
-    // Words are only for models that cannot be read.
-    if (this.#given.parts.options.reads.answers === 'read') return Math.max(untilMs, leftMs * UNKNOWN_SHARE);
-    if (readMs === undefined) return Math.min(untilMs, leftMs * UNKNOWN_SHARE);
-    // In a queue, what an expert writes costs others their reads.
-    if (this.isCrowded && !isQueued) return leftMs;
-    // There is no time for both: a written vote is asked for alongside the read, unless reads decide more often than not.
-    if (untilMs < readMs) return this.#given.reads.isMostlySure ? leftMs : 0;
-    return Math.min(untilMs, readMs * PATIENCE);
-  }
-
-  /** Whether no written vote is expected in time, and a read may be. */
-  #isOnlyHope(best: ResolvedExpert): boolean {
-    if (!this.#given.reads.isBetterThanNone(best.model)) return false;
-    const readMs = this.#at(best).forecast.workMs(best.model, 'read') ?? 0;
-    return !this.#isWritingTimely && readMs <= this.#leftMs();
-  }
-
   /** Whether the read has answered and no written vote can be in time: another call would only keep the next read from its slot. */
   get isLastWord(): boolean {
-    return this.probabilities !== undefined && !this.#isWritingTimely;
-  }
-
-  /** Whether any expert has a fair chance to answer in words in time. */
-  get #isWritingTimely(): boolean {
-    const { parts, outlook } = this.#given;
-    return parts.options.experts.some((expert) => outlook.isTimely(expert));
-  }
-
-  /** Time of the quickest expert's answer in words, if known. */
-  #writingMs(): number | undefined {
-    const { parts, outlook } = this.#given;
-    const known = parts.options.experts.flatMap((expert) => {
-      const ms = parts.endpoints.get(expert.endpoint)?.forecast.workMs(expert.model, outlook.kindOf(expert));
-      return ms === undefined ? [] : [ms];
-    });
-    return known.length === 0 ? undefined : Math.min(...known);
-  }
-
-  #at({ endpoint }: ResolvedExpert): ModelEndpoint {
-    return this.#given.parts.endpoints.get(endpoint) as ModelEndpoint;
-  }
-
-  #leftMs(): number {
-    const { parts, calls } = this.#given;
-    return lessSettling(calls.deadlineMs - parts.clock.now());
+    return this.probabilities !== undefined && !this.#times.isWritingTimely;
   }
 }

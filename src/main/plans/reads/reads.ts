@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Random } from '../../../shared/random.ts';
 import type { ReadForms } from '../../models/forms/read-forms.ts';
 import type { ResolvedReads } from '../../options/planner-options.ts';
+import { FurtherRequests } from './asking/further-requests.ts';
 import type { ReadWorth } from './equality-test.ts';
 import { type CalibrationStats, COMPARED_MIN, ReadCalibration, type SavedCalibration } from './read-calibration.ts';
 import { RoleGains } from './role-gains.ts';
@@ -77,6 +78,7 @@ export interface ReadsParts {
 export class Reads {
   readonly forms: ReadForms;
   readonly gains: RoleGains;
+  readonly further: FurtherRequests;
   readonly #options: ResolvedReads;
   readonly #random: Random;
   readonly #calibration = new ReadCalibration();
@@ -91,6 +93,7 @@ export class Reads {
     this.forms = forms;
     this.#random = random;
     this.gains = new RoleGains(random);
+    this.further = new FurtherRequests(random);
   }
 
   /** Whether a read of the model may decide, as far as is known. Occasionally one is tried against that. */

@@ -28,6 +28,7 @@ const attempt = z.object({
   latencyMs: ms,
   queueMs: ms.describe('From the beginning of its call to the response headers.').optional(),
   firstTokenMs: ms.describe('From the beginning of its call to the first token.').optional(),
+  requests: z.number().describe('How many requests a read made one after the other, if more than one.').optional(),
   promptTokens: z.number().optional(),
   completionTokens: z.number().optional(),
   estimated: z.enum(['prompt', 'completion', 'both']).describe('Which of the tokens are estimates.').optional(),

@@ -1,0 +1,89 @@
+import type { Reading } from '../../../../shared/reads/reading.ts';
+import type { CallTerms, ExpertResult, ReadTerms } from '../../../../shared/tasks.ts';
+import type { AttemptSubject } from '../../../models/calls/attempt-log.ts';
+import { type ModelQuery, OUT_OF_TIME, type QueryListeners } from '../../../models/calls/call-maker.ts';
+import { readManner } from '../../../models/forms/read-forms.ts';
+import type { ResolvedExpert } from '../../../options/planner-options.ts';
+import type { FlightParts } from '../../flights/flight-parts.ts';
+import type { Reads } from '../reads.ts';
+import { FurtherReads } from './further-reads.ts';
+import { SeatReader } from './seat-reader.ts';
+import type { ShownGroups } from './shown-groups.ts';
+
+/** What was read: the actions that were offered, and what each role says about them. */
+export interface ReadInHand {
+  readonly actions: readonly string[];
+  readonly readings: readonly Reading[];
+}
+
+/** What a query needs to know of the read that it belongs to. */
+export interface ReadPace {
+  /** Called when the query has a slot. Returns the maximum number of roles that it asks. */
+  started(): number;
+  /** Called with what counts if no further request is answered, and whether one may follow. */
+  inHand(read: ReadInHand, mayGoOn: boolean): void;
+  /** Time for further requests, in milliseconds. */
+  readonly leftMs: number;
+  /** What a read chooses, with experience. */
+  choiceOf(read: ReadInHand): { readonly action: string; readonly probability: number };
+}
+
+export interface ReadQueryParts {
+  readonly planId: number;
+  readonly parts: FlightParts;
+  readonly reads: Reads;
+  readonly shown: ShownGroups;
+  readonly experts: readonly ResolvedExpert[];
+  readonly pace: ReadPace;
+}
+
+/** Reads one model, in its server's form; if that turns out to be a different form, in that one. */
+export class ReadQuery implements ModelQuery {
+  readonly #given: ReadQueryParts;
+
+  constructor(given: ReadQueryParts) {
+    this.#given = given;
+  }
+
+  async run(
+    subject: AttemptSubject,
+    terms: CallTerms,
+    signal: AbortSignal,
+    listeners: QueryListeners,
+  ): Promise<ExpertResult> {
+    const { pace, shown, experts, planId, parts, reads } = this.#given;
+    const roles = experts.slice(0, pace.started()).map(({ role }) => role);
+    const { endpoint, model } = subject;
+    const [expert] = experts as readonly [ResolvedExpert, ...ResolvedExpert[]];
+    const endMs = parts.clock.now() + terms.timeoutMs;
+    for (;;) {
+      const read = this.#termsAt(endpoint, model, roles);
+      if (read === undefined) return cannotRead(model);
+      listeners.onForm(read.form, read.roles.length === 1 ? read.roles[0] : undefined);
+      const timeoutMs = Math.max(1, endMs - parts.clock.now());
+      const reader = new SeatReader({ planId, parts, expert, subject, terms, signal, listeners });
+      const result = await reader.ask(shown.first, read, timeoutMs);
+      const code = signal.reason === OUT_OF_TIME ? 'ERR_MODEL_TIMEOUT_HEADERS' : undefined;
+      const isOtherNext = reads.forms.observe(endpoint, model, read.form, result, code) && !signal.aborted;
+      if (result.ok && result.readings !== undefined) {
+        const seat = { endpoint, model };
+        const further = new FurtherReads({ ...this.#given, reader, read, seat, roles });
+        return reader.whole(await further.after(result.readings));
+      }
+      if (!isOtherNext) return result;
+    }
+  }
+
+  #termsAt(endpoint: string, model: string, roles: readonly string[]): ReadTerms | undefined {
+    const form = this.#given.reads.forms.formFor(endpoint, model);
+    if (form === undefined) return undefined;
+    const manner = readManner(this.#given.parts.endpoints.get(endpoint)?.facts.kind ?? 'unknown');
+    // One token has room for one answer; the other forms ask all roles in one reading of the situation.
+    return { form, roles: form === 'logprobs' ? roles.slice(0, 1) : roles, ...manner };
+  }
+}
+
+function cannotRead(model: string): ExpertResult {
+  const message = `${model} can only be asked in words here`;
+  return { ok: false, error: { code: 'ERR_METHOD_UNKNOWN', message, retryable: false }, report: { totalMs: 0 } };
+}

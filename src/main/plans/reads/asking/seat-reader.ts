@@ -1,0 +1,92 @@
+import { defined } from '../../../../shared/defined.ts';
+import { indexOfBest, pooled } from '../../../../shared/reads/reading.ts';
+import { type Situation, situationFor } from '../../../../shared/situation.ts';
+import type { CallReport, CallTerms, ExpertResult, ReadTerms } from '../../../../shared/tasks.ts';
+import type { AttemptSubject } from '../../../models/calls/attempt-log.ts';
+import type { QueryListeners } from '../../../models/calls/call-maker.ts';
+import type { ResolvedExpert } from '../../../options/planner-options.ts';
+import type { FlightParts } from '../../flights/flight-parts.ts';
+import type { ReadInHand } from './read-query.ts';
+
+export interface SeatReaderParts {
+  readonly planId: number;
+  readonly parts: FlightParts;
+  /** The expert whose terms apply. */
+  readonly expert: ResolvedExpert;
+  readonly subject: AttemptSubject;
+  readonly terms: CallTerms;
+  readonly signal: AbortSignal;
+  readonly listeners: QueryListeners;
+}
+
+/** Reads a model at one endpoint, with one request after the other in the same slot. Their reports add up to that of one call. */
+export class SeatReader {
+  readonly #given: SeatReaderParts;
+  readonly #reports: CallReport[] = [];
+  /** Time of the last request, in milliseconds. */
+  lastMs = 0;
+
+  constructor(given: SeatReaderParts) {
+    this.#given = given;
+  }
+
+  /** Makes one request. Its readings have a probability for each action of the situation: 0 if the prompt had no room for it. */
+  async ask(situation: Situation, read: ReadTerms, timeoutMs: number): Promise<ExpertResult> {
+    const { planId, parts, expert, subject, terms, signal, listeners } = this.#given;
+    const { clock, options, pool, prompts } = parts;
+    const { endpoint, model } = subject;
+    const seat = { endpoint, model };
+    const { maxTokens, temperature, role } = expert;
+    const shown = situationFor(options.domain, situation, false);
+    const begins = prompts.preambles.read(seat, read.form, read.roles);
+    const fit = prompts.fitted(seat, shown, begins, read.roles, read.roles.length);
+    listeners.onTrimmed(fit.trimmed);
+    const asked = { kind: 'expert', planId, role, ...seat, maxTokens, temperature, thinks: false } as const;
+    const { preamble, situation: fitting } = fit;
+    const sentAtMs = clock.now();
+    const task = { ...asked, preamble, ...terms, timeoutMs, situation: fitting, read };
+    const answered = await pool.run(task, signal, { onSent: listeners.onSent });
+    this.lastMs = clock.now() - sentAtMs;
+    this.#reports.push(answered.report);
+    prompts.ended(seat, fit, answered);
+    return ofAll(answered, fitting.actions, situation.actions);
+  }
+
+  /** The result of all requests: the readings that count, and what all of them cost. */
+  whole({ actions, readings }: ReadInHand): ExpertResult {
+    const probabilities = pooled(readings);
+    const best = indexOfBest(probabilities);
+    const vote = { action: actions[best] as string, confidence: probabilities[best] as number, reason: '' };
+    return { ok: true, vote, readings, report: sumOf(this.#reports) };
+  }
+}
+
+function ofAll(result: ExpertResult, asked: readonly string[], actions: readonly string[]): ExpertResult {
+  if (!result.ok || result.readings === undefined || asked.length === actions.length) return result;
+  const places = new Map(asked.map((action, place) => [action, place]));
+  const readings = result.readings.map(({ role, probabilities }) => ({
+    role,
+    probabilities: actions.map((action) => probabilities[places.get(action) ?? -1] ?? 0),
+  }));
+  return { ...result, readings };
+}
+
+/** What requests cost together. The first answer is what a server is known by: later ones are shorter. */
+function sumOf(reports: readonly CallReport[]): CallReport {
+  const [first, ...others] = reports as readonly [CallReport, ...CallReport[]];
+  if (others.length === 0) return first;
+  const total = (member: 'promptTokens' | 'completionTokens' | 'cachedTokens' | 'promptChars'): number | undefined =>
+    first[member] === undefined ? undefined : reports.reduce((sum, report) => sum + (report[member] ?? 0), 0);
+  return {
+    ...first,
+    requests: reports.length,
+    firstTokenMs: first.firstTokenMs ?? first.totalMs,
+    totalMs: reports.reduce((sum, { totalMs }) => sum + totalMs, 0),
+    ...defined({
+      promptTokens: total('promptTokens'),
+      completionTokens: total('completionTokens'),
+      cachedTokens: total('cachedTokens'),
+      promptChars: total('promptChars'),
+    }),
+  };
+}
