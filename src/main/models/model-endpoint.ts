@@ -110,7 +110,8 @@ export class ModelEndpoint {
     this.gate.usefulCompany = () => this.profiles.usefulCompany;
     // A learned number of slots is already the number of calls that get most done together.
     if (features.callWidth)
-      this.gate.widthMax = () => (this.#limit.isKnown ? this.#width.now(clock.now()) : Number.POSITIVE_INFINITY);
+      this.gate.widthMax = (kind) =>
+        this.#limit.isKnown ? this.#width.now(clock.now(), kind) : Number.POSITIVE_INFINITY;
   }
 
   get facts(): EndpointFacts {

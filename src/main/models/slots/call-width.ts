@@ -23,14 +23,14 @@ export class CallWidth {
     const key = `${kind}\n${model}`;
     const { width, reckonedAtMs } = this.#shown.get(key) ?? NOTHING_SHOWN;
     if (this.#shown.size >= MODELS_MAX) this.#shown.clear();
-    this.#shown.set(key, { profile, slots, width, reckonedAtMs, atMs: nowMs, isNew: true });
+    this.#shown.set(key, { kind, profile, slots, width, reckonedAtMs, atMs: nowMs, isNew: true });
   }
 
-  /** The width; infinite if more calls at once do no harm. */
-  now(nowMs: number): number {
+  /** The width of all calls, or of one kind; infinite if more calls at once do no harm. */
+  now(nowMs: number, kind?: CallKind): number {
     let least = Number.POSITIVE_INFINITY;
     for (const shown of this.#shown.values()) {
-      if (nowMs - shown.atMs >= FORGOTTEN_MS) continue;
+      if (nowMs - shown.atMs >= FORGOTTEN_MS || (kind !== undefined && shown.kind !== kind)) continue;
       this.#reckon(shown, nowMs);
       least = Math.min(least, shown.width);
     }
@@ -47,6 +47,7 @@ export class CallWidth {
 
 /** What the calls of a model have shown. */
 interface Shown {
+  readonly kind: CallKind;
   readonly profile: LatencyProfile;
   readonly slots: number;
   width: number;

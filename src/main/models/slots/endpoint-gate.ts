@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import { type Ask, type GateTurns, type Lane, RESERVED_RANK_MS, type Slot, unreserved } from './ask.ts';
+import { type Ask, type GateTurns, type Lane, RESERVED_RANK_MS, type Slot, type SlotNeed, unreserved } from './ask.ts';
 import type { Machine, MachineGate } from './machine.ts';
 import { Pressure } from './pressure.ts';
 import { RankedQueue } from './ranked-queue.ts';
@@ -47,6 +47,7 @@ export class EndpointGate implements MachineGate {
   readonly #taken = new Set<TakenSlot>();
   /** Busy slots of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
+  readonly #hurriedReads = new Set<Slot>();
   readonly #background = new Set<Slot>();
   readonly #holds: SlotHolds;
   readonly #owner: SlotOwner;
@@ -72,7 +73,7 @@ export class EndpointGate implements MachineGate {
   /** Called when a slot may have become free that no call waits for. */
   onIdle: () => void = () => {};
   /** Calls with a deadline start only while fewer of them than this are running: beyond it, they make one another late. */
-  widthMax: () => number = () => Number.POSITIVE_INFINITY;
+  widthMax: (kind?: 'read') => number = () => Number.POSITIVE_INFINITY;
   /** Background work starts only while fewer calls than this are running: beyond it, calls only slow one another. */
   usefulCompany: () => number = () => Number.POSITIVE_INFINITY;
   /** Decides which waiting call starts. Default: the order of the queue. */
@@ -287,9 +288,12 @@ export class EndpointGate implements MachineGate {
     this.#pressure.close();
     this.#workedNow();
     for (const slot of this.#holds.drop()) {
-      this.#taken.delete(slot);
-      this.#hurried.delete(slot);
+      this.#forget(slot);
     }
+  }
+
+  #forget(slot: TakenSlot): void {
+    for (const slots of [this.#taken, this.#hurried, this.#hurriedReads]) slots.delete(slot);
   }
 
   /** Call when there may be more slots than before. */
@@ -313,8 +317,17 @@ export class EndpointGate implements MachineGate {
 
   #mayStart(lane: Lane, { need }: Ask): boolean {
     if (!this.#hasFree || this.#clock.now() < this.#nextStartAt[lane]) return false;
-    if (need !== undefined && this.#hurried.size >= this.width) return false;
+    if (need !== undefined && !this.#hasWidth(need)) return false;
     return lane === 'foreground' || this.busy < this.usefulCompany();
+  }
+
+  /**
+   * Whether one more call with a deadline may run at once. Reads have a width of their own: they are short, and would only stand behind
+   * written calls that continue after their deadline.
+   */
+  #hasWidth({ kind }: SlotNeed): boolean {
+    if (kind !== 'read') return this.#hurried.size < this.width;
+    return this.#hurriedReads.size < Math.max(1, this.widthMax('read'));
   }
 
   #start(lane: Lane, ask: Ask): TakenSlot {
@@ -328,6 +341,7 @@ export class EndpointGate implements MachineGate {
     const slot = new TakenSlot(this.#owner, this.busy + 1, others, lane === 'background', endsAtMs);
     this.#taken.add(slot);
     if (ask.need !== undefined) this.#hurried.add(slot);
+    if (ask.need?.kind === 'read') this.#hurriedReads.add(slot);
     this.turns.began(ask, slot);
     if (slot.isBackground) this.#background.add(slot);
     this.budget?.changed();
@@ -356,8 +370,7 @@ export class EndpointGate implements MachineGate {
 
   #free(slot: TakenSlot): void {
     this.#workedNow();
-    this.#taken.delete(slot);
-    this.#hurried.delete(slot);
+    this.#forget(slot);
     this.wakeAll();
     this.budget?.changed();
   }

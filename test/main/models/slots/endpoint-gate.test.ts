@@ -847,6 +847,21 @@ describe('calls with a deadline', () => {
     expect(await second).toBeDefined();
   });
 
+  test('and that read have a width of their own', async () => {
+    const gate = narrow(4, 4);
+    gate.widthMax = (kind) => (kind === 'read' ? 2 : 1);
+    const read: Ask = { rankMs: 6, need: { model: 'm', kind: 'read', deadlineMs: 9_000 } };
+    expect(gate.acquire(NEVER, HURRIED)).not.toBeInstanceOf(Promise);
+    const first = gate.acquire(NEVER, read) as Slot;
+    expect(first).not.toBeInstanceOf(Promise);
+    expect(gate.acquire(NEVER, read)).not.toBeInstanceOf(Promise);
+    const third = gate.acquire(NEVER, read);
+    expect(third).toBeInstanceOf(Promise);
+    first.release();
+    expect(await third).toBeDefined();
+    expect([gate.busy, gate.waiting]).toEqual([3, 0]);
+  });
+
   test('hold up nobody behind them who has none', async () => {
     const gate = narrow(2, 1);
     const first = gate.acquire(NEVER, HURRIED) as Slot;
