@@ -6,7 +6,7 @@ const LINE_STRENGTH = 10;
 const FIT_STEPS = 6;
 /** The line before anything is known, as offset and slope, and what it weighs. */
 const LINE_AT_FIRST = [0, 0.5] as const;
-const LINE_WEIGHTS = [0.1, 2] as const;
+const LINE_WEIGHTS = [0.1, 8] as const;
 
 export interface SavedOutcomes {
   readonly counts: readonly number[];
