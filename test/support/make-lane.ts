@@ -96,7 +96,8 @@ export class LaneUnderTest {
       },
       voted: (state, made) => {
         this.voted.push([state.request.observation.place, made.action]);
-        return this.onVoted(state, made);
+        // Tests that look at the votes of a state ask about states of the book.
+        return this.onVoted(state as BookedState, made);
       },
     };
     const book = new StateBook(seededRandom(1));

@@ -69,7 +69,7 @@ export class Lessons {
   }
 
   /** Models voted for a state in the book. Returns what is now remembered for it. */
-  voted({ request, signature }: BookedState, decision: Decision): Decision {
+  voted({ request, signature }: Pick<BookedState, 'request' | 'signature'>, decision: Decision): Decision {
     this.#late?.decided(signature, decision.action);
     return this.#cache?.addVotes(request, signature, decision) ?? decision;
   }

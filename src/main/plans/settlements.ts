@@ -2,6 +2,7 @@ import { stampOffsetMs } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { defined } from '../../shared/defined.ts';
 import { imageFeaturesOf } from '../../shared/domain.ts';
+import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import { isWellKnown } from '../cache/tally-change.ts';
@@ -103,6 +104,11 @@ export class Settlements {
     return this.#settle(call, landed, attempts, coalesced);
   }
 
+  /** A read decided where nobody could write in time: experts are asked at once what it is worth. */
+  proves({ request, signature, look }: PlanCall): void {
+    if (!this.#hasPicture(request)) this.#lane.prove(request, signature, look?.inVain);
+  }
+
   /** A plan starts to wait. */
   waits(call: PlanCall): void {
     this.#landings.waits(call);
@@ -124,8 +130,11 @@ export class Settlements {
   #askLater({ request, signature }: Settling, known: Decision | undefined, isUrgent = false): void {
     if (this.#cache === undefined || !this.#parts.options.features.askLater) return;
     // Pictures show one moment, and would be outdated by then.
-    if (this.#imageNames.some((name) => request.observation[name] !== undefined)) return;
-    this.#lane.askLater(request, signature, known, isUrgent);
+    if (!this.#hasPicture(request)) this.#lane.askLater(request, signature, known, isUrgent);
+  }
+
+  #hasPicture({ observation }: PlanRequest): boolean {
+    return this.#imageNames.some((name) => observation[name] !== undefined);
   }
 
   #settle(

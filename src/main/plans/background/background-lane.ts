@@ -1,13 +1,14 @@
+import { LRUCache } from 'lru-cache';
 import type { Decision } from '../../../shared/decision.ts';
 import { defined } from '../../../shared/defined.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import type { Signature } from '../../../shared/signature.ts';
+import { type Signature, signatureText } from '../../../shared/signature.ts';
 import type { SharedHits } from '../../cache/false-hits.ts';
 import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { Announcements } from '../announcements.ts';
 import type { AskedStates } from '../flights/asked-states.ts';
 import { Flight } from '../flights/flight.ts';
-import type { FlightParts } from '../flights/flight-parts.ts';
+import type { FlightParts, FlightPurpose } from '../flights/flight-parts.ts';
 import type { Errand, Lessons } from '../lessons.ts';
 import { CheckReserve } from './check-reserve.ts';
 import {
@@ -39,6 +40,9 @@ const LATER_SAVED_MAX = 240;
 /** Share of the calls about states for later that goes to states that have not come back yet. */
 const OTHERS_SHARE = 0.1;
 const LATER_FLIGHTS_MAX = 64;
+/** Maximum proofs of reads at a time, and maximum states that are remembered as proved. */
+const PROOFS_MAX = 2;
+const PROVED_MAX = 2_000;
 /** Time after the last plan when calls about states for later stop, because no agent would profit. */
 const LATER_MS_MAX = 60_000;
 
@@ -58,7 +62,7 @@ export interface BackgroundStats {
    * failed; the cache was cleared or the planner closed.
    */
   readonly lost: Readonly<Record<LostReason, number>>;
-  /** States to ask about later: those waiting, calls made about them, and votes that resulted. */
+  /** States to ask about later: those waiting, calls made about them and about what was read where nobody could write in time, and votes that resulted. */
   readonly later: { readonly states: number; readonly asked: number; readonly voted: number };
 }
 
@@ -98,6 +102,10 @@ export class BackgroundLane {
   readonly #asked: Pick<AskedStates, 'has'>;
   readonly #announcements: Pick<Announcements, 'warn'>;
   readonly #later = new Map<string, Flight>();
+  /** The ends of those flights that show what reads are worth. */
+  readonly #proofs = new Set<Promise<void>>();
+  /** States that were asked about for this. The next time, much the same would be read and written there. */
+  readonly #proved = new LRUCache<string, true>({ max: PROVED_MAX });
   readonly #laterCounts = { asked: 0, voted: 0 };
   #laterBudget = 0;
   #othersBudget = 0;
@@ -248,22 +256,41 @@ export class BackgroundLane {
   #beginLater(): boolean {
     const { clock } = this.#parts;
     const isOver = clock.now() - this.#lastPlanAtMs > LATER_MS_MAX;
-    if (isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
+    if (this.#parts.reads?.lone.isOpen || isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
     const open = this.#parts.options.experts.map((expert) => this.#hasIdleSeat(expert));
     if (!open.includes(true)) return false;
     const state = this.#chooseLater();
     if (state === undefined) return false;
-    this.#laterCounts.asked++;
-    const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), {
-      lane: 'background',
-      state: state.key,
-      oneExpert: nextOpen(open, state.asked),
-    });
+    void this.#takeOff(state, { oneExpert: nextOpen(open, state.asked) });
     this.#book.asked(state.key);
+    return true;
+  }
+
+  /**
+   * Asks an expert what the read of a state is worth: at once, behind all others, and only if a slot is free. Its answer is remembered.
+   * States that come back would be no fair choice for this: they do so where the action did not help.
+   */
+  prove(request: PlanRequest, signature: Signature, inVain: string | undefined): void {
+    const key = signatureText(signature);
+    const isFull = this.#proofs.size >= PROOFS_MAX;
+    if (this.#isClosed || isFull || this.#later.has(key) || this.#proved.has(key)) return;
+    const open = this.#parts.options.experts.map((expert) => this.#hasIdleSeat(expert));
+    if (!open.includes(true)) return;
+    this.#proved.set(key, true);
+    const oneExpert = nextOpen(open, this.#laterCounts.asked);
+    const end = this.#takeOff({ key, request, signature }, { inVain, isProof: true, oneExpert });
+    this.#proofs.add(end);
+    void end.then(() => this.#proofs.delete(end));
+  }
+
+  #takeOff(state: LaterState, purpose: Partial<FlightPurpose>): Promise<void> {
+    this.#laterCounts.asked++;
+    const whole = { ...purpose, lane: 'background', state: state.key } as const;
+    const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), whole);
     this.#later.set(state.key, flight);
     const end = this.#flyLater(state, flight).finally(() => this.#ends.delete(end));
     this.#ends.add(end);
-    return true;
+    return end;
   }
 
   #chooseLater(): BookedState | undefined {
@@ -278,7 +305,7 @@ export class BackgroundLane {
     return other;
   }
 
-  async #flyLater(state: BookedState, flight: Flight): Promise<void> {
+  async #flyLater(state: LaterState, flight: Flight): Promise<void> {
     try {
       await flight.run();
       // Given up because the cache was cleared or the planner closes.
@@ -321,9 +348,13 @@ export class BackgroundLane {
   }
 
   #hasIdleSeat({ endpoint, alternatives }: ResolvedExpert): boolean {
+    // The next read finds its slot free, where there is more than one.
+    const keptFree = this.#parts.reads?.lone.isUsed ? 1 : 0;
     return [endpoint, ...alternatives].some((name) => {
       const at = this.#parts.endpoints.get(name);
-      return at?.isIdle === true && !at.isResting;
+      return (
+        at?.isIdle === true && !at.isResting && at.gate.slots - at.gate.busy > Math.min(keptFree, at.gate.slots - 1)
+      );
     });
   }
 
@@ -394,6 +425,7 @@ export class BackgroundLane {
   }
 }
 
+type LaterState = Pick<BookedState, 'key' | 'request' | 'signature'>;
 type LaneLessons = Pick<Lessons, 'checked' | 'voted' | 'holds' | 'lost'>;
 
 function countOf(hits: readonly SharedHits[]): number {

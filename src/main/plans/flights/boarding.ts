@@ -1,4 +1,5 @@
 import type { Timer } from '../../../shared/clock.ts';
+import type { Decision } from '../../../shared/decision.ts';
 import type { PlannerError } from '../../../shared/errors.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { LateAnswer, RecentWork } from '../ladder/late-answers.ts';
@@ -60,6 +61,12 @@ export class Boarding {
     this.foreseen = 'joined';
     this.flight.promote({ agent, startedAtMs, deadlineMs, priority, settleMs });
     return false;
+  }
+
+  /** The decision to be remembered: none of an abandoned flight, or of a read that is not known to be better than no model. */
+  get lesson(): Decision | undefined {
+    const { decision, lone } = this.flight;
+    return this.abandoned || lone?.isKept === false ? undefined : decision;
   }
 
   /** Whether models have decided with more than single votes, so that plans with more time need no other flight. */

@@ -213,7 +213,8 @@ export class FlightBoard {
   #takeOff(call: PlanCall, key: string | undefined, settleMs: number, before?: Boarding): Boarding {
     const state = signatureText(call.signature);
     const asksAgain = call.look?.tier === 'exact' || before !== undefined;
-    const purpose = { state, inVain: call.look?.inVain, priority: call.priority, asksAgain };
+    const below = (): string => withoutModel(call).action;
+    const purpose = { state, inVain: call.look?.inVain, priority: call.priority, asksAgain, below };
     const flight = new Flight(this.#parts, this.#nextFlightId++, call.request, settleMs, purpose);
     const boarding = new Boarding(flight, call, key, before);
     return this.#board(boarding, state);
@@ -249,16 +250,18 @@ export class FlightBoard {
     const { flight, call } = boarding;
     try {
       await flight.run();
-      if (flight.decision !== undefined && !boarding.abandoned) {
-        this.#standIns.compare(call, flight.decision.action, boarding.waiters.size > 0);
-        this.#learn(boarding, flight.decision);
+      const { lesson } = boarding;
+      if (lesson !== undefined) {
+        this.#standIns.compare(call, lesson.action, boarding.waiters.size > 0);
+        this.#learn(boarding, lesson);
       }
+      if (flight.lone?.isProved && !boarding.abandoned && !this.#isClosed) this.#settlements.proves(call);
     } catch (error) {
       // A bug in the flight: its waiters still get the best answer in hand, and the bug is reported.
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#announcements.warn(`a plan's model work failed: ${what}`);
     } finally {
-      flight.claim?.end(boarding.abandoned ? undefined : flight.decision);
+      flight.claim?.end(boarding.lesson);
       this.#unshare(boarding);
       this.#flyOn(boarding);
       for (const waiter of [...boarding.waiters]) this.#answer(waiter);
@@ -397,4 +400,10 @@ function flightKey(state: string, inVain = ''): string {
 
 export function planCancelled(signal: AbortSignal | undefined): PlannerError {
   return new PlannerError('ERR_PLAN_CANCELLED', "the plan was ended by its caller's signal", { cause: signal?.reason });
+}
+
+/** What is answered if no model answers. */
+function withoutModel({ request, look }: PlanCall): Answer {
+  const { standing, stale } = look ?? { standing: undefined, stale: undefined };
+  return bestInHand(request, { decision: undefined, votes: [], standing, stale });
 }

@@ -59,6 +59,10 @@ export interface FlightPurpose {
   readonly priority?: number;
   /** An action that the agent has tried in this state without effect: it is shown to the models. */
   readonly inVain?: string | undefined;
+  /** What would be done without a model. */
+  readonly below?: () => string;
+  /** Whether it shows what a read of this state is worth, because no expert could write in time. */
+  readonly isProof?: boolean;
   /** Only the expert with this number, modulo their count, is asked: one more vote for a state. Default: a whole panel. */
   readonly oneExpert?: number | undefined;
   /** It is for a state that an agent is expected to be in: a whole plan in the background, until a plan joins it. */

@@ -16,6 +16,7 @@ import { askedTwice, type PanelFit } from '../panel/panel-size.ts';
 import { VALUES_WEIGHT } from '../panel/quorum.ts';
 import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
 import { FlightRead } from '../reads/flight-read.ts';
+import type { LoneUse } from '../reads/lone-reads.ts';
 import { noReadCounts, type ReadChoice, type ReadCounts, type Reads, type ReadUse } from '../reads/reads.ts';
 import { FlightCalls, type JoiningPlan } from './flight-calls.ts';
 import { FlightClaim } from './flight-claim.ts';
@@ -62,10 +63,12 @@ export class Flight {
   #isReadUsed = false;
   /** Whether the read has no say and is only compared with what is written. */
   #isTrial = false;
+  /** What follows on its read, if that decided because nobody could write in time. */
+  lone: LoneUse | undefined;
 
   constructor(parts: FlightParts, id: number, request: PlanRequest, deadlineMs: number, purpose: FlightPurpose) {
     const { options, records, reads } = parts;
-    const { inVain, state, served, isForeseen } = purpose;
+    const { inVain, state, served, isForeseen, below } = purpose;
     const isWeighted = options.features.weightedVotes;
     const order = parts.prompts.order.current;
     const shown = new ShownRequest(request, options, inVain, order);
@@ -86,7 +89,7 @@ export class Flight {
     // Other work that no plan waits for is a second opinion in words, such as a check of several different answers.
     if (reads !== undefined && (this.#calls.isAwaited || served !== undefined || isForeseen)) {
       this.#counts = served === undefined ? reads.counts : noReadCounts();
-      const shared = { parts, reads, counts: this.#counts, planId: id, request, inVain, order, state };
+      const shared = { parts, reads, counts: this.#counts, planId: id, request, inVain, order, state, below };
       this.#read = new FlightRead({ ...shared, outlook: this.#outlook, calls: this.#calls });
     }
     const { states } = parts;
@@ -248,10 +251,19 @@ export class Flight {
     const reads = this.#parts.reads as Reads;
     await read.first(() => this.#useRead(read, reads));
     const use = this.#useRead(read, reads);
+    this.#noteLone(read, reads);
     if (use !== 'decides') return false;
     this.#counts.decided++;
     this.#inHand.decideByRead(read.choice as ReadChoice);
     return true;
+  }
+
+  /** A read that decides where nobody can write in time is held against votes that come later, if any may be asked for. */
+  #noteLone({ choice, isLastWord, isLone }: FlightRead, reads: Reads): void {
+    const { features, reads: given } = this.#parts.options;
+    if (choice === undefined || this.#purpose.served !== undefined) return;
+    if (!isLastWord || !isLone) reads.lone.notAlone();
+    else if (features.askLater && given.answers === 'auto') this.lone = reads.lone.decided(choice.model);
   }
 
   #useRead({ choice, isCrowded, isLastWord }: FlightRead, reads: Reads): ReadUse | undefined {
@@ -293,7 +305,8 @@ export class Flight {
   #learn({ action, source }: Decision): void {
     const written = this.votes.filter(({ readWeight }) => readWeight === undefined);
     this.#parts.records.decided(written, action);
-    const isUntold = this.#isTrial || (this.#read === undefined && this.#purpose.oneExpert === undefined);
+    const { oneExpert, isProof } = this.#purpose;
+    const isUntold = this.#isTrial || isProof || (this.#read === undefined && oneExpert === undefined);
     if (!isUntold) return;
     const isByVotes = source === 'quorum' || source === 'vote';
     const winner = isByVotes ? tallyVotes(written, this.#ballot.request)[0]?.action : action;
@@ -385,7 +398,8 @@ export class Flight {
     const { options, clock } = this.#parts;
     const nextMs = this.#outlook.synthesisMs();
     const { members, isForLater } = this.#fit;
-    const hasNext = options.synthesis.models.length > 0 && !isForLater && this.#outlook.isRoomForBoth(members, nextMs);
+    const isPlan = this.#purpose.oneExpert === undefined && !isForLater && options.synthesis.models.length > 0;
+    const hasNext = isPlan && this.#outlook.isRoomForBoth(members, nextMs);
     if (!hasNext && options.keepsLate) return this.#calls.lastMs();
     const ceilingMs = Math.max(...options.experts.map((expert) => expert.timeoutMs));
     return panelEnd(clock.now(), this.deadlineMs, ceilingMs, { timeSlices: options.timeSlices, hasNext, nextMs });

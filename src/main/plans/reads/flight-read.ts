@@ -34,6 +34,8 @@ export interface FlightReadParts {
   readonly order: PromptOrder | undefined;
   /** The text of the request's signature. */
   readonly state: string;
+  /** What would be done without a model, if that is known. */
+  readonly below: (() => string) | undefined;
   readonly outlook: ExpertOutlook;
   readonly calls: FlightCalls;
 }
@@ -44,6 +46,8 @@ export class FlightRead {
   choice: ReadChoice | undefined;
   /** The probability of each offered action; what is missing of 1 is doubt. */
   probabilities: Readonly<Record<string, number>> | undefined;
+  /** Whether no expert could write in time when it started, and nobody waited for its slot. */
+  isLone = false;
   readonly #given: FlightReadParts;
   readonly #shown: ShownGroups;
   readonly #times: ReadTimes;
@@ -85,8 +89,8 @@ export class FlightRead {
     const best = able.toSorted((a, b) => rankOf(b) - rankOf(a))[0];
     if (best === undefined) return [];
     const isCrowded = this.#at(best).gate.waiting > 0;
-    const isForLater = !isCrowded && !this.#times.isWritingTimely;
-    if (isForLater && reads.wouldRepeat(this.#given.state, this.#given.inVain)) return [];
+    this.isLone = !isCrowded && !this.#times.isWritingTimely;
+    if (this.isLone && reads.wouldRepeat(this.#given.state, this.#given.inVain)) return [];
     if (!this.#times.isOnlyHope(best) && !reads.isWorthwhile(best.model, isCrowded)) return [];
     return [best, ...able.filter((each) => each !== best)];
   }
@@ -221,7 +225,15 @@ export class FlightRead {
     if (probability < VOTE_MIN) return;
     const action = request.actions.find((each) => each === actions[shares.indexOf(probability)]) as string;
     const { scene } = request.observation;
-    this.choice = { model, scene: typeof scene === 'string' ? scene : '', action, probability };
+    const below = this.#given.below?.();
+    this.choice = {
+      model,
+      scene: typeof scene === 'string' ? scene : '',
+      action,
+      probability,
+      actions: actions.length,
+      below,
+    };
     // What fewer roles say is another figure than what is learned of all of them.
     if (!this.#isShortened) reads.read(state, this.choice);
   }
@@ -272,6 +284,7 @@ export class FlightRead {
 
   /** Whether the read has answered and no written vote can be in time: another call would only keep the next read from its slot. */
   get isLastWord(): boolean {
-    return this.probabilities !== undefined && !this.#times.isWritingTimely;
+    const { model = '' } = this.choice ?? {};
+    return this.probabilities !== undefined && !this.#times.isWritingTimely && this.#given.reads.isBetterThanNone(model);
   }
 }

@@ -1,5 +1,6 @@
 import { binOf } from './bins.ts';
 import { EqualityTest, type ReadWorth, type SavedEquality } from './equality-test.ts';
+import { type LoneAgreement, LoneTest, type LoneWorth, type SavedLone } from './lone-test.ts';
 import { BinnedOutcomes, isotonic, type SavedOutcomes } from './reliability-curve.ts';
 import { type CalibrationStats, COMPARED_MIN, ReliabilityRecord, type SavedReliability } from './reliability-record.ts';
 
@@ -26,10 +27,12 @@ export interface SavedCalibration {
   readonly scenes: readonly (readonly [scene: string, outcomes: SavedOutcomes])[];
   readonly record: SavedReliability;
   readonly equality: SavedEquality;
+  readonly lone: SavedLone;
 }
 
 class ModelCalibration {
   readonly equality = new EqualityTest();
+  readonly lone = new LoneTest();
   readonly all = new BinnedOutcomes();
   compared = 0;
   readonly #scenes = new Map<string, BinnedOutcomes>();
@@ -76,15 +79,17 @@ class ModelCalibration {
       scenes: scenes.map(([scene, outcomes]) => [scene, outcomes.save()] as const),
       record: this.#record.save(),
       equality: this.equality.save(),
+      lone: this.lone.save(),
     };
   }
 
-  restore({ compared, all, scenes, record, equality }: SavedCalibration): void {
+  restore({ compared, all, scenes, record, equality, lone }: SavedCalibration): void {
     this.compared = compared;
     this.all.restore(all);
     for (const [scene, outcomes] of scenes) this.#outcomesOf(scene).restore(outcomes);
     this.#record.restore(record);
     this.equality.restore(equality);
+    this.lone.restore(lone);
     this.#curve = undefined;
   }
 }
@@ -100,6 +105,16 @@ export class ReadCalibration {
   /** Records two written votes for the state of a read: the share of them that agrees with it, and whether they agree with each other. */
   heardPair(model: string, probability: number, agreed: number, areAlike: boolean): void {
     this.#of(model).equality.add(binOf(probability), agreed - (areAlike ? 1 : 0));
+  }
+
+  /** Records what written votes for the state of a read agree with. */
+  heardLone(model: string, agreement: LoneAgreement): void {
+    this.#of(model).lone.add(agreement);
+  }
+
+  /** Whether reads of a model are better than no model. */
+  loneWorthOf(model: string): LoneWorth {
+    return this.#models.get(model)?.lone.verdict ?? 'unknown';
   }
 
   /** Whether reads of a model are as good as votes in words. */

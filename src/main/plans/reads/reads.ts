@@ -4,6 +4,7 @@ import type { ReadForms } from '../../models/forms/read-forms.ts';
 import type { ResolvedReads } from '../../options/planner-options.ts';
 import { FurtherRequests } from './asking/further-requests.ts';
 import type { ReadWorth } from './equality-test.ts';
+import { LoneReads } from './lone-reads.ts';
 import { type CalibrationStats, COMPARED_MIN, ReadCalibration, type SavedCalibration } from './read-calibration.ts';
 import { RoleGains } from './role-gains.ts';
 
@@ -13,6 +14,10 @@ export interface ReadChoice {
   readonly scene: string;
   readonly action: string;
   readonly probability: number;
+  /** Number of offered actions. */
+  readonly actions: number;
+  /** What would be done without a model, if that is known. */
+  readonly below?: string | undefined;
 }
 
 export interface ReadStats {
@@ -82,6 +87,7 @@ export class Reads {
   readonly #options: ResolvedReads;
   readonly #random: Random;
   readonly #calibration = new ReadCalibration();
+  readonly lone: LoneReads;
   readonly #choices = new LRUCache<string, ReadChoice>({ max: CHOICES_MAX });
   /** States in which an agent was stuck when they were read. */
   readonly #stuck = new LRUCache<string, true>({ max: CHOICES_MAX });
@@ -94,6 +100,7 @@ export class Reads {
     this.#random = random;
     this.gains = new RoleGains(random);
     this.further = new FurtherRequests(random);
+    this.lone = new LoneReads(this.#calibration, random);
   }
 
   /** Whether a read of the model may decide, as far as is known. Occasionally one is tried against that. */
@@ -104,6 +111,7 @@ export class Reads {
   }
 
   #readShare(model: string): number {
+    if (this.#calibration.loneWorthOf(model) === 'worse') return READ_SHARE;
     const compared = this.#calibration.comparedOf(model);
     const worth = this.#worthOf(model);
     const { worse } = this.#calibration;
@@ -122,6 +130,7 @@ export class Reads {
 
   /** Whether reads of a model are worth having where experts cannot write. True while too little is known. */
   isBetterThanNone(model: string): boolean {
+    if (this.#calibration.loneWorthOf(model) === 'worse') return false;
     // The surest reads have the highest chance.
     return this.#isEnoughInCrowd(this.#calibration.chanceOf(model, '', 1) ?? 1);
   }
@@ -174,12 +183,14 @@ export class Reads {
     const choice = this.#choices.get(state);
     if (choice === undefined) return;
     this.#choices.delete(state);
-    const { model, scene, probability, action: read } = choice;
+    const { model, scene, probability, action: read, actions, below } = choice;
     this.#calibration.heard(model, scene, probability, read === action);
-    const [first, second] = votes;
-    if (first === undefined || second === undefined) return;
-    const agreed = ((first === read ? 1 : 0) + (second === read ? 1 : 0)) / 2;
-    this.#calibration.heardPair(model, probability, agreed, first === second);
+    const pair = votes.slice(0, 2);
+    const shareOf = (which: string): number => pair.filter((vote) => vote === which).length / pair.length;
+    if (pair.length === 2) this.#calibration.heardPair(model, probability, shareOf(read), pair[0] === pair[1]);
+    if (pair.length === 0 || below === undefined) return;
+    const agrees = { votes: pair.length, read: shareOf(read), below: shareOf(below), actions };
+    this.#calibration.heardLone(model, agrees);
   }
 
   #isSure(choice: ReadChoice): boolean {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EntryFormat } from '../../models/time/profile-text.ts';
 import { BINS } from './bins.ts';
 import { READ_WORTHS } from './equality-test.ts';
+import { LONE_WORTHS } from './lone-test.ts';
 import type { SavedCalibration } from './read-calibration.ts';
 
 const number = z.number();
@@ -16,11 +17,12 @@ const calibration = z.object({
   scenes: z.array(z.tuple([z.string(), outcomes])),
   record: z.object({ all: expectations, judged: expectations, squares: number }),
   equality: z.object({ counts: bins, excess: bins, squares: number, ofSure: number, ofAll: number, verdict }),
+  lone: z.object({ rung: number, noise: number, verdict: z.enum(LONE_WORTHS) }),
 });
 
 /** The file of what is known about reads of each model. */
 export const CALIBRATION_FORMAT: EntryFormat<SavedCalibration> = {
   noun: 'calibrations',
-  version: 1,
+  version: 2,
   isValue: (value): value is SavedCalibration => calibration.safeParse(value).success,
 };

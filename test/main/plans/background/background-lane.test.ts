@@ -305,6 +305,56 @@ describe('an errand without a decision', () => {
   });
 });
 
+describe('a vote that shows what a read is worth', () => {
+  const prove = (id: number): void => {
+    const { request, signature } = errand(id);
+    under.lane.prove(request, signature, undefined);
+  };
+  const FOUR = { endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 4 } } };
+
+  test('is asked for at once, two at a time, and remembered', async () => {
+    under = new LaneUnderTest(answers, FOUR);
+    for (const id of [1, 2, 3]) prove(id);
+    expect(under.lane.stats().later).toEqual({ states: 0, asked: 2, voted: 0 });
+    await advance(60);
+    expect(under.voted).toEqual(ofPlace(1, 2));
+  });
+
+  test('is asked for once a state', async () => {
+    under = new LaneUnderTest(answers, FOUR);
+    for (let i = 0; i < 3; i++) {
+      prove(1);
+      await advance(60);
+    }
+    expect(under.models.calls).toHaveLength(1);
+  });
+
+  test('is not asked for while no slot is free, and never waits for one', async () => {
+    under = new LaneUnderTest(answers);
+    const slot = under.takeSlot();
+    prove(1);
+    slot.release();
+    await advance(60);
+    expect(under.models.calls).toHaveLength(0);
+    prove(1);
+    await advance(60);
+    expect(under.voted).toEqual(ofPlace(1));
+  });
+
+  test('is given up when the cache is cleared, and not asked for once the lane is closed', async () => {
+    under = new LaneUnderTest(answers);
+    prove(1);
+    await advance(10);
+    under.lane.clear();
+    await advance(60);
+    under.lane.shut();
+    prove(2);
+    await advance(60);
+    expect(under.voted).toEqual([]);
+    expect(under.models.calls).toHaveLength(1);
+  });
+});
+
 describe('a state asked about for later', () => {
   /** A request was in the state `id`, so many times. */
   const met = (id: number, times = 2): void => {

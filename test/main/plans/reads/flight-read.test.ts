@@ -186,6 +186,51 @@ describe('where nobody can write in time', () => {
   });
 });
 
+describe('a read where nobody can write in time', () => {
+  const features = { ...ON, earlyChoices: false, priming: false };
+  const endpoints = { fake: { baseURL: 'http://127.0.0.1:9/v1', slots: 4 } };
+  const written = { kind: 'answers', action: 'block', afterMs: 2_000 } as const;
+  let place = 0;
+  const at = (health = place++): ReturnType<typeof request> =>
+    request({ observation: { place: `cave ${health}`, health: 50 }, qValues: { attack: 0.2, block: 0.9, flee: 0.1 } });
+  /** Plans of 200 ms, one after the other. */
+  async function ask(of = at()): Promise<Plan> {
+    const start = under.clock.now();
+    const decided = await drive(under.clock, under.planner.plan(of, { timeoutMs: 200 }));
+    await drive(
+      under.clock,
+      new Promise<void>((done) => void under.clock.setTimer(start + 250 - under.clock.now(), done)),
+    );
+    return decided;
+  }
+  const open = (read: string): Promise<void> => {
+    const reads: ReadScript = () => ({ kind: 'reads', probabilities: { [read]: 0.95 }, afterMs: 20 });
+    return make(reads, { answers: 'auto', cache: { similar: false }, features, endpoints, lateMs: 5_000 }, written);
+  };
+  const readsOf = (plans: readonly Plan[]): number => plans.filter(({ source }) => source === 'vote').length;
+
+  test('has no say once votes that were asked for then have shown it worse than the highest value', async () => {
+    await open('attack');
+    const plans: Plan[] = [];
+    for (let i = 0; i < 90; i++) plans.push(await ask());
+    expect(readsOf(plans.slice(10, 20))).toBeGreaterThan(5);
+    expect(readsOf(plans.slice(-30))).toBe(0);
+  });
+
+  test('is remembered only as it was written, until it is known to be better than no model', async () => {
+    await open('attack');
+    for (let i = 0; i < 8; i++) await ask();
+    for (let i = 0; i < 60; i++) {
+      under.clock.advance(100);
+      await flush();
+    }
+    const state = at();
+    expect((await ask(state)).action).toBe('attack');
+    for (let i = 0; i < 12; i++) await ask(at(-1 - i));
+    expect(await ask(state)).toMatchObject({ action: 'block', source: 'cache' });
+  });
+});
+
 describe('where one slot is all there is', () => {
   test('a read that hangs leaves plans on time', async () => {
     const endpoints = { fake: { baseURL: 'http://127.0.0.1:9/v1', slots: 1 } };
