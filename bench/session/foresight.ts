@@ -2,6 +2,7 @@ import { share } from '../../src/main/measure/shares.ts';
 import type { Plan } from '../../src/main/plans/plan.ts';
 import { ForesightReplay } from '../../src/main/replay/foresight/foresight-replay.ts';
 import type { TraceRecord } from '../../src/main/session/trace-reader.ts';
+import { isFromTier } from '../../src/shared/decision.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import { runVirtual } from '../../test/sim/virtual-clock.ts';
 import { quantile } from '../figures.ts';
@@ -60,7 +61,7 @@ export async function runForesight(
     callsPerDecision: share(calls.made, made.length),
     meanSeconds: seconds.reduce((sum, each) => sum + each, 0) / made.length,
     p90Seconds: quantile(seconds, 0.9),
-    hitRate: share(made.filter(({ source }) => source === 'cache' || source === 'similar').length, made.length),
+    hitRate: share(made.filter(({ source }) => isFromTier(source)).length, made.length),
     regret: regrets / made.length,
     answerSeconds: answerMs / 1_000,
   };

@@ -15,12 +15,13 @@ import { MODELS, OVERLOADED } from './scenario.ts';
 const MODEL_SOURCES: ReadonlySet<Plan['source']> = new Set([
   'cache',
   'similar',
+  'habit',
   'quorum',
   'synthesis',
   'fallback',
   'vote',
 ]);
-const CACHED: ReadonlySet<Plan['source']> = new Set(['cache', 'similar']);
+const CACHED: ReadonlySet<Plan['source']> = new Set(['cache', 'similar', 'habit']);
 
 export interface SessionSetting {
   readonly options: Partial<PlannerOptions>;

@@ -47,7 +47,7 @@ const TIMEOUT_MS = 3_000;
 /** A stock server that also tells probabilities. */
 const SERVER = { ...QUICK_SERVER, reads: ['systemone', 'logprobs'] as const };
 const NOW: ReadonlySet<string> = new Set(['quorum', 'synthesis', 'fallback', 'vote']);
-const BEFORE: ReadonlySet<string> = new Set(['cache', 'similar']);
+const BEFORE: ReadonlySet<string> = new Set(['cache', 'similar', 'habit']);
 
 function openPlanner(
   clock: VirtualClock,

@@ -2,6 +2,7 @@
 export const PLAN_SOURCES = [
   'cache',
   'similar',
+  'habit',
   'quorum',
   'synthesis',
   'fallback',
@@ -11,6 +12,11 @@ export const PLAN_SOURCES = [
   'heuristic',
 ] as const;
 export type PlanSource = (typeof PLAN_SOURCES)[number];
+
+/** Whether memory answered, and not because no model was in time. */
+export function isFromTier(source: PlanSource): source is 'cache' | 'similar' | 'habit' {
+  return source === 'cache' || source === 'similar' || source === 'habit';
+}
 
 /** The sources for which a model decided. Only these are remembered. */
 export const MODEL_SOURCES = ['quorum', 'synthesis', 'fallback', 'vote'] as const;

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import type { Plan, PlanOptions } from '../../src/main/plans/plan.ts';
 import type { Planner } from '../../src/main/plans/planner.ts';
 import { stampNow } from '../../src/shared/clock.ts';
-import { MODEL_SOURCES } from '../../src/shared/decision.ts';
+import { isFromTier, MODEL_SOURCES } from '../../src/shared/decision.ts';
 import { ERROR_CODES, PlannerError } from '../../src/shared/errors.ts';
 import { bestByQValue, type PlanRequest } from '../../src/shared/plan-request.ts';
 import { Signer } from '../../src/shared/signature.ts';
@@ -244,11 +244,11 @@ export class PlanBook {
     }
     // Its vote, or the choice that stood when it was not waited for any longer.
     const agreeing = attempts.filter((attempt) => attempt.action === action);
-    if (source === 'cache' || source === 'similar') {
+    if (isFromTier(source)) {
       const heard = attempts.filter(({ code }) => code === 'OK').length;
       if (hasStood(plan)) findings.claim(heard === 0, `models were heard, and the plan is ${source}`);
       else findings.claim(attempts.length === 0 && !coalesced, 'a plan from the cache has no attempts');
-      findings.claim(source === 'similar' || stored === 'hit', `what is served is fresh: ${source} of ${stored}`);
+      findings.claim(source !== 'cache' || stored === 'hit', `what is served is fresh: ${source} of ${stored}`);
     } else if (source === 'synthesis' || source === 'fallback') {
       findings.claim(
         agreeing.some(({ step }) => step === source),
@@ -292,7 +292,7 @@ export class PlanBook {
     findings.claim(!this.#told.has(plan), 'a plan is told once');
     this.#told.add(plan);
     // In the very moment in which it is served.
-    if (plan.source === 'cache' || plan.source === 'similar') this.#isFresh(plan, request);
+    if (isFromTier(plan.source)) this.#isFresh(plan, request);
     this.#setting.onTold();
   }
 

@@ -419,7 +419,10 @@ class Simulation {
     this.#equal('codes', sum(Object.values(calls.byCode)), this.#calls.made);
     this.#equal('calls of all models', sum(models.map(({ made }) => made)), this.#calls.made);
     for (const [source, count] of Object.entries(stats.sources)) this.#equal(source, count, sources[source] ?? 0);
-    if (cache !== false) this.#equal('hits', cache.hits + cache.stood, (sources.cache ?? 0) + (sources.similar ?? 0));
+    if (cache !== false) {
+      const { cache: own = 0, similar = 0, habit = 0 } = sources;
+      this.#equal('hits', cache.hits + cache.stood, own + similar + habit);
+    }
     this.#equal('flights of the background', background.running + background.queued, 0);
     this.#checkFutures(stats.foresight);
     for (const { endpoint, busy, held, waiting } of endpoints) {

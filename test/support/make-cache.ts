@@ -30,6 +30,7 @@ export const PLAIN_CACHE: ResolvedCache = {
   checkShare: 0,
   checkReserve: 0,
   errorBudget: false,
+  habit: true,
   loopGuard: false,
   cycleGuard: false,
   trust: 'always',

@@ -90,6 +90,7 @@ export function numberedStats(): ChatPlannerStats {
       contradicted: 0,
       hits: 9_999,
       similarHits: 1_234,
+      habitHits: 56,
       misses: 0,
       expired: 0,
       hitRate: 0.625,
@@ -101,7 +102,7 @@ export function numberedStats(): ChatPlannerStats {
       evictions: 0,
       cut: 0,
       tooLarge: 0,
-      falseHits: { all: HITS, exact: HITS, similar: UNCHECKED, scenes: [{ scene: 'cave', ...HITS }] },
+      falseHits: { all: HITS, exact: HITS, similar: UNCHECKED, habit: HITS, scenes: [{ scene: 'cave', ...HITS }] },
       standing: {
         trust: 'earned',
         models: { compared: 0, agreement: 0.5 },
@@ -129,7 +130,10 @@ export function numberedStats(): ChatPlannerStats {
           },
         ],
       },
-      budget: { budget: 0.05, judged: 0, served: 0, probes: 0, risk: 0.02, riskHigh: 0.045 },
+      budget: {
+        ...{ budget: 0.05, judged: 0, served: 0, probes: 0, risk: 0.02, riskHigh: 0.045 },
+        habit: { judged: 0, served: 0, probes: 0, risk: 0.01, riskHigh: 0.04 },
+      },
       disk: {
         ...{ state: 'on', entries: 0, bytes: 0, queued: 0, written: 0, dropped: 0, damaged: 0 },
         ...{ removedBySize: 0, batches: 0 },

@@ -1,5 +1,5 @@
 import type { DiskTierStats } from './disk/disk-tier.ts';
-import type { BudgetStats } from './evidence/error-budget.ts';
+import type { JudgeStats } from './evidence/hit-judge.ts';
 import type { FalseHitStats } from './false-hits.ts';
 import type { SceneTtl } from './freshness/adaptive-ttl.ts';
 import type { SceneEntries } from './scene-occupancy.ts';
@@ -19,6 +19,8 @@ export interface ResolvedCache {
   /** Share of the models' time within which checks do not give way. */
   readonly checkReserve: number;
   readonly errorBudget: number | false;
+  /** Whether habits may serve. Only with an error budget. */
+  readonly habit: boolean;
   readonly loopGuard: boolean;
   readonly cycleGuard: boolean;
   /** `earned`: a tier serves only once it has earned trust. An error budget overrides it. */
@@ -47,10 +49,12 @@ export interface CacheStats {
   readonly ttlByScene: readonly SceneTtl[];
   /** Answers withheld because current Q-values contradict them. */
   readonly contradicted: number;
-  /** Lookups of all threads that were served, from the same or a similar state. */
+  /** Lookups of all threads that were served, from the same or a similar state or by habit. */
   readonly hits: number;
   /** Hits from a similar state. */
   readonly similarHits: number;
+  /** Hits by what is usually done next, in whatever state. Only with an error budget. */
+  readonly habitHits: number;
   readonly misses: number;
   /** Misses that found an expired entry. */
   readonly expired: number;
@@ -76,7 +80,7 @@ export interface CacheStats {
   /** What each tier has shown, and whether it serves. False if there is an error budget. */
   readonly standing: StandingStats | false;
   /** False if there is no error budget. */
-  readonly budget: BudgetStats | false;
+  readonly budget: JudgeStats | false;
   /** False if there is no disk tier. */
   readonly disk: DiskTierStats | false;
 }
@@ -88,5 +92,5 @@ export function ttlMaxOf({ ttl, ttlMs, ttlMaxMs }: Pick<ResolvedCache, 'ttl' | '
 
 /** The cache's own counters, all zero, by their names in its stats. */
 export function emptyCounts() {
-  return { similarHits: 0, loopsBroken: 0, contradicted: 0, cyclesBroken: 0, withheld: 0, probes: 0, stood: 0 };
+  return { similarHits: 0, habitHits: 0, loopsBroken: 0, contradicted: 0, cyclesBroken: 0, withheld: 0, probes: 0, stood: 0 };
 }

@@ -77,12 +77,13 @@ export class DecisionLearner {
     // A probe is a sample of the served answers, as a check is.
     if (look.kind === 'hit' || judgement.verdict !== 'probe') return;
     const scene = sceneOf(this.#parts.domain, request.observation);
-    this.#parts.falseHits.probed(look.tier, scene, action !== judgement.prediction?.action);
+    const tier = judgement.prediction?.habitAtMs === undefined ? look.tier : 'habit';
+    this.#parts.falseHits.probed(tier, scene, action !== judgement.prediction?.action);
   }
 
   /** Records that models were asked again, in the background, about a hit, and about others of its state that share the answer. */
   checked(hit: Hit, decision: Decision, others: readonly SharedHits[]): void {
-    this.#aged(hit.scene, hit.decision, decision);
+    if (hit.tier !== 'habit') this.#aged(hit.scene, hit.decision, decision);
     const checks = [{ hit, count: 1 }, ...others].filter((each) => each.hit.again === 'check');
     // One answer is one comparison of the tier, and one sample of each judgement.
     if (checks[0] !== undefined) this.#compareTier(checks[0].hit, decision);

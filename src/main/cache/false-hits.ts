@@ -1,8 +1,8 @@
 import { wilsonOf } from '../measure/wilson.ts';
 import type { Hit } from './look.ts';
 
-/** How a hit was found: by its own signature, or by that of a similar state. */
-export type HitTier = 'exact' | 'similar';
+/** How a hit was found: by its own signature, by that of a similar state, or by what is usually done next. */
+export type HitTier = 'exact' | 'similar' | 'habit';
 
 /** How often hits are wrong, with the 95 % Wilson interval. Null while none was checked. */
 export interface Rate {
@@ -27,11 +27,12 @@ export interface SceneRate extends Rate {
 }
 
 export interface FalseHitStats {
-  /** Both tiers together. */
+  /** All tiers together. */
   readonly all: Rate;
   readonly exact: Rate;
   readonly similar: Rate;
-  /** Both tiers together, the most served scenes first. */
+  readonly habit: Rate;
+  /** All tiers together, the most served scenes first. */
   readonly scenes: readonly SceneRate[];
 }
 
@@ -93,7 +94,7 @@ class HitTally {
  */
 export class FalseHits {
   readonly #all = new HitTally();
-  readonly #tiers: Readonly<Record<HitTier, HitTally>> = { exact: new HitTally(), similar: new HitTally() };
+  readonly #tiers: Readonly<Record<HitTier, HitTally>> = { exact: new HitTally(), similar: new HitTally(), habit: new HitTally() };
   readonly #scenes = new Map<string, HitTally>();
 
   /** `isDue`: whether the hit was drawn to be checked. */
@@ -140,6 +141,7 @@ export class FalseHits {
       all: this.#all.rate(),
       exact: this.#tiers.exact.rate(),
       similar: this.#tiers.similar.rate(),
+      habit: this.#tiers.habit.rate(),
       scenes: [...this.#scenes]
         .map(([scene, tally]) => ({ scene, ...tally.rate() }))
         .sort((a, b) => b.served - a.served),

@@ -1,18 +1,21 @@
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, stampOffsetMs } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, sceneOf } from '../../shared/domain.ts';
-import { fingerprintNumber, Placer, type StatePoint } from '../../shared/place.ts';
+import { Placer, type StatePoint } from '../../shared/place.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
-import { SIGNATURE_WORDS, type Signature, Signer } from '../../shared/signature.ts';
+import { type Signature, Signer } from '../../shared/signature.ts';
 import { DomainRulesWriter, ServingRulesWriter } from '../../shared/store/serving-rules.ts';
+import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
+import { type Asking, BudgetedAnswers } from './budgeted-answers.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import type { AgentAct, AgentNews, DecisionJournal } from './decision-journal.ts';
 import { DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
+import type { Prediction } from './evidence/evidence.ts';
 import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
@@ -38,6 +41,8 @@ export interface SharedStore {
   readonly store: DecisionStore;
   readonly rules: ServingRulesWriter;
 }
+/** What a hit rests on: an entry of the store, or a habit, which has no slot. */
+type HitEntry = Pick<StoreEntry, 'decision' | 'expiresAtMs'> & { readonly slot: SlotIndex | undefined };
 
 /** Earlier decisions by state: the coordinator's side of the shared store, with the rules for what may be served. */
 export class PlanCache {
@@ -46,12 +51,12 @@ export class PlanCache {
   readonly #domain: Domain;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #signer: Signer;
   readonly #placer: Placer;
   readonly #memory: DecisionMemory;
   readonly #near: NearAnswers;
   readonly #guard: LoopGuard;
   readonly #judge: HitJudge | undefined;
+  readonly #budgeted: BudgetedAnswers | undefined;
   readonly #falseHits = new FalseHits();
   readonly #learner: DecisionLearner;
   /** Not used if there is an error budget, which has its own evidence. */
@@ -59,7 +64,6 @@ export class PlanCache {
   /** What other readers of the store are told. */
   readonly #rules: Pick<ServingRulesWriter, 'doubt' | 'clear'>;
   readonly #adaptiveTtl: AdaptiveTtl | undefined;
-  readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #counts = emptyCounts();
   #learned: LearnedFile | undefined;
 
@@ -76,13 +80,24 @@ export class PlanCache {
     this.#domain = domain;
     this.#clock = clock;
     this.#random = random;
-    this.#signer = new Signer(domain);
-    this.#placer = new Placer(domain, this.#signer);
+    const signer = new Signer(domain);
+    this.#placer = new Placer(domain, signer);
     this.#memory = new DecisionMemory(options, this.#placer, shared?.store);
     this.buffer = this.#memory.buffer;
     this.#near = new NearAnswers(options, this.#memory, this.#placer);
     this.#guard = new LoopGuard(options.agentsMax);
-    if (options.errorBudget !== false) this.#judge = new HitJudge(options.errorBudget, random);
+    if (options.errorBudget !== false) {
+      this.#judge = new HitJudge(options.errorBudget, random, ttlMaxOf(options));
+      this.#budgeted = new BudgetedAnswers({
+        domain,
+        habit: options.habit,
+        judge: this.#judge,
+        memory: this.#memory,
+        near: this.#near,
+        placer: this.#placer,
+        signer,
+      });
+    }
     const hasBudget = options.errorBudget !== false;
     this.#rules = shared
       ? new DomainRulesWriter(shared.rules, domain.scope ?? domain.name, hasBudget)
@@ -112,7 +127,7 @@ export class PlanCache {
 
   /** What the cache knows in addition to decisions and outlives the process, the largest part first. */
   learnedParts(): readonly LearnedPart[] {
-    const evidence = this.#judge?.learnedParts() ?? this.#standing.learnedParts();
+    const evidence = this.#judge?.learnedParts(this.#clock) ?? this.#standing.learnedParts();
     return [...evidence, ...this.#guard.learnedParts(this.#clock, ttlMaxOf(this.#options))];
   }
 
@@ -155,7 +170,10 @@ export class PlanCache {
     const memory = this.#guard.recall(request.agent);
     const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
     const exact = this.#memory.look(signature, nowMs);
-    if (this.#judge !== undefined) return this.#lookWithinBudget(request, signature, exact, memory, inVain, nowMs);
+    const budgeted = this.#budgeted;
+    if (budgeted !== undefined) {
+      return this.#lookWithinBudget(request, signature, exact, budgeted, { memory, inVain, nowMs });
+    }
     return exact.kind === 'hit'
       ? this.#lookExact(request, signature, exact, memory, inVain, nowMs)
       : this.#lookNear(request, signature, exact, memory, inVain, nowMs);
@@ -168,12 +186,9 @@ export class PlanCache {
     const { decision } = lookup.entry;
     const memory = this.#guard.recall(request.agent);
     const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
-    if (this.#judge !== undefined) {
-      const place = this.#placer.place(request.observation, request.actions);
-      const prediction = place && this.#predict(this.#judge, request, signature, place, memory).prediction;
-      if (prediction === undefined || prediction.action === inVain || !this.#judge.allows(prediction)) return undefined;
-      if (this.#near.contradicts(request, prediction.action)) return undefined;
-      return decisionFor(decision, prediction.action);
+    if (this.#budgeted !== undefined) {
+      const predicted = this.#budgeted.peek(request, signature, { memory, inVain });
+      return predicted === undefined ? undefined : decisionFor(decision, predicted);
     }
     const action = rememberedAction(request, decision);
     if (action === undefined || action === inVain || this.#near.contradicts(request, action)) return undefined;
@@ -190,15 +205,10 @@ export class PlanCache {
 
   /** Remembers what models decided for a state that an agent is expected to be in. */
   foreseen(request: PlanRequest, signature: Signature, decision: Decision): void {
-    if (this.#judge !== undefined) this.#learnFrom(this.#judge, request, signature, decision);
+    // With an error budget, only evidence serves: the decision becomes part of it.
+    this.#budgeted?.foreseen(request, signature, decision.action);
     this.#learner.foreseen(request, signature, decision);
     this.#learned?.changed();
-  }
-
-  /** With an error budget, only evidence serves: the decision becomes part of it. */
-  #learnFrom(judge: HitJudge, request: PlanRequest, signature: Signature, { action }: Decision): void {
-    const place = this.#placer.place(request.observation, request.actions);
-    if (place !== undefined) judge.learn(this.#predict(judge, request, signature, place, undefined), action);
   }
 
   /** Whether a state will have a fresh decision at some time that would be served now. Counts nothing. */
@@ -296,8 +306,8 @@ export class PlanCache {
 
   stats(): CacheStats {
     const { exactHits, stale, misses, ...held } = this.#memory.stats();
-    const { similarHits, ...counts } = this.#counts;
-    const hits = exactHits + similarHits;
+    const { similarHits, habitHits, ...counts } = this.#counts;
+    const hits = exactHits + similarHits + habitHits;
     const lookups = hits + stale + misses;
     const { entries: entriesMax, ttl, ttlMs } = this.#options;
     return {
@@ -309,6 +319,7 @@ export class PlanCache {
       ttlByScene: this.#adaptiveTtl?.stats() ?? [],
       hits,
       similarHits,
+      habitHits,
       misses: misses + stale,
       expired: stale,
       hitRate: lookups === 0 ? 0 : hits / lookups,
@@ -401,75 +412,47 @@ export class PlanCache {
     request: PlanRequest,
     signature: Signature,
     exact: Lookup,
-    memory: AgentMemory | undefined,
-    inVain: string | undefined,
-    nowMs: number,
+    answers: BudgetedAnswers,
+    asking: Asking,
   ): Look {
-    const judge = this.#judge as HitJudge;
-    const place = this.#placer.place(request.observation, request.actions);
-    if (place === undefined) return this.#miss(request, exact, { inVain });
-    const predicted = this.#predict(judge, request, signature, place, memory);
-    const { prediction } = predicted;
-    if (prediction === undefined) return this.#miss(request, exact, { inVain, judgement: predicted });
-    // An answer must rest on a fresh entry: of this state, or of one with equal gates.
-    const base = exact.kind === 'hit' ? exact.entry : this.#freshNeighbour(place, nowMs);
-    if (base === undefined) return this.#miss(request, exact, { inVain, judgement: predicted });
-    if (prediction.action === inVain) {
-      if (judge.allows(prediction)) this.#counts.loopsBroken++;
-      if (exact.kind === 'hit') this.#learner.weaken(signature, exact.entry, inVain);
-      return this.#miss(request, exact, { inVain, judgement: predicted });
+    const { inVain, nowMs } = asking;
+    const { judgement, base, heldBackBy } = answers.look(request, signature, exact, asking);
+    if (heldBackBy !== undefined) this.#counts[heldBackBy]++;
+    const prediction = judgement?.prediction;
+    if (exact.kind === 'hit' && inVain !== undefined && prediction?.action === inVain) {
+      this.#learner.weaken(signature, exact.entry, inVain);
     }
-    if (this.#near.contradicts(request, prediction.action)) {
-      if (judge.allows(prediction)) this.#counts.contradicted++;
-      return this.#miss(request, exact, { inVain, judgement: predicted });
+    if (prediction === undefined || judgement?.verdict !== 'serve') {
+      return this.#miss(request, exact, { inVain, judgement });
     }
-    const judgement = judge.judge(predicted);
-    if (judgement.verdict !== 'serve') return this.#miss(request, exact, { inVain, judgement });
-    return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, prediction.action, nowMs, judgement);
+    const { action } = prediction;
+    if (base === undefined) return this.#hit('habit', request, this.#habitEntry(prediction), action, nowMs, judgement);
+    return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, action, nowMs, judgement);
   }
 
-  /** Returns a fresh entry with equal gates at any distance: with a budget, evidence decides how much distance matters. */
-  #freshNeighbour(place: StatePoint, nowMs: number): StoreEntry | undefined {
-    return this.#memory.nearest(place, Number.POSITIVE_INFINITY, nowMs, () => true)?.entry;
-  }
-
-  #predict(
-    judge: HitJudge,
-    request: PlanRequest,
-    signature: Signature,
-    place: StatePoint,
-    memory: AgentMemory | undefined,
-  ): HitJudgement {
-    const { actions } = request;
-    return judge.predict(actions, {
-      state: fingerprintNumber(signature),
-      gates: place.gate,
-      actionSet: fingerprintNumber(this.#signer.signActions(actions, this.#words)),
-      momentum: memory && {
-        action: memory.action,
-        repeats: memory.repeats,
-        streak: memory.streak,
-        isUnchanged: isUnchanged(memory, signature),
-      },
-    });
+  /** A habit as if it were remembered: decided when the newest decision was that it rests on. */
+  #habitEntry({ action, habitAtMs = this.#clock.now() }: Prediction): HitEntry {
+    const decidedAtMs = habitAtMs + stampOffsetMs(this.#clock);
+    const decision: Decision = { action, reason: '', source: 'vote', model: '', decidedAtMs, latencyMs: 0, tally: [] };
+    return { decision, expiresAtMs: habitAtMs + ttlMaxOf(this.#options), slot: undefined };
   }
 
   #hit(
     tier: HitTier,
     request: PlanRequest,
-    entry: StoreEntry,
+    entry: HitEntry,
     action: string,
     nowMs: number,
     judgement: HitJudgement | undefined,
     near?: Near,
   ): Hit {
     const { decision, slot, expiresAtMs } = entry;
-    this.#memory.touch(slot);
+    if (slot !== undefined) this.#memory.touch(slot);
     const scene = sceneOf(this.#domain, request.observation);
-    if (tier === 'exact') {
-      this.#memory.count('hit');
-      this.#memory.noteScene(slot, scene);
-    } else this.#counts.similarHits++;
+    if (tier === 'habit') this.#counts.habitHits++;
+    else if (tier === 'similar') this.#counts.similarHits++;
+    else this.#memory.count('hit');
+    if (tier === 'exact' && slot !== undefined) this.#memory.noteScene(slot, scene);
     const again = this.#again(tier, entry, nowMs);
     this.#falseHits.served(tier, scene, again === 'check');
     const reason =
@@ -488,10 +471,10 @@ export class PlanCache {
     return { kind: 'miss', stale, inVain, standing, isCycle, shadow, tier, judgement };
   }
 
-  #again(tier: HitTier, { decision, expiresAtMs }: StoreEntry, nowMs: number): Hit['again'] {
+  #again(tier: HitTier, { decision, expiresAtMs }: HitEntry, nowMs: number): Hit['again'] {
     const { checkShare, refreshAhead } = this.#options;
     if (checkShare > 0 && this.#random.next() < checkShare) return 'check';
-    if (!refreshAhead || tier === 'similar') return undefined;
+    if (!refreshAhead || tier !== 'exact') return undefined;
     const { latencyMs: computeMs } = decision;
     if (expiresAtMs - nowMs > computeMs * REFRESH_HORIZON) return undefined;
     return isRefreshDue({ nowMs, expiresAtMs, computeMs, random: this.#random.next() }) ? 'refresh' : undefined;

@@ -8,6 +8,9 @@ export function rememberedReason(decision: Decision, action: string): string {
 
 /** The reason of a plan that memory answers within an error budget, where evidence from all agents decides what is served. */
 export function evidenceReason(decision: Decision, action: string, { prediction }: HitJudgement): string {
+  if (prediction?.habitAtMs !== undefined) {
+    return `usually done next: ${prediction.agreeing} of ${prediction.inGates} decisions after the same action`;
+  }
   if (decision.action === action || prediction === undefined) return rememberedReason(decision, action);
   const { agreeing, inState, inGates } = prediction;
   return inState > 0

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { Clock, Timer } from '../../shared/clock.ts';
-import type { PlanSource } from '../../shared/decision.ts';
+import { isFromTier, type PlanSource } from '../../shared/decision.ts';
 import type { Plan } from '../plans/plan.ts';
 import { countRecords } from '../session/trace-reader.ts';
 import { type CliContext, note } from './cli-context.ts';
@@ -49,9 +49,10 @@ class PlanTally {
   /** Returns, for example, `83 plans/s · hits 61 % · synthesis 33 %, fallback 2 %`. */
   text(): string {
     const seconds = (this.#clock.now() - this.#startedAtMs) / 1_000;
-    const hits = (this.#sources.get('cache') ?? 0) + (this.#sources.get('similar') ?? 0);
-    const mix = [...this.#sources]
-      .filter(([source]) => source !== 'cache' && source !== 'similar')
+    const all = [...this.#sources];
+    const hits = all.reduce((sum, [source, plans]) => sum + (isFromTier(source) ? plans : 0), 0);
+    const mix = all
+      .filter(([source]) => !isFromTier(source))
       .sort(([, a], [, b]) => b - a)
       .map(([source, plans]) => `${source} ${this.#percent(plans)}`);
     const speed = `${rate(this.plans / Math.max(seconds, 0.001))} plans/s`;

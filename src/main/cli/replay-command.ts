@@ -27,6 +27,7 @@ export interface ReplayFlags {
   readonly entries: number;
   readonly check: number;
   readonly similar: boolean;
+  readonly habit: boolean;
   readonly guard: boolean;
   readonly compareGuard?: boolean;
   readonly valuesMin?: number;
@@ -113,6 +114,7 @@ export function addReplayCommand(
       shareFlag,
     )
     .option('--no-similar', 'serve only answers for exactly the same state')
+    .option('--no-habit', 'with --serve budget, serve only answers for this state or a similar one')
     .option('--no-guard', 'also serve answers that have had no effect twice, or that keep an agent in a cycle')
     .option('--compare-guard', 'replay each trace twice: with the guard, then without it')
     .option('--no-advice', 'do not try other bucketings')
@@ -254,7 +256,7 @@ function unjudgeable(
 }
 
 function resolveCache(flags: ReplayFlags): ResolvedCache {
-  const { serve, trust, errorBudget, ttl, entries, check, similar, guard, valuesMin } = flags;
+  const { serve, trust, errorBudget, ttl, entries, check, similar, habit, guard, valuesMin } = flags;
   if (errorBudget !== undefined && serve !== 'budget') {
     throw new UsageError(
       `--error-budget must be left out unless --serve is budget, got ${errorBudget} with --serve ${serve}`,
@@ -272,6 +274,7 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
     similar: similar && CACHE.similar,
     checkShare: check,
     errorBudget: serve === 'budget' && (errorBudget ?? ERROR_BUDGET),
+    habit,
     loopGuard: guard,
     cycleGuard: guard,
     trust,

@@ -26,13 +26,14 @@ function heading(report: ReplayReport, seconds: number): string {
 }
 
 function rows(report: ReplayReport): string[][] {
-  const { decisions, servedCount, loopedCount, thirdInARow, exact, similar, lookupsPerSecond } = report;
+  const { decisions, servedCount, loopedCount, thirdInARow, exact, similar, habit, lookupsPerSecond } = report;
   const of = (part: number, whole: number): string => `${count(part)} of ${count(whole)} (${percent(part, whole)})`;
   return [
     ['Served', of(servedCount, decisions)],
     ['Wrong', wrongText(report)],
     ['Exact', tierText(exact, decisions)],
     ['Similar', tierText(similar, decisions)],
+    ...(report.serve === 'budget' ? [['Habit', tierText(habit, decisions)]] : []),
     ['Looped', `${of(loopedCount, servedCount)} repeated the agent's last action in an unchanged state`],
     ['Third in a row', count(thirdInARow)],
     ...occasionalRows(report),

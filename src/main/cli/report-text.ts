@@ -178,7 +178,8 @@ function honestyRows({ cache, background }: SessionReport): string[][] {
   const { falseHits, standing, budget } = cache;
   const rows: string[][] = [];
   if (falseHits !== null && background.done > 0) {
-    const tiers = [rateText('same state', falseHits.exact), rateText('similar', falseHits.similar)];
+    const { exact, similar, habit } = falseHits;
+    const tiers = [rateText('same state', exact), rateText('similar', similar), rateText('habit', habit)];
     rows.push(['False hits', tiers.filter((text) => text !== '').join(' · ')]);
   }
   const { due = 0, checked = 0, lost = 0 } = falseHits?.all ?? {};

@@ -115,6 +115,11 @@ export interface CacheOptions {
    * kept, so at first nothing is served. Default false: every fresh hit is served.
    */
   readonly errorBudget?: false | number;
+  /**
+   * With an error budget, serves what agents usually do next where neither the state nor a similar one has a fresh decision, as far as
+   * the evidence allows it. Without one it has no effect. Default true.
+   */
+  readonly habit?: boolean;
   /** Withholds an answer from an agent for which it has had no effect twice in a row. Default true. */
   readonly loopGuard?: boolean;
   /**

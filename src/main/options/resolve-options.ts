@@ -87,6 +87,7 @@ const cacheSchema = z.strictObject({
   checkShare: share.optional(),
   checkReserve: z.number().min(0).max(CHECK_RESERVE_MAX).optional(),
   errorBudget: z.union([z.literal(false), z.number().gt(0).lt(1)]).optional(),
+  habit: z.boolean().optional(),
   loopGuard: z.boolean().optional(),
   cycleGuard: z.boolean().optional(),
   trust: z.enum(['earned', 'always']).optional(),

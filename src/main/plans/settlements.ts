@@ -1,5 +1,5 @@
 import { stampOffsetMs } from '../../shared/clock.ts';
-import type { Decision } from '../../shared/decision.ts';
+import { type Decision, isFromTier } from '../../shared/decision.ts';
 import { defined } from '../../shared/defined.ts';
 import { imageFeaturesOf } from '../../shared/domain.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
@@ -20,10 +20,6 @@ import type { PlanCall, Settling } from './plan-call.ts';
 import { PlanSpans } from './plan-spans.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-function isFromTier(source: Plan['source']): boolean {
-  return source === 'cache' || source === 'similar';
-}
 
 /** Whether an answer was remembered: an agent may get into a loop with it. */
 function isFromMemory(source: Plan['source']): boolean {

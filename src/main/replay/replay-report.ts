@@ -36,6 +36,8 @@ export interface ReplayReport {
   readonly wrongLow: number;
   readonly exact: TierOutcome;
   readonly similar: TierOutcome;
+  /** What is usually done next. Nothing without a budget. */
+  readonly habit: TierOutcome;
   readonly advice: readonly BucketingAdvice[];
   /** Whether similar states are right often enough; null if too little was compared. */
   readonly similarAdvice: SimilarAdvice | null;
@@ -100,6 +102,7 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     wrongLow: rounded(outcome.wrongLow, 6),
     exact: tier(outcome.exact),
     similar: tier(outcome.similar),
+    habit: tier(outcome.habit),
     advice: advice.map(roundedAdvice),
     similarAdvice: roundedSimilar(similarAdvice(outcome)),
     cache: outcome.cache,

@@ -5,6 +5,7 @@ import { fingerprintNumber } from '../../shared/place.ts';
 import { forkRandom } from '../../shared/random.ts';
 import { SIGNATURE_WORDS, type Signature, Signer, signatureText } from '../../shared/signature.ts';
 import type { CacheStats, ResolvedCache } from '../cache/cache-options.ts';
+import type { HitTier } from '../cache/false-hits.ts';
 import type { Hit } from '../cache/look.ts';
 import { PlanCache } from '../cache/plan-cache.ts';
 import { wilson } from '../measure/wilson.ts';
@@ -49,6 +50,8 @@ export interface ReplayOutcome extends TierOutcome {
   readonly thirdInARow: number;
   readonly exact: TierOutcome;
   readonly similar: TierOutcome;
+  /** What is usually done next. Only with an error budget. */
+  readonly habit: TierOutcome;
   readonly lookupsPerSecond: number;
   readonly cache: CacheStats;
   /** What was served and wrong up to some points of the trace. */
@@ -67,8 +70,11 @@ export class Replay {
   readonly #words: Signature = new Int32Array(SIGNATURE_WORDS);
   readonly #repeats = new Repeats();
   readonly #agreement = new SelfAgreement();
-  readonly #exact: Count = { served: 0, wrong: 0 };
-  readonly #similar: Count = { served: 0, wrong: 0 };
+  readonly #tiers: Readonly<Record<HitTier, Count>> = {
+    exact: { served: 0, wrong: 0 },
+    similar: { served: 0, wrong: 0 },
+    habit: { served: 0, wrong: 0 },
+  };
   readonly #running = new RunningShare();
   #decisions = 0;
   #unjudged = 0;
@@ -113,8 +119,11 @@ export class Replay {
 
   /** What was served so far, and how much of it was wrong. */
   soFar(): Count {
-    const { served, wrong } = this.#exact;
-    return { served: served + this.#similar.served, wrong: wrong + this.#similar.wrong };
+    const { exact, similar, habit } = this.#tiers;
+    return {
+      served: exact.served + similar.served + habit.served,
+      wrong: exact.wrong + similar.wrong + habit.wrong,
+    };
   }
 
   outcome(): ReplayOutcome {
@@ -128,8 +137,9 @@ export class Replay {
       looped: all.served === 0 ? 0 : this.#looped / all.served,
       loopedCount: this.#looped,
       thirdInARow: this.#thirdInARow,
-      exact: this.#tier(this.#exact),
-      similar: this.#tier(this.#similar),
+      exact: this.#tier(this.#tiers.exact),
+      similar: this.#tier(this.#tiers.similar),
+      habit: this.#tier(this.#tiers.habit),
       lookupsPerSecond: this.#lookups === 0 ? 0 : Math.round(this.#lookups / Math.max(1e-6, this.#lookingMs / 1_000)),
       cache: this.#cache.stats(),
       running: this.#running.points(this.#decisions, all),
@@ -137,7 +147,7 @@ export class Replay {
   }
 
   #judge({ tier, action }: Hit, agent: string, state: string, chosen: string): void {
-    const count = tier === 'exact' ? this.#exact : this.#similar;
+    const count = this.#tiers[tier];
     count.served++;
     if (action !== chosen) count.wrong++;
     const repeat = this.#repeats.of(agent, state, action);

@@ -25,7 +25,7 @@ interface Compared extends Pick<ComparedRow, 'key' | 'name' | 'unit'> {
   readonly find: (report: SessionReport) => Found;
 }
 
-const MODEL_DECIDED = ['cache', 'similar', 'quorum', 'synthesis', 'fallback', 'vote'] as const;
+const MODEL_DECIDED = ['cache', 'similar', 'habit', 'quorum', 'synthesis', 'fallback', 'vote'] as const;
 
 function part(of: number, whole: number): Found {
   return { value: whole === 0 ? null : of / whole, of: whole };
@@ -33,8 +33,9 @@ function part(of: number, whole: number): Found {
 
 function falseHits({ cache: { falseHits } }: SessionReport): Found {
   if (falseHits === null) return { value: null };
-  const { exact, similar } = falseHits;
-  return part(exact.wrong + similar.wrong, exact.checked + similar.checked);
+  const { exact, similar, habit } = falseHits;
+  const sum = (of: 'wrong' | 'checked'): number => exact[of] + similar[of] + habit[of];
+  return part(sum('wrong'), sum('checked'));
 }
 
 /** The mean over the models that are read, each by its number of comparisons. */

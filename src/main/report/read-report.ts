@@ -24,11 +24,11 @@ const name = z.string().max(NAME_MAX);
 const durations = z.looseObject({ mean: amount, p50: amount, p95: amount, p99: amount, max: amount });
 const values = z.array(amount).max(SAMPLES_MAX);
 const gaps = z.array(amount.nullable()).max(SAMPLES_MAX);
-/** Sources that every report has; newer sources count as 0 plans in older reports. */
-const OLD_SOURCES: ReadonlySet<string> = new Set(PLAN_SOURCES.filter((source) => source !== 'late'));
+/** Sources that earlier reports lack: they count as 0 plans there. */
+const NEWER_SOURCES: readonly string[] = ['late', 'habit'];
 const bySource = (amounts: z.ZodType) =>
-  z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, OLD_SOURCES.has(key) ? amounts : amounts.optional()])));
-const plansBySource = bySource(amount).transform((sources) => ({ late: 0, ...sources }));
+  z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, NEWER_SOURCES.includes(key) ? amounts.optional() : amounts])));
+const plansBySource = bySource(amount).transform((sources) => ({ late: 0, habit: 0, ...sources }));
 
 /** Percentiles, and how often hits were wrong, may be unknown for a while. */
 const isWithGaps = (key: string): boolean => /^(?:p\d+|false[A-Z].*)$/.test(key);
@@ -40,7 +40,10 @@ const series = z
     atMs: values,
     sources: bySource(values),
   })
-  .transform(({ sources, ...rest }) => ({ ...rest, sources: { late: rest.atMs.map(() => 0), ...sources } }));
+  .transform(({ sources, ...rest }) => {
+    const none = rest.atMs.map(() => 0);
+    return { ...rest, sources: { late: none, habit: none, ...sources } };
+  });
 
 const rate = z.looseObject({
   checked: amount,
@@ -52,6 +55,9 @@ const rate = z.looseObject({
   lost: amount.default(0),
   tooFew: z.boolean().default(false),
 });
+
+/** The rate of a tier that earlier reports lack. */
+const NONE_CHECKED = { checked: 0, wrong: 0, low: null, high: null, due: 0, lost: 0, tooFew: true };
 
 const model = z.looseObject({
   model: name,
@@ -161,7 +167,7 @@ const schema = z.looseObject({
     standing: z
       .looseObject({ models: z.looseObject({ agreement: share.nullable() }), tiers: z.array(tier).max(100) })
       .nullish(),
-    falseHits: z.looseObject({ all: rate.optional(), exact: rate, similar: rate }).nullable(),
+    falseHits: z.looseObject({ all: rate.optional(), exact: rate, similar: rate, habit: rate.default(NONE_CHECKED) }).nullable(),
     budget: budget.nullable(),
   }),
   background: z.looseObject({

@@ -1018,6 +1018,7 @@ describe('the counts', () => {
       ttlByScene: [],
       hits: 0,
       similarHits: 0,
+      habitHits: 0,
       misses: 0,
       expired: 0,
       hitRate: 0,
@@ -1031,7 +1032,7 @@ describe('the counts', () => {
       evictions: 0,
       cut: 0,
       tooLarge: 0,
-      falseHits: { all: nothing, exact: nothing, similar: nothing, scenes: [] },
+      falseHits: { all: nothing, exact: nothing, similar: nothing, habit: nothing, scenes: [] },
       budget: false,
       disk: false,
     });

@@ -21,6 +21,7 @@ const PLAIN: ResolvedCache = {
   similar: false,
   checkShare: 0,
   loopGuard: false,
+  habit: true,
   cycleGuard: false,
   trust: 'always',
   valuesMin: false,

@@ -102,6 +102,7 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       ttl: 'fixed',
       ttlByScene: [],
       similarHits: 2,
+      habitHits: 0,
       loopsBroken: 3,
       contradicted: 0,
       cyclesBroken: 0,
@@ -109,8 +110,11 @@ function statsOf(cache: boolean, tooLarge = 0): PlannerStats {
       probes: 0,
       stood: 0,
       standing: false,
-      falseHits: { all: HITS, exact: HITS, similar: UNCHECKED, scenes: [] },
-      budget: { budget: 0.05, judged: 20, served: 6, probes: 1, risk: 0.02, riskHigh: 0.045 },
+      falseHits: { all: HITS, exact: HITS, similar: UNCHECKED, habit: UNCHECKED, scenes: [] },
+      budget: {
+        ...{ budget: 0.05, judged: 20, served: 6, probes: 1, risk: 0.02, riskHigh: 0.045 },
+        habit: { judged: 0, served: 0, probes: 0, risk: null, riskHigh: null },
+      },
       disk: false,
     },
     background: {

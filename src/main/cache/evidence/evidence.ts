@@ -1,4 +1,5 @@
 import { areAll, inChunks } from '../learned/learned-part.ts';
+import { likeliestOf } from './likeliest.ts';
 import { type ContextTally, countOf, Tallies } from './tallies.ts';
 
 /*
@@ -11,9 +12,7 @@ import { type ContextTally, countOf, Tallies } from './tallies.ts';
  * Levels 1, 3 and 5 have two tallies each: of agents that arrived in the state, and of all. The second is used for agents that are
  * stuck in it: what these repeat is no evidence of what arriving ones do.
  *
- * Momentum is the agent's last action, how long it has repeated it, and whether its state changed since. The chance of
- * an action is backed off from the coarsest context to the finest (Witten and Bell, 1991): the weight of each context
- * grows with the number of decisions in it and shrinks with the number of different actions.
+ * Momentum is the agent's last action, how long it has repeated it, and whether its state changed since.
  */
 const LEVEL = { STATE_AFTER: 0, STATE: 1, GATES_MOVING: 2, GATES: 3, ACTIONS_MOVING: 4, ACTIONS: 5, COUNT: 6 } as const;
 /** How much each different action decided in a context reduces its weight, by level. */
@@ -33,12 +32,25 @@ export interface Momentum {
   readonly isUnchanged: boolean;
 }
 
+/** What habits depend on, in addition to what other evidence does. */
+export interface HabitPlace {
+  readonly scene: string;
+  /** The values of all flags. */
+  readonly flags: string;
+  /** Fingerprint of the gates without the set of actions. */
+  readonly openGates: number;
+  /** When the request was looked up, in milliseconds of the process clock. */
+  readonly atMs: number;
+}
+
 /** The context of a prediction: fingerprints of the state, its gates and its actions, and the momentum. */
 export interface Circumstances {
   readonly state: number;
   readonly gates: number;
   readonly actionSet: number;
   readonly momentum: Momentum | undefined;
+  /** What habits depend on. Undefined if none is to be learned, because it is not known what the agent will have done last. */
+  readonly habit?: HabitPlace;
 }
 
 export interface Prediction {
@@ -50,6 +62,14 @@ export interface Prediction {
   readonly inGates: number;
   /** How many of those were for the action. */
   readonly agreeing: number;
+  /** Present if it is a habit: the time of the newest decision that it rests on. `inGates` is then the number of such decisions. */
+  readonly habitAtMs?: number;
+}
+
+/** What is known of a set of actions, from the finest context to the coarsest, and how often an action was predicted rightly. */
+export interface CommonEvidence {
+  readonly ofActionSet: readonly (ContextTally | undefined)[];
+  recordOf(action: string): number;
 }
 
 /** Names of the risk model's inputs. The first one is always 1. */
@@ -112,26 +132,23 @@ export class Evidence {
     if (actions.length > JUDGED_ACTIONS_MAX) return undefined;
     const contexts = contextsOf(circumstances).map((context) => this.tallies.get(context));
     if (contexts[LEVEL.STATE] === undefined && contexts[LEVEL.GATES] === undefined) return undefined;
-    let best = '';
-    let chance = 0;
-    let second = 0;
-    for (const action of actions) {
-      const own = backedOffChance(contexts, action, actions.length);
-      if (own > chance) {
-        second = chance;
-        chance = own;
-        best = action;
-      } else if (own > second) second = own;
-    }
-    const features = this.#describe(contexts, circumstances, best, chance, second, actions.length);
+    const { action, chance, second } = likeliestOf(actions, contexts, DOUBT);
+    const features = this.#describe(contexts, circumstances, action, chance, second, actions.length);
     const near = contexts[LEVEL.STATE] ?? contexts[LEVEL.GATES];
     return {
-      action: best,
+      action,
       features,
       inState: Math.round(contexts[LEVEL.STATE]?.total ?? 0),
       inGates: Math.round(contexts[LEVEL.GATES]?.total ?? 0),
-      agreeing: near === undefined ? 0 : Math.round(countOf(near, best)),
+      agreeing: near === undefined ? 0 : Math.round(countOf(near, action)),
     };
+  }
+
+  /** What habits are backed off to, and judged by. */
+  common(circumstances: Circumstances): CommonEvidence {
+    const contexts = contextsOf(circumstances);
+    const ofActionSet = [LEVEL.ACTIONS_MOVING, LEVEL.ACTIONS].map((level) => this.tallies.get(contexts[level] as string));
+    return { ofActionSet, recordOf: (action) => this.#recordOf(action) };
   }
 
   /** Learns a decision of models. `predicted` is the action that would have been served, if any. */
@@ -169,6 +186,12 @@ export class Evidence {
     this.#records.clear();
   }
 
+  /** The share of the predictions of an action that were right. */
+  #recordOf(action: string): number {
+    const record = this.#records.get(action);
+    return ((record?.right ?? 0) + 1) / ((record?.judged ?? 0) + 2);
+  }
+
   #describe(
     contexts: readonly (ContextTally | undefined)[],
     { momentum }: Circumstances,
@@ -190,7 +213,6 @@ export class Evidence {
     };
     const isLast = momentum?.action === action;
     const isRepeat = isLast && momentum.isUnchanged;
-    const record = this.#records.get(action);
     return Float64Array.of(
       1,
       Math.log(chance / (1 - chance + 1e-6) + 1e-6) / 2,
@@ -207,7 +229,7 @@ export class Evidence {
       momentum?.isUnchanged ? 1 : 0,
       isRepeat ? 1 : 0,
       isRepeat ? Math.min(momentum.repeats, 8) / 8 : 0,
-      ((record?.right ?? 0) + 1) / ((record?.judged ?? 0) + 2),
+      this.#recordOf(action),
       1 / choices,
       inARow(LEVEL.STATE),
       inARow(LEVEL.GATES),
@@ -263,15 +285,4 @@ function streakClass(streak: number): number {
   if (streak <= 1) return 1;
   if (streak <= 3) return 2;
   return streak <= 7 ? 3 : 4;
-}
-
-function backedOffChance(contexts: readonly (ContextTally | undefined)[], action: string, choices: number): number {
-  let chance = 1 / choices;
-  for (let level = LEVEL.COUNT - 1; level >= 0; level--) {
-    const tally = contexts[level];
-    if (tally === undefined) continue;
-    const say = tally.total / (tally.total + 1 + (DOUBT[level] as number) * tally.actions.length);
-    chance = (say * countOf(tally, action)) / tally.total + (1 - say) * chance;
-  }
-  return chance;
 }

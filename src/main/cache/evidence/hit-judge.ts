@@ -1,8 +1,10 @@
+import type { Clock } from '../../../shared/clock.ts';
 import type { Random } from '../../../shared/random.ts';
+import { HABIT_INPUTS, Habits } from '../habits/habits.ts';
 import type { LearnedPart } from '../learned/learned-part.ts';
-import { type BudgetStats, type BudgetVerdict, ErrorBudget } from './error-budget.ts';
+import type { BudgetStats, BudgetVerdict } from './error-budget.ts';
 import { type Circumstances, Evidence, type Prediction } from './evidence.ts';
-import { RiskModel } from './risk-model.ts';
+import { TierJudge } from './tier-judge.ts';
 
 /** A prediction, its certainty, and what to do with it. Kept until its outcome is known. */
 export interface HitJudgement {
@@ -14,38 +16,54 @@ export interface HitJudgement {
   readonly verdict: BudgetVerdict;
 }
 
+export interface JudgeStats extends BudgetStats {
+  /** The part of it that habits have. The risks are apart: the others are those of answers for the same state or a similar one. */
+  readonly habit: Omit<BudgetStats, 'budget'>;
+}
+
 /** Maximum number of contexts with evidence, up to nine for each state. */
 const CONTEXTS_MAX = 200_000;
 
-/** Decides for every hit whether it may be served within the error budget, and learns from the answers of models. */
+/**
+ * Decides for every hit whether it may be served within the error budget, and learns from the answers of models. Habits have a budget
+ * of their own, of the same size: what is known of the answers for a state does not let them serve, and their mistakes do not stop those.
+ */
 export class HitJudge {
   readonly #evidence = new Evidence(CONTEXTS_MAX);
-  readonly #risk = new RiskModel();
-  readonly #budget: ErrorBudget;
+  readonly #habits: Habits;
+  readonly #ofStates: TierJudge;
+  readonly #ofHabits: TierJudge;
   readonly #random: Random;
 
-  constructor(budget: number, random: Random) {
-    this.#budget = new ErrorBudget(budget);
+  /** A decision is part of a habit until it is `habitLifeMs` old. */
+  constructor(budget: number, random: Random, habitLifeMs = Number.POSITIVE_INFINITY) {
+    this.#ofStates = new TierJudge(budget);
+    this.#ofHabits = new TierJudge(budget, HABIT_INPUTS);
+    this.#habits = new Habits(habitLifeMs);
     this.#random = random;
   }
 
   /** Predicts an action for such states, without a verdict. */
   predict(actions: readonly string[], circumstances: Circumstances): HitJudgement {
-    const prediction = this.#evidence.predict(actions, circumstances);
-    return { circumstances, prediction, riskClass: undefined, verdict: 'ask' };
+    return unjudged(circumstances, this.#evidence.predict(actions, circumstances));
+  }
+
+  /** Predicts what is usually done in such circumstances, in whatever state, without a verdict. */
+  predictHabit(actions: readonly string[], circumstances: Circumstances): HitJudgement {
+    const common = this.#evidence.common(circumstances);
+    return unjudged(circumstances, this.#habits.predict(actions, circumstances, common));
   }
 
   /** Decides on a prediction that could be served, and counts it. */
   judge(judgement: HitJudgement): HitJudgement {
     const { prediction } = judgement;
     if (prediction === undefined) return judgement;
-    const riskClass = this.#budget.classOf(this.#risk.chance(prediction.features));
-    return { ...judgement, riskClass, verdict: this.#budget.judge(riskClass, this.#random.next()) };
+    return { ...judgement, ...this.#tierOf(prediction).judge(prediction, this.#random.next()) };
   }
 
   /** Whether a prediction would be served now. Counts nothing. */
   allows(prediction: Prediction): boolean {
-    return this.#budget.allows(this.#budget.classOf(this.#risk.chance(prediction.features)));
+    return this.#tierOf(prediction).allows(prediction);
   }
 
   /**
@@ -53,35 +71,53 @@ export class HitJudge {
    * were judged: what the guard, values or expiry held back is no evidence of what is served.
    */
   learn({ circumstances, prediction, riskClass, verdict }: HitJudgement, action: string): void {
-    this.#evidence.learn(circumstances, action, prediction?.action);
+    const isHabit = prediction?.habitAtMs !== undefined;
+    this.#evidence.learn(circumstances, action, isHabit ? undefined : prediction?.action);
+    this.#habits.learn(circumstances, action);
     if (prediction === undefined || riskClass === undefined) return;
-    const isRight = prediction.action === action;
-    this.#risk.learn(prediction.features, isRight);
-    this.#budget.observe(riskClass, !isRight, verdict !== 'ask');
+    this.#tierOf(prediction).learn(prediction, { riskClass, verdict }, prediction.action === action);
   }
 
-  /** What outlives the process. */
-  learnedParts(): LearnedPart[] {
+  /** What outlives the process, the largest part first. */
+  learnedParts(clock: Clock): LearnedPart[] {
     const { tallies } = this.#evidence;
     return [
       { name: 'tallies', saved: () => tallies.saved(), restore: (chunk) => tallies.restore(chunk) },
+      this.#habits.learnedPart(clock),
       {
         name: 'records',
         saved: () => this.#evidence.savedRecords(),
         restore: (chunk) => this.#evidence.restoreRecords(chunk),
       },
-      { name: 'risk', saved: () => [this.#risk.saved()], restore: (saved) => this.#risk.restore(saved) },
-      { name: 'budget', saved: () => [this.#budget.saved()], restore: (saved) => this.#budget.restore(saved) },
+      ...this.#ofStates.learnedParts(''),
+      ...this.#ofHabits.learnedParts('OfHabits'),
     ];
   }
 
   clear(): void {
     this.#evidence.clear();
-    this.#risk.clear();
-    this.#budget.clear();
+    this.#habits.clear();
+    this.#ofStates.clear();
+    this.#ofHabits.clear();
   }
 
-  stats(): BudgetStats {
-    return this.#budget.stats();
+  stats(): JudgeStats {
+    const states = this.#ofStates.stats();
+    const { budget: _, ...habit } = this.#ofHabits.stats();
+    return {
+      ...states,
+      judged: states.judged + habit.judged,
+      served: states.served + habit.served,
+      probes: states.probes + habit.probes,
+      habit,
+    };
   }
+
+  #tierOf({ habitAtMs }: Prediction): TierJudge {
+    return habitAtMs === undefined ? this.#ofStates : this.#ofHabits;
+  }
+}
+
+function unjudged(circumstances: Circumstances, prediction: Prediction | undefined): HitJudgement {
+  return { circumstances, prediction, riskClass: undefined, verdict: 'ask' };
 }

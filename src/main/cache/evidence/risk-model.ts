@@ -10,6 +10,14 @@ const STEP = 0.2;
 /** Initial sum of squared gradients, so that the first outcomes do not upset the start weights. */
 const SQUARES_AT_START = 3;
 
+/** What a risk model learns from. */
+export interface RiskInputs {
+  /** Names of the inputs. The first one is always 1. */
+  readonly names: readonly string[];
+  /** Initial weights. The others start at 0. */
+  readonly start: Readonly<Partial<Record<string, number>>>;
+}
+
 /** Initial weights of the features that matter for very different agents. The others start at 0. */
 const START: Partial<Record<(typeof FEATURES)[number], number>> = {
   one: -0.6,
@@ -27,8 +35,15 @@ const START: Partial<Record<(typeof FEATURES)[number], number>> = {
 };
 
 export class RiskModel {
-  #weights = startWeights();
-  #squares = new Float64Array(FEATURES.length).fill(SQUARES_AT_START);
+  readonly #inputs: RiskInputs;
+  #weights: Float64Array;
+  #squares: Float64Array;
+
+  constructor(inputs: RiskInputs = { names: FEATURES, start: START }) {
+    this.#inputs = inputs;
+    this.#weights = startWeights(inputs);
+    this.#squares = startSquares(inputs);
+  }
 
   /** Returns the estimated chance of being right, 0 to 1. */
   chance(features: Float64Array): number {
@@ -53,18 +68,23 @@ export class RiskModel {
   /** Returns false, and changes nothing, if the value is not what `saved` returns. */
   restore(value: unknown): boolean {
     const { weights, squares } = (value ?? {}) as Partial<Record<string, unknown>>;
-    if (!areNumbers(weights, FEATURES.length) || !areNumbers(squares, FEATURES.length)) return false;
+    const { length } = this.#inputs.names;
+    if (!areNumbers(weights, length) || !areNumbers(squares, length)) return false;
     this.#weights.set(weights);
     this.#squares.set(squares);
     return true;
   }
 
   clear(): void {
-    this.#weights = startWeights();
-    this.#squares = new Float64Array(FEATURES.length).fill(SQUARES_AT_START);
+    this.#weights = startWeights(this.#inputs);
+    this.#squares = startSquares(this.#inputs);
   }
 }
 
-function startWeights(): Float64Array {
-  return Float64Array.from(FEATURES, (name) => START[name] ?? 0);
+function startWeights({ names, start }: RiskInputs): Float64Array {
+  return Float64Array.from(names, (name) => start[name] ?? 0);
+}
+
+function startSquares({ names }: RiskInputs): Float64Array {
+  return new Float64Array(names.length).fill(SQUARES_AT_START);
 }

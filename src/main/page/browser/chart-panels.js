@@ -27,6 +27,7 @@ import { duration, percent, rate } from './format.js';
 export const SOURCES = /** @type {const} */ ([
   'cache',
   'similar',
+  'habit',
   'quorum',
   'synthesis',
   'fallback',

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isFromTier } from '../../../shared/decision.ts';
 import { defined } from '../../../shared/defined.ts';
 import { type Domain, imageFeaturesOf, sceneOf } from '../../../shared/domain.ts';
 import { messageOf } from '../../../shared/errors.ts';
@@ -161,7 +162,7 @@ export class Experience {
 
   #follows(agent: string, source: Plan['source']): boolean {
     if (this.#isClosed) return false;
-    if (source !== 'cache' && source !== 'similar') {
+    if (!isFromTier(source)) {
       this.#followed.set(agent, FOLLOWED_HITS);
       this.#given.asks.watch(agent);
       return true;

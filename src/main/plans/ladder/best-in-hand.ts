@@ -33,7 +33,7 @@ function answerFromStale(request: PlanRequest, decision: Decision): Answer | und
 /** The cache rung; also for a standing answer if no model has answered. */
 export function answerFromHit({ tier, action, reason, decision }: Hit | Standing): Answer {
   const { model, decidedAtMs } = decision;
-  const source = tier === 'exact' ? 'cache' : 'similar';
+  const source = tier === 'exact' ? 'cache' : tier;
   return model === '' ? { action, source, reason, decidedAtMs } : { action, source, reason, decidedAtMs, model };
 }
 

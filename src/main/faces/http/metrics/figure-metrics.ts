@@ -35,8 +35,9 @@ const READS: Readonly<Record<string, Metric['read']>> = {
     cache === false
       ? []
       : [
-          { labels: { tier: 'exact' }, value: cache.hits - cache.similarHits },
+          { labels: { tier: 'exact' }, value: cache.hits - cache.similarHits - cache.habitHits },
           { labels: { tier: 'similar' }, value: cache.similarHits },
+          { labels: { tier: 'habit' }, value: cache.habitHits },
         ],
 };
 

@@ -1,0 +1,60 @@
+import type { LearnedPart } from '../learned/learned-part.ts';
+import { type BudgetStats, type BudgetVerdict, ErrorBudget } from './error-budget.ts';
+import type { Prediction } from './evidence.ts';
+import { type RiskInputs, RiskModel } from './risk-model.ts';
+
+/** What was decided about a prediction. */
+export interface TierVerdict {
+  /** The class of its risk. */
+  readonly riskClass: number;
+  readonly verdict: BudgetVerdict;
+}
+
+/** Decides which predictions of one kind may be served, by what became of earlier ones of that kind alone. */
+export class TierJudge {
+  readonly #risk: RiskModel;
+  readonly #budget: ErrorBudget;
+
+  constructor(budget: number, inputs?: RiskInputs) {
+    this.#risk = new RiskModel(inputs);
+    this.#budget = new ErrorBudget(budget);
+  }
+
+  /** Decides on a prediction that could be served, and counts it. `random` is a number in [0, 1). */
+  judge(prediction: Prediction, random: number): TierVerdict {
+    const riskClass = this.#classOf(prediction);
+    return { riskClass, verdict: this.#budget.judge(riskClass, random) };
+  }
+
+  /** Whether a prediction would be served now. Counts nothing. */
+  allows(prediction: Prediction): boolean {
+    return this.#budget.allows(this.#classOf(prediction));
+  }
+
+  /** Learns whether a prediction that was judged was right. */
+  learn(prediction: Prediction, { riskClass, verdict }: TierVerdict, isRight: boolean): void {
+    this.#risk.learn(prediction.features, isRight);
+    this.#budget.observe(riskClass, !isRight, verdict !== 'ask');
+  }
+
+  /** What outlives the process. The names of its parts end in `suffix`. */
+  learnedParts(suffix: string): LearnedPart[] {
+    return [
+      { name: `risk${suffix}`, saved: () => [this.#risk.saved()], restore: (saved) => this.#risk.restore(saved) },
+      { name: `budget${suffix}`, saved: () => [this.#budget.saved()], restore: (saved) => this.#budget.restore(saved) },
+    ];
+  }
+
+  clear(): void {
+    this.#risk.clear();
+    this.#budget.clear();
+  }
+
+  stats(): BudgetStats {
+    return this.#budget.stats();
+  }
+
+  #classOf({ features }: Prediction): number {
+    return this.#budget.classOf(this.#risk.chance(features));
+  }
+}
