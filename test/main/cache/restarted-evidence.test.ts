@@ -93,6 +93,32 @@ describe('within an error budget', () => {
     expect(under.peek(state(3))).toBeDefined();
   });
 
+  test('what agents usually do next is known after a restart, and as old as it is', async () => {
+    /** One agent that does three things in turn, each in a state of its own. Returns how many of these were answered by habit. */
+    function wander(under: CacheUnderTest, turns: number, from: number): number {
+      let habits = 0;
+      for (let i = from; i < from + turns; i++) {
+        const request = seen({ scene: 'road', place: `place ${i}` });
+        const action = ['attack', 'block', 'flee'][i % 3] as string;
+        const look = under.look(request);
+        if (look.kind === 'miss') under.learn(request, look, { action });
+        else if (look.tier === 'habit') habits++;
+        under.took(request, action, look.kind === 'hit');
+      }
+      return habits;
+    }
+    const domain = defineDomain({ name: 'road', features: { scene: { kind: 'category' }, place: { kind: 'category' } } });
+    const first = await open({ ...WITHIN_BUDGET, domain });
+    wander(first, 402, 0);
+    const under = await restarted(first, { ...WITHIN_BUDGET, domain });
+    expect(wander(under, 60, 402)).toBeGreaterThan(40);
+    await under.cache.close();
+    under.clock.advance(1_000_000);
+    const late = await open({ ...WITHIN_BUDGET, domain, clock: under.clock.restarted(0) });
+    expect(wander(late, 1, 462)).toBe(0);
+    expect(warnings).toEqual([]);
+  });
+
   test('what was served under another budget does not count for this one, but what is known of classes does', async () => {
     const first = await open(WITHIN_BUDGET);
     play(first, LEARNED);

@@ -101,6 +101,7 @@ describe('--json', () => {
         'wrongLow',
         'exact',
         'similar',
+        'habit',
         'advice',
         'similarAdvice',
       ],
@@ -124,6 +125,7 @@ describe('--json', () => {
       unjudged: 0,
       exact: { servedCount: 19 },
       similar: { servedCount: 0 },
+      habit: { servedCount: 0 },
       interrupted: false,
     });
     expect(report.advice).toMatchObject([

@@ -575,6 +575,21 @@ describe('an error budget', () => {
     expect(falseHits.exact.wrong).toBe(0);
   });
 
+  test('lets what agents usually do next answer in states that nobody was in', async () => {
+    under = await makeCachedPlanner(agreeing('block', 1), { cache: { errorBudget: 0.2, loopGuard: false } });
+    const plans: Plan[] = [];
+    for (let i = 0; i < 150; i++) {
+      const actions = ['attack', 'block', 'flee', `spell ${i}`];
+      plans.push(await plan(at('cave', 50, { agent: `agent ${i % 5}`, actions })));
+    }
+    const habits = plans.filter(({ source }) => source === 'habit');
+    expect(habits.length).toBeGreaterThan(50);
+    expect(habits.at(-1)).toMatchObject({ action: 'block', attempts: [], reason: expect.stringMatching(/^usually done/) });
+    expect(habits.at(-1)?.ageMs).toBeGreaterThanOrEqual(0);
+    expect(under.planner.stats().sources.habit).toBe(habits.length);
+    expect(cacheStats()).toMatchObject({ hits: habits.length, habitHits: habits.length });
+  });
+
   test('serves nothing of models that never agree with themselves', async () => {
     const random = seededRandom(5);
     under = await makeCachedPlanner(

@@ -216,6 +216,26 @@ describe('an error budget', () => {
     expect(outcome.cache.budget).toMatchObject({ budget: 0.05, served: outcome.servedCount });
   });
 
+  test('what is usually done next is judged apart, before later records are known', () => {
+    const stream = Array.from({ length: 900 }, (_, i) => ({
+      t: i,
+      agent: 'one',
+      actions: ['go', 'stay', `spell ${i}`],
+      chosen: i % 2 === 0 ? 'go' : 'stay',
+    }));
+    const budget = { errorBudget: 0.1, checkShare: 0.02 };
+    const outcome = replay(stream, budget);
+    expect(outcome.habit.served).toBeGreaterThan(0.4);
+    expect(outcome).toMatchObject({ exact: { servedCount: 0 }, servedCount: outcome.habit.servedCount, wrongCount: 0 });
+    expect(replay(stream, { ...budget, habit: false }).servedCount).toBe(0);
+    expect(replay(stream).servedCount).toBe(0);
+    // From some record on, everything is the other way round: what was served before is as it was.
+    const changed = stream.map((step, i) => (i < 600 || i % 2 === 0 ? step : { ...step, chosen: 'go' }));
+    const at = (steps: readonly Step[]) => replay(steps, budget).running.find(({ decisions }) => decisions === 600);
+    expect(at(changed)).toEqual(at(stream));
+    expect(replay(changed, budget).wrongCount).toBeGreaterThan(0);
+  });
+
   test('a seed replays exactly, and another one draws other probes and checks', () => {
     const stream = easyStream(2_000);
     const run = (seed: number): object => {

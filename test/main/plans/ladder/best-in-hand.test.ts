@@ -149,6 +149,7 @@ describe('answers from one rung', () => {
     const common = { action, reason, decidedAtMs: 77, model: 'small' };
     expect(answerFromHit(HIT)).toEqual({ ...common, source: 'cache' });
     expect(answerFromHit({ ...HIT, tier: 'similar' })).toEqual({ ...common, source: 'similar' });
+    expect(answerFromHit({ ...HIT, tier: 'habit' })).toEqual({ ...common, source: 'habit' });
     expect(answerFromHit({ ...HIT, decision: decision({ model: '' }) })).not.toHaveProperty('model');
   });
 
