@@ -72,9 +72,10 @@ export class BudgetedAnswers {
   peek(request: PlanRequest, signature: Signature, { memory, inVain }: Omit<Asking, 'nowMs'>): string | undefined {
     const { judge } = this.#parts;
     const place = this.#place(request);
-    const circumstances = place && this.#circumstances(request, signature, place, memory);
-    const prediction = circumstances && judge.predict(request.actions, circumstances).prediction;
-    if (prediction === undefined || !judge.allows(prediction)) return undefined;
+    if (place === undefined) return undefined;
+    const circumstances = this.#circumstances(request, signature, place, memory);
+    const { prediction } = judge.predict(request.actions, circumstances);
+    if (prediction === undefined || !judge.allows(prediction, circumstances)) return undefined;
     return this.#isForbidden(request, prediction.action, inVain) ? undefined : prediction.action;
   }
 
@@ -93,7 +94,10 @@ export class BudgetedAnswers {
     if (prediction === undefined) return { judgement: predicted, heldBackBy: undefined };
     const forbidden = this.#isForbidden(request, prediction.action, inVain);
     if (forbidden === undefined) return { judgement: judge.judge(predicted), heldBackBy: undefined };
-    return { judgement: predicted, heldBackBy: judge.allows(prediction) ? forbidden : undefined };
+    return {
+      judgement: predicted,
+      heldBackBy: judge.allows(prediction, predicted.circumstances) ? forbidden : undefined,
+    };
   }
 
   #isForbidden(request: PlanRequest, action: string, inVain: string | undefined): BudgetedAnswer['heldBackBy'] {
@@ -111,20 +115,23 @@ export class BudgetedAnswers {
   }
 
   #circumstances(
-    { actions }: PlanRequest,
+    { observation, actions }: PlanRequest,
     signature: Signature,
     { gate: gates }: StatePoint,
     memory: AgentMemory | undefined,
   ): Circumstances {
     const actionSet = fingerprintNumber(this.#parts.signer.signActions(actions, this.#words));
     const momentum = memory && momentumOf(memory, signature);
-    return { state: fingerprintNumber(signature), gates, actionSet, momentum };
+    const scene = sceneOf(this.#parts.domain, observation);
+    return { scene, state: fingerprintNumber(signature), gates, actionSet, momentum };
   }
 
   #habitPlace({ observation }: PlanRequest, atMs: number): HabitPlace {
     const openGates = fingerprintNumber(this.#parts.signer.signGates(observation, NO_ACTIONS, this.#words));
-    const flags = this.#flags.map((name) => (observation[name] === undefined ? '-' : Number(observation[name]))).join('');
-    return { scene: sceneOf(this.#parts.domain, observation), flags, openGates, atMs };
+    const flags = this.#flags
+      .map((name) => (observation[name] === undefined ? '-' : Number(observation[name])))
+      .join('');
+    return { flags, openGates, atMs };
   }
 }
 

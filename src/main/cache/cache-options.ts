@@ -92,5 +92,14 @@ export function ttlMaxOf({ ttl, ttlMs, ttlMaxMs }: Pick<ResolvedCache, 'ttl' | '
 
 /** The cache's own counters, all zero, by their names in its stats. */
 export function emptyCounts() {
-  return { similarHits: 0, habitHits: 0, loopsBroken: 0, contradicted: 0, cyclesBroken: 0, withheld: 0, probes: 0, stood: 0 };
+  return {
+    similarHits: 0,
+    habitHits: 0,
+    loopsBroken: 0,
+    contradicted: 0,
+    cyclesBroken: 0,
+    withheld: 0,
+    probes: 0,
+    stood: 0,
+  };
 }

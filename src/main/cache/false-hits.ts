@@ -94,7 +94,11 @@ class HitTally {
  */
 export class FalseHits {
   readonly #all = new HitTally();
-  readonly #tiers: Readonly<Record<HitTier, HitTally>> = { exact: new HitTally(), similar: new HitTally(), habit: new HitTally() };
+  readonly #tiers: Readonly<Record<HitTier, HitTally>> = {
+    exact: new HitTally(),
+    similar: new HitTally(),
+    habit: new HitTally(),
+  };
   readonly #scenes = new Map<string, HitTally>();
 
   /** `isDue`: whether the hit was drawn to be checked. */

@@ -27,7 +27,9 @@ const gaps = z.array(amount.nullable()).max(SAMPLES_MAX);
 /** Sources that earlier reports lack: they count as 0 plans there. */
 const NEWER_SOURCES: readonly string[] = ['late', 'habit'];
 const bySource = (amounts: z.ZodType) =>
-  z.object(Object.fromEntries(PLAN_SOURCES.map((key) => [key, NEWER_SOURCES.includes(key) ? amounts.optional() : amounts])));
+  z.object(
+    Object.fromEntries(PLAN_SOURCES.map((key) => [key, NEWER_SOURCES.includes(key) ? amounts.optional() : amounts])),
+  );
 const plansBySource = bySource(amount).transform((sources) => ({ late: 0, habit: 0, ...sources }));
 
 /** Percentiles, and how often hits were wrong, may be unknown for a while. */
@@ -167,7 +169,9 @@ const schema = z.looseObject({
     standing: z
       .looseObject({ models: z.looseObject({ agreement: share.nullable() }), tiers: z.array(tier).max(100) })
       .nullish(),
-    falseHits: z.looseObject({ all: rate.optional(), exact: rate, similar: rate, habit: rate.default(NONE_CHECKED) }).nullable(),
+    falseHits: z
+      .looseObject({ all: rate.optional(), exact: rate, similar: rate, habit: rate.default(NONE_CHECKED) })
+      .nullable(),
     budget: budget.nullable(),
   }),
   background: z.looseObject({

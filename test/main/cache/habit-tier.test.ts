@@ -54,7 +54,10 @@ describe('what is usually done next', () => {
 
   test.each([
     ['without an error budget', { errorBudget: false, trust: 'always' }],
-    ['without an error budget, with similar states', { errorBudget: false, similar: { distanceMax: 1, confirmedMax: 1 } }],
+    [
+      'without an error budget, with similar states',
+      { errorBudget: false, similar: { distanceMax: 1, confirmedMax: 1 } },
+    ],
     ['where habits are off', { habit: false }],
   ] as const)('is not served %s', (_, options) => {
     expect(play(make(options), 600).some(isServed)).toBe(false);

@@ -107,7 +107,10 @@ describe('within an error budget', () => {
       }
       return habits;
     }
-    const domain = defineDomain({ name: 'road', features: { scene: { kind: 'category' }, place: { kind: 'category' } } });
+    const domain = defineDomain({
+      name: 'road',
+      features: { scene: { kind: 'category' }, place: { kind: 'category' } },
+    });
     const first = await open({ ...WITHIN_BUDGET, domain });
     wander(first, 402, 0);
     const under = await restarted(first, { ...WITHIN_BUDGET, domain });

@@ -584,7 +584,11 @@ describe('an error budget', () => {
     }
     const habits = plans.filter(({ source }) => source === 'habit');
     expect(habits.length).toBeGreaterThan(50);
-    expect(habits.at(-1)).toMatchObject({ action: 'block', attempts: [], reason: expect.stringMatching(/^usually done/) });
+    expect(habits.at(-1)).toMatchObject({
+      action: 'block',
+      attempts: [],
+      reason: expect.stringMatching(/^usually done/),
+    });
     expect(habits.at(-1)?.ageMs).toBeGreaterThanOrEqual(0);
     expect(under.planner.stats().sources.habit).toBe(habits.length);
     expect(cacheStats()).toMatchObject({ hits: habits.length, habitHits: habits.length });

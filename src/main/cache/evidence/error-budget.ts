@@ -17,7 +17,7 @@ const MIX_FADES_EVERY = 64;
 /** Number of predictions after which the cut is recomputed. */
 const CUT_EVERY = 8;
 /** Share of servable requests that are asked anyway, and the same at first and in doubt. */
-const PROBE_SHARE = 0.1;
+const PROBE_SHARE = 0.07;
 const PROBE_SHARE_WARY = 0.13;
 /** Standard errors added to the bound at first and after an alarm: while little was served, each mistake weighs more in the total. */
 const CAUTION_AT_FIRST = 2;
@@ -88,14 +88,14 @@ export class ErrorBudget {
     return Math.min(CLASSES - 1, Math.floor(Math.sqrt(1 - chance) * CLASSES));
   }
 
-  /** Decides what to do with a prediction of this class. `random` is a number in [0, 1). */
-  judge(riskClass: number, random: number): BudgetVerdict {
+  /** Decides what to do with a prediction of this class. `random` is a number in [0, 1). If in doubt, more is probed. */
+  judge(riskClass: number, random: number, isInDoubt = false): BudgetVerdict {
     if (this.#judged % CUT_EVERY === 0) this.#findCut();
     this.#judged++;
     this.#fade(riskClass);
     if (riskClass > this.#cut) return 'ask';
     this.#share.servable();
-    if (random < (this.#share.isWary ? PROBE_SHARE_WARY : PROBE_SHARE)) {
+    if (random < (isInDoubt || this.#share.isWary ? PROBE_SHARE_WARY : PROBE_SHARE)) {
       this.#probes++;
       return 'probe';
     }

@@ -1,6 +1,5 @@
 import { areAll, inChunks } from '../learned/learned-part.ts';
-import { likeliestOf } from './likeliest.ts';
-import { type ContextTally, countOf, Tallies } from './tallies.ts';
+import { type ContextTally, countOf, likeliestOf, Tallies } from './tallies.ts';
 
 /*
  * Predicts from earlier decisions. Evidence is pooled, from the state itself to whole sets of actions:
@@ -34,7 +33,6 @@ export interface Momentum {
 
 /** What habits depend on, in addition to what other evidence does. */
 export interface HabitPlace {
-  readonly scene: string;
   /** The values of all flags. */
   readonly flags: string;
   /** Fingerprint of the gates without the set of actions. */
@@ -43,8 +41,10 @@ export interface HabitPlace {
   readonly atMs: number;
 }
 
-/** The context of a prediction: fingerprints of the state, its gates and its actions, and the momentum. */
+/** The context of a prediction: the scene, fingerprints of the state, its gates and its actions, and the momentum. */
 export interface Circumstances {
+  /** Undefined if scenes are not told apart. */
+  readonly scene?: string;
   readonly state: number;
   readonly gates: number;
   readonly actionSet: number;
@@ -147,7 +147,9 @@ export class Evidence {
   /** What habits are backed off to, and judged by. */
   common(circumstances: Circumstances): CommonEvidence {
     const contexts = contextsOf(circumstances);
-    const ofActionSet = [LEVEL.ACTIONS_MOVING, LEVEL.ACTIONS].map((level) => this.tallies.get(contexts[level] as string));
+    const ofActionSet = [LEVEL.ACTIONS_MOVING, LEVEL.ACTIONS].map((level) =>
+      this.tallies.get(contexts[level] as string),
+    );
     return { ofActionSet, recordOf: (action) => this.#recordOf(action) };
   }
 

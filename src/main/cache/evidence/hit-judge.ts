@@ -56,14 +56,15 @@ export class HitJudge {
 
   /** Decides on a prediction that could be served, and counts it. */
   judge(judgement: HitJudgement): HitJudgement {
-    const { prediction } = judgement;
+    const { prediction, circumstances } = judgement;
     if (prediction === undefined) return judgement;
-    return { ...judgement, ...this.#tierOf(prediction).judge(prediction, this.#random.next()) };
+    const tier = this.#tierOf(prediction);
+    return { ...judgement, ...tier.judge(prediction, sceneOf(circumstances), this.#random.next()) };
   }
 
   /** Whether a prediction would be served now. Counts nothing. */
-  allows(prediction: Prediction): boolean {
-    return this.#tierOf(prediction).allows(prediction);
+  allows(prediction: Prediction, circumstances: Pick<Circumstances, 'scene'> = {}): boolean {
+    return this.#tierOf(prediction).allows(prediction, sceneOf(circumstances));
   }
 
   /**
@@ -75,7 +76,8 @@ export class HitJudge {
     this.#evidence.learn(circumstances, action, isHabit ? undefined : prediction?.action);
     this.#habits.learn(circumstances, action);
     if (prediction === undefined || riskClass === undefined) return;
-    this.#tierOf(prediction).learn(prediction, { riskClass, verdict }, prediction.action === action);
+    const isRight = prediction.action === action;
+    this.#tierOf(prediction).learn(prediction, sceneOf(circumstances), { riskClass, verdict }, isRight);
   }
 
   /** What outlives the process, the largest part first. */
@@ -116,6 +118,10 @@ export class HitJudge {
   #tierOf({ habitAtMs }: Prediction): TierJudge {
     return habitAtMs === undefined ? this.#ofStates : this.#ofHabits;
   }
+}
+
+function sceneOf({ scene = '' }: Pick<Circumstances, 'scene'>): string {
+  return scene;
 }
 
 function unjudged(circumstances: Circumstances, prediction: Prediction | undefined): HitJudgement {

@@ -2,6 +2,7 @@ import type { LearnedPart } from '../learned/learned-part.ts';
 import { type BudgetStats, type BudgetVerdict, ErrorBudget } from './error-budget.ts';
 import type { Prediction } from './evidence.ts';
 import { type RiskInputs, RiskModel } from './risk-model.ts';
+import { Surprise } from './surprise.ts';
 
 /** What was decided about a prediction. */
 export interface TierVerdict {
@@ -13,6 +14,7 @@ export interface TierVerdict {
 /** Decides which predictions of one kind may be served, by what became of earlier ones of that kind alone. */
 export class TierJudge {
   readonly #risk: RiskModel;
+  readonly #surprise = new Surprise();
   readonly #budget: ErrorBudget;
 
   constructor(budget: number, inputs?: RiskInputs) {
@@ -21,19 +23,20 @@ export class TierJudge {
   }
 
   /** Decides on a prediction that could be served, and counts it. `random` is a number in [0, 1). */
-  judge(prediction: Prediction, random: number): TierVerdict {
-    const riskClass = this.#classOf(prediction);
-    return { riskClass, verdict: this.#budget.judge(riskClass, random) };
+  judge(prediction: Prediction, scene: string, random: number): TierVerdict {
+    const riskClass = this.#classOf(prediction, scene);
+    return { riskClass, verdict: this.#budget.judge(riskClass, random, this.#surprise.isMarked(scene)) };
   }
 
   /** Whether a prediction would be served now. Counts nothing. */
-  allows(prediction: Prediction): boolean {
-    return this.#budget.allows(this.#classOf(prediction));
+  allows(prediction: Prediction, scene: string): boolean {
+    return this.#budget.allows(this.#classOf(prediction, scene));
   }
 
   /** Learns whether a prediction that was judged was right. */
-  learn(prediction: Prediction, { riskClass, verdict }: TierVerdict, isRight: boolean): void {
-    this.#risk.learn(prediction.features, isRight);
+  learn({ features }: Prediction, scene: string, { riskClass, verdict }: TierVerdict, isRight: boolean): void {
+    this.#surprise.add(scene, this.#risk.chance(features), isRight);
+    this.#risk.learn(features, isRight);
     this.#budget.observe(riskClass, !isRight, verdict !== 'ask');
   }
 
@@ -41,12 +44,18 @@ export class TierJudge {
   learnedParts(suffix: string): LearnedPart[] {
     return [
       { name: `risk${suffix}`, saved: () => [this.#risk.saved()], restore: (saved) => this.#risk.restore(saved) },
+      {
+        name: `surprise${suffix}`,
+        saved: () => [this.#surprise.saved()],
+        restore: (saved) => this.#surprise.restore(saved),
+      },
       { name: `budget${suffix}`, saved: () => [this.#budget.saved()], restore: (saved) => this.#budget.restore(saved) },
     ];
   }
 
   clear(): void {
     this.#risk.clear();
+    this.#surprise.clear();
     this.#budget.clear();
   }
 
@@ -54,7 +63,7 @@ export class TierJudge {
     return this.#budget.stats();
   }
 
-  #classOf({ features }: Prediction): number {
-    return this.#budget.classOf(this.#risk.chance(features));
+  #classOf({ features }: Prediction, scene: string): number {
+    return this.#budget.classOf(this.#surprise.lowered(this.#risk.chance(features), scene));
   }
 }

@@ -7,9 +7,8 @@ import {
   type Momentum,
   type Prediction,
 } from '../evidence/evidence.ts';
-import { type Likeliest, likeliestOf } from '../evidence/likeliest.ts';
 import type { RiskInputs } from '../evidence/risk-model.ts';
-import { type ContextTally, countOf } from '../evidence/tallies.ts';
+import { type ContextTally, countOf, type Likeliest, likeliestOf } from '../evidence/tallies.ts';
 import type { LearnedPart } from '../learned/learned-part.ts';
 import { TimedTallies } from './timed-tallies.ts';
 
@@ -102,9 +101,9 @@ export class Habits {
 }
 
 /** Names of the contexts, by level. */
-function contextsOf({ scene, flags, openGates }: HabitPlace, { actionSet, momentum }: Circumstances): string[] {
+function contextsOf({ flags, openGates }: HabitPlace, { scene, actionSet, momentum }: Circumstances): string[] {
   const after = `${momentum?.isUnchanged ? Math.min(momentum.repeats, 3) : 0} ${momentum?.action ?? ''}`;
-  const here = `${flags} ${JSON.stringify(scene)} ${after}`;
+  const here = `${flags} ${JSON.stringify(scene ?? '')} ${after}`;
   return [`0 ${actionSet} ${here}`, `1 ${here}`, `2 ${openGates}`];
 }
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../../shared/clock.ts';
-import { areAll, areNumbers, areTexts, inChunks } from '../learned/learned-part.ts';
 import type { ContextTally } from '../evidence/tallies.ts';
+import { areAll, areNumbers, areTexts, inChunks } from '../learned/learned-part.ts';
 
 /** Maximum number of decisions kept for a context. The oldest is dropped. */
 const OBSERVED_MAX = 24;
@@ -94,7 +94,14 @@ function tallyOf(observed: readonly Observed[]): TimedTally {
     latest = action;
   }
   const newestMs = observed.at(-1)?.atMs ?? 0;
-  return { total: observed.length, actions: [...counts.keys()], counts: [...counts.values()], latest, inARow, newestMs };
+  return {
+    total: observed.length,
+    actions: [...counts.keys()],
+    counts: [...counts.values()],
+    latest,
+    inARow,
+    newestMs,
+  };
 }
 
 function isSavedContext(value: unknown): value is SavedContext {
