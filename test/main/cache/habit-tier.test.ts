@@ -43,10 +43,10 @@ const isServed = (look: Look): boolean => look.kind === 'hit';
 describe('what is usually done next', () => {
   test('is served in states that were never met, once there is evidence enough', () => {
     const under = make();
-    const looks = play(under, 600);
+    const looks = play(under, 400);
     expect(looks.slice(0, 20).some(isServed)).toBe(false);
-    const served = looks.slice(400).filter(isServed);
-    expect(served.length).toBeGreaterThan(150);
+    const served = looks.slice(300).filter(isServed);
+    expect(served.length).toBeGreaterThan(80);
     expect(served.every((look) => look.kind === 'hit' && look.tier === 'habit')).toBe(true);
     expect(served.at(-1)).toMatchObject({ near: undefined, judgement: { verdict: 'serve' } });
     expect(served.at(-1)).toMatchObject({ reason: expect.stringMatching(/^usually done next: \d+ of \d+ decisions/) });
@@ -71,14 +71,14 @@ describe('what is usually done next', () => {
 
   test('is not served once decisions are too old to count', () => {
     const under = make();
-    play(under, 600);
+    play(under, 400);
     under.clock.advance(1_000_000);
     for (let i = 0; i < 20; i++) expect(under.missed(elsewhere())).toMatchObject({ judgement: { verdict: 'ask' } });
   });
 
   test('is not served if current Q-values contradict it', () => {
     const under = make({ valuesMin: 0.85 });
-    play(under, 600);
+    play(under, 400);
     const usual = Array.from({ length: 20 }, () => under.served(elsewhere())).find((hit) => hit !== undefined)?.action;
     const qValues = Object.fromEntries(Object.keys(NEXT).map((action) => [action, action === usual ? 0 : 1]));
     for (let i = 0; i < 20; i++) expect(under.look(elsewhere({ qValues })).kind).toBe('miss');
@@ -87,7 +87,7 @@ describe('what is usually done next', () => {
 
   test('says how old the newest decision is that it rests on', () => {
     const under = make();
-    play(under, 600);
+    play(under, 400);
     under.clock.advance(40_000);
     const hit = Array.from({ length: 20 }, () => under.served(elsewhere())).find((each) => each !== undefined);
     expect(under.clock.wallNow() - (hit?.decision.decidedAtMs ?? 0)).toBeGreaterThanOrEqual(40_000);
@@ -120,7 +120,7 @@ describe('the loop guard', () => {
 
   test('holds back a habit that had no effect twice', () => {
     const under = make();
-    play(under, 600);
+    play(under, 400);
     const request = elsewhere();
     const hit = Array.from({ length: 20 }, () => under.served(request)).find((each) => each !== undefined);
     for (let times = 0; times < 2; times++) under.took(request, hit?.action ?? '', true);
@@ -137,7 +137,7 @@ describe('the loop guard', () => {
 describe('how often it is wrong', () => {
   test('is measured by checks, and it is served no longer when they say so', () => {
     const under = make({ checkShare: 1 });
-    play(under, 600);
+    play(under, 400);
     const { served } = under.cache.stats().falseHits.habit;
     expect(served).toBeGreaterThan(100);
     let wrong = 0;
@@ -162,7 +162,7 @@ describe('how often it is wrong', () => {
 
   test('is measured by probes of its own', () => {
     const under = make();
-    const probes = play(under, 600).filter((look) => look.kind === 'miss' && look.judgement?.verdict === 'probe');
+    const probes = play(under, 400).filter((look) => look.kind === 'miss' && look.judgement?.verdict === 'probe');
     const { budget, falseHits, habitHits, hits } = under.cache.stats();
     expect(probes.length).toBeGreaterThan(0);
     expect(falseHits.habit).toMatchObject({ checked: probes.length, wrong: 0 });
