@@ -214,11 +214,18 @@ describe('probes', () => {
     expect(under.judge(0, 0.1299)).toBe('probe');
   });
 
-  test('are 10 % of what could be served, by the draw, and are asked though they could be served', () => {
+  test('are 13 % where something is surprising', () => {
+    const under = evidence(0.1, 2_000);
+    expect(under.judge(0, 0.1299, true)).toBe('probe');
+    expect(under.judge(0, 0.13, true)).toBe('serve');
+    expect(under.judge(0, 0.1299, false)).toBe('serve');
+  });
+
+  test('are 7 % of what could be served, by the draw, and are asked though they could be served', () => {
     const under = evidence(0.1, 2_000);
     const before = under.stats();
-    expect(under.judge(0, 0.0999)).toBe('probe');
-    expect(under.judge(0, 0.1)).toBe('serve');
+    expect(under.judge(0, 0.0699)).toBe('probe');
+    expect(under.judge(0, 0.07)).toBe('serve');
     expect(under.stats()).toMatchObject({
       judged: before.judged + 2,
       served: before.served + 1,
