@@ -17,7 +17,7 @@ const MIX_FADES_EVERY = 64;
 /** Number of predictions after which the cut is recomputed. */
 const CUT_EVERY = 8;
 /** Share of servable requests that are asked anyway, and the same at first and in doubt. */
-const PROBE_SHARE = 0.07;
+const PROBE_SHARE = 0.08;
 const PROBE_SHARE_WARY = 0.13;
 /** Standard errors added to the bound at first and after an alarm: while little was served, each mistake weighs more in the total. */
 const CAUTION_AT_FIRST = 2;

@@ -2,16 +2,16 @@ import { recordOfScene } from '../false-hits.ts';
 import { areAll } from '../learned/learned-part.ts';
 
 /** Number of outcomes after which one counts for 1/e. */
-const RECENT = 40;
+const RECENT = 30;
 /** A scene starts as if this many predictions in it had been right this much less often than estimated. */
-const FIRST_OUTCOMES = 10;
-const FIRST_SURPRISE = -0.15;
+const FIRST_OUTCOMES = 12;
+const FIRST_SURPRISE = -0.2;
 /** Number of outcomes, none of them surprising, that count for all scenes together at first. */
 const OUTCOMES_MIN = 10;
 /** What a surprise of 1 takes from the log odds of being right. */
-const WEIGHT = 6;
+const WEIGHT = 8;
 /** A surprise beyond this one is a reason to look closely. */
-const MARKED = -0.1;
+const MARKED = -0.08;
 
 /** The sum of how much more often predictions were right than estimated, and the number of them. */
 interface Recent {

@@ -221,11 +221,11 @@ describe('probes', () => {
     expect(under.judge(0, 0.1299, false)).toBe('serve');
   });
 
-  test('are 7 % of what could be served, by the draw, and are asked though they could be served', () => {
+  test('are 8 % of what could be served, by the draw, and are asked though they could be served', () => {
     const under = evidence(0.1, 2_000);
     const before = under.stats();
-    expect(under.judge(0, 0.0699)).toBe('probe');
-    expect(under.judge(0, 0.07)).toBe('serve');
+    expect(under.judge(0, 0.0799)).toBe('probe');
+    expect(under.judge(0, 0.08)).toBe('serve');
     expect(under.stats()).toMatchObject({
       judged: before.judged + 2,
       served: before.served + 1,
