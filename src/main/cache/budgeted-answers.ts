@@ -21,7 +21,7 @@ export interface BudgetedParts {
 }
 
 /** What is known of an agent when it asks. */
-export interface Asking {
+export interface AskingAgent {
   readonly memory: AgentMemory | undefined;
   /** The action that must not be served, because it had no effect twice. */
   readonly inVain: string | undefined;
@@ -52,7 +52,7 @@ export class BudgetedAnswers {
   }
 
   /** Judges what is known of the state, or of one with equal gates. If neither has a fresh decision, judges what is usually done. */
-  look(request: PlanRequest, signature: Signature, exact: Lookup, asking: Asking): BudgetedAnswer {
+  look(request: PlanRequest, signature: Signature, exact: Lookup, asking: AskingAgent): BudgetedAnswer {
     const place = this.#place(request);
     if (place === undefined) return { judgement: undefined, base: undefined, heldBackBy: undefined };
     const { judge } = this.#parts;
@@ -69,7 +69,7 @@ export class BudgetedAnswers {
   }
 
   /** The action that evidence would serve for a state that has a fresh decision. Counts nothing. */
-  peek(request: PlanRequest, signature: Signature, { memory, inVain }: Omit<Asking, 'nowMs'>): string | undefined {
+  peek(request: PlanRequest, signature: Signature, { memory, inVain }: Omit<AskingAgent, 'nowMs'>): string | undefined {
     const { judge } = this.#parts;
     const place = this.#place(request);
     if (place === undefined) return undefined;
@@ -88,7 +88,7 @@ export class BudgetedAnswers {
   }
 
   /** Judges a prediction, unless it may not be served anyway. */
-  #judged(request: PlanRequest, predicted: HitJudgement, { inVain }: Asking): Omit<BudgetedAnswer, 'base'> {
+  #judged(request: PlanRequest, predicted: HitJudgement, { inVain }: AskingAgent): Omit<BudgetedAnswer, 'base'> {
     const { judge } = this.#parts;
     const { prediction } = predicted;
     if (prediction === undefined) return { judgement: predicted, heldBackBy: undefined };

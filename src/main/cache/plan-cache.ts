@@ -8,7 +8,7 @@ import { type Signature, Signer } from '../../shared/signature.ts';
 import { DomainRulesWriter, ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
-import { type Asking, BudgetedAnswers } from './budgeted-answers.ts';
+import { type AskingAgent, BudgetedAnswers } from './budgeted-answers.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import type { AgentAct, AgentNews, DecisionJournal } from './decision-journal.ts';
 import { DecisionLearner } from './decision-learner.ts';
@@ -413,7 +413,7 @@ export class PlanCache {
     signature: Signature,
     exact: Lookup,
     answers: BudgetedAnswers,
-    asking: Asking,
+    asking: AskingAgent,
   ): Look {
     const { inVain, nowMs } = asking;
     const { judgement, base, heldBackBy } = answers.look(request, signature, exact, asking);
