@@ -1,6 +1,6 @@
 import { readStoreCounts } from '../../shared/store/store-reader.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
-import type { Rate } from '../cache/false-hits.ts';
+import type { HitTier, Rate } from '../cache/false-hits.ts';
 import { PlannerCounters } from './counters.ts';
 import type { Distributions } from './distributions.ts';
 import type { DomainCore, DomainStats } from './domain-core.ts';
@@ -59,9 +59,9 @@ function mergedCounters(cores: readonly Pick<DomainCore, 'counters'>[]): Planner
 function cacheOfAll(sum: CacheStats, byDomain: Named<DomainStats>, buffer: SharedArrayBuffer): CacheStats {
   const caches = byDomain.map(([, { cache }]) => cache).filter((cache) => cache !== false);
   const { hits: exactHits, stale, misses } = readStoreCounts(buffer);
-  const hits = exactHits + sum.similarHits;
+  const hits = exactHits + sum.similarHits + sum.habitHits;
   const lookups = hits + stale + misses;
-  const rateOf = (of: 'all' | 'exact' | 'similar'): Rate =>
+  const rateOf = (of: 'all' | HitTier): Rate =>
     mergedRate(
       sum.falseHits[of],
       caches.map(({ falseHits }) => falseHits[of]),
@@ -72,7 +72,13 @@ function cacheOfAll(sum: CacheStats, byDomain: Named<DomainStats>, buffer: Share
     misses: misses + stale,
     expired: stale,
     hitRate: lookups === 0 ? 0 : hits / lookups,
-    falseHits: { ...sum.falseHits, all: rateOf('all'), exact: rateOf('exact'), similar: rateOf('similar') },
+    falseHits: {
+      ...sum.falseHits,
+      all: rateOf('all'),
+      exact: rateOf('exact'),
+      similar: rateOf('similar'),
+      habit: rateOf('habit'),
+    },
   };
 }
 
