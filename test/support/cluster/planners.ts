@@ -63,7 +63,7 @@ export class PlannerNodes implements AsyncDisposable {
     const cache = await openPlanCache(options, clock, random, () => {});
     const seats = options.experts.map(({ role, model }) => ({ role, model }));
     this.fingerprint = fingerprintOf({ domain: testDomain, seats, prompt: '' });
-    let planner: Planner | undefined;
+    const sharing = { onCleared: () => {} };
     const shared = new SharedDomain({
       engine: this.model.node(id),
       names: this.model.names,
@@ -72,11 +72,12 @@ export class PlannerNodes implements AsyncDisposable {
       random,
       cache,
       ttlMaxMs: options.cache === false ? 0 : ttlMaxOf(options.cache),
-      onCleared: () => planner?.clearCache(),
+      onCleared: () => sharing.onCleared(),
     });
     const callers = new Map(options.endpoints.map(({ name }) => [name, models]));
     const parts = { ...makeParts(options, { clock, random, pool: models, callers }), states: shared.states };
-    planner = new Planner([{ name: 'test', parts, cache }], NO_CHATS, undefined, random, async () => shared.close());
+    const domain = { name: 'test', parts, cache, sharing };
+    const planner = new Planner([domain], NO_CHATS, undefined, random, async () => shared.close());
     return { id, planner, models, shared };
   }
 
