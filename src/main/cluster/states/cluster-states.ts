@@ -1,7 +1,7 @@
 import { type Clock, stampNow } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import { decodeRecord, encodeRecord } from '../../cache/disk/decision-record.ts';
-import type { ClusterNames, Engine } from '../engine/engine.ts';
+import type { ClusterNames, Engine, EngineReply } from '../engine/engine.ts';
 import { framed, framesOf } from '../log/frames.ts';
 import type { EndedClaim } from '../log/log-sender.ts';
 
@@ -140,14 +140,29 @@ export class ClusterStates {
     }
     const token = `${engine.node}:${this.#next++}`;
     const claim = this.#claimOf(state, token);
+    const args = [token, String(leftMs), names.presence(''), takesMade ? '1' : '0'];
+    const asked = engine.call('state_claim', [this.#keyOf(state)], args);
+    const reply = await this.#inTime(asked, claimMs(leftMs));
+    if (reply !== undefined) return this.#read(reply as readonly unknown[], claim);
+    this.#claims.late++;
+    // It may have been given all the same.
+    return { kind: 'go', claim };
+  }
+
+  /**
+   * Returns a reply, or undefined if there is none in time. If the event loop is held up, as by many requests at once, the timer fires before
+   * a reply that is there is read; so it is waited for one turn more.
+   */
+  async #inTime(reply: Promise<EngineReply>, timeoutMs: number): Promise<EngineReply | undefined> {
+    const { clock } = this.#parts;
+    const late = Promise.withResolvers<undefined>();
+    const timer = clock.setTimer(timeoutMs, () => clock.nextTurn(() => late.resolve(undefined)));
     try {
-      const args = [token, String(leftMs), names.presence(''), takesMade ? '1' : '0'];
-      const reply = await engine.call('state_claim', [this.#keyOf(state)], args, { timeoutMs: claimMs(leftMs) });
-      return this.#read(reply as readonly unknown[], claim);
+      return await Promise.race([reply, late.promise]);
     } catch {
-      this.#claims.late++;
-      // It may have been given all the same.
-      return { kind: 'go', claim };
+      return undefined;
+    } finally {
+      timer.cancel();
     }
   }
 

@@ -107,7 +107,7 @@ it('without the engine, each node goes on alone, at once', async () => {
   expect(cluster.nodes[0]?.shared.stats().states.claims).toMatchObject({ away: 1, own: 0 });
 });
 
-it('a plan waits 10 ms for an engine that says nothing', async () => {
+it('a plan waits 2 % of its time for an engine that says nothing', async () => {
   const cluster = await open(2, () => answers('flee', 100));
   cluster.model.cut('n0');
   const plan = cluster.nodes[0]?.planner.plan(request(), { timeoutMs: 1_000 });
