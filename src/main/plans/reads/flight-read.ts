@@ -285,6 +285,8 @@ export class FlightRead {
   /** Whether the read has answered and no written vote can be in time: another call would only keep the next read from its slot. */
   get isLastWord(): boolean {
     const { model = '' } = this.choice ?? {};
-    return this.probabilities !== undefined && !this.#times.isWritingTimely && this.#given.reads.isBetterThanNone(model);
+    return (
+      this.probabilities !== undefined && !this.#times.isWritingTimely && this.#given.reads.isBetterThanNone(model)
+    );
   }
 }
