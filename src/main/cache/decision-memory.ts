@@ -61,7 +61,7 @@ export class DecisionMemory {
     this.#scenes = new SceneOccupancy(entries);
     this.#own = new Uint8Array(store.isShared ? entries : 0);
     this.#writer = store.writer;
-    store.onRetire((slot) => this.#retired(slot));
+    store.join({ retired: (slot) => this.#retired(slot), cleared: () => this.#cleared() });
     this.buffer = this.#writer.buffer;
     this.#reader = new StoreReader(this.buffer, { marksTouched: false });
     if (similar !== false) this.#similar = new SimilarIndex(entries, placer.dimensions, placer.softWeights);
@@ -184,16 +184,19 @@ export class DecisionMemory {
     this.#writer.write(signature, decision, expiresAtMs);
   }
 
-  /** Forgets every decision at once, also those of other domains in the same store: they must be cleared too. */
+  /** Forgets every decision at once, in memory also those of other domains in the same store. */
   clear(): void {
+    this.#store.clear();
+    this.#disk?.clear();
+    this.journal?.cleared();
+  }
+
+  #cleared(): void {
     this.#clears++;
     this.#similar?.clear();
     this.#scenes.clear();
     this.#own.fill(0);
     this.#entries = 0;
-    this.#store.clear();
-    this.#disk?.clear();
-    this.journal?.cleared();
   }
 
   get #size(): number {

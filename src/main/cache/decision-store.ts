@@ -4,11 +4,19 @@ import { StoreWriter } from './store-writer.ts';
 /** Number of slots that a clear empties at once, in less than a millisecond. */
 const SWEPT_AT_ONCE = 64;
 
+/** One domain's memory of what it has in the store. */
+export interface StoreUser {
+  /** A slot was emptied because it was evicted or removed. */
+  retired(slot: SlotIndex): void;
+  /** The store was cleared: by this domain, or by another one. */
+  cleared(): void;
+}
+
 /** The shared store of all domains of a planner. Each domain keeps its own memory of which slots hold its decisions. */
 export class DecisionStore {
   readonly entriesMax: number;
   readonly writer: StoreWriter;
-  readonly #onRetire: ((slot: SlotIndex) => void)[] = [];
+  readonly #users: StoreUser[] = [];
   readonly #domains: number;
   #isSweeping = false;
   #isClosed = false;
@@ -18,7 +26,7 @@ export class DecisionStore {
     this.entriesMax = entries;
     this.#domains = domains;
     this.writer = new StoreWriter(entries, (slot) => {
-      for (const retire of this.#onRetire) retire(slot);
+      for (const user of this.#users) user.retired(slot);
     });
   }
 
@@ -31,14 +39,14 @@ export class DecisionStore {
     return Math.ceil(this.entriesMax / this.#domains);
   }
 
-  /** `listener` is called with every slot that is emptied because it was evicted or removed. */
-  onRetire(listener: (slot: SlotIndex) => void): void {
-    this.#onRetire.push(listener);
+  join(user: StoreUser): void {
+    this.#users.push(user);
   }
 
-  /** Forgets every decision at once. The slots of many are emptied a few at a time, so that nothing waits for it. */
+  /** Forgets every decision of every domain at once: no user may go on from a slot to what stands there later. The slots of many are emptied a few at a time, so that nothing waits for it. */
   clear(): void {
     this.writer.clear();
+    for (const user of this.#users) user.cleared();
     if (!this.#isSweeping) this.#sweep();
   }
 
