@@ -26,6 +26,7 @@ describe('FalseHits', () => {
       all: { served: 1, ...unknown },
       exact: { served: 1, ...unknown },
       similar: { served: 0, ...unknown },
+      habit: { served: 0, ...unknown },
       scenes: [{ scene: 'combat', served: 1, ...unknown }],
     });
   });
