@@ -31,9 +31,11 @@ export async function underFaults(seed: number, count: number, tell: (line: stri
   const work = new AtWork(fleet.server, SLOTS, NODES, () => now);
   const sums = { plans: 0, byModels: 0, illegal: 0, late: 0, failed: 0 };
   const load = (node: FleetNode): void => node.tell({ kind: 'load', ...LOAD, seed: seed + randomIndex(random, 1e6) });
-  const collect = async (node: FleetNode): Promise<void> => {
+  const collect = async (node: FleetNode, wasPaused = false): Promise<void> => {
     const tally: NodeTally | undefined = await node.tally();
     if (tally === undefined) return;
+    // A process that does not run cannot answer in time.
+    if (wasPaused) tally.late = 0;
     for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += tally[name];
   };
   const parts: FaultParts = { fleet, random, now, work, load, collect };
@@ -60,7 +62,7 @@ interface FaultParts {
   readonly now: { engineUp: boolean; astray: number };
   readonly work: AtWork;
   readonly load: (node: FleetNode) => void;
-  readonly collect: (node: FleetNode) => Promise<void>;
+  readonly collect: (node: FleetNode, wasPaused?: boolean) => Promise<void>;
 }
 
 const busyNodes = new Set<FleetNode>();
@@ -95,11 +97,12 @@ async function killNode({ collect, load }: FaultParts, node: FleetNode): Promise
 
 /** A node that is paused or cut off may have one call at work beyond the slots, until it is back and its lease is renewed. */
 async function strayNode(
-  { random, now, work }: FaultParts,
+  { random, now, work, collect }: FaultParts,
   node: FleetNode,
   kind: 'pause node' | 'network',
 ): Promise<void> {
   now.astray++;
+  if (kind === 'pause node') await collect(node);
   if (kind === 'pause node') node.pause();
   else node.proxy.mode = pick(random, ['cut', 'stall', 'half-open', 'slow'] satisfies ProxyMode[]);
   await after(200 + 3_000 * random.next());
@@ -107,6 +110,9 @@ async function strayNode(
   if (kind === 'pause node') node.resume();
   else node.proxy.mode = 'pass';
   now.astray--;
+  if (kind !== 'pause node') return;
+  await after(LOAD.timeoutMs);
+  await collect(node, true);
 }
 
 async function engineFault({ fleet: { redis }, random, now, work }: FaultParts): Promise<void> {

@@ -54,6 +54,12 @@ let isLoaded = false;
 let name = '?';
 let lanes: Promise<void>[] = [];
 
+/** Without values, which may speak against what the model says. */
+function stateOf(index: number): Omit<PlanRequest, 'qValues'> {
+  const { qValues: _, ...state } = requestOf(index);
+  return state;
+}
+
 async function ask(request: PlanRequest, timeoutMs: number): Promise<string> {
   const startedMs = performance.now();
   try {
@@ -81,7 +87,7 @@ async function lane(
   const random: Random = forkRandom(seed, `${name} ${agent}`);
   while (isLoaded) {
     const own = randomIndex(random, states > 0 ? states : 1e9);
-    await ask({ ...requestOf(own), agent: `${name} ${agent}` }, timeoutMs);
+    await ask({ ...stateOf(own), agent: `${name} ${agent}` }, timeoutMs);
     if (thinkMs > 0) await new Promise((resolve) => setTimeout(resolve, 2 * thinkMs * random.next()));
   }
 }
@@ -104,14 +110,14 @@ async function obey(command: NodeCommand): Promise<void> {
     case 'plan': {
       const { id, index, count, timeoutMs } = command;
       const all = Array.from({ length: count }, (_, i) =>
-        ask({ ...requestOf(index), agent: `${name} ${i}` }, timeoutMs),
+        ask({ ...stateOf(index), agent: `${name}, once ${i}` }, timeoutMs),
       );
       const sources = await Promise.all(all);
       return tell({ kind: 'reply', id, value: { sources, atMs: performance.timeOrigin + performance.now() } });
     }
     case 'await': {
       const { id, index } = command;
-      const request = { ...requestOf(index), agent: 'who looks' };
+      const request = { ...stateOf(index), agent: 'who looks' };
       const endMs = performance.now() + 5_000;
       while (planner?.peek(request as never) === undefined && performance.now() < endMs)
         await new Promise((resolve) => setTimeout(resolve, 1));

@@ -8,7 +8,7 @@ import type { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId, entryText } from './entry-id.ts';
 
 /** How long a record waits for others, in milliseconds. */
-const COALESCE_MS = 20;
+const COALESCE_MS = 10;
 /** With this many records waiting, they are sent at once. */
 const RECORDS_ENOUGH = 16;
 const BATCH_BYTES_MAX = 8_192;
