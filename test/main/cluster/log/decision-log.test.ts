@@ -78,7 +78,7 @@ describe('a node that misses pushes', () => {
     const [a, b, c] = nodes;
     const node = cluster.model.node('n1');
     a.decide(1, 'attack');
-    await cluster.pass(15);
+    await cluster.pass(5);
     deafen(node, true);
     await cluster.pass(30);
     deafen(node, false);
