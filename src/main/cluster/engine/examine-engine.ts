@@ -35,6 +35,7 @@ export async function examineEngine(
   const version = versionOf(String(info));
   await asked('a write', link.send(['SET', probeKey, '1', 'PX', String(PROBE_MS)]));
   await loadFunctions(link, library);
+  await asked('a function', link.send(['FCALL', library.named('probe'), '1', probeKey]));
   return { version, memoryPolicy: await memoryPolicyOf(link) };
 }
 
@@ -84,7 +85,7 @@ async function asked<T>(what: string, answer: Promise<T>): Promise<T> {
 /** What an error reply means for whoever runs the engine. */
 const MEANINGS: readonly (readonly [RegExp, string])[] = [
   [/^(NOAUTH|WRONGPASS)/, 'it refuses the name or password in the URL'],
-  [/^NOPERM/, "the URL's user may not use a command that is needed"],
+  [/^(NOPERM|ERR The user executing the script can't)/, "the URL's user may not use a command that is needed"],
   [/^READONLY/, 'it is read-only: a replica, not the primary'],
   [/^OOM/, 'its memory is full'],
   [/^MISCONF/, 'it refuses writes because it cannot save to disk'],

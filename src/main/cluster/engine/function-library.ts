@@ -22,7 +22,7 @@ export interface FunctionLibrary {
  */
 export function functionLibrary(parts: readonly LibraryPart[]): FunctionLibrary {
   const text = parts.map(({ source }) => source).join('\n');
-  const version = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const version = createHash('sha256').update(SHARED).update(text).digest('hex').slice(0, 12);
   const name = `conclave_${version}`;
   const named = (fn: string): string => `${name}_${fn}`;
   const code = `#!lua name=${name}\nlocal function named(fn) return '${name}_' .. fn end\n${SHARED}\n${text}\n`;
@@ -39,4 +39,9 @@ end
 local function is_present(channel)
   return redis.call('PUBSUB', 'SHARDNUMSUB', channel)[2] > 0
 end
+-- Whether the user of a connection may run what the functions need besides keys.
+redis.register_function(named('probe'), function(keys)
+  redis.call('SPUBLISH', keys[1], '')
+  return { now_ms(), is_present(keys[1]) }
+end)
 `;
