@@ -61,7 +61,9 @@ async function start(port: number, flags: readonly string[]): Promise<ChildProce
   const bound = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...flags];
   const child = spawn('redis-server', bound, { stdio: ['ignore', 'pipe', 'inherit'] });
   // Also if the test's process ends before it stops the server.
-  process.on('exit', () => child.kill('SIGKILL'));
+  const kill = () => void child.kill('SIGKILL');
+  process.on('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   let said = '';
   for await (const part of child.stdout) {
     said += part;

@@ -67,6 +67,8 @@ export class RedisEngine implements Engine {
   #link: EngineLink | undefined;
   #isUp = false;
   #isClosed = false;
+  /** Ends an attempt to connect. */
+  readonly #closing = new AbortController();
   #facts: EngineFacts | undefined;
   #why: string | undefined = 'not connected yet';
   #sinceMs: number;
@@ -138,10 +140,8 @@ export class RedisEngine implements Engine {
     const isNew = listeners.size === 0;
     listeners.add(onMessage);
     this.#channels.set(channel, listeners);
-    if (isNew && this.#link !== undefined) {
-      const link = this.#link;
-      this.#subscribe(link, channel).catch((error: Error) => this.#lost(link, error));
-    }
+    const link = this.#link;
+    if (isNew && link !== undefined) this.#subscribe(link, channel).catch((error: Error) => link.onLost(error));
     return () => {
       if (!listeners.delete(onMessage) || listeners.size > 0) return;
       this.#channels.delete(channel);
@@ -173,6 +173,7 @@ export class RedisEngine implements Engine {
   /** Ends both connections. Calls reject from now on. */
   close(): void {
     this.#isClosed = true;
+    this.#closing.abort(new Error('closed'));
     this.#timer?.cancel();
     this.#link?.close();
     this.#link = undefined;
@@ -180,13 +181,13 @@ export class RedisEngine implements Engine {
     this.#listeners.clear();
   }
 
-  /** Returns why it failed. */
-  async #connect(timeoutMs: number = OPEN_MS): Promise<PlannerError | undefined> {
+  /** Returns why it failed. `isMoved`: another shard than the URL's is tried, which has the keys. */
+  async #connect(timeoutMs: number = OPEN_MS, isMoved = false): Promise<PlannerError | undefined> {
     const { clock } = this.#parts;
     const limit = deadlineSignal(
       clock,
       clock.now() + timeoutMs,
-      undefined,
+      this.#closing.signal,
       new Error(`not ready within ${timeoutMs} ms`),
     );
     const failed = Promise.withResolvers<never>();
@@ -200,10 +201,13 @@ export class RedisEngine implements Engine {
       if (this.#isClosed) throw new Error('closed');
       this.#comeUp(link);
       return undefined;
-    } catch (error) {
+    } catch (thrown) {
       link?.close();
       if (this.#link === link) this.#link = undefined;
-      return this.#notReady(error);
+      const error = refusalOf('connecting', thrown);
+      if (!(error instanceof MovedError) || isMoved || this.#isClosed) return this.#notReady(error);
+      this.#url = movedTo(this.#url, error.address);
+      return this.#connect(timeoutMs, true);
     } finally {
       limit.dispose();
     }
@@ -235,8 +239,7 @@ export class RedisEngine implements Engine {
     for (const listener of [...this.#listeners]) listener(true);
   }
 
-  #notReady(cause: unknown): PlannerError {
-    const error = refusalOf('connecting', cause);
+  #notReady(error: unknown): PlannerError {
     if (error instanceof MovedError) this.#url = movedTo(this.#url, error.address);
     else this.#url = this.#parts.url;
     this.#why = messageOf(error);
@@ -248,6 +251,7 @@ export class RedisEngine implements Engine {
   #connectLater(): void {
     if (this.#isClosed) return;
     const { clock, random } = this.#parts;
+    this.#timer?.cancel();
     const pauseMs = PAUSE_MS.min + random.next() * (PAUSE_MS.max - PAUSE_MS.min);
     this.#timer = clock.setTimer(pauseMs, () => void this.#connect());
   }
@@ -307,7 +311,7 @@ export class RedisEngine implements Engine {
     const isReply = refusal !== error || /^(ERR|WRONGTYPE) /.test(messageOf(error));
     if (!isReply) return this.#away(messageOf(error));
     this.#refused++;
-    // Functions that are gone, or a primary that has become a replica: both are found out, and mended, by connecting again.
+    // Functions that are gone, a primary that has become a replica, or one that takes no writes: found out, and mended, by connecting again.
     if (isElsewhere(messageOf(error))) this.#lost(link, error as Error);
     if (refusal instanceof PlannerError) return refusal;
     return new PlannerError('ERR_CLUSTER_REFUSED', `${fn} failed at the engine: ${messageOf(error)}`, { cause: error });
@@ -320,7 +324,7 @@ export class RedisEngine implements Engine {
 }
 
 function isElsewhere(message: string): boolean {
-  return /^(READONLY|MOVED|LOADING|MASTERDOWN|ERR Function not found)/.test(message);
+  return /^(READONLY|MOVED|LOADING|MASTERDOWN|OOM|MISCONF|ERR Function not found)/.test(message);
 }
 
 /** The same URL at another address. */

@@ -19,6 +19,9 @@ export interface EngineLink {
 /** Rejects when the signal aborts; nothing is left open then. */
 export type OpenLink = (url: string, signal: AbortSignal) => Promise<EngineLink>;
 
+/** An address that does not answer is given up after this time, in milliseconds: the client cannot be stopped before. */
+const CONNECT_MS = 1_500;
+
 /** Connects twice, and never again by itself: that is decided by the caller. */
 export const openRedisLink: OpenLink = async (url, signal) => {
   const make = () =>
@@ -27,7 +30,7 @@ export const openRedisLink: OpenLink = async (url, signal) => {
       RESP: 3,
       disableOfflineQueue: true,
       maintNotifications: 'disabled',
-      socket: { reconnectStrategy: false, noDelay: true },
+      socket: { reconnectStrategy: false, noDelay: true, connectTimeout: CONNECT_MS },
       commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
     });
   const [commands, messages] = [make(), make()];

@@ -1,6 +1,11 @@
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { clusterNames, type EngineReply } from '../../../../src/main/cluster/engine/engine.ts';
 import { functionLibrary } from '../../../../src/main/cluster/engine/function-library.ts';
@@ -46,15 +51,33 @@ function goesAway(engine: RedisEngine): Promise<void> {
   });
 }
 
+async function told(redis: RedisServer, ...command: string[]): Promise<unknown> {
+  const client = await createClient({ url: redis.url }).connect();
+  try {
+    return await client.sendCommand(command);
+  } finally {
+    client.destroy();
+  }
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await setTimeout(20);
+}
+
 const echo = (engine: RedisEngine, of: string) =>
   engine.call('echo', [names.key('bus')], ['hello', names.presence(of)]);
 
 describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
   let redis: RedisServer;
+  let tmp: string;
   beforeAll(async () => {
     redis = await startRedis();
+    tmp = await mkdtemp(join(tmpdir(), 'shards-'));
   });
-  afterAll(() => redis.stop());
+  afterAll(async () => {
+    await redis.stop();
+    await rm(tmp, { recursive: true });
+  });
 
   it('calls functions that two nodes load at the same moment, with bytes both ways', async () => {
     const [a, b] = [engineAt(redis.url, 'a'), engineAt(redis.url, 'b')];
@@ -135,16 +158,42 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
     await back;
   });
 
+  it('is away while the engine is full', async () => {
+    await using small = await startRedis();
+    const engine = engineAt(small.url);
+    await engine.start();
+    const lost = goesAway(engine);
+    await told(small, 'CONFIG', 'SET', 'maxmemory', '1');
+    await expect(echo(engine, 'a')).rejects.toMatchObject({ code: 'ERR_CLUSTER_REFUSED' });
+    await lost;
+    expect(engine.stats().why).toMatch(/OOM|memory is full/);
+    const back = comesUp(engine);
+    await told(small, 'CONFIG', 'SET', 'maxmemory', '0');
+    await back;
+  });
+
+  it('follows the keys to another shard, also at the start', async () => {
+    await using a = await startRedis(['--cluster-enabled', 'yes', '--cluster-config-file', `${tmp}/a.conf`]);
+    await using b = await startRedis(['--cluster-enabled', 'yes', '--cluster-config-file', `${tmp}/b.conf`]);
+    await told(a, 'CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await told(a, 'CLUSTER', 'MEET', '127.0.0.1', String(b.port));
+    await until(async () => String(await told(b, 'CLUSTER', 'INFO')).includes('cluster_slots_ok:16384'));
+    await until(async () => String(await told(b, 'CLUSTER', 'INFO')).includes('cluster_state:ok'));
+    const engine = engineAt(b.url);
+    await engine.start();
+    expect(await echo(engine, 'a')).toHaveLength(4);
+  });
+
   describe('refuses at start', () => {
     it.each([
       ['a wrong password', ['--requirepass', 'secret'], /refuses the name or password/],
       ['a full memory', ['--maxmemory', '1kb', '--maxmemory-policy', 'noeviction'], /its memory is full/],
       ['a replica', ['--replicaof', '127.0.0.1 1'], /is read-only/],
-      [
-        'a user without rights',
-        ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-function'],
+      ...['function', 'fcall', 'time', 'spublish'].map((command): [string, string[], RegExp] => [
+        `a user without the right to ${command}`,
+        ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', `-${command}`],
         /may not use a command/,
-      ],
+      ]),
     ])('%s', async (_, flags, message) => {
       await using wrong = await startRedis(flags);
       const error = await engineAt(wrong.url)
