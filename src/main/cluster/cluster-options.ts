@@ -24,7 +24,17 @@ export function engineUrlFault(text: string): string | undefined {
   }
   if (!/^\/?\d*$/.test(url.pathname))
     return 'must have no path, or the number of a database, such as redis://host:6379/2';
+  if (![url.username, url.password].every(isEncoded))
+    return 'must have a name and password without a bare "%": it is written %25';
   return undefined;
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 export const clusterSchema = z.strictObject({

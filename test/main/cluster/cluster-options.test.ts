@@ -18,6 +18,7 @@ describe('the options of a cluster', () => {
     ['redis:', /must be a URL such as redis:/],
     ['', /must be a URL such as redis:/],
     ['redis://localhost/games', /must have no path/],
+    ['redis://user:100%@localhost', /is written %25/],
   ])('refuses %j', (url, fault) => {
     expect(engineUrlFault(url)).toMatch(fault);
     expect(clusterSchema.safeParse({ url }).success).toBe(false);
