@@ -65,10 +65,11 @@ export class SharedDomain {
     return { log: this.#log.stats(), states: this.states.stats(), acts: this.#acts.stats() };
   }
 
-  close(): void {
+  /** Sends what waits. Never rejects. */
+  async close(): Promise<void> {
     this.#end();
-    this.#log.close();
     this.states.changedAll();
+    await this.#log.close();
   }
 }
 

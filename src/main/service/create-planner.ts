@@ -102,9 +102,13 @@ export async function createPlanner(
   const futures = new Map<string, DomainFutures>();
   let cluster: Cluster | undefined;
   const release = async (): Promise<void> => {
-    cluster?.close();
     const open = [pool, ...futures.values(), ...clients.values()];
-    await Promise.all(open.map((each) => each.close()));
+    try {
+      await Promise.all(open.map((each) => each.close()));
+    } finally {
+      // Last, when no call is at work on its leases.
+      await cluster?.close();
+    }
   };
   try {
     for (const { name, domain } of resolved.domains) {

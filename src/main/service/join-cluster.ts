@@ -27,7 +27,7 @@ export async function openCluster(
     await cluster.start(startTimeoutMs);
   } catch (error) {
     if (!allowOffline) {
-      cluster.close();
+      await cluster.close();
       throw error;
     }
     warn(`${messageOf(error)}; this node goes on alone until it is there (allowOffline)`);

@@ -120,10 +120,11 @@ export class DecisionLog implements DecisionJournal {
     else this.#follower.sleep();
   }
 
-  close(): void {
+  /** Sends what waits. Never rejects. */
+  async close(): Promise<void> {
     for (const end of this.#ends.splice(0)) end();
     this.#follower.close();
-    this.#sender.close();
+    await this.#sender.close();
   }
 
   decided(

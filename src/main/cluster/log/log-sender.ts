@@ -96,6 +96,8 @@ export class LogSender {
   #clearedAt: EntryId | undefined;
   #timer: Timer | undefined;
   #isSending = false;
+  /** The last call. Never rejects. */
+  #sending: Promise<void> | undefined;
   /** Whether this node has read the log since the engine came up: before, it knows neither the engine's time nor the last clear. */
   #isReady = false;
   #isClosed = false;
@@ -218,9 +220,12 @@ export class LogSender {
     if (this.#hasWork) this.#sendSoon();
   }
 
-  close(): void {
+  /** Sends what waits, as far as one call takes it and the engine answers. Never rejects. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
+    await this.#sending;
+    if (this.#isReady && this.#parts.engine.isUp && this.#hasWork) await this.#send();
   }
 
   get #hasWork(): boolean {
@@ -236,7 +241,7 @@ export class LogSender {
     this.#timer?.cancel();
     this.#timer = clock.setTimer(isEnough ? 0 : Math.max(COALESCE_MS, pauseMs), () => {
       this.#timer = undefined;
-      if (this.#isReady && engine.isUp && !this.#isSending) void this.#send();
+      if (this.#isReady && engine.isUp && !this.#isSending) this.#sending = this.#send();
     });
   }
 
