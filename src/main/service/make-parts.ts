@@ -1,5 +1,7 @@
+import { hostname } from 'node:os';
 import { defined } from '../../shared/defined.ts';
 import type { Random } from '../../shared/random.ts';
+import { serverKey } from '../cluster/leases/server-key.ts';
 import { CallMaker, type RunningCalls } from '../models/calls/call-maker.ts';
 import { LoopTurns } from '../models/calls/loop-turns.ts';
 import { busySlots, discoverEndpoint, type JsonReader } from '../models/discovery/discover-endpoint.ts';
@@ -118,11 +120,13 @@ export function makeShared(
   };
 }
 
-/** Endpoints on the machine of one name share it. */
-function machinesOf({ features }: ResolvedOptions): (endpoint: ResolvedEndpoint) => Machine | undefined {
+/** Endpoints on the machine of one name share it; in a cluster, also those of one server, whose slots are leased together. */
+function machinesOf({ features, cluster }: ResolvedOptions): (endpoint: ResolvedEndpoint) => Machine | undefined {
   const machines = new Map<string, Machine>();
-  return ({ machine: name }) => {
-    if (name === undefined || !features.oneMachine) return undefined;
+  return (endpoint) => {
+    const own = features.oneMachine ? endpoint.machine : undefined;
+    const name = cluster === undefined ? own : serverKey(endpoint, hostname());
+    if (name === undefined) return undefined;
     const machine = machines.get(name) ?? new Machine();
     machines.set(name, machine);
     return machine;
