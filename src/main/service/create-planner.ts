@@ -179,9 +179,13 @@ async function withCaches(
   for (const { name, parts } of made) {
     const { agreement } = parts.records;
     const cache = await openPlanCache(parts.options, clock, random, warn, agreement, shared);
-    domains.push(cluster === undefined ? { name, parts, cache } : shareDomain(cluster, { name, parts, cache }, random));
+    domains.push({ name, parts, cache });
   }
-  return domains as [DomainParts, ...DomainParts[]];
+  // Not before all are open: what other nodes clear is passed on to the planner, which is made in this turn.
+  return domains.map((domain) => (cluster === undefined ? domain : shareDomain(cluster, domain, random))) as [
+    DomainParts,
+    ...DomainParts[],
+  ];
 }
 
 /** Probes each seat once, with the start of the prompts of the first domain that asks it. */
