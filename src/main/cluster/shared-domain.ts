@@ -55,6 +55,7 @@ export class SharedDomain {
     this.#acts = new AgentActs(cache ?? NO_ACTS);
     log.takeActs = () => this.#acts.take();
     log.onAct = (act) => this.#acts.heard(act);
+    log.onClear = () => this.states.cleared();
     log.onState = (state) => this.states.changed(state);
     this.#end = engine.onChange(() => this.states.changedAll());
     cache?.share(log, () => log.noteActs());

@@ -87,6 +87,8 @@ export class DecisionLog implements DecisionJournal {
   onAct: (act: Buffer) => void = () => {};
   /** The claim of a state has ended at another node. */
   onState: (state: string) => void = () => {};
+  /** This node has cleared its cache, by itself or because another has. */
+  onClear: () => void = () => {};
 
   constructor(parts: DecisionLogParts) {
     this.#parts = parts;
@@ -138,6 +140,7 @@ export class DecisionLog implements DecisionJournal {
   }
 
   cleared(): void {
+    this.onClear();
     if (!this.#isClearing) this.#sender.clear();
   }
 

@@ -77,6 +77,7 @@ export class ClusterStates {
   readonly #parts: ClusterStatesParts;
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #claims = { own: 0, made: 0, another: 0, late: 0, away: 0 };
+  #clearedMs = Number.NEGATIVE_INFINITY;
   #next = 1;
   #waitingNow = 0;
   #waits = 0;
@@ -94,7 +95,7 @@ export class ClusterStates {
     for (;;) {
       const changed = this.#onChange(state);
       try {
-        const answer = await this.#ask(question, hasWaited || !question.asksAgain);
+        const answer = await this.#ask(question, hasWaited || (!question.asksAgain && !this.#isJustCleared));
         if (answer.kind !== 'another') {
           if (hasWaited && answer.kind === 'go') this.#inVain++;
           return answer;
@@ -112,6 +113,17 @@ export class ClusterStates {
         changed.end();
       }
     }
+  }
+
+  /** The cache was cleared: what was made before is no answer any more. */
+  cleared(): void {
+    this.#clearedMs = this.#parts.clock.now();
+  }
+
+  /** Whether the engine may still have what was made before the cache was cleared. */
+  get #isJustCleared(): boolean {
+    const { clock, madeMs = MADE_MS } = this.#parts;
+    return clock.now() <= this.#clearedMs + madeMs;
   }
 
   /** A claim has changed, at any node. */

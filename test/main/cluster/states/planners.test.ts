@@ -51,6 +51,21 @@ it('a request at the very moment of the decision, or just after, asks no model',
   expect([(await first)?.action, (await second)?.action, cluster.asked]).toEqual(['block', 'block', 3]);
 });
 
+it('a decision from before a clear is no answer to another node, although the engine still has it', async () => {
+  const cluster = await open(2, ({ node }) => answers(node === 'n0' ? 'block' : 'flee'));
+  const [a, b] = cluster.nodes;
+  const first = a?.planner.plan(request(), { timeoutMs: 2_000 });
+  await cluster.pass(700);
+  a?.planner.clearCache();
+  await cluster.pass(100);
+  const second = b?.planner.plan(request({ agent: 'other' }), { timeoutMs: 2_000 });
+  await cluster.pass(700);
+  const third = a?.planner.plan(request(), { timeoutMs: 2_000 });
+  await cluster.pass(700);
+  expect([(await first)?.action, (await second)?.action, (await third)?.action]).toEqual(['block', 'flee', 'flee']);
+  expect(cluster.asked).toBe(6);
+});
+
 it('an owner that dies is followed by another node within a second, and no plan is late', async () => {
   const cluster = await open(3, ({ node }) => (node === 'n0' ? { kind: 'times-out' } : answers('flee')));
   const [a, b, c] = cluster.nodes;
