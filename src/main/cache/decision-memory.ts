@@ -181,7 +181,8 @@ export class DecisionMemory {
 
   /** As `amend`, for what another node has amended. */
   adoptAmended(signature: Signature, decision: Decision, expiresAtMs: number): void {
-    this.#writer.write(signature, decision, expiresAtMs);
+    const outcome = this.#writer.write(signature, decision, expiresAtMs);
+    if (outcome.kind === 'stored') this.#holds(outcome.slot);
   }
 
   /** Forgets every decision at once, in memory also those of other domains in the same store. */

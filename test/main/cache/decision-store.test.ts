@@ -36,3 +36,11 @@ test('a clear by one domain leaves another no way to what stands in its slots la
   expect([rover.near(), guard.near()]).toEqual(['attack', undefined]);
   expect([rover.memory.stats().entries, guard.memory.stats().entries]).toEqual([1, 0]);
 });
+
+test('counts what another node has amended and this one has evicted', () => {
+  const store = new DecisionStore(4, 2);
+  const { memory, remember } = memoryOf(store, ROVER);
+  memory.adoptAmended(new Int32Array([1, 2, 3, 4]), decision(), 1_000);
+  remember('attack');
+  expect(memory.stats().entries).toBe(2);
+});

@@ -331,7 +331,7 @@ function isElsewhere(message: string): boolean {
 function movedTo(url: string, address: string): string {
   const moved = new URL(url);
   const [, host = moved.hostname, port = moved.port] = /^(.*):(\d+)$/.exec(address) ?? [];
-  moved.hostname = host === '' ? moved.hostname : host;
+  moved.hostname = host.includes(':') ? `[${host}]` : host || moved.hostname;
   moved.port = port;
   return moved.href;
 }
