@@ -46,6 +46,8 @@ export class ServingRulesWriter {
     single: new Map(),
     foreseen: new Map(),
   };
+  /** The bits of what is never served to other readers. */
+  #withheld = 0;
 
   constructor(buffer: SharedArrayBuffer, { hasBudget, valuesMin }: ServingRules) {
     this.#words = new Int32Array(buffer, 0, HEADER.WORDS);
@@ -63,6 +65,12 @@ export class ServingRulesWriter {
     this.#publish(kind);
   }
 
+  /** Nothing of a scene is served to other readers from now on, also after a clear. */
+  withhold(scene: string): void {
+    this.#withheld |= sceneBit(scene);
+    this.#publish('exact');
+  }
+
   /** Forgets all doubts. */
   clear(): void {
     for (const kind of DOUBTED) {
@@ -72,7 +80,7 @@ export class ServingRulesWriter {
   }
 
   #publish(kind: Doubted): void {
-    let mask = 0;
+    let mask = kind === 'exact' ? this.#withheld : 0;
     for (const bit of this.#doubts[kind].values()) mask |= bit;
     Atomics.store(this.#words, WORD_OF[kind], mask);
   }
@@ -89,7 +97,7 @@ export class DomainRulesWriter implements Pick<ServingRulesWriter, 'doubt' | 'cl
     this.#rules = rules;
     this.#scope = scope;
     this.#hasBudget = hasBudget;
-    this.#doubtIfBudget();
+    if (hasBudget) rules.withhold(scopedScene(scope, undefined));
   }
 
   doubt(kind: Doubted, scene: string | undefined, isDoubted: boolean): void {
@@ -98,11 +106,6 @@ export class DomainRulesWriter implements Pick<ServingRulesWriter, 'doubt' | 'cl
 
   clear(): void {
     this.#rules.clear();
-    this.#doubtIfBudget();
-  }
-
-  #doubtIfBudget(): void {
-    if (this.#hasBudget) this.#rules.doubt('exact', scopedScene(this.#scope, undefined), true);
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ServingRulesReader, ServingRulesWriter } from '../../../src/shared/store/serving-rules.ts';
+import { DomainRulesWriter, ServingRulesReader, ServingRulesWriter } from '../../../src/shared/store/serving-rules.ts';
 import { createStoreBuffer } from '../../../src/shared/store/store-layout.ts';
 
 function opened() {
@@ -29,4 +29,15 @@ test('doubts about more scenes than are remembered last until a clear', () => {
   expect(doubted.length).toBeLessThan(100);
   writer.clear();
   expect(reader.isDoubted('single', scenes.at(-1) as string)).toBe(false);
+});
+
+test('of a domain with an error budget nothing is served, also after a clear of all domains', () => {
+  const { writer, reader } = opened();
+  const budgeted = new DomainRulesWriter(writer, 'rover', true);
+  const plain = new DomainRulesWriter(writer, 'guard', false);
+  plain.doubt('exact', 'cave', true);
+  const doubted = () => ['rover', 'guard'].map((scope) => reader.isDoubted('exact', 'cave', scope));
+  expect(doubted()).toEqual([true, true]);
+  for (const rules of [budgeted, plain]) rules.clear();
+  expect(doubted()).toEqual([true, false]);
 });
