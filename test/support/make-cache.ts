@@ -1,6 +1,6 @@
 import type { ResolvedCache } from '../../src/main/cache/cache-options.ts';
 import type { Hit, Look, Miss } from '../../src/main/cache/look.ts';
-import { PlanCache } from '../../src/main/cache/plan-cache.ts';
+import { PlanCache, type SharedStore } from '../../src/main/cache/plan-cache.ts';
 import type { PanelAgreement } from '../../src/main/cache/standing/tier-standing.ts';
 import type { Decision } from '../../src/shared/decision.ts';
 import { type Domain, defineDomain, type Observation } from '../../src/shared/domain.ts';
@@ -59,6 +59,7 @@ export interface CacheParts {
   readonly clock?: FakeClock;
   readonly random?: Random;
   readonly models?: PanelAgreement;
+  readonly shared?: SharedStore;
 }
 
 const MISS: Miss = {
@@ -79,10 +80,10 @@ export class CacheUnderTest {
   readonly #signer: Signer;
 
   constructor(options: Partial<ResolvedCache> = {}, parts: CacheParts = {}, cache?: PlanCache) {
-    const { domain = cacheDomain, clock = new FakeClock(500), random = seededRandom(1), models } = parts;
+    const { domain = cacheDomain, clock = new FakeClock(500), random = seededRandom(1), models, shared } = parts;
     this.clock = clock;
     this.#signer = new Signer(domain);
-    this.cache = cache ?? new PlanCache({ ...PLAIN_CACHE, ...options }, domain, clock, random, models);
+    this.cache = cache ?? new PlanCache({ ...PLAIN_CACHE, ...options }, domain, clock, random, models, shared);
   }
 
   sign(request: PlanRequest): Signature {
