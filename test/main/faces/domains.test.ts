@@ -67,6 +67,16 @@ describe('over HTTP', () => {
     expect(names).toEqual([expect.stringContaining('"rover"'), expect.stringContaining('"guard"')]);
   });
 
+  test('the document has the figures by domain, and where in the cluster a plan was decided', async () => {
+    const { paths } = Object(await (await call('/openapi.json')).json());
+    const schemaOf = (path: string, method: string) =>
+      paths[path][method].responses[200].content['application/json'].schema;
+    const { properties } = schemaOf('/v1/stats', 'get').properties.domains.additionalProperties;
+    expect(Object.keys(properties)).toEqual(expect.arrayContaining(['plans', 'cache', 'landing']));
+    expect(properties).not.toHaveProperty('endpoints');
+    expect(schemaOf('/v1/plans', 'post').properties).toHaveProperty('node');
+  });
+
   test('the default size of bodies is that of the domain with images', () => {
     expect(resolveHttpOptions({ port: 0 }, under.planner.domain).bodyBytesMax).toBeLessThan(3_000_000);
   });

@@ -73,6 +73,7 @@ export const planSchema: JsonSchema = jsonSchema(
       .describe('For an answer that was foreseen: how models were asked before the request; `startMs` is negative.')
       .optional(),
     coalesced: z.boolean().describe('Whether it shared the work of another request in the same state.'),
+    node: z.string().describe('The node of the cluster whose models decided, if it is another one.').optional(),
     ageMs: ms.describe('For answers from memory: how long ago they were decided.').optional(),
     latencyMs: ms,
     landing: z

@@ -15,19 +15,43 @@ const MAY_BE_OFF: ReadonlySet<string> = new Set([
 
 /** Absent if the planner works alone. */
 const CLUSTER = 'cluster';
+/** Of what the domains of a planner share; each of them has the others. */
+const SHARED: ReadonlySet<string> = new Set(['turns', 'workers', 'chats', 'endpoints', CLUSTER]);
 
 /** Schema of `planner.stats()`, from the table of figures. Names and states are not figures, and not included. */
 export const statsSchema: JsonSchema = {
-  ...partSchema(FIGURES, ''),
-  required: [...new Set(FIGURES.map(({ path }) => path.split('.', 1)[0] as string))].filter((part) => part !== CLUSTER),
+  type: 'object',
+  properties: {
+    ...membersOf(FIGURES, ''),
+    domains: {
+      type: 'object',
+      description: 'The figures by domain, if there are several.',
+      additionalProperties: partSchema(
+        FIGURES.filter((figure) => !SHARED.has(partOf(figure))),
+        '',
+      ),
+    },
+  },
+  required: [...new Set(FIGURES.map(partOf))].filter((part) => part !== CLUSTER),
 };
 
+function partOf({ path }: Figure): string {
+  return path.split('.', 1)[0] as string;
+}
+
 function partSchema(figures: readonly Figure[], prefix: string): JsonSchema {
-  const parts = Map.groupBy(figures, ({ path }) => path.slice(prefix.length).split('.', 1)[0] as string);
-  const items = parts.get('*');
+  const items = partsOf(figures, prefix).get('*');
   if (items !== undefined) return { type: 'array', items: partSchema(items, `${prefix}*.`) };
-  const members = [...parts].map(([name, each]) => [name, memberSchema(each, `${prefix}${name}`)]);
-  return { type: 'object', properties: Object.fromEntries(members) };
+  return { type: 'object', properties: membersOf(figures, prefix) };
+}
+
+function membersOf(figures: readonly Figure[], prefix: string): Readonly<Record<string, JsonSchema>> {
+  const members = [...partsOf(figures, prefix)].map(([name, each]) => [name, memberSchema(each, `${prefix}${name}`)]);
+  return Object.fromEntries(members);
+}
+
+function partsOf(figures: readonly Figure[], prefix: string): Map<string, Figure[]> {
+  return Map.groupBy(figures, ({ path }) => path.slice(prefix.length).split('.', 1)[0] as string);
 }
 
 function memberSchema(figures: readonly Figure[], path: string): JsonSchema {
