@@ -38,9 +38,8 @@ export async function openLearned(
   clock: Clock,
   warn: (message: string) => void,
 ): Promise<LearnedFiles> {
-  const { cache } = options;
-  if (cache === false || cache.disk === false) return { restore: () => {}, close: async () => {} };
-  const { path } = cache.disk;
+  const path = diskPathOf(options);
+  if (path === undefined) return { restore: () => {}, close: async () => {} };
   const stores = await Promise.all([
     openProfileFile(`${path}${PROFILES_SUFFIX}`, clock, warn).then((file) => storeOfTimes(options, file)),
     openSavedFile(`${path}${CALIBRATIONS_SUFFIX}`, CALIBRATION_FORMAT, clock, warn).then((file) =>
@@ -56,6 +55,12 @@ export async function openLearned(
     },
     close: async (parts) => void (await Promise.all(stores.map((store) => store.close(parts)))),
   };
+}
+
+/** Where decisions are stored: domains that remember any share the file. */
+function diskPathOf({ cache, domains }: ResolvedOptions): string | undefined {
+  const caches = domains.map(({ own }) => own?.cache ?? cache);
+  return caches.flatMap((each) => (each === false || each.disk === false ? [] : each.disk.path))[0];
 }
 
 type Store = Required<LearnedFiles>;

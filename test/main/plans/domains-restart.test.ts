@@ -60,3 +60,12 @@ test('after a restart each domain has its own decisions back from the file that 
   const plans = await drive(last, Promise.all([third.plan(asked('rover')), third.plan(asked('sentinel'))]));
   expect(plans.map(({ source }) => source)).toEqual(['vote', 'vote']);
 });
+
+test('what is known of models is stored although the first domain remembers nothing', async () => {
+  const clock = new FakeWallClock(1_000);
+  const { rover, guard } = domainsOptions.domains as Record<string, object>;
+  const planner = await open(clock, { rover: { ...rover, cache: false }, guard } as never);
+  await drive(clock, planner.plan(asked('guard')));
+  await drive(clock, planner.close());
+  expect(readdirSync(folder.path)).toContain('memory.latencies.json');
+});
