@@ -262,7 +262,9 @@ export function defineDomain<const F extends FeatureMap>(definition: DomainDefin
     if (key in Object.prototype) fail(`domain.features.${key} is a name that every object has; choose another`);
     checkFeature(`domain.features.${key}`, feature);
   }
-  checkKeys('domain', 'domain', definition, DOMAIN_KEYS);
+  // A planner of several domains gives each a scope, which is none of a domain that is taken from it.
+  const { scope: _, ...settings }: DomainDefinition & { readonly scope?: unknown } = definition;
+  checkKeys('domain', 'domain', settings, DOMAIN_KEYS);
   const sceneFeature = definition.sceneFeature ?? defaultScene(features);
   if (sceneFeature !== undefined && features[sceneFeature]?.kind !== 'category') {
     const categories = Object.keys(features).filter((key) => features[key]?.kind === 'category');

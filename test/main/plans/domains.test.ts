@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { openCache } from '../../../src/main/cache/shared-cache.ts';
 import type { DomainsPlannerOptions } from '../../../src/main/options/planner-options.ts';
 import { createPlanner } from '../../../src/main/service/create-planner.ts';
+import { type Domain, defineDomain } from '../../../src/shared/domain.ts';
 import type { PlanRequest } from '../../../src/shared/plan-request.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import { runVirtual, VirtualClock } from '../../sim/virtual-clock.ts';
@@ -81,6 +82,19 @@ describe('a request finds its domain', () => {
     expect((await plan(under, asked('rover'))).source).toBe('cache');
     expect(under.planner.stats()).not.toHaveProperty('domains');
   });
+});
+
+test('the domains of a planner can be those of another one', async () => {
+  await using under = await makeDomains();
+  const { rover, guard } = under.planner.domains as Record<string, Domain>;
+  const experts = { rover: [expertOf('scout')], guard: [expertOf('sentry')] };
+  const domains = {
+    rover: { domain: rover, experts: experts.rover },
+    guard: { domain: guard, experts: experts.guard },
+  };
+  await using other = await makeDomains({ domains: domains as never });
+  expect((await plan(other, asked('guard'))).domain).toBe('guard');
+  expect(defineDomain(rover as Domain)).not.toHaveProperty('scope');
 });
 
 describe('what one domain decided is never served to another', () => {
