@@ -210,7 +210,12 @@ async function entryOf(file: NamedFile, name: string, entry: unknown): Promise<C
 
 async function namedDomain(file: NamedFile, key: string, domain: unknown): Promise<Domain> {
   if (typeof domain !== 'string') return domainOf(file, domain, key);
-  return loadDomain(dirname(file.path), domain);
+  try {
+    return await loadDomain(dirname(file.path), domain);
+  } catch (error) {
+    if (!(error instanceof PlannerError)) throw error;
+    throw new PlannerError(error.code, `${file.name}: ${key}: ${error.message}`, { cause: error });
+  }
 }
 
 function domainOf({ name, path }: NamedFile, domain: unknown, key = 'domain'): Domain {
@@ -222,7 +227,8 @@ function domainOf({ name, path }: NamedFile, domain: unknown, key = 'domain'): D
     return defineDomain(withPath(domain as DomainDefinition, dirname(path)));
   } catch (error) {
     if (!(error instanceof PlannerError)) throw error;
-    throw new PlannerError(error.code, `${name}: ${error.message}`, { cause: error });
+    const where = key === 'domain' ? name : `${name}: ${key}`;
+    throw new PlannerError(error.code, `${where}: ${error.message}`, { cause: error });
   }
 }
 

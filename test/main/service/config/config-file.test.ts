@@ -126,7 +126,9 @@ describe('several domains', () => {
     [{ domain: 'skyrim', domains: {} }, 'domains must not be given together with domain'],
     [{ domains: { bat: 5 } }, 'domains.bat must be "skyrim" or a definition, got 5'],
     [{ domains: { bat: { domain: null } } }, 'domains.bat.domain must be "skyrim" or a definition, got null'],
-    [{ domains: { bat: 'missing.yaml' } }, 'missing.yaml'],
+    [{ domains: { bat: 'missing.yaml' } }, 'conclave.config.json: domains.bat: missing.yaml: there is no such file'],
+    [{ domains: { bat: 'skyrimm' } }, 'conclave.config.json: domains.bat: domain must be "skyrim" or a file'],
+    [{ domains: { bat: { name: '', features } } }, 'conclave.config.json: domains.bat: domain.name must be a name'],
   ])('are refused with the key, the rule and the value: %#', async (config, message) => {
     folder.file('conclave.config.json', JSON.stringify(config));
     await expect(loadConfig(folder.path)).rejects.toThrow(message);
