@@ -6,7 +6,7 @@ import type { EndpointGate } from '../../src/main/models/slots/endpoint-gate.ts'
 import { allFeatures } from '../../src/main/options/features.ts';
 import type { PlannerOptions } from '../../src/main/options/planner-options.ts';
 import { resolveOptions } from '../../src/main/options/resolve-options.ts';
-import { BackgroundLane } from '../../src/main/plans/background/background-lane.ts';
+import { BackgroundLane, sharedLanes } from '../../src/main/plans/background/background-lane.ts';
 import { type BookedState, StateBook } from '../../src/main/plans/background/state-book.ts';
 import type { Errand, Lessons } from '../../src/main/plans/lessons.ts';
 import { makeParts } from '../../src/main/service/create-planner.ts';
@@ -44,6 +44,8 @@ export class LaneUnderTest {
   readonly gates: Map<string, EndpointGate>;
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
   readonly lane: BackgroundLane;
+  /** Makes the lane of another domain of the same planner. */
+  readonly another: () => BackgroundLane;
   /** What the lane brought home, by the place that was asked about. */
   readonly decided: [place: unknown, action: string][] = [];
   readonly warnings: string[] = [];
@@ -100,9 +102,11 @@ export class LaneUnderTest {
         return this.onVoted(state as BookedState, made);
       },
     };
-    const book = new StateBook(seededRandom(1));
     const announcements = { warn: (message: string) => void this.warnings.push(message) };
-    this.lane = new BackgroundLane(parts, book, lessons, this.askedAbout, announcements);
+    const shared = sharedLanes(parts);
+    this.another = () =>
+      new BackgroundLane(parts, new StateBook(seededRandom(1)), lessons, this.askedAbout, announcements, shared);
+    this.lane = this.another();
   }
 
   gate(name = 'fake'): EndpointGate {

@@ -239,12 +239,12 @@ export class BackgroundLane {
     return true;
   }
 
-  /** Whether a check need not give way to plans. At any moment, no more of them do than their share of the slots, but one may. */
+  /** Whether a check need not give way to plans. At any moment, no more of all domains do than their share of the slots, but one may. */
   #mayReserve(job: ErrandJob): boolean {
     if (!isCheckJob(job) || this.#parts.clock.now() - job.sinceMs < PATIENCE_MS) return false;
-    const reserved = [...this.#running.values()].filter(({ reservedMs }) => reservedMs > 0).length;
     const slots = [...this.#parts.endpoints.values()].reduce((sum, { gate }) => sum + gate.ownSlots, 0);
-    return reserved < Math.max(1, this.#reserve.share * slots) && this.#reserve.covers && !this.#hasRaised();
+    const isRoom = this.#reserve.running < Math.max(1, this.#reserve.share * slots);
+    return isRoom && this.#reserve.covers && !this.#hasRaised();
   }
 
   /** Whether a request of raised priority waits for a slot. */
@@ -321,7 +321,7 @@ export class BackgroundLane {
     } finally {
       flight.claim?.end(undefined);
       if (this.#later.get(state.key) === flight) this.#later.delete(state.key);
-      this.wake();
+      this.#turns.wake();
     }
   }
 
@@ -373,12 +373,13 @@ export class BackgroundLane {
     });
     const running = { ...job, flight, reservedMs };
     this.#running.set(key, running);
+    if (reservedMs > 0) this.#reserve.running++;
     const end = this.#fly(running).finally(() => this.#ends.delete(end));
     this.#ends.add(end);
   }
 
   async #fly(job: RunningJob): Promise<void> {
-    const { key, flight } = job;
+    const { key, flight, reservedMs } = job;
     try {
       await flight.run();
       this.#landed(job);
@@ -388,8 +389,9 @@ export class BackgroundLane {
       this.#warn('asking models again', error);
     } finally {
       flight.claim?.end(flight.isCutShort ? undefined : flight.decision);
+      if (reservedMs > 0) this.#reserve.running--;
       if (this.#running.get(key)?.flight === flight) this.#running.delete(key);
-      this.wake();
+      this.#turns.wake();
     }
   }
 

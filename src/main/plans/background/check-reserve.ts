@@ -19,6 +19,8 @@ const CUT_FACTOR = 1.5;
 
 export class CheckReserve {
   readonly share: number;
+  /** Checks that run within it now, of all domains. */
+  running = 0;
   /** Busy slots times milliseconds since the start, at all model servers. */
   readonly #workedMs: () => number;
   #seenMs: number;

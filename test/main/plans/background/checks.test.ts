@@ -214,6 +214,22 @@ test('a check waits for an idle server before it takes a slot from plans, and th
   expect(under.decided).toEqual(ofPlace(1, 2));
 });
 
+test('nor do more of several domains together', async () => {
+  under = new LaneUnderTest(answers, { cache: { checkReserve: 0.5 } });
+  const other = under.another();
+  const slot = under.takeSlot();
+  under.lane.add(errand(1));
+  other.add(errand(2));
+  under.clock.advance(5_000);
+  under.lane.wake();
+  await advance(2);
+  expect([under.lane, other].map((lane) => lane.stats().running)).toEqual([1, 0]);
+  slot.release();
+  await advance(120);
+  expect(under.decided).toEqual(ofPlace(1, 2));
+  await other.close();
+});
+
 describe('the reserve', () => {
   test('is a share of the time that models work, and all checks together take no more', () => {
     under = new LaneUnderTest(answers);
