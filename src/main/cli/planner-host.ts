@@ -70,7 +70,7 @@ export async function openPlannerHost(
   const simulator = given === undefined ? stack.use(await startSimulated(context, flags)) : undefined;
   const endpoints = given ?? simulatedEndpoints(simulator as EmbeddedSimulator, profileOf(flags, config), flags.speed);
   const panels = await panelsFor(context, flags, config, kinds, endpoints);
-  const timed = joined(context, flags, given ? config : inSimulatedTime(flags, config));
+  const timed = given ? joined(context, flags, config) : joined({}, flags, inSimulatedTime(flags, config));
   const options = plannerOptions(flags, timed, endpoints, panels);
   if (loaded !== undefined) checkWith(loaded, options);
   const planner = stack.use(await createPlanner(options));
@@ -294,7 +294,10 @@ function plannerOptions(flags: ServerFlags, config: Config, endpoints: Endpoints
   } as AnyPlannerOptions;
 }
 
-/** The configuration with the cluster of the flag, or of the environment. */
+/**
+ * The configuration with the cluster of the flag, or of the environment. The environment does not count with the simulated server: what
+ * simulated models decide is not for nodes with real ones.
+ */
 export function joined(
   { clusterUrl }: Pick<CliContext, 'clusterUrl'>,
   flags: Pick<ServerFlags, 'cluster'>,
@@ -330,7 +333,7 @@ export function optionsAgain(
     experts: experts ?? before.experts,
     synthesis: synthesis ?? (experts === undefined ? before.synthesis : undefined) ?? { models: [] },
   } as PanelOptions;
-  const timed = joined(context, flags, given ? config : inSimulatedTime(flags, config));
+  const timed = given ? joined(context, flags, config) : joined({}, flags, inSimulatedTime(flags, config));
   const chosen = 'domains' in before ? (domain: Domain) => panelBefore(before, domain) : () => panel;
   const options = plannerOptions(flags, timed, given ?? before.endpoints, withPanels(kinds, chosen, fromConfig));
   if (loaded !== undefined) checkWith(loaded, options);
