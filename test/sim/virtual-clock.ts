@@ -147,6 +147,12 @@ export async function runVirtual<T>(clock: VirtualClock, promise: Promise<T>): P
   return promise;
 }
 
+/** Lets a time pass on a virtual clock: promise chains run between any two steps. */
+export async function passVirtual(clock: VirtualClock, ms: number): Promise<void> {
+  const passed = new Promise<void>((resolve) => void clock.setTimer(ms, resolve));
+  await runVirtual(clock, passed);
+}
+
 /** A real turn of the event loop: every promise chain that can go on has gone on. */
 export function microtasks(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

@@ -3,7 +3,7 @@ import { DecisionLog } from '../../../src/main/cluster/log/decision-log.ts';
 import { type Clock, stampNow } from '../../../src/shared/clock.ts';
 import type { Decision } from '../../../src/shared/decision.ts';
 import { type Random, seededRandom } from '../../../src/shared/random.ts';
-import { microtasks, VirtualClock } from '../../sim/virtual-clock.ts';
+import { passVirtual, VirtualClock } from '../../sim/virtual-clock.ts';
 import { EngineModel } from './engine-model.ts';
 import { modelSharedDomain } from './shared-domain-model.ts';
 
@@ -99,16 +99,7 @@ export class LogNodes {
     );
   }
 
-  async pass(ms: number): Promise<void> {
-    const untilMs = this.clock.now() + ms;
-    let isDone = false;
-    this.clock.setTimer(ms, () => {
-      isDone = true;
-    });
-    await microtasks();
-    while (!isDone) {
-      this.clock.step(untilMs);
-      await microtasks();
-    }
+  pass(ms: number): Promise<void> {
+    return passVirtual(this.clock, ms);
   }
 }

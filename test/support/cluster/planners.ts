@@ -8,7 +8,7 @@ import { resolveOptions } from '../../../src/main/options/resolve-options.ts';
 import { Planner } from '../../../src/main/plans/planner.ts';
 import { makeParts } from '../../../src/main/service/create-planner.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
-import { microtasks, VirtualClock } from '../../sim/virtual-clock.ts';
+import { passVirtual, VirtualClock } from '../../sim/virtual-clock.ts';
 import { type Behaviour, FakeModels } from '../fake-models.ts';
 import { testDomain, testOptions } from '../make-planner.ts';
 import { EngineModel } from './engine-model.ts';
@@ -86,17 +86,8 @@ export class PlannerNodes implements AsyncDisposable {
     return this.nodes.reduce((sum, { models }) => sum + models.calls.length, 0);
   }
 
-  async pass(ms: number): Promise<void> {
-    const untilMs = this.clock.now() + ms;
-    let isDone = false;
-    this.clock.setTimer(ms, () => {
-      isDone = true;
-    });
-    await microtasks();
-    while (!isDone) {
-      this.clock.step(untilMs);
-      await microtasks();
-    }
+  pass(ms: number): Promise<void> {
+    return passVirtual(this.clock, ms);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,3 @@
-import { createClient, RESP_TYPES } from '@redis/client';
 import type { EngineReply } from './engine.ts';
 
 /** One life of the two connections to an engine: one for commands, one on which messages arrive. */
@@ -24,6 +23,8 @@ const CONNECT_MS = 1_500;
 
 /** Connects twice, and never again by itself: that is decided by the caller. */
 export const openRedisLink: OpenLink = async (url, signal) => {
+  // Loaded only if used, because that takes some 80 ms.
+  const { createClient, RESP_TYPES } = await import('@redis/client');
   const make = () =>
     createClient({
       url,
