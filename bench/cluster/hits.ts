@@ -1,25 +1,46 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { createPlanner, type PlannerOptions, skyrim } from '../../src/main/index.ts';
-import { FaultyProxy } from '../../test/support/faulty-proxy.ts';
 import { startRedis } from '../../test/support/redis-server.ts';
 import { median } from '../figures.ts';
 import { requestOf } from '../requests.ts';
 import { startServer } from '../start-server.ts';
-import { after, FleetNode } from './fleet.ts';
+import { after } from './fleet.ts';
+import type { WriterCommand, WriterCounts } from './paced-writer.ts';
 
+/** States that are asked for. */
 const STATES = 500;
-/** The default of the cache. Both are full from the start, since more memory is slower by itself. */
-const ENTRIES = 2_000;
+/** The default of the cache, and one that does not fill. More memory is slower by itself: both sides have as much. */
+const ENTRIES = { full: 2_000, filling: 200_000 } as const;
 const ROUNDS = 60;
-const HITS = 20_000;
-/** Agents of the other node and the mean of their pauses, in milliseconds: some 1,000 decisions a second where there is a core for it. */
-const WRITERS = 64;
-const THINK_MS = 20;
+/** In rounds of some 200 ms, so that what arrives at their borders is of no weight. */
+const HITS = 60_000;
+const NODES = 4;
+const WARM_ROUNDS = 4;
+
+export interface HitFigures {
+  /** Speed of hits in a cluster over that of hits alone: the median of the pairs. */
+  readonly ratio: number;
+  /** The same by the time that this thread was at work, which other load on the machine does not change much. */
+  readonly ratioAtWork: number;
+  /** Decisions a second that the others wrote, and in how many messages they came, and how many of them were taken over. */
+  readonly writesPerSecond: number;
+  readonly messagesPerSecond: number;
+  readonly takenPerSecond: number;
+  readonly hitUs: number;
+}
+
+type Planner = Awaited<ReturnType<typeof createPlanner>>;
 
 /**
- * Hits of a planner in a cluster, while another node writes 1,000 decisions a second, against those of one alone: in turns in one
- * process, the median of the pairs. Above 1: the cluster's is faster.
+ * Hits of a planner in a cluster, while other nodes write decisions, against those of one alone: in turns in one process. While the lone
+ * one has its turn, the others write to another cluster: the machine has as much to do, and this process applies nothing.
  */
-export async function hitsAgainstAlone(): Promise<{ ratio: number; writesPerSecond: number }> {
+export async function hitsAgainstAlone(
+  cacheIs: keyof typeof ENTRIES,
+  writesPerSecond: number,
+  rounds = ROUNDS,
+): Promise<HitFigures> {
   await using redis = await startRedis();
   const server = await startServer('answer', 'm');
   const options = (cluster?: { readonly url: string }): PlannerOptions =>
@@ -30,7 +51,7 @@ export async function hitsAgainstAlone(): Promise<{ ratio: number; writesPerSeco
       answers: 'write',
       // The same agents ask the same for ever.
       cache: {
-        entries: ENTRIES,
+        entries: ENTRIES[cacheIs],
         checkShare: 0,
         refreshAhead: false,
         similar: false,
@@ -43,43 +64,99 @@ export async function hitsAgainstAlone(): Promise<{ ratio: number; writesPerSeco
     }) as PlannerOptions;
   await using alone = await createPlanner(options());
   await using joined = await createPlanner(options({ url: redis.url }));
-  // In a process of its own, since the hits leave this one's event loop no time.
-  await using proxy = await FaultyProxy.open(redis.port);
-  const { domain: _, ...written } = options({ url: `redis://127.0.0.1:${proxy.port}` });
-  const writer = new FleetNode('writer', proxy, {
-    ...written,
-    cache: { entries: ENTRIES, checkShare: 0, refreshAhead: false },
-  });
-  await writer.start();
-  for (let index = ENTRIES - 1; index >= 0; index--) {
+  const { domain: _, ...written } = options({ url: redis.url });
+  await using writer = await Writer.open(written, NODES);
+  const filled = cacheIs === 'full' ? ENTRIES.full : STATES;
+  for (let index = filled - 1; index >= 0; index--) {
     for (const planner of [alone, joined]) await planner.plan(requestOf(index) as never, { timeoutMs: 5_000 });
   }
-  writer.tell({ kind: 'load', agents: WRITERS, thinkMs: THINK_MS, timeoutMs: 5_000, states: 0, seed: 1 });
-  await after(1_000);
-  await writer.tally();
-  const beganMs = performance.now();
-  const ratios: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const both = round % 2 === 0 ? ([joined, alone] as const) : ([alone, joined] as const);
-    const times = new Map<unknown, number>();
-    for (const planner of both) {
-      const startMs = performance.now();
-      for (let hit = 0; hit < HITS; hit++) {
-        const plan = planner.planNow(requestOf(hit % STATES) as never);
-        if (plan instanceof Promise)
-          throw new Error(
-            `${planner === joined ? 'joined' : 'alone'}: a hit was expected, got ${JSON.stringify(await plan)}`,
-          );
-        // Messages of the other node arrive between hits.
-        if (hit % 500 === 499) await new Promise((resolve) => setImmediate(resolve));
-      }
-      times.set(planner, performance.now() - startMs);
+  const times = new Map<Planner, HitTime[]>([
+    [alone, []],
+    [joined, []],
+  ]);
+  const others = { sent: 0, batches: 0, taken: 0, ms: 0 };
+  for (let round = -WARM_ROUNDS; round < rounds; round++) {
+    for (const planner of round % 2 === 0 ? [joined, alone] : [alone, joined]) {
+      await writer.tell({ kind: 'write', perSecond: writesPerSecond, toOthers: planner === alone });
+      await after(20);
+      const before = planner === joined && { ...(await writer.counts()), taken: takenBy(joined) };
+      const time = await timeOfHits(planner);
+      if (round < 0) continue;
+      (times.get(planner) as HitTime[]).push(time);
+      if (!before) continue;
+      const { sent, batches } = await writer.counts();
+      others.sent += sent - before.sent;
+      others.batches += batches - before.batches;
+      others.taken += takenBy(joined) - before.taken;
+      others.ms += time.ms;
     }
-    ratios.push((times.get(alone) as number) / (times.get(joined) as number));
   }
-  const decided = (await writer.tally())?.byModels ?? 0;
-  const writesPerSecond = decided / ((performance.now() - beganMs) / 1_000);
-  await writer.close();
   server.close();
-  return { ratio: median(ratios), writesPerSecond };
+  const [ofAlone, ofJoined] = [times.get(alone), times.get(joined)] as [HitTime[], HitTime[]];
+  const perSecond = (count: number): number => (count / others.ms) * 1_000;
+  const ratioOf = (of: keyof HitTime): number =>
+    median(ofAlone.map((time, round) => time[of] / (ofJoined[round] as HitTime)[of]));
+  return {
+    ratio: ratioOf('ms'),
+    ratioAtWork: ratioOf('atWorkMs'),
+    writesPerSecond: perSecond(others.sent),
+    messagesPerSecond: perSecond(others.batches),
+    takenPerSecond: perSecond(others.taken),
+    hitUs: (median(ofAlone.map(({ atWorkMs }) => atWorkMs)) / HITS) * 1_000,
+  };
+}
+
+function takenBy(planner: Planner): number {
+  return planner.stats().cluster?.shared[0]?.log.received ?? 0;
+}
+
+interface HitTime {
+  readonly ms: number;
+  readonly atWorkMs: number;
+}
+
+async function timeOfHits(planner: Planner): Promise<HitTime> {
+  const startMs = performance.now();
+  const before = process.threadCpuUsage();
+  for (let hit = 0; hit < HITS; hit++) {
+    const plan = planner.planNow(requestOf(hit % STATES) as never);
+    if (plan instanceof Promise) throw new Error(`a hit was expected, got ${JSON.stringify(await plan)}`);
+    // Messages of the other nodes arrive between hits.
+    if (hit % 500 === 499) await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { user, system } = process.threadCpuUsage(before);
+  return { ms: performance.now() - startMs, atWorkMs: (user + system) / 1_000 };
+}
+
+/** Several writing nodes in one process of their own. */
+class Writer implements AsyncDisposable {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async open(options: Omit<PlannerOptions, 'domain'>, nodes: number): Promise<Writer> {
+    const child = fork(new URL('paced-writer.ts', import.meta.url), [], { execArgv: [] });
+    child.setMaxListeners(0);
+    const writer = new Writer(child);
+    await writer.tell({ kind: 'open', options, nodes });
+    return writer;
+  }
+
+  async tell(command: WriterCommand): Promise<unknown> {
+    const answer = once(this.#child, 'message');
+    this.#child.send(command);
+    return (await answer)[0];
+  }
+
+  async counts(): Promise<WriterCounts> {
+    return (await this.tell({ kind: 'count' })) as WriterCounts;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await ended;
+  }
 }
