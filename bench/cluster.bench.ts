@@ -38,7 +38,7 @@ async function section<T>(name: string, run: () => Promise<T>): Promise<T | unde
 
 const equal = await section('equal', () => equalRequests(seed));
 const share = await section('share', () => sharing(seed, args.quick ? 50 : 500));
-const hits = await section('hits', () => hitsAgainstAlone());
+const hits = await section("hits", () => hitsAgainstAlone("full", 1_000));
 const fair = await section('fairness', () => fairness(seed, args.quick ? 5 : 30));
 const killed = await section('kills', () => kills(seed));
 const cost = await section('operations', () => operations(seed, args.quick ? 5 : 30));

@@ -4,13 +4,14 @@ import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Signature } from '../../shared/signature.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import { type Lookup, readStoreCounts, type StoreEntry, StoreReader } from '../../shared/store/store-reader.ts';
+import type { AdoptedDecision } from './adopted-decision.ts';
 import type { CacheStats, ResolvedCache } from './cache-options.ts';
 import type { DecisionJournal } from './decision-journal.ts';
 import { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
 import { SceneOccupancy } from './scene-occupancy.ts';
 import { SimilarIndex } from './similar/similar-index.ts';
-import type { StoreWriter } from './store-writer.ts';
+import type { StoreWriter, WriteOutcome } from './store-writer.ts';
 
 export interface DecisionStats
   extends Pick<CacheStats, 'entries' | 'entriesByScene' | 'evictions' | 'cut' | 'tooLarge' | 'disk'> {
@@ -155,13 +156,14 @@ export class DecisionMemory {
   }
 
   /** Remembers what another node has decided, in place of what is remembered. The journal is not told. */
-  adopt(adopted: RestoredDecision): void {
+  adopt(adopted: AdoptedDecision): void {
     this.#put(adopted);
   }
 
   /** Returns the slot, unless the decision is too large. */
-  #put({ signature, place, decision, expiresAtMs }: RestoredDecision): SlotIndex | undefined {
-    const outcome = this.#writer.write(signature, decision, expiresAtMs);
+  #put(put: AdoptedDecision): SlotIndex | undefined {
+    const { signature, place, expiresAtMs } = put;
+    const outcome = this.#write(put);
     if (outcome.kind === 'too-large') {
       this.#tooLarge++;
       return undefined;
@@ -169,19 +171,25 @@ export class DecisionMemory {
     if (outcome.cut) this.#cut++;
     this.#holds(outcome.slot);
     if (place !== undefined) this.#similar?.set(outcome.slot, place);
-    this.#disk?.write(signature, place, decision, expiresAtMs);
+    this.#disk?.write(signature, place, put.decision, expiresAtMs);
     return outcome.slot;
+  }
+
+  #write(put: AdoptedDecision): WriteOutcome {
+    const { signature, asStored, expiresAtMs } = put;
+    if (asStored === undefined) return this.#writer.write(signature, put.decision, expiresAtMs);
+    return this.#writer.copy(signature, asStored.bytes, asStored.decidedAtMs, expiresAtMs);
   }
 
   /** Replaces the decision of an entry until the entry expires. Not written to disk. */
   amend(signature: Signature, decision: Decision, expiresAtMs: number): void {
-    this.adoptAmended(signature, decision, expiresAtMs);
+    this.adoptAmended({ signature, place: undefined, decision, expiresAtMs });
     this.journal?.decided(signature, undefined, decision, expiresAtMs, true);
   }
 
   /** As `amend`, for what another node has amended. */
-  adoptAmended(signature: Signature, decision: Decision, expiresAtMs: number): void {
-    const outcome = this.#writer.write(signature, decision, expiresAtMs);
+  adoptAmended(amended: AdoptedDecision): void {
+    const outcome = this.#write(amended);
     if (outcome.kind === 'stored') this.#holds(outcome.slot);
   }
 

@@ -8,13 +8,14 @@ import { type Signature, Signer } from '../../shared/signature.ts';
 import { DomainRulesWriter, ServingRulesWriter } from '../../shared/store/serving-rules.ts';
 import type { SlotIndex } from '../../shared/store/store-layout.ts';
 import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
+import type { AdoptedDecision } from './adopted-decision.ts';
 import { type AskingAgent, BudgetedAnswers } from './budgeted-answers.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import type { AgentAct, AgentNews, DecisionJournal } from './decision-journal.ts';
 import { DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionStore } from './decision-store.ts';
-import type { DecisionDisk, RestoredDecision } from './disk/decision-disk.ts';
+import type { DecisionDisk } from './disk/decision-disk.ts';
 import type { Prediction } from './evidence/evidence.ts';
 import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
 import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
@@ -143,8 +144,8 @@ export class PlanCache {
   }
 
   /** Remembers what another node has decided, in place of what is remembered. */
-  adopt(adopted: RestoredDecision, isAmended: boolean): void {
-    if (isAmended) this.#memory.adoptAmended(adopted.signature, adopted.decision, adopted.expiresAtMs);
+  adopt(adopted: AdoptedDecision, isAmended: boolean): void {
+    if (isAmended) this.#memory.adoptAmended(adopted);
     else this.#memory.adopt(adopted);
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Decision } from '../../shared/decision.ts';
 import type { Signature } from '../../shared/signature.ts';
-import { encodeDecision } from '../../shared/store/decision-codec.ts';
+import { encodeDecision, restamp } from '../../shared/store/decision-codec.ts';
 import {
   createStoreBuffer,
   HEADER,
@@ -32,7 +32,7 @@ export class StoreWriter {
   readonly layout: StoreLayout;
   readonly #words: Int32Array;
   readonly #scratch: Int32Array;
-  readonly #scratchBytes: Uint8Array;
+  readonly #scratchBytes: Buffer;
   /** The order of use as a doubly linked list of slots: `#newest` is the head, `#oldest` the tail. */
   readonly #newer: Int32Array;
   readonly #older: Int32Array;
@@ -55,7 +55,7 @@ export class StoreWriter {
     this.buffer = createStoreBuffer(slotCount);
     this.#words = new Int32Array(this.buffer);
     this.#scratch = new Int32Array(this.layout.payloadWords);
-    this.#scratchBytes = new Uint8Array(this.#scratch.buffer);
+    this.#scratchBytes = Buffer.from(this.#scratch.buffer);
     this.#newer = new Int32Array(slotCount).fill(NONE);
     this.#older = new Int32Array(slotCount).fill(NONE);
   }
@@ -72,6 +72,19 @@ export class StoreWriter {
   write(signature: Signature, decision: Decision, expiresAtMs: number): WriteOutcome {
     const encoded = encodeDecision(decision, this.#scratchBytes);
     if (encoded === undefined) return { kind: 'too-large' };
+    return { kind: 'stored', slot: this.#store(signature, encoded.length, expiresAtMs), cut: encoded.cut };
+  }
+
+  /** As `write`, for a decision that is encoded already. */
+  copy(signature: Signature, encoded: Buffer, decidedAtMs: number, expiresAtMs: number): WriteOutcome {
+    if (encoded.length > this.#scratchBytes.length) return { kind: 'too-large' };
+    this.#scratchBytes.set(encoded);
+    restamp(this.#scratchBytes, decidedAtMs);
+    return { kind: 'stored', slot: this.#store(signature, encoded.length, expiresAtMs), cut: false };
+  }
+
+  /** Stores what is in the scratch. */
+  #store(signature: Signature, length: number, expiresAtMs: number): SlotIndex {
     const held = this.#find(signature);
     const slot = held === NONE ? this.#take() : held;
     const at = this.#slotAt(slot);
@@ -80,14 +93,14 @@ export class StoreWriter {
     for (let i = 0; i < 4; i++) words[at + SLOT.KEY + i] = signature[i] as number;
     words[at + SLOT.EXPIRES_HIGH] = highWord(expiresAtMs);
     words[at + SLOT.EXPIRES_LOW] = lowWord(expiresAtMs);
-    words[at + SLOT.LENGTH] = encoded.length;
+    words[at + SLOT.LENGTH] = length;
     words[at + SLOT.EPOCH] = this.#epoch;
-    for (let i = 0; i < (encoded.length + 3) >> 2; i++) words[at + SLOT.PAYLOAD + i] = this.#scratch[i] as number;
+    for (let i = 0; i < (length + 3) >> 2; i++) words[at + SLOT.PAYLOAD + i] = this.#scratch[i] as number;
     this.#close(slot, sequence);
     words[this.layout.touchedAt + slot] = 0;
     if (held === NONE) this.#link(slot, signature[0] as number);
     this.touch(slot);
-    return { kind: 'stored', slot, cut: encoded.cut };
+    return slot;
   }
 
   /** Makes a slot that has an entry the most recently used one. */

@@ -70,6 +70,40 @@ export function encodeDecision(decision: Decision, bytes: Uint8Array): EncodedDe
   return { length: out.length, cut: cut !== 0 };
 }
 
+/** Where an encoded decision has the time at which it was decided. */
+const DECIDED_AT = 4;
+const ACTION_AT = HEADER_BYTES;
+
+/**
+ * Whether `decodeDecision` would read the bytes, and the values are sound: no action is empty, times and weights are numbers. Makes
+ * no object.
+ */
+export function isSoundDecision(bytes: Buffer): boolean {
+  if (bytes.length < ACTION_AT + 6 || bytes[0] !== VERSION) return false;
+  const isSourced = (bytes[1] as number) < MODEL_SOURCES.length;
+  if (!isSourced || bytes.readUInt16LE(ACTION_AT) === 0) return false;
+  if (!Number.isFinite(bytes.readFloatLE(DECIDED_AT + 8))) return false;
+  let at = pastString(bytes, pastString(bytes, pastString(bytes, ACTION_AT)));
+  for (let left = bytes[3] as number; left > 0 && at <= bytes.length; left--) {
+    const weightAt = pastString(bytes, at) + 2;
+    if (weightAt + 4 > bytes.length || bytes.readUInt16LE(at) === 0) return false;
+    const weight = bytes.readFloatLE(weightAt);
+    if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) return false;
+    at = weightAt + 4;
+  }
+  return at <= bytes.length;
+}
+
+/** The end of a string, or something beyond the end of the bytes. */
+function pastString(bytes: Buffer, at: number): number {
+  return at + 2 > bytes.length ? Number.POSITIVE_INFINITY : at + 2 + bytes.readUInt16LE(at);
+}
+
+/** Sets the time of an encoded decision. */
+export function restamp(bytes: Buffer, decidedAtMs: number): void {
+  bytes.writeDoubleLE(decidedAtMs, DECIDED_AT);
+}
+
 /** Reads what `encodeDecision` wrote. Throws a RangeError for any other bytes. */
 export function decodeDecision(bytes: Uint8Array): Decision {
   return new DecisionDecoder(bytes).decode(bytes.length);

@@ -40,7 +40,12 @@ test('a clear by one domain leaves another no way to what stands in its slots la
 test('counts what another node has amended and this one has evicted', () => {
   const store = new DecisionStore(4, 2);
   const { memory, remember } = memoryOf(store, ROVER);
-  memory.adoptAmended(new Int32Array([1, 2, 3, 4]), decision(), 1_000);
+  memory.adoptAmended({
+    signature: new Int32Array([1, 2, 3, 4]),
+    place: undefined,
+    decision: decision(),
+    expiresAtMs: 1_000,
+  });
   remember('attack');
   expect(memory.stats().entries).toBe(2);
 });

@@ -66,15 +66,19 @@ export function encodeAct({
   streak,
   isFromMemory,
 }: AgentAct): Buffer | undefined {
-  const texts = [agent, scene, action].map((text) => Buffer.from(text));
-  if (texts.some(({ length }) => length > TEXT_BYTES_MAX)) return undefined;
-  const bytes = Buffer.alloc(HEAD_BYTES + texts.reduce((sum, { length }) => sum + 2 + length, 0));
+  const texts = [agent, scene, action];
+  const lengths = texts.map((text) => Buffer.byteLength(text));
+  if (lengths.some((length) => length > TEXT_BYTES_MAX)) return undefined;
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + lengths.reduce((sum, length) => sum + 2 + length, 0));
   bytes.writeUInt8(isFromMemory ? 1 : 0, 0);
   for (let i = 0; i < SIGNATURE_WORDS; i++) bytes.writeInt32LE(signature[i] as number, 1 + 4 * i);
   bytes.writeUInt16LE(Math.min(COUNT_MAX, repeats), HEAD_BYTES - 4);
   bytes.writeUInt16LE(Math.min(COUNT_MAX, streak), HEAD_BYTES - 2);
   let at = HEAD_BYTES;
-  for (const text of texts) at = bytes.writeUInt16LE(text.length, at) + text.copy(bytes, at + 2);
+  for (const [nth, text] of texts.entries()) {
+    at = bytes.writeUInt16LE(lengths[nth] as number, at);
+    at += bytes.write(text, at);
+  }
   return bytes;
 }
 
@@ -89,7 +93,8 @@ export function decodeAct(bytes: Buffer): AgentAct | undefined {
   }
   const [agent, scene, action] = texts;
   if (agent === undefined || scene === undefined || action === undefined) return undefined;
-  const signature = Int32Array.from({ length: SIGNATURE_WORDS }, (_, i) => bytes.readInt32LE(1 + 4 * i));
+  const signature = new Int32Array(SIGNATURE_WORDS);
+  for (let i = 0; i < SIGNATURE_WORDS; i++) signature[i] = bytes.readInt32LE(1 + 4 * i);
   const repeats = bytes.readUInt16LE(HEAD_BYTES - 4);
   const streak = bytes.readUInt16LE(HEAD_BYTES - 2);
   return { agent, scene, action, signature, repeats, streak, isFromMemory: bytes[0] === 1 };

@@ -1,7 +1,8 @@
 import type { Decision } from '../../../shared/decision.ts';
 import type { StatePoint } from '../../../shared/place.ts';
 import { SIGNATURE_WORDS, type Signature } from '../../../shared/signature.ts';
-import { decodeRecord, encodeRecord } from '../../cache/disk/decision-record.ts';
+import { decodeDecision, isSoundDecision } from '../../../shared/store/decision-codec.ts';
+import { encodedDecisionOf, encodeRecord, placeOf } from '../../cache/disk/decision-record.ts';
 import { framed } from './frames.ts';
 
 /*
@@ -84,23 +85,31 @@ export function decodeLogRecord(bytes: Buffer): LogRecord | undefined {
   const kind = bytes[0];
   if (kind === KIND.CLEAR) return bytes.length === 1 ? { kind: 'clear' } : undefined;
   if ((kind !== KIND.DECIDED && kind !== KIND.AMENDED) || bytes.length < DECIDED_HEAD_BYTES) return undefined;
-  const decoded = decodeRecord(bytes.subarray(DECIDED_HEAD_BYTES));
-  if (decoded === undefined) return undefined;
+  const encoded = encodedOf(bytes);
+  if (!isSoundDecision(encoded)) return undefined;
+  const signature = new Int32Array(SIGNATURE_WORDS);
+  for (let i = 0; i < SIGNATURE_WORDS; i++) signature[i] = bytes.readInt32LE(1 + 4 * i);
   const record = {
-    ...decoded,
     kind: kind === KIND.AMENDED ? ('amended' as const) : ('decided' as const),
-    signature: Int32Array.from({ length: SIGNATURE_WORDS }, (_, i) => bytes.readInt32LE(1 + 4 * i)),
+    signature,
+    place: placeOf(bytes.subarray(DECIDED_HEAD_BYTES)),
     leftMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 16),
     ageMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 8),
+    // Rarely asked for: the store takes the bytes.
+    get decision() {
+      return decodeDecision(encoded);
+    },
   };
   return isSound(record) ? record : undefined;
 }
 
+/** The bytes of a record's decision, which the store has in the same form. */
+export function encodedOf(record: Buffer): Buffer {
+  return encodedDecisionOf(record.subarray(DECIDED_HEAD_BYTES));
+}
+
 /** Whether a whole record has only values that a node may have sent. */
-function isSound({ decision, place, leftMs, ageMs }: DecidedRecord): boolean {
-  const { action, tally, latencyMs } = decision;
-  const areTimes = leftMs >= 0 && Number.isFinite(ageMs) && ageMs >= 0 && Number.isFinite(latencyMs);
-  const areVotes = tally.every(({ action: voted, weight }) => voted !== '' && Number.isFinite(weight) && weight >= 0);
-  const isPlace = place === undefined || (Number.isFinite(place.gate) && place.coordinates.every(Number.isFinite));
-  return areTimes && areVotes && isPlace && action !== '';
+function isSound({ place, leftMs, ageMs }: Pick<DecidedRecord, 'place' | 'leftMs' | 'ageMs'>): boolean {
+  const areTimes = leftMs >= 0 && Number.isFinite(ageMs) && ageMs >= 0;
+  return areTimes && (place === undefined || (Number.isFinite(place.gate) && place.coordinates.every(Number.isFinite)));
 }

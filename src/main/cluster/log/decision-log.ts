@@ -4,10 +4,17 @@ import type { StatePoint } from '../../../shared/place.ts';
 import type { Random } from '../../../shared/random.ts';
 import type { Signature } from '../../../shared/signature.ts';
 import type { DecisionJournal } from '../../cache/decision-journal.ts';
-import type { RestoredDecision } from '../../cache/disk/decision-disk.ts';
+import { type AdoptedDecision, EncodedDecision } from '../../cache/adopted-decision.ts';
 import { DurationHistogram, type Durations } from '../../measure/durations.ts';
 import type { ClusterNames, Engine } from '../engine/engine.ts';
-import { type BatchHead, type DecidedRecord, decodeHead, decodeLogRecord, type LogRecord } from './batch-codec.ts';
+import {
+  type BatchHead,
+  type DecidedRecord,
+  decodeHead,
+  decodeLogRecord,
+  encodedOf,
+  type LogRecord,
+} from './batch-codec.ts';
 import { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId } from './entry-id.ts';
 import { framesOf } from './frames.ts';
@@ -18,7 +25,7 @@ import { decodeMessage, encodeTail, readTail } from './message.ts';
 /** Where the node keeps decisions: its cache. */
 export interface LoggedMemory {
   /** Remembers what another node has decided, in place of what is remembered. */
-  adopt(adopted: RestoredDecision, isAmended: boolean): void;
+  adopt(adopted: AdoptedDecision, isAmended: boolean): void;
   /** Whether a place can be one of this domain. */
   fits(place: StatePoint): boolean;
 }
@@ -207,7 +214,7 @@ export class DecisionLog implements DecisionJournal {
       if (record === undefined) this.#poisoned();
       else if (record.kind === 'clear') isCleared = this.#clear(entry.id);
       else if (isCleared || this.#sender.isClearing) this.#dropped.cleared++;
-      else this.#adopt(record, sentMs);
+      else this.#adopt(record, frame as Buffer, sentMs);
       yield;
     }
   }
@@ -251,7 +258,7 @@ export class DecisionLog implements DecisionJournal {
   }
 
   /** An expired record is adopted too: it replaces what was decided before it, and is there for the rung of stale answers. */
-  #adopt(record: DecidedRecord, sentMs: number): void {
+  #adopt(record: DecidedRecord, bytes: Buffer, sentMs: number): void {
     const { clock, memory, ttlMaxMs } = this.#parts;
     if (this.#sender.overrides(record.signature)) return void this.#dropped.overridden++;
     const nowMs = clock.now();
@@ -263,9 +270,9 @@ export class DecisionLog implements DecisionJournal {
     const decidedAtMs = stampNow(clock) - record.ageMs - onTheWayMs;
     const { signature } = record;
     const place = record.place && memory?.fits(record.place) ? record.place : undefined;
-    const decision = { ...record.decision, decidedAtMs };
     const expiresAtMs = Math.max(0, nowMs + leftMs);
-    memory?.adopt({ signature, place, decision, expiresAtMs }, record.kind === 'amended');
+    const asStored = { bytes: encodedOf(bytes), decidedAtMs };
+    memory?.adopt(new EncodedDecision(signature, place, asStored, expiresAtMs), record.kind === 'amended');
   }
 }
 

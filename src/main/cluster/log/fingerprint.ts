@@ -3,7 +3,7 @@ import type { Domain } from '../../../shared/domain.ts';
 import { recordIdentity } from '../../cache/disk/decision-record.ts';
 
 /** Version of what nodes say to each other: batches, messages, and the values of claims. */
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 
 /** What nodes must agree on to share decisions. */
 export interface SharedGround {

@@ -7,8 +7,10 @@ import { type BatchHead, CLEAR_FRAME, encodeDecided, encodeHead } from './batch-
 import type { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId, entryText } from './entry-id.ts';
 
-/** How long a record waits for others, in milliseconds. */
+/** Time between two calls, in milliseconds: what comes sooner waits for it, and what comes later is sent in the same turn. */
 const COALESCE_MS = 10;
+/** How long acts of agents wait for others, in milliseconds, if nothing else is sent. */
+const ACTS_MS = 20;
 /** With this many records waiting, they are sent at once. */
 const RECORDS_ENOUGH = 16;
 const BATCH_BYTES_MAX = 8_192;
@@ -95,6 +97,10 @@ export class LogSender {
   #unreadClears = 0;
   #clearedAt: EntryId | undefined;
   #timer: Timer | undefined;
+  /** When the timer fires. */
+  #dueMs = 0;
+  /** When the last call was sent. */
+  #sentMs = Number.NEGATIVE_INFINITY;
   #isSending = false;
   /** The last call. Never rejects. */
   #sending: Promise<void> | undefined;
@@ -176,10 +182,10 @@ export class LogSender {
     this.#sendSoon();
   }
 
-  /** There is something for the tail. */
+  /** There are acts for the tail. */
   noteTail(): void {
     this.#hasTail = true;
-    this.#sendSoon();
+    this.#sendSoon(ACTS_MS);
   }
 
   /** This node has read a batch of its own in the log. */
@@ -229,17 +235,24 @@ export class LogSender {
   }
 
   get #hasWork(): boolean {
-    return this.#records.size > 0 || this.#claims.length > 0 || this.#hasTail || this.#hasClear;
+    return this.#isUrgent || this.#hasTail;
   }
 
-  #sendSoon(): void {
+  get #isUrgent(): boolean {
+    return this.#records.size > 0 || this.#claims.length > 0 || this.#hasClear;
+  }
+
+  #sendSoon(waitMs = 0): void {
     const { clock, engine } = this.#parts;
     if (this.#isClosed || this.#isSending || !this.#isReady) return;
-    const pauseMs = this.#pausedUntilMs - clock.now();
-    const isEnough = this.#records.size >= RECORDS_ENOUGH && pauseMs <= 0;
-    if (this.#timer !== undefined && !isEnough) return;
+    const nowMs = clock.now();
+    const isEnough = this.#records.size >= RECORDS_ENOUGH;
+    const fromMs = isEnough ? nowMs : Math.max(nowMs + waitMs, this.#sentMs + COALESCE_MS);
+    const dueMs = Math.max(fromMs, this.#pausedUntilMs);
+    if (this.#timer !== undefined && this.#dueMs <= dueMs) return;
     this.#timer?.cancel();
-    this.#timer = clock.setTimer(isEnough ? 0 : Math.max(COALESCE_MS, pauseMs), () => {
+    this.#dueMs = dueMs;
+    this.#timer = clock.setTimer(dueMs - nowMs, () => {
       this.#timer = undefined;
       if (this.#isReady && engine.isUp && !this.#isSending) this.#sending = this.#send();
     });
@@ -252,6 +265,7 @@ export class LogSender {
     const unread: Unread = { number: batch.number, states, isInLog: false };
     const clears = this.#clears;
     this.#isSending = true;
+    this.#sentMs = clock.now();
     if (batch.records.length > 0) this.#unread.push(unread);
     try {
       this.#sent(batch, entryId(await this.#append(batch)));
@@ -263,7 +277,7 @@ export class LogSender {
       this.#pausedUntilMs = clock.now() + PAUSE_MS;
     } finally {
       this.#isSending = false;
-      if (this.#hasWork) this.#sendSoon();
+      if (this.#hasWork) this.#sendSoon(this.#isUrgent ? 0 : ACTS_MS);
     }
   }
 

@@ -3,9 +3,11 @@ import { framed, framesOf } from './frames.ts';
 
 /*
  * What the engine publishes for one call, little-endian: u16 length of id | u32 length of records | id | records | tail. The id is that of the
- * entry with these records; both are empty if there are none. The tail is frames of u8 kind and bytes, the sender first; it has no place in the log.
+ * entry with these records; both are empty if there are none. The tail has no place in the log: it is nothing, or one frame of parts, each u8
+ * kind | u16 length | bytes, the sender first.
  */
 const HEAD_BYTES = 6;
+const PART_HEAD_BYTES = 3;
 const TAIL = { SENDER: 0, STATE: 1, ACT: 2 } as const;
 
 export interface LogMessage {
@@ -29,12 +31,17 @@ export function decodeMessage(bytes: Buffer): LogMessage | undefined {
 /** A tail of names of states whose claims have changed, and of acts of agents. */
 export function encodeTail(node: string, states: readonly string[], acts: readonly Buffer[]): Buffer {
   if (states.length + acts.length === 0) return Buffer.alloc(0);
-  const tagged = (tag: number, bytes: Uint8Array): Buffer => framed(Buffer.concat([Buffer.of(tag), bytes]));
-  return Buffer.concat([
-    tagged(TAIL.SENDER, Buffer.from(node)),
-    ...states.map((state) => tagged(TAIL.STATE, Buffer.from(state))),
-    ...acts.map((act) => tagged(TAIL.ACT, act)),
-  ]);
+  const parts: Buffer[] = [];
+  const add = (tag: number, bytes: Buffer): void => {
+    const head = Buffer.allocUnsafe(PART_HEAD_BYTES);
+    head.writeUInt8(tag, 0);
+    head.writeUInt16LE(bytes.length, 1);
+    parts.push(head, bytes);
+  };
+  add(TAIL.SENDER, Buffer.from(node));
+  for (const state of states) add(TAIL.STATE, Buffer.from(state));
+  for (const act of acts) add(TAIL.ACT, act);
+  return framed(Buffer.concat(parts));
 }
 
 export interface TailReaders {
@@ -46,11 +53,17 @@ export interface TailReaders {
 }
 
 export function readTail(tail: Buffer, { node, onState, onAct, onDamaged }: TailReaders): void {
-  for (const frame of framesOf(tail)) {
-    if (frame?.[0] === TAIL.SENDER) {
-      if (frame.toString('utf8', 1) === node) return;
-    } else if (frame?.[0] === TAIL.STATE) onState(frame.toString('utf8', 1));
-    else if (frame?.[0] === TAIL.ACT) onAct(frame.subarray(1));
-    else onDamaged();
+  if (tail.length === 0) return;
+  const [frame] = framesOf(tail);
+  if (frame === undefined) return onDamaged();
+  for (let at = 0; at < frame.length; ) {
+    const from = at + PART_HEAD_BYTES;
+    at = from > frame.length ? Number.POSITIVE_INFINITY : from + frame.readUInt16LE(at + 1);
+    if (at > frame.length) return onDamaged();
+    const tag = frame[from - PART_HEAD_BYTES];
+    if (tag === TAIL.ACT) onAct(frame.subarray(from, at));
+    else if (tag === TAIL.STATE) onState(frame.latin1Slice(from, at));
+    else if (tag !== TAIL.SENDER) onDamaged();
+    else if (frame.latin1Slice(from, at) === node) return;
   }
 }

@@ -77,9 +77,8 @@ describe('a node that misses pushes', () => {
     const { cluster, nodes } = await threeNodes();
     const [a, b, c] = nodes;
     const node = cluster.model.node('n1');
-    a.decide(1, 'attack');
-    await cluster.pass(5);
     deafen(node, true);
+    a.decide(1, 'attack');
     await cluster.pass(30);
     deafen(node, false);
     expect([b.fresh, c.fresh]).toEqual([{}, { 1: 'attack' }]);
