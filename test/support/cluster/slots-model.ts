@@ -35,8 +35,7 @@ interface Entry {
   share: number;
 }
 
-const { lifeMs, turnMs, keptMs, quietMs, gapMs, returnMs } = LEASE;
-const GONE_MS = 3 * quietMs;
+const { lifeMs, turnMs, keptMs, quietMs, gapMs, returnMs, goneMs } = LEASE;
 const NEW: Held = {
   ...{ lease: 0, usable: 0, want: 0, later: 0, busy: 0, limit: 0, learned: 0, seq: 0, used: 0 },
   ...{ heardMs: 0, untilMs: 0, endsMs: 0, restMs: 0, told: 0 },
@@ -46,7 +45,7 @@ const NEW: Held = {
 export const syncSlots: ModelFunction = ([key = ''], args, context) => {
   const { nowMs } = context;
   const [node, prefix, channel, ...figures] = args.map(String) as [string, string, string, ...string[]];
-  const [seq, keep, busy, want, later, own, learned, ends, rest, away, moved] = figures.map(Number) as Figures;
+  const [seq, keep, busy, want, later, own, learned, ends, rest, away, moved, last] = figures.map(Number) as Figures;
   const state: State = structuredClone(context.get<State>(key)) ?? { frozen: nowMs + lifeMs, heard: nowMs, nodes: {} };
   const { nodes } = state;
   const me = nodes[node] ?? { ...NEW };
@@ -80,6 +79,7 @@ export const syncSlots: ModelFunction = ([key = ''], args, context) => {
   mine.later = me.later;
   const free = limit - taken - keep - more;
   const told = whomToTell(entries, node, free, frozenMs > 0);
+  if (last === 1) delete nodes[node];
   context.set(key, state, 600_000);
   if (Object.keys(told).length > 0) context.publish(channel, Buffer.from(JSON.stringify(told)));
   const othersWant = sum(othersOf, (entry) => entry.want);
@@ -101,7 +101,7 @@ export const syncSlots: ModelFunction = ([key = ''], args, context) => {
   ];
 };
 
-type Figures = [number, number, number, number, number, number, number, number, number, number, number];
+type Figures = [number, number, number, number, number, number, number, number, number, number, number, number];
 
 function noticeSilence(state: State, node: string, wasAway: boolean, nowMs: number): void {
   const all = Object.entries(state.nodes);
@@ -125,7 +125,7 @@ function freeLapsed(nodes: Record<string, Held>, prefix: string, { nowMs, isPres
   for (const [id, held] of Object.entries(nodes)) {
     if (nowMs < held.untilMs) continue;
     if (nowMs >= held.endsMs) held.lease = 0;
-    const isDoubtful = held.lease > 0 || nowMs - held.heardMs > GONE_MS;
+    const isDoubtful = held.lease > 0 || nowMs - held.heardMs > goneMs;
     if (isDoubtful && !isPresent(prefix + id)) delete nodes[id];
   }
 }

@@ -21,6 +21,8 @@ export const LEASE = {
   returnMs: 600,
   /** The engine was probably away if it heard nothing for this long, and then a node that had no answer. */
   gapMs: 300,
+  /** A node that holds nothing is forgotten if it has been silent for this long and has no connection. Longer than a beat. */
+  goneMs: 2_400,
   /** If nobody held a lease and nothing was heard for this long, nodes may have been working alone. */
   quietMs: 4_000,
 } as const;
@@ -48,6 +50,8 @@ export interface LeaseReport {
   readonly learned: number;
   /** Whether that has changed since the nodes agreed on one: then they follow. */
   readonly hasMoved: boolean;
+  /** Whether the node closes: it is not counted any more. */
+  readonly isLast: boolean;
 }
 
 /** What the engine answers. */
@@ -78,7 +82,7 @@ export interface LeaseGrant {
 export function reportArgs(report: LeaseReport): string[] {
   const { seq, keep, busy, want, later, limit, learned } = report;
   const times = [Math.ceil(report.endsMs), Math.ceil(report.restMs)];
-  const flags = [Number(report.wasAway), Number(report.hasMoved)];
+  const flags = [report.wasAway, report.hasMoved, report.isLast].map(Number);
   return [seq, keep, busy, want, later, limit, learned, ...times, ...flags].map(String);
 }
 

@@ -12,9 +12,9 @@ import { LEASE } from './lease-terms.ts';
  */
 export const LEASES_LUA: LibraryPart = {
   source: `do
-local LIFE, TURN, KEPT, QUIET, GAP, RETURN =
-  ${LEASE.lifeMs}, ${LEASE.turnMs}, ${LEASE.keptMs}, ${LEASE.quietMs}, ${LEASE.gapMs}, ${LEASE.returnMs}
-local GONE, KEY_LIFE = 3 * QUIET, 600000
+local LIFE, TURN, KEPT, QUIET, GAP, RETURN, GONE =
+  ${LEASE.lifeMs}, ${LEASE.turnMs}, ${LEASE.keptMs}, ${LEASE.quietMs}, ${LEASE.gapMs}, ${LEASE.returnMs}, ${LEASE.goneMs}
+local KEY_LIFE = 600000
 
 -- Frees what has lapsed. A node that is silent but connected may be paused with its calls at work: its leases stay until they have ended.
 local function free_lapsed(nodes, prefix, now)
@@ -111,7 +111,7 @@ local function sync_slots(keys, args)
   local now, node = now_ms(), args[1]
   local figures = {}
   for i = 4, #args do figures[i - 3] = tonumber(args[i]) end
-  local seq, keep, busy, want, later, own, learned, ends, rest, away, moved = unpack(figures)
+  local seq, keep, busy, want, later, own, learned, ends, rest, away, moved, last = unpack(figures)
   local raw = redis.call('GET', keys[1])
   local state = raw and cmsgpack.unpack(raw) or { frozen = now + LIFE, heard = now, nodes = {} }
   local nodes = state.nodes
@@ -177,6 +177,7 @@ local function sync_slots(keys, args)
   free = free - more
 
   local told = whom_to_tell(entries, node, free, frozen > 0)
+  if last == 1 then nodes[node] = nil end
   redis.call('SET', keys[1], cmsgpack.pack(state), 'PX', KEY_LIFE)
   if told then redis.call('SPUBLISH', args[3], cjson.encode(told)) end
   return { me.usable, mine.share, free, others_want, count, limit, others_busy, active + 1, others_rest, frozen, state.learned or 0 }

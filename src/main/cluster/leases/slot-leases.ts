@@ -182,12 +182,12 @@ export class SlotLeases {
     });
   }
 
-  /** Gives back all leases if the engine answers, and stops. Never rejects. */
+  /** Gives back all leases if the engine answers, so that this node is not counted any more, and stops. Never rejects. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     for (const end of this.#ends) end();
     for (const timer of [this.#next, this.#lapse, this.#alone]) timer?.cancel();
-    const report = { ...this.#report(), keep: 0, busy: 0, want: 0, later: 0 };
+    const report = { ...this.#report(), keep: 0, busy: 0, want: 0, later: 0, isLast: true };
     this.#isClosed = true;
     if (this.#parts.engine.isUp) await this.#send(report).catch(() => {});
   }
@@ -265,7 +265,7 @@ export class SlotLeases {
     const want = Math.max(0, busy + waiting - keep);
     const later = Math.max(0, busy + waiting + waitingInBackground - keep - want);
     const wasAway = this.#awaySinceMs !== undefined && (this.#grant.nodes > 0 || keep > 0);
-    return { seq: ++this.#seq, keep, busy, want, later, endsMs, limit, restMs, wasAway, learned, hasMoved };
+    return { seq: ++this.#seq, keep, busy, want, later, endsMs, limit, restMs, wasAway, learned, hasMoved, isLast: false };
   }
 
   #sync(): void {

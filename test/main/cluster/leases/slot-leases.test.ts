@@ -183,6 +183,21 @@ describe('nodes that share the slots of a server', () => {
     expect(await until(sim, () => b.atWork === 4)).toBeLessThan(50);
   });
 
+  test('a node that closes is not counted from then on, and one that is killed after some seconds', async () => {
+    const sim = await opened({ nodes: 3, callMs: () => 20 });
+    const [a, b, c] = sim.nodes as [SimNode, SimNode, SimNode];
+    const counted = (): number => c.leases.stats().nodes;
+    c.backlog(1);
+    await sim.run(500);
+    expect(counted()).toBe(3);
+    void a.leases.close();
+    // Its next report.
+    expect(await until(sim, () => counted() === 2)).toBeLessThan(500);
+    b.kill();
+    expect(await until(sim, () => counted() === 1)).toBeLessThan(3_000);
+    expect(c.leases.share).toBe(4);
+  });
+
   test.each([1, 2])('are given no more than there is, whatever fails: seed %i', async (seed) => {
     const { done } = await runFaults({ seed, faults: 4 });
     expect(done).toBeGreaterThan(20);
