@@ -27,8 +27,8 @@ async function append(
   return String(await at.call('log_append', keys, [channel, epoch, String(most), LIFE, records, tail, ...told]));
 }
 
-async function read(at: Engine, after = '', most = 100) {
-  const [nowMs, isKnown, listed] = (await at.call('log_read', [stream], [after, String(most)])) as [
+async function read(at: Engine, after = '', most = 100, begin = '') {
+  const [nowMs, isKnown, listed] = (await at.call('log_read', [stream], [after, String(most), begin])) as [
     number,
     number,
     [Buffer, Buffer[]][],
@@ -71,6 +71,9 @@ describe.each(engines)('log and claims at %s', (_, isThere, open) => {
       [],
     ]);
     expect((await read(b, ids[0])).isKnown).toBe(1);
+    const begin = String(all.listed[0]?.[1]).slice(0, 1);
+    expect((await read(b, ids[0], 100, begin)).isKnown).toBe(1);
+    expect(await read(b, ids[0], 100, `${begin}?`)).toMatchObject({ isKnown: 0, listed: all.listed });
     expect(Math.abs(all.nowMs - Number(epoch))).toBeLessThan(60_000);
   });
 

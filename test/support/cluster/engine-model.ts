@@ -108,6 +108,17 @@ export class EngineModel {
     for (const node of this.#nodes.values()) node.connectLater();
   }
 
+  /** Returns a failover to a replica that has what the engine has now, and nothing later. */
+  replica(): () => void {
+    const kept = new Map(this.#keys);
+    return () => {
+      this.stopEngine();
+      this.#keys.clear();
+      for (const [key, value] of kept) this.#keys.set(key, value);
+      this.startEngine();
+    };
+  }
+
   restartEmpty(): void {
     this.stopEngine();
     this.#keys.clear();

@@ -40,9 +40,12 @@ function added(key: string, epoch: string, most: number, life: number, records: 
   return `${last.epoch}-${last.number}`;
 }
 
-function read([key]: readonly string[], [after, most]: readonly Buffer[], context: ModelContext): EngineReply {
+function read([key]: readonly string[], [after, most, begin = Buffer.alloc(0)]: readonly Buffer[], context: ModelContext): EngineReply {
   const entries = context.get<Stream>(key as string)?.entries ?? [];
-  const at = entries.findIndex(({ epoch, number }) => `${epoch}-${number}` === String(after));
+  const isLast = (records: Buffer): boolean => records.subarray(0, begin.length).equals(begin);
+  const at = entries.findIndex(
+    ({ epoch, number, records }) => `${epoch}-${number}` === String(after) && isLast(records),
+  );
   const listed = entries.slice(at + 1, at + 1 + Number(most));
   const shown = listed.map(({ epoch, number, records }) => [
     Buffer.from(`${epoch}-${number}`),

@@ -12,6 +12,8 @@ const PUSHES_MAX = 256;
 const RECORDS_AT_ONCE = 24;
 /** A live node looks at the log at this interval, in milliseconds, up to a quarter earlier. */
 const LOOK_MS = 2_000;
+/** The checksum of an entry's head, which names its sender, number and time, is among its first bytes: they tell it from others of the same id. */
+const BEGIN_BYTES = 16;
 /** Pause after a failed read, in milliseconds. */
 const PAUSE_MS = 300;
 const CALL_MS = 1_000;
@@ -41,6 +43,8 @@ export class LogFollower {
   readonly #parts: LogFollowerParts;
   /** The last entry that was taken over. */
   #place: EntryId | undefined;
+  /** How that entry begins. */
+  #begin = Buffer.alloc(0);
   #isLive = false;
   #isReading = false;
   #isClosed = false;
@@ -147,7 +151,7 @@ export class LogFollower {
     this.#readMs = sentMs;
     this.#hasLostPushes = false;
     this.counts.reads++;
-    const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES)], { timeoutMs: CALL_MS });
+    const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES), this.#begin], { timeoutMs: CALL_MS });
     const [nowMs, isKnown, listed] = reply as [number, number, readonly EngineReply[]];
     time.sample(sentMs, nowMs);
     if (isKnown === 0 && this.#place !== undefined) this.#restart();
@@ -183,6 +187,7 @@ export class LogFollower {
 
   #take(entry: LogEntry): void {
     this.#place = entry.id;
+    this.#begin = entry.bytes.subarray(0, BEGIN_BYTES);
     this.counts.entries++;
     this.#queue.push(entry);
     if (!this.#isApplying) this.#apply();

@@ -41,11 +41,13 @@ do
     return id
   end)
 
-  -- keys: the stream; args: the last entry that the node has (or nothing), most entries
-  -- Returns the time, whether that entry is still there, and the entries after it; without it, the entries from the start.
+  -- keys: the stream; args: the last entry that the node has (or nothing), most entries, how that entry begins
+  -- Returns the time, whether that very entry is still there, and the entries after it; without it, the entries from the start.
+  -- After a failover that lost entries, others have their ids.
   redis.register_function(named('log_read'), function(keys, args)
-    local stream, after, most = keys[1], args[1], args[2]
-    local isKnown = after ~= '' and #redis.call('XRANGE', stream, after, after) > 0
+    local stream, after, most, begin = keys[1], args[1], args[2], args[3] or ''
+    local last = after ~= '' and redis.call('XRANGE', stream, after, after)[1]
+    local isKnown = last and string.sub(last[2][2], 1, #begin) == begin
     local from = isKnown and '(' .. after or '-'
     return { now_ms(), isKnown and 1 or 0, redis.call('XRANGE', stream, from, '+', 'COUNT', most) }
   end)

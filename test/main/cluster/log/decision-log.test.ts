@@ -114,6 +114,27 @@ describe('a node that misses pushes', () => {
   });
 });
 
+it('a failover that lost entries, whose ids are others\' now, hides none of those from a node', async () => {
+  const { cluster, nodes } = await threeNodes();
+  const [a, b, c] = nodes;
+  a.decide(1, 'attack');
+  await cluster.pass(50);
+  const failOver = cluster.model.replica();
+  a.decide(2, 'block');
+  await cluster.pass(50);
+  expect(b.fresh).toEqual({ 1: 'attack', 2: 'block' });
+  cluster.model.cut('n1');
+  failOver();
+  await cluster.pass(1_000);
+  // Has the id of the entry that was lost, and which the other node read last.
+  c.decide(3, 'flee');
+  await cluster.pass(50);
+  cluster.model.heal('n1');
+  await cluster.pass(1_000);
+  expect(b.fresh).toMatchObject({ 3: 'flee' });
+  expect(b.log.stats().restarts).toBe(1);
+});
+
 describe('without the engine', () => {
   it('what was decided is kept and sent when it is back', async () => {
     const { cluster, nodes } = await threeNodes();
