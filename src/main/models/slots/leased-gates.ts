@@ -1,6 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { EndpointGate } from './endpoint-gate.ts';
 import type { SlotBudget } from './slot-budget.ts';
+import type { TakenSlot } from './taken-slot.ts';
 
 /** An endpoint whose slots are shared with other nodes. */
 export interface SharedEndpoint {
@@ -26,6 +27,10 @@ export interface LeasedGatesParts {
 
 /** Memory of the longest call, for each report. */
 const LONGEST_FADES = 0.999;
+/** Calls are believed to end within twice the longest time seen lately once this many reports have seen some at work. */
+const SIGHTINGS_MIN = 100;
+/** Between two reports a call may get this much older unseen, in milliseconds. */
+const UNSEEN_MS = 400;
 
 /** The calls of the gates that share one budget, as their leases see them. */
 export class LeasedGates {
@@ -34,6 +39,9 @@ export class LeasedGates {
   readonly #first: EndpointGate;
   /** The longest time from the start of a call to its latest end, lately. */
   #longestMs: number;
+  /** The longest time for which a report has seen a call at work, lately. */
+  #oldestMs = 0;
+  #sightings = 0;
   /** The number of slots that the nodes have agreed on. */
   #agreed: number | undefined;
 
@@ -89,16 +97,29 @@ export class LeasedGates {
     return Math.max(...this.#parts.endpoints.map(({ restMs }) => restMs));
   }
 
+  /** If this node falls silent, its calls are counted for so long. Deadlines allow for far more than calls take, so what they took lately counts. */
   get endsMs(): number {
     const { clock, lateMs } = this.#parts;
     const nowMs = clock.now();
-    this.#longestMs *= LONGEST_FADES;
+    const running = this.#gates.flatMap((gate) => gate.running);
+    this.#note(running, nowMs);
+    const lastsMs = this.#sightings < SIGHTINGS_MIN ? Number.MAX_SAFE_INTEGER : 2 * (this.#oldestMs + UNSEEN_MS);
     let leftMs = 0;
-    for (const { endsAtMs, startedAtMs } of this.#gates.flatMap(({ running }) => running)) {
-      leftMs = Math.max(leftMs, Math.min(endsAtMs + lateMs - nowMs, Number.MAX_SAFE_INTEGER));
-      if (Number.isFinite(endsAtMs)) this.#longestMs = Math.max(this.#longestMs, endsAtMs + lateMs - startedAtMs);
+    for (const { endsAtMs, startedAtMs } of running) {
+      leftMs = Math.max(leftMs, Math.min(endsAtMs + lateMs - nowMs, startedAtMs + lastsMs - nowMs));
     }
-    return Math.max(leftMs, this.#longestMs);
+    return Math.max(leftMs, Math.min(this.#longestMs, lastsMs));
+  }
+
+  #note(running: readonly TakenSlot[], nowMs: number): void {
+    this.#longestMs *= LONGEST_FADES;
+    this.#oldestMs *= LONGEST_FADES;
+    if (running.length > 0) this.#sightings++;
+    for (const { endsAtMs, startedAtMs } of running) {
+      this.#oldestMs = Math.max(this.#oldestMs, nowMs - startedAtMs);
+      if (Number.isFinite(endsAtMs))
+        this.#longestMs = Math.max(this.#longestMs, endsAtMs + this.#parts.lateMs - startedAtMs);
+    }
   }
 
   wake(): void {

@@ -112,6 +112,18 @@ describe('nodes that share the slots of a server', () => {
     expect(most).toBe(4);
   });
 
+  test('use what a node had that died behind a connection that stays, as soon as its calls must have ended', async () => {
+    const sim = await opened({ callMs: () => 150 });
+    const [first, ...others] = sim.nodes as [SimNode, ...SimNode[]];
+    first.backlog(4);
+    await sim.run(50_000);
+    expect(first.atWork).toBe(4);
+    // To the engine, the same as a node that stands still.
+    first.pause();
+    backlog(others);
+    expect(await until(sim, () => sum(others.map(({ atWork }) => atWork)) === 4)).toBeLessThan(2_000);
+  });
+
   test('a node that is cut off gives up what goes beyond its share before others get it', async () => {
     const sim = await opened({ callMs: () => 8_000 });
     const [first, ...others] = sim.nodes as [SimNode, ...SimNode[]];

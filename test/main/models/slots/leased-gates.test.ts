@@ -157,6 +157,23 @@ describe('the latest end', () => {
   });
 });
 
+describe('the latest end, once many calls were seen', () => {
+  test('is twice the longest time that a call has taken lately, also for one without a deadline', () => {
+    const { clock, gate, demand, budget } = setUp();
+    budget.held = 2;
+    for (let report = 0; report < 100; report++) {
+      const slot = take(gate, needing(clock.now() + 30_000));
+      clock.advance(50);
+      void demand.endsMs;
+      slot.release();
+    }
+    expect(demand.endsMs).toBeCloseTo(900, -1);
+    take(gate);
+    clock.advance(300);
+    expect(demand.endsMs).toBeCloseTo(1_400, -1);
+  });
+});
+
 describe('a learned number of slots', () => {
   test('is agreed on: the nodes follow whoever moves it', () => {
     const limit = new AdaptiveLimit(64);
