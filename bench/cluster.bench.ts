@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { hasRedis } from '../test/support/redis-server.ts';
 import { underFaults } from './cluster/faults.ts';
-import { hitsAgainstAlone } from './cluster/hits.ts';
+import { type HitFigures, hitsAgainstAlone } from './cluster/hits.ts';
 import { equalRequests, fairness, kills, operations, sharing } from './cluster/sections.ts';
 import { rounded } from './figures.ts';
 
@@ -23,6 +23,8 @@ if (!hasRedis) {
   console.error('cluster: this bench needs redis-server 7 (Debian: apt-get install redis-server)');
   process.exit(2);
 }
+/** Decisions that other nodes write in a second while hits are measured. */
+const WRITES = 1_000;
 const seed = Number(args.seed);
 const wanted = new Set(args.only.split(','));
 const faultCount = args.quick ? 20 : Number(args.faults);
@@ -38,7 +40,15 @@ async function section<T>(name: string, run: () => Promise<T>): Promise<T | unde
 
 const equal = await section('equal', () => equalRequests(seed));
 const share = await section('share', () => sharing(seed, args.quick ? 50 : 500));
-const hits = await section("hits", () => hitsAgainstAlone("full", 1_000));
+const hits = await section('hits', async () => {
+  const rounds = args.quick ? 10 : 60;
+  return {
+    full: await hitsAgainstAlone('full', WRITES, rounds),
+    filling: await hitsAgainstAlone('filling', WRITES, rounds),
+  };
+});
+const lessOf = (of: (figures: HitFigures) => number): number | undefined =>
+  hits && Math.min(of(hits.full), of(hits.filling));
 const fair = await section('fairness', () => fairness(seed, args.quick ? 5 : 30));
 const killed = await section('kills', () => kills(seed));
 const cost = await section('operations', () => operations(seed, args.quick ? 5 : 30));
@@ -51,7 +61,9 @@ console.log(
     mostAtWork: shown(faults?.mostAtWork),
     panelsForEqual: shown(equal?.panels),
     shareP99Ms: shown(share?.p99Ms),
-    hitVsAlone: shown(hits?.ratio),
+    hitVsAlone: shown(lessOf(({ ratio }) => ratio)),
+    hitVsAloneAtWork: shown(lessOf(({ ratioAtWork }) => ratioAtWork)),
+    hitWrites: shown(lessOf(({ writesPerSecond }) => writesPerSecond)),
     lateOnKill: shown(killed?.late),
     recoveryMs: shown(killed?.recoveryMs),
     leaseBackMs: shown(killed?.leaseBackMs),

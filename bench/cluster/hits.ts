@@ -12,7 +12,6 @@ import type { WriterCommand, WriterCounts } from './paced-writer.ts';
 const STATES = 500;
 /** The default of the cache, and one that does not fill. More memory is slower by itself: both sides have as much. */
 const ENTRIES = { full: 2_000, filling: 200_000 } as const;
-const ROUNDS = 60;
 /** In rounds of some 200 ms, so that what arrives at their borders is of no weight. */
 const HITS = 60_000;
 const NODES = 4;
@@ -39,7 +38,7 @@ type Planner = Awaited<ReturnType<typeof createPlanner>>;
 export async function hitsAgainstAlone(
   cacheIs: keyof typeof ENTRIES,
   writesPerSecond: number,
-  rounds = ROUNDS,
+  rounds: number,
 ): Promise<HitFigures> {
   await using redis = await startRedis();
   const server = await startServer('answer', 'm');

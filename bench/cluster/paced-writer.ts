@@ -79,7 +79,12 @@ class WritingNode {
     const state = signatureText(signature);
     const key = clusterNames('unused').key('state', state);
     log.endClaim({ key: key.replace('unused', 'default'), token: 'w:1', made: undefined, keptMs: MADE_MS }, state);
-    const act = { agent: `${agent} ${index % 64}`, signature, scene: String(observation.scene), action: decision.action };
+    const act = {
+      agent: `${agent} ${index % 64}`,
+      signature,
+      scene: String(observation.scene),
+      action: decision.action,
+    };
     this.#acts.push(encodeAct({ ...act, repeats: 1, streak: 1, isFromMemory: false }) as Buffer);
     log.noteActs();
   }

@@ -40,7 +40,11 @@ function added(key: string, epoch: string, most: number, life: number, records: 
   return `${last.epoch}-${last.number}`;
 }
 
-function read([key]: readonly string[], [after, most, begin = Buffer.alloc(0)]: readonly Buffer[], context: ModelContext): EngineReply {
+function read(
+  [key]: readonly string[],
+  [after, most, begin = Buffer.alloc(0)]: readonly Buffer[],
+  context: ModelContext,
+): EngineReply {
   const entries = context.get<Stream>(key as string)?.entries ?? [];
   const isLast = (records: Buffer): boolean => records.subarray(0, begin.length).equals(begin);
   const at = entries.findIndex(

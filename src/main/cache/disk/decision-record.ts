@@ -46,20 +46,20 @@ export interface DecisionRecord {
   readonly decision: Decision;
 }
 
-/** The decision of a record in the form in which the store has it. Of bytes that are no record, anything. */
-export function encodedDecisionOf(bytes: Buffer): Buffer {
-  return bytes.subarray(HEAD_BYTES + (bytes[1] ?? 0) * 8 + (bytes[2] ?? 0) * 4);
+/** The decision of the record that starts at `from`, in the form in which the store has it. Of bytes that are no record, anything. */
+export function encodedDecisionOf(bytes: Buffer, from: number): Buffer {
+  return bytes.subarray(from + HEAD_BYTES + (bytes[from + 1] ?? 0) * 8 + (bytes[from + 2] ?? 0) * 4);
 }
 
-/** The place of a whole record. */
-export function placeOf(bytes: Buffer): StatePoint | undefined {
-  if (bytes[0] !== 1) return undefined;
-  const coordinates = new Float64Array(bytes[1] as number);
-  const soft = new Int32Array(bytes[2] as number);
-  const softAt = HEAD_BYTES + coordinates.length * 8;
-  for (let i = 0; i < coordinates.length; i++) coordinates[i] = bytes.readDoubleLE(HEAD_BYTES + i * 8);
-  for (let i = 0; i < soft.length; i++) soft[i] = bytes.readInt32LE(softAt + i * 4);
-  return { gate: bytes.readDoubleLE(4), coordinates, soft };
+/** The place of the whole record that starts at `from`. */
+export function placeOf(bytes: Buffer, from: number): StatePoint | undefined {
+  if (bytes[from] !== 1) return undefined;
+  const coordinates = new Float64Array(bytes[from + 1] as number);
+  const soft = new Int32Array(bytes[from + 2] as number);
+  let at = from + HEAD_BYTES;
+  for (let i = 0; i < coordinates.length; i++, at += 8) coordinates[i] = bytes.readDoubleLE(at);
+  for (let i = 0; i < soft.length; i++, at += 4) soft[i] = bytes.readInt32LE(at);
+  return { gate: bytes.readDoubleLE(from + 4), coordinates, soft };
 }
 
 /** Undefined if the bytes have another format, even though their checksum is right. */

@@ -92,7 +92,7 @@ export function decodeLogRecord(bytes: Buffer): LogRecord | undefined {
   const record = {
     kind: kind === KIND.AMENDED ? ('amended' as const) : ('decided' as const),
     signature,
-    place: placeOf(bytes.subarray(DECIDED_HEAD_BYTES)),
+    place: placeOf(bytes, DECIDED_HEAD_BYTES),
     leftMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 16),
     ageMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 8),
     // Rarely asked for: the store takes the bytes.
@@ -105,7 +105,7 @@ export function decodeLogRecord(bytes: Buffer): LogRecord | undefined {
 
 /** The bytes of a record's decision, which the store has in the same form. */
 export function encodedOf(record: Buffer): Buffer {
-  return encodedDecisionOf(record.subarray(DECIDED_HEAD_BYTES));
+  return encodedDecisionOf(record, DECIDED_HEAD_BYTES);
 }
 
 /** Whether a whole record has only values that a node may have sent. */

@@ -3,8 +3,8 @@ import type { Decision } from '../../../shared/decision.ts';
 import type { StatePoint } from '../../../shared/place.ts';
 import type { Random } from '../../../shared/random.ts';
 import type { Signature } from '../../../shared/signature.ts';
-import type { DecisionJournal } from '../../cache/decision-journal.ts';
 import { type AdoptedDecision, EncodedDecision } from '../../cache/adopted-decision.ts';
+import type { DecisionJournal } from '../../cache/decision-journal.ts';
 import { DurationHistogram, type Durations } from '../../measure/durations.ts';
 import type { ClusterNames, Engine } from '../engine/engine.ts';
 import {

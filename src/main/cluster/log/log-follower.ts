@@ -151,7 +151,9 @@ export class LogFollower {
     this.#readMs = sentMs;
     this.#hasLostPushes = false;
     this.counts.reads++;
-    const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES), this.#begin], { timeoutMs: CALL_MS });
+    const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES), this.#begin], {
+      timeoutMs: CALL_MS,
+    });
     const [nowMs, isKnown, listed] = reply as [number, number, readonly EngineReply[]];
     time.sample(sentMs, nowMs);
     if (isKnown === 0 && this.#place !== undefined) this.#restart();

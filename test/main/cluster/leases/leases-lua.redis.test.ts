@@ -50,7 +50,20 @@ function randomReport(random: Random, seq: number, knows: boolean): number[] {
   const learned = knows ? 0 : limit + (random.next() < 0.2 ? 2 : 0);
   const flag = (): number => pick(random, [0, 0, 1]);
   const rest = pick(random, [0, 0, 700]);
-  return [seq, keep, busy, want, randomIndex(random, 3), limit, learned, ends, rest, flag(), flag(), Number(random.next() < 0.02)];
+  return [
+    seq,
+    keep,
+    busy,
+    want,
+    randomIndex(random, 3),
+    limit,
+    learned,
+    ends,
+    rest,
+    flag(),
+    flag(),
+    Number(random.next() < 0.02),
+  ];
 }
 
 describe.skipIf(!hasRedis)('the function of leases', () => {

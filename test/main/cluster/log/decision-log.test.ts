@@ -114,7 +114,7 @@ describe('a node that misses pushes', () => {
   });
 });
 
-it('a failover that lost entries, whose ids are others\' now, hides none of those from a node', async () => {
+it("a failover that lost entries, whose ids are others' now, hides none of those from a node", async () => {
   const { cluster, nodes } = await threeNodes();
   const [a, b, c] = nodes;
   a.decide(1, 'attack');
