@@ -229,19 +229,17 @@ export class BackgroundLane {
 
   #beginErrand(): boolean {
     if (this.#running.size >= FLIGHTS_MAX || this.#queue.size === 0) return false;
-    const isIdle = this.#isIdleEverywhere();
-    const job = this.#queue.next(this.#parts.clock.now(), !isIdle);
+    const nowMs = this.#parts.clock.now();
+    const patient = this.#mayReserve ? this.#queue.next(nowMs, PATIENCE_MS) : undefined;
+    const job = patient ?? (this.#isIdleEverywhere() ? this.#queue.next(nowMs) : undefined);
     if (job === undefined) return false;
-    const isReserved = this.#mayReserve(job);
-    if (!isReserved && !isIdle) return false;
     this.#queue.remove(job);
-    this.#begin(job, isReserved ? this.#reserve.take() : 0);
+    this.#begin(job, patient === undefined ? 0 : this.#reserve.take());
     return true;
   }
 
   /** Whether a check need not give way to plans. At any moment, no more of all domains do than their share of the slots, but one may. */
-  #mayReserve(job: ErrandJob): boolean {
-    if (!isCheckJob(job) || this.#parts.clock.now() - job.sinceMs < PATIENCE_MS) return false;
+  get #mayReserve(): boolean {
     const slots = [...this.#parts.endpoints.values()].reduce((sum, { gate }) => sum + gate.ownSlots, 0);
     const isRoom = this.#reserve.running < Math.max(1, this.#reserve.share * slots);
     return isRoom && this.#reserve.covers && !this.#hasRaised();

@@ -24,14 +24,21 @@ export interface ErrandQueueParts {
   readonly onLost: (hits: readonly SharedHits[], reason: LostReason) => void;
 }
 
-const QUEUE_MAX = 64;
+/** What becomes due in two minutes where a hundred plans a second are served from memory. */
+const QUEUE_MAX = 256;
 /** Maximum further hits of a state that are kept one by one; those that served the same remembered decision are only counted. */
 const OTHERS_MAX = 64;
 /** An answer to a question that has waited for longer says little about what was served. */
 const AGE_MS_MAX = 600_000;
+/** A check made by then tells how often hits are wrong now. */
+const TIMELY_MS = 120_000;
 const PAUSE_MS_MIN = 1_000;
 
-/** Errands in the order of their arrival, one for each state. Beyond `QUEUE_MAX` of them the oldest is dropped, checks last. */
+/**
+ * Waiting errands, one for each state. The one that has waited longest comes first, also if it has had its turn and gave way, but those
+ * that are late come after all others: while more is due than can be done, what is done is done in time. Beyond `QUEUE_MAX` of them the
+ * one that has waited longest is dropped, checks last.
+ */
 export class ErrandQueue {
   readonly #parts: ErrandQueueParts;
   readonly #jobs = new Map<string, ErrandJob>();
@@ -52,11 +59,11 @@ export class ErrandQueue {
     else if (!isShared(known, errand.hit)) this.#parts.onLost([{ hit: errand.hit, count: 1 }], 'full');
   }
 
-  /** Adds a job at the end. */
+  /** Adds a job. */
   put(job: ErrandJob): void {
     this.#jobs.set(job.key, job);
     if (this.#jobs.size <= QUEUE_MAX) return;
-    const jobs = [...this.#jobs.values()];
+    const jobs = [...this.#jobs.values()].toSorted((a, b) => a.sinceMs - b.sinceMs);
     this.#drop(jobs.find((each) => !isCheckJob(each)) ?? (jobs[0] as ErrandJob), 'full');
   }
 
@@ -65,16 +72,28 @@ export class ErrandQueue {
     this.put({ ...job, notBeforeMs: nowMs + Math.max(PAUSE_MS_MIN, nowMs - job.sinceMs) });
   }
 
-  /** The oldest job that still means something, of checks alone if `isCheck`. Those before it that mean nothing are dropped. */
-  next(nowMs: number, isCheck: boolean): ErrandJob | undefined {
-    for (const job of this.#jobs.values()) {
-      if (isCheck && !isCheckJob(job)) continue;
-      if (job.notBeforeMs !== undefined && nowMs < job.notBeforeMs) continue;
+  /** The next job that still means something. With `patienceMs`, only checks that have waited that long. Those before it that mean nothing are dropped. */
+  next(nowMs: number, patienceMs?: number): ErrandJob | undefined {
+    for (;;) {
+      const job = this.#first(nowMs, patienceMs);
+      if (job === undefined) return undefined;
       if (nowMs - job.sinceMs > AGE_MS_MAX) this.#drop(job, 'old');
       else if (!this.#parts.holds(job.errand)) this.#drop(job, 'gone');
       else return job;
     }
-    return undefined;
+  }
+
+  #first(nowMs: number, patienceMs: number | undefined): ErrandJob | undefined {
+    const isTimely = ({ sinceMs }: ErrandJob): boolean => nowMs - sinceMs < TIMELY_MS;
+    const isBefore = (a: ErrandJob, b: ErrandJob): boolean =>
+      isTimely(a) === isTimely(b) ? a.sinceMs < b.sinceMs : isTimely(a);
+    let first: ErrandJob | undefined;
+    for (const job of this.#jobs.values()) {
+      if (job.notBeforeMs !== undefined && nowMs < job.notBeforeMs) continue;
+      if (patienceMs !== undefined && (nowMs - job.sinceMs < patienceMs || !isCheckJob(job))) continue;
+      if (first === undefined || isBefore(job, first)) first = job;
+    }
+    return first;
   }
 
   remove({ key }: ErrandJob): void {

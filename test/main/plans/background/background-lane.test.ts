@@ -141,17 +141,17 @@ describe('the same state', () => {
 });
 
 describe('the queue', () => {
-  test('holds 64 errands; of one more the oldest is dropped and counted', async () => {
+  test('holds 256 errands; of one more the oldest is dropped and counted', async () => {
     under = new LaneUnderTest(() => ({ kind: 'answers', action: 'block', afterMs: 1 }));
     const slot = under.takeSlot();
-    for (let id = 0; id < 64; id++) under.lane.add(errand(id));
-    expect(under.lane.stats()).toMatchObject({ queued: 64, dropped: 0 });
-    under.lane.add(errand(64));
-    expect(under.lane.stats()).toMatchObject({ queued: 64, dropped: 1 });
+    for (let id = 0; id < 256; id++) under.lane.add(errand(id));
+    expect(under.lane.stats()).toMatchObject({ queued: 256, dropped: 0 });
+    under.lane.add(errand(256));
+    expect(under.lane.stats()).toMatchObject({ queued: 256, dropped: 1 });
     slot.release();
     under.lane.wake();
-    await advance(200);
-    expect(under.decided.map(([place]) => place)).toEqual(Array.from({ length: 64 }, (_, i) => `place ${i + 1}`));
+    await advance(800);
+    expect(under.decided.map(([place]) => place)).toEqual(Array.from({ length: 256 }, (_, i) => `place ${i + 1}`));
   });
 });
 

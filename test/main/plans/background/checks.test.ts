@@ -60,11 +60,11 @@ describe('an errand that is lost is counted by reason', () => {
     under.lane.add(errand(100));
     await advance(5);
     under.lane.add(errand(101));
-    for (let id = 0; id < 65; id++) under.lane.add(errand(id));
+    for (let id = 1_000; id < 1_257; id++) under.lane.add(errand(id));
     expect(under.lane.stats()).toMatchObject({ failed: 1, lost: { full: 1, failed: 1 } });
     await under.lane.close();
-    expect(under.lane.stats().lost.ended).toBe(65);
-    expect(under.lost).toHaveLength(67);
+    expect(under.lane.stats().lost.ended).toBe(257);
+    expect(under.lost).toHaveLength(259);
   });
 });
 
@@ -72,10 +72,10 @@ test('where the queue is full of refreshes, these are dropped before checks', as
   under = new LaneUnderTest(answers);
   const slot = under.takeSlot();
   under.lane.add(errand(1_000));
-  for (let id = 0; id < 100; id++) under.lane.add(errand(id, 'refresh'));
+  for (let id = 0; id < 300; id++) under.lane.add(errand(id, 'refresh'));
   expect(under.lost.filter(([scene]) => scene === 'place 1000')).toEqual([]);
-  for (let id = 2_000; id < 2_063; id++) under.lane.add(errand(id));
-  expect(under.lost).toHaveLength(100);
+  for (let id = 2_000; id < 2_255; id++) under.lane.add(errand(id));
+  expect(under.lost).toHaveLength(300);
   under.lane.add(errand(3_000));
   expect(under.lost.at(-1)).toEqual(['place 1000', 1]);
   slot.release();
@@ -196,6 +196,33 @@ describe('a check within its reserve', () => {
     taken.release();
     await without.lane.close();
   });
+});
+
+test('checks that are late come after those that are not, and of each the one that has waited longest comes first', async () => {
+  under = new LaneUnderTest(answers, { cache: { checkReserve: 0 } });
+  const slot = under.takeSlot();
+  for (const id of [1, 2]) under.lane.add(errand(id));
+  under.clock.advance(60_000);
+  for (const id of [3, 4]) under.lane.add(errand(id));
+  under.clock.advance(60_000);
+  slot.release();
+  under.lane.wake();
+  await advance(220);
+  expect(under.decided).toEqual(ofPlace(3, 4, 1, 2));
+});
+
+test('a check that gave way keeps its place before those that came after it', async () => {
+  under = new LaneUnderTest(answers, { cache: { checkReserve: 0 } });
+  under.lane.add(errand(1));
+  await advance(1);
+  under.lane.add(errand(2));
+  const plan = under.gate().acquire(NEVER, { rankMs: under.clock.now() });
+  await advance(1);
+  expect(under.lane.stats()).toMatchObject({ queued: 2, cancelled: 1 });
+  (await (plan as Promise<Slot>)).release();
+  under.lane.wake();
+  await advance(120);
+  expect(under.decided).toEqual(ofPlace(1, 2));
 });
 
 test('a check waits for an idle server before it takes a slot from plans, and then no more than one does', async () => {
