@@ -1,4 +1,3 @@
-import type { Rate } from '../../src/main/cache/false-hits.ts';
 import type { AnswerRule, CacheOptions } from '../../src/main/options/planner-options.ts';
 import type { BackgroundStats } from '../../src/main/plans/background/background-lane.ts';
 import type { Planner } from '../../src/main/plans/planner.ts';
@@ -11,14 +10,17 @@ import { VirtualClient, VirtualPool, VirtualServer } from '../../test/sim/virtua
 import { quantile } from '../figures.ts';
 import { type LiveAgent, liveAgents } from '../session/live-world.ts';
 import { QUICK_MODELS, QUICK_SERVER } from '../session/quick-server.ts';
+import { DueChecks } from './due-checks.ts';
 
 /** What becomes of the checks of the cache while servers are as busy as a load makes them, and what they cost. */
 export interface ChecksFigures {
   readonly checksDue: number;
   /** Those that were done within two minutes. */
   readonly checksDone: number;
+  /** Those that were done later. */
+  readonly checksLate: number;
   readonly checksLost: number;
-  /** All that is lost, by reason. */
+  /** All that is lost in the whole session, by reason. */
   readonly lostBy: BackgroundStats['lost'];
   /** Share of the time of all slots in which they were taken. */
   readonly load: number;
@@ -83,7 +85,8 @@ export async function runChecks(setting: ChecksSetting): Promise<ChecksFigures> 
   // Checks that become due until then are watched for as long again as they have time.
   const endMs = 1_000 * (WARM_SECONDS + seconds + LIMIT_SECONDS);
   const isCounted = (): boolean => clock.now() >= WARM_SECONDS * 1_000;
-  const watch = new Watch(planner);
+  const watch = new SlotWatch(planner);
+  const checks = new DueChecks(() => clock.now());
   const look = (): void => {
     if (isCounted()) watch.look();
     if (clock.now() < endMs) clock.setTimer(1_000, look);
@@ -112,49 +115,41 @@ export async function runChecks(setting: ChecksSetting): Promise<ChecksFigures> 
   };
   await runVirtual(clock, Promise.all(liveAgents(AGENTS, seed).map(live)));
   const { lost: lostBy } = planner.stats().background;
+  const fromMs = 1_000 * WARM_SECONDS;
+  const { due, done, late, lost } = checks.between(fromMs, fromMs + 1_000 * seconds, 1_000 * LIMIT_SECONDS);
   await runVirtual(clock, planner.close());
+  checks.close();
   server.close();
-  const goodput = (times.length + remembered) / (seconds + LIMIT_SECONDS);
-  return { ...watch.figures(seconds), lostBy, goodput, p90Seconds: quantile(times, 0.9) };
+  return {
+    checksDue: due,
+    checksDone: done,
+    checksLate: late,
+    checksLost: lost,
+    lostBy,
+    load: watch.load,
+    goodput: (times.length + remembered) / (seconds + LIMIT_SECONDS),
+    p90Seconds: quantile(times, 0.9),
+  };
 }
 
-/** What was due, done and lost each second, and how busy the servers were. */
-class Watch {
+/** How busy the servers were, looked at each second. */
+class SlotWatch {
   readonly #planner: Planner;
-  readonly #seen: Pick<Rate, 'due' | 'checked' | 'lost'>[] = [];
-  readonly #slots = { busy: 0, all: 0 };
+  #busy = 0;
+  #all = 0;
 
   constructor(planner: Planner) {
     this.#planner = planner;
   }
 
   look(): void {
-    const { cache, endpoints } = this.#planner.stats();
-    if (cache === false) throw new Error('there is no cache');
-    this.#seen.push(cache.falseHits.all);
-    for (const { busy, slots } of endpoints) {
-      this.#slots.busy += busy;
-      this.#slots.all += slots;
+    for (const { busy, slots } of this.#planner.stats().endpoints) {
+      this.#busy += busy;
+      this.#all += slots;
     }
   }
 
-  /** Checks are made in order, more or less: one has its answer when as many have ended as were due before it. */
-  figures(seconds: number): Pick<ChecksFigures, 'checksDue' | 'checksDone' | 'checksLost' | 'load'> {
-    const at = (second: number) => this.#seen[second] as Pick<Rate, 'due' | 'checked' | 'lost'>;
-    let timely = 0;
-    for (let second = 1; second <= seconds; second++) {
-      const { checked, lost } = at(second + LIMIT_SECONDS - 1);
-      timely += Math.max(0, Math.min(at(second).due, checked + lost) - at(second - 1).due);
-    }
-    const [first, last] = [at(0), at(seconds + LIMIT_SECONDS - 1)];
-    const checksDue = at(seconds).due - first.due;
-    // Which ones are lost is not known: the same share of those that are watched as of all.
-    const checksLost = Math.ceil((last.lost - first.lost) * (checksDue / Math.max(1, last.due - first.due)));
-    return {
-      checksDue,
-      checksDone: Math.max(0, timely - checksLost),
-      checksLost,
-      load: this.#slots.busy / this.#slots.all,
-    };
+  get load(): number {
+    return this.#busy / this.#all;
   }
 }

@@ -41,7 +41,8 @@ interface Fairness {
   readonly width: number;
 }
 
-export interface Honesty extends Partial<Pick<ChecksFigures, 'checksDue' | 'checksDone' | 'checksLost'>> {
+export interface Honesty
+  extends Partial<Pick<ChecksFigures, 'checksDue' | 'checksDone' | 'checksLate' | 'checksLost'>> {
   readonly price?: Prices;
   readonly fairness?: Fairness;
 }
@@ -57,10 +58,9 @@ export async function measureHonesty(sections: ReadonlySet<string>, seed: number
 
 async function measureChecks(seed: number, isQuick: boolean): Promise<ChecksFigures> {
   const figures = await runChecks({ offered: SATURATED, seed, ...(isQuick ? { seconds: QUICK.seconds } : {}) });
-  const { checksDue, checksDone, checksLost, load } = figures;
-  console.error(
-    `checks under load: ${checksDone} of ${checksDue} due, ${checksLost} lost, slots busy ${percent(load)}`,
-  );
+  const { checksDue, checksDone, checksLate, checksLost, load } = figures;
+  const others = `${checksLate} late, ${checksLost} lost`;
+  console.error(`checks under load: ${checksDone} of ${checksDue} due, ${others}, slots busy ${percent(load)}`);
   return figures;
 }
 
