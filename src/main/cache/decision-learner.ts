@@ -7,7 +7,7 @@ import type { StoreEntry } from '../../shared/store/store-reader.ts';
 import type { ResolvedCache } from './cache-options.ts';
 import type { DecisionMemory } from './decision-memory.ts';
 import type { HitJudge } from './evidence/hit-judge.ts';
-import type { FalseHits, SharedHits } from './false-hits.ts';
+import type { FalseHits, SampledHits, SharedHits } from './false-hits.ts';
 import type { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import type { Hit, Look, Said, Shadow } from './look.ts';
 import type { LoopGuard } from './loop-guard.ts';
@@ -26,19 +26,29 @@ export interface LearnerParts {
   readonly adaptiveTtl: AdaptiveTtl | undefined;
 }
 
+/** A request that was not served, and what was known of it. */
+export interface AskedRequest {
+  readonly request: PlanRequest;
+  readonly signature: Signature;
+  readonly look: Look;
+}
+
 /** Updates the cache when models decide: stores the decision, and judges what the cache served or withheld. */
 export class DecisionLearner {
   readonly #parts: LearnerParts;
+  /** Requests whose outcome is known: what models decide about one of them later is no second sample. */
+  readonly #judged = new WeakSet<Look>();
 
   constructor(parts: LearnerParts) {
     this.#parts = parts;
   }
 
-  /** Learns from a decision of models for a request that was not served. */
-  learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
+  /** Learns from a decision of models for a request that was not served. `others` are requests in the same state that share it. */
+  learn(asked: AskedRequest, decision: Decision, others: readonly AskedRequest[]): void {
+    const { request, signature, look } = asked;
     const scene = sceneOf(this.#parts.domain, request.observation);
     if (look.kind === 'miss' && look.stale !== undefined) this.#aged(scene, look.stale, decision);
-    this.learnOutcome(request, signature, look, decision);
+    this.learnOutcomes([asked, ...others], decision);
     if (look.kind === 'hit') return this.#remember(request, signature, scene, decision);
     if (look.shadow !== undefined) this.#compareShadow(look.shadow, scene, decision);
     // Votes learned since the lookup (from a late answer, for example) count together with the new ones, and so does a doubted
@@ -66,31 +76,51 @@ export class DecisionLearner {
     this.#remember(request, signature, scene, this.#withHeld(signature, { ...decision, foreseen: true }));
   }
 
-  /** Records the outcome of a request that was not served, if the decision itself is remembered for another request. */
-  learnOutcome(request: PlanRequest, signature: Signature, look: Look, { action }: Decision): void {
+  /**
+   * Records the outcome of requests that were not served and share one decision. That is one answer of models, so it is counted once,
+   * however many they are.
+   */
+  learnOutcomes(asked: readonly AskedRequest[], { action }: Decision): void {
+    const fresh = asked.filter(({ look }) => !this.#judged.has(look));
+    for (const { look } of fresh) this.#judged.add(look);
+    const cycle = fresh.find(({ look }) => look.kind === 'miss' && look.isCycle);
+    if (cycle?.look.kind === 'miss') this.#parts.guard.answered(cycle.signature, action, cycle.look.inVain);
+    this.#judge(
+      fresh.map(({ look }) => look),
+      action,
+    );
+    this.#parts.falseHits.probed(
+      fresh.flatMap((each) => this.#probeOf(each)),
+      action,
+    );
+  }
+
+  /** A probe is a sample of the served answers, as a check is. */
+  #probeOf({ request, look }: AskedRequest): SampledHits[] {
     const { judgement } = look;
-    if (look.kind === 'miss' && look.isCycle) {
-      this.#parts.guard.answered(signature, action, look.inVain);
-    }
-    if (judgement === undefined) return;
-    this.#parts.judge?.learn(judgement, action);
-    // A probe is a sample of the served answers, as a check is.
-    if (look.kind === 'hit' || judgement.verdict !== 'probe') return;
+    const { action, habitAtMs } = judgement?.prediction ?? {};
+    if (look.kind === 'hit' || judgement?.verdict !== 'probe' || action === undefined) return [];
     const scene = sceneOf(this.#parts.domain, request.observation);
-    const tier = judgement.prediction?.habitAtMs === undefined ? look.tier : 'habit';
-    this.#parts.falseHits.probed(tier, scene, action !== judgement.prediction?.action);
+    return [{ hit: { tier: habitAtMs === undefined ? look.tier : 'habit', scene, action }, count: 1 }];
   }
 
   /** Records that models were asked again, in the background, about a hit, and about others of its state that share the answer. */
   checked(hit: Hit, decision: Decision, others: readonly SharedHits[]): void {
     if (hit.tier !== 'habit') this.#aged(hit.scene, hit.decision, decision);
     const checks = [{ hit, count: 1 }, ...others].filter((each) => each.hit.again === 'check');
-    // One answer is one comparison of the tier, and one sample of each judgement.
+    // One answer is one comparison of the tier and one observation, but a sample of each judgement: hits were drawn, and not answers.
     if (checks[0] !== undefined) this.#compareTier(checks[0].hit, decision);
     this.#parts.falseHits.answered(checks, decision.action);
-    for (const { hit: each } of checks) {
-      if (each.judgement !== undefined) this.#parts.judge?.learn(each.judgement, decision.action);
-    }
+    this.#judge(
+      checks.map((each) => each.hit),
+      decision.action,
+    );
+  }
+
+  /** Learns one answer of models from all judgements that it shows to be right or wrong. */
+  #judge(looks: readonly Look[], action: string): void {
+    const judgements = looks.flatMap(({ judgement }) => judgement ?? []);
+    for (const [nth, judgement] of judgements.entries()) this.#parts.judge?.learn(judgement, action, nth > 0);
   }
 
   /** Adds the votes of a check to what is remembered. */

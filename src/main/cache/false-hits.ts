@@ -56,6 +56,12 @@ export interface SharedHits {
   count: number;
 }
 
+/** The same, of hits that were served or could have been. */
+export interface SampledHits {
+  readonly hit: Pick<Hit, 'tier' | 'scene' | 'action'>;
+  readonly count: number;
+}
+
 /** With fewer independent answers, a rate is too uncertain to be told. */
 const ANSWERS_MIN = 20;
 
@@ -109,19 +115,16 @@ export class FalseHits {
     }
   }
 
-  /** Records the check of one hit. */
-  checked(tier: HitTier, scene: string, wrong: boolean): void {
-    for (const tally of this.#talliesOf(tier, scene)) tally.answered({ checked: 1, wrong: wrong ? 1 : 0 });
-  }
-
-  /** Models were asked about a hit instead of serving it: it is a sample of the served ones, as a check is. */
-  probed(tier: HitTier, scene: string, wrong: boolean): void {
-    for (const tally of this.#talliesOf(tier, scene)) tally.due++;
-    this.checked(tier, scene, wrong);
+  /** Models were asked about these hits, which share the answer, instead of serving them: they are a sample of the served ones, as checks are. */
+  probed(hits: readonly SampledHits[], answer: string): void {
+    for (const { hit, count } of hits) {
+      for (const tally of this.#talliesOf(hit.tier, hit.scene)) tally.due += count;
+    }
+    this.answered(hits, answer);
   }
 
   /** Records one answer of models, and the hits that it checks. */
-  answered(hits: readonly SharedHits[], answer: string): void {
+  answered(hits: readonly SampledHits[], answer: string): void {
     const clusters = new Map<HitTally, { checked: number; wrong: number }>();
     for (const { hit, count } of hits) {
       for (const tally of this.#talliesOf(hit.tier, hit.scene)) {

@@ -12,7 +12,7 @@ import type { AdoptedDecision } from './adopted-decision.ts';
 import { type AskingAgent, BudgetedAnswers } from './budgeted-answers.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import type { AgentAct, AgentNews, DecisionJournal } from './decision-journal.ts';
-import { DecisionLearner } from './decision-learner.ts';
+import { type AskedRequest, DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk } from './disk/decision-disk.ts';
@@ -198,16 +198,23 @@ export class PlanCache {
     return decisionFor(decision, action);
   }
 
-  /** Learns from a decision of models for a request that was not served. */
-  learn(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
-    this.#learner.learn(request, signature, look, decision);
+  /** Learns from a decision of models for a request that was not served. `others` are requests in the same state that share it. */
+  learn(
+    request: PlanRequest,
+    signature: Signature,
+    look: Look,
+    decision: Decision,
+    others: readonly AskedRequest[] = [],
+  ): void {
+    this.#learner.learn({ request, signature, look }, decision, others);
     this.#learned?.changed();
   }
 
-  /** Remembers what models decided for a state that an agent is expected to be in. */
-  foreseen(request: PlanRequest, signature: Signature, decision: Decision): void {
+  /** Remembers what models decided for a state that an agent is expected to be in. `asked` are requests in it that wait for that by now. */
+  foreseen(request: PlanRequest, signature: Signature, decision: Decision, asked: readonly AskedRequest[] = []): void {
     // With an error budget, only evidence serves: the decision becomes part of it.
-    this.#budgeted?.foreseen(request, signature, decision.action);
+    if (asked.length === 0) this.#budgeted?.foreseen(request, signature, decision.action);
+    else this.#learner.learnOutcomes(asked, decision);
     this.#learner.foreseen(request, signature, decision);
     this.#learned?.changed();
   }
@@ -239,9 +246,9 @@ export class PlanCache {
     return this.#learner.addVotes(request, signature, decision);
   }
 
-  /** Records the outcome of a request that was not served, if the decision itself is remembered for another request. */
-  learnOutcome(request: PlanRequest, signature: Signature, look: Look, decision: Decision): void {
-    this.#learner.learnOutcome(request, signature, look, decision);
+  /** Records the outcome of requests that were not served and share a decision, if what to remember of it comes another way. */
+  learnOutcomes(asked: readonly AskedRequest[], decision: Decision): void {
+    this.#learner.learnOutcomes(asked, decision);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Decision } from '../../shared/decision.ts';
 import { signatureText } from '../../shared/signature.ts';
+import type { AskedRequest } from '../cache/decision-learner.ts';
 import type { SharedHits } from '../cache/false-hits.ts';
 import type { Hit } from '../cache/look.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
@@ -24,27 +25,27 @@ export class Lessons {
     this.#late = late;
   }
 
-  /** A flight has decided. `call` is the one for which it started; at least one of its callers did not cancel. */
-  decided({ request, signature, look }: PlanCall, decision: Decision): void {
-    if (look !== undefined) this.#cache?.learn(request, signature, look, decision);
+  /** A flight has decided. `call` is the one for which it started; at least one of its callers did not cancel. `others` wait for it too. */
+  decided(call: PlanCall, decision: Decision, others: readonly PlanCall[]): void {
+    const { request, signature, look } = call;
+    if (look !== undefined) this.#cache?.learn(request, signature, look, decision, askedOf(others));
     this.#known(signature, decision);
   }
 
   /** Another node's models have decided. What to remember comes through the log of the cluster. */
-  decidedElsewhere({ request, signature, look }: PlanCall, decision: Decision): void {
-    if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
-    this.#known(signature, decision);
+  decidedElsewhere(call: PlanCall, decision: Decision, others: readonly PlanCall[]): void {
+    this.#cache?.learnOutcomes(askedOf([call, ...others]), decision);
+    this.#known(call.signature, decision);
   }
 
-  /** Models have decided for a state that an agent is expected to be in. */
-  foreseen({ request, signature }: Pick<PlanCall, 'request' | 'signature'>, decision: Decision): void {
-    this.#cache?.foreseen(request, signature, decision);
+  /** Models have decided for a state that an agent was expected to be in. `others` are in it by now, and wait for that. */
+  foreseen(
+    { request, signature }: Pick<PlanCall, 'request' | 'signature'>,
+    decision: Decision,
+    others: readonly PlanCall[],
+  ): void {
+    this.#cache?.foreseen(request, signature, decision, askedOf(others));
     this.#known(signature, decision);
-  }
-
-  /** As `decided`, for each of the other calls that wait for that flight. */
-  shared({ request, signature, look }: PlanCall, decision: Decision): void {
-    if (look !== undefined) this.#cache?.learnOutcome(request, signature, look, decision);
   }
 
   /** Models were asked again, here or at another node. `others` are further hits of the same state that share the answer. */
@@ -77,4 +78,9 @@ export class Lessons {
   #known(signature: PlanCall['signature'], decision: Decision): void {
     if (this.#book.size > 0) this.#book.learned(signatureText(signature), decision);
   }
+}
+
+/** Those of the calls that looked into the cache. */
+function askedOf(calls: readonly PlanCall[]): AskedRequest[] {
+  return calls.flatMap(({ request, signature, look }) => (look === undefined ? [] : [{ request, signature, look }]));
 }

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { FalseHits, OTHER_SCENE, SCENES_MAX, type SharedHits } from '../../../src/main/cache/false-hits.ts';
+import {
+  FalseHits,
+  type HitTier,
+  OTHER_SCENE,
+  SCENES_MAX,
+  type SharedHits,
+} from '../../../src/main/cache/false-hits.ts';
 import type { Hit } from '../../../src/main/cache/look.ts';
 import { seededRandom } from '../../../src/shared/random.ts';
 import { decision } from '../../support/decisions.ts';
@@ -15,6 +21,11 @@ function shared(action: string, count = 1, given: Partial<Hit> = {}): SharedHits
     scene: 'combat',
   } as const;
   return { hit: { ...hit, near: undefined, again: 'check', judgement: undefined, action, ...given }, count };
+}
+
+/** One hit is checked by an answer of its own. */
+function check(hits: FalseHits, tier: HitTier, scene: string, isWrong: boolean): void {
+  hits.answered([{ hit: { tier, scene, action: 'attack' }, count: 1 }], isWrong ? 'flee' : 'attack');
 }
 
 describe('FalseHits', () => {
@@ -35,8 +46,8 @@ describe('FalseHits', () => {
     const hits = new FalseHits();
     for (let i = 0; i < 30; i++) hits.served('exact', 'combat');
     for (let i = 0; i < 10; i++) hits.served('similar', 'combat');
-    for (let i = 0; i < 10; i++) hits.checked('exact', 'combat', i < 2);
-    for (let i = 0; i < 4; i++) hits.checked('similar', 'combat', i < 3);
+    for (let i = 0; i < 10; i++) check(hits, 'exact', 'combat', i < 2);
+    for (let i = 0; i < 4; i++) check(hits, 'similar', 'combat', i < 3);
     const { exact, similar, scenes } = hits.stats();
     expect(exact).toMatchObject({ served: 30, checked: 10, wrong: 2, rate: 0.2 });
     expect(exact.low).toBeCloseTo(0.0567, 4);
@@ -48,7 +59,7 @@ describe('FalseHits', () => {
   test('names the most served scenes first', () => {
     const hits = new FalseHits();
     for (const scene of ['town', 'combat', 'travel', 'combat', 'travel', 'combat']) hits.served('exact', scene);
-    for (let i = 0; i < 9; i++) hits.checked('exact', 'town', false);
+    for (let i = 0; i < 9; i++) check(hits, 'exact', 'town', false);
     expect(hits.stats().scenes.map(({ scene }) => scene)).toEqual(['combat', 'travel', 'town']);
   });
 
@@ -58,7 +69,7 @@ describe('FalseHits', () => {
     expect(hits.stats().scenes).toHaveLength(SCENES_MAX);
     hits.served('exact', 'late');
     hits.served('exact', 'later');
-    hits.checked('exact', 'later', true);
+    check(hits, 'exact', 'later', true);
     hits.served('exact', `scene ${SCENES_MAX - 1}`);
     const { scenes } = hits.stats();
     expect(scenes).toHaveLength(SCENES_MAX + 1);
@@ -80,7 +91,7 @@ describe('FalseHits', () => {
     const hits = new FalseHits();
     const one = new FalseHits();
     for (let i = 0; i < 40; i++) {
-      one.checked('exact', 'combat', i < 4);
+      check(one, 'exact', 'combat', i < 4);
       hits.answered([shared('attack', 20), shared('attack', 5)], i < 4 ? 'flee' : 'attack');
     }
     const { checked, wrong, low, high, tooFew } = hits.stats().exact;
@@ -110,10 +121,10 @@ describe('FalseHits', () => {
   test('keeps what is lost among what is due, and refreshes in neither', () => {
     const hits = new FalseHits();
     for (let i = 0; i < 5; i++) hits.served('exact', 'combat', i < 3);
-    hits.checked('exact', 'combat', false);
+    check(hits, 'exact', 'combat', false);
     hits.lost([shared('attack'), shared('attack', 7, { again: 'refresh' })]);
     expect(hits.stats().all).toMatchObject({ served: 5, due: 3, checked: 1, lost: 1, tooFew: true });
-    hits.probed('exact', 'combat', true);
+    hits.probed([{ hit: { tier: 'exact', scene: 'combat', action: 'attack' }, count: 1 }], 'flee');
     expect(hits.stats().all).toMatchObject({ served: 5, due: 4, checked: 2, wrong: 1 });
   });
 
@@ -122,7 +133,7 @@ describe('FalseHits', () => {
     [20, false],
   ])('after %i answers, whether there are too few to tell is %j', (answers, tooFew) => {
     const hits = new FalseHits();
-    for (let i = 0; i < answers; i++) hits.checked('exact', 'combat', false);
+    for (let i = 0; i < answers; i++) check(hits, 'exact', 'combat', false);
     expect(hits.stats().all.tooFew).toBe(tooFew);
   });
 

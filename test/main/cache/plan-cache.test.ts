@@ -1131,7 +1131,7 @@ describe('plans that shared the model work of another one', () => {
     for (let i = 0; i < 200; i++) {
       const look = under.look(request);
       if (look.kind === 'miss')
-        under.cache.learnOutcome(request, under.sign(request), look, decision({ action: 'attack' }));
+        under.cache.learnOutcomes([{ request, signature: under.sign(request), look }], decision({ action: 'attack' }));
     }
     // Now and then a servable request is a probe.
     const served = Array.from({ length: 20 }, () => under.served(request)).filter((hit) => hit !== undefined);

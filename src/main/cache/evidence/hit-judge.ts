@@ -69,12 +69,15 @@ export class HitJudge {
 
   /**
    * Learns what models decided in the circumstances of a judgement. How often predictions are right is learned only from those that
-   * were judged: what the guard, values or expiry held back is no evidence of what is served.
+   * were judged: what the guard, values or expiry held back is no evidence of what is served. `isCounted`: the decision is part of the
+   * evidence already, because another request shares it, and only shows whether this prediction was right.
    */
-  learn({ circumstances, prediction, riskClass, verdict }: HitJudgement, action: string): void {
+  learn({ circumstances, prediction, riskClass, verdict }: HitJudgement, action: string, isCounted = false): void {
     const isHabit = prediction?.habitAtMs !== undefined;
-    this.#evidence.learn(circumstances, action, isHabit ? undefined : prediction?.action);
-    this.#habits.learn(circumstances, action);
+    if (!isCounted) {
+      this.#evidence.learn(circumstances, action, isHabit ? undefined : prediction?.action);
+      this.#habits.learn(circumstances, action);
+    }
     if (prediction === undefined || riskClass === undefined) return;
     const isRight = prediction.action === action;
     this.#tierOf(prediction).learn(prediction, sceneOf(circumstances), { riskClass, verdict }, isRight);

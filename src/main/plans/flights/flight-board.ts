@@ -273,10 +273,10 @@ export class FlightBoard {
   }
 
   #learn({ flight, call, foreseen, waiters }: Boarding, decision: Decision): void {
-    if (flight.claim?.made !== undefined) this.#lessons.decidedElsewhere(call, decision);
-    else if (foreseen === undefined) this.#lessons.decided(call, decision);
-    else this.#lessons.foreseen(call, decision);
-    for (const waiter of waiters) if (waiter.call !== call) this.#lessons.shared(waiter.call, decision);
+    const others = [...waiters].flatMap((waiter) => (waiter.call === call ? [] : waiter.call));
+    if (flight.claim?.made !== undefined) this.#lessons.decidedElsewhere(call, decision, others);
+    else if (foreseen === undefined) this.#lessons.decided(call, decision, others);
+    else this.#lessons.foreseen(call, decision, others);
   }
 
   /**
