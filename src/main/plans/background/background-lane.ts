@@ -1,14 +1,12 @@
-import { LRUCache } from 'lru-cache';
 import type { Decision } from '../../../shared/decision.ts';
 import { defined } from '../../../shared/defined.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
-import { type Signature, signatureText } from '../../../shared/signature.ts';
+import type { Signature } from '../../../shared/signature.ts';
 import type { SharedHits } from '../../cache/false-hits.ts';
-import type { ResolvedExpert } from '../../options/planner-options.ts';
 import type { Announcements } from '../announcements.ts';
 import type { AskedStates } from '../flights/asked-states.ts';
 import { Flight } from '../flights/flight.ts';
-import type { FlightParts, FlightPurpose } from '../flights/flight-parts.ts';
+import type { FlightParts } from '../flights/flight-parts.ts';
 import type { Errand, Lessons } from '../lessons.ts';
 import { CheckReserve } from './check-reserve.ts';
 import {
@@ -21,7 +19,8 @@ import {
   servedBy,
 } from './errand-queue.ts';
 import { LaneTurns } from './lane-turns.ts';
-import type { BookedState, StateBook } from './state-book.ts';
+import { LaterVotes } from './later-votes.ts';
+import type { StateBook } from './state-book.ts';
 
 /**
  * Asks models questions that no plan waits for: checks and refreshes of answers served from the cache, and states that no model
@@ -34,17 +33,6 @@ import type { BookedState, StateBook } from './state-book.ts';
 const FLIGHTS_MAX = 4;
 /** A check waits this long for an idle server before it takes a slot from plans, within the reserve. */
 const PATIENCE_MS = 5_000;
-/** Number of calls about states for later that each plan allows; at most `LATER_SAVED_MAX` are saved up. */
-const LATER_PER_PLAN = 2;
-const LATER_SAVED_MAX = 240;
-/** Share of the calls about states for later that goes to states that have not come back yet. */
-const OTHERS_SHARE = 0.1;
-const LATER_FLIGHTS_MAX = 64;
-/** Maximum proofs of reads at a time, and maximum states that are remembered as proved. */
-const PROOFS_MAX = 2;
-const PROVED_MAX = 2_000;
-/** Time after the last plan when calls about states for later stop, because no agent would profit. */
-const LATER_MS_MAX = 60_000;
 
 export interface BackgroundStats {
   readonly queued: number;
@@ -99,17 +87,8 @@ export class BackgroundLane {
   readonly #parts: FlightParts;
   readonly #book: StateBook;
   readonly #lessons: LaneLessons;
-  readonly #asked: Pick<AskedStates, 'has'>;
   readonly #announcements: Pick<Announcements, 'warn'>;
-  readonly #later = new Map<string, Flight>();
-  /** The ends of those flights that show what reads are worth. */
-  readonly #proofs = new Set<Promise<void>>();
-  /** States that were asked about for this. The next time, much the same would be read and written there. */
-  readonly #proved = new LRUCache<string, true>({ max: PROVED_MAX });
-  readonly #laterCounts = { asked: 0, voted: 0 };
-  #laterBudget = 0;
-  #othersBudget = 0;
-  #lastPlanAtMs = Number.NEGATIVE_INFINITY;
+  readonly #later: LaterVotes;
   readonly #queue: ErrandQueue;
   readonly #reserve: CheckReserve;
   readonly #running = new Map<string, RunningJob>();
@@ -133,7 +112,6 @@ export class BackgroundLane {
     this.#parts = parts;
     this.#book = book;
     this.#lessons = lessons;
-    this.#asked = asked;
     this.#announcements = announcements;
     this.#queue = new ErrandQueue({
       holds: (errand) => lessons.holds(errand),
@@ -145,6 +123,16 @@ export class BackgroundLane {
     const { turns, reserve } = shared ?? sharedLanes(parts);
     this.#reserve = reserve;
     this.#turns = turns;
+    this.#later = new LaterVotes({
+      parts,
+      book,
+      lessons,
+      asked,
+      nextId: () => this.#nextId--,
+      deadlineMs: () => this.#deadlineMs(),
+      warn: (what, error) => this.#warn(what, error),
+      onEnd: () => turns.wake(),
+    });
     turns.add({ begin: () => this.#begins() });
   }
 
@@ -158,8 +146,12 @@ export class BackgroundLane {
    * room, urgent states first.
    */
   askLater(request: PlanRequest, signature: Signature, known: Decision | undefined, isUrgent = false): void {
-    if (this.#isClosed || this.#parts.options.experts.length === 0) return;
-    this.#book.note(request, signature, known, isUrgent);
+    this.#later.note(request, signature, known, isUrgent);
+  }
+
+  /** Asks an expert what the read of a state is worth. */
+  prove(request: PlanRequest, signature: Signature, inVain: string | undefined): void {
+    this.#later.prove(request, signature, inVain);
   }
 
   /** The cache was cleared: drops waiting work, and gives up running work. */
@@ -172,6 +164,7 @@ export class BackgroundLane {
   /** Starts nothing from now on; running work continues. */
   shut(): void {
     this.#isClosed = true;
+    this.#later.shut();
   }
 
   #giveUpAll(): void {
@@ -180,17 +173,12 @@ export class BackgroundLane {
       this.#lose(hitsOf(job), 'ended');
       flight.cancel();
     }
-    for (const [key, flight] of [...this.#later]) {
-      this.#later.delete(key);
-      flight.cancel();
-    }
+    this.#later.giveUp();
   }
 
   /** A plan has settled: there may be room now, and an agent may profit. */
   planSettled(): void {
-    this.#lastPlanAtMs = this.#parts.clock.now();
-    this.#laterBudget = Math.min(LATER_SAVED_MAX, this.#laterBudget + LATER_PER_PLAN * (1 - OTHERS_SHARE));
-    this.#othersBudget = Math.min(LATER_SAVED_MAX * OTHERS_SHARE, this.#othersBudget + LATER_PER_PLAN * OTHERS_SHARE);
+    this.#later.planSettled();
     this.wake();
   }
 
@@ -208,7 +196,7 @@ export class BackgroundLane {
 
   #begins(): boolean {
     if (this.#isClosed || !this.#hasWork) return false;
-    return this.#beginErrand() || this.ahead.begin() || this.#beginLater();
+    return this.#beginErrand() || this.ahead.begin() || this.#later.begin();
   }
 
   /**
@@ -220,11 +208,7 @@ export class BackgroundLane {
   }
 
   get #hasWork(): boolean {
-    return (
-      this.#queue.size > 0 ||
-      this.ahead.hasWork ||
-      (this.#book.size > 0 && Math.max(this.#laterBudget, this.#othersBudget) >= 1)
-    );
+    return this.#queue.size > 0 || this.ahead.hasWork || this.#later.hasWork;
   }
 
   #beginErrand(): boolean {
@@ -250,79 +234,6 @@ export class BackgroundLane {
     return [...this.#parts.endpoints.values()].some(({ gate }) => gate.hasRaised);
   }
 
-  /** Starts a call for one more vote for a state of the book. */
-  #beginLater(): boolean {
-    const { clock } = this.#parts;
-    const isOver = clock.now() - this.#lastPlanAtMs > LATER_MS_MAX;
-    if (this.#parts.reads?.lone.isOpen || isOver || this.#later.size >= LATER_FLIGHTS_MAX) return false;
-    const open = this.#parts.options.experts.map((expert) => this.#hasIdleSeat(expert));
-    if (!open.includes(true)) return false;
-    const state = this.#chooseLater();
-    if (state === undefined) return false;
-    void this.#takeOff(state, { oneExpert: nextOpen(open, state.asked) });
-    this.#book.asked(state.key);
-    return true;
-  }
-
-  /**
-   * Asks an expert what the read of a state is worth: at once, behind all others, and only if a slot is free. Its answer is remembered.
-   * States that come back would be no fair choice for this: they do so where the action did not help.
-   */
-  prove(request: PlanRequest, signature: Signature, inVain: string | undefined): void {
-    const key = signatureText(signature);
-    const isFull = this.#proofs.size >= PROOFS_MAX;
-    if (this.#isClosed || isFull || this.#later.has(key) || this.#proved.has(key)) return;
-    const open = this.#parts.options.experts.map((expert) => this.#hasIdleSeat(expert));
-    if (!open.includes(true)) return;
-    this.#proved.set(key, true);
-    const oneExpert = nextOpen(open, this.#laterCounts.asked);
-    const end = this.#takeOff({ key, request, signature }, { inVain, isProof: true, oneExpert });
-    this.#proofs.add(end);
-    void end.then(() => this.#proofs.delete(end));
-  }
-
-  #takeOff(state: LaterState, purpose: Partial<FlightPurpose>): Promise<void> {
-    this.#laterCounts.asked++;
-    const whole = { ...purpose, lane: 'background', state: state.key } as const;
-    const flight = new Flight(this.#parts, this.#nextId--, state.request, this.#deadlineMs(), whole);
-    this.#later.set(state.key, flight);
-    const end = this.#flyLater(state, flight).finally(() => this.#ends.delete(end));
-    this.#ends.add(end);
-    return end;
-  }
-
-  #chooseLater(): BookedState | undefined {
-    const isOpen = ({ key }: BookedState): boolean => !this.#later.has(key) && !this.#asked.has(key);
-    const wanted = this.#laterBudget < 1 ? undefined : this.#book.next(isOpen);
-    if (wanted !== undefined) {
-      this.#laterBudget--;
-      return wanted;
-    }
-    const other = this.#othersBudget < 1 ? undefined : this.#book.any(isOpen);
-    if (other !== undefined) this.#othersBudget--;
-    return other;
-  }
-
-  async #flyLater(state: LaterState, flight: Flight): Promise<void> {
-    try {
-      await flight.run();
-      // Given up because the cache was cleared or the planner closes.
-      if (this.#later.get(state.key) !== flight || this.#isClosed) return;
-      if (flight.decision === undefined) {
-        if (!flight.use.isStarved && !flight.claim?.isTaken) this.#book.failed(state.key);
-        return;
-      }
-      this.#laterCounts.voted++;
-      this.#book.learned(state.key, this.#lessons.voted(state, flight.decision));
-    } catch (error) {
-      this.#warn('asking models for later', error);
-    } finally {
-      flight.claim?.end(undefined);
-      if (this.#later.get(state.key) === flight) this.#later.delete(state.key);
-      this.#turns.wake();
-    }
-  }
-
   /** Deadline of a flight that no plan waits for: the default time of a plan, plus `lateMs` with `lateAnswers`. */
   #deadlineMs(): number {
     const { clock, options } = this.#parts;
@@ -334,26 +245,15 @@ export class BackgroundLane {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.shut();
     this.#queue.clear();
     this.#giveUpAll();
-    await Promise.all(this.#ends);
+    await Promise.all([...this.#ends, this.#later.ended()]);
   }
 
   stats(): BackgroundStats {
-    const later = { states: this.#book.size, ...this.#laterCounts };
+    const later = this.#later.stats();
     return { queued: this.#queue.size, running: this.#running.size, ...this.#counts, lost: { ...this.#lost }, later };
-  }
-
-  #hasIdleSeat({ endpoint, alternatives }: ResolvedExpert): boolean {
-    // The next read finds its slot free, where there is more than one.
-    const keptFree = this.#parts.reads?.lone.isUsed ? 1 : 0;
-    return [endpoint, ...alternatives].some((name) => {
-      const at = this.#parts.endpoints.get(name);
-      return (
-        at?.isIdle === true && !at.isResting && at.gate.slots - at.gate.busy > Math.min(keptFree, at.gate.slots - 1)
-      );
-    });
   }
 
   #isIdleEverywhere(): boolean {
@@ -425,14 +325,8 @@ export class BackgroundLane {
   }
 }
 
-type LaterState = Pick<BookedState, 'key' | 'request' | 'signature'>;
 type LaneLessons = Pick<Lessons, 'checked' | 'voted' | 'holds' | 'lost'>;
 
 function countOf(hits: readonly SharedHits[]): number {
   return hits.reduce((sum, { count }) => sum + count, 0);
-}
-
-/** The next expert that can be asked: a state takes turns with all of them. At least one can be. */
-function nextOpen(open: readonly boolean[], turn: number): number {
-  for (let nth = turn; ; nth++) if (open[nth % open.length] === true) return nth % open.length;
 }
