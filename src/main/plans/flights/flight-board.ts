@@ -4,8 +4,7 @@ import { signatureText } from '../../../shared/signature.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { Announcements } from '../announcements.ts';
 import { keptRequest } from '../kept-request.ts';
-import { type Answer, bestInHand } from '../ladder/best-in-hand.ts';
-import { StandIns } from '../ladder/stand-ins.ts';
+import { StandIns, withoutModel } from '../ladder/stand-ins.ts';
 import { UNDECIDED_SOURCES, type Why, type WhyCode } from '../ladder/why.ts';
 import { whyNoModel } from '../ladder/why-no-model.ts';
 import type { Lessons } from '../lessons.ts';
@@ -313,11 +312,13 @@ export class FlightBoard {
     const { boarding, call, coalesced } = waiter;
     if (!boarding.waiters.delete(waiter)) return;
     this.#letGo(waiter);
-    const answer = this.#bestFor(boarding, call);
+    const { flight, votes } = boarding;
+    const decision = flight.decision ?? flight.standing();
+    const answer = this.#standIns.best(call, { decision, votes, leader: flight.leader });
     const attempts = boarding.attemptsFor(call.startedAtMs);
     const told = UNDECIDED_SOURCES.has(answer.source)
       ? { ...answer, why: this.#whyOf(waiter, attempts, cut) }
-      : { ...answer, ...boarding.flight.confidenceOf(answer.action), ...boarding.flight.claim?.by };
+      : { ...answer, ...flight.confidenceOf(answer.action), ...flight.claim?.by };
     const isElsewhere = 'node' in told;
     if (isElsewhere && !coalesced) this.#parts.counters.plans.coalesced++;
     waiter.resolve(this.#settlements.landed(call, told, attempts, coalesced || isElsewhere));
@@ -335,22 +336,6 @@ export class FlightBoard {
       usual: (attempt) => flight.usual(attempt),
       silenceAt: (endpoint) => this.#parts.maker.silenceAt(endpoint),
     });
-  }
-
-  #bestFor(boarding: Boarding, call: PlanCall): Answer {
-    const { flight } = boarding;
-    const { standing, stale } = call.look ?? { standing: undefined, stale: undefined };
-    const inHand = {
-      decision: flight.decision ?? flight.standing(),
-      votes: boarding.votes,
-      leader: flight.leader,
-      standing,
-      stale,
-    };
-    const answer = bestInHand(call.request, inHand);
-    if (inHand.decision !== undefined || inHand.votes.length > 0 || standing !== undefined) return answer;
-    const standIn = this.#standIns.before(call, answer);
-    return standIn === undefined ? answer : bestInHand(call.request, { ...inHand, standIn });
   }
 
   #abandon(waiter: Waiter): void {
@@ -400,10 +385,4 @@ function flightKey(state: string, inVain = ''): string {
 
 export function planCancelled(signal: AbortSignal | undefined): PlannerError {
   return new PlannerError('ERR_PLAN_CANCELLED', "the plan was ended by its caller's signal", { cause: signal?.reason });
-}
-
-/** What is answered if no model answers. */
-function withoutModel({ request, look }: PlanCall): Answer {
-  const { standing, stale } = look ?? { standing: undefined, stale: undefined };
-  return bestInHand(request, { decision: undefined, votes: [], standing, stale });
 }

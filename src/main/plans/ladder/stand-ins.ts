@@ -1,7 +1,16 @@
 import type { Clock } from '../../../shared/clock.ts';
+import type { Decision } from '../../../shared/decision.ts';
+import type { ExpertVote } from '../panel/tally.ts';
 import type { PlanCall } from '../plan-call.ts';
 import { type Answer, answerFromLate, answerFromNear, bestInHand } from './best-in-hand.ts';
 import { kindOfNear, type LateAnswers } from './late-answers.ts';
+
+/** What models have said so far. */
+interface ModelsSaid {
+  readonly decision: Decision | undefined;
+  readonly votes: readonly ExpertVote[];
+  readonly leader: string | undefined;
+}
 
 /**
  * The answers that may serve if no model was in time, before the next rung. Each is compared with that rung once models have
@@ -16,8 +25,18 @@ export class StandIns {
     this.#late = late;
   }
 
+  /** The best answer for a plan that is settled now. */
+  best(call: PlanCall, models: ModelsSaid): Answer {
+    const { request, look } = call;
+    const inHand = { ...models, standing: look?.standing, stale: look?.stale };
+    const answer = bestInHand(request, inHand);
+    if (models.decision !== undefined || models.votes.length > 0 || look?.standing !== undefined) return answer;
+    const standIn = this.#before(call, answer);
+    return standIn === undefined ? answer : bestInHand(request, { ...inHand, standIn });
+  }
+
   /** The answer that serves before `next`; undefined if none has earned it. */
-  before({ request, signature, look }: PlanCall, next: Answer): Answer | undefined {
+  #before({ request, signature, look }: PlanCall, next: Answer): Answer | undefined {
     const late = this.#late;
     if (late === undefined) return undefined;
     const near = look?.shadow?.near[0];
@@ -40,4 +59,9 @@ export class StandIns {
     const next = bestInHand(request, { decision: undefined, votes: [], stale: look?.stale });
     this.#late?.compare({ kind: kindOfNear(near), standIn: near.action, next: next.action }, action);
   }
+}
+
+/** What is answered if no model answers. */
+export function withoutModel({ request, look }: PlanCall): Answer {
+  return bestInHand(request, { decision: undefined, votes: [], standing: look?.standing, stale: look?.stale });
 }
