@@ -75,9 +75,9 @@ export interface SharedLanes {
 
 export function sharedLanes({ options, endpoints, clock }: SharedLaneParts): SharedLanes {
   const { cache } = options;
-  const reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, () =>
-    [...endpoints.values()].reduce((sum, { gate }) => sum + gate.ownWorked(), 0),
-  );
+  const servers = new Map([...endpoints].map(([name, { gate }]) => [name, () => gate.ownWorked()]));
+  const worked = (): number => [...servers.values()].reduce((sum, ofServer) => sum + ofServer(), 0);
+  const reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, worked, servers);
   return { turns: new LaneTurns(clock), reserve };
 }
 
@@ -300,7 +300,7 @@ export class BackgroundLane {
     const isCut = flight.isCutShort && (decision === undefined || decision.source === 'vote');
     const { use } = flight;
     const isDone = decision !== undefined && !isCut;
-    if (isCheckJob(job)) this.#reserve.settle(reservedMs, use.workedMs, isDone, use.reservedMs);
+    if (isCheckJob(job)) this.#reserve.settle(reservedMs, use.workedMs, isDone, use.reservedMs, usedAt(flight));
     if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
     else if (isCut || (decision === undefined && use.isStarved)) this.#takeBack(job, false);
     // Within the reserve others wait as well: whoever had too little time there may have more later.
@@ -326,6 +326,15 @@ export class BackgroundLane {
 }
 
 type LaneLessons = Pick<Lessons, 'checked' | 'voted' | 'holds' | 'lost'>;
+
+/** The time that the calls of a flight had slots, by endpoint. */
+function usedAt({ attempts }: Flight): ReadonlyMap<string, number> {
+  const used = new Map<string, number>();
+  for (const { endpoint, latencyMs, waitMs } of attempts.ended(0)) {
+    used.set(endpoint, (used.get(endpoint) ?? 0) + latencyMs - waitMs);
+  }
+  return used;
+}
 
 function countOf(hits: readonly SharedHits[]): number {
   return hits.reduce((sum, { count }) => sum + count, 0);

@@ -2,7 +2,8 @@
  * The share of the models' time that checks may use although plans wait for it. Every millisecond that a slot is busy credits that
  * share of a millisecond, so checks take no more of a busy server than of an idle one, however many slots it has. A check starts
  * once there is credit for the time that checks usually take, and may take as long as nearly all of them do: what it takes in excess
- * of the credit is owed. Most checks only read, and some write, which takes many times as long.
+ * of the credit is owed. Most checks only read, and some write, which takes many times as long. Checks gather where the model is that is read
+ * best, so each server has a credit of its own too: none starts while one of them is owed more than its share of the time.
  */
 
 /** Assumed time of the first check. */
@@ -21,42 +22,52 @@ export class CheckReserve {
   readonly share: number;
   /** Checks that run within it now, of all domains. */
   running = 0;
-  /** Busy slots times milliseconds since the start, at all model servers. */
-  readonly #workedMs: () => number;
-  #seenMs: number;
-  #creditMs = 0;
+  readonly #all: Credit;
+  readonly #servers: ReadonlyMap<string, Credit>;
   #usualMs: number | undefined;
   /** Mean of the squared deviations from the usual time. */
   #variance = 0;
 
-  constructor(share: number, workedMs: () => number) {
+  /** `workedMs`: busy slots times milliseconds since the start, at all model servers; `servers`: the same of each. */
+  constructor(share: number, workedMs: () => number, servers: ReadonlyMap<string, () => number> = new Map()) {
     this.share = share;
-    this.#workedMs = workedMs;
-    this.#seenMs = workedMs();
+    this.#all = new Credit(share, workedMs);
+    this.#servers = new Map([...servers].map(([name, worked]) => [name, new Credit(share, worked)]));
   }
 
   /** Whether the credit covers one more check. */
   get covers(): boolean {
-    const workedMs = this.#workedMs();
-    const creditMs = this.#creditMs + this.share * (workedMs - this.#seenMs);
-    this.#creditMs = Math.min(SAVED_MAX * this.#expectedMs, creditMs);
-    this.#seenMs = workedMs;
-    return this.#creditMs >= this.#expectedMs;
+    const savedMs = SAVED_MAX * this.#expectedMs;
+    let isOwed = false;
+    for (const server of this.#servers.values()) if (server.grow(savedMs) < 0) isOwed = true;
+    return this.#all.grow(savedMs) >= this.#expectedMs && !isOwed;
   }
 
   /** Sets time aside for a check. Returns how much, in milliseconds. */
   take(): number {
     const takenMs = Math.max(MARGIN * this.#expectedMs, this.#expectedMs + DEVIATIONS * Math.sqrt(this.#variance));
-    this.#creditMs -= takenMs;
+    this.#all.use(takenMs);
     return takenMs;
   }
 
   /**
    * A check has ended, for which `takenMs` were set aside. It had slots for `usedMs`, `reservedMs` of which did not yield: calls that run
-   * at once use up more time than passes.
+   * at once use up more time than passes. `usedAt`: how much of that it had at each server.
    */
-  settle(takenMs: number, usedMs: number, isDone: boolean, reservedMs = usedMs): void {
-    if (takenMs > 0) this.#creditMs += takenMs - reservedMs;
+  settle(
+    takenMs: number,
+    usedMs: number,
+    isDone: boolean,
+    reservedMs = usedMs,
+    usedAt: ReadonlyMap<string, number> = new Map(),
+  ): void {
+    if (takenMs > 0) {
+      this.#all.use(reservedMs - takenMs);
+      const part = reservedMs / Math.max(1, usedMs);
+      for (const [name, ms] of usedAt) this.#servers.get(name)?.use(part * ms);
+    }
+    // Another node had the answer.
+    if (isDone && usedMs === 0) return;
     const usualMs = this.#usualMs ?? usedMs;
     const excessMs = usedMs - usualMs;
     this.#usualMs = isDone ? usualMs + WEIGHT * excessMs : Math.max(this.#expectedMs, CUT_FACTOR * usedMs);
@@ -66,5 +77,31 @@ export class CheckReserve {
 
   get #expectedMs(): number {
     return Math.max(1, this.#usualMs ?? FIRST_MS);
+  }
+}
+
+/** A share of the time that slots are busy, less what was used of it. */
+class Credit {
+  readonly #share: number;
+  readonly #workedMs: () => number;
+  #seenMs: number;
+  #ms = 0;
+
+  constructor(share: number, workedMs: () => number) {
+    this.#share = share;
+    this.#workedMs = workedMs;
+    this.#seenMs = workedMs();
+  }
+
+  /** Adds what was earned since the last time, up to `savedMs`. Returns the credit, below 0 if something is owed. */
+  grow(savedMs: number): number {
+    const workedMs = this.#workedMs();
+    this.#ms = Math.min(savedMs, this.#ms + this.#share * (workedMs - this.#seenMs));
+    this.#seenMs = workedMs;
+    return this.#ms;
+  }
+
+  use(ms: number): void {
+    this.#ms -= ms;
   }
 }

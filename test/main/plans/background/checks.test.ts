@@ -257,6 +257,20 @@ test('nor do more of several domains together', async () => {
   await other.close();
 });
 
+test('the checks of one domain do not keep those of another waiting', async () => {
+  under = new LaneUnderTest(answers, { cache: { checkReserve: 0.5 } });
+  const other = under.another();
+  const slot = under.takeSlot();
+  for (const id of [1, 2, 3, 4]) under.lane.add(errand(id));
+  other.add(errand(10));
+  under.clock.advance(5_000);
+  under.lane.wake();
+  slot.release();
+  await advance(320);
+  expect(under.decided.slice(0, 2)).toEqual(ofPlace(1, 10));
+  await other.close();
+});
+
 describe('the reserve', () => {
   test('is a share of the time that models work, and all checks together take no more', () => {
     under = new LaneUnderTest(answers);
@@ -272,6 +286,35 @@ describe('the reserve', () => {
     }
     expect(usedMs / workedMs).toBeLessThanOrEqual(0.03);
     expect(usedMs / workedMs).toBeGreaterThan(0.029);
+  });
+
+  test('takes no more than its share of the time of any server, also where all checks are made at one of several', () => {
+    const worked = new Map([
+      ['small', 0],
+      ['large', 0],
+    ]);
+    const servers = new Map([...worked.keys()].map((name) => [name, () => worked.get(name) as number]));
+    const reserve = new CheckReserve(0.1, () => [...worked.values()].reduce((sum, ms) => sum + ms, 0), servers);
+    let usedMs = 0;
+    for (let ms = 0; ms < 1_000_000; ms += 100) {
+      worked.set('small', ms);
+      worked.set('large', 10 * ms);
+      if (!reserve.covers) continue;
+      reserve.settle(reserve.take(), 200, true, 200, new Map([['small', 200]]));
+      usedMs += 200;
+    }
+    expect(usedMs / 1_000_000).toBeGreaterThan(0.09);
+    expect(usedMs / 1_000_000).toBeLessThanOrEqual(0.102);
+  });
+
+  test('does not learn how long checks take from those that another node answers', () => {
+    let workedMs = 0;
+    const reserve = new CheckReserve(0.1, () => workedMs);
+    workedMs = 100_000;
+    for (let nth = 0; nth < 5; nth++) reserve.settle(0, 400, true);
+    for (let nth = 0; nth < 50; nth++) reserve.settle(0, 0, true);
+    expect(reserve.covers).toBe(true);
+    expect(reserve.take()).toBeCloseTo(600);
   });
 
   test('is owed what a check took in excess of the time set aside for it', () => {
