@@ -41,9 +41,8 @@ const CHARS_PER_TOKEN = 4;
 const IMAGE_TOKENS = 256;
 export interface SimulatedSlot {
   job: Job | undefined;
-  /** The model whose prompt its prefix cache holds. */
-  model: string;
-  text: string;
+  /** The latest prompt that it has read, by model. */
+  readonly held: Map<string, string>;
   usedAt: number;
 }
 
@@ -70,36 +69,9 @@ export function promptTokens(prompt: MachinePrompt): number {
   return Math.max(1, Math.ceil(prompt.text.length / CHARS_PER_TOKEN)) + prompt.images * IMAGE_TOKENS;
 }
 
-function commonPrefix(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  let at = 0;
-  while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
-  return at;
-}
-
 export function writtenTokens(job: Job, state: JobState & { kind: 'writing' }): number {
   const { tokens } = job.request;
   return state.workMs === 0 ? tokens : Math.floor((1 - state.leftMs / state.workMs) * tokens + 1e-6);
-}
-
-/** How many characters of the prompt a slot has already read. */
-export function heldPrefix(slot: SimulatedSlot, request: MachineRequest): number {
-  return slot.model === request.model.id ? commonPrefix(slot.text, request.prompt.text) : 0;
-}
-
-/** The free slot that has already read most of the prompt, else the least recently used one, as in llama.cpp. */
-export function freeSlotFor(slots: readonly SimulatedSlot[], request: MachineRequest): SimulatedSlot | undefined {
-  let best: SimulatedSlot | undefined;
-  let bestPrefix = -1;
-  for (const slot of slots) {
-    if (slot.job) continue;
-    const prefix = heldPrefix(slot, request);
-    if (!best || prefix > bestPrefix || (prefix === bestPrefix && slot.usedAt < best.usedAt)) {
-      best = slot;
-      bestPrefix = prefix;
-    }
-  }
-  return best;
 }
 
 export interface ReadingCost {

@@ -1,8 +1,6 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { randomNormal } from '../../shared/random.ts';
 import {
-  freeSlotFor,
-  heldPrefix,
   type Job,
   type JobState,
   type MachineRequest,
@@ -13,6 +11,7 @@ import {
 } from './machine-job.ts';
 import { SimulatedMemory } from './model-memory.ts';
 import type { ResolvedSimulatorOptions } from './options.ts';
+import { PrefixCaches } from './prefix-caches.ts';
 
 /*
  * The machine under the simulated server: slots shared by all models, a FIFO queue before them, and one processor that they share.
@@ -62,6 +61,7 @@ export type MachineSettings = Pick<
   | 'imageSeconds'
   | 'slotSlowdown'
   | 'reading'
+  | 'sharesPrefixes'
   | 'latencySigma'
   | 'abortSeconds'
 >;
@@ -78,6 +78,7 @@ export class SimulatedMachine {
   readonly #slots: SimulatedSlot[];
   readonly #queue: Job[] = [];
   readonly #memory: SimulatedMemory;
+  readonly #prefixes: PrefixCaches;
   /** The machine's own time, at most the clock's. */
   #atMs = 0;
   /** When the reading of the latest batch of prompts ends or ended. */
@@ -97,7 +98,8 @@ export class SimulatedMachine {
     this.#clock = clock;
     this.#bornMs = clock.now();
     this.#memory = new SimulatedMemory(settings.loadedModelsMax, settings.preload ? settings.models : []);
-    this.#slots = Array.from({ length: settings.slots }, () => ({ job: undefined, model: '', text: '', usedAt: 0 }));
+    this.#slots = Array.from({ length: settings.slots }, () => ({ job: undefined, held: new Map(), usedAt: 0 }));
+    this.#prefixes = new PrefixCaches(this.#slots, settings.sharesPrefixes);
   }
 
   /** Returns undefined if the queue is full. */
@@ -239,7 +241,7 @@ export class SimulatedMachine {
 
   #admit(): void {
     while (this.#queue.length > 0) {
-      const slot = freeSlotFor(this.#slots, (this.#queue[0] as Job).request);
+      const slot = this.#prefixes.freeSlotFor((this.#queue[0] as Job).request);
       if (!slot) return;
       this.#occupy(slot, this.#queue.shift() as Job);
     }
@@ -253,8 +255,8 @@ export class SimulatedMachine {
   }
 
   #forget(model: string): void {
+    this.#prefixes.forget(model);
     for (const slot of this.#slots) {
-      if (slot.model === model) slot.text = '';
       if (this.#settings.evictionCuts && slot.job?.request.model.id === model) this.#cut(slot.job, slot);
     }
   }
@@ -267,9 +269,9 @@ export class SimulatedMachine {
   }
 
   #beginReading(job: Job, slot: SimulatedSlot): void {
-    const { model, prompt, listener } = job.request;
+    const { prompt, listener } = job.request;
     const { overheadSeconds, promptTokensPerSecond, imageSeconds } = this.#settings;
-    const prefix = heldPrefix(slot, job.request);
+    const prefix = this.#prefixes.take(slot, job.request);
     const { usage, textTokens, images } = readingCost(prompt, prefix);
     const readingMs = (textTokens / promptTokensPerSecond + images * imageSeconds) * 1_000 * job.luck;
     const overheadMs = overheadSeconds * 1_000 * job.luck;
@@ -277,8 +279,6 @@ export class SimulatedMachine {
     if (this.#settings.reading === 'batched')
       job.state = { kind: 'awaiting', slot, workMs: readingMs, untilMs: this.#atMs + overheadMs };
     else job.state = { kind: 'reading', slot, workMs: overheadMs + readingMs, leftMs: overheadMs + readingMs };
-    slot.model = model.id;
-    slot.text = prompt.text.slice(0, prefix);
     this.#promptTokens += usage.promptTokens;
     this.#cachedTokens += usage.cachedTokens;
     listener.onStart();
@@ -303,7 +303,7 @@ export class SimulatedMachine {
   #beginWriting(job: Job, slot: SimulatedSlot): void {
     const { model, prompt, tokens } = job.request;
     const workMs = (tokens / model.tokensPerSecond) * 1_000 * job.luck;
-    slot.text = prompt.text;
+    slot.held.set(model.id, prompt.text);
     job.state = { kind: 'writing', slot, workMs, leftMs: workMs, told: 0 };
   }
 

@@ -103,6 +103,8 @@ export interface SimulatorOptions {
    * @default 'shared'
    */
   readonly reading?: 'shared' | 'batched';
+  /** Whether what one slot has read of a prompt need not be read again in another, as in vLLM. @default true for vLLM only */
+  readonly sharesPrefixes?: boolean;
   /** Sigma of the lognormal factor on the time of a request; 0.4 makes one in a hundred 2.5 times slower. @default 0.4 */
   readonly latencySigma?: number;
   /** How long an aborted request keeps its slot. @default 0.04 */
@@ -212,6 +214,7 @@ const optionsSchema = z.strictObject({
   imageSeconds: seconds,
   slotSlowdown: within(0, 100, 'must be a number from 0 to 100'),
   reading: z.enum(['shared', 'batched']).optional(),
+  sharesPrefixes: flag,
   latencySigma: within(0, 3, 'must be a number from 0 to 3'),
   abortSeconds: seconds,
   errorShape: z.enum(['object', 'string', 'mixed']).optional(),
@@ -267,6 +270,7 @@ export function resolveSimulatorOptions(options: SimulatorOptions = {}): Resolve
     imageSeconds: 0.8,
     slotSlowdown: 0.25,
     reading: 'shared',
+    sharesPrefixes: options.flavour === 'vllm',
     latencySigma: 0.4,
     abortSeconds: 0.04,
     errorShape: 'mixed',
