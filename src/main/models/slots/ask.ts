@@ -70,3 +70,11 @@ export interface GateTurns {
   began(ask: Ask, slot: Slot): void;
   ended(slot: Slot): void;
 }
+
+/** Calls start in the order of the queue. */
+export const IN_ORDER: GateTurns = {
+  mayBegin: () => true,
+  next: (queue) => queue.first,
+  began: () => {},
+  ended: () => {},
+};

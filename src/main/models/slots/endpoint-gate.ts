@@ -1,27 +1,24 @@
 import type { Clock, Timer } from '../../../shared/clock.ts';
-import { type Ask, type GateTurns, type Lane, RESERVED_RANK_MS, type Slot, type SlotNeed, unreserved } from './ask.ts';
+import {
+  type Ask,
+  type GateTurns,
+  IN_ORDER,
+  type Lane,
+  RESERVED_RANK_MS,
+  type Slot,
+  type SlotNeed,
+  unreserved,
+} from './ask.ts';
 import type { Machine, MachineGate } from './machine.ts';
 import { Pressure } from './pressure.ts';
-import { RankedQueue } from './ranked-queue.ts';
+import type { RankedQueue } from './ranked-queue.ts';
 import type { SlotBudget } from './slot-budget.ts';
 import { SlotHolds } from './slot-holds.ts';
 import { type SlotOwner, TakenSlot } from './taken-slot.ts';
-
-interface Waiter {
-  rankMs: number;
-  readonly sinceMs: number;
-  ask: Ask;
-  readonly signal: AbortSignal;
-  readonly grant: (slot: Slot) => void;
-}
+import { type Waiter, WaitingCalls } from './waiting-calls.ts';
+import { WorkedTime } from './worked-time.ts';
 
 const ANY: Ask = {};
-const IN_ORDER: GateTurns = {
-  mayBegin: () => true,
-  next: (queue) => queue.first,
-  began: () => {},
-  ended: () => {},
-};
 
 /**
  * The slots of one endpoint, shared by all experts and synthesis on it, with an optional pause between two starts.
@@ -40,10 +37,7 @@ export class EndpointGate implements MachineGate {
   readonly #limit: () => number;
   readonly #staggerMs: number;
   readonly #machine: Machine | undefined;
-  /** The first is served next. */
-  readonly #waiting = new RankedQueue<Waiter>();
-  /** All have the same rank: served in the order of arrival. */
-  readonly #backgroundWaiting = new RankedQueue<Waiter>();
+  readonly #calls: WaitingCalls;
   readonly #taken = new Set<TakenSlot>();
   /** Busy slots of calls that have a deadline. */
   readonly #hurried = new Set<Slot>();
@@ -52,17 +46,13 @@ export class EndpointGate implements MachineGate {
   readonly #holds: SlotHolds;
   readonly #owner: SlotOwner;
   readonly #pressure: Pressure;
+  readonly #worked: WorkedTime;
   readonly #nextStartAt: Record<Lane, number> = {
     foreground: Number.NEGATIVE_INFINITY,
     background: Number.NEGATIVE_INFINITY,
   };
-  /** Number of waiting calls without a deadline. */
-  #unhurriedWaiting = 0;
   #timer: Timer | undefined;
   #isClosed = false;
-  /** Busy slots times milliseconds, until `#workedAtMs`. */
-  #worked = 0;
-  #workedAtMs: number;
   /**
    * Called for waiting foreground calls while there is background work that could make room; in a separate turn of the event
    * loop, since many may start to wait at the same moment. Returns whether room is made.
@@ -89,7 +79,8 @@ export class EndpointGate implements MachineGate {
     this.#clock = clock;
     this.#limit = typeof slots === 'number' ? () => slots : slots;
     this.#staggerMs = staggerMs;
-    this.#workedAtMs = clock.now();
+    this.#calls = new WaitingCalls(clock);
+    this.#worked = new WorkedTime(clock, () => this.#taken.size);
     this.#machine = machine;
     this.#holds = new SlotHolds(
       clock,
@@ -98,7 +89,7 @@ export class EndpointGate implements MachineGate {
     );
     this.#owner = {
       now: () => clock.now(),
-      worked: () => machine?.worked() ?? this.#workedNow(),
+      worked: () => machine?.worked() ?? this.#worked.now(),
       released: (slot, holdMs) => this.#released(slot, holdMs),
       movedLane: (slot) => this.#movedLane(slot),
     };
@@ -114,6 +105,11 @@ export class EndpointGate implements MachineGate {
   /** Slots in use, including those whose aborted calls are probably still being worked on. */
   get busy(): number {
     return this.#machine?.busy ?? this.#taken.size;
+  }
+
+  /** Those that are served by rank. */
+  get #waiting(): RankedQueue<Waiter> {
+    return this.#calls.foreground;
   }
 
   get ownBusy(): number {
@@ -141,7 +137,7 @@ export class EndpointGate implements MachineGate {
   }
 
   ownWorked(): number {
-    return this.#workedNow();
+    return this.#worked.now();
   }
 
   /** The slots of running calls. */
@@ -177,11 +173,11 @@ export class EndpointGate implements MachineGate {
   /** Number of its waiting calls that could start if other nodes left all slots. */
   get willing(): number {
     const hurried = Math.min(this.limit, this.#widthShare) - this.#hurried.size;
-    return Math.min(this.#waiting.length, Math.max(0, hurried) + this.#unhurriedWaiting);
+    return Math.min(this.#waiting.length, Math.max(0, hurried) + this.#calls.unhurried);
   }
 
   get waitingInBackground(): number {
-    return this.#backgroundWaiting.length;
+    return this.#calls.background.length;
   }
 
   /** Maximum calls with a deadline at once: at most the slots. */
@@ -223,7 +219,7 @@ export class EndpointGate implements MachineGate {
 
   /** Whether a slot is free that no call waits for. */
   get isIdle(): boolean {
-    return this.idle > 0 && this.#waiting.length + this.#backgroundWaiting.length === 0;
+    return this.idle > 0 && this.#calls.length === 0;
   }
 
   /** Number of waiting calls that are served before one of this rank. */
@@ -234,51 +230,37 @@ export class EndpointGate implements MachineGate {
   /** Returns a slot, or undefined if `signal` aborts first. */
   acquire(signal: AbortSignal, ask: Ask = ANY): Promise<Slot | undefined> | Slot | undefined {
     if (signal.aborted) return undefined;
-    const { lane = 'foreground', rankMs = Number.POSITIVE_INFINITY } = ask;
-    const queue = lane === 'foreground' ? this.#waiting : this.#backgroundWaiting;
+    const { lane = 'foreground' } = ask;
+    const queue = lane === 'foreground' ? this.#waiting : this.#calls.background;
     const isFirst = this.#waiting.length === 0 && queue.length === 0;
     if (isFirst && this.#mayStart(lane, ask) && this.turns.mayBegin(ask)) return this.#start(lane, ask);
-    return new Promise((resolve) => {
-      const onAbort = (): void => {
-        // It may have moved to the other queue.
-        this.#waiting.delete(waiter);
-        this.#backgroundWaiting.delete(waiter);
-        if (ask.need === undefined) this.#unhurriedWaiting--;
-        resolve(undefined);
+    return this.#calls.wait(signal, ask, {
+      joined: (waiter) => {
+        this.#joined(waiter);
+        this.budget?.changed();
+      },
+      left: () => {
         this.#passOn();
         this.budget?.changed();
-      };
-      const grant = (slot: Slot): void => {
-        signal.removeEventListener('abort', onAbort);
-        resolve(slot);
-      };
-      const waiter: Waiter = {
-        rankMs: lane === 'foreground' ? rankMs : 0,
-        sinceMs: this.#clock.now(),
-        ask,
-        signal,
-        grant,
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      if (ask.need === undefined) this.#unhurriedWaiting++;
-      queue.add(waiter);
-      this.#wake();
-      if (lane === 'foreground' && queue.has(waiter)) this.#pressure.soon();
-      this.budget?.changed();
+      },
     });
+  }
+
+  #joined(waiter: Waiter): void {
+    this.#wake();
+    if (this.#waiting.has(waiter)) this.#pressure.soon();
+  }
+
+  /** Takes a slot that is free at once and that no call waits for; undefined if there is none. */
+  takeIdle(ask: Ask): Slot | undefined {
+    if (!this.isIdle || !this.#mayStart('foreground', ask) || !this.turns.mayBegin(ask)) return undefined;
+    return this.#start('foreground', ask);
   }
 
   /** A plan waits from now on for the background call with this signal: if it waits for a slot, it moves to the other queue. */
   advance(signal: AbortSignal, rankMs: number, deadlineMs: number): void {
-    const waiter = this.#backgroundWaiting.find((each) => each.signal === signal);
-    if (waiter === undefined) return;
-    this.#backgroundWaiting.delete(waiter);
-    const { need } = waiter.ask;
-    waiter.rankMs = rankMs;
-    waiter.ask = { ...waiter.ask, lane: 'foreground', rankMs, ...(need && { need: { ...need, deadlineMs } }) };
-    this.#waiting.add(waiter);
-    this.#wake();
-    if (this.#waiting.has(waiter)) this.#pressure.soon();
+    const waiter = this.#calls.advance(signal, rankMs, deadlineMs);
+    if (waiter !== undefined) this.#joined(waiter);
   }
 
   /** Releases all holds and clears all timers, for good. */
@@ -286,7 +268,7 @@ export class EndpointGate implements MachineGate {
     this.#isClosed = true;
     this.#dropTimer();
     this.#pressure.close();
-    this.#workedNow();
+    this.#worked.now();
     for (const slot of this.#holds.drop()) {
       this.#forget(slot);
     }
@@ -361,15 +343,8 @@ export class EndpointGate implements MachineGate {
     if (this.#waiting.length > 0) this.#pressure.soon();
   }
 
-  #workedNow(): number {
-    const nowMs = this.#clock.now();
-    this.#worked += this.#taken.size * (nowMs - this.#workedAtMs);
-    this.#workedAtMs = nowMs;
-    return this.#worked;
-  }
-
   #free(slot: TakenSlot): void {
-    this.#workedNow();
+    this.#worked.now();
     this.#forget(slot);
     this.wakeAll();
     this.budget?.changed();
@@ -384,9 +359,9 @@ export class EndpointGate implements MachineGate {
   #wake(): void {
     this.#serve('foreground', this.#waiting);
     if (this.#waiting.length === 0) this.#pressure.drop();
-    if (this.#waiting.length === 0) this.#serve('background', this.#backgroundWaiting);
+    if (this.#waiting.length === 0) this.#serve('background', this.#calls.background);
     this.#dropTimer();
-    if (this.#isClosed || this.#waiting.length + this.#backgroundWaiting.length === 0) return;
+    if (this.#isClosed || this.#calls.length === 0) return;
     if (!this.#hasFree) return;
     const next = this.#waiting.length > 0 ? this.#nextStartAt.foreground : this.#nextStartAt.background;
     // Waiting for anything else ends when a call ends.
@@ -396,8 +371,7 @@ export class EndpointGate implements MachineGate {
 
   #serve(lane: Lane, queue: RankedQueue<Waiter>): void {
     for (let next = this.#nextOf(lane, queue); next !== undefined; next = this.#nextOf(lane, queue)) {
-      queue.delete(next);
-      if (next.ask.need === undefined) this.#unhurriedWaiting--;
+      this.#calls.serve(queue, next);
       next.grant(this.#start(lane, next.ask));
     }
   }
@@ -407,7 +381,7 @@ export class EndpointGate implements MachineGate {
     const isReserved = queue.first?.rankMs === RESERVED_RANK_MS && this.hasRaised;
     const next = this.#hasFree ? this.turns.next(isReserved ? unreserved(queue) : queue) : undefined;
     if (next === undefined || this.#mayStart(lane, next.ask)) return next;
-    if (this.#unhurriedWaiting === 0) return undefined;
+    if (this.#calls.unhurried === 0) return undefined;
     return queue.find(({ ask }) => ask.need === undefined && this.#mayStart(lane, ask) && this.turns.mayBegin(ask));
   }
 }

@@ -3,6 +3,7 @@ import type { Random } from '../../../shared/random.ts';
 import type { ReadForms } from '../../models/forms/read-forms.ts';
 import type { ResolvedReads } from '../../options/planner-options.ts';
 import { FurtherRequests } from './asking/further-requests.ts';
+import { ReadsAtOnce } from './asking/reads-at-once.ts';
 import type { ReadWorth } from './equality-test.ts';
 import { LoneReads } from './lone-reads.ts';
 import { type CalibrationStats, COMPARED_MIN, ReadCalibration, type SavedCalibration } from './read-calibration.ts';
@@ -84,6 +85,7 @@ export class Reads {
   readonly forms: ReadForms;
   readonly gains: RoleGains;
   readonly further: FurtherRequests;
+  readonly atOnce = new ReadsAtOnce();
   readonly #options: ResolvedReads;
   readonly #random: Random;
   readonly #calibration = new ReadCalibration();

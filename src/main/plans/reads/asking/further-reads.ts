@@ -1,8 +1,10 @@
+import { defined } from '../../../../shared/defined.ts';
 import { READ_ACTIONS_MAX } from '../../../../shared/reads/labels.ts';
 import { pooled, type Reading } from '../../../../shared/reads/reading.ts';
 import type { Situation } from '../../../../shared/situation.ts';
-import type { ReadTerms } from '../../../../shared/tasks.ts';
+import type { ExpertResult, ReadTerms } from '../../../../shared/tasks.ts';
 import type { Seat } from '../../../models/seat.ts';
+import type { SpareSlot, SpareSlots } from '../../../models/slots/spare-slots.ts';
 import type { ReadInHand, ReadQueryParts } from './read-query.ts';
 import type { SeatReader } from './seat-reader.ts';
 
@@ -19,6 +21,9 @@ export interface FurtherReadsParts extends Pick<ReadQueryParts, 'reads' | 'shown
   readonly seat: Seat;
   /** The roles that may be asked. */
   readonly roles: readonly string[];
+  /** Time of the first request, in milliseconds. */
+  readonly firstMs: number;
+  readonly spare: SpareSlots;
 }
 
 /** A situation, what was read of it, and a factor on the probability of each of its actions. */
@@ -27,10 +32,18 @@ interface Stage extends ReadInHand {
   readonly coverage?: ReadonlyMap<string, number>;
 }
 
+/** What a request asks. */
+interface Question extends Pick<Stage, 'situation' | 'coverage'> {
+  readonly roles: readonly string[];
+}
+
 /**
- * The further requests of a read, in the same slot: groups of actions that the first one did not show, then the likeliest actions of all
- * groups, and then the other roles, where a request asks only one. Each is made only if there is time for it, and if it was not
- * learned that such requests hardly ever change such an answer. What is in hand counts whenever they end.
+ * The further requests of a read: groups of actions that the first one did not show, then the likeliest actions of all groups, and then
+ * the other roles, where a request asks only one. Each is made only if there is time for it, and if it was not learned that such requests
+ * hardly ever change such an answer. What is in hand counts whenever they end.
+ *
+ * They are made in the slot of the first one, in turn; several at once where the server was measured to gain from that, in slots that are
+ * idle and that no other call waits for.
  */
 export class FurtherReads {
   readonly #given: FurtherReadsParts;
@@ -43,18 +56,23 @@ export class FurtherReads {
 
   /** Makes the further requests after the first one, and returns what counts in the end. */
   async after(readings: readonly Reading[]): Promise<ReadInHand> {
-    const { shown, read, roles, pace, reader } = this.#given;
+    const { shown, read, roles, pace, firstMs } = this.#given;
     const { first } = shown;
-    this.#given.reads.further.took(this.#timeKey('first'), reader.lastMs);
+    this.#given.reads.further.took(this.#timeKey('first'), firstMs);
     let stage: Stage = { situation: first, actions: first.actions, readings };
     pace.inHand(stage, shown.rest.length > 0 || roles.length > read.roles.length);
     if (shown.rest.length > 0) stage = (await this.#final(stage)) ?? stage;
-    for (const role of roles.slice(read.roles.length)) {
-      if (!this.#isWorthAnother(stage)) break;
-      const more = await this.#ask(stage, [role], 'role');
-      if (more === undefined) break;
-      stage = { ...stage, readings: [...stage.readings, ...more] };
-      pace.inHand(stage, true);
+    let left = roles.slice(read.roles.length);
+    while (left.length > 0 && this.#isWorthAnother(stage)) {
+      const { situation, coverage } = stage;
+      const now = left.slice(0, this.#width('role', left.length));
+      const questions = now.map((role) => ({ situation, ...defined({ coverage }), roles: [role] }));
+      const answers = await this.#ask(questions, 'role', (more) => {
+        stage = { ...stage, readings: [...stage.readings, ...more] };
+        pace.inHand(stage, true);
+      });
+      if (answers === undefined) break;
+      left = left.slice(answers.length);
     }
     return stage;
   }
@@ -78,7 +96,7 @@ export class FurtherReads {
     if (last === undefined) return undefined;
     const situation = shown.of([...last.keys()]);
     const finalists = { situation, actions: situation.actions, coverage: last };
-    const readings = await this.#ask(finalists, read.roles, 'group');
+    const [readings] = (await this.#ask([{ ...finalists, roles: read.roles }], 'group')) ?? [];
     if (readings === undefined) return undefined;
     const final = { ...finalists, readings };
     pace.inHand(final, true);
@@ -89,29 +107,76 @@ export class FurtherReads {
   /** What the first role says about each group; undefined if one is not answered. */
   async #stagesOf(groups: readonly Situation[], first: Stage): Promise<readonly Stage[] | undefined> {
     const stages = [first];
-    for (const situation of groups) {
-      const readings = await this.#ask({ situation }, this.#given.roles.slice(0, 1), 'group');
-      if (readings === undefined) return undefined;
-      stages.push({ situation, actions: situation.actions, readings });
+    let left = groups;
+    while (left.length > 0) {
+      const now = left.slice(0, this.#width('group', left.length));
+      const roles = this.#given.roles.slice(0, 1);
+      const answers = await this.#ask(
+        now.map((situation) => ({ situation, roles })),
+        'group',
+      );
+      if (answers === undefined) return undefined;
+      for (const [index, readings] of answers.entries()) {
+        const situation = now[index] as Situation;
+        stages.push({ situation, actions: situation.actions, readings });
+      }
+      left = left.slice(answers.length);
     }
     return stages;
   }
 
+  /**
+   * Makes requests at once, as many as there are slots for. Returns the readings of each; undefined if one was not answered. `onReadings` is
+   * called with those of each when it is.
+   */
   async #ask(
-    { situation, coverage }: Pick<Stage, 'situation' | 'coverage'>,
-    roles: readonly string[],
+    questions: readonly Question[],
     kind: FurtherKind,
-  ): Promise<readonly Reading[] | undefined> {
-    const { reader, read, pace, reads } = this.#given;
-    const result = await reader.ask(situation, { ...read, roles }, Math.max(1, pace.leftMs));
-    if (!result.ok || result.readings === undefined) return undefined;
-    reads.further.took(this.#timeKey(kind), reader.lastMs);
-    if (coverage === undefined) return result.readings;
-    const factorOf = (place: number): number => coverage.get(situation.actions[place] as string) ?? 0;
-    return result.readings.map(({ role, probabilities }) => ({
-      role,
-      probabilities: probabilities.map((each, place) => each * factorOf(place)),
-    }));
+    onReadings: (readings: readonly Reading[]) => void = () => {},
+  ): Promise<readonly (readonly Reading[])[] | undefined> {
+    const { reader, read, pace } = this.#given;
+    const slots = this.#slotsFor(questions.length);
+    const timeoutMs = Math.max(1, pace.leftMs);
+    const asks = slots.map((slot, index) => {
+      const { situation, roles } = questions[index] as Question;
+      return { situation, read: { ...read, roles }, timeoutMs, ...defined({ signal: slot?.signal }) };
+    });
+    const answers: (readonly Reading[])[] = [];
+    const onAnswer = (result: ExpertResult, index: number): void => {
+      if (!result.ok || result.readings === undefined) return;
+      slots[index]?.release(0);
+      answers[index] = covered(result.readings, questions[index] as Question);
+      onReadings(answers[index]);
+    };
+    try {
+      this.#took(kind, slots.length, await reader.ask(asks, onAnswer), Object.keys(answers).length);
+    } finally {
+      // Its server probably still works on what was not answered.
+      for (const slot of slots) slot?.release(this.#usualMs('first'));
+    }
+    return Object.keys(answers).length < slots.length ? undefined : answers;
+  }
+
+  /** The read's own slot, which is undefined here, and spare ones. */
+  #slotsFor(requests: number): (SpareSlot | undefined)[] {
+    const spare = Array.from({ length: requests - 1 }, () => this.#given.spare.take());
+    return [undefined, ...spare.filter((slot) => slot !== undefined)];
+  }
+
+  #took(kind: FurtherKind, requests: number, ms: number, answered: number): void {
+    const { further, atOnce } = this.#given.reads;
+    const key = this.#timeKey(kind);
+    const isWhole = answered === requests;
+    if (requests > 1 || isWhole) atOnce.took(key, requests, isWhole ? ms : undefined);
+    if (requests === 1 && isWhole) further.took(key, ms);
+  }
+
+  /** How many of the `wanted` requests start at once. One that tries more than is known may have to read the state in every slot. */
+  #width(kind: FurtherKind, wanted: number): number {
+    const { reads, spare, pace } = this.#given;
+    const most = 1 + spare.count;
+    const mayTry = pace.leftMs > TIME_MARGIN * Math.min(wanted, most) * this.#usualMs('first');
+    return reads.atOnce.width(this.#timeKey(kind), wanted, most, mayTry);
   }
 
   /** How many requests there is time for. Until one was made, each is assumed to take as long as the first of the read. */
@@ -120,8 +185,8 @@ export class FurtherReads {
   }
 
   #usualMs(kind: 'first' | FurtherKind): number {
-    const { reader, reads } = this.#given;
-    return Math.max(1, reads.further.usualMs(this.#timeKey(kind)) ?? reader.lastMs);
+    const { firstMs, reads } = this.#given;
+    return Math.max(1, reads.further.usualMs(this.#timeKey(kind)) ?? firstMs);
   }
 
   #isEnough(what: string, probability: number, kind: FurtherKind, requests: number): boolean {
@@ -136,6 +201,16 @@ export class FurtherReads {
     const { endpoint, model } = this.#given.seat;
     return `${endpoint}\n${model}\n${kind}`;
   }
+}
+
+/** The readings with the probability of each action times its factor. */
+function covered(readings: readonly Reading[], { situation, coverage }: Question): readonly Reading[] {
+  if (coverage === undefined) return readings;
+  const factorOf = (place: number): number => coverage.get(situation.actions[place] as string) ?? 0;
+  return readings.map(({ role, probabilities }) => ({
+    role,
+    probabilities: probabilities.map((each, place) => each * factorOf(place)),
+  }));
 }
 
 /**

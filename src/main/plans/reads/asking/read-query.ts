@@ -3,11 +3,14 @@ import type { CallTerms, ExpertResult, ReadTerms } from '../../../../shared/task
 import type { AttemptSubject } from '../../../models/calls/attempt-log.ts';
 import { type ModelQuery, OUT_OF_TIME, type QueryListeners } from '../../../models/calls/call-maker.ts';
 import { readManner } from '../../../models/forms/read-forms.ts';
+import type { ModelEndpoint } from '../../../models/model-endpoint.ts';
+import type { Seat } from '../../../models/seat.ts';
+import { SpareSlots } from '../../../models/slots/spare-slots.ts';
 import type { ResolvedExpert } from '../../../options/planner-options.ts';
 import type { FlightParts } from '../../flights/flight-parts.ts';
 import type { Reads } from '../reads.ts';
 import { FurtherReads } from './further-reads.ts';
-import { SeatReader } from './seat-reader.ts';
+import { type SeatAsk, SeatReader } from './seat-reader.ts';
 import type { ShownGroups } from './shown-groups.ts';
 
 /** What was read: the actions that were offered, and what each role says about them. */
@@ -62,16 +65,22 @@ export class ReadQuery implements ModelQuery {
       listeners.onForm(read.form, read.roles.length === 1 ? read.roles[0] : undefined);
       const timeoutMs = Math.max(1, endMs - parts.clock.now());
       const reader = new SeatReader({ planId, parts, expert, subject, terms, signal, listeners });
-      const result = await reader.ask(shown.first, read, timeoutMs);
+      const [result, firstMs] = await askOne(reader, { situation: shown.first, read, timeoutMs });
       const code = signal.reason === OUT_OF_TIME ? 'ERR_MODEL_TIMEOUT_HEADERS' : undefined;
       const isOtherNext = reads.forms.observe(endpoint, model, read.form, result, code) && !signal.aborted;
       if (result.ok && result.readings !== undefined) {
         const seat = { endpoint, model };
-        const further = new FurtherReads({ ...this.#given, reader, read, seat, roles });
+        const spare = this.#spareSlots(seat, endMs, signal);
+        const further = new FurtherReads({ ...this.#given, reader, read, seat, roles, firstMs, spare });
         return reader.whole(await further.after(result.readings));
       }
       if (!isOtherNext) return result;
     }
+  }
+
+  #spareSlots({ endpoint, model }: Seat, deadlineMs: number, signal: AbortSignal): SpareSlots {
+    const { gate } = this.#given.parts.endpoints.get(endpoint) as ModelEndpoint;
+    return new SpareSlots(gate, { model, kind: 'read', deadlineMs }, signal);
   }
 
   #termsAt(endpoint: string, model: string, roles: readonly string[]): ReadTerms | undefined {
@@ -81,6 +90,15 @@ export class ReadQuery implements ModelQuery {
     // One token has room for one answer; the other forms ask all roles in one reading of the situation.
     return { form, roles: form === 'logprobs' ? roles.slice(0, 1) : roles, ...manner };
   }
+}
+
+/** The result of one request, and its time in milliseconds. */
+async function askOne(reader: SeatReader, ask: SeatAsk): Promise<[ExpertResult, number]> {
+  let result: ExpertResult | undefined;
+  const ms = await reader.ask([ask], (answer) => {
+    result = answer;
+  });
+  return [result as ExpertResult, ms];
 }
 
 function cannotRead(model: string): ExpertResult {

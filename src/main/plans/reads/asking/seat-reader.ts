@@ -19,21 +19,41 @@ export interface SeatReaderParts {
   readonly listeners: QueryListeners;
 }
 
-/** Reads a model at one endpoint, with one request after the other in the same slot. Their reports add up to that of one call. */
+/** One request. */
+export interface SeatAsk {
+  readonly situation: Situation;
+  readonly read: ReadTerms;
+  readonly timeoutMs: number;
+  /** Default: that of the whole read. */
+  readonly signal?: AbortSignal;
+}
+
+/** Reads a model at one endpoint. The reports of all requests add up to that of one call. */
 export class SeatReader {
   readonly #given: SeatReaderParts;
-  readonly #reports: CallReport[] = [];
-  /** Time of the last request, in milliseconds. */
-  lastMs = 0;
+  /** Of the requests that started at once, in turn. */
+  readonly #reports: CallReport[][] = [];
 
   constructor(given: SeatReaderParts) {
     this.#given = given;
   }
 
-  /** Makes one request. Its readings have a probability for each action of the situation: 0 if the prompt had no room for it. */
-  async ask(situation: Situation, read: ReadTerms, timeoutMs: number): Promise<ExpertResult> {
-    const { planId, parts, expert, subject, terms, signal, listeners } = this.#given;
-    const { clock, options, pool, prompts } = parts;
+  /** Makes requests, all at once, and returns how long they took, in milliseconds. `onAnswer` is called with each result when it is there. */
+  async ask(asks: readonly SeatAsk[], onAnswer: (result: ExpertResult, index: number) => void): Promise<number> {
+    const { clock } = this.#given.parts;
+    const reports: CallReport[] = [];
+    this.#reports.push(reports);
+    const sentAtMs = clock.now();
+    const answers = asks.map(async (ask, index) => onAnswer(await this.#request(ask, reports), index));
+    await Promise.all(answers);
+    return clock.now() - sentAtMs;
+  }
+
+  /** The readings have a probability for each action of the situation: 0 if the prompt had no room for it. */
+  async #request({ situation, read, timeoutMs, ...ask }: SeatAsk, reports: CallReport[]): Promise<ExpertResult> {
+    const { planId, parts, expert, subject, terms, listeners } = this.#given;
+    const { signal = this.#given.signal } = ask;
+    const { options, pool, prompts } = parts;
     const { endpoint, model } = subject;
     const seat = { endpoint, model };
     const { maxTokens, temperature, role } = expert;
@@ -43,11 +63,9 @@ export class SeatReader {
     listeners.onTrimmed(fit.trimmed);
     const asked = { kind: 'expert', planId, role, ...seat, maxTokens, temperature, thinks: false } as const;
     const { preamble, situation: fitting } = fit;
-    const sentAtMs = clock.now();
     const task = { ...asked, preamble, ...terms, timeoutMs, situation: fitting, read };
     const answered = await pool.run(task, signal, { onSent: listeners.onSent });
-    this.lastMs = clock.now() - sentAtMs;
-    this.#reports.push(answered.report);
+    reports.push(answered.report);
     prompts.ended(seat, fit, answered);
     return ofAll(answered, fitting.actions, situation.actions);
   }
@@ -71,8 +89,9 @@ function ofAll(result: ExpertResult, asked: readonly string[], actions: readonly
   return { ...result, readings };
 }
 
-/** What requests cost together. The first answer is what a server is known by: later ones are shorter. */
-function sumOf(reports: readonly CallReport[]): CallReport {
+/** What requests cost together; those that were made at once take as long as the longest. The first answer is what a server is known by: later ones are shorter. */
+function sumOf(batches: readonly (readonly CallReport[])[]): CallReport {
+  const reports: readonly CallReport[] = batches.flat();
   const [first, ...others] = reports as readonly [CallReport, ...CallReport[]];
   if (others.length === 0) return first;
   const total = (member: 'promptTokens' | 'completionTokens' | 'cachedTokens' | 'promptChars'): number | undefined =>
@@ -81,7 +100,7 @@ function sumOf(reports: readonly CallReport[]): CallReport {
     ...first,
     requests: reports.length,
     firstTokenMs: first.firstTokenMs ?? first.totalMs,
-    totalMs: reports.reduce((sum, { totalMs }) => sum + totalMs, 0),
+    totalMs: batches.reduce((sum, batch) => sum + Math.max(...batch.map(({ totalMs }) => totalMs)), 0),
     ...defined({
       promptTokens: total('promptTokens'),
       completionTokens: total('completionTokens'),
