@@ -65,8 +65,8 @@ export class PrefixCaches {
       const isWorth = keptOf(each, text) >= RESTORED_MIN && commonPrefix(each, text) > commonPrefix(best, text);
       if (isWorth && (best === '' || keptOf(each, text) > keptOf(best, text))) best = each;
     }
-    const others = saved.filter((each) => each !== best);
-    this.#saved.set(model, [...others, ...(before === '' || before === best ? [] : [before])].slice(-SAVED_MAX));
+    const others = best === before ? saved : saved.filter((each) => each !== best);
+    this.#saved.set(model, [...others, ...(before === '' ? [] : [before])].slice(-SAVED_MAX));
     slot.held.set(model, best);
   }
 }

@@ -3,7 +3,6 @@ import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 import type { AttemptLog } from '../../models/calls/attempt-log.ts';
 import type { UsualTimes } from '../../models/time/latency-profile.ts';
-import { panelEnd } from '../../models/time/time-budget.ts';
 import type { Answer } from '../ladder/best-in-hand.ts';
 import { DecisionInHand } from '../ladder/decision-in-hand.ts';
 import { SynthesisLadder } from '../ladder/synthesis-ladder.ts';
@@ -21,6 +20,7 @@ import { noReadCounts, type ReadChoice, type ReadCounts, type Reads, type ReadUs
 import { FlightCalls, type JoiningPlan } from './flight-calls.ts';
 import { FlightClaim } from './flight-claim.ts';
 import type { FlightParts, FlightPurpose } from './flight-parts.ts';
+import { Hearing } from './hearing.ts';
 import { ShownRequest } from './shown-request.ts';
 
 /** Time after which another expert is asked if their times are not known. */
@@ -54,10 +54,9 @@ export class Flight {
   readonly #shown: ShownRequest;
   /** Undefined without a cluster. */
   readonly claim: FlightClaim | undefined;
+  readonly #hearing: Hearing;
   #panel: Panel | undefined;
   #fit: PanelFit = { members: [], isCrowded: false, atOnce: undefined, isForLater: false };
-  /** Whether the panel's time was over before the panel was settled. */
-  #isPanelLate = false;
   #hasBegun = false;
   #hasConvened = false;
   #isReadUsed = false;
@@ -97,6 +96,8 @@ export class Flight {
       this.claim = new FlightClaim({ states, request, purpose, calls: this.#calls, outlook: this.#outlook });
     }
     this.#ladder = new SynthesisLadder(parts, shown, this.#outlook, this.#calls, this.#ballot, this.#inHand);
+    const heard = { ballot: this.#ballot, experts: this.#experts, ladder: this.#ladder };
+    this.#hearing = new Hearing({ parts, purpose, outlook: this.#outlook, calls: this.#calls, ...heard });
   }
 
   get attempts(): AttemptLog {
@@ -224,11 +225,11 @@ export class Flight {
     const panel = isOver ? undefined : this.#convene();
     const inHand = this.#inHand;
     try {
-      if (panel !== undefined) await this.#hear(panel);
+      if (panel !== undefined) await this.#hearing.hear(panel, this.#fit);
       if (this.#calls.signal.aborted) inHand.decideInHand('vote');
       else if (!this.#needsSynthesis()) inHand.decideByVotes(this.#ballot.isAgreed ? 'quorum' : 'vote');
       else if (!(await this.#ladder.climb())) {
-        await this.#hearTheRest(panel);
+        await this.#hearing.hearTheRest(panel);
         inHand.decideInHand(inHand.isOvertaken ? 'quorum' : 'vote');
       }
       if (this.decision !== undefined) this.#learn(this.decision);
@@ -236,7 +237,7 @@ export class Flight {
       panel?.close();
       // Experts that had all of the panel's time count as timed out: a silent server must be recognized as such, although its experts are never
       // waited for to the end.
-      this.#calls.end(this.#isPanelLate);
+      this.#calls.end(this.#hearing.isLate);
     }
   }
 
@@ -357,103 +358,5 @@ export class Flight {
     this.#panel = panel;
     panel.begin();
     return panel;
-  }
-
-  /** Waits until the panel is done, its time is over, or no plan waits any more. */
-  async #hear(panel: Panel): Promise<void> {
-    const { clock } = this.#parts;
-    const over = Promise.withResolvers<void>();
-    const voted = Promise.withResolvers<void>();
-    const ballot = this.#ballot;
-    let isEnough = false;
-    const looksEnough = (): void => void (isEnough && ballot.standing.length > 0 && over.resolve());
-    const endMs = this.#panelEndMs();
-    const enoughMs = this.#enoughMs();
-    const onEnough = (): void => {
-      // An expert that waits for a slot is not slow; and if no slot is free, a synthesis would have to wait as well.
-      isEnough = this.#experts.hasRoom;
-      looksEnough();
-    };
-    const enough = enoughMs === undefined ? undefined : clock.setTimer(enoughMs, onEnough);
-    ballot.onVote = () => {
-      voted.resolve();
-      looksEnough();
-    };
-    const onEnd = (): void => {
-      this.#isPanelLate = true;
-    };
-    try {
-      await this.#waitFor(Promise.race([panel.done, over.promise]), endMs, onEnd);
-      await this.#hearFirst(panel, voted.promise);
-      // Open calls may still answer while a synthesis runs; no other expert is asked.
-      panel.stopAsking();
-    } finally {
-      enough?.cancel();
-      ballot.onVote = () => {};
-    }
-  }
-
-  /** When the panel's time is over: the rest is what a synthesis needs. */
-  #panelEndMs(): number {
-    const { options, clock } = this.#parts;
-    const nextMs = this.#outlook.synthesisMs();
-    const { members, isForLater } = this.#fit;
-    const isPlan = this.#purpose.oneExpert === undefined && !isForLater && options.synthesis.models.length > 0;
-    const hasNext = isPlan && this.#outlook.isRoomForBoth(members, nextMs);
-    if (!hasNext && options.keepsLate) return this.#calls.lastMs();
-    const ceilingMs = Math.max(...options.experts.map((expert) => expert.timeoutMs));
-    return panelEnd(clock.now(), this.deadlineMs, ceilingMs, { timeSlices: options.timeSlices, hasNext, nextMs });
-  }
-
-  /** When an expert that has not answered is slower than nearly all calls. */
-  #enoughMs(): number | undefined {
-    const { features, quorum } = this.#parts.options;
-    return features.panelFit && quorum === 'firstAgree' ? this.#outlook.enoughMs(this.#fit.members) : undefined;
-  }
-
-  /**
-   * Without a vote there is nothing to merge: no synthesis starts while it is no likelier to answer in time than the experts with
-   * open calls.
-   */
-  async #hearFirst(panel: Panel, voted: Promise<void>): Promise<void> {
-    const { clock, options } = this.#parts;
-    if (!options.features.chanceFit || this.votes.length > 0 || panel.open === 0) return;
-    if (this.#outlook.isSynthesisLikelier(panel.openExperts, clock.now() - this.#calls.startedAtMs)) return;
-    await this.#waitFor(Promise.race([panel.done, voted]), this.#calls.lastMs());
-  }
-
-  /**
-   * If the ladder gave nothing and there is no vote either, or if no synthesis can be in time, waits for open calls as long as
-   * there is time.
-   */
-  async #hearTheRest(panel: Panel | undefined): Promise<void> {
-    const ballot = this.#ballot;
-    if (panel === undefined || panel.open === 0) return;
-    const heard = Promise.withResolvers<void>();
-    if (ballot.standing.length > 0) {
-      if (!this.#ladder.isHopeless) return;
-      ballot.onVote = () => void (ballot.isAgreed && heard.resolve());
-    } else ballot.onVote = () => heard.resolve();
-    await this.#waitFor(Promise.race([panel.done, heard.promise]), this.#calls.lastMs());
-  }
-
-  /** Waits for a promise until `endMs`, or until no plan waits for the flight. */
-  async #waitFor(promise: Promise<void>, endMs: number, onEnd: () => void = () => {}): Promise<void> {
-    const { clock } = this.#parts;
-    const { signal } = this.#calls;
-    const over = Promise.withResolvers<void>();
-    const onAbort = (): void => over.resolve();
-    const timer = clock.setTimer(endMs - clock.now(), () => {
-      onEnd();
-      over.resolve();
-    });
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    try {
-      await Promise.race([promise, over.promise]);
-    } finally {
-      timer.cancel();
-      signal.removeEventListener('abort', onAbort);
-    }
   }
 }

@@ -114,6 +114,77 @@ describe('where a request asks one role', () => {
   });
 });
 
+describe('where a server gains from several requests at once', () => {
+  /** Four slots; the first request of a read takes 20 ms, further ones `alone` in turn. Counts how many ran at once at most. */
+  async function learn(
+    msOf: (others: number) => number,
+    slots = 4,
+    isStuck: (role: string | undefined) => boolean = () => false,
+  ): Promise<void> {
+    let open = 0;
+    await make(
+      ({ roles }) => {
+        const isFirst = roles[0] === 'one';
+        if (isStuck(roles[0])) return { kind: 'times-out' };
+        const others = isFirst ? 0 : open++;
+        if (others === 0) queueMicrotask(() => queueMicrotask(() => (open = 0)));
+        return told(
+          roles[0] === 'four' ? { attack: 0.3, block: 0.6 } : { attack: 0.5, block: 0.4 },
+          isFirst ? 20 : msOf(others),
+        );
+      },
+      { endpoints: { local: { baseURL: 'http://127.0.0.1:9/v1', slots } } },
+    );
+    for (let nth = 0; nth < 60; nth++) await plan();
+  }
+
+  /** The number of requests that started together, for the further ones of the latest read. */
+  function startsOf(): number[] {
+    const starts = under.models.calls.slice(-3).map(({ startedAtMs }) => startedAtMs);
+    return [...new Set(starts)].map((ms) => starts.filter((each) => each === ms).length);
+  }
+
+  test('all further roles are asked at once, and take as long as the slowest', async () => {
+    await learn(() => 20);
+    const decided = await plan();
+    expect(startsOf()).toEqual([3]);
+    expect(decided).toMatchObject({ latencyMs: 40, attempts: [{ requests: 4 }] });
+    expect(decided.attempts[0]?.latencyMs).toBe(40);
+  });
+
+  test('they are asked in turn where that takes longer', async () => {
+    await learn((others) => (others === 0 ? 20 : 200));
+    expect((await plan()).latencyMs).toBe(80);
+    expect(startsOf()).toEqual([1, 1, 1]);
+  });
+
+  test('they take no slot that another call waits for', async () => {
+    await learn(() => 20, 2);
+    await Promise.all([plan(), plan(), plan()]);
+    expect(Object.values(under.planner.stats().endpoints).map(({ waiting }) => waiting)).toEqual([0]);
+    expect(startsOf().every((count) => count <= 2)).toBe(true);
+  });
+
+  test('a spare slot is given back where its request is not answered in time, and what is in hand decides', async () => {
+    let isStuck = false;
+    await learn(
+      () => 20,
+      4,
+      (role) => isStuck && role === 'three',
+    );
+    isStuck = true;
+    const decided = await plan(undefined, 500);
+    expect(decided).toMatchObject({
+      action: 'block',
+      source: 'quorum',
+      latenessMs: 0,
+      attempts: [{ form: 'logprobs' }],
+    });
+    await drive(under.clock, new Promise<void>((resolve) => void under.clock.setTimer(1_000, resolve)));
+    expect(Object.values(under.planner.stats().endpoints)).toMatchObject([{ busy: 0 }]);
+  });
+});
+
 /** What some actions are worth to the model: one in the second group, and one in the third. */
 const WORTH: Readonly<Record<string, number>> = { 'do 30': 4, 'do 59': 8 };
 
