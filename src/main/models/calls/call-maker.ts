@@ -10,13 +10,13 @@ import type { ModelEndpoint } from '../model-endpoint.ts';
 import type { Ask, Lane, Slot } from '../slots/ask.ts';
 import { cuttable } from '../slots/cuttable.ts';
 import type { CallKind } from '../time/latency-profile.ts';
-import type { AttemptEnd, AttemptLog, AttemptSubject } from './attempt-log.ts';
+import type { AttemptLog, AttemptSubject } from './attempt-log.ts';
 import type { CallLedger } from './call-ledger.ts';
 import { enterEndpoint } from './enter-endpoint.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { placesFor } from './places.ts';
-import type { Silence } from './silence.ts';
+import { type RunningCalls, type Silence, Silences } from './silence.ts';
 
 /**
  * Makes model calls for flights: at the endpoint that is expected to answer first, on one of its slots, with timeouts learned
@@ -103,9 +103,6 @@ export interface CallMakerParts {
   readonly running?: RunningCalls;
 }
 
-/** Running calls, by endpoint. */
-export type RunningCalls = Map<string, Set<AttemptEnd>>;
-
 /** A try is not started if fewer than this share of calls finish in the time it has. */
 const HOPE = 0.05;
 /** As `HOPE`, while other calls wait for the same slots. */
@@ -115,21 +112,17 @@ const HEDGE_QUANTILE = 0.95;
 const CHANCE_MIN = 0.15;
 /** A try against the known times is made only with at least this share of a plan's time left. */
 const FAIR_TRY = 0.9;
-/** How often the state of running calls is read again. */
-const LOOK_AGAIN_MS = 50;
 
 export class CallMaker {
   readonly #parts: CallMakerParts;
   readonly #hedges = new HedgeBudget();
   /** Budget for checks of places that were slow. */
   readonly #checks = new HedgeBudget();
-  readonly #running: RunningCalls;
-  /** The last observed silence at each endpoint, and when it was observed. */
-  readonly #silences = new Map<string, { readonly atMs: number; readonly silence: Silence | undefined }>();
+  readonly #silences: Silences;
 
   constructor(parts: CallMakerParts) {
     this.#parts = parts;
-    this.#running = parts.running ?? new Map();
+    this.#silences = new Silences(parts.clock, parts.running ?? new Map());
   }
 
   async make(plan: CallPlan, attempts: AttemptLog, signal: AbortSignal): Promise<ExpertResult> {
@@ -147,35 +140,9 @@ export class CallMaker {
     }
   }
 
-  /**
-   * The calls that hold all slots of an endpoint if none of them has had a token; undefined if one has. Computed at intervals
-   * only, because thousands of plans that waited for these slots may settle at one moment.
-   */
+  /** The calls that hold all slots of an endpoint if none of them has had a token; undefined if one has. */
   silenceAt(endpoint: string): Silence | undefined {
-    const nowMs = this.#parts.clock.now();
-    const looked = this.#silences.get(endpoint);
-    if (looked !== undefined && nowMs - looked.atMs < LOOK_AGAIN_MS) return looked.silence;
-    const silence = this.#lookForSilence(endpoint, nowMs);
-    this.#silences.set(endpoint, { atMs: nowMs, silence });
-    return silence;
-  }
-
-  #lookForSilence(endpoint: string, nowMs: number): Silence | undefined {
-    const { gate } = this.#at(endpoint);
-    const running = this.#runningAt(endpoint);
-    if (running.size === 0 || running.size + gate.held < gate.ownBusy) return undefined;
-    let oldestMs = 0;
-    for (const call of running) {
-      if (!call.isSilent) return undefined;
-      oldestMs = Math.max(oldestMs, call.calledMs(nowMs));
-    }
-    return { calls: running.size, oldestMs };
-  }
-
-  #runningAt(endpoint: string): Set<AttemptEnd> {
-    const known = this.#running.get(endpoint) ?? new Set();
-    this.#running.set(endpoint, known);
-    return known;
+    return this.#silences.at(endpoint, this.#at(endpoint).gate);
   }
 
   /** Whether any endpoint of the call accepts it now. */
@@ -316,7 +283,7 @@ export class CallMaker {
     subject = { ...subject, model: entry.model ?? subject.model };
     if (plan.seat !== undefined && plan.seat.model !== subject.model) ledger.tries.seatsMoved++;
     attempt.called(clock.now(), subject);
-    const running = this.#runningAt(at.name).add(attempt);
+    const running = this.#silences.runningAt(at.name).add(attempt);
     if (!isPlaceCheck) plan.holder.works(slot);
     if (!slot.isBackground && lane !== 'reserved') at.begun({ model: subject.model, kind, deadlineMs });
     const rest = at.working(subject.model, kind, slot, () => plan.holder.giveUp());
