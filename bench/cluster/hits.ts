@@ -56,6 +56,7 @@ export async function hitsAgainstAlone(
         similar: false,
         loopGuard: false,
         cycleGuard: false,
+        ttl: 'fixed',
         ttlMs: 3_600_000,
         valuesMin: false,
       },
@@ -67,7 +68,7 @@ export async function hitsAgainstAlone(
   await using writer = await Writer.open(written, NODES);
   const filled = cacheIs === 'full' ? ENTRIES.full : STATES;
   for (let index = filled - 1; index >= 0; index--) {
-    for (const planner of [alone, joined]) await planner.plan(requestOf(index) as never, { timeoutMs: 5_000 });
+    for (const planner of [alone, joined]) await remember(planner, index);
   }
   const times = new Map<Planner, HitTime[]>([
     [alone, []],
@@ -103,6 +104,13 @@ export async function hitsAgainstAlone(
     takenPerSecond: perSecond(others.taken),
     hitUs: (median(ofAlone.map(({ atWorkMs }) => atWorkMs)) / HITS) * 1_000,
   };
+}
+
+/** Again, if no model was in time: on a machine that others use too. */
+async function remember(planner: Planner, index: number): Promise<void> {
+  const request = requestOf(index) as never;
+  do await planner.plan(request, { timeoutMs: 5_000 });
+  while (planner.peek(request) === undefined);
 }
 
 function takenBy(planner: Planner): number {

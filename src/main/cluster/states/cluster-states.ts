@@ -128,8 +128,8 @@ export class ClusterStates {
 
   /** A claim has changed, at any node. */
   changed(state: string): void {
-    const waiting = this.#waiting.get(state);
-    if (waiting !== undefined) for (const wake of [...waiting]) wake();
+    if (this.#waiting.size === 0) return;
+    for (const wake of [...(this.#waiting.get(state) ?? [])]) wake();
   }
 
   /** The engine is away, or back: those who wait ask again. */
