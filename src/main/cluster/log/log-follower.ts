@@ -44,7 +44,7 @@ export class LogFollower {
   /** The last entry that was taken over. */
   #place: EntryId | undefined;
   /** How that entry begins. */
-  #begin = Buffer.alloc(0);
+  #begin: Buffer = Buffer.alloc(0);
   #isLive = false;
   #isReading = false;
   #isClosed = false;

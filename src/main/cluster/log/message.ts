@@ -62,8 +62,8 @@ export function readTail(tail: Buffer, { node, onState, onAct, onDamaged }: Tail
     if (at > frame.length) return onDamaged();
     const tag = frame[from - PART_HEAD_BYTES];
     if (tag === TAIL.ACT) onAct(frame.subarray(from, at));
-    else if (tag === TAIL.STATE) onState(frame.latin1Slice(from, at));
+    else if (tag === TAIL.STATE) onState(frame.toString('latin1', from, at));
     else if (tag !== TAIL.SENDER) onDamaged();
-    else if (frame.latin1Slice(from, at) === node) return;
+    else if (frame.toString('latin1', from, at) === node) return;
   }
 }
