@@ -94,7 +94,7 @@ describe('what a server has read', () => {
           onTokens() {},
           onDone: (usage: { cachedTokens: number }) => void told.push(usage.cachedTokens),
         };
-        const [model] = settings.models as never;
+        const [model] = settings.models as [never];
         machine.submit({
           model,
           prompt: { text, images: 0, imagesEnd: 0 },
