@@ -15,6 +15,7 @@ export const SLOW = [
   'test/main/chat/answer-shapes.test.ts',
   'test/main/cli/cli.test.ts',
   'test/main/cli/replay-command.test.ts',
+  'test/main/cluster/evidence/shared-evidence.test.ts',
   'test/main/cluster/states/planners.test.ts',
   'test/main/doctor/doctor.test.ts',
   'test/main/plans/one-machine.test.ts',

@@ -1,6 +1,7 @@
 import type { Decision } from '../../shared/decision.ts';
 import type { StatePoint } from '../../shared/place.ts';
 import type { Signature } from '../../shared/signature.ts';
+import type { Precedent } from './exchange/precedent.ts';
 
 /** Receives every change of what this node remembers, so that other nodes can follow. */
 export interface DecisionJournal {
@@ -13,6 +14,8 @@ export interface DecisionJournal {
     isAmended: boolean,
   ): void;
   cleared(): void;
+  /** A decision of models was learned here as evidence. */
+  learned(precedent: Precedent): void;
 }
 
 /** What an agent did last, as another node learned it. */

@@ -21,6 +21,9 @@ export interface DecisionStats
   readonly misses: number;
 }
 
+/** More than the clocks of decisions in a log and on disk can differ, in milliseconds. */
+const CLEARLY_LATER_MS = 1_000;
+
 /** A remembered state near another state. */
 export interface NearEntry {
   readonly entry: StoreEntry;
@@ -153,6 +156,12 @@ export class DecisionMemory {
     if (slot === undefined) return;
     this.#scenes.set(slot, scene);
     this.journal?.decided(signature, place, decision, expiresAtMs, false);
+  }
+
+  /** Whether the disk has a decision for a state that was made clearly later than this. */
+  hasNewer(signature: Signature, decidedAtMs: number): boolean {
+    const found = this.#disk?.read(signature);
+    return found !== undefined && found.decision.decidedAtMs > decidedAtMs + CLEARLY_LATER_MS;
   }
 
   /** Remembers what another node has decided, in place of what is remembered. The journal is not told. */

@@ -18,6 +18,8 @@ import type { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk } from './disk/decision-disk.ts';
 import type { Prediction } from './evidence/evidence.ts';
 import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
+import { Exchange } from './exchange/exchange.ts';
+import type { Precedent } from './exchange/precedent.ts';
 import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
 import { isRefreshDue } from './freshness/refresh-ahead.ts';
@@ -48,6 +50,8 @@ type HitEntry = Pick<StoreEntry, 'decision' | 'expiresAtMs'> & { readonly slot: 
 /** Earlier decisions by state: the coordinator's side of the shared store, with the rules for what may be served. */
 export class PlanCache {
   readonly buffer: SharedArrayBuffer;
+  /** What of other nodes is part of the evidence here, and what they are told of it. */
+  readonly exchange: Exchange;
   readonly #options: ResolvedCache;
   readonly #domain: Domain;
   readonly #clock: Clock;
@@ -104,6 +108,7 @@ export class PlanCache {
       ? new DomainRulesWriter(shared.rules, domain.scope ?? domain.name, hasBudget)
       : new ServingRulesWriter(this.buffer, { hasBudget, valuesMin: options.valuesMin });
     this.#standing = new TierStanding(options.trust, models, (...doubt) => this.#rules.doubt(...doubt));
+    this.exchange = new Exchange(this.#judge?.totalsParts() ?? [this.#standing.totalsPart()]);
     if (options.ttl === 'adaptive') {
       const { ttlMs: initialMs, ttlMinMs: minMs, ttlMaxMs: maxMs } = options;
       this.#adaptiveTtl = new AdaptiveTtl({ initialMs, minMs, maxMs });
@@ -129,7 +134,14 @@ export class PlanCache {
   /** What the cache knows in addition to decisions and outlives the process, the largest part first. */
   learnedParts(): readonly LearnedPart[] {
     const evidence = this.#judge?.learnedParts(this.#clock) ?? this.#standing.learnedParts();
-    return [...evidence, ...this.#guard.learnedParts(this.#clock, ttlMaxOf(this.#options))];
+    const ofAgents = this.#guard.learnedParts(this.#clock, ttlMaxOf(this.#options));
+    return [...evidence, ...ofAgents, ...this.exchange.learnedParts()];
+  }
+
+  /** What of the evidence consists of sums, with the totals that are part of it. */
+  summedParts(): readonly LearnedPart[] {
+    const summed = this.#judge?.summedParts() ?? this.#standing.learnedParts();
+    return [...summed, this.exchange.totals.learnedPart()];
   }
 
   /** Connects the file that keeps `learnedParts`. */
@@ -141,12 +153,26 @@ export class PlanCache {
   share(journal: DecisionJournal, onNews: () => void): void {
     this.#memory.journal = journal;
     this.#guard.onNews = onNews;
+    this.exchange.onLearned = () => this.#learned?.changed();
+    this.exchange.onClear = () => this.#learned?.cleared();
+    if (this.#judge !== undefined) this.#judge.onPrecedent = (precedent) => journal.learned(precedent);
+  }
+
+  /** Learns from a precedent of another node. Returns false if it cannot be from a node. */
+  hearPrecedent(precedent: Precedent): boolean {
+    this.#learned?.changed();
+    return this.#judge?.hear(precedent) ?? true;
   }
 
   /** Remembers what another node has decided, in place of what is remembered. */
   adopt(adopted: AdoptedDecision, isAmended: boolean): void {
     if (isAmended) this.#memory.adoptAmended(adopted);
     else this.#memory.adopt(adopted);
+  }
+
+  /** Whether the disk has a decision for a state that was made later than this. */
+  hasNewer(signature: Signature, decidedAtMs: number): boolean {
+    return this.#memory.hasNewer(signature, decidedAtMs);
   }
 
   /** Records what an agent did at another node, as if it had asked here. */
@@ -298,6 +324,7 @@ export class PlanCache {
     this.#guard.clear();
     this.#judge?.clear();
     this.#standing.clear();
+    this.exchange.totals.clear();
     this.#rules.clear();
     this.#learned?.cleared();
   }

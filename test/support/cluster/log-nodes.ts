@@ -34,6 +34,7 @@ export class LogNode {
       memory: {
         adopt: ({ signature, decision, expiresAtMs }, isAmended) =>
           void this.held.set(signature[0] as number, { decision, expiresAtMs, isAmended }),
+        hasNewer: () => false,
         fits: () => true,
       },
       ttlMaxMs: 60_000,

@@ -12,6 +12,8 @@ export function modelSharedDomain(model: EngineModel): void {
   model.register('log_append', append);
   model.register('log_read', read);
   model.register('state_claim', claim);
+  model.register('totals_put', putTotals);
+  model.register('totals_read', readTotals);
 }
 
 function append(keys: readonly string[], args: readonly Buffer[], context: ModelContext): EngineReply {
@@ -72,4 +74,25 @@ function claim([key]: readonly string[], args: readonly Buffer[], context: Model
   const node = /^(.*):/.exec(token)?.[1];
   if (owner === undefined || owner === node || !context.isPresent(`${presence}${owner}`)) return give();
   return [0, Buffer.from(owner), Math.floor(context.ttlMs(key as string))];
+}
+
+type Totals = ReadonlyMap<string, { readonly value: Buffer; readonly atMs: number }>;
+
+function putTotals([key]: readonly string[], args: readonly Buffer[], context: ModelContext): EngineReply {
+  const [channel, life, most, pushed, ...fields] = args as [Buffer, Buffer, Buffer, Buffer];
+  const totals = new Map(context.get<Totals>(key as string));
+  for (let i = 0; i < fields.length; i += 2) {
+    totals.set(String(fields[i]), { value: fields[i + 1] as unknown as Buffer, atMs: context.nowMs });
+  }
+  const byAge = [...totals].sort(([, a], [, b]) => a.atMs - b.atMs);
+  if (totals.size > Number(most)) for (const [field] of byAge.slice(0, totals.size / 4)) totals.delete(field);
+  context.set(key as string, totals, Number(life));
+  if (pushed.length > 0) context.publish(String(channel), pushed);
+  return 1;
+}
+
+function readTotals([key]: readonly string[], [life]: readonly Buffer[], context: ModelContext): EngineReply {
+  const totals = [...(context.get<Totals>(key as string) ?? [])];
+  const young = totals.filter(([, { atMs }]) => atMs >= context.nowMs - Number(life));
+  return young.flatMap(([field, { value }]) => [Buffer.from(field), value]);
 }

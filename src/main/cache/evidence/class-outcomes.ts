@@ -13,6 +13,14 @@ const ASKED_MEMORY_SERVED = 1_000;
 const PRIOR_OBSERVATIONS = 1;
 const PRIORS = Float64Array.from({ length: CLASSES }, (_, i) => Math.min(0.95, 0.01 + 1.5 * classRisk(i)));
 
+/** Outcomes of a class that another node has counted. */
+export interface HeardOutcomes {
+  readonly asked: number;
+  readonly askedWrong: number;
+  readonly sampled: number;
+  readonly sampledWrong: number;
+}
+
 export class ClassOutcomes {
   readonly #asked = new Float64Array(CLASSES);
   readonly #askedWrong = new Float64Array(CLASSES);
@@ -26,11 +34,23 @@ export class ClassOutcomes {
   }
 
   /** Fades what is known about a class, once for each of its requests. */
-  fade(riskClass: number, isServed: boolean): void {
-    const askedFade = 1 - 1 / (isServed ? ASKED_MEMORY_SERVED : MEMORY);
+  fade(riskClass: number, isServed: boolean, requests = 1): void {
+    const askedFade = fadeOf(isServed ? ASKED_MEMORY_SERVED : MEMORY, requests);
     for (const counts of [this.#asked, this.#askedWrong]) counts[riskClass] = (counts[riskClass] as number) * askedFade;
-    const fade = 1 - 1 / MEMORY;
+    const fade = fadeOf(MEMORY, requests);
     for (const counts of [this.#sampled, this.#sampledWrong]) counts[riskClass] = (counts[riskClass] as number) * fade;
+  }
+
+  /** Adds observations of another node, which are spread evenly over this many requests of the class and fade with them. */
+  hear(riskClass: number, { asked, askedWrong, sampled, sampledWrong }: HeardOutcomes, requests: number): void {
+    const kept = spreadOf(MEMORY, requests);
+    const add = (counts: Float64Array, wrongs: Float64Array, count: number, wrong: number): void => {
+      const share = kept * Math.min(1, MEMORY / Math.max(1, count * kept));
+      counts[riskClass] = (counts[riskClass] as number) + count * share;
+      wrongs[riskClass] = (wrongs[riskClass] as number) + wrong * share;
+    };
+    add(this.#asked, this.#askedWrong, asked, askedWrong);
+    add(this.#sampled, this.#sampledWrong, sampled, sampledWrong);
   }
 
   /** Keeps only this share of what is known. */
@@ -73,6 +93,16 @@ export class ClassOutcomes {
   #all(): Float64Array[] {
     return [this.#asked, this.#askedWrong, this.#sampled, this.#sampledWrong];
   }
+}
+
+/** What remains of something that fades with each request, after this many. */
+export function fadeOf(memory: number, requests: number): number {
+  return requests === 1 ? 1 - 1 / memory : (1 - 1 / memory) ** requests;
+}
+
+/** The share that remains, on average, of what came evenly in the course of this many requests. */
+export function spreadOf(memory: number, requests: number): number {
+  return requests <= 1 ? 1 : (memory * (1 - fadeOf(memory, requests))) / requests;
 }
 
 /** Estimated risk in the middle of a class. Classes are narrow where the risk is small. */

@@ -1,5 +1,7 @@
+import type { CountedPart } from '../exchange/evidence-totals.ts';
 import { areAll, areNumbers } from '../learned/learned-part.ts';
-import { CLASSES, ClassOutcomes } from './class-outcomes.ts';
+import { type BudgetCounts, BudgetTotals } from './budget-totals.ts';
+import { CLASSES, ClassOutcomes, fadeOf, spreadOf } from './class-outcomes.ts';
 import { ServedShare } from './served-share.ts';
 
 /**
@@ -38,6 +40,10 @@ const STRAY_GROWTH = 0.3;
 const REPAID_IN = 500;
 /** Share of the observations that still counts after an alarm. */
 const KEPT_AFTER_ALARM = 0.1;
+/** No class has as many outcomes or requests as this. */
+const COUNT_MAX = 1e9;
+/** Samples of another node that are taken over one by one. More come only after a long absence: then this many in their proportion. */
+const SAMPLES_HEARD_MAX = 600;
 
 export interface BudgetStats {
   readonly budget: number;
@@ -67,14 +73,15 @@ export class ErrorBudget {
   readonly #outcomes = new ClassOutcomes();
   readonly #share: ServedShare;
   readonly #mix = new Float64Array(CLASSES);
+  readonly #own = new BudgetTotals();
   /** The last class that is served; -1 for none. */
   #cut = -1;
   #risk: number | null = null;
   #riskHigh: number | null = null;
   #judged = 0;
   #served = 0;
-  /** The same of earlier processes. */
-  #servedBefore = 0;
+  /** The same of earlier processes, and of other nodes. */
+  #servedElsewhere = 0;
   #servedSinceAlarm = 0;
   #probes = 0;
 
@@ -92,14 +99,17 @@ export class ErrorBudget {
   judge(riskClass: number, random: number, isInDoubt = false): BudgetVerdict {
     if (this.#judged % CUT_EVERY === 0) this.#findCut();
     this.#judged++;
+    this.#own.count('judged', riskClass);
     this.#fade(riskClass);
     if (riskClass > this.#cut) return 'ask';
     this.#share.servable();
     if (random < (isInDoubt || this.#share.isWary ? PROBE_SHARE_WARY : PROBE_SHARE)) {
       this.#probes++;
+      this.#own.count('probed', riskClass);
       return 'probe';
     }
     this.#served++;
+    this.#own.count('served', riskClass);
     this.#servedSinceAlarm++;
     this.#share.served(this.#risk ?? this.#budget);
     return 'serve';
@@ -113,9 +123,38 @@ export class ErrorBudget {
   /** Records the outcome of a prediction of this class. `isSample` says that it could be served: it is of a probe or a check. */
   observe(riskClass: number, isWrong: boolean, isSample = this.allows(riskClass)): void {
     this.#outcomes.add(riskClass, isWrong, isSample);
-    if (!isSample || !this.#share.sampled(isWrong, this.#outcomes.askedRisk(riskClass))) return;
+    this.#own.observe(riskClass, isWrong, isSample);
+    if (isSample) this.#sampled(riskClass, isWrong);
+  }
+
+  #sampled(riskClass: number, isWrong: boolean): void {
+    if (!this.#share.sampled(isWrong, this.#outcomes.askedRisk(riskClass))) return;
     this.#outcomes.discount(KEPT_AFTER_ALARM);
     this.#servedSinceAlarm = 0;
+  }
+
+  /** What this node counts by itself, under a name that tells the budget: what was served under another one says nothing about this one. */
+  totalsPart(name: string): CountedPart {
+    return this.#own.part(`${name} ${this.#budget}`, (riskClass, more) => this.#hear(riskClass, more));
+  }
+
+  /** Takes over what another node has counted of a class, as if it had happened here. */
+  #hear(riskClass: number, more: BudgetCounts): void {
+    const { judged, served, probed, sampled, sampledWrong } = more;
+    this.#outcomes.fade(riskClass, this.allows(riskClass), judged);
+    this.#outcomes.hear(riskClass, more, judged);
+    for (let i = 0; i < CLASSES; i++) this.#mix[i] = (this.#mix[i] as number) * fadeOf(MIX_MEMORY, judged);
+    this.#mix[riskClass] = (this.#mix[riskClass] as number) + judged * spreadOf(MIX_MEMORY, judged);
+    this.#share.judged(judged);
+    this.#share.servable(served + probed);
+    const samples = Math.min(sampled, SAMPLES_HEARD_MAX);
+    for (let i = 0; i < samples; i++) {
+      const wrongSoFar = (at: number): number => Math.floor((at * sampledWrong) / sampled);
+      this.#sampled(riskClass, wrongSoFar(i + 1) > wrongSoFar(i));
+    }
+    this.#share.served(this.#risk ?? this.#budget, served);
+    this.#servedElsewhere += served;
+    this.#servedSinceAlarm += served;
   }
 
   saved(): SavedBudget {
@@ -124,7 +163,7 @@ export class ErrorBudget {
       outcomes: this.#outcomes.saved(),
       mix: [...this.#mix],
       share: this.#share.saved(),
-      served: this.#servedBefore + this.#served,
+      served: this.#servedElsewhere + this.#served,
       servedSinceAlarm: this.#servedSinceAlarm,
     };
   }
@@ -139,7 +178,7 @@ export class ErrorBudget {
     this.#mix.set(saved.mix);
     if (saved.budget === this.#budget) {
       this.#share.restore(saved.share);
-      this.#servedBefore = saved.served;
+      this.#servedElsewhere = saved.served;
       this.#servedSinceAlarm = saved.servedSinceAlarm;
     }
     this.#findCut();
@@ -147,6 +186,7 @@ export class ErrorBudget {
   }
 
   clear(): void {
+    this.#own.clear();
     this.#outcomes.clear();
     this.#share.clear();
     this.#mix.fill(0);
@@ -176,7 +216,7 @@ export class ErrorBudget {
   /** The risk that may be shown: a little below the budget, less what is to be paid back. */
   #target(): number {
     const variance =
-      (this.#budget * (1 - this.#budget)) / (STRAY_SERVED + STRAY_GROWTH * (this.#servedBefore + this.#served));
+      (this.#budget * (1 - this.#budget)) / (STRAY_SERVED + STRAY_GROWTH * (this.#servedElsewhere + this.#served));
     return this.#budget - STRAY_SHARE * Math.sqrt(variance) - this.#share.debt / REPAID_IN;
   }
 
@@ -219,7 +259,8 @@ export class ErrorBudget {
 
 function isSavedBudget(value: unknown): value is SavedBudget {
   const { outcomes, mix, share, ...counts } = (value ?? {}) as Partial<Record<string, unknown>>;
-  const isOfClasses = (list: unknown): list is number[] => areNumbers(list, CLASSES);
+  const isOfClasses = (list: unknown): list is number[] =>
+    areNumbers(list, CLASSES) && list.every((count) => count >= 0 && count <= COUNT_MAX);
   const isWhole = areAll(outcomes, isOfClasses) && outcomes.length === 4 && isOfClasses(mix) && areNumbers(share, 9);
   return isWhole && areNumbers([counts.budget, counts.served, counts.servedSinceAlarm]);
 }

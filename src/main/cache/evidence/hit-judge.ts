@@ -1,5 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { Random } from '../../../shared/random.ts';
+import type { CountedPart } from '../exchange/evidence-totals.ts';
+import type { Precedent, PrecedentPrediction } from '../exchange/precedent.ts';
 import { HABIT_INPUTS, Habits } from '../habits/habits.ts';
 import type { LearnedPart } from '../learned/learned-part.ts';
 import type { BudgetStats, BudgetVerdict } from './error-budget.ts';
@@ -34,6 +36,8 @@ export class HitJudge {
   readonly #ofStates: TierJudge;
   readonly #ofHabits: TierJudge;
   readonly #random: Random;
+  /** Receives what is learned here, for other nodes. */
+  onPrecedent: ((precedent: Precedent) => void) | undefined;
 
   /** A decision is part of a habit until it is `habitLifeMs` old. */
   constructor(budget: number, random: Random, habitLifeMs = Number.POSITIVE_INFINITY) {
@@ -72,15 +76,38 @@ export class HitJudge {
    * were judged: what the guard, values or expiry held back is no evidence of what is served. `isCounted`: the decision is part of the
    * evidence already, because another request shares it, and only shows whether this prediction was right.
    */
-  learn({ circumstances, prediction, riskClass, verdict }: HitJudgement, action: string, isCounted = false): void {
-    const isHabit = prediction?.habitAtMs !== undefined;
-    if (!isCounted) {
-      this.#evidence.learn(circumstances, action, isHabit ? undefined : prediction?.action);
-      this.#habits.learn(circumstances, action);
-    }
+  learn(judgement: HitJudgement, action: string, isCounted = false): void {
+    const { circumstances, prediction, riskClass, verdict } = judgement;
+    this.onPrecedent?.({ circumstances, action, prediction: predictedOf(judgement) });
+    const predicted = prediction?.habitAtMs === undefined ? prediction?.action : undefined;
+    if (!isCounted) this.#tally(circumstances, action, predicted);
     if (prediction === undefined || riskClass === undefined) return;
     const isRight = prediction.action === action;
     this.#tierOf(prediction).learn(prediction, sceneOf(circumstances), { riskClass, verdict }, isRight);
+  }
+
+  #tally(circumstances: Circumstances, action: string, predicted: string | undefined): void {
+    this.#evidence.learn(circumstances, action, predicted);
+    this.#habits.learn(circumstances, action);
+  }
+
+  /** Learns what another node has learned, except for what its totals count. Returns false if it cannot be from a node. */
+  hear({ circumstances, action, prediction }: Precedent): boolean {
+    const { action: predicted, isHabit = false, features } = prediction ?? {};
+    const tier = isHabit ? this.#ofHabits : this.#ofStates;
+    if (features !== undefined && !tier.rank(features, sceneOf(circumstances), predicted === action)) return false;
+    this.#tally(circumstances, action, isHabit ? undefined : predicted);
+    return true;
+  }
+
+  /** What several nodes can add. */
+  totalsParts(): CountedPart[] {
+    return [this.#ofStates.totalsPart(''), this.#ofHabits.totalsPart('OfHabits')];
+  }
+
+  /** The same as parts that outlive the process. */
+  summedParts(): LearnedPart[] {
+    return [this.#ofStates.budgetPart(''), this.#ofHabits.budgetPart('OfHabits')];
   }
 
   /** What outlives the process, the largest part first. */
@@ -125,6 +152,12 @@ export class HitJudge {
 
 function sceneOf({ scene = '' }: Pick<Circumstances, 'scene'>): string {
   return scene;
+}
+
+function predictedOf({ prediction, riskClass }: HitJudgement): PrecedentPrediction | undefined {
+  if (prediction === undefined) return undefined;
+  const { action, habitAtMs, features } = prediction;
+  return { action, isHabit: habitAtMs !== undefined, features: riskClass === undefined ? undefined : features };
 }
 
 function unjudged(circumstances: Circumstances, prediction: Prediction | undefined): HitJudgement {

@@ -45,6 +45,11 @@ export class RiskModel {
     this.#squares = startSquares(inputs);
   }
 
+  /** Number of inputs. */
+  get inputs(): number {
+    return this.#inputs.names.length;
+  }
+
   /** Returns the estimated chance of being right, 0 to 1. */
   chance(features: Float64Array): number {
     let sum = 0;

@@ -1,3 +1,5 @@
+import { fadeOf } from './class-outcomes.ts';
+
 /**
  * The share of served answers that is really wrong, from probes and checks. It only ever shrinks what is served, in three ways.
  * The *bias* says how many times more often served predictions are wrong than asked ones of their classes. The *debt* is what was
@@ -58,26 +60,26 @@ export class ServedShare {
     return this.#servableSinceAlarm < WARY_FOR || this.#suspicion > WARY_AT || this.#debt > 0;
   }
 
-  /** Records that a prediction was judged: what is known fades. */
-  judged(): void {
-    const kept = 1 - 1 / BIAS_MEMORY;
+  /** Records that predictions were judged: what is known fades. */
+  judged(count = 1): void {
+    const kept = fadeOf(BIAS_MEMORY, count);
     this.#biasWrong *= kept;
     this.#biasExpected *= kept;
-    const suspected = 1 - 1 / SUSPICION_MEMORY;
+    const suspected = fadeOf(SUSPICION_MEMORY, count);
     this.#pendingWrong *= suspected;
     this.#pendingExpected *= suspected;
     this.#suspicion *= suspected;
   }
 
-  /** Records that a request could be served. */
-  servable(): void {
-    this.#servableSinceAlarm++;
+  /** Records that requests could be served. */
+  servable(count = 1): void {
+    this.#servableSinceAlarm += count;
   }
 
-  /** Records that an answer was served whose kind is believed to be wrong in this share. */
-  served(risk: number): void {
+  /** Records that answers were served whose kind is believed to be wrong in this share. */
+  served(risk: number, count = 1): void {
     const wrong = this.#recentWrong + EXPECTED_SAMPLES * risk;
-    this.#debt += wrong / (this.#recent + EXPECTED_SAMPLES) - this.#budget;
+    this.#debt += count * (wrong / (this.#recent + EXPECTED_SAMPLES) - this.#budget);
   }
 
   /** Records a probe or check of a prediction whose asked kind is wrong in a share `expected`. Returns true if it raises the alarm. */

@@ -1,3 +1,4 @@
+import type { CountedPart } from '../exchange/evidence-totals.ts';
 import type { LearnedPart } from '../learned/learned-part.ts';
 import { type BudgetStats, type BudgetVerdict, ErrorBudget } from './error-budget.ts';
 import type { Prediction } from './evidence.ts';
@@ -35,9 +36,21 @@ export class TierJudge {
 
   /** Learns whether a prediction that was judged was right. */
   learn({ features }: Prediction, scene: string, { riskClass, verdict }: TierVerdict, isRight: boolean): void {
+    this.rank(features, scene, isRight);
+    this.#budget.observe(riskClass, !isRight, verdict !== 'ask');
+  }
+
+  /** Learns the same of a prediction of another node, whose outcome its totals count. Returns false if these are no features. */
+  rank(features: Float64Array, scene: string, isRight: boolean): boolean {
+    if (features.length !== this.#risk.inputs) return false;
     this.#surprise.add(scene, this.#risk.chance(features), isRight);
     this.#risk.learn(features, isRight);
-    this.#budget.observe(riskClass, !isRight, verdict !== 'ask');
+    return true;
+  }
+
+  /** What this node counts of the predictions by itself. The name of its group starts with `budget` and the suffix. */
+  totalsPart(suffix: string): CountedPart {
+    return this.#budget.totalsPart(`budget${suffix}`);
   }
 
   /** What outlives the process. The names of its parts end in `suffix`. */
@@ -49,8 +62,14 @@ export class TierJudge {
         saved: () => [this.#surprise.saved()],
         restore: (saved) => this.#surprise.restore(saved),
       },
-      { name: `budget${suffix}`, saved: () => [this.#budget.saved()], restore: (saved) => this.#budget.restore(saved) },
+      this.budgetPart(suffix),
     ];
+  }
+
+  /** The part of it that consists of sums. */
+  budgetPart(suffix: string): LearnedPart {
+    const saved = () => [this.#budget.saved()];
+    return { name: `budget${suffix}`, saved, restore: (value) => this.#budget.restore(value) };
   }
 
   clear(): void {

@@ -1,6 +1,9 @@
+import type { CountedPart } from '../exchange/evidence-totals.ts';
 import { recordOfScene } from '../false-hits.ts';
 import { areAll, areNumbers, inChunks, type LearnedPart } from '../learned/learned-part.ts';
 import { Comparisons } from './comparisons.ts';
+import { StandingTotals } from './standing-totals.ts';
+import { TIER_KINDS, type TierKind } from './tier-kinds.ts';
 
 /**
  * Decides which tiers may serve, by what they have shown. Everything that a tier served or would have served is compared with
@@ -12,8 +15,8 @@ import { Comparisons } from './comparisons.ts';
  * Evidence is kept by distance or age, and by scene; for a scene with little evidence, that of all scenes is used. A serving
  * tier is still compared, so it can lose its standing. Decision and figures: docs/decisions/0011-tiers-earn-their-place.md.
  */
-export const TIER_KINDS = ['exact', 'single', 'foreseen', 'similar', 'confirmed', 'old'] as const;
-export type TierKind = (typeof TIER_KINDS)[number];
+
+export type { TierKind } from './tier-kinds.ts';
 
 /** Tiers that serve decisions for another state. */
 export type NearKind = 'similar' | 'confirmed';
@@ -66,7 +69,7 @@ export interface TierStat {
   readonly tier: TierKind;
   /** The largest distance, or age in milliseconds, of this row; null if it has no end. */
   readonly to: number | null;
-  /** Comparisons since the start, and of earlier runs with a disk tier, and those in which models decided differently. */
+  /** Comparisons since the start, of earlier runs with a disk tier, and of other nodes of a cluster, and those in which models decided differently. */
   readonly compared: number;
   readonly wrong: number;
   /** Share of the latest few hundred that agreed, with its 95 % interval; null while there are none. */
@@ -111,6 +114,7 @@ export class TierStanding {
   #earlier: PanelAgreement = NO_AGREEMENT;
   /** Whether an answer for the state itself was ever wrong. Until then, a hit needs no other test. */
   #hasDoubts = false;
+  readonly #own = new StandingTotals();
 
   readonly #onDoubt: OnDoubt;
 
@@ -124,10 +128,24 @@ export class TierStanding {
   /** Records whether an answer that a tier served or would have served, at this distance or age, was right. */
   compare(kind: TierKind, scene: string, at: number, isRight: boolean): void {
     const bin = binOf(kind, at);
+    this.#own.count(scene, kind, bin, isRight);
+    this.#add(kind, scene, bin, isRight);
+    if (isOwn(kind)) this.#tellDoubts(kind, scene);
+  }
+
+  #add(kind: TierKind, scene: string, bin: number, isRight: boolean): void {
     if (!isRight && isOwn(kind)) this.#hasDoubts = true;
     recordIn(this.#all, kind, bin).add(isRight);
     recordIn(this.#recordsOf(scene), kind, bin).add(isRight);
-    if (isOwn(kind)) this.#tellDoubts(kind, scene);
+  }
+
+  /** The comparisons that this node makes by itself, which several nodes can add. */
+  totalsPart(): CountedPart {
+    return this.#own.part((scene, kind, bin, results) => {
+      if (BINS[kind][bin] === undefined) return;
+      for (const isRight of results) this.#add(kind, scene, bin, isRight);
+      if (isOwn(kind)) this.#tellDoubts(kind, scene);
+    });
   }
 
   /** Whether an answer from this distance may be served. */
@@ -200,6 +218,7 @@ export class TierStanding {
   }
 
   clear(): void {
+    this.#own.clear();
     this.#all = new Map();
     this.#hasDoubts = false;
     this.#scenes.clear();

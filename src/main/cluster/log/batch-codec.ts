@@ -11,12 +11,13 @@ import { framed } from './frames.ts';
  *   head    u8 version | u8 flags | f64 sent, by the engine's clock (NaN: unknown) | u32 number | u8 length, node |
  *           u8 length, id of the last clear it has seen
  *   clear   u8 1
+ *   precedent u8 4 | precedent (evidence/precedent-codec.ts)
  *   decided u8 2 or 3 (amended) | i32 signature x 4 | f64 fresh for, ms | f64 age, ms | decision record
  */
 const VERSION = 1;
 const FLAG_CLEAR = 1;
 const NODE_AT = 15;
-const KIND = { CLEAR: 1, DECIDED: 2, AMENDED: 3 } as const;
+const KIND = { CLEAR: 1, DECIDED: 2, AMENDED: 3, PRECEDENT: 4 } as const;
 const DECIDED_HEAD_BYTES = 1 + 4 * SIGNATURE_WORDS + 16;
 
 export interface BatchHead {
@@ -40,7 +41,13 @@ export interface DecidedRecord {
   readonly ageMs: number;
 }
 
-export type LogRecord = DecidedRecord | { readonly kind: 'clear' };
+/** What models decided in the circumstances of an agent, encoded. */
+export interface PrecedentRecord {
+  readonly kind: 'precedent';
+  readonly bytes: Buffer;
+}
+
+export type LogRecord = DecidedRecord | PrecedentRecord | { readonly kind: 'clear' };
 
 export function encodeHead({ node, number, hasClear, clearId, sentMs }: BatchHead): Buffer {
   const bytes = Buffer.alloc(NODE_AT + node.length + 1 + clearId.length);
@@ -71,6 +78,10 @@ export function decodeHead(bytes: Buffer): BatchHead | undefined {
 
 export const CLEAR_FRAME = framed(Buffer.of(KIND.CLEAR));
 
+export function precedentFrame(precedent: Buffer): Buffer {
+  return framed(Buffer.concat([Buffer.of(KIND.PRECEDENT), precedent]));
+}
+
 export function encodeDecided({ kind, signature, place, decision, leftMs, ageMs }: DecidedRecord): Buffer {
   const head = Buffer.alloc(DECIDED_HEAD_BYTES);
   head.writeUInt8(kind === 'amended' ? KIND.AMENDED : KIND.DECIDED, 0);
@@ -84,6 +95,7 @@ export function encodeDecided({ kind, signature, place, decision, leftMs, ageMs 
 export function decodeLogRecord(bytes: Buffer): LogRecord | undefined {
   const kind = bytes[0];
   if (kind === KIND.CLEAR) return bytes.length === 1 ? { kind: 'clear' } : undefined;
+  if (kind === KIND.PRECEDENT) return { kind: 'precedent', bytes: bytes.subarray(1) };
   if ((kind !== KIND.DECIDED && kind !== KIND.AMENDED) || bytes.length < DECIDED_HEAD_BYTES) return undefined;
   const encoded = encodedOf(bytes);
   if (!isSoundDecision(encoded)) return undefined;

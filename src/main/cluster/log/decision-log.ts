@@ -5,8 +5,10 @@ import type { Random } from '../../../shared/random.ts';
 import type { Signature } from '../../../shared/signature.ts';
 import { type AdoptedDecision, EncodedDecision } from '../../cache/adopted-decision.ts';
 import type { DecisionJournal } from '../../cache/decision-journal.ts';
+import type { Precedent } from '../../cache/exchange/precedent.ts';
 import { DurationHistogram, type Durations } from '../../measure/durations.ts';
 import type { ClusterNames, Engine } from '../engine/engine.ts';
+import { PrecedentQueue } from '../evidence/precedent-queue.ts';
 import {
   type BatchHead,
   type DecidedRecord,
@@ -26,6 +28,8 @@ import { decodeMessage, encodeTail, readTail } from './message.ts';
 export interface LoggedMemory {
   /** Remembers what another node has decided, in place of what is remembered. */
   adopt(adopted: AdoptedDecision, isAmended: boolean): void;
+  /** Whether the disk has a decision for a state that was made later than this, by the stamps of the node's clock. */
+  hasNewer(signature: Signature, decidedAtMs: number): boolean;
   /** Whether a place can be one of this domain. */
   fits(place: StatePoint): boolean;
 }
@@ -37,6 +41,8 @@ export interface DecisionLogParts {
   readonly fingerprint: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** The last clear of this log that is part of what this node remembers from disk. */
+  readonly clearedAt?: EntryId | undefined;
   /** Undefined without a cache: then only claims and acts travel. */
   readonly memory: LoggedMemory | undefined;
   /** The longest time that a decision is fresh, whatever a record says. */
@@ -80,6 +86,7 @@ export class DecisionLog implements DecisionJournal {
   readonly #time: EngineTime;
   readonly #sender: LogSender;
   readonly #follower: LogFollower;
+  readonly precedents: PrecedentQueue;
   readonly #channel: string;
   readonly #ends: (() => void)[] = [];
   readonly #lags = new DurationHistogram();
@@ -88,12 +95,20 @@ export class DecisionLog implements DecisionJournal {
   #clears = 0;
   #lagMs = 0;
   #isClearing = false;
+  /** Until then, the log may have what is older than the decisions of this node's earlier runs. */
+  #wasLive = false;
   #changedStates: string[] = [];
   /** Takes the acts of agents that other nodes are to hear of. */
   takeActs: () => readonly Buffer[] = () => [];
   onAct: (act: Buffer) => void = () => {};
   /** The claim of a state has ended at another node. */
   onState: (state: string) => void = () => {};
+  /** Another node has learned this, and told by a batch that was sent at this time, at the earliest. */
+  onPrecedent: (node: string, precedent: Buffer, sentMs: number) => void = () => {};
+  /** The last clear that this node has seen is now this one. */
+  onClearNoted: (id: EntryId) => void = () => {};
+  /** This node has read all of the log. */
+  onLive: () => void = () => {};
   /** This node has cleared its cache, by itself or because another has. */
   onClear: () => void = () => {};
 
@@ -104,12 +119,19 @@ export class DecisionLog implements DecisionJournal {
     this.#channel = names.key('news', fingerprint);
     this.#time = new EngineTime(clock);
     const shared = { engine, clock, random, time: this.#time, stream, channel: this.#channel };
-    this.#sender = new LogSender({ ...shared, takeTail: () => this.#takeTail() });
+    this.precedents = new PrecedentQueue(clock);
+    this.#sender = new LogSender({
+      ...shared,
+      takeTail: () => this.#takeTail(),
+      precedents: this.precedents,
+      onClearNoted: (id) => this.onClearNoted(id),
+    });
+    if (parts.clearedAt !== undefined) this.#sender.noteClear(parts.clearedAt);
     this.#follower = new LogFollower({
       ...shared,
       apply: (entry) => this.#apply(entry),
       onRestart: () => this.#sender.restart(),
-      onLive: () => this.#sender.wake(),
+      onLive: () => this.#wentLive(),
     });
   }
 
@@ -144,6 +166,22 @@ export class DecisionLog implements DecisionJournal {
     isAmended: boolean,
   ): void {
     this.#sender.add({ signature: signature.slice(), place, decision, expiresAtMs, isAmended });
+  }
+
+  learned(precedent: Precedent): void {
+    this.precedents.add(precedent);
+    this.#sender.notePrecedent();
+  }
+
+  /** The last clear that this node has seen; undefined until it has read the log. */
+  get clearedAt(): EntryId | undefined {
+    return this.#sender.isClearing ? undefined : this.#sender.clearedAt;
+  }
+
+  #wentLive(): void {
+    this.#wasLive = true;
+    this.#sender.wake();
+    this.onLive();
   }
 
   cleared(): void {
@@ -214,6 +252,7 @@ export class DecisionLog implements DecisionJournal {
       if (record === undefined) this.#poisoned();
       else if (record.kind === 'clear') isCleared = this.#clear(entry.id);
       else if (isCleared || this.#sender.isClearing) this.#dropped.cleared++;
+      else if (record.kind === 'precedent') this.onPrecedent(head.node, record.bytes, sentMs);
       else this.#adopt(record, frame as Buffer, sentMs);
       yield;
     }
@@ -230,8 +269,10 @@ export class DecisionLog implements DecisionJournal {
     return false;
   }
 
-  /** Another node has cleared everything. Returns false: what follows was decided after it. */
+  /** Another node has cleared everything, unless this one knows that from disk. Returns false: what follows was decided after it. */
   #clear(id: EntryId): boolean {
+    const known = this.#sender.clearedAt;
+    if (known !== undefined && compareEntries(id, known) <= 0) return false;
     this.#clears++;
     this.#sender.noteClear(id);
     // Its own clear comes later in the log, and what it decided since even later.
@@ -265,10 +306,13 @@ export class DecisionLog implements DecisionJournal {
     const isTimeKnown = !Number.isNaN(sentMs);
     const onTheWayMs = isTimeKnown ? nowMs - sentMs : 0;
     const leftMs = isTimeKnown ? Math.min(record.leftMs, ttlMaxMs - record.ageMs) - onTheWayMs : 0;
-    if (leftMs > 0) this.#received++;
-    else this.#dropped.expired++;
     const decidedAtMs = stampNow(clock) - record.ageMs - onTheWayMs;
     const { signature } = record;
+    if (!this.#wasLive && memory?.hasNewer(signature, isTimeKnown ? decidedAtMs : Number.NEGATIVE_INFINITY)) {
+      return void this.#dropped.overridden++;
+    }
+    if (leftMs > 0) this.#received++;
+    else this.#dropped.expired++;
     const place = record.place && memory?.fits(record.place) ? record.place : undefined;
     const expiresAtMs = Math.max(0, nowMs + leftMs);
     const asStored = { bytes: encodedOf(bytes), decidedAtMs };

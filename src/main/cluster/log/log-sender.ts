@@ -3,7 +3,8 @@ import type { Decision } from '../../../shared/decision.ts';
 import type { StatePoint } from '../../../shared/place.ts';
 import { type Signature, signatureText } from '../../../shared/signature.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type BatchHead, CLEAR_FRAME, encodeDecided, encodeHead } from './batch-codec.ts';
+import type { PrecedentQueue } from '../evidence/precedent-queue.ts';
+import { type BatchHead, CLEAR_FRAME, encodeDecided, encodeHead, precedentFrame } from './batch-codec.ts';
 import type { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId, entryText } from './entry-id.ts';
 
@@ -14,6 +15,8 @@ const ACTS_MS = 20;
 /** With this many records waiting, they are sent at once. */
 const RECORDS_ENOUGH = 16;
 const BATCH_BYTES_MAX = 8_192;
+/** Bytes of a batch that precedents may have in any case. */
+const PRECEDENT_BYTES_MIN = 2_048;
 /** Maximum number of records that wait while the engine is away. */
 const RECORDS_MAX = 4_096;
 /** Maximum number of ended claims that wait, and that are sent in one batch. */
@@ -58,6 +61,9 @@ export interface LogSenderParts {
   readonly channel: string;
   /** Returns the messages without a place in the log that go with a batch: those that only live nodes need. */
   readonly takeTail: () => Buffer;
+  readonly precedents: PrecedentQueue;
+  /** The last clear that this node has seen is now this one. */
+  readonly onClearNoted: (id: EntryId) => void;
 }
 
 /** What is sent in one call. */
@@ -132,7 +138,9 @@ export class LogSender {
   }
 
   noteClear(id: EntryId): void {
-    if (this.#clearedAt === undefined || compareEntries(id, this.#clearedAt) > 0) this.#clearedAt = id;
+    if (this.#clearedAt !== undefined && compareEntries(id, this.#clearedAt) <= 0) return;
+    this.#clearedAt = id;
+    this.#parts.onClearNoted(id);
   }
 
   /** Whether a clear of this node is not yet in the log where this node reads: what others have put there before is cleared by it. */
@@ -172,6 +180,7 @@ export class LogSender {
   /** Drops the records of this node that wait or are under way: another node has cleared everything. */
   forget(): void {
     this.#records.clear();
+    this.#parts.precedents.forget();
     this.#unread = [];
     this.#clears++;
   }
@@ -180,6 +189,11 @@ export class LogSender {
     this.#claims.push(claim);
     if (this.#claims.length > CLAIMS_MAX) this.#claims.shift();
     this.#sendSoon();
+  }
+
+  /** There is a precedent to send: with the decision of the same turn, if it is remembered. */
+  notePrecedent(): void {
+    this.#sendSoon(ACTS_MS);
   }
 
   /** There are acts for the tail. */
@@ -235,7 +249,7 @@ export class LogSender {
   }
 
   get #hasWork(): boolean {
-    return this.#isUrgent || this.#hasTail;
+    return this.#isUrgent || this.#hasTail || !this.#parts.precedents.isEmpty;
   }
 
   get #isUrgent(): boolean {
@@ -270,7 +284,9 @@ export class LogSender {
     try {
       this.#sent(batch, entryId(await this.#append(batch)));
       unread.isInLog = true;
+      this.#parts.precedents.settled(true);
     } catch {
+      this.#parts.precedents.settled(false);
       this.counts.failed++;
       this.#unread = this.#unread.filter((each) => each !== unread);
       if (this.#landed !== batch.number) this.#takeBack(batch, clears === this.#clears);
@@ -300,7 +316,9 @@ export class LogSender {
       records.push([state, record]);
       this.#records.delete(state);
     }
-    const isEmpty = !hasClear && records.length === 0;
+    const precedents = this.#parts.precedents.take(Math.max(PRECEDENT_BYTES_MIN, BATCH_BYTES_MAX - bytes));
+    frames.push(...precedents.map(precedentFrame));
+    const isEmpty = !hasClear && records.length + precedents.length === 0;
     const claims = this.#claims.splice(0, CLAIMS_PER_BATCH);
     return { number, hasClear, records, claims, bytes: isEmpty ? Buffer.alloc(0) : Buffer.concat(frames) };
   }

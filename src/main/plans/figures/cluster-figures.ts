@@ -51,6 +51,15 @@ const ROWS = {
   'cluster.shared.*.acts.sent': ['Last acts sent', 'count', 'none', 'Last acts of agents that other nodes were told.'],
   'cluster.shared.*.acts.received': ['Last acts received', 'count', 'none', 'Last acts of agents that other nodes told.'],
   'cluster.shared.*.acts.dropped': ['Last acts dropped', 'count', 'low', 'Last acts that were not sent because there were too many, or that were damaged.'],
+  'cluster.shared.*.evidence.nodes': ['Nodes counted', 'count', 'none', 'Earlier and present runs of other nodes whose checks and served answers count in the evidence of this one.', { metric: 'conclave_cluster_evidence_nodes' }],
+  'cluster.shared.*.evidence.totalsSent': ['Totals sent', 'count', 'none', 'Groups of counts of its own evidence that this node sent.', { metric: 'conclave_cluster_totals_sent_total' }],
+  'cluster.shared.*.evidence.totalsReceived': ['Totals received', 'count', 'none', 'Groups of counts of other nodes that told something new.', { metric: 'conclave_cluster_totals_received_total' }],
+  'cluster.shared.*.evidence.precedentsSent': ['Precedents sent', 'count', 'none', "Decisions in their circumstances that this node told the others."],
+  'cluster.shared.*.evidence.precedentsReceived': ['Precedents received', 'count', 'none', 'Decisions in their circumstances that were learned from other nodes.', { metric: 'conclave_cluster_precedents_received_total' }],
+  'cluster.shared.*.evidence.dropped.poisoned': ['Evidence dropped, damaged', 'count', 'low', 'Totals and precedents of other nodes that were damaged or not possible.', { metric: 'conclave_cluster_evidence_dropped_total{reason="poisoned"}', metricHelp: 'Evidence that was not sent or not taken over, by reason.' }],
+  'cluster.shared.*.evidence.dropped.cleared': ['Evidence dropped, cleared', 'count', 'none', 'Totals of other nodes from before a clear, or after one that this node had not seen yet.', { metric: 'conclave_cluster_evidence_dropped_total{reason="cleared"}' }],
+  'cluster.shared.*.evidence.dropped.full': ['Evidence dropped, too many', 'count', 'low', 'Precedents of this node that were not sent, because too many waited.', { metric: 'conclave_cluster_evidence_dropped_total{reason="full"}' }],
+  'cluster.shared.*.evidence.failed': ['Evidence calls failed', 'count', 'low', 'Calls to the engine about totals that failed.'],
 } as const satisfies Record<ClusterFigurePath, FigureRow>;
 
 export const CLUSTER_FIGURES: readonly Figure[] = figuresOf(ROWS);

@@ -1,0 +1,41 @@
+import { jsonIn } from '../../cache/learned/sealed-text.ts';
+import { framed } from '../log/frames.ts';
+
+/** The counts of one group at one incarnation of a node, as they travel. */
+export interface GroupTotal {
+  readonly node: string;
+  /** The last clear that the node has seen: what it counts began anew then. */
+  readonly clear: string;
+  readonly group: string;
+  readonly rows: unknown;
+}
+
+/** Evidence as it is on disk, for a node that has none. */
+export interface WholeEvidence {
+  readonly clear: string;
+  readonly parts: readonly (readonly [name: string, value: unknown])[];
+}
+
+export function encodeTotal({ node, clear, group, rows }: GroupTotal): Buffer {
+  return framed(Buffer.from(JSON.stringify([node, clear, group, rows])));
+}
+
+/** Undefined if the bytes are no total. The rows are checked by whom they are for. */
+export function decodeTotal(bytes: Buffer): GroupTotal | undefined {
+  const value = jsonIn(bytes.toString());
+  if (!Array.isArray(value) || value.length !== 4) return undefined;
+  const [node, clear, group, rows] = value as unknown[];
+  const areTexts = typeof node === 'string' && typeof clear === 'string' && typeof group === 'string';
+  return areTexts ? { node, clear, group, rows } : undefined;
+}
+
+export function encodeWhole({ clear, parts }: WholeEvidence): Buffer {
+  return framed(Buffer.from(JSON.stringify([clear, parts])));
+}
+
+export function decodeWhole(bytes: Buffer): WholeEvidence | undefined {
+  const [clear, parts] = (jsonIn(bytes.toString()) ?? []) as unknown[];
+  if (typeof clear !== 'string' || !Array.isArray(parts)) return undefined;
+  const areParts = parts.every((part) => Array.isArray(part) && part.length === 2 && typeof part[0] === 'string');
+  return areParts ? { clear, parts: parts as WholeEvidence['parts'] } : undefined;
+}

@@ -1,0 +1,43 @@
+import type { LibraryPart } from '../engine/function-library.ts';
+
+/**
+ * The totals of evidence at the engine: one hash, with a field for each group of each incarnation of a node. A value starts with the time
+ * at which it was written, so that those of nodes that ended long ago can be left out.
+ */
+export const TOTALS_LUA: LibraryPart = {
+  source: `
+do
+  local function written(value) return (struct.unpack('<d', value)) end
+
+  -- The oldest quarter goes if there are too many fields.
+  local function bound(key, most)
+    if redis.call('HLEN', key) <= most then return end
+    local all, fields = redis.call('HGETALL', key), {}
+    for i = 1, #all, 2 do fields[#fields + 1] = { all[i], written(all[i + 1]) } end
+    table.sort(fields, function(a, b) return a[2] < b[2] end)
+    for i = 1, math.floor(#fields / 4) do redis.call('HDEL', key, fields[i][1]) end
+  end
+
+  -- keys: the hash; args: channel, life in ms, most fields, what is published, then fields and values
+  redis.register_function(named('totals_put'), function(keys, args)
+    local stamp = struct.pack('<d', now_ms())
+    for i = 5, #args, 2 do redis.call('HSET', keys[1], args[i], stamp .. args[i + 1]) end
+    redis.call('PEXPIRE', keys[1], args[2])
+    bound(keys[1], tonumber(args[3]))
+    if #args[4] > 0 then redis.call('SPUBLISH', args[1], args[4]) end
+    return 1
+  end)
+
+  -- keys: the hash; args: life in ms. Returns fields and values that are younger.
+  redis.register_function(named('totals_read'), function(keys, args)
+    local oldest, all, found = now_ms() - tonumber(args[1]), redis.call('HGETALL', keys[1]), {}
+    for i = 1, #all, 2 do
+      if written(all[i + 1]) >= oldest then
+        found[#found + 1] = all[i]
+        found[#found + 1] = string.sub(all[i + 1], 9)
+      else redis.call('HDEL', keys[1], all[i]) end
+    end
+    return found
+  end)
+end`,
+};
