@@ -4,6 +4,7 @@ import type { Random } from '../../shared/random.ts';
 import type { ResolvedCluster } from './cluster-options.ts';
 import { type ClusterNames, clusterNames, type Engine } from './engine/engine.ts';
 import { type EngineStats, RedisEngine } from './engine/redis-engine.ts';
+import type { SharedTimes, TimesStats } from './hints/shared-times.ts';
 import type { LeaseStats, SlotLeases } from './leases/slot-leases.ts';
 import { CLUSTER_LIBRARY } from './library.ts';
 import type { SharedDomain, SharedDomainStats } from './shared-domain.ts';
@@ -16,6 +17,8 @@ export interface ClusterStats {
   readonly engine: EngineStats;
   /** The slots of each model server that nodes share. */
   readonly leases: readonly LeaseStats[];
+  /** What is shared of the times of models; undefined if nothing is. */
+  readonly times: TimesStats | undefined;
   /** What is shared of each domain. */
   readonly shared: readonly (SharedDomainStats & { readonly domain: string })[];
 }
@@ -27,6 +30,7 @@ export class Cluster {
   readonly #engine: RedisEngine;
   readonly #domains = new Map<string, SharedDomain>();
   readonly #leases: SlotLeases[] = [];
+  #times: SharedTimes | undefined;
   #isClosed = false;
 
   constructor({ url, name }: ResolvedCluster, clock: Clock, random: Random) {
@@ -57,12 +61,17 @@ export class Cluster {
     this.#leases.push(leases);
   }
 
+  shareTimes(times: SharedTimes): void {
+    this.#times = times;
+  }
+
   stats(): ClusterStats {
     return {
       name: this.#name,
       node: this.#engine.node,
       engine: this.#engine.stats(),
       leases: this.#leases.map((each) => each.stats()),
+      times: this.#times?.stats(),
       shared: [...this.#domains].map(([domain, shared]) => ({ domain, ...shared.stats() })),
     };
   }
@@ -70,6 +79,7 @@ export class Cluster {
   /** Sends what waits, gives back all leases, and ends the connections: within half a second, also if the engine does not answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#times?.close();
     await Promise.all([...this.#domains.values(), ...this.#leases].map((each) => each.close()));
     this.#engine.close();
   }

@@ -3,8 +3,8 @@ import type { Random } from '../../shared/random.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import { type ActStats, AgentActs } from './agents/agent-acts.ts';
 import type { ClusterNames, Engine } from './engine/engine.ts';
+import { FIELDS_LUA } from './engine/fields-lua.ts';
 import { type EvidenceStats, SharedEvidence } from './evidence/shared-evidence.ts';
-import { TOTALS_LUA } from './evidence/totals-lua.ts';
 import { DecisionLog, type LogStats } from './log/decision-log.ts';
 import { entryId, entryText } from './log/entry-id.ts';
 import { LOG_LUA } from './log/log-lua.ts';
@@ -12,7 +12,7 @@ import { ClusterStates, type StateStats } from './states/cluster-states.ts';
 import { STATES_LUA } from './states/states-lua.ts';
 
 /** The engine's functions for what a domain shares. */
-export const SHARED_DOMAIN_LUA = [LOG_LUA, STATES_LUA, TOTALS_LUA];
+export const SHARED_DOMAIN_LUA = [LOG_LUA, STATES_LUA, FIELDS_LUA];
 
 /** Without a cache, a decision is kept this long for flights that ask just after it was made, in milliseconds. */
 const MADE_UNCACHED_MS = 100;

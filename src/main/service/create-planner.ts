@@ -35,7 +35,7 @@ import type { DomainFutures } from '../plans/expectations/domain-futures.ts';
 import type { FlightParts } from '../plans/flights/flight-parts.ts';
 import { Planner } from '../plans/planner.ts';
 import { withLoadedDomains } from './config/loaded-domains.ts';
-import { openCluster, shareDomain, shareSlots } from './join-cluster.ts';
+import { openCluster, shareDomain, shareSlots, shareTimes } from './join-cluster.ts';
 import { type LearningDomain, openLearned } from './learned-files.ts';
 import { configuredSeats, discover, makeParts, makeShared } from './make-parts.ts';
 import { openDomainFutures } from './open-domain-futures.ts';
@@ -141,7 +141,10 @@ export async function createPlanner(
     learned.restore(learns);
     const domains = await withCaches(made, clock, random, warn, cluster);
     for (const [name, told] of facts) shared.endpoints.get(name)?.learn(told);
-    if (cluster !== undefined) shareSlots(cluster, checked.options, shared.endpoints, clock, random);
+    if (cluster !== undefined) {
+      shareSlots(cluster, checked.options, shared.endpoints, clock, random);
+      shareTimes(cluster, checked.options, shared.endpoints, clock);
+    }
     const probing = new AbortController();
     const chats = openChats(checked.options, { ...shared, clock }, clients, listings);
     const planner = new Planner(domains, chats, cluster, random, async () => {

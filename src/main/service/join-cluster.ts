@@ -5,12 +5,14 @@ import type { Random } from '../../shared/random.ts';
 import { renderSystem } from '../../shared/situation.ts';
 import { ttlMaxOf } from '../cache/cache-options.ts';
 import { Cluster } from '../cluster/cluster.ts';
+import { type OwnTimes, SharedTimes } from '../cluster/hints/shared-times.ts';
 import { serverKey } from '../cluster/leases/server-key.ts';
 import { SlotLeases } from '../cluster/leases/slot-leases.ts';
 import { fingerprintOf } from '../cluster/log/fingerprint.ts';
 import { SharedDomain } from '../cluster/shared-domain.ts';
 import type { ModelEndpoint } from '../models/model-endpoint.ts';
 import { LeasedGates } from '../models/slots/leased-gates.ts';
+import { CALL_KINDS } from '../models/time/latency-profile.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
 import type { DomainParts } from '../plans/domain-core.ts';
 
@@ -70,6 +72,38 @@ export function shareSlots(
     demand.share(leases);
     cluster.shareSlots(leases);
   }
+}
+
+/** From now on models of which nothing is known start with the times that other nodes have measured at the same servers. */
+export function shareTimes(
+  cluster: Cluster,
+  { endpoints: addresses, experts, synthesis }: ResolvedOptions,
+  endpoints: ReadonlyMap<string, ModelEndpoint>,
+  clock: Clock,
+): void {
+  const models = new Set([...experts, ...synthesis.models].map(({ model }) => model));
+  const places = addresses.map(({ name, baseURL }) => ({
+    server: serverKey({ baseURL }, hostname()),
+    profiles: (endpoints.get(name) as ModelEndpoint).profiles,
+  }));
+  const named = new Map<string, (saved: unknown) => 'adopted' | 'known' | 'poisoned'>();
+  for (const { server, profiles } of places) {
+    for (const model of models) {
+      for (const kind of CALL_KINDS) {
+        named.set(JSON.stringify([server, model, kind]), (saved) => profiles.adopt(model, kind, saved));
+      }
+    }
+  }
+  const measured = function* (): Generator<OwnTimes> {
+    for (const { server, profiles } of places) {
+      for (const { model, kind, ...times } of profiles.measured()) {
+        const name = JSON.stringify([server, model, kind]);
+        if (named.has(name)) yield { name, ...times };
+      }
+    }
+  };
+  const memory = { measured, adopt: (name: string, saved: unknown) => named.get(name)?.(saved) ?? 'known' };
+  cluster.shareTimes(new SharedTimes({ engine: cluster.engine, names: cluster.names, clock, memory }));
 }
 
 /** From now on a domain's decisions, flights and last acts are shared. Returns the domain with what its flights claim states from. */

@@ -12,8 +12,8 @@ export function modelSharedDomain(model: EngineModel): void {
   model.register('log_append', append);
   model.register('log_read', read);
   model.register('state_claim', claim);
-  model.register('totals_put', putTotals);
-  model.register('totals_read', readTotals);
+  model.register('fields_put', putTotals);
+  model.register('fields_read', readTotals);
 }
 
 function append(keys: readonly string[], args: readonly Buffer[], context: ModelContext): EngineReply {

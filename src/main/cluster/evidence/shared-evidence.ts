@@ -146,7 +146,7 @@ export class SharedEvidence {
     const pushed = Buffer.concat(frames.map(([, bytes]) => bytes));
     const args = [this.#channel, String(LIFE_MS), String(FIELDS_MAX), pushed, ...fields];
     try {
-      await engine.call('totals_put', [this.#hash], args, { timeoutMs: CALL_MS });
+      await engine.call('fields_put', [this.#hash], args, { timeoutMs: CALL_MS });
       for (const [group, { text }] of groups) this.#told.set(group, text);
       this.#counts.totalsSent += groups.size;
     } catch {
@@ -189,7 +189,7 @@ export class SharedEvidence {
     if (clock.now() - this.#readMs < READ_MS) return;
     this.#readMs = clock.now();
     try {
-      const listed = await engine.call('totals_read', [this.#hash], [String(LIFE_MS)], { timeoutMs: CALL_MS });
+      const listed = await engine.call('fields_read', [this.#hash], [String(LIFE_MS)], { timeoutMs: CALL_MS });
       this.#takeAll(listed as readonly EngineReply[]);
     } catch {
       this.#readMs = Number.NEGATIVE_INFINITY;

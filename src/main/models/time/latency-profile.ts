@@ -66,6 +66,9 @@ const LONGER = 2;
 /** Weight of saved profiles next to new samples: a restart may have changed the machine. */
 const RESTORED_SHARE = 0.5;
 
+/** Number of calls as which the times of another node count: they are a start, and soon outweighed. */
+const ADOPTED_CALLS = 3;
+
 /** A call that runs this many times as long as nearly all others counts as hanging. */
 const OUTLIVED = 4;
 
@@ -108,6 +111,8 @@ export class LatencyProfile {
   /** Measured times until a choice, by company: each level covers half as many calls again as the one before. */
   readonly #byCompany: SurvivalTimes[] = [];
   #widening = 1;
+  /** Number of answers that were recorded in this process. */
+  answers = 0;
 
   /**
    * Records an answer, useful or not: the model did its work. `cold`: the model may have been loaded for it. `company`: average
@@ -115,6 +120,7 @@ export class LatencyProfile {
    */
   answered(report: CallReport, cold: boolean, company = 1): void {
     const { queueMs, firstTokenMs, gapMsMax, totalMs } = report;
+    this.answers++;
     this.#widening = Math.max(1, this.#widening * RETURN);
     if (cold) {
       // A load says nothing about the model's time once it is loaded.
@@ -335,9 +341,18 @@ export class LatencyProfile {
     };
   }
 
-  restore(saved: SavedProfile): void {
-    for (const phase of PHASES) this.#phases[phase].restore(saved[phase], RESTORED_SHARE);
-    this.#lengths.restore(saved.total, RESTORED_SHARE);
+  /** Takes the times that another node has measured as a start. No effect if anything is known here. */
+  adopt(saved: SavedProfile): boolean {
+    const calls = saved.total.reduce((sum, [, weight]) => sum + weight, 0);
+    if (!(calls > 0) || !PHASES.every((phase) => this.#phases[phase].count === 0) || this.#choices.count > 0)
+      return false;
+    this.restore(saved, Math.min(1, ADOPTED_CALLS / calls));
+    return true;
+  }
+
+  restore(saved: SavedProfile, share = RESTORED_SHARE): void {
+    for (const phase of PHASES) this.#phases[phase].restore(saved[phase], share);
+    this.#lengths.restore(saved.total, share);
     const firsts = this.#phases.firstToken.save().map(([bucket, weight]) => [durationAt(bucket), weight] as const);
     this.#readings.restore(firsts);
     const totals = this.#phases.total.save().map(([bucket, weight]) => [durationAt(bucket), weight] as const);

@@ -1,6 +1,6 @@
 import { type CallKind, LatencyProfile, type ProfileStats, type SavedProfile } from './latency-profile.ts';
 import { profileKey } from './profile-file.ts';
-import type { ProfileEntry } from './profile-text.ts';
+import { PROFILE_FORMAT, type ProfileEntry } from './profile-text.ts';
 
 /** Maximum models whose times are remembered. */
 export const SEATS_MAX = 256;
@@ -11,6 +11,14 @@ const ALTERNATED_CALLS = 4;
 
 /** Returns the ages of running calls of a model, in milliseconds. */
 export type AgesOf = (model: string, kind: CallKind) => readonly number[];
+
+/** The times of a model as this process has measured them. */
+export interface MeasuredTimes {
+  readonly model: string;
+  readonly kind: CallKind;
+  readonly answers: number;
+  save(): SavedProfile;
+}
 
 interface Known {
   readonly model: string;
@@ -49,6 +57,19 @@ export class Profiles {
   restore(model: string, kind: CallKind, saved: ReadonlyMap<string, SavedProfile>): void {
     const known = saved.get(profileKey(this.#baseURL, model, kind));
     if (known !== undefined) this.of(model, kind).restore(known);
+  }
+
+  /** What this process has measured of each model, for other nodes. */
+  *measured(): Generator<MeasuredTimes> {
+    for (const { model, kind, profile } of this.#known.values()) {
+      yield { model, kind, answers: profile.answers, save: () => profile.save() };
+    }
+  }
+
+  /** Takes the times of another node as a start, if nothing is known of a model here. */
+  adopt(model: string, kind: CallKind, saved: unknown): 'adopted' | 'known' | 'poisoned' {
+    if (!PROFILE_FORMAT.isValue(saved)) return 'poisoned';
+    return this.of(model, kind).adopt(saved) ? 'adopted' : 'known';
   }
 
   /** Mean time of calls of a model in that company; if the model is unknown, of all others here. */

@@ -97,7 +97,7 @@ describe('totals', () => {
     await cluster.pass(2_000);
     const before = budgetOf(b);
     expect(heard.length).toBeGreaterThan(1);
-    for (const message of heard) cluster.model.run('totals_put', [HASH], [CHANNEL, '1000', '99', message]);
+    for (const message of heard) cluster.model.run('fields_put', [HASH], [CHANNEL, '1000', '99', message]);
     await cluster.pass(100);
     expect(budgetOf(b)).toBe(before);
   });
@@ -131,7 +131,7 @@ describe('totals', () => {
     const whole = [3, 100, 50, 5, 40, 2, 5, 0];
     const send = (group: string, rows: unknown): void => {
       const bytes = encodeTotal({ node: 'evil', clear: '0-0', group, rows });
-      cluster.model.run('totals_put', [HASH], [CHANNEL, '1000', '99', bytes]);
+      cluster.model.run('fields_put', [HASH], [CHANNEL, '1000', '99', bytes]);
     };
     const bad: unknown[] = [
       ...[null, 'rows', [null], [[]], [whole.slice(1)], [[...whole, 1]]],
@@ -139,7 +139,7 @@ describe('totals', () => {
       ...[[[3, 10, 50, 5, 40, 2, 5, 0]], [[3, 100, 50, 5, 1, 2, 5, 0]], [[99, ...whole.slice(1)]]],
     ];
     for (const rows of bad) send('budget 0.1', rows);
-    cluster.model.run('totals_put', [HASH], [CHANNEL, '1000', '99', Buffer.from('no frame')]);
+    cluster.model.run('fields_put', [HASH], [CHANNEL, '1000', '99', Buffer.from('no frame')]);
     await cluster.pass(100);
     expect(b.shared?.stats().evidence?.dropped.poisoned).toBe(bad.length + 1);
     send('budget 0.2', [whole]);
@@ -154,7 +154,7 @@ describe('totals', () => {
     const [a] = cluster.nodes as [EvidenceNode];
     const rows = [[0, 1e12, 0, 0, 1e12, 0, 0, 0]];
     const bytes = encodeTotal({ node: 'old', clear: '0-0', group: 'budget 0.1', rows });
-    cluster.model.run('totals_put', [HASH], [CHANNEL, '1000', '99', bytes]);
+    cluster.model.run('fields_put', [HASH], [CHANNEL, '1000', '99', bytes]);
     await cluster.pass(100);
     expect(outcomesOf(a).counted).toBeLessThanOrEqual(2_000);
   });

@@ -1,10 +1,10 @@
-import type { LibraryPart } from '../engine/function-library.ts';
+import type { LibraryPart } from './function-library.ts';
 
 /**
- * The totals of evidence at the engine: one hash, with a field for each group of each incarnation of a node. A value starts with the time
- * at which it was written, so that those of nodes that ended long ago can be left out.
+ * What nodes tell each other about themselves and keep up to date, for those that come later: a hash in which each field has one writer, or the last
+ * one wins. A value starts with the time at which it was written, so that those of nodes that ended long ago can be left out.
  */
-export const TOTALS_LUA: LibraryPart = {
+export const FIELDS_LUA: LibraryPart = {
   source: `
 do
   local function written(value) return (struct.unpack('<d', value)) end
@@ -19,7 +19,7 @@ do
   end
 
   -- keys: the hash; args: channel, life in ms, most fields, what is published, then fields and values
-  redis.register_function(named('totals_put'), function(keys, args)
+  redis.register_function(named('fields_put'), function(keys, args)
     local stamp = struct.pack('<d', now_ms())
     for i = 5, #args, 2 do redis.call('HSET', keys[1], args[i], stamp .. args[i + 1]) end
     redis.call('PEXPIRE', keys[1], args[2])
@@ -29,7 +29,7 @@ do
   end)
 
   -- keys: the hash; args: life in ms. Returns fields and values that are younger.
-  redis.register_function(named('totals_read'), function(keys, args)
+  redis.register_function(named('fields_read'), function(keys, args)
     local oldest, all, found = now_ms() - tonumber(args[1]), redis.call('HGETALL', keys[1]), {}
     for i = 1, #all, 2 do
       if written(all[i + 1]) >= oldest then

@@ -12,11 +12,11 @@ const LIFE = '60000';
 type Field = readonly [name: string, value: string];
 
 function put(at: Engine, fields: readonly Field[], pushed = '', most = 100): Promise<unknown> {
-  return at.call('totals_put', [hash], [channel, LIFE, String(most), pushed, ...fields.flat()]);
+  return at.call('fields_put', [hash], [channel, LIFE, String(most), pushed, ...fields.flat()]);
 }
 
 async function read(at: Engine, lifeMs = LIFE): Promise<Readonly<Record<string, string>>> {
-  const listed = (await at.call('totals_read', [hash], [lifeMs])) as readonly Buffer[];
+  const listed = (await at.call('fields_read', [hash], [lifeMs])) as readonly Buffer[];
   return Object.fromEntries(
     Array.from({ length: listed.length / 2 }, (_, i) => [String(listed[2 * i]), String(listed[2 * i + 1])]),
   );
@@ -27,7 +27,7 @@ const engines: [name: string, isThere: boolean, open: () => Promise<EngineUnderT
   ['a real Redis', hasRedis, () => realEngine(SHARED_DOMAIN_LUA)],
 ];
 
-describe.each(engines)('totals at %s', (_, isThere, open) => {
+describe.each(engines)('fields at %s', (_, isThere, open) => {
   const use = async (): Promise<EngineUnderTest> => {
     const engine = await open();
     onTestFinished(() => engine[Symbol.asyncDispose]());
