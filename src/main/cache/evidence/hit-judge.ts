@@ -78,7 +78,7 @@ export class HitJudge {
    */
   learn(judgement: HitJudgement, action: string, isCounted = false): void {
     const { circumstances, prediction, riskClass, verdict } = judgement;
-    this.onPrecedent?.({ circumstances, action, prediction: predictedOf(judgement) });
+    this.onPrecedent?.({ circumstances, action, prediction: predictedOf(judgement), isCounted });
     const predicted = prediction?.habitAtMs === undefined ? prediction?.action : undefined;
     if (!isCounted) this.#tally(circumstances, action, predicted);
     if (prediction === undefined || riskClass === undefined) return;
@@ -92,11 +92,11 @@ export class HitJudge {
   }
 
   /** Learns what another node has learned, except for what its totals count. Returns false if it cannot be from a node. */
-  hear({ circumstances, action, prediction }: Precedent): boolean {
+  hear({ circumstances, action, prediction, isCounted }: Precedent): boolean {
     const { action: predicted, isHabit = false, features } = prediction ?? {};
     const tier = isHabit ? this.#ofHabits : this.#ofStates;
     if (features !== undefined && !tier.rank(features, sceneOf(circumstances), predicted === action)) return false;
-    this.#tally(circumstances, action, isHabit ? undefined : predicted);
+    if (!isCounted) this.#tally(circumstances, action, isHabit ? undefined : predicted);
     return true;
   }
 

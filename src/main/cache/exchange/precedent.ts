@@ -13,4 +13,6 @@ export interface Precedent {
   readonly circumstances: Circumstances;
   readonly action: string;
   readonly prediction: PrecedentPrediction | undefined;
+  /** The decision is part of the evidence already: it only shows whether this prediction was right. */
+  readonly isCounted: boolean;
 }

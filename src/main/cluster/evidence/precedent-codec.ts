@@ -9,7 +9,16 @@ import type { Precedent, PrecedentPrediction } from '../../cache/exchange/preced
  *
  * What is absent is 0 or empty, as the flags tell. The risk model only ranks, so sixteenths are exact enough for what it learns from.
  */
-const FLAG = { MOMENTUM: 1, UNCHANGED: 2, HABIT_PLACE: 4, PREDICTED: 8, OF_HABIT: 16, JUDGED: 32, SCENE: 64 } as const;
+const FLAG = {
+  MOMENTUM: 1,
+  UNCHANGED: 2,
+  HABIT_PLACE: 4,
+  PREDICTED: 8,
+  OF_HABIT: 16,
+  JUDGED: 32,
+  SCENE: 64,
+  COUNTED: 128,
+} as const;
 const HEAD_BYTES = 4 + 1 + 3 * 8 + 8 + 2 + 2 + 8 + 1;
 const TEXTS = 5;
 const TEXT_BYTES_MAX = 1_024;
@@ -42,7 +51,7 @@ export function encodePrecedent(number: number, precedent: Precedent, nowMs: num
   return bytes;
 }
 
-function flagsOf({ circumstances, prediction }: Precedent): number {
+function flagsOf({ circumstances, prediction, isCounted }: Precedent): number {
   const { scene, momentum, habit } = circumstances;
   return (
     (momentum === undefined ? 0 : FLAG.MOMENTUM) |
@@ -51,7 +60,8 @@ function flagsOf({ circumstances, prediction }: Precedent): number {
     (prediction === undefined ? 0 : FLAG.PREDICTED) |
     (prediction?.isHabit ? FLAG.OF_HABIT : 0) |
     (prediction?.features === undefined ? 0 : FLAG.JUDGED) |
-    (scene === undefined ? 0 : FLAG.SCENE)
+    (scene === undefined ? 0 : FLAG.SCENE) |
+    (isCounted ? FLAG.COUNTED : 0)
   );
 }
 
@@ -96,7 +106,8 @@ export function decodePrecedent(bytes: Buffer, sentMs: number): NumberedPreceden
     isHabit: has(FLAG.OF_HABIT),
     features: has(FLAG.JUDGED) ? features : undefined,
   };
-  const precedent = { circumstances, action, prediction: has(FLAG.PREDICTED) ? prediction : undefined };
+  const told = has(FLAG.PREDICTED) ? prediction : undefined;
+  const precedent = { circumstances, action, prediction: told, isCounted: has(FLAG.COUNTED) };
   return { number: bytes.readUInt32LE(0), precedent };
 }
 

@@ -16,11 +16,13 @@ const FULL: Precedent = {
   },
   action: 'attäck',
   prediction: { action: 'flee', isHabit: true, features: Float64Array.of(1, -3.5, 0.0625) },
+  isCounted: true,
 };
 const BARE: Precedent = {
   circumstances: { state: 1, gates: 2, actionSet: 3, momentum: undefined },
   action: 'attack',
   prediction: undefined,
+  isCounted: false,
 };
 
 const encoded = (precedent: Precedent): Buffer => encodePrecedent(7, precedent, 1_000) as Buffer;
