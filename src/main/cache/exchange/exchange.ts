@@ -17,6 +17,7 @@ export class Exchange {
   readonly totals: EvidenceTotals;
   /** The number of the last precedent that was learned, by incarnation. */
   readonly #learned = new Map<string, number>();
+  #isRestored = false;
   /** Returns the number of the last precedent of this node. */
   ownNumber: () => number = () => 0;
   /** The last clear that was applied here. */
@@ -28,6 +29,11 @@ export class Exchange {
 
   constructor(parts: readonly CountedPart[]) {
     this.totals = new EvidenceTotals(parts);
+  }
+
+  /** Whether nothing is known: neither from this run, nor from disk, nor from another node. */
+  get isBlank(): boolean {
+    return !this.#isRestored && this.totals.isBlank;
   }
 
   /** Notes the number of a precedent. Returns false if it, or a later one of that incarnation, is known. */
@@ -65,6 +71,7 @@ export class Exchange {
   #restoreNumbers(saved: unknown): boolean {
     if (!areAll(saved, isSavedNumber)) return false;
     for (const [node, number] of saved) this.#learned.set(node, number);
+    this.#isRestored = true;
     return true;
   }
 

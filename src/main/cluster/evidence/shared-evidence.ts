@@ -208,7 +208,7 @@ export class SharedEvidence {
 
   #takeWhole(bytes: Buffer): void {
     const { memory } = this.#parts;
-    if (!memory.exchange.totals.isBlank) return;
+    if (!memory.exchange.isBlank) return;
     const [frame] = framesOf(bytes);
     const whole = frame && decodeWhole(frame);
     if (whole === undefined) return void this.#dropped.poisoned++;
