@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ChatPlannerStats } from '../../../../src/main/chat/chat-planner.ts';
+import { METRICS } from '../../../../src/main/faces/http/metrics/exposition.ts';
+import type { MetricsSnapshot } from '../../../../src/main/faces/http/metrics/metric.ts';
 import { openHttpFace } from '../../../../src/main/faces/http/open-http-face.ts';
 import { allFeatures } from '../../../../src/main/options/features.ts';
 import type { CalibrationStats } from '../../../../src/main/plans/reads/read-calibration.ts';
@@ -293,4 +295,12 @@ test('chats are told, and equal what stats say', async () => {
   expect(read(metrics, 'conclave_chat_codes_total', { code: 'ERR_MODEL_MISSING' })).toBe(1);
   expect(read(metrics, 'conclave_chats_in_flight')).toBe(0);
   expect(read(metrics, 'conclave_chat_tokens_total')).toBe(0);
+});
+
+test('a figure in milliseconds is a metric in seconds', () => {
+  const cluster = { shared: [{ domain: 'rover', log: { lagMs: 33 } }] };
+  const lag = METRICS.find(({ name }) => name === 'conclave_cluster_log_lag_seconds');
+  expect(lag?.read({ stats: { cluster } } as unknown as MetricsSnapshot)).toEqual([
+    { labels: { domain: 'rover' }, value: 0.033 },
+  ]);
 });

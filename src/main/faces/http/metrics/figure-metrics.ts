@@ -142,16 +142,20 @@ function byDomain<S extends { readonly labels?: Labels }>(
 
 /** Samples, grouped by item. */
 function samplesOf(figures: readonly Figure[], stats: MetricsSnapshot['stats']): MetricSample[] {
-  const found = figures.flatMap(({ path, metric = '' }) => {
+  const found = figures.flatMap(({ path, unit, metric = '' }) => {
     const lists = listsIn(path);
     const { labels } = writtenMetric(metric);
-    return valuesAt(stats, path).map((each) => ({ each, labels: { ...labelsOf(lists, each), ...labels } }));
+    const scale = unit === 'ms' ? MS : 1;
+    return valuesAt(stats, path).map((each) => ({ each, scale, labels: { ...labelsOf(lists, each), ...labels } }));
   });
   const byItem = Map.groupBy(found, ({ each }) => each.at.map(({ name }) => name).join());
-  return [...byItem.values()].flat().flatMap(({ each: { value }, labels }) => {
-    return typeof value === 'number' || typeof value === 'boolean' ? [{ labels, value: Number(value) }] : [];
+  return [...byItem.values()].flat().flatMap(({ each: { value }, scale, labels }) => {
+    return typeof value === 'number' || typeof value === 'boolean' ? [{ labels, value: Number(value) * scale }] : [];
   });
 }
+
+/** Metrics are in seconds, as Prometheus asks. */
+const MS = 0.001;
 
 /** The lists and records on the path to a figure: what precedes each `*`. */
 function listsIn(path: string): string[] {
