@@ -12,11 +12,17 @@ const SECRET_NAME =
   /^(?:(?:x[-_])?api[-_]?key|(?:proxy[-_]?)?authorization|(?:access|auth|bearer|http)?[-_]?token|password|secret|(?:set[-_]?)?cookies?)$/i;
 
 /**
- * Credentials recognized by their form: in a URL, in its query, after `Bearer`. Each begins with fixed text; otherwise a long
- * line of letters would take quadratic time.
+ * Credentials recognized by their form: in a URL, in its query, after `Bearer`. A password with a bare `/`, `?` or `#`, or without a
+ * scheme before it, makes a URL invalid, and then it is shown in an error. Each form begins with fixed text or has a bound; otherwise a
+ * long line of letters would take quadratic time.
  */
 const FORMS: readonly (readonly [RegExp, string])[] = [
   [/:\/\/[^/?#\s"']+@/g, `://${HIDDEN}@`],
+  [/:\/\/[^/?#\s"'@:]{0,200}:(?!\d{1,5}(?:[/?#\s"']|$))[^\s"'@]{1,200}@/g, `://${HIDDEN}@`],
+  [
+    /(?<![\w.-])[\w.-]{0,64}:[^\s"'@[\]]{1,200}@(?=(?:[\w.-]{1,200}|\[[\da-f:]{2,45}\]):\d{2,5}\b|(?:\d{1,3}\.){3}\d|localhost\b)/gi,
+    `${HIDDEN}@`,
+  ],
   [/([?&](?:api[-_]?key|key|token|access_token)=)[^&#\s"']+/gi, `$1${HIDDEN}`],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`],
 ];
