@@ -16,6 +16,10 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   ERR_REPORT_INVALID: 'name a file that "conclave session --json" has written',
   ERR_ENDPOINT_UNREACHABLE:
     'run "conclave doctor" to see which servers answer, add --allow-offline to start without this one, or leave --endpoint out to use the simulated server',
+  ERR_CLUSTER_AWAY:
+    'run "conclave doctor --cluster URL" to see what it finds there, or add --allow-offline to start without the engine and join it when it is there',
+  ERR_CLUSTER_REFUSED:
+    'correct the URL, or the engine (docs/cluster.md, "The engine"), or add --allow-offline to start without it',
   ERR_MODEL_MISSING: 'name one of these with --model, or let Conclave choose with --on-missing-model substitute',
   ERR_OPTIONS_INVALID: 'correct it and run again',
   ERR_DOMAIN_INVALID: 'correct the domain and run again',

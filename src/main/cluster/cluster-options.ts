@@ -16,7 +16,7 @@ export interface ResolvedCluster {
 /** Environment variable with the URL of the engine; a flag takes precedence over it, and it over a configuration. */
 export const CLUSTER_VARIABLE = 'CONCLAVE_CLUSTER_URL';
 
-/** Returns why a text is no engine's URL; undefined if it is one. The text may hold a password and is not shown. */
+/** Returns why a text is no engine's URL; undefined if it is one. The text may hold a password and is not part of the answer. */
 export function engineUrlFault(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
@@ -24,6 +24,8 @@ export function engineUrlFault(text: string): string | undefined {
   }
   if (!/^\/?\d*$/.test(url.pathname))
     return 'must have no path, or the number of a database, such as redis://host:6379/2';
+  if (url.search !== '' || url.hash !== '')
+    return 'must have nothing after the number of the database; a bare "?" or "#" in a password is written %3F or %23';
   if (![url.username, url.password].every(isEncoded))
     return 'must have a name and password without a bare "%": it is written %25';
   return undefined;
@@ -47,6 +49,11 @@ export const clusterSchema = z.strictObject({
     .regex(/^[\w.-]{1,64}$/, 'must have 1 to 64 letters, digits, dots, dashes or underscores')
     .optional(),
 });
+
+/** The number of the database that a valid URL names. */
+export function databaseOf(url: string): number {
+  return Number(new URL(url).pathname.slice(1));
+}
 
 export function resolveCluster(given: z.infer<typeof clusterSchema> | undefined): ResolvedCluster | undefined {
   return given && { url: given.url, name: given.name ?? 'default' };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../shared/clock.ts';
 import type { Random } from '../../shared/random.ts';
-import type { ResolvedCluster } from './cluster-options.ts';
+import { databaseOf, type ResolvedCluster } from './cluster-options.ts';
 import { type ClusterNames, clusterNames, type Engine } from './engine/engine.ts';
 import { type EngineStats, RedisEngine } from './engine/redis-engine.ts';
 import type { SharedTimes, TimesStats } from './hints/shared-times.ts';
@@ -35,7 +35,7 @@ export class Cluster {
 
   constructor({ url, name }: ResolvedCluster, clock: Clock, random: Random) {
     this.#name = name;
-    this.names = clusterNames(name);
+    this.names = clusterNames(name, databaseOf(url));
     const node = randomBytes(6).toString('hex');
     this.#engine = new RedisEngine({ url, node, names: this.names, library: CLUSTER_LIBRARY, clock, random });
   }

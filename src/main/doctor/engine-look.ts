@@ -1,8 +1,9 @@
 import { type Clock, deadlineSignal } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { shownURL } from '../../shared/shown-url.ts';
+import { databaseOf } from '../cluster/cluster-options.ts';
 import { clusterNames } from '../cluster/engine/engine.ts';
-import { examineEngine, MovedError, refusalOf } from '../cluster/engine/examine-engine.ts';
+import { connectionHint, examineEngine, MovedError, refusalOf } from '../cluster/engine/examine-engine.ts';
 import type { FunctionLibrary } from '../cluster/engine/function-library.ts';
 import { type EngineLink, openRedisLink } from '../cluster/engine/redis-link.ts';
 
@@ -40,7 +41,7 @@ export async function lookAtEngine(
   let link: EngineLink | undefined;
   try {
     link = await openRedisLink(url, limit.signal);
-    const facts = await examineEngine(link, library, clusterNames(name).key('probe', 'doctor'));
+    const facts = await examineEngine(link, library, clusterNames(name, databaseOf(url)).key('probe', 'doctor'));
     const { version, memoryPolicy } = facts;
     const roundTripMs = await roundTripOf(link, clock);
     const known = memoryPolicy === undefined ? {} : { memoryPolicy };
@@ -48,7 +49,8 @@ export async function lookAtEngine(
   } catch (thrown) {
     const error = refusalOf('connecting', thrown);
     if (error instanceof MovedError) return { url: shown, isFit: true };
-    return { url: shown, isFit: false, error: messageOf(error) };
+    const why = messageOf(error);
+    return { url: shown, isFit: false, error: `${why}${connectionHint(url, why)}` };
   } finally {
     link?.close();
   }

@@ -47,8 +47,9 @@ export interface ClusterNames {
   presence(node: string): string;
 }
 
-export function clusterNames(name: string): ClusterNames {
-  const tag = `{conclave:${name}}`;
+/** Channels are the same in all databases of an engine, so that their names have to tell which one is meant. */
+export function clusterNames(name: string, database = 0): ClusterNames {
+  const tag = database === 0 ? `{conclave:${name}}` : `{conclave:${name}/${database}}`;
   return {
     key: (...parts) => [tag, ...parts].join(':'),
     presence: (node) => [tag, 'node', node].join(':'),

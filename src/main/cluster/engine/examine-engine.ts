@@ -24,7 +24,7 @@ const PROBE_MS = 1_000;
 
 /**
  * Checks that the engine can do what a cluster needs, and loads the functions that it lacks. Rejects with ERR_CLUSTER_REFUSED, which says what
- * is wrong, or with the connection's error.
+ * is wrong and not where, or with the connection's error.
  */
 export async function examineEngine(
   link: EngineLink,
@@ -50,15 +50,19 @@ function versionOf(info: string): string {
   return name;
 }
 
+/** Loads the library, also in place of one that has its name and another text: then somebody has meddled with it. */
 async function loadFunctions(link: EngineLink, { name, code }: FunctionLibrary): Promise<void> {
-  const listed = await asked('FUNCTION LIST', link.send(['FUNCTION', 'LIST', 'LIBRARYNAME', name]));
-  if (Array.isArray(listed) && listed.length > 0) return;
-  try {
-    await asked('FUNCTION LOAD', link.send(['FUNCTION', 'LOAD', code]));
-  } catch (error) {
-    // Another node was faster.
-    if (!messageOf(error).includes('already exists')) throw error;
-  }
+  const listed = await asked('FUNCTION LIST', link.send(['FUNCTION', 'LIST', 'LIBRARYNAME', name, 'WITHCODE']));
+  if (hasText(listed, code)) return;
+  await asked('FUNCTION LOAD', link.send(['FUNCTION', 'LOAD', 'REPLACE', code]));
+}
+
+/** Whether a reply of nested lists and maps has this text somewhere. */
+function hasText(reply: unknown, text: string): boolean {
+  if (typeof reply === 'string' || Buffer.isBuffer(reply)) return String(reply) === text;
+  if (reply === null || typeof reply !== 'object') return false;
+  const members = reply instanceof Map ? [...reply.values()] : Object.values(reply);
+  return members.some((member) => hasText(member, text));
 }
 
 async function memoryPolicyOf(link: EngineLink): Promise<string | undefined> {
@@ -84,7 +88,7 @@ async function asked<T>(what: string, answer: Promise<T>): Promise<T> {
 
 /** What an error reply means for whoever runs the engine. */
 const MEANINGS: readonly (readonly [RegExp, string])[] = [
-  [/^(NOAUTH|WRONGPASS)/, 'it refuses the name or password in the URL'],
+  [/^(NOAUTH|WRONGPASS)/, 'it refuses the name or password in the URL, or that it has none'],
   [/^(NOPERM|ERR The user executing the script can't)/, "the URL's user may not use a command that is needed"],
   [/^READONLY/, 'it is read-only: a replica, not the primary'],
   [/^OOM/, 'its memory is full'],
@@ -103,5 +107,14 @@ export function refusalOf(what: string, error: unknown): unknown {
 }
 
 function refused(what: string): PlannerError {
-  return new PlannerError('ERR_CLUSTER_REFUSED', `the engine of the cluster cannot be used: ${what}`);
+  return new PlannerError('ERR_CLUSTER_REFUSED', what);
+}
+
+/** What a connection that failed may mean, to be added to the message. */
+export function connectionHint(url: string, message: string): string {
+  if (/^Unknown RESP type/.test(message)) return '; what listens there speaks another protocol than Redis';
+  if (url.startsWith('rediss:'))
+    return /ECONNREFUSED|ENOTFOUND/.test(message) ? '' : '; without TLS there, the URL begins with redis://';
+  if (/^(Socket closed|the connection ended)/.test(message)) return '; with TLS there, the URL begins with rediss://';
+  return '';
 }

@@ -4,7 +4,7 @@ import type { Random } from '../../../shared/random.ts';
 import { shownURL } from '../../../shared/shown-url.ts';
 import { DurationHistogram, type Durations } from '../../measure/durations.ts';
 import type { CallBounds, ClusterNames, Engine, EngineReply } from './engine.ts';
-import { type EngineFacts, examineEngine, MovedError, refusalOf } from './examine-engine.ts';
+import { connectionHint, type EngineFacts, examineEngine, MovedError, refusalOf } from './examine-engine.ts';
 import type { FunctionLibrary } from './function-library.ts';
 import { type EngineLink, type OpenLink, openRedisLink } from './redis-link.ts';
 
@@ -242,10 +242,12 @@ export class RedisEngine implements Engine {
   #notReady(error: unknown): PlannerError {
     if (error instanceof MovedError) this.#url = movedTo(this.#url, error.address);
     else this.#url = this.#parts.url;
-    this.#why = messageOf(error);
+    const { url } = this.#parts;
+    const message = messageOf(error);
+    this.#why = `${message}${connectionHint(url, message)}`;
     this.#connectLater();
     const isRefused = error instanceof PlannerError && error.code === 'ERR_CLUSTER_REFUSED';
-    return isRefused ? error : this.#away(this.#why);
+    return isRefused ? this.#unfit(error) : this.#away(this.#why);
   }
 
   #connectLater(): void {
@@ -313,8 +315,13 @@ export class RedisEngine implements Engine {
     this.#refused++;
     // Functions that are gone, a primary that has become a replica, or one that takes no writes: found out, and mended, by connecting again.
     if (isElsewhere(messageOf(error))) this.#lost(link, error as Error);
-    if (refusal instanceof PlannerError) return refusal;
+    if (refusal instanceof PlannerError) return this.#unfit(refusal);
     return new PlannerError('ERR_CLUSTER_REFUSED', `${fn} failed at the engine: ${messageOf(error)}`, { cause: error });
+  }
+
+  #unfit(cause: PlannerError): PlannerError {
+    const message = `the engine of the cluster at ${shownURL(this.#parts.url)} cannot be used: ${cause.message}`;
+    return new PlannerError('ERR_CLUSTER_REFUSED', message, { cause });
   }
 
   #away(why: string): PlannerError {

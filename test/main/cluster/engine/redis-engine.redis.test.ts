@@ -127,6 +127,14 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
     await expect(echo(engine, 'a')).resolves.toHaveLength(4);
   });
 
+  it('puts back its library if another has its name', async () => {
+    const text = `#!lua name=${library.name}\nredis.register_function('${library.named('probe')}', function() return 1 end)`;
+    await told(redis, 'FUNCTION', 'LOAD', 'REPLACE', text);
+    const engine = engineAt(redis.url);
+    await engine.start();
+    await expect(echo(engine, 'a')).resolves.toHaveLength(4);
+  });
+
   it('goes away when the engine is killed, and comes back when it is there again, empty', async () => {
     await using mortal = await startRedis();
     const engine = engineAt(mortal.url);
@@ -200,6 +208,7 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
         .start()
         .catch((thrown: Error) => thrown);
       expect(error).toMatchObject({ code: 'ERR_CLUSTER_REFUSED', message: expect.stringMatching(message) });
+      expect((error as Error).message).toContain(`the engine of the cluster at ${wrong.url} cannot be used: `);
     });
 
     it('nobody at the address', async () => {
@@ -215,7 +224,10 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
       onTestFinished(() => void server.close());
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
-      await expect(engineAt(`redis://127.0.0.1:${port}`).start()).rejects.toMatchObject({ code: 'ERR_CLUSTER_AWAY' });
+      await expect(engineAt(`redis://127.0.0.1:${port}`).start()).rejects.toMatchObject({
+        code: 'ERR_CLUSTER_AWAY',
+        message: expect.stringMatching(/speaks another protocol than Redis/),
+      });
     });
 
     it('a server that says nothing', async () => {
