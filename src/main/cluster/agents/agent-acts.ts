@@ -87,7 +87,7 @@ export function decodeAct(bytes: Buffer): AgentAct | undefined {
   const texts: string[] = [];
   for (let at = HEAD_BYTES; at + 2 <= bytes.length && texts.length < 3; ) {
     const end = at + 2 + bytes.readUInt16LE(at);
-    if (end > bytes.length) return undefined;
+    if (end > bytes.length || end - at - 2 > TEXT_BYTES_MAX) return undefined;
     texts.push(bytes.toString('utf8', at + 2, end));
     at = end;
   }

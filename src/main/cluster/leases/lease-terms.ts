@@ -86,10 +86,16 @@ export function reportArgs(report: LeaseReport): string[] {
   return [seq, keep, busy, want, later, limit, learned, ...times, ...flags].map(String);
 }
 
-/** Undefined if the engine ignored the report because a newer one had arrived. */
+/** Undefined if the engine ignored the report because a newer one had arrived, or if the reply has figures that the function would not return. */
 export function readGrant(reply: EngineReply): LeaseGrant | undefined {
-  if (!Array.isArray(reply) || reply.length !== FIGURES.length) return undefined;
-  return Object.fromEntries(FIGURES.map((name, nth) => [name, Number(reply[nth])])) as unknown as LeaseGrant;
+  if (!Array.isArray(reply) || reply.length !== FIGURES.length || !reply.every(isFigure)) return undefined;
+  const grant = Object.fromEntries(FIGURES.map((name, nth) => [name, reply[nth]])) as unknown as LeaseGrant;
+  const isSound = FIGURES.every((name) => name === 'free' || grant[name] >= 0) && grant.active > 0;
+  return isSound ? { ...grant, restMs: Math.min(grant.restMs, LEASE.keptMs) } : undefined;
+}
+
+function isFigure(figure: unknown): boolean {
+  return Number.isSafeInteger(figure);
 }
 
 /** In the order of the reply. */

@@ -106,14 +106,44 @@ local function whom_to_tell(entries, node, free, frozen)
   return told
 end
 
+local FIELDS = { 'lease', 'want', 'later', 'usable', 'used', 'seq', 'untilMs', 'endsMs', 'busy', 'limit', 'learned', 'heardMs', 'restMs' }
+-- The engine's clock may have been set back a little.
+local NODES_MAX, SLOTS_MAX, AHEAD = 1024, 65536, 2 * LIFE
+
+-- Whether a node's entry has the figures that this function writes.
+local function is_sound(r, now)
+  if type(r) ~= 'table' then return false end
+  for _, field in ipairs(FIELDS) do
+    local figure = r[field]
+    if type(figure) ~= 'number' or figure ~= figure or math.abs(figure) == math.huge then return false end
+  end
+  local bounded = math.min(r.lease, r.want, r.later, r.usable, r.busy) >= 0 and math.max(r.lease, r.want, r.later) <= SLOTS_MAX
+  return bounded and r.limit >= 1 and r.untilMs <= now + AHEAD and r.endsMs <= now + AHEAD + KEPT
+end
+
+-- The state. Entries that are missing and what this function would not have written are as good as lost, as after a restart of the engine.
+local function state_of(key, now)
+  local raw = redis.pcall('GET', key)
+  local isRead, state = pcall(cmsgpack.unpack, raw)
+  local lost = { frozen = now + LIFE, heard = now, nodes = {} }
+  if type(raw) ~= 'string' or not isRead or type(state) ~= 'table' or type(state.nodes) ~= 'table' then return lost end
+  if type(state.frozen) ~= 'number' or type(state.heard) ~= 'number' or not (state.frozen <= now + AHEAD) then return lost end
+  if state.learned and not (type(state.learned) == 'number' and state.learned >= 1) then return lost end
+  local count = 0
+  for id, r in pairs(state.nodes) do
+    count = count + 1
+    if type(id) ~= 'string' or count > NODES_MAX or not is_sound(r, now) then return lost end
+  end
+  return state
+end
+
 -- KEYS: state. ARGV: node, prefix of presence channels, channel, then the report.
 local function sync_slots(keys, args)
   local now, node = now_ms(), args[1]
   local figures = {}
   for i = 4, #args do figures[i - 3] = tonumber(args[i]) end
   local seq, keep, busy, want, later, own, learned, ends, rest, away, moved, last = unpack(figures)
-  local raw = redis.call('GET', keys[1])
-  local state = raw and cmsgpack.unpack(raw) or { frozen = now + LIFE, heard = now, nodes = {} }
+  local state = state_of(keys[1], now)
   local nodes = state.nodes
   local me = nodes[node] or { lease = 0, want = 0, later = 0, usable = 0, used = 0, seq = 0, untilMs = 0, endsMs = 0 }
   if seq <= me.seq then return {} end
@@ -134,7 +164,7 @@ local function sync_slots(keys, args)
   local uncovered = math.max(0, keep - (now < me.untilMs and me.usable or 0))
   local was_idle = me.lease + me.want + me.later == 0
   me.lease, me.want, me.later, me.busy, me.seq = keep, want, later, busy, seq
-  me.limit, me.learned = own, learned
+  me.limit, me.learned = math.max(1, own), learned
   if learned > 0 and (moved == 1 or not state.learned) then state.learned = learned end
   me.heardMs, me.untilMs, me.endsMs, me.restMs = now, now + LIFE, math.max(now + LIFE, now + math.min(ends, KEPT)), now + rest
   nodes[node] = me

@@ -401,7 +401,7 @@ export class SlotLeases {
 function targetOf(node: string, message: Buffer): number | undefined {
   try {
     const target: unknown = (JSON.parse(message.toString()) as Record<string, unknown>)[node];
-    return Number.isInteger(target) ? (target as number) : undefined;
+    return Number.isSafeInteger(target) && (target as number) >= 0 ? (target as number) : undefined;
   } catch {
     return undefined;
   }

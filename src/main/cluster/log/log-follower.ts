@@ -154,11 +154,14 @@ export class LogFollower {
     const reply = await engine.call('log_read', [stream], [after, String(PAGE_ENTRIES), this.#begin], {
       timeoutMs: CALL_MS,
     });
-    const [nowMs, isKnown, listed] = reply as [number, number, readonly EngineReply[]];
+    const { nowMs, isKnown, listed } = readReply(reply);
     time.sample(sentMs, nowMs);
-    if (isKnown === 0 && this.#place !== undefined) this.#restart();
+    if (!isKnown && this.#place !== undefined) this.#restart();
+    const before = this.#place;
     for (const one of listed) this.#takeListed(one);
-    return listed.length === PAGE_ENTRIES || this.#hasLostPushes;
+    // A page of which nothing could be taken would be read again and again.
+    const hasMoved = this.#place !== before;
+    return (listed.length === PAGE_ENTRIES && hasMoved) || this.#hasLostPushes;
   }
 
   #restart(): void {
@@ -168,11 +171,12 @@ export class LogFollower {
   }
 
   #takeListed(listed: EngineReply): void {
-    const [idText, fields] = listed as [Buffer, readonly Buffer[]];
+    const [idText, fields] = Array.isArray(listed) ? (listed as readonly EngineReply[]) : [];
     const id = entryId(String(idText));
     // Pushes may have come first.
     if (id === undefined || this.#hasTaken(id)) return;
-    this.#take({ id, bytes: fields[1] ?? Buffer.alloc(0), receivedMs: this.#parts.clock.now() });
+    const bytes = Array.isArray(fields) && Buffer.isBuffer(fields[1]) ? fields[1] : Buffer.alloc(0);
+    this.#take({ id, bytes, receivedMs: this.#parts.clock.now() });
   }
 
   /**
@@ -222,4 +226,11 @@ export class LogFollower {
     if (!this.#isApplying) return Promise.resolve();
     return new Promise((resolve) => void this.#onApplied.push(resolve));
   }
+}
+
+/** Throws for a reply that the function would not give. */
+function readReply(reply: EngineReply): { nowMs: number; isKnown: boolean; listed: readonly EngineReply[] } {
+  const [nowMs, isKnown, listed] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+  if (!Number.isSafeInteger(nowMs) || !Array.isArray(listed)) throw new Error('not a page of the log');
+  return { nowMs: nowMs as number, isKnown: isKnown === 1, listed };
 }

@@ -8,6 +8,9 @@ import { framed, framesOf } from './frames.ts';
  */
 const HEAD_BYTES = 6;
 const PART_HEAD_BYTES = 3;
+/** A longer entry, or message, is from no node: some batches of 8 kB, 128 acts and 1,024 states are less. */
+export const ENTRY_BYTES_MAX = 65_536;
+const MESSAGE_BYTES_MAX = 2 ** 20;
 const TAIL = { SENDER: 0, STATE: 1, ACT: 2 } as const;
 
 export interface LogMessage {
@@ -18,10 +21,10 @@ export interface LogMessage {
 
 /** Undefined if the bytes are no message. */
 export function decodeMessage(bytes: Buffer): LogMessage | undefined {
-  if (bytes.length < HEAD_BYTES) return undefined;
+  if (bytes.length < HEAD_BYTES || bytes.length > MESSAGE_BYTES_MAX) return undefined;
   const idEnd = HEAD_BYTES + bytes.readUInt16LE(0);
   const recordsEnd = idEnd + bytes.readUInt32LE(2);
-  if (recordsEnd > bytes.length) return undefined;
+  if (recordsEnd > bytes.length || recordsEnd - idEnd > ENTRY_BYTES_MAX) return undefined;
   const tail = bytes.subarray(recordsEnd);
   if (idEnd === HEAD_BYTES) return { entry: undefined, tail };
   const id = entryId(bytes.toString('latin1', HEAD_BYTES, idEnd));

@@ -1,6 +1,7 @@
 import { type Clock, stampNow } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
-import { decodeRecord, encodeRecord } from '../../cache/disk/decision-record.ts';
+import { decodeDecision, isSoundDecision } from '../../../shared/store/decision-codec.ts';
+import { encodedDecisionOf, encodeRecord } from '../../cache/disk/decision-record.ts';
 import type { ClusterNames, Engine, EngineReply } from '../engine/engine.ts';
 import { framed, framesOf } from '../log/frames.ts';
 import type { EndedClaim } from '../log/log-sender.ts';
@@ -10,6 +11,8 @@ const CLAIM_SHARE = 0.02;
 const CLAIM_MS = { min: 10, max: 100 };
 /** A flight that waits for another node's asks again at this interval, in case the owner has died. */
 const ASK_AGAIN_MS = 500;
+/** It does not ask again sooner, however little time a claim has left. */
+const ASK_MS_MIN = 10;
 const MADE_MS = 2_000;
 /** With less time than this, a flight goes on alone, in milliseconds. */
 const TIME_MS_MIN = 20;
@@ -101,7 +104,7 @@ export class ClusterStates {
           return answer;
         }
         if (waitUntilMs === undefined) return { kind: 'taken' };
-        const leftMs = Math.min(waitUntilMs - clock.now(), ASK_AGAIN_MS, Math.max(answer.leftMs, 1));
+        const leftMs = Math.min(waitUntilMs - clock.now(), ASK_AGAIN_MS, Math.max(answer.leftMs, ASK_MS_MIN));
         if (signal.aborted || leftMs <= 0 || this.#waitingNow >= WAITS_MAX) {
           if (hasWaited) this.#inVain++;
           return { kind: 'go', claim: NO_CLAIM };
@@ -156,7 +159,8 @@ export class ClusterStates {
     const args = [token, String(leftMs), names.presence(''), takesMade ? '1' : '0'];
     const asked = engine.call('state_claim', [this.#keyOf(state)], args);
     const reply = await this.#inTime(asked, claimMs(leftMs));
-    if (reply !== undefined) return this.#read(reply as readonly unknown[], claim);
+    const answer = reply === undefined ? undefined : readClaim(reply);
+    if (answer !== undefined) return this.#read(answer, claim);
     this.#claims.late++;
     // It may have been given all the same.
     return { kind: 'go', claim };
@@ -179,15 +183,12 @@ export class ClusterStates {
     }
   }
 
-  #read(
-    [kind, told, leftMs]: readonly unknown[],
-    claim: StateClaim,
-  ): ClaimOutcome | { kind: 'another'; leftMs: number } {
-    if (kind === 0) {
+  #read(answer: ClaimAnswer, claim: StateClaim): ClaimOutcome | { kind: 'another'; leftMs: number } {
+    if (answer.kind === 'another') {
       this.#claims.another++;
-      return { kind: 'another', leftMs: Number(leftMs) };
+      return answer;
     }
-    const decoded = kind === 2 ? decodeMade(told as Buffer, this.#parts.clock) : undefined;
+    const decoded = answer.kind === 'made' ? decodeMade(answer.bytes, this.#parts.clock) : undefined;
     // If this node made it itself and asks again, it has a reason.
     const made = decoded?.node === this.#parts.engine.node ? undefined : decoded;
     if (made !== undefined) this.#claims.made++;
@@ -245,6 +246,20 @@ export class ClusterStates {
 /** Of a flight that goes on alone. */
 const NO_CLAIM: StateClaim = { end: () => {} };
 
+/** What the engine answers to a claim. */
+type ClaimAnswer =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'another'; readonly leftMs: number }
+  | { readonly kind: 'made'; readonly bytes: Buffer };
+
+/** Undefined for a reply that the function would not give. */
+function readClaim(reply: EngineReply): ClaimAnswer | undefined {
+  const [kind, told, leftMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+  if (kind === 0 && Number.isFinite(leftMs)) return { kind: 'another', leftMs: leftMs as number };
+  if (kind === 2 && Buffer.isBuffer(told)) return { kind: 'made', bytes: told };
+  return kind === 1 ? { kind: 'own' } : undefined;
+}
+
 /*
  * What was made: frames of the node's name, and of f64 age in ms and the decision record. Its time at the engine is not counted: it is
  * two seconds at most, and the decision is used once, by flights that asked for it.
@@ -255,14 +270,19 @@ function encodeMade({ decision, node }: MadeElsewhere, clock: Clock): Buffer {
   return Buffer.concat([framed(Buffer.from(node)), framed(Buffer.concat([age, encodeRecord(undefined, decision)]))]);
 }
 
-/** Undefined if the bytes are damaged: then the claim is as good as free. */
+/** Plans name the node, so that it is shown to people. */
+const NODE_NAME = /^[\w.-]{1,64}$/;
+
+/** Undefined if the bytes are damaged, or have values that no node would send: then the claim is as good as free. */
 function decodeMade(bytes: Buffer, clock: Clock): MadeElsewhere | undefined {
   const [node, record] = framesOf(bytes);
-  if (node === undefined || record === undefined || record.length < 8) return undefined;
-  const decision = decodeRecord(record.subarray(8))?.decision;
-  if (decision === undefined) return undefined;
-  const decidedAtMs = stampNow(clock) - record.readDoubleLE(0);
-  return { node: String(node), decision: { ...decision, decidedAtMs } };
+  if (node === undefined || record === undefined || record.length < 8 || !NODE_NAME.test(String(node)))
+    return undefined;
+  const encoded = encodedDecisionOf(record, 8);
+  const ageMs = record.readDoubleLE(0);
+  if (!isSoundDecision(encoded) || !Number.isFinite(ageMs) || ageMs < 0) return undefined;
+  const decision = decodeDecision(encoded);
+  return { node: String(node), decision: { ...decision, decidedAtMs: stampNow(clock) - ageMs } };
 }
 
 function claimMs(leftMs: number): number {

@@ -29,6 +29,10 @@ function guards(): { a: LoopGuard; b: LoopGuard; send: () => void; acts: AgentAc
 it('an act comes back as it was sent, and other bytes are none', () => {
   expect(decodeAct(encodeAct(act) as Buffer)).toEqual(act);
   expect(encodeAct({ ...act, agent: 'x'.repeat(2_000) })).toBeUndefined();
+  const text = (length: number): Buffer =>
+    Buffer.concat([Buffer.of(length & 0xff, length >> 8), Buffer.alloc(length, 'x')]);
+  const forged = (length: number) => decodeAct(Buffer.concat([Buffer.alloc(21), text(length), text(1), text(1)]));
+  expect([forged(1_024)?.agent.length, forged(1_025)]).toEqual([1_024, undefined]);
   fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => void decodeAct(Buffer.from(bytes))));
 });
 
