@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../shared/clock.ts';
 import type { Random } from '../../shared/random.ts';
+import { ClusterNotices } from './cluster-notices.ts';
 import { databaseOf, type ResolvedCluster } from './cluster-options.ts';
 import { type ClusterNames, clusterNames, type Engine } from './engine/engine.ts';
 import { type EngineStats, RedisEngine } from './engine/redis-engine.ts';
@@ -26,6 +27,7 @@ export interface ClusterStats {
 /** This node's part in a cluster: its way to the engine, and the rooms that use it. */
 export class Cluster {
   readonly names: ClusterNames;
+  readonly notices: ClusterNotices;
   readonly #name: string;
   readonly #engine: RedisEngine;
   readonly #domains = new Map<string, SharedDomain>();
@@ -33,11 +35,31 @@ export class Cluster {
   #times: SharedTimes | undefined;
   #isClosed = false;
 
-  constructor({ url, name }: ResolvedCluster, clock: Clock, random: Random) {
+  constructor(
+    { url, name }: ResolvedCluster,
+    clock: Clock,
+    random: Random,
+    warn: (message: string) => void = () => {},
+  ) {
     this.#name = name;
+    this.notices = new ClusterNotices(clock, warn);
     this.names = clusterNames(name, databaseOf(url));
     const node = randomBytes(6).toString('hex');
-    this.#engine = new RedisEngine({ url, node, names: this.names, library: CLUSTER_LIBRARY, clock, random });
+    const onRefused = (fn: string, why: string): void => {
+      this.notices.once(
+        `refused ${fn}`,
+        `the engine of the cluster refuses ${fn} (${why}): this node does without it as long as that lasts`,
+      );
+    };
+    this.#engine = new RedisEngine({
+      url,
+      node,
+      names: this.names,
+      library: CLUSTER_LIBRARY,
+      clock,
+      random,
+      onRefused,
+    });
   }
 
   get isClosed(): boolean {
@@ -80,6 +102,7 @@ export class Cluster {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#times?.close();
+    this.notices.close();
     await Promise.all([...this.#domains.values(), ...this.#leases].map((each) => each.close()));
     this.#engine.close();
   }

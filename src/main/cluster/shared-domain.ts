@@ -30,6 +30,8 @@ export interface SharedDomainParts {
   readonly ttlMaxMs: number;
   /** Another node has cleared its cache: clears this one, as a caller would. */
   readonly onCleared: () => void;
+  /** Called for each entry or message that is damaged, or that no node would send. */
+  readonly onPoisoned?: () => void;
 }
 
 export interface SharedDomainStats {

@@ -24,7 +24,7 @@ export async function openCluster(
   warn: (message: string) => void,
 ): Promise<Cluster | undefined> {
   if (options === undefined) return undefined;
-  const cluster = new Cluster(options, clock, random);
+  const cluster = new Cluster(options, clock, random, warn);
   try {
     await cluster.start(startTimeoutMs);
   } catch (error) {
@@ -35,11 +35,18 @@ export async function openCluster(
     warn(`${messageOf(error)}; this node goes on alone until it is there (allowOffline)`);
   }
   let wasUp = cluster.engine.isUp;
+  let joined = wasUp ? 'joined again' : 'joined';
   cluster.engine.onChange((isUp) => {
-    if (isUp !== wasUp && !cluster.isClosed) warn(isUp ? 'the cluster is joined again' : awayText(cluster));
+    if (isUp === wasUp || cluster.isClosed) return;
     wasUp = isUp;
+    cluster.notices.changed(isUp ? `the cluster is ${joined}` : awayText(cluster));
+    joined = 'joined again';
   });
   return cluster;
+}
+
+function poisonedText(domain: string): string {
+  return `entries for ${domain} at the engine of the cluster are damaged, or from no node: they are dropped, and counted as poisoned`;
 }
 
 function awayText(cluster: Cluster): string {
@@ -121,6 +128,7 @@ export function shareDomain(cluster: Cluster, { name, parts, cache }: DomainPart
     cache,
     ttlMaxMs: options.cache === false ? 0 : ttlMaxOf(options.cache),
     onCleared: () => sharing.onCleared(),
+    onPoisoned: () => cluster.notices.once(`poisoned ${name}`, poisonedText(name)),
   });
   cluster.shareDomain(name, shared);
   return { name, cache, sharing, parts: { ...parts, states: shared.states } };

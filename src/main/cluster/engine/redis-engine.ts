@@ -47,6 +47,8 @@ export interface RedisEngineParts {
   readonly library: FunctionLibrary;
   readonly clock: Clock;
   readonly random: Random;
+  /** Called each time that a function is answered with an error that connecting again does not mend. */
+  readonly onRefused?: (fn: string, why: string) => void;
   /** Default: a connection of the client library. */
   readonly open?: OpenLink;
 }
@@ -315,6 +317,7 @@ export class RedisEngine implements Engine {
     this.#refused++;
     // Functions that are gone, a primary that has become a replica, or one that takes no writes: found out, and mended, by connecting again.
     if (isElsewhere(messageOf(error))) this.#lost(link, error as Error);
+    else this.#parts.onRefused?.(fn, messageOf(error));
     if (refusal instanceof PlannerError) return this.#unfit(refusal);
     return new PlannerError('ERR_CLUSTER_REFUSED', `${fn} failed at the engine: ${messageOf(error)}`, { cause: error });
   }

@@ -49,6 +49,8 @@ export interface DecisionLogParts {
   readonly ttlMaxMs: number;
   /** Another node has cleared its cache: this one does the same. */
   readonly onCleared: () => void;
+  /** Called for each entry or message that is damaged, or that no node would send. */
+  readonly onPoisoned?: () => void;
 }
 
 export interface LogStats {
@@ -236,6 +238,7 @@ export class DecisionLog implements DecisionJournal {
 
   #poisoned(): void {
     this.#dropped.poisoned++;
+    this.#parts.onPoisoned?.();
   }
 
   /** Applies the records of an entry, one at each step. */
