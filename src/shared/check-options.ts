@@ -21,6 +21,8 @@ function pathText(path: readonly PropertyKey[]): string {
 
 type Issue = z.core.$ZodIssue;
 
+const NAME_RULE = 'names of 1 to 200 characters';
+
 /** Everyday names of zod's types. */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   array: 'a list',
@@ -41,8 +43,6 @@ function ruleOf(issue: Issue): string {
       return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
     case 'invalid_union':
       return `must be ${[...new Set(issue.errors.flat().map((inner) => ruleOf(inner).replace(/^must be /, '')))].join(' or ')}`;
-    case 'invalid_key':
-      return 'must be a name of 1 to 200 characters';
     case 'too_small':
       if (issue.origin === 'string') return 'must not be empty';
       return issue.inclusive ? `must be at least ${issue.minimum}` : `must be more than ${issue.minimum}`;
@@ -77,8 +77,23 @@ function describeMember(path: readonly PropertyKey[], value: unknown): string {
   return typeof value === 'number' || typeof value === 'bigint' ? 'a number' : describeValue(value);
 }
 
+const NAMES_DEPTH_MAX = 5;
+
+/** The path of a member called `__proto__`, which the schema would leave out silently; undefined if there is none. */
+function lostName(options: unknown, depth = 0): string | undefined {
+  if (options === null || typeof options !== 'object' || depth >= NAMES_DEPTH_MAX) return undefined;
+  if (Object.hasOwn(options, '__proto__')) return '__proto__';
+  for (const [name, member] of Object.entries(options)) {
+    const lost = lostName(member, depth + 1);
+    if (lost !== undefined) return `${name}.${lost}`;
+  }
+  return undefined;
+}
+
 /** Checks options by their schema and returns them. Throws ERR_OPTIONS_INVALID with the key, the rule and the value. */
 export function checkOptions<T>(schema: z.ZodType<T>, options: unknown, prefix = ''): T {
+  const lost = lostName(options);
+  if (lost !== undefined) failOptions(`${prefix}${lost} cannot be a name here`);
   const read = readBy(schema, options, prefix);
   return 'refusal' in read ? failOptions(read.refusal) : read.value;
 }
@@ -102,6 +117,10 @@ function refusalText(root: unknown, error: z.ZodError, prefix: string): string {
   const issues = error.issues.map(deepest);
   const misspelt = issues.find(({ code, message }) => code === 'unrecognized_keys' && message.includes('did you mean'));
   const issue = misspelt ?? (issues[0] as Issue);
+  if (issue.code === 'invalid_key') {
+    const names = pathText(issue.path.slice(0, -1));
+    return `${prefix}${names} must have ${NAME_RULE}, got ${describeValue(issue.path.at(-1))}`;
+  }
   const key = prefix + (pathText(issue.path) || 'options');
   if (issue.code === 'unrecognized_keys') {
     const where = issue.path.length === 0 ? prefix : `${key}.`;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { checkOptions } from '../../src/shared/check-options.ts';
 
 const schema = z.strictObject({
-  endpoints: z.record(z.string(), z.strictObject({ baseURL: z.string(), apiKey: z.string().optional() })),
+  endpoints: z.record(z.string().min(1), z.strictObject({ baseURL: z.string(), apiKey: z.string().optional() })),
   timeoutMs: z.number().optional(),
 });
 
@@ -21,6 +21,14 @@ describe('a misspelt key is named, with the key that was meant', () => {
   ])('%j', (options, message) => {
     expect(() => checkOptions(schema, options)).toThrow(new RegExp(`^${message.replaceAll(/[.?()]/g, '\\$&')}$`));
   });
+});
+
+test.each([
+  [{ endpoints: { '': { baseURL: 'x' } } }, 'endpoints must have names of 1 to 200 characters, got ""'],
+  [JSON.parse('{ "endpoints": { "__proto__": { "baseURL": "x" } } }'), 'endpoints.__proto__ cannot be a name here'],
+  [JSON.parse('{ "__proto__": {} }'), '__proto__ cannot be a name here'],
+])('a name that cannot be one is refused: %j', (options, message) => {
+  expect(() => checkOptions(schema, options)).toThrow(message);
 });
 
 test('a long unknown key costs no time', () => {
