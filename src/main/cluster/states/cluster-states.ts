@@ -11,7 +11,7 @@ const CLAIM_SHARE = 0.02;
 const CLAIM_MS = { min: 10, max: 100 };
 /** A flight that waits for another node's asks again at this interval, in case the owner has died. */
 const ASK_AGAIN_MS = 500;
-/** It does not ask again sooner, however little time a claim has left. */
+/** It does not go on asking sooner than this, however little time a claim has left and however often it is said to have changed. */
 const ASK_MS_MIN = 10;
 const MADE_MS = 2_000;
 /** With less time than this, a flight goes on alone, in milliseconds. */
@@ -95,9 +95,13 @@ export class ClusterStates {
     const { state, waitUntilMs, signal } = question;
     const { clock } = this.#parts;
     let hasWaited = false;
+    let askAfterMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       const changed = this.#onChange(state);
       try {
+        const nowMs = clock.now();
+        if (nowMs < askAfterMs) await this.#wait(new Promise(() => {}), askAfterMs - nowMs, signal);
+        if (hasWaited) askAfterMs = clock.now() + ASK_MS_MIN;
         const answer = await this.#ask(question, hasWaited || (!question.asksAgain && !this.#isJustCleared));
         if (answer.kind !== 'another') {
           if (hasWaited && answer.kind === 'go') this.#inVain++;

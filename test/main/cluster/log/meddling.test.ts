@@ -59,6 +59,22 @@ it.each([-1, 0, 1e15])('a claim with %d ms left is asked about a few times, not 
   expect(asked).toBeLessThan(420);
 });
 
+it('a claim that is said to have changed all the time is not asked about all the time', async () => {
+  const cluster = new LogNodes(1);
+  cluster.model.register('state_claim', () => [0, Buffer.from('n1'), 3_000]);
+  const [clock, engine] = [cluster.model.clockOf('n0'), cluster.model.node('n0')];
+  const states = new ClusterStates({ engine, names: cluster.model.names, fingerprint: 'f', clock, endClaim: () => {} });
+  const { signal } = new AbortController();
+  const deadlineMs = clock.now() + 2_000;
+  const asked = states.claim({ state: 's', deadlineMs, waitUntilMs: deadlineMs - 1_000, asksAgain: false, signal });
+  for (let i = 0; i < 2_200; i++) {
+    states.changed('s');
+    await cluster.pass(0.5);
+  }
+  expect(await Promise.race([asked, 'waits'])).toMatchObject({ kind: 'go' });
+  expect(cluster.model.calls.get('state_claim')).toBeLessThan(110);
+});
+
 it('a log of which nothing can be read is not read all the time, and what is pushed is still taken', async () => {
   const cluster = new LogNodes(2, 1);
   await cluster.pass(100);
