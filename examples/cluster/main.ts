@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -21,8 +22,26 @@ async function ready<T>(args: readonly string[]): Promise<T> {
   const child = spawn(process.execPath, [conclave, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   started.push(child);
   const lines = createInterface({ input: child.stdout });
-  const [line] = (await Promise.race([once(lines, 'line'), once(child, 'exit')])) as [string];
+  const [line] = (await Promise.race([once(lines, 'line'), once(child, 'exit')])) as [unknown];
+  if (typeof line !== 'string') throw new Error(`conclave ${args[0]} has ended`);
   return JSON.parse(line) as T;
+}
+
+/** Stops what was started, the latest first: nodes leave the cluster before its engine ends. */
+async function stopAll(): Promise<void> {
+  for (const child of started.splice(0).reverse()) {
+    const ended = once(child, 'exit');
+    if (child.kill()) await ended;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 async function engine(port: number): Promise<string> {
@@ -63,7 +82,7 @@ async function plan(baseURL: string, agent: string, state: number): Promise<Plan
   return (await answer.json()) as Plan;
 }
 
-const url = await engine(16_379);
+const url = await engine(await freePort());
 const model = await ready<{ baseURL: string }>(['simulate', '--port', '0', '--speed', '4', '--json']);
 console.log(`model server: ${model.baseURL}`);
 const nodes: string[] = [];
@@ -89,4 +108,4 @@ for (const [index, baseURL] of nodes.entries()) {
   const { cluster } = (await (await fetch(`${baseURL}/v1/stats`)).json()) as { cluster: object };
   console.log(`node ${index === 0 ? 'a' : 'b'}:`, JSON.stringify(cluster));
 }
-process.exit(0);
+await stopAll();
