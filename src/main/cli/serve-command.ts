@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
+import type { ClusterStats } from '../cluster/cluster.ts';
 import type { FaceParts } from '../faces/face.ts';
 import { type LoadedConfig, loadConfig } from '../service/config/config-file.ts';
 import { type Configured, Reloader } from '../service/config/reloader.ts';
@@ -147,11 +148,20 @@ async function openFaces(
   }
 }
 
-function tellReady({ context, flags, faces, process: { pid } }: Service): void {
+function tellReady({ context, flags, faces, host, process: { pid } }: Service): void {
+  tellJoined(context, host.planner.stats().cluster);
   const places = faces.all.map(({ name, face }) => ({ name, address: face.address }));
   for (const { name, address } of places)
     tell(context, { face: name, address }, 'listening', `Listening on ${address}`);
   if (flags.json) printJson(context, { ready: true, pid, faces: places });
+}
+
+/** An engine that is away has its own warning. */
+function tellJoined(context: CliContext, cluster: ClusterStats | undefined): void {
+  if (cluster === undefined || !cluster.engine.isUp) return;
+  const { name, node, engine } = cluster;
+  const { url, version } = engine;
+  tell(context, { cluster: name, node, url, version }, 'joined', `Joined cluster ${name} through ${version} at ${url}`);
 }
 
 /** Reports as a log line, or in words if there is no log. */
