@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, type DomainDefinition, type Observation, sceneOf } from '../../shared/domain.ts';
+import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { NamedDomains } from '../../shared/named-domain.ts';
 import type { ObservationOf } from '../../shared/observation.ts';
 import { checkRequest, type PlanRequest, type RequestWith } from '../../shared/plan-request.ts';
@@ -34,15 +35,15 @@ export interface OpenCacheOptions {
   readonly clock?: Clock;
 }
 
-/** All domains of a planner of several, by name. */
+/** All domains of a planner of several, by name, as `createPlanner` takes them: with options of their own or without. */
 export interface SeveralDomains {
-  readonly domains: Readonly<Record<string, Domain>>;
+  readonly domains: Readonly<Record<string, Domain | { readonly domain: Domain }>>;
 }
 
 /**
  * Opens `planner.cacheBuffer` in another thread of the same process. The domain must be the planner's, and so must all of several,
  * as `{ domains }`; then each request names its own. Throws ERR_STORE_INVALID if
- * the buffer is not a store of this version. Keep the result: each call claims one of 64 blocks of counters.
+ * the buffer is not a store of this version, ERR_DOMAIN_INVALID if what is given is no domain. Keep the result: each call claims one of 64 blocks of counters.
  */
 export function openCache<D extends Domain>(
   buffer: SharedArrayBuffer,
@@ -83,13 +84,35 @@ interface KeyedDomain {
 
 /** Several domains have other keys than each of them alone. */
 function keyedDomains(given: Domain | SeveralDomains): NamedDomains<KeyedDomain> {
-  const named = 'domains' in given ? Object.entries(given.domains) : ([[given.name, given]] as const);
+  const named = namedDomains(given);
   const isAlone = named.length === 1;
   const keyed = named.map(([name, domain]): [string, KeyedDomain] => {
     const own = isAlone || domain.scope !== undefined ? domain : scopedDomain(name, domain);
     return [name, { domain: own, signer: new Signer(own) }];
   });
   return new NamedDomains(new Map(keyed));
+}
+
+function namedDomains(given: Domain | SeveralDomains): (readonly [name: string, domain: Domain])[] {
+  if (!isObject(given) || !('domains' in given)) return [[given?.name, domainAt('domain', given)]];
+  if (!isObject(given.domains)) fail('domains', given.domains);
+  return Object.entries(given.domains).map(([name, entry]) => {
+    const hasOwn = isObject(entry) && 'domain' in entry && !('features' in entry);
+    return [name, domainAt(`domains.${name}`, hasOwn ? entry.domain : entry)];
+  });
+}
+
+function domainAt(key: string, domain: unknown): Domain {
+  return isObject(domain) && 'features' in domain && 'name' in domain ? (domain as Domain) : fail(key, domain);
+}
+
+function isObject(value: unknown): value is object {
+  return value !== null && typeof value === 'object';
+}
+
+function fail(key: string, value: unknown): never {
+  const rule = "must be the planner's domain, or all of several as { domains }";
+  throw new PlannerError('ERR_DOMAIN_INVALID', `${key} ${rule}, got ${describeValue(value)}`);
 }
 
 /** Whether the planner's rules, as far as they are known to all readers, allow a decision to be served. */

@@ -23,6 +23,18 @@ function opened(options: Partial<ResolvedCache>): {
 }
 
 describe('a cache opened by another thread', () => {
+  test.each<[unknown, string]>([
+    [undefined, 'domain must be'],
+    [{ domain: cacheDomain }, 'domain must be'],
+    [{ domains: undefined }, 'domains must be'],
+    [{ domains: { rover: cacheDomain, guard: './guard.yaml' } }, 'domains.guard must be'],
+  ])('needs domains: %j', (given, message) => {
+    const { buffer } = new CacheUnderTest({}, { models: MODELS }).cache;
+    const code = 'ERR_DOMAIN_INVALID';
+    const open = () => openCache(buffer, given as typeof cacheDomain);
+    expect(open).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
+  });
+
   test('returns what is fresh and legal, as the planner does', () => {
     const { under, shared } = opened({});
     expect(shared.peek(seen())).toBeUndefined();

@@ -138,6 +138,12 @@ describe('what one domain decided is never served to another', () => {
     expect(cache.peek(asked('rover'))?.action).toBe('attack');
     expect(cache.peek(asked('guard'))).toBeUndefined();
     expect(() => cache.peek(asked(undefined))).toThrow('domain must be one of rover, guard');
+    const withOptions = openCache(
+      buffer,
+      { domains: { rover: { domain: ROVER }, guard: GUARD } },
+      { clock: under.clock },
+    );
+    expect(withOptions.peek(asked('rover'))?.action).toBe('attack');
     // As one domain, it has keys of its own.
     expect(openCache(buffer, ROVER, { clock: under.clock }).peek(asked(undefined))).toBeUndefined();
   });
