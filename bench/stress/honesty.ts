@@ -6,6 +6,8 @@ import { meanRatio, type Ratio } from './mean-ratio.ts';
 /** Plans a second: at 70 % of what the server can do, and at more than it can. */
 const CALM = 14;
 const SATURATED = 80;
+/** At more than it can do where models are read first. */
+const SATURATED_READS = 120;
 /** Where models are read first, at half of what the server can do. */
 const CALM_READS = 50;
 const PRICE_SEEDS = 10;
@@ -57,7 +59,7 @@ export async function measureHonesty(sections: ReadonlySet<string>, seed: number
 }
 
 async function measureChecks(seed: number, isQuick: boolean): Promise<ChecksFigures> {
-  const figures = await runChecks({ offered: SATURATED, seed, ...(isQuick ? { seconds: QUICK.seconds } : {}) });
+  const figures = await runChecks({ offered: SATURATED_READS, seed, ...(isQuick ? { seconds: QUICK.seconds } : {}) });
   const { checksDue, checksDone, checksLate, checksLost, load } = figures;
   const others = `${checksLate} late, ${checksLost} lost`;
   console.error(`checks under load: ${checksDone} of ${checksDue} due, ${others}, slots busy ${percent(load)}`);

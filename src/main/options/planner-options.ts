@@ -107,7 +107,7 @@ export interface CacheOptions {
   readonly checkShare?: number;
   /**
    * Share of the time that models work which checks may use even while plans wait, at most 0.5: a check that no server was idle for
-   * in five seconds starts within it. With 0, a check starts only while all servers are idle, and gives way to plans. Default 0.03.
+   * in five seconds starts within it. With 0, a check starts only while all servers are idle, and gives way to plans. Default 0.05.
    */
   readonly checkReserve?: number;
   /**

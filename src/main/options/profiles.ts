@@ -48,7 +48,7 @@ const CACHE: ResolvedCache = {
   ttlMaxMs: 1_800_000,
   similar: SIMILAR_DEFAULT,
   checkShare: 0.02,
-  checkReserve: 0.03,
+  checkReserve: 0.05,
   errorBudget: false,
   habit: true,
   loopGuard: true,
