@@ -15,7 +15,7 @@ import type { RankedQueue } from './ranked-queue.ts';
 import type { SlotBudget } from './slot-budget.ts';
 import { SlotHolds } from './slot-holds.ts';
 import { type SlotOwner, TakenSlot } from './taken-slot.ts';
-import { type Waiter, WaitingCalls } from './waiting-calls.ts';
+import { type WaitingCall, WaitingCalls } from './waiting-calls.ts';
 import { WorkedTime } from './worked-time.ts';
 
 const ANY: Ask = {};
@@ -108,7 +108,7 @@ export class EndpointGate implements MachineGate {
   }
 
   /** Those that are served by rank. */
-  get #waiting(): RankedQueue<Waiter> {
+  get #waiting(): RankedQueue<WaitingCall> {
     return this.#calls.foreground;
   }
 
@@ -246,7 +246,7 @@ export class EndpointGate implements MachineGate {
     });
   }
 
-  #joined(waiter: Waiter): void {
+  #joined(waiter: WaitingCall): void {
     this.#wake();
     if (this.#waiting.has(waiter)) this.#pressure.soon();
   }
@@ -369,7 +369,7 @@ export class EndpointGate implements MachineGate {
     if (delayMs > 0) this.#timer = this.#clock.setTimer(delayMs, () => this.#passOn());
   }
 
-  #serve(lane: Lane, queue: RankedQueue<Waiter>): void {
+  #serve(lane: Lane, queue: RankedQueue<WaitingCall>): void {
     for (let next = this.#nextOf(lane, queue); next !== undefined; next = this.#nextOf(lane, queue)) {
       this.#calls.serve(queue, next);
       next.grant(this.#start(lane, next.ask));
@@ -377,7 +377,7 @@ export class EndpointGate implements MachineGate {
   }
 
   /** The call that is served next; undefined if none can be. Calls without a deadline need not wait for those that have one. */
-  #nextOf(lane: Lane, queue: RankedQueue<Waiter>): Waiter | undefined {
+  #nextOf(lane: Lane, queue: RankedQueue<WaitingCall>): WaitingCall | undefined {
     const isReserved = queue.first?.rankMs === RESERVED_RANK_MS && this.hasRaised;
     const next = this.#hasFree ? this.turns.next(isReserved ? unreserved(queue) : queue) : undefined;
     if (next === undefined || this.#mayStart(lane, next.ask)) return next;

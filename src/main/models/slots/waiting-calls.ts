@@ -2,7 +2,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { Ask, Slot } from './ask.ts';
 import { RankedQueue } from './ranked-queue.ts';
 
-export interface Waiter {
+export interface WaitingCall {
   rankMs: number;
   readonly sinceMs: number;
   ask: Ask;
@@ -11,16 +11,16 @@ export interface Waiter {
 }
 
 export interface WaitListeners {
-  readonly joined: (waiter: Waiter) => void;
+  readonly joined: (waiter: WaitingCall) => void;
   /** It has given up. */
   readonly left: () => void;
 }
 
 /** The calls that wait for a slot of one gate. The first of each queue is served next. */
 export class WaitingCalls {
-  readonly foreground = new RankedQueue<Waiter>();
+  readonly foreground = new RankedQueue<WaitingCall>();
   /** All have the same rank: served in the order of arrival. */
-  readonly background = new RankedQueue<Waiter>();
+  readonly background = new RankedQueue<WaitingCall>();
   readonly #clock: Clock;
   /** Number of calls without a deadline. */
   unhurried = 0;
@@ -56,13 +56,13 @@ export class WaitingCalls {
   }
 
   /** Takes a call that is served out of its queue. */
-  serve(queue: RankedQueue<Waiter>, waiter: Waiter): void {
+  serve(queue: RankedQueue<WaitingCall>, waiter: WaitingCall): void {
     queue.delete(waiter);
     if (waiter.ask.need === undefined) this.unhurried--;
   }
 
   /** A plan waits from now on for the background call with this signal, which moves to the other queue. Undefined if there is none. */
-  advance(signal: AbortSignal, rankMs: number, deadlineMs: number): Waiter | undefined {
+  advance(signal: AbortSignal, rankMs: number, deadlineMs: number): WaitingCall | undefined {
     const waiter = this.background.find((each) => each.signal === signal);
     if (waiter === undefined) return undefined;
     this.background.delete(waiter);
@@ -73,7 +73,7 @@ export class WaitingCalls {
     return waiter;
   }
 
-  #drop(waiter: Waiter): void {
+  #drop(waiter: WaitingCall): void {
     // It may have moved to the other queue.
     this.foreground.delete(waiter);
     this.background.delete(waiter);
