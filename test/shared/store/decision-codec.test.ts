@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Decision, MODEL_SOURCES } from '../../../src/shared/decision.ts';
-import { decodeDecision, encodeDecision } from '../../../src/shared/store/decision-codec.ts';
+import { decodeDecision, encodeDecision, isSoundDecision } from '../../../src/shared/store/decision-codec.ts';
 import { decision } from '../../support/decisions.ts';
 
 /** What every payload holds before its strings, and the three lengths of its strings. */
@@ -145,5 +145,28 @@ describe('bytes that were not written by the codec', () => {
     for (let end = 0; end < length; end++) {
       expect(() => decodeDecision(bytes.slice(0, end))).toThrow(RangeError);
     }
+  });
+
+  test('are sound exactly if they can be decoded and have no empty action and no time or weight that is no number', () => {
+    const isSound = (bytes: Buffer): boolean => {
+      try {
+        const { action, latencyMs, tally } = decodeDecision(bytes);
+        const areVotes = tally.every((vote) => vote.action !== '' && vote.weight >= 0 && Number.isFinite(vote.weight));
+        return action !== '' && Number.isFinite(latencyMs) && areVotes;
+      } catch {
+        return false;
+      }
+    };
+    const changes = fc.array(fc.tuple(fc.nat(200), fc.nat(255)), { maxLength: 3 });
+    fc.assert(
+      fc.property(anyDecision, changes, fc.nat(400), (value, changed, end) => {
+        const bytes = Buffer.alloc(448);
+        const { length } = encodeDecision(value, bytes) ?? { length: 0 };
+        const broken = Buffer.from(bytes.subarray(0, Math.min(length, end < 300 ? length : end)));
+        for (const [at, byte] of changed) if (at < broken.length) broken[at] = byte;
+        expect(isSoundDecision(broken)).toBe(isSound(broken));
+      }),
+      { numRuns: 500 },
+    );
   });
 });
