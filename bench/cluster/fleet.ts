@@ -131,6 +131,7 @@ export class Fleet implements AsyncDisposable {
           synthesis: { models: [] },
           answers: 'write',
           workers: { threads: 1 },
+          startTimeoutMs: 20_000,
           cache: { entries: 50_000, checkShare: 0, refreshAhead: false, similar: false },
           cluster: { url: `redis://127.0.0.1:${proxy.port}` },
           ...planner,
