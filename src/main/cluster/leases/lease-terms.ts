@@ -51,7 +51,7 @@ export interface LeaseReport {
   /** Whether that has changed since the nodes agreed on one: then they follow. */
   readonly hasMoved: boolean;
   /** Whether the node closes: it is not counted any more. */
-  readonly isLast: boolean;
+  readonly isLast?: boolean;
 }
 
 /** What the engine answers. */
@@ -82,7 +82,7 @@ export interface LeaseGrant {
 export function reportArgs(report: LeaseReport): string[] {
   const { seq, keep, busy, want, later, limit, learned } = report;
   const times = [Math.ceil(report.endsMs), Math.ceil(report.restMs)];
-  const flags = [report.wasAway, report.hasMoved, report.isLast].map(Number);
+  const flags = [report.wasAway, report.hasMoved, report.isLast === true].map(Number);
   return [seq, keep, busy, want, later, limit, learned, ...times, ...flags].map(String);
 }
 

@@ -265,20 +265,7 @@ export class SlotLeases {
     const want = Math.max(0, busy + waiting - keep);
     const later = Math.max(0, busy + waiting + waitingInBackground - keep - want);
     const wasAway = this.#awaySinceMs !== undefined && (this.#grant.nodes > 0 || keep > 0);
-    return {
-      seq: ++this.#seq,
-      keep,
-      busy,
-      want,
-      later,
-      endsMs,
-      limit,
-      restMs,
-      wasAway,
-      learned,
-      hasMoved,
-      isLast: false,
-    };
+    return { seq: ++this.#seq, keep, busy, want, later, endsMs, limit, restMs, wasAway, learned, hasMoved };
   }
 
   #sync(): void {
