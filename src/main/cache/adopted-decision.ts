@@ -17,7 +17,7 @@ export interface StoredForm {
 }
 
 /** A decision that came as bytes, and that is decoded only if somebody asks: into memory it is copied as it is. */
-export class EncodedDecision implements AdoptedDecision {
+export class ForeignDecision implements AdoptedDecision {
   readonly signature: Signature;
   readonly place: StatePoint | undefined;
   readonly asStored: StoredForm;

@@ -52,7 +52,7 @@ export function encodedDecisionOf(bytes: Buffer, from: number): Buffer {
 }
 
 /** The place of the whole record that starts at `from`. */
-export function placeOf(bytes: Buffer, from: number): StatePoint | undefined {
+export function recordPlace(bytes: Buffer, from: number): StatePoint | undefined {
   if (bytes[from] !== 1) return undefined;
   const coordinates = new Float64Array(bytes[from + 1] as number);
   const soft = new Int32Array(bytes[from + 2] as number);

@@ -2,7 +2,7 @@ import type { Decision } from '../../../shared/decision.ts';
 import type { StatePoint } from '../../../shared/place.ts';
 import { SIGNATURE_WORDS, type Signature } from '../../../shared/signature.ts';
 import { decodeDecision, isSoundDecision } from '../../../shared/store/decision-codec.ts';
-import { encodedDecisionOf, encodeRecord, placeOf } from '../../cache/disk/decision-record.ts';
+import { encodedDecisionOf, encodeRecord, recordPlace } from '../../cache/disk/decision-record.ts';
 import { framed } from './frames.ts';
 
 /*
@@ -104,7 +104,7 @@ export function decodeLogRecord(bytes: Buffer): LogRecord | undefined {
   const record = {
     kind: kind === KIND.AMENDED ? ('amended' as const) : ('decided' as const),
     signature,
-    place: placeOf(bytes, DECIDED_HEAD_BYTES),
+    place: recordPlace(bytes, DECIDED_HEAD_BYTES),
     leftMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 16),
     ageMs: bytes.readDoubleLE(DECIDED_HEAD_BYTES - 8),
     // Rarely asked for: the store takes the bytes.

@@ -3,7 +3,7 @@ import type { Decision } from '../../../shared/decision.ts';
 import type { StatePoint } from '../../../shared/place.ts';
 import type { Random } from '../../../shared/random.ts';
 import type { Signature } from '../../../shared/signature.ts';
-import { type AdoptedDecision, EncodedDecision } from '../../cache/adopted-decision.ts';
+import { type AdoptedDecision, ForeignDecision } from '../../cache/adopted-decision.ts';
 import type { DecisionJournal } from '../../cache/decision-journal.ts';
 import type { Precedent } from '../../cache/exchange/precedent.ts';
 import { DurationHistogram, type Durations } from '../../measure/durations.ts';
@@ -319,7 +319,7 @@ export class DecisionLog implements DecisionJournal {
     const place = record.place && memory?.fits(record.place) ? record.place : undefined;
     const expiresAtMs = Math.max(0, nowMs + leftMs);
     const asStored = { bytes: encodedOf(bytes), decidedAtMs };
-    memory?.adopt(new EncodedDecision(signature, place, asStored, expiresAtMs), record.kind === 'amended');
+    memory?.adopt(new ForeignDecision(signature, place, asStored, expiresAtMs), record.kind === 'amended');
   }
 }
 
