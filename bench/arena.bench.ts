@@ -4,6 +4,7 @@ import { FEATURE_NAMES } from '../src/main/options/features.ts';
 import { CONTESTANT_NAMES, type ContestantName, contestant, type Features } from './arena/contestants.ts';
 import { LATENCIES, type Latency } from './arena/model-server.ts';
 import type { Cell } from './arena/play-seed.ts';
+import type { ReadKind } from './arena/policy.ts';
 import { judgeReads, readTableOf, withReads } from './arena/read-verdict.ts';
 import { runCells } from './arena/runner.ts';
 import { playSockets, SOCKET_CONTESTANTS, type SocketResult } from './arena/sockets/play-sockets.ts';
@@ -30,6 +31,7 @@ Virtual time: the same seed gives the same figures on any machine.
                         time of a call, as well as it writes, half as well, and noise; --seeds default 8
   --read-shares LIST    of 0.1, 0.5, 0.9
   --read-skills LIST    of 1, 0.5, 0
+  --read-bias N         how much reads prefer some places of the list, as the spread of a logit, default 0
   --jobs N              threads, default the number of processors
   --sockets             the check: three games of each world at T = L (or --worlds, --ratios) in real time, L = 200 ms, over
                         real sockets and with real threads, beside the same games in virtual time; --seeds default 1, at most 8`;
@@ -50,6 +52,7 @@ const { values: args } = parseArgs({
     reads: { type: 'boolean', default: false },
     'read-shares': { type: 'string' },
     'read-skills': { type: 'string' },
+    'read-bias': { type: 'string', default: '0' },
     sockets: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -119,10 +122,12 @@ const wanted = new Set<ContestantName>([
   ),
 ]);
 
-function readKinds(): { share: number; skill: number }[] {
+function readKinds(): ReadKind[] {
+  const labelBias = Number(args['read-bias']);
+  if (!(labelBias >= 0)) wrongUse(`--read-bias must be a number of at least 0, got ${args['read-bias']}`);
   const shares = listed('read-shares', args['read-shares'], READ_SHARES);
   const skills = listed('read-skills', args['read-skills'], READ_SKILLS);
-  return skills.flatMap((skill) => shares.map((share) => ({ share: Number(share), skill: Number(skill) })));
+  return skills.flatMap((skill) => shares.map((share) => ({ share: Number(share), skill: Number(skill), labelBias })));
 }
 
 /** One contestant after the other has a machine to itself; they play side by side, for they mostly wait. */

@@ -7,8 +7,15 @@ import { type ForesightChange, runForesightPairs } from './session/foresight.ts'
 import { LAPTOP_SCENARIOS, type LaptopFigures, laptopCapacity, runLaptop } from './session/laptop.ts';
 import { MEMORY, type MemoryFigures, runMemoryMean } from './session/memory.ts';
 import { type OverloadFigures, runOverload } from './session/overload.ts';
-import { runSession, type SessionFigures } from './session/run-session.ts';
-import { BASELINE, MODELS } from './session/scenario.ts';
+import { fixed, header, percent, row } from './session/rows.ts';
+import {
+  type ReadAssumptions,
+  runSession,
+  runSessionMean,
+  type SessionFigures,
+  type SessionSetting,
+} from './session/run-session.ts';
+import { BASELINE, LABEL_BIASES, MODELS } from './session/scenario.ts';
 import { runServersMean, SERVERS, type ServersFigures } from './session/servers.ts';
 import { runToldPairs, TOLD, type ToldChange } from './session/told.ts';
 
@@ -25,7 +32,7 @@ const { values: args } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds the profiles are averaged over. */
     seeds: { type: 'string' },
-    /** Comma-separated: profiles, text, ablation, many, overload, servers, laptop, memory; told and foresight only if named. */
+    /** Comma-separated: profiles, text, ablation, many, overload, servers, laptop, memory; bias, told and foresight only if named. */
     only: { type: 'string', default: 'profiles,text,ablation,many,overload,servers,laptop,memory' },
     quick: { type: 'boolean', default: false },
   },
@@ -72,42 +79,6 @@ const UNLIMITED: Partial<PlannerOptions> = {
   synthesis: { models: [MODELS[0].id], timeoutMs: UNLIMITED_MS },
 };
 
-const COLUMNS: readonly (readonly [string, keyof SessionFigures, (value: number) => string])[] = [
-  ['LLM success', 'llmSuccess', percent],
-  ['model', 'modelDecided', percent],
-  ['mean s', 'meanSeconds', fixed],
-  ['p50 s', 'p50Seconds', fixed],
-  ['p99 s', 'p99Seconds', fixed],
-  ['timeouts', 'timeouts', percent],
-  ['hits', 'hitRate', percent],
-  ['false hits', 'falseHitRate', percent],
-  ['regret', 'regret', (value) => value.toFixed(4)],
-  ['tokens/plan', 'tokensPerPlan', (value) => value.toFixed(0)],
-  ['calls/uncached', 'callsPerPlan', fixed],
-  ['on time', 'onTime', percent],
-];
-const NAME_WIDTH = 26;
-
-function percent(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
-}
-
-function fixed(value: number): string {
-  return value.toFixed(2);
-}
-
-function header(first: string): void {
-  console.log(`\n${first.padEnd(NAME_WIDTH)}${COLUMNS.map(([title]) => title.padStart(15)).join('')}`);
-}
-
-function row(name: string, figures: SessionFigures): void {
-  const cells = COLUMNS.map(([, key, show]) => {
-    const value = figures[key];
-    return (value === null ? '–' : show(value)).padStart(15);
-  });
-  console.log(name.padEnd(NAME_WIDTH) + cells.join(''));
-}
-
 function named(figures: SessionFigures): Record<string, number | null> {
   return Object.fromEntries(
     Object.entries(figures).map(([key, value]) => [key, value === null ? null : Math.round(value * 10_000) / 10_000]),
@@ -115,19 +86,11 @@ function named(figures: SessionFigures): Record<string, number | null> {
 }
 
 /** The mean of several seeds: whole sessions differ by a few per cent. */
-async function measureMean(name: string, options: Partial<PlannerOptions>): Promise<SessionFigures> {
-  const runs: SessionFigures[] = [];
-  for (let at = seed; at < seed + seeds; at++) runs.push(await measure(`${name}, seed ${at}`, options, 1, plans, at));
-  return meanOfRuns(runs);
-}
-
-function meanOfRuns(runs: readonly SessionFigures[]): SessionFigures {
-  const mean = (key: keyof SessionFigures): number | null => {
-    const known = runs.map((run) => run[key]).filter((value) => value !== null);
-    return known.length === 0 ? null : known.reduce((sum, each) => sum + each, 0) / known.length;
-  };
-  const keys = Object.keys(runs[0] as SessionFigures) as (keyof SessionFigures)[];
-  return Object.fromEntries(keys.map((key) => [key, mean(key)])) as unknown as SessionFigures;
+async function measureMean(name: string, more: Partial<SessionSetting>): Promise<SessionFigures> {
+  process.stderr.write(`session: ${name}, ${seeds} seeds …`);
+  const figures = await runSessionMean({ options: {}, agents: 1, plans, ...more }, seed, seeds);
+  process.stderr.write(' done\n');
+  return figures;
 }
 
 async function measure(
@@ -144,14 +107,13 @@ async function measure(
   return figures;
 }
 
-/** The same over several seeds and agents' plans, for observations without pictures. */
-async function measureText(name: string, options: Partial<PlannerOptions>, readSkill = 1): Promise<SessionFigures> {
-  const runs: SessionFigures[] = [];
-  process.stderr.write(`session: text, ${name} …`);
-  for (let at = seed; at < seed + seeds; at++)
-    runs.push(await runSession({ options, agents: 1, plans, seed: at, isBlind: true, readSkill }));
-  process.stderr.write(' done\n');
-  return meanOfRuns(runs);
+/** The same for observations without pictures. */
+function measureText(
+  name: string,
+  options: Partial<PlannerOptions>,
+  of: ReadAssumptions = {},
+): Promise<SessionFigures> {
+  return measureMean(`text, ${name}`, { options, isBlind: true, ...of });
 }
 
 const text: Record<string, Record<string, number | null>> = {};
@@ -165,12 +127,12 @@ const misses: string[] = [];
 if (sections.has('profiles')) {
   header(`One agent, ${plans} plans, mean of ${seeds} seeds`);
   for (const profile of ['unoptimized', 'november', 'default'] as const) {
-    const figures = await measureMean(profile, { profile });
+    const figures = await measureMean(profile, { options: { profile } });
     profiles[profile] = named(figures);
     row(profile, figures);
     if (profile === 'unoptimized') checkBaseline(figures);
   }
-  const unlimited = await measureMean('unoptimized, no limits', UNLIMITED);
+  const unlimited = await measureMean('unoptimized, no limits', { options: UNLIMITED });
   profiles.unlimited = named(unlimited);
   row('unoptimized, no limits', unlimited);
 }
@@ -194,7 +156,7 @@ if (sections.has('text')) {
   row('write', written);
   row('auto', asked);
   for (const skill of READ_SKILLS) {
-    const figures = await measureText(`auto, reads of skill ${skill}`, { answers: 'auto' }, skill);
+    const figures = await measureText(`auto, reads of skill ${skill}`, { answers: 'auto' }, { readSkill: skill });
     text[`auto, reads of skill ${skill}`] = named(figures);
     row(`auto, skill of reads ${skill}`, figures);
   }
@@ -205,6 +167,17 @@ if (sections.has('text')) {
   if (asked.meanUncachedSeconds > MEAN_UNCACHED_MAX * written.meanUncachedSeconds)
     misses.push('text: plans that are read first take too long');
   if (asked.regret > written.regret + REGRET_MARGIN) misses.push('text: plans that are read first are worse');
+}
+
+if (sections.has('bias')) {
+  for (const reads of ['systemone', 'logprobs'] as const) {
+    header(`Reads that prefer some labels, ${reads}, ${plans} plans, ${seeds} seeds`);
+    for (const labelBias of LABEL_BIASES) {
+      const figures = await measureText(`bias ${labelBias}`, {}, { labelBias, reads });
+      text[`${reads}, bias ${labelBias}`] = named(figures);
+      row(`bias ${labelBias}`, figures);
+    }
+  }
 }
 
 if (sections.has('ablation')) {

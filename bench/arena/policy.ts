@@ -3,6 +3,7 @@ import { forkRandom } from '../../src/shared/random.ts';
 import type { PreparedAnswer, PreparedRead } from '../../src/workers/simulator/answer.ts';
 import type { ChatRequest } from '../../src/workers/simulator/chat-request.ts';
 import { type PromptReading, readPrompt } from '../../src/workers/simulator/prompt-reader.ts';
+import { preferenceOf } from '../../src/workers/simulator/reads/distribution.ts';
 import type { ReadRequest } from '../../src/workers/simulator/reads/read-request.ts';
 import { wordBySchema } from '../../src/workers/simulator/wording.ts';
 import type { Desk } from '../../test/sim/virtual-server.ts';
@@ -31,6 +32,8 @@ export interface ReadKind {
   readonly share: number;
   /** 1: as good as one written vote. 0: noise. Between them, this share of the states is read as well as that. */
   readonly skill: number;
+  /** How much reads prefer some places of the list: the spread of a fixed logit for each. Default 0. */
+  readonly labelBias?: number;
 }
 
 /**
@@ -86,7 +89,7 @@ export class PolicyDesk implements Desk {
   }
 
   /** One read asks as many questions as it has roles, and takes the time of one. */
-  #read({ text, prompt, questions }: ReadRequest, { share, skill }: ReadKind): PreparedRead {
+  #read({ text, prompt, questions }: ReadRequest, { share, skill, labelBias = 0 }: ReadKind): PreparedRead {
     const { situation, inVain } = readPrompt(text);
     const values = this.#world.read(situation);
     const tried = [...inVain].sort().join(' ');
@@ -96,8 +99,12 @@ export class PolicyDesk implements Desk {
       const legal = question.options.map(({ value, description }) => description ?? String(value));
       const choice = values && readChoice(this.#world, this.#seed, values, legal, tried, skill);
       const other = (1 - READ_PROBABILITY) / Math.max(1, legal.length - 1);
-      const probabilities = legal.map((action) => (action === choice ? READ_PROBABILITY : other));
-      return { question, probabilities, mass: 1 };
+      const weights = legal.map((action, place) => {
+        const preference = labelBias * preferenceOf(`${MODEL_ID} ${this.#seed}`, place);
+        return (action === choice ? READ_PROBABILITY : other) * Math.exp(preference);
+      });
+      const sum = weights.reduce((total, weight) => total + weight, 0);
+      return { question, probabilities: weights.map((weight) => weight / sum), mass: 1 };
     });
     return {
       prompt,

@@ -5,6 +5,7 @@ import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import { seededRandom } from '../../src/shared/random.ts';
+import type { SimulatorOptions } from '../../src/workers/simulator/options.ts';
 import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';
 import { VirtualClient, VirtualPool, VirtualServer } from '../../test/sim/virtual-server.ts';
 import { quantile } from '../figures.ts';
@@ -33,6 +34,10 @@ export interface SessionSetting {
   readonly isBlind?: boolean;
   /** How good reads are, from noise to as good as written votes. Default 1. */
   readonly readSkill?: number;
+  /** How much reads prefer some labels. Default 0. */
+  readonly labelBias?: number;
+  /** The forms in which the machine can be read. Default: those of the scenario. */
+  readonly reads?: SimulatorOptions['reads'];
 }
 
 /** Shares from 0 to 1, seconds of the simulated world. */
@@ -82,14 +87,17 @@ export interface VirtualSession {
   readonly planner: Planner;
 }
 
+/** What is assumed of reads. */
+export type ReadAssumptions = Pick<SessionSetting, 'readSkill' | 'labelBias' | 'reads'>;
+
 export async function openSession(
   options: Partial<PlannerOptions>,
   seed: number,
-  readSkill = 1,
+  { readSkill = 1, labelBias = 0, reads = OVERLOADED.reads }: ReadAssumptions = {},
 ): Promise<VirtualSession> {
   const clock = new VirtualClock();
-  const models = MODELS.map((model) => ({ ...model, readSkill }));
-  const server = new VirtualServer({ ...OVERLOADED, models, seed }, clock);
+  const models = MODELS.map((model) => ({ ...model, readSkill, labelBias }));
+  const server = new VirtualServer({ ...OVERLOADED, reads, models, seed }, clock);
   const [phi, nemo, qwen, gemma] = MODELS.map(({ id }) => id) as [string, string, string, string];
   const byRole = [gemma, phi, nemo, qwen];
   const opening = createPlanner(
@@ -112,8 +120,8 @@ export async function openSession(
 
 /** A session in the live world: each agent plans, does what was planned, and plans again when that is done. */
 export async function runSession(setting: SessionSetting): Promise<SessionFigures> {
-  const { options, agents, plans, seed, isBlind, readSkill } = setting;
-  const { clock, server, planner } = await openSession(options, seed, readSkill);
+  const { options, agents, plans, seed, isBlind } = setting;
+  const { clock, server, planner } = await openSession(options, seed, setting);
   const seen = new Sightings();
   const live = async (agent: LiveAgent): Promise<void> => {
     for (let step = 0; step < plans / agents; step++) {
@@ -130,6 +138,27 @@ export async function runSession(setting: SessionSetting): Promise<SessionFigure
   await runVirtual(clock, planner.close());
   server.close();
   return figures;
+}
+
+/** The mean of each figure over sessions of several seeds, from this one on. */
+export async function runSessionMean(
+  setting: Omit<SessionSetting, 'seed'>,
+  firstSeed: number,
+  seeds: number,
+): Promise<SessionFigures> {
+  const runs: SessionFigures[] = [];
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) runs.push(await runSession({ ...setting, seed }));
+  return meanOfRuns(runs);
+}
+
+/** The mean of each figure over several sessions; null where no session has it. */
+function meanOfRuns(runs: readonly SessionFigures[]): SessionFigures {
+  const mean = (key: keyof SessionFigures): number | null => {
+    const known = runs.map((run) => run[key]).filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((sum, each) => sum + each, 0) / known.length;
+  };
+  const keys = Object.keys(runs[0] as SessionFigures) as (keyof SessionFigures)[];
+  return Object.fromEntries(keys.map((key) => [key, mean(key)])) as unknown as SessionFigures;
 }
 
 class Sightings {

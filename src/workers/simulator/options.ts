@@ -26,6 +26,8 @@ export interface SimulatedModelOptions {
   readonly hastySkill?: number;
   /** How good its reads are: 1 is as good as the votes it writes without a thought, 0 is noise unrelated to the prompt. @default 1 */
   readonly readSkill?: number;
+  /** How much its reads prefer some labels whatever they stand for: the spread of a fixed logit for each place in the list. @default 0 */
+  readonly labelBias?: number;
   /** Whether it accepts pictures; other models refuse them. @default false */
   readonly vision?: boolean;
 }
@@ -128,6 +130,7 @@ const MODEL_DEFAULTS = {
   tokensPerSecond: 40,
   vision: false,
   readSkill: 1,
+  labelBias: 0,
   thinkTokens: 0,
   thinkSigma: 0.8,
   contextTokens: 8_192,
@@ -192,6 +195,7 @@ const modelSchema = z.strictObject({
   contextTokens: whole(1, 1_000_000),
   hastySkill: share,
   readSkill: share,
+  labelBias: within(0, 10, 'must be a number from 0 to 10'),
 });
 
 const optionsSchema = z.strictObject({

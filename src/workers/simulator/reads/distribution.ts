@@ -1,4 +1,4 @@
-import { type Random, randomNormal } from '../../../shared/random.ts';
+import { forkRandom, type Random, randomNormal } from '../../../shared/random.ts';
 import { judgedWorths } from '../opinion.ts';
 import type { ResolvedRates, SimulatedModel } from '../options.ts';
 import type { PromptReading } from '../prompt-reader.ts';
@@ -10,15 +10,26 @@ import type { PromptReading } from '../prompt-reader.ts';
  * The most probable action is the one that the model would write without a thought, with the same errors, so that reads are as good as such votes.
  * Its probability is the chance that another answer, with errors of its own, is the same, given no other knowledge of the actions: this overrates
  * actions that are much alike, as uncalibrated models do. With a `readSkill` below 1, noise of the same spread replaces judgement: reads stay as
- * sure, and are wrong more often.
+ * sure, and are wrong more often. With a `labelBias`, the model prefers some labels whatever they stand for, in all roles and at all times.
  */
 export function readDistribution(
   reading: PromptReading,
-  { hastySkill, readSkill }: Pick<SimulatedModel, 'hastySkill' | 'readSkill'>,
+  { id, hastySkill, readSkill, labelBias }: ReadingModel,
   random: Random,
 ): number[] {
   const judged = withNoise(judgedWorths(reading, hastySkill, random), readSkill, random);
-  return softmax(judged, Math.max(TEMPERATURE_MIN, (1 - hastySkill) * TEMPERATURE_OF_ERROR));
+  const temperature = Math.max(TEMPERATURE_MIN, (1 - hastySkill) * TEMPERATURE_OF_ERROR);
+  return softmax(judged.map((worth, place) => worth / temperature + labelBias * preferenceOf(id, place)));
+}
+
+/** The part of a simulated model that says how it reads. */
+export type ReadingModel = Pick<SimulatedModel, 'id' | 'hastySkill' | 'readSkill' | 'labelBias'>;
+
+/** How much a model prefers the label at a place of the list, drawn once for each model: a standard normal number. */
+export function preferenceOf(model: string, place: number): number {
+  const random = forkRandom(place, `label ${model}`);
+  random.next();
+  return randomNormal(random);
 }
 
 /**
@@ -37,9 +48,9 @@ function withNoise(judged: readonly number[], readSkill: number, random: Random)
   return judged.map((worth) => mean + readSkill * (worth - mean) + noise * randomNormal(random));
 }
 
-function softmax(values: readonly number[], temperature: number): number[] {
-  const top = Math.max(...values);
-  const weights = values.map((value) => Math.exp((value - top) / temperature));
+function softmax(logits: readonly number[]): number[] {
+  const top = Math.max(...logits);
+  const weights = logits.map((logit) => Math.exp(logit - top));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map((weight) => weight / sum);
 }

@@ -1,7 +1,7 @@
 import type { Random } from '../../../shared/random.ts';
-import type { ResolvedRates, SimulatedModel } from '../options.ts';
+import type { ResolvedRates } from '../options.ts';
 import { type PromptReading, readPrompt } from '../prompt-reader.ts';
-import { labelMass, readDistribution, strayRate } from './distribution.ts';
+import { labelMass, type ReadingModel, readDistribution, strayRate } from './distribution.ts';
 import type { ReadOption, ReadQuestion } from './read-request.ts';
 
 /** A model's answer to one question. */
@@ -17,7 +17,7 @@ export interface ReadAnswer {
 export function answerQuestion(
   text: string,
   question: ReadQuestion,
-  model: Pick<SimulatedModel, 'hastySkill' | 'readSkill'>,
+  model: ReadingModel,
   rates: ResolvedRates,
   luck: (part: string) => Random,
 ): ReadAnswer {

@@ -23,6 +23,9 @@ function readingOf(n: number): PromptReading {
   );
 }
 
+/** It has no bias. */
+const MODEL = { id: 'm', labelBias: 0 };
+
 function best(probabilities: readonly number[]): number {
   return probabilities.indexOf(Math.max(...probabilities));
 }
@@ -35,7 +38,7 @@ function agreement(readSkill: number, hastySkill = 0.8): { readonly read: number
     const reading = readingOf(n);
     const write = (name: string): number | undefined => formOpinion(reading, hastySkill, forkRandom(n, name))?.index;
     const one = write('one');
-    if (one === best(readDistribution(reading, { hastySkill, readSkill }, forkRandom(n, 'read')))) read++;
+    if (one === best(readDistribution(reading, { ...MODEL, hastySkill, readSkill }, forkRandom(n, 'read')))) read++;
     if (one === write('another')) written++;
   }
   return { read: read / STATES, written: written / STATES };
@@ -45,7 +48,7 @@ describe('what a model reads', () => {
   test('is a probability for each action, the same for the same luck', () => {
     const reading = readingOf(1);
     const read = (seed: number): number[] =>
-      readDistribution(reading, { hastySkill: 0.75, readSkill: 1 }, forkRandom(seed, 'read'));
+      readDistribution(reading, { ...MODEL, hastySkill: 0.75, readSkill: 1 }, forkRandom(seed, 'read'));
     expect(read(1)).toHaveLength(ACTIONS.length);
     expect(read(1).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 9);
     expect(read(1).every((p) => p > 0)).toBe(true);
@@ -70,7 +73,11 @@ describe('what a model reads', () => {
     const unsure = { n: 0, right: 0 };
     for (let n = 0; n < STATES; n++) {
       const reading = readingOf(n);
-      const probabilities = readDistribution(reading, { hastySkill: 0.8, readSkill: 1 }, forkRandom(n, 'read'));
+      const probabilities = readDistribution(
+        reading,
+        { ...MODEL, hastySkill: 0.8, readSkill: 1 },
+        forkRandom(n, 'read'),
+      );
       const group = Math.max(...probabilities) > 0.7 ? sure : unsure;
       group.n++;
       if (best(probabilities) === formOpinion(reading, 0.8, forkRandom(n, 'written'))?.index) group.right++;
@@ -81,7 +88,7 @@ describe('what a model reads', () => {
 
   test('of a model that never errs is sure of the best', () => {
     const reading = readingOf(3);
-    const probabilities = readDistribution(reading, { hastySkill: 1, readSkill: 1 }, forkRandom(1, 'read'));
+    const probabilities = readDistribution(reading, { ...MODEL, hastySkill: 1, readSkill: 1 }, forkRandom(1, 'read'));
     expect(best(probabilities)).toBe(formOpinion(reading, 1, forkRandom(1, 'written'))?.index);
     expect(Math.max(...probabilities)).toBeGreaterThan(0.5);
   });
@@ -93,4 +100,26 @@ test('the labels have most of the probability, but for what a model says that is
   expect(Math.min(...masses(0))).toBeGreaterThanOrEqual(0.9);
   expect(Math.max(...masses(1))).toBeLessThan(0.5);
   expect(masses(0.3).filter((mass) => mass < 0.5).length / 500).toBeCloseTo(0.3, 1);
+});
+
+test('a model with a bias prefers some labels in every prompt, and another model prefers others', () => {
+  const ids = { nemo: 'mistralai/mistral-nemo-instruct-2407', phi: 'microsoft/phi-4-mini-reasoning' };
+  const choices = (name: keyof typeof ids, labelBias: number): number[] => {
+    const counts = ACTIONS.map(() => 0);
+    for (let n = 0; n < STATES; n++) {
+      const read = readDistribution(
+        readingOf(n),
+        { id: ids[name], labelBias, hastySkill: 0.8, readSkill: 1 },
+        forkRandom(n, 'read'),
+      );
+      const place = best(read);
+      counts[place] = (counts[place] as number) + 1;
+    }
+    return counts;
+  };
+  const [none, some] = [choices('nemo', 0), choices('nemo', 10)];
+  expect(Math.max(...some)).toBeGreaterThan(Math.max(...none));
+  expect(Math.max(...some)).toBeGreaterThan(0.6 * STATES);
+  expect(choices('nemo', 0)).toEqual(choices('phi', 0));
+  expect(best(choices('phi', 10))).not.toBe(best(some));
 });
