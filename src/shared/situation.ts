@@ -296,3 +296,8 @@ export function renderSituation(domain: Domain, situation: Situation, answer: Pr
         : [`SITUATION\n${slow}`, renderActions(actions, answer), fast === '' ? undefined : `NOW\n${fast}`];
   return [...state, ...rest].filter((part) => part !== undefined).join('\n\n');
 }
+
+/** What a prompt shows up to the end of its list of actions. As long as it stays the same, servers need not read that again. */
+export function listKey(domain: Domain, { observation, actions, order }: Situation): string {
+  return [renderFeatures(domain, observation, order?.beforeActions ?? []), ...actions].join('\n');
+}

@@ -1,5 +1,7 @@
+import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
-import { labelOfToken, labelsFor } from './labels.ts';
+import { labelOfToken } from './labels.ts';
+import { OptionOrder } from './option-order.ts';
 import { questionId } from './read-body.ts';
 import type { ReadCall, ReadForm, Reading } from './reading.ts';
 
@@ -18,17 +20,17 @@ export function readReadings(call: ReadCall, body: unknown): readonly Reading[] 
 }
 
 const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => readonly Reading[]>> = {
-  decisions: ({ roles, actions }, body) => {
+  decisions: ({ roles, actions, turn }, body) => {
     const answers = listOf(memberOf(body, 'answers'), 'its answers are no list');
     return roles.flatMap((name, index) => {
       const answer = answers[index];
       if (memberOf(answer, 'type') === 'refusal') return [];
       const told = listOf(memberOf(answer, 'probabilities'), 'an answer has no probabilities');
       const byLabel = new Map(told.map((each) => [memberOf(each, 'value'), memberOf(each, 'probability')]));
-      return [{ role: name, probabilities: distribution(actions, (label) => byLabel.get(label)) }];
+      return [readingOf(name, new OptionOrder(actions, turn, index), (label) => byLabel.get(label))];
     });
   },
-  systemone: ({ roles, actions }, body) => {
+  systemone: ({ roles, actions, turn }, body) => {
     const answers = memberOf(body, 'answers');
     return roles.flatMap((name, index) => {
       const answer = memberOf(answers, questionId(index));
@@ -39,17 +41,13 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
       if (typeof told !== 'object' || told === null || Array.isArray(told)) {
         throw malformed('an answer has no probabilities');
       }
-      const probabilities = distribution(actions, (label) => memberOf(told, label));
+      const reading = readingOf(name, new OptionOrder(actions, turn, index), (label) => memberOf(told, label));
       const mass = memberOf(memberOf(memberOf(body, 'diagnostics'), questionId(index)), 'label_mass');
-      return [
-        {
-          role: name,
-          probabilities: isProbability(mass) ? probabilities.map((each) => each * Math.min(1, mass)) : probabilities,
-        },
-      ];
+      if (!isProbability(mass)) return [reading];
+      return [{ ...reading, probabilities: reading.probabilities.map((each) => each * Math.min(1, mass)) }];
     });
   },
-  logprobs: ({ roles, actions }, body) => {
+  logprobs: ({ roles, actions, turn }, body) => {
     const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
     const [token] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
     const told = listOf(memberOf(token, 'top_logprobs'), 'it tells no log probabilities');
@@ -67,8 +65,7 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
         'the model thinks before it answers, and can only be asked in words',
       );
     }
-    const probabilities = distribution(actions, (label) => byLabel.get(label));
-    return [{ role: roles[0] ?? '', probabilities }];
+    return [readingOf(roles[0] ?? '', new OptionOrder(actions, turn, 0), (label) => byLabel.get(label))];
   },
 };
 
@@ -79,8 +76,13 @@ function isThought(token: unknown): boolean {
   return typeof token === 'string' && THOUGHT.test(token);
 }
 
-function distribution(actions: readonly string[], told: (label: string) => unknown): number[] {
-  const probabilities = labelsFor(actions).map((label) => {
+function readingOf(role: string, { labels, offset }: OptionOrder, told: (label: string) => unknown): Reading {
+  const probabilities = distribution(labels, told);
+  return { role, probabilities, ...defined({ offset }) };
+}
+
+function distribution(labels: readonly string[], told: (label: string) => unknown): number[] {
+  const probabilities = labels.map((label) => {
     const probability = told(label) ?? 0;
     if (!isProbability(probability)) throw malformed('a probability is no number from 0 to 1');
     return probability;

@@ -1,6 +1,6 @@
 import { renderRole } from '../situation.ts';
 import { wellFormedJson } from '../well-formed.ts';
-import { labelsFor } from './labels.ts';
+import { OptionOrder } from './option-order.ts';
 import type { ReadCall, ReadForm } from './reading.ts';
 
 /** Path of each form, below the base URL. */
@@ -16,28 +16,29 @@ export function readBody(call: ReadCall): Buffer {
 }
 
 const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
-  decisions: ({ model, system, state, roles, actions }) => {
-    const labels = labelsFor(actions);
-    const choices = actions.map((action, index) => ({ value: labels[index], description: action }));
-    return {
-      model,
-      input: [
-        { role: 'system', content: system },
-        { role: 'user', content: state },
-      ],
-      questions: roles.map((name) => ({ type: 'choice', name, instructions: renderRole(name), choices })),
-    };
-  },
-  systemone: ({ model, system, state, roles, actions }) => {
-    const labels = labelsFor(actions);
-    const criteria = Object.fromEntries(actions.map((action, index) => [labels[index], action]));
-    const question = (instructions: string): object => ({ type: 'choice', instructions, criteria });
-    return {
-      model,
-      state: `${system}\n\n${state}`,
-      questions: Object.fromEntries(roles.map((role, index) => [questionId(index), question(renderRole(role))])),
-    };
-  },
+  decisions: ({ model, system, state, roles, actions, turn }) => ({
+    model,
+    input: [
+      { role: 'system', content: system },
+      { role: 'user', content: state },
+    ],
+    questions: roles.map((name, nth) => {
+      const { options } = new OptionOrder(actions, turn, nth);
+      const choices = options.map(({ label, action }) => ({ value: label, description: action }));
+      return { type: 'choice', name, instructions: renderRole(name), choices };
+    }),
+  }),
+  systemone: ({ model, system, state, roles, actions, turn }) => ({
+    model,
+    state: `${system}\n\n${state}`,
+    questions: Object.fromEntries(
+      roles.map((role, nth) => {
+        const { options } = new OptionOrder(actions, turn, nth);
+        const criteria = Object.fromEntries(options.map(({ label, action }) => [label, action]));
+        return [questionId(nth), { type: 'choice', instructions: renderRole(role), criteria }];
+      }),
+    ),
+  }),
   logprobs: ({ model, system, state, messages, roles, alternativesMax, hasThinkingSwitch }) => ({
     model,
     messages: messages ?? [

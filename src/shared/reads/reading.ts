@@ -23,6 +23,11 @@ export interface ReadCall {
   /** Names of roles described in the shared part: one question each. The form `logprobs` asks only the first. */
   readonly roles: readonly string[];
   readonly actions: readonly string[];
+  /**
+   * How far the options of the first question are turned, as a share of a whole turn; those of the others are turned further. Absent if all
+   * show the actions in order.
+   */
+  readonly turn?: number | undefined;
   /** Time limit of the whole call, in milliseconds. */
   readonly timeoutMs: number;
   /** Maximum number of alternatives of a token that the server reports; for the form `logprobs`. */
@@ -36,6 +41,8 @@ export interface ReadCall {
 export interface Reading {
   readonly role: string;
   readonly probabilities: readonly number[];
+  /** Number of places by which its list was turned; absent if it cannot be turned. */
+  readonly offset?: number;
 }
 
 export type ReadOutcome =

@@ -147,7 +147,7 @@ export class FlightRead {
   }
 
   #ask(best: ResolvedExpert, experts: readonly ResolvedExpert[], signal: AbortSignal): Promise<ExpertResult> {
-    const { parts, reads, planId, calls } = this.#given;
+    const { parts, reads, planId, calls, state } = this.#given;
     const { role, model, endpoint, alternatives, timeoutMs } = best;
     const isReadable = (name: string): boolean => reads.forms.formFor(name, model) !== undefined;
     const isAlone = experts.length === 1;
@@ -157,7 +157,7 @@ export class FlightRead {
       kind: 'read',
       ceilingMs: timeoutMs,
       endMs: calls.lastMs(),
-      query: new ReadQuery({ planId, parts, reads, shown: this.#shown, experts, pace: this.#paceOf(best) }),
+      query: new ReadQuery({ planId, parts, reads, shown: this.#shown, experts, state, pace: this.#paceOf(best) }),
     };
     return calls.make(call, signal);
   }

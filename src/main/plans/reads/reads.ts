@@ -5,6 +5,7 @@ import type { ResolvedReads } from '../../options/planner-options.ts';
 import { FurtherRequests } from './asking/further-requests.ts';
 import { ReadsAtOnce } from './asking/reads-at-once.ts';
 import type { ReadWorth } from './equality-test.ts';
+import { LabelPriors } from './label-priors.ts';
 import { LoneReads } from './lone-reads.ts';
 import { type CalibrationStats, COMPARED_MIN, ReadCalibration, type SavedCalibration } from './read-calibration.ts';
 import { RoleGains } from './role-gains.ts';
@@ -86,6 +87,7 @@ export class Reads {
   readonly gains: RoleGains;
   readonly further: FurtherRequests;
   readonly atOnce = new ReadsAtOnce();
+  readonly labels = new LabelPriors();
   readonly #options: ResolvedReads;
   readonly #random: Random;
   readonly #calibration = new ReadCalibration();

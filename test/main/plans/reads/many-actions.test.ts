@@ -70,7 +70,7 @@ describe.each([60, 300])('%i actions', (count) => {
 
   test.each([
     ['logprobs', 300],
-    ['systemone', 500],
+    ['systemone', 650],
   ] as const)('are read as far as there is time in the form %s', async (form, timeoutMs) => {
     const made = await plans(form, count, timeoutMs, 6);
     const reads = made.map(({ attempts }) => attempts[0]).filter((attempt) => attempt?.code === 'OK');

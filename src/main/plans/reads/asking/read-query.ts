@@ -1,4 +1,6 @@
+import { forkRandom } from '../../../../shared/random.ts';
 import type { Reading } from '../../../../shared/reads/reading.ts';
+import { listKey } from '../../../../shared/situation.ts';
 import type { CallTerms, ExpertResult, ReadTerms } from '../../../../shared/tasks.ts';
 import type { AttemptSubject } from '../../../models/calls/attempt-log.ts';
 import { type ModelQuery, OUT_OF_TIME, type QueryListeners } from '../../../models/calls/call-maker.ts';
@@ -8,10 +10,14 @@ import type { Seat } from '../../../models/seat.ts';
 import { SpareSlots } from '../../../models/slots/spare-slots.ts';
 import type { ResolvedExpert } from '../../../options/planner-options.ts';
 import type { FlightParts } from '../../flights/flight-parts.ts';
+import { readerKey } from '../label-priors.ts';
 import type { Reads } from '../reads.ts';
 import { FurtherReads } from './further-reads.ts';
 import { type SeatAsk, SeatReader } from './seat-reader.ts';
 import type { ShownGroups } from './shown-groups.ts';
+
+/** Share of the lists of chats that are turned although the model's preferences are known. */
+const TURNED_SHARE = 0.05;
 
 /** What was read: the actions that were offered, and what each role says about them. */
 export interface ReadInHand {
@@ -37,6 +43,8 @@ export interface ReadQueryParts {
   readonly reads: Reads;
   readonly shown: ShownGroups;
   readonly experts: readonly ResolvedExpert[];
+  /** The text of the request's signature. */
+  readonly state: string;
   readonly pace: ReadPace;
 }
 
@@ -64,7 +72,7 @@ export class ReadQuery implements ModelQuery {
       if (read === undefined) return cannotRead(model);
       listeners.onForm(read.form, read.roles.length === 1 ? read.roles[0] : undefined);
       const timeoutMs = Math.max(1, endMs - parts.clock.now());
-      const reader = new SeatReader({ planId, parts, expert, subject, terms, signal, listeners });
+      const reader = new SeatReader({ planId, parts, reads, expert, subject, terms, signal, listeners });
       const [result, firstMs] = await askOne(reader, { situation: shown.first, read, timeoutMs });
       const code = signal.reason === OUT_OF_TIME ? 'ERR_MODEL_TIMEOUT_HEADERS' : undefined;
       const isOtherNext = reads.forms.observe(endpoint, model, read.form, result, code) && !signal.aborted;
@@ -87,8 +95,22 @@ export class ReadQuery implements ModelQuery {
     const form = this.#given.reads.forms.formFor(endpoint, model);
     if (form === undefined) return undefined;
     const manner = readManner(this.#given.parts.endpoints.get(endpoint)?.facts.kind ?? 'unknown');
-    // One token has room for one answer; the other forms ask all roles in one reading of the situation.
-    return { form, roles: form === 'logprobs' ? roles.slice(0, 1) : roles, ...manner };
+    // One token has room for one answer; the other forms ask all roles in one reading of the situation, each with options of its own.
+    const asked = form === 'logprobs' ? roles.slice(0, 1) : roles;
+    const turn = form === 'logprobs' ? this.#listTurn({ endpoint, model }) : forkRandom(0, this.#given.state).next();
+    return { form, roles: asked, turn, ...manner };
+  }
+
+  /**
+   * How far the list of a chat is turned. It stands in what all roles share, and in what a written call of the same model would share with the
+   * read. So it is turned by what stands before it and by the list itself, since servers have to read it again if these change, and only until
+   * the model's preference for labels is known. A few lists are turned even then, because nothing else would show that the model is another one.
+   */
+  #listTurn(seat: Seat): number | undefined {
+    const { parts, shown, reads } = this.#given;
+    const chance = forkRandom(0, listKey(parts.options.domain, shown.first)).next();
+    if (!reads.labels.isKnown(readerKey(seat, 'logprobs', shown.first.actions))) return chance;
+    return chance < TURNED_SHARE ? chance / TURNED_SHARE : undefined;
   }
 }
 

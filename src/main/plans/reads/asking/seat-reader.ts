@@ -6,11 +6,14 @@ import type { AttemptSubject } from '../../../models/calls/attempt-log.ts';
 import type { QueryListeners } from '../../../models/calls/call-maker.ts';
 import type { ResolvedExpert } from '../../../options/planner-options.ts';
 import type { FlightParts } from '../../flights/flight-parts.ts';
+import { readerKey } from '../label-priors.ts';
+import type { Reads } from '../reads.ts';
 import type { ReadInHand } from './read-query.ts';
 
 export interface SeatReaderParts {
   readonly planId: number;
   readonly parts: FlightParts;
+  readonly reads: Reads;
   /** The expert whose terms apply. */
   readonly expert: ResolvedExpert;
   readonly subject: AttemptSubject;
@@ -67,7 +70,15 @@ export class SeatReader {
     const answered = await pool.run(task, signal, { onSent: listeners.onSent });
     reports.push(answered.report);
     prompts.ended(seat, fit, answered);
-    return ofAll(answered, fitting.actions, situation.actions);
+    return ofAll(this.#freed(answered, read, fitting.actions), fitting.actions, situation.actions);
+  }
+
+  /** The result without the preference of the model for some labels. */
+  #freed(result: ExpertResult, { form, turn }: ReadTerms, actions: readonly string[]): ExpertResult {
+    if (!result.ok || result.readings === undefined) return result;
+    const { reads, subject } = this.#given;
+    const key = readerKey(subject, form, actions);
+    return { ...result, readings: reads.labels.without(key, `${turn} ${actions.length}`, result.readings) };
   }
 
   /** The result of all requests: the readings that count, and what all of them cost. */

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { LabelPriors } from '../../../../src/main/plans/reads/label-priors.ts';
+import { forkRandom, randomNormal } from '../../../../src/shared/random.ts';
+import { OptionOrder } from '../../../../src/shared/reads/option-order.ts';
+import { indexOfBest, type Reading } from '../../../../src/shared/reads/reading.ts';
+
+const ACTIONS = ['attack', 'block', 'dodge', 'heal', 'run'];
+/** The model prefers the second label, whatever it stands for. */
+const PREFERS = [0, 2, 0, 0, -1];
+const NO_PREFERENCE = [0, 0, 0, 0, 0];
+
+/** What a model says about a state: what it thinks of the actions, and how much it prefers their labels. */
+function readingOf(
+  state: number,
+  preferences: readonly number[],
+): { readonly own: number[]; readonly reading: Reading } {
+  const random = forkRandom(state, 'state');
+  random.next();
+  const { offset = 0 } = new OptionOrder(ACTIONS, random.next(), 0);
+  const own = ACTIONS.map((_, index) => (index === 0 ? 0.5 : 0) + randomNormal(random));
+  const weights = own.map((logit, index) => {
+    const place = (index - offset + ACTIONS.length) % ACTIONS.length;
+    return Math.exp(logit + (preferences[place] as number));
+  });
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return { own, reading: { role: 'scout', probabilities: weights.map((weight) => (0.9 * weight) / sum), offset } };
+}
+
+/** How often what is read after `learned` states is what the model thinks best. */
+function agreement(
+  preferences: readonly number[],
+  learned: number,
+): { readonly before: number; readonly after: number } {
+  const priors = new LabelPriors();
+  for (let state = 0; state < learned; state++)
+    priors.without('model', String(state), [readingOf(state, preferences).reading]);
+  let before = 0;
+  let after = 0;
+  for (let state = 1_000; state < 1_400; state++) {
+    const { own, reading } = readingOf(state, preferences);
+    const [freed] = priors.without('model', String(state), [reading]) as [Reading];
+    if (indexOfBest(reading.probabilities) === indexOfBest(own)) before++;
+    if (indexOfBest(freed.probabilities) === indexOfBest(own)) after++;
+  }
+  return { before: before / 400, after: after / 400 };
+}
+
+describe('the labels that a model prefers', () => {
+  test('are learned from turned lists, and taken out', () => {
+    const { before, after } = agreement(PREFERS, 60);
+    expect(before).toBeLessThan(0.7);
+    expect(after).toBeGreaterThan(0.9);
+  });
+
+  test('change nothing for a model that has none', () => {
+    expect(agreement(NO_PREFERENCE, 8).after).toBeGreaterThan(0.9);
+    expect(agreement(NO_PREFERENCE, 60).after).toBeGreaterThan(0.93);
+  });
+
+  test('are unknown from one list, however often it is read', () => {
+    const priors = new LabelPriors();
+    const { reading } = readingOf(1, PREFERS);
+    for (let n = 0; n < 100; n++) expect(priors.without('model', 'the same', [reading])).toEqual([reading]);
+  });
+
+  test('belong to the model that was read', () => {
+    const priors = new LabelPriors();
+    for (let state = 0; state < 60; state++)
+      priors.without('model', String(state), [readingOf(state, PREFERS).reading]);
+    const { reading } = readingOf(99, PREFERS);
+    expect(priors.without('another', 'x', [reading])).toEqual([reading]);
+    expect(priors.without('model', 'x', [reading])).not.toEqual([reading]);
+  });
+
+  test('leave the doubt as it was', () => {
+    const priors = new LabelPriors();
+    for (let state = 0; state < 400; state++) {
+      const [freed] = priors.without('model', String(state), [readingOf(state, PREFERS).reading]) as [Reading];
+      expect(freed.probabilities.reduce((sum, each) => sum + each, 0)).toBeCloseTo(0.9, 9);
+    }
+  });
+});
+
+test('labels that a server does not report say nothing of what it prefers', () => {
+  const priors = new LabelPriors();
+  const last: Reading[] = [];
+  for (let state = 0; state < 60; state++) {
+    const { reading } = readingOf(state, NO_PREFERENCE);
+    const probabilities = reading.probabilities.map((each) => (each < 0.1 ? 0 : each));
+    const [freed] = priors.without('model', String(state), [{ ...reading, probabilities }]) as [Reading];
+    last.push(freed);
+  }
+  for (const { probabilities } of last) expect(probabilities.every((each) => Number.isFinite(each))).toBe(true);
+});
+
+test('enough lists are known after 256 different ones', () => {
+  const priors = new LabelPriors();
+  const read = (state: number): unknown => priors.without('model', String(state), [readingOf(state, PREFERS).reading]);
+  for (let state = 0; state < 255; state++) read(state);
+  expect(priors.isKnown('model')).toBe(false);
+  read(254);
+  expect(priors.isKnown('model')).toBe(false);
+  read(255);
+  expect(priors.isKnown('model')).toBe(true);
+});
