@@ -1,4 +1,4 @@
-import { type Clock, stampOffsetMs } from '../../shared/clock.ts';
+import type { Clock } from '../../shared/clock.ts';
 import type { Decision } from '../../shared/decision.ts';
 import { type Domain, sceneOf } from '../../shared/domain.ts';
 import { Placer, type StatePoint } from '../../shared/place.ts';
@@ -6,46 +6,32 @@ import type { PlanRequest } from '../../shared/plan-request.ts';
 import type { Random } from '../../shared/random.ts';
 import { type Signature, Signer } from '../../shared/signature.ts';
 import { DomainRulesWriter, ServingRulesWriter } from '../../shared/store/serving-rules.ts';
-import type { SlotIndex } from '../../shared/store/store-layout.ts';
-import type { Lookup, StoreEntry } from '../../shared/store/store-reader.ts';
 import type { AdoptedDecision } from './adopted-decision.ts';
-import { type AskingAgent, BudgetedAnswers } from './budgeted-answers.ts';
+import { AnswerFinder } from './answer-finder.ts';
+import { BudgetedAnswers } from './budgeted-answers.ts';
 import { type CacheStats, emptyCounts, type ResolvedCache, ttlMaxOf } from './cache-options.ts';
 import type { AgentAct, AgentNews, DecisionJournal } from './decision-journal.ts';
 import { type AskedRequest, DecisionLearner } from './decision-learner.ts';
 import { DecisionMemory } from './decision-memory.ts';
 import type { DecisionStore } from './decision-store.ts';
 import type { DecisionDisk } from './disk/decision-disk.ts';
-import type { Prediction } from './evidence/evidence.ts';
-import { HitJudge, type HitJudgement } from './evidence/hit-judge.ts';
+import { HitJudge } from './evidence/hit-judge.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { Precedent } from './exchange/precedent.ts';
-import { FalseHits, type HitTier, type SharedHits } from './false-hits.ts';
+import { FalseHits, type SharedHits } from './false-hits.ts';
 import { AdaptiveTtl } from './freshness/adaptive-ttl.ts';
-import { isRefreshDue } from './freshness/refresh-ahead.ts';
 import type { LearnedFile } from './learned/learned-file.ts';
 import type { LearnedPart } from './learned/learned-part.ts';
-import type { Hit, Look, Miss, Near, Shadow, Standing } from './look.ts';
-import { type AgentMemory, actionInVain, isUnchanged, LoopGuard } from './loop-guard.ts';
-import { evidenceReason, rememberedReason } from './reasons.ts';
-import { decisionFor, rememberedAction } from './remembered-action.ts';
-import { NearAnswers, shadowOf } from './similar/near-answers.ts';
+import type { Hit, Look } from './look.ts';
+import { isUnchanged, LoopGuard } from './loop-guard.ts';
+import { NearAnswers } from './similar/near-answers.ts';
 import { NO_AGREEMENT, type PanelAgreement, TierStanding } from './standing/tier-standing.ts';
-import { ownKind } from './tally-change.ts';
-
-/** An entry is not considered for a refresh while its time left exceeds this many times its compute time: the chance of a refresh is below e^-40. */
-const REFRESH_HORIZON = 40;
-
-/** What a miss reports in addition to what was found. */
-type MissParts = Partial<Pick<Miss, 'inVain' | 'standing' | 'isCycle' | 'shadow' | 'judgement'>>;
 
 /** What the caches of several domains have in common. */
 export interface SharedStore {
   readonly store: DecisionStore;
   readonly rules: ServingRulesWriter;
 }
-/** What a hit rests on: an entry of the store, or a habit, which has no slot. */
-type HitEntry = Pick<StoreEntry, 'decision' | 'expiresAtMs'> & { readonly slot: SlotIndex | undefined };
 
 /** Earlier decisions by state: the coordinator's side of the shared store, with the rules for what may be served. */
 export class PlanCache {
@@ -55,13 +41,12 @@ export class PlanCache {
   readonly #options: ResolvedCache;
   readonly #domain: Domain;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #placer: Placer;
   readonly #memory: DecisionMemory;
-  readonly #near: NearAnswers;
   readonly #guard: LoopGuard;
   readonly #judge: HitJudge | undefined;
   readonly #budgeted: BudgetedAnswers | undefined;
+  readonly #finder: AnswerFinder;
   readonly #falseHits = new FalseHits();
   readonly #learner: DecisionLearner;
   /** Not used if there is an error budget, which has its own evidence. */
@@ -84,12 +69,11 @@ export class PlanCache {
     this.#options = options;
     this.#domain = domain;
     this.#clock = clock;
-    this.#random = random;
     const signer = new Signer(domain);
     this.#placer = new Placer(domain, signer);
     this.#memory = new DecisionMemory(options, this.#placer, shared?.store);
     this.buffer = this.#memory.buffer;
-    this.#near = new NearAnswers(options, this.#memory, this.#placer);
+    const near = new NearAnswers(options, this.#memory, this.#placer);
     this.#guard = new LoopGuard(options.agentsMax);
     if (options.errorBudget !== false) {
       this.#judge = new HitJudge(options.errorBudget, random, ttlMaxOf(options));
@@ -98,7 +82,7 @@ export class PlanCache {
         habit: options.habit,
         judge: this.#judge,
         memory: this.#memory,
-        near: this.#near,
+        near,
         placer: this.#placer,
         signer,
       });
@@ -123,6 +107,20 @@ export class PlanCache {
       falseHits: this.#falseHits,
       standing: this.#standing,
       adaptiveTtl: this.#adaptiveTtl,
+    });
+    this.#finder = new AnswerFinder({
+      options,
+      domain,
+      clock,
+      random,
+      memory: this.#memory,
+      near,
+      guard: this.#guard,
+      falseHits: this.#falseHits,
+      learner: this.#learner,
+      standing: this.#standing,
+      budgeted: this.#budgeted,
+      counts: this.#counts,
     });
   }
 
@@ -194,34 +192,12 @@ export class PlanCache {
 
   /** Looks for a remembered answer that may be served now. */
   look(request: PlanRequest, signature: Signature, nowMs = this.#clock.now()): Look {
-    const memory = this.#guard.recall(request.agent);
-    const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
-    const exact = this.#memory.look(signature, nowMs);
-    const budgeted = this.#budgeted;
-    if (budgeted !== undefined) {
-      return this.#lookWithinBudget(request, signature, exact, budgeted, { memory, inVain, nowMs });
-    }
-    return exact.kind === 'hit'
-      ? this.#lookExact(request, signature, exact, memory, inVain, nowMs)
-      : this.#lookNear(request, signature, exact, memory, inVain, nowMs);
+    return this.#finder.look(request, signature, nowMs);
   }
 
   /** Returns a fresh decision for the same state that may be served. Counts nothing and changes nothing. */
   peek(request: PlanRequest, signature: Signature): Decision | undefined {
-    const lookup = this.#memory.peek(signature, this.#clock.now());
-    if (lookup.kind !== 'hit') return undefined;
-    const { decision } = lookup.entry;
-    const memory = this.#guard.recall(request.agent);
-    const inVain = this.#options.loopGuard ? actionInVain(memory, signature) : undefined;
-    if (this.#budgeted !== undefined) {
-      const predicted = this.#budgeted.peek(request, signature, { memory, inVain });
-      return predicted === undefined ? undefined : decisionFor(decision, predicted);
-    }
-    const action = rememberedAction(request, decision);
-    if (action === undefined || action === inVain || this.#near.contradicts(request, action)) return undefined;
-    if (this.#options.cycleGuard && this.#guard.isCycle(memory, signature, action)) return undefined;
-    if (this.#isDoubted(request, decision)) return undefined;
-    return decisionFor(decision, action);
+    return this.#finder.peek(request, signature);
   }
 
   /** Learns from a decision of models for a request that was not served. `others` are requests in the same state that share it. */
@@ -363,155 +339,5 @@ export class PlanCache {
       falseHits: this.#falseHits.stats(),
       budget: this.#judge?.stats() ?? false,
     };
-  }
-
-  // Looking ---------------------------------------------------------------------------------------------------------
-
-  #lookExact(
-    request: PlanRequest,
-    signature: Signature,
-    exact: Extract<Lookup, { kind: 'hit' }>,
-    memory: AgentMemory | undefined,
-    inVain: string | undefined,
-    nowMs: number,
-  ): Look {
-    const { decision } = exact.entry;
-    const action = rememberedAction(request, decision);
-    if (action === undefined) return this.#miss(request, exact, { inVain });
-    if (action === inVain) {
-      this.#counts.loopsBroken++;
-      this.#learner.weaken(signature, exact.entry, action);
-      return this.#miss(request, exact, { inVain });
-    }
-    if (this.#near.contradicts(request, action)) {
-      this.#counts.contradicted++;
-      return this.#miss(request, exact, { inVain });
-    }
-    const isInCycle = this.#goesRound(memory, signature, action);
-    if (!isInCycle && !this.#isDoubted(request, decision)) {
-      return this.#hit('exact', request, exact.entry, action, nowMs, undefined);
-    }
-    const standing: Standing = { tier: 'exact', action, reason: rememberedReason(decision, action), decision };
-    if (isInCycle) return this.#cycle(request, exact, action, standing);
-    this.#counts.withheld++;
-    const shadow: Shadow = { exact: { action, decision }, old: undefined, near: [] };
-    return this.#miss(request, exact, { inVain, standing, shadow });
-  }
-
-  /** Looks for a similar state, because the state itself has no fresh decision. */
-  #lookNear(
-    request: PlanRequest,
-    signature: Signature,
-    exact: Lookup,
-    memory: AgentMemory | undefined,
-    inVain: string | undefined,
-    nowMs: number,
-  ): Look {
-    const { confirmed, similar, passedOver } = this.#near.find(request, inVain, nowMs);
-    const found = [confirmed, similar].filter((near) => near !== undefined);
-    const scene = sceneOf(this.#domain, request.observation);
-    const served = found.find(({ kind, distance }) => this.#standing.serves(kind, scene, distance));
-    if (served === undefined) {
-      if (found.length > 0) this.#counts.withheld++;
-      else if (passedOver === 'loop') this.#counts.loopsBroken++;
-      else if (passedOver === 'contradicted') this.#counts.contradicted++;
-      return this.#miss(request, exact, { inVain, shadow: shadowOf(request, exact, found, inVain) });
-    }
-    const { entry, action, kind, distance } = served;
-    const { decision } = entry;
-    const standing: Standing = { tier: 'similar', action, reason: rememberedReason(decision, action), decision };
-    if (this.#goesRound(memory, signature, action)) return this.#cycle(request, exact, action, standing);
-    const probeShare = this.#standing.probeShare(kind, scene, distance);
-    if (probeShare > 0 && this.#random.next() < probeShare) {
-      this.#counts.probes++;
-      const shadow = shadowOf(request, exact, found, inVain);
-      return this.#miss(request, exact, { inVain, standing, shadow });
-    }
-    return this.#hit('similar', request, entry, action, nowMs, undefined, { kind, distance });
-  }
-
-  #cycle(request: PlanRequest, exact: Lookup, action: string, standing: Standing): Miss {
-    this.#counts.cyclesBroken++;
-    return this.#miss(request, exact, { inVain: action, standing, isCycle: true });
-  }
-
-  #goesRound(memory: AgentMemory | undefined, signature: Signature, action: string): boolean {
-    return this.#options.cycleGuard && this.#guard.goesRound(memory, signature, action);
-  }
-
-  #isDoubted(request: PlanRequest, decision: Decision): boolean {
-    return this.#standing.isDoubted(ownKind(decision), sceneOf(this.#domain, request.observation));
-  }
-
-  #lookWithinBudget(
-    request: PlanRequest,
-    signature: Signature,
-    exact: Lookup,
-    answers: BudgetedAnswers,
-    asking: AskingAgent,
-  ): Look {
-    const { inVain, nowMs } = asking;
-    const { judgement, base, heldBackBy } = answers.look(request, signature, exact, asking);
-    if (heldBackBy !== undefined) this.#counts[heldBackBy]++;
-    const prediction = judgement?.prediction;
-    if (exact.kind === 'hit' && inVain !== undefined && prediction?.action === inVain) {
-      this.#learner.weaken(signature, exact.entry, inVain);
-    }
-    if (prediction === undefined || judgement?.verdict !== 'serve') {
-      return this.#miss(request, exact, { inVain, judgement });
-    }
-    const { action } = prediction;
-    if (base === undefined) return this.#hit('habit', request, this.#habitEntry(prediction), action, nowMs, judgement);
-    return this.#hit(exact.kind === 'hit' ? 'exact' : 'similar', request, base, action, nowMs, judgement);
-  }
-
-  /** A habit as if it were remembered: decided when the newest decision was that it rests on. */
-  #habitEntry({ action, habitAtMs = this.#clock.now() }: Prediction): HitEntry {
-    const decidedAtMs = habitAtMs + stampOffsetMs(this.#clock);
-    const decision: Decision = { action, reason: '', source: 'vote', model: '', decidedAtMs, latencyMs: 0, tally: [] };
-    return { decision, expiresAtMs: habitAtMs + ttlMaxOf(this.#options), slot: undefined };
-  }
-
-  #hit(
-    tier: HitTier,
-    request: PlanRequest,
-    entry: HitEntry,
-    action: string,
-    nowMs: number,
-    judgement: HitJudgement | undefined,
-    near?: Near,
-  ): Hit {
-    const { decision, slot, expiresAtMs } = entry;
-    if (slot !== undefined) this.#memory.touch(slot);
-    const scene = sceneOf(this.#domain, request.observation);
-    if (tier === 'habit') this.#counts.habitHits++;
-    else if (tier === 'similar') this.#counts.similarHits++;
-    else this.#memory.count('hit');
-    if (tier === 'exact' && slot !== undefined) this.#memory.noteScene(slot, scene);
-    const again = this.#again(tier, entry, nowMs);
-    this.#falseHits.served(tier, scene, again === 'check');
-    const reason =
-      judgement === undefined ? rememberedReason(decision, action) : evidenceReason(decision, action, judgement);
-    return { kind: 'hit', tier, action, reason, decision, expiresAtMs, scene, near, again, judgement };
-  }
-
-  #miss(request: PlanRequest, exact: Lookup, parts: MissParts): Miss {
-    this.#memory.count(exact.kind === 'stale' ? 'stale' : 'miss');
-    const { inVain, standing, isCycle = false, shadow, judgement } = parts;
-    // This rung does not serve an action a third time either if it had no effect twice.
-    const expired = exact.kind === 'stale' ? exact.entry.decision : undefined;
-    const isInVain = expired !== undefined && rememberedAction(request, expired) === inVain;
-    const stale = isInVain ? undefined : expired;
-    const tier = exact.kind === 'hit' ? 'exact' : 'similar';
-    return { kind: 'miss', stale, inVain, standing, isCycle, shadow, tier, judgement };
-  }
-
-  #again(tier: HitTier, { decision, expiresAtMs }: HitEntry, nowMs: number): Hit['again'] {
-    const { checkShare, refreshAhead } = this.#options;
-    if (checkShare > 0 && this.#random.next() < checkShare) return 'check';
-    if (!refreshAhead || tier !== 'exact') return undefined;
-    const { latencyMs: computeMs } = decision;
-    if (expiresAtMs - nowMs > computeMs * REFRESH_HORIZON) return undefined;
-    return isRefreshDue({ nowMs, expiresAtMs, computeMs, random: this.#random.next() }) ? 'refresh' : undefined;
   }
 }
