@@ -78,9 +78,9 @@ export class DecisionLearner {
 
   /**
    * Records the outcome of requests that were not served and share one decision. That is one answer of models, so it is counted once,
-   * however many they are.
+   * however many they are; and not at all if it is part of the evidence already (`isCounted`).
    */
-  learnOutcomes(asked: readonly AskedRequest[], { action }: Decision): void {
+  learnOutcomes(asked: readonly AskedRequest[], { action }: Decision, isCounted = false): void {
     const fresh = asked.filter(({ look }) => !this.#judged.has(look));
     for (const { look } of fresh) this.#judged.add(look);
     const cycle = fresh.find(({ look }) => look.kind === 'miss' && look.isCycle);
@@ -88,6 +88,7 @@ export class DecisionLearner {
     this.#judge(
       fresh.map(({ look }) => look),
       action,
+      isCounted,
     );
     this.#parts.falseHits.probed(
       fresh.flatMap((each) => this.#probeOf(each)),
@@ -104,8 +105,11 @@ export class DecisionLearner {
     return [{ hit: { tier: habitAtMs === undefined ? look.tier : 'habit', scene, action }, count: 1 }];
   }
 
-  /** Records that models were asked again, in the background, about a hit, and about others of its state that share the answer. */
-  checked(hit: Hit, decision: Decision, others: readonly SharedHits[]): void {
+  /**
+   * Records that models were asked again, in the background, about a hit, and about others of its state that share the answer.
+   * `isCounted`: the answer is part of the evidence already.
+   */
+  checked(hit: Hit, decision: Decision, others: readonly SharedHits[], isCounted = false): void {
     if (hit.tier !== 'habit') this.#aged(hit.scene, hit.decision, decision);
     const checks = [{ hit, count: 1 }, ...others].filter((each) => each.hit.again === 'check');
     // One answer is one comparison of the tier and one observation, but a sample of each judgement: hits were drawn, and not answers.
@@ -114,13 +118,15 @@ export class DecisionLearner {
     this.#judge(
       checks.map((each) => each.hit),
       decision.action,
+      isCounted,
     );
   }
 
   /** Learns one answer of models from all judgements that it shows to be right or wrong. */
-  #judge(looks: readonly Look[], action: string): void {
+  #judge(looks: readonly Look[], action: string, isCounted: boolean): void {
     const judgements = looks.flatMap(({ judgement }) => judgement ?? []);
-    for (const [nth, judgement] of judgements.entries()) this.#parts.judge?.learn(judgement, action, nth > 0);
+    for (const [nth, judgement] of judgements.entries())
+      this.#parts.judge?.learn(judgement, action, isCounted || nth > 0);
   }
 
   /** Adds the votes of a check to what is remembered. */

@@ -248,14 +248,17 @@ export class PlanCache {
     return this.#learner.addVotes(request, signature, decision);
   }
 
-  /** Records the outcome of requests that were not served and share a decision, if what to remember of it comes another way. */
+  /**
+   * Records the outcome of requests that were not served and share a decision of another node. The decision itself, and what is to be
+   * learned from it, come through the log of the cluster.
+   */
   learnOutcomes(asked: readonly AskedRequest[], decision: Decision): void {
-    this.#learner.learnOutcomes(asked, decision);
+    this.#learner.learnOutcomes(asked, decision, true);
   }
 
   /**
    * Records that models were asked again, in the background, about a hit. `others` are hits of the same state that share the answer.
-   * `isElsewhere`: by another node, so that the votes come through the log of the cluster.
+   * `isElsewhere`: by another node, so that the votes, and what is to be learned from them, come through the log of the cluster.
    */
   checked(
     request: PlanRequest,
@@ -265,7 +268,7 @@ export class PlanCache {
     others: readonly SharedHits[] = [],
     isElsewhere = false,
   ): void {
-    this.#learner.checked(hit, decision, others);
+    this.#learner.checked(hit, decision, others, isElsewhere);
     if (!isElsewhere) this.#learner.addChecked(request, signature, hit, decision);
     this.#learned?.changed();
   }

@@ -28,6 +28,22 @@ function probes(under: CacheUnderTest, count: number): AskedRequest[] {
   });
 }
 
+/** A hit on the decision of the state that is to be checked. */
+function checkedHit(under: CacheUnderTest): Hit {
+  return {
+    kind: 'hit',
+    tier: 'exact',
+    action: 'block',
+    reason: '',
+    decision: BLOCK,
+    expiresAtMs: 1_000,
+    scene: 'combat',
+    near: undefined,
+    again: 'check',
+    judgement: under.missed(seen()).judgement,
+  };
+}
+
 function learn(under: CacheUnderTest, [first, ...others]: AskedRequest[]): void {
   const { request, signature, look } = first as AskedRequest;
   under.cache.learn(request, signature, look, BLOCK, others);
@@ -55,19 +71,7 @@ test('a plan whose flight was too short is no second sample when a longer one de
 
 test('the answer of a check is one observation, however many hits share it', () => {
   const under = taught();
-  const { judgement } = under.missed(seen());
-  const hit: Hit = {
-    kind: 'hit',
-    tier: 'exact',
-    action: 'block',
-    reason: '',
-    decision: BLOCK,
-    expiresAtMs: 1_000,
-    scene: 'combat',
-    near: undefined,
-    again: 'check',
-    judgement,
-  };
+  const hit = checkedHit(under);
   const others = [
     { hit: { ...hit }, count: 1 },
     { hit: { ...hit }, count: 1 },
@@ -100,4 +104,13 @@ test('models that insist on a repeated action let it pass no more often because 
   };
   expect(passes(1)).toContain('block');
   expect(passes(5)).toBe(passes(1));
+});
+
+test('an answer of another node is a sample here, and no second observation: what is learned from it comes through the log', () => {
+  const under = taught();
+  under.cache.learnOutcomes(probes(under, 2), BLOCK);
+  const hit = checkedHit(under);
+  under.cache.checked(seen(), under.sign(seen()), hit, BLOCK, [], true);
+  expect(known(under)).toBe(1);
+  expect(under.cache.stats().falseHits.all.checked).toBe(3);
 });
