@@ -1123,15 +1123,19 @@ describe('expired neighbours', () => {
   });
 });
 
-describe('plans that shared the model work of another one', () => {
+describe('plans that shared the model work of another node', () => {
   test('teach the judge what came of their predictions', () => {
     const under = new CacheUnderTest({ errorBudget: 0.2 });
     const request = seen({ health: 50 });
     under.teach(request);
     for (let i = 0; i < 200; i++) {
       const look = under.look(request);
-      if (look.kind === 'miss')
-        under.cache.learnOutcomes([{ request, signature: under.sign(request), look }], decision({ action: 'attack' }));
+      if (look.kind === 'hit') continue;
+      under.cache.learnOutcomes([{ request, signature: under.sign(request), look }], decision({ action: 'attack' }));
+      // What that node learned from it comes through the log.
+      const { circumstances } = look.judgement ?? {};
+      if (circumstances !== undefined)
+        under.cache.hearPrecedent({ circumstances, action: 'attack', prediction: undefined, isCounted: false });
     }
     // Now and then a servable request is a probe.
     const served = Array.from({ length: 20 }, () => under.served(request)).filter((hit) => hit !== undefined);
