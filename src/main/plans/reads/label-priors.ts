@@ -5,7 +5,7 @@ import type { ReadForm, Reading } from '../../../shared/reads/reading.ts';
 import type { Seat } from '../../models/seat.ts';
 import { addTo } from './bins.ts';
 
-/** With fewer lists, nothing is known of a model's preferences. */
+/** With fewer lists, nothing is known of a model's preferences; with fewer that are long enough, nothing of a label. */
 const LISTS_MIN = 8;
 /** Number of lists that count, the latest ones: a server may have another model under the same name now. With as many, chats need not be turned any more. */
 const LISTS_MAX = 256;
@@ -105,10 +105,12 @@ class LabelPrior {
   /** Undefined while too little is known. */
   get preferences(): readonly number[] | undefined {
     if (this.#lists.size < LISTS_MIN) return undefined;
-    const means = Array.from(this.#counts, (count, place) => (this.#sums[place] as number) / (count || 1));
+    // The last places of the longest lists may have stood in one or two, whose errors say nothing.
+    const counts = this.#counts.map((count) => (count < LISTS_MIN ? 0 : count));
+    const means = Array.from(counts, (count, place) => (count === 0 ? 0 : (this.#sums[place] as number) / count));
     const errors = means.map((mean, place) => {
-      const count = this.#counts[place] as number;
-      return count < 2 ? 0 : Math.max(0, (this.#squares[place] as number) / count - mean ** 2) / (count - 1);
+      const count = counts[place] as number;
+      return count === 0 ? 0 : Math.max(0, (this.#squares[place] as number) / count - mean ** 2) / (count - 1);
     });
     const share = Math.max(0, 1 - sumOf(errors) / (sumOf(means.map((mean) => mean ** 2)) || 1));
     return means.map((mean) => share * mean);

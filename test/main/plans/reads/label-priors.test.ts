@@ -103,3 +103,15 @@ test('enough lists are known after 256 different ones', () => {
   read(255);
   expect(priors.isKnown('model')).toBe(true);
 });
+
+test('a label that hardly any list had is not known to be preferred', () => {
+  const priors = new LabelPriors();
+  const read = (state: string, probabilities: number[], offset: number): Reading | undefined =>
+    priors.without('model', state, [{ role: 'scout', probabilities, offset }])[0];
+  const SURE = [0.9, 0.05, 0.05];
+  for (let state = 0; state < 30; state++) read(String(state), SURE, state % 3);
+  const long = [0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.92, 0.01];
+  read('long', long, 0);
+  const [next] = priors.without('model', 'next', [{ role: 'scout', probabilities: long, offset: 0 }]) as [Reading];
+  expect(next.probabilities[7]).toBeGreaterThan(0.9);
+});
