@@ -77,7 +77,8 @@ export function sharedLanes({ options, endpoints, clock }: SharedLaneParts): Sha
   const { cache } = options;
   const servers = new Map([...endpoints].map(([name, { gate }]) => [name, () => gate.ownWorked()]));
   const worked = (): number => [...servers.values()].reduce((sum, ofServer) => sum + ofServer(), 0);
-  const reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, worked, servers);
+  const isOut = (name: string): boolean => endpoints.get(name)?.isResting === true;
+  const reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, worked, servers, isOut);
   return { turns: new LaneTurns(clock), reserve };
 }
 
@@ -315,8 +316,8 @@ export class BackgroundLane {
   }
 
   /** An errand that had to make room, or found none, waits again. */
-  #takeBack({ key, errand, sinceMs, others }: RunningJob, hasFailed: boolean): void {
-    const job = { key, errand, sinceMs, others };
+  #takeBack({ key, errand, sinceMs, others, chars }: RunningJob, hasFailed: boolean): void {
+    const job = { key, errand, sinceMs, others, chars };
     this.#counts.cancelled++;
     this.#running.delete(key);
     if (this.#isClosed) this.#lose(hitsOf(job), 'ended');

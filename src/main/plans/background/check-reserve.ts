@@ -3,7 +3,8 @@
  * share of a millisecond, so checks take no more of a busy server than of an idle one, however many slots it has. A check starts
  * once there is credit for the time that checks usually take, and may take as long as nearly all of them do: what it takes in excess
  * of the credit is owed. Most checks only read, and some write, which takes many times as long. Checks gather where the model is that is read
- * best, so each server has a credit of its own too: none starts while one of them is owed more than its share of the time.
+ * best, so each server has a credit of its own too: none starts while one of them is owed more than its share of the time, unless
+ * no call starts there: a server that is out earns nothing, and checks go to the others.
  */
 
 /** Assumed time of the first check. */
@@ -24,22 +25,29 @@ export class CheckReserve {
   running = 0;
   readonly #all: Credit;
   readonly #servers: ReadonlyMap<string, Credit>;
+  readonly #isOut: (server: string) => boolean;
   #usualMs: number | undefined;
   /** Mean of the squared deviations from the usual time. */
   #variance = 0;
 
-  /** `workedMs`: busy slots times milliseconds since the start, at all model servers; `servers`: the same of each. */
-  constructor(share: number, workedMs: () => number, servers: ReadonlyMap<string, () => number> = new Map()) {
+  /** `workedMs`: busy slots times milliseconds since the start, at all model servers; `servers`: the same of each; `isOut`: whether no call starts at one. */
+  constructor(
+    share: number,
+    workedMs: () => number,
+    servers: ReadonlyMap<string, () => number> = new Map(),
+    isOut: (server: string) => boolean = () => false,
+  ) {
     this.share = share;
     this.#all = new Credit(share, workedMs);
     this.#servers = new Map([...servers].map(([name, worked]) => [name, new Credit(share, worked)]));
+    this.#isOut = isOut;
   }
 
   /** Whether the credit covers one more check. */
   get covers(): boolean {
     const savedMs = SAVED_MAX * this.#expectedMs;
     let isOwed = false;
-    for (const server of this.#servers.values()) if (server.grow(savedMs) < 0) isOwed = true;
+    for (const [name, server] of this.#servers) if (server.grow(savedMs) < 0 && !this.#isOut(name)) isOwed = true;
     return this.#all.grow(savedMs) >= this.#expectedMs && !isOwed;
   }
 

@@ -1,6 +1,7 @@
 import { signatureText } from '../../../shared/signature.ts';
 import type { SharedHits } from '../../cache/false-hits.ts';
 import type { Hit } from '../../cache/look.ts';
+import { charsOf } from '../kept-request.ts';
 import type { Errand } from '../lessons.ts';
 
 /** Why an errand ended without an answer. */
@@ -13,6 +14,8 @@ export interface ErrandJob {
   readonly errand: Errand;
   readonly sinceMs: number;
   readonly others: SharedHits[];
+  /** Length of its request, in characters. */
+  readonly chars: number;
   /** It waits at least until then, because models have failed. */
   readonly notBeforeMs?: number;
 }
@@ -26,6 +29,8 @@ export interface ErrandQueueParts {
 
 /** What becomes due in two minutes where a hundred plans a second are served from memory. */
 const QUEUE_MAX = 256;
+/** Maximum length of all waiting requests together, in characters: a request may have pictures. */
+const CHARS_MAX = 32_000_000;
 /** Maximum further hits of a state that are kept one by one; those that served the same remembered decision are only counted. */
 const OTHERS_MAX = 64;
 /** An answer to a question that has waited for longer says little about what was served. */
@@ -36,12 +41,13 @@ const PAUSE_MS_MIN = 1_000;
 
 /**
  * Waiting errands, one for each state. The one that has waited longest comes first, also if it has had its turn and gave way, but those
- * that are late come after all others: while more is due than can be done, what is done is done in time. Beyond `QUEUE_MAX` of them the
- * one that has waited longest is dropped, checks last.
+ * that are late come after all others: while more is due than can be done, what is done is done in time. Beyond `QUEUE_MAX` of them, or
+ * `CHARS_MAX`, the one that has waited longest is dropped, checks last.
  */
 export class ErrandQueue {
   readonly #parts: ErrandQueueParts;
   readonly #jobs = new Map<string, ErrandJob>();
+  #chars = 0;
 
   constructor(parts: ErrandQueueParts) {
     this.#parts = parts;
@@ -55,16 +61,19 @@ export class ErrandQueue {
   add(errand: Errand, nowMs: number, running: ReadonlyMap<string, ErrandJob>): void {
     const key = signatureText(errand.signature);
     const known = this.#jobs.get(key) ?? running.get(key);
-    if (known === undefined) this.put({ key, errand, sinceMs: nowMs, others: [] });
+    if (known === undefined) this.put({ key, errand, sinceMs: nowMs, others: [], chars: charsOf(errand.request) });
     else if (!isShared(known, errand.hit)) this.#parts.onLost([{ hit: errand.hit, count: 1 }], 'full');
   }
 
   /** Adds a job. */
   put(job: ErrandJob): void {
     this.#jobs.set(job.key, job);
-    if (this.#jobs.size <= QUEUE_MAX) return;
-    const jobs = [...this.#jobs.values()].toSorted((a, b) => a.sinceMs - b.sinceMs);
-    this.#drop(jobs.find((each) => !isCheckJob(each)) ?? (jobs[0] as ErrandJob), 'full');
+    this.#chars += job.chars;
+    if (job.chars > CHARS_MAX) this.#drop(job, 'full');
+    while (this.#jobs.size > QUEUE_MAX || this.#chars > CHARS_MAX) {
+      const jobs = [...this.#jobs.values()].toSorted((a, b) => a.sinceMs - b.sinceMs);
+      this.#drop(jobs.find((each) => !isCheckJob(each)) ?? (jobs[0] as ErrandJob), 'full');
+    }
   }
 
   /** Adds a job about which models have failed: it waits for as long again as it has, at least a second. */
@@ -96,8 +105,8 @@ export class ErrandQueue {
     return first;
   }
 
-  remove({ key }: ErrandJob): void {
-    this.#jobs.delete(key);
+  remove({ key, chars }: ErrandJob): void {
+    if (this.#jobs.delete(key)) this.#chars -= chars;
   }
 
   clear(): void {
@@ -105,7 +114,7 @@ export class ErrandQueue {
   }
 
   #drop(job: ErrandJob, reason: LostReason): void {
-    this.#jobs.delete(job.key);
+    this.remove(job);
     this.#parts.onLost(hitsOf(job), reason);
   }
 }

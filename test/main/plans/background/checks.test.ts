@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Slot } from '../../../../src/main/models/slots/ask.ts';
 import { CheckReserve } from '../../../../src/main/plans/background/check-reserve.ts';
+import type { Errand } from '../../../../src/main/plans/lessons.ts';
 import { flush } from '../../../support/drive.ts';
 import type { Behaviour } from '../../../support/fake-models.ts';
 import { errand, LaneUnderTest } from '../../../support/make-lane.ts';
@@ -78,6 +79,20 @@ test('where the queue is full of refreshes, these are dropped before checks', as
   expect(under.lost).toHaveLength(300);
   under.lane.add(errand(3_000));
   expect(under.lost.at(-1)).toEqual(['place 1000', 1]);
+  slot.release();
+});
+
+test('a queue of long requests has less room', () => {
+  under = new LaneUnderTest(answers);
+  const slot = under.takeSlot();
+  const long = (id: number, chars: number): Errand => {
+    const { request, ...rest } = errand(id);
+    return { request: { ...request, observation: { ...request.observation, note: 'x'.repeat(chars) } }, ...rest };
+  };
+  for (let id = 1; id <= 6; id++) under.lane.add(long(id, 10_000_000));
+  expect(under.lane.stats()).toMatchObject({ queued: 3, lost: { full: 3 } });
+  under.lane.add(long(7, 40_000_000));
+  expect(under.lost.map(([scene]) => scene)).toEqual(ofPlace(1, 2, 3, 7).map(([place]) => place));
   slot.release();
 });
 
@@ -305,6 +320,28 @@ describe('the reserve', () => {
     }
     expect(usedMs / 1_000_000).toBeGreaterThan(0.09);
     expect(usedMs / 1_000_000).toBeLessThanOrEqual(0.102);
+  });
+
+  test('does not wait for a server that is owed something and is out', () => {
+    let workedMs = 0;
+    let isOut = false;
+    const servers = new Map([
+      ['hung', () => 0],
+      ['other', () => workedMs],
+    ]);
+    const reserve = new CheckReserve(
+      0.1,
+      () => workedMs,
+      servers,
+      (name) => isOut && name === 'hung',
+    );
+    workedMs = 1_000_000;
+    expect(reserve.covers).toBe(true);
+    reserve.settle(reserve.take(), 500, false, 500, new Map([['hung', 500]]));
+    workedMs = 2_000_000;
+    expect(reserve.covers).toBe(false);
+    isOut = true;
+    expect(reserve.covers).toBe(true);
   });
 
   test('does not learn how long checks take from those that another node answers', () => {
