@@ -164,6 +164,7 @@ export class FlightRead {
 
   #paceOf(best: ResolvedExpert): ReadPace {
     const furtherMs = (): number => this.#furtherMs(best);
+    const { calls } = this.#given;
     return {
       started: () => this.#started(best),
       inHand: (read, mayGoOn) => {
@@ -172,6 +173,9 @@ export class FlightRead {
       },
       get leftMs() {
         return furtherMs();
+      },
+      get isAwaited() {
+        return calls.isAwaited;
       },
       choiceOf: (read) => this.#choiceOf(read),
     };

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { allFeatures } from '../../../../src/main/options/features.ts';
-import type { PlannerOptions } from '../../../../src/main/options/planner-options.ts';
+import type { CacheOptions, PlannerOptions } from '../../../../src/main/options/planner-options.ts';
 import type { Plan } from '../../../../src/main/plans/plan.ts';
 import { drive } from '../../../support/drive.ts';
 import type { ReadBehaviour, ReadScript } from '../../../support/fake-models.ts';
@@ -17,11 +17,15 @@ const FOUND_MS = 2;
 let under: CachedPlanner;
 
 /** A server that tells log probabilities, and nothing else. */
-async function make(reads: ReadScript, options: Partial<PlannerOptions> = {}): Promise<void> {
+async function make(
+  reads: ReadScript,
+  options: Partial<PlannerOptions> = {},
+  cache: CacheOptions | false = false,
+): Promise<void> {
   const onlyChats: ReadScript = (call) =>
     call.form === 'logprobs' ? reads(call) : { kind: 'errors', code: 'ERR_METHOD_UNKNOWN', afterMs: 0 };
   under = await makeCachedPlanner(() => ({ kind: 'times-out' }), {
-    cache: false,
+    cache,
     reads: onlyChats,
     options: {
       domain,
@@ -120,6 +124,7 @@ describe('where a server gains from several requests at once', () => {
     msOf: (others: number) => number,
     slots = 4,
     isStuck: (role: string | undefined) => boolean = () => false,
+    cache?: CacheOptions,
   ): Promise<void> {
     let open = 0;
     await make(
@@ -134,6 +139,7 @@ describe('where a server gains from several requests at once', () => {
         );
       },
       { endpoints: { local: { baseURL: 'http://127.0.0.1:9/v1', slots } } },
+      cache,
     );
     for (let nth = 0; nth < 60; nth++) await plan();
   }
@@ -163,6 +169,23 @@ describe('where a server gains from several requests at once', () => {
     await Promise.all([plan(), plan(), plan()]);
     expect(Object.values(under.planner.stats().endpoints).map(({ waiting }) => waiting)).toEqual([0]);
     expect(startsOf().every((count) => count <= 2)).toBe(true);
+  });
+
+  test('work that no plan waits for takes one slot only, which it would give back to a plan', async () => {
+    await learn(
+      () => 20,
+      4,
+      () => false,
+      { checkShare: 1, similar: false },
+    );
+    await plan();
+    expect(startsOf()).toEqual([3]);
+    const before = requests();
+    place--;
+    expect((await plan()).source).toBe('cache');
+    await drive(under.clock, new Promise<void>((resolve) => void under.clock.setTimer(1_000, resolve)));
+    expect(requests() - before).toBe(4);
+    expect(startsOf()).toEqual([1, 1, 1]);
   });
 
   test('a spare slot is given back where its request is not answered in time, and what is in hand decides', async () => {

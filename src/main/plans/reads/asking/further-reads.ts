@@ -174,7 +174,8 @@ export class FurtherReads {
   /** How many of the `wanted` requests start at once. One that tries more than is known may have to read the state in every slot. */
   #width(kind: FurtherKind, wanted: number): number {
     const { reads, spare, pace } = this.#given;
-    const most = 1 + spare.count;
+    // Nothing takes a spare slot back for a plan, and no plan would gain from it.
+    const most = pace.isAwaited ? 1 + spare.count : 1;
     const mayTry = pace.leftMs > TIME_MARGIN * Math.min(wanted, most) * this.#usualMs('first');
     return reads.atOnce.width(this.#timeKey(kind), wanted, most, mayTry);
   }

@@ -33,6 +33,8 @@ export interface ReadPace {
   inHand(read: ReadInHand, mayGoOn: boolean): void;
   /** Time for further requests, in milliseconds. */
   readonly leftMs: number;
+  /** Whether a plan waits for it. */
+  readonly isAwaited: boolean;
   /** What a read chooses, with experience. */
   choiceOf(read: ReadInHand): { readonly action: string; readonly probability: number };
 }
