@@ -52,7 +52,6 @@ const MODEL = {
   thinkSigma: 0.6,
 } as const;
 
-/** Four small models, one for each expert, as the agent had; the first two also merge what the others said. */
 /**
  * How much reads prefer some labels whatever these stand for: the spread of a logit that each place of the list has once for each model, the same
  * for all roles. Zheng et al. (2024, "Large Language Models Are Not Robust Multiple Choice Selectors") found such a preference in all of 20 models, mostly for the
@@ -64,6 +63,7 @@ const MODEL = {
  */
 export const LABEL_BIASES = [1, 0.5, 0] as const;
 
+/** Four small models, one for each expert, as the agent had; the first two also merge what the others said. */
 export const MODELS = [
   { id: 'microsoft/phi-4-mini-reasoning', skill: 0.78, ...MODEL },
   { id: 'mistralai/mistral-nemo-instruct-2407', skill: 0.82, ...MODEL },
