@@ -171,6 +171,21 @@ describe('where a server gains from several requests at once', () => {
     expect(startsOf().every((count) => count <= 2)).toBe(true);
   });
 
+  test('a plan that its caller ends says nothing about how long several requests take', async () => {
+    await learn(() => 20);
+    const ended = new AbortController();
+    const observation = { place: 'ended', health: 50 };
+    const asked = under.planner.plan(request({ observation, actions: ['attack', 'block', 'flee'] }), {
+      timeoutMs: 1_000,
+      signal: ended.signal,
+    });
+    under.clock.setTimer(30, () => ended.abort());
+    await expect(drive(under.clock, asked)).rejects.toMatchObject({ code: 'ERR_PLAN_CANCELLED' });
+    await drive(under.clock, new Promise<void>((resolve) => void under.clock.setTimer(1_000, resolve)));
+    await plan();
+    expect(startsOf()).toEqual([3]);
+  });
+
   test('work that no plan waits for takes one slot only, which it would give back to a plan', async () => {
     await learn(
       () => 20,

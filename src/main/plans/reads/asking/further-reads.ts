@@ -10,6 +10,8 @@ import type { SeatReader } from './seat-reader.ts';
 
 /** Margin on the usual time of a request. */
 const TIME_MARGIN = 1.2;
+/** A read that is given up before this share of its time is over says nothing about its server. */
+const WHOLE_SHARE = 0.9;
 
 /** A request for another role, or for other actions. */
 type FurtherKind = 'role' | 'group';
@@ -24,6 +26,8 @@ export interface FurtherReadsParts extends Pick<ReadQueryParts, 'reads' | 'shown
   /** Time of the first request, in milliseconds. */
   readonly firstMs: number;
   readonly spare: SpareSlots;
+  /** Aborts when nobody wants the read any more. */
+  readonly signal: AbortSignal;
 }
 
 /** A situation, what was read of it, and a factor on the probability of each of its actions. */
@@ -134,7 +138,7 @@ export class FurtherReads {
     kind: FurtherKind,
     onReadings: (readings: readonly Reading[]) => void = () => {},
   ): Promise<readonly (readonly Reading[])[] | undefined> {
-    const { reader, read, pace } = this.#given;
+    const { reader, read, pace, signal } = this.#given;
     const slots = this.#slotsFor(questions.length);
     const timeoutMs = Math.max(1, pace.leftMs);
     const asks = slots.map((slot, index) => {
@@ -149,7 +153,9 @@ export class FurtherReads {
       onReadings(answers[index]);
     };
     try {
-      this.#took(kind, slots.length, await reader.ask(asks, onAnswer), Object.keys(answers).length);
+      const ms = await reader.ask(asks, onAnswer);
+      const isGivenUp = signal.aborted && ms < WHOLE_SHARE * timeoutMs;
+      if (!isGivenUp) this.#took(kind, slots.length, ms, Object.keys(answers).length);
     } finally {
       // Its server probably still works on what was not answered.
       for (const slot of slots) slot?.release(this.#usualMs('first'));

@@ -81,7 +81,7 @@ export class ReadQuery implements ModelQuery {
       if (result.ok && result.readings !== undefined) {
         const seat = { endpoint, model };
         const spare = this.#spareSlots(seat, endMs, signal);
-        const further = new FurtherReads({ ...this.#given, reader, read, seat, roles, firstMs, spare });
+        const further = new FurtherReads({ ...this.#given, reader, read, seat, roles, firstMs, spare, signal });
         return reader.whole(await further.after(result.readings));
       }
       if (!isOtherNext) return result;
