@@ -4,16 +4,8 @@ import { DecayedRate } from '../measure/decayed-rate.ts';
 import { type EndpointFacts, NO_FACTS } from './discovery/endpoint-facts.ts';
 import { FactsWatch } from './discovery/facts-watch.ts';
 import type { CallBegin, CallEnd, EndpointParts, EndpointStats } from './endpoint-parts.ts';
-import {
-  BROKEN,
-  CUT_OFF,
-  isAnswer,
-  isFailure,
-  isSilence,
-  isTimeout,
-  isUnclear,
-  isWork,
-} from './health/call-outcomes.ts';
+import { judgeEnd } from './health/call-end.ts';
+import { BROKEN, CUT_OFF, isAnswer, isTimeout, isUnclear, isWork } from './health/call-outcomes.ts';
 import { CircuitBreaker } from './health/circuit-breaker.ts';
 import { referenceCall } from './health/reference-call.ts';
 import { SeatUse } from './health/seat-use.ts';
@@ -43,12 +35,6 @@ const PROBE_MS_MIN = 3_000;
 const PROBE_MARGIN = 2;
 /** Failures this close together have the same cause, and count once for health and slots. */
 const BURST_MS = 100;
-/** Quantile of a model's call times that counts as the usual time. */
-const USUAL = 0.95;
-/** The usual time if a model's times are not known. */
-const USUAL_MS = 1_000;
-/** If times are not known, a call that was given up after this long without any output counts as silent. */
-const SILENT_MS = 2_000;
 /** A load may take this many times its usual time; after that, its silence counts like any other. */
 const LOADING_TIMES = 2;
 /** Memory of the rate at which calls that plans wait for start. */
@@ -301,48 +287,35 @@ export class ModelEndpoint {
    * long the slot is held, in milliseconds.
    */
   ended(model: string, kind: CallKind, result: CallEnd, slot: Slot, isStreamed: boolean, begin: CallBegin): number {
-    const told = result.ok ? 'OK' : codeOf(kind, result.error.code);
-    const isLoading = this.#isLoading(begin, result.report);
+    const { report } = result;
+    const profile = this.profileOf(model, kind);
+    const isLoading = this.#isLoading(begin, report);
+    const { told, code, isSilent, isIll } = judgeEnd(kind, result, { profile, isLoading, slot });
     // If the number of slots is not known, a call made next to others may wait in the server.
     const isComparable = kind === 'text' && (this.hasKnownSlots || slot.inFlight === 1);
-    this.#toMemory(begin, result.report, { isComparable, isBroken: BROKEN.has(told) });
-    const profile = this.profileOf(model, kind);
+    this.#toMemory(begin, report, { isComparable, isBroken: BROKEN.has(told) });
     const company = slot.meanCompany();
-    // A call that started late and was cut by its plan before most calls are done says nothing about the server. A call whose choice was certain
-    // was useful: its server is slow, but well.
-    const hasChosen = told === 'ERR_PLAN_SETTLED' && result.report.choiceMs !== undefined;
-    const isEarly = result.report.totalMs < (profile.quantile('total', USUAL) ?? USUAL_MS);
-    // A read shows nothing until its end, so one that was cut by its plan says less about the server than a cut answer in words.
-    const isReadCut = kind === 'read' && told === 'ERR_PLAN_SETTLED';
-    const isCutShort = isTimeout(told) && (hasChosen || isEarly || isReadCut);
-    const code = isCutShort || (isLoading && isTimeout(told)) ? 'ERR_CANCELLED' : told;
     this.use.ended(model, kind, code);
-    // A call that was given up for another counts as silent only if the model is known to start sooner.
-    const unknownMs = slot.isBackground ? Number.POSITIVE_INFINITY : SILENT_MS;
-    const isSilent = code === 'ERR_CANCELLED' && !isLoading && isSilence(result.report, profile, unknownMs);
-    // Too slow for its plan, but writing to the end: it needs more time, not another server.
-    const isIll = isFailure(code) && !(isTimeout(code) && result.report.isWriting === true);
     const isNew = (isSilent || isIll) && this.#isNewFailure();
     this.#toBreaker(model, code, isNew);
     this.#toWatch(code);
     if (isWork(code)) {
-      profile.answered(result.report, begin.isCold, company);
+      profile.answered(report, begin.isCold, company);
       this.use.answered(model);
       const isUsual = kind === 'text' || kind === 'vision';
-      this.#toLimit(isUsual ? model : `${kind}\n${model}`, result.report, slot, begin.isCold);
+      this.#toLimit(isUsual ? model : `${kind}\n${model}`, report, slot, begin.isCold);
     } else if (isTimeout(code)) {
-      profile.timedOut(result.report, company);
+      profile.timedOut(report, company);
       if (isNew) this.#limit.dropped();
-    } else if (code === 'ERR_MODEL_OVERLOADED') {
-      if (isNew) this.#limit.dropped();
-    } else if (isSilent) profile.silent(result.report, company);
-    else if (code === 'ERR_CANCELLED' && !isLoading) profile.cancelled(result.report, company);
+    } else if (code === 'ERR_MODEL_OVERLOADED' && isNew) this.#limit.dropped();
+    else if (isSilent) profile.silent(report, company);
+    else if (code === 'ERR_CANCELLED' && !isLoading) profile.cancelled(report, company);
     if (this.#awaitedKinds.has(kind) && kind !== 'chat')
       this.#width.learned(model, kind, profile, this.gate.slots, this.#parts.clock.now());
     const isAborted = isTimeout(told) || told === 'ERR_CANCELLED';
     const holds = this.#parts.features.slotHolds && isAborted;
-    const holdMs = holds ? holdAfterAbort(result.report, profile, isStreamed) : 0;
-    this.forecast.occupied(result.report.totalMs + holdMs);
+    const holdMs = holds ? holdAfterAbort(report, profile, isStreamed) : 0;
+    this.forecast.occupied(report.totalMs + holdMs);
     if (isAborted) this.forecast.held(holdMs);
     slot.release(holdMs);
     if (this.#facts.tellsSlots) this.#holds?.began(holdMs);
@@ -423,9 +396,4 @@ export class ModelEndpoint {
     const firstTokenMs = report.firstTokenMs ?? report.totalMs;
     if (!wasCold) this.#limit.observe({ model, firstTokenMs, inFlight: slot.inFlight });
   }
-}
-
-/** A server that returns no probabilities, or invalid ones, is well: it can be asked in words. */
-function codeOf(kind: CallKind, code: ErrorCode): ErrorCode {
-  return kind === 'read' && code === 'ERR_MODEL_MALFORMED' ? 'ERR_MODEL_EMPTY' : code;
 }

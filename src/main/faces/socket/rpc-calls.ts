@@ -6,6 +6,7 @@ import type { ChatPlanner } from '../../chat/chat-planner.ts';
 import { type DecisionsRequest, splitDecision } from '../../chat/decisions/decide.ts';
 import type { Plan, PlanOptions } from '../../plans/plan.ts';
 import type { ByteCharge } from '../byte-budget.ts';
+import { OwnedParams, type Ownership } from '../owned-params.ts';
 import { askedCall, askedPlan, toldFutures } from '../plan-params.ts';
 import {
   cancelledId,
@@ -24,7 +25,6 @@ import {
   type HelloResult,
   INVALID_REQUEST,
   METHODS,
-  type Method,
   PARSE_ERROR,
   PROTOCOLS,
   progressLine,
@@ -89,8 +89,7 @@ export class RpcCalls {
   #held: HeldBatch | undefined;
   /** Charge of the line being processed. */
   #charge: ByteCharge | undefined;
-  /** What large lines ask for, by its parameters, until the calls begin: taken over, or why not. */
-  readonly #owned = new WeakMap<object, Ownership>();
+  readonly #owned: OwnedParams;
   /** True while a large line is being read and checked: no other line may overtake it. */
   #isReading = false;
   #isRefusing = false;
@@ -98,6 +97,7 @@ export class RpcCalls {
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
+    this.#owned = new OwnedParams(parts.planner);
   }
 
   get inFlight(): number {
@@ -163,22 +163,7 @@ export class RpcCalls {
   /** Lets the planner take over the requests of a message or batch. */
   async #own(message: unknown): Promise<void> {
     for (const each of Array.isArray(message) ? message.slice(0, this.#parts.limits.callsMax) : [message]) {
-      const params = plannedParams(each);
-      if (params !== undefined) this.#owned.set(params, await this.#ownership(params, (each as RpcMessage).method));
-    }
-  }
-
-  async #ownership(params: object, method: string): Promise<Ownership> {
-    try {
-      if (method === 'expect') {
-        await this.#parts.planner.expectInParts(toldFutures(params));
-        return { isTold: true };
-      }
-      // The others have no timeout: their parameters are the request.
-      const request = method === 'plan' ? askedCall(params).request : (params as PlanRequest);
-      return { request: await this.#parts.planner.own(request) };
-    } catch (error) {
-      return { error };
+      if (messageFault(each) === undefined) await this.#owned.take((each as RpcMessage).method, each.params);
     }
   }
 
@@ -351,12 +336,9 @@ export class RpcCalls {
     return owned !== undefined && 'request' in owned ? owned.request : request;
   }
 
-  /** What became of parameters that were taken over. Throws why they were refused. */
+  /** What became of parameters that were taken over: only those of large lines are, which are charged. */
   #ownershipOf(params: unknown): Ownership | undefined {
-    // Only those of large lines, which are charged.
-    const ownership = this.#charge === undefined ? undefined : this.#owned.get(params as object);
-    if (ownership !== undefined && 'error' in ownership) throw ownership.error;
-    return ownership;
+    return this.#charge === undefined ? undefined : this.#owned.of(params as object);
   }
 
   #wait(call: Call, plan: Promise<unknown>): void {
@@ -385,19 +367,6 @@ export class RpcCalls {
     if (answer !== undefined) batch.answers.push(answer);
     if (--batch.left === 0 && batch.answers.length > 0) this.#parts.send(`[${batch.answers.join(',')}]`);
   }
-}
-
-/** A request that was taken over, futures that were told, or why not. */
-type Ownership = { readonly request: PlanRequest } | { readonly isTold: true } | { readonly error: unknown };
-
-const OWNED_METHODS: ReadonlySet<string> = new Set<Method>(['plan', 'peek', 'observe', 'expect']);
-
-/** The parameters of a message that contains a request, or futures. */
-function plannedParams(message: unknown): object | undefined {
-  if (messageFault(message) !== undefined) return undefined;
-  const { method, params } = message as RpcMessage;
-  if (!OWNED_METHODS.has(method)) return undefined;
-  return params === null || typeof params !== 'object' || Array.isArray(params) ? undefined : params;
 }
 
 function objectOf(params: unknown): PlanRequest {
