@@ -8,13 +8,13 @@ export function nearestName(given: string, names: readonly string[]): string | u
   return nearest;
 }
 
-/** Returns the number of characters to insert, delete or replace to turn one text into the other (Levenshtein). */
-function editDistance(from: string, to: string): number {
+/** Returns the number of characters to insert, delete or replace to turn one text into the other (Levenshtein 1965). */
+export function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (const [index, char] of [...from].entries()) {
+  for (let index = 0; index < from.length; index++) {
     const next = [index + 1];
     for (let at = 1; at <= to.length; at++) {
-      const replaced = (row[at - 1] as number) + (char === to[at - 1] ? 0 : 1);
+      const replaced = (row[at - 1] as number) + (from[index] === to[at - 1] ? 0 : 1);
       next.push(Math.min(replaced, (row[at] as number) + 1, (next[at - 1] as number) + 1));
     }
     row = next;

@@ -56,19 +56,19 @@ export class AnswerForms {
         : isHonoured
           ? { kind: 'json', misses: [] }
           : this.#textForNow();
-    this.#states.set(keyOf(endpoint, model), state);
+    this.#states.set(formKey(endpoint, model), state);
   }
 
   /** As `begin`, for a probe so slow that calls may have given evidence by now: that evidence takes precedence. */
   learned(endpoint: string, model: string, isHonoured: boolean): void {
-    const state = this.#states.get(keyOf(endpoint, model));
+    const state = this.#states.get(formKey(endpoint, model));
     const isOpen = state?.kind === 'trial' || (state?.kind === 'text' && state.retryAtMs <= this.#clock.now());
     if (isOpen) this.begin(endpoint, model, isHonoured);
   }
 
   /** The form for a call that is made now; report its end to `observe`. May take the only available trial. */
   formFor(endpoint: string, model: string): AnswerForm {
-    const key = keyOf(endpoint, model);
+    const key = formKey(endpoint, model);
     const state = this.#states.get(key);
     switch (state?.kind) {
       case undefined:
@@ -87,12 +87,12 @@ export class AnswerForms {
 
   /** Whether calls get JSON, without taking a trial. */
   isJson(endpoint: string, model: string): boolean {
-    return this.#states.get(keyOf(endpoint, model))?.kind === 'json';
+    return this.#states.get(formKey(endpoint, model))?.kind === 'json';
   }
 
   /** Records how a call of `formFor` ended. */
   observe(endpoint: string, model: string, form: AnswerForm, result: ExpertResult): void {
-    const key = keyOf(endpoint, model);
+    const key = formKey(endpoint, model);
     const state = this.#states.get(key);
     // A late answer from before the change to text says nothing about now.
     if (form === 'text' || state === undefined || state.kind === 'text') return;
@@ -125,7 +125,8 @@ export class AnswerForms {
   }
 }
 
-function keyOf(endpoint: string, model: string): string {
+/** Names a model of an endpoint. */
+export function formKey(endpoint: string, model: string): string {
   return `${endpoint}\n${model}`;
 }
 

@@ -5,6 +5,7 @@ import type { ExpertResult } from '../../../shared/tasks.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { ServerKind } from '../discovery/endpoint-facts.ts';
 import type { Seat } from '../seat.ts';
+import { formKey } from './answer-form.ts';
 
 /*
  * The form in which each model of each endpoint can be read: the first of Decisions API, System One and log probabilities that its
@@ -77,7 +78,7 @@ export class ReadForms {
 
   /** The form that has been shown to work; undefined if none has. */
   shownFor(endpoint: string, model: string): ReadForm | undefined {
-    const state = this.#states.get(keyOf(endpoint, model));
+    const state = this.#states.get(formKey(endpoint, model));
     return state?.isShown ? READ_FORMS[state.index] : undefined;
   }
 
@@ -130,7 +131,7 @@ export class ReadForms {
   }
 
   #stateOf(endpoint: string, model: string): FormState {
-    const key = keyOf(endpoint, model);
+    const key = formKey(endpoint, model);
     const known = this.#states.get(key);
     if (known !== undefined) return known;
     const state: FormState = { index: 0, isShown: false, misses: [], retryAtMs: Number.POSITIVE_INFINITY };
@@ -156,7 +157,3 @@ const PROBE = {
   roles: ['probe'],
   actions: ['wait', 'go'],
 };
-
-function keyOf(endpoint: string, model: string): string {
-  return `${endpoint}\n${model}`;
-}

@@ -1,3 +1,5 @@
+import { editDistance } from '../../../shared/nearest-name.ts';
+
 /**
  * The listed models nearest to one that is not listed: first the same model with another instance suffix or without one
  * (`:2`, `@q4_k_m`), then those whose name begins with the other's (`phi-4` and `phi-4-mini-reasoning`), then by the edit
@@ -76,18 +78,4 @@ function bareName(id: string): string {
 
 function suffixRank(id: string): number {
   return baseName(id) === id.toLowerCase() ? 0 : 1;
-}
-
-/** Levenshtein distance (1965), one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

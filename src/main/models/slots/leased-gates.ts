@@ -133,9 +133,7 @@ export class LeasedGates {
     if (excess <= 0) return;
     const order = running
       .filter(({ cut }) => cut !== undefined)
-      .sort((a, b) => {
-        return Number(b.isBackground) - Number(a.isBackground) || b.startedAtMs - a.startedAtMs;
-      });
+      .sort((a, b) => Number(b.isBackground) - Number(a.isBackground) || b.startedAtMs - a.startedAtMs);
     for (const { cut } of order.slice(0, excess)) cut?.();
   }
 

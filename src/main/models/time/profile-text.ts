@@ -33,11 +33,6 @@ export function profilesText(profiles: readonly string[], format: SealFormat = P
   return `${sealOf(format, sha256(body))}\n${body}\n`;
 }
 
-/** The profiles in a text, or what is wrong with it. */
-export function parseProfiles(text: string): readonly ProfileEntry[] | string {
-  return parseEntries(text, PROFILE_FORMAT);
-}
-
 /** The entries in a text, or what is wrong with it. */
 export function parseEntries<Value>(text: string, format: EntryFormat<Value>): readonly SavedEntry<Value>[] | string {
   const [first = '', body = ''] = text.split('\n', 2);

@@ -10,9 +10,10 @@ import { LatencyProfile, type SavedProfile } from '../../../../src/main/models/t
 import { openProfileFile, type ProfileFile, profileKey } from '../../../../src/main/models/time/profile-file.ts';
 import {
   PROFILE_BYTES_MAX,
+  PROFILE_FORMAT,
   PROFILES_MAX,
   type ProfileEntry,
-  parseProfiles,
+  parseEntries,
   profilesText,
 } from '../../../../src/main/models/time/profile-text.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -251,10 +252,10 @@ describe('what is no file of profiles', () => {
 
   test('is found at every place where a file may end', () => {
     for (let end = 0; end < sound.length - 1; end++) {
-      expect(typeof parseProfiles(sound.slice(0, end)), `cut at ${end}`).toBe('string');
+      expect(typeof parseEntries(sound.slice(0, end), PROFILE_FORMAT), `cut at ${end}`).toBe('string');
     }
-    expect(parseProfiles(sound)).toEqual([['a', QUICK]]);
-    expect(parseProfiles(profilesText([]))).toEqual([]);
+    expect(parseEntries(sound, PROFILE_FORMAT)).toEqual([['a', QUICK]]);
+    expect(parseEntries(profilesText([]), PROFILE_FORMAT)).toEqual([]);
   });
 
   test.each([
@@ -266,7 +267,7 @@ describe('what is no file of profiles', () => {
     ['["a"]'],
     [JSON.stringify(['a', { ...QUICK, gap: [[1, '2']] }])],
   ])('also with the right checksum: %s', (profile) => {
-    expect(parseProfiles(profilesText([profile]))).toBe('its profiles are none');
+    expect(parseEntries(profilesText([profile]), PROFILE_FORMAT)).toBe('its profiles are none');
   });
 
   test('a file of the largest size is read', async () => {
