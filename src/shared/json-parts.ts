@@ -134,7 +134,7 @@ function notEmpty<T>(members: readonly T[]): readonly T[] {
 }
 
 /** Sets a member as JSON.parse does: `__proto__` is a name like any other. */
-function setMember(object: Record<string, unknown>, name: string, value: unknown): void {
+export function setMember(object: Record<string, unknown>, name: string, value: unknown): void {
   if (name !== '__proto__') object[name] = value;
   else Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }

@@ -241,3 +241,12 @@ export function* extentInParts(root: unknown): InParts<Extent | BoundsFault> {
   }
   return { members: inAll, chars };
 }
+
+export function isObject(value: unknown): value is object {
+  return value !== null && typeof value === 'object';
+}
+
+/** Whether a value is an object with members, not a list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && !Array.isArray(value);
+}

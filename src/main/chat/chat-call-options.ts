@@ -42,10 +42,6 @@ export function checkTimeout(timeoutMs: number): void {
   throw invalid(`timeoutMs ${rule}, got ${describeValue(timeoutMs)}`);
 }
 
-export function closed(): PlannerError {
-  return new PlannerError('ERR_PLANNER_CLOSED', 'the planner is closed');
-}
-
 export function cancelled(): PlannerError {
   return new PlannerError('ERR_CANCELLED', "the chat was ended by its caller's signal");
 }

@@ -1,6 +1,6 @@
 import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
-import { BOUNDS_RULES, boundsFault } from '../untrusted-json.ts';
+import { BOUNDS_RULES, boundsFault, isObject } from '../untrusted-json.ts';
 import { errorText, serverFailure } from './failures.ts';
 
 /** Maximum credible number of tokens: a wrong figure from a server would spoil every sum. */
@@ -79,10 +79,6 @@ export function choicesOf({ choices }: ChunkEvent): ChunkChoice[] {
 function isChoice(choice: ChunkChoice | null | undefined): choice is ChunkChoice {
   if (choice === null || typeof choice !== 'object') return false;
   return isObject(choice.delta) || isObject(choice.message) || finishReasonOf(choice) !== undefined;
-}
-
-function isObject(value: unknown): value is object {
-  return value !== null && typeof value === 'object';
 }
 
 /** Whether an event reports tokens and no part of an answer: clients receive it only if they asked for it. */

@@ -1,5 +1,7 @@
+import { setMember } from '../../../shared/json-parts.ts';
 import { type ChunkEvent, finishReasonOf } from '../../../shared/model-client/chat-event.ts';
-import { isMembers, type Members, PieceJoiner, setMember } from './pieces.ts';
+import { isRecord } from '../../../shared/untrusted-json.ts';
+import { type Members, PieceJoiner } from './pieces.ts';
 import { argumentsText, joinFunction, ToolCalls } from './tool-calls.ts';
 
 /** Converts between a whole answer and the events of a stream. */
@@ -35,7 +37,7 @@ export class CompletionBuilder {
       if (!NOT_KEPT.has(name) && value !== null) setMember(this.#top, name, value);
     }
     if (!Array.isArray(event.choices)) return;
-    for (const choice of event.choices) if (isMembers(choice)) this.#addChoice(choice);
+    for (const choice of event.choices) if (isRecord(choice)) this.#addChoice(choice);
   }
 
   build(): Completion {
@@ -49,7 +51,7 @@ export class CompletionBuilder {
     const choice = this.#choiceAt(typeof index === 'number' ? index : 0);
     Object.assign(choice.rest, rest);
     const said = delta ?? message;
-    if (isMembers(said)) this.#addPart(choice, said);
+    if (isRecord(said)) this.#addPart(choice, said);
     choice.finishReason = finishReasonOf({ finish_reason }) ?? choice.finishReason;
     if (logprobs !== undefined) choice.logprobs = joinLogprobs(choice.logprobs, logprobs as Members | null);
   }
@@ -73,9 +75,9 @@ export class CompletionBuilder {
   #addPart({ message, tools }: Choice, part: Members): void {
     for (const [name, value] of Object.entries(part)) {
       if (name === 'tool_calls') {
-        if (Array.isArray(value)) for (const call of value) if (isMembers(call)) tools.add(call);
-      } else if (name === 'function_call' && isMembers(value)) {
-        message.function_call = joinFunction(isMembers(message.function_call) ? message.function_call : {}, value);
+        if (Array.isArray(value)) for (const call of value) if (isRecord(call)) tools.add(call);
+      } else if (name === 'function_call' && isRecord(value)) {
+        message.function_call = joinFunction(isRecord(message.function_call) ? message.function_call : {}, value);
       } else {
         if (value !== null && !(TEXTS.has(name) && typeof value === 'string')) this.hasUnknown = true;
         const before = Object.hasOwn(message, name) ? message[name] : undefined;
@@ -106,7 +108,7 @@ function wholeChoice({ index, message, tools, finishReason, logprobs, rest }: Ch
 /** Lists grow in place: copying them for each token would cost the square of their length. */
 function joinLogprobs(known: Members | null | undefined, more: Members | null): Members | null {
   if (more === null || typeof more !== 'object') return known ?? null;
-  const joined = isMembers(known) ? known : {};
+  const joined = isRecord(known) ? known : {};
   for (const [name, value] of Object.entries(more)) {
     const before = joined[name];
     if (!Array.isArray(value)) joined[name] = value ?? before ?? null;
@@ -124,7 +126,7 @@ export function eventsOf(completion: Completion): { readonly data: string; reado
     if (name === 'choices' || name === 'usage' || name === 'object') continue;
     (OF_EVERY_EVENT.has(name) ? shared : rest)[name] = value;
   }
-  const choices = Array.isArray(completion.choices) ? completion.choices.filter(isMembers) : [];
+  const choices = Array.isArray(completion.choices) ? completion.choices.filter(isRecord) : [];
   const events = choices.flatMap(({ index, message, finish_reason, logprobs, ...others }) => [
     {
       ...shared,
@@ -156,13 +158,13 @@ export function withoutUsage(event: ChunkEvent): string | undefined {
 function deltaOf(message: unknown): Members {
   const { tool_calls, ...delta } = (message ?? {}) as Members;
   if (!Array.isArray(tool_calls)) return delta;
-  return { ...delta, tool_calls: tool_calls.filter(isMembers).map((call, index) => ({ ...callOf(call), index })) };
+  return { ...delta, tool_calls: tool_calls.filter(isRecord).map((call, index) => ({ ...callOf(call), index })) };
 }
 
 /** A tool call with its arguments as text, which streaming clients join. */
 function callOf(call: Members): Members {
   const { function: said } = call;
-  if (!isMembers(said) || said.arguments === undefined || typeof said.arguments === 'string') return call;
+  if (!isRecord(said) || said.arguments === undefined || typeof said.arguments === 'string') return call;
   return { ...call, function: { ...said, arguments: argumentsText(said.arguments) ?? '' } };
 }
 

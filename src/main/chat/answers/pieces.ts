@@ -1,15 +1,8 @@
+import { setMember } from '../../../shared/json-parts.ts';
+import { isRecord } from '../../../shared/untrusted-json.ts';
+
 /** Joins the pieces of one member of an answer from the events of a stream. */
 export type Members = Record<string, unknown>;
-
-export function isMembers(value: unknown): value is Members {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-/** Sets a member, even one whose name is special in JavaScript. */
-export function setMember(members: Members, name: string, value: unknown): void {
-  if (name !== '__proto__') members[name] = value;
-  else Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true });
-}
 
 /** Texts that are sent in full with each piece. */
 const WHOLE_TEXTS: ReadonlySet<string> = new Set([
@@ -39,7 +32,7 @@ export class PieceJoiner {
     if (typeof known === 'string') return this.#joinText(name, known, more);
     if (Array.isArray(known)) return this.#joinList(known, asParts(more));
     if (Array.isArray(more)) return this.#joinList([], more);
-    if (isMembers(more)) return this.#joinMembers(isMembers(known) ? known : {}, more);
+    if (isRecord(more)) return this.#joinMembers(isRecord(known) ? known : {}, more);
     return more;
   }
 
@@ -59,7 +52,7 @@ export class PieceJoiner {
 
   #joinList(known: unknown[], more: readonly unknown[]): unknown[] {
     for (const item of more) {
-      const target = isMembers(item) ? this.#itemFor(known, item) : undefined;
+      const target = isRecord(item) ? this.#itemFor(known, item) : undefined;
       if (target === undefined) known.push(this.join('', undefined, item) ?? null);
       else this.#joinMembers(target, item as Members);
     }
@@ -70,7 +63,7 @@ export class PieceJoiner {
   #itemFor(list: unknown[], item: Members): Members | undefined {
     const last = list.at(-1);
     if (item.index === undefined || item.index === null) {
-      return isTextPart(item) && isMembers(last) && isTextPart(last) ? last : undefined;
+      return isTextPart(item) && isRecord(last) && isTextPart(last) ? last : undefined;
     }
     const byIndex = this.#byIndex.get(list) ?? new Map<unknown, Members>();
     this.#byIndex.set(list, byIndex);

@@ -1,4 +1,6 @@
-import { isMembers, type Members, type PieceJoiner, setMember } from './pieces.ts';
+import { setMember } from '../../../shared/json-parts.ts';
+import { isRecord } from '../../../shared/untrusted-json.ts';
+import type { Members, PieceJoiner } from './pieces.ts';
 
 interface ToolCall {
   /** The number that the server gave it; undefined if it does not number calls. */
@@ -35,7 +37,7 @@ export class ToolCalls {
       const before = Object.hasOwn(call.members, name) ? call.members[name] : undefined;
       if (value !== null && value !== '') setMember(call.members, name, this.#joiner.join(name, before, value));
     }
-    if (isMembers(said)) call.members.function = joinFunction(functionOf(call), said);
+    if (isRecord(said)) call.members.function = joinFunction(functionOf(call), said);
   }
 
   /** The calls in the order of their numbers, if each has one. */
@@ -58,7 +60,7 @@ export class ToolCalls {
     const latest = this.#latest.get(key) ?? (key === undefined ? this.#calls.at(-1) : undefined);
     if (latest === undefined) return undefined;
     if (id !== undefined) return latest.members.id === undefined || latest.members.id === id ? latest : undefined;
-    return isMembers(said) && beginsAnother(functionOf(latest), said) ? undefined : latest;
+    return isRecord(said) && beginsAnother(functionOf(latest), said) ? undefined : latest;
   }
 }
 
@@ -67,7 +69,7 @@ function nameOf(key: unknown, id: string): string {
 }
 
 function functionOf({ members }: ToolCall): Members {
-  return isMembers(members.function) ? members.function : {};
+  return isRecord(members.function) ? members.function : {};
 }
 
 /** True if a piece without an id belongs to another call: by its name, or by whole arguments after whole arguments. */
@@ -75,7 +77,7 @@ function beginsAnother(known: Members, { name, arguments: more }: Members): bool
   if (typeof name !== 'string' || name === '' || typeof known.name !== 'string') return false;
   if (name !== known.name) return true;
   const isWhole = typeof known.arguments === 'string' && /\}\s{0,8}$/.test(known.arguments.slice(-9));
-  return isWhole && (isMembers(more) || (typeof more === 'string' && /^\s{0,8}\{/.test(more)));
+  return isWhole && (isRecord(more) || (typeof more === 'string' && /^\s{0,8}\{/.test(more)));
 }
 
 /** Joins a piece to a function: the name comes once; the arguments in parts, or as an object instead of its text. */

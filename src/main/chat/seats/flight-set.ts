@@ -1,5 +1,6 @@
 import type { PlannerError } from '../../../shared/errors.ts';
-import { closed, tooMany } from '../chat-call-options.ts';
+import { plannerClosed } from '../../plans/domain-core.ts';
+import { tooMany } from '../chat-call-options.ts';
 import type { ChatCounters } from '../chat-counters.ts';
 import type { ChatAttempt } from './tries.ts';
 
@@ -24,7 +25,7 @@ export class FlightSet {
 
   /** Throws ERR_PLANNER_CLOSED after `shut`. */
   checkOpen(): void {
-    if (this.#isShut) throw closed();
+    if (this.#isShut) throw plannerClosed();
   }
 
   /** Throws ERR_PLANNER_OVERLOADED at the bound, and ERR_PLANNER_CLOSED after `shut`. */
@@ -58,7 +59,7 @@ export class FlightSet {
   /** Cancels everything in flight. */
   async close(): Promise<void> {
     this.shut();
-    for (const flight of this.#flying.keys()) flight.cancel(closed());
+    for (const flight of this.#flying.keys()) flight.cancel(plannerClosed());
     await Promise.all(this.#flying.values());
   }
 }

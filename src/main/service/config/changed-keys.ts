@@ -1,3 +1,5 @@
+import { isRecord } from '../../../shared/untrusted-json.ts';
+
 /** Keys compared as a whole: their parts mean nothing alone, or cannot be changed separately. */
 const WHOLE = new Set(['domain', 'domains', 'serve.http.allowedHosts']);
 
@@ -9,11 +11,7 @@ export function changedKeys(before: unknown, after: unknown, key = ''): string[]
   if (WHOLE.has(key)) return JSON.stringify(before) === JSON.stringify(after) ? [] : [key];
   const isLists = Array.isArray(before) && Array.isArray(after) && before.length === after.length;
   if (isLists) return before.flatMap((item, index) => changedKeys(item, after[index], `${key}[${index}]`));
-  if (!isPlain(before) || !isPlain(after)) return Object.is(before, after) ? [] : [key];
+  if (!isRecord(before) || !isRecord(after)) return Object.is(before, after) ? [] : [key];
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...names].flatMap((name) => changedKeys(before[name], after[name], key === '' ? name : `${key}.${name}`));
-}
-
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

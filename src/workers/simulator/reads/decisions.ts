@@ -1,9 +1,9 @@
 import { expectedLevel, indexOfBest } from '../../../shared/reads/reading.ts';
+import { isRecord } from '../../../shared/untrusted-json.ts';
 import type { MachineUsage } from '../machine-job.ts';
 import type { ReadAnswer } from './read-answer.ts';
 import {
   type AskedRead,
-  isRecord,
   type ReadLimits,
   type ReadOption,
   type ReadQuestion,

@@ -1,9 +1,10 @@
+import { isRecord } from '../../../shared/untrusted-json.ts';
 import { wellFormed } from '../../../shared/well-formed.ts';
 import type { MachineUsage } from '../machine-job.ts';
 import type { ServerFlavour } from '../options.ts';
 import { decisionsBody, parseDecisions } from './decisions.ts';
 import type { ReadAnswer } from './read-answer.ts';
-import { isRecord, type ReadRequest, readLimits } from './read-request.ts';
+import { type ReadRequest, readLimits } from './read-request.ts';
 import { parseSystemOne, type ReadIdentity, systemOneBody } from './systemone.ts';
 
 /** The forms of reads that have a path of their own. */

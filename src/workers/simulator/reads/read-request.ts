@@ -1,4 +1,5 @@
 import type { ReadForm } from '../../../shared/reads/reading.ts';
+import { isRecord } from '../../../shared/untrusted-json.ts';
 import { readMessages } from '../chat-request.ts';
 import type { MachinePrompt } from '../machine-job.ts';
 import type { ServerFlavour } from '../options.ts';
@@ -59,10 +60,6 @@ function messagesOf(state: unknown): { readonly role: string }[] | undefined {
   const list = isRecord(state) ? state.messages : state;
   const isChat = Array.isArray(list) && list.length > 0 && list.every((item) => isRecord(item) && 'role' in item);
   return isChat ? (list as { readonly role: string }[]) : undefined;
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 /** The state followed by each question with its options. */

@@ -1,11 +1,11 @@
 import { expectedLevel, indexOfBest } from '../../../shared/reads/reading.ts';
+import { isRecord } from '../../../shared/untrusted-json.ts';
 import type { MachineUsage } from '../machine-job.ts';
 import { promptTokens } from '../machine-job.ts';
 import type { ServerFlavour } from '../options.ts';
 import type { ReadAnswer } from './read-answer.ts';
 import {
   type AskedRead,
-  isRecord,
   type ReadLimits,
   type ReadOption,
   type ReadQuestion,
