@@ -1,19 +1,13 @@
 import { defined } from '../shared/defined.ts';
-import type { Domain } from '../shared/domain.ts';
 import { encodeError } from '../shared/errors.ts';
-import type { CallPhase } from '../shared/model-client/failures.ts';
 import { planRead } from '../shared/reads/plan-read.ts';
 import { pooled } from '../shared/reads/reading.ts';
-import type { ExpertResult, ExpertTask, ReadTerms } from '../shared/tasks.ts';
-import type { ChatCaller } from '../shared/vote-answer.ts';
+import type { ExpertResult, ReadTerms } from '../shared/tasks.ts';
+import type { ExpertQuery } from './expert-query.ts';
 
-export interface ReadAsk {
-  readonly domain: Domain;
+export interface ReadAsk extends Pick<ExpertQuery, 'domain' | 'client' | 'task' | 'onPhase'> {
   readonly roles: readonly string[];
-  readonly client: ChatCaller;
-  readonly task: ExpertTask;
   readonly read: ReadTerms;
-  readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 
 /** Requests the probabilities of the actions; the vote is the best of the pooled ones. Known failures are returned as values; bugs throw. */

@@ -15,16 +15,11 @@ import { type CliContext, note } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { type Endpoints, keyVariableOf, secretsIn, withKeys } from './endpoint-keys.ts';
 import { givenEndpoints, isFromConfig, joined } from './planner-host.ts';
-import { addClusterFlag, addEndpointFlags, wholeNumber } from './server-flags.ts';
+import { addClusterFlag, addEndpointFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 import { count, duration, rate, table } from './text.ts';
 
-export interface DoctorFlags {
-  readonly endpoint?: readonly string[];
-  readonly model?: readonly string[];
-  readonly apiKey?: readonly string[];
-  readonly config?: string;
+export interface DoctorFlags extends Pick<ServerFlags, 'endpoint' | 'model' | 'apiKey' | 'config' | 'cluster'> {
   readonly timeoutMs: number;
-  readonly cluster?: string;
   readonly json?: boolean;
 }
 

@@ -5,7 +5,7 @@ import type { FaceParts } from '../faces/face.ts';
 import { type LoadedConfig, loadConfig } from '../service/config/config-file.ts';
 import { type Configured, Reloader } from '../service/config/reloader.ts';
 import { DRAIN_MS_MAX } from '../service/config/serve-config.ts';
-import { CHANGEABLE, type ServeSettings, serveSettings } from '../service/config/serve-settings.ts';
+import { CHANGEABLE, type ServeChoice, type ServeSettings, serveSettings } from '../service/config/serve-settings.ts';
 import { drain } from '../service/drain.ts';
 import type { ProcessLog } from '../service/log/process-log.ts';
 import type { FaceName } from '../service/open-faces.ts';
@@ -18,13 +18,7 @@ import { openPlannerHost, optionsAgain, type PlannerHost } from './planner-host.
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 import { count, duration } from './text.ts';
 
-export interface ServeFlags extends ServerFlags {
-  readonly socket?: string;
-  readonly stdio?: boolean;
-  readonly http?: number;
-  readonly host?: string;
-  readonly tokenFile?: string;
-  readonly drainMs?: number;
+export interface ServeFlags extends ServerFlags, ServeChoice {
   readonly domain?: readonly string[];
   readonly json?: boolean;
 }

@@ -1,11 +1,8 @@
-import type { Clock } from '../../shared/clock.ts';
-import type { Random } from '../../shared/random.ts';
 import type { PlanCache } from '../cache/plan-cache.ts';
 import { type ActStats, AgentActs } from './agents/agent-acts.ts';
-import type { ClusterNames, Engine } from './engine/engine.ts';
 import { FIELDS_LUA } from './engine/fields-lua.ts';
 import { type EvidenceStats, SharedEvidence } from './evidence/shared-evidence.ts';
-import { DecisionLog, type LogStats } from './log/decision-log.ts';
+import { DecisionLog, type DecisionLogParts, type LogStats } from './log/decision-log.ts';
 import { entryId, entryText } from './log/entry-id.ts';
 import { LOG_LUA } from './log/log-lua.ts';
 import { ClusterStates, type StateStats } from './states/cluster-states.ts';
@@ -17,21 +14,9 @@ export const SHARED_DOMAIN_LUA = [LOG_LUA, STATES_LUA, FIELDS_LUA];
 /** Without a cache, a decision is kept this long for flights that ask just after it was made, in milliseconds. */
 const MADE_UNCACHED_MS = 100;
 
-export interface SharedDomainParts {
-  readonly engine: Engine;
-  readonly names: ClusterNames;
-  /** Of `fingerprintOf`. */
-  readonly fingerprint: string;
-  readonly clock: Clock;
-  readonly random: Random;
+export interface SharedDomainParts extends Omit<DecisionLogParts, 'memory' | 'clearedAt'> {
   /** Undefined if the cache is off. */
   readonly cache: PlanCache | undefined;
-  /** The longest time that a decision is fresh, in milliseconds. */
-  readonly ttlMaxMs: number;
-  /** Another node has cleared its cache: clears this one, as a caller would. */
-  readonly onCleared: () => void;
-  /** Called for each entry or message that is damaged, or that no node would send. */
-  readonly onPoisoned?: () => void;
 }
 
 export interface SharedDomainStats {

@@ -1,4 +1,5 @@
 import type { PlanSource } from '../../shared/decision.ts';
+import type { Rate } from '../cache/false-hits.ts';
 import { type DurationCounts, durationsOf, mergedCounts } from '../measure/duration-tally.ts';
 import type { Durations } from '../measure/durations.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
@@ -9,13 +10,7 @@ import type { PlannerStats } from '../plans/planner.ts';
 export type EndedCalls = Pick<CallCounts, 'useful' | 'timeouts' | 'cancelled' | 'failed'>;
 
 /** Share of served answers that turned out to be wrong since the planner started, with the 95 % interval. Null: nothing checked. */
-export interface FalseHitRate {
-  readonly checked: number;
-  readonly wrong: number;
-  readonly rate: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-}
+export type FalseHitRate = Pick<Rate, 'checked' | 'wrong' | 'rate' | 'low' | 'high'>;
 
 /** A server at the end of a sample. */
 export interface EndpointSample extends Pick<EndpointStats, 'endpoint' | 'slots' | 'busy' | 'held' | 'waiting'> {

@@ -1,4 +1,5 @@
 import type { Domain, DomainDefinition } from '../../shared/domain.ts';
+import type { EndpointAddress } from '../../shared/tasks.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import type { ClusterOptions, ResolvedCluster } from '../cluster/cluster-options.ts';
 import type { ChatOptions, ResolvedChat } from './chat-options.ts';
@@ -285,11 +286,7 @@ export interface PlannerOptions<D extends DomainDefinition = Domain | DomainDefi
 /** The options of `createPlanner`, for one domain or several. */
 export type AnyPlannerOptions = PlannerOptions | DomainsPlannerOptions;
 
-export interface ResolvedEndpoint {
-  readonly name: string;
-  readonly baseURL: string;
-  readonly apiKey?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+export interface ResolvedEndpoint extends EndpointAddress {
   readonly maxConcurrent: number;
   readonly slots?: number;
   readonly machine?: string;

@@ -1,6 +1,6 @@
 import type { ResolvedCache } from '../cache/cache-options.ts';
-import { allFeatures, type Features } from './features.ts';
-import type { AnswerRule, QuorumRule, SynthesisWhen } from './planner-options.ts';
+import { allFeatures } from './features.ts';
+import type { AnswerRule, ResolvedOptions, SynthesisWhen } from './planner-options.ts';
 
 /**
  * Names of the sets of defaults. `unoptimized` is the agent as it was before its optimization, `november` the published
@@ -9,29 +9,27 @@ import type { AnswerRule, QuorumRule, SynthesisWhen } from './planner-options.ts
 export const PROFILE_NAMES = ['unoptimized', 'november', 'default'] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
-export interface Profile {
-  /** Deadline of a plan whose request sets none. */
-  readonly timeoutMs: number;
-  /** Deadline of a plan with an image whose request sets none. */
-  readonly visionTimeoutMs: number;
+type Unchanged =
+  | 'timeoutMs'
+  | 'visionTimeoutMs'
+  | 'cache'
+  | 'singleFlight'
+  | 'callRetries'
+  | 'timeSlices'
+  | 'quorum'
+  | 'features';
+
+export interface Profile extends Pick<ResolvedOptions, Unchanged> {
   readonly expertTimeoutMs: number;
   readonly synthesisTimeoutMs: number;
   /** How many of the configured synthesis models are used. */
   readonly synthesisModelsMax: number;
-  readonly cache: ResolvedCache | false;
-  readonly singleFlight: boolean;
   /** Minimum time between the starts of two calls on one endpoint. */
   readonly staggerMs: number;
-  /** Number of retries of a call that failed before any of its answer arrived. */
-  readonly callRetries: number;
-  /** True if rungs divide the plan's time; false if each may use its full timeout, and the next gets what is left. */
-  readonly timeSlices: boolean;
   readonly answers: AnswerRule;
-  readonly quorum: QuorumRule;
   readonly synthesisWhen: SynthesisWhen;
   /** Maximum number of tokens in an answer. */
   readonly maxTokens: number;
-  readonly features: Features;
 }
 
 /** Practically no limit. The original agent sent none: its models wrote until they finished or their context was full. */
@@ -76,40 +74,33 @@ const NOVEMBER_CACHE: ResolvedCache = {
   refreshAhead: false,
 };
 
+const UNOPTIMIZED: Profile = {
+  timeoutMs: 30_000,
+  visionTimeoutMs: 30_000,
+  expertTimeoutMs: 15_000,
+  synthesisTimeoutMs: 15_000,
+  synthesisModelsMax: 1,
+  cache: false,
+  singleFlight: false,
+  staggerMs: 400,
+  callRetries: 0,
+  timeSlices: false,
+  answers: 'write',
+  quorum: 'all',
+  synthesisWhen: 'always',
+  maxTokens: TOKENS_UNBOUND,
+  features: allFeatures(false),
+};
+
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  unoptimized: {
-    timeoutMs: 30_000,
-    visionTimeoutMs: 30_000,
-    expertTimeoutMs: 15_000,
-    synthesisTimeoutMs: 15_000,
-    synthesisModelsMax: 1,
-    cache: false,
-    singleFlight: false,
-    staggerMs: 400,
-    callRetries: 0,
-    timeSlices: false,
-    answers: 'write',
-    quorum: 'all',
-    synthesisWhen: 'always',
-    maxTokens: TOKENS_UNBOUND,
-    features: allFeatures(false),
-  },
+  unoptimized: UNOPTIMIZED,
   november: {
+    ...UNOPTIMIZED,
     timeoutMs: 25_000,
-    visionTimeoutMs: 30_000,
     expertTimeoutMs: 20_000,
-    synthesisTimeoutMs: 15_000,
     synthesisModelsMax: 2,
     cache: NOVEMBER_CACHE,
-    singleFlight: false,
     staggerMs: 300,
-    callRetries: 0,
-    timeSlices: false,
-    answers: 'write',
-    quorum: 'all',
-    synthesisWhen: 'always',
-    maxTokens: TOKENS_UNBOUND,
-    features: allFeatures(false),
   },
   default: {
     timeoutMs: 10_000,

@@ -49,11 +49,7 @@ export interface PlanSpansParts {
 }
 
 /** A plan that its caller ended. */
-export interface EndedPlan {
-  readonly agent: string;
-  readonly attempts: readonly Attempt[];
-  readonly coalesced: boolean;
-  readonly latencyMs: number;
+export interface EndedPlan extends Pick<Plan, 'agent' | 'attempts' | 'coalesced' | 'latencyMs'> {
   readonly code: string;
 }
 

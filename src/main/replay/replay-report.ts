@@ -3,25 +3,12 @@ import type { CacheStats, ResolvedCache } from '../cache/cache-options.ts';
 import { rounded } from '../measure/shares.ts';
 import type { ReportTrace } from '../session/report.ts';
 import type { BucketingAdvice } from './bucketing-advice.ts';
-import type { TierOutcome } from './replay.ts';
+import type { ReplayOutcome, TierOutcome } from './replay.ts';
 import type { ReplayRun } from './run-replay.ts';
-import type { SharePoint } from './running-share.ts';
 import { type SimilarAdvice, similarAdvice } from './similar-advice.ts';
 
 /** The result of a replay. Shares are between 0 and 1, to six digits; `replay --json` prints it unchanged. */
-export interface ReplayReport {
-  readonly decisions: number;
-  /** Share of the decisions that was served. */
-  readonly served: number;
-  /** Share of the served that was wrong, followed by its 95 % interval. */
-  readonly wrong: number;
-  readonly wrongHigh: number;
-  /** Share of the served that equals the agent's last recorded action in an unchanged state. */
-  readonly looped: number;
-  /** Served answers that equal the agent's last two recorded actions, its state unchanged throughout. */
-  readonly thirdInARow: number;
-  /** Rate of the cache alone: the signature and the lookup. */
-  readonly lookupsPerSecond: number;
+export interface ReplayReport extends ReplayOutcome {
   readonly trace: ReportTrace;
   readonly serve: 'first' | 'budget';
   /** Whether tiers must earn trust before they serve; no effect with an error budget. */
@@ -31,29 +18,12 @@ export interface ReplayReport {
   /** 0 for no expiry. */
   readonly ttlSeconds: number;
   readonly entries: number;
-  /** Records without a usable choice: none is recorded, or it was not offered. */
-  readonly unjudged: number;
-  readonly wrongLow: number;
-  readonly exact: TierOutcome;
-  readonly similar: TierOutcome;
-  /** What is usually done next. Nothing without a budget. */
-  readonly habit: TierOutcome;
   readonly advice: readonly BucketingAdvice[];
   /** Whether similar states are right often enough; null if too little was compared. */
   readonly similarAdvice: SimilarAdvice | null;
-  readonly cache: CacheStats;
   /** Whether the loop guard and the cycle guard were on. */
   readonly guard: boolean;
   readonly withheld: Withheld;
-  /** What was served and wrong up to some points of the trace, the last of them at its end. */
-  readonly running: readonly SharePoint[];
-  readonly servedCount: number;
-  readonly wrongCount: number;
-  readonly loopedCount: number;
-  /** Records a little older than a previous one, for which time stood still. */
-  readonly disordered: number;
-  /** How often the trace jumped back; time then continued from where it was. */
-  readonly restarts: number;
   readonly interrupted: boolean;
   /** The error that ended the replay early, or made it worthless. */
   readonly error?: ErrorWire;

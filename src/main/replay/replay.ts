@@ -27,7 +27,7 @@ export interface ReplayOptions {
 export interface TierOutcome {
   /** Share of all decisions that was served. */
   readonly served: number;
-  /** Share of the served that was wrong. */
+  /** Share of the served that was wrong, followed by its 95 % interval. */
   readonly wrong: number;
   readonly wrongLow: number;
   readonly wrongHigh: number;
@@ -52,9 +52,10 @@ export interface ReplayOutcome extends TierOutcome {
   readonly similar: TierOutcome;
   /** What is usually done next. Only with an error budget. */
   readonly habit: TierOutcome;
+  /** Rate of the cache alone: the signature and the lookup. */
   readonly lookupsPerSecond: number;
   readonly cache: CacheStats;
-  /** What was served and wrong up to some points of the trace. */
+  /** What was served and wrong up to some points of the trace, the last of them at its end. */
   readonly running: readonly SharePoint[];
 }
 

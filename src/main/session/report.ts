@@ -2,6 +2,7 @@ import { type ErrorWire, encodeError } from '../../shared/errors.ts';
 import type { CacheStats } from '../cache/cache-options.ts';
 import type { BudgetStats } from '../cache/evidence/error-budget.ts';
 import type { StandingStats } from '../cache/standing/tier-standing.ts';
+import type { Durations } from '../measure/durations.ts';
 import { rounded, share } from '../measure/shares.ts';
 import type { EndpointStats } from '../models/endpoint-parts.ts';
 import type { Series } from '../monitor/series.ts';
@@ -11,7 +12,7 @@ import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
 import type { PlannerStats, StatsByDomain } from '../plans/planner.ts';
 import type { ReadStats } from '../plans/reads/reads.ts';
 import type { Judgement } from './judgement.ts';
-import type { SessionOutcome } from './session.ts';
+import type { SessionCounts, SessionOutcome } from './session.ts';
 import type { SkippedLines } from './trace-reader.ts';
 
 /** Which models answered: the simulated server, which may run faster than real time, or the user's own. */
@@ -27,13 +28,7 @@ export interface ReportTrace {
 }
 
 /** A distribution of durations, in milliseconds. */
-export interface ReportDurations {
-  readonly mean: number;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly max: number;
-}
+export type ReportDurations = Omit<Durations, 'count'>;
 
 /** Token counts that servers reported, over all calls, including background and cancelled ones. */
 export interface ReportTokens {
@@ -50,10 +45,7 @@ type NotReported = 'hitRate' | 'bytes' | 'cut' | 'entriesByScene' | 'ttl' | 'dis
 const NOT_REPORTED: ReadonlySet<string> = new Set<NotReported>(['hitRate', 'bytes', 'cut']);
 
 /** The result of a session. Counts are numbers, rates are between 0 and 1; `session --json` prints it unchanged. */
-export interface SessionReport {
-  readonly plans: number;
-  readonly legal: number;
-  readonly onTime: number;
+export interface SessionReport extends Omit<SessionCounts, 'compared' | 'agreed'> {
   /** Share of the cache lookups that were hits. */
   readonly hitRate: number;
   /**
@@ -98,12 +90,7 @@ export interface SessionReport {
   readonly superseded: number;
   /** Plans for records with the agent's real action, and those that chose the same. */
   readonly agreement: { readonly compared: number; readonly agreed: number; readonly rate: number };
-  readonly agents: number;
-  /** How often the trace was started. Figures cover all laps; those of `expect` cover the first one. */
-  readonly laps: number;
   readonly interrupted: boolean;
-  /** Requests cancelled by the interrupt while they ran. */
-  readonly cancelled: number;
   readonly seconds: number;
   readonly plansPerSecond: number;
   readonly trace: ReportTrace;

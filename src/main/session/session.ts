@@ -54,7 +54,7 @@ export interface SessionCounts {
   readonly compared: number;
   readonly agreed: number;
   readonly agents: number;
-  /** How often the records were started. */
+  /** How often the records were started. Figures of a report cover all laps; those of `expect` cover the first one. */
   readonly laps: number;
 }
 

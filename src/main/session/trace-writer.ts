@@ -3,15 +3,10 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { createGzip, type Gzip } from 'node:zlib';
 import type { Domain, DomainDefinition } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
-import { TRACE_VERSION, type TraceRecord } from './trace-reader.ts';
+import { TRACE_VERSION, type TraceHeader, type TraceRecord } from './trace-reader.ts';
 
-export interface RecordedTrace {
-  readonly name: string;
+export interface RecordedTrace extends Omit<TraceHeader, 'trace' | 'source'> {
   readonly source: string;
-  readonly licence?: string;
-  /** The domain, or several by name. */
-  readonly domain?: DomainDefinition;
-  readonly domains?: Readonly<Record<string, DomainDefinition>>;
 }
 
 /**

@@ -16,8 +16,6 @@ import { TIER_KINDS, type TierKind } from './tier-kinds.ts';
  * tier is still compared, so it can lose its standing. Decision and figures: docs/decisions/0011-tiers-earn-their-place.md.
  */
 
-export type { TierKind } from './tier-kinds.ts';
-
 /** Tiers that serve decisions for another state. */
 export type NearKind = 'similar' | 'confirmed';
 

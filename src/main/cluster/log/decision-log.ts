@@ -9,14 +9,7 @@ import type { Precedent } from '../../cache/exchange/precedent.ts';
 import { DurationHistogram, type Durations } from '../../measure/durations.ts';
 import type { ClusterNames, Engine } from '../engine/engine.ts';
 import { PrecedentQueue } from '../evidence/precedent-queue.ts';
-import {
-  type BatchHead,
-  type DecidedRecord,
-  decodeHead,
-  decodeLogRecord,
-  encodedOf,
-  type LogRecord,
-} from './batch-codec.ts';
+import { type BatchHead, type DecidedRecord, decodeHead, decodeLogRecord, encodedOf } from './batch-codec.ts';
 import { EngineTime } from './engine-time.ts';
 import { compareEntries, type EntryId, entryId } from './entry-id.ts';
 import { framesOf } from './frames.ts';
@@ -327,5 +320,3 @@ export class DecisionLog implements DecisionJournal {
 const CHANGED_MAX = 1_024;
 /** A batch that was sent this much later than now shows that the engine's clock was set back, in milliseconds. */
 const CLOCK_STEP_MS = 1_000;
-
-export type { LogRecord };

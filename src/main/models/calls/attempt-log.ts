@@ -4,15 +4,10 @@ import type { CallPhase } from '../../../shared/model-client/failures.ts';
 import type { CallReport } from '../../../shared/tasks.ts';
 import type { Vote } from '../../../shared/vote/vote-parser.ts';
 import type { PhaseReader } from '../../../shared/vote-answer.ts';
-import { type Attempt, type AttemptStep, type LastSeen, takesBackChoice } from './attempt.ts';
+import { type Attempt, type LastSeen, takesBackChoice } from './attempt.ts';
 
 /** The subject of an attempt: what is known when it starts. */
-export interface AttemptSubject {
-  readonly step: AttemptStep;
-  readonly role?: string;
-  readonly model: string;
-  readonly endpoint: string;
-}
+export type AttemptSubject = Pick<Attempt, 'step' | 'role' | 'model' | 'endpoint'>;
 
 /** An action that is read with a lower probability than this was not chosen. */
 export const VOTE_MIN = 0.05;

@@ -1,26 +1,18 @@
-import type { Decision, PlanSource, TallyEntry } from '../../../shared/decision.ts';
+import type { Decision, TallyEntry } from '../../../shared/decision.ts';
 import { qValueOf } from '../../../shared/owned-request.ts';
 import { bestByQValue, type PlanRequest } from '../../../shared/plan-request.ts';
 import type { Hit, Said, Standing } from '../../cache/look.ts';
 import { legalAction, rememberedAction } from '../../cache/remembered-action.ts';
 import { type ExpertVote, tallyVotes } from '../panel/tally.ts';
+import type { Plan } from '../plan.ts';
 import type { LateCandidate } from './late-answers.ts';
-import type { Why } from './why.ts';
 
 /** An answer that could be given now. */
-export interface Answer {
-  readonly action: string;
-  readonly source: PlanSource;
-  readonly reason: string;
-  readonly model?: string;
+export interface Answer extends Pick<Plan, 'action' | 'source' | 'reason' | 'model' | 'why' | 'node'> {
   readonly decidedAtMs?: number;
-  /** Why no model decided. */
-  readonly why?: Why;
   /** If a model was read: the chance that models would decide the same again, and the probability of each offered action. */
   readonly confidence?: number;
   readonly probabilities?: Readonly<Record<string, number>>;
-  /** The node of the cluster that decided, if it is another one. */
-  readonly node?: string;
 }
 
 function answerFromStale(request: PlanRequest, decision: Decision): Answer | undefined {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { TierKind } from '../../../../src/main/cache/standing/tier-kinds.ts';
 import {
   COMPARISONS_MIN,
   type NearKind,
   PROBE_SHARE,
-  type TierKind,
   TierStanding,
 } from '../../../../src/main/cache/standing/tier-standing.ts';
 
