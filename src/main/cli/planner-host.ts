@@ -133,8 +133,6 @@ function namedEndpoints(baseURLs: readonly string[]): Endpoints {
   return endpoints;
 }
 
-// The simulated server ------------------------------------------------------------------------------------------------
-
 async function startSimulated(context: CliContext, flags: ServerFlags): Promise<EmbeddedSimulator> {
   const found = await findServers(context.clock);
   for (const line of lookedForLines(found, flags.speed)) note(context, line);
@@ -180,8 +178,6 @@ function whatIs({ kind, models, trouble }: FoundServer): string {
   if (trouble === 'loading') return 'is loading its model';
   return `${SERVER_NAMES[kind]}, ${count(models.length, 'model')}`;
 }
-
-// Models --------------------------------------------------------------------------------------------------------------
 
 /** The domains with their experts, of the flags, of the configuration, or chosen from what the servers list. */
 async function panelsFor(
@@ -276,8 +272,6 @@ function unlisted(name: string, endpoint: EndpointOptions, cause: unknown): Plan
   }[troubleIn(error) ?? 'none'];
   return new PlannerError('ERR_ENDPOINT_UNREACHABLE', message, { cause });
 }
-
-// Options -------------------------------------------------------------------------------------------------------------
 
 function plannerOptions(flags: ServerFlags, config: Config, endpoints: Endpoints, panels: Panels): AnyPlannerOptions {
   const { cache, workers, domain: _domain, domains: _domains, ...rest } = config;

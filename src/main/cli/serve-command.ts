@@ -171,8 +171,6 @@ async function untilTold({ context: { signal }, process, faces: { stdio } }: Ser
   if (!signal.aborted) await Promise.race(ends);
 }
 
-// Reload --------------------------------------------------------------------------------------------------------------
-
 interface Read {
   readonly loaded: LoadedConfig | undefined;
   readonly settings: ServeSettings;
@@ -255,8 +253,6 @@ function tellRefused({ context, process }: Service, error: unknown): void {
   if (context.logOnly) context.log.warn({ code, reason: message }, 'reload refused, nothing has changed');
   else note(context, process.logs.secrets.hide(`Reload refused, nothing has changed: ${message} (${code})`));
 }
-
-// End -----------------------------------------------------------------------------------------------------------------
 
 async function end({ context, process, host, faces, settings }: Service): Promise<ExitCode> {
   const { clock } = context;

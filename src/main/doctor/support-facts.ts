@@ -78,8 +78,6 @@ async function diskFile(path: string): Promise<DiskFacts> {
   return { path, exists: true, bytes: found.size, isReadable, isWritable };
 }
 
-// Where it would listen ----------------------------------------------------------------------------------------------
-
 async function placesOf(loaded: LoadedConfig | undefined): Promise<FaceAddress[]> {
   const { http, socket } = loaded?.serve ?? {};
   const places: Promise<FaceAddress>[] = [];

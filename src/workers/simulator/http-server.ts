@@ -283,8 +283,6 @@ export class SimulatorServer {
     };
   }
 
-  // Reads -----------------------------------------------------------------------------------------------------------
-
   /** True if the server has the path, even without a model for it. */
   #knows(form: ReadPath): boolean {
     const { reads, flavour } = this.#options;

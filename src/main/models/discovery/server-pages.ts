@@ -40,8 +40,6 @@ export interface NativeModel {
   readonly chats: boolean;
 }
 
-// /v1/models: all of them -------------------------------------------------------------------------------------------
-
 export interface OpenAiPage {
   readonly owners: ReadonlySet<string>;
   readonly models: readonly ModelFacts[];
@@ -71,8 +69,6 @@ export function readOpenAiModels(page: unknown): OpenAiPage {
     ),
   };
 }
-
-// llama.cpp ---------------------------------------------------------------------------------------------------------
 
 export interface LlamaProps {
   /** Missing on a router with several models. */
@@ -109,8 +105,6 @@ export function readBusySlots(page: unknown): number | undefined {
   const slots = LLAMA_SLOTS.safeParse(page).data;
   return slots?.filter(({ is_processing }) => is_processing).length;
 }
-
-// LM Studio ---------------------------------------------------------------------------------------------------------
 
 const INSTANCE = z.object({
   id: text,
@@ -173,8 +167,6 @@ export function readOldLmStudioModels(page: unknown): readonly NativeModel[] | u
     }),
   }));
 }
-
-// Ollama ------------------------------------------------------------------------------------------------------------
 
 const OLLAMA_MODEL = z.object({
   name: text,

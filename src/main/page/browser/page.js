@@ -103,8 +103,6 @@ document.addEventListener('visibilitychange', () => {
   if (!document.hidden && series !== undefined) charts.show(series);
 });
 
-// The connection ------------------------------------------------------------------------------------------------------
-
 function showLive() {
   const connection = byId('connection');
   connection.dataset.state = 'live';

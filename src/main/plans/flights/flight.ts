@@ -326,8 +326,6 @@ export class Flight {
     return !this.#ballot.isAgreed;
   }
 
-  // The panel -------------------------------------------------------------------------------------------------------
-
   #convene(): Panel | undefined {
     this.#hasConvened = true;
     const { options, clock } = this.#parts;

@@ -141,8 +141,6 @@ function detailOf(cause: WhyCode, attempt: Attempt): string {
   return lastSeen === undefined ? code : 'cut';
 }
 
-// The causes ----------------------------------------------------------------------------------------------------------
-
 const CAUSES: Readonly<Partial<Record<'OK' | ErrorCode, WhyCode>>> = {
   OK: 'no-vote',
   ERR_VOTE_NONE: 'no-vote',
@@ -198,8 +196,6 @@ function silenceFor(attempt: Attempt, { silenceAt, usual }: Undecided): Silence 
 function needsTimes(attempt: Attempt): boolean {
   return !isQueued(attempt) && (attempt.lastSeen !== undefined || attempt.code === 'ERR_STEP_SKIPPED');
 }
-
-// Words ---------------------------------------------------------------------------------------------------------------
 
 function calls(count: number): string {
   return count === 1 ? '1 call' : `${count} calls`;
