@@ -1,7 +1,5 @@
-import type { Clock } from '../../shared/clock.ts';
 import { asPlannerError, PlannerError } from '../../shared/errors.ts';
 import { readPlainlyInParts } from '../../shared/plan-request.ts';
-import type { ModelEndpoint } from '../models/model-endpoint.ts';
 import type { ResolvedOptions } from '../options/planner-options.ts';
 import { LongWork } from '../plans/long-work.ts';
 import { type CachedChat, ChatCache } from './answers/chat-cache.ts';
@@ -28,16 +26,13 @@ import type { PassedRoute } from './passed/pass-request.ts';
 import { ChatRoute, type ChatSeat } from './seats/chat-route.ts';
 import { FlightClient, type Waiting } from './seats/flight-client.ts';
 import { FlightSet } from './seats/flight-set.ts';
-import type { ListedModel, ModelDirectory } from './seats/model-directory.ts';
+import type { ListedModel } from './seats/model-directory.ts';
 import type { SeatCaller } from './seats/seat-caller.ts';
-import { SeatFinder } from './seats/seat-finder.ts';
+import { type FinderParts, SeatFinder } from './seats/seat-finder.ts';
 import { seeingSeats } from './seats/seeing-seats.ts';
 
-export interface GatewayParts {
+export interface GatewayParts extends FinderParts {
   readonly options: ResolvedOptions;
-  readonly clock: Clock;
-  readonly endpoints: ReadonlyMap<string, ModelEndpoint>;
-  readonly directory: ModelDirectory;
   readonly caller: SeatCaller;
 }
 

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../../shared/clock.ts';
 import { shown } from '../../shared/shown-text.ts';
+import type { FaceLog } from '../faces/face.ts';
 
 /** An output that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -27,11 +28,8 @@ export interface CliContext {
 }
 
 /** The part of pino that the commands use. */
-export interface CliLog {
+export interface CliLog extends Pick<FaceLog, 'debug' | 'info' | 'warn'> {
   isLevelEnabled(level: string): boolean;
-  debug(data: object, message: string): void;
-  info(data: object, message: string): void;
-  warn(data: object, message: string): void;
 }
 
 /** Writes one line for people, separate from the result. */

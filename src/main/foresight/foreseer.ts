@@ -6,14 +6,10 @@ import type { StateChange } from './changes.ts';
 import type { Mixture } from './context-mixer.ts';
 import { KeyedFeatures } from './keyed-features.ts';
 import { type AgentMoment, actionWord, type DecidedMoment, MomentMaker } from './moment.ts';
-import { StepModel } from './step-model.ts';
+import { type FutureState, StepModel } from './step-model.ts';
 
 /** A request that an agent is expected to make. */
-export interface ExperienceGuess {
-  readonly observation: Observation;
-  readonly actions: readonly string[];
-  /** From 0 to 1. */
-  readonly likelihood: number;
+export interface ExperienceGuess extends FutureState {
   readonly source: 'experience';
   /** Requests ahead: 1 is the agent's next request. */
   readonly horizon: number;

@@ -8,6 +8,7 @@ import type { ActionSet, AgentMoment, DecidedMoment } from './moment.ts';
 export interface FutureState {
   readonly observation: Observation;
   readonly actions: readonly string[];
+  /** From 0 to 1. */
   readonly likelihood: number;
 }
 

@@ -1,16 +1,8 @@
 import { Piscina, queueOptionsSymbol } from 'piscina';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { defined } from '../../../shared/defined.ts';
-import type { Domain } from '../../../shared/domain.ts';
 import { type ErrorCode, type ErrorWire, encodeError } from '../../../shared/errors.ts';
-import type {
-  CancelTicket,
-  EndpointAddress,
-  ExpertResult,
-  ExpertTask,
-  ReadyTask,
-  WorkerSetup,
-} from '../../../shared/tasks.ts';
+import type { CancelTicket, ExpertResult, ExpertTask, ReadyTask, WorkerSetup } from '../../../shared/tasks.ts';
 import type { OnChoice, PhaseReader } from '../../../shared/vote-answer.ts';
 import { CancelSlots } from './cancel-slots.ts';
 
@@ -24,14 +16,10 @@ import { CancelSlots } from './cancel-slots.ts';
  *
  * The pool's own balancer records which thread runs which task, because Piscina does not report it.
  */
-export interface ExpertPoolOptions {
+export interface ExpertPoolOptions extends Pick<WorkerSetup, 'domain' | 'domains' | 'endpoints'> {
   readonly threads: number;
   readonly tasksPerThread: number;
   readonly stuckGraceMs: number;
-  readonly domain: Domain;
-  /** All domains by name, if there are several. */
-  readonly domains?: Readonly<Record<string, Domain>>;
-  readonly endpoints: readonly EndpointAddress[];
   readonly clock: Clock;
   /** Called when a thread ended unexpectedly. */
   readonly onThreadLost?: (event: {
