@@ -21,8 +21,11 @@ export interface CountedPart {
 /** What became of the rows of a group that was heard. */
 export type TotalOutcome = 'taken' | 'known' | 'foreign' | 'poisoned';
 
-/** Maximum number of earlier and present nodes whose counts are remembered. Those heard longest ago are forgotten. */
-const NODES_MAX = 512;
+/**
+ * Maximum number of groups of earlier and present nodes whose counts are remembered: more than the engine keeps, or what is read there again would
+ * be counted again. The nodes heard longest ago are forgotten.
+ */
+const GROUPS_MAX = 8_192;
 /** No node counts as far as this. */
 const COUNT_MAX = 2 ** 48;
 const ROWS_MAX = 256;
@@ -39,6 +42,8 @@ type SavedNode = readonly [node: string, groups: readonly (readonly [group: stri
 export class EvidenceTotals {
   readonly #parts: readonly CountedPart[];
   readonly #heard = new Map<string, Map<string, Group>>();
+  /** Number of groups in it. */
+  #groups = 0;
   /** The incarnation of this node; undefined while it is in no cluster. */
   node: string | undefined;
 
@@ -66,7 +71,8 @@ export class EvidenceTotals {
     if (node === this.node) return 'known';
     const part = this.#parts.find((each) => each.has(group));
     if (part === undefined) return 'foreign';
-    if (!areAll(rows, isRow) || rows.length > ROWS_MAX) return 'poisoned';
+    if (!areAll(rows, isRow) || rows.length > ROWS_MAX || new Set(rows.map(([row]) => row)).size < rows.length)
+      return 'poisoned';
     const known = this.#heard.get(node)?.get(group) ?? new Map<number, readonly number[]>();
     const more = rows.map(([row, ...counts]): TotalsRow => [row, ...moreOf(counts, known.get(row))]);
     if (more.some(([, ...counts]) => counts.some((count) => count < 0))) return 'known';
@@ -80,10 +86,19 @@ export class EvidenceTotals {
 
   #keep(node: string, group: string, rows: Group): void {
     const groups = this.#heard.get(node) ?? new Map<string, Group>();
+    if (!groups.has(group)) this.#groups++;
     // The node heard last is at the end.
     this.#heard.delete(node);
     this.#heard.set(node, groups.set(group, rows));
-    if (this.#heard.size > NODES_MAX) this.#heard.delete(this.#heard.keys().next().value as string);
+    if (this.#groups > GROUPS_MAX) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    for (const [node, groups] of this.#heard) {
+      this.#heard.delete(node);
+      this.#groups -= groups.size;
+      return;
+    }
   }
 
   /** Saved after the evidence: what is counted between the two is lost with the process, and not counted twice. */
@@ -110,6 +125,7 @@ export class EvidenceTotals {
   /** The counts of all nodes begin anew. */
   clear(): void {
     this.#heard.clear();
+    this.#groups = 0;
   }
 }
 

@@ -9,8 +9,8 @@ export interface LogPlace {
 
 type SavedNumber = readonly [node: string, number: number];
 
-/** Maximum number of nodes whose last precedent is remembered. */
-const NODES_MAX = 512;
+/** Maximum number of nodes whose last precedent is remembered: more than a log has, or what is read there again would be learned again. */
+const NODES_MAX = 20_000;
 
 /** What of a cluster is already part of this node's memory, so that it is never counted, or cleared, a second time. */
 export class Exchange {

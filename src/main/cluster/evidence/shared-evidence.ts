@@ -204,6 +204,14 @@ export class SharedEvidence {
     const whole = wholeAt < 0 ? undefined : (listed[wholeAt + 1] as Buffer);
     if (whole !== undefined) this.#takeWhole(whole);
     for (const value of values) if (value !== whole) this.#heard(value);
+    this.#sendLost(new Set(listed.filter((_, i) => i % 2 === 0).map(String)));
+  }
+
+  /** Sends again what the engine had and has no more: it may have lost its memory. */
+  #sendLost(fields: ReadonlySet<string>): void {
+    const { memory, engine } = this.#parts;
+    for (const group of this.#told.keys()) if (!fields.has(`${engine.node} ${group}`)) this.#told.delete(group);
+    if (!fields.has(WHOLE_FIELD) && !memory.exchange.isBlank) this.#hasLearned = true;
   }
 
   #takeWhole(bytes: Buffer): void {

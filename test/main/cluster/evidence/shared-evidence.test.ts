@@ -191,6 +191,23 @@ describe('totals', () => {
   });
 });
 
+describe('an engine that has lost its memory', () => {
+  it('gets all totals again, for nodes that come later', async () => {
+    const cluster = await nodesOf(2);
+    const [a, b] = cluster.nodes as [EvidenceNode, EvidenceNode];
+    play(a, 300);
+    play(b, 100);
+    await cluster.pass(12_000);
+    cluster.model.restartEmpty();
+    await cluster.pass(10_000);
+    const late = await cluster.join('late');
+    await cluster.pass(3_000);
+    expectAbout(outcomesOf(late).counted, outcomesOf(a).counted);
+    expect(outcomesOf(late).served).toBe(outcomesOf(a).served);
+    expect(outcomesOf(a).served).toBe(outcomesOf(b).served);
+  });
+});
+
 describe('a node that is restarted with its disk', () => {
   const disk = () => ({ path: join(folder.path, 'decisions.lmdb'), bytesMax: 2 ** 24 });
 
