@@ -9,6 +9,7 @@ import { hasRedis, type RedisServer, startRedis } from '../../support/redis-serv
 const log = caseNames.key('log', 'f');
 const state = caseNames.key('state', 'f', 's');
 const slots = caseNames.key('slots', '1', 'gpu');
+const totals = caseNames.key('totals', 'f');
 const channel = caseNames.key('news', 'f');
 
 /** What somebody else with access to the engine may leave there, and what the functions do then. */
@@ -96,6 +97,20 @@ describe.skipIf(!hasRedis)('keys that somebody has meddled with', () => {
   it('what was made is not read if it is longer than a decision', async () => {
     await client.sendCommand(['SET', state, `D${'x'.repeat(70_000)}`, 'PX', '5000']);
     expect(await claim('a:1')).toEqual([1]);
+  });
+
+  it.each<[string, string[]]>([
+    ['is of another type', ['SET', totals, 'x']],
+    ['has a field without a time', ['HSET', totals, 'x', 'short']],
+    ['has a field of no time', ['HSET', totals, 'x', `\0\0\0\0\0\0\u00f8\u007f`]],
+  ])('a hash of fields that %s is read, bounded and written as if that were not there', async (_, command) => {
+    const put = (field: string): Promise<EngineReply> =>
+      fcall('fields_put', [totals], [channel, '60000', '2', '', field, 'value']);
+    await client.sendCommand(command);
+    expect(await fcall('fields_read', [totals], ['60000'])).toEqual([]);
+    await client.sendCommand(command);
+    for (const field of ['a', 'b', 'c']) await put(field);
+    expect(await fcall('fields_read', [totals], ['60000'])).toContain('c');
   });
 
   const forged = `return redis.call('SET', KEYS[1], cmsgpack.pack({ frozen = 0, heard = 0, nodes = { x = {

@@ -7,7 +7,16 @@ import type { LibraryPart } from './function-library.ts';
 export const FIELDS_LUA: LibraryPart = {
   source: `
 do
-  local function written(value) return (struct.unpack('<d', value)) end
+  local BYTES_MAX = 262144
+
+  -- 0 for what no node would have written: a value without a time, or one that is too long.
+  local function written(value)
+    local at = #value >= 8 and #value <= BYTES_MAX and struct.unpack('<d', value) or 0
+    return at == at and at or 0
+  end
+
+  -- A key of another type is as good as lost.
+  local function is_hash(key) return redis.call('TYPE', key).ok == 'hash' end
 
   -- The oldest quarter goes if there are too many fields.
   local function bound(key, most)
@@ -21,6 +30,7 @@ do
   -- keys: the hash; args: channel, life in ms, most fields, what is published, then fields and values
   redis.register_function(named('fields_put'), function(keys, args)
     local stamp = struct.pack('<d', now_ms())
+    if not is_hash(keys[1]) then redis.call('DEL', keys[1]) end
     for i = 5, #args, 2 do redis.call('HSET', keys[1], args[i], stamp .. args[i + 1]) end
     redis.call('PEXPIRE', keys[1], args[2])
     bound(keys[1], tonumber(args[3]))
@@ -30,6 +40,7 @@ do
 
   -- keys: the hash; args: life in ms. Returns fields and values that are younger.
   redis.register_function(named('fields_read'), function(keys, args)
+    if not is_hash(keys[1]) then return {} end
     local oldest, all, found = now_ms() - tonumber(args[1]), redis.call('HGETALL', keys[1]), {}
     for i = 1, #all, 2 do
       if written(all[i + 1]) >= oldest then
