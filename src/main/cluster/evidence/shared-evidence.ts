@@ -6,7 +6,7 @@ import type { ClusterNames, Engine, EngineReply } from '../engine/engine.ts';
 import { framesOf } from '../log/frames.ts';
 import { decodePrecedent } from './precedent-codec.ts';
 import type { PrecedentQueue } from './precedent-queue.ts';
-import { decodeTotal, decodeWhole, encodeTotal, encodeWhole, type GroupTotal } from './totals-codec.ts';
+import { decodeTotal, decodeWhole, encodeTotal, encodeWhole, type GroupTotal, NAME_CHARS_MAX } from './totals-codec.ts';
 
 /** A node sends what has changed of its totals at this interval, in milliseconds. */
 const SEND_MS = 1_000;
@@ -21,8 +21,6 @@ const WHOLE_FIELD = 'whole';
 /** The totals of a node that ended are kept for a week, as the log is, and for at most this many groups. */
 const LIFE_MS = 7 * 86_400_000;
 const FIELDS_MAX = 4_096;
-/** A scene with a longer name is not told. */
-const GROUP_CHARS_MAX = 256;
 const CALL_MS = 500;
 
 /** Where the evidence of this node is: its cache. */
@@ -160,7 +158,7 @@ export class SharedEvidence {
     let bytesLeft = SEND_BYTES_MAX;
     for (const [group, rows] of this.#parts.memory.exchange.totals.own()) {
       const text = JSON.stringify(rows);
-      if (this.#told.get(group) === text || group.length > GROUP_CHARS_MAX || bytesLeft <= 0) continue;
+      if (this.#told.get(group) === text || group.length > NAME_CHARS_MAX || bytesLeft <= 0) continue;
       const bytes = encodeTotal({ node, clear, group, rows });
       bytesLeft -= bytes.length;
       changed.set(group, { text, bytes });

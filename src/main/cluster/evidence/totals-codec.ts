@@ -1,6 +1,10 @@
 import { jsonIn } from '../../cache/learned/sealed-text.ts';
 import { framed } from '../log/frames.ts';
 
+/** A longer total, or name, is from no node. */
+const TOTAL_BYTES_MAX = 65_536;
+export const NAME_CHARS_MAX = 256;
+
 /** The counts of one group at one incarnation of a node, as they travel. */
 export interface GroupTotal {
   readonly node: string;
@@ -22,11 +26,14 @@ export function encodeTotal({ node, clear, group, rows }: GroupTotal): Buffer {
 
 /** Undefined if the bytes are no total. The rows are checked by whom they are for. */
 export function decodeTotal(bytes: Buffer): GroupTotal | undefined {
-  const value = jsonIn(bytes.toString());
+  const value = bytes.length > TOTAL_BYTES_MAX ? undefined : jsonIn(bytes.toString());
   if (!Array.isArray(value) || value.length !== 4) return undefined;
   const [node, clear, group, rows] = value as unknown[];
-  const areTexts = typeof node === 'string' && typeof clear === 'string' && typeof group === 'string';
-  return areTexts ? { node, clear, group, rows } : undefined;
+  return isName(node) && isName(clear) && isName(group) ? { node, clear, group, rows } : undefined;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= NAME_CHARS_MAX;
 }
 
 export function encodeWhole({ clear, parts }: WholeEvidence): Buffer {

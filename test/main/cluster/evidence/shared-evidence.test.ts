@@ -142,6 +142,11 @@ describe('totals', () => {
     cluster.model.run('fields_put', [HASH], [CHANNEL, '1000', '99', Buffer.from('no frame')]);
     await cluster.pass(100);
     expect(b.shared?.stats().evidence?.dropped.poisoned).toBe(bad.length + 1);
+    const long = encodeTotal({ node: 'x'.repeat(1_000), clear: '0-0', group: 'budget 0.1', rows: [whole] });
+    cluster.model.run('fields_put', [HASH], [CHANNEL, '1000', '99', long]);
+    await cluster.pass(100);
+    expect(budgetOf(b)).toBe(before);
+    bad.push(long);
     send('budget 0.2', [whole]);
     send('standing somewhere', [[0, 5, 5]]);
     await cluster.pass(100);
