@@ -25,11 +25,11 @@ export interface LeasedGatesParts {
   readonly lateMs: number;
 }
 
-/** Memory of the longest call, for each report. */
+/** Memory of the longest call, for each sighting. */
 const LONGEST_FADES = 0.999;
-/** Calls are believed to end within twice the longest time seen lately once this many reports have seen some at work. */
+/** Calls are believed to end within twice the longest time seen lately once this many sightings have seen some at work. */
 const SIGHTINGS_MIN = 100;
-/** Between two reports a call may get this much older unseen, in milliseconds. */
+/** Between two sightings a call may get this much older unseen, in milliseconds. Of reports that come sooner, one counts as a sighting. */
 const UNSEEN_MS = 400;
 
 /** The calls of the gates that share one budget, as their leases see them. */
@@ -42,6 +42,7 @@ export class LeasedGates {
   /** The longest time for which a report has seen a call at work, lately. */
   #oldestMs = 0;
   #sightings = 0;
+  #sightedMs = Number.NEGATIVE_INFINITY;
   /** The number of slots that the nodes have agreed on. */
   #agreed: number | undefined;
 
@@ -112,14 +113,19 @@ export class LeasedGates {
   }
 
   #note(running: readonly TakenSlot[], nowMs: number): void {
-    this.#longestMs *= LONGEST_FADES;
-    this.#oldestMs *= LONGEST_FADES;
-    if (running.length > 0) this.#sightings++;
+    if (nowMs - this.#sightedMs >= UNSEEN_MS) this.#sighted(running.length > 0, nowMs);
     for (const { endsAtMs, startedAtMs } of running) {
       this.#oldestMs = Math.max(this.#oldestMs, nowMs - startedAtMs);
       if (Number.isFinite(endsAtMs))
         this.#longestMs = Math.max(this.#longestMs, endsAtMs + this.#parts.lateMs - startedAtMs);
     }
+  }
+
+  #sighted(isAtWork: boolean, nowMs: number): void {
+    this.#sightedMs = nowMs;
+    this.#longestMs *= LONGEST_FADES;
+    this.#oldestMs *= LONGEST_FADES;
+    if (isAtWork) this.#sightings++;
   }
 
   wake(): void {

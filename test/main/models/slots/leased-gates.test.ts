@@ -158,6 +158,32 @@ describe('the latest end', () => {
 });
 
 describe('the latest end, once many calls were seen', () => {
+  test('is not before calls were seen for a while, however many reports there are', () => {
+    const { clock, gate, demand, budget } = setUp();
+    budget.held = 2;
+    take(gate, needing(clock.now() + 30_000));
+    for (let report = 0; report < 500; report++) {
+      clock.advance(4);
+      void demand.endsMs;
+    }
+    expect(demand.endsMs).toBeGreaterThan(25_000);
+  });
+
+  test('remembers a long call for minutes, however many reports there are', () => {
+    const { clock, gate, demand, budget } = setUp();
+    budget.held = 2;
+    const work = (ms: number): void => {
+      const slot = take(gate, needing(clock.now() + 30_000));
+      clock.advance(ms);
+      void demand.endsMs;
+      slot.release();
+    };
+    for (let report = 0; report < 100; report++) work(400);
+    work(5_000);
+    for (let report = 0; report < 4_000; report++) work(5);
+    expect(demand.endsMs).toBeGreaterThan(9_000);
+  });
+
   test('is twice the longest time that a call has taken lately, also for one without a deadline', () => {
     const { clock, gate, demand, budget } = setUp();
     budget.held = 2;
@@ -166,6 +192,7 @@ describe('the latest end, once many calls were seen', () => {
       clock.advance(50);
       void demand.endsMs;
       slot.release();
+      clock.advance(350);
     }
     expect(demand.endsMs).toBeCloseTo(900, -1);
     take(gate);
