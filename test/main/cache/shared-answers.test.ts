@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AskedRequest } from '../../../src/main/cache/decision-learner.ts';
+import type { Precedent } from '../../../src/main/cache/exchange/precedent.ts';
 import type { Hit, Miss } from '../../../src/main/cache/look.ts';
 import { decision } from '../../support/decisions.ts';
 import { CacheUnderTest, seen } from '../../support/make-cache.ts';
@@ -113,4 +114,20 @@ test('an answer of another node is a sample here, and no second observation: wha
   under.cache.checked(seen(), under.sign(seen()), hit, BLOCK, [], true);
   expect(known(under)).toBe(1);
   expect(under.cache.stats().falseHits.all.checked).toBe(3);
+});
+
+test('other nodes are told once of an answer that several plans share, and of each prediction that it shows to be right or wrong', () => {
+  const under = new CacheUnderTest({ errorBudget: 0.2 });
+  const told: Precedent[] = [];
+  const journal = { decided: () => {}, cleared: () => {}, learned: (precedent: Precedent) => void told.push(precedent) };
+  under.cache.share(journal, () => {});
+  const unknown = (): AskedRequest => ({
+    request: seen(),
+    signature: under.sign(seen()).slice(),
+    look: under.missed(seen()),
+  });
+  learn(under, Array.from({ length: 30 }, unknown));
+  expect(told.map(({ isCounted }) => isCounted)).toEqual([false]);
+  learn(under, probes(under, 3));
+  expect(told.slice(1).map(({ isCounted }) => isCounted)).toEqual([false, true, true]);
 });

@@ -78,7 +78,10 @@ export class HitJudge {
    */
   learn(judgement: HitJudgement, action: string, isCounted = false): void {
     const { circumstances, prediction, riskClass, verdict } = judgement;
-    this.onPrecedent?.({ circumstances, action, prediction: predictedOf(judgement), isCounted });
+    const told = predictedOf(judgement);
+    if (!isCounted || told?.features !== undefined) {
+      this.onPrecedent?.({ circumstances, action, prediction: told, isCounted });
+    }
     const predicted = prediction?.habitAtMs === undefined ? prediction?.action : undefined;
     if (!isCounted) this.#tally(circumstances, action, predicted);
     if (prediction === undefined || riskClass === undefined) return;

@@ -111,14 +111,14 @@ export function decodePrecedent(bytes: Buffer, sentMs: number): NumberedPreceden
   return { number: bytes.readUInt32LE(0), precedent };
 }
 
-/** Undefined if they do not end where the bytes end. */
+/** Undefined if they do not end where the bytes end, or one is too long. */
 function textsIn(bytes: Buffer, from: number): string[] | undefined {
   const texts: string[] = [];
   let at = from;
   while (texts.length < TEXTS) {
     if (at + 2 > bytes.length) return undefined;
     const end = at + 2 + bytes.readUInt16LE(at);
-    if (end > bytes.length) return undefined;
+    if (end > bytes.length || end - at - 2 > TEXT_BYTES_MAX) return undefined;
     texts.push(bytes.toString('utf8', at + 2, end));
     at = end;
   }

@@ -65,6 +65,12 @@ it('what no node would send is none, and nothing throws', () => {
     }),
   );
   expect(encodePrecedent(1, { ...BARE, action: 'x'.repeat(1_025) }, 0)).toBeUndefined();
+  const longest = encoded({ ...BARE, action: 'x'.repeat(1_024) });
+  expect(decodePrecedent(longest, 0)).toBeDefined();
+  const actionAt = longest.indexOf('xx');
+  const longer = Buffer.concat([longest.subarray(0, actionAt), Buffer.from('x'), longest.subarray(actionAt)]);
+  longer.writeUInt16LE(1_025, actionAt - 2);
+  expect(decodePrecedent(longer, 0)).toBeUndefined();
 });
 
 it('what a failed call contained waits again, in its order and under its numbers', () => {
