@@ -119,7 +119,11 @@ test('an answer of another node is a sample here, and no second observation: wha
 test('other nodes are told once of an answer that several plans share, and of each prediction that it shows to be right or wrong', () => {
   const under = new CacheUnderTest({ errorBudget: 0.2 });
   const told: Precedent[] = [];
-  const journal = { decided: () => {}, cleared: () => {}, learned: (precedent: Precedent) => void told.push(precedent) };
+  const journal = {
+    decided: () => {},
+    cleared: () => {},
+    learned: (precedent: Precedent) => void told.push(precedent),
+  };
   under.cache.share(journal, () => {});
   const unknown = (): AskedRequest => ({
     request: seen(),

@@ -172,11 +172,7 @@ export class SharedEvidence {
     if (clock.now() - this.#wholeMs < WHOLE_MS) return undefined;
     this.#wholeMs = clock.now();
     this.#hasLearned = false;
-    const parts = memory
-      .summedParts()
-      .flatMap(({ name, saved }) => [...saved()].map((value) => [name, value] as const));
-    const bytes = encodeWhole({ clear, parts });
-    return bytes.length > WHOLE_BYTES_MAX ? undefined : bytes;
+    return encodeWhole(clear, valuesOf(memory.summedParts()), WHOLE_BYTES_MAX);
   }
 
   // Receiving -------------------------------------------------------------------------------------------------------
@@ -244,4 +240,8 @@ export class SharedEvidence {
     this.#counts.totalsReceived++;
     memory.exchange.onLearned();
   }
+}
+
+function* valuesOf(parts: readonly LearnedPart[]): Generator<readonly [name: string, value: unknown]> {
+  for (const { name, saved } of parts) for (const value of saved()) yield [name, value];
 }

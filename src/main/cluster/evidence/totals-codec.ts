@@ -36,8 +36,21 @@ function isName(value: unknown): value is string {
   return typeof value === 'string' && value.length <= NAME_CHARS_MAX;
 }
 
-export function encodeWhole({ clear, parts }: WholeEvidence): Buffer {
-  return framed(Buffer.from(JSON.stringify([clear, parts])));
+/** Undefined if there is more than fits in these bytes: then it is not encoded to its end. */
+export function encodeWhole(
+  clear: string,
+  parts: Iterable<readonly [string, unknown]>,
+  bytesMax: number,
+): Buffer | undefined {
+  const texts: string[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    const text = JSON.stringify(part);
+    bytes += Buffer.byteLength(text);
+    if (bytes > bytesMax) return undefined;
+    texts.push(text);
+  }
+  return framed(Buffer.from(`[${JSON.stringify(clear)},[${texts.join(',')}]]`));
 }
 
 export function decodeWhole(bytes: Buffer): WholeEvidence | undefined {

@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
-import { type CountedPart, EvidenceTotals, type TotalsRow } from '../../../../src/main/cache/exchange/evidence-totals.ts';
+import {
+  type CountedPart,
+  EvidenceTotals,
+  type TotalsRow,
+} from '../../../../src/main/cache/exchange/evidence-totals.ts';
 
 /** Counts what it hears. */
 function counted(): { part: CountedPart; sum: () => number } {

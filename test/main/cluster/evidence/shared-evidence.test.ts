@@ -196,6 +196,22 @@ describe('totals', () => {
   });
 });
 
+describe('evidence as a whole', () => {
+  it('that is too large to be sent is not written out to its end', async () => {
+    const cluster = await nodesOf(1);
+    const [a] = cluster.nodes as [EvidenceNode];
+    let written = 0;
+    const saved = function* (): Generator<string> {
+      for (; written < 10_000; written++) yield 'x'.repeat(1_000);
+    };
+    a.cache.summedParts = () => [{ name: 'totals', saved, restore: () => false }];
+    play(a, 100);
+    await cluster.pass(2_000);
+    expect(written).toBeGreaterThan(0);
+    expect(written).toBeLessThan(200);
+  });
+});
+
 describe('an engine that has lost its memory', () => {
   it('gets all totals again, for nodes that come later', async () => {
     const cluster = await nodesOf(2);
