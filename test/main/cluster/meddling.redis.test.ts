@@ -135,4 +135,13 @@ describe.skipIf(!hasRedis)('keys that somebody has meddled with', () => {
     expect(frozenMs).toBeGreaterThan(0);
     expect(frozenMs).toBeLessThanOrEqual(LEASE.lifeMs);
   });
+
+  it('however many calls of a node wait, the slots are not lost', async () => {
+    const empty = "return redis.call('SET', KEYS[1], cmsgpack.pack({ frozen = 0, heard = 0, nodes = {} }))";
+    await client.sendCommand(['EVAL', empty, '1', slots]);
+    for (let seq = 1; seq <= 3; seq++) {
+      const [, , , , , , , , , frozenMs] = (await sync('a', seq, 1_000_000)) as number[];
+      expect(frozenMs).toBe(0);
+    }
+  });
 });

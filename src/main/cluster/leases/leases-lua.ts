@@ -143,6 +143,7 @@ local function sync_slots(keys, args)
   local figures = {}
   for i = 4, #args do figures[i - 3] = tonumber(args[i]) end
   local seq, keep, busy, want, later, own, learned, ends, rest, away, moved, last = unpack(figures)
+  want, later = math.min(want, SLOTS_MAX), math.min(later, SLOTS_MAX)
   local state = state_of(keys[1], now)
   local nodes = state.nodes
   local me = nodes[node] or { lease = 0, want = 0, later = 0, usable = 0, used = 0, seq = 0, untilMs = 0, endsMs = 0 }
