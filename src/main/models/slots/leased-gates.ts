@@ -29,7 +29,9 @@ export interface LeasedGatesParts {
 const LONGEST_FADES = 0.999;
 /** Calls are believed to end within twice the longest time seen lately once this many sightings have seen some at work. */
 const SIGHTINGS_MIN = 100;
-/** Between two sightings a call may get this much older unseen, in milliseconds. Of reports that come sooner, one counts as a sighting. */
+/** A busy node reports many times a second. A report is a sighting if the last one was this long ago, in milliseconds: less than between renewals. */
+const SIGHTING_MS = 250;
+/** Between two reports a call may get this much older unseen, in milliseconds. */
 const UNSEEN_MS = 400;
 
 /** The calls of the gates that share one budget, as their leases see them. */
@@ -113,7 +115,7 @@ export class LeasedGates {
   }
 
   #note(running: readonly TakenSlot[], nowMs: number): void {
-    if (nowMs - this.#sightedMs >= UNSEEN_MS) this.#sighted(running.length > 0, nowMs);
+    if (nowMs - this.#sightedMs >= SIGHTING_MS) this.#sighted(running.length > 0, nowMs);
     for (const { endsAtMs, startedAtMs } of running) {
       this.#oldestMs = Math.max(this.#oldestMs, nowMs - startedAtMs);
       if (Number.isFinite(endsAtMs))
