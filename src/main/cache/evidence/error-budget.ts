@@ -155,6 +155,7 @@ export class ErrorBudget {
     this.#share.served(this.#risk ?? this.#budget, served);
     this.#servedElsewhere += served;
     this.#servedSinceAlarm += served;
+    this.#findCut();
   }
 
   saved(): SavedBudget {

@@ -275,3 +275,15 @@ describe('when the world has changed and every prediction is wrong', () => {
     expect(servedAfter(0.2, 5_000, false)).toBeLessThan(12_000);
   });
 });
+
+describe('what another node has counted', () => {
+  test('holds back the next answer here if it raises the alarm', () => {
+    const budget = new ErrorBudget(0.1);
+    for (let i = 0; i < 401; i++) {
+      if (budget.judge(2, 0.99) !== 'serve') budget.observe(2, false);
+    }
+    expect(budget.judge(2, 0.99)).toBe('serve');
+    budget.totalsPart('budget').hear('budget 0.1', 2, [20, 0, 20, 0, 0, 20, 20]);
+    expect(budget.judge(2, 0.99)).toBe('ask');
+  });
+});
