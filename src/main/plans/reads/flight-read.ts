@@ -90,6 +90,7 @@ export class FlightRead {
     if (best === undefined) return [];
     const isCrowded = this.#at(best).gate.waiting > 0;
     this.isLone = !isCrowded && !this.#times.isWritingTimely;
+    if (!isCrowded && this.#times.isHopeless(best) && !reads.isTriedAgain()) return [];
     if (this.isLone && reads.wouldRepeat(this.#given.state, this.#given.inVain)) return [];
     if (!this.#times.isOnlyHope(best) && !reads.isWorthwhile(best.model, isCrowded)) return [];
     return [best, ...able.filter((each) => each !== best)];

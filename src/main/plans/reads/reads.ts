@@ -72,7 +72,7 @@ const TRIED_SHARE = { sure: 0.03, unsure: 0.1 } as const;
 const KNOWN_BONUS = 0.2;
 /** Another model is read in place of one whose reads are worse, unless its record is this much worse. */
 const WORSE_STANDING = 0.5;
-/** Share of plans that read if reads never decide. */
+/** Share of plans that read if reads never decide, or are never in time. */
 const READ_SHARE = 0.05;
 
 export interface ReadsParts {
@@ -112,6 +112,11 @@ export class Reads {
     if (isCrowded && this.isBetterThanNone(model)) return true;
     const share = this.#options.answers === 'read' ? 1 : this.#readShare(model);
     return share === 1 || this.#random.next() < share;
+  }
+
+  /** Whether a read is made although it is not expected in time: nothing else would show that reads have become quicker. */
+  isTriedAgain(): boolean {
+    return this.#random.next() < READ_SHARE;
   }
 
   #readShare(model: string): number {

@@ -171,8 +171,10 @@ describe('where nobody can write in time', () => {
     const at = (health: number) => request({ observation: { place: 'cave', health } });
     const ask = (health: number) => drive(under.clock, under.planner.plan(at(health), { timeoutMs: 200 }));
     const rest = async (): Promise<void> => {
-      under.clock.advance(6_000);
-      await flush();
+      for (const ms of [150, 5_850]) {
+        under.clock.advance(ms);
+        await flush();
+      }
     };
     for (const health of [10, 40, 80, 20]) {
       await ask(health);
@@ -183,6 +185,24 @@ describe('where nobody can write in time', () => {
     expect(steps(late)).toEqual(['read ERR_PLAN_SETTLED']);
     await rest();
     expect((await ask(50)).source).toBe('cache');
+  });
+
+  test('experts are asked for later where a read is late too and hardly quicker', async () => {
+    const reads = () => ({ kind: 'reads', probabilities: { block: 0.9 }, afterMs: 900 }) as const;
+    const features = { ...allFeatures(false), chanceFit: true, lateAnswers: true, learnedTimeouts: true };
+    await make(reads, { answers: 'auto', cache: {}, features }, { kind: 'answers', action: 'block', afterMs: 1_000 });
+    const firstSteps: (string | undefined)[] = [];
+    for (let place = 0; place < 12; place++) {
+      const asked = request({ observation: { place: `cave ${place}`, health: 50 } });
+      const late = await drive(under.clock, under.planner.plan(asked, { timeoutMs: 200 }));
+      firstSteps.push(steps(late)[0]);
+      for (let nth = 0; nth < 20; nth++) {
+        under.clock.advance(100);
+        await flush();
+      }
+    }
+    expect(firstSteps[0]).toBe('read ERR_PLAN_SETTLED');
+    expect(firstSteps.slice(6).filter((step) => step === 'expert ERR_PLAN_SETTLED').length).toBeGreaterThanOrEqual(5);
   });
 });
 

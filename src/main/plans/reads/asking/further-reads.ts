@@ -5,6 +5,7 @@ import type { Situation } from '../../../../shared/situation.ts';
 import type { ExpertResult, ReadTerms } from '../../../../shared/tasks.ts';
 import type { Seat } from '../../../models/seat.ts';
 import type { SpareSlot, SpareSlots } from '../../../models/slots/spare-slots.ts';
+import { type FurtherKind, timeKey } from './further-requests.ts';
 import type { ReadInHand, ReadQueryParts } from './read-query.ts';
 import type { SeatReader } from './seat-reader.ts';
 
@@ -12,9 +13,6 @@ import type { SeatReader } from './seat-reader.ts';
 const TIME_MARGIN = 1.2;
 /** A read that is given up before this share of its time is over says nothing about its server. */
 const WHOLE_SHARE = 0.9;
-
-/** A request for another role, or for other actions. */
-type FurtherKind = 'role' | 'group';
 
 export interface FurtherReadsParts extends Pick<ReadQueryParts, 'reads' | 'shown' | 'pace'> {
   readonly reader: SeatReader;
@@ -62,7 +60,7 @@ export class FurtherReads {
   async after(readings: readonly Reading[]): Promise<ReadInHand> {
     const { shown, read, roles, pace, firstMs } = this.#given;
     const { first } = shown;
-    this.#given.reads.further.took(this.#timeKey('first'), firstMs);
+    this.#given.reads.further.took(timeKey(this.#given.seat, 'first'), firstMs);
     let stage: Stage = { situation: first, actions: first.actions, readings };
     pace.inHand(stage, shown.rest.length > 0 || roles.length > read.roles.length);
     if (shown.rest.length > 0) stage = (await this.#final(stage)) ?? stage;
@@ -171,7 +169,7 @@ export class FurtherReads {
 
   #took(kind: FurtherKind, requests: number, ms: number, answered: number): void {
     const { further, atOnce } = this.#given.reads;
-    const key = this.#timeKey(kind);
+    const key = timeKey(this.#given.seat, kind);
     const isWhole = answered === requests;
     if (requests > 1 || isWhole) atOnce.took(key, requests, isWhole ? ms : undefined);
     if (requests === 1 && isWhole) further.took(key, ms);
@@ -183,7 +181,7 @@ export class FurtherReads {
     // Nothing takes a spare slot back for a plan, and no plan would gain from it.
     const most = pace.isAwaited ? 1 + spare.count : 1;
     const mayTry = pace.leftMs > TIME_MARGIN * Math.min(wanted, most) * this.#usualMs('first');
-    return reads.atOnce.width(this.#timeKey(kind), wanted, most, mayTry);
+    return reads.atOnce.width(timeKey(this.#given.seat, kind), wanted, most, mayTry);
   }
 
   /** How many requests there is time for. Until one was made, each is assumed to take as long as the first of the read. */
@@ -193,7 +191,7 @@ export class FurtherReads {
 
   #usualMs(kind: 'first' | FurtherKind): number {
     const { firstMs, reads } = this.#given;
-    return Math.max(1, reads.further.usualMs(this.#timeKey(kind)) ?? firstMs);
+    return Math.max(1, reads.further.usualMs(timeKey(this.#given.seat, kind)) ?? firstMs);
   }
 
   #isEnough(what: string, probability: number, kind: FurtherKind, requests: number): boolean {
@@ -202,11 +200,6 @@ export class FurtherReads {
     if (!further.isEnough(what, probability, cost)) return false;
     this.#isTrial ??= further.isTrial();
     return !this.#isTrial;
-  }
-
-  #timeKey(kind: 'first' | FurtherKind): string {
-    const { endpoint, model } = this.#given.seat;
-    return `${endpoint}\n${model}\n${kind}`;
   }
 }
 

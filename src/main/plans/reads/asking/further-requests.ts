@@ -1,4 +1,5 @@
 import type { Random } from '../../../../shared/random.ts';
+import type { Seat } from '../../../models/seat.ts';
 import { binOf } from '../bins.ts';
 import { BinnedOutcomes } from '../reliability-curve.ts';
 
@@ -11,6 +12,14 @@ const ASKED_AGAIN = 0.05;
 /** Weight of the latest request in the usual time. */
 const LATEST_WEIGHT = 0.2;
 const KEYS_MAX = 1_000;
+
+/** A request for another role, or for other actions. */
+export type FurtherKind = 'role' | 'group';
+
+/** What the times of requests are known by. */
+export function timeKey({ endpoint, model }: Pick<Seat, 'endpoint' | 'model'>, kind: 'first' | FurtherKind): string {
+  return `${endpoint}\n${model}\n${kind}`;
+}
 
 /**
  * What further requests of a read cost and add: those for more roles where a request asks only one, and those for more actions than there

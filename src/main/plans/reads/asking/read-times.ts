@@ -5,6 +5,7 @@ import type { FlightCalls } from '../../flights/flight-calls.ts';
 import type { FlightParts } from '../../flights/flight-parts.ts';
 import type { ExpertOutlook } from '../../panel/expert-outlook.ts';
 import type { Reads } from '../reads.ts';
+import { timeKey } from './further-requests.ts';
 
 /** A read is waited for until it takes this many times its usual time. */
 const PATIENCE = 2.5;
@@ -12,6 +13,10 @@ const PATIENCE = 2.5;
 const UNKNOWN_SHARE = 0.5;
 /** Margin on the time until a written vote is expected. */
 const WRITING_MARGIN = 1.2;
+/** A read that usually takes this many times the remaining time is hardly ever in time. */
+const LATE_FACTOR = 1.5;
+/** Then it is not asked for if it takes more than this share of an expert's time. */
+const LATE_SHARE = 0.4;
 /** Reads ask one role if those that wait would take more than this share of the plan's time. */
 const PRESSED_SHARE = 0.2;
 
@@ -73,6 +78,16 @@ export class ReadTimes {
     if (!this.#given.reads.isBetterThanNone(best.model)) return false;
     const readMs = this.#at(best).forecast.workMs(best.model, 'read') ?? 0;
     return !this.isWritingTimely && readMs <= this.leftMs;
+  }
+
+  /**
+   * Whether neither a written vote nor a read is expected in time, and a read is not much quicker: what all experts write late is then worth
+   * more than what is read late.
+   */
+  isHopeless(best: ResolvedExpert): boolean {
+    if (this.isWritingTimely || this.#given.parts.options.reads.answers === 'read') return false;
+    const readMs = this.#given.reads.further.usualMs(timeKey(best, 'first')) ?? 0;
+    return readMs > Math.max(LATE_FACTOR * this.leftMs, LATE_SHARE * (this.#writingMs() ?? Number.POSITIVE_INFINITY));
   }
 
   /** Whether any expert has a fair chance to answer in words in time. */
