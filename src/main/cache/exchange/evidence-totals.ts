@@ -94,11 +94,11 @@ export class EvidenceTotals {
   }
 
   #forgetOldest(): void {
-    for (const [node, groups] of this.#heard) {
-      this.#heard.delete(node);
-      this.#groups -= groups.size;
-      return;
-    }
+    const [oldest] = this.#heard;
+    if (oldest === undefined) return;
+    const [node, groups] = oldest;
+    this.#heard.delete(node);
+    this.#groups -= groups.size;
   }
 
   /** Saved after the evidence: what is counted between the two is lost with the process, and not counted twice. */

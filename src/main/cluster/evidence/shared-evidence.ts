@@ -128,8 +128,6 @@ export class SharedEvidence {
     });
   }
 
-  // Sending ---------------------------------------------------------------------------------------------------------
-
   async #send(): Promise<void> {
     const { engine } = this.#parts;
     const clear = this.#parts.clearedAt();
@@ -174,8 +172,6 @@ export class SharedEvidence {
     this.#hasLearned = false;
     return encodeWhole(clear, valuesOf(memory.summedParts()), WHOLE_BYTES_MAX);
   }
-
-  // Receiving -------------------------------------------------------------------------------------------------------
 
   async #read(): Promise<void> {
     const { engine, clock } = this.#parts;

@@ -12,6 +12,7 @@ const LISTS_MAX = 256;
 const KEYS_MAX = 256;
 /** Smaller probabilities count as this one: how much smaller they are would outweigh everything else in a mean. */
 const LEAST = 1e-6;
+
 /**
  * The labels that models prefer whatever these stand for, learned from reads whose lists are turned by chance, and taken out of what is read.
  *
