@@ -88,7 +88,7 @@ class Chart {
   #plot;
   #width = 320;
   #values = /** @type {HTMLElement[]} */ ([]);
-  #summary = el('p', { class: 'summary' });
+  #summary = el('p', 'summary');
   #canvas = el('div', { class: 'canvas', 'aria-hidden': 'true' });
   #data = el('details', { class: 'data', toggle: () => this.#fillTable() }, el('summary', {}, 'As a table'));
 
@@ -135,7 +135,7 @@ class Chart {
       marker.style.setProperty('--marker', `var(${line.color})`);
       return el('li', {}, marker, `${line.name} `, value);
     });
-    return el('ul', { class: 'legend' }, ...items);
+    return el('ul', 'legend', ...items);
   }
 
   #resize() {

@@ -1,4 +1,4 @@
-import { el, table } from './dom.js';
+import { card, el, showSection, table } from './dom.js';
 import { count, duration } from './format.js';
 
 /**
@@ -11,17 +11,10 @@ import { count, duration } from './format.js';
 
 /** @param {Element} parent @param {PlannerStats} stats */
 export function showCluster(parent, { cluster }) {
-  /** @type {HTMLElement} */ (parent.closest('section')).hidden = cluster === undefined;
+  showSection(parent, cluster !== undefined);
   if (cluster === undefined) return;
-  parent.replaceChildren(
-    el(
-      'div',
-      { class: 'card' },
-      el('p', { 'data-state': cluster.engine.isUp ? 'joined' : 'away' }, engineText(cluster)),
-      leaseTable(cluster),
-      domainTable(cluster),
-    ),
-  );
+  const state = el('p', { 'data-state': cluster.engine.isUp ? 'joined' : 'away' }, engineText(cluster));
+  parent.replaceChildren(card(state, leaseTable(cluster), domainTable(cluster)));
 }
 
 /** @param {ClusterStats} cluster */

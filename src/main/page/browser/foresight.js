@@ -1,5 +1,6 @@
-import { el, table } from './dom.js';
+import { card, el, muted, showSection, table } from './dom.js';
 import { count, percent } from './format.js';
+import { swatch } from './timeline.js';
 
 /**
  * What became of the states that agents were expected to be in: a bar of those that models were asked about, by whether the answer
@@ -21,15 +22,15 @@ const OUTCOMES = [
 /** @param {Pick<GuessCounts, Outcome>} counts */
 export function foresightBar(counts) {
   const parts = OUTCOMES.filter(([outcome]) => counts[outcome] > 0).map(([outcome]) => {
-    const part = el('span', { class: `foreseen ${outcome}` });
+    const part = el('span', `foreseen ${outcome}`);
     part.style.flexGrow = String(counts[outcome]);
     return part;
   });
   return el(
     'div',
-    { class: 'foresight' },
+    'foresight',
     el('p', { class: 'foresight-bar', 'aria-hidden': 'true' }, ...parts),
-    el('ul', { class: 'legend' }, ...OUTCOMES.map((each) => outcomeItem(counts, each))),
+    el('ul', 'legend', ...OUTCOMES.map((each) => outcomeItem(counts, each))),
   );
 }
 
@@ -40,7 +41,7 @@ function outcomeItem(counts, [outcome, text]) {
   return el(
     'li',
     {},
-    el('i', { class: `swatch foreseen ${outcome}`, 'aria-hidden': 'true' }),
+    swatch(`foreseen ${outcome}`),
     el('b', { 'data-stat': `foresight.${outcome}`, 'data-value': counts[outcome] }, count(counts[outcome])),
     ` ${text}${share}`,
   );
@@ -50,28 +51,21 @@ function outcomeItem(counts, [outcome, text]) {
 export function showForesight(parent, { foresight }) {
   const { told, off, domain, experience, bySource, waiting, running } = foresight;
   const isShown = told > 0 || (domain !== false && domain.off !== null);
-  /** @type {HTMLElement} */ (parent.closest('section')).hidden = !isShown;
+  showSection(parent, isShown);
   if (!isShown) return;
   const reasons = [
     off === null ? null : `Nothing is asked ahead: ${off}.`,
     off !== null || experience.off === null ? null : `Nothing is foreseen from experience: ${experience.off}.`,
     domain === false || domain.off === null ? null : `The domain is not asked for next states: ${domain.off}.`,
   ];
-  parent.replaceChildren(
-    el(
-      'div',
-      { class: 'card' },
-      foresightBar(foresight),
-      el('p', {}, `${count(waiting)} waiting, ${count(running)} being answered now.`),
-      ...reasons.map((text) => (text === null ? null : el('p', { class: 'muted' }, text))),
-      sourceTable(bySource),
-    ),
-  );
+  const work = el('p', {}, `${count(waiting)} waiting, ${count(running)} being answered now.`);
+  const why = reasons.filter((text) => text !== null).map(muted);
+  parent.replaceChildren(card(foresightBar(foresight), work, ...why, sourceTable(bySource)));
 }
 
 /** @param {readonly GuessRow[]} rows */
 function sourceTable(rows) {
-  const made = table(
+  return table(
     'Expected states by source and scene',
     ['Source', 'Scene', 'Told', 'Asked', 'Ready', 'Late', 'Wrong', 'Dropped'],
     rows.map(({ source, scene, told, asked, used, tooLate, wrong, dropped }) => [
@@ -79,7 +73,6 @@ function sourceTable(rows) {
       scene,
       ...[told, asked, used, tooLate, wrong, dropped].map(count),
     ]),
+    'stacked',
   );
-  made.classList.add('stacked');
-  return made;
 }

@@ -1,4 +1,4 @@
-import { el, setText } from './dom.js';
+import { el, muted, setText } from './dom.js';
 import { duration, timeOfDay } from './format.js';
 import { phaseLegend, planBars, planDetail } from './timeline.js';
 
@@ -46,19 +46,12 @@ export class PlanList {
   constructor(parent, { isLive = true } = {}) {
     const filter = el(
       'label',
-      { class: 'filter' },
+      'filter',
       el('input', { type: 'checkbox', id: 'asked-only', change: (event) => this.#filter(event.target.checked) }),
       ' only those that asked models',
     );
-    parent.append(
-      el(
-        'div',
-        { class: 'plan-bar' },
-        phaseLegend(),
-        el('div', { class: 'plan-buttons' }, filter, isLive ? this.#hold : null),
-      ),
-      el('div', { class: 'plan-pair' }, this.#list, this.#detail),
-    );
+    const buttons = el('div', 'plan-buttons', filter, isLive ? this.#hold : null);
+    parent.append(el('div', 'plan-bar', phaseLegend(), buttons), el('div', 'plan-pair', this.#list, this.#detail));
     this.#showDetail();
   }
 
@@ -108,12 +101,12 @@ export class PlanList {
         'aria-selected': 'false',
         click: () => this.#select(plan),
       },
-      el('span', { class: 'at' }, timeOfDay(plan.atMs)),
-      el('span', { class: 'agent' }, plan.domain === undefined ? plan.agent : `${plan.domain}: ${plan.agent}`),
-      el('span', { class: 'action' }, plan.action),
-      el('span', { class: `source source-${plan.source}` }, plan.source),
-      el('span', { class: 'took' }, duration(plan.latencyMs)),
-      plan.why === undefined ? null : el('span', { class: 'why' }, plan.why.message),
+      el('span', 'at', timeOfDay(plan.atMs)),
+      el('span', 'agent', plan.domain === undefined ? plan.agent : `${plan.domain}: ${plan.agent}`),
+      el('span', 'action', plan.action),
+      el('span', `source source-${plan.source}`, plan.source),
+      el('span', 'took', duration(plan.latencyMs)),
+      plan.why === undefined ? null : el('span', 'why', plan.why.message),
       asked ? planBars(plan) : null,
     );
   }
@@ -176,11 +169,8 @@ export class PlanList {
 
   #showDetail() {
     const plan = this.#selected;
-    const shown =
-      plan === undefined
-        ? el('p', { class: 'muted' }, 'Select a plan to see who was asked and what came of it.')
-        : planDetail(plan, timeOfDay(plan.atMs));
-    this.#detail.replaceChildren(shown);
+    const advice = 'Select a plan to see who was asked and what came of it.';
+    this.#detail.replaceChildren(plan === undefined ? muted(advice) : planDetail(plan, timeOfDay(plan.atMs)));
   }
 
   #toggleHold() {

@@ -1,5 +1,5 @@
 import { SOURCES } from './chart-panels.js';
-import { el, setText, table } from './dom.js';
+import { card, el, muted, setText, showSection, table } from './dom.js';
 import { TOTALS } from './figures.js';
 import { count, duration, NOTHING, percent, rate } from './format.js';
 
@@ -24,12 +24,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
 
 /** @param {unknown} stats @param {string} path */
 function at(stats, path) {
-  return path
-    .split('.')
-    .reduce(
-      (/** @type {any} */ value, name) => (value === null || value === undefined ? undefined : value[name]),
-      stats,
-    );
+  return path.split('.').reduce((/** @type {any} */ value, name) => value?.[name], stats);
 }
 
 /** The name of a total in the table of figures. @param {string} path */
@@ -40,10 +35,11 @@ function nameOf(path) {
 /** @param {PlannerStats} stats @param {string} path @param {(value: any) => string} shown */
 function statText(stats, path, shown) {
   const value = at(stats, path);
+  const isKnown = value !== undefined;
   return el(
     'span',
-    { 'data-stat': path, 'data-value': value === undefined ? 'none' : String(value) },
-    value === undefined ? NOTHING : shown(value),
+    { 'data-stat': path, 'data-value': isKnown ? String(value) : 'none' },
+    isKnown ? shown(value) : NOTHING,
   );
 }
 
@@ -123,7 +119,7 @@ const TILES = [
 export function showTiles(parent, figures) {
   if (parent.childElementCount === 0) {
     for (const { id, name } of TILES) {
-      const parts = [el('p', { class: 'name' }, name), el('p', { class: 'value' }), el('p', { class: 'below' })];
+      const parts = [el('p', 'name', name), el('p', 'value'), el('p', 'below')];
       parent.append(el('div', { class: 'tile card', 'data-tile': id }, ...parts));
     }
   }
@@ -137,35 +133,31 @@ export function showTiles(parent, figures) {
 /** How figures of each unit are formatted; the others are counts. @type {Readonly<Record<string, (value: number) => string>>} */
 const SHOWN = { ms: duration, share: percent, rate };
 
+/** Names and what belongs to each. @param {readonly (readonly [string | Node, Node])[]} rows */
+function totalsList(rows) {
+  return el('dl', 'totals', ...rows.map(([name, value]) => el('div', {}, el('dt', {}, name), value)));
+}
+
+/** @param {PlannerStats} stats @param {readonly (readonly [string, string, (value: any) => string])[]} rows */
+function statsList(stats, rows) {
+  return totalsList(rows.map(([name, path, shown]) => [name, el('dd', {}, statText(stats, path, shown))]));
+}
+
 /** @param {Element} parent @param {PlannerStats & StatsByDomain} stats */
 export function showTotals(parent, stats) {
-  /** @param {readonly (readonly [string, string, (value: any) => string])[]} rows */
-  const list = (rows) =>
-    el(
-      'dl',
-      { class: 'totals' },
-      ...rows.map(([name, path, shown]) =>
-        el('div', {}, el('dt', {}, name), el('dd', {}, statText(stats, path, shown))),
-      ),
-    );
   const totals = TOTALS.filter(([, path]) => typeof at(stats, path) === 'number').map(
     ([name, path, unit]) => /** @type {const} */ ([name, path, SHOWN[unit] ?? count]),
   );
   const sources = SOURCES.map((source) => /** @type {const} */ ([source, `sources.${source}`, count]));
-  parent.replaceChildren(
-    ...domainsOf(stats),
-    el('div', { class: 'card' }, list(totals)),
-    el(
-      'div',
-      { class: 'card' },
-      el('h3', {}, 'Plans by source'),
-      list(sources),
-      el('h3', {}, 'Why no model decided'),
-      whyOf(stats),
-      el('h3', {}, 'Calls by outcome'),
-      codesOf(stats),
-    ),
-  );
+  const causes = [
+    el('h3', {}, 'Plans by source'),
+    statsList(stats, sources),
+    el('h3', {}, 'Why no model decided'),
+    whyOf(stats),
+    el('h3', {}, 'Calls by outcome'),
+    codesOf(stats),
+  ];
+  parent.replaceChildren(...domainsOf(stats), card(statsList(stats, totals)), card(...causes));
 }
 
 /** A table of the domains, if there are several. @param {PlannerStats & StatsByDomain} stats */
@@ -185,25 +177,14 @@ function domainsOf({ domains }) {
       count(calls.made),
     ];
   });
-  return [el('div', { class: 'card' }, el('h3', {}, 'By domain'), table('Totals by domain', heads, rows))];
+  return [card(el('h3', {}, 'By domain'), table('Totals by domain', heads, rows))];
 }
 
 /** @param {PlannerStats} stats */
 function whyOf({ why }) {
   const rows = Object.entries(why).filter(([, plans]) => plans > 0);
-  if (rows.length === 0) return el('p', { class: 'muted' }, 'There is no such plan.');
-  return el(
-    'dl',
-    { class: 'totals' },
-    ...rows.map(([code, plans]) =>
-      el(
-        'div',
-        {},
-        el('dt', {}, el('code', {}, code)),
-        el('dd', { 'data-stat': `why.${code}`, 'data-value': String(plans) }, count(plans)),
-      ),
-    ),
-  );
+  if (rows.length === 0) return muted('There is no such plan.');
+  return codeList(rows, (code) => ({ 'data-stat': `why.${code}` }));
 }
 
 /**
@@ -211,21 +192,24 @@ function whyOf({ why }) {
  * @param {PlannerStats} stats
  */
 function codesOf({ calls }) {
-  const rows = Object.entries(calls.byCode).map(([code, calls]) =>
-    el(
-      'div',
-      {},
-      el('dt', {}, el('code', {}, code)),
-      el('dd', { 'data-code': code, 'data-value': String(calls) }, count(calls)),
-    ),
+  const rows = Object.entries(calls.byCode);
+  return rows.length === 0 ? muted('No calls yet.') : codeList(rows, (code) => ({ 'data-code': code }));
+}
+
+/** @param {readonly (readonly [string, number])[]} rows @param {(code: string) => Record<string, string>} markOf */
+function codeList(rows, markOf) {
+  return totalsList(
+    rows.map(([code, of]) => [
+      el('code', {}, code),
+      el('dd', { ...markOf(code), 'data-value': String(of) }, count(of)),
+    ]),
   );
-  return rows.length === 0 ? el('p', { class: 'muted' }, 'No calls yet.') : el('dl', { class: 'totals' }, ...rows);
 }
 
 /** @param {Element} parent @param {readonly EndpointStats[]} endpoints */
 export function showEndpoints(parent, endpoints) {
   parent.replaceChildren(...endpoints.map(endpointCard));
-  if (endpoints.length === 0) parent.append(el('p', { class: 'muted' }, 'None configured.'));
+  if (endpoints.length === 0) parent.append(muted('None configured.'));
 }
 
 /** Maximum number of slots that are drawn one by one. */
@@ -236,19 +220,20 @@ function endpointCard(at) {
   const { endpoint, kind, slots, slotsKnown, width = slots, busy, held, waiting, breaker } = at;
   const working = Math.max(0, busy - held);
   const free = Math.max(0, slots - busy);
-  const drawn = [...Array(working).fill('busy'), ...Array(held).fill('held'), ...Array(free).fill('free')].slice(
-    0,
-    SLOTS_DRAWN,
-  );
-  const opened =
-    breaker.opened === 0 ? '' : `, opened ${breaker.opened === 1 ? 'once' : `${count(breaker.opened)} times`}`;
+  const drawn = [...Array(working).fill('busy'), ...Array(held).fill('held'), ...Array(free).fill('free')];
+  const times = breaker.opened === 1 ? 'once' : `${count(breaker.opened)} times`;
+  const opened = breaker.opened === 0 ? '' : `, opened ${times}`;
   const state = { closed: 'healthy', open: 'resting', 'half-open': 'on trial' }[breaker.state];
   return el(
     'div',
     { class: 'card endpoint', 'data-endpoint': endpoint },
-    el('h3', {}, endpoint, el('span', { class: 'kind' }, kind === 'unknown' ? '' : kind)),
-    el('p', { class: `breaker ${breaker.state}` }, el('b', {}, state), ` (breaker ${breaker.state}${opened})`),
-    el('p', { class: 'slots', 'aria-hidden': 'true' }, ...drawn.map((of) => el('i', { class: `slot ${of}` }))),
+    el('h3', {}, endpoint, el('span', 'kind', kind === 'unknown' ? '' : kind)),
+    el('p', `breaker ${breaker.state}`, el('b', {}, state), ` (breaker ${breaker.state}${opened})`),
+    el(
+      'p',
+      { class: 'slots', 'aria-hidden': 'true' },
+      ...drawn.slice(0, SLOTS_DRAWN).map((of) => el('i', `slot ${of}`)),
+    ),
     el(
       'p',
       {},
@@ -267,60 +252,42 @@ function endpointCard(at) {
 
 /** @param {EndpointStats} at */
 function modelTimes({ endpoint, profiles }) {
-  if (profiles.length === 0) return el('p', { class: 'muted' }, 'No call has ended yet.');
+  if (profiles.length === 0) return muted('No call has ended yet.');
   const rows = profiles.map(({ model, kind, phases, timeouts }) => [
     kind === 'text' ? model : `${model} (${kind})`,
     duration(phases.firstToken?.p95),
     duration(phases.total?.p95),
     duration(timeouts.totalMs),
   ]);
-  const made = table(
-    `Times of the models at ${endpoint}`,
-    ['Model', 'First token, p95', 'Whole call, p95', 'Timeout'],
-    rows,
-  );
-  made.classList.add('stacked');
-  return made;
+  const heads = ['Model', 'First token, p95', 'Whole call, p95', 'Timeout'];
+  return table(`Times of the models at ${endpoint}`, heads, rows, 'stacked');
 }
 
 /** @param {Element} parent @param {PlannerStats} stats */
 export function showScenes(parent, stats) {
   const { cache } = stats;
-  if (cache === false) return parent.replaceChildren(el('p', { class: 'muted' }, 'The cache is off.'));
+  if (cache === false) return parent.replaceChildren(muted('The cache is off.'));
   const { entries, entriesByScene, ttlByScene, falseHits } = cache;
   const named = entriesByScene.reduce((sum, each) => sum + each.entries, 0);
   const most = Math.max(1, entries - named, ...entriesByScene.map((each) => each.entries));
   const ttlOf = new Map(ttlByScene.map(({ scene, ttlMs }) => [scene, ttlMs]));
   const wrongOf = new Map(falseHits.scenes.map((each) => [each.scene, each]));
   const rows = entriesByScene.map(({ scene, entries }) => {
-    const judged = wrongOf.get(scene);
-    const wrong =
-      judged === undefined || judged.checked === 0 ? NOTHING : `${count(judged.wrong)} of ${count(judged.checked)}`;
-    return [
-      scene,
-      meter(entries, most, scene),
-      duration(ttlOf.get(scene) ?? cache.ttlMs),
-      count(judged?.served ?? 0),
-      wrong,
-    ];
+    const { served, wrong, checked } = wrongOf.get(scene) ?? { served: 0, wrong: 0, checked: 0 };
+    const found = checked === 0 ? NOTHING : `${count(wrong)} of ${count(checked)}`;
+    return [scene, meter(entries, most, scene), duration(ttlOf.get(scene) ?? cache.ttlMs), count(served), found];
   });
   if (entries > named) rows.push(['not known yet', meter(entries - named, most, ''), NOTHING, NOTHING, NOTHING]);
-  const made = table(
-    'Entries of the cache by scene',
-    ['Scene', 'Entries', 'Fresh for', 'Served', 'Wrong of checked'],
-    rows,
-  );
-  made.classList.add('stacked');
-  const fill = el(
-    'p',
-    {},
+  const heads = ['Scene', 'Entries', 'Fresh for', 'Served', 'Wrong of checked'];
+  const fill = [
     statText(stats, 'cache.entries', count),
     ' of ',
     statText(stats, 'cache.entriesMax', count),
     ' entries',
-  );
+  ];
+  const made = rows.length === 0 ? muted('Empty.') : table('Entries of the cache by scene', heads, rows, 'stacked');
   parent.replaceChildren(
-    el('div', { class: 'card' }, fill, rows.length === 0 ? el('p', { class: 'muted' }, 'Empty.') : made),
+    card(el('p', {}, ...fill), made),
     ...(cache.standing === false || cache.standing.tiers.length === 0 ? [] : [standingCard(cache.standing)]),
   );
 }
@@ -334,24 +301,24 @@ function standingCard({ trust, models, tiers }) {
     el('span', { 'data-tier': `${tier} ${to}`, 'data-value': String(serving) }, serving ? 'serves' : 'silent'),
     why,
   ]);
-  const made = table('How often tiers of the cache were right', ['Tier', 'Compared', 'Right', 'Now', 'Why'], rows);
-  made.classList.add('stacked');
-  const known =
-    models.agreement === null ? 'not known yet' : `${percent(models.agreement)} of ${count(models.compared)}`;
-  return el('div', { class: 'card' }, el('p', {}, `Trust: ${trust}. Models agree with each other: ${known}.`), made);
+  const heads = ['Tier', 'Compared', 'Right', 'Now', 'Why'];
+  const { agreement, compared } = models;
+  const known = agreement === null ? 'not known yet' : `${percent(agreement)} of ${count(compared)}`;
+  return card(
+    el('p', {}, `Trust: ${trust}. Models agree with each other: ${known}.`),
+    table('How often tiers of the cache were right', heads, rows, 'stacked'),
+  );
 }
 
 /** Shows what reads decided, and how reliable they are; nothing if no model is read. @param {Element} parent @param {PlannerStats} stats */
 export function showReads(parent, stats) {
   const { reads, plans } = stats;
-  /** @type {HTMLElement} */ (parent.closest('section')).hidden = reads === false;
+  showSection(parent, reads !== false);
   if (reads === false) return;
   // Background reads make decisions, but no plans.
   const share = plans.settled === 0 ? undefined : Math.min(1, reads.decided / plans.settled);
   const summary = `Read decisions: ${percent(share)} of ${count(plans.settled)} plans.`;
-  parent.replaceChildren(
-    el('div', { class: 'card' }, el('p', {}, summary), ...reads.calibration.map((_, i) => calibrationOf(stats, i))),
-  );
+  parent.replaceChildren(card(el('p', {}, summary), ...reads.calibration.map((_, i) => calibrationOf(stats, i))));
 }
 
 /** Compares what a read model was expected to decide in words with what it decided. @param {PlannerStats} stats @param {number} index */
@@ -359,26 +326,23 @@ function calibrationOf(stats, index) {
   const path = `reads.calibration.${index}`;
   const { model, curve } = /** @type {CalibrationStats} */ (at(stats, path));
   const rows = curve.map(({ expected, agreed, compared }) => [percent(expected), percent(agreed), count(compared)]);
-  const made = table(`Reliability of reads of ${model}`, ['Expected', 'Came', 'Compared'], rows);
-  made.classList.add('stacked');
+  const errors = [
+    'Calibration error ',
+    statText(stats, `${path}.error`, rate),
+    ', Brier score ',
+    statText(stats, `${path}.brier`, rate),
+    ' (',
+    statText(stats, `${path}.brierOfMean`, rate),
+    ' if always the mean was expected), ',
+    statText(stats, `${path}.compared`, count),
+    ' compared',
+  ];
   return el(
     'div',
     { 'data-reads': model },
     el('h3', {}, model),
-    el(
-      'p',
-      {},
-      'Calibration error ',
-      statText(stats, `${path}.error`, rate),
-      ', Brier score ',
-      statText(stats, `${path}.brier`, rate),
-      ' (',
-      statText(stats, `${path}.brierOfMean`, rate),
-      ' if always the mean was expected), ',
-      statText(stats, `${path}.compared`, count),
-      ' compared',
-    ),
-    made,
+    el('p', {}, ...errors),
+    table(`Reliability of reads of ${model}`, ['Expected', 'Came', 'Compared'], rows, 'stacked'),
   );
 }
 

@@ -1,5 +1,5 @@
-import { el } from './dom.js';
-import { count, duration, NOTHING } from './format.js';
+import { el, muted } from './dom.js';
+import { count, duration } from './format.js';
 
 /**
  * The attempts of a plan as bars over its time. Each phase has its own pattern and each failure a sign, so that nothing depends on colour alone.
@@ -60,22 +60,22 @@ export function spanOf({ attempts, latencyMs }) {
 export function attemptBar(attempt, { from, to }) {
   const ending = endingOf(attempt);
   const width = to - from;
-  const bar = el('span', { class: `bar-of ${ending}` });
+  const bar = el('span', `bar-of ${ending}`);
   bar.style.left = `${percentOf(attempt.startMs - from, width)}%`;
   bar.style.width = `${Math.max(0.5, percentOf(attempt.latencyMs, width))}%`;
   for (const { phase, ms } of phasesOf(attempt)) {
-    const part = el('span', { class: `phase ${phase}` });
+    const part = el('span', `phase ${phase}`);
     part.style.flexGrow = String(ms);
     bar.append(part);
   }
-  if (ending !== 'ok') bar.append(el('span', { class: 'sign' }, SIGNS[ending]));
-  return el('span', { class: 'track' }, beforeIt({ from, to }), bar);
+  if (ending !== 'ok') bar.append(el('span', 'sign', SIGNS[ending]));
+  return el('span', 'track', beforeIt({ from, to }), bar);
 }
 
 /** Marks the time before the plan was asked, if there was work by then. @param {{ from: number, to: number }} span */
 function beforeIt({ from, to }) {
   if (from === 0) return null;
-  const before = el('span', { class: 'before' });
+  const before = el('span', 'before');
   before.style.width = `${percentOf(-from, to - from)}%`;
   return before;
 }
@@ -84,35 +84,25 @@ function beforeIt({ from, to }) {
  * @param {ShownPlan} plan */
 export function planBars(plan) {
   const span = spanOf(plan);
-  return el(
-    'span',
-    { class: 'bars', 'aria-hidden': 'true' },
-    ...plan.attempts.map((attempt) => attemptBar(attempt, span)),
-  );
+  const bars = plan.attempts.map((attempt) => attemptBar(attempt, span));
+  return el('span', { class: 'bars', 'aria-hidden': 'true' }, ...bars);
 }
 
 export function phaseLegend() {
   return el(
     'ul',
-    { class: 'legend phases' },
-    ...PHASES.map(([phase, text]) =>
-      el('li', {}, el('i', { class: `swatch phase ${phase}`, 'aria-hidden': 'true' }), text),
-    ),
-    el(
-      'li',
-      {},
-      el('i', { class: 'swatch sign cancelled', 'aria-hidden': 'true' }, SIGNS.cancelled),
-      'cancelled, not needed',
-    ),
-    el(
-      'li',
-      {},
-      el('i', { class: 'swatch sign failed', 'aria-hidden': 'true' }, SIGNS.failed),
-      'failed or out of time',
-    ),
-    el('li', {}, el('i', { class: 'swatch before', 'aria-hidden': 'true' }), 'before the plan was asked'),
+    'legend phases',
+    ...PHASES.map(([phase, text]) => el('li', {}, swatch(`phase ${phase}`), text)),
+    el('li', {}, swatch('sign cancelled', SIGNS.cancelled), 'cancelled, not needed'),
+    el('li', {}, swatch('sign failed', SIGNS.failed), 'failed or out of time'),
+    el('li', {}, swatch('before'), 'before the plan was asked'),
     el('li', {}, 'Each plan over its own time.'),
   );
+}
+
+/** The sample of a pattern in a legend. @param {string} kind @param {string} [sign] */
+export function swatch(kind, sign) {
+  return el('i', { class: `swatch ${kind}`, 'aria-hidden': 'true' }, sign);
 }
 
 /** @type {Readonly<Record<NonNullable<Attempt['lastSeen']>, string>>} */
@@ -126,14 +116,6 @@ const SEEN = {
 };
 
 /**
- * Name of an attempt: the expert's role, or the step of the synthesis.
- * @param {Attempt} attempt
- */
-export function attemptName({ step, role }) {
-  return role ?? step;
-}
-
-/**
  * One plan with all of its details.
  * @param {ShownPlan} plan @param {string} time
  */
@@ -142,27 +124,16 @@ export function planDetail(plan, time) {
   const left = attemptCount - attempts.length;
   return el(
     'div',
-    { class: 'detail-body' },
+    'detail-body',
     el('h3', { id: 'detail-title' }, `Plan ${plan.id}: `, el('b', {}, plan.action)),
-    el('p', { class: 'reason' }, plan.reason === '' ? 'No reason was given.' : plan.reason),
-    plan.why === undefined
-      ? null
-      : el(
-          'p',
-          { class: 'why' },
-          el('b', {}, 'No model decided: '),
-          `${plan.why.message} `,
-          el('code', {}, plan.why.code),
-        ),
-    el(
-      'dl',
-      { class: 'facts' },
-      ...factsOf(plan, time).flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]),
-    ),
+    el('p', 'reason', plan.reason === '' ? 'No reason was given.' : plan.reason),
+    plan.why &&
+      el('p', 'why', el('b', {}, 'No model decided: '), `${plan.why.message} `, el('code', {}, plan.why.code)),
+    el('dl', 'facts', ...factsOf(plan, time).flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)])),
     attempts.length === 0
-      ? el('p', { class: 'muted' }, 'No model was asked.')
-      : el('ol', { class: 'attempts' }, ...attempts.map((attempt) => attemptItem(attempt, spanOf(plan)))),
-    left > 0 ? el('p', { class: 'muted' }, `and ${count(left)} more`) : null,
+      ? muted('No model was asked.')
+      : el('ol', 'attempts', ...attempts.map((attempt) => attemptItem(attempt, spanOf(plan)))),
+    left > 0 ? muted(`and ${count(left)} more`) : null,
   );
 }
 
@@ -185,33 +156,27 @@ function factsOf(plan, time) {
 /** @param {Attempt} attempt @param {{ from: number, to: number }} span */
 function attemptItem(attempt, span) {
   const ending = endingOf(attempt);
-  const { model, endpoint, code, action, message, lastSeen, completionTokens } = attempt;
+  const { role, step, model, endpoint, code, action, message, lastSeen, completionTokens } = attempt;
   const times = PHASES.map(([phase, text]) => {
     const ms = phasesOf(attempt).find((each) => each.phase === phase)?.ms;
-    return el(
-      'li',
-      {},
-      el('i', { class: `swatch phase ${phase}`, 'aria-hidden': 'true' }),
-      `${text} `,
-      el('b', {}, ms === undefined ? NOTHING : duration(ms)),
-    );
+    return el('li', {}, swatch(`phase ${phase}`), `${text} `, el('b', {}, duration(ms)));
   });
   const tokens = completionTokens === undefined ? '' : `, ${count(completionTokens)} tokens`;
   return el(
     'li',
-    { class: `attempt ${ending}` },
-    el('p', { class: 'attempt-head' }, el('b', {}, attemptName(attempt)), ` ${model} at ${endpoint}`),
+    `attempt ${ending}`,
+    el('p', 'attempt-head', el('b', {}, role ?? step), ` ${model} at ${endpoint}`),
     attemptBar(attempt, span),
     el(
       'p',
-      { class: 'outcome' },
+      'outcome',
       el('code', {}, code),
       action === undefined ? '' : ` for ${action}`,
       ` after ${duration(attempt.latencyMs)}${tokens}`,
       lastSeen === undefined ? '' : `, ${SEEN[lastSeen]}`,
     ),
-    message === undefined ? null : el('p', { class: 'message' }, message),
-    el('ul', { class: 'legend times' }, ...times),
+    message && el('p', 'message', message),
+    el('ul', 'legend times', ...times),
   );
 }
 
