@@ -17,20 +17,16 @@ export interface PageAsset {
 
 const PAGE_FOLDER = new URL('./browser/', import.meta.url);
 
-/** The modules of the page, each after those that it imports. */
-const PAGE_MODULES = [
+/** The modules of the page and of reports, each after those that it imports. */
+export const COMMON_MODULES = [
   'dom.js',
   'format.js',
   'chart-panels.js',
   'charts.js',
   'timeline.js',
   'plan-list.js',
-  'cluster.js',
   'foresight.js',
-  'tables.js',
-  'live.js',
-  'page.js',
-] as const;
+];
 
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
@@ -52,7 +48,7 @@ export function chartLibrary(): { readonly script: URL; readonly style: URL } {
 /** Reads and compresses all files once, before the first request. */
 export function loadPageAssets(): Promise<PageAsset[]> {
   const { script, style } = chartLibrary();
-  const own = [...PAGE_MODULES, 'page.css', 'icon.svg'];
+  const own = [...COMMON_MODULES, 'cluster.js', 'tables.js', 'live.js', 'page.js', 'page.css', 'icon.svg'];
   return Promise.all([
     load('/', pageFile('index.html')),
     assetOf('/page/figures.js', Buffer.from(FIGURES_MODULE)),

@@ -1,20 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { chartLibrary, pageFile } from './page-assets.ts';
-
-/** The modules of a report, each after those that it imports. */
-const REPORT_MODULES = [
-  'dom.js',
-  'format.js',
-  'chart-panels.js',
-  'charts.js',
-  'timeline.js',
-  'plan-list.js',
-  'foresight.js',
-  'report.js',
-] as const;
+import { COMMON_MODULES, chartLibrary, pageFile } from './page-assets.ts';
 
 /** The parts of the live page for a page in one file: two scripts, in this order, and their style. */
-export interface PageBundle {
+interface PageBundle {
   readonly scripts: readonly string[];
   readonly style: string;
 }
@@ -26,7 +14,9 @@ export interface PageBundle {
 export async function bundlePage(): Promise<PageBundle> {
   const { script, style } = chartLibrary();
   const [library, libraryStyle, pageStyle, ...modules] = await Promise.all(
-    [script, style, pageFile('page.css'), ...REPORT_MODULES.map(pageFile)].map((file) => readFile(file, 'utf8')),
+    [script, style, pageFile('page.css'), ...[...COMMON_MODULES, 'report.js'].map(pageFile)].map((file) =>
+      readFile(file, 'utf8'),
+    ),
   );
   return {
     scripts: [library as string, modules.map(withoutModuleSyntax).join('\n')],

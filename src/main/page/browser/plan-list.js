@@ -92,6 +92,8 @@ export class PlanList {
   /** @param {ShownPlan} plan */
   #itemOf(plan) {
     const asked = plan.attempts.length > 0;
+    const source = el('span', 'source', plan.source);
+    source.style.setProperty('--of-source', `var(--source-${plan.source})`);
     return el(
       'li',
       {
@@ -104,7 +106,7 @@ export class PlanList {
       el('span', 'at', timeOfDay(plan.atMs)),
       el('span', 'agent', plan.domain === undefined ? plan.agent : `${plan.domain}: ${plan.agent}`),
       el('span', 'action', plan.action),
-      el('span', `source source-${plan.source}`, plan.source),
+      source,
       el('span', 'took', duration(plan.latencyMs)),
       plan.why === undefined ? null : el('span', 'why', plan.why.message),
       asked ? planBars(plan) : null,
