@@ -43,6 +43,17 @@ export function warn(context: CliContext, message: string): void {
   if (!context.logOnly) note(context, `warning: ${message}`);
 }
 
+/** Writes the result of a command: as JSON, or in words. */
+export function printResult(
+  context: CliContext,
+  isJson: boolean | undefined,
+  result: object,
+  words: () => string,
+): void {
+  if (isJson) printJson(context, result);
+  else context.stdout.write(shown(words()));
+}
+
 /** Writes JSON. Escapes control characters that JSON leaves to the terminal; the result parses to the same text. */
 export function printJson(context: CliContext, value: object): void {
   context.stdout.write(`${shown(JSON.stringify(value))}\n`);

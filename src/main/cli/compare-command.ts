@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { shown } from '../../shared/shown-text.ts';
 import { type Better, type ComparedRow, reportPage } from '../page/report-page.ts';
 import { type Comparison, compareReports } from '../report/comparison.ts';
 import { type ReadReport, readReport } from '../report/read-report.ts';
-import { type CliContext, note, printJson } from './cli-context.ts';
+import { type CliContext, note, printResult } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
 import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide } from './report-text.ts';
@@ -46,11 +45,9 @@ export async function compareCommand(
   const [a, b] = [await read(context, fileA), await read(context, fileB)];
   await using page = await openReportFile(context, flags.report);
   const comparison = compareReports(a.report, b.report);
-  if (flags.json) printJson(context, { a: { file: fileA }, b: { file: fileB }, ...comparison });
-  else {
-    for (const warning of comparison.warnings) note(context, `warning: ${warning}`);
-    context.stdout.write(shown(comparisonText(comparison, a, b)));
-  }
+  if (!flags.json) for (const warning of comparison.warnings) note(context, `warning: ${warning}`);
+  const result = { a: { file: fileA }, b: { file: fileB }, ...comparison };
+  printResult(context, flags.json, result, () => comparisonText(comparison, a, b));
   await page?.write(await pageOf(comparison, a, b));
   return EXIT.SUCCESS;
 }

@@ -3,11 +3,11 @@ import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
-import { shown, shownInLine } from '../../shared/shown-text.ts';
-import { readText as textOf } from '../../shared/untrusted-json.ts';
+import { shownInLine } from '../../shared/shown-text.ts';
+import { isRecord, readText as textOf } from '../../shared/untrusted-json.ts';
 import type { Plan } from '../plans/plan.ts';
 import { loadConfig } from '../service/config/config-file.ts';
-import { type CliContext, printJson } from './cli-context.ts';
+import { type CliContext, printResult } from './cli-context.ts';
 import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
 import { DOMAIN_FLAG, domainsOf, kindsFor, repeated } from './kinds.ts';
 import { openPlannerHost } from './planner-host.ts';
@@ -48,8 +48,7 @@ export async function planCommand(context: CliContext, flags: PlanFlags, file?: 
   checkRequest(domainsOf(kinds).of(request), request);
   await using host = await openPlannerHost(context, flags, loaded, kinds);
   const plan = await host.planner.plan(request, { signal: context.signal });
-  if (flags.json) printJson(context, plan);
-  else context.stdout.write(shown(planText(plan)));
+  printResult(context, flags.json, plan, () => planText(plan));
   return EXIT.SUCCESS;
 }
 
@@ -80,7 +79,7 @@ async function readRequest(context: CliContext, file: string | undefined): Promi
   } catch (cause) {
     throw new PlannerError('ERR_REQUEST_INVALID', `${name} is not JSON (${(cause as Error).message})`, { cause });
   }
-  if (request === null || typeof request !== 'object' || Array.isArray(request)) {
+  if (!isRecord(request)) {
     throw new PlannerError('ERR_REQUEST_INVALID', `request must be an object, got ${describeValue(request)}`);
   }
   // checkRequest checks every member before anything else.

@@ -242,7 +242,7 @@ async function listAll(context: CliContext, flags: ServerFlags, endpoints: Endpo
     Object.entries(endpoints).map(async ([name, endpoint]) => {
       try {
         const { models } = await listSomewhere(endpoint.baseURL, (baseURL) =>
-          listAt(context, { name, ...endpoint, baseURL }),
+          listAt(context, { name, ...endpoint, baseURL }, LIST_MS),
         );
         return { name, models };
       } catch (error) {
@@ -253,10 +253,11 @@ async function listAll(context: CliContext, flags: ServerFlags, endpoints: Endpo
   );
 }
 
-async function listAt({ clock }: CliContext, endpoint: EndpointAddress): Promise<readonly string[]> {
-  const client = new ModelClient(endpoint, clock, 1);
+/** Returns the ids of the models that a server lists. */
+export async function listAt({ clock }: CliContext, at: EndpointAddress, timeoutMs: number): Promise<string[]> {
+  const client = new ModelClient(at, clock, 1);
   try {
-    return await client.listModels(LIST_MS);
+    return await client.listModels(timeoutMs);
   } finally {
     await client.close();
   }

@@ -1,7 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { defined } from '../../shared/defined.ts';
 import { PlannerError } from '../../shared/errors.ts';
-import { shown } from '../../shared/shown-text.ts';
 import type { ResolvedCache } from '../cache/cache-options.ts';
 import { PROFILES } from '../options/profiles.ts';
 import { checkMemory } from '../options/resolve-options.ts';
@@ -10,14 +9,15 @@ import type { ReplayOutcome } from '../replay/replay.ts';
 import { replayReport } from '../replay/replay-report.ts';
 import { runReplay } from '../replay/run-replay.ts';
 import type { ReadOptions } from '../replay/take-records.ts';
+import { isTraceFault } from '../session/file-lines.ts';
 import type { ReportTrace } from '../session/report.ts';
 import { openTrace, type Trace, traceOfDomain } from '../session/trace-reader.ts';
-import { type CliContext, printJson } from './cli-context.ts';
+import { type CliContext, printJson, printResult } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
 import { foresightText } from './foresight-text.ts';
 import { barTotal, openReplayProgress } from './progress.ts';
 import { replayText } from './replay-text.ts';
-import { addTraceFlags, traceOptions, wholeNumber } from './server-flags.ts';
+import { addTraceFlags, numberFlag, traceOptions, wholeNumber } from './server-flags.ts';
 
 export interface ReplayFlags {
   readonly serve: 'first' | 'budget';
@@ -47,6 +47,12 @@ const ENTRIES = 100_000;
 const TTL_SECONDS = CACHE.ttlMs / 1_000;
 const AGENTS_MAX = 100_000;
 const TTL_SECONDS_MAX = 1e9;
+const shareFlag = numberFlag('a share from 0 to 1', (value) => value >= 0 && value <= 1);
+const shareBelowOne = numberFlag('a share above 0 and below 1', (value) => value > 0 && value < 1);
+const seconds = numberFlag(
+  `a number of seconds from 0 to ${TTL_SECONDS_MAX}`,
+  (value) => value >= 0 && value <= TTL_SECONDS_MAX,
+);
 const EXAMPLES = `
 Examples:
   conclave replay trace.jsonl.gz                       how often the cache would answer, and be wrong
@@ -133,6 +139,14 @@ export function addReplayCommand(
     .action((files: readonly string[], flags: ReplayFlags) => run(flags, files));
 }
 
+/** What each replay of a command needs. */
+interface Replaying {
+  readonly context: CliContext;
+  readonly flags: ReplayFlags;
+  readonly withStack: boolean;
+  readonly cache: ResolvedCache;
+}
+
 /** Replays each trace on a cache of its own. A trace that fails does not stop the others. */
 export async function replayCommand(
   context: CliContext,
@@ -142,39 +156,33 @@ export async function replayCommand(
 ): Promise<ExitCode> {
   const cache = resolveCache(flags);
   const caches = flags.compareGuard ? [true, false].map((guard) => withGuard(cache, guard)) : [cache];
+  const replays = files.flatMap((file) => caches.map((judged) => ({ file, cache: judged })));
   let exit: ExitCode = EXIT.SUCCESS;
-  for (const [index, [file, judged]] of files
-    .flatMap((file) => caches.map((each) => [file, each] as const))
-    .entries()) {
+  for (const [index, { file, cache }] of replays.entries()) {
     if (context.signal.aborted) return EXIT.FAILURE;
     if (index > 0 && !flags.json) context.stdout.write('\n');
-    if (!(await replayFile(context, flags, judged, withStack, file))) exit = EXIT.FAILURE;
+    if (!(await replayFile({ context, flags, withStack, cache }, file))) exit = EXIT.FAILURE;
   }
   return exit;
 }
 
 /** Returns true if the trace was replayed as far as requested. */
-async function replayFile(
-  context: CliContext,
-  flags: ReplayFlags,
-  cache: ResolvedCache,
-  withStack: boolean,
-  file: string,
-): Promise<boolean> {
+async function replayFile(replaying: Replaying, file: string): Promise<boolean> {
+  const { context, flags, withStack } = replaying;
   try {
     await using trace = await openTrace(file, traceOptions(context, flags));
     const names = Object.keys(trace.domains);
-    if (names.length === 1) return await replayTrace(context, flags, cache, withStack, trace);
+    if (names.length === 1) return await replayTrace(replaying, trace);
     let isDone = true;
     for (const name of names) {
       await using again = await openTrace(file, traceOptions(context, flags));
-      isDone = (await replayTrace(context, flags, cache, withStack, traceOfDomain(again, name))) && isDone;
+      isDone = (await replayTrace(replaying, traceOfDomain(again, name))) && isDone;
     }
     return isDone;
   } catch (error) {
     // Interrupted while the file was being opened, so it seems to have no header.
     if (context.signal.aborted) return false;
-    if (!(error instanceof PlannerError && error.code === 'ERR_TRACE_INVALID')) throw error;
+    if (!isTraceFault(error)) throw error;
     if (flags.json) printJson(context, { trace: { file }, error: failureText(error) });
     context.stderr.write(failureLines(error, withStack));
     return false;
@@ -182,16 +190,11 @@ async function replayFile(
 }
 
 /** Replays the records of one domain. */
-async function replayTrace(
-  context: CliContext,
-  flags: ReplayFlags,
-  cache: ResolvedCache,
-  withStack: boolean,
-  trace: Trace,
-): Promise<boolean> {
-  const { fault, interrupted } = flags.foresight
-    ? await judgeForesight(context, flags, trace)
-    : await judgeCache(context, flags, cache, trace);
+async function replayTrace(replaying: Replaying, trace: Trace): Promise<boolean> {
+  const { context, flags, withStack } = replaying;
+  const { fault, interrupted } = await (flags.foresight
+    ? judgeForesight(replaying, trace)
+    : judgeCache(replaying, trace));
   if (fault !== undefined) context.stderr.write(failureLines(fault, withStack));
   return fault === undefined && !interrupted;
 }
@@ -203,27 +206,25 @@ interface Ended {
 }
 
 /** Judges the cache, and prints the report. */
-async function judgeCache(context: CliContext, flags: ReplayFlags, cache: ResolvedCache, trace: Trace): Promise<Ended> {
+async function judgeCache({ context, flags, cache }: Replaying, trace: Trace): Promise<Ended> {
   const { seed, advice } = flags;
   const run = await withProgress(context, flags, trace, (options) =>
     runReplay(trace.records(), trace.domain, { ...options, cache, seed, advice }),
   );
   const fault = run.fault ?? unjudgeable(run.outcome, run.interrupted, trace.file);
   const report = replayReport(run, { trace: namedTrace(trace), cache, ...defined({ fault }) });
-  if (flags.json) printJson(context, report);
-  else context.stdout.write(shown(replayText(report, run.seconds)));
+  printResult(context, flags.json, report, () => replayText(report, run.seconds));
   return { fault, interrupted: run.interrupted };
 }
 
 /** Judges foresight, and prints the report. */
-async function judgeForesight(context: CliContext, flags: ReplayFlags, trace: Trace): Promise<Ended> {
+async function judgeForesight({ context, flags }: Replaying, trace: Trace): Promise<Ended> {
   const run = await withProgress(context, flags, trace, (options) =>
     runForesight(trace.records(), trace.domain, options),
   );
   const fault = run.fault ?? unjudgeable(run.outcome, run.interrupted, trace.file);
   const report = foresightReport(run, namedTrace(trace), fault);
-  if (flags.json) printJson(context, report);
-  else context.stdout.write(shown(foresightText(report)));
+  printResult(context, flags.json, report, () => foresightText(report));
   return { fault, interrupted: run.interrupted };
 }
 
@@ -289,22 +290,4 @@ function resolveCache(flags: ReplayFlags): ResolvedCache {
 
 function withGuard(cache: ResolvedCache, guard: boolean): ResolvedCache {
   return { ...cache, loopGuard: guard, cycleGuard: guard };
-}
-
-function shareFlag(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError('It must be a share from 0 to 1.');
-}
-
-function shareBelowOne(text: string): number {
-  const value = Number(text);
-  if (value > 0 && value < 1) return value;
-  throw new InvalidArgumentError('It must be a share above 0 and below 1.');
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= TTL_SECONDS_MAX) return value;
-  throw new InvalidArgumentError(`It must be a number of seconds from 0 to ${TTL_SECONDS_MAX}.`);
 }

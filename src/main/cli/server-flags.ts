@@ -31,19 +31,21 @@ export interface ServerFlags {
   readonly rate?: Rates;
 }
 
-export function wholeNumber(low: number, high: number): (text: string) => number {
+/** Returns a parser for the numbers that are valid; `rule` describes them to the user. */
+export function numberFlag(rule: string, isValid: (value: number) => boolean): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isInteger(value) && value >= low && value <= high) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${low} to ${high}.`);
+    if (text.trim() !== '' && isValid(value)) return value;
+    throw new InvalidArgumentError(`It must be ${rule}.`);
   };
 }
 
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError('It must be a number above 0.');
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  const isValid = (value: number): boolean => Number.isInteger(value) && value >= low && value <= high;
+  return numberFlag(`a whole number from ${low} to ${high}`, isValid);
 }
+
+export const positiveNumber = numberFlag('a number above 0', (value) => Number.isFinite(value) && value > 0);
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const DAYS_MAX = 7;

@@ -4,7 +4,6 @@ import { defined } from '../../shared/defined.ts';
 import type { Domain } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import type { NamedDomains } from '../../shared/named-domain.ts';
-import { shown } from '../../shared/shown-text.ts';
 import type { ShownPlan } from '../monitor/latest-plans.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { reportPage } from '../page/report-page.ts';
@@ -13,7 +12,7 @@ import { type ReportSubject, type SessionReport, sessionReport } from '../sessio
 import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
 import { openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
 import { TraceWriter } from '../session/trace-writer.ts';
-import { type CliContext, note, printJson } from './cli-context.ts';
+import { type CliContext, note, printResult } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
 import { collectExpected, type Expected, openExpectations } from './expectations.ts';
 import { domainsOf, type Kinds } from './kinds.ts';
@@ -95,8 +94,7 @@ export async function sessionCommand(
   const loaded = await loadConfig(context.cwd, flags.config);
   const kinds = kindsOf(trace, loaded);
   const { faults, interrupted, report, plans } = await play(context, flags, trace, loaded, kinds);
-  if (flags.json) printJson(context, report);
-  else context.stdout.write(shown(reportText(report)));
+  printResult(context, flags.json, report, () => reportText(report));
   await page?.write(
     await reportPage(`Session ${report.trace.name}`, { kind: 'session', side: reportSide(report), plans }),
   );

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { type Command, Option } from 'commander';
-import { ModelClient } from '../../shared/model-client/model-client.ts';
-import { shown } from '../../shared/shown-text.ts';
-import { type EmbeddedSimulator, startEmbeddedSimulator } from '../service/embedded-simulator.ts';
-import { type CliContext, note, printJson } from './cli-context.ts';
+import { startEmbeddedSimulator } from '../service/embedded-simulator.ts';
+import { type CliContext, note, printResult } from './cli-context.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
+import { listAt } from './planner-host.ts';
 import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from './server-flags.ts';
 import { count, duration, rate, table } from './text.ts';
 
@@ -62,23 +61,14 @@ export async function simulateCommand(context: CliContext, flags: SimulateFlags)
   const served = ids === undefined ? {} : { models: ids.map((id) => ({ id })) };
   await using simulator = await startEmbeddedSimulator({ ...options, ...served, rates }, context.clock);
   const { baseURL, port } = simulator;
-  const models = await listModels(context, simulator);
-  if (json) printJson(context, { baseURL, port, models, speed: flags.speed, slots: flags.slots, seed: flags.seed });
-  else context.stdout.write(shown(startText(baseURL, models, flags)));
+  const models = await listAt(context, { name: 'simulated', baseURL }, LIST_MS);
+  const { speed, slots, seed } = flags;
+  printResult(context, json, { baseURL, port, models, speed, slots, seed }, () => startText(baseURL, models, flags));
   const startedAtMs = context.clock.now();
   if (!context.signal.aborted) await Promise.race([once(context.signal, 'abort'), simulator.failed]);
   const stats = await simulator.close();
   note(context, countsText(context.clock.now() - startedAtMs, stats));
   return EXIT.SUCCESS;
-}
-
-async function listModels(context: CliContext, { baseURL }: EmbeddedSimulator): Promise<readonly string[]> {
-  const client = new ModelClient({ name: 'simulated', baseURL }, context.clock, 1);
-  try {
-    return await client.listModels(LIST_MS);
-  } finally {
-    await client.close();
-  }
 }
 
 function startText(baseURL: string, models: readonly string[], { speed, slots }: SimulateFlags): string {

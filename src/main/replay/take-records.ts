@@ -1,5 +1,6 @@
 import type { Clock } from '../../shared/clock.ts';
-import { PlannerError } from '../../shared/errors.ts';
+import type { PlannerError } from '../../shared/errors.ts';
+import { isTraceFault } from '../session/file-lines.ts';
 import type { TraceRecord } from '../session/trace-reader.ts';
 
 export interface ReadOptions {
@@ -29,20 +30,14 @@ export async function takeRecords(
       onRecord?.();
       if (--left <= 0) return undefined;
       if (clock.now() >= turnAtMs) {
-        await turn(clock);
+        await new Promise<void>((resolve) => void clock.setTimer(0, resolve));
         turnAtMs = clock.now() + TURN_MS;
       }
       if (signal?.aborted) return undefined;
     }
     return undefined;
   } catch (error) {
-    if (error instanceof PlannerError && error.code === 'ERR_TRACE_INVALID') return error;
+    if (isTraceFault(error)) return error;
     throw error;
   }
-}
-
-function turn(clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    clock.setTimer(0, resolve);
-  });
 }

@@ -27,6 +27,10 @@ export function traceFault(file: string, line: number | undefined, message: stri
   return new PlannerError('ERR_TRACE_INVALID', `${where}: ${message}`, defined({ cause }));
 }
 
+export function isTraceFault(error: unknown): error is PlannerError {
+  return error instanceof PlannerError && error.code === 'ERR_TRACE_INVALID';
+}
+
 /** Throws ERR_TRACE_INVALID for an unreadable file or a broken gzip. An overlong line is dropped as it arrives. */
 export async function* fileLines(
   file: string,

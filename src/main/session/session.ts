@@ -4,6 +4,7 @@ import { PlannerError } from '../../shared/errors.ts';
 import type { PlanRequest } from '../../shared/plan-request.ts';
 import { LATENESS_MS_MAX, type Plan, type PlanOptions } from '../plans/plan.ts';
 import { AgentLanes } from './agent-lanes.ts';
+import { isTraceFault } from './file-lines.ts';
 import type { TraceRecord } from './trace-reader.ts';
 import type { TraceWriter } from './trace-writer.ts';
 
@@ -267,8 +268,4 @@ class Session {
 /** Agents of equal names in two domains are two agents. */
 function agentOf({ request: { agent, domain } }: TraceRecord): string {
   return domain === undefined ? agent : `${domain}\n${agent}`;
-}
-
-function isTraceFault(error: unknown): error is PlannerError {
-  return error instanceof PlannerError && error.code === 'ERR_TRACE_INVALID';
 }
