@@ -69,11 +69,13 @@ export class ChatCounters {
   cached = 0;
   joined = 0;
   fallbacks = 0;
-  #calls = 0;
-  #promptTokens = 0;
-  #completionTokens = 0;
-  #promptTokensEstimated = 0;
-  #completionTokensEstimated = 0;
+  readonly #calls = {
+    calls: 0,
+    promptTokens: 0,
+    completionTokens: 0,
+    promptTokensEstimated: 0,
+    completionTokensEstimated: 0,
+  };
 
   answered(tookMs?: number): void {
     this.#outcomes.answered++;
@@ -101,11 +103,12 @@ export class ChatCounters {
   tried(attempts: readonly ChatAttempt[]): void {
     for (const { code, promptTokens = 0, completionTokens = 0, estimated } of attempts) {
       if (code === 'ERR_ENDPOINT_RESTING' || code === 'ERR_ENDPOINT_BUSY') continue;
-      this.#calls++;
-      this.#promptTokens += promptTokens;
-      this.#completionTokens += completionTokens;
-      if (estimated === 'prompt' || estimated === 'both') this.#promptTokensEstimated += promptTokens;
-      if (estimated === 'completion' || estimated === 'both') this.#completionTokensEstimated += completionTokens;
+      const counts = this.#calls;
+      counts.calls++;
+      counts.promptTokens += promptTokens;
+      counts.completionTokens += completionTokens;
+      if (estimated === 'prompt' || estimated === 'both') counts.promptTokensEstimated += promptTokens;
+      if (estimated === 'completion' || estimated === 'both') counts.completionTokensEstimated += completionTokens;
     }
   }
 
@@ -121,11 +124,7 @@ export class ChatCounters {
       byCode: Object.fromEntries([...this.#codes].sort()),
       chatMs: this.#whole.summary(),
       firstTokenMs: this.#first.summary(),
-      calls: this.#calls,
-      promptTokens: this.#promptTokens,
-      completionTokens: this.#completionTokens,
-      promptTokensEstimated: this.#promptTokensEstimated,
-      completionTokensEstimated: this.#completionTokensEstimated,
+      ...this.#calls,
       cache,
     };
   }

@@ -36,104 +36,30 @@ const CHOICES_MAX = 128;
 /** Maximum length of a model name, which may be a file path. Longer ones would take long to compare with the known names. */
 export const MODEL_CHARS_MAX = 1_024;
 
+/** Members of OpenAI's own requests, and of servers that take the same. */
+const OF_CHATS = `
+  model messages tools tool_choice parallel_tool_calls functions function_call response_format stop seed n
+  stream stream_options max_tokens max_completion_tokens temperature top_p top_k min_p typical_p
+  presence_penalty frequency_penalty repeat_penalty repetition_penalty logit_bias logprobs top_logprobs user
+  metadata store service_tier reasoning_effort verbosity prompt_cache_key safety_identifier id_slot cache_prompt
+  chat_template_kwargs grammar json_schema keep_alive
+`;
+/** Samplers, templates and grammars of llama.cpp, vLLM, SGLang, LM Studio and Ollama. */
+const OF_SERVERS = `
+  ignore_eos min_tokens n_predict n_keep samplers mirostat mirostat_tau mirostat_eta dynatemp_range
+  dynatemp_exponent repeat_last_n penalize_nl tfs_z top_a top_n_sigma xtc_probability xtc_threshold
+  dry_multiplier dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers length_penalty
+  stop_token_ids include_stop_str_in_output skip_special_tokens spaces_between_special_tokens bad_words
+  allowed_token_ids guided_json guided_regex guided_choice guided_grammar guided_decoding_backend
+  structured_outputs regex ebnf chat_template add_generation_prompt continue_final_message add_special_tokens
+  enable_thinking think reasoning_format reasoning_budget priority lora options prediction ttl
+`;
+
 /**
  * Request members for which the events of a stream have everything that a whole answer has. With any other member (audio, search, vendors' own), a
  * client that wants a whole answer gets the server's own.
  */
-const ASSEMBLABLE: ReadonlySet<string> = new Set([
-  'model',
-  'messages',
-  'tools',
-  'tool_choice',
-  'parallel_tool_calls',
-  'functions',
-  'function_call',
-  'response_format',
-  'stop',
-  'seed',
-  'n',
-  'stream',
-  'stream_options',
-  'max_tokens',
-  'max_completion_tokens',
-  'temperature',
-  'top_p',
-  'top_k',
-  'min_p',
-  'typical_p',
-  'presence_penalty',
-  'frequency_penalty',
-  'repeat_penalty',
-  'repetition_penalty',
-  'logit_bias',
-  'logprobs',
-  'top_logprobs',
-  'user',
-  'metadata',
-  'store',
-  'service_tier',
-  'reasoning_effort',
-  'verbosity',
-  'prompt_cache_key',
-  'safety_identifier',
-  'id_slot',
-  'cache_prompt',
-  'chat_template_kwargs',
-  'grammar',
-  'json_schema',
-  'keep_alive',
-  // Samplers, templates and grammars of llama.cpp, vLLM, SGLang, LM Studio and Ollama.
-  'ignore_eos',
-  'min_tokens',
-  'n_predict',
-  'n_keep',
-  'samplers',
-  'mirostat',
-  'mirostat_tau',
-  'mirostat_eta',
-  'dynatemp_range',
-  'dynatemp_exponent',
-  'repeat_last_n',
-  'penalize_nl',
-  'tfs_z',
-  'top_a',
-  'top_n_sigma',
-  'xtc_probability',
-  'xtc_threshold',
-  'dry_multiplier',
-  'dry_base',
-  'dry_allowed_length',
-  'dry_penalty_last_n',
-  'dry_sequence_breakers',
-  'length_penalty',
-  'stop_token_ids',
-  'include_stop_str_in_output',
-  'skip_special_tokens',
-  'spaces_between_special_tokens',
-  'bad_words',
-  'allowed_token_ids',
-  'guided_json',
-  'guided_regex',
-  'guided_choice',
-  'guided_grammar',
-  'guided_decoding_backend',
-  'structured_outputs',
-  'regex',
-  'ebnf',
-  'chat_template',
-  'add_generation_prompt',
-  'continue_final_message',
-  'add_special_tokens',
-  'enable_thinking',
-  'think',
-  'reasoning_format',
-  'reasoning_budget',
-  'priority',
-  'lora',
-  'options',
-  'prediction',
-  'ttl',
-]);
+const ASSEMBLABLE: ReadonlySet<string> = new Set(`${OF_CHATS} ${OF_SERVERS}`.trim().split(/\s+/));
 
 /** A body with more characters is large; so is one with more members than one part takes. */
 const CHARS_MAX = 1_048_576;

@@ -5,19 +5,9 @@ import { isRecord } from '../../../shared/untrusted-json.ts';
 export type Members = Record<string, unknown>;
 
 /** Texts that are sent in full with each piece. */
-const WHOLE_TEXTS: ReadonlySet<string> = new Set([
-  'role',
-  'type',
-  'id',
-  'name',
-  'index',
-  'status',
-  'object',
-  'model',
-  'format',
-  'mime_type',
-  'media_type',
-]);
+const WHOLE_TEXTS: ReadonlySet<string> = new Set(
+  'role type id name index status object model format mime_type media_type'.split(' '),
+);
 
 /**
  * Joins pieces as official SDKs do: texts grow, lists grow, objects are joined member by member, list items with an index are joined with the item of
