@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/clock.ts';
+import { entryUrl } from '../../shared/entry-url.ts';
 import { decodeError, type ErrorWire, PlannerError } from '../../shared/errors.ts';
 
 /** The command line's options for the simulated model server. Its own options (src/workers/simulator/options.ts) have more, and check these. */
@@ -34,18 +35,13 @@ type Reply =
 
 const CLOSE_MS = 2_000;
 
-/** Source and build differ only in the extension. */
-function threadUrl(): URL {
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return new URL(`../../workers/simulator/simulator-thread.${ending}`, import.meta.url);
-}
-
 /** Starts the simulated model server in a worker thread. Throws the thread's error if its options are invalid or its port is taken. */
 export async function startEmbeddedSimulator(
   options: EmbeddedSimulatorOptions,
   clock: Clock,
 ): Promise<EmbeddedSimulator> {
-  const worker = new Worker(threadUrl(), { workerData: options, name: 'simulator' });
+  const url = entryUrl(import.meta.url, '../../workers/simulator/simulator-thread');
+  const worker = new Worker(url, { workerData: options, name: 'simulator' });
   const thread = new SimulatorThread(worker, clock);
   const port = await thread.ready;
   const close = (): Promise<Readonly<Record<string, unknown>> | undefined> => thread.close();

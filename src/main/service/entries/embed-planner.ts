@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import { defined } from '../../../shared/defined.ts';
 import type { DomainDefinition } from '../../../shared/domain.ts';
+import { entryUrl } from '../../../shared/entry-url.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import { openCache, type SharedCache } from '../../cache/shared-cache.ts';
 import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
@@ -18,17 +19,11 @@ export type EmbedOptions = RemoteOptions;
 
 const embedSchema = z.strictObject(remoteShape);
 
-/** Collaborators that tests replace. */
-export interface EmbedParts {
+/** Collaborators of a planner elsewhere that tests replace. */
+export interface EntryParts {
   readonly clock?: Clock;
-  /** The thread's entry file. */
+  /** The entry file of the thread or process. */
   readonly entryUrl?: URL;
-}
-
-/** The entry file. Source and build differ only in its extension. */
-function entryUrl(): URL {
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return new URL(`./thread-entry.${ending}`, import.meta.url);
 }
 
 /**
@@ -47,23 +42,25 @@ function threadArgs(): { execArgv?: string[] } {
 export async function embedPlanner<const D extends DomainDefinition>(
   options: PlannerOptions<D>,
   embedOptions?: EmbedOptions,
-  parts?: EmbedParts,
+  parts?: EntryParts,
 ): Promise<EmbeddedPlanner<D>>;
 export async function embedPlanner(
   options: AnyPlannerOptions,
   embedOptions?: EmbedOptions,
-  parts?: EmbedParts,
+  parts?: EntryParts,
 ): Promise<EmbeddedPlanner>;
 export async function embedPlanner(
   options: AnyPlannerOptions,
   embedOptions: EmbedOptions = {},
-  parts: EmbedParts = {},
+  parts: EntryParts = {},
 ): Promise<EmbeddedPlanner> {
   const remote = checkOptions(embedSchema, embedOptions, 'embedOptions.');
   const loaded = await withLoadedDomains(options);
   const planner = checkCrossing(loaded);
   const clock = parts.clock ?? systemClock;
-  const peer = new ThreadPeer(new Worker(parts.entryUrl ?? entryUrl(), { name: 'planner', ...threadArgs() }));
+  const peer = new ThreadPeer(
+    new Worker(parts.entryUrl ?? entryUrl(import.meta.url, './thread-entry'), { name: 'planner', ...threadArgs() }),
+  );
   const client = new EmbeddedClient({ peer, clock, planner, remote });
   client.opened(await client.start(loaded), clock);
   return client;

@@ -4,6 +4,7 @@ import { checkOptions } from '../../../shared/check-options.ts';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
 import type { Decision } from '../../../shared/decision.ts';
 import type { DomainDefinition } from '../../../shared/domain.ts';
+import { entryUrl } from '../../../shared/entry-url.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Peer, PeerEnd } from '../../faces/ipc/peer.ts';
@@ -12,6 +13,7 @@ import { PlannerClient } from '../../faces/ipc/planner-client.ts';
 import type { RemoteOptions, SpawnedPlanner } from '../../faces/ipc/remote-planner.ts';
 import type { AnyPlannerOptions, PlannerOptions } from '../../options/planner-options.ts';
 import { withLoadedDomains } from '../config/loaded-domains.ts';
+import type { EntryParts } from './embed-planner.ts';
 
 export interface SpawnOptions extends RemoteOptions {
   /**
@@ -29,19 +31,6 @@ const spawnSchema = z.strictObject({
   execArgv: z.array(z.string()).default([]),
 });
 
-/** Collaborators that tests replace. */
-export interface SpawnParts {
-  readonly clock?: Clock;
-  /** The child's entry file. */
-  readonly entryUrl?: URL;
-}
-
-/** The entry file. Source and build differ only in its extension. */
-function entryUrl(): URL {
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return new URL(`./process-entry.${ending}`, import.meta.url);
-}
-
 /**
  * Starts a planner in a child process, over its IPC channel: a crash there cannot end this process. The child ends when this process does, even if it
  * is killed. Rejects like `embedPlanner`; no process is left then.
@@ -49,17 +38,17 @@ function entryUrl(): URL {
 export async function spawnPlanner<const D extends DomainDefinition>(
   options: PlannerOptions<D>,
   spawnOptions?: SpawnOptions,
-  parts?: SpawnParts,
+  parts?: EntryParts,
 ): Promise<SpawnedPlanner<D>>;
 export async function spawnPlanner(
   options: AnyPlannerOptions,
   spawnOptions?: SpawnOptions,
-  parts?: SpawnParts,
+  parts?: EntryParts,
 ): Promise<SpawnedPlanner>;
 export async function spawnPlanner(
   options: AnyPlannerOptions,
   spawnOptions: SpawnOptions = {},
-  parts: SpawnParts = {},
+  parts: EntryParts = {},
 ): Promise<SpawnedPlanner> {
   const { output, execArgv, ...remote } = checkOptions(spawnSchema, spawnOptions, 'spawnOptions.');
   const loaded = await withLoadedDomains(options);
@@ -67,7 +56,7 @@ export async function spawnPlanner(
   const clock = parts.clock ?? systemClock;
   // The descriptor of this process' standard error, for both the child's output and its errors.
   const stream = output === 'stderr' ? 2 : 'ignore';
-  const child = fork(parts.entryUrl ?? entryUrl(), [], {
+  const child = fork(parts.entryUrl ?? entryUrl(import.meta.url, './process-entry'), [], {
     execArgv: [...execArgv],
     serialization: 'advanced',
     stdio: ['ignore', stream, stream, 'ipc'],
