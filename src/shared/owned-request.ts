@@ -23,6 +23,13 @@ export function isLong(actions: readonly string[]): boolean {
   return actions.length >= LONG_ACTIONS;
 }
 
+/** Whether two lists hold the same actions in the same order. */
+export function areEqual(actions: readonly string[], others: readonly string[]): boolean {
+  if (actions.length !== others.length) return false;
+  for (let i = 0; i < actions.length; i++) if (actions[i] !== others[i]) return false;
+  return true;
+}
+
 /** What was found out about a request before it was planned. */
 interface Findings {
   readonly askedAtMs: number;

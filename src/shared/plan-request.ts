@@ -3,7 +3,7 @@ import type { Domain, DomainDefinition, Feature, FeatureValue, ImageValue, Obser
 import { describeValue, messageOf, PlannerError } from './errors.ts';
 import { type InParts, PART_MEMBERS } from './in-parts.ts';
 import type { ObservationOf } from './observation.ts';
-import { OwnedRequest, qValueOf } from './owned-request.ts';
+import { areEqual, OwnedRequest, qValueOf } from './owned-request.ts';
 
 /**
  * One request to the planner: an agent's observation, the actions it may take now, and optionally their Q-values.
@@ -191,12 +191,6 @@ function checkAction(action: unknown, index: number): void {
 const PAIRWISE_MAX = 16;
 /** Longer lists are not kept as `passed`. */
 const PASSED_ACTIONS_MAX = 100;
-
-function areEqual(actions: readonly string[], passed: readonly string[]): boolean {
-  if (actions.length !== passed.length) return false;
-  for (let i = 0; i < actions.length; i++) if (actions[i] !== passed[i]) return false;
-  return true;
-}
 
 function checkActions(domain: Domain, actions: readonly string[]): void {
   if (!Array.isArray(actions) || actions.length === 0)

@@ -1,5 +1,6 @@
 import { type Domain, type Feature, type FeatureValue, isSoft, type Observation } from './domain.ts';
 import { type InParts, inOneGo, PART_MEMBERS } from './in-parts.ts';
+import { areEqual } from './owned-request.ts';
 
 /**
  * The signature: a 128-bit fingerprint of the bucketed observation and the set of actions, which is the exact cache key. Equal
@@ -222,15 +223,9 @@ let lastSum: StringHash = { h1: 0, h2: 0, h3: 0, h4: 0 };
 /** Maximum length of a list that is kept. */
 const LAST_ACTIONS_MAX = 100;
 
-function isLast(actions: readonly string[]): boolean {
-  if (actions.length !== lastActions.length) return false;
-  for (let i = 0; i < actions.length; i++) if (actions[i] !== lastActions[i]) return false;
-  return true;
-}
-
 function pushActions(actions: readonly string[], known?: StringHash): void {
   if (known !== undefined) return pushSet(actions, known);
-  if (isLast(actions)) return pushSet(actions, lastSum);
+  if (areEqual(actions, lastActions)) return pushSet(actions, lastSum);
   const sum = sumOfHashes(actions);
   if (actions.length <= LAST_ACTIONS_MAX) {
     lastActions = [...actions];
