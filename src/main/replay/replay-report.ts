@@ -54,6 +54,7 @@ export interface ReplaySubject {
 export function replayReport({ outcome, advice, interrupted }: ReplayRun, subject: ReplaySubject): ReplayReport {
   const { trace, cache: options, fault } = subject;
   const { errorBudget, trust, ttlMs, entries } = options;
+  const similar = similarAdvice(outcome);
   return {
     decisions: outcome.decisions,
     served: rounded(outcome.served, 6),
@@ -73,8 +74,8 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     exact: tier(outcome.exact),
     similar: tier(outcome.similar),
     habit: tier(outcome.habit),
-    advice: advice.map(roundedAdvice),
-    similarAdvice: roundedSimilar(similarAdvice(outcome)),
+    advice: advice.map((each) => sixDigits(each, ['served', 'wrong', 'servedNow', 'wrongNow'])),
+    similarAdvice: similar && sixDigits(similar, ['wrong', 'selfWrong']),
     cache: outcome.cache,
     guard: options.loopGuard,
     withheld: withheldOf(outcome.cache),
@@ -85,51 +86,27 @@ export function replayReport({ outcome, advice, interrupted }: ReplayRun, subjec
     disordered: outcome.disordered,
     restarts: outcome.restarts,
     interrupted,
-    ...(fault === undefined ? {} : { error: encodeError(fault) }),
+    ...(fault && { error: encodeError(fault) }),
   };
 }
 
-function withheldOf({
-  loopsBroken,
-  cyclesBroken,
-  contradicted,
-  expired,
-  withheld,
-  probes,
-  budget,
-}: CacheStats): Withheld {
+function withheldOf(stats: CacheStats): Withheld {
+  const { budget } = stats;
   return {
-    loop: loopsBroken,
-    cycle: cyclesBroken,
-    values: contradicted,
-    expiry: expired,
-    evidence: budget === false ? withheld : budget.judged - budget.served - budget.probes,
-    probes: budget === false ? probes : budget.probes,
+    loop: stats.loopsBroken,
+    cycle: stats.cyclesBroken,
+    values: stats.contradicted,
+    expiry: stats.expired,
+    evidence: budget === false ? stats.withheld : budget.judged - budget.served - budget.probes,
+    probes: budget === false ? stats.probes : budget.probes,
   };
 }
 
-function tier({ served, wrong, wrongLow, wrongHigh, servedCount, wrongCount }: TierOutcome): TierOutcome {
-  return {
-    served: rounded(served, 6),
-    wrong: rounded(wrong, 6),
-    wrongLow: rounded(wrongLow, 6),
-    wrongHigh: rounded(wrongHigh, 6),
-    servedCount,
-    wrongCount,
-  };
+/** The same object with the named shares to six digits. */
+function sixDigits<T extends object>(of: T, names: readonly (keyof T)[]): T {
+  return { ...of, ...Object.fromEntries(names.map((name) => [name, rounded(of[name] as number, 6)])) };
 }
 
-function roundedAdvice(advice: BucketingAdvice): BucketingAdvice {
-  const { served, wrong, servedNow, wrongNow } = advice;
-  return {
-    ...advice,
-    served: rounded(served, 6),
-    wrong: rounded(wrong, 6),
-    servedNow: rounded(servedNow, 6),
-    wrongNow: rounded(wrongNow, 6),
-  };
-}
-
-function roundedSimilar(advice: SimilarAdvice | null): SimilarAdvice | null {
-  return advice && { ...advice, wrong: rounded(advice.wrong, 6), selfWrong: rounded(advice.selfWrong, 6) };
+function tier(outcome: TierOutcome): TierOutcome {
+  return sixDigits(outcome, ['served', 'wrong', 'wrongLow', 'wrongHigh']);
 }

@@ -10,8 +10,10 @@ const DISORDER_SECONDS_MAX = 10;
 export class TraceClock implements Clock {
   #nowMs = 0;
   #originMs: number | undefined;
-  #disordered = 0;
-  #restarts = 0;
+  /** Number of records a little older than a previous one. */
+  disordered = 0;
+  /** How often the trace started again. */
+  restarts = 0;
 
   advanceTo(seconds: number): void {
     const ms = seconds * 1_000;
@@ -20,21 +22,11 @@ export class TraceClock implements Clock {
     this.#originMs ??= ms;
     const backMs = this.#nowMs - (ms - this.#originMs);
     if (backMs <= 0) this.#nowMs = ms - this.#originMs;
-    else if (backMs <= 1_000 * DISORDER_SECONDS_MAX) this.#disordered++;
+    else if (backMs <= 1_000 * DISORDER_SECONDS_MAX) this.disordered++;
     else {
-      this.#restarts++;
+      this.restarts++;
       this.#originMs = ms - this.#nowMs;
     }
-  }
-
-  /** Number of records a little older than a previous one. */
-  get disordered(): number {
-    return this.#disordered;
-  }
-
-  /** How often the trace started again. */
-  get restarts(): number {
-    return this.#restarts;
   }
 
   now(): number {

@@ -4,6 +4,7 @@ import { skyrim } from '../../shared/domains/skyrim.ts';
 import { describeValue, PlannerError } from '../../shared/errors.ts';
 import { NamedDomains } from '../../shared/named-domain.ts';
 import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
+import { isObject, isRecord } from '../../shared/untrusted-json.ts';
 import { fileLines, type Line, traceFault } from './file-lines.ts';
 
 export const TRACE_VERSION = 'conclave/1';
@@ -135,10 +136,8 @@ function parseObject(file: string, { number, text, fault }: Line): Record<string
   } catch (cause) {
     throw traceFault(file, number, `is not JSON (${(cause as Error).message})`, cause);
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw traceFault(file, number, `must be an object, got ${describeValue(value)}`);
-  }
-  return value as Record<string, unknown>;
+  if (isRecord(value)) return value;
+  throw traceFault(file, number, `must be an object, got ${describeValue(value)}`);
 }
 
 function readHeader(file: string, line: Line): { header: TraceHeader; domains: Readonly<Record<string, Domain>> } {
@@ -154,14 +153,13 @@ function readHeader(file: string, line: Line): { header: TraceHeader; domains: R
   const { domain, domains } = header;
   const told = header as unknown as TraceHeader;
   if (domain !== undefined || domains === undefined) {
-    if (domain === null || typeof domain !== 'object') fail('domain', 'an object with name and features', domain);
+    if (!isObject(domain)) fail('domain', 'an object with name and features', domain);
     const only = domainOf(file, line, domain as DomainDefinition);
     return { header: told, domains: { [only.name]: only } };
   }
-  const isEmpty = domains === null || typeof domains !== 'object' || Object.keys(domains).length === 0;
-  if (isEmpty) fail('domains', 'an object of domains by name', domains);
+  if (!isObject(domains) || Object.keys(domains).length === 0) fail('domains', 'an object of domains by name', domains);
   const entries = Object.entries(domains as object).map(([name, each]): [string, Domain] => {
-    if (each === null || typeof each !== 'object') fail(`domains.${name}`, 'an object with name and features', each);
+    if (!isObject(each)) fail(`domains.${name}`, 'an object with name and features', each);
     return [name, domainOf(file, line, each)];
   });
   return { header: told, domains: Object.fromEntries(entries) };
