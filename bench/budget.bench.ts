@@ -1,10 +1,9 @@
-import { parseArgs } from 'node:util';
 import type { ResolvedCache } from '../src/main/cache/cache-options.ts';
 import { PROFILES } from '../src/main/options/profiles.ts';
 import { judged, type Verdict } from './budget/judge.ts';
 import { stepsOf } from './budget/streams.ts';
 import { HELD_OUT, STYLES } from './budget/styles.ts';
-import { benchLine } from './command-line.ts';
+import { benchLine, readFlags } from './command-line.ts';
 import { rounded } from './figures.ts';
 
 /**
@@ -26,11 +25,14 @@ const P_MIN = 0.01;
 const TTL_MS = 600_000;
 
 const line = benchLine(HELP);
-const flags = readArguments();
-if (flags.help) {
-  console.log(HELP);
-  process.exit(0);
-}
+const flags = readFlags(HELP, {
+  json: { type: 'boolean', default: false },
+  seeds: { type: 'string' },
+  from: { type: 'string' },
+  only: { type: 'string' },
+  'guard-only': { type: 'boolean', default: false },
+  'held-out': { type: 'boolean', default: false },
+});
 const seeds = line.positive('seeds', flags.seeds, 1);
 const from = line.positive('from', flags.from, 1);
 const all = flags['held-out'] ? HELD_OUT : STYLES;
@@ -47,24 +49,6 @@ interface Run extends Verdict {
 
 const runs = names.flatMap((name) => Array.from({ length: seeds }, (_, i) => runsOf(name, from + i)).flat());
 console.log(JSON.stringify(summary(runs)));
-
-function readArguments() {
-  try {
-    return parseArgs({
-      options: {
-        help: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        seeds: { type: 'string' },
-        from: { type: 'string' },
-        only: { type: 'string' },
-        'guard-only': { type: 'boolean', default: false },
-        'held-out': { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    return line.wrongUse((error as Error).message);
-  }
-}
 
 function runsOf(name: string, seed: number): Run[] {
   const style = all[name];

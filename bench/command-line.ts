@@ -1,3 +1,22 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** The values of the flags. `--help` prints the help and ends with 0. */
+export function readFlags<const O extends Options>(
+  help: string,
+  options: O,
+): ReturnType<typeof parseArgs<{ options: O }>>['values'] {
+  try {
+    const values: object = parseArgs({ options: { ...options, help: { type: 'boolean' } } }).values;
+    if (!('help' in values)) return values as ReturnType<typeof readFlags<O>>;
+  } catch (error) {
+    return benchLine(help).wrongUse((error as Error).message);
+  }
+  console.log(help);
+  process.exit(0);
+}
+
 /** What benchmarks with a `--help` have in common. */
 export interface BenchLine {
   /** Tells what is wrong and how it is used, and ends with 2. */

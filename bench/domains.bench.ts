@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { benchLine } from './command-line.ts';
+import { benchLine, readFlags } from './command-line.ts';
 import { type CrowdFigures, DOMAINS, runDomains } from './domains/crowds.ts';
 import { runHits } from './domains/hits.ts';
 import { rounded } from './figures.ts';
@@ -12,23 +11,16 @@ const HELP = `npm run -s bench:domains -- [--agents 250] [--seconds 120] [--seed
 --quick: one seed of a minute, nine rounds`;
 const SECTIONS = ['crowds', 'hits'] as const;
 
-const { values: args } = parseArgs({
-  options: {
-    agents: { type: 'string' },
-    seconds: { type: 'string' },
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    rounds: { type: 'string' },
-    only: { type: 'string', default: SECTIONS.join(',') },
-    quick: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const args = readFlags(HELP, {
+  agents: { type: 'string' },
+  seconds: { type: 'string' },
+  seed: { type: 'string' },
+  seeds: { type: 'string' },
+  rounds: { type: 'string' },
+  only: { type: 'string', default: SECTIONS.join(',') },
+  quick: { type: 'boolean', default: false },
 });
 const line = benchLine(HELP);
-if (args.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 const only = line.only(args.only, SECTIONS);
 const number = (name: 'agents' | 'seconds' | 'seed' | 'seeds' | 'rounds', usual: number, quick = usual): number =>
   line.positive(name, args[name], args.quick ? quick : usual);

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { benchLine, inOrder } from './command-line.ts';
+import { benchLine, inOrder, readFlags } from './command-line.ts';
 import type { Figures, Settings } from './ipc/settings.ts';
 import type { Say } from './store/rounds.ts';
 
@@ -49,28 +48,13 @@ const FIGURES = [
 
 const line = benchLine(HELP);
 
-function readArguments() {
-  try {
-    return parseArgs({
-      options: {
-        help: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        rounds: { type: 'string' },
-        seconds: { type: 'string' },
-        only: { type: 'string', default: Object.keys(SECTIONS).join(',') },
-      },
-    }).values;
-  } catch (error) {
-    return line.wrongUse((error as Error).message);
-  }
-}
-
-const args = readArguments();
-if (args.help) {
-  console.log(HELP);
-  process.exit();
-}
+const args = readFlags(HELP, {
+  quick: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  only: { type: 'string', default: Object.keys(SECTIONS).join(',') },
+});
 const settings: Settings = {
   quick: args.quick,
   json: args.json,

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { startEmbeddedSimulator } from '../src/main/service/embedded-simulator.ts';
 import { systemClock } from '../src/shared/clock.ts';
 import type { Domain } from '../src/shared/domain.ts';
 import { skyrim } from '../src/shared/domains/skyrim.ts';
 import { ModelClient } from '../src/shared/model-client/model-client.ts';
 import type { PlanRequest } from '../src/shared/plan-request.ts';
-import { benchLine } from './command-line.ts';
+import { benchLine, readFlags } from './command-line.ts';
 import { rounded } from './figures.ts';
 import { type Answers, type Asked, agreementOf, answersOf, figuresOf } from './prompt/asking.ts';
 import { type AskedForm, type Layout, newLayout } from './prompt/layout.ts';
@@ -21,20 +20,13 @@ const HELP = `bench:prompt: answers and tokens of the prompt as it is and as it 
   --quick          20 states; fails if the prompt costs more than it should on the simulated server`;
 
 const { wrongUse, positive, only } = benchLine(HELP);
-const { values: args } = parseArgs({
-  options: {
-    endpoint: { type: 'string' },
-    model: { type: 'string' },
-    states: { type: 'string' },
-    forms: { type: 'string', default: 'json,label' },
-    quick: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const args = readFlags(HELP, {
+  endpoint: { type: 'string' },
+  model: { type: 'string' },
+  states: { type: 'string' },
+  forms: { type: 'string', default: 'json,label' },
+  quick: { type: 'boolean', default: false },
 });
-if (args.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 const states = positive('states', args.states, args.quick ? 20 : 60);
 const forms = only(args.forms, ['json', 'label']) as readonly AskedForm[];
 /** Share of the tokens that the old prompt has a server read. */

@@ -1,8 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { benchLine, inOrder } from './command-line.ts';
+import { benchLine, inOrder, readFlags } from './command-line.ts';
 import { type Figures, SECTIONS, type SectionName, type SectionOrder, type Settings } from './store/section.ts';
 
 /**
@@ -43,24 +42,6 @@ const FIGURES = [
 
 const line = benchLine(HELP);
 
-function readArguments() {
-  try {
-    return parseArgs({
-      options: {
-        help: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        rounds: { type: 'string' },
-        'torn-reads': { type: 'string' },
-        trace: { type: 'string', multiple: true, default: [EXAMPLE_TRACE] },
-        only: { type: 'string', default: Object.keys(SECTIONS).join(',') },
-      },
-    }).values;
-  } catch (error) {
-    return line.wrongUse((error as Error).message);
-  }
-}
-
 /** `gc` for what is measured in bytes; a heap for a million entries. */
 const FLAGS: Partial<Record<SectionName, string[]>> = {
   size: ['--expose-gc'],
@@ -80,11 +61,14 @@ async function runSection(name: SectionName, settings: Settings): Promise<Figure
   return figures;
 }
 
-const args = readArguments();
-if (args.help) {
-  console.log(HELP);
-  process.exit();
-}
+const args = readFlags(HELP, {
+  quick: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  'torn-reads': { type: 'string' },
+  trace: { type: 'string', multiple: true, default: [EXAMPLE_TRACE] },
+  only: { type: 'string', default: Object.keys(SECTIONS).join(',') },
+});
 const settings: Settings = {
   quick: args.quick,
   json: args.json,
