@@ -61,7 +61,7 @@ export const systemClock: Clock = {
   nextTurn: (fire) => void setImmediate(fire),
 };
 
-export interface DeadlineSignal extends Disposable {
+interface DeadlineSignal extends Disposable {
   readonly signal: AbortSignal;
   /** True if the deadline raised the signal, and not the parent. */
   readonly expired: boolean;

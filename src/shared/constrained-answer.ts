@@ -11,7 +11,7 @@ import { stripThinking } from './vote/thoughts.ts';
 const THOUGHT_CHARS_MAX = 400;
 const REASON_CHARS_MAX = 160;
 
-export interface AnswerSchemaOptions {
+interface AnswerSchemaOptions {
   /** True if the answer begins with a thought, for models that otherwise judge worse. */
   readonly thinks: boolean;
 }

@@ -42,7 +42,7 @@ export interface NumberFeature extends FeatureCommon {
   readonly weight?: number;
 }
 const TEXT_LAYOUTS = ['fold', 'keep'] as const;
-export type TextLayout = (typeof TEXT_LAYOUTS)[number];
+type TextLayout = (typeof TEXT_LAYOUTS)[number];
 
 /** Text for the prompt. It is not part of the signature. */
 export interface TextFeature extends FeatureCommon {

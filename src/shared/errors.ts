@@ -66,7 +66,7 @@ export interface ErrorWire {
   readonly retryable: boolean;
 }
 
-export interface PlannerErrorOptions {
+interface PlannerErrorOptions {
   /** True if the same call may succeed when it is repeated. Default false. */
   readonly retryable?: boolean;
   readonly cause?: unknown;

@@ -4,7 +4,7 @@ import type { Domain, DomainDefinition, Feature, FeatureMap, ImageValue, Observa
  * The features of a domain as the compiler knows them. A domain from a file may have any features; so may a domain whose type is
  * a union that includes one from a file.
  */
-export type FeaturesOf<D extends DomainDefinition> = string extends NamesIn<D> ? FeatureMap : D['features'];
+type FeaturesOf<D extends DomainDefinition> = string extends NamesIn<D> ? FeatureMap : D['features'];
 type NamesIn<D extends DomainDefinition> = D extends unknown ? keyof D['features'] : never;
 
 /** The type of one feature's value: the listed values of a category, else what its kind allows. */

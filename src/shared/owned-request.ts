@@ -4,7 +4,7 @@ import type { PlanRequest } from './plan-request.ts';
 import type { StringHash } from './signature.ts';
 
 /** The Q-values of a long request, read once. */
-export interface ValueSummary {
+interface ValueSummary {
   /** Lowest and highest value of the actions that have one; `low` is above `high` if none has. */
   readonly low: number;
   readonly high: number;

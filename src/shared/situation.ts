@@ -39,7 +39,7 @@ export interface Preamble {
 export type AnswerForm = 'text' | 'json';
 
 /** What a prompt asks for: an answer in words, one label of an action, or nothing if the request itself contains the question. */
-export type PromptForm = AnswerForm | 'label' | 'none';
+type PromptForm = AnswerForm | 'label' | 'none';
 
 export const TOP_VALUES = 5;
 
@@ -119,7 +119,7 @@ const LINE_CONTROLS = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/g;
 const PROMPT_LINES_MAX = 200;
 
 /** Puts a text with its spaces and line breaks in a block that it cannot close: the fence is longer than any run of backticks in it. */
-export function fenced(text: string): string {
+function fenced(text: string): string {
   const cut = text.slice(0, PROMPT_TEXT_CHARS_MAX);
   const lines = cut.split(LINE_ENDS).map((line) => line.replace(LINE_CONTROLS, ' '));
   // The last line end starts no further line.

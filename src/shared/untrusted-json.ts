@@ -172,7 +172,7 @@ export function hasUtf16Mark(bytes: Uint8Array): boolean {
   return first === 0xfe && second === 0xff && (third === 0 || bytes.length < 4);
 }
 
-export type TextReading = { readonly text: string } | { readonly rule: string };
+type TextReading = { readonly text: string } | { readonly rule: string };
 
 /** Returns the text of bytes from a file or a body, without a byte order mark; else the rule that they break. */
 export function readText(bytes: Uint8Array): TextReading {

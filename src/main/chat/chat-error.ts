@@ -2,7 +2,7 @@ import type { ErrorCode, PlannerError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/model-client/answer-reader.ts';
 
 /** An error in OpenAI's format: its clients choose their error class by the status, agents by `code` and `message`. */
-export interface OpenAIErrorBody {
+interface OpenAIErrorBody {
   readonly error: {
     readonly message: string;
     readonly type: string;

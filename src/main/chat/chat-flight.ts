@@ -11,13 +11,13 @@ import type { ChatSeat } from './seats/chat-route.ts';
 import type { CallOpening, ChatCallEnd } from './seats/seat-caller.ts';
 import { refusesStream, type TriedInVain } from './seats/tries.ts';
 
-export interface ChatFlightParts extends AnswerFlightParts {
+interface ChatFlightParts extends AnswerFlightParts {
   /** Serializes large bodies. */
   readonly longWork: LongWork;
 }
 
 /** A whole answer. */
-export interface WholeAnswer {
+interface WholeAnswer {
   readonly seat: ChatSeat;
   /** Undefined if nobody needed it, or if its form cannot be converted to a whole answer. */
   readonly completion: Completion | undefined;

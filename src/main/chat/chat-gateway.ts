@@ -31,7 +31,7 @@ import type { SeatCaller } from './seats/seat-caller.ts';
 import { type FinderParts, SeatFinder } from './seats/seat-finder.ts';
 import { seeingSeats } from './seats/seeing-seats.ts';
 
-export interface GatewayParts extends FinderParts {
+interface GatewayParts extends FinderParts {
   readonly options: ResolvedOptions;
   readonly caller: SeatCaller;
 }

@@ -7,7 +7,7 @@ import { BOUNDS_RULES, type Extent, extentInParts } from '../../shared/untrusted
 import { wellFormed } from '../../shared/well-formed.ts';
 
 /** A body of `POST /v1/chat/completions` as an OpenAI client sends it. Only `model` and `messages` are checked here; the rest is up to the server. */
-export type ChatRequestBody = Readonly<Record<string, unknown>> & {
+type ChatRequestBody = Readonly<Record<string, unknown>> & {
   readonly model: string;
   readonly messages: readonly unknown[];
 };

@@ -27,7 +27,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   ERR_INTERNAL: 'this is a bug in Conclave; run again with --debug and report what it prints',
 };
 
-export interface FailureText {
+interface FailureText {
   readonly code: string;
   readonly message: string;
   readonly next?: string;

@@ -9,7 +9,7 @@ import { openReportFile, placeOf } from './report-target.ts';
 import { reportSide } from './report-text.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
-export interface CompareFlags {
+interface CompareFlags {
   readonly report?: string;
   readonly json?: boolean;
 }

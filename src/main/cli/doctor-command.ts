@@ -18,7 +18,7 @@ import { givenEndpoints, isFromConfig, joined } from './planner-host.ts';
 import { addClusterFlag, addEndpointFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 import { count, duration, rate, table } from './text.ts';
 
-export interface DoctorFlags extends Pick<ServerFlags, 'endpoint' | 'model' | 'apiKey' | 'config' | 'cluster'> {
+interface DoctorFlags extends Pick<ServerFlags, 'endpoint' | 'model' | 'apiKey' | 'config' | 'cluster'> {
   readonly timeoutMs: number;
   readonly json?: boolean;
 }

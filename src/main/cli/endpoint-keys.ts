@@ -7,7 +7,7 @@ export type Endpoints = Readonly<Record<string, EndpointOptions>>;
 /** Prefix of environment variables with keys of model servers. The prefix alone is the key of the only endpoint. */
 export const KEY_VARIABLE = 'CONCLAVE_API_KEY';
 
-export interface GivenKeys {
+interface GivenKeys {
   /** Values of `--api-key`: `KEY` for the only endpoint, `ENDPOINT=KEY` for one of several. */
   readonly flags: readonly string[];
   /** Environment variables, by name. */

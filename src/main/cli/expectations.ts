@@ -20,7 +20,7 @@ export function collectExpected(text: string, before: readonly Expected[] = []):
 }
 
 /** Checks a session against expectations: its callbacks, and the result once it has run. */
-export interface Expectations extends Pick<SessionOptions, 'onWarmUp' | 'onFirstLap'> {
+interface Expectations extends Pick<SessionOptions, 'onWarmUp' | 'onFirstLap'> {
   readonly judged: () => { readonly expect?: Judgement };
 }
 

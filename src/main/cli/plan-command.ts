@@ -14,7 +14,7 @@ import { openPlannerHost } from './planner-host.ts';
 import { addServerFlags, type ServerFlags } from './server-flags.ts';
 import { duration, table } from './text.ts';
 
-export interface PlanFlags extends ServerFlags {
+interface PlanFlags extends ServerFlags {
   readonly domain?: readonly string[];
   readonly json?: boolean;
 }

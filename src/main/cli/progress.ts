@@ -7,7 +7,7 @@ import { type CliContext, note } from './cli-context.ts';
 import { count, rate } from './text.ts';
 
 /** Shows the progress of a session on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing if silent. */
-export interface Progress extends Disposable {
+interface Progress extends Disposable {
   onPlan(plan: Plan): void;
 }
 
@@ -123,7 +123,7 @@ export async function barTotal(
 }
 
 /** Shows the progress of a replay on a terminal, once it has taken a while. */
-export interface ReplayProgress extends Disposable {
+interface ReplayProgress extends Disposable {
   onRecord(): void;
 }
 

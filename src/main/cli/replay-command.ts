@@ -19,7 +19,7 @@ import { barTotal, openReplayProgress } from './progress.ts';
 import { replayText } from './replay-text.ts';
 import { addTraceFlags, numberFlag, traceOptions, wholeNumber } from './server-flags.ts';
 
-export interface ReplayFlags {
+interface ReplayFlags {
   readonly serve: 'first' | 'budget';
   readonly trust: 'earned' | 'always';
   readonly errorBudget?: number;

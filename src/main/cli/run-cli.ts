@@ -12,7 +12,7 @@ import { addServeCommand, type ServiceProcess, serveCommand } from './serve-comm
 import { addSessionCommand, sessionCommand } from './session-command.ts';
 import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
 
-export interface CliSettings {
+interface CliSettings {
   /** True prints errors with their stack traces. */
   readonly debug: boolean;
   /** Called before a command runs, with undefined if `--log-level` is not given. */

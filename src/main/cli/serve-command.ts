@@ -18,7 +18,7 @@ import { openPlannerHost, optionsAgain, type PlannerHost } from './planner-host.
 import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
 import { count, duration } from './text.ts';
 
-export interface ServeFlags extends ServerFlags, ServeChoice {
+interface ServeFlags extends ServerFlags, ServeChoice {
   readonly domain?: readonly string[];
   readonly json?: boolean;
 }

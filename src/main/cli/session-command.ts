@@ -29,7 +29,7 @@ import {
   wholeNumber,
 } from './server-flags.ts';
 
-export interface SessionFlags extends ServerFlags {
+interface SessionFlags extends ServerFlags {
   readonly limit?: number;
   readonly skipInvalid?: boolean;
   readonly concurrency: number;

@@ -7,7 +7,7 @@ import { listAt } from './planner-host.ts';
 import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from './server-flags.ts';
 import { count, duration, rate, table } from './text.ts';
 
-export interface SimulateFlags {
+interface SimulateFlags {
   readonly port: number;
   readonly host: string;
   readonly seed: number;

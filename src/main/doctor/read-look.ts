@@ -23,7 +23,7 @@ export interface ReadLook {
 }
 
 /** A form in which plans ask a model: a form of reads, or of answers in words. */
-export type AskedForm = ReadForm | AnswerForm;
+type AskedForm = ReadForm | AnswerForm;
 
 /** How plans ask a model. */
 export interface Asked {

@@ -22,7 +22,7 @@ export interface SupportFacts {
   readonly disk?: DiskFacts;
 }
 
-export interface FaceAddress {
+interface FaceAddress {
   readonly face: 'http' | 'socket';
   readonly address: string;
   /** `stale`: a socket without a server; `serve` takes it over. */
@@ -30,7 +30,7 @@ export interface FaceAddress {
   readonly message?: string;
 }
 
-export interface DiskFacts {
+interface DiskFacts {
   readonly path: string;
   readonly exists: boolean;
   readonly bytes?: number;

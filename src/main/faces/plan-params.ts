@@ -6,7 +6,7 @@ import type { Future } from '../plans/expectations/future.ts';
  * A plan request over any wire: the members of a request plus `timeoutMs` and `priority`. The planner itself checks their values, so that a cached
  * plan is not checked twice.
  */
-export interface PlanParams extends PlanRequest {
+interface PlanParams extends PlanRequest {
   /** Time until the plan settles, in milliseconds. Default: the planner's `timeoutMs`. */
   readonly timeoutMs?: number;
   /** If plans wait for models, higher numbers are served first. Default: the domain's priority of the scene, else 0. */
@@ -42,7 +42,7 @@ export function toldFutures(params: unknown): readonly Future[] {
 }
 
 /** A plan whose attempts may be reported as they end. */
-export interface AskedCall extends AskedPlan {
+interface AskedCall extends AskedPlan {
   readonly progress: boolean;
 }
 

@@ -9,7 +9,7 @@ interface LastDone {
 }
 
 /** How often a served answer repeats what its agent did just before, while nothing changed. */
-export type Repeat = 'none' | 'second' | 'third';
+type Repeat = 'none' | 'second' | 'third';
 
 /** Maximum number of agents whose last action is remembered. */
 const AGENTS_MAX = 1_000_000;

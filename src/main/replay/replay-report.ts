@@ -30,7 +30,7 @@ export interface ReplayReport extends ReplayOutcome {
 }
 
 /** Answers that memory had and did not serve, by what held them back. */
-export interface Withheld {
+interface Withheld {
   /** The same action had had no effect twice. */
   readonly loop: number;
   /** The agent repeated a cycle. Always 0 with an error budget. */
@@ -45,7 +45,7 @@ export interface Withheld {
   readonly probes: number;
 }
 
-export interface ReplaySubject {
+interface ReplaySubject {
   readonly trace: ReplayReport['trace'];
   readonly cache: ResolvedCache;
   readonly fault?: Error;

@@ -6,7 +6,7 @@ const RESERVE_MS_MAX = 1_000;
 /** Time for closing what must be cut off after the limit, in milliseconds. */
 const CUT_MS = 200;
 
-export interface Draining {
+interface Draining {
   readonly faces: readonly Face[];
   /** Settles the remaining plans with what is available, flushes the disk, ends the threads. */
   readonly release: () => Promise<void>;
@@ -14,7 +14,7 @@ export interface Draining {
   readonly log: FaceLog;
 }
 
-export interface Drained {
+interface Drained {
   /** True if everything ended within the limit. */
   readonly isInTime: boolean;
   /** True if the planner has closed, its disk flushed. */

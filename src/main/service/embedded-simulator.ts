@@ -4,7 +4,7 @@ import { entryUrl } from '../../shared/entry-url.ts';
 import { decodeError, type ErrorWire, PlannerError } from '../../shared/errors.ts';
 
 /** The command line's options for the simulated model server. Its own options (src/workers/simulator/options.ts) have more, and check these. */
-export interface EmbeddedSimulatorOptions {
+interface EmbeddedSimulatorOptions {
   readonly port?: number;
   readonly host?: string;
   readonly seed?: number;

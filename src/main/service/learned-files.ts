@@ -7,7 +7,7 @@ import type { FlightParts } from '../plans/flights/flight-parts.ts';
 import type { SavedCalibration } from '../plans/reads/read-calibration.ts';
 import { CALIBRATION_FORMAT } from '../plans/reads/saved-calibration.ts';
 
-export interface LearningParts extends Pick<FlightParts, 'endpoints'> {
+interface LearningParts extends Pick<FlightParts, 'endpoints'> {
   readonly domains: readonly LearningDomain[];
 }
 
@@ -19,7 +19,7 @@ export interface LearningDomain {
 }
 
 /** The files of what a planner has learned about models. */
-export interface LearnedFiles {
+interface LearnedFiles {
   restore(parts: LearningParts): void;
   /** Schedules a write. Undefined if nothing is stored. */
   readonly save?: (parts: LearningParts) => void;

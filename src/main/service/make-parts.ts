@@ -29,7 +29,7 @@ import { Reads } from '../plans/reads/reads.ts';
 import type { EndpointClient } from './create-planner.ts';
 
 /** What the domains of a planner plan on together: the model servers with their slots, and what is known about their models. */
-export interface SharedParts extends Required<Pick<FlightParts, 'endpoints' | 'forms' | 'turns' | 'ahead'>> {
+interface SharedParts extends Required<Pick<FlightParts, 'endpoints' | 'forms' | 'turns' | 'ahead'>> {
   readonly readForms: ReadForms;
   readonly shares: FairShare;
   readonly running: RunningCalls;

@@ -17,7 +17,7 @@ export interface ServiceFaces {
   readonly stdio: StdioFace | undefined;
 }
 
-export interface ServiceStreams {
+interface ServiceStreams {
   readonly input: Readable;
   readonly output: Writable;
 }

@@ -33,7 +33,7 @@ export interface Judgement {
 }
 
 /** The reports that criteria are checked against. */
-export interface JudgedReports {
+interface JudgedReports {
   /** The report after the plans of the warm-up; undefined if there were fewer. */
   readonly warmUp: SessionReport | undefined;
   /** The report after the first lap. */

@@ -9,10 +9,7 @@ import type { SessionReport } from './report.ts';
 export const NOT_FIGURES = ['series', 'trace', 'server', 'expect', 'error', 'interrupted', 'domains'] as const;
 
 /** Every path to a figure in a report. */
-export type ReportFigurePath = FigurePath<
-  Omit<SessionReport, (typeof NOT_FIGURES)[number]>,
-  PlanSource | WhyCode | Phase
->;
+type ReportFigurePath = FigurePath<Omit<SessionReport, (typeof NOT_FIGURES)[number]>, PlanSource | WhyCode | Phase>;
 
 /** Figures of the planner whose place in a report differs from `stats()`. */
 export const MOVED = {

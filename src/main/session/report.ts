@@ -28,10 +28,10 @@ export interface ReportTrace {
 }
 
 /** A distribution of durations, in milliseconds. */
-export type ReportDurations = Omit<Durations, 'count'>;
+type ReportDurations = Omit<Durations, 'count'>;
 
 /** Token counts that servers reported, over all calls, including background and cancelled ones. */
-export interface ReportTokens {
+interface ReportTokens {
   readonly prompt: number;
   readonly completion: number;
   /** Prompt tokens that the server had read before. */
@@ -106,7 +106,7 @@ export interface SessionReport extends Omit<SessionCounts, 'compared' | 'agreed'
 }
 
 /** The figures of one of several domains. */
-export interface ReportDomain extends Pick<DomainStats, 'sources' | 'why' | 'fallbacks'> {
+interface ReportDomain extends Pick<DomainStats, 'sources' | 'why' | 'fallbacks'> {
   readonly plans: number;
   readonly hitRate: number;
   readonly planningMs: ReportDurations;

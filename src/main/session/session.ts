@@ -9,14 +9,14 @@ import type { TraceRecord } from './trace-reader.ts';
 import type { TraceWriter } from './trace-writer.ts';
 
 /** The part of a planner that a session needs. */
-export interface SessionPlanner {
+interface SessionPlanner {
   plan(request: PlanRequest, options?: PlanOptions): Promise<Plan>;
 }
 
 /** Number of plans of the first lap after which a planner has warmed up: it has met the frequent states. */
 export const WARM_UP_PLANS = 100;
 
-export interface LapOptions {
+interface LapOptions {
   /** Duration in milliseconds of the session's clock. After it nothing more starts, and running work finishes. */
   readonly forMs: number;
   /** The records again, from the first one. */

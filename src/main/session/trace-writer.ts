@@ -5,7 +5,7 @@ import type { Domain, DomainDefinition } from '../../shared/domain.ts';
 import { PlannerError } from '../../shared/errors.ts';
 import { TRACE_VERSION, type TraceHeader, type TraceRecord } from './trace-reader.ts';
 
-export interface RecordedTrace extends Omit<TraceHeader, 'trace' | 'source'> {
+interface RecordedTrace extends Omit<TraceHeader, 'trace' | 'source'> {
   readonly source: string;
 }
 

@@ -29,7 +29,7 @@ function tallyBytes(entry: TallyEntry): number {
   return stringBytes(entry.action) + 6;
 }
 
-export interface EncodedDecision {
+interface EncodedDecision {
   readonly length: number;
   /** True if something was left out to fit the bound. */
   readonly cut: boolean;

@@ -16,7 +16,7 @@ const VALUES_UNIT = 1_000;
 const SCENES_MAX = 1_024;
 
 /** What the cache's options say about serving. */
-export interface ServingRules {
+interface ServingRules {
   /** Only answers within an error budget are served, which only the planner can judge. */
   readonly hasBudget: boolean;
   /** Lowest relative Q-value at which a remembered action is served. */
@@ -34,7 +34,7 @@ const WORD_OF = {
 const ALL_SCENES = '\n';
 
 /** Decisions that are doubted together. */
-export type Doubted = keyof typeof WORD_OF;
+type Doubted = keyof typeof WORD_OF;
 const DOUBTED = Object.keys(WORD_OF) as readonly Doubted[];
 
 /** The coordinator's side. */

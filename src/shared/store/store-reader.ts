@@ -32,7 +32,7 @@ export type Lookup =
 
 const MISS: Lookup = { kind: 'miss' };
 
-export interface StoreReaderOptions {
+interface StoreReaderOptions {
   /** Whether hits set the touched mark, which eviction respects. The coordinator keeps the exact order instead. Default true. */
   readonly marksTouched?: boolean;
   /**
@@ -345,7 +345,7 @@ function powerOfTwo(atLeast: number): number {
   return power;
 }
 
-export interface StoreCounts {
+interface StoreCounts {
   readonly hits: number;
   readonly stale: number;
   readonly misses: number;

@@ -33,7 +33,7 @@ const AFTER_NUMBER =
 const HEAD_NUMBER =
   /^(?:(?:action|option|choice|number|no\.?)\s*)?[#＃]?(\p{Nd}{1,6})(?![\p{Nd}%％]|[.,．，]\p{Nd}|\s*[%％])/iu;
 
-export interface Head {
+interface Head {
   readonly choices: readonly Choice[];
   /** The text after the choice. */
   readonly rest: string;

@@ -10,7 +10,7 @@ const PIECE_CHARS = 16_384;
 /** A larger request is neither cached nor shared: hashing 24 MB would block the event loop for a tenth of a second. */
 export const KEYED_CHARS_MAX = 1_048_576;
 /** A request with a wider object has no key either: its names would have to be sorted in one go. */
-export const KEYED_NAMES_MAX = 16_384;
+const KEYED_NAMES_MAX = 16_384;
 
 /**
  * The exact key of a request, without its model: equal for bodies that differ only in the order of members, in `stream`, `stream_options` and `user`;

@@ -13,7 +13,7 @@ import { optionNames, questionChat } from './question-chat.ts';
 import type { DecisionForm, DecisionUsage, Option, Question, QuestionAnswer, Questionnaire } from './questionnaire.ts';
 import { readOptions } from './read-options.ts';
 
-export interface DecisionTask {
+interface DecisionTask {
   readonly form: DecisionForm;
   readonly questionnaire: Questionnaire;
   readonly seat: ChatSeat;

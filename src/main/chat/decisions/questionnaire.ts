@@ -56,7 +56,7 @@ export interface DecisionForm {
 }
 
 /** The figures of an answer that both protocols report. */
-export interface Told {
+interface Told {
   /** Shares of all options; their sum is 1. */
   readonly shares: readonly number[];
   /** The sum of the probabilities of all options. */

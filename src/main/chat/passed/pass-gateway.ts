@@ -21,7 +21,7 @@ import { EVENTS_TYPE, JSON_TYPE, type PassReply, passedFrames } from './pass-rep
 import { type AskedPass, PASSED_PATHS, type PassedRoute, readPassed } from './pass-request.ts';
 import { ServerMemory } from './server-memory.ts';
 
-export interface PassGatewayParts {
+interface PassGatewayParts {
   readonly options: ResolvedOptions;
   readonly clock: Clock;
   readonly finder: SeatFinder;

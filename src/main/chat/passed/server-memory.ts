@@ -6,7 +6,7 @@ import type { ChatSeat } from '../seats/chat-route.ts';
 import type { PassedRoute } from './pass-request.ts';
 
 /** After this long, a server without a route is asked for it again: it may have been replaced. */
-export const ABSENT_MS = 300_000;
+const ABSENT_MS = 300_000;
 /** Maximum number of responses remembered; the least recently used are forgotten. */
 const RESPONSES_MAX = 10_000;
 const ID_CHARS_MAX = 256;

@@ -22,7 +22,7 @@ export interface ListedModel {
 /** Lists are refreshed when a model is looked up, but at most this often. */
 const FRESH_MS = 10_000;
 
-export type ListModelsAt = (endpoint: string) => Promise<readonly string[]>;
+type ListModelsAt = (endpoint: string) => Promise<readonly string[]>;
 
 /** Knows where each model is: from the endpoints' lists, at start or later, and from the configuration. */
 export class ModelDirectory {

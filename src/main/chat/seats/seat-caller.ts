@@ -23,7 +23,7 @@ export interface RelayClient {
 }
 
 /** Time limits of a call. */
-export type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
+type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
 
 /** Parameters of a call. `onLife` is called at each sign of life. */
 export interface CallOpening {
@@ -33,7 +33,7 @@ export interface CallOpening {
   readonly signal: AbortSignal;
 }
 
-export interface SeatedChat {
+interface SeatedChat {
   /** Number of answers asked for: each takes a slot. */
   readonly choices: number;
   /** True if the server is asked for events. */

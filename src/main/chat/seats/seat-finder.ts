@@ -11,7 +11,7 @@ export interface FinderParts {
 }
 
 /** The parts of a request that matter for the search. */
-export interface Seeking {
+interface Seeking {
   readonly model: string;
   /** True if other models may be asked if this one fails. */
   readonly mayFallBack: boolean;

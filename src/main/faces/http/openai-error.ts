@@ -40,7 +40,7 @@ export function pathHint(path: string): string {
   return WITHOUT_VERSION.test(path) ? '; the base URL of this server ends with /v1' : '';
 }
 
-export interface ErrorAnswer {
+interface ErrorAnswer {
   readonly refusal?: Refusal | undefined;
   readonly attempts?: readonly ChatAttempt[];
   /** Present if it does not follow from the error. */

@@ -60,7 +60,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
 };
 
 /** An error in the form of RFC 9457. `code` is the identity; `retryable` is true if the same request may succeed at once. */
-export interface Problem {
+interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;

@@ -4,7 +4,7 @@ import { deliver } from './channel.ts';
 
 type Listener = Parameters<Endpoint['addEventListener']>[1];
 
-export interface PeerEndpointParts {
+interface PeerEndpointParts {
   /** Sends to the peer. Throws if the message cannot be cloned. */
   post(message: unknown): void;
   /** Called when the first call starts to wait, and when the last one has its reply. */

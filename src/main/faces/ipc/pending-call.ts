@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../../shared/clock.ts';
 import type { PlannerError } from '../../../shared/errors.ts';
 import type { Attempt } from '../../models/calls/attempt.ts';
 
-export interface PendingCallParts<T> {
+interface PendingCallParts<T> {
   readonly clock: Clock;
   readonly deadlineMs: number;
   readonly lateGraceMs: number;

@@ -29,7 +29,7 @@ import type { ResolvedRemote } from './peer-options.ts';
 import { PendingCall } from './pending-call.ts';
 import type { RemotePlanner, RemotePlannerEvents } from './remote-planner.ts';
 
-export interface PlannerClientParts {
+interface PlannerClientParts {
   readonly peer: Peer;
   readonly clock: Clock;
   readonly planner: ResolvedOptions;

@@ -29,7 +29,7 @@ function hasLongList(request: PlanRequest): boolean {
 /** Maximum number of warnings kept from the start for a host that has not reported yet whether it listens. */
 const EARLY_WARNINGS_MAX = 100;
 
-export interface PlannerServerParts {
+interface PlannerServerParts {
   readonly channel: Channel;
   readonly createPlanner: (options: AnyPlannerOptions) => Promise<ChatPlanner>;
   readonly clock: Clock;

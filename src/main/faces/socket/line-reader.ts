@@ -33,7 +33,7 @@ interface Large {
   readonly charge: ByteCharge | undefined;
 }
 
-export interface LineReaderOptions {
+interface LineReaderOptions {
   /** Shared by all large lines. Default: they are not charged. */
   readonly budget?: ByteBudget | undefined;
   /** Called when an unfinished line was dropped to make room. */

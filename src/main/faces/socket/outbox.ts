@@ -18,7 +18,7 @@ const FREE_BYTES = 16_384;
 /** Above this total of all clients, those for which more than `writeBufferBytes` wait are slow. */
 const ALL_BYTES_MAX = 64 * 2 ** 20;
 
-export interface OutboxParts {
+interface OutboxParts {
   readonly waiting: WaitingAnswers;
   readonly output: Writable;
   readonly limits: ResolvedRpcLimits;

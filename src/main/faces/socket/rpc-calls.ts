@@ -46,7 +46,7 @@ export interface RpcCounters {
   ignoredNotifications: number;
 }
 
-export interface CallsParts {
+interface CallsParts {
   readonly planner: ChatPlanner;
   readonly limits: ResolvedRpcLimits;
   readonly version: string;

@@ -32,7 +32,7 @@ export interface SessionCounters extends RpcCounters, WaitingAnswers {
   slowClients: number;
 }
 
-export interface SessionParts {
+interface SessionParts {
   readonly input: Readable;
   readonly output: Writable;
   readonly planner: ChatPlanner;

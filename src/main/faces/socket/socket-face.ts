@@ -17,7 +17,7 @@ import {
   removeIfSame,
 } from './socket-path.ts';
 
-export interface SocketFaceCounters extends SessionCounters {
+interface SocketFaceCounters extends SessionCounters {
   /** Clients accepted. */
   connections: number;
   /** Clients refused beyond `connectionsMax`. */

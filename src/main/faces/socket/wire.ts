@@ -40,7 +40,7 @@ export interface ProgressParams {
 }
 
 /** The `error` member of an answer. `data` with `message` is our own `ErrorWire`. */
-export interface RpcError {
+interface RpcError {
   readonly code: number;
   readonly message: string;
   readonly data: { readonly code: ErrorCode; readonly retryable: boolean };

@@ -11,7 +11,7 @@ import { count, duration } from './format.js';
  */
 
 /** @type {readonly (readonly [Phase, string])[]} */
-export const PHASES = [
+const PHASES = [
   ['wait', 'waits for a slot'],
   ['queue', "in the server's queue"],
   ['read', 'to the first token'],
@@ -57,7 +57,7 @@ export function spanOf({ attempts, latencyMs }) {
 
 /** One attempt over the time from `from` to `to`.
  * @param {Attempt} attempt @param {{ from: number, to: number }} span */
-export function attemptBar(attempt, { from, to }) {
+function attemptBar(attempt, { from, to }) {
   const ending = endingOf(attempt);
   const width = to - from;
   const bar = el('span', `bar-of ${ending}`);

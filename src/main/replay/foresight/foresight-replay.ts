@@ -34,7 +34,7 @@ export interface ForeseenShares {
 }
 
 /** How far ahead the guesses were fixed: by this many requests of the agent, or at least this long before. */
-export type Horizon = { readonly steps: number } | { readonly seconds: number };
+type Horizon = { readonly steps: number } | { readonly seconds: number };
 export type HorizonOutcome = Horizon & ForeseenShares;
 
 const STEPS = [1, 2, 4] as const;

@@ -14,7 +14,7 @@ import {
 import type { TrialOutcome } from './foresight-trial.ts';
 
 /** Shares by the milliseconds that a model takes. */
-export type ByModel = Readonly<Record<string, number>>;
+type ByModel = Readonly<Record<string, number>>;
 
 /** How well requests can be foreseen. Shares are between 0 and 1, to six digits; `replay --foresight --json` prints it unchanged. */
 export interface ForesightReport {
@@ -32,7 +32,7 @@ export interface ForesightReport {
   readonly error?: ErrorWire;
 }
 
-export interface ForesightRun {
+interface ForesightRun {
   readonly outcome: ForesightOutcome;
   readonly interrupted: boolean;
   /** The broken line that ended the replay early. */

@@ -14,7 +14,7 @@ export interface KeyedGuess {
 }
 
 /** A decision after which models could be asked ahead. */
-export interface TrialDecision {
+interface TrialDecision {
   readonly agent: string;
   readonly scene: string;
   readonly atMs: number;

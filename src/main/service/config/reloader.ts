@@ -8,7 +8,7 @@ export type Reloaded =
   | { readonly kind: 'done'; readonly applied: readonly string[]; readonly needRestart: readonly string[] }
   | { readonly kind: 'refused'; readonly error: unknown };
 
-export interface ReloaderParts<T extends { readonly configured: Configured }> {
+interface ReloaderParts<T extends { readonly configured: Configured }> {
   /** Reads and checks everything again, without changing anything. Throws on any error. */
   readonly read: () => Promise<T>;
   /** Applies what was read. Gets the changed keys; resolves with those it could apply. If it throws, nothing has changed. */

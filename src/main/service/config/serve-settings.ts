@@ -15,7 +15,7 @@ export interface ServeChoice {
 }
 
 /** Settings from the environment; `logLevel` may also come from a flag. */
-export interface ServeSurroundings {
+interface ServeSurroundings {
   readonly token: string | undefined;
   readonly logLevel: string | undefined;
 }

@@ -4,7 +4,7 @@ import type { Plan } from '../../plans/plan.ts';
 import type { Planner } from '../../plans/planner.ts';
 
 /** The part of pino that it uses. */
-export interface PlanLogSink {
+interface PlanLogSink {
   isLevelEnabled(level: string): boolean;
   debug(data: object, message: string): void;
   warn(data: object, message: string): void;

@@ -6,7 +6,7 @@ import { falseHitRate } from '../../../monitor/sample.ts';
 import { seriesOf } from '../../../monitor/series.ts';
 
 /** Facts that a page gets in addition to the figures. */
-export interface LiveAbout {
+interface LiveAbout {
   readonly version: string;
   readonly domain: string;
   readonly samplesMax: number;

@@ -59,7 +59,7 @@ function observationOf(domain: Domain): z.ZodType {
 }
 
 /** The domains of a planner by name. */
-export type DomainsByName = Readonly<Record<string, Domain>>;
+type DomainsByName = Readonly<Record<string, Domain>>;
 
 /** The body of any request to a planner of these domains. */
 export function planBody(domains: DomainsByName): z.ZodType {

@@ -31,7 +31,7 @@ export class LargeBody {
 
 type Done = (error: Error | null, body?: unknown) => void;
 
-export interface BodyParts {
+interface BodyParts {
   /** Shared by all large bodies. */
   readonly budget: ByteBudget;
   /** Parses large bodies. */

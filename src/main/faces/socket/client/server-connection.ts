@@ -14,7 +14,7 @@ export interface ConnectionParts {
 }
 
 /** The owner of a connection, whose messages it carries. */
-export interface ConnectionOwner {
+interface ConnectionOwner {
   /** The messages that may be sent now. Those not taken are offered again. */
   ready(): Iterable<string>;
   hear(line: string): void;
