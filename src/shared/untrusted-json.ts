@@ -181,7 +181,6 @@ export function readText(bytes: Uint8Array): TextReading {
   return { text: withoutMark(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) };
 }
 
-/** Removes a byte order mark. */
 export function withoutMark(text: string): string {
   return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }

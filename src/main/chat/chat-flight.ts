@@ -16,7 +16,6 @@ interface ChatFlightParts extends AnswerFlightParts {
   readonly longWork: LongWork;
 }
 
-/** A whole answer. */
 interface WholeAnswer {
   readonly seat: ChatSeat;
   /** Undefined if nobody needed it, or if its form cannot be converted to a whole answer. */

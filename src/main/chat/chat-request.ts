@@ -26,7 +26,6 @@ export interface AskedChat {
   readonly choices: number;
   /** True if the whole answer can be assembled from its events without loss. */
   readonly isAssemblable: boolean;
-  /** True if it contains an image. */
   readonly hasPictures: boolean;
   /** True if the client asks for the same answer to the same request. */
   readonly isDeterministic: boolean;

@@ -72,7 +72,6 @@ function collectURL(text: string, before: readonly string[] = []): string[] {
   return [...before, url.pathname === '/' ? `${url.origin}/v1` : text.replace(/\/+$/, '')];
 }
 
-/** Checks the URL of a cluster's engine. */
 function engineURL(text: string): string {
   const fault = engineUrlFault(text);
   if (fault !== undefined) throw new InvalidArgumentError(`It ${fault}.`);

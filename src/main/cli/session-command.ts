@@ -105,7 +105,6 @@ export async function sessionCommand(
 
 interface Played {
   readonly report: SessionReport;
-  /** The last plans. */
   readonly plans: readonly ShownPlan[];
   readonly interrupted: boolean;
   /** Errors that ended the session early or made its recording incomplete. The report shows the first. */

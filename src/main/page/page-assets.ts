@@ -6,7 +6,6 @@ import { FIGURES_MODULE } from './page-figures.ts';
 
 /** One file of the page, as sent. */
 export interface PageAsset {
-  /** Path at which it is served. */
   readonly path: string;
   readonly type: string;
   readonly body: Buffer;

@@ -41,7 +41,6 @@ export interface BucketingAdvice {
   /** The same shares with the current key. */
   readonly servedNow: number;
   readonly wrongNow: number;
-  /** Number of decisions compared. */
   readonly decisions: number;
 }
 

@@ -59,7 +59,6 @@ export interface Collaborators {
   readonly client?: (endpoint: ResolvedEndpoint) => EndpointClient;
   /** Resolves host names. Default: the system's resolver; with custom clients, addresses only. */
   readonly names?: NameService;
-  /** The worker's entry. */
   readonly workerUrl?: URL;
 }
 

@@ -6,7 +6,6 @@ export type Relation = (typeof RELATIONS)[number];
 
 /** An expectation of one figure of the report. */
 export interface Criterion {
-  /** The text as given. */
   readonly text: string;
   readonly stretch: Stretch;
   /** The path of the figure in the JSON report, such as `planningMs.mean`. */

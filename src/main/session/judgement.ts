@@ -13,7 +13,6 @@ import {
 import type { SessionReport } from './report.ts';
 import { WARM_UP_PLANS } from './session.ts';
 
-/** The result of one criterion. */
 export interface CriterionResult {
   readonly criterion: string;
   readonly met: boolean;
@@ -25,7 +24,6 @@ export interface CriterionResult {
 
 /** How a session compared with its expectations. */
 export interface Judgement {
-  /** True if all criteria are met. */
   readonly met: boolean;
   /** Plans of the first lap, which alone counts. */
   readonly plans: number;
@@ -36,7 +34,6 @@ export interface Judgement {
 interface JudgedReports {
   /** The report after the plans of the warm-up; undefined if there were fewer. */
   readonly warmUp: SessionReport | undefined;
-  /** The report after the first lap. */
   readonly lap: SessionReport;
 }
 

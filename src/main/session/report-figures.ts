@@ -8,7 +8,6 @@ import type { SessionReport } from './report.ts';
 /** Parts of a report that are not figures: charts, and descriptions of the run. */
 export const NOT_FIGURES = ['series', 'trace', 'server', 'expect', 'error', 'interrupted', 'domains'] as const;
 
-/** Every path to a figure in a report. */
 type ReportFigurePath = FigurePath<Omit<SessionReport, (typeof NOT_FIGURES)[number]>, PlanSource | WhyCode | Phase>;
 
 /** Figures of the planner whose place in a report differs from `stats()`. */
@@ -49,7 +48,6 @@ function movedFigures(): Figure[] {
   });
 }
 
-/** All figures of a report. */
 export const REPORT_FIGURES: readonly Figure[] = [...SESSION_FIGURES, ...movedFigures(), ...PLAN_FIGURES];
 
 const PATTERNS = REPORT_FIGURES.map((figure) => {

@@ -155,7 +155,6 @@ export function storeLayout(slotCount: number, payloadWords = PAYLOAD_WORDS_DEFA
   return { slotCount, bucketCount, payloadWords, sequencesAt, touchedAt, bucketsAt, slotsAt, slotWords, byteLength };
 }
 
-/** Creates a new, empty store. */
 export function createStoreBuffer(slotCount: number, payloadWords = PAYLOAD_WORDS_DEFAULT): SharedArrayBuffer {
   const layout = storeLayout(slotCount, payloadWords);
   const buffer = new SharedArrayBuffer(layout.byteLength);

@@ -64,7 +64,6 @@ function firstWord(name: string): string {
   return end < 0 ? name : name.slice(0, end);
 }
 
-/** Index of the names of some actions. */
 interface NameIndex {
   /** Actions by normalized name: names that differ only in punctuation share an entry. */
   readonly byName: ReadonlyMap<string, readonly string[]>;

@@ -30,7 +30,6 @@ const MARK = new RegExp(
 );
 /** Part of every mark. Searching for it takes a fraction of the time of searching for the marks. */
 const HINT = /[<◁[]|assistantfinal|here(?: is|['’]s) my/i;
-/** Maximum length of a mark. */
 const MARK_CHARS_MAX = 96;
 
 /** Matches the head of a gpt-oss answer whose tokens were removed: "analysisWe have to choose". */

@@ -24,7 +24,6 @@ export interface AskedPass {
   readonly modelSpans: readonly Span[];
   /** Values that name who asks: they do not change the answer. */
   readonly askerSpans: readonly Span[];
-  /** True if it contains an image. */
   readonly hasPictures: boolean;
   /** True if the client wants events. */
   readonly isStreamed: boolean;

@@ -141,7 +141,6 @@ export abstract class AnswerFlight<A extends { readonly choices: number }, D ext
     this.draft?.giveUp(this.cut);
   }
 
-  /** Called when a client has left. */
   protected clientLeft(): void {}
 
   /** Work to do before any seat is asked, if it takes time. */

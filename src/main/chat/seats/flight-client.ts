@@ -25,7 +25,6 @@ export class FlightClient<E extends { readonly kind: 'answered' } | TriedInVain>
   /** The end of the flight, or why the client left before it. Counted when it resolves. */
   readonly over: Promise<E | PlannerError>;
   hasLeft = false;
-  /** Called when the client leaves. */
   onLeft: (reason: PlannerError) => void = () => {};
   readonly #left = Promise.withResolvers<PlannerError>();
   readonly #leave: () => void;

@@ -22,7 +22,6 @@ export interface RelayClient {
   readonly read?: ((call: ReadCall, signal?: AbortSignal) => Promise<ReadOutcome>) | undefined;
 }
 
-/** Time limits of a call. */
 type CallLimits = Pick<RelayCall, 'timeoutMs' | 'phases'>;
 
 /** Parameters of a call. `onLife` is called at each sign of life. */

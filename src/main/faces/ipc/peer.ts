@@ -29,7 +29,6 @@ export interface Peer extends Channel {
   hold(isHeld: boolean): void;
   /** Lets it exit after its planner was closed. */
   leave(): void;
-  /** Kills it at once. */
   kill(): void;
 }
 

@@ -109,7 +109,6 @@ export class PlannerClient extends EventEmitter<RemotePlannerEvents> implements 
     return this.#parts.planner.domain;
   }
 
-  /** All domains by name. */
   get domains(): Readonly<Record<string, Domain>> {
     return Object.fromEntries(this.#domains.all);
   }

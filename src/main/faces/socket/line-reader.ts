@@ -27,7 +27,6 @@ interface Lines {
   readonly large?: Large;
 }
 
-/** State of a large line. */
 interface Large {
   readonly scan: JsonScan;
   readonly charge: ByteCharge | undefined;
@@ -66,7 +65,6 @@ export class LineReader {
     this.#tail = new HeldBytes();
   }
 
-  /** True if there is a line to take. */
   get hasLine(): boolean {
     return this.#blocks.length > 0;
   }

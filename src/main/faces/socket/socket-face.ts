@@ -25,7 +25,6 @@ interface SocketFaceCounters extends SessionCounters {
 }
 
 export interface SocketFace extends Face {
-  /** Clients connected now. */
   readonly connected: number;
   readonly counters: Readonly<SocketFaceCounters>;
 }

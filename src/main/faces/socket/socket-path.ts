@@ -21,7 +21,6 @@ import { type HelloResult, PROTOCOL } from './wire.ts';
 /** Maximum length of `sun_path`, without the NUL at its end. */
 const PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;
 const HELLO_MS = 500;
-/** Maximum size of an answer to `hello`. */
 const HELLO_BYTES_MAX = 65_536;
 /** How often taking over is tried, if another server does the same at the same moment. */
 const TRIES_MAX = 5;

@@ -3,7 +3,6 @@ import { type HttpFaceOptions, httpFaceSchema } from '../../faces/http/http-opti
 import { type SocketFaceOptions, socketFaceSchema } from '../../faces/socket/socket-options.ts';
 import { LOG_LEVELS, type LogLevel } from '../log/process-log.ts';
 
-/** Default time limit of a drain, in milliseconds. */
 export const DRAIN_MS = 10_000;
 export const DRAIN_MS_MAX = 60 * 60 * 1_000;
 

@@ -58,7 +58,6 @@ function observationOf(domain: Domain): z.ZodType {
   return z.strictObject(Object.fromEntries(members)).describe(`What the agent perceives now (${domain.name}).`);
 }
 
-/** The domains of a planner by name. */
 type DomainsByName = Readonly<Record<string, Domain>>;
 
 /** The body of any request to a planner of these domains. */
@@ -79,7 +78,6 @@ export function stateBody(domains: DomainsByName): z.ZodType {
   return bodyOf(domains, {});
 }
 
-/** The body of expectations. */
 export function futuresBody(domains: DomainsByName): z.ZodType {
   const future = bodyOf(domains, {
     inMs: z

@@ -30,7 +30,6 @@ export class PauseWatch {
     server.on('close', () => this.#timer?.cancel());
   }
 
-  /** True if the process was paused recently. */
   get isAfterPause(): boolean {
     this.#look();
     return this.#clock.now() - this.#pausedUntilMs < AFTERMATH_MS;

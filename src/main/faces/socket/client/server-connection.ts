@@ -22,7 +22,6 @@ interface ConnectionOwner {
   lost(error: PlannerError, isFault: boolean): void;
 }
 
-/** Maximum size of one write. */
 const WRITE_CHARS_MAX = 1_048_576;
 
 /** The lines to and from one server. Once a turn, everything that can be sent goes out in one write; nothing while the server does not read. */

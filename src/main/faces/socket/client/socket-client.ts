@@ -195,7 +195,6 @@ export class SocketClient extends EventEmitter<ConnectedPlannerEvents> implement
     return this.close();
   }
 
-  /** Ends the connection after a failure. */
   fail(error: PlannerError): void {
     this.#end(error, false);
   }
