@@ -5,7 +5,7 @@ import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
 import type { ListedModel } from '../../chat/seats/model-directory.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
 import { OPENAI_ERROR_ANSWERS } from './openai-error.ts';
-import type { RouteParts } from './route-parts.ts';
+import { JSON_OR_EVENTS, type RouteParts, UNCHECKED } from './route-parts.ts';
 import { answer } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 
@@ -40,17 +40,13 @@ export function chatRoutes(app: FastifyInstance, { planner, connections }: Route
     operationId: 'chat',
     body: chatBody,
     response: {
-      200: {
-        description: 'The completion, or its events.',
-        content: { 'application/json': { schema: {} }, 'text/event-stream': { schema: {} } },
-      },
+      200: { description: 'The completion, or its events.', content: JSON_OR_EVENTS },
       ...OPENAI_ERROR_ANSWERS,
     },
   };
   app.post(
     '/v1/chat/completions',
-    // The schema only documents: the gateway checks chats.
-    { schema: chat, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
+    { ...UNCHECKED, schema: chat, bodyLimit: chats.bodyBytesMax },
     async (request, reply) => sendReply(reply, await chats.chat(request.body, chatOptionsOf(request, connections))),
   );
 

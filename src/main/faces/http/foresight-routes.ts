@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { askedPlan, toldFutures } from '../plan-params.ts';
-import type { RouteParts } from './route-parts.ts';
+import { type RouteParts, UNCHECKED } from './route-parts.ts';
 import { PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 import { exampleState, futuresBody, stateBody } from './schemas/plan-schema.ts';
@@ -13,8 +13,6 @@ import { LargeBody } from './wire/json-body.ts';
 export function foresightRoutes(app: FastifyInstance, { planner }: RouteParts): void {
   const { domains } = planner;
   const response = { 204: { type: 'null', description: 'Taken.' }, ...PROBLEM_ANSWERS };
-  // The schemas only document: the planner checks what it is told.
-  const unchecked = { validatorCompiler: () => () => true };
   const expectations = {
     summary: 'Tell requests that agents will make soon',
     description:
@@ -23,7 +21,7 @@ export function foresightRoutes(app: FastifyInstance, { planner }: RouteParts): 
     body: jsonSchema(futuresBody(domains), { futures: [{ ...exampleState(domains), inMs: 2_000, likelihood: 0.5 }] }),
     response,
   };
-  const takesLarge = { ...unchecked, config: { takesLarge: true } };
+  const takesLarge = { ...UNCHECKED, config: { takesLarge: true } };
   app.post('/v1/expectations', { ...takesLarge, schema: expectations }, async ({ body }, reply) => {
     if (body instanceof LargeBody) await planner.expectInParts(toldFutures(body.value));
     else planner.expect(toldFutures(body));

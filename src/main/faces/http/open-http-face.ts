@@ -118,9 +118,8 @@ class OpenFace implements HttpFace {
     const { planner, guard, resolved, clock } = this.#parts;
     const changed = resolveHttpOptions(options, largestDomain(planner.domains));
     // Uses the current address: an address that changes only with a restart must not lose its token before.
-    guard.change(
-      await settingsOf(resolveHttpOptions({ ...options, host: resolved.host }, largestDomain(planner.domains)), clock),
-    );
+    const here = resolveHttpOptions({ ...options, host: resolved.host }, largestDomain(planner.domains));
+    guard.change(await settingsOf(here, clock));
     return (Object.keys(changed) as (keyof ResolvedHttpOptions)[]).filter(
       (key) => !MAY_CHANGE.has(key) && changed[key] !== resolved[key],
     );
@@ -142,10 +141,4 @@ class OpenFace implements HttpFace {
   }
 }
 
-const MAY_CHANGE: ReadonlySet<string> = new Set([
-  'token',
-  'tokenFile',
-  'allowedHosts',
-  'rateLimitPerMinute',
-  'isLocal',
-]);
+const MAY_CHANGE: ReadonlySet<string> = new Set('token tokenFile allowedHosts rateLimitPerMinute isLocal'.split(' '));

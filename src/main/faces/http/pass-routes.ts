@@ -7,7 +7,7 @@ import { SYSTEM_ONE } from '../../chat/decisions/systemone-form.ts';
 import { PASSED_PATHS, type PassedRoute } from '../../chat/passed/pass-request.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
 import { OPENAI_ERROR_ANSWERS } from './openai-error.ts';
-import type { RouteParts } from './route-parts.ts';
+import { JSON_OR_EVENTS, type RouteParts, UNCHECKED } from './route-parts.ts';
 import { type JsonSchema, jsonSchema } from './schemas/json-schema.ts';
 
 const body = jsonSchema(
@@ -54,18 +54,14 @@ export function passRoutes(app: FastifyInstance, { planner, connections }: Route
       response: {
         200: {
           description: "The server's answer, or its events.",
-          content: {
-            'application/json': { schema: {} },
-            ...(isWhole(route) ? {} : { 'text/event-stream': { schema: {} } }),
-          },
+          content: isWhole(route) ? { 'application/json': { schema: {} } } : JSON_OR_EVENTS,
         },
         ...OPENAI_ERROR_ANSWERS,
       },
     };
     app.post<{ Body: Buffer }>(
       `/v1${PASSED_PATHS[route]}`,
-      // The schema only documents: the gateway checks.
-      { schema, config: { takesBytes: true }, validatorCompiler: () => () => true, bodyLimit: chats.bodyBytesMax },
+      { ...UNCHECKED, schema, config: { takesBytes: true }, bodyLimit: chats.bodyBytesMax },
       async (request, reply) =>
         sendReply(reply, await chats.pass(route, request.body, chatOptionsOf(request, connections))),
     );

@@ -5,7 +5,7 @@ import type { Plan, PlanOptions } from '../../plans/plan.ts';
 import { type AskedPlan, askedPlan } from '../plan-params.ts';
 import { problemOf } from './problem.ts';
 import { withRequestContext } from './request-context.ts';
-import type { RouteParts } from './route-parts.ts';
+import { type RouteParts, UNCHECKED } from './route-parts.ts';
 import { attemptSchema, PROBLEM_ANSWERS, planSchema } from './schemas/answer-schemas.ts';
 import { jsonSchema } from './schemas/json-schema.ts';
 import { examplePlan, planBody } from './schemas/plan-schema.ts';
@@ -33,8 +33,7 @@ export function planRoutes(app: FastifyInstance, parts: RouteParts): void {
       ...PROBLEM_ANSWERS,
     },
   };
-  // The schema only documents: the planner checks requests.
-  const options = { schema, validatorCompiler: () => () => true, config: { takesLarge: true } };
+  const options = { ...UNCHECKED, schema, config: { takesLarge: true } };
   app.post('/v1/plans', options, (request, reply) => {
     if (request.body instanceof LargeBody) return planLarge(parts, askedPlan(request.body.value), request, reply);
     answer(parts, askedPlan(request.body), request, reply);

@@ -3,6 +3,12 @@ import type { FaceParts } from '../face.ts';
 import type { ResolvedHttpOptions } from './http-options.ts';
 import type { Connections } from './wire/connections.ts';
 
+/** For routes whose schema only documents: the planner or the gateway checks what comes in. */
+export const UNCHECKED = { validatorCompiler: () => () => true } as const;
+
+/** The content of an answer that is one JSON object or a stream of events. */
+export const JSON_OR_EVENTS = { 'application/json': { schema: {} }, 'text/event-stream': { schema: {} } } as const;
+
 /** Parameters of every route. Routes are added in `routes.ts`. */
 export interface RouteParts extends FaceParts {
   readonly planner: ChatPlanner;

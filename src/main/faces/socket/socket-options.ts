@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { checkOptions } from '../../../shared/check-options.ts';
-import { PlannerError } from '../../../shared/errors.ts';
+import { checkOptions, failOptions } from '../../../shared/check-options.ts';
 import { FACE_BYTES } from '../byte-budget.ts';
 
 /** Bounds of one client. They also hold for standard input, which has one client. */
@@ -98,14 +97,11 @@ function completed(given: z.infer<typeof rpcLimitsSchema>, prefix: string): Reso
   const { writeBufferBytes, writeBufferBytesMax, largeMessagesBytesMax } = limits;
   if (largeMessagesBytesMax < messageBytesMax) {
     const rule = `must be at least ${prefix}messageBytesMax (${messageBytesMax})`;
-    throw new PlannerError(
-      'ERR_OPTIONS_INVALID',
-      `${prefix}largeMessagesBytesMax ${rule}, got ${largeMessagesBytesMax}`,
-    );
+    failOptions(`${prefix}largeMessagesBytesMax ${rule}, got ${largeMessagesBytesMax}`);
   }
   if (writeBufferBytes > writeBufferBytesMax) {
     const rule = `must be at most ${prefix}writeBufferBytesMax (${writeBufferBytesMax})`;
-    throw new PlannerError('ERR_OPTIONS_INVALID', `${prefix}writeBufferBytes ${rule}, got ${writeBufferBytes}`);
+    failOptions(`${prefix}writeBufferBytes ${rule}, got ${writeBufferBytes}`);
   }
   return limits;
 }

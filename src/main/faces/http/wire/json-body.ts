@@ -18,14 +18,10 @@ declare module 'fastify' {
 
 /** A large body and its value, for a caller that checks it in parts. */
 export class LargeBody {
-  readonly #value: unknown;
+  readonly value: unknown;
 
   constructor(value: unknown) {
-    this.#value = value;
-  }
-
-  get value(): unknown {
-    return this.#value;
+    this.value = value;
   }
 }
 
