@@ -1,5 +1,6 @@
 import { defined } from './defined.ts';
 import { describeValue, PlannerError } from './errors.ts';
+import { isObject, isRecord } from './untrusted-json.ts';
 
 /**
  * A domain describes what a kind of agent perceives and who advises it: features with their kind, expert roles with their
@@ -187,7 +188,7 @@ const FEATURE_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 function checkFeature(key: string, feature: Feature): void {
-  if (feature === null || typeof feature !== 'object' || !KINDS.includes(feature.kind)) {
+  if (!isObject(feature) || !KINDS.includes(feature.kind)) {
     fail(`${key}.kind must be one of ${KINDS.join(', ')}, got ${describeValue(feature?.kind)}`);
   }
   checkKeys(key, feature.kind, feature, ['kind', 'optional', 'label', ...(FEATURE_KEYS[feature.kind] ?? [])]);
@@ -249,12 +250,7 @@ export function sceneOf(domain: Domain, observation: Observation): string {
 export function defineDomain<const F extends FeatureMap>(definition: DomainDefinition<F>): Domain<F> {
   const { name, description, features, roles } = definition;
   if (typeof name !== 'string' || name === '') fail(`domain.name must be a name, got ${describeValue(name)}`);
-  if (
-    features === null ||
-    typeof features !== 'object' ||
-    Array.isArray(features) ||
-    Object.keys(features).length === 0
-  ) {
+  if (!isRecord(features) || Object.keys(features).length === 0) {
     fail(`domain.features must name at least one feature, got ${describeValue(features)}`);
   }
   for (const [key, feature] of Object.entries(features)) {
@@ -295,7 +291,7 @@ function checkNext(next: string | undefined): void {
 
 function checkPriorities(priorities: Readonly<Record<string, number>> | undefined): void {
   if (priorities === undefined) return;
-  if (priorities === null || typeof priorities !== 'object' || Array.isArray(priorities)) {
+  if (!isRecord(priorities)) {
     fail(`domain.priorities must be an object of numbers by scene, got ${describeValue(priorities)}`);
   }
   for (const [scene, priority] of Object.entries(priorities)) {

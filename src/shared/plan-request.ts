@@ -4,6 +4,7 @@ import { describeValue, messageOf, PlannerError } from './errors.ts';
 import { type InParts, PART_MEMBERS } from './in-parts.ts';
 import type { ObservationOf } from './observation.ts';
 import { areEqual, OwnedRequest, qValueOf } from './owned-request.ts';
+import { isObject, isRecord } from './untrusted-json.ts';
 
 /**
  * One request to the planner: an agent's observation, the actions it may take now, and optionally their Q-values.
@@ -68,12 +69,7 @@ function checkImage(key: string, value: unknown): void {
     checkString(key, image, REQUEST_LIMITS.imageChars);
     return;
   }
-  if (
-    image === null ||
-    typeof image !== 'object' ||
-    typeof image.base64 !== 'string' ||
-    typeof image.mediaType !== 'string'
-  ) {
+  if (!isObject(image) || typeof image.base64 !== 'string' || typeof image.mediaType !== 'string') {
     fail(key, 'must be a data URL, or an object with mediaType and base64', value);
   }
   checkString(`${key}.mediaType`, image.mediaType, REQUEST_LIMITS.valueChars);
@@ -114,9 +110,7 @@ function checkFeatureValue(name: string, feature: Feature, value: FeatureValue):
 }
 
 function checkObservation(domain: Domain, observation: Observation): void {
-  if (observation === null || typeof observation !== 'object' || Array.isArray(observation)) {
-    fail('observation', 'must be an object of named features', observation);
-  }
+  if (!isRecord(observation)) fail('observation', 'must be an object of named features', observation);
   const { names, features } = rememberedOf(domain);
   let known = 0;
   for (let i = 0; i < names.length; i++) {
@@ -239,8 +233,7 @@ function checkKeys(request: PlanRequest): void {
 }
 
 function checkQValues(qValues: Readonly<Record<string, number>>): void {
-  if (qValues === null || typeof qValues !== 'object' || Array.isArray(qValues))
-    fail('qValues', 'must be an object of numbers by action', qValues);
+  if (!isRecord(qValues)) fail('qValues', 'must be an object of numbers by action', qValues);
   let count = 0;
   for (const action in qValues) {
     if (++count > REQUEST_LIMITS.actions)
@@ -255,7 +248,7 @@ function checkQValue(qValues: Readonly<Record<string, number>>, action: string):
 
 /** Checks the Q-values of plain data in parts; inherited members are ignored. */
 function* checkQValuesInParts(qValues: Readonly<Record<string, number>>): InParts<void> {
-  if (qValues === null || typeof qValues !== 'object' || Array.isArray(qValues)) return checkQValues(qValues);
+  if (!isRecord(qValues)) return checkQValues(qValues);
   const names = Object.keys(qValues);
   yield;
   if (names.length > REQUEST_LIMITS.actions) return checkQValues(qValues);
@@ -310,7 +303,7 @@ function checkParts(domain: Domain, request: PlanRequest): void {
 }
 
 function checkNamed(request: PlanRequest): void {
-  if (request === null || typeof request !== 'object') fail('request', 'must be an object', request);
+  if (!isObject(request)) fail('request', 'must be an object', request);
   checkKeys(request);
   if (typeof request.agent !== 'string' || request.agent === '') fail('agent', 'must be a name', request.agent);
   if (request.agent.length > REQUEST_LIMITS.agentChars) {

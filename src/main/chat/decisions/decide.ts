@@ -1,7 +1,7 @@
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import type { InParts } from '../../../shared/in-parts.ts';
 import { membersInParts } from '../../../shared/json-writing.ts';
-import { BOUNDS_RULES, extentInParts, readJson } from '../../../shared/untrusted-json.ts';
+import { BOUNDS_RULES, extentInParts, isRecord, readJson } from '../../../shared/untrusted-json.ts';
 import { wellFormedJson } from '../../../shared/well-formed.ts';
 import type { ChatCallOptions } from '../chat-call-options.ts';
 import { invalid, isLarge } from '../chat-request.ts';
@@ -88,7 +88,7 @@ export function splitDecision(params: unknown): { readonly request: Members; rea
 
 /** The members of a request. Throws ERR_REQUEST_INVALID if it is no object. */
 export function decisionMembers(request: unknown): Members {
-  if (request !== null && typeof request === 'object' && !Array.isArray(request)) return request as Members;
+  if (isRecord(request)) return request;
   throw invalid(`request must be an object, got ${describeValue(request)}`);
 }
 
