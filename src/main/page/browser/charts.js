@@ -153,16 +153,8 @@ class Chart {
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: {
-        x: {
-          time: !this.#options.isElapsed,
-          range: (/** @type {any} */ _plot, /** @type {number} */ min, /** @type {number} */ max) =>
-            this.#xRange(min, max),
-        },
-        y: {
-          distr: isLog ? LOGARITHMIC : 1,
-          range: (/** @type {any} */ _plot, /** @type {number} */ min, /** @type {number} */ max) =>
-            this.#yRange(min, max),
-        },
+        x: { time: !this.#options.isElapsed, range: this.#xRange },
+        y: { distr: isLog ? LOGARITHMIC : 1, range: this.#yRange },
       },
       axes: [
         this.#axis({ size: 30, space: 72, values: this.#options.isElapsed ? elapsedLabels : timeLabels }),
@@ -170,12 +162,7 @@ class Chart {
       ],
       series: [{}, ...this.#lines()],
       bands: this.#bands(),
-      hooks: {
-        setCursor: [
-          (/** @type {{ cursor: { idx: number | null | undefined } }} */ { cursor }) =>
-            this.#tell(cursor.idx ?? undefined),
-        ],
-      },
+      hooks: { setCursor: [(/** @type {any} */ { cursor }) => this.#tell(cursor.idx ?? undefined)] },
     };
     // In a stacked chart, the highest sum is drawn first, and the others over it.
     if (kind === 'stacked') options.series = [{}, ...this.#lines().toReversed()];
@@ -215,14 +202,7 @@ class Chart {
       points: kind === 'lines' ? { size: 4, filter: lonePoints } : { show: false },
     }));
     if (band === undefined) return drawn;
-    const edge = {
-      stroke: 'transparent',
-      fill: undefined,
-      width: 0,
-      dash: undefined,
-      spanGaps: false,
-      points: { show: false },
-    };
+    const edge = { stroke: 'transparent', width: 0, spanGaps: false, points: { show: false } };
     return [...drawn, edge, edge];
   }
 
@@ -244,23 +224,23 @@ class Chart {
     return [series.atMs.map((at) => (at - offset) / 1_000), ...drawn];
   }
 
-  /** @param {number} min @param {number} max */
-  #xRange(min, max) {
+  /** @param {any} _plot @param {number} min @param {number} max */
+  #xRange = (_plot, min, max) => {
     const { secondsMin = 60, isElapsed } = this.#options;
     if (min === null || max === null) return [0, secondsMin];
     if (isElapsed) return [0, Math.max(max, secondsMin)];
     return [Math.min(min, max - secondsMin), max];
-  }
+  };
 
-  /** @param {number} min @param {number} max */
-  #yRange(min, max) {
+  /** @param {any} _plot @param {number} min @param {number} max */
+  #yRange = (_plot, min, max) => {
     const { isLog, max: fixed, maxMin = 0, id } = this.#panel;
     if (fixed !== undefined) return [0, fixed];
     const top = Math.max(max ?? 0, maxMin, this.#options.maxOf?.[id] ?? 0);
     if (!isLog) return [0, top * 1.05];
     const low = min > 0 ? 10 ** Math.floor(Math.log10(min)) : 1;
     return [low, Math.max(top > 0 ? 10 ** Math.ceil(Math.log10(top)) : 0, 10 * low)];
-  }
+  };
 
   /**
    * Shows the values at an index, or the latest ones.
