@@ -55,15 +55,11 @@ export function kindOf(stats: Pick<Stats, 'isFile' | 'isDirectory' | 'isFIFO' | 
 }
 
 /** Returns the bytes of a file, at most `bytesMax`. */
-export async function readRegular(path: string, bytesMax: number, clock: Clock = systemClock): Promise<Buffer> {
-  return inFileTime(
-    path,
-    async () => {
-      await using handle = await openRegular(path);
-      const { size } = await handle.stat();
-      if (size > bytesMax) throw new Error(`it has ${size} bytes, and may have ${bytesMax}`);
-      return await handle.readFile();
-    },
-    clock,
-  );
+export async function readRegular(path: string, bytesMax: number): Promise<Buffer> {
+  return inFileTime(path, async () => {
+    await using handle = await openRegular(path);
+    const { size } = await handle.stat();
+    if (size > bytesMax) throw new Error(`it has ${size} bytes, and may have ${bytesMax}`);
+    return await handle.readFile();
+  });
 }

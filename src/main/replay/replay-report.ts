@@ -102,8 +102,8 @@ function withheldOf(stats: CacheStats): Withheld {
   };
 }
 
-/** The same object with the named shares to six digits. */
-function sixDigits<T extends object>(of: T, names: readonly (keyof T)[]): T {
+/** Returns a copy in which the named numbers are rounded to six digits. */
+export function sixDigits<T extends object>(of: T, names: readonly (keyof T)[]): T {
   return { ...of, ...Object.fromEntries(names.map((name) => [name, rounded(of[name] as number, 6)])) };
 }
 

@@ -27,8 +27,7 @@ export class ChatCache {
   readonly #clock: Clock;
   readonly #ttlMs: number;
   readonly #entries: LRUCache<string, CachedChat>;
-  #hits = 0;
-  #misses = 0;
+  readonly #counts = { hits: 0, misses: 0 };
   notKept = 0;
 
   constructor({ entries, bytesMax, ttlMs }: ResolvedChatCache, clock: Clock) {
@@ -41,11 +40,11 @@ export class ChatCache {
   find(key: string): CachedChat | undefined {
     const found = this.#entries.get(key);
     if (found !== undefined && this.#clock.now() - found.storedAtMs < this.#ttlMs) {
-      this.#hits++;
+      this.#counts.hits++;
       return found;
     }
     if (found !== undefined) this.#entries.delete(key);
-    this.#misses++;
+    this.#counts.misses++;
     return undefined;
   }
 
@@ -60,12 +59,7 @@ export class ChatCache {
   }
 
   stats(): ChatCacheStats {
-    return {
-      entries: this.#entries.size,
-      bytes: this.#entries.calculatedSize,
-      hits: this.#hits,
-      misses: this.#misses,
-      notKept: this.notKept,
-    };
+    const { size: entries, calculatedSize: bytes } = this.#entries;
+    return { entries, bytes, ...this.#counts, notKept: this.notKept };
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts';
+import { defined } from '../../../shared/defined.ts';
 import { asPlannerError, PlannerError } from '../../../shared/errors.ts';
 import type { PassEnd, PassRelay } from '../../../shared/model-client/pass-relay.ts';
 import type { ReadOutcome } from '../../../shared/reads/reading.ts';
@@ -95,12 +96,7 @@ class Decision {
     } catch (thrown) {
       const { failure, refusal } =
         thrown instanceof ReadFailed ? thrown.outcome : { failure: asPlannerError(thrown), refusal: undefined };
-      return {
-        failure: asUnreadable(failure),
-        ...(refusal === undefined ? {} : { refusal }),
-        isInAnswer: false,
-        report: this.#report(),
-      };
+      return { failure: asUnreadable(failure), ...defined({ refusal }), isInAnswer: false, report: this.#report() };
     }
   }
 

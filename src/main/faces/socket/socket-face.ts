@@ -178,16 +178,13 @@ class SocketListener implements SocketFace {
   }
 
   #session(socket: Socket, counters: SessionCounters): RpcSession {
-    const { clock, log, version } = this.#parts;
     return new RpcSession({
+      ...this.#parts,
       input: socket,
       output: socket,
       planner: this.#planner,
       limits: this.#options,
       budget: this.#budget,
-      clock,
-      log,
-      version,
       counters,
       atEnd: 'leaves',
       endsOutput: true,

@@ -16,17 +16,12 @@ export function openStdioFace(
   options: RpcLimits,
   parts: FaceParts & { readonly input: Readable; readonly output: Writable },
 ): StdioFace {
-  const { input, output, clock, log, version, largeBytes } = parts;
   const limits = resolveRpcLimits(options);
   const session = new RpcSession({
-    input,
-    output,
+    ...parts,
     planner,
     limits,
-    budget: new ByteBudget(limits.largeMessagesBytesMax, clock, largeBytes),
-    clock,
-    log,
-    version,
+    budget: new ByteBudget(limits.largeMessagesBytesMax, parts.clock, parts.largeBytes),
     counters: { calls: 0, badMessages: 0, ignoredNotifications: 0, slowClients: 0, waitingBytes: 0 },
     atEnd: 'asks-no-more',
     endsOutput: false,

@@ -4,13 +4,9 @@ import { type ErrorWire, encodeError, type PlannerError } from '../../../shared/
 import { rounded } from '../../measure/shares.ts';
 import type { ReportTrace } from '../../session/report.ts';
 import type { TraceRecord } from '../../session/trace-reader.ts';
+import { sixDigits } from '../replay-report.ts';
 import { type ReadOptions, takeRecords } from '../take-records.ts';
-import {
-  type ForeseenShares,
-  type ForesightOutcome,
-  ForesightReplay,
-  type HorizonOutcome,
-} from './foresight-replay.ts';
+import { type ForeseenShares, type ForesightOutcome, ForesightReplay } from './foresight-replay.ts';
 import type { TrialOutcome } from './foresight-trial.ts';
 
 /** Shares by the milliseconds that a model takes. */
@@ -39,6 +35,8 @@ interface ForesightRun {
   readonly fault?: PlannerError;
 }
 
+const SHARES: readonly (keyof ForeseenShares)[] = ['first', 'three', 'newFirst', 'newThree'];
+
 /** Judges foresight on a trace, to its end, its first broken line, the limit or an interrupt. */
 export async function runForesight(
   records: AsyncIterable<TraceRecord>,
@@ -59,25 +57,14 @@ export function foresightReport(
   return {
     trace,
     foresight: {
-      ...counted,
-      ...roundedShares(outcome),
-      guessesPerDecision: rounded(outcome.guessesPerDecision, 6),
-      byHorizon: outcome.byHorizon.map((horizon): HorizonOutcome => ({ ...horizon, ...roundedShares(horizon) })),
+      ...sixDigits(counted, [...SHARES, 'guessesPerDecision']),
+      byHorizon: outcome.byHorizon.map((horizon) => sixDigits(horizon, SHARES)),
       extraCalls: byModel(trials, ({ extraCalls }) => extraCalls),
       calls: byModel(trials, ({ calls }) => calls),
       ready: byModel(trials, ({ ready }) => ready),
     },
     interrupted,
-    ...(fault === undefined ? {} : { error: encodeError(fault) }),
-  };
-}
-
-function roundedShares({ first, three, newFirst, newThree }: ForeseenShares): ForeseenShares {
-  return {
-    first: rounded(first, 6),
-    three: rounded(three, 6),
-    newFirst: rounded(newFirst, 6),
-    newThree: rounded(newThree, 6),
+    ...(fault && { error: encodeError(fault) }),
   };
 }
 

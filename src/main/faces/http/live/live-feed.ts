@@ -98,8 +98,8 @@ class LiveStream extends Readable {
   readonly openedAtMs: number;
   readonly #snapshot: () => string;
   readonly #onEnd: () => void;
-  /** True while it has something left to send, as at first. */
-  #isBehind = true;
+  /** True while there is something that its client has not read, as at first. */
+  isBehind = true;
   #isWanted = false;
   #isEnded = false;
 
@@ -110,14 +110,9 @@ class LiveStream extends Readable {
     this.#onEnd = onEnd;
   }
 
-  /** True if its client has not read what there was to send. */
-  get isBehind(): boolean {
-    return this.#isBehind;
-  }
-
   tell(text: string): void {
     if (this.#isEnded) return;
-    if (!this.#isWanted) this.#isBehind = true;
+    if (!this.#isWanted) this.isBehind = true;
     else this.#push(text);
   }
 
@@ -129,8 +124,8 @@ class LiveStream extends Readable {
 
   override _read(): void {
     this.#isWanted = true;
-    if (!this.#isBehind || this.#isEnded) return;
-    this.#isBehind = false;
+    if (!this.isBehind || this.#isEnded) return;
+    this.isBehind = false;
     this.#push(this.#snapshot());
   }
 
