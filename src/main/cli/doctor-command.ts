@@ -125,7 +125,7 @@ function doctorText(
 
 function engineText({ url, isFit, error, version, memoryPolicy, roundTripMs }: EngineLook): string {
   if (!isFit) return `${url}\n  cannot join nodes: ${error}`;
-  const lines = [url, `  is ${version ?? 'a shard of a larger engine'} and can join nodes`];
+  const lines = [url, `  is ${version} and can join nodes`];
   if (memoryPolicy !== undefined) lines.push(`  when its memory is full: ${memoryPolicy}`);
   if (roundTripMs !== undefined) lines.push(`  a round trip takes ${duration(roundTripMs)}`);
   return lines.join('\n');

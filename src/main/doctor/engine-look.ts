@@ -36,21 +36,37 @@ export async function lookAtEngine(
   library: FunctionLibrary,
   clock: Clock,
 ): Promise<EngineLook> {
-  const shown = shownURL(url);
   using limit = deadlineSignal(clock, clock.now() + LOOK_MS, undefined, new Error(`no answer within ${LOOK_MS} ms`));
-  let link: EngineLink | undefined;
-  try {
-    link = await openRedisLink(url, limit.signal);
-    const facts = await examineEngine(link, library, clusterNames(name, databaseOf(url)).key('probe', 'doctor'));
-    const { version, memoryPolicy } = facts;
+  const probeKey = clusterNames(name, databaseOf(url)).key('probe', 'doctor');
+  const look = async (link: EngineLink): Promise<Partial<EngineLook>> => {
+    const { version, memoryPolicy } = await examineEngine(link, library, probeKey);
     const roundTripMs = await roundTripOf(link, clock);
-    const known = memoryPolicy === undefined ? {} : { memoryPolicy };
-    return { url: shown, isFit: true, version, ...known, roundTripMs, hasFunctions: true };
-  } catch (thrown) {
-    const error = refusalOf('connecting', thrown);
-    if (error instanceof MovedError) return { url: shown, isFit: true };
+    return { version, ...(memoryPolicy === undefined ? {} : { memoryPolicy }), roundTripMs, hasFunctions: true };
+  };
+  const shown = shownURL(url);
+  try {
+    return { url: shown, isFit: true, ...(await lookThere(url, limit.signal, look)) };
+  } catch (error) {
     const why = messageOf(error);
     return { url: shown, isFit: false, error: `${why}${connectionHint(url, why)}` };
+  }
+}
+
+/** Looks at the shard that has the keys, if an engine of several says at which address that is. */
+async function lookThere<T>(
+  url: string,
+  signal: AbortSignal,
+  look: (link: EngineLink) => Promise<T>,
+  isMoved = false,
+): Promise<T> {
+  let link: EngineLink | undefined;
+  try {
+    link = await openRedisLink(url, signal);
+    return await look(link);
+  } catch (thrown) {
+    const error = refusalOf('connecting', thrown);
+    if (!(error instanceof MovedError) || isMoved) throw error;
+    return await lookThere(error.follow(url), signal, look, true);
   } finally {
     link?.close();
   }

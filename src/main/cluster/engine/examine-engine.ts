@@ -17,6 +17,15 @@ export class MovedError extends Error {
     super(`the cluster's keys are at ${address}`);
     this.address = address;
   }
+
+  /** The same URL at that address. */
+  follow(url: string): string {
+    const moved = new URL(url);
+    const [, host = moved.hostname, port = moved.port] = /^(.*):(\d+)$/.exec(this.address) ?? [];
+    moved.hostname = host.includes(':') ? `[${host}]` : host || moved.hostname;
+    moved.port = port;
+    return moved.href;
+  }
 }
 
 const MAJOR_MIN = 7;
@@ -40,6 +49,9 @@ export async function examineEngine(
 }
 
 function versionOf(info: string): string {
+  if (/^(redis|server)_mode:sentinel/m.test(info)) {
+    throw refused('it is a Sentinel: the URL needs the address of the primary, or of a proxy that follows it');
+  }
   const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
   const valkey = field('valkey_version');
   const redis = field('redis_version');
@@ -110,11 +122,29 @@ function refused(what: string): PlannerError {
   return new PlannerError('ERR_CLUSTER_REFUSED', what);
 }
 
-/** What a connection that failed may mean, to be added to the message. */
+/** What may have to be done about a connection that failed, to be added to the message. */
 export function connectionHint(url: string, message: string): string {
   if (/^Unknown RESP type/.test(message)) return '; what listens there speaks another protocol than Redis';
-  if (url.startsWith('rediss:'))
-    return /ECONNREFUSED|ENOTFOUND/.test(message) ? '' : '; without TLS there, the URL begins with redis://';
-  if (/^(Socket closed|the connection ended)/.test(message)) return '; with TLS there, the URL begins with rediss://';
-  return '';
+  const hints = url.startsWith('rediss:') ? WITH_TLS : WITHOUT_TLS;
+  return hints.find(([sign]) => sign.test(message))?.[1] ?? '';
 }
+
+/** By the message's form, the first that matches. */
+type Hints = readonly (readonly [RegExp, string])[];
+
+const WITHOUT_TLS: Hints = [
+  [/^(Socket closed|the connection ended)|ECONNRESET|EPIPE/, '; with TLS there, the URL begins with rediss://'],
+];
+
+const WITH_TLS: Hints = [
+  [
+    /alert certificate required/,
+    '; it asks each client for a certificate, and nodes have none: set tls-auth-clients no there',
+  ],
+  [
+    /self-signed|unable to (get|verify)/,
+    "; the environment variable NODE_EXTRA_CA_CERTS names a file with its authority's certificate",
+  ],
+  [/ECONNREFUSED|ENOTFOUND|altnames|expired/, ''],
+  [/./, '; without TLS there, the URL begins with redis://'],
+];

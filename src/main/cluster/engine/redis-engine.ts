@@ -208,7 +208,7 @@ export class RedisEngine implements Engine {
       if (this.#link === link) this.#link = undefined;
       const error = refusalOf('connecting', thrown);
       if (!(error instanceof MovedError) || isMoved || this.#isClosed) return this.#notReady(error);
-      this.#url = movedTo(this.#url, error.address);
+      this.#url = error.follow(this.#url);
       return this.#connect(timeoutMs, true);
     } finally {
       limit.dispose();
@@ -242,9 +242,8 @@ export class RedisEngine implements Engine {
   }
 
   #notReady(error: unknown): PlannerError {
-    if (error instanceof MovedError) this.#url = movedTo(this.#url, error.address);
-    else this.#url = this.#parts.url;
     const { url } = this.#parts;
+    this.#url = error instanceof MovedError ? error.follow(this.#url) : url;
     const message = messageOf(error);
     this.#why = `${message}${connectionHint(url, message)}`;
     this.#connectLater();
@@ -334,14 +333,5 @@ export class RedisEngine implements Engine {
 }
 
 function isElsewhere(message: string): boolean {
-  return /^(READONLY|MOVED|LOADING|MASTERDOWN|OOM|MISCONF|ERR Function not found)/.test(message);
-}
-
-/** The same URL at another address. */
-function movedTo(url: string, address: string): string {
-  const moved = new URL(url);
-  const [, host = moved.hostname, port = moved.port] = /^(.*):(\d+)$/.exec(address) ?? [];
-  moved.hostname = host.includes(':') ? `[${host}]` : host || moved.hostname;
-  moved.port = port;
-  return moved.href;
+  return /^(READONLY|MOVED|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|OOM|MISCONF|ERR Function not found)/.test(message);
 }

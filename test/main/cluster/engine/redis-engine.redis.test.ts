@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { clusterNames, type EngineReply } from '../../../../src/main/cluster/engine/engine.ts';
 import { functionLibrary } from '../../../../src/main/cluster/engine/function-library.ts';
 import { RedisEngine } from '../../../../src/main/cluster/engine/redis-engine.ts';
+import { lookAtEngine } from '../../../../src/main/doctor/engine-look.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { systemRandom } from '../../../../src/shared/random.ts';
 import { hasRedis, type RedisServer, startRedis } from '../../../support/redis-server.ts';
@@ -62,6 +64,36 @@ async function told(redis: RedisServer, ...command: string[]): Promise<unknown> 
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await setTimeout(20);
+}
+
+const hasOpenssl = (() => {
+  try {
+    return execFileSync('openssl', ['version']).length > 0;
+  } catch {
+    return false;
+  }
+})();
+
+/** From now on a server speaks TLS at its port, with a certificate that nobody has signed, and asks no client for one. */
+async function speakTLS(redis: RedisServer, dir: string): Promise<string> {
+  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')];
+  const made = [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-subj',
+    '/CN=127.0.0.1',
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+  ];
+  execFileSync('openssl', made, { stdio: 'ignore' });
+  const files = ['tls-key-file', key, 'tls-cert-file', certificate, 'tls-ca-cert-file', certificate];
+  await told(redis, 'CONFIG', 'SET', ...files, 'tls-auth-clients', 'no', 'port', '0', 'tls-port', String(redis.port));
+  return redis.url.replace('redis:', 'rediss:');
 }
 
 const echo = (engine: RedisEngine, of: string) =>
@@ -190,6 +222,17 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
     const engine = engineAt(b.url);
     await engine.start();
     expect(await echo(engine, 'a')).toHaveLength(4);
+    expect(await lookAtEngine({ url: b.url, name: 'test' }, library, systemClock)).toMatchObject({
+      url: b.url,
+      isFit: true,
+      hasFunctions: true,
+      version: expect.stringMatching(/^(redis|valkey) \d/),
+    });
+    // A shard that has lost sight of the others takes no calls, and another one may have the keys by now.
+    const lost = goesAway(engine);
+    await told(a, 'CLUSTER', 'DELSLOTSRANGE', '0', '16383');
+    await expect(echo(engine, 'a')).rejects.toMatchObject({ code: 'ERR_CLUSTER_REFUSED' });
+    await lost;
   });
 
   describe('refuses at start', () => {
@@ -210,6 +253,22 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
       expect(error).toMatchObject({ code: 'ERR_CLUSTER_REFUSED', message: expect.stringMatching(message) });
       expect((error as Error).message).toContain(`the engine of the cluster at ${wrong.url} cannot be used: `);
     });
+
+    it.skipIf(!hasOpenssl)(
+      'a certificate of an unknown authority, and an address without TLS where there is TLS',
+      async () => {
+        await using closed = await startRedis();
+        const url = await speakTLS(closed, tmp);
+        await expect(engineAt(url).start()).rejects.toMatchObject({
+          code: 'ERR_CLUSTER_AWAY',
+          message: expect.stringMatching(/self-signed certificate; .*NODE_EXTRA_CA_CERTS names a file/),
+        });
+        await expect(engineAt(closed.url).start()).rejects.toMatchObject({
+          code: 'ERR_CLUSTER_AWAY',
+          message: expect.stringMatching(/; with TLS there, the URL begins with rediss:/),
+        });
+      },
+    );
 
     it('nobody at the address', async () => {
       const error = await engineAt('redis://user:secret@127.0.0.1:1')
