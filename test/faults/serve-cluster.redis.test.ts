@@ -25,7 +25,7 @@ describe.skipIf(!hasRedis)('a node as a process', () => {
     const shown = await Promise.all(pages.map(async (path) => (await fetch(`${address}${path}`)).text()));
     expect(JSON.parse(shown[0] as string)).toMatchObject({ cluster: { engine: 'joined' } });
     expect(await node.line('stderr', 'Joined')).toMatch(
-      /^Joined cluster game through redis [\d.]+ at redis:\/\/\[hidden\]@127\.0\.0\.1:\d+$/,
+      /^Joined cluster game through (?:redis|valkey) [\d.]+ at redis:\/\/\[hidden\]@127\.0\.0\.1:\d+$/,
     );
     await redis.kill();
     await node.line('stderr', 'this node goes on alone');

@@ -101,7 +101,11 @@ async function asked<T>(what: string, answer: Promise<T>): Promise<T> {
 /** What an error reply means for whoever runs the engine. */
 const MEANINGS: readonly (readonly [RegExp, string])[] = [
   [/^(NOAUTH|WRONGPASS)/, 'it refuses the name or password in the URL, or that it has none'],
-  [/^(NOPERM|ERR The user executing the script can't)/, "the URL's user may not use a command that is needed"],
+  // The latter two are said of a function's commands: by Redis, and by Valkey.
+  [
+    /^(NOPERM|ERR The user executing the script can't|ERR ACL failure in script)/,
+    "the URL's user may not use a command that is needed",
+  ],
   [/^READONLY/, 'it is read-only: a replica, not the primary'],
   [/^OOM/, 'its memory is full'],
   [/^MISCONF/, 'it refuses writes because it cannot save to disk'],

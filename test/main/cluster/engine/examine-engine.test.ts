@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { connectionHint, examineEngine } from '../../../../src/main/cluster/engine/examine-engine.ts';
+import { connectionHint, examineEngine, refusalOf } from '../../../../src/main/cluster/engine/examine-engine.ts';
 import { functionLibrary } from '../../../../src/main/cluster/engine/function-library.ts';
 import type { EngineLink } from '../../../../src/main/cluster/engine/redis-link.ts';
 
@@ -11,6 +11,17 @@ it.each([
   await expect(examineEngine(link, functionLibrary([]), 'probe')).rejects.toMatchObject({
     code: 'ERR_CLUSTER_REFUSED',
     message: 'it is a Sentinel: the URL needs the address of the primary, or of a proxy that follows it',
+  });
+});
+
+it.each([
+  "NOPERM this user has no permissions to run the 'select' command",
+  "ERR The user executing the script can't run this command or subcommand script: f, on @user_function:5.",
+  "ERR ACL failure in script: User bob has no permissions to run the 'time' command script: f, on @user_function:5.",
+])('says that a right is missing, at Redis and at Valkey: %s', (reply) => {
+  expect(refusalOf('a function', new Error(reply))).toMatchObject({
+    code: 'ERR_CLUSTER_REFUSED',
+    message: expect.stringMatching(/^the URL's user may not use a command/),
   });
 });
 
