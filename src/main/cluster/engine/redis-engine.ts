@@ -220,8 +220,8 @@ export class RedisEngine implements Engine {
     this.#facts = await examineEngine(link, library, names.key('probe', node));
     // Before the channels, so that one that is added meanwhile is subscribed to.
     this.#link = link;
-    const channels = [names.presence(node), ...this.#channels.keys()];
-    await Promise.all(channels.map((channel) => this.#subscribe(link, channel)));
+    const heard = [...this.#channels.keys()].map((channel) => this.#subscribe(link, channel));
+    await Promise.all([link.announce(names.presence(node)), ...heard]);
   }
 
   #subscribe(link: EngineLink, channel: string): Promise<void> {

@@ -7,6 +7,11 @@ export interface EngineLink {
   /** Resolves when the engine has confirmed. */
   subscribe(channel: string, onMessage: (message: Buffer) => void): Promise<void>;
   unsubscribe(channel: string): void;
+  /**
+   * Resolves when the engine counts this node as a subscriber of a channel, by the connection for commands: the keep-alive of a kernel
+   * ends a connection whose other side has died without a word, but not while messages are on their way.
+   */
+  announce(channel: string): Promise<void>;
   /** Resolves when both connections answer. */
   beat(): Promise<void>;
   /** Called at most once, when either connection ends by itself. */
@@ -53,6 +58,7 @@ export const openRedisLink: OpenLink = async (url, signal) => {
     send: (args) => commands.sendCommand<EngineReply>(args),
     subscribe: (channel, onMessage) => messages.sSubscribe(channel, onMessage, true),
     unsubscribe: (channel) => void messages.sUnsubscribe(channel).catch(() => {}),
+    announce: (channel) => commands.sSubscribe(channel, () => {}),
     beat: async () => void (await Promise.all([commands.sendCommand(['PING']), messages.ping()])),
     onLost: () => {},
     close,

@@ -148,6 +148,18 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
     expect(isPresent).toBe(0);
   });
 
+  it('is present by its connection for commands, which keep-alive can end while messages are on their way', async () => {
+    await using own = await startRedis();
+    const engine = engineAt(own.url);
+    engine.listen(names.key('bus'), () => {});
+    await engine.start();
+    await echo(engine, 'a');
+    const clients = String(await told(own, 'CLIENT', 'LIST')).split('\n');
+    expect(clients.find((client) => client.includes(' cmd=fcall '))).toMatch(/ ssub=1 /);
+    const presence = [names.presence('a')];
+    expect(await told(own, 'PUBSUB', 'SHARDNUMSUB', ...presence)).toEqual([...presence, 1]);
+  });
+
   it('reports an error reply, and loads functions again that were removed', async () => {
     const engine = engineAt(redis.url);
     await engine.start();

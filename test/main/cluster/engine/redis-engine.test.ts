@@ -33,6 +33,10 @@ class FakeLink implements EngineLink {
     if (!this.subscribes) await this.#cut.promise;
   }
 
+  announce() {
+    return this.subscribe();
+  }
+
   unsubscribe() {}
   async beat() {}
 
