@@ -22,14 +22,23 @@ const ROWS = 12;
 /** @type {Map<string, string>} */
 let colors = new Map();
 
-/** @param {string} name */
+/** A colour of page.css as it is now, light or dark: a custom property itself holds both. @param {string} name */
 function color(name) {
   let value = colors.get(name);
   if (value === undefined) {
-    value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const probe = el('i', { hidden: true });
+    probe.style.color = `var(${name})`;
+    document.body.append(probe);
+    value = getComputedStyle(probe).color;
+    probe.remove();
     colors.set(name, value);
   }
   return value;
+}
+
+/** @param {string} name @param {number} alpha */
+function translucent(name, alpha) {
+  return color(name).replace('rgb(', 'rgba(').replace(')', `, ${alpha})`);
 }
 
 /** @param {Values} values @returns {number[]} */
@@ -195,7 +204,8 @@ class Chart {
     const { lines, kind, band } = this.#panel;
     const drawn = lines.map((line) => ({
       stroke: () => color(kind === 'stacked' ? '--surface' : line.color),
-      fill: kind === 'stacked' ? () => color(line.color) : kind === 'area' ? () => `${color(line.color)}33` : undefined,
+      fill:
+        kind === 'stacked' ? () => color(line.color) : kind === 'area' ? () => translucent(line.color, 0.2) : undefined,
       width: kind === 'stacked' ? 1 : 2,
       dash: line.dash,
       spanGaps: false,
@@ -210,7 +220,7 @@ class Chart {
     const { band, lines } = this.#panel;
     if (band === undefined) return [];
     const low = lines.length + 1;
-    return [{ series: [low + 1, low], fill: () => `${color(lines[band.of]?.color ?? '--ink')}22` }];
+    return [{ series: [low + 1, low], fill: () => translucent(lines[band.of]?.color ?? '--ink', 0.13) }];
   }
 
   /** @param {Series | undefined} series */
