@@ -35,22 +35,26 @@ export class ByteBudget {
 
   /** Starts the charge of one message. `onDropped` is called if it has to give way to another one before it has arrived. */
   charge(onDropped: () => void): ByteCharge {
-    const startedAtMs = this.#clock.now();
-    const charge: ByteCharge = new ByteCharge({
-      add: (bytes) => this.#all.every((budget) => budget.#makeRoom(charge, bytes)) && this.#add(charge, bytes),
-      arrive: () => this.#leave(charge),
-      end: () => {
-        this.#leave(charge);
-        for (const budget of this.#all) budget.#bytes -= charge.bytes;
-      },
-      elapsedMs: () => Math.max(this.#clock.now() - startedAtMs, 1),
-      onDropped,
-    });
-    for (const budget of this.#all) budget.#coming.add(charge);
-    return charge;
+    return new ByteCharge(this.#all, this.#clock, onDropped);
   }
 
-  #makeRoom(asking: ByteCharge, bytes: number): boolean {
+  /** For charges: a message begins to arrive. */
+  enter(charge: ByteCharge): void {
+    this.#coming.add(charge);
+  }
+
+  /** For charges: a message arrives no more. */
+  leave(charge: ByteCharge): void {
+    this.#coming.delete(charge);
+  }
+
+  /** For charges: counts bytes that are held, or no longer held if negative. */
+  count(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** For charges: drops slower messages until there is room. Returns false if there is none. */
+  makeRoom(asking: ByteCharge, bytes: number): boolean {
     if (asking.bytes + bytes > this.bytesMax) return false;
     while (this.#bytes + bytes > this.bytesMax) {
       const slowest = this.#slowest(asking, bytes);
@@ -72,49 +76,41 @@ export class ByteBudget {
     }
     return slowest;
   }
-
-  #add(charge: ByteCharge, bytes: number): true {
-    charge.bytes += bytes;
-    for (const budget of this.#all) budget.#bytes += bytes;
-    return true;
-  }
-
-  #leave(charge: ByteCharge): void {
-    for (const budget of this.#all) budget.#coming.delete(charge);
-  }
-}
-
-interface ChargePorts {
-  add(bytes: number): boolean;
-  arrive(): void;
-  end(): void;
-  elapsedMs(): number;
-  onDropped(): void;
 }
 
 /** The charge of one message. Held by everything that works on the message; ends when the last holder releases it. */
 export class ByteCharge {
   bytes = 0;
-  readonly #ports: ChargePorts;
+  readonly #budgets: readonly ByteBudget[];
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  readonly #onDropped: () => void;
   #holders = 1;
 
-  constructor(ports: ChargePorts) {
-    this.#ports = ports;
+  constructor(budgets: readonly ByteBudget[], clock: Clock, onDropped: () => void) {
+    this.#budgets = budgets;
+    this.#clock = clock;
+    this.#startedAtMs = clock.now();
+    this.#onDropped = onDropped;
+    for (const budget of budgets) budget.enter(this);
   }
 
   /** Time since the message began, in milliseconds; never 0. */
   get elapsedMs(): number {
-    return this.#ports.elapsedMs();
+    return Math.max(this.#clock.now() - this.#startedAtMs, 1);
   }
 
   /** Charges more bytes. Returns false if there is no room: nothing is added, and the caller must release the charge. */
   add(bytes: number): boolean {
-    return this.#ports.add(bytes);
+    if (!this.#budgets.every((budget) => budget.makeRoom(this, bytes))) return false;
+    this.bytes += bytes;
+    for (const budget of this.#budgets) budget.count(bytes);
+    return true;
   }
 
   /** Marks the message as fully received: it no longer gives way to others. */
   arrived(): void {
-    this.#ports.arrive();
+    for (const budget of this.#budgets) budget.leave(this);
   }
 
   hold(): void {
@@ -122,12 +118,14 @@ export class ByteCharge {
   }
 
   release(): void {
-    if (--this.#holders === 0) this.#ports.end();
+    if (--this.#holders !== 0) return;
+    this.arrived();
+    for (const budget of this.#budgets) budget.count(-this.bytes);
   }
 
   /** Drops the message to make room for another one. */
   drop(): void {
     this.release();
-    this.#ports.onDropped();
+    this.#onDropped();
   }
 }
