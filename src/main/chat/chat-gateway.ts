@@ -77,8 +77,10 @@ export class ChatGateway implements DecisionCaller {
     this.#counters.requests++;
     try {
       return await this.#chat(body, options);
-    } catch (error) {
-      return this.#refused(asPlannerError(error));
+    } catch (thrown) {
+      const error = asPlannerError(thrown);
+      this.#counters.failed(error.code);
+      return { kind: 'failed', error, attempts: [] };
     }
   }
 
@@ -215,10 +217,5 @@ export class ChatGateway implements DecisionCaller {
     if (end instanceof PlannerError) return { kind: 'failed', error: end, attempts };
     if (end.kind === 'failed') return { ...end, attempts };
     return { kind: 'whole', origin: originOf(flight, isJoined), completion: await end.answer.json() };
-  }
-
-  #refused(error: PlannerError): ChatReply {
-    this.#counters.failed(error.code);
-    return { kind: 'failed', error, attempts: [] };
   }
 }

@@ -66,19 +66,10 @@ export interface SessionOutcome extends SessionCounts {
   readonly fault?: Error;
 }
 
+const NO_COUNTS = { plans: 0, legal: 0, onTime: 0, cancelled: 0, compared: 0, agreed: 0, laps: 0 };
+
 /** The outcome of a session before its first plan. */
-export const NOTHING_DONE: SessionOutcome = {
-  plans: 0,
-  legal: 0,
-  onTime: 0,
-  cancelled: 0,
-  compared: 0,
-  agreed: 0,
-  agents: 0,
-  laps: 0,
-  seconds: 0,
-  interrupted: false,
-};
+export const NOTHING_DONE: SessionOutcome = { ...NO_COUNTS, agents: 0, seconds: 0, interrupted: false };
 
 /** Records read ahead for each agent at once, so that a busy agent does not hold up the others. */
 const READ_AHEAD = 32;
@@ -110,7 +101,7 @@ class Session {
   readonly #agents = new Set<string>();
   readonly #openMax: number;
   readonly #startedAtMs: number;
-  readonly #counts = { plans: 0, legal: 0, onTime: 0, cancelled: 0, compared: 0, agreed: 0, laps: 0 };
+  readonly #counts = { ...NO_COUNTS };
   /** Number of records read and not settled. */
   #open = 0;
   #running = 0;

@@ -64,24 +64,15 @@ export const httpFaceSchema = z.strictObject({
   connectionsMax: z.number().int().min(1).max(1_000_000).optional(),
 });
 
-export interface ResolvedHttpOptions {
-  readonly port: number;
-  readonly host: string;
+type Given<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
+export interface ResolvedHttpOptions extends Given<Omit<HttpFaceOptions, 'token' | 'tokenFile' | 'allowedHosts'>> {
   /** True if only this machine can reach the server. */
   readonly isLocal: boolean;
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
   /** Host names that requests may name. Undefined if any name is allowed. */
   readonly allowedHosts: readonly string[] | undefined;
-  readonly rateLimitPerMinute: number | false;
-  readonly bodyBytesMax: number;
-  readonly largeBodiesBytesMax: number;
-  readonly headerBytesMax: number;
-  readonly headersTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  readonly slowClientMs: number;
-  readonly connectionsMax: number;
 }
 
 /** Host names and addresses of this machine. */
