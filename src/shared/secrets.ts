@@ -37,14 +37,8 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** Secrets known by their value. */
-export class Secrets {
-  readonly #values = new SecretValues();
-
-  add(value: string | undefined): void {
-    this.#values.add(value);
-  }
-
+/** The secrets of a process, known by their value; also hides what looks like credentials. */
+export class Secrets extends SecretValues {
   /** Adds every text below a secret name, or below `headers`, in a configuration. */
   addFrom(config: unknown, isSecret = false, depth = 0): void {
     if (typeof config === 'string' && isSecret) this.add(config);
@@ -54,9 +48,8 @@ export class Secrets {
     }
   }
 
-  /** Returns a text without the secrets, and without anything that looks like credentials. */
-  hide(text: string): string {
-    return withoutCredentials(this.#values.hide(text));
+  override hide(text: string): string {
+    return withoutCredentials(super.hide(text));
   }
 }
 

@@ -130,37 +130,52 @@ export async function examine(
       return list(server, baseURL, (url) => open({ name, ...endpoint, baseURL: url }), clock, signal);
     }),
   );
-  const listed = reached.map(({ listing }) => listing);
-  const seats = seatsToCall(subject, listed);
+  const seats = seatsToCall(
+    subject,
+    reached.map(({ listing }) => listing),
+  );
   const examined: ExaminedEndpoint[] = [];
-  for (const { listing, client } of reached) {
-    const wanted = listing.error === undefined ? unique(seats.filter(({ endpoint }) => endpoint === listing.name)) : [];
-    const missing = wanted.filter((model) => !listing.models.includes(model));
-    const calls: TimedCall[] = [];
-    const kind = listing.server?.kind ?? 'unknown';
-    const memory = new MemoryLook(client, kind, signal);
-    const forms = new ReadForms(clock);
-    for (const model of wanted) {
-      if (missing.includes(model) || signal.aborted) continue;
-      const call = await timedCall(client, model, callTimeoutMs, signal);
-      const seat = { endpoint: listing.name, model, kind };
-      const look = (): Promise<ReadLook> =>
-        lookAtReads(seat, forms, client, SITUATION, readTimeoutMs(call, callTimeoutMs), signal);
-      calls.push(call.code === 'OK' ? withForms(call, await look(), subject.asking, seat) : call);
-      await memory.called(model);
-    }
-    const again = (model: string) => timedCall(client, model, callTimeoutMs, signal);
-    examined.push({
-      ...listing,
-      ...troubleOf(listing, calls),
-      isNamed: subject.models.length + subject.seats.length > 0,
-      missing: missing.map((model) => ({ model, nearest: nearestModels(model, listing.models) })),
-      calls,
-      displaced: await memory.displaced(calls, again),
-      untimed: subject.models.length > 0 ? [] : leftOut(listing, wanted),
-    });
+  for (const each of reached) {
+    const own = each.listing.error === undefined ? seats.filter(({ endpoint }) => endpoint === each.listing.name) : [];
+    const models = [...new Set(own.map(({ model }) => model))];
+    examined.push(await examineReached(each, models, subject, clock, callTimeoutMs, signal));
   }
   return examined;
+}
+
+/** Calls the wanted models of one server, one after the other. */
+async function examineReached(
+  { listing, client }: Reached,
+  wanted: readonly string[],
+  { models, seats, asking }: Subject,
+  clock: Clock,
+  callTimeoutMs: number,
+  signal: AbortSignal,
+): Promise<ExaminedEndpoint> {
+  const missing = wanted.filter((model) => !listing.models.includes(model));
+  const calls: TimedCall[] = [];
+  const kind = listing.server?.kind ?? 'unknown';
+  const memory = new MemoryLook(client, kind, signal);
+  const forms = new ReadForms(clock);
+  const timed = (model: string) => timedCall(client, model, callTimeoutMs, signal);
+  for (const model of wanted) {
+    if (missing.includes(model) || signal.aborted) continue;
+    const call = await timed(model);
+    const seat = { endpoint: listing.name, model, kind };
+    const look = (): Promise<ReadLook> =>
+      lookAtReads(seat, forms, client, SITUATION, readTimeoutMs(call, callTimeoutMs), signal);
+    calls.push(call.code === 'OK' ? withForms(call, await look(), asking, seat) : call);
+    await memory.called(model);
+  }
+  return {
+    ...listing,
+    ...troubleOf(listing, calls),
+    isNamed: models.length + seats.length > 0,
+    missing: missing.map((model) => ({ model, nearest: nearestModels(model, listing.models) })),
+    calls,
+    displaced: await memory.displaced(calls, timed),
+    untimed: models.length > 0 ? [] : leftOut(listing, wanted),
+  };
 }
 
 type Server = Pick<ExaminedEndpoint, 'name' | 'hasKey' | 'keyVariable'>;
@@ -206,8 +221,7 @@ async function list(
     const { code, message } = encodeError(thrown);
     const listMs = since();
     const error = { code, message };
-    const trouble = troubleIn(error);
-    const told = defined({ trouble });
+    const told = defined({ trouble: troubleIn(error) });
     const isSilent = code.startsWith('ERR_MODEL_TIMEOUT') && (await acceptsConnections(baseURL, clock, KNOCK_MS));
     const silent = isSilent ? ({ silent: true } as const) : {};
     const shown = { baseURL: shownURL(baseURL), reachable: hasAnswered(error) };
@@ -222,10 +236,6 @@ function seatsToCall({ models, seats }: Subject, listed: readonly Listing[]): re
 
 function leftOut({ models }: Listing, wanted: readonly string[]): string[] {
   return models.filter((model) => isChatModel(model) && !wanted.includes(model));
-}
-
-function unique(seats: readonly Seat[]): string[] {
-  return [...new Set(seats.map(({ model }) => model))];
 }
 
 async function timedCall(

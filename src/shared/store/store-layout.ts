@@ -168,33 +168,34 @@ export function createStoreBuffer(slotCount: number, payloadWords = PAYLOAD_WORD
   return buffer;
 }
 
+function fail(message: string): never {
+  throw new PlannerError('ERR_STORE_INVALID', message);
+}
+
 /** Returns the layout of an existing store. Throws ERR_STORE_INVALID if the buffer is not a store, or one of another version. */
 export function openStoreLayout(buffer: SharedArrayBuffer): StoreLayout {
   if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < HEADER.WORDS * Int32Array.BYTES_PER_ELEMENT) {
-    throw new PlannerError('ERR_STORE_INVALID', 'the store must be a SharedArrayBuffer made by Conclave');
+    fail('the store must be a SharedArrayBuffer made by Conclave');
   }
   const words = new Int32Array(buffer, 0, HEADER.WORDS);
   if (Atomics.load(words, HEADER.MAGIC) !== STORE_MAGIC) {
-    throw new PlannerError('ERR_STORE_INVALID', 'the buffer is not a Conclave store (its first word is another one)');
+    fail('the buffer is not a Conclave store (its first word is another one)');
   }
   const version = Atomics.load(words, HEADER.VERSION);
   if (version !== STORE_VERSION) {
-    throw new PlannerError('ERR_STORE_INVALID', `the store has version ${version}, this is version ${STORE_VERSION}`);
+    fail(`the store has version ${version}, this is version ${STORE_VERSION}`);
   }
   const slotCount = Atomics.load(words, HEADER.SLOT_COUNT);
   const bucketCount = Atomics.load(words, HEADER.BUCKET_COUNT);
   const payloadWords = Atomics.load(words, HEADER.PAYLOAD_WORDS);
   if (slotCount < 1 || payloadWords < 1 || storeLayout(slotCount).bucketCount !== bucketCount) {
     const header = `${slotCount} slots, ${bucketCount} buckets, ${payloadWords} payload words`;
-    throw new PlannerError('ERR_STORE_INVALID', `the header of the store is broken (${header})`);
+    fail(`the header of the store is broken (${header})`);
   }
   const layout = storeLayout(slotCount, payloadWords);
   if (layout.byteLength !== buffer.byteLength) {
     const header = `${slotCount} slots of ${payloadWords} payload words`;
-    throw new PlannerError(
-      'ERR_STORE_INVALID',
-      `a store of ${header} must be ${layout.byteLength} bytes, got ${buffer.byteLength}`,
-    );
+    fail(`a store of ${header} must be ${layout.byteLength} bytes, got ${buffer.byteLength}`);
   }
   return layout;
 }

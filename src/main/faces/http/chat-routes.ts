@@ -30,49 +30,46 @@ const modelSchema = z.object({
 /** A model as clients of System One list it. */
 const cardSchema = z.object({ name: z.string(), description: z.string(), release_date: z.string() });
 
-/** `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`, as OpenAI's clients call them. */
-export function chatRoutes(app: FastifyInstance, { planner, connections }: RouteParts): void {
-  const { chats } = planner;
-  const chat = {
-    summary: 'Chat with a model',
-    description:
-      'As OpenAI has it; every member of the body goes to the model server. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off), cache-control (no-cache, no-store).',
-    operationId: 'chat',
-    body: chatBody,
-    response: {
-      200: { description: 'The completion, or its events.', content: JSON_OR_EVENTS },
-      ...OPENAI_ERROR_ANSWERS,
-    },
-  };
-  app.post(
-    '/v1/chat/completions',
-    { ...UNCHECKED, schema: chat, bodyLimit: chats.bodyBytesMax },
-    async (request, reply) => sendReply(reply, await chats.chat(request.body, chatOptionsOf(request, connections))),
-  );
+const CHAT = {
+  summary: 'Chat with a model',
+  description:
+    'As OpenAI has it; every member of the body goes to the model server. Headers: x-conclave-timeout-ms, x-conclave-fallback (on, off), cache-control (no-cache, no-store).',
+  operationId: 'chat',
+  body: chatBody,
+  response: {
+    200: { description: 'The completion, or its events.', content: JSON_OR_EVENTS },
+    ...OPENAI_ERROR_ANSWERS,
+  },
+};
+const LIST = {
+  summary: 'The models that there are',
+  operationId: 'models',
+  response: {
+    200: answer(
+      'As OpenAI has it, and in `models` as System One has it.',
+      jsonSchema(z.object({ object: z.literal('list'), data: z.array(modelSchema), models: z.array(cardSchema) })),
+    ),
+    ...OPENAI_ERROR_ANSWERS,
+  },
+};
+const ONE = {
+  summary: 'One model',
+  operationId: 'model',
+  response: { 200: answer('As OpenAI has it.', jsonSchema(modelSchema)), ...OPENAI_ERROR_ANSWERS },
+};
 
-  const list = {
-    summary: 'The models that there are',
-    operationId: 'models',
-    response: {
-      200: answer(
-        'As OpenAI has it, and in `models` as System One has it.',
-        jsonSchema(z.object({ object: z.literal('list'), data: z.array(modelSchema), models: z.array(cardSchema) })),
-      ),
-      ...OPENAI_ERROR_ANSWERS,
-    },
-  };
-  app.get('/v1/models', { schema: list }, async () => {
+/** `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`, as OpenAI's clients call them. */
+export function chatRoutes(app: FastifyInstance, { planner: { chats }, connections }: RouteParts): void {
+  const options = { ...UNCHECKED, schema: CHAT, bodyLimit: chats.bodyBytesMax };
+  app.post('/v1/chat/completions', options, async (request, reply) =>
+    sendReply(reply, await chats.chat(request.body, chatOptionsOf(request, connections))),
+  );
+  app.get('/v1/models', { schema: LIST }, async () => {
     const data = await chats.models();
     return { object: 'list', data, models: data.map(cardOf) };
   });
-
-  const one = {
-    summary: 'One model',
-    operationId: 'model',
-    response: { 200: answer('As OpenAI has it.', jsonSchema(modelSchema)), ...OPENAI_ERROR_ANSWERS },
-  };
   // Ids contain slashes.
-  app.get<{ Params: { '*': string } }>('/v1/models/*', { schema: one }, async ({ params }) => {
+  app.get<{ Params: { '*': string } }>('/v1/models/*', { schema: ONE }, async ({ params }) => {
     const id = params['*'];
     const found = (await chats.models()).find((model) => model.id === id);
     if (found === undefined) throw new PlannerError('ERR_MODEL_MISSING', `there is no model ${describeValue(id)}`);

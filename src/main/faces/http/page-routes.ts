@@ -29,31 +29,29 @@ const LIVE_HEADERS = {
   vary: 'accept-encoding',
 };
 
+const LIVE = {
+  summary: 'What the page shows, as it changes',
+  description:
+    'Server-sent events: `snapshot` with all there is, then `sample` each second. A client that is slow gets a new snapshot.',
+  operationId: 'live',
+  response: {
+    200: { description: 'The events.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+    ...PROBLEM_ANSWERS,
+  },
+};
+
 /** `GET /`: the page, with its files below `/page/`, and `GET /v1/live`: its data, as server-sent events. */
 export function pageRoutes(app: FastifyInstance, { planner, clock, version, draining }: RouteParts): void {
   const monitor = new Monitor(planner, clock, { samplesMax: SAMPLES_MAX });
-  const feed = new LiveFeed(
-    monitor,
-    { version, domain: Object.keys(planner.domains).join(', '), samplesMax: SAMPLES_MAX },
-    clock,
-  );
+  const about = { version, domain: Object.keys(planner.domains).join(', '), samplesMax: SAMPLES_MAX };
+  const feed = new LiveFeed(monitor, about, clock);
   const end = (): void => {
     feed.close();
     monitor.dispose();
   };
   draining.addEventListener('abort', end, { once: true });
   app.addHook('onClose', async () => end());
-  const live = {
-    summary: 'What the page shows, as it changes',
-    description:
-      'Server-sent events: `snapshot` with all there is, then `sample` each second. A client that is slow gets a new snapshot.',
-    operationId: 'live',
-    response: {
-      200: { description: 'The events.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
-      ...PROBLEM_ANSWERS,
-    },
-  };
-  app.get('/v1/live', { schema: live, exposeHeadRoute: false }, (request, reply) => {
+  app.get('/v1/live', { schema: LIVE, exposeHeadRoute: false }, (request, reply) => {
     const events = feed.open();
     const isGzipped = takesGzip(request);
     if (isGzipped) reply.header('content-encoding', 'gzip');
