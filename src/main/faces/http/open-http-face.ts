@@ -11,7 +11,7 @@ import { Guard, type GuardSettings } from './access/guard.ts';
 import { HostCheck } from './access/host-check.ts';
 import { type HttpFaceOptions, largestDomain, type ResolvedHttpOptions, resolveHttpOptions } from './http-options.ts';
 import { makeApp } from './make-app.ts';
-import { addRoutes } from './routes.ts';
+import { addRoutes } from './routes/routes.ts';
 import { Connections } from './wire/connections.ts';
 import { takeJsonBodies } from './wire/json-body.ts';
 

@@ -3,7 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { clip } from '../../../shared/clip.ts';
 import { type ErrorCode, encodeError, PlannerError } from '../../../shared/errors.ts';
 import type { FaceLog } from '../face.ts';
-import { isOpenAIPath, pathHint, sendOpenAIError, sendThrown } from './openai-error.ts';
+import { isOpenAIPath, pathHint, sendOpenAIError, sendThrown } from './openai/openai-error.ts';
 
 /** The HTTP status of an error whose code alone determines it. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {

@@ -4,7 +4,7 @@ import type {} from '@fastify/swagger';
 import { describe, expect, test } from 'vitest';
 import { resolveHttpOptions } from '../../../../src/main/faces/http/http-options.ts';
 import { makeApp } from '../../../../src/main/faces/http/make-app.ts';
-import { addRoutes } from '../../../../src/main/faces/http/routes.ts';
+import { addRoutes } from '../../../../src/main/faces/http/routes/routes.ts';
 import { jsonSchema } from '../../../../src/main/faces/http/schemas/json-schema.ts';
 import { examplePlan, planBody } from '../../../../src/main/faces/http/schemas/plan-schema.ts';
 import { Connections } from '../../../../src/main/faces/http/wire/connections.ts';

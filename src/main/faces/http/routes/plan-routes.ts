@@ -1,17 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { PlanRequest } from '../../../shared/plan-request.ts';
-import type { Attempt } from '../../models/calls/attempt.ts';
-import type { Plan, PlanOptions } from '../../plans/plan.ts';
-import { type AskedPlan, askedPlan } from '../plan-params.ts';
-import { problemOf } from './problem.ts';
-import { withRequestContext } from './request-context.ts';
+import type { PlanRequest } from '../../../../shared/plan-request.ts';
+import type { Attempt } from '../../../models/calls/attempt.ts';
+import type { Plan, PlanOptions } from '../../../plans/plan.ts';
+import { type AskedPlan, askedPlan } from '../../plan-params.ts';
+import { problemOf } from '../problem.ts';
+import { withRequestContext } from '../request-context.ts';
+import { attemptSchema, PROBLEM_ANSWERS, planSchema } from '../schemas/answer-schemas.ts';
+import { jsonSchema } from '../schemas/json-schema.ts';
+import { examplePlan, planBody } from '../schemas/plan-schema.ts';
+import { prefersEvents } from '../wire/accept.ts';
+import { EventStream } from '../wire/event-stream.ts';
+import { LargeBody } from '../wire/json-body.ts';
 import { type RouteParts, UNCHECKED } from './route-parts.ts';
-import { attemptSchema, PROBLEM_ANSWERS, planSchema } from './schemas/answer-schemas.ts';
-import { jsonSchema } from './schemas/json-schema.ts';
-import { examplePlan, planBody } from './schemas/plan-schema.ts';
-import { prefersEvents } from './wire/accept.ts';
-import { EventStream } from './wire/event-stream.ts';
-import { LargeBody } from './wire/json-body.ts';
 
 /**
  * `POST /v1/plans`: takes a request with `timeoutMs` and `priority` as additional members; answers with the plan, or with votes as events and then

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import type { Distributions } from '../../plans/distributions.ts';
-import type { DomainStats } from '../../plans/domain-core.ts';
-import { CONTENT_TYPE, expose } from './metrics/exposition.ts';
-import type { MetricsSnapshot } from './metrics/metric.ts';
-import { ProcessMeter } from './metrics/process-use.ts';
+import type { Distributions } from '../../../plans/distributions.ts';
+import type { DomainStats } from '../../../plans/domain-core.ts';
+import { CONTENT_TYPE, expose } from '../metrics/exposition.ts';
+import type { MetricsSnapshot } from '../metrics/metric.ts';
+import { ProcessMeter } from '../metrics/process-use.ts';
+import { PROBLEM_ANSWERS } from '../schemas/answer-schemas.ts';
 import type { RouteParts } from './route-parts.ts';
-import { PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
 
 /** `GET /metrics`: the counters for Prometheus. */
 export function metricsRoutes(app: FastifyInstance, { planner, version, draining }: RouteParts): void {

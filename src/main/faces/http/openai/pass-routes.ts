@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
-import { decisionForm } from '../../chat/decisions/decision-forms.ts';
-import { DECISIONS } from '../../chat/decisions/decisions-form.ts';
-import { SYSTEM_ONE } from '../../chat/decisions/systemone-form.ts';
-import { PASSED_PATHS, type PassedRoute } from '../../chat/passed/pass-request.ts';
+import { MODEL_CHARS_MAX } from '../../../chat/chat-request.ts';
+import { decisionForm } from '../../../chat/decisions/decision-forms.ts';
+import { DECISIONS } from '../../../chat/decisions/decisions-form.ts';
+import { SYSTEM_ONE } from '../../../chat/decisions/systemone-form.ts';
+import { PASSED_PATHS, type PassedRoute } from '../../../chat/passed/pass-request.ts';
+import { JSON_OR_EVENTS, type RouteParts, UNCHECKED } from '../routes/route-parts.ts';
+import { type JsonSchema, jsonSchema } from '../schemas/json-schema.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
 import { OPENAI_ERROR_ANSWERS } from './openai-error.ts';
-import { JSON_OR_EVENTS, type RouteParts, UNCHECKED } from './route-parts.ts';
-import { type JsonSchema, jsonSchema } from './schemas/json-schema.ts';
 
 const body = jsonSchema(
   z.looseObject({

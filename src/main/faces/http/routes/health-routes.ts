@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { defined } from '../../../shared/defined.ts';
-import { PlannerError } from '../../../shared/errors.ts';
-import type { ClusterStats } from '../../cluster/cluster.ts';
-import { problemOf, sendProblem } from './problem.ts';
+import { defined } from '../../../../shared/defined.ts';
+import { PlannerError } from '../../../../shared/errors.ts';
+import type { ClusterStats } from '../../../cluster/cluster.ts';
+import { problemOf, sendProblem } from '../problem.ts';
+import { answer, PROBLEM_ANSWERS } from '../schemas/answer-schemas.ts';
+import { jsonSchema } from '../schemas/json-schema.ts';
 import type { RouteParts } from './route-parts.ts';
-import { answer, PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
-import { jsonSchema } from './schemas/json-schema.ts';
 
 const healthSchema = jsonSchema(
   z.object({

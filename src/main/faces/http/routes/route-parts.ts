@@ -1,7 +1,7 @@
-import type { ChatPlanner } from '../../chat/chat-planner.ts';
-import type { FaceParts } from '../face.ts';
-import type { ResolvedHttpOptions } from './http-options.ts';
-import type { Connections } from './wire/connections.ts';
+import type { ChatPlanner } from '../../../chat/chat-planner.ts';
+import type { FaceParts } from '../../face.ts';
+import type { ResolvedHttpOptions } from '../http-options.ts';
+import type { Connections } from '../wire/connections.ts';
 
 /** For routes whose schema only documents: the planner or the gateway checks what comes in. */
 export const UNCHECKED = { validatorCompiler: () => () => true } as const;

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { describeValue, PlannerError } from '../../../shared/errors.ts';
-import { MODEL_CHARS_MAX } from '../../chat/chat-request.ts';
-import type { ListedModel } from '../../chat/seats/model-directory.ts';
+import { describeValue, PlannerError } from '../../../../shared/errors.ts';
+import { MODEL_CHARS_MAX } from '../../../chat/chat-request.ts';
+import type { ListedModel } from '../../../chat/seats/model-directory.ts';
+import { JSON_OR_EVENTS, type RouteParts, UNCHECKED } from '../routes/route-parts.ts';
+import { answer } from '../schemas/answer-schemas.ts';
+import { jsonSchema } from '../schemas/json-schema.ts';
 import { chatOptionsOf, sendReply } from './chat-answer.ts';
 import { OPENAI_ERROR_ANSWERS } from './openai-error.ts';
-import { JSON_OR_EVENTS, type RouteParts, UNCHECKED } from './route-parts.ts';
-import { answer } from './schemas/answer-schemas.ts';
-import { jsonSchema } from './schemas/json-schema.ts';
 
 const chatBody = jsonSchema(
   z.looseObject({

@@ -1,11 +1,11 @@
 import type { FastifyError, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { PlannerError } from '../../../shared/errors.ts';
-import type { Refusal } from '../../../shared/model-client/answer-reader.ts';
-import { httpStatusOf, openAIError, retryAfterOf } from '../../chat/chat-error.ts';
-import type { ChatAttempt } from '../../chat/seats/tries.ts';
-import { answer } from './schemas/answer-schemas.ts';
-import { jsonSchema } from './schemas/json-schema.ts';
+import { PlannerError } from '../../../../shared/errors.ts';
+import type { Refusal } from '../../../../shared/model-client/answer-reader.ts';
+import { httpStatusOf, openAIError, retryAfterOf } from '../../../chat/chat-error.ts';
+import type { ChatAttempt } from '../../../chat/seats/tries.ts';
+import { answer } from '../schemas/answer-schemas.ts';
+import { jsonSchema } from '../schemas/json-schema.ts';
 
 /** Errors in the form that OpenAI's clients read. To them, problem+json is an answer without a body. */
 const errorSchema = jsonSchema(

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
-import { askedPlan, toldFutures } from '../plan-params.ts';
+import { askedPlan, toldFutures } from '../../plan-params.ts';
+import { PROBLEM_ANSWERS } from '../schemas/answer-schemas.ts';
+import { jsonSchema } from '../schemas/json-schema.ts';
+import { exampleState, futuresBody, stateBody } from '../schemas/plan-schema.ts';
+import { LargeBody } from '../wire/json-body.ts';
 import { type RouteParts, UNCHECKED } from './route-parts.ts';
-import { PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
-import { jsonSchema } from './schemas/json-schema.ts';
-import { exampleState, futuresBody, stateBody } from './schemas/plan-schema.ts';
-import { LargeBody } from './wire/json-body.ts';
 
 /**
  * `POST /v1/expectations` tells requests that agents are expected to make soon, and `POST /v1/observations` the state that an agent

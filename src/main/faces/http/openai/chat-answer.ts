@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { defined } from '../../../shared/defined.ts';
-import { describeValue } from '../../../shared/errors.ts';
-import type { ChatCallOptions } from '../../chat/chat-call-options.ts';
-import type { ChatOrigin, ChatReply } from '../../chat/chat-reply.ts';
-import { invalid } from '../../chat/chat-request.ts';
-import { EVENTS_TYPE, JSON_TYPE, type PassReply } from '../../chat/passed/pass-reply.ts';
+import { defined } from '../../../../shared/defined.ts';
+import { describeValue } from '../../../../shared/errors.ts';
+import type { ChatCallOptions } from '../../../chat/chat-call-options.ts';
+import type { ChatOrigin, ChatReply } from '../../../chat/chat-reply.ts';
+import { invalid } from '../../../chat/chat-request.ts';
+import { EVENTS_TYPE, JSON_TYPE, type PassReply } from '../../../chat/passed/pass-reply.ts';
+import type { Connections } from '../wire/connections.ts';
 import { attemptsText, headerText, sendOpenAIError } from './openai-error.ts';
-import type { Connections } from './wire/connections.ts';
 
 /** Reads the chat options in the headers of a request. Throws ERR_REQUEST_INVALID. */
 export function chatOptionsOf({ headers, raw }: FastifyRequest, connections: Connections): ChatCallOptions {

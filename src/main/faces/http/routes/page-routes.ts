@@ -1,11 +1,11 @@
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Monitor } from '../../monitor/monitor.ts';
-import { loadPageAssets, type PageAsset } from '../../page/page-assets.ts';
-import { LiveFeed } from './live/live-feed.ts';
+import { Monitor } from '../../../monitor/monitor.ts';
+import { loadPageAssets, type PageAsset } from '../../../page/page-assets.ts';
+import { LiveFeed } from '../live/live-feed.ts';
+import { PROBLEM_ANSWERS } from '../schemas/answer-schemas.ts';
 import type { RouteParts } from './route-parts.ts';
-import { PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
 
 const SAMPLES_MAX = 600;
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import { answer, PROBLEM_ANSWERS } from '../schemas/answer-schemas.ts';
+import { statsSchema } from '../schemas/stats-schema.ts';
 import type { RouteParts } from './route-parts.ts';
-import { answer, PROBLEM_ANSWERS } from './schemas/answer-schemas.ts';
-import { statsSchema } from './schemas/stats-schema.ts';
 
 /** `GET /v1/stats`: the planner's counters. `DELETE /v1/cache`: deletes every cached decision. */
 export function statsRoutes(app: FastifyInstance, { planner }: RouteParts): void {

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import { chatRoutes } from './chat-routes.ts';
+import { chatRoutes } from '../openai/chat-routes.ts';
+import { passRoutes } from '../openai/pass-routes.ts';
 import { documentRoutes } from './document-routes.ts';
 import { foresightRoutes } from './foresight-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { pageRoutes } from './page-routes.ts';
-import { passRoutes } from './pass-routes.ts';
 import { planRoutes } from './plan-routes.ts';
 import type { RouteParts } from './route-parts.ts';
 import { statsRoutes } from './stats-routes.ts';
