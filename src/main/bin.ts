@@ -6,9 +6,9 @@ import { describeValue, PlannerError } from '../shared/errors.ts';
 import { hasStuckFile } from '../shared/regular-file.ts';
 import type { CliContext } from './cli/cli-context.ts';
 import { failureLines } from './cli/cli-error.ts';
+import type { ServiceProcess } from './cli/commands/serve-command.ts';
 import { KEY_VARIABLE } from './cli/endpoint-keys.ts';
 import { runCli } from './cli/run-cli.ts';
-import type { ServiceProcess } from './cli/serve-command.ts';
 import { CLUSTER_VARIABLE } from './cluster/cluster-options.ts';
 import { LOG_LEVELS, ProcessLog } from './service/log/process-log.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { reportSide } from '../../src/main/cli/report-text.ts';
+import { reportSide } from '../../src/main/cli/terminal/report-text.ts';
 import { type ReportData, reportPage } from '../../src/main/page/report-page.ts';
 import { compareReports } from '../../src/main/report/comparison.ts';
 import { makeReport, makeSeries } from '../main/report/make-report.ts';

@@ -6,7 +6,7 @@ import { type CriterionResult, faultOf, type Judgement, judge } from '../session
 import type { SessionReport } from '../session/report.ts';
 import { NOTHING_DONE, type SessionOptions, type SessionOutcome } from '../session/session.ts';
 import { UsageError } from './cli-error.ts';
-import { count } from './text.ts';
+import { count } from './terminal/text.ts';
 
 const PUBLISHED = 'published';
 /** The value of `--expect`. */

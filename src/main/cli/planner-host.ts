@@ -34,7 +34,7 @@ import { type CliContext, note, warn } from './cli-context.ts';
 import { type Endpoints, keyVariableOf, withKeys } from './endpoint-keys.ts';
 import { type Kinds, ownOptions, withPanels } from './kinds.ts';
 import type { ServerFlags } from './server-flags.ts';
-import { count, rate } from './text.ts';
+import { count, rate } from './terminal/text.ts';
 
 /** A planner and its options. */
 export interface PlannerHost extends AsyncDisposable {

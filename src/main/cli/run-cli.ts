@@ -4,13 +4,13 @@ import { shown } from '../../shared/shown-text.ts';
 import { LOG_LEVELS } from '../service/log/process-log.ts';
 import { type CliContext, printJson } from './cli-context.ts';
 import { EXIT, type ExitCode, failureLines, failureText, UsageError } from './cli-error.ts';
-import { addCompareCommand, compareCommand } from './compare-command.ts';
-import { addDoctorCommand, doctorCommand } from './doctor-command.ts';
-import { addPlanCommand, planCommand } from './plan-command.ts';
-import { addReplayCommand, replayCommand } from './replay-command.ts';
-import { addServeCommand, type ServiceProcess, serveCommand } from './serve-command.ts';
-import { addSessionCommand, sessionCommand } from './session-command.ts';
-import { addSimulateCommand, simulateCommand } from './simulate-command.ts';
+import { addCompareCommand, compareCommand } from './commands/compare-command.ts';
+import { addDoctorCommand, doctorCommand } from './commands/doctor-command.ts';
+import { addPlanCommand, planCommand } from './commands/plan-command.ts';
+import { addReplayCommand, replayCommand } from './commands/replay-command.ts';
+import { addServeCommand, type ServiceProcess, serveCommand } from './commands/serve-command.ts';
+import { addSessionCommand, sessionCommand } from './commands/session-command.ts';
+import { addSimulateCommand, simulateCommand } from './commands/simulate-command.ts';
 
 interface CliSettings {
   /** True prints errors with their stack traces. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { failureLines } from '../../../src/main/cli/cli-error.ts';
-import { table } from '../../../src/main/cli/text.ts';
+import { table } from '../../../src/main/cli/terminal/text.ts';
 import { PlannerError } from '../../../src/shared/errors.ts';
 import { shown, shownInLine } from '../../../src/shared/shown-text.ts';
 

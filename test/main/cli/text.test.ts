@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { count, duration, percent, rate, table } from '../../../src/main/cli/text.ts';
+import { count, duration, percent, rate, table } from '../../../src/main/cli/terminal/text.ts';
 
 test.each([
   [0, '0 ms'],

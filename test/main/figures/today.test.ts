@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ChatPlannerStats } from '../../../src/main/chat/chat-planner.ts';
-import { reportText } from '../../../src/main/cli/report-text.ts';
+import { reportText } from '../../../src/main/cli/terminal/report-text.ts';
 import { expose } from '../../../src/main/faces/http/metrics/exposition.ts';
 import type { MetricsSnapshot } from '../../../src/main/faces/http/metrics/metric.ts';
 import { BucketCounts } from '../../../src/main/measure/bucket-counts.ts';

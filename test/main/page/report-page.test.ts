@@ -1,6 +1,6 @@
 import { Script } from 'node:vm';
 import { expect, test } from 'vitest';
-import { reportSide } from '../../../src/main/cli/report-text.ts';
+import { reportSide } from '../../../src/main/cli/terminal/report-text.ts';
 import { bundlePage } from '../../../src/main/page/page-bundle.ts';
 import { type ReportData, reportPage } from '../../../src/main/page/report-page.ts';
 import { makeReport } from '../report/make-report.ts';

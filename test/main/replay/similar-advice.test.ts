@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ResolvedCache } from '../../../src/main/cache/cache-options.ts';
-import { similarText } from '../../../src/main/cli/replay-text.ts';
+import { similarText } from '../../../src/main/cli/terminal/replay-text.ts';
 import { PROFILES } from '../../../src/main/options/profiles.ts';
 import { Replay } from '../../../src/main/replay/replay.ts';
 import { SelfAgreement } from '../../../src/main/replay/self-agreement.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { reportText } from '../../../src/main/cli/report-text.ts';
+import { reportText } from '../../../src/main/cli/terminal/report-text.ts';
 import { type Criterion, parseCriterion, publishedCriteria } from '../../../src/main/session/criterion.ts';
 import { type CriterionResult, faultOf, judge } from '../../../src/main/session/judgement.ts';
 import type { SessionReport } from '../../../src/main/session/report.ts';

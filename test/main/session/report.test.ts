@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ChatCounters } from '../../../src/main/chat/chat-counters.ts';
-import { reportText } from '../../../src/main/cli/report-text.ts';
+import { reportText } from '../../../src/main/cli/terminal/report-text.ts';
 import type { EndpointStats } from '../../../src/main/models/endpoint-parts.ts';
 import { PlannerCounters } from '../../../src/main/plans/counters.ts';
 import { ForesightCounts } from '../../../src/main/plans/expectations/foresight-counts.ts';

@@ -1,7 +1,7 @@
-import type { BucketingAdvice } from '../replay/bucketing-advice.ts';
-import type { TierOutcome } from '../replay/replay.ts';
-import type { ReplayReport } from '../replay/replay-report.ts';
-import type { SimilarAdvice } from '../replay/similar-advice.ts';
+import type { BucketingAdvice } from '../../replay/bucketing-advice.ts';
+import type { TierOutcome } from '../../replay/replay.ts';
+import type { ReplayReport } from '../../replay/replay-report.ts';
+import type { SimilarAdvice } from '../../replay/similar-advice.ts';
 import { saidRows, skippedRows } from './report-text.ts';
 import { count, duration, percent, table } from './text.ts';
 

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Better, type ComparedRow, reportPage } from '../page/report-page.ts';
-import { type Comparison, compareReports } from '../report/comparison.ts';
-import { type ReadReport, readReport } from '../report/read-report.ts';
-import { type CliContext, note, printResult } from './cli-context.ts';
-import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
-import { openReportFile, placeOf } from './report-target.ts';
-import { reportSide } from './report-text.ts';
-import { count, duration, percent, rate, table } from './text.ts';
+import { type Better, type ComparedRow, reportPage } from '../../page/report-page.ts';
+import { type Comparison, compareReports } from '../../report/comparison.ts';
+import { type ReadReport, readReport } from '../../report/read-report.ts';
+import { type CliContext, note, printResult } from '../cli-context.ts';
+import { EXIT, type ExitCode, UsageError } from '../cli-error.ts';
+import { openReportFile, placeOf } from '../report-target.ts';
+import { reportSide } from '../terminal/report-text.ts';
+import { count, duration, percent, rate, table } from '../terminal/text.ts';
 
 interface CompareFlags {
   readonly report?: string;

@@ -1,5 +1,5 @@
-import type { ForeseenShares, HorizonOutcome } from '../replay/foresight/foresight-replay.ts';
-import type { ForesightReport } from '../replay/foresight/foresight-report.ts';
+import type { ForeseenShares, HorizonOutcome } from '../../replay/foresight/foresight-replay.ts';
+import type { ForesightReport } from '../../replay/foresight/foresight-report.ts';
 import { skippedRows } from './report-text.ts';
 import { count, duration, percent, table } from './text.ts';
 

@@ -1,22 +1,27 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
-import type { ClusterStats } from '../cluster/cluster.ts';
-import type { FaceParts } from '../faces/face.ts';
-import { type LoadedConfig, loadConfig } from '../service/config/config-file.ts';
-import { type Configured, Reloader } from '../service/config/reloader.ts';
-import { DRAIN_MS_MAX } from '../service/config/serve-config.ts';
-import { CHANGEABLE, type ServeChoice, type ServeSettings, serveSettings } from '../service/config/serve-settings.ts';
-import { drain } from '../service/drain.ts';
-import type { ProcessLog } from '../service/log/process-log.ts';
-import type { FaceName } from '../service/open-faces.ts';
-import { openServiceFaces, type ServiceFaces } from '../service/service-faces.ts';
-import { type CliContext, note, printJson } from './cli-context.ts';
-import { EXIT, type ExitCode, failureText, UsageError } from './cli-error.ts';
-import { secretsIn } from './endpoint-keys.ts';
-import { DOMAIN_FLAG, kindsFor, repeated } from './kinds.ts';
-import { openPlannerHost, optionsAgain, type PlannerHost } from './planner-host.ts';
-import { addServerFlags, type ServerFlags, wholeNumber } from './server-flags.ts';
-import { count, duration } from './text.ts';
+import type { ClusterStats } from '../../cluster/cluster.ts';
+import type { FaceParts } from '../../faces/face.ts';
+import { type LoadedConfig, loadConfig } from '../../service/config/config-file.ts';
+import { type Configured, Reloader } from '../../service/config/reloader.ts';
+import { DRAIN_MS_MAX } from '../../service/config/serve-config.ts';
+import {
+  CHANGEABLE,
+  type ServeChoice,
+  type ServeSettings,
+  serveSettings,
+} from '../../service/config/serve-settings.ts';
+import { drain } from '../../service/drain.ts';
+import type { ProcessLog } from '../../service/log/process-log.ts';
+import type { FaceName } from '../../service/open-faces.ts';
+import { openServiceFaces, type ServiceFaces } from '../../service/service-faces.ts';
+import { type CliContext, note, printJson } from '../cli-context.ts';
+import { EXIT, type ExitCode, failureText, UsageError } from '../cli-error.ts';
+import { secretsIn } from '../endpoint-keys.ts';
+import { DOMAIN_FLAG, kindsFor, repeated } from '../kinds.ts';
+import { openPlannerHost, optionsAgain, type PlannerHost } from '../planner-host.ts';
+import { addServerFlags, type ServerFlags, wholeNumber } from '../server-flags.ts';
+import { count, duration } from '../terminal/text.ts';
 
 interface ServeFlags extends ServerFlags, ServeChoice {
   readonly domain?: readonly string[];

@@ -1,15 +1,15 @@
-import { defined } from '../../shared/defined.ts';
-import { shownInLine } from '../../shared/shown-text.ts';
-import type { Rate } from '../cache/false-hits.ts';
-import type { TierStat } from '../cache/standing/tier-standing.ts';
-import type { EndpointStats } from '../models/endpoint-parts.ts';
-import type { ReportSide, ReportTable } from '../page/report-page.ts';
-import type { ModelStats } from '../plans/counters.ts';
-import type { CalibrationStats } from '../plans/reads/read-calibration.ts';
-import { countAt } from '../session/figures.ts';
-import type { ReportServer, ReportTrace, SessionReport } from '../session/report.ts';
-import { figureOf, REPORT_FIGURES } from '../session/report-figures.ts';
-import { criteriaTable } from './expectations.ts';
+import { defined } from '../../../shared/defined.ts';
+import { shownInLine } from '../../../shared/shown-text.ts';
+import type { Rate } from '../../cache/false-hits.ts';
+import type { TierStat } from '../../cache/standing/tier-standing.ts';
+import type { EndpointStats } from '../../models/endpoint-parts.ts';
+import type { ReportSide, ReportTable } from '../../page/report-page.ts';
+import type { ModelStats } from '../../plans/counters.ts';
+import type { CalibrationStats } from '../../plans/reads/read-calibration.ts';
+import { countAt } from '../../session/figures.ts';
+import type { ReportServer, ReportTrace, SessionReport } from '../../session/report.ts';
+import { figureOf, REPORT_FIGURES } from '../../session/report-figures.ts';
+import { criteriaTable } from '../expectations.ts';
 import { count, duration, percent, rate, table } from './text.ts';
 
 /** The report for people: what ran, one line for each noteworthy figure, then the models and their servers. */

@@ -1,4 +1,4 @@
-import { shownInLine } from '../../shared/shown-text.ts';
+import { shownInLine } from '../../../shared/shown-text.ts';
 
 /** Formats numbers and tables for people. */
 

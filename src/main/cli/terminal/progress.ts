@@ -1,9 +1,9 @@
 import cliProgress from 'cli-progress';
-import type { Clock, Timer } from '../../shared/clock.ts';
-import { isFromTier, type PlanSource } from '../../shared/decision.ts';
-import type { Plan } from '../plans/plan.ts';
-import { countRecords } from '../session/trace-reader.ts';
-import { type CliContext, note } from './cli-context.ts';
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { isFromTier, type PlanSource } from '../../../shared/decision.ts';
+import type { Plan } from '../../plans/plan.ts';
+import { countRecords } from '../../session/trace-reader.ts';
+import { type CliContext, note } from '../cli-context.ts';
 import { count, rate } from './text.ts';
 
 /** Shows the progress of a session on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing if silent. */

@@ -1,25 +1,23 @@
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
-import { defined } from '../../shared/defined.ts';
-import type { Domain } from '../../shared/domain.ts';
-import { PlannerError } from '../../shared/errors.ts';
-import type { NamedDomains } from '../../shared/named-domain.ts';
-import type { ShownPlan } from '../monitor/latest-plans.ts';
-import { Monitor } from '../monitor/monitor.ts';
-import { reportPage } from '../page/report-page.ts';
-import { type Config, type LoadedConfig, loadConfig } from '../service/config/config-file.ts';
-import { type ReportSubject, type SessionReport, sessionReport } from '../session/report.ts';
-import { runSession, type SessionOptions, type SessionOutcome } from '../session/session.ts';
-import { openTrace, type Trace, type TraceRecord } from '../session/trace-reader.ts';
-import { TraceWriter } from '../session/trace-writer.ts';
-import { type CliContext, note, printResult } from './cli-context.ts';
-import { EXIT, type ExitCode, failureLines, UsageError } from './cli-error.ts';
-import { collectExpected, type Expected, openExpectations } from './expectations.ts';
-import { domainsOf, type Kinds } from './kinds.ts';
-import { openPlannerHost, type PlannerHost } from './planner-host.ts';
-import { barTotal, openProgress, SILENT } from './progress.ts';
-import { openReportFile, placeOf } from './report-target.ts';
-import { reportSide, reportText } from './report-text.ts';
+import { defined } from '../../../shared/defined.ts';
+import type { Domain } from '../../../shared/domain.ts';
+import { PlannerError } from '../../../shared/errors.ts';
+import type { NamedDomains } from '../../../shared/named-domain.ts';
+import type { ShownPlan } from '../../monitor/latest-plans.ts';
+import { Monitor } from '../../monitor/monitor.ts';
+import { reportPage } from '../../page/report-page.ts';
+import { type Config, type LoadedConfig, loadConfig } from '../../service/config/config-file.ts';
+import { type ReportSubject, type SessionReport, sessionReport } from '../../session/report.ts';
+import { runSession, type SessionOptions, type SessionOutcome } from '../../session/session.ts';
+import { openTrace, type Trace, type TraceRecord } from '../../session/trace-reader.ts';
+import { TraceWriter } from '../../session/trace-writer.ts';
+import { type CliContext, note, printResult } from '../cli-context.ts';
+import { EXIT, type ExitCode, failureLines, UsageError } from '../cli-error.ts';
+import { collectExpected, type Expected, openExpectations } from '../expectations.ts';
+import { domainsOf, type Kinds } from '../kinds.ts';
+import { openPlannerHost, type PlannerHost } from '../planner-host.ts';
+import { openReportFile, placeOf } from '../report-target.ts';
 import {
   addServerFlags,
   addTraceFlags,
@@ -27,7 +25,9 @@ import {
   traceOptions,
   wallTime,
   wholeNumber,
-} from './server-flags.ts';
+} from '../server-flags.ts';
+import { barTotal, openProgress, SILENT } from '../terminal/progress.ts';
+import { reportSide, reportText } from '../terminal/report-text.ts';
 
 interface SessionFlags extends ServerFlags {
   readonly limit?: number;

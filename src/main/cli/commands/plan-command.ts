@@ -1,18 +1,18 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import { describeValue, PlannerError } from '../../shared/errors.ts';
-import { checkRequest, type PlanRequest } from '../../shared/plan-request.ts';
-import { shownInLine } from '../../shared/shown-text.ts';
-import { isRecord, readText as textOf } from '../../shared/untrusted-json.ts';
-import type { Plan } from '../plans/plan.ts';
-import { loadConfig } from '../service/config/config-file.ts';
-import { type CliContext, printResult } from './cli-context.ts';
-import { EXIT, type ExitCode, UsageError } from './cli-error.ts';
-import { DOMAIN_FLAG, domainsOf, kindsFor, repeated } from './kinds.ts';
-import { openPlannerHost } from './planner-host.ts';
-import { addServerFlags, type ServerFlags } from './server-flags.ts';
-import { duration, table } from './text.ts';
+import { describeValue, PlannerError } from '../../../shared/errors.ts';
+import { checkRequest, type PlanRequest } from '../../../shared/plan-request.ts';
+import { shownInLine } from '../../../shared/shown-text.ts';
+import { isRecord, readText as textOf } from '../../../shared/untrusted-json.ts';
+import type { Plan } from '../../plans/plan.ts';
+import { loadConfig } from '../../service/config/config-file.ts';
+import { type CliContext, printResult } from '../cli-context.ts';
+import { EXIT, type ExitCode, UsageError } from '../cli-error.ts';
+import { DOMAIN_FLAG, domainsOf, kindsFor, repeated } from '../kinds.ts';
+import { openPlannerHost } from '../planner-host.ts';
+import { addServerFlags, type ServerFlags } from '../server-flags.ts';
+import { duration, table } from '../terminal/text.ts';
 
 interface PlanFlags extends ServerFlags {
   readonly domain?: readonly string[];

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type Command, Option } from 'commander';
-import { startEmbeddedSimulator } from '../service/embedded-simulator.ts';
-import { type CliContext, note, printResult } from './cli-context.ts';
-import { EXIT, type ExitCode } from './cli-error.ts';
-import { listAt } from './planner-host.ts';
-import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from './server-flags.ts';
-import { count, duration, rate, table } from './text.ts';
+import { startEmbeddedSimulator } from '../../service/embedded-simulator.ts';
+import { type CliContext, note, printResult } from '../cli-context.ts';
+import { EXIT, type ExitCode } from '../cli-error.ts';
+import { listAt } from '../planner-host.ts';
+import { addRateFlag, collect, positiveNumber, type Rates, wholeNumber } from '../server-flags.ts';
+import { count, duration, rate, table } from '../terminal/text.ts';
 
 interface SimulateFlags {
   readonly port: number;
