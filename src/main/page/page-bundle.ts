@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { COMMON_MODULES, chartLibrary, pageFile } from './page-assets.ts';
+import { FIGURES_MODULE } from './page-figures.ts';
 
 /** The parts of the live page for a page in one file: two scripts, in this order, and their style. */
 interface PageBundle {
@@ -19,7 +20,7 @@ export async function bundlePage(): Promise<PageBundle> {
     ),
   );
   return {
-    scripts: [library as string, modules.map(withoutModuleSyntax).join('\n')],
+    scripts: [library as string, [FIGURES_MODULE, ...modules].map(withoutModuleSyntax).join('\n')],
     style: `${libraryStyle}\n${pageStyle}`,
   };
 }

@@ -1,3 +1,4 @@
+import { PLAN_SOURCES } from '../../shared/decision.ts';
 import { distributionName, type FigureUnit } from '../plans/figures/figure.ts';
 import { PLAN_FIGURES } from '../plans/figures/plan-figures.ts';
 
@@ -13,5 +14,7 @@ const TOTALS: readonly PageTotal[] = PLAN_FIGURES.flatMap(({ path, name, unit })
   return (SHOWN_TIMES[path] ?? []).map((at) => [distributionName(name, at), `${path}.${at}`, 'ms']);
 });
 
-/** The part of the table of figures that the page shows, as one of its modules: the page cannot import TypeScript. */
-export const FIGURES_MODULE = `export const TOTALS = ${JSON.stringify(TOTALS)};\n`;
+/** What the page shows of the table of figures, and the sources of plans, as one of its modules: it cannot import TypeScript. */
+export const FIGURES_MODULE = `export const TOTALS = ${JSON.stringify(TOTALS)};
+export const SOURCES = ${JSON.stringify(PLAN_SOURCES)};
+`;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readBy } from '../../../shared/check-options.ts';
+import { clip } from '../../../shared/clip.ts';
 import { PlannerError } from '../../../shared/errors.ts';
 
 /** Maximum length of a message: names of members and questions may have any length. */
@@ -10,8 +11,7 @@ export function checkDecision<T>(schema: z.ZodType<T>, body: unknown): T {
   const read = readBy(schema, body);
   if ('value' in read) return read.value;
   const told = read.refusal.replace('is not a known option', 'is not known here');
-  const message = told.length > MESSAGE_CHARS_MAX ? `${told.slice(0, MESSAGE_CHARS_MAX)}…` : told;
-  throw new PlannerError('ERR_REQUEST_INVALID', message);
+  throw new PlannerError('ERR_REQUEST_INVALID', clip(told, MESSAGE_CHARS_MAX));
 }
 
 /** Maximum number of options in both protocols. */

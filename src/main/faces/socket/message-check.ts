@@ -1,3 +1,4 @@
+import { clip } from '../../../shared/clip.ts';
 import { describeValue, PlannerError } from '../../../shared/errors.ts';
 import { type CallId, ID_CHARS_MAX } from './wire.ts';
 
@@ -78,5 +79,5 @@ export function protocolFault(message: string): PlannerError {
 }
 
 export function clipName(name: string): string {
-  return name.length > NAME_CHARS_MAX ? `${name.slice(0, NAME_CHARS_MAX)}…` : name;
+  return clip(name, NAME_CHARS_MAX);
 }

@@ -1,3 +1,4 @@
+import { SOURCES } from './figures.js';
 import { duration, percent, rate } from './format.js';
 
 /**
@@ -22,20 +23,6 @@ import { duration, percent, rate } from './format.js';
  * @property {readonly Line[]} lines
  * @property {{ low: (series: Series) => Values, high: (series: Series) => Values, of: number }} [band] the interval of a line
  */
-
-/** Sources of plans, from the best rung to the last. */
-export const SOURCES = /** @type {const} */ ([
-  'cache',
-  'similar',
-  'habit',
-  'quorum',
-  'synthesis',
-  'fallback',
-  'vote',
-  'late',
-  'stale',
-  'heuristic',
-]);
 
 /** @param {(series: Series) => readonly number[]} of @returns {(series: Series) => Values} */
 const perSecond = (of) => (series) => of(series).map((value, i) => quotient(value, series.seconds[i] ?? 0));

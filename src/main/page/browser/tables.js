@@ -1,6 +1,5 @@
-import { SOURCES } from './chart-panels.js';
 import { card, el, muted, setText, showSection, table } from './dom.js';
-import { TOTALS } from './figures.js';
+import { SOURCES, TOTALS } from './figures.js';
 import { count, duration, NOTHING, percent, rate } from './format.js';
 
 /**
@@ -12,13 +11,7 @@ import { count, duration, NOTHING, percent, rate } from './format.js';
  * @import { StandingStats } from '../../cache/standing/tier-standing.ts'
  * @import { CalibrationStats } from '../../plans/reads/read-calibration.ts'
  * @import { EndpointStats } from '../../models/endpoint-parts.ts'
- * @typedef {object} Minute totals of the latest minute
- * @property {number} seconds
- * @property {number} plans
- * @property {number} hits
- * @property {number} lookups
- * @property {number} timeouts
- * @property {number} fallbacks
+ * @typedef {Record<'seconds' | 'plans' | 'hits' | 'lookups' | 'timeouts' | 'fallbacks', number>} Minute totals of the latest minute
  * @typedef {{ stats: PlannerStats, lately: Durations, falseHits: FalseHitRate, minute: Minute }} Figures
  */
 
