@@ -3,7 +3,7 @@ import type { CallKind } from '../time/latency-profile.ts';
 /** The queue of a gate in which a call waits. */
 export type Lane = 'foreground' | 'background';
 
-/** The rank of a check within its reserve: before all plans, but not while one of raised priority waits. */
+/** The rank of a check within its reserve: before all plans, but not while the next of them has raised priority. */
 export const RESERVED_RANK_MS: number = Number.NEGATIVE_INFINITY;
 
 export interface Ask {

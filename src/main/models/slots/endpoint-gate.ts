@@ -199,9 +199,9 @@ export class EndpointGate implements MachineGate {
     return this.#machine?.waiting ?? this.#waiting.length;
   }
 
-  /** Whether a call of raised priority waits here. */
-  get hasRaised(): boolean {
-    return this.#waiting.find(({ ask }) => ask.isRaised === true) !== undefined;
+  /** Whether the waiting call whose turn is next, apart from checks, has raised priority. */
+  get isRaisedNext(): boolean {
+    return unreserved(this.#waiting).first?.ask.isRaised === true;
   }
 
   /** Busy slots of background work. */
@@ -378,7 +378,7 @@ export class EndpointGate implements MachineGate {
 
   /** The call that is served next; undefined if none can be. Calls without a deadline need not wait for those that have one. */
   #nextOf(lane: Lane, queue: RankedQueue<WaitingCall>): WaitingCall | undefined {
-    const isReserved = queue.first?.rankMs === RESERVED_RANK_MS && this.hasRaised;
+    const isReserved = queue.first?.rankMs === RESERVED_RANK_MS && this.isRaisedNext;
     const next = this.#hasFree ? this.turns.next(isReserved ? unreserved(queue) : queue) : undefined;
     if (next === undefined || this.#mayStart(lane, next.ask)) return next;
     if (this.#calls.unhurried === 0) return undefined;

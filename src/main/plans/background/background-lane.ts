@@ -227,12 +227,12 @@ export class BackgroundLane {
   get #mayReserve(): boolean {
     const slots = [...this.#parts.endpoints.values()].reduce((sum, { gate }) => sum + gate.ownSlots, 0);
     const isRoom = this.#reserve.running < Math.max(1, this.#reserve.share * slots);
-    return isRoom && this.#reserve.covers && !this.#hasRaised();
+    return isRoom && this.#reserve.covers && !this.#isRaisedNext;
   }
 
-  /** Whether a request of raised priority waits for a slot. */
-  #hasRaised(): boolean {
-    return [...this.#parts.endpoints.values()].some(({ gate }) => gate.hasRaised);
+  /** Whether the next free slot of a server is for a request of raised priority. */
+  get #isRaisedNext(): boolean {
+    return [...this.#parts.endpoints.values()].some(({ gate }) => gate.isRaisedNext);
   }
 
   /** Deadline of a flight that no plan waits for: the default time of a plan, plus `lateMs` with `lateAnswers`. */

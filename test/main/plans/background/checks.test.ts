@@ -167,6 +167,21 @@ describe('a check within its reserve', () => {
     expect(under.decided).toEqual(ofPlace(1));
   });
 
+  test('starts while one of raised priority waits whose turn is not next', async () => {
+    under = new LaneUnderTest(answers, RESERVED);
+    const slot = await busy();
+    const first = Promise.resolve(under.gate().acquire(NEVER, { rankMs: 1 }));
+    const raised = Promise.resolve(under.gate().acquire(NEVER, { isRaised: true, rankMs: 2 }));
+    under.lane.wake();
+    expect(under.lane.stats()).toMatchObject({ queued: 0, running: 1 });
+    await flush();
+    slot.release();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1));
+    (await first)?.release();
+    (await raised)?.release();
+  });
+
   test('is not asked again at once where servers refuse every call', async () => {
     under = new LaneUnderTest(() => ({ kind: 'errors', code: 'ERR_MODEL_REFUSED', afterMs: 0 }), RESERVED);
     (await busy()).release();
