@@ -129,9 +129,11 @@ export class DecisionLearner {
       this.#parts.judge?.learn(judgement, action, isCounted || nth > 0);
   }
 
-  /** Adds the votes of a check to what is remembered. */
-  addChecked(request: PlanRequest, signature: Signature, { scene }: Hit, decision: Decision): void {
-    this.#remember(request, signature, scene, this.#withHeld(signature, decision));
+  /** Adds the votes of a check to what is remembered. A check that agrees does not wait for a reason, so the served one stays. */
+  addChecked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
+    const keeps = hit.again === 'check' && decision.action === hit.decision.action;
+    const { reason, model } = keeps ? hit.decision : decision;
+    this.#remember(request, signature, hit.scene, this.#withHeld(signature, { ...decision, reason, model }));
   }
 
   #compareTier({ scene, action, near, decision: served }: Hit, decision: Decision): void {

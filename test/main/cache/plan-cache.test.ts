@@ -494,6 +494,17 @@ describe('a background check', () => {
     });
   });
 
+  test('keeps the reason that was served where it agrees, and has its own where it does not', () => {
+    const under = new CacheUnderTest({ checkShare: 1 });
+    under.teach(seen(), { action: 'attack', reason: 'a weak foe', model: 'm' });
+    const hit = under.served(seen());
+    under.checked(seen(), hit as never, { action: 'attack', reason: '', model: 'n' });
+    expect(under.served(seen())?.decision).toMatchObject({ reason: 'a weak foe', model: 'm' });
+    const tally = [{ action: 'block', count: 9, weight: 9 }];
+    under.checked(seen(), hit as never, { action: 'block', reason: 'a strong foe', model: 'n', tally });
+    expect(under.served(seen())?.decision).toMatchObject({ reason: 'a strong foe', model: 'n' });
+  });
+
   test('of a similar state makes the state known by itself, and leaves the neighbour as it was', () => {
     const under = new CacheUnderTest({ checkShare: 1, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     under.teach(seen({ health: 49 }), { action: 'attack' });

@@ -352,6 +352,7 @@ export class Flight {
       isPatienceGuessed: knownMs === undefined,
       primeMs: first === undefined || !features.priming ? undefined : outlook.primeMs(first),
       reasonMs: (this.deadlineMs - calls.startedAtMs) * REASON_SHARE,
+      known: this.#purpose.served,
     });
     this.#panel = panel;
     panel.begin();

@@ -29,6 +29,8 @@ export interface PanelJob {
   readonly primeMs: number | undefined;
   /** How long a panel settled by choices alone waits for a reason. */
   readonly reasonMs: number;
+  /** An action that needs no reason, because it was served and is only checked: choices that settle it end the panel at once. */
+  readonly known?: string | undefined;
 }
 
 /** Asks experts for a panel, and knows what to expect of them now. */
@@ -141,7 +143,7 @@ export class Panel {
   #settle(action: string): void {
     const hasReason = this.#ballot.votes.some(({ vote }) => vote.action === action);
     const isComing = [...this.#open].some((expert) => this.#ballot.choices.of(expert) === action);
-    if (hasReason || !isComing) return this.close();
+    if (hasReason || !isComing || action === this.#job.known) return this.close();
     this.#patience?.cancel();
     this.#reason ??= this.#clock.setTimer(this.#job.reasonMs, () => {
       this.close();

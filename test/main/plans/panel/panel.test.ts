@@ -363,6 +363,15 @@ describe('a choice that stands', () => {
     expect(under.clock.pendingTimers).toBe(0);
   });
 
+  test('settles it at once where the action is known, and only there', async () => {
+    const isDoneWith = async (known: string): Promise<boolean> => {
+      const under = new PanelUnderTest('ab', 'firstAgree', { known });
+      for (const expert of 'ab') await under.chooses(expert, 'flee');
+      return under.isDone;
+    };
+    expect([await isDoneWith('flee'), await isDoneWith('block')]).toEqual([true, false]);
+  });
+
   test('settles it at once with a vote that has a reason, before or after it', async () => {
     for (const order of ['vote first', 'choice first']) {
       const under = new PanelUnderTest('abc');
