@@ -4,7 +4,7 @@ import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import { bestByQValue } from '../../src/shared/plan-request.ts';
-import { forkRandom, seededRandom } from '../../src/shared/random.ts';
+import { forkRandom, type Random, seededRandom } from '../../src/shared/random.ts';
 import { runVirtual, VirtualClock } from '../../test/sim/virtual-clock.ts';
 import { VirtualClient, VirtualPool, VirtualServer } from '../../test/sim/virtual-server.ts';
 import { quantile } from '../figures.ts';
@@ -34,9 +34,13 @@ export interface ChecksSetting {
   /** Plans asked for, a second. */
   readonly offered: number;
   readonly seed: number;
+  readonly seconds?: number;
+}
+
+export interface CheckedOptions {
+  readonly random: Random;
   readonly cache?: CacheOptions;
   readonly answers?: AnswerRule;
-  readonly seconds?: number;
 }
 
 const AGENTS = 64;
@@ -47,14 +51,15 @@ const SECONDS = 120;
 const LIMIT_SECONDS = 120;
 const TIMEOUT_MS = 3_000;
 /** A stock server that also tells probabilities. */
-const SERVER = { ...QUICK_SERVER, reads: ['systemone', 'logprobs'] as const };
+export const CHECKS_SERVER = { ...QUICK_SERVER, reads: ['systemone', 'logprobs'] as const };
 const NOW: ReadonlySet<string> = new Set(['quorum', 'synthesis', 'fallback', 'vote']);
 const BEFORE: ReadonlySet<string> = new Set(['cache', 'similar', 'habit']);
 
-function openPlanner(
+/** A planner over one server whose times are virtual. */
+export function openChecked(
   clock: VirtualClock,
   server: VirtualServer,
-  { seed, cache = {}, answers = 'auto' }: ChecksSetting,
+  { random, cache = {}, answers = 'auto' }: CheckedOptions,
 ): Promise<Planner> {
   const opening = createPlanner(
     {
@@ -68,7 +73,7 @@ function openPlanner(
     },
     {
       clock,
-      random: seededRandom(seed),
+      random,
       pool: new VirtualPool(skyrim, new Map([['one', server]])),
       client: () => new VirtualClient(server),
     },
@@ -80,8 +85,8 @@ function openPlanner(
 export async function runChecks(setting: ChecksSetting): Promise<ChecksFigures> {
   const { offered, seed, seconds = SECONDS } = setting;
   const clock = new VirtualClock();
-  const server = new VirtualServer({ ...SERVER, seed }, clock);
-  const planner = await openPlanner(clock, server, setting);
+  const server = new VirtualServer({ ...CHECKS_SERVER, seed }, clock);
+  const planner = await openChecked(clock, server, { random: seededRandom(seed) });
   // Checks that become due until then are watched for as long again as they have time.
   const endMs = 1_000 * (WARM_SECONDS + seconds + LIMIT_SECONDS);
   const isCounted = (): boolean => clock.now() >= WARM_SECONDS * 1_000;

@@ -1,40 +1,32 @@
-import type { AnswerRule, CacheOptions } from '../../src/main/options/planner-options.ts';
+import { quantile } from '../figures.ts';
 import { type ChecksFigures, runChecks } from './checks.ts';
 import { runFairness } from './fairness.ts';
 import { meanRatio, type Ratio } from './mean-ratio.ts';
+import { type PriceArm, type PricedSession, type PriceSetting, runPriced } from './price.ts';
 
-/** Plans a second: at 70 % of what the server can do, and at more than it can. */
-const CALM = 14;
-const SATURATED = 80;
-/** At more than it can do where models are read first. */
+/** Plans a second, at more than the server can do where models are read first. */
 const SATURATED_READS = 120;
-/** Where models are read first, at half of what the server can do. */
-const CALM_READS = 50;
-const PRICE_SEEDS = 10;
-/**
- * What checks find out changes what is served, and so the load. What they cost shows where nothing but time decides about what is
- * served. Where models are read, they also change how soon reads decide; this differs from seed to seed, so the interval is wide.
- */
-const SAME_HITS: CacheOptions = {
-  similar: false,
-  trust: 'always',
-  ttlMs: 600_000,
-  refreshAhead: false,
-  valuesMin: false,
-};
-/** So that chance is used up as with checks. */
-const NO_CHECKS = 1e-9;
+/** New states a second: where slots are busy for three quarters of the time or less, and more than models can decide. */
+const PRICED = {
+  calm: { fresh: 10, answers: 'write' },
+  saturated: { fresh: 30, answers: 'write' },
+  reads: { fresh: 14, answers: 'auto' },
+  saturatedReads: { fresh: 60, answers: 'auto' },
+} as const;
+const PRICE_SEEDS = 24;
 const FAIRNESS_SEEDS = 400;
-const QUICK = { seconds: 30, priceSeeds: 1, fairnessSeeds: 20 };
+const QUICK = { seconds: 30, priceSeeds: 2, fairnessSeeds: 20 };
 
-/** With checks next to without them, on the same seeds. */
+/** With checks next to without them, on the same seeds; `nudged` is without, and differs by chance. */
 interface Price {
   readonly load: number;
+  /** Plans in new states that models decided in time. */
   readonly goodput: Ratio;
   readonly p90: Ratio;
+  readonly nudged: Ratio;
 }
 
-type Prices = Readonly<Record<'calm' | 'saturated' | 'reads', Price>>;
+type Prices = Readonly<Record<keyof typeof PRICED, Price>>;
 
 interface Fairness {
   readonly seeds: number;
@@ -68,28 +60,28 @@ async function measureChecks(seed: number, isQuick: boolean): Promise<ChecksFigu
 
 async function measurePrice(from: number, isQuick: boolean): Promise<Prices> {
   const seeds = Array.from({ length: isQuick ? QUICK.priceSeeds : PRICE_SEEDS }, (_, nth) => from + nth);
-  return {
-    calm: await priceAt(CALM, 'write', seeds),
-    saturated: await priceAt(SATURATED, 'write', seeds),
-    reads: await priceAt(CALM_READS, 'auto', seeds),
-  };
+  const prices: [string, Price][] = [];
+  for (const [name, load] of Object.entries(PRICED)) prices.push([name, await priceAt(name, load, seeds)]);
+  return Object.fromEntries(prices) as Prices;
 }
 
-async function priceAt(offered: number, answers: AnswerRule, seeds: readonly number[]): Promise<Price> {
-  const pairs: { readonly beside: ChecksFigures; readonly without: ChecksFigures }[] = [];
+async function priceAt(name: string, at: Omit<PriceSetting, 'seed'>, seeds: readonly number[]): Promise<Price> {
+  const sessions: Record<PriceArm, PricedSession>[] = [];
   for (const seed of seeds) {
-    const setting = { offered, seed, seconds: 0, answers };
-    const without = await runChecks({ ...setting, cache: { ...SAME_HITS, checkShare: NO_CHECKS } });
-    pairs.push({ beside: await runChecks({ ...setting, cache: SAME_HITS }), without });
+    const run = (arm: PriceArm): Promise<PricedSession> => runPriced({ ...at, seed }, arm);
+    sessions.push({ without: await run('without'), nudged: await run('nudged'), with: await run('with') });
   }
-  const ratioOf = (of: 'goodput' | 'p90Seconds'): Ratio =>
-    meanRatio(pairs.map(({ beside, without }) => beside[of] / without[of]));
-  const load = pairs.reduce((sum, { beside }) => sum + beside.load / pairs.length, 0);
-  const price = { load, goodput: ratioOf('goodput'), p90: ratioOf('p90Seconds') };
-  const costs = `goodput ${shown(price.goodput)}, p90 ${shown(price.p90)}`;
-  console.error(
-    `price of checks (${answers}), slots busy ${percent(load)}: ${costs} of without, mean of ${seeds.length} seeds`,
+  const p90Of = (arm: PriceArm): Ratio =>
+    meanRatio(
+      sessions.map(({ without, [arm]: { seconds } }) => quantile(seconds, 0.9) / quantile(without.seconds, 0.9)),
+    );
+  const goodput = meanRatio(
+    sessions.map(({ with: beside, without }) => beside.seconds.length / without.seconds.length),
   );
+  const load = sessions.reduce((sum, { without }) => sum + without.load / seeds.length, 0);
+  const price = { load, goodput, p90: p90Of('with'), nudged: p90Of('nudged') };
+  const figures = `goodput ${shown(goodput)}, p90 ${shown(price.p90)} (by chance ${shown(price.nudged)})`;
+  console.error(`price of checks, ${name}, slots busy ${percent(load)}: ${figures} of without, ${seeds.length} seeds`);
   return price;
 }
 
