@@ -98,6 +98,15 @@ describe('the prediction', () => {
     expect(evidence.predict(ACTIONS, at(3))?.action).toBe('block');
   });
 
+  test('describes how many decisions were for other actions, in the state and in those with equal gates', () => {
+    const evidence = learned([7, 'block', at(1)], [2, 'flee', at(1)]);
+    const prediction = evidence.predict(ACTIONS, at(1));
+    expect(prediction?.action).toBe('block');
+    expect(feature(prediction, 'contraryState')).toBeCloseTo(Math.log(3), 6);
+    expect(feature(prediction, 'contraryGates')).toBeCloseTo(Math.log(3), 6);
+    expect(feature(learned([7, 'block', at(1)]).predict(ACTIONS, at(1)), 'contraryGates')).toBe(0);
+  });
+
   test('goes by what the agent does: the same state after another action, or in another momentum', () => {
     const gone = at(1, { momentum: moving('attack') });
     const stuck = at(1, { momentum: moving('attack', { isUnchanged: true }) });
