@@ -45,7 +45,7 @@ export async function lookAtEngine(
   };
   const shown = shownURL(url);
   try {
-    return { url: shown, isFit: true, ...(await lookThere(url, limit.signal, look)) };
+    return { url: shown, isFit: true, ...(await lookThere(url, limit.signal, clock, look)) };
   } catch (error) {
     const why = messageOf(error);
     return { url: shown, isFit: false, error: `${why}${connectionHint(url, why)}` };
@@ -56,17 +56,18 @@ export async function lookAtEngine(
 async function lookThere<T>(
   url: string,
   signal: AbortSignal,
+  clock: Clock,
   look: (link: EngineLink) => Promise<T>,
   isMoved = false,
 ): Promise<T> {
   let link: EngineLink | undefined;
   try {
-    link = await openRedisLink(url, signal);
+    link = await openRedisLink(url, signal, clock);
     return await look(link);
   } catch (thrown) {
     const error = refusalOf('connecting', thrown);
     if (!(error instanceof MovedError) || isMoved) throw error;
-    return await lookThere(error.follow(url), signal, look, true);
+    return await lookThere(error.follow(url), signal, clock, look, true);
   } finally {
     link?.close();
   }

@@ -197,7 +197,7 @@ export class RedisEngine implements Engine {
     limit.signal.addEventListener('abort', () => failed.reject(limit.signal.reason));
     let link: EngineLink | undefined;
     try {
-      link = await this.#open(this.#url, limit.signal);
+      link = await this.#open(this.#url, limit.signal, clock);
       link.onLost = failed.reject;
       await Promise.race([this.#prepare(link), failed.promise]);
       if (this.#isClosed) throw new Error('closed');

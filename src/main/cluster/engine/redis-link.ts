@@ -1,4 +1,6 @@
+import type { Clock } from '../../../shared/clock.ts';
 import type { EngineReply } from './engine.ts';
+import { MessageConnection } from './message-connection.ts';
 
 /** One life of the two connections to an engine: one for commands, one on which messages arrive. */
 export interface EngineLink {
@@ -21,30 +23,29 @@ export interface EngineLink {
 }
 
 /** Rejects when the signal aborts; nothing is left open then. */
-export type OpenLink = (url: string, signal: AbortSignal) => Promise<EngineLink>;
+export type OpenLink = (url: string, signal: AbortSignal, clock: Clock) => Promise<EngineLink>;
 
 /** An address that does not answer is given up after this time, in milliseconds: the client cannot be stopped before. */
 const CONNECT_MS = 1_500;
 
 /** Connects twice, and never again by itself: that is decided by the caller. */
-export const openRedisLink: OpenLink = async (url, signal) => {
+export const openRedisLink: OpenLink = async (url, signal, clock) => {
   // Loaded only if used, because that takes some 80 ms.
   const { createClient, RESP_TYPES } = await import('@redis/client');
-  const make = () =>
-    createClient({
-      url,
-      RESP: 3,
-      disableOfflineQueue: true,
-      maintNotifications: 'disabled',
-      socket: { reconnectStrategy: false, noDelay: true, connectTimeout: CONNECT_MS },
-      commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
-    });
-  const [commands, messages] = [make(), make()];
-  const clients = [commands, messages];
+  const commands = createClient({
+    url,
+    RESP: 3,
+    disableOfflineQueue: true,
+    maintNotifications: 'disabled',
+    socket: { reconnectStrategy: false, noDelay: true, connectTimeout: CONNECT_MS },
+    // A time limit of the client's would cost a signal for each command: the engine's calls have their own.
+    commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer }, timeout: 0 },
+  });
   let isOpen = true;
   const close = (): void => {
     isOpen = false;
-    for (const client of clients) if (client.isOpen) client.destroy();
+    if (commands.isOpen) commands.destroy();
+    messages.close();
   };
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
@@ -54,24 +55,23 @@ export const openRedisLink: OpenLink = async (url, signal) => {
     close();
     link.onLost(cause);
   };
+  const messages = new MessageConnection(url, clock, lost);
   const link: EngineLink = {
     send: (args) => commands.sendCommand<EngineReply>(args),
-    subscribe: (channel, onMessage) => messages.sSubscribe(channel, onMessage, true),
-    unsubscribe: (channel) => void messages.sUnsubscribe(channel).catch(() => {}),
+    subscribe: (channel, onMessage) => messages.subscribe(channel, onMessage),
+    unsubscribe: (channel) => messages.unsubscribe(channel),
     announce: (channel) => commands.sSubscribe(channel, () => {}),
     beat: async () => void (await Promise.all([commands.sendCommand(['PING']), messages.ping()])),
     onLost: () => {},
     close,
   };
-  for (const client of clients) {
-    client.on('error', lost);
-    client.on('end', () => lost(new Error('the connection ended')));
-  }
+  commands.on('error', lost);
+  commands.on('end', () => lost(new Error('the connection ended')));
   // A connection that is accepted and then says nothing has no time limit in the client.
   const onAbort = (): void => lost(signal.reason as Error);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    await Promise.race([Promise.all(clients.map((client) => client.connect())), failed.promise]);
+    await Promise.race([Promise.all([commands.connect(), messages.ping()]), failed.promise]);
     return link;
   } catch (error) {
     close();
