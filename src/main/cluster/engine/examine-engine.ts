@@ -128,7 +128,8 @@ function refused(what: string): PlannerError {
 
 /** What may have to be done about a connection that failed, to be added to the message. */
 export function connectionHint(url: string, message: string): string {
-  if (/^Unknown RESP type/.test(message)) return '; what listens there speaks another protocol than Redis';
+  if (/^Unknown RESP type|not the protocol/.test(message))
+    return '; what listens there speaks another protocol than Redis';
   const hints = url.startsWith('rediss:') ? WITH_TLS : WITHOUT_TLS;
   return hints.find(([sign]) => sign.test(message))?.[1] ?? '';
 }

@@ -5,6 +5,9 @@ const CODE = { ERROR: 0x2d, ARRAY: 0x2a, BULK: 0x24, LINE_END: 0x0d } as const;
 /** Whatever is longer is from no engine: a channel carries a megabyte at most. */
 const PART_BYTES_MAX = 2 ** 22;
 const PARTS_MAX = 64;
+/** With what each line begins. */
+const CODES = Buffer.from('+-:$*');
+const FOREIGN = 'this is not the protocol of Redis';
 
 /**
  * Reads what an engine sends to a connection with subscriptions, in the second version of its protocol: lines, errors, and lists of strings and
@@ -56,6 +59,9 @@ export class ReplyReader {
 
   /** What a line has after its code. */
   #line(): Buffer | undefined {
+    const code = this.#bytes[this.#at];
+    if (code === undefined) return undefined;
+    if (!CODES.includes(code)) throw new Error(FOREIGN);
     const end = this.#bytes.indexOf(CODE.LINE_END, this.#at);
     if (end < 0 || end + 2 > this.#bytes.length) return undefined;
     const line = this.#bytes.subarray(this.#at + 1, end);
@@ -63,12 +69,12 @@ export class ReplyReader {
     return line;
   }
 
-  /** A length. That of something absent is 0. */
+  /** A length. Nothing that these connections are sent is absent. */
   #count(most: number): number | undefined {
     const line = this.#line();
     if (line === undefined) return undefined;
     const count = Number(line.toString('latin1'));
-    if (!(Number.isInteger(count) && count <= most)) throw new Error('not the protocol of an engine');
-    return Math.max(0, count);
+    if (!(Number.isInteger(count) && count >= 0 && count <= most)) throw new Error(FOREIGN);
+    return count;
   }
 }
