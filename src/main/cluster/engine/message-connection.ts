@@ -29,7 +29,8 @@ export class MessageConnection {
   readonly #channels = new Map<string, (message: Buffer) => void>();
   /** Commands whose replies have not come yet, in their order. */
   readonly #expected: Expected[] = [];
-  #isPausing = false;
+  /** Bytes that have arrived in this turn of the event loop. */
+  #arrived = 0;
 
   /** `onLost` is called when the connection ends by itself, and may be called more than once. */
   constructor(url: string, clock: Clock, onLost: (cause: Error) => void) {
@@ -43,7 +44,10 @@ export class MessageConnection {
   #connect({ protocol, hostname, port, username, password }: URL): Socket {
     const onread = {
       buffer: Buffer.allocUnsafeSlow(READ_BYTES),
-      callback: (length: number, bytes: Uint8Array) => this.#read(Buffer.from(bytes.subarray(0, length))),
+      callback: (length: number, bytes: Uint8Array) => {
+        this.#read(Buffer.from(bytes.subarray(0, length)));
+        return true;
+      },
     };
     const host = hostname.replace(/^\[|\]$/g, '');
     const options = { host, port: Number(port || PORT), noDelay: true, keepAlive: true, onread };
@@ -85,17 +89,16 @@ export class MessageConnection {
     this.#onLost(cause);
   }
 
-  /** Returns whether to read on at once. */
-  #read(bytes: Buffer): boolean {
+  #read(bytes: Buffer): void {
+    // What waits already is read in the same turn.
+    if (this.#arrived === 0) this.#clock.nextTurn(() => this.#pause());
+    this.#arrived += bytes.length;
     this.#replies.add(bytes);
     try {
       for (let reply = this.#replies.next(); reply !== undefined; reply = this.#replies.next()) this.#take(reply);
     } catch (error) {
       this.#lost(error as Error);
     }
-    const pauseMs = bytes.length === READ_BYTES ? 0 : Math.min(PAUSE_MS.max, bytes.length / BYTES_PER_PAUSED_MS);
-    if (!this.#isPausing && pauseMs >= PAUSE_MS.min) this.#pause(pauseMs);
-    return !this.#isPausing;
   }
 
   #take(reply: Reply): void {
@@ -108,10 +111,12 @@ export class MessageConnection {
     else expected.resolve();
   }
 
-  #pause(pauseMs: number): void {
-    this.#isPausing = true;
+  #pause(): void {
+    const pauseMs = Math.min(PAUSE_MS.max, this.#arrived / BYTES_PER_PAUSED_MS);
+    this.#arrived = 0;
+    if (pauseMs < PAUSE_MS.min || this.#socket.destroyed) return;
+    this.#socket.pause();
     this.#clock.setTimer(pauseMs, () => {
-      this.#isPausing = false;
       if (!this.#socket.destroyed) this.#socket.resume();
     });
   }
