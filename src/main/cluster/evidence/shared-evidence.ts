@@ -3,6 +3,7 @@ import type { Exchange } from '../../cache/exchange/exchange.ts';
 import type { Precedent } from '../../cache/exchange/precedent.ts';
 import type { LearnedPart } from '../../cache/learned/learned-part.ts';
 import type { ClusterNames, Engine, EngineReply } from '../engine/engine.ts';
+import { takeFields } from '../engine/field-turns.ts';
 import { framesOf } from '../log/frames.ts';
 import { decodePrecedent } from './precedent-codec.ts';
 import type { PrecedentQueue } from './precedent-queue.ts';
@@ -180,7 +181,7 @@ export class SharedEvidence {
     this.#readMs = clock.now();
     try {
       const listed = await engine.call('fields_read', [this.#hash], [String(LIFE_MS)], { timeoutMs: CALL_MS });
-      this.#takeAll(listed as readonly EngineReply[]);
+      await this.#takeAll(listed as readonly EngineReply[]);
     } catch {
       this.#readMs = Number.NEGATIVE_INFINITY;
       this.#counts.failed++;
@@ -188,13 +189,15 @@ export class SharedEvidence {
   }
 
   /** A node that has no evidence first takes over what another one has as a whole, of which totals are a part. */
-  #takeAll(listed: readonly EngineReply[]): void {
-    const values = listed.filter((_, i) => i % 2 === 1) as readonly Buffer[];
+  async #takeAll(listed: readonly EngineReply[]): Promise<void> {
     const wholeAt = listed.findIndex((field, i) => i % 2 === 0 && String(field) === WHOLE_FIELD);
-    const whole = wholeAt < 0 ? undefined : (listed[wholeAt + 1] as Buffer);
-    if (whole !== undefined) this.#takeWhole(whole);
-    for (const value of values) if (value !== whole) this.#heard(value);
-    this.#sendLost(new Set(listed.filter((_, i) => i % 2 === 0).map(String)));
+    if (wholeAt >= 0) this.#takeWhole(listed[wholeAt + 1] as Buffer);
+    const fields = new Set<string>();
+    await takeFields(listed, this.#parts.clock, (field, value) => {
+      fields.add(field);
+      if (field !== WHOLE_FIELD) this.#heard(value);
+    });
+    this.#sendLost(fields);
   }
 
   /** Sends again what the engine had and has no more: it may have lost its memory. */

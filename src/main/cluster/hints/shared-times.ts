@@ -1,6 +1,8 @@
+import { crc32 } from 'node:zlib';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { jsonIn } from '../../cache/learned/sealed-text.ts';
 import type { ClusterNames, Engine, EngineReply } from '../engine/engine.ts';
+import { takeFields } from '../engine/field-turns.ts';
 import { framed, framesOf } from '../log/frames.ts';
 
 /** Nodes look at the times of others, and tell theirs, at this interval, in milliseconds. */
@@ -62,6 +64,8 @@ export class SharedTimes {
   /** Number of answers when the times of a name were told last. */
   readonly #told = new Map<string, number>();
   readonly #counts = { sent: 0, adopted: 0, poisoned: 0, failed: 0 };
+  /** Checksums of the damaged times of the last reading, by name: each counts once. */
+  #poisoned: ReadonlyMap<string, number> = new Map();
   #timer: Timer | undefined;
 
   constructor(parts: SharedTimesParts) {
@@ -120,21 +124,25 @@ export class SharedTimes {
   }
 
   async #read(): Promise<void> {
-    const { engine } = this.#parts;
+    const { engine, clock } = this.#parts;
     if (!engine.isUp) return;
     try {
       const listed = await engine.call('fields_read', [this.#hash], [String(LIFE_MS)], { timeoutMs: CALL_MS });
-      const all = listed as readonly EngineReply[];
-      for (let i = 0; i + 1 < all.length; i += 2) this.#take(String(all[i]), all[i + 1] as Buffer);
+      const poisoned = new Map<string, number>();
+      await takeFields(listed as readonly EngineReply[], clock, (...field) => this.#take(...field, poisoned));
+      this.#poisoned = poisoned;
     } catch {
       this.#counts.failed++;
     }
   }
 
-  #take(name: string, bytes: Buffer): void {
+  #take(name: string, bytes: Buffer, poisoned: Map<string, number>): void {
     const [frame] = framesOf(bytes);
     const [version, saved] = (frame === undefined ? [] : (jsonIn(frame.toString()) ?? [])) as unknown[];
     const outcome = version === VERSION ? this.#parts.memory.adopt(name, saved) : 'poisoned';
-    if (outcome !== 'known') this.#counts[outcome]++;
+    if (outcome === 'adopted') this.#counts.adopted++;
+    if (outcome !== 'poisoned') return;
+    poisoned.set(name, crc32(bytes));
+    if (this.#poisoned.get(name) !== poisoned.get(name)) this.#counts.poisoned++;
   }
 }

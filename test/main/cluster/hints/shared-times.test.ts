@@ -111,6 +111,10 @@ it('times that are damaged, of another version, or none are dropped and counted;
   await cluster.pass(100);
   expect(a.times.stats()).toMatchObject({ poisoned: 4 });
   expect(a.of('m5').expectedMs).toBeUndefined();
+  // What stays as it is counts once, and what is damaged in another way again.
+  put('m1', Buffer.from('other noise'));
+  await cluster.pass(25_000);
+  expect(a.times.stats()).toMatchObject({ poisoned: 5 });
 });
 
 it('without the engine nothing is thrown, and it is told when it is back', async () => {
