@@ -29,12 +29,18 @@ export class CallWidth {
   /** The width of all calls, or of one kind; infinite if more calls at once do no harm. */
   now(nowMs: number, kind?: CallKind): number {
     let least = Number.POSITIVE_INFINITY;
+    let leastOfUnknown = Number.POSITIVE_INFINITY;
+    let isKnown = false;
     for (const shown of this.#shown.values()) {
       if (nowMs - shown.atMs >= FORGOTTEN_MS || (kind !== undefined && shown.kind !== kind)) continue;
       this.#reckon(shown, nowMs);
-      least = Math.min(least, shown.width);
+      if (shown.profile.knowsCompany) {
+        isKnown = true;
+        least = Math.min(least, shown.width);
+      } else leastOfUnknown = Math.min(leastOfUnknown, shown.width);
     }
-    return least;
+    // What calls of one kind have shown of company, rare ones of another need not find out one at a time.
+    return isKnown ? least : leastOfUnknown;
   }
 
   #reckon(shown: Shown, nowMs: number): void {

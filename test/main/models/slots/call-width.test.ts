@@ -67,4 +67,14 @@ describe('calls at once', () => {
     expect(width.now(50_000)).toBe(1);
     expect(width.now(61_000)).toBe(Number.POSITIVE_INFINITY);
   });
+
+  test('are not one because of rare late calls of unknown company, where other calls have shown it', () => {
+    const width = new CallWidth();
+    width.began(LEFT_MS);
+    width.learned('m', 'read', profileOf(30_000, 0, [1], 2), SLOTS, 0);
+    expect(width.now(0)).toBe(1);
+    width.learned('m', 'text', profileOf(2_000, 0, [1, 2, 3, 4]), SLOTS, 200);
+    expect(width.now(200)).toBe(Number.POSITIVE_INFINITY);
+    expect(width.now(200, 'read')).toBe(1);
+  });
 });
