@@ -62,6 +62,8 @@ export class Flight {
   #isReadUsed = false;
   /** Whether the read has no say and is only compared with what is written. */
   #isTrial = false;
+  /** Whether it is compared with the first written vote alone: with more, only those would be heard whose first one is not enough. */
+  #isSingle = false;
   /** What follows on its read, if that decided because nobody could write in time. */
   lone: LoneUse | undefined;
 
@@ -251,6 +253,7 @@ export class Flight {
   async #readFirst(read: FlightRead): Promise<boolean> {
     const reads = this.#parts.reads as Reads;
     await read.first(() => this.#useRead(read, reads));
+    if (read.isBeside && read.trial === 'pair') this.#hearPair();
     const use = this.#useRead(read, reads);
     this.#noteLone(read, reads);
     if (use !== 'decides') return false;
@@ -267,7 +270,7 @@ export class Flight {
     else if (features.askLater && given.answers === 'auto') this.lone = reads.lone.decided(choice.model);
   }
 
-  #useRead({ choice, isCrowded, isLastWord }: FlightRead, reads: Reads): ReadUse | undefined {
+  #useRead({ choice, isCrowded, isLastWord, isBeside, trial }: FlightRead, reads: Reads): ReadUse | undefined {
     if (choice === undefined || this.#isReadUsed) return undefined;
     const use = reads.useOf(choice, isCrowded);
     const { served } = this.#purpose;
@@ -275,8 +278,10 @@ export class Flight {
     if (use === 'decides' && !this.#hasConvened) return use;
     this.#isReadUsed = true;
     // A trial needs written votes to be compared with. If none can be in time, the read is the best vote there is.
-    this.#isTrial = use === 'trial' && !this.#hasConvened && !isLastWord;
-    if (this.#isTrial) return this.#hearPair();
+    const isOpen = use === 'trial' && (isBeside || !this.#hasConvened) && !isLastWord;
+    this.#isTrial = isOpen && trial !== 'vote';
+    this.#isSingle = isOpen && trial !== 'pair';
+    if (this.#isTrial) return this.#isSingle ? 'trial' : this.#hearPair();
     const { action, model, probability } = choice;
     const vote = { action, confidence: probability, reason: '' };
     const readWeight = reads.chanceOf(choice) ?? probability * UNCALIBRATED_WEIGHT;
@@ -307,11 +312,13 @@ export class Flight {
     const written = this.votes.filter(({ readWeight }) => readWeight === undefined);
     this.#parts.records.decided(written, action);
     const { oneExpert, isProof } = this.#purpose;
-    const isUntold = this.#isTrial || isProof || (this.#read === undefined && oneExpert === undefined);
+    const isUntold =
+      this.#isTrial || this.#isSingle || isProof || (this.#read === undefined && oneExpert === undefined);
     if (!isUntold) return;
-    const isByVotes = source === 'quorum' || source === 'vote';
-    const winner = isByVotes ? tallyVotes(written, this.#ballot.request)[0]?.action : action;
-    const votes = written.map(({ vote }) => vote.action);
+    const heard = this.#isSingle ? written.slice(0, 1) : written;
+    const isByVotes = this.#isSingle || source === 'quorum' || source === 'vote';
+    const winner = isByVotes ? tallyVotes(heard, this.#ballot.request)[0]?.action : action;
+    const votes = heard.map(({ vote }) => vote.action);
     if (winner !== undefined) this.#parts.reads?.wrote(this.#purpose.state, winner, votes);
   }
 

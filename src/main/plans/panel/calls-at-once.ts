@@ -13,12 +13,23 @@ export interface CallsQuestion {
 }
 
 /** Value of one answer in time, as a share; a quorum in time is worth the rest. */
-const FIRST_SHARE = 0.7;
+export const FIRST_SHARE = 0.7;
 /** One more call must add at least this much. */
 const GAIN_MIN = 0.05;
 
 /** The number of calls, at least 1. A call without an idle slot waits in the queue, where it slows nothing. */
-export function callsAtOnce({ most, needed, chancesOf }: CallsQuestion): number {
+export function callsAtOnce(question: CallsQuestion): number {
+  const { most, needed } = question;
+  const { best } = bestAtOnce(question);
+  return best >= most ? Math.max(best, needed) : best;
+}
+
+/** What so many calls at once are worth, 0 to 1: an answer in time is most of it, a quorum in time the rest. */
+export function worthAtOnce(question: CallsQuestion): number {
+  return bestAtOnce(question).bestWorth;
+}
+
+function bestAtOnce({ most, needed, chancesOf }: CallsQuestion): { readonly best: number; readonly bestWorth: number } {
   let best = 1;
   let bestWorth = worthOf(chancesOf(1), needed);
   for (let calls = 2; calls <= most; calls++) {
@@ -27,7 +38,7 @@ export function callsAtOnce({ most, needed, chancesOf }: CallsQuestion): number 
     best = calls;
     bestWorth = worth;
   }
-  return best >= most ? Math.max(best, needed) : best;
+  return { best, bestWorth };
 }
 
 function worthOf(chances: readonly number[], needed: number): number {

@@ -6,6 +6,7 @@ import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { CallKind, LatencyProfile } from '../../models/time/latency-profile.ts';
 import type { ResolvedExpert, ResolvedSynthesis } from '../../options/planner-options.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
+import { worthAtOnce } from './calls-at-once.ts';
 import { type FitQuestion, type PanelFit, panelThatFits } from './panel-size.ts';
 import type { Voice } from './quorum.ts';
 
@@ -113,7 +114,7 @@ export class ExpertOutlook {
       rankMs,
       nowMs: clock.now(),
       deadlineMs: this.deadlineMs,
-      needed: options.quorum === 'firstAgree' ? 2 : Math.ceil((options.experts.length + 1) / 2),
+      needed: this.#needed,
       byChance: options.features.chanceFit && options.keepsLate,
     });
     return lane === 'ahead' && fit.isForLater && !this.#areSlowed ? { ...whole, members: inOrder } : fit;
@@ -165,6 +166,11 @@ export class ExpertOutlook {
     return options.experts.some((expert) => isNarrow(this.#best(expert, this.kindOf(expert))));
   }
 
+  /** How many times as long as alone the calls of an expert take next to one other. */
+  besideAnother(expert: ResolvedExpert): number {
+    return this.#profile(expert).besideAnother;
+  }
+
   /** Whether calls slow each other at the server of an expert. */
   get #areSlowed(): boolean {
     return this.#parts.options.experts.some(({ endpoint }) => this.#at(endpoint).profiles.areSlowed);
@@ -210,6 +216,37 @@ export class ExpertOutlook {
     if (chance === undefined || !this.#parts.options.features.chanceFit)
       return this.#lengthOf(expert, 0) <= this.#leftMs();
     return chance >= FAIR_CHANCE;
+  }
+
+  /**
+   * What experts are worth that have `ms` to write, 0 to 1 as for calls at once, if `taken` of the free slots are not for them. Undefined
+   * while their times are not known.
+   */
+  worthWithin(ms: number, taken: number): number | undefined {
+    const { experts } = this.#parts.options;
+    const places = new Set(experts.map((expert) => this.#best(expert, this.kindOf(expert))));
+    let room = -taken;
+    // Background calls give way.
+    for (const { gate, isResting } of places) room += isResting ? 0 : gate.width - (gate.busy - gate.inBackground);
+    if (room < 1) return 0;
+    const chancesOf = (calls: number): number[] =>
+      experts.slice(0, calls).map((expert) => this.#chanceWithin(expert, ms, calls) ?? Number.NaN);
+    const most = Math.min(experts.length, room);
+    // An only expert is all that there is.
+    const worth = worthAtOnce({ most, needed: Math.min(this.#needed, experts.length), chancesOf });
+    return Number.isNaN(worth) ? undefined : worth;
+  }
+
+  #chanceWithin(expert: ResolvedExpert, ms: number, more: number): number | undefined {
+    const kind = this.kindOf(expert);
+    const { forecast, gate } = this.#best(expert, kind);
+    return forecast.chanceWithin(expert.model, kind, ms, Math.min(gate.width, gate.busy + more));
+  }
+
+  /** Number of votes that a quorum may need. */
+  get #needed(): number {
+    const { quorum, experts } = this.#parts.options;
+    return quorum === 'firstAgree' ? 2 : Math.ceil((experts.length + 1) / 2);
   }
 
   /**

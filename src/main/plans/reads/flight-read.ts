@@ -16,9 +16,9 @@ import type { FlightParts } from '../flights/flight-parts.ts';
 import type { ExpertOutlook } from '../panel/expert-outlook.ts';
 import { VALUES_WEIGHT, worthByValues } from '../panel/quorum.ts';
 import { type ReadInHand, type ReadPace, ReadQuery } from './asking/read-query.ts';
-import { ReadTimes } from './asking/read-times.ts';
+import { type ReadPlace, ReadTimes } from './asking/read-times.ts';
 import { ShownGroups } from './asking/shown-groups.ts';
-import type { ReadChoice, ReadCounts, Reads } from './reads.ts';
+import type { ReadChoice, ReadCounts, Reads, ReadTrial } from './reads.ts';
 
 /** Weight of a read of all roles together, relative to the values. */
 const READ_WEIGHT = 2;
@@ -48,6 +48,10 @@ export class FlightRead {
   probabilities: Readonly<Record<string, number>> | undefined;
   /** Whether no expert could write in time when it started, and nobody waited for its slot. */
   isLone = false;
+  /** Whether experts write meanwhile. */
+  isBeside = false;
+  /** What it is compared with if it is a trial. */
+  trial: ReadTrial = 'pair';
   readonly #given: FlightReadParts;
   readonly #shown: ShownGroups;
   readonly #times: ReadTimes;
@@ -89,11 +93,23 @@ export class FlightRead {
     const best = able.toSorted((a, b) => rankOf(b) - rankOf(a))[0];
     if (best === undefined) return [];
     const isCrowded = this.#at(best).gate.waiting > 0;
-    this.isLone = !isCrowded && !this.#times.isWritingTimely;
-    if (!isCrowded && this.#times.isHopeless(best) && !reads.isTriedAgain()) return [];
+    const isFree = isCrowded || !this.#given.calls.isAwaited;
+    const place = isFree ? 'first' : this.#times.placeOf(best);
+    if (place === 'none' && !reads.isTriedAgain()) {
+      reads.lone.notAlone();
+      return [];
+    }
+    this.#putAt(place, best, isCrowded);
     if (this.isLone && reads.wouldRepeat(this.#given.state, this.#given.inVain)) return [];
     if (!this.#times.isOnlyHope(best) && !reads.isWorthwhile(best.model, isCrowded)) return [];
     return [best, ...able.filter((each) => each !== best)];
+  }
+
+  #putAt(place: ReadPlace, best: ResolvedExpert, isCrowded: boolean): void {
+    this.isLone = !isCrowded && (place === 'instead' || !this.#times.isWritingTimely);
+    this.isBeside = place === 'beside';
+    if (place !== 'beside' && place !== 'instead') return;
+    this.trial = this.#given.reads.trialOf(best.model, this.#times.isPairTimely(best, this.isBeside));
   }
 
   /**
@@ -115,7 +131,8 @@ export class FlightRead {
       this.#end(best.model, result.ok ? this.#inHand : undefined);
       if (!this.#isWaited) onLate();
     });
-    this.#wait(best);
+    if (this.isBeside) this.#over.resolve();
+    else this.#wait(best);
     calls.signal.addEventListener('abort', () => this.#over.resolve(), { once: true });
     await Promise.race([ended, this.#over.promise]);
     this.#timer?.cancel();

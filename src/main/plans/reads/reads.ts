@@ -56,6 +56,15 @@ export type ReadUse =
   /** It has no say, and is only compared with what is written. */
   | 'trial';
 
+/** What a read is while it has no verdict. */
+export type ReadTrial =
+  /** Compared with two written votes, as is needed for a verdict. */
+  | 'pair'
+  /** Compared with one, where there is no time for two. */
+  | 'single'
+  /** Compared with one, and a vote itself. */
+  | 'vote';
+
 /** Maximum states of reads that wait for a written decision to be compared with. */
 const CHOICES_MAX = 2_000;
 /** A read decides if models would more likely than not decide the same in words. */
@@ -72,8 +81,11 @@ const TRIED_SHARE = { sure: 0.03, unsure: 0.1 } as const;
 const KNOWN_BONUS = 0.2;
 /** Another model is read in place of one whose reads are worse, unless its record is this much worse. */
 const WORSE_STANDING = 0.5;
-/** Share of plans that read if reads never decide, or are never in time. */
+/** Share of plans that read if reads never decide. */
 const READ_SHARE = 0.05;
+/** Plans without a read that has no place, until one is made; twice as many after each. */
+const BETWEEN_TRIES = 16;
+const BETWEEN_TRIES_MAX = 512;
 
 export interface ReadsParts {
   readonly options: ResolvedReads;
@@ -95,6 +107,8 @@ export class Reads {
   readonly #choices = new LRUCache<string, ReadChoice>({ max: CHOICES_MAX });
   /** States in which an agent was stuck when they were read. */
   readonly #stuck = new LRUCache<string, true>({ max: CHOICES_MAX });
+  #betweenTries = BETWEEN_TRIES;
+  #untilTry = BETWEEN_TRIES;
   /** Reads of plans. */
   readonly counts = noReadCounts();
 
@@ -114,15 +128,18 @@ export class Reads {
     return share === 1 || this.#random.next() < share;
   }
 
-  /** Whether a read is made although it is not expected in time: nothing else would show that reads have become quicker. */
+  /** Whether a read is made that has no place: nothing else would show that reads have become quicker. Each time later than before. */
   isTriedAgain(): boolean {
-    return this.#random.next() < READ_SHARE;
+    if (--this.#untilTry > 0) return false;
+    this.#betweenTries = Math.min(BETWEEN_TRIES_MAX, 2 * this.#betweenTries);
+    this.#untilTry = this.#betweenTries;
+    return true;
   }
 
   #readShare(model: string): number {
     if (this.#calibration.loneWorthOf(model) === 'worse') return READ_SHARE;
     const compared = this.#calibration.comparedOf(model);
-    const worth = this.#worthOf(model);
+    const worth = this.worthOf(model);
     const { worse } = this.#calibration;
     // Models at the same servers often err alike: each whose reads are worse promises less of the next.
     if (worth === 'unknown' && worse > 0) return UNDECIDED_SHARE / worse;
@@ -132,7 +149,7 @@ export class Reads {
   }
 
   /** The verdict on a model's reads. A chance that the user demands is enough, so it is the verdict. */
-  #worthOf(model: string): ReadWorth {
+  worthOf(model: string): ReadWorth {
     if (this.#options.confidenceMin === undefined) return this.#calibration.worthOf(model);
     return this.#calibration.comparedOf(model) < TRIALS_MIN ? 'unknown' : 'equal';
   }
@@ -146,7 +163,7 @@ export class Reads {
 
   /** The weight of a model's record when a model is chosen to be read: higher if its reads are known, lower if they are known to be worse. */
   standingOf(model: string): number {
-    if (this.#worthOf(model) === 'worse') return WORSE_STANDING;
+    if (this.worthOf(model) === 'worse') return WORSE_STANDING;
     return 1 + KNOWN_BONUS * Math.min(1, this.#calibration.comparedOf(model) / TRIALS_MIN);
   }
 
@@ -167,9 +184,19 @@ export class Reads {
     return isSure ? 'decides' : 'votes';
   }
 
+  /**
+   * What a trial is where it takes time from experts. Once the chance of a model's reads is known, they are mostly votes of this weight, and
+   * go on being compared with the first vote that is written.
+   */
+  trialOf(model: string, isPairTimely: boolean): ReadTrial {
+    const isKnown = this.#calibration.comparedOf(model) >= COMPARED_MIN;
+    if (isKnown && !(isPairTimely && this.#random.next() < TRIED_SHARE.unsure)) return 'vote';
+    return isPairTimely ? 'pair' : 'single';
+  }
+
   /** The share of a model's reads that are trials: all while there is no verdict for them, because they are of no other use. */
   #triedShare(model: string, isSure: boolean): number {
-    if (this.#worthOf(model) !== 'equal') return 1;
+    if (this.worthOf(model) !== 'equal') return 1;
     return isSure ? TRIED_SHARE.sure : TRIED_SHARE.unsure;
   }
 
@@ -214,12 +241,6 @@ export class Reads {
 
   get #confidenceMin(): number {
     return this.#options.confidenceMin ?? CONFIDENCE_MIN;
-  }
-
-  /** Whether reads decide more often than not. */
-  get isMostlySure(): boolean {
-    const { decided, answered, failed, unserved } = this.counts;
-    return 2 * decided > answered + failed - unserved;
   }
 
   /** What is known about a model's reads, to be saved for a restart. */

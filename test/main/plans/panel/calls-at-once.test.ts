@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { callsAtOnce } from '../../../../src/main/plans/panel/calls-at-once.ts';
+import { callsAtOnce, worthAtOnce } from '../../../../src/main/plans/panel/calls-at-once.ts';
 
 /** Calls whose chance depends on how many of them there are. */
 function calls(most: number, needed: number, chance: (calls: number) => number): number {
@@ -42,5 +42,20 @@ describe('as many are asked at once', () => {
   test('as are worth it together, where one alone adds nothing', () => {
     const worth = [0, 0, 0.9];
     expect(calls(3, 2, (count) => worth[count - 1] as number)).toBe(3);
+  });
+});
+
+describe('calls at once are worth', () => {
+  const worth = (most: number, chance: (calls: number) => number): number =>
+    worthAtOnce({ most, needed: 2, chancesOf: (count) => Array<number>(count).fill(chance(count)) });
+
+  test('most for one answer in time, and all for a quorum', () => {
+    expect(worth(1, () => 1)).toBeCloseTo(0.7);
+    expect(worth(2, () => 1)).toBeCloseTo(1);
+    expect(worth(4, () => 0)).toBe(0);
+  });
+
+  test('what the best number of them is worth', () => {
+    expect(worth(4, (count) => (count === 1 ? 0.9 : 0))).toBeCloseTo(0.63);
   });
 });

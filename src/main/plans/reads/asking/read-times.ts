@@ -3,6 +3,7 @@ import { lessSettling } from '../../../models/time/time-budget.ts';
 import type { ResolvedExpert } from '../../../options/planner-options.ts';
 import type { FlightCalls } from '../../flights/flight-calls.ts';
 import type { FlightParts } from '../../flights/flight-parts.ts';
+import { FIRST_SHARE } from '../../panel/calls-at-once.ts';
 import type { ExpertOutlook } from '../../panel/expert-outlook.ts';
 import type { Reads } from '../reads.ts';
 import { timeKey } from './further-requests.ts';
@@ -17,8 +18,27 @@ const WRITING_MARGIN = 1.2;
 const LATE_FACTOR = 1.5;
 /** Then it is not asked for if it takes more than this share of an expert's time. */
 const LATE_SHARE = 0.4;
+/** What waiting for a read may take from experts without a reason, as a share of what they are worth with all of the time. */
+const PRICE_FREE = 0.05;
+/** The plans that follow pay for a trial if a read that is as good as a vote gains this share of its price: there are more of them than trials. */
+const GAIN_SHARE = 0.5;
+/** A chance that is worth a call. */
+const FAIR_CHANCE = 0.3;
+/** Experts are worth this if one is in time, and with a fair chance a second one. */
+const PAIR_WORTH = FIRST_SHARE + (1 - FIRST_SHARE) * FAIR_CHANCE;
+
 /** Reads ask one role if those that wait would take more than this share of the plan's time. */
 const PRESSED_SHARE = 0.2;
+
+/** Where a read has its place. */
+export type ReadPlace =
+  /** Before experts write. */
+  | 'first'
+  /** Before them, although it leaves them too little time. */
+  | 'instead'
+  /** At the same time. */
+  | 'beside'
+  | 'none';
 
 export interface ReadTimesParts {
   readonly parts: FlightParts;
@@ -60,9 +80,8 @@ export class ReadTimes {
     if (readMs === undefined) return Math.min(untilMs, leftMs * UNKNOWN_SHARE);
     // In a queue, what an expert writes costs others their reads.
     if (gate.waiting > 0 && !isQueued) return leftMs;
-    // There is no time for both: a written vote is asked for alongside the read, unless reads decide more often than not.
-    if (untilMs < readMs) return this.#given.reads.isMostlySure ? leftMs : 0;
-    return Math.min(untilMs, readMs * PATIENCE);
+    // There is no time for both.
+    return Math.min(untilMs < readMs ? leftMs : untilMs, readMs * PATIENCE);
   }
 
   /** Time until a written vote must be asked for to be in time, in milliseconds; undefined if none can be. */
@@ -81,13 +100,57 @@ export class ReadTimes {
   }
 
   /**
-   * Whether neither a written vote nor a read is expected in time, and a read is not much quicker: what all experts write late is then worth
-   * more than what is read late.
+   * The place where a read costs its plan least. Its price is what experts would be worth without it, less what they are worth if they wait for it,
+   * or share the server with it. Reads that are as good as votes are worth it if they are likelier in time, and those of unknown worth if
+   * good ones would gain enough. A read that can only be late has a place if it is much quicker than an expert: what all experts write late is
+   * worth more.
    */
-  isHopeless(best: ResolvedExpert): boolean {
-    if (this.isWritingTimely || this.#given.parts.options.reads.answers === 'read') return false;
-    const readMs = this.#given.reads.further.usualMs(timeKey(best, 'first')) ?? 0;
-    return readMs > Math.max(LATE_FACTOR * this.leftMs, LATE_SHARE * (this.#writingMs() ?? Number.POSITIVE_INFINITY));
+  placeOf(best: ResolvedExpert): ReadPlace {
+    const { parts, reads, outlook } = this.#given;
+    const { leftMs } = this;
+    const inTime = this.#chanceOf(best);
+    const written = outlook.worthWithin(leftMs, 0);
+    if (parts.options.reads.answers === 'read' || inTime === undefined || written === undefined) return 'first';
+    if (!this.isWritingTimely) return this.#isForNobody(best) ? 'none' : 'first';
+    const after = outlook.worthWithin(leftMs - this.#firstMs(best), 0) ?? 0;
+    const price = written - after;
+    if (price <= PRICE_FREE) return 'first';
+    const gain = inTime + (1 - inTime) * after - written;
+    const worth = reads.worthOf(best.model);
+    if (worth !== 'unknown') return worth === 'equal' && gain > 0 ? 'instead' : 'none';
+    const priceBeside = written - (outlook.worthWithin(leftMs - this.#delayMs(best), 1) ?? 0);
+    if (gain < GAIN_SHARE * Math.min(price, priceBeside)) return 'none';
+    return price <= priceBeside ? 'instead' : 'beside';
+  }
+
+  /** Whether two experts may have answered before the deadline if they start after the read, or beside it. */
+  isPairTimely(best: ResolvedExpert, isBeside: boolean): boolean {
+    const ms = this.leftMs - (isBeside ? this.#delayMs(best) : this.#firstMs(best));
+    return (this.#given.outlook.worthWithin(ms, isBeside ? 1 : 0) ?? 1) >= PAIR_WORTH;
+  }
+
+  /** How much later experts answer because of a read beside them. */
+  #delayMs(best: ResolvedExpert): number {
+    return this.#firstMs(best) * (this.#given.outlook.besideAnother(best) - 1);
+  }
+
+  /** The chance that a read's first answer is in time, if known. */
+  #chanceOf(best: ResolvedExpert): number | undefined {
+    const { forecast, gate } = this.#at(best);
+    const wholeMs = forecast.workMs(best.model, 'read');
+    const firstMs = this.#firstMs(best);
+    if (wholeMs === undefined || firstMs === 0) return undefined;
+    return forecast.chanceWithin(best.model, 'read', (this.leftMs * wholeMs) / firstMs, gate.busy + 1);
+  }
+
+  #firstMs(best: ResolvedExpert): number {
+    return this.#given.reads.further.usualMs(timeKey(best, 'first')) ?? 0;
+  }
+
+  /** Whether a read can only be late, and does not take much less time than an expert that has its server to itself. */
+  #isForNobody(best: ResolvedExpert): boolean {
+    const writingMs = this.#at(best).forecast.meanMs(best.model, 'text', 1) ?? Number.POSITIVE_INFINITY;
+    return this.#firstMs(best) > Math.max(LATE_FACTOR * this.leftMs, LATE_SHARE * writingMs);
   }
 
   /** Whether any expert has a fair chance to answer in words in time. */
