@@ -123,7 +123,7 @@ export class Flight {
 
   /** If a model was read: the chance that models would decide the same again, and the probability of each action. */
   confidenceOf(action: string): Pick<Answer, 'confidence' | 'probabilities'> {
-    const { choice, probabilities } = this.#read ?? {};
+    const { choice, probabilities } = this.#read?.soFar ?? {};
     if (probabilities === undefined) return {};
     const chance = choice?.action === action ? this.#parts.reads?.chanceOf(choice) : undefined;
     const read = Object.hasOwn(probabilities, action) ? (probabilities[action] as number) : 0;
@@ -161,11 +161,13 @@ export class Flight {
   }
 
   /**
-   * The decision that the current choices amount to, for a plan that is settled now: an agreement, or the choice of a synthesis.
-   * Undefined if only votes are available.
+   * The decision that the current choices amount to, for a plan that is settled now: an agreement, the choice of a synthesis, or a
+   * read that has not ended. Undefined if only votes are available.
    */
   standing(): Decision | undefined {
-    return this.#inHand.standing();
+    const { choice } = this.#isReadUsed ? {} : (this.#read?.soFar ?? {});
+    const isReadBest = this.votes.length === 0 && choice && this.#parts.reads?.isBetterThanNone(choice.model);
+    return this.#inHand.standing() ?? (isReadBest ? this.#inHand.ofRead(choice, 'vote') : undefined);
   }
 
   /** A plan joins a flight that was for later: its calls are that plan's from now on. */
@@ -258,7 +260,7 @@ export class Flight {
     this.#noteLone(read, reads);
     if (use !== 'decides') return false;
     this.#counts.decided++;
-    this.#inHand.decideByRead(read.choice as ReadChoice);
+    this.#inHand.decision = this.#inHand.ofRead(read.choice as ReadChoice, 'quorum');
     return true;
   }
 

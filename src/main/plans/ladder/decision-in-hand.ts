@@ -44,11 +44,11 @@ export class DecisionInHand {
     this.decision = this.#made(action, reason, source, model);
   }
 
-  /** A read was sure enough. */
-  decideByRead({ action, model, probability }: ReadChoice): void {
+  /** The decision of a read. */
+  ofRead({ action, model, probability }: ReadChoice, source: 'quorum' | 'vote'): Decision {
     const tally = [{ action, count: 1, weight: probability }];
     const reason = `read with a probability of ${probability.toFixed(2)}`;
-    this.decision = { ...this.#stamp(), action, reason, source: 'quorum', model, tally };
+    return { ...this.#stamp(), action, reason, source, model, tally };
   }
 
   decideByVotes(source: 'quorum' | 'vote'): void {

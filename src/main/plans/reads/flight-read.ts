@@ -40,18 +40,25 @@ export interface FlightReadParts {
   readonly calls: FlightCalls;
 }
 
-/** The read with which a flight starts, at the seat of the best record. Until it has ended, or its time is over, there is no choice. */
-export class FlightRead {
+/** What a read amounts to. */
+export interface ReadSummary {
   /** The model's choice, whatever its probability. */
-  choice: ReadChoice | undefined;
+  readonly choice: ReadChoice | undefined;
   /** The probability of each offered action; what is missing of 1 is doubt. */
-  probabilities: Readonly<Record<string, number>> | undefined;
+  readonly probabilities: Readonly<Record<string, number>> | undefined;
+}
+
+/** The read with which a flight starts, at the seat of the best record. Until it has ended, or its time is over, there is no choice. */
+export class FlightRead implements ReadSummary {
+  choice: ReadSummary['choice'];
+  probabilities: ReadSummary['probabilities'];
   /** Whether no expert could write in time when it started, and nobody waited for its slot. */
   isLone = false;
   /** Whether experts write meanwhile. */
   isBeside = false;
   /** What it is compared with if it is a trial. */
   trial: ReadTrial = 'pair';
+  #model = '';
   readonly #given: FlightReadParts;
   readonly #shown: ShownGroups;
   readonly #times: ReadTimes;
@@ -122,6 +129,7 @@ export class FlightRead {
     if (best === undefined) return;
     const { counts, calls } = this.#given;
     counts.asked++;
+    this.#model = best.model;
     this.#roles = experts.length;
     this.#gate = this.#at(best).gate;
     const abort = linkedAbort(calls.signal);
@@ -232,41 +240,54 @@ export class FlightRead {
   }
 
   #take(model: string, read: ReadInHand | undefined): void {
-    const { reads, counts, request, state } = this.#given;
+    const { reads, counts, state } = this.#given;
     if (read === undefined) {
       counts.failed++;
       if (this.#given.calls.isQueued) counts.unserved++;
       return;
     }
     counts.answered++;
-    const { actions } = read;
+    const { choice, probabilities } = this.#told(model, read);
+    this.#compareRoles(model, read);
+    this.probabilities = probabilities;
+    this.choice = choice;
+    // What fewer roles say is another figure than what is learned of all of them.
+    if (choice !== undefined && !this.#isShortened) reads.read(state, choice);
+  }
+
+  /** What has been read by now, also by a read that has not ended. */
+  get soFar(): ReadSummary {
+    return this.#isTaken || this.#inHand === undefined ? this : this.#told(this.#model, this.#inHand);
+  }
+
+  #told(model: string, read: ReadInHand): ReadSummary {
+    const { request, below } = this.#given;
     const shares = this.#sharesOf(read);
-    this.#compareRoles(model, read, actions[indexOfBest(shares)] as string);
-    this.probabilities = Object.fromEntries(actions.map((action, index) => [action, shares[index] as number]));
-    const probability = Math.max(...shares);
-    if (probability < VOTE_MIN) return;
-    const action = request.actions.find((each) => each === actions[shares.indexOf(probability)]) as string;
-    const { scene } = request.observation;
-    const below = this.#given.below?.();
-    this.choice = {
+    const probabilities = Object.fromEntries(read.actions.map((action, index) => [action, shares[index] as number]));
+    const { action: best, probability } = this.#choiceOf(read);
+    if (probability < VOTE_MIN) return { probabilities, choice: undefined };
+    const action = request.actions.find((each) => each === best) as string;
+    const { scene = '' } = request.observation;
+    const actions = read.actions.length;
+    const choice = {
       model,
       scene: typeof scene === 'string' ? scene : '',
       action,
       probability,
-      actions: actions.length,
-      below,
+      actions,
+      below: below?.(),
     };
-    // What fewer roles say is another figure than what is learned of all of them.
-    if (!this.#isShortened) reads.read(state, this.choice);
+    return { probabilities, choice };
   }
 
   /** Compares what all roles chose with what fewer of them would have, and the first two with each other. */
-  #compareRoles(model: string, { actions, readings }: ReadInHand, chosen: string): void {
+  #compareRoles(model: string, { actions, readings }: ReadInHand): void {
     const [first, second] = readings;
     if (first === undefined || second === undefined) return;
     const { parts, reads } = this.#given;
     parts.records.agreement.read(indexOfBest(first.probabilities) === indexOfBest(second.probabilities));
     if (readings.length < this.#roles) return;
+    const chosen = this.#choiceOf({ actions, readings }).action;
     for (let roles = 1; roles < readings.length; roles++) {
       const { action, probability } = this.#choiceOf({ actions, readings: readings.slice(0, roles) });
       if (roles === 1) reads.gains.compared(model, action !== chosen);

@@ -82,6 +82,21 @@ describe('where a request asks one role', () => {
     expect(requests()).toBe(3);
   });
 
+  test('what is in hand is the answer of a plan that is settled meanwhile, as the planner closes', async () => {
+    await make(({ roles }) => (roles[0] === 'two' ? { kind: 'times-out' } : told({ attack: 0.8, block: 0.1 })));
+    const observation = { place: 'a cave', health: 50 };
+    const qValues = { attack: 0.4, block: 0.6 };
+    const asked = request({ observation, actions: ['attack', 'block', 'flee'], qValues });
+    const planned = under.planner.plan(asked, { timeoutMs: 1_000 });
+    await drive(under.clock, new Promise<void>((resolve) => void under.clock.setTimer(100, resolve)));
+    expect(requests()).toBe(2);
+    await under.planner.close();
+    const settled = await planned;
+    expect(settled).toMatchObject({ action: 'attack', source: 'vote', model: 'e' });
+    expect(settled.confidence).toBeGreaterThan(0.4);
+    expect(Object.keys(settled.probabilities ?? {})).toEqual(['attack', 'block', 'flee']);
+  });
+
   test('a request that fails ends the read, without an effect on what is in hand', async () => {
     await make(({ roles }) =>
       roles[0] === 'two' ? { kind: 'errors', code: 'ERR_MODEL_STATUS' } : told({ flee: 0.8 }),
