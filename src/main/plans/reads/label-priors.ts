@@ -3,10 +3,12 @@ import { labelsFor, READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
 import { byAction, byPlace } from '../../../shared/reads/option-order.ts';
 import type { ReadForm, Reading } from '../../../shared/reads/reading.ts';
 import type { Seat } from '../../models/seat.ts';
-import { addTo } from './bins.ts';
+import { addTo, savedNumber } from './bins.ts';
 
-/** With fewer lists, nothing is known of a model's preferences; with fewer that are long enough, nothing of a label. */
+/** With fewer lists that are long enough, nothing is known of a label. */
 const LISTS_MIN = 8;
+/** Preferences are taken out if differences as large as theirs would hardly ever come by chance: a normal number above this one, one in forty. */
+const SIGNIFICANT = 2;
 /** Number of lists that count, the latest ones: a server may have another model under the same name now. With as many, chats need not be turned any more. */
 const LISTS_MAX = 256;
 const KEYS_MAX = 256;
@@ -18,8 +20,9 @@ const LEAST = 1e-6;
  *
  * Models of multiple choice put more probability on some labels than on others (Zheng et al. 2024, "Large Language Models Are Not Robust Multiple
  * Choice Selectors"). Where every action comes to stand behind every label, the geometric mean of the probabilities of a label, relative to the other
- * labels, is that prior. Each list counts once, since one that comes again is turned in the same way. What might be chance is not taken out: a mean is
- * shrunk by how much of the differences between labels its error explains (James and Stein 1961), so a model without a preference stays as it is.
+ * labels, is that prior. Each list counts once, since one that comes again is turned in the same way. What might be chance is not taken out: nothing is
+ * until the differences between labels are significant (Fisher's F test), and then a mean is shrunk by how much of them its error explains (James and
+ * Stein 1961). So a model without a preference stays as it is.
  */
 export class LabelPriors {
   readonly #priors = new LRUCache<string, LabelPrior>({ max: KEYS_MAX });
@@ -42,6 +45,16 @@ export class LabelPriors {
     return (this.#priors.get(key)?.size ?? 0) >= LISTS_MAX;
   }
 
+  /** What is known about a model, to be saved for a restart. */
+  saved(model: string): SavedPriors {
+    return [...this.#priors].flatMap(([key, prior]) => (modelOf(key) === model ? [[key, prior.save()] as const] : []));
+  }
+
+  /** Restores what was known about models before a restart. */
+  restore(saved: SavedPriors): void {
+    for (const [key, prior] of saved) this.#priors.set(key, new LabelPrior(prior));
+  }
+
   #priorOf(key: string): LabelPrior {
     const known = this.#priors.get(key) ?? new LabelPrior();
     this.#priors.set(key, known);
@@ -52,6 +65,21 @@ export class LabelPriors {
 /** Who is read, and how: which labels there are depends on the actions. */
 export function readerKey({ endpoint, model }: Seat, form: ReadForm, actions: readonly string[]): string {
   return [endpoint, model, form, labelsFor(actions)[0]].join('\n');
+}
+
+function modelOf(key: string): string {
+  return key.split('\n')[1] as string;
+}
+
+/** What is known about each reader of a model, by key, as it is saved for a restart. */
+export type SavedPriors = readonly (readonly [key: string, prior: SavedPrior])[];
+
+/** For each place the number of lists that had it, and the sums of their logarithms and of the squares of these. */
+export interface SavedPrior {
+  readonly lists: number;
+  readonly counts: readonly number[];
+  readonly sums: readonly number[];
+  readonly squares: readonly number[];
 }
 
 /** What was read of one list: for each place the mean of its logarithms, less that of the whole list. */
@@ -65,10 +93,16 @@ class LabelPrior {
   readonly #counts = new Float64Array(READ_ACTIONS_MAX);
   readonly #sums = new Float64Array(READ_ACTIONS_MAX);
   readonly #squares = new Float64Array(READ_ACTIONS_MAX);
+  /** What was known before a restart. It makes room for the lists that follow. */
+  readonly #former: SavedPrior | undefined;
   readonly #lists = new LRUCache<string, KnownList>({
     max: LISTS_MAX,
     dispose: (known, _, reason) => reason === 'evict' && this.#count(known, -1),
   });
+
+  constructor(former?: SavedPrior) {
+    this.#former = former;
+  }
 
   /** Learns from the probabilities of a list. Labels without any were not reported by the server, which says nothing of how likely they are. */
   add(list: string, probabilities: readonly number[]): void {
@@ -100,22 +134,49 @@ class LabelPrior {
   }
 
   get size(): number {
-    return this.#lists.size;
+    return Math.min(LISTS_MAX, this.#lists.size + (this.#former?.lists ?? 0));
   }
 
-  /** Undefined while too little is known. */
-  get preferences(): readonly number[] | undefined {
-    if (this.#lists.size < LISTS_MIN) return undefined;
-    // The last places of the longest lists may have stood in one or two, whose errors say nothing.
-    const counts = this.#counts.map((count) => (count < LISTS_MIN ? 0 : count));
-    const means = Array.from(counts, (count, place) => (count === 0 ? 0 : (this.#sums[place] as number) / count));
-    const errors = means.map((mean, place) => {
-      const count = counts[place] as number;
-      return count === 0 ? 0 : Math.max(0, (this.#squares[place] as number) / count - mean ** 2) / (count - 1);
-    });
-    const share = Math.max(0, 1 - sumOf(errors) / (sumOf(means.map((mean) => mean ** 2)) || 1));
-    return means.map((mean) => share * mean);
+  save(): SavedPrior {
+    const whole = (own: Float64Array, former: readonly number[] = []): number[] =>
+      Array.from(own, (sum, place) => savedNumber(sum + this.#formerShare * (former[place] ?? 0)));
+    return {
+      lists: this.size,
+      counts: whole(this.#counts, this.#former?.counts),
+      sums: whole(this.#sums, this.#former?.sums),
+      squares: whole(this.#squares, this.#former?.squares),
+    };
   }
+
+  /** The share of the former lists that still counts. */
+  get #formerShare(): number {
+    return (this.size - this.#lists.size) / (this.#former?.lists || 1);
+  }
+
+  /** Undefined while they may be chance. */
+  get preferences(): readonly number[] | undefined {
+    const { counts, sums, squares } = this.save();
+    // The last places of the longest lists may have stood in one or two, whose errors say nothing.
+    const known = counts.map((count) => (count < LISTS_MIN ? 0 : count));
+    const means = known.map((count, place) => (count === 0 ? 0 : (sums[place] as number) / count));
+    const errors = known.map((count, place) => {
+      if (count === 0) return 0;
+      return Math.max(0, (squares[place] as number) / count - (means[place] as number) ** 2) / (count - 1);
+    });
+    const places = known.filter((count) => count > 0).length;
+    if (places < 2) return undefined;
+    const ratio = sumOf(means.map((mean) => mean ** 2)) / (sumOf(errors) || Number.MIN_VALUE);
+    const freedom = (places - 1) * (sumOf(known) / places - 1);
+    if (normalOf(ratio, places - 1, freedom) < SIGNIFICANT) return undefined;
+    return means.map((mean) => (1 - 1 / ratio) * mean);
+  }
+}
+
+/** The normal number that is as unlikely by chance as this ratio of two variances with so many degrees of freedom (Paulson 1942). */
+function normalOf(ratio: number, over: number, under: number): number {
+  const [a, b] = [2 / (9 * over), 2 / (9 * under)];
+  const root = Math.cbrt(Math.min(ratio, 1e9));
+  return ((1 - b) * root - (1 - a)) / Math.sqrt(a + b * root ** 2);
 }
 
 /** The probabilities without the preferences. What is missing of 1 stays doubt. */

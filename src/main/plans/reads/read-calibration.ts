@@ -1,5 +1,6 @@
 import { binOf } from './bins.ts';
 import { EqualityTest, type ReadWorth, type SavedEquality } from './equality-test.ts';
+import type { SavedPriors } from './label-priors.ts';
 import { type LoneAgreement, LoneTest, type LoneWorth, type SavedLone } from './lone-test.ts';
 import { BinnedOutcomes, isotonic, type SavedOutcomes } from './reliability-curve.ts';
 import { type CalibrationStats, COMPARED_MIN, ReliabilityRecord, type SavedReliability } from './reliability-record.ts';
@@ -28,6 +29,8 @@ export interface SavedCalibration {
   readonly record: SavedReliability;
   readonly equality: SavedEquality;
   readonly lone: SavedLone;
+  /** The labels that it prefers. Absent in files of before these were saved. */
+  readonly labels?: SavedPriors | undefined;
 }
 
 class ModelCalibration {
@@ -93,6 +96,9 @@ class ModelCalibration {
     this.#curve = undefined;
   }
 }
+
+/** What is saved of a model that has not been compared. */
+export const NOTHING_KNOWN: SavedCalibration = new ModelCalibration().save();
 
 export class ReadCalibration {
   readonly #models = new Map<string, ModelCalibration>();

@@ -7,7 +7,13 @@ import { ReadsAtOnce } from './asking/reads-at-once.ts';
 import type { ReadWorth } from './equality-test.ts';
 import { LabelPriors } from './label-priors.ts';
 import { LoneReads } from './lone-reads.ts';
-import { type CalibrationStats, COMPARED_MIN, ReadCalibration, type SavedCalibration } from './read-calibration.ts';
+import {
+  type CalibrationStats,
+  COMPARED_MIN,
+  NOTHING_KNOWN,
+  ReadCalibration,
+  type SavedCalibration,
+} from './read-calibration.ts';
 import { RoleGains } from './role-gains.ts';
 
 /** The action that a model was read to choose for a state. */
@@ -245,12 +251,15 @@ export class Reads {
 
   /** What is known about a model's reads, to be saved for a restart. */
   saved(model: string): SavedCalibration | undefined {
-    return this.#calibration.saved(model);
+    const labels = this.labels.saved(model);
+    const saved = this.#calibration.saved(model) ?? (labels.length > 0 ? NOTHING_KNOWN : undefined);
+    return saved && { ...saved, labels };
   }
 
   /** Restores what was known about a model's reads before a restart. */
   restore(model: string, saved: SavedCalibration): void {
-    this.#calibration.restore(model, saved);
+    this.labels.restore(saved.labels ?? []);
+    if (saved.compared > 0) this.#calibration.restore(model, saved);
   }
 
   stats(): ReadStats {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { READ_ACTIONS_MAX } from '../../../shared/reads/labels.ts';
 import type { EntryFormat } from '../../models/time/profile-text.ts';
 import { BINS } from './bins.ts';
 import { READ_WORTHS } from './equality-test.ts';
@@ -10,6 +11,8 @@ const bins = z.array(number).length(BINS);
 const outcomes = z.object({ counts: bins, agreed: bins });
 const expectations = z.object({ counts: bins, expected: bins, agreed: bins });
 const verdict = z.enum(READ_WORTHS);
+const places = z.array(number).length(READ_ACTIONS_MAX);
+const prior = z.object({ lists: number, counts: places, sums: places, squares: places });
 
 const calibration = z.object({
   compared: number,
@@ -18,6 +21,7 @@ const calibration = z.object({
   record: z.object({ all: expectations, judged: expectations, squares: number }),
   equality: z.object({ counts: bins, excess: bins, squares: number, ofSure: number, ofAll: number, verdict }),
   lone: z.object({ rung: number, noise: number, verdict: z.enum(LONE_WORTHS) }),
+  labels: z.array(z.tuple([z.string(), prior])).optional(),
 });
 
 /** The file of what is known about reads of each model. */

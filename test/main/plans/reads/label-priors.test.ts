@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { LabelPriors } from '../../../../src/main/plans/reads/label-priors.ts';
-import { forkRandom, randomNormal } from '../../../../src/shared/random.ts';
+import { NOTHING_KNOWN } from '../../../../src/main/plans/reads/read-calibration.ts';
+import { CALIBRATION_FORMAT } from '../../../../src/main/plans/reads/saved-calibration.ts';
+import { forkRandom, randomNormal, seededRandom } from '../../../../src/shared/random.ts';
 import { OptionOrder } from '../../../../src/shared/reads/option-order.ts';
 import { indexOfBest, type Reading } from '../../../../src/shared/reads/reading.ts';
 
@@ -114,4 +116,62 @@ test('a label that hardly any list had is not known to be preferred', () => {
   read('long', long, 0);
   const [next] = priors.without('model', 'next', [{ role: 'scout', probabilities: long, offset: 0 }]) as [Reading];
   expect(next.probabilities[7]).toBeGreaterThan(0.9);
+});
+
+test('a model without preferences is read as it is, however few actions and lists there are', () => {
+  const random = seededRandom(1);
+  for (const count of [2, 3, 5]) {
+    let turned = 0;
+    for (let model = 0; model < 100; model++) {
+      const priors = new LabelPriors();
+      for (let list = 0; list < 40; list++) {
+        const weights = Array.from({ length: count }, () => Math.exp(randomNormal(random)));
+        const probabilities = weights.map((weight) => weight / weights.reduce((sum, each) => sum + each, 0));
+        const reading = { role: 'scout', probabilities, offset: Math.floor(count * random.next()) };
+        const [freed] = priors.without('at\nm\nsystemone\n1', String(list), [reading]) as [Reading];
+        if (indexOfBest(freed.probabilities) !== indexOfBest(probabilities)) turned++;
+      }
+    }
+    expect(turned / 4_000, `${count} actions`).toBeLessThan(0.01);
+  }
+});
+
+describe('preferences that were found', () => {
+  const KEY = 'at\nm\nsystemone\n1';
+  const learn = (priors: LabelPriors, from: number, to: number, preferences = PREFERS): void => {
+    for (let state = from; state < to; state++)
+      priors.without(KEY, String(state), [readingOf(state, preferences).reading]);
+  };
+
+  test('are known again after a restart', () => {
+    const before = new LabelPriors();
+    learn(before, 0, 100);
+    const saved = JSON.parse(JSON.stringify(before.saved('m')));
+    expect(before.saved('other')).toEqual([]);
+    expect(CALIBRATION_FORMAT.isValue({ ...NOTHING_KNOWN, labels: saved })).toBe(true);
+    expect(CALIBRATION_FORMAT.isValue({ ...NOTHING_KNOWN, labels: [['x', { lists: 1 }]] })).toBe(false);
+    expect(CALIBRATION_FORMAT.isValue(JSON.parse(JSON.stringify(NOTHING_KNOWN)))).toBe(true);
+    const after = new LabelPriors();
+    after.restore(saved);
+    const { reading } = readingOf(1_000, PREFERS);
+    const [[was], [is]] = [before, after].map((priors) => priors.without(KEY, 'new', [reading])) as [
+      [Reading],
+      [Reading],
+    ];
+    for (const [index, probability] of was.probabilities.entries())
+      expect(is.probabilities[index]).toBeCloseTo(probability, 2);
+    learn(after, 200, 250);
+    expect(after.isKnown(KEY)).toBe(false);
+  });
+
+  test('make room for what is learned after a restart', () => {
+    const before = new LabelPriors();
+    learn(before, 0, 256);
+    const after = new LabelPriors();
+    after.restore(before.saved('m'));
+    expect(after.isKnown(KEY)).toBe(true);
+    learn(after, 300, 556, NO_PREFERENCE);
+    const { reading } = readingOf(1_000, PREFERS);
+    expect(after.without(KEY, 'new', [reading])).toEqual([reading]);
+  });
 });

@@ -2,9 +2,12 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ReadForms } from '../../../../src/main/models/forms/read-forms.ts';
 import { openSavedFile, profileKey } from '../../../../src/main/models/time/profile-file.ts';
 import { allFeatures } from '../../../../src/main/options/features.ts';
+import { readerKey } from '../../../../src/main/plans/reads/label-priors.ts';
 import { ReadCalibration, type SavedCalibration } from '../../../../src/main/plans/reads/read-calibration.ts';
+import { Reads } from '../../../../src/main/plans/reads/reads.ts';
 import { CALIBRATION_FORMAT } from '../../../../src/main/plans/reads/saved-calibration.ts';
 import { seededRandom } from '../../../../src/shared/random.ts';
 import { drive, flush } from '../../../support/drive.ts';
@@ -62,6 +65,23 @@ describe('what is saved about the reads of a model', () => {
     }
     expect(CALIBRATION_FORMAT.isValue({ ...saved, all: { counts: [1], agreed: [1] } })).toBe(false);
     for (const other of [null, 1, [], 'text']) expect(CALIBRATION_FORMAT.isValue(other)).toBe(false);
+  });
+
+  test('is the labels that it prefers, also before its reads were ever compared', () => {
+    const parts = {
+      options: { answers: 'auto', confidenceMin: undefined },
+      forms: new ReadForms(new FakeClock()),
+    } as const;
+    const [before, after] = [1, 2].map((seed) => new Reads({ ...parts, random: seededRandom(seed) })) as [Reads, Reads];
+    const key = readerKey({ endpoint: 'at', model: 'm' }, 'systemone', ['attack', 'block']);
+    const readings = [{ role: 'scout', probabilities: [0.9, 0.1], offset: 1 }];
+    for (let list = 0; list < 256; list++) before.labels.without(key, String(list), readings);
+    const saved = JSON.parse(JSON.stringify(before.saved('m')));
+    expect(CALIBRATION_FORMAT.isValue(saved)).toBe(true);
+    after.restore('m', saved);
+    expect(after.labels.isKnown(key)).toBe(true);
+    expect(after.stats().calibration).toEqual([]);
+    expect(before.saved('other')).toBeUndefined();
   });
 
   test('is nothing about a model that was never read', () => {
