@@ -1,7 +1,7 @@
 import { connect as connectPlainly, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
 import type { Clock } from '../../../shared/clock.ts';
-import { type Reply, ReplyReader } from './reply-reader.ts';
+import { type SocketReply, ReplyReader } from './reply-reader.ts';
 
 const PORT = 6_379;
 /** The most that is read at once, in bytes. */
@@ -101,7 +101,7 @@ export class MessageConnection {
     }
   }
 
-  #take(reply: Reply): void {
+  #take(reply: SocketReply): void {
     const [kind, channel, message] = reply instanceof Error ? [] : reply;
     if (message !== undefined && String(kind) === 'smessage') return this.#channels.get(String(channel))?.(message);
     const expected = this.#expected.shift();

@@ -1,5 +1,5 @@
 /** A reply: an error of the engine, or its parts. Numbers are parts of digits. */
-export type Reply = Error | readonly Buffer[];
+export type SocketReply = Error | readonly Buffer[];
 
 const CODE = { ERROR: 0x2d, ARRAY: 0x2a, BULK: 0x24, LINE_END: 0x0d } as const;
 /** Whatever is longer is from no engine: a channel carries a megabyte at most. */
@@ -25,14 +25,14 @@ export class ReplyReader {
   }
 
   /** The next reply that has arrived as a whole. Throws for bytes that no engine sends. */
-  next(): Reply | undefined {
+  next(): SocketReply | undefined {
     const from = this.#at;
     const reply = this.#read();
     if (reply === undefined) this.#at = from;
     return reply;
   }
 
-  #read(): Reply | undefined {
+  #read(): SocketReply | undefined {
     const code = this.#bytes[this.#at];
     if (code !== CODE.ARRAY) {
       const part = this.#part();
