@@ -1,7 +1,7 @@
 import { connect as connectPlainly, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
 import type { Clock } from '../../../shared/clock.ts';
-import { type SocketReply, ReplyReader } from './reply-reader.ts';
+import { ReplyReader, type SocketReply } from './reply-reader.ts';
 
 const PORT = 6_379;
 /** The most that is read at once, in bytes. */

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { type Reply, ReplyReader } from '../../../../src/main/cluster/engine/reply-reader.ts';
+import { ReplyReader, type SocketReply } from '../../../../src/main/cluster/engine/reply-reader.ts';
 
-function allOf(reader: ReplyReader): Reply[] {
-  const replies: Reply[] = [];
+function allOf(reader: ReplyReader): SocketReply[] {
+  const replies: SocketReply[] = [];
   for (let reply = reader.next(); reply !== undefined; reply = reader.next()) replies.push(reply);
   return replies;
 }
 
-function texts(replies: readonly Reply[]): unknown[] {
+function texts(replies: readonly SocketReply[]): unknown[] {
   return replies.map((reply) => (reply instanceof Error ? reply.message : reply.map(String)));
 }
 
