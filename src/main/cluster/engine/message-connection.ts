@@ -52,8 +52,8 @@ export class MessageConnection {
     const host = hostname.replace(/^\[|\]$/g, '');
     const options = { host, port: Number(port || PORT), noDelay: true, keepAlive: true, onread };
     const socket = protocol === 'rediss:' ? connectSecurely(options) : connectPlainly(options);
-    const names = [username, password].filter((name) => name !== '').map(decodeURIComponent);
-    // Without a name or password, an engine that wants one refuses the first subscription.
+    // As the client library does: with a user's name in any case, since an engine that wants no password refuses one without a name.
+    const names = [username || 'default', password].map(decodeURIComponent);
     if (password !== '') this.#send(['AUTH', ...names], socket).catch((error: Error) => this.#lost(error));
     return socket;
   }

@@ -32,6 +32,7 @@ const CONNECT_MS = 1_500;
 export const openRedisLink: OpenLink = async (url, signal, clock) => {
   // Loaded only if used, because that takes some 80 ms.
   const { createClient, RESP_TYPES } = await import('@redis/client');
+  signal.throwIfAborted();
   const commands = createClient({
     url,
     RESP: 3,

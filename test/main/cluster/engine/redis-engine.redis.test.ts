@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { clusterNames, type EngineReply } from '../../../../src/main/cluster/engine/engine.ts';
 import { functionLibrary } from '../../../../src/main/cluster/engine/function-library.ts';
 import { RedisEngine } from '../../../../src/main/cluster/engine/redis-engine.ts';
+import { openRedisLink } from '../../../../src/main/cluster/engine/redis-link.ts';
 import { lookAtEngine } from '../../../../src/main/doctor/engine-look.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { systemRandom } from '../../../../src/shared/random.ts';
@@ -158,6 +159,20 @@ describe.skipIf(!hasRedis)('an engine behind the Redis protocol', () => {
     expect(clients.find((client) => client.includes(' cmd=fcall '))).toMatch(/ ssub=1 /);
     const presence = [names.presence('a')];
     expect(await told(own, 'PUBSUB', 'SHARDNUMSUB', ...presence)).toEqual([...presence, 1]);
+  });
+
+  it('takes a password that it does not want', async () => {
+    const engine = engineAt(redis.url.replace('//', '//:secret@'));
+    await engine.start();
+    expect(await echo(engine, 'a')).toHaveLength(4);
+  });
+
+  it('is not waited for if the time was over before the client was loaded', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const url = `redis://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    await expect(openRedisLink(url, AbortSignal.abort(new Error('over')), systemClock)).rejects.toThrow('over');
   });
 
   it('reports an error reply, and loads functions again that were removed', async () => {
