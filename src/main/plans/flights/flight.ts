@@ -161,11 +161,11 @@ export class Flight {
   }
 
   /**
-   * The decision that the current choices amount to, for a plan that is settled now: an agreement, the choice of a synthesis, or a
-   * read that has not ended. Undefined if only votes are available.
+   * The decision that the current choices amount to, for a plan that is settled now: an agreement, the choice of a synthesis, or
+   * without any vote the read, even if it has not ended or is a trial. Undefined if only votes are available.
    */
   standing(): Decision | undefined {
-    const { choice } = this.#isReadUsed ? {} : (this.#read?.soFar ?? {});
+    const { choice } = this.#read?.soFar ?? {};
     const isReadBest = this.votes.length === 0 && choice && this.#parts.reads?.isBetterThanNone(choice.model);
     return this.#inHand.standing() ?? (isReadBest ? this.#inHand.ofRead(choice, 'vote') : undefined);
   }

@@ -106,14 +106,14 @@ export class FlightRead implements ReadSummary {
       reads.lone.notAlone();
       return [];
     }
-    this.#putAt(place, best, isCrowded);
+    this.isLone = !isCrowded && (place === 'instead' || !this.#times.isWritingTimely);
     if (this.isLone && reads.wouldRepeat(this.#given.state, this.#given.inVain)) return [];
     if (!this.#times.isOnlyHope(best) && !reads.isWorthwhile(best.model, isCrowded)) return [];
+    this.#putAt(place, best);
     return [best, ...able.filter((each) => each !== best)];
   }
 
-  #putAt(place: ReadPlace, best: ResolvedExpert, isCrowded: boolean): void {
-    this.isLone = !isCrowded && (place === 'instead' || !this.#times.isWritingTimely);
+  #putAt(place: ReadPlace, best: ResolvedExpert): void {
     this.isBeside = place === 'beside';
     if (place !== 'beside' && place !== 'instead') return;
     this.trial = this.#given.reads.trialOf(best.model, this.#times.isPairTimely(best, this.isBeside));

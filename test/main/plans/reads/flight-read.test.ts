@@ -112,6 +112,13 @@ describe('a read that does not decide', () => {
     expect(await timed()).toBe(420);
   });
 
+  test('is the best there is where no vote is in time', async () => {
+    await make(() => ({ ...SURE, probabilities: { attack: 0.9 } }), {}, { ...WRITES, afterMs: 5_000 });
+    const decided = await plan();
+    expect(decided).toMatchObject({ action: 'attack', source: 'vote', model: 'e' });
+    expect(under.planner.stats().reads?.decided ?? 0).toBe(0);
+  });
+
   test('is held against two votes of an only expert, and so may decide in time', async () => {
     await make(() => SURE, { experts: [{ role: 'one', model: 'e' }], synthesis: { models: [] } });
     expect(steps(await plan())).toEqual(['read OK', 'expert OK', 'expert OK']);

@@ -107,10 +107,11 @@ export class ReadTimes {
    */
   placeOf(best: ResolvedExpert): ReadPlace {
     const { parts, reads, outlook } = this.#given;
+    if (parts.options.reads.answers === 'read') return 'first';
     const { leftMs } = this;
     const inTime = this.#chanceOf(best);
-    const written = outlook.worthWithin(leftMs, 0);
-    if (parts.options.reads.answers === 'read' || inTime === undefined || written === undefined) return 'first';
+    const written = inTime === undefined ? undefined : outlook.worthWithin(leftMs, 0);
+    if (inTime === undefined || written === undefined) return 'first';
     if (!this.isWritingTimely) return this.#isForNobody(best) ? 'none' : 'first';
     const after = outlook.worthWithin(leftMs - this.#firstMs(best), 0) ?? 0;
     const price = written - after;
