@@ -129,9 +129,9 @@ export class DecisionLearner {
       this.#parts.judge?.learn(judgement, action, isCounted || nth > 0);
   }
 
-  /** Adds the votes of a check to what is remembered. A check that agrees does not wait for a reason, so the served one stays. */
+  /** Adds the votes of a check to what is remembered. A check that agrees does not wait for a reason, so the served one stays. Habits have none. */
   addChecked(request: PlanRequest, signature: Signature, hit: Hit, decision: Decision): void {
-    const keeps = hit.again === 'check' && decision.action === hit.decision.action;
+    const keeps = hit.again === 'check' && hit.tier !== 'habit' && decision.action === hit.decision.action;
     const { reason, model } = keeps ? hit.decision : decision;
     this.#remember(request, signature, hit.scene, this.#withHeld(signature, { ...decision, reason, model }));
   }

@@ -505,6 +505,16 @@ describe('a background check', () => {
     expect(under.served(seen())?.decision).toMatchObject({ reason: 'a strong foe', model: 'n' });
   });
 
+  test('of a habit, which has neither a reason nor a model, is remembered with its own', () => {
+    const under = new CacheUnderTest({ checkShare: 1 });
+    under.teach(seen(), { action: 'attack', reason: 'a weak foe', model: 'm' });
+    const hit = under.served(seen());
+    const habit = { ...hit, tier: 'habit', decision: { ...hit?.decision, reason: '', model: '', tally: [] } };
+    const other = seen({ health: 90 });
+    under.checked(other, habit as never, { action: 'attack', reason: 'it is near', model: 'n' });
+    expect(under.served(other)?.decision).toMatchObject({ reason: 'it is near', model: 'n' });
+  });
+
   test('of a similar state makes the state known by itself, and leaves the neighbour as it was', () => {
     const under = new CacheUnderTest({ checkShare: 1, similar: { distanceMax: 0.1, confirmedMax: 0.1 } });
     under.teach(seen({ health: 49 }), { action: 'attack' });
