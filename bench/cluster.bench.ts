@@ -41,10 +41,10 @@ async function section<T>(name: string, run: () => Promise<T>): Promise<T | unde
 const equal = await section('equal', () => equalRequests(seed));
 const share = await section('share', () => sharing(seed, args.quick ? 50 : 500));
 const hits = await section('hits', async () => {
-  const rounds = args.quick ? 10 : 60;
+  const openings = args.quick ? 2 : 10;
   return {
-    full: await hitsAgainstAlone('full', WRITES, rounds),
-    filling: await hitsAgainstAlone('filling', WRITES, rounds),
+    full: await hitsAgainstAlone('full', WRITES, openings),
+    filling: await hitsAgainstAlone('filling', WRITES, openings),
   };
 });
 const lessOf = (of: (figures: HitFigures) => number): number | undefined =>

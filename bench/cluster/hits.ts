@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createPlanner, type PlannerOptions, skyrim } from '../../src/main/index.ts';
 import { startRedis } from '../../test/support/redis-server.ts';
+import { mean, standardError } from '../arena/statistics.ts';
 import { median } from '../figures.ts';
 import { requestOf } from '../requests.ts';
 import { startServer } from '../start-server.ts';
@@ -16,12 +17,15 @@ const ENTRIES = { full: 2_000, filling: 200_000 } as const;
 const HITS = 60_000;
 const NODES = 4;
 const WARM_ROUNDS = 4;
+const ROUNDS = 8;
 
 export interface HitFigures {
-  /** Speed of hits in a cluster over that of hits alone: the median of the pairs. */
+  /** Speed of hits in a cluster over that of hits alone: the median of the pairs of an opening, and the mean of the openings. */
   readonly ratio: number;
   /** The same by the time that this thread was at work, which other load on the machine does not change much. */
   readonly ratioAtWork: number;
+  /** That of `ratioAtWork`, between the openings. */
+  readonly standardError: number;
   /** Decisions a second that the others wrote, and in how many messages they came, and how many of them were taken over. */
   readonly writesPerSecond: number;
   readonly messagesPerSecond: number;
@@ -33,13 +37,55 @@ type Planner = Awaited<ReturnType<typeof createPlanner>>;
 
 /**
  * Hits of a planner in a cluster, while other nodes write decisions, against those of one alone: in turns in one process. While the lone
- * one has its turn, the others write to another cluster: the machine has as much to do, and this process applies nothing.
+ * one has its turn, the others write to another cluster: the machine has as much to do, and this process applies nothing. Two planners
+ * of one process differ by some hundredths as long as they live, by where their memory lies: so both are opened again and again, now
+ * this one first and now that one.
  */
 export async function hitsAgainstAlone(
   cacheIs: keyof typeof ENTRIES,
   writesPerSecond: number,
-  rounds: number,
+  openings: number,
 ): Promise<HitFigures> {
+  const played: Opening[] = [];
+  for (let nth = 0; nth < openings; nth++) played.push(await opening(cacheIs, writesPerSecond, nth % 2 === 0));
+  const of = (key: keyof Others): number => played.reduce((sum, { others }) => sum + others[key], 0);
+  const perSecond = (key: keyof Others): number => (of(key) / of('ms')) * 1_000;
+  const atWork = played.map((each) => ratioOf(each, 'atWorkMs'));
+  return {
+    ratio: mean(played.map((each) => ratioOf(each, 'ms'))),
+    ratioAtWork: mean(atWork),
+    standardError: standardError(atWork),
+    writesPerSecond: perSecond('sent'),
+    messagesPerSecond: perSecond('batches'),
+    takenPerSecond: perSecond('taken'),
+    hitUs: (median(played.flatMap(({ alone }) => alone.map(({ atWorkMs }) => atWorkMs))) / HITS) * 1_000,
+  };
+}
+
+/** What the other nodes did while the planner in the cluster had its turns. */
+interface Others {
+  sent: number;
+  batches: number;
+  taken: number;
+  ms: number;
+}
+
+interface Opening {
+  readonly alone: HitTime[];
+  readonly joined: HitTime[];
+  readonly others: Others;
+}
+
+/** The median of the pairs. */
+function ratioOf({ alone, joined }: Opening, key: keyof HitTime): number {
+  return median(alone.map((time, round) => time[key] / (joined[round] as HitTime)[key]));
+}
+
+async function opening(
+  cacheIs: keyof typeof ENTRIES,
+  writesPerSecond: number,
+  isAloneFirst: boolean,
+): Promise<Opening> {
   await using redis = await startRedis();
   const server = await startServer('answer', 'm');
   const options = (cluster?: { readonly url: string }): PlannerOptions =>
@@ -62,20 +108,19 @@ export async function hitsAgainstAlone(
       },
       ...(cluster && { cluster }),
     }) as PlannerOptions;
-  await using alone = await createPlanner(options());
-  await using joined = await createPlanner(options({ url: redis.url }));
-  const { domain: _, ...written } = options({ url: redis.url });
+  const inCluster = options({ url: redis.url });
+  await using first = await createPlanner(isAloneFirst ? options() : inCluster);
+  await using second = await createPlanner(isAloneFirst ? inCluster : options());
+  const [alone, joined] = isAloneFirst ? [first, second] : [second, first];
+  const { domain: _, ...written } = inCluster;
   await using writer = await Writer.open(written, NODES);
   const filled = cacheIs === 'full' ? ENTRIES.full : STATES;
   for (let index = filled - 1; index >= 0; index--) {
-    for (const planner of [alone, joined]) await remember(planner, index);
+    for (const planner of [first, second]) await remember(planner, index);
   }
-  const times = new Map<Planner, HitTime[]>([
-    [alone, []],
-    [joined, []],
-  ]);
-  const others = { sent: 0, batches: 0, taken: 0, ms: 0 };
-  for (let round = -WARM_ROUNDS; round < rounds; round++) {
+  const others: Others = { sent: 0, batches: 0, taken: 0, ms: 0 };
+  const times: Record<'alone' | 'joined', HitTime[]> = { alone: [], joined: [] };
+  for (let round = -WARM_ROUNDS; round < ROUNDS; round++) {
     for (const planner of round % 2 === 0 ? [joined, alone] : [alone, joined]) {
       await writer.tell({ kind: 'write', perSecond: writesPerSecond, toOthers: planner === alone });
       await after(20);
@@ -84,7 +129,7 @@ export async function hitsAgainstAlone(
       const before = planner === joined && { ...(await writer.counts()), taken: takenBy(joined) };
       const time = await timeOfHits(planner);
       if (round < 0) continue;
-      (times.get(planner) as HitTime[]).push(time);
+      times[planner === joined ? 'joined' : 'alone'].push(time);
       if (!before) continue;
       const { sent, batches } = await writer.counts();
       others.sent += sent - before.sent;
@@ -94,18 +139,7 @@ export async function hitsAgainstAlone(
     }
   }
   server.close();
-  const [ofAlone, ofJoined] = [times.get(alone), times.get(joined)] as [HitTime[], HitTime[]];
-  const perSecond = (count: number): number => (count / others.ms) * 1_000;
-  const ratioOf = (of: keyof HitTime): number =>
-    median(ofAlone.map((time, round) => time[of] / (ofJoined[round] as HitTime)[of]));
-  return {
-    ratio: ratioOf('ms'),
-    ratioAtWork: ratioOf('atWorkMs'),
-    writesPerSecond: perSecond(others.sent),
-    messagesPerSecond: perSecond(others.batches),
-    takenPerSecond: perSecond(others.taken),
-    hitUs: (median(ofAlone.map(({ atWorkMs }) => atWorkMs)) / HITS) * 1_000,
-  };
+  return { ...times, others };
 }
 
 /** Again, if no model was in time: on a machine that others use too. */
