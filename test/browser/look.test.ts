@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { allFeatures } from '../../src/main/options/features.ts';
 import { request } from '../support/make-planner.ts';
 import { eventually } from '../support/raw-client.ts';
-import { openPage } from './support/browser.ts';
+import { openPage, redrawn } from './support/browser.ts';
 import { openService, type Service, states } from './support/service.ts';
 
 const SCHEMES = ['light', 'dark'] as const;
@@ -73,8 +73,10 @@ test.each(LOOKS)('%s and %i px wide: no scrolling sideways, and every text stand
   const { page } = watched;
   await page.goto(service.address);
   await page.click('.plans li');
-  const overflow = (): Promise<number> =>
-    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const overflow = async (): Promise<number> => {
+    await redrawn(page);
+    return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  };
   expect(await overflow()).toBe(0);
   expect(await faintTexts(page)).toEqual([]);
   // The page's ground is that of the scheme.

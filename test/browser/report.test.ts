@@ -8,7 +8,7 @@ import { reportSide } from '../../src/main/cli/terminal/report-text.ts';
 import { type ReportData, reportPage } from '../../src/main/page/report-page.ts';
 import { compareReports } from '../../src/main/report/comparison.ts';
 import { makeReport, makeSeries } from '../main/report/make-report.ts';
-import { openPage } from './support/browser.ts';
+import { openPage, redrawn } from './support/browser.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -78,6 +78,7 @@ test('two reports stand side by side, on equal scales, with what is better marke
   );
   expect(tops[0]).toBe(tops[1]);
   await page.setViewportSize({ width: 360, height: 740 });
+  await redrawn(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   expect(watched.complaints).toEqual([]);
 });

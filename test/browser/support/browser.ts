@@ -64,6 +64,15 @@ export async function openPage(options: BrowserContextOptions = {}): Promise<Wat
   };
 }
 
+/** Resolves when charts have taken on the page's size: they are drawn anew in the frame after the one that measured them. */
+export async function redrawn(page: Page): Promise<void> {
+  const width = page.viewportSize()?.width;
+  await page.waitForFunction((expected) => window.innerWidth === expected, width);
+  await page.evaluate(
+    () => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))),
+  );
+}
+
 async function countBytes(context: BrowserContext, page: Page): Promise<() => number> {
   const session = await context.newCDPSession(page);
   await session.send('Network.enable');
