@@ -1,6 +1,7 @@
 import { connect as connectPlainly, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
 import type { Clock } from '../../../shared/clock.ts';
+import { engineHost } from './engine-host.ts';
 import { ReplyReader, type SocketReply } from './reply-reader.ts';
 
 const PORT = 6_379;
@@ -36,12 +37,13 @@ export class MessageConnection {
   constructor(url: string, clock: Clock, onLost: (cause: Error) => void) {
     this.#clock = clock;
     this.#onLost = onLost;
-    this.#socket = this.#connect(new URL(url));
+    this.#socket = this.#connect(url);
     this.#socket.on('error', (error) => this.#lost(error));
     this.#socket.on('close', () => this.#lost(new Error('the connection ended')));
   }
 
-  #connect({ protocol, hostname, port, username, password }: URL): Socket {
+  #connect(url: string): Socket {
+    const { protocol, port, username, password } = new URL(url);
     const onread = {
       buffer: Buffer.allocUnsafeSlow(READ_BYTES),
       callback: (length: number, bytes: Uint8Array) => {
@@ -49,9 +51,9 @@ export class MessageConnection {
         return true;
       },
     };
-    const host = hostname.replace(/^\[|\]$/g, '');
+    const { host, servername } = engineHost(url);
     const options = { host, port: Number(port || PORT), noDelay: true, keepAlive: true, onread };
-    const socket = protocol === 'rediss:' ? connectSecurely(options) : connectPlainly(options);
+    const socket = protocol === 'rediss:' ? connectSecurely({ ...options, servername }) : connectPlainly(options);
     // As the client library does: with a user's name in any case, since an engine that wants no password refuses one without a name.
     const names = [username || 'default', password].map(decodeURIComponent);
     if (password !== '') this.#send(['AUTH', ...names], socket).catch((error: Error) => this.#lost(error));

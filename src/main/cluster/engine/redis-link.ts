@@ -1,5 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { EngineReply } from './engine.ts';
+import { engineHost } from './engine-host.ts';
 import { MessageConnection } from './message-connection.ts';
 
 /** One life of the two connections to an engine: one for commands, one on which messages arrive. */
@@ -38,7 +39,8 @@ export const openRedisLink: OpenLink = async (url, signal, clock) => {
     RESP: 3,
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
-    socket: { reconnectStrategy: false, noDelay: true, connectTimeout: CONNECT_MS },
+    // The client gives all of it to its socket, and takes the host and TLS from the URL.
+    socket: { ...engineHost(url), reconnectStrategy: false, noDelay: true, connectTimeout: CONNECT_MS },
     // A time limit of the client's would cost a signal for each command: the engine's calls have their own.
     commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer }, timeout: 0 },
   });
