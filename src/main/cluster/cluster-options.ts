@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** Joins the nodes that plan with the same model servers. */
 export interface ClusterOptions {
-  /** The engine: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Redis 7 or later, or Valkey. */
+  /** The engine: `redis://[[user]:password@]host[:port][/database]`, or `rediss://` for TLS. Redis 7 or later, or Valkey. */
   readonly url: string;
   /** Nodes meet those of the same name. Default `default`. */
   readonly name?: string;
@@ -26,6 +26,9 @@ export function engineUrlFault(text: string): string | undefined {
     return 'must have no path, or the number of a database, such as redis://host:6379/2';
   if (url.search !== '' || url.hash !== '')
     return 'must have nothing after the number of the database; a bare "?" or "#" in a password is written %3F or %23';
+  // Clients take it for a password, for a user, or for the default user.
+  if (url.username !== '' && url.password === '')
+    return 'must have name:password before the "@", or :password without a name; a user that needs no password takes any';
   if (![url.username, url.password].every(isEncoded))
     return 'must have a name and password without a bare "%": it is written %25';
   return undefined;

@@ -22,6 +22,8 @@ describe('the options of a cluster', () => {
     ['', /must be a URL such as redis:/],
     ['redis://localhost/games', /must have no path/],
     ['redis://user:100%@localhost', /is written %25/],
+    ['redis://name@localhost', /must have name:password before/],
+    ['redis://name:@localhost', /must have name:password before/],
     ['redis://localhost:6379?db=2', /nothing after the number/],
     ['redis://localhost/2#x', /nothing after the number/],
   ])('refuses %j', (url, fault) => {
